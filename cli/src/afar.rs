@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use shared::account::name::UserName;
 use shared::config::gate::GateUrl;
 use shared::protocol::admin_api::{
-    AccountState, Accounts, AdminProblem, IssuedCode, LARGEST_ANSWER, LARGEST_SECRET,
-    OperationDone, PATH, SHORTEST_SECRET, Unlock, is_secret,
+    AccountState, Accounts, AdminProblem, IssuedCode, LARGEST_REPLY, LARGEST_SECRET, OperationDone,
+    PATH, SHORTEST_SECRET, Unlock, is_secret,
 };
 use shared::system::trusted_file::{self, Follow, Privacy};
 use std::path::Path;
@@ -264,7 +264,7 @@ impl RemoteGate {
         let body = answer
             .body_mut()
             .with_config()
-            .limit(LARGEST_ANSWER)
+            .limit(LARGEST_REPLY)
             .read_to_vec();
         let body = Zeroizing::new(body.map_err(unreached)?);
         let body = if is_plain(&body) {

@@ -90,7 +90,7 @@ impl Backend {
 
     /// How the account stands.
     pub(crate) fn status(&mut self) -> Result<AccountStatus, CommandFailure> {
-        match self.run(Operation::Look(ReadOperation::Status))? {
+        match self.run(Operation::Read(ReadOperation::Status))? {
             ReplyBody::Status(status) => Ok(*status),
             other => Err(unexpected(other)),
         }
@@ -98,7 +98,7 @@ impl Backend {
 
     /// Its authenticators.
     pub(crate) fn authenticators(&mut self) -> Result<Vec<AuthenticatorState>, CommandFailure> {
-        match self.run(Operation::Look(ReadOperation::Authenticators))? {
+        match self.run(Operation::Read(ReadOperation::Authenticators))? {
             ReplyBody::Authenticators(all) => Ok(all),
             other => Err(unexpected(other)),
         }
@@ -106,7 +106,7 @@ impl Backend {
 
     /// The browsers that it trusts.
     pub(crate) fn browsers(&mut self) -> Result<Vec<BrowserRecord>, CommandFailure> {
-        match self.run(Operation::Look(ReadOperation::Browsers))? {
+        match self.run(Operation::Read(ReadOperation::Browsers))? {
             ReplyBody::Browsers(all) => Ok(all),
             other => Err(unexpected(other)),
         }
@@ -133,8 +133,8 @@ impl Backend {
         &mut self,
         setup: EnrollmentOperation,
     ) -> Result<ShownAuthenticator, CommandFailure> {
-        match self.change(ChangeOperation::BeginSetup(setup))? {
-            ReplyBody::Setup {
+        match self.change(ChangeOperation::BeginEnrollment(setup))? {
+            ReplyBody::NewAuthenticator {
                 secret,
                 url,
                 recovery_codes,
@@ -190,7 +190,7 @@ impl Backend {
             }
             (
                 BackendKind::Daemon,
-                ChangeOperation::BeginSetup(
+                ChangeOperation::BeginEnrollment(
                     setup @ EnrollmentOperation {
                         kind: AuthenticatorKind::First,
                         ..
@@ -214,12 +214,12 @@ impl Backend {
             self.account
         );
         let typed = TypedText::from(terminal::ask_hidden(self.output, &prompt)?);
-        self.run(match input::Input::read(typed.as_bytes()) {
-            input::Input::OneTime(_) => Operation::Change {
+        self.run(match input::Input::parse(typed.as_bytes()) {
+            input::Input::OneTimeCode(_) => Operation::Change {
                 code: Some(typed),
-                change: ChangeOperation::BeginSetup(setup),
+                change: ChangeOperation::BeginEnrollment(setup),
             },
-            _ => Operation::FirstSetup {
+            _ => Operation::FirstEnrollment {
                 password: typed,
                 setup,
             },
@@ -229,15 +229,15 @@ impl Backend {
     fn run(&mut self, task: Operation) -> Result<ReplyBody, CommandFailure> {
         let errand = CommandRequest {
             account: self.account.clone(),
-            task,
+            operation: task,
         };
         let reply = match &mut self.way {
             BackendKind::Door { door, actor } => {
                 door.run_errand(Requester::Root(actor), &errand, clock::now()?)?
             }
-            BackendKind::Daemon => client::run(&errand)?,
+            BackendKind::Daemon => client::send_request(&errand)?,
         };
-        for told in reply.told {
+        for told in reply.messages {
             match self.output.is_json() {
                 true => self.output.warn(told)?,
                 false => self.output.text(format_args!("{told}\n"))?,

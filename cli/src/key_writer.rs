@@ -84,7 +84,7 @@ impl KeyWriter {
 impl MasterKeyFile for KeyWriter {
     fn add(&mut self, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError> {
         self.ask(&[&[ADD], used.as_flattened()].concat())?;
-        MasterKeys::read(&self.key_file)
+        MasterKeys::read_file(&self.key_file)
     }
 
     fn keep_newest(&mut self) -> Result<(), MasterKeyError> {
@@ -137,9 +137,7 @@ fn serve(stream: &UnixStream, path: &Path) -> io::Result<()> {
             request => request?,
         };
         let done = match (stage.take(), request.as_slice()) {
-            (None, []) => {
-                OwnKeyFile::begin(path).map(|file| stage = Some(WriterStage::Begun(file)))
-            }
+            (None, []) => OwnKeyFile::lock(path).map(|file| stage = Some(WriterStage::Begun(file))),
             (Some(WriterStage::Begun(mut file)), [ADD, used @ ..]) => {
                 let used: Vec<MasterKeyId> =
                     used.chunks(8).filter_map(|id| id.try_into().ok()).collect();
@@ -221,7 +219,7 @@ mod tests {
     fn a_new_key_is_its_own_and_the_old_ones_leave_after_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = key_file(folder.path());
-        let keys = || MasterKeys::read(&path).unwrap().ids();
+        let keys = || MasterKeys::read_file(&path).unwrap().ids();
         let before = keys();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let of_writer = path.clone();
@@ -232,8 +230,8 @@ mod tests {
         assert_eq!(replies(&ours, b""), "");
         // nobody else changes the file meanwhile
         assert!(matches!(
-            OwnKeyFile::begin(&path),
-            Err(MasterKeyError::Changing(_))
+            OwnKeyFile::lock(&path),
+            Err(MasterKeyError::Locked(_))
         ));
         for request in [
             &b""[..],
@@ -257,13 +255,13 @@ mod tests {
             .for_each(refuses);
         (&ours).write_all(&[0, 0, 0, 65, ADD]).unwrap();
         assert!(matches!(
-            OwnKeyFile::begin(&path),
-            Err(MasterKeyError::Changing(_))
+            OwnKeyFile::lock(&path),
+            Err(MasterKeyError::Locked(_))
         ));
         drop(ours);
         writer.join().unwrap().unwrap();
         assert_eq!(keys(), added[..1]);
-        assert!(OwnKeyFile::begin(&path).is_ok());
+        assert!(OwnKeyFile::lock(&path).is_ok());
     }
 
     #[test]

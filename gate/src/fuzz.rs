@@ -1,5 +1,6 @@
-//! What must hold of each text that a stranger sends to the gate, for the fuzz targets of tests/fuzz. Each function
-//! returns whether the text is accepted, and panics where a property does not hold.
+//! Properties of every parser that reads text of unauthenticated clients, for the fuzz targets of
+//! tests/fuzz. Each function returns whether the text is accepted, and panics where a property does
+//! not hold.
 
 use crate::api;
 use crate::http::authorization::{Authorization, bearer_token};
@@ -52,7 +53,7 @@ static SIGNED: LazyLock<(TokenKeys, [String; 2])> = LazyLock::new(|| {
     (keys, cookies)
 });
 
-/// Reads a Cookie line, in which the bytes 1 and 2 stand for two valid session cookies.
+/// Parses a Cookie line, in which the bytes 1 and 2 stand for two valid session cookies.
 pub fn cookies(bytes: &[u8]) -> bool {
     let (keys, signed) = &*SIGNED;
     let mut line = Vec::new();
@@ -95,14 +96,14 @@ pub fn cookies(bytes: &[u8]) -> bool {
     is_signed_in
 }
 
-/// Insists that the application gets every foreign cookie and none of ours.
+/// Asserts that the application receives every foreign cookie and none of Postern's.
 fn goes_on(line: &[u8], name: &str, keys: &TokenKeys) {
     let all = SessionCookies::parse(line, name, keys, usize::MAX);
     let others = all.foreign_cookies();
     if !line.windows(7).any(|part| part == b"postern") {
         assert_eq!(&*others, line);
     }
-    // what is left came in this order
+    // The remaining bytes keep their order.
     let mut rest = line.iter();
     assert!(others.iter().all(|byte| rest.any(|other| other == byte)));
     let again = SessionCookies::parse(&others, name, keys, usize::MAX);
@@ -113,7 +114,7 @@ fn goes_on(line: &[u8], name: &str, keys: &TokenKeys) {
     assert_eq!(again.foreign_cookies(), others);
 }
 
-/// Reads headers, one a line, as both proxies' contracts do.
+/// Parses headers, one a line, by the contracts of both proxies.
 pub fn proxy_headers(bytes: &[u8]) -> bool {
     let mut headers = HeaderMap::new();
     for line in bytes.split(|byte| *byte == b'\n').take(64) {
@@ -140,7 +141,7 @@ pub fn proxy_headers(bytes: &[u8]) -> bool {
                 means_one_url(&asked);
                 is_read = true;
             }
-            // the client is named, so that a log can say whose request it was
+            // A malformed request still has a client address, for the log.
             Err(ContractError::Client(_, client)) => assert_eq!(address, Ok(client)),
             Err(ContractError::Proxy(name)) => assert!(name.starts_with("x-")),
         }
@@ -157,7 +158,7 @@ fn means_one_url(asked: &OriginalRequest<'_>) {
     assert_eq!(target, without_fragment);
 }
 
-/// Reads the value of an Authorization header.
+/// Parses the value of an Authorization header.
 pub fn authorization(bytes: &[u8]) -> bool {
     if let Some(token) = bearer_token(bytes) {
         assert!(token.len() < bytes.len() && token.trim_ascii() == token);
@@ -185,11 +186,11 @@ pub fn authorization(bytes: &[u8]) -> bool {
     true
 }
 
-/// Reads a form, a query and the JSON body of a request.
+/// Parses a form, a query and the JSON body of a request.
 pub fn forms(bytes: &[u8]) -> bool {
     let form = Form::parse(bytes);
     for (name, value) in form_urlencoded::parse(bytes).take(16) {
-        // the first of a name counts
+        // The first field of a name counts.
         let first = form_urlencoded::parse(bytes).find(|(other, _)| *other == name);
         assert_eq!(
             Some(form.field(&name)),
@@ -201,14 +202,14 @@ pub fn forms(bytes: &[u8]) -> bool {
     api::is_body(bytes) || form_urlencoded::parse(bytes).next().is_some()
 }
 
-/// Reads the value of an Accept-Language header.
+/// Parses the value of an Accept-Language header.
 pub fn accept_language(bytes: &[u8]) -> bool {
     let Ok(value) = HeaderValue::from_bytes(bytes) else {
         return false;
     };
     let language = Language::asked(&HeaderMap::from_iter([(ACCEPT_LANGUAGE, value)]));
     assert!(!language.say("sign-in").is_empty());
-    // another than the default was asked for
+    // A language other than the default was requested.
     language.tag() != "en"
 }
 

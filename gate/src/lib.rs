@@ -1,6 +1,20 @@
 //! postern-gate: answers forward-auth checks and shows the sign-in pages.
+//!
+//! # Layout
+//!
+//! Each folder imports only those below it in this list.
+//!
+//! - `server`: listeners, connections, routes, reload, monitoring.
+//! - `api`: the JSON API.
+//! - `web`: the pages.
+//! - `check`: forward-auth checks.
+//! - `state`: what one configuration generation consists of.
+//! - `live`: what requests consult in memory or wait for.
+//! - `proxy`: proxy contracts and trusted proxies.
+//! - `http`: bodies, cookies, replies, memory limits.
+//! - `observe`: log and metrics.
 #![forbid(unsafe_code)]
-// they panic where standard error cannot be written: see `log`
+// These macros panic where standard error cannot be written to: see `log`.
 #![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
 
 mod api;
@@ -19,10 +33,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How long the last lines have to be read.
+/// Time that the last log lines have to be read.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Serves with this configuration until a signal ends the process, and returns its exit status.
+/// Serves with this configuration until a signal ends the process, and returns the exit status.
 pub fn run(config: &Path) -> ExitCode {
     observe::log::start_writer();
     let code = match server::serve::run(config) {

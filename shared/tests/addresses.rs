@@ -105,7 +105,7 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
     };
     let confirms = |home: &mut Home, typed: &str, now| {
         home.door
-            .confirm_email(&alice, &Input::read(typed.as_bytes()), "root", now)
+            .confirm_email(&alice, &Input::parse(typed.as_bytes()), "root", now)
     };
     let refusal = confirms(&mut home, wrong, NOW);
     assert!(matches!(
@@ -154,7 +154,7 @@ fn an_address_is_confirmed_within_five_tries_or_never() {
     let letter = sends(&mut home, &posted, NOW);
     let confirms = |home: &mut Home, typed: &str| {
         home.door
-            .confirm_email(&alice, &Input::read(typed.as_bytes()), "root", NOW)
+            .confirm_email(&alice, &Input::parse(typed.as_bytes()), "root", NOW)
     };
     let wrong = if *letter.code == "000000" {
         "000001"
@@ -226,7 +226,7 @@ fn a_letter_that_is_not_sent_is_an_error_and_its_code_opens_nothing() {
         .unwrap();
     let failed = home.door.await_letter(&posted);
     assert!(matches!(failed, Err(NotMailed::Failed(why)) if why == "no such mailbox"));
-    let typed = Input::read(letter.code.as_bytes());
+    let typed = Input::parse(letter.code.as_bytes());
     let confirmed = home.door.confirm_email(&alice, &typed, "root", now);
     assert!(matches!(
         confirmed,

@@ -111,11 +111,11 @@ fn a_seed_that_comes_back_brings_its_used_codes_along() {
         .unwrap();
 
     let again = further(&home, "token again").with_secret(token.secret().clone());
-    let used = Input::read(code_of(&token, 0).as_bytes());
+    let used = Input::parse(code_of(&token, 0).as_bytes());
     let confirmation = again.confirm(&used, home.door.config(), NOW).ok().unwrap();
     let refusal = home.door.activate(&again, &confirmation, "root", NOW);
     assert!(matches!(refusal, Err(AdministrationError::CodeUsed)));
-    let next = Input::read(code_of(&token, 1).as_bytes());
+    let next = Input::parse(code_of(&token, 1).as_bytes());
     let confirmation = again.confirm(&next, home.door.config(), NOW).ok().unwrap();
     home.door
         .activate(&again, &confirmation, "root", NOW)
@@ -186,7 +186,7 @@ fn a_token_by_counter_begins_where_it_stands() {
 fn two_codes_in_a_row_confirm_a_token_whose_counter_nobody_knows() {
     let (mut home, _) = alice("");
     let token = by_counter(&home, "token", 0);
-    let typed = Input::read((code_of(&token, 700) + &code_of(&token, 701)).as_bytes());
+    let typed = Input::parse((code_of(&token, 700) + &code_of(&token, 701)).as_bytes());
     let confirmation = token.confirm(&typed, home.door.config(), NOW).ok().unwrap();
     home.door
         .activate(&token, &confirmation, "root", NOW)

@@ -8,7 +8,7 @@ use shared::account::event::{EventFilter, EventKind};
 use shared::account::name::UserName;
 use shared::account::second_factor::Enrolled;
 use shared::credential::otpauth_uri;
-use shared::credential::totp::code;
+use shared::credential::totp::generate_code;
 use shared::crypto::vault::Renewal;
 use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::engine::{AdministrationError, COMMAND, Requester};
@@ -35,7 +35,7 @@ fn asks(home: &mut Home, who: &str, account: &str, task: Operation, now: Timesta
         caller,
         &CommandRequest {
             account: name(account),
-            task,
+            operation: task,
         },
         now,
     )
@@ -57,7 +57,7 @@ fn finishes(home: &mut Home, finish: FinishOperation, now: Timestamp) -> Done {
 }
 
 fn setup(kind: AuthenticatorKind, label: &str) -> ChangeOperation {
-    ChangeOperation::BeginSetup(EnrollmentOperation {
+    ChangeOperation::BeginEnrollment(EnrollmentOperation {
         kind,
         name: label.parse().unwrap(),
         seed: None,
@@ -90,16 +90,16 @@ fn invited() -> (Home, String) {
 #[track_caller]
 fn begun(reply: Done) -> (String, TypedText, Vec<TypedText>) {
     match reply.unwrap().answer {
-        ReplyBody::Setup {
+        ReplyBody::NewAuthenticator {
             url,
             ticket,
             recovery_codes,
             ..
         } => {
-            let (secret, parameters) = otpauth_uri::read(&url).unwrap();
+            let (secret, parameters) = otpauth_uri::parse_declared_secret(&url).unwrap();
             let step = parameters.moving.step_at(NOW).unwrap();
             (
-                code(&secret, parameters, step).to_string(),
+                generate_code(&secret, parameters, step).to_string(),
                 ticket,
                 recovery_codes,
             )
@@ -157,8 +157,8 @@ fn nobody_looks_at_or_changes_anothers_account() {
         .unwrap();
     let own = Some(TypedText::from(code_of(&app, 0)));
     for task in [
-        Operation::Look(ReadOperation::Status),
-        Operation::Look(ReadOperation::Authenticators),
+        Operation::Read(ReadOperation::Status),
+        Operation::Read(ReadOperation::Authenticators),
         Operation::Change {
             code: own,
             change: ChangeOperation::RevokeBrowsers(None),
@@ -181,7 +181,7 @@ fn nobody_looks_at_or_changes_anothers_account() {
         &mut home,
         "alice",
         "alice",
-        Operation::Look(ReadOperation::Status),
+        Operation::Read(ReadOperation::Status),
         NOW,
     )
     .unwrap()
@@ -210,7 +210,7 @@ fn every_change_needs_a_code_and_spends_it() {
             NOW,
         );
         assert!(
-            matches!(without, Err(AdministrationError::Code(Refusal::Unfit))),
+            matches!(without, Err(AdministrationError::Code(Refusal::Malformed))),
             "{without:?}"
         );
     }
@@ -381,14 +381,14 @@ fn tickets_lead_to_their_own_step_within_their_time() {
     ));
     stale(finishes(
         &mut home,
-        FinishOperation::KeepRecoveryCodes {
+        FinishOperation::ReplaceRecoveryCodes {
             ticket: ticket.clone(),
         },
         NOW,
     ));
     let vouched = finishes(
         &mut home,
-        FinishOperation::Vouch {
+        FinishOperation::ActivateUnconfirmed {
             ticket: ticket.clone(),
         },
         NOW,
@@ -419,7 +419,7 @@ fn tickets_lead_to_their_own_step_within_their_time() {
         };
         let errand = CommandRequest {
             account: name("alice"),
-            task: task(),
+            operation: task(),
         };
         stale(home.door.run_errand(caller, &errand, NOW));
     }
@@ -533,7 +533,7 @@ fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
     home::accepted(&home.attempt("alice", &app.recovery_codes()[0].grouped(), NOW));
     stale(finishes(
         &mut home,
-        FinishOperation::KeepRecoveryCodes { ticket },
+        FinishOperation::ReplaceRecoveryCodes { ticket },
         NOW,
     ));
     home::refused(&home.attempt("alice", &codes[0], NOW), Refusal::Wrong);
@@ -541,7 +541,7 @@ fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
     let (codes, ticket) = new(&mut home, &code_of(&app, 1));
     finishes(
         &mut home,
-        FinishOperation::KeepRecoveryCodes {
+        FinishOperation::ReplaceRecoveryCodes {
             ticket: ticket.clone(),
         },
         NOW,
@@ -550,7 +550,7 @@ fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
     home::accepted(&home.attempt("alice", &codes[0], NOW));
     stale(finishes(
         &mut home,
-        FinishOperation::KeepRecoveryCodes { ticket },
+        FinishOperation::ReplaceRecoveryCodes { ticket },
         NOW,
     ));
     home::refused(
@@ -572,7 +572,7 @@ fn a_recovery_code_changes_things_too_and_what_it_leaves_is_told() {
         setup(AuthenticatorKind::Further, "x"),
     )
     .unwrap();
-    assert_eq!(reply.told, ["5 recovery codes are left"]);
+    assert_eq!(reply.messages, ["5 recovery codes are left"]);
     let (code, ticket, _) = begun(Ok(reply));
     let ticket = confirmed(&mut home, &ticket, &code);
     finishes(&mut home, FinishOperation::Activate { ticket }, NOW).unwrap();
@@ -611,7 +611,7 @@ fn root_changes_any_account_without_a_code() {
     let mut run = |task| {
         let errand = CommandRequest {
             account: account.clone(),
-            task,
+            operation: task,
         };
         home.door.run_errand(Requester::Root("root"), &errand, NOW)
     };
@@ -619,11 +619,13 @@ fn root_changes_any_account_without_a_code() {
         code: None,
         change: setup(AuthenticatorKind::First, "app"),
     }));
-    run(Operation::Finish(FinishOperation::Vouch {
+    run(Operation::Finish(FinishOperation::ActivateUnconfirmed {
         ticket: ticket.clone(),
     }))
     .unwrap();
-    let again = run(Operation::Finish(FinishOperation::Vouch { ticket }));
+    let again = run(Operation::Finish(FinishOperation::ActivateUnconfirmed {
+        ticket,
+    }));
     assert!(
         matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),
         "{again:?}"

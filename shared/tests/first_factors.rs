@@ -42,7 +42,7 @@ impl Home {
         from: &str,
         along: &str,
     ) -> AfterPassword {
-        let (origin, who, along) = (remote(from), name(who), Input::read(along.as_bytes()));
+        let (origin, who, along) = (remote(from), name(who), Input::parse(along.as_bytes()));
         let browser = browser(&origin, None);
         match self
             .door
@@ -144,12 +144,12 @@ fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
             &browser(&origin, None),
             &name("alice"),
             Some(&password(PASSWORD)),
-            &Input::Unfit,
+            &Input::Malformed,
             NOW,
         );
-        refused(&by_password.unwrap(), Refusal::Unfit);
+        refused(&by_password.unwrap(), Refusal::Malformed);
         if extra == PAM {
-            refused(&home.is_brought("alice", None), Refusal::Unfit);
+            refused(&home.is_brought("alice", None), Refusal::Malformed);
         }
         for typed in [code_of(&app, 0), recovery(&app, 0)] {
             let next = match extra {
@@ -160,7 +160,7 @@ fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
                 panic!("no code is asked")
             };
             assert_eq!(pass.payload().methods, CodeMethods::App);
-            let answer = Input::read(typed.as_bytes());
+            let answer = Input::parse(typed.as_bytes());
             let browser = browser(&origin, None);
             let entered =
                 home.door
@@ -178,7 +178,7 @@ fn a_password_of_the_host_is_charged_until_the_host_has_said_that_it_is_right() 
         // the host never answered: what was charged stays charged
         let tried =
             home.door
-                .charge_first_factor(&browser(&origin, None), &who, &Input::Unfit, NOW);
+                .charge_first_factor(&browser(&origin, None), &who, &Input::Malformed, NOW);
         drop(tried.unwrap().unwrap());
     }
     refused(
@@ -200,8 +200,8 @@ fn a_host_that_was_not_asked_costs_nothing() {
     let (mut home, _) = alice(PAM);
     for _ in 0..20 {
         refused(
-            &home.host_says(HostPasswordReply::Unasked, "alice", "192.0.2.7", ""),
-            Refusal::Unfit,
+            &home.host_says(HostPasswordReply::NotVerified, "alice", "192.0.2.7", ""),
+            Refusal::Malformed,
         );
     }
     let next = home.host_says(HostPasswordReply::Right, "alice", "192.0.2.7", "");
@@ -215,7 +215,7 @@ fn whatever_ends_all_sessions_while_the_host_is_asked_ends_this_sign_in_too() {
     let browser = browser(&origin, None);
     let tried = home
         .door
-        .charge_first_factor(&browser, &who, &Input::Unfit, NOW)
+        .charge_first_factor(&browser, &who, &Input::Malformed, NOW)
         .unwrap()
         .unwrap();
     home.door.disable(&who, "root", NOW).unwrap();
@@ -224,7 +224,7 @@ fn whatever_ends_all_sessions_while_the_host_is_asked_ends_this_sign_in_too() {
         &who,
         tried,
         HostPasswordReply::Right,
-        &Input::Unfit,
+        &Input::Malformed,
         NOW,
     );
     refused(&after.unwrap(), Refusal::Expired);
@@ -256,7 +256,7 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
         };
         let origin = remote("192.0.2.7");
         for typed in ["", "000000", PASSWORD] {
-            let answer = Input::read(typed.as_bytes());
+            let answer = Input::parse(typed.as_bytes());
             let browser = browser(&origin, None);
             let entered = home
                 .door
@@ -271,7 +271,7 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
     };
     let (origin, answer) = (
         remote("192.0.2.7"),
-        Input::read(code_of(&app, 0).as_bytes()),
+        Input::parse(code_of(&app, 0).as_bytes()),
     );
     let entered = home.door.enter_code(
         &browser(&origin, None),

@@ -7,7 +7,7 @@ mod home;
 use home::{Home, NOW, name};
 use shared::account::second_factor::Enrolled;
 use shared::credential::otpauth_uri;
-use shared::credential::totp::code;
+use shared::credential::totp::generate_code;
 use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::engine::{AdministrationError, EnrollmentRequest, Requester};
 use shared::protocol::command_request::{
@@ -77,7 +77,7 @@ fn finishes(home: &mut Home, finish: FinishOperation) -> Result<EngineReply, Adm
     let who = name("alice");
     let errand = CommandRequest {
         account: who.clone(),
-        task: Operation::Finish(finish),
+        operation: Operation::Finish(finish),
     };
     home.door.run_errand(
         Requester::Owner {
@@ -92,7 +92,7 @@ fn finishes(home: &mut Home, finish: FinishOperation) -> Result<EngineReply, Adm
 /// The confirmed setup that came of a right password.
 #[track_caller]
 fn confirmed(home: &mut Home, begun: EngineReply) -> TypedText {
-    let ReplyBody::Setup {
+    let ReplyBody::NewAuthenticator {
         url,
         ticket,
         recovery_codes,
@@ -102,8 +102,8 @@ fn confirmed(home: &mut Home, begun: EngineReply) -> TypedText {
         panic!("{begun:?}")
     };
     assert_eq!(recovery_codes.len(), 6);
-    let (secret, parameters) = otpauth_uri::read(&url).unwrap();
-    let shown = code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
+    let (secret, parameters) = otpauth_uri::parse_declared_secret(&url).unwrap();
+    let shown = generate_code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
     match finishes(
         home,
         FinishOperation::Confirm {
@@ -209,7 +209,7 @@ fn no_more_are_looked_at_at_once_than_the_row_allows() {
 fn what_the_host_was_not_asked_is_free_and_what_it_did_not_answer_is_not() {
     let mut home = Home::new("");
     for _ in 0..20 {
-        let unasked = tries(&mut home, HostPasswordReply::Unasked, NOW);
+        let unasked = tries(&mut home, HostPasswordReply::NotVerified, NOW);
         assert!(
             matches!(unasked, Err(AdministrationError::PasswordUnasked(_))),
             "{unasked:?}"
@@ -332,13 +332,13 @@ fn where_the_policy_wants_a_one_time_code_no_password_does() {
 #[test]
 fn where_the_host_is_not_asked_no_password_is_right() {
     let mut home = Home::new("");
-    let task = Operation::FirstSetup {
+    let task = Operation::FirstEnrollment {
         password: "secret".to_owned().into(),
         setup: setup(AuthenticatorKind::First),
     };
     let errand = CommandRequest {
         account: name("alice"),
-        task,
+        operation: task,
     };
     assert!(!format!("{errand:?}").contains("secret"));
     let run = home.door.run_errand(
@@ -361,7 +361,7 @@ fn someone_required_needs_a_one_time_code_once_their_time_is_over() {
     let mut home = Home::new("[policy]\nrequired = \"all\"\nenroll_within = \"1h\"");
     tries(&mut home, HostPasswordReply::Wrong, NOW).unwrap_err();
     let begun = tries(&mut home, HostPasswordReply::Right, NOW.plus(3599)).unwrap();
-    assert!(matches!(begun.answer, ReplyBody::Setup { .. }));
+    assert!(matches!(begun.answer, ReplyBody::NewAuthenticator { .. }));
     let late = tries(&mut home, HostPasswordReply::Right, NOW.plus(3600)).unwrap_err();
     assert!(
         matches!(late, AdministrationError::PasswordNotEnough(_)),

@@ -2,7 +2,7 @@
 //! refusal repeats what stands in the file.
 
 use shared::account::name::UserName;
-use shared::credential::import::{ImportFormat, LARGEST, PskcKey, read};
+use shared::credential::import::{ImportFormat, LARGEST, PskcKey, parse_import_file};
 use shared::system::clock::Timestamp;
 use std::fs;
 use std::path::Path;
@@ -24,7 +24,7 @@ fn changed_files_never_panic_and_no_refusal_repeats_them() {
                 for _ in 0..=dice.below(4) {
                     change(&mut bytes, &mut dice);
                 }
-                if let Err(error) = read(format, &bytes) {
+                if let Err(error) = parse_import_file(format, &bytes) {
                     let said = error.to_string();
                     assert!(
                         said.len() < 200 && said.is_ascii() && !said.contains("12345678"),
@@ -47,7 +47,7 @@ fn a_file_of_another_format_is_refused() {
             for (other, format) in formats(&alice) {
                 let alike = folder == other || (name == "export.uris" && other == "otpauth");
                 assert!(
-                    alike || read(format, &bytes).is_err(),
+                    alike || parse_import_file(format, &bytes).is_err(),
                     "{folder}/{name} as {other}"
                 );
             }
@@ -59,11 +59,11 @@ fn a_file_of_another_format_is_refused() {
 fn files_that_are_too_large_or_no_text_are_refused() {
     let alice: UserName = "alice".parse().expect("a name");
     for (_, format) in formats(&alice) {
-        assert!(read(format, &vec![b'\n'; LARGEST + 1]).is_err());
-        assert!(read(format, &vec![b'\n'; LARGEST]).is_err());
-        assert!(read(format, &[0xff; 100]).is_err());
-        assert!(read(format, &[0; 100]).is_err());
-        assert!(read(format, b"").is_err());
+        assert!(parse_import_file(format, &vec![b'\n'; LARGEST + 1]).is_err());
+        assert!(parse_import_file(format, &vec![b'\n'; LARGEST]).is_err());
+        assert!(parse_import_file(format, &[0xff; 100]).is_err());
+        assert!(parse_import_file(format, &[0; 100]).is_err());
+        assert!(parse_import_file(format, b"").is_err());
     }
 }
 

@@ -8,7 +8,7 @@ use home::{
 };
 use shared::config::GracePeriod;
 use shared::credential::input::Input;
-use shared::credential::totp::code;
+use shared::credential::totp::generate_code;
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Renewal;
 use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
@@ -74,7 +74,7 @@ fn signs_in(
         page: None,
         session: None,
     };
-    let nothing = Input::read(b"");
+    let nothing = Input::parse(b"");
     match door
         .enter_password(
             &browser,
@@ -87,7 +87,7 @@ fn signs_in(
     {
         AfterPassword::Opened(opened) => Some(*opened),
         AfterPassword::Code(pass) => {
-            let answer = Input::read(typed?.as_bytes());
+            let answer = Input::parse(typed?.as_bytes());
             match door
                 .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
                 .unwrap()
@@ -201,7 +201,7 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
         let mut kept = Engine::open(config.clone()).unwrap();
         while !over.load(Ordering::Relaxed) {
             let now = NOW.plus(30 * (count + 1));
-            let typed = code(
+            let typed = generate_code(
                 pending.secret(),
                 pending.parameters(),
                 pending.parameters().moving.step_at(now).unwrap(),
@@ -278,7 +278,7 @@ fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else(
             door,
             "alice",
             &alice.recovery_codes()[0].grouped(),
-            Refusal::Unfit,
+            Refusal::Malformed,
         );
         assert!(
             signs_in(door, "alice", None, None).is_none(),
@@ -408,7 +408,7 @@ fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_tim
         &mut home.door,
         "alice",
         &alice.recovery_codes()[0].grouped(),
-        Refusal::Unfit,
+        Refusal::Malformed,
     );
     refuses(
         &mut home.another(),
@@ -520,14 +520,14 @@ fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
         &browser,
         &name("alice"),
         Some(&password(PASSWORD)),
-        &Input::read(b""),
+        &Input::parse(b""),
         NOW,
     );
     let AfterPassword::Code(pass) = asked.unwrap() else {
         panic!("no code is asked")
     };
     home.rotates(Renewal::All);
-    let answer = Input::read(code_of(&alice, 0).as_bytes());
+    let answer = Input::parse(code_of(&alice, 0).as_bytes());
     let after = before.enter_code(&browser, &pass, &answer, TrustRequest::NotAsked, NOW);
     assert!(matches!(
         after.unwrap(),

@@ -35,7 +35,7 @@ impl Home {
             service,
         };
         self.door
-            .verify_input(&visitor, &Input::read(typed.as_bytes()), now)
+            .verify_input(&visitor, &Input::parse(typed.as_bytes()), now)
             .unwrap()
     }
 
@@ -60,7 +60,7 @@ impl Home {
             page: None,
             session: None,
         };
-        let recovery = Input::read(recovery.as_bytes());
+        let recovery = Input::parse(recovery.as_bytes());
         self.door
             .enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW)
             .unwrap()
@@ -80,7 +80,7 @@ impl Home {
             page: None,
             session: None,
         };
-        let answer = Input::read(typed.as_bytes());
+        let answer = Input::parse(typed.as_bytes());
         self.door
             .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
             .unwrap()

@@ -28,7 +28,7 @@ fn enter(door: &mut Engine, pass: &LoginToken, typed: &str, now: Timestamp) -> A
         page: None,
         session: None,
     };
-    let answer = Input::read(typed.as_bytes());
+    let answer = Input::parse(typed.as_bytes());
     door.enter_code(&browser, pass, &answer, TrustRequest::NotAsked, now)
         .unwrap()
 }
@@ -44,9 +44,13 @@ fn begin(home: &mut Home, now: Timestamp) -> LoginToken {
         session: None,
     };
     let typed = password(PASSWORD);
-    let asked =
-        home.door
-            .enter_password(&browser, &name("alice"), Some(&typed), &Input::Unfit, now);
+    let asked = home.door.enter_password(
+        &browser,
+        &name("alice"),
+        Some(&typed),
+        &Input::Malformed,
+        now,
+    );
     let AfterPassword::Code(pass) = asked.unwrap() else {
         panic!("no code is asked")
     };
@@ -90,7 +94,10 @@ fn after_five_wrong_codes_a_sign_in_is_over_and_what_is_free_costs_none_of_them(
     let (mut home, app) = alice_at_the_web("[throttle]\nfree = 10\n");
     let pass = begin(&mut home, NOW);
     for typed in ["nonsense", "", "12", "a password", "not-a-code"] {
-        refused(&enter(&mut home.door, &pass, typed, NOW), Refusal::Unfit);
+        refused(
+            &enter(&mut home.door, &pass, typed, NOW),
+            Refusal::Malformed,
+        );
     }
     for _ in 0..5 {
         refused(&enter(&mut home.door, &pass, "000000", NOW), Refusal::Wrong);
@@ -162,7 +169,7 @@ fn a_delay_is_said_first_and_tries_made_during_it_cost_nothing() {
             else {
                 panic!("no delay")
             };
-            at = at.plus(wait.min(later.plus(TokenKind::Login.life() - 1).since(at)));
+            at = at.plus(wait.min(later.plus(TokenKind::Login.lifetime() - 1).since(at)));
         }
     }
     let over = enter(&mut home.door, &pass, &code_at(&app, 0, at), at);
@@ -179,13 +186,13 @@ fn a_delay_is_said_first_and_tries_made_during_it_cost_nothing() {
 fn a_sign_in_has_its_time() {
     let (mut home, app) = alice_at_the_web("");
     let pass = begin(&mut home, NOW);
-    for at in [NOW.plus(TokenKind::Login.life()), NOW.minus(1)] {
+    for at in [NOW.plus(TokenKind::Login.lifetime()), NOW.minus(1)] {
         refused(
             &enter(&mut home.door, &pass, &code_at(&app, 0, at), at),
             Refusal::Expired,
         );
     }
-    let last = NOW.plus(TokenKind::Login.life() - 1);
+    let last = NOW.plus(TokenKind::Login.lifetime() - 1);
     assert!(matches!(
         enter(&mut home.door, &pass, &code_at(&app, 0, last), last),
         AfterCode::Opened(_)
@@ -210,7 +217,7 @@ fn in_parallel_never_more_than_five_are_evaluated() {
             .map(|thread| thread.join().unwrap())
             .sum::<u32>()
     });
-    assert_eq!(wrong, LoginPayload::TRIALS);
+    assert_eq!(wrong, LoginPayload::MAX_WRONG_CODES);
 }
 
 /// Nothing of it stays in the store when its time is long over and another sign-in is tried.
@@ -227,7 +234,7 @@ fn what_became_of_a_sign_in_is_forgotten_after_its_time() {
     let pass = begin(&mut home, NOW);
     refused(&enter(&mut home.door, &pass, "000000", NOW), Refusal::Wrong);
     assert_eq!(kept(&home), 1);
-    let later = NOW.plus(TokenKind::Login.life() + 31 * 86_400 + 1);
+    let later = NOW.plus(TokenKind::Login.lifetime() + 31 * 86_400 + 1);
     let pass = begin(&mut home, later);
     enter(&mut home.door, &pass, &code_at(&app, 0, later), later);
     assert_eq!(kept(&home), 1);

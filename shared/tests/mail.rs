@@ -122,7 +122,7 @@ fn an_account_with_mail_alone_is_enrolled_and_nothing_but_its_code_opens() {
         Enrolled::Yes
     );
     refused(&home.attempt("alice", "000000", now), Refusal::Wrong);
-    refused(&home.attempt("alice", "00000000", now), Refusal::Unfit);
+    refused(&home.attempt("alice", "00000000", now), Refusal::Malformed);
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     accepted(&types(&mut home, &letter, now));
 }
@@ -144,7 +144,7 @@ fn of_many_who_use_a_mailed_code_at_once_one_enters() {
                 browser: None,
                 service: "test",
             };
-            let answer = Input::read(letter.code.as_bytes());
+            let answer = Input::parse(letter.code.as_bytes());
             together.wait();
             match door.verify_input(&visitor, &answer, now).unwrap().result {
                 Ok(_) => 1,
@@ -191,7 +191,7 @@ fn mailed_codes_and_unsent_letters_go_on_working_across_a_rotation() {
     home.door
         .confirm_email(
             &name("bob"),
-            &Input::read(unsent.code.as_bytes()),
+            &Input::parse(unsent.code.as_bytes()),
             "root",
             now,
         )
@@ -300,7 +300,7 @@ fn guesses_are_counted_as_before_and_asking_for_mail_resets_nothing() {
     let letter = asks(&mut home, "alice", now.plus(60)).ok().unwrap();
     refused(
         &home.attempt("alice", "99999999", now.plus(60)),
-        Refusal::Unfit,
+        Refusal::Malformed,
     );
     accepted(&types(&mut home, &letter, now.plus(60)));
 }

@@ -51,7 +51,7 @@ fn confirms(home: &mut Home, who: &str, to: &str, now: Timestamp) {
     home.door
         .confirm_email(
             &name(who),
-            &Input::read(letter.code.as_bytes()),
+            &Input::parse(letter.code.as_bytes()),
             "root",
             now,
         )
@@ -96,7 +96,7 @@ fn every_administrative_act_is_mailed_with_its_actor() {
     home.door.cancel_one_time_code(&who, "carol", NOW).unwrap();
     home.door.unlock(&who, "carol", NOW).unwrap();
     home.door
-        .set_password(&who, &Password::typed(password).unwrap(), "carol", NOW)
+        .set_password(&who, &Password::from_input(password).unwrap(), "carol", NOW)
         .unwrap();
     home.door
         .replace_recovery_codes(&who, app.recovery_codes(), "carol", NOW)
@@ -151,7 +151,7 @@ fn what_opened_without_the_persons_device_is_told_and_a_usual_sign_in_is_not() {
     let (mut home, app) =
         alice("[totp]\npast_steps = 10\nfuture_steps = 2\n[throttle]\nlock_after = 10\nfree = 9\n");
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
-    refused(&home.attempt("alice", "00000000", NOW), Refusal::Unfit);
+    refused(&home.attempt("alice", "00000000", NOW), Refusal::Malformed);
     told(&mut home, "", &[]);
     accepted(&home.attempt("alice", &app.recovery_codes()[0].grouped(), NOW));
     let (code, _) = home
@@ -218,7 +218,7 @@ fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
 fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     let (mut home, app) = alice("");
     let (who, password) = (name("alice"), Zeroizing::new("correct horse".to_owned()));
-    let password = Password::typed(password).unwrap();
+    let password = Password::from_input(password).unwrap();
     home.door
         .set_password(&who, &password, "alice", NOW)
         .unwrap();
@@ -233,7 +233,7 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
             page: None,
             session: None,
         };
-        let nothing = Input::read(b"");
+        let nothing = Input::parse(b"");
         let opened = match home
             .door
             .enter_password(&browser, &who, Some(&password), &nothing, NOW)
@@ -241,7 +241,7 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
         {
             AfterPassword::Opened(opened) => opened,
             AfterPassword::Code(pass) if cookie.is_none() => {
-                let answer = Input::read(code_of(&app, 0).as_bytes());
+                let answer = Input::parse(code_of(&app, 0).as_bytes());
                 match home
                     .door
                     .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
@@ -294,7 +294,7 @@ fn a_refresh_token_that_is_used_again_is_told() {
     told(&mut home, "alice@example.com", &[EventKind::PasswordSet]);
     let from = remote("192.0.2.7");
     let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
-    let shown = RefreshToken::first(&session, &home.door.token_keys(), NOW).unwrap();
+    let shown = RefreshToken::issue_first(&session, &home.door.token_keys(), NOW).unwrap();
     home.door
         .refresh_session(shown.clone(), &from, NOW)
         .unwrap();

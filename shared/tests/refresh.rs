@@ -19,7 +19,7 @@ fn enters(home: &mut Home, pending: &PendingEnrollment, now: Timestamp) -> Sessi
 
 /// A session's first refresh token.
 fn first_of(home: &Home, session: &Session) -> RefreshToken {
-    RefreshToken::first(session, &home.door.token_keys(), session.issued).unwrap()
+    RefreshToken::issue_first(session, &home.door.token_keys(), session.issued).unwrap()
 }
 
 /// P2: the newest works once, an older one ends the session, and the other sessions go on.

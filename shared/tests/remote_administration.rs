@@ -41,12 +41,18 @@ fn signs_in(
     let (of, name) = (browser(origin), name(who));
     let after = home
         .door
-        .enter_password(&of, &name, Some(&password(PASSWORD)), &Input::Unfit, now)
+        .enter_password(
+            &of,
+            &name,
+            Some(&password(PASSWORD)),
+            &Input::Malformed,
+            now,
+        )
         .unwrap();
     let AfterPassword::Code(pass) = after else {
         panic!("no code is asked for")
     };
-    let answer = Input::read(code_at(app, 0, now).as_bytes());
+    let answer = Input::parse(code_at(app, 0, now).as_bytes());
     match home
         .door
         .enter_code(&of, &pass, &answer, trust, now)
@@ -158,9 +164,13 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     assert_eq!(home.door.browsers(&alice, NOW).unwrap().len(), 1);
     // one that has given the password, and not yet the code
     let (later, of) = (NOW.plus(60), browser(&origin));
-    let pending =
-        home.door
-            .enter_password(&of, &alice, Some(&password(PASSWORD)), &Input::Unfit, later);
+    let pending = home.door.enter_password(
+        &of,
+        &alice,
+        Some(&password(PASSWORD)),
+        &Input::Malformed,
+        later,
+    );
     let Ok(AfterPassword::Code(pass)) = pending else {
         panic!("no code is asked for")
     };
@@ -172,7 +182,7 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     assert!(home.door.sessions(&alice, later).unwrap().is_empty());
     assert!(home.door.browsers(&alice, later).unwrap().is_empty());
     home.enrols("alice");
-    let answer = Input::read(code_at(&app, 0, later).as_bytes());
+    let answer = Input::parse(code_at(&app, 0, later).as_bytes());
     let went_on = home
         .door
         .enter_code(&of, &pass, &answer, TrustRequest::NotAsked, later)

@@ -47,7 +47,7 @@ fn at(page: &str) -> At<'_> {
 impl Home {
     fn password(&mut self, who: &str, at: At<'_>, recovery: &str) -> AfterPassword {
         let origin = remote(at.address.unwrap_or("198.51.100.7"));
-        let recovery = Input::read(recovery.as_bytes());
+        let recovery = Input::parse(recovery.as_bytes());
         self.door
             .enter_password(
                 &at.browser(&origin),
@@ -66,7 +66,7 @@ impl Home {
         typed: &str,
         trust: TrustRequest,
     ) -> OpenedSession {
-        let (origin, answer) = (remote("198.51.100.7"), Input::read(typed.as_bytes()));
+        let (origin, answer) = (remote("198.51.100.7"), Input::parse(typed.as_bytes()));
         match self
             .door
             .enter_code(&at.browser(&origin), &pass, &answer, trust, NOW)
@@ -410,7 +410,7 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
     );
     let third = begun(&mut home);
     let pass = asked(rise(&mut home, &third, None, "198.51.100.7"));
-    let answer = Input::read(code_at(&app, 0, late).as_bytes());
+    let answer = Input::parse(code_at(&app, 0, late).as_bytes());
     let (origin, at) = (
         remote("198.51.100.7"),
         At {

@@ -9,7 +9,7 @@ use home::{
 };
 use shared::credential::input::Input;
 use shared::credential::otpauth_uri;
-use shared::credential::totp::{Step, code};
+use shared::credential::totp::{Step, generate_code};
 use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::engine::{
     AdministrationError, AfterCode, AfterEnrollment, AfterEnrollmentCode, AfterPassword,
@@ -30,9 +30,9 @@ fn recovers(home: &mut Home, pending: &PendingEnrollment) -> (Session, StepUpTok
 fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (EnrollmentToken, String) {
     let ticket = home.door.replace(session, proof, NOW).unwrap();
     let shown = home.door.begin_web_setup(&ticket, NOW).unwrap().unwrap();
-    let (secret, parameters) = otpauth_uri::read(&shown.secret).unwrap();
-    let shows = Input::read(
-        code(&secret, parameters, Step(NOW.0 / 30))
+    let (secret, parameters) = otpauth_uri::parse_declared_secret(&shown.secret).unwrap();
+    let shows = Input::parse(
+        generate_code(&secret, parameters, Step(NOW.0 / 30))
             .to_string()
             .as_bytes(),
     );
@@ -98,7 +98,7 @@ fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
     let (mut home, app) = alice_at_the_web("");
     let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
     let mut step_up = |typed: &str, code: &str| {
-        let answer = Input::read(code.as_bytes());
+        let answer = Input::parse(code.as_bytes());
         home.door
             .step_up(
                 &browser(&from),
@@ -123,7 +123,7 @@ fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
     ));
     assert!(matches!(
         step_up(PASSWORD, &recovery(&app, 0)),
-        AfterStepUp::Code(Refusal::Unfit)
+        AfterStepUp::Code(Refusal::Malformed)
     ));
     let AfterStepUp::Verified(ticket) = step_up(PASSWORD, &code_of(&app, 0)) else {
         panic!("not proven")
@@ -134,10 +134,10 @@ fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
     ));
     let keys = home.door.token_keys();
     let cookie = ticket.seal(&keys).unwrap();
-    assert!(StepUpToken::read(&cookie, &keys, &session, NOW).is_some());
+    assert!(StepUpToken::open_step_up(&cookie, &keys, &session, NOW).is_some());
     let other = signs_in(&mut home, &from, &code_of(&app, 1), NOW);
     assert!(
-        StepUpToken::read(&cookie, &keys, &other, NOW).is_none(),
+        StepUpToken::open_step_up(&cookie, &keys, &other, NOW).is_none(),
         "it is another session's"
     );
 }
@@ -148,7 +148,7 @@ fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
     let from = remote("192.0.2.7");
     let (mut home, app) = alice_at_the_web("");
     let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
-    let answer = Input::read(code_of(&app, 0).as_bytes());
+    let answer = Input::parse(code_of(&app, 0).as_bytes());
     let mut step_up = |typed: &str| {
         home.door
             .step_up(
@@ -174,7 +174,7 @@ fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
         &browser(&from),
         &name("alice"),
         Some(&password(PASSWORD)),
-        &Input::Unfit,
+        &Input::Malformed,
         NOW,
     );
     assert!(
@@ -192,7 +192,7 @@ fn a_session_that_ended_is_not_stepped_up() {
     let (mut home, app) = alice_at_the_web("");
     let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
     home.another().sign_out(session.id).unwrap();
-    let answer = Input::read(code_of(&app, 0).as_bytes());
+    let answer = Input::parse(code_of(&app, 0).as_bytes());
     let after = home.door.step_up(
         &browser(&from),
         &session,
@@ -218,7 +218,7 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
     let AfterPassword::Code(pass) = asked else {
         panic!("no code is asked")
     };
-    let answer = Input::read(code_of(&app, -1).as_bytes());
+    let answer = Input::parse(code_of(&app, -1).as_bytes());
     let entered =
         home.door
             .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
@@ -226,7 +226,7 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
         panic!("not opened")
     };
     let session = entered.session;
-    let answer = Input::read(code_of(&app, 0).as_bytes());
+    let answer = Input::parse(code_of(&app, 0).as_bytes());
     let by_password = home.door.step_up(
         &browser(&from),
         &session,
@@ -236,13 +236,13 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
     );
     assert!(matches!(
         by_password.unwrap(),
-        AfterStepUp::Password(Refusal::Unfit)
+        AfterStepUp::Password(Refusal::Malformed)
     ));
     let none = home
         .door
-        .step_up_by_code(&browser(&from), &session, &Input::read(b""), NOW)
+        .step_up_by_code(&browser(&from), &session, &Input::parse(b""), NOW)
         .unwrap();
-    assert!(matches!(none, AfterStepUp::Code(Refusal::Unfit)));
+    assert!(matches!(none, AfterStepUp::Code(Refusal::Malformed)));
     let after = home
         .door
         .step_up_by_code(&browser(&from), &session, &answer, NOW)
@@ -258,7 +258,7 @@ fn a_password_of_the_host_steps_up_with_a_code() {
     let who = name("alice");
     let tries = |home: &mut Home| {
         home.door
-            .charge_first_factor(&browser(&from), &who, &Input::Unfit, NOW)
+            .charge_first_factor(&browser(&from), &who, &Input::Malformed, NOW)
             .unwrap()
             .unwrap()
     };
@@ -268,23 +268,23 @@ fn a_password_of_the_host_steps_up_with_a_code() {
         &who,
         tried,
         HostPasswordReply::Right,
-        &Input::Unfit,
+        &Input::Malformed,
         NOW,
     );
     let AfterPassword::Code(pass) = asked.unwrap() else {
         panic!("no code is asked")
     };
-    let answer = Input::read(code_of(&app, -1).as_bytes());
+    let answer = Input::parse(code_of(&app, -1).as_bytes());
     let entered =
         home.door
             .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
     let AfterCode::Opened(entered) = entered.unwrap() else {
         panic!("not opened")
     };
-    let answer = Input::read(code_of(&app, 0).as_bytes());
+    let answer = Input::parse(code_of(&app, 0).as_bytes());
     for (said, proven) in [
         (HostPasswordReply::Wrong, false),
-        (HostPasswordReply::Unasked, false),
+        (HostPasswordReply::NotVerified, false),
         (HostPasswordReply::Right, true),
     ] {
         let tried = tries(&mut home);

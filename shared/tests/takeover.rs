@@ -4,8 +4,8 @@
 mod home;
 
 use home::{Home, NOW, accepted, name, refused};
-use shared::credential::import::{ImportFormat, ImportedFile, read};
-use shared::credential::totp::{OtpKind, Step, code};
+use shared::credential::import::{ImportFormat, ImportedFile, parse_import_file};
+use shared::credential::totp::{OtpKind, Step, generate_code};
 use shared::engine::enrollment::pending::PendingEnrollment;
 use shared::engine::{ImportMode, ImportReport};
 use shared::verify::decision::Refusal;
@@ -17,7 +17,7 @@ const SEEDS: [&str; 3] = [
 ];
 
 fn urls(text: &str) -> ImportedFile {
-    read(ImportFormat::Otpauth, text.as_bytes()).unwrap()
+    parse_import_file(ImportFormat::Otpauth, text.as_bytes()).unwrap()
 }
 
 /// What a finding shows now, or at its first counter.
@@ -26,9 +26,9 @@ fn code_of(import: &ImportedFile, number: usize, offset: u64) -> String {
     let parameters = one.parameters();
     let base = match parameters.moving {
         OtpKind::Time { .. } => parameters.moving.step_at(NOW).unwrap().0,
-        OtpKind::Counter => one.moving.first().0,
+        OtpKind::Counter => one.moving.first_step().0,
     };
-    code(&one.secret, parameters, Step(base + offset)).to_string()
+    generate_code(&one.secret, parameters, Step(base + offset)).to_string()
 }
 
 /// N7
@@ -43,7 +43,7 @@ fn what_was_used_there_opens_nothing_here() {
     let format = ImportFormat::GoogleAuthenticator {
         account: &name("alice"),
     };
-    let import = read(format, file.as_bytes()).unwrap();
+    let import = parse_import_file(format, file.as_bytes()).unwrap();
     let mut home = Home::new("");
     let taken = home
         .door

@@ -9,7 +9,7 @@ use shared::account::event::EventFilter;
 use shared::account::name::Distinct;
 use shared::config::Config;
 use shared::credential::secret::Secret;
-use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, code};
+use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, generate_code};
 use shared::engine::Engine;
 use shared::protocol::status::SecondFactorState;
 use shared::store::{self, UpgradeResult};
@@ -117,7 +117,7 @@ fn totp(secret: &str, now: Timestamp) -> String {
         digits: 6,
         moving: OtpKind::Time { period: 30 },
     };
-    code(&secret, parameters, Step(now.0 / 30)).to_string()
+    generate_code(&secret, parameters, Step(now.0 / 30)).to_string()
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
         digits: 6,
         moving: OtpKind::Counter,
     };
-    let by_counter = code(&seed, parameters, Step(0));
+    let by_counter = generate_code(&seed, parameters, Step(0));
     assert!(
         is_accepted(&mut door, "alice", &by_counter, NOW),
         "the token by counter"
@@ -402,7 +402,7 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
                 browser: None,
                 service: "test",
             },
-            &shared::credential::input::Input::read(b"123456"),
+            &shared::credential::input::Input::parse(b"123456"),
             NOW,
         );
         [read, written.map(|_| ())].map(|result| result.err().map(|error| error.to_string()))

@@ -46,7 +46,7 @@ impl Home {
             page: None,
             session: None,
         };
-        let recovery = Input::read(recovery.as_bytes());
+        let recovery = Input::parse(recovery.as_bytes());
         self.door
             .enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW)
             .unwrap()
@@ -75,7 +75,7 @@ impl Home {
             page: None,
             session: None,
         };
-        let answer = Input::read(typed.as_bytes());
+        let answer = Input::parse(typed.as_bytes());
         self.door
             .enter_code(&browser, pass, &answer, trust, NOW)
             .unwrap()

@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use shared::credential::otpauth_uri;
 use shared::credential::secret::Secret;
-use shared::credential::totp::{OtpParameters, Step, code};
+use shared::credential::totp::{OtpParameters, Step, generate_code};
 use shared::system::clock::Timestamp;
 
 /// Codes this far from now are never taken for wrong ones, in steps.
@@ -19,7 +19,8 @@ impl Phone {
     /// Scans a URL, or takes Base32 typed in.
     #[track_caller]
     pub fn scans(text: &str) -> Phone {
-        let (secret, parameters) = otpauth_uri::read(text).expect("an app can read this");
+        let (secret, parameters) =
+            otpauth_uri::parse_declared_secret(text).expect("an app can read this");
         Phone { secret, parameters }
     }
 
@@ -36,7 +37,7 @@ impl Phone {
             .step_at(Timestamp(Clock.now()))
             .expect("an app goes by time");
         let step = Step(now.0.saturating_add_signed(steps));
-        code(&self.secret, self.parameters, step).to_string()
+        generate_code(&self.secret, self.parameters, step).to_string()
     }
 
     /// A code that this app shows neither now nor within some twenty minutes.

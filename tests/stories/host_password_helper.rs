@@ -25,19 +25,20 @@ fn question(name: &str, password: &str) -> HostPasswordRequest {
         name: name.parse().expect("a name"),
         address: Address::parse("192.0.2.7"),
         class: Class::Unauthenticated,
-        password: Candidate::typed(password.as_bytes()).expect("a password"),
+        password: Candidate::from_input(password.as_bytes()).expect("a password"),
     }
 }
 
 /// What the helper says to root; `None` where it says nothing.
 #[track_caller]
 fn asked(name: &str, password: &str) -> Option<HostPasswordReply> {
-    let said = PasswordHelper::hears(&question(name, password).write()).expect("the helper greets");
+    let said =
+        PasswordHelper::hears(&question(name, password).encode()).expect("the helper greets");
     assert!(
-        said.is_empty() || HostPasswordReply::read(&said).is_some(),
+        said.is_empty() || HostPasswordReply::decode(&said).is_some(),
         "{said:?}"
     );
-    HostPasswordReply::read(&said)
+    HostPasswordReply::decode(&said)
 }
 
 fn chage(person: &Person, options: &str) {
@@ -282,7 +283,7 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
         assert_eq!(
             heard
                 .iter()
-                .filter(|said| **said == Some(HostPasswordReply::Unasked))
+                .filter(|said| **said == Some(HostPasswordReply::NotVerified))
                 .count(),
             2,
             "{heard:?}"
@@ -359,7 +360,7 @@ fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line()
     .expect("root may");
     assert_eq!(
         asked("alice", &alice.password),
-        Some(HostPasswordReply::Unasked)
+        Some(HostPasswordReply::NotVerified)
     );
     let line = common.lines().count() + 1;
     helper.says(&format!("/etc/pam.d/common-auth:{line}: holds pam_totp.so"));
@@ -381,7 +382,7 @@ fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line()
     fs::remove_file("/etc/pam.d/postern-gate").expect("root may");
     assert_eq!(
         asked("alice", &alice.password),
-        Some(HostPasswordReply::Unasked),
+        Some(HostPasswordReply::NotVerified),
         "PAM would go by other"
     );
     helper.says("/etc/pam.d/postern-gate is missing");
@@ -408,7 +409,7 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
     };
     let heard = std::thread::scope(|scope| {
         let ask = |number: usize| {
-            move || PasswordHelper::hears(&question(&format!("stranger{number}"), "wrong").write())
+            move || PasswordHelper::hears(&question(&format!("stranger{number}"), "wrong").encode())
         };
         let threads: Vec<_> = (0..100).map(|number| scope.spawn(ask(number))).collect();
         let mut most = 0;
@@ -424,7 +425,7 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
     });
     // no place, no share left, or no turn within 3 s
     let unasked =
-        |said: &Vec<u8>| HostPasswordReply::read(said) == Some(HostPasswordReply::Unasked);
+        |said: &Vec<u8>| HostPasswordReply::decode(said) == Some(HostPasswordReply::NotVerified);
     let turned_away = heard
         .iter()
         .filter(|said| said.as_ref().is_none_or(unasked))
@@ -436,8 +437,8 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
     for said in heard.into_iter().flatten() {
         assert!(
             matches!(
-                HostPasswordReply::read(&said),
-                Some(HostPasswordReply::Wrong | HostPasswordReply::Unasked)
+                HostPasswordReply::decode(&said),
+                Some(HostPasswordReply::Wrong | HostPasswordReply::NotVerified)
             ),
             "{said:?}"
         );
@@ -449,12 +450,12 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
     // a gate that someone else has taken over: so many about one account, whatever it sends at once
     let got = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..40)
-            .map(|_| scope.spawn(|| PasswordHelper::hears(&question("alice", "wrong").write())))
+            .map(|_| scope.spawn(|| PasswordHelper::hears(&question("alice", "wrong").encode())))
             .collect();
         let said = threads
             .into_iter()
             .filter_map(|thread| thread.join().expect("no panic"));
-        said.filter(|said| HostPasswordReply::read(said) == Some(HostPasswordReply::Wrong))
+        said.filter(|said| HostPasswordReply::decode(said) == Some(HostPasswordReply::Wrong))
             .count()
     });
     assert!((1..=30).contains(&got), "{got}");

@@ -82,7 +82,7 @@ fn the_helper_does_without_what_its_unit_forbids() {
         "bash",
     ]);
     let asked = |password: &str| {
-        let password = Candidate::typed(password.as_bytes()).expect("a password");
+        let password = Candidate::from_input(password.as_bytes()).expect("a password");
         let name = "alice".parse().expect("a name");
         let question = HostPasswordRequest {
             name,
@@ -90,7 +90,7 @@ fn the_helper_does_without_what_its_unit_forbids() {
             class: Class::Familiar,
             password,
         };
-        PasswordHelper::hears(&question.write()).and_then(|said| HostPasswordReply::read(&said))
+        PasswordHelper::hears(&question.encode()).and_then(|said| HostPasswordReply::decode(&said))
     };
     assert_eq!(
         asked(&alice.password),

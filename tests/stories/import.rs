@@ -1,9 +1,9 @@
 //! What other second factors on this host wrote just now, read by the part of the import that reads files.
 
 use shared::credential::import::{
-    FoundAuthenticator, ImportFormat, ImportedFile, MovingFactor, PskcKey, read,
+    FoundAuthenticator, ImportFormat, ImportedFile, MovingFactor, PskcKey, parse_import_file,
 };
-use shared::credential::totp::{OtpParameters, Step, code};
+use shared::credential::totp::{OtpParameters, Step, generate_code};
 use shared::system::clock::Timestamp;
 use std::fs;
 use std::io::Write;
@@ -126,7 +126,8 @@ fn key_containers_are_read_as_pskctool_reads_them() {
                 .args(["-o", &file])
                 .args(option.into_iter().flatten()),
         );
-        let import = read(ImportFormat::Pskc { key }, &fs::read(&file).unwrap()).unwrap();
+        let import =
+            parse_import_file(ImportFormat::Pskc { key }, &fs::read(&file).unwrap()).unwrap();
         let told: Vec<_> = import
             .found
             .iter()
@@ -181,7 +182,7 @@ fn key_containers_are_read_as_pskctool_reads_them() {
         &format!("{FOLDER}/plain.xml"),
     ];
     let signed = finished(Command::new("pskctool").args(sign));
-    let refusal = read(ImportFormat::Pskc { key: PskcKey::None }, signed.as_bytes())
+    let refusal = parse_import_file(ImportFormat::Pskc { key: PskcKey::None }, signed.as_bytes())
         .unwrap_err()
         .to_string();
     assert!(refusal.contains("it is signed"), "{refusal}");
@@ -189,7 +190,7 @@ fn key_containers_are_read_as_pskctool_reads_them() {
     let end = signed.find("</Signature>").expect("its end") + "</Signature>".len();
     let bare = format!("{}{}", &signed[..begin], &signed[end..]);
     assert_eq!(
-        read(ImportFormat::Pskc { key: PskcKey::None }, bare.as_bytes())
+        parse_import_file(ImportFormat::Pskc { key: PskcKey::None }, bare.as_bytes())
             .unwrap()
             .found
             .len(),
@@ -230,7 +231,7 @@ fn google_authenticator_line(file: &str) -> String {
 #[track_caller]
 fn google(file: &str) -> ImportedFile {
     let account = &"alice".parse().expect("a name");
-    read(
+    parse_import_file(
         ImportFormat::GoogleAuthenticator { account },
         &fs::read(file).expect("a file"),
     )
@@ -239,7 +240,7 @@ fn google(file: &str) -> ImportedFile {
 
 #[track_caller]
 fn oath(file: &str) -> ImportedFile {
-    read(
+    parse_import_file(
         ImportFormat::Oath {
             now: Timestamp(Clock.now()),
         },
@@ -253,13 +254,13 @@ fn now_step(period: u64) -> Step {
 }
 
 fn code_of(found: &FoundAuthenticator, step: Step) -> String {
-    let moving = found.moving.moving();
+    let moving = found.moving.kind();
     let parameters = OtpParameters {
         algorithm: found.algorithm,
         digits: found.digits,
         moving,
     };
-    code(&found.secret, parameters, step).to_string()
+    generate_code(&found.secret, parameters, step).to_string()
 }
 
 /// alice signs in with that code, in India.

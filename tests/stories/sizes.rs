@@ -2,7 +2,7 @@
 
 use crate::guest_process::PAM_HOST;
 use shared::credential::secret::Secret;
-use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, code};
+use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, generate_code};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fs, thread};
@@ -51,7 +51,7 @@ fn the_write_ahead_log_stays_short_without_a_daemon() {
             };
             for counter in 0..LOGINS {
                 pam.answers(&Answer::from(
-                    code(secret, by_counter, Step(counter)).as_str(),
+                    generate_code(secret, by_counter, Step(counter)).as_str(),
                 ));
             }
             pam

@@ -47,15 +47,15 @@ pub(super) fn confirm(
     let mut ended = None;
     for left in (0..tries).rev() {
         let typed = terminal::ask(output, &format!("The code mailed to {address}: "))?;
-        let answer = Input::read(typed.as_bytes());
+        let answer = Input::parse(typed.as_bytes());
         match door.confirm_email(user, &answer, &context::actor(), clock::now()?) {
             Ok((_, after)) => {
                 ended = messages::app_passwords(after);
                 break;
             }
-            Err(AdministrationError::NotConfirmed(refusal @ (Refusal::Wrong | Refusal::Unfit)))
-                if left > 0 =>
-            {
+            Err(AdministrationError::NotConfirmed(
+                refusal @ (Refusal::Wrong | Refusal::Malformed),
+            )) if left > 0 => {
                 output.text(format_args!("{}\n", messages::refusal(refusal)))?;
             }
             Err(error) => return Err(error.into()),

@@ -120,7 +120,7 @@ fn understand(
         Some(4) => ImportFormat::Pskc { key },
         _ => ImportFormat::Authelia,
     };
-    import::read(format, &files.import)
+    import::parse_import_file(format, &files.import)
         .map_err(|error| CommandFailure::new(format_args!("{}: {error}", what.file.display())))
 }
 
@@ -158,7 +158,7 @@ fn show(
         table.row([
             one.line.to_string(),
             one.account.to_string(),
-            match one.moving.moving() {
+            match one.moving.kind() {
                 OtpKind::Time { period } => format!("TOTP, {period} s"),
                 OtpKind::Counter => "HOTP".to_owned(),
             },

@@ -96,7 +96,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFa
         made.0.push(key_path.to_owned());
     }
     if !store_exists {
-        let keys = Vault::create(&MasterKeys::read(key_path)?)?;
+        let keys = Vault::create(&MasterKeys::read_file(key_path)?)?;
         store::create(url, Some(group), &keys)?;
     }
     let mut made = made.stays();

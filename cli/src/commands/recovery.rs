@@ -26,7 +26,7 @@ pub(super) fn run(
     if !what.no_confirm {
         setup::wait_until_saved(output)?;
     }
-    desk.finish(FinishOperation::KeepRecoveryCodes { ticket })?;
+    desk.finish(FinishOperation::ReplaceRecoveryCodes { ticket })?;
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
         _ => output.done(format_args!(

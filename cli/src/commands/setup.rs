@@ -44,7 +44,7 @@ pub(super) fn run(
         show_secret(output, &shown)?;
     }
     let finish = match what.no_confirm {
-        true => FinishOperation::Vouch {
+        true => FinishOperation::ActivateUnconfirmed {
             ticket: shown.ticket,
         },
         false => {
@@ -122,7 +122,7 @@ fn show_secret(output: Output, shown: &ShownAuthenticator) -> Result<(), Command
         "Secret: {}\nURL: {}\n\n",
         &*shown.secret, &*shown.url
     ))?;
-    match qr::half_blocks(&shown.url) {
+    match qr::draw_half_blocks(&shown.url) {
         Some(drawn) => output.text(drawn.as_str()),
         None => output.text("The URL is too long for a QR code: type the secret into the app.\n"),
     }

@@ -19,7 +19,7 @@ pub(super) fn run(
 ) -> Result<(), CommandFailure> {
     let config = context::config(arguments, output)?;
     let typed = terminal::ask(output, messages::CODE_PROMPT)?;
-    let answer = Input::read(typed.as_bytes());
+    let answer = Input::parse(typed.as_bytes());
     let now = clock::now()?;
     let origin = Origin::Local(context::actor());
     let visitor = VerificationRequest {
@@ -59,7 +59,7 @@ pub(super) fn run(
 fn name(refusal: Option<Refusal>) -> (&'static str, u64) {
     match refusal {
         None => ("accepted", 0),
-        Some(Refusal::Wrong | Refusal::Ahead { .. } | Refusal::Unfit) => ("wrong", 0),
+        Some(Refusal::Wrong | Refusal::Ahead { .. } | Refusal::Malformed) => ("wrong", 0),
         Some(Refusal::Used { wait }) => ("used", wait),
         // every code at hand lies below the last accepted step
         Some(Refusal::ClockSetBack { seconds }) => ("used", seconds),

@@ -246,7 +246,7 @@ async fn act<T: Send + 'static>(
 }
 
 fn said(message: String) -> AdministrationReply<admin_api::OperationDone> {
-    Ok(EndpointReply::saying(admin_api::OperationDone::that(
+    Ok(EndpointReply::saying(admin_api::OperationDone::new(
         message,
     )))
 }

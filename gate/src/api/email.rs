@@ -111,7 +111,7 @@ async fn confirm(
     // of the session as it is: the act ends it
     let step_up = step_up::recent_step_up(request);
     let (after, opened) =
-        email::confirm_email(request, &session, Input::read(given.code.as_bytes())).await?;
+        email::confirm_email(request, &session, Input::parse(given.code.as_bytes())).await?;
     Ok(ended(request, step_up.as_ref(), opened.as_ref(), after))
 }
 

@@ -108,7 +108,7 @@ async fn invite(
 ) -> Result<EndpointReply<()>, ActRefused> {
     let ticket = ticket(request)?;
     let invited =
-        enroll::verify_one_time_code(request, &ticket, Input::read(given.code.as_bytes())).await;
+        enroll::verify_one_time_code(request, &ticket, Input::parse(given.code.as_bytes())).await;
     match invited.map_err(|error| refusal::refuse_sign_in(request, &error))? {
         Ok(ticket) => {
             let reply =
@@ -122,7 +122,7 @@ async fn invite(
         Err(refusal) => {
             let refused = at_sign_in(ActRefused::answer(request.t, refusal));
             Err(match refusal {
-                Refusal::Unfit => ActRefused {
+                Refusal::Malformed => ActRefused {
                     text: request.t.say("one-time-code-invalid"),
                     ..refused
                 },
@@ -162,7 +162,7 @@ async fn confirm(
         request,
         &ticket,
         given.pending,
-        Input::read(given.code.as_bytes()),
+        Input::parse(given.code.as_bytes()),
     )
     .await;
     match entered.map_err(|error| refusal::refuse_sign_in(request, &error))? {
@@ -204,7 +204,7 @@ pub(super) fn new_authenticator(
     request: &RequestContext<'_>,
     shown: ShownEnrollment,
 ) -> Result<NewAuthenticator, ActRefused> {
-    let qr = qr::svg(&shown.url).ok_or_else(|| {
+    let qr = qr::draw_svg(&shown.url).ok_or_else(|| {
         let why = "the otpauth URI is too long for a QR code; shorten totp.issuer".to_owned();
         refusal::refuse_sign_in(
             request,

@@ -235,7 +235,7 @@ async fn enter_password(
     let refused = || ActRefused::new(StatusCode::UNAUTHORIZED, "refused", text_of_all());
     let name = UserName::parse(given.user.trim().as_bytes()).map_err(|_| refused())?;
     let back_to = wanted(request, given.page.as_deref());
-    let recovery = Input::read(text(given.recovery).as_bytes());
+    let recovery = Input::parse(text(given.recovery).as_bytes());
     let judged = password::verify_password(
         request,
         &name,
@@ -302,7 +302,7 @@ async fn enter_code(
         TrustRequest::NotAsked
     };
     let judged =
-        login::verify_code(request, &ticket, Input::read(given.code.as_bytes()), trust).await;
+        login::verify_code(request, &ticket, Input::parse(given.code.as_bytes()), trust).await;
     match judged.map_err(|error| refusal::refuse_sign_in(request, &error))? {
         AfterCode::Opened(opened) => Ok(signed_in(request, &opened, &ticket.payload().back_to)),
         AfterCode::Refused(refusal) => Err(at_sign_in(ActRefused::answer(request.t, refusal))),
@@ -387,7 +387,7 @@ fn go_on(
         AfterPassword::Opened(opened) => Ok(signed_in(request, &opened, back_to)),
         AfterPassword::Code(token) => {
             let answer = code_required(&token.payload().methods, token.payload().digits);
-            let token = token.to_page(back_to.to_owned());
+            let token = token.with_back_to(back_to.to_owned());
             let reply =
                 first_factor::with_login_token(request, reply::bare(StatusCode::OK), &token);
             let reply =

@@ -49,7 +49,7 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refres
         request.site.revocation_cache.token_keys(),
         clock::now().ok(),
     );
-    let token = now.and_then(|now| RefreshToken::read(&shown.refresh_token, &keys, now));
+    let token = now.and_then(|now| RefreshToken::open_refresh(&shown.refresh_token, &keys, now));
     let shown = token.ok_or_else(over)?;
     let session = shown
         .session(&keys)

@@ -138,7 +138,7 @@ fn access(site: &Site, headers: &HeaderMap) -> ShownTokens {
         ([Some(token)], true) => {
             let (keys, now) = (site.revocation_cache.token_keys(), clock::now().ok());
             let token = std::str::from_utf8(token).ok().zip(now);
-            let token = token.and_then(|(token, now)| AccessToken::read(token, &keys, now));
+            let token = token.and_then(|(token, now)| AccessToken::open_access(token, &keys, now));
             token.map_or(ShownTokens::Unfit, |session| {
                 ShownTokens::Token(Zeroizing::new(session.to_cookie(&keys)))
             })
@@ -209,7 +209,8 @@ impl Tokens {
             request.site.revocation_cache.token_keys(),
             clock::now().map_err(|error| failed(&error))?,
         );
-        let first = RefreshToken::first(&session, &keys, now).map_err(|error| failed(&error))?;
+        let first =
+            RefreshToken::issue_first(&session, &keys, now).map_err(|error| failed(&error))?;
         self.renew(request, &first)
     }
 
@@ -242,13 +243,13 @@ impl Tokens {
             .issued
             .plus(request.site.gate().session_lifetime.seconds());
         let access =
-            AccessToken::begun(&session, &keys, end, now).map_err(|error| failed(&error))?;
+            AccessToken::issue_access(&session, &keys, end, now).map_err(|error| failed(&error))?;
         let texts = access
             .seal(&keys)
             .and_then(|text| Ok((text, newest.seal(&keys)?)));
         let (access_text, refresh_text) = texts.map_err(|error| failed(&error))?;
         self.access_token = Some(access_text.as_str().to_owned().into());
-        self.expires_in = Some(access.left(now));
+        self.expires_in = Some(access.seconds_left(now));
         self.refresh_token = Some(refresh_text.as_str().to_owned().into());
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The program postern-gate.
+//! Command line of postern-gate: reads `--config` and serves. All else is in the library.
 #![forbid(unsafe_code)]
 
 use clap::Parser;

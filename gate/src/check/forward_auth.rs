@@ -1,4 +1,8 @@
-//! A check: what a proxy asks before each request. No disk, no lock shared between workers.
+//! Evaluates a forward-auth check: the session cookie, the rules and app passwords give a
+//! [`CheckResult`].
+//!
+//! MUST NOT read the disk or take a lock that workers share: a check precedes every request to
+//! every application.
 
 use super::rules::{self, SessionLevel};
 use crate::http::authorization::Authorization;
@@ -26,33 +30,32 @@ use shared::verify::app_password::FoundAppPassword;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The most of cookies that is looked at, in bytes.
-const LONGEST: usize = 48 * 1024;
-/// What stands for a header that is not there.
+/// Longest Cookie line that is read, in bytes.
+const MAX_COOKIE_LINE: usize = 48 * 1024;
+/// Value of a header that is not set.
 static EMPTY: HeaderValue = HeaderValue::from_static("");
 
-/// What the proxy is told.
+/// Result of a check, before it is rendered for a proxy.
 pub(crate) enum CheckResult {
-    /// Let it through, with what the application may see.
+    /// Access is granted.
     Allow(Allowed),
-    /// Not signed in.
+    /// No session.
     SignIn(WantedReply),
-    /// Signed in, and it takes more than what has passed.
+    /// A valid session whose level does not suffice.
     Upgrade(WantedReply),
-    /// Malformed: not a request of a browser's.
+    /// A malformed request, which no browser sends.
     Refuse,
-    /// It cannot be said which session it is of.
+    /// More than one session is possible, so the user is unknown.
     ConflictingCookies(WantedReply),
-    /// Not signed in, at a host that no session is good for.
+    /// No session, at a host where no session is valid.
     NotCovered(WantedReply),
-    /// Basic, or an app password, and not one that is good: another may be.
+    /// Basic credentials or an app password, and not valid. Another app password may be.
     AppPassword,
-    /// A rule that denies, or an app password that is good elsewhere.
+    /// Denied by a rule, or an app password whose scope does not cover the request.
     Forbid,
 }
 
 impl CheckResult {
-    /// As it is counted.
     pub(crate) fn label(&self) -> CheckLabel {
         match self {
             CheckResult::Allow(_) => CheckLabel::Allow,
@@ -65,7 +68,7 @@ impl CheckResult {
     }
 }
 
-/// What the application may see.
+/// Headers that the application receives.
 pub(crate) struct Allowed {
     pub(crate) user: String,
     pub(crate) groups: String,
@@ -74,16 +77,16 @@ pub(crate) struct Allowed {
     pub(crate) authorization: HeaderValue,
 }
 
-/// Whether the request loads a page, so that sending it elsewhere makes sense.
+/// Whether the client loads a page, so that a redirect makes sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WantedReply {
     Page,
     Data,
 }
 
-/// Judges a check.
+/// Evaluates a check.
 ///
-/// An identity that the proxy brings opens nothing: it ends a session of someone else's.
+/// An identity that the proxy provides grants nothing: it only ends another user's session.
 pub(crate) fn check(
     site: &Site,
     asked: &OriginalRequest<'_>,
@@ -115,7 +118,7 @@ pub(crate) fn check(
         Ok(session) => session,
         Err(unclear) => return refuse_conflicting_cookies(&unclear, asked, headers),
     };
-    // the usual line goes on as it is, without a copy
+    // The common line passes on as it is, without a copy.
     let cookie = || match shown.foreign_cookies() {
         Cow::Borrowed(_) => line.clone(),
         Cow::Owned(others) => {
@@ -132,7 +135,7 @@ pub(crate) fn check(
     if let Some(session) = session {
         match rules::decide_session(site, &request, session) {
             (_, SessionLevel::Sufficient) => {
-                // an application never sees an app password, needed or not
+                // An application never sees an app password, whether it was needed or not.
                 let authorization = if said.is_app_password() {
                     &EMPTY
                 } else {
@@ -159,7 +162,7 @@ pub(crate) fn check(
         let decision = rules::decide_anonymous(site, &request);
         match decision.access {
             RuleAccess::Deny => return deny_by_rule(&decision, None, asked.address),
-            // whoever shows an app password wants to be somebody
+            // A client that shows an app password wants to be identified.
             RuleAccess::Open if !said.is_app_password() => {
                 return CheckResult::Allow(Allowed {
                     user: String::new(),
@@ -185,10 +188,10 @@ pub(crate) fn check(
             };
             CheckResult::Allow(allow_account(site, &who, cookie(), EMPTY.clone()))
         }
-        Err(NoEntry::Scope) => CheckResult::Forbid,
-        Err(NoEntry::Basic) if !is_navigation(headers) => CheckResult::AppPassword,
-        // a browser that sends what an application asked for may still sign in
-        Err(NoEntry::Basic | NoEntry::Nothing) => match session {
+        Err(NoAccess::Scope) => CheckResult::Forbid,
+        Err(NoAccess::InvalidCredential) if !is_navigation(headers) => CheckResult::AppPassword,
+        // A browser may send Basic credentials of the application, and can still sign in.
+        Err(NoAccess::InvalidCredential | NoAccess::NoCredential) => match session {
             Some(_) => CheckResult::Upgrade(wanted_reply(asked.method, headers)),
             None if !site.covers(&host) => {
                 site.uncovered_hosts.log_once(site, &host);
@@ -199,7 +202,6 @@ pub(crate) fn check(
     }
 }
 
-/// Whose session it is cannot be said; the log has a line.
 fn refuse_conflicting_cookies(
     unclear: &ConflictingCookies,
     asked: &OriginalRequest<'_>,
@@ -214,35 +216,35 @@ fn deny_by_rule(decision: &RuleDecision, name: Option<&UserName>, address: Addre
     CheckResult::Forbid
 }
 
-/// Why a request without a session has no entry.
-enum NoEntry {
-    /// It shows nothing that the gate knows.
-    Nothing,
-    /// It shows something by Basic, or an app password, that is not good.
-    Basic,
-    /// It shows an app password that is good elsewhere.
+/// Why a request without a sufficient session has no access.
+enum NoAccess {
+    /// No credential that the gate knows.
+    NoCredential,
+    /// Basic credentials or an app password, and not valid.
+    InvalidCredential,
+    /// An app password whose scope does not cover the request.
     Scope,
 }
 
-/// Whose request it is by an app password.
+/// Returns the app password of a request, if it is valid for this request.
 fn verify_app_password(
     site: &Site,
     asked: &OriginalRequest<'_>,
     host: &str,
     said: &Authorization,
     now: Timestamp,
-) -> Result<Arc<FoundAppPassword>, NoEntry> {
+) -> Result<Arc<FoundAppPassword>, NoAccess> {
     let claim = match said {
-        Authorization::Other => return Err(NoEntry::Nothing),
-        Authorization::OtherBasic => return Err(NoEntry::Basic),
+        Authorization::Other => return Err(NoAccess::NoCredential),
+        Authorization::OtherBasic => return Err(NoAccess::InvalidCredential),
         Authorization::Mistyped => {
             log_refusal("app-password-mistyped", None, asked.address);
-            return Err(NoEntry::Basic);
+            return Err(NoAccess::InvalidCredential);
         }
         Authorization::AppPassword(claim) => claim,
     };
     if !site.revocation_cache.has_lease() {
-        return Err(NoEntry::Nothing);
+        return Err(NoAccess::NoCredential);
     }
     let judged = match site.is_own_page(host, asked.target) {
         true => Err(CacheRefusal::Scope),
@@ -266,8 +268,8 @@ fn verify_app_password(
     judged.map_err(|why| {
         log_refusal(why.name(), claim.name.as_ref(), asked.address);
         match why {
-            CacheRefusal::Wrong | CacheRefusal::Expired => NoEntry::Basic,
-            CacheRefusal::Scope => NoEntry::Scope,
+            CacheRefusal::Wrong | CacheRefusal::Expired => NoAccess::InvalidCredential,
+            CacheRefusal::Scope => NoAccess::Scope,
         }
     })
 }
@@ -281,7 +283,7 @@ fn log_refusal(cause: &str, name: Option<&UserName>, address: Address) {
         .write();
 }
 
-/// Whose request it is, as the store knows the account.
+/// Account that is granted access, with what the store knows of it.
 struct AllowedAccount<'a> {
     name: &'a UserName,
     groups: &'a [Group],
@@ -294,7 +296,7 @@ fn allow_account(
     cookie: HeaderValue,
     authorization: HeaderValue,
 ) -> Allowed {
-    // a declaration stands in place of what the store keeps
+    // A declaration in postern.toml replaces what the store keeps.
     let email = match site.config.find_declared_account(who.name) {
         Some(declared) => declared.email.as_ref(),
         None => who.email,
@@ -308,7 +310,7 @@ fn allow_account(
     }
 }
 
-/// With commas, as applications read it.
+/// Joins group names with commas, as applications parse the header.
 fn join_groups<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
     let mut text = String::new();
     for group in groups {
@@ -320,21 +322,22 @@ fn join_groups<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
     text
 }
 
-/// Whether a session is in time and not revoked.
+/// Whether a session is neither expired nor revoked.
 pub(crate) fn is_valid_session(site: &Site, session: &Session, now: Timestamp) -> bool {
-    session.is_in_time(site.gate().session_lifetime.seconds(), now)
-        && !site.revocation_cache.refuses(session)
+    session.is_valid_at(site.gate().session_lifetime.seconds(), now)
+        && !site.revocation_cache.refuses_session(session)
 }
 
-/// The Cookie line, empty if there is none. Several were joined when the request came.
+/// Returns the Cookie line, empty if there is none. HTTP/2 crumbs were joined when the request
+/// arrived.
 pub(crate) fn cookie_line(headers: &HeaderMap) -> Result<&HeaderValue, ConflictingCookies> {
     match single_header(headers, &COOKIE) {
-        Ok(line) if line.len() <= LONGEST => Ok(line),
+        Ok(line) if line.len() <= MAX_COOKIE_LINE => Ok(line),
         _ => Err(ConflictingCookies::TooLong),
     }
 }
 
-/// The one value of a header, empty if there is none.
+/// Returns the only value of a header, empty if there is none, and fails if there are several.
 fn single_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a HeaderValue, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -344,18 +347,19 @@ fn single_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a He
     }
 }
 
-/// What a 401 asks for.
+/// Challenge of a 401 reply (RFC 9110, section 11.6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Challenge {
-    /// Basic, which a client that shows no pages waits for before it sends an app password.
+    /// Basic: clients that show no pages wait for it before they send an app password.
     Basic,
-    /// Bearer, which opens no dialog in a browser.
+    /// Bearer: browsers open no dialog for it.
     Bearer,
-    /// A form of the gate's own: no scheme of HTTP's, so that nobody opens a dialog.
-    Form,
+    /// A scheme of Postern's own, for the gate's pages: browsers open no dialog for it.
+    Postern,
 }
 
-/// What a 401 asks of whoever made a request. Browsers say how they ask, and older ones accept HTML.
+/// Returns the challenge that suits the client. Browsers send Fetch metadata; older ones accept
+/// HTML.
 pub(crate) fn select_challenge(method: &str, headers: &HeaderMap) -> Challenge {
     let is_there = |name: &str| headers.get_all(name).iter().any(|value| !value.is_empty());
     let is_browser = is_there("sec-fetch-mode") || is_there("x-requested-with");
@@ -365,14 +369,14 @@ pub(crate) fn select_challenge(method: &str, headers: &HeaderMap) -> Challenge {
     }
 }
 
-/// Whether a browser is on its way to a page. Clients that can show none do not say so.
+/// Whether a browser loads a page. Clients that show no pages do not send this header.
 pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
     headers
         .get("sec-fetch-mode")
         .is_some_and(|mode| mode.as_bytes() == b"navigate")
 }
 
-/// Fetch metadata says it; older browsers accept HTML for pages only.
+/// Fetch metadata says which reply suits; older browsers accept HTML for pages only.
 fn wanted_reply(method: &str, headers: &HeaderMap) -> WantedReply {
     let is_empty = |name: &str| headers.get_all(name).iter().all(HeaderValue::is_empty);
     let accepts_html = |value: &HeaderValue| memmem::find(value.as_bytes(), b"text/html").is_some();
@@ -394,7 +398,7 @@ mod tests {
 
     const PAGE: (&str, &str) = ("accept", "text/html,*/*;q=0.8");
 
-    /// Browsers are led to pages and see no dialog; git, wget and DAV clients wait for Basic.
+    /// Browsers are redirected and see no dialog; git, wget and WebDAV clients wait for Basic.
     #[test]
     fn clients_that_show_no_pages_are_asked_for_basic_and_browsers_are_not() {
         for (pairs, asked, led) in [
@@ -454,7 +458,7 @@ mod tests {
         assert_eq!(cookie_line(&lines).unwrap().as_bytes(), b"n=Zo\xeb");
         lines.insert(
             COOKIE,
-            HeaderValue::from_bytes(&vec![b'a'; LONGEST + 1]).unwrap(),
+            HeaderValue::from_bytes(&vec![b'a'; MAX_COOKIE_LINE + 1]).unwrap(),
         );
         assert_eq!(cookie_line(&lines), Err(ConflictingCookies::TooLong));
         let doubled = headers(&[("authorization", "Basic a"), ("authorization", "Basic a")]);

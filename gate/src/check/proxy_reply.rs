@@ -1,4 +1,6 @@
-//! Reply to a check, as the contract of its proxy requires it.
+//! Renders a check result as an HTTP reply, as the contract of its proxy requires it.
+//!
+//! MUST set every identity header on every reply that grants access.
 
 use super::forward_auth::{Allowed, Challenge, CheckResult, WantedReply};
 use crate::http::reply::{HttpReply, bare};
@@ -8,45 +10,43 @@ use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, LOCATION, WW
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use shared::config::gate::ProxyKind;
 
-/// Characters that stay as they are in a query value.
+/// Characters that are percent-encoded in a query value: all but those of RFC 3986, section 2.3.
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// What a client is told that may not sign in with a password.
-const HINT: &str =
+/// Challenge for clients that may use an app password. Browsers show the realm.
+const BASIC: &str =
     "Basic realm=\"Use an app password here; your own password does not work\", charset=\"UTF-8\"";
 
-/// What opens no dialog in a browser.
-const QUIET: &str = "Bearer realm=\"sign-in\"";
-const FORM: &str = "Postern realm=\"sign-in\"";
+/// Challenges that open no dialog in a browser.
+const BEARER: &str = "Bearer realm=\"sign-in\"";
+const POSTERN: &str = "Postern realm=\"sign-in\"";
 
-/// A page of the gate's that a browser is sent to.
+/// Page of the gate that a browser is redirected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GatePage {
-    /// To sign in, and come back.
     SignIn,
-    /// To give the code, and come back.
     Upgrade,
-    /// To have unclear cookies taken away.
+    /// The page that clears conflicting cookies.
     Cookies,
-    /// To read that no session is good there.
+    /// The page that explains that no session is valid at a host.
     NotCovered,
 }
 
-/// An answer of 401, which asks for something (RFC 9110, section 15.5.2).
+/// Returns a 401 reply with a challenge, which RFC 9110, section 15.5.2, requires.
 pub(crate) fn unauthorized(challenge: Challenge) -> HttpReply {
     with_challenge(bare(StatusCode::UNAUTHORIZED), challenge)
 }
 
-/// The same, if it is a 401 and does not ask for something already.
+/// Adds the challenge to a 401 reply that has none.
 pub(crate) fn with_challenge(mut reply: HttpReply, challenge: Challenge) -> HttpReply {
     let value = match challenge {
-        Challenge::Basic => HINT,
-        Challenge::Bearer => QUIET,
-        Challenge::Form => FORM,
+        Challenge::Basic => BASIC,
+        Challenge::Bearer => BEARER,
+        Challenge::Postern => POSTERN,
     };
     if reply.status() == StatusCode::UNAUTHORIZED {
         reply
@@ -57,8 +57,7 @@ pub(crate) fn with_challenge(mut reply: HttpReply, challenge: Challenge) -> Http
     reply
 }
 
-/// The answer to a check, as its contract wants it. `way` tells the address of a page of the gate's; most answers have no
-/// need of it.
+/// Renders a check result. `page_url` is called for redirects only, since most replies need no URL.
 pub(crate) fn check_reply(
     ruling: CheckResult,
     proxy: ProxyKind,
@@ -81,7 +80,8 @@ pub(crate) fn check_reply(
         CheckResult::NotCovered(WantedReply::Page) => GatePage::NotCovered,
     };
     let status = match (proxy, method) {
-        // nginx knows 401 and 403 only; the sample turns this one into a redirect
+        // nginx passes on 401 and 403 only; the sample configuration turns this 401 into a
+        // redirect.
         (ProxyKind::Nginx, _) => StatusCode::UNAUTHORIZED,
         (ProxyKind::Traefik, "GET" | "HEAD") => StatusCode::FOUND,
         (ProxyKind::Traefik, _) => StatusCode::SEE_OTHER,
@@ -93,7 +93,7 @@ pub(crate) fn check_reply(
     reply
 }
 
-/// The sign-in page, with the page to come back to.
+/// Returns the URL of a page of the gate, with the URL to return to after sign-in.
 pub(crate) fn sign_in_url(sign_in: &str, back_to: Option<&str>) -> String {
     match back_to {
         Some(page) if !page.is_empty() => {
@@ -103,8 +103,8 @@ pub(crate) fn sign_in_url(sign_in: &str, back_to: Option<&str>) -> String {
     }
 }
 
-/// Every header on every allow, empty if there is nothing to say: a proxy that copies them then removes what a
-/// client sent under their names.
+/// Sets every identity header, empty if it has no value: a proxy that copies the headers then
+/// overwrites what a client sent under these names.
 fn allow_reply(allowed: Allowed) -> HttpReply {
     let mut reply = bare(StatusCode::OK);
     let headers = reply.headers_mut();

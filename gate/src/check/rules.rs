@@ -1,5 +1,6 @@
-//! The rules at the gate: what they say of a request, and whether a session is enough for that. Part of every check: no
-//! disk, no lock.
+//! Applies the gate's rules to a request, and decides whether a session suffices for it.
+//!
+//! MUST NOT read the disk or take a lock: it is part of every check.
 
 use crate::state::site::Site;
 use shared::account::name::{Group, UserName};
@@ -14,23 +15,22 @@ use shared::policy::rule::{self, RuleDecision, RuleReason, RuleRequest, RuleUser
 use shared::token::session::{SecondFactorMethod, Session};
 use shared::verify::app_password::FoundAppPassword;
 
-/// How far a session goes.
+/// Whether a session suffices for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SessionLevel {
-    /// It is enough.
     Sufficient,
-    /// It takes more than what opened it.
+    /// A second factor is required, or a new session that knows the user's groups of now.
     UpgradeRequired,
-    /// Nobody enters, or not this one.
+    /// The rules deny the request to this user or to everyone.
     Denied,
 }
 
-/// What the rules say of a request of nobody's.
+/// Decides a request without a user.
 pub(crate) fn decide_anonymous(site: &Site, request: &RuleRequest<'_>) -> RuleDecision {
     rule::evaluate_rules(&site.gate().rule, request, None)
 }
 
-/// Of one with an app password.
+/// Decides a request with an app password.
 pub(crate) fn decide_app_password(
     site: &Site,
     request: &RuleRequest<'_>,
@@ -48,7 +48,7 @@ pub(crate) fn decide_app_password(
     rule::evaluate_rules(&site.gate().rule, request, Some(&person))
 }
 
-/// Of one in a session, and whether that is enough.
+/// Decides a request with a session, and whether that session suffices.
 pub(crate) fn decide_session(
     site: &Site,
     request: &RuleRequest<'_>,
@@ -71,7 +71,7 @@ pub(crate) fn decide_session(
             SessionLevel::Sufficient
         }
         RuleAccess::Code => SessionLevel::UpgradeRequired,
-        // a new session knows
+        // A new session asks for the groups that the rules name now.
         RuleAccess::Deny if decision.reason == RuleReason::GroupsUnknown => {
             SessionLevel::UpgradeRequired
         }
@@ -80,14 +80,16 @@ pub(crate) fn decide_session(
     (decision, reach)
 }
 
-/// Whether a session is good where the code is asked, by the policy of now. One without a second factor is where an
-/// exemption holds, or the policy asks none of that person.
+/// Whether a session is valid where a second factor is required, by the policy in force. A session
+/// without a second factor is valid where an exemption holds, or the policy requires no second
+/// factor of this user.
 pub(crate) fn is_full_session(site: &Site, session: &Session, address: Option<Address>) -> bool {
     let mut passed = session.passed;
     if !matches!(passed.second, SecondFactorMethod::None(_)) {
         return true;
     }
-    // one that the configuration has declared since has no other sign
+    // An account that the configuration has find_declared_account since sign-in has authenticators that the
+    // session does not know of.
     if site.config.find_declared_account(&session.name).is_some() {
         passed.second = SecondFactorMethod::None(Enrolled::Yes);
     }
@@ -98,7 +100,8 @@ pub(crate) fn is_full_session(site: &Site, session: &Session, address: Option<Ad
         session.host_groups.read_for(&site.requested_groups),
     ) {
         (false, _) => PersonGroups::default(),
-        // other groups were asked about when it began: whether the policy means this person, a new session knows
+        // The configuration asks for other groups than at sign-in. Only a new session knows whether
+        // the policy applies to this user.
         (true, None) => return false,
         (true, Some(of_host)) => {
             let ours = site
@@ -125,20 +128,20 @@ fn declared_groups<'a>(site: &'a Site, name: &UserName) -> &'a [Group] {
         .map_or(&[], |declared| &declared.groups)
 }
 
-/// A page behind the gate, to go back to.
+/// A page of a protected application, to return to after sign-in.
 pub(crate) struct ReturnPage {
     host: String,
     target: String,
 }
 
 impl ReturnPage {
-    /// Reads what [`Site::back_to`] let pass. The gate's own pages have no rules.
+    /// Parses a URL that [`Site::valid_return_url`] accepted. The gate's own pages have no rules
+    /// and give none.
     pub(crate) fn parse(site: &Site, url: &str) -> Option<ReturnPage> {
         let (host, target) = split_url(url)?;
         (!site.is_own_page(&host, &target)).then_some(ReturnPage { host, target })
     }
 
-    /// As a door asks about it.
     pub(crate) fn page(&self) -> RequestedPage<'_> {
         RequestedPage {
             host: &self.host,
@@ -146,7 +149,7 @@ impl ReturnPage {
         }
     }
 
-    /// The request of a browser that goes back.
+    /// Returns the request that a browser makes when it returns to the page.
     pub(crate) fn request(&self, address: Address) -> RuleRequest<'_> {
         RuleRequest {
             host: &self.host,

@@ -1,37 +1,40 @@
-//! The Authorization of a request: an app password, or what is none of the gate's business. Nothing here is compared
-//! with anything; the account's own password is not even looked at.
+//! Parses an Authorization header: an app password, or a credential for the application.
+//!
+//! Compares nothing with the store. MUST NOT use the account's own password, which only the sign-in
+//! page takes.
 
 use data_encoding::BASE64;
 use shared::account::name::UserName;
 use shared::credential::app_password::{AppPassword, InvalidAppPassword};
 use zeroize::Zeroizing;
 
-/// The longest value that could hold an app password: a name, and the password with its blanks, in Base64.
-const LONGEST: usize = 1024;
+/// Longest value that can hold an app password, in bytes: a name, and the password with its
+/// separators, in Base64.
+const MAX_VALUE: usize = 1024;
 
-/// What an Authorization holds.
 #[derive(Debug)]
 pub(crate) enum Authorization {
-    /// Nothing, or what is for the application: a token of its own.
+    /// No credential, or one for the application, such as its own token.
     Other,
-    /// Basic, and no app password.
+    /// Basic credentials without an app password.
     OtherBasic,
-    /// An app password with a slip in it.
+    /// An app password whose checksum is wrong.
     Mistyped,
-    /// An app password, by its shape.
+    /// Text of the form of an app password, not verified yet.
     AppPassword(AppPasswordClaim),
 }
 
-/// An app password, and for whom it is said to be.
+/// An app password that is not verified yet, and the account that it is claimed for.
 #[derive(Debug)]
 pub(crate) struct AppPasswordClaim {
-    /// The name that came with it; a Bearer token has none.
+    /// Name of the Basic credentials. A Bearer token has none.
     pub(crate) name: Option<UserName>,
     pub(crate) password: AppPassword,
 }
 
 impl Authorization {
-    /// Takes a value apart (RFC 7617, RFC 6750). What is no text is for the application.
+    /// Parses a header value (RFC 7617, RFC 6750). A value that is not UTF-8 is for the
+    /// application.
     pub(crate) fn parse(value: &[u8]) -> Authorization {
         let Ok(value) = std::str::from_utf8(value) else {
             return Authorization::Other;
@@ -41,9 +44,9 @@ impl Authorization {
         };
         let rest = rest.trim_matches(' ');
         if scheme.eq_ignore_ascii_case("basic") {
-            basic(rest)
-        } else if scheme.eq_ignore_ascii_case("bearer") && rest.len() <= LONGEST {
-            match AppPassword::read(rest) {
+            parse_basic(rest)
+        } else if scheme.eq_ignore_ascii_case("bearer") && rest.len() <= MAX_VALUE {
+            match AppPassword::parse(rest) {
                 Ok(password) => Authorization::AppPassword(AppPasswordClaim {
                     name: None,
                     password,
@@ -56,7 +59,7 @@ impl Authorization {
         }
     }
 
-    /// Whether it is the gate's, and the application must not see it.
+    /// Whether the value is for the gate, so that the application must not receive it.
     pub(crate) fn is_app_password(&self) -> bool {
         matches!(
             self,
@@ -65,7 +68,7 @@ impl Authorization {
     }
 }
 
-/// The token of a value that is Bearer (RFC 6750); empty, if there is none.
+/// Returns the token of a Bearer value (RFC 6750), empty if it has none.
 pub(crate) fn bearer_token(value: &[u8]) -> Option<&[u8]> {
     let end = value
         .iter()
@@ -77,8 +80,8 @@ pub(crate) fn bearer_token(value: &[u8]) -> Option<&[u8]> {
         .then(|| rest.trim_ascii())
 }
 
-fn basic(encoded: &str) -> Authorization {
-    if encoded.len() > LONGEST {
+fn parse_basic(encoded: &str) -> Authorization {
+    if encoded.len() > MAX_VALUE {
         return Authorization::OtherBasic;
     }
     let Ok(decoded) = BASE64.decode(encoded.as_bytes()).map(Zeroizing::new) else {
@@ -91,14 +94,14 @@ fn basic(encoded: &str) -> Authorization {
         return Authorization::OtherBasic;
     };
     match (
-        AppPassword::read(password),
+        AppPassword::parse(password),
         UserName::parse(name.as_bytes()),
     ) {
         (Ok(password), Ok(name)) => Authorization::AppPassword(AppPasswordClaim {
             name: Some(name),
             password,
         }),
-        // nobody's; and the application must not see it
+        // The name is of no account, and the application must not receive the app password.
         (Ok(_), Err(_)) | (Err(InvalidAppPassword::Mistyped), _) => Authorization::Mistyped,
         (Err(InvalidAppPassword::OtherShape), _) => Authorization::OtherBasic,
     }

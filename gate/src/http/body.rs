@@ -1,4 +1,5 @@
-//! What a request brings: its body, within limits of length and time, and whether one of our own pages sent it.
+//! Reads request bodies within limits of size and time, and checks that a form comes from the
+//! gate's own pages.
 
 use super::form::Form;
 use http_body_util::{BodyExt, Limited};
@@ -7,12 +8,13 @@ use hyper::header::{CONTENT_TYPE, ORIGIN};
 use hyper::{HeaderMap, StatusCode};
 use std::time::Duration;
 
-/// The largest body, in bytes.
+/// Size limit, in bytes.
 pub(crate) const MAX_BODY: usize = 16 * 1024;
-/// How long a body may take to arrive.
+/// Time limit for a body to arrive.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Whether a form comes from one of our own pages, as every browser says in one of two headers.
+/// Whether a form comes from one of the gate's own pages. Every browser sends one of the two
+/// headers; a header that is not sent does not refuse.
 pub(crate) fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
     let all = |name: &str, said: &str| {
         headers
@@ -23,7 +25,7 @@ pub(crate) fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
     all("sec-fetch-site", "same-origin") && all(ORIGIN.as_str(), origin)
 }
 
-/// A form, or nothing, within its limits.
+/// Reads a form, or an empty body, within its limits.
 pub(crate) async fn read_form(headers: &HeaderMap, body: Incoming) -> Result<Form, StatusCode> {
     let kind = headers
         .get(CONTENT_TYPE)

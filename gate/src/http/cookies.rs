@@ -1,7 +1,9 @@
-//! Cookies. A request's Cookie line is scanned by hand, since a check is on the path of every request; what is
-//! set is built by the cookie crate.
+//! Cookies. A Cookie line is scanned by hand, since a check precedes every request; cookies to set
+//! are built by the cookie crate.
 //!
-//! MUST NOT depend on what foreign cookies hold, and MUST pass them on byte for byte. MUST NOT pass on one of ours.
+//! MUST NOT depend on what foreign cookies hold, and MUST pass them on byte for byte.
+//!
+//! MUST NOT pass on a cookie of Postern's.
 
 mod session;
 
@@ -14,10 +16,10 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::{Range, RangeInclusive};
 
-/// The part that the names of all our cookies have.
+/// Part that the names of all cookies of Postern's have.
 const OURS: &str = "postern";
 
-/// The names of our cookies, as the gate's place allows them.
+/// Cookie names; their prefix depends on whether the gate has a host of its own.
 pub(crate) struct CookieNames {
     pub(crate) session: &'static str,
     pub(crate) trusted_browser: &'static str,
@@ -26,7 +28,8 @@ pub(crate) struct CookieNames {
     pub(crate) step_up: &'static str,
 }
 
-/// On a host of its own: the session is for the parent domain, all else for the gate's host alone.
+/// Names on a host of its own: the session is valid for the parent domain, every other cookie for
+/// the gate's host alone.
 const OWN_HOST: CookieNames = CookieNames {
     session: "__Secure-postern",
     trusted_browser: "__Host-postern-browser",
@@ -35,7 +38,8 @@ const OWN_HOST: CookieNames = CookieNames {
     step_up: "__Host-postern-step-up",
 };
 
-/// On a path of the protected host: the session is for that host, all else for the gate's path alone.
+/// Names on a path of the protected host: the session is valid for that host, every other cookie
+/// for the gate's path alone.
 const OWN_PATH: CookieNames = CookieNames {
     session: "__Host-postern",
     trusted_browser: "__Secure-postern-browser",
@@ -44,30 +48,31 @@ const OWN_PATH: CookieNames = CookieNames {
     step_up: "__Secure-postern-step-up",
 };
 
-/// The most distinct values under one name that a request may have verified.
+/// Limit on distinct values under one name that are verified in one request.
 pub(crate) const MAX_SESSION_COOKIES: usize = 8;
-/// The lengths of values of ours, in bytes; what is shorter or longer is none.
-const LENGTHS: RangeInclusive<usize> = 16..=4096;
+/// Length of a valid value, in bytes. Shorter and longer values are ignored.
+const VALUE_LENGTHS: RangeInclusive<usize> = 16..=4096;
 
-/// One Cookie line, taken apart.
+/// A Cookie line, split into cookies of Postern's and foreign ones.
 #[derive(Debug)]
 pub(crate) struct ScannedCookies<'a> {
     line: &'a [u8],
     name: &'a str,
-    /// The distinct values under the name that was looked for, as far as they could be ours by their form.
+    /// Distinct values under the requested name whose form is valid.
     pub(crate) values: Vec<&'a str>,
-    /// The cookies that are not ours, as they came.
+    /// Foreign cookies, byte for byte.
     foreign: Vec<&'a [u8]>,
-    /// Whether any is ours, or may be.
+    /// Whether the line holds, or may hold, a cookie of Postern's.
     has_ours: bool,
 }
 
-/// Looks for one of our cookies in a Cookie line, which is opaque bytes: a cookie ends at a semicolon, and nothing in
-/// its value means anything (RFC 6265, section 4.2.1).
+/// Scans a Cookie line for one cookie of Postern's. The line is opaque bytes: a cookie ends at a
+/// semicolon, and nothing in its value has a meaning (RFC 6265, section 4.2.1).
 ///
-/// Some proxies join two Cookie lines with a comma instead. No value of ours holds one, so that one of ours ends there
-/// and what follows is another cookie. A comma before our name begins a cookie of ours if its value is valid, which
-/// [`Scanned::others`] is told; if not, both belong to the foreign cookie.
+/// Some proxies join two Cookie lines with a comma instead. No value of Postern's holds a comma, so
+/// that its cookie ends there and another cookie follows. A comma before our name begins a cookie
+/// of ours if its value is valid, as the caller of [`ScannedCookies::foreign_cookies`] decides; if
+/// not, both belong to the foreign cookie.
 pub(crate) fn scan_cookies<'a>(line: &'a [u8], name: &'a str) -> ScannedCookies<'a> {
     let mut scanned = ScannedCookies {
         line,
@@ -76,7 +81,7 @@ pub(crate) fn scan_cookies<'a>(line: &'a [u8], name: &'a str) -> ScannedCookies<
         foreign: Vec::new(),
         has_ours: false,
     };
-    // the usual line has foreign cookies alone
+    // The common line holds foreign cookies alone.
     if memmem::find(line, OURS.as_bytes()).is_none() {
         return scanned;
     }
@@ -84,10 +89,10 @@ pub(crate) fn scan_cookies<'a>(line: &'a [u8], name: &'a str) -> ScannedCookies<
     for part in line.split(|byte| *byte == b';') {
         let mut rest = Some(part);
         while let Some(cookie) = rest.take() {
-            let (first, after) = until_comma(cookie);
-            let (key, value) = key_and_value(first);
-            if !is_ours(trimmed(key)) {
-                let values = joined(cookie, name).map(|(_, value)| value);
+            let (first, after) = split_at_comma(cookie);
+            let (key, value) = split_cookie(first);
+            if !is_ours(trim_blanks(key)) {
+                let values = find_after_comma(cookie, name).map(|(_, value)| value);
                 scanned
                     .values
                     .extend(values.filter(|value| seen.insert(*value)));
@@ -96,11 +101,11 @@ pub(crate) fn scan_cookies<'a>(line: &'a [u8], name: &'a str) -> ScannedCookies<
                 continue;
             }
             scanned.has_ours = true;
-            // no browser puts a blank behind a name: such a cookie is taken out, and counts for nothing
+            // No browser puts a blank after a name: such a cookie is removed and not verified.
             if key == name.as_bytes() {
                 scanned
                     .values
-                    .extend(as_ours(value).filter(|value| seen.insert(*value)));
+                    .extend(valid_value(value).filter(|value| seen.insert(*value)));
             }
             rest = after;
         }
@@ -109,7 +114,8 @@ pub(crate) fn scan_cookies<'a>(line: &'a [u8], name: &'a str) -> ScannedCookies<
 }
 
 impl<'a> ScannedCookies<'a> {
-    /// The line without any of ours, byte for byte; told which values are valid.
+    /// Returns the line without cookies of Postern's. `is_valid` says which values behind a comma
+    /// are ours.
     pub(crate) fn foreign_cookies(&self, is_valid: impl Fn(&str) -> bool) -> Cow<'a, [u8]> {
         if !self.has_ours {
             return Cow::Borrowed(self.line);
@@ -120,13 +126,15 @@ impl<'a> ScannedCookies<'a> {
                 others.push(b';');
             }
             let mut kept = 0;
-            for (range, _) in joined(cookie, self.name).filter(|(_, value)| is_valid(value)) {
+            for (range, _) in
+                find_after_comma(cookie, self.name).filter(|(_, value)| is_valid(value))
+            {
                 others.extend_from_slice(&cookie[kept..range.start]);
                 kept = range.end;
             }
             others.extend_from_slice(&cookie[kept..]);
         }
-        // of a cookie that comes first only now they are the separator
+        // Blanks before the cookie that is now the first one were a separator.
         if self
             .foreign
             .first()
@@ -139,8 +147,8 @@ impl<'a> ScannedCookies<'a> {
     }
 }
 
-/// The blanks after a semicolon are no part of a name.
-fn key_and_value(cookie: &[u8]) -> (&[u8], &[u8]) {
+/// Splits a cookie at its first equals sign. Blanks after a semicolon are not part of the name.
+fn split_cookie(cookie: &[u8]) -> (&[u8], &[u8]) {
     let equals = memchr(b'=', cookie).unwrap_or(cookie.len());
     let blanks = cookie[..equals]
         .iter()
@@ -152,32 +160,36 @@ fn key_and_value(cookie: &[u8]) -> (&[u8], &[u8]) {
     )
 }
 
-fn until_comma(value: &[u8]) -> (&[u8], Option<&[u8]>) {
+fn split_at_comma(value: &[u8]) -> (&[u8], Option<&[u8]>) {
     match memchr(b',', value) {
         Some(comma) => (&value[..comma], Some(&value[comma + 1..])),
         None => (value, None),
     }
 }
 
-/// Where our name comes after a comma within a foreign cookie, with a value that could be ours: both, the comma included.
-fn joined<'a>(cookie: &'a [u8], name: &'a str) -> impl Iterator<Item = (Range<usize>, &'a str)> {
+/// Finds our name after a comma within a foreign cookie, with a value of valid form. The range
+/// includes the comma.
+fn find_after_comma<'a>(
+    cookie: &'a [u8],
+    name: &'a str,
+) -> impl Iterator<Item = (Range<usize>, &'a str)> {
     memchr_iter(b',', cookie).filter_map(move |comma| {
-        let (one, _) = until_comma(&cookie[comma + 1..]);
-        let (key, value) = key_and_value(one);
-        let value = as_ours(value).filter(|_| key == name.as_bytes())?;
+        let (one, _) = split_at_comma(&cookie[comma + 1..]);
+        let (key, value) = split_cookie(one);
+        let value = valid_value(value).filter(|_| key == name.as_bytes())?;
         Some((comma..comma + 1 + one.len(), value))
     })
 }
 
-/// A value that could be one of ours: Base64 as URLs have it, and no other byte.
-fn as_ours(value: &[u8]) -> Option<&str> {
-    let value = trimmed(value);
+/// Returns a value of valid form: Base64 for URLs (RFC 4648, section 5) and no other byte.
+fn valid_value(value: &[u8]) -> Option<&str> {
+    let value = trim_blanks(value);
     let is_of_form = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
-    let fits = LENGTHS.contains(&value.len()) && value.iter().all(is_of_form);
+    let fits = VALUE_LENGTHS.contains(&value.len()) && value.iter().all(is_of_form);
     std::str::from_utf8(value).ok().filter(|_| fits)
 }
 
-fn trimmed(text: &[u8]) -> &[u8] {
+fn trim_blanks(text: &[u8]) -> &[u8] {
     let begin = text
         .iter()
         .position(|byte| !is_blank(*byte))
@@ -203,7 +215,7 @@ fn is_ours(key: &[u8]) -> bool {
     })
 }
 
-/// Builds our cookies for the gate's place.
+/// Builds cookies for one URL of the gate.
 #[derive(Clone)]
 pub(crate) struct CookieBuilder {
     pub(crate) names: &'static CookieNames,
@@ -225,9 +237,9 @@ impl CookieBuilder {
         }
     }
 
-    /// A session, for the protected applications.
+    /// Returns the session cookie, which the protected applications' hosts receive.
     pub(crate) fn session_cookie(&self, value: &str, seconds: u64) -> String {
-        let mut cookie = plain(self.names.session, value, seconds);
+        let mut cookie = build_cookie(self.names.session, value, seconds);
         cookie.set_path("/");
         if let Some(domain) = &self.domain {
             cookie.set_domain(domain.clone());
@@ -235,8 +247,8 @@ impl CookieBuilder {
         cookie.to_string()
     }
 
-    /// What takes every cookie of the gate's away, wherever it may have been set: at the domain and at the host, for all
-    /// paths and for the gate's.
+    /// Returns expired cookies for every name, at the domain and at the host, for all paths and for
+    /// the gate's: a browser may keep one at each.
     pub(crate) fn expired_cookies(&self) -> Vec<String> {
         let names = self.names;
         let mut expired = Vec::new();
@@ -250,7 +262,7 @@ impl CookieBuilder {
             let is_for_domains = !name.starts_with("__Host-");
             for path in ["/", &self.path] {
                 for domain in [None, self.domain.as_ref().filter(|_| is_for_domains)] {
-                    let mut cookie = plain(name, "", 0);
+                    let mut cookie = build_cookie(name, "", 0);
                     cookie.set_path(path.to_owned());
                     domain
                         .into_iter()
@@ -264,23 +276,23 @@ impl CookieBuilder {
         expired
     }
 
-    /// A cookie that only the gate's own pages are sent.
+    /// Returns a cookie that only the gate's own pages receive.
     pub(crate) fn own_cookie(&self, name: &'static str, value: &str, seconds: u64) -> String {
-        let mut cookie = plain(name, value, seconds);
+        let mut cookie = build_cookie(name, value, seconds);
         cookie.set_path(self.path.clone());
         cookie.to_string()
     }
 
-    /// A cookie that no page of another site may have the browser send.
+    /// Returns a cookie that a browser does not send on a request from another site.
     pub(crate) fn strict_cookie(&self, name: &'static str, value: &str, seconds: u64) -> String {
-        let mut cookie = plain(name, value, seconds);
+        let mut cookie = build_cookie(name, value, seconds);
         cookie.set_path(self.path.clone());
         cookie.set_same_site(SameSite::Strict);
         cookie.to_string()
     }
 }
 
-fn plain(name: &'static str, value: &str, seconds: u64) -> Cookie<'static> {
+fn build_cookie(name: &'static str, value: &str, seconds: u64) -> Cookie<'static> {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     Cookie::build((name, value.to_owned()))
         .secure(true)

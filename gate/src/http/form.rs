@@ -1,8 +1,7 @@
-//! Fields of a form that a browser sends.
+//! Fields of an HTML form. Values are wiped from memory, since they hold passwords and codes.
 
 use zeroize::Zeroizing;
 
-/// The fields of a form.
 pub(crate) struct Form(Vec<(String, Zeroizing<String>)>);
 
 impl Form {

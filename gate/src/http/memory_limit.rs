@@ -1,8 +1,9 @@
-//! The memory that requests hold while they are under way: the fields of their headers, their bodies, and answers that
-//! are not sent yet. It is bounded for each connection, for each address, and in all; those of proxies, who speak for
-//! many, apart from those of browsers of their own accord.
+//! Limits the memory that open requests hold: header fields, bodies, and replies that are not sent
+//! yet. There is a limit for each connection, for each address, and in total. Proxies, which send
+//! requests of many clients, have limits apart from those of browsers that connect directly.
 //!
-//! Checks are answered at once and hold nothing. What does not fit is refused before anything waits for it.
+//! Checks are answered at once and hold nothing. A request that exceeds a limit is refused before
+//! anything waits for it.
 
 use super::body::MAX_BODY;
 use http_body_util::Full;
@@ -16,61 +17,61 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-/// Of all proxies together, and of one connection of theirs.
-const PROXIED: usize = 128 * 1024 * 1024;
-const OF_PROXIED: usize = 4 * 1024 * 1024;
-/// Of all browsers together, of one address, and of one connection.
-const DIRECT: usize = 64 * 1024 * 1024;
-const OF_ADDRESS: usize = 4 * 1024 * 1024;
-const OF_DIRECT: usize = 512 * 1024;
-/// Fields of one request: HTTP/1 ends there, too. A field of a few bytes costs more than a hundred.
-const FIELDS: usize = 100;
-const OF_FIELD: usize = 160;
-const OF_REQUEST: usize = 2048;
+/// Limits for all proxies together, and for one connection of a proxy, in bytes.
+const PROXIES_LIMIT: usize = 128 * 1024 * 1024;
+const PROXY_CONNECTION_LIMIT: usize = 4 * 1024 * 1024;
+/// Limits for all browsers together, for one address, and for one connection, in bytes.
+const BROWSERS_LIMIT: usize = 64 * 1024 * 1024;
+const ADDRESS_LIMIT: usize = 4 * 1024 * 1024;
+const BROWSER_CONNECTION_LIMIT: usize = 512 * 1024;
+/// Limit on header fields of one request, as in HTTP/1. A field of a few bytes takes more than a
+/// hundred in memory.
+const MAX_FIELDS: usize = 100;
+const FIELD_BYTES: usize = 160;
+const REQUEST_BYTES: usize = 2048;
 
-/// What is held in all.
+/// Memory that all requests hold.
 #[derive(Default)]
-pub(crate) struct Memory {
+pub(crate) struct RequestMemory {
     proxied: AtomicUsize,
-    direct: Mutex<Direct>,
+    direct: Mutex<BrowserMemory>,
 }
 
 #[derive(Default)]
-struct Direct {
-    all: usize,
+struct BrowserMemory {
+    total: usize,
     addresses: HashMap<String, usize>,
 }
 
-/// What one connection holds.
+/// Memory that one connection holds.
 #[derive(Clone, Default)]
-pub(crate) struct OfConnection(Arc<AtomicUsize>);
+pub(crate) struct ConnectionMemory(Arc<AtomicUsize>);
 
-/// What one request holds, until this is dropped.
-pub(crate) struct Held {
-    memory: Arc<Memory>,
-    connection: OfConnection,
-    /// Of a browser; none of a proxy.
+/// Memory that one request holds, until this value is dropped.
+pub(crate) struct ReservedMemory {
+    memory: Arc<RequestMemory>,
+    connection: ConnectionMemory,
+    /// Set for a browser, none for a proxy.
     address: Option<String>,
     bytes: usize,
 }
 
-/// Whether a request has no more fields than are taken.
 pub(crate) fn has_few_fields(headers: &HeaderMap) -> bool {
-    headers.len() <= FIELDS
+    headers.len() <= MAX_FIELDS
 }
 
-impl Memory {
-    /// Takes what a request holds at most, if there is so much. The address is that of a browser; a proxy that has
-    /// proven itself has none.
-    pub(crate) fn take<B: Body>(
-        self: &Arc<Memory>,
-        connection: &OfConnection,
+impl RequestMemory {
+    /// Reserves the most that a request can hold, if its limits allow it. `address` is that of a
+    /// browser, none for a trusted proxy.
+    pub(crate) fn reserve<B: Body>(
+        self: &Arc<RequestMemory>,
+        connection: &ConnectionMemory,
         address: Option<Address>,
         request: &Request<B>,
-    ) -> Option<Held> {
+    ) -> Option<ReservedMemory> {
         let of_field =
             |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
-                name.as_str().len() + value.len() + OF_FIELD
+                name.as_str().len() + value.len() + FIELD_BYTES
             };
         let fields: usize = request.headers().iter().map(of_field).sum();
         let body = if request.body().is_end_stream() {
@@ -78,31 +79,31 @@ impl Memory {
         } else {
             MAX_BODY
         };
-        let bytes = OF_REQUEST + fields + body;
-        self.take_bytes(connection, address.map(Address::key), bytes)
+        let bytes = REQUEST_BYTES + fields + body;
+        self.reserve_bytes(connection, address.map(Address::key), bytes)
     }
 
-    fn take_bytes(
-        self: &Arc<Memory>,
-        connection: &OfConnection,
+    fn reserve_bytes(
+        self: &Arc<RequestMemory>,
+        connection: &ConnectionMemory,
         address: Option<String>,
         bytes: usize,
-    ) -> Option<Held> {
+    ) -> Option<ReservedMemory> {
         let of_one = if address.is_some() {
-            OF_DIRECT
+            BROWSER_CONNECTION_LIMIT
         } else {
-            OF_PROXIED
+            PROXY_CONNECTION_LIMIT
         };
-        grown(&connection.0, bytes, of_one)?;
+        add_within(&connection.0, bytes, of_one)?;
         let in_all = match &address {
-            None => grown(&self.proxied, bytes, PROXIED),
-            Some(address) => self.direct().take(address, bytes),
+            None => add_within(&self.proxied, bytes, PROXIES_LIMIT),
+            Some(address) => self.lock_direct().reserve(address, bytes),
         };
         if in_all.is_none() {
             connection.0.fetch_sub(bytes, Ordering::AcqRel);
             return None;
         }
-        Some(Held {
+        Some(ReservedMemory {
             memory: Arc::clone(self),
             connection: connection.clone(),
             address,
@@ -110,34 +111,34 @@ impl Memory {
         })
     }
 
-    /// Each change is a few numbers, none of which a panic leaves behind.
-    fn direct(&self) -> MutexGuard<'_, Direct> {
+    /// Each change is a few numbers, which a panic cannot leave inconsistent.
+    fn lock_direct(&self) -> MutexGuard<'_, BrowserMemory> {
         self.direct.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Adds, if it stays within a most.
-fn grown(held: &AtomicUsize, bytes: usize, most: usize) -> Option<()> {
+/// Adds `bytes`, unless the sum exceeds `most`.
+fn add_within(held: &AtomicUsize, bytes: usize, most: usize) -> Option<()> {
     let more = |before: usize| before.checked_add(bytes).filter(|after| *after <= most);
     held.fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
         .ok()
         .map(|_| ())
 }
 
-impl Direct {
-    fn take(&mut self, address: &str, bytes: usize) -> Option<()> {
+impl BrowserMemory {
+    fn reserve(&mut self, address: &str, bytes: usize) -> Option<()> {
         let of_address = self.addresses.get(address).copied().unwrap_or(0);
-        if self.all + bytes > DIRECT || of_address + bytes > OF_ADDRESS {
+        if self.total + bytes > BROWSERS_LIMIT || of_address + bytes > ADDRESS_LIMIT {
             return None;
         }
-        self.all += bytes;
+        self.total += bytes;
         self.addresses
             .insert(address.to_owned(), of_address + bytes);
         Some(())
     }
 
-    fn give_back(&mut self, address: &str, bytes: usize) {
-        self.all = self.all.saturating_sub(bytes);
+    fn release(&mut self, address: &str, bytes: usize) {
+        self.total = self.total.saturating_sub(bytes);
         match self.addresses.get_mut(address) {
             Some(held) if *held > bytes => *held -= bytes,
             _ => drop(self.addresses.remove(address)),
@@ -145,24 +146,24 @@ impl Direct {
     }
 }
 
-impl Drop for Held {
+impl Drop for ReservedMemory {
     fn drop(&mut self) {
         self.connection.0.fetch_sub(self.bytes, Ordering::AcqRel);
         match &self.address {
             None => drop(self.memory.proxied.fetch_sub(self.bytes, Ordering::AcqRel)),
-            Some(address) => self.memory.direct().give_back(address, self.bytes),
+            Some(address) => self.memory.lock_direct().release(address, self.bytes),
         }
     }
 }
 
-/// An answer's body, and what its request holds until it is sent.
+/// Body of a reply, with the memory that its request holds until the body is sent.
 pub(crate) struct HeldBody<G> {
     body: Full<Bytes>,
-    _held: Option<(Held, G)>,
+    _held: Option<(ReservedMemory, G)>,
 }
 
 impl<G> HeldBody<G> {
-    pub(crate) fn new(body: Full<Bytes>, held: Option<(Held, G)>) -> HeldBody<G> {
+    pub(crate) fn new(body: Full<Bytes>, held: Option<(ReservedMemory, G)>) -> HeldBody<G> {
         HeldBody { body, _held: held }
     }
 }
@@ -191,12 +192,17 @@ impl<G: Unpin> Body for HeldBody<G> {
 mod tests {
     use super::*;
 
-    fn all_of(memory: &Arc<Memory>, addresses: &[Option<String>], connections: usize) -> usize {
+    fn all_of(
+        memory: &Arc<RequestMemory>,
+        addresses: &[Option<String>],
+        connections: usize,
+    ) -> usize {
         let (mut held, mut bytes) = (Vec::new(), 0);
         for address in addresses {
             for _ in 0..connections {
-                let connection = OfConnection::default();
-                while let Some(one) = memory.take_bytes(&connection, address.clone(), 64 * 1024) {
+                let connection = ConnectionMemory::default();
+                while let Some(one) = memory.reserve_bytes(&connection, address.clone(), 64 * 1024)
+                {
                     bytes += one.bytes;
                     held.push(one);
                 }
@@ -207,35 +213,40 @@ mod tests {
 
     #[test]
     fn one_connection_one_address_and_all_of_them_hold_so_much() {
-        let memory = Arc::new(Memory::default());
+        let memory = Arc::new(RequestMemory::default());
         let of = |numbers: std::ops::Range<usize>| {
             numbers.map(|n| Some(format!("a{n}"))).collect::<Vec<_>>()
         };
-        assert_eq!(all_of(&memory, &of(0..1), 1), OF_DIRECT);
-        assert_eq!(all_of(&memory, &of(0..1), 100), OF_ADDRESS);
-        assert_eq!(all_of(&memory, &of(0..100), 100), DIRECT);
-        assert_eq!(all_of(&memory, &[None], 1), OF_PROXIED);
-        assert_eq!(all_of(&memory, &[None], 100), PROXIED);
+        assert_eq!(all_of(&memory, &of(0..1), 1), BROWSER_CONNECTION_LIMIT);
+        assert_eq!(all_of(&memory, &of(0..1), 100), ADDRESS_LIMIT);
+        assert_eq!(all_of(&memory, &of(0..100), 100), BROWSERS_LIMIT);
+        assert_eq!(all_of(&memory, &[None], 1), PROXY_CONNECTION_LIMIT);
+        assert_eq!(all_of(&memory, &[None], 100), PROXIES_LIMIT);
     }
 
     #[test]
     fn browsers_leave_what_proxies_hold_and_nothing_stays_behind() {
-        let memory = Arc::new(Memory::default());
-        let connections: Vec<_> = (0..1000).map(|_| OfConnection::default()).collect();
+        let memory = Arc::new(RequestMemory::default());
+        let connections: Vec<_> = (0..1000).map(|_| ConnectionMemory::default()).collect();
         let held: Vec<_> = connections
             .iter()
             .enumerate()
             .filter_map(|(n, connection)| {
-                memory.take_bytes(connection, Some(format!("a{n}")), OF_DIRECT)
+                memory.reserve_bytes(connection, Some(format!("a{n}")), BROWSER_CONNECTION_LIMIT)
             })
             .collect();
-        assert_eq!(held.len(), DIRECT / OF_DIRECT);
-        let proxy = OfConnection::default();
-        assert!(memory.take_bytes(&proxy, None, OF_PROXIED).is_some());
-        drop(held);
-        assert_eq!(memory.direct().all, 0);
+        assert_eq!(held.len(), BROWSERS_LIMIT / BROWSER_CONNECTION_LIMIT);
+        let proxy = ConnectionMemory::default();
         assert!(
-            memory.direct().addresses.is_empty() && connections[0].0.load(Ordering::Relaxed) == 0
+            memory
+                .reserve_bytes(&proxy, None, PROXY_CONNECTION_LIMIT)
+                .is_some()
+        );
+        drop(held);
+        assert_eq!(memory.lock_direct().total, 0);
+        assert!(
+            memory.lock_direct().addresses.is_empty()
+                && connections[0].0.load(Ordering::Relaxed) == 0
         );
         assert_eq!(
             (

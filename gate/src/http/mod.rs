@@ -1,4 +1,5 @@
-//! HTTP, as far as it does not depend on what is asked: bodies, forms, cookies, replies, and the memory they take.
+//! HTTP independent of routes: bodies, forms, cookies, the Authorization header, replies, and
+//! memory limits.
 
 pub(crate) mod authorization;
 pub(crate) mod body;

@@ -1,4 +1,5 @@
-//! Answers in HTTP: what each proxy contract wants to hear, and the gate's own pages.
+//! Builders of HTTP replies. Every page gets the security headers; nothing is cached but static
+//! content.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -8,14 +9,14 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 
-/// What the gate answers with.
 pub(crate) type HttpReply = Response<Full<Bytes>>;
 
-/// What a page may do. Chromium holds all redirects after a form to form-action: to the application, and wherever it
-/// may send the browser next, to a sign-on of its own for example.
+/// Content Security Policy of pages. Chromium applies form-action to every redirect after a form:
+/// to the application, and to wherever the application redirects next, such as its own single
+/// sign-on.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action https:; frame-ancestors 'none'; base-uri 'none'";
 
-/// An answer without a body.
+/// Returns a reply without a body.
 pub(crate) fn bare(status: StatusCode) -> HttpReply {
     let mut reply = Response::new(Full::default());
     *reply.status_mut() = status;
@@ -25,12 +26,12 @@ pub(crate) fn bare(status: StatusCode) -> HttpReply {
     reply
 }
 
-/// An answer that ends the connection: what is left of the request is not to be read.
+/// Returns a reply that closes the connection, so that the rest of the request is not read.
 pub(crate) fn bare_and_close(status: StatusCode) -> HttpReply {
     with_connection_close(bare(status))
 }
 
-/// The same of one that has a body.
+/// Makes a reply close its connection.
 pub(crate) fn with_connection_close(mut reply: HttpReply) -> HttpReply {
     reply
         .headers_mut()
@@ -38,7 +39,6 @@ pub(crate) fn with_connection_close(mut reply: HttpReply) -> HttpReply {
     reply
 }
 
-/// A page.
 pub(crate) fn page(status: StatusCode, html: String) -> HttpReply {
     let mut reply = Response::new(Full::from(html));
     *reply.status_mut() = status;
@@ -58,7 +58,7 @@ pub(crate) fn page(status: StatusCode, html: String) -> HttpReply {
     reply
 }
 
-/// Another kind of content of the gate's own.
+/// Returns static content: a style sheet, script or picture.
 pub(crate) fn content(kind: &'static str, body: impl Into<Bytes>) -> HttpReply {
     let mut reply = Response::new(Full::new(body.into()));
     reply
@@ -71,7 +71,7 @@ pub(crate) fn content(kind: &'static str, body: impl Into<Bytes>) -> HttpReply {
         "x-content-type-options",
         HeaderValue::from_static("nosniff"),
     );
-    // a picture that is opened by itself runs nothing
+    // A picture that is opened by itself must not run scripts.
     reply.headers_mut().insert(
         "content-security-policy",
         HeaderValue::from_static("default-src 'none'; sandbox"),
@@ -79,7 +79,7 @@ pub(crate) fn content(kind: &'static str, body: impl Into<Bytes>) -> HttpReply {
     reply
 }
 
-/// Sends the browser elsewhere after a form.
+/// Redirects a browser after a form.
 pub(crate) fn see_other(to: &str) -> HttpReply {
     let mut reply = bare(StatusCode::SEE_OTHER);
     if let Ok(value) = HeaderValue::try_from(to) {
@@ -88,7 +88,6 @@ pub(crate) fn see_other(to: &str) -> HttpReply {
     reply
 }
 
-/// Adds a cookie.
 pub(crate) fn with_cookie(mut reply: HttpReply, cookie: &str) -> HttpReply {
     if let Ok(mut value) = HeaderValue::try_from(cookie) {
         value.set_sensitive(true);
@@ -97,7 +96,8 @@ pub(crate) fn with_cookie(mut reply: HttpReply, cookie: &str) -> HttpReply {
     reply
 }
 
-/// Takes all cookies of the domain away, also those that the gate did not set (W3C, Clear Site Data), and these.
+/// Clears all cookies of the domain, also those that the gate did not set (W3C Clear Site Data),
+/// and sets these expired ones.
 pub(crate) fn with_cookies_cleared(mut reply: HttpReply, expired: &[String]) -> HttpReply {
     reply
         .headers_mut()
@@ -107,7 +107,7 @@ pub(crate) fn with_cookies_cleared(mut reply: HttpReply, expired: &[String]) -> 
         .fold(reply, |reply, cookie| with_cookie(reply, cookie))
 }
 
-/// Says when another try makes sense.
+/// Sets when another request makes sense, in seconds.
 pub(crate) fn with_retry_after(mut reply: HttpReply, seconds: u64) -> HttpReply {
     reply
         .headers_mut()

@@ -1,5 +1,7 @@
-//! App passwords at the gate: all that are live in memory, found by their keyed hash, and what was seen of them.
-//! A check touches no disk and no lock; what is to be written down is taken from here once a minute.
+//! App passwords in memory, found by their keyed hash, and their recorded uses.
+//!
+//! A check reads no disk and takes no lock, but for a wrong app password, which is recorded.
+//! [`super::usage_writer`] stores the uses once a minute.
 
 use crate::http::authorization::AppPasswordClaim;
 use arc_swap::ArcSwap;
@@ -13,47 +15,47 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Wrong ones that are remembered until they are written down; more are too many to count.
-const MOST_WRONG: usize = 10_000;
+/// Limit on wrong app passwords that are recorded between two writes. Above it, more do not matter.
+const MAX_WRONG: usize = 10_000;
 
-/// Parts in which they are kept, by their hash: a change copies one part and not a million of them.
+/// Number of parts, by hash: a change copies one part, and not a million app passwords.
 const PARTS: usize = 1024;
 
-/// Those that are live.
 pub(crate) struct AppPasswordCache {
     parts: Box<[ArcSwap<CachePart>]>,
-    seen: Mutex<RecordedUse>,
+    recorded: Mutex<RecordedUse>,
 }
 
 type CachePart = HashMap<AppPasswordHash, Arc<CachedAppPassword>>;
 
 struct CachedAppPassword {
-    found: Arc<FoundAppPassword>,
-    /// The minute of a use that is not written down yet, in minutes since 1970; 0 if there is none.
+    app_password: Arc<FoundAppPassword>,
+    /// Minute of the last use that is not stored yet, since 1970; 0 if there is none.
     used: AtomicU64,
 }
 
 #[derive(Default)]
 struct RecordedUse {
-    /// Minutes of uses, of app passwords that were replaced meanwhile or could not be written down.
+    /// Minutes of uses of app passwords that were replaced since, or whose uses could not be
+    /// stored.
     used: HashMap<i64, u64>,
-    /// The same one again is a client that was not told, and no guess.
+    /// The same wrong one from the same address counts once: it is a client with an old setting,
+    /// not a guess.
     wrong: HashSet<(Address, AppPasswordHash)>,
 }
 
-/// Why an app password does not let a request through.
+/// Why an app password is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CacheRefusal {
-    /// There is none such, or not of that name.
+    /// No app password has this hash and account.
     Wrong,
-    /// Its time is over.
     Expired,
-    /// It is good elsewhere.
+    /// Its scope does not cover the request.
     Scope,
 }
 
 impl CacheRefusal {
-    /// The cause, as logs name it.
+    /// Cause, as logs name it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             CacheRefusal::Wrong => "app-password-wrong",
@@ -68,18 +70,18 @@ impl Default for AppPasswordCache {
         let parts = (0..PARTS).map(|_| ArcSwap::from_pointee(CachePart::default()));
         AppPasswordCache {
             parts: parts.collect(),
-            seen: Mutex::default(),
+            recorded: Mutex::default(),
         }
     }
 }
 
-/// The part in which one is kept. The hash is keyed: nobody chooses it.
+/// Returns the part of a hash. The hash is keyed, so that no client can choose its part.
 fn part_of(hash: &AppPasswordHash) -> usize {
     usize::from(u16::from_be_bytes([hash.0[0], hash.0[1]])) % PARTS
 }
 
 impl AppPasswordCache {
-    /// Goes by these from now on: by all that there are, or by what changed.
+    /// Replaces all app passwords, or applies what changed.
     pub(crate) fn apply_changes(&self, live: LiveAppPasswords) {
         let mut changes: BTreeMap<usize, (Vec<AppPasswordHash>, Vec<_>)> = BTreeMap::new();
         if live.is_complete {
@@ -109,18 +111,18 @@ impl AppPasswordCache {
                 part.insert(
                     hash,
                     Arc::new(CachedAppPassword {
-                        found: Arc::new(found),
+                        app_password: Arc::new(found),
                         used: AtomicU64::new(0),
                     }),
                 );
             }
             self.parts[number].store(Arc::new(part));
-            // uses of those that are there no longer
-            self.seen().collect(&before);
+            // The uses of app passwords that are removed must not be lost.
+            self.lock_recorded().take_from(&before);
         }
     }
 
-    /// Whose request it is, if an app password lets it through.
+    /// Returns the app password, if it is valid for the request.
     pub(crate) fn verify_app_password(
         &self,
         claim: &AppPasswordClaim,
@@ -136,38 +138,44 @@ impl AppPasswordCache {
             claim
                 .name
                 .as_ref()
-                .is_none_or(|name| *name == kept.found.account)
+                .is_none_or(|name| *name == kept.app_password.account)
         };
         let Some(kept) = live.get(&hash).filter(of_name) else {
-            self.wrong(address, hash);
+            self.record_wrong(address, hash);
             return Err(CacheRefusal::Wrong);
         };
-        if kept.found.expires.is_some_and(|expires| expires <= now) {
+        if kept
+            .app_password
+            .expires
+            .is_some_and(|expires| expires <= now)
+        {
             return Err(CacheRefusal::Expired);
         }
-        if !kept.found.scope.covers_request(named, request) {
+        if !kept.app_password.scope.covers_request(named, request) {
             return Err(CacheRefusal::Scope);
         }
         let minute = now.0 / 60;
-        // most uses are in the minute of the last one, and write nothing that other workers read
+        // Most uses fall into the minute of the last one, and write nothing that other threads
+        // read.
         if kept.used.load(Ordering::Relaxed) < minute {
             kept.used.store(minute, Ordering::Relaxed);
         }
-        Ok(Arc::clone(&kept.found))
+        Ok(Arc::clone(&kept.app_password))
     }
 
-    fn wrong(&self, address: Address, hash: AppPasswordHash) {
-        let mut seen = self.seen();
-        if seen.wrong.len() < MOST_WRONG {
+    fn record_wrong(&self, address: Address, hash: AppPasswordHash) {
+        let mut seen = self.lock_recorded();
+        if seen.wrong.len() < MAX_WRONG {
             seen.wrong.insert((address, hash));
         }
     }
 
-    /// What was seen since the last call: which were used in which minute, and addresses that sent wrong ones.
+    /// Takes what was recorded since the last call: minutes of uses, and addresses that sent wrong
+    /// ones.
     pub(crate) fn take_uses(&self) -> (Vec<(i64, Timestamp)>, Vec<Address>) {
-        let mut seen = self.seen();
+        let mut seen = self.lock_recorded();
         for part in &self.parts {
-            seen.collect(&part.load());
+            seen.take_from(&part.load());
         }
         let RecordedUse { used, wrong } = std::mem::take(&mut *seen);
         let used = used
@@ -179,31 +187,31 @@ impl AppPasswordCache {
         )
     }
 
-    /// Uses that could not be written down.
+    /// Puts uses back that could not be stored.
     pub(crate) fn restore_uses(&self, used: &[(i64, Timestamp)]) {
-        let mut seen = self.seen();
+        let mut seen = self.lock_recorded();
         for (number, at) in used {
-            seen.used_in(*number, at.0 / 60);
+            seen.record_minute(*number, at.0 / 60);
         }
     }
 
-    /// Each change is one number: a panic cannot leave it half done.
-    fn seen(&self) -> MutexGuard<'_, RecordedUse> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Each change is one number: a panic cannot leave it inconsistent.
+    fn lock_recorded(&self) -> MutexGuard<'_, RecordedUse> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl RecordedUse {
-    fn collect(&mut self, live: &CachePart) {
+    fn take_from(&mut self, live: &CachePart) {
         for kept in live.values() {
             match kept.used.swap(0, Ordering::Relaxed) {
                 0 => {}
-                minute => self.used_in(kept.found.number, minute),
+                minute => self.record_minute(kept.app_password.number, minute),
             }
         }
     }
 
-    fn used_in(&mut self, number: i64, minute: u64) {
+    fn record_minute(&mut self, number: i64, minute: u64) {
         let last = self.used.entry(number).or_default();
         *last = minute.max(*last);
     }
@@ -263,7 +271,7 @@ mod tests {
             typed: &AppPassword,
             target: &str,
         ) -> Result<i64, CacheRefusal> {
-            let password = AppPassword::read(&typed.grouped()).unwrap();
+            let password = AppPassword::parse(&typed.grouped()).unwrap();
             let claim = AppPasswordClaim {
                 name: name.map(|name| name.parse().unwrap()),
                 password,
@@ -330,11 +338,11 @@ mod tests {
             world.judges(None, &typed, "/dav").unwrap_err();
         }
         assert_eq!(world.passwords.take_uses().1.len(), 1);
-        for _ in 0..MOST_WRONG + 5 {
+        for _ in 0..MAX_WRONG + 5 {
             world
                 .judges(None, &AppPassword::random().unwrap(), "/dav")
                 .unwrap_err();
         }
-        assert_eq!(world.passwords.take_uses().1.len(), MOST_WRONG);
+        assert_eq!(world.passwords.take_uses().1.len(), MAX_WRONG);
     }
 }

@@ -1,12 +1,12 @@
-//! Asking the root helper `postern-password` whether a password of this host is right.
+//! Client of the root helper `postern-password`, which verifies passwords of this host.
 //!
-//! MUST NOT speak to a helper that is not root's: it is given passwords.
+//! MUST NOT send a password to a helper that does not run as root.
 
 use super::store_pool::ShareKey;
 use crate::observe::metrics::METRICS;
 use shared::protocol::host_password::{
-    GREETING, HostPasswordReply, HostPasswordRequest, JUDGED, LONGEST_WORD, QUESTIONS, SOCKET,
-    WAITED,
+    GREETING, HostPasswordReply, HostPasswordRequest, LONGEST_WORD, QUEUE_TIMEOUT, REQUEST_LIMITS,
+    SOCKET, VERIFY_TIMEOUT,
 };
 use shared::system::admission::{Admission, AdmissionPermit, Busy};
 use std::io;
@@ -17,39 +17,39 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-/// How long the helper may take to be started by systemd, and to greet.
-const GREETED: Duration = Duration::from_millis(1200);
-/// How long a question waits for its turn.
-const TURN: Duration = Duration::from_secs(20);
-/// How long it may take to say something: longer than it gives PAM.
-const SAYS: Duration = JUDGED
-    .saturating_add(WAITED)
+/// Time limit for systemd to start the helper, and for its greeting.
+const GREETING_TIMEOUT: Duration = Duration::from_millis(1200);
+/// Time limit in the queue.
+const ADMISSION_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time limit for the reply: longer than what the helper gives PAM.
+const REPLY_TIMEOUT: Duration = VERIFY_TIMEOUT
+    .saturating_add(QUEUE_TIMEOUT)
     .saturating_add(Duration::from_secs(2));
 
-/// How many are asked at once, as many as the helper has judged at once: each takes one of the descriptors that the
-/// web's connections leave.
-static AT_ONCE: LazyLock<Admission<ShareKey>> = LazyLock::new(|| Admission::new(QUESTIONS));
+/// Limit on open requests, the same as the helper's. Each takes one of the descriptors that
+/// connections leave free.
+static ADMISSION: LazyLock<Admission<ShareKey>> = LazyLock::new(|| Admission::new(REQUEST_LIMITS));
 
-/// Nothing was said.
+/// Why the password was not verified.
 pub(crate) enum HelperUnavailable {
-    /// There was no place for the question.
+    /// A limit was reached before the helper was asked.
     Busy(Busy),
-    /// The helper was not reached: it knows nothing of the question.
+    /// The helper could not be reached, and has not received the request.
     Absent(String),
-    /// It has the question.
+    /// The helper has received the request and gave no reply.
     Unanswered(String),
 }
 
-/// Has it asked; the key says whose share of the questions it takes.
+/// Asks the helper; `key` says which share of the limit the request takes.
 pub(crate) async fn verify_host_password(
     key: ShareKey,
     question: &HostPasswordRequest,
 ) -> Result<HostPasswordReply, HelperUnavailable> {
-    let _turn = turn(key, question).await.map_err(|busy| {
+    let _turn = enter_queue(key, question).await.map_err(|busy| {
         METRICS.count_rejection("host-passwords", busy);
         HelperUnavailable::Busy(busy)
     })?;
-    let reached = timeout(GREETED, reach(Path::new(SOCKET))).await;
+    let reached = timeout(GREETING_TIMEOUT, connect_to_helper(Path::new(SOCKET))).await;
     let mut stream = reached.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|error| {
         HelperUnavailable::Absent(format!(
             "postern-password does not answer at {SOCKET}: {error}; systemctl enable --now postern-password.socket starts it"
@@ -60,25 +60,25 @@ pub(crate) async fn verify_host_password(
             "postern-password did not answer: {why}; its log says more"
         ))
     };
-    match timeout(SAYS, put(&mut stream, question)).await {
+    match timeout(REPLY_TIMEOUT, send_request(&mut stream, question)).await {
         Ok(Ok(word)) => {
-            HostPasswordReply::read(&word).ok_or_else(|| unanswered(&"it closed the connection"))
+            HostPasswordReply::decode(&word).ok_or_else(|| unanswered(&"it closed the connection"))
         }
         Ok(Err(error)) => Err(unanswered(&error)),
         Err(_) => Err(unanswered(&"it took too long")),
     }
 }
 
-async fn turn(
+async fn enter_queue(
     key: ShareKey,
     question: &HostPasswordRequest,
 ) -> Result<AdmissionPermit<ShareKey>, Busy> {
-    timeout(TURN, AT_ONCE.acquire(question.class, key)?)
+    timeout(ADMISSION_TIMEOUT, ADMISSION.acquire(question.class, key)?)
         .await
         .unwrap_or(Err(Busy::All))
 }
 
-async fn reach(socket: &Path) -> io::Result<UnixStream> {
+async fn connect_to_helper(socket: &Path) -> io::Result<UnixStream> {
     let mut stream = UnixStream::connect(socket).await?;
     if stream.peer_cred()?.uid() != 0 {
         return Err(io::Error::other("a user other than root listens there"));
@@ -91,8 +91,11 @@ async fn reach(socket: &Path) -> io::Result<UnixStream> {
     }
 }
 
-async fn put(stream: &mut UnixStream, question: &HostPasswordRequest) -> io::Result<Vec<u8>> {
-    stream.write_all(&question.write()).await?;
+async fn send_request(
+    stream: &mut UnixStream,
+    question: &HostPasswordRequest,
+) -> io::Result<Vec<u8>> {
+    stream.write_all(&question.encode()).await?;
     stream.shutdown().await?;
     let mut word = Vec::with_capacity(LONGEST_WORD);
     stream

@@ -1,4 +1,5 @@
-//! What requests consult or wait for: the revocation cache, app passwords in memory, the workers of the store.
+//! What requests consult in memory or wait for: the revocation cache, app passwords, the store
+//! pool, the password helper, and mail that posternd sends.
 
 pub(crate) mod app_password_cache;
 pub(crate) mod host_password;

@@ -1,4 +1,4 @@
-//! What becomes of a letter in the outbox, which posternd sends; no engine is held while it is on its way.
+//! Waits for queued mail, which posternd sends. No engine of the pool is held meanwhile.
 
 use super::store_pool::{PoolError, PoolHandle};
 use shared::engine::{EngineError, MailQueued, NotMailed};
@@ -6,22 +6,22 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How often it is looked for: at first often, since most letters are sent in a moment.
-const SOON: Duration = Duration::from_millis(50);
-const LATER: Duration = Duration::from_millis(250);
-const AT_FIRST: Duration = Duration::from_secs(1);
+/// Polling intervals. The first second has short ones, since most mail is sent at once.
+const FIRST_INTERVAL: Duration = Duration::from_millis(50);
+const INTERVAL: Duration = Duration::from_millis(250);
+const FIRST_INTERVALS_UNTIL: Duration = Duration::from_secs(1);
 
-/// Waits until that is known, within the time limit of `[email]`.
+/// Waits until the mail is sent or has failed, within the time limit of `[email]`.
 pub(crate) async fn wait_for_delivery(
     judge: &PoolHandle,
     posted: &Arc<MailQueued>,
 ) -> Result<Result<(), NotMailed>, PoolError> {
     let began = Instant::now();
     loop {
-        sleep(if began.elapsed() < AT_FIRST {
-            SOON
+        sleep(if began.elapsed() < FIRST_INTERVALS_UNTIL {
+            FIRST_INTERVAL
         } else {
-            LATER
+            INTERVAL
         })
         .await;
         let (posted, waited) = (Arc::clone(posted), began.elapsed());

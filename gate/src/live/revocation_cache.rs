@@ -1,5 +1,8 @@
-//! The watch over what is revoked: a snapshot in memory that checks go by, the keys of cookies and the live app
-//! passwords with it, and the lease for which it is sure. A gate that has not been sure of its store for the length of a lease lets nobody in.
+//! Revoked sessions, token keys and app passwords in memory, refreshed from the store by a thread
+//! of its own, and the lease for which they are certain.
+//!
+//! Every doubt denies: a gate that could not read its store for the length of a lease accepts no
+//! session.
 
 use super::app_password_cache::AppPasswordCache;
 use crate::observe::log;
@@ -16,10 +19,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often the gate looks at the store.
+/// Pause between two reads of the store.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// What checks go by.
 pub(crate) struct RevocationCache {
     shared: Arc<CacheState>,
 }
@@ -28,27 +30,27 @@ struct CacheState {
     revoked: ArcSwap<RevokedSessions>,
     keys: ArcSwap<TokenKeys>,
     app_passwords: Arc<AppPasswordCache>,
-    /// Until when the snapshot is sure, in milliseconds since boot.
-    sure_until: AtomicU64,
-    ended: AtomicBool,
+    /// End of the lease, in milliseconds since boot.
+    lease_end: AtomicU64,
+    is_stopping: AtomicBool,
 }
 
 impl RevocationCache {
-    /// Takes the first snapshot, and goes on looking in a thread of its own.
+    /// Reads the store once, and starts the thread that refreshes the cache.
     pub(crate) fn start(config: &Config) -> Result<(RevocationCache, JoinHandle<()>), EngineError> {
-        let mut door = open(config)?;
+        let mut door = open_engine(config)?;
         let shared = Arc::new(CacheState {
             revoked: ArcSwap::from_pointee(RevokedSessions::default()),
             keys: ArcSwap::from_pointee(door.token_keys()),
             app_passwords: Arc::default(),
-            sure_until: AtomicU64::new(0),
-            ended: AtomicBool::new(false),
+            lease_end: AtomicU64::new(0),
+            is_stopping: AtomicBool::new(false),
         });
         let mut watcher = CacheRefresher {
             shared: Arc::clone(&shared),
             config: config.clone(),
             gate: [0; 16],
-            goes_by: None,
+            revisions: None,
         };
         if fill_random(&mut watcher.gate).is_err() {
             watcher.gate = std::process::id()
@@ -57,45 +59,45 @@ impl RevocationCache {
                 .try_into()
                 .unwrap_or_default();
         }
-        watcher.look(&mut door)?;
-        let thread = std::thread::spawn(move || watcher.run(door));
+        watcher.refresh(&mut door)?;
+        let thread = std::thread::spawn(move || watcher.refresh_until_stopped(door));
         Ok((RevocationCache { shared }, thread))
     }
 
-    /// What signs and seals cookies now.
+    /// Returns the keys that sign and seal cookies now.
     pub(crate) fn token_keys(&self) -> Guard<Arc<TokenKeys>> {
         self.shared.keys.load()
     }
 
-    /// The live app passwords: good for as long as [`Watch::is_sure`].
+    /// App passwords, which are valid only while [`RevocationCache::has_lease`] holds.
     pub(crate) fn app_passwords(&self) -> &Arc<AppPasswordCache> {
         &self.shared.app_passwords
     }
 
-    /// Whether a session was revoked, or nobody can be sure that it was not.
-    pub(crate) fn refuses(&self, session: &Session) -> bool {
+    /// Whether a session was revoked, or that is not certain.
+    pub(crate) fn refuses_session(&self, session: &Session) -> bool {
         !self.has_lease() || self.shared.revoked.load().covers(session)
     }
 
     pub(crate) fn has_lease(&self) -> bool {
-        milliseconds(clock::since_boot()) < self.shared.sure_until.load(Ordering::Acquire)
+        milliseconds(clock::since_boot()) < self.shared.lease_end.load(Ordering::Acquire)
     }
 
-    /// How long ago the store was seen last.
+    /// Time since the last successful read of the store.
     pub(crate) fn since_last_read(&self) -> Duration {
-        let seen = Duration::from_millis(self.shared.sure_until.load(Ordering::Acquire))
+        let seen = Duration::from_millis(self.shared.lease_end.load(Ordering::Acquire))
             .saturating_sub(LEASE);
         clock::since_boot().saturating_sub(seen)
     }
 
-    /// Ends the watch: from now on nobody is let in.
-    pub(crate) fn end(&self) {
-        self.shared.ended.store(true, Ordering::Release);
+    /// Ends the lease and the thread: from now on no session is valid.
+    pub(crate) fn stop(&self) {
+        self.shared.is_stopping.store(true, Ordering::Release);
     }
 }
 
-/// Opens the store. Its writes have the best class: without them no session is valid.
-fn open(config: &Config) -> Result<Engine, EngineError> {
+/// Opens the store. Its writes have the highest class, since without them no session is valid.
+fn open_engine(config: &Config) -> Result<Engine, EngineError> {
     let mut door = Engine::open(config.clone())?;
     door.set_write_class(Class::Authenticated);
     Ok(door)
@@ -105,30 +107,30 @@ struct CacheRefresher {
     shared: Arc<CacheState>,
     config: Config,
     gate: [u8; 16],
-    goes_by: Option<KnownRevisions>,
+    revisions: Option<KnownRevisions>,
 }
 
 impl CacheRefresher {
-    fn run(mut self, door: Engine) {
+    fn refresh_until_stopped(mut self, door: Engine) {
         let mut door = Some(door);
-        while !self.shared.ended.load(Ordering::Acquire) {
+        while !self.shared.is_stopping.load(Ordering::Acquire) {
             std::thread::sleep(INTERVAL);
             let looked = match door.take() {
                 Some(door) => Ok(door),
                 None => {
-                    // it may be another store, which counts for itself
-                    self.goes_by = None;
-                    open(&self.config)
+                    // The path may lead to another store now, whose revisions are unrelated.
+                    self.revisions = None;
+                    open_engine(&self.config)
                 }
             };
-            match looked.and_then(|mut opened| self.look(&mut opened).map(|()| opened)) {
+            match looked.and_then(|mut opened| self.refresh(&mut opened).map(|()| opened)) {
                 Ok(opened) => door = Some(opened),
                 Err(error) => log::write_message(format_args!(
                     "the store cannot be read, access is denied: {error}"
                 )),
             }
         }
-        self.shared.sure_until.store(0, Ordering::Release);
+        self.shared.lease_end.store(0, Ordering::Release);
         if let Some(mut door) = door {
             if let Err(error) = door.remove_gate(&self.gate) {
                 log::write_message(error);
@@ -136,13 +138,13 @@ impl CacheRefresher {
         }
     }
 
-    fn look(&mut self, door: &mut Engine) -> Result<(), EngineError> {
+    fn refresh(&mut self, door: &mut Engine) -> Result<(), EngineError> {
         let began = clock::since_boot();
         let now = clock::now().unwrap_or(clock::Timestamp(0));
-        let (shared, mut goes_by) = (&self.shared, self.goes_by);
-        // another store counts for itself
+        let (shared, mut goes_by) = (&self.shared, self.revisions);
+        // A store that was opened again gives all revoked sessions, not only new ones.
         let goes_on = goes_by.is_some();
-        door.update_revocations(&self.gate, self.goes_by, now, |seen| {
+        door.update_revocations(&self.gate, self.revisions, now, |seen| {
             let RevocationUpdate {
                 revoked,
                 keys,
@@ -158,7 +160,7 @@ impl CacheRefresher {
             });
             shared.keys.store(Arc::new(keys));
             let revoked = match goes_on {
-                true => shared.revoked.load().with(revoked),
+                true => shared.revoked.load().merge(revoked),
                 false => revoked,
             };
             shared.revoked.store(Arc::new(revoked));
@@ -166,9 +168,9 @@ impl CacheRefresher {
                 shared.app_passwords.apply_changes(live);
             }
         })?;
-        self.goes_by = goes_by;
+        self.revisions = goes_by;
         self.shared
-            .sure_until
+            .lease_end
             .store(milliseconds(began.saturating_add(LEASE)), Ordering::Release);
         Ok(())
     }

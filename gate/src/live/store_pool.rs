@@ -1,7 +1,9 @@
-//! Work at the store, off the threads that serve checks: opened doors, each used by one thread at a time. What takes a
-//! password hash has workers of its own, and so has whatever is looked up before it is known whose share it takes.
+//! Runs work at the store off the threads that serve checks, on engines that one thread uses at a
+//! time. Work with a password hash has a pool of its own, and so have reads that precede knowing
+//! which share a request takes.
 //!
-//! MUST take a hash's worker for nothing but a hash: signing out, and what a session does, waits for none of them.
+//! MUST use the hashing pool for nothing but hashes: a sign-out, and the acts of a session, never
+//! wait behind them.
 
 use crate::observe::log;
 use crate::observe::metrics::METRICS;
@@ -17,21 +19,21 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
-/// Whoever has shown a session, a token or a trusted browser.
+/// Clients that have shown a session, a token or a trusted browser.
 const PROVEN: ClassLimits = ClassLimits {
     own: 2,
     per_key: 2,
     waiting_per_key: 64,
     waiting: 512,
 };
-/// Familiar addresses.
+/// Clients at an address that is familiar to the account.
 const KNOWN: ClassLimits = ClassLimits {
     own: 1,
     per_key: 1,
     waiting_per_key: 16,
     waiting: 256,
 };
-/// Each address of strangers has one worker at most, and people behind it wait for one another.
+/// Unauthenticated clients. Each address has one worker at most, which its users share.
 const UNAUTHENTICATED: ClassLimits = ClassLimits {
     own: 1,
     per_key: 1,
@@ -39,17 +41,17 @@ const UNAUTHENTICATED: ClassLimits = ClassLimits {
     waiting: 1024,
 };
 
-/// Work without a hash: five at once.
-const ACTS: Limits = Limits {
+/// Limits of work without a hash: five at once.
+const WORK_LIMITS: Limits = Limits {
     shared: 1,
     authenticated: PROVEN,
     familiar: KNOWN,
     unauthenticated: UNAUTHENTICATED,
 };
-/// Work with one: five at once, 19 MiB each, which stay with the door.
-const HASHES: Limits = ACTS;
-/// Reading where a sign-in comes from: nobody has proven anything yet.
-const LOOK_UPS: Limits = Limits {
+/// Limits of work with a hash: five at once, 19 MiB each, which the engine keeps.
+const HASHING_LIMITS: Limits = WORK_LIMITS;
+/// Limits of reads that find where a sign-in comes from, by clients that have proven nothing yet.
+const READING_LIMITS: Limits = Limits {
     shared: 0,
     authenticated: ClassLimits { own: 0, ..PROVEN },
     familiar: ClassLimits { own: 0, ..KNOWN },
@@ -60,26 +62,26 @@ const LOOK_UPS: Limits = Limits {
         waiting: 2048,
     },
 };
-/// How long work waits for a worker: proxies give an answer a minute.
+/// Time limit in the queue. Proxies wait a minute for a reply.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Whose share of the workers some work takes.
+/// Whose share of a pool some work takes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ShareKey {
-    /// Of an account's valid sessions, however many: those that a second factor opened apart from those of whoever has
-    /// the first alone.
+    /// An account's valid sessions, however many. Those with a second factor have a share apart
+    /// from those with the first factor alone.
     Session(UserName, HasSecondFactor),
-    /// Of what ends an account's sessions, by cookies that may be good no longer.
+    /// Work that ends an account's sessions, by cookies that may no longer be valid.
     SignOut(UserName),
-    /// Of whoever has passed an account's first factor, by a valid token.
+    /// Clients that have passed an account's first factor, by a valid token.
     Account(UserName),
-    /// Of browsers that an account trusts.
+    /// Browsers that an account trusts.
     TrustedBrowser(UserName),
-    /// Of an address; of IPv6 its /64.
+    /// An address; of IPv6 its /64.
     Address(String),
-    /// Of the program that administers.
+    /// The program that administers.
     Program,
-    /// The gate's own.
+    /// Work of the gate itself.
     Gate,
 }
 
@@ -90,7 +92,7 @@ pub(crate) enum HasSecondFactor {
     No,
 }
 
-/// Who asks for work.
+/// Client that some work is done for, by class and share.
 #[derive(Clone, Debug)]
 pub(crate) struct PoolClient {
     pub(crate) class: Class,
@@ -105,7 +107,7 @@ impl PoolClient {
         }
     }
 
-    /// With a valid session. Whoever signs in over and over has no more of the workers than who did so once.
+    /// Returns the client of a valid session. Many sessions of an account have the share of one.
     pub(crate) fn of_session(session: &Session) -> PoolClient {
         let second = match session.passed.second {
             SecondFactorMethod::None(_) => HasSecondFactor::No,
@@ -114,7 +116,7 @@ impl PoolClient {
         PoolClient::proven(ShareKey::Session(session.name.clone(), second))
     }
 
-    /// From an address that is familiar to the account.
+    /// Returns the client at an address that is familiar to the account.
     pub(crate) fn known(address: Address) -> PoolClient {
         PoolClient {
             class: Class::Familiar,
@@ -130,12 +132,12 @@ impl PoolClient {
     }
 }
 
-/// The workers of one configuration.
+/// Engines and admission of one configuration generation.
 pub(crate) struct StorePool {
     config: Config,
-    acts: Pool,
-    hashes: Pool,
-    look_ups: Pool,
+    work: Pool,
+    hashing: Pool,
+    reading: Pool,
 }
 
 #[derive(Clone)]
@@ -146,7 +148,7 @@ struct Pool {
 }
 
 impl Pool {
-    fn of(name: &'static str, limits: Limits) -> Pool {
+    fn new(name: &'static str, limits: Limits) -> Pool {
         Pool {
             name,
             admission: Admission::new(limits),
@@ -159,13 +161,13 @@ impl StorePool {
     pub(crate) fn new(config: &Config) -> Arc<StorePool> {
         Arc::new(StorePool {
             config: config.clone(),
-            acts: Pool::of("store", ACTS),
-            hashes: Pool::of("password-hashing", HASHES),
-            look_ups: Pool::of("store-reads", LOOK_UPS),
+            work: Pool::new("store", WORK_LIMITS),
+            hashing: Pool::new("password-hashing", HASHING_LIMITS),
+            reading: Pool::new("store-reads", READING_LIMITS),
         })
     }
 
-    /// These workers, for whoever asks for work.
+    /// Returns these pools for work of `client`.
     pub(crate) fn for_client(self: &Arc<StorePool>, applicant: PoolClient) -> PoolHandle {
         PoolHandle {
             store_pool: Arc::clone(self),
@@ -174,21 +176,20 @@ impl StorePool {
     }
 }
 
-/// Workers, and whose share of them is taken.
+/// The pools, for work of one client.
 #[derive(Clone)]
 pub(crate) struct PoolHandle {
     store_pool: Arc<StorePool>,
     pub(crate) client: PoolClient,
 }
 
-/// Work could not be done.
+/// Why work was not done.
 #[derive(Debug)]
 pub(crate) enum PoolError {
-    /// Too many wait already.
+    /// Too much work waits already, or it waited too long.
     Busy(Busy),
-    /// For the log.
+    /// The engine failed. The fields are for the log.
     Failed {
-        /// The word for it.
         cause: &'static str,
         /// What is wrong, and what to do.
         why: String,
@@ -205,7 +206,7 @@ impl fmt::Display for PoolError {
 }
 
 impl PoolHandle {
-    /// Runs `work` with an opened door. One that failed is not used again.
+    /// Runs `work` with an engine. An engine that failed is not used again.
     pub(crate) fn with_engine<T, E, F>(
         &self,
         work: F,
@@ -215,10 +216,10 @@ impl PoolHandle {
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
-        self.run_in_pool(&self.store_pool.acts, work)
+        self.run_in_pool(&self.store_pool.work, work)
     }
 
-    /// The same, for work that hashes a password.
+    /// Runs work that hashes a password.
     pub(crate) fn with_hashing_engine<T, E, F>(
         &self,
         work: F,
@@ -228,10 +229,10 @@ impl PoolHandle {
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
-        self.run_in_pool(&self.store_pool.hashes, work)
+        self.run_in_pool(&self.store_pool.hashing, work)
     }
 
-    /// The same, for what only reads, to know whose share the rest takes.
+    /// Runs work that only reads, to find which share the rest of a request takes.
     pub(crate) fn with_reading_engine<T, E, F>(
         &self,
         work: F,
@@ -241,7 +242,7 @@ impl PoolHandle {
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
-        self.run_in_pool(&self.store_pool.look_ups, work)
+        self.run_in_pool(&self.store_pool.reading, work)
     }
 
     fn run_in_pool<T, E, F>(
@@ -271,10 +272,10 @@ impl PoolHandle {
                 let kept = idle.lock().ok().and_then(|mut idle| idle.pop());
                 let mut door = match kept {
                     Some(door) => door,
-                    None => Engine::open(config).map_err(|error| failed(&error))?,
+                    None => Engine::open(config).map_err(|error| engine_failed(&error))?,
                 };
                 door.set_write_class(class);
-                let result = work(&mut door).map_err(|error| failed(&error));
+                let result = work(&mut door).map_err(|error| engine_failed(&error));
                 for doubt in door.take_group_warnings() {
                     log::event("warning")
                         .with("cause", "group-unresolved")
@@ -299,14 +300,14 @@ impl PoolHandle {
     }
 }
 
-fn failed(error: &(dyn std::error::Error + 'static)) -> PoolError {
+fn engine_failed(error: &(dyn std::error::Error + 'static)) -> PoolError {
     PoolError::Failed {
         cause: store::log_cause(error),
         why: error.to_string(),
     }
 }
 
-/// What the door says. What only the administrator can mend is kept apart: it is for the log.
+/// Separates an error of the engine, which is for the log, from a refusal, which the client sees.
 pub(crate) fn separate_engine_error<T>(
     ran: Result<T, AdministrationError>,
 ) -> Result<Result<T, AdministrationError>, EngineError> {
@@ -344,10 +345,11 @@ mod tests {
         }
     }
 
-    /// Each session had a share of its own: someone with hundreds of them filled the queue of all who have one.
+    /// Each session had a share of its own: a user with hundreds of them filled the queue of all
+    /// users.
     #[test]
     fn an_account_with_many_sessions_keeps_no_other_out() {
-        let pool = Pool::of("store", ACTS);
+        let pool = Pool::new("store", WORK_LIMITS);
         let enter = |session: &Session| {
             let PoolClient { class, key } = PoolClient::of_session(session);
             pool.admission.acquire(class, key)
@@ -363,7 +365,7 @@ mod tests {
         );
     }
 
-    /// Whoever has an account's password alone takes nothing of who has shown more.
+    /// A client that has an account's password alone takes no share of one that has shown more.
     #[test]
     fn sessions_of_the_first_factor_alone_have_a_share_of_their_own() {
         let key = |second| PoolClient::of_session(&session("alice", second)).key;

@@ -1,5 +1,8 @@
-//! Writes down once a minute, and at the end, what checks saw of app passwords, and clears what is too old. In a thread and with a door of its own,
-//! so that a busy store holds up neither checks nor the watch.
+//! Stores the recorded uses of app passwords once a minute and at the end, and deletes expired
+//! rows.
+//!
+//! A thread and an engine of its own keep a busy store from delaying checks and the revocation
+//! cache.
 
 use super::app_password_cache::AppPasswordCache;
 use crate::observe::log;
@@ -11,10 +14,9 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often.
+/// Pause between two writes.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// The thread that writes.
 pub(crate) struct UsageWriter {
     end: Sender<()>,
     thread: JoinHandle<()>,
@@ -26,22 +28,22 @@ impl UsageWriter {
         let (config, passwords) = (config.clone(), Arc::clone(passwords));
         let thread = std::thread::spawn(move || {
             while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                write_down(&config, &passwords);
+                store_uses(&config, &passwords);
             }
-            write_down(&config, &passwords);
+            store_uses(&config, &passwords);
         });
         UsageWriter { end, thread }
     }
 
-    /// Writes down the rest.
-    pub(crate) fn end(self) {
+    /// Stores the remaining uses, and waits for the thread.
+    pub(crate) fn stop(self) {
         drop(self.end);
-        // A panic there has nothing left to spoil.
+        // The thread ends with this, so that its panic has no further effect.
         let _ = self.thread.join();
     }
 }
 
-fn write_down(config: &Config, passwords: &AppPasswordCache) {
+fn store_uses(config: &Config, passwords: &AppPasswordCache) {
     let (used, wrong) = passwords.take_uses();
     let Ok(now) = clock::now() else {
         return passwords.restore_uses(&used);

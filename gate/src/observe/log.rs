@@ -1,13 +1,17 @@
-//! The gate's log on standard error: every line goes through here, as text in the format of pam_totp(8) or as JSON.
+//! The gate's log on standard error, as text in the format of pam_totp(8) or as JSON.
 //!
-//! MUST write one line for one thing that happened, whatever strangers, proxies and mail servers said: text of
-//! theirs cannot begin a second one. MUST NOT be given a query, a cookie, a code, a password or a token. MUST NOT let
-//! anybody wait for whoever reads it: lines go through a bounded queue (`log/queue.rs`).
+//! MUST write one line per event, whatever clients, proxies and mail servers send: their text
+//! cannot begin another line.
+//!
+//! MUST NOT receive a query, a cookie, a code, a password or a token.
+//!
+//! MUST NOT delay a request for the log's reader: lines go through a bounded queue
+//! (`log/queue.rs`).
 
 mod queue;
 
 use super::metrics::METRICS;
-use queue::{LogQueue, Lost};
+use queue::{LogQueue, LostLines};
 use serde_json::{Map, Value};
 use shared::config::file::{self, CurrentConfig};
 use shared::config::gate::{GateConfig, LogFormat};
@@ -17,34 +21,33 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// There is one standard error, and so one manner in which it is written to.
+/// A process has one standard error, and so one format.
 static JSON: AtomicBool = AtomicBool::new(false);
 static ACCESS: AtomicBool = AtomicBool::new(false);
 static QUEUE: LogQueue = LogQueue::new(format_lost, || METRICS.count_dropped_line());
 
-/// Has lines written by a thread of their own.
+/// Starts the thread that writes.
 pub(crate) fn start_writer() {
-    QUEUE.begin();
-    // a panic says so here, too, and its thread waits for nobody
+    QUEUE.start_writer();
+    // A panic is logged too, and its thread waits for no reader.
     std::panic::set_hook(Box::new(|panic| write_message(panic)));
 }
 
-/// Waits until all is written, but no longer than so.
+/// Waits until every line is written, at most for `within`.
 pub(crate) fn flush(within: Duration) {
     QUEUE.flush(within);
 }
 
-/// The line that tells of lost ones.
-fn format_lost(lost: &Lost) -> String {
+fn format_lost(lost: &LostLines) -> String {
     match lost {
-        Lost::Dropped(lines) => {
+        LostLines::Dropped(lines) => {
             event("log")
                 .number("dropped", *lines)
                 .format_with_message(format_args!(
                     "{lines} lines were dropped, because the log was not read fast enough"
                 ))
         }
-        Lost::LeftOut {
+        LostLines::LeftOut {
             kind,
             lines,
             seconds,
@@ -57,18 +60,17 @@ fn format_lost(lost: &Lost) -> String {
     }
 }
 
-/// Writes as a configuration says from now on.
+/// Sets the format and the access log by a configuration.
 pub(crate) fn configure(gate: &GateConfig) {
     JSON.store(gate.log == LogFormat::Json, Ordering::Relaxed);
     ACCESS.store(gate.access_log, Ordering::Relaxed);
 }
 
-/// Whether there is to be a line for each check and page.
 pub(crate) fn has_access_log() -> bool {
     ACCESS.load(Ordering::Relaxed)
 }
 
-/// A line of words alone.
+/// Writes a line that has a message alone.
 pub(crate) fn write_message(words: impl Display) {
     LogLine {
         message: Some(words.to_string()),
@@ -77,7 +79,7 @@ pub(crate) fn write_message(words: impl Display) {
     .write();
 }
 
-/// A line if root has not kept the configuration that is in force.
+/// Warns if the copy that root keeps is not the configuration in force.
 pub(crate) fn warn_if_copy_differs(path: &Path, in_force: &CurrentConfig) {
     if !in_force.is_saved {
         let copy = file::copy_path(path);
@@ -88,12 +90,12 @@ pub(crate) fn warn_if_copy_differs(path: &Path, in_force: &CurrentConfig) {
     }
 }
 
-/// A line about something that has a name.
+/// Begins the line of a named event.
 pub(crate) fn event(name: &str) -> LogLine {
     LogLine::of(Some(name.to_owned()))
 }
 
-/// One line; [`Line::write`] or [`Line::because`] ends it.
+/// A log line, which [`LogLine::write`] or [`LogLine::write_with_message`] ends.
 #[must_use]
 pub(crate) struct LogLine {
     event: Option<String>,
@@ -103,9 +105,9 @@ pub(crate) struct LogLine {
 }
 
 enum LogField {
-    /// A word of our own.
+    /// Text that clients cannot choose.
     Word(String),
-    /// What others chose.
+    /// Text that clients may choose, in quotes.
     Quoted(String),
     Number(u64),
 }
@@ -120,44 +122,43 @@ impl LogLine {
         }
     }
 
-    /// A line that strangers can cause as fast as they like, and that nobody is banned by: of each kind so many are
-    /// written, and then how many were not.
+    /// Limits lines of a kind that unauthenticated clients can cause at full speed, and that
+    /// fail2ban does not read. The number of lines left out is logged later.
     pub(crate) fn rate_limited(mut self, kind: &'static str) -> LogLine {
         self.kind = Some(kind);
         self
     }
 
-    /// A field of a word that is ours, or an address.
+    /// Adds a field that clients cannot choose, or an address.
     pub(crate) fn with(mut self, key: &'static str, word: impl Display) -> LogLine {
         self.fields.push((key, LogField::Word(word.to_string())));
         self
     }
 
-    /// A field that others chose.
+    /// Adds a field that clients may choose.
     pub(crate) fn quoted(mut self, key: &'static str, text: impl Display) -> LogLine {
         self.fields.push((key, LogField::Quoted(text.to_string())));
         self
     }
 
-    /// A field that counts.
     pub(crate) fn number(mut self, key: &'static str, number: u64) -> LogLine {
         self.fields.push((key, LogField::Number(number)));
         self
     }
 
-    /// Ends the line with what is to be said about it.
+    /// Ends the line with a message.
     pub(crate) fn write_with_message(mut self, why: impl Display) {
         self.message = Some(why.to_string());
         self.write();
     }
 
-    /// The line with what is to be said about it, as it is written.
+    /// Returns the formatted line with a message.
     fn format_with_message(mut self, why: impl Display) -> String {
         self.message = Some(why.to_string());
         self.format()
     }
 
-    /// Ends the line.
+    /// Ends the line without a message.
     pub(crate) fn write(self) {
         QUEUE.push(self.format(), self.kind);
     }
@@ -172,7 +173,7 @@ impl LogLine {
     fn text(&self) -> String {
         let mut text = self.event.clone().unwrap_or_default();
         for (key, field) in &self.fields {
-            // writing to a String cannot fail
+            // Writing to a String cannot fail.
             let _ = match field {
                 LogField::Word(word) => write!(text, " {key}={word}"),
                 LogField::Quoted(quoted) => write!(text, " {key}={quoted:?}"),
@@ -183,7 +184,7 @@ impl LogLine {
             text.push_str(if text.is_empty() { "" } else { ": " });
             text.push_str(said);
         }
-        format!("postern-gate: {}\n", on_one_line(&text))
+        format!("postern-gate: {}\n", escape_line_breaks(&text))
     }
 
     fn json(&self, now: Timestamp) -> String {
@@ -204,7 +205,7 @@ impl LogLine {
         }
         let mut line = String::new();
         for c in Value::Object(object).to_string().chars() {
-            // beyond what JSON forbids itself, and all of it within strings
+            // JSON permits some of these characters, and all of them are within its strings.
             match breaks_lines(c) {
                 true => line.push_str(&format!("\\u{:04x}", u32::from(c))),
                 false => line.push(c),
@@ -215,13 +216,14 @@ impl LogLine {
     }
 }
 
-/// Line feeds, escape sequences for terminals, and what some readers take for a line's end.
+/// Whether a character is a line feed, begins an escape sequence of terminals, or ends a line for
+/// some readers.
 fn breaks_lines(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// With such characters as Rust writes them.
-fn on_one_line(text: &str) -> String {
+/// Escapes line breaks and control characters as Rust literals do.
+fn escape_line_breaks(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         match breaks_lines(c) {
@@ -286,11 +288,11 @@ mod tests {
     #[test]
     fn lines_that_are_lost_are_told_of() {
         assert_eq!(
-            format_lost(&Lost::Dropped(7)),
+            format_lost(&LostLines::Dropped(7)),
             "postern-gate: log dropped=7: 7 lines were dropped, because the log was not read fast enough\n"
         );
         assert_eq!(
-            format_lost(&Lost::LeftOut {
+            format_lost(&LostLines::LeftOut {
                 kind: "proxy-contract",
                 lines: 990,
                 seconds: 10

@@ -1,6 +1,6 @@
-//! What the gate counts, for Prometheus. A check costs it a few relaxed additions: no lock, no allocation.
+//! Metrics for Prometheus. A check costs a few relaxed additions: no lock, no allocation.
 //!
-//! MUST NOT name anyone: no user, address or host is a label, and every label has few values.
+//! MUST NOT have a user, an address or a host as a label. Every label has few values.
 
 mod latency;
 
@@ -18,22 +18,23 @@ use std::sync::LazyLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-/// Checks take microseconds.
-const CHECK: [u64; 10] = [10, 25, 50, 100, 250, 500, 1_000, 5_000, 25_000, 100_000];
-/// Answers are judged with a password hash and a durable write, in their turn.
-const JUDGED: [u64; 10] = [
+/// Buckets of check durations, in microseconds.
+const CHECK_BUCKETS: [u64; 10] = [10, 25, 50, 100, 250, 500, 1_000, 5_000, 25_000, 100_000];
+/// Buckets of verification durations, in microseconds: a password hash, a durable write, and the
+/// queue.
+const VERIFICATION_BUCKETS: [u64; 10] = [
     1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 10_000_000,
 ];
 
-/// Those of this process; they outlive every reload.
-pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::begin);
+/// Metrics of this process, which outlive every reload.
+pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
-/// The process begins.
-pub(crate) fn begin() {
+/// Registers the metrics, so that the start time is that of the process.
+pub(crate) fn register_metrics() {
     LazyLock::force(&METRICS);
 }
 
-/// What a check was answered.
+/// Value of the label `result` of checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CheckLabel {
     Allow,
@@ -69,11 +70,11 @@ impl CheckLabel {
     }
 }
 
-/// What became of a code that a sign-in asked for by mail.
+/// Result of a mailed code that was requested at sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MailResult {
     Sent,
-    /// posternd has not taken it.
+    /// posternd has not sent it yet.
     Queued,
     Failed,
 }
@@ -88,32 +89,30 @@ impl MailResult {
     }
 }
 
-/// How it stands at the moment of asking.
-pub(crate) struct StoreHealth {
-    /// Whether the store is sure, and how long ago it was seen last.
-    pub(crate) is_sure: bool,
-    pub(crate) last_sure: Duration,
+/// State of the gate when metrics are read.
+pub(crate) struct GateHealth {
+    /// Whether the revocation cache has its lease, and the time since the last read of the store.
+    pub(crate) has_lease: bool,
+    pub(crate) since_last_read: Duration,
     /// Whether the configuration in force is the file's own.
-    pub(crate) own_configuration: bool,
-    /// Open connections of proxies and browsers.
+    pub(crate) is_configuration_current: bool,
     pub(crate) connections: usize,
 }
 
-/// All that is counted.
 pub(crate) struct Metrics {
     registry: Registry,
     nginx: [Counter; CheckLabel::ALL.len()],
     traefik: [Counter; CheckLabel::ALL.len()],
-    strangers: Counter,
+    untrusted_requests: Counter,
     sign_ins: Family<SignInLabels, Counter>,
     mails: Family<MailLabels, Counter>,
-    busy: Family<RejectedLabels, Counter>,
+    rejected: Family<RejectedLabels, Counter>,
     lines_dropped: Counter,
-    check: Latency,
-    judged: Latency,
-    is_sure: Gauge,
-    last_sure: Gauge<f64, AtomicU64>,
-    own_configuration: Gauge,
+    check_duration: Latency,
+    verification_duration: Latency,
+    store_up: Gauge,
+    last_success: Gauge<f64, AtomicU64>,
+    configuration_current: Gauge,
     connections: Gauge,
 }
 
@@ -141,7 +140,7 @@ struct MailLabels {
 }
 
 impl Metrics {
-    fn begin() -> Metrics {
+    fn new() -> Metrics {
         let mut registry = Registry::with_prefix("postern");
         let checks = Family::<CheckLabels, Counter>::default();
         let of = |contract| {
@@ -154,20 +153,23 @@ impl Metrics {
             CheckLabel::ALL.map(counter)
         };
         let (nginx, traefik) = (of("nginx"), of("traefik"));
-        let (check, judged) = (Latency::new(&CHECK), Latency::new(&JUDGED));
+        let (check, judged) = (
+            Latency::new(&CHECK_BUCKETS),
+            Latency::new(&VERIFICATION_BUCKETS),
+        );
         let metrics = Metrics {
             nginx,
             traefik,
-            strangers: Counter::default(),
+            untrusted_requests: Counter::default(),
             sign_ins: Family::default(),
             mails: Family::default(),
-            busy: Family::default(),
+            rejected: Family::default(),
             lines_dropped: Counter::default(),
-            check: check.clone(),
-            judged: judged.clone(),
-            is_sure: Gauge::default(),
-            last_sure: Gauge::default(),
-            own_configuration: Gauge::default(),
+            check_duration: check.clone(),
+            verification_duration: judged.clone(),
+            store_up: Gauge::default(),
+            last_success: Gauge::default(),
+            configuration_current: Gauge::default(),
             connections: Gauge::default(),
             registry: Registry::default(),
         };
@@ -175,7 +177,7 @@ impl Metrics {
         registry.register(
             "untrusted_requests",
             "Number of requests refused because the peer proved no trusted proxy",
-            metrics.strangers.clone(),
+            metrics.untrusted_requests.clone(),
         );
         registry.register(
             "sign_ins",
@@ -190,7 +192,7 @@ impl Metrics {
         registry.register(
             "requests_rejected",
             "Number of requests rejected because a resource limit was reached",
-            metrics.busy.clone(),
+            metrics.rejected.clone(),
         );
         registry.register(
             "log_lines_dropped",
@@ -212,18 +214,18 @@ impl Metrics {
         registry.register(
             "store_up",
             "Whether the store is readable; without it access is denied",
-            metrics.is_sure.clone(),
+            metrics.store_up.clone(),
         );
         registry.register_with_unit(
             "store_last_success_timestamp",
             "Unix time of the last successful read of the store",
             Unit::Seconds,
-            metrics.last_sure.clone(),
+            metrics.last_success.clone(),
         );
         registry.register(
             "configuration_current",
             "Whether the configuration in force is that of the file",
-            metrics.own_configuration.clone(),
+            metrics.configuration_current.clone(),
         );
         registry.register(
             "connections",
@@ -249,43 +251,39 @@ impl Metrics {
         }
     }
 
-    /// A check was answered after so long.
     pub(crate) fn count_check(&self, proxy: ProxyKind, answered: CheckLabel, took: Duration) {
         let of_contract = match proxy {
             ProxyKind::Nginx => &self.nginx,
             ProxyKind::Traefik => &self.traefik,
         };
         of_contract[answered as usize].inc();
-        self.check.observe(took);
+        self.check_duration.observe(took);
     }
 
-    /// Someone proved no proxy.
     pub(crate) fn count_untrusted_request(&self) {
-        self.strangers.inc();
+        self.untrusted_requests.inc();
     }
 
-    /// An answer was judged after so long.
     pub(crate) fn observe_verification(&self, took: Duration) {
-        self.judged.observe(took);
+        self.verification_duration.observe(took);
     }
 
-    /// A line of the log was dropped.
     pub(crate) fn count_dropped_line(&self) {
         self.lines_dropped.inc();
     }
 
-    /// A request found no place.
     pub(crate) fn count_rejection(&self, resource: &'static str, busy: Busy) {
         let limit = match busy {
             Busy::Own => "client",
             Busy::All => "total",
         };
-        self.busy
+        self.rejected
             .get_or_create(&RejectedLabels { resource, limit })
             .inc();
     }
 
-    /// What came of a sign-in or of a proof for a critical act, in the words of the log; other lines have other results.
+    /// Counts a sign-in or a step-up, by result and cause as in the log. Other events have other
+    /// results and are not counted.
     pub(crate) fn count_sign_in(&self, result: &str, cause: &str) {
         if !["accepted", "refused", "failed"].contains(&result) {
             return;
@@ -297,7 +295,6 @@ impl Metrics {
         self.sign_ins.get_or_create(&labels).inc();
     }
 
-    /// A code that was asked for by mail went out, or not.
     pub(crate) fn count_mail(&self, mailed: MailResult) {
         self.mails
             .get_or_create(&MailLabels {
@@ -306,26 +303,26 @@ impl Metrics {
             .inc();
     }
 
-    /// All of it in the text format of OpenMetrics 1.0, which Prometheus reads.
-    pub(crate) fn text(&self, standing: &StoreHealth) -> String {
-        self.is_sure.set(standing.is_sure.into());
-        // without a clock the last value stays
+    /// Returns all metrics in the text format of OpenMetrics 1.0, which Prometheus reads.
+    pub(crate) fn text(&self, standing: &GateHealth) -> String {
+        self.store_up.set(standing.has_lease.into());
+        // Without a clock the last value stays.
         if let Ok(now) = clock::now() {
-            let last_success = Duration::from_secs(now.0).saturating_sub(standing.last_sure);
-            self.last_sure.set(last_success.as_secs_f64());
+            let last_success = Duration::from_secs(now.0).saturating_sub(standing.since_last_read);
+            self.last_success.set(last_success.as_secs_f64());
         }
-        self.own_configuration
-            .set(standing.own_configuration.into());
+        self.configuration_current
+            .set(standing.is_configuration_current.into());
         self.connections
             .set(i64::try_from(standing.connections).unwrap_or(i64::MAX));
         let mut text = String::new();
-        // writing to a String cannot fail
+        // Writing to a String cannot fail.
         let _ = text::encode(&mut text, &self.registry);
         text
     }
 }
 
-/// `delayed-30s` is `delayed`: a label has few values.
+/// Removes numbers, so that `delayed-30s` is `delayed`: a label has few values.
 fn without_number(cause: &str) -> &str {
     let number =
         |(at, _): &(usize, &str)| cause[at + 1..].starts_with(|c: char| c.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! What the gate tells its operators: log and metrics.
+//! Log and metrics, for administrators. Neither holds a secret, and metrics hold no user.
 
 pub(crate) mod log;
 pub(crate) mod metrics;

@@ -1,6 +1,8 @@
-//! The contracts of the proxies: which headers say what was asked. Each reads only its own, never falls back to
-//! another's, and refuses one that is missing, empty, doubled or over-long. What the client chose of
-//! them is told apart from what the proxy sets.
+//! Proxy contracts: the headers in which each proxy describes the original request.
+//!
+//! A contract reads only its own headers and never falls back to another's. It refuses a header
+//! that is missing, empty, repeated or too long, and separates what a client chose from what the
+//! proxy sets.
 
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
@@ -8,43 +10,42 @@ use shared::config::gate::ProxyKind;
 use shared::network::address::Address;
 use shared::network::web_address::normalize_host;
 
-/// The longest value that is looked at, in bytes.
-const LONGEST: usize = 16 * 1024;
+/// Longest header value that is read, in bytes.
+const MAX_VALUE: usize = 16 * 1024;
 
-/// What a proxy says was asked.
+/// The client's request to the application, as the proxy describes it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct OriginalRequest<'a> {
     pub(crate) method: &'a str,
-    /// Authority as the browser sent it.
+    /// Host and port, as the browser sent them.
     pub(crate) authority: &'a str,
     /// Path and query.
     pub(crate) target: &'a str,
-    /// The client's address.
     pub(crate) address: Address,
 }
 
 impl OriginalRequest<'_> {
-    /// The host in lower case, without a port and a trailing dot.
+    /// The host in lower case, without port and trailing dot.
     pub(crate) fn host(&self) -> String {
         normalize_host(self.authority)
     }
 
-    /// The page, to come back to.
+    /// The URL, to return to after sign-in.
     pub(crate) fn url(&self) -> String {
         format!("https://{}{}", self.authority, self.target)
     }
 }
 
-/// A check that makes no sense.
+/// Why a check or its client address cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ContractError {
-    /// The proxy does not keep to its contract: this header is missing, empty, doubled or not what it sets.
+    /// The proxy violates its contract: this header is missing, empty, repeated or malformed.
     Proxy(&'static str),
-    /// The client's request is malformed: the header that says so, and the client's address.
+    /// The client's request is malformed: the header that holds it, and the client's address.
     Client(&'static str, Address),
 }
 
-/// Reads a check.
+/// Reads the original request from the headers of a check.
 pub(crate) fn parse_check<'a>(
     proxy: ProxyKind,
     headers: &'a HeaderMap,
@@ -56,7 +57,7 @@ pub(crate) fn parse_check<'a>(
     }
 }
 
-/// The client's address at one of the gate's own pages.
+/// Reads the client's address at one of the gate's own pages.
 pub(crate) fn parse_client_address(
     proxy: ProxyKind,
     headers: &HeaderMap,
@@ -68,7 +69,6 @@ pub(crate) fn parse_client_address(
     }
 }
 
-/// The one value of a header.
 fn single_value<'a>(
     headers: &'a HeaderMap,
     name: &'static str,
@@ -80,28 +80,29 @@ fn single_value<'a>(
     }
 }
 
-/// The one value of a header that the proxy makes, as visible text.
+/// Returns the only value of a header that the proxy makes, as visible ASCII text.
 pub(super) fn proxy_value<'a>(
     headers: &'a HeaderMap,
     name: &'static str,
 ) -> Result<&'a str, ContractError> {
-    visible(single_value(headers, name)?).ok_or(ContractError::Proxy(name))
+    visible_text(single_value(headers, name)?).ok_or(ContractError::Proxy(name))
 }
 
-/// The one value of a header that the proxy takes from the client, as visible text.
+/// Returns the only value of a header that the proxy copies from the client, as visible ASCII text.
 pub(super) fn client_value<'a>(
     headers: &'a HeaderMap,
     name: &'static str,
     client: Address,
 ) -> Result<&'a str, ContractError> {
-    visible(single_value(headers, name)?).ok_or(ContractError::Client(name, client))
+    visible_text(single_value(headers, name)?).ok_or(ContractError::Client(name, client))
 }
 
-fn visible(value: &HeaderValue) -> Option<&str> {
-    value.to_str().ok().filter(|text| text.len() <= LONGEST)
+fn visible_text(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok().filter(|text| text.len() <= MAX_VALUE)
 }
 
-/// Whether text is an authority that may stand in a URL: letters, digits, dots, dashes, underscores, a port, brackets.
+/// Whether text is an authority that may be part of a URL: letters, digits, dots, dashes,
+/// underscores, a port, brackets.
 pub(super) fn is_authority(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-:[]".contains(c);
     !text.is_empty() && text.len() <= 260 && text.chars().all(plain)
@@ -112,7 +113,8 @@ pub(super) fn is_target(text: &str) -> bool {
     text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// Whether text is a method as applications know them: of a token (RFC 9110, section 5.6.2) letters, digits, `-` and `_`.
+/// Whether text is a method as applications use them: a token (RFC 9110, section 5.6.2) of letters,
+/// digits, `-` and `_`.
 pub(super) fn is_method(text: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
     (1..=32).contains(&text.len()) && text.bytes().all(is_plain)

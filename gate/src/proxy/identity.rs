@@ -1,26 +1,26 @@
-//! Who a request says is there, where a trusted proxy establishes that. Taken from the one header that postern.toml names,
-//! of a proxy that has proven itself; from anyone else it is not even looked at.
+//! The user that a trusted proxy names, where the proxy authenticates users itself.
+//!
+//! MUST read only the one header that postern.toml names, and only from an authenticated proxy.
 
 use hyper::HeaderMap;
 use shared::account::name::UserName;
 
-/// Who is there.
+/// User that a proxy names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Identity {
-    /// This one.
     Named(UserName),
-    /// The proxy says nothing.
+    /// The proxy sends no name.
     Missing,
-    /// More than one, or what could be more than one: what lies between may join two lines with a comma (RFC 9110, 5.3).
+    /// Several names, or one with a comma: an intermediary may join two header lines with one (RFC
+    /// 9110, section 5.3).
     Duplicate,
-    /// What can be no account's name.
+    /// The value is not a valid account name.
     Malformed,
-    /// Nobody is asked: the request comes through no proxy that brings identities.
+    /// The request came through no proxy with an `identity_header`.
     NotProvided,
 }
 
 impl Identity {
-    /// Reads it.
     pub(crate) fn parse(headers: &HeaderMap, name: &str) -> Identity {
         let mut values = headers.get_all(name).iter();
         let value = match (values.next(), values.next()) {
@@ -36,12 +36,13 @@ impl Identity {
         }
     }
 
-    /// Whether it is this person for certain.
+    /// Whether the proxy names exactly this user.
     pub(crate) fn matches(&self, name: &UserName) -> bool {
         matches!(self, Identity::Named(who) if who == name)
     }
 
-    /// Whether it speaks against this person: what was signed in before is not theirs who are there now.
+    /// Whether a session of this user must end, because the proxy names another user or no valid
+    /// one.
     pub(crate) fn contradicts(&self, name: &UserName) -> bool {
         match self {
             Identity::Named(who) => who != name,
@@ -50,7 +51,7 @@ impl Identity {
         }
     }
 
-    /// Why it names nobody, as logs say it, and what to look at.
+    /// Why no user is named, as logs name the cause, and what to do.
     pub(crate) fn missing_reason(&self) -> Option<(&'static str, &'static str)> {
         Some(match self {
             Identity::Named(_) => return None,

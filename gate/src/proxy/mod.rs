@@ -1,4 +1,4 @@
-//! Proxies: the contract of each, and which peers are trusted.
+//! Proxies: the contract of each, which peers are trusted, and the users that they name.
 
 pub(crate) mod contract;
 pub(crate) mod identity;

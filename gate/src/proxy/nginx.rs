@@ -1,4 +1,5 @@
-//! nginx, auth_request: X-Original-URL, X-Original-Method, X-Real-IP, as the sample sets them.
+//! Contract of nginx's auth_request: X-Original-URL, X-Original-Method and X-Real-IP, as the sample
+//! configuration sets them.
 
 use super::contract::{
     ContractError, OriginalRequest, client_value, is_authority, is_method, is_target, proxy_value,
@@ -91,7 +92,7 @@ mod tests {
         }
     }
 
-    /// What a client sent was blamed on the proxy, without the client's address.
+    /// A client's malformed request was logged as the proxy's fault, without the client's address.
     #[test]
     fn what_a_client_chose_is_not_blamed_on_the_proxy() {
         let client = Address::parse(GOOD[2].1).unwrap();
@@ -128,7 +129,7 @@ mod tests {
         }
     }
 
-    /// A host with an underscore was refused, and so was such a method, with a line that blamed the proxy.
+    /// A host or a method with an underscore was refused, and logged as the proxy's fault.
     #[test]
     fn every_method_and_every_host_of_dns_is_taken() {
         for (url, method) in [

@@ -1,4 +1,5 @@
-//! Traefik, ForwardAuth: X-Forwarded-Method, -Proto, -Host, -Uri, -For, with trustForwardHeader off.
+//! Contract of Traefik's ForwardAuth: X-Forwarded-Method, -Proto, -Host, -Uri and -For, with
+//! trustForwardHeader off.
 
 use super::contract::{
     ContractError, OriginalRequest, client_value, is_authority, is_method, is_target, proxy_value,
@@ -16,7 +17,7 @@ pub(super) fn parse_check(
     is_trusted: impl Fn(Address) -> bool,
 ) -> Result<OriginalRequest<'_>, ContractError> {
     let address = parse_client_address(headers, is_trusted)?;
-    // wss is what Traefik says of a websocket over TLS
+    // Traefik sends wss for a WebSocket over TLS.
     if !matches!(proxy_value(headers, PROTO)?, "https" | "wss") {
         return Err(ContractError::Proxy(PROTO));
     }
@@ -40,7 +41,7 @@ pub(super) fn parse_check(
     })
 }
 
-/// The rightmost entry that is not a trusted proxy.
+/// Returns the rightmost address that is not a trusted proxy's.
 pub(super) fn parse_client_address(
     headers: &HeaderMap,
     is_trusted: impl Fn(Address) -> bool,
@@ -95,7 +96,7 @@ mod tests {
         );
     }
 
-    /// What a client sent was blamed on the proxy, without the client's address.
+    /// A client's malformed request was logged as the proxy's fault, without the client's address.
     #[test]
     fn what_a_client_chose_is_not_blamed_on_the_proxy() {
         let client = Address::parse("192.0.2.7").unwrap();

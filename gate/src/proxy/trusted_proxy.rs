@@ -1,5 +1,6 @@
-//! Whom the gate believes: a check or a client's address is taken only from a proxy that proves itself, by its
-//! secret, by a client certificate, or by its address where no stranger can stand.
+//! Authenticates proxies. A check, and a client's address, are taken only from a trusted proxy that
+//! proves itself by its secret, by a client certificate, or by an address that no other process can
+//! use.
 //!
 //! MUST NOT take a peer that is listed as a proxy for a browser.
 
@@ -12,21 +13,21 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// The header in which a proxy shows its secret.
+/// Header with the proxy's secret.
 const HEADER: &str = "x-postern-proxy";
 
-/// Who connected.
+/// Connection that a request arrived on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProxyConnection {
-    /// The peer's address; none on a unix socket.
+    /// Address of the peer, none on a unix socket.
     pub(crate) address: Option<Address>,
     /// Whether a client certificate was verified.
     pub(crate) certificate: bool,
-    /// Whether it is over TLS of the gate's own.
+    /// Whether the connection uses the gate's own TLS.
     pub(crate) encrypted: bool,
 }
 
-/// The trusted proxies with their secrets read.
+/// Trusted proxies, with their secrets.
 pub(crate) struct TrustedProxies {
     proxies: Vec<TrustedPeer>,
     insecure_loopback: bool,
@@ -40,16 +41,15 @@ struct TrustedPeer {
     identity_header: Option<IdentityHeader>,
 }
 
-/// The proxy that a request comes through, which has proven itself.
+/// A trusted proxy that has proven itself. Only [`TrustedProxies::authenticate`] makes this value.
 #[derive(Clone, Copy)]
 pub(crate) struct ProvenProxy<'a> {
-    /// Its contract.
     pub(crate) proxy: ProxyKind,
     identity_header: Option<&'a IdentityHeader>,
 }
 
 impl ProvenProxy<'_> {
-    /// Who it says is there.
+    /// Returns the user that the proxy names.
     pub(crate) fn parse_identity(&self, headers: &HeaderMap) -> Identity {
         match self.identity_header {
             Some(header) => Identity::parse(headers, header.as_str()),
@@ -58,7 +58,7 @@ impl ProvenProxy<'_> {
     }
 }
 
-/// A peer that proves no proxy.
+/// A peer that proved to be no trusted proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UntrustedPeer {
     peer: ProxyConnection,
@@ -67,21 +67,21 @@ pub(crate) struct UntrustedPeer {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum UntrustedReason {
-    /// No entry of `gate.trusted_proxies` lists it.
+    /// No entry of `gate.trusted_proxies` lists the peer.
     NotListed,
-    /// Its entry wants a secret, and it shows none, another, or two.
+    /// The entry requires a secret, and the peer sent none, another one, or two.
     Secret(ProxyKind),
-    /// Its entry wants a certificate.
+    /// The entry requires a client certificate.
     Certificate(ProxyKind),
-    /// Its entry wants nothing, and there any local process could stand.
+    /// The entry requires no proof, and any local process can use the address.
     Local(ProxyKind),
-    /// It is a proxy with another contract.
+    /// The peer is a proxy with another contract.
     Contract(ProxyKind),
 }
 
 impl UntrustedPeer {
-    /// Whether it may be a browser that came by itself: over TLS of the gate's own, from an address that no proxy has, and
-    /// where a local process cannot stand in for it.
+    /// Returns the address of a browser that connects directly: over the gate's own TLS, from an
+    /// address that no proxy has and no local process can use.
     pub(crate) fn as_browser(&self, insecure_loopback: bool) -> Option<Address> {
         let address = self
             .peer
@@ -95,7 +95,7 @@ impl UntrustedPeer {
     }
 }
 
-/// The peer, and the key to set.
+/// Names the peer and the key to set.
 impl fmt::Display for UntrustedPeer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.peer.address {
@@ -136,7 +136,7 @@ impl fmt::Display for UntrustedPeer {
 }
 
 impl TrustedProxies {
-    /// The trusted proxies, with their secrets as [`shared::config::check_gate`] read them.
+    /// `secrets` are those that [`shared::config::check_gate`] read.
     pub(crate) fn new(gate: &GateConfig, secrets: ProxySecrets) -> TrustedProxies {
         let one = |(trusted, secret): (&TrustedProxy, Option<Zeroizing<Vec<u8>>>)| TrustedPeer {
             proxy: trusted.proxy,
@@ -157,7 +157,8 @@ impl TrustedProxies {
         }
     }
 
-    /// The proxy that a request comes through, if it proves itself; one of this contract, if it is to be.
+    /// Returns the trusted proxy that sent a request, if it proves itself. `contract` is that of
+    /// the endpoint, none at the gate's own pages.
     pub(crate) fn authenticate(
         &self,
         connected: ProxyConnection,
@@ -165,7 +166,7 @@ impl TrustedProxies {
         contract: Option<ProxyKind>,
     ) -> Result<ProvenProxy<'_>, UntrustedPeer> {
         let mut shown = headers.get_all(HEADER).iter();
-        // of two, another reader may take the other
+        // Another parser may take the other one of two headers.
         let shown = match (shown.next(), shown.next()) {
             (Some(one), None) => one.as_bytes(),
             _ => b"",
@@ -194,7 +195,7 @@ impl TrustedProxies {
         })
     }
 
-    /// What a peer that an entry lists lacks to be that proxy.
+    /// Returns the proof that a listed peer lacks.
     fn missing_proof(
         &self,
         one: &TrustedPeer,
@@ -205,7 +206,8 @@ impl TrustedProxies {
             .address
             .is_none_or(|address| address.is_loopback());
         match &one.secret {
-            // both, where both are asked for
+            // Where an entry requires both a certificate and a secret, one of them does not
+            // suffice.
             _ if one.certificate && !connected.certificate => {
                 Some(UntrustedReason::Certificate(one.proxy))
             }
@@ -219,7 +221,6 @@ impl TrustedProxies {
         }
     }
 
-    /// Whether an address is one of a trusted proxy's.
     pub(crate) fn is_proxy(&self, address: Address) -> bool {
         self.proxies
             .iter()
@@ -234,7 +235,7 @@ mod tests {
 
     const SECRET: &str = "0123456789abcdef";
 
-    /// Those of a configuration, where each `SECRET` is a file that holds it.
+    /// Reads a configuration, in which `SECRET` stands for a file that holds it.
     fn believed(proxies: &str) -> TrustedProxies {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
@@ -274,7 +275,8 @@ mod tests {
         )
     }
 
-    /// A listed proxy without its secret was served as a browser at its own address, which an exempt network may hold.
+    /// A listed proxy without its secret was served as a browser at its own address, which an
+    /// exemption may cover.
     #[test]
     fn a_listed_peer_that_proves_nothing_is_no_browser() {
         let list = "[[gate.trusted_proxies]]\nproxy = \"nginx\"\nfrom = [\"192.0.2.0/24\", \"unix\"]\nsecret_file = SECRET\n";
@@ -335,7 +337,7 @@ mod tests {
         }
     }
 
-    /// With certificate = true and an empty secret a missing header was the right one.
+    /// With certificate = true and an empty secret, a missing header was the right one.
     #[test]
     fn where_both_are_asked_for_neither_a_secret_nor_a_certificate_is_enough() {
         let list = "[[gate.trusted_proxies]]\nproxy = \"traefik\"\nfrom = [\"192.0.2.7\"]\nsecret_file = SECRET\ncertificate = true\n";

@@ -1,6 +1,6 @@
-//! The access log: who asked for what, and what they were told.
+//! The access log: one line for each check and each page, with its result.
 //!
-//! MUST NOT write a query, a header or a form: that is where codes, cookies and tokens stand.
+//! MUST NOT write a query, a header or a form: codes, cookies and tokens are there.
 
 use crate::check::forward_auth::CheckResult;
 use crate::observe::log;
@@ -12,26 +12,24 @@ use shared::config::gate::GateUrl;
 use shared::network::address::Address;
 use std::time::Duration;
 
-/// The most of a text that strangers chose, in characters.
-const LONGEST: usize = 512;
+/// Longest text that a client chose, in characters.
+const MAX_TEXT: usize = 512;
 
-/// A check.
-pub(crate) fn check(asked: &OriginalRequest<'_>, ruling: &CheckResult, took: Duration) {
+pub(crate) fn log_check(asked: &OriginalRequest<'_>, ruling: &CheckResult, took: Duration) {
     let user = if let CheckResult::Allow(allowed) = ruling {
         allowed.user.as_str()
     } else {
         "-"
     };
-    line("check", asked.address, user, took)
+    access_line("check", asked.address, user, took)
         .with("result", ruling.label().name())
-        .quoted("method", short(asked.method))
-        .quoted("host", short(&asked.host()))
-        .quoted("path", short(without_query(asked.target)))
+        .quoted("method", shorten(asked.method))
+        .quoted("host", shorten(&asked.host()))
+        .quoted("path", shorten(without_query(asked.target)))
         .write();
 }
 
-/// One of the gate's own pages.
-pub(crate) fn page(
+pub(crate) fn log_page(
     parts: &Parts,
     url: &GateUrl,
     address: Address,
@@ -39,15 +37,15 @@ pub(crate) fn page(
     status: StatusCode,
     took: Duration,
 ) {
-    line("page", address, user.map_or("-", UserName::as_str), took)
+    access_line("page", address, user.map_or("-", UserName::as_str), took)
         .number("status", status.as_u16().into())
-        .quoted("method", short(parts.method.as_str()))
-        .quoted("host", short(url.host()))
-        .quoted("path", short(parts.uri.path()))
+        .quoted("method", shorten(parts.method.as_str()))
+        .quoted("host", shorten(url.host()))
+        .quoted("path", shorten(parts.uri.path()))
         .write();
 }
 
-fn line(kind: &'static str, address: Address, user: &str, took: Duration) -> log::LogLine {
+fn access_line(kind: &'static str, address: Address, user: &str, took: Duration) -> log::LogLine {
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     log::event("access")
         .with("kind", kind)
@@ -60,8 +58,8 @@ fn without_query(target: &str) -> &str {
     target.split(['?', '#']).next().unwrap_or_default()
 }
 
-fn short(text: &str) -> String {
-    text.chars().take(LONGEST).collect()
+fn shorten(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
 }
 
 #[cfg(test)]
@@ -84,6 +82,6 @@ mod tests {
 
     #[test]
     fn a_long_path_is_cut() {
-        assert_eq!(short(&"\u{e4}".repeat(5000)).chars().count(), LONGEST);
+        assert_eq!(shorten(&"\u{e4}".repeat(5000)).chars().count(), MAX_TEXT);
     }
 }

@@ -1,7 +1,7 @@
-//! The connections that are open: how many there may be at once, and which of them go when there are more, when
-//! nothing is asked, and when the gate ends.
+//! The connection limit: how many connections may be open, and which are closed when there are
+//! more, when they are idle, and when the gate stops.
 
-use crate::http::memory_limit::{Held, Memory, OfConnection};
+use crate::http::memory_limit::{ConnectionMemory, RequestMemory, ReservedMemory};
 use crate::observe::log;
 use hyper::Request;
 use hyper::body::Body;
@@ -13,247 +13,254 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// Connections open at once.
-const MOST: usize = 4096;
-/// Descriptors for all else: stores, listeners, questions to the host, files.
-const OTHERS: usize = 256;
-/// Room is made by one in so many of them, so that looking for the oldest is worth it.
-const SHARE: usize = 64;
-/// One address has one in so many of them, unless it is a proxy's.
-const OF_ADDRESS: usize = 8;
+/// Limit on open connections.
+const MAX_CONNECTIONS: usize = 4096;
+/// Descriptors kept free for all else: stores, listeners, requests to the password helper, files.
+const OTHER_DESCRIPTORS: usize = 256;
+/// One in so many connections is closed at once where the limit is reached, so that finding the
+/// oldest is worth its cost.
+const CLOSED_SHARE: usize = 64;
+/// One address may hold one in so many connections, unless it is a proxy's.
+const ADDRESS_SHARE: usize = 8;
 
-/// All of them.
 pub(crate) struct Connections {
-    most: usize,
-    room: Arc<Semaphore>,
-    open: Mutex<OpenSeat>,
-    memory: Arc<Memory>,
-    numbers: AtomicU64,
-    began: Instant,
-    crowded: AtomicBool,
+    limit: usize,
+    permits: Arc<Semaphore>,
+    open: Mutex<ConnectionTable>,
+    memory: Arc<RequestMemory>,
+    next_number: AtomicU64,
+    started: Instant,
+    is_full_logged: AtomicBool,
 }
 
-/// Those that are open, and how many of them each address has.
+/// Open connections, and their number per address.
 #[derive(Default)]
-struct OpenSeat {
+struct ConnectionTable {
     activities: HashMap<u64, Arc<ConnectionActivity>>,
     addresses: HashMap<String, usize>,
 }
 
-/// What one of them does.
+/// State of one connection.
 struct ConnectionActivity {
-    /// Its address; none of proxies.
-    from: Option<String>,
-    /// When it came, or asked last, in nanoseconds since the gate began.
-    heard: AtomicU64,
-    /// Requests that are not answered yet.
-    asking: AtomicU32,
-    /// It has to go.
-    leave: Notify,
-    /// Answers that are not sent yet, and how many were.
+    /// Address of a browser, none of a proxy.
+    address: Option<String>,
+    /// Time of the last request or of the accept, in nanoseconds since the gate started.
+    last_request: AtomicU64,
+    /// Number of requests without a reply.
+    open_requests: AtomicU32,
+    /// Notified when the connection must close.
+    must_close: Notify,
+    /// Number of replies that are not sent yet, and that were sent.
     unsent: AtomicU32,
     sent: AtomicU64,
     is_watched: AtomicBool,
-    held: OfConnection,
+    memory: ConnectionMemory,
 }
 
 impl Connections {
-    /// As many as there can be descriptors for. A store that cannot be opened would let nobody in, so connections
-    /// never take the last ones.
-    pub(crate) fn affordable() -> Arc<Connections> {
-        let wanted = MOST + OTHERS;
-        let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(OTHERS as u64, |(soft, hard)| {
-            let raised = hard.min(wanted as u64).max(soft);
-            // the softer limit is enough to go on with
-            setrlimit(Resource::RLIMIT_NOFILE, raised, hard).map_or(soft, |()| raised)
-        });
+    /// Takes as many connections as the limit on descriptors allows. The last descriptors are for
+    /// the store: without it no user could sign in.
+    pub(crate) fn with_descriptor_limit() -> Arc<Connections> {
+        let wanted = MAX_CONNECTIONS + OTHER_DESCRIPTORS;
+        let limit =
+            getrlimit(Resource::RLIMIT_NOFILE).map_or(OTHER_DESCRIPTORS as u64, |(soft, hard)| {
+                let raised = hard.min(wanted as u64).max(soft);
+                // The soft limit suffices to continue.
+                setrlimit(Resource::RLIMIT_NOFILE, raised, hard).map_or(soft, |()| raised)
+            });
         let most = usize::try_from(limit)
             .unwrap_or(wanted)
-            .saturating_sub(OTHERS)
-            .clamp(16, MOST);
-        if most < MOST {
+            .saturating_sub(OTHER_DESCRIPTORS)
+            .clamp(16, MAX_CONNECTIONS);
+        if most < MAX_CONNECTIONS {
             log::write_message(format_args!(
-                "accepts {most} connections at once instead of {MOST}, because the limit on open files is {limit}; set LimitNOFILE={wanted} or more in its unit"
+                "accepts {most} connections at once instead of {MAX_CONNECTIONS}, because the limit on open files is {limit}; set LimitNOFILE={wanted} or more in its unit"
             ));
         }
-        Arc::new(Connections::of(most))
+        Arc::new(Connections::with_limit(most))
     }
 
-    fn of(most: usize) -> Connections {
+    fn with_limit(limit: usize) -> Connections {
         Connections {
-            most,
-            room: Arc::new(Semaphore::new(most)),
+            limit,
+            permits: Arc::new(Semaphore::new(limit)),
             open: Mutex::default(),
             memory: Arc::default(),
-            numbers: AtomicU64::new(0),
-            began: Instant::now(),
-            crowded: AtomicBool::new(false),
+            next_number: AtomicU64::new(0),
+            started: Instant::now(),
+            is_full_logged: AtomicBool::new(false),
         }
     }
 
-    /// A seat for one more, from an address that is no proxy's, or from a proxy. If all are taken, those go that have
-    /// asked nothing for longest, and none that waits for its answer before one that does not: idle connections cannot
-    /// keep others waiting, and a new one has its seat for as long as it takes thousands of newer ones to come. An
-    /// address that has more than its share ends its own.
-    pub(crate) async fn seat(
+    /// Admits a connection. `from` is the address of a browser, none for a proxy.
+    ///
+    /// At the limit, the connections that have been idle longest are closed, and those that wait
+    /// for a reply last. Idle connections therefore keep no other out, and a new connection stays
+    /// until thousands of newer ones arrive. An address beyond its share closes its own oldest
+    /// connection.
+    pub(crate) async fn admit(
         self: &Arc<Connections>,
         from: Option<Address>,
     ) -> std::io::Result<ConnectionPermit> {
         let from = from.map(Address::key);
         if let Some(from) = &from {
-            self.make_room_of(from);
+            self.close_oldest_of(from);
         }
-        let permit = match Arc::clone(&self.room).try_acquire_owned() {
+        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
-                self.make_room();
-                // nobody closes the semaphore
-                Arc::clone(&self.room)
+                self.close_oldest();
+                // The semaphore is never closed.
+                Arc::clone(&self.permits)
                     .acquire_owned()
                     .await
                     .map_err(std::io::Error::other)?
             }
         };
-        if self.room.available_permits() > self.most / 4 {
-            self.crowded.store(false, Ordering::Relaxed);
+        if self.permits.available_permits() > self.limit / 4 {
+            self.is_full_logged.store(false, Ordering::Relaxed);
         }
-        let came = self.now();
+        let came = self.nanoseconds();
         let activity = Arc::new(ConnectionActivity {
-            from: from.clone(),
-            heard: AtomicU64::new(came),
-            asking: AtomicU32::new(0),
-            leave: Notify::new(),
+            address: from.clone(),
+            last_request: AtomicU64::new(came),
+            open_requests: AtomicU32::new(0),
+            must_close: Notify::new(),
             unsent: AtomicU32::new(0),
             sent: AtomicU64::new(0),
             is_watched: AtomicBool::new(false),
-            held: OfConnection::default(),
+            memory: ConnectionMemory::default(),
         });
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let mut open = self.open();
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        let mut open = self.lock_open();
         open.activities.insert(number, Arc::clone(&activity));
         if let Some(from) = from {
             *open.addresses.entry(from).or_default() += 1;
         }
         drop(open);
         Ok(ConnectionPermit {
-            all: Arc::clone(self),
+            connections: Arc::clone(self),
             number,
-            came,
+            accepted: came,
             activity,
             _permit: permit,
         })
     }
 
-    /// How many are open.
     pub(crate) fn count(&self) -> usize {
-        self.most.saturating_sub(self.room.available_permits())
+        self.limit.saturating_sub(self.permits.available_permits())
     }
 
-    fn make_room(&self) {
-        let mut open = self.open();
+    fn close_oldest(&self) {
+        let mut open = self.lock_open();
         let mut oldest: Vec<_> = open
             .activities
             .iter()
-            .map(|(number, one)| (one.age(), *number))
+            .map(|(number, one)| (one.closing_order(), *number))
             .collect();
-        let few = oldest.len() / SHARE;
-        // none are left if all are about to go
+        let few = oldest.len() / CLOSED_SHARE;
+        // Where every connection is about to close, none is left to select.
         if few < oldest.len() {
             oldest.select_nth_unstable(few);
             for (_, number) in &oldest[..=few] {
                 if let Some(one) = open.activities.remove(number) {
-                    one.leave.notify_one();
+                    one.must_close.notify_one();
                 }
             }
         }
-        if !self.crowded.swap(true, Ordering::Relaxed) {
+        if !self.is_full_logged.swap(true, Ordering::Relaxed) {
             log::write_message(format_args!(
                 "all {} connections are in use; each new one now closes those that have been idle longest; ss -tx shows who opens so many",
-                self.most
+                self.limit
             ));
         }
     }
 
-    /// Ends the oldest of an address that has its share.
-    fn make_room_of(&self, from: &str) {
-        let mut open = self.open();
+    /// Closes the oldest connection of an address that has used up its share.
+    fn close_oldest_of(&self, from: &str) {
+        let mut open = self.lock_open();
         if open
             .addresses
             .get(from)
-            .is_none_or(|count| *count < self.most / OF_ADDRESS)
+            .is_none_or(|count| *count < self.limit / ADDRESS_SHARE)
         {
             return;
         }
         let own = open
             .activities
             .iter()
-            .filter(|(_, one)| one.from.as_deref() == Some(from));
+            .filter(|(_, one)| one.address.as_deref() == Some(from));
         let oldest = own
-            .min_by_key(|(_, one)| one.age())
+            .min_by_key(|(_, one)| one.closing_order())
             .map(|(number, _)| *number);
         if let Some(one) = oldest.and_then(|number| open.activities.remove(&number)) {
-            one.leave.notify_one();
+            one.must_close.notify_one();
         }
     }
 
-    /// The gate ends: whoever asks nothing right now goes at once.
-    pub(crate) fn end_idle(&self) {
-        for one in self.open().activities.values() {
-            if one.asking.load(Ordering::Acquire) == 0 {
-                one.leave.notify_one();
+    /// Closes every connection without an open request, since the gate stops.
+    pub(crate) fn close_idle(&self) {
+        for one in self.lock_open().activities.values() {
+            if one.open_requests.load(Ordering::Acquire) == 0 {
+                one.must_close.notify_one();
             }
         }
     }
 
-    /// Each change is one insertion or removal: a panic cannot leave it half done.
-    fn open(&self) -> MutexGuard<'_, OpenSeat> {
+    /// Each change is one insertion or removal: a panic cannot leave it inconsistent.
+    fn lock_open(&self) -> MutexGuard<'_, ConnectionTable> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    fn nanoseconds(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
 impl ConnectionActivity {
-    /// Whoever waits for an answer goes last, and else who asked longest ago goes first.
-    fn age(&self) -> (bool, u64) {
+    /// Order in which connections are closed: those that wait for a reply last, then by their last
+    /// request.
+    fn closing_order(&self) -> (bool, u64) {
         (
-            self.asking.load(Ordering::Acquire) > 0,
-            self.heard.load(Ordering::Relaxed),
+            self.open_requests.load(Ordering::Acquire) > 0,
+            self.last_request.load(Ordering::Relaxed),
         )
     }
 }
 
-/// The seat of one connection.
+/// Admission of one connection, until it is dropped.
 pub(crate) struct ConnectionPermit {
-    all: Arc<Connections>,
+    connections: Arc<Connections>,
     number: u64,
-    came: u64,
+    accepted: u64,
     activity: Arc<ConnectionActivity>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl ConnectionPermit {
-    /// A request begins; it lasts until what this returns is dropped.
-    pub(crate) fn asks(&self) -> ActiveRequest {
-        self.activity.heard.store(self.all.now(), Ordering::Relaxed);
-        self.activity.asking.fetch_add(1, Ordering::AcqRel);
+    /// Marks a request as open until the returned value is dropped.
+    pub(crate) fn begin_request(&self) -> ActiveRequest {
+        self.activity
+            .last_request
+            .store(self.connections.nanoseconds(), Ordering::Relaxed);
+        self.activity.open_requests.fetch_add(1, Ordering::AcqRel);
         ActiveRequest(Arc::clone(&self.activity))
     }
 
-    /// The memory that a request holds, if there is so much; of a browser, its address is known.
-    pub(crate) fn holds<B: Body>(
+    /// Reserves the memory of a request, if its limits allow it. `address` is that of a browser.
+    pub(crate) fn reserve_memory<B: Body>(
         &self,
         address: Option<Address>,
         request: &Request<B>,
-    ) -> Option<Held> {
-        self.all.memory.take(&self.activity.held, address, request)
+    ) -> Option<ReservedMemory> {
+        self.connections
+            .memory
+            .reserve(&self.activity.memory, address, request)
     }
 
-    /// An answer is to be sent; it is, or the connection is gone, when what this returns is dropped. A connection whose
-    /// peer takes none of its answers for so long has to go.
-    pub(crate) fn sends(&self, patience: Duration) -> Sending {
+    /// Marks a reply as unsent until the returned value is dropped, with the reply or with the
+    /// connection. A connection whose peer reads nothing for `patience` must close.
+    pub(crate) fn begin_reply(&self, patience: Duration) -> UnsentReply {
         let activity = &self.activity;
         activity.unsent.fetch_add(1, Ordering::AcqRel);
         if !activity.is_watched.swap(true, Ordering::AcqRel) {
@@ -271,32 +278,32 @@ impl ConnectionPermit {
                     }
                     let now = activity.sent.load(Ordering::Acquire);
                     if sent.replace(now) == Some(now) {
-                        return activity.leave.notify_one();
+                        return activity.must_close.notify_one();
                     }
                 }
             });
         }
-        Sending(Arc::clone(activity))
+        UnsentReply(Arc::clone(activity))
     }
 
-    /// Waits until the connection has to go: others need its seat, the gate ends, or it has asked nothing at all
-    /// for so long. hyper's own timer starts with the first byte only.
-    pub(crate) async fn ends(&self, patience: Duration) {
-        let leave = self.activity.leave.notified();
+    /// Waits until the connection must close: at the limit, when the gate stops, or after
+    /// `patience` without a first request. hyper's own timer starts with the first byte only.
+    pub(crate) async fn wait_until_closed(&self, patience: Duration) {
+        let leave = self.activity.must_close.notified();
         if let Ok(()) = tokio::time::timeout(patience, leave).await {
             return;
         }
-        if self.activity.heard.load(Ordering::Relaxed) != self.came {
-            self.activity.leave.notified().await;
+        if self.activity.last_request.load(Ordering::Relaxed) != self.accepted {
+            self.activity.must_close.notified().await;
         }
     }
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut open = self.all.open();
+        let mut open = self.connections.lock_open();
         open.activities.remove(&self.number);
-        let Some(from) = &self.activity.from else {
+        let Some(from) = &self.activity.address else {
             return;
         };
         match open.addresses.get_mut(from) {
@@ -306,22 +313,20 @@ impl Drop for ConnectionPermit {
     }
 }
 
-/// An answer that is not sent yet.
-pub(crate) struct Sending(Arc<ConnectionActivity>);
+pub(crate) struct UnsentReply(Arc<ConnectionActivity>);
 
-impl Drop for Sending {
+impl Drop for UnsentReply {
     fn drop(&mut self) {
         self.0.sent.fetch_add(1, Ordering::AcqRel);
         self.0.unsent.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-/// A request that is not answered yet.
 pub(crate) struct ActiveRequest(Arc<ConnectionActivity>);
 
 impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.0.asking.fetch_sub(1, Ordering::AcqRel);
+        self.0.open_requests.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -342,7 +347,7 @@ mod tests {
     }
 
     async fn has_to_go(seat: &ConnectionPermit) -> bool {
-        timeout(Duration::from_millis(1), seat.ends(NEVER))
+        timeout(Duration::from_millis(1), seat.wait_until_closed(NEVER))
             .await
             .is_ok()
     }
@@ -350,56 +355,67 @@ mod tests {
     #[test]
     fn whoever_asked_nothing_for_longest_makes_room() {
         run(async {
-            let all = Arc::new(Connections::of(3));
-            let first = all.seat(None).await.unwrap();
-            let second = all.seat(None).await.unwrap();
-            let _third = all.seat(None).await.unwrap();
-            drop(first.asks());
-            let (new, ()) = tokio::join!(timeout(SOON, all.seat(None)), async {
-                second.ends(NEVER).await;
+            let all = Arc::new(Connections::with_limit(3));
+            let first = all.admit(None).await.unwrap();
+            let second = all.admit(None).await.unwrap();
+            let _third = all.admit(None).await.unwrap();
+            drop(first.begin_request());
+            let (new, ()) = tokio::join!(timeout(SOON, all.admit(None)), async {
+                second.wait_until_closed(NEVER).await;
                 drop(second);
             });
             assert!(new.unwrap().is_ok());
             assert!(!has_to_go(&first).await, "it came first, and asked since");
-            assert!(all.crowded.load(Ordering::Relaxed));
+            assert!(all.is_full_logged.load(Ordering::Relaxed));
         });
     }
 
     #[test]
     fn nobody_goes_while_there_is_room() {
         run(async {
-            let all = Arc::new(Connections::of(2));
-            let first = all.seat(None).await.unwrap();
-            let second = all.seat(None).await.unwrap();
+            let all = Arc::new(Connections::with_limit(2));
+            let first = all.admit(None).await.unwrap();
+            let second = all.admit(None).await.unwrap();
             drop(second);
-            let _third = all.seat(None).await.unwrap();
-            assert!(!has_to_go(&first).await && !all.crowded.load(Ordering::Relaxed));
+            let _third = all.admit(None).await.unwrap();
+            assert!(!has_to_go(&first).await && !all.is_full_logged.load(Ordering::Relaxed));
         });
     }
 
     #[test]
     fn whoever_never_asks_goes_after_a_while() {
         run(async {
-            let all = Arc::new(Connections::of(2));
-            let (silent, other) = (all.seat(None).await.unwrap(), all.seat(None).await.unwrap());
-            drop(other.asks());
-            assert!(timeout(SOON, silent.ends(Duration::ZERO)).await.is_ok());
-            let kept = timeout(Duration::from_millis(1), other.ends(Duration::ZERO)).await;
+            let all = Arc::new(Connections::with_limit(2));
+            let (silent, other) = (
+                all.admit(None).await.unwrap(),
+                all.admit(None).await.unwrap(),
+            );
+            drop(other.begin_request());
+            assert!(
+                timeout(SOON, silent.wait_until_closed(Duration::ZERO))
+                    .await
+                    .is_ok()
+            );
+            let kept = timeout(
+                Duration::from_millis(1),
+                other.wait_until_closed(Duration::ZERO),
+            )
+            .await;
             assert!(kept.is_err(), "between two requests hyper's timer counts");
         });
     }
 
-    /// Thousands of connections ended the one that waited for its answer.
+    /// Thousands of connections closed the one that waited for its reply.
     #[test]
     fn whoever_waits_for_an_answer_goes_after_whoever_does_not() {
         run(async {
-            let all = Arc::new(Connections::of(2));
-            let waits = all.seat(None).await.unwrap();
-            let asking = waits.asks();
-            let idle = all.seat(None).await.unwrap();
-            drop(idle.asks());
-            let (new, ()) = tokio::join!(timeout(SOON, all.seat(None)), async {
-                idle.ends(NEVER).await;
+            let all = Arc::new(Connections::with_limit(2));
+            let waits = all.admit(None).await.unwrap();
+            let asking = waits.begin_request();
+            let idle = all.admit(None).await.unwrap();
+            drop(idle.begin_request());
+            let (new, ()) = tokio::join!(timeout(SOON, all.admit(None)), async {
+                idle.wait_until_closed(NEVER).await;
                 drop(idle);
             });
             assert!(new.unwrap().is_ok() && !has_to_go(&waits).await);
@@ -410,14 +426,14 @@ mod tests {
     #[test]
     fn an_address_with_more_than_its_share_ends_its_own() {
         run(async {
-            let all = Arc::new(Connections::of(8 * OF_ADDRESS));
+            let all = Arc::new(Connections::with_limit(8 * ADDRESS_SHARE));
             let address = |text: &str| Address::parse(text);
-            let other = all.seat(address("192.0.2.1")).await.unwrap();
+            let other = all.admit(address("192.0.2.1")).await.unwrap();
             let mut own = Vec::new();
             for host in 0..9 {
-                // one /64
+                // All of them are in one /64.
                 own.push(
-                    all.seat(address(&format!("2001:db8::{host}")))
+                    all.admit(address(&format!("2001:db8::{host}")))
                         .await
                         .unwrap(),
                 );
@@ -427,18 +443,21 @@ mod tests {
             );
             own.clear();
             drop(other);
-            assert!(all.open().addresses.is_empty());
+            assert!(all.lock_open().addresses.is_empty());
         });
     }
 
     #[test]
     fn whoever_takes_no_answer_goes_after_a_while() {
         run(async {
-            let all = Arc::new(Connections::of(2));
-            let (stuck, reads) = (all.seat(None).await.unwrap(), all.seat(None).await.unwrap());
-            let unsent = stuck.sends(Duration::from_millis(5));
-            drop(reads.sends(Duration::from_millis(5)));
-            assert!(timeout(SOON, stuck.ends(NEVER)).await.is_ok());
+            let all = Arc::new(Connections::with_limit(2));
+            let (stuck, reads) = (
+                all.admit(None).await.unwrap(),
+                all.admit(None).await.unwrap(),
+            );
+            let unsent = stuck.begin_reply(Duration::from_millis(5));
+            drop(reads.begin_reply(Duration::from_millis(5)));
+            assert!(timeout(SOON, stuck.wait_until_closed(NEVER)).await.is_ok());
             assert!(!has_to_go(&reads).await);
             drop(unsent);
         });
@@ -447,10 +466,13 @@ mod tests {
     #[test]
     fn at_the_end_whoever_waits_for_an_answer_stays() {
         run(async {
-            let all = Arc::new(Connections::of(2));
-            let (idle, other) = (all.seat(None).await.unwrap(), all.seat(None).await.unwrap());
-            let asking = other.asks();
-            all.end_idle();
+            let all = Arc::new(Connections::with_limit(2));
+            let (idle, other) = (
+                all.admit(None).await.unwrap(),
+                all.admit(None).await.unwrap(),
+            );
+            let asking = other.begin_request();
+            all.close_idle();
             assert!(has_to_go(&idle).await && !has_to_go(&other).await);
             drop(asking);
         });

@@ -1,4 +1,6 @@
-//! Where the gate listens: unix sockets, TCP, TLS with HTTP/2 and optional client certificates.
+//! Listeners: unix sockets, TCP, and TLS with HTTP/2 and optional client certificates.
+//!
+//! Refuses to replace a socket that another process serves.
 
 use super::sockets::{ActivatedSockets, Socket};
 use arc_swap::ArcSwap;
@@ -18,23 +20,22 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
-/// Whoever may reach the socket: the group of the proxies on this host.
-const GROUP: &str = "postern-proxy";
-/// The folder in which no daemon makes a socket.
-const RUN: &str = "/run/postern";
+/// Group of the socket's file: the proxies on this host.
+const SOCKET_GROUP: &str = "postern-proxy";
+/// Folder that belongs to root, in which only systemd makes sockets.
+const ROOT_FOLDER: &str = "/run/postern";
 
-/// A bound listener.
 pub(crate) enum Listener {
     Unix(UnixListener),
     Tcp(TcpListener),
     Tls(TcpListener, Certificate),
 }
 
-/// A connection, and where it comes from.
+/// An accepted connection, with the address of its peer.
 pub(crate) enum AcceptedConnection {
     Unix(UnixStream),
     Tcp(TcpStream, Address),
-    /// Before its handshake.
+    /// The TLS handshake follows.
     Tls(TcpStream, Address, TlsAcceptor),
 }
 
@@ -53,8 +54,8 @@ impl Listener {
         })
     }
 
-    /// Listens as an entry says; where it names systemd, at those of its sockets that it names. A path that systemd
-    /// listens at is systemd's.
+    /// Binds an entry of `gate.listen`. A path that systemd listens on, or an entry that names
+    /// systemd, takes systemd's sockets.
     pub(crate) async fn bind(
         listen: &Listen,
         certificate: Option<&Certificate>,
@@ -65,25 +66,22 @@ impl Listener {
                 Some(socket) => UnixListener::from_std(socket)
                     .map(Listener::Unix)
                     .map_err(|error| format!("{}: {error}", path.display()))?,
-                None => Listener::Unix(unix(path)?),
+                None => Listener::Unix(bind_unix(path)?),
             }],
-            Listen::Tcp(address) => vec![Listener::Tcp(tcp(address).await?)],
+            Listen::Tcp(address) => vec![Listener::Tcp(bind_tcp(address).await?)],
             Listen::Tls(address) => {
                 let certificate = certificate
                     .ok_or("a \"tls:\" listener needs [gate.tls] with cert_file and key_file")?;
-                vec![Listener::Tls(tcp(address).await?, certificate.clone())]
+                vec![Listener::Tls(bind_tcp(address).await?, certificate.clone())]
             }
             Listen::Systemd(name) => {
-                let handed_over =
-                    sockets
-                        .take(name.as_deref())?
-                        .into_iter()
-                        .map(|socket| match socket {
-                            Socket::Unix(socket) => {
-                                UnixListener::from_std(socket).map(Listener::Unix)
-                            }
-                            Socket::Tcp(socket) => TcpListener::from_std(socket).map(Listener::Tcp),
-                        });
+                let handed_over = sockets
+                    .take_named(name.as_deref())?
+                    .into_iter()
+                    .map(|socket| match socket {
+                        Socket::Unix(socket) => UnixListener::from_std(socket).map(Listener::Unix),
+                        Socket::Tcp(socket) => TcpListener::from_std(socket).map(Listener::Tcp),
+                    });
                 handed_over
                     .collect::<Result<_, _>>()
                     .map_err(|error| format!("a socket of systemd: {error}"))?
@@ -92,31 +90,31 @@ impl Listener {
     }
 }
 
-async fn tcp(address: &SocketAddr) -> Result<TcpListener, String> {
+async fn bind_tcp(address: &SocketAddr) -> Result<TcpListener, String> {
     TcpListener::bind(address)
         .await
         .map_err(|error| format!("{address}: {error}"))
 }
 
-/// Binds a unix socket; one that a gate left behind is replaced, one that is in use is not.
-fn unix(path: &Path) -> Result<UnixListener, String> {
+/// Binds a unix socket. A stale socket file is replaced; a socket in use is not.
+fn bind_unix(path: &Path) -> Result<UnixListener, String> {
     let wrong = |error: &dyn Display| format!("{}: {error}", path.display());
     let not_made = |error: &std::io::Error| match error.kind() {
-        ErrorKind::PermissionDenied if path.starts_with(RUN) => wrong(&format_args!(
-            "{error}; {RUN} belongs to root, and systemd listens there for the gate: systemctl enable --now postern-gate.socket"
+        ErrorKind::PermissionDenied if path.starts_with(ROOT_FOLDER) => wrong(&format_args!(
+            "{error}; {ROOT_FOLDER} belongs to root, and systemd listens there for the gate: systemctl enable --now postern-gate.socket"
         )),
         _ => wrong(error),
     };
-    replace(path).map_err(|error| not_made(&error))?;
-    let group = Group::from_name(GROUP).map_err(|error| wrong(&error))?.ok_or_else(|| {
+    remove_stale_socket(path).map_err(|error| not_made(&error))?;
+    let group = Group::from_name(SOCKET_GROUP).map_err(|error| wrong(&error))?.ok_or_else(|| {
         wrong(&format_args!(
-            "there is no group {GROUP} to give it to; make it with groupadd --system {GROUP}, and the gate's user and the proxy's members of it"
+            "there is no group {SOCKET_GROUP} to give it to; make it with groupadd --system {SOCKET_GROUP}, and the gate's user and the proxy's members of it"
         ))
     })?;
     let listener = UnixListener::bind(path).map_err(|error| not_made(&error))?;
     chown(path, None, Some(group.gid.as_raw())).map_err(|error| {
         wrong(&format_args!(
-            "cannot be given to group {GROUP} ({error}); make the gate's user a member of it"
+            "cannot be given to group {SOCKET_GROUP} ({error}); make the gate's user a member of it"
         ))
     })?;
     std::fs::set_permissions(path, PermissionsExt::from_mode(0o660))
@@ -124,8 +122,8 @@ fn unix(path: &Path) -> Result<UnixListener, String> {
     Ok(listener)
 }
 
-/// Makes room for a unix socket.
-pub(crate) fn replace(path: &Path) -> std::io::Result<()> {
+/// Removes a stale socket file.
+pub(crate) fn remove_stale_socket(path: &Path) -> std::io::Result<()> {
     if path
         .symlink_metadata()
         .is_ok_and(|metadata| metadata.file_type().is_socket())
@@ -138,7 +136,7 @@ pub(crate) fn replace(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The certificate of the TLS listeners, with its key and whom it takes for clients.
+/// Certificate, key and client CA of the TLS listeners.
 #[derive(Clone)]
 pub(crate) struct Certificate(Arc<ArcSwap<ServerConfig>>);
 
@@ -149,8 +147,8 @@ impl Certificate {
         )?))))
     }
 
-    /// Shows what another one shows from the next handshake on.
-    pub(crate) fn becomes(&self, other: &Certificate) {
+    /// Uses another certificate from the next handshake on.
+    pub(crate) fn replace_with(&self, other: &Certificate) {
         self.0.store(other.0.load_full());
     }
 

@@ -1,4 +1,7 @@
-//! Listeners, connections, routes, and the life of the process.
+//! The server: listeners, connections, routes, reload, and monitoring.
+//!
+//! A request passes `serve` (limits), `routes` (check, health or page), then `check` or
+//! `own_routes`.
 
 pub(crate) mod access_log;
 pub(crate) mod connections;

@@ -1,13 +1,13 @@
-//! For monitoring, on a listener of its own: whether the gate serves, whether it lets people in, and what it counts.
+//! Health, readiness and metrics, on a listener of their own.
 //!
-//! MUST NOT say anything about anyone: whoever reaches this address may read it.
+//! MUST NOT say anything about a user: any client that reaches this address may read it.
 
 use super::connections::Connections;
 use super::listener::{AcceptedConnection, Listener};
 use crate::http::reply::{HttpReply, bare};
 use crate::live::store_pool::{PoolClient, ShareKey};
 use crate::observe::log;
-use crate::observe::metrics::{METRICS, StoreHealth};
+use crate::observe::metrics::{GateHealth, METRICS};
 use crate::state::site::Site;
 use arc_swap::ArcSwap;
 use http_body_util::Full;
@@ -27,55 +27,52 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
 
-/// Connections at once; their descriptors are among those that the web's connections leave.
-const AT_ONCE: usize = 16;
-/// How long one may last: a question and its answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// A pause after accepting failed.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Connection limit. Their descriptors are among those that [`Connections`] keeps free.
+const MAX_CONNECTIONS: usize = 16;
+/// Time limit for a connection, which carries one request.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after accepting a connection failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// How long a try of the store's may take, and how long what came of it is gone by.
-const TRY: Duration = Duration::from_secs(3);
-const FRESH: Duration = Duration::from_secs(2);
+/// Time limit for a test of the store, and how long its result is reused.
+const TEST_TIMEOUT: Duration = Duration::from_secs(3);
+const TEST_REUSE: Duration = Duration::from_secs(2);
 
-/// What only the server knows of the gate's health.
+/// Health that only the server knows.
 #[derive(Default)]
 pub(crate) struct Health {
-    own_configuration: AtomicBool,
-    ends: AtomicBool,
-    /// What came of the last try of the store, and when that was.
-    tried: Mutex<Option<(Instant, StoreTry)>>,
+    is_configuration_current: AtomicBool,
+    is_stopping: AtomicBool,
+    /// Time and result of the last test of the store.
+    store_test: Mutex<Option<(Instant, StoreTest)>>,
 }
 
-/// What came of a try of the store.
 #[derive(Clone, Copy)]
-struct StoreTry {
+struct StoreTest {
     takes_writes: bool,
-    /// Whether mail waits for a posternd that does not send it.
+    /// Whether mail waits because posternd does not send it.
     mail_waits: bool,
 }
 
 impl Health {
-    /// Goes by the file itself.
-    pub(crate) fn goes_by_the_file(&self) {
-        self.own_configuration.store(true, Ordering::Relaxed);
+    pub(crate) fn set_configuration_current(&self) {
+        self.is_configuration_current.store(true, Ordering::Relaxed);
     }
 
-    /// Goes by what came before the file of now, which is wrong.
-    pub(crate) fn goes_by_what_was(&self) {
-        self.own_configuration.store(false, Ordering::Relaxed);
+    pub(crate) fn set_configuration_outdated(&self) {
+        self.is_configuration_current
+            .store(false, Ordering::Relaxed);
     }
 
-    /// The gate ends.
-    pub(crate) fn ends(&self) {
-        self.ends.store(true, Ordering::Relaxed);
+    pub(crate) fn set_stopping(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
     }
 }
 
-/// What is asked about.
+/// What monitoring reports on.
 #[derive(Clone)]
 pub(crate) struct MonitoredGate {
     pub(crate) sites: Arc<ArcSwap<Site>>,
@@ -84,16 +81,16 @@ pub(crate) struct MonitoredGate {
 }
 
 impl MonitoredGate {
-    /// Answers until the process ends, also while it drains.
-    pub(crate) async fn answer_at(self, listener: Listener) {
-        let seats = Arc::new(Semaphore::new(AT_ONCE));
-        // nobody closes the semaphore
+    /// Serves until the process exits, also while it drains.
+    pub(crate) async fn serve(self, listener: Listener) {
+        let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        // The semaphore is never closed.
         while let Ok(seat) = Arc::clone(&seats).acquire_owned().await {
             match listener.accept().await {
                 Ok(accepted) => {
                     let gate = self.clone();
                     tokio::spawn(async move {
-                        gate.meet(accepted).await;
+                        gate.serve_connection(accepted).await;
                         drop(seat);
                     });
                 }
@@ -101,33 +98,33 @@ impl MonitoredGate {
                     log::write_message(format_args!(
                         "a connection to gate.operations cannot be accepted: {error}"
                     ));
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
     }
 
-    async fn meet(&self, accepted: AcceptedConnection) {
+    async fn serve_connection(&self, accepted: AcceptedConnection) {
         match accepted {
-            AcceptedConnection::Unix(stream) => self.talk(stream).await,
-            AcceptedConnection::Tcp(stream, _) => self.talk(stream).await,
-            // the configuration allows none here
+            AcceptedConnection::Unix(stream) => self.serve_stream(stream).await,
+            AcceptedConnection::Tcp(stream, _) => self.serve_stream(stream).await,
+            // The configuration allows no TLS on this listener.
             AcceptedConnection::Tls(..) => {}
         }
     }
 
-    async fn talk(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+    async fn serve_stream(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
         let service = service_fn(|request: Request<Incoming>| {
             let (method, path) = (request.method().clone(), request.uri().path().to_owned());
             async move { Ok::<_, Infallible>(self.answer(&method, &path).await) }
         });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE)
+            .header_read_timeout(CONNECTION_TIMEOUT)
             .keep_alive(false);
-        // What a peer does to its own connection is no news.
+        // An error on the peer's own connection needs no log line.
         let _ = timeout(
-            PATIENCE,
+            CONNECTION_TIMEOUT,
             http.serve_connection(TokioIo::new(stream), service),
         )
         .await;
@@ -138,31 +135,35 @@ impl MonitoredGate {
             return bare(StatusCode::METHOD_NOT_ALLOWED);
         }
         match path {
-            "/healthz" => said(StatusCode::OK, TEXT, "serves\n".to_owned()),
-            "/readyz" => match self.is_ready().await {
-                Ok(words) => said(StatusCode::OK, TEXT, words),
-                Err(why) => said(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
+            "/healthz" => text_reply(StatusCode::OK, TEXT, "serves\n".to_owned()),
+            "/readyz" => match self.readiness().await {
+                Ok(words) => text_reply(StatusCode::OK, TEXT, words),
+                Err(why) => text_reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
             },
-            "/metrics" => said(StatusCode::OK, OPEN_METRICS, METRICS.text(&self.standing())),
+            "/metrics" => text_reply(
+                StatusCode::OK,
+                OPEN_METRICS,
+                METRICS.text(&self.store_health()),
+            ),
             _ => bare(StatusCode::NOT_FOUND),
         }
     }
 
-    /// Whether people are let in. A file that is wrong locks nobody out, and so takes no gate out of service either; nor
-    /// does mail that waits, which another gate could not send.
-    async fn is_ready(&self) -> Result<String, &'static str> {
-        let standing = self.standing();
-        if self.health.ends.load(Ordering::Relaxed) {
+    /// Returns whether users can sign in. An invalid file locks no user out, so it does not make
+    /// the gate unready; nor does waiting mail, which another gate could not send either.
+    async fn readiness(&self) -> Result<String, &'static str> {
+        let standing = self.store_health();
+        if self.health.is_stopping.load(Ordering::Relaxed) {
             return Err("the gate is shutting down");
         }
-        if !standing.is_sure {
+        if !standing.has_lease {
             return Err("the store cannot be read, access is denied: the gate's log says why");
         }
-        let tried = self.try_store().await;
+        let tried = self.test_store().await;
         if !tried.takes_writes {
             return Err("the store cannot be written, sign-in is refused: the gate's log says why");
         }
-        let mut words = match standing.own_configuration {
+        let mut words = match standing.is_configuration_current {
             true => "ready\n".to_owned(),
             false => "ready, with an older configuration than the file: the gate's log says why\n"
                 .to_owned(),
@@ -173,11 +174,11 @@ impl MonitoredGate {
         Ok(words)
     }
 
-    /// Whether the store takes writes, and mail waits. That is tried, a few times a minute at most: it costs a durable
-    /// commit.
-    async fn try_store(&self) -> StoreTry {
-        let mut tried = self.health.tried.lock().await;
-        if let Some((_, came)) = tried.filter(|(at, _)| at.elapsed() < FRESH) {
+    /// Tests whether the store takes writes, and whether mail waits. The result is reused for some
+    /// seconds, since a test costs a durable commit.
+    async fn test_store(&self) -> StoreTest {
+        let mut tried = self.health.store_test.lock().await;
+        if let Some((_, came)) = tried.filter(|(at, _)| at.elapsed() < TEST_REUSE) {
             return came;
         }
         let judge = self
@@ -187,18 +188,21 @@ impl MonitoredGate {
             .for_client(PoolClient::proven(ShareKey::Gate));
         let try_it = judge.with_engine(|door| {
             door.try_write()?;
-            // a clock that cannot be read is told by whatever needs it
+            // A request that needs the clock reports its failure.
             Ok::<_, EngineError>(match clock::now() {
                 Ok(now) => door.mail_is_overdue(now)?,
                 Err(_) => false,
             })
         });
-        let (mail_waits, why) = match timeout(TRY, try_it).await {
+        let (mail_waits, why) = match timeout(TEST_TIMEOUT, try_it).await {
             Ok(Ok(mail_waits)) => (mail_waits, None),
             Ok(Err(error)) => (false, Some(error.to_string())),
             Err(_) => (
                 false,
-                Some(format!("a write took longer than {} s", TRY.as_secs())),
+                Some(format!(
+                    "a write took longer than {} s",
+                    TEST_TIMEOUT.as_secs()
+                )),
             ),
         };
         if let Some(why) = &why {
@@ -207,7 +211,7 @@ impl MonitoredGate {
                 .rate_limited("not-ready");
             line.write_with_message(format_args!("the store cannot be written: {why}"));
         }
-        let came = StoreTry {
+        let came = StoreTest {
             takes_writes: why.is_none(),
             mail_waits,
         };
@@ -215,18 +219,18 @@ impl MonitoredGate {
         came
     }
 
-    fn standing(&self) -> StoreHealth {
+    fn store_health(&self) -> GateHealth {
         let site = self.sites.load();
-        StoreHealth {
-            is_sure: site.revocation_cache.has_lease(),
-            last_sure: site.revocation_cache.since_last_read(),
-            own_configuration: self.health.own_configuration.load(Ordering::Relaxed),
+        GateHealth {
+            has_lease: site.revocation_cache.has_lease(),
+            since_last_read: site.revocation_cache.since_last_read(),
+            is_configuration_current: self.health.is_configuration_current.load(Ordering::Relaxed),
             connections: self.connections.count(),
         }
     }
 }
 
-fn said(status: StatusCode, kind: &'static str, text: String) -> HttpReply {
+fn text_reply(status: StatusCode, kind: &'static str, text: String) -> HttpReply {
     let mut reply = HttpReply::new(Full::from(text));
     *reply.status_mut() = status;
     reply

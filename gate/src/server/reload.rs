@@ -1,5 +1,7 @@
-//! SIGHUP: postern.toml, certificates and secrets as they are now. Whatever is wrong with them leaves the gate as it runs.
-//! Connections stay; each request goes by what there is when it comes.
+//! Reload at SIGHUP: reads postern.toml, certificates and secrets again. An invalid file leaves the
+//! running generation in force.
+//!
+//! Connections stay open; each request uses the generation at its arrival.
 
 use super::listener::Certificate;
 use super::monitoring::Health;
@@ -13,41 +15,41 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long requests that came before have, by what there was then.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time that open requests have to finish with the old generation.
+const OLD_GENERATION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a reload changes.
+/// Everything that a reload replaces.
 pub(crate) struct Reload {
     pub(crate) path: PathBuf,
-    pub(crate) running: Generation,
+    pub(crate) generation: Generation,
     pub(crate) sites: Arc<ArcSwap<Site>>,
     pub(crate) certificate: Option<Certificate>,
     pub(crate) health: Arc<Health>,
 }
 
 impl Reload {
-    /// Goes by the files of now. Blocks; MUST be called within the runtime.
-    pub(crate) fn run(&mut self) {
-        announced(&self.path.clone(), || {
-            let renewed = self.renew();
+    /// Reloads the files. Blocks. MUST be called within the runtime.
+    pub(crate) fn reload(&mut self) {
+        report_reload(&self.path.clone(), || {
+            let renewed = self.replace_generation();
             match &renewed {
-                Ok(()) => self.health.goes_by_the_file(),
-                Err(_) => self.health.goes_by_what_was(),
+                Ok(()) => self.health.set_configuration_current(),
+                Err(_) => self.health.set_configuration_outdated(),
             }
             renewed
         });
     }
 
-    fn renew(&mut self) -> Result<(), String> {
-        let config = read(&self.path)?;
-        let now = self.running.site.gate();
+    fn replace_generation(&mut self) -> Result<(), String> {
+        let config = read_config(&self.path)?;
+        let now = self.generation.site.gate();
         if config.gate.listen != now.listen {
             return Err("gate.listen has changed; restart the gate".to_owned());
         }
         if config.gate.operations != now.operations {
             return Err("gate.operations has changed; restart the gate".to_owned());
         }
-        if config.store != self.running.site.config.store {
+        if config.store != self.generation.site.config.store {
             return Err("[store] has changed; restart the gate".to_owned());
         }
         let certificate = match (&self.certificate, &config.gate.tls) {
@@ -58,32 +60,33 @@ impl Reload {
             }
         };
         let next = Generation::start(&self.path, config).map_err(|stopped| stopped.to_string())?;
-        // from here on nothing can fail
+        // From here on nothing can fail.
         log::configure(next.site.gate());
         self.sites.store(Arc::clone(&next.site));
         if let (Some(shown), Some(certificate)) = (&self.certificate, &certificate) {
-            shown.becomes(certificate);
+            shown.replace_with(certificate);
         }
-        let before = std::mem::replace(&mut self.running, next);
-        std::thread::spawn(move || before.end(PATIENCE));
+        let before = std::mem::replace(&mut self.generation, next);
+        std::thread::spawn(move || before.stop(OLD_GENERATION_TIMEOUT));
         Ok(())
     }
 }
 
-/// The log and the service manager are told what comes of it.
-fn announced(path: &Path, renew: impl FnOnce() -> Result<(), String>) {
-    service_manager::is_reloading();
+/// Reports the result to the log and the service manager.
+fn report_reload(path: &Path, renew: impl FnOnce() -> Result<(), String>) {
+    service_manager::notify_reloading();
     match renew() {
         Ok(()) => log::write_message(format_args!("reloaded {}", path.display())),
         Err(why) => log::write_message(format_args!(
             "not reloaded, the previous configuration stays in force: {why}"
         )),
     }
-    service_manager::is_ready();
+    service_manager::notify_ready();
 }
 
-/// A file that does not validate is no reason to go by an older copy: the gate has one in force.
-fn read(path: &Path) -> Result<Config, String> {
+/// Reads the file, and refuses an older copy in place of an invalid file: the gate has a valid
+/// configuration in force.
+fn read_config(path: &Path) -> Result<Config, String> {
     let in_force = file::load_config(path).map_err(|error| error.to_string())?;
     log::warn_if_copy_differs(path, &in_force);
     match in_force.fallback {

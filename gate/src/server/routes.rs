@@ -1,4 +1,6 @@
-//! Which request goes where: checks of proxies, and the gate's own pages.
+//! Routes requests: checks of proxies, the health check, and the gate's own pages.
+//!
+//! MUST authenticate the proxy before any of its headers are read.
 
 use super::{access_log, own_routes};
 use crate::api;
@@ -23,29 +25,29 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Answers one request.
-pub(crate) async fn answer(
+pub(crate) async fn answer_request(
     site: &Arc<Site>,
     connected: ProxyConnection,
     mut request: Request<Incoming>,
 ) -> HttpReply {
-    join_crumbs(request.headers_mut());
-    // no proxy or browser sends a form in chunks; of two lengths, another reader may take the other
+    join_cookie_lines(request.headers_mut());
+    // No proxy or browser sends a form in chunks, and parsers that disagree on a body's length
+    // allow request smuggling (RFC 9112, section 11.2).
     if request.headers().contains_key(TRANSFER_ENCODING) {
         return reply::bare_and_close(StatusCode::BAD_REQUEST);
     }
     let reply = match request.uri().path() {
-        "/check/nginx" => check(site, connected, request.headers(), ProxyKind::Nginx),
-        "/check/traefik" => check(site, connected, request.headers(), ProxyKind::Traefik),
+        "/check/nginx" => answer_check(site, connected, request.headers(), ProxyKind::Nginx),
+        "/check/traefik" => answer_check(site, connected, request.headers(), ProxyKind::Traefik),
         "/healthz" => match site.revocation_cache.has_lease() {
             true => bare(StatusCode::OK),
             false => bare(StatusCode::SERVICE_UNAVAILABLE),
         },
-        _ => own_page(site, connected, request).await,
+        _ => answer_own_page(site, connected, request).await,
     };
-    proxy_reply::with_challenge(reply, Challenge::Form)
+    proxy_reply::with_challenge(reply, Challenge::Postern)
 }
 
-/// Whether a request is answered without waiting for anything, a body included.
 pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
     matches!(
         request.uri().path(),
@@ -53,8 +55,9 @@ pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
     )
 }
 
-/// HTTP/2 splits one Cookie line into many (RFC 9113, section 8.2.3), and Traefik passes them on so over HTTP/1, too.
-fn join_crumbs(headers: &mut HeaderMap) {
+/// Joins Cookie lines. HTTP/2 splits one line into several (RFC 9113, section 8.2.3), and Traefik
+/// passes them on separately over HTTP/1.
+fn join_cookie_lines(headers: &mut HeaderMap) {
     if headers.get_all(COOKIE).iter().nth(1).is_some() {
         let crumbs: Vec<_> = headers
             .get_all(COOKIE)
@@ -67,7 +70,7 @@ fn join_crumbs(headers: &mut HeaderMap) {
     }
 }
 
-fn check(
+fn answer_check(
     site: &Site,
     connected: ProxyConnection,
     headers: &HeaderMap,
@@ -79,14 +82,14 @@ fn check(
         .authenticate(connected, headers, Some(proxy))
     {
         Ok(through) => through,
-        Err(unproven) => return stranger(&unproven),
+        Err(unproven) => return refuse_untrusted_peer(&unproven),
     };
     let asked = match contract::parse_check(proxy, headers, |address| {
         site.trusted_proxies.is_proxy(address)
     }) {
         Ok(asked) => asked,
         Err(broken) => {
-            malformed(proxy, &broken, connected);
+            log_malformed_request(proxy, &broken, connected);
             METRICS.count_check(proxy, CheckLabel::Malformed, began.elapsed());
             return proxy_reply::unauthorized(forward_auth::select_challenge("", headers));
         }
@@ -98,7 +101,7 @@ fn check(
     let ruling = forward_auth::check(site, &asked, headers, &through.parse_identity(headers));
     METRICS.count_check(proxy, ruling.label(), began.elapsed());
     if log::has_access_log() {
-        access_log::check(&asked, &ruling, began.elapsed());
+        access_log::log_check(&asked, &ruling, began.elapsed());
     }
     proxy_reply::check_reply(
         ruling,
@@ -121,7 +124,7 @@ fn check(
     )
 }
 
-fn stranger(unproven: &UntrustedPeer) -> HttpReply {
+fn refuse_untrusted_peer(unproven: &UntrustedPeer) -> HttpReply {
     METRICS.count_untrusted_request();
     let line = log::event("refused")
         .with("cause", "untrusted-proxy")
@@ -130,8 +133,8 @@ fn stranger(unproven: &UntrustedPeer) -> HttpReply {
     bare(StatusCode::FORBIDDEN)
 }
 
-/// A request that makes no sense, by whoever's fault it is.
-fn malformed(proxy: ProxyKind, broken: &ContractError, connected: ProxyConnection) {
+/// Logs a malformed check, as the proxy's fault or the client's.
+fn log_malformed_request(proxy: ProxyKind, broken: &ContractError, connected: ProxyConnection) {
     match broken {
         ContractError::Client(name, address) => {
             let line = log::event("refused")
@@ -155,7 +158,7 @@ fn malformed(proxy: ProxyKind, broken: &ContractError, connected: ProxyConnectio
     }
 }
 
-async fn own_page(
+async fn answer_own_page(
     site: &Arc<Site>,
     connected: ProxyConnection,
     request: Request<Incoming>,
@@ -168,14 +171,14 @@ async fn own_page(
             }) {
                 Ok(address) => (address, through.parse_identity(headers)),
                 Err(broken) => {
-                    malformed(proxy, &broken, connected);
+                    log_malformed_request(proxy, &broken, connected);
                     return bare(StatusCode::BAD_REQUEST);
                 }
             }
         }
         Err(unproven) => match unproven.as_browser(site.gate().insecure_loopback) {
             Some(address) => (address, Identity::NotProvided),
-            None => return stranger(&unproven),
+            None => return refuse_untrusted_peer(&unproven),
         },
     };
     let authority = request
@@ -187,12 +190,12 @@ async fn own_page(
         (_, Some(_)) => return bare(StatusCode::BAD_REQUEST),
         (host, None) => authority.or_else(|| host.and_then(|value| value.to_str().ok())),
     };
-    // as gate.url leaves it out
+    // `gate.url` does not contain the default port.
     let host = host.map(|host| host.strip_suffix(":443").unwrap_or(host));
     let Some(site) = host.and_then(|host| site.find_site_at(host)) else {
         return bare(StatusCode::MISDIRECTED_REQUEST);
     };
-    // never good here, and so not even looked up
+    // An app password is never valid at the gate's own pages, so it is not verified.
     if headers.get_all(AUTHORIZATION).iter().any(is_app_password) {
         let line = log::event("refused")
             .with("cause", "scope")
@@ -221,11 +224,11 @@ async fn own_page(
     if !log::has_access_log() {
         return own_routes::answer_page(&context, &parts, &page, body).await;
     }
-    // before a page of sign-out ends it
+    // The session is read before a page can end it.
     let (began, session) = (Instant::now(), context.session());
     let reply = own_routes::answer_page(&context, &parts, &page, body).await;
     let user = session.as_ref().map(|session| &session.name);
-    access_log::page(
+    access_log::log_page(
         &parts,
         &site.url,
         address,

@@ -1,13 +1,14 @@
-//! The server: listeners, limits on headers and time, and a bounded drain at SIGTERM.
+//! The server: starts the generation, accepts connections, limits headers and time, and drains at
+//! SIGTERM.
 
-use super::connections::{ConnectionPermit, Connections, Sending};
+use super::connections::{ConnectionPermit, Connections, UnsentReply};
 use super::listener::{AcceptedConnection, Certificate, Listener};
 use super::monitoring::{Health, MonitoredGate};
 use super::reload::Reload;
-use super::signals::{Order, Orders};
+use super::signals::{SignalAction, SignalReceiver};
 use super::sockets::ActivatedSockets;
 use super::{routes, service_manager};
-use crate::http::memory_limit::{Held, HeldBody, has_few_fields};
+use crate::http::memory_limit::{HeldBody, ReservedMemory, has_few_fields};
 use crate::http::reply;
 use crate::observe::log;
 use crate::observe::metrics::{self, METRICS};
@@ -34,28 +35,29 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// How long a request's headers, or the next request, may take.
-const HEADERS: Duration = Duration::from_secs(15);
-/// How long a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// The most of one request's headers in HTTP/1, in bytes: more than nginx passes on by its own settings.
+/// Time limit for a request's headers, and for the next request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// Time limit for a TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Size limit of a request's headers in HTTP/1, in bytes: more than nginx passes on by default.
 const HEADER_BYTES: usize = 64 * 1024;
-/// The same in HTTP/2, as RFC 9113, section 6.5.2, counts: 32 bytes more for each field.
+/// Size limit of a request's headers in HTTP/2, as RFC 9113, section 6.5.2, counts: 32 bytes more
+/// for each field.
 const HEADER_LIST_BYTES: u32 = 48 * 1024;
-/// Requests under way on one HTTP/2 connection; proxies open more connections for more.
-const STREAMS: u32 = 64;
-/// What of a body is taken unread: of a stream one body, of a connection four.
+/// Limit on open requests of one HTTP/2 connection. Proxies open more connections for more.
+const MAX_STREAMS: u32 = 64;
+/// Flow control windows, in bytes: one body per stream, and four per connection.
 const STREAM_BYTES: u32 = 16 * 1024;
 const CONNECTION_BYTES: u32 = 64 * 1024;
-/// What of an answer waits in HTTP/2 to be sent.
+/// Limit on unsent bytes of one HTTP/2 reply.
 const SEND_BYTES: usize = 16 * 1024;
-/// How long a peer may take none of its answers.
-const TAKEN: Duration = Duration::from_secs(30);
-/// How long open requests have at the end, and then what they left to be judged.
-const DRAIN: Duration = Duration::from_secs(10);
-const LAST: Duration = Duration::from_secs(2);
-/// A pause after accepting failed, so that it does not fail in a tight loop.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Time limit for a peer to read a part of its replies.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for open requests to finish when the gate stops, and then for their work at the store.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Pause after accepting a connection failed, so that it does not fail in a busy loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs the gate until a signal ends it.
 pub(crate) fn run(path: &Path) -> Result<(), StopReason> {
@@ -66,31 +68,31 @@ pub(crate) fn run(path: &Path) -> Result<(), StopReason> {
         log::write_message(problem);
     }
     log::warn_if_copy_differs(path, &in_force);
-    metrics::begin();
+    metrics::register_metrics();
     let health = Arc::new(Health::default());
     if in_force.fallback.is_none() {
-        health.goes_by_the_file();
+        health.set_configuration_current();
     }
     let config = in_force.config;
-    let runtime = threads()?;
+    let runtime = build_runtime()?;
     let running = {
         let _inside = runtime.enter();
         Generation::start(path, config)?
     };
     let (served, running) = runtime.block_on(serve(path, running, health));
-    runtime.shutdown_timeout(LAST);
-    running.end(Duration::ZERO);
+    runtime.shutdown_timeout(STORE_TIMEOUT);
+    running.stop(Duration::ZERO);
     served
 }
 
-fn threads() -> Result<Runtime, String> {
+fn build_runtime() -> Result<Runtime, String> {
     let built = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     built.map_err(|error| format!("no threads: {error}"))
 }
 
-/// Serves until a signal ends it; what ran last.
+/// Serves until a signal ends it. Returns the generation that served last.
 async fn serve(
     path: &Path,
     running: Generation,
@@ -101,22 +103,22 @@ async fn serve(
         listeners,
         operations,
         certificate,
-        mut orders,
+        signals: mut orders,
     } = match bound {
         Ok(bound) => bound,
         Err(error) => return (Err(error), running),
     };
     let (end, ended) = watch::channel(());
     let sites = Arc::new(ArcSwap::new(Arc::clone(&running.site)));
-    let host = RequestHost {
-        sites: Arc::clone(&sites),
-        connections: Connections::affordable(),
+    let host = ServedGate {
+        site: Arc::clone(&sites),
+        connections: Connections::with_descriptor_limit(),
     };
     let graceful = Arc::new(GracefulShutdown::new());
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
-            tokio::spawn(accept(
+            tokio::spawn(accept_connections(
                 host.clone(),
                 listener,
                 Arc::clone(&graceful),
@@ -131,47 +133,47 @@ async fn serve(
     };
     let health = Arc::clone(&gate.health);
     if let Some(listener) = operations {
-        tokio::spawn(gate.answer_at(listener));
+        tokio::spawn(gate.serve(listener));
     }
     let mut reload = Reload {
         path: path.to_owned(),
-        running,
+        generation: running,
         sites,
         certificate,
         health,
     };
-    service_manager::watch_over_us();
-    service_manager::is_ready();
-    while orders.next().await == Order::Reload {
-        tokio::task::block_in_place(|| reload.run());
+    service_manager::start_watchdog();
+    service_manager::notify_ready();
+    while orders.receive().await == SignalAction::Reload {
+        tokio::task::block_in_place(|| reload.reload());
     }
-    service_manager::is_stopping();
-    reload.health.ends();
+    service_manager::notify_stopping();
+    reload.health.set_stopping();
     drop(end);
     for task in accepting {
-        // It ends by itself; a panic there must not keep the others from draining.
+        // The task ends by itself. Its panic must not keep other connections from draining.
         let _ = task.await;
     }
     let Some(graceful) = Arc::into_inner(graceful) else {
-        return (Ok(()), reload.running);
+        return (Ok(()), reload.generation);
     };
-    host.connections.end_idle();
-    if timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    host.connections.close_idle();
+    if timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
         log::write_message(format_args!(
             "requests that were still open after {} s were closed",
-            DRAIN.as_secs()
+            DRAIN_TIMEOUT.as_secs()
         ));
     }
-    (Ok(()), reload.running)
+    (Ok(()), reload.generation)
 }
 
-/// What is bound before anything is served.
+/// Everything that is bound before a request is served.
 struct BoundListeners {
     listeners: Vec<Listener>,
     operations: Option<Listener>,
-    /// Of the listeners with TLS.
+    /// Certificate of the TLS listeners.
     certificate: Option<Certificate>,
-    orders: Orders,
+    signals: SignalReceiver,
 }
 
 async fn bind(site: &Site) -> Result<BoundListeners, StopReason> {
@@ -182,10 +184,10 @@ async fn bind(site: &Site) -> Result<BoundListeners, StopReason> {
         .map(Certificate::read)
         .transpose()
         .map_err(StopReason::Configuration)?;
-    let mut sockets = ActivatedSockets::handed_over();
+    let mut sockets = ActivatedSockets::from_environment();
     let mut listeners = Vec::new();
     let wrong = |why| format!("gate.listen: {why}");
-    // a socket's name goes before "systemd", which takes what is left
+    // Entries that name a socket come before "systemd", which takes the remaining ones.
     let takes_rest = |listen: &&Listen| **listen == Listen::Systemd(None);
     let named = gate.listen.iter().filter(|listen| !takes_rest(listen));
     for listen in named.chain(gate.listen.iter().filter(takes_rest).take(1)) {
@@ -195,7 +197,7 @@ async fn bind(site: &Site) -> Result<BoundListeners, StopReason> {
                 .map_err(wrong)?,
         );
     }
-    sockets.are_all_taken().map_err(wrong)?;
+    sockets.refuse_unused().map_err(wrong)?;
     let mut operations = None;
     if let Some(at) = &gate.operations {
         let bound = Listener::bind(at.listen(), None, &mut sockets).await;
@@ -214,20 +216,19 @@ async fn bind(site: &Site) -> Result<BoundListeners, StopReason> {
         listeners,
         operations,
         certificate,
-        orders: Orders::listen()?,
+        signals: SignalReceiver::listen()?,
     })
 }
 
-/// What every connection needs.
 #[derive(Clone)]
-struct RequestHost {
-    /// The site of now; requests that are under way keep theirs.
-    sites: Arc<ArcSwap<Site>>,
+struct ServedGate {
+    /// Site of the generation in force. An open request keeps its own.
+    site: Arc<ArcSwap<Site>>,
     connections: Arc<Connections>,
 }
 
-async fn accept(
-    host: RequestHost,
+async fn accept_connections(
+    host: ServedGate,
     listener: Listener,
     graceful: Arc<GracefulShutdown>,
     mut ended: watch::Receiver<()>,
@@ -235,16 +236,16 @@ async fn accept(
     loop {
         tokio::select! {
             _ = ended.changed() => return,
-            accepted = one(&host, &listener, &graceful) => if let Err(error) = accepted {
+            accepted = accept_one(&host, &listener, &graceful) => if let Err(error) = accepted {
                 log::write_message(format_args!("a connection cannot be accepted: {error}"));
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             },
         }
     }
 }
 
-async fn one(
-    host: &RequestHost,
+async fn accept_one(
+    host: &ServedGate,
     listener: &Listener,
     graceful: &GracefulShutdown,
 ) -> std::io::Result<()> {
@@ -255,15 +256,15 @@ async fn one(
             Some(*address)
         }
     };
-    let from = from.filter(|address| !host.sites.load().trusted_proxies.is_proxy(*address));
-    let seat = host.connections.seat(from).await?;
-    let (sites, watcher) = (Arc::clone(&host.sites), graceful.watcher());
+    let from = from.filter(|address| !host.site.load().trusted_proxies.is_proxy(*address));
+    let seat = host.connections.admit(from).await?;
+    let (sites, watcher) = (Arc::clone(&host.site), graceful.watcher());
     tokio::spawn(async move {
         tokio::select! {
-            // an answer that is ready goes out first
+            // A reply that is ready is sent first.
             biased;
             () = serve_one(&sites, &seat, watcher, accepted) => {}
-            () = seat.ends(HEADERS) => {}
+            () = seat.wait_until_closed(HEADER_TIMEOUT) => {}
         }
     });
     Ok(())
@@ -277,7 +278,7 @@ async fn serve_one(
 ) {
     match accepted {
         AcceptedConnection::Unix(stream) => {
-            talk(
+            serve_stream(
                 sites,
                 seat,
                 watcher,
@@ -291,7 +292,7 @@ async fn serve_one(
             .await;
         }
         AcceptedConnection::Tcp(stream, address) => {
-            talk(
+            serve_stream(
                 sites,
                 seat,
                 watcher,
@@ -305,11 +306,11 @@ async fn serve_one(
             .await;
         }
         AcceptedConnection::Tls(stream, address, acceptor) => {
-            let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else {
+            let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await else {
                 return;
             };
             let certificate = stream.get_ref().1.peer_certificates().is_some();
-            talk(
+            serve_stream(
                 sites,
                 seat,
                 watcher,
@@ -325,13 +326,14 @@ async fn serve_one(
     }
 }
 
-/// What a request holds until its answer is sent. A check is answered at once.
-fn holding(
+/// Reserves what a request holds until its reply is sent. A check is answered at once and holds
+/// nothing.
+fn reserve_request(
     site: &Site,
     seat: &ConnectionPermit,
     connected: ProxyConnection,
     request: &Request<Incoming>,
-) -> Result<Option<(Held, Sending)>, StatusCode> {
+) -> Result<Option<(ReservedMemory, UnsentReply)>, StatusCode> {
     if routes::is_answered_at_once(request) {
         return Ok(None);
     }
@@ -343,14 +345,14 @@ fn holding(
         .authenticate(connected, request.headers(), None)
         .is_ok();
     let address = connected.address.filter(|_| !is_proxy);
-    let held = seat.holds(address, request).ok_or_else(|| {
+    let held = seat.reserve_memory(address, request).ok_or_else(|| {
         METRICS.count_rejection("memory", Busy::Own);
         StatusCode::SERVICE_UNAVAILABLE
     })?;
-    Ok(Some((held, seat.sends(TAKEN))))
+    Ok(Some((held, seat.begin_reply(SEND_TIMEOUT))))
 }
 
-async fn talk(
+async fn serve_stream(
     sites: &Arc<ArcSwap<Site>>,
     seat: &ConnectionPermit,
     watcher: Watcher,
@@ -361,23 +363,26 @@ async fn talk(
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS)
+        .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(HEADER_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(Some(HEADERS))
+        .keep_alive_interval(Some(HEADER_TIMEOUT))
         .max_header_list_size(HEADER_LIST_BYTES)
-        .max_concurrent_streams(STREAMS)
+        .max_concurrent_streams(MAX_STREAMS)
         .initial_stream_window_size(STREAM_BYTES)
         .initial_connection_window_size(CONNECTION_BYTES)
         .max_send_buf_size(SEND_BYTES);
     let service = service_fn(|request: Request<Incoming>| {
-        let (site, asking) = (sites.load_full(), seat.asks());
-        let held = holding(&site, seat, connected, &request);
+        let (site, asking) = (sites.load_full(), seat.begin_request());
+        let held = reserve_request(&site, seat, connected, &request);
         async move {
             let (answer, held) = match held {
-                Ok(held) => (routes::answer(&site, connected, request).await, held),
+                Ok(held) => (
+                    routes::answer_request(&site, connected, request).await,
+                    held,
+                ),
                 Err(status) => {
                     drop(request);
                     (reply::bare_and_close(status), None)
@@ -388,6 +393,6 @@ async fn talk(
         }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    // What a peer does to its own connection is no news.
+    // An error on the peer's own connection needs no log line.
     let _ = watcher.watch(connection).await;
 }

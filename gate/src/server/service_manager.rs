@@ -1,41 +1,39 @@
-//! What the service manager is told (sd_notify(3)): that the gate serves, goes by other files, ends; and while it lives,
-//! that it does. Without a manager that wants to know, nothing.
+//! Notifications to the service manager (sd_notify(3)): readiness, reload, stop and watchdog.
+//! Without a service manager, nothing is sent.
 
 use sd_notify::NotifyState;
 
-/// It serves, by the files as they are.
-pub(crate) fn is_ready() {
-    tell(&[NotifyState::Ready]);
+pub(crate) fn notify_ready() {
+    notify(&[NotifyState::Ready]);
 }
 
-/// It reads them anew; [`is_ready`] follows.
-pub(crate) fn is_reloading() {
+/// Notifies of a reload; [`notify_ready`] must follow.
+pub(crate) fn notify_reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(_) => tell(&[NotifyState::Reloading]),
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(_) => notify(&[NotifyState::Reloading]),
     }
 }
 
-/// It ends.
-pub(crate) fn is_stopping() {
-    tell(&[NotifyState::Stopping]);
+pub(crate) fn notify_stopping() {
+    notify(&[NotifyState::Stopping]);
 }
 
-/// Says that the gate lives, twice in the time after which the manager would take it for hung. MUST be called within the
-/// runtime, whose workers it is about.
-pub(crate) fn watch_over_us() {
+/// Notifies the watchdog twice per timeout. MUST be called within the runtime, since its workers
+/// are what the watchdog supervises.
+pub(crate) fn start_watchdog() {
     let Some(patience) = sd_notify::watchdog_enabled() else {
         return;
     };
     tokio::spawn(async move {
         loop {
-            tell(&[NotifyState::Watchdog]);
+            notify(&[NotifyState::Watchdog]);
             tokio::time::sleep(patience / 2).await;
         }
     });
 }
 
-fn tell(state: &[NotifyState<'_>]) {
-    // a manager that does not listen is no reason to serve nobody
+fn notify(state: &[NotifyState<'_>]) {
+    // A service manager that does not listen is no reason to stop serving.
     let _ = sd_notify::notify(state);
 }

@@ -1,41 +1,35 @@
-//! The signals that the gate goes by.
+//! Signals that the gate handles: SIGTERM and SIGINT stop it, SIGHUP reloads it.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// SIGTERM, SIGINT: to end.
-    End,
-    /// SIGHUP: to go by the files as they are now.
+pub(crate) enum SignalAction {
+    Stop,
     Reload,
 }
 
-/// Where orders come in.
-pub(crate) struct Orders {
+pub(crate) struct SignalReceiver {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
 }
 
-impl Orders {
-    /// Listens from now on.
-    pub(crate) fn listen() -> Result<Orders, String> {
+impl SignalReceiver {
+    pub(crate) fn listen() -> Result<SignalReceiver, String> {
         let of =
             |kind| signal(kind).map_err(|error| format!("signals cannot be waited for: {error}"));
-        Ok(Orders {
+        Ok(SignalReceiver {
             terminate: of(SignalKind::terminate())?,
             interrupt: of(SignalKind::interrupt())?,
             hang_up: of(SignalKind::hangup())?,
         })
     }
 
-    /// Waits for the next.
-    pub(crate) async fn next(&mut self) -> Order {
+    pub(crate) async fn receive(&mut self) -> SignalAction {
         tokio::select! {
-            _ = self.terminate.recv() => Order::End,
-            _ = self.interrupt.recv() => Order::End,
-            _ = self.hang_up.recv() => Order::Reload,
+            _ = self.terminate.recv() => SignalAction::Stop,
+            _ = self.interrupt.recv() => SignalAction::Stop,
+            _ = self.hang_up.recv() => SignalAction::Reload,
         }
     }
 }

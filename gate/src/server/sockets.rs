@@ -1,5 +1,6 @@
-//! Socket activation: the listening sockets that systemd made and hands over (sd_listen_fds(3)). They stay systemd's:
-//! whoever connects while the gate starts anew waits, and the gate neither replaces nor removes their files.
+//! Socket activation: listening sockets that systemd passes (sd_listen_fds(3)). They stay
+//! systemd's: a client that connects while the gate restarts waits, and the gate neither replaces
+//! nor removes their files.
 
 use listenfd::ListenFd;
 use nix::sys::socket::getsockopt;
@@ -10,51 +11,51 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-/// One of them.
 pub(crate) enum Socket {
     Unix(UnixListener),
     Tcp(TcpListener),
 }
 
-/// What systemd handed over, until an entry of gate.listen takes it.
-pub(crate) struct ActivatedSockets(Vec<HandedOver>);
+/// Sockets that systemd passed, until an entry of `gate.listen` takes them.
+pub(crate) struct ActivatedSockets(Vec<ActivatedSocket>);
 
-struct HandedOver {
+struct ActivatedSocket {
     name: String,
-    /// Why it cannot be served, where it is not a listening socket.
+    /// The error says why a descriptor is not a usable listening socket.
     socket: io::Result<Socket>,
 }
 
 impl ActivatedSockets {
-    /// Those of this process. Reads the environment.
-    pub(crate) fn handed_over() -> ActivatedSockets {
+    /// Takes the sockets that were passed to this process, by the environment.
+    pub(crate) fn from_environment() -> ActivatedSockets {
         let mut descriptors = ListenFd::from_env();
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':').filter(|name| !name.is_empty());
-        let taken = (0..descriptors.len()).map(|number| HandedOver {
+        let taken = (0..descriptors.len()).map(|number| ActivatedSocket {
             name: names.next().unwrap_or("unknown").to_owned(),
-            socket: socket(&mut descriptors, number),
+            socket: take_listening_socket(&mut descriptors, number),
         });
         ActivatedSockets(taken.collect())
     }
 
-    /// Those of a name, or all that are left.
-    pub(crate) fn take(&mut self, name: Option<&str>) -> Result<Vec<Socket>, String> {
-        let wanted = |one: &HandedOver| name.is_none_or(|name| one.name == name);
+    /// Takes the sockets of a name, or all that are left.
+    pub(crate) fn take_named(&mut self, name: Option<&str>) -> Result<Vec<Socket>, String> {
+        let wanted = |one: &ActivatedSocket| name.is_none_or(|name| one.name == name);
         let (taken, left): (Vec<_>, _) = std::mem::take(&mut self.0).into_iter().partition(wanted);
         self.0 = left;
         if taken.is_empty() {
-            return Err(self.none(name));
+            return Err(self.missing_message(name));
         }
-        let usable = taken.into_iter().map(|HandedOver { name, socket }| {
+        let usable = taken.into_iter().map(|ActivatedSocket { name, socket }| {
             socket.map_err(|error| format!("the socket {name} of systemd: {error}"))
         });
         usable.collect()
     }
 
-    /// The one that listens at a path, if there is one: where the folder is root's, the gate cannot make it.
+    /// Takes the socket that listens at a path, if there is one. Where the folder is root's, the
+    /// gate cannot make it itself.
     pub(crate) fn take_at(&mut self, path: &Path) -> Option<UnixListener> {
-        let listens_there = |one: &HandedOver| match &one.socket {
+        let listens_there = |one: &ActivatedSocket| match &one.socket {
             Ok(Socket::Unix(socket)) => socket
                 .local_addr()
                 .is_ok_and(|address| address.as_pathname() == Some(path)),
@@ -67,17 +68,17 @@ impl ActivatedSockets {
         }
     }
 
-    /// Whoever connects to a socket that nobody takes would wait for ever.
-    pub(crate) fn are_all_taken(&self) -> Result<(), String> {
+    /// Refuses sockets that no entry uses: a client that connects there would wait for ever.
+    pub(crate) fn refuse_unused(&self) -> Result<(), String> {
         match self.0.first() {
             None => Ok(()),
-            Some(HandedOver { name, .. }) => Err(format!(
+            Some(ActivatedSocket { name, .. }) => Err(format!(
                 "systemd passes a socket {name} that no entry uses; add \"systemd:{name}\", or end its socket unit for good: systemctl mask --now postern-gate.socket"
             )),
         }
     }
 
-    fn none(&self, name: Option<&str>) -> String {
+    fn missing_message(&self, name: Option<&str>) -> String {
         let left: Vec<_> = self.0.iter().map(|one| one.name.as_str()).collect();
         match name {
             Some(name) if !left.is_empty() => format!(
@@ -90,15 +91,15 @@ impl ActivatedSockets {
     }
 }
 
-fn socket(descriptors: &mut ListenFd, number: usize) -> io::Result<Socket> {
+fn take_listening_socket(descriptors: &mut ListenFd, number: usize) -> io::Result<Socket> {
     if let Ok(Some(listener)) = descriptors.take_unix_listener(number) {
-        listens(&listener)?;
+        refuse_connection(&listener)?;
         listener.set_nonblocking(true)?;
         return Ok(Socket::Unix(listener));
     }
     match descriptors.take_tcp_listener(number) {
         Ok(Some(listener)) => {
-            listens(&listener)?;
+            refuse_connection(&listener)?;
             listener.set_nonblocking(true)?;
             Ok(Socket::Tcp(listener))
         }
@@ -108,8 +109,8 @@ fn socket(descriptors: &mut ListenFd, number: usize) -> io::Result<Socket> {
     }
 }
 
-/// Accept=yes hands over connections.
-fn listens(socket: &impl AsFd) -> io::Result<()> {
+/// Refuses a socket that does not listen: Accept=yes passes connections.
+fn refuse_connection(socket: &impl AsFd) -> io::Result<()> {
     match getsockopt(socket, AcceptConn)? {
         true => Ok(()),
         false => Err(io::Error::other(

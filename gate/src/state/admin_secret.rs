@@ -1,17 +1,17 @@
-//! The secret that programs show.
+//! The secret of programs that administer through the API.
+//!
+//! Refuses a secret that is short, or that has the form of an app password.
 
 use shared::config::{Config, secret_file};
 use shared::credential::app_password::{AppPassword, InvalidAppPassword};
 use shared::protocol::admin_api::{SHORTEST_SECRET, is_secret};
 use zeroize::Zeroizing;
 
-/// What programs show.
 pub(crate) struct AdminSecret {
     pub(crate) secret: Option<Zeroizing<String>>,
 }
 
 impl AdminSecret {
-    /// Reads the secret, if there is one.
     pub(crate) fn read(config: &Config) -> Result<AdminSecret, String> {
         const KEY: &str = "gate.administration.secret";
         let given = &config.gate.administration;
@@ -28,9 +28,10 @@ impl AdminSecret {
                 "{KEY}: must have at least {SHORTEST_SECRET} ASCII characters, without blanks; create one with openssl rand -hex 32"
             ));
         }
-        // the gate refuses those at its own pages, whatever they are good for
+        // The gate refuses app passwords at its own pages, so a secret of this form could never be
+        // used.
         if !matches!(
-            AppPassword::read(&secret),
+            AppPassword::parse(&secret),
             Err(InvalidAppPassword::OtherShape)
         ) {
             return Err(format!(

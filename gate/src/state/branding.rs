@@ -1,4 +1,4 @@
-//! How the pages look: the style sheet in the configured colour, and the name and logo above every page.
+//! Branding of the pages: the style sheet in the configured colour, the name, and the logo.
 
 use data_encoding::HEXLOWER;
 use shared::config::Config;
@@ -7,31 +7,29 @@ use shared::engine::enrollment::pending;
 use shared::system::trusted_file::{self, Follow, Privacy};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// The style sheet, but for the colours that it goes by.
+/// The style sheet, without its colour variables.
 const STYLE: &str = include_str!("../../templates/style.css");
-/// The scripts: of pages that take digits, and of those that show recovery codes.
+/// The scripts of pages with a code field, and of pages with recovery codes.
 pub(crate) const SCRIPTS: [&str; 2] = [
     include_str!("../../templates/code.js"),
     include_str!("../../templates/keep.js"),
 ];
 
-/// The ground of cards on a dark page, as the style sheet has it.
-const DARK: Color = Color::rgb(0x1c, 0x21, 0x29);
-/// The largest logo, in bytes.
-const LARGEST: u64 = 64 * 1024;
+/// Background of cards on a dark page, as in the style sheet.
+const DARK_CARD: Color = Color::rgb(0x1c, 0x21, 0x29);
+/// Size limit of the logo, in bytes.
+const MAX_LOGO: u64 = 64 * 1024;
 
-/// A look.
 pub(crate) struct Branding {
-    /// Above every page.
+    /// Heading of every page.
     pub(crate) name: String,
-    /// Beside it.
     pub(crate) logo: Option<Logo>,
     pub(crate) style: String,
-    /// Differs where any of it differs, so that browsers fetch it anew.
+    /// Differs where the style sheet, the logo or a script differs, so that browsers load them
+    /// again.
     pub(crate) stamp: String,
 }
 
-/// A picture.
 #[derive(Hash)]
 pub(crate) struct Logo {
     pub(crate) kind: &'static str,
@@ -39,16 +37,17 @@ pub(crate) struct Logo {
 }
 
 impl Branding {
-    /// The one that the configuration names.
+    /// Reads the branding that the configuration names.
     pub(crate) fn read(config: &Config) -> Result<Branding, String> {
         let look = &config.gate.branding;
         let logo = match &look.logo_file {
             None => None,
             Some(file) => {
                 let path = file.path();
-                let bytes = trusted_file::read_trusted(path, Privacy::Public, Follow::Yes, LARGEST)
-                    .map_err(|error| error.to_string())?;
-                let kind = kind(&bytes).ok_or_else(|| {
+                let bytes =
+                    trusted_file::read_trusted(path, Privacy::Public, Follow::Yes, MAX_LOGO)
+                        .map_err(|error| error.to_string())?;
+                let kind = media_type(&bytes).ok_or_else(|| {
                     format!(
                         "{}: gate.branding.logo_file is neither PNG, nor SVG, nor WebP",
                         path.display()
@@ -60,7 +59,7 @@ impl Branding {
                 })
             }
         };
-        let (light, dark) = (look.color, look.color.readable_on(DARK));
+        let (light, dark) = (look.color, look.color.readable_on(DARK_CARD));
         let style = format!(
             ":root {{ --mark: {light}; }}\n@media (prefers-color-scheme: dark) {{ :root {{ --mark: {dark}; }} }}\n{STYLE}"
         );
@@ -80,8 +79,8 @@ impl Branding {
     }
 }
 
-/// What browsers are told that a picture is, by its first bytes.
-fn kind(bytes: &[u8]) -> Option<&'static str> {
+/// Returns the media type of a picture, by its first bytes.
+fn media_type(bytes: &[u8]) -> Option<&'static str> {
     let text = std::str::from_utf8(bytes).unwrap_or_default().trim_start();
     if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
         Some("image/png")
@@ -100,10 +99,10 @@ mod tests {
 
     #[test]
     fn pictures_are_known_by_their_first_bytes() {
-        assert_eq!(kind(b"\x89PNG\r\n\x1a\n...."), Some("image/png"));
-        assert_eq!(kind(b"RIFF....WEBPVP8 "), Some("image/webp"));
+        assert_eq!(media_type(b"\x89PNG\r\n\x1a\n...."), Some("image/png"));
+        assert_eq!(media_type(b"RIFF....WEBPVP8 "), Some("image/webp"));
         assert_eq!(
-            kind(b"<?xml version=\"1.0\"?>\n<svg/>"),
+            media_type(b"<?xml version=\"1.0\"?>\n<svg/>"),
             Some("image/svg+xml")
         );
         for other in [
@@ -113,13 +112,13 @@ mod tests {
             b"<?xml version=\"1.0\"?><html/>",
             b"RIFF....WAVE",
         ] {
-            assert_eq!(kind(other), None);
+            assert_eq!(media_type(other), None);
         }
     }
 
     #[test]
     fn the_style_sheet_goes_by_the_dark_ground_that_colours_are_made_for() {
-        assert!(STYLE.contains(&DARK.to_string()));
+        assert!(STYLE.contains(&DARK_CARD.to_string()));
     }
 
     #[test]

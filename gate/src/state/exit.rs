@@ -1,22 +1,20 @@
-//! Why the gate does not start, or ends by itself, and with which exit status: a service manager need not try again what
-//! an administrator has to mend first.
+//! Why the gate does not start or stops by itself, and its exit status. A service manager must not
+//! retry what an administrator has to correct first.
 
 use std::fmt;
 use std::process::ExitCode;
 
-/// sysexits.h: something in the configuration is wrong.
+/// EX_CONFIG of sysexits.h: the configuration is wrong.
 const EX_CONFIG: u8 = 78;
 
-/// Why the gate stops.
 pub(crate) enum StopReason {
     /// The configuration, or a file that it names, is wrong.
     Configuration(String),
-    /// Anything else, which may be over later.
+    /// Any other error, which may be temporary.
     Other(String),
 }
 
 impl StopReason {
-    /// The exit status.
     pub(crate) fn status(&self) -> ExitCode {
         match self {
             StopReason::Configuration(_) => ExitCode::from(EX_CONFIG),

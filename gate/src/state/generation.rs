@@ -1,5 +1,5 @@
-//! What runs by one configuration: the site, its watch over the store, and what writes down. A reload starts
-//! the next one before it ends this.
+//! A configuration generation: its site, revocation cache and usage writer. A reload starts the
+//! next generation before it ends this one.
 
 use super::admin_secret::AdminSecret;
 use super::branding::Branding;
@@ -17,10 +17,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often it is looked whether the last request is done.
-const LOOK: Duration = Duration::from_millis(20);
+/// Pause between two looks for open requests.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A web gate at work.
 pub(crate) struct Generation {
     pub(crate) site: Arc<Site>,
     refresher: JoinHandle<()>,
@@ -28,7 +27,7 @@ pub(crate) struct Generation {
 }
 
 impl Generation {
-    /// Starts it. MUST be called within the runtime.
+    /// Starts a generation. MUST be called within the runtime.
     pub(crate) fn start(path: &Path, config: Config) -> Result<Generation, StopReason> {
         let read = || -> Result<_, String> {
             let Some(url) = config.gate.url.clone() else {
@@ -68,15 +67,15 @@ impl Generation {
         })
     }
 
-    /// Ends it when nobody else has the site any more, or when that took too long.
-    pub(crate) fn end(self, patience: Duration) {
+    /// Ends the generation once no request uses its site, or after `patience`.
+    pub(crate) fn stop(self, patience: Duration) {
         let began = Instant::now();
         while Arc::strong_count(&self.site) > 1 && began.elapsed() < patience {
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
         }
-        self.site.revocation_cache.end();
-        self.usage_writer.end();
-        // A panic there has nothing left to spoil.
+        self.site.revocation_cache.stop();
+        self.usage_writer.stop();
+        // The thread ends with this, so that its panic has no further effect.
         let _ = self.refresher.join();
     }
 }

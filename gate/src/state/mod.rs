@@ -1,4 +1,4 @@
-//! What stays the same until the configuration is reloaded.
+//! State of one configuration generation, which a reload replaces as a whole.
 
 pub(crate) mod admin_secret;
 pub(crate) mod branding;

@@ -1,4 +1,7 @@
-//! What stays the same until the gate is reloaded: its place, its cookies, whom it believes.
+//! One site of the gate: its URL, cookies, trusted proxies, caches and configuration, which do not
+//! change until a reload.
+//!
+//! Decides which hosts a session is valid at, and which URLs a browser may return to.
 
 use super::admin_secret::AdminSecret;
 use super::branding::Branding;
@@ -15,18 +18,19 @@ use shared::token::session::Session;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The longest page to come back to, in bytes: browsers keep cookies of up to 4096, sealed and in Base64.
+/// Longest URL to return to, in bytes. It is sealed in a cookie and in Base64, and browsers keep
+/// cookies of up to 4096 bytes.
 const MAX_RETURN_URL: usize = 2048;
 
-/// The hosts that no session is good for, and that the log has said so of.
+/// Hosts where no session is valid, and that were logged.
 #[derive(Default)]
 pub(crate) struct UncoveredHosts(Mutex<HashSet<String>>);
 
 impl UncoveredHosts {
-    /// The most of them: strangers choose names.
+    /// Limit on logged hosts, since clients choose names.
     const MOST: usize = 64;
 
-    /// Says once of a host, in lower case, that somebody asked there who must sign in, and which key to set.
+    /// Logs once per host, in lower case, that no session is valid there, and which key to set.
     pub(crate) fn log_once(&self, site: &Site, host: &str) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !is_host(host) || noted.len() >= UncoveredHosts::MOST || !noted.insert(host.to_owned()) {
@@ -53,12 +57,12 @@ impl UncoveredHosts {
     }
 }
 
-/// The gate at one place: at `gate.url`, or at one of `gate.application_urls`.
+/// The gate at one URL: at `gate.url`, or at one of `gate.application_urls`.
 #[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) url: GateUrl,
     pub(crate) cookies: CookieBuilder,
-    /// The gate's other places.
+    /// Sites at the gate's other URLs.
     pub(crate) own_path_sites: Vec<Arc<Site>>,
     pub(crate) branding: Arc<Branding>,
     pub(crate) admin_secret: Arc<AdminSecret>,
@@ -75,7 +79,7 @@ impl Site {
         &self.config.gate
     }
 
-    /// With a place at each of `gate.application_urls`.
+    /// Adds a site at each of `gate.application_urls`.
     pub(crate) fn with_own_paths(mut self) -> Site {
         let at = |url: &GateUrl| {
             let jar = CookieBuilder::new(self.gate(), &url.path);
@@ -89,7 +93,7 @@ impl Site {
         self
     }
 
-    /// The place that protects a host, in lower case.
+    /// Returns the site that protects a host, given in lower case.
     pub(crate) fn find_site_protecting(&self, host: &str) -> &Site {
         let own = self
             .own_path_sites
@@ -98,7 +102,7 @@ impl Site {
         own.map_or(self, |site| site)
     }
 
-    /// The place whose pages are at a host, with its port if that is not 443.
+    /// Returns the site whose pages are at a host, given with its port unless that is 443.
     pub(crate) fn find_site_at<'a>(self: &'a Arc<Site>, authority: &str) -> Option<&'a Arc<Site>> {
         let is_here = |site: &&Arc<Site>| site.url.authority.eq_ignore_ascii_case(authority);
         std::iter::once(self)
@@ -106,7 +110,7 @@ impl Site {
             .find(is_here)
     }
 
-    /// The host or domain that sessions are good for.
+    /// Returns the host or domain that sessions are valid for.
     pub(crate) fn session_scope(&self) -> &str {
         match &self.gate().cookie_domain {
             Some(domain) if self.url.has_own_host() => domain.as_str(),
@@ -114,12 +118,12 @@ impl Site {
         }
     }
 
-    /// Whether a session may be used at a host, in lower case.
+    /// Whether a session is valid at a host, given in lower case.
     pub(crate) fn accepts_session_at(&self, session: &Session, host: &str) -> bool {
         session.scope == self.session_scope() && self.covers(host)
     }
 
-    /// Whether a host, in lower case, is protected by this gate.
+    /// Whether the gate protects a host, given in lower case.
     pub(crate) fn covers(&self, host: &str) -> bool {
         match &self.gate().cookie_domain {
             Some(domain) if self.url.has_own_host() => domain.covers(host),
@@ -127,20 +131,20 @@ impl Site {
         }
     }
 
-    /// Whether a request to a host, in lower case, may be for the gate's own pages.
+    /// Whether a request to a host, given in lower case, may be for the gate's own pages.
     pub(crate) fn is_own_page(&self, host: &str, target: &str) -> bool {
         if host != self.url.host() {
             return false;
         }
         match (WebPath::parse(target), WebPath::parse(&self.url.path)) {
             (Ok(asked), Ok(own)) => asked.is_below(&own),
-            // what can be read in two ways may be
+            // A path that can be parsed in two ways may be one.
             _ => true,
         }
     }
 
-    /// Where the browser may go back to: an https URL whose host is covered, else nowhere. Of one that no cookie
-    /// could hold until the code has been given, the host's front page.
+    /// Returns the URL, if a browser may return to it: its scheme is https and its host is
+    /// protected. Of a URL that is too long for a cookie, only the host's front page is returned.
     pub(crate) fn valid_return_url<'a>(&self, url: &'a str) -> Option<&'a str> {
         let rest = url.strip_prefix("https://")?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());

@@ -123,7 +123,7 @@ pub(crate) async fn run_operation(
         let caller = shared::engine::Requester::SteppedUp(&session, &client.origin);
         let errand = CommandRequest {
             account: session.name.clone(),
-            task,
+            operation: task,
         };
         separate_engine_error(engine.run_errand(caller, &errand, client.now()?))
             .map_err(LoginError::Engine)

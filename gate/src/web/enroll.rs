@@ -148,7 +148,7 @@ pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Fo
     let Some(ticket) = request.enrollment_token() else {
         return render_expired(request);
     };
-    let answer = Input::read(form.field("code").as_bytes());
+    let answer = Input::parse(form.field("code").as_bytes());
     match verify_one_time_code(request, &ticket, answer).await {
         Err(error) => notice::show_pool_error(request, &error),
         Ok(Ok(ticket)) => {
@@ -164,7 +164,7 @@ pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Fo
         Ok(Err(Refusal::Expired)) => render_expired(request),
         Ok(Err(refusal)) => {
             let text = match refusal {
-                Refusal::Unfit => request.t.say("one-time-code-invalid"),
+                Refusal::Malformed => request.t.say("one-time-code-invalid"),
                 refusal => request.t.refusal(refusal),
             };
             match refusal {
@@ -190,7 +190,7 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
     let Some(ticket) = request.enrollment_token() else {
         return render_expired(request);
     };
-    let answer = Input::read(form.field("code").as_bytes());
+    let answer = Input::parse(form.field("code").as_bytes());
     match confirm_enrollment(
         request,
         &ticket,
@@ -280,7 +280,7 @@ pub(crate) fn with_enrollment_cookie(
         &cookies.strict_cookie(
             cookies.names.enrollment,
             &value,
-            TokenKind::Enrollment.life(),
+            TokenKind::Enrollment.lifetime(),
         ),
     ))
 }
@@ -354,7 +354,7 @@ pub(crate) fn render_new_authenticator(
     shown: &ShownEnrollment,
     message: Option<&str>,
 ) -> HttpReply {
-    let Some(picture) = qr::svg(&shown.url) else {
+    let Some(picture) = qr::draw_svg(&shown.url) else {
         return notice::show_unavailable(
             request,
             "unavailable",

@@ -50,7 +50,7 @@ pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> Ht
         let text = request.t.refusal(Refusal::Expired);
         return render_sign_in_page(request, StatusCode::UNAUTHORIZED, "", "", Some(&text));
     };
-    let answer = Input::read(form.field("code").as_bytes());
+    let answer = Input::parse(form.field("code").as_bytes());
     let any_text = !matches!(answer, Input::Digits(_));
     let trust = if form.field("trust") == "yes" {
         TrustRequest::Asked

@@ -66,7 +66,7 @@ impl ActRefused {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts")
             }
             Refusal::Locked => (StatusCode::FORBIDDEN, "locked"),
-            Refusal::Unfit => (StatusCode::FORBIDDEN, "no_code"),
+            Refusal::Malformed => (StatusCode::FORBIDDEN, "no_code"),
             Refusal::NotEnrolled => (StatusCode::FORBIDDEN, "not_enrolled"),
             Refusal::CodeExpired => (StatusCode::FORBIDDEN, "code_expired"),
             Refusal::Expired => (StatusCode::UNAUTHORIZED, "sign_in_expired"),
@@ -84,7 +84,7 @@ impl ActRefused {
     /// The person's own password.
     pub(crate) fn password(t: &Language, refusal: Refusal) -> ActRefused {
         match refusal {
-            Refusal::Wrong | Refusal::Unfit => ActRefused::new(
+            Refusal::Wrong | Refusal::Malformed => ActRefused::new(
                 StatusCode::FORBIDDEN,
                 "wrong_password",
                 t.say("wrong-password"),

@@ -148,7 +148,7 @@ impl RequestContext<'_> {
     }
 
     fn read_login_token(&self, value: &str) -> Option<LoginToken> {
-        let token = LoginToken::read(
+        let token = LoginToken::open_login(
             value,
             &self.site.revocation_cache.token_keys(),
             clock::now().ok()?,

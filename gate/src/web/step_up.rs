@@ -91,11 +91,11 @@ pub(crate) fn recent_step_up(request: &RequestContext<'_>) -> Option<StepUpProof
     let line = forward_auth::cookie_line(request.headers).ok()?;
     let values = scan_cookies(line.as_bytes(), request.site.cookies.names.step_up).values;
     let keys = request.site.revocation_cache.token_keys();
-    let read = |value| StepUpToken::read(value, &keys, &session, now);
+    let open_step_up = |value| StepUpToken::open_step_up(value, &keys, &session, now);
     let ticket = values
         .into_iter()
         .take(MAX_SESSION_COOKIES)
-        .find_map(read)?;
+        .find_map(open_step_up)?;
     request
         .site
         .url
@@ -137,7 +137,7 @@ pub(crate) async fn verify_step_up(
     if fresh.is_nothing() {
         return Err(ActRefused::step_up_required(request.t));
     }
-    let answer = Input::read(fresh.code.as_bytes());
+    let answer = Input::parse(fresh.code.as_bytes());
     let judged = match request.site.gate().first_factor {
         FirstFactorSource::Password => verify_in_store(request, &session, fresh, answer).await,
         FirstFactorSource::Pam => verify_on_host(request, &session, fresh, answer).await,
@@ -189,7 +189,7 @@ async fn verify_in_store(
     answer: Input,
 ) -> Result<AfterStepUp, PoolError> {
     let (whose, client) = (session.clone(), OwnedBrowserContext::new(request));
-    let password = Password::typed(fresh.password.clone());
+    let password = Password::from_input(fresh.password.clone());
     let run = request.store_pool().with_hashing_engine(move |engine| {
         engine.step_up(
             &client.browser(),
@@ -211,7 +211,7 @@ async fn verify_on_host(
 ) -> Result<AfterStepUp, PoolError> {
     let (name, client) = (session.name.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.charge_first_factor(&client.browser(), &name, &Input::Unfit, client.now()?)
+        engine.charge_first_factor(&client.browser(), &name, &Input::Malformed, client.now()?)
     });
     let tried = match run.await? {
         Ok(tried) => tried,
@@ -226,7 +226,7 @@ async fn verify_on_host(
     .await?;
     let said = said.unwrap_or_else(|why| {
         log::write_message(why);
-        HostPasswordReply::Unasked
+        HostPasswordReply::NotVerified
     });
     let (whose, client) = (session.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
@@ -256,7 +256,7 @@ pub(crate) fn with_step_up_cookie(
     )
 }
 
-/// The session that goes on after an act that ended all, with the same proof for the time that is left.
+/// The session that goes on after an act that ended all, with the same proof for the time that is seconds_left.
 pub(crate) fn with_continued_session(
     request: &RequestContext<'_>,
     page: HttpReply,
@@ -299,7 +299,7 @@ fn with_sealed_token(
             let cookies = &request.site.cookies;
             reply::with_cookie(
                 page,
-                &cookies.strict_cookie(cookies.names.step_up, &value, ticket.left(now)),
+                &cookies.strict_cookie(cookies.names.step_up, &value, ticket.seconds_left(now)),
             )
         }
         // asked again next time

@@ -4,8 +4,8 @@
 
 use shared::network::local_stream::LocalStream;
 use shared::protocol::host_password::{
-    GREETING, HostPasswordReply, HostPasswordRequest, JUDGED, LONGEST_WORD, QUESTIONS, SOCKET,
-    WAITED,
+    GREETING, HostPasswordReply, HostPasswordRequest, LONGEST_WORD, QUEUE_TIMEOUT, REQUEST_LIMITS,
+    SOCKET, VERIFY_TIMEOUT,
 };
 use shared::system::admission::{Admission, Busy};
 use std::io::{self, Read, Write};
@@ -17,8 +17,8 @@ const GREETED: Duration = Duration::from_millis(1200);
 /// How long a question waits for its turn.
 const TURN: Duration = Duration::from_secs(8);
 /// How long it may take to say something: longer than it gives PAM.
-const SAYS: Duration = JUDGED
-    .saturating_add(WAITED)
+const SAYS: Duration = VERIFY_TIMEOUT
+    .saturating_add(QUEUE_TIMEOUT)
     .saturating_add(Duration::from_secs(2));
 
 /// The way to the helper; so many are asked at once, counted by user.
@@ -36,7 +36,7 @@ pub(crate) enum HelperSilent {
 
 impl Passwords {
     pub(crate) fn new() -> Passwords {
-        Passwords(Admission::new(QUESTIONS))
+        Passwords(Admission::new(REQUEST_LIMITS))
     }
 
     /// Has it asked, for a user.
@@ -61,7 +61,7 @@ impl Passwords {
             ))
         };
         let word = put(&mut stream, question).map_err(|error| unanswered(&error))?;
-        HostPasswordReply::read(&word).ok_or_else(|| unanswered(&"it closed the connection"))
+        HostPasswordReply::decode(&word).ok_or_else(|| unanswered(&"it closed the connection"))
     }
 }
 
@@ -77,7 +77,7 @@ fn reach() -> io::Result<LocalStream> {
 
 fn put(stream: &mut LocalStream, question: &HostPasswordRequest) -> io::Result<Vec<u8>> {
     stream.set_deadline(Instant::now() + SAYS);
-    stream.write_all(&question.write())?;
+    stream.write_all(&question.encode())?;
     stream.shutdown_write()?;
     let mut word = Vec::with_capacity(LONGEST_WORD);
     stream.take(LONGEST_WORD as u64).read_to_end(&mut word)?;

@@ -68,7 +68,7 @@ impl From<AdministrationError> for NotDone {
 impl Commands<'_> {
     /// Does what a request asks.
     pub(crate) fn reply(&self, request: &[u8]) -> CommandReply {
-        let reply = match wire::read::<CommandRequest>(request) {
+        let reply = match wire::decode::<CommandRequest>(request) {
             None => {
                 refused("invalid request; the command and posternd may have different versions")
             }
@@ -82,8 +82,8 @@ impl Commands<'_> {
                 }
             }
         };
-        let fits = wire::write(&reply).filter(|bytes| bytes.len() + 16 <= CommandReply::LIMIT);
-        let bytes = fits.or_else(|| wire::write(&refused("the reply is too long")));
+        let fits = wire::encode(&reply).filter(|bytes| bytes.len() + 16 <= CommandReply::LIMIT);
+        let bytes = fits.or_else(|| wire::encode(&refused("the reply is too long")));
         CommandReply(bytes.unwrap_or_default())
     }
 
@@ -98,7 +98,7 @@ impl Commands<'_> {
         match errand {
             CommandRequest {
                 account,
-                task: Operation::FirstSetup { password, setup },
+                operation: Operation::FirstEnrollment { password, setup },
             } => self.begin_first_setup(&config, account, &password, setup),
             errand => self.act(&config, |door, caller, now| {
                 door.run_errand(caller, &errand, now)
@@ -114,7 +114,7 @@ impl Commands<'_> {
         password: &TypedText,
         setup: EnrollmentOperation,
     ) -> Result<EngineReply, NotDone> {
-        let Some(password) = Candidate::typed(password.as_bytes()) else {
+        let Some(password) = Candidate::from_input(password.as_bytes()) else {
             return Err(AdministrationError::HostPassword(Refusal::Wrong).into());
         };
         let asking = self.act(config, |door, caller, now| {
@@ -140,7 +140,7 @@ impl Commands<'_> {
                     "password-unavailable",
                     Some(&why),
                 );
-                HostPasswordReply::Unasked
+                HostPasswordReply::NotVerified
             }
             Err(HelperSilent::Busy(busy)) => {
                 self.write_log(
@@ -149,7 +149,7 @@ impl Commands<'_> {
                     "password-unavailable",
                     Some(&busy),
                 );
-                HostPasswordReply::Unasked
+                HostPasswordReply::NotVerified
             }
         };
         self.act(config, |door, caller, now| {

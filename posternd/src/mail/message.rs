@@ -33,7 +33,7 @@ impl<'a> MailText<'a> {
     pub(super) fn code(letter: &'a MailMessage, issuer: &str) -> MailText<'a> {
         let (name, code, until) = (&letter.name, letter.code.as_str(), utc(letter.expires));
         let (subject, text) = match letter.purpose {
-            MailedFor::SignIn => (
+            MailedFor::Login => (
                 format!("Your verification code for {issuer}"),
                 format!(
                     "The verification code for {name} at {issuer} is\n\n    {code}\n\n\

@@ -51,7 +51,7 @@ pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> PamFunctionR
     }
     let stage = match front.settings.first_factor {
         FirstFactorState::Passed => Phase::After,
-        FirstFactorState::Unknown if !front.earlier.is_nothing() => Phase::After,
+        FirstFactorState::Unknown if !front.earlier.is_empty() => Phase::After,
         FirstFactorState::Unknown => Phase::Before,
     };
     let line = match front.line() {
@@ -78,7 +78,7 @@ fn prove(host: &dyn PamHost, options: &PamOptions) -> PamFunctionResult {
     let service = user::service(host);
     let in_force = host.configuration(&options.config_path());
     let pam = in_force.map_or_else(|_| PamConfig::default(), |file| file.config.pam);
-    match user::earlier(host, options.settings(&pam, service.as_str()).sshd).is_nothing() {
+    match user::earlier(host, options.settings(&pam, service.as_str()).sshd).is_empty() {
         true => PamFunctionResult::NotNeeded,
         false => PamFunctionResult::Passed,
     }
@@ -263,7 +263,7 @@ impl PamEntry<'_> {
             },
         };
         let is_one =
-            std::str::from_utf8(&typed.text).is_ok_and(|text| AppPassword::read(text).is_ok());
+            std::str::from_utf8(&typed.text).is_ok_and(|text| AppPassword::parse(text).is_ok());
         let ruled = match is_one {
             true => self.judge(Phase::Before, &typed),
             false => Ok(Ruled::Refused {
@@ -301,7 +301,7 @@ impl PamEntry<'_> {
 
     /// Nobody needs a code here, but the next module wants a password of this line.
     fn hand_on_alone(&self) -> Result<(), PamFunctionResult> {
-        if self.settings.reading == InputReading::Ending && self.host.stacked().is_none() {
+        if self.settings.reading == InputReading::CodeAtEnd && self.host.stacked().is_none() {
             match PromptInputs::one(self.host, &self.settings).next(&self.settings.prompt) {
                 Some(Ok(typed)) => hand_on(self.host, &self.settings, &typed, 0),
                 Some(Err(NoAnswer)) => return Err(self.cancelled()),

@@ -453,7 +453,11 @@ impl EngineClient {
         let judging = self.judging(person, earlier, question);
         // where nobody waits for the worker that is taken then
         let groups = self.policy_groups(person.name, &judging.question);
-        let EngineReply { told, answer, mark } = self.act(|door, now| {
+        let EngineReply {
+            messages: told,
+            answer,
+            mark,
+        } = self.act(|door, now| {
             door.preload_groups(groups);
             let judged = door.judge_for(self.caller(root), person.name, &judging, now);
             door.preload_groups(None);
@@ -548,7 +552,7 @@ fn text(typed: &[u8], reading: InputReading) -> TypedText {
         _ if typed.len() > LONGEST => String::new(),
         (Ok(text), _) => text.to_owned(),
         (Err(_), InputReading::Whole) => String::new(),
-        (Err(_), InputReading::Ending) => String::from_utf8_lossy(typed).into_owned(),
+        (Err(_), InputReading::CodeAtEnd) => String::from_utf8_lossy(typed).into_owned(),
     };
     TypedText::from(Zeroizing::new(text))
 }

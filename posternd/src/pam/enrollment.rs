@@ -95,7 +95,7 @@ impl PamEntry<'_> {
 
     /// What confirms the authenticator: a ticket to its activation.
     fn confirm(&self, shown: &ShownText) -> Result<TypedText, PamFunctionResult> {
-        let Some(picture) = qr::half_blocks(&shown.url) else {
+        let Some(picture) = qr::draw_half_blocks(&shown.url) else {
             return Err(misconfigured(
                 self.host,
                 &"the otpauth URI is too long for a QR code; shorten totp.issuer",

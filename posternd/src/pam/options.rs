@@ -205,7 +205,7 @@ impl PamOptions {
             },
             first_pass,
             reading: if forward_pass {
-                InputReading::Ending
+                InputReading::CodeAtEnd
             } else {
                 InputReading::Whole
             },

@@ -15,7 +15,7 @@ use super::host::PamItem;
 use super::host::fake::Fake;
 use super::{account, auth};
 use shared::config::{StoreUrl, file};
-use shared::credential::totp::{Step, code};
+use shared::credential::totp::{Step, generate_code};
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Vault;
 use shared::engine::Engine;
@@ -46,7 +46,7 @@ impl Home {
             at("postern.key").display()
         );
         fs::write(at("postern.toml"), text).unwrap();
-        let keys = Vault::create(&MasterKeys::read(&at("postern.key")).unwrap()).unwrap();
+        let keys = Vault::create(&MasterKeys::read_file(&at("postern.key")).unwrap()).unwrap();
         shared::store::create(&StoreUrl::try_from(url).unwrap(), None, &keys).unwrap();
 
         let config = file::read_config(&at("postern.toml")).unwrap().config;
@@ -91,7 +91,7 @@ impl Home {
         let parameters = self.pending.parameters();
         let current = parameters.moving.step_at(clock::now().unwrap()).unwrap().0;
         let step = Step(current.checked_add_signed(offset).unwrap());
-        code(self.pending.secret(), parameters, step).to_string()
+        generate_code(self.pending.secret(), parameters, step).to_string()
     }
 
     fn recovery_code(&self) -> String {

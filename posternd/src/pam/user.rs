@@ -71,7 +71,7 @@ pub(crate) fn origin(
     sshd: bool,
     rhost_is_address: bool,
 ) -> Result<Origin, Errno> {
-    Ok(place(host, sshd, rhost_is_address)?.with_key_of(&earlier(host, sshd)))
+    Ok(place(host, sshd, rhost_is_address)?.with_verified_key(&earlier(host, sshd)))
 }
 
 fn place(host: &dyn PamHost, sshd: bool, rhost_is_address: bool) -> Result<Origin, Errno> {
@@ -115,8 +115,8 @@ const SAID: &str = "SSH_AUTH_INFO_0";
 /// the stack asked for; but sshd's own password method says nothing also of a key that came before it.
 pub(crate) fn earlier_behind(host: &dyn PamHost, sshd: bool) -> CompletedMethods {
     match earlier(host, sshd) {
-        nothing if nothing.is_nothing() && sshd && host.variable(SAID).is_none() => nothing,
-        nothing if nothing.is_nothing() => CompletedMethods::PASSWORD,
+        nothing if nothing.is_empty() && sshd && host.variable(SAID).is_none() => nothing,
+        nothing if nothing.is_empty() => CompletedMethods::PASSWORD,
         said => said,
     }
 }
@@ -124,7 +124,7 @@ pub(crate) fn earlier_behind(host: &dyn PamHost, sshd: bool) -> CompletedMethods
 /// What sshd says has passed before, such as a key; of any other service nothing is known.
 pub(crate) fn earlier(host: &dyn PamHost, sshd: bool) -> CompletedMethods {
     match host.variable(SAID) {
-        Some(said) if sshd => CompletedMethods::of_sshd(&said),
+        Some(said) if sshd => CompletedMethods::parse_ssh_auth_info(&said),
         _ => CompletedMethods::default(),
     }
 }
@@ -204,17 +204,17 @@ mod tests {
     fn only_an_sshd_can_prove_an_earlier_factor() {
         let host =
             Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "publickey ssh-ed25519 AAAA\n");
-        assert!(!earlier(&host, true).is_nothing());
-        assert!(earlier(&host, false).is_nothing());
+        assert!(!earlier(&host, true).is_empty());
+        assert!(earlier(&host, false).is_empty());
         let blank = Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "\n");
-        assert!(earlier(&blank, true).is_nothing());
+        assert!(earlier(&blank, true).is_empty());
     }
 
     /// sshd sets it for keyboard-interactive, empty where nothing came before.
     #[test]
     fn where_sshd_says_nothing_at_all_nothing_is_known() {
         let host = || Fake::at("x", "alice");
-        assert!(earlier_behind(&host(), true).is_nothing());
+        assert!(earlier_behind(&host(), true).is_empty());
         assert_eq!(
             earlier_behind(&host().with_variable(SAID, ""), true),
             CompletedMethods::PASSWORD

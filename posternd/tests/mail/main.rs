@@ -45,7 +45,7 @@ fn notices_that_hang_keep_no_code_waiting() {
     until("notices were taken", || home.sent("notice").len() == 4);
     let typed = code(&home.sent("code")[0]);
     home.door
-        .confirm_email(&alice, &Input::read(typed.as_bytes()), "root", now)
+        .confirm_email(&alice, &Input::parse(typed.as_bytes()), "root", now)
         .unwrap();
 
     let posted = home

@@ -163,7 +163,7 @@ impl MethodEntry {
                 .ok()
                 .map(MethodEntry::Key)
         };
-        SshMethod::named(entry)
+        SshMethod::from_name(entry)
             .map(MethodEntry::Method)
             .or_else(key)
     }

@@ -1,53 +1,52 @@
-//! App passwords: the text that a person copies into a client that can show no page. A mark, 26 random characters
-//! (130 bits), and one that checks them, so that a slip is told from a wrong one without a look at anything kept.
-//! What the store keeps is a keyed hash, made by [`crate::crypto::vault`].
+//! App passwords: the text that a user copies into a client that cannot show a page. It is a prefix
+//! character, 26 random characters (130 bits) and a check character, which tells a typing error
+//! from a wrong app password without the store. The store keeps a keyed hash, made by
+//! [`crate::crypto::vault`].
 
 use super::recovery_code::ALPHABET;
 use super::secret::{RandomError, fill_random};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// The first character: one that codes of other kinds never have, so that the shape alone tells them apart. Typed as
-/// the digit that looks like it, it counts as well.
-const MARK: char = 'O';
-/// Random characters, 5 bits each.
+/// Prefix character. Codes of other kinds never contain it, so the shape alone identifies an app
+/// password. The digit 0, which is easily confused with it, is accepted in its position.
+const PREFIX: char = 'O';
 const RANDOM: usize = 26;
-/// Characters in a group, as people read it: with mark and check seven groups.
+/// Characters in a group: with prefix and check character there are seven groups.
 const GROUP: usize = 4;
-/// The longest text that is looked at, in bytes: blanks and dashes are forgiven, but not without end.
+/// Longest input that is parsed, in bytes, blanks and dashes included.
 const LONGEST: usize = 128;
 
-/// An app password, without its mark, in upper case.
+/// An app password without its prefix, in upper case.
 pub struct AppPassword(Zeroizing<String>);
 
-/// Text that is no app password.
+/// Reason why a text is no app password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidAppPassword {
-    /// It has another shape: a password, a code, a token of somebody else's.
+    /// The shape differs: a password, a code, a token of another program.
     OtherShape,
-    /// The check character does not fit: a wrong character, or two that changed places.
+    /// The check character is wrong: a character is wrong, or two were exchanged.
     Mistyped,
 }
 
 impl AppPassword {
-    /// A new random one.
     pub fn random() -> Result<AppPassword, RandomError> {
         let mut bytes = Zeroizing::new([0; RANDOM]);
         fill_random(&mut *bytes)?;
         let mut plain = Zeroizing::new(String::with_capacity(RANDOM + 1));
         let values = bytes.iter().map(|byte| byte & 31);
         plain.extend(values.clone().map(character));
-        plain.push(character(times_two(sum(values))));
+        plain.push(character(times_two(weighted_sum(values))));
         Ok(AppPassword(plain))
     }
 
-    /// Reads what was typed; blanks, dashes and case do not matter.
-    pub fn read(typed: &str) -> Result<AppPassword, InvalidAppPassword> {
+    /// Parses an input. Blanks, dashes and case do not matter.
+    pub fn parse(typed: &str) -> Result<AppPassword, InvalidAppPassword> {
         if typed.len() > LONGEST {
             return Err(InvalidAppPassword::OtherShape);
         }
         let mut characters = typed.chars().filter(|c| !c.is_whitespace() && *c != '-');
-        if !matches!(characters.next(), Some(MARK | 'o' | '0')) {
+        if !matches!(characters.next(), Some(PREFIX | 'o' | '0')) {
             return Err(InvalidAppPassword::OtherShape);
         }
         let mut plain = Zeroizing::new(String::with_capacity(LONGEST));
@@ -63,21 +62,21 @@ impl AppPassword {
                 .ok_or(InvalidAppPassword::OtherShape)?;
             *value = u8::try_from(position).map_err(|_| InvalidAppPassword::OtherShape)?;
         }
-        match sum(values.iter().copied()) {
+        match weighted_sum(values.iter().copied()) {
             0 => Ok(AppPassword(plain)),
             _ => Err(InvalidAppPassword::Mistyped),
         }
     }
 
-    /// The characters that are hashed.
+    /// Returns the characters that are hashed.
     pub(crate) fn plain(&self) -> &str {
         &self.0
     }
 
-    /// With its mark, in groups, as people read it.
+    /// Returns the text with its prefix, in groups of four.
     pub fn grouped(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(2 * (RANDOM + 2)));
-        for (i, c) in std::iter::once(MARK).chain(self.0.chars()).enumerate() {
+        for (i, c) in std::iter::once(PREFIX).chain(self.0.chars()).enumerate() {
             if i > 0 && i % GROUP == 0 {
                 text.push('-');
             }
@@ -97,13 +96,14 @@ fn character(value: u8) -> char {
     char::from(ALPHABET[usize::from(value & 31)])
 }
 
-/// A weighted sum in the field of 32 elements, 0 for a whole app password. The weights are powers of an element of
-/// order 31: none is 0, so a wrong character shows; none of 27 is another's equal, so two that changed places do.
-fn sum(values: impl Iterator<Item = u8>) -> u8 {
-    values.fold(0, |sum, value| times_two(sum) ^ value)
+/// Returns a weighted sum in the field of 32 elements; it is 0 for a valid app password. The
+/// weights are powers of an element of order 31. None is 0, so a wrong character changes the sum;
+/// no two of the 27 are equal, so two exchanged characters do.
+fn weighted_sum(values: impl Iterator<Item = u8>) -> u8 {
+    values.fold(0, |weighted_sum, value| times_two(weighted_sum) ^ value)
 }
 
-/// Times the root of x⁵ + x² + 1, whose order is 31.
+/// Multiplies by the root of x⁵ + x² + 1, whose order is 31.
 fn times_two(value: u8) -> u8 {
     let doubled = value << 1;
     if doubled & 32 == 0 {
@@ -119,12 +119,12 @@ mod tests {
     use crate::credential::input::Input;
     use crate::credential::recovery_code::{OneTimeCode, RecoveryCode};
 
-    fn read(text: &str) -> Result<String, InvalidAppPassword> {
-        AppPassword::read(text).map(|read| read.plain().to_owned())
+    fn parse(text: &str) -> Result<String, InvalidAppPassword> {
+        AppPassword::parse(text).map(|parse| parse.plain().to_owned())
     }
 
     #[test]
-    fn it_is_shown_in_groups_and_read_however_it_is_typed() {
+    fn an_app_password_is_shown_in_groups_and_parsed_in_any_notation() {
         let password = AppPassword::random().unwrap();
         let shown = password.grouped();
         assert_eq!(shown.split('-').map(str::len).collect::<Vec<_>>(), [4; 7]);
@@ -136,13 +136,13 @@ mod tests {
             shown.to_lowercase(),
         ];
         for typed in typed {
-            assert_eq!(read(&typed), plain, "{typed}");
+            assert_eq!(parse(&typed), plain, "{typed}");
         }
-        assert_eq!(read(&format!(" 0{}\n", &shown[1..])), plain);
+        assert_eq!(parse(&format!(" 0{}\n", &shown[1..])), plain);
     }
 
     #[test]
-    fn two_are_never_alike() {
+    fn random_app_passwords_differ() {
         let all: std::collections::HashSet<_> = (0..1000)
             .map(|_| AppPassword::random().unwrap().plain().to_owned())
             .collect();
@@ -159,7 +159,7 @@ mod tests {
                     if std::mem::replace(&mut wrong[position], other) != other {
                         let wrong: String = wrong.into_iter().collect();
                         assert_eq!(
-                            read(&wrong),
+                            parse(&wrong),
                             Err(InvalidAppPassword::Mistyped),
                             "{right} {wrong}"
                         );
@@ -170,22 +170,22 @@ mod tests {
     }
 
     #[test]
-    fn any_two_characters_that_changed_places_are_noticed() {
+    fn two_exchanged_characters_are_noticed() {
         for _ in 0..20 {
             let right: Vec<char> = AppPassword::random().unwrap().plain().chars().collect();
             for one in 0..right.len() {
                 for other in (one + 1..right.len()).filter(|other| right[one] != right[*other]) {
                     let mut wrong = right.clone();
                     wrong.swap(one, other);
-                    let wrong: String = std::iter::once(MARK).chain(wrong).collect();
-                    assert_eq!(read(&wrong), Err(InvalidAppPassword::Mistyped));
+                    let wrong: String = std::iter::once(PREFIX).chain(wrong).collect();
+                    assert_eq!(parse(&wrong), Err(InvalidAppPassword::Mistyped));
                 }
             }
         }
     }
 
     #[test]
-    fn what_others_make_is_told_apart_by_its_shape() {
+    fn other_credentials_have_another_shape() {
         let whole = AppPassword::random().unwrap();
         let (shown, plain) = (whole.grouped(), whole.plain().to_owned());
         let others = [
@@ -202,15 +202,15 @@ mod tests {
             "Oü2345678923456789234567892",
         ];
         for other in others {
-            assert_eq!(read(other), Err(InvalidAppPassword::OtherShape), "{other}");
+            assert_eq!(parse(other), Err(InvalidAppPassword::OtherShape), "{other}");
         }
-        assert!(matches!(Input::read(shown.as_bytes()), Input::Unfit));
+        assert!(matches!(Input::parse(shown.as_bytes()), Input::Malformed));
         for length in [10, 27, 28, 32] {
             let code = RecoveryCode::random(length).unwrap();
-            assert_eq!(read(&code.grouped()), Err(InvalidAppPassword::OtherShape));
+            assert_eq!(parse(&code.grouped()), Err(InvalidAppPassword::OtherShape));
         }
         assert_eq!(
-            read(&OneTimeCode::random().unwrap().grouped()),
+            parse(&OneTimeCode::random().unwrap().grouped()),
             Err(InvalidAppPassword::OtherShape)
         );
     }

@@ -1,7 +1,9 @@
-//! What passed before the code was asked for, as sshd tells it in SSH_AUTH_INFO_0: a method on each line, and the key
-//! that was shown. Reads; who is to be believed is for the door to know.
+//! Completed methods: the authentication methods that passed before the second factor, as sshd
+//! reports them in SSH_AUTH_INFO_0, one method on each line with the key that was used. This file
+//! parses; the caller decides which host is trusted to report them.
 //!
-//! MUST NOT take what it cannot read for nothing: it could be the very factor that an exemption excepts.
+//! MUST NOT treat a line that cannot be parsed as absent: it may be the very method that an
+//! exemption excludes.
 
 use data_encoding::{BASE64, BASE64_NOPAD};
 use serde::{Deserialize, Serialize};
@@ -9,80 +11,74 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
 
-/// The most that is read, in bytes: the longest keys have some 3 KiB, a certificate a few times that.
+/// Longest text that is parsed, in bytes: the longest keys have some 3 KiB, a certificate a few
+/// times that.
 pub const LONGEST: usize = 16 * 1024;
-/// Factors that are told apart; sshd's AuthenticationMethods chain two or three.
+/// Methods that are parsed; AuthenticationMethods of sshd chains two or three.
 const MOST: usize = 8;
 
-/// The factors that passed before the code was asked for; none if nothing is known.
+/// The methods that passed before the second factor; empty if nothing is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompletedMethods(Cow<'static, [CompletedFactor]>);
 
-/// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CompletedFactor {
-    /// How it was shown, if that is a method that is known here.
+    /// The method, `None` if it is unknown.
     pub method: Option<SshMethod>,
-    /// With which key.
     pub key: SshKey,
 }
 
-/// A method of sshd's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SshMethod {
-    /// A password; also the one that a PAM stack asks for itself.
+    /// A password, also one that the PAM stack asked for.
     Password,
-    /// A key.
     Publickey,
-    /// What PAM, or another device, asked.
+    /// Prompts of PAM or of another device.
     KeyboardInteractive,
-    /// The key of the host that the person comes from.
+    /// The key of the client's host.
     Hostbased,
-    /// Kerberos.
     GssapiWithMic,
-    /// Kerberos, while keys were exchanged.
+    /// Kerberos during the key exchange.
     GssapiKeyex,
 }
 
-/// The key of a factor.
+/// The key that a method used.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SshKey {
-    /// The method has none.
     None,
-    /// One with this fingerprint.
+    /// A key with this fingerprint.
     Known(SshKeyFingerprint),
-    /// One that is not read: a certificate, whose fingerprint is that of the key in it, or no key at all.
+    /// Not parsed: a certificate, whose fingerprint is that of the key in it, or no valid key.
     Unread,
 }
 
-/// A key's fingerprint, as `ssh-keygen -l` prints it.
+/// The fingerprint of a key as `ssh-keygen -l` prints it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SshKeyFingerprint([u8; 32]);
 
 impl CompletedMethods {
-    /// Nothing that is known.
-    pub const NOTHING: CompletedMethods = CompletedMethods(Cow::Borrowed(&[]));
-    /// A password, and nothing else.
+    pub const EMPTY: CompletedMethods = CompletedMethods(Cow::Borrowed(&[]));
+    /// A password alone.
     pub const PASSWORD: CompletedMethods = CompletedMethods(Cow::Borrowed(&[CompletedFactor {
         method: Some(SshMethod::Password),
         key: SshKey::None,
     }]));
-    /// Something passed, and it is not known what.
+    /// An unknown method passed.
     const UNCLEAR: CompletedMethods = CompletedMethods(Cow::Borrowed(&[CompletedFactor {
         method: None,
         key: SshKey::Unread,
     }]));
 
-    /// Reads what an sshd says in SSH_AUTH_INFO_0.
-    pub fn of_sshd(said: &[u8]) -> CompletedMethods {
-        if said.trim_ascii().is_empty() {
+    /// Parses the value of SSH_AUTH_INFO_0.
+    pub fn parse_ssh_auth_info(text: &[u8]) -> CompletedMethods {
+        if text.trim_ascii().is_empty() {
             return CompletedMethods::default();
         }
-        let text = std::str::from_utf8(said)
+        let text = std::str::from_utf8(text)
             .ok()
             .filter(|text| text.len() <= LONGEST);
         let Some(text) = text else {
@@ -92,7 +88,7 @@ impl CompletedMethods {
         let factors: Vec<CompletedFactor> = lines
             .by_ref()
             .take(MOST)
-            .map(CompletedFactor::of_line)
+            .map(CompletedFactor::parse_line)
             .collect();
         if lines.next().is_some() {
             return CompletedMethods::UNCLEAR;
@@ -100,33 +96,33 @@ impl CompletedMethods {
         CompletedMethods(factors.into())
     }
 
-    /// Whether nothing is known to have passed.
-    pub fn is_nothing(&self) -> bool {
+    /// Returns whether no method is known to have passed.
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The key that sshd has verified for this login, the first if there are several. One that is not read, such as a
-    /// certificate, was verified all the same.
+    /// Returns the key that sshd has verified for this login, the first if there are several. A
+    /// certificate is not parsed, but was verified nevertheless.
     pub fn verified_key(&self) -> Option<&SshKey> {
         let with_key = |factor: &&CompletedFactor| factor.method == Some(SshMethod::Publickey);
         self.0.iter().find(with_key).map(|factor| &factor.key)
     }
 
-    /// What passed.
     pub fn factors(&self) -> &[CompletedFactor] {
         &self.0
     }
 }
 
 impl CompletedFactor {
-    /// `publickey ssh-ed25519 AAAA…`, `keyboard-interactive/pam`, `password`; what follows says more of the method.
-    fn of_line(line: &str) -> CompletedFactor {
+    /// Parses `publickey ssh-ed25519 AAAA…`, `keyboard-interactive/pam` or `password`. What follows
+    /// is detail of the method.
+    fn parse_line(line: &str) -> CompletedFactor {
         let mut words = line.split_ascii_whitespace();
         let name = words.next().unwrap_or_default();
-        let method = SshMethod::named(name.split_once('/').map_or(name, |(method, _)| method));
+        let method = SshMethod::from_name(name.split_once('/').map_or(name, |(method, _)| method));
         let key = match method {
             Some(SshMethod::Publickey | SshMethod::Hostbased) => {
-                SshKey::read(words.next(), words.next())
+                SshKey::parse(words.next(), words.next())
             }
             None => SshKey::Unread,
             Some(_) => SshKey::None,
@@ -145,7 +141,7 @@ impl SshMethod {
         SshMethod::GssapiKeyex,
     ];
 
-    /// sshd's name for it.
+    /// Returns the name that sshd uses.
     pub fn name(self) -> &'static str {
         match self {
             SshMethod::Password => "password",
@@ -157,8 +153,8 @@ impl SshMethod {
         }
     }
 
-    /// Reads [`Method::name`].
-    pub fn named(name: &str) -> Option<SshMethod> {
+    /// Parses [`SshMethod::name`].
+    pub fn from_name(name: &str) -> Option<SshMethod> {
         SshMethod::ALL
             .into_iter()
             .find(|method| method.name() == name)
@@ -166,21 +162,22 @@ impl SshMethod {
 }
 
 impl SshKey {
-    fn read(algorithm: Option<&str>, blob: Option<&str>) -> SshKey {
+    fn parse(algorithm: Option<&str>, blob: Option<&str>) -> SshKey {
         let (Some(algorithm), Some(blob)) = (algorithm, blob) else {
             return SshKey::Unread;
         };
         let Ok(blob) = BASE64.decode(blob.as_bytes()) else {
             return SshKey::Unread;
         };
-        // RFC 4253, 6.6: a key begins with its algorithm's name, so that one of another kind cannot be given out for it
-        let begins = [
+        // RFC 4253, section 6.6: a key begins with the name of its algorithm, so a key of another
+        // algorithm cannot be passed off as this one
+        let prefix = [
             &u32::try_from(algorithm.len())
                 .unwrap_or(u32::MAX)
                 .to_be_bytes(),
             algorithm.as_bytes(),
         ];
-        if algorithm.contains("-cert-") || !blob.starts_with(&begins.concat()) {
+        if algorithm.contains("-cert-") || !blob.starts_with(&prefix.concat()) {
             return SshKey::Unread;
         }
         SshKey::Known(SshKeyFingerprint(Sha256::digest(&blob).into()))
@@ -191,11 +188,16 @@ impl TryFrom<String> for SshKeyFingerprint {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<SshKeyFingerprint, Self::Error> {
-        const WHAT: &str =
+        const EXPECTED: &str =
             "must be a key's fingerprint as ssh-keygen -l prints it, \"SHA256:\" and 43 characters";
-        let digest = text.strip_prefix("SHA256:").ok_or(WHAT)?;
-        let digest = BASE64_NOPAD.decode(digest.as_bytes()).map_err(|_| WHAT)?;
-        digest.try_into().map(SshKeyFingerprint).map_err(|_| WHAT)
+        let digest = text.strip_prefix("SHA256:").ok_or(EXPECTED)?;
+        let digest = BASE64_NOPAD
+            .decode(digest.as_bytes())
+            .map_err(|_| EXPECTED)?;
+        digest
+            .try_into()
+            .map(SshKeyFingerprint)
+            .map_err(|_| EXPECTED)
     }
 }
 
@@ -221,10 +223,10 @@ impl fmt::Display for SshKey {
     }
 }
 
-/// For a log: methods and fingerprints, with a comma between.
+/// Formats methods and fingerprints for a log, separated by commas.
 impl fmt::Display for CompletedMethods {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_nothing() {
+        if self.is_empty() {
             return f.write_str("-");
         }
         for (position, factor) in self.0.iter().enumerate() {
@@ -243,19 +245,19 @@ impl fmt::Display for CompletedMethods {
 mod tests {
     use super::*;
 
-    /// From `ssh-keygen -t ed25519`, and what `ssh-keygen -l` says of it.
+    /// A key from `ssh-keygen -t ed25519`, and its fingerprint from `ssh-keygen -l`.
     const KEY: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP";
-    const PRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";
+    const FINGERPRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";
     /// The same key, certified by `ssh-keygen -s`.
     const CERTIFICATE: &str = "ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIOXG6oSQ85fJsFcbpzikcEPgycxVXNqCEq5ELNkkptPRAAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KPAAAAAAAAAAAAAAABAAAAAWkAAAAJAAAABWFsaWNlAAAAAAAAAAD//////////wAAAAAAAACCAAAAFXBlcm1pdC1YMTEtZm9yd2FyZGluZwAAAAAAAAAXcGVybWl0LWFnZW50LWZvcndhcmRpbmcAAAAAAAAAFnBlcm1pdC1wb3J0LWZvcndhcmRpbmcAAAAAAAAACnBlcm1pdC1wdHkAAAAAAAAADnBlcm1pdC11c2VyLXJjAAAAAAAAAAAAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIIXBcaMr3TAPh1Dx2tCZL0tE6fu6GFjQTBvVa0nK6uDcAAAAUwAAAAtzc2gtZWQyNTUxOQAAAEBD2/psYtDeQXIjrlPUea6tNEtqVtqgaw6RhtAg6dK6ybR1CAoYCu7vj4n0n9PThxII3MNaZtj1gIR2Ej09RjEA";
 
     fn known() -> SshKey {
-        SshKey::Known(PRINT.to_owned().try_into().unwrap())
+        SshKey::Known(FINGERPRINT.to_owned().try_into().unwrap())
     }
 
-    fn read(said: &str) -> Vec<CompletedFactor> {
-        CompletedMethods::of_sshd(said.as_bytes())
+    fn parse(text: &str) -> Vec<CompletedFactor> {
+        CompletedMethods::parse_ssh_auth_info(text.as_bytes())
             .factors()
             .to_vec()
     }
@@ -270,32 +272,32 @@ mod tests {
     #[test]
     fn a_line_is_a_method_and_its_key() {
         assert_eq!(
-            read(&format!("publickey {KEY}\n")),
+            parse(&format!("publickey {KEY}\n")),
             one(SshMethod::Publickey, known())
         );
         let hostbased =
             format!("hostbased {KEY} client user \"alice\", client host \"a.example.org\"\n");
-        assert_eq!(read(&hostbased), one(SshMethod::Hostbased, known()));
-        assert_eq!(read("password\n"), one(SshMethod::Password, SshKey::None));
+        assert_eq!(parse(&hostbased), one(SshMethod::Hostbased, known()));
+        assert_eq!(parse("password\n"), one(SshMethod::Password, SshKey::None));
         assert_eq!(
-            read("keyboard-interactive/pam\n"),
+            parse("keyboard-interactive/pam\n"),
             one(SshMethod::KeyboardInteractive, SshKey::None)
         );
         assert_eq!(
-            read("gssapi-with-mic alice@EXAMPLE.ORG"),
+            parse("gssapi-with-mic alice@EXAMPLE.ORG"),
             one(SshMethod::GssapiWithMic, SshKey::None)
         );
-        assert_eq!(read(&format!("publickey {KEY}\n\npassword\n")).len(), 2);
+        assert_eq!(parse(&format!("publickey {KEY}\n\npassword\n")).len(), 2);
         for nothing in ["", "\n", " \n\t"] {
             assert!(
-                CompletedMethods::of_sshd(nothing.as_bytes()).is_nothing(),
+                CompletedMethods::parse_ssh_auth_info(nothing.as_bytes()).is_empty(),
                 "{nothing:?}"
             );
         }
     }
 
     #[test]
-    fn a_key_that_is_not_read_is_a_key_all_the_same() {
+    fn a_key_that_is_not_parsed_still_counts_as_a_key() {
         let blob = KEY.split_once(' ').unwrap().1;
         for key in [
             CERTIFICATE.to_owned(),
@@ -307,7 +309,7 @@ mod tests {
             format!("ssh-ed25519 {}", &blob[4..]),
         ] {
             assert_eq!(
-                read(&format!("publickey {key}\n")),
+                parse(&format!("publickey {key}\n")),
                 one(SshMethod::Publickey, SshKey::Unread),
                 "{key}"
             );
@@ -315,43 +317,46 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_or_unheard_of_is_not_taken_for_nothing() {
+    fn too_long_and_unknown_methods_count_as_unclear() {
         let unclear = [CompletedFactor {
             method: None,
             key: SshKey::Unread,
         }];
         assert_eq!(
-            read(&format!("publickey ssh-rsa {}\n", "A".repeat(LONGEST))),
+            parse(&format!("publickey ssh-rsa {}\n", "A".repeat(LONGEST))),
             unclear
         );
-        assert_eq!(read(&"password\n".repeat(MOST + 1)), unclear);
-        assert_eq!(read("telepathy\n"), unclear);
-        assert_eq!(CompletedMethods::of_sshd(b"\xff").factors(), unclear);
-        assert_eq!(read(&"password\n".repeat(MOST)).len(), MOST);
+        assert_eq!(parse(&"password\n".repeat(MOST + 1)), unclear);
+        assert_eq!(parse("telepathy\n"), unclear);
+        assert_eq!(
+            CompletedMethods::parse_ssh_auth_info(b"\xff").factors(),
+            unclear
+        );
+        assert_eq!(parse(&"password\n".repeat(MOST)).len(), MOST);
     }
 
     #[test]
     fn fingerprints_are_those_of_ssh_keygen() {
-        let read = |text: &str| SshKeyFingerprint::try_from(text.to_owned());
-        assert_eq!(read(PRINT).unwrap().to_string(), PRINT);
-        let short = &PRINT[..PRINT.len() - 1];
+        let parse = |text: &str| SshKeyFingerprint::try_from(text.to_owned());
+        assert_eq!(parse(FINGERPRINT).unwrap().to_string(), FINGERPRINT);
+        let short = &FINGERPRINT[..FINGERPRINT.len() - 1];
         for text in [
             "",
             "SHA256:",
             "MD5:00:11",
             short,
-            &format!("{PRINT}="),
-            &format!("{PRINT}A"),
+            &format!("{FINGERPRINT}="),
+            &format!("{FINGERPRINT}A"),
         ] {
-            assert!(read(text).is_err(), "{text}");
+            assert!(parse(text).is_err(), "{text}");
         }
-        assert!(read(&PRINT.replace("SHA256", "sha256")).is_err());
+        assert!(parse(&FINGERPRINT.replace("SHA256", "sha256")).is_err());
     }
 
     #[test]
-    fn only_a_key_that_sshd_verified_for_the_user_is_one() {
-        let key = |said: &str| {
-            CompletedMethods::of_sshd(said.as_bytes())
+    fn only_a_publickey_method_has_a_verified_key() {
+        let key = |text: &str| {
+            CompletedMethods::parse_ssh_auth_info(text.as_bytes())
                 .verified_key()
                 .cloned()
         };
@@ -360,30 +365,33 @@ mod tests {
             key(&format!("publickey {CERTIFICATE}\n")),
             Some(SshKey::Unread)
         );
-        for said in [
+        for text in [
             "",
             "password\n",
             "telepathy\n",
             &format!("hostbased {KEY} client user \"alice\"\n"),
         ] {
-            assert_eq!(key(said), None, "{said}");
+            assert_eq!(key(text), None, "{text}");
         }
-        assert_eq!(CompletedMethods::of_sshd(b"\xff").verified_key(), None);
+        assert_eq!(
+            CompletedMethods::parse_ssh_auth_info(b"\xff").verified_key(),
+            None
+        );
     }
 
     #[test]
-    fn it_is_sent_as_it_was_read() {
-        let earlier = CompletedMethods::of_sshd(
+    fn completed_methods_survive_serialization() {
+        let completed = CompletedMethods::parse_ssh_auth_info(
             format!("publickey {KEY}\nhostbased x\npassword\nfoo\n").as_bytes(),
         );
-        let text = serde_json::to_string(&earlier).unwrap();
+        let text = serde_json::to_string(&completed).unwrap();
         assert_eq!(
             serde_json::from_str::<CompletedMethods>(&text).unwrap(),
-            earlier
+            completed
         );
         assert_eq!(
-            earlier.to_string(),
-            format!("publickey/{PRINT},hostbased/?,password,?/?")
+            completed.to_string(),
+            format!("publickey/{FINGERPRINT},hostbased/?,password,?/?")
         );
     }
 }

@@ -1,9 +1,11 @@
-//! What other systems' files hold: bytes in, findings out. One file per format below; here are the limits, the
-//! findings, and what they have in common. Pure: nothing is read or stored here.
+//! Import of authenticators from the files of other systems: bytes in, findings out, one file per
+//! format. This file holds the limits and what the formats have in common. Pure: no file is opened
+//! or written.
 //!
-//! - Every refusal and every loss is a `&'static str` with a line number, so that no secret can get into one.
-//! - A file that is broken, doubled or contradictory is refused whole. An authenticator that is sound but not
-//!   supported here is left out, and said to be.
+//! - Each refusal and each loss is a `&'static str` with a line number, so it cannot contain a
+//! secret.
+//! - A file that is malformed, contradictory or names something twice is refused as a whole. A
+//! valid authenticator that is not supported is left out and reported.
 
 mod authelia;
 mod google_authenticator;
@@ -27,42 +29,39 @@ use crate::system::clock::Timestamp;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// The largest file that is read, in bytes.
+/// Largest file that is parsed, in bytes.
 pub const LARGEST: usize = 1 << 20;
-/// The most authenticators that one file may hold.
+/// Most authenticators in one file.
 pub const MOST: usize = 10_000;
-/// The longest line, in bytes: more than the largest QR code holds.
+/// Longest line in bytes, more than the largest QR code holds.
 const LONGEST_LINE: usize = 4096;
-/// The longest label, in bytes.
+/// Longest label in bytes.
 const LONGEST_LABEL: usize = 256;
 
-/// Whose file it is, with what its format does not say itself.
+/// The format of a file, with the values that the file itself lacks.
 #[derive(Clone, Copy)]
 pub enum ImportFormat<'a> {
-    /// `~/.google_authenticator` of libpam-google-authenticator, which does not say whose it is.
-    GoogleAuthenticator {
-        /// The account that the file belongs to.
-        account: &'a UserName,
-    },
-    /// The users file of pam_oath, whose stamps are in local time.
+    /// `~/.google_authenticator` of libpam-google-authenticator, which does not name its account.
+    GoogleAuthenticator { account: &'a UserName },
+    /// The users file of pam_oath, whose times are local times.
     Oath {
-        /// The current time: nothing was used after it.
+        /// The current time: no code was used after it.
         now: Timestamp,
     },
-    /// otpauth:// URLs, one a line.
+    /// otpauth URIs, one per line.
     Otpauth,
-    /// otpauth-migration:// URLs, as Google Authenticator's app exports them, one a line.
+    /// otpauth-migration URIs as the Google Authenticator app exports them, one per line.
     OtpauthMigration,
-    /// A key container of RFC 6030.
+    /// A key container (RFC 6030).
     Pskc {
-        /// What opens it.
+        /// The key that decrypts it.
         key: PskcKey<'a>,
     },
-    /// What `authelia storage user totp export` writes: YAML, CSV or otpauth URLs.
+    /// An export by `authelia storage user totp export`: YAML, CSV or otpauth URIs.
     Authelia,
 }
 
-/// Names of the formats, as the command takes them.
+/// Names of the formats on the command line.
 pub const NAMES: [&str; 6] = [
     "google-authenticator",
     "oath",
@@ -73,7 +72,7 @@ pub const NAMES: [&str; 6] = [
 ];
 
 impl ImportFormat<'_> {
-    /// Its name in [`NAMES`].
+    /// Returns the name in [`NAMES`].
     pub fn name(&self) -> &'static str {
         NAMES[match self {
             ImportFormat::GoogleAuthenticator { .. } => 0,
@@ -86,8 +85,8 @@ impl ImportFormat<'_> {
     }
 }
 
-/// Reads a file of that format.
-pub fn read(format: ImportFormat, bytes: &[u8]) -> Result<ImportedFile, ImportError> {
+/// Parses a file of that format.
+pub fn parse_import_file(format: ImportFormat, bytes: &[u8]) -> Result<ImportedFile, ImportError> {
     if bytes.len() > LARGEST {
         return Err(ImportError::File("it is larger than 1 MiB"));
     }
@@ -99,57 +98,53 @@ pub fn read(format: ImportFormat, bytes: &[u8]) -> Result<ImportedFile, ImportEr
     let mut import = ImportedFile::default();
     match format {
         ImportFormat::GoogleAuthenticator { account } => {
-            google_authenticator::read(text, account, &mut import)
+            google_authenticator::parse_google_authenticator(text, account, &mut import)
         }
-        ImportFormat::Oath { now } => oath::read(text, now, &mut import),
-        ImportFormat::Otpauth => urls::read(text, &mut import),
-        ImportFormat::OtpauthMigration => migration::read(text, &mut import),
-        ImportFormat::Pskc { key } => pskc::read(text, key, &mut import),
-        ImportFormat::Authelia => authelia::read(text, &mut import),
+        ImportFormat::Oath { now } => oath::parse_oath(text, now, &mut import),
+        ImportFormat::Otpauth => urls::parse_uris(text, &mut import),
+        ImportFormat::OtpauthMigration => migration::parse_migration(text, &mut import),
+        ImportFormat::Pskc { key } => pskc::parse_pskc(text, key, &mut import),
+        ImportFormat::Authelia => authelia::parse_authelia(text, &mut import),
     }?;
-    import.refuse_doubles()?;
+    import.refuse_duplicates()?;
     Ok(import)
 }
 
-/// What a file holds, in its order.
+/// The findings of a file, in the order of its lines.
 #[derive(Debug, Default)]
 pub struct ImportedFile {
-    /// What can be enrolled.
+    /// Authenticators that can be enrolled.
     pub found: Vec<FoundAuthenticator>,
-    /// What cannot, or not wholly.
+    /// Authenticators and details that are not imported.
     pub dropped: Vec<Dropped>,
     authenticators: usize,
 }
 
-/// One authenticator. Its digits, period and secret are supported ones.
+/// One authenticator with supported digits, period and secret.
 #[derive(Debug)]
 pub struct FoundAuthenticator {
-    /// The line of the file it stands in, from 1.
+    /// Line of the file, from 1.
     pub line: usize,
-    /// Whose it is.
     pub account: UserName,
-    /// What tells it from others of that account: an issuer, a device's name.
+    /// Issuer or device name, which distinguishes the authenticators of an account.
     pub label: Option<String>,
-    /// The shared secret.
     pub secret: Secret,
-    /// The hash under the HMAC.
     pub algorithm: Algorithm,
-    /// Digits of a code: 6 or 8.
+    /// 6 or 8.
     pub digits: u32,
-    /// Time or counter.
     pub moving: MovingFactor,
-    /// The highest step known to be used, where codes move with time; that of a counter is the one before `next`.
+    /// The highest time step that is known to be used; a counter has `next` instead.
     pub floor: Option<Step>,
-    /// Scratch codes that were not used yet.
+    /// Unused scratch codes.
     pub recovery: Vec<ScratchCode>,
 }
 
-/// A scratch code of eight digits: weaker than a recovery code of ours, and without the letter that tells one.
+/// A scratch code of eight digits: weaker than a recovery code, and without the letter that
+/// identifies one.
 #[derive(PartialEq, Eq)]
 pub struct ScratchCode(Zeroizing<String>);
 
 impl ScratchCode {
-    /// Its digits.
     pub fn plain(&self) -> &str {
         &self.0
     }
@@ -161,29 +156,25 @@ impl fmt::Debug for ScratchCode {
     }
 }
 
-/// Something in the file that is not taken over.
+/// An authenticator or a detail that is not imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped {
-    /// The line of the file it stands in, from 1.
+    /// Line of the file, from 1.
     pub line: usize,
-    /// Whose it is, where that is known.
+    /// The account, if it is known.
     pub account: Option<UserName>,
-    /// How much is lost.
     pub loss: ImportLoss,
-    /// Why, in words.
     pub why: &'static str,
 }
 
-/// How much of something is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportLoss {
-    /// A whole authenticator.
     Authenticator,
-    /// Something beside it; the authenticator itself is taken over.
+    /// A detail; the authenticator itself is imported.
     Detail,
 }
 
-/// An authenticator as a file describes it, supported or not.
+/// An authenticator as the file describes it, supported or not.
 struct ImportEntry {
     line: usize,
     account: String,
@@ -197,7 +188,7 @@ struct ImportEntry {
 }
 
 impl ImportedFile {
-    /// Takes one authenticator, or says why it is left out.
+    /// Adds an authenticator, or leaves it out with the reason.
     fn add(&mut self, entry: ImportEntry) -> Result<(), ImportError> {
         let ImportEntry {
             line,
@@ -222,7 +213,7 @@ impl ImportedFile {
             Ok(name) => name,
             Err(error) => return self.leave_out(line, None, error.text()),
         };
-        let digits = match supported(entry.digits, moving) {
+        let digits = match check_supported(entry.digits, moving) {
             Ok(digits) => digits,
             Err(error) => return self.leave_out(line, Some(&account), error.text()),
         };
@@ -266,8 +257,8 @@ impl ImportedFile {
         Ok(())
     }
 
-    /// Notes something that an authenticator loses. No more of them than lines that the file has.
-    fn without(&mut self, line: usize, account: &str, why: &'static str) {
+    /// Records a detail that an authenticator loses: at most one per line of the file.
+    fn note_loss(&mut self, line: usize, account: &str, why: &'static str) {
         let account = account.parse().ok();
         self.dropped.push(Dropped {
             line,
@@ -288,8 +279,9 @@ impl ImportedFile {
         Ok(())
     }
 
-    /// The same secret twice for one account: which of the two floors or counters holds?
-    fn refuse_doubles(&self) -> Result<(), ImportError> {
+    /// Refuses the same secret twice for one account: it is unknown which floor or counter is
+    /// right.
+    fn refuse_duplicates(&self) -> Result<(), ImportError> {
         if self.found.is_empty() && self.dropped.is_empty() {
             return Err(ImportError::File("there is no authenticator in it"));
         }
@@ -305,17 +297,17 @@ impl ImportedFile {
     }
 }
 
-fn supported(digits: u64, moving: MovingFactor) -> Result<u32, OtpParametersError> {
+fn check_supported(digits: u64, moving: MovingFactor) -> Result<u32, OtpParametersError> {
     let digits = u32::try_from(digits).map_err(|_| OtpParametersError::Digits)?;
     let parameters = OtpParameters {
         algorithm: Algorithm::Sha1,
         digits,
-        moving: moving.moving(),
+        moving: moving.kind(),
     };
     Ok(parameters.check()?.digits)
 }
 
-/// The lines of a text with their numbers, none too long.
+/// Returns the lines with their numbers, and an error for a line that is too long.
 fn lines(text: &str) -> impl Iterator<Item = Result<(usize, &str), ImportError>> {
     (1..)
         .zip(text.lines())
@@ -328,14 +320,14 @@ fn lines(text: &str) -> impl Iterator<Item = Result<(usize, &str), ImportError>>
         })
 }
 
-/// Why a file is refused. It never repeats what stands in the file: that may be a secret.
+/// Reason why a file is refused. It MUST NOT repeat text of the file, which may be a secret.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ImportError {
-    /// The file as a whole.
+    /// The reason applies to the whole file.
     File(&'static str),
-    /// One line of it.
+    /// The reason applies to one line.
     Line(usize, &'static str),
-    /// One line, and an earlier one that it does not go with.
+    /// The reason applies to one line and an earlier one, which contradict each other.
     Lines(usize, usize, &'static str),
 }
 
@@ -375,7 +367,8 @@ mod tests {
     fn what_was_found_cannot_be_printed() {
         let file = b"GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n\" TOTP_AUTH\n12345678\n";
         let account = &"alice".parse().unwrap();
-        let import = read(ImportFormat::GoogleAuthenticator { account }, file).unwrap();
+        let import =
+            parse_import_file(ImportFormat::GoogleAuthenticator { account }, file).unwrap();
         let printed = format!("{import:?}");
         assert!(
             printed.contains("alice") && !printed.contains("GEZD") && !printed.contains("12345678")

@@ -1,65 +1,64 @@
-//! What was typed at the prompt. The shape alone tells the methods apart: digits are a code, letters and
-//! digits of the recovery alphabet with at least one letter are a recovery code, `P-` and twelve of them are an
-//! administrator's one-time code, all else fits no method.
+//! The input of a prompt. Its shape alone identifies the credential. Digits are a code. Letters and
+//! digits of the recovery alphabet with at least one letter are a recovery code. `P-` and twelve of
+//! these characters are an administrator's one-time code. Any other text is malformed.
 
 mod ending;
 
 pub use ending::InputReading;
-pub(crate) use ending::{LENGTHS, ending};
+pub(crate) use ending::{LENGTHS, code_length_at_end};
 
 use super::recovery_code;
 use zeroize::{Zeroize, Zeroizing};
 
-/// The longest answer that is looked at, in bytes.
+/// Longest input that is parsed, in bytes.
 pub const LONGEST: usize = 512;
 
-/// One answer to the prompt, normalised: blanks and dashes gone, recovery codes in upper case.
+/// One input, normalised: without blanks and dashes, recovery codes in upper case.
 pub enum Input {
-    /// Digits: compared with every live authenticator, as one try.
+    /// Digits, compared with every active authenticator as one try.
     Digits(Zeroizing<String>),
-    /// Letters and digits as recovery codes have them.
-    Recovery(Zeroizing<String>),
-    /// An administrator's one-time code, without its `P-`.
-    OneTime(Zeroizing<String>),
-    /// Fits no method: free of charge, and never right. An empty answer, sshd's junk for an unknown user, a
-    /// password typed by mistake.
-    Unfit,
+    RecoveryCode(Zeroizing<String>),
+    /// An administrator's one-time code without its `P-`.
+    OneTimeCode(Zeroizing<String>),
+    /// No credential has this shape, so the input has no cost: an empty input, the filler that sshd
+    /// sends for an unknown user, a password.
+    Malformed,
 }
 
 impl Input {
-    /// Reads the bytes that came back from the prompt.
-    pub fn read(typed: &[u8]) -> Input {
+    /// Parses the bytes of the input.
+    pub fn parse(typed: &[u8]) -> Input {
         if typed.len() > LONGEST {
-            return Input::Unfit;
+            return Input::Malformed;
         }
         let Ok(text) = std::str::from_utf8(typed) else {
-            return Input::Unfit;
+            return Input::Malformed;
         };
-        let marked = recovery_code::without_mark(text);
+        let after_prefix = recovery_code::strip_one_time_prefix(text);
         let mut plain = Zeroizing::new(String::with_capacity(text.len()));
         plain.extend(
-            marked
+            after_prefix
                 .unwrap_or(text)
                 .chars()
                 .filter(|c| !c.is_whitespace() && *c != '-'),
         );
-        if marked.is_some() {
+        if after_prefix.is_some() {
             plain.make_ascii_uppercase();
-            return if recovery_code::is_one_time(&plain) {
-                Input::OneTime(plain)
+            return if recovery_code::looks_like_one_time_code(&plain) {
+                Input::OneTimeCode(plain)
             } else {
-                Input::Unfit
+                Input::Malformed
             };
         }
         if !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_digit()) {
             return Input::Digits(plain);
         }
         plain.make_ascii_uppercase();
-        if recovery_code::has_shape(&plain) {
-            return Input::Recovery(plain);
+        if recovery_code::looks_like_recovery_code(&plain) {
+            return Input::RecoveryCode(plain);
         }
         plain.zeroize();
-        Input::Unfit
+        Input::Malformed
     }
 }
 
@@ -68,9 +67,9 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn digits(typed: &str, meant: &str) {
-        match Input::read(typed.as_bytes()) {
-            Input::Digits(code) => assert_eq!(code.as_str(), meant),
+    fn digits(typed: &str, expected: &str) {
+        match Input::parse(typed.as_bytes()) {
+            Input::Digits(code) => assert_eq!(code.as_str(), expected),
             _ => panic!("{typed:?} is not read as digits"),
         }
     }
@@ -95,15 +94,15 @@ mod tests {
     }
 
     #[test]
-    fn a_recovery_code_is_read_in_any_case() {
-        match Input::read(b"abcd-2345-fh") {
-            Input::Recovery(code) => assert_eq!(code.as_str(), "ABCD2345FH"),
+    fn a_recovery_code_is_parsed_in_any_case() {
+        match Input::parse(b"abcd-2345-fh") {
+            Input::RecoveryCode(code) => assert_eq!(code.as_str(), "ABCD2345FH"),
             _ => panic!("not read as a recovery code"),
         }
     }
 
     #[test]
-    fn a_one_time_code_is_told_by_its_mark() {
+    fn a_one_time_code_is_recognised_by_its_prefix() {
         for typed in [
             "P-ABCD-2345-FHJK",
             "p-abcd2345fhjk",
@@ -111,23 +110,26 @@ mod tests {
             "P-222222222222",
         ] {
             assert!(
-                matches!(Input::read(typed.as_bytes()), Input::OneTime(_)),
+                matches!(Input::parse(typed.as_bytes()), Input::OneTimeCode(_)),
                 "{typed}"
             );
         }
         for typed in ["P-ABCD", "P-", "P-ABCD-2345-FHJK-2", "P-ABCD-2345-FHJ0"] {
             assert!(
-                matches!(Input::read(typed.as_bytes()), Input::Unfit),
+                matches!(Input::parse(typed.as_bytes()), Input::Malformed),
                 "{typed}"
             );
         }
-        assert!(matches!(Input::read(b"PABCD-2345F"), Input::Recovery(_)));
+        assert!(matches!(
+            Input::parse(b"PABCD-2345F"),
+            Input::RecoveryCode(_)
+        ));
     }
 
     #[test]
-    fn what_fits_no_method_is_unfit() {
+    fn other_shapes_are_malformed() {
         let long = vec![b'1'; 64 * 1024];
-        let unfit: [&[u8]; 7] = [
+        let malformed: [&[u8]; 7] = [
             b"",
             b"  ",
             b"\x08\n\r\x7fINCORRECT",
@@ -136,13 +138,16 @@ mod tests {
             b"abc",
             &long,
         ];
-        for typed in unfit {
-            assert!(matches!(Input::read(typed), Input::Unfit), "{typed:?}");
+        for typed in malformed {
+            assert!(matches!(Input::parse(typed), Input::Malformed), "{typed:?}");
         }
     }
 
     #[test]
-    fn digits_of_other_scripts_are_no_code() {
-        assert!(matches!(Input::read("٠٠٠٠٤٢".as_bytes()), Input::Unfit));
+    fn digits_of_other_scripts_are_not_digits() {
+        assert!(matches!(
+            Input::parse("٠٠٠٠٤٢".as_bytes()),
+            Input::Malformed
+        ));
     }
 }

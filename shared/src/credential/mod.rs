@@ -1,4 +1,5 @@
-//! Credentials: what people type or show, and how authenticators are written down.
+//! Credentials: the formats of inputs, secrets and codes, and how authenticators are written down.
+//! No comparison and no store: those are in `verify` and `store`.
 
 pub mod app_password;
 pub mod completed_methods;

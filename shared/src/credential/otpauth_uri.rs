@@ -1,5 +1,5 @@
-//! otpauth:// URLs, the text in every enrolment QR: written with every parameter explicit, read strictly.
-//! hotp URLs are read, for imports. The format is Google Authenticator's "Key Uri Format".
+//! otpauth URIs, the text in each enrollment QR code (Google Authenticator's "Key Uri Format"):
+//! written with every parameter explicit, parsed strictly. hotp URIs are parsed for imports only.
 
 use super::secret::{Secret, SecretError};
 use super::totp::{Algorithm, OtpKind, OtpParameters, OtpParametersError, Step};
@@ -7,19 +7,19 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// The longest URL that is read, in bytes.
+/// Longest URI that is parsed, in bytes.
 const LONGEST: usize = 2048;
 
-/// All but the unreserved characters of RFC 3986, section 2.3.
+/// Escapes all but the unreserved characters of RFC 3986, section 2.3.
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// The URL for one authenticator: label `issuer:account`, issuer, algorithm, digits, and period or first counter
-/// explicit.
-pub fn url(
+/// Formats the URI of one authenticator: label `issuer:account`, issuer, algorithm, digits, and
+/// period or first counter.
+pub fn format_uri(
     issuer: &str,
     account: &str,
     secret: &Secret,
@@ -40,16 +40,16 @@ pub fn url(
     ))
 }
 
-/// What the format leaves out has these values. Never the host's own: a change there leaves every existing
-/// authenticator as it was.
+/// Values of parameters that a URI omits. They are those of the format and MUST NOT be those of the
+/// configuration: a change there must not change existing authenticators.
 const DEFAULTS: OtpParameters = OtpParameters {
     algorithm: Algorithm::Sha1,
     digits: 6,
     moving: OtpKind::Time { period: 30 },
 };
 
-/// Reads what a declared account's file holds: an otpauth://totp URL, or Base32 alone.
-pub fn read(text: &str) -> Result<(Secret, OtpParameters), OtpauthError> {
+/// Parses the file of a declared account: an otpauth://totp URI, or Base32 alone.
+pub fn parse_declared_secret(text: &str) -> Result<(Secret, OtpParameters), OtpauthError> {
     let text = text.trim();
     if text.len() > LONGEST {
         return Err(OtpauthError::TooLong);
@@ -66,54 +66,49 @@ pub fn read(text: &str) -> Result<(Secret, OtpParameters), OtpauthError> {
         OtpParameters {
             algorithm: url.algorithm,
             digits: url.digits,
-            moving: url.moving.moving(),
+            moving: url.moving.kind(),
         },
     ))
 }
 
-/// What an otpauth URL says.
+/// A parsed otpauth URI.
 #[derive(Debug)]
 pub struct OtpauthUri {
-    /// Who issued it: from the label, else from the parameter.
+    /// The issuer from the label, or else from the parameter.
     pub issuer: Option<String>,
-    /// The account, from the label; may be empty.
+    /// The account from the label; may be empty.
     pub account: String,
-    /// The shared secret.
     pub secret: Secret,
-    /// The hash under the HMAC.
     pub algorithm: Algorithm,
-    /// Digits of a code: 6 or 8.
+    /// 6 or 8.
     pub digits: u32,
-    /// What its codes move with, and from where on.
     pub moving: MovingFactor,
 }
 
-/// What codes move with, and from where on: `totp` or `hotp`.
+/// The moving factor and its first value: `totp` or `hotp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MovingFactor {
-    /// Time, in steps of so many seconds: 15 to 120.
+    /// Time steps.
     Time {
-        /// Length of a time step, in seconds.
+        /// Length of a time step in seconds: 15 to 120.
         period: u64,
     },
-    /// A counter.
     Counter {
-        /// The counter of the next code.
+        /// Counter of the next code.
         next: u64,
     },
 }
 
 impl MovingFactor {
-    /// Time or counter.
-    pub fn moving(self) -> OtpKind {
+    pub fn kind(self) -> OtpKind {
         match self {
             MovingFactor::Time { period } => OtpKind::Time { period },
             MovingFactor::Counter { .. } => OtpKind::Counter,
         }
     }
 
-    /// The first counter whose code counts; time has none.
-    pub fn first(self) -> Step {
+    /// Returns the first counter whose code is accepted; 0 for time steps.
+    pub fn first_step(self) -> Step {
         match self {
             MovingFactor::Time { .. } => Step(0),
             MovingFactor::Counter { next } => Step(next),
@@ -122,7 +117,7 @@ impl MovingFactor {
 }
 
 impl OtpauthUri {
-    /// Reads an otpauth URL of either type. Nothing may be said twice.
+    /// Parses an otpauth URI of either type. A parameter that is given twice is refused.
     pub fn parse(text: &str) -> Result<OtpauthUri, OtpauthError> {
         if text.len() > LONGEST {
             return Err(OtpauthError::TooLong);
@@ -131,26 +126,26 @@ impl OtpauthUri {
             .strip_prefix("otpauth://")
             .ok_or(OtpauthError::NotOtpauth)?;
         let (kind, rest) = rest.split_once('/').ok_or(OtpauthError::Malformed)?;
-        let (label, query) = rest.split_once('?').ok_or(OtpauthError::Missing)?;
-        let mut given = OtpauthQuery::default();
-        for pair in query.split('&') {
+        let (label, pairs) = rest.split_once('?').ok_or(OtpauthError::Missing)?;
+        let mut query = OtpauthQuery::default();
+        for pair in pairs.split('&') {
             let (key, value) = pair.split_once('=').ok_or(OtpauthError::Malformed)?;
-            given.take(key, Zeroizing::new(decoded(value)?))?;
+            query.set(key, Zeroizing::new(decode_percent(value)?))?;
         }
-        let secret = Secret::from_base32(&given.secret.ok_or(OtpauthError::Missing)?)?;
-        let algorithm = given
+        let secret = Secret::from_base32(&query.secret.ok_or(OtpauthError::Missing)?)?;
+        let algorithm = query
             .algorithm
             .map_or(Some(DEFAULTS.algorithm), |name| Algorithm::from_name(&name));
         let algorithm = algorithm.ok_or(OtpauthError::Algorithm)?;
-        let digits = number(given.digits)?.unwrap_or(DEFAULTS.digits.into());
+        let digits = parse_number(query.digits)?.unwrap_or(DEFAULTS.digits.into());
         let digits = u32::try_from(digits).map_err(|_| OtpParametersError::Digits)?;
         let moving = match kind {
             "totp" => {
-                let period = number(given.period)?.unwrap_or(DEFAULTS.moving.period());
+                let period = parse_number(query.period)?.unwrap_or(DEFAULTS.moving.period());
                 MovingFactor::Time { period }
             }
             "hotp" => {
-                let next = number(given.counter)?.ok_or(OtpauthError::NoCounter)?;
+                let next = parse_number(query.counter)?.ok_or(OtpauthError::NoCounter)?;
                 MovingFactor::Counter { next }
             }
             _ => return Err(OtpauthError::NotOtpauth),
@@ -158,14 +153,14 @@ impl OtpauthUri {
         OtpParameters {
             algorithm,
             digits,
-            moving: moving.moving(),
+            moving: moving.kind(),
         }
         .check()?;
-        let label = decoded(label)?;
-        let (issuer, account) = split_label(&label, given.issuer.as_deref().map(String::as_str));
+        let label = decode_percent(label)?;
+        let (issuer, account) = split_label(&label, query.issuer.as_deref().map(String::as_str));
         let issuer = issuer
             .map(str::to_owned)
-            .or(given.issuer.map(|issuer| issuer.to_string()));
+            .or(query.issuer.map(|issuer| issuer.to_string()));
         let account = account.to_owned();
         Ok(OtpauthUri {
             issuer,
@@ -178,10 +173,11 @@ impl OtpauthUri {
     }
 }
 
-/// Issuer and account of a label, decoded: `issuer:account`, or the account alone. Never less than what follows
-/// the first colon is the account, unless the issuer itself is known to hold one: `x:root` must not become `root`.
+/// Splits a decoded label, `issuer:account` or the account alone. The account is all that follows
+/// the first colon, unless the issuer itself is known to contain one: `x:root` MUST NOT become
+/// `root`.
 pub fn split_label<'a>(label: &'a str, issuer: Option<&str>) -> (Option<&'a str>, &'a str) {
-    // some write blanks as +, as in forms
+    // some programs write blanks as + as in forms
     let written = issuer
         .into_iter()
         .flat_map(|issuer| [issuer.to_owned(), issuer.replace('+', " ")]);
@@ -199,7 +195,7 @@ pub fn split_label<'a>(label: &'a str, issuer: Option<&str>) -> (Option<&'a str>
     }
 }
 
-/// The parameters, as they stand.
+/// The undecoded parameters.
 #[derive(Default)]
 struct OtpauthQuery {
     secret: Option<Zeroizing<String>>,
@@ -211,58 +207,54 @@ struct OtpauthQuery {
 }
 
 impl OtpauthQuery {
-    fn take(&mut self, key: &str, value: Zeroizing<String>) -> Result<(), OtpauthError> {
-        let place = match key {
+    fn set(&mut self, key: &str, value: Zeroizing<String>) -> Result<(), OtpauthError> {
+        let field = match key {
             "secret" => &mut self.secret,
             "algorithm" => &mut self.algorithm,
             "digits" => &mut self.digits,
             "period" => &mut self.period,
             "counter" => &mut self.counter,
             "issuer" => &mut self.issuer,
-            // image and the like say nothing about codes
+            // image and other parameters do not concern codes
             _ => return Ok(()),
         };
-        match place.replace(value) {
+        match field.replace(value) {
             Some(_) => Err(OtpauthError::Malformed),
             None => Ok(()),
         }
     }
 }
 
-fn decoded(text: &str) -> Result<String, OtpauthError> {
+fn decode_percent(text: &str) -> Result<String, OtpauthError> {
     Ok(percent_decode_str(text)
         .decode_utf8()
         .map_err(|_| OtpauthError::Malformed)?
         .into_owned())
 }
 
-fn number(text: Option<Zeroizing<String>>) -> Result<Option<u64>, OtpauthError> {
+fn parse_number(text: Option<Zeroizing<String>>) -> Result<Option<u64>, OtpauthError> {
     text.map(|text| text.parse().map_err(|_| OtpauthError::Number))
         .transpose()
 }
 
-/// Why text is no otpauth URL. Never repeats the text: it holds a secret.
+/// Reason why a text is no otpauth URI. It MUST NOT repeat the text, which contains a secret.
 #[derive(Debug, PartialEq, Eq)]
 pub enum OtpauthError {
-    /// More than 2048 bytes.
     TooLong,
     /// Neither otpauth://totp/ nor otpauth://hotp/.
     NotOtpauth,
-    /// An otpauth URL of another type, such as hotp, where a code must move with time.
+    /// An otpauth URI of another type, such as hotp, where a time-based one is required.
     NotTotp,
-    /// No `secret` in it.
+    /// The URI has no `secret`.
     Missing,
-    /// A pair without `=`, a parameter given twice, broken percent-encoding.
+    /// A pair without `=`, a parameter given twice, or invalid percent-encoding.
     Malformed,
-    /// Digits, period or counter: not a number.
+    /// The digits, period or counter is not a number.
     Number,
-    /// hotp without a counter.
+    /// A hotp URI without a counter.
     NoCounter,
-    /// Not SHA1, SHA256 or SHA512.
     Algorithm,
-    /// The secret itself.
     Secret(SecretError),
-    /// Digits or period.
     Parameters(OtpParametersError),
 }
 
@@ -279,7 +271,7 @@ impl From<OtpParametersError> for OtpauthError {
 }
 
 impl OtpauthError {
-    /// What is wrong, in words.
+    /// Returns the message.
     pub fn text(&self) -> &'static str {
         match self {
             OtpauthError::TooLong => "the otpauth URL is longer than 2048 bytes",
@@ -316,31 +308,34 @@ mod tests {
     fn issuer_and_account_are_encoded_and_defaults_are_explicit() {
         let secret = Secret::from_base32(BASE32).unwrap();
         assert_eq!(
-            url("A & B", "ü@x.org", &secret, DEFAULTS, Step(0)).as_str(),
+            format_uri("A & B", "ü@x.org", &secret, DEFAULTS, Step(0)).as_str(),
             "otpauth://totp/A%20%26%20B:%C3%BC%40x.org?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\
              &issuer=A%20%26%20B&algorithm=SHA1&digits=6&period=30"
         );
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn a_formatted_uri_is_parsed_to_the_same_values() {
         let secret = Secret::from_base32(BASE32).unwrap();
         let parameters = OtpParameters {
             algorithm: Algorithm::Sha512,
             digits: 8,
             moving: OtpKind::Time { period: 60 },
         };
-        let url = url("host", "alice", &secret, parameters, Step(0));
-        assert!(read(&url).unwrap() == (secret, parameters));
+        let url = format_uri("host", "alice", &secret, parameters, Step(0));
+        assert!(parse_declared_secret(&url).unwrap() == (secret, parameters));
     }
 
     #[test]
     fn base32_alone_takes_the_formats_defaults() {
-        assert_eq!(read(&format!("{BASE32}\n")).unwrap().1, DEFAULTS);
+        assert_eq!(
+            parse_declared_secret(&format!("{BASE32}\n")).unwrap().1,
+            DEFAULTS
+        );
     }
 
     #[test]
-    fn both_types_and_every_way_of_writing_a_label_are_read() {
+    fn both_types_and_all_forms_of_a_label_are_parsed() {
         for (label, issuer, account) in [
             ("alice", Some("it:+us"), "alice"),
             ("A%20%26%20B:alice", Some("A & B"), "alice"),
@@ -369,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_urls_are_refused_by_name() {
+    fn malformed_uris_are_refused_with_their_reason() {
         for (text, why) in [
             ("otpauth://hotp/a?secret=x&counter=1", OtpauthError::NotTotp),
             ("otpauth://totp/a", OtpauthError::Missing),
@@ -398,7 +393,7 @@ mod tests {
             ("", SecretError::Length.into()),
             (&"A".repeat(4096), OtpauthError::TooLong),
         ] {
-            assert_eq!(read(text).err(), Some(why), "{text}");
+            assert_eq!(parse_declared_secret(text).err(), Some(why), "{text}");
         }
     }
 }

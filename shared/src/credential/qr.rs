@@ -1,16 +1,16 @@
-//! A QR code as text: level L, a quiet zone of 2, two modules a character, so that a URL of 134 bytes fits
-//! a terminal of 80 × 24. And as a picture for pages.
+//! QR codes: as text for terminals and as SVG for pages. The text has error correction level L, a
+//! quiet zone of 2 and two modules per character, so that a URI of 134 bytes fits a terminal of 80
+//! × 24.
 
 use qrcode::{EcLevel, QrCode};
 use std::fmt::Write;
 use zeroize::Zeroizing;
 
-/// Light modules around the symbol.
 const QUIET: i32 = 2;
 
-/// Draws `text` in half blocks, light on dark: most terminals are dark, and scanners take both. Each line ends
-/// with a newline. `None` if the text is too long for any QR code.
-pub fn half_blocks(text: &str) -> Option<Zeroizing<String>> {
+/// Draws `text` in half blocks, light on dark: most terminals are dark, and scanners read both.
+/// Each line ends with a newline. Returns `None` if the text is too long for any QR code.
+pub fn draw_half_blocks(text: &str) -> Option<Zeroizing<String>> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     let width = i32::try_from(code.width()).ok()?;
     let modules = code.to_colors();
@@ -23,7 +23,8 @@ pub fn half_blocks(text: &str) -> Option<Zeroizing<String>> {
     let mut drawn = Zeroizing::new(String::new());
     for y in side.clone().step_by(2) {
         for x in side.clone() {
-            // Below the last row stands the background, which counts as dark: the quiet zone above it is whole.
+            // The background below the last row counts as dark: the quiet zone above it is
+            // complete.
             let below = y + 1 < side.end && light(x, y + 1);
             drawn.push(match (light(x, y), below) {
                 (true, true) => '█',
@@ -37,9 +38,9 @@ pub fn half_blocks(text: &str) -> Option<Zeroizing<String>> {
     Some(drawn)
 }
 
-/// Draws `text` as SVG for a page: dark on light whatever the page's colours, in modules of 1, with the quiet zone of
-/// 4 that the standard asks for (ISO/IEC 18004). `None` if the text is too long for any QR code.
-pub fn svg(text: &str) -> Option<Zeroizing<String>> {
+/// Draws `text` as SVG, dark on light whatever the page's colours, in modules of 1, with the quiet
+/// zone of 4 that ISO/IEC 18004 requires. Returns `None` if the text is too long for any QR code.
+pub fn draw_svg(text: &str) -> Option<Zeroizing<String>> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     let width = code.width();
     let mut path = Zeroizing::new(String::new());
@@ -62,14 +63,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_of_134_bytes_fits_a_terminal() {
-        let drawn = half_blocks(&"x".repeat(134)).unwrap();
+    fn a_uri_of_134_bytes_fits_a_terminal() {
+        let drawn = draw_half_blocks(&"x".repeat(134)).unwrap();
         assert_eq!(drawn.lines().count(), 23);
         assert!(drawn.lines().all(|line| line.chars().count() == 45));
     }
 
     #[test]
-    fn what_no_qr_code_holds_is_refused() {
-        assert!(half_blocks(&"x".repeat(3000)).is_none());
+    fn a_text_that_is_too_long_is_refused() {
+        assert!(draw_half_blocks(&"x".repeat(3000)).is_none());
     }
 }

@@ -1,78 +1,80 @@
-//! Recovery codes, and the one-time codes of administrators, which are made of the same characters: their alphabet,
-//! their making, the groups in which people read them. What the store keeps of them is made by [`crate::crypto::vault`].
+//! Recovery codes and the one-time codes of administrators, which have the same alphabet: how they
+//! are made and shown. The store keeps only keyed hashes of them, made by [`crate::crypto::vault`].
 
 use super::secret::{RandomError, fill_random};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// 32 characters, 5 bits each, without look-alikes: neither 0 nor O, neither 1 nor I.
+/// 32 characters of 5 bits each. None is easily confused with another: there is no 0 and no O, no 1
+/// and no I.
 pub(crate) const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
-/// The shortest code that may be configured, in characters.
+/// Shortest recovery code that may be configured, in characters.
 pub const SHORTEST: usize = 10;
-/// The longest code that may be configured, in characters.
+/// Longest recovery code that may be configured, in characters.
 pub const LONGEST: usize = 32;
-/// The least entropy, in bits, that one guess at a set of codes must meet.
+/// Least entropy in bits that protects a set of codes from one guess.
 pub const LEAST_BITS: f64 = 47.0;
 
-/// Characters of a one-time code after its mark: 60 bits.
+/// Characters of a one-time code after its `P-`: 60 bits.
 const ONE_TIME: usize = 12;
 
-/// What one guess at a set of `count` codes of `length` characters is up against, in bits.
+/// Returns the entropy in bits that protects a set of `count` codes of `length` characters from one
+/// guess.
 pub fn bits_per_guess(count: u32, length: u32) -> f64 {
     f64::from(length) * 5.0 - f64::from(count).log2()
 }
 
-/// A recovery code as it is shown once.
+/// A recovery code, which is shown once.
 pub struct RecoveryCode(Zeroizing<String>);
 
 impl RecoveryCode {
-    /// A new random code of `length` characters, at least one of them a letter.
+    /// Makes a random code of `length` characters, at least one of them a letter.
     pub fn random(length: usize) -> Result<RecoveryCode, RandomError> {
         loop {
             let code = random(length)?;
-            if has_shape(&code) {
+            if looks_like_recovery_code(&code) {
                 return Ok(RecoveryCode(code));
             }
         }
     }
 
-    /// A new set of `count` codes.
+    /// Makes a set of `count` random codes.
     pub fn random_set(count: u32, length: usize) -> Result<Vec<RecoveryCode>, RandomError> {
         (0..count).map(|_| RecoveryCode::random(length)).collect()
     }
 
-    /// One that was made earlier, and sealed.
-    pub(crate) fn restored(plain: Zeroizing<String>) -> RecoveryCode {
+    /// Restores a code that was made earlier and sealed.
+    pub(crate) fn from_plain(plain: Zeroizing<String>) -> RecoveryCode {
         RecoveryCode(plain)
     }
 
-    /// The characters without dashes, as [`super::input::Answer`] normalises what is typed.
+    /// Returns the characters without dashes, as [`super::input::Input`] normalises an input.
     pub fn plain(&self) -> &str {
         &self.0
     }
 
-    /// The code in groups of five, as people read it.
+    /// Returns the code in groups of five characters.
     pub fn grouped(&self) -> Zeroizing<String> {
         grouped(&self.0, 5)
     }
 }
 
-/// An administrator's one-time code as it is shown once.
+/// An administrator's one-time code, which is shown once.
 pub struct OneTimeCode(Zeroizing<String>);
 
 impl OneTimeCode {
-    /// A new random one.
     pub fn random() -> Result<OneTimeCode, RandomError> {
         Ok(OneTimeCode(random(ONE_TIME)?))
     }
 
-    /// The characters without mark and dashes, as [`super::input::Answer`] normalises what is typed.
+    /// Returns the characters without `P-` and dashes, as [`super::input::Input`] normalises an
+    /// input.
     pub fn plain(&self) -> &str {
         &self.0
     }
 
-    /// The code with its mark, in groups of four, as people read it.
+    /// Returns the code with its `P-`, in groups of four characters.
     pub fn grouped(&self) -> Zeroizing<String> {
         Zeroizing::new(format!("P-{}", grouped(&self.0, 4).as_str()))
     }
@@ -106,16 +108,16 @@ fn grouped(plain: &str, size: usize) -> Zeroizing<String> {
     text
 }
 
-/// What stands behind the mark of a one-time code, if text begins with one.
-pub fn without_mark(text: &str) -> Option<&str> {
+/// Returns the text after the `P-` of a one-time code, if it begins with one.
+pub fn strip_one_time_prefix(text: &str) -> Option<&str> {
     text.trim_start()
         .strip_prefix(['P', 'p'])?
         .trim_start()
         .strip_prefix('-')
 }
 
-/// Whether normalised text behind a mark could be a one-time code.
-pub fn is_one_time(plain: &str) -> bool {
+/// Returns whether a normalised text after `P-` has the shape of a one-time code.
+pub fn looks_like_one_time_code(plain: &str) -> bool {
     plain.len() == ONE_TIME && plain.bytes().all(|b| ALPHABET.contains(&b))
 }
 
@@ -125,8 +127,8 @@ impl fmt::Debug for RecoveryCode {
     }
 }
 
-/// Whether normalised text could be a recovery code of any configured length.
-pub fn has_shape(plain: &str) -> bool {
+/// Returns whether a normalised text has the shape of a recovery code of any configurable length.
+pub fn looks_like_recovery_code(plain: &str) -> bool {
     (SHORTEST..=LONGEST).contains(&plain.len())
         && plain.bytes().all(|b| ALPHABET.contains(&b))
         && plain.bytes().any(|b| b.is_ascii_alphabetic())
@@ -144,7 +146,7 @@ mod tests {
         assert!(
             codes
                 .iter()
-                .all(|c| c.plain().len() == 10 && has_shape(c.plain()))
+                .all(|c| c.plain().len() == 10 && looks_like_recovery_code(c.plain()))
         );
         let distinct: std::collections::HashSet<_> =
             codes.iter().map(RecoveryCode::plain).collect();
@@ -163,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn a_one_time_code_is_shown_with_its_mark() {
+    fn a_one_time_code_is_shown_with_its_prefix() {
         let code = OneTimeCode::random().unwrap();
         let grouped = code.grouped();
         assert_eq!(
             grouped.split('-').map(str::len).collect::<Vec<_>>(),
             [1, 4, 4, 4]
         );
-        assert!(is_one_time(code.plain()));
+        assert!(looks_like_one_time_code(code.plain()));
     }
 
     #[test]

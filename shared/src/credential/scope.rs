@@ -1,5 +1,5 @@
-//! Scopes: where an app password is good. A pure question about a PAM service or a web request, and whatever no term
-//! covers is refused.
+//! Scopes of app passwords: the PAM services and web requests for which an app password is valid.
+//! Pure functions; what no term covers is refused.
 //!
 //! A scope is a list of terms, each one of
 //!
@@ -13,33 +13,29 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// The longest term, in bytes, and the most of them.
+/// Longest term in bytes, and most terms of a scope.
 const LONGEST: usize = 512;
 const MOST: usize = 16;
 
-/// Where an app password is good: at least one term.
+/// The scope of an app password: at least one term.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppPasswordScope(Vec<ScopeTerm>);
 
-/// One term of a scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScopeTerm {
-    /// A PAM service.
     Pam(Service),
-    /// Web requests.
     Web(WebScope),
     /// Web requests that the configuration describes.
     Named(ScopeName),
 }
 
-/// Web requests: every condition given must hold; of each, one alternative.
+/// Web requests. Every condition that is given must hold; of each, one alternative.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebScope {
-    /// Hosts.
-    #[serde(deserialize_with = "some")]
+    #[serde(deserialize_with = "deserialize_hosts")]
     pub hosts: Vec<WebHost>,
-    /// Paths, each with all that lies below it; every path if none is given.
+    /// Paths, each with all paths below it; every path if none is given.
     #[serde(default)]
     pub paths: Vec<WebPath>,
     /// Methods; every method if none is given.
@@ -50,30 +46,27 @@ pub struct WebScope {
 /// The scopes that the configuration describes.
 pub type NamedScopes = BTreeMap<ScopeName, WebScope>;
 
-/// A web request, as far as scopes go.
+/// The parts of a web request that scopes compare.
 pub struct WebRequest<'a> {
-    /// In lower case, without port and trailing dot.
+    /// In lower case, without port and final dot.
     pub host: &'a str,
-    /// The path, with or without a query.
     pub target: &'a str,
-    /// The method.
     pub method: &'a str,
 }
 
 impl AppPasswordScope {
-    /// The terms.
     pub fn terms(&self) -> &[ScopeTerm] {
         &self.0
     }
 
-    /// Whether it covers a PAM service.
+    /// Returns whether the scope covers a PAM service.
     pub fn covers_service(&self, service: &str) -> bool {
         self.0
             .iter()
             .any(|term| matches!(term, ScopeTerm::Pam(meant) if meant.0 == service))
     }
 
-    /// Whether it covers a web request. A name that is not declared covers nothing.
+    /// Returns whether the scope covers a web request. A name that is not declared covers nothing.
     pub fn covers_request(&self, named: &NamedScopes, request: &WebRequest<'_>) -> bool {
         let path = WebPath::parse(request.target);
         self.0.iter().any(|term| match term {
@@ -85,7 +78,7 @@ impl AppPasswordScope {
         })
     }
 
-    /// The first name in it that is not declared.
+    /// Returns the first name that is not declared.
     pub fn undeclared(&self, named: &NamedScopes) -> Option<&ScopeName> {
         self.0.iter().find_map(|term| match term {
             ScopeTerm::Named(name) if !named.contains_key(name) => Some(name),
@@ -108,7 +101,7 @@ impl WebScope {
     }
 }
 
-/// Text of a kind whose form alone is checked.
+/// Defines a text type whose form alone is checked.
 macro_rules! plain {
     ($(#[$doc:meta])* $name:ident, $longest:literal, $allowed:expr, $what:literal) => {
         $(#[$doc])*
@@ -165,14 +158,15 @@ plain!(
 );
 
 impl Method {
-    /// The method.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A list that is not empty: no condition on hosts would be one on nothing.
-fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<WebHost>, D::Error> {
+/// Deserializes a list that MUST NOT be empty: an empty list would be no condition on hosts.
+fn deserialize_hosts<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<WebHost>, D::Error> {
     let hosts = Vec::<WebHost>::deserialize(deserializer)?;
     match hosts.is_empty() {
         true => Err(serde::de::Error::custom("must name at least one host")),
@@ -193,13 +187,13 @@ impl FromStr for ScopeTerm {
             Some(("pam", service)) => Service::try_from(service.to_owned())
                 .map(ScopeTerm::Pam)
                 .map_err(wrong),
-            Some(("web", rest)) => web(rest).map(ScopeTerm::Web).map_err(wrong),
+            Some(("web", rest)) => parse_web_scope(rest).map(ScopeTerm::Web).map_err(wrong),
             Some(_) => Err(wrong("it begins with neither \"pam:\" nor \"web:\"")),
             None => ScopeName::try_from(text.to_owned())
                 .map(ScopeTerm::Named)
                 .map_err(wrong),
         }?;
-        // the store keeps a path escaped, and reads it by the same limit
+        // the store keeps a path escaped, and the same limit applies when it is read
         match term.to_string().len() <= LONGEST {
             true => Ok(term),
             false => Err(wrong(TOO_LONG)),
@@ -207,8 +201,8 @@ impl FromStr for ScopeTerm {
     }
 }
 
-/// `HOST[/PATH][ METHOD,…]`
-fn web(text: &str) -> Result<WebScope, &'static str> {
+/// Parses `HOST[/PATH][ METHOD,…]`.
+fn parse_web_scope(text: &str) -> Result<WebScope, &'static str> {
     let (address, methods) = match text.split_once(' ') {
         Some((address, methods)) => (address, methods.split(',').collect()),
         None => (text, Vec::new()),
@@ -242,7 +236,7 @@ impl TryFrom<Vec<ScopeTerm>> for AppPasswordScope {
     }
 }
 
-/// One term a line, as the store keeps it.
+/// Parses one term per line, as the store keeps them.
 impl FromStr for AppPasswordScope {
     type Err = ScopeError;
 
@@ -263,7 +257,7 @@ impl fmt::Display for AppPasswordScope {
     }
 }
 
-/// As it is read. A term of the web has one host, and one path at most.
+/// Formats a term as it is parsed. A web term has one host and at most one path.
 impl fmt::Display for ScopeTerm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -288,12 +282,12 @@ impl fmt::Display for ScopeTerm {
     }
 }
 
-/// Text that is no scope.
+/// Reason why a text is no scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScopeError {
-    /// What is wrong with a term.
+    /// A term is malformed.
     Term(&'static str),
-    /// None, or more than [`MOST`].
+    /// There is no term, or more than [`MOST`].
     Count,
 }
 

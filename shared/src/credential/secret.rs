@@ -1,29 +1,28 @@
-//! Bytes that must not be seen: wiped when dropped, never printed.
+//! Secrets of authenticators: wiped when dropped, never printed. Also the source of random bytes.
 
 use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// The shortest secret of an authenticator, in bytes (RFC 4226, section 4, R6: 128 bit).
+/// Shortest secret of an authenticator, in bytes (RFC 4226, section 4, R6: 128 bits).
 pub const SHORTEST: usize = 16;
-/// The longest secret of an authenticator, in bytes.
+/// Longest secret of an authenticator, in bytes.
 pub const LONGEST: usize = 128;
-/// A new secret, in bytes: 160 bit, as RFC 4226, section 4, R6 recommends.
+/// Length of a new secret in bytes: 160 bits, as RFC 4226, section 4, R6 recommends.
 pub const NEW: usize = 20;
 
-/// The shared secret of an authenticator.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// A new random secret of 160 bit.
+    /// Makes a random secret of 160 bits.
     pub fn random() -> Result<Secret, RandomError> {
         let mut bytes = Zeroizing::new(vec![0; NEW]);
         fill_random(&mut bytes)?;
         Ok(Secret(bytes))
     }
 
-    /// Takes bytes that were opened or decoded; refuses lengths that no authenticator has.
+    /// Checks the length of bytes that were unsealed or decoded.
     pub fn from_bytes(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, SecretError> {
         match bytes.len() {
             SHORTEST..=LONGEST => Ok(Secret(bytes)),
@@ -31,7 +30,7 @@ impl Secret {
         }
     }
 
-    /// Reads Base32 (RFC 4648, section 6) as people hand it around: any case, blanks, dashes, padding.
+    /// Parses Base32 (RFC 4648, section 6) in any case, with blanks, dashes or padding.
     pub fn from_base32(text: &str) -> Result<Secret, SecretError> {
         let mut plain = Zeroizing::new(Vec::with_capacity(text.len()));
         plain.extend(
@@ -45,14 +44,14 @@ impl Secret {
         Secret::from_bytes(Zeroizing::new(bytes))
     }
 
-    /// Reads what comes with a hardware token: hex (an even number of digits and nothing else) or Base32, told apart
-    /// by `hex:` or `base32:` before it where it could be both.
+    /// Parses the seed of a hardware token: hex (an even number of digits and nothing else) or
+    /// Base32. The prefix `hex:` or `base32:` decides where it could be both.
     pub fn from_seed(text: &str) -> Result<Secret, SecretError> {
         let text = text.trim();
         if let Some(base32) = text.strip_prefix("base32:") {
             return Secret::from_base32(base32);
         }
-        let (hex, must) = text
+        let (hex, is_marked) = text
             .strip_prefix("hex:")
             .map_or((text, false), |hex| (hex, true));
         let mut plain = Zeroizing::new(Vec::with_capacity(hex.len()));
@@ -62,17 +61,17 @@ impl Secret {
         );
         match HEXLOWER_PERMISSIVE.decode(&plain) {
             Ok(bytes) => Secret::from_bytes(Zeroizing::new(bytes)),
-            Err(_) if must => Err(SecretError::NotHex),
+            Err(_) if is_marked => Err(SecretError::NotHex),
             Err(_) => Secret::from_base32(text),
         }
     }
 
-    /// The secret as Base32 without padding, for the one time it is shown.
+    /// Returns the secret as Base32 without padding, to be shown once.
     pub fn to_base32(&self) -> Zeroizing<String> {
         Zeroizing::new(BASE32_NOPAD.encode(&self.0))
     }
 
-    /// The bytes, for the HMAC and for sealing.
+    /// Returns the bytes, for the HMAC and for sealing.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
@@ -89,7 +88,7 @@ pub fn fill_random(bytes: &mut [u8]) -> Result<(), RandomError> {
     getrandom::fill(bytes).map_err(|_| RandomError)
 }
 
-/// The kernel gave no random numbers.
+/// The kernel returned no random numbers.
 #[derive(Debug)]
 pub struct RandomError;
 
@@ -101,19 +100,17 @@ impl fmt::Display for RandomError {
 
 impl std::error::Error for RandomError {}
 
-/// Why something is no secret of an authenticator.
+/// Reason why a text or bytes are no secret of an authenticator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretError {
-    /// Not Base32.
     NotBase32,
-    /// Not hexadecimal.
     NotHex,
     /// Shorter than [`SHORTEST`] or longer than [`LONGEST`].
     Length,
 }
 
 impl SecretError {
-    /// What is wrong, in words.
+    /// Returns the message.
     pub fn text(self) -> &'static str {
         match self {
             SecretError::NotBase32 => "the secret is not Base32 (letters A-Z and digits 2-7)",
@@ -167,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn base32_is_read_as_people_write_it() {
+    fn base32_is_parsed_in_any_notation() {
         let secret = Secret::from_base32("gezd gnbv-GY3TQOJQ GEZDGNBVGY3TQOJQ====").unwrap();
         assert_eq!(secret.expose(), b"12345678901234567890");
         assert_eq!(

@@ -1,5 +1,6 @@
-//! One-time passwords by time (TOTP, RFC 6238) and by counter (HOTP, RFC 4226): algorithms, steps, and the code of
-//! a step. totp-rs makes the codes; which steps are acceptable is for [`crate::verify::decision`] to say.
+//! One-time passwords: TOTP (RFC 6238) and HOTP (RFC 4226). Algorithms, time steps, and the code of
+//! a step, which the totp-rs crate generates. Which steps are accepted is decided in
+//! [`crate::verify::decision`].
 
 use super::secret::Secret;
 use crate::system::clock::Timestamp;
@@ -7,21 +8,19 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// The hash under the HMAC (RFC 6238, section 1.2).
+/// Hash function of the HMAC (RFC 6238, section 1.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Algorithm {
-    /// HMAC-SHA-1, what every authenticator app knows.
+    /// HMAC-SHA-1, which every authenticator app supports.
     #[default]
     Sha1,
-    /// HMAC-SHA-256.
     Sha256,
-    /// HMAC-SHA-512.
     Sha512,
 }
 
 impl Algorithm {
-    /// The name in an otpauth URL and in the store.
+    /// Returns the name in otpauth URIs and in the store.
     pub fn name(self) -> &'static str {
         match self {
             Algorithm::Sha1 => "SHA1",
@@ -30,7 +29,7 @@ impl Algorithm {
         }
     }
 
-    /// Reads [`Algorithm::name`], in any case.
+    /// Parses [`Algorithm::name`] in any case.
     pub fn from_name(name: &str) -> Option<Algorithm> {
         [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512]
             .into_iter()
@@ -38,25 +37,24 @@ impl Algorithm {
     }
 }
 
-/// The moving factor: the time step T of RFC 6238, section 4.2 (seconds since 1970 divided by the period), or the
-/// counter C of RFC 4226.
+/// Value of the moving factor: the time step T of RFC 6238, section 4.2 (seconds since 1970 divided
+/// by the period), or the counter C of RFC 4226.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Step(pub u64);
 
-/// What moves an authenticator on.
+/// Kind of the moving factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OtpKind {
-    /// Time (TOTP).
     Time {
-        /// Length of a time step, in seconds: 15 to 120.
+        /// Length of a time step in seconds: 15 to 120.
         period: u64,
     },
-    /// Each code (HOTP).
     Counter,
 }
 
 impl OtpKind {
-    /// The length of a time step in seconds; 0 for a counter. What the store and what is sealed go by.
+    /// Returns the length of a time step in seconds, 0 for a counter: the form in the store and in
+    /// associated data.
     pub fn period(self) -> u64 {
         match self {
             OtpKind::Time { period } => period,
@@ -64,36 +62,34 @@ impl OtpKind {
         }
     }
 
-    /// Reads [`Moving::period`].
-    pub fn of_period(period: u64) -> OtpKind {
+    /// Parses [`OtpKind::period`].
+    pub fn from_period(period: u64) -> OtpKind {
         match period {
             0 => OtpKind::Counter,
             period => OtpKind::Time { period },
         }
     }
 
-    /// When a time step begins; a counter has no time.
-    pub fn begin_of(self, step: Step) -> Option<Timestamp> {
+    /// Returns when a time step begins; `None` for a counter.
+    pub fn begin_of_step(self, step: Step) -> Option<Timestamp> {
         match self {
             OtpKind::Time { period } => Some(Timestamp(step.0.saturating_mul(period))),
             OtpKind::Counter => None,
         }
     }
 
-    /// The time step that `now` lies in; a counter has none.
+    /// Returns the time step of `now`; `None` for a counter.
     pub fn step_at(self, now: Timestamp) -> Option<Step> {
         now.0.checked_div(self.period()).map(Step)
     }
 }
 
-/// How an authenticator makes codes, its secret aside.
+/// The parameters of an authenticator without its secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OtpParameters {
-    /// The hash under the HMAC.
     pub algorithm: Algorithm,
-    /// Digits of a code: 6 or 8.
+    /// 6 or 8.
     pub digits: u32,
-    /// Time or counter.
     pub moving: OtpKind,
 }
 
@@ -112,14 +108,15 @@ impl OtpParameters {
     }
 }
 
-/// The code of one step: always as many digits as the authenticator has.
-pub fn code(secret: &Secret, parameters: OtpParameters, step: Step) -> Zeroizing<String> {
+/// Generates the code of one step, always with all its digits.
+pub fn generate_code(secret: &Secret, parameters: OtpParameters, step: Step) -> Zeroizing<String> {
     let algorithm = match parameters.algorithm {
         Algorithm::Sha1 => totp_rs::Algorithm::SHA1,
         Algorithm::Sha256 => totp_rs::Algorithm::SHA256,
         Algorithm::Sha512 => totp_rs::Algorithm::SHA512,
     };
-    // A period of 1 makes totp-rs's time the step itself, so that no multiplication can overflow.
+    // With a period of 1 the time of totp-rs is the step itself, so that no multiplication can
+    // overflow.
     let maker = totp_rs::TOTP::new_unchecked(
         algorithm,
         parameters.digits as usize,
@@ -130,17 +127,15 @@ pub fn code(secret: &Secret, parameters: OtpParameters, step: Step) -> Zeroizing
     Zeroizing::new(maker.generate(step.0))
 }
 
-/// Why parameters are refused.
+/// Reason why parameters are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OtpParametersError {
-    /// Neither 6 nor 8.
     Digits,
-    /// Not 15 to 120 seconds.
     Period,
 }
 
 impl OtpParametersError {
-    /// What is wrong, in words.
+    /// Returns the message.
     pub fn text(self) -> &'static str {
         match self {
             OtpParametersError::Digits => "digits must be 6 or 8",
@@ -180,7 +175,7 @@ mod tests {
         ];
         for (counter, expected) in (0..).zip(table) {
             assert_eq!(
-                code(&secret, parameters, Step(counter)).as_str(),
+                generate_code(&secret, parameters, Step(counter)).as_str(),
                 expected,
                 "counter {counter}"
             );
@@ -211,7 +206,7 @@ mod tests {
                     moving: OtpKind::Time { period: 30 },
                 };
                 let step = parameters.moving.step_at(Timestamp(time)).unwrap();
-                let made = code(&secret(&digits[..length]), parameters, step);
+                let made = generate_code(&secret(&digits[..length]), parameters, step);
                 assert_eq!(made.as_str(), expected, "{} at {time}", algorithm.name());
             }
         }

@@ -1,5 +1,8 @@
-//! The master key file: how it is read, made, and changed by a rotation. What the key wraps stands in
-//! [`super::vault`].
+//! The master key file: how it is read, made, and changed by a rotation. The data keys that a
+//! master key wraps are in [`super::vault`].
+//!
+//! MUST be changed only under a [`KeyFileLock`]: two rotations at once could lose the key of the
+//! store.
 
 use crate::credential::secret::{RandomError, fill_random};
 use crate::system::trusted_file::{self, Existing, FileError, Follow, Privacy};
@@ -14,30 +17,28 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// Master keys in one file at most; two during a rotation.
+/// Most master keys in one file; a rotation needs two.
 const MOST: usize = 8;
-/// The most that is read of the file, in bytes.
+/// Most bytes that are read of the file.
 pub const LARGEST: u32 = 4096;
 
-/// A 256-bit key.
 pub type MasterKey = Zeroizing<[u8; 32]>;
 
-/// What tells master keys apart without telling anything about them.
+/// Identifier of a master key, which reveals nothing about the key.
 pub type MasterKeyId = [u8; 8];
 
 /// The master keys, newest first.
 pub struct MasterKeys(Vec<(MasterKeyId, MasterKey)>);
 
 impl MasterKeys {
-    /// Reads the key file.
-    pub fn read(path: &Path) -> Result<MasterKeys, MasterKeyError> {
+    pub fn read_file(path: &Path) -> Result<MasterKeys, MasterKeyError> {
         MasterKeys::parse(
             path,
             &trusted_file::read_trusted(path, Privacy::Secret, Follow::No, LARGEST.into())?,
         )
     }
 
-    /// The master keys in what the key file holds, or is to hold.
+    /// Parses the contents of a key file.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<MasterKeys, MasterKeyError> {
         let broken = |line| MasterKeyError::Broken {
             path: path.to_owned(),
@@ -60,7 +61,7 @@ impl MasterKeys {
                 return Err(broken(number));
             }
             key.copy_from_slice(&decoded);
-            keys.push((id(&key), key));
+            keys.push((key_id(&key), key));
         }
         if keys.is_empty() {
             return Err(broken(1));
@@ -68,19 +69,22 @@ impl MasterKeys {
         Ok(MasterKeys(keys))
     }
 
-    /// A new random master key and the text of its file.
+    /// Makes a random master key, and returns it with the text of its file.
     pub fn generate() -> Result<(MasterKeys, Zeroizing<String>), RandomError> {
         let keys = MasterKeys(vec![random()?]);
-        let text = keys.text();
+        let text = keys.to_text();
         Ok((keys, text))
     }
 
-    /// Puts a new random master key before those in a file, and returns all. Where that holds as many as it can, those leave
-    /// it that are not `used`.
-    pub fn add_to(path: &Path, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError> {
-        let mut old = MasterKeys::read(path)?;
+    /// Adds a new random master key as the first one of a file, and returns all. If the file is
+    /// full, the keys that are not `used` are removed from it.
+    pub fn add_key_to_file(
+        path: &Path,
+        used: &[MasterKeyId],
+    ) -> Result<MasterKeys, MasterKeyError> {
+        let mut old = MasterKeys::read_file(path)?;
         if old.0.len() == MOST {
-            old = old.only(used);
+            old = old.retain(used);
         }
         if old.0.len() == MOST {
             return Err(MasterKeyError::NotWritten(format!(
@@ -90,47 +94,47 @@ impl MasterKeys {
         }
         let new = random().map_err(|error| MasterKeyError::NotWritten(error.to_string()))?;
         let keys = MasterKeys([vec![new], old.0].concat());
-        keys.replace(path)?;
+        keys.replace_file(path)?;
         Ok(keys)
     }
 
-    /// Has all but the newest leave a file.
-    pub fn keep_newest_in(path: &Path) -> Result<(), MasterKeyError> {
-        let keys = MasterKeys::read(path)?;
+    /// Removes all keys but the newest from a file.
+    pub fn keep_newest_in_file(path: &Path) -> Result<(), MasterKeyError> {
+        let keys = MasterKeys::read_file(path)?;
         let newest = keys.newest().0;
-        keys.only(&[newest]).replace(path)
+        keys.retain(&[newest]).replace_file(path)
     }
 
-    /// What tells them apart.
+    /// Returns the identifiers, newest first.
     pub fn ids(&self) -> Vec<MasterKeyId> {
         self.0.iter().map(|(id, _)| *id).collect()
     }
 
-    /// Without the keys that are not `wanted`.
-    pub fn only(mut self, wanted: &[MasterKeyId]) -> MasterKeys {
+    /// Removes the keys that are not `wanted`.
+    pub fn retain(mut self, wanted: &[MasterKeyId]) -> MasterKeys {
         self.0.retain(|(id, _)| wanted.contains(id));
         self
     }
 
-    /// Puts these in place of what the file holds, in one step and durably; owner's group and mode stay.
-    fn replace(&self, path: &Path) -> Result<(), MasterKeyError> {
+    /// Replaces the contents of the file atomically and durably. The group and the mode stay.
+    fn replace_file(&self, path: &Path) -> Result<(), MasterKeyError> {
         let metadata = path
             .symlink_metadata()
             .map_err(|error| FileError::io(path, error))?;
         let (mode, group) = (metadata.mode() & 0o777, Some(metadata.gid()));
         Ok(trusted_file::write_atomically(
             path,
-            self.text().as_bytes(),
+            self.to_text().as_bytes(),
             mode,
             group,
             Existing::Replace,
         )?)
     }
 
-    /// The text of a file with these.
-    pub fn text(&self) -> Zeroizing<String> {
+    /// Returns the text of a file with these keys.
+    pub fn to_text(&self) -> Zeroizing<String> {
         const HEAD: &str = "# Postern's master key. Keep a copy apart from the store: without it no one can sign in.\n";
-        // room for all from the start: growing would leave copies behind
+        // enough capacity from the start: a reallocation would leave copies of keys in memory
         let mut text = Zeroizing::new(String::with_capacity(HEAD.len() + 65 * self.0.len()));
         text.push_str(HEAD);
         for (_, key) in &self.0 {
@@ -140,7 +144,7 @@ impl MasterKeys {
         text
     }
 
-    /// The key that wraps what is written from now on.
+    /// Returns the key that wraps new data keys.
     pub fn newest(&self) -> (MasterKeyId, &MasterKey) {
         let (id, key) = self
             .0
@@ -149,7 +153,7 @@ impl MasterKeys {
         (*id, key)
     }
 
-    /// The key with this id.
+    /// Returns the key with this identifier.
     pub fn find(&self, wanted: &MasterKeyId) -> Option<&MasterKey> {
         self.0
             .iter()
@@ -158,49 +162,49 @@ impl MasterKeys {
     }
 }
 
-/// What a rotation does to a key file.
+/// Changes of a key file by a rotation: in this process, or by another one that may write the file.
 pub trait MasterKeyFile {
-    /// See [`MasterKeys::add_to`].
+    /// See [`MasterKeys::add_key_to_file`].
     fn add(&mut self, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError>;
-    /// See [`MasterKeys::keep_newest_in`].
+    /// See [`MasterKeys::keep_newest_in_file`].
     fn keep_newest(&mut self) -> Result<(), MasterKeyError>;
 }
 
-/// One that this process can write.
+/// A key file that this process can write.
 pub struct OwnKeyFile {
     path: PathBuf,
-    _alone: Changing,
+    _lock: KeyFileLock,
 }
 
 impl OwnKeyFile {
-    /// Begins to change the file, and keeps all others from it.
-    pub fn begin(path: &Path) -> Result<OwnKeyFile, MasterKeyError> {
+    /// Locks the file against other changes.
+    pub fn lock(path: &Path) -> Result<OwnKeyFile, MasterKeyError> {
         Ok(OwnKeyFile {
             path: path.to_owned(),
-            _alone: Changing::begin(path)?,
+            _lock: KeyFileLock::acquire(path)?,
         })
     }
 }
 
 impl MasterKeyFile for OwnKeyFile {
     fn add(&mut self, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError> {
-        MasterKeys::add_to(&self.path, used)
+        MasterKeys::add_key_to_file(&self.path, used)
     }
 
     fn keep_newest(&mut self) -> Result<(), MasterKeyError> {
-        MasterKeys::keep_newest_in(&self.path)
+        MasterKeys::keep_newest_in_file(&self.path)
     }
 }
 
-/// What keeps all other changes of a key file out; it ends with the process, however that ends.
-pub struct Changing {
+/// Lock against all other changes of a key file. It ends with the process, however that ends.
+pub struct KeyFileLock {
     _lock: Flock<File>,
 }
 
-impl Changing {
-    /// Begins to change the file. The lock is a file of its own, which nobody else can open: whoever can open a file or
-    /// a folder can lock it, and would keep every rotation out.
-    pub fn begin(path: &Path) -> Result<Changing, MasterKeyError> {
+impl KeyFileLock {
+    /// Acquires the lock. The lock is a file of its own, which only root can open: a user who can
+    /// open a file or a folder can lock it, and could block every rotation.
+    pub fn acquire(path: &Path) -> Result<KeyFileLock, MasterKeyError> {
         let folder = path.parent().unwrap_or(Path::new("/"));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let lock = folder.join(format!(".{name}.lock"));
@@ -214,23 +218,23 @@ impl Changing {
             .map_err(io)?;
         let locked = Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(
             |(_, errno)| match errno {
-                Errno::EWOULDBLOCK => MasterKeyError::Changing(path.to_owned()),
+                Errno::EWOULDBLOCK => MasterKeyError::Locked(path.to_owned()),
                 errno => io(errno.into()),
             },
         )?;
-        // one that was cut off left keys there
+        // an interrupted change left keys in a temporary file
         trusted_file::remove_unfinished(path)?;
-        Ok(Changing { _lock: locked })
+        Ok(KeyFileLock { _lock: locked })
     }
 }
 
 fn random() -> Result<(MasterKeyId, MasterKey), RandomError> {
     let mut key = MasterKey::default();
     fill_random(&mut *key)?;
-    Ok((id(&key), key))
+    Ok((key_id(&key), key))
 }
 
-fn id(key: &MasterKey) -> MasterKeyId {
+fn key_id(key: &MasterKey) -> MasterKeyId {
     let mut mac = Hmac::<Sha256>::new_from_slice(&**key).expect("HMAC takes keys of any length");
     mac.update(b"postern master key id");
     let mut id = MasterKeyId::default();
@@ -238,21 +242,20 @@ fn id(key: &MasterKey) -> MasterKeyId {
     id
 }
 
-/// Why there is no master key.
+/// Reason why there is no master key.
 #[derive(Debug)]
 pub enum MasterKeyError {
-    /// The file cannot be read, or may not be trusted.
+    /// The file cannot be read, or must not be trusted.
     File(FileError),
-    /// Something in it is no key.
+    /// A line is no key.
     Broken {
-        /// The file.
         path: PathBuf,
-        /// The line, from 1.
+        /// Line, from 1.
         line: usize,
     },
-    /// Somebody else is changing the file.
-    Changing(PathBuf),
-    /// The process that is to change the file did not.
+    /// Another process is changing the file.
+    Locked(PathBuf),
+    /// The process that writes the file did not write it.
     NotWritten(String),
 }
 
@@ -278,7 +281,7 @@ impl fmt::Display for MasterKeyError {
                 path.display()
             ),
             MasterKeyError::NotWritten(why) => f.write_str(why),
-            MasterKeyError::Changing(path) => write!(
+            MasterKeyError::Locked(path) => write!(
                 f,
                 "{}: another postern key rotate is running; wait until it has ended",
                 path.display()
@@ -292,7 +295,7 @@ impl std::error::Error for MasterKeyError {
         match self {
             MasterKeyError::File(error) => Some(error),
             MasterKeyError::Broken { .. }
-            | MasterKeyError::Changing(_)
+            | MasterKeyError::Locked(_)
             | MasterKeyError::NotWritten(_) => None,
         }
     }
@@ -309,11 +312,11 @@ mod tests {
         let path = folder.path().join("key");
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
-        MasterKeys::read(&path)
+        MasterKeys::read_file(&path)
     }
 
     #[test]
-    fn a_generated_key_is_read_back() {
+    fn a_generated_key_is_parsed_again() {
         let (keys, text) = MasterKeys::generate().unwrap();
         let read = read(&text).ok().unwrap();
         assert!(read.newest() == keys.newest());
@@ -340,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_comes_first_and_the_others_leave_after_it() {
+    fn a_new_key_is_first_and_a_rotation_removes_the_others() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let (first, text) = MasterKeys::generate().unwrap();
@@ -348,26 +351,29 @@ mod tests {
         fs::write(&path, text.as_bytes()).unwrap();
         fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
 
-        let both = MasterKeys::add_to(&path, &[]).unwrap();
-        let read = MasterKeys::read(&path).unwrap();
+        let both = MasterKeys::add_key_to_file(&path, &[]).unwrap();
+        let read = MasterKeys::read_file(&path).unwrap();
         assert_eq!(read.ids(), both.ids());
         let new = read.newest().0;
         assert_eq!(read.ids(), [new, old]);
-        // where the file is full, what is in use stays
-        (2..MOST).for_each(|_| drop(MasterKeys::add_to(&path, &[]).unwrap()));
-        let full = MasterKeys::read(&path).unwrap().ids();
+        // a full file keeps the keys that are in use
+        (2..MOST).for_each(|_| drop(MasterKeys::add_key_to_file(&path, &[]).unwrap()));
+        let full = MasterKeys::read_file(&path).unwrap().ids();
         assert_eq!(full.len(), MOST);
-        assert!(MasterKeys::add_to(&path, &full).is_err());
-        let left = MasterKeys::add_to(&path, &[old, new]).unwrap().ids();
+        assert!(MasterKeys::add_key_to_file(&path, &full).is_err());
+        let left = MasterKeys::add_key_to_file(&path, &[old, new])
+            .unwrap()
+            .ids();
         assert_eq!(left[1..], [new, old]);
-        MasterKeys::keep_newest_in(&path).unwrap();
-        assert_eq!(MasterKeys::read(&path).unwrap().ids(), left[..1]);
+        MasterKeys::keep_newest_in_file(&path).unwrap();
+        assert_eq!(MasterKeys::read_file(&path).unwrap().ids(), left[..1]);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
     }
 
-    /// Whoever can open a folder or a file can lock it: only what root alone can open keeps a rotation out.
+    /// A user who can open a folder or a file can lock it: only a file that root alone can open
+    /// blocks a rotation.
     #[test]
-    fn whoever_locks_what_all_can_open_keeps_no_rotation_out() {
+    fn a_lock_on_a_file_that_all_can_open_blocks_no_rotation() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let (_, text) = MasterKeys::generate().unwrap();
@@ -378,7 +384,7 @@ mod tests {
                 .map_err(|(_, errno)| errno)
                 .unwrap()
         });
-        let changing = Changing::begin(&path).unwrap();
+        let changing = KeyFileLock::acquire(&path).unwrap();
         let locks = fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap());
@@ -391,21 +397,21 @@ mod tests {
     }
 
     #[test]
-    fn one_at_a_time_changes_the_file_and_sweeps_up_after_one_that_was_cut_off() {
+    fn one_process_at_a_time_changes_the_file_and_removes_unfinished_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let unfinished = folder.path().join(".key.4711.new");
         fs::write(&unfinished, "half a key").unwrap();
         fs::write(folder.path().join("key.old"), "the administrator's").unwrap();
-        let first = Changing::begin(&path).unwrap();
+        let first = KeyFileLock::acquire(&path).unwrap();
         assert!(!unfinished.exists());
-        // the administrator's, and the lock
+        // the administrator's file and the lock
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
         assert!(matches!(
-            Changing::begin(&path),
-            Err(MasterKeyError::Changing(_))
+            KeyFileLock::acquire(&path),
+            Err(MasterKeyError::Locked(_))
         ));
         drop(first);
-        assert!(Changing::begin(&path).is_ok());
+        assert!(KeyFileLock::acquire(&path).is_ok());
     }
 }

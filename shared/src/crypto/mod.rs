@@ -1,4 +1,5 @@
-//! Keys and what is done with them: the master key wraps the data keys, which seal and hash.
+//! Keys and their use: the master key wraps the data keys, which seal and hash. No key is compared,
+//! printed or sent from here.
 
 pub mod master_key;
 pub mod password;

@@ -1,5 +1,5 @@
-//! Passwords of the built-in first factor: argon2id with a pepper. The store keeps the hash, the pepper lies
-//! sealed apart from it.
+//! Passwords of the built-in first factor: argon2id with a pepper (RFC 9106). The store keeps the
+//! hash; the pepper is a data key and is kept wrapped.
 
 use super::vault::Vault;
 use crate::credential::secret::{RandomError, fill_random};
@@ -8,39 +8,38 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use std::fmt;
 use zeroize::{Zeroize, Zeroizing};
 
-/// The shortest password that may be set, in characters (NIST SP 800-63B, 5.1.1.2).
+/// Shortest password that may be set, in characters (NIST SP 800-63B, section 5.1.1.2).
 pub const SHORTEST: usize = 8;
-/// The longest password that is looked at, in bytes.
+/// Longest password that is hashed, in bytes.
 pub const LONGEST: usize = 1024;
 
-/// A password as typed.
 pub struct Password(Zeroizing<String>);
 
 impl Password {
-    /// Takes what was typed at a sign-in; `None` for what nobody can have set.
-    pub fn typed(text: Zeroizing<String>) -> Option<Password> {
+    /// Takes an input of a login; `None` if no password can have this length.
+    pub fn from_input(text: Zeroizing<String>) -> Option<Password> {
         (1..=LONGEST)
             .contains(&text.len())
             .then_some(Password(text))
     }
 
-    /// Takes a new password.
+    /// Checks the length of a new password.
     pub fn new(text: Zeroizing<String>) -> Result<Password, PasswordError> {
         if text.chars().count() < SHORTEST {
             return Err(PasswordError::TooShort);
         }
-        Password::typed(text).ok_or(PasswordError::TooLong)
+        Password::from_input(text).ok_or(PasswordError::TooLong)
     }
 }
 
-/// A password's hash, in the PHC string format.
+/// A hash in the PHC string format.
 #[derive(Clone)]
 pub struct PasswordHash(pub(crate) String);
 
-/// Stands in for the hash of a name that has none; no password fits it.
-const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// Hash that is verified for a name without one, in the same time. No password matches it.
+const DECOY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// OWASP's recommendation for argon2id: 19 MiB, 2 passes, 1 lane.
+/// Returns OWASP's recommendation for argon2id: 19 MiB, 2 passes, 1 lane.
 fn recommended() -> Result<Params, PasswordError> {
     Params::new(19 * 1024, 2, 1, None).map_err(|_| PasswordError::Hashing)
 }
@@ -50,9 +49,9 @@ fn argon2(pepper: &[u8], parameters: Params) -> Result<Argon2<'_>, PasswordError
         .map_err(|_| PasswordError::Hashing)
 }
 
-/// What passwords are hashed in: taken at the first one, kept, and wiped after each. Taken anew each time, its
-/// place in memory would hang on what was read before, and the time of a hash on its place: names with a
-/// password were told from names without.
+/// Memory for hashing: allocated once, kept, and wiped after each hash. If it were allocated for
+/// each hash, its address would depend on what was read before, and the time of a hash on its
+/// address. That time once told names with a password from names without one.
 #[derive(Default)]
 pub struct HashingMemory(Vec<Block>);
 
@@ -78,7 +77,7 @@ impl HashingMemory {
 }
 
 impl Vault {
-    /// Hashes a new password.
+    /// Hashes a new password with a random salt.
     pub fn hash_password(&self, password: &Password) -> Result<PasswordHash, PasswordError> {
         let mut salt = [0; 16];
         fill_random(&mut salt)?;
@@ -89,7 +88,8 @@ impl Vault {
         Ok(PasswordHash(hash.to_string()))
     }
 
-    /// Whether a typed password is the one that was hashed. Without a hash it takes as long, and says no.
+    /// Returns whether a password matches the hash. Without a hash it takes the same time and
+    /// returns false.
     pub fn verify_password(
         &self,
         memory: &mut HashingMemory,
@@ -97,7 +97,7 @@ impl Vault {
         hash: Option<&PasswordHash>,
     ) -> Result<bool, PasswordError> {
         let damaged = |_| PasswordError::Hashing;
-        let hash = hash.map_or(NOBODYS, |hash| &hash.0);
+        let hash = hash.map_or(DECOY_HASH, |hash| &hash.0);
         let kept = password_hash::PasswordHash::new(hash).map_err(damaged)?;
         let (Some(salt), Some(expected)) = (kept.salt, kept.hash) else {
             return Err(PasswordError::Hashing);
@@ -108,20 +108,19 @@ impl Vault {
         let argon2 = argon2(self.pepper(), Params::try_from(&kept).map_err(damaged)?)?;
         // `Output` compares in constant time
         let equal = memory.hash(&argon2, bytes, salt)? == expected;
-        Ok(equal && hash != NOBODYS && typed.is_some())
+        Ok(equal && hash != DECOY_HASH && typed.is_some())
     }
 }
 
-/// Why a password cannot be set or checked.
+/// Reason why a password cannot be set or verified.
 #[derive(Debug)]
 pub enum PasswordError {
     /// Fewer than [`SHORTEST`] characters.
     TooShort,
     /// More than [`LONGEST`] bytes.
     TooLong,
-    /// A kept hash is damaged.
+    /// A hash in the store is damaged.
     Hashing,
-    /// No random numbers.
     Random(RandomError),
 }
 

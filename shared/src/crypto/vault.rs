@@ -1,5 +1,6 @@
-//! What is done with the data keys: secrets sealed with the account bound as associated data, keyed hashes,
-//! fingerprints, decoys. The master key only wraps these keys; they lie wrapped in the store.
+//! Use of the data keys: secrets sealed with their account as associated data, keyed hashes,
+//! fingerprints, decoys. The store keeps the data keys wrapped by the master key, which has no
+//! other use.
 
 mod data_keys;
 mod mail;
@@ -24,15 +25,16 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 const NONCE: usize = 24;
-/// Rows of guesses that all names without an account share.
+/// Buckets that all names without an account share.
 const BUCKETS: u16 = 1024;
 
-/// Under which the floor of used steps of a secret is kept: the same secret has the same one, whatever account
-/// or authenticator it belongs to, so that removing and adding it again keeps the floor.
+/// Fingerprint of a secret, under which the store keeps its floor of used steps. It depends on the
+/// secret only and not on account or authenticator, so that removing and adding a secret again
+/// keeps its floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SecretFingerprint(pub [u8; 32]);
 
-/// Keyed hash of a recovery code, bound to its account. Compared in constant time.
+/// Keyed hash of a recovery code, bound to its account and compared in constant time.
 #[derive(Clone, Copy, Debug)]
 pub struct RecoveryHash(pub [u8; 32]);
 
@@ -44,7 +46,7 @@ impl PartialEq for RecoveryHash {
 
 impl Eq for RecoveryHash {}
 
-/// Keyed hash of a one-time code, bound to its account. Compared in constant time.
+/// Keyed hash of a one-time code, bound to its account and compared in constant time.
 #[derive(Clone, Copy, Debug)]
 pub struct OneTimeHash(pub [u8; 32]);
 
@@ -60,7 +62,7 @@ impl Eq for OneTimeHash {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrowserHash(pub [u8; 32]);
 
-/// Keyed hash of an app password: what it is looked up by.
+/// Keyed hash by which an app password is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AppPasswordHash(pub [u8; 32]);
 
@@ -68,12 +70,12 @@ pub struct AppPasswordHash(pub [u8; 32]);
 #[derive(Clone)]
 pub struct TokenKeys {
     session: MasterKey,
-    ticket: MasterKey,
+    token: MasterKey,
     app_password: MasterKey,
 }
 
 impl TokenKeys {
-    /// Signs a session's bytes.
+    /// Signs the bytes of a session cookie.
     pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; 32] {
         let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&*self.session)
             .expect("HMAC takes keys of any length");
@@ -81,39 +83,38 @@ impl TokenKeys {
         mac.finalize().into_bytes().into()
     }
 
-    /// What tells these keys from others, and nothing else of them.
-    pub(crate) fn mark(&self) -> [u8; 32] {
+    /// Returns a fingerprint that identifies these keys and reveals nothing about them.
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
         self.sign(b"footing")
     }
 
-    /// Seals a token of one kind: another kind's does not open.
+    /// Seals a token of one kind; it cannot be unsealed as another kind.
     pub(crate) fn seal(&self, kind: &str, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
-        seal(&self.ticket, plain, kind.as_bytes())
+        seal(&self.token, plain, kind.as_bytes())
     }
 
-    /// What an app password is looked up by.
+    /// Returns the hash by which an app password is found.
     pub fn app_password_hash(&self, password: &AppPassword) -> AppPasswordHash {
         app_password_hash(&self.app_password, password)
     }
 
-    /// Opens a sealed token of one kind.
+    /// Unseals a token of one kind.
     pub(crate) fn unseal(&self, kind: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        unseal(&self.ticket, sealed, kind.as_bytes())
+        unseal(&self.token, sealed, kind.as_bytes())
     }
 }
 
-/// What a sealed secret is bound to: moved to another account, or with other parameters, it does not open.
+/// Associated data of a sealed secret: with another account or other parameters it cannot be
+/// unsealed.
 pub struct SecretBinding<'a> {
-    /// The account's number in the store.
+    /// Number of the account in the store.
     pub account: i64,
-    /// The account's name.
     pub name: &'a UserName,
-    /// Algorithm, digits, time or counter.
     pub parameters: OtpParameters,
 }
 
 impl SecretBinding<'_> {
-    /// The same as bytes.
+    /// Encodes the associated data.
     pub(crate) fn bytes(&self) -> AssociatedData {
         let OtpParameters {
             algorithm,
@@ -130,20 +131,19 @@ impl SecretBinding<'_> {
     }
 }
 
-/// What something sealed is bound to, as bytes.
+/// Encoded associated data.
 pub struct AssociatedData(String);
 
-/// What sealing anew makes of something.
+/// Result of resealing.
 pub(crate) enum Resealed {
-    /// It was sealed with the newest key.
-    Already,
-    /// This.
-    Anew(Vec<u8>),
-    /// It opens with no key.
+    /// The bytes were sealed with the newest key.
+    Current,
+    /// The bytes sealed with the newest key.
+    Replaced(Vec<u8>),
+    /// No key unseals the bytes.
     Damaged,
 }
 
-/// The opened data keys.
 pub struct Vault {
     keys: DataKeys,
     wrapped: Vec<WrappedKey>,
@@ -155,7 +155,7 @@ impl Vault {
         DataKeys::random()?.wrap(masters)
     }
 
-    /// Opens the data keys of a store.
+    /// Unwraps the data keys of a store.
     pub fn open(masters: &MasterKeys, wrapped: &[WrappedKey]) -> Result<Vault, VaultError> {
         Ok(Vault {
             keys: DataKeys::open(masters, wrapped)?,
@@ -163,28 +163,31 @@ impl Vault {
         })
     }
 
-    /// Whether these are the keys that it was opened from. Every rotation wraps them all anew.
-    pub(crate) fn is_of(&self, wrapped: &[WrappedKey]) -> bool {
+    /// Returns whether the vault was opened from these keys. Each rotation wraps all of them again.
+    pub(crate) fn is_opened_from(&self, wrapped: &[WrappedKey]) -> bool {
         self.wrapped == wrapped
     }
 
-    /// Renews data keys; all of them, wrapped by the newest master key.
-    pub(crate) fn renewed(
+    /// Renews data keys. Returns all of them, wrapped by the newest master key.
+    pub(crate) fn renew_keys(
         &self,
         renewal: Renewal,
         masters: &MasterKeys,
     ) -> Result<Vec<WrappedKey>, VaultError> {
-        self.keys.renewed(renewal)?.wrap(masters)
+        self.keys.renew(renewal)?.wrap(masters)
     }
 
-    /// Whether something may lie sealed with the key of before.
-    pub(crate) fn is_unsettled(&self) -> bool {
-        self.keys.seal_before().is_some()
+    /// Returns whether bytes that the previous key sealed may remain.
+    pub(crate) fn has_previous_key(&self) -> bool {
+        self.keys.previous_seal_key().is_some()
     }
 
-    /// The data keys without the one that sealed before, wrapped by the newest master key.
-    pub(crate) fn settled(&self, masters: &MasterKeys) -> Result<Vec<WrappedKey>, VaultError> {
-        self.keys.settled().wrap(masters)
+    /// Returns the data keys without the previous sealing key, wrapped by the newest master key.
+    pub(crate) fn drop_previous_key(
+        &self,
+        masters: &MasterKeys,
+    ) -> Result<Vec<WrappedKey>, VaultError> {
+        self.keys.without_previous_key().wrap(masters)
     }
 
     /// Seals a secret for its account.
@@ -196,7 +199,7 @@ impl Vault {
         self.seal_bytes(secret.expose(), &binding.bytes())
     }
 
-    /// Opens a sealed secret.
+    /// Unseals a secret.
     pub fn unseal(&self, sealed: &[u8], binding: &SecretBinding<'_>) -> Result<Secret, VaultError> {
         let plain = self.unseal_bytes(sealed, &binding.bytes());
         Ok(Secret::from_bytes(plain.ok_or_else(|| {
@@ -204,37 +207,56 @@ impl Vault {
         })?)?)
     }
 
-    /// Whatever was sealed with the key of before, sealed with the newest.
-    pub(crate) fn sealed_anew(
+    /// Seals bytes of the previous key with the newest one.
+    pub(crate) fn reseal(
         &self,
         sealed: &[u8],
         bound: &AssociatedData,
     ) -> Result<Resealed, VaultError> {
-        if unseal(self.keys.of(KeyPurpose::Seal), sealed, bound.0.as_bytes()).is_some() {
-            return Ok(Resealed::Already);
+        if unseal(
+            self.keys.current_key(KeyPurpose::Seal),
+            sealed,
+            bound.0.as_bytes(),
+        )
+        .is_some()
+        {
+            return Ok(Resealed::Current);
         }
         match self.unseal_bytes(sealed, bound) {
-            Some(plain) => self.seal_bytes(&plain, bound).map(Resealed::Anew),
+            Some(plain) => self.seal_bytes(&plain, bound).map(Resealed::Replaced),
             None => Ok(Resealed::Damaged),
         }
     }
 
     fn seal_bytes(&self, plain: &[u8], bound: &AssociatedData) -> Result<Vec<u8>, VaultError> {
-        seal(self.keys.of(KeyPurpose::Seal), plain, bound.0.as_bytes())
+        seal(
+            self.keys.current_key(KeyPurpose::Seal),
+            plain,
+            bound.0.as_bytes(),
+        )
     }
 
     fn unseal_bytes(&self, sealed: &[u8], bound: &AssociatedData) -> Option<Zeroizing<Vec<u8>>> {
-        let newest = unseal(self.keys.of(KeyPurpose::Seal), sealed, bound.0.as_bytes());
-        newest.or_else(|| unseal(self.keys.seal_before()?, sealed, bound.0.as_bytes()))
+        let newest = unseal(
+            self.keys.current_key(KeyPurpose::Seal),
+            sealed,
+            bound.0.as_bytes(),
+        );
+        newest.or_else(|| unseal(self.keys.previous_seal_key()?, sealed, bound.0.as_bytes()))
     }
 
-    /// The fingerprint of a secret and its period, under which its floor is written. Algorithm and digits are left
-    /// out: a code of 8 digits holds the code of 6.
+    /// Returns the fingerprint of a secret and its period, under which new floors are written.
+    /// Algorithm and digits are left out: a code of 8 digits contains the code of 6.
     pub fn fingerprint(&self, secret: &Secret, parameters: OtpParameters) -> SecretFingerprint {
-        fingerprint(self.keys.of(KeyPurpose::Fingerprint), secret, parameters)
+        fingerprint(
+            self.keys.current_key(KeyPurpose::Fingerprint),
+            secret,
+            parameters,
+        )
     }
 
-    /// The fingerprints under which its floor may lie, newest first: the first that has one counts.
+    /// Returns the fingerprints under which a floor may be stored, newest first: the first that has
+    /// a floor counts.
     pub fn fingerprints(
         &self,
         secret: &Secret,
@@ -245,60 +267,61 @@ impl Vault {
             .map(move |key| fingerprint(key, secret, parameters))
     }
 
-    /// The hash of a recovery code of an account.
+    /// Returns the hash of a recovery code of an account.
     pub fn recovery_hash(&self, account: i64, plain: &str) -> RecoveryHash {
         RecoveryHash(mac(
-            self.keys.of(KeyPurpose::Recovery),
+            self.keys.current_key(KeyPurpose::Recovery),
             &[&account.to_be_bytes(), plain.as_bytes()],
         ))
     }
 
-    /// The hash of a one-time code of an account.
+    /// Returns the hash of a one-time code of an account.
     pub fn one_time_hash(&self, account: i64, plain: &str) -> OneTimeHash {
         OneTimeHash(mac(
-            self.keys.of(KeyPurpose::Recovery),
+            self.keys.current_key(KeyPurpose::Recovery),
             &[b"one-time", &account.to_be_bytes(), plain.as_bytes()],
         ))
     }
 
-    /// The pepper that passwords are hashed with.
+    /// Returns the pepper for hashes of passwords.
     pub(crate) fn pepper(&self) -> &[u8] {
-        &**self.keys.of(KeyPurpose::Password)
+        &**self.keys.current_key(KeyPurpose::Password)
     }
 
-    /// The hash of a trusted browser's cookie.
+    /// Returns the hash of a trusted browser's cookie.
     pub(crate) fn browser_hash(&self, value: &[u8]) -> BrowserHash {
-        BrowserHash(mac(self.keys.of(KeyPurpose::Browser), &[value]))
+        BrowserHash(mac(self.keys.current_key(KeyPurpose::Browser), &[value]))
     }
 
-    /// What an app password is looked up by.
+    /// Returns the hash by which an app password is found.
     pub(crate) fn app_password_hash(&self, password: &AppPassword) -> AppPasswordHash {
-        app_password_hash(self.keys.of(KeyPurpose::AppPassword), password)
+        app_password_hash(self.keys.current_key(KeyPurpose::AppPassword), password)
     }
 
-    /// What signs and seals the cookies of a sign-in; a process that judges no answers needs no more.
+    /// Returns the keys for cookies and tokens. A process that verifies no inputs needs no other
+    /// keys.
     pub fn token_keys(&self) -> TokenKeys {
-        let key = |purpose| self.keys.of(purpose).clone();
+        let key = |purpose| self.keys.current_key(purpose).clone();
         TokenKeys {
             session: key(KeyPurpose::Session),
-            ticket: key(KeyPurpose::Ticket),
+            token: key(KeyPurpose::Token),
             app_password: key(KeyPurpose::AppPassword),
         }
     }
 
-    /// A secret that nobody holds, always the same for a name.
+    /// Returns a secret that belongs to no authenticator, always the same for a name.
     pub fn decoy(&self, name: &UserName) -> Result<Secret, VaultError> {
         let bytes = mac(
-            self.keys.of(KeyPurpose::Decoy),
+            self.keys.current_key(KeyPurpose::Decoy),
             &[b"secret", name.as_str().as_bytes()],
         );
         Ok(Secret::from_bytes(Zeroizing::new(bytes[..20].to_vec()))?)
     }
 
-    /// Which of the shared rows counts the guesses at a name without an account.
-    pub fn bucket(&self, name: &UserName) -> u16 {
+    /// Returns the shared bucket for wrong inputs at a name without an account.
+    pub fn shared_bucket(&self, name: &UserName) -> u16 {
         let bytes = mac(
-            self.keys.of(KeyPurpose::Decoy),
+            self.keys.current_key(KeyPurpose::Decoy),
             &[b"row", name.as_str().as_bytes()],
         );
         u16::from_be_bytes([bytes[0], bytes[1]]) % BUCKETS
@@ -320,7 +343,8 @@ fn fingerprint(key: &MasterKey, secret: &Secret, parameters: OtpParameters) -> S
     ))
 }
 
-/// HMAC-SHA-256 over parts, each with its length before it, so that no two lists of parts collide.
+/// Computes HMAC-SHA-256 over parts, each with its length before it, so that no two lists of parts
+/// collide.
 fn mac(key: &MasterKey, parts: &[&[u8]]) -> [u8; 32] {
     let mut mac =
         <Hmac<Sha256> as Mac>::new_from_slice(&**key).expect("HMAC takes keys of any length");
@@ -333,7 +357,7 @@ fn mac(key: &MasterKey, parts: &[&[u8]]) -> [u8; 32] {
 
 fn seal(key: &MasterKey, plain: &[u8], associated: &[u8]) -> Result<Vec<u8>, VaultError> {
     let mut sealed = vec![0; NONCE];
-    // A random nonce of 192 bit does not repeat.
+    // A random nonce of 192 bits does not repeat.
     fill_random(&mut sealed)?;
     let cipher = XChaCha20Poly1305::new((&**key).into());
     let ciphertext = cipher
@@ -362,18 +386,17 @@ fn unseal(key: &MasterKey, sealed: &[u8], associated: &[u8]) -> Option<Zeroizing
         .map(Zeroizing::new)
 }
 
-/// Why something does not open. All of these close every door.
+/// Reason why bytes cannot be unsealed. Each of these denies access everywhere.
 #[derive(Debug)]
 pub enum VaultError {
     /// The key file belongs to another store.
     WrongKey,
     /// The store lacks a data key.
     Incomplete,
-    /// A sealed secret does not belong where it lies.
+    /// A sealed secret was moved or altered in the store.
     Sealed(UserName),
-    /// A secret of a length that none has.
+    /// A secret with an invalid length.
     Secret(SecretError),
-    /// No random numbers.
     Random(RandomError),
 }
 
@@ -412,7 +435,7 @@ impl std::error::Error for VaultError {}
 
 #[cfg(test)]
 impl TokenKeys {
-    /// Those of a store that was just made.
+    /// Makes the keys of a new store.
     pub(crate) fn fresh() -> TokenKeys {
         let (masters, _) = MasterKeys::generate().unwrap();
         Vault::open(&masters, &Vault::create(&masters).unwrap())

@@ -41,7 +41,8 @@ pub(super) fn read_declared_secret(
     };
     let text = std::str::from_utf8(bytes)
         .map_err(|_| wrong(DeclaredError::Content(otpauth_uri::OtpauthError::Malformed)))?;
-    let read = otpauth_uri::read(text).map_err(|error| wrong(DeclaredError::Content(error)))?;
+    let read = otpauth_uri::parse_declared_secret(text)
+        .map_err(|error| wrong(DeclaredError::Content(error)))?;
     Ok(Some(read))
 }
 

@@ -95,7 +95,7 @@ impl Engine {
         let declared = account_data::read_declared_secret(&self.config, name)?;
         let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
         let record = transaction.find_account(name)?;
-        let at = record.as_ref().map(AccountVersion::of);
+        let at = record.as_ref().map(AccountVersion::from_record);
         let (id, groups) = match record {
             Some(record) => (record.id, record.groups),
             None => (AccountId(0), Vec::new()),

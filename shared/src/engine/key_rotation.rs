@@ -61,7 +61,7 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> Result<RotationReport, RotationError> {
-        let mut file = OwnKeyFile::begin(self.config.store.key_file.path())?;
+        let mut file = OwnKeyFile::lock(self.config.store.key_file.path())?;
         self.rotate_keys_by(&mut file, renewal, actor, now)
     }
 
@@ -77,7 +77,7 @@ impl Engine {
 
         // a rotation that was cut off may have left the store with two sealing keys
         let mut rotated = RotationReport::default();
-        if self.vault.is_unsettled() {
+        if self.vault.has_previous_key() {
             self.reseal_all(&masters)?;
         }
         let mut other = match renewal {
@@ -85,7 +85,7 @@ impl Engine {
             Renewal::All => Some(store::open(&self.config.store.url)?),
         };
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        tx.replace_data_keys(&self.vault.renewed(renewal, &masters)?)?;
+        tx.replace_data_keys(&self.vault.renew_keys(renewal, &masters)?)?;
         tx.add_event(&event(renewal, actor, now))?;
         match &mut other {
             None => tx.commit()?,
@@ -138,9 +138,9 @@ impl Engine {
                 let Some(last) = rows.last() else { break };
                 after = last.number;
                 for row in &rows {
-                    match self.vault.sealed_anew(&row.sealed, &row.associated_data)? {
-                        Resealed::Already => {}
-                        Resealed::Anew(sealed) => tx.reseal_row(row, &sealed)?,
+                    match self.vault.reseal(&row.sealed, &row.associated_data)? {
+                        Resealed::Current => {}
+                        Resealed::Replaced(sealed) => tx.reseal_row(row, &sealed)?,
                         Resealed::Damaged => drop(damaged.insert(row.name.clone())),
                     }
                 }
@@ -150,7 +150,7 @@ impl Engine {
             }
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        tx.replace_data_keys(&self.vault.settled(masters)?)?;
+        tx.replace_data_keys(&self.vault.drop_previous_key(masters)?)?;
         tx.commit()?;
         Ok(damaged)
     }

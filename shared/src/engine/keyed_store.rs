@@ -40,7 +40,7 @@ impl KeyedStore {
     ) -> Result<Box<dyn Transaction + '_>, EngineError> {
         let mut transaction = self.store.begin(intent)?;
         let wrapped = transaction.data_keys()?;
-        if !vault.is_of(&wrapped) {
+        if !vault.is_opened_from(&wrapped) {
             (_, *vault) = unwrap(&self.key_file, &self.path, &wrapped)?;
         }
         Ok(transaction)
@@ -52,7 +52,7 @@ impl KeyedStore {
         let wrapped = transaction.data_keys()?;
         let (masters, _) = unwrap(&self.key_file, &self.path, &wrapped)?;
         let in_use: Vec<_> = wrapped.iter().map(|key| key.master).collect();
-        Ok(masters.only(&in_use))
+        Ok(masters.retain(&in_use))
     }
 
     /// See [`Store::serve`].
@@ -79,7 +79,7 @@ fn unwrap(
     store: &Path,
     wrapped: &[WrappedKey],
 ) -> Result<(MasterKeys, Vault), EngineError> {
-    let masters = MasterKeys::read(key_file)?;
+    let masters = MasterKeys::read_file(key_file)?;
     match Vault::open(&masters, wrapped) {
         Ok(vault) => Ok((masters, vault)),
         Err(VaultError::WrongKey) => Err(EngineError::WrongKey {

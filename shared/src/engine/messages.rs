@@ -253,7 +253,7 @@ impl From<Refusal> for UserMessage {
                 let english = "Locked after too many wrong codes: enter a recovery code, or ask the administrator";
                 UserMessage::new("locked", english)
             }
-            Refusal::Unfit => {
+            Refusal::Malformed => {
                 let english =
                     "That is not a code: enter the digits that your app shows, or a recovery code";
                 UserMessage::new("not-a-code", english)

@@ -85,7 +85,7 @@ impl Engine {
             drop(transaction);
             let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
             transaction.forget_revocations(now)?;
-            let revoked = most.with(transaction.revoked_sessions_after(most.revision)?);
+            let revoked = most.merge(transaction.revoked_sessions_after(most.revision)?);
             let Some(then) = transaction.app_passwords_changed_after(first.revision)? else {
                 // all keys were made anew meanwhile
                 known = None;

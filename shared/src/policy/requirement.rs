@@ -211,7 +211,7 @@ impl MethodCondition {
             self.listed.iter().any(|entry| entry.lists(factor))
                 && !self.excepted.iter().any(|entry| entry.may_match(factor))
         };
-        !completed.is_nothing() && completed.factors().iter().all(is_covered)
+        !completed.is_empty() && completed.factors().iter().all(is_covered)
     }
 }
 

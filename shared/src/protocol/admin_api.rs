@@ -1,6 +1,6 @@
-//! What the gate and a program that administers through it say to each other, in JSON: the gate writes it, `postern --gate`
-//! reads it, and prints what it would print beside the store. With the feature `schema`, which the gate has, the types say
-//! themselves what they look like.
+//! The administration API: JSON that the gate writes and `postern --gate` reads, which prints the
+//! same as on the host of the store. With the feature `schema`, which the gate enables, the doc
+//! comments of these types are the descriptions in the OpenAPI document.
 
 use super::command_request::TypedText;
 use super::status::{AccountStatus, SecondFactorState};
@@ -9,41 +9,40 @@ use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
 use serde::{Deserialize, Serialize};
 
-/// Below the gate's address.
+/// Path below the URL of the gate.
 pub const PATH: &str = "api/v1/administration/";
-/// The most accounts, or events, that one answer has.
+/// Most accounts or events in one reply.
 pub const PAGE: usize = 200;
-/// The largest answer, in bytes.
-pub const LARGEST_ANSWER: u64 = 1024 * 1024;
-/// The shortest secret, in bytes.
+/// Largest reply in bytes.
+pub const LARGEST_REPLY: u64 = 1024 * 1024;
+/// Shortest secret in bytes.
 pub const SHORTEST_SECRET: usize = 32;
-/// The most that is read of a secret's file, in bytes.
+/// Most bytes that are read of a secret's file.
 pub const LARGEST_SECRET: u64 = 4096;
 
-/// How one account stands.
+/// Status of one account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AccountState {
-    /// The account.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub account: UserName,
-    /// Its second factor.
+    /// State of the second factor.
     pub state: SecondFactorState,
-    /// Since when.
+    /// Time of the last change of that state.
     pub since: Option<String>,
-    /// Live authenticators.
+    /// Number of active authenticators.
     pub authenticators: u64,
-    /// The last sign-in with a second factor.
+    /// Time of the last login with a second factor.
     pub last_sign_in: Option<String>,
-    /// Recovery codes left.
+    /// Number of unused recovery codes.
     pub recovery_codes: u64,
-    /// Where codes are mailed.
+    /// Confirmed e-mail address, to which codes are mailed.
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub email: Option<EmailAddress>,
-    /// Where they will be, once that is confirmed.
+    /// E-mail address that is not confirmed yet.
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub email_unconfirmed: Option<EmailAddress>,
-    /// Whether a place is locked.
+    /// Whether a throttle scope of the account is locked.
     pub locked: bool,
 }
 
@@ -63,27 +62,27 @@ impl From<&AccountStatus> for AccountState {
     }
 }
 
-/// How accounts stand, in the order of their names.
+/// Status of accounts in the order of their names.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Accounts {
-    /// One page of them.
+    /// One page of the list.
     pub accounts: Vec<AccountState>,
 }
 
-/// An act that is done.
+/// A completed operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OperationDone {
-    /// Always; as `postern --json` says it.
+    /// Always true, as in the output of `postern --json`.
     pub success: bool,
     /// What was done, in English.
     pub message: String,
 }
 
 impl OperationDone {
-    /// Says what was done.
-    pub fn that(message: String) -> OperationDone {
+    /// Makes the reply to a completed operation.
+    pub fn new(message: String) -> OperationDone {
         OperationDone {
             success: true,
             message,
@@ -91,50 +90,51 @@ impl OperationDone {
     }
 }
 
-/// A one-time code, shown once.
+/// A one-time code, which is shown once.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct IssuedCode {
-    /// For whom.
+    /// Account that may use the code.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub account: UserName,
-    /// The code, in groups.
+    /// The code in groups of four characters.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub one_time_code: TypedText,
-    /// Until when it is good.
+    /// Time at which the code expires.
     pub expires: String,
 }
 
-/// Why nothing was done (RFC 9457): what is read of it.
+/// Error of the API (RFC 9457), as far as it is read.
 #[derive(Deserialize)]
 pub struct AdminProblem {
-    /// Stable, in snake case.
+    /// Stable identifier in snake case.
     pub code: String,
-    /// What is wrong, and what to do.
+    /// The cause, and what to do.
     pub detail: String,
 }
 
-/// What an act is told, beside whose account it is about.
+/// Body of a request to unlock an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Unlock {
-    /// Whether codes are to be accepted again after the host's clock was set back, instead.
+    /// Whether to accept codes again after the host's clock was set back, instead of removing a
+    /// lock.
     pub clock: bool,
 }
 
-/// What is revoked; all of it.
+/// What is revoked as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Revoked {
-    /// Sessions.
+    /// All sessions of the account.
     Sessions,
-    /// Trusted browsers.
+    /// All trusted browsers of the account.
     Browsers,
 }
 
-/// The body of a revocation.
+/// Body of a request to revoke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -143,27 +143,27 @@ pub struct Revoke {
     pub what: Revoked,
 }
 
-/// One event.
+/// One audit event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct EventEntry {
-    /// Its number: `before` of the next page.
+    /// Number of the event: `before` in the request of the next page.
     pub number: i64,
-    /// When.
+    /// Time of the event.
     pub time: String,
-    /// Whose account.
+    /// Account that the event concerns.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub account: UserName,
-    /// What, as the event log names it.
+    /// Kind of the event, as the audit log names it.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub event: EventKind,
     /// A PAM service, the web, or the command.
     pub service: String,
-    /// From where.
+    /// Origin of the request.
     pub origin: String,
-    /// Who did it.
+    /// Principal that acted.
     pub principal: String,
-    /// Why, or by what.
+    /// Cause, or authentication method.
     pub cause: String,
 }
 
@@ -191,15 +191,15 @@ impl From<(i64, AuditEvent)> for EventEntry {
     }
 }
 
-/// Events, newest first.
+/// Audit events, newest first.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Events {
-    /// One page of them.
+    /// One page of the list.
     pub events: Vec<EventEntry>,
 }
 
-/// Whether a text can be the secret: long enough, and fit for a header as it stands.
+/// Returns whether a text can be the secret: long enough, and valid in a header without encoding.
 pub fn is_secret(text: &[u8]) -> bool {
     text.len() >= SHORTEST_SECRET && text.iter().all(u8::is_ascii_graphic)
 }
@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_says_what_is_meant_and_nothing_else() {
+    fn a_body_has_known_fields_only() {
         fn read<T: serde::de::DeserializeOwned>(body: &str) -> Option<T> {
             serde_json::from_str(body).ok()
         }
@@ -228,9 +228,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_gate_says_beside_is_passed_over() {
-        let said = "{\"type\":\"about:blank\",\"title\":\"Too Many Requests\",\"status\":429,\"detail\":\"wait\",\"code\":\"too_many_attempts\",\"retry_after\":60}";
-        let problem: AdminProblem = serde_json::from_str(said).unwrap();
+    fn unknown_fields_of_a_problem_are_ignored() {
+        let body = "{\"type\":\"about:blank\",\"title\":\"Too Many Requests\",\"status\":429,\"detail\":\"wait\",\"code\":\"too_many_attempts\",\"retry_after\":60}";
+        let problem: AdminProblem = serde_json::from_str(body).unwrap();
         assert_eq!(
             (problem.code.as_str(), problem.detail.as_str()),
             ("too_many_attempts", "wait")
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_long_and_fits_a_header() {
+    fn a_secret_is_long_and_valid_in_a_header() {
         assert!(is_secret(&[b'a'; 32]));
         for text in [
             &b""[..],

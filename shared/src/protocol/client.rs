@@ -1,7 +1,7 @@
-//! The command's side of pam.sock. A posternd that is not there, or hangs, is given up within two seconds; one that has
-//! greeted may take as long as a revocation waits for gates.
+//! The command's side of pam.sock. A posternd that does not answer is given up after two seconds.
+//! After its greeting it may take as long as a revocation waits for gates.
 //!
-//! MUST send nothing before it knows that root listens there.
+//! MUST send nothing before it is certain that root listens on the socket.
 
 use super::command_request::{CommandRequest, EngineReply};
 use super::{
@@ -13,23 +13,24 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
-/// How long posternd may take to accept and greet: a look-up of the user's name included.
-const GREETED: Duration = Duration::from_millis(1600);
-/// How long it may take to reply: the store's time limit, a revocation's, that of a password, and some more.
-const REPLIED: Duration = Duration::from_secs(40);
+/// Time limit for accepting and greeting; it includes a look-up of the user's name.
+const GREETING_TIMEOUT: Duration = Duration::from_millis(1600);
+/// Time limit for the reply: it exceeds the sum of the limits of the store, of a revocation and of
+/// a password.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// Has posternd do an errand for the user of this process.
-pub fn run(errand: &CommandRequest) -> Result<EngineReply, ClientError> {
-    run_at(Path::new(PAM_SOCKET), errand)
+/// Sends a request of the user of this process to posternd, and returns the reply.
+pub fn send_request(request: &CommandRequest) -> Result<EngineReply, ClientError> {
+    send_request_to(Path::new(PAM_SOCKET), request)
 }
 
-fn run_at(path: &Path, errand: &CommandRequest) -> Result<EngineReply, ClientError> {
+fn send_request_to(path: &Path, request: &CommandRequest) -> Result<EngineReply, ClientError> {
     let absent = |error| ClientError::Absent {
         socket: path.to_owned(),
         error,
     };
-    let request = wire::write(errand).ok_or(ClientError::TooLong)?;
-    let until = Instant::now() + GREETED;
+    let encoded = wire::encode(request).ok_or(ClientError::TooLong)?;
+    let until = Instant::now() + GREETING_TIMEOUT;
     let mut connection = LocalStream::connect_to_root(path, until).map_err(|error| match error
         .get_ref()
         .is_some_and(|inner| inner.is::<NotRoot>())
@@ -45,37 +46,36 @@ fn run_at(path: &Path, errand: &CommandRequest) -> Result<EngineReply, ClientErr
     if greeting.state != ServerState::Ready {
         return Err(ClientError::NotReady(greeting.state));
     }
-    connection.set_deadline(Instant::now() + REPLIED);
-    // of any other failure, what it says before it closes the connection tells more
-    if let Err(FrameError::TooLong { .. }) =
-        send(&mut connection, &Opening::Command { version, request })
-    {
+    connection.set_deadline(Instant::now() + REPLY_TIMEOUT);
+    // after any other failure, the reply before the connection was closed says more
+    if let Err(FrameError::TooLong { .. }) = send(
+        &mut connection,
+        &Opening::Command {
+            version,
+            request: encoded,
+        },
+    ) {
         return Err(ClientError::TooLong);
     }
     match receive(&mut connection) {
-        Ok(CommandReply(reply)) => wire::read(&reply).ok_or(ClientError::OtherVersion),
+        Ok(CommandReply(reply)) => wire::decode(&reply).ok_or(ClientError::OtherVersion),
         Err(FrameError::Stream(error)) => Err(ClientError::NoReply(error)),
         Err(_) => Err(ClientError::OtherVersion),
     }
 }
 
-/// Why posternd did not do an errand.
+/// Reason why posternd did not complete a request.
 #[derive(Debug)]
 pub enum ClientError {
-    /// Nobody listens there, or nobody greets.
-    Absent {
-        /// The socket.
-        socket: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// Another user than root listens there.
+    /// No process listens on the socket, or none greets.
+    Absent { socket: PathBuf, error: io::Error },
+    /// Another user than root listens on the socket.
     NotRoot(PathBuf),
-    /// It takes no request of this user, or not now.
+    /// posternd accepts no request of this user, or not now.
     NotReady(ServerState),
-    /// It speaks no version that this command speaks.
+    /// posternd and this command have no protocol version in common.
     OtherVersion,
-    /// It greeted, and then did not reply.
+    /// posternd greeted and did not reply.
     NoReply(io::Error),
     /// The request is longer than a frame may be.
     TooLong,

@@ -1,10 +1,12 @@
-//! Fields of a frame: numbers in little-endian order, byte strings behind their length. A decoder never reads beyond
-//! its frame, never allocates more than the frame holds, and refuses bytes that are left over.
+//! Fields of a frame: numbers in little-endian order, byte strings after their length.
+//!
+//! MUST NOT read beyond the frame, allocate more than the frame contains, or accept bytes that
+//! remain.
 
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// A frame that does not hold what its kind says; the field that is wrong.
+/// A frame does not contain what its kind requires; names the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeError(pub &'static str);
 
@@ -16,14 +18,15 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-/// The fields of a frame that is being measured, or written. Wiped when dropped: they may hold codes and passwords.
+/// Encodes the fields of a frame, or only measures them. The bytes may contain codes and passwords,
+/// and are wiped when dropped.
 pub struct Encoder {
     length: usize,
     written: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Encoder {
-    /// Writes nothing, and counts.
+    /// Makes an encoder that only measures.
     pub(super) fn measuring() -> Encoder {
         Encoder {
             length: 0,
@@ -31,11 +34,12 @@ impl Encoder {
         }
     }
 
-    /// Writes into what is empty and has room for all of it, so that nothing moves and leaves a copy behind.
-    pub(super) fn writing(room: Vec<u8>) -> Encoder {
+    /// Makes an encoder that writes into an empty vector. Its capacity MUST suffice for all: a
+    /// reallocation would leave a copy in memory.
+    pub(super) fn writing(buffer: Vec<u8>) -> Encoder {
         Encoder {
             length: 0,
-            written: Some(Zeroizing::new(room)),
+            written: Some(Zeroizing::new(buffer)),
         }
     }
 
@@ -66,7 +70,8 @@ impl Encoder {
         self.put(&value.to_le_bytes());
     }
 
-    /// Writes a byte string. One of 4 GiB or more exceeds every frame, and is refused there.
+    /// Writes a byte string. A length of 4 GiB or more exceeds every frame, and is refused when the
+    /// frame is sent.
     pub(super) fn bytes(&mut self, value: &[u8]) {
         self.u32(u32::try_from(value.len()).unwrap_or(u32::MAX));
         self.put(value);
@@ -83,7 +88,7 @@ impl Encoder {
     }
 }
 
-/// The fields of a frame that is being read.
+/// Decodes the fields of a frame.
 pub struct Decoder<'a>(&'a [u8]);
 
 impl<'a> Decoder<'a> {
@@ -148,7 +153,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Refuses what is left over: a frame that can be read two ways is none.
+    /// Refuses bytes that remain: a frame MUST have one interpretation.
     pub(super) fn end(self) -> Result<(), DecodeError> {
         match self.0 {
             [] => Ok(()),

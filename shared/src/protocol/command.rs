@@ -1,4 +1,4 @@
-//! What posternd answers a command of a user, once.
+//! The one reply of posternd to a command of a user, as a frame.
 
 use super::codec::{Decoder, Encoder};
 use super::frame::{Frame, FrameError};
@@ -6,15 +6,15 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 const COMMAND_REPLY: u8 = 80;
-/// The longest reply: a list of trusted browsers.
+/// Longest reply in bytes: a list of trusted browsers.
 const REPLY: usize = 256 * 1024;
 
-/// The reply to an [`super::Opening::Command`], in the format of the request.
+/// The reply to an [`super::Opening::Command`], in the format of [`super::wire`].
 #[derive(PartialEq, Eq)]
 pub struct CommandReply(pub Zeroizing<Vec<u8>>);
 
 impl fmt::Debug for CommandReply {
-    /// Never prints the reply, which may hold a secret that is shown once.
+    /// Omits the reply, which may contain a secret that is shown once.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CommandReply(…)")
     }

@@ -1,8 +1,10 @@
-//! Errands: what is asked about an account, and what is answered. Root's command runs them itself, at an opened
-//! door; whoever is not root sends them to posternd over pam.sock, for their own account only.
+//! Requests of the `postern` command about one account, and their replies. As root the command runs
+//! them itself in an opened engine. Another user sends them to posternd over pam.sock, for their
+//! own account only.
 //!
-//! The types say what needs what: a [`Look`] nothing, a [`Change`] a code, a [`Finish`] the ticket that a change gave;
-//! a first setup a password, where there is no code yet.
+//! The types state what a request needs: a [`Operation::Read`] nothing, a [`Operation::Change`] a
+//! code, a [`Operation::Finish`] the token of a change. A first enrollment needs a password, since
+//! there is no code yet.
 
 pub use super::typed::TypedText;
 pub use super::verify_request::{
@@ -16,179 +18,171 @@ use crate::store::BrowserRecord;
 use crate::verify::decision::Refusal;
 use serde::{Deserialize, Serialize};
 
-/// One errand.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommandRequest {
-    /// Whose account it is about.
     pub account: UserName,
-    /// What is to be done.
-    pub task: Operation,
+    /// The operation of a request.
+    #[serde(rename = "task")]
+    pub operation: Operation,
 }
 
-/// What is to be done.
+/// The operation of a request.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Operation {
-    /// Shown.
-    Look(ReadOperation),
-    /// Changed, or begun; whoever is not root proves that they may.
+    #[serde(rename = "look")]
+    Read(ReadOperation),
+    /// Changes the account, or begins a change. A user other than root proves the permission by a
+    /// code.
     Change {
-        /// A code of the account; for its first authenticator an administrator's one-time code.
+        /// A code of the account, or an administrator's one-time code for its first authenticator.
         code: Option<TypedText>,
-        /// What.
         change: ChangeOperation,
     },
-    /// A first authenticator is begun by someone who proves themselves with their password on this host. Who has an
-    /// administrator's one-time code sends a change.
-    FirstSetup {
-        /// The password.
+    /// Begins the first enrollment with the user's password on this host. A user with an
+    /// administrator's one-time code sends a change instead.
+    #[serde(rename = "first-setup")]
+    FirstEnrollment {
         password: TypedText,
-        /// What the authenticator is to be like.
         setup: EnrollmentOperation,
     },
-    /// What a change began is finished.
+    /// Finishes what a change began.
     Finish(FinishOperation),
 }
 
-/// What is shown.
+/// The list that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReadOperation {
-    /// How the account stands.
     Status,
-    /// Its authenticators.
     Authenticators,
-    /// The browsers that it trusts.
+    /// The browsers that the account trusts.
     Browsers,
 }
 
-/// What is changed.
+/// The change of a request.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeOperation {
-    /// One trusted browser is trusted no longer, or all.
+    /// Revokes one trusted browser, or all.
     RevokeBrowsers(Option<i64>),
-    /// One of several authenticators goes.
+    /// Removes one of several authenticators.
     RemoveAuthenticator(Label),
-    /// A new authenticator is made, which nothing keeps yet.
-    BeginSetup(EnrollmentOperation),
-    /// New recovery codes are made, which nothing keeps yet.
+    /// Makes a new authenticator, which is not stored yet.
+    #[serde(rename = "begin-setup")]
+    BeginEnrollment(EnrollmentOperation),
+    /// Makes new recovery codes, which are not stored yet.
     BeginRecoveryCodes,
 }
 
-/// What an authenticator is to be like; what postern.toml says under `[totp]` if not given.
+/// Parameters of a new authenticator. Those that are not given have the values of `[totp]` in
+/// postern.toml.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnrollmentOperation {
-    /// Whether it is the first one.
     pub kind: AuthenticatorKind,
-    /// What the person calls it.
     pub name: Label,
-    /// The seed of a hardware token.
+    /// Seed of a hardware token.
     pub seed: Option<TypedText>,
-    /// By counter, from this one on.
+    /// First counter, for a counter-based authenticator.
     pub counter: Option<u64>,
-    /// The hash.
     pub algorithm: Option<Algorithm>,
-    /// Digits of a code.
     pub digits: Option<u32>,
-    /// Length of a time step, in seconds.
+    /// Length of a time step in seconds.
     pub period: Option<u64>,
 }
 
-/// Which authenticator of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuthenticatorKind {
-    /// The first: there is no second factor yet, and recovery codes come with it.
+    /// The account has no second factor yet; recovery codes come with it.
     First,
-    /// One more.
     Further,
 }
 
-/// How what was begun is finished.
+/// The way to finish a change.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FinishOperation {
-    /// A code of the new authenticator confirms it; nothing keeps it yet.
+    /// Confirms the new authenticator by a code; it is not stored yet.
     Confirm {
-        /// What [`Answer::Setup`] gave.
+        /// Token of [`ReplyBody::NewAuthenticator`].
         ticket: TypedText,
-        /// The code that it shows.
+        /// The code of the new authenticator.
         code: TypedText,
     },
-    /// It becomes active, with its recovery codes.
+    /// Activates the authenticator and its recovery codes.
     Activate {
-        /// What [`Answer::Confirmed`] gave.
+        /// Token of [`ReplyBody::Confirmed`].
         ticket: TypedText,
     },
-    /// It becomes active without a code: an administrator vouches.
-    Vouch {
-        /// What [`Answer::Setup`] gave.
+    /// Activates the authenticator without a code, for an administrator.
+    #[serde(rename = "vouch")]
+    ActivateUnconfirmed {
+        /// Token of [`ReplyBody::NewAuthenticator`].
         ticket: TypedText,
     },
-    /// The new recovery codes are saved, and take the place of the old ones.
-    KeepRecoveryCodes {
-        /// What [`Answer::RecoveryCodes`] gave.
+    /// Replaces the old recovery codes with the new ones, which the user has saved.
+    #[serde(rename = "keep-recovery-codes")]
+    ReplaceRecoveryCodes {
+        /// Token of [`ReplyBody::RecoveryCodes`].
         ticket: TypedText,
     },
 }
 
-/// An answer, and what there is to tell beside it.
+/// A reply with its messages.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct EngineReply {
-    /// What a success brings: wrong codes since the last one, recovery codes left.
-    pub told: Vec<String>,
-    /// The answer.
+    /// Messages of a success: wrong codes since the last login, recovery codes left.
+    #[serde(rename = "told")]
+    pub messages: Vec<String>,
     pub answer: ReplyBody,
-    /// What a PAM host keeps until its `account` hook, where this lets it pass.
+    /// Mark that a PAM host keeps until its `account` function, if access is granted.
     #[serde(default)]
     pub mark: Option<TypedText>,
 }
 
-/// What came of an errand.
+/// The result of a request.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReplyBody {
-    /// It is done.
+    /// The operation is completed.
     Done,
-    /// It is not, and why.
+    /// The operation is refused, with the message.
     Refused(String),
-    /// How the account stands.
     Status(Box<AccountStatus>),
-    /// Its authenticators, oldest first.
+    /// The authenticators of the account, oldest first.
     Authenticators(Vec<AuthenticatorState>),
-    /// The browsers that it trusts, newest first.
+    /// The browsers that the account trusts, newest first.
     Browsers(Vec<BrowserRecord>),
-    /// What a conversation asked; no command is answered so.
+    /// Reply to a PAM conversation; no command receives it.
     #[serde(skip)]
     Judged(VerifyReply),
-    /// So many browsers are trusted no longer.
+    /// Number of browsers that are no longer trusted.
     Revoked(usize),
-    /// A new authenticator, shown once.
-    Setup {
-        /// The secret, in Base32.
+    /// A new authenticator, which is shown once.
+    #[serde(rename = "setup")]
+    NewAuthenticator {
         secret: TypedText,
-        /// The text of the QR.
+        /// otpauth URI, the text of the QR code.
         url: TypedText,
-        /// With the first one, the recovery codes as people read them.
+        /// With the first authenticator, the recovery codes in groups.
         recovery_codes: Vec<TypedText>,
-        /// What confirms it.
+        /// Token that confirms the authenticator.
         ticket: TypedText,
     },
-    /// The code did not confirm the new authenticator, and why; another one may.
+    /// The code did not confirm the new authenticator; another code may.
     NotConfirmed(Refusal),
-    /// It did.
+    /// The code confirmed the new authenticator.
     Confirmed {
-        /// What activates it.
+        /// Token that activates the authenticator.
         ticket: TypedText,
     },
-    /// New recovery codes, shown once.
+    /// New recovery codes, which are shown once.
     RecoveryCodes {
-        /// As people read them.
         codes: Vec<TypedText>,
-        /// What makes them good.
+        /// Token that activates the recovery codes.
         ticket: TypedText,
     },
 }
@@ -196,7 +190,7 @@ pub enum ReplyBody {
 impl From<ReplyBody> for EngineReply {
     fn from(answer: ReplyBody) -> EngineReply {
         EngineReply {
-            told: Vec::new(),
+            messages: Vec::new(),
             answer,
             mark: None,
         }

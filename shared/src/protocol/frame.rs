@@ -1,39 +1,38 @@
-//! One frame on a stream: the length of what follows (4 bytes, little-endian), the kind (1 byte), the fields. The
-//! receiver says how long a frame may be, before it sets anything aside for it.
+//! One frame on a stream: the length of the rest (4 bytes, little-endian), the kind (1 byte), the
+//! fields. The receiver limits the length before it allocates memory for the frame.
 
 use super::codec::{DecodeError, Decoder, Encoder};
 use std::fmt;
 use std::io::{self, Read, Write};
 use zeroize::Zeroizing;
 
-/// What one side sends to the other.
+/// A message of one side.
 pub trait Frame: Sized {
-    /// The longest frame of such a message: its kind and fields, in bytes.
+    /// Longest frame of this message, in bytes of kind and fields.
     const LIMIT: usize;
 
-    /// The kind; no two kinds of message have the same number, in either direction.
+    /// Returns the kind. No two kinds of messages have the same number, in either direction.
     fn kind(&self) -> u8;
-    /// Writes the fields.
+    /// Encodes the fields.
     fn encode(&self, fields: &mut Encoder);
-    /// Reads the fields of a kind.
+    /// Decodes the fields of a kind.
     fn decode(kind: u8, fields: &mut Decoder<'_>) -> Result<Self, FrameError>;
 }
 
-/// Why no frame was received or sent.
+/// Reason why no frame was received or sent.
 #[derive(Debug)]
 pub enum FrameError {
-    /// The stream: closed, cut off in the middle of a frame, or silent for longer than its time limit.
+    /// The stream was closed, ended in the middle of a frame, or was silent beyond its time limit.
     Stream(io::Error),
-    /// The frame is longer than such a message may be.
+    /// The frame is longer than the message allows.
     TooLong {
-        /// What it says or is, in bytes.
+        /// Length in bytes.
         length: usize,
-        /// What is allowed, in bytes.
+        /// Limit in bytes.
         limit: usize,
     },
-    /// The kind has no place here.
+    /// The kind is not expected here.
     Kind(u8),
-    /// A field is wrong.
     Malformed(DecodeError),
 }
 
@@ -77,18 +76,20 @@ impl From<DecodeError> for FrameError {
     }
 }
 
-/// How long the length at the head of a frame is, in bytes.
+/// Bytes of the length at the head of a frame.
 const HEAD: usize = 4;
 
-/// Room for a frame. Too little memory is an error: it must not end a PAM host whose user has limited it.
-fn room_for(length: usize) -> io::Result<Vec<u8>> {
-    let mut room = Vec::new();
-    room.try_reserve_exact(length)
+/// Allocates memory for a frame. Too little memory is an error: it MUST NOT abort a PAM host whose
+/// user has limited its memory.
+fn allocate(length: usize) -> io::Result<Vec<u8>> {
+    let mut buffer = Vec::new();
+    buffer
+        .try_reserve_exact(length)
         .map_err(|_| io::ErrorKind::OutOfMemory)?;
-    Ok(room)
+    Ok(buffer)
 }
 
-/// Sends one message, by one write where the stream takes it whole.
+/// Sends one message, by a single write if the stream accepts it whole.
 pub fn send<M: Frame>(stream: &mut impl Write, message: &M) -> Result<(), FrameError> {
     let encode = |mut encoder: Encoder, length: u32| {
         encoder.u32(length);
@@ -103,13 +104,13 @@ pub fn send<M: Frame>(stream: &mut impl Write, message: &M) -> Result<(), FrameE
         length,
         limit: M::LIMIT,
     })?;
-    let frame = encode(Encoder::writing(room_for(whole)?), head).into_bytes();
+    let frame = encode(Encoder::writing(allocate(whole)?), head).into_bytes();
     stream.write_all(&frame)?;
     stream.flush()?;
     Ok(())
 }
 
-/// Receives one message; never reads beyond its frame.
+/// Receives one message. It reads nothing beyond the frame.
 pub fn receive<M: Frame>(stream: &mut impl Read) -> Result<M, FrameError> {
     let mut head = [0; HEAD];
     stream.read_exact(&mut head)?;
@@ -120,7 +121,7 @@ pub fn receive<M: Frame>(stream: &mut impl Read) -> Result<M, FrameError> {
             limit: M::LIMIT,
         });
     }
-    let mut frame = Zeroizing::new(room_for(length)?);
+    let mut frame = Zeroizing::new(allocate(length)?);
     frame.resize(length, 0);
     stream.read_exact(&mut frame)?;
     let (kind, fields) = frame.split_first().ok_or(DecodeError("an empty frame"))?;
@@ -134,14 +135,14 @@ pub fn receive<M: Frame>(stream: &mut impl Read) -> Result<M, FrameError> {
 mod tests {
     use super::*;
 
-    /// A PAM host whose user has limited its memory was ended by a frame of 100 kB.
+    /// A frame of 100 kB once aborted a PAM host whose user had limited its memory.
     #[test]
     fn too_little_memory_for_a_frame_is_an_error() {
-        let error = room_for(usize::MAX).unwrap_err();
+        let error = allocate(usize::MAX).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
     }
 
-    /// What is measured is what is written: nothing moves, and leaves a copy of a code behind.
+    /// The measured length is the written one: no reallocation leaves a copy of a code in memory.
     #[test]
     fn a_frame_has_the_size_that_was_measured() {
         let reply = crate::protocol::RelayReply::Typed(Zeroizing::new(b"123456".to_vec()));

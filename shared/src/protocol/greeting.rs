@@ -1,20 +1,20 @@
-//! What posternd sends first.
+//! The greeting: the first frame of posternd, with its versions and whether it accepts a request.
 
 use super::codec::{DecodeError, Decoder, Encoder};
 use super::frame::{Frame, FrameError};
 
 const GREETING: u8 = 1;
-/// The most versions that a greeting lists.
+/// Most versions in a greeting.
 const MOST: usize = 16;
 
-/// Whether posternd takes one more conversation.
+/// Whether posternd accepts one more conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerState {
-    /// It does.
     Ready,
-    /// The connection limit is reached; no reason to do without posternd.
+    /// The connection limit is reached. The module MUST NOT proceed without posternd.
     Busy,
-    /// The peer is a user of pam.sock whose name this host does not have, or that no account can have.
+    /// The user ID of the peer on pam.sock has no name on this host, or a name that no account can
+    /// have.
     NoAccount,
     /// The name of the peer cannot be looked up now.
     NameUnavailable,
@@ -38,12 +38,10 @@ impl ServerState {
     }
 }
 
-/// The versions that posternd speaks, and whether it has room.
+/// The protocol versions of posternd, and whether it accepts one more conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Greeting {
-    /// Newest first.
     pub versions: Vec<u16>,
-    /// Whether there is room.
     pub state: ServerState,
 }
 

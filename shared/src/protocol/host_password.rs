@@ -1,6 +1,9 @@
-//! The password of an account of this host, which only PAM can judge, and PAM only as root: what the gate asks of
-//! `postern-password`, and what comes back. The helper greets, the gate sends one question and closes its half, the
-//! helper answers with one word and closes. A word says whether the password is right, and never why not.
+//! Host passwords: the request of the gate to `postern-password`, and the reply. Only PAM can
+//! verify the password of an account of this host, and only as root. The helper greets. The gate
+//! sends one request and closes its half of the connection. The helper replies with one word and
+//! closes.
+//!
+//! The reply says whether the password is right, and MUST NOT say why it is not.
 
 use crate::account::name::{self, UserName};
 use crate::network::address::Address;
@@ -9,50 +12,50 @@ use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// Where the helper listens: below /run itself, where only root can put a socket.
+/// Socket of the helper, directly in /run, where only root can create one.
 pub const SOCKET: &str = "/run/postern-password.sock";
-/// What the helper says first: that it is there and has room, and which wire it speaks.
+/// Greeting of the helper: it accepts a request, and names the version of the format.
 pub const GREETING: &[u8] = b"postern-password 2\n";
-/// The longest password that is asked about, in bytes: PAM_MAX_RESP_SIZE.
+/// Longest password in bytes: PAM_MAX_RESP_SIZE.
 pub const LONGEST_PASSWORD: usize = 512;
-/// The longest question, in bytes: four fields, each with its end.
-pub const LONGEST_QUESTION: usize =
+/// Longest request in bytes: four fields, each with its end.
+pub const LONGEST_REQUEST: usize =
     name::LONGEST + LONGEST_ADDRESS + LONGEST_CLASS + LONGEST_PASSWORD + 4;
-/// Questions that PAM is asked at once: after a wrong password most of their time is pam_unix's pause of 2 s. One origin
-/// has four, one account has two, and whoever has proven more has some of their own.
-pub const QUESTIONS: Limits = Limits {
+/// Limits of concurrent requests. After a wrong password most of the time is the pause of pam_unix,
+/// 2 s. One origin may have four requests, one account two, and clients with more proof have
+/// capacity of their own.
+pub const REQUEST_LIMITS: Limits = Limits {
     shared: 8,
-    authenticated: ClassLimits { own: 4, ..OF_ONE },
-    familiar: ClassLimits { own: 4, ..OF_ONE },
-    unauthenticated: ClassLimits { own: 32, ..OF_ONE },
+    authenticated: ClassLimits { own: 4, ..ONE_KEY },
+    familiar: ClassLimits { own: 4, ..ONE_KEY },
+    unauthenticated: ClassLimits { own: 32, ..ONE_KEY },
 };
-const OF_ONE: ClassLimits = ClassLimits {
+const ONE_KEY: ClassLimits = ClassLimits {
     own: 0,
     per_key: 4,
     waiting_per_key: 16,
     waiting: 512,
 };
-/// The longest word, in bytes.
+/// Longest reply in bytes.
 pub const LONGEST_WORD: usize = 16;
-/// How long PAM may take for one question.
-pub const JUDGED: Duration = Duration::from_secs(20);
-/// How long a question may wait for its turn before.
-pub const WAITED: Duration = Duration::from_secs(3);
+/// Time limit of PAM for one request.
+pub const VERIFY_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time limit for a request in the queue.
+pub const QUEUE_TIMEOUT: Duration = Duration::from_secs(3);
 
 const LONGEST_ADDRESS: usize = 64;
 const LONGEST_CLASS: usize = 8;
 
-/// A password as it was typed: 1 to 512 bytes, none of them NUL.
+/// A password input: 1 to 512 bytes, none of them NUL.
 pub struct Candidate(Zeroizing<Vec<u8>>);
 
 impl Candidate {
-    /// `None` for what no password can be.
-    pub fn typed(bytes: &[u8]) -> Option<Candidate> {
+    /// Returns `None` if no password can have these bytes.
+    pub fn from_input(bytes: &[u8]) -> Option<Candidate> {
         let fits = (1..=LONGEST_PASSWORD).contains(&bytes.len()) && !bytes.contains(&0);
         fits.then(|| Candidate(Zeroizing::new(bytes.to_vec())))
     }
 
-    /// What was typed.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -64,27 +67,25 @@ impl fmt::Debug for Candidate {
     }
 }
 
-/// One question.
 #[derive(Debug)]
 pub struct HostPasswordRequest {
-    /// Whose password it is to be.
     pub name: UserName,
-    /// Where the person is, if that is known.
+    /// Address of the client, if it is known.
     pub address: Option<Address>,
-    /// What they have proven: the gate says it, and whoever has proven more waits for nobody who has proven less.
+    /// What the client has proven, according to the gate. A client with more proof never waits for
+    /// one with less.
     pub class: Class,
-    /// The password.
     pub password: Candidate,
 }
 
 impl HostPasswordRequest {
-    /// As it goes over the wire: each field with a NUL after it, which none can hold.
-    pub fn write(&self) -> Zeroizing<Vec<u8>> {
+    /// Encodes the request: each field is followed by a NUL, which no field contains.
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let address = self
             .address
             .map(|address| address.to_string())
             .unwrap_or_default();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_QUESTION));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_REQUEST));
         let class = word(self.class).as_bytes();
         for field in [
             self.name.as_str().as_bytes(),
@@ -98,9 +99,9 @@ impl HostPasswordRequest {
         bytes
     }
 
-    /// Reads what came over the wire, whole.
-    pub fn read(bytes: &[u8]) -> Option<HostPasswordRequest> {
-        if bytes.len() > LONGEST_QUESTION {
+    /// Decodes a whole request.
+    pub fn decode(bytes: &[u8]) -> Option<HostPasswordRequest> {
+        if bytes.len() > LONGEST_REQUEST {
             return None;
         }
         let mut fields = bytes.strip_suffix(&[0])?.split(|byte| *byte == 0);
@@ -118,7 +119,7 @@ impl HostPasswordRequest {
             class: CLASSES
                 .into_iter()
                 .find(|known| word(*known).as_bytes() == class)?,
-            password: Candidate::typed(password)?,
+            password: Candidate::from_input(password)?,
         })
     }
 }
@@ -137,36 +138,35 @@ fn word(class: Class) -> &'static str {
     }
 }
 
-/// What the helper says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostPasswordReply {
-    /// The password is right, and the account may be entered.
+    /// The password is right, and PAM permits access to the account.
     Right,
-    /// It is not, or it may not.
+    /// The password is wrong, or PAM does not permit access.
     Wrong,
-    /// PAM was not asked: nothing is known of the password.
-    Unasked,
+    /// PAM was not called: it is unknown whether the password is right.
+    NotVerified,
 }
 
 impl HostPasswordReply {
-    /// The word on the wire.
+    /// Encodes the reply.
     pub fn word(self) -> &'static [u8] {
         match self {
             HostPasswordReply::Right => b"yes\n",
             HostPasswordReply::Wrong => b"no\n",
-            HostPasswordReply::Unasked => b"unasked\n",
+            HostPasswordReply::NotVerified => b"unasked\n",
         }
     }
 
-    /// Reads a word, whole.
-    pub fn read(word: &[u8]) -> Option<HostPasswordReply> {
+    /// Decodes a whole reply.
+    pub fn decode(word: &[u8]) -> Option<HostPasswordReply> {
         [
             HostPasswordReply::Right,
             HostPasswordReply::Wrong,
-            HostPasswordReply::Unasked,
+            HostPasswordReply::NotVerified,
         ]
         .into_iter()
-        .find(|said| said.word() == word)
+        .find(|reply| reply.word() == word)
     }
 }
 
@@ -175,25 +175,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_question_is_read_back_as_it_was_written() {
+    fn a_request_is_decoded_to_the_same_values() {
         for address in [
             None,
             Address::parse("192.0.2.7"),
             Address::parse("2001:db8::1"),
         ] {
-            let password = Candidate::typed("pass wörd\n\"".as_bytes()).unwrap();
+            let password = Candidate::from_input("pass wörd\n\"".as_bytes()).unwrap();
             for class in CLASSES {
-                let password = Candidate::typed(password.bytes()).unwrap();
-                let question = HostPasswordRequest {
+                let password = Candidate::from_input(password.bytes()).unwrap();
+                let request = HostPasswordRequest {
                     name: "ü@x.org".parse().unwrap(),
                     address,
                     class,
                     password,
                 };
-                let read = HostPasswordRequest::read(&question.write()).unwrap();
+                let read = HostPasswordRequest::decode(&request.encode()).unwrap();
                 assert_eq!(
                     (read.name, read.address, read.class),
-                    (question.name, address, class)
+                    (request.name, address, class)
                 );
                 assert_eq!(read.password.bytes(), "pass wörd\n\"".as_bytes());
             }
@@ -201,27 +201,27 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_question_fits_and_a_longer_one_is_none() {
+    fn the_longest_request_fits_and_a_longer_one_is_refused() {
         let longest = HostPasswordRequest {
             name: "n".repeat(name::LONGEST).parse().unwrap(),
             address: Address::parse("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
             class: Class::Unauthenticated,
-            password: Candidate::typed(&[b'x'; LONGEST_PASSWORD]).unwrap(),
+            password: Candidate::from_input(&[b'x'; LONGEST_PASSWORD]).unwrap(),
         };
-        let bytes = longest.write();
-        assert!(bytes.len() <= LONGEST_QUESTION);
-        assert!(HostPasswordRequest::read(&bytes).is_some());
+        let bytes = longest.encode();
+        assert!(bytes.len() <= LONGEST_REQUEST);
+        assert!(HostPasswordRequest::decode(&bytes).is_some());
         assert!(
-            HostPasswordRequest::read(
+            HostPasswordRequest::decode(
                 &[b"alice\0\0stranger\0".as_slice(), &[b'x'; 1024], b"\0"].concat()
             )
             .is_none()
         );
-        assert!(Candidate::typed(&[b'x'; LONGEST_PASSWORD + 1]).is_none());
+        assert!(Candidate::from_input(&[b'x'; LONGEST_PASSWORD + 1]).is_none());
     }
 
     #[test]
-    fn what_is_no_question_is_not_read() {
+    fn malformed_requests_are_refused() {
         for bytes in [
             b"".as_slice(),
             b"\0",
@@ -239,19 +239,19 @@ mod tests {
             b"a\nb\0\0known\0secret\0",
             b"\xff\0\0known\0secret\0",
         ] {
-            assert!(HostPasswordRequest::read(bytes).is_none(), "{bytes:?}");
+            assert!(HostPasswordRequest::decode(bytes).is_none(), "{bytes:?}");
         }
     }
 
     #[test]
-    fn only_whole_words_are_words() {
-        for said in [
+    fn only_whole_replies_are_decoded() {
+        for reply in [
             HostPasswordReply::Right,
             HostPasswordReply::Wrong,
-            HostPasswordReply::Unasked,
+            HostPasswordReply::NotVerified,
         ] {
-            assert_eq!(HostPasswordReply::read(said.word()), Some(said));
-            assert!(said.word().len() <= LONGEST_WORD);
+            assert_eq!(HostPasswordReply::decode(reply.word()), Some(reply));
+            assert!(reply.word().len() <= LONGEST_WORD);
         }
         for word in [
             b"".as_slice(),
@@ -262,19 +262,19 @@ mod tests {
             b"no",
             b"no\nyes\n",
         ] {
-            assert_eq!(HostPasswordReply::read(word), None, "{word:?}");
+            assert_eq!(HostPasswordReply::decode(word), None, "{word:?}");
         }
     }
 
     #[test]
     fn a_password_is_not_printed() {
-        let password = Candidate::typed(b"secret").unwrap();
-        let question = HostPasswordRequest {
+        let password = Candidate::from_input(b"secret").unwrap();
+        let request = HostPasswordRequest {
             name: "alice".parse().unwrap(),
             address: None,
             class: Class::Familiar,
             password,
         };
-        assert!(!format!("{question:?}").contains("secret"));
+        assert!(!format!("{request:?}").contains("secret"));
     }
 }

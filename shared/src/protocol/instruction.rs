@@ -1,4 +1,4 @@
-//! What posternd tells the module to do. The module does it within bounds of its own.
+//! Instructions of posternd to the module. The module enforces limits of its own on each of them.
 
 use super::codec::{DecodeError, Decoder, Encoder};
 use super::frame::{Frame, FrameError};
@@ -16,64 +16,55 @@ const KEEP_MARK: u8 = 70;
 const STILL_WORKING: u8 = 71;
 const END: u8 = 72;
 
-/// The longest prompt or text: a setup's, with its QR code, has some 12 KiB.
+/// Longest prompt or text in bytes: an enrollment with its QR code has some 12 KiB.
 const TEXT: usize = 32 * 1024;
-/// The longest line of the log.
+/// Longest log line in bytes.
 const LINE: usize = 8 * 1024;
 const MARK: usize = 4 * 1024;
 
-/// Whether typing shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Echo {
-    /// Yes.
     On,
-    /// No.
     Off,
 }
 
-/// How much a log line matters.
+/// Severity of a log line, as in syslog(3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// Someone must mend something.
+    /// An administrator must act.
     Error,
-    /// A refusal.
     Notice,
-    /// Access was granted.
     Info,
-    /// For whoever looks for a fault.
+    /// For the search for a fault.
     Debug,
 }
 
 /// One step of the conversation.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Instruction {
-    /// Ask a prompt; a [`super::Reply::Typed`] or [`super::Reply::NoInput`] answers.
+    /// Ask a prompt. The reply is [`super::RelayReply::Typed`] or [`super::RelayReply::NoInput`].
     Ask {
-        /// It may show a secret, during enrollment.
+        /// May contain a secret, during enrollment.
         prompt: Zeroizing<String>,
-        /// Whether typing shows.
         echo: Echo,
     },
-    /// Show a text that needs no answer.
+    /// Show a text that needs no reply.
     Tell(String),
-    /// Write a line to the system log.
     Log {
-        /// How much it matters.
         severity: Severity,
-        /// Without control bytes.
         line: String,
     },
-    /// Have libpam wait so many seconds, more or less, if the transaction fails.
+    /// Have libpam wait about so many seconds if the transaction fails (pam_fail_delay(3)).
     DelayFailure(u32),
-    /// Send the stacked password (PAM_AUTHTOK); a [`super::Reply::Stacked`] answers.
+    /// Send the stacked password (PAM_AUTHTOK). The reply is [`super::RelayReply::Stacked`].
     GetStacked,
-    /// Set the stacked password, for later modules.
+    /// Set the stacked password for later modules.
     SetStacked(Zeroizing<Vec<u8>>),
-    /// Keep these bytes with the transaction, for its next hook.
+    /// Keep these bytes with the transaction, for its next function.
     KeepMark(Zeroizing<Vec<u8>>),
-    /// Go on waiting: the act takes its time.
+    /// Wait longer: the operation is not finished.
     StillWorking,
-    /// The hook ends.
+    /// Return this result to libpam.
     End(PamFunctionResult),
 }
 
@@ -163,7 +154,7 @@ impl Frame for Instruction {
             }
             STILL_WORKING => Instruction::StillWorking,
             END => {
-                let result = PamFunctionResult::of_number(fields.u8("result")?);
+                let result = PamFunctionResult::from_number(fields.u8("result")?);
                 Instruction::End(result.ok_or(DecodeError("result"))?)
             }
             _ => return Err(FrameError::Kind(kind)),

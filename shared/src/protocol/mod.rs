@@ -1,12 +1,13 @@
-//! The protocol between posternd and its peers, the PAM module and the commands of users, over a local stream socket:
-//! frames with a length and a kind, fields in a small binary codec, every size bounded. posternd drives the
-//! conversation, the module relays.
+//! The protocol between posternd and its peers, the PAM module and the commands of users, over a
+//! local stream socket: frames with a length and a kind, fields in a small binary codec, a limit on
+//! every size. posternd drives the conversation, the module relays.
 //!
-//! posternd sends a [`Greeting`] as soon as it accepts. The peer answers with an [`Opening`]. A command then gets one
-//! [`CommandReply`]. To a module posternd sends one [`Instruction`] after the other; those that ask for something are
-//! answered with one [`Reply`] each. The last instruction is [`Instruction::End`].
+//! posternd sends a [`Greeting`] as soon as it accepts. The peer sends an [`Opening`]. A command
+//! then receives one [`CommandReply`]. A module receives one [`Instruction`] after the other; those
+//! that need a reply get one [`RelayReply`] each. The last instruction is [`Instruction::End`].
 //!
-//! MUST NOT hold anything that the module has no use for: it is linked into sshd and sudo.
+//! MUST NOT contain anything that the module does not need: the module is loaded into sshd and
+//! sudo.
 
 pub mod admin_api;
 pub mod client;

@@ -1,5 +1,6 @@
-//! What is sent to posternd first: the version, and what the transaction or the request is about. A kind for hosts of
-//! effective user 0 is refused where others connect, and the other way round.
+//! The opening: the first frame to posternd, with the version, and the transaction or the request.
+//! The kind for hosts of effective user 0 is refused on the socket for other users, and theirs on
+//! the socket for root.
 
 use super::VERSIONS;
 use super::codec::{DecodeError, Decoder, Encoder};
@@ -15,49 +16,47 @@ const HOST: u8 = 16;
 const USER_HOST: u8 = 17;
 const COMMAND: u8 = 18;
 
-/// The most options of a line, and the longest of them, in bytes.
+/// Most options in a service file's line, and the longest of them in bytes.
 const OPTIONS: usize = 32;
 const OPTION: usize = 1024;
-/// The longest item: one byte above what any name may have shows that it is too long.
+/// Longest item in bytes: one byte above the longest name shows that an item is too long.
 const ITEM: usize = name::LONGEST + 1;
 const VARIABLE: usize = completed_methods::LONGEST + 1;
-/// The longest mark.
+/// Longest mark in bytes.
 const MARK: usize = 4 * 1024;
-/// The first version in which a host of root's names its transaction.
+/// First version in which a host that runs as root identifies its transaction.
 const NAMES_TRANSACTION: u16 = 2;
-/// The longest request of a command: tokens are the longest part, some 3 KiB.
+/// Longest request of a command in bytes; its longest part is a token of some 3 KiB.
 const REQUEST: usize = 16 * 1024;
 
-/// How a conversation begins.
+/// The opening of a conversation.
 #[derive(PartialEq, Eq)]
 pub enum Opening {
     /// From a PAM host of effective user 0; only on host.sock.
     Host {
-        /// The protocol version that the module chose from the greeting.
+        /// Protocol version that the module chose from the greeting.
         version: u16,
-        /// What it is about.
         transaction: Box<PamTransaction>,
-        /// What names it, since version 2; not sent in version 1.
+        /// Identifier of the transaction, since version 2; not sent in version 1.
         id: Option<TransactionId>,
     },
     /// From a PAM host of any other effective user; only on pam.sock.
     UserHost {
-        /// The protocol version that the module chose from the greeting.
+        /// Protocol version that the module chose from the greeting.
         version: u16,
-        /// What it is about.
         transaction: Box<PamTransaction>,
     },
-    /// From a command of a user; only on pam.sock. A [`super::CommandReply`] answers.
+    /// From a command of a user; only on pam.sock. The reply is a [`super::CommandReply`].
     Command {
-        /// The protocol version that the command chose from the greeting.
+        /// Protocol version that the command chose from the greeting.
         version: u16,
-        /// What it asks; the module knows nothing of its format.
+        /// The request in the format of [`super::wire`].
         request: Zeroizing<Vec<u8>>,
     },
 }
 
 impl Opening {
-    /// The protocol version of what follows.
+    /// Returns the protocol version of the frames that follow.
     pub fn version(&self) -> u16 {
         match self {
             Opening::Host { version, .. }
@@ -68,7 +67,7 @@ impl Opening {
 }
 
 impl fmt::Debug for Opening {
-    /// Never prints a request, which may hold a code or a password.
+    /// Omits the request, which may contain a code or a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Opening::Host {
@@ -87,12 +86,11 @@ impl fmt::Debug for Opening {
     }
 }
 
-/// What the module knows of a PAM transaction.
+/// A PAM transaction as the module knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PamTransaction {
-    /// The hook.
     pub hook: PamFunction,
-    /// The options of the line, as the service file has them.
+    /// Options in the service file.
     pub options: Vec<String>,
     /// PAM_SERVICE
     pub service: Option<Vec<u8>>,
@@ -102,13 +100,13 @@ pub struct PamTransaction {
     pub remote_host: Option<Vec<u8>>,
     /// PAM_TTY
     pub terminal: Option<Vec<u8>>,
-    /// SSH_CONNECTION of the PAM environment; set and empty says something too.
+    /// SSH_CONNECTION of the PAM environment; a value that is set and empty has a meaning too.
     pub ssh_connection: Option<Vec<u8>>,
     /// SSH_AUTH_INFO_0 of the PAM environment.
     pub ssh_auth_info: Option<Vec<u8>>,
     /// Real user of the host process, whatever its effective user.
     pub real_uid: u32,
-    /// What an earlier hook of the transaction had the module keep.
+    /// Mark that an earlier function of the transaction had the module keep.
     pub mark: Option<Zeroizing<Vec<u8>>>,
 }
 
@@ -145,7 +143,7 @@ impl Frame for Opening {
         if ![HOST, USER_HOST, COMMAND].contains(&kind) {
             return Err(FrameError::Kind(kind));
         }
-        // what comes next is the version's
+        // the fields that follow depend on the version
         let version = fields.u16("version")?;
         if !VERSIONS.contains(&version) {
             return Err(DecodeError("version").into());
@@ -219,7 +217,7 @@ impl PamTransaction {
     }
 
     fn decode(fields: &mut Decoder<'_>) -> Result<PamTransaction, FrameError> {
-        let hook = PamFunction::of_number(fields.u8("hook")?).ok_or(DecodeError("hook"))?;
+        let hook = PamFunction::from_number(fields.u8("hook")?).ok_or(DecodeError("hook"))?;
         let count = usize::try_from(fields.u32("options")?).unwrap_or(usize::MAX);
         if count > OPTIONS {
             return Err(DecodeError("options").into());

@@ -1,48 +1,50 @@
-//! The hooks of the module, and how each may end.
+//! The functions of the module (pam(3)) that posternd decides, and their results. The module
+//! translates a result into a number of libpam; the numbers here are those of the protocol.
 
-/// A hook of the module that posternd decides.
+/// A function of the module that posternd decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PamFunction {
-    /// `auth`: pam_sm_authenticate.
+    /// `auth`: pam_sm_authenticate(3).
     Auth,
-    /// `account`: pam_sm_acct_mgmt.
+    /// `account`: pam_sm_acct_mgmt(3).
     Account,
-    /// `password`: pam_sm_chauthtok, once the password has been changed.
+    /// `password`: pam_sm_chauthtok(3), after the password was changed.
     Password,
 }
 
-/// How a hook ends, before it becomes a number of libpam's.
+/// Result of a function, before it is translated for libpam.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PamFunctionResult {
-    /// The line has passed.
+    /// The function succeeds.
     Passed,
-    /// The line says nothing: no code is needed here.
+    /// The module is ignored: no code is required here.
     NotNeeded,
     /// Access is denied.
     Denied(Denial),
 }
 
-/// Why access is denied.
+/// Reason why access is denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
-    /// The input, or the lack of a second factor.
+    /// The input is refused, or the account has no second factor.
     Refused,
-    /// As many prompts as `tries` allows.
+    /// The number of prompts reached the option `tries`.
     TooManyTries,
     /// The conversation failed or was cancelled.
     Conversation,
-    /// The name is none that any account can have.
+    /// No account can have this name.
     BadName,
-    /// The store, the key or the clock.
+    /// The store, the key or the clock is not available.
     Unavailable,
-    /// An option or the configuration.
+    /// An option or the configuration is invalid.
     Misconfigured,
-    /// The guard: nobody asked for the code.
+    /// `account` found that no code was asked for.
     NotAsked,
 }
 
 impl PamFunction {
-    /// Whether this hook may end so: `account` never says nothing, and `password` says nothing else.
+    /// Returns whether this function may have this result: `account` is never ignored, and
+    /// `password` always is.
     pub fn may_end(self, result: PamFunctionResult) -> bool {
         match (self, result) {
             (PamFunction::Auth, _) => true,
@@ -59,7 +61,7 @@ impl PamFunction {
         }
     }
 
-    pub(super) fn of_number(number: u8) -> Option<PamFunction> {
+    pub(super) fn from_number(number: u8) -> Option<PamFunction> {
         [
             PamFunction::Auth,
             PamFunction::Account,
@@ -83,7 +85,8 @@ impl PamFunctionResult {
         PamFunctionResult::Denied(Denial::NotAsked),
     ];
 
-    /// Numbers far apart, so that no single flipped bit makes access of a denial.
+    /// Returns the number in the protocol. The numbers differ in several bits, so that no single
+    /// flipped bit turns a denial into access.
     pub(super) fn number(self) -> u8 {
         match self {
             PamFunctionResult::Passed => 0x53,
@@ -98,7 +101,7 @@ impl PamFunctionResult {
         }
     }
 
-    pub(super) fn of_number(number: u8) -> Option<PamFunctionResult> {
+    pub(super) fn from_number(number: u8) -> Option<PamFunctionResult> {
         PamFunctionResult::ALL
             .into_iter()
             .find(|result| result.number() == number)

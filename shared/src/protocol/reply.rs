@@ -1,4 +1,5 @@
-//! What the module replies to an instruction that asks for something.
+//! Replies of the module to the instructions that need one. Their contents are secrets: wiped when
+//! dropped, never printed.
 
 use super::codec::{Decoder, Encoder};
 use super::frame::{Frame, FrameError};
@@ -10,22 +11,21 @@ const TYPED: u8 = 128;
 const NO_INPUT: u8 = 129;
 const STACKED: u8 = 130;
 
-/// One byte above the longest input shows that it is too long.
+/// Longest input in bytes: one byte above the limit shows that an input is too long.
 const INPUT: usize = input::LONGEST + 1;
 
-/// A reply.
 #[derive(PartialEq, Eq)]
 pub enum RelayReply {
-    /// What was typed, cut just above the longest input.
+    /// The input, cut just above its limit.
     Typed(Zeroizing<Vec<u8>>),
     /// The conversation failed or was cancelled.
     NoInput,
-    /// The stacked password, if there is one and the line's options let it leave the host process.
+    /// The stacked password, if there is one and the options allow it to leave the host process.
     Stacked(Option<Zeroizing<Vec<u8>>>),
 }
 
 impl fmt::Debug for RelayReply {
-    /// Never prints what was typed.
+    /// Omits the input.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             RelayReply::Typed(_) => "Typed(…)",

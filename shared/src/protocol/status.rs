@@ -1,4 +1,6 @@
 //! Status of accounts and their authenticators, as commands and the administration API list them.
+//! With the feature `schema`, the doc comments of [`SecondFactorState`] are part of the OpenAPI
+//! document.
 
 use crate::account::name::Label;
 use crate::credential::totp::OtpParameters;
@@ -6,14 +8,14 @@ use crate::store::AccountTally;
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Where an account's second factor comes from.
+/// State of an account's second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum SecondFactorState {
-    /// No second factor.
+    /// The account has no second factor.
     Off,
-    /// Enrolled.
+    /// The account is enrolled.
     On,
     /// Declared in postern.toml or accounts.d: commands cannot change it.
     Declared,
@@ -22,21 +24,17 @@ pub enum SecondFactorState {
 /// One line of `postern status`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AccountStatus {
-    /// The account's second factor.
     pub state: SecondFactorState,
-    /// The account, and what is counted of it.
     pub tally: AccountTally,
 }
 
-/// One authenticator, as lists show it.
+/// One authenticator in a list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuthenticatorState {
-    /// What the person calls it; `None` if the configuration declares it.
+    /// Name that the user gave; `None` if the configuration declares the authenticator.
     pub label: Option<Label>,
-    /// How it makes codes.
     pub parameters: OtpParameters,
-    /// Since when it is live.
     pub created: Option<Timestamp>,
-    /// The begin of the last time step that was used; a counter has no time.
+    /// Begin of the last time step that was used; `None` for a counter.
     pub last_used: Option<Timestamp>,
 }

@@ -1,11 +1,11 @@
-//! Text that must not be seen on its way: wiped when dropped, never printed.
+//! Secret text in requests and replies: wiped when dropped, never printed.
 
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::ops::Deref;
 use zeroize::Zeroizing;
 
-/// A code as it was typed, a secret, a ticket.
+/// A code, a password, a secret or a token.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub struct TypedText(Zeroizing<String>);

@@ -1,21 +1,23 @@
-//! Requests of commands and their replies as bytes: JSON inside one frame of [`crate::protocol`], which bounds both.
+//! Encoding of the commands' requests and replies: JSON inside one frame of [`crate::protocol`],
+//! which limits the size of both.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-/// Room that is set aside for a message. What is longer may leave a copy of its beginning behind.
+/// Bytes that are allocated for a message. A longer message may remain in memory in part after it
+/// is wiped.
 const ROOM: usize = 16 * 1024;
 
-/// Writes a message. It is wiped when dropped.
-pub fn write(message: &impl Serialize) -> Option<Zeroizing<Vec<u8>>> {
+/// Encodes a message, which is wiped when dropped.
+pub fn encode(message: &impl Serialize) -> Option<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
     serde_json::to_writer(&mut *bytes, message).ok()?;
     Some(bytes)
 }
 
-/// Reads a message; `None` for what is none.
-pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+/// Decodes a message; `None` if the bytes are none.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     serde_json::from_slice(bytes).ok()
 }
 
@@ -27,29 +29,29 @@ mod tests {
     };
 
     #[test]
-    fn a_request_is_read_back_and_not_printed() {
-        let errand = CommandRequest {
+    fn a_request_is_decoded_again_and_not_printed() {
+        let request = CommandRequest {
             account: "ü@x.org".parse().unwrap(),
-            task: Operation::Finish(FinishOperation::Activate {
+            operation: Operation::Finish(FinishOperation::Activate {
                 ticket: "a\nb".to_owned().into(),
             }),
         };
         let Operation::Finish(FinishOperation::Activate { ticket }) =
-            read::<CommandRequest>(&write(&errand).unwrap())
+            decode::<CommandRequest>(&encode(&request).unwrap())
                 .unwrap()
-                .task
+                .operation
         else {
-            panic!("another errand")
+            panic!("another request")
         };
         assert_eq!(&*ticket, "a\nb");
         assert!(
-            !format!("{errand:?}").contains("a\\nb"),
+            !format!("{request:?}").contains("a\\nb"),
             "a ticket must not be printed"
         );
     }
 
     #[test]
-    fn what_is_no_request_is_not_read() {
+    fn malformed_requests_are_refused() {
         for line in [
             "",
             "null",
@@ -63,21 +65,27 @@ mod tests {
             r#"{"account":"alice","task":{"change":{"change":"begin-recovery-codes"}}}x"#,
             r#"{"account":"alice","task":{"change":{"code":1,"change":"begin-recovery-codes"}}}"#,
         ] {
-            assert!(read::<CommandRequest>(line.as_bytes()).is_none(), "{line}");
+            assert!(
+                decode::<CommandRequest>(line.as_bytes()).is_none(),
+                "{line}"
+            );
         }
         let deep = "[".repeat(ROOM - 1);
-        assert!(read::<CommandRequest>(deep.as_bytes()).is_none());
+        assert!(decode::<CommandRequest>(deep.as_bytes()).is_none());
         let look =
-            read::<CommandRequest>(br#"{"account":"alice","task":{"look":"status"}}"#).unwrap();
-        assert!(matches!(look.task, Operation::Look(ReadOperation::Status)));
+            decode::<CommandRequest>(br#"{"account":"alice","task":{"look":"status"}}"#).unwrap();
+        assert!(matches!(
+            look.operation,
+            Operation::Read(ReadOperation::Status)
+        ));
         let no_code =
             br#"{"account":"alice","task":{"change":{"change":{"revoke-browsers":null}}}}"#;
         let Operation::Change {
             code: None,
             change: ChangeOperation::RevokeBrowsers(None),
-        } = read::<CommandRequest>(no_code).unwrap().task
+        } = decode::<CommandRequest>(no_code).unwrap().operation
         else {
-            panic!("another errand")
+            panic!("another request")
         };
     }
 }

@@ -1,4 +1,7 @@
-//! Interface of the store: what is kept, and the transaction in which it is read and changed.
+//! Interface of the store: records, errors, and the transaction in which records are read and
+//! changed. The functions at the end open, create and upgrade the configured store.
+//!
+//! MUST NOT name anything of SQLite, since another store implements the same traits.
 
 use super::accounts::AccountStore;
 use super::app_passwords::AppPasswordStore;
@@ -22,81 +25,75 @@ use crate::verify::throttle_scope::ThrottleScope;
 use std::fmt;
 use std::path::PathBuf;
 
-/// A failure that may be taken back.
+/// Number of a throttle failure that can be removed again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailureId(pub(crate) i64);
 
-/// What is kept of an authenticator.
+/// Authenticator as the store keeps it.
 pub struct AuthenticatorRecord {
-    /// Its number; the store gives it.
+    /// Number that the store assigns.
     pub number: i64,
-    /// What the person calls it; no other of the account's has that name.
+    /// Name that the account's owner chose; unique in the account.
     pub name: Label,
-    /// Algorithm, digits, time or counter.
     pub parameters: OtpParameters,
-    /// The sealed secret.
+    /// Sealed secret.
     pub sealed: Vec<u8>,
-    /// Since when it is live.
+    /// Time of activation.
     pub created: Timestamp,
 }
 
-/// Whose guesses a row counts.
+/// Owner of a throttle bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BucketOwner {
-    /// An account.
     Account(AccountId),
-    /// Names without an account, spread over a fixed number of rows.
+    /// One of a fixed number of buckets that names without an account share.
     UnknownName(u16),
 }
 
-/// Names one row of guesses: account × stage × place.
+/// Key of a throttle bucket: owner, phase and scope.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BucketKey {
-    /// Whose.
     pub owner: BucketOwner,
-    /// Before or after the first factor.
     pub phase: Phase,
-    /// From where.
     pub scope: ThrottleScope,
 }
 
 /// Wrong codes since the last sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissedInputs {
-    /// How many.
     pub count: u64,
-    /// Where the last one came from: an address, or `-`.
+    /// Address of the last wrong code, or `-`.
     pub last_from: String,
 }
 
-/// Whether a transaction will write.
+/// Whether a transaction writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Intent {
-    /// No.
     Read,
-    /// Yes: it waits its turn at the start, for a bounded time, and never has to be repeated.
+    /// Writes. The transaction waits for the write lock when it begins, for a bounded time, and
+    /// never has to be repeated.
     Write,
-    /// Yes, and it is short, as a sign-in is: it may share its commit with others.
+    /// Writes, and is as short as a sign-in. It may share its commit with other attempts.
     Attempt,
 }
 
-/// A store.
 pub trait Store: Send {
-    /// Begins a transaction. Dropping it leaves nothing.
+    /// Begins a transaction. A transaction that is dropped without a commit changes nothing.
     fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError>;
 
-    /// Sets the class of the writes that follow: a better class writes first, up to a limit that keeps others from starving.
+    /// Sets the class of the writes that follow. A better class writes first, within a limit that
+    /// protects the other classes from starvation.
     fn set_write_class(&mut self, class: Class);
 
-    /// Whether nothing can be written, because the disk took nothing when the store was opened.
+    /// Returns whether the store can only be read, such as on a full disk when it was opened.
     fn is_read_only(&self) -> bool;
 
-    /// Makes sure that nothing that was overwritten or removed is left in the journal. Waits for every transaction that
-    /// still sees what was there.
+    /// Removes overwritten and deleted content from the WAL. Waits for every transaction that still
+    /// reads it.
     fn truncate_wal(&mut self) -> Result<(), StoreError>;
 }
 
-/// What can be read and changed in one transaction.
+/// Reads and changes of one transaction.
 pub trait Transaction:
     AccountStore
     + AppPasswordStore
@@ -107,70 +104,66 @@ pub trait Transaction:
     + MailStore
     + NotificationStore
 {
-    /// The wrapped data keys.
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>, StoreError>;
 
-    /// An account's live authenticators, oldest first.
+    /// Returns an account's active authenticators, oldest first.
     fn authenticators(
         &mut self,
         account: AccountId,
     ) -> Result<Vec<AuthenticatorRecord>, StoreError>;
-    /// A new live authenticator.
+    /// Adds an active authenticator.
     fn add_authenticator(
         &mut self,
         account: AccountId,
         authenticator: &AuthenticatorRecord,
     ) -> Result<(), StoreError>;
-    /// Keeps another sealing of the same secret.
+    /// Replaces the sealed secret by another sealing of the same secret.
     fn reseal_authenticator(&mut self, number: i64, sealed: &[u8]) -> Result<(), StoreError>;
-    /// Removes one authenticator and overwrites its secret; its floor stays.
+    /// Removes one authenticator and overwrites its secret. Its step floor stays.
     fn remove_authenticator(&mut self, number: i64) -> Result<(), StoreError>;
-    /// Removes every authenticator and code of an account and overwrites the secrets; floors stay, and its address is to be
-    /// confirmed anew.
+    /// Removes every authenticator and code of an account and overwrites the secrets. Step floors
+    /// stay. The e-mail address needs confirmation again.
     fn remove_second_factor(&mut self, account: AccountId) -> Result<(), StoreError>;
 
-    /// The last accepted step under a fingerprint.
+    /// Returns the step floor of a secret: its last accepted time step or counter.
     fn step_floor(&mut self, fingerprint: &SecretFingerprint) -> Result<Option<Step>, StoreError>;
-    /// A step was accepted: it and every older one are used.
+    /// Records an accepted step. That step and every older one are used.
     fn raise_floor(
         &mut self,
         fingerprint: &SecretFingerprint,
         step: Step,
     ) -> Result<(), StoreError>;
-    /// Lowers a floor that a clock that ran ahead has raised: not below a step of which it is not known whether it was
-    /// accepted. What was accepted stays marked.
+    /// Lowers a step floor that a clock ahead of time raised, but never below a step of which the
+    /// store does not know whether it was accepted. Accepted steps stay recorded.
     fn lower_floor(
         &mut self,
         fingerprint: &SecretFingerprint,
         from: Step,
         to: Step,
     ) -> Result<(), StoreError>;
-    /// The newest accepted steps, and all that lie above the floor.
+    /// Returns the newest accepted steps, and all accepted steps above the floor.
     fn accepted_steps(&mut self, fingerprint: &SecretFingerprint) -> Result<Vec<Step>, StoreError>;
 
-    /// An account's recovery codes, used ones too.
+    /// Returns an account's recovery codes, used ones included.
     fn recovery_codes(&mut self, account: AccountId)
     -> Result<Vec<StoredRecoveryCode>, StoreError>;
-    /// A new set of recovery codes, in place of the old one.
     fn replace_recovery_codes(
         &mut self,
         account: AccountId,
         codes: &[StoredRecoveryCode],
     ) -> Result<(), StoreError>;
-    /// The newest one-time code of an account.
+    /// Returns the newest one-time code of an account.
     fn one_time_code(
         &mut self,
         account: AccountId,
     ) -> Result<Option<StoredOneTimeCode>, StoreError>;
-    /// Sets it, in place of an older one, or removes it.
+    /// Replaces or removes the one-time code.
     fn set_one_time_code(
         &mut self,
         account: AccountId,
         code: Option<&StoredOneTimeCode>,
     ) -> Result<(), StoreError>;
-    /// Marks it as used.
     fn consume_one_time_code(&mut self, account: AccountId) -> Result<(), StoreError>;
-    /// Marks a recovery code as used.
     fn consume_recovery_code(
         &mut self,
         account: AccountId,
@@ -178,13 +171,14 @@ pub trait Transaction:
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// The failures of a row since `since`, those of a clock that ran ahead included.
+    /// Returns the failures of a bucket since `since`, including those that a clock ahead of time
+    /// recorded.
     fn bucket_failures(
         &mut self,
         row: &BucketKey,
         since: Timestamp,
     ) -> Result<Vec<ThrottleFailure>, StoreError>;
-    /// Adds a failure, and forgets those of the row before `since`.
+    /// Adds a failure to a bucket, and removes the bucket's failures before `since`.
     fn add_failure(
         &mut self,
         row: &BucketKey,
@@ -193,37 +187,38 @@ pub trait Transaction:
         from: Option<&str>,
         since: Timestamp,
     ) -> Result<FailureId, StoreError>;
-    /// Takes back what was charged for an answer that turned out to be right.
+    /// Removes the failures that were recorded before an input turned out to be right.
     fn remove_failure(
         &mut self,
         failure: FailureId,
         of_address: Option<FailureId>,
     ) -> Result<(), StoreError>;
-    /// Forgets what one address put in a row.
+    /// Removes the failures that one address caused in a bucket.
     fn remove_failures_from(&mut self, row: &BucketKey, from: &str) -> Result<(), StoreError>;
-    /// Brings failures from the future, of a clock that ran ahead, back to `now`: of this row and this address.
+    /// Sets failures in the future, which a clock ahead of time recorded, to `now`: those of this
+    /// bucket and of this address.
     fn clamp_future_failures(
         &mut self,
         row: &BucketKey,
         from: Option<&str>,
         now: Timestamp,
     ) -> Result<(), StoreError>;
-    /// Whether a row is locked.
     fn is_bucket_locked(&mut self, row: &BucketKey) -> Result<bool, StoreError>;
-    /// Locks a row.
     fn lock_bucket(&mut self, row: &BucketKey, now: Timestamp) -> Result<(), StoreError>;
-    /// Opens a row's lock and forgets its failures.
+    /// Removes a bucket's lock and failures.
     fn unlock_bucket(&mut self, row: &BucketKey) -> Result<(), StoreError>;
-    /// Opens every lock of an account and forgets all its failures.
+    /// Removes every lock and failure of an account.
     fn unlock_account(&mut self, account: AccountId) -> Result<(), StoreError>;
-    /// Wrong codes of an account in all rows after `since`; wrong passwords are none.
+    /// Returns the wrong codes of an account in all buckets after `since`. Wrong passwords do not
+    /// count.
     fn missed_inputs(
         &mut self,
         account: AccountId,
         since: Timestamp,
     ) -> Result<Option<MissedInputs>, StoreError>;
 
-    /// Of the same owner and stage, how many other keys have failed since `since`; counts to `most`.
+    /// Returns how many other SSH keys failed since `since`, for the same owner and phase; counts
+    /// to `most`.
     fn count_other_failed_keys(
         &mut self,
         row: &BucketKey,
@@ -231,14 +226,16 @@ pub trait Transaction:
         since: Timestamp,
     ) -> Result<u32, StoreError>;
 
-    /// When an address failed, over all accounts, since `since`; newest first, at most a thousand.
+    /// Returns when an address failed since `since`, over all accounts: newest first, at most a
+    /// thousand.
     fn address_failures(
         &mut self,
         from: &str,
         since: Timestamp,
     ) -> Result<Vec<Timestamp>, StoreError>;
-    /// Adds a failure of an address, unless `limit` of them are kept already since `since`: more would say nothing more.
-    /// Forgets those of the address up to `since`, and a few of others.
+    /// Adds a failure of an address, unless `limit` of them are stored since `since`: one more
+    /// would not change the result. Removes those of the address up to `since`, and a few of other
+    /// addresses.
     fn add_address_failure(
         &mut self,
         from: &str,
@@ -247,7 +244,8 @@ pub trait Transaction:
         limit: u32,
     ) -> Result<Option<FailureId>, StoreError>;
 
-    /// Whether access was granted to the account from an address between `since` and `until`.
+    /// Returns whether access was granted to the account from an address between `since` and
+    /// `until`.
     fn is_familiar(
         &mut self,
         account: AccountId,
@@ -255,7 +253,7 @@ pub trait Transaction:
         since: Timestamp,
         until: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// The account got in from an address at a door; forgets its addresses before `since`.
+    /// Records access from an address to a service. Removes the account's addresses before `since`.
     fn record_familiar_address(
         &mut self,
         account: AccountId,
@@ -264,7 +262,7 @@ pub trait Transaction:
         now: Timestamp,
         since: Timestamp,
     ) -> Result<(), StoreError>;
-    /// It did so by a code: from now on grace counts there.
+    /// Records that this access was granted by a code, which starts the grace period.
     fn record_code_time(
         &mut self,
         account: AccountId,
@@ -272,21 +270,22 @@ pub trait Transaction:
         door: &str,
         now: Timestamp,
     ) -> Result<(), StoreError>;
-    /// When a code opened there last, unless something ended that since.
+    /// Returns when a code last granted access there, unless the grace period was ended since.
     fn last_code_time(
         &mut self,
         account: AccountId,
         from: &str,
         door: &str,
     ) -> Result<Option<Timestamp>, StoreError>;
-    /// Ends an account's grace everywhere; whether it had any.
+    /// Ends an account's grace periods everywhere. Returns whether there were any.
     fn end_grace_period(&mut self, account: AccountId) -> Result<bool, StoreError>;
 
-    /// Removes what is too old to count: failures and familiar addresses after 30 days, failures of addresses after
-    /// `window` seconds, locks of addresses that are familiar no longer; at most `most` of each. How many rows that were.
+    /// Removes at most `most` of each kind of expired row, and returns how many: failures and
+    /// familiar addresses after 30 days, failures of addresses after `window` seconds, locks of
+    /// addresses that are no longer familiar.
     ///
-    /// Floors are never removed: however old one is, a clock that is set back would open its codes again. Neither are other
-    /// locks, which only a recovery code, a one-time code or an administrator opens.
+    /// Step floors are never removed: if the clock were set back, their codes would be valid again.
+    /// Other locks stay until a recovery code, a one-time code or an administrator removes them.
     fn remove_expired_rows(
         &mut self,
         now: Timestamp,
@@ -294,109 +293,99 @@ pub trait Transaction:
         most: u32,
     ) -> Result<u64, StoreError>;
 
-    /// Makes everything durable. Whatever opens a door waits for this.
+    /// Commits durably. Access is granted only after this returns.
     fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }
 
-/// Opens the store that the configuration names.
+/// Opens the configured store.
 pub fn open(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
     Ok(Box::new(super::sqlite::SqliteStore::open(
         url.sqlite_path(),
     )?))
 }
 
-/// What an upgrade came to.
+/// Result of [`upgrade`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpgradeResult {
-    /// The store has this program's version already.
     UpToDate(i64),
-    /// It has it now.
     Upgraded {
-        /// The version that it had.
         from: i64,
-        /// This program's.
         to: i64,
-        /// A copy of the store as it was, beside it.
+        /// Copy of the old store, in the same folder.
         backup: PathBuf,
     },
 }
 
-/// Takes the store that the configuration names to this program's version, whole or not at all.
+/// Upgrades the configured store to this program's version, in one transaction.
 pub fn upgrade(url: &StoreUrl) -> Result<UpgradeResult, StoreError> {
     super::sqlite::SqliteStore::upgrade(url.sqlite_path())
 }
 
-/// Whether the store's file says that it has this program's version already. No engine reads it for that.
+/// Returns whether the store's file header names this program's version. Does not open the store.
 ///
 /// # Errors
-/// Those of a file in doubt.
+/// The file is missing or not trusted.
 pub fn has_current_version(url: &StoreUrl) -> Result<bool, StoreError> {
-    super::sqlite::SqliteStore::says_this_version(url.sqlite_path())
+    super::sqlite::SqliteStore::has_current_version(url.sqlite_path())
 }
 
-/// Makes a new store that holds these data keys, for `group` to share. Refuses if there is one.
+/// Creates a store with these data keys, shared with `group`. An existing store is an error.
 pub fn create(url: &StoreUrl, group: Option<u32>, keys: &[WrappedKey]) -> Result<(), StoreError> {
     super::sqlite::SqliteStore::create(url.sqlite_path(), group, keys)
 }
 
-/// Makes empty files beside a store of which only the store itself was put back from a backup. For root, whose folder it is:
-/// whoever else opens the store needs them there.
+/// Creates the empty `-wal` and `-shm` files if only the store itself was restored from a backup.
+/// Only root can create files in the store's folder, but every user of the store needs these two.
 ///
 /// # Errors
-/// Those of making a file.
+/// A file cannot be created.
 pub fn make_missing_files(url: &StoreUrl) -> Result<(), StoreError> {
     super::sqlite::SqliteStore::make_missing_files(url.sqlite_path())
 }
 
-/// Whether the store exists.
 pub fn exists(url: &StoreUrl) -> bool {
     url.sqlite_path().symlink_metadata().is_ok()
 }
 
-/// Why the store did not do what it was asked. All of these close every door.
+/// Error of the store. Every one of them denies access.
 #[derive(Debug)]
 pub enum StoreError {
-    /// A file of the store cannot be opened, or may not be trusted.
     File(FileError),
     /// Another process held the store for longer than the time limit.
     Busy,
-    /// The same, and it is known which.
+    /// Like `Busy`, with the process that holds the store.
     Held(LockHolder),
-    /// The disk is full.
     Full,
     /// The store can be read but not written.
     ReadOnly,
-    /// The process was started with a limit on what it may write.
+    /// The process has a limit on the size of files (RLIMIT_FSIZE).
     Limited,
-    /// A store of another version of Postern.
     Version {
-        /// What the store says.
         found: i64,
-        /// What this program knows.
         known: i64,
-        /// Whether there is a way from that one to this one.
+        /// Whether this program can upgrade a store of that version.
         is_upgradable: bool,
     },
-    /// A store of a shape that no release had.
+    /// The store has a schema that no release had.
     Unreleased {
-        /// The version that it says.
+        /// Version that the store names.
         found: i64,
-        /// The commit that made it.
+        /// Commit that introduced the schema.
         commit: &'static str,
     },
-    /// A store of this version, and of another shape.
+    /// The store has this version but a different schema.
     Shape(String),
-    /// The engine was at work for longer than the time limit.
+    /// A statement exceeded the time limit.
     TooLong,
-    /// Another file stands at its path, or none, since it was opened.
+    /// The file at the store's path was moved or replaced since it was opened.
     Moved,
-    /// Something in the store is not as it was written.
     Damaged(String),
-    /// What the engine says.
+    /// Any other error of SQLite, as text.
     Engine(String),
 }
 
-/// The word in logs for why nobody can be let in: what an administrator would look for has a word of its own.
+/// Returns the word that logs give as the cause of a denial. Causes that an administrator can
+/// remedy have a word of their own.
 pub fn log_cause(error: &(dyn std::error::Error + 'static)) -> &'static str {
     let mut chain = std::iter::successors(Some(error), |error| error.source());
     let word = chain.find_map(|error| match error.downcast_ref() {
@@ -408,16 +397,15 @@ pub fn log_cause(error: &(dyn std::error::Error + 'static)) -> &'static str {
     word.unwrap_or("unavailable")
 }
 
-/// A process that holds the store.
+/// Process that holds a lock of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockHolder {
-    /// Its number.
     pub pid: u32,
-    /// What it runs, if that can be seen.
+    /// Name of the program, if visible.
     pub name: Option<String>,
-    /// Who runs it (the real user), if that can be seen.
+    /// Real user of the process, if visible.
     pub user: Option<String>,
-    /// Whether it is stopped (SIGSTOP, a terminal's ^Z, a debugger).
+    /// Whether the process is stopped: SIGSTOP, ^Z in a terminal, a debugger.
     pub is_stopped: bool,
 }
 

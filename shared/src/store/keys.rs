@@ -1,60 +1,51 @@
-//! What the store does for its keys: all that lies sealed, and all that hangs on keys that cannot be kept.
+//! Sealed and key-bound values in the store, for a change of the master key or the data keys.
+//! Sealed values are sealed again. Key-bound values cannot be computed again and end with the key.
 
 use super::StoreError;
 use crate::account::name::UserName;
 use crate::crypto::vault::{AssociatedData, WrappedKey};
 use crate::system::clock::Timestamp;
 
-/// Where something lies sealed.
+/// Kind of a sealed value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SealedValue {
-    /// The secrets of authenticators.
+    /// Secrets of authenticators.
     Authenticators,
-    /// The codes of letters that wait for a gate.
+    /// Codes in queued mail.
     QueuedMail,
 }
 
 impl SealedValue {
-    /// Everywhere.
     pub const ALL: [SealedValue; 2] = [SealedValue::Authenticators, SealedValue::QueuedMail];
 }
 
-/// A row in which something lies sealed.
+/// Row with a sealed value.
 pub struct SealedRow {
-    /// Where.
     pub sealed_in: SealedValue,
-    /// The row's number there.
     pub number: i64,
-    /// Whose.
     pub name: UserName,
-    /// What it is bound to.
+    /// Associated data of the seal.
     pub associated_data: AssociatedData,
-    /// What lies there.
     pub sealed: Vec<u8>,
 }
 
-/// What is known by a keyed hash or a signature only: without the key it is worth nothing, and nobody can make it anew
-/// from what is kept.
+/// Value that is stored only as a keyed hash or checked only by a signature. It is worthless
+/// without the key and cannot be computed again from the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyBound {
-    /// Passwords of the built-in first factor.
+    /// Password of the built-in first factor.
     Password,
-    /// Recovery codes that were not used.
     RecoveryCodes,
-    /// One-time codes that may still be used.
+    /// One-time codes that are not used and not expired.
     OneTimeCodes,
-    /// App passwords whose time is not over.
+    /// App passwords that are not expired.
     AppPasswords,
-    /// Mailed codes that may still be used.
     MailedCodes,
-    /// Trusted browsers.
     Browsers,
-    /// Sessions of the web.
     Sessions,
 }
 
 impl KeyBound {
-    /// All of them.
     pub const ALL: [KeyBound; 7] = [
         KeyBound::Password,
         KeyBound::RecoveryCodes,
@@ -66,30 +57,32 @@ impl KeyBound {
     ];
 }
 
-/// A transaction's part for the keys.
 pub trait KeyStore {
-    /// These wrapped data keys in place of all that are there.
+    /// Replaces all wrapped data keys.
     fn replace_data_keys(&mut self, keys: &[WrappedKey]) -> Result<(), StoreError>;
-    /// Rows numbered after `after` in which something lies sealed, in order, at most `limit`.
+    /// Returns at most `limit` sealed rows with numbers above `after`, in order.
     fn sealed_rows_after(
         &mut self,
         sealed_in: SealedValue,
         after: i64,
         limit: u32,
     ) -> Result<Vec<SealedRow>, StoreError>;
-    /// The same, sealed anew.
+    /// Replaces the sealed value of a row.
     fn reseal_row(&mut self, row: &SealedRow, sealed: &[u8]) -> Result<(), StoreError>;
-    /// How much of it who has, in no order; what has ended and is not removed yet counts too. Reads whole tables, and so
-    /// belongs in a transaction that only reads.
+    /// Returns how many values of this kind each account has, in no order. Counts values that have
+    /// ended but are not removed yet.
+    ///
+    /// Reads whole tables: MUST be called in a transaction that only reads.
     fn count_key_bound(
         &mut self,
         what: KeyBound,
         now: Timestamp,
     ) -> Result<Vec<(UserName, u64)>, StoreError>;
-    /// Ends it all, and every grace and letter: raises the generation of every account, so that no attempt in flight
-    /// outlives it, and has gates read app passwords anew. The rows stay until [`Keys::forget_key_bound`], or until a
-    /// transaction that writes has read their account.
+    /// Ends all key-bound values, grace periods and queued mail. Raises the generation of every
+    /// account, so that a concurrent attempt fails, and makes gates read all app passwords again.
+    /// The rows stay until [`KeyStore::forget_key_bound`], or until a transaction that writes reads
+    /// their account.
     fn end_key_bound(&mut self) -> Result<(), StoreError>;
-    /// Removes what has ended so, of `most` accounts at most; of how many that was.
+    /// Removes ended values of at most `most` accounts. Returns how many accounts that were.
     fn forget_key_bound(&mut self, most: u32) -> Result<u64, StoreError>;
 }

@@ -1,5 +1,8 @@
-//! Where the embedded store lies: a folder in which nobody but root makes or removes files, and in it the store's three
-//! files, which its group may write. A group that could write the folder could plant files that root's engine obeys.
+//! Folder and files of the embedded store. Only root creates or removes files in the folder; the
+//! group may write the three files in it.
+//!
+//! MUST NOT let the group write the folder: it could plant files that SQLite, run by root, would
+//! obey.
 
 use crate::system::trusted_file::{FileError, Folder};
 use nix::sys::stat::{FileStat, SFlag};
@@ -13,17 +16,17 @@ use std::path::{Path, PathBuf};
 const FOLDER: u32 = 0o750;
 /// Mode of each file.
 pub(super) const FILE: u32 = 0o660;
-/// What SQLite keeps beside the store in WAL mode.
+/// Suffixes of the files that SQLite needs next to the store in WAL mode.
 pub(super) const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
-/// A name with something at its end.
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)
 }
 
-/// Checks the folder and the store's files; returns the path with every link above the file resolved.
+/// Checks the folder and the store's files. Returns the path with every link above the file
+/// resolved.
 pub(super) fn check_trusted(path: &Path) -> Result<PathBuf, FileError> {
     let folder = open(path.parent().unwrap_or(Path::new("/")))?;
     let name = path.file_name().unwrap_or_default();
@@ -32,8 +35,9 @@ pub(super) fn check_trusted(path: &Path) -> Result<PathBuf, FileError> {
         Some(stat) => check(&path, &stat)?,
         None => return Err(FileError::io(&path, std::io::ErrorKind::NotFound.into())),
     }
-    // A store in WAL mode never has one, and the engine would obey it, up to removing files that it names. Nobody but root
-    // can make one here, but for a folder that was open to others before.
+    // A store in WAL mode never has a journal, and SQLite would obey one, even to the removal of
+    // files that it names. Only root can create one here, unless the folder was open to others
+    // before.
     let journal = with_suffix(&path, "-journal");
     if folder
         .stat(journal.file_name().unwrap_or_default())?
@@ -45,7 +49,7 @@ pub(super) fn check_trusted(path: &Path) -> Result<PathBuf, FileError> {
         let beside = with_suffix(&path, suffix);
         match folder.stat(beside.file_name().unwrap_or_default())? {
             Some(stat) => check(&beside, &stat)?,
-            // the engine makes it, with the store's owner, group and mode
+            // SQLite creates it, with the store's owner, group and mode
             None if folder.owner() == geteuid().as_raw() => {}
             None => return Err(FileError::missing(&beside)),
         }
@@ -53,7 +57,7 @@ pub(super) fn check_trusted(path: &Path) -> Result<PathBuf, FileError> {
     Ok(path)
 }
 
-/// Makes the folder for root and the group that shares the store, if it is missing.
+/// Creates the folder for root and the group that shares the store, if it is missing.
 pub(super) fn prepare_folder(folder: &Path, group: Option<u32>) -> Result<Folder, FileError> {
     let io = |error| FileError::io(folder, error);
     match std::fs::DirBuilder::new().mode(0o700).create(folder) {
@@ -69,7 +73,8 @@ pub(super) fn prepare_folder(folder: &Path, group: Option<u32>) -> Result<Folder
     open(folder)
 }
 
-/// Takes a file system of its own for the store's folder: a volume comes empty, with a mode that nobody chose.
+/// Sets group and mode of an empty file system that is mounted as the store's folder: a new volume
+/// has an arbitrary mode.
 fn adopt_empty_volume(folder: &Path, group: Option<u32>) -> Result<(), FileError> {
     let io = |error| FileError::io(folder, error);
     let metadata = folder.symlink_metadata().map_err(io)?;
@@ -84,7 +89,7 @@ fn adopt_empty_volume(folder: &Path, group: Option<u32>) -> Result<(), FileError
         return Ok(());
     }
     for entry in std::fs::read_dir(folder).map_err(io)? {
-        // what mkfs makes
+        // mkfs creates this folder
         if entry.map_err(io)?.file_name() != "lost+found" {
             return Ok(());
         }
@@ -93,7 +98,7 @@ fn adopt_empty_volume(folder: &Path, group: Option<u32>) -> Result<(), FileError
     std::fs::set_permissions(folder, Permissions::from_mode(FOLDER)).map_err(io)
 }
 
-/// Opens the folder. The owner and mode of one that exists, such as /tmp, are not ours to change.
+/// Opens the folder. MUST NOT change owner or mode of an existing folder, such as /tmp.
 fn open(folder: &Path) -> Result<Folder, FileError> {
     let opened = Folder::open(folder).map_err(|error| error.with_folder_mode(folder, FOLDER))?;
     match opened.mode() & !FOLDER & 0o777 {
@@ -102,7 +107,8 @@ fn open(folder: &Path) -> Result<Folder, FileError> {
     }
 }
 
-/// A plain file with one name, of root or of who runs this, closed to everyone but its group.
+/// Checks a regular file with one link that belongs to root or the current user and is closed to
+/// everyone except its group.
 fn check(path: &Path, stat: &FileStat) -> Result<(), FileError> {
     let kind = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits());
     if kind == SFlag::S_IFLNK {

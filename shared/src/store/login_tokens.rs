@@ -1,24 +1,22 @@
-//! What the store keeps of sign-ins between the first factor and the code: how often each was tried.
+//! Use of login tokens, which connect the first factor with the second: wrong codes and completion.
 
 use super::StoreError;
 use crate::account::record::AccountId;
 use crate::system::clock::Timestamp;
 use crate::token::{LoginToken, TokenId};
 
-/// What became of a sign-in; one that is not kept was not tried.
+/// Use of a login token so far. A token without a row is unused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoginTokenState {
-    /// Wrong codes.
+    /// Number of wrong codes.
     pub wrong: u32,
-    /// Whether a code was right: the sign-in is over.
+    /// Whether a code was right, which ends the login.
     pub used: bool,
 }
 
-/// Their part of a transaction.
 pub trait LoginTokenStore {
-    /// What became of a sign-in.
     fn login_token_state(&mut self, token: TokenId) -> Result<LoginTokenState, StoreError>;
-    /// Keeps what became of it, and forgets those whose life ended long before `now`.
+    /// Stores the state of a token, and removes tokens that expired long before `now`.
     fn set_login_token_state(
         &mut self,
         account: AccountId,

@@ -1,5 +1,7 @@
-//! The store's interface: what is kept, in the words of the core. Every change happens in a [`Transaction`]
-//! that either commits whole and durably or leaves nothing. Nothing of an engine shows here.
+//! Interface of the store, and its implementation with SQLite. Every change happens in a
+//! [`Transaction`], which either commits completely and durably or changes nothing.
+//!
+//! MUST NOT expose a type of the database library.
 
 mod accounts;
 mod app_passwords;

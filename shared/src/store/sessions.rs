@@ -1,4 +1,7 @@
-//! What the store keeps for the web: passwords, sessions, trusted browsers, and which gates go by what.
+//! Web sign-in in the store: passwords, sessions, trusted browsers, and the revision that each gate
+//! has read.
+//!
+//! MUST NOT return a session or browser that has expired or whose keys were renewed.
 
 use super::StoreError;
 use crate::account::record::AccountId;
@@ -8,169 +11,159 @@ use crate::system::clock::Timestamp;
 use crate::token::session::{RevokedSessions, SessionId};
 use serde::{Deserialize, Serialize};
 
-/// What is kept of a session.
+/// Session as the store keeps it.
 #[derive(Clone, Debug)]
 pub struct SessionRecord {
-    /// Its name.
     pub id: SessionId,
-    /// What the browser calls itself.
+    /// Name from the User-Agent header.
     pub browser: String,
-    /// Where it began, or `-`.
+    /// Address at sign-in, or `-`.
     pub address: String,
-    /// When it began.
     pub created: Timestamp,
-    /// When it was last seen.
     pub last_seen: Timestamp,
-    /// When it ends by itself.
     pub expires: Timestamp,
-    /// The trusted browser that it was begun in, if any.
+    /// Trusted browser in which the session began, if any.
     pub trusted_browser: Option<SessionBrowser>,
 }
 
-/// The trusted browser of a session.
+/// Trusted browser of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionBrowser {
-    /// Its number.
     pub number: i64,
-    /// Whether the trust took the place of the code.
+    /// Whether the trusted browser replaced the second factor.
     pub by_trust: bool,
 }
 
 impl SessionRecord {
-    /// Whether the trust in its browser took the place of the code.
+    /// Returns whether the trusted browser replaced the second factor.
     pub fn is_by_trust(&self) -> bool {
         self.trusted_browser.is_some_and(|in_it| in_it.by_trust)
     }
 }
 
-/// Sessions of a trusted browser.
+/// Selection among the sessions of a trusted browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BrowserSessions {
-    /// All that were begun in it.
+    /// All sessions that began in it.
     All,
-    /// Those where the trust took the place of the code.
+    /// Sessions in which the trusted browser replaced the second factor.
     ByTrust,
 }
 
-/// What is kept of a trusted browser.
+/// Trusted browser as the store keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BrowserRecord {
-    /// Its number.
     pub number: i64,
-    /// Whose.
     pub account: AccountId,
-    /// What it calls itself.
+    /// Name from the User-Agent header.
     pub name: String,
-    /// Where it was last seen, or `-`.
+    /// Address of the last use, or `-`.
     pub address: String,
-    /// Since when it is trusted.
+    /// Time since which it is trusted.
     pub created: Timestamp,
-    /// When it was last seen.
     pub last_seen: Timestamp,
-    /// When the trust ends by itself.
+    /// Expiry of the trust.
     pub expires: Timestamp,
 }
 
-/// What the cookie of a trusted browser is worth.
+/// Validity of a trusted browser's cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BrowserToken {
-    /// The newest: it skips the code.
+    /// The newest token. It replaces the second factor.
     Newest,
-    /// An older one, while the newest was not seen yet: two tabs, or a lost answer. It asks for the code.
+    /// An older token, while the newest was not seen yet: two tabs, or a lost reply. The second
+    /// factor is required.
     Older,
-    /// One from before the newest was seen: stolen.
+    /// A token from before the newest was seen. It was stolen.
     Stolen,
 }
 
-/// The web's part of a transaction.
 pub trait SessionStore {
-    /// The hash of an account's password.
     fn password_hash(&mut self, account: AccountId) -> Result<Option<PasswordHash>, StoreError>;
-    /// Sets it.
     fn set_password_hash(
         &mut self,
         account: AccountId,
         hash: &PasswordHash,
     ) -> Result<(), StoreError>;
 
-    /// Ends every session of an account, and its grace: raises its generation.
+    /// Ends every session and grace period of an account: raises its generation.
     fn end_sessions(&mut self, account: AccountId) -> Result<(), StoreError>;
-    /// Ends every session and every trusted browser of an account, and its grace.
+    /// Ends every session, trusted browser and grace period of an account.
     fn end_sessions_and_browsers(&mut self, account: AccountId) -> Result<(), StoreError>;
-    /// What was revoked after a revision and is not forgotten; after 0 all.
+    /// Returns what was revoked after a revision and is still stored; after 0 everything.
     fn revoked_sessions_after(&mut self, after: u64) -> Result<RevokedSessions, StoreError>;
-    /// Forgets revocations that no session that is still good can have been opened before.
+    /// Removes revocations that no valid session can predate.
     ///
-    /// A clock may run ahead and come back, so that no revocation may be forgotten by the time alone. Each has the
-    /// revision with which it was made, and a session says which revision there was when it was opened: with a
-    /// revocation, the revision up to which all are forgotten is raised, and sessions that were opened before that are
-    /// refused. A clock that is right forgets after 31 days, when each of these has ended by itself; one that is wrong
-    /// makes people sign in again, and lets nobody in.
+    /// Time alone does not decide this, since the clock may run ahead and be set back. Each
+    /// revocation has the revision that it was made with, and a session names the revision that it
+    /// was opened at. With the revocations, the revision `forgotten` rises, and sessions opened
+    /// before it are refused. With a correct clock this happens after 31 days, when each of these
+    /// sessions has expired. With a wrong clock people must sign in again; no access is granted
+    /// wrongly.
     fn forget_revocations(&mut self, now: Timestamp) -> Result<(), StoreError>;
-    /// Makes every gate's snapshot stale; the new revision.
+    /// Raises the revision, which makes every gate's copy stale. Returns the new revision.
     fn raise_revision(&mut self) -> Result<u64, StoreError>;
-    /// The revision now.
     fn revision(&mut self) -> Result<u64, StoreError>;
-    /// A gate goes by a revision from now on.
+    /// Records the revision that a gate has read.
     fn set_gate_revision(&mut self, gate: &[u8; 16], revision: u64) -> Result<(), StoreError>;
-    /// How many gates go by an older one.
+    /// Returns how many gates have read only an older revision.
     fn count_gates_behind(&mut self, revision: u64) -> Result<u64, StoreError>;
-    /// Forgets those: their leases have run out.
+    /// Removes the gates that have read only an older revision, once their leases have expired.
     fn remove_gates_behind(&mut self, revision: u64) -> Result<(), StoreError>;
-    /// A gate has ended.
+    /// Removes a gate that has ended.
     fn remove_gate(&mut self, gate: &[u8; 16]) -> Result<(), StoreError>;
 
-    /// A new session.
     fn add_session(
         &mut self,
         account: AccountId,
         session: &SessionRecord,
     ) -> Result<(), StoreError>;
-    /// An account's sessions that are good at `now`, newest first.
+    /// Returns an account's sessions that are valid at `now`, newest first.
     fn sessions(
         &mut self,
         account: AccountId,
         now: Timestamp,
     ) -> Result<Vec<SessionRecord>, StoreError>;
-    /// One of them, if it is good at `now`.
+    /// Returns one session, if it is valid at `now`.
     fn find_session(
         &mut self,
         account: AccountId,
         id: SessionId,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError>;
-    /// How many refresh tokens a session that is good at `now` has had after its first.
+    /// Returns the number of refresh tokens after the first of a session that is valid at `now`.
     fn refresh_count(&mut self, id: SessionId, now: Timestamp) -> Result<Option<u64>, StoreError>;
-    /// It has one more.
+    /// Counts one more refresh token.
     fn record_refresh(&mut self, id: SessionId, now: Timestamp) -> Result<(), StoreError>;
-    /// Ends one session; whether there was one. Where there is none, no other takes its place.
+    /// Ends one session. Returns whether there was one. A session that is unknown is revoked too,
+    /// so that its id can never become valid.
     fn end_session(&mut self, id: SessionId) -> Result<bool, StoreError>;
-    /// Ends the sessions that were begun in a trusted browser, but for one.
+    /// Ends the sessions of a trusted browser, except `but`.
     fn end_sessions_of_browser(
         &mut self,
         browser: i64,
         which: BrowserSessions,
         but: Option<SessionId>,
     ) -> Result<(), StoreError>;
-    /// Whether a session was ended by itself.
+    /// Returns whether the session was ended individually.
     fn is_revoked(&mut self, id: SessionId) -> Result<bool, StoreError>;
 
-    /// A new trusted browser; its number.
+    /// Adds a trusted browser. Returns its number.
     fn add_trusted_browser(&mut self, browser: &BrowserRecord) -> Result<i64, StoreError>;
-    /// An account's trusted browsers that are good at `now`, newest first.
+    /// Returns an account's trusted browsers that are valid at `now`, newest first.
     fn trusted_browsers(
         &mut self,
         account: AccountId,
         now: Timestamp,
     ) -> Result<Vec<BrowserRecord>, StoreError>;
-    /// The trusted browser that was given a token, good at `now`.
+    /// Returns the trusted browser with this token, if it is valid at `now`.
     fn find_browser_by_token(
         &mut self,
         token: &BrowserHash,
         now: Timestamp,
     ) -> Result<Option<(BrowserRecord, BrowserToken)>, StoreError>;
-    /// Gives a browser a new token. The newest until now becomes an older one; if it was `seen`, all others are
-    /// stolen from now on.
+    /// Gives a browser a new token. The newest token becomes an older one. If it was `seen`, all
+    /// other tokens count as stolen from now on.
     fn rotate_browser_token(
         &mut self,
         browser: i64,
@@ -179,6 +172,6 @@ pub trait SessionStore {
         address: &str,
         now: Timestamp,
     ) -> Result<(), StoreError>;
-    /// Trusts a browser no longer; whether it was.
+    /// Removes a trusted browser. Returns whether there was one.
     fn remove_trusted_browser(&mut self, browser: i64) -> Result<bool, StoreError>;
 }

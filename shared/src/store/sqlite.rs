@@ -1,14 +1,16 @@
-//! The embedded store: SQLite in WAL mode, every commit durable (synchronous=FULL), one IMMEDIATE transaction per act or for
-//! the attempts that share its commit, a bounded wait.
+//! The embedded store: SQLite in WAL mode. Every commit is durable (synchronous=FULL), every wait
+//! is bounded. Each act is one IMMEDIATE transaction; attempts may share one.
 //!
-//! MUST NOT follow a link, trust the schema, or open a version it does not know.
-//! MUST NOT make a store by opening one.
+//! MUST NOT follow a link, trust the schema, or open a version that it does not know. MUST NOT
+//! create a store by opening one.
 
 mod accounts;
 mod app_passwords;
+mod busy_handler;
 mod checkpoint;
+mod connection;
+mod database_path;
 mod events;
-mod handle;
 mod header;
 mod keys;
 mod lock_holder;
@@ -16,28 +18,28 @@ mod login_tokens;
 mod mail;
 mod migration;
 mod notifications;
-mod rows;
+mod open_transaction;
 mod schema_check;
 mod sessions;
-mod shared_transaction;
 mod statements;
 mod stop_signals;
-mod throttle_scope;
+mod transaction;
 mod wal_end;
-mod write_lock;
 mod write_queue;
 
 use super::{Intent, Store, StoreError, Transaction, UpgradeResult, location};
 use crate::crypto::vault::WrappedKey;
 use crate::system::admission::Class;
 use crate::system::trusted_file::{self, FileError, Folder};
-use handle::StoreConnection;
+use busy_handler::PATIENCE;
+use connection::StoreConnection;
+use database_path::DatabasePath;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+use open_transaction::OpenTransaction;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use shared_transaction::OpenTransaction;
 use statements::Statements;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
@@ -46,48 +48,48 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use stop_signals::StopsBlocked;
-use throttle_scope::DatabasePath;
 use wal_end::WalEnd;
-use write_lock::PATIENCE;
 use write_queue::WriteQueue;
 
 const SCHEMA: &str = include_str!("schema.sql");
-/// `user_version`: raised with every change of the schema.
+/// `user_version`, raised with every change of the schema.
 const VERSION: i64 = 5;
-/// `application_id`, so that file(1) and a wrong path are told apart: "Post".
+/// `application_id` ("Post"), by which file(1) and this program recognise a store.
 const APPLICATION: i64 = 0x506f_7374;
 
-/// How long the engine may work on a transaction that writes, and that others wait for; and on one that reads.
+/// Time limits of SQLite's work in a transaction that writes, for which others wait, and in one
+/// that reads.
 const WRITING: Duration = Duration::from_secs(10);
 const READING: Duration = Duration::from_secs(30);
-/// How long it may work on what no transaction waits for.
+/// Time limit of SQLite's work that no transaction waits for.
 const SCRUBBING: Duration = Duration::from_secs(300);
-/// How long it is tried to empty the journal while others hold it.
+/// Time in which truncation of the WAL is retried while others use it.
 const SCRUB_PATIENCE: Duration = Duration::from_secs(20);
-/// Instructions of the engine between two looks at the clock: some milliseconds at most.
+/// Virtual machine instructions between two checks of the deadline: a few milliseconds at most.
 const INSTRUCTIONS: i32 = 10_000;
-/// The largest value and the longest statement, in bytes.
+/// Largest value and longest statement, in bytes.
 const LONGEST_VALUE: i32 = 1024 * 1024;
 const LONGEST_STATEMENT: i32 = 64 * 1024;
-/// Statements that a connection keeps prepared: more than a login runs, so that a daemon prepares none anew.
+/// Prepared statements per connection: more than a login uses, so that a daemon prepares none
+/// twice.
 const PREPARED: usize = 64;
 
-/// Pages that a connection keeps, in KiB: more than an act reads. A daemon has several connections.
+/// Page cache per connection in KiB: more than one act reads. A daemon has several connections.
 const CACHED_KIB: i64 = 512;
 
 pub(super) struct SqliteStore {
-    /// Here between two transactions.
+    /// `None` during a transaction, and after an error that closed the connection.
     connection: Option<StoreConnection>,
     path: DatabasePath,
     write_queue: Arc<WriteQueue>,
-    /// What whoever it works for has proven.
+    /// Class of the writes that follow.
     class: Class,
 }
 
 impl SqliteStore {
     pub(super) fn open(path: &Path) -> Result<SqliteStore, StoreError> {
         refuse_file_size_limit()?;
-        // whoever makes the WAL's index ready holds up all the others
+        // a process that is stopped while it recovers the WAL index blocks all others
         let _blocked = StopsBlocked::new();
         let path = location::check_trusted(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -111,15 +113,15 @@ impl SqliteStore {
                     class: Class::Familiar,
                 })
             }
-            // whoever is stopped while it makes the WAL's index ready holds up already whoever opens the store
+            // a process that was stopped while it recovers the WAL index blocks even the opening
             Err(StoreError::Busy) => Err(lock_holder::busy_error(&path)),
             Err(error) => Err(descriptors_exhausted(&path).unwrap_or(error)),
         }
     }
 
-    /// Prepares a connection, and refuses what is no store of this program's.
+    /// Configures a connection. Refuses anything that is not a store of this version.
     fn check(connection: &Connection) -> Result<Deadline, StoreError> {
-        connection.busy_handler(Some(write_lock::retry_while_busy))?;
+        connection.busy_handler(Some(busy_handler::retry_while_busy))?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
         let deadline = Deadline::install(connection)?;
         deadline.set(READING);
@@ -138,16 +140,16 @@ impl SqliteStore {
         schema_check::check_schema(connection)?;
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
         if mode != "wal" {
-            // A backup that VACUUM INTO made. The two bytes that change lie in one sector, and a journal in a file is one
-            // that only root can make.
+            // VACUUM INTO made this backup. The two bytes that change are in one sector, and only
+            // root can create a journal file here.
             connection.pragma_update(None, "journal_mode", "MEMORY")?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
         }
         Ok(deadline)
     }
 
-    /// Makes what is missing beside a store, for the store's group: a backup is one file. Where a folder or the store itself
-    /// is missing or in doubt, opening says so.
+    /// Creates the missing files next to a store, for the store's group: a backup is only one file.
+    /// If the folder or the store is missing or not trusted, opening reports it.
     pub(super) fn make_missing_files(path: &Path) -> Result<(), StoreError> {
         let Ok(folder) = Folder::open(path.parent().unwrap_or(Path::new("/"))) else {
             return Ok(());
@@ -163,33 +165,31 @@ impl SqliteStore {
                 continue;
             }
             match create_empty(&beside, Some(store.st_gid)) {
-                // another command was first
+                // another process created it first
                 Err(_) if folder.stat(name)?.is_some() => {}
                 made => made?,
             }
-            // the engine syncs no folder
+            // SQLite does not sync the folder
             trusted_file::sync_folder(&beside).map_err(|error| FileError::io(&beside, error))?;
         }
         Ok(())
     }
 
-    /// Whether the store's file says that it has this program's version already.
-    pub(super) fn says_this_version(path: &Path) -> Result<bool, StoreError> {
+    pub(super) fn has_current_version(path: &Path) -> Result<bool, StoreError> {
         Ok(header::has_version(path, APPLICATION, VERSION)?)
     }
 
-    /// Takes the store to this program's version.
     pub(super) fn upgrade(path: &Path) -> Result<UpgradeResult, StoreError> {
         let _blocked = StopsBlocked::new();
         migration::upgrade(path).map_err(|error| match error {
-            // what else the engine says where it cannot open one more file
+            // SQLite reports the lack of file descriptors in this way too
             StoreError::ReadOnly => descriptors_exhausted(path).unwrap_or(error),
             error => error,
         })
     }
 
-    /// Makes the store under another name in its folder, and renames it when it is whole: a cut-off leaves no half
-    /// store, and what it leaves the next one removes.
+    /// Creates the store under a temporary name and renames it once it is complete. An interruption
+    /// leaves no partial store, and the next call removes the temporary files.
     pub(super) fn create(
         path: &Path,
         group: Option<u32>,
@@ -220,7 +220,7 @@ impl SqliteStore {
                 create_empty(&beside, group)?;
                 made.push(beside);
             }
-            // never in place of a store that appeared meanwhile
+            // never replaces a store that appeared in the meantime
             renameat2(
                 AT_FDCWD,
                 &new,
@@ -229,7 +229,7 @@ impl SqliteStore {
                 RenameFlags::RENAME_NOREPLACE,
             )
             .map_err(|errno| StoreError::File(FileError::io(&path, errno.into())))?;
-            // whole from now on
+            // the store is complete: only the temporary names are removed below
             made.truncate(4);
             trusted_file::sync_folder(&path).map_err(io)
         };
@@ -255,12 +255,13 @@ impl SqliteStore {
                 (&key.purpose, &key.master[..], &key.wrapped),
             )?;
         }
-        // closing the only connection folds the WAL in and removes it
+        // closing the only connection copies the WAL into the store and removes it
         connection.close().map_err(|(_, error)| error.into())
     }
 }
 
-/// A process may be started with a limit on the size of files. Then a right answer might fit and a wrong one not.
+/// Refuses a limit on the size of files (RLIMIT_FSIZE). Under such a limit the commit of a right
+/// input might succeed where that of a wrong one fails, which would defeat the throttle.
 fn refuse_file_size_limit() -> Result<(), StoreError> {
     match getrlimit(Resource::RLIMIT_FSIZE) {
         Ok((RLIM_INFINITY, _)) => Ok(()),
@@ -268,13 +269,13 @@ fn refuse_file_size_limit() -> Result<(), StoreError> {
     }
 }
 
-/// Opens a file to the group, and to nobody else.
+/// Opens a file to the group and to no other user.
 fn set_group_and_mode(path: &Path, group: Option<u32>) -> std::io::Result<()> {
     chown(path, None, group)?;
     std::fs::set_permissions(path, Permissions::from_mode(location::FILE))
 }
 
-/// Makes an empty file that only the group shares. Nothing is there.
+/// Creates an empty file that only the group shares. An existing file is an error.
 fn create_empty(path: &Path, group: Option<u32>) -> Result<(), StoreError> {
     let make = || -> std::io::Result<()> {
         let file = File::options()
@@ -288,8 +289,8 @@ fn create_empty(path: &Path, group: Option<u32>) -> Result<(), StoreError> {
     Ok(make().map_err(|error| FileError::io(path, error))?)
 }
 
-/// Whether a file beside the store is there already. One that holds something belongs to a store that is gone: its
-/// content would be taken for this one's.
+/// Returns whether an empty file next to the store exists, and gives it to the group. A file with
+/// content belongs to a lost store: SQLite would read that content into this one.
 fn adopt_empty_file(
     folder: &Folder,
     beside: &Path,
@@ -305,18 +306,19 @@ fn adopt_empty_file(
     }
 }
 
-/// SQLite says of a process without file descriptors that the store cannot be opened.
+/// Returns the lack of file descriptors as an error, since SQLite only reports that the store
+/// cannot be opened.
 fn descriptors_exhausted(path: &Path) -> Option<StoreError> {
-    // as many as the engine opens at once, and never the store's: to close one of those would give up the locks of this
-    // process's other connections
+    // as many files as SQLite opens at once, and never the store's: closing a file of the store
+    // would release the locks of all connections of this process
     let open: Result<Vec<File>, _> = (0..3).map(|_| File::open("/")).collect();
     Some(FileError::io(path, open.err()?).into())
 }
 
-/// When the engine has to give up what it works on.
+/// Time limit of the statements of a connection.
 struct Deadline {
     began: Instant,
-    /// Milliseconds since then.
+    /// Milliseconds since `began`.
     ends: Arc<AtomicU64>,
 }
 
@@ -347,14 +349,14 @@ fn harden(connection: &Connection) -> Result<(), StoreError> {
         (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
-        // else each statement that could be planned otherwise for other values is prepared anew with each
+        // without it, SQLite prepares a statement again for every value that could change its plan
         (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
-        // a login that happens to be the only connection must not pay for folding the WAL
+        // a login that happens to be the only connection must not pay for a checkpoint
         (DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true),
     ] {
         connection.set_db_config(setting, on)?;
     }
-    // before the schema is read, which whoever can write the store may have made
+    // before the schema is read, which any user with write access to the store may have changed
     for (limit, most) in [
         (Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE),
         (Limit::SQLITE_LIMIT_SQL_LENGTH, LONGEST_STATEMENT),
@@ -376,13 +378,13 @@ fn harden(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "mmap_size", 0)?;
     connection.pragma_update(None, "cache_size", -CACHED_KIB)?;
-    // checkpoint::before_write does it
+    // `checkpoint::checkpoint_if_long` does it
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", checkpoint::KEPT)?;
     Ok(())
 }
 
-/// The version that the store has now.
+/// Returns the version in the store now.
 fn user_version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection
         .prepare_cached("PRAGMA user_version")?
@@ -390,7 +392,7 @@ fn user_version(connection: &Connection) -> Result<i64, StoreError> {
 }
 
 impl SqliteStore {
-    /// The connection; none after a transaction that failed in a way that closed it.
+    /// Returns the connection, or an error if a failed transaction closed it.
     fn handle(&self) -> Result<&StoreConnection, StoreError> {
         let given_up = || {
             StoreError::Engine(
@@ -412,7 +414,7 @@ impl SqliteStore {
         begin(running, "BEGIN", place)
     }
 
-    /// Goes on with the transaction that others of this process share, or begins one.
+    /// Continues the transaction that other threads of this process share, or begins one.
     fn begin_writing(
         &mut self,
         shares: bool,
@@ -429,7 +431,7 @@ impl SqliteStore {
             return Err(place.name_lock_holder(StoreError::Busy));
         };
         if let Some(handed_on) = handed_on {
-            write_lock::reset_queue_time();
+            busy_handler::reset_queue_time();
             handed_on.deadline.set(WRITING);
             return Ok(OpenTransaction::join(handed_on, handle, turn, blocked)?);
         }
@@ -439,7 +441,7 @@ impl SqliteStore {
             deadline,
             wal_end: tail,
         } = running.handle();
-        // its turn is waited for by another limit
+        // the wait for the write lock has a limit of its own
         deadline.set(PATIENCE + WRITING);
         tail.repair(connection)?;
         checkpoint::checkpoint_if_long(connection);
@@ -450,18 +452,18 @@ impl SqliteStore {
     }
 }
 
-/// Begins a transaction on the connection that is at home.
+/// Begins a transaction on this store's own connection.
 fn begin<'a>(
     running: OpenTransaction<'a>,
     how: &str,
     place: &DatabasePath,
 ) -> Result<OpenTransaction<'a>, StoreError> {
     let begun = begun(running.handle(), how, place);
-    write_lock::reset_queue_time();
+    busy_handler::reset_queue_time();
     match begun {
         Ok(()) => Ok(running),
         Err(error) => {
-            // whoever holds the store is looked up while nobody waits for this one
+            // the lock holder is looked up after the queue of this process has moved on
             drop(running);
             Err(place.name_lock_holder(error))
         }
@@ -470,13 +472,13 @@ fn begin<'a>(
 
 fn begun(handle: &StoreConnection, how: &str, place: &DatabasePath) -> Result<(), StoreError> {
     handle.run(how)?;
-    // what a transaction that reads sees is fixed by this, not by its beginning; and no statement of this version runs on a
-    // store that was upgraded under its feet
+    // this read, not BEGIN, determines what a reading transaction sees; and no statement of this
+    // version may run on a store that was upgraded in the meantime
     let found = user_version(&handle.connection)?;
     if found != VERSION {
         return Err(migration::version_error(&handle.connection, found));
     }
-    // after its beginning: from now on it stays with what it has
+    // after BEGIN: from now on the transaction keeps the file that it has open
     place.check_unmoved()
 }
 
@@ -488,7 +490,7 @@ impl Store for SqliteStore {
             Intent::Write => self.begin_writing(false, blocked)?,
             Intent::Attempt => self.begin_writing(true, blocked)?,
         };
-        Ok(Box::new(rows::SqliteTransaction(Statements::of(
+        Ok(Box::new(transaction::SqliteTransaction(Statements::of(
             running, intent,
         ))))
     }
@@ -512,7 +514,8 @@ impl Store for SqliteStore {
         } = self.handle()?;
         deadline.set(SCRUBBING);
         tail.repair(connection)?;
-        // another process that does the same is not waited for by the engine: it says at once that it is busy
+        // SQLite does not wait for another process that truncates the WAL: it reports at once that
+        // the store is busy
         let began = Instant::now();
         while began.elapsed() < SCRUB_PATIENCE {
             let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -521,7 +524,7 @@ impl Store for SqliteStore {
                 .map_err(StoreError::from);
             match busy {
                 Ok(0) => return Ok(()),
-                Ok(_) | Err(StoreError::Busy) => write_lock::sleep_random(),
+                Ok(_) | Err(StoreError::Busy) => busy_handler::sleep_random(),
                 Err(error) => return Err(error),
             }
         }
@@ -532,7 +535,7 @@ impl Store for SqliteStore {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> StoreError {
         match error.sqlite_error_code() {
-            // the last is said where another process recovers the WAL for too long
+            // the last one is reported when another process recovers the WAL for too long
             Some(
                 ErrorCode::DatabaseBusy
                 | ErrorCode::DatabaseLocked
@@ -558,7 +561,7 @@ impl From<rusqlite::Error> for StoreError {
 mod tests {
     use super::*;
 
-    /// Whatever a table holds, the engine gives up at its time limit.
+    /// SQLite stops at the time limit whatever a table contains.
     #[test]
     fn a_statement_without_end_is_stopped_at_the_deadline() {
         let connection = Connection::open_in_memory().unwrap();
@@ -578,7 +581,8 @@ mod tests {
             .unwrap();
     }
 
-    /// Virtual tables of text search, spatial search and the like are not there at all; nothing is loaded from elsewhere.
+    /// Virtual tables for text search, spatial search and the like are not compiled in, and no
+    /// extension can be loaded.
     #[test]
     fn only_the_features_that_are_used_are_compiled_in() {
         let connection = Connection::open_in_memory().unwrap();

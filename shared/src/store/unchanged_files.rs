@@ -1,8 +1,8 @@
-//! The store's files as they were when they were checked, for whoever keeps the store open: a daemon looks before each act
-//! whether they are in doubt now, and a look at each is cheaper than to walk to them anew.
+//! State of the store's files when they were checked. A daemon that keeps the store open compares
+//! them before each act, which is cheaper than a new walk to each file.
 //!
-//! MUST take files for checked only where every one, and every folder on the way, is the one that was checked, with the
-//! same owner and mode.
+//! MUST treat files as checked only if every file, and every folder above, is the one that was
+//! checked, with the same owner and mode.
 
 use super::location::{BESIDE, check_trusted, with_suffix};
 use crate::config::StoreUrl;
@@ -11,27 +11,28 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The store, what lies beside it, and every folder on the way.
+/// State of the store, of the files next to it, and of every folder above.
 pub struct UnchangedFiles {
-    /// As it is configured.
+    /// Path as configured.
     path: PathBuf,
-    /// Whether no link leads there: a link, and what it leads over, is walked each time.
+    /// Whether no link is on the path. A path with a link is walked each time.
     is_plain: bool,
-    /// The store first.
+    /// States of all paths, that of the store first.
     states: Vec<(PathBuf, Option<StoreFileState>)>,
 }
 
-/// Device, number, mode, owner and group; of a file also its names. None has what no engine may find.
+/// Device, inode, mode, owner, group and, for a file, the number of links. `None` for a file that
+/// must not exist.
 type StoreFileState = [u64; 6];
 
 impl UnchangedFiles {
-    /// Checks what is checked when a store is opened: owners, modes and links.
+    /// Checks owners, modes and links, as at opening.
     ///
     /// # Errors
-    /// Names the file or folder that is in doubt.
+    /// Names the file or folder that is not trusted.
     pub fn check(url: &StoreUrl) -> Result<UnchangedFiles, FileError> {
         let path = url.sqlite_path();
-        // looked at first: what changes between this and the check is found changed later
+        // read first: a change between this and the check is detected later
         let states = states(path);
         let resolved = check_trusted(path)?;
         let is_plain = resolved == path;
@@ -47,7 +48,7 @@ impl UnchangedFiles {
         })
     }
 
-    /// The length of the store in bytes, if nothing is in doubt now and all files are those that were checked.
+    /// Returns the length of the store in bytes, if all files are still those that were checked.
     pub fn length_if_unchanged(&self) -> Option<u64> {
         if !self.is_plain && check_trusted(&self.path).is_err() {
             return None;
@@ -58,7 +59,7 @@ impl UnchangedFiles {
             if metadata.as_ref().map(state_of) != *state {
                 return None;
             }
-            // the store comes first
+            // the first state is the store's
             length = length.or(metadata.map(|metadata| metadata.len()));
         }
         length
@@ -80,7 +81,7 @@ fn states(path: &Path) -> Vec<(PathBuf, Option<StoreFileState>)> {
 }
 
 fn state_of(metadata: &Metadata) -> StoreFileState {
-    // a folder's links are its folders, which may come and go
+    // the number of a folder's links changes with its subfolders
     let names = if metadata.is_file() {
         metadata.nlink()
     } else {

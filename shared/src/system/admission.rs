@@ -1,9 +1,11 @@
-//! Admission to something of which there is little: workers, connections, questions to the host. Places are counted by
-//! key (an address, a user, an account), kept for whoever has proven more, and waited for in a queue that is fair
-//! between keys. The one type for all of them.
+//! Admission to scarce resources: workers, connections, look-ups. Permits are counted by key (an
+//! address, a user, an account), reserved by class, and granted in a queue that is fair between
+//! keys. This is the only such queue.
 //!
-//! Pure `std`: [`Waiting`] is a future for any runtime, and [`Waiting::wait`] blocks a thread instead.
-//! MUST NOT wake anybody while the state is locked: what is woken may end at once and give its place back.
+//! Uses `std` only: [`WaitingThread`] is a future for any runtime, and [`WaitingThread::wait`]
+//! blocks a thread.
+//!
+//! MUST NOT wake a waiter while the state is locked: it may finish at once and release its permit.
 
 mod queue;
 #[cfg(test)]
@@ -18,57 +20,54 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-/// What a request has proven, most first. Each class has places of its own; of the shared ones, a free place goes to
-/// the class that has proven most.
+/// Level of authentication of a request, best first. Each class has its own permits. A free shared
+/// permit goes to the best class that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// A valid session, token or trusted browser; a service that the configuration names.
+    /// A valid session, token or trusted browser, or a service that the configuration names.
     Authenticated,
     /// A familiar address.
     Familiar,
-    /// Everyone else.
+    /// Any other request.
     Unauthenticated,
 }
 
-/// The limits of one class.
+/// Limits of one class.
 #[derive(Clone, Copy, Debug)]
 pub struct ClassLimits {
-    /// Places that no other class takes.
+    /// Permits that only this class may use.
     pub own: usize,
-    /// Places that one key takes at most.
+    /// Maximum of permits per key.
     pub per_key: usize,
-    /// Requests of one key that wait at most.
+    /// Maximum of waiting requests per key.
     pub waiting_per_key: usize,
-    /// Requests that wait at most.
+    /// Maximum of waiting requests.
     pub waiting: usize,
 }
 
-/// The limits of an [`Admission`].
+/// Limits of an [`Admission`].
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Places that every class takes, once its own are taken.
+    /// Permits that every class may use once its own are in use.
     pub shared: usize,
-    /// Of [`Class::Proven`].
     pub authenticated: ClassLimits,
-    /// Of [`Class::Known`].
     pub familiar: ClassLimits,
-    /// Of [`Class::Stranger`].
     pub unauthenticated: ClassLimits,
 }
 
 impl Limits {
-    /// All places together.
+    /// Returns the number of all permits.
     pub fn capacity(&self) -> usize {
         self.shared + self.authenticated.own + self.familiar.own + self.unauthenticated.own
     }
 }
 
-/// Why somebody is not admitted.
+/// Reason of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Busy {
-    /// The key has its share already.
+    /// The key uses its maximum.
     Own,
-    /// Everything is taken, by others too.
+    /// All permits are in use.
     All,
 }
 
@@ -83,7 +82,7 @@ impl fmt::Display for Busy {
 
 impl std::error::Error for Busy {}
 
-/// Places, and who waits for one. Clones share them.
+/// Permits and the queue for them. Clones share both.
 pub struct Admission<K>(Arc<Mutex<QueueState<K>>>);
 
 impl<K> Clone for Admission<K> {
@@ -93,13 +92,12 @@ impl<K> Clone for Admission<K> {
 }
 
 impl<K: Clone + Eq + Hash> Admission<K> {
-    /// Nobody is admitted yet.
     pub fn new(limits: Limits) -> Admission<K> {
         Admission(Arc::new(Mutex::new(QueueState::new(limits))))
     }
 
-    /// Takes a place, or begins to wait for one. A key that waits nowhere yet displaces the newest request of the key
-    /// that waits most often, where the queue is full.
+    /// Takes a permit, or starts to wait for one. If the queue is full, a key without a waiting
+    /// request displaces the newest request of the key with the most waiting requests.
     pub fn acquire(&self, class: Class, key: K) -> Result<WaitingThread<K>, Busy> {
         let mut woken = Vec::new();
         let entered = self.state().acquire(class, &key, &mut woken);
@@ -113,7 +111,7 @@ impl<K: Clone + Eq + Hash> Admission<K> {
         })
     }
 
-    /// Takes a place, if there is one now.
+    /// Takes a permit, if one is free now.
     pub fn try_acquire(&self, class: Class, key: K) -> Result<AdmissionPermit<K>, Busy> {
         self.state().try_acquire(class, &key)?;
         Ok(AdmissionPermit {
@@ -123,17 +121,15 @@ impl<K: Clone + Eq + Hash> Admission<K> {
         })
     }
 
-    /// Places that are taken.
     pub fn in_use(&self) -> usize {
         self.state().in_use()
     }
 
-    /// Requests that wait for one.
     pub fn waiting(&self) -> usize {
         self.state().waiting()
     }
 
-    /// Each change leaves a whole state: a panic cannot leave it half done.
+    /// Locks the state. No change can panic halfway, so that a poisoned lock holds a valid state.
     fn state(&self) -> MutexGuard<'_, QueueState<K>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -149,7 +145,7 @@ fn wake(woken: Vec<Waker>) {
     woken.into_iter().for_each(Waker::wake);
 }
 
-/// A place; it is free again when this is dropped.
+/// A permit, released when it is dropped.
 pub struct AdmissionPermit<K: Clone + Eq + Hash> {
     admission: Admission<K>,
     class: Class,
@@ -162,17 +158,17 @@ impl<K: Clone + Eq + Hash> Drop for AdmissionPermit<K> {
     }
 }
 
-/// A request for a place. Dropped before it is ready, it no longer waits.
+/// A request for a permit. A request that is dropped no longer waits.
 #[must_use]
 pub struct WaitingThread<K: Clone + Eq + Hash> {
     admission: Admission<K>,
     class: Class,
-    /// None once it is answered.
+    /// `None` once the request is decided.
     key: Option<K>,
     number: u64,
 }
 
-/// Nothing in it is pinned.
+/// No field is pinned.
 impl<K: Clone + Eq + Hash> Unpin for WaitingThread<K> {}
 
 impl<K: Clone + Eq + Hash> Future for WaitingThread<K> {
@@ -199,7 +195,7 @@ impl<K: Clone + Eq + Hash> Future for WaitingThread<K> {
 }
 
 impl<K: Clone + Eq + Hash> WaitingThread<K> {
-    /// Blocks the thread until there is a place, or until so much time has passed.
+    /// Blocks the thread until a permit is granted, or until `within` has passed.
     pub fn wait(self, within: Duration) -> Result<AdmissionPermit<K>, Busy> {
         let over = Instant::now() + within;
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));

@@ -1,32 +1,34 @@
-//! Time. The only file that reads a clock; everything else is told what time it is.
+//! Time. Only this file reads a clock; all other code receives the time as an argument.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Seconds since 1970-01-01T00:00:00Z, leap seconds not counted (the "Unix time" of RFC 6238, section 4.1).
+/// Seconds since 1970-01-01T00:00:00Z without leap seconds (the "Unix time" of RFC 6238, section
+/// 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// Seconds from `earlier` to `self`, 0 if `earlier` lies ahead.
+    /// Returns the seconds from `earlier` to `self`, or 0 if `earlier` is later.
     pub fn since(self, earlier: Timestamp) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// `seconds` later.
+    /// Returns the time `seconds` later.
     pub fn plus(self, seconds: u64) -> Timestamp {
         Timestamp(self.0.saturating_add(seconds))
     }
 
-    /// `seconds` earlier, not before 1970.
+    /// Returns the time `seconds` earlier, but not before 1970.
     pub fn minus(self, seconds: u64) -> Timestamp {
         Timestamp(self.0.saturating_sub(seconds))
     }
 
-    /// Returns the time of a date (year from 1970 to 9999, month, day) and a time of day (hour, minute,
-    /// second) in UTC; `None` if there is no such date or time. A leap second counts as the next second.
+    /// Returns the time of a date (year from 1970 to 9999, month, day) and a time of day (hour,
+    /// minute, second) in UTC; `None` if there is no such date or time. A leap second counts as the
+    /// next second.
     ///
     /// Days are counted by Howard Hinnant's algorithm `days_from_civil`.
     pub fn from_civil(
@@ -55,7 +57,8 @@ impl Timestamp {
     }
 }
 
-/// RFC 3339, UTC, to the second (the civil calendar from days, by Howard Hinnant's published algorithm).
+/// Writes RFC 3339, UTC, to the second. The civil calendar is computed from days by Howard
+/// Hinnant's published algorithm.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (days, second) = (self.0 / 86_400, self.0 % 86_400);
@@ -80,7 +83,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A time as [`Timestamp`] prints it, or a date, which is its first second; both UTC.
+/// Parses a time as [`Timestamp`] prints it, or a date, which is its first second; both UTC.
 impl FromStr for Timestamp {
     type Err = TimestampError;
 
@@ -106,7 +109,7 @@ impl FromStr for Timestamp {
     }
 }
 
-/// The text is no time.
+/// The text is neither a time nor a date.
 #[derive(Debug)]
 pub struct TimestampError;
 
@@ -120,7 +123,7 @@ impl fmt::Display for TimestampError {
 
 impl std::error::Error for TimestampError {}
 
-/// The clock stands before 1970: no code can be checked.
+/// The clock is before 1970, so that no code can be verified.
 #[derive(Debug)]
 pub struct ClockError;
 
@@ -132,7 +135,6 @@ impl fmt::Display for ClockError {
 
 impl std::error::Error for ClockError {}
 
-/// What time it is.
 pub fn now() -> Result<Timestamp, ClockError> {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -140,11 +142,12 @@ pub fn now() -> Result<Timestamp, ClockError> {
     Ok(Timestamp(since.as_secs()))
 }
 
-/// Seconds and nanoseconds since the host started, time asleep included (CLOCK_BOOTTIME): never set back.
+/// Returns the time since the host started, including suspension (CLOCK_BOOTTIME). It is never set
+/// back.
 pub fn since_boot() -> std::time::Duration {
     match nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME) {
         Ok(time) => time.into(),
-        // Linux always has this clock; without it every lease has run out.
+        // Linux always has this clock; without it every lease counts as expired.
         Err(_) => std::time::Duration::MAX,
     }
 }

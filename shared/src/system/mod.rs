@@ -1,4 +1,7 @@
-//! What the operating system provides: time, files, processes, threads, names; and admission to what is scarce.
+//! Services of the operating system: time, files, processes, threads, users and groups; and
+//! admission to scarce resources.
+//!
+//! Knows nothing of accounts, codes or the store.
 
 pub mod admission;
 pub mod clock;

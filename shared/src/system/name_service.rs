@@ -1,8 +1,8 @@
-//! Look-ups of users and groups of this host. What answers is a library of whoever set up nsswitch.conf, and it may take as
-//! long as it likes: in a daemon each look-up has a thread of its own, of a bounded number, and is waited for so long and no
-//! longer.
+//! Look-ups of this host's users and groups. A library that nsswitch.conf names answers them, and
+//! may take any time. In a daemon each look-up runs on a thread of its own, with a time limit and a
+//! limit on their number.
 //!
-//! MUST NOT be asked where others wait meanwhile for the same lock, transaction or worker.
+//! MUST NOT be called while other threads wait for the same lock, transaction or worker.
 
 use super::admission::{Admission, Class, ClassLimits, Limits};
 use super::thread_pool::ThreadPool;
@@ -11,13 +11,13 @@ use std::cell::RefCell;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-/// How long a look-up is waited for.
+/// Time limit of a look-up.
 pub const PATIENCE: Duration = Duration::from_secs(3);
-/// The stack of a look-up's thread, in bytes; libraries of directories are not modest.
+/// Stack of a look-up's thread in bytes. Directory libraries need much.
 const STACK: usize = 1024 * 1024;
-/// Threads that are kept for the next look-ups.
+/// Threads that are kept for later look-ups.
 const WAITING_THREADS: usize = 2;
-/// Look-ups at once. One that is not waited for any more keeps its place until it returns.
+/// Limits of concurrent look-ups. A look-up after its time limit keeps its permit until it returns.
 const LIMITS: Limits = Limits {
     shared: 0,
     authenticated: ClassLimits {
@@ -44,7 +44,7 @@ thread_local! {
     static LOOK_UPS: RefCell<Option<Lookups>> = const { RefCell::new(None) };
 }
 
-/// The look-ups of one daemon.
+/// Look-ups of one daemon.
 #[derive(Clone)]
 pub struct NameService {
     admission: Admission<String>,
@@ -52,7 +52,7 @@ pub struct NameService {
     patience: Duration,
 }
 
-/// Those of one thread of it.
+/// Service, class and key of one thread's look-ups.
 struct Lookups {
     service: NameService,
     class: Class,
@@ -66,7 +66,6 @@ impl Default for NameService {
 }
 
 impl NameService {
-    /// One that waits for so long.
     pub fn with_patience(patience: Duration) -> NameService {
         let threads = Arc::new(ThreadPool::new("name service", STACK, WAITING_THREADS));
         NameService {
@@ -76,7 +75,8 @@ impl NameService {
         }
     }
 
-    /// Has the look-ups of this thread run on threads of their own, counted by `key`, until what is returned goes.
+    /// Makes the look-ups of this thread run on separate threads, counted by `key`, until the
+    /// result is dropped.
     pub fn attach_thread(&self, class: Class, key: String) -> LookupSlot {
         LOOK_UPS.replace(Some(Lookups {
             service: self.clone(),
@@ -101,17 +101,17 @@ impl NameService {
         let started = self.threads.spawn(move || {
             let found = look_up();
             drop(place);
-            // nobody may wait for it any more
+            // the caller may have given up
             let _ = answer.send(found);
         });
         started.map_err(|_| Errno::EAGAIN)?;
-        // a panic ends the channel
+        // a panic closes the channel
         let left = until.saturating_duration_since(Instant::now());
         answered.recv_timeout(left).unwrap_or(Err(Errno::ETIMEDOUT))
     }
 }
 
-/// While this lives, look-ups of its thread run elsewhere.
+/// Makes the look-ups of its thread run on separate threads while it exists.
 pub struct LookupSlot(());
 
 impl Drop for LookupSlot {
@@ -120,10 +120,10 @@ impl Drop for LookupSlot {
     }
 }
 
-/// Runs a look-up as this thread's daemon does; directly where there is none.
+/// Runs a look-up with the limits of this thread's daemon, or directly if there is none.
 ///
 /// # Errors
-/// What the look-up says; `ETIMEDOUT` if it was not waited for any longer, `EAGAIN` if there was no place for it.
+/// The error of the look-up; `ETIMEDOUT` after the time limit; `EAGAIN` if no permit is free.
 pub fn look_up<T: Send + 'static>(
     look_up: impl FnOnce() -> Result<T, Errno> + Send + 'static,
 ) -> Result<T, Errno> {
@@ -142,7 +142,7 @@ pub fn look_up<T: Send + 'static>(
     }
 }
 
-/// Why a look-up failed, in words that name what to look at: the sources of `database` (passwd, group).
+/// Explains a failed look-up, and names the configured sources of `database` (passwd, group).
 pub fn explain_failure(error: Errno, database: &str) -> String {
     let why = match error {
         Errno::ETIMEDOUT => format!("no answer within {} s", PATIENCE.as_secs()),
@@ -186,7 +186,7 @@ mod tests {
         for number in 0..60 {
             let _entered =
                 service.attach_thread(Class::Unauthenticated, format!("made-up-{number}"));
-            // as many threads as may be, without their patience
+            // the maximum of threads, without their time limit
             let service = NameService {
                 patience: Duration::ZERO,
                 ..service.clone()

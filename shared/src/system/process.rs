@@ -1,61 +1,61 @@
-//! Which process a PAM host is: as the kernel tells it from every other, by its number and the time it started, since a
-//! number alone comes again; and as the module of a host of root's says itself, which counts also where the kernel says
-//! nothing: beyond a PID namespace, and behind a /proc that hides the processes of others.
+//! Identity of a PAM host's process. The kernel identifies it by number and start time, since
+//! numbers are reused. The PAM module of a host that root runs also names its transaction, which
+//! works across PID namespaces and with a /proc that hides processes.
 //!
-//! MUST NOT take two processes that cannot be told apart for one.
+//! MUST NOT treat two processes that cannot be distinguished as one.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
 
-/// How many ancestors of a host process are looked at.
+/// Number of ancestors of a host process that are compared.
 const ANCESTORS: usize = 8;
-/// The most that is read of a file in /proc, in bytes: what is looked for stands at its beginning.
+/// Maximum of bytes that are read of a file in /proc. The fields needed are at its beginning.
 const LONGEST: usize = 4096;
 
 /// One process of this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
     number: i32,
-    /// Clock ticks after the host booted.
+    /// Start time in clock ticks after boot.
     started: u64,
 }
 
-/// Why the kernel does not tell a process from others.
+/// Reason why the kernel does not identify a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnidentifiedProcess {
-    /// It has no number in this PID namespace.
+    /// The process has no number in this PID namespace.
     OtherNamespace,
-    /// /proc hides it (hidepid), or it has ended.
+    /// /proc hides the process (hidepid), or the process has ended.
     Hidden,
 }
 
-/// The process of a PAM host, and the transaction that it says it is in. A host may fork between two hooks of a
-/// transaction, and the child goes on with what its parent began.
+/// Process of a PAM host, and the transaction that its module names. A host may fork between two
+/// hooks of a transaction, and the child continues what its parent began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostProcess {
     view: Result<ProcessView, UnidentifiedProcess>,
     transaction: Option<TransactionId>,
 }
 
-/// What the kernel says: a process and those that it descends from, nearest first.
+/// Process as the kernel sees it, with its ancestors, nearest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ProcessView {
     itself: ProcessId,
     ancestors: Ancestors,
 }
 
-/// The processes that one descends from.
+/// Ancestors of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Ancestors {
-    /// From this parent on, as /proc has them when they are asked for, which few transactions do.
+    /// Starts at this parent. /proc is read only when ancestors are compared, which few
+    /// transactions need.
     From(i32),
-    /// These.
     Known(Vec<ProcessId>),
 }
 
-/// What a mark is bound to: the process and the transaction that it was left in, each as far as it is known.
+/// Process and transaction that a mark is bound to, each as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessBinding {
     process: Option<ProcessId>,
@@ -63,7 +63,7 @@ pub struct ProcessBinding {
 }
 
 impl fmt::Display for UnidentifiedProcess {
-    /// Says what to do.
+    /// Writes the reason and the remedy.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             UnidentifiedProcess::OtherNamespace => {
@@ -79,14 +79,15 @@ impl fmt::Display for UnidentifiedProcess {
 }
 
 impl ProcessId {
-    /// One with this number and start time.
+    /// Returns the process with this number and start time.
     pub const fn new(number: i32, started: u64) -> ProcessId {
         ProcessId { number, started }
     }
 }
 
 impl HostProcess {
-    /// The process with this number, as /proc has it now; 0 is what the kernel says of one beyond a PID namespace.
+    /// Finds a process by its number in /proc. The number 0 is what the kernel reports for a
+    /// process in another PID namespace.
     pub fn find(number: i32) -> HostProcess {
         let view = match start_and_parent(number) {
             _ if number <= 0 => Err(UnidentifiedProcess::OtherNamespace),
@@ -102,7 +103,6 @@ impl HostProcess {
         }
     }
 
-    /// A process with these ancestors.
     pub const fn new(itself: ProcessId, ancestors: Vec<ProcessId>) -> HostProcess {
         let seen = ProcessView {
             itself,
@@ -114,7 +114,7 @@ impl HostProcess {
         }
     }
 
-    /// A process of which the kernel says nothing.
+    /// Returns a process that the kernel does not identify.
     pub const fn unidentified(why: UnidentifiedProcess) -> HostProcess {
         HostProcess {
             view: Err(why),
@@ -122,7 +122,8 @@ impl HostProcess {
         }
     }
 
-    /// The same, in the transaction that the module names. MUST be a host of root's: nobody else is believed in that.
+    /// Returns the same process in the transaction that the module names. MUST only be called for a
+    /// host that root runs: another user could name any transaction.
     #[must_use]
     pub fn in_transaction(self, transaction: Option<TransactionId>) -> HostProcess {
         HostProcess {
@@ -131,10 +132,10 @@ impl HostProcess {
         }
     }
 
-    /// What a mark that is left now is bound to.
+    /// Returns the binding for a mark that is created now.
     ///
     /// # Errors
-    /// Where nothing tells this process from others: such a mark would fit all of them.
+    /// Nothing distinguishes this process from others: the mark would fit all of them.
     pub fn binding(&self) -> Result<ProcessBinding, UnidentifiedProcess> {
         let process = self.view.as_ref().map(|seen| seen.itself);
         match (process, self.transaction) {
@@ -146,8 +147,9 @@ impl HostProcess {
         }
     }
 
-    /// Whether a mark with this binding was left in this transaction. What the module names decides where it did so both
-    /// times: the daemon and `--stdio` may see the process by different numbers, or not at all.
+    /// Returns whether a mark with this binding belongs to this transaction. If the module named a
+    /// transaction both times, that decides: the daemon and `--stdio` may see different process
+    /// numbers, or none.
     pub fn continues(&self, binding: &ProcessBinding) -> bool {
         match (self.transaction, binding.transaction) {
             (Some(this), Some(marked)) => this == marked,
@@ -160,7 +162,7 @@ impl HostProcess {
 }
 
 impl ProcessView {
-    /// Whether it is that process, or descends from it.
+    /// Returns whether this is the other process or its descendant.
     fn descends_from(&self, other: ProcessId) -> bool {
         self.itself == other
             || match &self.ancestors {
@@ -170,12 +172,11 @@ impl ProcessView {
     }
 }
 
-/// Whether /proc shows processes of other users to this one: the first process of all is root's.
+/// Returns whether /proc shows other users' processes to this one. Process 1 belongs to root.
 pub fn sees_other_users() -> bool {
     start_and_parent(1).is_some()
 }
 
-/// A parent and its ancestors, as /proc has them now.
 fn ancestors(parent: i32) -> impl Iterator<Item = ProcessId> {
     let mut parent = Some(parent);
     let next = move || {
@@ -187,12 +188,13 @@ fn ancestors(parent: i32) -> impl Iterator<Item = ProcessId> {
     std::iter::from_fn(next).take(ANCESTORS)
 }
 
-/// The real user of a process, whatever its effective user; none if it cannot be seen.
+/// Returns the real user of a process, or `None` if the process cannot be seen.
 pub fn real_uid(number: i32) -> Option<u32> {
     parse_real_uid(&read_proc_file(&format!("/proc/{number}/status"))?)
 }
 
-/// Reads proc_pid_status(5). In the name, on the first line, the kernel escapes line breaks.
+/// Parses proc_pid_status(5). The kernel escapes line breaks in the process name, which is on the
+/// first line.
 fn parse_real_uid(status: &[u8]) -> Option<u32> {
     let line = status
         .split(|byte| *byte == b'\n')
@@ -205,12 +207,13 @@ fn parse_real_uid(status: &[u8]) -> Option<u32> {
         .ok()
 }
 
-/// The start time of a process, and its parent.
+/// Returns start time and parent of a process.
 fn start_and_parent(number: i32) -> Option<(u64, i32)> {
     parse_stat(&read_proc_file(&format!("/proc/{number}/stat"))?)
 }
 
-/// The beginning of a file in /proc. The kernel gives such a file whole where the buffer is large enough.
+/// Reads the beginning of a file in /proc. The kernel returns such a file in one read if the buffer
+/// is large enough.
 fn read_proc_file(path: &str) -> Option<Vec<u8>> {
     let mut beginning = vec![0; LONGEST];
     let length = File::open(path)
@@ -220,25 +223,24 @@ fn read_proc_file(path: &str) -> Option<Vec<u8>> {
     Some(beginning)
 }
 
-/// Reads proc_pid_stat(5). The second field is the process's name, in which anything may stand; it ends at the last
-/// parenthesis.
+/// Parses proc_pid_stat(5). The second field is the process name, which may contain any byte; it
+/// ends at the last parenthesis.
 fn parse_stat(stat: &[u8]) -> Option<(u64, i32)> {
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     let fields: Vec<&str> = std::str::from_utf8(&stat[end + 1..])
         .ok()?
         .split_ascii_whitespace()
         .collect();
-    // the fourth field of all is the parent, the twenty-second the start
+    // field 4 of the file is the parent, field 22 the start time
     Some((fields.get(19)?.parse().ok()?, fields.get(1)?.parse().ok()?))
 }
 
-/// What the module names a transaction by: random bytes, which it keeps with the transaction from `auth` on. A child that
-/// the host forks has them too.
+/// Random bytes by which the PAM module names a transaction. The module keeps them from `auth` on,
+/// and a forked child has them too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransactionId(pub [u8; TransactionId::LENGTH]);
 
 impl TransactionId {
-    /// In bytes.
     pub const LENGTH: usize = 16;
 }
 
@@ -296,7 +298,8 @@ mod tests {
         );
     }
 
-    /// What the kernel says of every process beyond a PID namespace is 0: a mark of one fitted all of them.
+    /// The kernel reports 0 for every process of another PID namespace: the mark of one fitted all
+    /// of them.
     #[test]
     fn a_process_that_cannot_be_seen_is_bound_to_nothing() {
         assert_eq!(
@@ -325,7 +328,8 @@ mod tests {
         }
     }
 
-    /// The daemon and `--stdio` may run in PID namespaces that know the host by other numbers, or by none.
+    /// The daemon and `--stdio` may run in PID namespaces with other numbers for the host, or with
+    /// none.
     #[test]
     fn the_transaction_that_the_module_names_decides_whatever_the_kernel_says() {
         let (this, other) = (Some(TransactionId([1; 16])), Some(TransactionId([2; 16])));

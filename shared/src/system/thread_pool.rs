@@ -1,7 +1,7 @@
-//! Threads that wait for their next job instead of being made anew for each: to make one and end it costs as much as a
+//! Threads that wait for their next job. Creating and ending a thread costs as much as a name
 //! look-up.
 //!
-//! MUST NOT make a job wait for another one: where no thread waits, a new one is made.
+//! MUST NOT make a job wait for another one: if no thread waits, a new one is created.
 
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
@@ -9,17 +9,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{io, thread};
 
-/// How long a thread waits for a job before it ends.
+/// Time that a thread waits for a job before it ends.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Threads of one kind.
 pub struct ThreadPool {
     name: &'static str,
-    /// In bytes; memory is taken only as far as it is used.
+    /// Stack size in bytes. Memory is used only as far as it is touched.
     stack: usize,
-    /// Those that wait, at most.
+    /// Maximum of waiting threads.
     most_waiting: usize,
     patience: Duration,
     queue: Arc<JobQueue>,
@@ -31,7 +30,7 @@ struct JobQueue {
     changed: Condvar,
 }
 
-/// Of the threads that wait, each takes one of the jobs, so that there are never more jobs than threads.
+/// Each waiting thread takes one job, so that there are never more jobs than waiting threads.
 #[derive(Default)]
 struct PoolState {
     waiting: usize,
@@ -39,7 +38,7 @@ struct PoolState {
 }
 
 impl ThreadPool {
-    /// None is made yet; of those that are, `most_waiting` are kept.
+    /// Creates an empty pool that keeps at most `most_waiting` waiting threads.
     pub fn new(name: &'static str, stack: usize, most_waiting: usize) -> ThreadPool {
         ThreadPool {
             name,
@@ -50,10 +49,10 @@ impl ThreadPool {
         }
     }
 
-    /// Runs a job on a thread of its own. A panic ends the job alone.
+    /// Runs a job on a waiting or new thread. A panic ends only the job.
     ///
     /// # Errors
-    /// Those of making a thread.
+    /// The thread cannot be created.
     pub fn spawn(&self, job: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let mut state = self.queue.lock();
         if state.waiting > state.jobs.len() {
@@ -70,7 +69,7 @@ impl ThreadPool {
         builder.spawn(move || {
             let mut next: Option<Job> = Some(Box::new(job));
             while let Some(job) = next {
-                // its message stands in the log already
+                // the panic hook has logged the message
                 let _ = panic::catch_unwind(AssertUnwindSafe(job));
                 next = queue.next(patience, most);
             }
@@ -84,7 +83,7 @@ impl JobQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next job of the thread that calls; none if it is to end.
+    /// Waits for the next job of the calling thread. Returns `None` if the thread is to end.
     fn next(&self, patience: Duration, most: usize) -> Option<Job> {
         let mut state = self.lock();
         if state.waiting >= most {
@@ -109,7 +108,7 @@ mod tests {
         ThreadPool::new("test", 64 * 1024, most_waiting)
     }
 
-    /// Waits until so many threads wait and none of them has a job to take.
+    /// Waits until `count` threads wait and no job is left.
     fn waits(threads: &ThreadPool, count: usize) {
         let is_so =
             |state: MutexGuard<'_, PoolState>| state.waiting == count && state.jobs.is_empty();
@@ -140,7 +139,7 @@ mod tests {
         runs_on(&threads);
         waits(&threads, 1);
         let (last, ended) = mpsc::channel();
-        // each ends once the next one has run
+        // each job ends once the next one has run
         let mut previous = last;
         for _ in 0..20 {
             let (send, receive) = mpsc::channel::<()>();

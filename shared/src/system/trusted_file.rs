@@ -1,8 +1,9 @@
-//! Files that must be trusted: each folder on the way is opened from the one above it and checked, links included, and
-//! what was opened is checked, not a name. A file is trusted when root, or the user who runs this, owns it and nobody
-//! else can write it or exchange it.
+//! Reading and writing of trusted files. A file is trusted if it belongs to root or the current
+//! user and no other user can write or replace it. Each folder and link of the path is opened from
+//! the folder above and checked.
 //!
-//! MUST NOT look at a path twice: between two looks somebody could exchange what lies there.
+//! MUST check what was opened, not a name. MUST NOT resolve a path twice: another user could
+//! replace a part of it in between.
 
 mod error;
 mod folder;
@@ -27,22 +28,19 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
-/// Who may read a file.
+/// Users who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Privacy {
-    /// Everyone.
     Public,
-    /// Owner and group only.
     Secret,
 }
 
 /// Whether a symbolic link at the end of the path is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Follow {
-    /// Yes, for files that NixOS, stow and the like provide as links. Link, target and every folder on the way must be
-    /// as trusted as the file.
+    /// For files that NixOS, stow and the like provide as links. Link, target and every folder
+    /// above must be as trusted as the file.
     Yes,
-    /// No.
     No,
 }
 
@@ -57,7 +55,7 @@ pub fn read_trusted(
     read_in_folder(&place.folder, &place.name, path, privacy, largest)
 }
 
-/// Reads a file of a folder that was checked. A link in its place is refused.
+/// Reads a file in a folder that was checked. A symbolic link is refused.
 fn read_in_folder(
     folder: impl AsFd,
     name: &Path,
@@ -65,7 +63,7 @@ fn read_in_folder(
     privacy: Privacy,
     largest: u64,
 ) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    // NONBLOCK, so that a FIFO in the file's place cannot hang a login.
+    // O_NONBLOCK: a FIFO in place of the file cannot block a login.
     let flags = OFlag::O_RDONLY
         | OFlag::O_NOFOLLOW
         | OFlag::O_NONBLOCK
@@ -92,8 +90,8 @@ fn read_bounded(file: &File, largest: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// Checks what was opened: a plain file, of root or of the user who runs this, that nobody else can write and,
-/// if secret, that not everyone can read.
+/// Checks an opened file: a regular file of root or the current user that no other user can write
+/// and, if it is secret, that only owner and group can read.
 fn check_metadata(path: &Path, metadata: &Metadata, privacy: Privacy) -> Result<(), FileError> {
     let forbidden = match privacy {
         Privacy::Public => 0o022,
@@ -116,12 +114,12 @@ fn check_metadata(path: &Path, metadata: &Metadata, privacy: Privacy) -> Result<
     Err(FileError::new(path, problem))
 }
 
-/// Where a path leads, without links, if the way there can be trusted. What is there need not exist.
+/// Resolves the links of a path, if it is trusted. The file itself need not exist.
 pub fn resolve_path(path: &Path) -> Result<PathBuf, FileError> {
     Ok(walk::walk_to_file(path, Follow::Yes)?.path)
 }
 
-/// Whether root, or the user who runs this, owns something.
+/// Returns whether root or the current user is the owner.
 fn is_ours(owner: u32) -> bool {
     owner == 0 || owner == geteuid().as_raw()
 }

@@ -1,53 +1,46 @@
-//! What has passed at the sign-in that opened a session. Whether that is enough is for the policy of now to say.
+//! The factors that passed at the login of a session. They are facts: whether they suffice is
+//! decided by the policy at the time of each check.
 
 use crate::account::second_factor::Enrolled;
 use crate::config::PolicyConfig;
 use crate::policy::requirement::{PolicySubject, Requirement};
 use serde::{Deserialize, Serialize};
 
-/// What has passed.
+/// The factors that passed at a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompletedFactors {
-    /// Before the code.
     pub first: FirstFactorMethod,
-    /// The code, or what took its place.
     pub second: SecondFactorMethod,
 }
 
-/// A first factor that has passed.
+/// The first factor that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FirstFactorMethod {
-    /// A password that the store keeps.
     Password,
-    /// A password of this host.
     HostPassword,
     /// An identity that a trusted proxy has established.
     Identity,
 }
 
-/// A second factor that has passed, or none.
+/// The second factor that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SecondFactorMethod {
-    /// None; and whether the account had one then.
+    /// None passed; the value says whether the account had one then.
     None(Enrolled),
-    /// A code of an authenticator.
     Code,
-    /// A mailed code.
     MailedCode,
-    /// A recovery code.
     RecoveryCode,
-    /// An administrator's one-time code.
     OneTimeCode,
-    /// The trust in the browser.
+    /// A trusted browser, which skips the second factor.
     TrustedBrowser,
 }
 
 impl CompletedFactors {
-    /// Whether it is enough wherever a code is asked for, of this person at this address. Someone without a second
-    /// factor needs one as soon as the policy requires it; someone who has one, and was exempt, wherever no exemption
-    /// holds.
+    /// Returns whether the factors give a full session, for this account at this address. An
+    /// account without a second factor needs one as soon as the policy requires it. An account that
+    /// has one and was exempt needs it wherever no exemption applies.
     pub fn is_full(self, policy: &PolicyConfig, subject: &PolicySubject<'_>) -> bool {
         match self.second {
             SecondFactorMethod::None(enrolled) => {
@@ -60,7 +53,7 @@ impl CompletedFactors {
         }
     }
 
-    /// As a cookie holds it.
+    /// Encodes the factors for a cookie.
     pub(super) fn to_bytes(self) -> [u8; 2] {
         let first = match self.first {
             FirstFactorMethod::Password => 1,
@@ -79,7 +72,7 @@ impl CompletedFactors {
         [first, second]
     }
 
-    /// Reads what [`Passed::to_bytes`] wrote.
+    /// Decodes [`CompletedFactors::to_bytes`].
     pub(super) fn from_bytes([first, second]: [u8; 2]) -> Option<CompletedFactors> {
         let first = match first {
             1 => FirstFactorMethod::Password,
@@ -103,7 +96,6 @@ impl CompletedFactors {
 
 #[cfg(test)]
 impl CompletedFactors {
-    /// A password and a code.
     pub(crate) const CODE: CompletedFactors = CompletedFactors {
         first: FirstFactorMethod::Password,
         second: SecondFactorMethod::Code,
@@ -117,23 +109,23 @@ mod tests {
     use crate::network::address::Address;
 
     #[test]
-    fn what_has_passed_survives_a_cookie_and_nothing_else_is_read() {
+    fn completed_factors_survive_a_cookie_and_other_bytes_are_refused() {
         let mut read = 0;
         for first in 0..=u8::MAX {
             for second in 0..=u8::MAX {
-                let Some(passed) = CompletedFactors::from_bytes([first, second]) else {
+                let Some(factors) = CompletedFactors::from_bytes([first, second]) else {
                     continue;
                 };
-                assert_eq!(passed.to_bytes(), [first, second]);
+                assert_eq!(factors.to_bytes(), [first, second]);
                 read += 1;
             }
         }
         assert_eq!(read, 3 * 7);
     }
 
-    /// By the policy of now, and not by that of the sign-in.
+    /// The current policy decides, and not the policy at the time of the login.
     #[test]
-    fn whether_it_is_enough_the_policy_says() {
+    fn the_current_policy_decides_whether_the_factors_suffice() {
         let exempt = "[[exempt]]\nnetworks = [\"192.0.2.0/24\"]";
         let (none, had) = (
             SecondFactorMethod::None(Enrolled::No),
@@ -168,12 +160,12 @@ mod tests {
                 address,
                 completed_methods: earlier,
             };
-            let passed = CompletedFactors {
+            let factors = CompletedFactors {
                 first: FirstFactorMethod::Password,
                 second,
             };
             assert_eq!(
-                passed.is_full(&parsed, &subject),
+                factors.is_full(&parsed, &subject),
                 full,
                 "{policy} {second:?} {address:?}"
             );

@@ -1,4 +1,7 @@
 //! The envelope of every token, and the one function that opens it.
+//!
+//! MUST check kind, keys, holder and lifetime of each token in [`Token::open`]; MUST NOT know what
+//! a payload means.
 
 use super::kind::{TokenKind, TokenPayload};
 use super::session::{FirstFactorMethod, Session, SessionId};
@@ -11,53 +14,56 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-/// The longest token that is looked at, in characters.
+/// Longest token that is opened, in characters.
 const LONGEST: usize = 8192;
-/// The longest cookie value, in characters: browsers keep cookies of up to 4096 bytes, name and attributes included.
+/// Longest cookie value in characters: browsers keep cookies of up to 4096 bytes, name and
+/// attributes included.
 pub(super) const LONGEST_COOKIE: usize = 3900;
 
-/// What tells a token from every other.
+/// Random identifier of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenId(pub(crate) [u8; 16]);
 
-/// Who may bring a token back.
+/// The holder that may present a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum TokenHolder {
-    /// Whoever has it: a browser or a program that is not signed in yet, or shows its session by it.
+    /// Any client that has the token: a browser or a program that is not signed in yet, or that
+    /// proves its session by the token.
     Bearer,
-    /// Who is signed in by this session.
+    /// The client of this session.
     Session(SessionId),
-    /// Who has the enrollment token of this number.
+    /// The client with this enrollment token.
     Enrollment(TokenId),
-    /// Root.
     Root,
-    /// A user of this host.
     User(u32),
 }
 
-/// What a token was born of. It is good while that is alive.
+/// The session or proof that a token was issued for. The token is valid only while its parent is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum TokenParent {
-    /// A session. What takes its place goes back to the same first factor, and lasts no longer.
+    /// A session. A session that replaces it MUST have the same first factor, and MUST NOT last
+    /// longer.
     Session {
         id: SessionId,
         first: FirstFactorMethod,
         issued: Timestamp,
         expires: Timestamp,
     },
-    /// A first factor that has passed at the web, in this sign-in. It is alive while the account's generation is the same.
+    /// A first factor that passed in this login at the web. It is valid while the generation of the
+    /// account stays the same.
     FirstFactor {
         sign_in: TokenId,
         first: FirstFactorMethod,
     },
-    /// What passed at a local socket or a prompt: the peer is the holder. It is alive as a first factor is.
+    /// A proof at a local socket or a prompt, whose peer is the holder. It is valid as long as a
+    /// first factor is.
     Peer,
 }
 
 impl TokenParent {
-    /// A session.
+    /// Returns the parent for a session.
     pub(crate) fn session(session: &Session) -> TokenParent {
         let Session {
             id,
@@ -74,17 +80,17 @@ impl TokenParent {
     }
 }
 
-/// An account as it was when a token was issued.
+/// The version of an account when a token was issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AccountVersion {
     pub(crate) id: AccountId,
-    /// Whatever ends all sessions raises it.
+    /// Raised by each act that ends all sessions.
     pub(crate) generation: u64,
 }
 
 impl AccountVersion {
-    /// As a record says.
-    pub(crate) fn of(record: &AccountRecord) -> AccountVersion {
+    /// Returns the version in a record.
+    pub(crate) fn from_record(record: &AccountRecord) -> AccountVersion {
         AccountVersion {
             id: record.id,
             generation: record.generation,
@@ -97,7 +103,7 @@ struct Envelope {
     kind: TokenKind,
     id: TokenId,
     account: UserName,
-    /// None where there was no account yet.
+    /// `None` if there was no account yet.
     at: Option<AccountVersion>,
     holder: TokenHolder,
     parent: TokenParent,
@@ -105,12 +111,12 @@ struct Envelope {
     expires: Timestamp,
 }
 
-/// A token.
+/// A token with its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token<P> {
     envelope: Envelope,
     payload: P,
-    /// The keys that it was issued or opened with.
+    /// Fingerprint of the keys that the token was issued or opened with.
     keys: [u8; 32],
 }
 
@@ -126,7 +132,7 @@ struct OpenedToken<P> {
     payload: P,
 }
 
-/// For whom a token is issued.
+/// The recipient of a new token.
 pub(crate) struct TokenRecipient<'a> {
     pub(crate) account: &'a UserName,
     pub(crate) at: Option<AccountVersion>,
@@ -135,7 +141,7 @@ pub(crate) struct TokenRecipient<'a> {
 }
 
 impl TokenId {
-    /// A new one.
+    /// Makes a random identifier.
     pub(crate) fn random() -> Result<TokenId, RandomError> {
         let mut id = [0; 16];
         fill_random(&mut id)?;
@@ -163,17 +169,17 @@ impl<'de> Deserialize<'de> for TokenId {
 }
 
 impl<P: TokenPayload> Token<P> {
-    /// One that lives from `now` on for as long as its kind may.
+    /// Issues a token at `now` with the lifetime of its kind.
     pub(crate) fn issue(
         keys: &TokenKeys,
         to: TokenRecipient<'_>,
         payload: P,
         now: Timestamp,
     ) -> Result<Token<P>, RandomError> {
-        Self::issue_until(keys, to, payload, now, now.plus(P::KIND.life()))
+        Self::issue_until(keys, to, payload, now, now.plus(P::KIND.lifetime()))
     }
 
-    /// One that ends at `end`, if not before.
+    /// Issues a token that expires at `end` at the latest.
     pub(crate) fn issue_until(
         keys: &TokenKeys,
         to: TokenRecipient<'_>,
@@ -195,17 +201,17 @@ impl<P: TokenPayload> Token<P> {
             holder,
             parent,
             issued: now,
-            expires: now.plus(P::KIND.life()).min(end),
+            expires: now.plus(P::KIND.lifetime()).min(end),
         };
         Ok(Token {
             envelope,
             payload,
-            keys: keys.mark(),
+            keys: keys.fingerprint(),
         })
     }
 
-    /// One for the step after this one, with what is left of its life.
-    pub(crate) fn next<N: TokenPayload>(self, next: impl FnOnce(P) -> N) -> Token<N> {
+    /// Returns the token of the next step, with the remaining lifetime.
+    pub(crate) fn into_next<N: TokenPayload>(self, next: impl FnOnce(P) -> N) -> Token<N> {
         let Token {
             envelope,
             payload,
@@ -221,8 +227,9 @@ impl<P: TokenPayload> Token<P> {
         }
     }
 
-    /// The same proof in the session that takes the place of its own, with what is left of its life.
-    pub(crate) fn carried_to(self, session: &Session, keys: &TokenKeys) -> Token<P> {
+    /// Returns the same proof for the session that replaces its session, with the remaining
+    /// lifetime.
+    pub(crate) fn bind_to_session(self, session: &Session, keys: &TokenKeys) -> Token<P> {
         let at = AccountVersion {
             id: AccountId(session.account),
             generation: session.generation,
@@ -238,18 +245,18 @@ impl<P: TokenPayload> Token<P> {
                 parent,
                 ..self.envelope
             },
-            keys: keys.mark(),
+            keys: keys.fingerprint(),
             ..self
         }
     }
 
-    /// With another payload.
+    /// Replaces the payload.
     #[must_use]
-    pub(crate) fn with(self, payload: P) -> Token<P> {
+    pub(crate) fn with_payload(self, payload: P) -> Token<P> {
         Token { payload, ..self }
     }
 
-    /// Seals it. A payload that would make a cookie too long is shortened, if it can be.
+    /// Seals the token. A payload that would make a cookie too long is shortened, if it can be.
     pub fn seal(&self, keys: &TokenKeys) -> Result<Zeroizing<String>, VaultError> {
         let whole = self.seal_with(&self.payload, keys)?;
         match self.payload.shorter() {
@@ -270,10 +277,11 @@ impl<P: TokenPayload> Token<P> {
         ))
     }
 
-    /// Opens a text: of this kind, sealed with these keys, brought back by `holder`, good at `now`. The one place where
-    /// any token is opened.
+    /// Opens a text that is a token of this kind, sealed with these keys, presented by `holder`,
+    /// valid at `now`. Every token is opened here.
     ///
-    /// A clock that was set back lengthens no life: whoever holds one that was issued in the future has none.
+    /// A clock that was set back MUST NOT extend a lifetime: a token that was issued in the future
+    /// is not valid.
     pub(crate) fn open(
         text: &str,
         keys: &TokenKeys,
@@ -289,7 +297,7 @@ impl<P: TokenPayload> Token<P> {
         let token = Token {
             envelope,
             payload,
-            keys: keys.mark(),
+            keys: keys.fingerprint(),
         };
         let Envelope {
             kind,
@@ -298,55 +306,51 @@ impl<P: TokenPayload> Token<P> {
             ..
         } = token.envelope;
         let is_fit = kind == P::KIND && token.envelope.holder == holder;
-        let lives_as_its_kind = expires.since(issued) <= P::KIND.life();
-        (is_fit && lives_as_its_kind && !token.is_over(now)).then_some(token)
+        let lives_as_its_kind = expires.since(issued) <= P::KIND.lifetime();
+        (is_fit && lives_as_its_kind && !token.is_expired(now)).then_some(token)
     }
 }
 
 impl<P> Token<P> {
-    /// Whether its time is over, or has not come.
-    pub fn is_over(&self, now: Timestamp) -> bool {
+    /// Returns whether the token is no longer valid, or not yet.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
         now < self.envelope.issued || self.envelope.expires <= now
     }
 
-    /// How long it is still good, in seconds.
-    pub fn left(&self, now: Timestamp) -> u64 {
+    /// Returns the remaining lifetime in seconds.
+    pub fn seconds_left(&self, now: Timestamp) -> u64 {
         self.envelope.expires.since(now)
     }
 
-    /// Whose account it is about.
     pub fn account(&self) -> &UserName {
         &self.envelope.account
     }
 
-    /// What it carries.
     pub fn payload(&self) -> &P {
         &self.payload
     }
 
-    /// What tells it from every other.
     pub fn id(&self) -> TokenId {
         self.envelope.id
     }
 
-    /// Until when it is good.
     pub(crate) fn expires(&self) -> Timestamp {
         self.envelope.expires
     }
 
-    /// The account as it was.
+    /// Returns the version of the account when the token was issued.
     pub(crate) fn at(&self) -> Option<AccountVersion> {
         self.envelope.at
     }
 
-    /// What it was born of.
     pub(crate) fn parent(&self) -> &TokenParent {
         &self.envelope.parent
     }
 
-    /// Whether it was issued or opened with these keys: those of a transaction may be newer.
-    pub(crate) fn is_of(&self, keys: &TokenKeys) -> bool {
-        self.keys == keys.mark()
+    /// Returns whether the token was issued or opened with these keys; a transaction may see newer
+    /// ones.
+    pub(crate) fn is_sealed_with(&self, keys: &TokenKeys) -> bool {
+        self.keys == keys.fingerprint()
     }
 }
 
@@ -356,7 +360,7 @@ impl<P> Token<P> {
         self.envelope.holder
     }
 
-    /// With another envelope, written as it is sealed.
+    /// Replaces the envelope, given as JSON.
     pub(super) fn reopened(&self, envelope: serde_json::Value, payload: P) -> Token<P> {
         Token {
             envelope: serde_json::from_value(envelope).unwrap(),

@@ -1,34 +1,34 @@
-//! The kinds of tokens, and how long each lives at most.
+//! The kinds of tokens, and the longest lifetime of each. A kind is part of the associated data, so
+//! a token of one kind cannot be opened as another.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// What a token is for.
+/// Purpose of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenKind {
-    /// From the first factor to the code.
+    /// Between the first and the second factor.
     Login,
-    /// Through an enrollment at the web.
+    /// During an enrollment at the web.
     Enrollment,
-    /// An authenticator that was shown and not confirmed yet.
+    /// A pending enrollment: the authenticator was shown and is not confirmed.
     Draft,
-    /// An authenticator that a code has confirmed.
+    /// A pending enrollment that a code has confirmed.
     Confirmed,
-    /// Recovery codes that were shown and are not good yet.
+    /// Recovery codes that were shown and are not active.
     RecoveryCodes,
-    /// A fresh proof in a session.
+    /// A re-authentication in a session (RFC 9470).
     StepUp,
-    /// A session in a header.
+    /// A session in a header (RFC 6750).
     Access,
-    /// What gets the next access token.
+    /// Obtains the next access token (RFC 6749, section 1.5).
     Refresh,
-    /// From the `auth` hook of a PAM transaction to its `account` hook.
+    /// Between the `auth` and the `account` function of a PAM transaction.
     Mark,
 }
 
 impl TokenKind {
-    /// All.
     pub const ALL: [TokenKind; 9] = [
         TokenKind::Login,
         TokenKind::Enrollment,
@@ -41,8 +41,9 @@ impl TokenKind {
         TokenKind::Mark,
     ];
 
-    /// The longest that one lives, in seconds. A refresh token lives as long as its session, which lasts 30 days at most.
-    pub const fn life(self) -> u64 {
+    /// Returns the longest lifetime in seconds. A refresh token expires with its session, which
+    /// lasts 30 days at most.
+    pub const fn lifetime(self) -> u64 {
         match self {
             TokenKind::Login | TokenKind::Mark => 600,
             TokenKind::Enrollment
@@ -55,7 +56,7 @@ impl TokenKind {
         }
     }
 
-    /// What it is sealed with: another kind's does not open.
+    /// Returns the associated data. A change here would invalidate all tokens in use.
     pub(super) const fn sealed_as(self) -> &'static str {
         match self {
             TokenKind::Login => "postern token: login",
@@ -71,12 +72,11 @@ impl TokenKind {
     }
 }
 
-/// What a token of one kind carries.
+/// The payload of one kind of tokens.
 pub trait TokenPayload: Serialize + DeserializeOwned {
-    /// The kind.
     const KIND: TokenKind;
 
-    /// The same with less in it, where it would be too long for a cookie.
+    /// Returns a shorter payload, for a token that is too long for a cookie.
     fn shorter(&self) -> Option<Self> {
         None
     }

@@ -1,4 +1,5 @@
-//! From the first factor to the code.
+//! Login tokens: issued after the first factor, presented with the second. The token grants nothing
+//! by itself.
 
 use super::{LoginToken, Token, TokenHolder, TokenKind, TokenPayload};
 use crate::account::second_factor::CodeMethods;
@@ -6,20 +7,19 @@ use crate::crypto::vault::TokenKeys;
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What a code page needs.
+/// The data that a page for codes needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginPayload {
-    /// How long the account's longest code is: the code page submits itself there.
+    /// Digits of the longest code of the account: the page submits itself at this length.
     pub digits: u32,
-    /// What codes there are.
     pub methods: CodeMethods,
-    /// The page that was asked for.
+    /// The page that the client requested before the login.
     pub back_to: String,
 }
 
 impl LoginPayload {
-    /// Wrong codes; then the first factor is asked again.
-    pub const TRIALS: u32 = 5;
+    /// Wrong codes after which the first factor is required again.
+    pub const MAX_WRONG_CODES: u32 = 5;
 }
 
 impl TokenPayload for LoginPayload {
@@ -34,18 +34,18 @@ impl TokenPayload for LoginPayload {
 }
 
 impl LoginToken {
-    /// Opens one that is good at `now`.
-    pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<LoginToken> {
+    /// Opens a login token that is valid at `now`.
+    pub fn open_login(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<LoginToken> {
         Token::open(text, keys, TokenHolder::Bearer, now)
     }
 
-    /// On the way to a page.
+    /// Replaces the page that follows the login.
     #[must_use]
-    pub fn to_page(self, back_to: String) -> LoginToken {
+    pub fn with_back_to(self, back_to: String) -> LoginToken {
         let login = LoginPayload {
             back_to,
             ..self.payload().clone()
         };
-        self.with(login)
+        self.with_payload(login)
     }
 }

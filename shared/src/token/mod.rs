@@ -1,8 +1,8 @@
-//! Sealed tokens: what goes to a browser, a program or a local user with one step, and comes back with the next. Each is
-//! one envelope around a payload of its kind, and is opened in one place.
+//! Sealed tokens: text that a browser, a program or a local user receives with one response and
+//! presents with the next request. Each token is one envelope around a payload of its kind.
 //!
-//! MUST open by [`Token::open`] alone, and MUST NOT be used before the transaction that writes has proven that what the
-//! token was born of is alive (`door/alive.rs`).
+//! MUST be opened by [`Token::open`] alone. MUST NOT be used before the transaction that writes has
+//! proven that the parent of the token is valid (`engine/login/token_validity.rs`).
 
 mod completed_factors;
 mod envelope;
@@ -19,14 +19,12 @@ pub use envelope::{Token, TokenId};
 pub use kind::TokenKind;
 pub(crate) use kind::TokenPayload;
 pub use login::LoginPayload;
-pub(crate) use session_token::of_session;
+pub(crate) use session_token::session_recipient;
 pub use session_token::{AccessPayload, RefreshPayload, StepUpPayload};
 
-/// From the first factor to the code.
 pub type LoginToken = Token<LoginPayload>;
-/// A fresh proof in a session.
 pub type StepUpToken = Token<StepUpPayload>;
-/// A session in a header, for a short time.
+/// A session in a header, valid for minutes.
 pub type AccessToken = Token<AccessPayload>;
-/// What gets a session's next access token, once.
+/// Obtains the next access token of a session, once.
 pub type RefreshToken = Token<RefreshPayload>;

@@ -1,29 +1,31 @@
-//! What was revoked: a snapshot that checks go by, small enough for memory.
+//! Revoked sessions: a snapshot that checks consult in memory. It contains no more than the store
+//! remembers; a session older than that is refused.
 
 use super::session::{Session, SessionId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// How many revocations are kept apart from the many older ones, which need not be copied with each new one.
+/// Revocations that are kept apart from the older ones, which then need not be copied with each new
+/// one.
 const NEWEST: usize = 1024;
 
-/// What was revoked, of all that is not forgotten.
+/// The revocations that the store remembers.
 #[derive(Clone, Debug, Default)]
 pub struct RevokedSessions {
-    /// The revision that this is.
+    /// Revision of the store at the time of the snapshot.
     pub revision: u64,
-    /// Sessions that were opened before this revision are refused: what was revoked up to it is forgotten.
+    /// Sessions that began before this revision are refused: revocations up to it are forgotten.
     pub forgotten: u64,
     newest: EndedSession,
     older: Arc<EndedSession>,
 }
 
-/// Each with the revision with which it was.
+/// Ended sessions, each with the revision at which it ended.
 #[derive(Clone, Debug, Default)]
 struct EndedSession {
-    /// Sessions ended one by one.
+    /// Sessions that were ended one by one.
     sessions: HashMap<SessionId, u64>,
-    /// Accounts whose generation was raised, and to what.
+    /// Accounts whose generation was raised: the new generation and the revision.
     generations: HashMap<i64, (u64, u64)>,
 }
 
@@ -45,8 +47,8 @@ impl EndedSession {
 }
 
 impl RevokedSessions {
-    /// Nothing yet, at a revision.
-    pub(crate) fn at(revision: u64, forgotten: u64) -> RevokedSessions {
+    /// Makes an empty snapshot.
+    pub(crate) fn new(revision: u64, forgotten: u64) -> RevokedSessions {
         RevokedSessions {
             revision,
             forgotten,
@@ -54,28 +56,29 @@ impl RevokedSessions {
         }
     }
 
-    /// A session was ended.
+    /// Records the end of a session.
     pub(crate) fn end_session(&mut self, id: SessionId, revision: u64) {
         self.newest.sessions.insert(id, revision);
     }
 
-    /// An account's generation was raised.
+    /// Records that the generation of an account was raised.
     pub(crate) fn raise_generation(&mut self, account: i64, generation: u64, revision: u64) {
         self.newest
             .generations
             .insert(account, (generation, revision));
     }
 
-    /// Whether a session was ended, or may have been by what is forgotten.
+    /// Returns whether a session was ended, or may have been ended by a revocation that is
+    /// forgotten.
     pub fn covers(&self, session: &Session) -> bool {
         session.revision < self.forgotten
             || self.newest.covers(session)
             || self.older.covers(session)
     }
 
-    /// This and what was revoked since.
+    /// Returns this snapshot with the revocations `since`.
     #[must_use]
-    pub fn with(&self, since: RevokedSessions) -> RevokedSessions {
+    pub fn merge(&self, since: RevokedSessions) -> RevokedSessions {
         let mut newest = self.newest.clone();
         newest.extend(Arc::unwrap_or_clone(since.older));
         newest.extend(since.newest);
@@ -103,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn revoked_is_the_session_or_its_generation() {
+    fn a_session_is_revoked_itself_or_by_its_generation() {
         let session = Session {
             account: 7,
             generation: 3,
@@ -111,7 +114,7 @@ mod tests {
             ..Session::of_alice()
         };
         let covers = |change: &dyn Fn(&mut RevokedSessions)| {
-            let mut revoked = RevokedSessions::at(9, 0);
+            let mut revoked = RevokedSessions::new(9, 0);
             change(&mut revoked);
             revoked.covers(&session)
         };
@@ -121,7 +124,7 @@ mod tests {
         assert!(!covers(&|_| {}));
     }
 
-    /// It cannot be known whether it was revoked.
+    /// It is unknown whether such a session was revoked.
     #[test]
     fn a_session_from_before_what_is_forgotten_is_refused() {
         let session = Session {
@@ -129,33 +132,33 @@ mod tests {
             ..Session::of_alice()
         };
         assert!(
-            !RevokedSessions::at(9, 5).covers(&session)
-                && RevokedSessions::at(9, 6).covers(&session)
+            !RevokedSessions::new(9, 5).covers(&session)
+                && RevokedSessions::new(9, 6).covers(&session)
         );
     }
 
     #[test]
-    fn what_was_revoked_stays_so_however_much_comes_after_it() {
+    fn a_revoked_session_stays_revoked_after_many_others() {
         let session = Session {
             account: 7,
             revision: 0,
             ..Session::of_alice()
         };
         let mut revoked = RevokedSessions::default();
-        let mut first = RevokedSessions::at(1, 0);
+        let mut first = RevokedSessions::new(1, 0);
         first.end_session(session.id, 1);
-        revoked = revoked.with(first);
+        revoked = revoked.merge(first);
         for revision in 2..5000 {
-            let mut next = RevokedSessions::at(revision, 0);
+            let mut next = RevokedSessions::new(revision, 0);
             next.raise_generation(i64::try_from(revision).unwrap() + 100, 1, revision);
-            revoked = revoked.with(next);
+            revoked = revoked.merge(next);
             assert!(revoked.covers(&session), "{revision}");
         }
         let later = Session {
             revision: 4000,
             ..session
         };
-        let forgotten = revoked.with(RevokedSessions::at(5000, 4000));
+        let forgotten = revoked.merge(RevokedSessions::new(5000, 4000));
         assert!(!forgotten.covers(&later), "the id is forgotten");
         assert!(forgotten.covers(&Session {
             revision: 3999,

@@ -1,7 +1,8 @@
-//! Sessions of browsers: what a session cookie says, how it is signed, and what ends it. Checking one takes no
-//! store: a signature, the time, and the snapshot of what was revoked.
+//! Sessions of browsers: the contents of a session cookie, its signature, and what ends a session.
+//! A check needs no store: only the signature, the time, and the snapshot of revoked sessions.
 //!
-//! A cookie says what has passed, and never what follows from that: policy is applied to it at each check.
+//! A cookie states which factors passed, and MUST NOT state what follows from them: policy is
+//! applied at each check.
 
 pub use super::completed_factors::{CompletedFactors, FirstFactorMethod, SecondFactorMethod};
 pub use super::revoked::RevokedSessions;
@@ -17,30 +18,30 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use subtle::ConstantTimeEq;
 
-/// The longest scope: a host name or a domain.
+/// Longest scope in bytes: a host name or a domain.
 const LONGEST_SCOPE: usize = 253;
-/// The first byte of every session cookie.
+/// First byte of every session cookie: the version of the format.
 const FORMAT: u8 = 6;
-/// How far a clock may stand behind the one that a session was opened by, in seconds.
+/// Seconds by which a clock may be behind the clock that issued a session.
 pub(crate) const CLOCKS_APART: u64 = 60;
-/// The longest cookie that is read, in characters: browsers keep 4096 bytes, its name included.
+/// Longest cookie that is parsed, in characters: browsers keep 4096 bytes, its name included.
 const LONGEST: usize = 3900;
-/// The most that the names of a session's groups may have together, in bytes, with one more for each.
+/// Most bytes of the names of a session's groups, with one more byte for each.
 pub const LONGEST_GROUPS: usize = 2000;
 
-/// A session's random name.
+/// Random identifier of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SessionId(pub [u8; 16]);
 
 impl SessionId {
-    /// A new one.
+    /// Makes a random identifier.
     pub fn random() -> Result<SessionId, RandomError> {
         let mut id = [0; 16];
         fill_random(&mut id)?;
         Ok(SessionId(id))
     }
 
-    /// Reads what [`fmt::Display`] wrote.
+    /// Parses the text of [`fmt::Display`].
     pub fn parse(text: &str) -> Option<SessionId> {
         HEXLOWER
             .decode(text.as_bytes())
@@ -57,38 +58,34 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// What a session cookie says.
+/// The contents of a session cookie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Its name.
     pub id: SessionId,
-    /// The account's number.
     pub account: i64,
-    /// The account's generation when it began.
+    /// Generation of the account when the session began.
     pub generation: u64,
-    /// The store's revision when it was opened.
+    /// Revision of the store when the session began.
     pub revision: u64,
-    /// What has passed.
     pub passed: CompletedFactors,
-    /// When it began.
     pub issued: Timestamp,
-    /// When it ends by itself, whatever the configuration says by then.
+    /// End of the session, whatever the configuration says by then.
     pub expires: Timestamp,
-    /// The account's name.
     pub name: UserName,
-    /// The host or domain it is good for.
+    /// The host or domain of the cookie.
     pub scope: String,
-    /// The groups that the store kept for the account when it began, a change of which ends it; and where PAM judged
-    /// the password, those of the host at that time.
+    /// Groups of the account in the store when the session began; a change of them ends it. If PAM
+    /// verified the password, also the groups of the host at that time.
     pub groups: Vec<Group>,
-    /// The groups of the host that rules and exemptions ask about, as they were when it began.
+    /// Groups of the host that rules and exemptions name, as they were when the session began.
     pub host_groups: SessionGroups,
-    /// The address of the account when it began, for applications; a change of it ends the session.
+    /// E-mail address of the account when the session began, for applications; a change of it ends
+    /// the session.
     pub email: Option<EmailAddress>,
 }
 
 impl Session {
-    /// The cookie's value.
+    /// Encodes and signs the cookie.
     pub fn to_cookie(&self, keys: &TokenKeys) -> String {
         let scope = &self.scope[..self.scope.len().min(LONGEST_SCOPE)];
         let [first, second] = self.passed.to_bytes();
@@ -129,18 +126,18 @@ impl Session {
         BASE64URL_NOPAD.encode(&bytes)
     }
 
-    /// Reads a cookie whose signature is right.
+    /// Parses a cookie with a valid signature.
     pub fn from_cookie(value: &str, keys: &TokenKeys) -> Option<Session> {
-        // longer than any that is ever made: not worth decoding
+        // longer than any valid cookie: not worth decoding
         if value.len() > LONGEST {
             return None;
         }
         let bytes = BASE64URL_NOPAD.decode(value.as_bytes()).ok()?;
-        let (said, signature) = bytes.split_last_chunk::<32>()?;
-        if !bool::from(keys.sign(said).ct_eq(signature)) {
+        let (signed, signature) = bytes.split_last_chunk::<32>()?;
+        if !bool::from(keys.sign(signed).ct_eq(signature)) {
             return None;
         }
-        let ([format, first, second, scope], rest) = said.split_first_chunk()?;
+        let ([format, first, second, scope], rest) = signed.split_first_chunk()?;
         let (id, rest) = rest.split_first_chunk::<16>()?;
         let (account, rest) = rest.split_first_chunk::<8>()?;
         let (generation, rest) = rest.split_first_chunk::<8>()?;
@@ -157,7 +154,7 @@ impl Session {
         let (email, name) = rest.split_at_checked(usize::from(*email))?;
         let email = match email {
             [] => None,
-            said => Some(EmailAddress::try_from(String::from_utf8(said.to_vec()).ok()?).ok()?),
+            bytes => Some(EmailAddress::try_from(String::from_utf8(bytes.to_vec()).ok()?).ok()?),
         };
         let groups = std::str::from_utf8(groups).ok()?.lines();
         (*format == FORMAT).then_some(())?;
@@ -179,10 +176,10 @@ impl Session {
         })
     }
 
-    /// Whether it is good at `now`, where sessions last `life` seconds at most: of the end that was set when it was
-    /// opened and the one of now the earlier counts.
-    pub fn is_in_time(&self, life: u64, now: Timestamp) -> bool {
-        // opened in the future: the clock ran ahead and was set back
+    /// Returns whether the session is valid at `now`, if sessions last `life` seconds at most. The
+    /// earlier of two ends counts: the one in the cookie and the one by the current configuration.
+    pub fn is_valid_at(&self, life: u64, now: Timestamp) -> bool {
+        // a session from the future: the clock ran ahead and was set back
         let is_of_the_past = self.issued <= now.plus(CLOCKS_APART);
         is_of_the_past && now < self.expires && now.since(self.issued) < life
     }
@@ -190,7 +187,7 @@ impl Session {
 
 #[cfg(test)]
 impl Session {
-    /// One of alice's, in no group, begun at 1,000,000.
+    /// A session of alice, in no group, that began at 1,000,000.
     pub(crate) fn of_alice() -> Session {
         Session {
             id: SessionId::random().unwrap(),
@@ -242,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_says_what_was_put_in() {
+    fn a_cookie_is_parsed_to_the_same_session() {
         let (keys, session) = (TokenKeys::fresh(), session());
         assert_eq!(
             Session::from_cookie(&session.to_cookie(&keys), &keys),
@@ -251,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn an_altered_cut_or_foreign_cookie_says_nothing() {
+    fn an_altered_cut_or_foreign_cookie_is_refused() {
         let (mine, session) = (TokenKeys::fresh(), session());
         let cookie = session.to_cookie(&mine);
         assert_eq!(Session::from_cookie(&cookie, &TokenKeys::fresh()), None);
@@ -273,9 +270,9 @@ mod tests {
         assert_eq!(Session::from_cookie(&"A".repeat(64 * 1024), &mine), None);
     }
 
-    /// Whatever the configuration says meanwhile, and wherever the clock goes.
+    /// Neither the configuration nor a clock that was set back extends a session.
     #[test]
-    fn of_the_end_that_was_sealed_and_the_one_of_now_the_earlier_counts() {
+    fn the_earlier_of_the_two_ends_counts() {
         let session = session();
         for (life, at, good) in [
             (43_200, 0, true),
@@ -286,12 +283,12 @@ mod tests {
             (300, 300, false),
         ] {
             assert_eq!(
-                session.is_in_time(life, session.issued.plus(at)),
+                session.is_valid_at(life, session.issued.plus(at)),
                 good,
                 "{life} {at}"
             );
         }
-        assert!(session.is_in_time(300, session.issued.minus(60)));
-        assert!(!session.is_in_time(300, session.issued.minus(61)));
+        assert!(session.is_valid_at(300, session.issued.minus(60)));
+        assert!(!session.is_valid_at(300, session.issued.minus(61)));
     }
 }

@@ -1,5 +1,5 @@
-//! Tokens of a session: a fresh proof in it, and what programs without cookies carry in its place. None is good for
-//! longer than the session, and none is a session cookie to whoever has it.
+//! Tokens of a session: step-up tokens, and access and refresh tokens for programs without cookies.
+//! None is valid longer than the session, and none is accepted as a session cookie.
 
 use super::session::Session;
 use super::{
@@ -12,7 +12,7 @@ use crate::crypto::vault::TokenKeys;
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A fresh proof, for what a session alone may not do.
+/// A step-up: proof of a re-authentication, which critical acts require in addition to the session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepUpPayload {}
 
@@ -20,7 +20,7 @@ impl TokenPayload for StepUpPayload {
     const KIND: TokenKind = TokenKind::StepUp;
 }
 
-/// A session, as its cookie says it.
+/// A session, as its cookie.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessPayload {
     cookie: String,
@@ -30,11 +30,11 @@ impl TokenPayload for AccessPayload {
     const KIND: TokenKind = TokenKind::Access;
 }
 
-/// A session, and which of its refresh tokens this is.
+/// A session, and the number of this refresh token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefreshPayload {
     cookie: String,
-    /// How many the session had before it.
+    /// Returns the number of refresh tokens that the session had before.
     number: u64,
 }
 
@@ -42,8 +42,8 @@ impl TokenPayload for RefreshPayload {
     const KIND: TokenKind = TokenKind::Refresh;
 }
 
-/// For whoever is signed in by a session, or shows it by the token.
-pub(crate) fn of_session(session: &Session, holder: TokenHolder) -> TokenRecipient<'_> {
+/// Returns the recipient of a token for a session.
+pub(crate) fn session_recipient(session: &Session, holder: TokenHolder) -> TokenRecipient<'_> {
     let at = AccountVersion {
         id: AccountId(session.account),
         generation: session.generation,
@@ -57,8 +57,8 @@ pub(crate) fn of_session(session: &Session, holder: TokenHolder) -> TokenRecipie
 }
 
 impl StepUpToken {
-    /// Opens one of this session's that is good at `now`.
-    pub fn read(
+    /// Opens a step-up token of this session that is valid at `now`.
+    pub fn open_step_up(
         text: &str,
         keys: &TokenKeys,
         session: &Session,
@@ -71,16 +71,16 @@ impl StepUpToken {
         (is_same && *token.account() == session.name).then_some(token)
     }
 
-    /// The same proof, for no longer, in the session that the person goes on in.
+    /// Returns the same proof, valid no longer, for the session that replaces its session.
     #[must_use]
     pub fn going_on(self, session: &Session, keys: &TokenKeys) -> StepUpToken {
-        self.carried_to(session, keys)
+        self.bind_to_session(session, keys)
     }
 }
 
 impl AccessToken {
-    /// One for a session that ends at `end`.
-    pub fn begun(
+    /// Issues an access token for a session that ends at `end`.
+    pub fn issue_access(
         session: &Session,
         keys: &TokenKeys,
         end: Timestamp,
@@ -91,32 +91,33 @@ impl AccessToken {
         };
         Token::issue_until(
             keys,
-            of_session(session, TokenHolder::Bearer),
+            session_recipient(session, TokenHolder::Bearer),
             access,
             now,
             end.min(session.expires),
         )
     }
 
-    /// The session in one that is good at `now`. Whether the session still is, it does not know.
-    pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<Session> {
+    /// Returns the session of an access token that is valid at `now`. The caller MUST check the
+    /// session itself.
+    pub fn open_access(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<Session> {
         let token: AccessToken = Token::open(text, keys, TokenHolder::Bearer, now)?;
         Session::from_cookie(&token.payload().cookie, keys)
     }
 }
 
 impl RefreshToken {
-    /// A session's first.
-    pub fn first(
+    /// Issues the first refresh token of a session.
+    pub fn issue_first(
         session: &Session,
         keys: &TokenKeys,
         now: Timestamp,
     ) -> Result<RefreshToken, RandomError> {
-        Self::numbered(session, 0, keys, now)
+        Self::issue_numbered(session, 0, keys, now)
     }
 
-    /// The one after so many.
-    pub(crate) fn numbered(
+    /// Issues the refresh token that follows `number` others.
+    pub(crate) fn issue_numbered(
         session: &Session,
         number: u64,
         keys: &TokenKeys,
@@ -128,24 +129,24 @@ impl RefreshToken {
         };
         Token::issue_until(
             keys,
-            of_session(session, TokenHolder::Bearer),
+            session_recipient(session, TokenHolder::Bearer),
             refresh,
             now,
             session.expires,
         )
     }
 
-    /// Opens one that is good at `now`. Whether it is the newest, and the session still good, it does not know.
-    pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<RefreshToken> {
+    /// Opens a refresh token that is valid at `now`. The caller MUST check that it is the newest
+    /// one, and that the session is valid.
+    pub fn open_refresh(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<RefreshToken> {
         Token::open(text, keys, TokenHolder::Bearer, now)
     }
 
-    /// Its session.
     pub fn session(&self, keys: &TokenKeys) -> Option<Session> {
         Session::from_cookie(&self.payload().cookie, keys)
     }
 
-    /// How many the session had before it.
+    /// Returns the number of refresh tokens that the session had before.
     pub fn number(&self) -> u64 {
         self.payload().number
     }

@@ -1,4 +1,4 @@
-//! Every kind of token against every fault: one table, since there is one way to open them.
+//! Every kind of token against every fault, in one table, since all are opened by one function.
 
 use super::session::{FirstFactorMethod, Session};
 use super::*;
@@ -35,7 +35,7 @@ fn at() -> AccountVersion {
     }
 }
 
-fn footing() -> AccountSnapshot {
+fn snapshot() -> AccountSnapshot {
     AccountSnapshot {
         account: Some((AccountId(1), 2)),
         recovery: None,
@@ -47,11 +47,11 @@ fn pending() -> PendingEnrollment {
     PendingEnrollment::new(&Config::default(), &alice()).unwrap()
 }
 
-/// One of each kind: as it is sealed, and how it opens.
+/// A token of one kind, sealed, and the function that opens it.
 struct Sample {
     kind: TokenKind,
     text: String,
-    /// Sealed in the same way, but with a life that its kind may not have.
+    /// Sealed in the same way, with a lifetime that is too long for its kind.
     too_long: String,
     opens: fn(&str, &TokenKeys, TokenHolder, Timestamp) -> bool,
 }
@@ -75,7 +75,7 @@ fn sample<P: TokenPayload>(
     };
     let name = alice();
     let token = Token::issue(keys, to(&name), payload(), NOW).unwrap();
-    let longer = token.clone_with_life(P::KIND.life() + 1, payload());
+    let longer = token.clone_with_life(P::KIND.lifetime() + 1, payload());
     Sample {
         kind: P::KIND,
         text: token.seal(keys).unwrap().to_string(),
@@ -108,14 +108,14 @@ fn all(keys: &TokenKeys, holder: TokenHolder) -> Vec<Sample> {
             back_to: String::new(),
         }),
         sample(keys, holder, || {
-            EnrollmentDraft::of(&pending(), footing(), None)
+            EnrollmentDraft::of(&pending(), snapshot(), None)
         }),
         sample(keys, holder, || ConfirmedEnrollment {
-            draft: EnrollmentDraft::of(&pending(), footing(), None),
+            draft: EnrollmentDraft::of(&pending(), snapshot(), None),
             step: Step(7),
         }),
         sample(keys, holder, move || {
-            PendingRecoveryCodes::of(&codes(), footing())
+            PendingRecoveryCodes::of(&codes(), snapshot())
         }),
         sample(keys, holder, StepUpPayload::for_tests),
         sample(keys, holder, || AccessPayload::for_tests("cookie")),
@@ -137,7 +137,7 @@ fn all(keys: &TokenKeys, holder: TokenHolder) -> Vec<Sample> {
 }
 
 #[test]
-fn the_table_knows_every_kind() {
+fn the_table_has_every_kind() {
     let kinds: Vec<TokenKind> = all(&TokenKeys::fresh(), TokenHolder::Bearer)
         .iter()
         .map(|one| one.kind)
@@ -146,15 +146,15 @@ fn the_table_knows_every_kind() {
 }
 
 #[test]
-fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
+fn a_token_opens_as_it_was_issued_and_with_no_fault() {
     let (keys, others) = (TokenKeys::fresh(), TokenKeys::fresh());
     let holder = TokenHolder::User(1000);
     let samples = all(&keys, holder);
     for one in &samples {
-        let (kind, life) = (one.kind, one.kind.life());
+        let (kind, life) = (one.kind, one.kind.lifetime());
         let opens = |text: &str| (one.opens)(text, &keys, holder, NOW);
         assert!(opens(&one.text), "{kind:?}");
-        // its age, by clocks that go either way
+        // age, by clocks that run or are set back
         for (age, good) in [(life - 1, true), (life, false), (life * 2, false)] {
             assert_eq!(
                 (one.opens)(&one.text, &keys, holder, NOW.plus(age)),
@@ -169,7 +169,6 @@ fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
             );
         }
         assert!(!opens(&one.too_long), "{kind:?} of a longer life");
-        // its holder
         for other in [
             TokenHolder::Bearer,
             TokenHolder::Root,
@@ -215,7 +214,7 @@ fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
         ] {
             assert!(!opens(text), "{kind:?} {text}");
         }
-        // another kind, also where it is sealed as this one
+        // another kind, also with this kind's associated data
         for other in &samples {
             assert_eq!(
                 opens(&other.text),
@@ -244,7 +243,7 @@ fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
 }
 
 #[test]
-fn what_is_left_of_a_life_goes_on_to_the_next_step_and_no_more() {
+fn the_token_of_the_next_step_has_the_remaining_lifetime() {
     let (keys, holder, name) = (TokenKeys::fresh(), TokenHolder::User(1000), alice());
     let to = TokenRecipient {
         account: &name,
@@ -255,12 +254,12 @@ fn what_is_left_of_a_life_goes_on_to_the_next_step_and_no_more() {
     let draft = Token::issue(
         &keys,
         to,
-        EnrollmentDraft::of(&pending(), footing(), None),
+        EnrollmentDraft::of(&pending(), snapshot(), None),
         NOW,
     )
     .unwrap();
     let next = draft
-        .next(|draft| ConfirmedEnrollment {
+        .into_next(|draft| ConfirmedEnrollment {
             draft,
             step: Step(7),
         })
@@ -272,37 +271,40 @@ fn what_is_left_of_a_life_goes_on_to_the_next_step_and_no_more() {
 }
 
 #[test]
-fn tokens_of_a_session_end_with_it() {
+fn tokens_of_a_session_expire_with_it() {
     let keys = TokenKeys::fresh();
     let session = Session {
         expires: NOW.plus(60),
         ..Session::of_alice()
     };
-    let access = AccessToken::begun(&session, &keys, NOW.plus(3600), NOW).unwrap();
-    assert_eq!(access.left(NOW), 60);
+    let access = AccessToken::issue_access(&session, &keys, NOW.plus(3600), NOW).unwrap();
+    assert_eq!(access.seconds_left(NOW), 60);
     let text = access.seal(&keys).unwrap();
-    assert_eq!(AccessToken::read(&text, &keys, NOW), Some(session.clone()));
-    assert_eq!(AccessToken::read(&text, &keys, NOW.plus(60)), None);
-    let text = RefreshToken::first(&session, &keys, NOW)
+    assert_eq!(
+        AccessToken::open_access(&text, &keys, NOW),
+        Some(session.clone())
+    );
+    assert_eq!(AccessToken::open_access(&text, &keys, NOW.plus(60)), None);
+    let text = RefreshToken::issue_first(&session, &keys, NOW)
         .unwrap()
         .seal(&keys)
         .unwrap();
-    let read = RefreshToken::read(&text, &keys, NOW).unwrap();
+    let read = RefreshToken::open_refresh(&text, &keys, NOW).unwrap();
     assert_eq!((read.session(&keys), read.number()), (Some(session), 0));
-    assert!(RefreshToken::read(&text, &keys, NOW.plus(60)).is_none());
+    assert!(RefreshToken::open_refresh(&text, &keys, NOW.plus(60)).is_none());
 }
 
 #[test]
-fn an_access_token_is_good_for_a_quarter_of_an_hour() {
+fn an_access_token_is_valid_for_fifteen_minutes() {
     let (keys, session) = (TokenKeys::fresh(), Session::of_alice());
-    let long = AccessToken::begun(&session, &keys, NOW.plus(12 * 3600), NOW).unwrap();
-    assert_eq!(long.left(NOW), 900);
-    let short = AccessToken::begun(&session, &keys, NOW.plus(60), NOW).unwrap();
-    assert_eq!(short.left(NOW), 60);
+    let long = AccessToken::issue_access(&session, &keys, NOW.plus(12 * 3600), NOW).unwrap();
+    assert_eq!(long.seconds_left(NOW), 900);
+    let short = AccessToken::issue_access(&session, &keys, NOW.plus(60), NOW).unwrap();
+    assert_eq!(short.seconds_left(NOW), 60);
 }
 
 #[test]
-fn the_longest_page_to_come_back_to_leaves_a_cookie_that_browsers_keep() {
+fn the_longest_return_address_fits_a_cookie_that_browsers_keep() {
     let (keys, name) = (
         TokenKeys::fresh(),
         "\u{fc}"
@@ -341,7 +343,7 @@ fn the_longest_page_to_come_back_to_leaves_a_cookie_that_browsers_keep() {
         for cookie in [&login, &enrollment] {
             assert!(cookie.len() <= envelope::LONGEST_COOKIE, "{}", cookie.len());
         }
-        let read = LoginToken::read(&login, &keys, NOW).unwrap();
+        let read = LoginToken::open_login(&login, &keys, NOW).unwrap();
         assert_eq!(
             read.payload().back_to.is_empty(),
             back_to.starts_with('"'),
@@ -352,7 +354,7 @@ fn the_longest_page_to_come_back_to_leaves_a_cookie_that_browsers_keep() {
 }
 
 #[test]
-fn the_largest_token_fits_what_goes_over_a_local_socket() {
+fn the_largest_token_fits_a_frame() {
     let config: Config = toml::from_str("[recovery]\ncount = 20\nlength = 32").unwrap();
     let account: UserName = "\u{fc}"
         .repeat(crate::account::name::LONGEST / 2)
@@ -367,7 +369,7 @@ fn the_largest_token_fits_what_goes_over_a_local_socket() {
         .unwrap()
         .called(Label::try_from("\"".repeat(crate::account::name::LONGEST_LABEL)).unwrap())
         .with_secret(seed);
-    let footing = AccountSnapshot {
+    let snapshot = AccountSnapshot {
         account: Some((AccountId(i64::MAX), u64::MAX)),
         recovery: Some([255; 32]),
         keys: [255; 32],
@@ -378,13 +380,19 @@ fn the_largest_token_fits_what_goes_over_a_local_socket() {
     );
     let to = TokenRecipient {
         account: &account,
-        at: footing.at(),
+        at: snapshot.at(),
         holder: TokenHolder::Enrollment(TokenId([255; 16])),
         parent,
     };
-    let draft = Token::issue(&keys, to, EnrollmentDraft::of(&pending, footing, None), NOW).unwrap();
+    let draft = Token::issue(
+        &keys,
+        to,
+        EnrollmentDraft::of(&pending, snapshot, None),
+        NOW,
+    )
+    .unwrap();
     let text = draft
-        .next(|draft| ConfirmedEnrollment {
+        .into_next(|draft| ConfirmedEnrollment {
             draft,
             step: Step(u64::MAX),
         })

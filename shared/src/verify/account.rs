@@ -1,4 +1,6 @@
-//! An account as the decision sees it: its live authenticators, its recovery codes, and how its guesses stand.
+//! An account as the decision sees it: its authenticators with opened secrets, its other codes as
+//! keyed hashes, and the throttle's bucket. Values only: nothing here reads the store or compares
+//! an input.
 
 use super::throttle::Bucket;
 use crate::account::second_factor::{Enrolled, MailStatus};
@@ -8,85 +10,82 @@ use crate::credential::totp::{OtpParameters, Step};
 use crate::crypto::vault::{MailedHash, OneTimeHash, RecoveryHash, SecretFingerprint, Vault};
 use crate::system::clock::Timestamp;
 
-/// One live authenticator with its secret opened.
+/// An active authenticator with its secret opened.
 pub struct LiveAuthenticator {
-    /// The shared secret.
     pub secret: Secret,
-    /// Algorithm, digits and period.
     pub parameters: OtpParameters,
-    /// Under which its floor is kept.
+    /// Fingerprint under which the store keeps the floor.
     pub fingerprint: SecretFingerprint,
-    /// The last accepted step: it and every older one are used.
+    /// The last accepted time step or counter. This step and every lower one are used.
     pub floor: Option<Step>,
-    /// Used steps, also above the floor: accepted under a clock that ran ahead, before root lowered the floor.
+    /// Used steps that may lie above the floor. They were accepted while this host's clock ran
+    /// ahead, before root lowered the floor.
     pub used_above: Vec<Step>,
 }
 
-/// One recovery code, as the store keeps it.
+/// A recovery code as the store keeps it.
 pub struct StoredRecoveryCode {
-    /// Keyed hash of the code, bound to the account.
     pub hash: RecoveryHash,
-    /// Characters of the code, so that a text of another length is told from a wrong code.
+    /// Characters of the code. They distinguish a wrong code from a text of another length.
     pub length: u32,
-    /// Whether it has opened once.
     pub used: bool,
 }
 
 impl StoredRecoveryCode {
-    /// What is kept of a new set of codes.
-    pub fn all_of(codes: &[RecoveryCode], account: i64, vault: &Vault) -> Vec<StoredRecoveryCode> {
-        let kept = |code: &RecoveryCode| StoredRecoveryCode {
+    /// Hashes a new set of codes for an account.
+    pub fn hash_all(
+        codes: &[RecoveryCode],
+        account: i64,
+        vault: &Vault,
+    ) -> Vec<StoredRecoveryCode> {
+        let hashed = |code: &RecoveryCode| StoredRecoveryCode {
             hash: vault.recovery_hash(account, code.plain()),
             length: u32::try_from(code.plain().len()).unwrap_or(u32::MAX),
             used: false,
         };
-        codes.iter().map(kept).collect()
+        codes.iter().map(hashed).collect()
     }
 }
 
-/// An administrator's one-time code, as the store keeps it.
+/// An administrator's one-time code as the store keeps it.
 #[derive(Clone, Copy, Debug)]
 pub struct StoredOneTimeCode {
-    /// Keyed hash of the code, bound to the account.
     pub hash: OneTimeHash,
-    /// When it was issued.
     pub issued: Timestamp,
-    /// When its life ends.
     pub expires: Timestamp,
-    /// Whether it has opened.
     pub used: bool,
 }
 
 impl StoredOneTimeCode {
-    /// Whether its life is over. A clock that was set back must not lengthen it.
-    pub fn is_over(&self, now: Timestamp) -> bool {
+    /// Returns whether the code has expired. A clock that was set back MUST NOT extend its
+    /// lifetime, so a code that was issued in the future has expired too.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
         now >= self.expires || now < self.issued
     }
 }
 
-/// The newest code that was mailed to sign in with, as the store keeps it.
+/// The newest mailed code as the store keeps it.
 #[derive(Clone, Copy, Debug)]
 pub struct StoredMailedCode {
-    /// Keyed hash of the code, bound to the account and to what it is for.
     pub hash: MailedHash,
-    /// When it was made.
     pub sent: Timestamp,
-    /// When its life ends.
     pub expires: Timestamp,
-    /// Whether it has opened.
     pub used: bool,
-    /// How often a new address was confirmed wrongly while this was the code for it.
-    pub wrong: u32,
+    /// Wrong confirmations of a new e-mail address while this was the code for it.
+    pub wrong_confirmations: u32,
 }
 
 impl StoredMailedCode {
-    /// Whether its life is over. A clock that was set back must not lengthen it.
-    pub fn is_over(&self, now: Timestamp) -> bool {
+    /// Returns whether the code has expired. A clock that was set back MUST NOT extend its
+    /// lifetime, so a code that was issued in the future has expired too.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
         now >= self.expires || now < self.sent
     }
 
-    /// Seconds until another may be asked for; 0 if at once. A clock that was set back must not lengthen that either.
-    pub fn wait(&self, cooldown: u64, now: Timestamp) -> u64 {
+    /// Returns the seconds until another code may be requested; 0 if at once. A clock that was set
+    /// back
+    /// MUST NOT extend that time either.
+    pub fn cooldown_left(&self, cooldown: u64, now: Timestamp) -> u64 {
         match now < self.sent {
             true => 0,
             false => cooldown.saturating_sub(now.since(self.sent)),
@@ -94,25 +93,25 @@ impl StoredMailedCode {
     }
 }
 
-/// Everything that the decision about one answer needs to know of an account.
+/// All that the decision about one input needs to know of an account.
 pub struct AccountCredentials {
-    /// Whether there is a second factor.
     pub enrolled: Enrolled,
-    /// Live authenticators.
     pub authenticators: Vec<LiveAuthenticator>,
-    /// Where there is none: a secret that nobody holds, compared like one, and never right.
+    /// Secret that belongs to no authenticator, where the account has none. The input is compared
+    /// with it, so that the time of a comparison does not show whether the account exists, and
+    /// never matches.
     pub decoy: Option<LiveAuthenticator>,
-    /// Whether mailed codes open.
+    /// Whether mailed codes are accepted.
     pub mail: MailStatus,
-    /// The newest mailed code, also one that is used or over.
+    /// The newest mailed code, also if it is used or expired.
     pub mailed_code: Option<StoredMailedCode>,
-    /// Recovery codes, used ones too.
+    /// All recovery codes, including the used ones.
     pub recovery_codes: Vec<StoredRecoveryCode>,
-    /// The newest one-time code, also a used one.
+    /// The newest one-time code, also if it is used.
     pub one_time_code: Option<StoredOneTimeCode>,
-    /// The guess row of the attempt's stage and place.
-    pub row: Bucket,
-    /// Seconds until the attempt's address may try again; `None` if it may now, if there is no address, or where the
-    /// scope is exempt (a trusted browser, a familiar address).
+    /// Bucket of the attempt's phase and throttle scope.
+    pub bucket: Bucket,
+    /// Seconds until the attempt's address may try again. `None` if it may try now, if there is no
+    /// address, or if the scope is exempt (a trusted browser, a familiar address).
     pub address_wait: Option<u64>,
 }

@@ -1,4 +1,7 @@
-//! What an app password opens where a code is asked: the one service of its scope, in place of both factors.
+//! The decision about an app password. An accepted one counts as both factors, at the services of
+//! its scope only.
+//!
+//! MUST be the only file that makes an [`AcceptedAppPassword`].
 
 use crate::account::email::EmailAddress;
 use crate::account::name::{Group, UserName};
@@ -6,40 +9,41 @@ use crate::credential::scope::AppPasswordScope;
 use crate::system::clock::Timestamp;
 use std::fmt;
 
-/// Proof that this file accepted an app password.
+/// Proof that [`decide_app_password`] accepted an app password.
 #[derive(Debug, PartialEq, Eq)]
 pub struct AcceptedAppPassword {
     number: i64,
 }
 
 impl AcceptedAppPassword {
-    /// The app password, by number: its last use is now.
+    /// Returns the number of the app password in the store, whose time of last use the caller
+    /// updates.
     pub fn number(&self) -> i64 {
         self.number
     }
 }
 
-/// Why an app password does not open.
+/// Reason why an app password is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppPasswordRefusal {
-    /// No such one of this account's: never made, revoked, or somebody else's.
+    /// The account has no such app password: it was never made, was revoked, or belongs to another
+    /// account.
     Wrong,
-    /// Its time is over.
     Expired,
-    /// It is good elsewhere.
+    /// The scope does not cover this service.
     Scope,
-    /// Too many wrong answers from this address.
+    /// Too many wrong inputs came from this address.
     AddressDelayed {
-        /// Seconds left.
         wait: u64,
     },
 }
 
-/// Decides about what was found under the hash of an app password that was typed at `service` for `name`.
+/// Decides about the app password `found` by the hash of the input that `name` typed at `service`.
 ///
-/// It has no bucket, and is compared before anything delays: 128 bits. Somebody else's is as wrong as none. A wrong one
-/// is not counted while the address waits.
-pub fn decide_admission(
+/// No bucket delays an app password: 128 random bits cannot be guessed. It is compared while its
+/// address is delayed too; a wrong one is not counted then. One of another account is as wrong as
+/// an unknown one.
+pub fn decide_app_password(
     found: Option<&FoundAppPassword>,
     name: &UserName,
     service: &str,
@@ -61,7 +65,6 @@ pub fn decide_admission(
     }
 }
 
-/// The cause, as logs name it.
 impl fmt::Display for AppPasswordRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -73,20 +76,16 @@ impl fmt::Display for AppPasswordRefusal {
     }
 }
 
-/// An app password, as a door finds it by its hash.
+/// An app password that was found by its hash.
 #[derive(Clone, Debug)]
 pub struct FoundAppPassword {
-    /// Its number.
     pub number: i64,
-    /// Whose.
     pub account: UserName,
-    /// Groups that the store keeps for that account.
+    /// Groups of the account in the store.
     pub groups: Vec<Group>,
-    /// Its confirmed address.
+    /// Confirmed e-mail address of the account.
     pub email: Option<EmailAddress>,
-    /// Where it is good.
     pub scope: AppPasswordScope,
-    /// When it ends by itself.
     pub expires: Option<Timestamp>,
 }
 
@@ -108,12 +107,12 @@ mod tests {
     }
 
     #[test]
-    fn an_app_password_opens_the_service_of_its_scope_for_its_account_within_its_time() {
+    fn an_app_password_is_accepted_for_its_account_at_its_services_until_it_expires() {
         let (alice, bob) = ("alice".parse().unwrap(), "bob".parse().unwrap());
-        let open = || Ok(AcceptedAppPassword { number: 7 });
+        let accepted = || Ok(AcceptedAppPassword { number: 7 });
         for (expires, name, service, wait, expected) in [
-            (None, &alice, "dovecot", None, open()),
-            (Some(NOW.0 + 1), &alice, "dovecot", None, open()),
+            (None, &alice, "dovecot", None, accepted()),
+            (Some(NOW.0 + 1), &alice, "dovecot", None, accepted()),
             (
                 Some(NOW.0),
                 &alice,
@@ -138,7 +137,7 @@ mod tests {
             ),
             (None, &bob, "dovecot", None, Err(AppPasswordRefusal::Wrong)),
             (None, &bob, "sshd", None, Err(AppPasswordRefusal::Wrong)),
-            (None, &alice, "dovecot", Some(9), open()),
+            (None, &alice, "dovecot", Some(9), accepted()),
             (
                 Some(NOW.0),
                 &alice,
@@ -161,14 +160,14 @@ mod tests {
                 Err(AppPasswordRefusal::AddressDelayed { wait: 9 }),
             ),
         ] {
-            let decided = decide_admission(Some(&found(expires)), name, service, wait, NOW);
+            let decided = decide_app_password(Some(&found(expires)), name, service, wait, NOW);
             assert_eq!(decided, expected, "{expires:?} {name} {service} {wait:?}");
         }
         assert_eq!(
-            decide_admission(None, &alice, "dovecot", None, NOW),
+            decide_app_password(None, &alice, "dovecot", None, NOW),
             Err(AppPasswordRefusal::Wrong)
         );
-        let delayed = decide_admission(None, &alice, "dovecot", Some(9), NOW);
+        let delayed = decide_app_password(None, &alice, "dovecot", Some(9), NOW);
         assert_eq!(delayed, Err(AppPasswordRefusal::AddressDelayed { wait: 9 }));
     }
 }

@@ -1,9 +1,11 @@
-//! The decision: (account, attempt, now) → an accepted step or a named refusal. A pure function; no clock, no
-//! store, no log.
+//! The decision: (account, attempt, now) → [`Accepted`] or a named [`Refusal`]. A pure function: no
+//! clock, no store, no log.
 //!
 //! MUST accept a step at most once: only steps above the floor, and of equal codes the highest.
-//! MUST NOT compare digits while their bucket is delayed or locked, or before the first factor while the address waits.
-//! MUST be the only place that makes an [`Accepted`]; whatever opens a door asks for one.
+//! MUST NOT compare digits while their bucket is delayed or locked, or before the first factor
+//! while the address is delayed.
+//! MUST be the only file that makes an [`Accepted`]; whatever grants access takes one as its
+//! argument.
 
 use super::account::{
     AccountCredentials, LiveAuthenticator, StoredOneTimeCode, StoredRecoveryCode,
@@ -17,7 +19,7 @@ use crate::credential::totp::{OtpKind, Step};
 use crate::crypto::vault::{MailedHash, OneTimeHash, RecoveryHash, SecretFingerprint};
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
-/// The cause, as logs name it.
+/// Formats the cause for logs.
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -29,7 +31,7 @@ impl std::fmt::Display for Refusal {
             Refusal::Delayed { wait } => write!(f, "delayed-{wait}s"),
             Refusal::AddressDelayed { wait } => write!(f, "address-delayed-{wait}s"),
             Refusal::Locked => f.write_str("locked"),
-            Refusal::Unfit => f.write_str("malformed"),
+            Refusal::Malformed => f.write_str("malformed"),
             Refusal::NotEnrolled => f.write_str("not-enrolled"),
             Refusal::CodeExpired => f.write_str("code-expired"),
             Refusal::Expired => f.write_str("expired"),
@@ -40,143 +42,131 @@ impl std::fmt::Display for Refusal {
 #[cfg(test)]
 mod tests;
 
-pub use super::app_password::{AcceptedAppPassword, AppPasswordRefusal, decide_admission};
-pub use super::grace_period::{WithinGrace, decide_grace};
+pub use super::app_password::{AcceptedAppPassword, AppPasswordRefusal, decide_app_password};
+pub use super::grace_period::{WithinGrace, decide_grace_period};
 pub use super::one_time_code::{Invitation, decide_invitation};
 
-/// One try: what was typed, where in the login, and its hash where codes are kept as such.
+/// One input of one login, with its keyed hashes.
 pub struct Attempt<'a> {
-    /// What was typed.
-    pub answer: &'a Input,
-    /// The hash of a typed recovery code for this account.
+    pub input: &'a Input,
+    /// Hash of the input as a recovery code of this account.
     pub recovery_hash: Option<RecoveryHash>,
-    /// The hash of a typed one-time code for this account.
+    /// Hash of the input as a one-time code of this account.
     pub one_time_hash: Option<OneTimeHash>,
-    /// The hash of typed digits for this account, as a mailed code.
+    /// Hash of the input as a mailed code of this account.
     pub mailed_hash: Option<MailedHash>,
-    /// Characters of the recovery codes that the configuration makes.
-    pub usual_length: u32,
-    /// Whether the first factor has passed.
-    pub stage: Phase,
+    /// Length of recovery codes in the configuration, in characters.
+    pub configured_length: u32,
+    pub phase: Phase,
 }
 
-/// What an accepted answer spends.
+/// What an accepted input consumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consumed {
-    /// A time step of an authenticator: the new floor.
+    /// Time step or counter of an authenticator, which becomes its floor.
     Step(SecretFingerprint, Step),
-    /// A recovery code.
     RecoveryCode(RecoveryHash),
-    /// The account's one-time code.
     OneTimeCode,
-    /// The newest mailed code.
     MailedCode,
 }
 
-/// Proof that this file accepted an answer.
+/// Proof that [`decide`] accepted an input.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Accepted {
-    spent: Consumed,
+    consumed: Consumed,
 }
 
 impl Accepted {
-    /// What must be marked as used before the door opens.
-    pub fn spent(&self) -> Consumed {
-        self.spent
+    /// Returns what MUST be marked as used in a committed transaction before access is granted.
+    pub fn consumed(&self) -> Consumed {
+        self.consumed
     }
 }
 
-/// Why an answer does not open.
+/// Reason why an input is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
-    /// No code of the window, no recovery code.
     Wrong,
-    /// A step at or below the floor, or a recovery code that has opened before.
+    /// A step at or below the floor, or a recovery code, one-time code or mailed code that was used
+    /// before.
     Used {
         /// Seconds until the next code is shown; 0 if it is shown already.
         wait: u64,
     },
-    /// A code of a past step outside the window: the device's clock is behind.
+    /// A code of a past step outside the window: the clock of the device is behind.
     Behind {
-        /// By how many steps.
         steps: u64,
-        /// The same in seconds.
         seconds: u64,
     },
-    /// A code of a future step outside the window. For the log only: a hint would be usable later.
+    /// A code of a future step outside the window. It MUST appear in logs only: the code will be
+    /// valid later, and a message would tell an attacker so.
     Ahead {
-        /// By how many steps.
         steps: u64,
-        /// The same in seconds.
         seconds: u64,
     },
-    /// This host's clock stands before the last accepted step.
+    /// This host's clock is earlier than the last accepted step.
     ClockSetBack {
-        /// By how many seconds at least.
+        /// Difference in seconds, at least.
         seconds: u64,
     },
-    /// Too many wrong answers in this row.
+    /// Too many wrong inputs were counted in this bucket.
     Delayed {
-        /// Seconds left.
         wait: u64,
     },
-    /// Too many wrong answers from this address.
+    /// Too many wrong inputs came from this address.
     AddressDelayed {
-        /// Seconds left.
         wait: u64,
     },
-    /// The row is locked.
     Locked,
-    /// The answer's shape fits no method of the account.
-    Unfit,
-    /// The account has no second factor.
+    /// The shape of the input fits no credential of the account.
+    #[serde(rename = "unfit")]
+    Malformed,
     NotEnrolled,
-    /// A one-time or mailed code whose life is over.
+    /// An expired one-time code or mailed code.
     CodeExpired,
-    /// The sign-in took too long, or was ended meanwhile.
+    /// The login took too long, or was ended meanwhile.
     Expired,
 }
 
-/// Whether one input is accepted, and why not.
+/// The verification result of one input.
 pub type VerificationResult = Result<Accepted, Refusal>;
 
-/// A verdict and what it costs.
+/// A verification result and its cost.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// The verdict.
-    pub verdict: VerificationResult,
-    /// What the row is charged, if anything.
-    pub row_cost: Option<u32>,
-    /// Whether the address is charged one.
+    pub result: VerificationResult,
+    /// Cost that is added to the bucket.
+    pub bucket_cost: Option<u32>,
+    /// Whether the input counts as one failure of its address.
     pub charges_address: bool,
 }
 
 impl Decision {
-    fn free(refusal: Refusal) -> Decision {
+    fn refuse_free(refusal: Refusal) -> Decision {
         Decision {
-            verdict: Err(refusal),
-            row_cost: None,
+            result: Err(refusal),
+            bucket_cost: None,
             charges_address: false,
         }
     }
 
-    fn accepted(spent: Consumed) -> Decision {
+    fn accept(consumed: Consumed) -> Decision {
         Decision {
-            verdict: Ok(Accepted { spent }),
-            row_cost: None,
+            result: Ok(Accepted { consumed }),
+            bucket_cost: None,
             charges_address: false,
         }
     }
 
-    /// Whether the answer costs nothing and opens nothing, so that nothing is written about it.
+    /// Returns whether the input is refused without cost, so that nothing is written about it.
     pub fn is_free(&self) -> bool {
-        let refused = self.verdict.is_err();
-        refused && self.row_cost.is_none() && !self.charges_address
+        let refused = self.result.is_err();
+        refused && self.bucket_cost.is_none() && !self.charges_address
     }
 }
 
-/// Decides about one answer.
+/// Decides about one input.
 pub fn decide(
     account: &AccountCredentials,
     attempt: &Attempt<'_>,
@@ -184,16 +174,17 @@ pub fn decide(
     throttle: &ThrottleConfig,
     now: Timestamp,
 ) -> Decision {
-    if account.enrolled == Enrolled::No && attempt.stage == Phase::After {
-        return Decision::free(Refusal::NotEnrolled);
+    if account.enrolled == Enrolled::No && attempt.phase == Phase::After {
+        return Decision::refuse_free(Refusal::NotEnrolled);
     }
-    match attempt.answer {
-        Input::Unfit => Decision::free(Refusal::Unfit),
-        Input::Recovery(text) => recovery(account, attempt, text),
-        Input::OneTime(_) => one_time(account, attempt.one_time_hash, now),
+    match attempt.input {
+        Input::Malformed => Decision::refuse_free(Refusal::Malformed),
+        Input::RecoveryCode(text) => decide_recovery_code(account, attempt, text),
+        Input::OneTimeCode(_) => decide_one_time_code(account, attempt.one_time_hash, now),
         Input::Digits(digits) => {
-            let fits = match attempt.stage {
-                // Before the first factor the length must not tell what the account has.
+            let fits = match attempt.phase {
+                // Before the first factor the length MUST NOT show which authenticators the account
+                // has.
                 Phase::Before => matches!(digits.len(), 6 | 8 | 12 | 16),
                 Phase::After => {
                     let by_mail = account.mail == MailStatus::On
@@ -202,82 +193,97 @@ pub fn decide(
                 }
             };
             if !fits {
-                return Decision::free(Refusal::Unfit);
+                return Decision::refuse_free(Refusal::Malformed);
             }
-            if let (Phase::Before, Some(wait)) = (attempt.stage, account.address_wait) {
-                return Decision::free(Refusal::AddressDelayed { wait });
+            if let (Phase::Before, Some(wait)) = (attempt.phase, account.address_wait) {
+                return Decision::refuse_free(Refusal::AddressDelayed { wait });
             }
-            match account.row.standing(throttle, now) {
-                BucketState::Locked => Decision::free(Refusal::Locked),
-                BucketState::Delayed { wait } => Decision::free(Refusal::Delayed { wait }),
-                BucketState::Open => compare_all(account, attempt, digits, totp, now),
+            match account.bucket.state(throttle, now) {
+                BucketState::Locked => Decision::refuse_free(Refusal::Locked),
+                BucketState::Delayed { wait } => Decision::refuse_free(Refusal::Delayed { wait }),
+                BucketState::Open => compare_digits(account, attempt, digits, totp, now),
             }
         }
     }
 }
 
-/// A wrong recovery or one-time code. It has no bucket: nobody guesses 47 bits. It is counted for its address, unless
-/// that waits already.
-fn wrong_without_bucket(account: &AccountCredentials) -> Decision {
+/// Refuses a wrong recovery code or one-time code. Neither has a bucket: 47 random bits cannot be
+/// guessed. It counts as a failure of its address, unless the address is delayed already.
+fn refuse_wrong(account: &AccountCredentials) -> Decision {
     match account.address_wait {
-        Some(wait) => Decision::free(Refusal::AddressDelayed { wait }),
+        Some(wait) => Decision::refuse_free(Refusal::AddressDelayed { wait }),
         None => {
             let verdict = Err(Refusal::Wrong);
             Decision {
-                verdict,
-                row_cost: None,
+                result: verdict,
+                bucket_cost: None,
                 charges_address: true,
             }
         }
     }
 }
 
-/// Compares a recovery code, before anything delays or locks.
-fn recovery(account: &AccountCredentials, attempt: &Attempt<'_>, text: &str) -> Decision {
-    let same = |kept: &&StoredRecoveryCode| attempt.recovery_hash == Some(kept.hash);
+/// Compares a recovery code. Neither a delay nor a lock applies.
+fn decide_recovery_code(
+    account: &AccountCredentials,
+    attempt: &Attempt<'_>,
+    text: &str,
+) -> Decision {
+    let same = |stored: &&StoredRecoveryCode| attempt.recovery_hash == Some(stored.hash);
     let found = match account.enrolled {
         Enrolled::Yes => account.recovery_codes.iter().find(same),
         Enrolled::No => None,
     };
     let has_length = |length: u32| length as usize == text.len();
-    // Before the first factor the length must not tell what the account has.
-    let fits = match attempt.stage {
-        Phase::Before => has_length(attempt.usual_length),
+    // Before the first factor the length MUST NOT show which authenticators the account has.
+    let fits = match attempt.phase {
+        Phase::Before => has_length(attempt.configured_length),
         Phase::After => account
             .recovery_codes
             .iter()
-            .any(|kept| has_length(kept.length)),
+            .any(|stored| has_length(stored.length)),
     };
     match found {
-        Some(kept) if kept.used => Decision::free(Refusal::Used { wait: 0 }),
-        Some(kept) => Decision::accepted(Consumed::RecoveryCode(kept.hash)),
-        None if fits => wrong_without_bucket(account),
-        // a password that only looks like one
-        None => Decision::free(Refusal::Unfit),
+        Some(stored) if stored.used => Decision::refuse_free(Refusal::Used { wait: 0 }),
+        Some(stored) => Decision::accept(Consumed::RecoveryCode(stored.hash)),
+        None if fits => refuse_wrong(account),
+        // a password that looks like a recovery code
+        None => Decision::refuse_free(Refusal::Malformed),
     }
 }
 
-/// Compares an administrator's one-time code, before anything delays or locks.
-fn one_time(account: &AccountCredentials, hash: Option<OneTimeHash>, now: Timestamp) -> Decision {
+/// Compares an administrator's one-time code. Neither a delay nor a lock applies.
+fn decide_one_time_code(
+    account: &AccountCredentials,
+    hash: Option<OneTimeHash>,
+    now: Timestamp,
+) -> Decision {
     match account.one_time_code {
-        Some(kept) if account.enrolled == Enrolled::Yes && hash == Some(kept.hash) => match kept {
-            StoredOneTimeCode { used: true, .. } => Decision::free(Refusal::Used { wait: 0 }),
-            kept if kept.is_over(now) => Decision::free(Refusal::CodeExpired),
-            _ => Decision::accepted(Consumed::OneTimeCode),
-        },
-        _ => wrong_without_bucket(account),
+        Some(stored) if account.enrolled == Enrolled::Yes && hash == Some(stored.hash) => {
+            match stored {
+                StoredOneTimeCode { used: true, .. } => {
+                    Decision::refuse_free(Refusal::Used { wait: 0 })
+                }
+                stored if stored.is_expired(now) => Decision::refuse_free(Refusal::CodeExpired),
+                _ => Decision::accept(Consumed::OneTimeCode),
+            }
+        }
+        _ => refuse_wrong(account),
     }
 }
 
-/// Whether an authenticator makes codes of this length; two in a row bring a counter back in step.
+/// Returns whether an authenticator makes codes of this length. Two consecutive codes resynchronise
+/// a counter.
 fn fits(authenticator: &LiveAuthenticator, digits: &str) -> bool {
     let length = authenticator.parameters.digits;
     let in_step = matches!(authenticator.parameters.moving, OtpKind::Counter);
-    digits.len() == length as usize || (in_step && digits.len() == super::clock_drift::pair(length))
+    digits.len() == length as usize
+        || (in_step && digits.len() == super::counter_window::resync_digits(length))
 }
 
-/// Compares digits with every live authenticator and the mailed code, as one try. The best match of any counts.
-fn compare_all(
+/// Compares digits with every active authenticator and the mailed code, as one try. The best match
+/// counts.
+fn compare_digits(
     account: &AccountCredentials,
     attempt: &Attempt<'_>,
     digits: &str,
@@ -286,16 +292,16 @@ fn compare_all(
 ) -> Decision {
     let compare = |authenticator: &LiveAuthenticator| match authenticator.parameters.moving {
         OtpKind::Time { period } => {
-            super::time_window::compare(authenticator, period, digits, totp, now)
+            super::time_window::compare_time_steps(authenticator, period, digits, totp, now)
         }
-        OtpKind::Counter => super::clock_drift::compare(authenticator, digits),
+        OtpKind::Counter => super::counter_window::compare_counters(authenticator, digits),
     };
     let (mut best, mut compared) =
-        super::mailed_code::compare(account, attempt.mailed_hash, digits, now);
+        super::mailed_code::compare_mailed_code(account, attempt.mailed_hash, digits, now);
     if let Some(decoy) = &account.decoy {
         let (_, count) = compare(decoy);
-        // To whoever has not passed the first factor it costs what an authenticator would.
-        compared += if attempt.stage == Phase::Before {
+        // Before the first factor the cost MUST be that of an account with one authenticator.
+        compared += if attempt.phase == Phase::Before {
             count
         } else {
             0
@@ -310,23 +316,23 @@ fn compare_all(
     }
     let refusal = match best {
         Match::Live(fingerprint, step) if account.enrolled == Enrolled::Yes => {
-            return Decision::accepted(Consumed::Step(fingerprint, step));
+            return Decision::accept(Consumed::Step(fingerprint, step));
         }
         Match::Mailed if account.enrolled == Enrolled::Yes => {
-            return Decision::accepted(Consumed::MailedCode);
+            return Decision::accept(Consumed::MailedCode);
         }
-        Match::Expired => return Decision::free(Refusal::CodeExpired),
-        Match::Used { wait } => return Decision::free(Refusal::Used { wait }),
+        Match::Expired => return Decision::refuse_free(Refusal::CodeExpired),
+        Match::Used { wait } => return Decision::refuse_free(Refusal::Used { wait }),
         Match::ClockSetBack { seconds } => {
-            return Decision::free(Refusal::ClockSetBack { seconds });
+            return Decision::refuse_free(Refusal::ClockSetBack { seconds });
         }
         Match::Behind { steps, seconds } => Refusal::Behind { steps, seconds },
         Match::Ahead { steps, seconds } => Refusal::Ahead { steps, seconds },
         Match::Live(..) | Match::Mailed | Match::None => Refusal::Wrong,
     };
     Decision {
-        verdict: Err(refusal),
-        row_cost: Some(throttle::cost(compared)),
-        charges_address: attempt.stage == Phase::Before,
+        result: Err(refusal),
+        bucket_cost: Some(throttle::failure_cost(compared)),
+        charges_address: attempt.phase == Phase::Before,
     }
 }

@@ -1,4 +1,5 @@
-//! Whether a code that opened a while ago, at the same door and from the same address, spares the next one.
+//! The decision about the grace period: a code that was accepted at the same service and from the
+//! same address a short time ago makes another one unnecessary. A pure function of values.
 
 use super::account::AccountCredentials;
 use super::throttle::BucketState;
@@ -6,20 +7,20 @@ use crate::account::second_factor::Enrolled;
 use crate::config::{GracePeriod, ThrottleConfig};
 use crate::system::clock::Timestamp;
 
-/// What grace says.
+/// Whether a login lies within the grace period of an earlier code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WithinGrace {
-    /// No code is asked.
     Yes,
-    /// One is.
     No,
 }
 
-/// Decides by when a code opened there last. MUST be asked only of whoever has passed the first factor.
+/// Decides by the time of the last accepted code. MUST be asked only after the first factor has
+/// passed.
 ///
-/// One in the future was written by a clock that ran ahead, and spares nothing. Neither does any while answers from
-/// there would not be looked at: whoever guesses does not come in by an older code.
-pub fn decide_grace(
+/// A time in the future was written while the clock ran ahead, and does not count. While the bucket
+/// or the address is delayed or locked, an earlier code does not count either: an attacker who
+/// guesses codes from the address MUST NOT get in by the owner's last code.
+pub fn decide_grace_period(
     account: &AccountCredentials,
     last_code: Option<Timestamp>,
     grace: GracePeriod,
@@ -28,7 +29,7 @@ pub fn decide_grace(
 ) -> WithinGrace {
     let in_time = last_code.is_some_and(|at| at <= now && now.since(at) < grace.seconds());
     let is_open =
-        account.address_wait.is_none() && account.row.standing(throttle, now) == BucketState::Open;
+        account.address_wait.is_none() && account.bucket.state(throttle, now) == BucketState::Open;
     match account.enrolled {
         Enrolled::Yes if in_time && is_open => WithinGrace::Yes,
         Enrolled::Yes | Enrolled::No => WithinGrace::No,
@@ -53,17 +54,22 @@ mod tests {
             mailed_code: None,
             recovery_codes: Vec::new(),
             one_time_code: None,
-            row: Bucket::default(),
+            bucket: Bucket::default(),
             address_wait: None,
         }
     }
 
-    fn spared(account: &AccountCredentials, last: Option<Timestamp>, grace: GracePeriod) -> bool {
-        decide_grace(account, last, grace, &ThrottleConfig::default(), NOW) == WithinGrace::Yes
+    fn is_within(
+        account: &AccountCredentials,
+        last: Option<Timestamp>,
+        grace: GracePeriod,
+    ) -> bool {
+        decide_grace_period(account, last, grace, &ThrottleConfig::default(), NOW)
+            == WithinGrace::Yes
     }
 
     #[test]
-    fn a_code_spares_the_next_for_so_long_and_no_longer() {
+    fn an_accepted_code_counts_until_the_grace_period_ends() {
         for (last, grace, expected) in [
             (Some(NOW), HOUR, true),
             (Some(NOW.minus(3599)), HOUR, true),
@@ -74,7 +80,7 @@ mod tests {
             (Some(NOW.minus(3600)), GracePeriod::new(3601), true),
         ] {
             assert_eq!(
-                spared(&account(), last, grace),
+                is_within(&account(), last, grace),
                 expected,
                 "{last:?} {grace:?}"
             );
@@ -82,11 +88,11 @@ mod tests {
     }
 
     #[test]
-    fn where_answers_are_not_looked_at_and_without_a_second_factor_it_spares_nothing() {
+    fn while_delayed_or_locked_and_without_a_second_factor_there_is_no_grace_period() {
         let wrong = |count: usize| vec![ThrottleFailure { at: NOW, cost: 1 }; count];
-        assert!(spared(
+        assert!(is_within(
             &AccountCredentials {
-                row: Bucket {
+                bucket: Bucket {
                     failures: wrong(4),
                     locked: false
                 },
@@ -97,14 +103,14 @@ mod tests {
         ));
         for account in [
             AccountCredentials {
-                row: Bucket {
+                bucket: Bucket {
                     failures: wrong(6),
                     locked: false,
                 },
                 ..account()
             },
             AccountCredentials {
-                row: Bucket {
+                bucket: Bucket {
                     failures: Vec::new(),
                     locked: true,
                 },
@@ -119,7 +125,7 @@ mod tests {
                 ..account()
             },
         ] {
-            assert!(!spared(&account, Some(NOW), HOUR));
+            assert!(!is_within(&account, Some(NOW), HOUR));
         }
     }
 }

@@ -1,10 +1,10 @@
-//! What one authenticator, or the mailed code, makes of the digits that were typed.
+//! The match of one input with one authenticator or with the mailed code, and their order: the best
+//! match of all is the result.
 
 use crate::credential::totp::Step;
 use crate::crypto::vault::SecretFingerprint;
 use subtle::{Choice, ConditionallySelectable};
 
-/// From best to worst.
 pub(super) enum Match {
     Live(SecretFingerprint, Step),
     Mailed,
@@ -30,9 +30,9 @@ impl Match {
     }
 }
 
-/// The last of `steps` that matches, always after a look at all of them: which one matched, and whether any did,
-/// must not show in the time.
-pub(super) fn last(
+/// Returns whether any of `steps` matches, and the last one that does. Every step is compared:
+/// neither a match nor its position may show in the time.
+pub(super) fn find_last(
     steps: impl Iterator<Item = u64>,
     matches: impl Fn(u64) -> Choice,
 ) -> (Choice, u64) {

@@ -1,31 +1,27 @@
-//! Authentication methods: by what a person signed in.
+//! Authentication methods (RFC 8176 calls them `amr`): how an account signed in, for logs and
+//! tokens.
 
 use super::decision::Consumed;
 use serde::{Deserialize, Serialize};
 
-/// By what someone got in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuthenticationMethod {
-    /// A code of an authenticator.
     Code,
-    /// A mailed code.
     MailedCode,
-    /// A recovery code.
     RecoveryCode,
-    /// An administrator's one-time code.
     OneTimeCode,
     /// The first factor, in a browser that the account trusts.
     TrustedBrowser,
-    /// The first factor alone, where no code is needed: a password,
+    /// A password alone, where no second factor is required.
     Password,
-    /// or the identity that a trusted proxy has established.
+    /// An identity that a trusted proxy has established, where no second factor is required.
     Identity,
 }
 
 impl From<Consumed> for AuthenticationMethod {
-    fn from(spent: Consumed) -> AuthenticationMethod {
-        match spent {
+    fn from(consumed: Consumed) -> AuthenticationMethod {
+        match consumed {
             Consumed::Step(..) => AuthenticationMethod::Code,
             Consumed::RecoveryCode(_) => AuthenticationMethod::RecoveryCode,
             Consumed::OneTimeCode => AuthenticationMethod::OneTimeCode,
@@ -35,7 +31,7 @@ impl From<Consumed> for AuthenticationMethod {
 }
 
 impl AuthenticationMethod {
-    /// The word in logs.
+    /// Returns the name in logs.
     pub fn name(self) -> &'static str {
         match self {
             AuthenticationMethod::Code => "code",

@@ -1,9 +1,10 @@
-//! Verification of one input: which time steps are accepted, what a wrong input costs, what is consumed.
-//! Pure functions of values, time included.
+//! Verification of one input: which time steps are accepted, what a wrong input costs, what is
+//! consumed. Pure functions of values, time included: this folder opens no store and reads no
+//! clock.
 
 pub mod account;
 pub mod app_password;
-mod clock_drift;
+mod counter_window;
 pub mod decision;
 mod grace_period;
 mod mailed_code;

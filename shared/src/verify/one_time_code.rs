@@ -1,5 +1,6 @@
-//! The one-time code with which someone who has no second factor sets up the first, away from root. It is spent when
-//! the setup becomes active, so that one cut off halfway leaves it good.
+//! The decision about the one-time code that allows a first enrollment by a user without root. The
+//! code is consumed when the enrollment becomes active: an enrollment that is interrupted leaves it
+//! valid.
 
 use super::account::{AccountCredentials, StoredOneTimeCode};
 use super::decision::{Attempt, Refusal};
@@ -8,18 +9,19 @@ use crate::crypto::vault::OneTimeHash;
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Proof that a first setup may begin, and which code it spends.
+/// Permission to begin a first enrollment, and the code that it consumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation([u8; 32]);
 
 impl Invitation {
-    /// The hash of the code.
+    /// Returns the hash of the one-time code.
     pub(crate) fn hash(self) -> OneTimeHash {
         OneTimeHash(self.0)
     }
 }
 
-/// Decides about one answer. A right one passes while the address waits; a wrong one is not counted then.
+/// Decides about one input. A right code is accepted while the address is delayed; a wrong one is
+/// not counted then.
 pub fn decide_invitation(
     account: &AccountCredentials,
     attempt: &Attempt<'_>,
@@ -30,16 +32,16 @@ pub fn decide_invitation(
         account.one_time_code,
         attempt.one_time_hash,
     ) {
-        (Enrolled::No, Some(kept), Some(hash)) if kept.hash == hash => match kept {
+        (Enrolled::No, Some(stored), Some(hash)) if stored.hash == hash => match stored {
             StoredOneTimeCode { used: true, .. } => Err(Refusal::Used { wait: 0 }),
-            kept if kept.is_over(now) => Err(Refusal::CodeExpired),
+            stored if stored.is_expired(now) => Err(Refusal::CodeExpired),
             _ => Ok(Invitation(hash.0)),
         },
         (Enrolled::No, _, Some(_)) => match account.address_wait {
             Some(wait) => Err(Refusal::AddressDelayed { wait }),
             None => Err(Refusal::Wrong),
         },
-        (Enrolled::No, _, None) | (Enrolled::Yes, ..) => Err(Refusal::Unfit),
+        (Enrolled::No, _, None) | (Enrolled::Yes, ..) => Err(Refusal::Malformed),
     }
 }
 
@@ -52,9 +54,9 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
 
-    fn decided(
+    fn decide_with(
         enrolled: Enrolled,
-        kept: Option<StoredOneTimeCode>,
+        stored: Option<StoredOneTimeCode>,
         hash: u8,
     ) -> Result<Invitation, Refusal> {
         let account = AccountCredentials {
@@ -64,57 +66,66 @@ mod tests {
             mail: MailStatus::Off,
             mailed_code: None,
             recovery_codes: Vec::new(),
-            one_time_code: kept,
-            row: Bucket::default(),
+            one_time_code: stored,
+            bucket: Bucket::default(),
             address_wait: None,
         };
         let attempt = Attempt {
-            answer: &Input::read(b"P-2222-2222-2222"),
+            input: &Input::parse(b"P-2222-2222-2222"),
             recovery_hash: None,
             one_time_hash: Some(OneTimeHash([hash; 32])),
             mailed_hash: None,
-            usual_length: 10,
-            stage: Phase::After,
+            configured_length: 10,
+            phase: Phase::After,
         };
         decide_invitation(&account, &attempt, NOW)
     }
 
     #[test]
-    fn only_the_live_code_of_someone_without_a_second_factor_invites() {
+    fn only_a_valid_code_of_an_account_without_a_second_factor_permits_enrollment() {
         let hash = OneTimeHash([1; 32]);
-        let live = StoredOneTimeCode {
+        let valid = StoredOneTimeCode {
             hash,
             issued: NOW,
             expires: NOW.plus(1),
             used: false,
         };
         assert_eq!(
-            decided(Enrolled::No, Some(live), 1).map(Invitation::hash),
-            Ok(live.hash)
+            decide_with(Enrolled::No, Some(valid), 1).map(Invitation::hash),
+            Ok(valid.hash)
         );
-        assert_eq!(decided(Enrolled::No, Some(live), 2), Err(Refusal::Wrong));
-        assert_eq!(decided(Enrolled::No, None, 1), Err(Refusal::Wrong));
-        assert_eq!(decided(Enrolled::Yes, Some(live), 1), Err(Refusal::Unfit));
-        let over = StoredOneTimeCode {
+        assert_eq!(
+            decide_with(Enrolled::No, Some(valid), 2),
+            Err(Refusal::Wrong)
+        );
+        assert_eq!(decide_with(Enrolled::No, None, 1), Err(Refusal::Wrong));
+        assert_eq!(
+            decide_with(Enrolled::Yes, Some(valid), 1),
+            Err(Refusal::Malformed)
+        );
+        let expired = StoredOneTimeCode {
             expires: NOW,
-            ..live
+            ..valid
         };
         assert_eq!(
-            decided(Enrolled::No, Some(over), 1),
+            decide_with(Enrolled::No, Some(expired), 1),
             Err(Refusal::CodeExpired)
         );
         let ahead = StoredOneTimeCode {
             issued: NOW.plus(1),
             expires: NOW.plus(9),
-            ..live
+            ..valid
         };
         assert_eq!(
-            decided(Enrolled::No, Some(ahead), 1),
+            decide_with(Enrolled::No, Some(ahead), 1),
             Err(Refusal::CodeExpired)
         );
-        let used = StoredOneTimeCode { used: true, ..live };
+        let used = StoredOneTimeCode {
+            used: true,
+            ..valid
+        };
         assert_eq!(
-            decided(Enrolled::No, Some(used), 1),
+            decide_with(Enrolled::No, Some(used), 1),
             Err(Refusal::Used { wait: 0 })
         );
     }

@@ -1,4 +1,5 @@
-//! Origin of an attempt: the address, key, user or terminal from which a person signs in.
+//! Origin of an attempt: the address, key, user or terminal from which an account signs in, and how
+//! far each is certain.
 
 use crate::account::name::is_plain_name;
 use crate::credential::completed_methods::{CompletedMethods, SshKey};
@@ -7,32 +8,27 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
-/// What a door knows about where an attempt comes from.
+/// The origin of an attempt as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// A remote address.
     Remote(Address),
-    /// A remote address as far as the host says; it may be a name of reverse DNS that looks like one. Wrong inputs are
-    /// counted for it, but it is in no network and spares nobody.
+    /// A remote address that the PAM host states without proof; it may be a name of reverse DNS
+    /// that looks like an address. Wrong inputs are counted for it. It is in no network, and
+    /// exempts no account.
     Claimed(Address),
-    /// A remote address, if one is certain, and the key that sshd has verified.
+    /// The key that sshd has verified, and the remote address if it is certain.
     Key {
-        /// The address.
         address: Option<Address>,
-        /// The key.
         key: SshKey,
     },
-    /// A user of this host.
-    Local(#[serde(deserialize_with = "plain")] String),
-    /// A terminal of this host.
-    Terminal(#[serde(deserialize_with = "plain")] String),
-    /// Nothing is known.
+    Local(#[serde(deserialize_with = "deserialize_plain")] String),
+    Terminal(#[serde(deserialize_with = "deserialize_plain")] String),
     Unknown,
 }
 
 impl Origin {
-    /// The address where someone is, or is said to be, if there is one.
+    /// Returns the address, certain or claimed.
     pub fn address(&self) -> Option<Address> {
         match self {
             Origin::Remote(address) | Origin::Claimed(address) => Some(*address),
@@ -41,9 +37,10 @@ impl Origin {
         }
     }
 
-    /// The text under which wrong inputs for all accounts together are counted. An address as far as the host says has a
-    /// count of its own, so that whoever may choose it delays nobody who is there.
-    pub fn count_key(&self) -> Option<String> {
+    /// Returns the key under which wrong inputs for all accounts together are counted. Claimed
+    /// addresses are counted apart: a host that chooses the address freely MUST NOT delay the users
+    /// of that address.
+    pub fn throttle_key(&self) -> Option<String> {
         let key = self.address()?.key();
         match self {
             Origin::Claimed(_) => Some(format!("claimed {key}")),
@@ -51,8 +48,9 @@ impl Origin {
         }
     }
 
-    /// The same, with the key that sshd has verified, if there is one. Nobody comes from this host by sshd.
-    pub fn with_key_of(self, earlier: &CompletedMethods) -> Origin {
+    /// Adds the key that sshd has verified, if there is one. A local user does not sign in over
+    /// sshd.
+    pub fn with_verified_key(self, earlier: &CompletedMethods) -> Origin {
         match (self, earlier.verified_key()) {
             (origin @ (Origin::Remote(_) | Origin::Claimed(_) | Origin::Unknown), Some(key)) => {
                 Origin::Key {
@@ -64,7 +62,7 @@ impl Origin {
         }
     }
 
-    /// The same, without a key that nobody believes.
+    /// Removes the key, for hosts that are not trusted to name it.
     pub fn without_key(self) -> Origin {
         match self {
             Origin::Key {
@@ -76,7 +74,8 @@ impl Origin {
         }
     }
 
-    /// The address, if it is certain: by this one networks are compared and grace periods are kept.
+    /// Returns the address if it is certain. Only this one is compared with networks and has grace
+    /// periods.
     pub fn certain_address(&self) -> Option<Address> {
         match self {
             Origin::Remote(address) => Some(*address),
@@ -86,8 +85,8 @@ impl Origin {
     }
 }
 
-/// The name of a user or a terminal that is fit for a log.
-fn plain<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+/// Deserializes the name of a user or a terminal; it MUST be safe to print in a log.
+fn deserialize_plain<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let name = String::deserialize(from)?;
     match is_plain_name(&name) {
         true => Ok(name),

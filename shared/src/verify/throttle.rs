@@ -1,61 +1,61 @@
-//! Guesses: what wrong answers cost. Pure arithmetic over the failures of one row (account × stage × place);
-//! the store keeps the failures, [`super::decision`] asks here before it compares anything.
+//! The throttle: the delay and the lock that follow from the failures in one bucket (account ×
+//! phase × scope). Pure arithmetic: the store keeps the failures, and [`super::decision`] asks
+//! before it compares digits.
 
 use crate::config::ThrottleConfig;
 use crate::system::clock::Timestamp;
 
-/// Failures of the last 24 h make the delay.
+/// Seconds for which a failure counts for the delay: 24 h.
 pub const DELAY_WINDOW: u64 = 24 * 3600;
-/// Failures of the last 30 days make the lock, and an address stays familiar for as long.
+/// Seconds for which a failure counts for the lock, and for which an address stays familiar: 30
+/// days.
 pub const LOCK_WINDOW: u64 = 30 * 24 * 3600;
 
-/// By how much a time may lie ahead and still count as written by this clock, in seconds: clocks are corrected by less.
+/// Seconds that a time may lie ahead and still count as written by this clock: corrections of a
+/// clock are smaller.
 pub const CLOCK_SLACK: u64 = 60;
 
-/// Whether the first factor is known to have passed when the answer is given.
+/// Whether the first factor is known to have passed at the time of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Anyone may be typing: strangers learn nothing, and nothing ever locks.
+    /// The client is unauthenticated: replies reveal nothing about the account, and nothing locks.
     Before,
-    /// The first factor has passed: answers are kind, and a row can lock.
+    /// The first factor has passed: replies name the reason, and the bucket can lock.
     After,
 }
 
-/// One wrong answer in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThrottleFailure {
-    /// When it was given.
     pub at: Timestamp,
-    /// What it cost: one for every three codes it was compared with.
+    /// Cost of the failure: one for every three codes that the input was compared with.
     pub cost: u32,
 }
 
-/// One row, as the store holds it.
+/// The failures of one bucket as the store keeps them.
 #[derive(Clone, Debug, Default)]
 pub struct Bucket {
-    /// The failures of the last 30 days, in any order, none later than now.
+    /// Failures of the last 30 days in any order, none later than now.
     pub failures: Vec<ThrottleFailure>,
-    /// A lock that only a recovery code, a one-time code or an administrator opens.
+    /// Whether the bucket is locked. Only a recovery code, a one-time code or an administrator
+    /// unlocks it.
     pub locked: bool,
 }
 
-/// Whether an answer may be evaluated now.
+/// Whether an input may be compared now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BucketState {
-    /// Yes.
     Open,
-    /// Not for so many seconds.
+    /// Not before `wait` seconds have passed.
     Delayed {
-        /// Seconds left.
         wait: u64,
     },
-    /// Not at all.
+    /// Not before the bucket is unlocked.
     Locked,
 }
 
 impl Bucket {
-    /// How the row stands at `now`.
-    pub fn standing(&self, throttle: &ThrottleConfig, now: Timestamp) -> BucketState {
+    /// Returns the state of the bucket at `now`.
+    pub fn state(&self, throttle: &ThrottleConfig, now: Timestamp) -> BucketState {
         if self.locked {
             return BucketState::Locked;
         }
@@ -85,26 +85,24 @@ impl Bucket {
         }
     }
 
-    /// Whether a further failure of `cost` locks the row.
+    /// Returns whether a further failure of `cost` locks the bucket.
     pub fn locks_with(&self, cost: u32, throttle: &ThrottleConfig) -> bool {
         let sum: u64 = self.failures.iter().map(|f| u64::from(f.cost)).sum();
         sum + u64::from(cost) >= u64::from(throttle.lock_after.value())
     }
 }
 
-/// What a wrong code costs that was compared with `compared` codes.
-pub fn cost(compared: usize) -> u32 {
+/// Returns the cost of a wrong code that was compared with `compared` codes.
+pub fn failure_cost(compared: usize) -> u32 {
     u32::try_from(compared.div_ceil(3))
         .unwrap_or(u32::MAX)
         .max(1)
 }
 
-/// What was wrong.
+/// The factor that was wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WrongFactor {
-    /// A password.
     Password,
-    /// A code.
     Code,
 }
 
@@ -114,7 +112,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_800_000_000);
 
-    fn row(ages: &[u64]) -> Bucket {
+    fn bucket(ages: &[u64]) -> Bucket {
         Bucket {
             failures: ages
                 .iter()
@@ -127,42 +125,42 @@ mod tests {
         }
     }
 
-    fn standing(ages: &[u64]) -> BucketState {
-        row(ages).standing(&ThrottleConfig::default(), NOW)
+    fn state_after(ages: &[u64]) -> BucketState {
+        bucket(ages).state(&ThrottleConfig::default(), NOW)
     }
 
     #[test]
-    fn the_sixth_wrong_code_meets_a_delay() {
-        assert_eq!(standing(&[0; 4]), BucketState::Open);
-        assert_eq!(standing(&[0; 5]), BucketState::Delayed { wait: 30 });
+    fn the_sixth_wrong_code_is_delayed() {
+        assert_eq!(state_after(&[0; 4]), BucketState::Open);
+        assert_eq!(state_after(&[0; 5]), BucketState::Delayed { wait: 30 });
         assert_eq!(
-            standing(&[29, 29, 29, 29, 29]),
+            state_after(&[29, 29, 29, 29, 29]),
             BucketState::Delayed { wait: 1 }
         );
-        assert_eq!(standing(&[30, 30, 30, 30, 30]), BucketState::Open);
+        assert_eq!(state_after(&[30, 30, 30, 30, 30]), BucketState::Open);
     }
 
     #[test]
-    fn the_delay_doubles_to_the_longest() {
-        assert_eq!(standing(&[0; 6]), BucketState::Delayed { wait: 60 });
-        assert_eq!(standing(&[0; 7]), BucketState::Delayed { wait: 120 });
-        assert_eq!(standing(&[0; 12]), BucketState::Delayed { wait: 3600 });
-        assert_eq!(standing(&[0; 99]), BucketState::Delayed { wait: 3600 });
+    fn the_delay_doubles_up_to_the_maximum() {
+        assert_eq!(state_after(&[0; 6]), BucketState::Delayed { wait: 60 });
+        assert_eq!(state_after(&[0; 7]), BucketState::Delayed { wait: 120 });
+        assert_eq!(state_after(&[0; 12]), BucketState::Delayed { wait: 3600 });
+        assert_eq!(state_after(&[0; 99]), BucketState::Delayed { wait: 3600 });
     }
 
     #[test]
-    fn a_day_later_it_is_forgotten() {
-        assert_eq!(standing(&[DELAY_WINDOW; 50]), BucketState::Open);
-        assert_eq!(standing(&[DELAY_WINDOW, 0, 0, 0, 0]), BucketState::Open);
+    fn failures_of_the_day_before_do_not_delay() {
+        assert_eq!(state_after(&[DELAY_WINDOW; 50]), BucketState::Open);
+        assert_eq!(state_after(&[DELAY_WINDOW, 0, 0, 0, 0]), BucketState::Open);
         assert_eq!(
-            standing(&[DELAY_WINDOW - 1, 0, 0, 0, 0]),
+            state_after(&[DELAY_WINDOW - 1, 0, 0, 0, 0]),
             BucketState::Delayed { wait: 30 }
         );
     }
 
-    /// Free, first and longest delay; what was failed and how long ago; what is left to wait.
+    /// Free failures, first and longest delay; cost and age of one failure; the seconds left.
     #[test]
-    fn limits_are_what_the_configuration_says() {
+    fn the_configuration_sets_the_limits() {
         for (limits, cost, age, wait) in [
             ((1, 30, 3600), 1, 0, 30),
             ((1, 30, 3600), 3, 119, 1),
@@ -178,7 +176,7 @@ mod tests {
             let text =
                 format!("free = {free}\nfirst_delay = \"{first}s\"\nmax_delay = \"{longest}s\"");
             let throttle: ThrottleConfig = toml::from_str(&text).unwrap();
-            let row = Bucket {
+            let bucket = Bucket {
                 failures: vec![ThrottleFailure {
                     at: NOW.minus(age),
                     cost,
@@ -191,7 +189,7 @@ mod tests {
                 BucketState::Delayed { wait }
             };
             assert_eq!(
-                row.standing(&throttle, NOW),
+                bucket.state(&throttle, NOW),
                 expected,
                 "{limits:?} {cost} {age}"
             );
@@ -201,19 +199,25 @@ mod tests {
     #[test]
     fn a_hundred_failures_in_thirty_days_lock() {
         let throttle = ThrottleConfig::default();
-        assert!(!row(&[1_000_000; 98]).locks_with(1, &throttle));
-        assert!(row(&[1_000_000; 99]).locks_with(1, &throttle));
+        assert!(!bucket(&[1_000_000; 98]).locks_with(1, &throttle));
+        assert!(bucket(&[1_000_000; 99]).locks_with(1, &throttle));
         let locked = Bucket {
             locked: true,
             ..Bucket::default()
         };
-        assert_eq!(locked.standing(&throttle, NOW), BucketState::Locked);
+        assert_eq!(locked.state(&throttle, NOW), BucketState::Locked);
     }
 
     #[test]
-    fn wide_windows_and_many_authenticators_buy_no_guesses() {
+    fn wide_windows_and_many_authenticators_give_no_more_guesses() {
         assert_eq!(
-            [cost(0), cost(3), cost(4), cost(6), cost(39)],
+            [
+                failure_cost(0),
+                failure_cost(3),
+                failure_cost(4),
+                failure_cost(6),
+                failure_cost(39)
+            ],
             [1, 1, 2, 2, 13]
         );
     }

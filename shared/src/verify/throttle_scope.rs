@@ -1,69 +1,71 @@
-//! Throttle scopes: wrong inputs for an account are counted apart for each of them.
+//! Throttle scopes: wrong inputs for an account are counted apart in each scope, so that an
+//! attacker who guesses from one cannot use up the tries of the owner in another.
 
 use crate::credential::completed_methods::SshKey;
 use crate::network::address::Address;
 
-/// How the text of each [`Place::VerifiedKey`] begins, before a blank.
-pub(crate) const KEY: &str = "key";
+/// Prefix of the store key of each [`ThrottleScope::VerifiedKey`], before a blank.
+pub(crate) const KEY_PREFIX: &str = "key";
 
-/// Where a person stands, as far as guesses are concerned: each place of an account has a row of its own, so
-/// that whoever guesses elsewhere cannot use up the tries of the owner.
+/// The scope of an attempt. Each scope of an account has a bucket of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ThrottleScope {
     /// A browser that the account trusts, by its number in the store.
     TrustedBrowser(i64),
-    /// An address the account got in from during the last 30 days.
-    Familiar(Address),
-    /// The same of an address as far as the host says, apart: whoever may choose it must not use up the tries of who is
-    /// there.
-    ClaimedFamiliar(Address),
-    /// A key that sshd has verified.
+    /// An address from which the account signed in during the last 30 days.
+    FamiliarAddress(Address),
+    /// A familiar address that the host only claims, counted apart: a client that may choose the
+    /// address freely MUST NOT use up the tries of the users of that address.
+    ClaimedFamiliarAddress(Address),
     VerifiedKey(SshKey),
-    /// Every further key, where several were wrong already: whoever may add keys to an account gets no more tries.
+    /// All further keys together, once several keys had wrong inputs: adding keys to an account
+    /// MUST NOT give more tries.
     FurtherKeys,
-    /// Whoever shows a right recovery or one-time code together with a password.
+    /// A client that shows a right recovery code or one-time code together with a password.
     RecoveryCode,
-    /// A user of this host (the real user of the PAM host's process, or who runs the command).
+    /// A user of this host: the real user of the PAM host's process, or the user who runs the
+    /// command.
     LocalUser(String),
-    /// Users of this host without a name together: one user may have thousands of such numbers (subuid).
+    /// All users of this host without a name together: one user may have thousands of such user IDs
+    /// (subuid).
     NamelessUsers,
-    /// A terminal of this host, where the process is root's.
+    /// A terminal of this host, where the process belongs to root.
     Terminal(String),
-    /// Everywhere else together.
-    Elsewhere,
+    /// All other origins together.
+    Anywhere,
 }
 
 impl ThrottleScope {
-    /// Whether the count over all accounts that an address has says nothing about whoever is here: access was granted
-    /// from here before, or a key was verified.
+    /// Returns whether the failures of an address over all accounts do not apply here: access was
+    /// granted from here before, or a key was verified.
     pub fn is_exempt_from_address_count(&self) -> bool {
         match self {
             ThrottleScope::TrustedBrowser(_)
-            | ThrottleScope::Familiar(_)
-            | ThrottleScope::ClaimedFamiliar(_)
+            | ThrottleScope::FamiliarAddress(_)
+            | ThrottleScope::ClaimedFamiliarAddress(_)
             | ThrottleScope::VerifiedKey(_)
             | ThrottleScope::FurtherKeys
             | ThrottleScope::RecoveryCode => true,
             ThrottleScope::LocalUser(_)
             | ThrottleScope::NamelessUsers
             | ThrottleScope::Terminal(_)
-            | ThrottleScope::Elsewhere => false,
+            | ThrottleScope::Anywhere => false,
         }
     }
 
-    /// The text that names the place in the store.
-    pub fn key(&self) -> String {
+    /// Returns the key of the scope in the store.
+    pub fn store_key(&self) -> String {
         match self {
             ThrottleScope::TrustedBrowser(number) => format!("browser {number}"),
-            ThrottleScope::Familiar(address) => format!("address {}", address.key()),
-            ThrottleScope::ClaimedFamiliar(address) => format!("claimed {}", address.key()),
-            ThrottleScope::VerifiedKey(key) => format!("{KEY} {key}"),
+            ThrottleScope::FamiliarAddress(address) => format!("address {}", address.key()),
+            ThrottleScope::ClaimedFamiliarAddress(address) => format!("claimed {}", address.key()),
+            ThrottleScope::VerifiedKey(key) => format!("{KEY_PREFIX} {key}"),
             ThrottleScope::FurtherKeys => "further keys".to_owned(),
             ThrottleScope::RecoveryCode => "recovery code".to_owned(),
             ThrottleScope::LocalUser(name) => format!("user {name}"),
             ThrottleScope::NamelessUsers => "user #".to_owned(),
             ThrottleScope::Terminal(name) => format!("terminal {name}"),
-            ThrottleScope::Elsewhere => "elsewhere".to_owned(),
+            ThrottleScope::Anywhere => "elsewhere".to_owned(),
         }
     }
 }

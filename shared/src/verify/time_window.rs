@@ -1,19 +1,22 @@
-//! The window of time steps (RFC 6238, section 5.2): what one time-based authenticator makes of a code, compared in
-//! constant time with every step in reach.
+//! The window of time steps (RFC 6238, section 5.2): compares the digits with codes of one
+//! time-based authenticator.
+//!
+//! MUST compare with every step within the recognised drift in constant time, whichever one
+//! matches.
 
 use super::account::LiveAuthenticator;
-use super::matching::{Match, last};
+use super::matching::{Match, find_last};
 use crate::config::TotpConfig;
-use crate::credential::totp::{Step, code};
+use crate::credential::totp::{Step, generate_code};
 use crate::system::clock::Timestamp;
 use subtle::{Choice, ConstantTimeEq};
 
-/// How far a clock may be off to be recognised as such, in seconds.
+/// Seconds within which the drift of a clock is recognised as such.
 const RECOGNISED_DRIFT: u64 = 600;
 
-/// Looks for the digits in every step within the recognised drift, always in all of them; returns what was
-/// found and how many codes could have been accepted.
-pub(super) fn compare(
+/// Compares the digits with every step within the recognised drift. Returns the match, and how many
+/// codes could have been accepted.
+pub(super) fn compare_time_steps(
     authenticator: &LiveAuthenticator,
     period: u64,
     digits: &str,
@@ -32,17 +35,18 @@ pub(super) fn compare(
     let window = current.saturating_sub(past)..=current.saturating_add(future);
     let drift = (RECOGNISED_DRIFT / period).max(past).max(future);
     let matches = |step: u64| {
-        code(&authenticator.secret, parameters, Step(step))
+        generate_code(&authenticator.secret, parameters, Step(step))
             .as_bytes()
             .ct_eq(digits.as_bytes())
     };
 
-    // The highest match in the window: accepting a lower one would leave an equal code of a higher step open.
-    let (any_in_window, in_window) = last(window.clone(), matches);
-    // Outside, the nearest one to now, on each side.
-    let (any_past, past_match) = last(current.saturating_sub(drift)..*window.start(), matches);
+    // The highest match in the window: if a lower one were accepted, an equal code of a higher step
+    // would stay usable.
+    let (any_in_window, in_window) = find_last(window.clone(), matches);
+    // Outside the window, the match nearest to now, on each side.
+    let (any_past, past_match) = find_last(current.saturating_sub(drift)..*window.start(), matches);
     let beyond = window.end().saturating_add(1)..=current.saturating_add(drift);
-    let (any_future, future_match) = last(beyond.rev(), matches);
+    let (any_future, future_match) = find_last(beyond.rev(), matches);
 
     let seconds = |steps: u64| steps * period;
     let begin = |step: u64| Timestamp(step.saturating_mul(period));
@@ -52,11 +56,12 @@ pub(super) fn compare(
         None if is_marked(step) => Some(step),
         floor => floor,
     };
-    // A code of a step above the floor says nothing about the floor, and must stay unsaid: it is usable later.
-    let spent_or_older = any_in_window
+    // A future code above the floor MUST NOT reveal anything about the floor: it will be valid
+    // later.
+    let used_or_older = any_in_window
         | any_past
         | (any_future & Choice::from(u8::from(used(future_match).is_some())));
-    let found = match (spent_or_older, floor) {
+    let found = match (used_or_older, floor) {
         (any, Some(floor)) if floor > *window.end() && any.into() => Match::ClockSetBack {
             seconds: begin(floor).since(now),
         },

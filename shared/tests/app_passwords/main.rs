@@ -36,7 +36,7 @@ fn label(text: &str) -> Label {
 }
 
 fn password() -> Password {
-    Password::typed(Zeroizing::new("correct horse".to_owned())).unwrap()
+    Password::from_input(Zeroizing::new("correct horse".to_owned())).unwrap()
 }
 
 /// A home where alice has an account, and nothing else.
@@ -429,7 +429,7 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
         browser: None,
         service: "dovecot",
     };
-    let wrong = shared::credential::input::Input::read(b"000000");
+    let wrong = shared::credential::input::Input::parse(b"000000");
     for _ in 0..5 {
         home.door.verify_input(&visitor, &wrong, NOW).unwrap();
         assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
@@ -478,10 +478,10 @@ fn it_is_no_code_and_changes_nothing() {
             browser: None,
             service,
         };
-        let answer = shared::credential::input::Input::read(widest.grouped().as_bytes());
+        let answer = shared::credential::input::Input::parse(widest.grouped().as_bytes());
         refused(
             &home.door.verify_input(&visitor, &answer, NOW).unwrap(),
-            Refusal::Unfit,
+            Refusal::Malformed,
         );
     }
 }

@@ -3,7 +3,7 @@
 use super::home::{Home, NOW, alice, browser, name, password, remote};
 use shared::account::name::{Distinct, Service, UserName};
 use shared::credential::completed_methods::CompletedMethods;
-use shared::credential::import::{ImportFormat, read};
+use shared::credential::import::{ImportFormat, parse_import_file};
 use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use shared::engine::{
     AdministrationError, AfterPassword, Engine, ImportMode, ImportReport, Requester,
@@ -255,7 +255,7 @@ fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
         url("bob", "MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43U"),
         url("BOB", "ONSWG4TFOQQGW5DIMFXHK3TPON2GKZLE"),
     ];
-    let import = read(ImportFormat::Otpauth, file.concat().as_bytes()).unwrap();
+    let import = parse_import_file(ImportFormat::Otpauth, file.concat().as_bytes()).unwrap();
     for trial in [ImportMode::Yes, ImportMode::No] {
         let taken = home
             .door

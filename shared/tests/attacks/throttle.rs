@@ -98,7 +98,7 @@ fn before_the_first_factor_a_delayed_bucket_takes_the_same_writes() {
     let password_guess = |home: &mut Home, number: u32| {
         let from = remote(&format!("198.51.100.{number}"));
         let (who, wrong) = (name("alice"), password("wrong horse"));
-        let none = Input::read(b"");
+        let none = Input::parse(b"");
         let before = wal(home);
         let after = home
             .door
@@ -166,9 +166,9 @@ fn at_the_web_password_and_recovery_code_pass_from_a_delayed_address() {
     let (mut home, app) = alice_at_the_web("");
     let from = remote("198.51.100.7");
     fills_the_count_of(&mut home, &from, NOW);
-    let code = Input::read(recovery(&app, 0).as_bytes());
+    let code = Input::parse(recovery(&app, 0).as_bytes());
     let (who, right) = (name("alice"), password(PASSWORD));
-    let wrong = Input::read(b"ABCDE-FGHJK");
+    let wrong = Input::parse(b"ABCDE-FGHJK");
     let after = home
         .door
         .enter_password(&browser(&from), &who, Some(&right), &wrong, NOW)
@@ -195,12 +195,12 @@ fn guesses_through_an_address_delay_nobody_who_is_known_there() {
     accepted(&home.attempt_from("alice", &from, Phase::Before, &code_of(&app, 0), NOW));
     let (door, who, right) = (&mut home.door, name("alice"), password(PASSWORD));
     let after = door
-        .enter_password(&browser(&from), &who, Some(&right), &Input::read(b""), NOW)
+        .enter_password(&browser(&from), &who, Some(&right), &Input::parse(b""), NOW)
         .unwrap();
     let AfterPassword::Code(pass) = after else {
         panic!("the password is refused")
     };
-    let typed = Input::read(code_of(&app, 1).as_bytes());
+    let typed = Input::parse(code_of(&app, 1).as_bytes());
     let after = door
         .enter_code(&browser(&from), &pass, &typed, TrustRequest::NotAsked, NOW)
         .unwrap();
@@ -308,7 +308,7 @@ fn digits_in_the_field_for_a_recovery_code_are_compared_with_nothing() {
     let (who, wrong, from) = (name("alice"), password("a guess"), remote("198.51.100.7"));
     fills_the_count_of(&mut home, &from, NOW);
     for typed in [WRONG.to_owned(), code_of(&app, 0)] {
-        let typed = Input::read(typed.as_bytes());
+        let typed = Input::parse(typed.as_bytes());
         let after = home
             .door
             .enter_password(&browser(&from), &who, Some(&wrong), &typed, NOW)
@@ -331,7 +331,7 @@ fn a_right_recovery_code_buys_no_endless_guesses_at_the_password() {
     );
     let (stranger, thief) = (remote("198.51.100.7"), remote("198.51.100.8"));
     let mut enter = |from: &Origin, password: &_, recovery: &str, now| {
-        let recovery = Input::read(recovery.as_bytes());
+        let recovery = Input::parse(recovery.as_bytes());
         home.door
             .enter_password(&browser(from), &who, Some(password), &recovery, now)
             .unwrap()
@@ -411,7 +411,7 @@ fn a_password_that_looks_like_a_recovery_code_of_another_length_costs_nothing() 
             for _ in 0..4 {
                 refused(
                     &home.attempt_from("alice", &from, stage, typed, NOW),
-                    Refusal::Unfit,
+                    Refusal::Malformed,
                 );
             }
         }
@@ -557,7 +557,7 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
         )
     };
     let text = (0..180).map(line).collect::<Vec<_>>().join("\n");
-    let found = shared::credential::import::read(
+    let found = shared::credential::import::parse_import_file(
         shared::credential::import::ImportFormat::Otpauth,
         text.as_bytes(),
     )

@@ -8,7 +8,7 @@ use shared::account::name::{Distinct, Service};
 use shared::config::Config;
 use shared::credential::input::Input;
 use shared::credential::otpauth_uri;
-use shared::credential::totp::{Step, code};
+use shared::credential::totp::{Step, generate_code};
 use shared::engine::{
     AdministrationError, AfterCode, AfterEnrollment, AfterEnrollmentCode, AfterPassword,
     AfterStepUp, BrowserContext, Engine, KnownRevisions, Principal, RequestedPage, Requester,
@@ -37,7 +37,7 @@ fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
         &browser(from),
         &name("bob"),
         Some(&password(PASSWORD)),
-        &Input::Unfit,
+        &Input::Malformed,
         NOW,
     );
     let AfterPassword::Opened(opened) = entered.unwrap() else {
@@ -64,9 +64,13 @@ fn an_enrollment_token_dies_with_its_session() {
         let mut home = Home::new("");
         let session = bob_signs_in(&mut home, &from);
         let given = password(PASSWORD);
-        let proof = home
-            .door
-            .step_up(&browser(&from), &session, Some(&given), &Input::Unfit, NOW);
+        let proof = home.door.step_up(
+            &browser(&from),
+            &session,
+            Some(&given),
+            &Input::Malformed,
+            NOW,
+        );
         let AfterStepUp::Verified(proof) = proof.unwrap() else {
             panic!("not proven")
         };
@@ -82,9 +86,9 @@ fn an_enrollment_token_dies_with_its_session() {
         let Some(shown) = home.door.begin_web_setup(&ticket, NOW).unwrap() else {
             continue;
         };
-        let (secret, parameters) = otpauth_uri::read(&shown.secret).unwrap();
-        let shows = Input::read(
-            code(&secret, parameters, Step(NOW.0 / 30))
+        let (secret, parameters) = otpauth_uri::parse_declared_secret(&shown.secret).unwrap();
+        let shows = Input::parse(
+            generate_code(&secret, parameters, Step(NOW.0 / 30))
                 .to_string()
                 .as_bytes(),
         );
@@ -123,7 +127,7 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
             &cheap,
             &name("alice"),
             Some(&password(PASSWORD)),
-            &Input::Unfit,
+            &Input::Malformed,
             NOW,
         );
         let AfterPassword::Opened(opened) = entered.unwrap() else {
@@ -141,7 +145,7 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
         home.another()
             .revoke_sessions(&name("alice"), one, "root", NOW)
             .unwrap();
-        let answer = Input::read(code_of(&app, 0).as_bytes());
+        let answer = Input::parse(code_of(&app, 0).as_bytes());
         let after =
             home.door
                 .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
@@ -237,7 +241,7 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
                 &browser,
                 &name("alice"),
                 Some(&password(PASSWORD)),
-                &Input::Unfit,
+                &Input::Malformed,
                 NOW,
             )
             .unwrap()
@@ -245,7 +249,7 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
     let AfterPassword::Code(pass) = enters(&mut home, None) else {
         panic!("no code is asked")
     };
-    let answer = Input::read(code_of(&app, 0).as_bytes());
+    let answer = Input::parse(code_of(&app, 0).as_bytes());
     let entered = home
         .door
         .enter_code(&browser(&from), &pass, &answer, TrustRequest::Asked, NOW);
@@ -285,7 +289,7 @@ fn a_login_token_that_was_used_stays_so_when_the_clock_ran_ahead_and_came_back()
             &browser(&from),
             &name("alice"),
             Some(&given),
-            &Input::Unfit,
+            &Input::Malformed,
             now,
         );
         let AfterPassword::Code(token) = after.unwrap() else {
@@ -294,7 +298,7 @@ fn a_login_token_that_was_used_stays_so_when_the_clock_ran_ahead_and_came_back()
         token
     };
     let enters = |home: &mut Home, token: &LoginToken, typed: &str, now| {
-        let answer = Input::read(typed.as_bytes());
+        let answer = Input::parse(typed.as_bytes());
         home.door
             .enter_code(&browser(&from), token, &answer, TrustRequest::NotAsked, now)
             .unwrap()
@@ -349,7 +353,7 @@ fn a_gate_that_looks_again_and_again_knows_every_revocation() {
     let (mut known, mut by) = (RevokedSessions::default(), None);
     let mut look = |by: &mut Option<KnownRevisions>, known: &mut RevokedSessions, now| {
         let looked = gate.update_revocations(&[9; 16], *by, now, |seen| {
-            *known = known.with(seen.revoked);
+            *known = known.merge(seen.revoked);
             *by = Some(KnownRevisions {
                 revision: known.revision,
                 app_passwords: 0,
@@ -409,13 +413,19 @@ fn sessions_that_the_trust_in_a_browser_opened_end_with_the_trust() {
             ..browser(&from)
         };
         home.door
-            .enter_password(&browser, &name("alice"), Some(&given), &Input::Unfit, NOW)
+            .enter_password(
+                &browser,
+                &name("alice"),
+                Some(&given),
+                &Input::Malformed,
+                NOW,
+            )
             .unwrap()
     };
     let AfterPassword::Code(token) = enters(&mut home, None) else {
         panic!("no code is asked")
     };
-    let answer = Input::read(code_of(&app, 0).as_bytes());
+    let answer = Input::parse(code_of(&app, 0).as_bytes());
     let entered = home
         .door
         .enter_code(&browser(&from), &token, &answer, TrustRequest::Asked, NOW);
@@ -477,7 +487,7 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
     let given = password(PASSWORD);
     let entered =
         home.door
-            .enter_password(&cheap, &name("alice"), Some(&given), &Input::Unfit, NOW);
+            .enter_password(&cheap, &name("alice"), Some(&given), &Input::Malformed, NOW);
     let AfterPassword::Opened(opened) = entered.unwrap() else {
         panic!("not opened")
     };
@@ -494,7 +504,7 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
     else {
         panic!("no code is asked")
     };
-    let answer = Input::read(code_at(&app, 0, later).as_bytes());
+    let answer = Input::parse(code_at(&app, 0, later).as_bytes());
     let after = door
         .enter_code(
             &browser(&from),
@@ -509,7 +519,7 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
     };
     assert_eq!(raised.session.expires, opened.session.expires);
     let late = NOW.plus(300);
-    let answer = Input::read(code_at(&app, 0, late).as_bytes());
+    let answer = Input::parse(code_at(&app, 0, late).as_bytes());
     let over = door
         .enter_code(
             &browser(&from),
@@ -559,7 +569,13 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
             ..browser(&from)
         };
         home.door
-            .enter_password(&browser, &name("alice"), Some(&given), &Input::Unfit, now)
+            .enter_password(
+                &browser,
+                &name("alice"),
+                Some(&given),
+                &Input::Malformed,
+                now,
+            )
             .unwrap()
     };
     for ahead in [0, 60, HOUR, 400 * 24 * HOUR] {
@@ -567,7 +583,7 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
         let AfterPassword::Code(token) = enters(&mut home, None, then) else {
             panic!("no code is asked")
         };
-        let answer = Input::read(code_at(&app, 0, then).as_bytes());
+        let answer = Input::parse(code_at(&app, 0, then).as_bytes());
         let entered = home
             .door
             .enter_code(&browser(&from), &token, &answer, TrustRequest::Asked, then)
@@ -602,8 +618,8 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     let ErrandAnswer::Judged(VerifyReply::Setup { secret, ticket, .. }) = begun else {
         panic!("{begun:?}")
     };
-    let (secret, parameters) = otpauth_uri::read(&secret).unwrap();
-    let shows = code(&secret, parameters, Step(NOW.0 / 30)).to_string();
+    let (secret, parameters) = otpauth_uri::parse_declared_secret(&secret).unwrap();
+    let shows = generate_code(&secret, parameters, Step(NOW.0 / 30)).to_string();
     let confirmed = asks(
         &mut home.door,
         PromptEnrollment::Confirm {

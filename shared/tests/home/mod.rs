@@ -7,7 +7,7 @@ use shared::account::name::UserName;
 use shared::config::{Config, file};
 use shared::credential::input::Input;
 use shared::credential::secret::Secret;
-use shared::credential::totp::{Step, code};
+use shared::credential::totp::{Step, generate_code};
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::password::Password;
 use shared::crypto::vault::Vault;
@@ -43,7 +43,7 @@ pub(crate) fn name(text: &str) -> UserName {
 }
 
 pub(crate) fn password(text: &str) -> Password {
-    Password::typed(Zeroizing::new(text.to_owned())).unwrap()
+    Password::from_input(Zeroizing::new(text.to_owned())).unwrap()
 }
 
 pub(crate) fn remote(text: &str) -> Origin {
@@ -78,12 +78,12 @@ pub(crate) fn signs_in(home: &mut Home, from: &Origin, typed: &str, now: Timesta
 /// The same, with all that it opened.
 #[track_caller]
 pub(crate) fn opens(home: &mut Home, from: &Origin, typed: &str, now: Timestamp) -> OpenedSession {
-    let (door, who, none) = (&mut home.door, name("alice"), Input::read(b""));
+    let (door, who, none) = (&mut home.door, name("alice"), Input::parse(b""));
     let asked = door.enter_password(&browser(from), &who, Some(&password(PASSWORD)), &none, now);
     let AfterPassword::Code(pass) = asked.unwrap() else {
         panic!("no code is asked")
     };
-    let answer = Input::read(typed.as_bytes());
+    let answer = Input::parse(typed.as_bytes());
     let entered = door.enter_code(&browser(from), &pass, &answer, TrustRequest::NotAsked, now);
     let AfterCode::Opened(opened) = entered.unwrap() else {
         panic!("not opened")
@@ -220,7 +220,7 @@ pub(crate) fn attempt_at(
         browser: None,
         service: "test",
     };
-    door.verify_input(&visitor, &Input::read(typed.as_bytes()), now)
+    door.verify_input(&visitor, &Input::parse(typed.as_bytes()), now)
         .unwrap()
 }
 
@@ -233,7 +233,7 @@ pub(crate) fn code_of(pending: &PendingEnrollment, offset: i64) -> String {
 pub(crate) fn code_at(pending: &PendingEnrollment, offset: i64, now: Timestamp) -> String {
     let parameters = pending.parameters();
     let base = parameters.moving.step_at(now).unwrap_or(Step(0));
-    code(
+    generate_code(
         pending.secret(),
         parameters,
         Step(base.0.checked_add_signed(offset).unwrap()),

@@ -44,7 +44,7 @@ pub(crate) fn has_mail(home: &mut Home, who: &str, to: &str, now: Timestamp) {
     home.door
         .confirm_email(
             &name(who),
-            &Input::read(letter.code.as_bytes()),
+            &Input::parse(letter.code.as_bytes()),
             "root",
             now,
         )

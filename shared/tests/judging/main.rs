@@ -77,7 +77,7 @@ impl Host {
             process: HostProcess::new(self.process[0], self.process[1..].to_vec()),
             origin: self.address.map_or(Origin::Unknown, home::remote),
             stage: self.stage,
-            earlier: CompletedMethods::of_sshd(self.earlier.as_bytes()),
+            earlier: CompletedMethods::parse_ssh_auth_info(self.earlier.as_bytes()),
             question,
         };
         let who = name(self.who);
@@ -335,7 +335,7 @@ fn what_opened_before_the_first_factor_is_booked_after_it_and_only_once() {
     };
     let reply = elsewhere.books(&mut home, &mark, NOW.plus(5)).unwrap();
     assert_eq!(
-        reply.told,
+        reply.messages,
         ["1 wrong code since your last sign-in, last from 192.0.2.7"]
     );
     assert_eq!(last_sign_in(&mut home), Some(NOW.plus(5)));
@@ -345,7 +345,7 @@ fn what_opened_before_the_first_factor_is_booked_after_it_and_only_once() {
             DOVECOT
                 .books(&mut home, &mark, NOW.plus(6))
                 .unwrap()
-                .told
+                .messages
                 .is_empty()
         );
     }

@@ -25,8 +25,8 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     else {
         panic!("no setup")
     };
-    let (secret, parameters) = otpauth_uri::read(&url).unwrap();
-    let shown = totp::code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
+    let (secret, parameters) = otpauth_uri::parse_declared_secret(&url).unwrap();
+    let shown = totp::generate_code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
     let confirm = |ticket: &TypedText| {
         let (ticket, code) = (ticket.clone(), TypedText::from(shown.to_string()));
         VerifyOperation::Setup(PromptEnrollment::Confirm { ticket, code })
@@ -174,7 +174,7 @@ fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_a
         let of = |home: &mut Home, account: &str| {
             let question = VerifyOperation::Answer {
                 typed: typed.to_owned().into(),
-                reading: InputReading::Ending,
+                reading: InputReading::CodeAtEnd,
             };
             let cause = match judged(DOVECOT.asks(home, account, question, NOW)) {
                 VerifyReply::Refused { cause, .. } => cause,

@@ -81,7 +81,7 @@ fn signs_in(world: &mut World, from: &Origin, trust: TrustRequest) -> Option<Str
         page: None,
         session: None,
     };
-    let answer = Input::read(typed.as_bytes());
+    let answer = Input::parse(typed.as_bytes());
     match world
         .door(0)
         .enter_code(&browser, &pass, &answer, trust, now)

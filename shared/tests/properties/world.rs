@@ -134,7 +134,7 @@ impl World {
                 at_the_web(&self.gives_password(door, &origin, None, &text, ""))
             }
             _ => {
-                let answer = Input::read(text.as_bytes());
+                let answer = Input::parse(text.as_bytes());
                 at_the_prompt(
                     &self
                         .door(door)
@@ -202,7 +202,7 @@ impl World {
             page: None,
             session: None,
         };
-        let (alice, now, recovery) = (name("alice"), self.now, Input::read(recovery.as_bytes()));
+        let (alice, now, recovery) = (name("alice"), self.now, Input::parse(recovery.as_bytes()));
         self.door(door)
             .enter_password(&browser, &alice, Some(&password(typed)), &recovery, now)
             .unwrap()

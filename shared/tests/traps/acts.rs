@@ -55,7 +55,7 @@ pub(crate) fn asks(
             caller,
             &CommandRequest {
                 account: alice.clone(),
-                task,
+                operation: task,
             },
             NOW,
         )?
@@ -63,7 +63,7 @@ pub(crate) fn asks(
 }
 
 pub(crate) fn one_more() -> ChangeOperation {
-    ChangeOperation::BeginSetup(EnrollmentOperation {
+    ChangeOperation::BeginEnrollment(EnrollmentOperation {
         kind: AuthenticatorKind::Further,
         name: "another".parse().unwrap(),
         seed: None,
@@ -92,14 +92,14 @@ pub(crate) fn gives_password(
         &browser,
         &name("alice"),
         Some(&password(typed)),
-        &Input::Unfit,
+        &Input::Malformed,
         NOW,
     )
     .unwrap()
 }
 
 pub(crate) fn attempts(door: &mut Engine, typed: &str) -> Result<VerifiedAttempt, EngineError> {
-    let (alice, answer) = (name("alice"), Input::read(typed.as_bytes()));
+    let (alice, answer) = (name("alice"), Input::parse(typed.as_bytes()));
     let visitor = VerificationRequest {
         name: &alice,
         phase: Phase::After,

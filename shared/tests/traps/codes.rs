@@ -41,14 +41,14 @@ fn trap_04_code_as_an_integer_leading_zeros_lost_and_000000_never_valid() {
     let mut home = Home::new("");
     let app = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
     let app = app.with_secret(
-        otpauth_uri::read("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
+        otpauth_uri::parse_declared_secret("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
             .unwrap()
             .0,
     );
     home.activates(&app);
     assert_eq!(code_at(&app, 0, ZEROS), "000000");
     for typed in ["0", "00000", "0000000"] {
-        refused(&home.attempt("alice", typed, ZEROS), Refusal::Unfit);
+        refused(&home.attempt("alice", typed, ZEROS), Refusal::Malformed);
     }
     accepted(&home.attempt("alice", "000000", ZEROS));
 
@@ -61,7 +61,7 @@ fn trap_04_code_as_an_integer_leading_zeros_lost_and_000000_never_valid() {
     );
     refused(
         &home.attempt("alice", code.trim_start_matches('0'), later),
-        Refusal::Unfit,
+        Refusal::Malformed,
     );
     accepted(&home.attempt("alice", &code, later));
 }
@@ -132,7 +132,7 @@ fn trap_10_the_confirming_code_accepted_again_at_sign_in_or_refused_there_withou
     let app = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
     let code = code_of(&app, 0);
     let confirmation = app
-        .confirm(&Input::read(code.as_bytes()), &home.config, NOW)
+        .confirm(&Input::parse(code.as_bytes()), &home.config, NOW)
         .ok()
         .unwrap();
     home.door

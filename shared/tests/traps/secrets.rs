@@ -11,7 +11,7 @@ use shared::config::file;
 use shared::credential::input::Input;
 use shared::credential::otpauth_uri;
 use shared::credential::secret::Secret;
-use shared::credential::totp::{Step, code};
+use shared::credential::totp::{Step, generate_code};
 use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use shared::engine::{
     AdministrationError, AfterEnrollment, AfterEnrollmentCode, AfterPassword, AfterStepUp, Engine,
@@ -78,16 +78,20 @@ fn at_the_web_too(home: &mut Home) {
         .set_password(&bob, &password(PASSWORD), "root", NOW)
         .unwrap();
     let given = password(PASSWORD);
-    let entered = home
-        .door
-        .enter_password(&browser(&from), &bob, Some(&given), &Input::Unfit, NOW);
+    let entered =
+        home.door
+            .enter_password(&browser(&from), &bob, Some(&given), &Input::Malformed, NOW);
     let AfterPassword::Opened(opened) = entered.unwrap() else {
         panic!("not opened")
     };
     let session = opened.session;
-    let proof = home
-        .door
-        .step_up(&browser(&from), &session, Some(&given), &Input::Unfit, NOW);
+    let proof = home.door.step_up(
+        &browser(&from),
+        &session,
+        Some(&given),
+        &Input::Malformed,
+        NOW,
+    );
     let AfterStepUp::Verified(proof) = proof.unwrap() else {
         panic!("not proven")
     };
@@ -108,11 +112,11 @@ fn at_the_web_too(home: &mut Home) {
     else {
         return;
     };
-    let (secret, parameters) = otpauth_uri::read(&secret).unwrap();
-    let shows = code(&secret, parameters, Step(NOW.0 / 30)).to_string();
+    let (secret, parameters) = otpauth_uri::parse_declared_secret(&secret).unwrap();
+    let shows = generate_code(&secret, parameters, Step(NOW.0 / 30)).to_string();
     let confirmed = home
         .door
-        .confirm_web_setup(&ticket, draft, &Input::read(shows.as_bytes()), NOW)
+        .confirm_web_setup(&ticket, draft, &Input::parse(shows.as_bytes()), NOW)
         .unwrap();
     let AfterEnrollmentCode::Confirmed { confirmed, .. } = confirmed else {
         return;

@@ -34,7 +34,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         page: None,
         session: None,
     };
-    let answer = Input::read(code_of(&app, -1).as_bytes());
+    let answer = Input::parse(code_of(&app, -1).as_bytes());
     let entered = home
         .door
         .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
@@ -56,7 +56,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         &browser,
         &name("bob"),
         Some(&password(PASSWORD)),
-        &Input::Unfit,
+        &Input::Malformed,
         NOW,
     );
     let AfterPassword::Enroll(first) = entered.unwrap() else {
@@ -73,7 +73,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         },
     )
     .unwrap();
-    let command_request::ReplyBody::Setup {
+    let command_request::ReplyBody::NewAuthenticator {
         secret,
         ticket: setup,
         ..
@@ -101,13 +101,13 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
 
     assert!(
         Session::from_cookie(&session, &keys).is_some()
-            && LoginToken::read(&login, &keys, NOW).is_some()
+            && LoginToken::open_login(&login, &keys, NOW).is_some()
     );
     for other in [&login, &trusted, &setup, &renewal, &first] {
         assert!(Session::from_cookie(other, &keys).is_none());
     }
     for other in [&session, &trusted, &setup, &renewal, &first] {
-        assert!(LoginToken::read(other, &keys, NOW).is_none());
+        assert!(LoginToken::open_login(other, &keys, NOW).is_none());
     }
     for other in [&session, &login, &setup, &renewal, &first] {
         let asked = gives_password(&mut home.door, &from, Some(other), PASSWORD);
@@ -125,7 +125,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         for finish in [
             confirmed,
             FinishOperation::Activate { ticket: ticket() },
-            FinishOperation::Vouch { ticket: ticket() },
+            FinishOperation::ActivateUnconfirmed { ticket: ticket() },
         ] {
             assert!(asks(&mut home, Operation::Finish(finish)).is_err());
         }
@@ -133,7 +133,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     for other in [&session, &login, &trusted, &setup, &first] {
         let kept = asks(
             &mut home,
-            Operation::Finish(FinishOperation::KeepRecoveryCodes {
+            Operation::Finish(FinishOperation::ReplaceRecoveryCodes {
                 ticket: other.to_string().into(),
             }),
         );
@@ -145,7 +145,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         assert!(EnrollmentToken::read(other, &keys, NOW).is_none());
     }
 
-    let raw = otpauth_uri::read(&secret).unwrap().0;
+    let raw = otpauth_uri::parse_declared_secret(&secret).unwrap().0;
     let plain = data_encoding::BASE64URL_NOPAD
         .decode(setup.as_bytes())
         .unwrap();
@@ -182,7 +182,7 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
         session: None,
     };
     let enter = |home: &mut Home, offset| {
-        let answer = Input::read(code_of(&app, offset).as_bytes());
+        let answer = Input::parse(code_of(&app, offset).as_bytes());
         home.door
             .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
             .unwrap()

@@ -2,7 +2,7 @@
 
 use shared::account::name::UserName;
 use shared::credential::import::{
-    FoundAuthenticator, ImportFormat, LARGEST, MOST, NAMES, PskcKey, read,
+    FoundAuthenticator, ImportFormat, LARGEST, MOST, NAMES, PskcKey, parse_import_file,
 };
 use shared::credential::otpauth_uri;
 use shared::credential::otpauth_uri::OtpauthUri;
@@ -18,7 +18,7 @@ pub fn otpauth(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return false;
     };
-    let declared = otpauth_uri::read(text);
+    let declared = otpauth_uri::parse_declared_secret(text);
     if let Ok((secret, parameters)) = &declared {
         assert!(parameters.check().is_ok());
         is_read_back("", "alice", secret, *parameters, 0);
@@ -30,7 +30,7 @@ pub fn otpauth(bytes: &[u8]) -> bool {
     let parameters = OtpParameters {
         algorithm: url.algorithm,
         digits: url.digits,
-        moving: url.moving.moving(),
+        moving: url.moving.kind(),
     };
     assert!(parameters.check().is_ok());
     let issuer = url.issuer.as_deref().unwrap_or_default();
@@ -39,7 +39,7 @@ pub fn otpauth(bytes: &[u8]) -> bool {
         &url.account,
         &url.secret,
         parameters,
-        url.moving.first().0,
+        url.moving.first_step().0,
     );
     true
 }
@@ -52,7 +52,7 @@ fn is_read_back(
     parameters: OtpParameters,
     first: u64,
 ) {
-    let text = otpauth_uri::url(
+    let text = otpauth_uri::format_uri(
         issuer,
         account,
         secret,
@@ -69,10 +69,10 @@ fn is_read_back(
     );
     assert_eq!(url.secret.expose(), secret.expose());
     assert_eq!(
-        (url.algorithm, url.digits, url.moving.moving()),
+        (url.algorithm, url.digits, url.moving.kind()),
         (parameters.algorithm, parameters.digits, parameters.moving)
     );
-    assert_eq!(url.moving.first().0, first);
+    assert_eq!(url.moving.first_step().0, first);
 }
 
 /// Reads a file of another system, whose format's name is on the first line; returns whether it can be imported.
@@ -102,7 +102,7 @@ pub fn import(bytes: &[u8]) -> bool {
         .into_iter()
         .filter(|format| format.name().as_bytes() == name)
     {
-        let Ok(import) = read(format, file) else {
+        let Ok(import) = parse_import_file(format, file) else {
             continue;
         };
         assert!(file.len() <= LARGEST && import.found.len() <= MOST);
@@ -124,7 +124,7 @@ fn is_sound(found: &FoundAuthenticator, lines: usize) {
     let parameters = OtpParameters {
         algorithm: found.algorithm,
         digits: found.digits,
-        moving: found.moving.moving(),
+        moving: found.moving.kind(),
     };
     assert!(parameters.check().is_ok());
     let is_scratch = |code: &str| code.len() == 8 && code.bytes().all(|byte| byte.is_ascii_digit());
@@ -134,6 +134,6 @@ fn is_sound(found: &FoundAuthenticator, lines: usize) {
         found.account.as_str(),
         &found.secret,
         parameters,
-        found.moving.first().0,
+        found.moving.first_step().0,
     );
 }

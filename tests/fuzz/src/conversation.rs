@@ -56,7 +56,7 @@ impl Home {
         );
         fs::write(at("postern.toml"), text).expect("it can be written");
         let keys =
-            Vault::create(&MasterKeys::read(&key_file).expect("the key")).expect("data keys");
+            Vault::create(&MasterKeys::read_file(&key_file).expect("the key")).expect("data keys");
         let url = StoreUrl::try_from(url).expect("a URL");
         shared::store::create(&url, None, &keys).expect("a store");
         let config = file::read_config(&at("postern.toml"))

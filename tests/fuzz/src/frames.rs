@@ -55,12 +55,12 @@ pub fn command_reads(bytes: &[u8]) -> bool {
 
 /// Whether what a command asks, or hears, is read; it is then understood as its own text is.
 fn is_understood<T: serde::Serialize + serde::de::DeserializeOwned>(bytes: &[u8]) -> bool {
-    let Some(read) = wire::read::<T>(bytes) else {
+    let Some(read) = wire::decode::<T>(bytes) else {
         return false;
     };
-    let written = wire::write(&read).expect("what was read can be written");
-    let again = wire::read::<T>(&written).expect("what was written can be read");
-    assert_eq!(wire::write(&again), Some(written));
+    let written = wire::encode(&read).expect("what was read can be written");
+    let again = wire::decode::<T>(&written).expect("what was written can be read");
+    assert_eq!(wire::encode(&again), Some(written));
     true
 }
 

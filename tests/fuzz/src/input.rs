@@ -4,7 +4,7 @@ use shared::account::name::{Group, Label, Service, UserName};
 use shared::credential::app_password::AppPassword;
 use shared::credential::completed_methods::{CompletedMethods, LONGEST as LONGEST_INFO};
 use shared::credential::input::{Input, LONGEST};
-use shared::credential::recovery_code::{has_shape, is_one_time};
+use shared::credential::recovery_code::{looks_like_one_time_code, looks_like_recovery_code};
 
 /// Reads what was typed as each credential and each name; returns whether it fits any.
 pub fn typed(bytes: &[u8]) -> bool {
@@ -14,24 +14,24 @@ pub fn typed(bytes: &[u8]) -> bool {
 }
 
 fn answer(bytes: &[u8]) -> bool {
-    let answer = Input::read(bytes);
+    let answer = Input::parse(bytes);
     let plain = match &answer {
         Input::Digits(plain) => {
             assert!(!plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit()));
             plain.to_string()
         }
-        Input::Recovery(plain) => {
-            assert!(has_shape(plain));
+        Input::RecoveryCode(plain) => {
+            assert!(looks_like_recovery_code(plain));
             plain.to_string()
         }
-        Input::OneTime(plain) => {
-            assert!(is_one_time(plain));
+        Input::OneTimeCode(plain) => {
+            assert!(looks_like_one_time_code(plain));
             format!("P-{}", **plain)
         }
-        Input::Unfit => return false,
+        Input::Malformed => return false,
     };
     assert!(bytes.len() <= LONGEST && plain.len() <= bytes.len());
-    let again = Input::read(plain.as_bytes());
+    let again = Input::parse(plain.as_bytes());
     assert_eq!(
         std::mem::discriminant(&again),
         std::mem::discriminant(&answer)
@@ -40,14 +40,14 @@ fn answer(bytes: &[u8]) -> bool {
 }
 
 fn app_password(text: &str) -> bool {
-    let Ok(password) = AppPassword::read(text) else {
+    let Ok(password) = AppPassword::parse(text) else {
         return false;
     };
     let grouped = password.grouped();
-    let again = AppPassword::read(&grouped).expect("what was written can be read");
+    let again = AppPassword::parse(&grouped).expect("what was written can be read");
     assert_eq!(again.grouped(), grouped);
     // it is none of what is typed at a prompt
-    assert!(matches!(Input::read(grouped.as_bytes()), Input::Unfit));
+    assert!(matches!(Input::parse(grouped.as_bytes()), Input::Malformed));
     true
 }
 
@@ -76,16 +76,14 @@ fn name(bytes: &[u8]) -> bool {
 
 /// Reads the completed methods that sshd names; returns whether it names any.
 pub fn auth_info(bytes: &[u8]) -> bool {
-    let earlier = CompletedMethods::of_sshd(bytes);
+    let earlier = CompletedMethods::parse_ssh_auth_info(bytes);
     // what cannot be read is not taken for nothing
     assert_eq!(
-        earlier.is_nothing(),
+        earlier.is_empty(),
         bytes.trim_ascii().is_empty() || is_blank(bytes)
     );
     assert!(earlier.factors().len() <= 8);
-    assert!(
-        bytes.len() <= LONGEST_INFO || earlier.is_nothing() || earlier.verified_key().is_none()
-    );
+    assert!(bytes.len() <= LONGEST_INFO || earlier.is_empty() || earlier.verified_key().is_none());
     assert!(
         !earlier
             .to_string()
@@ -97,7 +95,7 @@ pub fn auth_info(bytes: &[u8]) -> bool {
         serde_json::from_str::<CompletedMethods>(&written).expect("and read"),
         earlier
     );
-    !earlier.is_nothing()
+    !earlier.is_empty()
 }
 
 /// Whether there are blanks alone, also those that are not ASCII.

@@ -37,8 +37,8 @@ static ISSUED: LazyLock<(TokenKeys, Session, [String; 3])> = LazyLock::new(|| {
         host_groups: SessionGroups::default(),
         email: None,
     };
-    let access = AccessToken::begun(&session, &keys, session.expires, NOW).expect("a token");
-    let refresh = RefreshToken::first(&session, &keys, NOW).expect("a token");
+    let access = AccessToken::issue_access(&session, &keys, session.expires, NOW).expect("a token");
+    let refresh = RefreshToken::issue_first(&session, &keys, NOW).expect("a token");
     let sealed = [
         session.to_cookie(&keys),
         access.seal(&keys).expect("sealed").to_string(),
@@ -64,21 +64,21 @@ pub fn forged(bytes: &[u8]) -> bool {
     let as_cookie = Session::from_cookie(&text, keys);
     assert_eq!(as_cookie.as_ref(), cookie.then_some(session));
     assert_eq!(
-        AccessToken::read(&text, keys, NOW).as_ref(),
+        AccessToken::open_access(&text, keys, NOW).as_ref(),
         access.then_some(session)
     );
-    let as_refresh = RefreshToken::read(&text, keys, NOW);
+    let as_refresh = RefreshToken::open_refresh(&text, keys, NOW);
     assert_eq!(
         as_refresh.and_then(|token| token.session(keys)).as_ref(),
         refresh.then_some(session)
     );
     // none was issued
-    assert!(StepUpToken::read(&text, keys, session, NOW).is_none());
-    assert!(LoginToken::read(&text, keys, NOW).is_none());
+    assert!(StepUpToken::open_step_up(&text, keys, session, NOW).is_none());
+    assert!(LoginToken::open_login(&text, keys, NOW).is_none());
     assert!(EnrollmentToken::read(&text, keys, NOW).is_none());
     // each is accepted in its time alone
-    assert!(AccessToken::read(&text, keys, NOW.plus(3600)).is_none());
-    assert!(RefreshToken::read(&text, keys, Timestamp(NOW.0 - 1)).is_none());
+    assert!(AccessToken::open_access(&text, keys, NOW.plus(3600)).is_none());
+    assert!(RefreshToken::open_refresh(&text, keys, Timestamp(NOW.0 - 1)).is_none());
     cookie || access || refresh
 }
 

@@ -1,4 +1,6 @@
-//! Has a question answered by a process of its own, within its time.
+//! Runs one process for one request, and enforces its time limit.
+//!
+//! Kills the process with its whole group, so that a PAM module that forks leaves nothing behind.
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -13,15 +15,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// This program, also after another version was put in its place.
+/// Path of this program, which stays valid when a package upgrade replaces the file.
 const SELF: &str = "/proc/self/exe";
 
-/// A process and its group; they end when this goes.
-struct Process(Child);
+/// A child process and its process group. Dropping this value kills both.
+struct ChildProcess(Child);
 
-impl Drop for Process {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
-        // It is not waited for yet, so that the number is still its own. It may have ended.
+        // The child was not waited for yet, so the process number is still its own. It may have
+        // ended.
         if let Ok(group) = i32::try_from(self.0.id()) {
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
@@ -29,8 +32,8 @@ impl Drop for Process {
     }
 }
 
-/// Asks; `question` as it came over the wire.
-pub(crate) fn ask(
+/// Sends `request`, as it came over the wire, to a child process and returns the child's reply.
+pub(crate) fn ask_child(
     question: &[u8],
     config: &Path,
     within: Duration,
@@ -47,20 +50,20 @@ pub(crate) fn ask(
         .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::null())
         .process_group(0);
-    let _process = Process(command.spawn()?);
-    // it holds their end too
+    let _process = ChildProcess(command.spawn()?);
+    // The command holds a copy of the child's end.
     drop(command);
     ours.set_write_timeout(Some(within))?;
     ours.write_all(question)?;
     ours.shutdown(Shutdown::Write)?;
     let word = read_until(&mut ours, LONGEST_WORD, over, |word| {
-        HostPasswordReply::read(word).is_some()
+        HostPasswordReply::decode(word).is_some()
     })?;
-    HostPasswordReply::read(&word)
+    HostPasswordReply::decode(&word)
         .ok_or_else(|| io::Error::other("the process that asked PAM ended without a reply"))
 }
 
-/// Reads until the end, a most, or until it is enough.
+/// Reads until end of file, until `most` bytes are there, or until `is_enough` returns true.
 pub(crate) fn read_until(
     stream: &mut UnixStream,
     most: usize,

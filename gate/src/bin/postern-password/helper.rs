@@ -1,11 +1,12 @@
-//! The process that listens: lets the gate and posternd in, and nobody else, and has their questions answered, so many at once. It
-//! ends when nobody has asked for a while; systemd, which holds the socket, starts it again.
+//! The listening process: accepts the gate and posternd, refuses every other peer, and has a
+//! limited number of requests answered at once. It exits after some time without a request;
+//! systemd, which holds the socket, starts it again.
 //!
-//! MUST take who asks from the kernel (SO_PEERCRED).
+//! MUST take the peer's identity from the kernel (SO_PEERCRED).
 
 use crate::asking::{self, read_until};
-use crate::tries::Tries;
-use crate::turns::{Seated, Turns};
+use crate::tries::PasswordTries;
+use crate::turns::{AdmittedConnection, HelperAdmission};
 use crate::{log, service};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_dumpable;
@@ -13,7 +14,8 @@ use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::{AcceptConn, PeerCredentials};
 use nix::unistd::{User, geteuid};
 use shared::protocol::host_password::{
-    GREETING, HostPasswordReply, HostPasswordRequest, JUDGED, LONGEST_QUESTION, WAITED,
+    GREETING, HostPasswordReply, HostPasswordRequest, LONGEST_REQUEST, QUEUE_TIMEOUT,
+    VERIFY_TIMEOUT,
 };
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -23,25 +25,25 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The users of the gate and of posternd.
-const ASKERS: [&str; 2] = ["postern-gate", "posternd"];
-/// How long a question may take to arrive, and a word to be taken.
-const HEARD: Duration = Duration::from_secs(3);
-/// After so long without a question it ends.
-const IDLE: Duration = Duration::from_secs(60);
-/// A pause after accepting failed.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Users that may connect: those of the gate and of posternd.
+const ALLOWED_USERS: [&str; 2] = ["postern-gate", "posternd"];
+/// Time limit for the request to arrive, and for the reply to be read.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+/// The process exits after this time without a request.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Pause after accepting a connection failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 struct PasswordHelper {
     config: PathBuf,
-    askers: Vec<u32>,
-    turns: Turns,
-    tries: Mutex<Tries>,
+    allowed_uids: Vec<u32>,
+    turns: HelperAdmission,
+    tries: Mutex<PasswordTries>,
     started: Instant,
 }
 
-/// Listens at the socket that is its standard input.
-pub(crate) fn run(config: PathBuf) -> io::Result<()> {
+/// Serves the listening socket that is the standard input.
+pub(crate) fn serve_requests(config: PathBuf) -> io::Result<()> {
     set_dumpable(false)?;
     let input = io::stdin();
     if !matches!(getsockopt(&input, AcceptConn), Ok(true)) {
@@ -55,27 +57,27 @@ pub(crate) fn run(config: PathBuf) -> io::Result<()> {
         ));
     }
     let mut askers = Vec::new();
-    for name in ASKERS {
-        // either may be absent
+    for name in ALLOWED_USERS {
+        // A host may lack one of the two users.
         askers.extend(User::from_name(name)?.map(|user| user.uid.as_raw()));
     }
     if askers.is_empty() {
-        let names = ASKERS.join(" nor ");
+        let names = ALLOWED_USERS.join(" nor ");
         return Err(io::Error::other(format!(
             "there is neither a user {names}, which connect here"
         )));
     }
-    match service::configured(&config) {
-        Ok(found) => found.problem.into_iter().for_each(log::says),
-        Err(error) => log::says(format_args!(
+    match service::check_service(&config) {
+        Ok(found) => found.problem.into_iter().for_each(log::write_message),
+        Err(error) => log::write_message(format_args!(
             "{error}; until then access by password is denied"
         )),
     }
     let listener = UnixListener::from(input.as_fd().try_clone_to_owned()?);
     let helper = Arc::new(PasswordHelper {
         config,
-        askers,
-        turns: Turns::new(),
+        allowed_uids: askers,
+        turns: HelperAdmission::new(),
         tries: Mutex::default(),
         started: Instant::now(),
     });
@@ -84,7 +86,7 @@ pub(crate) fn run(config: PathBuf) -> io::Result<()> {
 
 impl PasswordHelper {
     fn serve(self: &Arc<PasswordHelper>, listener: &UnixListener) -> io::Result<()> {
-        let idle = PollTimeout::try_from(IDLE).map_err(io::Error::other)?;
+        let idle = PollTimeout::try_from(IDLE_TIMEOUT).map_err(io::Error::other)?;
         loop {
             let mut waiting = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
             match poll(&mut waiting, idle) {
@@ -99,26 +101,26 @@ impl PasswordHelper {
                 Err(error) => return Err(error.into()),
             }
             match listener.accept() {
-                Ok((stream, _)) => self.meet(stream),
+                Ok((stream, _)) => self.serve_peer(stream),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
-                    log::seldom(
+                    log::write_rate_limited(
                         "accept",
                         format_args!("a connection cannot be accepted: {error}"),
                     );
-                    std::thread::sleep(PAUSE);
+                    std::thread::sleep(ACCEPT_PAUSE);
                 }
             }
         }
     }
 
-    /// Lets a connection in, or drops it.
-    fn meet(self: &Arc<PasswordHelper>, stream: UnixStream) {
+    /// Starts a thread for an allowed peer, and closes every other connection.
+    fn serve_peer(self: &Arc<PasswordHelper>, stream: UnixStream) {
         let Ok(peer) = getsockopt(&stream, PeerCredentials) else {
             return;
         };
-        if !self.askers.contains(&peer.uid()) && peer.uid() != 0 {
-            log::seldom(
+        if !self.allowed_uids.contains(&peer.uid()) && peer.uid() != 0 {
+            log::write_rate_limited(
                 "peer",
                 format_args!(
                     "refused cause=untrusted-peer uid={}: only the gate and posternd may connect",
@@ -127,48 +129,48 @@ impl PasswordHelper {
             );
             return;
         }
-        let Some(seated) = self.turns.place() else {
-            log::seldom("busy", "refused cause=busy: too many requests at once");
+        let Some(seated) = self.turns.admit_connection() else {
+            log::write_rate_limited("busy", "refused cause=busy: too many requests at once");
             return;
         };
         let helper = Arc::clone(self);
         let begun = std::thread::Builder::new().spawn(move || {
-            // What a peer does to its own connection is no news.
-            let _ = helper.talk(stream, &seated);
+            // An error on the peer's own connection needs no log line.
+            let _ = helper.serve_stream(stream, &seated);
         });
         if let Err(error) = begun {
-            log::seldom("busy", format_args!("refused cause=busy: {error}"));
+            log::write_rate_limited("busy", format_args!("refused cause=busy: {error}"));
         }
     }
 
-    fn talk(&self, mut stream: UnixStream, seated: &Seated) -> io::Result<()> {
-        stream.set_write_timeout(Some(HEARD))?;
+    fn serve_stream(&self, mut stream: UnixStream, seated: &AdmittedConnection) -> io::Result<()> {
+        stream.set_write_timeout(Some(REQUEST_TIMEOUT))?;
         stream.write_all(GREETING)?;
         let bytes = read_until(
             &mut stream,
-            LONGEST_QUESTION + 1,
-            Instant::now() + HEARD,
+            LONGEST_REQUEST + 1,
+            Instant::now() + REQUEST_TIMEOUT,
             |_| false,
         )?;
-        let Some(question) = HostPasswordRequest::read(&bytes) else {
-            log::seldom(
+        let Some(question) = HostPasswordRequest::decode(&bytes) else {
+            log::write_rate_limited(
                 "no-request",
                 "refused cause=no-request: the gate may be of another version",
             );
             return Ok(());
         };
-        if let Some(said) = self.say(&question, &bytes, seated) {
+        if let Some(said) = self.answer_request(&question, &bytes, seated) {
             stream.write_all(said.word())?;
         }
         Ok(())
     }
 
-    /// Says it, or nothing where PAM was asked and did not answer.
-    fn say(
+    /// Returns the reply, or nothing where PAM was asked and gave no answer.
+    fn answer_request(
         &self,
         question: &HostPasswordRequest,
         bytes: &[u8],
-        seated: &Seated,
+        seated: &AdmittedConnection,
     ) -> Option<HostPasswordReply> {
         let name = &question.name;
         let refused = |cause: &str, why: &dyn Display| {
@@ -176,24 +178,24 @@ impl PasswordHelper {
                 .address
                 .map_or_else(|| "-".to_owned(), |address| address.to_string());
             let name = name.as_str();
-            log::says(format_args!(
+            log::write_message(format_args!(
                 "refused cause={cause} address={address} user={name:?}: {why}"
             ));
         };
-        let Some(taken) = self.with_tries(|tries, now| tries.take(name, now)) else {
+        let Some(taken) = self.with_tries(|tries, now| tries.take_try(name, now)) else {
             refused(
                 "limited",
                 &"too many wrong passwords; the gate should have counted them",
             );
-            return Some(HostPasswordReply::Unasked);
+            return Some(HostPasswordReply::NotVerified);
         };
-        let give_back = || self.with_tries(|tries, _| tries.give_back(name, taken));
-        let Some(_turn) = seated.turn(question, WAITED) else {
+        let give_back = || self.with_tries(|tries, _| tries.return_try(name, taken));
+        let Some(_turn) = seated.wait_for_turn(question, QUEUE_TIMEOUT) else {
             refused("busy", &"too many requests at once");
             give_back();
-            return Some(HostPasswordReply::Unasked);
+            return Some(HostPasswordReply::NotVerified);
         };
-        match asking::ask(bytes, &self.config, JUDGED) {
+        match asking::ask_child(bytes, &self.config, VERIFY_TIMEOUT) {
             Ok(said) => {
                 if said != HostPasswordReply::Wrong {
                     give_back();
@@ -207,7 +209,7 @@ impl PasswordHelper {
         }
     }
 
-    fn with_tries<T>(&self, act: impl FnOnce(&mut Tries, Duration) -> T) -> T {
+    fn with_tries<T>(&self, act: impl FnOnce(&mut PasswordTries, Duration) -> T) -> T {
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
         act(&mut tries, self.started.elapsed())
     }
@@ -216,43 +218,43 @@ impl PasswordHelper {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::turns::Turns;
+    use crate::turns::HelperAdmission;
     use std::io::{BufRead, BufReader};
     use std::os::fd::OwnedFd;
     use std::process::{Command, Stdio};
     use std::sync::mpsc::channel;
 
-    /// The process of which nobody reads the log, for the test below alone.
+    /// Child process whose log is not read; only the test below starts it.
     #[test]
     #[ignore = "run by the test below"]
     fn says_more_than_anybody_reads() {
         if std::env::var_os("LOG_UNREAD").is_none() {
             return;
         }
-        log::begin();
-        let turns = Turns::new();
-        let _seated: Vec<_> = (0..1000).map_while(|_| turns.place()).collect();
+        log::start_writer();
+        let turns = HelperAdmission::new();
+        let _seated: Vec<_> = (0..1000).map_while(|_| turns.admit_connection()).collect();
         let helper = Arc::new(PasswordHelper {
             config: PathBuf::new(),
-            askers: vec![geteuid().as_raw()],
+            allowed_uids: vec![geteuid().as_raw()],
             turns,
             tries: Mutex::default(),
             started: Instant::now(),
         });
         for _ in 0..100 {
             let (_ours, theirs) = UnixStream::pair().unwrap();
-            helper.meet(theirs);
+            helper.serve_peer(theirs);
         }
         log::flush(Duration::from_millis(10));
         println!("met all of them");
     }
 
-    /// A journal that stood still stopped the passwords of the host.
+    /// A journal that was not read stopped every password verification on the host.
     #[test]
     fn a_log_that_nobody_reads_keeps_no_connection_waiting() {
         let (mut unread, _kept) = UnixStream::pair().unwrap();
         unread.set_nonblocking(true).unwrap();
-        // in small pieces at the end, so that not one line has room
+        // The last pieces are single bytes, so that the socket buffer has no space for one line.
         for piece in [4096, 1] {
             while unread.write_all(&vec![b'x'; piece]).is_ok() {}
         }

@@ -1,7 +1,9 @@
-//! One judgement by PAM: is this the password, and may the account be entered?
+//! One verification by PAM: whether the password is right, and whether the account may be used.
 //!
-//! MUST say no to root, whose password is not to be guessed by way of the gate.
-//! MUST say no to a name that the host knows by another spelling: the gate would take it for another account.
+//! MUST refuse root, whose password must not be guessed through the gate.
+//!
+//! MUST refuse a name that the host knows in another spelling: the gate would take it for another
+//! account.
 
 use nix::unistd::User;
 use nonstick::conv::Exchange;
@@ -15,28 +17,27 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
-/// Why not, for the log alone.
+/// Why the password is refused. The reason is for the log alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum No {
-    /// It is root's.
+pub(crate) enum PasswordRefusal {
     Root,
-    /// PAM does not take the password.
+    /// PAM refused the password.
     Authentication(ErrorCode),
-    /// It does, and does not let the account in.
+    /// PAM accepted the password and refused the account.
     Account(ErrorCode),
-    /// It let in without looking at the password.
-    NotLookedAt,
+    /// PAM granted access without asking for the password.
+    NotChecked,
     /// The host has no account of exactly this name.
     OtherName,
 }
 
-/// Answers the one question for the password, and nothing else.
-struct Answering {
+/// A PAM conversation that answers one password prompt and refuses every other one.
+struct PasswordConversation {
     password: Candidate,
     given: Rc<Cell<bool>>,
 }
 
-impl Conversation for Answering {
+impl Conversation for PasswordConversation {
     fn communicate(&self, messages: &[Exchange<'_>]) {
         for message in messages {
             match message {
@@ -51,8 +52,10 @@ impl Conversation for Answering {
     }
 }
 
-/// Asks PAM.
-pub(crate) fn judge(question: HostPasswordRequest, service: &PamServiceFile) -> Result<(), No> {
+pub(crate) fn verify_password(
+    question: HostPasswordRequest,
+    service: &PamServiceFile,
+) -> Result<(), PasswordRefusal> {
     let HostPasswordRequest {
         name,
         address,
@@ -61,62 +64,69 @@ pub(crate) fn judge(question: HostPasswordRequest, service: &PamServiceFile) -> 
     } = question;
     let known = User::from_name(name.as_str()).ok().flatten();
     if known.as_ref().is_some_and(|user| user.uid.is_root()) {
-        return Err(No::Root);
+        return Err(PasswordRefusal::Root);
     }
     let given = Rc::new(Cell::new(false));
-    let answering = Answering {
+    let answering = PasswordConversation {
         password,
         given: Rc::clone(&given),
     };
     let mut transaction = TransactionBuilder::new_with_service(service.as_str())
         .username(name.as_str())
         .build(answering)
-        .map_err(No::Authentication)?;
+        .map_err(PasswordRefusal::Authentication)?;
     if let Some(address) = address {
         let address = OsString::from(address.to_string());
         transaction
             .items_mut()
             .set_remote_host(Some(&address))
-            .map_err(No::Authentication)?;
+            .map_err(PasswordRefusal::Authentication)?;
     }
-    // an account without a password has none that could be right
+    // An account with an empty password has no password that could be right.
     let flags = AuthnFlags::SILENT | AuthnFlags::DISALLOW_NULL_AUTHTOK;
     transaction
         .authenticate(flags)
-        .map_err(No::Authentication)?;
-    transaction.account_management(flags).map_err(No::Account)?;
+        .map_err(PasswordRefusal::Authentication)?;
+    transaction
+        .account_management(flags)
+        .map_err(PasswordRefusal::Account)?;
     if !given.get() {
-        return Err(No::NotLookedAt);
+        return Err(PasswordRefusal::NotChecked);
     }
-    let entered = transaction.items().user().map_err(No::Account)?;
+    let entered = transaction
+        .items()
+        .user()
+        .map_err(PasswordRefusal::Account)?;
     let is_own = entered.as_deref() == Some(OsStr::new(name.as_str()));
     match known {
         Some(user) if is_own && user.name == name.as_str() => Ok(()),
-        _ => Err(No::OtherName),
+        _ => Err(PasswordRefusal::OtherName),
     }
 }
 
-impl fmt::Display for No {
+impl fmt::Display for PasswordRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            No::Root => f.write_str("root"),
-            No::Authentication(ErrorCode::AuthenticationError | ErrorCode::UserUnknown) => {
-                f.write_str("wrong")
+            PasswordRefusal::Root => f.write_str("root"),
+            PasswordRefusal::Authentication(
+                ErrorCode::AuthenticationError | ErrorCode::UserUnknown,
+            ) => f.write_str("wrong"),
+            PasswordRefusal::Authentication(error) => write!(f, "auth-{}", error_name(*error)),
+            PasswordRefusal::Account(ErrorCode::AccountExpired) => f.write_str("account-expired"),
+            PasswordRefusal::Account(ErrorCode::NewAuthTokRequired) => {
+                f.write_str("password-expired")
             }
-            No::Authentication(error) => write!(f, "auth-{}", name_of(*error)),
-            No::Account(ErrorCode::AccountExpired) => f.write_str("account-expired"),
-            No::Account(ErrorCode::NewAuthTokRequired) => f.write_str("password-expired"),
-            No::Account(ErrorCode::AuthenticationError | ErrorCode::PermissionDenied) => {
-                f.write_str("account-refused")
-            }
-            No::Account(error) => write!(f, "account-{}", name_of(*error)),
-            No::NotLookedAt => f.write_str("password-not-checked"),
-            No::OtherName => f.write_str("name-mismatch"),
+            PasswordRefusal::Account(
+                ErrorCode::AuthenticationError | ErrorCode::PermissionDenied,
+            ) => f.write_str("account-refused"),
+            PasswordRefusal::Account(error) => write!(f, "account-{}", error_name(*error)),
+            PasswordRefusal::NotChecked => f.write_str("password-not-checked"),
+            PasswordRefusal::OtherName => f.write_str("name-mismatch"),
         }
     }
 }
 
-fn name_of(error: ErrorCode) -> String {
+fn error_name(error: ErrorCode) -> String {
     format!("{error:?}").to_ascii_lowercase()
 }
 
@@ -125,9 +135,9 @@ mod tests {
     use super::*;
     use nonstick::conv::{ErrorMsg, InfoMsg, MaskedQAndA, QAndA};
 
-    fn answering() -> Answering {
-        let password = Candidate::typed(b"secret \xff").unwrap();
-        Answering {
+    fn answering() -> PasswordConversation {
+        let password = Candidate::from_input(b"secret \xff").unwrap();
+        PasswordConversation {
             password,
             given: Rc::default(),
         }
@@ -162,19 +172,31 @@ mod tests {
     #[test]
     fn what_pam_says_has_a_word_in_the_log() {
         for (no, word) in [
-            (No::Authentication(ErrorCode::AuthenticationError), "wrong"),
-            (No::Authentication(ErrorCode::UserUnknown), "wrong"),
             (
-                No::Authentication(ErrorCode::SystemError),
+                PasswordRefusal::Authentication(ErrorCode::AuthenticationError),
+                "wrong",
+            ),
+            (
+                PasswordRefusal::Authentication(ErrorCode::UserUnknown),
+                "wrong",
+            ),
+            (
+                PasswordRefusal::Authentication(ErrorCode::SystemError),
                 "auth-systemerror",
             ),
-            (No::Account(ErrorCode::AccountExpired), "account-expired"),
             (
-                No::Account(ErrorCode::NewAuthTokRequired),
+                PasswordRefusal::Account(ErrorCode::AccountExpired),
+                "account-expired",
+            ),
+            (
+                PasswordRefusal::Account(ErrorCode::NewAuthTokRequired),
                 "password-expired",
             ),
-            (No::Account(ErrorCode::PermissionDenied), "account-refused"),
-            (No::NotLookedAt, "password-not-checked"),
+            (
+                PasswordRefusal::Account(ErrorCode::PermissionDenied),
+                "account-refused",
+            ),
+            (PasswordRefusal::NotChecked, "password-not-checked"),
         ] {
             assert_eq!(no.to_string(), word);
         }

@@ -1,51 +1,50 @@
-//! What postern-password writes on standard error. Nobody waits for whoever reads it: lines go through the gate's bounded
-//! queue.
+//! Log of postern-password on standard error. Lines go through the gate's bounded queue, so that a
+//! log that is not read delays no request.
 
 #[path = "../../observe/log/queue.rs"]
 mod queue;
 
-use queue::{LogQueue, Lost};
+use queue::{LogQueue, LostLines};
 use std::fmt::Display;
 use std::time::Duration;
 
-static QUEUE: LogQueue = LogQueue::new(told, || ());
+static QUEUE: LogQueue = LogQueue::new(format_lost, || ());
 
-/// Has lines written by a thread of their own. Until then each line is written by whoever says it.
-pub(crate) fn begin() {
-    QUEUE.begin();
-    std::panic::set_hook(Box::new(|panic| says(panic)));
+/// Starts the thread that writes. Before that, each line is written by the thread that logs it.
+pub(crate) fn start_writer() {
+    QUEUE.start_writer();
+    std::panic::set_hook(Box::new(|panic| write_message(panic)));
 }
 
-/// A line.
-pub(crate) fn says(words: impl Display) {
-    QUEUE.push(line(words), None);
+pub(crate) fn write_message(words: impl Display) {
+    QUEUE.push(format_line(words), None);
 }
 
-/// A line that comes as often as connections do: of each kind so many are written, and then how many were not.
-pub(crate) fn seldom(kind: &'static str, words: impl Display) {
-    QUEUE.push(line(words), Some(kind));
+/// Writes a line that can occur once per connection. A limited number of each kind is written, then
+/// the number of those left out.
+pub(crate) fn write_rate_limited(kind: &'static str, words: impl Display) {
+    QUEUE.push(format_line(words), Some(kind));
 }
 
-/// Waits until all is written, but no longer than so.
+/// Waits until every line is written, at most for `within`.
 pub(crate) fn flush(within: Duration) {
     QUEUE.flush(within);
 }
 
-fn line(words: impl Display) -> String {
+fn format_line(words: impl Display) -> String {
     format!("postern-password: {words}\n")
 }
 
-/// The line that tells of lost ones.
-fn told(lost: &Lost) -> String {
+fn format_lost(lost: &LostLines) -> String {
     match lost {
-        Lost::Dropped(lines) => line(format_args!(
+        LostLines::Dropped(lines) => format_line(format_args!(
             "log dropped={lines}: {lines} lines were dropped, because the log was not read fast enough"
         )),
-        Lost::LeftOut {
+        LostLines::LeftOut {
             kind,
             lines,
             seconds,
-        } => line(format_args!(
+        } => format_line(format_args!(
             "log kind={kind} suppressed={lines}: {lines} more lines of this kind in {seconds} s were left out"
         )),
     }

@@ -1,12 +1,15 @@
-//! postern-password: the root helper of the gate. It says whether a password of an account of this host is right, as
-//! PAM judges it, and nothing else.
+//! postern-password: the root helper of the gate. It says whether a password of an account of this
+//! host is right, by PAM, and nothing else.
 //!
-//! MUST take the name of the PAM service from the configuration, which is root's, and never from the gate.
-//! MUST NOT put a password into an argument, the environment or a line of the log.
-//! MUST NOT load a PAM module into the process that listens: each question has a process of its own, which may hang or
-//! crash, and is ended at its time limit.
+//! MUST take the name of the PAM service from the configuration, which is root's, and never from
+//! the gate.
+//!
+//! MUST NOT put a password into an argument, the environment or a log line.
+//!
+//! MUST NOT load a PAM module into the listening process: each request has a process of its own,
+//! which may hang or crash, and is killed at its time limit.
 #![forbid(unsafe_code)]
-// they panic where standard error cannot be written: see `log`
+// These macros panic where standard error cannot be written to: see `log`.
 #![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
 
 mod asking;
@@ -36,7 +39,7 @@ struct HelperArguments {
     one_question: bool,
 }
 
-/// How long the last lines have to be read.
+/// Time that the last log lines have to be read.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -45,16 +48,16 @@ fn main() -> ExitCode {
         one_question,
     } = HelperArguments::parse();
     let ran = match one_question {
-        true => question::run(&config),
+        true => question::answer_one_request(&config),
         false => {
-            log::begin();
-            helper::run(config)
+            log::start_writer();
+            helper::serve_requests(config)
         }
     };
     let code = match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::says(error);
+            log::write_message(error);
             ExitCode::FAILURE
         }
     };

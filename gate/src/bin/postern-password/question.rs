@@ -1,11 +1,14 @@
-//! The process of one question: reads it from its standard input, has PAM judge it, and says one word.
+//! The process of one request: reads it from standard input, verifies the password by PAM, and
+//! writes one word.
+//!
+//! MUST NOT start a thread before PAM has answered, since modules may fork.
 
-use crate::service::{self, Configured};
+use crate::service::{self, CheckedService};
 use crate::{judgement, log};
 use nix::sys::prctl::{set_dumpable, set_pdeathsig};
 use nix::sys::signal::Signal;
 use nix::unistd::dup2_stdin;
-use shared::protocol::host_password::{HostPasswordReply, HostPasswordRequest, LONGEST_QUESTION};
+use shared::protocol::host_password::{HostPasswordReply, HostPasswordRequest, LONGEST_REQUEST};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -14,56 +17,61 @@ use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// How long lines may keep the word waiting.
-const LINES: Duration = Duration::from_millis(200);
+/// Time that unread log lines may delay the reply.
+const LOG_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Says it.
-pub(crate) fn run(config: &Path) -> io::Result<()> {
-    // What holds a password is not to be looked into, and ends with the helper.
+/// Answers the request on standard input.
+pub(crate) fn answer_one_request(config: &Path) -> io::Result<()> {
+    // No other process may read the memory of a process that holds a password, and the process must
+    // not outlive the helper.
     set_dumpable(false)?;
     set_pdeathsig(Signal::SIGKILL)?;
     let mut stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    // modules are to find nothing there
+    // PAM modules must find nothing on standard input.
     dup2_stdin(File::open("/dev/null")?)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_QUESTION + 1));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_REQUEST + 1));
     Read::by_ref(&mut stream)
-        .take(LONGEST_QUESTION as u64 + 1)
+        .take(LONGEST_REQUEST as u64 + 1)
         .read_to_end(&mut bytes)?;
-    let (said, lines) = match HostPasswordRequest::read(&bytes) {
-        Some(question) => say(question, config),
-        None => (HostPasswordReply::Unasked, Vec::new()),
+    let (said, lines) = match HostPasswordRequest::decode(&bytes) {
+        Some(question) => verify_request(question, config),
+        None => (HostPasswordReply::NotVerified, Vec::new()),
     };
     if !lines.is_empty() {
-        // not before: PAM is asked in a process of one thread. And before the word, with which this process ends.
-        log::begin();
-        lines.into_iter().for_each(log::says);
-        log::flush(LINES);
+        // The log starts a thread, so it must start after PAM, which needs a process of one thread.
+        // It must end before the reply, since the helper kills this process once it has read it.
+        log::start_writer();
+        lines.into_iter().for_each(log::write_message);
+        log::flush(LOG_TIMEOUT);
     }
     stream.write_all(said.word())
 }
 
-/// What it says, and what is to be logged.
-fn say(question: HostPasswordRequest, config: &Path) -> (HostPasswordReply, Vec<String>) {
+/// Returns the reply and the lines to log.
+fn verify_request(
+    question: HostPasswordRequest,
+    config: &Path,
+) -> (HostPasswordReply, Vec<String>) {
     let address = question
         .address
         .map_or_else(|| "-".to_owned(), |address| address.to_string());
     let name = question.name.clone();
     let refused = |cause: &dyn std::fmt::Display| {
-        // the same format as the PAM module's
+        // fail2ban reads the same format from the PAM module.
         let name = name.as_str();
         format!("refused cause={cause} address={address} user={name:?}")
     };
-    let Configured { service, problem } = match service::configured(config) {
+    let CheckedService { service, problem } = match service::check_service(config) {
         Ok(configured) => configured,
         Err(error) => {
             return (
-                HostPasswordReply::Unasked,
+                HostPasswordReply::NotVerified,
                 vec![refused(&"service"), error.to_string()],
             );
         }
     };
     let mut lines: Vec<String> = problem.iter().map(ToString::to_string).collect();
-    match judgement::judge(question, &service) {
+    match judgement::verify_password(question, &service) {
         Ok(()) => (HostPasswordReply::Right, lines),
         Err(no) => {
             lines.push(refused(&no));

@@ -1,5 +1,8 @@
-//! The service file that PAM is asked by, read before PAM reads it: it must be there, since PAM would go by `other`
-//! instead, and must not hold pam_totp.so, which would ask for a code that nobody can give here.
+//! Checks the PAM service file before PAM reads it. The file must exist, since PAM would use
+//! `other` instead. It must not hold pam_totp.so, which would ask for a code that nobody can enter
+//! at this prompt.
+//!
+//! Refuses what it cannot read whole: a missing include, a file that others may write, a loop.
 
 use shared::config::file::{self, ConfigError, Fallback};
 use shared::config::gate::PamServiceFile;
@@ -7,79 +10,79 @@ use shared::system::trusted_file::{self, FileError, Follow, Privacy};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Where libpam looks, in this order.
+/// Folders of service files, in libpam's order.
 const FOLDERS: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
 const FORBIDDEN: &str = "pam_totp.so";
-/// The most that is read of a file, in bytes.
-const LARGEST: u64 = 64 * 1024;
-/// Files that are read, those that are included again counted again.
-const MOST_FILES: usize = 64;
+/// Size limit of one file, in bytes.
+const MAX_FILE: u64 = 64 * 1024;
+/// Limit on files that are read. A file that is included twice counts twice.
+const MAX_FILES: usize = 64;
 
-/// What is wrong with it.
+/// Why the service cannot be used.
 #[derive(Debug)]
 pub(crate) enum ServiceError {
-    /// No configuration says which it is.
+    /// The configuration that names the service cannot be read.
     Config(ConfigError),
-    /// There is none, or one that it includes is missing.
+    /// The service file, or a file that it includes, does not exist.
     Missing(PamServiceFile, String),
-    /// It cannot be read, or anyone may write it.
+    /// A file cannot be read, or others may write it.
     File(FileError),
-    /// It holds our own module.
+    /// A file holds pam_totp.so.
     Forbidden(PamServiceFile, PathBuf, usize),
-    /// It includes too much, or itself.
+    /// The service includes more files than [`MOST_FILES`], or itself.
     TooMany(PamServiceFile),
 }
 
-/// What the configuration says, and what is wrong with the file that was not gone by.
-pub(crate) struct Configured {
+/// The checked service, and why an older configuration than the file is in force.
+pub(crate) struct CheckedService {
     pub(crate) service: PamServiceFile,
     pub(crate) problem: Option<Fallback>,
 }
 
-/// Which lines of a file count.
+/// Which lines of a file are checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ServiceLines {
-    /// Those of the two types that are asked here.
+    /// Lines of both types that the helper uses: auth and account.
     Both,
-    /// Those of one.
-    Only(Type),
+    /// Lines of one type, as `include` and `substack` select them.
+    Only(ServiceType),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Type {
+enum ServiceType {
     Auth,
     Account,
 }
 
-/// The service that the configuration names, checked as this host has it.
-pub(crate) fn configured(config: &Path) -> Result<Configured, ServiceError> {
-    let in_force = file::load_config(config).map_err(ServiceError::Config)?;
-    let problem = in_force.fallback;
-    let service = in_force.config.gate.pam_service;
+/// Returns the service that the configuration names, after its files on this host are checked.
+pub(crate) fn check_service(config: &Path) -> Result<CheckedService, ServiceError> {
+    let current = file::load_config(config).map_err(ServiceError::Config)?;
+    let problem = current.fallback;
+    let service = current.config.gate.pam_service;
     let folders = FOLDERS.map(PathBuf::from).to_vec();
     let name = service.as_str().to_owned();
-    Search {
+    ServiceSearch {
         service: &service,
         folders,
-        left: MOST_FILES,
+        left: MAX_FILES,
     }
-    .check(&name, ServiceLines::Both)?;
-    Ok(Configured { service, problem })
+    .check_file(&name, ServiceLines::Both)?;
+    Ok(CheckedService { service, problem })
 }
 
-struct Search<'a> {
+struct ServiceSearch<'a> {
     service: &'a PamServiceFile,
     folders: Vec<PathBuf>,
     left: usize,
 }
 
-impl Search<'_> {
-    fn check(&mut self, name: &str, lines: ServiceLines) -> Result<(), ServiceError> {
+impl ServiceSearch<'_> {
+    fn check_file(&mut self, name: &str, lines: ServiceLines) -> Result<(), ServiceError> {
         self.left = self
             .left
             .checked_sub(1)
             .ok_or_else(|| ServiceError::TooMany(self.service.clone()))?;
-        // a name that begins with a slash stands for itself
+        // A name that begins with a slash replaces the folder.
         let found = self
             .folders
             .iter()
@@ -87,10 +90,10 @@ impl Search<'_> {
             .find(|path| path.exists());
         let path =
             found.ok_or_else(|| ServiceError::Missing(self.service.clone(), name.to_owned()))?;
-        let bytes = trusted_file::read_trusted(&path, Privacy::Public, Follow::Yes, LARGEST)
+        let bytes = trusted_file::read_trusted(&path, Privacy::Public, Follow::Yes, MAX_FILE)
             .map_err(ServiceError::File)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        for (number, line) in joined(&text) {
+        for (number, line) in join_lines(&text) {
             self.check_line(&path, number, &line, lines)?;
         }
         Ok(())
@@ -108,7 +111,9 @@ impl Search<'_> {
             return Ok(());
         };
         if first.eq_ignore_ascii_case("@include") {
-            return words.next().map_or(Ok(()), |name| self.check(name, lines));
+            return words
+                .next()
+                .map_or(Ok(()), |name| self.check_file(name, lines));
         }
         let kind = match first
             .strip_prefix('-')
@@ -116,8 +121,8 @@ impl Search<'_> {
             .to_ascii_lowercase()
             .as_str()
         {
-            "auth" => Type::Auth,
-            "account" => Type::Account,
+            "auth" => ServiceType::Auth,
+            "account" => ServiceType::Account,
             _ => return Ok(()),
         };
         if lines != ServiceLines::Both && lines != ServiceLines::Only(kind) {
@@ -132,8 +137,8 @@ impl Search<'_> {
                 .as_str(),
             words.next(),
         ) {
-            ("include" | "substack", Some(name)) => self.check(name, ServiceLines::Only(kind)),
-            // any word: the control in brackets may have blanks
+            ("include" | "substack", Some(name)) => self.check_file(name, ServiceLines::Only(kind)),
+            // Any word may be the module: a control in brackets can hold blanks.
             _ if rest.any(is_forbidden) => Err(ServiceError::Forbidden(
                 self.service.clone(),
                 path.to_owned(),
@@ -148,8 +153,9 @@ fn is_forbidden(word: &str) -> bool {
     word.rsplit('/').next() == Some(FORBIDDEN)
 }
 
-/// Lines by number, comments gone, those that end in a backslash joined with the next.
-fn joined(text: &str) -> Vec<(usize, String)> {
+/// Returns numbered lines, without comments. A line that ends in a backslash is joined with the
+/// next, as libpam does.
+fn join_lines(text: &str) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
     let mut open: Option<(usize, String)> = None;
     for (number, line) in (1..).zip(text.lines()) {
@@ -198,7 +204,7 @@ impl fmt::Display for ServiceError {
             ServiceError::TooMany(service) => {
                 write!(
                     f,
-                    "/etc/pam.d/{} includes more than {MOST_FILES} files, or itself",
+                    "/etc/pam.d/{} includes more than {MAX_FILES} files, or itself",
                     service.as_str()
                 )
             }
@@ -222,7 +228,7 @@ mod tests {
 
     const SERVICE: &str = "postern-gate";
 
-    /// What is wrong with `postern-gate` among these files.
+    /// Returns what is wrong with the service `postern-gate` among these files.
     fn wrong(files: &[(&str, &str)]) -> Option<String> {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
@@ -230,12 +236,12 @@ mod tests {
         }
         let folders = vec![folder.path().to_owned()];
         let service = PamServiceFile::default();
-        let search = &mut Search {
+        let search = &mut ServiceSearch {
             service: &service,
             folders,
-            left: MOST_FILES,
+            left: MAX_FILES,
         };
-        let checked = search.check(SERVICE, ServiceLines::Both);
+        let checked = search.check_file(SERVICE, ServiceLines::Both);
         let place = format!("{}/", folder.path().display());
         checked
             .err()

@@ -1,17 +1,18 @@
-//! How many wrong passwords the helper lets the gate try. The gate counts guesses itself, by account and place; these
-//! bounds are far above what it lets through, and hold if someone has taken it over.
+//! Limits on wrong passwords, by account and in total. The gate counts guesses itself, by account
+//! and scope. These limits are far above the gate's and hold when an attacker controls the gate.
 
 use shared::account::name::UserName;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Of one account: so many at once, and one more each time this has passed.
-const OF_ONE: TryLimit = TryLimit {
+/// Limit for one account: a burst, and one more try each time `every` has passed.
+const ACCOUNT_LIMIT: TryLimit = TryLimit {
     at_once: 30,
     every: Duration::from_secs(120),
 };
-/// Of all together. It holds only for accounts that had a wrong one lately: guesses all over keep nobody else out.
-const OF_ALL: TryLimit = TryLimit {
+/// Limit for all accounts together. It holds only for accounts that had a wrong password lately, so
+/// that guesses at many accounts keep no other account out.
+const TOTAL_LIMIT: TryLimit = TryLimit {
     at_once: 600,
     every: Duration::from_secs(1),
 };
@@ -21,19 +22,18 @@ struct TryLimit {
     every: Duration,
 }
 
-/// When all tries will be there again, as time since the helper started.
+/// Time at which every try is available again, since the helper started.
 #[derive(Clone, Copy, Default)]
 struct SpentTries(Duration);
 
-/// What was tried.
 #[derive(Default)]
-pub(crate) struct Tries {
-    of_all: SpentTries,
-    of_one: HashMap<UserName, SpentTries>,
+pub(crate) struct PasswordTries {
+    total: SpentTries,
+    accounts: HashMap<UserName, SpentTries>,
 }
 
 impl SpentTries {
-    fn take(&mut self, limit: &TryLimit, now: Duration) -> bool {
+    fn take_try(&mut self, limit: &TryLimit, now: Duration) -> bool {
         let from = self.0.max(now);
         let may = from - now <= limit.every * (limit.at_once - 1);
         if may {
@@ -42,55 +42,56 @@ impl SpentTries {
         may
     }
 
-    fn give_back(&mut self, limit: &TryLimit) {
+    fn return_try(&mut self, limit: &TryLimit) {
         self.0 = self.0.saturating_sub(limit.every);
     }
 }
 
-/// A try that was taken.
+/// A try that was taken. `in_all` says whether it counts against the limit for all accounts.
 pub(crate) struct TakenTry {
     in_all: bool,
 }
 
-impl Tries {
-    /// Takes a try, if there is one.
-    pub(crate) fn take(&mut self, name: &UserName, now: Duration) -> Option<TakenTry> {
-        self.of_one.retain(|_, spent| spent.0 > now);
-        let had_none = !self.of_one.contains_key(name);
-        let in_all = self.of_all.take(&OF_ALL, now);
+impl PasswordTries {
+    /// Takes a try of an account, if its limits allow one.
+    pub(crate) fn take_try(&mut self, name: &UserName, now: Duration) -> Option<TakenTry> {
+        self.accounts.retain(|_, spent| spent.0 > now);
+        let had_none = !self.accounts.contains_key(name);
+        let in_all = self.total.take_try(&TOTAL_LIMIT, now);
         let may = (in_all || had_none)
             && self
-                .of_one
+                .accounts
                 .entry(name.clone())
                 .or_default()
-                .take(&OF_ONE, now);
+                .take_try(&ACCOUNT_LIMIT, now);
         let taken = TakenTry { in_all };
         match may {
             true => Some(taken),
             false => {
-                self.give_back_all(taken);
+                self.return_to_total(taken);
                 None
             }
         }
     }
 
-    /// A right password costs nothing, nor one that was not looked at.
-    pub(crate) fn give_back(&mut self, name: &UserName, taken: TakenTry) {
-        self.give_back_all(taken);
-        if let Some(spent) = self.of_one.get_mut(name) {
-            spent.give_back(&OF_ONE);
+    /// Returns a try: a right password uses none up, nor does one that PAM was not asked about.
+    pub(crate) fn return_try(&mut self, name: &UserName, taken: TakenTry) {
+        self.return_to_total(taken);
+        if let Some(spent) = self.accounts.get_mut(name) {
+            spent.return_try(&ACCOUNT_LIMIT);
         }
     }
 
-    fn give_back_all(&mut self, taken: TakenTry) {
+    fn return_to_total(&mut self, taken: TakenTry) {
         if taken.in_all {
-            self.of_all.give_back(&OF_ALL);
+            self.total.return_try(&TOTAL_LIMIT);
         }
     }
 
-    /// Whether nothing is lost if all of it is forgotten.
+    /// Whether no limit is in use, so that the process may exit without forgetting a wrong
+    /// password.
     pub(crate) fn is_clear(&self, now: Duration) -> bool {
-        self.of_all.0 <= now && self.of_one.values().all(|spent| spent.0 <= now)
+        self.total.0 <= now && self.accounts.values().all(|spent| spent.0 <= now)
     }
 }
 
@@ -106,47 +107,47 @@ mod tests {
 
     #[test]
     fn an_account_has_so_many_and_then_one_by_one() {
-        let (mut tries, alice) = (Tries::default(), name("alice"));
+        let (mut tries, alice) = (PasswordTries::default(), name("alice"));
         assert_eq!(
             (0..1000)
-                .filter(|_| tries.take(&alice, NOW).is_some())
+                .filter(|_| tries.take_try(&alice, NOW).is_some())
                 .count(),
             30
         );
         assert!(
-            tries.take(&name("bob"), NOW).is_some(),
+            tries.take_try(&name("bob"), NOW).is_some(),
             "another account is another"
         );
         let later = NOW + Duration::from_secs(120);
-        assert!(tries.take(&alice, later).is_some() && tries.take(&alice, later).is_none());
+        assert!(tries.take_try(&alice, later).is_some() && tries.take_try(&alice, later).is_none());
     }
 
     #[test]
     fn right_ones_are_free() {
-        let (mut tries, alice) = (Tries::default(), name("alice"));
+        let (mut tries, alice) = (PasswordTries::default(), name("alice"));
         for _ in 0..1000 {
-            let taken = tries.take(&alice, NOW).unwrap();
-            tries.give_back(&alice, taken);
+            let taken = tries.take_try(&alice, NOW).unwrap();
+            tries.return_try(&alice, taken);
         }
         assert!(tries.is_clear(NOW));
     }
 
     #[test]
     fn guesses_all_over_are_bounded_and_keep_nobody_else_out() {
-        let mut tries = Tries::default();
+        let mut tries = PasswordTries::default();
         let of = |number: usize| name(&format!("user{number}"));
         let got = (0..100).flat_map(|number| (0..30).map(move |_| number));
         let got = got
-            .filter(|number| tries.take(&of(*number), NOW).is_some())
+            .filter(|number| tries.take_try(&of(*number), NOW).is_some())
             .count();
         assert!((600..=700).contains(&got), "{got}");
         let taken = tries
-            .take(&name("alice"), NOW)
+            .take_try(&name("alice"), NOW)
             .expect("she had no wrong one lately");
-        assert!(tries.take(&name("alice"), NOW).is_none());
-        // hers was not of those of all, and gives none of them back
-        tries.give_back(&name("alice"), taken);
-        assert!(tries.take(&of(0), NOW).is_none());
+        assert!(tries.take_try(&name("alice"), NOW).is_none());
+        // Alice's try was taken beyond the limit for all, so that returning it adds nothing there.
+        tries.return_try(&name("alice"), taken);
+        assert!(tries.take_try(&of(0), NOW).is_none());
         assert!(!tries.is_clear(NOW));
         assert!(tries.is_clear(NOW + Duration::from_secs(3600)));
     }

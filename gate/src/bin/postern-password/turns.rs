@@ -1,86 +1,88 @@
-//! How many questions there are at once: connections, and among them those that PAM is asked, by whose account they are
-//! about and where they come from.
+//! Limits on what is served at once: connections, and among them requests to PAM, by account and by
+//! origin.
+//!
+//! Holds no request back for one whose account's module hangs.
 
 use shared::account::name::UserName;
-use shared::protocol::host_password::{HostPasswordRequest, QUESTIONS};
+use shared::protocol::host_password::{HostPasswordRequest, REQUEST_LIMITS};
 use shared::system::admission::{Admission, AdmissionPermit, Class, ClassLimits, Limits};
 use std::time::{Duration, Instant};
 
-/// Connections; the gate is the only one that opens any, and bounds them by what their people have proven.
-const CONNECTIONS: usize = 64;
-/// Whoever makes a module hang for an account keeps few turns. Whoever has proven more has others.
-const OF_ACCOUNT: ClassLimits = ClassLimits {
-    own: CONNECTIONS,
+/// Connection limit. The gate opens nearly all connections, and bounds them by what its clients
+/// have proven.
+const MAX_CONNECTIONS: usize = 64;
+/// Limit for one account: a client that makes a module hang for an account holds few turns. Clients
+/// of a higher class have turns of their own.
+const ACCOUNT_LIMITS: ClassLimits = ClassLimits {
+    own: MAX_CONNECTIONS,
     per_key: 2,
     waiting_per_key: 16,
-    waiting: CONNECTIONS,
+    waiting: MAX_CONNECTIONS,
 };
-/// All connections alike.
-const OF_GATE: ClassLimits = ClassLimits {
-    own: CONNECTIONS,
-    per_key: CONNECTIONS,
+/// Limit for the gate, whose connections are all alike.
+const CONNECTION_LIMITS: ClassLimits = ClassLimits {
+    own: MAX_CONNECTIONS,
+    per_key: MAX_CONNECTIONS,
     waiting_per_key: 0,
     waiting: 0,
 };
 
-/// All of them.
 #[derive(Clone)]
-pub(crate) struct Turns {
+pub(crate) struct HelperAdmission {
     connections: Admission<()>,
-    /// By address; questions without one are of this host.
+    /// Keyed by client address. Requests without an address come from this host.
     origins: Admission<Option<String>>,
     accounts: Admission<UserName>,
 }
 
-/// One connection's place; it is free again when this is dropped.
-pub(crate) struct Seated {
-    turns: Turns,
+/// Admission of one connection, until it is dropped.
+pub(crate) struct AdmittedConnection {
+    turns: HelperAdmission,
     _place: AdmissionPermit<()>,
 }
 
-/// One question's turn; it is over when this is dropped.
+/// Admission of one request to PAM, until it is dropped.
 pub(crate) struct PasswordTurn {
     _origin: AdmissionPermit<Option<String>>,
     _account: AdmissionPermit<UserName>,
 }
 
-impl Turns {
-    /// Nobody asks yet.
-    pub(crate) fn new() -> Turns {
+impl HelperAdmission {
+    pub(crate) fn new() -> HelperAdmission {
         let all = |class| Limits {
             shared: 0,
             authenticated: class,
             familiar: class,
             unauthenticated: class,
         };
-        Turns {
-            connections: Admission::new(all(OF_GATE)),
-            origins: Admission::new(QUESTIONS),
-            accounts: Admission::new(all(OF_ACCOUNT)),
+        HelperAdmission {
+            connections: Admission::new(all(CONNECTION_LIMITS)),
+            origins: Admission::new(REQUEST_LIMITS),
+            accounts: Admission::new(all(ACCOUNT_LIMITS)),
         }
     }
 
-    /// A place, if there is one.
-    pub(crate) fn place(&self) -> Option<Seated> {
+    /// Admits a connection, if fewer than the limit are open.
+    pub(crate) fn admit_connection(&self) -> Option<AdmittedConnection> {
         let place = self
             .connections
             .try_acquire(Class::Unauthenticated, ())
             .ok()?;
-        Some(Seated {
+        Some(AdmittedConnection {
             turns: self.clone(),
             _place: place,
         })
     }
 
-    /// Whether nobody is here.
     pub(crate) fn is_empty(&self) -> bool {
         self.connections.in_use() == 0
     }
 }
 
-impl Seated {
-    /// Waits for a turn: for the account's first, so that whoever waits for it holds no turn of others.
-    pub(crate) fn turn(
+impl AdmittedConnection {
+    /// Waits for a turn. The account's turn comes first, so that a request that waits for it holds
+    /// no turn of others.
+    pub(crate) fn wait_for_turn(
         &self,
         question: &HostPasswordRequest,
         within: Duration,
@@ -112,7 +114,7 @@ mod tests {
     use shared::protocol::host_password::Candidate;
 
     fn question(name: &str, address: &str, class: Class) -> HostPasswordRequest {
-        let password = Candidate::typed(b"secret").unwrap();
+        let password = Candidate::from_input(b"secret").unwrap();
         HostPasswordRequest {
             name: name.parse().unwrap(),
             address: Address::parse(address),
@@ -121,20 +123,20 @@ mod tests {
         }
     }
 
-    fn now(seated: &Seated, question: &HostPasswordRequest) -> Option<PasswordTurn> {
-        seated.turn(question, Duration::ZERO)
+    fn now(seated: &AdmittedConnection, question: &HostPasswordRequest) -> Option<PasswordTurn> {
+        seated.wait_for_turn(question, Duration::ZERO)
     }
 
     #[test]
     fn there_are_so_many_places_and_a_free_one_is_taken_again() {
-        let turns = Turns::new();
-        let mut seated: Vec<_> = (0..1000).map_while(|_| turns.place()).collect();
-        assert_eq!(seated.len(), CONNECTIONS);
+        let turns = HelperAdmission::new();
+        let mut seated: Vec<_> = (0..1000).map_while(|_| turns.admit_connection()).collect();
+        assert_eq!(seated.len(), MAX_CONNECTIONS);
         seated.pop();
-        seated.extend(turns.place());
+        seated.extend(turns.admit_connection());
         assert_eq!(
-            (seated.len(), turns.place().is_some()),
-            (CONNECTIONS, false)
+            (seated.len(), turns.admit_connection().is_some()),
+            (MAX_CONNECTIONS, false)
         );
         drop(seated);
         assert!(turns.is_empty());
@@ -142,12 +144,12 @@ mod tests {
 
     #[test]
     fn one_account_keeps_no_other_waiting() {
-        let turns = Turns::new();
-        let seated = turns.place().unwrap();
+        let turns = HelperAdmission::new();
+        let seated = turns.admit_connection().unwrap();
         let of_alice =
             |n: usize| question("alice", &format!("192.0.2.{n}"), Class::Unauthenticated);
         let taken: Vec<_> = (0..9).map_while(|n| now(&seated, &of_alice(n))).collect();
-        assert_eq!(taken.len(), OF_ACCOUNT.per_key);
+        assert_eq!(taken.len(), ACCOUNT_LIMITS.per_key);
         assert!(
             now(
                 &seated,
@@ -167,24 +169,24 @@ mod tests {
         assert!(now(&seated, &of_alice(0)).is_some());
     }
 
-    /// Sixteen wrong passwords of 2 s each from a few addresses were all that PAM was asked at once.
+    /// Sixteen wrong passwords of 2 s each from a few addresses used up every request to PAM.
     #[test]
     fn a_few_addresses_do_not_take_every_question_to_the_host() {
-        let turns = Turns::new();
-        let seated = turns.place().unwrap();
+        let turns = HelperAdmission::new();
+        let seated = turns.admit_connection().unwrap();
         let asked = |n: usize, address: &str, class| {
             now(&seated, &question(&format!("u{n}"), address, class))
         };
         let of_one: Vec<_> = (0..100)
             .filter_map(|n| asked(n, "192.0.2.1", Class::Unauthenticated))
             .collect();
-        assert_eq!(of_one.len(), QUESTIONS.unauthenticated.per_key);
+        assert_eq!(of_one.len(), REQUEST_LIMITS.unauthenticated.per_key);
         let all: Vec<_> = (0..200)
             .filter_map(|n| asked(n, &format!("198.51.100.{n}"), Class::Unauthenticated))
             .collect();
         assert_eq!(
             all.len() + of_one.len(),
-            QUESTIONS.unauthenticated.own + QUESTIONS.shared
+            REQUEST_LIMITS.unauthenticated.own + REQUEST_LIMITS.shared
         );
         assert!(asked(500, "192.0.2.1", Class::Familiar).is_some());
         assert!(asked(501, "192.0.2.1", Class::Authenticated).is_some());
@@ -192,12 +194,16 @@ mod tests {
 
     #[test]
     fn who_waits_gets_the_turn_that_ends() {
-        let turns = Turns::new();
-        let seated = turns.place().unwrap();
+        let turns = HelperAdmission::new();
+        let seated = turns.admit_connection().unwrap();
         let alice = question("alice", "192.0.2.1", Class::Unauthenticated);
         let taken: Vec<_> = (0..9).map_while(|_| now(&seated, &alice)).collect();
         std::thread::scope(|scope| {
-            let waits = scope.spawn(|| seated.turn(&alice, Duration::from_secs(60)).is_some());
+            let waits = scope.spawn(|| {
+                seated
+                    .wait_for_turn(&alice, Duration::from_secs(60))
+                    .is_some()
+            });
             drop(taken);
             assert!(waits.join().unwrap());
         });

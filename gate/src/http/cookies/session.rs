@@ -1,5 +1,7 @@
-//! The session among a request's cookies. Of several cookies under its name the valid one counts; where two that are
-//! valid disagree, it cannot be said whose request it is.
+//! Selects the session among a request's cookies. Of several cookies under its name the valid one
+//! counts.
+//!
+//! Refuses to choose between two valid ones: the user would be unknown.
 
 use super::{MAX_SESSION_COOKIES, ScannedCookies, scan_cookies};
 use crate::observe::log;
@@ -9,34 +11,34 @@ use shared::engine::SERVICE;
 use shared::network::address::Address;
 use shared::token::session::Session;
 
-/// The shortest cookie of a session, in bytes: what is shorter is not verified.
-const SHORTEST: usize = 100;
+/// Shortest session cookie, in bytes. Shorter values are not verified.
+const MIN_SESSION_COOKIE: usize = 100;
 
-/// It cannot be said which session a request is of.
+/// Why the session of a request cannot be determined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ConflictingCookies {
-    /// Two are valid, of these people, who may be the same.
+    /// Two sessions are valid, of these users, who may be the same.
     Sessions(UserName, UserName),
-    /// Two tokens of one sign-in are valid and not the same.
+    /// Two tokens of one sign-in are valid and differ.
     Tokens,
-    /// More could be valid than [`MOST`], which none of ours are.
+    /// More values than [`MAX_SESSION_COOKIES`] could be valid.
     TooMany,
-    /// The cookies are longer than what is looked at.
+    /// The Cookie line is longer than what is read.
     TooLong,
 }
 
 impl ConflictingCookies {
-    /// Writes a line about it, with the client's address.
+    /// Logs the refusal, with the client's address.
     pub(crate) fn log(&self, address: Address) {
         let line = log::event("refused")
             .with("cause", self.cause())
             .with("address", address);
         line.with("service", SERVICE)
             .quoted("user", "-")
-            .write_with_message(self.text());
+            .write_with_message(self.message());
     }
 
-    /// The word for it in logs.
+    /// Cause, as the log names it.
     fn cause(&self) -> &'static str {
         match self {
             ConflictingCookies::Sessions(..) | ConflictingCookies::Tokens => "cookies-conflict",
@@ -46,7 +48,7 @@ impl ConflictingCookies {
     }
 
     /// What is wrong, and what to do.
-    fn text(&self) -> String {
+    fn message(&self) -> String {
         const WHY: &str = "another host of the domain may set cookies for it: an application that is not trusted needs another \
                            registrable domain, see postern-gate(8)";
         match self {
@@ -68,17 +70,17 @@ impl ConflictingCookies {
     }
 }
 
-/// What a Cookie line shows.
+/// Sessions in a Cookie line.
 pub(crate) struct SessionCookies<'a> {
     scanned: ScannedCookies<'a>,
-    /// Every session whose signature is right, with the value that it came as.
+    /// Every session whose signature is right, with its value.
     pub(crate) signed: Vec<(&'a str, Session)>,
-    /// Whether more than that many were left unread.
+    /// Whether values were left unverified.
     overflows: bool,
 }
 
 impl<'a> SessionCookies<'a> {
-    /// Reads the first of a line, at most `most` values.
+    /// Parses a line, and verifies at most `most` values.
     pub(crate) fn parse(
         line: &'a [u8],
         name: &'a str,
@@ -91,7 +93,7 @@ impl<'a> SessionCookies<'a> {
                 .values
                 .iter()
                 .copied()
-                .filter(|value| value.len() >= SHORTEST)
+                .filter(|value| value.len() >= MIN_SESSION_COOKIE)
         };
         let signed = likely()
             .take(most)
@@ -103,7 +105,7 @@ impl<'a> SessionCookies<'a> {
         }
     }
 
-    /// The session that counts, of those that are good here and now.
+    /// Returns the one session that `is_good` accepts, if there is one.
     pub(crate) fn select_session(
         &self,
         is_good: impl Fn(&Session) -> bool,
@@ -128,7 +130,7 @@ impl<'a> SessionCookies<'a> {
         }
     }
 
-    /// The cookies that are not ours, as they came.
+    /// Returns the line without cookies of Postern's.
     pub(crate) fn foreign_cookies(&self) -> std::borrow::Cow<'a, [u8]> {
         self.scanned
             .foreign_cookies(|value| self.signed.iter().any(|(valid, _)| *valid == value))
@@ -183,7 +185,8 @@ mod tests {
             .into_bytes()
     }
 
-    /// A stale cookie beside a good one was a bare 401 until it expired; a sibling host could plant two hundred.
+    /// An expired cookie beside a valid one gave a bare 401 until it was deleted; another host of
+    /// the domain could set two hundred.
     #[test]
     fn the_valid_one_of_several_counts() {
         let keys = keys();
@@ -229,7 +232,7 @@ mod tests {
             Ok(Some(&bob))
         );
         assert_eq!(shown.select_session(|_| false), Ok(None));
-        // also of one person: they are not the same sign-in
+        // Two sessions of one user are different sign-ins.
         let line = line(&[&alice.to_cookie(&keys), &again.to_cookie(&keys)]);
         assert!(
             SessionCookies::parse(&line, NAME, &keys, MAX_SESSION_COOKIES)
@@ -257,7 +260,7 @@ mod tests {
             SessionCookies::parse(&more, NAME, &keys, MAX_SESSION_COOKIES).select_session(|_| true),
             Err(ConflictingCookies::TooMany)
         );
-        // a sign-out ends it all the same
+        // A sign-out still finds the valid one and ends it.
         assert_eq!(
             SessionCookies::parse(&more, NAME, &keys, usize::MAX)
                 .signed
@@ -266,7 +269,7 @@ mod tests {
         );
     }
 
-    /// A proxy that joins two lines with a comma.
+    /// Some proxies join two Cookie lines with a comma.
     #[test]
     fn a_session_behind_a_comma_counts_and_does_not_go_on_to_the_application() {
         let keys = keys();

@@ -1,12 +1,12 @@
 use super::*;
 
 const NAME: &str = "__Secure-postern";
-/// What could be a value of ours, and is valid.
+/// A value of valid form that is valid.
 const GOOD: &str = "good-good-good-good";
-/// What could be one, and is none.
+/// A value of valid form that is not valid.
 const BAD: &str = "bad-bad-bad-bad-bad";
 
-/// The values, and what goes on to the application.
+/// Returns the values, and the line that the application receives.
 #[track_caller]
 fn scanned(line: &[u8]) -> (Vec<&str>, Vec<u8>) {
     let scanned = scan_cookies(line, NAME);
@@ -40,11 +40,11 @@ fn ours_are_taken_out_and_others_stay() {
             vec![],
             "postern_theme=dark; c=\"q=1\"",
         ),
-        // no value of ours: too short, quoted, or with bytes that none has
+        // Values of invalid form: too short, quoted, or with other bytes.
         ("__Secure-postern=short; a=1", vec![], "a=1"),
         ("__Secure-postern=\"G\"; a=1", vec![], "a=1"),
         ("__Secure-postern=G=G; a=1", vec![], "a=1"),
-        // other names
+        // Names of other cookies.
         ("__secure-postern=G", vec![], "__secure-postern=G"),
         ("__Secure-posterna=G", vec![], "__Secure-posterna=G"),
         ("postern=G", vec![], "postern=G"),
@@ -58,7 +58,7 @@ fn ours_are_taken_out_and_others_stay() {
     }
 }
 
-/// Our name twice, once valid: neither hides the other, and none of them goes on.
+/// Our name twice, once valid: neither value hides the other, and the application receives none.
 #[test]
 fn each_distinct_value_under_our_name_is_found_once() {
     let line = format!("{NAME}={BAD}; a=1; {NAME}={GOOD}; {NAME}=x; {NAME}={GOOD}; {NAME}={BAD}");
@@ -69,7 +69,7 @@ fn each_distinct_value_under_our_name_is_found_once() {
     assert_eq!(scanned(planted.as_bytes()).0.len(), 200);
 }
 
-/// A foreign cookie in any encoding, or with our name in its value, is nobody's ambiguity.
+/// A foreign cookie in any encoding, or with our name in its value, causes no conflict.
 #[test]
 fn foreign_cookies_go_on_byte_for_byte() {
     let foreign: [&[u8]; 9] = [
@@ -98,7 +98,8 @@ fn foreign_cookies_go_on_byte_for_byte() {
     }
 }
 
-/// Proxies join two Cookie lines with a comma, though RFC 9110, section 5.3, and RFC 6265 know no such cookies.
+/// Some proxies join Cookie lines with a comma, which RFC 9110, section 5.3, and RFC 6265 do not
+/// allow.
 #[test]
 fn a_comma_before_a_valid_value_of_ours_begins_a_cookie_and_one_after_it_ends_it() {
     for (line, values, others) in [
@@ -140,8 +141,8 @@ fn a_comma_before_a_valid_value_of_ours_begins_a_cookie_and_one_after_it_ends_it
     }
 }
 
-/// Bytes of strangers, made of what means something and what does not: nothing panics, nothing valid goes on, and no
-/// foreign cookie is lost.
+/// Random lines of fragments with and without a meaning: nothing panics, no valid cookie of ours
+/// passes on, and no foreign cookie is lost.
 #[test]
 fn random_lines_lose_nothing_and_pass_nothing_of_ours_on() {
     let parts: [&[u8]; 16] = [
@@ -196,7 +197,7 @@ fn random_lines_lose_nothing_and_pass_nothing_of_ours_on() {
             .filter(|cookie| !contains(cookie, b"postern"))
         {
             assert!(
-                contains(&others, trimmed(cookie)),
+                contains(&others, trim_blanks(cookie)),
                 "{:?} lost {cookie:?}",
                 line.escape_ascii()
             );

@@ -1,27 +1,29 @@
-//! The lines that wait to be written, and the one thread that writes them: a log that nobody reads holds nobody up.
+//! A bounded queue of log lines, and the one thread that writes them, so that a log that is not
+//! read delays no request.
 //!
-//! What does not fit is dropped and counted, and told in a line of its own once there is room. Of lines that strangers
-//! cause at full speed, each kind has so many in a while. postern-gate and postern-password both write by this.
+//! Lines beyond the bounds are dropped and counted, and the count is logged once there is space.
+//! Lines that unauthenticated clients can cause at full speed have a limit per kind. postern-gate
+//! and postern-password share this file.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Lines that wait at most, and their bytes.
-const LINES: usize = 8192;
-const BYTES: usize = 2 * 1024 * 1024;
-/// Lines of one kind within a while.
-const OF_KIND: u64 = 10;
-const WHILE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
-/// A pause where the reader of a pipe that does not block is behind.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Limits on lines that wait, and on their bytes.
+const MAX_LINES: usize = 8192;
+const MAX_BYTES: usize = 2 * 1024 * 1024;
+/// Limit on lines of one kind within [`WHILE`].
+const MAX_OF_KIND: u64 = 10;
+const KIND_INTERVAL: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
+/// Pause where a pipe that does not block is full.
+const WRITE_PAUSE: Duration = Duration::from_millis(50);
 
-/// What a queue has to tell itself.
-pub(super) enum Lost {
-    /// So many lines did not fit.
+/// Lines that were not written, and are reported in a line of their own.
+pub(super) enum LostLines {
+    /// Number of lines beyond the bounds.
     Dropped(u64),
-    /// So many more of a kind came in so many seconds.
+    /// Number of lines of a kind beyond its limit, within `seconds`.
     LeftOut {
         kind: &'static str,
         lines: u64,
@@ -31,12 +33,12 @@ pub(super) enum Lost {
 
 pub(super) struct LogQueue {
     lines: Mutex<QueuedLines>,
-    /// There is something to write, or nothing any more.
+    /// Notified when a line is queued, and when all lines are written.
     changed: Condvar,
-    /// The line that tells it.
-    tell: fn(&Lost) -> String,
+    /// Formats the report on lost lines.
+    format_lost: fn(&LostLines) -> String,
     /// Called for each line that is dropped.
-    count: fn(),
+    count_dropped: fn(),
 }
 
 struct QueuedLines {
@@ -48,7 +50,7 @@ struct QueuedLines {
     kinds: Option<HashMap<&'static str, LineKind>>,
 }
 
-/// Lines of one kind since a while began.
+/// Lines of one kind since `began`.
 struct LineKind {
     began: Instant,
     written: u64,
@@ -56,7 +58,10 @@ struct LineKind {
 }
 
 impl LogQueue {
-    pub(super) const fn new(tell: fn(&Lost) -> String, count: fn()) -> LogQueue {
+    pub(super) const fn new(
+        format_lost: fn(&LostLines) -> String,
+        count_dropped: fn(),
+    ) -> LogQueue {
         let lines = QueuedLines {
             waiting: VecDeque::new(),
             bytes: 0,
@@ -68,47 +73,48 @@ impl LogQueue {
         LogQueue {
             lines: Mutex::new(lines),
             changed: Condvar::new(),
-            tell,
-            count,
+            format_lost,
+            count_dropped,
         }
     }
 
-    /// Starts the thread that writes to standard error. Until then each line is written by whoever says it.
-    pub(super) fn begin(&'static self) {
-        self.lines().has_writer = true;
+    /// Starts the thread that writes to standard error. Before that, each line is written by the
+    /// thread that logs it.
+    pub(super) fn start_writer(&'static self) {
+        self.lock_lines().has_writer = true;
         let started = std::thread::Builder::new()
             .name("log".to_owned())
             .spawn(|| self.write_all(std::io::stderr()));
         if started.is_err() {
-            self.lines().has_writer = false;
+            self.lock_lines().has_writer = false;
         }
     }
 
-    /// Takes a line, or drops it; never waits for the reader.
+    /// Queues a line, or drops it. Never waits for the reader.
     pub(super) fn push(&self, line: String, kind: Option<&'static str>) {
-        let mut lines = self.lines();
-        if kind.is_some_and(|kind| !lines.may_write(kind, Instant::now())) {
+        let mut lines = self.lock_lines();
+        if kind.is_some_and(|kind| !lines.count_line(kind, Instant::now())) {
             if lines
                 .kinds
                 .iter()
                 .flatten()
                 .any(|(of, counted)| Some(*of) == kind && counted.left_out == 1)
             {
-                // how many there were is due in a while
+                // The writer must wake up to report the number in time.
                 self.changed.notify_all();
             }
             return;
         }
         if !lines.has_writer {
             drop(lines);
-            // nobody reads the log: no reason to end
+            // A log without a reader is no reason to exit.
             let _ = std::io::stderr().lock().write_all(line.as_bytes());
             return;
         }
-        if lines.waiting.len() >= LINES || lines.bytes + line.len() > BYTES {
+        if lines.waiting.len() >= MAX_LINES || lines.bytes + line.len() > MAX_BYTES {
             lines.dropped += 1;
             drop(lines);
-            (self.count)();
+            (self.count_dropped)();
             return;
         }
         lines.bytes += line.len();
@@ -118,15 +124,15 @@ impl LogQueue {
 
     fn write_all(&self, mut to: impl Write) {
         loop {
-            let mut lines = self.lines();
+            let mut lines = self.lock_lines();
             let due = loop {
-                let due = lines.left_out(Instant::now());
+                let due = lines.take_due_reports(Instant::now());
                 if !lines.waiting.is_empty() || lines.dropped > 0 || !due.is_empty() {
                     break due;
                 }
                 lines.is_writing = false;
                 self.changed.notify_all();
-                lines = match lines.next_due(Instant::now()) {
+                lines = match lines.time_until_report(Instant::now()) {
                     Some(wait) => self
                         .changed
                         .wait_timeout(lines, wait)
@@ -144,61 +150,61 @@ impl LogQueue {
             drop(lines);
             for line in batch {
                 write(&mut to, line.as_bytes());
-                let mut lines = self.lines();
+                let mut lines = self.lock_lines();
                 lines.bytes = lines.bytes.saturating_sub(line.len());
             }
             let mut own = due;
             if dropped > 0 {
-                own.push(Lost::Dropped(dropped));
+                own.push(LostLines::Dropped(dropped));
             }
             for lost in own {
-                write(&mut to, (self.tell)(&lost).as_bytes());
+                write(&mut to, (self.format_lost)(&lost).as_bytes());
             }
         }
     }
 
-    /// Waits until all is written, but no longer than so.
+    /// Waits until every line is written, at most for `within`.
     pub(super) fn flush(&self, within: Duration) {
-        let lines = self.lines();
+        let lines = self.lock_lines();
         let is_busy = |lines: &mut QueuedLines| {
             lines.has_writer && (lines.is_writing || !lines.waiting.is_empty())
         };
-        // whatever is left then is lost
+        // Lines that still wait after the time limit are lost.
         drop(self.changed.wait_timeout_while(lines, within, is_busy));
     }
 
     /// Each change is a few numbers: a panic between them costs a line.
-    fn lines(&self) -> MutexGuard<'_, QueuedLines> {
+    fn lock_lines(&self) -> MutexGuard<'_, QueuedLines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl QueuedLines {
-    /// Whether one more of a kind is written.
-    fn may_write(&mut self, kind: &'static str, now: Instant) -> bool {
+    /// Counts a line of a kind, and returns whether it is written.
+    fn count_line(&mut self, kind: &'static str, now: Instant) -> bool {
         let kinds = self.kinds.get_or_insert_default();
         let kind = kinds.entry(kind).or_insert(LineKind {
             began: now,
             written: 0,
             left_out: 0,
         });
-        if kind.left_out == 0 && now.duration_since(kind.began) >= WHILE {
+        if kind.left_out == 0 && now.duration_since(kind.began) >= KIND_INTERVAL {
             (kind.began, kind.written) = (now, 0);
         }
-        match kind.written < OF_KIND {
+        match kind.written < MAX_OF_KIND {
             true => kind.written += 1,
             false => kind.left_out += 1,
         }
         kind.left_out == 0
     }
 
-    /// What is to be said of kinds whose while is over.
-    fn left_out(&mut self, now: Instant) -> Vec<Lost> {
+    /// Takes the reports that are due.
+    fn take_due_reports(&mut self, now: Instant) -> Vec<LostLines> {
         let mut said = Vec::new();
         for (name, kind) in self.kinds.iter_mut().flatten() {
-            if kind.left_out > 0 && now.duration_since(kind.began) >= WHILE {
+            if kind.left_out > 0 && now.duration_since(kind.began) >= KIND_INTERVAL {
                 let seconds = now.duration_since(kind.began).as_secs();
-                said.push(Lost::LeftOut {
+                said.push(LostLines::LeftOut {
                     kind: name,
                     lines: kind.left_out,
                     seconds,
@@ -213,28 +219,28 @@ impl QueuedLines {
         said
     }
 
-    /// When something of that is due next.
-    fn next_due(&self, now: Instant) -> Option<Duration> {
+    /// Time until the next report is due.
+    fn time_until_report(&self, now: Instant) -> Option<Duration> {
         let counting = self
             .kinds
             .iter()
             .flatten()
             .filter(|(_, kind)| kind.left_out > 0);
         counting
-            .map(|(_, kind)| (kind.began + WHILE).saturating_duration_since(now))
+            .map(|(_, kind)| (kind.began + KIND_INTERVAL).saturating_duration_since(now))
             .min()
     }
 }
 
-/// Writes as much as the reader takes; blocks this thread alone.
+/// Writes as much as the reader takes. Blocks the writing thread alone.
 fn write(to: &mut impl Write, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match to.write(bytes) {
             Ok(0) => return,
             Ok(written) => bytes = &bytes[written..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(PAUSE),
-            // nobody reads the log: no reason to end
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(WRITE_PAUSE),
+            // A log without a reader is no reason to exit.
             Err(_) => return,
         }
     }
@@ -246,20 +252,20 @@ mod tests {
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
     fn queue() -> &'static LogQueue {
-        let tell = |lost: &Lost| match lost {
-            Lost::Dropped(lines) => format!("dropped={lines}"),
-            Lost::LeftOut {
+        let tell = |lost: &LostLines| match lost {
+            LostLines::Dropped(lines) => format!("dropped={lines}"),
+            LostLines::LeftOut {
                 kind,
                 lines,
                 seconds,
             } => format!("kind={kind} suppressed={lines} in {seconds}"),
         };
         let queue: &'static LogQueue = Box::leak(Box::new(LogQueue::new(tell, || ())));
-        queue.lines().has_writer = true;
+        queue.lock_lines().has_writer = true;
         queue
     }
 
-    /// A reader that takes one line each time it is told to.
+    /// A reader that takes one line for each `recv`.
     struct Pipe(SyncSender<String>);
 
     impl Write for Pipe {
@@ -282,62 +288,65 @@ mod tests {
         receiver
     }
 
-    /// A log that nobody read hung the gate.
+    /// A log that was not read stopped the gate.
     #[test]
     fn a_log_that_nobody_reads_holds_nobody_up_and_says_later_what_it_lost() {
         let queue = queue();
         let reader = pipe(queue);
         queue.push("0\n".to_owned(), None);
-        // from now on it waits for the reader
-        while !queue.lines().is_writing {
+        // From now on the writer waits for the reader.
+        while !queue.lock_lines().is_writing {
             std::thread::sleep(Duration::from_millis(1));
         }
-        for number in 1..LINES + 1001 {
+        for number in 1..MAX_LINES + 1001 {
             queue.push(format!("{number}\n"), None);
         }
         queue.flush(Duration::from_millis(10));
-        for number in 0..LINES + 1 {
+        for number in 0..MAX_LINES + 1 {
             assert_eq!(reader.recv().unwrap(), format!("{number}\n"));
         }
         assert_eq!(reader.recv().unwrap(), "dropped=1000");
-        for _ in 0..OF_KIND + 5 {
+        for _ in 0..MAX_OF_KIND + 5 {
             queue.push("kind\n".to_owned(), Some("kind"));
         }
-        for _ in 0..OF_KIND {
+        for _ in 0..MAX_OF_KIND {
             assert_eq!(reader.recv().unwrap(), "kind\n");
         }
         let said = reader
-            .recv_timeout(WHILE * 3)
+            .recv_timeout(KIND_INTERVAL * 3)
             .expect("nobody has to say anything for that");
         assert!(said.contains("suppressed=5"), "{said}");
         queue.push("after\n".to_owned(), None);
         assert_eq!(reader.recv().unwrap(), "after\n");
         queue.flush(Duration::from_secs(60));
-        assert_eq!(queue.lines().bytes, 0);
+        assert_eq!(queue.lock_lines().bytes, 0);
     }
 
     #[test]
     fn of_a_kind_that_strangers_cause_so_many_are_written_and_then_how_many_were_not() {
-        let mut lines = queue().lines();
+        let mut lines = queue().lock_lines();
         let began = Instant::now();
         let written = (0..1000)
-            .filter(|_| lines.may_write("proxy-contract", began))
+            .filter(|_| lines.count_line("proxy-contract", began))
             .count();
-        assert_eq!(written as u64, OF_KIND);
-        assert!(lines.may_write("another", began));
-        assert!(lines.left_out(began).is_empty() && lines.next_due(began) == Some(WHILE));
-        let said = lines.left_out(began + WHILE);
+        assert_eq!(written as u64, MAX_OF_KIND);
+        assert!(lines.count_line("another", began));
+        assert!(
+            lines.take_due_reports(began).is_empty()
+                && lines.time_until_report(began) == Some(KIND_INTERVAL)
+        );
+        let said = lines.take_due_reports(began + KIND_INTERVAL);
         assert!(matches!(
             said[..],
-            [Lost::LeftOut {
+            [LostLines::LeftOut {
                 kind: "proxy-contract",
                 lines: 990,
                 seconds: 1..
             }]
         ));
         assert!(
-            lines.may_write("proxy-contract", began + WHILE)
-                && lines.next_due(began + WHILE).is_none()
+            lines.count_line("proxy-contract", began + KIND_INTERVAL)
+                && lines.time_until_report(began + KIND_INTERVAL).is_none()
         );
     }
 }

@@ -1,4 +1,5 @@
-//! How long something takes, in fixed buckets. The library's own histogram takes a lock for each observation.
+//! A histogram of durations with fixed buckets. It takes no lock; the library's own histogram takes
+//! one for each observation.
 
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A histogram; clones count together.
+/// A histogram. Clones share their counts.
 #[derive(Clone, Debug)]
 pub(super) struct Latency(Arc<Buckets>);
 
@@ -15,7 +16,7 @@ pub(super) struct Latency(Arc<Buckets>);
 struct Buckets {
     /// Upper bounds, in microseconds.
     bounds: &'static [u64; 10],
-    /// One more, for what lies above them all.
+    /// Counts per bucket, and one count above the last bound.
     counts: [AtomicU64; 11],
     nanoseconds: AtomicU64,
 }
@@ -35,7 +36,7 @@ impl Latency {
             .bounds
             .partition_point(|bound| Duration::from_micros(*bound) < took);
         self.0.counts[bucket].fetch_add(1, Ordering::Relaxed);
-        // 500 years of work fit
+        // Nanoseconds in a u64 last for 500 years of work.
         self.0.nanoseconds.fetch_add(
             u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
             Ordering::Relaxed,
@@ -60,7 +61,7 @@ impl EncodeMetric for Latency {
             .chain([f64::INFINITY]);
         let buckets: Vec<_> = bounds.zip(counts).collect();
         let sum = Duration::from_nanos(self.0.nanoseconds.load(Ordering::Relaxed)).as_secs_f64();
-        // counted from what is shown: another may have been observed since
+        // The total is the sum of the counts read above: another thread may observe meanwhile.
         encoder.encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)
     }
 

@@ -1,16 +1,16 @@
-//! What is shown is what Prometheus reads, and what was counted.
+//! The exported text follows OpenMetrics, and holds what was counted.
 
 use super::*;
 use std::collections::{BTreeMap, HashSet};
 
-const STANDING: StoreHealth = StoreHealth {
-    is_sure: true,
-    last_sure: Duration::from_millis(250),
-    own_configuration: false,
+const STANDING: GateHealth = GateHealth {
+    has_lease: true,
+    since_last_read: Duration::from_millis(250),
+    is_configuration_current: false,
     connections: 3,
 };
 
-/// The samples of a text in the format of OpenMetrics 1.0, which it must follow to the letter.
+/// Parses the samples of a text, which must follow OpenMetrics 1.0 to the letter.
 #[track_caller]
 fn read(text: &str) -> BTreeMap<String, f64> {
     let name = |text: &str| {
@@ -70,7 +70,7 @@ fn read(text: &str) -> BTreeMap<String, f64> {
 
 #[test]
 fn the_text_is_open_metrics_and_counts_what_happened() {
-    let metrics = Metrics::begin();
+    let metrics = Metrics::new();
     for micros in [5, 10, 11, 200_000] {
         metrics.count_check(
             ProxyKind::Nginx,

@@ -43,10 +43,10 @@ pub(crate) async fn begin_authenticator(
     step_up: &StepUpProof,
     setup: EnrollmentOperation,
 ) -> Result<TypedText, ActRefused> {
-    let change = ChangeOperation::BeginSetup(setup);
+    let change = ChangeOperation::BeginEnrollment(setup);
     match account::run_operation(request, step_up, Operation::Change { code: None, change }).await?
     {
-        ReplyBody::Setup { ticket, .. } => Ok(ticket),
+        ReplyBody::NewAuthenticator { ticket, .. } => Ok(ticket),
         _ => Err(ActRefused::new(
             StatusCode::CONFLICT,
             "stale",
@@ -86,7 +86,7 @@ pub(crate) async fn confirm_authenticator(
         let caller = Requester::SteppedUp(&session, &client.origin);
         let errand = |finish| CommandRequest {
             account: session.name.clone(),
-            task: Operation::Finish(finish),
+            operation: Operation::Finish(finish),
         };
         let confirm = errand(FinishOperation::Confirm { ticket, code });
         let ticket = match separate_engine_error(engine.run_errand(caller, &confirm, now))

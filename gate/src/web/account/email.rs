@@ -156,7 +156,7 @@ pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &Form) -> H
 
 /// POST email/confirm
 pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let answer = Input::read(form.field("code").as_bytes());
+    let answer = Input::parse(form.field("code").as_bytes());
     // of the session as it is: the act ends it
     let step_up = step_up::recent_step_up(request);
     let confirmed = match request.require_session() {

@@ -50,10 +50,10 @@ pub(crate) async fn activate_recovery_codes(
 ) -> Result<(), ActRefused> {
     let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        let task = Operation::Finish(FinishOperation::KeepRecoveryCodes { ticket });
+        let task = Operation::Finish(FinishOperation::ReplaceRecoveryCodes { ticket });
         let errand = CommandRequest {
             account: session.name.clone(),
-            task,
+            operation: task,
         };
         let caller = Requester::SteppedUp(&session, &client.origin);
         separate_engine_error(engine.run_errand(caller, &errand, client.now()?))

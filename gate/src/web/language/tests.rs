@@ -57,7 +57,7 @@ fn engine_messages() -> BTreeMap<String, BTreeSet<String>> {
         Refusal::Delayed { wait: 30 },
         Refusal::AddressDelayed { wait: 300 },
         Refusal::Locked,
-        Refusal::Unfit,
+        Refusal::Malformed,
         Refusal::NotEnrolled,
         Refusal::CodeExpired,
         Refusal::Expired,

@@ -60,7 +60,7 @@ pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &Form) -
         return reply::see_other(&request.sign_in_path(back_to));
     }
     let typed = Zeroizing::new(form.field("password").to_owned());
-    let recovery = Input::read(form.field("recovery").as_bytes());
+    let recovery = Input::parse(form.field("recovery").as_bytes());
     match password::verify_password(request, &name, typed, recovery, back_to).await {
         Err(error) => notice::show_pool_error(request, &error),
         Ok(AfterPassword::Refused(refusal)) => match refusal {
@@ -154,7 +154,9 @@ pub(crate) fn continue_sign_in(
 ) -> HttpReply {
     match next {
         AfterPassword::Opened(opened) => login::finish_sign_in(request, &opened, back_to),
-        AfterPassword::Code(token) => redirect_to_code(request, &token.to_page(back_to.to_owned())),
+        AfterPassword::Code(token) => {
+            redirect_to_code(request, &token.with_back_to(back_to.to_owned()))
+        }
         AfterPassword::Enroll(token) => {
             request.log_sign_in(&name, "refused", &Refusal::NotEnrolled.to_string());
             enroll::redirect_to_enrollment(request, &token.to_page(back_to.to_owned()))
@@ -202,7 +204,7 @@ pub(crate) fn with_login_token(
     );
     Ok(reply::with_cookie(
         page,
-        &cookies.own_cookie(cookies.names.login, &value, TokenKind::Login.life()),
+        &cookies.own_cookie(cookies.names.login, &value, TokenKind::Login.lifetime()),
     ))
 }
 

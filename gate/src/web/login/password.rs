@@ -34,7 +34,7 @@ pub(crate) async fn workers_for_sign_in(
     });
     let applicant = match looked.await? {
         LoginClass::AddressDelayed { wait }
-            if matches!(recovery, Input::Unfit | Input::Digits(_)) =>
+            if matches!(recovery, Input::Malformed | Input::Digits(_)) =>
         {
             return Ok(Err(Refusal::AddressDelayed { wait }));
         }
@@ -59,7 +59,7 @@ pub(crate) async fn verify_password(
             verify_in_store(request, name, typed, recovery, back_to).await?
         }
         // nobody has one
-        FirstFactorSource::Header => AfterPassword::Refused(Refusal::Unfit),
+        FirstFactorSource::Header => AfterPassword::Refused(Refusal::Malformed),
     };
     if let AfterPassword::Refused(refusal) = &next {
         request.log_sign_in(name, "refused", &format!("password-{refusal}"));
@@ -79,7 +79,7 @@ async fn verify_in_store(
         Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
     };
     let client = OwnedBrowserContext::new(request).to_page(request.site, back_to);
-    let (who, password) = (name.clone(), Password::typed(typed));
+    let (who, password) = (name.clone(), Password::from_input(typed));
     let run = store_pool.with_hashing_engine(move |engine| {
         engine.enter_password(
             &client.browser(),
@@ -124,7 +124,7 @@ async fn verify_on_host(
     let (said, unasked) =
         match check_host_password(request, &store_pool.client, name, typed).await? {
             Ok(said) => (said, None),
-            Err(unasked) => (HostPasswordReply::Unasked, Some(unasked)),
+            Err(unasked) => (HostPasswordReply::NotVerified, Some(unasked)),
         };
     let (who, client) = (
         name.clone(),
@@ -141,7 +141,7 @@ async fn verify_on_host(
         )
     });
     let next = run.await?;
-    if said == HostPasswordReply::Unasked {
+    if said == HostPasswordReply::NotVerified {
         return Err(unasked.unwrap_or_else(|| {
             let why = "postern-password did not ask PAM; its log says why".to_owned();
             PoolError::Failed {
@@ -164,7 +164,7 @@ pub(crate) async fn check_host_password(
     typed: &str,
 ) -> Result<Result<HostPasswordReply, PoolError>, PoolError> {
     // no password can be so: it is as wrong as any
-    let Some(password) = Candidate::typed(typed.as_bytes()) else {
+    let Some(password) = Candidate::from_input(typed.as_bytes()) else {
         return Ok(Ok(HostPasswordReply::Wrong));
     };
     let question = HostPasswordRequest {

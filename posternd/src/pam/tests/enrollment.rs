@@ -4,7 +4,7 @@ use super::Home;
 use crate::pam::host::fake::Fake;
 use shared::config::file;
 use shared::credential::otpauth_uri;
-use shared::credential::totp::code;
+use shared::credential::totp::generate_code;
 use shared::engine::{Engine, messages};
 use shared::protocol::{Denial, PamFunctionResult};
 use shared::system::clock;
@@ -59,9 +59,9 @@ impl Home {
 /// What an authenticator app makes of the URL that a prompt shows.
 fn phone(prompt: &str) -> Option<String> {
     let url = prompt.lines().find(|line| line.starts_with("otpauth://"))?;
-    let (secret, parameters) = otpauth_uri::read(url).unwrap();
+    let (secret, parameters) = otpauth_uri::parse_declared_secret(url).unwrap();
     let step = parameters.moving.step_at(clock::now().unwrap()).unwrap();
-    Some(code(&secret, parameters, step).to_string())
+    Some(generate_code(&secret, parameters, step).to_string())
 }
 
 /// E12

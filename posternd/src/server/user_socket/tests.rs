@@ -59,7 +59,7 @@ fn command(config: &Path, request: &[u8]) -> ErrandReply {
     )
     .unwrap();
     let CommandReply(reply) = receive(&mut peer).unwrap();
-    wire::read(&reply).unwrap()
+    wire::decode(&reply).unwrap()
 }
 
 #[track_caller]
@@ -133,9 +133,9 @@ fn a_command_is_of_the_user_whom_the_kernel_names() {
     let status = |account: UserName| {
         let errand = CommandRequest {
             account,
-            task: Operation::Look(ReadOperation::Status),
+            operation: Operation::Read(ReadOperation::Status),
         };
-        command(&config, &wire::write(&errand).unwrap()).answer
+        command(&config, &wire::encode(&errand).unwrap()).answer
     };
     let own = own_name();
     let refused = |answer: ReplyBody| match answer {
@@ -169,9 +169,9 @@ fn a_command_is_of_the_user_whom_the_kernel_names() {
 fn without_a_configuration_nothing_is_done() {
     let errand = CommandRequest {
         account: own_name(),
-        task: Operation::Look(ReadOperation::Status),
+        operation: Operation::Read(ReadOperation::Status),
     };
-    let reply = command(Path::new(NOWHERE), &wire::write(&errand).unwrap());
+    let reply = command(Path::new(NOWHERE), &wire::encode(&errand).unwrap());
     assert!(
         matches!(reply.answer, ReplyBody::Refused(why) if why == crate::commands::run::NOT_NOW)
     );

@@ -22,7 +22,7 @@ impl FirstFactorSource {
     /// authenticated the user is not known.
     pub fn completed_methods(self) -> &'static CompletedMethods {
         static PASSWORD: CompletedMethods = CompletedMethods::PASSWORD;
-        static NOTHING: CompletedMethods = CompletedMethods::NOTHING;
+        static NOTHING: CompletedMethods = CompletedMethods::EMPTY;
         match self {
             FirstFactorSource::Password | FirstFactorSource::Pam => &PASSWORD,
             FirstFactorSource::Header => &NOTHING,

@@ -1,5 +1,5 @@
-//! What `authelia storage user totp export` writes: a YAML file whose secret is Base64 of Base32, a CSV file
-//! without any quoting, or otpauth:// URLs on the terminal with a closing line.
+//! Exports of `authelia storage user totp export`: a YAML file whose secret is Base64 of Base32, a
+//! CSV file without quoting, or otpauth URIs as printed on the terminal, with a closing line.
 
 use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, lines, stamp, urls, yaml};
 use crate::credential::secret::Secret;
@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 const HEADER: &str = "issuer,username,algorithm,digits,period,secret";
 const CLOSING: &str = "Successfully exported ";
 
-/// Takes the authenticators of `text`, whichever of the three it is.
-pub(super) fn read(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
+/// Adds the authenticators of `text`, in whichever of the three formats.
+pub(super) fn parse_authelia(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     let first = text
         .lines()
         .map(str::trim)
@@ -20,18 +20,18 @@ pub(super) fn read(text: &str, import: &mut ImportedFile) -> Result<(), ImportEr
         .unwrap_or("");
     if first.starts_with("otpauth://") {
         let end = text.find(&format!("\n{CLOSING}")).unwrap_or(text.len());
-        urls::read(&text[..end], import)
+        urls::parse_uris(&text[..end], import)
     } else if first == HEADER {
-        csv(text, import)
+        parse_csv(text, import)
     } else {
-        for record in yaml::read(text, "totp_configurations")? {
-            take(record.line, &record.pairs, import)?;
+        for record in yaml::parse_records(text, "totp_configurations")? {
+            add_record(record.line, &record.pairs, import)?;
         }
         Ok(())
     }
 }
 
-fn csv(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
+fn parse_csv(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     for numbered in lines(text) {
         let (line, text) = numbered?;
         if text.trim().is_empty() || text == HEADER {
@@ -44,19 +44,19 @@ fn csv(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
                 "this line must have six fields; a name with a comma is not supported",
             ));
         };
-        let given = Given {
+        let fields = AutheliaFields {
             issuer,
             username,
             algorithm,
             digits,
             period,
         };
-        given.take(line, Secret::from_base32(secret), None, import)?;
+        fields.add_to(line, Secret::from_base32(secret), None, import)?;
     }
     Ok(())
 }
 
-fn take(
+fn add_record(
     line: usize,
     pairs: &[yaml::YamlPair],
     import: &mut ImportedFile,
@@ -72,7 +72,7 @@ fn take(
         let missing = "each map must have issuer, username, algorithm, digits, period and secret";
         value(key).ok_or(ImportError::Line(line, missing))
     };
-    let given = Given {
+    let fields = AutheliaFields {
         issuer: needed("issuer")?,
         username: needed("username")?,
         algorithm: needed("algorithm")?,
@@ -87,7 +87,7 @@ fn take(
     let base32 =
         base32.map_err(|_| ImportError::Line(line, "the secret is not Base64 of Base32"))?;
     let used = value("last_used_at").map(|text| {
-        stamp::rfc3339(text).ok_or(ImportError::Line(
+        stamp::parse_rfc3339(text).ok_or(ImportError::Line(
             line,
             "last_used_at must be a time with its zone",
         ))
@@ -97,13 +97,13 @@ fn take(
         .iter()
         .filter(|pair| !KEYS.contains(&pair.key.as_str()))
     {
-        import.without(
+        import.note_loss(
             pair.line,
-            given.username,
+            fields.username,
             "a key that Postern does not know",
         );
     }
-    given.take(
+    fields.add_to(
         line,
         Secret::from_base32(base32),
         used.map(|used| used.0),
@@ -122,8 +122,8 @@ const KEYS: [&str; 8] = [
     "secret",
 ];
 
-/// What YAML and CSV say alike.
-struct Given<'a> {
+/// The fields that YAML and CSV have in common.
+struct AutheliaFields<'a> {
     issuer: &'a str,
     username: &'a str,
     algorithm: &'a str,
@@ -131,8 +131,8 @@ struct Given<'a> {
     period: &'a str,
 }
 
-impl Given<'_> {
-    fn take(
+impl AutheliaFields<'_> {
+    fn add_to(
         &self,
         line: usize,
         secret: Result<Secret, crate::credential::secret::SecretError>,
@@ -166,7 +166,8 @@ impl Given<'_> {
     }
 }
 
-/// Authelia takes a code of the step after the current one, too, and says only when it did.
+/// Returns the floor for the time of the last use. Authelia also accepts a code of the step after
+/// the current one, and stores only the time, so that step counts as used.
 fn floor(used: u64, period: u64) -> Option<Step> {
     let step = OtpKind::Time { period }.step_at(Timestamp(used))?;
     Some(Step(step.0.saturating_add(1)))
@@ -175,14 +176,16 @@ fn floor(used: u64, period: u64) -> Option<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::import::{FoundAuthenticator, ImportFormat, ImportLoss, read};
+    use crate::credential::import::{
+        FoundAuthenticator, ImportFormat, ImportLoss, parse_import_file,
+    };
 
     /// Written with Go's yaml.v3 and net/url from the structure and the code of Authelia 4.38.
     const YAML: &str = include_str!("../../../tests/import/authelia/export.yml");
     const CSV: &str = include_str!("../../../tests/import/authelia/export.csv");
     const URLS: &str = include_str!("../../../tests/import/authelia/export.uris");
 
-    fn told(
+    fn fields_of(
         found: &FoundAuthenticator,
     ) -> (&str, Option<&str>, String, Algorithm, u32, MovingFactor) {
         let secret = found.secret.to_base32().to_string();
@@ -198,18 +201,18 @@ mod tests {
 
     #[track_caller]
     fn import(text: &str) -> ImportedFile {
-        read(ImportFormat::Authelia, text.as_bytes()).unwrap()
+        parse_import_file(ImportFormat::Authelia, text.as_bytes()).unwrap()
     }
 
     #[track_caller]
     fn refused(text: &str) -> String {
-        read(ImportFormat::Authelia, text.as_bytes())
+        parse_import_file(ImportFormat::Authelia, text.as_bytes())
             .unwrap_err()
             .to_string()
     }
 
     #[test]
-    fn the_three_kinds_of_export_hold_the_same() {
+    fn the_three_kinds_of_export_have_the_same_contents() {
         let time = |period| MovingFactor::Time { period };
         let expected = [
             (
@@ -240,7 +243,7 @@ mod tests {
         for (name, text) in [("YAML", YAML), ("CSV", CSV), ("URLs", URLS)] {
             let import = import(text);
             assert_eq!(
-                import.found.iter().map(told).collect::<Vec<_>>(),
+                import.found.iter().map(fields_of).collect::<Vec<_>>(),
                 expected,
                 "{name}"
             );
@@ -270,8 +273,8 @@ mod tests {
     }
 
     #[test]
-    fn broken_exports_are_refused_by_line() {
-        for (text, said) in [
+    fn malformed_exports_are_refused_by_line() {
+        for (text, expected) in [
             (
                 YAML.replace("digits: 6", "digits: six"),
                 "line 4: digits and period",
@@ -309,12 +312,12 @@ mod tests {
             ("".to_owned(), "there is no authenticator"),
         ] {
             let message = refused(&text);
-            assert!(message.starts_with(said), "{message}, not {said}");
+            assert!(message.starts_with(expected), "{message}, not {expected}");
         }
     }
 
     #[test]
-    fn a_key_of_a_later_version_is_said_to_be_lost() {
+    fn a_key_of_a_later_version_is_reported_as_lost() {
         let import = import(&YAML.replace("      digits: 8", "      skew: 2\n      digits: 8"));
         assert!(
             import

@@ -1,5 +1,6 @@
-//! `~/.google_authenticator` of libpam-google-authenticator: the secret, option lines that begin with `"`, and
-//! scratch codes of eight digits. As its module reads it, only stricter: nothing may be said twice.
+//! `~/.google_authenticator` of libpam-google-authenticator: the secret, option lines that begin
+//! with `"`, and scratch codes of eight digits. The parser is stricter than that of the PAM module:
+//! an option that is given twice is refused.
 
 use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, ScratchCode, lines};
 use crate::account::name::UserName;
@@ -10,11 +11,11 @@ use zeroize::Zeroizing;
 /// More unused scratch codes than the tool makes.
 const MOST_SCRATCH_CODES: usize = 10;
 const MOST_OPTIONS: usize = 100;
-/// Without STEP_SIZE.
+/// Period in seconds if STEP_SIZE is missing.
 const DEFAULT_PERIOD: u64 = 30;
 
-/// Takes the one authenticator of `text`.
-pub(super) fn read(
+/// Adds the one authenticator of `text`.
+pub(super) fn parse_google_authenticator(
     text: &str,
     account: &UserName,
     import: &mut ImportedFile,
@@ -34,7 +35,7 @@ pub(super) fn read(
     for numbered in lines {
         let (line, text) = numbered?;
         if let Some(option) = text.strip_prefix('"') {
-            options.take(line, option, account, import)?;
+            options.parse_option(line, option, account, import)?;
         } else if text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit()) {
             if recovery.len() == MOST_SCRATCH_CODES
                 || recovery.iter().any(|code| code.plain() == text)
@@ -53,7 +54,7 @@ pub(super) fn read(
         }
     }
 
-    let (moving, floor) = options.moving(line)?;
+    let (moving, floor) = options.moving_factor(line)?;
     import.add(ImportEntry {
         line,
         account: account.to_string(),
@@ -67,10 +68,10 @@ pub(super) fn read(
     })
 }
 
-/// The options that say how codes are made.
+/// The options that determine how codes are made.
 #[derive(Default)]
 struct GoogleOptions {
-    /// Every option met, with its line.
+    /// Name and line of every option.
     seen: Vec<(String, usize)>,
     time: Option<usize>,
     counter: Option<(usize, u64)>,
@@ -79,8 +80,8 @@ struct GoogleOptions {
 }
 
 impl GoogleOptions {
-    /// Takes one option line, without its quotation mark.
-    fn take(
+    /// Parses one option line, without its quotation mark.
+    fn parse_option(
         &mut self,
         line: usize,
         text: &str,
@@ -107,33 +108,33 @@ impl GoogleOptions {
         self.seen.push((name.to_owned(), line));
         match name {
             "TOTP_AUTH" => self.time = Some(line),
-            "HOTP_COUNTER" => self.counter = Some((line, number(line, words.next())?)),
-            "STEP_SIZE" => self.period = Some(number(line, words.next())?),
+            "HOTP_COUNTER" => self.counter = Some((line, parse_number(line, words.next())?)),
+            "STEP_SIZE" => self.period = Some(parse_number(line, words.next())?),
             "DISALLOW_REUSE" => {
                 for step in words {
-                    self.used = self.used.max(Some(number(line, Some(step))?));
+                    self.used = self.used.max(Some(parse_number(line, Some(step))?));
                 }
             }
             "RATE_LIMIT" => {
-                import.without(line, account.as_str(), "its rate limit: Postern counts guesses itself")
+                import.note_loss(line, account.as_str(), "its rate limit: Postern counts guesses itself")
             }
-            "WINDOW_SIZE" => import.without(
+            "WINDOW_SIZE" => import.note_loss(
                 line,
                 account.as_str(),
                 "its window: [totp] past_steps and future_steps say how far a code may be off",
             ),
-            "TIME_SKEW" | "RESETTING_TIME_SKEW" => import.without(
+            "TIME_SKEW" | "RESETTING_TIME_SKEW" => import.note_loss(
                 line,
                 account.as_str(),
                 "the clock skew it learnt: Postern does not learn one; set the clock of the person's device",
             ),
-            _ => import.without(line, account.as_str(), "an option that Postern does not know"),
+            _ => import.note_loss(line, account.as_str(), "an option that Postern does not know"),
         }
         Ok(())
     }
 
-    /// What the codes move with, and the highest step used.
-    fn moving(&self, line: usize) -> Result<(MovingFactor, Option<Step>), ImportError> {
+    /// Returns the moving factor and the highest used step.
+    fn moving_factor(&self, line: usize) -> Result<(MovingFactor, Option<Step>), ImportError> {
         match (self.time, self.counter) {
             (Some(_), None) => Ok((
                 MovingFactor::Time {
@@ -154,7 +155,7 @@ impl GoogleOptions {
     }
 }
 
-fn number(line: usize, text: Option<&str>) -> Result<u64, ImportError> {
+fn parse_number(line: usize, text: Option<&str>) -> Result<u64, ImportError> {
     text.and_then(|text| text.parse().ok())
         .ok_or(ImportError::Line(line, "the option needs a number"))
 }
@@ -162,7 +163,7 @@ fn number(line: usize, text: Option<&str>) -> Result<u64, ImportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::import::{ImportFormat, ImportLoss, read};
+    use crate::credential::import::{ImportFormat, ImportLoss, parse_import_file};
 
     const UNUSED: &[u8] = include_bytes!("../../../tests/import/google-authenticator/unused");
     const USED: &[u8] = include_bytes!("../../../tests/import/google-authenticator/used");
@@ -173,7 +174,7 @@ mod tests {
 
     #[track_caller]
     fn import(bytes: &[u8]) -> ImportedFile {
-        read(
+        parse_import_file(
             ImportFormat::GoogleAuthenticator {
                 account: &"alice".parse().unwrap(),
             },
@@ -184,7 +185,7 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str) -> String {
-        read(
+        parse_import_file(
             ImportFormat::GoogleAuthenticator {
                 account: &"alice".parse().unwrap(),
             },
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_as_the_tool_makes_it_is_taken_over() {
+    fn a_file_of_the_tool_is_imported() {
         let import = import(UNUSED);
         let found = &import.found[0];
         assert_eq!(
@@ -211,7 +212,8 @@ mod tests {
         );
     }
 
-    /// The module wrote it, after two codes, a scratch code, and two codes from a clock 20 minutes behind.
+    /// Written by the PAM module after two codes, a scratch code, and two codes from a clock 20
+    /// minutes behind.
     #[test]
     fn the_highest_used_step_becomes_the_floor_and_used_scratch_codes_are_gone() {
         let import = import(USED);
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_goes_on_after_the_last_one_used() {
+    fn a_counter_continues_after_the_last_one_used() {
         assert_eq!(
             import(COUNTER).found[0].moving,
             MovingFactor::Counter { next: 3 }
@@ -251,8 +253,8 @@ mod tests {
     }
 
     #[test]
-    fn broken_and_contradictory_files_are_refused_with_the_line() {
-        for (rest, said) in [
+    fn malformed_and_contradictory_files_are_refused_with_the_line() {
+        for (rest, expected) in [
             ("", "line 1: the file has neither"),
             (
                 "\" TOTP_AUTH\n\" HOTP_COUNTER 1\n",
@@ -275,7 +277,7 @@ mod tests {
             ),
         ] {
             let message = refused(&format!("{SECRET}{rest}"));
-            assert!(message.starts_with(said), "{message}");
+            assert!(message.starts_with(expected), "{message}");
         }
         assert!(refused("not base32!\n\" TOTP_AUTH\n").contains("not Base32"));
         assert!(refused("\n\" TOTP_AUTH\n").contains("must hold the secret"));

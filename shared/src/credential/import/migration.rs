@@ -1,5 +1,6 @@
-//! otpauth-migration:// URLs, which Google Authenticator's app exports as QR codes: Base64 of a small protobuf
-//! message. A large export comes in parts, which say how many there are; all must be in the file, one a line.
+//! otpauth-migration URIs, which the Google Authenticator app exports as QR codes: Base64 of a
+//! small protobuf message. A large export has several parts, and states how many; all of them must
+//! be in the file, one per line.
 //!
 //! ```text
 //! MigrationPayload { 1: repeated OtpParameters  2: version  3: batch_size  4: batch_index  5: batch_id }
@@ -16,13 +17,13 @@ use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
 const PREFIX: &str = "otpauth-migration://offline?data=";
-/// The app's own steps; it knows no other.
+/// Period of the app in seconds; it supports no other.
 const PERIOD: u64 = 30;
-/// More parts than the app ever made.
+/// More parts than the app exports.
 const MOST_PARTS: u64 = 1000;
 
-/// Takes the authenticators of `text`.
-pub(super) fn read(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
+/// Adds the authenticators of `text`.
+pub(super) fn parse_migration(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     let mut parts = Vec::new();
     for numbered in lines(text) {
         let (line, text) = numbered?;
@@ -35,21 +36,20 @@ pub(super) fn read(text: &str, import: &mut ImportedFile) -> Result<(), ImportEr
             line,
             "it must begin with otpauth-migration://offline?data=",
         ))?;
-        let message = decoded(data).ok_or(ImportError::Line(
+        let message = decode_base64(data).ok_or(ImportError::Line(
             line,
             "its data is damaged; copy it again",
         ))?;
-        parts.push(take(line, &message, import)?);
+        parts.push(parse_part(line, &message, import)?);
     }
-    whole(parts)
+    check_parts(parts)
 }
 
-fn decoded(data: &str) -> Option<Zeroizing<Vec<u8>>> {
+fn decode_base64(data: &str) -> Option<Zeroizing<Vec<u8>>> {
     let base64 = Zeroizing::new(percent_decode_str(data).collect::<Vec<u8>>());
     BASE64.decode(&base64).ok().map(Zeroizing::new)
 }
 
-/// One QR code of an export.
 #[derive(Clone, Copy)]
 struct MigrationPart {
     line: usize,
@@ -58,7 +58,7 @@ struct MigrationPart {
     index: u64,
 }
 
-fn take(
+fn parse_part(
     line: usize,
     message: &[u8],
     import: &mut ImportedFile,
@@ -74,19 +74,19 @@ fn take(
             ProtobufField {
                 number: 2,
                 value: ProtobufValue::Number(value),
-            } => once(line, &mut version, value)?,
+            } => set_once(line, &mut version, value)?,
             ProtobufField {
                 number: 3,
                 value: ProtobufValue::Number(value),
-            } => once(line, &mut size, value)?,
+            } => set_once(line, &mut size, value)?,
             ProtobufField {
                 number: 4,
                 value: ProtobufValue::Number(value),
-            } => once(line, &mut index, value)?,
+            } => set_once(line, &mut index, value)?,
             ProtobufField {
                 number: 5,
                 value: ProtobufValue::Number(value),
-            } => once(line, &mut batch, value)?,
+            } => set_once(line, &mut batch, value)?,
             ProtobufField { number: 1..=5, .. } => return Err(broken(line)),
             ProtobufField { .. } => {}
         }
@@ -98,7 +98,7 @@ fn take(
         ));
     }
     for entry in entries {
-        authenticator(line, entry, import)?;
+        add_authenticator(line, entry, import)?;
     }
     let (size, index, batch) = (size.unwrap_or(1), index.unwrap_or(0), batch.unwrap_or(0));
     if !(1..=MOST_PARTS).contains(&size) || index >= size {
@@ -112,7 +112,7 @@ fn take(
     })
 }
 
-/// OtpParameters; what is left out is 0 or empty.
+/// The message OtpParameters; a missing field is 0 or empty.
 #[derive(Default)]
 struct MigrationParameters<'a> {
     secret: Option<&'a [u8]>,
@@ -124,19 +124,19 @@ struct MigrationParameters<'a> {
     counter: Option<u64>,
 }
 
-fn authenticator(
+fn add_authenticator(
     line: usize,
     message: &[u8],
     import: &mut ImportedFile,
 ) -> Result<(), ImportError> {
-    let given = parameters(line, message)?;
-    let (issuer, account) = split_label(given.name.unwrap_or(""), given.issuer);
-    let label = given
+    let values = parse_parameters(line, message)?;
+    let (issuer, account) = split_label(values.name.unwrap_or(""), values.issuer);
+    let label = values
         .issuer
         .filter(|text| !text.is_empty())
         .or(issuer)
         .map(str::to_owned);
-    let algorithm = match given.algorithm.unwrap_or(0) {
+    let algorithm = match values.algorithm.unwrap_or(0) {
         0 | 1 => Algorithm::Sha1,
         2 => Algorithm::Sha256,
         3 => Algorithm::Sha512,
@@ -148,14 +148,14 @@ fn authenticator(
             );
         }
     };
-    let digits = match given.digits.unwrap_or(0) {
+    let digits = match values.digits.unwrap_or(0) {
         0 | 1 => 6,
         2 => 8,
         _ => return import.leave_out(line, Some(account), "digits must be 6 or 8"),
     };
-    let moving = match given.kind.unwrap_or(0) {
+    let moving = match values.kind.unwrap_or(0) {
         1 => {
-            let next = given.counter.unwrap_or(0);
+            let next = values.counter.unwrap_or(0);
             MovingFactor::Counter {
                 next: i64::try_from(next)
                     .map_err(|_| broken(line))?
@@ -175,7 +175,7 @@ fn authenticator(
         line,
         account: account.to_owned(),
         label,
-        secret: Secret::from_bytes(Zeroizing::new(given.secret.unwrap_or(&[]).to_vec())),
+        secret: Secret::from_bytes(Zeroizing::new(values.secret.unwrap_or(&[]).to_vec())),
         algorithm,
         digits,
         moving,
@@ -184,49 +184,49 @@ fn authenticator(
     })
 }
 
-fn parameters(line: usize, message: &[u8]) -> Result<MigrationParameters<'_>, ImportError> {
+fn parse_parameters(line: usize, message: &[u8]) -> Result<MigrationParameters<'_>, ImportError> {
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| broken(line));
-    let mut given = MigrationParameters::default();
+    let mut values = MigrationParameters::default();
     for field in ProtobufFields::new(message) {
         match field.map_err(|_| broken(line))? {
             ProtobufField {
                 number: 1,
                 value: ProtobufValue::Bytes(bytes),
-            } => once(line, &mut given.secret, bytes)?,
+            } => set_once(line, &mut values.secret, bytes)?,
             ProtobufField {
                 number: 2,
                 value: ProtobufValue::Bytes(bytes),
-            } => once(line, &mut given.name, text(bytes)?)?,
+            } => set_once(line, &mut values.name, text(bytes)?)?,
             ProtobufField {
                 number: 3,
                 value: ProtobufValue::Bytes(bytes),
-            } => once(line, &mut given.issuer, text(bytes)?)?,
+            } => set_once(line, &mut values.issuer, text(bytes)?)?,
             ProtobufField {
                 number: 4,
                 value: ProtobufValue::Number(value),
-            } => once(line, &mut given.algorithm, value)?,
+            } => set_once(line, &mut values.algorithm, value)?,
             ProtobufField {
                 number: 5,
                 value: ProtobufValue::Number(value),
-            } => once(line, &mut given.digits, value)?,
+            } => set_once(line, &mut values.digits, value)?,
             ProtobufField {
                 number: 6,
                 value: ProtobufValue::Number(value),
-            } => once(line, &mut given.kind, value)?,
+            } => set_once(line, &mut values.kind, value)?,
             ProtobufField {
                 number: 7,
                 value: ProtobufValue::Number(value),
-            } => once(line, &mut given.counter, value)?,
+            } => set_once(line, &mut values.counter, value)?,
             ProtobufField { number: 1..=7, .. } => return Err(broken(line)),
-            // 8, of newer versions, names the entry inside the app
+            // 8, in newer versions, is the name of the entry inside the app
             ProtobufField { .. } => {}
         }
     }
-    Ok(given)
+    Ok(values)
 }
 
-/// Every batch is there with all its parts, and each part once.
-fn whole(mut parts: Vec<MigrationPart>) -> Result<(), ImportError> {
+/// Checks that each batch has all its parts, and each part once.
+fn check_parts(mut parts: Vec<MigrationPart>) -> Result<(), ImportError> {
     parts.sort_by_key(|part| (part.batch, part.index, part.line));
     for pair in parts.windows(2) {
         let (one, next) = (pair[0], pair[1]);
@@ -249,8 +249,8 @@ fn whole(mut parts: Vec<MigrationPart>) -> Result<(), ImportError> {
     Ok(())
 }
 
-fn once<T>(line: usize, place: &mut Option<T>, value: T) -> Result<(), ImportError> {
-    match place.replace(value) {
+fn set_once<T>(line: usize, slot: &mut Option<T>, value: T) -> Result<(), ImportError> {
+    match slot.replace(value) {
         Some(_) => Err(broken(line)),
         None => Ok(()),
     }
@@ -266,7 +266,7 @@ fn broken(line: usize) -> ImportError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::import::{ImportFormat, ImportLoss, read};
+    use crate::credential::import::{ImportFormat, ImportLoss, parse_import_file};
 
     /// Two parts, the second one first, made with protobuf's own Python library.
     const BATCH: &str = include_str!("../../../tests/import/migration/batch");
@@ -274,12 +274,12 @@ mod tests {
 
     #[track_caller]
     fn import(text: &str) -> ImportedFile {
-        read(ImportFormat::OtpauthMigration, text.as_bytes()).unwrap()
+        parse_import_file(ImportFormat::OtpauthMigration, text.as_bytes()).unwrap()
     }
 
     #[track_caller]
     fn refused(text: &str) -> String {
-        read(ImportFormat::OtpauthMigration, text.as_bytes())
+        parse_import_file(ImportFormat::OtpauthMigration, text.as_bytes())
             .unwrap_err()
             .to_string()
     }
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn all_parts_of_an_export_are_taken_over() {
+    fn all_parts_of_an_export_are_imported() {
         let import = import(BATCH);
         let found: Vec<_> = import
             .found
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_missing_or_doubled_is_named() {
+    fn a_part_that_is_missing_or_repeated_is_named() {
         let first = BATCH.lines().next().unwrap();
         assert!(refused(first).starts_with("line 1: the export has more parts"));
         assert!(
@@ -356,12 +356,13 @@ mod tests {
     }
 
     #[test]
-    fn broken_messages_are_refused_by_line() {
+    fn malformed_messages_are_refused_by_line() {
         for text in [
             "otpauth://totp/x".to_owned(),
             format!("{PREFIX}%%%"),
             format!("{PREFIX}AAA"),
-            // no version; version 9; a length beyond the end; a number for the secret; size 0; index 1 of 1
+            // no version; version 9; a length beyond the end; a number for the secret; size 0;
+            // index 1 of 1
             url(&[0x18, 1]),
             url(&[0x10, 9]),
             url(&[0x10, 1, 0x0a, 200]),

@@ -1,8 +1,9 @@
-//! The users file of pam_oath (liboath's usersfile.c): type, account, PIN, secret in hex, moving factor, last
-//! code, and the time of its use. Fields are parted by blanks; `#` begins a comment.
+//! The users file of pam_oath (liboath's usersfile.c): type, account, PIN, secret in hex, moving
+//! factor, last code, and the time of its use. Fields are separated by blanks; `#` begins a
+//! comment.
 //!
-//! What liboath stores is not what it means: a HOTP counter is the one that was *used* as soon as a last code
-//! stands beside it; the moving factor of a TOTP line counts nothing; and the time is local time.
+//! Three fields are misleading. A HOTP counter is already *used* if a last code follows it. The
+//! moving factor of a TOTP line has no meaning. The time is a local time.
 
 use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, lines, stamp};
 use crate::credential::secret::Secret;
@@ -11,14 +12,14 @@ use crate::system::clock::Timestamp;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use zeroize::Zeroizing;
 
-/// The farthest that local time is behind UTC, and ahead of it.
+/// Largest differences of local time from UTC in seconds: behind it, and ahead of it.
 const BEHIND: u64 = 12 * 3600;
 const AHEAD: u64 = 14 * 3600;
-/// The widest window that the module's manual names, in steps.
+/// Widest window in the manual of the PAM module, in steps.
 const WINDOW: u64 = 50;
 
-/// Takes the authenticators of `text`.
-pub(super) fn read(
+/// Adds the authenticators of `text`.
+pub(super) fn parse_oath(
     text: &str,
     now: Timestamp,
     import: &mut ImportedFile,
@@ -29,8 +30,8 @@ pub(super) fn read(
         match fields.first() {
             None => {}
             Some(first) if first.starts_with('#') => {}
-            Some(kind) => match OathKind::of(kind) {
-                Some(kind) => take(line, kind, &fields[1..], now, import)?,
+            Some(kind) => match OathKind::parse(kind) {
+                Some(kind) => add_line(line, kind, &fields[1..], now, import)?,
                 None if !kind
                     .bytes()
                     .all(|b| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'/')) =>
@@ -53,16 +54,14 @@ pub(super) fn read(
     Ok(())
 }
 
-/// The first field.
 #[derive(Clone, Copy)]
 struct OathKind {
-    /// `None` for a counter.
     period: Option<u64>,
     digits: u32,
 }
 
 impl OathKind {
-    fn of(text: &str) -> Option<OathKind> {
+    fn parse(text: &str) -> Option<OathKind> {
         let rest = text.strip_prefix("HOTP")?;
         let (period, rest) = match rest {
             "" => (None, ""),
@@ -82,7 +81,7 @@ impl OathKind {
     }
 }
 
-fn take(
+fn add_line(
     line: usize,
     kind: OathKind,
     fields: &[&str],
@@ -113,14 +112,14 @@ fn take(
     }
     let used = rest.get(2).map(|text| {
         text.strip_suffix('L')
-            .and_then(stamp::civil)
+            .and_then(stamp::parse_civil)
             .ok_or(broken("the time of the last use must end in L"))
     });
     let used = used.transpose()?;
 
     // "+": another module asks for the password
     if !matches!(pin, "-" | "+") {
-        import.without(
+        import.note_loss(
             line,
             account,
             "its PIN: another PAM module asks for the first factor",
@@ -152,7 +151,7 @@ fn take(
             let floor = secret
                 .as_ref()
                 .ok()
-                .and_then(|secret| floor(secret, parameters, last, used, now));
+                .and_then(|secret| find_floor(secret, parameters, last, used, now));
             (MovingFactor::Time { period }, floor)
         }
     };
@@ -170,9 +169,9 @@ fn take(
     })
 }
 
-/// The step of the last code. Its time leaves 26 hours open, for want of a time zone: the code itself tells the
-/// step. Where it tells none, the latest step that it can have been.
-fn floor(
+/// Returns the step of the last code. Without a time zone its time is uncertain by 26 hours, so the
+/// step is found by the code. If no step has this code, the latest possible step is the floor.
+fn find_floor(
     secret: &Secret,
     parameters: OtpParameters,
     last: &str,
@@ -188,27 +187,28 @@ fn floor(
     let found = (earliest.0.saturating_sub(WINDOW)..=latest.0.saturating_add(WINDOW))
         .rev()
         .map(Step)
-        .find(|step| totp::code(secret, parameters, *step).as_str() == last);
+        .find(|step| totp::generate_code(secret, parameters, *step).as_str() == last);
     Some(found.unwrap_or(latest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::import::{ImportFormat, ImportLoss, read};
+    use crate::credential::import::{ImportFormat, ImportLoss, parse_import_file};
 
-    /// Written by pam_oath in Berlin, an hour ahead of UTC, at 1795278894 and, the last one, at 1795278925.
+    /// Written by pam_oath in Berlin, one hour ahead of UTC, at 1795278894 and, the last line, at
+    /// 1795278925.
     const USED: &[u8] = include_bytes!("../../../tests/import/oath/users.oath");
     const NOW: Timestamp = Timestamp(1_795_278_930);
     const HEX: &str = "3132333435363738393031323334353637383930";
 
     #[track_caller]
     fn import(bytes: &[u8], now: Timestamp) -> ImportedFile {
-        read(ImportFormat::Oath { now }, bytes).unwrap()
+        parse_import_file(ImportFormat::Oath { now }, bytes).unwrap()
     }
 
     #[test]
-    fn a_file_that_pam_oath_wrote_is_taken_over() {
+    fn a_file_of_pam_oath_is_imported() {
         let import = import(USED, NOW);
         let found: Vec<_> = import
             .found
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_code_that_tells_no_step_makes_the_latest_possible_step_the_floor() {
+    fn without_the_step_of_the_last_code_the_latest_possible_step_is_the_floor() {
         let line = format!("HOTP/T30 alice - {HEX} 0 000000 2026-11-21T17:34:54L\n");
         let soon = import(line.as_bytes(), NOW).found[0].floor;
         assert_eq!(soon, Some(Step(NOW.0 / 30)));
@@ -274,7 +274,7 @@ mod tests {
             ("HOTP/T30", Some(30), 6),
             ("HOTP/T60/7", Some(60), 7),
         ] {
-            let kind = OathKind::of(text).unwrap();
+            let kind = OathKind::parse(text).unwrap();
             assert_eq!((kind.period, kind.digits), (period, digits), "{text}");
         }
         for text in [
@@ -287,7 +287,7 @@ mod tests {
             "HOTP/E/",
             "HOTPü",
         ] {
-            assert!(OathKind::of(text).is_none(), "{text}");
+            assert!(OathKind::parse(text).is_none(), "{text}");
         }
         assert_eq!(
             import(b"MOTP x - 00\n", NOW).dropped[0].loss,
@@ -296,8 +296,8 @@ mod tests {
     }
 
     #[test]
-    fn broken_and_doubled_lines_are_refused_by_number() {
-        for (text, said) in [
+    fn malformed_and_repeated_lines_are_refused_by_number() {
+        for (text, expected) in [
             (
                 "HOTP alice -".to_owned(),
                 "line 1: this line must have type, account, PIN and secret",
@@ -337,10 +337,10 @@ mod tests {
             ),
             ("# nothing\n".to_owned(), "there is no authenticator"),
         ] {
-            let message = read(ImportFormat::Oath { now: NOW }, text.as_bytes())
+            let message = parse_import_file(ImportFormat::Oath { now: NOW }, text.as_bytes())
                 .unwrap_err()
                 .to_string();
-            assert!(message.starts_with(said), "{message}");
+            assert!(message.starts_with(expected), "{message}");
             assert!(!message.contains("3132"), "{message}");
         }
     }

@@ -1,24 +1,23 @@
-//! The wire format of protobuf, as much as an export needs: fields one after the other, borrowed from the bytes.
-//! No copies, no recursion; whatever does not fit the bytes ends the reading.
+//! The encoding of protobuf, as far as an export needs it: fields in sequence, borrowed from the
+//! bytes. Nothing is copied, nothing recurses; a field that exceeds the bytes ends the parsing.
 
-/// One field of a message.
 pub(super) struct ProtobufField<'a> {
     pub(super) number: u64,
     pub(super) value: ProtobufValue<'a>,
 }
 
-/// What a field holds. Fixed-width numbers stand in no export; they are read over.
+/// Value of a field. Fixed-width numbers occur in no export, and are skipped.
 pub(super) enum ProtobufValue<'a> {
     Number(u64),
     Bytes(&'a [u8]),
     Other,
 }
 
-/// Bytes that are no message.
+/// The bytes are no message.
 #[derive(Debug)]
 pub(super) struct ProtobufError;
 
-/// The fields of a message. After an error there is none.
+/// Iterator over the fields of a message. It ends after an error.
 pub(super) struct ProtobufFields<'a> {
     rest: &'a [u8],
 }
@@ -28,24 +27,24 @@ impl<'a> ProtobufFields<'a> {
         ProtobufFields { rest: message }
     }
 
-    fn field(&mut self) -> Option<ProtobufField<'a>> {
-        let key = self.varint()?;
+    fn read_field(&mut self) -> Option<ProtobufField<'a>> {
+        let key = self.read_varint()?;
         let value = match key & 7 {
-            0 => ProtobufValue::Number(self.varint()?),
-            1 => self.bytes(8).map(|_| ProtobufValue::Other)?,
+            0 => ProtobufValue::Number(self.read_varint()?),
+            1 => self.read_bytes(8).map(|_| ProtobufValue::Other)?,
             2 => {
-                let length = self.varint()?;
-                ProtobufValue::Bytes(self.bytes(usize::try_from(length).ok()?)?)
+                let length = self.read_varint()?;
+                ProtobufValue::Bytes(self.read_bytes(usize::try_from(length).ok()?)?)
             }
-            5 => self.bytes(4).map(|_| ProtobufValue::Other)?,
+            5 => self.read_bytes(4).map(|_| ProtobufValue::Other)?,
             _ => return None,
         };
         let number = key >> 3;
         (number > 0).then_some(ProtobufField { number, value })
     }
 
-    /// At most ten bytes of seven bits each; the tenth holds the 64th bit alone.
-    fn varint(&mut self) -> Option<u64> {
+    /// Reads at most ten bytes of seven bits each; the tenth has only the 64th bit.
+    fn read_varint(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let (byte, rest) = self.rest.split_first()?;
@@ -61,7 +60,7 @@ impl<'a> ProtobufFields<'a> {
         None
     }
 
-    fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
+    fn read_bytes(&mut self, length: usize) -> Option<&'a [u8]> {
         let (bytes, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
         Some(bytes)
@@ -75,7 +74,7 @@ impl<'a> Iterator for ProtobufFields<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let field = self.field().ok_or(ProtobufError);
+        let field = self.read_field().ok_or(ProtobufError);
         if field.is_err() {
             self.rest = &[];
         }
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_every_length_are_read() {
+    fn numbers_of_every_length_are_parsed() {
         assert_eq!(numbers(&[0x08, 0]), Some(vec![(1, 0)]));
         assert_eq!(numbers(&[0x10, 0xac, 0x02]), Some(vec![(2, 300)]));
         let most = [&[0x08][..], &[0xff; 9], &[1]].concat();
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn malformed_messages_are_refused() {
         for message in [
             &[0x08][..],
             &[0x08, 0x80],

@@ -1,9 +1,11 @@
-//! Portable Symmetric Key Containers (RFC 6030), version 1.0: which keys are in it, whose, and how they make
-//! codes. What is encrypted is opened by [`super::pskc_key`]. No document type, so no entity, is taken.
+//! Portable Symmetric Key Containers (RFC 6030), version 1.0: the keys, their accounts, and how
+//! they make codes. Encrypted values are decrypted by [`super::pskc_key`]. A document type is
+//! refused, and with it all entities.
 //!
-//! Only secrets are encrypted and verified. Whose they are, digits and counters are not, as the RFC has it.
+//! Only secrets are encrypted and verified. Accounts, digits and counters are not, as RFC 6030
+//! specifies.
 
-use super::pskc_element::{base64, child, line_of, needed, refusal, text_of};
+use super::pskc_element::{child, decode_base64, line_of, refusal, required_child, text_of};
 use super::pskc_key::{PskcDecryptor, PskcKey};
 use super::{ImportEntry, ImportError, ImportedFile, MovingFactor};
 use crate::credential::secret::Secret;
@@ -19,9 +21,13 @@ const LONGEST_PIECE: usize = 16 * 1024;
 const DEFAULT_PERIOD: u64 = 30;
 const DEFAULT_DIGITS: u64 = 6;
 
-/// Takes the authenticators of `text`.
-pub(super) fn read(text: &str, key: PskcKey, import: &mut ImportedFile) -> Result<(), ImportError> {
-    refuse_slow(text)?;
+/// Adds the authenticators of `text`.
+pub(super) fn parse_pskc(
+    text: &str,
+    key: PskcKey,
+    import: &mut ImportedFile,
+) -> Result<(), ImportError> {
+    refuse_slow_xml(text)?;
     let options = ParsingOptions {
         allow_dtd: false,
         nodes_limit: NODES,
@@ -35,7 +41,7 @@ pub(super) fn read(text: &str, key: PskcKey, import: &mut ImportedFile) -> Resul
         _ => ImportError::Line(error.pos().row as usize, "the XML is malformed"),
     })?;
     let container = document.root_element();
-    if !is(container, "KeyContainer") || container.attribute("Version") != Some("1.0") {
+    if !is_element(container, "KeyContainer") || container.attribute("Version") != Some("1.0") {
         return Err(ImportError::File(
             "it is not a KeyContainer of RFC 6030, version 1.0",
         ));
@@ -49,17 +55,21 @@ pub(super) fn read(text: &str, key: PskcKey, import: &mut ImportedFile) -> Resul
         return Err(refusal(signature, why));
     }
     let opener = PskcDecryptor::new(container, key)?;
-    for package in container.children().filter(|node| is(*node, "KeyPackage")) {
+    for package in container
+        .children()
+        .filter(|node| is_element(*node, "KeyPackage"))
+    {
         if let Some(key) = child(package, "Key")? {
-            authenticator(package, key, &opener, import)?;
+            add_authenticator(package, key, &opener, import)?;
         }
     }
     Ok(())
 }
 
-/// The XML reader compares each attribute of an element with each other, and looks each name up among all
-/// prefixes above it. No `<` stands within an element's attributes.
-fn refuse_slow(text: &str) -> Result<(), ImportError> {
+/// Refuses documents that the XML parser would process in quadratic time: it compares each
+/// attribute of an element with every other, and looks up each name among all prefixes above it. No
+/// `<` occurs within an element's attributes.
+fn refuse_slow_xml(text: &str) -> Result<(), ImportError> {
     if text.split('<').any(|piece| piece.len() > LONGEST_PIECE) {
         return Err(ImportError::File(
             "it has an XML element or a text longer than 16 KiB",
@@ -75,7 +85,7 @@ fn refuse_slow(text: &str) -> Result<(), ImportError> {
     Ok(())
 }
 
-fn authenticator(
+fn add_authenticator(
     package: Node,
     key: Node,
     opener: &PskcDecryptor,
@@ -94,17 +104,17 @@ fn authenticator(
             "it names no user; add a UserId to the Key element",
         );
     };
-    let Some(account) = account(owner).map(str::to_owned) else {
+    let Some(account) = account_of_user_id(owner).map(str::to_owned) else {
         return import.leave_out(
             line,
             None,
             "its UserId is a distinguished name without one clear UID or CN",
         );
     };
-    if let Some(why) = hindrance(key)? {
+    if let Some(why) = find_unsupported(key)? {
         return import.leave_out(line, Some(&account), why);
     }
-    let data = needed(key, "Data", "the Key element has no Data")?;
+    let data = required_child(key, "Data", "the Key element has no Data")?;
     let period = plain_number(data, "TimeInterval")?.unwrap_or(DEFAULT_PERIOD);
     let moving = match key.attribute("Algorithm").map(last_segment) {
         Some("totp") => MovingFactor::Time { period },
@@ -120,7 +130,7 @@ fn authenticator(
         return import.leave_out(line, Some(&account), "its steps do not count from 1970");
     }
     let parameters = child(key, "AlgorithmParameters")?;
-    let Some(algorithm) = algorithm(parameters)? else {
+    let Some(algorithm) = parse_suite(parameters)? else {
         return import.leave_out(
             line,
             Some(&account),
@@ -137,9 +147,12 @@ fn authenticator(
             .map_err(|_| refusal(key, "the Length must be a number"))?,
         None => DEFAULT_DIGITS,
     };
-    let secret = secret_of(needed(data, "Secret", "its Data has no Secret")?, opener)?;
+    let secret = read_secret(
+        required_child(data, "Secret", "its Data has no Secret")?,
+        opener,
+    )?;
     if child(data, "TimeDrift")?.is_some() {
-        import.without(
+        import.note_loss(
             line,
             &account,
             "the clock drift it learnt: Postern does not learn one",
@@ -148,7 +161,7 @@ fn authenticator(
     import.add(ImportEntry {
         line,
         account,
-        label: label(key, device)?,
+        label: device_label(key, device)?,
         secret: Secret::from_bytes(secret),
         algorithm,
         digits,
@@ -158,9 +171,10 @@ fn authenticator(
     })
 }
 
-/// The name in a distinguished name (`UID=alice,DC=example`: its only UID, else its only CN), or the text itself.
-/// Nothing of one with escapes or several names: `CN=x\,UID=root` must not become `root`.
-fn account(owner: &str) -> Option<&str> {
+/// Returns the account of a UserId: of a distinguished name (`UID=alice,DC=example`) its only UID,
+/// or else its only CN; or the text itself. A name with escapes or several values gives none:
+/// `CN=x\,UID=root` MUST NOT become `root`.
+fn account_of_user_id(owner: &str) -> Option<&str> {
     if !owner.contains('=') {
         return Some(owner);
     }
@@ -183,8 +197,8 @@ fn account(owner: &str) -> Option<&str> {
     }
 }
 
-/// What tells the person which device it is.
-fn label(key: Node, device: Option<Node>) -> Result<Option<String>, ImportError> {
+/// Returns the label by which the user recognises the device.
+fn device_label(key: Node, device: Option<Node>) -> Result<Option<String>, ImportError> {
     if let Some(name) = text_of(key, "FriendlyName")? {
         return Ok(Some(name.to_owned()));
     }
@@ -199,11 +213,12 @@ fn label(key: Node, device: Option<Node>) -> Result<Option<String>, ImportError>
     Ok(Some(words.join(" ")).filter(|label| !label.is_empty()))
 }
 
-/// Why codes of this key cannot be checked as it wants it. A policy that is not understood forbids the use of
-/// the key (section 5).
-fn hindrance(key: Node) -> Result<Option<&'static str>, ImportError> {
+/// Returns why codes of this key cannot be verified as it requires. A policy that is not understood
+/// forbids the use of the key (RFC 6030, section 5).
+fn find_unsupported(key: Node) -> Result<Option<&'static str>, ImportError> {
     if let Some(policy) = child(key, "Policy")? {
-        let known = |node: Node| is(node, "KeyUsage") && node.text().map(str::trim) == Some("OTP");
+        let known =
+            |node: Node| is_element(node, "KeyUsage") && node.text().map(str::trim) == Some("OTP");
         if !policy.children().filter(Node::is_element).all(known) {
             return Ok(Some(
                 "its Policy (dates, PIN, number of uses) is not supported",
@@ -233,7 +248,7 @@ fn hindrance(key: Node) -> Result<Option<&'static str>, ImportError> {
     Ok((!decimal || !no_check).then_some("its codes are not plain decimal digits"))
 }
 
-fn algorithm(parameters: Option<Node>) -> Result<Option<Algorithm>, ImportError> {
+fn parse_suite(parameters: Option<Node>) -> Result<Option<Algorithm>, ImportError> {
     let suite = parameters
         .map(|node| text_of(node, "Suite"))
         .transpose()?
@@ -248,16 +263,16 @@ fn algorithm(parameters: Option<Node>) -> Result<Option<Algorithm>, ImportError>
     Ok(Algorithm::from_name(&hash.replace('-', "")))
 }
 
-/// `urn:ietf:params:xml:ns:keyprov:pskc:totp` and its older and shorter forms.
+/// Returns `totp` of `urn:ietf:params:xml:ns:keyprov:pskc:totp` and of its older and shorter forms.
 fn last_segment(uri: &str) -> &str {
     uri.rsplit([':', '#']).next().unwrap_or(uri)
 }
 
-fn secret_of(node: Node, opener: &PskcDecryptor) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+fn read_secret(node: Node, opener: &PskcDecryptor) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     match (child(node, "PlainValue")?, child(node, "EncryptedValue")?) {
         (Some(plain), None) => {
             opener.expects_plain(plain)?;
-            base64(plain)
+            decode_base64(plain)
         }
         (None, Some(encrypted)) => opener.open(encrypted, child(node, "ValueMAC")?),
         _ => Err(refusal(
@@ -267,7 +282,7 @@ fn secret_of(node: Node, opener: &PskcDecryptor) -> Result<Zeroizing<Vec<u8>>, I
     }
 }
 
-/// A number under `Data`: a counter, a time. Only secrets may be encrypted.
+/// Returns a number below `Data`, such as a counter or a time. Only secrets may be encrypted.
 fn plain_number(data: Node, name: &str) -> Result<Option<u64>, ImportError> {
     let Some(node) = child(data, name)? else {
         return Ok(None);
@@ -278,7 +293,7 @@ fn plain_number(data: Node, name: &str) -> Result<Option<u64>, ImportError> {
         .ok_or_else(|| refusal(node, "this needs a PlainValue with a number"))
 }
 
-fn is(node: Node, name: &str) -> bool {
+fn is_element(node: Node, name: &str) -> bool {
     node.has_tag_name((NAMESPACE, name))
 }
 

@@ -5,8 +5,8 @@ use data_encoding::BASE64;
 use roxmltree::Node;
 use zeroize::Zeroizing;
 
-/// The Base64 that an element holds, in however many lines.
-pub(super) fn base64(node: Node) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+/// Decodes the Base64 of an element, which may span several lines.
+pub(super) fn decode_base64(node: Node) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     let text = plain_text(node)?;
     let mut packed = Zeroizing::new(Vec::with_capacity(text.len()));
     packed.extend(text.bytes().filter(|b| !b.is_ascii_whitespace()));
@@ -16,7 +16,7 @@ pub(super) fn base64(node: Node) -> Result<Zeroizing<Vec<u8>>, ImportError> {
         .map_err(|_| refusal(node, "this is not Base64"))
 }
 
-/// The one child element of that name, whatever its namespace among those that containers use.
+/// Returns the only child element of that name, in any of the namespaces that containers use.
 pub(super) fn child<'a>(
     node: Node<'a, 'a>,
     name: &str,
@@ -35,8 +35,8 @@ pub(super) fn child<'a>(
     }
 }
 
-/// That child, which must be there.
-pub(super) fn needed<'a>(
+/// Returns the only child element of that name, or the error `why`.
+pub(super) fn required_child<'a>(
     node: Node<'a, 'a>,
     name: &str,
     why: &'static str,
@@ -44,12 +44,13 @@ pub(super) fn needed<'a>(
     child(node, name)?.ok_or_else(|| refusal(node, why))
 }
 
-/// Refuses the file because of that element.
+/// Refuses the file with the line of an element.
 pub(super) fn refusal(node: Node, why: &'static str) -> ImportError {
     ImportError::Line(line_of(node), why)
 }
 
-/// Counts from the beginning, so not for each element.
+/// Returns the line of an element. It counts from the beginning of the file, so it MUST NOT be
+/// called for each element.
 pub(super) fn line_of(node: Node) -> usize {
     let before = &node.document().input_text().as_bytes()[..node.range().start];
     before.iter().filter(|b| **b == b'\n').count() + 1
@@ -62,7 +63,8 @@ pub(super) fn text_of<'a>(node: Node<'a, 'a>, name: &str) -> Result<Option<&'a s
     Ok(Some(plain_text(node)?.trim()).filter(|text| !text.is_empty()))
 }
 
-/// All text of an element: where a comment parts it (`ro<!---->ot`), readers differ in what they take.
+/// Returns the text of an element. Text that a comment divides (`ro<!---->ot`) is refused, since
+/// parsers differ in what they read.
 pub(super) fn plain_text<'a>(node: Node<'a, 'a>) -> Result<&'a str, ImportError> {
     let mut children = node.children();
     match (children.next(), children.next()) {

@@ -1,29 +1,30 @@
-//! What opens the encrypted values of a key container (RFC 6030, section 6): AES in CBC mode under a key agreed
-//! beforehand, or derived from a password, and an HMAC over each value.
+//! Decryption of a key container (RFC 6030, section 6): AES in CBC mode with a pre-shared key or
+//! one that is derived from a password, and an HMAC over each value.
 //!
-//! A value MUST have a MAC that fits before it is decrypted; a container without MACs is not opened. Where a key
-//! was given, plain values MUST NOT be taken: somebody may have put them there.
+//! A value MUST have a valid MAC before it is decrypted; a container without MACs is refused. If a
+//! key was given, plain values
+//! MUST NOT be accepted: an attacker may have inserted them.
 
 use super::ImportError;
-use super::pskc_element::{base64, child, needed, plain_text, refusal};
+use super::pskc_element::{child, decode_base64, plain_text, refusal, required_child};
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockDecryptMut, KeyIvInit};
 use hmac::{Hmac, Mac};
 use roxmltree::Node;
 use zeroize::Zeroizing;
 
-/// What the administrator gives to open a container.
+/// The key that the administrator gives for a container.
 #[derive(Clone, Copy)]
 pub enum PskcKey<'a> {
-    /// Nothing: its values must be plain.
+    /// No key: the values must be plain.
     None,
-    /// The key itself: 16 or 32 bytes.
+    /// Pre-shared key of 16 or 32 bytes.
     Shared(&'a [u8]),
-    /// The password that the key is derived from.
+    /// Password from which the key is derived.
     Password(&'a [u8]),
 }
 
-/// The most rounds of PBKDF2: some seconds.
+/// Most rounds of PBKDF2, which take some seconds.
 const MOST_ROUNDS: u32 = 10_000_000;
 const BLOCK: usize = 16;
 const NO_SALT: &str = "it has no specified salt";
@@ -32,7 +33,7 @@ const AES128: &str = "http://www.w3.org/2001/04/xmlenc#aes128-cbc";
 const AES256: &str = "http://www.w3.org/2001/04/xmlenc#aes256-cbc";
 const WRONG: &str = "this cannot be decrypted: the key is wrong, or the file was changed";
 
-/// Opens the values of one container, or holds that there is nothing to open.
+/// Decrypts the values of one container, or states that they are plain.
 pub(super) enum PskcDecryptor {
     Plain,
     Keyed {
@@ -43,7 +44,7 @@ pub(super) enum PskcDecryptor {
 }
 
 impl PskcDecryptor {
-    /// Derives or takes the key, and opens the key of the MACs with it.
+    /// Derives the key or uses the given one, and decrypts the MAC key with it.
     pub(super) fn new(container: Node, given: PskcKey) -> Result<PskcDecryptor, ImportError> {
         let derived = match child(container, "EncryptionKey")? {
             Some(node) => child(node, "DerivedKey")?,
@@ -52,7 +53,7 @@ impl PskcDecryptor {
         let key = match (given, derived) {
             (PskcKey::None, _) => return Ok(PskcDecryptor::Plain),
             (PskcKey::Shared(key), None) => Zeroizing::new(key.to_vec()),
-            (PskcKey::Password(password), Some(derived)) => derive(derived, password)?,
+            (PskcKey::Password(password), Some(derived)) => derive_key(derived, password)?,
             (PskcKey::Shared(_), Some(derived)) => {
                 return Err(refusal(
                     derived,
@@ -69,10 +70,10 @@ impl PskcDecryptor {
         let method = method.ok_or(ImportError::File(
             "it has no MACMethod: nothing in it can be verified",
         ))?;
-        let hash = method.attribute("Algorithm").and_then(PskcHash::of);
+        let hash = method.attribute("Algorithm").and_then(PskcHash::from_uri);
         let hash =
             hash.ok_or_else(|| refusal(method, "the MAC must be HMAC-SHA1, -SHA256 or -SHA512"))?;
-        let mac_key = needed(method, "MACKey", "the MACMethod has no MACKey")?;
+        let mac_key = required_child(method, "MACKey", "the MACMethod has no MACKey")?;
         let mac_key = decrypt(mac_key, &key, &cipher_value(mac_key)?)?;
         if mac_key.len() < BLOCK {
             return Err(refusal(method, "the key of the MAC has less than 128 bits"));
@@ -80,7 +81,7 @@ impl PskcDecryptor {
         Ok(PskcDecryptor::Keyed { key, mac_key, hash })
     }
 
-    /// Refuses a plain value where everything should be encrypted.
+    /// Refuses a plain value if a key was given.
     pub(super) fn expects_plain(&self, value: Node) -> Result<(), ImportError> {
         match self {
             PskcDecryptor::Plain => Ok(()),
@@ -91,7 +92,7 @@ impl PskcDecryptor {
         }
     }
 
-    /// Verifies a value's MAC, and only then decrypts it.
+    /// Verifies the MAC of a value, and only then decrypts it.
     pub(super) fn open(
         &self,
         encrypted: Node,
@@ -106,17 +107,17 @@ impl PskcDecryptor {
         let mac =
             mac.ok_or_else(|| refusal(encrypted, "this has no ValueMAC and cannot be verified"))?;
         let bytes = cipher_value(encrypted)?;
-        if !hash.verifies(mac_key, &bytes, &base64(mac)?) {
+        if !hash.verifies(mac_key, &bytes, &decode_base64(mac)?) {
             return Err(refusal(encrypted, WRONG));
         }
         decrypt(encrypted, key, &bytes)
     }
 }
 
-/// The bytes of a CipherValue: the initialization vector and what it goes before.
+/// Returns the bytes of a CipherValue: the initialization vector and the ciphertext.
 fn cipher_value(node: Node) -> Result<Zeroizing<Vec<u8>>, ImportError> {
-    let data = needed(node, "CipherData", "there is no CipherData in it")?;
-    base64(needed(
+    let data = required_child(node, "CipherData", "there is no CipherData in it")?;
+    decode_base64(required_child(
         data,
         "CipherValue",
         "there is no CipherValue in it",
@@ -144,10 +145,10 @@ fn decrypt(node: Node, key: &[u8], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, I
     Ok(buffer)
 }
 
-/// PBKDF2 (RFC 8018) with its parameters.
-fn derive(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+/// Derives the key by PBKDF2 (RFC 8018) with the parameters of the container.
+fn derive_key(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     let broken = |why| refusal(derived, why);
-    let method = needed(
+    let method = required_child(
         derived,
         "KeyDerivationMethod",
         "it has no KeyDerivationMethod",
@@ -158,9 +159,9 @@ fn derive(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportEr
     {
         return Err(broken("only PBKDF2 is supported to derive a key"));
     }
-    let parameters = needed(method, "PBKDF2-params", "it has no PBKDF2-params")?;
-    let salt = base64(needed(
-        needed(parameters, "Salt", NO_SALT)?,
+    let parameters = required_child(method, "PBKDF2-params", "it has no PBKDF2-params")?;
+    let salt = decode_base64(required_child(
+        required_child(parameters, "Salt", NO_SALT)?,
         "Specified",
         NO_SALT,
     )?)?;
@@ -181,7 +182,7 @@ fn derive(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportEr
     let hash = match child(parameters, "PRF")? {
         Some(prf) => prf
             .attribute("Algorithm")
-            .and_then(PskcHash::of)
+            .and_then(PskcHash::from_uri)
             .ok_or_else(|| broken("an unknown PRF of PBKDF2"))?,
         None => PskcHash::Sha1,
     };
@@ -194,7 +195,7 @@ fn derive(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportEr
     Ok(key)
 }
 
-/// The hash of a MAC or of PBKDF2.
+/// Hash function of a MAC or of PBKDF2.
 #[derive(Clone, Copy)]
 pub(super) enum PskcHash {
     Sha1,
@@ -203,8 +204,8 @@ pub(super) enum PskcHash {
 }
 
 impl PskcHash {
-    /// From the URI of XML Signature.
-    fn of(uri: &str) -> Option<PskcHash> {
+    /// Parses the algorithm URI of XML Signature.
+    fn from_uri(uri: &str) -> Option<PskcHash> {
         match uri.rsplit('#').next()? {
             "hmac-sha1" => Some(PskcHash::Sha1),
             "hmac-sha256" => Some(PskcHash::Sha256),
@@ -215,15 +216,15 @@ impl PskcHash {
 
     fn verifies(self, key: &[u8], bytes: &[u8], tag: &[u8]) -> bool {
         match self {
-            PskcHash::Sha1 => fits::<Hmac<sha1::Sha1>>(key, bytes, tag),
-            PskcHash::Sha256 => fits::<Hmac<sha2::Sha256>>(key, bytes, tag),
-            PskcHash::Sha512 => fits::<Hmac<sha2::Sha512>>(key, bytes, tag),
+            PskcHash::Sha1 => verify_mac::<Hmac<sha1::Sha1>>(key, bytes, tag),
+            PskcHash::Sha256 => verify_mac::<Hmac<sha2::Sha256>>(key, bytes, tag),
+            PskcHash::Sha512 => verify_mac::<Hmac<sha2::Sha512>>(key, bytes, tag),
         }
     }
 }
 
-/// In constant time, over the whole tag.
-fn fits<M: Mac + hmac::digest::KeyInit>(key: &[u8], bytes: &[u8], tag: &[u8]) -> bool {
+/// Verifies the whole tag in constant time.
+fn verify_mac<M: Mac + hmac::digest::KeyInit>(key: &[u8], bytes: &[u8], tag: &[u8]) -> bool {
     <M as Mac>::new_from_slice(key)
         .is_ok_and(|mac| mac.chain_update(bytes).verify_slice(tag).is_ok())
 }

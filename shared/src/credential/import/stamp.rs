@@ -1,14 +1,15 @@
-//! Dates and times as other systems write them, turned into seconds since 1970.
+//! Dates and times as other systems write them, as seconds since 1970. Only the formats of imports
+//! are parsed.
 
 use crate::system::clock::Timestamp;
 
-/// Reads `2026-11-21T17:34:54`, as if it stood in UTC; with a blank for the `T`, as Go and SQL print it.
-pub(super) fn civil(text: &str) -> Option<Timestamp> {
+/// Parses `2026-11-21T17:34:54` as UTC; Go and SQL print a blank instead of the `T`.
+pub(super) fn parse_civil(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let punctuated = bytes.len() == 19
         && [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')]
             .iter()
-            .all(|(place, mark)| bytes[*place] == *mark)
+            .all(|(index, mark)| bytes[*index] == *mark)
         && matches!(bytes[10], b'T' | b't' | b' ');
     if !punctuated {
         return None;
@@ -26,9 +27,9 @@ pub(super) fn civil(text: &str) -> Option<Timestamp> {
     Timestamp::from_civil(date, time)
 }
 
-/// Reads RFC 3339: a date and time with any fraction and its offset from UTC.
-pub(super) fn rfc3339(text: &str) -> Option<Timestamp> {
-    let local = civil(text.get(..19)?)?;
+/// Parses RFC 3339: a date and time with any fraction and its offset from UTC.
+pub(super) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    let local = parse_civil(text.get(..19)?)?;
     let rest = text.get(19..)?;
     let zone = match rest.strip_prefix('.') {
         Some(fraction) => {
@@ -69,29 +70,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_clock_prints_is_read_back() {
+    fn printed_timestamps_are_parsed_to_the_same_value() {
         for seconds in (0..4_102_444_800).step_by(86_399 * 7) {
             assert_eq!(
-                rfc3339(&Timestamp(seconds).to_string()),
+                parse_rfc3339(&Timestamp(seconds).to_string()),
                 Some(Timestamp(seconds))
             );
         }
     }
 
     #[test]
-    fn offsets_and_fractions_are_read() {
+    fn offsets_and_fractions_are_parsed() {
         for text in [
             "2026-11-21T16:34:54Z",
             "2026-11-21T17:34:54.123456789+01:00",
             "2026-11-21T07:04:54-09:30",
             "2026-11-21 16:34:54.5z",
         ] {
-            assert_eq!(rfc3339(text), Some(Timestamp(1_795_278_894)), "{text}");
+            assert_eq!(
+                parse_rfc3339(text),
+                Some(Timestamp(1_795_278_894)),
+                "{text}"
+            );
         }
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn malformed_times_are_refused() {
         for text in [
             "",
             "2026-11-21",
@@ -107,7 +112,7 @@ mod tests {
             "2026-11-21T17:34:54ü",
             "üüüüüüüüüü17:34:54Z",
         ] {
-            assert_eq!(rfc3339(text), None, "{text}");
+            assert_eq!(parse_rfc3339(text), None, "{text}");
         }
     }
 }

@@ -1,25 +1,27 @@
-//! A list of otpauth:// URLs, one a line, as many tools export and print them. Blank lines and lines that begin
-//! with `#` are skipped.
+//! A list of otpauth URIs, one per line, as many programs export them. Blank lines and lines that
+//! begin with `#` are skipped.
 
 use super::{ImportEntry, ImportError, ImportedFile, lines};
 use crate::credential::otpauth_uri::{OtpauthError, OtpauthUri};
 
-/// Takes the authenticators of `text`.
-pub(super) fn read(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
+/// Adds the authenticators of `text`.
+pub(super) fn parse_uris(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     for numbered in lines(text) {
         let (line, text) = numbered?;
         let text = text.trim();
         if !text.is_empty() && !text.starts_with('#') {
-            take(line, text, import)?;
+            add_uri(line, text, import)?;
         }
     }
     Ok(())
 }
 
-fn take(line: usize, text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
+fn add_uri(line: usize, text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     let url = match OtpauthUri::parse(text) {
         Ok(url) => url,
-        Err(error) if is_sound(&error) => return import.leave_out(line, None, error.text()),
+        Err(error) if is_valid_but_unsupported(&error) => {
+            return import.leave_out(line, None, error.text());
+        }
         Err(error) => return Err(ImportError::Line(line, error.text())),
     };
     import.add(ImportEntry {
@@ -35,8 +37,8 @@ fn take(line: usize, text: &str, import: &mut ImportedFile) -> Result<(), Import
     })
 }
 
-/// Whether the URL is a good one, only of a kind that is not supported.
-fn is_sound(error: &OtpauthError) -> bool {
+/// Returns whether the URI is valid and only its parameters are not supported.
+fn is_valid_but_unsupported(error: &OtpauthError) -> bool {
     use crate::credential::secret::SecretError;
     match error {
         OtpauthError::Algorithm | OtpauthError::Parameters(_) => true,
@@ -47,13 +49,13 @@ fn is_sound(error: &OtpauthError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::credential::import::{ImportFormat, ImportLoss, read};
+    use crate::credential::import::{ImportFormat, ImportLoss, parse_import_file};
     use crate::credential::otpauth_uri::MovingFactor;
 
     const BASE32: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
     #[test]
-    fn a_list_is_taken_over_and_what_is_not_supported_left_out() {
+    fn a_list_is_imported_without_unsupported_entries() {
         let text = format!(
             "# from the old server\n\notpauth://totp/server-01:alice?secret={BASE32}&issuer=server-01\r\n\
              otpauth://hotp/bob?secret={BASE32}&counter=5&digits=8&algorithm=sha256\n\
@@ -64,7 +66,7 @@ mod tests {
              otpauth://totp/host:x:root?secret={BASE32}\n\
              otpauth://totp/b%1B[31m?secret={BASE32}\n"
         );
-        let import = read(ImportFormat::Otpauth, text.as_bytes()).unwrap();
+        let import = parse_import_file(ImportFormat::Otpauth, text.as_bytes()).unwrap();
         let found: Vec<_> = import
             .found
             .iter()
@@ -104,9 +106,9 @@ mod tests {
     }
 
     #[test]
-    fn broken_lists_are_refused_by_line() {
+    fn malformed_lists_are_refused_by_line() {
         let good = format!("otpauth://totp/a?secret={BASE32}\n");
-        for (text, said) in [
+        for (text, expected) in [
             (
                 format!("{good}hello\n"),
                 "line 2: the otpauth URL must begin",
@@ -132,10 +134,10 @@ mod tests {
                 "line 3: it holds the same authenticator",
             ),
         ] {
-            let message = read(ImportFormat::Otpauth, text.as_bytes())
+            let message = parse_import_file(ImportFormat::Otpauth, text.as_bytes())
                 .unwrap_err()
                 .to_string();
-            assert!(message.starts_with(said), "{message}");
+            assert!(message.starts_with(expected), "{message}");
         }
     }
 
@@ -144,7 +146,7 @@ mod tests {
         let many: String = (0..10_001)
             .map(|n| format!("otpauth://totp/{n}?secret={BASE32}\n"))
             .collect();
-        let message = read(ImportFormat::Otpauth, many.as_bytes())
+        let message = parse_import_file(ImportFormat::Otpauth, many.as_bytes())
             .unwrap_err()
             .to_string();
         assert!(

@@ -1,12 +1,12 @@
-//! The one shape of YAML that Authelia's exports have: a key, and under it a list of flat maps of scalars. No
-//! anchors, tags, blocks, flows or nesting: whoever reads less cannot be led further. Anything else is refused.
+//! The subset of YAML in Authelia's exports: one key, and below it a list of flat maps of scalars.
+//! Anchors, tags, block scalars, flow collections and nesting are refused, so that no document can
+//! have an unexpected effect.
 
 use super::{ImportError, lines};
 use zeroize::Zeroizing;
 
-/// One map of the list.
 pub(super) struct YamlRecord {
-    /// The line that it begins in.
+    /// First line of the map.
     pub(super) line: usize,
     pub(super) pairs: Vec<YamlPair>,
 }
@@ -21,8 +21,8 @@ pub(super) struct YamlPair {
 /// More keys than such a map has.
 const MOST_KEYS: usize = 50;
 
-/// The maps under `title`, which must be the only key of the document.
-pub(super) fn read(text: &str, title: &str) -> Result<Vec<YamlRecord>, ImportError> {
+/// Parses the maps below `title`, which must be the only key of the document.
+pub(super) fn parse_records(text: &str, title: &str) -> Result<Vec<YamlRecord>, ImportError> {
     let mut records: Vec<YamlRecord> = Vec::new();
     let mut indent = None;
     let mut begun = false;
@@ -51,13 +51,13 @@ pub(super) fn read(text: &str, title: &str) -> Result<Vec<YamlRecord>, ImportErr
             Some(pair) if *indent.get_or_insert(depth) == depth => {
                 records.push(YamlRecord {
                     line,
-                    pairs: vec![read_pair(line, pair)?],
+                    pairs: vec![parse_pair(line, pair)?],
                 });
             }
             None if indent.is_some_and(|indent| depth == indent + 2) => {
-                let pair = read_pair(line, content)?;
+                let pair = parse_pair(line, content)?;
                 let pairs = records.last_mut().map(|record| &mut record.pairs);
-                add(pairs.ok_or(ImportError::Line(line, UNKNOWN))?, pair)?;
+                add_pair(pairs.ok_or(ImportError::Line(line, UNKNOWN))?, pair)?;
             }
             _ => return Err(ImportError::Line(line, UNKNOWN)),
         }
@@ -67,7 +67,7 @@ pub(super) fn read(text: &str, title: &str) -> Result<Vec<YamlRecord>, ImportErr
 
 const UNKNOWN: &str = "unexpected YAML: only a list of maps, indented with blanks, is supported";
 
-fn add(pairs: &mut Vec<YamlPair>, pair: YamlPair) -> Result<(), ImportError> {
+fn add_pair(pairs: &mut Vec<YamlPair>, pair: YamlPair) -> Result<(), ImportError> {
     if let Some(earlier) = pairs.iter().find(|earlier| earlier.key == pair.key) {
         return Err(ImportError::Lines(
             pair.line,
@@ -82,7 +82,7 @@ fn add(pairs: &mut Vec<YamlPair>, pair: YamlPair) -> Result<(), ImportError> {
     Ok(())
 }
 
-fn read_pair(line: usize, text: &str) -> Result<YamlPair, ImportError> {
+fn parse_pair(line: usize, text: &str) -> Result<YamlPair, ImportError> {
     let (key, value) = match text.split_once(": ") {
         Some((key, value)) => (key, value.trim()),
         None => (
@@ -98,25 +98,26 @@ fn read_pair(line: usize, text: &str) -> Result<YamlPair, ImportError> {
     Ok(YamlPair {
         line,
         key: key.to_owned(),
-        value: scalar(value).ok_or(ImportError::Line(line, SCALAR))?,
+        value: parse_scalar(value).ok_or(ImportError::Line(line, SCALAR))?,
     })
 }
 
 const SCALAR: &str = "an unsupported value: write it without quotes, or in single quotes";
 
-/// A plain, single-quoted or simple double-quoted scalar; the inner `None` is null.
+/// Parses a plain, single-quoted or simple double-quoted scalar. The outer `None` is an error, the
+/// inner one is null.
 #[allow(
     clippy::option_option,
     reason = "a value that is refused, and one that is null"
 )]
-fn scalar(text: &str) -> Option<Option<Zeroizing<String>>> {
+fn parse_scalar(text: &str) -> Option<Option<Zeroizing<String>>> {
     let mut value = Zeroizing::new(String::with_capacity(text.len()));
     if let Some(rest) = text.strip_prefix('\'') {
-        for (place, piece) in rest.strip_suffix('\'')?.split("''").enumerate() {
+        for (index, piece) in rest.strip_suffix('\'')?.split("''").enumerate() {
             if piece.contains('\'') {
                 return None;
             }
-            if place > 0 {
+            if index > 0 {
                 value.push('\'');
             }
             value.push_str(piece);
@@ -151,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scalars_are_read_in_each_style() {
+    fn scalars_are_parsed_in_each_style() {
         for (text, value) in [
             ("john", Some("john")),
             ("2026-11-21T17:34:54Z", Some("2026-11-21T17:34:54Z")),
@@ -162,7 +163,7 @@ mod tests {
             ("~", None),
             ("", None),
         ] {
-            let read = scalar(text).unwrap();
+            let read = parse_scalar(text).unwrap();
             assert_eq!(read.as_ref().map(|read| read.as_str()), value, "{text}");
         }
         for text in [
@@ -180,13 +181,13 @@ mod tests {
             "\"",
             "@x",
         ] {
-            assert!(scalar(text).is_none(), "{text}");
+            assert!(parse_scalar(text).is_none(), "{text}");
         }
     }
 
     #[test]
-    fn only_a_list_of_flat_maps_is_read() {
-        let records = read(
+    fn only_a_list_of_flat_maps_is_parsed() {
+        let records = parse_records(
             "# schema\n\n---\ntitle:\n- a: 1\n  b: x\n\n- a: 2\n",
             "title",
         )
@@ -207,12 +208,14 @@ mod tests {
             ("title:\n  - <<: *a\n", 2),
             ("title:\n\t- a: 1\n", 2),
         ] {
-            match read(text, "title") {
+            match parse_records(text, "title") {
                 Err(ImportError::Line(refused, _)) => assert_eq!(refused, line, "{text}"),
                 _ => panic!("{text}"),
             }
         }
-        let twice = read("title:\n  - a: 1\n    a: 2\n", "title").err().unwrap();
+        let twice = parse_records("title:\n  - a: 1\n    a: 2\n", "title")
+            .err()
+            .unwrap();
         assert_eq!(twice.to_string(), "line 3: it gives the same key as line 2");
     }
 }

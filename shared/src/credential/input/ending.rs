@@ -1,28 +1,29 @@
-//! A code behind a password in one field, as clients send it that have no other: where the code begins.
+//! A code that follows a password in one field, as clients without a second field send it: where
+//! the code begins.
 
 use super::Input;
 
-/// How long codes can be.
+/// Possible numbers of digits of a code.
 pub(crate) const LENGTHS: [u32; 2] = [6, 8];
-/// The shortest.
 const SHORTEST: usize = LENGTHS[0] as usize;
 
-/// How much of what was typed is the answer.
+/// The part of the input that is the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputReading {
-    /// All of it.
     Whole,
-    /// Its end; a password comes before.
-    Ending,
+    /// The end of the input, after a password.
+    CodeAtEnd,
 }
 
-/// How many bytes at the end of `typed` are the code, for someone whose codes have one of these `lengths`; 0 if there
-/// is none. A blank before the code makes it unambiguous; without one the longest that fits counts. A password may
-/// end like a recovery code, so that one needs the blank; one that ends in as many digits as a code can have is taken for
-/// digits, however long this one's codes are.
-pub(crate) fn ending(typed: &str, lengths: &[u32]) -> usize {
+/// Returns the number of bytes at the end of `typed` that are the code, for an account whose codes
+/// have one of these `lengths`; 0 if there is none.
+///
+/// With a blank before it the code is unambiguous. Without a blank, the longest length that fits
+/// counts. A password may end like a recovery code, so a recovery code needs the blank. An end with
+/// as many digits as any code can have is taken as digits, whatever the lengths of this account.
+pub(crate) fn code_length_at_end(typed: &str, lengths: &[u32]) -> usize {
     let word = typed.rsplit_once(' ').map(|(_, word)| word);
-    let read = word.map(|word| Input::read(word.as_bytes()));
+    let read = word.map(|word| Input::parse(word.as_bytes()));
     let has_length = |digits: &str| {
         lengths
             .iter()
@@ -30,7 +31,7 @@ pub(crate) fn ending(typed: &str, lengths: &[u32]) -> usize {
     };
     match (word, &read) {
         (Some(word), Some(Input::Digits(digits))) if has_length(digits) => return word.len(),
-        (Some(word), Some(Input::OneTime(_))) => return word.len(),
+        (Some(word), Some(Input::OneTimeCode(_))) => return word.len(),
         _ => {}
     }
     let digits = typed.bytes().rev().take_while(u8::is_ascii_digit).count();
@@ -40,7 +41,7 @@ pub(crate) fn ending(typed: &str, lengths: &[u32]) -> usize {
         .filter(|length| *length <= digits);
     match (fits.max(), word, read) {
         (Some(length), _, _) => length,
-        (None, Some(word), Some(Input::Recovery(_))) if digits < SHORTEST => word.len(),
+        (None, Some(word), Some(Input::RecoveryCode(_))) if digits < SHORTEST => word.len(),
         (None, _, _) => 0,
     }
 }
@@ -51,7 +52,7 @@ mod tests {
 
     #[track_caller]
     fn splits(typed: &str, lengths: &[u32], password: &str, code: &str) {
-        let at = typed.len() - ending(typed, lengths);
+        let at = typed.len() - code_length_at_end(typed, lengths);
         assert_eq!((&typed[..at], &typed[at..]), (password, code), "{typed:?}");
     }
 
@@ -82,7 +83,7 @@ mod tests {
         splits("hunter2 abcde-fghjk", &[6], "hunter2 ", "abcde-fghjk");
     }
 
-    /// Rather no code than a piece of the password.
+    /// No code is better than a part of the password.
     #[test]
     fn a_password_alone_holds_no_code() {
         for typed in [

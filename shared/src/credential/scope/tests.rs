@@ -25,7 +25,7 @@ fn covers(scope: &str, method: &str, host: &str, target: &str) -> bool {
 }
 
 #[test]
-fn a_scope_says_what_was_put_in() {
+fn a_scope_is_formatted_as_it_was_parsed() {
     for text in [
         "pam:dovecot",
         "web:app.example.com",
@@ -48,7 +48,7 @@ fn a_scope_says_what_was_put_in() {
 }
 
 #[test]
-fn what_is_no_scope_is_refused() {
+fn malformed_scopes_are_refused() {
     let many = vec!["webdav"; MOST + 1].join("\n");
     for text in [
         "",
@@ -79,7 +79,7 @@ fn what_is_no_scope_is_refused() {
     }
 }
 
-/// Such a scope was stored, and no app password of the account could be read any more.
+/// Such a scope was stored, and then no app password of the account could be read.
 #[test]
 fn a_scope_that_is_longer_once_it_is_escaped_is_refused() {
     let scope = |length: usize| {
@@ -109,7 +109,7 @@ fn a_service_is_covered_by_its_own_name_alone() {
 }
 
 #[test]
-fn host_path_and_method_must_all_fit() {
+fn host_path_and_method_must_all_match() {
     for (scope, method, host, target, expected) in [
         (
             "web:app.example.com",
@@ -224,7 +224,7 @@ fn host_path_and_method_must_all_fit() {
 }
 
 #[test]
-fn no_path_in_two_readings_is_covered_by_a_path() {
+fn an_ambiguous_path_is_covered_by_no_path() {
     for target in [
         "/dav/../admin",
         "/dav/..",
@@ -259,7 +259,7 @@ fn no_path_in_two_readings_is_covered_by_a_path() {
             !covers("web:app.example.com/", "GET", "app.example.com", target),
             "{target}"
         );
-        // every reading of it is a path of this host
+        // every interpretation of the path is a path of this host
         assert!(
             covers("web:app.example.com", "GET", "app.example.com", target),
             "{target}"

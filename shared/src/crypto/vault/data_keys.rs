@@ -1,35 +1,28 @@
-//! The data keys themselves: made, wrapped by the master key, opened, renewed. What is done with them stands in
-//! [`super`].
+//! The data keys: made, wrapped by the master key, unwrapped, renewed. Their use is in [`super`].
 
 use super::{VaultError, seal, unseal};
 use crate::credential::secret::fill_random;
 use crate::crypto::master_key::{MasterKey, MasterKeyId, MasterKeys};
 
-/// What one data key is for. Each use has a key of its own.
+/// Purpose of a data key. Each use has a key of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyPurpose {
-    /// Seals the secrets of authenticators.
     Seal,
-    /// Hashes recovery codes.
+    /// Hashes recovery codes, one-time codes and mailed codes.
     Recovery,
-    /// Makes fingerprints of secrets.
     Fingerprint,
     /// Makes decoys for names without an account.
     Decoy,
-    /// The pepper of passwords.
     Password,
-    /// Signs session cookies.
     Session,
-    /// Seals the short-lived tokens between two pages of a sign-in.
-    Ticket,
-    /// Hashes the cookies of trusted browsers.
+    /// Seals the tokens between two requests.
+    Token,
     Browser,
-    /// Hashes app passwords.
     AppPassword,
 }
 
 impl KeyPurpose {
-    /// All of them, in the order of their declaration.
+    /// All purposes in the order of their declaration.
     pub const ALL: [KeyPurpose; 9] = [
         KeyPurpose::Seal,
         KeyPurpose::Recovery,
@@ -37,12 +30,12 @@ impl KeyPurpose {
         KeyPurpose::Decoy,
         KeyPurpose::Password,
         KeyPurpose::Session,
-        KeyPurpose::Ticket,
+        KeyPurpose::Token,
         KeyPurpose::Browser,
         KeyPurpose::AppPassword,
     ];
 
-    /// The name in the store.
+    /// Returns the name in the store. A change here would make existing data keys unreadable.
     pub fn name(self) -> &'static str {
         match self {
             KeyPurpose::Seal => "seal",
@@ -51,43 +44,43 @@ impl KeyPurpose {
             KeyPurpose::Decoy => "decoy",
             KeyPurpose::Password => "password",
             KeyPurpose::Session => "session",
-            KeyPurpose::Ticket => "ticket",
+            KeyPurpose::Token => "ticket",
             KeyPurpose::Browser => "browser",
             KeyPurpose::AppPassword => "app-password",
         }
     }
 }
 
-/// A data key as it lies in the store.
+/// A data key as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrappedKey {
-    /// [`Purpose::name`], or the name of a key that was in use before.
+    /// [`KeyPurpose::name`], or the name of a previous key.
     pub purpose: String,
-    /// The master key that wraps it.
     pub master: MasterKeyId,
-    /// Nonce and ciphertext.
     pub wrapped: Vec<u8>,
 }
 
-/// Which data keys are renewed.
+/// The data keys that a rotation renews.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewal {
-    /// The one that seals secrets, which can be sealed anew. What is hashed cannot be hashed anew.
+    /// Only the key that seals secrets: they can be sealed again, but hashes cannot be computed
+    /// again.
     Seal,
-    /// All of them.
+    /// All data keys.
     All,
 }
 
-/// The name of the key that sealed before, for as long as something lies sealed with it.
+/// Name of the previous sealing key, which is kept while it has sealed bytes in the store.
 const SEAL_BEFORE: &str = "seal-before";
 
-/// The opened data keys.
+/// The unwrapped data keys.
 #[derive(Clone)]
 pub(super) struct DataKeys {
-    /// In the order of [`Purpose::ALL`].
+    /// In the order of [`KeyPurpose::ALL`].
     current: Vec<MasterKey>,
     seal_before: Option<MasterKey>,
-    /// Newest first. Floors outlive the secrets that they belong to, so these are kept for good; they open nothing.
+    /// Newest first. They are kept for ever, since floors outlive their secrets; they unseal
+    /// nothing.
     fingerprints_before: Vec<MasterKey>,
 }
 
@@ -104,7 +97,7 @@ impl DataKeys {
         })
     }
 
-    /// Opens the data keys of a store.
+    /// Unwraps the data keys of a store.
     pub(super) fn open(
         masters: &MasterKeys,
         wrapped: &[WrappedKey],
@@ -152,9 +145,9 @@ impl DataKeys {
             .collect()
     }
 
-    /// The keys that come after these; with them, what these wrote is still read.
-    pub(super) fn renewed(&self, renewal: Renewal) -> Result<DataKeys, VaultError> {
-        let seal_before = Some(self.of(KeyPurpose::Seal).clone());
+    /// Returns the next keys, which include those that previous bytes and fingerprints need.
+    pub(super) fn renew(&self, renewal: Renewal) -> Result<DataKeys, VaultError> {
+        let seal_before = Some(self.current_key(KeyPurpose::Seal).clone());
         Ok(match renewal {
             Renewal::Seal => {
                 let mut renewed = DataKeys {
@@ -165,7 +158,8 @@ impl DataKeys {
                 renewed
             }
             Renewal::All => {
-                let mut fingerprints_before = vec![self.of(KeyPurpose::Fingerprint).clone()];
+                let mut fingerprints_before =
+                    vec![self.current_key(KeyPurpose::Fingerprint).clone()];
                 fingerprints_before.extend(self.fingerprints_before.iter().cloned());
                 DataKeys {
                     seal_before,
@@ -176,26 +170,26 @@ impl DataKeys {
         })
     }
 
-    /// Nothing is sealed with the key of before any more.
-    pub(super) fn settled(&self) -> DataKeys {
+    /// Returns the keys without the previous sealing key, once nothing is sealed with it.
+    pub(super) fn without_previous_key(&self) -> DataKeys {
         DataKeys {
             seal_before: None,
             ..self.clone()
         }
     }
 
-    /// The key that is in use.
-    pub(super) fn of(&self, purpose: KeyPurpose) -> &MasterKey {
+    /// Returns the key in use.
+    pub(super) fn current_key(&self, purpose: KeyPurpose) -> &MasterKey {
         &self.current[purpose as usize]
     }
 
-    pub(super) fn seal_before(&self) -> Option<&MasterKey> {
+    pub(super) fn previous_seal_key(&self) -> Option<&MasterKey> {
         self.seal_before.as_ref()
     }
 
-    /// Every key that ever made fingerprints, newest first.
+    /// Returns every key that ever made fingerprints, newest first.
     pub(super) fn fingerprints(&self) -> impl Iterator<Item = &MasterKey> {
-        std::iter::once(self.of(KeyPurpose::Fingerprint)).chain(&self.fingerprints_before)
+        std::iter::once(self.current_key(KeyPurpose::Fingerprint)).chain(&self.fingerprints_before)
     }
 }
 
@@ -234,14 +228,14 @@ mod tests {
     }
 
     #[test]
-    fn purposes_stand_in_the_order_of_their_declaration() {
+    fn purposes_are_listed_in_the_order_of_their_declaration() {
         for (position, purpose) in KeyPurpose::ALL.into_iter().enumerate() {
             assert_eq!(purpose as usize, position);
         }
     }
 
     #[test]
-    fn another_master_key_opens_nothing() {
+    fn another_master_key_unwraps_nothing() {
         let masters = masters();
         let wrapped = DataKeys::random().unwrap().wrap(&masters).unwrap();
         assert!(matches!(
@@ -267,32 +261,36 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_be_sealed_anew_changes_at_a_rotation() {
+    fn a_rotation_renews_only_the_sealing_key() {
         let keys = DataKeys::random().unwrap();
-        let renewed = keys.renewed(Renewal::Seal).unwrap();
+        let renewed = keys.renew(Renewal::Seal).unwrap();
         for purpose in KeyPurpose::ALL {
             assert_eq!(
-                keys.of(purpose) == renewed.of(purpose),
+                keys.current_key(purpose) == renewed.current_key(purpose),
                 purpose != KeyPurpose::Seal,
                 "{purpose:?}"
             );
         }
-        assert!(renewed.seal_before() == Some(keys.of(KeyPurpose::Seal)));
-        assert!(renewed.settled().seal_before().is_none());
+        assert!(renewed.previous_seal_key() == Some(keys.current_key(KeyPurpose::Seal)));
+        assert!(renewed.without_previous_key().previous_seal_key().is_none());
     }
 
     #[test]
-    fn all_change_when_they_are_compromised_and_old_fingerprints_are_still_known() {
+    fn a_renewal_of_all_keys_keeps_the_keys_of_old_fingerprints() {
         let first = DataKeys::random().unwrap();
-        let second = first.renewed(Renewal::All).unwrap();
-        let third = second.renewed(Renewal::All).unwrap();
+        let second = first.renew(Renewal::All).unwrap();
+        let third = second.renew(Renewal::All).unwrap();
         for purpose in KeyPurpose::ALL {
-            assert!(first.of(purpose) != second.of(purpose), "{purpose:?}");
+            assert!(
+                first.current_key(purpose) != second.current_key(purpose),
+                "{purpose:?}"
+            );
         }
         let masters = masters();
         let read = DataKeys::open(&masters, &third.wrap(&masters).unwrap()).unwrap();
-        let expected = [&third, &second, &first].map(|keys| keys.of(KeyPurpose::Fingerprint));
+        let expected =
+            [&third, &second, &first].map(|keys| keys.current_key(KeyPurpose::Fingerprint));
         assert!(read.fingerprints().eq(expected));
-        assert!(read.seal_before() == Some(second.of(KeyPurpose::Seal)));
+        assert!(read.previous_seal_key() == Some(second.current_key(KeyPurpose::Seal)));
     }
 }

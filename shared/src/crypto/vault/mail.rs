@@ -1,4 +1,4 @@
-//! What the data keys do for mail: codes as keyed hashes, and those that wait in a letter sealed.
+//! Use of the data keys for mail: mailed codes as keyed hashes, and sealed while they are queued.
 
 use super::{AssociatedData, KeyPurpose, Vault, VaultError, mac};
 use crate::account::email::EmailAddress;
@@ -6,7 +6,7 @@ use crate::system::clock::Timestamp;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// Keyed hash of a mailed code, bound to its account and to what it is for. Compared in constant time.
+/// Keyed hash of a mailed code, bound to its account and purpose, compared in constant time.
 #[derive(Clone, Copy, Debug)]
 pub struct MailedHash(pub [u8; 32]);
 
@@ -18,46 +18,43 @@ impl PartialEq for MailedHash {
 
 impl Eq for MailedHash {}
 
-/// What a mailed code is for: one never does the other's work.
+/// Purpose of a mailed code. A code for one purpose is never accepted for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailedFor {
-    /// To be typed where a code is asked for.
-    SignIn,
-    /// To show that mail to a new address arrives.
+    /// The code is a second factor.
+    Login,
+    /// The code proves that mail to a new address arrives.
     Confirmation,
 }
 
 impl MailedFor {
-    /// The name in the store.
+    /// Returns the name in the store.
     pub fn name(self) -> &'static str {
         match self {
-            MailedFor::SignIn => "sign-in",
+            MailedFor::Login => "sign-in",
             MailedFor::Confirmation => "confirmation",
         }
     }
 
-    /// Reads [`MailedFor::name`].
+    /// Parses [`MailedFor::name`].
     pub fn from_name(name: &str) -> Option<MailedFor> {
-        [MailedFor::SignIn, MailedFor::Confirmation]
+        [MailedFor::Login, MailedFor::Confirmation]
             .into_iter()
             .find(|purpose| purpose.name() == name)
     }
 }
 
-/// What the code of a letter is bound to: in another letter it does not open.
+/// Associated data of the sealed code of a mail: in another mail it cannot be unsealed.
 pub struct LetterBinding<'a> {
-    /// The account's number in the store.
+    /// Number of the account in the store.
     pub account: i64,
-    /// What the code is for.
     pub purpose: MailedFor,
-    /// Where it goes.
     pub to: &'a EmailAddress,
-    /// When its life ends.
     pub expires: Timestamp,
 }
 
 impl LetterBinding<'_> {
-    /// The same as bytes.
+    /// Encodes the associated data.
     pub(crate) fn bytes(&self) -> AssociatedData {
         let LetterBinding {
             account,
@@ -74,7 +71,7 @@ impl LetterBinding<'_> {
 }
 
 impl Vault {
-    /// The hash of a code mailed to an account.
+    /// Returns the hash of a code that is mailed to an account.
     pub fn mailed_hash(&self, account: i64, purpose: MailedFor, plain: &str) -> MailedHash {
         let parts = [
             b"mailed",
@@ -82,10 +79,10 @@ impl Vault {
             &account.to_be_bytes(),
             plain.as_bytes(),
         ];
-        MailedHash(mac(self.keys.of(KeyPurpose::Recovery), &parts))
+        MailedHash(mac(self.keys.current_key(KeyPurpose::Recovery), &parts))
     }
 
-    /// Seals a code for the gate to mail.
+    /// Seals a code that the gate will mail.
     pub(crate) fn seal_code(
         &self,
         plain: &str,
@@ -94,7 +91,7 @@ impl Vault {
         self.seal_bytes(plain.as_bytes(), &binding.bytes())
     }
 
-    /// Opens it.
+    /// Unseals the code of a mail.
     pub(crate) fn unseal_code(
         &self,
         sealed: &[u8],

@@ -13,16 +13,16 @@ fn vault() -> Vault {
 }
 
 #[test]
-fn a_sealed_secret_opens_only_where_it_belongs() {
+fn a_secret_is_unsealed_only_with_its_own_binding() {
     let (vault, secret) = (vault(), Secret::random().unwrap());
     let (alice, bob) = ("alice".parse().unwrap(), "bob".parse().unwrap());
-    let home = SecretBinding {
+    let binding = SecretBinding {
         account: 1,
         name: &alice,
         parameters: PARAMETERS,
     };
-    let sealed = vault.seal(&secret, &home).unwrap();
-    assert!(vault.unseal(&sealed, &home).unwrap() == secret);
+    let sealed = vault.seal(&secret, &binding).unwrap();
+    assert!(vault.unseal(&sealed, &binding).unwrap() == secret);
 
     let eight = OtpParameters {
         digits: 8,
@@ -53,13 +53,13 @@ fn a_sealed_secret_opens_only_where_it_belongs() {
     for position in [0, NONCE, sealed.len() - 1] {
         let mut altered = sealed.clone();
         altered[position] ^= 1;
-        assert!(vault.unseal(&altered, &home).is_err());
+        assert!(vault.unseal(&altered, &binding).is_err());
     }
-    assert!(vault.unseal(&[], &home).is_err());
+    assert!(vault.unseal(&[], &binding).is_err());
 }
 
 #[test]
-fn what_was_sealed_before_opens_until_all_is_sealed_anew() {
+fn bytes_of_the_previous_key_are_unsealed_until_it_is_dropped() {
     let (masters, _) = MasterKeys::generate().unwrap();
     let open = |wrapped: &[WrappedKey]| Vault::open(&masters, wrapped).unwrap();
     let (first, secret) = (
@@ -67,37 +67,40 @@ fn what_was_sealed_before_opens_until_all_is_sealed_anew() {
         Secret::random().unwrap(),
     );
     let alice = "alice".parse().unwrap();
-    let home = SecretBinding {
+    let binding = SecretBinding {
         account: 1,
         name: &alice,
         parameters: PARAMETERS,
     };
-    let old = first.seal(&secret, &home).unwrap();
+    let old = first.seal(&secret, &binding).unwrap();
 
-    let between = open(&first.renewed(Renewal::Seal, &masters).unwrap());
-    assert!(between.is_unsettled() && between.unseal(&old, &home).unwrap() == secret);
-    let Ok(Resealed::Anew(new)) = between.sealed_anew(&old, &home.bytes()) else {
+    let between = open(&first.renew_keys(Renewal::Seal, &masters).unwrap());
+    assert!(between.has_previous_key() && between.unseal(&old, &binding).unwrap() == secret);
+    let Ok(Resealed::Replaced(new)) = between.reseal(&old, &binding.bytes()) else {
         panic!("not anew")
     };
     assert_eq!(new.len(), old.len());
     assert!(matches!(
-        between.sealed_anew(&new, &home.bytes()),
-        Ok(Resealed::Already)
+        between.reseal(&new, &binding.bytes()),
+        Ok(Resealed::Current)
     ));
-    let elsewhere = SecretBinding { account: 2, ..home };
+    let other_account = SecretBinding {
+        account: 2,
+        ..binding
+    };
     assert!(matches!(
-        between.sealed_anew(&old, &elsewhere.bytes()),
+        between.reseal(&old, &other_account.bytes()),
         Ok(Resealed::Damaged)
     ));
 
-    let after = open(&between.settled(&masters).unwrap());
-    assert!(!after.is_unsettled() && after.unseal(&new, &home).unwrap() == secret);
+    let after = open(&between.drop_previous_key(&masters).unwrap());
+    assert!(!after.has_previous_key() && after.unseal(&new, &binding).unwrap() == secret);
     assert!(matches!(
-        after.unseal(&old, &home),
+        after.unseal(&old, &binding),
         Err(VaultError::Sealed(_))
     ));
     assert!(
-        matches!(first.unseal(&new, &home), Err(VaultError::Sealed(_))),
+        matches!(first.unseal(&new, &binding), Err(VaultError::Sealed(_))),
         "an old backup's key"
     );
 }

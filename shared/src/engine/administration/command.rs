@@ -140,11 +140,11 @@ impl Engine {
     ) -> Result<EngineReply, AdministrationError> {
         let account = &errand.account;
         caller.refuse_others(account)?;
-        match &errand.task {
-            Operation::Look(look) => Ok(self.show(account, *look, now)?.into()),
+        match &errand.operation {
+            Operation::Read(look) => Ok(self.show(account, *look, now)?.into()),
             Operation::Finish(finish) => self.finish(caller, account, finish, now),
             // the host is to be asked between its steps: Door::ask_first_setup, Door::begin_first_setup
-            Operation::FirstSetup { .. } => {
+            Operation::FirstEnrollment { .. } => {
                 Err(AdministrationError::PasswordUnasked(account.clone()))
             }
             Operation::Change { code, change } => {
@@ -159,7 +159,7 @@ impl Engine {
                         self.remove_authenticator(account, label, caller.actor(), now)?;
                         ReplyBody::Done
                     }
-                    ChangeOperation::BeginSetup(setup) => self.begin_setup(
+                    ChangeOperation::BeginEnrollment(setup) => self.begin_setup(
                         caller,
                         account,
                         setup,
@@ -172,7 +172,7 @@ impl Engine {
                     }
                 };
                 Ok(EngineReply {
-                    told: proof.told,
+                    messages: proof.told,
                     ..answer.into()
                 })
             }
@@ -199,7 +199,7 @@ impl Engine {
         change: &ChangeOperation,
     ) -> Result<(), AdministrationError> {
         match change {
-            ChangeOperation::BeginSetup(setup) => {
+            ChangeOperation::BeginEnrollment(setup) => {
                 let pending = self.described(account, setup)?;
                 self.refuse_setup(&pending)
             }
@@ -235,8 +235,8 @@ impl Engine {
             service: COMMAND,
         };
         let typed = code.map_or("", |code| &**code);
-        let answer = input::Input::read(typed.as_bytes());
-        if let ChangeOperation::BeginSetup(EnrollmentOperation {
+        let answer = input::Input::parse(typed.as_bytes());
+        if let ChangeOperation::BeginEnrollment(EnrollmentOperation {
             kind: AuthenticatorKind::First,
             ..
         }) = change
@@ -329,7 +329,7 @@ impl Engine {
             now,
         )
         .map_err(random)?;
-        Ok(ReplyBody::Setup {
+        Ok(ReplyBody::NewAuthenticator {
             secret: pending.secret().to_base32().into(),
             url: pending.url().into(),
             recovery_codes: grouped(pending.recovery_codes()),
@@ -382,11 +382,11 @@ impl Engine {
             FinishOperation::Confirm { ticket, code } => {
                 let ticket = self.opened::<EnrollmentDraft>(ticket, caller, account, now)?;
                 let pending = self.pending(ticket.payload(), &ticket)?;
-                match pending.confirm(&input::Input::read(code.as_bytes()), self.config(), now) {
+                match pending.confirm(&input::Input::parse(code.as_bytes()), self.config(), now) {
                     Err(refusal) => Ok(ReplyBody::NotConfirmed(refusal).into()),
                     Ok(confirmation) => {
                         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
-                        let next = ticket.next(|draft| ConfirmedEnrollment { draft, step });
+                        let next = ticket.into_next(|draft| ConfirmedEnrollment { draft, step });
                         Ok(ReplyBody::Confirmed {
                             ticket: next.seal(&self.token_keys())?.into(),
                         }
@@ -405,7 +405,7 @@ impl Engine {
                     now,
                 )?))
             }
-            FinishOperation::Vouch { ticket } => {
+            FinishOperation::ActivateUnconfirmed { ticket } => {
                 let Requester::Root(actor) = caller else {
                     return Err(AdministrationError::OnlyRoot);
                 };
@@ -418,7 +418,7 @@ impl Engine {
                     now,
                 )?))
             }
-            FinishOperation::KeepRecoveryCodes { ticket } => {
+            FinishOperation::ReplaceRecoveryCodes { ticket } => {
                 let ticket = self.opened::<PendingRecoveryCodes>(ticket, caller, account, now)?;
                 let (codes, footing) = (ticket.payload().codes(), &ticket.payload().footing);
                 self.replace_recovery_codes_on(footing, account, &codes, caller.actor(), now)?;
@@ -456,7 +456,7 @@ impl Engine {
 
 fn activated(after: AppPasswordsAfter) -> EngineReply {
     EngineReply {
-        told: messages::app_passwords(after).into_iter().collect(),
+        messages: messages::app_passwords(after).into_iter().collect(),
         ..ReplyBody::Done.into()
     }
 }

@@ -105,13 +105,17 @@ impl Engine {
             return Err(AdministrationError::NothingToConfirm(name.clone()));
         };
         let Input::Digits(digits) = answer else {
-            return refuse(Refusal::Unfit);
+            return refuse(Refusal::Malformed);
         };
         let hash = self
             .vault
             .mailed_hash(record.id.0, MailedFor::Confirmation, digits);
         let kept = match tx.mailed_code(record.id)? {
-            Some((MailedFor::Confirmation, kept)) if !kept.used && kept.wrong < MOST_WRONG => kept,
+            Some((MailedFor::Confirmation, kept))
+                if !kept.used && kept.wrong_confirmations < MOST_WRONG =>
+            {
+                kept
+            }
             _ => return Err(AdministrationError::NoCodeToConfirm(name.clone())),
         };
         if kept.hash != hash {
@@ -119,7 +123,7 @@ impl Engine {
             tx.commit()?;
             return refuse(Refusal::Wrong);
         }
-        if kept.is_over(now) {
+        if kept.is_expired(now) {
             return refuse(Refusal::CodeExpired);
         }
         let was_on = is_enrolled(tx.as_mut(), record.id)?;

@@ -199,7 +199,7 @@ impl FoundAuthenticator {
         OtpParameters {
             algorithm: self.algorithm,
             digits: self.digits,
-            moving: self.moving.moving(),
+            moving: self.moving.kind(),
         }
     }
 

@@ -67,7 +67,7 @@ impl Engine {
         answer: &Input,
         now: Timestamp,
     ) -> Result<Invitation, AdministrationError> {
-        if !matches!(answer, Input::OneTime(_)) {
+        if !matches!(answer, Input::OneTimeCode(_)) {
             return Err(AdministrationError::Uninvited(visitor.name.clone()));
         }
         self.judge_invitation(visitor, answer, None, now)?
@@ -114,7 +114,7 @@ impl Engine {
         };
         let kept = tx
             .one_time_code(record.id)?
-            .filter(|kept| !kept.used && !kept.is_over(now));
+            .filter(|kept| !kept.used && !kept.is_expired(now));
         Ok(kept.map(|kept| kept.expires))
     }
 
@@ -130,7 +130,7 @@ impl Engine {
         let record = known(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         match tx.one_time_code(record.id)? {
-            Some(kept) if !kept.used && !kept.is_over(now) => {}
+            Some(kept) if !kept.used && !kept.is_expired(now) => {}
             _ => {
                 return Err(AdministrationError::NothingToRevoke(
                     "one-time code",

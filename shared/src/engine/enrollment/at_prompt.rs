@@ -75,7 +75,7 @@ impl Engine {
                 return Ok(judged(VerifyReply::OneTimeCodeNeeded));
             }
             (EnrollmentRequirement::OneTimeCode, Some(code)) => {
-                let answer = input::Input::read(code.as_bytes());
+                let answer = input::Input::parse(code.as_bytes());
                 match self.judge_invitation(visitor, &answer, None, now)? {
                     Ok(invitation) => Some(invitation),
                     Err(refusal) => return Ok(refused(refusal)),
@@ -107,12 +107,12 @@ impl Engine {
         let ticket = self.opened::<EnrollmentDraft>(ticket, caller, visitor.name, now)?;
         let pending = self.pending(ticket.payload(), &ticket)?;
         let confirmation =
-            match pending.confirm(&input::Input::read(code.as_bytes()), &self.config, now) {
+            match pending.confirm(&input::Input::parse(code.as_bytes()), &self.config, now) {
                 Ok(confirmation) => confirmation,
                 Err(refusal) => return Ok(refused(refusal)),
             };
         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
-        let confirmed = ticket.next(|draft| ConfirmedEnrollment { draft, step });
+        let confirmed = ticket.into_next(|draft| ConfirmedEnrollment { draft, step });
         Ok(judged(VerifyReply::Confirmed {
             ticket: confirmed.seal(&self.token_keys())?.into(),
         }))
@@ -156,7 +156,7 @@ impl Engine {
         let mark = self.seal_mark(judging, passed, now)?;
         let told = messages::app_passwords(after).into_iter().collect();
         Ok(EngineReply {
-            told,
+            messages: told,
             mark,
             answer: ReplyBody::Judged(VerifyReply::Done),
         })

@@ -118,8 +118,11 @@ impl Engine {
         let what = match pending.kind() {
             EnrollmentKind::Further => EventKind::AuthenticatorAdded,
             EnrollmentKind::First | EnrollmentKind::Replacement => {
-                let hashes =
-                    StoredRecoveryCode::all_of(pending.recovery_codes(), record.id.0, &self.vault);
+                let hashes = StoredRecoveryCode::hash_all(
+                    pending.recovery_codes(),
+                    record.id.0,
+                    &self.vault,
+                );
                 tx.replace_recovery_codes(record.id, &hashes)?;
                 EventKind::Enrolled
             }
@@ -183,7 +186,7 @@ impl Engine {
                 created: kept.get(number).map(|kept| kept.created),
                 last_used: opened
                     .floor
-                    .and_then(|floor| opened.parameters.moving.begin_of(floor)),
+                    .and_then(|floor| opened.parameters.moving.begin_of_step(floor)),
             });
         Ok(states.collect())
     }
@@ -273,7 +276,7 @@ impl Engine {
         }
         tx.replace_recovery_codes(
             record.id,
-            &StoredRecoveryCode::all_of(codes, record.id.0, &self.vault),
+            &StoredRecoveryCode::hash_all(codes, record.id.0, &self.vault),
         )?;
         log(
             &self.config,
@@ -293,7 +296,7 @@ pub(in crate::engine) fn footing(
     vault: &Vault,
     name: &UserName,
 ) -> Result<AccountSnapshot, StoreError> {
-    let keys = vault.token_keys().mark();
+    let keys = vault.token_keys().fingerprint();
     let Some(record) = tx.find_account(name)? else {
         return Ok(AccountSnapshot {
             account: None,

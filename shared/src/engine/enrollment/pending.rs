@@ -224,7 +224,7 @@ impl PendingEnrollment {
 
     /// The text of the QR.
     pub fn url(&self) -> Zeroizing<String> {
-        otpauth_uri::url(
+        otpauth_uri::format_uri(
             &self.issuer,
             self.name.as_str(),
             &self.secret,
@@ -277,24 +277,24 @@ impl PendingEnrollment {
             mailed_code: None,
             recovery_codes: Vec::new(),
             one_time_code: None,
-            row: Bucket::default(),
+            bucket: Bucket::default(),
             address_wait: None,
         };
         let stage = Phase::After;
         let attempt = Attempt {
-            answer,
+            input: answer,
             recovery_hash: None,
             one_time_hash: None,
             mailed_hash: None,
-            usual_length: config.recovery.length.value(),
-            stage,
+            configured_length: config.recovery.length.value(),
+            phase: stage,
         };
-        match decide(&account, &attempt, &config.totp, &config.throttle, now).verdict {
+        match decide(&account, &attempt, &config.totp, &config.throttle, now).result {
             Err(refusal) => Err(refusal),
-            Ok(accepted) => match accepted.spent() {
+            Ok(accepted) => match accepted.consumed() {
                 Consumed::Step(_, step) => Ok(EnrollmentConfirmation(Some(step))),
                 Consumed::RecoveryCode(_) | Consumed::OneTimeCode | Consumed::MailedCode => {
-                    Err(Refusal::Unfit)
+                    Err(Refusal::Malformed)
                 }
             },
         }
@@ -326,7 +326,7 @@ fn host_name() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::totp::code;
+    use crate::credential::totp::generate_code;
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
 
@@ -357,9 +357,9 @@ mod tests {
         let config = Config::default();
         let pending = pending(&config);
         let step = pending.parameters().moving.step_at(NOW).unwrap();
-        let code = code(pending.secret(), pending.parameters(), step);
+        let code = generate_code(pending.secret(), pending.parameters(), step);
         let confirmation = pending
-            .confirm(&Input::read(code.as_bytes()), &config, NOW)
+            .confirm(&Input::parse(code.as_bytes()), &config, NOW)
             .ok()
             .unwrap();
         assert_eq!(confirmation.step(), Some(step));
@@ -369,9 +369,9 @@ mod tests {
     fn a_wrong_code_confirms_nothing() {
         let config = Config::default();
         let refusal = pending(&config)
-            .confirm(&Input::read(b"12"), &config, NOW)
+            .confirm(&Input::parse(b"12"), &config, NOW)
             .err();
-        assert_eq!(refusal, Some(Refusal::Unfit));
+        assert_eq!(refusal, Some(Refusal::Malformed));
     }
 
     #[test]

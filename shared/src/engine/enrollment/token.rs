@@ -65,7 +65,7 @@ impl EnrollmentToken {
             back_to,
             ..self.payload().clone()
         };
-        self.with(enrollment)
+        self.with_payload(enrollment)
     }
 
     /// The same, of someone who has a one-time code.
@@ -81,7 +81,7 @@ impl EnrollmentToken {
             may,
             ..self.payload().clone()
         };
-        self.with(enrollment)
+        self.with_payload(enrollment)
     }
 
     /// Whose drafts it opens.
@@ -201,6 +201,6 @@ impl PendingRecoveryCodes {
 fn restored(codes: &[TypedText]) -> Vec<RecoveryCode> {
     codes
         .iter()
-        .map(|code| RecoveryCode::restored(Zeroizing::new((**code).to_owned())))
+        .map(|code| RecoveryCode::from_plain(Zeroizing::new((**code).to_owned())))
         .collect()
 }

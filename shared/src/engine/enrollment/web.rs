@@ -163,7 +163,7 @@ impl Engine {
             .iter()
             .map(|code| code.grouped().into())
             .collect();
-        let confirmed = opened.next(|draft| ConfirmedEnrollment { draft, step });
+        let confirmed = opened.into_next(|draft| ConfirmedEnrollment { draft, step });
         Ok(AfterEnrollmentCode::Confirmed {
             codes,
             confirmed: confirmed.seal(&self.token_keys())?.into(),

@@ -26,7 +26,7 @@ impl Engine {
         trust: TrustRequest,
         now: Timestamp,
     ) -> Result<AfterCode, LoginError> {
-        if token.is_over(now) {
+        if token.is_expired(now) {
             return Ok(AfterCode::Refused(Refusal::Expired));
         }
         let name = token.account();
@@ -67,13 +67,13 @@ impl Engine {
         let ruling = visit.decide_input(answer);
         // Whoever waits learns how long, also where so many were wrong that waiting will not help.
         let waits = matches!(
-            ruling.verdict,
+            ruling.result,
             Err(Refusal::Delayed { .. } | Refusal::AddressDelayed { .. } | Refusal::Locked)
         );
         // What lets in through delay and lock does here too: the words about them offer it.
-        let opens_anyway =
-            matches!(answer, Input::Recovery(_) | Input::OneTime(_)) && ruling.verdict.is_ok();
-        if trials.wrong >= LoginPayload::TRIALS && !waits && !opens_anyway {
+        let opens_anyway = matches!(answer, Input::RecoveryCode(_) | Input::OneTimeCode(_))
+            && ruling.result.is_ok();
+        if trials.wrong >= LoginPayload::MAX_WRONG_CODES && !waits && !opens_anyway {
             return Ok(AfterCode::Refused(Refusal::Expired));
         }
         let outcome = visit.apply_decision(tx, ruling)?;

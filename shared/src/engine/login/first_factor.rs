@@ -48,7 +48,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
         if self.config.gate.first_factor != FirstFactorSource::Password {
-            return Ok(AfterPassword::Refused(Refusal::Unfit));
+            return Ok(AfterPassword::Refused(Refusal::Malformed));
         }
         match self.charge_first_factor(browser, name, recovery, now)? {
             Ok(tried) => {
@@ -79,11 +79,18 @@ impl Engine {
                 Some(other) => Ok(AfterPassword::OtherSpelling(other)),
                 None => {
                     let first = FirstFactorPassed::by_identity(self.config.gate.first_factor, now);
-                    self.continue_after_first_factor(browser, name, None, first, &Input::Unfit, now)
+                    self.continue_after_first_factor(
+                        browser,
+                        name,
+                        None,
+                        first,
+                        &Input::Malformed,
+                        now,
+                    )
                 }
             },
             FirstFactorSource::Password | FirstFactorSource::Pam => {
-                Ok(AfterPassword::Refused(Refusal::Unfit))
+                Ok(AfterPassword::Refused(Refusal::Malformed))
             }
         }
     }
@@ -199,9 +206,9 @@ impl Engine {
                 self.continue_after_first_factor(browser, name, Some(&tried), first, recovery, now)
             }
             HostPasswordReply::Wrong => Ok(AfterPassword::Refused(Refusal::Wrong)),
-            HostPasswordReply::Unasked => {
+            HostPasswordReply::NotVerified => {
                 self.refund_attempt(&tried)?;
-                Ok(AfterPassword::Refused(Refusal::Unfit))
+                Ok(AfterPassword::Refused(Refusal::Malformed))
             }
         }
     }
@@ -240,7 +247,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
         let Some(first) = first else {
-            return Ok(AfterPassword::Refused(Refusal::Unfit));
+            return Ok(AfterPassword::Refused(Refusal::Malformed));
         };
         self.end_stolen_browser(browser, name, now)?;
         let host = self.load_host_groups(name)?;

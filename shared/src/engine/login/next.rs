@@ -67,9 +67,9 @@ impl LoginProgress<'_> {
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         let by_rule = match self.recovery {
-            Input::Digits(_) | Input::Unfit => self.password_rule(),
+            Input::Digits(_) | Input::Malformed => self.password_rule(),
             // whoever gives more gets more
-            Input::Recovery(_) | Input::OneTime(_) => None,
+            Input::RecoveryCode(_) | Input::OneTimeCode(_) => None,
         };
         if visit.credentials.enrolled == Enrolled::No && by_rule.is_none() {
             visit.log_event(tx, EventKind::Refused, &Refusal::NotEnrolled.to_string())?;
@@ -108,8 +108,8 @@ impl LoginProgress<'_> {
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         match self.recovery {
-            Input::Recovery(_) | Input::OneTime(_) => self.verify_recovery_input(tx),
-            Input::Digits(_) | Input::Unfit => self.ask_for_code(tx, visit),
+            Input::RecoveryCode(_) | Input::OneTimeCode(_) => self.verify_recovery_input(tx),
+            Input::Digits(_) | Input::Malformed => self.ask_for_code(tx, visit),
         }
     }
 

@@ -110,7 +110,7 @@ impl SecondFactorPassed {
 
     /// By an answer that was accepted.
     pub(in crate::engine) fn by_input(accepted: &Accepted) -> SecondFactorPassed {
-        SecondFactorPassed(match accepted.spent() {
+        SecondFactorPassed(match accepted.consumed() {
             Consumed::Step(..) => SecondFactorMethod::Code,
             Consumed::MailedCode => SecondFactorMethod::MailedCode,
             Consumed::RecoveryCode(_) => SecondFactorMethod::RecoveryCode,
@@ -232,7 +232,7 @@ impl SteppedUp {
     /// By the answer of a sign-in: whoever comes in by a recovery code or a one-time code has lost the way in, and is
     /// here to mend that.
     pub(in crate::engine) fn by_login(accepted: &Accepted) -> Option<SteppedUp> {
-        match accepted.spent() {
+        match accepted.consumed() {
             Consumed::RecoveryCode(_) | Consumed::OneTimeCode => Some(SteppedUp(())),
             Consumed::Step(..) | Consumed::MailedCode => None,
         }

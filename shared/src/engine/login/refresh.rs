@@ -48,7 +48,7 @@ impl Engine {
         if shown.number() == newest {
             tx.record_refresh(session.id, now)?;
             transaction.commit()?;
-            let next = RefreshToken::numbered(&session, newest + 1, &keys, now)
+            let next = RefreshToken::issue_numbered(&session, newest + 1, &keys, now)
                 .map_err(VaultError::Random)?;
             return Ok(AfterRefresh::Next(Box::new(next)));
         }

@@ -50,9 +50,9 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AfterStepUp, LoginError> {
         if self.config.gate.first_factor != FirstFactorSource::Password {
-            return Ok(AfterStepUp::Password(Refusal::Unfit));
+            return Ok(AfterStepUp::Password(Refusal::Malformed));
         }
-        match self.charge_first_factor(browser, &session.name, &Input::Unfit, now)? {
+        match self.charge_first_factor(browser, &session.name, &Input::Malformed, now)? {
             Err(refusal) => Ok(AfterStepUp::Password(refusal)),
             Ok(tried) => {
                 let said = self.verify_stored_password(&tried, password)?;
@@ -78,7 +78,7 @@ impl Engine {
                 self.verify_step_up(browser, session, Some(tried).zip(first), answer, now)
             }
             HostPasswordReply::Wrong => Ok(AfterStepUp::Password(Refusal::Wrong)),
-            HostPasswordReply::Unasked => {
+            HostPasswordReply::NotVerified => {
                 self.refund_attempt(tried)?;
                 Ok(AfterStepUp::Unasked)
             }
@@ -96,7 +96,7 @@ impl Engine {
         match self.config.gate.first_factor {
             FirstFactorSource::Header => self.verify_step_up(browser, session, None, answer, now),
             FirstFactorSource::Password | FirstFactorSource::Pam => {
-                Ok(AfterStepUp::Password(Refusal::Unfit))
+                Ok(AfterStepUp::Password(Refusal::Malformed))
             }
         }
     }
@@ -145,7 +145,7 @@ impl Engine {
             return Ok(AfterStepUp::SessionEnded);
         }
         let proof = match (visit.credentials.enrolled, answer, &tried) {
-            (Enrolled::Yes, Input::Recovery(_), _) => Err(Refusal::Unfit),
+            (Enrolled::Yes, Input::RecoveryCode(_), _) => Err(Refusal::Malformed),
             (Enrolled::Yes, _, _) => match visit.verify_input(tx, answer)?.result {
                 Ok(accepted) => Ok(SteppedUp::by_input(&accepted)),
                 Err(refusal) => Err(refusal),
@@ -176,7 +176,7 @@ impl StepUpToken {
         keys: &TokenKeys,
         now: Timestamp,
     ) -> Result<StepUpToken, RandomError> {
-        let to = crate::token::of_session(session, TokenHolder::Session(session.id));
+        let to = crate::token::session_recipient(session, TokenHolder::Session(session.id));
         Token::issue_until(keys, to, StepUpPayload {}, now, session.expires)
     }
 }

@@ -29,7 +29,7 @@ pub(in crate::engine) fn check_token<P>(
     now: Timestamp,
 ) -> Result<Option<TokenValidity>, StoreError> {
     // keys that were renewed since it was opened
-    if token.is_over(now) || !token.is_of(keys) {
+    if token.is_expired(now) || !token.is_sealed_with(keys) {
         return Ok(None);
     }
     check_token_parent(tx, token.account(), token.at(), token.parent(), now)
@@ -44,7 +44,7 @@ pub(in crate::engine) fn check_token_parent(
     now: Timestamp,
 ) -> Result<Option<TokenValidity>, StoreError> {
     let record = tx.find_account(account)?;
-    let found = record.as_ref().map(AccountVersion::of);
+    let found = record.as_ref().map(AccountVersion::from_record);
     if found != at {
         return Ok(None);
     }
@@ -70,7 +70,10 @@ pub(in crate::engine) fn account_at(
     tx: &mut dyn Transaction,
     account: &UserName,
 ) -> Result<Option<AccountVersion>, StoreError> {
-    Ok(tx.find_account(account)?.as_ref().map(AccountVersion::of))
+    Ok(tx
+        .find_account(account)?
+        .as_ref()
+        .map(AccountVersion::from_record))
 }
 
 /// Whether a session is alive.

@@ -57,7 +57,7 @@ impl Engine {
         let Some(first) = FirstFactorPassed::by_token_parent(&parent, &alive, now) else {
             return Ok(None);
         };
-        let recovery = &Input::Unfit;
+        let recovery = &Input::Malformed;
         let entering = LoginProgress {
             config,
             vault,

@@ -321,7 +321,9 @@ pub(in crate::engine) fn refusal(
         return Ok(Some(MailRefusal::NotConfigured));
     }
     let kept = tx.mailed_code(account)?;
-    let wait = kept.map_or(0, |(_, kept)| kept.wait(email.cooldown.seconds(), now));
+    let wait = kept.map_or(0, |(_, kept)| {
+        kept.cooldown_left(email.cooldown.seconds(), now)
+    });
     Ok((wait > 0).then_some(MailRefusal::Cooldown { wait }))
 }
 
@@ -343,7 +345,7 @@ pub(in crate::engine) fn post(
         sent: now,
         expires,
         used: false,
-        wrong: 0,
+        wrong_confirmations: 0,
     };
     tx.set_mailed_code(account, Some((purpose, &kept)))?;
     let binding = LetterBinding {
@@ -391,7 +393,7 @@ fn ask(
     let Some(record) = &visit.record else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
-    let standing = match visit.credentials.row.standing(&config.throttle, now) {
+    let standing = match visit.credentials.bucket.state(&config.throttle, now) {
         BucketState::Open => None,
         BucketState::Delayed { wait } => Some(Refusal::Delayed { wait }),
         BucketState::Locked => Some(Refusal::Locked),
@@ -402,7 +404,7 @@ fn ask(
     if let Some(token) = token {
         let trials = tx.login_token_state(token.id())?;
         let is_alive = check_token(token, tx, &vault.token_keys(), now)?.is_some();
-        if !is_alive || trials.used || trials.wrong >= LoginPayload::TRIALS {
+        if !is_alive || trials.used || trials.wrong >= LoginPayload::MAX_WRONG_CODES {
             return Ok(MailRequest::Refused(MailRefusal::Code(Refusal::Expired)));
         }
     }
@@ -419,7 +421,7 @@ fn ask(
         tx,
         record.id,
         to,
-        MailedFor::SignIn,
+        MailedFor::Login,
         now,
     )?))
 }

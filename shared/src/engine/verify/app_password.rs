@@ -7,7 +7,7 @@ use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
 use crate::network::address::Address;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
-use crate::verify::decision::{AcceptedAppPassword, AppPasswordRefusal, decide_admission};
+use crate::verify::decision::{AcceptedAppPassword, AppPasswordRefusal, decide_app_password};
 use crate::verify::throttle::Phase;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ impl Engine {
         let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
         let found = tx.find_app_password(&vault.app_password_hash(typed))?;
         let wait = visit.credentials.address_wait;
-        let decided = decide_admission(found.as_ref(), visitor.name, visitor.service, wait, now);
+        let decided = decide_app_password(found.as_ref(), visitor.name, visitor.service, wait, now);
         match &decided {
             // mail programs sign in every few minutes: the last use says it, events would push others out
             Ok(admission) => tx.record_app_password_use(admission.number(), now)?,

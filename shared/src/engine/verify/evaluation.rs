@@ -86,10 +86,10 @@ impl<'a> Evaluation<'a> {
         };
         let mailed_code = tx
             .mailed_code(id)?
-            .filter(|(purpose, _)| *purpose == MailedFor::SignIn);
+            .filter(|(purpose, _)| *purpose == MailedFor::Login);
         let owner = match &record {
             Some(record) => BucketOwner::Account(record.id),
-            None => BucketOwner::UnknownName(vault.bucket(visitor.name)),
+            None => BucketOwner::UnknownName(vault.shared_bucket(visitor.name)),
         };
         let key = BucketKey {
             owner,
@@ -97,7 +97,7 @@ impl<'a> Evaluation<'a> {
             scope: throttle_scope(tx, id, owner, visitor, now)?,
         };
         let from = visitor.origin.address().map(|address| address.key());
-        let count_key = visitor.origin.count_key();
+        let count_key = visitor.origin.throttle_key();
 
         let mut mended = false;
         let mut failures = tx.bucket_failures(&key, Engine::lock_window_start(now))?;
@@ -118,7 +118,7 @@ impl<'a> Evaluation<'a> {
             mailed_code: mailed_code.map(|(_, kept)| kept),
             recovery_codes: tx.recovery_codes(id)?,
             one_time_code: tx.one_time_code(id)?,
-            row: Bucket {
+            bucket: Bucket {
                 failures,
                 locked: tx.is_bucket_locked(&key)?,
             },
@@ -152,7 +152,7 @@ impl<'a> Evaluation<'a> {
         failures
             .iter_mut()
             .for_each(|failure| failure.at = failure.at.min(self.now));
-        self.credentials.row = Bucket {
+        self.credentials.bucket = Bucket {
             failures,
             locked: tx.is_bucket_locked(&self.key)?,
         };
@@ -191,10 +191,10 @@ impl<'a> Evaluation<'a> {
     /// this counts no try, and they can be guessed.
     pub(in crate::engine) fn has_recovery_code(&self, answer: &Input) -> bool {
         match answer {
-            Input::Recovery(_) | Input::OneTime(_) => {
-                matches!(self.decide_at(answer, Phase::After).verdict, Ok(_))
+            Input::RecoveryCode(_) | Input::OneTimeCode(_) => {
+                matches!(self.decide_at(answer, Phase::After).result, Ok(_))
             }
-            Input::Digits(_) | Input::Unfit => false,
+            Input::Digits(_) | Input::Malformed => false,
         }
     }
 
@@ -219,25 +219,25 @@ impl<'a> Evaluation<'a> {
     fn attempt<'b>(&self, answer: &'b Input, stage: Phase) -> Attempt<'b> {
         let number = self.record.as_ref().map_or(0, |record| record.id.0);
         let recovery_hash = match answer {
-            Input::Recovery(plain) => Some(self.vault.recovery_hash(number, plain)),
-            Input::Digits(_) | Input::OneTime(_) | Input::Unfit => None,
+            Input::RecoveryCode(plain) => Some(self.vault.recovery_hash(number, plain)),
+            Input::Digits(_) | Input::OneTimeCode(_) | Input::Malformed => None,
         };
         let one_time_hash = match answer {
-            Input::OneTime(plain) => Some(self.vault.one_time_hash(number, plain)),
-            Input::Digits(_) | Input::Recovery(_) | Input::Unfit => None,
+            Input::OneTimeCode(plain) => Some(self.vault.one_time_hash(number, plain)),
+            Input::Digits(_) | Input::RecoveryCode(_) | Input::Malformed => None,
         };
         let mailed_hash = match answer {
-            Input::Digits(plain) => Some(self.vault.mailed_hash(number, MailedFor::SignIn, plain)),
-            Input::Recovery(_) | Input::OneTime(_) | Input::Unfit => None,
+            Input::Digits(plain) => Some(self.vault.mailed_hash(number, MailedFor::Login, plain)),
+            Input::RecoveryCode(_) | Input::OneTimeCode(_) | Input::Malformed => None,
         };
         let usual_length = self.config.recovery.length.value();
         Attempt {
-            answer,
+            input: answer,
             recovery_hash,
             one_time_hash,
             mailed_hash,
-            usual_length,
-            stage,
+            configured_length: usual_length,
+            phase: stage,
         }
     }
 
@@ -246,8 +246,8 @@ impl<'a> Evaluation<'a> {
         match (
             self.credentials.address_wait,
             self.credentials
-                .row
-                .standing(&self.config.throttle, self.now),
+                .bucket
+                .state(&self.config.throttle, self.now),
         ) {
             (Some(wait), _) => Some(Refusal::AddressDelayed { wait }),
             (None, BucketState::Delayed { wait }) => Some(Refusal::Delayed { wait }),
@@ -264,7 +264,7 @@ impl<'a> Evaluation<'a> {
     ) -> Result<VerifiedAttempt, StoreError> {
         let free = ruling.is_free();
         let mut outcome = VerifiedAttempt {
-            result: ruling.verdict,
+            result: ruling.result,
             missed: None,
             recovery: None,
             at: None,
@@ -278,7 +278,7 @@ impl<'a> Evaluation<'a> {
                     .expect("only an account with a second factor is accepted");
                 // so that no limit on writing or full disk lets wrong ones fail uncounted and right ones through
                 self.write_as_if_charged(tx)?;
-                match accepted.spent() {
+                match accepted.consumed() {
                     Consumed::Step(fingerprint, step) => tx.raise_floor(&fingerprint, step)?,
                     Consumed::RecoveryCode(hash) => {
                         tx.consume_recovery_code(record.id, &hash, self.now)?
@@ -286,7 +286,7 @@ impl<'a> Evaluation<'a> {
                     Consumed::OneTimeCode => tx.consume_one_time_code(record.id)?,
                     Consumed::MailedCode => tx.consume_mailed_code(record.id)?,
                 }
-                let means = AuthenticationMethod::from(accepted.spent());
+                let means = AuthenticationMethod::from(accepted.consumed());
                 self.log_event(tx, EventKind::Accepted, means.name())?;
                 if self.visitor.phase == Phase::After {
                     let entered = self.record_login(tx, record, means)?;
@@ -299,7 +299,7 @@ impl<'a> Evaluation<'a> {
             }
             Err(_) if free => {}
             Err(refusal) => {
-                if let Some(cost) = ruling.row_cost {
+                if let Some(cost) = ruling.bucket_cost {
                     self.charge_bucket(tx, cost, WrongFactor::Code)?;
                 }
                 if ruling.charges_address {
@@ -329,7 +329,10 @@ impl<'a> Evaluation<'a> {
             self.from.as_deref(),
             self.remembered(),
         )?;
-        let locks = self.credentials.row.locks_with(cost, &self.config.throttle);
+        let locks = self
+            .credentials
+            .bucket
+            .locks_with(cost, &self.config.throttle);
         if self.visitor.phase == Phase::After && locks {
             tx.lock_bucket(&self.key, self.now)?;
             self.log_event(tx, EventKind::Locked, "too many wrong codes in 30 days")?;
@@ -541,7 +544,7 @@ fn throttle_scope(
                 true => own.scope,
                 false => match address {
                     Some(address) if is_familiar(tx, account, *address, now)? => {
-                        ThrottleScope::Familiar(*address)
+                        ThrottleScope::FamiliarAddress(*address)
                     }
                     _ => ThrottleScope::FurtherKeys,
                 },
@@ -551,12 +554,12 @@ fn throttle_scope(
         (None, Origin::Local(name)) => ThrottleScope::LocalUser(name.clone()),
         (None, Origin::Terminal(name)) => ThrottleScope::Terminal(name.clone()),
         (None, Origin::Remote(address)) if is_familiar(tx, account, *address, now)? => {
-            ThrottleScope::Familiar(*address)
+            ThrottleScope::FamiliarAddress(*address)
         }
         (None, Origin::Claimed(address)) if is_familiar(tx, account, *address, now)? => {
-            ThrottleScope::ClaimedFamiliar(*address)
+            ThrottleScope::ClaimedFamiliarAddress(*address)
         }
-        _ => ThrottleScope::Elsewhere,
+        _ => ThrottleScope::Anywhere,
     })
 }
 

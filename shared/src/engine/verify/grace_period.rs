@@ -5,7 +5,7 @@ use crate::config::GracePeriod;
 use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
-use crate::verify::decision::{WithinGrace, decide_grace};
+use crate::verify::decision::{WithinGrace, decide_grace_period};
 use crate::verify::throttle::Phase;
 
 impl Engine {
@@ -34,7 +34,7 @@ impl Engine {
             Some(record) => tx.last_code_time(record.id, &address.key(), visitor.service)?,
             None => None,
         };
-        let spared = decide_grace(&visit.credentials, last, grace, &config.throttle, now);
+        let spared = decide_grace_period(&visit.credentials, last, grace, &config.throttle, now);
         drop(visit);
         // what it goes by may have been written by an attempt that shares its commit
         transaction.commit()?;

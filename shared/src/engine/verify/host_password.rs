@@ -95,7 +95,9 @@ impl Engine {
                 visit.forget_own_failures(tx)?;
                 HostPasswordResult::Verified(HostPassword(()))
             }
-            HostPasswordReply::Wrong | HostPasswordReply::Unasked => HostPasswordResult::Unasked,
+            HostPasswordReply::Wrong | HostPasswordReply::NotVerified => {
+                HostPasswordResult::Unasked
+            }
         };
         transaction.commit()?;
         Ok(settled)

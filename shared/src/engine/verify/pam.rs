@@ -12,7 +12,7 @@ use crate::account::record::AccountId;
 use crate::account::second_factor::Enrolled;
 use crate::credential::app_password::AppPassword;
 use crate::credential::completed_methods::CompletedMethods;
-use crate::credential::input::{Input as Typing, InputReading, LENGTHS, ending};
+use crate::credential::input::{Input as Typing, InputReading, LENGTHS, code_length_at_end};
 use crate::engine::administration::command::Requester;
 use crate::engine::mail::code::MailQueued;
 use crate::engine::{
@@ -129,7 +129,7 @@ impl Engine {
                     Some(after) => {
                         let told = messages::app_passwords(after).into_iter().collect();
                         EngineReply {
-                            told,
+                            messages: told,
                             ..ReplyBody::Judged(VerifyReply::Done).into()
                         }
                     }
@@ -237,7 +237,7 @@ impl Engine {
     ) -> Result<EngineReply, AdministrationError> {
         let (code, taken) = match reading {
             InputReading::Whole => (&**typed, typed.len()),
-            InputReading::Ending => self.ending(visitor.name, typed)?,
+            InputReading::CodeAtEnd => self.ending(visitor.name, typed)?,
         };
         let (by, means, at, told) = match self.judge(visitor, code, now)? {
             PamVerification::Accepted {
@@ -287,7 +287,7 @@ impl Engine {
         };
         let mark = self.seal_mark(judging, passed, now)?;
         Ok(EngineReply {
-            told,
+            messages: told,
             mark,
             answer: ReplyBody::Judged(VerifyReply::Accepted { by, taken }),
         })
@@ -301,13 +301,13 @@ impl Engine {
         name: &UserName,
         typed: &'t str,
     ) -> Result<(&'t str, usize), EngineError> {
-        if AppPassword::read(typed).is_ok() {
+        if AppPassword::parse(typed).is_ok() {
             return Ok((typed, typed.len()));
         }
         let (enrolled, lengths) = self.code_lengths(name)?;
         let end = |taken: usize| &typed[typed.len() - taken..];
-        match (enrolled, ending(typed, &lengths)) {
-            (_, 0) => Ok((end(ending(typed, &LENGTHS)), 0)),
+        match (enrolled, code_length_at_end(typed, &lengths)) {
+            (_, 0) => Ok((end(code_length_at_end(typed, &LENGTHS)), 0)),
             (Enrolled::Yes, taken) => Ok((end(taken), taken)),
             (Enrolled::No, taken) => Ok((end(taken), 0)),
         }
@@ -343,7 +343,7 @@ impl Engine {
         typed: &str,
         now: Timestamp,
     ) -> Result<PamVerification, EngineError> {
-        if let Ok(app_password) = AppPassword::read(typed) {
+        if let Ok(app_password) = AppPassword::parse(typed) {
             // before it is looked at, so that no revocation comes between
             let at = self.account_at(visitor.name)?;
             return Ok(
@@ -362,10 +362,10 @@ impl Engine {
                 },
             );
         }
-        let outcome = self.verify_input(visitor, &Typing::read(typed.as_bytes()), now)?;
+        let outcome = self.verify_input(visitor, &Typing::parse(typed.as_bytes()), now)?;
         Ok(match outcome.result {
             Ok(accepted) => {
-                let means = AuthenticationMethod::from(accepted.spent());
+                let means = AuthenticationMethod::from(accepted.consumed());
                 let told = [
                     outcome.missed.as_ref().map(messages::missed),
                     outcome.recovery.map(messages::recovered),

@@ -114,7 +114,7 @@ impl Engine {
         match (refusal, accepted) {
             (Some(refusal), _) => Ok(not_marked(refusal)),
             (None, None) => Ok(EngineReply {
-                told: told.clone(),
+                messages: told.clone(),
                 ..ReplyBody::Judged(VerifyReply::Marked).into()
             }),
             (None, Some(accepted)) => self.book(&token, accepted, now),
@@ -139,7 +139,7 @@ impl Engine {
         let mut is_over = true;
         let is_settled = |record: &AccountRecord| {
             // the use of a recovery code is a revocation itself, so that such a mark is good for once
-            is_over = token.at() != Some(AccountVersion::of(record));
+            is_over = token.at() != Some(AccountVersion::from_record(record));
             is_over || is_booked(record, accepted)
         };
         let entered = self.complete_login_unless(&visitor, accepted.means, now, is_settled)?;
@@ -154,7 +154,7 @@ impl Engine {
         });
         let told = told.into_iter().flatten().collect();
         Ok(EngineReply {
-            told,
+            messages: told,
             ..ReplyBody::Judged(VerifyReply::Marked).into()
         })
     }

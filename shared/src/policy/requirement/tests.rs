@@ -35,7 +35,7 @@ fn exempt_after(condition: &str, ssh_auth_info: &str) -> bool {
         toml::from_str(&format!("[[exempt]]\ncompleted_methods = {condition}")).unwrap();
     let (name, completed_methods) = (
         &"alice".parse().unwrap(),
-        &CompletedMethods::of_sshd(ssh_auth_info.as_bytes()),
+        &CompletedMethods::parse_ssh_auth_info(ssh_auth_info.as_bytes()),
     );
     let groups = &PersonGroups::default();
     let subject = PolicySubject {

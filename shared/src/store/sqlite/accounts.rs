@@ -1,7 +1,7 @@
-//! The statements of accounts: each method of [`Accounts`] in SQL, and nothing else.
+//! SQL of [`AccountStore`], and the conversion of its rows.
 
 use super::mail::address;
-use super::rows::{SqliteTransaction, damaged, signed, time, unsigned};
+use super::transaction::{SqliteTransaction, damaged, signed, time, unsigned};
 use crate::account::name::{Group, NameKey, NewName, UserName};
 use crate::account::record::{AccountId, AccountRecord};
 use crate::store::{AccountStore, AccountTally, Intent, MailAddresses, StoreError};
@@ -27,7 +27,7 @@ pub(super) fn account_name(text: &str) -> Result<UserName> {
     UserName::from_store(text).map_err(|_| damaged("an account's name"))
 }
 
-/// Names of groups, one a line.
+/// Parses group names, one per line.
 pub(super) fn groups(text: &str) -> Result<Vec<Group>> {
     let read = |group: &str| {
         Group::from_store(group.to_owned()).map_err(|_| damaged("an account's groups"))
@@ -56,7 +56,7 @@ impl AccountStore for SqliteTransaction<'_> {
         };
         let record = record(columns)?;
         if is_behind && self.0.intent() != Intent::Read {
-            // before anything new is written beside it
+            // before any new row of the account is written
             self.forget_key_bound_of(record.id)?;
         }
         Ok(Some(record))
@@ -175,7 +175,7 @@ impl AccountStore for SqliteTransaction<'_> {
         self.execute("DELETE FROM bucket_lock WHERE owner = ?1", [account.0])?;
         self.forget_app_passwords_of(account)?;
         self.erase_secrets(account)?;
-        // all else goes with it
+        // foreign keys remove everything else
         self.execute("DELETE FROM account WHERE id = ?1", [account.0])
     }
 

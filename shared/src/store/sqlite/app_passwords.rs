@@ -1,7 +1,7 @@
-//! The statements of app passwords: each method of [`AppPasswords`] in SQL, and nothing else.
+//! SQL of [`AppPasswordStore`], and the conversion of its rows.
 
 use super::accounts::{account_name, groups};
-use super::rows::{SqliteTransaction, bytes, damaged, signed, time, unsigned};
+use super::transaction::{SqliteTransaction, bytes, damaged, signed, time, unsigned};
 use crate::account::email::EmailAddress;
 use crate::account::name::Label;
 use crate::account::record::AccountId;
@@ -19,10 +19,11 @@ const FOUND: &str = "app_password.id, account.name, member_of, confirmed, scope,
                      LEFT JOIN email ON email.account = account.id";
 const WITH_HASH: &str = "SELECT hash, ";
 const BY_HASH: &str = "WHERE hash = ?1";
-/// Revisions for which it is known what was removed: a gate that goes by an older one reads all that are live.
+/// Number of revisions for which removals are stored. A gate with an older revision reads all valid
+/// app passwords again.
 const REVISIONS_KEPT: i64 = 10_000;
-/// Removed ones that are too old and that one change clears: twice as many as an account has at most, so that no more come
-/// than go.
+/// Maximum of old removals that one change deletes: twice as many as an account may have app
+/// passwords, so that more are deleted than added.
 const CLEARED_AT_ONCE: u32 = 200;
 
 type AppPasswordColumns = (i64, String, String, Option<String>, String, Option<i64>);
@@ -69,18 +70,19 @@ fn at(column: Option<i64>) -> Option<Timestamp> {
 }
 
 impl SqliteTransaction<'_> {
-    /// Raises the revision of app passwords; what changes with it is marked with the new one.
+    /// Raises the revision of app passwords. The caller stores the new revision in the rows that it
+    /// changes.
     fn next_app_password_revision(&mut self) -> Result<i64> {
         let sql = "UPDATE app_password_revision SET number = number + 1 RETURNING number";
         let revision: i64 = self.0.query_row(sql, [], |row| row.get(0))?;
-        // a few at once: after a jump of the revision all of them are too old
+        // a few at once: after a large step of the revision all of them are too old
         let sql = "DELETE FROM removed_app_password WHERE (revision, hash) IN \
                    (SELECT revision, hash FROM removed_app_password WHERE revision <= ?1 LIMIT ?2)";
         self.execute(sql, (revision - REVISIONS_KEPT, CLEARED_AT_ONCE))?;
         Ok(revision)
     }
 
-    /// What a gate keeps of an account's app passwords, if it has any, is no longer so.
+    /// Marks an account's app passwords as changed, so that gates read them again.
     pub(super) fn app_passwords_changed_of(&mut self, account: AccountId) -> Result<()> {
         let sql = "SELECT EXISTS (SELECT 1 FROM app_password WHERE account = ?1)";
         if !self
@@ -96,7 +98,7 @@ impl SqliteTransaction<'_> {
         )
     }
 
-    /// Removes all of an account, so that gates do.
+    /// Removes an account's app passwords, and records the removal for gates.
     pub(super) fn forget_app_passwords_of(&mut self, account: AccountId) -> Result<()> {
         let sql = "SELECT EXISTS (SELECT 1 FROM app_password WHERE account = ?1)";
         if !self
@@ -112,7 +114,7 @@ impl SqliteTransaction<'_> {
         self.execute("DELETE FROM app_password WHERE account = ?1", [account.0])
     }
 
-    /// All have ended: gates read them anew as a whole.
+    /// Ends all app passwords: gates read all of them again.
     pub(super) fn all_app_passwords_changed(&mut self) -> Result<()> {
         let sql = "UPDATE app_password_revision SET number = number + ?1";
         self.execute(sql, [REVISIONS_KEPT + 1])
@@ -295,7 +297,7 @@ fn columns_with_hash(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, AppPasswordCol
     Ok((row.get(0)?, columns_from(row, 1)?))
 }
 
-/// One that cannot be read opens nothing.
+/// Returns an app password with its hash. An unreadable row grants no access and is skipped.
 fn read_one(
     (hash, columns): (Vec<u8>, AppPasswordColumns),
 ) -> Option<(AppPasswordHash, FoundAppPassword)> {
@@ -310,7 +312,7 @@ mod tests {
     use super::*;
     use rusqlite::Connection;
 
-    /// One row in ten thousand takes as few steps as one in ten.
+    /// The time of a lookup does not depend on the number of rows.
     #[test]
     fn one_is_found_by_an_index_of_its_hash() {
         let connection = Connection::open_in_memory().unwrap();

@@ -1,26 +1,28 @@
-//! Checkpoints: the WAL's pages are copied into the store before a write that finds the WAL long, so that this write
-//! restarts it from its beginning. Where nothing stays open between two logins, a checkpoint after a commit is no use: SQLite
-//! keeps how far it came in memory that the processes share, the next process begins without it, and appends.
+//! Checkpoints. A write that finds the WAL long first copies the WAL's pages into the store, and so
+//! restarts the WAL at its beginning. A checkpoint after a commit would not help if no connection
+//! stays open between two logins: SQLite keeps the progress of a checkpoint in shared memory, so
+//! that the next process starts without it and appends.
 //!
-//! MUST NOT fail a write: what cannot be copied now is copied by a later one.
+//! MUST NOT make a write fail: a later write copies what cannot be copied now.
 
-use super::write_lock;
+use super::busy_handler;
 use rusqlite::Connection;
 use std::time::{Duration, Instant};
 
-/// Frames in the WAL from which a write begins with a checkpoint: few, since each process that finds no other one
-/// reads all of them, and many compared with the dozen that one login adds.
+/// Frames from which a write begins with a checkpoint. Few, since a process that finds no other one
+/// reads all frames; many compared with the dozen that one login adds.
 const LONG: i64 = 200;
-/// Frames from which the WAL is restarted under the write lock: writers that follow each other closely leave no other
-/// moment to do it.
+/// Frames from which the WAL is restarted under the write lock: a series of writers leaves no other
+/// moment.
 const TOO_LONG: i64 = 400;
-/// Frames from which writers wait until the WAL is short again: 3 MiB, so that the ones that are under way do not make
-/// it 8 MiB.
+/// Frames from which writers wait for a short WAL. 768 frames are 3 MiB, so that concurrent writes
+/// do not make 8 MiB of it.
 const FULL: i64 = 768;
-/// What the WAL's file is cut to when it is restarted, in bytes. Above what [`LONG`] frames take: a file that keeps its
-/// length is overwritten, which costs a commit less than making it grow.
+/// Length to which the WAL's file is truncated at a restart, in bytes. It is above that of [`LONG`]
+/// frames: overwriting a file makes a commit cheaper than extending it.
 pub(super) const KEPT: i64 = 1024 * 1024;
-/// How long others are waited for in order to restart the WAL; twice that, where it is full.
+/// Time limit of the wait for other processes at a restart of the WAL; twice as long if the WAL is
+/// full.
 pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Frames in the WAL, and how many of them are copied into the store.
@@ -29,13 +31,14 @@ struct Frames {
     copied: i64,
 }
 
-/// Restarts the WAL with the write that follows, if it is long and no transaction still reads it.
+/// Restarts the WAL if it is long and no transaction reads it any more.
 ///
-/// What can keep it long is a transaction that reads and does not end. One ends after 30 seconds of work at most; one
-/// whose process is stopped ends with the process, and until then the WAL grows with each commit: to wait for it, or to
-/// refuse others, would let it hold everybody up.
+/// Only a reading transaction that does not end keeps the WAL long. A running one ends after 30
+/// seconds of work at most. One of a stopped process ends with the process, and until then the WAL
+/// grows with each commit: waiting for it, or refusing writes, would let one stopped process block
+/// all others.
 pub(super) fn checkpoint_if_long(connection: &Connection) {
-    // outside of a transaction, where an error leaves everything as it was
+    // outside of a transaction, where an error changes nothing
     let _ = restart_wal(connection);
 }
 
@@ -49,20 +52,20 @@ fn restart_wal(connection: &Connection) -> rusqlite::Result<()> {
         if !found.is_worth_waiting() {
             return run_checkpoint(connection, "PASSIVE").map(|_| ());
         }
-        connection.busy_handler(Some(write_lock::retry_briefly))?;
+        connection.busy_handler(Some(busy_handler::retry_briefly))?;
         let restarted = run_checkpoint(connection, "RESTART");
-        connection.busy_handler(Some(write_lock::retry_while_busy))?;
+        connection.busy_handler(Some(busy_handler::retry_while_busy))?;
         restarted?;
         if found.all < FULL || began.elapsed() >= PATIENCE {
             return Ok(());
         }
-        write_lock::sleep_random();
+        busy_handler::sleep_random();
     }
 }
 
 impl Frames {
-    /// Whether others are waited for. They are not where less than half is copied: then an old transaction that reads
-    /// holds the rest back, such as a stopped process's, and no wait that is bounded helps.
+    /// Returns whether to wait for readers. If less than half of the frames are copied, an old
+    /// transaction, such as one of a stopped process, keeps the rest, and no bounded wait helps.
     fn is_worth_waiting(&self) -> bool {
         self.all >= TOO_LONG && 2 * self.copied >= self.all
     }
@@ -82,14 +85,14 @@ fn run_checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Frame
 mod tests {
     use super::*;
 
-    /// Who is stopped within a transaction that reads holds nobody up.
+    /// A process that is stopped within a reading transaction blocks no other.
     #[test]
     fn a_read_that_does_not_end_is_not_waited_for() {
         let is_worth_waiting = |all, copied| Frames { all, copied }.is_worth_waiting();
         assert!(!is_worth_waiting(LONG, LONG));
         assert!(is_worth_waiting(TOO_LONG, TOO_LONG));
         assert!(is_worth_waiting(FULL, FULL / 2));
-        // a read began where a checkpoint is due, and goes on
+        // a reading transaction began when a checkpoint was due, and does not end
         for all in TOO_LONG..10 * FULL {
             assert!(!is_worth_waiting(all, LONG - 1));
         }

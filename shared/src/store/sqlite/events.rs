@@ -1,6 +1,6 @@
-//! The event log's statements: each method of [`Events`] in SQL, and nothing else.
+//! SQL of [`EventStore`], and the conversion of its rows.
 
-use super::rows::{SqliteTransaction, damaged, signed, time};
+use super::transaction::{SqliteTransaction, damaged, signed, time};
 use crate::account::event::{
     AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, EventKind, MAX_EVENTS, RETENTION,
 };
@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// The columns of [`Filter`], each with what it must fulfil where that is given.
+/// Conditions of an [`EventFilter`], in the order of `filter_parameters`.
 const MEANT: &str = "(?1 IS NULL OR account = ?1) AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR service = ?3) \
                      AND (?4 IS NULL OR at >= ?4) AND (?5 IS NULL OR at <= ?5)";
 
@@ -35,7 +35,8 @@ fn meant(filter: &EventFilter) -> Meant<'_> {
 }
 
 impl SqliteTransaction<'_> {
-    /// How many events of this kind the account had in the day before this one; counts to `limit` at most.
+    /// Returns the number of events of this kind and account in the day before this one; counts to
+    /// `limit`.
     fn in_a_day(&mut self, event: &AuditEvent, limit: u32) -> Result<u32> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM event \
                    WHERE account = ?1 AND kind = ?2 AND at > ?3 AND at <= ?4 LIMIT ?5)";
@@ -64,7 +65,7 @@ impl SqliteTransaction<'_> {
         order: &str,
         (border, limit): (i64, u32),
     ) -> Result<Vec<(i64, AuditEvent)>> {
-        // By number, not by an index that fits the filter: page after page is then one walk through the log.
+        // By number, not by an index for the filter: the pages are then one pass over the log.
         let sql = format!(
             "SELECT id, at, account, kind, service, origin, principal, cause FROM event NOT INDEXED \
              WHERE {place} AND {MEANT} ORDER BY {order} LIMIT ?7"
@@ -150,7 +151,7 @@ impl EventStore for SqliteTransaction<'_> {
         );
         self.execute(sql, columns)?;
         let newest = self.0.last_insert_rowid();
-        // Two for each that is added, so that no sign-in pays for many and a clock that ran ahead takes few along.
+        // Two for each new one: no sign-in pays for many, and a clock ahead of time removes few.
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ?1 ORDER BY id LIMIT 2)";
         self.execute(sql, [newest - i64::from(MAX_EVENTS)])?;
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ?1 ORDER BY at LIMIT 2)";

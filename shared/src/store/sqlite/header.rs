@@ -1,4 +1,4 @@
-//! What the first bytes of a store say, without the engine: the file format of SQLite, section 1.3.
+//! Version in the file header of a store, read without SQLite (SQLite file format, section 1.3).
 
 use crate::store::location;
 use crate::system::trusted_file::FileError;
@@ -8,14 +8,14 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// What a file of the engine begins with.
+/// First bytes of every SQLite file.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-/// Where `user_version` and `application_id` stand, four bytes each, the highest first.
+/// Offsets of `user_version` and `application_id`: four bytes each, big-endian.
 const USER_VERSION: usize = 60;
 const APPLICATION_ID: usize = 68;
 
-/// Whether the file says that it is a store of this version. One that does not may be one all the same: what was written
-/// last may lie in the journal.
+/// Returns whether the header names this application and version. A store may have the version
+/// although the header does not name it yet: the last commits may be in the WAL only.
 pub(super) fn has_version(path: &Path, application: i64, version: i64) -> Result<bool, FileError> {
     let path = location::check_trusted(path)?;
     let io = |error| FileError::io(&path, error);

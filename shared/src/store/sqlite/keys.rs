@@ -1,7 +1,7 @@
-//! The keys' statements: each method of [`Keys`] in SQL, and nothing else.
+//! SQL of [`KeyStore`], and the conversion of its rows.
 
 use super::mail;
-use super::rows::{SqliteTransaction, damaged, parameters, signed, time, unsigned};
+use super::transaction::{SqliteTransaction, damaged, parameters, signed, time, unsigned};
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::crypto::vault::{LetterBinding, SecretBinding, WrappedKey};
@@ -18,7 +18,7 @@ const SEALED_LETTERS: &str = "SELECT outbox.id, account.id, account.name, purpos
      FROM outbox JOIN account ON account.id = outbox.account \
      WHERE outbox.id > ?1 AND length(sealed) > 0 ORDER BY outbox.id LIMIT ?2";
 
-/// As many bytes in the same place.
+/// Returns the statement that replaces a sealed value by one of the same length.
 fn reseal(sealed_in: SealedValue) -> &'static str {
     match sealed_in {
         SealedValue::Authenticators => "UPDATE secret SET sealed = ?2 WHERE authenticator = ?1",
@@ -26,7 +26,7 @@ fn reseal(sealed_in: SealedValue) -> &'static str {
     }
 }
 
-/// Names and how much; `?1` is now.
+/// Returns the query for account names and counts; `?1` is the time now.
 fn who_has(what: KeyBound) -> &'static str {
     match what {
         KeyBound::Password => "SELECT name, 1 FROM account WHERE password IS NOT NULL AND ?1 >= 0",
@@ -57,7 +57,7 @@ fn who_has(what: KeyBound) -> &'static str {
     }
 }
 
-/// `?1` is the account's number.
+/// Returns the statement that removes the values of an account; `?1` is its number.
 fn forget(what: KeyBound) -> &'static str {
     match what {
         KeyBound::Password => {
@@ -199,8 +199,9 @@ impl KeyStore for SqliteTransaction<'_> {
     }
 
     fn end_key_bound(&mut self) -> Result<()> {
-        // without generation_revision: what bears an older generation is signed with a key that is gone, no gate has to
-        // know it; for the same reason revoked sessions stay, until they are as old as all that are forgotten
+        // generation_revision stays: everything of an older generation is signed with a key that no
+        // longer exists, so that no gate needs to know. For the same reason revoked sessions stay
+        // until they are old enough.
         self.execute("UPDATE renewal SET number = number + 1", [])?;
         self.all_app_passwords_changed()
     }
@@ -217,12 +218,12 @@ impl KeyStore for SqliteTransaction<'_> {
 }
 
 impl SqliteTransaction<'_> {
-    /// Removes what hung on keys that are renewed, of an account that is behind.
+    /// Removes what was bound to renewed keys, for an account that was not read since.
     pub(super) fn forget_key_bound_of(&mut self, account: AccountId) -> Result<()> {
         for what in KeyBound::ALL {
             self.execute(forget(what), [account.0])?;
         }
-        // letters whose codes are gone
+        // queued mail, whose codes have ended
         self.execute("DELETE FROM outbox WHERE account = ?1", [account.0])?;
         self.end_grace_period(account)?;
         let sql = "UPDATE account SET at_renewal = (SELECT number FROM renewal) WHERE id = ?1";

@@ -1,7 +1,8 @@
-//! Who holds the store, for whoever waited in vain: which process, of which user, and whether it is stopped. What is found
-//! is for logs and for root.
+//! The process that holds the store, after a wait for it failed: its user, and whether it is
+//! stopped. The result is for logs and for root only.
 //!
-//! MUST NOT open a file of the store: closing one gives up every lock that this process has on it.
+//! MUST NOT open a file of the store: closing it would release every lock that this process has on
+//! it.
 
 use crate::store::{LockHolder, StoreError};
 use crate::system::name_service;
@@ -10,20 +11,22 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// The locks of SQLite's WAL index (`-shm`): the writer's, then the checkpointer's, the one of recovery, and the readers'.
+/// Bytes of the WAL index (`-shm`) that SQLite locks: writer, checkpointer, recovery, readers.
 const WRITER: u64 = 120;
 const LAST: u64 = 127;
-/// The lock that every connection shares, and that whoever makes the index holds alone.
+/// Lock that every connection shares, and that the process which creates the index holds
+/// exclusively.
 const MAKER: u64 = 128;
-/// The most of /proc/locks that is read, in lines.
+/// Maximum of lines that are read of /proc/locks.
 const MOST_LINES: usize = 10_000;
 
-/// A wait that was in vain, with who holds the store at `path`, if another process does.
+/// Returns the error of a failed wait, with the other process that holds the store at `path`, if
+/// there is one.
 pub(super) fn busy_error(path: &Path) -> StoreError {
     find_holder(path).map_or(StoreError::Busy, StoreError::Held)
 }
 
-/// Another process that holds a lock of the store at `path`, the writer before others.
+/// Returns another process that holds a lock of the store; a writer is preferred.
 fn find_holder(path: &Path) -> Option<LockHolder> {
     let inode = fs::metadata(crate::store::location::with_suffix(path, "-shm"))
         .ok()?
@@ -38,7 +41,8 @@ fn find_holder(path: &Path) -> Option<LockHolder> {
     Some(describe_process(pid))
 }
 
-/// The process and the first byte of a lock of that file, if a line is about one: `1: POSIX ADVISORY WRITE 123 08:01:77 120 120`.
+/// Returns process and first byte of a lock on that file, from a line such as `1: POSIX ADVISORY
+/// WRITE 123 08:01:77 120 120`.
 fn parse_lock_line(line: &str, inode: u64) -> Option<(u32, u64)> {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
     let [_, "POSIX", _, kind, pid, file, first, last] = words[..] else {
@@ -51,7 +55,7 @@ fn parse_lock_line(line: &str, inode: u64) -> Option<(u32, u64)> {
     is_ours.then_some((pid.parse().ok()?, first))
 }
 
-/// What /proc says of a process; it may be hidden, or gone by now.
+/// Describes a process by /proc. The process may be hidden, or have ended.
 fn describe_process(pid: u32) -> LockHolder {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -70,7 +74,7 @@ fn describe_process(pid: u32) -> LockHolder {
             },
         );
     let is_stopped = name.is_some_and(|(_, rest)| rest.trim_start().starts_with(['T', 't']));
-    // whoever runs a process chooses its name
+    // the user who runs a process chooses its name, so that it may hold anything
     let plain = |name: &str| -> String {
         name.chars()
             .map(|c| if c.is_ascii_graphic() { c } else { '?' })

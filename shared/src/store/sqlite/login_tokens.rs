@@ -1,7 +1,7 @@
-//! The statements of [`LoginTickets`] in SQL, and nothing else.
+//! SQL of [`LoginTokenStore`].
 
-use super::rows::{SqliteTransaction, signed};
 use super::sessions::REVOCATIONS_KEPT;
+use super::transaction::{SqliteTransaction, signed};
 use crate::account::record::AccountId;
 use crate::store::{LoginTokenState, LoginTokenStore, StoreError};
 use crate::system::clock::Timestamp;
@@ -29,7 +29,7 @@ impl LoginTokenStore for SqliteTransaction<'_> {
         trials: LoginTokenState,
         now: Timestamp,
     ) -> Result<()> {
-        // later than its life ends, so that a clock that ran ahead and comes back makes none good again
+        // long after expiry: a clock that ran ahead and is set back makes no used token valid again
         let over = signed(now.minus(REVOCATIONS_KEPT).0);
         self.execute("DELETE FROM login_token WHERE expires < ?1", [over])?;
         let sql = "INSERT INTO login_token (id, account, expires, wrong, used) VALUES (?1, ?2, ?3, ?4, ?5) \

@@ -1,6 +1,6 @@
-//! Mail's statements: each method of [`Mails`] in SQL, and nothing else.
+//! SQL of [`MailStore`], and the conversion of its rows.
 
-use super::rows::{SqliteTransaction, bytes, damaged, signed, time};
+use super::transaction::{SqliteTransaction, bytes, damaged, signed, time};
 use crate::account::email::EmailAddress;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
@@ -96,7 +96,7 @@ impl MailStore for SqliteTransaction<'_> {
                     sent,
                     expires,
                     used,
-                    wrong,
+                    wrong_confirmations: wrong,
                 },
             ))
         };
@@ -120,7 +120,7 @@ impl MailStore for SqliteTransaction<'_> {
                 sent,
                 expires,
                 used,
-                wrong,
+                wrong_confirmations: wrong,
             },
         )) = code
         else {

@@ -1,17 +1,18 @@
-//! `postern upgrade`: takes a store of an older version to this program's, in one transaction, after a copy of it was
-//! made beside it. Whatever interrupts it leaves the old store whole.
+//! `postern upgrade`: migrates a store of an older version to this program's, in one transaction,
+//! after a copy of the old one. An interruption at any moment leaves the old store.
 //!
-//! MUST NOT write to a store whose schema is not, letter by letter, the one of its version.
+//! MUST NOT write to a store whose schema is not, character by character, the schema of its
+//! version.
 
 mod unreleased;
 mod version_3;
 mod version_4;
 
-use super::throttle_scope::DatabasePath;
+use super::database_path::DatabasePath;
 use super::wal_end::WalEnd;
 use super::{
-    APPLICATION, Deadline, SCHEMA, VERSION, harden, location, lock_holder, refuse_file_size_limit,
-    schema_check, write_lock,
+    APPLICATION, Deadline, SCHEMA, VERSION, busy_handler, harden, location, lock_holder,
+    refuse_file_size_limit, schema_check,
 };
 use crate::store::{StoreError, UpgradeResult};
 use crate::system::trusted_file::{self, FileError};
@@ -25,19 +26,19 @@ use std::time::Duration;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// How long the engine may work on one statement and all that came before it.
+/// Time limit of SQLite's work for the whole upgrade.
 const UPGRADING: Duration = Duration::from_secs(3600);
 
-/// One step, from a version to the one after it.
+/// Migration from one version to the next.
 struct Migration {
     from: i64,
-    /// The schema that a store of that version has.
+    /// Schema of a store of version `from`.
     schema: &'static str,
-    /// Makes the next schema of it, and fills that. Its version is set by the caller.
+    /// Creates the next schema and fills its tables. The caller sets the version.
     migrate: fn(&Connection, next: &str) -> Result<()>,
 }
 
-/// The steps, each beginning where the one before ends. A new version moves the present schema into a file here.
+/// Migrations in order, without a gap. A new version moves the current schema into a file here.
 const MIGRATIONS: [Migration; 2] = [
     Migration {
         from: 3,
@@ -51,12 +52,11 @@ const MIGRATIONS: [Migration; 2] = [
     },
 ];
 
-/// Whether there is a way from that version to this program's.
 fn is_upgradable(version: i64) -> bool {
     MIGRATIONS.iter().any(|step| step.from == version)
 }
 
-/// Why a store of another version is not opened.
+/// Returns why a store of another version is not opened.
 pub(super) fn version_error(connection: &Connection, found: i64) -> StoreError {
     match unreleased::find_commit(connection) {
         Ok(Some(commit)) => StoreError::Unreleased { found, commit },
@@ -69,7 +69,7 @@ pub(super) fn version_error(connection: &Connection, found: i64) -> StoreError {
     }
 }
 
-/// Upgrades the store at a path, unless it has this program's version already.
+/// Upgrades the store at a path, unless it already has this program's version.
 pub(super) fn upgrade(path: &Path) -> Result<UpgradeResult> {
     refuse_file_size_limit()?;
     let path = location::check_trusted(path)?;
@@ -83,7 +83,7 @@ pub(super) fn upgrade(path: &Path) -> Result<UpgradeResult> {
 fn upgrade_under_lock(path: &Path) -> Result<UpgradeResult> {
     let connection = open(path)?;
     let place = DatabasePath::open(path)?;
-    // refused before anything is waited for
+    // refused before any wait
     let found = version(&connection)?;
     if found == VERSION {
         schema_check::check_schema(&connection)?;
@@ -92,28 +92,28 @@ fn upgrade_under_lock(path: &Path) -> Result<UpgradeResult> {
     check_old_schema(&connection, found)?;
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     if mode != "wal" {
-        // as when a store is opened
+        // as at opening
         connection.pragma_update(None, "journal_mode", "MEMORY")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
     }
     connection.execute_batch("BEGIN IMMEDIATE")?;
     place.check_unmoved()?;
-    // another upgrade may have been first
+    // another upgrade may have been faster
     let found = version(&connection)?;
     if found == VERSION {
         return Ok(UpgradeResult::UpToDate(VERSION));
     }
     check_old_schema(&connection, found)?;
-    // nobody writes meanwhile: what is copied is what the migration begins with
+    // the write lock is held: the copy is exactly what the migration starts with
     let backup = back_up(path)?;
     migrate(&connection, found)?;
     place.check_unmoved()?;
     connection.execute_batch("COMMIT").map_err(|error| {
-        // whoever opens the store next must not go on behind what may not have reached the disk
+        // the next process must not append to frames that may not have reached the disk
         WalEnd::new(path).record_failed_commit(&connection, &error);
         StoreError::from(error)
     })?;
-    // best effort: what the journal holds is folded in by whoever writes next
+    // best effort: the next writer copies what remains in the WAL
     let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     Ok(UpgradeResult::Upgraded {
         from: found,
@@ -127,10 +127,10 @@ fn open(path: &Path) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_handler(Some(write_lock::retry_while_busy))?;
+    connection.busy_handler(Some(busy_handler::retry_while_busy))?;
     Deadline::install(&connection)?.set(UPGRADING);
     harden(&connection)?;
-    // A table that others refer to is made again under its own name: the references stay as they are written.
+    // A referenced table is created again under its own name: the references keep their text.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, true)?;
     Ok(connection)
@@ -147,7 +147,7 @@ fn version(connection: &Connection) -> Result<i64> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-/// Refuses a store that no step begins with.
+/// Refuses a store from which no migration starts.
 fn check_old_schema(connection: &Connection, found: i64) -> Result<()> {
     match MIGRATIONS.iter().find(|step| step.from == found) {
         Some(step) => match schema_check::compare_schema(connection, step.schema) {
@@ -161,7 +161,7 @@ fn check_old_schema(connection: &Connection, found: i64) -> Result<()> {
     }
 }
 
-/// Takes every step from a version on, within the caller's transaction.
+/// Runs every migration from a version on, within the caller's transaction.
 fn migrate(connection: &Connection, found: i64) -> Result<()> {
     let steps = MIGRATIONS.iter().skip_while(|step| step.from != found);
     let next = MIGRATIONS
@@ -188,7 +188,7 @@ fn migrate(connection: &Connection, found: i64) -> Result<()> {
     schema_check::check_schema(connection)
 }
 
-/// Makes whatever of a schema is missing. What its tables hold at first is for the step to say.
+/// Creates the tables and indexes of a schema that are missing. The migration fills them.
 fn create_missing(connection: &Connection, schema: &str) -> Result<()> {
     let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
     for (name, sql) in schema_check::created_by(schema) {
@@ -199,8 +199,9 @@ fn create_missing(connection: &Connection, schema: &str) -> Result<()> {
     Ok(())
 }
 
-/// Copies the store as its last commit left it, journal included, to `postern.db.before-5` beside it; who may read the
-/// store may read the copy. One that an interrupted upgrade made is replaced, once the new one is whole.
+/// Copies the store with its WAL, as of the last commit, to `postern.db.before-5` next to it, with
+/// the same owner and mode. Replaces the copy of an interrupted upgrade once the new one is
+/// complete.
 fn back_up(path: &Path) -> Result<PathBuf> {
     let backup = location::with_suffix(path, &format!(".before-{VERSION}"));
     trusted_file::remove_abandoned(&backup)?;
@@ -232,7 +233,7 @@ fn copy(path: &Path, new: &Path) -> Result<()> {
         .open(new)
         .map_err(io)?;
     let connection = open(path)?;
-    // the copy is what it attaches
+    // VACUUM INTO attaches the copy
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1)?;
     connection.execute("VACUUM INTO ?1", [text])?;
     let store = path.metadata().map_err(io)?;
@@ -247,7 +248,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    /// The fixture in a folder of its own.
+    /// Copies the fixture into a folder of its own.
     fn version_3() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), Permissions::from_mode(0o750)).unwrap();
@@ -269,7 +270,7 @@ mod tests {
         assert_eq!(from, expected);
     }
 
-    /// What a kill leaves at any moment before the commit is what lies on the disk then.
+    /// A kill at any moment before the commit leaves what is on the disk at that moment.
     #[test]
     fn an_upgrade_that_is_cut_off_before_its_commit_leaves_the_old_store_whole() {
         let (folder, path) = version_3();
@@ -315,7 +316,7 @@ mod tests {
         let pages: i64 = connection
             .pragma_query_value(None, "page_count", |row| row.get(0))
             .unwrap();
-        // there is room for no more than a page
+        // no more than one page is free
         connection
             .execute_batch(&format!(
                 "PRAGMA max_page_count = {}; BEGIN IMMEDIATE",
@@ -340,7 +341,7 @@ mod tests {
             .unwrap();
         assert!(matches!(upgrade(&path), Err(StoreError::Busy)));
         writer.execute_batch("COMMIT").unwrap();
-        // what is in the journal alone is upgraded, and backed up
+        // content that is only in the WAL is upgraded, and copied
         let UpgradeResult::Upgraded { backup, .. } = upgrade(&path).unwrap() else {
             panic!("not upgraded")
         };

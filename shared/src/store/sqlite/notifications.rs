@@ -1,7 +1,7 @@
-//! The notices' statements: each method of [`Notices`] in SQL, and nothing else.
+//! SQL of [`NotificationStore`], and the conversion of its rows.
 
 use super::mail::address;
-use super::rows::{SqliteTransaction, damaged, signed, time};
+use super::transaction::{SqliteTransaction, damaged, signed, time};
 use crate::account::email::EmailAddress;
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;

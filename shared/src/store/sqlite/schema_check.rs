@@ -1,6 +1,8 @@
-//! The store's shape: the schema that lies in a store is compared with this program's, object by object and letter by
-//! letter, and tables that hold a few rows are counted. A store that was made by another build, or by another hand, is
-//! refused before any statement reads it: a view, a trigger or a virtual table would run in this process.
+//! Check of the store's schema. The schema in a store is compared with this program's, object by
+//! object and character by character, and the rows of small tables are counted.
+//!
+//! MUST run before any statement reads the store: a view, a trigger or a virtual table that another
+//! program added would run in this process.
 
 use super::SCHEMA;
 use crate::store::StoreError;
@@ -19,13 +21,13 @@ const SMALL: [(&str, u32); 7] = [
     ("gate", 1000),
     ("sqlite_sequence", 64),
 ];
-/// Objects of a schema, at most; more are not read.
+/// Maximum of objects that are read of a schema.
 const MOST_OBJECTS: usize = 200;
 
-/// One object of a schema: kind, name, table, and the text that made it, if any.
+/// Object of a schema: kind, name, table, and its SQL text, if any.
 type Object = (String, String, String, Option<String>);
 
-/// Refuses a store of any other shape than this program's, by name.
+/// Refuses a store with another schema than this program's, and names the difference.
 pub(super) fn check_schema(connection: &Connection) -> Result<(), StoreError> {
     compare_schema(connection, SCHEMA)?;
     for (table, most) in SMALL {
@@ -43,7 +45,7 @@ pub(super) fn check_schema(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Refuses a store that another schema made than this one, and names what differs.
+/// Refuses a store with another schema than `schema`, and names the difference.
 pub(super) fn compare_schema(connection: &Connection, schema: &str) -> Result<(), StoreError> {
     let found = read_schema(connection)?;
     let known = expected(schema);
@@ -69,7 +71,7 @@ pub(super) fn compare_schema(connection: &Connection, schema: &str) -> Result<()
     Ok(())
 }
 
-/// What tells the schema of a store from all others, in hexadecimal.
+/// Returns the SHA-256 of a store's schema, in hexadecimal.
 pub(super) fn schema_hash(connection: &Connection) -> Result<String, StoreError> {
     let mut hash = Sha256::new();
     for (kind, name, table, sql) in read_schema(connection)?.into_values() {
@@ -81,7 +83,7 @@ pub(super) fn schema_hash(connection: &Connection) -> Result<String, StoreError>
     Ok(HEXLOWER.encode(&hash.finalize()))
 }
 
-/// The tables and indexes that a schema makes: the name, and the statement.
+/// Returns the tables and indexes that a schema creates: name and statement.
 pub(super) fn created_by(schema: &str) -> impl Iterator<Item = (&str, &str)> {
     statements(schema).into_iter().filter_map(|sql| {
         let mut words = sql.split([' ', '(', '\n']).filter(|word| !word.is_empty());
@@ -113,8 +115,8 @@ fn read_schema(connection: &Connection) -> Result<BTreeMap<String, Object>, Stor
     Ok(found)
 }
 
-/// What SQLite keeps of a schema. It keeps each statement from CREATE to before the semicolon as it was
-/// typed, and makes an index of its own for each key that is not a rowid.
+/// Returns what SQLite stores for a schema. SQLite keeps the text of each statement from CREATE to
+/// before the semicolon, and adds an index for each key that is not a rowid.
 fn expected(schema: &str) -> BTreeMap<String, Object> {
     let mut objects = BTreeMap::new();
     let mut put = |kind: &str, name: &str, table: &str, sql: Option<&str>| {
@@ -166,7 +168,7 @@ fn expected(schema: &str) -> BTreeMap<String, Object> {
     objects
 }
 
-/// Indexes that SQLite makes for a table by itself.
+/// Returns the number of indexes that SQLite adds to a table.
 fn own_indexes(code: &str) -> usize {
     let unique = code.matches("UNIQUE").count();
     if code.contains("WITHOUT ROWID") {
@@ -175,7 +177,7 @@ fn own_indexes(code: &str) -> usize {
     unique + code.matches("PRIMARY KEY").count() - code.matches("INTEGER PRIMARY KEY").count()
 }
 
-/// The statements of a text, each without comments before it and without its semicolon.
+/// Splits a text into statements, without the comments before each and without its semicolon.
 fn statements(text: &str) -> Vec<&str> {
     let mut statements = Vec::new();
     let mut rest = text;
@@ -193,7 +195,7 @@ fn statements(text: &str) -> Vec<&str> {
     }
 }
 
-/// Where the first semicolon outside of comments is.
+/// Returns the position of the first semicolon outside of comments.
 fn end(text: &str) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -224,14 +226,14 @@ mod tests {
         "af89836f9ca4157dc8a48a540fd101c9230daa3be5df6719ef1081cad4b2e3ad",
     )];
 
-    /// A program that opens a store of another shape fails by halves.
+    /// A changed schema without a new version would fail on the stores of both programs.
     #[test]
     fn a_schema_that_changes_has_a_version_of_its_own() {
         let hash = HEXLOWER.encode(&Sha256::digest(SCHEMA));
         assert_eq!(SCHEMAS.last().copied(), Some((VERSION, hash.as_str())));
     }
 
-    /// What is derived from the text is what SQLite makes of it.
+    /// The schema derived from the text is the one that SQLite stores.
     #[test]
     fn the_expected_shape_is_what_the_schema_makes() {
         let connection = Connection::open_in_memory().unwrap();

@@ -1,6 +1,6 @@
-//! The web's statements: each method of [`Sessions`] in SQL, and nothing else.
+//! SQL of [`SessionStore`], and the conversion of its rows.
 
-use super::rows::{IS_UP_TO_DATE, SqliteTransaction, bytes, signed, time, unsigned};
+use super::transaction::{IS_UP_TO_DATE, SqliteTransaction, bytes, signed, time, unsigned};
 use crate::account::record::AccountId;
 use crate::crypto::password::PasswordHash;
 use crate::crypto::vault::BrowserHash;
@@ -17,18 +17,17 @@ type Result<T> = std::result::Result<T, StoreError>;
 const NEWEST: i64 = 0;
 const OLDER: i64 = 1;
 const STOLEN: i64 = 2;
-/// Tokens that are remembered for each browser, so that stolen ones are recognised.
+/// Stolen tokens that are stored per browser, so that they are recognised.
 const TOKENS_KEPT: i64 = 64;
 
-/// How long revocations are known, in seconds: a session lasts 30 days at most (`gate.session_lifetime`), so that none that was
-/// opened before one that is forgotten is still good.
+/// Time that revocations are stored, in seconds. A session lasts 30 days at most
+/// (`gate.session_lifetime`), so that no valid session can predate a removed revocation.
 pub(super) const REVOCATIONS_KEPT: u64 = 31 * 86_400;
-/// How far the times of two revisions that are noted lie apart, in seconds.
+/// Minimum time between two stored revision times, in seconds.
 const REVISION_TIMES: i64 = 6 * 3600;
 
 const SESSION: &str = "id, name, address, created, last_seen, expires, trusted_browser, by_trust";
 
-/// A session as it is read, its id not yet looked at.
 fn session(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, SessionRecord)> {
     let in_browser = |number| SessionBrowser {
         number,
@@ -105,7 +104,7 @@ impl SessionStore for SqliteTransaction<'_> {
         let (revision, forgotten): (i64, i64) = self
             .0
             .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let mut revoked = RevokedSessions::at(unsigned(revision), unsigned(forgotten));
+        let mut revoked = RevokedSessions::new(unsigned(revision), unsigned(forgotten));
         let after = signed(after).max(forgotten);
         let sql = "SELECT id, revision FROM revoked_session WHERE revision > ?1";
         for (id, at) in self.all(sql, [after], |row| {
@@ -113,7 +112,7 @@ impl SessionStore for SqliteTransaction<'_> {
         })? {
             revoked.end_session(SessionId(bytes(id, "a revoked session")?), unsigned(at));
         }
-        // an account that is gone is beyond every generation
+        // a removed account counts as beyond every generation
         let sql = "SELECT id, generation + number, generation_revision FROM account, renewal \
                    WHERE generation_revision > 0 AND generation_revision > ?1 \
                    UNION ALL SELECT id, 9223372036854775807, revision FROM removed_account WHERE revision > ?1";
@@ -132,7 +131,7 @@ impl SessionStore for SqliteTransaction<'_> {
             .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let number = signed(self.revision()?);
-        // no row while the clock stands before the last one
+        // no row while the clock is before the last one
         if last.is_none_or(|(last, at)| number > last && signed(now.0) >= at + REVISION_TIMES) {
             self.execute(
                 "INSERT INTO revision_time (number, at) VALUES (?1, ?2)",
@@ -196,7 +195,7 @@ impl SessionStore for SqliteTransaction<'_> {
 
     fn add_session(&mut self, account: AccountId, session: &SessionRecord) -> Result<()> {
         let created = signed(session.created.0);
-        // a clock that ran ahead and comes back finds every session that is good then in the list
+        // a clock that ran ahead and is set back finds every session that is valid then in the list
         let over = signed(session.created.minus(REVOCATIONS_KEPT).0);
         self.execute(
             "DELETE FROM session WHERE account = ?1 AND expires < ?2",

@@ -1,15 +1,15 @@
-//! A transaction of the engine, as the statements see it. In builds with debug assertions (all tests of the library) each
-//! statement of a writing transaction is planned first: one that would read a whole table that grows ends the test.
-//! Whoever waits for the write lock waits for every row that is read under it.
+//! Running of statements in a transaction. With debug assertions (all unit tests), each statement
+//! of a writing transaction is planned first: a statement that would scan a growing table fails the
+//! test. Every process that waits for the write lock waits for every row that is read under it.
 
-use super::handle::CommitResult;
-use super::shared_transaction::OpenTransaction;
+use super::connection::CommitResult;
+use super::open_transaction::OpenTransaction;
 use crate::store::Intent;
 #[cfg(debug_assertions)]
 use rusqlite::Connection;
 use rusqlite::{CachedStatement, Params, Row};
 
-/// Tables that stay small however many accounts there are and whatever strangers do.
+/// Tables that stay small whatever the number of accounts and unauthenticated requests.
 #[cfg(debug_assertions)]
 const SMALL: [&str; 6] = [
     "data_key",
@@ -19,11 +19,10 @@ const SMALL: [&str; 6] = [
     "gate",
     "revision_time",
 ];
-/// Indexes of few rows among many: the letters that no gate has taken yet.
+/// Indexes of few rows of a large table: mail that no gate has read yet.
 #[cfg(debug_assertions)]
 const SHORT: [&str; 1] = ["outbox_waiting"];
 
-/// A transaction.
 pub(super) struct Statements<'a> {
     running: OpenTransaction<'a>,
     intent: Intent,
@@ -42,18 +41,16 @@ impl<'a> Statements<'a> {
         self.running.commit()
     }
 
-    /// A statement, as the connection keeps it prepared.
+    /// Returns a cached prepared statement.
     pub(super) fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
         self.check(sql);
         self.running.connection().prepare_cached(sql)
     }
 
-    /// Runs one statement; how many rows it changed.
     pub(super) fn execute(&self, sql: &str, parameters: impl Params) -> rusqlite::Result<usize> {
         self.prepare(sql)?.execute(parameters)
     }
 
-    /// The first row.
     pub(super) fn query_row<T>(
         &self,
         sql: &str,
@@ -73,14 +70,14 @@ impl<'a> Statements<'a> {
     #[cfg(debug_assertions)]
     fn check(&self, sql: &str) {
         if self.intent != Intent::Read {
-            // one that cannot be planned fails by itself
+            // a statement that cannot be planned fails when it runs
             let scans = scans(self.running.connection(), sql).unwrap_or_default();
             assert!(scans.is_empty(), "{scans:?} under the write lock: {sql}");
         }
     }
 }
 
-/// The tables that grow and that a statement reads as a whole.
+/// Returns the steps of a plan that scan a growing table.
 #[cfg(debug_assertions)]
 fn scans(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
@@ -105,7 +102,7 @@ fn scans(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
 mod tests {
     use super::*;
     use crate::store::sqlite::Deadline;
-    use crate::store::sqlite::handle::StoreConnection;
+    use crate::store::sqlite::connection::StoreConnection;
     use crate::store::sqlite::stop_signals::StopsBlocked;
     use crate::store::sqlite::wal_end::WalEnd;
 

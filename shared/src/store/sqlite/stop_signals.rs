@@ -1,9 +1,11 @@
-//! The terminal's stop signals, kept away while this thread holds a lock of the store: whoever runs a command of root's from
-//! a terminal stops it with a key, and all who wait for the lock with it. What was pressed meanwhile counts afterwards.
+//! Blocks the terminal's stop signals while this thread holds a lock of the store. Otherwise ^Z in
+//! root's terminal would stop a command together with every process that waits for the lock.
+//! Blocked signals are delivered afterwards.
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
-/// While this lives, its thread is not stopped from the terminal. To be dropped after the lock is given up.
+/// Blocks the stop signals of this thread while it exists. MUST be dropped after the lock is
+/// released.
 #[must_use]
 pub(super) struct StopsBlocked(Option<SigSet>);
 
@@ -12,7 +14,7 @@ impl StopsBlocked {
         let stops: SigSet = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU]
             .into_iter()
             .collect();
-        // it fails for no set that it could be given
+        // cannot fail for a valid set
         StopsBlocked(stops.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok())
     }
 }

@@ -1,8 +1,10 @@
-//! What an I/O error leaves at the end of the WAL. A commit whose frames were written and could not be synced is
-//! reported as failed, but the next process that recovers the WAL finds those frames whole, takes them as committed and
-//! appends to them; what never reached the disk then lies in the middle, and a power cut loses all that comes after it,
-//! accepted codes included. So whoever meets the error cuts the frames off before anybody appends, and writes nothing
-//! more until that is done.
+//! Frames that an I/O error leaves at the end of the WAL. A commit whose frames were written but
+//! not synced is reported as failed. The next process that recovers the WAL would take these frames
+//! for committed and append to them. Frames that never reached the disk would then be in the
+//! middle, and a power failure would lose everything after them, accepted codes included.
+//!
+//! MUST truncate such frames before any process appends, and write nothing until that has
+//! succeeded.
 
 use super::location::with_suffix;
 use crate::store::StoreError;
@@ -11,13 +13,13 @@ use std::cell::Cell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// Bytes of the WAL before its first frame, and of a frame before its page.
+/// Length of the WAL's header and of a frame's header, in bytes.
 const WAL_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
-/// How often another process may come in between.
+/// Attempts, since another process may commit between the two steps.
 const TRIES: u32 = 5;
 
-/// The WAL of an open store.
+/// WAL of an open store.
 pub(super) struct WalEnd {
     wal: PathBuf,
     is_in_doubt: Cell<bool>,
@@ -31,7 +33,8 @@ impl WalEnd {
         }
     }
 
-    /// To be called before anything is written.
+    /// Truncates the frames of a failed commit, if there are any. MUST be called before every
+    /// write.
     pub(super) fn repair(&self, connection: &Connection) -> Result<(), StoreError> {
         match self.is_in_doubt.get() {
             false => Ok(()),
@@ -39,7 +42,8 @@ impl WalEnd {
         }
     }
 
-    /// A commit has failed. Whether the end of the WAL can be made good is seen now, and else before the next write.
+    /// Records a failed commit. Truncates its frames now if possible, or else before the next
+    /// write.
     pub(super) fn record_failed_commit(&self, connection: &Connection, error: &rusqlite::Error) {
         if matches!(
             error.sqlite_error_code(),
@@ -48,11 +52,12 @@ impl WalEnd {
             return;
         }
         self.is_in_doubt.set(true);
-        // the error that is reported is the commit's
+        // the commit's error is the one that is reported
         let _ = self.truncate_uncommitted(connection);
     }
 
-    /// Cuts off what lies behind the last commit, under the write lock, so that nobody is appending.
+    /// Truncates the frames after the last commit, under the write lock, so that no process
+    /// appends.
     fn truncate_uncommitted(&self, connection: &Connection) -> Result<(), StoreError> {
         if !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK")?;
@@ -96,7 +101,7 @@ impl WalEnd {
     }
 }
 
-/// Changes whenever another connection has committed.
+/// Returns a number that changes when another connection commits.
 fn data_version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
 }
@@ -125,8 +130,8 @@ mod tests {
             .unwrap()
     }
 
-    /// A commit that was reported as failed must not be there for the process that comes next: it would append to frames
-    /// that never reached the disk, and a power cut would lose both.
+    /// A commit that was reported as failed must be invisible to the next process. That process
+    /// would append to frames that never reached the disk, and a power failure would lose both.
     #[test]
     fn a_commit_that_could_not_be_synced_is_not_recovered() {
         let folder = tempfile::tempdir().unwrap();
@@ -135,7 +140,7 @@ mod tests {
         connection
             .execute_batch("CREATE TABLE a (b); INSERT INTO a VALUES (1)")
             .unwrap();
-        // what a commit writes, on a copy
+        // the frames of a commit, made on a copy
         fs::copy(at("db"), at("copy")).unwrap();
         fs::copy(at("db-wal"), at("copy-wal")).unwrap();
         opened(&at("copy"))
@@ -145,7 +150,7 @@ mod tests {
         fs::copy(at("copy-wal"), at("written")).unwrap();
         assert!(fs::metadata(at("written")).unwrap().len() > length);
 
-        // written and not synced: the engine says that it failed
+        // written and not synced: SQLite reports an error
         let wal = fs::read(at("written")).unwrap();
         fs::write(at("db-wal"), wal).unwrap();
         let tail = WalEnd::new(&at("db"));
@@ -163,7 +168,7 @@ mod tests {
         assert_eq!(rows(&opened(&at("db"))), 2);
     }
 
-    /// While the end of the WAL is in doubt, nothing is appended to it.
+    /// Nothing is appended while the end of the WAL is uncertain.
     #[test]
     fn nothing_is_written_after_an_end_that_cannot_be_made_good() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,12 +1,14 @@
-//! Queue of the connections of this process that write to one store, and group commit. The order is by class, then by
-//! arrival; a writer that others passed four times is next. An attempt that waited already when the transaction of another
-//! began continues that transaction: on its connection, in a savepoint of its own, with one commit for all. A commit takes
-//! milliseconds on a disk, an attempt tenths of one.
+//! Queue of the connections of this process that write to one store, and group commit. The order is
+//! by class, then by arrival; a writer that others passed four times is next. An attempt that waits
+//! when the transaction of another attempt begins continues that transaction: on its connection, in
+//! a savepoint, with one commit for the group. A commit takes milliseconds on a disk, an attempt
+//! tenths of one.
 //!
-//! MUST NOT return from any attempt before the commit, nor delay one for an attempt that arrived after its transaction began.
+//! MUST NOT return from any attempt before the commit, nor delay one for an attempt that arrived
+//! after its transaction began.
 
-use super::handle::{CommitError, CommitResult, StoreConnection};
-use super::write_lock;
+use super::busy_handler;
+use super::connection::{CommitError, CommitResult, StoreConnection};
 use crate::system::admission::Class;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Thread};
@@ -14,29 +16,28 @@ use std::time::{Duration, Instant};
 
 /// Maximum of attempts in one commit: their pages fit well below the limit of the WAL.
 const MOST: usize = 32;
-/// Time in which attempts may join a transaction: those that are done wait for the rest.
+/// Time in which attempts may join a transaction: finished attempts wait for the rest.
 const LONGEST: Duration = Duration::from_millis(20);
-/// Number of later writers of a better class that may pass a waiting one: an endless series of writes blocks no other
-/// writer.
+/// Number of later writers of a better class that may pass a waiting one: an endless series of
+/// writes blocks no other writer.
 const PASSED_OVER: u32 = 4;
 
-/// Device and number of a store's file.
+/// Device and inode of a store's file.
 type File = (u64, u64);
 
-/// The queues of the stores that are open in this process.
+/// Queues of the stores that are open in this process.
 static QUEUES: Mutex<Vec<(File, Weak<WriteQueue>)>> = Mutex::new(Vec::new());
 
-/// Writers to one store.
 #[derive(Default)]
 pub(super) struct WriteQueue(Mutex<WriteQueueState>);
 
 #[derive(Default)]
 struct WriteQueueState {
     next: u64,
-    /// Number of the writer that has the turn.
+    /// Number of the writer that holds the permit.
     current: Option<u64>,
     waiting: Vec<WaitingWriter>,
-    /// Open transaction that the writer with the turn continues.
+    /// Open transaction that the current writer continues.
     handed_over: Option<(CommitGroup, StoreConnection)>,
     finished: Vec<FinishedGroup>,
 }
@@ -50,15 +51,15 @@ struct WaitingWriter {
     thread: Thread,
 }
 
-/// A transaction with the work of several attempts.
+/// Attempts that share one transaction and its commit.
 #[derive(Clone)]
 struct CommitGroup {
-    /// Number of the attempt that began it, on its own connection.
+    /// Number of the attempt that began the transaction, on its own connection.
     leader: u64,
     /// First number that arrived too late to join.
     until: u64,
     began: Instant,
-    /// Threads that are done and wait for the commit.
+    /// Threads of finished attempts that wait for the commit.
     members: Vec<Thread>,
 }
 
@@ -73,7 +74,7 @@ impl CommitGroup {
     }
 }
 
-/// Outcome of a commit that some members have not read yet.
+/// Result of a commit that some members have not read yet.
 struct FinishedGroup {
     leader: u64,
     result: CommitResult,
@@ -82,18 +83,18 @@ struct FinishedGroup {
     unread: usize,
 }
 
-/// A turn to write, until this is dropped.
+/// Permit to write, released when it is dropped.
 pub(super) struct WritePermit {
     queue: Arc<WriteQueue>,
     number: u64,
     may_share: bool,
-    /// The transaction that it shares, if it shares one.
+    /// Commit group, if the transaction has one.
     group: Option<CommitGroup>,
     is_released: bool,
 }
 
 impl WriteQueueState {
-    /// Index of the next writer.
+    /// Returns the index of the next writer.
     fn next_index(&self) -> Option<usize> {
         let all = self.waiting.iter().enumerate();
         let order = |one: &WaitingWriter| (one.passed_over < PASSED_OVER, one.class, one.number);
@@ -106,7 +107,7 @@ impl WriteQueueState {
             .map(|(index, _)| index)
     }
 
-    /// Gives the turn to the next writer, if `may` accepts it.
+    /// Gives the permit to the next writer, if `may` accepts it.
     fn start_next_if(&mut self, may: impl Fn(&WaitingWriter) -> bool) -> Option<Thread> {
         let index = self
             .next_index()
@@ -119,7 +120,7 @@ impl WriteQueueState {
         Some(next.thread)
     }
 
-    /// Gives the turn to the next writer, which begins a transaction of its own.
+    /// Gives the permit to the next writer, which begins a transaction of its own.
     fn start_next(&mut self) -> Option<Thread> {
         self.current = None;
         self.start_next_if(|_| true)
@@ -142,8 +143,8 @@ impl WriteQueue {
         })
     }
 
-    /// Waits for a turn; returns `None` after [`write_lock::PATIENCE`]. A turn that continues a shared transaction comes with the
-    /// connection of that.
+    /// Waits for a permit. Returns `None` after [`busy_handler::PATIENCE`]. A permit that continues
+    /// a transaction comes with the connection of that transaction.
     pub(super) fn acquire(
         self: &Arc<Self>,
         class: Class,
@@ -169,20 +170,20 @@ impl WriteQueue {
         let is_at = |queue: &mut WriteQueueState| {
             (queue.current == Some(number)).then(|| queue.handed_over.take())
         };
-        let found = self.wait(Some(began + write_lock::PATIENCE), is_at);
+        let found = self.wait(Some(began + busy_handler::PATIENCE), is_at);
         let handed_on = match found {
             Some(handed_on) => handed_on,
             None => {
                 let mut queue = self.lock();
                 queue.waiting.retain(|one| one.number != number);
-                // the turn may have arrived after the time limit
+                // the permit may have arrived after the time limit
                 if queue.current != Some(number) {
                     return None;
                 }
                 queue.handed_over.take()
             }
         };
-        write_lock::set_queue_time(began.elapsed());
+        busy_handler::set_queue_time(began.elapsed());
         let (shared, handle) = handed_on.unzip();
         Some((
             WritePermit {
@@ -220,14 +221,14 @@ impl WriteQueue {
 }
 
 impl WritePermit {
-    /// Returns whether it continues a transaction that another attempt began.
+    /// Returns whether the permit continues a transaction that another attempt began.
     pub(super) fn has_joined(&self) -> bool {
         self.group
             .as_ref()
             .is_some_and(|shared| shared.leader != self.number)
     }
 
-    /// Opens its own transaction, which has begun, to the attempts that wait now.
+    /// Lets the attempts that wait now join this transaction, which has begun.
     pub(super) fn accept_joiners(&mut self) {
         if self.may_share {
             let until = self.queue.lock().next;
@@ -238,8 +239,8 @@ impl WritePermit {
         }
     }
 
-    /// Ends its part: hands the transaction on, or commits it. Returns after the commit, with the connection if that is its
-    /// own.
+    /// Hands the transaction over to the next member, or commits it. Returns after the commit, with
+    /// the connection if it is the caller's own.
     pub(super) fn hand_over_or_commit(
         mut self,
         handle: StoreConnection,
@@ -271,7 +272,8 @@ impl WritePermit {
         (outcome, handle)
     }
 
-    /// Reports the outcome to the other members and passes the turn on. Returns the connection if there are no other members.
+    /// Reports the result to the other members and releases the permit. Returns the connection if
+    /// there are no other members.
     fn release(
         &mut self,
         outcome: CommitResult,
@@ -327,7 +329,7 @@ impl WritePermit {
 
 impl Drop for WritePermit {
     fn drop(&mut self) {
-        write_lock::reset_queue_time();
+        busy_handler::reset_queue_time();
         if !self.is_released {
             self.release(Err(CommitError::aborted()), None);
         }

@@ -1,6 +1,6 @@
-//! The state behind an [`Admission`](super::Admission): who has a place, and who comes next.
+//! State of an [`Admission`](super::Admission): permits in use, and the order of waiting requests.
 //!
-//! After each change, no class has a free place while one of its keys could take it.
+//! Invariant after each change: no class has a free permit that one of its waiting keys may use.
 
 use super::{Busy, Class, ClassLimits, Limits};
 use std::collections::hash_map::Entry;
@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::task::Waker;
 
-/// Keys that wait for turns strictly in turn.
+/// Number of waiting keys up to which the order is strictly by arrival.
 const MANY: usize = 64;
 
 const CLASSES: [Class; 3] = [
@@ -24,25 +24,26 @@ pub(super) struct QueueState<K> {
     next: u64,
 }
 
-/// One class.
+/// Queue of one class.
 struct FairQueue<K> {
     running: usize,
     waiting: usize,
     keys: HashMap<K, Share>,
-    /// Keys that wait and have not their share yet, each once, by when that began: those that have had no turn yet.
+    /// Waiting keys below their maximum that had no turn yet, each once, with the number at which
+    /// they became ready.
     new: VecDeque<(u64, K)>,
-    /// Those that have had one.
+    /// Waiting keys below their maximum that had a turn before.
     others: VecDeque<(u64, K)>,
-    /// Turns so far, and keys that became ready.
+    /// Number of turns so far.
     turns: u64,
     readied: u64,
 }
 
-/// What one key has.
+/// Requests of one key.
 #[derive(Default)]
 struct Share {
     running: usize,
-    /// By number, oldest first.
+    /// Numbers of waiting requests, oldest first.
     waiting: VecDeque<u64>,
     is_ready: bool,
 }
@@ -80,13 +81,12 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         self.classes.iter().map(|queue| queue.waiting).sum()
     }
 
-    /// Requests that something is kept of.
     #[cfg(test)]
     pub(super) fn requests(&self) -> usize {
         self.requests.len()
     }
 
-    /// Takes a place without waiting.
+    /// Takes a permit without waiting.
     pub(super) fn try_acquire(&mut self, class: Class, key: &K) -> Result<(), Busy> {
         let most = self.limits.of(class).per_key;
         let queue = &self.classes[class as usize];
@@ -106,7 +106,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         Ok(())
     }
 
-    /// Takes a place or waits; the number to ask with.
+    /// Takes a permit or waits. Returns the number of the request.
     pub(super) fn acquire(
         &mut self,
         class: Class,
@@ -139,7 +139,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         Ok(number)
     }
 
-    /// What became of a request, if it is known.
+    /// Returns the decision about a request, if there is one.
     pub(super) fn poll_request(&mut self, number: u64, waker: &Waker) -> Option<Result<(), Busy>> {
         let answer = match self.requests.get_mut(&number) {
             Some(QueuedRequest::Waits(kept)) => {
@@ -156,7 +156,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         Some(answer)
     }
 
-    /// A request that nobody waits for any more.
+    /// Removes a request that was dropped.
     pub(super) fn forget(&mut self, class: Class, key: &K, number: u64, woken: &mut Vec<Waker>) {
         match self.requests.remove(&number) {
             Some(QueuedRequest::Waits(_)) => self.classes[class as usize].remove(key, number),
@@ -165,7 +165,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         }
     }
 
-    /// Gives a place back, to whoever comes next.
+    /// Releases a permit, and grants free permits to the next requests.
     pub(super) fn release(&mut self, class: Class, key: &K, woken: &mut Vec<Waker>) {
         let limits = *self.limits.of(class);
         let queue = &mut self.classes[class as usize];
@@ -187,7 +187,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         }
     }
 
-    /// Whether a class may take one more: one of its own, or a shared one.
+    /// Returns whether a class may use one more permit, its own or a shared one.
     fn has_room(&self, class: Class) -> bool {
         let beyond_own = |class: Class| {
             self.classes[class as usize]
@@ -200,7 +200,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
 }
 
 impl<K: Clone + Eq + Hash> FairQueue<K> {
-    /// A key that waits and has not its share yet comes after all others that do.
+    /// Appends a key that waits and is below its maximum to the line of ready keys.
     fn make_ready(&mut self, key: &K, is_new: bool, limits: &ClassLimits) {
         let Some(share) = self.keys.get_mut(key) else {
             return;
@@ -217,8 +217,9 @@ impl<K: Clone + Eq + Hash> FairQueue<K> {
         }
     }
 
-    /// The request that is admitted next: of the key that waits longest. Where very many keys wait, each second turn is
-    /// that of the newest: strangers in any number make nobody wait for all of them, and longer than anybody would.
+    /// Takes the next request: that of the key that has waited longest. If very many keys wait,
+    /// every second turn goes to the newest key, so that a flood of keys does not make every new
+    /// request wait behind all of them.
     fn next(&mut self, limits: &ClassLimits) -> Option<u64> {
         self.turns += 1;
         let of_newest = self.new.len() > MANY && self.turns % 2 == 0;
@@ -240,7 +241,8 @@ impl<K: Clone + Eq + Hash> FairQueue<K> {
         Some(number)
     }
 
-    /// Takes the newest request of the key that waits most often out, if that is more often than so.
+    /// Removes the newest request of the key with the most waiting requests, if those are more than
+    /// `more_than`.
     fn displace(&mut self, more_than: usize) -> Option<u64> {
         let (key, share) = self
             .keys
@@ -255,7 +257,6 @@ impl<K: Clone + Eq + Hash> FairQueue<K> {
         Some(newest)
     }
 
-    /// Takes a request that waits out.
     fn remove(&mut self, key: &K, number: u64) {
         let Some(share) = self.keys.get_mut(key) else {
             return;
@@ -271,7 +272,7 @@ impl<K: Clone + Eq + Hash> FairQueue<K> {
         self.drop_empty(key);
     }
 
-    /// Keeps nothing of a key that has nothing.
+    /// Removes a key without requests.
     fn drop_empty(&mut self, key: &K) {
         if let Entry::Occupied(entry) = self.keys.entry(key.clone()) {
             if entry.get().running == 0 && entry.get().waiting.is_empty() {

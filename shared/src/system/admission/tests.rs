@@ -1,5 +1,5 @@
-//! Nobody exceeds a share, nobody starves, and whoever has proven more never waits behind whoever has proven less:
-//! any sequence of requests against what is promised, and the cases that people think of.
+//! No key exceeds its maximum, no key starves, and no request waits behind one of a lower class:
+//! random sequences of requests against these promises, and single cases.
 
 use super::*;
 use proptest::prelude::*;
@@ -106,7 +106,8 @@ fn keys_take_turns_however_many_requests_one_has() {
     );
 }
 
-/// Three hundred keys at once: whoever came last waited for all of them, longer than anybody waits for an answer.
+/// With three hundred keys at once, the last one waited for all others, longer than any client
+/// waits for a reply.
 #[test]
 fn where_very_many_keys_wait_the_newest_comes_soon_and_the_oldest_too() {
     let of_many = ClassLimits {
@@ -291,13 +292,13 @@ proptest! {
                 let wants = |(of, key, _): &(Class, u8, WaitingThread<u8>)| {
                     *of == class && of_key.get(&(*of, *key)).is_none_or(|count| *count < CLASS.per_key)
                 };
-                // nobody waits for what is free: a place of its own, or any
+                // no request waits while a permit is free, its own or a shared one
                 if waiting.iter().any(wants) {
                     prop_assert!(taken >= CLASS.own && beyond_own >= LIMITS.shared);
                 }
             }
         }
-        // and everybody who waits comes in when the others leave
+        // and every waiting request is admitted once the others release their permits
         while let Some((.., place)) = places.pop() {
             drop(place);
             let mut still = Vec::new();

@@ -1,9 +1,8 @@
-//! Why a file cannot be read, written or trusted, with what to do about it.
+//! Error of reading, writing or trusting a file. The message says what to do about it.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-/// Why a file cannot be read or may not be trusted, with what to do about it.
 #[derive(Debug)]
 pub struct FileError {
     path: PathBuf,
@@ -35,9 +34,9 @@ impl FileError {
         }
     }
 
-    /// An error of the system on `path`.
+    /// An error of the operating system on `path`.
     pub fn io(path: &Path, error: io::Error) -> FileError {
-        // what O_NOFOLLOW answers to a link
+        // O_NOFOLLOW reports a link in this way
         let is_link = error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32);
         FileError::new(
             path,
@@ -49,47 +48,46 @@ impl FileError {
         )
     }
 
-    /// A symbolic link where none may be.
+    /// A symbolic link where none is allowed.
     pub fn link(path: &Path) -> FileError {
         FileError::new(path, FileProblem::Link)
     }
 
-    /// A folder, a device, or a file with a second name.
+    /// A folder, a device, or a file with several links.
     pub fn not_a_file(path: &Path) -> FileError {
         FileError::new(path, FileProblem::NotAFile)
     }
 
-    /// A file of somebody else's.
+    /// A file that belongs to another user.
     pub fn owner(path: &Path, uid: u32) -> FileError {
         FileError::new(path, FileProblem::Owner(uid))
     }
 
-    /// A file that is too open.
+    /// A file whose mode is too open.
     pub fn mode(path: &Path, is: u32, allowed: u32) -> FileError {
         FileError::new(path, FileProblem::Mode { is, allowed })
     }
 
-    /// A folder that is too open.
     pub fn folder_mode(path: &Path, is: u32, allowed: u32) -> FileError {
         FileError::new(path, FileProblem::OpenFolder { is, allowed })
     }
 
-    /// A file that is never made.
+    /// A file that Postern never creates.
     pub fn planted(path: &Path) -> FileError {
         FileError::new(path, FileProblem::Planted)
     }
 
-    /// A file that only root can make again.
+    /// A file that only root can create again.
     pub fn missing(path: &Path) -> FileError {
         FileError::new(path, FileProblem::Missing)
     }
 
-    /// A file of a store that is gone.
+    /// A file of another store that no longer exists.
     pub fn left_over(path: &Path) -> FileError {
         FileError::new(path, FileProblem::LeftOver)
     }
 
-    /// The same; of a folder at `path` that is too open, with the mode that this one is to have.
+    /// Replaces the allowed mode in the error of a folder at `path` whose mode is too open.
     pub fn with_folder_mode(self, path: &Path, allowed: u32) -> FileError {
         match self.problem {
             FileProblem::OpenFolder { is, .. } if self.path == path => {
@@ -99,17 +97,17 @@ impl FileError {
         }
     }
 
-    /// Whether it is a symbolic link where none may be.
+    /// Returns whether the file is a symbolic link where none is allowed.
     pub(super) fn is_link(&self) -> bool {
         matches!(self.problem, FileProblem::Link)
     }
 
-    /// Whether somebody else has changed the file meanwhile.
+    /// Returns whether another process changed the file in the meantime.
     pub fn is_changed(&self) -> bool {
         matches!(self.problem, FileProblem::Changed)
     }
 
-    /// Whether there is no such file.
+    /// Returns whether the file does not exist.
     pub fn is_missing(&self) -> bool {
         matches!(&self.problem, FileProblem::Io(error) if error.kind() == io::ErrorKind::NotFound)
     }
@@ -187,7 +185,7 @@ impl std::error::Error for FileError {
     }
 }
 
-/// Whether this process, or the whole system, has no file descriptor left.
+/// Returns whether this process or the whole system has no file descriptor left.
 fn out_of_files(error: &io::Error) -> bool {
     use nix::errno::Errno;
     [Errno::EMFILE, Errno::ENFILE]

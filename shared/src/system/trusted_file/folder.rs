@@ -1,4 +1,4 @@
-//! A folder that is trusted: checked once, however many files are read in it.
+//! A trusted folder, which is checked once, however many files are read in it.
 
 use super::{FileError, Follow, Privacy, read_in_folder, read_trusted, walk};
 use nix::dir::Dir;
@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// A folder of root's, or of the user who runs this, that nobody else can write.
+/// A folder of root or the current user that no other user can write.
 pub struct Folder {
     open: OwnedFd,
     stat: FileStat,
@@ -20,7 +20,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Opens it; links on the way are followed where they can be trusted.
+    /// Opens a folder. Links on the path are followed if they are trusted.
     pub fn open(path: &Path) -> Result<Folder, FileError> {
         let (open, stat, real) = walk::walk_to_folder(path)?;
         Ok(Folder {
@@ -31,22 +31,21 @@ impl Folder {
         })
     }
 
-    /// Where it is, without links.
+    /// Path without links.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its mode, without the kind.
+    /// Mode without the file type.
     pub fn mode(&self) -> u32 {
         self.stat.st_mode & 0o7777
     }
 
-    /// Who owns it.
     pub fn owner(&self) -> u32 {
         self.stat.st_uid
     }
 
-    /// What is in it, as it is, links not followed; `None` if there is nothing by that name.
+    /// Returns the metadata of an entry, without following links, or `None` if it does not exist.
     pub fn stat(&self, name: &OsStr) -> Result<Option<FileStat>, FileError> {
         match fstatat(&self.open, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
@@ -55,7 +54,7 @@ impl Folder {
         }
     }
 
-    /// The names in it that end in `extension`, in their order.
+    /// Returns the sorted names that end in `extension`.
     pub fn file_names(&self, extension: &str) -> Result<Vec<PathBuf>, FileError> {
         let io = |errno: Errno| FileError::io(&self.asked, errno.into());
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
@@ -72,7 +71,8 @@ impl Folder {
         Ok(names)
     }
 
-    /// Reads a trusted file in it, of at most `largest` bytes; a link is followed where it can be trusted.
+    /// Reads a trusted file in the folder, of at most `largest` bytes. A link is followed if it is
+    /// trusted.
     pub fn read_file(
         &self,
         name: &Path,

@@ -1,29 +1,31 @@
-//! The folders on the way to a file, as they were when the way was walked: whoever keeps what a file held compares them
-//! before each use, since a folder that was opened to others afterwards is a doubt about all that lies below it.
+//! State of the folders above a file when the path was walked. Code that caches a file compares it
+//! before each use: once another user could write a folder, nothing below it is trusted.
 //!
-//! MUST NOT take a way with a link in it for the same by its folders alone: it is walked anew.
+//! MUST NOT compare only folders if the path has a link: then the path is walked again.
 
 use super::{FileError, resolve_path};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Every folder above a file, and where the way leads.
+/// State of every folder above a file, and the target of the path.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FolderStates {
     states: Vec<FolderState>,
-    /// None where no link is on the way.
+    /// `None` if no link is on the path.
     leads_to: Option<PathBuf>,
 }
 
-/// Device, number, mode, owner and group. The time of a change is left out: names in a folder come and go.
+/// Device, inode, mode, owner and group. The modification time is left out, since entries of a
+/// folder come and go.
 type FolderState = [u64; 5];
 
 impl FolderStates {
-    /// As they are now. MUST be taken before the file is read, and the file be read by a walk.
+    /// Reads the current state. MUST be called before the file is read by
+    /// [`read_trusted`](super::read_trusted).
     ///
     /// # Errors
-    /// Those of looking at a folder; where there is a link, also those of a way that cannot be trusted.
+    /// A folder cannot be read, or a path with a link is not trusted.
     pub fn capture(path: &Path) -> Result<FolderStates, FileError> {
         let mut has_link = false;
         let state = |folder: &Path| {
@@ -91,7 +93,7 @@ mod tests {
         assert_ne!(FolderStates::capture(&path).unwrap(), before);
     }
 
-    /// What a link leads over is no folder above the file.
+    /// The folders of a link's target are not above the file.
     #[test]
     fn a_way_with_a_link_is_walked_each_time() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,6 @@
-//! The way to a file, one folder after the other: each is opened from the one above it without following a link, and
-//! checked before anything below it is looked at. Links are read and walked in the same manner.
+//! Walk to a file, one folder after the other. Each folder is opened from the one above without
+//! following a link, and checked before anything below it is opened. Links are read and walked in
+//! the same way.
 
 use super::error::FileProblem;
 use super::{FileError, Follow, is_ours};
@@ -10,24 +11,25 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
-/// Links that are followed on one way.
+/// Maximum of links on one path.
 const MOST_LINKS: u32 = 16;
-/// Folders and links on one way.
+/// Maximum of folders and links on one path.
 const MOST_STEPS: u32 = 256;
-/// A folder or link is opened to look at it alone.
+/// Flags that open a folder or link only to examine it.
 const LOOK: OFlag = OFlag::O_PATH
     .union(OFlag::O_NOFOLLOW)
     .union(OFlag::O_CLOEXEC);
 
-/// A checked folder, and the name in it that a path leads to. What has that name, if anything, is no link.
+/// A checked folder, and the name in it that a path leads to. The entry of that name, if it exists,
+/// is not a link.
 pub(super) struct PathPosition {
     pub(super) folder: OwnedFd,
     pub(super) name: PathBuf,
-    /// The same as a path without links.
+    /// Folder and name as a path without links.
     pub(super) path: PathBuf,
 }
 
-/// Walks to a file. Nobody but root, or the user who runs this, can make the path lead elsewhere afterwards.
+/// Walks to a file. Afterwards only root and the current user can change where the path leads.
 pub(super) fn walk_to_file(path: &Path, follow: Follow) -> Result<PathPosition, FileError> {
     let (way, name) = walk(path, WantedFile::File(follow))?;
     way.check_not_writable(
@@ -42,7 +44,7 @@ pub(super) fn walk_to_file(path: &Path, follow: Follow) -> Result<PathPosition, 
     })
 }
 
-/// Walks to a folder, which is checked too.
+/// Walks to a folder, and checks it.
 pub(super) fn walk_to_folder(path: &Path) -> Result<(OwnedFd, FileStat, PathBuf), FileError> {
     let (way, _) = walk(path, WantedFile::Folder)?;
     way.check_not_writable(Some(path))?;
@@ -50,14 +52,14 @@ pub(super) fn walk_to_folder(path: &Path) -> Result<(OwnedFd, FileStat, PathBuf)
     Ok((way.folder, stat, way.path))
 }
 
-/// What is at the end of a path.
+/// Kind of the last component.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WantedFile {
     File(Follow),
     Folder,
 }
 
-/// The last folder on the way, and the name in it of the file that is wanted.
+/// Returns the last folder of the path, and the name of the file in it.
 fn walk(path: &Path, wanted: WantedFile) -> Result<(PathWalk, OsString), FileError> {
     let io = |path: &Path, errno: Errno| FileError::io(path, errno.into());
     let whole = std::path::absolute(path).map_err(|error| FileError::io(path, error))?;
@@ -77,7 +79,7 @@ fn walk(path: &Path, wanted: WantedFile) -> Result<(PathWalk, OsString), FileErr
         }
         let found = match openat(&at.folder, name.as_os_str(), LOOK, Mode::empty()) {
             Ok(found) => found,
-            // to be made, or for the caller to say that it is missing
+            // the caller creates it, or reports that it is missing
             Err(Errno::ENOENT) if is_last => return Ok((at, name)),
             Err(errno) => return Err(io(if is_last { path } else { &here }, errno)),
         };
@@ -112,7 +114,7 @@ fn walk(path: &Path, wanted: WantedFile) -> Result<(PathWalk, OsString), FileErr
     }
 }
 
-/// How far a walk has come.
+/// Progress of a walk.
 struct PathWalk {
     folder: OwnedFd,
     mode: u32,
@@ -156,7 +158,7 @@ impl PathWalk {
         Ok(())
     }
 
-    /// Only a folder that nobody else can write holds what is trusted.
+    /// Refuses a folder that other users can write: a file in it is not trusted.
     fn check_not_writable(&self, asked: Option<&Path>) -> Result<(), FileError> {
         match self.mode & 0o022 {
             0 => Ok(()),
@@ -169,8 +171,8 @@ impl PathWalk {
     }
 }
 
-/// A folder on the way: of root or of the user who runs this, and nobody else can exchange what is ours in it. In one
-/// with the sticky bit, such as /tmp, nobody can.
+/// Checks a folder above: it belongs to root or the current user, and no other user can replace our
+/// files in it. The sticky bit, as on /tmp, ensures that too.
 fn check_folder(path: &Path, stat: &FileStat) -> Result<(), FileError> {
     if !is_ours(stat.st_uid) {
         return Err(FileError::owner(path, stat.st_uid));
@@ -185,7 +187,7 @@ fn kind(stat: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())
 }
 
-/// The names of a path, the last one first.
+/// Returns the components of a path, the last one first.
 fn reversed(path: &Path) -> Vec<OsString> {
     let named = |component: Component<'_>| match component {
         Component::Normal(name) => Some(name.to_owned()),

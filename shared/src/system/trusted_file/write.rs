@@ -1,4 +1,4 @@
-//! Writing a file in one step, and what a cut-off leaves behind.
+//! Atomic writing of a file, and removal of what an interrupted write leaves.
 
 use super::FileError;
 use super::error::FileProblem;
@@ -12,16 +12,15 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
-/// What happens to a file that stands in the new one's place.
+/// Whether an existing file is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// It is replaced.
     Replace,
-    /// Nothing is written.
     Refuse,
 }
 
-/// Writes a file in one step: whoever reads sees the old one or the new one, whole and on disk.
+/// Writes a file atomically: every reader sees the complete old or the complete new file. Both are
+/// durable.
 pub fn write_atomically(
     path: &Path,
     bytes: &[u8],
@@ -36,8 +35,8 @@ pub fn write_atomically(
     write_and_rename(path, bytes, mode, group, flags, || Ok(()))
 }
 
-/// The same, in place of what is there, if `is_current` still holds at the last moment; it is asked once the new file
-/// is on disk. Else an error that [`FileError::is_changed`].
+/// Like [`write_atomically`], if `is_current` still holds at the last moment. It is called once the
+/// new file is durable. Otherwise returns an error with [`FileError::is_changed`].
 pub fn replace_if(
     path: &Path,
     bytes: &[u8],
@@ -95,7 +94,7 @@ fn write_and_rename(
     written
 }
 
-/// A process with a limit on the size of files is ended by a signal where it writes beyond.
+/// Refuses a write above RLIMIT_FSIZE. The kernel would end the process with a signal.
 fn check_size_limit(length: usize) -> io::Result<()> {
     let (limit, _) = getrlimit(Resource::RLIMIT_FSIZE)?;
     match u64::try_from(length) {
@@ -104,12 +103,13 @@ fn check_size_limit(length: usize) -> io::Result<()> {
     }
 }
 
-/// Removes what a [`write`] of this file left behind when it was cut off. The caller knows that none is at work.
+/// Removes the temporary files of interrupted writes of this file. The caller knows that no write
+/// is in progress.
 pub fn remove_unfinished(path: &Path) -> Result<(), FileError> {
     remove_temporary_files(path, |_| true)
 }
 
-/// The same, where others may be at work: what processes left that have ended.
+/// Removes the temporary files of processes that have ended, since other writes may be in progress.
 pub fn remove_abandoned(path: &Path) -> Result<(), FileError> {
     remove_temporary_files(path, |number| {
         let process = number.parse().map(Pid::from_raw);
@@ -117,7 +117,7 @@ pub fn remove_abandoned(path: &Path) -> Result<(), FileError> {
     })
 }
 
-/// `.NAME.PID.new`, and what an engine makes beside it: `.NAME.PID.new-wal`.
+/// Removes `.NAME.PID.new`, and what SQLite creates next to it, such as `.NAME.PID.new-wal`.
 fn remove_temporary_files(path: &Path, is_left: impl Fn(&str) -> bool) -> Result<(), FileError> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let io = |error| FileError::io(folder, error);
@@ -143,7 +143,7 @@ fn remove_temporary_files(path: &Path, is_left: impl Fn(&str) -> bool) -> Result
     Ok(())
 }
 
-/// Makes a file's name durable.
+/// Makes a file's directory entry durable.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) => File::open(folder)?.sync_all(),

@@ -1,10 +1,10 @@
-//! The decision in tables: situations, and what each meets.
+//! The decision in tables: situations, and the result of each.
 
 mod situations;
 
 use super::*;
 use crate::credential::secret::Secret;
-use crate::credential::totp::{Algorithm, OtpParameters, code};
+use crate::credential::totp::{Algorithm, OtpParameters, generate_code};
 use crate::verify::account::StoredRecoveryCode;
 use crate::verify::throttle::{Bucket, ThrottleFailure};
 use zeroize::Zeroizing;
@@ -51,7 +51,7 @@ fn account() -> AccountCredentials {
             },
         ],
         one_time_code: None,
-        row: Bucket::default(),
+        bucket: Bucket::default(),
         address_wait: None,
     }
 }
@@ -61,65 +61,70 @@ fn step(offset: i64) -> Step {
 }
 
 fn code_of(seed: u8, offset: i64) -> String {
-    code(&authenticator(seed).secret, PARAMETERS, step(offset)).to_string()
+    generate_code(&authenticator(seed).secret, PARAMETERS, step(offset)).to_string()
 }
 
-/// Has an answer decided; what is kept as a hash hashes to as many of this byte.
-fn decided(
+/// Decides about an input. Every keyed hash of the input is made of this byte.
+fn decide_input(
     account: &AccountCredentials,
-    answer: &Input,
+    input: &Input,
     hash: u8,
-    stage: Phase,
+    phase: Phase,
     totp: &TotpConfig,
     at: Timestamp,
 ) -> Decision {
     let attempt = Attempt {
-        answer,
-        recovery_hash: matches!(answer, Input::Recovery(_)).then_some(RecoveryHash([hash; 32])),
-        one_time_hash: matches!(answer, Input::OneTime(_)).then_some(OneTimeHash([hash; 32])),
+        input: input,
+        recovery_hash: matches!(input, Input::RecoveryCode(_)).then_some(RecoveryHash([hash; 32])),
+        one_time_hash: matches!(input, Input::OneTimeCode(_)).then_some(OneTimeHash([hash; 32])),
         mailed_hash: None,
-        usual_length: 10,
-        stage,
+        configured_length: 10,
+        phase: phase,
     };
     decide(account, &attempt, totp, &ThrottleConfig::default(), at)
 }
 
-fn ruling(account: &AccountCredentials, typed: &str, stage: Phase, at: Timestamp) -> Decision {
-    decided(
+fn decide_typed(
+    account: &AccountCredentials,
+    typed: &str,
+    phase: Phase,
+    at: Timestamp,
+) -> Decision {
+    decide_input(
         account,
-        &Input::read(typed.as_bytes()),
+        &Input::parse(typed.as_bytes()),
         0,
-        stage,
+        phase,
         &TotpConfig::default(),
         at,
     )
 }
 
-fn verdict(account: &AccountCredentials, typed: &str) -> VerificationResult {
-    ruling(account, typed, Phase::After, NOW).verdict
+fn result_of(account: &AccountCredentials, typed: &str) -> VerificationResult {
+    decide_typed(account, typed, Phase::After, NOW).result
 }
 
 fn accepted(seed: u8, offset: i64) -> VerificationResult {
-    let spent = Consumed::Step(SecretFingerprint([seed; 32]), step(offset));
-    Ok(Accepted { spent })
+    let consumed = Consumed::Step(SecretFingerprint([seed; 32]), step(offset));
+    Ok(Accepted { consumed })
 }
 
 fn refused(refusal: Refusal) -> VerificationResult {
     Err(refusal)
 }
 
-/// What an answer met, as the table writes it: `in`, or the cause and what is charged.
-fn told(ruling: &Decision) -> String {
-    let mut told = match ruling.verdict {
+/// Formats a decision as the table writes it: `in`, or the cause and the cost.
+fn describe(decision: &Decision) -> String {
+    let mut text = match decision.result {
         Ok(_) => "in".to_owned(),
         Err(refusal) => refusal.to_string(),
     };
-    match ruling.row_cost {
-        Some(1) => told += "+row",
-        Some(more) => told += &format!("+row×{more}"),
+    match decision.bucket_cost {
+        Some(1) => text += "+bucket",
+        Some(more) => text += &format!("+bucket×{more}"),
         None => {}
     }
-    told + if ruling.charges_address {
+    text + if decision.charges_address {
         "+address"
     } else {
         ""
@@ -130,19 +135,19 @@ fn told(ruling: &Decision) -> String {
 fn the_window_is_one_step_to_each_side_by_default() {
     for offset in -1..=1 {
         assert_eq!(
-            verdict(&account(), &code_of(1, offset)),
+            result_of(&account(), &code_of(1, offset)),
             accepted(1, offset)
         );
     }
     assert_eq!(
-        verdict(&account(), &code_of(1, -2)),
+        result_of(&account(), &code_of(1, -2)),
         refused(Refusal::Behind {
             steps: 2,
             seconds: 60
         })
     );
     assert_eq!(
-        verdict(&account(), &code_of(1, 2)),
+        result_of(&account(), &code_of(1, 2)),
         refused(Refusal::Ahead {
             steps: 2,
             seconds: 60
@@ -161,8 +166,8 @@ fn the_window_moves_at_the_second() {
         (60, false),
     ] {
         let at = Timestamp(begin.0.checked_add_signed(at).unwrap());
-        let ruling = ruling(&account(), &code, Phase::After, at);
-        assert_eq!(ruling.verdict.is_ok(), passes, "{at:?}");
+        let decision = decide_typed(&account(), &code, Phase::After, at);
+        assert_eq!(decision.result.is_ok(), passes, "{at:?}");
     }
 }
 
@@ -170,9 +175,9 @@ fn the_window_moves_at_the_second() {
 fn past_and_future_steps_are_configured_apart() {
     let totp: TotpConfig = toml::from_str("past_steps = 3\nfuture_steps = 0").unwrap();
     for (offset, passes) in [(-4, false), (-3, true), (0, true), (1, false)] {
-        let answer = Input::read(code_of(1, offset).as_bytes());
-        let ruling = decided(&account(), &answer, 0, Phase::After, &totp, NOW);
-        assert_eq!(ruling.verdict.is_ok(), passes, "{offset}");
+        let input = Input::parse(code_of(1, offset).as_bytes());
+        let decision = decide_input(&account(), &input, 0, Phase::After, &totp, NOW);
+        assert_eq!(decision.result.is_ok(), passes, "{offset}");
     }
 }
 
@@ -181,30 +186,30 @@ fn a_used_step_and_every_older_one_are_refused_free_of_charge() {
     let mut account = account();
     account.authenticators[0].floor = Some(step(0));
     for offset in [-3, -1, 0] {
-        let ruling = ruling(&account, &code_of(1, offset), Phase::After, NOW);
+        let decision = decide_typed(&account, &code_of(1, offset), Phase::After, NOW);
         assert_eq!(
-            ruling,
-            Decision::free(Refusal::Used { wait: 15 }),
+            decision,
+            Decision::refuse_free(Refusal::Used { wait: 15 }),
             "{offset}"
         );
     }
-    assert_eq!(verdict(&account, &code_of(1, 1)), accepted(1, 1));
+    assert_eq!(result_of(&account, &code_of(1, 1)), accepted(1, 1));
     account.authenticators[0].floor = Some(step(1));
     assert_eq!(
-        verdict(&account, &code_of(1, 1)),
+        result_of(&account, &code_of(1, 1)),
         refused(Refusal::Used { wait: 45 })
     );
 }
 
 #[test]
-fn one_used_code_never_spends_another_authenticators_step() {
+fn a_used_code_of_one_authenticator_does_not_consume_a_step_of_another() {
     let mut account = account();
     account.authenticators.push(authenticator(2));
     account.authenticators[0].floor = Some(step(1));
-    assert_eq!(verdict(&account, &code_of(2, 0)), accepted(2, 0));
+    assert_eq!(result_of(&account, &code_of(2, 0)), accepted(2, 0));
 }
 
-/// An authenticator by counter whose last used code was that of counter 19.
+/// An account with a counter-based authenticator whose last used code was that of counter 19.
 fn by_counter() -> AccountCredentials {
     let token = LiveAuthenticator {
         parameters: BY_COUNTER,
@@ -218,12 +223,12 @@ fn by_counter() -> AccountCredentials {
 }
 
 fn counter_code(counter: u64) -> String {
-    code(&authenticator(3).secret, BY_COUNTER, Step(counter)).to_string()
+    generate_code(&authenticator(3).secret, BY_COUNTER, Step(counter)).to_string()
 }
 
 fn accepted_counter(counter: u64) -> VerificationResult {
     Ok(Accepted {
-        spent: Consumed::Step(SecretFingerprint([3; 32]), Step(counter)),
+        consumed: Consumed::Step(SecretFingerprint([3; 32]), Step(counter)),
     })
 }
 
@@ -231,71 +236,71 @@ fn accepted_counter(counter: u64) -> VerificationResult {
 fn a_counter_is_found_within_the_look_ahead_and_no_further() {
     for counter in [20, 21, 30] {
         assert_eq!(
-            verdict(&by_counter(), &counter_code(counter)),
+            result_of(&by_counter(), &counter_code(counter)),
             accepted_counter(counter)
         );
     }
     assert_eq!(
-        verdict(&by_counter(), &counter_code(31)),
+        result_of(&by_counter(), &counter_code(31)),
         refused(Refusal::Wrong)
     );
     for counter in [10, 19] {
-        let ruling = ruling(&by_counter(), &counter_code(counter), Phase::After, NOW);
+        let decision = decide_typed(&by_counter(), &counter_code(counter), Phase::After, NOW);
         assert_eq!(
-            ruling,
-            Decision::free(Refusal::Used { wait: 0 }),
+            decision,
+            Decision::refuse_free(Refusal::Used { wait: 0 }),
             "{counter}"
         );
     }
     assert_eq!(
-        verdict(&by_counter(), &counter_code(9)),
+        result_of(&by_counter(), &counter_code(9)),
         refused(Refusal::Wrong)
     );
     let mut new = by_counter();
     new.authenticators[0].floor = None;
-    assert_eq!(verdict(&new, &counter_code(0)), accepted_counter(0));
+    assert_eq!(result_of(&new, &counter_code(0)), accepted_counter(0));
 }
 
 #[test]
-fn two_codes_in_a_row_bring_a_counter_back_in_step() {
+fn two_consecutive_codes_resynchronise_a_counter() {
     let pair =
         |first: u64, second: u64| format!("{} {}", counter_code(first), counter_code(second));
     for counter in [20, 500, 1019] {
         assert_eq!(
-            verdict(&by_counter(), &pair(counter, counter + 1)),
+            result_of(&by_counter(), &pair(counter, counter + 1)),
             accepted_counter(counter + 1)
         );
     }
     for (first, second) in [(500, 502), (501, 500), (18, 19), (19, 20), (1020, 1021)] {
-        let ruling = ruling(&by_counter(), &pair(first, second), Phase::After, NOW);
+        let decision = decide_typed(&by_counter(), &pair(first, second), Phase::After, NOW);
         assert_eq!(
-            (ruling.verdict, ruling.row_cost),
+            (decision.result, decision.bucket_cost),
             (refused(Refusal::Wrong), Some(1)),
             "{first}"
         );
     }
-    // and say nothing where all codes come by time
+    // two consecutive codes are malformed for an account whose codes are all time-based
     assert_eq!(
-        verdict(&account(), &pair(500, 501)),
-        refused(Refusal::Unfit)
+        result_of(&account(), &pair(500, 501)),
+        refused(Refusal::Malformed)
     );
 }
 
 #[test]
 fn drift_beyond_ten_minutes_is_just_wrong() {
     assert_eq!(
-        verdict(&account(), &code_of(1, -20)),
+        result_of(&account(), &code_of(1, -20)),
         refused(Refusal::Behind {
             steps: 20,
             seconds: 600
         })
     );
     assert_eq!(
-        verdict(&account(), &code_of(1, -21)),
+        result_of(&account(), &code_of(1, -21)),
         refused(Refusal::Wrong)
     );
     assert_eq!(
-        verdict(&account(), &code_of(1, 21)),
+        result_of(&account(), &code_of(1, 21)),
         refused(Refusal::Wrong)
     );
 }
@@ -305,42 +310,42 @@ fn a_clock_set_back_is_a_cause_of_its_own() {
     let mut account = account();
     account.authenticators[0].floor = Some(step(10));
     for offset in [-5, 0, 1, 10] {
-        let ruling = ruling(&account, &code_of(1, offset), Phase::After, NOW);
+        let decision = decide_typed(&account, &code_of(1, offset), Phase::After, NOW);
         assert_eq!(
-            ruling,
-            Decision::free(Refusal::ClockSetBack { seconds: 285 }),
+            decision,
+            Decision::refuse_free(Refusal::ClockSetBack { seconds: 285 }),
             "{offset}"
         );
     }
     assert_eq!(
-        verdict(&account, &code_of(1, 11)),
+        result_of(&account, &code_of(1, 11)),
         refused(Refusal::Ahead {
             steps: 11,
             seconds: 330
         })
     );
-    assert_eq!(verdict(&account, "000000"), refused(Refusal::Wrong));
+    assert_eq!(result_of(&account, "000000"), refused(Refusal::Wrong));
 }
 
 #[test]
 fn wrong_codes_cost_by_what_they_were_compared_with() {
     let mut account = account();
     assert_eq!(
-        ruling(&account, "000000", Phase::After, NOW).row_cost,
+        decide_typed(&account, "000000", Phase::After, NOW).bucket_cost,
         Some(1)
     );
     account.authenticators.push(authenticator(2));
     assert_eq!(
-        ruling(&account, "000000", Phase::After, NOW).row_cost,
+        decide_typed(&account, "000000", Phase::After, NOW).bucket_cost,
         Some(2)
     );
 }
 
 #[test]
-fn steps_at_the_ends_of_time_do_not_overflow() {
+fn the_first_and_the_last_second_do_not_overflow() {
     for at in [Timestamp(0), Timestamp(u64::MAX)] {
         assert!(matches!(
-            ruling(&account(), "000000", Phase::After, at).verdict,
+            decide_typed(&account(), "000000", Phase::After, at).result,
             Err(_)
         ));
     }
@@ -364,16 +369,17 @@ fn every_algorithm_length_and_period_has_its_window() {
             };
             let current = NOW.0 / period;
             for (step, expected) in [
-                (current - 2, "behind-2-steps+row"),
+                (current - 2, "behind-2-steps+bucket"),
                 (current - 1, "in"),
                 (current, "in"),
                 (current + 1, "in"),
-                (current + 2, "ahead-2-steps+row"),
+                (current + 2, "ahead-2-steps+bucket"),
             ] {
                 let typed =
-                    code(&account.authenticators[0].secret, parameters, Step(step)).to_string();
+                    generate_code(&account.authenticators[0].secret, parameters, Step(step))
+                        .to_string();
                 assert_eq!(
-                    told(&ruling(&account, &typed, Phase::After, NOW)),
+                    describe(&decide_typed(&account, &typed, Phase::After, NOW)),
                     expected,
                     "{parameters:?} {step}"
                 );
@@ -382,8 +388,8 @@ fn every_algorithm_length_and_period_has_its_window() {
     }
 }
 
-/// Of two authenticators the better match counts, whichever stands first: an answer that is right for one of them is
-/// no guess at the other.
+/// The better match counts, whichever authenticator is compared first: an input that is right for
+/// one authenticator is no guess at the other.
 #[test]
 fn of_several_authenticators_the_best_match_counts() {
     for (floors, typed, expected) in [
@@ -391,9 +397,9 @@ fn of_several_authenticators_the_best_match_counts() {
         ([Some(0), None], code_of(1, 0), "used"),
         ([Some(0), Some(10)], code_of(1, 1), "in"),
         ([None, Some(10)], code_of(2, 0), "clock-set-back-285s"),
-        ([None, None], code_of(2, -5), "behind-5-steps+row×2"),
-        ([None, None], code_of(1, 5), "ahead-5-steps+row×2"),
-        ([None, None], "000000".to_owned(), "wrong+row×2"),
+        ([None, None], code_of(2, -5), "behind-5-steps+bucket×2"),
+        ([None, None], code_of(1, 5), "ahead-5-steps+bucket×2"),
+        ([None, None], "000000".to_owned(), "wrong+bucket×2"),
     ] {
         let of = |seed: u8, floor: Option<i64>| LiveAuthenticator {
             floor: floor.map(step),
@@ -409,7 +415,7 @@ fn of_several_authenticators_the_best_match_counts() {
                 ..account()
             };
             assert_eq!(
-                told(&ruling(&account, &typed, Phase::After, NOW)),
+                describe(&decide_typed(&account, &typed, Phase::After, NOW)),
                 expected,
                 "{floors:?} {order:?}"
             );
@@ -417,19 +423,23 @@ fn of_several_authenticators_the_best_match_counts() {
     }
 }
 
-/// Accepting the lower of two steps would leave an equal code of the higher one open.
+/// If the lower of two steps were accepted, an equal code of the higher one would stay usable.
 #[test]
-fn of_equal_codes_the_highest_step_is_spent() {
+fn of_equal_codes_the_highest_step_is_consumed() {
     // the first step after NOW whose neighbours to both sides have one code
     const BETWEEN: u64 = 60_216_135;
     let (now, equal) = (Timestamp(BETWEEN * PERIOD), "339909");
     let secret = &authenticator(1).secret;
     assert!(
-        [BETWEEN - 1, BETWEEN + 1]
-            .iter()
-            .all(|step| code(secret, PARAMETERS, Step(*step)).as_str() == equal)
+        [BETWEEN - 1, BETWEEN + 1].iter().all(|step| generate_code(
+            secret,
+            PARAMETERS,
+            Step(*step)
+        )
+        .as_str()
+            == equal)
     );
-    let spent = Consumed::Step(SecretFingerprint([1; 32]), Step(BETWEEN + 1));
-    let opened = ruling(&account(), equal, Phase::After, now);
-    assert_eq!(opened.verdict, Ok(Accepted { spent }));
+    let consumed = Consumed::Step(SecretFingerprint([1; 32]), Step(BETWEEN + 1));
+    let accepted_now = decide_typed(&account(), equal, Phase::After, now);
+    assert_eq!(accepted_now.result, Ok(Accepted { consumed }));
 }

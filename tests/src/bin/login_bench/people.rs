@@ -1,7 +1,7 @@
 //! The people who sign in, each with a secret, and the accounts that only fill the store.
 
 use shared::credential::secret::Secret;
-use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, code};
+use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, generate_code};
 use shared::system::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use testhost::STORE;
@@ -36,12 +36,12 @@ impl Person {
         let text = match &self.next {
             Some(next) => {
                 let step = Step(next.fetch_add(1, Ordering::Relaxed));
-                code(&self.secret, parameters(OtpKind::Counter), step)
+                generate_code(&self.secret, parameters(OtpKind::Counter), step)
             }
             None => {
                 let moving = OtpKind::Time { period: 30 };
                 let now = clock::now().expect("a clock after 1970");
-                code(
+                generate_code(
                     &self.secret,
                     parameters(moving),
                     moving.step_at(now).expect("it has a period"),

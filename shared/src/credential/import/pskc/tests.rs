@@ -20,7 +20,7 @@ fn house_key() -> Vec<u8> {
 }
 
 fn import(text: &str, key: PskcKey) -> Result<ImportedFile, ImportError> {
-    crate::credential::import::read(ImportFormat::Pskc { key }, text.as_bytes())
+    crate::credential::import::parse_import_file(ImportFormat::Pskc { key }, text.as_bytes())
 }
 
 #[track_caller]
@@ -28,7 +28,9 @@ fn refused(text: &str, key: PskcKey) -> String {
     import(text, key).unwrap_err().to_string()
 }
 
-fn told(found: &FoundAuthenticator) -> (&str, Option<&str>, Vec<u8>, Algorithm, u32, MovingFactor) {
+fn fields_of(
+    found: &FoundAuthenticator,
+) -> (&str, Option<&str>, Vec<u8>, Algorithm, u32, MovingFactor) {
     let secret = found.secret.expose().to_vec();
     (
         found.account.as_str(),
@@ -41,7 +43,7 @@ fn told(found: &FoundAuthenticator) -> (&str, Option<&str>, Vec<u8>, Algorithm, 
 }
 
 #[test]
-fn plain_and_encrypted_containers_hold_the_same() {
+fn plain_and_encrypted_containers_have_the_same_contents() {
     let secret = |hex: &str| data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
     let expected = [
         (
@@ -77,7 +79,7 @@ fn plain_and_encrypted_containers_hold_the_same() {
     ] {
         let import = import(text, key).unwrap();
         assert_eq!(
-            import.found.iter().map(told).collect::<Vec<_>>(),
+            import.found.iter().map(fields_of).collect::<Vec<_>>(),
             expected,
             "{name}"
         );
@@ -87,7 +89,7 @@ fn plain_and_encrypted_containers_hold_the_same() {
 
 /// Figure 6, with the UserId that it lacks.
 #[test]
-fn the_example_of_the_rfc_opens() {
+fn the_example_of_the_rfc_is_imported() {
     let import = import(RFC, PskcKey::Shared(&SHARED)).unwrap();
     let found = &import.found[0];
     assert_eq!((found.account.as_str(), found.digits), ("jsmith", 8));
@@ -260,7 +262,7 @@ fn keys_that_are_not_understood_are_left_out() {
 }
 
 #[test]
-fn an_account_is_taken_from_a_distinguished_name_only_where_it_is_clear() {
+fn an_account_is_read_from_a_distinguished_name_only_if_unambiguous() {
     for (owner, name) in [
         ("alice", Some("alice")),
         ("UID=jsmith,DC=example-bank,DC=net", Some("jsmith")),
@@ -273,12 +275,12 @@ fn an_account_is_taken_from_a_distinguished_name_only_where_it_is_clear() {
         ("O=x", None),
         ("UID=a,root", None),
     ] {
-        assert_eq!(account(owner), name, "{owner}");
+        assert_eq!(account_of_user_id(owner), name, "{owner}");
     }
 }
 
 #[test]
-fn broken_xml_and_documents_with_a_type_are_refused() {
+fn malformed_xml_and_document_types_are_refused() {
     let bomb = "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b SYSTEM \"/etc/passwd\">]>\n";
     let headed = PLAIN.replacen(
         "<pskc:KeyContainer",
@@ -326,7 +328,7 @@ fn broken_xml_and_documents_with_a_type_are_refused() {
 }
 
 #[test]
-fn a_million_nested_elements_are_no_danger() {
+fn a_million_nested_elements_are_refused() {
     let deep = "<a>".repeat(crate::credential::import::LARGEST / 3);
     assert!(refused(&deep, PskcKey::None).contains("XML"));
     let pairs = crate::credential::import::LARGEST / 7;

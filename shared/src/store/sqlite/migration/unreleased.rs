@@ -1,10 +1,11 @@
-//! Shapes that stores had before any version was one to keep. They are told by name: some call themselves version 3.
+//! Schemas of builds before the first release. Errors name their commit, since some of them call
+//! themselves version 3 too.
 
 use crate::store::StoreError;
 use crate::store::sqlite::schema_check;
 use rusqlite::Connection;
 
-/// The commits, by the mark of the shape that each made.
+/// Commits, and the hash of the schema that each created.
 const SHAPES: [(&str, &str); 4] = [
     (
         "a537922",
@@ -24,7 +25,7 @@ const SHAPES: [(&str, &str); 4] = [
     ),
 ];
 
-/// The commit that made a store of an unreleased shape.
+/// Returns the commit whose unreleased schema a store has.
 pub(super) fn find_commit(connection: &Connection) -> Result<Option<&'static str>, StoreError> {
     let mark = schema_check::schema_hash(connection)?;
     Ok(SHAPES
@@ -38,7 +39,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    /// `tests/stores/unreleased` holds each schema as its commit made it.
+    /// `tests/stores/unreleased` holds each schema as its commit created it.
     #[test]
     fn each_unreleased_shape_is_told_by_its_commit() {
         for (commit, known) in SHAPES {

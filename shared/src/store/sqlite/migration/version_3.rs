@@ -1,7 +1,8 @@
-//! Version 3, exactly as commit f58152f made it, to version 4. Tables whose text changed are made again and filled from
-//! the former ones; all others stay where they lie, sealed secrets among them, of which a copy would leave a trace.
+//! Migration from version 3, exactly as commit f58152f created it, to version 4. Tables whose text
+//! changed are created again and filled from the old ones. All other tables are not touched, such
+//! as the one of sealed secrets: a copy would leave a trace of them.
 //!
-//! Sessions end: their cookies are of a form that this program does not read. Everything else goes on.
+//! Sessions end, since this program does not read their cookies.
 
 use super::{Result, create_missing};
 use crate::account::name::UserName;
@@ -10,7 +11,7 @@ use rusqlite::Connection;
 
 pub(super) const SCHEMA: &str = include_str!("schema_3.sql");
 
-/// Tables whose text is another one in version 4.
+/// Tables with another text in version 4.
 const CHANGED: [&str; 8] = [
     "account",
     "removed_account",
@@ -22,17 +23,18 @@ const CHANGED: [&str; 8] = [
     "revision",
 ];
 
-/// Of those, the ones that never give a number twice.
+/// Tables of these that never reuse a number.
 const NUMBERED: [&str; 2] = ["account", "app_password"];
 
-/// What version 4 knows, of what version 3 knew.
+/// What version 4 stores, derived from version 3.
 ///
-/// - A recovery code's length only says which wrong inputs count as one; 10 was the default.
-/// - A one-time code's time of issue is in the log of events, if that still holds it.
-/// - The floor of a secret is the newest of its accepted steps, and the only one that is known.
-/// - `revision.forgotten`: sessions from before are refused, whatever their cookies may say, and so no revocation of
-///   version 3 is needed any longer.
-/// - Gates sign in again when they start.
+/// - The length of a recovery code only decides which wrong inputs count as one; 10 was the
+///   default.
+/// - The issue time of a one-time code is in the audit log, if that still has the event.
+/// - The step floor is the newest accepted step of a secret, and the only one known.
+/// - `revision.forgotten`: older sessions are refused whatever their cookies contain, so that no
+///   revocation of version 3 is needed.
+/// - Gates register again when they start.
 const FILL: &str = "
 INSERT INTO renewal (number) VALUES (0);
 INSERT INTO recovery_code (account, hash, length, used_at)
@@ -71,8 +73,8 @@ pub(super) fn migrate(connection: &Connection, next: &str) -> Result<()> {
     Ok(())
 }
 
-/// Fills accounts, with what all spellings of a name have in common, and the groups that each is in. Two accounts of
-/// version 3 may have names that this program would not take together: both stay.
+/// Fills accounts with their name keys and groups. Two accounts of version 3 may have names that
+/// version 4 would not allow together: both stay.
 fn fill_accounts(connection: &Connection) -> Result<()> {
     let mut former =
         connection.prepare("SELECT id, name, member_of FROM former_account ORDER BY id")?;

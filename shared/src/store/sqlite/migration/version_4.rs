@@ -1,12 +1,13 @@
-//! Version 4 to version 5: tables and columns have other names. Each renamed table is made again and filled from the
-//! former one; all others stay where they are, sealed secrets among them.
+//! Migration from version 4 to version 5: tables and columns are renamed. Each renamed table is
+//! created again and filled from the old one. All other tables, such as the one of sealed secrets,
+//! are not touched.
 
 use super::{Result, create_missing};
 use rusqlite::Connection;
 
 pub(super) const SCHEMA: &str = include_str!("schema_4.sql");
 
-/// A table of version 4, and where its rows go.
+/// Table of version 4, and its columns in version 5.
 struct Renamed {
     old: &'static str,
     new: &'static str,
@@ -53,7 +54,7 @@ const RENAMED: [Renamed; 6] = [
     },
 ];
 
-/// Event kinds that have another name.
+/// Renamed event kinds.
 const KINDS: [(&str, &str); 2] = [
     ("clock-mended", "clock-unlocked"),
     ("code-asked", "code-requested"),
@@ -76,7 +77,7 @@ pub(super) fn migrate(connection: &Connection, next: &str) -> Result<()> {
         let sql =
             format!("INSERT INTO {new} ({new_columns}) SELECT {old_columns} FROM former_{old}");
         connection.execute_batch(&sql)?;
-        // a number is never given twice
+        // a number is never used twice
         connection.execute("DELETE FROM sqlite_sequence WHERE name = ?1", [new])?;
         let sql = "INSERT INTO sqlite_sequence (name, seq) \
                    SELECT ?1, seq FROM sqlite_sequence WHERE name = 'former_' || ?2";
@@ -92,7 +93,7 @@ pub(super) fn migrate(connection: &Connection, next: &str) -> Result<()> {
     Ok(())
 }
 
-/// Removes a table's indexes, so that the new table can have theirs.
+/// Drops a table's indexes, so that the new table can use their names.
 fn drop_indexes(connection: &Connection, table: &str) -> Result<()> {
     let sql =
         "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1 AND sql IS NOT NULL";

@@ -47,7 +47,7 @@ fn who_has_proven_more_writes_first_and_else_who_came_first() {
     assert_eq!(order.try_iter().collect::<Vec<_>>(), [4, 1, 3, 0, 2]);
 }
 
-/// Whoever writes over and over, and has proven more, keeps nobody from writing.
+/// A client that writes endlessly in the best class must not starve the other classes.
 #[test]
 fn whoever_was_passed_over_some_times_is_next() {
     let waiting = |number, class, shares| WaitingWriter {
@@ -70,7 +70,7 @@ fn whoever_was_passed_over_some_times_is_next() {
         order.push(queue.current.unwrap());
     }
     assert_eq!(order, [1, 2, 3, 4, 0, 5, 6, 7, 8]);
-    // nor is anybody overtaken by those who could share a transaction
+    // nor does a possible shared transaction let a later writer pass
     let mut queue = WriteQueueState {
         waiting: vec![
             waiting(1, Class::Familiar, true),
@@ -94,7 +94,7 @@ fn a_turn_that_does_not_come_in_time_is_given_up() {
     assert_eq!(writers.lock().current, None);
 }
 
-/// A store, and those who write to it.
+/// A store, and its number of writers.
 struct Shop {
     _folder: tempfile::TempDir,
     path: PathBuf,
@@ -119,7 +119,7 @@ impl Shop {
         }
     }
 
-    /// An attempt on a thread of its own, once as many wait as say so.
+    /// Starts an attempt on a thread of its own, once the expected number waits.
     fn attempt(
         &self,
         waiting: usize,
@@ -152,7 +152,7 @@ fn fingerprint(number: u8) -> crate::crypto::vault::SecretFingerprint {
     crate::crypto::vault::SecretFingerprint([number; 32])
 }
 
-/// Marks a code as used, and commits that.
+/// Returns an attempt that marks a code as used and commits.
 fn uses(number: u8) -> impl FnOnce(Box<dyn Transaction + '_>) -> Result<(), StoreError> {
     move |mut tx| {
         tx.raise_floor(&fingerprint(number), crate::credential::totp::Step(1))?;
@@ -169,7 +169,7 @@ fn attempts_that_wait_share_a_commit_and_one_that_fails_is_undone_alone() {
         .raise_floor(&fingerprint(0), crate::credential::totp::Step(1))
         .unwrap();
     first.commit().unwrap();
-    // whoever came too late for a transaction has one of its own
+    // an attempt that arrives after the transaction began gets its own
     let mut first = store.begin(Intent::Write).unwrap();
     first
         .raise_floor(&fingerprint(1), crate::credential::totp::Step(1))
@@ -217,7 +217,7 @@ fn nobody_is_answered_before_the_commit() {
     let (go_on, goes_on) = mpsc::channel::<()>();
     let breaks = shop.attempt(3, move |mut tx| {
         tx.raise_floor(&fingerprint(3), crate::credential::totp::Step(1))?;
-        // the two before have done their part
+        // the two attempts before have finished their part
         answered.send(()).unwrap();
         goes_on.recv().unwrap();
         Err(StoreError::Full)
@@ -246,7 +246,7 @@ fn a_commit_that_fails_fails_for_all_who_share_it_and_the_next_one_is_its_own() 
         .commit_hook(Some(|| true))
         .unwrap();
     let leader = shop.attempt_on(leads, 1, uses(1));
-    // and for whoever only goes by what they wrote
+    // and for an attempt that only reads what they wrote
     let reads = |mut tx: Box<dyn Transaction + '_>| {
         assert!(tx.step_floor(&fingerprint(1))?.is_some());
         tx.commit()
@@ -285,7 +285,7 @@ fn a_turn_that_is_lost_leaves_nobody_waiting() {
     assert_eq!(shop.used(), [2]);
 }
 
-/// Among all that share transactions nothing is lost, nothing is accepted twice, and no turn is.
+/// Attempts that share transactions lose no write, accept no code twice and lose no permit.
 #[test]
 fn a_crowd_uses_each_code_once() {
     const THREADS: u8 = 12;

@@ -1,25 +1,22 @@
-//! What every kind of answer meets in every situation of an account, as one table; and which are compared at all.
+//! The result of every kind of input in every situation of an account, as one table, and the
+//! lengths of digits that are compared.
 
 use super::*;
 
-/// How an account may stand.
+/// The situation of an account.
 #[derive(Clone, Copy, Debug)]
-enum Stands {
-    /// Nothing is counted.
+enum Situation {
     Open,
-    /// Its row is delayed.
     Delayed,
-    /// Its row is locked.
     Locked,
-    /// The address waits.
-    AddressWaits,
-    /// Both.
-    DelayedAndAddressWaits,
-    /// It has no second factor, or there is no such account: a decoy stands in its place.
+    AddressDelayed,
+    /// Both the bucket and the address are delayed.
+    DelayedAndAddressDelayed,
+    /// No second factor, or no such account: the input is compared with a decoy.
     Off,
 }
 
-fn standing(stands: Stands) -> AccountCredentials {
+fn account_in(situation: Situation) -> AccountCredentials {
     let mut account = account();
     account.one_time_code = Some(StoredOneTimeCode {
         hash: OneTimeHash([1; 32]),
@@ -28,16 +25,18 @@ fn standing(stands: Stands) -> AccountCredentials {
         used: false,
     });
     account.authenticators[0].floor = Some(step(-1));
-    match stands {
-        Stands::Open => {}
-        Stands::Delayed => account.row.failures = vec![ThrottleFailure { at: NOW, cost: 1 }; 5],
-        Stands::Locked => account.row.locked = true,
-        Stands::AddressWaits => account.address_wait = Some(7),
-        Stands::DelayedAndAddressWaits => {
-            account.address_wait = Some(7);
-            account.row.failures = vec![ThrottleFailure { at: NOW, cost: 1 }; 5];
+    match situation {
+        Situation::Open => {}
+        Situation::Delayed => {
+            account.bucket.failures = vec![ThrottleFailure { at: NOW, cost: 1 }; 5]
         }
-        Stands::Off => {
+        Situation::Locked => account.bucket.locked = true,
+        Situation::AddressDelayed => account.address_wait = Some(7),
+        Situation::DelayedAndAddressDelayed => {
+            account.address_wait = Some(7);
+            account.bucket.failures = vec![ThrottleFailure { at: NOW, cost: 1 }; 5];
+        }
+        Situation::Off => {
             account.enrolled = Enrolled::No;
             account.authenticators[0].floor = None;
         }
@@ -45,25 +44,25 @@ fn standing(stands: Stands) -> AccountCredentials {
     account
 }
 
-/// Sections 5 and 6, row by row: what the answers of the first line meet. One-time codes: live, used, over, wrong.
+/// The results of each situation and phase, in the order of the inputs above the table.
 #[test]
-fn every_answer_in_every_situation() {
+fn every_input_has_its_result_in_every_situation() {
     use Phase::{After, Before};
-    use Stands::{AddressWaits, Delayed, DelayedAndAddressWaits, Locked, Off, Open};
+    use Situation::{AddressDelayed, Delayed, DelayedAndAddressDelayed, Locked, Off, Open};
     let coded = |offset| code_of(1, offset);
     let typed = |text: &str| (text.to_owned(), 0);
-    let answers = [
-        // a code: live, used, wrong; no code
+    let inputs = [
+        // a code: valid, used, wrong; no code
         (coded(0), 0),
         (coded(-1), 0),
         typed("000000"),
         typed("a password"),
-        // a recovery code: live, used, wrong; a password that looks like one of another length
+        // a recovery code: valid, used, wrong; a password with the shape of one, of another length
         ("ABCDEFGH23".to_owned(), 1),
         ("ABCDEFGH23".to_owned(), 2),
         ("ABCDEFGH23".to_owned(), 9),
         ("kubernetes7".to_owned(), 9),
-        // a one-time code: live, wrong
+        // a one-time code: valid, wrong
         ("P-222222222222".to_owned(), 1),
         ("P-222222222222".to_owned(), 9),
     ];
@@ -71,12 +70,12 @@ fn every_answer_in_every_situation() {
         (
             Open,
             After,
-            "in used wrong+row malformed in used wrong+address malformed in wrong+address",
+            "in used wrong+bucket malformed in used wrong+address malformed in wrong+address",
         ),
         (
             Open,
             Before,
-            "in used wrong+row+address malformed in used wrong+address malformed in wrong+address",
+            "in used wrong+bucket+address malformed in used wrong+address malformed in wrong+address",
         ),
         (
             Delayed,
@@ -94,22 +93,22 @@ fn every_answer_in_every_situation() {
             "locked locked locked malformed in used wrong+address malformed in wrong+address",
         ),
         (
-            AddressWaits,
+            AddressDelayed,
             After,
-            "in used wrong+row malformed in used a malformed in a",
+            "in used wrong+bucket malformed in used a malformed in a",
         ),
         (
-            AddressWaits,
+            AddressDelayed,
             Before,
             "a a a malformed in used a malformed in a",
         ),
         (
-            DelayedAndAddressWaits,
+            DelayedAndAddressDelayed,
             After,
             "delayed-30s delayed-30s delayed-30s malformed in used a malformed in a",
         ),
         (
-            DelayedAndAddressWaits,
+            DelayedAndAddressDelayed,
             Before,
             "a a a malformed in used a malformed in a",
         ),
@@ -117,36 +116,36 @@ fn every_answer_in_every_situation() {
         (
             Off,
             Before,
-            "wrong+row+address wrong+row+address wrong+row+address malformed wrong+address wrong+address \
+            "wrong+bucket+address wrong+bucket+address wrong+bucket+address malformed wrong+address wrong+address \
              wrong+address malformed wrong+address wrong+address",
         ),
     ];
-    for (stands, stage, expected) in table {
-        let met: Vec<_> = answers
+    for (situation, phase, expected) in table {
+        let results: Vec<_> = inputs
             .iter()
             .map(|(text, hash)| {
-                let answer = Input::read(text.as_bytes());
-                told(&decided(
-                    &standing(stands),
-                    &answer,
+                let input = Input::parse(text.as_bytes());
+                describe(&decide_input(
+                    &account_in(situation),
+                    &input,
                     *hash,
-                    stage,
+                    phase,
                     &TotpConfig::default(),
                     NOW,
                 ))
             })
             .collect();
-        let met = met
+        let results = results
             .join(" ")
             .replace("address-delayed-7s", "a")
             .replace("not-enrolled", "off");
-        assert_eq!(met, expected, "{stands:?} {stage:?}");
+        assert_eq!(results, expected, "{situation:?} {phase:?}");
     }
 }
 
 #[test]
-fn a_one_time_code_opens_once_within_its_life() {
-    let kept = StoredOneTimeCode {
+fn a_one_time_code_is_accepted_once_before_it_expires() {
+    let stored = StoredOneTimeCode {
         hash: OneTimeHash([1; 32]),
         issued: NOW,
         expires: NOW.plus(10),
@@ -161,23 +160,24 @@ fn a_one_time_code_opens_once_within_its_life() {
         (true, 10, "used"),
     ] {
         let account = AccountCredentials {
-            one_time_code: Some(StoredOneTimeCode { used, ..kept }),
+            one_time_code: Some(StoredOneTimeCode { used, ..stored }),
             ..account()
         };
-        let answer = Input::read(b"P-222222222222");
-        let ruling = decided(
+        let input = Input::parse(b"P-222222222222");
+        let decision = decide_input(
             &account,
-            &answer,
+            &input,
             1,
             Phase::After,
             &TotpConfig::default(),
             NOW.plus(after),
         );
-        assert_eq!(told(&ruling), expected, "{used} {after}");
+        assert_eq!(describe(&decision), expected, "{used} {after}");
     }
 }
 
-/// Before the first factor the length of what is refused free of charge must not tell what the account has.
+/// Before the first factor the length of an input that is refused without cost MUST NOT show which
+/// authenticators the account has.
 #[test]
 fn which_lengths_are_compared() {
     let mut eight = account();
@@ -198,11 +198,23 @@ fn which_lengths_are_compared() {
     let malformed = "malformed";
     for (length, six_after, eight_after, both_after, before) in [
         (5, malformed, malformed, malformed, malformed),
-        (6, "wrong+row", malformed, "wrong+row", "wrong+row+address"),
+        (
+            6,
+            "wrong+bucket",
+            malformed,
+            "wrong+bucket",
+            "wrong+bucket+address",
+        ),
         (7, malformed, malformed, malformed, malformed),
-        (8, malformed, "wrong+row", "wrong+row", "wrong+row+address"),
-        (12, malformed, malformed, malformed, "wrong+row+address"),
-        (16, malformed, malformed, malformed, "wrong+row+address"),
+        (
+            8,
+            malformed,
+            "wrong+bucket",
+            "wrong+bucket",
+            "wrong+bucket+address",
+        ),
+        (12, malformed, malformed, malformed, "wrong+bucket+address"),
+        (16, malformed, malformed, malformed, "wrong+bucket+address"),
         (18, malformed, malformed, malformed, malformed),
     ] {
         let typed = "0".repeat(length);
@@ -212,12 +224,12 @@ fn which_lengths_are_compared() {
             (&both, both_after),
         ] {
             assert_eq!(
-                told(&ruling(account, &typed, Phase::After, NOW)),
+                describe(&decide_typed(account, &typed, Phase::After, NOW)),
                 after,
                 "{length} after"
             );
             assert_eq!(
-                told(&ruling(account, &typed, Phase::Before, NOW)),
+                describe(&decide_typed(account, &typed, Phase::Before, NOW)),
                 before,
                 "{length} before"
             );

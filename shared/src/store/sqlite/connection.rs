@@ -1,21 +1,21 @@
-//! An open connection with its deadline and the state of its WAL. Another thread may continue its transaction.
+//! An open connection with its deadline and the state of its WAL. Another thread may continue its
+//! transaction.
 
 use super::Deadline;
 use super::wal_end::WalEnd;
 use crate::store::StoreError;
 use rusqlite::{Connection, ffi};
 
-/// A connection to the store.
 pub(super) struct StoreConnection {
     pub(super) connection: Connection,
     pub(super) deadline: Deadline,
     pub(super) wal_end: WalEnd,
 }
 
-/// The outcome of a commit, for each attempt that shared it.
+/// Result of a commit, copied to each attempt that shared it.
 pub(super) type CommitResult = Result<(), CommitError>;
 
-/// The error of a commit, as SQLite reports it.
+/// Error of a commit as SQLite reports it, in a form that can be copied.
 #[derive(Clone, Debug)]
 pub(super) struct CommitError {
     code: ffi::Error,
@@ -23,12 +23,12 @@ pub(super) struct CommitError {
 }
 
 impl StoreConnection {
-    /// Whether its transaction still goes on. The engine may have rolled it back as a whole, such as after an I/O error.
+    /// Returns whether a transaction is open. SQLite may have rolled it back by itself, such as
+    /// after an I/O error.
     pub(super) fn is_in_transaction(&self) -> bool {
         !self.connection.is_autocommit()
     }
 
-    /// Makes its transaction durable.
     pub(super) fn commit(&self) -> CommitResult {
         self.run("COMMIT").map_err(|error| {
             self.wal_end.record_failed_commit(&self.connection, &error);
@@ -37,15 +37,14 @@ impl StoreConnection {
         })
     }
 
-    /// Leaves nothing of it.
     pub(super) fn roll_back(&self) {
         if self.is_in_transaction() {
-            // what the engine cannot roll back now it rolls back when the connection is used or closed
+            // if the rollback fails, SQLite rolls back when the connection is next used or closed
             let _ = self.run("ROLLBACK");
         }
     }
 
-    /// Runs a statement without parameters, kept prepared.
+    /// Runs a cached statement without parameters.
     pub(super) fn run(&self, sql: &str) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(sql)?
@@ -55,7 +54,7 @@ impl StoreConnection {
 }
 
 impl CommitError {
-    /// Of a commit that was not reached.
+    /// Returns the error of a commit that was not reached.
     pub(super) fn aborted() -> CommitError {
         let message = "the transaction ended before its commit".to_owned();
         CommitError {

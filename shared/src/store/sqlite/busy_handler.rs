@@ -1,6 +1,7 @@
-//! Waiting for one's turn at the store. SQLite's own wait grows to a tenth of a second, so that whoever came last and looks
-//! often is served before whoever has waited long; here everyone looks equally often, at times that differ. Of one process
-//! one connection looks at a time.
+//! Busy handler of SQLite: waiting for another process that holds a lock. SQLite's own handler
+//! sleeps up to a tenth of a second, so that a late process with short sleeps gets the lock before
+//! one that has waited long. Here all processes sleep equally long on average, at random. Only one
+//! connection per process waits in this way (`write_queue.rs`).
 
 use super::checkpoint;
 use std::cell::Cell;
@@ -8,34 +9,33 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::{Duration, Instant};
 
-/// How long another process's write is waited for.
+/// Time limit of the wait for another process's write.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-/// The longest time between two looks, in microseconds.
+/// Longest sleep between two attempts, in microseconds.
 const LONGEST: u64 = 8_000;
 
 thread_local! {
     static SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
-    /// How long this thread has waited in the queue for the write that it begins.
+    /// Time that this thread has waited in the write queue for the transaction that it begins.
     static QUEUED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// So long was waited in the queue of this process.
 pub(super) fn set_queue_time(waited: Duration) {
     QUEUED.set(waited);
 }
 
-/// The transaction that was waited for has begun, or cannot.
+/// Ends the accounting of a wait: the transaction has begun, or cannot begin.
 pub(super) fn reset_queue_time() {
     QUEUED.set(Duration::ZERO);
 }
 
-/// Called by the engine for the `turn`th time while another process holds what it needs; whether it looks again. What was
-/// waited in the queue counts.
+/// Sleeps, and returns whether SQLite tries again. SQLite calls it for the `attempt`th time while
+/// another process holds a lock. The wait in the write queue counts.
 pub(super) fn retry_while_busy(turn: i32) -> bool {
     retry_within(PATIENCE.saturating_sub(QUEUED.get()), turn)
 }
 
-/// The same, in order to restart the WAL.
+/// Like [`retry_while_busy`], with the time limit for a restart of the WAL.
 pub(super) fn retry_briefly(turn: i32) -> bool {
     retry_within(checkpoint::PATIENCE, turn)
 }
@@ -54,9 +54,8 @@ fn retry_within(patience: Duration, turn: i32) -> bool {
     true
 }
 
-/// The time between two looks.
 pub(super) fn sleep_random() {
-    // keyed anew each time, and so different in each process
+    // a new random key each time, and so a different one in each process
     let random = RandomState::new().build_hasher().finish();
     std::thread::sleep(Duration::from_micros(500 + random % LONGEST));
 }

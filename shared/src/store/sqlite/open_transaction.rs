@@ -1,21 +1,24 @@
-//! An open transaction: one on the connection of this store, or a part of a transaction that attempts share.
+//! An open transaction: one on this store's own connection, or a savepoint in the transaction of a
+//! commit group (`write_queue.rs`). It always ends with a commit, a rollback or a closed
+//! connection.
 
-use super::handle::{CommitResult, StoreConnection};
+use super::connection::{CommitResult, StoreConnection};
 use super::stop_signals::StopsBlocked;
 use super::write_queue::WritePermit;
 use rusqlite::Connection;
 
-/// The part of an attempt in a transaction that others began.
+/// Savepoint of one attempt in a transaction that another attempt began.
 const PART: &str = "SAVEPOINT attempt";
 const KEEP_PART: &str = "RELEASE attempt";
 const UNDO_PART: &str = "ROLLBACK TO attempt";
 
-/// A transaction, until it is committed or dropped. The fields are dropped in this order: first the locks of the store are
-/// released, then the turn of this process's writers, then the stop signals of the terminal are delivered.
+/// A transaction, until it is committed or dropped. The fields are dropped in this order: the locks
+/// of the store are released, then the write permit, then the terminal's stop signals are
+/// delivered.
 pub(super) struct OpenTransaction<'a> {
-    /// Its connection; `None` after its end.
+    /// `None` after the end of the transaction.
     handle: Option<StoreConnection>,
-    /// Where its own connection is kept between transactions.
+    /// Slot of this store's own connection between transactions.
     idle: &'a mut Option<StoreConnection>,
     /// `None` for a transaction that only reads.
     permit: Option<WritePermit>,
@@ -23,7 +26,7 @@ pub(super) struct OpenTransaction<'a> {
 }
 
 impl<'a> OpenTransaction<'a> {
-    /// On the connection that is at home, where nothing has begun yet.
+    /// Takes this store's own connection, on which nothing has begun yet.
     pub(super) fn new(
         idle: &'a mut Option<StoreConnection>,
         permit: Option<WritePermit>,
@@ -37,7 +40,7 @@ impl<'a> OpenTransaction<'a> {
         }
     }
 
-    /// Continues a shared transaction, on its connection.
+    /// Continues the transaction of a commit group, on its connection.
     pub(super) fn join(
         handle: StoreConnection,
         home: &'a mut Option<StoreConnection>,
@@ -64,21 +67,21 @@ impl<'a> OpenTransaction<'a> {
         &self.handle().connection
     }
 
-    /// Opens its own transaction, which has begun, to the attempts that wait now.
+    /// Lets the attempts that wait now join this transaction, which has begun.
     pub(super) fn accept_joiners(&mut self) {
         if let Some(turn) = &mut self.permit {
             turn.accept_joiners();
         }
     }
 
-    /// Makes it durable; where it is shared, with the others.
+    /// Commits, together with the commit group if there is one.
     pub(super) fn commit(mut self) -> CommitResult {
         let is_kept = match self.has_joined() {
             true => self.handle().run(KEEP_PART),
             false => Ok(()),
         };
         match is_kept {
-            // undone when this is dropped
+            // dropping `self` rolls back
             Err(error) => Err(error.into()),
             Ok(()) => self.end(),
         }
@@ -88,7 +91,7 @@ impl<'a> OpenTransaction<'a> {
         self.permit.as_ref().is_some_and(WritePermit::has_joined)
     }
 
-    /// Ends what is under way, however it came to this.
+    /// Ends the transaction, whatever state it is in.
     fn end(&mut self) -> CommitResult {
         let Some(handle) = self.handle.take() else {
             return Ok(());
@@ -109,7 +112,7 @@ impl Drop for OpenTransaction<'_> {
         let Some(handle) = &self.handle else { return };
         if !self.has_joined() {
             handle.roll_back();
-            // closing the connection rolls back what the statement did not
+            // if the rollback failed, closing the connection rolls back
             *self.idle = self
                 .handle
                 .take()
@@ -117,9 +120,10 @@ impl Drop for OpenTransaction<'_> {
             return;
         }
         match handle.run(UNDO_PART).and_then(|()| handle.run(KEEP_PART)) {
-            // commits the parts of the other members, or hands the transaction on
+            // commits the savepoints of the other members, or hands the transaction over
             Ok(()) => drop(self.end()),
-            // a part that cannot be undone must not be committed: the connection is closed, and the commit fails for all
+            // a savepoint that cannot be rolled back must not be committed: the connection is
+            // closed, and the commit fails for the whole group
             Err(_) => self.handle = None,
         }
     }

@@ -1,4 +1,6 @@
-//! The statements: each method of [`Transaction`] in SQL, and nothing else.
+//! SQL of [`Transaction`]: data keys, authenticators, codes, throttle, familiar addresses.
+//! Conversions between rows and values are in `convert.rs`, the running of statements is in
+//! `statements.rs`.
 
 use super::WrappedKey;
 use super::statements::Statements;
@@ -10,10 +12,10 @@ use crate::store::*;
 use crate::system::clock::Timestamp;
 use crate::verify::account::{StoredOneTimeCode, StoredRecoveryCode};
 use crate::verify::throttle::{CLOCK_SLACK, LOCK_WINDOW, Phase, ThrottleFailure, WrongFactor};
-use crate::verify::throttle_scope::KEY;
+use crate::verify::throttle_scope::KEY_PREFIX;
 use rusqlite::{OptionalExtension, Row};
 
-/// What hangs on keys that were renewed counts no more: `?1` is the account that something is of.
+/// Condition that the account `?1` has no values of renewed keys. Such values count as removed.
 pub(super) const IS_UP_TO_DATE: &str =
     "(SELECT at_renewal FROM account WHERE id = ?1) = (SELECT number FROM renewal)";
 
@@ -21,15 +23,16 @@ pub(super) struct SqliteTransaction<'a>(pub(super) Statements<'a>);
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// The most accepted steps that are kept of a secret, up to its floor: while a clock is wrong, only devices whose own clock
-/// is as wrong get in.
+/// Maximum of accepted steps that are stored per secret, up to its floor. While this host's clock
+/// is wrong, only devices with the same error can sign in.
 const STEPS_KEPT: i64 = 8;
-/// Rows that are too old and that one write clears, so that no attempt pays for many: more than it adds.
+/// Expired rows that one write deletes: more than it adds, and few, so that no attempt pays for
+/// many.
 const CLEARED_AT_ONCE: u32 = 4;
-/// Failures that are read of one address: as many as may be configured to fill its count.
+/// Failures that are read for one address: the largest limit that can be configured.
 const MOST_OF_ADDRESS: u32 = 1000;
 
-/// SQLite's integers are signed; every time and step that ever occurs fits.
+/// Converts to SQLite's signed integers, which hold every time and step that occurs.
 pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
@@ -67,9 +70,9 @@ fn wrong_name(wrong: WrongFactor) -> &'static str {
     }
 }
 
-/// The three columns that name a row of guesses.
+/// Returns the three columns that name a throttle bucket.
 fn key(row: &BucketKey) -> (i64, i64, String) {
-    (owner(row.owner), stage(row.phase), row.scope.key())
+    (owner(row.owner), stage(row.phase), row.scope.store_key())
 }
 
 pub(super) fn bytes<const N: usize>(bytes: Vec<u8>, what: &str) -> Result<[u8; N]> {
@@ -81,7 +84,7 @@ pub(super) fn parameters(algorithm: &str, digits: u32, period: i64) -> Result<Ot
     let parameters = OtpParameters {
         algorithm,
         digits,
-        moving: OtpKind::of_period(unsigned(period)),
+        moving: OtpKind::from_period(unsigned(period)),
     };
     parameters.check().map_err(|_| damaged("an authenticator"))
 }
@@ -103,21 +106,21 @@ impl SqliteTransaction<'_> {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Overwrites an account's secrets where they lie. The journal holds them until it is truncated.
+    /// Overwrites an account's secrets in the store. The WAL holds them until it is truncated.
     pub(super) fn erase_secrets(&mut self, account: AccountId) -> Result<()> {
         let sql = "UPDATE secret SET sealed = zeroblob(length(sealed)) \
                    WHERE authenticator IN (SELECT id FROM authenticator WHERE account = ?1)";
         self.execute(sql, [account.0])
     }
 
-    /// Removes the oldest failures, of whatever bucket, from before `since`; how many.
+    /// Removes the oldest failures before `since`, of any bucket. Returns how many.
     fn clear_failures(&mut self, since: Timestamp, most: u32) -> Result<usize> {
         let sql = "DELETE FROM failure WHERE id IN \
                    (SELECT id FROM failure WHERE at < ?1 ORDER BY at LIMIT ?2)";
         Ok(self.0.execute(sql, (signed(since.0), most))?)
     }
 
-    /// The same for familiar addresses, of whatever account.
+    /// Removes the oldest familiar addresses before `since`, of any account. Returns how many.
     fn clear_addresses(&mut self, since: Timestamp, most: u32) -> Result<usize> {
         let sql = "DELETE FROM familiar_address WHERE (account, address, service) IN \
                    (SELECT account, address, service FROM familiar_address WHERE at < ?1 ORDER BY at LIMIT ?2)";
@@ -127,7 +130,7 @@ impl SqliteTransaction<'_> {
 
 impl Transaction for SqliteTransaction<'_> {
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>> {
-        // more than there are is for `Vault::open` to refuse
+        // `Vault::open` refuses more keys than there are
         let sql = "SELECT purpose, master, wrapped FROM data_key LIMIT 65";
         self.all(sql, [], |row| {
             Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?))
@@ -257,7 +260,8 @@ impl Transaction for SqliteTransaction<'_> {
         let sql = "INSERT INTO floor (fingerprint, step) VALUES (?1, ?2) \
                    ON CONFLICT (fingerprint) DO UPDATE SET step = excluded.step";
         self.execute(sql, (&fingerprint.0[..], signed(to.0)))?;
-        // where as many are kept as can be, others may be forgotten: all up to the first of them stay closed
+        // if the maximum of steps is stored, older ones may have been deleted: everything up to the
+        // oldest stored one stays used
         let sql = "UPDATE floor SET step = max(step, coalesce((SELECT step FROM accepted_step \
                    WHERE fingerprint = ?1 AND step <= ?2 ORDER BY step DESC LIMIT 1 OFFSET ?3), 0)) WHERE fingerprint = ?1";
         self.execute(sql, (&fingerprint.0[..], signed(from.0), STEPS_KEPT - 1))
@@ -390,8 +394,8 @@ impl Transaction for SqliteTransaction<'_> {
         since: Timestamp,
     ) -> Result<u32> {
         let (owner, stage, place) = key(row);
-        // as a range, which the index of the rows fits
-        let (from, to) = (format!("{KEY} "), format!("{KEY}!"));
+        // as a range, which the index on `scope` supports
+        let (from, to) = (format!("{KEY_PREFIX} "), format!("{KEY_PREFIX}!"));
         let sql = "SELECT count(*) FROM (SELECT DISTINCT scope FROM failure \
                    WHERE owner = ?1 AND phase = ?2 AND scope > ?3 AND scope < ?4 AND scope <> ?5 AND at >= ?6 LIMIT ?7)";
         let row = (owner, stage, from, to, place, signed(since.0), most);
@@ -509,7 +513,8 @@ impl Transaction for SqliteTransaction<'_> {
         limit: u32,
     ) -> Result<Option<FailureId>> {
         let (at, since) = (signed(at.0), signed(since.0));
-        // one that is as old as the window counts no more, and must not take the place of one that does
+        // a failure as old as the window no longer counts, and must not prevent the storage of a
+        // new one
         let sql = "DELETE FROM address_failure WHERE address = ?1 AND at <= ?2";
         self.execute(sql, (from, since))?;
         let sql = "UPDATE address_failure SET at = ?2 WHERE address = ?1 AND at > ?2";

@@ -1,12 +1,13 @@
-//! Whether the store that is open is still the one at its path. A store that was moved away, or put back from a backup,
-//! while a gate has it open would go on letting in whom the other one revokes: SQLite sees nothing of that.
+//! Check that the open store is still the file at its path. SQLite does not notice that a store was
+//! moved or replaced by a backup: a gate that kept it open would grant access that was revoked in
+//! the new one.
 
 use crate::store::StoreError;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// A path, and the file that stood there.
+/// Path of a store, and the file that it led to.
 pub(super) struct DatabasePath {
     path: PathBuf,
     file: (u64, u64),
@@ -21,12 +22,11 @@ impl DatabasePath {
         })
     }
 
-    /// Device and number of the file.
     pub(super) fn file_id(&self) -> (u64, u64) {
         self.file
     }
 
-    /// A wait that was in vain, with who holds the store, if another process does.
+    /// Adds the process that holds the store, if another one does, to the error of a failed wait.
     pub(super) fn name_lock_holder(&self, error: StoreError) -> StoreError {
         match error {
             StoreError::Busy => super::lock_holder::busy_error(&self.path),
@@ -42,7 +42,6 @@ impl DatabasePath {
     }
 }
 
-/// Device and number.
 fn file(path: &Path) -> io::Result<(u64, u64)> {
     path.metadata()
         .map(|metadata| (metadata.dev(), metadata.ino()))

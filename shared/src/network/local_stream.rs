@@ -36,22 +36,19 @@ impl LocalStream {
     /// # Errors
     /// Fails if no process accepts the connection before the deadline, and with [`NotRoot`] if the
     /// peer is not root.
-    pub fn connect_to_root(path: &Path, until: Instant) -> io::Result<LocalStream> {
+    pub fn connect_to_root(path: &Path, deadline: Instant) -> io::Result<LocalStream> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         // connect(2) blocks while the backlog is full, up to the write timeout
-        socket.set_write_timeout(Some(time_left(until)?))?;
+        socket.set_write_timeout(Some(time_left(deadline)?))?;
         socket.connect(&SockAddr::unix(path)?).map_err(as_timeout)?;
         match getsockopt(&socket, PeerCredentials)?.uid() {
-            0 => Ok(LocalStream {
-                socket,
-                deadline: until,
-            }),
+            0 => Ok(LocalStream { socket, deadline }),
             _ => Err(io::Error::other(NotRoot)),
         }
     }
 
-    pub fn set_deadline(&mut self, until: Instant) {
-        self.deadline = until;
+    pub fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline = deadline;
     }
 
     /// Shuts down the write direction; the peer then reads end of file.
@@ -62,8 +59,8 @@ impl LocalStream {
 
 /// Returns the time until the deadline, at least one millisecond: socket2 treats zero as no
 /// timeout.
-fn time_left(until: Instant) -> io::Result<Duration> {
-    let left = until.saturating_duration_since(Instant::now());
+fn time_left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() {
         Err(io::ErrorKind::TimedOut.into())
     } else {

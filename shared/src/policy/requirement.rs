@@ -1,5 +1,5 @@
-//! What the policy requires of a user after the first factor, and who may sign in without it for
-//! now.
+//! What the policy requires of a user after the first factor, and who may sign in without it
+//! for now.
 //! Pure functions of the configuration and of the facts in [`PolicySubject`]; nothing is looked up
 //! here.
 

@@ -85,14 +85,14 @@ impl LastRead {
             ConfigError::NoCopy { reason, .. } => *reason,
             reason => reason,
         };
-        let problem = Some(Fallback {
+        let fallback = Some(Fallback {
             reason,
             copy: None,
             since: None,
         });
         CurrentConfig {
             config: self.config.clone(),
-            fallback: problem,
+            fallback,
             is_saved: self.is_saved,
         }
     }

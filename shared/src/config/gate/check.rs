@@ -30,8 +30,8 @@ impl ProxySecrets {
 /// Checks the domain of cookies, and reads the secrets of proxies.
 ///
 /// # Errors
-/// Names file, line and key. `text` is the content of the file, if it can differ from the file on
-/// disk.
+/// Fails with file, line and key of what is refused. `text` is the content of the file, if it can
+/// differ from the file on disk.
 pub fn check_gate(
     path: &Path,
     text: Option<&str>,
@@ -64,7 +64,7 @@ pub fn check_gate(
 /// Checks the domain of cookies only, for a caller that may not read secrets.
 ///
 /// # Errors
-/// As [`check_gate`].
+/// The same as those of [`check_gate`].
 pub fn check_cookie_domain(
     path: &Path,
     text: Option<&str>,

@@ -25,8 +25,9 @@ pub(crate) async fn wait_for_delivery(
         })
         .await;
         let (posted, waited) = (Arc::clone(posted), began.elapsed());
-        let looked =
-            judge.with_engine(move |door| Ok::<_, EngineError>(door.look_after(&posted, waited)));
+        let looked = judge.with_engine(move |door| {
+            Ok::<_, EngineError>(door.check_mail_delivery(&posted, waited))
+        });
         if let Some(sent) = looked.await? {
             return Ok(sent);
         }

@@ -312,7 +312,7 @@ pub(crate) fn separate_engine_error<T>(
     ran: Result<T, AdministrationError>,
 ) -> Result<Result<T, AdministrationError>, EngineError> {
     match ran {
-        Err(AdministrationError::Door(error)) => Err(error),
+        Err(AdministrationError::Engine(error)) => Err(error),
         ran => Ok(ran),
     }
 }

@@ -8,7 +8,7 @@ use home::{
 };
 use nix::unistd::{Group, User, getuid};
 use shared::account::second_factor::Enrolled;
-use shared::config::rule::RuleAccess;
+use shared::config::gate::rule::RuleAccess;
 use shared::credential::input::Input;
 use shared::engine::{
     AfterCode, AfterPassword, BrowserContext, CodeSkipped, OpenedSession, RequestedPage,

@@ -19,7 +19,7 @@ use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
 use shared::account::email::EmailAddress;
 use shared::account::name::{Group, UserName};
-use shared::config::rule::RuleAccess;
+use shared::config::gate::rule::RuleAccess;
 use shared::credential::scope::WebRequest;
 use shared::engine::SERVICE;
 use shared::network::address::Address;

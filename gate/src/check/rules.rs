@@ -5,7 +5,7 @@
 use crate::state::site::Site;
 use shared::account::name::{Group, UserName};
 use shared::account::second_factor::Enrolled;
-use shared::config::rule::RuleAccess;
+use shared::config::gate::rule::RuleAccess;
 use shared::engine::{RequestedPage, SERVICE};
 use shared::network::address::Address;
 use shared::network::web_address::split_url;
@@ -109,7 +109,7 @@ pub(crate) fn is_full_session(site: &Site, session: &Session, address: Option<Ad
                 .memberships(&session.name, &session.groups)
                 .map(Group::as_str);
             PersonGroups::from_names(ours.chain(of_host.confirmed()))
-                .with_unresolved(of_host.unresolved(), UnresolvedGroup::SinceSignIn)
+                .with_unresolved(of_host.unresolved(), UnresolvedGroup::UnknownAtSignIn)
         }
     };
     let subject = PolicySubject {

@@ -4,7 +4,7 @@
 
 use data_encoding::HEXLOWER;
 use shared::config::Config;
-use shared::config::branding::Color;
+use shared::config::gate::branding::Color;
 use shared::engine::enrollment::pending;
 use shared::system::trusted_file::{self, Follow, Privacy};
 use std::hash::{DefaultHasher, Hash, Hasher};

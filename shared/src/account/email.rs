@@ -10,7 +10,7 @@ pub const LONGEST: usize = 254;
 /// Longest local part in bytes (RFC 5321, section 4.5.3.1.1).
 const LONGEST_LOCAL: usize = 64;
 /// Characters besides letters and digits in a dot-atom (RFC 5322, section 3.2.3).
-const MARKS: &str = "!#$%&'*+-/=?^_`{|}~.";
+const ATEXT_MARKS: &str = "!#$%&'*+-/=?^_`{|}~.";
 
 /// An address of the form `local@domain`, without quotes, comments or blanks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,16 +41,21 @@ impl TryFrom<String> for EmailAddress {
             !atom.is_empty()
                 && atom
                     .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || MARKS.contains(c))
+                    .all(|c| c.is_ascii_alphanumeric() || ATEXT_MARKS.contains(c))
         };
         // a program that receives the address as an argument could read a leading dash as an option
-        let sound = local.len() <= LONGEST_LOCAL
+        let is_local_part = local.len() <= LONGEST_LOCAL
             && !local.starts_with('-')
             && local.split('.').all(is_atom);
         let labels = domain
             .split('.')
             .all(|label| label.len() <= 63 && !label.starts_with('-'));
-        match text.len() <= LONGEST && sound && labels && is_host(domain) && !domain.contains('_') {
+        match text.len() <= LONGEST
+            && is_local_part
+            && labels
+            && is_host(domain)
+            && !domain.contains('_')
+        {
             true => Ok(EmailAddress(text)),
             false => Err(EmailError),
         }
@@ -111,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_a_header_an_option_or_two_addresses_is_refused() {
+    fn a_header_an_option_or_two_addresses_are_refused() {
         let long = format!("{}@example.com", "a".repeat(65));
         let longer = format!("a@{}com", "abc.".repeat(70));
         for text in [

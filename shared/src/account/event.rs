@@ -16,7 +16,7 @@ pub struct AuditEvent {
     pub kind: EventKind,
     /// A PAM service, the web, or the command.
     pub service: String,
-    /// Address or local user that the request came from, or `-`.
+    /// Address or local user of the request, or `-`.
     pub origin: String,
     /// The account itself at a sign-in; the administrator in administration.
     pub principal: String,
@@ -24,9 +24,9 @@ pub struct AuditEvent {
     pub cause: String,
 }
 
-/// Number of events that are kept; the oldest are deleted first.
+/// Most events in the store; the oldest are deleted first.
 pub const MAX_EVENTS: u32 = 1_000_000;
-/// Seconds for which an event is kept: 400 days, so that a year can be compared with the one
+/// Seconds after which an event is deleted: 400 days, so that a year can be compared with the one
 /// before.
 pub const RETENTION: u64 = 400 * 24 * 3600;
 /// The window of [`EventKind::daily_limit`], in seconds.
@@ -138,7 +138,7 @@ impl EventKind {
 
     /// Returns how many events of this kind are written per account and day, for kinds that a
     /// client with the first factor can cause without a limit: the throttle does not delay recovery
-    /// codes, and a user can change the own password any number of times. Within these limits,
+    /// codes, and users can change their password any number of times. Within these limits,
     /// events expire before one account alone can fill the log.
     pub fn daily_limit(self) -> Option<u32> {
         match self {
@@ -187,7 +187,7 @@ impl EventKind {
 
     /// Parses [`EventKind::name`].
     pub fn from_name(name: &str) -> Option<EventKind> {
-        EventKind::ALL.into_iter().find(|what| what.name() == name)
+        EventKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -197,19 +197,19 @@ mod tests {
 
     #[test]
     fn names_map_both_ways() {
-        for what in EventKind::ALL {
-            assert_eq!(EventKind::from_name(what.name()), Some(what));
+        for kind in EventKind::ALL {
+            assert_eq!(EventKind::from_name(kind.name()), Some(kind));
         }
         assert_eq!(EventKind::from_name("x"), None);
     }
 
     #[test]
-    fn what_one_account_can_write_is_too_old_before_it_fills_the_log() {
-        let a_day: u64 = EventKind::ALL
+    fn events_of_one_account_expire_before_they_fill_the_log() {
+        let per_day: u64 = EventKind::ALL
             .into_iter()
             .filter_map(EventKind::daily_limit)
             .map(u64::from)
             .sum();
-        assert!(a_day * RETENTION / DAY < u64::from(MAX_EVENTS) / 2);
+        assert!(per_day * RETENTION / DAY < u64::from(MAX_EVENTS) / 2);
     }
 }

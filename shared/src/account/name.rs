@@ -97,34 +97,34 @@ impl Label {
     }
 
     /// Parses a label from the store; see [`UserName::from_store`].
-    pub(crate) fn from_store(text: String) -> Result<Label, LabelError> {
-        match has_shape(&text) {
+    pub(crate) fn from_store(text: String) -> Result<Label, NameError> {
+        match is_label(&text) {
             true => Ok(Label(text)),
-            false => Err(LabelError),
+            false => Err(NameError::Label),
         }
     }
 }
 
-fn has_shape(text: &str) -> bool {
+fn is_label(text: &str) -> bool {
     let fits = (1..=LONGEST_LABEL).contains(&text.chars().count());
     fits && text.trim() == text && !text.chars().any(char::is_control)
 }
 
 impl TryFrom<String> for Label {
-    type Error = LabelError;
+    type Error = NameError;
 
-    fn try_from(text: String) -> Result<Label, LabelError> {
-        match has_shape(&text) && !text.chars().any(is_invisible) {
+    fn try_from(text: String) -> Result<Label, NameError> {
+        match is_label(&text) && !text.chars().any(is_invisible) {
             true => Ok(Label(text)),
-            false => Err(LabelError),
+            false => Err(NameError::Label),
         }
     }
 }
 
 impl std::str::FromStr for Label {
-    type Err = LabelError;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Label, LabelError> {
+    fn from_str(text: &str) -> Result<Label, NameError> {
         Label::try_from(text.to_owned())
     }
 }
@@ -141,20 +141,6 @@ impl fmt::Display for Label {
     }
 }
 
-/// Text that is no label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LabelError;
-
-impl fmt::Display for LabelError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "a name has 1 to 64 characters, no control, format or invisible character, and no blank at either end",
-        )
-    }
-}
-
-impl std::error::Error for LabelError {}
-
 /// The name of a group that Postern keeps: a label without commas, because applications read lists
 /// of groups. It does not begin with `%` or `!`, because these are prefixes in policies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -167,34 +153,34 @@ impl Group {
     }
 
     /// Parses a group from the store; see [`UserName::from_store`].
-    pub(crate) fn from_store(text: String) -> Result<Group, GroupError> {
-        Group::labelled(Label::from_store(text))
+    pub(crate) fn from_store(text: String) -> Result<Group, NameError> {
+        Group::from_label(Label::from_store(text))
     }
 
-    fn labelled(label: Result<Label, LabelError>) -> Result<Group, GroupError> {
+    fn from_label(label: Result<Label, NameError>) -> Result<Group, NameError> {
         match label {
             Ok(label)
                 if !label.as_str().contains(',') && !label.as_str().starts_with(['%', '!']) =>
             {
                 Ok(Group(label))
             }
-            _ => Err(GroupError),
+            _ => Err(NameError::Group),
         }
     }
 }
 
 impl TryFrom<String> for Group {
-    type Error = GroupError;
+    type Error = NameError;
 
-    fn try_from(text: String) -> Result<Group, GroupError> {
-        Group::labelled(Label::try_from(text))
+    fn try_from(text: String) -> Result<Group, NameError> {
+        Group::from_label(Label::try_from(text))
     }
 }
 
 impl std::str::FromStr for Group {
-    type Err = GroupError;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Group, GroupError> {
+    fn from_str(text: &str) -> Result<Group, NameError> {
         Group::try_from(text.to_owned())
     }
 }
@@ -205,20 +191,6 @@ impl From<Group> for String {
     }
 }
 
-/// Text that names no group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GroupError;
-
-impl fmt::Display for GroupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "a group's name has 1 to 64 characters, no comma, no control, format or invisible character, no blank at either end, and begins neither with '%' nor with '!'",
-        )
-    }
-}
-
-impl std::error::Error for GroupError {}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
     Empty,
@@ -228,9 +200,12 @@ pub enum NameError {
     Forbidden,
     /// A format character or an invisible character.
     Invisible,
+    Label,
+    Group,
 }
 
 impl NameError {
+    /// Returns the message.
     pub fn text(self) -> &'static str {
         match self {
             NameError::Empty => "the account name is empty",
@@ -241,6 +216,12 @@ impl NameError {
             }
             NameError::Invisible => {
                 "an account name must not contain format characters or invisible characters"
+            }
+            NameError::Label => {
+                "a name has 1 to 64 characters, no control, format or invisible character, and no blank at either end"
+            }
+            NameError::Group => {
+                "a group's name has 1 to 64 characters, no comma, no control, format or invisible character, no blank at either end, and begins neither with '%' nor with '!'"
             }
         }
     }
@@ -279,16 +260,16 @@ mod tests {
             "\u{3164}",
             "ü".repeat(65).as_str(),
         ] {
-            assert_eq!(label.parse::<Label>(), Err(LabelError), "{label}");
+            assert_eq!(label.parse::<Label>(), Err(NameError::Label), "{label}");
         }
         assert!("ops team".parse::<Group>().is_ok());
         for group in ["", "a,b", "%ops", "!ops", "a\nb", "op\u{AD}s"] {
-            assert_eq!(group.parse::<Group>(), Err(GroupError), "{group}");
+            assert_eq!(group.parse::<Group>(), Err(NameError::Group), "{group}");
         }
     }
 
     #[test]
-    fn what_the_store_keeps_is_read_though_it_would_be_refused_today() {
+    fn a_name_in_the_store_is_accepted_though_it_would_be_refused_today() {
         assert!(
             UserName::from_store("ali\u{200B}ce").is_ok() && UserName::from_store("a\nb").is_err()
         );
@@ -303,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_a_path_or_break_a_log_line_is_refused() {
+    fn a_name_that_could_be_a_path_or_break_a_log_line_is_refused() {
         for (name, why) in [
             (&b"../x"[..], NameError::Forbidden),
             (b"a\nb", NameError::Forbidden),

@@ -1,16 +1,28 @@
 //! Checks for keys of postern.toml that contradict each other. The range of a single key is checked
 //! by its type.
 
-use super::conflict::Conflict;
-use super::gate::administration::Lives;
+use super::gate::rule::GateRule;
 use super::gate::{FirstFactorSource, GateUrl};
-use super::rule::GateRule;
 use super::{Config, Exemption, SelfEnroll};
 use crate::credential::recovery_code::{LEAST_BITS, bits_per_guess};
 use std::collections::BTreeSet;
 
 /// Most groups that the configuration may name: a session cookie holds a bit for each.
 pub const MOST_GROUPS: usize = 256;
+
+/// Two keys that contradict each other.
+pub(super) struct Conflict {
+    /// Path of the key that the message names.
+    pub(super) path: &'static [&'static str],
+    pub(super) message: String,
+}
+
+impl Conflict {
+    pub(super) fn new(path: &'static [&'static str], message: impl Into<String>) -> Conflict {
+        let message = message.into();
+        Conflict { path, message }
+    }
+}
 
 impl Config {
     /// Returns the groups that rules, exemptions and `policy.required` name.
@@ -25,14 +37,9 @@ impl Config {
 
     /// Checks that each application URL is a path on a host of its own, and the gate has another
     /// host.
-    fn check_own_paths(&self) -> Result<(), Conflict> {
+    fn check_application_urls(&self) -> Result<(), Conflict> {
         let gate = &self.gate;
-        let wrong = |message: String| {
-            Err(Conflict {
-                path: &["gate", "application_urls"],
-                message,
-            })
-        };
+        let wrong = |message: String| Err(Conflict::new(&["gate", "application_urls"], message));
         if !gate.application_urls.is_empty()
             && !gate.url.as_ref().is_some_and(GateUrl::has_own_host)
         {
@@ -59,35 +66,33 @@ impl Config {
         let (count, length) = (self.recovery.set_size(), self.recovery.length.value());
         let bits = bits_per_guess(count, length);
         if bits < LEAST_BITS {
-            return Err(Conflict {
-                path: &["recovery", "count"],
-                message: format!(
+            return Err(Conflict::new(
+                &["recovery", "count"],
+                format!(
                     "{count} codes of {length} characters leave {bits:.1} bits per guess, at least \
                      {LEAST_BITS} are required; set a lower count or a greater length"
                 ),
-            });
+            ));
         }
         if self.throttle.max_delay.seconds() < self.throttle.first_delay.seconds() {
-            return Err(Conflict {
-                path: &["throttle", "max_delay"],
-                message: "must not be shorter than first_delay".to_owned(),
-            });
+            return Err(Conflict::new(
+                &["throttle", "max_delay"],
+                "must not be shorter than first_delay",
+            ));
         }
         if (self.policy.self_enroll == SelfEnroll::Networks)
             == self.policy.self_enroll_networks.is_empty()
         {
-            return Err(Conflict {
-                path: &["policy", "self_enroll"],
-                message: "self_enroll = \"networks\" and self_enroll_networks must be set together"
-                    .to_owned(),
-            });
+            return Err(Conflict::new(
+                &["policy", "self_enroll"],
+                "self_enroll = \"networks\" and self_enroll_networks must be set together",
+            ));
         }
         if self.policy.exempt.contains(&Exemption::default()) {
-            return Err(Conflict {
-                path: &["policy", "exempt"],
-                message: "an exemption needs at least one of groups, services, networks, completed_methods"
-                    .to_owned(),
-            });
+            return Err(Conflict::new(
+                &["policy", "exempt"],
+                "an exemption needs at least one of groups, services, networks, completed_methods",
+            ));
         }
         let rules = &self.gate.rule;
         let before_last = rules.len().saturating_sub(1);
@@ -95,20 +100,20 @@ impl Config {
             .iter()
             .position(GateRule::is_unconditional)
         {
-            return Err(Conflict {
-                path: &["gate", "rule"],
-                message: format!(
+            return Err(Conflict::new(
+                &["gate", "rule"],
+                format!(
                     "rule {} has no condition and matches every request, so the rules below it never apply; \
                      move it to the end",
                     position + 1
                 ),
-            });
+            ));
         }
         if self.named_groups().len() > MOST_GROUPS {
-            return Err(Conflict {
-                path: &["gate", "rule"],
-                message: format!("rules and [policy] together name more than {MOST_GROUPS} groups"),
-            });
+            return Err(Conflict::new(
+                &["gate", "rule"],
+                format!("rules and [policy] together name more than {MOST_GROUPS} groups"),
+            ));
         }
         let names_identities = self
             .gate
@@ -116,37 +121,31 @@ impl Config {
             .iter()
             .any(|proxy| proxy.identity_header.is_some());
         if (self.gate.first_factor == FirstFactorSource::Header) != names_identities {
-            return Err(Conflict {
-                path: &["gate", "first_factor"],
-                message: "first_factor = \"header\" and identity_header of a trusted proxy must be set together"
-                    .to_owned(),
-            });
+            return Err(Conflict::new(
+                &["gate", "first_factor"],
+                "first_factor = \"header\" and identity_header of a trusted proxy must be set together",
+            ));
         }
-        self.check_own_paths()?;
+        self.check_application_urls()?;
         self.email.check()?;
         if self.gate.api_tokens && !self.gate.url.as_ref().is_none_or(GateUrl::has_own_host) {
-            return Err(Conflict {
-                path: &["gate", "api_tokens"],
-                message:
-                    "needs a gate with a host of its own: on a path of the protected host, in gate.url, the \
-                          application's scripts could read the tokens of everyone who signs in"
-                        .to_owned(),
-            });
+            return Err(Conflict::new(
+                &["gate", "api_tokens"],
+                "needs a gate with a host of its own: on a path of the protected host, in gate.url, the \
+                 application's scripts could read the tokens of everyone who signs in",
+            ));
         }
-        let lives = match self.gate.url.as_ref().is_none_or(GateUrl::has_own_host) {
-            true => Lives::Apart,
-            false => Lives::OnAPath,
-        };
-        self.gate
-            .administration
-            .check(lives, self.policy.administrators.entries().count())?;
+        self.gate.administration.check(
+            self.gate.url.as_ref(),
+            self.policy.administrators.entries().count(),
+        )?;
         let mut names: Vec<_> = self.account.iter().map(|a| &a.name).collect();
         names.sort();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Conflict {
-                path: &["account"],
-                message: format!("the account {} is declared twice", twice[0]),
-            });
+            return Err(Conflict::new(
+                &["account"],
+                format!("the account {} is declared twice", twice[0]),
+            ));
         }
         Ok(())
     }

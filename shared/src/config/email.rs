@@ -2,7 +2,7 @@
 //! Refuses a URL that contains a password, and a connection without TLS to anything but loopback.
 
 use super::AbsolutePath;
-use super::conflict::Conflict;
+use super::check::Conflict;
 use super::value::Duration;
 use crate::account::email::EmailAddress;
 use crate::network::web_address::is_host;
@@ -76,18 +76,14 @@ impl EmailConfig {
 
     /// Checks everything that involves more than one key.
     pub(super) fn check(&self) -> Result<(), Conflict> {
-        let conflict = |key: &'static [&'static str], message: &str| {
-            Err(Conflict {
-                path: key,
-                message: message.to_owned(),
-            })
-        };
-        let ways = [
+        let conflict =
+            |key: &'static [&'static str], message: &str| Err(Conflict::new(key, message));
+        let transports = [
             self.smtp_url.is_some(),
             self.webhook_url.is_some(),
             !self.command.is_empty(),
         ];
-        if ways.into_iter().filter(|given| *given).count() > 1 {
+        if transports.into_iter().filter(|given| *given).count() > 1 {
             return conflict(
                 &["email"],
                 "has more than one of smtp_url, webhook_url and command; keep one",
@@ -157,14 +153,15 @@ impl TryFrom<String> for SmtpUrl {
     type Error = &'static str;
 
     fn try_from(url: String) -> Result<SmtpUrl, Self::Error> {
-        const WHAT: &str = "must be smtps://HOST[:PORT] or smtp://HOST[:PORT], without name and password: \
+        const EXPECTED: &str = "must be smtps://HOST[:PORT] or smtp://HOST[:PORT], without name and password: \
                             those are smtp_user and smtp_password_file";
         let (is_tls, rest) = match url.split_once("://") {
             Some(("smtps", rest)) => (true, rest),
             Some(("smtp", rest)) => (false, rest),
-            _ => return Err(WHAT),
+            _ => return Err(EXPECTED),
         };
-        let (host, port) = host_and_port(rest.strip_suffix('/').unwrap_or(rest)).ok_or(WHAT)?;
+        let (host, port) =
+            parse_host_and_port(rest.strip_suffix('/').unwrap_or(rest)).ok_or(EXPECTED)?;
         let protection = match (is_tls, is_loopback(&host)) {
             (true, _) => Protection::Tls,
             (false, true) => Protection::None,
@@ -226,18 +223,18 @@ impl TryFrom<String> for WebhookUrl {
     type Error = &'static str;
 
     fn try_from(url: String) -> Result<WebhookUrl, Self::Error> {
-        const WHAT: &str =
+        const EXPECTED: &str =
             "must be https://HOST[:PORT]/PATH, or http:// on loopback, without name and password";
         let (tls, rest) = match url.split_once("://") {
             Some(("https", rest)) => (true, rest),
             Some(("http", rest)) => (false, rest),
-            _ => return Err(WHAT),
+            _ => return Err(EXPECTED),
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let (host, port) = host_and_port(authority).ok_or(WHAT)?;
+        let (host, port) = parse_host_and_port(authority).ok_or(EXPECTED)?;
         if !path.bytes().all(|b| b.is_ascii_graphic() && b != b'#') || !(tls || is_loopback(&host))
         {
-            return Err(WHAT);
+            return Err(EXPECTED);
         }
         let path = if path.is_empty() {
             "/".to_owned()
@@ -261,7 +258,7 @@ impl From<WebhookUrl> for String {
 }
 
 /// Parses `HOST` or `HOST:PORT`, and nothing else.
-fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
+fn parse_host_and_port(text: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = match text.split_once(':') {
         Some((host, port)) => (host, Some(port.parse().ok().filter(|port| *port > 0)?)),
         None => (text, None),
@@ -383,7 +380,7 @@ mod tests {
             Ok(())
         );
         assert_eq!(check("webhook_url = \"https://example.com/\""), Ok(()));
-        for (text, said) in [
+        for (text, words) in [
             ("smtp_url = \"smtp://localhost\"", "needs from"),
             (
                 "command = [\"sendmail\"]\nfrom = \"a@example.com\"",
@@ -400,7 +397,7 @@ mod tests {
                 "keep one",
             ),
         ] {
-            assert!(check(text).unwrap_err().contains(said), "{text}");
+            assert!(check(text).unwrap_err().contains(words), "{text}");
         }
     }
 }

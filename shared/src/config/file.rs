@@ -6,11 +6,14 @@
 
 mod error;
 mod last_valid;
+pub(super) mod locate;
+mod renamed;
+mod unchanged;
 
 pub use error::{ConfigError, Fallback};
 pub use last_valid::LastValidConfig;
 
-use super::{Config, locate, renamed, unchanged};
+use super::Config;
 use crate::account::name::UserName;
 use crate::system::clock::Timestamp;
 use crate::system::trusted_file::{self, FileError, Folder, Follow, Privacy};
@@ -27,7 +30,7 @@ pub const LARGEST: u64 = 4 * 1024 * 1024;
 /// Attempts to read and save a configuration that changes meanwhile.
 const TRIES: u32 = 5;
 /// First words of a copy that was made from several files; the SHA-256 of all of them follows.
-const TOGETHER: &str = "# postern.toml and accounts.d together, ";
+const SEVERAL_FILES: &str = "# postern.toml and accounts.d together, ";
 
 /// A valid configuration, and the files it was read from.
 pub struct ValidConfig {
@@ -41,7 +44,7 @@ pub struct ValidConfig {
 struct ConfigSource {
     hash: [u8; 32],
     /// Whether accounts.d contained any file.
-    has_extras: bool,
+    has_account_files: bool,
 }
 
 /// The configuration that applies to a process.
@@ -56,7 +59,7 @@ pub struct CurrentConfig {
 
 /// Reads and validates postern.toml and the files of accounts.d beside it.
 pub fn read_config(path: &Path) -> Result<ValidConfig, ConfigError> {
-    validate_with_accounts(path, text_of(path, Follow::Yes)?)
+    validate_with_accounts(path, read_text(path, Follow::Yes)?)
 }
 
 /// Validates text as the content of `path`, with the files of accounts.d beside it.
@@ -64,19 +67,19 @@ pub fn validate_with_accounts(path: &Path, text: String) -> Result<ValidConfig, 
     let mut config = validate(path, &text)?;
     let mut hash = Sha256::new_with_prefix(text.as_bytes());
     let mut names: BTreeSet<UserName> = config.account.iter().map(|a| a.name.clone()).collect();
-    let mut has_extras = false;
-    for (extra, text) in accounts_d(path)? {
+    let mut has_account_files = false;
+    for (file, text) in read_accounts_d(path)? {
         let content = |message| ConfigError::Content {
-            path: extra.clone(),
+            path: file.clone(),
             line: 1,
             key: None,
             message,
         };
-        hash.update(extra.as_os_str().as_encoded_bytes());
+        hash.update(file.as_os_str().as_encoded_bytes());
         hash.update([0]);
         hash.update(text.as_bytes());
-        has_extras = true;
-        for account in accounts(&extra, &text)? {
+        has_account_files = true;
+        for account in parse_accounts(&file, &text)? {
             if !names.insert(account.name.clone()) {
                 return Err(content(format!(
                     "the account {} is declared twice",
@@ -86,7 +89,7 @@ pub fn validate_with_accounts(path: &Path, text: String) -> Result<ValidConfig, 
             config.account.push(account);
         }
     }
-    if has_extras {
+    if has_account_files {
         config.check().map_err(|conflict| ConfigError::Content {
             path: path.to_owned(),
             line: 1,
@@ -99,7 +102,7 @@ pub fn validate_with_accounts(path: &Path, text: String) -> Result<ValidConfig, 
         text,
         source: ConfigSource {
             hash: hash.finalize().into(),
-            has_extras,
+            has_account_files,
         },
     })
 }
@@ -108,10 +111,10 @@ pub fn validate_with_accounts(path: &Path, text: String) -> Result<ValidConfig, 
 /// invalid or not trusted.
 /// A process of root saves a new configuration first; if that fails, the saved one still applies.
 pub fn load_config(path: &Path) -> Result<CurrentConfig, ConfigError> {
-    let files = unchanged::ConfigFiles::of(path, copy_path(path)).ok();
+    let files = unchanged::ConfigFiles::capture(path, copy_path(path)).ok();
     if let Some(config) = files
         .as_ref()
-        .and_then(|files| unchanged::recall(path, files))
+        .and_then(|files| unchanged::find_cached(path, files))
     {
         return Ok(CurrentConfig {
             config,
@@ -119,21 +122,21 @@ pub fn load_config(path: &Path) -> Result<CurrentConfig, ConfigError> {
             is_saved: true,
         });
     }
-    let reason = match current(path) {
-        Ok((valid, is_kept)) => {
-            if let Some(files) = files.filter(|_| is_kept) {
-                unchanged::remember(path, files, &valid.config);
+    let reason = match read_current(path) {
+        Ok((valid, is_saved)) => {
+            if let Some(files) = files.filter(|_| is_saved) {
+                unchanged::cache_config(path, files, &valid.config);
             }
             return Ok(CurrentConfig {
                 config: valid.config,
                 fallback: None,
-                is_saved: is_kept,
+                is_saved,
             });
         }
         Err(reason) => reason,
     };
     let copy = copy_path(path);
-    match text_of(&copy, Follow::No).and_then(|text| validate(&copy, &text)) {
+    match read_text(&copy, Follow::No).and_then(|text| validate(&copy, &text)) {
         Ok(config) => {
             let changed = copy
                 .metadata()
@@ -171,13 +174,13 @@ pub fn load_config(path: &Path) -> Result<CurrentConfig, ConfigError> {
 }
 
 /// Returns the configuration in the files, and whether it is saved. A process of root saves it.
-fn current(path: &Path) -> Result<(ValidConfig, bool), ConfigError> {
+fn read_current(path: &Path) -> Result<(ValidConfig, bool), ConfigError> {
     if geteuid().is_root() {
         return save_valid_copy(path).map(|valid| (valid, true));
     }
     let valid = read_config(path)?;
-    let is_kept = valid.is_kept_as(&copy_path(path));
-    Ok((valid, is_kept))
+    let is_saved = valid.is_saved_at(&copy_path(path));
+    Ok((valid, is_saved))
 }
 
 /// Reads the configuration and saves it as the copy that applies when the files are invalid.
@@ -187,11 +190,11 @@ pub fn save_valid_copy(path: &Path) -> Result<ValidConfig, ConfigError> {
     loop {
         tries += 1;
         let valid = read_config(path)?;
-        match keep(path, &valid) {
-            Ok(SavedCopy::Already) => return Ok(valid),
+        match save_copy(path, &valid) {
+            Ok(SavedCopy::Unchanged) => return Ok(valid),
             // the files may have changed just before the copy was written
-            Ok(SavedCopy::Now) if tries < TRIES => {}
-            Ok(SavedCopy::Now) => return Ok(valid),
+            Ok(SavedCopy::Written) if tries < TRIES => {}
+            Ok(SavedCopy::Written) => return Ok(valid),
             Err(error) if error.is_changed() && tries < TRIES => {}
             Err(error) => {
                 return Err(ConfigError::NotSaved {
@@ -204,16 +207,16 @@ pub fn save_valid_copy(path: &Path) -> Result<ValidConfig, ConfigError> {
 }
 
 enum SavedCopy {
-    Already,
-    Now,
+    Unchanged,
+    Written,
 }
 
-fn keep(path: &Path, valid: &ValidConfig) -> Result<SavedCopy, FileError> {
+fn save_copy(path: &Path, valid: &ValidConfig) -> Result<SavedCopy, FileError> {
     let copy = copy_path(path);
-    if valid.is_kept_as(&copy) {
-        return Ok(SavedCopy::Already);
+    if valid.is_saved_at(&copy) {
+        return Ok(SavedCopy::Unchanged);
     }
-    let text = valid.copy();
+    let text = valid.copy_text();
     // the copy must be valid when it is needed
     if validate(&copy, &text).ok().as_ref() != Some(&valid.config) {
         let message = "the configuration in use cannot be written as TOML";
@@ -221,32 +224,32 @@ fn keep(path: &Path, valid: &ValidConfig) -> Result<SavedCopy, FileError> {
     }
     let is_current = || read_config(path).is_ok_and(|now| now.source == valid.source);
     trusted_file::replace_if(&copy, text.as_bytes(), 0o644, is_current)?;
-    Ok(SavedCopy::Now)
+    Ok(SavedCopy::Written)
 }
 
 impl ValidConfig {
     /// Returns the text of the copy. Several files cannot always be joined as text, so their values
     /// are serialized instead.
-    fn copy(&self) -> String {
-        match self.source.has_extras {
+    fn copy_text(&self) -> String {
+        match self.source.has_account_files {
             false => self.text.clone(),
             true => format!(
                 "{}{}",
-                self.head(),
+                self.copy_header(),
                 toml::to_string(&self.config).unwrap_or_default()
             ),
         }
     }
 
-    fn head(&self) -> String {
+    fn copy_header(&self) -> String {
         let hash = data_encoding::HEXLOWER.encode(&self.source.hash);
-        format!("{TOGETHER}{} {hash}\n", env!("CARGO_PKG_VERSION"))
+        format!("{SEVERAL_FILES}{} {hash}\n", env!("CARGO_PKG_VERSION"))
     }
 
-    fn is_kept_as(&self, copy: &Path) -> bool {
-        text_of(copy, Follow::No).is_ok_and(|kept| match self.source.has_extras {
-            false => kept == self.text,
-            true => kept.starts_with(&self.head()),
+    fn is_saved_at(&self, copy: &Path) -> bool {
+        read_text(copy, Follow::No).is_ok_and(|saved| match self.source.has_account_files {
+            false => saved == self.text,
+            true => saved.starts_with(&self.copy_header()),
         })
     }
 }
@@ -255,7 +258,7 @@ fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let refuse =
         |position: Option<usize>, key: Option<String>, message: String| ConfigError::Content {
             path: path.to_owned(),
-            line: position.map_or(1, |p| locate::line(text, p)),
+            line: position.map_or(1, |p| locate::line_number(text, p)),
             key,
             message,
         };
@@ -274,7 +277,7 @@ fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let config: Config = toml::from_str(text).map_err(|error| {
         let position = error.span().map(|span| span.start);
         let key = position.and_then(|p| locate::key_at(text, p));
-        let message = match key.as_deref().and_then(renamed::new_name) {
+        let message = match key.as_deref().and_then(renamed::find_new_name) {
             Some(new) => format!("is now called {new}"),
             None => error.message().replace('\n', ", "),
         };
@@ -287,7 +290,7 @@ fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-fn accounts(path: &Path, text: &str) -> Result<Vec<super::DeclaredAccount>, ConfigError> {
+fn parse_accounts(path: &Path, text: &str) -> Result<Vec<super::DeclaredAccount>, ConfigError> {
     let config = validate(path, text)?;
     if (Config {
         account: Vec::new(),
@@ -311,14 +314,14 @@ pub fn copy_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn text_of(path: &Path, follow: Follow) -> Result<String, ConfigError> {
-    text(
+fn read_text(path: &Path, follow: Follow) -> Result<String, ConfigError> {
+    decode_text(
         path,
         &trusted_file::read_trusted(path, Privacy::Public, follow, LARGEST)?,
     )
 }
 
-fn text(path: &Path, bytes: &[u8]) -> Result<String, ConfigError> {
+fn decode_text(path: &Path, bytes: &[u8]) -> Result<String, ConfigError> {
     std::str::from_utf8(bytes)
         .map(str::to_owned)
         .map_err(|error| ConfigError::Content {
@@ -334,7 +337,7 @@ fn text(path: &Path, bytes: &[u8]) -> Result<String, ConfigError> {
 
 /// Returns the files of accounts.d and their texts, ordered by file name. Owner and mode of the
 /// folder are checked once.
-fn accounts_d(path: &Path) -> Result<Vec<(PathBuf, String)>, ConfigError> {
+fn read_accounts_d(path: &Path) -> Result<Vec<(PathBuf, String)>, ConfigError> {
     let path = path.with_file_name("accounts.d");
     let folder = match Folder::open(&path) {
         Ok(folder) => folder,
@@ -343,7 +346,7 @@ fn accounts_d(path: &Path) -> Result<Vec<(PathBuf, String)>, ConfigError> {
     };
     let read = |name: PathBuf| {
         let path = path.join(&name);
-        let text = text(&path, &folder.read_file(&name, Privacy::Public, LARGEST)?)?;
+        let text = decode_text(&path, &folder.read_file(&name, Privacy::Public, LARGEST)?)?;
         Ok((path, text))
     };
     folder.file_names("toml")?.into_iter().map(read).collect()
@@ -356,183 +359,4 @@ impl fmt::Debug for ValidConfig {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    #[track_caller]
-    fn refused(text: &str, expected: &str) {
-        let text = format!("{text}\n");
-        let error = validate(Path::new("/etc/postern/postern.toml"), &text)
-            .unwrap_err()
-            .to_string();
-        assert_eq!(error, format!("/etc/postern/postern.toml:{expected}"));
-    }
-
-    #[test]
-    fn a_refusal_names_file_line_key_and_range() {
-        refused(
-            "\n[totp]\nperiod = 5\n",
-            "3: totp.period: must be a duration from 15s to 2m",
-        );
-        refused(
-            "[totp]\nfuture_steps = 3",
-            "2: totp.future_steps: must be a whole number from 0 to 2",
-        );
-        refused("[totp]\ndigits = 7", "2: totp.digits: must be 6 or 8");
-        refused(
-            "[recovery]\n\ncount = 12",
-            "3: recovery.count: 12 codes of 10 characters leave 46.4 bits per guess, at least 47 are required; set a lower count or a greater length",
-        );
-        refused(
-            "[throttle]\nlock_after = 101",
-            "2: throttle.lock_after: must be a whole number from 10 to 100",
-        );
-        refused(
-            "[store]\nurl = \"mysql://x\"",
-            "2: store.url: must be \"sqlite:\" and an absolute path",
-        );
-        refused(
-            "[[policy.exempt]]\n",
-            "1: policy.exempt: an exemption needs at least one of groups, services, networks, completed_methods",
-        );
-        refused(
-            "[policy]\nrequired = \"some\"",
-            "2: policy.required: must be \"enrolled\", \"all\", or a list of names, \"%groups\" and exceptions with \"!\"",
-        );
-    }
-
-    #[test]
-    fn an_unknown_key_is_refused_with_the_known_ones() {
-        let error = validate(Path::new("p.toml"), "[totp]\nperoid = 30\n")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with(
-                "p.toml:2: totp.peroid: unknown field `peroid`, expected one of `issuer`"
-            ),
-            "{error}"
-        );
-        // an old name counts in its own table only
-        let error = validate(Path::new("p.toml"), "[totp]\ntime_limit = 30\n")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with("p.toml:2: totp.time_limit: unknown field"),
-            "{error}"
-        );
-        let error = validate(Path::new("p.toml"), "[totp]\n[mail]\n")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with("p.toml:2: mail: unknown field `mail`"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn broken_toml_names_its_line() {
-        let error = validate(Path::new("p.toml"), "[totp]\nperiod = \n")
-            .unwrap_err()
-            .to_string();
-        assert!(error.starts_with("p.toml:2: "), "{error}");
-    }
-
-    #[test]
-    fn a_typo_falls_back_to_the_last_valid_copy() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("postern.toml");
-        fs::write(&path, "[totp]\nperiod = 60\n").unwrap();
-        fs::create_dir(folder.path().join("accounts.d")).unwrap();
-        let declared = "[[account]]\nname = \"bob\"\nsecret_file = \"/run/bob\"\n";
-        fs::write(folder.path().join("accounts.d/bob.toml"), declared).unwrap();
-        save_valid_copy(&path).unwrap();
-
-        fs::write(&path, "[totp]\nperiod = 6\n").unwrap();
-        let in_force = load_config(&path).unwrap();
-        assert_eq!(in_force.config.totp.period.seconds(), 60);
-        assert!(
-            in_force
-                .config
-                .find_declared_account(&"bob".parse().unwrap())
-                .is_some()
-        );
-        assert!(
-            in_force
-                .fallback
-                .unwrap()
-                .to_string()
-                .contains("postern.toml:2: totp.period")
-        );
-    }
-
-    #[test]
-    fn what_a_cut_off_writer_left_is_refused() {
-        refused_as_it_is("", "1: is empty; to keep every default, write a comment");
-        refused_as_it_is(
-            " \n\n",
-            "1: is empty; to keep every default, write a comment",
-        );
-        refused_as_it_is(
-            "[store]\n[poli",
-            "2: does not end with a newline (truncated?)",
-        );
-    }
-
-    #[track_caller]
-    fn refused_as_it_is(text: &str, expected: &str) {
-        let error = validate(Path::new("p.toml"), text).unwrap_err().to_string();
-        assert_eq!(error, format!("p.toml:{expected}"));
-    }
-
-    #[test]
-    fn inline_accounts_and_those_of_accounts_d_make_one_valid_copy() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("postern.toml");
-        fs::write(
-            &path,
-            "account = [{ name = \"a\", secret_file = \"/run/a\" }]\n",
-        )
-        .unwrap();
-        fs::create_dir(folder.path().join("accounts.d")).unwrap();
-        let extra = "account = [{ name = \"b\", secret_file = \"/run/b\" }]\n";
-        fs::write(folder.path().join("accounts.d/b.toml"), extra).unwrap();
-        save_valid_copy(&path).unwrap();
-        fs::write(&path, "typo\n").unwrap();
-        assert_eq!(load_config(&path).unwrap().config.account.len(), 2);
-    }
-
-    #[test]
-    fn a_typo_without_a_copy_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("postern.toml");
-        fs::write(&path, "[totp]\nperiod = 6\n").unwrap();
-        assert!(load_config(&path).is_err());
-    }
-
-    #[test]
-    fn accounts_d_declares_accounts_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("postern.toml");
-        fs::write(&path, "# defaults\n").unwrap();
-        fs::create_dir(folder.path().join("accounts.d")).unwrap();
-        let extra = folder.path().join("accounts.d/x.toml");
-        fs::write(&extra, "[totp]\nperiod = 60\n").unwrap();
-        assert!(
-            read_config(&path)
-                .err()
-                .unwrap()
-                .to_string()
-                .contains("[[account]] tables only")
-        );
-        let twice = "[[account]]\nname = \"bob\"\nsecret_file = \"/run/bob\"\n".repeat(2);
-        fs::write(&extra, twice).unwrap();
-        assert!(
-            read_config(&path)
-                .err()
-                .unwrap()
-                .to_string()
-                .contains("declared twice")
-        );
-    }
-}
+mod tests;

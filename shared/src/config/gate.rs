@@ -1,15 +1,20 @@
 //! `[gate]`: the gate's URL and listeners, the proxies it trusts, sessions, scopes and rules.
 
 pub(super) mod administration;
+pub mod branding;
+mod check;
 mod first_factor;
+mod listen;
+pub mod rule;
 
 pub use administration::AdministrationConfig;
+pub use branding::BrandingConfig;
+pub use check::{ProxySecrets, check_cookie_domain, check_gate, registrable_domain};
 pub use first_factor::{FirstFactorSource, HOST_PASSWORD_SERVICE, IdentityHeader, PamServiceFile};
+pub use listen::{Listen, Operations};
+use rule::GateRule;
 
 use super::AbsolutePath;
-use super::branding::BrandingConfig;
-pub use super::listen::{Listen, Operations};
-use super::rule::GateRule;
 use super::value::Duration;
 use crate::credential::scope::{ScopeName, WebScope};
 use crate::network::address::{Address, Network};
@@ -18,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// `[gate]`
+/// The table `[gate]` of postern.toml.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GateConfig {
@@ -85,7 +90,7 @@ impl Default for GateConfig {
     }
 }
 
-/// `gate.log`
+/// The value of the key `gate.log`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -125,8 +130,8 @@ impl TryFrom<String> for GateUrl {
     type Error = &'static str;
 
     fn try_from(url: String) -> Result<GateUrl, Self::Error> {
-        const WHAT: &str = "must be https://HOST/ or https://HOST/PATH/, without a query";
-        let rest = url.strip_prefix("https://").ok_or(WHAT)?;
+        const EXPECTED: &str = "must be https://HOST/ or https://HOST/PATH/, without a query";
+        let rest = url.strip_prefix("https://").ok_or(EXPECTED)?;
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
@@ -135,7 +140,7 @@ impl TryFrom<String> for GateUrl {
             || !path.chars().all(plain)
             || path.contains("..")
         {
-            return Err(WHAT);
+            return Err(EXPECTED);
         }
         let path = match path.trim_matches('/') {
             "" => "/".to_owned(),
@@ -143,7 +148,7 @@ impl TryFrom<String> for GateUrl {
         };
         // browsers omit the default port
         let authority = authority.strip_suffix(":443").unwrap_or(authority);
-        WebPath::parse(&path).map_err(|_| WHAT)?;
+        WebPath::parse(&path).map_err(|_| EXPECTED)?;
         Ok(GateUrl {
             authority: authority.to_ascii_lowercase(),
             path,
@@ -194,7 +199,7 @@ impl From<Domain> for String {
     }
 }
 
-/// `[gate.tls]`
+/// The table `[gate.tls]` of postern.toml.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
@@ -226,7 +231,7 @@ impl ProxyKind {
     }
 }
 
-/// `[[gate.trusted_proxies]]`
+/// The table `[[gate.trusted_proxies]]` of postern.toml.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrustedProxy {

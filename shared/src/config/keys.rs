@@ -1,9 +1,8 @@
 //! The top level of postern.toml and its smaller tables: each key with its type, range and default.
 
-use super::app_passwords::AppPasswordConfig;
 use super::pam::PamConfig;
 use super::policy::{PolicyConfig, RequiredAccounts};
-use super::secret_text::SecretText;
+use super::secret_file::SecretText;
 use super::value::{BoundedInteger, Digits, Duration, SingleLine};
 use super::{email, gate};
 use crate::account::email::EmailAddress;
@@ -33,7 +32,7 @@ pub struct Config {
     pub account: Vec<DeclaredAccount>,
 }
 
-/// `[store]`
+/// The table `[store]` of postern.toml.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
@@ -52,7 +51,7 @@ impl Default for StoreConfig {
     }
 }
 
-/// `[totp]`
+/// The table `[totp]` of postern.toml.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TotpConfig {
@@ -97,7 +96,7 @@ impl TotpConfig {
     }
 }
 
-/// `[recovery]`
+/// The table `[recovery]` of postern.toml.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RecoveryConfig {
@@ -132,7 +131,7 @@ impl RecoveryConfig {
     }
 }
 
-/// `recovery.on_use`
+/// The value of the key `recovery.on_use`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnUse {
@@ -142,7 +141,7 @@ pub enum OnUse {
     Disable,
 }
 
-/// `[throttle]`
+/// The table `[throttle]` of postern.toml.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ThrottleConfig {
@@ -170,6 +169,34 @@ impl Default for ThrottleConfig {
             address_window: Duration::new(300),
         }
     }
+}
+
+/// `[app_passwords]`: the effect of other changes on app passwords.
+/// `[gate.scope.NAME]` sets where they are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AppPasswordConfig {
+    /// What happens to the app passwords of an account when its password changes, or its second
+    /// factor is activated or removed.
+    pub on_change: OnChange,
+}
+
+impl Default for AppPasswordConfig {
+    /// Revokes: a user may change a password because an attacker knew it, who could have made an app
+    /// password.
+    fn default() -> AppPasswordConfig {
+        AppPasswordConfig {
+            on_change: OnChange::Revoke,
+        }
+    }
+}
+
+/// The value of the key `app_passwords.on_change`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnChange {
+    Keep,
+    Revoke,
 }
 
 /// `[[account]]`: an account whose TOTP secret is in a file.
@@ -218,7 +245,7 @@ impl From<AbsolutePath> for PathBuf {
     }
 }
 
-/// `store.url`
+/// The value of the key `store.url`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StoreUrl(PathBuf);
@@ -291,17 +318,17 @@ impl Config {
             .collect()
     }
 
-    /// Returns the groups of an account that are declared or kept in the store, without those of
+    /// Returns the groups of an account that are declared or stored, without those of
     /// the host.
     pub fn memberships<'a>(
         &'a self,
         name: &UserName,
-        kept: &'a [Group],
+        stored: &'a [Group],
     ) -> impl Iterator<Item = &'a Group> {
         let declared = self
             .find_declared_account(name)
             .map_or(&[][..], |declared| &declared.groups);
-        declared.iter().chain(kept)
+        declared.iter().chain(stored)
     }
 
     pub fn find_declared_account(&self, name: &UserName) -> Option<&DeclaredAccount> {

@@ -32,8 +32,6 @@ pub struct PamConfig {
     pub app_password: Option<bool>,
     /// Number of prompts in one conversation.
     pub tries: Option<BoundedInteger<1, 10>>,
-    /// Time after an accepted code during which the same address is not asked again; 0 means that
-    /// every sign-in is asked.
     pub grace: Option<GracePeriod>,
     /// Delay that libpam is asked for after a failure.
     pub fail_delay: Option<Duration<0, 30>>,
@@ -73,7 +71,7 @@ pub struct PamServiceConfig {
     pub rhost_is_address: Option<bool>,
 }
 
-/// `pam.first_factor`
+/// The value of the key `pam.first_factor`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FirstFactorState {
@@ -84,11 +82,10 @@ pub enum FirstFactorState {
     Unknown,
 }
 
-/// `pam.unenrolled`
+/// The value of the key `pam.unenrolled`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UnenrolledAction {
-    /// Access is denied.
     Deny,
     /// Access is granted with the first factor alone.
     Allow,

@@ -8,7 +8,7 @@ use crate::network::address::Network;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// `[policy]`
+/// The table `[policy]` of postern.toml.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
@@ -60,12 +60,12 @@ impl Administrators {
 impl TryFrom<Vec<String>> for Administrators {
     type Error = &'static str;
 
-    fn try_from(words: Vec<String>) -> Result<Administrators, Self::Error> {
-        match words
+    fn try_from(entries: Vec<String>) -> Result<Administrators, Self::Error> {
+        match entries
             .iter()
-            .all(|word| is_name(word) && !word.starts_with('!'))
+            .all(|entry| is_entry(entry) && !entry.starts_with('!'))
         {
-            true => Ok(Administrators(words)),
+            true => Ok(Administrators(entries)),
             false => Err("must be a list of names and \"%groups\""),
         }
     }
@@ -77,7 +77,7 @@ impl From<Administrators> for Vec<String> {
     }
 }
 
-/// `policy.required`
+/// The value of the key `policy.required`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "toml::Value", into = "toml::Value")]
 pub enum RequiredAccounts {
@@ -93,28 +93,28 @@ impl TryFrom<toml::Value> for RequiredAccounts {
     type Error = &'static str;
 
     fn try_from(value: toml::Value) -> Result<RequiredAccounts, Self::Error> {
-        const WHAT: &str = "must be \"enrolled\", \"all\", or a list of names, \"%groups\" and exceptions with \"!\"";
+        const EXPECTED: &str = "must be \"enrolled\", \"all\", or a list of names, \"%groups\" and exceptions with \"!\"";
         match value {
-            toml::Value::String(word) if word == "enrolled" => Ok(RequiredAccounts::Enrolled),
-            toml::Value::String(word) if word == "all" => Ok(RequiredAccounts::All),
-            toml::Value::Array(words) => words
+            toml::Value::String(entry) if entry == "enrolled" => Ok(RequiredAccounts::Enrolled),
+            toml::Value::String(entry) if entry == "all" => Ok(RequiredAccounts::All),
+            toml::Value::Array(entries) => entries
                 .into_iter()
-                .map(|word| match word {
-                    toml::Value::String(word) if is_name(&word) => Ok(word),
-                    _ => Err(WHAT),
+                .map(|entry| match entry {
+                    toml::Value::String(entry) if is_entry(&entry) => Ok(entry),
+                    _ => Err(EXPECTED),
                 })
                 .collect::<Result<_, _>>()
                 .map(RequiredAccounts::Listed),
-            _ => Err(WHAT),
+            _ => Err(EXPECTED),
         }
     }
 }
 
 /// Whether an entry can be a name or `%group`, with or without `!`.
-fn is_name(word: &str) -> bool {
-    let word = word.strip_prefix('!').unwrap_or(word);
-    let word = word.strip_prefix('%').unwrap_or(word);
-    UserName::parse(word.as_bytes()).is_ok() && !word.starts_with(['!', '%', '@', '+'])
+fn is_entry(entry: &str) -> bool {
+    let entry = entry.strip_prefix('!').unwrap_or(entry);
+    let entry = entry.strip_prefix('%').unwrap_or(entry);
+    UserName::parse(entry.as_bytes()).is_ok() && !entry.starts_with(['!', '%', '@', '+'])
 }
 
 impl From<RequiredAccounts> for toml::Value {
@@ -122,7 +122,7 @@ impl From<RequiredAccounts> for toml::Value {
         match required {
             RequiredAccounts::Enrolled => "enrolled".into(),
             RequiredAccounts::All => "all".into(),
-            RequiredAccounts::Listed(words) => words.into(),
+            RequiredAccounts::Listed(entries) => entries.into(),
         }
     }
 }
@@ -157,18 +157,18 @@ pub enum MethodEntry {
 }
 
 impl MethodEntry {
-    fn read(word: &str) -> Option<MethodEntry> {
+    fn parse(entry: &str) -> Option<MethodEntry> {
         let key = || {
-            SshKeyFingerprint::try_from(word.to_owned())
+            SshKeyFingerprint::try_from(entry.to_owned())
                 .ok()
                 .map(MethodEntry::Key)
         };
-        SshMethod::from_name(word)
+        SshMethod::from_name(entry)
             .map(MethodEntry::Method)
             .or_else(key)
     }
 
-    fn written(&self) -> String {
+    fn to_text(&self) -> String {
         match self {
             MethodEntry::Method(method) => method.name().to_owned(),
             MethodEntry::Key(fingerprint) => fingerprint.to_string(),
@@ -179,36 +179,36 @@ impl MethodEntry {
 impl TryFrom<Vec<String>> for MethodCondition {
     type Error = &'static str;
 
-    fn try_from(words: Vec<String>) -> Result<MethodCondition, Self::Error> {
-        const WHAT: &str = "must be a list of \"password\", \"publickey\", \"keyboard-interactive\", \"hostbased\", \
+    fn try_from(entries: Vec<String>) -> Result<MethodCondition, Self::Error> {
+        const EXPECTED: &str = "must be a list of \"password\", \"publickey\", \"keyboard-interactive\", \"hostbased\", \
                             \"gssapi-with-mic\", \"gssapi-keyex\", keys' fingerprints as ssh-keygen -l prints them, \
                             \"SHA256:\" and 43 characters, and exceptions with \"!\"";
-        let mut after = MethodCondition::default();
-        for word in &words {
-            let (list, word) = match word.strip_prefix('!') {
-                Some(word) => (&mut after.excepted, word),
-                None => (&mut after.listed, word.as_str()),
+        let mut condition = MethodCondition::default();
+        for entry in &entries {
+            let (list, entry) = match entry.strip_prefix('!') {
+                Some(entry) => (&mut condition.excepted, entry),
+                None => (&mut condition.listed, entry.as_str()),
             };
-            list.push(MethodEntry::read(word).ok_or(WHAT)?);
+            list.push(MethodEntry::parse(entry).ok_or(EXPECTED)?);
         }
-        match after.listed.is_empty() && !after.excepted.is_empty() {
+        match condition.listed.is_empty() && !condition.excepted.is_empty() {
             true => {
                 Err("must list at least one entry that is not an exception, or it never applies")
             }
-            false => Ok(after),
+            false => Ok(condition),
         }
     }
 }
 
 impl From<MethodCondition> for Vec<String> {
-    fn from(after: MethodCondition) -> Vec<String> {
-        let listed = after.listed.iter().map(MethodEntry::written);
+    fn from(condition: MethodCondition) -> Vec<String> {
+        let listed = condition.listed.iter().map(MethodEntry::to_text);
         listed
             .chain(
-                after
+                condition
                     .excepted
                     .iter()
-                    .map(|word| format!("!{}", word.written())),
+                    .map(|entry| format!("!{}", entry.to_text())),
             )
             .collect()
     }
@@ -219,11 +219,11 @@ impl PolicyConfig {
     pub fn named_groups(&self) -> BTreeSet<&str> {
         let required = match &self.required {
             RequiredAccounts::Enrolled | RequiredAccounts::All => &[],
-            RequiredAccounts::Listed(words) => words.as_slice(),
+            RequiredAccounts::Listed(entries) => entries.as_slice(),
         };
         let required = required
             .iter()
-            .filter_map(|word| word.trim_start_matches('!').strip_prefix('%'));
+            .filter_map(|entry| entry.trim_start_matches('!').strip_prefix('%'));
         let exempt = self
             .exempt
             .iter()

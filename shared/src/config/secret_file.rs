@@ -3,7 +3,9 @@
 use super::AbsolutePath;
 use super::email::SystemdCredential;
 use crate::system::trusted_file::{self, Follow, Privacy};
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Size limit of a secret file, in bytes.
@@ -39,5 +41,32 @@ pub fn read_secret_line(
             "{key}: {}: must contain the secret on one line",
             path.display()
         )),
+    }
+}
+
+/// The content of a secret file, if it was read. Two values are equal if both are unread or have
+/// the same content.
+#[derive(Clone, Default, PartialEq)]
+pub struct SecretText(Option<Arc<Zeroizing<Vec<u8>>>>);
+
+impl SecretText {
+    pub fn new(bytes: Zeroizing<Vec<u8>>) -> SecretText {
+        SecretText(Some(Arc::new(bytes)))
+    }
+
+    /// Returns the content, if it was read.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        self.0.as_ref().map(|bytes| bytes.as_slice())
+    }
+}
+
+impl fmt::Debug for SecretText {
+    /// Prints whether there is a secret, never the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "SecretText(…)"
+        } else {
+            "SecretText(none)"
+        })
     }
 }

@@ -79,7 +79,7 @@ impl<const MIN: u64, const MAX: u64> std::str::FromStr for Duration<MIN, MAX> {
         let seconds = if is_number {
             text.parse().ok()
         } else {
-            parse(text)
+            parse_with_unit(text)
         };
         seconds
             .filter(|s| (MIN..=MAX).contains(s))
@@ -89,7 +89,7 @@ impl<const MIN: u64, const MAX: u64> std::str::FromStr for Duration<MIN, MAX> {
 }
 
 /// Parses a number with a unit into seconds.
-fn parse(text: &str) -> Option<u64> {
+fn parse_with_unit(text: &str) -> Option<u64> {
     UNITS.iter().find_map(|(unit, length)| {
         let number = text.strip_suffix(unit)?.trim_end();
         let digits_only = number.bytes().all(|b| b.is_ascii_digit());
@@ -102,7 +102,7 @@ fn parse(text: &str) -> Option<u64> {
 }
 
 /// Formats seconds in the largest unit that gives a whole number.
-fn text(seconds: u64) -> String {
+fn format_seconds(seconds: u64) -> String {
     let fitting = UNITS
         .iter()
         .find(|(_, length)| seconds > 0 && seconds % length == 0);
@@ -121,8 +121,8 @@ impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Duration<MIN, MAX
                     .ok_or_else(|| {
                         E::custom(format_args!(
                             "must be a duration from {} to {}",
-                            text(MIN),
-                            text(MAX)
+                            format_seconds(MIN),
+                            format_seconds(MAX)
                         ))
                     })
             }
@@ -131,7 +131,12 @@ impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Duration<MIN, MAX
             type Value = Duration<MIN, MAX>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "a duration from {} to {}", text(MIN), text(MAX))
+                write!(
+                    f,
+                    "a duration from {} to {}",
+                    format_seconds(MIN),
+                    format_seconds(MAX)
+                )
             }
 
             fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
@@ -139,7 +144,7 @@ impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Duration<MIN, MAX
             }
 
             fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
-                Self::check(parse(value))
+                Self::check(parse_with_unit(value))
             }
         }
         deserializer.deserialize_any(Reader)
@@ -148,7 +153,7 @@ impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Duration<MIN, MAX
 
 impl<const MIN: u64, const MAX: u64> Serialize for Duration<MIN, MAX> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&text(self.0))
+        serializer.serialize_str(&format_seconds(self.0))
     }
 }
 
@@ -281,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_the_range() {
+    fn a_refusal_states_the_range() {
         let error = toml::from_str::<Doc>("d = 5").unwrap_err();
         assert_eq!(error.message(), "must be a duration from 15s to 1d");
     }

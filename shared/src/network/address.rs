@@ -90,12 +90,12 @@ impl TryFrom<String> for Network {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Network, Self::Error> {
-        const WHAT: &str = "must be a network such as 192.0.2.0/24 or 2001:db8::/32";
+        const EXPECTED: &str = "must be a network such as 192.0.2.0/24 or 2001:db8::/32";
         let (base, prefix) = match text.split_once('/') {
-            Some((base, prefix)) => (base, Some(prefix.parse::<u8>().map_err(|_| WHAT)?)),
+            Some((base, prefix)) => (base, Some(prefix.parse::<u8>().map_err(|_| EXPECTED)?)),
             None => (text.as_str(), None),
         };
-        let base: IpAddr = base.parse().map_err(|_| WHAT)?;
+        let base: IpAddr = base.parse().map_err(|_| EXPECTED)?;
         let widest = if base.is_ipv4() { 32 } else { 128 };
         let network = Network {
             base,
@@ -109,7 +109,7 @@ impl TryFrom<String> for Network {
         if host_bits_are_zero {
             Ok(network)
         } else {
-            Err(WHAT)
+            Err(EXPECTED)
         }
     }
 }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_hold_their_addresses_and_no_others() {
+    fn a_network_contains_its_addresses_and_no_others() {
         assert!(network("192.0.2.0/24").contains(address("192.0.2.255")));
         assert!(!network("192.0.2.0/24").contains(address("192.0.3.0")));
         assert!(network("0.0.0.0/0").contains(address("203.0.113.9")));
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn an_invalid_network_is_refused() {
         for text in [
             "192.0.2.1/24",
             "192.0.2.0/33",

@@ -36,22 +36,19 @@ impl LocalStream {
     /// # Errors
     /// Fails if no process accepts the connection before the deadline, and with [`NotRoot`] if the
     /// peer is not root.
-    pub fn connect_to_root(path: &Path, until: Instant) -> io::Result<LocalStream> {
+    pub fn connect_to_root(path: &Path, deadline: Instant) -> io::Result<LocalStream> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         // connect(2) blocks while the backlog is full, up to the write timeout
-        socket.set_write_timeout(Some(left(until)?))?;
-        socket.connect(&SockAddr::unix(path)?).map_err(late)?;
+        socket.set_write_timeout(Some(time_left(deadline)?))?;
+        socket.connect(&SockAddr::unix(path)?).map_err(as_timeout)?;
         match getsockopt(&socket, PeerCredentials)?.uid() {
-            0 => Ok(LocalStream {
-                socket,
-                deadline: until,
-            }),
+            0 => Ok(LocalStream { socket, deadline }),
             _ => Err(io::Error::other(NotRoot)),
         }
     }
 
-    pub fn set_deadline(&mut self, until: Instant) {
-        self.deadline = until;
+    pub fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline = deadline;
     }
 
     /// Shuts down the write direction; the peer then reads end of file.
@@ -62,8 +59,8 @@ impl LocalStream {
 
 /// Returns the time until the deadline, at least one millisecond: socket2 treats zero as no
 /// timeout.
-fn left(until: Instant) -> io::Result<Duration> {
-    let left = until.saturating_duration_since(Instant::now());
+fn time_left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() {
         Err(io::ErrorKind::TimedOut.into())
     } else {
@@ -71,7 +68,7 @@ fn left(until: Instant) -> io::Result<Duration> {
     }
 }
 
-fn late(error: io::Error) -> io::Error {
+fn as_timeout(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::WouldBlock {
         io::ErrorKind::TimedOut.into()
     } else {
@@ -81,17 +78,19 @@ fn late(error: io::Error) -> io::Error {
 
 impl Read for LocalStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.set_read_timeout(Some(left(self.deadline)?))?;
-        (&self.socket).read(buffer).map_err(late)
+        self.socket
+            .set_read_timeout(Some(time_left(self.deadline)?))?;
+        (&self.socket).read(buffer).map_err(as_timeout)
     }
 }
 
 impl Write for LocalStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.set_write_timeout(Some(left(self.deadline)?))?;
+        self.socket
+            .set_write_timeout(Some(time_left(self.deadline)?))?;
         self.socket
             .send_with_flags(bytes, libc::MSG_NOSIGNAL)
-            .map_err(late)
+            .map_err(as_timeout)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -162,10 +162,10 @@ impl TryFrom<String> for WebPath {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<WebPath, Self::Error> {
-        const WHAT: &str = "must be a path such as /dav, without a query and not ambiguous";
+        const EXPECTED: &str = "must be a path such as /dav, without a query and not ambiguous";
         match WebPath::parse(&text) {
             Ok(path) if !text.contains('?') => Ok(path),
-            _ => Err(WHAT),
+            _ => Err(EXPECTED),
         }
     }
 }
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_in_two_ways_is_no_path() {
+    fn an_ambiguous_target_is_no_path() {
         for target in [
             "",
             "dav",
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_a_host_and_what_is_asked_there() {
+    fn a_url_is_split_into_host_and_target() {
         for (url, host, target) in [
             (
                 "https://App.example.com:8443/a%2fb?q=/#f",
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn below_is_by_whole_segments() {
+    fn paths_below_are_compared_by_whole_segments() {
         let path = |text: &str| WebPath::parse(text).unwrap();
         for below in ["/dav", "/dav/", "/dav/x", "/%64av/x/y"] {
             assert!(path(below).is_below(&path("/dav/")), "{below}");

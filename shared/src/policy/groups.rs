@@ -31,7 +31,7 @@ pub enum UnresolvedGroup {
     /// The source of the group or of the user does not answer.
     LookupFailed(Errno),
     /// The membership was unknown at the sign-in, and a check does not look it up again.
-    SinceSignIn,
+    UnknownAtSignIn,
 }
 
 impl fmt::Display for UnresolvedGroup {
@@ -45,7 +45,9 @@ impl fmt::Display for UnresolvedGroup {
                     name_service::explain_failure(*error, "group")
                 )
             }
-            UnresolvedGroup::SinceSignIn => f.write_str("it was not known when the session began"),
+            UnresolvedGroup::UnknownAtSignIn => {
+                f.write_str("it was not known when the session began")
+            }
         }
     }
 }
@@ -53,25 +55,25 @@ impl fmt::Display for UnresolvedGroup {
 /// The known memberships of a user. The user is in no group that is in neither list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PersonGroups {
-    held: BTreeSet<String>,
-    doubts: BTreeMap<String, UnresolvedGroup>,
+    confirmed: BTreeSet<String>,
+    unresolved: BTreeMap<String, UnresolvedGroup>,
 }
 
 impl PersonGroups {
     /// Returns memberships in these groups and in no others.
-    pub fn from_names<S: Into<String>>(held: impl IntoIterator<Item = S>) -> PersonGroups {
+    pub fn from_names<S: Into<String>>(groups: impl IntoIterator<Item = S>) -> PersonGroups {
         PersonGroups {
-            held: held.into_iter().map(Into::into).collect(),
-            doubts: BTreeMap::new(),
+            confirmed: groups.into_iter().map(Into::into).collect(),
+            unresolved: BTreeMap::new(),
         }
     }
 
     /// Adds memberships in these groups.
     pub fn with_groups<S: Into<String>>(
         mut self,
-        held: impl IntoIterator<Item = S>,
+        groups: impl IntoIterator<Item = S>,
     ) -> PersonGroups {
-        self.held.extend(held.into_iter().map(Into::into));
+        self.confirmed.extend(groups.into_iter().map(Into::into));
         self
     }
 
@@ -81,13 +83,16 @@ impl PersonGroups {
         groups: impl IntoIterator<Item = S>,
         why: UnresolvedGroup,
     ) -> PersonGroups {
-        self.doubts
+        self.unresolved
             .extend(groups.into_iter().map(|group| (group.into(), why)));
         self
     }
 
     pub fn membership(&self, group: &str) -> GroupMembership {
-        match (self.held.contains(group), self.doubts.contains_key(group)) {
+        match (
+            self.confirmed.contains(group),
+            self.unresolved.contains_key(group),
+        ) {
             (true, _) => GroupMembership::Yes,
             (false, true) => GroupMembership::Unknown,
             (false, false) => GroupMembership::No,
@@ -102,23 +107,23 @@ impl PersonGroups {
     /// Returns the groups whose membership is unknown, except those in which another source
     /// confirms the user.
     pub fn unresolved(&self) -> impl Iterator<Item = (&str, UnresolvedGroup)> {
-        let doubts = self
-            .doubts
+        let unresolved = self
+            .unresolved
             .iter()
-            .filter(|(group, _)| !self.held.contains(*group));
-        doubts.map(|(group, why)| (group.as_str(), *why))
+            .filter(|(group, _)| !self.confirmed.contains(*group));
+        unresolved.map(|(group, why)| (group.as_str(), *why))
     }
 
     /// Resolves groups that no source of the host knows and another source does (`is_known`): the
     /// user is not in them by the host.
     pub fn resolve_known(&mut self, is_known: impl Fn(&str) -> bool) {
-        self.doubts
+        self.unresolved
             .retain(|group, why| *why != UnresolvedGroup::NoSuchGroup || !is_known(group));
     }
 
     /// Returns the groups in which the user certainly is.
     pub fn confirmed(&self) -> impl Iterator<Item = &str> {
-        self.held.iter().map(String::as_str)
+        self.confirmed.iter().map(String::as_str)
     }
 }
 
@@ -137,15 +142,15 @@ impl NamedGroups {
         if names.is_empty() {
             return NamedGroups(BTreeMap::new());
         }
-        let asked = names.clone();
-        let look_all_up = move || {
-            let found = |name: String| {
-                let group = look_up(&name);
+        let requested = names.clone();
+        let find_all = move || {
+            let find = |name: String| {
+                let group = find_host_group(&name);
                 (name, group)
             };
-            Ok(asked.into_iter().map(found).collect())
+            Ok(requested.into_iter().map(find).collect())
         };
-        let groups = name_service::look_up(look_all_up);
+        let groups = name_service::look_up(find_all);
         NamedGroups(groups.unwrap_or_else(|error| {
             names
                 .into_iter()
@@ -156,16 +161,17 @@ impl NamedGroups {
 
     /// Returns which of the groups a user is in; none if the host does not know the user.
     pub fn find_memberships(&self, user: &UserName) -> PersonGroups {
-        let mut of = PersonGroups::default();
+        let mut memberships = PersonGroups::default();
         if self.0.is_empty() {
-            return of;
+            return memberships;
         }
         let ids = find_group_ids(user);
         for (name, group) in &self.0 {
             match (group, &ids) {
-                (Err(why), _) => of = of.with_unresolved([name], *why),
+                (Err(why), _) => memberships = memberships.with_unresolved([name], *why),
                 (Ok(_), Err(error)) => {
-                    of = of.with_unresolved([name], UnresolvedGroup::LookupFailed(*error))
+                    memberships =
+                        memberships.with_unresolved([name], UnresolvedGroup::LookupFailed(*error))
                 }
                 (Ok(_), Ok(None)) => {}
                 // a cache of the name service may be up to date for only one of both lookups
@@ -173,12 +179,12 @@ impl NamedGroups {
                     if ids.contains(&group.id)
                         || group.members.iter().any(|member| member == user.as_str()) =>
                 {
-                    of = of.with_groups([name]);
+                    memberships = memberships.with_groups([name]);
                 }
                 (Ok(_), Ok(Some(_))) => {}
             }
         }
-        of
+        memberships
     }
 
     /// Returns the listed members of all groups. A user whose primary group is among them need not
@@ -204,16 +210,15 @@ impl NamedGroups {
 
     /// Whether a user is certainly in none of the groups that this host knows.
     pub fn excludes(&self, user: &UserName) -> bool {
-        let of = self.find_memberships(user);
+        let memberships = self.find_memberships(user);
         !self.any_lookup_failed()
-            && self
-                .0
-                .iter()
-                .all(|(name, group)| group.is_err() || of.membership(name) == GroupMembership::No)
+            && self.0.iter().all(|(name, group)| {
+                group.is_err() || memberships.membership(name) == GroupMembership::No
+            })
     }
 }
 
-fn look_up(name: &str) -> Result<HostGroup, UnresolvedGroup> {
+fn find_host_group(name: &str) -> Result<HostGroup, UnresolvedGroup> {
     match Group::from_name(name) {
         Ok(Some(group)) => Ok(HostGroup {
             id: group.gid,
@@ -263,7 +268,7 @@ pub fn list_group_names(user: &UserName) -> Result<Vec<String>, GroupsError> {
     let named = |id: Gid| match Group::from_gid(id) {
         Ok(Some(group)) => Ok(group.name),
         Ok(None) => Err(GroupsError::Nameless(id)),
-        // more members than nix reads, as in `look_up`
+        // more members than nix reads, as in `find_host_group`
         Err(Errno::ERANGE) => match uzers::get_group_by_gid(id.as_raw()) {
             Some(group) => Ok(group.name().to_string_lossy().into_owned()),
             None => Err(GroupsError::Lookup(Errno::ERANGE)),
@@ -341,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_group_that_is_named_three_things_can_be_said() {
+    fn a_membership_is_yes_no_or_unknown() {
         let groups = NamedGroups::look_up_groups(["root", "daemon", "no-such-group-here"]);
         let of = groups.find_memberships(&root());
         assert_eq!(of.membership("root"), GroupMembership::Yes);
@@ -354,16 +359,16 @@ mod tests {
             of.unresolved().collect::<Vec<_>>(),
             [("no-such-group-here", UnresolvedGroup::NoSuchGroup)]
         );
-        let nobody = groups.find_memberships(&"no-such-user-here".parse().unwrap());
-        assert_eq!(nobody.membership("root"), GroupMembership::No);
+        let unknown_user = groups.find_memberships(&"no-such-user-here".parse().unwrap());
+        assert_eq!(unknown_user.membership("root"), GroupMembership::No);
         assert_eq!(
-            nobody.membership("no-such-group-here"),
+            unknown_user.membership("no-such-group-here"),
             GroupMembership::Unknown
         );
     }
 
     #[test]
-    fn what_another_source_knows_is_no_doubt_but_silence_stays_one() {
+    fn a_group_that_another_source_knows_is_resolved_and_a_failed_lookup_is_not() {
         let groups =
             PersonGroups::default().with_unresolved(["ours", "gone"], UnresolvedGroup::NoSuchGroup);
         let mut groups = groups

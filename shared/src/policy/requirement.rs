@@ -1,5 +1,5 @@
-//! What the policy requires of a user after the first factor, and who may sign in without it for
-//! now.
+//! What the policy requires of a user after the first factor, and who may sign in without it
+//! for now.
 //! Pure functions of the configuration and of the facts in [`PolicySubject`]; nothing is looked up
 //! here.
 
@@ -137,14 +137,14 @@ impl PolicyConfig {
     pub fn is_administrator(&self, name: &UserName, groups: &PersonGroups) -> bool {
         self.administrators
             .entries()
-            .any(|word| means(word, name, groups) == GroupMembership::Yes)
+            .any(|entry| matches_entry(entry, name, groups) == GroupMembership::Yes)
     }
 
     /// Returns the groups that `policy.administrators` names.
     pub fn administrator_groups(&self) -> impl Iterator<Item = &str> {
         self.administrators
             .entries()
-            .filter_map(|word| word.strip_prefix('%'))
+            .filter_map(|entry| entry.strip_prefix('%'))
     }
 }
 
@@ -153,29 +153,29 @@ impl RequiredAccounts {
     /// exception, which wins at any position.
     fn covers(&self, subject: &PolicySubject<'_>) -> bool {
         // An unknown membership is read in the stricter way: required, and not excepted.
-        let means = |word: &str| means(word, subject.name, subject.groups);
-        let is = |word: &str| means(word) == GroupMembership::Yes;
-        let could_be = |word: &str| means(word) != GroupMembership::No;
+        let matches = |entry: &str| matches_entry(entry, subject.name, subject.groups);
+        let is = |entry: &str| matches(entry) == GroupMembership::Yes;
+        let may_match = |entry: &str| matches(entry) != GroupMembership::No;
         match self {
             RequiredAccounts::Enrolled => false,
             RequiredAccounts::All => true,
-            RequiredAccounts::Listed(words) => {
-                let excepted = words.iter().filter_map(|w| w.strip_prefix('!')).any(is);
+            RequiredAccounts::Listed(entries) => {
+                let excepted = entries.iter().filter_map(|w| w.strip_prefix('!')).any(is);
                 !excepted
-                    && words
+                    && entries
                         .iter()
                         .filter(|w| !w.starts_with('!'))
-                        .any(|w| w == "all" || could_be(w))
+                        .any(|w| w == "all" || may_match(w))
             }
         }
     }
 }
 
 /// Whether an entry, a name or `%group`, matches a user.
-fn means(word: &str, name: &UserName, groups: &PersonGroups) -> GroupMembership {
-    match word.strip_prefix('%') {
+fn matches_entry(entry: &str, name: &UserName, groups: &PersonGroups) -> GroupMembership {
+    match entry.strip_prefix('%') {
         Some(group) => groups.membership(group),
-        None if word == name.as_str() => GroupMembership::Yes,
+        None if entry == name.as_str() => GroupMembership::Yes,
         None => GroupMembership::No,
     }
 }
@@ -187,7 +187,7 @@ impl Exemption {
         groups: &PersonGroups,
         service: &str,
         address: Option<Address>,
-        earlier: &CompletedMethods,
+        completed: &CompletedMethods,
     ) -> bool {
         let in_group =
             self.groups.is_empty() || self.groups.iter().any(|group| groups.is_member(group));
@@ -198,7 +198,7 @@ impl Exemption {
             && at_service
             && in_network
             && (self.completed_methods == MethodCondition::default()
-                || self.completed_methods.covers(earlier))
+                || self.completed_methods.covers(completed))
     }
 }
 
@@ -206,12 +206,12 @@ impl MethodCondition {
     /// Whether every completed factor is listed and none is excepted. All must be listed: otherwise
     /// a client that shows two factors would be exempt by the listed one, where the other alone
     /// requires a code. False if no completed method is known.
-    fn covers(&self, earlier: &CompletedMethods) -> bool {
-        let covers = |factor: &CompletedFactor| {
-            self.listed.iter().any(|word| word.lists(factor))
-                && !self.excepted.iter().any(|word| word.could_be(factor))
+    fn covers(&self, completed: &CompletedMethods) -> bool {
+        let is_covered = |factor: &CompletedFactor| {
+            self.listed.iter().any(|entry| entry.lists(factor))
+                && !self.excepted.iter().any(|entry| entry.may_match(factor))
         };
-        !earlier.is_empty() && earlier.factors().iter().all(covers)
+        !completed.is_empty() && completed.factors().iter().all(is_covered)
     }
 }
 
@@ -227,7 +227,7 @@ impl MethodEntry {
     }
 
     /// Whether the entry may match. A key that could not be parsed may be any key.
-    fn could_be(&self, factor: &CompletedFactor) -> bool {
+    fn may_match(&self, factor: &CompletedFactor) -> bool {
         match self {
             MethodEntry::Method(method) => factor.method.is_none_or(|shown| shown == *method),
             MethodEntry::Key(excepted) => match &factor.key {
@@ -240,343 +240,4 @@ impl MethodEntry {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::groups::UnresolvedGroup;
-
-    const PRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";
-    const OTHER: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-
-    fn need(
-        policy: &str,
-        groups: &[&str],
-        service: &str,
-        address: &str,
-        enrolled: Enrolled,
-    ) -> Requirement {
-        let policy: PolicyConfig = toml::from_str(policy).unwrap();
-        let groups = PersonGroups::from_names(groups.iter().copied());
-        let name = "alice".parse().unwrap();
-        let (address, earlier) = (Address::parse(address), &CompletedMethods::PASSWORD);
-        policy.evaluate_requirement(
-            &PolicySubject {
-                name: &name,
-                groups: &groups,
-                service,
-                address,
-                completed_methods: earlier,
-            },
-            enrolled,
-        )
-    }
-
-    /// Whether an exemption with the given `completed_methods` applies to what sshd reported.
-    fn exempt_after(after: &str, said: &str) -> bool {
-        let policy: PolicyConfig =
-            toml::from_str(&format!("[[exempt]]\ncompleted_methods = {after}")).unwrap();
-        let (name, earlier) = (
-            &"alice".parse().unwrap(),
-            &CompletedMethods::parse_ssh_auth_info(said.as_bytes()),
-        );
-        let groups = &PersonGroups::default();
-        let subject = PolicySubject {
-            name,
-            groups,
-            service: "sshd",
-            address: None,
-            completed_methods: earlier,
-        };
-        policy.evaluate_requirement(&subject, Enrolled::Yes) == Requirement::Exempt(1)
-    }
-
-    #[test]
-    fn by_default_whoever_is_enrolled_gives_a_code() {
-        assert_eq!(need("", &[], "sshd", "", Enrolled::Yes), Requirement::Code);
-        assert_eq!(
-            need("", &[], "sshd", "", Enrolled::No),
-            Requirement::Nothing
-        );
-    }
-
-    #[test]
-    fn required_takes_names_groups_and_exceptions() {
-        let all = "required = \"all\"";
-        assert_eq!(
-            need(all, &[], "sshd", "", Enrolled::No),
-            Requirement::Enrollment
-        );
-        let listed = "required = [\"%staff\", \"bob\", \"!%robots\"]";
-        assert_eq!(
-            need(listed, &["staff"], "sshd", "", Enrolled::No),
-            Requirement::Enrollment
-        );
-        assert_eq!(
-            need(listed, &["staff", "robots"], "sshd", "", Enrolled::No),
-            Requirement::Nothing
-        );
-        assert_eq!(
-            need(listed, &[], "sshd", "", Enrolled::No),
-            Requirement::Nothing
-        );
-        let but_alice = "required = [\"all\", \"!alice\"]";
-        assert_eq!(
-            need(but_alice, &[], "sshd", "", Enrolled::No),
-            Requirement::Nothing
-        );
-        assert_eq!(
-            need(but_alice, &[], "sshd", "", Enrolled::Yes),
-            Requirement::Code
-        );
-    }
-
-    #[test]
-    fn of_a_group_in_doubt_the_stricter_reading_holds() {
-        let doubtful = PersonGroups::default()
-            .with_unresolved(["staff", "robots"], UnresolvedGroup::NoSuchGroup);
-        let need = |policy: &str, groups: &PersonGroups, enrolled| {
-            let policy: PolicyConfig = toml::from_str(policy).unwrap();
-            let (name, earlier) = (&"alice".parse().unwrap(), &CompletedMethods::PASSWORD);
-            policy.evaluate_requirement(
-                &PolicySubject {
-                    name,
-                    groups,
-                    service: "sshd",
-                    address: None,
-                    completed_methods: earlier,
-                },
-                enrolled,
-            )
-        };
-        assert_eq!(
-            need("required = [\"%staff\"]", &doubtful, Enrolled::No),
-            Requirement::Enrollment
-        );
-        assert_eq!(
-            need(
-                "required = [\"all\", \"!%robots\"]",
-                &doubtful,
-                Enrolled::No
-            ),
-            Requirement::Enrollment
-        );
-        assert_eq!(
-            need(
-                "required = [\"%staff\", \"!alice\"]",
-                &doubtful,
-                Enrolled::No
-            ),
-            Requirement::Nothing
-        );
-        assert_eq!(
-            need("required = [\"%sudo\"]", &doubtful, Enrolled::No),
-            Requirement::Nothing
-        );
-        assert_eq!(
-            need("[[exempt]]\ngroups = [\"staff\"]", &doubtful, Enrolled::Yes),
-            Requirement::Code
-        );
-        let also = doubtful.clone().with_groups(["staff"]);
-        assert_eq!(
-            need("[[exempt]]\ngroups = [\"staff\"]", &also, Enrolled::Yes),
-            Requirement::Exempt(1)
-        );
-        let policy: PolicyConfig = toml::from_str("administrators = [\"%staff\"]").unwrap();
-        assert!(!policy.is_administrator(&"alice".parse().unwrap(), &doubtful));
-    }
-
-    #[test]
-    fn an_exemption_holds_where_all_its_conditions_do() {
-        let policy = "[[exempt]]\nservices = [\"cron\"]\n[[exempt]]\ngroups = [\"ops\"]\nnetworks = [\"192.0.2.0/24\"]";
-        assert_eq!(
-            need(policy, &["ops"], "sshd", "192.0.2.7", Enrolled::Yes),
-            Requirement::Exempt(2)
-        );
-        assert_eq!(
-            need(policy, &[], "sshd", "192.0.2.7", Enrolled::Yes),
-            Requirement::Code
-        );
-        assert_eq!(
-            need(policy, &["ops"], "sshd", "198.51.100.7", Enrolled::Yes),
-            Requirement::Code
-        );
-        assert_eq!(
-            need(policy, &["ops"], "sshd", "", Enrolled::Yes),
-            Requirement::Code
-        );
-        assert_eq!(
-            need(policy, &[], "cron", "", Enrolled::Yes),
-            Requirement::Exempt(1)
-        );
-    }
-
-    #[test]
-    fn an_exemption_can_depend_on_the_earlier_factor() {
-        let key = "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\n";
-        let (certificate, unread) = (
-            "publickey ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIOXG6oSQ85fJsFcbpzikcEPgycxVXNqCEq5ELNkkptPRAAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KPAAAAAAAAAAAAAAABAAAAAWkAAAAJAAAABWFsaWNlAAAAAAAAAAD//////////wAAAAAAAACCAAAAFXBlcm1pdC1YMTEtZm9yd2FyZGluZwAAAAAAAAAXcGVybWl0LWFnZW50LWZvcndhcmRpbmcAAAAAAAAAFnBlcm1pdC1wb3J0LWZvcndhcmRpbmcAAAAAAAAACnBlcm1pdC1wdHkAAAAAAAAADnBlcm1pdC11c2VyLXJjAAAAAAAAAAAAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIIXBcaMr3TAPh1Dx2tCZL0tE6fu6GFjQTBvVa0nK6uDcAAAAUwAAAAtzc2gtZWQyNTUxOQAAAEBD2/psYtDeQXIjrlPUea6tNEtqVtqgaw6RhtAg6dK6ybR1CAoYCu7vj4n0n9PThxII3MNaZtj1gIR2Ej09RjEA\n",
-            "publickey ssh-foo AAAA\n",
-        );
-        let password = "password\n";
-        let print = format!("[\"{PRINT}\"]");
-        let all_but = |print: &str| format!("[\"publickey\", \"!{print}\"]");
-        for (after, said, holds) in [
-            ("[\"publickey\"]", key, true),
-            ("[\"publickey\"]", certificate, true),
-            ("[\"publickey\"]", password, false),
-            ("[\"password\"]", password, true),
-            ("[\"password\"]", key, false),
-            ("[\"hostbased\"]", key, false),
-            (&print, key, true),
-            (&print, certificate, false),
-            (&print, unread, false),
-            (&print, password, false),
-            (&print, &key.replace("publickey", "hostbased"), false),
-            (&all_but(PRINT), key, false),
-            (&all_but(OTHER), key, true),
-            // the key could be the excepted one
-            (&all_but(OTHER), certificate, false),
-            (&all_but(OTHER), unread, false),
-            // an exception wins at any position
-            (
-                &format!("[\"!{PRINT}\", \"publickey\", \"{PRINT}\"]"),
-                key,
-                false,
-            ),
-            ("[\"!password\", \"publickey\"]", key, true),
-            // no method is known, or one of them is unknown
-            ("[\"publickey\", \"password\"]", "", false),
-            ("[\"publickey\", \"password\"]", "telepathy\n", false),
-        ] {
-            assert_eq!(exempt_after(after, said), holds, "{after} after {said}");
-        }
-    }
-
-    #[test]
-    fn of_several_earlier_factors_each_must_be_listed() {
-        let both = "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\npassword\n";
-        let holds = |after: &str| exempt_after(after, both);
-        assert!(!holds("[\"publickey\"]") && !holds("[\"password\"]"));
-        assert!(holds("[\"password\", \"publickey\"]"));
-        assert!(holds(&format!("[\"password\", \"{PRINT}\"]")));
-        assert!(!holds(&format!(
-            "[\"password\", \"publickey\", \"!{PRINT}\"]"
-        )));
-        assert!(!holds(&format!("[\"password\", \"{OTHER}\"]")));
-        assert!(!exempt_after(
-            "[\"publickey\", \"password\"]",
-            &format!("{both}telepathy\n")
-        ));
-    }
-
-    #[test]
-    fn before_the_first_factor_no_earlier_one_is_known() {
-        let everyone = |text: &str| {
-            toml::from_str::<PolicyConfig>(text)
-                .unwrap()
-                .exempts_everyone("sshd", None)
-        };
-        assert_eq!(everyone("[[exempt]]\nservices = [\"sshd\"]"), Some(1));
-        assert_eq!(
-            everyone("[[exempt]]\nservices = [\"sshd\"]\ncompleted_methods = [\"password\"]"),
-            None
-        );
-    }
-
-    #[test]
-    fn what_no_factor_can_be_is_refused() {
-        for after in [
-            "\"publickey\"",
-            "[\"pubkey\"]",
-            "[\"Publickey\"]",
-            "[\"none\"]",
-            "[\"\"]",
-            "[\"!\"]",
-            "[\"!!password\"]",
-            "[\"SHA256:abc\"]",
-            "[\"publickey\", \"!sha256:x\"]",
-            "[\"!publickey\"]",
-        ] {
-            assert!(
-                toml::from_str::<PolicyConfig>(&format!("[[exempt]]\ncompleted_methods = {after}"))
-                    .is_err(),
-                "{after}"
-            );
-        }
-        let after: MethodCondition = vec!["publickey".to_owned(), format!("!{PRINT}")]
-            .try_into()
-            .unwrap();
-        assert_eq!(
-            Vec::from(after),
-            ["publickey".to_owned(), format!("!{PRINT}")]
-        );
-    }
-
-    #[test]
-    fn a_first_enrolment_needs_what_self_enroll_says() {
-        let enrolling = |text: &str, address: &str| {
-            toml::from_str::<PolicyConfig>(text)
-                .unwrap()
-                .enrollment_requirement(Address::parse(address))
-        };
-        let networks = "self_enroll = \"networks\"\nself_enroll_networks = [\"192.0.2.0/24\"]";
-        for (policy, address, needs) in [
-            ("", "198.51.100.7", EnrollmentRequirement::None),
-            ("", "", EnrollmentRequirement::None),
-            (networks, "192.0.2.7", EnrollmentRequirement::None),
-            (networks, "198.51.100.7", EnrollmentRequirement::OneTimeCode),
-            (networks, "", EnrollmentRequirement::OneTimeCode),
-            (
-                "self_enroll = \"one-time-code\"",
-                "192.0.2.7",
-                EnrollmentRequirement::OneTimeCode,
-            ),
-        ] {
-            assert_eq!(
-                enrolling(policy, address),
-                needs,
-                "{policy} from {address:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn someone_required_may_come_in_without_for_so_long_after_the_first_sign_in() {
-        let until = |text: &str, now| {
-            toml::from_str::<PolicyConfig>(text)
-                .unwrap()
-                .enrollment_deadline(Timestamp(1000), Timestamp(now))
-        };
-        assert_eq!(until("", 1000), None);
-        assert_eq!(until("enroll_within = \"1h\"", 1000), Some(Timestamp(4600)));
-        assert_eq!(until("enroll_within = \"1h\"", 4599), Some(Timestamp(4600)));
-        assert_eq!(until("enroll_within = \"1h\"", 4600), None);
-    }
-
-    #[test]
-    fn administrators_are_names_and_groups_and_no_exceptions() {
-        let policy: PolicyConfig =
-            toml::from_str("administrators = [\"alice\", \"%sudo\"]").unwrap();
-        let is = |name: &str, groups: &[&str]| {
-            policy.is_administrator(
-                &name.parse().unwrap(),
-                &PersonGroups::from_names(groups.iter().copied()),
-            )
-        };
-        assert!(is("alice", &[]) && is("bob", &["users", "sudo"]));
-        assert!(!is("bob", &["alice"]) && !is("sudo", &[]));
-        assert!(toml::from_str::<PolicyConfig>("administrators = [\"!alice\"]").is_err());
-    }
-
-    #[test]
-    fn groups_are_looked_up_only_where_they_matter() {
-        let asks = |text: &str| {
-            !toml::from_str::<PolicyConfig>(text)
-                .unwrap()
-                .named_groups()
-                .is_empty()
-        };
-        assert!(!asks("required = [\"alice\"]"));
-        assert!(asks("required = [\"!%robots\", \"all\"]"));
-        assert!(asks("[[exempt]]\ngroups = [\"ops\"]"));
-    }
-}
+mod tests;

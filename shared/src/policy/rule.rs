@@ -10,7 +10,7 @@
 use super::groups::GroupMembership;
 use super::session_groups::RecordedGroups;
 use crate::account::name::{Group, UserName};
-use crate::config::rule::{GateRule, RuleAccess};
+use crate::config::gate::rule::{GateRule, RuleAccess};
 use crate::network::address::Address;
 use crate::network::web_address::{self, AmbiguousPath, WebPath};
 use std::cell::OnceCell;
@@ -106,27 +106,27 @@ impl fmt::Display for RuleName {
 
 /// Whether a rule matches a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RuleFit {
+enum RuleMatch {
     No,
-    Perhaps(RuleReason),
+    Possible(RuleReason),
     Yes,
 }
 
-impl RuleFit {
-    fn when(holds: bool) -> RuleFit {
-        if holds { RuleFit::Yes } else { RuleFit::No }
+impl RuleMatch {
+    fn from_bool(holds: bool) -> RuleMatch {
+        if holds { RuleMatch::Yes } else { RuleMatch::No }
     }
 
     /// Combines two conditions that must both hold.
-    fn and(self, other: impl FnOnce() -> RuleFit) -> RuleFit {
+    fn and(self, other: impl FnOnce() -> RuleMatch) -> RuleMatch {
         match self {
-            RuleFit::No => RuleFit::No,
-            RuleFit::Yes => other(),
-            RuleFit::Perhaps(_) => match other() {
-                RuleFit::No => RuleFit::No,
+            RuleMatch::No => RuleMatch::No,
+            RuleMatch::Yes => other(),
+            RuleMatch::Possible(_) => match other() {
+                RuleMatch::No => RuleMatch::No,
                 // an unknown user comes first: the rest is evaluated again after the sign-in
-                RuleFit::Perhaps(RuleReason::NotSignedIn) => {
-                    RuleFit::Perhaps(RuleReason::NotSignedIn)
+                RuleMatch::Possible(RuleReason::NotSignedIn) => {
+                    RuleMatch::Possible(RuleReason::NotSignedIn)
                 }
                 _ => self,
             },
@@ -138,55 +138,58 @@ impl RuleFit {
 pub fn evaluate_rules(
     rules: &[GateRule],
     request: &RuleRequest<'_>,
-    person: Option<&RuleUser<'_>>,
+    user: Option<&RuleUser<'_>>,
 ) -> RuleDecision {
-    let reading = UrlReading {
+    let parsed = ParsedRequest {
         request,
         is_host: OnceCell::new(),
         path: OnceCell::new(),
     };
-    let mut could = Could::default();
+    let mut candidates = CandidateDecisions::default();
     for (rule, position) in rules.iter().zip(1..) {
-        let why = match rule.fits(&reading).and(|| rule.fits_person(person)) {
-            RuleFit::No => continue,
-            RuleFit::Perhaps(why) => why,
-            RuleFit::Yes => RuleReason::FirstMatch,
+        let reason = match rule
+            .matches_request(&parsed)
+            .and(|| rule.matches_user(user))
+        {
+            RuleMatch::No => continue,
+            RuleMatch::Possible(reason) => reason,
+            RuleMatch::Yes => RuleReason::FirstMatch,
         };
-        could.be(RuleDecision {
+        candidates.add(RuleDecision {
             access: rule.then,
             rule: Some(position),
-            reason: why,
+            reason,
         });
-        if why == RuleReason::FirstMatch {
-            return could.decide();
+        if reason == RuleReason::FirstMatch {
+            return candidates.select();
         }
     }
-    could.be(RuleDecision {
+    candidates.add(RuleDecision {
         access: RuleAccess::Code,
         rule: None,
         reason: RuleReason::FirstMatch,
     });
-    could.decide()
+    candidates.select()
 }
 
 /// The decisions of all rules that may be the first match.
 #[derive(Default)]
-struct Could {
+struct CandidateDecisions {
     strictest: Option<RuleDecision>,
     /// The first decision that depends on an unknown user.
-    nobody: Option<RuleDecision>,
+    not_signed_in: Option<RuleDecision>,
     differ: bool,
 }
 
-impl Could {
-    fn be(&mut self, decision: RuleDecision) {
+impl CandidateDecisions {
+    fn add(&mut self, decision: RuleDecision) {
         if decision.reason == RuleReason::NotSignedIn {
-            self.nobody = self.nobody.or(Some(decision));
+            self.not_signed_in = self.not_signed_in.or(Some(decision));
         }
         match self.strictest {
-            Some(so_far) => {
-                self.differ |= so_far.access != decision.access;
-                if so_far.access < decision.access {
+            Some(current) => {
+                self.differ |= current.access != decision.access;
+                if current.access < decision.access {
                     self.strictest = Some(decision);
                 }
             }
@@ -194,14 +197,14 @@ impl Could {
         }
     }
 
-    fn decide(self) -> RuleDecision {
+    fn select(self) -> RuleDecision {
         // no candidate: the default
         let strictest = self.strictest.unwrap_or(RuleDecision {
             access: RuleAccess::Code,
             rule: None,
             reason: RuleReason::FirstMatch,
         });
-        match self.nobody {
+        match self.not_signed_in {
             _ if !self.differ && strictest.reason != RuleReason::FirstMatch => RuleDecision {
                 reason: RuleReason::SameAccess,
                 ..strictest
@@ -210,8 +213,7 @@ impl Could {
             Some(first) if strictest.access == RuleAccess::Deny && strictest.rule < first.rule => {
                 strictest
             }
-            // also if a later candidate denies: it is evaluated again for the user who has signed
-            // in
+            // also if a later candidate denies: rules are evaluated again after the sign-in
             Some(first) => RuleDecision {
                 access: RuleAccess::Password,
                 ..first
@@ -223,7 +225,7 @@ impl Could {
 }
 
 /// A request whose parts are parsed at most once for all rules.
-struct UrlReading<'a> {
+struct ParsedRequest<'a> {
     request: &'a RuleRequest<'a>,
     is_host: OnceCell<bool>,
     path: OnceCell<Result<WebPath, AmbiguousPath>>,
@@ -231,8 +233,8 @@ struct UrlReading<'a> {
 
 impl GateRule {
     /// Whether the rule matches the request, apart from its user.
-    fn fits(&self, reading: &UrlReading<'_>) -> RuleFit {
-        let request = reading.request;
+    fn matches_request(&self, parsed: &ParsedRequest<'_>) -> RuleMatch {
+        let request = parsed.request;
         let in_network = || {
             let inside = |address| {
                 self.networks
@@ -241,90 +243,80 @@ impl GateRule {
             };
             self.networks.is_empty() || request.address.is_some_and(inside)
         };
-        self.at_host(reading)
-            .and(|| self.by_method(request.method))
-            .and(|| RuleFit::when(in_network()))
-            .and(|| self.on_path(reading))
+        self.matches_host(parsed)
+            .and(|| self.matches_method(request.method))
+            .and(|| RuleMatch::from_bool(in_network()))
+            .and(|| self.matches_path(parsed))
     }
 
     /// Compares methods as sent. A difference in case alone is ambiguous, because an application
     /// may treat `get` as GET.
-    fn by_method(&self, method: &str) -> RuleFit {
-        match () {
-            () if self.methods.is_empty() || self.methods.iter().any(|m| m.as_str() == method) => {
-                RuleFit::Yes
-            }
-            () if self
-                .methods
-                .iter()
-                .any(|m| m.as_str().eq_ignore_ascii_case(method)) =>
-            {
-                RuleFit::Perhaps(RuleReason::AmbiguousRequest)
-            }
-            () => RuleFit::No,
+    fn matches_method(&self, method: &str) -> RuleMatch {
+        let mut methods = self.methods.iter().map(|listed| listed.as_str());
+        if self.methods.is_empty() || methods.clone().any(|listed| listed == method) {
+            RuleMatch::Yes
+        } else if methods.any(|listed| listed.eq_ignore_ascii_case(method)) {
+            RuleMatch::Possible(RuleReason::AmbiguousRequest)
+        } else {
+            RuleMatch::No
         }
     }
 
-    fn at_host(
-        &self,
-        UrlReading {
-            request, is_host, ..
-        }: &UrlReading<'_>,
-    ) -> RuleFit {
-        match () {
-            () if self.hosts.is_empty() => RuleFit::Yes,
-            () if !is_host.get_or_init(|| web_address::is_host(request.host)) => {
-                RuleFit::Perhaps(RuleReason::AmbiguousRequest)
-            }
-            () => RuleFit::when(
-                self.hosts
-                    .iter()
-                    .any(|hosts| hosts.matches_host(request.host)),
-            ),
+    fn matches_host(&self, parsed: &ParsedRequest<'_>) -> RuleMatch {
+        let host = parsed.request.host;
+        if self.hosts.is_empty() {
+            RuleMatch::Yes
+        } else if !parsed.is_host.get_or_init(|| web_address::is_host(host)) {
+            RuleMatch::Possible(RuleReason::AmbiguousRequest)
+        } else {
+            RuleMatch::from_bool(self.hosts.iter().any(|listed| listed.matches_host(host)))
         }
     }
 
-    fn on_path(&self, UrlReading { request, path, .. }: &UrlReading<'_>) -> RuleFit {
+    fn matches_path(&self, ParsedRequest { request, path, .. }: &ParsedRequest<'_>) -> RuleMatch {
         if self.paths.is_empty() {
-            return RuleFit::Yes;
+            return RuleMatch::Yes;
         }
         match path.get_or_init(|| WebPath::parse(request.target)) {
-            Ok(path) => RuleFit::when(self.paths.iter().any(|top| path.is_below(top))),
-            Err(AmbiguousPath) => RuleFit::Perhaps(RuleReason::AmbiguousRequest),
+            Ok(path) => RuleMatch::from_bool(self.paths.iter().any(|top| path.is_below(top))),
+            Err(AmbiguousPath) => RuleMatch::Possible(RuleReason::AmbiguousRequest),
         }
     }
 
     /// Whether the rule matches the user.
-    fn fits_person(&self, person: Option<&RuleUser<'_>>) -> RuleFit {
+    fn matches_user(&self, user: Option<&RuleUser<'_>>) -> RuleMatch {
         if self.users.is_empty() && self.groups.is_empty() {
-            return RuleFit::Yes;
+            return RuleMatch::Yes;
         }
-        let Some(person) = person else {
-            return RuleFit::Perhaps(RuleReason::NotSignedIn);
+        let Some(user) = user else {
+            return RuleMatch::Possible(RuleReason::NotSignedIn);
         };
-        let named = self.users.is_empty() || self.users.contains(person.name);
-        RuleFit::when(named).and(|| self.fits_groups(person))
+        let named = self.users.is_empty() || self.users.contains(user.name);
+        RuleMatch::from_bool(named).and(|| self.matches_groups(user))
     }
 
-    fn fits_groups(&self, person: &RuleUser<'_>) -> RuleFit {
-        let known = |group: &Group| person.groups.iter().any(|groups| groups.contains(group));
-        if self.groups.is_empty() || self.groups.iter().any(known) {
-            return RuleFit::Yes;
+    fn matches_groups(&self, user: &RuleUser<'_>) -> RuleMatch {
+        let is_member = |group: &Group| user.groups.iter().any(|groups| groups.contains(group));
+        if self.groups.is_empty() || self.groups.iter().any(is_member) {
+            return RuleMatch::Yes;
         }
-        match person.host_groups {
-            Some(of_host) => {
-                let of = |wanted| {
+        match user.host_groups {
+            Some(host_groups) => {
+                let any_is = |wanted| {
                     self.groups
                         .iter()
-                        .any(|group| of_host.membership(group.as_str()) == wanted)
+                        .any(|group| host_groups.membership(group.as_str()) == wanted)
                 };
-                match (of(GroupMembership::Yes), of(GroupMembership::Unknown)) {
-                    (true, _) => RuleFit::Yes,
-                    (false, true) => RuleFit::Perhaps(RuleReason::GroupUnresolved),
-                    (false, false) => RuleFit::No,
+                match (
+                    any_is(GroupMembership::Yes),
+                    any_is(GroupMembership::Unknown),
+                ) {
+                    (true, _) => RuleMatch::Yes,
+                    (false, true) => RuleMatch::Possible(RuleReason::GroupUnresolved),
+                    (false, false) => RuleMatch::No,
                 }
             }
-            None => RuleFit::Perhaps(RuleReason::GroupsUnknown),
+            None => RuleMatch::Possible(RuleReason::GroupsUnknown),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 pub struct RequestedGroups {
     /// In ascending order.
     names: Vec<String>,
-    mark: GroupsFingerprint,
+    fingerprint: GroupsFingerprint,
 }
 
 /// The first bytes of a hash of the names, which matches a record with its list of groups.
@@ -23,19 +23,19 @@ type GroupsFingerprint = [u8; 8];
 /// Which of the requested groups a user was in at the sign-in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionGroups {
-    mark: GroupsFingerprint,
+    fingerprint: GroupsFingerprint,
     /// One bit per group in the order of the names, the lowest bit of the first byte first. The
     /// second list has the same length and marks unknown memberships.
-    bits: Vec<u8>,
-    doubts: Vec<u8>,
+    members: Vec<u8>,
+    unresolved: Vec<u8>,
 }
 
 /// A record together with the names of its groups.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordedGroups<'a> {
     names: &'a [String],
-    bits: &'a [u8],
-    doubts: &'a [u8],
+    members: &'a [u8],
+    unresolved: &'a [u8],
 }
 
 impl RequestedGroups {
@@ -51,58 +51,63 @@ impl RequestedGroups {
             hash.update(name.len().to_be_bytes());
             hash.update(name);
         }
-        let mut mark = GroupsFingerprint::default();
-        mark.copy_from_slice(&hash.finalize()[..8]);
+        let mut fingerprint = GroupsFingerprint::default();
+        fingerprint.copy_from_slice(&hash.finalize()[..8]);
         RequestedGroups {
             names: names.into_iter().map(str::to_owned).collect(),
-            mark,
+            fingerprint,
         }
     }
 }
 
 impl SessionGroups {
     /// Records the memberships of a user in the requested groups.
-    pub fn record_memberships(asked: &RequestedGroups, groups: &PersonGroups) -> SessionGroups {
-        let mut bits = vec![0; asked.names.len().div_ceil(8)];
-        let mut doubts = bits.clone();
-        for (position, name) in asked.names.iter().enumerate() {
+    pub fn record_memberships(requested: &RequestedGroups, groups: &PersonGroups) -> SessionGroups {
+        let mut members = vec![0; requested.names.len().div_ceil(8)];
+        let mut unresolved = members.clone();
+        for (position, name) in requested.names.iter().enumerate() {
             let list = match groups.membership(name) {
-                GroupMembership::Yes => &mut bits,
-                GroupMembership::Unknown => &mut doubts,
+                GroupMembership::Yes => &mut members,
+                GroupMembership::Unknown => &mut unresolved,
                 GroupMembership::No => continue,
             };
             list[position / 8] |= 1 << (position % 8);
         }
         SessionGroups {
-            mark: asked.mark,
-            bits,
-            doubts,
+            fingerprint: requested.fingerprint,
+            members,
+            unresolved,
         }
     }
 
     /// Returns the memberships if the record was made for the same list of groups.
-    pub fn read_for<'a>(&'a self, asked: &'a RequestedGroups) -> Option<RecordedGroups<'a>> {
-        (self.mark == asked.mark).then_some(RecordedGroups {
-            names: &asked.names,
-            bits: &self.bits,
-            doubts: &self.doubts,
+    pub fn read_for<'a>(&'a self, requested: &'a RequestedGroups) -> Option<RecordedGroups<'a>> {
+        (self.fingerprint == requested.fingerprint).then_some(RecordedGroups {
+            names: &requested.names,
+            members: &self.members,
+            unresolved: &self.unresolved,
         })
     }
 
     /// Encodes the record for a cookie.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        [&self.mark, self.bits.as_slice(), self.doubts.as_slice()].concat()
+        [
+            &self.fingerprint,
+            self.members.as_slice(),
+            self.unresolved.as_slice(),
+        ]
+        .concat()
     }
 
     /// Decodes [`SessionGroups::to_bytes`].
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<SessionGroups> {
-        let (mark, rest) = bytes.split_first_chunk()?;
-        let (bits, doubts) = rest.split_at(rest.len() / 2);
-        let (bits, doubts) = (bits.to_vec(), doubts.to_vec());
-        (bits.len() == doubts.len()).then_some(SessionGroups {
-            mark: *mark,
-            bits,
-            doubts,
+        let (fingerprint, rest) = bytes.split_first_chunk()?;
+        let (members, unresolved) = rest.split_at(rest.len() / 2);
+        let (members, unresolved) = (members.to_vec(), unresolved.to_vec());
+        (members.len() == unresolved.len()).then_some(SessionGroups {
+            fingerprint: *fingerprint,
+            members,
+            unresolved,
         })
     }
 }
@@ -110,34 +115,31 @@ impl SessionGroups {
 impl<'a> RecordedGroups<'a> {
     pub fn membership(&self, group: &str) -> GroupMembership {
         match self.names.binary_search_by(|name| name.as_str().cmp(group)) {
-            Ok(position) if has(self.bits, position) => GroupMembership::Yes,
-            Ok(position) if has(self.doubts, position) => GroupMembership::Unknown,
+            Ok(position) if is_set(self.members, position) => GroupMembership::Yes,
+            Ok(position) if is_set(self.unresolved, position) => GroupMembership::Unknown,
             Ok(_) | Err(_) => GroupMembership::No,
         }
     }
 
     /// Returns the groups that the user was in.
     pub fn confirmed(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let RecordedGroups { names, bits, .. } = *self;
-        names
-            .iter()
-            .enumerate()
-            .filter(move |(position, _)| has(bits, *position))
-            .map(|(_, name)| name.as_str())
+        self.names_in(self.members)
     }
 
     /// Returns the groups whose membership was unknown.
     pub fn unresolved(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let RecordedGroups { names, doubts, .. } = *self;
+        self.names_in(self.unresolved)
+    }
+
+    fn names_in(&self, bits: &'a [u8]) -> impl Iterator<Item = &'a str> + use<'a> {
+        let names = self.names.iter().enumerate();
         names
-            .iter()
-            .enumerate()
-            .filter(move |(position, _)| has(doubts, *position))
+            .filter(move |(position, _)| is_set(bits, *position))
             .map(|(_, name)| name.as_str())
     }
 }
 
-fn has(bits: &[u8], position: usize) -> bool {
+fn is_set(bits: &[u8], position: usize) -> bool {
     bits.get(position / 8)
         .is_some_and(|byte| byte >> (position % 8) & 1 == 1)
 }
@@ -146,56 +148,56 @@ fn has(bits: &[u8], position: usize) -> bool {
 mod tests {
     use super::*;
 
-    fn asked(text: &str) -> RequestedGroups {
+    fn requested(text: &str) -> RequestedGroups {
         RequestedGroups::from_config(&toml::from_str(text).unwrap())
     }
 
     #[test]
-    fn of_the_hosts_groups_those_that_were_asked_about_are_known() {
+    fn memberships_are_known_for_the_requested_groups() {
         let rules = "[[gate.rule]]\ngroups = [\"ops\", \"staff\"]\nthen = \"deny\"\n[[policy.exempt]]\ngroups = [\"away\"]";
-        let asked = asked(rules);
+        let requested = requested(rules);
         let known = SessionGroups::record_memberships(
-            &asked,
+            &requested,
             &PersonGroups::from_names(["users", "staff", "away"]),
         );
-        let answered = known.read_for(&asked).unwrap();
-        assert_eq!(answered.confirmed().collect::<Vec<_>>(), ["away", "staff"]);
-        let is_in = |group: &str| answered.membership(group) == GroupMembership::Yes;
+        let recorded = known.read_for(&requested).unwrap();
+        assert_eq!(recorded.confirmed().collect::<Vec<_>>(), ["away", "staff"]);
+        let is_in = |group: &str| recorded.membership(group) == GroupMembership::Yes;
         assert!(is_in("staff") && !is_in("ops") && !is_in("users"));
         assert_eq!(SessionGroups::from_bytes(&known.to_bytes()), Some(known));
     }
 
     #[test]
-    fn what_was_in_doubt_stays_so_in_the_session() {
-        let asked = RequestedGroups::from_names(["ops", "staff"].into_iter());
+    fn an_unknown_membership_stays_unknown_in_the_session() {
+        let requested = RequestedGroups::from_names(["ops", "staff"].into_iter());
         let groups = PersonGroups::from_names(["ops"]).with_unresolved(
             ["staff"],
             crate::policy::groups::UnresolvedGroup::NoSuchGroup,
         );
         let known = SessionGroups::from_bytes(
-            &SessionGroups::record_memberships(&asked, &groups).to_bytes(),
+            &SessionGroups::record_memberships(&requested, &groups).to_bytes(),
         )
         .unwrap();
-        let answered = known.read_for(&asked).unwrap();
+        let recorded = known.read_for(&requested).unwrap();
         assert_eq!(
-            (answered.membership("ops"), answered.membership("staff")),
+            (recorded.membership("ops"), recorded.membership("staff")),
             (GroupMembership::Yes, GroupMembership::Unknown)
         );
-        assert_eq!(answered.unresolved().collect::<Vec<_>>(), ["staff"]);
+        assert_eq!(recorded.unresolved().collect::<Vec<_>>(), ["staff"]);
     }
 
     #[test]
-    fn as_many_as_there_may_be_take_few_bytes() {
+    fn a_record_of_the_most_groups_takes_few_bytes() {
         let names: Vec<String> = (0..crate::config::MOST_GROUPS)
             .map(|number| format!("group {number}"))
             .collect();
-        let asked = RequestedGroups::from_names(names.iter().map(String::as_str));
+        let requested = RequestedGroups::from_names(names.iter().map(String::as_str));
         let known =
-            SessionGroups::record_memberships(&asked, &PersonGroups::from_names(&names[3..]));
+            SessionGroups::record_memberships(&requested, &PersonGroups::from_names(&names[3..]));
         assert!(known.to_bytes().len() <= 72);
         for (number, name) in names.iter().enumerate() {
             assert_eq!(
-                known.read_for(&asked).unwrap().membership(name) == GroupMembership::Yes,
+                known.read_for(&requested).unwrap().membership(name) == GroupMembership::Yes,
                 number >= 3,
                 "{name}"
             );
@@ -203,10 +205,10 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_other_questions_is_none() {
-        let nothing = asked("");
+    fn a_record_for_other_groups_is_not_read() {
+        let nothing = requested("");
         let [ab, a_b] = [["ab", "c"], ["a", "bc"]].map(|[one, other]| {
-            asked(&format!(
+            requested(&format!(
                 "[[gate.rule]]\ngroups = [\"{one}\", \"{other}\"]\nthen = \"deny\""
             ))
         });

@@ -25,6 +25,36 @@ impl Timestamp {
     pub fn minus(self, seconds: u64) -> Timestamp {
         Timestamp(self.0.saturating_sub(seconds))
     }
+
+    /// Returns the time of a date (year from 1970 to 9999, month, day) and a time of day (hour,
+    /// minute, second) in UTC; `None` if there is no such date or time. A leap second counts as the
+    /// next second.
+    ///
+    /// Days are counted by Howard Hinnant's algorithm `days_from_civil`.
+    pub fn from_civil(
+        [year, month, day]: [u64; 3],
+        [hour, minute, second]: [u64; 3],
+    ) -> Option<Timestamp> {
+        let is_leap_year = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let month_length = match month {
+            2 => 28 + u64::from(is_leap_year),
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => return None,
+        };
+        let is_valid = (1970..=9999).contains(&year) && (1..=month_length).contains(&day);
+        if !is_valid || hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        let year_from_march = if month <= 2 { year - 1 } else { year };
+        let (era, year_of_era) = (year_from_march / 400, year_from_march % 400);
+        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        let days = era * 146_097 + day_of_era - 719_468;
+        Some(Timestamp(
+            days * 86_400 + hour * 3600 + minute * 60 + second,
+        ))
+    }
 }
 
 /// Writes RFC 3339, UTC, to the second. The civil calendar is computed from days by Howard
@@ -67,27 +97,11 @@ impl FromStr for Timestamp {
             found.try_into().ok()
         };
         let clock = time.strip_suffix('Z').and_then(|time| numbers(time, ':'));
-        let (Some([year, month, day]), Some([hour, minute, second])) = (numbers(date, '-'), clock)
-        else {
+        let (Some(day), Some(clock)) = (numbers(date, '-'), clock) else {
             return Err(TimestampError);
         };
-        if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day)
-        {
-            return Err(TimestampError);
-        }
-        // the inverse of the algorithm in `Display`, by the same author
-        let year_from_march = if month <= 2 { year - 1 } else { year };
-        let (era, year_of_era) = (year_from_march / 400, year_from_march % 400);
-        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-        let days = (era * 146_097 + day_of_era)
-            .checked_sub(719_468)
-            .ok_or(TimestampError)?;
-        if hour > 23 || minute > 59 || second > 59 {
-            return Err(TimestampError);
-        }
-        let read = Timestamp(days * 86_400 + hour * 3600 + minute * 60 + second);
-        // a text that prints differently is invalid: February 30th, a sign, a missing digit
+        let read = Timestamp::from_civil(day, clock).ok_or(TimestampError)?;
+        // any other form prints differently: a sign, a missing digit, a leap second
         match read.to_string() == format!("{date}T{time}") {
             true => Ok(read),
             false => Err(TimestampError),

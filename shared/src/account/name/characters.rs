@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_sees_is_invisible_and_letters_are_not() {
+    fn characters_without_a_glyph_are_invisible_and_letters_are_not() {
         for character in [
             '\0',
             '\n',

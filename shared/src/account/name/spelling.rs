@@ -72,9 +72,9 @@ impl NewName {
         let key = name.key();
         let is_other = |other: &&UserName| *other != name && other.key() == key;
         match accounts.into_iter().find(is_other) {
-            Some(of) => Err(OtherSpelling {
+            Some(existing) => Err(OtherSpelling {
                 name: name.clone(),
-                existing: of.clone(),
+                existing: existing.clone(),
             }),
             None => Ok(NewName {
                 name: name.clone(),
@@ -117,12 +117,12 @@ pub struct OtherSpelling {
 
 impl fmt::Display for OtherSpelling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let OtherSpelling { name, existing: of } = self;
+        let OtherSpelling { name, existing } = self;
         write!(
             f,
             "{:?} is another spelling of the account {:?}; if they are two persons, root makes the second account with postern account add --distinct-name",
             name.as_str(),
-            of.as_str()
+            existing.as_str()
         )
     }
 }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_others() {
+    fn different_names_have_different_keys() {
         for (one, other) in [
             ("alice", "alise"),
             ("alice", "alice@example.com"),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_name_is_none_that_another_account_has_in_another_spelling() {
+    fn another_spelling_of_an_existing_name_is_no_new_name() {
         let (alice, bob) = (name("alice"), name("bob"));
         assert!(NewName::check_spelling(&name("carol"), [&alice, &bob]).is_ok());
         assert!(NewName::check_spelling(&alice, [&alice, &bob]).is_ok());

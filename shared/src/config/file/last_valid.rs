@@ -12,7 +12,7 @@ pub struct LastValidConfig(Mutex<Option<LastRead>>);
 struct LastRead {
     path: PathBuf,
     config: Config,
-    is_kept: bool,
+    is_saved: bool,
     /// Identity of the saved copy at the time of reading.
     copy: Option<[i64; 4]>,
 }
@@ -33,44 +33,42 @@ impl LastValidConfig {
         let copy = copy_state(path);
         let found = load_config(path);
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = last
+        let unchanged = last
             .as_ref()
             .filter(|last| last.path == path && last.copy == copy);
-        match (found, kept) {
+        match (found, unchanged) {
             (
                 Ok(CurrentConfig {
                     fallback: Some(Fallback { reason, .. }),
                     ..
                 }),
                 Some(last),
-            ) => Ok(last.again(reason)),
+            ) => Ok(last.to_current(reason)),
             // the copy was unreadable then too, or is gone
             (Err(reason), _) => match last.as_ref().filter(|last| last.path == path) {
-                Some(last) => Ok(last.again(reason)),
+                Some(last) => Ok(last.to_current(reason)),
                 None => Err(reason),
             },
             (Ok(found), _) => {
-                let (config, is_kept) = (found.config.clone(), found.is_saved);
+                let (config, is_saved) = (found.config.clone(), found.is_saved);
                 *last = Some(LastRead {
                     path: path.to_owned(),
                     config,
-                    is_kept,
+                    is_saved,
                     copy,
                 });
                 Ok(found)
             }
         }
     }
-}
 
-impl LastValidConfig {
     /// Calls `inspect` with `[pam]` of the last configuration in memory, or with the defaults.
     /// Reads no file: the thread that accepts connections must not wait for a disk.
-    pub fn with_pam_config<R>(&self, look: impl FnOnce(&PamConfig) -> R) -> R {
+    pub fn with_pam_config<R>(&self, inspect: impl FnOnce(&PamConfig) -> R) -> R {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match last.as_ref() {
-            Some(last) => look(&last.config.pam),
-            None => look(&PamConfig::default()),
+            Some(last) => inspect(&last.config.pam),
+            None => inspect(&PamConfig::default()),
         }
     }
 }
@@ -82,20 +80,20 @@ impl Default for LastValidConfig {
 }
 
 impl LastRead {
-    fn again(&self, reason: ConfigError) -> CurrentConfig {
+    fn to_current(&self, reason: ConfigError) -> CurrentConfig {
         let reason = match reason {
             ConfigError::NoCopy { reason, .. } => *reason,
             reason => reason,
         };
-        let problem = Some(Fallback {
+        let fallback = Some(Fallback {
             reason,
             copy: None,
             since: None,
         });
         CurrentConfig {
             config: self.config.clone(),
-            fallback: problem,
-            is_saved: self.is_kept,
+            fallback,
+            is_saved: self.is_saved,
         }
     }
 }
@@ -123,7 +121,7 @@ mod tests {
 
     /// A daemon that is not root: a path unit saves the copy, later.
     #[test]
-    fn a_valid_change_counts_at_once_and_in_a_doubt_the_last_one_does() {
+    fn a_valid_change_applies_at_once_and_the_last_one_while_the_file_is_invalid() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postern.toml");
         let writes = |text: &str| fs::write(&path, text).unwrap();
@@ -140,15 +138,15 @@ mod tests {
         // the copy is the one that was there at the reading, and older
         if crate::config::file::copy_path(&path).exists() {
             fs::write(copy_path(&path), "[totp]\nperiod = 60\n").unwrap();
-            let Ok(mut kept) = last.0.lock() else {
+            let Ok(mut last_read) = last.0.lock() else {
                 panic!("no lock")
             };
-            kept.as_mut().unwrap().copy = copy_state(&path);
+            last_read.as_mut().unwrap().copy = copy_state(&path);
         }
-        for doubt in ["[totp]\nperiod = 6\n", "[totp", ""] {
-            writes(doubt);
+        for invalid in ["[totp]\nperiod = 6\n", "[totp", ""] {
+            writes(invalid);
             let found = last.load_config(&path).unwrap();
-            assert_eq!(period(&found), 90, "{doubt:?}");
+            assert_eq!(period(&found), 90, "{invalid:?}");
             let problem = found.fallback.unwrap().to_string();
             assert!(problem.contains("postern.toml:"), "{problem}");
             assert!(
@@ -179,7 +177,7 @@ mod tests {
 
     /// The thread that accepts connections must not wait for a disk.
     #[test]
-    fn the_last_one_is_looked_at_without_its_file() {
+    fn the_last_configuration_is_inspected_without_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postern.toml");
         fs::write(&path, "[pam]\nfirst_factor = \"passed\"\n").unwrap();

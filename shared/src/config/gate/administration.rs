@@ -1,13 +1,14 @@
 //! `[gate.administration]`: whether administrators on the gate's pages, and programs with a secret,
 //! can administer accounts. Both are off by default.
 
+use super::GateUrl;
 use crate::config::AbsolutePath;
-use crate::config::conflict::Conflict;
+use crate::config::check::Conflict;
 use crate::config::email::SystemdCredential;
 use crate::network::address::{Address, Network};
 use serde::{Deserialize, Serialize};
 
-/// `[gate.administration]`
+/// The table `[gate.administration]` of postern.toml.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdministrationConfig {
@@ -44,22 +45,18 @@ impl AdministrationConfig {
     /// Checks everything that involves more than one key.
     pub(in crate::config) fn check(
         &self,
-        lives: Lives,
+        gate_url: Option<&GateUrl>,
         administrators: usize,
     ) -> Result<(), Conflict> {
-        let conflict = |key: &'static [&'static str], message: &str| {
-            Err(Conflict {
-                path: key,
-                message: message.to_owned(),
-            })
-        };
+        let conflict =
+            |key: &'static [&'static str], message: &str| Err(Conflict::new(key, message));
         if self.secret_file.is_some() && self.secret_credential.is_some() {
             return conflict(
                 &["gate", "administration", "secret_credential"],
                 "is set together with secret_file; keep one",
             );
         }
-        if self.is_enabled() && lives == Lives::OnAPath {
+        if self.is_enabled() && !gate_url.is_none_or(GateUrl::has_own_host) {
             return conflict(
                 &["gate", "administration"],
                 "needs a gate with a host of its own: on a path of the protected host, in gate.url, the \
@@ -76,48 +73,42 @@ impl AdministrationConfig {
     }
 }
 
-/// Where a gate lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::config) enum Lives {
-    /// On a host of its own, or nowhere.
-    Apart,
-    /// On a path of the protected host.
-    OnAPath,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn keys_that_contradict_each_other_are_refused() {
-        let check = |text: &str, lives, administrators| {
+        let own_host = "https://auth.example.com/";
+        let on_path = "https://app.example.com/_postern/";
+        let check = |text: &str, url: &str, administrators| {
+            let url = GateUrl::try_from(url.to_owned()).unwrap();
             toml::from_str::<AdministrationConfig>(text)
                 .unwrap()
-                .check(lives, administrators)
+                .check(Some(&url), administrators)
                 .map_err(|c| c.message)
         };
-        assert_eq!(check("", Lives::OnAPath, 0), Ok(()));
+        assert_eq!(check("", on_path, 0), Ok(()));
         assert_eq!(
-            check("pages = true\nsecret_file = \"/a\"", Lives::Apart, 1),
+            check("pages = true\nsecret_file = \"/a\"", own_host, 1),
             Ok(())
         );
-        assert_eq!(check("secret_credential = \"a\"", Lives::Apart, 0), Ok(()));
-        for (text, lives, administrators, said) in [
-            ("pages = true", Lives::OnAPath, 1, "host of its own"),
-            ("secret_file = \"/a\"", Lives::OnAPath, 1, "host of its own"),
-            ("pages = true", Lives::Apart, 0, "names no one"),
+        assert_eq!(check("secret_credential = \"a\"", own_host, 0), Ok(()));
+        for (text, url, administrators, words) in [
+            ("pages = true", on_path, 1, "host of its own"),
+            ("secret_file = \"/a\"", on_path, 1, "host of its own"),
+            ("pages = true", own_host, 0, "names no one"),
             (
                 "secret_file = \"/a\"\nsecret_credential = \"a\"",
-                Lives::Apart,
+                own_host,
                 1,
                 "keep one",
             ),
         ] {
             assert!(
-                check(text, lives, administrators)
+                check(text, url, administrators)
                     .unwrap_err()
-                    .contains(said),
+                    .contains(words),
                 "{text}"
             );
         }

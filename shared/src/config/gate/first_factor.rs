@@ -4,7 +4,7 @@
 use crate::credential::completed_methods::CompletedMethods;
 use serde::{Deserialize, Serialize};
 
-/// `gate.first_factor`
+/// The value of the key `gate.first_factor`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FirstFactorSource {
@@ -83,7 +83,7 @@ impl From<PamServiceFile> for String {
 pub struct IdentityHeader(String);
 
 /// Headers with another meaning, or that clients send in ordinary requests.
-const TAKEN: [&str; 22] = [
+const RESERVED: [&str; 22] = [
     "accept",
     "accept-encoding",
     "accept-language",
@@ -120,7 +120,7 @@ impl TryFrom<String> for IdentityHeader {
     fn try_from(text: String) -> Result<IdentityHeader, Self::Error> {
         let name = text.to_ascii_lowercase();
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let is_free = !TAKEN.contains(&name.as_str())
+        let is_free = !RESERVED.contains(&name.as_str())
             && !name.starts_with("sec-")
             && !name.starts_with("x-original-");
         match (1..=64).contains(&name.len()) && name.chars().all(plain) && is_free {
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_is_a_name_that_libpam_takes_as_it_stands() {
+    fn a_service_is_a_name_that_libpam_uses_unchanged() {
         for name in ["postern-gate", "a", "ldap_2.x"] {
             assert!(PamServiceFile::try_from(name.to_owned()).is_ok(), "{name}");
         }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_header_is_none_that_says_something_else() {
+    fn a_header_with_another_meaning_is_no_identity_header() {
         for name in ["Remote-User", "X-Forwarded-User", "X-Client-CN"] {
             assert_eq!(
                 IdentityHeader::try_from(name.to_owned()).unwrap().as_str(),

@@ -14,25 +14,17 @@ pub(super) fn parse_civil(text: &str) -> Option<Timestamp> {
     if !punctuated {
         return None;
     }
-    let (year, month, day) = (
+    let date = [
         number(text, 0, 4)?,
         number(text, 5, 7)?,
         number(text, 8, 10)?,
-    );
-    let (hour, minute, second) = (
+    ];
+    let time = [
         number(text, 11, 13)?,
         number(text, 14, 16)?,
         number(text, 17, 19)?,
-    );
-    let known = (1970..=9999).contains(&year)
-        && (1..=12).contains(&month)
-        && (1..=days_in_month(year, month)).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second <= 60;
-    known.then(|| {
-        Timestamp(((days_since_1970(year, month, day) * 24 + hour) * 60 + minute) * 60 + second)
-    })
+    ];
+    Timestamp::from_civil(date, time)
 }
 
 /// Parses RFC 3339: a date and time with any fraction and its offset from UTC.
@@ -71,26 +63,6 @@ fn number(text: &str, from: usize, to: usize) -> Option<u64> {
         .bytes()
         .all(|b| b.is_ascii_digit())
         .then(|| digits.parse().ok())?
-}
-
-fn days_in_month(year: u64, month: u64) -> u64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Returns the days from 1970-01-01 to a later date, by Howard Hinnant's published algorithm for
-/// the civil calendar.
-fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, year_of_era) = (year / 400, year % 400);
-    let month_from_march = (month + 9) % 12;
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
 }
 
 #[cfg(test)]

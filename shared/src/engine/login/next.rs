@@ -11,7 +11,7 @@ use crate::account::event::EventKind;
 use crate::account::record::AccountRecord;
 use crate::account::second_factor::{CodeMethods, Enrolled};
 use crate::config::Config;
-use crate::config::rule::RuleAccess;
+use crate::config::gate::rule::RuleAccess;
 use crate::credential::input::Input;
 use crate::crypto::password::PasswordError;
 use crate::crypto::vault::Vault;

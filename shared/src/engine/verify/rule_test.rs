@@ -2,7 +2,7 @@
 //! Nothing is written, and no account needs to exist.
 
 use crate::account::name::UserName;
-use crate::config::rule::RuleAccess;
+use crate::config::gate::rule::RuleAccess;
 use crate::engine::{Engine, PolicyError, SERVICE};
 use crate::policy::requirement::{PolicySubject, Requirement};
 use crate::policy::rule::{self, RuleDecision, RuleRequest, RuleUser};

@@ -1,3 +1,6 @@
+//! Tests of the rules together: matching, ambiguous requests, unknown groups, and the strictest
+//! candidate.
+
 use super::*;
 use crate::policy::session_groups::{RequestedGroups, SessionGroups};
 use std::sync::LazyLock;
@@ -23,33 +26,33 @@ fn request(line: &str) -> RuleRequest<'_> {
     }
 }
 
-struct Someone {
+struct TestUser {
     name: UserName,
     groups: Vec<Group>,
-    of_host: Option<SessionGroups>,
+    host_groups: Option<SessionGroups>,
 }
 
 /// The groups that the rules of these tests name.
-static ASKED: LazyLock<RequestedGroups> =
+static REQUESTED: LazyLock<RequestedGroups> =
     LazyLock::new(|| RequestedGroups::from_names(["ops", "staff", "banned"].into_iter()));
 
-impl Someone {
-    fn called(name: &str) -> Someone {
-        Someone {
+impl TestUser {
+    fn new(name: &str) -> TestUser {
+        TestUser {
             name: name.parse().unwrap(),
             groups: Vec::new(),
-            of_host: in_groups(&[]),
+            host_groups: in_groups(&[]),
         }
     }
 
-    fn person(&self) -> RuleUser<'_> {
+    fn as_rule_user(&self) -> RuleUser<'_> {
         RuleUser {
             name: &self.name,
             groups: [&[], &self.groups],
             host_groups: self
-                .of_host
+                .host_groups
                 .as_ref()
-                .and_then(|known| known.read_for(&ASKED)),
+                .and_then(|known| known.read_for(&REQUESTED)),
         }
     }
 }
@@ -57,13 +60,13 @@ impl Someone {
 fn in_groups(groups: &[&str]) -> Option<SessionGroups> {
     let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
     Some(SessionGroups::record_memberships(
-        &ASKED,
+        &REQUESTED,
         &crate::policy::groups::PersonGroups::from_names(groups),
     ))
 }
 
 #[track_caller]
-fn assert_decided(text: &str, line: &str, access: RuleAccess, rule: Option<usize>) {
+fn assert_decision(text: &str, line: &str, access: RuleAccess, rule: Option<usize>) {
     let decision = evaluate_rules(&rules(text), &request(line), None);
     assert_eq!(
         (decision.access, decision.rule),
@@ -75,13 +78,13 @@ fn assert_decided(text: &str, line: &str, access: RuleAccess, rule: Option<usize
 const APP: &str = "GET https://app.example.com/";
 
 #[test]
-fn without_a_rule_that_fits_it_takes_the_code() {
+fn without_a_matching_rule_the_code_is_required() {
     assert_eq!(
         evaluate_rules(&[], &request(APP), None).access,
         RuleAccess::Code
     );
     let elsewhere = "[[rule]]\nhosts = [\"other.example.com\"]\nthen = \"open\"";
-    assert_decided(elsewhere, APP, RuleAccess::Code, None);
+    assert_decision(elsewhere, APP, RuleAccess::Code, None);
     assert_eq!(
         evaluate_rules(&[], &request(APP), None).name().to_string(),
         "default"
@@ -89,22 +92,22 @@ fn without_a_rule_that_fits_it_takes_the_code() {
 }
 
 #[test]
-fn the_first_rule_that_fits_decides() {
+fn the_first_matching_rule_decides() {
     let text = "[[rule]]\npaths = [\"/a/b\"]\nthen = \"open\"\n[[rule]]\npaths = [\"/a\"]\nthen = \"deny\"\n[[rule]]\nthen = \"password\"";
-    assert_decided(text, "GET https://h/a/b/c", RuleAccess::Open, Some(1));
-    assert_decided(text, "GET https://h/a/c", RuleAccess::Deny, Some(2));
-    assert_decided(text, "GET https://h/c", RuleAccess::Password, Some(3));
+    assert_decision(text, "GET https://h/a/b/c", RuleAccess::Open, Some(1));
+    assert_decision(text, "GET https://h/a/c", RuleAccess::Deny, Some(2));
+    assert_decision(text, "GET https://h/c", RuleAccess::Password, Some(3));
 }
 
 #[test]
-fn every_condition_that_is_given_must_hold() {
+fn every_condition_that_is_set_must_hold() {
     let all = "[[rule]]\nhosts = [\"app.example.com\", \"*.example.org\"]\npaths = [\"/pub\"]\nmethods = [\"GET\", \"HEAD\"]\nnetworks = [\"192.0.2.0/24\", \"2001:db8::/32\"]\nthen = \"open\"";
     for line in [
         "GET https://app.example.com/pub",
         "HEAD https://a.example.org/pub/x?y=/../",
         "GET https://a.b.example.org/p%75b/",
     ] {
-        assert_decided(all, line, RuleAccess::Open, Some(1));
+        assert_decision(all, line, RuleAccess::Open, Some(1));
     }
     for line in [
         "GET https://example.com/pub",
@@ -118,7 +121,7 @@ fn every_condition_that_is_given_must_hold() {
         "POST https://app.example.com/pub",
         "GETX https://app.example.com/pub",
     ] {
-        assert_decided(all, line, RuleAccess::Code, None);
+        assert_decision(all, line, RuleAccess::Code, None);
     }
     let here = |address| RuleRequest {
         address,
@@ -139,29 +142,30 @@ fn every_condition_that_is_given_must_hold() {
 }
 
 #[test]
-fn users_and_groups_are_those_of_whoever_has_signed_in() {
+fn users_and_groups_are_those_of_the_user_who_has_signed_in() {
     let text = "[[rule]]\nusers = [\"alice\", \"carol\"]\nthen = \"deny\"\n[[rule]]\ngroups = [\"ops\"]\nthen = \"password\"\n[[rule]]\nusers = [\"bob\"]\ngroups = [\"staff\"]\nthen = \"open\"";
-    let (mut alice, mut bob) = (Someone::called("alice"), Someone::called("bob"));
-    let decided = |who: &Someone| evaluate_rules(&rules(text), &request(APP), Some(&who.person()));
+    let (mut alice, mut bob) = (TestUser::new("alice"), TestUser::new("bob"));
+    let decide =
+        |who: &TestUser| evaluate_rules(&rules(text), &request(APP), Some(&who.as_rule_user()));
     assert_eq!(
-        (decided(&alice).access, decided(&alice).rule),
+        (decide(&alice).access, decide(&alice).rule),
         (RuleAccess::Deny, Some(1))
     );
-    assert_eq!(decided(&bob).access, RuleAccess::Code);
+    assert_eq!(decide(&bob).access, RuleAccess::Code);
     bob.groups = vec!["staff".parse().unwrap()];
     assert_eq!(
-        (decided(&bob).access, decided(&bob).rule),
+        (decide(&bob).access, decide(&bob).rule),
         (RuleAccess::Open, Some(3))
     );
-    bob.of_host = in_groups(&["ops"]);
+    bob.host_groups = in_groups(&["ops"]);
     assert_eq!(
-        (decided(&bob).access, decided(&bob).rule),
+        (decide(&bob).access, decide(&bob).rule),
         (RuleAccess::Password, Some(2))
     );
     alice.groups = vec!["staff".parse().unwrap()];
     alice.name = "Alice".parse().unwrap();
     assert_eq!(
-        decided(&alice).access,
+        decide(&alice).access,
         RuleAccess::Code,
         "names are compared as they are"
     );
@@ -169,7 +173,7 @@ fn users_and_groups_are_those_of_whoever_has_signed_in() {
 
 /// A user cannot avoid a rule about the own account by not signing in.
 #[test]
-fn whoever_has_not_signed_in_must_where_it_matters_who_it_is() {
+fn a_sign_in_is_required_where_the_user_makes_a_difference() {
     let by = |rule: &str| format!("[[rule]]\n{rule}\n");
     let (deny_bob, alice) = (
         by("users = [\"bob\"]\nthen = \"deny\""),
@@ -255,7 +259,7 @@ fn whoever_has_not_signed_in_must_where_it_matters_who_it_is() {
 }
 
 #[test]
-fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
+fn an_ambiguous_request_meets_the_strictest_candidate() {
     let text = "[[rule]]\npaths = [\"/pub\"]\nthen = \"open\"\n[[rule]]\npaths = [\"/admin\"]\nmethods = [\"GET\"]\nthen = \"deny\"\n[[rule]]\npaths = [\"/x\"]\nthen = \"password\"";
     for target in [
         "/pub/../admin",
@@ -343,7 +347,7 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
     }
     // a rule without paths matches every reading
     let open = "[[rule]]\nhosts = [\"static.example.com\"]\nthen = \"open\"\n[[rule]]\npaths = [\"/a\"]\nthen = \"deny\"";
-    assert_decided(
+    assert_decision(
         open,
         "GET https://static.example.com/a//b",
         RuleAccess::Open,
@@ -352,15 +356,15 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
 }
 
 #[test]
-fn a_host_that_is_none_could_be_any() {
+fn an_invalid_host_may_match_any_rule() {
     let text = "[[rule]]\nhosts = [\"*.example.com\"]\nthen = \"open\"\n[[rule]]\nhosts = [\"admin.example.com\"]\nthen = \"deny\"\n[[rule]]\nthen = \"open\"";
-    assert_decided(
+    assert_decision(
         text,
         "GET https://app.example.com/",
         RuleAccess::Open,
         Some(1),
     );
-    assert_decided(
+    assert_decision(
         text,
         "GET https://my_app.example.com/",
         RuleAccess::Open,
@@ -392,19 +396,20 @@ fn a_host_that_is_none_could_be_any() {
 }
 
 #[test]
-fn groups_that_are_not_known_could_be_held() {
+fn an_unknown_membership_may_match() {
     let text = "[[rule]]\ngroups = [\"staff\"]\nthen = \"open\"\n[[rule]]\ngroups = [\"banned\"]\nthen = \"deny\"";
-    let mut bob = Someone::called("bob");
-    let decided = |bob: &Someone| evaluate_rules(&rules(text), &request(APP), Some(&bob.person()));
-    assert_eq!(decided(&bob).access, RuleAccess::Code);
-    bob.of_host = None;
+    let mut bob = TestUser::new("bob");
+    let decide =
+        |bob: &TestUser| evaluate_rules(&rules(text), &request(APP), Some(&bob.as_rule_user()));
+    assert_eq!(decide(&bob).access, RuleAccess::Code);
+    bob.host_groups = None;
     assert_eq!(
-        (decided(&bob).access, decided(&bob).reason),
+        (decide(&bob).access, decide(&bob).reason),
         (RuleAccess::Deny, RuleReason::GroupsUnknown)
     );
     bob.groups = vec!["staff".parse().unwrap()];
     assert_eq!(
-        (decided(&bob).access, decided(&bob).reason),
+        (decide(&bob).access, decide(&bob).reason),
         (RuleAccess::Open, RuleReason::FirstMatch)
     );
 }
@@ -412,7 +417,7 @@ fn groups_that_are_not_known_could_be_held() {
 /// Every list of up to three rules of many kinds: an uncertainty never grants more than any way to
 /// resolve it.
 #[test]
-fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
+fn an_uncertainty_never_grants_more_than_any_way_to_resolve_it() {
     let mut kinds = Vec::new();
     for then in ["open", "password", "code", "deny"] {
         for path in ["", "paths = [\"/a\"]\n", "paths = [\"/b\", \"/a/c\"]\n"] {
@@ -422,22 +427,22 @@ fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
         }
     }
     let (alice, mut bob, mut ops) = (
-        Someone::called("alice"),
-        Someone::called("bob"),
-        Someone::called("bob"),
+        TestUser::new("alice"),
+        TestUser::new("bob"),
+        TestUser::new("bob"),
     );
-    bob.of_host = None;
-    ops.of_host = in_groups(&["ops"]);
+    bob.host_groups = None;
+    ops.host_groups = in_groups(&["ops"]);
     let settled = [Some(&alice), Some(&ops)];
     let readings = ["/", "/a", "/b", "/a/c", "/c"];
-    let ask = |rules: &[GateRule], target: &str, who: Option<&Someone>| {
+    let ask = |rules: &[GateRule], target: &str, who: Option<&TestUser>| {
         evaluate_rules(
             rules,
             &RuleRequest {
                 target,
                 ..request(APP)
             },
-            who.map(Someone::person).as_ref(),
+            who.map(TestUser::as_rule_user).as_ref(),
         )
     };
     let mut lists: Vec<Vec<GateRule>> = vec![Vec::new()];
@@ -459,34 +464,37 @@ fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
     for list in &lists {
         for target in ["/a/../b", "/a"] {
             let readings: &[&str] = if target == "/a" { &["/a"] } else { &readings };
-            let (nobodys, unknown) = (ask(list, target, None), ask(list, target, Some(&bob)));
+            let (anonymous, unknown) = (ask(list, target, None), ask(list, target, Some(&bob)));
             for reading in readings {
                 for who in settled {
-                    let sure = ask(list, reading, who);
-                    let in_doubt = ask(list, target, who).access;
-                    assert!(in_doubt >= sure.access, "{target} as {reading} by {list:?}");
+                    let certain = ask(list, reading, who);
+                    let uncertain = ask(list, target, who).access;
                     assert!(
-                        nobodys.access != RuleAccess::Open || sure.access == RuleAccess::Open,
+                        uncertain >= certain.access,
+                        "{target} as {reading} by {list:?}"
+                    );
+                    assert!(
+                        anonymous.access != RuleAccess::Open || certain.access == RuleAccess::Open,
                         "{list:?}"
                     );
                     assert!(
-                        nobodys.access != RuleAccess::Deny || in_doubt == RuleAccess::Deny,
+                        anonymous.access != RuleAccess::Deny || uncertain == RuleAccess::Deny,
                         "{list:?}"
                     );
                 }
-                for of_host in [in_groups(&[]), in_groups(&["ops"])] {
-                    let known = Someone {
-                        of_host,
-                        ..Someone::called("bob")
+                for host_groups in [in_groups(&[]), in_groups(&["ops"])] {
+                    let known = TestUser {
+                        host_groups,
+                        ..TestUser::new("bob")
                     };
                     assert!(
                         unknown.access >= ask(list, reading, Some(&known)).access,
                         "{target} by {list:?}"
                     );
                 }
-                let nobody_sure = ask(list, reading, None).access;
+                let anonymous_certain = ask(list, reading, None).access;
                 assert!(
-                    nobodys.access != RuleAccess::Open || nobody_sure == RuleAccess::Open,
+                    anonymous.access != RuleAccess::Open || anonymous_certain == RuleAccess::Open,
                     "{target} by {list:?}"
                 );
             }

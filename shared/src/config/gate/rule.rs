@@ -15,40 +15,40 @@ use std::fmt;
 pub struct GateRule {
     #[serde(
         default,
-        deserialize_with = "some",
+        deserialize_with = "non_empty_list",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub hosts: Vec<HostPattern>,
     /// Paths, each with everything below it.
     #[serde(
         default,
-        deserialize_with = "some",
+        deserialize_with = "non_empty_list",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub paths: Vec<WebPath>,
     #[serde(
         default,
-        deserialize_with = "some",
+        deserialize_with = "non_empty_list",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub methods: Vec<Method>,
     /// Networks of the client's address.
     #[serde(
         default,
-        deserialize_with = "some",
+        deserialize_with = "non_empty_list",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub networks: Vec<Network>,
     #[serde(
         default,
-        deserialize_with = "some",
+        deserialize_with = "non_empty_list",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub users: Vec<UserName>,
     /// Groups that Postern keeps, and groups of the host.
     #[serde(
         default,
-        deserialize_with = "some",
+        deserialize_with = "non_empty_list",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub groups: Vec<Group>,
@@ -78,7 +78,7 @@ impl GateRule {
 
 /// Deserializes a list that is not empty: an empty list would be no condition, and a program that
 /// generates lists must not open everything when it finds nothing.
-fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+fn non_empty_list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
     let list = Vec::deserialize(deserializer)?;
@@ -100,7 +100,6 @@ pub enum RuleAccess {
     Password,
     /// The second factor is required too, of every user of whom the policy requires it.
     Code,
-    /// Access is denied.
     Deny,
 }
 
@@ -148,8 +147,8 @@ impl TryFrom<String> for HostPattern {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<HostPattern, Self::Error> {
-        const WHAT: &str = "must be a host such as app.example.com, or *.example.com for all below it, without a port";
-        let host = |text: &str| WebHost::try_from(text.to_owned()).map_err(|_| WHAT);
+        const EXPECTED: &str = "must be a host such as app.example.com, or *.example.com for all below it, without a port";
+        let host = |text: &str| WebHost::try_from(text.to_owned()).map_err(|_| EXPECTED);
         match text.strip_prefix("*.") {
             Some(top) => host(top).map(HostPattern::Subdomains),
             None => host(&text).map(HostPattern::Exact),
@@ -181,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_is_read_and_written_alike() {
+    fn a_rule_is_parsed_and_serialized_alike() {
         let text = "hosts = [\"App.example.com\", \"*.Example.org\"]\npaths = [\"/d%61v/\"]\nmethods = [\"GET\"]\nnetworks = [\"192.0.2.0/24\"]\nusers = [\"alice\"]\ngroups = [\"ops\"]\nthen = \"password\"";
         let read = rule(text).unwrap();
         assert_eq!(read.hosts[1].to_string(), "*.example.org");
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_mean_more_than_was_meant_is_refused() {
+    fn a_rule_that_could_apply_to_more_than_intended_is_refused() {
         for text in [
             "",
             "hosts = [\"app.example.com\"]",
@@ -218,10 +217,10 @@ mod tests {
     }
 
     #[test]
-    fn below_is_by_whole_labels_and_not_the_host_itself() {
-        let below: HostPattern = "*.example.com".to_owned().try_into().unwrap();
+    fn subdomains_are_whole_labels_without_the_host_itself() {
+        let subdomains: HostPattern = "*.example.com".to_owned().try_into().unwrap();
         for host in ["a.example.com", "a.b.example.com"] {
-            assert!(below.matches_host(host), "{host}");
+            assert!(subdomains.matches_host(host), "{host}");
         }
         for host in [
             "example.com",
@@ -230,7 +229,7 @@ mod tests {
             "a.example.com.evil.org",
             "",
         ] {
-            assert!(!below.matches_host(host), "{host}");
+            assert!(!subdomains.matches_host(host), "{host}");
         }
     }
 }

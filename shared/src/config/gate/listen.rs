@@ -8,11 +8,11 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Listen {
-    /// `unix:PATH`
+    /// A listener written as `unix:PATH`.
     Unix(PathBuf),
-    /// `tcp:ADDRESS:PORT`
+    /// A listener written as `tcp:ADDRESS:PORT`.
     Tcp(SocketAddr),
-    /// `tls:ADDRESS:PORT`
+    /// A listener written as `tls:ADDRESS:PORT`.
     Tls(SocketAddr),
     /// `systemd`: every socket of a socket unit that no other entry names. `systemd:NAME`: the
     /// sockets with this FileDescriptorName=.
@@ -23,11 +23,11 @@ impl TryFrom<String> for Listen {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Listen, Self::Error> {
-        const WHAT: &str = "must be \"unix:/PATH\", \"tcp:ADDRESS:PORT\", \"tls:ADDRESS:PORT\", \"systemd\" or \"systemd:NAME\"";
+        const EXPECTED: &str = "must be \"unix:/PATH\", \"tcp:ADDRESS:PORT\", \"tls:ADDRESS:PORT\", \"systemd\" or \"systemd:NAME\"";
         match text.split_once(':') {
             Some(("unix", path)) if path.starts_with('/') => Ok(Listen::Unix(path.into())),
-            Some(("tcp", address)) => address.parse().map(Listen::Tcp).map_err(|_| WHAT),
-            Some(("tls", address)) => address.parse().map(Listen::Tls).map_err(|_| WHAT),
+            Some(("tcp", address)) => address.parse().map(Listen::Tcp).map_err(|_| EXPECTED),
+            Some(("tls", address)) => address.parse().map(Listen::Tls).map_err(|_| EXPECTED),
             // the characters that systemd.socket(5) allows in FileDescriptorName=
             Some(("systemd", name))
                 if !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && b != b':') =>
@@ -35,7 +35,7 @@ impl TryFrom<String> for Listen {
                 Ok(Listen::Systemd(Some(name.to_owned())))
             }
             None if text == "systemd" => Ok(Listen::Systemd(None)),
-            _ => Err(WHAT),
+            _ => Err(EXPECTED),
         }
     }
 }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_listener_is_parsed_and_serialized_alike() {
         for text in [
             "unix:/run/a.sock",
             "tcp:127.0.0.1:80",
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_nowhere_is_refused() {
+    fn an_invalid_listener_is_refused() {
         for text in [
             "",
             "unix:",

@@ -1,11 +1,11 @@
 //! `[gate.branding]`: name, logo and colour of the gate's pages.
 //! Refuses a colour on which white text is not readable.
 
-use super::AbsolutePath;
-use super::value::SingleLine;
+use crate::config::AbsolutePath;
+use crate::config::value::SingleLine;
 use serde::{Deserialize, Serialize};
 
-/// `[gate.branding]`
+/// The table `[gate.branding]` of postern.toml.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BrandingConfig {
@@ -45,11 +45,11 @@ impl Color {
     }
 
     fn whitened(self, step: u8) -> Color {
-        let lift = |part: u8| {
+        let whiten = |part: u8| {
             let missing = u16::from(255 - part) * u16::from(step) / u16::from(STEPS);
             part + u8::try_from(missing).unwrap_or(0)
         };
-        Color(self.0.map(lift))
+        Color(self.0.map(whiten))
     }
 
     /// Returns the contrast ratio (WCAG 2.2).
@@ -83,12 +83,12 @@ impl TryFrom<String> for Color {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Color, Self::Error> {
-        const WHAT: &str = "must be a colour such as \"#1f5fbf\"";
+        const EXPECTED: &str = "must be a colour such as \"#1f5fbf\"";
         let is_hex = |digits: &&str| {
             digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
         };
-        let digits = text.strip_prefix('#').filter(is_hex).ok_or(WHAT)?;
-        let part = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).map_err(|_| WHAT);
+        let digits = text.strip_prefix('#').filter(is_hex).ok_or(EXPECTED)?;
+        let part = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).map_err(|_| EXPECTED);
         let color = Color([part(0)?, part(2)?, part(4)?]);
         match color.contrast(Color::WHITE) >= READABLE {
             true => Ok(color),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_readable_colour_is_refused() {
+    fn a_colour_that_is_not_readable_is_refused() {
         for text in [
             "",
             "#",

@@ -5,12 +5,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Returns the line, from 1, of a byte position.
-pub(super) fn line(text: &str, position: usize) -> usize {
+pub(in crate::config) fn line_number(text: &str, position: usize) -> usize {
     1 + text.bytes().take(position).filter(|b| *b == b'\n').count()
 }
 
 /// Returns the dotted key at a position: the innermost key whose name or value covers it.
-pub(super) fn key_at(text: &str, position: usize) -> Option<String> {
+pub(in crate::config) fn key_at(text: &str, position: usize) -> Option<String> {
     let document = DeTable::parse(text).ok()?;
     let mut path = Vec::new();
     descend(document.get_ref(), position, &mut path);
@@ -53,7 +53,7 @@ fn descend(table: &DeTable<'_>, position: usize, path: &mut Vec<String>) {
 
 /// Returns the position of the key at `path`, or of the innermost part of the path that exists. An
 /// array element is named by its index, from 0.
-pub(super) fn position_of(text: &str, path: &[&str]) -> Option<usize> {
+pub(in crate::config) fn position_of(text: &str, path: &[&str]) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
     let mut table = document.get_ref();
     let mut found = None;
@@ -99,7 +99,7 @@ mod tests {
             ("nmae", 11, "account.nmae"),
         ] {
             let position = TEXT.find(what).unwrap();
-            assert_eq!(line(TEXT, position), expected_line, "{what}");
+            assert_eq!(line_number(TEXT, position), expected_line, "{what}");
             assert_eq!(key_at(TEXT, position).as_deref(), Some(key), "{what}");
         }
     }
@@ -107,17 +107,18 @@ mod tests {
     #[test]
     fn a_key_or_else_its_table_has_a_position() {
         assert_eq!(
-            position_of(TEXT, &["totp", "period"]).map(|p| line(TEXT, p)),
+            position_of(TEXT, &["totp", "period"]).map(|p| line_number(TEXT, p)),
             Some(2)
         );
         assert_eq!(
-            position_of(TEXT, &["totp", "digits"]).map(|p| line(TEXT, p)),
+            position_of(TEXT, &["totp", "digits"]).map(|p| line_number(TEXT, p)),
             Some(1)
         );
         assert_eq!(position_of(TEXT, &["recovery"]), None);
         for (index, expected) in [("0", 8), ("1", 11), ("2", 7)] {
             let key = if index == "1" { "nmae" } else { "name" };
-            let position = position_of(TEXT, &["account", index, key]).map(|p| line(TEXT, p));
+            let position =
+                position_of(TEXT, &["account", index, key]).map(|p| line_number(TEXT, p));
             assert_eq!(position, Some(expected), "account {index}");
         }
     }

@@ -5,7 +5,7 @@
 //! content is then not trusted.
 //! MUST NOT cache a value that a change within the resolution of time stamps could have made stale.
 
-use super::Config;
+use crate::config::Config;
 use crate::system::clock;
 use crate::system::trusted_file::{self, FileError, FolderStates};
 use std::io;
@@ -41,14 +41,14 @@ impl ConfigFiles {
     ///
     /// # Errors
     /// Fails if a file cannot be examined, or if a link leads through a folder that is not trusted.
-    pub(super) fn of(path: &Path, copy: PathBuf) -> Result<ConfigFiles, FileError> {
+    pub(super) fn capture(path: &Path, copy: PathBuf) -> Result<ConfigFiles, FileError> {
         let above = FolderStates::capture(path)?;
         let mut found = Vec::new();
         let mut add = |path: PathBuf| -> Result<(), FileError> {
             let io = |error| FileError::io(&path, error);
             let mut metadata = path.symlink_metadata().map_err(io)?;
             if metadata.is_symlink() {
-                // what it leads over is none of the folders above
+                // the folders of a link's target are not among the folders above
                 metadata = trusted_file::resolve_path(&path)?.metadata().map_err(io)?;
             }
             let state = [
@@ -94,7 +94,7 @@ impl ConfigFiles {
 }
 
 /// Returns the cached configuration if the files are unchanged.
-pub(super) fn recall(path: &Path, files: &ConfigFiles) -> Option<Config> {
+pub(super) fn find_cached(path: &Path, files: &ConfigFiles) -> Option<Config> {
     // a child that was forked while the lock was held does without the cache
     let recent = RECENT.try_lock().ok()?;
     let recent = recent.as_ref()?;
@@ -102,7 +102,7 @@ pub(super) fn recall(path: &Path, files: &ConfigFiles) -> Option<Config> {
 }
 
 /// Caches a configuration that root has saved.
-pub(super) fn remember(path: &Path, files: ConfigFiles, config: &Config) {
+pub(super) fn cache_config(path: &Path, files: ConfigFiles, config: &Config) {
     let now = clock::now().ok().and_then(|now| i64::try_from(now.0).ok());
     if !now.is_some_and(|now| files.are_settled(now)) {
         return;
@@ -124,7 +124,7 @@ mod tests {
 
     /// The state of a file does not change when the folder above it becomes writable by others.
     #[test]
-    fn what_was_read_below_a_folder_counts_while_the_folder_has_its_mode() {
+    fn files_below_a_folder_count_as_changed_with_the_mode_of_the_folder() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("etc/postern/accounts.d")).unwrap();
@@ -141,7 +141,7 @@ mod tests {
             at("etc/postern/accounts.d/bob.toml"),
         )
         .unwrap();
-        let files = || ConfigFiles::of(&path, copy.clone());
+        let files = || ConfigFiles::capture(&path, copy.clone());
         let before = files().unwrap();
         for changed in ["etc/postern", "etc", "over"] {
             fs::set_permissions(at(changed), Permissions::from_mode(0o777)).unwrap();

@@ -3,9 +3,9 @@
 //! these checks.
 //! They are not part of reading the file: an error in `[gate]` must not affect sshd or sudo.
 
-use super::file::ConfigError;
-use super::gate::{Domain, GateConfig, GateUrl};
-use super::{Config, locate};
+use super::{Domain, GateConfig, GateUrl};
+use crate::config::Config;
+use crate::config::file::{ConfigError, locate};
 use crate::system::trusted_file::{self, Follow, Privacy};
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -30,8 +30,8 @@ impl ProxySecrets {
 /// Checks the domain of cookies, and reads the secrets of proxies.
 ///
 /// # Errors
-/// Names file, line and key. `text` is the content of the file, if it can differ from the file on
-/// disk.
+/// Fails with file, line and key of what is refused. `text` is the content of the file, if it can
+/// differ from the file on disk.
 pub fn check_gate(
     path: &Path,
     text: Option<&str>,
@@ -49,7 +49,7 @@ pub fn check_gate(
             .map(|file| read_secret(file.path()));
         let secret = secret.transpose().map_err(|message| {
             let index = usize::to_string(&position);
-            refusal(
+            refuse_key(
                 path,
                 text,
                 &["gate", "trusted_proxies", &index, "secret_file"],
@@ -64,19 +64,19 @@ pub fn check_gate(
 /// Checks the domain of cookies only, for a caller that may not read secrets.
 ///
 /// # Errors
-/// As [`check_gate`].
+/// The same as those of [`check_gate`].
 pub fn check_cookie_domain(
     path: &Path,
     text: Option<&str>,
     config: &Config,
 ) -> Result<(), ConfigError> {
-    match cookie_domain(&config.gate) {
+    match validate_cookie_domain(&config.gate) {
         Ok(()) => Ok(()),
-        Err(message) => Err(refusal(path, text, &["gate", "cookie_domain"], message)),
+        Err(message) => Err(refuse_key(path, text, &["gate", "cookie_domain"], message)),
     }
 }
 
-fn cookie_domain(gate: &GateConfig) -> Result<(), String> {
+fn validate_cookie_domain(gate: &GateConfig) -> Result<(), String> {
     let own_host = gate
         .url
         .as_ref()
@@ -151,10 +151,11 @@ fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     }
 }
 
-fn refusal(path: &Path, text: Option<&str>, keys: &[&str], message: String) -> ConfigError {
+fn refuse_key(path: &Path, text: Option<&str>, keys: &[&str], message: String) -> ConfigError {
     let on_disk = || std::fs::read_to_string(path).unwrap_or_default();
     let text = text.map_or_else(on_disk, str::to_owned);
-    let line = locate::position_of(&text, keys).map_or(1, |position| locate::line(&text, position));
+    let line =
+        locate::position_of(&text, keys).map_or(1, |position| locate::line_number(&text, position));
     let is_name = |key: &&&str| key.parse::<usize>().is_err();
     let key = keys
         .iter()
@@ -175,7 +176,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn refused(gate: &str) -> Option<String> {
+    fn refusal_message(gate: &str) -> Option<String> {
         let text = format!("[gate]\n{gate}\n");
         let config: Config = toml::from_str(&text).unwrap();
         let checked = check_gate(Path::new("/p.toml"), Some(&text), &config);
@@ -205,31 +206,37 @@ mod tests {
                 "app.example.com does not cover auth.example.com",
             ),
         ] {
-            let said = refused(&format!("{auth}\ncookie_domain = \"{domain}\"")).unwrap();
+            let message =
+                refusal_message(&format!("{auth}\ncookie_domain = \"{domain}\"")).unwrap();
             assert!(
-                said.starts_with(&format!("/p.toml:3: gate.cookie_domain: {words}")),
-                "{said}"
+                message.starts_with(&format!("/p.toml:3: gate.cookie_domain: {words}")),
+                "{message}"
             );
         }
         assert_eq!(
-            refused(&format!("{auth}\ncookie_domain = \"example.com\"")),
+            refusal_message(&format!("{auth}\ncookie_domain = \"example.com\"")),
             None
         );
         assert_eq!(
-            refused("url = \"https://auth.x.github.io/\"\ncookie_domain = \"x.github.io\""),
+            refusal_message("url = \"https://auth.x.github.io/\"\ncookie_domain = \"x.github.io\""),
             None
         );
         assert_eq!(
-            refused("url = \"https://auth.example.test/\"\ncookie_domain = \"example.test\""),
+            refusal_message(
+                "url = \"https://auth.example.test/\"\ncookie_domain = \"example.test\""
+            ),
             None
         );
         assert!(
-            refused(auth)
+            refusal_message(auth)
                 .unwrap()
                 .contains("gate.cookie_domain: is missing")
         );
-        assert_eq!(refused("url = \"https://app.example.com/_postern/\""), None);
-        assert_eq!(refused("cookie_domain = \"example.com\""), None);
+        assert_eq!(
+            refusal_message("url = \"https://app.example.com/_postern/\""),
+            None
+        );
+        assert_eq!(refusal_message("cookie_domain = \"example.com\""), None);
     }
 
     #[test]
@@ -264,7 +271,7 @@ mod tests {
                 )
             };
             let url = "url = \"https://app.example.com/_postern/\"\n";
-            refused(&format!("{url}{}{}{more}", proxy(&good), proxy(path)))
+            refusal_message(&format!("{url}{}{}{more}", proxy(&good), proxy(path)))
         };
         assert_eq!(with(&good, ""), None);
         for (path, words) in [
@@ -280,9 +287,12 @@ mod tests {
             ),
         ] {
             for more in ["", "certificate = true"] {
-                let said = with(&path, more).unwrap();
-                let place = "/p.toml:10: gate.trusted_proxies.secret_file: ";
-                assert!(said.starts_with(place) && said.contains(words), "{said}");
+                let message = with(&path, more).unwrap();
+                let position = "/p.toml:10: gate.trusted_proxies.secret_file: ";
+                assert!(
+                    message.starts_with(position) && message.contains(words),
+                    "{message}"
+                );
             }
         }
     }

@@ -12,15 +12,15 @@ const RENAMED: [(&str, &str); 6] = [
 ];
 
 /// Returns the present name of a key, if `old` is its former one.
-pub(super) fn new_name(old: &str) -> Option<&'static str> {
+pub(super) fn find_new_name(old: &str) -> Option<&'static str> {
     let renamed = RENAMED.iter().find(|(former, _)| *former == old);
     renamed.map(|(_, new)| *new)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Config, file};
     use super::*;
+    use crate::config::{Config, file};
     use std::fs;
 
     /// Returns a file with one key and a value that the key accepts.
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn each_old_name_is_refused_with_the_new_one_which_is_taken() {
+    fn each_old_name_is_refused_and_the_message_gives_the_new_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postern.toml");
         for (old, new) in RENAMED {

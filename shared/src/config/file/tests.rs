@@ -1,0 +1,179 @@
+//! Tests of reading, refusing and saving configurations.
+
+use super::*;
+use std::fs;
+
+#[track_caller]
+fn assert_refused(text: &str, expected: &str) {
+    let text = format!("{text}\n");
+    let error = validate(Path::new("/etc/postern/postern.toml"), &text)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(error, format!("/etc/postern/postern.toml:{expected}"));
+}
+
+#[test]
+fn a_refusal_names_file_line_key_and_range() {
+    assert_refused(
+        "\n[totp]\nperiod = 5\n",
+        "3: totp.period: must be a duration from 15s to 2m",
+    );
+    assert_refused(
+        "[totp]\nfuture_steps = 3",
+        "2: totp.future_steps: must be a whole number from 0 to 2",
+    );
+    assert_refused("[totp]\ndigits = 7", "2: totp.digits: must be 6 or 8");
+    assert_refused(
+        "[recovery]\n\ncount = 12",
+        "3: recovery.count: 12 codes of 10 characters leave 46.4 bits per guess, at least 47 are required; set a lower count or a greater length",
+    );
+    assert_refused(
+        "[throttle]\nlock_after = 101",
+        "2: throttle.lock_after: must be a whole number from 10 to 100",
+    );
+    assert_refused(
+        "[store]\nurl = \"mysql://x\"",
+        "2: store.url: must be \"sqlite:\" and an absolute path",
+    );
+    assert_refused(
+        "[[policy.exempt]]\n",
+        "1: policy.exempt: an exemption needs at least one of groups, services, networks, completed_methods",
+    );
+    assert_refused(
+        "[policy]\nrequired = \"some\"",
+        "2: policy.required: must be \"enrolled\", \"all\", or a list of names, \"%groups\" and exceptions with \"!\"",
+    );
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_known_ones() {
+    let error = validate(Path::new("p.toml"), "[totp]\nperoid = 30\n")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error
+            .starts_with("p.toml:2: totp.peroid: unknown field `peroid`, expected one of `issuer`"),
+        "{error}"
+    );
+    // an old name counts in its own table only
+    let error = validate(Path::new("p.toml"), "[totp]\ntime_limit = 30\n")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("p.toml:2: totp.time_limit: unknown field"),
+        "{error}"
+    );
+    let error = validate(Path::new("p.toml"), "[totp]\n[mail]\n")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("p.toml:2: mail: unknown field `mail`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn broken_toml_names_its_line() {
+    let error = validate(Path::new("p.toml"), "[totp]\nperiod = \n")
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("p.toml:2: "), "{error}");
+}
+
+#[test]
+fn a_typo_falls_back_to_the_last_valid_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("postern.toml");
+    fs::write(&path, "[totp]\nperiod = 60\n").unwrap();
+    fs::create_dir(folder.path().join("accounts.d")).unwrap();
+    let declared = "[[account]]\nname = \"bob\"\nsecret_file = \"/run/bob\"\n";
+    fs::write(folder.path().join("accounts.d/bob.toml"), declared).unwrap();
+    save_valid_copy(&path).unwrap();
+
+    fs::write(&path, "[totp]\nperiod = 6\n").unwrap();
+    let in_force = load_config(&path).unwrap();
+    assert_eq!(in_force.config.totp.period.seconds(), 60);
+    assert!(
+        in_force
+            .config
+            .find_declared_account(&"bob".parse().unwrap())
+            .is_some()
+    );
+    assert!(
+        in_force
+            .fallback
+            .unwrap()
+            .to_string()
+            .contains("postern.toml:2: totp.period")
+    );
+}
+
+#[test]
+fn a_truncated_file_is_refused() {
+    assert_refused_verbatim("", "1: is empty; to keep every default, write a comment");
+    assert_refused_verbatim(
+        " \n\n",
+        "1: is empty; to keep every default, write a comment",
+    );
+    assert_refused_verbatim(
+        "[store]\n[poli",
+        "2: does not end with a newline (truncated?)",
+    );
+}
+
+#[track_caller]
+fn assert_refused_verbatim(text: &str, expected: &str) {
+    let error = validate(Path::new("p.toml"), text).unwrap_err().to_string();
+    assert_eq!(error, format!("p.toml:{expected}"));
+}
+
+#[test]
+fn inline_accounts_and_those_of_accounts_d_make_one_valid_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("postern.toml");
+    fs::write(
+        &path,
+        "account = [{ name = \"a\", secret_file = \"/run/a\" }]\n",
+    )
+    .unwrap();
+    fs::create_dir(folder.path().join("accounts.d")).unwrap();
+    let extra = "account = [{ name = \"b\", secret_file = \"/run/b\" }]\n";
+    fs::write(folder.path().join("accounts.d/b.toml"), extra).unwrap();
+    save_valid_copy(&path).unwrap();
+    fs::write(&path, "typo\n").unwrap();
+    assert_eq!(load_config(&path).unwrap().config.account.len(), 2);
+}
+
+#[test]
+fn a_typo_without_a_copy_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("postern.toml");
+    fs::write(&path, "[totp]\nperiod = 6\n").unwrap();
+    assert!(load_config(&path).is_err());
+}
+
+#[test]
+fn accounts_d_declares_accounts_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("postern.toml");
+    fs::write(&path, "# defaults\n").unwrap();
+    fs::create_dir(folder.path().join("accounts.d")).unwrap();
+    let extra = folder.path().join("accounts.d/x.toml");
+    fs::write(&extra, "[totp]\nperiod = 60\n").unwrap();
+    assert!(
+        read_config(&path)
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("[[account]] tables only")
+    );
+    let twice = "[[account]]\nname = \"bob\"\nsecret_file = \"/run/bob\"\n".repeat(2);
+    fs::write(&extra, twice).unwrap();
+    assert!(
+        read_config(&path)
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("declared twice")
+    );
+}

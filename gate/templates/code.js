@@ -1,4 +1,5 @@
-// Submits the code as soon as it is as long as the account's longest, and once only: a second Enter would find it used.
+// Submits the code once it has as many digits as the account's longest code. Submits it once only: the
+// second time the code would be refused as used.
 "use strict";
 const field = document.querySelector("input[data-digits]");
 const form = field.form;
@@ -11,5 +12,5 @@ form.addEventListener("submit", (event) => {
   if (sent) event.preventDefault();
   sent = true;
 });
-// back to this page by the browser's history
+// the user came back by the browser's history
 addEventListener("pageshow", () => { sent = false; });

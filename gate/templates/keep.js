@@ -1,4 +1,5 @@
-// Recovery codes by clipboard, file or paper. Each way ticks "saved"; one that fails leaves the tick to the person.
+// Copies, downloads or prints the recovery codes, and then checks the box "saved". If that fails, the box is
+// left to the user.
 "use strict";
 const bar = document.querySelector(".keep");
 const text = () => Array.from(document.querySelectorAll(".codes code"), (code) => code.textContent).join("\n") + "\n";

@@ -1,4 +1,4 @@
-# Deutsch
+# German
 
 continue = Weiter
 sign-out = Abmelden
@@ -231,7 +231,7 @@ busy-address-line = Von Ihrer Adresse kamen zu viele Anfragen gleichzeitig. Vers
 unavailable = Nicht verfügbar
 unavailable-line = Die Anmeldung funktioniert gerade nicht. Benachrichtigen Sie die Administration: Im Protokoll des Gates steht der Grund.
 
-# für Programme
+# for programs that use the API
 unknown-endpoint = Diesen Endpunkt gibt es nicht; api/v1/openapi.json nennt alle Endpunkte.
 method-not-allowed = Diese Methode ist hier nicht erlaubt; der Header Allow nennt die erlaubten.
 foreign-origin = Diese Anfrage kommt von einer Seite einer anderen Website.
@@ -244,7 +244,7 @@ proof-not-kept = Das Gate teilt sich den Host hier mit einer Anwendung und merkt
 seed-missing = Stellen, Algorithmus, Zeitschritt und Zähler sind nur zusammen mit einem Geheimnis erlaubt; für eine App gibt sie die Konfiguration des Gates vor.
 expiry-too-far = Dieser Ablaufzeitpunkt liegt zu weit in der Zukunft.
 
-# Administration
+# administration
 administration = Administration
 admin-find-label = Name oder ein Teil davon
 admin-find = Suchen

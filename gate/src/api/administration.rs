@@ -1,5 +1,6 @@
-//! Administration by programs: what `postern status`, `disable`, `unlock`, `one-time-code` and `log` do, with the command's
-//! words, as `shared::protocol::admin_api` has them. Whatever stands below `administration/` is let in by `admission` alone.
+//! Administration by programs: what `postern status`, `disable`, `unlock`, `one-time-code` and
+//! `log` do, in the words of the commands (`shared::protocol::admin_api`). The router verifies the
+//! secret before it calls an endpoint of this file.
 
 pub(super) mod secret;
 
@@ -24,19 +25,19 @@ use shared::verify::origin::Origin;
 
 const FIND: Parameter = Parameter {
     name: "find",
-    about: "A part of the name, in any case of its letters.",
+    description: "A part of the name, in any case of its letters.",
 };
 const AFTER: Parameter = Parameter {
     name: "after",
-    about: "A name: returns the accounts after it, for the next page.",
+    description: "A name: returns the accounts after it, for the next page.",
 };
 const ACCOUNT: Parameter = Parameter {
     name: "account",
-    about: "Whose events.",
+    description: "Whose events.",
 };
 const BEFORE: Parameter = Parameter {
     name: "before",
-    about: "The number of an event: returns the events before it, for the next page.",
+    description: "The number of an event: returns the events before it, for the next page.",
 };
 
 type AdministrationReply<A> = Result<EndpointReply<A>, ActRefused>;
@@ -44,185 +45,194 @@ type AdministrationReply<A> = Result<EndpointReply<A>, ActRefused>;
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use EndpointAccess::Administration;
     vec![
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "administration/accounts"),
             Administration,
             "Returns the state of accounts, by name, 200 at most.",
-            |call, NoBody| Box::pin(find(call)),
+            |call, NoBody| Box::pin(find_accounts(call)),
         )
-        .asking(&[FIND, AFTER]),
-        Endpoint::tells(
+        .with_query(&[FIND, AFTER]),
+        Endpoint::with_answer(
             (Method::GET, "administration/accounts/{name}"),
             Administration,
             "Returns the state of one account.",
-            |call, NoBody| Box::pin(status(call)),
+            |call, NoBody| Box::pin(read_status(call)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "administration/accounts/{name}/disable"),
             Administration,
             "Turns the second factor off, and ends sessions and trusted browsers.",
             |call, NoBody| Box::pin(disable(call)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "administration/accounts/{name}/unlock"),
             Administration,
             "Removes delays and locks, or accepts codes again after the host's clock was ahead.",
             |call, OptionalBody(how)| Box::pin(unlock(call, how)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "administration/accounts/{name}/revoke"),
             Administration,
             "Ends every session, or revokes every trusted browser.",
             |call, RequiredBody(what)| Box::pin(revoke(call, what)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "administration/accounts/{name}/one-time-code"),
             Administration,
             "Issues a one-time code, in place of an earlier one; it is shown once.",
-            |call, NoBody| Box::pin(issue(call)),
+            |call, NoBody| Box::pin(issue_one_time_code(call)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (
                 Method::DELETE,
                 "administration/accounts/{name}/one-time-code",
             ),
             Administration,
             "Cancels the one-time code.",
-            |call, NoBody| Box::pin(cancel(call)),
+            |call, NoBody| Box::pin(cancel_one_time_code(call)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "administration/events"),
             Administration,
             "Returns the events, newest first, 200 at most.",
-            |call, NoBody| Box::pin(events(call)),
+            |call, NoBody| Box::pin(list_events(call)),
         )
-        .asking(&[ACCOUNT, BEFORE]),
+        .with_query(&[ACCOUNT, BEFORE]),
     ]
 }
 
-async fn find(call: &Call<'_>) -> AdministrationReply<Accounts> {
-    let part = call.asked(&FIND).unwrap_or_default();
-    let after = call.asked(&AFTER).map(|name| named(&name)).transpose()?;
-    let found = act(call.request, move |engine, _, _| {
-        engine.find(&part, after.as_ref(), PAGE)
+async fn find_accounts(call: &Call<'_>) -> AdministrationReply<Accounts> {
+    let part = call.query_value(&FIND).unwrap_or_default();
+    let after = call
+        .query_value(&AFTER)
+        .map(|name| parse_name(&name))
+        .transpose()?;
+    let found = run_act(call.request, move |engine, _, _| {
+        engine.find_accounts(&part, after.as_ref(), PAGE)
     })
     .await?;
-    Ok(EndpointReply::saying(Accounts {
+    Ok(EndpointReply::new(Accounts {
         accounts: found.iter().map(AccountState::from).collect(),
     }))
 }
 
-async fn status(call: &Call<'_>) -> AdministrationReply<AccountState> {
-    let name = named(call.argument())?;
-    let found = act(call.request, move |engine, _, _| engine.status(&name)).await?;
-    Ok(EndpointReply::saying(AccountState::from(&found)))
+async fn read_status(call: &Call<'_>) -> AdministrationReply<AccountState> {
+    let name = parse_name(call.argument())?;
+    let found = run_act(call.request, move |engine, _, _| {
+        engine.account_status(&name)
+    })
+    .await?;
+    Ok(EndpointReply::new(AccountState::from(&found)))
 }
 
 async fn disable(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
-    let name = named(call.argument())?;
-    let message = act(call.request, move |engine, actor, now| {
-        let after = engine.disable(&name, actor, now)?;
+    let name = parse_name(call.argument())?;
+    let message = run_act(call.request, move |engine, principal, now| {
+        let after = engine.disable_second_factor(&name, principal, now)?;
         Ok(messages::disabled(
             &name,
             after,
             AfterDisabled::of(engine.is_required(&name)?),
         ))
     });
-    said(message.await?)
+    operation_done(message.await?)
 }
 
 async fn unlock(call: &Call<'_>, how: Unlock) -> AdministrationReply<admin_api::OperationDone> {
-    let name = named(call.argument())?;
-    let message = act(call.request, move |engine, actor, now| {
+    let name = parse_name(call.argument())?;
+    let message = run_act(call.request, move |engine, principal, now| {
         if !how.clock {
-            engine.unlock(&name, actor, now)?;
+            engine.unlock_account(&name, principal, now)?;
             return Ok(messages::unlocked(&name));
         }
-        let mended = engine.mend_clock(&name, actor, now)?;
-        Ok(messages::clock_mended(&name, mended, now))
+        let reset = engine.lower_floors_to_clock(&name, principal, now)?;
+        Ok(messages::clock_unlocked(&name, reset, now))
     });
-    said(message.await?)
+    operation_done(message.await?)
 }
 
 async fn revoke(
     call: &Call<'_>,
     Revoke { what }: Revoke,
 ) -> AdministrationReply<admin_api::OperationDone> {
-    let name = named(call.argument())?;
-    let message = act(call.request, move |engine, actor, now| {
+    let name = parse_name(call.argument())?;
+    let message = run_act(call.request, move |engine, principal, now| {
         Ok(match what {
             Revoked::Sessions => {
-                let ended = engine.revoke_sessions(&name, None, actor, now)?;
+                let ended = engine.revoke_sessions(&name, None, principal, now)?;
                 format!("{ended} sessions of {name} have ended")
             }
             Revoked::Browsers => {
-                let ended = engine.revoke_browsers(&name, None, actor, now)?;
+                let ended = engine.revoke_browsers(&name, None, principal, now)?;
                 format!("{ended} browsers of {name} are no longer trusted")
             }
         })
     });
-    said(message.await?)
+    operation_done(message.await?)
 }
 
-async fn issue(call: &Call<'_>) -> AdministrationReply<IssuedCode> {
-    let name = named(call.argument())?;
+async fn issue_one_time_code(call: &Call<'_>) -> AdministrationReply<IssuedCode> {
+    let name = parse_name(call.argument())?;
     let account = name.clone();
-    let issued = act(call.request, move |engine, actor, now| {
-        engine.issue_one_time_code(&name, actor, now)
+    let issued = run_act(call.request, move |engine, principal, now| {
+        engine.issue_one_time_code(&name, principal, now)
     });
     let (code, expires) = issued.await?;
     let one_time_code = code.grouped().into();
-    Ok(EndpointReply::saying(IssuedCode {
+    Ok(EndpointReply::new(IssuedCode {
         account,
         one_time_code,
         expires: expires.to_string(),
     }))
 }
 
-async fn cancel(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
-    let name = named(call.argument())?;
-    let message = act(call.request, move |engine, actor, now| {
-        engine.cancel_one_time_code(&name, actor, now)?;
+async fn cancel_one_time_code(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
+    let name = parse_name(call.argument())?;
+    let message = run_act(call.request, move |engine, principal, now| {
+        engine.cancel_one_time_code(&name, principal, now)?;
         Ok(messages::one_time_code_cancelled(&name))
     });
-    said(message.await?)
+    operation_done(message.await?)
 }
 
-async fn events(call: &Call<'_>) -> AdministrationReply<Events> {
-    let account = call.asked(&ACCOUNT).map(|name| named(&name)).transpose()?;
+async fn list_events(call: &Call<'_>) -> AdministrationReply<Events> {
+    let account = call
+        .query_value(&ACCOUNT)
+        .map(|name| parse_name(&name))
+        .transpose()?;
     let before = call
-        .asked(&BEFORE)
+        .query_value(&BEFORE)
         .map(|number| number.parse::<i64>())
         .transpose();
     let before = before
-        .map_err(|_| ActRefused::unreadable("before is the number of an event".to_owned()))?;
+        .map_err(|_| ActRefused::invalid_value("before is the number of an event".to_owned()))?;
     let filter = EventFilter {
         account,
         ..EventFilter::default()
     };
     let most = u32::try_from(PAGE).unwrap_or(u32::MAX);
-    let found = act(call.request, move |engine, _, _| {
+    let found = run_act(call.request, move |engine, _, _| {
         Ok(engine.newest_events(&filter, before, most)?)
     })
     .await?;
-    Ok(EndpointReply::saying(Events {
+    Ok(EndpointReply::new(Events {
         events: found.into_iter().map(EventEntry::from).collect(),
     }))
 }
 
-/// Runs an act of a program's at a door.
-async fn act<T: Send + 'static>(
+/// Runs an act of a program that has sent the secret.
+async fn run_act<T: Send + 'static>(
     request: &RequestContext<'_>,
     work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
     + Send
     + 'static,
 ) -> Result<T, ActRefused> {
     let origin = Origin::Remote(request.address);
-    // the secret was shown
+    // the router has verified the secret
     let store_pool = request
         .site
         .store_pool
-        .for_client(PoolClient::proven(ShareKey::Program));
+        .for_client(PoolClient::authenticated(ShareKey::Program));
     let run = store_pool.with_engine(move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
         separate_engine_error(work(engine, Principal::Program(&origin), now))
@@ -232,12 +242,12 @@ async fn act<T: Send + 'static>(
         .await
         .map_err(|error| refusal::refuse_unprocessed(request, &error))?;
     done.map_err(|error| {
-        let refused = ActRefused::act(request.t, &error);
+        let refused = ActRefused::act(request.language, &error);
         let line = log::event("refused")
             .with("cause", refused.code)
             .with("address", request.address);
         line.write_with_message(&error);
-        // the same words as the command's
+        // the text of the command, in English
         ActRefused {
             text: error.to_string(),
             ..refused
@@ -245,13 +255,11 @@ async fn act<T: Send + 'static>(
     })
 }
 
-fn said(message: String) -> AdministrationReply<admin_api::OperationDone> {
-    Ok(EndpointReply::saying(admin_api::OperationDone::new(
-        message,
-    )))
+fn operation_done(message: String) -> AdministrationReply<admin_api::OperationDone> {
+    Ok(EndpointReply::new(admin_api::OperationDone::new(message)))
 }
 
-fn named(text: &str) -> Result<UserName, ActRefused> {
+fn parse_name(text: &str) -> Result<UserName, ActRefused> {
     text.parse()
-        .map_err(|error: NameError| ActRefused::unreadable(error.to_string()))
+        .map_err(|error: NameError| ActRefused::invalid_value(error.to_string()))
 }

@@ -1,7 +1,7 @@
-//! App passwords, for programs that can show no page.
+//! App passwords, for programs that cannot show a page.
 
-use super::account::proved;
-use super::body::{NoBody, Proof, RequiredBody};
+use super::account::step_up_reply;
+use super::body::{NoBody, RequiredBody};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use crate::web::account::AppPasswordRequest;
 use crate::web::account::app_passwords;
@@ -16,35 +16,34 @@ use shared::protocol::command_request::TypedText;
 use shared::system::clock::Timestamp;
 use utoipa::ToSchema;
 
-/// The account's.
+/// The account's app passwords.
 #[derive(Serialize, ToSchema)]
 struct AppPasswords {
     app_passwords: Vec<AppPasswordState>,
 }
 
-/// One of them.
+/// One app password. Times are in seconds since 1970.
 #[derive(Serialize, ToSchema)]
 struct AppPasswordState {
     name: String,
-    /// Where it is good.
+    /// Terms of the scope, in which the app password is valid.
     scope: Vec<String>,
-    /// When it was made, in seconds since 1970.
     created: u64,
-    /// When it ends by itself.
+    /// Absent if the app password does not expire.
     expires: Option<u64>,
-    /// The minute of its last use.
+    /// To the minute.
     last_used: Option<u64>,
 }
 
-/// A new one.
+/// A new app password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AddAppPassword {
     #[schema(min_length = 1, max_length = 64)]
     name: String,
-    /// Where it is to be good: `pam:SERVICE`, `web:HOST/PATH METHOD,…`, or the name of a scope of the gate's.
+    /// Scope: `pam:SERVICE`, `web:HOST/PATH METHOD,…`, or a name under gate.scope.
     scope: Vec<String>,
-    /// When it is to end by itself, in seconds since 1970.
+    /// When it expires, in seconds since 1970.
     expires: Option<u64>,
     #[schema(value_type = Option<String>)]
     password: Option<TypedText>,
@@ -52,7 +51,7 @@ struct AddAppPassword {
     code: Option<TypedText>,
 }
 
-/// The new one, said this once.
+/// A new app password, which is shown once.
 #[derive(Serialize, ToSchema)]
 struct MadeAppPassword {
     name: String,
@@ -60,7 +59,7 @@ struct MadeAppPassword {
     app_password: TypedText,
 }
 
-/// Another name.
+/// A new name.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Rename {
@@ -71,34 +70,36 @@ struct Rename {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use EndpointAccess::SignedIn;
     vec![
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "app-passwords"),
             SignedIn,
             "Lists the account's app passwords.",
-            |call, NoBody| Box::pin(list(call.request)),
+            |call, NoBody| Box::pin(list_app_passwords(call.request)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "app-passwords"),
             SignedIn,
             "Makes an app password.",
-            |call, RequiredBody(given)| Box::pin(add(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(create_app_password(call.request, body)),
         ),
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::PATCH, "app-passwords/{name}"),
             SignedIn,
             "Renames an app password.",
-            |call, RequiredBody(given)| Box::pin(rename(call, given)),
+            |call, RequiredBody(body)| Box::pin(rename_app_password(call, body)),
         ),
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::DELETE, "app-passwords/{name}"),
             SignedIn,
             "Revokes an app password.",
-            |call, NoBody| Box::pin(revoke(call)),
+            |call, NoBody| Box::pin(revoke_app_password(call)),
         ),
     ]
 }
 
-async fn list(request: &RequestContext<'_>) -> Result<EndpointReply<AppPasswords>, ActRefused> {
+async fn list_app_passwords(
+    request: &RequestContext<'_>,
+) -> Result<EndpointReply<AppPasswords>, ActRefused> {
     let all = app_passwords::list_app_passwords(request, &request.require_session()?).await?;
     let app_passwords = all.into_iter().map(|one| AppPasswordState {
         name: one.name.as_str().to_owned(),
@@ -107,34 +108,38 @@ async fn list(request: &RequestContext<'_>) -> Result<EndpointReply<AppPasswords
         expires: one.expires.map(|at| at.0),
         last_used: one.last_used.map(|at| at.0),
     });
-    Ok(EndpointReply::saying(AppPasswords {
+    Ok(EndpointReply::new(AppPasswords {
         app_passwords: app_passwords.collect(),
     }))
 }
 
-async fn add(
+async fn create_app_password(
     request: &RequestContext<'_>,
-    given: AddAppPassword,
+    body: AddAppPassword,
 ) -> Result<EndpointReply<MadeAppPassword>, ActRefused> {
-    let name = app_passwords::parse_label(request, &given.name)?;
-    let scope: AppPasswordScope = given
-        .scope
-        .join("\n")
-        .parse()
-        .map_err(|error: ScopeError| {
-            ActRefused::unreadable(request.t.say_of("scope-invalid", "why", error.to_string()))
-        })?;
-    let expires = match given.expires.map(i64::try_from) {
+    let name = app_passwords::parse_label(request, &body.name)?;
+    let scope: AppPasswordScope = body.scope.join("\n").parse().map_err(|error: ScopeError| {
+        ActRefused::invalid_value(request.language.text_with(
+            "scope-invalid",
+            "why",
+            error.to_string(),
+        ))
+    })?;
+    let expires = match body.expires.map(i64::try_from) {
         None => None,
         Some(Ok(at)) => Some(Timestamp(at.unsigned_abs())),
-        Some(Err(_)) => return Err(ActRefused::unreadable(request.t.say("expiry-too-far"))),
+        Some(Err(_)) => {
+            return Err(ActRefused::invalid_value(
+                request.language.text("expiry-too-far"),
+            ));
+        }
     };
     let step_up = step_up::verify_step_up(
         request,
-        &StepUpInput::from(Proof {
-            password: given.password,
-            code: given.code,
-        }),
+        &StepUpInput {
+            password: body.password,
+            code: body.code,
+        },
     )
     .await?;
     let new = AppPasswordRequest {
@@ -148,24 +153,31 @@ async fn add(
         app_password: made.grouped().to_string().into(),
     };
     Ok(EndpointReply {
-        reply: proved(request, &step_up),
+        reply: step_up_reply(request, &step_up),
         answer,
     })
 }
 
-async fn rename(call: &Call<'_>, given: Rename) -> Result<EndpointReply<()>, ActRefused> {
+async fn rename_app_password(
+    call: &Call<'_>,
+    body: Rename,
+) -> Result<EndpointReply<()>, ActRefused> {
     let request = call.request;
     let (name, new) = (
-        call.label()?,
-        app_passwords::parse_label(request, &given.name)?,
+        call.label_argument()?,
+        app_passwords::parse_label(request, &body.name)?,
     );
     app_passwords::rename_app_password(request, &request.require_session()?, name, new).await?;
-    Ok(EndpointReply::saying(()))
+    Ok(EndpointReply::new(()))
 }
 
-async fn revoke(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
+async fn revoke_app_password(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
     let request = call.request;
-    app_passwords::revoke_app_passwords(request, &request.require_session()?, Some(call.label()?))
-        .await?;
-    Ok(EndpointReply::saying(()))
+    app_passwords::revoke_app_passwords(
+        request,
+        &request.require_session()?,
+        Some(call.label_argument()?),
+    )
+    .await?;
+    Ok(EndpointReply::new(()))
 }

@@ -1,9 +1,9 @@
-//! Authenticators beside the first.
+//! Further authenticators.
 
-use super::account::{EndedSessions, ended, proved};
-use super::body::{NoBody, OptionalBody, Proof, RequiredBody, text};
+use super::account::{EndedAccountSessions, sessions_ended_reply, step_up_reply};
+use super::body::{NoBody, OptionalBody, RequiredBody, optional_text};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
-use super::enrollment::{FirstCode, NewAuthenticator, new_authenticator};
+use super::enrollment::{FirstCode, NewAuthenticator, describe_new_authenticator};
 use crate::web::account::ConfirmedAuthenticator;
 use crate::web::account::app_passwords;
 use crate::web::account::authenticators;
@@ -19,28 +19,28 @@ use shared::engine::AppPasswordsAfter;
 use shared::protocol::command_request::{AuthenticatorKind, EnrollmentOperation, TypedText};
 use utoipa::ToSchema;
 
-/// What makes the account's codes.
+/// The account's authenticators.
 #[derive(Serialize, ToSchema)]
 struct Authenticators {
     authenticators: Vec<Authenticator>,
 }
 
-/// One of them.
+/// One authenticator.
 #[derive(Serialize, ToSchema)]
 struct Authenticator {
-    /// What the person calls it; none if the administrator keeps it in a file.
+    /// Absent if the authenticator is declared in a file.
     name: Option<String>,
     algorithm: HashAlgorithm,
     digits: u32,
-    /// Length of a time step in seconds; none if it counts.
+    /// Seconds of a time step; absent for a counter.
     period: Option<u64>,
-    /// Since when, in seconds since 1970.
+    /// When it was activated, in seconds since 1970.
     since: Option<u64>,
-    /// When it was last used.
+    /// When it was last used, in seconds since 1970.
     last_used: Option<u64>,
 }
 
-/// The hash of its codes.
+/// Hash function of the codes.
 #[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum HashAlgorithm {
@@ -49,21 +49,21 @@ enum HashAlgorithm {
     Sha512,
 }
 
-/// A new one: an app's, for which a secret is made, or a token, whose seed is given.
+/// A new authenticator: an app, for which a secret is made, or a hardware token with its seed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AddAuthenticator {
     #[schema(min_length = 1, max_length = 64)]
     name: String,
-    /// The seed of a hardware token, hex or Base32. What stands below goes with it.
+    /// Seed of a hardware token, hex or Base32. The fields below describe it.
     #[schema(value_type = Option<String>)]
     secret: Option<TypedText>,
     algorithm: Option<HashAlgorithm>,
     /// 6 or 8.
     digits: Option<u32>,
-    /// Length of a time step in seconds.
+    /// Seconds of a time step.
     period: Option<u64>,
-    /// The next count of a token that counts.
+    /// Next counter of a counter-based token.
     counter: Option<u64>,
     #[schema(value_type = Option<String>)]
     password: Option<TypedText>,
@@ -74,36 +74,38 @@ struct AddAuthenticator {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use EndpointAccess::SignedIn;
     vec![
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "authenticators"),
             SignedIn,
             "Lists the account's authenticators.",
-            |call, NoBody| Box::pin(list(call.request)),
+            |call, NoBody| Box::pin(list_authenticators(call.request)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "authenticators"),
             SignedIn,
             "Adds an authenticator, which its first code activates.",
-            |call, RequiredBody(given)| Box::pin(add(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(add_authenticator(call.request, body)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "authenticators/confirm"),
             SignedIn,
             "Activates an authenticator with its first code.",
-            |call, RequiredBody(given)| Box::pin(confirm(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(confirm_authenticator(call.request, body)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::DELETE, "authenticators/{name}"),
             SignedIn,
             "Removes an authenticator that is not the only one.",
-            |call, OptionalBody(proof)| Box::pin(remove(call, proof)),
+            |call, OptionalBody(input)| Box::pin(remove_authenticator(call, input)),
         ),
     ]
 }
 
-async fn list(request: &RequestContext<'_>) -> Result<EndpointReply<Authenticators>, ActRefused> {
-    let standing = overview::read_overview(request, &request.require_session()?).await?;
-    let authenticators = standing
+async fn list_authenticators(
+    request: &RequestContext<'_>,
+) -> Result<EndpointReply<Authenticators>, ActRefused> {
+    let overview = overview::read_overview(request, &request.require_session()?).await?;
+    let authenticators = overview
         .authenticators
         .into_iter()
         .map(|one| Authenticator {
@@ -121,66 +123,68 @@ async fn list(request: &RequestContext<'_>) -> Result<EndpointReply<Authenticato
             since: one.created.map(|at| at.0),
             last_used: one.last_used.map(|at| at.0),
         });
-    Ok(EndpointReply::saying(Authenticators {
+    Ok(EndpointReply::new(Authenticators {
         authenticators: authenticators.collect(),
     }))
 }
 
-async fn add(
+async fn add_authenticator(
     request: &RequestContext<'_>,
-    given: AddAuthenticator,
+    body: AddAuthenticator,
 ) -> Result<EndpointReply<NewAuthenticator>, ActRefused> {
-    let name = app_passwords::parse_label(request, &given.name)?;
-    let seed: String = text(given.secret).split_whitespace().collect();
-    let is_described = given.algorithm.is_some()
-        || given.digits.is_some()
-        || given.period.is_some()
-        || given.counter.is_some();
+    let name = app_passwords::parse_label(request, &body.name)?;
+    let seed: String = optional_text(body.secret).split_whitespace().collect();
+    let is_described = body.algorithm.is_some()
+        || body.digits.is_some()
+        || body.period.is_some()
+        || body.counter.is_some();
     if seed.is_empty() && is_described {
-        return Err(ActRefused::unreadable(request.t.say("seed-missing")));
+        return Err(ActRefused::invalid_value(
+            request.language.text("seed-missing"),
+        ));
     }
     let setup = EnrollmentOperation {
         kind: AuthenticatorKind::Further,
         name,
         seed: (!seed.is_empty()).then(|| seed.into()),
-        counter: given.counter,
-        algorithm: given.algorithm.map(|hash| match hash {
+        counter: body.counter,
+        algorithm: body.algorithm.map(|hash| match hash {
             HashAlgorithm::Sha1 => Algorithm::Sha1,
             HashAlgorithm::Sha256 => Algorithm::Sha256,
             HashAlgorithm::Sha512 => Algorithm::Sha512,
         }),
-        digits: given.digits,
-        period: given.period,
+        digits: body.digits,
+        period: body.period,
     };
     let step_up = step_up::verify_step_up(
         request,
-        &StepUpInput::from(Proof {
-            password: given.password,
-            code: given.code,
-        }),
+        &StepUpInput {
+            password: body.password,
+            code: body.code,
+        },
     )
     .await?;
     let ticket = authenticators::begin_authenticator(request, &step_up, setup).await?;
     let shown =
         authenticators::find_pending_authenticator(request, &step_up.session, ticket).await?;
     Ok(EndpointReply {
-        reply: proved(request, &step_up),
-        answer: new_authenticator(request, shown)?,
+        reply: step_up_reply(request, &step_up),
+        answer: describe_new_authenticator(request, shown)?,
     })
 }
 
-async fn confirm(
+async fn confirm_authenticator(
     request: &RequestContext<'_>,
-    given: FirstCode,
-) -> Result<EndpointReply<EndedSessions>, ActRefused> {
+    body: FirstCode,
+) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
     let session = request.require_session()?;
-    // of the session as it is: the act ends it
+    // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
-    match authenticators::confirm_authenticator(request, &session, given.pending, given.code)
-        .await?
-    {
-        ConfirmedAuthenticator::Not(refusal) => Err(ActRefused::answer(request.t, refusal)),
-        ConfirmedAuthenticator::Live(opened) => Ok(ended(
+    match authenticators::confirm_authenticator(request, &session, body.pending, body.code).await? {
+        ConfirmedAuthenticator::Refused(refusal) => {
+            Err(ActRefused::code(request.language, refusal))
+        }
+        ConfirmedAuthenticator::Activated(opened) => Ok(sessions_ended_reply(
             request,
             step_up.as_ref(),
             opened.as_deref(),
@@ -189,12 +193,15 @@ async fn confirm(
     }
 }
 
-async fn remove(call: &Call<'_>, proof: Proof) -> Result<EndpointReply<EndedSessions>, ActRefused> {
+async fn remove_authenticator(
+    call: &Call<'_>,
+    input: StepUpInput,
+) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
     let request = call.request;
-    let name = call.label()?;
-    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    let name = call.label_argument()?;
+    let step_up = step_up::verify_step_up(request, &input).await?;
     let opened = authenticators::remove_authenticator(request, &step_up, name).await?;
-    Ok(ended(
+    Ok(sessions_ended_reply(
         request,
         Some(&step_up),
         opened.as_ref(),

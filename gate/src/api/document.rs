@@ -1,8 +1,8 @@
-//! The API's own description, OpenAPI 3.1, made of the endpoints themselves.
+//! The OpenAPI 3.1 description of the API, made from the endpoints themselves.
 
 use super::body::{NoBody, Shape};
 use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
-use super::problem::{KIND, Problem};
+use super::problem::{MEDIA_TYPE, Problem};
 use super::query::Parameter;
 use super::router::ENDPOINTS;
 use super::tokens::WithTokens;
@@ -12,57 +12,56 @@ use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 use utoipa::ToSchema;
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(written);
+static DOCUMENT: LazyLock<Value> = LazyLock::new(write_document);
 
-/// What there is to know beside the endpoints.
-const ABOUT: &str = "What the pages of the gate do, for programs. A sign-in gives a session, which is a cookie; critical acts require a proof, the password and a new code, which is valid for 15 minutes. Where gate.api_tokens is on, every reply that sets cookies also has them as tokens, and headers may replace the cookies: Authorization: Bearer, with the access token, and Postern-Login, Postern-Enrollment, Postern-Step-Up and Postern-Browser. A request that has one of these has no cookies.";
+/// General description, beside the endpoints.
+const DESCRIPTION: &str = "What the pages of the gate do, for programs. A sign-in gives a session, which is a cookie; critical acts require a proof, the password and a new code, which is valid for 15 minutes. Where gate.api_tokens is on, every reply that sets cookies also has them as tokens, and headers may replace the cookies: Authorization: Bearer, with the access token, and Postern-Login, Postern-Enrollment, Postern-Step-Up and Postern-Browser. A request that has one of these has no cookies.";
 
-/// What may go wrong anywhere.
-const ANYWHERE: [u16; 2] = [429, 503];
-/// What else may go wrong with an act.
-const ACTS: [u16; 6] = [400, 401, 403, 404, 409, 422];
-/// What else may go wrong with a body.
-const BODIES: [u16; 3] = [408, 413, 415];
+/// Statuses that every endpoint can return.
+const COMMON_STATUSES: [u16; 2] = [429, 503];
+/// Further statuses of endpoints that change something.
+const CHANGE_STATUSES: [u16; 6] = [400, 401, 403, 404, 409, 422];
+/// Further statuses of endpoints that read a body.
+const BODY_STATUSES: [u16; 3] = [408, 413, 415];
 
-/// The description.
 #[derive(Serialize, ToSchema)]
 #[schema(value_type = Object)]
 struct Document(Value);
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::tells(
+    vec![Endpoint::with_answer(
         (Method::GET, "openapi.json"),
         EndpointAccess::Anyone,
         "This description.",
         |call, NoBody| {
             Box::pin(async {
                 let mut document = DOCUMENT.clone();
-                // where the gate stands decides its name
+                // the name depends on the gate's path
                 document["components"]["securitySchemes"]["session"]["name"] =
                     call.request.site.cookies.names.session.into();
-                Ok(EndpointReply::saying(Document(document)))
+                Ok(EndpointReply::new(Document(document)))
             })
         },
     )]
 }
 
-fn written() -> Value {
+fn write_document() -> Value {
     let (mut paths, mut schemas) = (Map::new(), Map::new());
-    let problem = Shape::of::<Problem>();
-    let problem = kept(&mut schemas, &problem);
+    let problem = Shape::new::<Problem>();
+    let problem = add_schemas(&mut schemas, &problem);
     for endpoint in ENDPOINTS.iter() {
-        let described = described(endpoint, &problem, &mut schemas);
+        let operation = describe_endpoint(endpoint, &problem, &mut schemas);
         let path = paths
             .entry(format!("/{}", endpoint.path))
             .or_insert_with(|| json!({}));
-        path[endpoint.method.as_str().to_ascii_lowercase()] = described;
+        path[endpoint.method.as_str().to_ascii_lowercase()] = operation;
     }
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Postern",
             "version": "1",
-            "description": ABOUT,
+            "description": DESCRIPTION,
         },
         "servers": [{ "url": "." }],
         "paths": paths,
@@ -81,63 +80,70 @@ fn written() -> Value {
     })
 }
 
-fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Value>) -> Value {
-    let mut statuses = ANYWHERE.to_vec();
+fn describe_endpoint(
+    endpoint: &Endpoint,
+    problem: &Value,
+    schemas: &mut Map<String, Value>,
+) -> Value {
+    let mut statuses = COMMON_STATUSES.to_vec();
     if endpoint.method != Method::GET {
-        statuses.extend(ACTS);
-        statuses.extend(BODIES);
+        statuses.extend(CHANGE_STATUSES);
+        statuses.extend(BODY_STATUSES);
     }
     statuses.extend(match endpoint.access {
         EndpointAccess::Anyone => &[][..],
-        // the account may go while it is looked at
+        // the account can be deleted while the session is valid
         EndpointAccess::SignedIn => &[401, 404],
-        // what is not on is not there; a name may be none
+        // 404 while administration is not configured; 422 for a name that is not valid
         EndpointAccess::Administration => &[401, 403, 404, 422],
     });
-    let mut responses = answers(endpoint, schemas);
+    let mut responses = describe_answers(endpoint, schemas);
     for status in statuses {
-        let content = json!({ KIND: { "schema": problem } });
+        let content = json!({ MEDIA_TYPE: { "schema": problem } });
         responses.insert(
             status.to_string(),
             json!({ "description": "Refused.", "content": content }),
         );
     }
-    let mut described = json!({
-        "operationId": name(endpoint),
-        "summary": endpoint.about,
+    let mut operation = json!({
+        "operationId": operation_id(endpoint),
+        "summary": endpoint.summary,
         "responses": responses,
     });
-    let path = variables(endpoint.path)
+    let path = path_parameters(endpoint.path)
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
-    let query = endpoint.asks.iter().map(|Parameter { name, about }| {
-        json!({ "name": name, "in": "query", "description": about, "schema": { "type": "string" } })
+    let query = endpoint.query_parameters.iter().map(|Parameter { name, description }| {
+        json!({ "name": name, "in": "query", "description": description, "schema": { "type": "string" } })
     });
     let parameters: Vec<Value> = path.chain(query).collect();
     if !parameters.is_empty() {
-        described["parameters"] = parameters.into();
+        operation["parameters"] = parameters.into();
     }
-    if let Some(takes) = &endpoint.takes {
-        let schema = kept(schemas, &takes.shape);
+    if let Some(body) = &endpoint.body {
+        let schema = add_schemas(schemas, &body.shape);
         let content = json!({ "application/json": { "schema": schema } });
-        described["requestBody"] = json!({ "required": takes.is_needed, "content": content });
+        operation["requestBody"] = json!({ "required": body.is_required, "content": content });
     }
     match endpoint.access {
         EndpointAccess::Anyone => {}
         EndpointAccess::SignedIn => {
-            described["security"] = json!([{ "session": [] }, { "access_token": [] }])
+            operation["security"] = json!([{ "session": [] }, { "access_token": [] }])
         }
-        EndpointAccess::Administration => described["security"] = json!([{ "administration": [] }]),
+        EndpointAccess::Administration => operation["security"] = json!([{ "administration": [] }]),
     }
-    described
+    operation
 }
 
-/// What comes of an endpoint that does as asked.
-fn answers(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Map<String, Value> {
-    let says = endpoint.gives.as_ref().map(|shape| kept(schemas, shape));
-    // what only reads sets no cookies, and programs that administer have none
+/// Describes the responses of an act that succeeds.
+fn describe_answers(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Map<String, Value> {
+    let says = endpoint
+        .answer_shape
+        .as_ref()
+        .map(|shape| add_schemas(schemas, shape));
+    // endpoints that only read set no cookies, and programs that administer have none
     let has_cookies =
         endpoint.method != Method::GET && endpoint.access != EndpointAccess::Administration;
-    let tokens = has_cookies.then(|| kept(schemas, &Shape::of::<WithTokens>()));
+    let tokens = has_cookies.then(|| add_schemas(schemas, &Shape::new::<WithTokens>()));
     let mut answers = Map::new();
     if says.is_none() {
         answers.insert("204".to_owned(), json!({ "description": "Done." }));
@@ -155,21 +161,22 @@ fn answers(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Map<String,
     answers
 }
 
-/// Notes a shape's schemas; what refers to it.
-fn kept(schemas: &mut Map<String, Value>, shape: &Shape) -> Value {
+/// Adds the schemas of a shape, and returns the reference to it.
+fn add_schemas(schemas: &mut Map<String, Value>, shape: &Shape) -> Value {
     for (name, schema) in &shape.schemas {
         schemas.insert(name.clone(), json!(schema));
     }
     json!({ "$ref": format!("#/components/schemas/{}", shape.name) })
 }
 
-fn variables(path: &str) -> impl Iterator<Item = &str> {
+fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
     path.split('/')
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
 }
 
-/// `delete_app_passwords_name`, for those who make a client of it.
-fn name(endpoint: &Endpoint) -> String {
+/// Returns the operation id, such as `delete_app_passwords_name`, from which client generators make
+/// a name.
+fn operation_id(endpoint: &Endpoint) -> String {
     let path = endpoint
         .path
         .replace(['{', '}'], "")
@@ -183,7 +190,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_endpoint_stands_in_the_document_and_nothing_else_does() {
+    fn the_document_has_every_endpoint_and_no_other() {
         let routed: BTreeSet<(String, String)> = ENDPOINTS
             .iter()
             .map(|endpoint| {
@@ -193,18 +200,18 @@ mod tests {
                 )
             })
             .collect();
-        let mut written = BTreeSet::new();
+        let mut write_document = BTreeSet::new();
         for (path, methods) in DOCUMENT["paths"].as_object().unwrap() {
             for method in methods.as_object().unwrap().keys() {
-                written.insert((path.clone(), method.clone()));
+                write_document.insert((path.clone(), method.clone()));
             }
         }
-        assert_eq!(routed, written);
+        assert_eq!(routed, write_document);
         assert_eq!(routed.len(), ENDPOINTS.len());
     }
 
     #[test]
-    fn what_the_document_refers_to_stands_in_it() {
+    fn every_reference_of_the_document_resolves() {
         let text = DOCUMENT.to_string();
         let schemas = DOCUMENT["components"]["schemas"].as_object().unwrap();
         let referred: BTreeSet<&str> = text
@@ -217,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_shows_and_may_ask_stands_with_the_endpoint() {
+    fn the_document_has_the_security_scheme_and_the_query_of_an_endpoint() {
         let described = &DOCUMENT["paths"]["/administration/accounts"]["get"];
         assert_eq!(described["security"], json!([{ "administration": [] }]));
         let parameters = described["parameters"].as_array().unwrap();
@@ -257,9 +264,9 @@ mod tests {
         let mut schemas: Map<String, Value> = Map::new();
         let shapes = ENDPOINTS.iter().flat_map(|endpoint| {
             endpoint
-                .gives
+                .answer_shape
                 .iter()
-                .chain(endpoint.takes.iter().map(|takes| &takes.shape))
+                .chain(endpoint.body.iter().map(|takes| &takes.shape))
         });
         for (name, schema) in shapes.flat_map(|shape| &shape.schemas) {
             let before = schemas.insert(name.clone(), json!(schema));
@@ -271,9 +278,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_read_that_is_not_described() {
+    fn no_body_accepts_unknown_fields() {
         for endpoint in ENDPOINTS.iter() {
-            for (name, schema) in endpoint.takes.iter().flat_map(|takes| &takes.shape.schemas) {
+            for (name, schema) in endpoint.body.iter().flat_map(|takes| &takes.shape.schemas) {
                 let schema = json!(schema);
                 let is_closed =
                     schema["type"] != "object" || schema["additionalProperties"] == false;

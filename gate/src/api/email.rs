@@ -1,7 +1,7 @@
 //! The address that codes are mailed to.
 
-use super::account::{EndedSessions, ended, proved};
-use super::body::{NoBody, OptionalBody, Proof, RequiredBody};
+use super::account::{EndedAccountSessions, sessions_ended_reply, step_up_reply};
+use super::body::{NoBody, OptionalBody, RequiredBody};
 use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
 use crate::web::account::email;
 use crate::web::refusal::ActRefused;
@@ -18,13 +18,13 @@ use utoipa::ToSchema;
 /// The account's addresses.
 #[derive(Serialize, ToSchema)]
 struct Email {
-    /// Codes go there.
+    /// Address that codes are mailed to.
     confirmed: Option<String>,
-    /// A code was mailed there, and is to come back.
+    /// Address that waits for the code that was mailed to it.
     pending: Option<String>,
 }
 
-/// Another address.
+/// A new address.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewEmail {
@@ -35,7 +35,7 @@ struct NewEmail {
     code: Option<TypedText>,
 }
 
-/// The code that was mailed to it.
+/// The code that was mailed to a new address.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct MailedCode {
@@ -46,80 +46,90 @@ struct MailedCode {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use EndpointAccess::SignedIn;
     vec![
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "email"),
             SignedIn,
             "Returns the address that codes are mailed to.",
-            |call, NoBody| Box::pin(read(call.request)),
+            |call, NoBody| Box::pin(read_addresses(call.request)),
         ),
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::PUT, "email"),
             SignedIn,
             "Mails a code to a new address, which that code confirms.",
-            |call, RequiredBody(given)| Box::pin(set(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(set_address(call.request, body)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "email/confirm"),
             SignedIn,
             "Confirms a new address with the code that was mailed to it.",
-            |call, RequiredBody(given)| Box::pin(confirm(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(confirm_address(call.request, body)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::DELETE, "email"),
             SignedIn,
             "Removes the address.",
-            |call, OptionalBody(proof)| Box::pin(remove(call.request, proof)),
+            |call, OptionalBody(input)| Box::pin(remove_address(call.request, input)),
         ),
     ]
 }
 
-async fn read(request: &RequestContext<'_>) -> Result<EndpointReply<Email>, ActRefused> {
+async fn read_addresses(request: &RequestContext<'_>) -> Result<EndpointReply<Email>, ActRefused> {
     let addresses = email::find_addresses(request, &request.require_session()?).await?;
     let text = |address: Option<EmailAddress>| address.map(|address| address.as_str().to_owned());
-    Ok(EndpointReply::saying(Email {
+    Ok(EndpointReply::new(Email {
         confirmed: text(addresses.confirmed),
         pending: text(addresses.pending),
     }))
 }
 
-async fn set(
+async fn set_address(
     request: &RequestContext<'_>,
-    given: NewEmail,
+    body: NewEmail,
 ) -> Result<EndpointReply<()>, ActRefused> {
-    let to = given.address.trim().parse::<EmailAddress>();
-    let to = to.map_err(|_| ActRefused::unreadable(request.t.say("address-invalid")))?;
+    let to = body.address.trim().parse::<EmailAddress>();
+    let to = to.map_err(|_| ActRefused::invalid_value(request.language.text("address-invalid")))?;
     let step_up = step_up::verify_step_up(
         request,
-        &StepUpInput::from(Proof {
-            password: given.password,
-            code: given.code,
-        }),
+        &StepUpInput {
+            password: body.password,
+            code: body.code,
+        },
     )
     .await?;
     email::set_email(request, &step_up, to).await?;
     Ok(EndpointReply {
-        reply: proved(request, &step_up),
+        reply: step_up_reply(request, &step_up),
         answer: (),
     })
 }
 
-async fn confirm(
+async fn confirm_address(
     request: &RequestContext<'_>,
-    given: MailedCode,
-) -> Result<EndpointReply<EndedSessions>, ActRefused> {
+    body: MailedCode,
+) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
     let session = request.require_session()?;
-    // of the session as it is: the act ends it
+    // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
     let (after, opened) =
-        email::confirm_email(request, &session, Input::parse(given.code.as_bytes())).await?;
-    Ok(ended(request, step_up.as_ref(), opened.as_ref(), after))
+        email::confirm_email(request, &session, Input::parse(body.code.as_bytes())).await?;
+    Ok(sessions_ended_reply(
+        request,
+        step_up.as_ref(),
+        opened.as_ref(),
+        after,
+    ))
 }
 
-async fn remove(
+async fn remove_address(
     request: &RequestContext<'_>,
-    proof: Proof,
-) -> Result<EndpointReply<EndedSessions>, ActRefused> {
-    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    input: StepUpInput,
+) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
+    let step_up = step_up::verify_step_up(request, &input).await?;
     let (_, after, opened) = email::remove_email(request, &step_up).await?;
-    Ok(ended(request, Some(&step_up), opened.as_ref(), after))
+    Ok(sessions_ended_reply(
+        request,
+        Some(&step_up),
+        opened.as_ref(),
+        after,
+    ))
 }

@@ -1,5 +1,5 @@
-//! One endpoint: its method and path, who may use it, what it reads and answers, and the act. Types say what is read
-//! and answered, to the router and to the document alike.
+//! One endpoint: its method and path, who can use it, and its function. The types of the function
+//! say what it reads and returns, to the router and to the OpenAPI document alike.
 
 use super::body::{Body, BodyKind, Shape};
 use super::query::{self, Parameter};
@@ -16,64 +16,60 @@ use shared::account::name::Label;
 use std::pin::Pin;
 use utoipa::ToSchema;
 
-/// The media type of answers.
-const JSON: &str = "application/json";
+const MEDIA_TYPE: &str = "application/json";
 
-/// Who may use an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EndpointAccess {
-    /// Whoever comes; what it does may still depend on a cookie.
+    /// No session is required. What the endpoint does can depend on cookies.
     Anyone,
-    /// Someone who is signed in.
+    /// A session is required, of the level that the gate's own pages require.
     SignedIn,
-    /// A program that shows the gate's secret for administration.
+    /// The gate's secret for administration is required.
     Administration,
 }
 
 /// A request at its endpoint.
 pub(super) struct Call<'a> {
     pub(super) request: &'a RequestContext<'a>,
-    /// What stands in the variable parts of the path.
+    /// Values of the variable segments of the path, decoded.
     pub(super) arguments: Vec<String>,
-    /// What stands behind the question mark.
     pub(super) query: &'a str,
 }
 
 impl Call<'_> {
-    /// The one variable part of the path.
+    /// Returns the value of the only variable segment of the path.
     pub(super) fn argument(&self) -> &str {
         self.arguments.first().map_or("", String::as_str)
     }
 
-    /// What the query says.
-    pub(super) fn asked(&self, parameter: &Parameter) -> Option<String> {
-        query::value(self.query, parameter)
+    pub(super) fn query_value(&self, parameter: &Parameter) -> Option<String> {
+        query::find_parameter(self.query, parameter)
     }
 
-    /// The same as a name; nothing is called what is none.
-    pub(super) fn label(&self) -> Result<Label, ActRefused> {
-        self.argument().parse().map_err(|_| self.gone())
+    /// Returns the same as a name. A text that is not a valid name refers to nothing.
+    pub(super) fn label_argument(&self) -> Result<Label, ActRefused> {
+        self.argument().parse().map_err(|_| self.no_such_item())
     }
 
-    /// Nothing is called so.
-    pub(super) fn gone(&self) -> ActRefused {
+    /// The path refers to nothing.
+    pub(super) fn no_such_item(&self) -> ActRefused {
         ActRefused::new(
             StatusCode::NOT_FOUND,
             "no_such_item",
-            self.request.t.say("not-found"),
+            self.request.language.text("not-found"),
         )
     }
 }
 
-/// An act that was done: what there is to say, and the reply that has its cookies already.
+/// Result of an act: the answer, and a reply that has the cookies already.
 pub(super) struct EndpointReply<A> {
     pub(super) reply: HttpReply,
     pub(super) answer: A,
 }
 
 impl<A> EndpointReply<A> {
-    /// Without cookies.
-    pub(super) fn saying(answer: A) -> EndpointReply<A> {
+    /// Makes a result without cookies.
+    pub(super) fn new(answer: A) -> EndpointReply<A> {
         EndpointReply {
             reply: reply::bare(StatusCode::OK),
             answer,
@@ -81,7 +77,6 @@ impl<A> EndpointReply<A> {
     }
 }
 
-/// An answer with tokens beside it.
 #[derive(Serialize)]
 struct EndpointResult<A> {
     #[serde(flatten)]
@@ -90,46 +85,45 @@ struct EndpointResult<A> {
     with: WithTokens,
 }
 
-/// An act on its way.
-pub(super) type Doing<'a, A> =
+/// Future of an endpoint's function.
+pub(super) type HandlerResult<'a, A> =
     Pin<Box<dyn Future<Output = Result<EndpointReply<A>, ActRefused>> + Send + 'a>>;
-type EndpointHandler<A, B> = for<'a> fn(&'a Call<'a>, B) -> Doing<'a, A>;
+type EndpointHandler<A, B> = for<'a> fn(&'a Call<'a>, B) -> HandlerResult<'a, A>;
 type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<HttpReply, ActRefused>> + Send + 'a>>;
-type Run = Box<dyn for<'a> Fn(&'a Call<'a>, Bytes) -> HandlerFuture<'a> + Send + Sync>;
+type BoxedHandler = Box<dyn for<'a> Fn(&'a Call<'a>, Bytes) -> HandlerFuture<'a> + Send + Sync>;
 
-/// One endpoint.
 pub(super) struct Endpoint {
     pub(super) method: Method,
-    /// Below `api/v1/`; what stands in braces varies.
+    /// Below `api/v1/`. Segments in braces are variable.
     pub(super) path: &'static str,
     pub(super) access: EndpointAccess,
-    /// What it does, for the document.
-    pub(super) about: &'static str,
-    /// What the query may say.
-    pub(super) asks: &'static [Parameter],
-    pub(super) takes: Option<BodyKind>,
-    /// Nothing: it answers 204, or with tokens.
-    pub(super) gives: Option<Shape>,
-    run: Run,
+    /// Summary for the OpenAPI document.
+    pub(super) summary: &'static str,
+    /// Parameters of the query.
+    pub(super) query_parameters: &'static [Parameter],
+    pub(super) body: Option<BodyKind>,
+    /// `None` returns 204, or tokens only.
+    pub(super) answer_shape: Option<Shape>,
+    run: BoxedHandler,
 }
 
 impl Endpoint {
-    /// One that answers with something.
-    pub(super) fn tells<B: Body, A: Serialize + ToSchema + Send + 'static>(
+    /// Makes an endpoint that returns an answer.
+    pub(super) fn with_answer<B: Body, A: Serialize + ToSchema + Send + 'static>(
         (method, path): (Method, &'static str),
         access: EndpointAccess,
-        about: &'static str,
+        summary: &'static str,
         act: EndpointHandler<A, B>,
     ) -> Endpoint {
-        let run: Run = Box::new(move |call, bytes| {
+        let run: BoxedHandler = Box::new(move |call, bytes| {
             Box::pin(async move {
                 let EndpointReply { reply, answer } =
-                    act(call, B::read(call.request, &bytes)?).await?;
-                Ok(match Tokens::beside(call.request, &reply)? {
-                    None => json(reply, JSON, &answer),
+                    act(call, B::parse(call.request, &bytes)?).await?;
+                Ok(match Tokens::from_reply(call.request, &reply)? {
+                    None => json(reply, MEDIA_TYPE, &answer),
                     tokens => json(
                         reply,
-                        JSON,
+                        MEDIA_TYPE,
                         &EndpointResult {
                             answer,
                             with: WithTokens { tokens },
@@ -138,32 +132,32 @@ impl Endpoint {
                 })
             })
         });
-        let (takes, gives) = (B::takes(), Some(Shape::of::<A>()));
+        let (body, answer_shape) = (B::kind(), Some(Shape::new::<A>()));
         Endpoint {
             method,
             path,
             access,
-            about,
-            asks: &[],
-            takes,
-            gives,
+            summary,
+            query_parameters: &[],
+            body,
+            answer_shape,
             run,
         }
     }
 
-    /// One that has nothing to say but tokens.
-    pub(super) fn does<B: Body>(
+    /// Makes an endpoint that returns tokens at most.
+    pub(super) fn without_answer<B: Body>(
         (method, path): (Method, &'static str),
         access: EndpointAccess,
-        about: &'static str,
+        summary: &'static str,
         act: EndpointHandler<(), B>,
     ) -> Endpoint {
-        let run: Run = Box::new(move |call, bytes| {
+        let run: BoxedHandler = Box::new(move |call, bytes| {
             Box::pin(async move {
-                let mut reply = act(call, B::read(call.request, &bytes)?).await?.reply;
-                let tokens = Tokens::beside(call.request, &reply)?;
+                let mut reply = act(call, B::parse(call.request, &bytes)?).await?.reply;
+                let tokens = Tokens::from_reply(call.request, &reply)?;
                 if tokens.is_some() {
-                    return Ok(json(reply, JSON, &WithTokens { tokens }));
+                    return Ok(json(reply, MEDIA_TYPE, &WithTokens { tokens }));
                 }
                 *reply.status_mut() = StatusCode::NO_CONTENT;
                 reply.headers_mut().remove(CONTENT_LENGTH);
@@ -174,20 +168,23 @@ impl Endpoint {
             method,
             path,
             access,
-            about,
-            asks: &[],
-            takes: B::takes(),
-            gives: None,
+            summary,
+            query_parameters: &[],
+            body: B::kind(),
+            answer_shape: None,
             run,
         }
     }
 
-    /// The same, which may be asked these in the query.
-    pub(super) fn asking(self, asks: &'static [Parameter]) -> Endpoint {
-        Endpoint { asks, ..self }
+    /// Adds parameters of the query.
+    pub(super) fn with_query(self, query_parameters: &'static [Parameter]) -> Endpoint {
+        Endpoint {
+            query_parameters,
+            ..self
+        }
     }
 
-    /// Reads the body, and acts.
+    /// Reads the body, and runs the act.
     pub(super) async fn run<'a>(
         &self,
         call: &'a Call<'a>,
@@ -197,14 +194,18 @@ impl Endpoint {
     }
 }
 
-/// Puts JSON into a reply.
-pub(super) fn json(mut reply: HttpReply, kind: &'static str, answer: &impl Serialize) -> HttpReply {
+/// Writes JSON into a reply.
+pub(super) fn json(
+    mut reply: HttpReply,
+    media_type: &'static str,
+    answer: &impl Serialize,
+) -> HttpReply {
     let Ok(bytes) = serde_json::to_vec(answer) else {
         return reply::bare(StatusCode::INTERNAL_SERVER_ERROR);
     };
     let headers = reply.headers_mut();
     headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(
         "x-content-type-options",
         HeaderValue::from_static("nosniff"),

@@ -1,8 +1,9 @@
-//! A setup: the secret, a code, the recovery codes, and only then the second factor is on. Its ticket is a cookie.
+//! Enrollment: the secret, its first code, the recovery codes, and then the second factor is on.
+//! The enrollment token is a cookie.
 
 use super::body::{NoBody, RequiredBody};
 use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
-use super::login::{Next, at_sign_in, signed_in};
+use super::login::{Next, as_unauthorized, finish_sign_in};
 use crate::http::reply;
 use crate::web::enroll;
 use crate::web::refusal;
@@ -19,19 +20,19 @@ use shared::protocol::command_request::TypedText;
 use shared::verify::decision::Refusal;
 use utoipa::ToSchema;
 
-/// A new authenticator, which nothing keeps yet.
+/// A pending enrollment, which is not stored.
 #[derive(Serialize, ToSchema)]
 pub(super) struct NewAuthenticator {
-    /// In Base32.
+    /// Base32.
     #[schema(value_type = String)]
     secret: TypedText,
     #[schema(value_type = String)]
     otpauth_url: TypedText,
-    /// The same as a picture, SVG.
+    /// QR code of the otpauth URI, as SVG.
     qr: String,
-    /// How long its codes are.
+    /// Number of digits of its codes.
     digits: u32,
-    /// Brings it back, with its first code.
+    /// To be sent back with the first code.
     #[schema(value_type = String)]
     pending: TypedText,
 }
@@ -46,7 +47,7 @@ pub(super) struct FirstCode {
     pub(super) code: TypedText,
 }
 
-/// What is said to be saved.
+/// Confirmation that recovery codes are saved.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Saved {
@@ -62,12 +63,12 @@ struct InvitationCode {
     code: TypedText,
 }
 
-/// New recovery codes, said this once.
+/// New recovery codes, which are shown once.
 #[derive(Serialize, ToSchema)]
 pub(super) struct NewRecoveryCodes {
     #[schema(value_type = Vec<String>)]
     pub(super) recovery_codes: Vec<TypedText>,
-    /// Makes them good, once they are saved.
+    /// Activates the recovery codes, once they are saved.
     #[schema(value_type = String)]
     pub(super) pending: TypedText,
 }
@@ -75,55 +76,55 @@ pub(super) struct NewRecoveryCodes {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use EndpointAccess::Anyone;
     vec![
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::POST, "enroll/one-time-code"),
             Anyone,
             "Sends the one-time code that an enrollment requires.",
-            |call, RequiredBody(given)| Box::pin(invite(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(submit_one_time_code(call.request, body)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "enroll"),
             Anyone,
             "Makes the secret of an enrollment that has begun.",
-            |call, NoBody| Box::pin(begin(call.request)),
+            |call, NoBody| Box::pin(begin_enrollment(call.request)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "enroll/confirm"),
             Anyone,
             "Confirms it with its first code, and returns the recovery codes.",
-            |call, RequiredBody(given)| Box::pin(confirm(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(confirm_enrollment(call.request, body)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "enroll/finish"),
             Anyone,
             "Confirms that the recovery codes are saved, and turns the second factor on.",
-            |call, RequiredBody(given)| Box::pin(finish(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(finish_enrollment(call.request, body)),
         ),
     ]
 }
 
-async fn invite(
+async fn submit_one_time_code(
     request: &RequestContext<'_>,
-    given: InvitationCode,
+    body: InvitationCode,
 ) -> Result<EndpointReply<()>, ActRefused> {
-    let ticket = ticket(request)?;
-    let invited =
-        enroll::verify_one_time_code(request, &ticket, Input::parse(given.code.as_bytes())).await;
-    match invited.map_err(|error| refusal::refuse_sign_in(request, &error))? {
-        Ok(ticket) => {
+    let token = require_token(request)?;
+    let result =
+        enroll::verify_one_time_code(request, &token, Input::parse(body.code.as_bytes())).await;
+    match result.map_err(|error| refusal::refuse_sign_in(request, &error))? {
+        Ok(token) => {
             let reply =
-                enroll::with_enrollment_cookie(request, reply::bare(StatusCode::OK), &ticket);
+                enroll::with_enrollment_cookie(request, reply::bare(StatusCode::OK), &token);
             Ok(EndpointReply {
                 reply: reply.map_err(|error| refusal::refuse_sign_in(request, &error))?,
                 answer: (),
             })
         }
-        Err(Refusal::Expired) => Err(over(request)),
+        Err(Refusal::Expired) => Err(expired(request)),
         Err(refusal) => {
-            let refused = at_sign_in(ActRefused::answer(request.t, refusal));
+            let refused = as_unauthorized(ActRefused::code(request.language, refusal));
             Err(match refusal {
                 Refusal::Malformed => ActRefused {
-                    text: request.t.say("one-time-code-invalid"),
+                    text: request.language.text("one-time-code-invalid"),
                     ..refused
                 },
                 _ => refused,
@@ -132,46 +133,48 @@ async fn invite(
     }
 }
 
-async fn begin(
+async fn begin_enrollment(
     request: &RequestContext<'_>,
 ) -> Result<EndpointReply<NewAuthenticator>, ActRefused> {
-    let ticket = ticket(request)?;
-    if ticket.payload().may == EnrollmentPermission::WithOneTimeCode {
-        let text = request.t.say("enrollment-required-line");
+    let token = require_token(request)?;
+    if token.payload().may == EnrollmentPermission::WithOneTimeCode {
+        let text = request.language.text("enrollment-required-line");
         return Err(ActRefused::new(
             StatusCode::FORBIDDEN,
             "one_time_code_required",
             text,
         ));
     }
-    match enroll::begin_enrollment(request, &ticket)
+    match enroll::begin_enrollment(request, &token)
         .await
         .map_err(|error| refusal::refuse_sign_in(request, &error))?
     {
-        None => Err(over(request)),
-        Some(shown) => Ok(EndpointReply::saying(new_authenticator(request, shown)?)),
+        None => Err(expired(request)),
+        Some(shown) => Ok(EndpointReply::new(describe_new_authenticator(
+            request, shown,
+        )?)),
     }
 }
 
-async fn confirm(
+async fn confirm_enrollment(
     request: &RequestContext<'_>,
-    given: FirstCode,
+    body: FirstCode,
 ) -> Result<EndpointReply<NewRecoveryCodes>, ActRefused> {
-    let ticket = ticket(request)?;
-    let entered = enroll::confirm_enrollment(
+    let token = require_token(request)?;
+    let result = enroll::confirm_enrollment(
         request,
-        &ticket,
-        given.pending,
-        Input::parse(given.code.as_bytes()),
+        &token,
+        body.pending,
+        Input::parse(body.code.as_bytes()),
     )
     .await;
-    match entered.map_err(|error| refusal::refuse_sign_in(request, &error))? {
-        AfterEnrollmentCode::Over => Err(over(request)),
+    match result.map_err(|error| refusal::refuse_sign_in(request, &error))? {
+        AfterEnrollmentCode::Over => Err(expired(request)),
         AfterEnrollmentCode::Refused(refusal, _) => {
-            Err(at_sign_in(ActRefused::answer(request.t, refusal)))
+            Err(as_unauthorized(ActRefused::code(request.language, refusal)))
         }
         AfterEnrollmentCode::Confirmed { codes, confirmed } => {
-            Ok(EndpointReply::saying(NewRecoveryCodes {
+            Ok(EndpointReply::new(NewRecoveryCodes {
                 recovery_codes: codes,
                 pending: confirmed,
             }))
@@ -179,18 +182,18 @@ async fn confirm(
     }
 }
 
-async fn finish(
+async fn finish_enrollment(
     request: &RequestContext<'_>,
-    given: Saved,
+    body: Saved,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    let ticket = ticket(request)?;
-    match enroll::activate_enrollment(request, &ticket, given.pending)
+    let token = require_token(request)?;
+    match enroll::activate_enrollment(request, &token, body.pending)
         .await
         .map_err(|error| refusal::refuse_sign_in(request, &error))?
     {
-        AfterEnrollment::Over => Err(over(request)),
+        AfterEnrollment::Over => Err(expired(request)),
         AfterEnrollment::Opened(opened) => {
-            let done = signed_in(request, &opened, &ticket.payload().back_to);
+            let done = finish_sign_in(request, &opened, &token.payload().back_to);
             Ok(EndpointReply {
                 reply: enroll::without_enrollment_cookie(request, done.reply),
                 ..done
@@ -199,8 +202,8 @@ async fn finish(
     }
 }
 
-/// What is said of a new one.
-pub(super) fn new_authenticator(
+/// Describes a pending enrollment.
+pub(super) fn describe_new_authenticator(
     request: &RequestContext<'_>,
     shown: ShownEnrollment,
 ) -> Result<NewAuthenticator, ActRefused> {
@@ -229,14 +232,14 @@ pub(super) fn new_authenticator(
     })
 }
 
-fn ticket(request: &RequestContext<'_>) -> Result<EnrollmentToken, ActRefused> {
-    request.enrollment_token().ok_or_else(|| over(request))
+fn require_token(request: &RequestContext<'_>) -> Result<EnrollmentToken, ActRefused> {
+    request.enrollment_token().ok_or_else(|| expired(request))
 }
 
-fn over(request: &RequestContext<'_>) -> ActRefused {
+fn expired(request: &RequestContext<'_>) -> ActRefused {
     ActRefused::new(
         StatusCode::UNAUTHORIZED,
         "enrollment_expired",
-        request.t.say("enrollment-expired"),
+        request.language.text("enrollment-expired"),
     )
 }

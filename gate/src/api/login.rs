@@ -1,11 +1,11 @@
-//! The sign-in, step by step, and the sign-out.
+//! Sign-in, step by step, and sign-out.
 
-use super::body::{NoBody, OptionalBody, RequiredBody, text};
+use super::body::{NoBody, OptionalBody, RequiredBody, optional_text};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use crate::http::reply;
 use crate::web::account::sessions;
 use crate::web::enroll;
-use crate::web::enroll::unavailable;
+use crate::web::enroll::pool_error;
 use crate::web::login;
 use crate::web::login::first_factor;
 use crate::web::login::mail;
@@ -33,35 +33,36 @@ use shared::token::LoginToken;
 use shared::verify::decision::Refusal;
 use utoipa::ToSchema;
 
-/// How it stands with whoever asks.
+/// State of the sign-in.
 #[derive(Serialize, ToSchema)]
 struct SignInState {
     first_factor: FirstFactorKind,
     state: SessionState,
-    /// Who has a session.
+    /// User of the session.
     user: Option<String>,
-    /// Whether critical acts need no further proof.
+    /// Whether critical acts require no further step-up.
     stepped_up: bool,
 }
 
-/// What a sign-in begins with.
+/// How a sign-in begins.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum FirstFactorKind {
     /// A password that Postern keeps.
     Password,
-    /// The password of this host.
+    /// The password of the host, verified by PAM.
     HostPassword,
-    /// A name that the proxy in front brings.
+    /// A name that the proxy sends.
     Identity,
 }
 
-/// How far a session goes.
+/// Level of a session.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum SessionState {
     SignedOut,
-    /// The first factor alone has passed: good for pages that ask no code, and not here.
+    /// Only the first factor has passed: valid for pages whose rule requires no code, not for this
+    /// API.
     FirstFactorOnly,
     SignedIn,
 }
@@ -73,33 +74,33 @@ struct Credentials {
     user: String,
     #[schema(value_type = String, format = Password)]
     password: TypedText,
-    /// A recovery or one-time code, given along.
+    /// A recovery code or a one-time code.
     #[schema(value_type = Option<String>)]
     recovery: Option<TypedText>,
-    /// The page behind the gate that is wanted: its rule may ask for less.
+    /// Page behind the gate that is requested. Its rule can require less.
     page: Option<String>,
 }
 
-/// What a sign-in without a password is for.
+/// Purpose of a sign-in without a password.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct LoginPurpose {
-    /// The page behind the gate that is wanted: its rule may ask for less.
+    /// Page behind the gate that is requested. Its rule can require less.
     page: Option<String>,
 }
 
-/// A code of the app, a mailed one, a recovery code or a one-time code.
+/// A code of an authenticator, a mailed code, a recovery code or a one-time code.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SignInCode {
     #[schema(value_type = String)]
     code: TypedText,
-    /// Whether this browser is to be trusted from now on.
+    /// Whether the second factor is to be skipped in this browser from now on.
     #[serde(default)]
     trust: bool,
 }
 
-/// What is ended.
+/// What to revoke.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SignOut {
@@ -108,35 +109,35 @@ struct SignOut {
     everywhere: bool,
 }
 
-/// What comes next.
+/// Next step of a sign-in.
 #[derive(Serialize, ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub(super) enum Next {
-    /// The session has begun; its cookie comes along.
+    /// The session is open, with its cookie.
     SignedIn {
         user: String,
-        /// What the person should know: wrong codes since the last time, recovery codes left.
+        /// Wrong codes since the last sign-in, recovery codes that are left, and the like.
         notices: Vec<String>,
-        /// The page that was wanted.
+        /// Page that was requested.
         page: Option<String>,
     },
-    /// A code is asked for at sign-in/code.
+    /// A code is required, at sign-in/code.
     CodeRequired {
         methods: Vec<CodeMethod>,
         preferred: CodeMethod,
-        /// The longest code of an app.
+        /// Length of the account's longest code.
         digits: u32,
-        /// Where a code would be mailed, as much of it as may be shown.
+        /// Address that a code can be mailed to, masked.
         mail_to: Option<String>,
     },
-    /// There must be a second factor first, and is none: it begins at enroll.
+    /// A second factor is required and there is none; enrollment begins at enroll.
     EnrollmentRequired {
-        /// Whether an administrator's one-time code is needed before: enroll/one-time-code.
+        /// Whether an administrator's one-time code is required first, at enroll/one-time-code.
         one_time_code: bool,
     },
 }
 
-/// Where codes come from.
+/// Source of a code.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum CodeMethod {
@@ -144,64 +145,64 @@ pub(super) enum CodeMethod {
     Mail,
 }
 
-/// Where a code was mailed.
+/// Result of a mailed code.
 #[derive(Serialize, ToSchema)]
 struct Mailed {
-    /// As much of the address as may be shown.
+    /// Address, masked.
     to: String,
-    /// How long it is good, in seconds.
+    /// Seconds until the code expires.
     expires_in: u64,
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use EndpointAccess::Anyone;
     vec![
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "sign-in"),
             Anyone,
             "Returns whether the request has a session.",
-            |call, NoBody| Box::pin(async { Ok(EndpointReply::saying(state(call.request))) }),
+            |call, NoBody| Box::pin(async { Ok(EndpointReply::new(sign_in_state(call.request))) }),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "sign-in"),
             Anyone,
             "Begins a sign-in with name and password.",
-            |call, RequiredBody(given)| Box::pin(enter_password(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(submit_password(call.request, body)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "sign-in/identity"),
             Anyone,
             "Begins a sign-in with the name that the proxy sends.",
-            |call, OptionalBody(wanted)| Box::pin(enter_identity(call.request, wanted)),
+            |call, OptionalBody(body)| Box::pin(submit_identity(call.request, body)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "sign-in/upgrade"),
             Anyone,
             "Begins the upgrade of a session that only has the first factor.",
-            |call, OptionalBody(wanted)| Box::pin(rise(call.request, wanted)),
+            |call, OptionalBody(body)| Box::pin(upgrade_session(call.request, body)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "sign-in/code"),
             Anyone,
             "Enters the code of a sign-in.",
-            |call, RequiredBody(given)| Box::pin(enter_code(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(submit_code(call.request, body)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "sign-in/mail"),
             Anyone,
             "Mails a code for a sign-in.",
-            |call, NoBody| Box::pin(mail(call.request)),
+            |call, NoBody| Box::pin(mail_code(call.request)),
         ),
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::POST, "sign-out"),
             Anyone,
             "Ends this session, or every session of the account.",
-            |call, OptionalBody(given)| Box::pin(sign_out(call, given)),
+            |call, OptionalBody(body)| Box::pin(sign_out(call, body)),
         ),
     ]
 }
 
-fn state(request: &RequestContext<'_>) -> SignInState {
+fn sign_in_state(request: &RequestContext<'_>) -> SignInState {
     let (any, full) = (request.any_session(), request.session());
     SignInState {
         first_factor: match request.site.gate().first_factor {
@@ -219,105 +220,107 @@ fn state(request: &RequestContext<'_>) -> SignInState {
     }
 }
 
-async fn enter_password(
+async fn submit_password(
     request: &RequestContext<'_>,
-    given: Credentials,
+    body: Credentials,
 ) -> Result<EndpointReply<Next>, ActRefused> {
     if request.site.gate().first_factor == FirstFactorSource::Header {
-        let text = request.t.say("password-elsewhere");
+        let text = request.language.text("password-elsewhere");
         return Err(ActRefused::new(
             StatusCode::CONFLICT,
             "password_not_managed",
             text,
         ));
     }
-    let text_of_all = || request.t.say("sign-in-refused");
-    let refused = || ActRefused::new(StatusCode::UNAUTHORIZED, "refused", text_of_all());
-    let name = UserName::parse(given.user.trim().as_bytes()).map_err(|_| refused())?;
-    let back_to = wanted(request, given.page.as_deref());
-    let recovery = Input::parse(text(given.recovery).as_bytes());
-    let judged = password::verify_password(
+    let text = || request.language.text("sign-in-refused");
+    let refused = || ActRefused::new(StatusCode::UNAUTHORIZED, "refused", text());
+    let name = UserName::parse(body.user.trim().as_bytes()).map_err(|_| refused())?;
+    let back_to = requested_page(request, body.page.as_deref());
+    let recovery = Input::parse(optional_text(body.recovery).as_bytes());
+    let result = password::verify_password(
         request,
         &name,
-        text(Some(given.password)),
+        optional_text(Some(body.password)),
         recovery,
         back_to,
     )
     .await;
-    match judged.map_err(|error| refusal::refuse_sign_in(request, &error))? {
+    match result.map_err(|error| refusal::refuse_sign_in(request, &error))? {
         AfterPassword::Refused(refusal @ Refusal::AddressDelayed { .. }) => {
-            Err(ActRefused::answer(request.t, refusal))
+            Err(ActRefused::code(request.language, refusal))
         }
         AfterPassword::Refused(_) => Err(refused()),
-        next => go_on(request, name, next, back_to),
+        next => continue_sign_in(request, name, next, back_to),
     }
 }
 
-async fn enter_identity(
+async fn submit_identity(
     request: &RequestContext<'_>,
-    given: LoginPurpose,
+    body: LoginPurpose,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    let nobody = || {
-        let text = request.t.say("identity-missing-line");
+    let missing = || {
+        let text = request.language.text("identity-missing-line");
         ActRefused::new(StatusCode::FORBIDDEN, "identity_missing", text)
     };
     if request.site.gate().first_factor != FirstFactorSource::Header {
-        return Err(nobody());
+        return Err(missing());
     }
-    let name = first_factor::identified_user(request).ok_or_else(nobody)?;
-    let back_to = wanted(request, given.page.as_deref());
+    let name = first_factor::identified_user(request).ok_or_else(missing)?;
+    let back_to = requested_page(request, body.page.as_deref());
     let next = first_factor::verify_identity(request, &name, back_to)
         .await
         .map_err(|error| refusal::refuse_sign_in(request, &error))?;
-    go_on(request, name, next, back_to)
+    continue_sign_in(request, name, next, back_to)
 }
 
-async fn rise(
+async fn upgrade_session(
     request: &RequestContext<'_>,
-    given: LoginPurpose,
+    body: LoginPurpose,
 ) -> Result<EndpointReply<Next>, ActRefused> {
     let session = request
         .any_session()
-        .ok_or_else(|| ActRefused::signed_out(request.t))?;
+        .ok_or_else(|| ActRefused::signed_out(request.language))?;
     let name = session.name.clone();
-    let back_to = wanted(request, given.page.as_deref());
+    let back_to = requested_page(request, body.page.as_deref());
     match upgrade::upgrade_session(request, session)
         .await
         .map_err(|error| refusal::refuse_sign_in(request, &error))?
     {
-        Some(next) => go_on(request, name, next, back_to),
-        // nothing but the whole sign-in raises it
-        None => Err(ActRefused::signed_out(request.t)),
+        Some(next) => continue_sign_in(request, name, next, back_to),
+        // only a complete sign-in upgrades the session
+        None => Err(ActRefused::signed_out(request.language)),
     }
 }
 
-async fn enter_code(
+async fn submit_code(
     request: &RequestContext<'_>,
-    given: SignInCode,
+    body: SignInCode,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    let ticket = ticket(request)?;
-    let trust = if given.trust {
+    let token = require_token(request)?;
+    let trust = if body.trust {
         TrustRequest::Asked
     } else {
         TrustRequest::NotAsked
     };
-    let judged =
-        login::verify_code(request, &ticket, Input::parse(given.code.as_bytes()), trust).await;
-    match judged.map_err(|error| refusal::refuse_sign_in(request, &error))? {
-        AfterCode::Opened(opened) => Ok(signed_in(request, &opened, &ticket.payload().back_to)),
-        AfterCode::Refused(refusal) => Err(at_sign_in(ActRefused::answer(request.t, refusal))),
+    let result =
+        login::verify_code(request, &token, Input::parse(body.code.as_bytes()), trust).await;
+    match result.map_err(|error| refusal::refuse_sign_in(request, &error))? {
+        AfterCode::Opened(opened) => Ok(finish_sign_in(request, &opened, &token.payload().back_to)),
+        AfterCode::Refused(refusal) => {
+            Err(as_unauthorized(ActRefused::code(request.language, refusal)))
+        }
     }
 }
 
-async fn mail(request: &RequestContext<'_>) -> Result<EndpointReply<Mailed>, ActRefused> {
-    let ticket = ticket(request)?;
-    match mail::mail_code(request, &ticket)
+async fn mail_code(request: &RequestContext<'_>) -> Result<EndpointReply<Mailed>, ActRefused> {
+    let token = require_token(request)?;
+    match mail::mail_code(request, &token)
         .await
         .map_err(|error| refusal::refuse_sign_in(request, &error))?
     {
         CodeMailed::Sent(to) => {
             let expires_in = request.site.config.email.code_ttl.seconds();
-            Ok(EndpointReply::saying(Mailed {
+            Ok(EndpointReply::new(Mailed {
                 to: to.masked().to_string(),
                 expires_in,
             }))
@@ -325,18 +328,18 @@ async fn mail(request: &RequestContext<'_>) -> Result<EndpointReply<Mailed>, Act
         CodeMailed::NotSent => Err(ActRefused::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "not_mailed",
-            request.t.not_mailed(),
+            request.language.not_mailed(),
         )),
-        CodeMailed::Waits => Err(ActRefused::new(
+        CodeMailed::Queued => Err(ActRefused::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "mail_waits",
-            request.t.mail_waits(),
+            request.language.mail_waits(),
         )),
         CodeMailed::Refused(refusal) => {
-            let text = request.t.mail_refusal(refusal);
+            let text = request.language.mail_refusal(refusal);
             let (refused, wait) = match refusal {
                 MailRefusal::Code(why) => {
-                    return Err(at_sign_in(ActRefused::answer(request.t, why)));
+                    return Err(as_unauthorized(ActRefused::code(request.language, why)));
                 }
                 MailRefusal::Cooldown { wait } => (
                     ActRefused::new(StatusCode::TOO_MANY_REQUESTS, "mail_cooldown", text),
@@ -354,15 +357,15 @@ async fn mail(request: &RequestContext<'_>) -> Result<EndpointReply<Mailed>, Act
     }
 }
 
-async fn sign_out(call: &Call<'_>, given: SignOut) -> Result<EndpointReply<()>, ActRefused> {
+async fn sign_out(call: &Call<'_>, body: SignOut) -> Result<EndpointReply<()>, ActRefused> {
     let request = call.request;
-    match given.everywhere {
+    match body.everywhere {
         true => {
             sessions::revoke_sessions(request, &request.require_session()?, None).await?;
         }
         false => {
-            if let SignedOut::Left(left, error) = logout::end_sessions(request).await {
-                let refused = ActRefused::not_judged(request.t, &error);
+            if let SignedOut::Incomplete(left, error) = logout::end_sessions(request).await {
+                let refused = ActRefused::unprocessed(request.language, &error);
                 return Err(ActRefused {
                     text: logout::sessions_not_ended(request, &left),
                     ..refused
@@ -376,42 +379,44 @@ async fn sign_out(call: &Call<'_>, given: SignOut) -> Result<EndpointReply<()>, 
     })
 }
 
-/// Where a first factor that has passed leads.
-fn go_on(
+/// Returns the step that follows the first factor.
+fn continue_sign_in(
     request: &RequestContext<'_>,
     name: UserName,
     next: AfterPassword,
     back_to: &str,
 ) -> Result<EndpointReply<Next>, ActRefused> {
     match next {
-        AfterPassword::Opened(opened) => Ok(signed_in(request, &opened, back_to)),
+        AfterPassword::Opened(opened) => Ok(finish_sign_in(request, &opened, back_to)),
         AfterPassword::Code(token) => {
-            let answer = code_required(&token.payload().methods, token.payload().digits);
+            let answer = require_code(&token.payload().methods, token.payload().digits);
             let token = token.with_back_to(back_to.to_owned());
             let reply =
                 first_factor::with_login_token(request, reply::bare(StatusCode::OK), &token);
             let reply =
-                reply.map_err(|error| refusal::refuse_sign_in(request, &unavailable(&error)))?;
+                reply.map_err(|error| refusal::refuse_sign_in(request, &pool_error(&error)))?;
             Ok(EndpointReply { reply, answer })
         }
         AfterPassword::Enroll(token) => {
             request.log_sign_in(&name, "refused", &Refusal::NotEnrolled.to_string());
-            setup_required(request, &token.to_page(back_to.to_owned()))
+            require_enrollment(request, &token.to_page(back_to.to_owned()))
         }
-        AfterPassword::Refused(refusal) => Err(at_sign_in(ActRefused::answer(request.t, refusal))),
+        AfterPassword::Refused(refusal) => {
+            Err(as_unauthorized(ActRefused::code(request.language, refusal)))
+        }
         AfterPassword::OtherSpelling(other) => {
             request.log_other_spelling(&other);
             Err(ActRefused::new(
                 StatusCode::FORBIDDEN,
                 "name_taken",
-                request.t.say("other-spelling"),
+                request.language.text("other-spelling"),
             ))
         }
     }
 }
 
-/// A first setup begins.
-pub(super) fn setup_required(
+/// Returns the reply that begins an enrollment, with its token.
+pub(super) fn require_enrollment(
     request: &RequestContext<'_>,
     token: &EnrollmentToken,
 ) -> Result<EndpointReply<Next>, ActRefused> {
@@ -424,8 +429,8 @@ pub(super) fn setup_required(
     })
 }
 
-/// The session has begun.
-pub(super) fn signed_in(
+/// Returns the reply that ends a sign-in, with the session's cookies.
+pub(super) fn finish_sign_in(
     request: &RequestContext<'_>,
     opened: &OpenedSession,
     back_to: &str,
@@ -446,7 +451,7 @@ pub(super) fn signed_in(
     }
 }
 
-fn code_required(methods: &CodeMethods, digits: u32) -> Next {
+fn require_code(methods: &CodeMethods, digits: u32) -> Next {
     let (methods, mail_to) = match methods {
         CodeMethods::App => (vec![CodeMethod::App], None),
         CodeMethods::AppOrMail(to) => (vec![CodeMethod::App, CodeMethod::Mail], Some(to.clone())),
@@ -461,19 +466,19 @@ fn code_required(methods: &CodeMethods, digits: u32) -> Next {
     }
 }
 
-fn ticket(request: &RequestContext<'_>) -> Result<LoginToken, ActRefused> {
+fn require_token(request: &RequestContext<'_>) -> Result<LoginToken, ActRefused> {
     request
         .login_token()
-        .ok_or_else(|| ActRefused::answer(request.t, Refusal::Expired))
+        .ok_or_else(|| ActRefused::code(request.language, Refusal::Expired))
 }
 
-fn wanted<'a>(request: &RequestContext<'_>, page: Option<&'a str>) -> &'a str {
+fn requested_page<'a>(request: &RequestContext<'_>, page: Option<&'a str>) -> &'a str {
     page.and_then(|page| request.site.valid_return_url(page))
         .unwrap_or_default()
 }
 
-/// Nobody is there yet.
-pub(super) fn at_sign_in(refused: ActRefused) -> ActRefused {
+/// Turns 403 into 401, since the client is not authenticated yet.
+pub(super) fn as_unauthorized(refused: ActRefused) -> ActRefused {
     match refused.status {
         StatusCode::FORBIDDEN => ActRefused {
             status: StatusCode::UNAUTHORIZED,

@@ -1,8 +1,8 @@
-//! The JSON API: what the pages do, for programs. Each room has its endpoints, which go through the same acts as the
-//! pages, so that neither may do more than the other; the document that describes them is made of them.
+//! The JSON API: what the pages do, for programs. The endpoints call the same acts as the pages, so
+//! that neither can do more than the other. The OpenAPI document is made from the endpoints.
 //!
-//! MUST refuse what changes something and comes from another origin. MUST answer no failure with success. MUST read
-//! no request to administration before its secret was shown.
+//! MUST refuse a change from another origin. MUST NOT answer a failure with a status of success.
+//! MUST NOT read a request to administration before its secret is verified.
 
 mod account;
 mod administration;
@@ -24,5 +24,5 @@ mod tokens;
 
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) use router::is_body;
-pub(crate) use router::{PLACE, answer};
-pub(crate) use tokens::into_cookies;
+pub(crate) use router::{PATH_PREFIX, answer_endpoint};
+pub(crate) use tokens::replace_cookies_by_tokens;

@@ -1,4 +1,4 @@
-//! A failure, as programs read it: RFC 9457, with a code that stays the same in every language.
+//! Refusals as programs read them: RFC 9457, with a code that is the same in every language.
 
 use super::endpoint::json;
 use crate::http::reply::{self, HttpReply};
@@ -8,10 +8,9 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-/// Its media type.
-pub(super) const KIND: &str = "application/problem+json";
+/// RFC 9457, section 3.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
-/// Every code that there is.
 const CODES: &[&str] = &[
     "already_enrolled",
     "busy",
@@ -62,7 +61,6 @@ const CODES: &[&str] = &[
     "wrong_secret",
 ];
 
-/// What a program goes by.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct ProblemCode(&'static str);
@@ -79,31 +77,30 @@ impl PartialSchema for ProblemCode {
 
 impl ToSchema for ProblemCode {}
 
-/// Why nothing was done.
+/// Why a request was refused (RFC 9457).
 #[derive(Serialize, ToSchema)]
 pub(super) struct Problem {
     /// Always about:blank: the code says more.
     r#type: &'static str,
-    /// What the status says.
+    /// Name of the status.
     title: &'static str,
     status: u16,
-    /// For the person, in the language that Accept-Language asks for.
+    /// For the user, in a language of Accept-Language.
     detail: String,
-    /// For the program; it stays the same.
+    /// For the program, the same in every language.
     code: ProblemCode,
-    /// Seconds after which another try makes sense.
+    /// Seconds to wait before another attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     retry_after: Option<u64>,
 }
 
-/// The answer.
 pub(super) fn problem(refused: &ActRefused) -> HttpReply {
     let mut answer = reply::bare(refused.status);
     if let Some(wait) = refused.retry_after {
         answer = reply::with_retry_after(answer, wait);
     }
-    let said = Problem {
+    let body = Problem {
         r#type: "about:blank",
         title: refused.status.canonical_reason().unwrap_or("Refused"),
         status: refused.status.as_u16(),
@@ -111,7 +108,7 @@ pub(super) fn problem(refused: &ActRefused) -> HttpReply {
         code: ProblemCode(refused.code),
         retry_after: refused.retry_after,
     };
-    json(answer, KIND, &said)
+    json(answer, MEDIA_TYPE, &body)
 }
 
 #[cfg(test)]
@@ -122,15 +119,15 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn every_code_that_is_said_stands_in_the_document_and_no_other() {
-        let mut said = BTreeSet::new();
+    fn the_document_has_every_code_of_the_sources_and_no_other() {
+        let mut codes = BTreeSet::new();
         let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let pages_of_administrators = src.join("web/admin");
         let mut folders = vec![src];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                // people see no codes
+                // pages show no codes
                 if path == pages_of_administrators {
                     continue;
                 }
@@ -152,11 +149,11 @@ mod tests {
                         .any(|made| before.ends_with(made));
                     let is_snake = literal.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
                     if (follows || is_made) && is_snake && !literal.is_empty() {
-                        said.insert(literal.to_owned());
+                        codes.insert(literal.to_owned());
                     }
                 }
             }
         }
-        assert_eq!(said, CODES.iter().map(|code| (*code).to_owned()).collect());
+        assert_eq!(codes, CODES.iter().map(|code| (*code).to_owned()).collect());
     }
 }

@@ -1,14 +1,13 @@
-//! What stands behind the question mark: narrows what is listed, and is never needed.
+//! Parameters of a query, which select what a list shows. No parameter is required.
 
-/// What an endpoint may be asked.
 pub(super) struct Parameter {
     pub(super) name: &'static str,
-    /// What it is, for the document.
-    pub(super) about: &'static str,
+    /// Description for the OpenAPI document.
+    pub(super) description: &'static str,
 }
 
-/// The first of that name in a query; none if it is empty.
-pub(super) fn value(query: &str, parameter: &Parameter) -> Option<String> {
+/// Returns the first value of a parameter, unless it is empty.
+pub(super) fn find_parameter(query: &str, parameter: &Parameter) -> Option<String> {
     let found = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == parameter.name);
     found
         .map(|(_, value)| value.into_owned())
@@ -23,9 +22,9 @@ mod tests {
     fn the_first_of_a_name_counts_and_an_empty_one_is_none() {
         const FIND: Parameter = Parameter {
             name: "find",
-            about: "",
+            description: "",
         };
-        for (query, asked) in [
+        for (query, expected) in [
             ("after=x&find=a%20b&find=c", Some("a b")),
             ("find=a+b", Some("a b")),
             ("find=", None),
@@ -33,7 +32,7 @@ mod tests {
             ("found=x", None),
             ("", None),
         ] {
-            assert_eq!(value(query, &FIND).as_deref(), asked, "{query}");
+            assert_eq!(find_parameter(query, &FIND).as_deref(), expected, "{query}");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! A session's next access token, for its newest refresh token.
+//! The next access token of a session, for its newest refresh token.
 
 use super::body::RequiredBody;
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
-use super::router::nowhere;
+use super::router::unknown_endpoint;
 use super::tokens::{self, Tokens};
 use crate::live::store_pool::PoolClient;
 use crate::web::refusal;
@@ -16,7 +16,6 @@ use shared::token::RefreshToken;
 use shared::verify::origin::Origin;
 use utoipa::ToSchema;
 
-/// What gets the next access token.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Refresh {
@@ -24,37 +23,40 @@ struct Refresh {
     refresh_token: TypedText,
 }
 
-/// A session's next tokens; the refresh token that was shown has done its work.
+/// The next tokens of a session. The refresh token of the request is no longer valid.
 #[derive(Serialize, ToSchema)]
 struct Refreshed {
     tokens: Tokens,
 }
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::tells(
+    vec![Endpoint::with_answer(
         (Method::POST, "sign-in/refresh"),
         EndpointAccess::Anyone,
         "Returns the next access and refresh token. It exists only where gate.api_tokens is on.",
-        |call, RequiredBody(shown)| Box::pin(refresh(call, shown)),
+        |call, RequiredBody(body)| Box::pin(refresh_tokens(call, body)),
     )]
 }
 
-async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refreshed>, ActRefused> {
+async fn refresh_tokens(
+    call: &Call<'_>,
+    body: Refresh,
+) -> Result<EndpointReply<Refreshed>, ActRefused> {
     let request = call.request;
-    if !tokens::are_on(request.site) {
-        return Err(nowhere(request, &[]));
+    if !tokens::are_enabled(request.site) {
+        return Err(unknown_endpoint(request, &[]));
     }
-    let over = || ActRefused::signed_out(request.t);
+    let expired = || ActRefused::signed_out(request.language);
     let (keys, now) = (
         request.site.revocation_cache.token_keys(),
         clock::now().ok(),
     );
-    let token = now.and_then(|now| RefreshToken::open_refresh(&shown.refresh_token, &keys, now));
-    let shown = token.ok_or_else(over)?;
-    let session = shown
+    let token = now.and_then(|now| RefreshToken::open_refresh(&body.refresh_token, &keys, now));
+    let body = token.ok_or_else(expired)?;
+    let session = body
         .session(&keys)
         .filter(|session| request.accepts_session(session))
-        .ok_or_else(over)?;
+        .ok_or_else(expired)?;
     let store_pool = request
         .site
         .store_pool
@@ -62,24 +64,24 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<EndpointReply<Refres
     let (name, origin) = (session.name, Origin::Remote(request.address));
     let run = store_pool.with_engine(move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
-        engine.refresh_session(shown, &origin, now)
+        engine.refresh_session(body, &origin, now)
     });
     match run
         .await
         .map_err(|error| refusal::refuse_unprocessed(request, &error))?
     {
-        AfterRefresh::Next(next) => Ok(EndpointReply::saying(Refreshed {
-            tokens: Tokens::after(request, &next)?,
+        AfterRefresh::Next(next) => Ok(EndpointReply::new(Refreshed {
+            tokens: Tokens::refreshed(request, &next)?,
         })),
         AfterRefresh::Reused => {
             request.log_sign_in(&name, "refused", "refresh-token-used");
-            let text = request.t.say("refresh-token-used");
+            let text = request.language.text("refresh-token-used");
             Err(ActRefused::new(
                 StatusCode::UNAUTHORIZED,
                 "token_used",
                 text,
             ))
         }
-        AfterRefresh::SessionEnded => Err(over()),
+        AfterRefresh::SessionEnded => Err(expired()),
     }
 }

@@ -1,4 +1,7 @@
-//! Routes of the API: the endpoint for a path and method, and who may use it.
+//! Routes of the API: the endpoint for a path and method, and who can use it.
+//!
+//! MUST check the origin before an endpoint changes anything, and the secret before a request to
+//! administration is read.
 
 use super::administration::secret;
 use super::endpoint::{Call, Endpoint, EndpointAccess};
@@ -15,28 +18,26 @@ use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use std::sync::LazyLock;
 
-/// Where it stands, below the gate's own address.
-pub(crate) const PLACE: &str = "api/v1/";
-/// Below which programs administer.
+/// Path of the API below the gate's.
+pub(crate) const PATH_PREFIX: &str = "api/v1/";
+/// Path of the endpoints of administration below the API's.
 const ADMINISTRATION: &str = "administration/";
-/// The endpoint that ends sessions.
 const SIGN_OUT: &str = "sign-out";
-/// The most segments that a path is looked at with.
-const DEEPEST: usize = 8;
+/// Segments of a path that are compared at most.
+const MAX_SEGMENTS: usize = 8;
 
-/// Whether a text is the body of a request, of the types that several endpoints read.
+/// Whether a text is valid as a body of one of the types that several endpoints read.
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) fn is_body(bytes: &[u8]) -> bool {
     use serde_json::from_slice;
-    let is_any = from_slice::<super::body::Proof>(bytes).is_ok()
+    let is_any = from_slice::<crate::web::step_up::StepUpInput>(bytes).is_ok()
         || from_slice::<super::enrollment::FirstCode>(bytes).is_ok()
         || from_slice::<super::enrollment::Saved>(bytes).is_ok();
     is_any && bytes.trim_ascii_start().starts_with(b"{")
 }
 
-/// Every endpoint.
 pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
-    let rooms = [
+    let endpoints = [
         super::document::endpoints(),
         super::login::endpoints(),
         super::enrollment::endpoints(),
@@ -49,11 +50,11 @@ pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
         super::refresh::endpoints(),
         super::administration::endpoints(),
     ];
-    rooms.into_iter().flatten().collect()
+    endpoints.into_iter().flatten().collect()
 });
 
-/// Answers one request.
-pub(crate) async fn answer(
+/// Answers one request to the API.
+pub(crate) async fn answer_endpoint(
     request: &RequestContext<'_>,
     parts: &Parts,
     path: &str,
@@ -61,16 +62,16 @@ pub(crate) async fn answer(
 ) -> HttpReply {
     if path.starts_with(ADMINISTRATION) {
         let Some(secret) = request.administration_secret() else {
-            return problem(&nowhere(request, &[]));
+            return problem(&unknown_endpoint(request, &[]));
         };
-        if let Some(reply) = secret::turned_away(request, secret).await {
+        if let Some(reply) = secret::refuse_without_secret(request, secret).await {
             return reply;
         }
     }
-    let found = match find(&parts.method, path) {
+    let found = match find_endpoint(&parts.method, path) {
         Ok(found) => found,
         Err(allowed) => {
-            let mut reply = problem(&nowhere(request, &allowed));
+            let mut reply = problem(&unknown_endpoint(request, &allowed));
             if let Ok(value) = HeaderValue::try_from(allowed.join(", ")) {
                 if !allowed.is_empty() {
                     reply.headers_mut().insert(ALLOW, value);
@@ -79,16 +80,17 @@ pub(crate) async fn answer(
             return reply;
         }
     };
-    let bytes = match bytes(request, body).await {
+    let bytes = match read_body(request, body).await {
         Ok(bytes) => bytes,
         Err(refused) => return with_connection_close(problem(&refused)),
     };
     let (endpoint, _) = &found;
     let signs_out = endpoint.path == SIGN_OUT;
-    let reply = run(request, parts, found, bytes)
+    let reply = run_endpoint(request, parts, found, bytes)
         .await
         .unwrap_or_else(|refused| match signs_out {
-            // the cookies go, whatever could not be ended; but for another site's asking
+            // the cookies are removed even if a revocation failed, but not for a request of another
+            // site
             true if refused.status != StatusCode::FORBIDDEN => {
                 request.without_sign_in_cookies(problem(&refused))
             }
@@ -97,17 +99,17 @@ pub(crate) async fn answer(
     super::tokens::with_challenge(request, reply)
 }
 
-async fn run(
+async fn run_endpoint(
     request: &RequestContext<'_>,
     parts: &Parts,
     (endpoint, arguments): (&Endpoint, Vec<String>),
     bytes: Bytes,
 ) -> Result<HttpReply, ActRefused> {
     let is_harmless = endpoint.method == Method::GET;
-    // no browser sends the secret of administration along for another site
+    // no browser sends the secret of administration along with a request of another site
     let is_ambient = endpoint.access != EndpointAccess::Administration;
     if !is_harmless && is_ambient && !is_same_origin(&parts.headers, &request.site.url.origin()) {
-        let text = request.t.say("foreign-origin");
+        let text = request.language.text("foreign-origin");
         return Err(ActRefused::new(
             StatusCode::FORBIDDEN,
             "foreign_origin",
@@ -130,12 +132,12 @@ async fn run(
         .await
 }
 
-/// The endpoint, and what stands in the variable places of its path; else the methods that there are.
-fn find(
+/// Returns the endpoint with the arguments in its path, or the methods that the path has.
+fn find_endpoint(
     method: &Method,
     path: &str,
 ) -> Result<(&'static Endpoint, Vec<String>), Vec<&'static str>> {
-    let segments: Vec<&str> = path.split('/').take(DEEPEST).collect();
+    let segments: Vec<&str> = path.split('/').take(MAX_SEGMENTS).collect();
     let method = if method == Method::HEAD {
         &Method::GET
     } else {
@@ -143,7 +145,7 @@ fn find(
     };
     let mut allowed = Vec::new();
     for endpoint in ENDPOINTS.iter() {
-        let Some(arguments) = fits(endpoint.path, &segments) else {
+        let Some(arguments) = match_path(endpoint.path, &segments) else {
             continue;
         };
         if endpoint.method == *method {
@@ -157,8 +159,8 @@ fn find(
     Err(allowed)
 }
 
-/// What stands in a path's variable places, decoded, if it is of that form.
-fn fits(form: &str, segments: &[&str]) -> Option<Vec<String>> {
+/// Returns the arguments in a path, decoded, if the path has the form.
+fn match_path(form: &str, segments: &[&str]) -> Option<Vec<String>> {
     let form: Vec<&str> = form.split('/').collect();
     if form.len() != segments.len() {
         return None;
@@ -175,34 +177,34 @@ fn fits(form: &str, segments: &[&str]) -> Option<Vec<String>> {
     Some(arguments)
 }
 
-pub(super) fn nowhere(request: &RequestContext<'_>, allowed: &[&str]) -> ActRefused {
+pub(super) fn unknown_endpoint(request: &RequestContext<'_>, allowed: &[&str]) -> ActRefused {
     match allowed.is_empty() {
         true => ActRefused::new(
             StatusCode::NOT_FOUND,
             "not_found",
-            request.t.say("unknown-endpoint"),
+            request.language.text("unknown-endpoint"),
         ),
         false => {
             let (status, text) = (
                 StatusCode::METHOD_NOT_ALLOWED,
-                request.t.say("method-not-allowed"),
+                request.language.text("method-not-allowed"),
             );
             ActRefused::new(status, "method_not_allowed", text)
         }
     }
 }
 
-async fn bytes(request: &RequestContext<'_>, body: Incoming) -> Result<Bytes, ActRefused> {
+async fn read_body(request: &RequestContext<'_>, body: Incoming) -> Result<Bytes, ActRefused> {
     match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await {
         Err(_) => Err(ActRefused::new(
             StatusCode::REQUEST_TIMEOUT,
             "too_slow",
-            request.t.say("body-too-slow"),
+            request.language.text("body-too-slow"),
         )),
         Ok(Err(_)) => Err(ActRefused::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
-            request.t.say("body-too-large"),
+            request.language.text("body-too-large"),
         )),
         Ok(Ok(body)) => Ok(body.to_bytes()),
     }
@@ -214,13 +216,14 @@ mod tests {
 
     #[test]
     fn a_path_leads_to_one_endpoint_and_its_variable_parts_are_decoded() {
-        let (endpoint, arguments) = find(&Method::DELETE, "authenticators/my%20t%2fken").unwrap();
+        let (endpoint, arguments) =
+            find_endpoint(&Method::DELETE, "authenticators/my%20t%2fken").unwrap();
         assert_eq!(
             (endpoint.path, arguments),
             ("authenticators/{name}", vec!["my t/ken".to_owned()])
         );
-        assert!(find(&Method::HEAD, "account").is_ok());
-        for nowhere in [
+        assert!(find_endpoint(&Method::HEAD, "account").is_ok());
+        for path in [
             "",
             "accounts",
             "account/",
@@ -230,21 +233,24 @@ mod tests {
             "a/b/c/d",
         ] {
             assert_eq!(
-                find(&Method::DELETE, nowhere).err(),
+                find_endpoint(&Method::DELETE, path).err(),
                 Some(Vec::new()),
-                "{nowhere}"
+                "{path}"
             );
         }
         assert_eq!(
-            find(&Method::POST, "account").err(),
+            find_endpoint(&Method::POST, "account").err(),
             Some(vec!["GET", "HEAD"])
         );
         let act = "administration/accounts/a%20b/one-time-code";
         assert_eq!(
-            find(&Method::DELETE, act).map(|(_, arguments)| arguments),
+            find_endpoint(&Method::DELETE, act).map(|(_, arguments)| arguments),
             Ok(vec!["a b".to_owned()])
         );
-        assert_eq!(find(&Method::GET, act).err(), Some(vec!["POST", "DELETE"]));
+        assert_eq!(
+            find_endpoint(&Method::GET, act).err(),
+            Some(vec!["POST", "DELETE"])
+        );
     }
 
     #[test]
@@ -252,17 +258,18 @@ mod tests {
         for (at, one) in ENDPOINTS.iter().enumerate() {
             let segments: Vec<&str> = one.path.split('/').collect();
             for other in &ENDPOINTS[at + 1..] {
-                let same = one.method == other.method && fits(other.path, &segments).is_some();
+                let same =
+                    one.method == other.method && match_path(other.path, &segments).is_some();
                 assert!(!same, "{} {} and {}", one.method, one.path, other.path);
             }
         }
     }
 
-    /// The secret is looked at by the path, before there is an endpoint.
+    /// The secret is verified by the path, before the endpoint is known.
     #[test]
-    fn what_stands_below_administration_takes_the_secret_and_nothing_else_does() {
+    fn every_endpoint_below_administration_requires_the_secret_and_no_other_does() {
         assert_eq!(
-            format!("{PLACE}{ADMINISTRATION}"),
+            format!("{PATH_PREFIX}{ADMINISTRATION}"),
             shared::protocol::admin_api::PATH
         );
         for endpoint in ENDPOINTS.iter() {
@@ -277,12 +284,12 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_something_is_no_get() {
+    fn no_get_has_a_body() {
         for endpoint in ENDPOINTS
             .iter()
             .filter(|endpoint| endpoint.method == Method::GET)
         {
-            assert!(endpoint.takes.is_none(), "{}", endpoint.path);
+            assert!(endpoint.body.is_none(), "{}", endpoint.path);
         }
     }
 }

@@ -1,10 +1,11 @@
-//! The second factor as a whole, the recovery codes, and the password: turned on, replaced, renewed, turned off.
+//! The second factor as a whole, the recovery codes, and the password: turned on, replaced,
+//! renewed, turned off.
 
-use super::account::{EndedSessions, ended, proved};
-use super::body::{OptionalBody, Proof, RequiredBody, text};
+use super::account::{EndedAccountSessions, sessions_ended_reply, step_up_reply};
+use super::body::{OptionalBody, RequiredBody, optional_text};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
 use super::enrollment::{NewRecoveryCodes, Saved};
-use super::login::{Next, setup_required};
+use super::login::{Next, require_enrollment};
 use crate::web::account::password;
 use crate::web::account::recovery_codes;
 use crate::web::account::second_factor;
@@ -19,7 +20,7 @@ use shared::engine::AdministrationError;
 use shared::protocol::command_request::TypedText;
 use utoipa::ToSchema;
 
-/// A new password, with a proof by the one of now.
+/// A new password, with the current one.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewPassword {
@@ -34,51 +35,51 @@ struct NewPassword {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use EndpointAccess::SignedIn;
     vec![
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "second-factor"),
             SignedIn,
             "Begins the enrollment of a second factor, which continues at setup.",
-            |call, OptionalBody(proof)| Box::pin(turn_on(call.request, proof)),
+            |call, OptionalBody(input)| Box::pin(turn_on(call.request, input)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "second-factor/replacement"),
             SignedIn,
             "Begins an enrollment that replaces the second factor.",
-            |call, OptionalBody(proof)| Box::pin(replace(call.request, proof)),
+            |call, OptionalBody(input)| Box::pin(replace_second_factor(call.request, input)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::DELETE, "second-factor"),
             SignedIn,
             "Turns the second factor off.",
-            |call, OptionalBody(proof)| Box::pin(turn_off(call.request, proof)),
+            |call, OptionalBody(input)| Box::pin(turn_off(call.request, input)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::POST, "recovery-codes"),
             SignedIn,
             "Makes new recovery codes; the old ones are valid until the new ones are confirmed as saved.",
-            |call, OptionalBody(proof)| Box::pin(make_recovery_codes(call.request, proof)),
+            |call, OptionalBody(input)| Box::pin(make_recovery_codes(call.request, input)),
         ),
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::POST, "recovery-codes/confirm"),
             SignedIn,
             "Confirms that new recovery codes are saved; they replace the old ones.",
-            |call, RequiredBody(saved)| Box::pin(keep_recovery_codes(call, saved)),
+            |call, RequiredBody(saved)| Box::pin(confirm_recovery_codes(call, saved)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::PUT, "password"),
             SignedIn,
             "Changes the password that Postern keeps.",
-            |call, RequiredBody(given)| Box::pin(set_password(call.request, given)),
+            |call, RequiredBody(body)| Box::pin(set_password(call.request, body)),
         ),
     ]
 }
 
 async fn turn_on(
     request: &RequestContext<'_>,
-    proof: Proof,
+    input: StepUpInput,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
-    let done = setup_required(
+    let step_up = step_up::verify_step_up(request, &input).await?;
+    let done = require_enrollment(
         request,
         &second_factor::begin_enabling(request, &step_up).await?,
     )?;
@@ -88,12 +89,12 @@ async fn turn_on(
     })
 }
 
-async fn replace(
+async fn replace_second_factor(
     request: &RequestContext<'_>,
-    proof: Proof,
+    input: StepUpInput,
 ) -> Result<EndpointReply<Next>, ActRefused> {
-    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
-    let done = setup_required(
+    let step_up = step_up::verify_step_up(request, &input).await?;
+    let done = require_enrollment(
         request,
         &second_factor::begin_replacement(request, &step_up).await?,
     )?;
@@ -105,30 +106,35 @@ async fn replace(
 
 async fn turn_off(
     request: &RequestContext<'_>,
-    proof: Proof,
-) -> Result<EndpointReply<EndedSessions>, ActRefused> {
-    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    input: StepUpInput,
+) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
+    let step_up = step_up::verify_step_up(request, &input).await?;
     let (after, opened) = second_factor::disable_second_factor(request, &step_up).await?;
-    Ok(ended(request, Some(&step_up), opened.as_ref(), after))
+    Ok(sessions_ended_reply(
+        request,
+        Some(&step_up),
+        opened.as_ref(),
+        after,
+    ))
 }
 
 async fn make_recovery_codes(
     request: &RequestContext<'_>,
-    proof: Proof,
+    input: StepUpInput,
 ) -> Result<EndpointReply<NewRecoveryCodes>, ActRefused> {
-    let step_up = step_up::verify_step_up(request, &StepUpInput::from(proof)).await?;
+    let step_up = step_up::verify_step_up(request, &input).await?;
     let new = recovery_codes::begin_recovery_codes(request, &step_up).await?;
     let answer = NewRecoveryCodes {
         recovery_codes: new.codes,
         pending: new.ticket,
     };
     Ok(EndpointReply {
-        reply: proved(request, &step_up),
+        reply: step_up_reply(request, &step_up),
         answer,
     })
 }
 
-async fn keep_recovery_codes(
+async fn confirm_recovery_codes(
     call: &Call<'_>,
     saved: Saved,
 ) -> Result<EndpointReply<()>, ActRefused> {
@@ -138,25 +144,31 @@ async fn keep_recovery_codes(
         saved.pending,
     )
     .await?;
-    Ok(EndpointReply::saying(()))
+    Ok(EndpointReply::new(()))
 }
 
 async fn set_password(
     request: &RequestContext<'_>,
-    given: NewPassword,
-) -> Result<EndpointReply<EndedSessions>, ActRefused> {
-    let new = text(Some(given.new));
-    // before a code is spent on it
-    Password::new(new.clone())
-        .map_err(|error| ActRefused::act(request.t, &AdministrationError::Password(error)))?;
+    body: NewPassword,
+) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
+    let new = optional_text(Some(body.new));
+    // checked before the step-up consumes a code
+    Password::new(new.clone()).map_err(|error| {
+        ActRefused::act(request.language, &AdministrationError::Password(error))
+    })?;
     let step_up = step_up::verify_step_up(
         request,
-        &StepUpInput::from(Proof {
-            password: given.password,
-            code: given.code,
-        }),
+        &StepUpInput {
+            password: body.password,
+            code: body.code,
+        },
     )
     .await?;
     let (after, opened) = password::set_password(request, &step_up, new).await?;
-    Ok(ended(request, Some(&step_up), opened.as_ref(), after))
+    Ok(sessions_ended_reply(
+        request,
+        Some(&step_up),
+        opened.as_ref(),
+        after,
+    ))
 }

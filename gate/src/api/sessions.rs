@@ -1,4 +1,4 @@
-//! Where the account is signed in, and which browsers it trusts.
+//! The account's sessions and trusted browsers.
 
 use super::body::NoBody;
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
@@ -17,11 +17,11 @@ struct Sessions {
     sessions: Vec<SessionLine>,
 }
 
-/// One of them. Moments are in seconds since 1970.
+/// One session. Times are in seconds since 1970.
 #[derive(Serialize, ToSchema)]
 struct SessionLine {
     id: String,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     own: bool,
     browser: String,
     address: String,
@@ -30,13 +30,13 @@ struct SessionLine {
     expires: u64,
 }
 
-/// The browsers that the account trusts, newest first.
+/// The account's trusted browsers, newest first.
 #[derive(Serialize, ToSchema)]
 struct Browsers {
     browsers: Vec<BrowserLine>,
 }
 
-/// One of them. Moments are in seconds since 1970.
+/// One trusted browser. Times are in seconds since 1970.
 #[derive(Serialize, ToSchema)]
 struct BrowserLine {
     number: i64,
@@ -47,7 +47,7 @@ struct BrowserLine {
     expires: u64,
 }
 
-/// How many were ended.
+/// How many were revoked.
 #[derive(Serialize, ToSchema)]
 struct Count {
     ended: usize,
@@ -56,46 +56,48 @@ struct Count {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     use EndpointAccess::SignedIn;
     vec![
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "sessions"),
             SignedIn,
             "Lists the account's sessions.",
-            |call, NoBody| Box::pin(sessions(call.request)),
+            |call, NoBody| Box::pin(list_sessions(call.request)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::DELETE, "sessions"),
             SignedIn,
             "Ends every session of the account, this one too.",
-            |call, NoBody| Box::pin(end_all(call.request)),
+            |call, NoBody| Box::pin(revoke_all_sessions(call.request)),
         ),
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::DELETE, "sessions/{id}"),
             SignedIn,
             "Ends one session.",
-            |call, NoBody| Box::pin(end_one(call)),
+            |call, NoBody| Box::pin(revoke_session(call)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::GET, "browsers"),
             SignedIn,
             "Lists the browsers that the account trusts.",
-            |call, NoBody| Box::pin(browsers(call.request)),
+            |call, NoBody| Box::pin(list_browsers(call.request)),
         ),
-        Endpoint::tells(
+        Endpoint::with_answer(
             (Method::DELETE, "browsers"),
             SignedIn,
             "Revokes every trusted browser.",
-            |call, NoBody| Box::pin(forget_all(call.request)),
+            |call, NoBody| Box::pin(revoke_all_browsers(call.request)),
         ),
-        Endpoint::does(
+        Endpoint::without_answer(
             (Method::DELETE, "browsers/{number}"),
             SignedIn,
             "Revokes one trusted browser.",
-            |call, NoBody| Box::pin(forget_one(call)),
+            |call, NoBody| Box::pin(revoke_browser(call)),
         ),
     ]
 }
 
-async fn sessions(request: &RequestContext<'_>) -> Result<EndpointReply<Sessions>, ActRefused> {
+async fn list_sessions(
+    request: &RequestContext<'_>,
+) -> Result<EndpointReply<Sessions>, ActRefused> {
     let own = request.require_session()?;
     let sessions = sessions::list_sessions(request, &own)
         .await?
@@ -109,12 +111,14 @@ async fn sessions(request: &RequestContext<'_>) -> Result<EndpointReply<Sessions
             last_seen: one.last_seen.0,
             expires: one.expires.0,
         });
-    Ok(EndpointReply::saying(Sessions {
+    Ok(EndpointReply::new(Sessions {
         sessions: sessions.collect(),
     }))
 }
 
-async fn end_all(request: &RequestContext<'_>) -> Result<EndpointReply<Count>, ActRefused> {
+async fn revoke_all_sessions(
+    request: &RequestContext<'_>,
+) -> Result<EndpointReply<Count>, ActRefused> {
     let ended = sessions::revoke_sessions(request, &request.require_session()?, None).await?;
     Ok(EndpointReply {
         reply: request.without_sign_in_cookies(reply::bare(StatusCode::OK)),
@@ -122,16 +126,18 @@ async fn end_all(request: &RequestContext<'_>) -> Result<EndpointReply<Count>, A
     })
 }
 
-async fn end_one(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
+async fn revoke_session(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
     let (request, id) = (
         call.request,
-        SessionId::parse(call.argument()).ok_or_else(|| call.gone())?,
+        SessionId::parse(call.argument()).ok_or_else(|| call.no_such_item())?,
     );
     sessions::revoke_sessions(request, &request.require_session()?, Some(id)).await?;
-    Ok(EndpointReply::saying(()))
+    Ok(EndpointReply::new(()))
 }
 
-async fn browsers(request: &RequestContext<'_>) -> Result<EndpointReply<Browsers>, ActRefused> {
+async fn list_browsers(
+    request: &RequestContext<'_>,
+) -> Result<EndpointReply<Browsers>, ActRefused> {
     let browsers = sessions::list_browsers(request, &request.require_session()?)
         .await?
         .into_iter()
@@ -143,22 +149,24 @@ async fn browsers(request: &RequestContext<'_>) -> Result<EndpointReply<Browsers
             last_seen: one.last_seen.0,
             expires: one.expires.0,
         });
-    Ok(EndpointReply::saying(Browsers {
+    Ok(EndpointReply::new(Browsers {
         browsers: browsers.collect(),
     }))
 }
 
-async fn forget_all(request: &RequestContext<'_>) -> Result<EndpointReply<Count>, ActRefused> {
-    Ok(EndpointReply::saying(Count {
+async fn revoke_all_browsers(
+    request: &RequestContext<'_>,
+) -> Result<EndpointReply<Count>, ActRefused> {
+    Ok(EndpointReply::new(Count {
         ended: sessions::revoke_browsers(request, &request.require_session()?, None).await?,
     }))
 }
 
-async fn forget_one(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
+async fn revoke_browser(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
     let (request, number) = (
         call.request,
-        call.argument().parse().map_err(|_| call.gone())?,
+        call.argument().parse().map_err(|_| call.no_such_item())?,
     );
     sessions::revoke_browsers(request, &request.require_session()?, Some(number)).await?;
-    Ok(EndpointReply::saying(()))
+    Ok(EndpointReply::new(()))
 }

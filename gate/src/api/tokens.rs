@@ -1,20 +1,22 @@
-//! Header tokens, for programs that keep no cookies: each of the gate's cookies has a header that stands for it. Where
-//! `gate.api_tokens` is on, an answer that sets cookies brings them as tokens, too, and a request that shows a token has
-//! the cookies that its tokens stand for and no other: all else is the same for both. A session's cookie is never a
-//! token itself: an access token stands for it, for a quarter of an hour, and a refresh token gets the next.
+//! Header tokens, for programs without a cookie store: each of the gate's cookies has a header that
+//! replaces it. Where `gate.api_tokens` is on, a reply that sets cookies also has them as tokens,
+//! and the tokens of a request are read as its cookies. Everything behind this file reads cookies
+//! only. A session's cookie is never a token itself: an access token replaces it for 15 minutes,
+//! and a refresh token returns the next.
 //!
-//! MUST NOT take a request's cookies once it shows any token, good or not.
+//! MUST NOT read the cookies of a request that has any token, valid or not.
 
-use super::PLACE;
+use super::PATH_PREFIX;
 use crate::http::authorization::bearer_token;
+use crate::http::cookies::PerCookie;
 use crate::http::reply::HttpReply;
 use crate::state::site::Site;
-use crate::web::enroll::unavailable;
+use crate::web::enroll::pool_error;
 use crate::web::refusal;
 use crate::web::refusal::ActRefused;
 use crate::web::request::RequestContext;
 use cookie::Cookie;
-use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE};
+use hyper::header::{COOKIE, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
 use shared::protocol::admin_api;
@@ -24,23 +26,23 @@ use shared::token::{AccessToken, RefreshToken};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-/// What stands for the cookie of a sign-in that waits for its code.
-const SIGN_IN: &str = "postern-login";
-/// What stands for the cookie of a setup.
-const SETUP: &str = "postern-enrollment";
-/// What stands for the cookie of a proof.
-const STEP_UP: &str = "postern-step-up";
-/// What stands for the cookie of a trusted browser.
-const BROWSER: &str = "postern-browser";
+/// The header that replaces each cookie.
+const HEADERS: PerCookie<&str> = PerCookie {
+    session: "authorization",
+    trusted_browser: "postern-browser",
+    login: "postern-login",
+    enrollment: "postern-enrollment",
+    step_up: "postern-step-up",
+};
 
-/// What a program keeps that keeps no cookies: whatever is new. There only where gate.api_tokens is on.
+/// New tokens, for a program without a cookie store. Only present where gate.api_tokens is on.
 #[derive(Default, Serialize, ToSchema)]
 pub(super) struct Tokens {
     /// For Authorization: Bearer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     access_token: Option<TypedText>,
-    /// How long the access token is good, in seconds.
+    /// Seconds until the access token expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     expires_in: Option<u64>,
@@ -48,15 +50,15 @@ pub(super) struct Tokens {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     refresh_token: Option<TypedText>,
-    /// For Postern-Login, until the code.
+    /// For Postern-Login, until the code is entered.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     login_token: Option<TypedText>,
-    /// For Postern-Enrollment, until the setup is finished.
+    /// For Postern-Enrollment, until the enrollment is finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     enrollment_token: Option<TypedText>,
-    /// For Postern-Step-Up, beside the access token.
+    /// For Postern-Step-Up, with the access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     step_up_token: Option<TypedText>,
@@ -66,7 +68,7 @@ pub(super) struct Tokens {
     browser_token: Option<TypedText>,
 }
 
-/// An answer's tokens.
+/// New tokens of a reply.
 #[derive(Serialize, ToSchema)]
 pub(super) struct WithTokens {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,34 +76,35 @@ pub(super) struct WithTokens {
     pub(super) tokens: Option<Tokens>,
 }
 
-/// Whether they are taken and given at this place of the gate: never beside an application, whose scripts would read them.
-pub(super) fn are_on(site: &Site) -> bool {
+/// Whether tokens are accepted and issued: never on the host of an application, whose scripts could
+/// read them.
+pub(super) fn are_enabled(site: &Site) -> bool {
     site.gate().api_tokens && site.url.has_own_host()
 }
 
-/// Puts the cookies that a request's tokens stand for in the place of those that it came with, if it shows any at an
-/// endpoint that takes them.
-pub(crate) fn into_cookies(site: &Site, page: &str, headers: &mut HeaderMap) {
-    if !are_on(site) || !page.starts_with(PLACE) || page.starts_with(admin_api::PATH) {
+/// Replaces the cookies of a request by those that its tokens stand for, if it has any token and is
+/// for an endpoint that accepts them.
+pub(crate) fn replace_cookies_by_tokens(site: &Site, page: &str, headers: &mut HeaderMap) {
+    if !are_enabled(site) || !page.starts_with(PATH_PREFIX) || page.starts_with(admin_api::PATH) {
         return;
     }
-    let names = site.cookies.names;
-    let shown = [
-        (names.session, access(site, headers)),
-        (names.login, of(headers, SIGN_IN)),
-        (names.enrollment, of(headers, SETUP)),
-        (names.step_up, of(headers, STEP_UP)),
-        (names.trusted_browser, of(headers, BROWSER)),
-    ];
-    if shown
+    let tokens = PerCookie {
+        session: read_access_token(site, headers),
+        trusted_browser: read_header_token(headers, HEADERS.trusted_browser),
+        login: read_header_token(headers, HEADERS.login),
+        enrollment: read_header_token(headers, HEADERS.enrollment),
+        step_up: read_header_token(headers, HEADERS.step_up),
+    };
+    let tokens = tokens.into_array();
+    if tokens
         .iter()
-        .all(|(_, shown)| matches!(shown, ShownTokens::NoBody))
+        .all(|token| matches!(token, HeaderToken::Absent))
     {
         return;
     }
     let mut line = Zeroizing::new(String::new());
-    for (name, shown) in &shown {
-        if let ShownTokens::Token(value) = shown {
+    for (name, token) in site.cookies.names.into_array().into_iter().zip(&tokens) {
+        if let HeaderToken::Token(value) = token {
             let before = if line.is_empty() { "" } else { "; " };
             line.extend([before, name, "=", value]);
         }
@@ -113,19 +116,18 @@ pub(crate) fn into_cookies(site: &Site, page: &str, headers: &mut HeaderMap) {
     }
 }
 
-/// What one header shows.
-enum ShownTokens {
-    NoBody,
-    /// The value of the cookie that it stands for.
+enum HeaderToken {
+    Absent,
+    /// Value of the cookie that the token replaces.
     Token(Zeroizing<String>),
-    /// Something that stands for no cookie.
-    Unfit,
+    /// A header that replaces no cookie.
+    Invalid,
 }
 
-/// The session.
-fn access(site: &Site, headers: &HeaderMap) -> ShownTokens {
+/// Reads the access token.
+fn read_access_token(site: &Site, headers: &HeaderMap) -> HeaderToken {
     let lines: Vec<&[u8]> = headers
-        .get_all(AUTHORIZATION)
+        .get_all(HEADERS.session)
         .iter()
         .map(HeaderValue::as_bytes)
         .collect();
@@ -134,42 +136,42 @@ fn access(site: &Site, headers: &HeaderMap) -> ShownTokens {
         .map(bearer_token)
         .partition(Option::is_some);
     match (&bearer[..], other.is_empty()) {
-        ([], _) => ShownTokens::NoBody,
+        ([], _) => HeaderToken::Absent,
         ([Some(token)], true) => {
             let (keys, now) = (site.revocation_cache.token_keys(), clock::now().ok());
             let token = std::str::from_utf8(token).ok().zip(now);
             let token = token.and_then(|(token, now)| AccessToken::open_access(token, &keys, now));
-            token.map_or(ShownTokens::Unfit, |session| {
-                ShownTokens::Token(Zeroizing::new(session.to_cookie(&keys)))
+            token.map_or(HeaderToken::Invalid, |session| {
+                HeaderToken::Token(Zeroizing::new(session.to_cookie(&keys)))
             })
         }
-        _ => ShownTokens::Unfit,
+        _ => HeaderToken::Invalid,
     }
 }
 
-/// What is a cookie's value as it stands.
-fn of(headers: &HeaderMap, name: &str) -> ShownTokens {
+/// Reads a token that is the value of its cookie.
+fn read_header_token(headers: &HeaderMap, name: &str) -> HeaderToken {
     let mut lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
     let is_token = |line: &&[u8]| {
         line.iter()
             .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b))
     };
     match (lines.next(), lines.next()) {
-        (None, _) => ShownTokens::NoBody,
+        (None, _) => HeaderToken::Absent,
         (Some(line), None) if is_token(&line) => {
-            ShownTokens::Token(Zeroizing::new(String::from_utf8_lossy(line).into_owned()))
+            HeaderToken::Token(Zeroizing::new(String::from_utf8_lossy(line).into_owned()))
         }
-        _ => ShownTokens::Unfit,
+        _ => HeaderToken::Invalid,
     }
 }
 
 impl Tokens {
-    /// The cookies that an answer sets, as tokens.
-    pub(super) fn beside(
+    /// Returns the cookies that a reply sets, as tokens.
+    pub(super) fn from_reply(
         request: &RequestContext<'_>,
         reply: &HttpReply,
     ) -> Result<Option<Tokens>, ActRefused> {
-        if !are_on(request.site) {
+        if !are_enabled(request.site) {
             return Ok(None);
         }
         let (names, mut found) = (request.site.cookies.names, None);
@@ -177,14 +179,14 @@ impl Tokens {
             let Some(cookie) = line.to_str().ok().and_then(|line| Cookie::parse(line).ok()) else {
                 continue;
             };
-            // one that is taken back
+            // a cookie that is removed
             if cookie.value().is_empty() {
                 continue;
             }
             let tokens = found.get_or_insert_with(Tokens::default);
             let value = || Some(TypedText::from(cookie.value().to_owned()));
             match cookie.name() {
-                name if name == names.session => tokens.begin(request, cookie.value())?,
+                name if name == names.session => tokens.add_first(request, cookie.value())?,
                 name if name == names.login => tokens.login_token = value(),
                 name if name == names.enrollment => tokens.enrollment_token = value(),
                 name if name == names.step_up => tokens.step_up_token = value(),
@@ -195,15 +197,15 @@ impl Tokens {
         Ok(found)
     }
 
-    /// The first of a session.
-    fn begin(&mut self, request: &RequestContext<'_>, cookie: &str) -> Result<(), ActRefused> {
+    /// Adds the first tokens of a session.
+    fn add_first(&mut self, request: &RequestContext<'_>, cookie: &str) -> Result<(), ActRefused> {
         let session = shared::token::session::Session::from_cookie(
             cookie,
             &request.site.revocation_cache.token_keys(),
         );
-        let session = session.ok_or_else(|| ActRefused::signed_out(request.t))?;
+        let session = session.ok_or_else(|| ActRefused::signed_out(request.language))?;
         let failed = |error: &dyn std::error::Error| {
-            refusal::refuse_unprocessed(request, &unavailable(error))
+            refusal::refuse_unprocessed(request, &pool_error(error))
         };
         let (keys, now) = (
             request.site.revocation_cache.token_keys(),
@@ -211,26 +213,26 @@ impl Tokens {
         );
         let first =
             RefreshToken::issue_first(&session, &keys, now).map_err(|error| failed(&error))?;
-        self.renew(request, &first)
+        self.add_renewed(request, &first)
     }
 
-    /// Those of a session whose newest refresh token is this.
-    pub(super) fn after(
+    /// Returns the tokens of a session with its newest refresh token.
+    pub(super) fn refreshed(
         request: &RequestContext<'_>,
         newest: &RefreshToken,
     ) -> Result<Tokens, ActRefused> {
         let mut tokens = Tokens::default();
-        tokens.renew(request, newest)?;
+        tokens.add_renewed(request, newest)?;
         Ok(tokens)
     }
 
-    fn renew(
+    fn add_renewed(
         &mut self,
         request: &RequestContext<'_>,
         newest: &RefreshToken,
     ) -> Result<(), ActRefused> {
         let failed = |error: &dyn std::error::Error| {
-            refusal::refuse_unprocessed(request, &unavailable(error))
+            refusal::refuse_unprocessed(request, &pool_error(error))
         };
         let (keys, now) = (
             request.site.revocation_cache.token_keys(),
@@ -238,16 +240,16 @@ impl Tokens {
         );
         let session = newest
             .session(&keys)
-            .ok_or_else(|| ActRefused::signed_out(request.t))?;
+            .ok_or_else(|| ActRefused::signed_out(request.language))?;
         let end = session
             .issued
             .plus(request.site.gate().session_lifetime.seconds());
         let access =
             AccessToken::issue_access(&session, &keys, end, now).map_err(|error| failed(&error))?;
-        let texts = access
+        let sealed = access
             .seal(&keys)
             .and_then(|text| Ok((text, newest.seal(&keys)?)));
-        let (access_text, refresh_text) = texts.map_err(|error| failed(&error))?;
+        let (access_text, refresh_text) = sealed.map_err(|error| failed(&error))?;
         self.access_token = Some(access_text.as_str().to_owned().into());
         self.expires_in = Some(access.seconds_left(now));
         self.refresh_token = Some(refresh_text.as_str().to_owned().into());
@@ -255,9 +257,9 @@ impl Tokens {
     }
 }
 
-/// Says how to be somebody, where tokens are taken (RFC 6750, section 3).
+/// Adds the challenge of RFC 6750, section 3, where tokens are accepted.
 pub(super) fn with_challenge(request: &RequestContext<'_>, mut reply: HttpReply) -> HttpReply {
-    if reply.status() == StatusCode::UNAUTHORIZED && are_on(request.site) {
+    if reply.status() == StatusCode::UNAUTHORIZED && are_enabled(request.site) {
         reply.headers_mut().insert(
             WWW_AUTHENTICATE,
             HeaderValue::from_static("Bearer realm=\"sign-in\""),
@@ -271,13 +273,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_stands_for_one_cookie_and_smuggles_no_other() {
+    fn a_header_replaces_one_cookie_and_cannot_add_another() {
         let mut headers = HeaderMap::new();
-        assert!(matches!(of(&headers, SETUP), ShownTokens::NoBody));
-        headers.append(SETUP, HeaderValue::from_static("abc-_123"));
-        assert!(matches!(of(&headers, SETUP), ShownTokens::Token(value) if *value == "abc-_123"));
-        headers.append(SETUP, HeaderValue::from_static("abc-_123"));
-        assert!(matches!(of(&headers, SETUP), ShownTokens::Unfit), "two");
+        assert!(matches!(
+            read_header_token(&headers, HEADERS.enrollment),
+            HeaderToken::Absent
+        ));
+        headers.append(HEADERS.enrollment, HeaderValue::from_static("abc-_123"));
+        assert!(
+            matches!(read_header_token(&headers, HEADERS.enrollment), HeaderToken::Token(value) if *value == "abc-_123")
+        );
+        headers.append(HEADERS.enrollment, HeaderValue::from_static("abc-_123"));
+        assert!(
+            matches!(
+                read_header_token(&headers, HEADERS.enrollment),
+                HeaderToken::Invalid
+            ),
+            "two"
+        );
         for value in [
             "a; __Secure-postern=b",
             "a=b",
@@ -286,8 +299,14 @@ mod tests {
             "a%3b",
             "\"a\"",
         ] {
-            headers.insert(SETUP, HeaderValue::from_static(value));
-            assert!(matches!(of(&headers, SETUP), ShownTokens::Unfit), "{value}");
+            headers.insert(HEADERS.enrollment, HeaderValue::from_static(value));
+            assert!(
+                matches!(
+                    read_header_token(&headers, HEADERS.enrollment),
+                    HeaderToken::Invalid
+                ),
+                "{value}"
+            );
         }
     }
 }

@@ -19,14 +19,30 @@ use std::ops::{Range, RangeInclusive};
 /// Part that the names of all cookies of Postern's have.
 const OURS: &str = "postern";
 
-/// Cookie names; their prefix depends on whether the gate has a host of its own.
-pub(crate) struct CookieNames {
-    pub(crate) session: &'static str,
-    pub(crate) trusted_browser: &'static str,
-    pub(crate) login: &'static str,
-    pub(crate) enrollment: &'static str,
-    pub(crate) step_up: &'static str,
+/// One value for each cookie of the gate, such as its name or the header that replaces it.
+#[derive(Clone, Copy)]
+pub(crate) struct PerCookie<T> {
+    pub(crate) session: T,
+    pub(crate) trusted_browser: T,
+    pub(crate) login: T,
+    pub(crate) enrollment: T,
+    pub(crate) step_up: T,
 }
+
+impl<T> PerCookie<T> {
+    pub(crate) fn into_array(self) -> [T; 5] {
+        [
+            self.session,
+            self.trusted_browser,
+            self.login,
+            self.enrollment,
+            self.step_up,
+        ]
+    }
+}
+
+/// Cookie names; their prefix depends on whether the gate has a host of its own.
+pub(crate) type CookieNames = PerCookie<&'static str>;
 
 /// Names on a host of its own: the session is valid for the parent domain, every other cookie for
 /// the gate's host alone.
@@ -250,15 +266,8 @@ impl CookieBuilder {
     /// Returns expired cookies for every name, at the domain and at the host, for all paths and for
     /// the gate's: a browser may keep one at each.
     pub(crate) fn expired_cookies(&self) -> Vec<String> {
-        let names = self.names;
         let mut expired = Vec::new();
-        for name in [
-            names.session,
-            names.trusted_browser,
-            names.login,
-            names.enrollment,
-            names.step_up,
-        ] {
+        for name in self.names.into_array() {
             let is_for_domains = !name.starts_with("__Host-");
             for path in ["/", &self.path] {
                 for domain in [None, self.domain.as_ref().filter(|_| is_for_domains)] {

@@ -203,8 +203,8 @@ pub(crate) async fn answer_page(
     if path.split('/').next() == Some(ADMINISTRATION) {
         return answer_administrator(context, parts, path, body).await;
     }
-    if let Some(path) = path.strip_prefix(api::PLACE) {
-        return api::answer(context, parts, path, body).await;
+    if let Some(path) = path.strip_prefix(api::PATH_PREFIX) {
+        return api::answer_endpoint(context, parts, path, body).await;
     }
     let mut status = StatusCode::NOT_FOUND;
     for route in PAGES.iter().filter(|route| route.path == path) {

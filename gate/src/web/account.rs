@@ -1,5 +1,5 @@
-//! A person's own account at the gate: how it stands, and what they change of it. Each room has the acts, which the
-//! pages and the API share, and the pages. What is critical takes a [`Proven`].
+//! An account's own pages: its state, and what its owner can change. Each file has the acts, which
+//! pages and API share, and the pages. Critical acts require a [`StepUpProof`].
 
 pub(crate) mod app_passwords;
 pub(crate) mod authenticators;
@@ -24,16 +24,35 @@ use crate::web::notice;
 use crate::web::refusal;
 use crate::web::step_up;
 use hyper::StatusCode;
-use shared::engine::{AdministrationError, Engine, LoginError, OpenedSession, Principal};
-use shared::protocol::command_request::{CommandRequest, Operation, ReplyBody};
+use shared::engine::{
+    AdministrationError, Engine, LoginError, OpenedSession, Principal, Requester,
+};
+use shared::protocol::command_request::{ChangeOperation, CommandRequest, Operation, ReplyBody};
 use shared::system::clock::Timestamp;
 use shared::token::session::Session;
+use shared::verify::origin::Origin;
 
-/// What comes of an act, and the session that goes on after it.
+/// Result of an act, with the session that replaces the one of the request.
 type ContinuedSession<T> =
     Result<Result<(T, Option<OpenedSession>), AdministrationError>, LoginError>;
 
-/// Runs an act of this session's at a door.
+/// Runs work for a session's owner on a worker thread.
+pub(crate) async fn run_work<T: Send + 'static>(
+    request: &RequestContext<'_>,
+    session: &Session,
+    work: impl FnOnce(&mut Engine, &Session, &Origin, Timestamp) -> Result<T, AdministrationError>
+    + Send
+    + 'static,
+) -> Result<T, ActRefused> {
+    let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
+    let run = request.store_pool().with_engine(move |engine| {
+        let result = work(engine, &session, &client.origin, client.now()?);
+        separate_engine_error(result).map_err(LoginError::Engine)
+    });
+    refusal::check_act(request, run.await)
+}
+
+/// Runs an act whose principal is the session's owner.
 pub(crate) async fn run_act<T: Send + 'static>(
     request: &RequestContext<'_>,
     session: &Session,
@@ -41,20 +60,14 @@ pub(crate) async fn run_act<T: Send + 'static>(
     + Send
     + 'static,
 ) -> Result<T, ActRefused> {
-    let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
-    let run = request.store_pool().with_engine(move |engine| {
-        let now = client.now()?;
-        let actor = Principal::Session(&session.name, &client.origin, session.id);
-        separate_engine_error(work(engine, actor, now)).map_err(LoginError::Engine)
-    });
-    refusal::check_act(
-        request,
-        run.await
-            .map_err(|error| refusal::refuse_unprocessed(request, &error))?,
-    )
+    run_work(request, session, |engine, session, origin, now| {
+        let principal = Principal::Session(&session.name, origin, session.id);
+        work(engine, principal, now)
+    })
+    .await
 }
 
-/// The same of an act that ends every session of the account: this browser goes on in a new one.
+/// Runs an act that revokes every session of the account, and opens a new session for this browser.
 pub(crate) async fn run_act_and_continue<T: Send + 'static>(
     request: &RequestContext<'_>,
     session: &Session,
@@ -65,14 +78,10 @@ pub(crate) async fn run_act_and_continue<T: Send + 'static>(
     let run = request
         .store_pool()
         .with_engine(then_continue(request, session, work));
-    refusal::check_act(
-        request,
-        run.await
-            .map_err(|error| refusal::refuse_unprocessed(request, &error))?,
-    )
+    refusal::check_act(request, run.await)
 }
 
-/// The same of an act that hashes a password.
+/// The same for an act that hashes a password.
 pub(crate) async fn hash_and_continue<T: Send + 'static>(
     request: &RequestContext<'_>,
     session: &Session,
@@ -83,11 +92,7 @@ pub(crate) async fn hash_and_continue<T: Send + 'static>(
     let run = request
         .store_pool()
         .with_hashing_engine(then_continue(request, session, work));
-    refusal::check_act(
-        request,
-        run.await
-            .map_err(|error| refusal::refuse_unprocessed(request, &error))?,
-    )
+    refusal::check_act(request, run.await)
 }
 
 fn then_continue<T, F>(
@@ -101,68 +106,72 @@ where
     let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
     move |engine| {
         let now = client.now()?;
-        let actor = Principal::Session(&session.name, &client.origin, session.id);
-        let done =
-            match separate_engine_error(work(engine, actor, now)).map_err(LoginError::Engine)? {
-                Ok(done) => done,
-                Err(error) => return Ok(Err(error)),
-            };
+        let principal = Principal::Session(&session.name, &client.origin, session.id);
+        let done = match separate_engine_error(work(engine, principal, now))
+            .map_err(LoginError::Engine)?
+        {
+            Ok(done) => done,
+            Err(error) => return Ok(Err(error)),
+        };
         let opened = engine.reopen_session(&client.browser(), &session, now)?;
         Ok(Ok((done, opened)))
     }
 }
 
-/// An errand of whoever stepped up.
-pub(crate) async fn run_operation(
+/// Runs an operation that requires a step-up.
+pub(crate) async fn run_change(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
-    task: Operation,
+    change: ChangeOperation,
 ) -> Result<ReplyBody, ActRefused> {
-    let (session, client) = (step_up.session.clone(), OwnedBrowserContext::new(request));
-    let run = request.store_pool().with_engine(move |engine| {
-        let caller = shared::engine::Requester::SteppedUp(&session, &client.origin);
-        let errand = CommandRequest {
-            account: session.name.clone(),
-            operation: task,
-        };
-        separate_engine_error(engine.run_errand(caller, &errand, client.now()?))
-            .map_err(LoginError::Engine)
-    });
-    Ok(refusal::check_act(
-        request,
-        run.await
-            .map_err(|error| refusal::refuse_unprocessed(request, &error))?,
-    )?
-    .answer)
+    let operation = Operation::Change { code: None, change };
+    run_operation(request, &step_up.session, operation).await
 }
 
-/// What a critical act would take of whoever is here.
+/// Runs an operation of a session's owner. A change requires [`run_change`].
+pub(crate) async fn run_operation(
+    request: &RequestContext<'_>,
+    session: &Session,
+    operation: Operation,
+) -> Result<ReplyBody, ActRefused> {
+    let reply = run_work(request, session, |engine, session, origin, now| {
+        let command = CommandRequest {
+            account: session.name.clone(),
+            operation,
+        };
+        engine.execute_request(Requester::SteppedUp(session, origin), &command, now)
+    });
+    Ok(reply.await?.answer)
+}
+
+/// Returns what a step-up in the session of this request requires now.
 pub(crate) async fn required_step_up_now(
     request: &RequestContext<'_>,
 ) -> Result<StepUpRequirement, ActRefused> {
     step_up::required_step_up(request, &request.require_session()?).await
 }
 
-/// The page of a critical act, with what went wrong the last time.
+/// Renders the page that confirms a critical act, with the refusal of the attempt before.
 pub(crate) async fn show_confirmation(
     request: &RequestContext<'_>,
-    asked: Confirmation<'_>,
+    confirmation: Confirmation<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let proof = match required_step_up_now(request).await {
-        Ok(proof) => proof,
+    let step_up = match required_step_up_now(request).await {
+        Ok(step_up) => step_up,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
     let page = pages::account::ConfirmationPage {
         frame: request.frame(),
-        asked: &asked,
-        proof,
+        confirmation: &confirmation,
+        step_up,
         message: refused.map(|refused| refused.text.as_str()),
     };
     notice::page_with_refusal(html(&page), refused)
 }
 
-/// The page after an act that ended every session: the new session's cookies, or the way to sign in.
+/// Renders the result of an act that revoked every session: with the cookies of the new session, or
+/// with a link to the sign-in page.
 pub(crate) fn show_sessions_ended(
     request: &RequestContext<'_>,
     step_up: Option<&StepUpProof>,

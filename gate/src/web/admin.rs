@@ -1,5 +1,5 @@
-//! Administration through the gate: where it is reached, and the pages of people. Programs come by the API. Whatever of it
-//! is not configured, or is asked for from elsewhere, is not there: 404.
+//! Administration through the gate: where it is reachable, and its pages; programs use the API.
+//! What is not configured, or is not reachable from the client's address, is answered with 404.
 
 pub(crate) mod accounts;
 pub(crate) mod audit_log;

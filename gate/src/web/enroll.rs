@@ -1,5 +1,8 @@
-//! A setup, page by page: the QR, a code, the recovery codes, and only then the way on. Someone who must have a second
-//! factor and has none finds nothing else open.
+//! Enrollment, page by page: the QR code, the first code, the recovery codes, and then the session.
+//! A user who must have a second factor and has none can open no other page.
+//!
+//! The state is a token in a cookie and a pending enrollment in the form; nothing is stored before
+//! the recovery codes are confirmed as saved.
 
 use super::pages::{self, html};
 use super::request::{OwnedBrowserContext, RequestContext};
@@ -21,21 +24,21 @@ use shared::token::TokenKind;
 use shared::verify::decision::Refusal;
 use zeroize::Zeroizing;
 
-/// Where the code of a first authenticator, or of one in place of all, goes.
+/// Path that receives the first code, of a first authenticator or of one that replaces all.
 const FIRST: &str = "enroll/code";
-/// Where its recovery codes are said to be saved.
+/// Path that receives the confirmation that the recovery codes are saved.
 const FINISH: &str = "enroll/finish";
 
-/// What no door was asked for.
-pub(crate) fn unavailable(error: &dyn std::error::Error) -> PoolError {
+/// Makes a [`PoolError`] of an error that occurs before a worker is asked.
+pub(crate) fn pool_error(error: &dyn std::error::Error) -> PoolError {
     PoolError::Failed {
         cause: "unavailable",
         why: error.to_string(),
     }
 }
 
-/// As people copy it by hand; apps read over the blanks.
-fn in_fours(secret: &str) -> Zeroizing<String> {
+/// Groups a secret in fours, as people copy it by hand. Authenticator apps ignore the spaces.
+fn group_in_fours(secret: &str) -> Zeroizing<String> {
     let mut grouped = Zeroizing::new(String::with_capacity(secret.len() * 2));
     for (at, character) in secret.chars().enumerate() {
         if at > 0 && at % 4 == 0 {
@@ -46,7 +49,7 @@ fn in_fours(secret: &str) -> Zeroizing<String> {
     grouped
 }
 
-/// The password has passed, and there is no second factor.
+/// Sends the browser to the enrollment, or asks for the one-time code that it requires.
 pub(crate) fn redirect_to_enrollment(
     request: &RequestContext<'_>,
     token: &EnrollmentToken,
@@ -65,97 +68,97 @@ pub(crate) fn redirect_to_enrollment(
     }
 }
 
-/// A new authenticator, which nothing keeps yet; none, if the setup is over.
+/// Makes a pending enrollment, which is not stored. Returns `None` if the token has expired.
 pub(crate) async fn begin_enrollment(
     request: &RequestContext<'_>,
-    ticket: &EnrollmentToken,
+    token: &EnrollmentToken,
 ) -> Result<Option<ShownEnrollment>, PoolError> {
-    let (asked, client) = (ticket.clone(), OwnedBrowserContext::new(request));
+    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     request
         .store_pool()
-        .with_engine(move |engine| engine.begin_web_setup(&asked, client.now()?))
+        .with_engine(move |engine| engine.begin_web_enrollment(&owned_token, client.now()?))
         .await
 }
 
-/// The one-time code without which a setup may not begin; what was refused stands in the log.
+/// Verifies the one-time code without which an enrollment cannot begin, and logs a refusal.
 pub(crate) async fn verify_one_time_code(
     request: &RequestContext<'_>,
-    ticket: &EnrollmentToken,
-    answer: Input,
+    token: &EnrollmentToken,
+    input: Input,
 ) -> Result<Result<EnrollmentToken, Refusal>, PoolError> {
-    let (asked, client) = (ticket.clone(), OwnedBrowserContext::new(request));
+    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.invite_to_setup(&client.browser(), asked, &answer, client.now()?)
+        engine.verify_web_one_time_code(&client.browser(), owned_token, &input, client.now()?)
     });
-    let invited = run.await?;
-    if let Err(refusal) = &invited {
-        request.log_sign_in(ticket.account(), "refused", &refusal.to_string());
+    let result = run.await?;
+    if let Err(refusal) = &result {
+        request.log_sign_in(token.account(), "refused", &refusal.to_string());
     }
-    Ok(invited)
+    Ok(result)
 }
 
-/// The first code of the new authenticator.
+/// Verifies the first code of a pending enrollment.
 pub(crate) async fn confirm_enrollment(
     request: &RequestContext<'_>,
-    ticket: &EnrollmentToken,
+    token: &EnrollmentToken,
     draft: TypedText,
-    answer: Input,
+    input: Input,
 ) -> Result<AfterEnrollmentCode, PoolError> {
-    let (asked, client) = (ticket.clone(), OwnedBrowserContext::new(request));
-    let run = request
-        .store_pool()
-        .with_engine(move |engine| engine.confirm_web_setup(&asked, draft, &answer, client.now()?));
-    run.await
-}
-
-/// The recovery codes are saved: it is all active.
-pub(crate) async fn activate_enrollment(
-    request: &RequestContext<'_>,
-    ticket: &EnrollmentToken,
-    confirmed: TypedText,
-) -> Result<AfterEnrollment, PoolError> {
-    let (asked, client) = (ticket.clone(), OwnedBrowserContext::new(request));
+    let (asked, client) = (token.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.finish_web_setup(&client.browser(), &asked, &confirmed, client.now()?)
+        engine.confirm_web_enrollment(&asked, draft, &input, client.now()?)
     });
     run.await
 }
 
-/// GET enroll
+/// Stores the authenticator and the recovery codes, and opens the session.
+pub(crate) async fn activate_enrollment(
+    request: &RequestContext<'_>,
+    token: &EnrollmentToken,
+    confirmed: TypedText,
+) -> Result<AfterEnrollment, PoolError> {
+    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
+    let run = request.store_pool().with_engine(move |engine| {
+        engine.finish_web_enrollment(&client.browser(), &owned_token, &confirmed, client.now()?)
+    });
+    run.await
+}
+
+/// Handles GET enroll.
 pub(crate) async fn show_enrollment_page(request: &RequestContext<'_>) -> HttpReply {
-    let Some(ticket) = request.enrollment_token() else {
+    let Some(token) = request.enrollment_token() else {
         return reply::see_other(&request.path_to("sign-in"));
     };
-    if ticket.payload().may == EnrollmentPermission::WithOneTimeCode {
-        return render_one_time_code_page(request, StatusCode::OK, ticket.account(), None);
+    if token.payload().may == EnrollmentPermission::WithOneTimeCode {
+        return render_one_time_code_page(request, StatusCode::OK, token.account(), None);
     }
-    match begin_enrollment(request, &ticket).await {
+    match begin_enrollment(request, &token).await {
         Err(error) => notice::show_pool_error(request, &error),
         Ok(None) => render_expired(request),
         Ok(Some(shown)) => render_new_authenticator(
             request,
             StatusCode::OK,
             FIRST,
-            ticket.account(),
+            token.account(),
             &shown,
             None,
         ),
     }
 }
 
-/// POST enroll/one-time-code
+/// Handles POST enroll/one-time-code.
 pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let Some(ticket) = request.enrollment_token() else {
+    let Some(token) = request.enrollment_token() else {
         return render_expired(request);
     };
-    let answer = Input::parse(form.field("code").as_bytes());
-    match verify_one_time_code(request, &ticket, answer).await {
+    let input = Input::parse(form.field("code").as_bytes());
+    match verify_one_time_code(request, &token, input).await {
         Err(error) => notice::show_pool_error(request, &error),
-        Ok(Ok(ticket)) => {
+        Ok(Ok(token)) => {
             match with_enrollment_cookie(
                 request,
                 reply::see_other(&request.path_to("enroll")),
-                &ticket,
+                &token,
             ) {
                 Ok(page) => page,
                 Err(error) => notice::show_pool_error(request, &error),
@@ -164,20 +167,20 @@ pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Fo
         Ok(Err(Refusal::Expired)) => render_expired(request),
         Ok(Err(refusal)) => {
             let text = match refusal {
-                Refusal::Malformed => request.t.say("one-time-code-invalid"),
-                refusal => request.t.refusal(refusal),
+                Refusal::Malformed => request.language.text("one-time-code-invalid"),
+                refusal => request.language.refusal(refusal),
             };
             match refusal {
                 Refusal::AddressDelayed { wait } => {
                     let status = StatusCode::TOO_MANY_REQUESTS;
                     let page =
-                        render_one_time_code_page(request, status, ticket.account(), Some(&text));
+                        render_one_time_code_page(request, status, token.account(), Some(&text));
                     reply::with_retry_after(page, wait)
                 }
                 _ => render_one_time_code_page(
                     request,
                     StatusCode::UNAUTHORIZED,
-                    ticket.account(),
+                    token.account(),
                     Some(&text),
                 ),
             }
@@ -185,29 +188,29 @@ pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Fo
     }
 }
 
-/// POST enroll/code
+/// Handles POST enroll/code.
 pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let Some(ticket) = request.enrollment_token() else {
+    let Some(token) = request.enrollment_token() else {
         return render_expired(request);
     };
-    let answer = Input::parse(form.field("code").as_bytes());
+    let input = Input::parse(form.field("code").as_bytes());
     match confirm_enrollment(
         request,
-        &ticket,
+        &token,
         form.field("pending").to_owned().into(),
-        answer,
+        input,
     )
     .await
     {
         Err(error) => notice::show_pool_error(request, &error),
         Ok(AfterEnrollmentCode::Over) => render_expired(request),
         Ok(AfterEnrollmentCode::Refused(refusal, shown)) => {
-            let text = request.t.refusal(refusal);
+            let text = request.language.refusal(refusal);
             render_new_authenticator(
                 request,
                 StatusCode::UNAUTHORIZED,
                 FIRST,
-                ticket.account(),
+                token.account(),
                 &shown,
                 Some(&text),
             )
@@ -219,44 +222,45 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
                 &codes,
                 FINISH,
                 &confirmed,
-                request.t.say("turn-on"),
+                request.language.text("turn-on"),
             )
         }
     }
 }
 
-/// POST enroll/finish
+/// Handles POST enroll/finish.
 pub(crate) async fn submit_codes_saved(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let Some(ticket) = request.enrollment_token() else {
+    let Some(token) = request.enrollment_token() else {
         return render_expired(request);
     };
-    // browsers insist on the tick; whoever leaves it out wrote the request by hand
+    // browsers require the checkbox, so a request without it was made by hand
     if form.field("saved") != "yes" {
         return reply::bare(StatusCode::BAD_REQUEST);
     }
-    match activate_enrollment(request, &ticket, form.field("confirmed").to_owned().into()).await {
+    match activate_enrollment(request, &token, form.field("confirmed").to_owned().into()).await {
         Err(error) => notice::show_pool_error(request, &error),
         Ok(AfterEnrollment::Over) => render_expired(request),
         Ok(AfterEnrollment::Opened(opened)) => without_enrollment_cookie(
             request,
-            login::finish_sign_in(request, &opened, &ticket.payload().back_to),
+            login::finish_sign_in(request, &opened, &token.payload().back_to),
         ),
     }
 }
 
-/// Recovery codes, shown once; `ticket` makes them good.
+/// Renders recovery codes, which are shown once. The form sends `pending` to `act`, which activates
+/// the codes.
 pub(crate) fn render_recovery_codes(
     request: &RequestContext<'_>,
     codes: &[&str],
     act: &str,
-    ticket: &str,
+    pending: &str,
     button: String,
 ) -> HttpReply {
     let page = pages::RecoveryCodesPage {
         frame: request.frame(),
         codes,
         act,
-        ticket,
+        pending,
         button,
         first: act == FINISH,
         turns_off: request.site.config.recovery.on_use == OnUse::Disable,
@@ -264,17 +268,17 @@ pub(crate) fn render_recovery_codes(
     reply::page(StatusCode::OK, html(&page))
 }
 
-/// The cookie of a setup.
+/// Adds the cookie of an enrollment.
 pub(crate) fn with_enrollment_cookie(
     request: &RequestContext<'_>,
     page: HttpReply,
-    ticket: &EnrollmentToken,
+    token: &EnrollmentToken,
 ) -> Result<HttpReply, PoolError> {
     let (cookies, value) = (
         &request.site.cookies,
-        ticket.seal(&request.site.revocation_cache.token_keys()),
+        token.seal(&request.site.revocation_cache.token_keys()),
     );
-    let value = value.map_err(|error| unavailable(&error))?;
+    let value = value.map_err(|error| pool_error(&error))?;
     Ok(reply::with_cookie(
         page,
         &cookies.strict_cookie(
@@ -285,7 +289,7 @@ pub(crate) fn with_enrollment_cookie(
     ))
 }
 
-/// The setup is over.
+/// Removes the cookie of an enrollment.
 pub(crate) fn without_enrollment_cookie(
     request: &RequestContext<'_>,
     page: HttpReply,
@@ -305,7 +309,7 @@ fn render_expired(request: &RequestContext<'_>) -> HttpReply {
         StatusCode::UNAUTHORIZED,
         "",
         "",
-        Some(&request.t.say("enrollment-expired")),
+        Some(&request.language.text("enrollment-expired")),
     );
     without_enrollment_cookie(request, page)
 }
@@ -316,9 +320,11 @@ fn render_one_time_code_page(
     name: &UserName,
     message: Option<&str>,
 ) -> HttpReply {
-    let word = |word: &str| match word.strip_prefix('%') {
-        Some(group) => request.t.say_of("group", "name", group.to_owned()),
-        None => word.to_owned(),
+    let display_name = |display_name: &str| match display_name.strip_prefix('%') {
+        Some(group) => request
+            .language
+            .text_with("group", "name", group.to_owned()),
+        None => display_name.to_owned(),
     };
     let administrators: Vec<String> = request
         .site
@@ -326,17 +332,17 @@ fn render_one_time_code_page(
         .policy
         .administrators
         .entries()
-        .map(word)
+        .map(display_name)
         .collect();
     let ask = match administrators.is_empty() {
-        true => request.t.say("enrollment-required-line"),
-        false => request.t.say_of(
+        true => request.language.text("enrollment-required-line"),
+        false => request.language.text_with(
             "enrollment-required-one-of",
             "administrators",
             administrators.join(", "),
         ),
     };
-    let page = pages::InvitationPage {
+    let page = pages::OneTimeCodePage {
         frame: request.frame(),
         user: name.as_str(),
         ask: &ask,
@@ -345,7 +351,7 @@ fn render_one_time_code_page(
     reply::page(status, html(&page))
 }
 
-/// The page that shows it; `act` is where its code goes.
+/// Renders a pending enrollment. `act` is the path that receives its first code.
 pub(crate) fn render_new_authenticator(
     request: &RequestContext<'_>,
     status: StatusCode,
@@ -354,7 +360,7 @@ pub(crate) fn render_new_authenticator(
     shown: &ShownEnrollment,
     message: Option<&str>,
 ) -> HttpReply {
-    let Some(picture) = qr::draw_svg(&shown.url) else {
+    let Some(qr) = qr::draw_svg(&shown.url) else {
         return notice::show_unavailable(
             request,
             "unavailable",
@@ -364,8 +370,8 @@ pub(crate) fn render_new_authenticator(
     let page = pages::EnrollmentPage {
         frame: request.frame(),
         user: name.as_str(),
-        qr: &picture,
-        secret: &in_fours(&shown.secret),
+        qr: &qr,
+        secret: &group_in_fours(&shown.secret),
         url: &shown.url,
         draft: &shown.draft,
         act,

@@ -1,5 +1,5 @@
-//! The language of a page. Its texts stand in the catalogue, `gate/texts`, one Fluent file a language; which one is shown
-//! the browser says with Accept-Language. What a language lacks is said in English.
+//! The language of a page, negotiated by Accept-Language. The texts are in `gate/texts`, one Fluent
+//! file per language. A text that a language lacks is shown in English.
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
@@ -9,32 +9,30 @@ use hyper::header::ACCEPT_LANGUAGE;
 use std::sync::LazyLock;
 use unic_langid::LanguageIdentifier;
 
-/// The tag and the texts of every language.
+/// Tag and Fluent source of every language.
 const CATALOGUE: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/languages.rs"));
-/// What is shown to whoever asks for none of them.
 const DEFAULT: &str = "en";
-/// The most of Accept-Language that is looked at: bytes, and languages.
-const LONGEST: usize = 1024;
-const MOST: usize = 32;
+/// Limits on Accept-Language, in bytes and in languages.
+const MAX_HEADER_LENGTH: usize = 1024;
+const MAX_LANGUAGES: usize = 32;
 
-static ENGLISH: LazyLock<Language> = LazyLock::new(|| Language::of(DEFAULT));
+static ENGLISH: LazyLock<Language> = LazyLock::new(|| Language::load(DEFAULT));
 static OTHERS: LazyLock<Vec<Language>> = LazyLock::new(|| {
     let tags = CATALOGUE
         .iter()
         .map(|(tag, _)| *tag)
         .filter(|tag| *tag != DEFAULT);
-    tags.map(Language::of).collect()
+    tags.map(Language::load).collect()
 });
 
-/// One language, and what is said in it.
 pub(crate) struct Language {
     tag: LanguageIdentifier,
     texts: FluentBundle<FluentResource>,
 }
 
 impl Language {
-    /// The one that a browser likes best.
-    pub(crate) fn asked(headers: &HeaderMap) -> &'static Language {
+    /// Returns the language that the browser prefers among those of the catalogue.
+    pub(crate) fn negotiate(headers: &HeaderMap) -> &'static Language {
         let header = headers
             .get(ACCEPT_LANGUAGE)
             .and_then(|value| value.to_str().ok())
@@ -44,53 +42,54 @@ impl Language {
             .chain([&*ENGLISH])
             .map(|language| &language.tag)
             .collect();
-        let (liked, default) = (liked(header), Some(&&ENGLISH.tag));
-        let found = negotiate_languages(&liked, &available, default, NegotiationStrategy::Lookup);
+        let (preferred, default) = (parse_accept_language(header), Some(&&ENGLISH.tag));
+        let found =
+            negotiate_languages(&preferred, &available, default, NegotiationStrategy::Lookup);
         let is_found =
             |language: &&Language| found.first().is_some_and(|tag| **tag == &language.tag);
         OTHERS.iter().find(is_found).unwrap_or(&*ENGLISH)
     }
 
-    fn of(tag: &'static str) -> Language {
+    fn load(tag: &'static str) -> Language {
         let source = CATALOGUE
             .iter()
             .find(|(named, _)| *named == tag)
             .map_or("", |(_, source)| source);
-        // A test reads every file whole; of one with a mistake the rest would do.
+        // a test parses every file; of one with an error the remaining texts are used
         let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(rest, _)| rest);
         let tag: LanguageIdentifier = tag.parse().unwrap_or_default();
         let mut texts = FluentBundle::new_concurrent(vec![tag.clone()]);
-        // marks around what is put in: noise where names are short and read from left to right
+        // isolation marks around arguments are not needed: names are short and written from left to
+        // right
         texts.set_use_isolating(false);
         texts.add_resource_overriding(resource);
         Language { tag, texts }
     }
 
-    /// Its tag, as HTML and HTTP write it.
+    /// Returns the tag as HTML and HTTP write it.
     pub(crate) fn tag(&self) -> String {
         self.tag.to_string()
     }
 
-    /// A text.
-    pub(crate) fn say(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         self.format(name, None)
     }
 
-    /// A text about something.
-    pub(crate) fn say_of<'a>(
+    /// Returns a text with one argument.
+    pub(crate) fn text_with<'a>(
         &self,
         name: &str,
-        what: &str,
-        is: impl Into<FluentValue<'a>>,
+        argument: &str,
+        value: impl Into<FluentValue<'a>>,
     ) -> String {
-        self.say_with(name, &[(what, is.into())])
+        self.text_with_all(name, &[(argument, value.into())])
     }
 
-    /// A text about several things.
-    pub(crate) fn say_with(&self, name: &str, of: &[(&str, FluentValue<'_>)]) -> String {
-        let arguments: FluentArgs<'_> = of
+    /// Returns a text with several arguments.
+    pub(crate) fn text_with_all(&self, name: &str, values: &[(&str, FluentValue<'_>)]) -> String {
+        let arguments: FluentArgs<'_> = values
             .iter()
-            .map(|(what, is)| ((*what).to_owned(), is.clone()))
+            .map(|(argument, value)| ((*argument).to_owned(), value.clone()))
             .collect();
         self.format(name, Some(&arguments))
     }
@@ -113,11 +112,15 @@ impl Language {
     }
 }
 
-/// What Accept-Language lists, the best first.
-fn liked(header: &str) -> Vec<LanguageIdentifier> {
-    let header = if header.len() > LONGEST { "" } else { header };
-    let mut liked: Vec<(LanguageIdentifier, f32)> = Vec::new();
-    for entry in header.split(',').take(MOST) {
+/// Parses Accept-Language, the preferred language first.
+fn parse_accept_language(header: &str) -> Vec<LanguageIdentifier> {
+    let header = if header.len() > MAX_HEADER_LENGTH {
+        ""
+    } else {
+        header
+    };
+    let mut preferred: Vec<(LanguageIdentifier, f32)> = Vec::new();
+    for entry in header.split(',').take(MAX_LANGUAGES) {
         let (tag, weight) = entry.split_once(';').unwrap_or((entry, "q=1"));
         let weight = weight
             .trim()
@@ -125,12 +128,12 @@ fn liked(header: &str) -> Vec<LanguageIdentifier> {
             .and_then(|weight| weight.parse::<f32>().ok());
         if let (Ok(tag), Some(weight)) = (tag.trim().parse(), weight) {
             if weight > 0.0 {
-                liked.push((tag, weight));
+                preferred.push((tag, weight));
             }
         }
     }
-    liked.sort_by(|one, other| other.1.total_cmp(&one.1));
-    liked.into_iter().map(|(tag, _)| tag).collect()
+    preferred.sort_by(|one, other| other.1.total_cmp(&one.1));
+    preferred.into_iter().map(|(tag, _)| tag).collect()
 }
 
 mod messages;

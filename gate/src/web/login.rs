@@ -1,4 +1,5 @@
-//! The sign-in, page by page: first factor, code, back to the page that was asked for; and sign-out.
+//! Sign-in: the code page, and the cookies and notices of the session that it opens. The first
+//! factor, mailed codes and upgrades are in files below.
 
 pub(crate) mod first_factor;
 pub(crate) mod mail;
@@ -20,63 +21,59 @@ use shared::engine::{AfterCode, OpenedSession, TrustRequest};
 use shared::token::LoginToken;
 use shared::verify::decision::Refusal;
 
-/// What the code page says above the form.
+/// Message above the form of the code page.
 #[derive(Clone, Copy)]
 enum CodePageNote<'a> {
-    Nothing,
-    /// What went wrong.
+    Empty,
     Alert(&'a str),
-    /// What was done.
     Status(&'a str),
 }
 
-/// GET code
+/// Handles GET code.
 pub(crate) fn show_code_page(request: &RequestContext<'_>, any_text: bool) -> HttpReply {
     match request.login_token() {
-        Some(ticket) => render_code_page(
+        Some(token) => render_code_page(
             request,
             StatusCode::OK,
-            &ticket,
-            CodePageNote::Nothing,
+            &token,
+            CodePageNote::Empty,
             any_text,
         ),
         None => reply::see_other(&request.path_to("sign-in")),
     }
 }
 
-/// POST code
+/// Handles POST code.
 pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let Some(ticket) = request.login_token() else {
-        let text = request.t.refusal(Refusal::Expired);
+    let Some(token) = request.login_token() else {
+        let text = request.language.refusal(Refusal::Expired);
         return render_sign_in_page(request, StatusCode::UNAUTHORIZED, "", "", Some(&text));
     };
-    let answer = Input::parse(form.field("code").as_bytes());
-    let any_text = !matches!(answer, Input::Digits(_));
+    let input = Input::parse(form.field("code").as_bytes());
+    let any_text = !matches!(input, Input::Digits(_));
     let trust = if form.field("trust") == "yes" {
         TrustRequest::Asked
     } else {
         TrustRequest::NotAsked
     };
-    match verify_code(request, &ticket, answer, trust).await {
+    match verify_code(request, &token, input, trust).await {
         Err(error) => notice::show_pool_error(request, &error),
-        Ok(AfterCode::Opened(opened)) => {
-            finish_sign_in(request, &opened, &ticket.payload().back_to)
-        }
+        Ok(AfterCode::Opened(opened)) => finish_sign_in(request, &opened, &token.payload().back_to),
         Ok(AfterCode::Refused(refusal)) => {
-            let text = request.t.refusal(refusal);
+            let text = request.language.refusal(refusal);
             match refusal {
                 Refusal::Expired => render_sign_in_page(
                     request,
                     StatusCode::UNAUTHORIZED,
-                    &ticket.payload().back_to,
-                    ticket.account().as_str(),
+                    &token.payload().back_to,
+                    token.account().as_str(),
                     Some(&text),
                 ),
                 Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => {
                     let page = render_code_page(
                         request,
                         StatusCode::TOO_MANY_REQUESTS,
-                        &ticket,
+                        &token,
                         CodePageNote::Alert(&text),
                         any_text,
                     );
@@ -85,7 +82,7 @@ pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> Ht
                 _ => render_code_page(
                     request,
                     StatusCode::UNAUTHORIZED,
-                    &ticket,
+                    &token,
                     CodePageNote::Alert(&text),
                     any_text,
                 ),
@@ -94,44 +91,50 @@ pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> Ht
     }
 }
 
-/// The code of a sign-in; what was refused stands in the log.
+/// Verifies the code of a sign-in, and logs a refusal.
 pub(crate) async fn verify_code(
     request: &RequestContext<'_>,
-    ticket: &LoginToken,
-    answer: Input,
+    token: &LoginToken,
+    input: Input,
     trust: TrustRequest,
 ) -> Result<AfterCode, PoolError> {
-    let (said, client) = (ticket.clone(), OwnedBrowserContext::new(request));
+    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.enter_code(&client.browser(), &said, &answer, trust, client.now()?)
+        engine.enter_code(
+            &client.browser(),
+            &owned_token,
+            &input,
+            trust,
+            client.now()?,
+        )
     });
     let next = run.await?;
     if let AfterCode::Refused(refusal) = &next {
-        request.log_sign_in(ticket.account(), "refused", &refusal.to_string());
+        request.log_sign_in(token.account(), "refused", &refusal.to_string());
     }
     Ok(next)
 }
 
-/// The session has begun: its cookies, and the way back.
+/// Sets the cookies of the new session, and returns to the requested page.
 pub(crate) fn finish_sign_in(
     request: &RequestContext<'_>,
     opened: &OpenedSession,
     back_to: &str,
 ) -> HttpReply {
-    let told = sign_in_notices(request, opened);
+    let notices = sign_in_notices(request, opened);
     let back_to = if back_to.is_empty() {
         request.site.url.path.as_str()
     } else {
         back_to
     };
-    let page = if told.is_empty() {
+    let page = if notices.is_empty() {
         reply::see_other(back_to)
     } else {
         let page = pages::NoticePage {
             frame: request.frame(),
-            title: &request.t.say("signed-in"),
-            lines: &told,
-            link: Some((back_to, request.t.say("continue"))),
+            title: &request.language.text("signed-in"),
+            lines: &notices,
+            link: Some((back_to, request.language.text("continue"))),
             stepped_up: step_up::counts_as_step_up(request, opened),
         };
         reply::page(StatusCode::OK, html(&page))
@@ -139,22 +142,22 @@ pub(crate) fn finish_sign_in(
     with_sign_in_cookies(request, page, opened)
 }
 
-/// What whoever signs in should know.
+/// Returns the notices of a sign-in: wrong codes since the last one, recovery codes, app passwords.
 pub(crate) fn sign_in_notices(request: &RequestContext<'_>, opened: &OpenedSession) -> Vec<String> {
-    let told = [
+    let notices = [
         opened
             .missed
             .as_ref()
-            .map(|missed| request.t.missed(missed)),
+            .map(|missed| request.language.missed(missed)),
         opened
             .recovery
-            .map(|recovered| request.t.recovered(recovered)),
-        request.t.app_passwords(opened.app_passwords),
+            .map(|recovered| request.language.recovered(recovered)),
+        request.language.app_passwords(opened.app_passwords),
     ];
-    told.into_iter().flatten().collect()
+    notices.into_iter().flatten().collect()
 }
 
-/// The cookies of a session that a sign-in has opened.
+/// Adds the cookies of a new session, and removes the cookie of its sign-in.
 pub(crate) fn with_sign_in_cookies(
     request: &RequestContext<'_>,
     page: HttpReply,
@@ -186,8 +189,8 @@ pub(crate) fn render_sign_in_page(
     message: Option<&str>,
 ) -> HttpReply {
     if request.site.gate().first_factor == FirstFactorSource::Header {
-        // there is nothing to type: what to read, and the way on
-        let title = request.t.say("sign-in");
+        // there is no form: the page shows the message, and a link to try again
+        let title = request.language.text("sign-in");
         let lines: Vec<String> = message.map(str::to_owned).into_iter().collect();
         let link = (&*request.sign_in_path(back_to), title.clone());
         return notice::render_notice(request, status, &title, &lines, Some(link));
@@ -204,32 +207,29 @@ pub(crate) fn render_sign_in_page(
 fn render_code_page(
     request: &RequestContext<'_>,
     status: StatusCode,
-    ticket: &LoginToken,
-    said: CodePageNote<'_>,
+    token: &LoginToken,
+    note: CodePageNote<'_>,
     any_text: bool,
 ) -> HttpReply {
-    let (app, mail) = match &ticket.payload().methods {
+    let (app, mail) = match &token.payload().methods {
         CodeMethods::App => (true, None),
         CodeMethods::AppOrMail(to) => (true, Some(to.as_str())),
         CodeMethods::Mail(to) => (false, Some(to.as_str())),
     };
+    let (message, note_status) = match note {
+        CodePageNote::Empty => (None, None),
+        CodePageNote::Alert(text) => (Some(text), None),
+        CodePageNote::Status(text) => (None, Some(text)),
+    };
     let page = pages::CodePage {
         frame: request.frame(),
-        user: ticket.account().as_str(),
-        sign_in: &request.sign_in_path(&ticket.payload().back_to),
+        user: token.account().as_str(),
+        sign_in: &request.sign_in_path(&token.payload().back_to),
         days: request.site.gate().trusted_browser_lifetime.seconds() / 86_400,
-        message: if let CodePageNote::Alert(text) = said {
-            Some(text)
-        } else {
-            None
-        },
-        status: if let CodePageNote::Status(text) = said {
-            Some(text)
-        } else {
-            None
-        },
+        message,
+        status: note_status,
         any_text,
-        digits: ticket.payload().digits,
+        digits: token.payload().digits,
         app,
         mail,
     };

@@ -1,11 +1,12 @@
-//! Sign-out: every valid session that the browser shows is ended, and its cookies go, whatever else fails. What could not
-//! be ended is said.
+//! Sign-out. Every valid session that the request shows is revoked, and its cookies are removed
+//! even if a revocation fails. The page lists the sessions that were not revoked.
 //!
-//! MUST NOT wait for the workers that compare passwords and codes: strangers can fill them.
+//! MUST NOT use the worker threads for passwords and codes: unauthenticated clients can occupy all
+//! of them.
 
 use super::pages::{self, html};
 use super::request::RequestContext;
-use crate::check::forward_auth;
+use crate::check::{client, forward_auth};
 use crate::http::cookies::SessionCookies;
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::{PoolClient, PoolError, ShareKey};
@@ -15,60 +16,64 @@ use hyper::StatusCode;
 use shared::system::admission::Busy;
 use shared::token::session::Session;
 
-/// The most sessions that one request ends.
-const MOST: usize = 16;
-/// What came of a sign-out.
+/// Sessions that one request can revoke at most.
+const MAX_SESSIONS: usize = 16;
+
+/// Result of a sign-out.
 pub(crate) enum SignedOut {
-    /// The browser showed no session that could be read.
-    Nothing,
-    /// Every session that it showed is ended.
+    /// The cookies contain no session that can be read.
+    NoSession,
+    /// Every session in the cookies is revoked.
     Ended,
-    /// These go on; why, for the log.
-    Left(Vec<Session>, PoolError),
+    /// These sessions are still valid. The error is that of the first one.
+    Incomplete(Vec<Session>, PoolError),
 }
 
-/// POST sign-out
+/// Handles POST sign-out.
 pub(crate) async fn submit_sign_out(request: &RequestContext<'_>) -> HttpReply {
     let (status, title, line) = match end_sessions(request).await {
         SignedOut::Ended => (
             StatusCode::OK,
-            request.t.say("signed-out"),
-            request.t.say("signed-out-line"),
+            request.language.text("signed-out"),
+            request.language.text("signed-out-line"),
         ),
-        SignedOut::Nothing => (
+        SignedOut::NoSession => (
             StatusCode::OK,
-            request.t.say("signed-out"),
-            request.t.say("no-session-to-end"),
+            request.language.text("signed-out"),
+            request.language.text("no-session-to-end"),
         ),
-        SignedOut::Left(left, _) => (
+        SignedOut::Incomplete(remaining, _) => (
             StatusCode::SERVICE_UNAVAILABLE,
-            request.t.say("unavailable"),
-            sessions_not_ended(request, &left),
+            request.language.text("unavailable"),
+            sessions_not_ended(request, &remaining),
         ),
     };
     request.without_sign_in_cookies(notice::show_notice(request, status, &title, &[line]))
 }
 
-/// What to say of sessions that go on.
-pub(crate) fn sessions_not_ended(request: &RequestContext<'_>, left: &[Session]) -> String {
+/// Returns a text that lists sessions that are still valid.
+pub(crate) fn sessions_not_ended(request: &RequestContext<'_>, remaining: &[Session]) -> String {
     let of = |session: &Session| format!("{} ({})", session.name, session.issued);
-    let sessions = left.iter().map(of).collect::<Vec<_>>().join(", ");
-    request.t.say_of("session-not-ended", "sessions", sessions)
+    let sessions = remaining.iter().map(of).collect::<Vec<_>>().join(", ");
+    request
+        .language
+        .text_with("session-not-ended", "sessions", sessions)
 }
 
-/// Ends every session whose valid value is among the cookies, in time or not, of this host or not.
+/// Revokes every session with a valid signature among the cookies, also an expired one or one for
+/// another host.
 pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
     let Ok(line) = forward_auth::cookie_line(request.headers) else {
-        return SignedOut::Nothing;
+        return SignedOut::NoSession;
     };
-    // one who signs out is sure to have one of them, so that all are looked at
-    let shown = SessionCookies::parse(
+    // a browser that signs out has a valid session, so every value is verified
+    let session_cookies = SessionCookies::parse(
         line.as_bytes(),
         request.site.cookies.names.session,
         &request.site.revocation_cache.token_keys(),
         usize::MAX,
     );
-    let mut sessions: Vec<Session> = shown
+    let mut sessions: Vec<Session> = session_cookies
         .signed
         .into_iter()
         .map(|(_, session)| session)
@@ -76,16 +81,16 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
     sessions.sort_by_key(|session| session.id.0);
     sessions.dedup_by_key(|session| session.id);
     if sessions.is_empty() {
-        return SignedOut::Nothing;
+        return SignedOut::NoSession;
     }
-    let (mut left, mut why) = (Vec::new(), None);
+    let (mut remaining, mut why) = (Vec::new(), None);
     for (number, session) in sessions.into_iter().enumerate() {
-        let ended = match number < MOST {
+        let ended = match number < MAX_SESSIONS {
             true => end_session(request, &session).await,
             false => Err(PoolError::Busy(Busy::Own)),
         };
         if let Err(error) = ended {
-            left.push(session);
+            remaining.push(session);
             why.get_or_insert(error);
         }
     }
@@ -98,31 +103,34 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
             .with("address", request.address);
         line.write_with_message(format_args!("a sign-out could not end the session: {why}"));
     }
-    SignedOut::Left(left, why)
+    SignedOut::Incomplete(remaining, why)
 }
 
-/// Its signature is right, so that it takes the share of those who have proven something, whether it is good here or not.
+/// Revokes one session. Its signature is valid, so the pool counts the request as that of an
+/// authenticated client, even if the session is not accepted at this host.
 async fn end_session(request: &RequestContext<'_>, session: &Session) -> Result<(), PoolError> {
     let store_pool = request
         .site
         .store_pool
-        .for_client(PoolClient::proven(ShareKey::SignOut(session.name.clone())));
+        .for_client(PoolClient::authenticated(ShareKey::SignOut(
+            session.name.clone(),
+        )));
     let id = session.id;
     store_pool
         .with_engine(move |engine| engine.sign_out(id))
         .await
 }
 
-/// GET cookies: clears them where it is clear that this is wanted: they are not clear, or the way led here from a page
-/// of the same site. Another site's link signs nobody out.
+/// Handles GET cookies. Cookies are removed at once if they conflict, or if the user came from a
+/// page of the same site. A link on another site signs nobody out.
 pub(crate) fn show_cookies_page(request: &RequestContext<'_>) -> HttpReply {
     let from = request
         .headers
         .get("sec-fetch-site")
         .map(|site| site.as_bytes());
-    let led_here = forward_auth::is_navigation(request.headers)
+    let is_requested = client::is_navigation(request.headers)
         && matches!(from, Some(b"none" | b"same-origin" | b"same-site"));
-    if led_here || request.cookie_conflict().is_some() {
+    if is_requested || request.cookie_conflict().is_some() {
         return clear_cookies(request);
     }
     reply::page(
@@ -133,12 +141,17 @@ pub(crate) fn show_cookies_page(request: &RequestContext<'_>) -> HttpReply {
     )
 }
 
-/// POST cookies
+/// Handles POST cookies.
 pub(crate) fn clear_cookies(request: &RequestContext<'_>) -> HttpReply {
     let lines = [
-        request.t.say("cookies-line"),
-        request.t.say("cookies-removed"),
+        request.language.text("cookies-line"),
+        request.language.text("cookies-removed"),
     ];
-    let page = notice::show_notice(request, StatusCode::OK, &request.t.say("cookies"), &lines);
+    let page = notice::show_notice(
+        request,
+        StatusCode::OK,
+        &request.language.text("cookies"),
+        &lines,
+    );
     reply::with_cookies_cleared(page, &request.site.cookies.expired_cookies())
 }

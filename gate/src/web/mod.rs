@@ -1,4 +1,5 @@
-//! Pages: login, enrollment, the account, administration.
+//! Pages: sign-in, enrollment, the account, administration. Each act is one function, which the
+//! page and the API endpoint share, so that neither can do more than the other.
 
 pub(crate) mod account;
 pub(crate) mod admin;

@@ -35,13 +35,16 @@ pub(crate) fn show_notice(
     title: &str,
     lines: &[String],
 ) -> HttpReply {
-    let link = (&*request.path_to("sign-in"), request.t.say("sign-in"));
+    let link = (
+        &*request.path_to("sign-in"),
+        request.language.text("sign-in"),
+    );
     render_notice(request, status, title, lines, Some(link))
 }
 
 /// Renders what was done, with a link to the account.
 pub(crate) fn show_done(request: &RequestContext<'_>, title: &str, lines: &[String]) -> HttpReply {
-    let link = (&*request.path_to(""), request.t.say("to-account"));
+    let link = (&*request.path_to(""), request.language.text("to-account"));
     render_notice(request, StatusCode::OK, title, lines, Some(link))
 }
 
@@ -51,7 +54,7 @@ pub(crate) fn show_refusal(request: &RequestContext<'_>, refused: &ActRefused) -
     if refused.status == StatusCode::UNAUTHORIZED {
         return reply::see_other(&request.path_to("sign-in"));
     }
-    let title = request.t.say("act-failed-title");
+    let title = request.language.text("act-failed-title");
     let lines = std::slice::from_ref(&refused.text);
     let page = show_notice(request, refused.status, &title, lines);
     with_wait(page, refused.retry_after)
@@ -75,7 +78,7 @@ fn with_wait(page: HttpReply, seconds: Option<u64>) -> HttpReply {
 pub(crate) fn show_pool_error(request: &RequestContext<'_>, error: &PoolError) -> HttpReply {
     match error {
         PoolError::Busy(busy) => {
-            let (title, line) = (request.t.say("busy"), request.t.busy(*busy));
+            let (title, line) = (request.language.text("busy"), request.language.busy(*busy));
             let status = StatusCode::SERVICE_UNAVAILABLE;
             reply::with_retry_after(show_notice(request, status, &title, &[line]), 2)
         }
@@ -91,22 +94,22 @@ pub(crate) fn show_unavailable(request: &RequestContext<'_>, cause: &str, why: &
         .with("address", request.address)
         .write_with_message(why);
     let (title, line) = (
-        request.t.say("unavailable"),
-        request.t.say("unavailable-line"),
+        request.language.text("unavailable"),
+        request.language.text("unavailable-line"),
     );
     show_notice(request, StatusCode::SERVICE_UNAVAILABLE, &title, &[line])
 }
 
-/// GET not-covered: the host in the query is shown only if it is one, and is not covered.
+/// Handles GET not-covered. The host in the query is shown only if it is one and is not covered.
 pub(crate) fn show_not_covered_page(request: &RequestContext<'_>, host: &str) -> HttpReply {
     let is_shown = web_address::is_host(host) && !request.site.covers(&host.to_ascii_lowercase());
     let host = if is_shown { host } else { "" };
     let lines = [
         request
-            .t
-            .say_of("not-covered-line", "host", host.to_owned()),
-        request.t.say("not-covered-ask"),
+            .language
+            .text_with("not-covered-line", "host", host.to_owned()),
+        request.language.text("not-covered-ask"),
     ];
-    let title = request.t.say("not-covered");
+    let title = request.language.text("not-covered");
     render_notice(request, StatusCode::FORBIDDEN, &title, &lines, None)
 }

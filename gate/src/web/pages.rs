@@ -1,4 +1,5 @@
-//! The pages, from templates compiled into the gate. None needs a script; some help.
+//! Templates of the pages, compiled into the gate by askama. No page requires a script; some are
+//! easier to use with one.
 
 pub(crate) mod account;
 pub(crate) mod admin;
@@ -8,17 +9,15 @@ use super::language::Language;
 use crate::state::branding::Branding;
 use askama::Template;
 
-/// What every page has.
+/// What every page needs.
 #[derive(Clone, Copy)]
 pub(crate) struct PageFrame<'a> {
-    /// The path of the gate's pages.
+    /// Path of the gate.
     pub(crate) base: &'a str,
-    /// The texts.
-    pub(crate) t: &'static Language,
-    pub(crate) look: &'a Branding,
+    pub(crate) language: &'static Language,
+    pub(crate) branding: &'a Branding,
 }
 
-/// The first page: name and password.
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 pub(crate) struct SignInPage<'a> {
@@ -28,92 +27,89 @@ pub(crate) struct SignInPage<'a> {
     pub(crate) message: Option<&'a str>,
 }
 
-/// The second page: the code.
 #[derive(Template)]
 #[template(path = "code.html")]
 pub(crate) struct CodePage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) user: &'a str,
-    /// Where to begin anew, with the page asked for.
+    /// Path to start again, with the requested page.
     pub(crate) sign_in: &'a str,
     pub(crate) days: u64,
     pub(crate) message: Option<&'a str>,
     pub(crate) status: Option<&'a str>,
     pub(crate) any_text: bool,
-    /// How long the account's longest code is.
+    /// Length of the account's longest code.
     pub(crate) digits: u32,
-    /// Whether codes of an app open.
+    /// Whether codes of an authenticator are accepted.
     pub(crate) app: bool,
-    /// Where codes can be mailed.
+    /// Address that a code can be mailed to, masked.
     pub(crate) mail: Option<&'a str>,
 }
 
-/// Setting up the first second factor takes an administrator's one-time code.
+/// Asks for the one-time code that an enrollment requires.
 #[derive(Template)]
-#[template(path = "setup_invitation.html")]
-pub(crate) struct InvitationPage<'a> {
+#[template(path = "one_time_code.html")]
+pub(crate) struct OneTimeCodePage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) user: &'a str,
-    /// Whom to ask.
+    /// Text that says whom to ask for a code.
     pub(crate) ask: &'a str,
     pub(crate) message: Option<&'a str>,
 }
 
-/// The new authenticator.
+/// A pending enrollment.
 #[derive(Template)]
-#[template(path = "setup.html")]
+#[template(path = "enrollment.html")]
 pub(crate) struct EnrollmentPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) user: &'a str,
-    /// SVG
+    /// SVG.
     pub(crate) qr: &'a str,
     pub(crate) secret: &'a str,
     pub(crate) url: &'a str,
     pub(crate) draft: &'a str,
-    /// Where the code goes.
+    /// Path that receives the first code.
     pub(crate) act: &'a str,
     pub(crate) digits: u32,
     pub(crate) message: Option<&'a str>,
 }
 
-/// Its recovery codes.
 #[derive(Template)]
-#[template(path = "setup_codes.html")]
+#[template(path = "recovery_codes.html")]
 pub(crate) struct RecoveryCodesPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) codes: &'a [&'a str],
-    /// Where it goes on.
+    /// Path that receives the confirmation.
     pub(crate) act: &'a str,
-    /// What makes them good.
-    pub(crate) ticket: &'a str,
+    /// Text that activates the codes.
+    pub(crate) pending: &'a str,
     pub(crate) button: String,
-    /// Whether they come with a first authenticator.
+    /// Whether the codes belong to a first authenticator.
     pub(crate) first: bool,
-    /// Whether the use of the one code turns the second factor off.
+    /// Whether the use of a recovery code turns the second factor off.
     pub(crate) turns_off: bool,
 }
 
-/// Cookies that are not clear, and the button that takes them away.
+/// Conflicting cookies, and a button that removes them.
 #[derive(Template)]
 #[template(path = "cookies.html")]
 pub(crate) struct CookiesPage<'a> {
     pub(crate) frame: PageFrame<'a>,
 }
 
-/// Something to read, and where to go on.
 #[derive(Template)]
 #[template(path = "notice.html")]
 pub(crate) struct NoticePage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) title: &'a str,
     pub(crate) lines: &'a [String],
-    /// Where to, and what that says.
+    /// Path and text of the button.
     pub(crate) link: Option<(&'a str, String)>,
-    /// Whether a fresh code was given, so that critical acts are open.
+    /// Whether critical acts are open, so that a lost phone can be replaced at once.
     pub(crate) stepped_up: bool,
 }
 
-/// Renders a page; a template that fails has nothing to show.
+/// Renders a page. A template that fails yields an empty page.
 pub(crate) fn html(page: &impl Template) -> String {
     page.render().unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! An act that was refused: for a page the text and the status, for a program a code that stays the same.
+//! A refused act: the status and the text for a page, and a code for programs, which is the same in
+//! every language.
 
 use super::language::Language;
 use super::request::RequestContext;
@@ -10,15 +11,14 @@ use shared::crypto::password::PasswordError;
 use shared::engine::{AdministrationError, AppPasswordError, MailRefusal, NotMailed};
 use shared::verify::decision::Refusal;
 
-/// Why nothing was done.
 #[derive(Debug)]
 pub(crate) struct ActRefused {
     pub(crate) status: StatusCode,
-    /// Stable, in snake case.
+    /// Stable, in snake case; listed in `api::problem`.
     pub(crate) code: &'static str,
-    /// In the person's language.
+    /// In the user's language.
     pub(crate) text: String,
-    /// Seconds after which another try makes sense.
+    /// Seconds to wait before another attempt.
     pub(crate) retry_after: Option<u64>,
 }
 
@@ -32,31 +32,31 @@ impl ActRefused {
         }
     }
 
-    /// The session has ended, or there was none.
-    pub(crate) fn signed_out(t: &Language) -> ActRefused {
+    /// The session has expired or was revoked, or there was none.
+    pub(crate) fn signed_out(language: &Language) -> ActRefused {
         ActRefused::new(
             StatusCode::UNAUTHORIZED,
             "signed_out",
-            t.say("not-signed-in-line"),
+            language.text("not-signed-in-line"),
         )
     }
 
-    /// A session alone is not enough.
-    pub(crate) fn step_up_required(t: &Language) -> ActRefused {
+    /// The act requires a step-up.
+    pub(crate) fn step_up_required(language: &Language) -> ActRefused {
         ActRefused::new(
             StatusCode::FORBIDDEN,
             "step_up_required",
-            t.say("step-up-required"),
+            language.text("step-up-required"),
         )
     }
 
-    /// What was typed makes no sense.
-    pub(crate) fn unreadable(text: String) -> ActRefused {
+    /// An input that is not valid.
+    pub(crate) fn invalid_value(text: String) -> ActRefused {
         ActRefused::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_value", text)
     }
 
-    /// A code, or a password, that is not good.
-    pub(crate) fn answer(t: &Language, refusal: Refusal) -> ActRefused {
+    /// A code or a password was refused.
+    pub(crate) fn code(language: &Language, refusal: Refusal) -> ActRefused {
         let (status, code) = match refusal {
             Refusal::Wrong | Refusal::Ahead { .. } => (StatusCode::FORBIDDEN, "wrong_code"),
             Refusal::Used { .. } => (StatusCode::FORBIDDEN, "code_used"),
@@ -77,127 +77,142 @@ impl ActRefused {
         };
         ActRefused {
             retry_after,
-            ..ActRefused::new(status, code, t.refusal(refusal))
+            ..ActRefused::new(status, code, language.refusal(refusal))
         }
     }
 
-    /// The person's own password.
-    pub(crate) fn password(t: &Language, refusal: Refusal) -> ActRefused {
+    /// The account's own password was refused.
+    pub(crate) fn password(language: &Language, refusal: Refusal) -> ActRefused {
         match refusal {
             Refusal::Wrong | Refusal::Malformed => ActRefused::new(
                 StatusCode::FORBIDDEN,
                 "wrong_password",
-                t.say("wrong-password"),
+                language.text("wrong-password"),
             ),
-            other => ActRefused::answer(t, other),
+            other => ActRefused::code(language, other),
         }
     }
 
-    /// No door could judge.
-    pub(crate) fn not_judged(t: &Language, error: &PoolError) -> ActRefused {
+    /// No worker did what the request needs.
+    pub(crate) fn unprocessed(language: &Language, error: &PoolError) -> ActRefused {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         match error {
             PoolError::Busy(busy) => ActRefused {
                 retry_after: Some(2),
-                ..ActRefused::new(status, "busy", t.busy(*busy))
+                ..ActRefused::new(status, "busy", language.busy(*busy))
             },
             PoolError::Failed { .. } => {
-                ActRefused::new(status, "unavailable", t.say("unavailable-line"))
+                ActRefused::new(status, "unavailable", language.text("unavailable-line"))
             }
         }
     }
 
-    /// What a door says of an act.
-    pub(crate) fn act(t: &Language, error: &AdministrationError) -> ActRefused {
+    /// Translates an error of an act.
+    pub(crate) fn act(language: &Language, error: &AdministrationError) -> ActRefused {
         let conflict = |code, text| ActRefused::new(StatusCode::CONFLICT, code, text);
         let gone = |code, text| ActRefused::new(StatusCode::NOT_FOUND, code, text);
         match error {
-            AdministrationError::UnknownAccount(_) => gone("no_account", t.say("no-account")),
+            AdministrationError::UnknownAccount(_) => {
+                gone("no_account", language.text("no-account"))
+            }
             AdministrationError::AlreadyEnrolled(_) => {
-                conflict("already_enrolled", t.say("already-enrolled"))
+                conflict("already_enrolled", language.text("already-enrolled"))
             }
             AdministrationError::NotEnrolled(_) => {
-                conflict("not_enrolled", t.say("no-second-factor"))
+                conflict("not_enrolled", language.text("no-second-factor"))
             }
             AdministrationError::LabelTaken(..)
             | AdministrationError::AppPassword(AppPasswordError::NameTaken(..)) => {
-                conflict("name_taken", t.say("name-taken"))
+                conflict("name_taken", language.text("name-taken"))
             }
             AdministrationError::OtherSpelling(_) => {
-                conflict("name_taken", t.say("other-spelling"))
+                conflict("name_taken", language.text("other-spelling"))
             }
             AdministrationError::UnknownAuthenticator(..)
             | AdministrationError::NothingToRevoke(..)
             | AdministrationError::AppPassword(
                 AppPasswordError::Unknown(..) | AppPasswordError::None(_),
-            ) => gone("no_such_item", t.say("not-found")),
+            ) => gone("no_such_item", language.text("not-found")),
             AdministrationError::LastAuthenticator(_) => {
-                conflict("last_authenticator", t.say("last-authenticator"))
+                conflict("last_authenticator", language.text("last-authenticator"))
             }
-            AdministrationError::TooMany(_, most) => {
-                conflict("too_many", t.say_of("too-many", "most", *most as u64))
-            }
+            AdministrationError::TooMany(_, most) => conflict(
+                "too_many",
+                language.text_with("too-many", "most", *most as u64),
+            ),
             AdministrationError::AppPassword(AppPasswordError::TooMany(..)) => {
-                conflict("too_many", t.say("too-many-app-passwords"))
+                conflict("too_many", language.text("too-many-app-passwords"))
             }
             AdministrationError::AppPassword(AppPasswordError::Undeclared(name)) => {
-                ActRefused::unreadable(t.say_of("scope-unknown", "name", name.to_string()))
+                ActRefused::invalid_value(language.text_with(
+                    "scope-unknown",
+                    "name",
+                    name.to_string(),
+                ))
             }
             AdministrationError::AppPassword(AppPasswordError::Gate) => {
-                ActRefused::unreadable(t.say("scope-of-gate"))
+                ActRefused::invalid_value(language.text("scope-of-gate"))
             }
             AdministrationError::AppPassword(AppPasswordError::Past) => {
-                ActRefused::unreadable(t.say("expiry-past"))
+                ActRefused::invalid_value(language.text("expiry-past"))
             }
-            AdministrationError::CodeUsed => conflict("code_used", t.say("secret-code-used")),
-            AdministrationError::Stale => conflict("stale", t.say("stale")),
+            AdministrationError::CodeUsed => {
+                conflict("code_used", language.text("secret-code-used"))
+            }
+            AdministrationError::Stale => conflict("stale", language.text("stale")),
             AdministrationError::Parameters(_) | AdministrationError::Seed(_) => {
-                ActRefused::unreadable(t.say_of("token-invalid", "why", error.to_string()))
+                ActRefused::invalid_value(language.text_with(
+                    "token-invalid",
+                    "why",
+                    error.to_string(),
+                ))
             }
-            AdministrationError::Declared(_) => conflict("declared", t.say("account-declared")),
-            AdministrationError::NoMail => conflict("no_mail", t.say("mail-off")),
+            AdministrationError::Declared(_) => {
+                conflict("declared", language.text("account-declared"))
+            }
+            AdministrationError::NoMail => conflict("no_mail", language.text("mail-off")),
             AdministrationError::MailCooldown(wait) => ActRefused {
                 retry_after: Some(*wait),
                 ..ActRefused::new(
                     StatusCode::TOO_MANY_REQUESTS,
                     "mail_cooldown",
-                    t.mail_refusal(MailRefusal::Cooldown { wait: *wait }),
+                    language.mail_refusal(MailRefusal::Cooldown { wait: *wait }),
                 )
             },
-            AdministrationError::NotMailed(NotMailed::Waits) => ActRefused::new(
+            AdministrationError::NotMailed(NotMailed::Queued) => ActRefused::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "mail_waits",
-                t.mail_waits(),
+                language.mail_waits(),
             ),
             AdministrationError::NotMailed(_) => ActRefused::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "not_mailed",
-                t.say("address-not-mailed"),
+                language.text("address-not-mailed"),
             ),
             AdministrationError::NoAddress(_)
             | AdministrationError::NothingToConfirm(_)
             | AdministrationError::NoCodeToConfirm(_) => {
-                conflict("nothing_to_confirm", t.say("nothing-to-confirm"))
+                conflict("nothing_to_confirm", language.text("nothing-to-confirm"))
             }
             AdministrationError::NotConfirmed(refusal) | AdministrationError::Code(refusal) => {
-                ActRefused::answer(t, *refusal)
+                ActRefused::code(language, *refusal)
             }
             AdministrationError::Password(PasswordError::TooShort) => {
-                ActRefused::unreadable(t.say_of(
+                ActRefused::invalid_value(language.text_with(
                     "password-too-short",
                     "least",
                     shared::crypto::password::SHORTEST as u64,
                 ))
             }
             AdministrationError::Password(PasswordError::TooLong) => {
-                ActRefused::unreadable(t.say("password-too-long"))
+                ActRefused::invalid_value(language.text("password-too-long"))
             }
-            _ => conflict("not_done", t.say("act-failed")),
+            _ => conflict("not_done", language.text("act-failed")),
         }
     }
 }
 
-/// What no door could judge: the log says why.
+/// Logs why no worker did what the request needs, and makes a refusal of it.
 pub(crate) fn refuse_unprocessed(request: &RequestContext<'_>, error: &PoolError) -> ActRefused {
     if let PoolError::Failed { cause, why } = error {
         log::event("refused")
@@ -205,15 +220,17 @@ pub(crate) fn refuse_unprocessed(request: &RequestContext<'_>, error: &PoolError
             .with("address", request.address)
             .write_with_message(why);
     }
-    ActRefused::not_judged(request.t, error)
+    ActRefused::unprocessed(request.language, error)
 }
 
+/// Returns the result of an act, or logs why there is none and makes a refusal of it.
 pub(crate) fn check_act<T>(
     request: &RequestContext<'_>,
-    done: Result<T, AdministrationError>,
+    result: Result<Result<T, AdministrationError>, PoolError>,
 ) -> Result<T, ActRefused> {
-    done.map_err(|error| {
-        let refused = ActRefused::act(request.t, &error);
+    let result = result.map_err(|error| refuse_unprocessed(request, &error))?;
+    result.map_err(|error| {
+        let refused = ActRefused::act(request.language, &error);
         let line = log::event("refused")
             .with("cause", refused.code)
             .with("address", request.address);
@@ -222,7 +239,7 @@ pub(crate) fn check_act<T>(
     })
 }
 
-/// What no door could judge on the way in, for a program.
+/// The same at sign-in, where failures are counted.
 pub(crate) fn refuse_sign_in(request: &RequestContext<'_>, error: &PoolError) -> ActRefused {
     if let PoolError::Failed { cause, .. } = error {
         METRICS.count_sign_in("failed", cause);

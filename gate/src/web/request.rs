@@ -1,14 +1,14 @@
-//! The context of one request for a page or an API endpoint: who asks, from where, with which cookies and in which
-//! language.
+//! The context of one request for a page or an API endpoint: client address, headers, identity
+//! from the proxy and language; and the session and tokens that its cookies hold.
 //!
-//! MUST NOT accept a session or a token that a check would refuse: the browser would be redirected in a loop.
+//! MUST NOT accept a session or a token that a check would refuse: the browser would be redirected
+//! in a loop.
 
 use super::language::Language;
 use super::pages::PageFrame;
 use super::refusal::ActRefused;
-use crate::check::forward_auth;
-use crate::check::proxy_reply;
 use crate::check::rules::{self, ReturnPage};
+use crate::check::{forward_auth, proxy_reply};
 use crate::http::cookies::{ConflictingCookies, MAX_SESSION_COOKIES, SessionCookies, scan_cookies};
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::{PoolClient, PoolHandle, ShareKey};
@@ -20,8 +20,7 @@ use hyper::HeaderMap;
 use hyper::header::USER_AGENT;
 use shared::account::name::{OtherSpelling, UserName};
 use shared::config::gate::FirstFactorSource;
-use shared::engine::EnrollmentToken;
-use shared::engine::{BrowserContext, SERVICE};
+use shared::engine::{BrowserContext, EnrollmentToken, SERVICE};
 use shared::network::address::Address;
 use shared::system::clock::{self, Timestamp};
 use shared::token::LoginToken;
@@ -30,115 +29,61 @@ use shared::verify::origin::Origin;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Someone at one of the pages.
+/// One request, with all that decides about it apart from its body.
 pub(crate) struct RequestContext<'a> {
     pub(crate) site: &'a Arc<Site>,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) address: Address,
-    /// Who the proxy says is there.
+    /// Identity that a trusted proxy sends.
     pub(crate) identity: Identity,
-    /// The texts of what they read.
-    pub(crate) t: &'static Language,
+    pub(crate) language: &'static Language,
 }
 
-/// The word in logs for a name that is another spelling of an account's.
+/// Cause in the log of a name that is another spelling of an account's name.
 const OTHER_SPELLING: &str = "similar-name";
 
 impl RequestContext<'_> {
-    /// The setup that has begun.
-    pub(crate) fn enrollment_token(&self) -> Option<EnrollmentToken> {
-        let (keys, now) = (self.site.revocation_cache.token_keys(), clock::now().ok()?);
-        let read = |value: &str| EnrollmentToken::read(value, &keys, now);
-        let ticket = self
-            .find_token(self.site.cookies.names.enrollment, read)
-            .ok()??;
-        self.accepts_token_of(ticket.account()).then_some(ticket)
+    /// Returns the session at either level.
+    pub(crate) fn any_session(&self) -> Option<Session> {
+        self.find_session().ok().flatten()
     }
 
-    /// The session, for pages of somebody's account.
-    pub(crate) fn require_session(&self) -> Result<Session, ActRefused> {
-        self.session().ok_or_else(|| ActRefused::signed_out(self.t))
-    }
-
-    /// The workers, for this request: of a valid session or token that it carries, else of its address.
-    pub(crate) fn store_pool(&self) -> PoolHandle {
-        let applicant = if let Some(session) = self.any_session() {
-            PoolClient::of_session(&session)
-        } else if let Some(ticket) = self.login_token() {
-            PoolClient::proven(ShareKey::Account(ticket.account().clone()))
-        } else if let Some(ticket) = self.enrollment_token() {
-            PoolClient::proven(ShareKey::Account(ticket.account().clone()))
-        } else {
-            PoolClient::unauthenticated(self.address)
-        };
-        self.site.store_pool.for_client(applicant)
-    }
-
-    /// The session, if it is enough for the gate's own pages.
+    /// Returns the session if its level suffices for the gate's own pages.
     pub(crate) fn session(&self) -> Option<Session> {
         self.any_session()
             .filter(|session| rules::is_full_session(self.site, session, Some(self.address)))
     }
 
-    /// Takes back what only a sign-in gives; the browser stays trusted.
-    pub(crate) fn without_sign_in_cookies(&self, page: HttpReply) -> HttpReply {
-        let cookies = &self.site.cookies;
-        let page = reply::with_cookie(page, &cookies.session_cookie("", 0));
-        let page = reply::with_cookie(page, &cookies.own_cookie(cookies.names.login, "", 0));
-        let page = reply::with_cookie(page, &cookies.strict_cookie(cookies.names.step_up, "", 0));
-        reply::with_cookie(
-            page,
-            &cookies.strict_cookie(cookies.names.enrollment, "", 0),
-        )
+    /// Returns the session, or a refusal without one.
+    pub(crate) fn require_session(&self) -> Result<Session, ActRefused> {
+        self.session()
+            .ok_or_else(|| ActRefused::signed_out(self.language))
     }
 
-    /// The session, also one that the first factor alone opened.
-    pub(crate) fn any_session(&self) -> Option<Session> {
-        self.find_session().ok().flatten()
-    }
-
-    /// The same, if it is clear which one counts.
+    /// Returns the session, or an error if several cookies conflict.
     fn find_session(&self) -> Result<Option<Session>, ConflictingCookies> {
         let line = forward_auth::cookie_line(self.headers)?;
-        let shown = SessionCookies::parse(
+        let session_cookies = SessionCookies::parse(
             line.as_bytes(),
             self.site.cookies.names.session,
             &self.site.revocation_cache.token_keys(),
             MAX_SESSION_COOKIES,
         );
-        shown
+        session_cookies
             .select_session(|session| self.accepts_session(session))
             .map(|session| session.cloned())
     }
 
-    /// What is unclear about the cookies of whoever is here.
-    pub(crate) fn cookie_conflict(&self) -> Option<ConflictingCookies> {
-        self.find_session().err().or_else(|| {
-            self.find_token(self.site.cookies.names.login, |value| {
-                self.read_login_token(value)
-            })
-            .err()
-        })
-    }
-
-    /// Whether a session is good here and now. One that checks refuse is none here either, or the browser would be sent to
-    /// and fro.
+    /// Whether a session is valid for this request. The rules are those of a check, which avoids a
+    /// redirect loop.
     pub(crate) fn accepts_session(&self, session: &Session) -> bool {
-        let is_live =
+        let is_valid =
             clock::now().is_ok_and(|now| forward_auth::is_valid_session(self.site, session, now));
-        let is_ours = self.site.accepts_session_at(session, self.site.url.host());
-        is_live && is_ours && !self.identity.contradicts(&session.name)
+        let is_for_this_host = self.site.accepts_session_at(session, self.site.url.host());
+        is_valid && is_for_this_host && !self.identity.contradicts(&session.name)
     }
 
-    /// Whether a ticket of this person's is good here: where a proxy says who is there, theirs alone.
-    pub(crate) fn accepts_token_of(&self, name: &UserName) -> bool {
-        match self.site.gate().first_factor {
-            FirstFactorSource::Header => self.identity.matches(name),
-            FirstFactorSource::Password | FirstFactorSource::Pam => true,
-        }
-    }
-
-    /// The sign-in that waits for its code.
+    /// Returns the token of a sign-in whose first factor has passed.
     pub(crate) fn login_token(&self) -> Option<LoginToken> {
         self.find_token(self.site.cookies.names.login, |value| {
             self.read_login_token(value)
@@ -156,7 +101,36 @@ impl RequestContext<'_> {
         self.accepts_token_of(token.account()).then_some(token)
     }
 
-    /// What one of our cookies holds: of several under its name the valid one counts, and two that disagree are none.
+    /// Returns the token of an enrollment that has begun.
+    pub(crate) fn enrollment_token(&self) -> Option<EnrollmentToken> {
+        let (keys, now) = (self.site.revocation_cache.token_keys(), clock::now().ok()?);
+        let open = |value: &str| EnrollmentToken::read(value, &keys, now);
+        let token = self
+            .find_token(self.site.cookies.names.enrollment, open)
+            .ok()??;
+        self.accepts_token_of(token.account()).then_some(token)
+    }
+
+    /// Whether a token of this user is valid for this request: with an identity from the proxy,
+    /// only that user's.
+    pub(crate) fn accepts_token_of(&self, name: &UserName) -> bool {
+        match self.site.gate().first_factor {
+            FirstFactorSource::Header => self.identity.matches(name),
+            FirstFactorSource::Password | FirstFactorSource::Pam => true,
+        }
+    }
+
+    /// Returns the cookie of a trusted browser. Only the store can verify it, and a wrong value can
+    /// revoke the trust, so several values count as none.
+    fn trusted_browser_cookie(&self) -> Option<Zeroizing<String>> {
+        let read = |value: &str| Some(Zeroizing::new(value.to_owned()));
+        self.find_token(self.site.cookies.names.trusted_browser, read)
+            .ok()
+            .flatten()
+    }
+
+    /// Returns the valid value among the cookies of a name. Two valid values that differ are a
+    /// conflict.
     pub(crate) fn find_token<T: PartialEq>(
         &self,
         name: &str,
@@ -175,20 +149,67 @@ impl RequestContext<'_> {
         }
     }
 
-    /// The value of a trusted browser's cookie. Only the store knows which of several is good, and a wrong one could end
-    /// the trust: several are none.
-    fn trusted_browser_cookie(&self) -> Option<Zeroizing<String>> {
-        let read = |value: &str| Some(Zeroizing::new(value.to_owned()));
-        self.find_token(self.site.cookies.names.trusted_browser, read)
-            .ok()
-            .flatten()
+    /// Returns the conflict between cookies of the gate, if there is one.
+    pub(crate) fn cookie_conflict(&self) -> Option<ConflictingCookies> {
+        self.find_session().err().or_else(|| {
+            self.find_token(self.site.cookies.names.login, |value| {
+                self.read_login_token(value)
+            })
+            .err()
+        })
+    }
+
+    /// Removes the cookies of the session and of what belongs to it. The browser stays trusted.
+    pub(crate) fn without_sign_in_cookies(&self, page: HttpReply) -> HttpReply {
+        let cookies = &self.site.cookies;
+        let page = reply::with_cookie(page, &cookies.session_cookie("", 0));
+        let page = reply::with_cookie(page, &cookies.own_cookie(cookies.names.login, "", 0));
+        let page = reply::with_cookie(page, &cookies.strict_cookie(cookies.names.step_up, "", 0));
+        reply::with_cookie(
+            page,
+            &cookies.strict_cookie(cookies.names.enrollment, "", 0),
+        )
+    }
+
+    /// Returns the worker pool for this request, with the priority of the session or token that the
+    /// request has, or of its address.
+    pub(crate) fn store_pool(&self) -> PoolHandle {
+        let pool_client = if let Some(session) = self.any_session() {
+            PoolClient::of_session(&session)
+        } else if let Some(token) = self.login_token() {
+            PoolClient::authenticated(ShareKey::Account(token.account().clone()))
+        } else if let Some(token) = self.enrollment_token() {
+            PoolClient::authenticated(ShareKey::Account(token.account().clone()))
+        } else {
+            PoolClient::unauthenticated(self.address)
+        };
+        self.site.store_pool.for_client(pool_client)
+    }
+
+    /// Whether administration is reachable at this address of the gate and from this client. It
+    /// never is on a path of an application's host.
+    fn reaches_administration(&self) -> bool {
+        self.site.url.has_own_host() && self.site.gate().administration.allows_address(self.address)
+    }
+
+    pub(crate) fn has_administration_pages(&self) -> bool {
+        self.site.gate().administration.pages && self.reaches_administration()
+    }
+
+    /// Returns the secret of the administration API, where the API is reachable.
+    pub(crate) fn administration_secret(&self) -> Option<&Zeroizing<String>> {
+        self.site
+            .admin_secret
+            .secret
+            .as_ref()
+            .filter(|_| self.reaches_administration())
     }
 
     pub(crate) fn frame(&self) -> PageFrame<'_> {
         PageFrame {
             base: &self.site.url.path,
-            t: self.t,
-            look: &self.site.branding,
+            language: self.language,
+            branding: &self.site.branding,
         }
     }
 
@@ -200,7 +221,7 @@ impl RequestContext<'_> {
         proxy_reply::sign_in_url(&self.path_to("sign-in"), Some(back_to))
     }
 
-    /// The same format as the PAM module's.
+    /// Logs in the format of the PAM module, and counts.
     pub(crate) fn log_sign_in(&self, name: &UserName, result: &str, cause: &str) {
         METRICS.count_sign_in(result, cause);
         let line = log::event(result)
@@ -209,7 +230,7 @@ impl RequestContext<'_> {
         line.with("service", SERVICE).quoted("user", name).write();
     }
 
-    /// Notes that a name is another spelling of an account's.
+    /// Logs that a name is another spelling of an account's name.
     pub(crate) fn log_other_spelling(&self, other: &OtherSpelling) {
         METRICS.count_sign_in("refused", OTHER_SPELLING);
         let line = log::event("refused")
@@ -219,29 +240,9 @@ impl RequestContext<'_> {
             .quoted("user", &other.name)
             .write_with_message(other);
     }
-
-    /// Whether administration is reached at this address of the gate, and from there: not at a place that it shares with an
-    /// application.
-    fn reaches_administration(&self) -> bool {
-        self.site.url.has_own_host() && self.site.gate().administration.allows_address(self.address)
-    }
-
-    /// The secret, where programs may show it.
-    pub(crate) fn administration_secret(&self) -> Option<&Zeroizing<String>> {
-        self.site
-            .admin_secret
-            .secret
-            .as_ref()
-            .filter(|_| self.reaches_administration())
-    }
-
-    /// Whether there are pages for administrators where this request comes from.
-    pub(crate) fn has_administration_pages(&self) -> bool {
-        self.site.gate().administration.pages && self.reaches_administration()
-    }
 }
 
-/// What a judging thread needs of a guest.
+/// Owned form of [`BrowserContext`], for work on another thread.
 pub(crate) struct OwnedBrowserContext {
     pub(crate) origin: Origin,
     name: String,
@@ -268,8 +269,8 @@ impl OwnedBrowserContext {
         }
     }
 
-    /// The same, on the way to a page behind the gate.
-    pub(crate) fn to_page(self, site: &Site, back_to: &str) -> OwnedBrowserContext {
+    /// Adds the page behind the gate that the sign-in leads to.
+    pub(crate) fn with_page(self, site: &Site, back_to: &str) -> OwnedBrowserContext {
         OwnedBrowserContext {
             page: ReturnPage::parse(site, back_to),
             ..self

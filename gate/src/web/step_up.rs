@@ -1,9 +1,10 @@
-//! Critical acts take more than a session: the password again and a fresh code, given with the act or a short time
-//! before it in the same session. A sign-in with a recovery code, or with an administrator's one-time code, counts as
-//! such a proof, so that whoever lost the phone can mend that at once.
+//! Step-up: critical acts require the password and a new code, given with the act or a short time
+//! before it in the same session. A sign-in with a recovery code or an administrator's one-time
+//! code counts as a step-up, so that a user without the phone can set up a new authenticator at
+//! once.
 //!
-//! On a path of the protected host no proof is remembered, since the application's scripts share the gate's origin
-//! there: each critical act takes its own.
+//! On a path of the protected host no step-up is remembered, since the application's scripts have
+//! the same origin as the gate there: each critical act requires its own.
 
 use super::refusal::ActRefused;
 use super::request::{OwnedBrowserContext, RequestContext};
@@ -15,64 +16,77 @@ use crate::live::store_pool::PoolError;
 use crate::observe::log;
 use crate::web::login::password;
 use crate::web::refusal;
+use serde::{Deserialize, Serialize};
 use shared::account::second_factor::Enrolled;
 use shared::config::gate::FirstFactorSource;
 use shared::credential::input::Input;
 use shared::crypto::password::Password;
 use shared::engine::{AfterStepUp, OpenedSession};
+use shared::protocol::command_request::TypedText;
 use shared::protocol::host_password::HostPasswordReply;
 use shared::system::clock;
 use shared::token::StepUpToken;
 use shared::token::session::Session;
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-/// A session in which its person proved themselves afresh. Only this file makes one.
+/// A session with a valid step-up. Only this file makes one, so that a critical act cannot forget
+/// to ask for it.
 pub(crate) struct StepUpProof {
     pub(crate) session: Session,
-    ticket: StepUpToken,
+    token: StepUpToken,
 }
 
 impl StepUpProof {
-    /// What proves it.
     pub(crate) fn token(&self) -> &StepUpToken {
-        &self.ticket
+        &self.token
     }
 }
 
-/// What a proof would take; nothing, if one was given a short time ago.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a critical act requires now. Both are false for a short time after a step-up.
+#[derive(Clone, Copy, Default, Serialize, ToSchema)]
+#[schema(as = ProofNeeded)]
 pub(crate) struct StepUpRequirement {
     pub(crate) password: bool,
     pub(crate) code: bool,
 }
 
-/// A proof as typed.
+/// The account's own password and a new code. Neither is required for 15 minutes after a step-up
+/// in the same session, where the gate has a host of its own.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Proof)]
 pub(crate) struct StepUpInput {
-    pub(crate) password: Zeroizing<String>,
-    pub(crate) code: Zeroizing<String>,
+    #[schema(value_type = Option<String>)]
+    pub(crate) password: Option<TypedText>,
+    #[schema(value_type = Option<String>)]
+    pub(crate) code: Option<TypedText>,
 }
 
 impl StepUpInput {
-    /// In the fields of a form.
-    pub(crate) fn of(form: &Form) -> StepUpInput {
-        let field = |name| Zeroizing::new(form.field(name).to_owned());
+    pub(crate) fn from_form(form: &Form) -> StepUpInput {
+        let field = |name| Some(TypedText::from(form.field(name).to_owned()));
         StepUpInput {
             password: field("password"),
             code: field("code"),
         }
     }
 
-    fn is_nothing(&self) -> bool {
-        self.password.is_empty() && self.code.is_empty()
+    fn password(&self) -> &str {
+        self.password.as_deref().unwrap_or_default()
+    }
+
+    fn code(&self) -> &str {
+        self.code.as_deref().unwrap_or_default()
     }
 }
 
-/// Whether what opened a session is proof enough for critical acts.
+/// Whether the sign-in that opened a session counts as a step-up.
 pub(crate) fn counts_as_step_up(request: &RequestContext<'_>, opened: &OpenedSession) -> bool {
     request.site.url.has_own_host() && opened.step_up.is_some()
 }
 
-/// Adds the proof to the page that follows.
+/// Adds the step-up cookie of a sign-in, if the sign-in counts as a step-up.
 pub(crate) fn with_step_up_of_sign_in(
     request: &RequestContext<'_>,
     page: HttpReply,
@@ -84,26 +98,26 @@ pub(crate) fn with_step_up_of_sign_in(
     }
 }
 
-/// The session, if a fresh proof was given in it.
+/// Returns the session with its step-up, if the request has a valid one.
 pub(crate) fn recent_step_up(request: &RequestContext<'_>) -> Option<StepUpProof> {
     let (session, now) = (request.session()?, clock::now().ok()?);
-    // it is for this session alone, so that one is as good as another
+    // a step-up token is valid for this session only, so any valid one of several will do
     let line = forward_auth::cookie_line(request.headers).ok()?;
     let values = scan_cookies(line.as_bytes(), request.site.cookies.names.step_up).values;
     let keys = request.site.revocation_cache.token_keys();
-    let open_step_up = |value| StepUpToken::open_step_up(value, &keys, &session, now);
-    let ticket = values
+    let open = |value| StepUpToken::open_step_up(value, &keys, &session, now);
+    let token = values
         .into_iter()
         .take(MAX_SESSION_COOKIES)
-        .find_map(open_step_up)?;
+        .find_map(open)?;
     request
         .site
         .url
         .has_own_host()
-        .then_some(StepUpProof { session, ticket })
+        .then_some(StepUpProof { session, token })
 }
 
-/// What a proof in this session takes now.
+/// Returns what a step-up in this session requires now.
 pub(crate) async fn required_step_up(
     request: &RequestContext<'_>,
     session: &Session,
@@ -112,55 +126,55 @@ pub(crate) async fn required_step_up(
         return Ok(StepUpRequirement::default());
     }
     let name = session.name.clone();
-    let known = request
+    let facts = request
         .store_pool()
         .with_engine(move |engine| engine.load_policy_facts(&name))
         .await;
-    let known = known.map_err(|error| refusal::refuse_unprocessed(request, &error))?;
+    let facts = facts.map_err(|error| refusal::refuse_unprocessed(request, &error))?;
     Ok(StepUpRequirement {
         password: request.site.gate().first_factor != FirstFactorSource::Header,
-        code: known.enrolled == Enrolled::Yes,
+        code: facts.enrolled == Enrolled::Yes,
     })
 }
 
-/// A proof: the one given a short time ago, or the one given now.
+/// Returns the step-up of a short time ago, or verifies the one in `input`.
 pub(crate) async fn verify_step_up(
     request: &RequestContext<'_>,
-    fresh: &StepUpInput,
+    input: &StepUpInput,
 ) -> Result<StepUpProof, ActRefused> {
     if let Some(step_up) = recent_step_up(request) {
         return Ok(step_up);
     }
     let session = request
         .session()
-        .ok_or_else(|| ActRefused::signed_out(request.t))?;
-    if fresh.is_nothing() {
-        return Err(ActRefused::step_up_required(request.t));
+        .ok_or_else(|| ActRefused::signed_out(request.language))?;
+    if input.password().is_empty() && input.code().is_empty() {
+        return Err(ActRefused::step_up_required(request.language));
     }
-    let answer = Input::parse(fresh.code.as_bytes());
-    let judged = match request.site.gate().first_factor {
-        FirstFactorSource::Password => verify_in_store(request, &session, fresh, answer).await,
-        FirstFactorSource::Pam => verify_on_host(request, &session, fresh, answer).await,
+    let code = Input::parse(input.code().as_bytes());
+    let result = match request.site.gate().first_factor {
+        FirstFactorSource::Password => verify_in_store(request, &session, input, code).await,
+        FirstFactorSource::Pam => verify_on_host(request, &session, input, code).await,
         FirstFactorSource::Header => {
-            let (whose, client) = (session.clone(), OwnedBrowserContext::new(request));
+            let (account_session, client) = (session.clone(), OwnedBrowserContext::new(request));
             let run = request.store_pool().with_engine(move |engine| {
-                engine.step_up_by_code(&client.browser(), &whose, &answer, client.now()?)
+                engine.step_up_by_code(&client.browser(), &account_session, &code, client.now()?)
             });
             run.await
         }
     };
     let (refused, cause) =
-        match judged.map_err(|error| refusal::refuse_unprocessed(request, &error))? {
-            AfterStepUp::Verified(ticket) => {
+        match result.map_err(|error| refusal::refuse_unprocessed(request, &error))? {
+            AfterStepUp::Verified(token) => {
                 request.log_sign_in(&session.name, "accepted", "step-up");
-                return Ok(StepUpProof { session, ticket });
+                return Ok(StepUpProof { session, token });
             }
             AfterStepUp::Password(refusal) => (
-                ActRefused::password(request.t, refusal),
+                ActRefused::password(request.language, refusal),
                 format!("step-up-password-{refusal}"),
             ),
             AfterStepUp::Code(refusal) => (
-                ActRefused::answer(request.t, refusal),
+                ActRefused::code(request.language, refusal),
                 format!("step-up-{refusal}"),
             ),
             AfterStepUp::Unasked => {
@@ -174,7 +188,7 @@ pub(crate) async fn verify_step_up(
                 ));
             }
             AfterStepUp::SessionEnded => (
-                ActRefused::signed_out(request.t),
+                ActRefused::signed_out(request.language),
                 "step-up-session-over".to_owned(),
             ),
         };
@@ -185,64 +199,64 @@ pub(crate) async fn verify_step_up(
 async fn verify_in_store(
     request: &RequestContext<'_>,
     session: &Session,
-    fresh: &StepUpInput,
-    answer: Input,
+    input: &StepUpInput,
+    code: Input,
 ) -> Result<AfterStepUp, PoolError> {
-    let (whose, client) = (session.clone(), OwnedBrowserContext::new(request));
-    let password = Password::from_input(fresh.password.clone());
+    let (account_session, client) = (session.clone(), OwnedBrowserContext::new(request));
+    let password = Password::from_input(Zeroizing::new(input.password().to_owned()));
     let run = request.store_pool().with_hashing_engine(move |engine| {
         engine.step_up(
             &client.browser(),
-            &whose,
+            &account_session,
             password.as_ref(),
-            &answer,
+            &code,
             client.now()?,
         )
     });
     run.await
 }
 
-/// As at the sign-in, the host is asked between two doors.
+/// Verifies the password by PAM. As at sign-in, no worker thread is occupied while PAM is asked.
 async fn verify_on_host(
     request: &RequestContext<'_>,
     session: &Session,
-    fresh: &StepUpInput,
-    answer: Input,
+    input: &StepUpInput,
+    code: Input,
 ) -> Result<AfterStepUp, PoolError> {
     let (name, client) = (session.name.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
         engine.charge_first_factor(&client.browser(), &name, &Input::Malformed, client.now()?)
     });
-    let tried = match run.await? {
-        Ok(tried) => tried,
+    let attempt = match run.await? {
+        Ok(attempt) => attempt,
         Err(refusal) => return Ok(AfterStepUp::Password(refusal)),
     };
-    let said = password::check_host_password(
+    let reply = password::check_host_password(
         request,
         &request.store_pool().client,
         &session.name,
-        &fresh.password,
+        input.password(),
     )
     .await?;
-    let said = said.unwrap_or_else(|why| {
+    let reply = reply.unwrap_or_else(|why| {
         log::write_message(why);
         HostPasswordReply::NotVerified
     });
-    let (whose, client) = (session.clone(), OwnedBrowserContext::new(request));
+    let (account_session, client) = (session.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
         engine.settle_step_up(
             &client.browser(),
-            &whose,
-            &tried,
-            said,
-            &answer,
+            &account_session,
+            &attempt,
+            reply,
+            &code,
             client.now()?,
         )
     });
     run.await
 }
 
-/// Remembers a proof that was given with an act.
+/// Adds the step-up cookie to a reply.
 pub(crate) fn with_step_up_cookie(
     request: &RequestContext<'_>,
     page: HttpReply,
@@ -251,12 +265,13 @@ pub(crate) fn with_step_up_cookie(
     with_sealed_token(
         request,
         page,
-        &step_up.ticket,
+        &step_up.token,
         &request.site.revocation_cache.token_keys(),
     )
 }
 
-/// The session that goes on after an act that ended all, with the same proof for the time that is seconds_left.
+/// Adds the cookie of the session that replaces one that an act revoked, and the same step-up for
+/// its remaining time.
 pub(crate) fn with_continued_session(
     request: &RequestContext<'_>,
     page: HttpReply,
@@ -267,14 +282,14 @@ pub(crate) fn with_continued_session(
         request,
         with_session_cookie(request, page, opened),
         &step_up
-            .ticket
+            .token
             .clone()
             .going_on(&opened.session, &opened.keys),
         &opened.keys,
     )
 }
 
-/// The session that begins.
+/// Adds the session cookie of a new session.
 pub(crate) fn with_session_cookie(
     request: &RequestContext<'_>,
     page: HttpReply,
@@ -288,21 +303,21 @@ pub(crate) fn with_session_cookie(
 fn with_sealed_token(
     request: &RequestContext<'_>,
     page: HttpReply,
-    ticket: &StepUpToken,
+    token: &StepUpToken,
     keys: &shared::crypto::vault::TokenKeys,
 ) -> HttpReply {
     let (Ok(now), true) = (clock::now(), request.site.url.has_own_host()) else {
         return page;
     };
-    match ticket.seal(keys) {
+    match token.seal(keys) {
         Ok(value) => {
             let cookies = &request.site.cookies;
             reply::with_cookie(
                 page,
-                &cookies.strict_cookie(cookies.names.step_up, &value, ticket.seconds_left(now)),
+                &cookies.strict_cookie(cookies.names.step_up, &value, token.seconds_left(now)),
             )
         }
-        // asked again next time
+        // without the cookie the next critical act requires a new step-up
         Err(_) => page,
     }
 }

@@ -10,7 +10,7 @@ use shared::credential::input::{InputReading, LONGEST};
 use shared::engine::{
     AdministrationError, Engine, EngineError, MailRequest, MarkRefusal, NotMailed, PamContext,
     PamGrant, PamRefusal, PamRequirement, PamVerification, PromptEnrollment, Requester, messages,
-    still_waiting,
+    report_waiting,
 };
 use shared::policy::groups::{NamedGroups, PersonGroups};
 use shared::policy::requirement::EnrollmentGrace;
@@ -168,7 +168,7 @@ impl EngineClient {
         context: PamContext<'_>,
     ) -> ClientResult<Result<String, PamRefusal>> {
         let queued = match self.run(|engine, now| Ok(engine.mail_pam_code(context, now)?))? {
-            MailRequest::For(queued) => queued,
+            MailRequest::Queued(queued) => queued,
             MailRequest::Refused(refusal) => {
                 return Ok(Err(PamRefusal {
                     cause: refusal.to_string(),
@@ -179,20 +179,21 @@ impl EngineClient {
         let began = Instant::now();
         loop {
             thread::sleep(MAIL_INTERVAL);
-            still_waiting();
+            report_waiting();
             let waited = began.elapsed();
-            let sent = match self.run(|engine, _| Ok(engine.look_after(&queued, waited)))? {
-                Some(sent) => sent,
-                None if waited < LONGEST_MAIL => continue,
-                None => return Ok(Err(not_mailed(&STILL_ON_ITS_WAY, messages::MAIL_SLOW))),
-            };
+            let sent =
+                match self.run(|engine, _| Ok(engine.check_mail_delivery(&queued, waited)))? {
+                    Some(sent) => sent,
+                    None if waited < LONGEST_MAIL => continue,
+                    None => return Ok(Err(not_mailed(&STILL_ON_ITS_WAY, messages::MAIL_SLOW))),
+                };
             return match sent {
-                Ok(()) => Ok(Ok(messages::mailed(
+                Ok(()) => Ok(Ok(messages::code_mailed_text(
                     &queued.to,
                     self.config.email.code_ttl.seconds(),
                 ))),
-                Err(NotMailed::Door(error)) => Err(error.into()),
-                Err(error @ NotMailed::Waits) => Ok(Err(not_mailed(&error, messages::MAIL_WAITS))),
+                Err(NotMailed::Engine(error)) => Err(error.into()),
+                Err(error @ NotMailed::Queued) => Ok(Err(not_mailed(&error, messages::MAIL_WAITS))),
                 Err(error) => Ok(Err(not_mailed(&error, messages::NOT_MAILED))),
             };
         }

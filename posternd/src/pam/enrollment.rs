@@ -44,7 +44,7 @@ impl PamConversation<'_> {
             .activate_enrollment(self.context(Phase::After), confirmed);
         let (granted, told) = activated.map_err(|error| self.deny_unavailable(&error))?;
         self.show_messages(&told);
-        self.host.show_message(messages::IS_SET_UP);
+        self.host.show_message(messages::ENROLLMENT_DONE);
         Ok(granted)
     }
 
@@ -69,7 +69,9 @@ impl PamConversation<'_> {
                 Some(left) => left,
                 None => return Err(self.deny_too_many_tries(text)),
             };
-            let above = text.as_deref().unwrap_or(messages::SET_UP_BY_INVITATION);
+            let above = text
+                .as_deref()
+                .unwrap_or(messages::ENROLLMENT_NEEDS_ONE_TIME_CODE);
             code = Some(self.ask(
                 &format!("{above}\n{}", messages::ONE_TIME_CODE_PROMPT),
                 Echo::Off,
@@ -93,7 +95,7 @@ impl PamConversation<'_> {
         // code with the prompt
         let mut prompt = Zeroizing::new(format!(
             "{}\nSecret: {}\n{url}\n{}{}",
-            messages::SET_UP_AT_PROMPT,
+            messages::ENROLLMENT_INTRODUCTION,
             *secret,
             *picture,
             messages::CODE_PROMPT
@@ -155,7 +157,7 @@ impl PamConversation<'_> {
         if let Some(text) = text {
             self.host.show_message(&text);
         }
-        self.host.show_message(messages::NOT_SET_UP);
+        self.host.show_message(messages::ENROLLMENT_CANCELLED);
         self.deny_unenrolled();
         PamFunctionResult::Denied(Denial::TooManyTries)
     }

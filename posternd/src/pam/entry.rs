@@ -199,7 +199,7 @@ impl PamConversation<'_> {
             Err(error) => self.deny_unavailable(&error),
             Ok(None) => self.deny_unenrolled(),
             Ok(Some((waiver, mark))) => {
-                self.host.show_message(&messages::waived(waiver));
+                self.host.show_message(&messages::exemption_text(waiver));
                 self.log_result(Severity::Notice, "not needed", waiver.name());
                 self.keep_mark(mark.as_ref());
                 PamFunctionResult::NotNeeded

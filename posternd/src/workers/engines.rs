@@ -9,7 +9,7 @@
 use super::origin::ClientOrigin;
 use crate::daemon::watchdog::ACTIVITIES;
 use shared::config::Config;
-use shared::engine::{Engine, EngineError, still_waiting};
+use shared::engine::{Engine, EngineError, report_waiting};
 use shared::store::UnchangedFiles;
 use shared::system::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::system::trusted_file::FolderStates;
@@ -194,7 +194,7 @@ impl Worker {
             .map_err(WorkerError::Busy)?;
         let _place = turn.wait(WORKER_WAIT).map_err(WorkerError::Busy)?;
         // waiting for the turn may have taken some seconds
-        still_waiting();
+        report_waiting();
         let _activity = ACTIVITIES.begin("an act on the store", LONGEST_OPERATION);
         let mut engine = self
             .engines

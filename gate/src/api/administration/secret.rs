@@ -1,8 +1,8 @@
-//! Whether a program has shown the gate's secret for administration. A program shows it with every request, and has no
-//! session: no cookie and no other token stands in for it.
+//! Verification of the gate's secret for administration. A program sends it with every request and
+//! has no session: no cookie and no other token replaces it.
 //!
-//! MUST NOT look at a secret from an address that has shown too many wrong ones, nor say anything else by how long it
-//! takes.
+//! MUST NOT compare a secret from an address that is delayed. MUST NOT show by its duration whether
+//! a secret is right.
 
 use crate::api::problem::problem;
 use crate::http::authorization::bearer_token;
@@ -19,15 +19,15 @@ use shared::system::clock;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// How to show it (RFC 6750, section 3).
+/// RFC 6750, section 3.
 const CHALLENGE: &str = "Bearer realm=\"administration\"";
 
-/// What a program is told that has not shown the secret; of its request no more is read.
-pub(in crate::api) async fn turned_away(
+/// Refuses a request without the right secret, before anything else of it is read.
+pub(in crate::api) async fn refuse_without_secret(
     request: &RequestContext<'_>,
     secret: &Zeroizing<String>,
 ) -> Option<HttpReply> {
-    let refused = weigh(request, secret).await.err()?;
+    let refused = verify_secret(request, secret).await.err()?;
     let mut reply = with_connection_close(problem(&refused));
     if refused.status == StatusCode::UNAUTHORIZED {
         reply
@@ -37,7 +37,10 @@ pub(in crate::api) async fn turned_away(
     Some(reply)
 }
 
-async fn weigh(request: &RequestContext<'_>, secret: &Zeroizing<String>) -> Result<(), ActRefused> {
+async fn verify_secret(
+    request: &RequestContext<'_>,
+    secret: &Zeroizing<String>,
+) -> Result<(), ActRefused> {
     let mut lines = request.headers.get_all(AUTHORIZATION).iter();
     let shown = match (lines.next(), lines.next()) {
         (Some(line), None) => bearer_token(line.as_bytes()).filter(|shown| !shown.is_empty()),
@@ -56,7 +59,8 @@ async fn weigh(request: &RequestContext<'_>, secret: &Zeroizing<String>) -> Resu
             ShownSecret::Wrong
         },
     );
-    // whatever it shows, as a stranger: by the time that takes, no secret is told from another
+    // the same priority for a right and a wrong secret, so that the duration does not tell them
+    // apart
     let store_pool = request
         .site
         .store_pool
@@ -64,7 +68,7 @@ async fn weigh(request: &RequestContext<'_>, secret: &Zeroizing<String>) -> Resu
     let run = store_pool.with_engine(move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
         engine
-            .weigh_secret(address, shown, now)
+            .throttle_api_secret(address, shown, now)
             .map_err(LoginError::Engine)
     });
     let refused = |cause: &str| {

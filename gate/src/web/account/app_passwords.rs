@@ -1,4 +1,4 @@
-//! App passwords, for programs that can show no page: made, renamed, revoked.
+//! App passwords, for programs that cannot show a page: created, renamed, revoked.
 
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
@@ -17,32 +17,30 @@ use shared::store::AppPasswordRecord;
 use shared::system::clock::{self, Timestamp};
 use shared::token::session::Session;
 
-/// Lives that the page offers, in days.
-pub(crate) const LIVES: [u64; 3] = [30, 90, 365];
-/// Seconds of a day.
+/// Lifetimes that the page offers, in days.
+pub(crate) const LIFETIMES: [u64; 3] = [30, 90, 365];
+/// Seconds in a day.
 const DAY: u64 = 86_400;
 
-/// What a new one is to be.
 pub(crate) struct AppPasswordRequest {
     pub(crate) name: Label,
     pub(crate) scope: AppPasswordScope,
     pub(crate) expires: Option<Timestamp>,
 }
 
-/// Makes one; it is shown once.
+/// Creates an app password, which is shown once.
 pub(crate) async fn create_app_password(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
     new: AppPasswordRequest,
 ) -> Result<AppPassword, ActRefused> {
     let account = step_up.session.name.clone();
-    account::run_act(request, &step_up.session, move |engine, actor, now| {
-        engine.add_app_password(&account, &new.name, &new.scope, new.expires, actor, now)
+    account::run_act(request, &step_up.session, move |engine, principal, now| {
+        engine.add_app_password(&account, &new.name, &new.scope, new.expires, principal, now)
     })
     .await
 }
 
-/// The account's.
 pub(crate) async fn list_app_passwords(
     request: &RequestContext<'_>,
     session: &Session,
@@ -54,7 +52,6 @@ pub(crate) async fn list_app_passwords(
     .await
 }
 
-/// Gives one another name.
 pub(crate) async fn rename_app_password(
     request: &RequestContext<'_>,
     session: &Session,
@@ -62,44 +59,44 @@ pub(crate) async fn rename_app_password(
     new: Label,
 ) -> Result<(), ActRefused> {
     let account = session.name.clone();
-    account::run_act(request, session, move |engine, actor, now| {
-        engine.rename_app_password(&account, &name, &new, actor, now)
+    account::run_act(request, session, move |engine, principal, now| {
+        engine.rename_app_password(&account, &name, &new, principal, now)
     })
     .await
 }
 
-/// Revokes one, or all; how many.
+/// Revokes one app password, or all. Returns how many.
 pub(crate) async fn revoke_app_passwords(
     request: &RequestContext<'_>,
     session: &Session,
     one: Option<Label>,
 ) -> Result<usize, ActRefused> {
     let account = session.name.clone();
-    account::run_act(request, session, move |engine, actor, now| {
-        engine.revoke_app_passwords(&account, one.as_ref(), actor, now)
+    account::run_act(request, session, move |engine, principal, now| {
+        engine.revoke_app_passwords(&account, one.as_ref(), principal, now)
     })
     .await
 }
 
-/// GET app-passwords
+/// Handles GET app-passwords.
 pub(crate) async fn show_app_passwords_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
     let listed = match request.require_session() {
         Ok(session) => match step_up::required_step_up(request, &session).await {
-            Ok(proof) => list_app_passwords(request, &session)
+            Ok(step_up) => list_app_passwords(request, &session)
                 .await
-                .map(|all| (proof, all)),
+                .map(|all| (step_up, all)),
             Err(refused) => Err(refused),
         },
         Err(refused) => Err(refused),
     };
-    let (proof, all) = match listed {
+    let (step_up, all) = match listed {
         Ok(listed) => listed,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
-    let named: Vec<String> = request
+    let scopes: Vec<String> = request
         .site
         .gate()
         .scope
@@ -109,15 +106,15 @@ pub(crate) async fn show_app_passwords_page(
     let page = pages::account::AppPasswordsPage {
         frame: request.frame(),
         all: &all,
-        named: &named,
-        lives: &LIVES,
-        proof,
+        scopes: &scopes,
+        lifetimes: &LIFETIMES,
+        step_up,
         message: refused.map(|refused| refused.text.as_str()),
     };
     notice::page_with_refusal(html(&page), refused)
 }
 
-/// POST app-passwords
+/// Handles POST app-passwords.
 pub(crate) async fn submit_app_password(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     match create_from_form(request, form).await {
         Err(refused) => show_app_passwords_page(request, Some(&refused)).await,
@@ -153,17 +150,21 @@ async fn create_from_form(
             .join("\n")
             .parse()
             .map_err(|error: shared::credential::scope::ScopeError| {
-                ActRefused::unreadable(request.t.say_of("scope-invalid", "why", error.to_string()))
+                ActRefused::invalid_value(request.language.text_with(
+                    "scope-invalid",
+                    "why",
+                    error.to_string(),
+                ))
             })?;
     let days = form
         .field("days")
         .parse::<u64>()
         .ok()
-        .filter(|days| LIVES.contains(days));
-    let now =
-        clock::now().map_err(|_| ActRefused::unreadable(request.t.say("unavailable-line")))?;
+        .filter(|days| LIFETIMES.contains(days));
+    let now = clock::now()
+        .map_err(|_| ActRefused::invalid_value(request.language.text("unavailable-line")))?;
     let expires = days.map(|days| now.plus(days * DAY));
-    let step_up = step_up::verify_step_up(request, &StepUpInput::of(form)).await?;
+    let step_up = step_up::verify_step_up(request, &StepUpInput::from_form(form)).await?;
     let new = AppPasswordRequest {
         name: name.clone(),
         scope,
@@ -173,7 +174,7 @@ async fn create_from_form(
     Ok((step_up, name, password))
 }
 
-/// POST app-passwords/change
+/// Handles POST app-passwords/change.
 pub(crate) async fn submit_change(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     match change_from_form(request, form).await {
         Err(refused) => show_app_passwords_page(request, Some(&refused)).await,
@@ -192,13 +193,15 @@ async fn change_from_form(request: &RequestContext<'_>, form: &Form) -> Result<(
         "revoke" => revoke_app_passwords(request, &session, Some(name))
             .await
             .map(|_| ()),
-        _ => Err(ActRefused::unreadable(request.t.say("act-failed"))),
+        _ => Err(ActRefused::invalid_value(
+            request.language.text("act-failed"),
+        )),
     }
 }
 
-/// A name as typed.
+/// Parses a name of an authenticator or an app password.
 pub(crate) fn parse_label(request: &RequestContext<'_>, text: &str) -> Result<Label, ActRefused> {
     text.trim()
         .parse()
-        .map_err(|_| ActRefused::unreadable(request.t.say("name-invalid")))
+        .map_err(|_| ActRefused::invalid_value(request.language.text("name-invalid")))
 }

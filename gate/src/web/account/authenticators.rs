@@ -1,4 +1,4 @@
-//! Authenticators beside the first: added, with a code that they show, and removed.
+//! Further authenticators: added, activated by their first code, and removed.
 
 use crate::http::form::Form;
 use crate::http::reply::HttpReply;
@@ -26,54 +26,46 @@ use shared::protocol::command_request::{
 use shared::token::session::Session;
 use shared::verify::decision::Refusal;
 
-/// Where the code of a new one goes.
+/// Path that receives the first code of a new authenticator.
 const CONFIRM: &str = "authenticators/confirm";
 
-/// What came of a new one's code.
 pub(crate) enum ConfirmedAuthenticator {
-    /// It is live; the session to go on in.
-    Live(Option<Box<OpenedSession>>),
-    /// The code is not of it, and why; another one may be.
-    Not(Refusal),
+    /// The authenticator is active. The session replaces the one of the request.
+    Activated(Option<Box<OpenedSession>>),
+    /// The code is wrong; another one can be entered.
+    Refused(Refusal),
 }
 
-/// Makes a new authenticator, which nothing keeps yet.
+/// Makes a pending authenticator, which is not stored.
 pub(crate) async fn begin_authenticator(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
-    setup: EnrollmentOperation,
+    operation: EnrollmentOperation,
 ) -> Result<TypedText, ActRefused> {
-    let change = ChangeOperation::BeginEnrollment(setup);
-    match account::run_operation(request, step_up, Operation::Change { code: None, change }).await?
-    {
+    let change = ChangeOperation::BeginEnrollment(operation);
+    match account::run_change(request, step_up, change).await? {
         ReplyBody::NewAuthenticator { ticket, .. } => Ok(ticket),
-        _ => Err(ActRefused::new(
-            StatusCode::CONFLICT,
-            "stale",
-            request.t.say("stale"),
+        _ => Err(ActRefused::act(
+            request.language,
+            &AdministrationError::Stale,
         )),
     }
 }
 
-/// What is shown of it.
+/// Returns what the page shows of a pending authenticator.
 pub(crate) async fn find_pending_authenticator(
     request: &RequestContext<'_>,
     session: &Session,
     ticket: TypedText,
 ) -> Result<ShownEnrollment, ActRefused> {
-    let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
-    let run = request.store_pool().with_engine(move |engine| {
-        let caller = Requester::SteppedUp(&session, &client.origin);
-        let shown = engine.shown_again(caller, &session.name, &ticket, client.now()?);
-        separate_engine_error(shown).map_err(LoginError::Engine)
-    });
-    let shown = run
-        .await
-        .map_err(|error| refusal::refuse_unprocessed(request, &error))?;
-    refusal::check_act(request, shown)
+    account::run_work(request, session, move |engine, session, origin, now| {
+        let requester = Requester::SteppedUp(session, origin);
+        engine.reopen_enrollment(requester, &session.name, &ticket, now)
+    })
+    .await
 }
 
-/// Confirms it by its code; then it is live, and every other session of the account has ended.
+/// Activates an authenticator by its first code. Every other session of the account is revoked.
 pub(crate) async fn confirm_authenticator(
     request: &RequestContext<'_>,
     session: &Session,
@@ -83,37 +75,34 @@ pub(crate) async fn confirm_authenticator(
     let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
         let now = client.now()?;
-        let caller = Requester::SteppedUp(&session, &client.origin);
-        let errand = |finish| CommandRequest {
+        let requester = Requester::SteppedUp(&session, &client.origin);
+        let command = |finish| CommandRequest {
             account: session.name.clone(),
             operation: Operation::Finish(finish),
         };
-        let confirm = errand(FinishOperation::Confirm { ticket, code });
-        let ticket = match separate_engine_error(engine.run_errand(caller, &confirm, now))
+        let confirm = command(FinishOperation::Confirm { ticket, code });
+        let ticket = match separate_engine_error(engine.execute_request(requester, &confirm, now))
             .map_err(LoginError::Engine)?
         {
             Err(error) => return Ok::<_, LoginError>(Err(error)),
             Ok(reply) => match reply.answer {
                 ReplyBody::Confirmed { ticket } => ticket,
                 ReplyBody::NotConfirmed(why) => {
-                    return Ok(Ok(ConfirmedAuthenticator::Not(why)));
+                    return Ok(Ok(ConfirmedAuthenticator::Refused(why)));
                 }
                 _ => return Ok(Err(AdministrationError::Stale)),
             },
         };
-        let activate = errand(FinishOperation::Activate { ticket });
-        if let Err(error) = separate_engine_error(engine.run_errand(caller, &activate, now))
+        let activate = command(FinishOperation::Activate { ticket });
+        if let Err(error) = separate_engine_error(engine.execute_request(requester, &activate, now))
             .map_err(LoginError::Engine)?
         {
             return Ok(Err(error));
         }
         let opened = engine.reopen_session(&client.browser(), &session, now)?;
-        Ok(Ok(ConfirmedAuthenticator::Live(opened.map(Box::new))))
+        Ok(Ok(ConfirmedAuthenticator::Activated(opened.map(Box::new))))
     });
-    let confirmed = run
-        .await
-        .map_err(|error| refusal::refuse_unprocessed(request, &error))?;
-    refusal::check_act(request, confirmed)
+    refusal::check_act(request, run.await)
 }
 
 /// Removes an authenticator that is not the only one.
@@ -123,8 +112,8 @@ pub(crate) async fn remove_authenticator(
     label: Label,
 ) -> Result<Option<OpenedSession>, ActRefused> {
     let name = step_up.session.name.clone();
-    let remove = move |engine: &mut Engine, actor: Principal<'_>, now| {
-        engine.remove_authenticator(&name, &label, actor, now)
+    let remove = move |engine: &mut Engine, principal: Principal<'_>, now| {
+        engine.remove_authenticator(&name, &label, principal, now)
     };
     Ok(
         account::run_act_and_continue(request, &step_up.session, remove)
@@ -133,24 +122,24 @@ pub(crate) async fn remove_authenticator(
     )
 }
 
-/// GET authenticators/add
+/// Handles GET authenticators/add.
 pub(crate) async fn show_add_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let proof = match account::required_step_up_now(request).await {
-        Ok(proof) => proof,
+    let step_up = match account::required_step_up_now(request).await {
+        Ok(step_up) => step_up,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
     let page = pages::account::AddAuthenticatorPage {
         frame: request.frame(),
-        proof,
+        step_up,
         message: refused.map(|refused| refused.text.as_str()),
     };
     notice::page_with_refusal(html(&page), refused)
 }
 
-/// POST authenticators/add
+/// Handles POST authenticators/add.
 pub(crate) async fn submit_new_authenticator(
     request: &RequestContext<'_>,
     form: &Form,
@@ -176,22 +165,23 @@ async fn begin_from_form(
     request: &RequestContext<'_>,
     form: &Form,
 ) -> Result<(StepUpProof, ShownEnrollment), ActRefused> {
-    let setup = parse_enrollment(request, form)?;
-    let step_up = step_up::verify_step_up(request, &StepUpInput::of(form)).await?;
-    let ticket = begin_authenticator(request, &step_up, setup).await?;
+    let operation = parse_enrollment(request, form)?;
+    let step_up = step_up::verify_step_up(request, &StepUpInput::from_form(form)).await?;
+    let ticket = begin_authenticator(request, &step_up, operation).await?;
     let shown = find_pending_authenticator(request, &step_up.session, ticket).await?;
     Ok((step_up, shown))
 }
 
-/// What the form says that it is to be like: an app's unless a token's seed is given.
+/// Parses the form: an authenticator app, unless the seed of a hardware token is given.
 fn parse_enrollment(
     request: &RequestContext<'_>,
     form: &Form,
 ) -> Result<EnrollmentOperation, ActRefused> {
     let name = form.field("name").trim().parse::<Label>();
-    let name = name.map_err(|_| ActRefused::unreadable(request.t.say("name-invalid")))?;
+    let name =
+        name.map_err(|_| ActRefused::invalid_value(request.language.text("name-invalid")))?;
     let seed: String = form.field("secret").split_whitespace().collect();
-    let mut setup = EnrollmentOperation {
+    let mut operation = EnrollmentOperation {
         kind: AuthenticatorKind::Further,
         name,
         seed: None,
@@ -201,40 +191,40 @@ fn parse_enrollment(
         period: None,
     };
     if seed.is_empty() {
-        return Ok(setup);
+        return Ok(operation);
     }
-    setup.seed = Some(seed.into());
-    setup.digits = Some(if form.field("digits") == "8" { 8 } else { 6 });
-    setup.algorithm = Some(match form.field("algorithm") {
+    operation.seed = Some(seed.into());
+    operation.digits = Some(if form.field("digits") == "8" { 8 } else { 6 });
+    operation.algorithm = Some(match form.field("algorithm") {
         "sha256" => Algorithm::Sha256,
         "sha512" => Algorithm::Sha512,
         _ => Algorithm::Sha1,
     });
     match form.field("type") {
-        "counter" => setup.counter = Some(0),
-        "60" => setup.period = Some(60),
-        _ => setup.period = Some(30),
+        "counter" => operation.counter = Some(0),
+        "60" => operation.period = Some(60),
+        _ => operation.period = Some(30),
     }
-    Ok(setup)
+    Ok(operation)
 }
 
-/// POST authenticators/confirm
+/// Handles POST authenticators/confirm.
 pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let session = match request.require_session() {
         Ok(session) => session,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
-    // of the session as it is: the act ends it
+    // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
     let typed = |field| TypedText::from(form.field(field).to_owned());
     let ticket = typed("pending");
     match confirm_authenticator(request, &session, ticket.clone(), typed("code")).await {
         Err(refused) => notice::show_refusal(request, &refused),
-        Ok(ConfirmedAuthenticator::Not(why)) => {
+        Ok(ConfirmedAuthenticator::Refused(why)) => {
             match find_pending_authenticator(request, &session, ticket).await {
                 Err(refused) => notice::show_refusal(request, &refused),
                 Ok(shown) => {
-                    let (status, text) = (StatusCode::FORBIDDEN, request.t.refusal(why));
+                    let (status, text) = (StatusCode::FORBIDDEN, request.language.refusal(why));
                     enroll::render_new_authenticator(
                         request,
                         status,
@@ -246,10 +236,10 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
                 }
             }
         }
-        Ok(ConfirmedAuthenticator::Live(opened)) => {
+        Ok(ConfirmedAuthenticator::Activated(opened)) => {
             let (title, lines) = (
-                request.t.say("authenticator-added"),
-                [request.t.say("authenticator-added-line")],
+                request.language.text("authenticator-added"),
+                [request.language.text("authenticator-added-line")],
             );
             account::show_sessions_ended(
                 request,
@@ -262,35 +252,35 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
     }
 }
 
-/// GET authenticators/remove
+/// Handles GET authenticators/remove.
 pub(crate) async fn show_removal_page(
     request: &RequestContext<'_>,
     label: &str,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let asked = Confirmation {
+    let confirmation = Confirmation {
         act: "authenticators/remove",
-        title: request.t.say("remove-authenticator"),
-        lines: vec![
-            request
-                .t
-                .say_of("remove-authenticator-line", "name", label.to_owned()),
-        ],
-        button: request.t.say("remove"),
+        title: request.language.text("remove-authenticator"),
+        lines: vec![request.language.text_with(
+            "remove-authenticator-line",
+            "name",
+            label.to_owned(),
+        )],
+        button: request.language.text("remove"),
         hidden: vec![("name", label.to_owned())],
     };
-    account::show_confirmation(request, asked, refused).await
+    account::show_confirmation(request, confirmation, refused).await
 }
 
-/// POST authenticators/remove
+/// Handles POST authenticators/remove.
 pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let label = form.field("name");
     match remove_from_form(request, form, label).await {
         Err(refused) => show_removal_page(request, label, Some(&refused)).await,
         Ok((step_up, opened)) => {
             let (title, line) = (
-                request.t.say("authenticator-removed"),
-                request.t.say("authenticator-removed-line"),
+                request.language.text("authenticator-removed"),
+                request.language.text("authenticator-removed-line"),
             );
             account::show_sessions_ended(request, Some(&step_up), opened.as_ref(), title, &[line])
         }
@@ -304,8 +294,8 @@ async fn remove_from_form(
 ) -> Result<(StepUpProof, Option<OpenedSession>), ActRefused> {
     let name = label
         .parse::<Label>()
-        .map_err(|_| ActRefused::unreadable(request.t.say("name-invalid")))?;
-    let step_up = step_up::verify_step_up(request, &StepUpInput::of(form)).await?;
+        .map_err(|_| ActRefused::invalid_value(request.language.text("name-invalid")))?;
+    let step_up = step_up::verify_step_up(request, &StepUpInput::from_form(form)).await?;
     let opened = remove_authenticator(request, &step_up, name).await?;
     Ok((step_up, opened))
 }

@@ -1,4 +1,4 @@
-//! The address that codes are mailed to: set, confirmed by a code that was mailed there, removed.
+//! The address that codes are mailed to: set, confirmed by a mailed code, removed.
 
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
@@ -22,56 +22,56 @@ use shared::store::MailAddresses;
 use shared::token::session::Session;
 use std::sync::Arc;
 
-/// The account's addresses.
+/// Returns the account's confirmed and pending address.
 pub(crate) async fn find_addresses(
     request: &RequestContext<'_>,
     session: &Session,
 ) -> Result<MailAddresses, ActRefused> {
     let account = session.name.clone();
     Ok(account::run_act(request, session, move |engine, _, _| {
-        engine.status(&account)
+        engine.account_status(&account)
     })
     .await?
     .tally
     .addresses)
 }
 
-/// Mails a code to a new address; it is in force when that is given back.
+/// Mails a code to a new address. The address is in use once that code is entered.
 pub(crate) async fn set_email(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
     to: EmailAddress,
 ) -> Result<(), ActRefused> {
     let account = step_up.session.name.clone();
-    let set = move |engine: &mut Engine, actor: Principal<'_>, now| {
-        engine.set_email(&account, &to, actor, now)
+    let set = move |engine: &mut Engine, principal: Principal<'_>, now| {
+        engine.set_email(&account, &to, principal, now)
     };
-    let posted = account::run_act(request, &step_up.session, set).await?;
-    match outbox::wait_for_delivery(&request.store_pool(), &Arc::new(posted)).await {
+    let queued = account::run_act(request, &step_up.session, set).await?;
+    match outbox::wait_for_delivery(&request.store_pool(), &Arc::new(queued)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(why)) => Err(ActRefused::act(
-            request.t,
+            request.language,
             &AdministrationError::NotMailed(why),
         )),
         Err(error) => Err(refusal::refuse_unprocessed(request, &error)),
     }
 }
 
-/// The code that was mailed there.
+/// Confirms the pending address by the code that was mailed to it.
 pub(crate) async fn confirm_email(
     request: &RequestContext<'_>,
     session: &Session,
-    answer: Input,
+    code: Input,
 ) -> Result<(AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
     let account = session.name.clone();
-    let confirm = move |engine: &mut Engine, actor: Principal<'_>, now| {
-        engine.confirm_email(&account, &answer, actor, now)
+    let confirm = move |engine: &mut Engine, principal: Principal<'_>, now| {
+        engine.confirm_email(&account, &code, principal, now)
     };
     let ((_, after), opened) = account::run_act_and_continue(request, session, confirm).await?;
     Ok((after, opened))
 }
 
-/// No codes are mailed any more; unless it was the last second factor of someone who must have one.
+/// Removes the addresses, unless they are the only second factor of an account that must have one.
 pub(crate) async fn remove_email(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
@@ -83,11 +83,11 @@ pub(crate) async fn remove_email(
         return Err(ActRefused::new(
             StatusCode::CONFLICT,
             "required",
-            request.t.say("turn-off-required"),
+            request.language.text("turn-off-required"),
         ));
     }
-    let remove = move |engine: &mut Engine, actor: Principal<'_>, now| {
-        engine.remove_email(&account, actor, now)
+    let remove = move |engine: &mut Engine, principal: Principal<'_>, now| {
+        engine.remove_email(&account, principal, now)
     };
     let ((enrolled, after), opened) =
         account::run_act_and_continue(request, &step_up.session, remove).await?;
@@ -101,45 +101,47 @@ async fn is_only_second_factor(
 ) -> Result<bool, ActRefused> {
     let account = session.name.clone();
     let status = account::run_act(request, session, move |engine, _, _| {
-        engine.status(&account)
+        engine.account_status(&account)
     })
     .await?;
     Ok(status.tally.authenticators == 0)
 }
 
-/// GET email
+/// Handles GET email.
 pub(crate) async fn show_email_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let known = match request.require_session() {
+    let loaded = match request.require_session() {
         Ok(session) => match step_up::required_step_up(request, &session).await {
-            Ok(proof) => find_addresses(request, &session)
+            Ok(step_up) => find_addresses(request, &session)
                 .await
-                .map(|addresses| (proof, addresses)),
+                .map(|addresses| (step_up, addresses)),
             Err(refused) => Err(refused),
         },
         Err(refused) => Err(refused),
     };
-    let (proof, addresses) = match known {
-        Ok(known) => known,
+    let (step_up, addresses) = match loaded {
+        Ok(loaded) => loaded,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
     let page = pages::account::EmailPage {
         frame: request.frame(),
         addresses: &addresses,
-        proof,
+        step_up,
         message: refused.map(|refused| refused.text.as_str()),
     };
     notice::page_with_refusal(html(&page), refused)
 }
 
-/// POST email
+/// Handles POST email.
 pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let to = form.field("address").trim().parse::<EmailAddress>();
     let set = match to {
-        Err(_) => Err(ActRefused::unreadable(request.t.say("address-invalid"))),
-        Ok(to) => match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+        Err(_) => Err(ActRefused::invalid_value(
+            request.language.text("address-invalid"),
+        )),
+        Ok(to) => match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
             Ok(step_up) => set_email(request, &step_up, to).await.map(|()| step_up),
             Err(refused) => Err(refused),
         },
@@ -154,50 +156,51 @@ pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &Form) -> H
     }
 }
 
-/// POST email/confirm
+/// Handles POST email/confirm.
 pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let answer = Input::parse(form.field("code").as_bytes());
-    // of the session as it is: the act ends it
+    let code = Input::parse(form.field("code").as_bytes());
+    // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
     let confirmed = match request.require_session() {
-        Ok(session) => confirm_email(request, &session, answer).await,
+        Ok(session) => confirm_email(request, &session, code).await,
         Err(refused) => Err(refused),
     };
     match confirmed {
         Err(refused) => show_email_page(request, Some(&refused)).await,
         Ok((after, opened)) => {
-            let lines: Vec<String> = std::iter::once(request.t.say("address-confirmed-line"))
-                .chain(request.t.app_passwords(after))
-                .collect();
+            let lines: Vec<String> =
+                std::iter::once(request.language.text("address-confirmed-line"))
+                    .chain(request.language.app_passwords(after))
+                    .collect();
             account::show_sessions_ended(
                 request,
                 step_up.as_ref(),
                 opened.as_ref(),
-                request.t.say("address-confirmed"),
+                request.language.text("address-confirmed"),
                 &lines,
             )
         }
     }
 }
 
-/// GET email/remove
+/// Handles GET email/remove.
 pub(crate) async fn show_removal_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let asked = Confirmation {
+    let confirmation = Confirmation {
         act: "email/remove",
-        title: request.t.say("remove-address"),
-        lines: vec![request.t.say("remove-address-line")],
-        button: request.t.say("remove"),
+        title: request.language.text("remove-address"),
+        lines: vec![request.language.text("remove-address-line")],
+        button: request.language.text("remove"),
         hidden: Vec::new(),
     };
-    account::show_confirmation(request, asked, refused).await
+    account::show_confirmation(request, confirmation, refused).await
 }
 
-/// POST email/remove
+/// Handles POST email/remove.
 pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let removed = match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+    let removed = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => remove_email(request, &step_up)
             .await
             .map(|removed| (step_up, removed)),
@@ -206,18 +209,18 @@ pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) ->
     match removed {
         Err(refused) => show_removal_page(request, Some(&refused)).await,
         Ok((step_up, (enrolled, after, opened))) => {
-            let rest = match enrolled {
-                Enrolled::Yes => request.t.say("address-removed-line"),
-                Enrolled::No => request.t.say("turned-off-line"),
+            let line = match enrolled {
+                Enrolled::Yes => request.language.text("address-removed-line"),
+                Enrolled::No => request.language.text("turned-off-line"),
             };
-            let lines: Vec<String> = std::iter::once(rest)
-                .chain(request.t.app_passwords(after))
+            let lines: Vec<String> = std::iter::once(line)
+                .chain(request.language.app_passwords(after))
                 .collect();
             account::show_sessions_ended(
                 request,
                 Some(&step_up),
                 opened.as_ref(),
-                request.t.say("address-removed"),
+                request.language.text("address-removed"),
                 &lines,
             )
         }

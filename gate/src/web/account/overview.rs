@@ -1,4 +1,4 @@
-//! The account at a glance: the gate's front page for whoever is signed in.
+//! The overview of the account: the gate's first page after sign-in.
 
 use crate::http::reply::{self, HttpReply};
 use crate::web::account;
@@ -12,7 +12,7 @@ use shared::config::gate::FirstFactorSource;
 use shared::engine::AdministratorStatus;
 use shared::token::session::Session;
 
-/// How the account stands.
+/// Reads the state of the account.
 pub(crate) async fn read_overview(
     request: &RequestContext<'_>,
     session: &Session,
@@ -20,13 +20,13 @@ pub(crate) async fn read_overview(
     let (name, has_pages) = (session.name.clone(), request.has_administration_pages());
     account::run_act(request, session, move |engine, _, now| {
         Ok(AccountOverview {
-            status: engine.status(&name)?,
+            status: engine.account_status(&name)?,
             authenticators: engine.authenticators(&name)?,
             app_passwords: engine.app_passwords(Some(&name))?.len(),
             sessions: engine.sessions(&name, now)?.len(),
-            browsers: engine.browsers(&name, now)?.len(),
+            browsers: engine.trusted_browsers(&name, now)?.len(),
             administers: if has_pages {
-                engine.administers(&name)?
+                engine.administrator_status(&name)?
             } else {
                 AdministratorStatus::No
             },
@@ -35,31 +35,31 @@ pub(crate) async fn read_overview(
     .await
 }
 
-/// GET the gate's own address
+/// Handles GET of the gate's own address.
 pub(crate) async fn show_home_page(request: &RequestContext<'_>) -> HttpReply {
     let Some(session) = request.session() else {
         if request.any_session().is_some() {
             return reply::see_other(&request.path_to("upgrade"));
         }
-        let lines = [request.t.say("not-signed-in-line")];
+        let lines = [request.language.text("not-signed-in-line")];
         return notice::show_notice(
             request,
             StatusCode::OK,
-            &request.t.say("not-signed-in"),
+            &request.language.text("not-signed-in"),
             &lines,
         );
     };
-    let standing = match read_overview(request, &session).await {
-        Ok(standing) => standing,
+    let overview = match read_overview(request, &session).await {
+        Ok(overview) => overview,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
     let page = pages::account::OverviewPage {
         frame: request.frame(),
         user: session.name.as_str(),
-        standing: &standing,
+        overview: &overview,
         mails: request.site.config.email.is_enabled(),
         has_password: request.site.gate().first_factor == FirstFactorSource::Password,
-        administers: standing.administers == AdministratorStatus::Yes,
+        administers: overview.administers == AdministratorStatus::Yes,
     };
     reply::page(StatusCode::OK, html(&page))
 }

@@ -15,7 +15,7 @@ use shared::crypto::password::Password;
 use shared::engine::{AdministrationError, AppPasswordsAfter, OpenedSession};
 use zeroize::Zeroizing;
 
-/// Changes it; every other session and every trusted browser has ended then.
+/// Changes the password. Every other session and every trusted browser is revoked.
 pub(crate) async fn set_password(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
@@ -25,19 +25,20 @@ pub(crate) async fn set_password(
         return Err(ActRefused::new(
             StatusCode::CONFLICT,
             "password_not_managed",
-            request.t.say("password-elsewhere"),
+            request.language.text("password-elsewhere"),
         ));
     }
-    let password = Password::new(new)
-        .map_err(|error| ActRefused::act(request.t, &AdministrationError::Password(error)))?;
+    let password = Password::new(new).map_err(|error| {
+        ActRefused::act(request.language, &AdministrationError::Password(error))
+    })?;
     let account = step_up.session.name.clone();
-    account::hash_and_continue(request, &step_up.session, move |engine, actor, now| {
-        engine.set_password(&account, &password, actor, now)
+    account::hash_and_continue(request, &step_up.session, move |engine, principal, now| {
+        engine.set_password(&account, &password, principal, now)
     })
     .await
 }
 
-/// GET password
+/// Handles GET password.
 pub(crate) async fn show_password_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -45,33 +46,33 @@ pub(crate) async fn show_password_page(
     if request.site.gate().first_factor != FirstFactorSource::Password {
         return reply::bare(StatusCode::NOT_FOUND);
     }
-    let proof = match account::required_step_up_now(request).await {
-        Ok(proof) => proof,
+    let step_up = match account::required_step_up_now(request).await {
+        Ok(step_up) => step_up,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
     let page = pages::account::NewPasswordPage {
         frame: request.frame(),
-        proof,
+        step_up,
         least: shared::crypto::password::SHORTEST,
         message: refused.map(|refused| refused.text.as_str()),
     };
     notice::page_with_refusal(html(&page), refused)
 }
 
-/// POST password
+/// Handles POST password.
 pub(crate) async fn submit_new_password(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     match change_from_form(request, form).await {
         Err(refused) => show_password_page(request, Some(&refused)).await,
         Ok((step_up, after, opened)) => {
-            let line = request.t.say("password-changed-line");
+            let line = request.language.text("password-changed-line");
             let lines: Vec<String> = std::iter::once(line)
-                .chain(request.t.app_passwords(after))
+                .chain(request.language.app_passwords(after))
                 .collect();
             account::show_sessions_ended(
                 request,
                 Some(&step_up),
                 opened.as_ref(),
-                request.t.say("password-changed"),
+                request.language.text("password-changed"),
                 &lines,
             )
         }
@@ -84,12 +85,15 @@ async fn change_from_form(
 ) -> Result<(StepUpProof, AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
     let new = form.field("new");
     if new != form.field("repeat") {
-        return Err(ActRefused::unreadable(request.t.say("passwords-differ")));
+        return Err(ActRefused::invalid_value(
+            request.language.text("passwords-differ"),
+        ));
     }
-    // before a code is spent on it
-    Password::new(Zeroizing::new(new.to_owned()))
-        .map_err(|error| ActRefused::act(request.t, &AdministrationError::Password(error)))?;
-    let step_up = step_up::verify_step_up(request, &StepUpInput::of(form)).await?;
+    // checked before the step-up consumes a code
+    Password::new(Zeroizing::new(new.to_owned())).map_err(|error| {
+        ActRefused::act(request.language, &AdministrationError::Password(error))
+    })?;
+    let step_up = step_up::verify_step_up(request, &StepUpInput::from_form(form)).await?;
     let (after, opened) = set_password(request, &step_up, Zeroizing::new(new.to_owned())).await?;
     Ok((step_up, after, opened))
 }

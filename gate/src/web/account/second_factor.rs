@@ -14,7 +14,7 @@ use hyper::StatusCode;
 use shared::account::name::UserName;
 use shared::engine::{AppPasswordsAfter, EnrollmentToken, OpenedSession};
 
-/// Turns it off, unless the policy requires one.
+/// Turns the second factor off, unless the policy requires one.
 pub(crate) async fn disable_second_factor(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
@@ -23,13 +23,13 @@ pub(crate) async fn disable_second_factor(
         return Err(ActRefused::new(
             StatusCode::CONFLICT,
             "required",
-            request.t.say("turn-off-required"),
+            request.language.text("turn-off-required"),
         ));
     }
     let name = step_up.session.name.clone();
     let done =
-        account::run_act_and_continue(request, &step_up.session, move |engine, actor, now| {
-            engine.disable(&name, actor, now)
+        account::run_act_and_continue(request, &step_up.session, move |engine, principal, now| {
+            engine.disable_second_factor(&name, principal, now)
         })
         .await?;
     request.log_sign_in(&step_up.session.name, "disabled", "step-up");
@@ -48,24 +48,24 @@ pub(crate) async fn is_required(
     run.map_err(|error| refusal::refuse_unprocessed(request, &error))
 }
 
-/// GET turn-off
+/// Handles GET turn-off.
 pub(crate) async fn show_turn_off_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let asked = Confirmation {
+    let confirmation = Confirmation {
         act: "turn-off",
-        title: request.t.say("turn-off"),
-        lines: vec![request.t.say("turn-off-line")],
-        button: request.t.say("turn-off"),
+        title: request.language.text("turn-off"),
+        lines: vec![request.language.text("turn-off-line")],
+        button: request.language.text("turn-off"),
         hidden: Vec::new(),
     };
-    account::show_confirmation(request, asked, refused).await
+    account::show_confirmation(request, confirmation, refused).await
 }
 
-/// POST turn-off
+/// Handles POST turn-off.
 pub(crate) async fn submit_turn_off(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let done = match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+    let done = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => disable_second_factor(request, &step_up)
             .await
             .map(|done| (step_up, done)),
@@ -74,39 +74,39 @@ pub(crate) async fn submit_turn_off(request: &RequestContext<'_>, form: &Form) -
     match done {
         Err(refused) => show_turn_off_page(request, Some(&refused)).await,
         Ok((step_up, (after, opened))) => {
-            let off = request.t.say("turned-off-line");
+            let off = request.language.text("turned-off-line");
             let lines: Vec<String> = std::iter::once(off)
-                .chain(request.t.app_passwords(after))
+                .chain(request.language.app_passwords(after))
                 .collect();
             account::show_sessions_ended(
                 request,
                 Some(&step_up),
                 opened.as_ref(),
-                request.t.say("turned-off"),
+                request.language.text("turned-off"),
                 &lines,
             )
         }
     }
 }
 
-/// GET replace
+/// Handles GET replace.
 pub(crate) async fn show_replacement_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let asked = Confirmation {
+    let confirmation = Confirmation {
         act: "replace",
-        title: request.t.say("replace"),
-        lines: vec![request.t.say("enroll-new-line")],
-        button: request.t.say("continue"),
+        title: request.language.text("replace"),
+        lines: vec![request.language.text("enroll-new-line")],
+        button: request.language.text("continue"),
         hidden: Vec::new(),
     };
-    account::show_confirmation(request, asked, refused).await
+    account::show_confirmation(request, confirmation, refused).await
 }
 
-/// POST replace
+/// Handles POST replace.
 pub(crate) async fn submit_replacement(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let step_up = match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+    let step_up = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => step_up,
         Err(refused) => return show_replacement_page(request, Some(&refused)).await,
     };
@@ -120,7 +120,7 @@ pub(crate) async fn submit_replacement(request: &RequestContext<'_>, form: &Form
     }
 }
 
-/// What leads to a second factor in place of the one that there is.
+/// Begins an enrollment that replaces the second factor.
 pub(crate) async fn begin_replacement(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
@@ -130,14 +130,14 @@ pub(crate) async fn begin_replacement(
         step_up.token().clone(),
         OwnedBrowserContext::new(request),
     );
-    let run = request
-        .store_pool()
-        .with_engine(move |engine| engine.replace(&session, &token, client.now()?));
+    let run = request.store_pool().with_engine(move |engine| {
+        engine.issue_replacement_enrollment_token(&session, &token, client.now()?)
+    });
     run.await
         .map_err(|error| refusal::refuse_unprocessed(request, &error))
 }
 
-/// What leads to a first second factor; refused, if there is one.
+/// Begins the enrollment of a second factor, and is refused if there is one.
 pub(crate) async fn begin_enabling(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
@@ -147,9 +147,9 @@ pub(crate) async fn begin_enabling(
         step_up.token().clone(),
         OwnedBrowserContext::new(request),
     );
-    let run = request
-        .store_pool()
-        .with_engine(move |engine| engine.turn_on(&session, &token, &client.origin, client.now()?));
+    let run = request.store_pool().with_engine(move |engine| {
+        engine.issue_first_enrollment_token(&session, &token, &client.origin, client.now()?)
+    });
     let begun = run
         .await
         .map_err(|error| refusal::refuse_unprocessed(request, &error))?;
@@ -157,32 +157,32 @@ pub(crate) async fn begin_enabling(
         ActRefused::new(
             StatusCode::CONFLICT,
             "already_enrolled",
-            request.t.say("already-enrolled"),
+            request.language.text("already-enrolled"),
         )
     })
 }
 
-/// GET turn-on
+/// Handles GET turn-on.
 pub(crate) async fn show_turn_on_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
-    let asked = Confirmation {
+    let confirmation = Confirmation {
         act: "turn-on",
-        title: request.t.say("enroll"),
+        title: request.language.text("enroll"),
         lines: vec![
-            request.t.say("turn-on-line"),
-            request.t.say("app-password-needed"),
+            request.language.text("turn-on-line"),
+            request.language.text("app-password-needed"),
         ],
-        button: request.t.say("continue"),
+        button: request.language.text("continue"),
         hidden: Vec::new(),
     };
-    account::show_confirmation(request, asked, refused).await
+    account::show_confirmation(request, confirmation, refused).await
 }
 
-/// POST turn-on
+/// Handles POST turn-on.
 pub(crate) async fn submit_turn_on(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let step_up = match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+    let step_up = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => step_up,
         Err(refused) => return show_turn_on_page(request, Some(&refused)).await,
     };

@@ -1,4 +1,4 @@
-//! Where the account is signed in, and which browsers it trusts: listed, and ended one by one or all at once.
+//! The account's sessions and trusted browsers: listed, and revoked one by one or all at once.
 
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
@@ -10,10 +10,10 @@ use crate::web::request::RequestContext;
 use shared::store::{BrowserRecord, SessionRecord};
 use shared::token::session::{Session, SessionId};
 
-/// The most of a list that is shown, newest first.
-const MOST: usize = 200;
+/// Rows that a list shows at most, newest first.
+const MAX_ROWS: usize = 200;
 
-/// The account's sessions, newest first.
+/// Returns the account's sessions, newest first.
 pub(crate) async fn list_sessions(
     request: &RequestContext<'_>,
     session: &Session,
@@ -25,51 +25,51 @@ pub(crate) async fn list_sessions(
     .await
 }
 
-/// The browsers that it trusts, newest first.
+/// Returns the account's trusted browsers, newest first.
 pub(crate) async fn list_browsers(
     request: &RequestContext<'_>,
     session: &Session,
 ) -> Result<Vec<BrowserRecord>, ActRefused> {
     let account = session.name.clone();
     account::run_act(request, session, move |engine, _, now| {
-        engine.browsers(&account, now)
+        engine.trusted_browsers(&account, now)
     })
     .await
 }
 
-/// Ends one session, or all, this one too; how many.
+/// Revokes one session, or all including this one. Returns how many.
 pub(crate) async fn revoke_sessions(
     request: &RequestContext<'_>,
     session: &Session,
     one: Option<SessionId>,
 ) -> Result<usize, ActRefused> {
     let account = session.name.clone();
-    account::run_act(request, session, move |engine, actor, now| {
-        engine.revoke_sessions(&account, one, actor, now)
+    account::run_act(request, session, move |engine, principal, now| {
+        engine.revoke_sessions(&account, one, principal, now)
     })
     .await
 }
 
-/// Trusts one browser, or all, no longer; how many.
+/// Revokes one trusted browser, or all. Returns how many.
 pub(crate) async fn revoke_browsers(
     request: &RequestContext<'_>,
     session: &Session,
     one: Option<i64>,
 ) -> Result<usize, ActRefused> {
     let account = session.name.clone();
-    account::run_act(request, session, move |engine, actor, now| {
-        engine.revoke_browsers(&account, one, actor, now)
+    account::run_act(request, session, move |engine, principal, now| {
+        engine.revoke_browsers(&account, one, principal, now)
     })
     .await
 }
 
-/// GET sign-ins
+/// Handles GET sign-ins.
 pub(crate) async fn show_sign_ins_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
 ) -> HttpReply {
     let listed = match request.require_session() {
-        Ok(session) => list_both(request, session).await,
+        Ok(session) => list_sign_ins(request, session).await,
         Err(refused) => Err(refused),
     };
     let (session, sessions, browsers) = match listed {
@@ -86,18 +86,18 @@ pub(crate) async fn show_sign_ins_page(
     notice::page_with_refusal(html(&page), refused)
 }
 
-async fn list_both(
+async fn list_sign_ins(
     request: &RequestContext<'_>,
     session: Session,
 ) -> Result<(Session, Vec<SessionRecord>, Vec<BrowserRecord>), ActRefused> {
     let mut sessions = list_sessions(request, &session).await?;
     let mut browsers = list_browsers(request, &session).await?;
-    sessions.truncate(MOST);
-    browsers.truncate(MOST);
+    sessions.truncate(MAX_ROWS);
+    browsers.truncate(MAX_ROWS);
     Ok((session, sessions, browsers))
 }
 
-/// POST sign-ins
+/// Handles POST sign-ins.
 pub(crate) async fn submit_sign_ins_change(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     match revoke_from_form(request, form).await {
         Err(refused) => show_sign_ins_page(request, Some(&refused)).await,
@@ -107,7 +107,7 @@ pub(crate) async fn submit_sign_ins_change(request: &RequestContext<'_>, form: &
 
 async fn revoke_from_form(request: &RequestContext<'_>, form: &Form) -> Result<(), ActRefused> {
     let session = request.require_session()?;
-    let unreadable = || ActRefused::unreadable(request.t.say("act-failed"));
+    let unreadable = || ActRefused::invalid_value(request.language.text("act-failed"));
     match (form.field("action"), form.field("id")) {
         ("end", "all") => revoke_sessions(request, &session, None).await.map(|_| ()),
         ("end", id) => {

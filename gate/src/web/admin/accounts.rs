@@ -1,7 +1,8 @@
-//! Administrators on pages: who is one, and what they may do to another account. Each act takes a fresh proof of their own,
-//! ends with their session, and stands in the log under their name.
+//! Administrators on pages: who is one, and what an administrator can do to another account. Each
+//! act requires a step-up of the administrator, and is in the audit log under the administrator's
+//! name.
 //!
-//! MUST NOT set anything that lets somebody in, but for a one-time code, nor show a secret.
+//! MUST NOT set a credential other than a one-time code, and MUST NOT show a secret.
 
 use crate::http::reply::{self, HttpReply};
 use crate::web::account;
@@ -14,18 +15,19 @@ use crate::web::step_up::StepUpProof;
 use hyper::StatusCode;
 use shared::account::name::UserName;
 use shared::credential::recovery_code::OneTimeCode;
+use shared::engine::messages::AfterDisabled;
 use shared::engine::{AdministratorStatus, AppPasswordsAfter};
 use shared::system::clock::Timestamp;
 use shared::token::session::Session;
 
-/// An act, as forms name it.
+/// An act of an administrator. Forms name it by its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AdminAct {
     Disable,
     Unlock,
-    MendClock,
+    ResetClock,
     EndSessions,
-    ForgetBrowsers,
+    RevokeBrowsers,
     IssueCode,
     CancelCode,
 }
@@ -34,9 +36,9 @@ impl AdminAct {
     const ALL: [AdminAct; 7] = [
         AdminAct::Disable,
         AdminAct::Unlock,
-        AdminAct::MendClock,
+        AdminAct::ResetClock,
         AdminAct::EndSessions,
-        AdminAct::ForgetBrowsers,
+        AdminAct::RevokeBrowsers,
         AdminAct::IssueCode,
         AdminAct::CancelCode,
     ];
@@ -45,54 +47,57 @@ impl AdminAct {
         match self {
             AdminAct::Disable => "disable",
             AdminAct::Unlock => "unlock",
-            AdminAct::MendClock => "unlock-clock",
+            AdminAct::ResetClock => "unlock-clock",
             AdminAct::EndSessions => "end-sessions",
-            AdminAct::ForgetBrowsers => "forget-browsers",
+            AdminAct::RevokeBrowsers => "forget-browsers",
             AdminAct::IssueCode => "issue-code",
             AdminAct::CancelCode => "cancel-code",
         }
     }
 
-    pub(super) fn read(word: &str) -> Option<AdminAct> {
+    pub(super) fn parse(word: &str) -> Option<AdminAct> {
         AdminAct::ALL.into_iter().find(|act| act.word() == word)
     }
 
-    /// What is done.
-    pub(crate) fn title(self, t: &Language) -> String {
+    pub(crate) fn title(self, language: &Language) -> String {
         match self {
-            AdminAct::Disable => t.say("turn-off"),
-            AdminAct::Unlock => t.say("admin-unlock"),
-            AdminAct::MendClock => t.say("admin-reset-clock"),
-            AdminAct::EndSessions => t.say("admin-end-sessions"),
-            AdminAct::ForgetBrowsers => t.say("revoke-trust-all"),
-            AdminAct::IssueCode => t.say("admin-issue-code"),
-            AdminAct::CancelCode => t.say("admin-cancel-code"),
+            AdminAct::Disable => language.text("turn-off"),
+            AdminAct::Unlock => language.text("admin-unlock"),
+            AdminAct::ResetClock => language.text("admin-reset-clock"),
+            AdminAct::EndSessions => language.text("admin-end-sessions"),
+            AdminAct::RevokeBrowsers => language.text("revoke-trust-all"),
+            AdminAct::IssueCode => language.text("admin-issue-code"),
+            AdminAct::CancelCode => language.text("admin-cancel-code"),
         }
     }
 
-    /// What comes of it.
-    fn line(self, t: &Language) -> String {
+    /// Returns the effect of the act as a text.
+    fn line(self, language: &Language) -> String {
         match self {
-            AdminAct::Disable => t.say("admin-disable-line"),
-            AdminAct::Unlock => t.say("admin-unlock-line"),
-            AdminAct::MendClock => t.say("admin-reset-clock-line"),
-            AdminAct::EndSessions => t.say("open-connections"),
-            AdminAct::ForgetBrowsers => t.say("admin-revoke-trust-line"),
-            AdminAct::IssueCode => t.say("admin-issue-code-line"),
-            AdminAct::CancelCode => t.say("admin-cancel-code-line"),
+            AdminAct::Disable => language.text("admin-disable-line"),
+            AdminAct::Unlock => language.text("admin-unlock-line"),
+            AdminAct::ResetClock => language.text("admin-reset-clock-line"),
+            AdminAct::EndSessions => language.text("open-connections"),
+            AdminAct::RevokeBrowsers => language.text("admin-revoke-trust-line"),
+            AdminAct::IssueCode => language.text("admin-issue-code-line"),
+            AdminAct::CancelCode => language.text("admin-cancel-code-line"),
         }
     }
 
-    /// What its page asks.
-    pub(super) fn asked(self, t: &Language, name: &UserName) -> Confirmation<'static> {
+    /// Returns the content of the page that confirms the act.
+    pub(super) fn confirmation(
+        self,
+        language: &Language,
+        name: &UserName,
+    ) -> Confirmation<'static> {
         Confirmation {
             act: "administration/act",
-            title: self.title(t),
+            title: self.title(language),
             lines: vec![
-                t.say_of("admin-account", "name", name.as_str()),
-                self.line(t),
+                language.text_with("admin-account", "name", name.as_str()),
+                self.line(language),
             ],
-            button: self.title(t),
+            button: self.title(language),
             hidden: vec![
                 ("account", name.to_string()),
                 ("action", self.word().to_owned()),
@@ -101,43 +106,37 @@ impl AdminAct {
     }
 }
 
-/// What came of an act.
 pub(crate) enum AdminActResult {
-    /// It is done.
     Done,
-    /// The second factor is off; whether the account must have a new one, and what became of the app passwords.
-    Off(AppPasswordsAfter, Needs),
-    /// So many floors were lowered, so many sessions or browsers ended.
-    Many(usize),
-    /// To be shown once.
+    /// The second factor is off. Says what happened to the app passwords, and whether the policy
+    /// requires a new second factor.
+    Disabled(AppPasswordsAfter, AfterDisabled),
+    /// How many time windows were reset, or how many sessions or browsers were revoked.
+    Count(usize),
+    /// The code is shown once.
     Code(OneTimeCode, Timestamp),
 }
 
-/// Whether a second factor is needed.
-pub(crate) enum Needs {
-    Nothing,
-    NewFactor,
-}
-
-/// The session of whoever administers; to everyone else nothing is there.
+/// Returns the session of an administrator. Every other client gets 404, so that it cannot learn
+/// whether the page exists.
 pub(crate) async fn require_administrator(
     request: &RequestContext<'_>,
 ) -> Result<Session, HttpReply> {
-    let nothing = || reply::bare(StatusCode::NOT_FOUND);
+    let not_found = || reply::bare(StatusCode::NOT_FOUND);
     if !request.has_administration_pages() {
-        return Err(nothing());
+        return Err(not_found());
     }
-    let session = request.session().ok_or_else(nothing)?;
+    let session = request.session().ok_or_else(not_found)?;
     let name = session.name.clone();
-    let known = account::run_act(request, &session, move |engine, _, _| {
-        engine.administers(&name)
+    let status = account::run_act(request, &session, move |engine, _, _| {
+        engine.administrator_status(&name)
     })
     .await;
-    match known.map_err(|refused| notice::show_refusal(request, &refused))? {
+    match status.map_err(|refused| notice::show_refusal(request, &refused))? {
         AdministratorStatus::Yes => Ok(session),
-        AdministratorStatus::No => Err(nothing()),
+        AdministratorStatus::No => Err(not_found()),
         AdministratorStatus::OnceEnrolled => {
-            let text = request.t.say("admin-needs-factor");
+            let text = request.language.text("admin-needs-factor");
             Err(notice::show_refusal(
                 request,
                 &ActRefused::new(StatusCode::FORBIDDEN, "needs_factor", text),
@@ -146,7 +145,8 @@ pub(crate) async fn require_administrator(
     }
 }
 
-/// An act of whoever stepped up. One's own account is not among those: it has pages that know what may be done.
+/// Runs an act on another account. An administrator's own account is refused: its own pages check
+/// more.
 pub(crate) async fn run_admin_act(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
@@ -157,50 +157,48 @@ pub(crate) async fn run_admin_act(
         return Err(ActRefused::new(
             StatusCode::CONFLICT,
             "own_account",
-            request.t.say("admin-own-account"),
+            request.language.text("admin-own-account"),
         ));
     }
-    let whose = name.clone();
-    let came = account::run_act(request, &step_up.session, move |engine, actor, now| {
+    let account = name.clone();
+    let result = account::run_act(request, &step_up.session, move |engine, principal, now| {
         Ok(match act {
             AdminAct::Disable => {
-                let after = engine.disable(&name, actor, now)?;
-                let needs = if engine.is_required(&name)? {
-                    Needs::NewFactor
-                } else {
-                    Needs::Nothing
-                };
-                AdminActResult::Off(after, needs)
+                let after = engine.disable_second_factor(&name, principal, now)?;
+                let policy = AfterDisabled::of(engine.is_required(&name)?);
+                AdminActResult::Disabled(after, policy)
             }
             AdminAct::Unlock => {
-                engine.unlock(&name, actor, now)?;
+                engine.unlock_account(&name, principal, now)?;
                 AdminActResult::Done
             }
-            AdminAct::MendClock => AdminActResult::Many(engine.mend_clock(&name, actor, now)?),
-            AdminAct::EndSessions => {
-                AdminActResult::Many(engine.revoke_sessions(&name, None, actor, now)?)
+            AdminAct::ResetClock => {
+                AdminActResult::Count(engine.lower_floors_to_clock(&name, principal, now)?)
             }
-            AdminAct::ForgetBrowsers => {
-                AdminActResult::Many(engine.revoke_browsers(&name, None, actor, now)?)
+            AdminAct::EndSessions => {
+                AdminActResult::Count(engine.revoke_sessions(&name, None, principal, now)?)
+            }
+            AdminAct::RevokeBrowsers => {
+                AdminActResult::Count(engine.revoke_browsers(&name, None, principal, now)?)
             }
             AdminAct::IssueCode => {
-                let (code, until) = engine.issue_one_time_code(&name, actor, now)?;
+                let (code, until) = engine.issue_one_time_code(&name, principal, now)?;
                 AdminActResult::Code(code, until)
             }
             AdminAct::CancelCode => {
-                engine.cancel_one_time_code(&name, actor, now)?;
+                engine.cancel_one_time_code(&name, principal, now)?;
                 AdminActResult::Done
             }
         })
     });
-    let came = came.await?;
+    let result = result.await?;
     crate::observe::log::event("administered")
         .with("operation", act.word())
         .with("address", request.address)
         .quoted("principal", &step_up.session.name)
-        .quoted("user", &whose)
+        .quoted("user", &account)
         .write();
-    Ok(came)
+    Ok(result)
 }
 
 #[cfg(test)]
@@ -210,10 +208,10 @@ mod tests {
     #[test]
     fn forms_name_every_act_and_nothing_else() {
         for act in AdminAct::ALL {
-            assert_eq!(AdminAct::read(act.word()), Some(act));
+            assert_eq!(AdminAct::parse(act.word()), Some(act));
         }
         assert_eq!(
-            (AdminAct::read(""), AdminAct::read("password")),
+            (AdminAct::parse(""), AdminAct::parse("password")),
             (None, None)
         );
     }

@@ -1,6 +1,6 @@
-//! The event log on pages: of one account or of all, newest first.
+//! The audit log on pages: events of one account or of all, newest first.
 
-use super::pages::encoded;
+use super::pages::encode_query_value;
 use crate::http::reply::{self, HttpReply};
 use crate::web::account;
 use crate::web::admin::pages;
@@ -12,10 +12,10 @@ use hyper::StatusCode;
 use shared::account::event::EventFilter;
 use shared::token::session::Session;
 
-/// Events of a page.
-const MOST: u32 = 50;
+/// Events per page.
+const PAGE_SIZE: u32 = 50;
 
-/// GET administration/log
+/// Handles GET administration/log.
 pub(crate) async fn show_events_page(
     request: &RequestContext<'_>,
     session: &Session,
@@ -37,14 +37,16 @@ pub(crate) async fn show_events_page(
         ..EventFilter::default()
     };
     let read = account::run_act(request, session, move |engine, _, _| {
-        Ok(engine.newest_events(&filter, before, MOST + 1)?)
+        Ok(engine.newest_events(&filter, before, PAGE_SIZE + 1)?)
     });
     let mut events = read.await?;
-    let is_last = events.len() <= MOST as usize;
-    events.truncate(MOST as usize);
+    let is_last = events.len() <= PAGE_SIZE as usize;
+    events.truncate(PAGE_SIZE as usize);
     let user = account.as_ref().map(|name| name.as_str());
     let older = events.last().filter(|_| !is_last).map(|(number, _)| {
-        let of = user.map_or_else(String::new, |name| format!("account={}&", encoded(name)));
+        let of = user.map_or_else(String::new, |name| {
+            format!("account={}&", encode_query_value(name))
+        });
         request.path_to(&format!("administration/log?{of}before={number}"))
     });
     let page = EventsPage {

@@ -1,6 +1,6 @@
-//! The pages of administrators: find someone, see how the account stands, do something about it.
+//! The pages of administrators: find an account, show its state, and change it.
 
-use super::accounts::{AdminAct, AdminActResult, Needs};
+use super::accounts::{AdminAct, AdminActResult};
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
 use crate::web::account;
@@ -16,16 +16,17 @@ use crate::web::step_up::StepUpInput;
 use hyper::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shared::account::name::UserName;
+use shared::engine::messages::AfterDisabled;
 use shared::engine::{AdministrationError, Engine};
 use shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
 use shared::store::{BrowserRecord, SessionRecord};
 use shared::system::clock::Timestamp;
 use shared::token::session::Session;
 
-/// The most of a list that is shown.
-const MOST: usize = 50;
+/// Rows that a list shows at most.
+const MAX_ROWS: usize = 50;
 
-/// How somebody else's account stands.
+/// State of another account.
 pub(crate) struct AccountDetails {
     pub(crate) status: AccountStatus,
     pub(crate) authenticators: Vec<AuthenticatorState>,
@@ -35,27 +36,27 @@ pub(crate) struct AccountDetails {
 }
 
 impl AccountDetails {
-    fn of(
+    fn read(
         engine: &mut Engine,
         name: &UserName,
         now: Timestamp,
     ) -> Result<AccountDetails, AdministrationError> {
-        let mut sessions = listed(engine.sessions(name, now))?;
-        let mut browsers = listed(engine.browsers(name, now))?;
-        sessions.truncate(MOST);
-        browsers.truncate(MOST);
+        let mut sessions = empty_if_unknown(engine.sessions(name, now))?;
+        let mut browsers = empty_if_unknown(engine.trusted_browsers(name, now))?;
+        sessions.truncate(MAX_ROWS);
+        browsers.truncate(MAX_ROWS);
         Ok(AccountDetails {
-            status: engine.status(name)?,
+            status: engine.account_status(name)?,
             authenticators: engine.authenticators(name)?,
             sessions,
             browsers,
-            one_time_code: engine.one_time_code_until(name, now)?,
+            one_time_code: engine.one_time_code_expiry(name, now)?,
         })
     }
 
-    /// What can be done to it.
+    /// Returns the acts that the state of the account allows.
     fn acts(&self) -> Vec<AdminAct> {
-        let mut acts = vec![AdminAct::Unlock, AdminAct::MendClock];
+        let mut acts = vec![AdminAct::Unlock, AdminAct::ResetClock];
         if self.one_time_code.is_some() {
             acts.push(AdminAct::CancelCode);
         }
@@ -64,7 +65,7 @@ impl AccountDetails {
             acts.push(AdminAct::EndSessions);
         }
         if !self.browsers.is_empty() {
-            acts.push(AdminAct::ForgetBrowsers);
+            acts.push(AdminAct::RevokeBrowsers);
         }
         if self.status.state == SecondFactorState::On {
             acts.push(AdminAct::Disable);
@@ -73,20 +74,22 @@ impl AccountDetails {
     }
 }
 
-/// A list; none of an account that is declared and that nobody has used yet.
-fn listed<T>(list: Result<Vec<T>, AdministrationError>) -> Result<Vec<T>, AdministrationError> {
+/// Returns an empty list for an account that is declared in a file and has never signed in.
+fn empty_if_unknown<T>(
+    list: Result<Vec<T>, AdministrationError>,
+) -> Result<Vec<T>, AdministrationError> {
     match list {
         Err(AdministrationError::UnknownAccount(_)) => Ok(Vec::new()),
         list => list,
     }
 }
 
-/// A value in a query.
-pub(super) fn encoded(text: &str) -> String {
+/// Encodes a value for a query.
+pub(super) fn encode_query_value(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// GET administration and what lies below it
+/// Handles GET administration and the pages below it.
 pub(crate) async fn show_administration_page(
     request: &RequestContext<'_>,
     page: &str,
@@ -96,74 +99,83 @@ pub(crate) async fn show_administration_page(
         Ok(session) => session,
         Err(reply) => return reply,
     };
-    let asked = |field: &str| {
+    let value = |field: &str| {
         let found = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == field);
         found.map_or_else(String::new, |(_, value)| value.into_owned())
     };
-    let shown = match page {
-        "administration" => show_accounts_page(request, &session, asked("find")).await,
-        "administration/account" => show_account_page(request, &session, &asked("name")).await,
+    let page_result = match page {
+        "administration" => show_accounts_page(request, &session, value("find")).await,
+        "administration/account" => show_account_page(request, &session, &value("name")).await,
         "administration/log" => {
-            audit_log::show_events_page(request, &session, &asked("account"), &asked("before"))
+            audit_log::show_events_page(request, &session, &value("account"), &value("before"))
                 .await
         }
-        "administration/act" => match parse_act(request, &asked("account"), &asked("action")) {
+        "administration/act" => match parse_act(request, &value("account"), &value("action")) {
             Ok((name, act)) => {
-                return account::show_confirmation(request, act.asked(request.t, &name), None)
-                    .await;
+                return account::show_confirmation(
+                    request,
+                    act.confirmation(request.language, &name),
+                    None,
+                )
+                .await;
             }
             Err(refused) => Err(refused),
         },
         _ => return reply::bare(StatusCode::NOT_FOUND),
     };
-    shown.unwrap_or_else(|refused| notice::show_refusal(request, &refused))
+    page_result.unwrap_or_else(|refused| notice::show_refusal(request, &refused))
 }
 
-/// POST administration/act
+/// Handles POST administration/act.
 pub(crate) async fn submit_admin_act(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     if let Err(reply) = accounts::require_administrator(request).await {
         return reply;
     }
     let (name, act) = match parse_act(request, form.field("account"), form.field("action")) {
-        Ok(meant) => meant,
+        Ok(act) => act,
         Err(refused) => return notice::show_refusal(request, &refused),
     };
-    let done = match step_up::verify_step_up(request, &StepUpInput::of(form)).await {
+    let done = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => accounts::run_admin_act(request, &step_up, name.clone(), act)
             .await
-            .map(|came| (step_up, came)),
+            .map(|result| (step_up, result)),
         Err(refused) => Err(refused),
     };
     match done {
         Err(refused) => {
-            account::show_confirmation(request, act.asked(request.t, &name), Some(&refused)).await
+            account::show_confirmation(
+                request,
+                act.confirmation(request.language, &name),
+                Some(&refused),
+            )
+            .await
         }
-        Ok((step_up, came)) => step_up::with_step_up_cookie(
+        Ok((step_up, result)) => step_up::with_step_up_cookie(
             request,
-            render_act_result(request, &name, act, &came),
+            render_act_result(request, &name, act, &result),
             &step_up,
         ),
     }
 }
 
-/// What was done, and the way back to the account.
+/// Renders the result of an act, with a link to the account.
 fn render_act_result(
     request: &RequestContext<'_>,
     name: &UserName,
     act: AdminAct,
-    came: &AdminActResult,
+    result: &AdminActResult,
 ) -> HttpReply {
-    let t = request.t;
-    let (code, line) = match came {
-        AdminActResult::Done => (None, Some(t.say("admin-done"))),
-        AdminActResult::Off(after, needs) => {
-            let needed = match needs {
-                Needs::Nothing => None,
-                Needs::NewFactor => Some(t.say("admin-still-required")),
+    let language = request.language;
+    let (code, line) = match result {
+        AdminActResult::Done => (None, Some(language.text("admin-done"))),
+        AdminActResult::Disabled(after, policy) => {
+            let needed = match policy {
+                AfterDisabled::NotRequired => None,
+                AfterDisabled::Required => Some(language.text("admin-still-required")),
             };
             let lines = [
-                Some(t.say("admin-disabled")),
-                t.app_passwords(*after),
+                Some(language.text("admin-disabled")),
+                language.app_passwords(*after),
                 needed,
             ];
             (
@@ -171,12 +183,15 @@ fn render_act_result(
                 Some(lines.into_iter().flatten().collect::<Vec<_>>().join(" ")),
             )
         }
-        AdminActResult::Many(count) => (None, Some(t.say_of("admin-done-count", "count", *count))),
+        AdminActResult::Count(count) => (
+            None,
+            Some(language.text_with("admin-done-count", "count", *count)),
+        ),
         AdminActResult::Code(code, until) => (Some((code.grouped(), *until)), None),
     };
     let page = ActDonePage {
         frame: request.frame(),
-        title: &act.title(t),
+        title: &act.title(language),
         user: name.as_str(),
         line: line.as_deref(),
         code: code.as_ref().map(|(code, until)| (code.as_str(), *until)),
@@ -190,30 +205,30 @@ async fn show_accounts_page(
     session: &Session,
     part: String,
 ) -> Result<HttpReply, ActRefused> {
-    let wanted = part.clone();
+    let owned_part = part.clone();
     let found = account::run_act(request, session, move |engine, _, _| {
-        engine.find(&wanted, None, MOST + 1)
+        engine.find_accounts(&owned_part, None, MAX_ROWS + 1)
     })
     .await?;
     let rows: Vec<AccountRow> = found
         .iter()
-        .take(MOST)
+        .take(MAX_ROWS)
         .map(|status| account_row(request, status))
         .collect();
     let page = AccountsPage {
         frame: request.frame(),
         part: &part,
         rows: &rows,
-        more: found.len() > MOST,
+        more: found.len() > MAX_ROWS,
     };
     Ok(reply::page(StatusCode::OK, html(&page)))
 }
 
 fn account_row(request: &RequestContext<'_>, status: &AccountStatus) -> AccountRow {
     let state = match status.state {
-        SecondFactorState::On => request.t.say("on"),
-        SecondFactorState::Off => request.t.say("admin-off"),
-        SecondFactorState::Declared => request.t.say("by-administrator"),
+        SecondFactorState::On => request.language.text("on"),
+        SecondFactorState::Off => request.language.text("admin-off"),
+        SecondFactorState::Declared => request.language.text("by-administrator"),
     };
     let name = &status.tally.name;
     AccountRow {
@@ -230,9 +245,9 @@ async fn show_account_page(
     name: &str,
 ) -> Result<HttpReply, ActRefused> {
     let name = parse_name(request, name)?;
-    let whose = name.clone();
+    let account = name.clone();
     let seen = account::run_act(request, session, move |engine, _, now| {
-        AccountDetails::of(engine, &whose, now)
+        AccountDetails::read(engine, &account, now)
     })
     .await?;
     let acts: Vec<(AdminAct, String)> = match name == session.name {
@@ -240,7 +255,7 @@ async fn show_account_page(
         false => seen
             .acts()
             .into_iter()
-            .map(|act| (act, act.title(request.t)))
+            .map(|act| (act, act.title(request.language)))
             .collect(),
     };
     let page = AccountPage {
@@ -251,20 +266,20 @@ async fn show_account_page(
         acts: &acts,
         log: &request.path_to(&format!(
             "administration/log?account={}",
-            encoded(name.as_str())
+            encode_query_value(name.as_str())
         )),
     };
     Ok(reply::page(StatusCode::OK, html(&page)))
 }
 
-/// Whose account is meant, and what is to be done to it.
+/// Parses the account and the act of a form.
 fn parse_act(
     request: &RequestContext<'_>,
     name: &str,
     act: &str,
 ) -> Result<(UserName, AdminAct), ActRefused> {
-    let act =
-        AdminAct::read(act).ok_or_else(|| ActRefused::unreadable(request.t.say("act-failed")))?;
+    let act = AdminAct::parse(act)
+        .ok_or_else(|| ActRefused::invalid_value(request.language.text("act-failed")))?;
     Ok((parse_name(request, name)?, act))
 }
 
@@ -273,7 +288,7 @@ pub(crate) fn parse_name(request: &RequestContext<'_>, text: &str) -> Result<Use
         ActRefused::new(
             StatusCode::NOT_FOUND,
             "no_account",
-            request.t.say("no-account"),
+            request.language.text("no-account"),
         )
     })
 }
@@ -281,6 +296,6 @@ pub(crate) fn parse_name(request: &RequestContext<'_>, text: &str) -> Result<Use
 fn account_path(request: &RequestContext<'_>, name: &UserName) -> String {
     request.path_to(&format!(
         "administration/account?name={}",
-        encoded(name.as_str())
+        encode_query_value(name.as_str())
     ))
 }

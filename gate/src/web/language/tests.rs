@@ -1,5 +1,5 @@
-//! The catalogues are complete: every language has the texts of the pages and the messages of the engine, with the same
-//! variables, and no page uses a text that the catalogue lacks.
+//! The catalogues are complete: every language has the texts of the pages and the messages of the
+//! engine, with the same variables, and no page uses a text that the catalogue lacks.
 
 use super::*;
 use fluent_bundle::FluentResource;
@@ -11,14 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// The names of a catalogue's texts, each with its variables.
+/// Returns the ids of a catalogue's texts, each with its variables.
 fn texts(source: &str) -> BTreeMap<String, BTreeSet<String>> {
     FluentResource::try_new(source.to_owned()).expect("a file without a mistake");
     let mut texts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut current = String::new();
     for line in source.lines().filter(|line| !line.starts_with('#')) {
         if let Some((name, _)) = line.split_once(" =").filter(|_| !line.starts_with(' ')) {
-            assert!(!texts.contains_key(name), "{name} stands there twice");
+            assert!(!texts.contains_key(name), "{name} is defined twice");
             current = name.to_owned();
             texts.insert(current.clone(), BTreeSet::new());
         }
@@ -33,13 +33,13 @@ fn texts(source: &str) -> BTreeMap<String, BTreeSet<String>> {
     texts
 }
 
-fn asked(header: &str) -> String {
+fn negotiated_tag(header: &str) -> String {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT_LANGUAGE, header.parse().unwrap());
-    Language::asked(&headers).tag()
+    Language::negotiate(&headers).tag()
 }
 
-/// Every message of the engine, with its arguments.
+/// Returns the id of every message of the engine, with its arguments.
 fn engine_messages() -> BTreeMap<String, BTreeSet<String>> {
     let refusals = [
         Refusal::Wrong,
@@ -81,7 +81,9 @@ fn engine_messages() -> BTreeMap<String, BTreeSet<String>> {
             AppPasswordsAfter::Kept(2),
         )))
         .chain(messages::after_recovery(AfterRecovery::CodesLeft(5)))
-        .chain(messages::after_change(AppPasswordsAfter::Revoked(7)));
+        .chain(messages::app_passwords_after_change(
+            AppPasswordsAfter::Revoked(7),
+        ));
     let mut messages = BTreeMap::new();
     let mut open: Vec<UserMessage> = all.collect();
     while let Some(message) = open.pop() {
@@ -100,7 +102,7 @@ fn engine_messages() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn every_language_says_the_same_about_the_same() {
+fn every_language_has_the_same_texts_with_the_same_variables() {
     let pages = texts(CATALOGUE.iter().find(|(tag, _)| *tag == DEFAULT).unwrap().1);
     let messages = engine_messages();
     for id in messages.keys() {
@@ -120,8 +122,8 @@ fn every_language_says_the_same_about_the_same() {
 }
 
 #[test]
-fn what_is_said_stands_in_the_catalogue_and_nothing_else_stands_there() {
-    let mut said = BTreeSet::new();
+fn the_catalogue_has_every_text_in_use_and_no_other() {
+    let mut used = BTreeSet::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = vec![root.join("src"), root.join("templates")];
     while let Some(folder) = folders.pop() {
@@ -133,17 +135,16 @@ fn what_is_said_stands_in_the_catalogue_and_nothing_else_stands_there() {
             }
             let source = fs::read_to_string(&path).unwrap();
             for opening in [
-                "say(\"",
-                "say_of(\"",
-                "say_with(\"",
-                "Text(\"",
-                "say(\n",
-                "say_of(\n",
-                "say_with(\n",
+                ".text(\"",
+                ".text_with(\"",
+                ".text_with_all(\"",
+                ".text(\n",
+                ".text_with(\n",
+                ".text_with_all(\n",
             ] {
                 for rest in source.split(opening).skip(1) {
                     let rest = rest.trim_start().trim_start_matches('"');
-                    said.extend(rest.split('"').next().map(str::to_owned));
+                    used.extend(rest.split('"').next().map(str::to_owned));
                 }
             }
         }
@@ -152,20 +153,20 @@ fn what_is_said_stands_in_the_catalogue_and_nothing_else_stands_there() {
         texts(CATALOGUE.iter().find(|(tag, _)| *tag == DEFAULT).unwrap().1)
             .into_keys()
             .collect();
-    assert_eq!(said, catalogue);
+    assert_eq!(used, catalogue);
 }
 
 #[test]
-fn the_browser_chooses_and_english_is_the_rest() {
-    assert_eq!(asked("de-AT,de;q=0.9,en;q=0.8"), "de");
-    assert_eq!(asked("en-GB,de;q=0.9"), "en");
-    assert_eq!(asked("fr,de;q=0.5,en;q=0.9"), "en");
-    assert_eq!(asked("fr;q=1, DE;q=0.5"), "de");
+fn accept_language_selects_and_english_is_the_default() {
+    assert_eq!(negotiated_tag("de-AT,de;q=0.9,en;q=0.8"), "de");
+    assert_eq!(negotiated_tag("en-GB,de;q=0.9"), "en");
+    assert_eq!(negotiated_tag("fr,de;q=0.5,en;q=0.9"), "en");
+    assert_eq!(negotiated_tag("fr;q=1, DE;q=0.5"), "de");
     for nothing in ["", "fr", "*", "de;q=0", "de;q=x", ";;,,", "\u{e4}"] {
-        assert_eq!(asked(nothing), "en", "{nothing}");
+        assert_eq!(negotiated_tag(nothing), "en", "{nothing}");
     }
-    assert_eq!(asked(&"de,".repeat(1000)), "en");
-    assert_eq!(Language::asked(&HeaderMap::new()).tag(), "en");
+    assert_eq!(negotiated_tag(&"de,".repeat(1000)), "en");
+    assert_eq!(Language::negotiate(&HeaderMap::new()).tag(), "en");
 }
 
 #[test]
@@ -193,7 +194,7 @@ fn messages_of_the_engine_are_rendered_in_english_and_german() {
 }
 
 #[test]
-fn german_counts_as_german_does() {
+fn german_has_its_own_plural_forms() {
     let german = &OTHERS[0];
     assert_eq!(
         german.recovered(AfterRecovery::CodesLeft(1)),

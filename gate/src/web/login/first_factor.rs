@@ -1,5 +1,5 @@
-//! The first factor at the sign-in page: the password of the store, that of the host, or the identity that the proxy
-//! brings; and where each leads.
+//! The first factor at the sign-in page: a password, or the identity that the proxy sends; and the
+//! page that follows.
 
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
@@ -21,7 +21,7 @@ use shared::token::{LoginToken, TokenKind};
 use shared::verify::decision::Refusal;
 use zeroize::Zeroizing;
 
-/// GET sign-in
+/// Handles GET sign-in.
 pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, rd: &str) -> HttpReply {
     let back_to = request.site.valid_return_url(rd).unwrap_or_default();
     if upgrade::may_open(request, back_to) {
@@ -38,14 +38,14 @@ pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, rd: &str) ->
     }
 }
 
-/// POST sign-in
+/// Handles POST sign-in.
 pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let back_to = request
         .site
         .valid_return_url(form.field("rd"))
         .unwrap_or_default();
     let user = form.field("user").trim();
-    let refused = || request.t.say("sign-in-refused");
+    let refused = || request.language.text("sign-in-refused");
     let Ok(name) = UserName::parse(user.as_bytes()) else {
         return login::render_sign_in_page(
             request,
@@ -56,7 +56,7 @@ pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &Form) -
         );
     };
     if request.site.gate().first_factor == FirstFactorSource::Header {
-        // nobody is asked for a password here
+        // with this first factor there is no password
         return reply::see_other(&request.sign_in_path(back_to));
     }
     let typed = Zeroizing::new(form.field("password").to_owned());
@@ -65,7 +65,7 @@ pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &Form) -
         Err(error) => notice::show_pool_error(request, &error),
         Ok(AfterPassword::Refused(refusal)) => match refusal {
             Refusal::AddressDelayed { wait } => {
-                let text = request.t.refusal(refusal);
+                let text = request.language.refusal(refusal);
                 let page = login::render_sign_in_page(
                     request,
                     StatusCode::TOO_MANY_REQUESTS,
@@ -87,12 +87,12 @@ pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &Form) -
     }
 }
 
-/// The identity that the proxy brings: there is nothing to type before the code.
+/// Signs in by the identity that the proxy sends, before the code is asked for.
 async fn sign_in_by_identity(request: &RequestContext<'_>, back_to: &str) -> HttpReply {
     let Some(name) = identified_user(request) else {
         return render_missing_identity(request);
     };
-    // another site may send the browser here, but its pages get nothing done by an image
+    // another site can send the browser here, but an image on its pages changes nothing
     let mode = request.headers.get("sec-fetch-mode");
     if mode.is_some_and(|mode| mode.as_bytes() != b"navigate") {
         return reply::bare(StatusCode::FORBIDDEN);
@@ -100,18 +100,18 @@ async fn sign_in_by_identity(request: &RequestContext<'_>, back_to: &str) -> Htt
     match verify_identity(request, &name, back_to).await {
         Err(error) => notice::show_pool_error(request, &error),
         Ok(AfterPassword::Refused(refusal)) => {
-            let text = request.t.refusal(refusal);
+            let text = request.language.refusal(refusal);
             login::render_sign_in_page(request, StatusCode::UNAUTHORIZED, back_to, "", Some(&text))
         }
         Ok(next) => continue_sign_in(request, name, next, back_to),
     }
 }
 
-/// Whom the proxy names; where it names nobody, the log says why.
+/// Returns the user that the proxy names, and logs the reason if it names none.
 pub(crate) fn identified_user(request: &RequestContext<'_>) -> Option<UserName> {
     let (cause, why) = match (&request.identity, request.identity.missing_reason()) {
         (crate::proxy::identity::Identity::Named(name), None) => return Some(name.clone()),
-        (_, nobody) => nobody.unwrap_or_default(),
+        (_, reason) => reason.unwrap_or_default(),
     };
     log::event("refused")
         .with("cause", cause)
@@ -121,23 +121,24 @@ pub(crate) fn identified_user(request: &RequestContext<'_>) -> Option<UserName> 
     None
 }
 
-/// The identity of whoever signs in; what was refused stands in the log.
+/// Verifies the identity of a sign-in, and logs a refusal.
 pub(crate) async fn verify_identity(
     request: &RequestContext<'_>,
     name: &UserName,
     back_to: &str,
 ) -> Result<AfterPassword, PoolError> {
-    let (who, client) = (
+    let (account, client) = (
         name.clone(),
-        OwnedBrowserContext::new(request).to_page(request.site, back_to),
+        OwnedBrowserContext::new(request).with_page(request.site, back_to),
     );
-    // a trusted proxy has established who it is
+    // a trusted proxy has authenticated the user
     let store_pool = request
         .site
         .store_pool
-        .for_client(PoolClient::proven(ShareKey::Account(name.clone())));
-    let run = store_pool
-        .with_engine(move |engine| engine.enter_identity(&client.browser(), &who, client.now()?));
+        .for_client(PoolClient::authenticated(ShareKey::Account(name.clone())));
+    let run = store_pool.with_engine(move |engine| {
+        engine.enter_identity(&client.browser(), &account, client.now()?)
+    });
     let next = run.await?;
     if let AfterPassword::Refused(refusal) = &next {
         request.log_sign_in(name, "refused", &format!("identity-{refusal}"));
@@ -145,7 +146,7 @@ pub(crate) async fn verify_identity(
     Ok(next)
 }
 
-/// Where a first factor that has passed leads.
+/// Renders the page that follows the first factor.
 pub(crate) fn continue_sign_in(
     request: &RequestContext<'_>,
     name: UserName,
@@ -162,7 +163,7 @@ pub(crate) fn continue_sign_in(
             enroll::redirect_to_enrollment(request, &token.to_page(back_to.to_owned()))
         }
         AfterPassword::Refused(refusal) => {
-            let text = request.t.refusal(refusal);
+            let text = request.language.refusal(refusal);
             login::render_sign_in_page(
                 request,
                 StatusCode::UNAUTHORIZED,
@@ -173,7 +174,7 @@ pub(crate) fn continue_sign_in(
         }
         AfterPassword::OtherSpelling(other) => {
             request.log_other_spelling(&other);
-            let text = request.t.say("other-spelling");
+            let text = request.language.text("other-spelling");
             login::render_sign_in_page(
                 request,
                 StatusCode::FORBIDDEN,
@@ -185,22 +186,22 @@ pub(crate) fn continue_sign_in(
     }
 }
 
-fn redirect_to_code(request: &RequestContext<'_>, ticket: &LoginToken) -> HttpReply {
-    match with_login_token(request, reply::see_other(&request.path_to("code")), ticket) {
+fn redirect_to_code(request: &RequestContext<'_>, token: &LoginToken) -> HttpReply {
+    match with_login_token(request, reply::see_other(&request.path_to("code")), token) {
         Ok(page) => page,
         Err(error) => notice::show_unavailable(request, "unavailable", &error.to_string()),
     }
 }
 
-/// The cookie of a sign-in that waits for its code.
+/// Adds the cookie of a sign-in whose first factor has passed.
 pub(crate) fn with_login_token(
     request: &RequestContext<'_>,
     page: HttpReply,
-    ticket: &LoginToken,
+    token: &LoginToken,
 ) -> Result<HttpReply, VaultError> {
     let (cookies, value) = (
         &request.site.cookies,
-        ticket.seal(&request.site.revocation_cache.token_keys())?,
+        token.seal(&request.site.revocation_cache.token_keys())?,
     );
     Ok(reply::with_cookie(
         page,
@@ -209,7 +210,7 @@ pub(crate) fn with_login_token(
 }
 
 fn render_missing_identity(request: &RequestContext<'_>) -> HttpReply {
-    let lines = [request.t.say("identity-missing-line")];
-    let title = request.t.say("identity-missing");
+    let lines = [request.language.text("identity-missing-line")];
+    let title = request.language.text("identity-missing");
     notice::render_notice(request, StatusCode::FORBIDDEN, &title, &lines, None)
 }

@@ -1,4 +1,5 @@
-//! A code by mail, asked for on the code page. The page waits for what becomes of the letter, within its time limit.
+//! Mailed codes, requested on the code page. The page waits until the mail is sent or has failed,
+//! within a time limit.
 
 use super::CodePageNote;
 use crate::http::reply::{self, HttpReply};
@@ -19,34 +20,31 @@ use shared::verify::decision::Refusal;
 use shared::verify::throttle::Phase;
 use std::sync::Arc;
 
-/// What became of a code that was asked for.
 pub(crate) enum CodeMailed {
-    /// It is on its way to this address.
+    /// The mail was accepted for this address.
     Sent(EmailAddress),
-    /// It was not sent.
     NotSent,
-    /// posternd has not taken it.
-    Waits,
-    /// None is mailed.
+    /// posternd has not taken the mail from the outbox.
+    Queued,
     Refused(MailRefusal),
 }
 
-/// POST mail
+/// Handles POST mail.
 pub(crate) async fn submit_mail_request(request: &RequestContext<'_>) -> HttpReply {
-    let Some(ticket) = request.login_token() else {
-        let text = request.t.refusal(Refusal::Expired);
+    let Some(token) = request.login_token() else {
+        let text = request.language.refusal(Refusal::Expired);
         return login::render_sign_in_page(request, StatusCode::UNAUTHORIZED, "", "", Some(&text));
     };
-    match mail_code(request, &ticket).await {
+    match mail_code(request, &token).await {
         Err(error) => notice::show_pool_error(request, &error),
         Ok(CodeMailed::Refused(refusal)) => {
-            let text = request.t.mail_refusal(refusal);
+            let text = request.language.mail_refusal(refusal);
             let page = |status| {
-                login::render_code_page(request, status, &ticket, CodePageNote::Alert(&text), false)
+                login::render_code_page(request, status, &token, CodePageNote::Alert(&text), false)
             };
             match refusal {
                 MailRefusal::Code(Refusal::Expired) => {
-                    let (back_to, user) = (&ticket.payload().back_to, ticket.account().as_str());
+                    let (back_to, user) = (&token.payload().back_to, token.account().as_str());
                     login::render_sign_in_page(
                         request,
                         StatusCode::UNAUTHORIZED,
@@ -63,25 +61,25 @@ pub(crate) async fn submit_mail_request(request: &RequestContext<'_>) -> HttpRep
         }
         Ok(CodeMailed::Sent(to)) => {
             let text = request
-                .t
+                .language
                 .mailed(&to, request.site.config.email.code_ttl.seconds());
             login::render_code_page(
                 request,
                 StatusCode::OK,
-                &ticket,
+                &token,
                 CodePageNote::Status(&text),
                 false,
             )
         }
-        Ok(not_sent @ (CodeMailed::NotSent | CodeMailed::Waits)) => {
+        Ok(not_sent @ (CodeMailed::NotSent | CodeMailed::Queued)) => {
             let text = match not_sent {
-                CodeMailed::Waits => request.t.mail_waits(),
-                _ => request.t.not_mailed(),
+                CodeMailed::Queued => request.language.mail_waits(),
+                _ => request.language.not_mailed(),
             };
             login::render_code_page(
                 request,
                 StatusCode::SERVICE_UNAVAILABLE,
-                &ticket,
+                &token,
                 CodePageNote::Alert(&text),
                 false,
             )
@@ -89,45 +87,45 @@ pub(crate) async fn submit_mail_request(request: &RequestContext<'_>) -> HttpRep
     }
 }
 
-/// Leaves a code for a sign-in in the outbox, and waits for what becomes of the letter.
+/// Puts a code into the outbox, and waits until the mail is sent or has failed.
 pub(crate) async fn mail_code(
     request: &RequestContext<'_>,
-    ticket: &LoginToken,
+    token: &LoginToken,
 ) -> Result<CodeMailed, PoolError> {
-    let (token, client) = (ticket.clone(), OwnedBrowserContext::new(request));
-    let asked = request.store_pool().with_engine(move |engine| {
-        let visitor = VerificationRequest {
-            name: token.account(),
+    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
+    let queued = request.store_pool().with_engine(move |engine| {
+        let verification = VerificationRequest {
+            name: owned_token.account(),
             phase: Phase::After,
             origin: &client.origin,
             browser: None,
             service: SERVICE,
         };
         engine
-            .mail_code(&visitor, Some(&token), client.now()?)
+            .mail_code(&verification, Some(&owned_token), client.now()?)
             .map_err(LoginError::Engine)
     });
-    let posted = match asked.await? {
-        MailRequest::For(posted) => Arc::new(posted),
+    let posted = match queued.await? {
+        MailRequest::Queued(posted) => Arc::new(posted),
         MailRequest::Refused(refusal) => {
-            request.log_sign_in(ticket.account(), "not mailed", &refusal.to_string());
+            request.log_sign_in(token.account(), "not mailed", &refusal.to_string());
             return Ok(CodeMailed::Refused(refusal));
         }
     };
-    let fate = outbox::wait_for_delivery(&request.store_pool(), &posted).await?;
-    let (mailed, became) = match &fate {
+    let delivery = outbox::wait_for_delivery(&request.store_pool(), &posted).await?;
+    let (mailed, result) = match &delivery {
         Ok(()) => (MailResult::Sent, CodeMailed::Sent(posted.to.clone())),
-        Err(NotMailed::Waits) => (MailResult::Queued, CodeMailed::Waits),
+        Err(NotMailed::Queued) => (MailResult::Queued, CodeMailed::Queued),
         Err(_) => (MailResult::Failed, CodeMailed::NotSent),
     };
     METRICS.count_mail(mailed);
-    if let Err(why) = fate {
+    if let Err(why) = delivery {
         let line = log::event("not mailed")
             .with("cause", mailed.name())
             .with("address", request.address);
         line.with("service", SERVICE)
-            .quoted("user", ticket.account())
+            .quoted("user", token.account())
             .write_with_message(why);
     }
-    Ok(became)
+    Ok(result)
 }

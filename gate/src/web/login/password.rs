@@ -2,7 +2,7 @@
 //!
 //! MUST NOT show by its duration whether PAM was asked.
 
-use crate::live::host_password::{self, HelperUnavailable};
+use crate::live::host_password;
 use crate::live::store_pool::PoolHandle;
 use crate::live::store_pool::{PoolClient, PoolError, ShareKey};
 use crate::web::request::{OwnedBrowserContext, RequestContext};
@@ -17,35 +17,45 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-/// The workers for a first factor of an account: by where it comes from, as far as that account is concerned. An
-/// address that has to wait anyway takes no worker, unless something came along that may be let in nevertheless.
-pub(crate) async fn workers_for_sign_in(
+/// PAM delays its reply to a wrong password, and a refusal without PAM takes no time. Refusals are
+/// sent at multiples of this interval, which is longer than the delay of pam_unix, so that the
+/// duration does not tell the two apart.
+const REFUSAL_INTERVAL: Duration = Duration::from_secs(4);
+
+/// Returns the pool with the priority of a sign-in: a trusted browser, an address that is familiar
+/// to the account, or an unauthenticated client. An address that has to wait occupies no worker,
+/// unless a credential comes along that can be accepted in spite of the delay.
+pub(crate) async fn pool_for_sign_in(
     request: &RequestContext<'_>,
     name: &UserName,
     recovery: &Input,
 ) -> Result<Result<PoolHandle, Refusal>, PoolError> {
-    let stranger = request
+    let unauthenticated = request
         .site
         .store_pool
         .for_client(PoolClient::unauthenticated(request.address));
-    let (who, client) = (name.clone(), OwnedBrowserContext::new(request));
-    let looked = stranger.with_reading_engine(move |engine| {
-        engine.classify_login(&client.browser(), &who, client.now()?)
+    let (account, client) = (name.clone(), OwnedBrowserContext::new(request));
+    let class = unauthenticated.with_reading_engine(move |engine| {
+        engine.classify_login(&client.browser(), &account, client.now()?)
     });
-    let applicant = match looked.await? {
+    let pool_client = match class.await? {
         LoginClass::AddressDelayed { wait }
             if matches!(recovery, Input::Malformed | Input::Digits(_)) =>
         {
             return Ok(Err(Refusal::AddressDelayed { wait }));
         }
-        LoginClass::TrustedBrowser => PoolClient::proven(ShareKey::TrustedBrowser(name.clone())),
-        LoginClass::FamiliarAddress => PoolClient::known(request.address),
-        LoginClass::Elsewhere | LoginClass::AddressDelayed { .. } => return Ok(Ok(stranger)),
+        LoginClass::TrustedBrowser => {
+            PoolClient::authenticated(ShareKey::TrustedBrowser(name.clone()))
+        }
+        LoginClass::FamiliarAddress => PoolClient::familiar(request.address),
+        LoginClass::Elsewhere | LoginClass::AddressDelayed { .. } => {
+            return Ok(Ok(unauthenticated));
+        }
     };
-    Ok(Ok(request.site.store_pool.for_client(applicant)))
+    Ok(Ok(request.site.store_pool.for_client(pool_client)))
 }
 
-/// The password of whoever signs in; what was refused stands in the log.
+/// Verifies the password of a sign-in, and logs a refusal.
 pub(crate) async fn verify_password(
     request: &RequestContext<'_>,
     name: &UserName,
@@ -58,7 +68,7 @@ pub(crate) async fn verify_password(
         FirstFactorSource::Password => {
             verify_in_store(request, name, typed, recovery, back_to).await?
         }
-        // nobody has one
+        // with this first factor there is no password
         FirstFactorSource::Header => AfterPassword::Refused(Refusal::Malformed),
     };
     if let AfterPassword::Refused(refusal) = &next {
@@ -74,16 +84,16 @@ async fn verify_in_store(
     recovery: Input,
     back_to: &str,
 ) -> Result<AfterPassword, PoolError> {
-    let store_pool = match workers_for_sign_in(request, name, &recovery).await? {
+    let store_pool = match pool_for_sign_in(request, name, &recovery).await? {
         Ok(store_pool) => store_pool,
         Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
     };
-    let client = OwnedBrowserContext::new(request).to_page(request.site, back_to);
-    let (who, password) = (name.clone(), Password::from_input(typed));
+    let client = OwnedBrowserContext::new(request).with_page(request.site, back_to);
+    let (account, password) = (name.clone(), Password::from_input(typed));
     let run = store_pool.with_hashing_engine(move |engine| {
         engine.enter_password(
             &client.browser(),
-            &who,
+            &account,
             password.as_ref(),
             &recovery,
             client.now()?,
@@ -92,7 +102,8 @@ async fn verify_in_store(
     run.await
 }
 
-/// The try is charged at a door, the helper is asked while no door is held, and a door goes on by what it said.
+/// Charges the attempt to the throttle, asks PAM while no worker is occupied, and settles the
+/// attempt by the result.
 async fn verify_on_host(
     request: &RequestContext<'_>,
     name: &UserName,
@@ -100,49 +111,49 @@ async fn verify_on_host(
     recovery: Input,
     back_to: &str,
 ) -> Result<AfterPassword, PoolError> {
-    let came = Instant::now();
-    let store_pool = match workers_for_sign_in(request, name, &recovery).await? {
+    let started = Instant::now();
+    let store_pool = match pool_for_sign_in(request, name, &recovery).await? {
         Ok(store_pool) => store_pool,
         Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
     };
-    let (who, client) = (name.clone(), OwnedBrowserContext::new(request));
+    let (account, client) = (name.clone(), OwnedBrowserContext::new(request));
     let run = store_pool.with_engine(move |engine| {
-        let tried =
-            engine.charge_first_factor(&client.browser(), &who, &recovery, client.now()?)?;
-        Ok::<_, shared::engine::LoginError>((tried, recovery))
+        let attempt =
+            engine.charge_first_factor(&client.browser(), &account, &recovery, client.now()?)?;
+        Ok::<_, shared::engine::LoginError>((attempt, recovery))
     });
-    let (tried, recovery) = match run.await? {
-        (Ok(tried), recovery) => (tried, recovery),
+    let (attempt, recovery) = match run.await? {
+        (Ok(attempt), recovery) => (attempt, recovery),
         (Err(refusal @ Refusal::AddressDelayed { .. }), _) => {
             return Ok(AfterPassword::Refused(refusal));
         }
         (Err(refusal), _) => {
-            pace(came).await;
+            delay_refusal(started).await;
             return Ok(AfterPassword::Refused(refusal));
         }
     };
-    let (said, unasked) =
-        match check_host_password(request, &store_pool.client, name, typed).await? {
-            Ok(said) => (said, None),
-            Err(unasked) => (HostPasswordReply::NotVerified, Some(unasked)),
-        };
-    let (who, client) = (
+    let (reply, error) = match check_host_password(request, &store_pool.client, name, typed).await?
+    {
+        Ok(reply) => (reply, None),
+        Err(error) => (HostPasswordReply::NotVerified, Some(error)),
+    };
+    let (account, client) = (
         name.clone(),
-        OwnedBrowserContext::new(request).to_page(request.site, back_to),
+        OwnedBrowserContext::new(request).with_page(request.site, back_to),
     );
     let run = store_pool.with_engine(move |engine| {
         engine.settle_first_factor(
             &client.browser(),
-            &who,
-            tried,
-            said,
+            &account,
+            attempt,
+            reply,
             &recovery,
             client.now()?,
         )
     });
     let next = run.await?;
-    if said == HostPasswordReply::NotVerified {
-        return Err(unasked.unwrap_or_else(|| {
+    if reply == HostPasswordReply::NotVerified {
+        return Err(error.unwrap_or_else(|| {
             let why = "postern-password did not ask PAM; its log says why".to_owned();
             PoolError::Failed {
                 cause: "password-unavailable",
@@ -151,48 +162,36 @@ async fn verify_on_host(
         }));
     }
     if let AfterPassword::Refused(_) = next {
-        pace(came).await;
+        delay_refusal(started).await;
     }
     Ok(next)
 }
 
-/// What the host says of a password; why not, where it was never asked.
+/// Asks PAM through postern-password. The inner error means that PAM was not asked.
 pub(crate) async fn check_host_password(
     request: &RequestContext<'_>,
-    applicant: &PoolClient,
+    pool_client: &PoolClient,
     name: &UserName,
     typed: &str,
 ) -> Result<Result<HostPasswordReply, PoolError>, PoolError> {
-    // no password can be so: it is as wrong as any
+    // PAM accepts no such password, so it counts as a wrong one
     let Some(password) = Candidate::from_input(typed.as_bytes()) else {
         return Ok(Ok(HostPasswordReply::Wrong));
     };
-    let question = HostPasswordRequest {
+    let host_request = HostPasswordRequest {
         name: name.clone(),
         address: Some(request.address),
-        class: applicant.class,
+        class: pool_client.class,
         password,
     };
-    match host_password::verify_host_password(applicant.key.clone(), &question).await {
-        Ok(said) => Ok(Ok(said)),
-        Err(HelperUnavailable::Busy(busy)) => Ok(Err(PoolError::Busy(busy))),
-        Err(HelperUnavailable::Absent(why)) => Ok(Err(PoolError::Failed {
-            cause: "password-unavailable",
-            why,
-        })),
-        Err(HelperUnavailable::Unanswered(why)) => Err(PoolError::Failed {
-            cause: "password-timeout",
-            why,
-        }),
-    }
+    host_password::verify_host_password(pool_client.key.clone(), &host_request).await
 }
 
-/// PAM takes its time over a wrong password, one that is not looked at takes none: refusals leave at multiples of this,
-/// longer than pam_unix's pause, so that the time tells them not apart.
-const PACE: Duration = Duration::from_secs(4);
-
-/// Waits until a refusal may leave.
-async fn pace(came: Instant) {
-    let paces = came.elapsed().as_secs() / PACE.as_secs() + 1;
-    tokio::time::sleep_until(came + PACE * u32::try_from(paces).unwrap_or(u32::MAX)).await;
+/// Waits until the next multiple of [`REFUSAL_INTERVAL`] after `started`.
+async fn delay_refusal(started: Instant) {
+    let intervals = started.elapsed().as_secs() / REFUSAL_INTERVAL.as_secs() + 1;
+    tokio::time::sleep_until(
+        started + REFUSAL_INTERVAL * u32::try_from(intervals).unwrap_or(u32::MAX),
+    )
+    .await;
 }

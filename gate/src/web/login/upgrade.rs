@@ -1,6 +1,6 @@
 //! The upgrade of a session that only has the first factor to one with both.
 
-use crate::check::rules::{self, ReturnPage, SessionLevel};
+use crate::check::rules::{self, ReturnPage, SessionSufficiency};
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
 use crate::web::login;
@@ -11,7 +11,7 @@ use hyper::StatusCode;
 use shared::engine::AfterPassword;
 use shared::token::session::Session;
 
-/// Whether the session is enough for a page behind the gate, or nothing ever would be.
+/// Whether the session suffices for a page behind the gate, or no session ever would.
 pub(crate) fn may_open(request: &RequestContext<'_>, back_to: &str) -> bool {
     let Some(session) = request.any_session() else {
         return false;
@@ -20,7 +20,7 @@ pub(crate) fn may_open(request: &RequestContext<'_>, back_to: &str) -> bool {
         Some(page) => {
             let (_, reach) =
                 rules::decide_session(request.site, &page.request(request.address), &session);
-            reach != SessionLevel::UpgradeRequired
+            reach != SessionSufficiency::UpgradeRequired
         }
         None => {
             !back_to.is_empty()
@@ -29,7 +29,7 @@ pub(crate) fn may_open(request: &RequestContext<'_>, back_to: &str) -> bool {
     }
 }
 
-/// What a session takes to be enough everywhere; nothing but the whole sign-in, if nothing.
+/// Returns what an upgrade requires. `None` means a complete sign-in.
 pub(crate) async fn upgrade_session(
     request: &RequestContext<'_>,
     session: Session,
@@ -43,7 +43,7 @@ pub(crate) async fn upgrade_session(
         .await
 }
 
-/// GET upgrade
+/// Handles GET upgrade.
 pub(crate) async fn show_upgrade_page(request: &RequestContext<'_>, rd: &str) -> HttpReply {
     let back_to = request
         .site
@@ -53,7 +53,7 @@ pub(crate) async fn show_upgrade_page(request: &RequestContext<'_>, rd: &str) ->
     let Some(session) = request.any_session() else {
         return login::render_sign_in_page(request, StatusCode::OK, &back_to, "", None);
     };
-    // an application's pages get nothing done by an image
+    // an image on an application's page changes nothing
     let mode = request.headers.get("sec-fetch-mode");
     if mode.is_some_and(|mode| mode.as_bytes() != b"navigate") {
         return reply::bare(StatusCode::FORBIDDEN);
@@ -62,7 +62,7 @@ pub(crate) async fn show_upgrade_page(request: &RequestContext<'_>, rd: &str) ->
     match upgrade_session(request, session).await {
         Err(error) => notice::show_pool_error(request, &error),
         Ok(Some(next)) => first_factor::continue_sign_in(request, name, next, &back_to),
-        // nothing but the whole sign-in raises it
+        // only a complete sign-in upgrades the session
         Ok(None) => {
             login::render_sign_in_page(request, StatusCode::OK, &back_to, name.as_str(), None)
         }

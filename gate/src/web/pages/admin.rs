@@ -1,4 +1,4 @@
-//! The pages of administrators.
+//! Templates of the pages of administrators.
 
 use super::PageFrame;
 use super::account::moment;
@@ -7,19 +7,17 @@ use askama::Template;
 use shared::account::event::AuditEvent;
 use shared::system::clock::Timestamp;
 
-/// Who was found.
 #[derive(Template)]
 #[template(path = "administration.html")]
 pub(crate) struct AccountsPage<'a> {
     pub(crate) frame: PageFrame<'a>,
-    /// What was looked for.
+    /// Text that was searched for.
     pub(crate) part: &'a str,
     pub(crate) rows: &'a [AccountRow],
-    /// Whether there are more than these.
+    /// Whether more accounts match than are listed.
     pub(crate) more: bool,
 }
 
-/// One account in a list.
 pub(crate) struct AccountRow {
     pub(crate) name: String,
     pub(crate) state: String,
@@ -27,7 +25,6 @@ pub(crate) struct AccountRow {
     pub(crate) locked: bool,
 }
 
-/// How one account stands, and what can be done.
 #[derive(Template)]
 #[template(path = "administration_account.html")]
 pub(crate) struct AccountPage<'a> {
@@ -36,11 +33,11 @@ pub(crate) struct AccountPage<'a> {
     pub(crate) row: &'a AccountRow,
     pub(crate) seen: &'a AccountDetails,
     pub(crate) acts: &'a [(AdminAct, String)],
-    /// The page of its events.
+    /// Path of the account's events.
     pub(crate) log: &'a str,
 }
 
-/// What was done; a one-time code is shown once.
+/// Result of an act. A one-time code is shown once.
 #[derive(Template)]
 #[template(path = "administration_done.html")]
 pub(crate) struct ActDonePage<'a> {
@@ -52,14 +49,14 @@ pub(crate) struct ActDonePage<'a> {
     pub(crate) back: &'a str,
 }
 
-/// Events, newest first.
+/// Audit events, newest first.
 #[derive(Template)]
 #[template(path = "administration_log.html")]
 pub(crate) struct EventsPage<'a> {
     pub(crate) frame: PageFrame<'a>,
-    /// Whose; everyone's if not given.
+    /// `None` shows the events of every account.
     pub(crate) user: Option<&'a str>,
     pub(crate) events: &'a [(i64, AuditEvent)],
-    /// The page of those before.
+    /// Path of the page with earlier events.
     pub(crate) older: Option<&'a str>,
 }

@@ -1,7 +1,8 @@
-//! What a browser calls itself, in words: which one, and on what. Shown and nothing more; whatever is not known is shown
-//! as it came.
+//! A readable name for a User-Agent: browser and system. It is shown and decides nothing. An
+//! unknown User-Agent is shown as it is.
 
-/// By the word that tells it from those whose words it also says, which come later.
+/// Word in the User-Agent, and name. A browser that also sends the words of others comes before
+/// them.
 const BROWSERS: [(&str, &str); 8] = [
     ("Edg/", "Edge"),
     ("OPR/", "Opera"),
@@ -13,7 +14,7 @@ const BROWSERS: [(&str, &str); 8] = [
     ("Safari/", "Safari"),
 ];
 
-/// The same of systems.
+/// Word in the User-Agent, and name of the system.
 const SYSTEMS: [(&str, &str); 7] = [
     ("Android", "Android"),
     ("iPhone", "iPhone"),
@@ -24,7 +25,7 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("Linux", "Linux"),
 ];
 
-/// "Firefox 128, Linux".
+/// Returns the browser and the system, such as "Firefox 128, Linux".
 pub(crate) fn name(agent: &str) -> String {
     let find = |known: &[(&str, &'static str)]| {
         known.iter().find_map(|(word, name)| {
@@ -42,7 +43,7 @@ pub(crate) fn name(agent: &str) -> String {
         .take_while(char::is_ascii_digit)
         .take(4)
         .collect();
-    // Safari's own number stands elsewhere
+    // Safari's version follows another word
     let version = if browser == "Safari" || version.is_empty() {
         String::new()
     } else {
@@ -57,7 +58,7 @@ mod tests {
     use super::name;
 
     #[test]
-    fn browsers_have_names_and_what_is_unknown_stays() {
+    fn browsers_have_names_and_an_unknown_one_is_shown_as_it_is() {
         for (agent, shown) in [
             (
                 "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",

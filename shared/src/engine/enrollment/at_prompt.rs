@@ -41,8 +41,8 @@ impl Engine {
         };
         let request = context.verification_request(&origin, Phase::After);
         let pending = PendingEnrollment::new(&self.config, account).map_err(VaultError::Random)?;
-        self.refuse_setup(&pending)?;
-        let footing = self.footing(account)?;
+        self.check_enrollment(&pending)?;
+        let footing = self.snapshot_account(account)?;
         // the PAM service's configuration says that a user without a second factor enrolls here,
         // required or not
         let requirement = self
@@ -56,7 +56,7 @@ impl Engine {
             }
             (EnrollmentRequirement::OneTimeCode, Some(code)) => {
                 let input = Input::parse(code.as_bytes());
-                match self.judge_invitation(&request, &input, None, now)? {
+                match self.verify_enrollment_one_time_code(&request, &input, None, now)? {
                     Ok(invitation) => Some(invitation),
                     Err(refusal) => return Ok(PromptEnrollment::Refused(refusal.into())),
                 }
@@ -64,7 +64,7 @@ impl Engine {
         };
         let (keys, to) = (
             self.token_keys(),
-            context.requester.issues_to(account, &footing),
+            context.requester.token_recipient(account, &footing),
         );
         let draft = EnrollmentDraft::of(&pending, footing, invitation);
         let token = Token::issue(&keys, to, draft, now).map_err(VaultError::Random)?;
@@ -90,10 +90,10 @@ impl Engine {
             return Ok(Err(refusal));
         }
         // loads the current keys, which open the token
-        self.footing(context.account)?;
+        self.snapshot_account(context.account)?;
         let token =
-            self.opened::<EnrollmentDraft>(token, context.requester, context.account, now)?;
-        let pending = self.pending(token.payload(), &token)?;
+            self.open_token::<EnrollmentDraft>(token, context.requester, context.account, now)?;
+        let pending = self.restore_pending_enrollment(token.payload(), &token)?;
         let confirmation = match pending.confirm(&Input::parse(code.as_bytes()), &self.config, now)
         {
             Ok(confirmation) => confirmation,
@@ -116,10 +116,11 @@ impl Engine {
         };
         let request = context.verification_request(&origin, Phase::After);
         let account = context.account;
-        self.footing(account)?;
-        let token = self.opened::<ConfirmedEnrollment>(token, context.requester, account, now)?;
-        let pending = self.pending(&token.payload().draft, &token)?;
-        let confirmation = EnrollmentConfirmation::given(token.payload().step);
+        self.snapshot_account(account)?;
+        let token =
+            self.open_token::<ConfirmedEnrollment>(token, context.requester, account, now)?;
+        let pending = self.restore_pending_enrollment(&token.payload().draft, &token)?;
+        let confirmation = EnrollmentConfirmation::by_code(token.payload().step);
         let actor = Principal::Service(account.as_str(), &origin, request.service);
         let before = token.at();
         let after = self.activate(&pending, &confirmation, actor, now)?;
@@ -139,8 +140,8 @@ impl Engine {
             .filter(|at| at.generation == generation)
             .ok_or(AdministrationError::Stale)?;
         let mark = self.seal_mark(context, Some(at), now)?;
-        let messages = messages::app_passwords(after).into_iter().collect();
-        Ok((PamGrant::new(messages::SET_UP, mark), messages))
+        let messages = messages::app_passwords_text(after).into_iter().collect();
+        Ok((PamGrant::new(messages::ENROLLED_CAUSE, mark), messages))
     }
 
     /// Returns the origin of a user who may enroll here, or refuses: a process of the account's own

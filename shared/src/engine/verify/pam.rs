@@ -102,7 +102,7 @@ impl Engine {
                     Err(refusal) => PamVerification::Refused {
                         refusal: PamRefusal {
                             cause: refusal.to_string(),
-                            message: messages::not_admitted(refusal),
+                            message: messages::app_password_refusal(refusal),
                         },
                         code_length,
                     },
@@ -133,8 +133,8 @@ impl Engine {
             from: origin.clone(),
         });
         let texts = [
-            attempt.missed.as_ref().map(messages::missed),
-            attempt.recovery.map(messages::recovered),
+            attempt.missed.as_ref().map(messages::missed_inputs),
+            attempt.recovery.map(messages::recovery_text),
         ];
         let texts: Vec<String> = texts.into_iter().flatten().collect();
         // a host that does not know that the first factor has passed shows the messages in its
@@ -210,16 +210,16 @@ impl Engine {
         // password is shown.
         if let Requester::Owner { name, .. } = context.requester {
             if !self.config.pam.socket_users.contains(name) {
-                return Err(AdministrationError::NotBelieved(name.clone()));
+                return Err(AdministrationError::MayNotReportPassword(name.clone()));
             }
         }
         let service = context.service.as_str();
         let actor = Principal::Service(context.requester.name(), &origin, service);
-        let ended = self.host_password_changed(context.account, actor, now)?;
-        Ok(ended.map(|after| messages::app_passwords(after).into_iter().collect()))
+        let ended = self.record_host_password_change(context.account, actor, now)?;
+        Ok(ended.map(|after| messages::app_passwords_text(after).into_iter().collect()))
     }
 
-    /// Queues a mail with a code; [`Engine::look_after`] returns the result of sending it.
+    /// Queues a mail with a code; [`Engine::check_mail_delivery`] returns the result of sending it.
     pub fn mail_pam_code(
         &mut self,
         context: PamContext<'_>,
@@ -331,7 +331,7 @@ impl Engine {
                 .map(|authenticator| authenticator.parameters.digits)
                 .collect(),
         };
-        lengths.extend(crate::engine::mail::code::digits(mail));
+        lengths.extend(crate::engine::mail::code::mailed_code_digits(mail));
         match lengths.is_empty() {
             true => Ok((Enrolled::No, vec![self.config.totp.otp_parameters().digits])),
             false => Ok((Enrolled::Yes, lengths)),

@@ -1,4 +1,4 @@
-//! The edge to libpam: entry points, items, the conversation, the log.
+//! The interface to libpam: entry points, items, the conversation, the log.
 //!
 //! MUST catch every panic: one that crossed into C would take the host process down.
 //! MUST copy, wipe and free every reply, and check both pointers that lead to it.

@@ -1,5 +1,5 @@
 //! Log lines about users. A user can cause any number of them, and the service manager drops lines
-//! that come too fast, whoever they are about. So the lines of each user are limited, and the next
+//! that come too fast, of any user. So the lines of each user are limited, and the next
 //! one reports how many were left out.
 
 use super::log::write_line;

@@ -45,7 +45,7 @@ pub(crate) struct PamSettings {
     pub(crate) first_pass: FirstPass,
     pub(crate) reading: InputReading,
     pub(crate) accepts: AcceptedCredentials,
-    /// The account whose codes count, whoever signs in.
+    /// The account whose codes count for every user.
     pub(crate) user: Option<UserName>,
     pub(crate) tries: u32,
     pub(crate) grace: GracePeriod,

@@ -1,5 +1,6 @@
-//! Who stands at the line: user, service, where from, and whether an earlier factor is proven.
-//! Believes only what the host process itself set.
+//! The facts of a PAM transaction: user, service, origin and completed methods.
+//!
+//! MUST NOT trust a text that the client chooses, such as PAM_RUSER or a host name.
 
 use super::host::{PamHost, PamItem};
 use nix::errno::Errno;
@@ -11,14 +12,14 @@ use shared::system::name_service;
 use shared::verify::origin::Origin;
 use std::fmt;
 
-/// The service, as text that is fit for a log.
+/// Returns the service, as text that is fit for a log.
 pub(crate) fn read_service(host: &dyn PamHost) -> Service {
     Service::from_pam(&host.item(PamItem::Service).unwrap_or_default())
 }
 
-/// The user, under the host's own name for it: some name services take other spellings too (Alice,
-/// alice@example.com), and each of them must find the one account. A user whom the host does not
-/// know keeps the name as it is.
+/// Returns the user under the host's own spelling: some name services accept other spellings too
+/// (Alice, alice@example.com), and each of them must find the one account. A user whom the host
+/// does not know keeps the spelling of PAM_USER.
 pub(crate) fn find_user(host: &dyn PamHost) -> Result<UserName, UserError> {
     let typed =
         UserName::parse(&host.item(PamItem::User).unwrap_or_default()).map_err(UserError::Name)?;
@@ -29,14 +30,14 @@ pub(crate) fn find_user(host: &dyn PamHost) -> Result<UserName, UserError> {
     }
 }
 
-/// Why there is no user to ask.
+/// Why there is no user.
 #[derive(Debug)]
 pub(crate) enum UserError {
-    /// The name is none that an account can have.
+    /// No account can have the name.
     Name(NameError),
-    /// The host's name service does not answer.
+    /// The host's name service does not reply.
     Lookup(Errno),
-    /// The same, about the user who runs the host process.
+    /// The name service does not reply about the user who runs the host process.
     HostLookup(Errno),
 }
 
@@ -59,14 +60,14 @@ impl fmt::Display for UserError {
     }
 }
 
-/// Where from. SSH_CONNECTION and a verified key only in an sshd; PAM_RHOST only as a literal
-/// address, and as one that is certain only where the service is configured to put the address
-/// there and never a name. Where there is no remote host: the user who runs the process, as the
-/// kernel says, and for one of root's the terminal. Each of them has a bucket of wrong codes, so a
-/// name that anyone can choose, such as PAM_RUSER, is not taken.
+/// Returns the origin. SSH_CONNECTION and a verified key count only in an sshd. PAM_RHOST counts
+/// only as a literal address; the address is certain only where the service is configured to put
+/// an address there and never a name. Without a remote host, the origin is the user who runs the
+/// process, as the kernel states, and for a process of root's the terminal. Each origin has a
+/// bucket of wrong codes, so a name that anyone can choose, such as PAM_RUSER, is not used.
 ///
 /// # Errors
-/// Those of the name service, where it is the user who counts.
+/// Those of the name service, where the origin is the user.
 pub(crate) fn find_origin(
     host: &dyn PamHost,
     sshd: bool,
@@ -106,7 +107,7 @@ fn find_unkeyed_origin(
     })
 }
 
-/// The user who runs this process.
+/// Returns the user who runs this process.
 #[cfg(test)]
 pub(crate) fn runs_as() -> String {
     let uid = nix::unistd::getuid();
@@ -114,26 +115,26 @@ pub(crate) fn runs_as() -> String {
     user.map_or_else(|| format!("uid {uid}"), |user| user.name)
 }
 
-/// The variable in which sshd says what has passed before.
-const SAID: &str = "SSH_AUTH_INFO_0";
+/// The variable in which sshd states the completed methods.
+const SSH_AUTH_INFO: &str = "SSH_AUTH_INFO_0";
 
-/// What has passed before a line that stands behind the first factor. Where nothing is said it is a
-/// password, whichever the stack asked for; but sshd's own password method says nothing also of a
-/// key that came before it.
+/// Returns the completed methods where the stack guarantees a first factor. Where none is stated,
+/// the method is a password, whichever module verified it. But sshd's own password method does not
+/// state a key that came before it, so that nothing is known there.
 pub(crate) fn completed_methods_after_first_factor(
     host: &dyn PamHost,
     sshd: bool,
 ) -> CompletedMethods {
     match read_completed_methods(host, sshd) {
-        nothing if nothing.is_empty() && sshd && host.variable(SAID).is_none() => nothing,
+        nothing if nothing.is_empty() && sshd && host.variable(SSH_AUTH_INFO).is_none() => nothing,
         nothing if nothing.is_empty() => CompletedMethods::PASSWORD,
         said => said,
     }
 }
 
-/// What sshd says has passed before, such as a key; of any other service nothing is known.
+/// Returns the methods that sshd states, such as a key. Of any other service no method is known.
 pub(crate) fn read_completed_methods(host: &dyn PamHost, sshd: bool) -> CompletedMethods {
-    match host.variable(SAID) {
+    match host.variable(SSH_AUTH_INFO) {
         Some(said) if sshd => CompletedMethods::parse_ssh_auth_info(&said),
         _ => CompletedMethods::default(),
     }
@@ -191,8 +192,7 @@ mod tests {
         assert_eq!(origin(&rsh, false, true), Origin::Unknown);
     }
 
-    /// At a console nobody is signed in yet, and strangers elsewhere must not keep whoever sits
-    /// there out.
+    /// At a console no user is logged in yet, and clients elsewhere must not lock the console.
     #[test]
     fn a_process_of_roots_is_told_by_its_terminal() {
         let login = |name: &str| {
@@ -221,13 +221,13 @@ mod tests {
         assert!(read_completed_methods(&blank, true).is_empty());
     }
 
-    /// sshd sets it for keyboard-interactive, empty where nothing came before.
+    /// sshd sets the variable for keyboard-interactive; it is empty where no method came before.
     #[test]
     fn where_sshd_says_nothing_at_all_nothing_is_known() {
         let host = || Fake::at("x", "alice");
         assert!(completed_methods_after_first_factor(&host(), true).is_empty());
         assert_eq!(
-            completed_methods_after_first_factor(&host().with_variable(SAID, ""), true),
+            completed_methods_after_first_factor(&host().with_variable(SSH_AUTH_INFO, ""), true),
             CompletedMethods::PASSWORD
         );
         assert_eq!(

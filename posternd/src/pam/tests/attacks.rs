@@ -47,7 +47,7 @@ fn a_mark_is_valid_for_one_account_hook() {
     );
 }
 
-/// Where a service gives the name that reverse DNS says, whoever owns the zone of an address writes
+/// Where a service gives the name of reverse DNS, the owner of the zone of an address writes
 /// it, and an address as a name comes back from the C library unchanged.
 #[test]
 fn a_name_of_reverse_dns_that_looks_like_an_address_is_in_no_network() {

@@ -1,9 +1,10 @@
-//! A first setup at the prompt of a PAM host, by someone who has passed the first factor: shown,
-//! confirmed by a code, and active once the person has saved the recovery codes. Between the steps
-//! the host keeps sealed tickets, the store nothing.
+//! An enrollment at the prompt of a PAM host, by a user who has passed the first factor. It is
+//! shown, confirmed by a code, and activated once the user has saved the recovery codes. Between
+//! the steps the host keeps sealed tokens, and the store keeps nothing.
 //!
-//! MUST NOT begin one for a process that runs as the person: it could be anyone who found a
-//! terminal open, and such a host vouches for no password. `postern enroll` asks for it.
+//! MUST NOT begin an enrollment for a process of the account's own user: another person may have
+//! found a terminal open, and such a host proves no password. `postern enroll` prompts for the
+//! password.
 
 use super::pending::{EnrollmentConfirmation, PendingEnrollment};
 use super::token::{ConfirmedEnrollment, EnrollmentDraft};
@@ -144,7 +145,7 @@ impl Engine {
     }
 
     /// Returns the origin of a user who may enroll here, or refuses: a process of the account's own
-    /// user, and whoever has not passed the first factor.
+    /// user, and a user who has not passed the first factor.
     fn enrolling_origin(
         &self,
         context: PamContext<'_>,

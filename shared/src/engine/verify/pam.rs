@@ -1,10 +1,10 @@
-//! What the conversations of PAM hosts ask. For the account of a host that runs as its owner
-//! nothing that the host says of itself counts: whoever runs a process as this user has passed what
-//! lets in as this user, and stands on this host. Hosts that `pam.socket_users` names are believed
-//! as root's are, but for which key was verified and which user of this host someone is: each has a
-//! row of guesses of his own.
+//! The operations of PAM conversations. What a host states of itself does not count for the
+//! account of the user whom the host runs as: such a process has passed what that user's login
+//! requires, and runs on this host. Hosts that `pam.socket_users` names are trusted as root's are,
+//! except for the verified key and for which local user signs in: each of those has a bucket of
+//! its own.
 //!
-//! MUST refuse others alike, whether or not there is such an account.
+//! MUST refuse other hosts alike, whether or not there is such an account.
 
 use super::auth_token::EarlyAcceptance;
 use super::pam_context::{PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification};
@@ -219,7 +219,7 @@ impl Engine {
         Ok(ended.map(|after| messages::app_passwords_text(after).into_iter().collect()))
     }
 
-    /// Queues a mail with a code; [`Engine::look_after`] returns the result of sending it.
+    /// Queues a mail with a code; [`Engine::check_mail_delivery`] returns the result of sending it.
     pub fn mail_pam_code(
         &mut self,
         context: PamContext<'_>,
@@ -264,7 +264,7 @@ impl Engine {
         }
     }
 
-    /// What the policy requires, with the groups of the user.
+    /// Evaluates the policy with the groups of the user.
     fn policy_requirement(
         &mut self,
         visitor: &VerificationRequest<'_>,
@@ -273,9 +273,9 @@ impl Engine {
     ) -> Result<Requirement, PolicyError> {
         if let Some(other) = membership.spelled_otherwise {
             match (visitor.phase, groups::find_canonical_name(visitor.name)) {
-                // Unix takes them for two users
+                // the host has two users of these spellings
                 (_, Ok(Some(own))) if own == *visitor.name => {}
-                // strangers must not learn that there is such an account
+                // an unauthenticated client must not learn that the account exists
                 (Phase::Before, _) => return Ok(Requirement::Code),
                 (Phase::After, Ok(_)) => return Err(PolicyError::OtherSpelling(other)),
                 (Phase::After, Err(error)) => return Err(PolicyError::Groups(error)),
@@ -295,10 +295,9 @@ impl Engine {
             .evaluate_requirement(&subject, membership.enrolled))
     }
 
-    /// The answer behind a password in one field, and how many bytes that takes of what was typed.
-    /// An app password stands for both. Whoever has no second factor, or one with longer codes,
-    /// typed a password alone, and what it ends with is compared all the same: it takes as long and
-    /// costs as much.
+    /// Splits the code off the end of an input, and returns its length in bytes. An app password is
+    /// the whole input. A user without a second factor, or with longer codes, has typed a password
+    /// alone: its end is compared all the same, so that it takes the same time and counts the same.
     fn split_code<'t>(
         &mut self,
         name: &UserName,

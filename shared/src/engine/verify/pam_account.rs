@@ -1,7 +1,7 @@
-//! The mark of a PAM transaction: sealed when `auth` lets someone pass, opened when `account` asks.
+//! The mark of a PAM transaction: it is sealed when `auth` grants access, and opened in `account`.
 //!
-//! MUST NOT seal one for an account as it is after what let pass was looked at: a revocation that
-//! comes between would be outlived.
+//! MUST NOT seal a mark for the state of the account after the decision: the mark would outlive a
+//! revocation that came between.
 
 use super::auth_token::{AuthMark, EarlyAcceptance};
 use super::pam_context::{MarkRefusal, PamContext};
@@ -88,7 +88,7 @@ impl Engine {
             return Ok(Err(MarkRefusal::Unseen(why)));
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        // the keys of this transaction
+        // the keys as of this store transaction
         let keys = self.vault.token_keys();
         let Some(token) = Token::<AuthMark>::open(mark, &keys, context.requester.holder(), now)
         else {
@@ -130,11 +130,10 @@ impl Engine {
             browser: None,
             service: token.payload().service.as_str(),
         };
-        // so it stays where there is no account any more
+        // stays true where there is no account any more
         let mut is_over = true;
         let is_settled = |record: &AccountRecord| {
-            // the use of a recovery code is a revocation itself, so that such a mark is good for
-            // once
+            // a recovery code is a revocation itself, so that its mark is valid once
             is_over = token.at() != Some(AccountVersion::from_record(record));
             is_over || is_booked(record, accepted)
         };
@@ -152,8 +151,8 @@ impl Engine {
     }
 }
 
-/// Otherwise a mark could forgive wrong codes over and over. A recovery code ends what the account
-/// had open, whatever sign-ins there were meanwhile.
+/// Returns whether the acceptance is recorded. Without this check a mark could reset wrong codes
+/// again and again. A recovery code ends what the account had open, whatever logins came between.
 fn is_booked(record: &AccountRecord, accepted: &EarlyAcceptance) -> bool {
     accepted.means != AuthenticationMethod::RecoveryCode
         && record.last_sign_in.is_some_and(|last| last >= accepted.at)

@@ -76,7 +76,7 @@ pub(crate) fn serve_requests(config: PathBuf) -> io::Result<()> {
     let listener = UnixListener::from(input.as_fd().try_clone_to_owned()?);
     let helper = Arc::new(PasswordHelper {
         config,
-        allowed_uids: allowed_uids,
+        allowed_uids,
         admission: HelperAdmission::new(),
         tries: Mutex::default(),
         started: Instant::now(),

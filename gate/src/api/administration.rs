@@ -104,7 +104,7 @@ async fn find(call: &Call<'_>) -> AdministrationReply<Accounts> {
     let part = call.asked(&FIND).unwrap_or_default();
     let after = call.asked(&AFTER).map(|name| named(&name)).transpose()?;
     let found = act(call.request, move |engine, _, _| {
-        engine.find(&part, after.as_ref(), PAGE)
+        engine.find_accounts(&part, after.as_ref(), PAGE)
     })
     .await?;
     Ok(EndpointReply::saying(Accounts {
@@ -114,14 +114,17 @@ async fn find(call: &Call<'_>) -> AdministrationReply<Accounts> {
 
 async fn status(call: &Call<'_>) -> AdministrationReply<AccountState> {
     let name = named(call.argument())?;
-    let found = act(call.request, move |engine, _, _| engine.status(&name)).await?;
+    let found = act(call.request, move |engine, _, _| {
+        engine.account_status(&name)
+    })
+    .await?;
     Ok(EndpointReply::saying(AccountState::from(&found)))
 }
 
 async fn disable(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
     let name = named(call.argument())?;
     let message = act(call.request, move |engine, actor, now| {
-        let after = engine.disable(&name, actor, now)?;
+        let after = engine.disable_second_factor(&name, actor, now)?;
         Ok(messages::disabled(
             &name,
             after,
@@ -135,11 +138,11 @@ async fn unlock(call: &Call<'_>, how: Unlock) -> AdministrationReply<admin_api::
     let name = named(call.argument())?;
     let message = act(call.request, move |engine, actor, now| {
         if !how.clock {
-            engine.unlock(&name, actor, now)?;
+            engine.unlock_account(&name, actor, now)?;
             return Ok(messages::unlocked(&name));
         }
-        let mended = engine.mend_clock(&name, actor, now)?;
-        Ok(messages::clock_mended(&name, mended, now))
+        let mended = engine.lower_floors_to_clock(&name, actor, now)?;
+        Ok(messages::clock_unlocked(&name, mended, now))
     });
     said(message.await?)
 }

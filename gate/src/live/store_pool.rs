@@ -315,7 +315,7 @@ pub(crate) fn separate_engine_error<T>(
     result: Result<T, AdministrationError>,
 ) -> Result<Result<T, AdministrationError>, EngineError> {
     match result {
-        Err(AdministrationError::Door(error)) => Err(error),
+        Err(AdministrationError::Engine(error)) => Err(error),
         result => Ok(result),
     }
 }

@@ -125,7 +125,7 @@ pub(crate) async fn run_operation(
             account: session.name.clone(),
             operation: task,
         };
-        separate_engine_error(engine.run_errand(caller, &errand, client.now()?))
+        separate_engine_error(engine.execute_request(caller, &errand, client.now()?))
             .map_err(LoginError::Engine)
     });
     Ok(refusal::check_act(

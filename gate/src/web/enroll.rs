@@ -73,7 +73,7 @@ pub(crate) async fn begin_enrollment(
     let (asked, client) = (ticket.clone(), OwnedBrowserContext::new(request));
     request
         .store_pool()
-        .with_engine(move |engine| engine.begin_web_setup(&asked, client.now()?))
+        .with_engine(move |engine| engine.begin_web_enrollment(&asked, client.now()?))
         .await
 }
 
@@ -85,7 +85,7 @@ pub(crate) async fn verify_one_time_code(
 ) -> Result<Result<EnrollmentToken, Refusal>, PoolError> {
     let (asked, client) = (ticket.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.invite_to_setup(&client.browser(), asked, &answer, client.now()?)
+        engine.verify_web_one_time_code(&client.browser(), asked, &answer, client.now()?)
     });
     let invited = run.await?;
     if let Err(refusal) = &invited {
@@ -102,9 +102,9 @@ pub(crate) async fn confirm_enrollment(
     answer: Input,
 ) -> Result<AfterEnrollmentCode, PoolError> {
     let (asked, client) = (ticket.clone(), OwnedBrowserContext::new(request));
-    let run = request
-        .store_pool()
-        .with_engine(move |engine| engine.confirm_web_setup(&asked, draft, &answer, client.now()?));
+    let run = request.store_pool().with_engine(move |engine| {
+        engine.confirm_web_enrollment(&asked, draft, &answer, client.now()?)
+    });
     run.await
 }
 
@@ -116,7 +116,7 @@ pub(crate) async fn activate_enrollment(
 ) -> Result<AfterEnrollment, PoolError> {
     let (asked, client) = (ticket.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.finish_web_setup(&client.browser(), &asked, &confirmed, client.now()?)
+        engine.finish_web_enrollment(&client.browser(), &asked, &confirmed, client.now()?)
     });
     run.await
 }

@@ -164,7 +164,7 @@ impl ActRefused {
                     t.mail_refusal(MailRefusal::Cooldown { wait: *wait }),
                 )
             },
-            AdministrationError::NotMailed(NotMailed::Waits) => ActRefused::new(
+            AdministrationError::NotMailed(NotMailed::Queued) => ActRefused::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "mail_waits",
                 t.mail_waits(),

@@ -3,7 +3,7 @@
 //! Acts on accounts are not in this file.
 
 use super::account_data;
-use super::administration::account_name::spelled_otherwise;
+use super::administration::account_name::find_other_spelling;
 use super::keyed_store::KeyedStore;
 use crate::account::name::{Group, OtherSpelling, UserName};
 use crate::account::record::AccountId;
@@ -115,7 +115,7 @@ impl Engine {
             Enrolled::No
         };
         // Looked up for every name, so that the time does not show which names have an account.
-        let spelled_otherwise = spelled_otherwise(&self.config, transaction.as_mut(), name)?;
+        let spelled_otherwise = find_other_spelling(&self.config, transaction.as_mut(), name)?;
         Ok((
             at,
             PolicyFacts {

@@ -36,7 +36,7 @@ pub use login::{
     LoginClass, LoginError, OpenedSession, RequestedPage, SERVICE, TrustRequest,
 };
 pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMailed};
-pub use mail::waiting::{MailWait, still_waiting, while_waiting};
+pub use mail::waiting::{WaitCallbackGuard, report_waiting, set_wait_callback};
 pub use principal::Principal;
 pub use revocation::{KnownRevisions, LEASE, RevocationUpdate};
 pub use verify::attempt::{AfterLogin, AfterRecovery, VerificationRequest, VerifiedAttempt};

@@ -2,7 +2,7 @@
 //! A gate answers checks from a snapshot of what was revoked, and holds a lease on it. A revocation
 //! is complete when every gate has confirmed the new revision or its lease has expired.
 
-use super::{Engine, EngineError, still_waiting};
+use super::{Engine, EngineError, report_waiting};
 use crate::crypto::vault::TokenKeys;
 use crate::store::{Intent, LiveAppPasswords};
 use crate::system::clock::{self, Timestamp};
@@ -50,7 +50,7 @@ impl Engine {
                 transaction.remove_gates_behind(revision)?;
                 return Ok(transaction.commit()?);
             }
-            still_waiting();
+            report_waiting();
             std::thread::sleep(CONFIRMATION_INTERVAL);
         }
         Ok(())

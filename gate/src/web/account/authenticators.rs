@@ -64,7 +64,7 @@ pub(crate) async fn find_pending_authenticator(
     let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
         let caller = Requester::SteppedUp(&session, &client.origin);
-        let shown = engine.shown_again(caller, &session.name, &ticket, client.now()?);
+        let shown = engine.reopen_enrollment(caller, &session.name, &ticket, client.now()?);
         separate_engine_error(shown).map_err(LoginError::Engine)
     });
     let shown = run
@@ -89,7 +89,7 @@ pub(crate) async fn confirm_authenticator(
             operation: Operation::Finish(finish),
         };
         let confirm = errand(FinishOperation::Confirm { ticket, code });
-        let ticket = match separate_engine_error(engine.run_errand(caller, &confirm, now))
+        let ticket = match separate_engine_error(engine.execute_request(caller, &confirm, now))
             .map_err(LoginError::Engine)?
         {
             Err(error) => return Ok::<_, LoginError>(Err(error)),
@@ -102,7 +102,7 @@ pub(crate) async fn confirm_authenticator(
             },
         };
         let activate = errand(FinishOperation::Activate { ticket });
-        if let Err(error) = separate_engine_error(engine.run_errand(caller, &activate, now))
+        if let Err(error) = separate_engine_error(engine.execute_request(caller, &activate, now))
             .map_err(LoginError::Engine)?
         {
             return Ok(Err(error));

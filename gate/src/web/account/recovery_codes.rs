@@ -56,7 +56,7 @@ pub(crate) async fn activate_recovery_codes(
             operation: task,
         };
         let caller = Requester::SteppedUp(&session, &client.origin);
-        separate_engine_error(engine.run_errand(caller, &errand, client.now()?))
+        separate_engine_error(engine.execute_request(caller, &errand, client.now()?))
             .map_err(LoginError::Engine)
     });
     let kept = run

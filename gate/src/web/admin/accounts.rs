@@ -130,7 +130,7 @@ pub(crate) async fn require_administrator(
     let session = request.session().ok_or_else(nothing)?;
     let name = session.name.clone();
     let known = account::run_act(request, &session, move |engine, _, _| {
-        engine.administers(&name)
+        engine.administrator_status(&name)
     })
     .await;
     match known.map_err(|refused| notice::show_refusal(request, &refused))? {
@@ -164,7 +164,7 @@ pub(crate) async fn run_admin_act(
     let came = account::run_act(request, &step_up.session, move |engine, actor, now| {
         Ok(match act {
             AdminAct::Disable => {
-                let after = engine.disable(&name, actor, now)?;
+                let after = engine.disable_second_factor(&name, actor, now)?;
                 let needs = if engine.is_required(&name)? {
                     Needs::NewFactor
                 } else {
@@ -173,10 +173,12 @@ pub(crate) async fn run_admin_act(
                 AdminActResult::Off(after, needs)
             }
             AdminAct::Unlock => {
-                engine.unlock(&name, actor, now)?;
+                engine.unlock_account(&name, actor, now)?;
                 AdminActResult::Done
             }
-            AdminAct::MendClock => AdminActResult::Many(engine.mend_clock(&name, actor, now)?),
+            AdminAct::MendClock => {
+                AdminActResult::Many(engine.lower_floors_to_clock(&name, actor, now)?)
+            }
             AdminAct::EndSessions => {
                 AdminActResult::Many(engine.revoke_sessions(&name, None, actor, now)?)
             }

@@ -41,15 +41,15 @@ impl AccountDetails {
         now: Timestamp,
     ) -> Result<AccountDetails, AdministrationError> {
         let mut sessions = listed(engine.sessions(name, now))?;
-        let mut browsers = listed(engine.browsers(name, now))?;
+        let mut browsers = listed(engine.trusted_browsers(name, now))?;
         sessions.truncate(MOST);
         browsers.truncate(MOST);
         Ok(AccountDetails {
-            status: engine.status(name)?,
+            status: engine.account_status(name)?,
             authenticators: engine.authenticators(name)?,
             sessions,
             browsers,
-            one_time_code: engine.one_time_code_until(name, now)?,
+            one_time_code: engine.one_time_code_expiry(name, now)?,
         })
     }
 
@@ -192,7 +192,7 @@ async fn show_accounts_page(
 ) -> Result<HttpReply, ActRefused> {
     let wanted = part.clone();
     let found = account::run_act(request, session, move |engine, _, _| {
-        engine.find(&wanted, None, MOST + 1)
+        engine.find_accounts(&wanted, None, MOST + 1)
     })
     .await?;
     let rows: Vec<AccountRow> = found

@@ -108,7 +108,7 @@ pub(crate) async fn mail_code(
             .map_err(LoginError::Engine)
     });
     let posted = match asked.await? {
-        MailRequest::For(posted) => Arc::new(posted),
+        MailRequest::Queued(posted) => Arc::new(posted),
         MailRequest::Refused(refusal) => {
             request.log_sign_in(ticket.account(), "not mailed", &refusal.to_string());
             return Ok(CodeMailed::Refused(refusal));
@@ -117,7 +117,7 @@ pub(crate) async fn mail_code(
     let fate = outbox::wait_for_delivery(&request.store_pool(), &posted).await?;
     let (mailed, became) = match &fate {
         Ok(()) => (MailResult::Sent, CodeMailed::Sent(posted.to.clone())),
-        Err(NotMailed::Waits) => (MailResult::Queued, CodeMailed::Waits),
+        Err(NotMailed::Queued) => (MailResult::Queued, CodeMailed::Waits),
         Err(_) => (MailResult::Failed, CodeMailed::NotSent),
     };
     METRICS.count_mail(mailed);

@@ -16,7 +16,7 @@ use crate::account::record::{AccountId, AccountRecord};
 use crate::config::gate::FirstFactorSource;
 use crate::credential::input::Input;
 use crate::crypto::password::{Password, PasswordError, PasswordHash};
-use crate::engine::administration::account_name::new_name;
+use crate::engine::administration::account_name::check_new_name;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::verify::exemption;
 use crate::engine::{Engine, EnrollmentPermission, VerificationRequest, account_data};
@@ -292,7 +292,7 @@ impl Engine {
         }
         if evaluation.record.is_none() && config.gate.first_factor.creates_accounts() {
             drop(evaluation);
-            let new = match new_name(config, tx, name, Distinct::No)? {
+            let new = match check_new_name(config, tx, name, Distinct::No)? {
                 Ok(new) => new,
                 Err(other) => {
                     // The first factor was right, so the attempt is refunded.
@@ -344,7 +344,7 @@ impl Engine {
                     EnrollmentRequirement::None => EnrollmentPermission::Yes,
                     EnrollmentRequirement::OneTimeCode => EnrollmentPermission::WithOneTimeCode,
                 };
-                Ok(AfterPassword::Enroll(Box::new(token.that_may(may))))
+                Ok(AfterPassword::Enroll(Box::new(token.with_permission(may))))
             }
             AfterPassword::Code(_)
             | AfterPassword::Refused(_)

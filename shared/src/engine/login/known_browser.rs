@@ -135,7 +135,7 @@ impl Engine {
             principal: name.to_string(),
             cause: "an old cookie was used after a newer one".to_owned(),
         };
-        notification::log(config, tx, &event)?;
+        notification::log_event(config, tx, &event)?;
         transaction.commit()?;
         self.await_gate_confirmations(revision)
     }

@@ -62,7 +62,7 @@ impl Engine {
             origin: origin.to_string(),
             cause: "an old refresh token was used after a newer one".to_owned(),
         };
-        notification::log(config, tx, &event)?;
+        notification::log_event(config, tx, &event)?;
         transaction.commit()?;
         self.await_gate_confirmations(revision)?;
         Ok(AfterRefresh::Reused)

@@ -493,7 +493,7 @@ impl<'a> Evaluation<'a> {
         if self.config.recovery.on_use == OnUse::Disable && !declared {
             tx.remove_second_factor(record.id)?;
             self.log_event(tx, EventKind::Disabled, "recovery.on_use = \"disable\"")?;
-            let after = app_passwords::after_change(self.config, tx, record.id, self.now)?;
+            let after = app_passwords::apply_on_change(self.config, tx, record.id, self.now)?;
             if let Some((what, cause)) = after.event() {
                 self.log_event(tx, what, cause)?;
             }
@@ -530,7 +530,7 @@ impl<'a> Evaluation<'a> {
             principal: actor.to_owned(),
             cause: cause.to_owned(),
         };
-        notification::log(self.config, tx, &event)
+        notification::log_event(self.config, tx, &event)
     }
 }
 

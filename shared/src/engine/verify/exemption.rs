@@ -7,7 +7,7 @@ use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::{Distinct, OtherSpelling, UserName};
 use crate::account::second_factor::Enrolled;
 use crate::credential::completed_methods::CompletedMethods;
-use crate::engine::administration::account_name::new_name;
+use crate::engine::administration::account_name::check_new_name;
 use crate::engine::{
     AdministrationError, COMMAND, Engine, EngineError, LoginError, VerificationRequest,
 };
@@ -55,7 +55,8 @@ impl Engine {
             let record = match tx.find_account(request.name)? {
                 Some(record) => record,
                 None => {
-                    let new = new_name(&self.config, tx.as_mut(), request.name, Distinct::No)?;
+                    let new =
+                        check_new_name(&self.config, tx.as_mut(), request.name, Distinct::No)?;
                     let new = new.map_err(PolicyError::OtherSpelling)?;
                     log_request(
                         tx.as_mut(),
@@ -181,7 +182,7 @@ impl From<PolicyError> for LoginError {
 impl From<PolicyError> for AdministrationError {
     fn from(error: PolicyError) -> AdministrationError {
         match error {
-            PolicyError::Engine(error) => AdministrationError::Door(error),
+            PolicyError::Engine(error) => AdministrationError::Engine(error),
             PolicyError::Groups(error) => AdministrationError::Groups(error),
             PolicyError::OtherSpelling(error) => AdministrationError::OtherSpelling(error),
         }

@@ -100,7 +100,7 @@ fn answer_check(
     let trusted = &site.trusted_proxies;
     let proxy = match trusted.authenticate(connection, headers, Some(kind)) {
         Ok(proxy) => proxy,
-        Err(untrusted) => return refuse_untrusted_peer(&untrusted),
+        Err(untrusted) => return bare(refuse_untrusted_peer(&untrusted)),
     };
     let original = match contract::parse_check(kind, headers, |address| trusted.is_proxy(address)) {
         Ok(original) => original,
@@ -139,13 +139,13 @@ fn page_url(site: &Site, page: GatePage, original: &OriginalRequest<'_>) -> Stri
     }
 }
 
-fn refuse_untrusted_peer(untrusted: &UntrustedPeer) -> HttpReply {
+fn refuse_untrusted_peer(untrusted: &UntrustedPeer) -> StatusCode {
     METRICS.count_untrusted_request();
     let line = log::event("refused")
         .with("cause", "untrusted-proxy")
         .rate_limited("untrusted-proxy");
     line.write_with_message(untrusted);
-    bare(StatusCode::FORBIDDEN)
+    StatusCode::FORBIDDEN
 }
 
 /// Logs a malformed check, as the proxy's fault or the client's.
@@ -181,7 +181,7 @@ async fn answer_own_page(
     let headers = request.headers();
     let (address, identity) = match identify_client(site, connection, headers) {
         Ok(client) => client,
-        Err(refusal) => return refusal,
+        Err(status) => return bare(status),
     };
     let site = match requested_site(site, &request) {
         Ok(site) => site,
@@ -226,7 +226,7 @@ fn identify_client(
     site: &Site,
     connection: ProxyConnection,
     headers: &HeaderMap,
-) -> Result<(Address, Identity), HttpReply> {
+) -> Result<(Address, Identity), StatusCode> {
     let trusted = &site.trusted_proxies;
     match trusted.authenticate(connection, headers, None) {
         Ok(proxy) => {
@@ -235,7 +235,7 @@ fn identify_client(
                 Ok(address) => Ok((address, proxy.parse_identity(headers))),
                 Err(error) => {
                     log_malformed_request(proxy.kind, &error, connection);
-                    Err(bare(StatusCode::BAD_REQUEST))
+                    Err(StatusCode::BAD_REQUEST)
                 }
             }
         }

@@ -63,8 +63,8 @@ impl Generation {
         let usage_writer = UsageWriter::start(&site.config, site.revocation_cache.app_passwords());
         Ok(Generation {
             site,
-            refresher: refresher,
-            usage_writer: usage_writer,
+            refresher,
+            usage_writer,
         })
     }
 

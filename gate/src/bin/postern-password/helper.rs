@@ -34,7 +34,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause after accepting a connection failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-struct PasswordHelper {
+struct HelperServer {
     config: PathBuf,
     allowed_uids: Vec<u32>,
     admission: HelperAdmission,
@@ -74,9 +74,9 @@ pub(crate) fn serve_requests(config: PathBuf) -> io::Result<()> {
         )),
     }
     let listener = UnixListener::from(input.as_fd().try_clone_to_owned()?);
-    let helper = Arc::new(PasswordHelper {
+    let helper = Arc::new(HelperServer {
         config,
-        allowed_uids: allowed_uids,
+        allowed_uids,
         admission: HelperAdmission::new(),
         tries: Mutex::default(),
         started: Instant::now(),
@@ -84,8 +84,8 @@ pub(crate) fn serve_requests(config: PathBuf) -> io::Result<()> {
     helper.serve(&listener)
 }
 
-impl PasswordHelper {
-    fn serve(self: &Arc<PasswordHelper>, listener: &UnixListener) -> io::Result<()> {
+impl HelperServer {
+    fn serve(self: &Arc<HelperServer>, listener: &UnixListener) -> io::Result<()> {
         let idle = PollTimeout::try_from(IDLE_TIMEOUT).map_err(io::Error::other)?;
         loop {
             let mut waiting = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
@@ -115,7 +115,7 @@ impl PasswordHelper {
     }
 
     /// Starts a thread for an allowed peer, and closes every other connection.
-    fn serve_peer(self: &Arc<PasswordHelper>, stream: UnixStream) {
+    fn serve_peer(self: &Arc<HelperServer>, stream: UnixStream) {
         let Ok(peer) = getsockopt(&stream, PeerCredentials) else {
             return;
         };
@@ -240,7 +240,7 @@ mod tests {
         let _seated: Vec<_> = (0..1000)
             .map_while(|_| admission.admit_connection())
             .collect();
-        let helper = Arc::new(PasswordHelper {
+        let helper = Arc::new(HelperServer {
             config: PathBuf::new(),
             allowed_uids: vec![geteuid().as_raw()],
             admission,

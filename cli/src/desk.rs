@@ -233,7 +233,7 @@ impl Backend {
         };
         let reply = match &mut self.way {
             BackendKind::Door { door, actor } => {
-                door.run_errand(Requester::Root(actor), &errand, clock::now()?)?
+                door.execute_request(Requester::Root(actor), &errand, clock::now()?)?
             }
             BackendKind::Daemon => client::send_request(&errand)?,
         };

@@ -53,7 +53,7 @@ static SIGNED: LazyLock<(TokenKeys, [String; 2])> = LazyLock::new(|| {
     (keys, cookies)
 });
 
-/// Parses a Cookie line, in which the bytes 1 and 2 stand for two valid session cookies.
+/// Parses a Cookie line, in which the bytes 1 and 2 are replaced with two valid session cookies.
 pub fn cookies(bytes: &[u8]) -> bool {
     let (keys, signed) = &*SIGNED;
     let mut line = Vec::new();
@@ -80,24 +80,24 @@ pub fn cookies(bytes: &[u8]) -> bool {
                     .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
             );
         }
-        let shown = SessionCookies::parse(&line, name, keys, MAX_SESSION_COOKIES);
-        assert!(shown.signed.len() <= MAX_SESSION_COOKIES);
+        let cookies = SessionCookies::parse(&line, name, keys, MAX_SESSION_COOKIES);
+        assert!(cookies.signed.len() <= MAX_SESSION_COOKIES);
         assert!(
-            shown
+            cookies
                 .signed
                 .iter()
                 .all(|(value, _)| signed.iter().any(|ours| ours == value))
         );
-        let is_one = matches!(shown.select_session(|_| true), Ok(Some(_)));
-        assert!(!is_one || shown.signed.len() == 1);
+        let is_one = matches!(cookies.select_session(|_| true), Ok(Some(_)));
+        assert!(!is_one || cookies.signed.len() == 1);
         is_signed_in |= is_one;
-        goes_on(&line, name, keys);
+        assert_foreign_cookies_pass(&line, name, keys);
     }
     is_signed_in
 }
 
 /// Asserts that the application receives every foreign cookie and none of Postern's.
-fn goes_on(line: &[u8], name: &str, keys: &TokenKeys) {
+fn assert_foreign_cookies_pass(line: &[u8], name: &str, keys: &TokenKeys) {
     let all = SessionCookies::parse(line, name, keys, usize::MAX);
     let others = all.foreign_cookies();
     if !line.windows(7).any(|part| part == b"postern") {
@@ -136,9 +136,9 @@ pub fn proxy_headers(bytes: &[u8]) -> bool {
     for proxy in [ProxyKind::Nginx, ProxyKind::Traefik] {
         let address = contract::parse_client_address(proxy, &headers, is_trusted);
         match contract::parse_check(proxy, &headers, is_trusted) {
-            Ok(asked) => {
-                assert_eq!(address, Ok(asked.address));
-                means_one_url(&asked);
+            Ok(original) => {
+                assert_eq!(address, Ok(original.address));
+                assert_one_url(&original);
                 is_read = true;
             }
             // A malformed request still has a client address, for the log.
@@ -149,12 +149,12 @@ pub fn proxy_headers(bytes: &[u8]) -> bool {
     is_read
 }
 
-fn means_one_url(asked: &OriginalRequest<'_>) {
-    assert!(!asked.method.is_empty() && asked.method.len() <= 32);
-    assert!(!asked.authority.contains(['/', '@', '?', '#', '\\', ' ']));
-    let (host, target) = split_url(&asked.url()).expect("it is a URL");
-    assert_eq!(host, asked.host());
-    let without_fragment = asked.target.split('#').next().unwrap_or_default();
+fn assert_one_url(original: &OriginalRequest<'_>) {
+    assert!(!original.method.is_empty() && original.method.len() <= 32);
+    assert!(!original.authority.contains(['/', '@', '?', '#', '\\', ' ']));
+    let (host, target) = split_url(&original.url()).expect("it is a URL");
+    assert_eq!(host, original.host());
+    let without_fragment = original.target.split('#').next().unwrap_or_default();
     assert_eq!(target, without_fragment);
 }
 
@@ -223,7 +223,7 @@ mod tests {
     use super::mutations::try_all;
 
     #[test]
-    fn a_valid_session_never_goes_on_to_the_application() {
+    fn a_valid_session_is_never_passed_on_to_the_application() {
         try_all("cookies", 6_000, super::cookies);
     }
 
@@ -233,17 +233,17 @@ mod tests {
     }
 
     #[test]
-    fn an_app_password_is_read_one_way_or_not() {
+    fn an_app_password_is_parsed_one_way_or_not_at_all() {
         try_all("authorization", 6_000, super::authorization);
     }
 
     #[test]
-    fn any_form_is_read() {
+    fn any_form_is_parsed() {
         try_all("forms", 6_000, super::forms);
     }
 
     #[test]
-    fn whatever_language_is_asked_for_one_is_found() {
+    fn every_accept_language_header_selects_a_language() {
         try_all("accept_language", 6_000, super::accept_language);
     }
 }

@@ -36,12 +36,12 @@ fn a_letter_that_is_on_its_way_is_noted_and_no_other_is_taken() {
     mail.end();
     goes.join().unwrap();
     home.door
-        .look_after(&first, Duration::ZERO)
+        .check_mail_delivery(&first, Duration::ZERO)
         .unwrap()
         .unwrap();
     assert!(matches!(
-        home.door.await_letter(&second),
-        Err(NotMailed::Waits)
+        home.door.await_mail_delivery(&second),
+        Err(NotMailed::Queued)
     ));
     assert_eq!(home.sent("code").len(), 1);
 }

@@ -225,12 +225,12 @@ fn what_the_configuration_declares_is_not_for_commands() {
         assert!(matches!(refused, Err(AdministrationError::Declared(_))));
     }
     assert_eq!(
-        home.door.status(&carol).unwrap().state,
+        home.door.account_status(&carol).unwrap().state,
         SecondFactorState::Declared
     );
     let all: Vec<_> = home
         .door
-        .statuses()
+        .account_statuses()
         .unwrap()
         .iter()
         .map(|status| status.tally.name.clone())
@@ -258,7 +258,7 @@ fn a_hundred_thousand_accounts_are_listed_quickly() {
         .unwrap();
     drop(connection);
     let began = Instant::now();
-    let all = home.door.statuses().unwrap();
+    let all = home.door.account_statuses().unwrap();
     let took = began.elapsed();
     assert_eq!((all.len(), all[7].tally.authenticators), (100_001, 1));
     assert!(took < Duration::from_secs(5), "{took:?}");

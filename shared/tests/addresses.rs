@@ -50,7 +50,7 @@ fn each_method_is_switched_off_alone() {
     accepted(&types(&mut home, &letter, now));
     accepted(&home.attempt("alice", app.recovery_codes()[0].plain(), now));
     assert_eq!(
-        home.door.status(&name("alice")).unwrap().state,
+        home.door.account_status(&name("alice")).unwrap().state,
         SecondFactorState::On
     );
 
@@ -63,10 +63,14 @@ fn each_method_is_switched_off_alone() {
         Enrolled::No
     );
     // it is told so itself, and then gone from the store's bytes
-    for notice in home.door.take_notices(8, now).unwrap() {
-        home.door.notice_sent(&notice).unwrap();
+    for notice in home.door.take_due_notifications(8, now).unwrap() {
+        home.door.remove_sent_notification(&notice).unwrap();
     }
-    assert!(home.door.disable(&name("alice"), "root", now).is_err());
+    assert!(
+        home.door
+            .disable_second_factor(&name("alice"), "root", now)
+            .is_err()
+    );
     assert!(!home.holds(b"alice@example.com"));
     assert_eq!(
         home.door
@@ -136,7 +140,7 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
     assert_eq!(sign_in.to, address("a@example.com"));
     assert!(confirms(&mut home, &sign_in.code, now).is_err());
     accepted(&types(&mut home, &sign_in, now));
-    let kept = home.door.status(&alice).unwrap().tally.addresses;
+    let kept = home.door.account_status(&alice).unwrap().tally.addresses;
     let expected = MailAddresses {
         confirmed: Some(address("a@example.com")),
         pending: Some(address("b@example.com")),
@@ -187,10 +191,12 @@ fn an_address_is_confirmed_within_five_tries_or_never() {
 fn disable_turns_mail_off_too_and_the_address_is_to_be_confirmed_anew() {
     let (mut home, now) = by_mail_alone();
     let letter = asks(&mut home, "alice", now).ok().unwrap();
-    home.door.disable(&name("alice"), "root", now).unwrap();
+    home.door
+        .disable_second_factor(&name("alice"), "root", now)
+        .unwrap();
     refused(&types(&mut home, &letter, now), Refusal::NotEnrolled);
     assert_eq!(
-        home.door.status(&name("alice")).unwrap().state,
+        home.door.account_status(&name("alice")).unwrap().state,
         SecondFactorState::Off
     );
     assert_eq!(
@@ -202,7 +208,7 @@ fn disable_turns_mail_off_too_and_the_address_is_to_be_confirmed_anew() {
         address("alice@example.com")
     );
     assert!(matches!(
-        home.door.disable(&name("alice"), "root", now),
+        home.door.disable_second_factor(&name("alice"), "root", now),
         Err(AdministrationError::NotEnrolled(_))
     ));
 }
@@ -218,13 +224,13 @@ fn a_letter_that_is_not_sent_is_an_error_and_its_code_opens_nothing() {
         .unwrap();
     let letter = takes(&mut home, now);
     assert!(
-        home.door.take_letters(8, now).unwrap().is_empty(),
+        home.door.take_queued_mail(8, now).unwrap().is_empty(),
         "it is taken once"
     );
     home.door
-        .note_letter(&letter, &Err("no such mailbox".to_owned()))
+        .record_mail_delivery(&letter, &Err("no such mailbox".to_owned()))
         .unwrap();
-    let failed = home.door.await_letter(&posted);
+    let failed = home.door.await_mail_delivery(&posted);
     assert!(matches!(failed, Err(NotMailed::Failed(why)) if why == "no such mailbox"));
     let typed = Input::parse(letter.code.as_bytes());
     let confirmed = home.door.confirm_email(&alice, &typed, "root", now);
@@ -236,7 +242,7 @@ fn a_letter_that_is_not_sent_is_an_error_and_its_code_opens_nothing() {
     // no cooldown after a mail that was not sent
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     home.door
-        .note_letter(&letter, &Err("it hangs".to_owned()))
+        .record_mail_delivery(&letter, &Err("it hangs".to_owned()))
         .unwrap();
     refused(&types(&mut home, &letter, now), Refusal::Wrong);
     assert!(asks(&mut home, "alice", now).is_ok());
@@ -250,7 +256,7 @@ fn without_email_in_the_configuration_nothing_is_mailed_and_a_code_is_still_aske
         .set_email(&name("alice"), &address("a@example.com"), "root", NOW);
     assert!(matches!(set, Err(AdministrationError::NoMail)));
     assert!(
-        home.door.status(&name("alice")).is_err(),
+        home.door.account_status(&name("alice")).is_err(),
         "no account was made"
     );
 

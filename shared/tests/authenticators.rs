@@ -15,7 +15,7 @@ use shared::verify::method::AuthenticationMethod;
 fn further(home: &Home, label: &str) -> PendingEnrollment {
     PendingEnrollment::further(home.door.config(), &name("alice"))
         .unwrap()
-        .called(label.parse().unwrap())
+        .with_label(label.parse().unwrap())
 }
 
 fn by_counter(home: &Home, label: &str, first: u64) -> PendingEnrollment {
@@ -61,7 +61,7 @@ fn any_authenticator_opens_and_spends_none_of_anothers_steps() {
 #[test]
 fn a_name_is_given_once_and_there_is_a_most() {
     let (mut home, _) = alice("");
-    let twice = home.door.refuse_setup(&further(&home, "app"));
+    let twice = home.door.check_enrollment(&further(&home, "app"));
     assert!(matches!(twice, Err(AdministrationError::LabelTaken(..))));
     for number in 2..=16 {
         let pending = further(&home, &format!("{number}"));
@@ -69,12 +69,15 @@ fn a_name_is_given_once_and_there_is_a_most() {
     }
     let more = further(&home, "more");
     assert!(matches!(
-        home.door.refuse_setup(&more),
+        home.door.check_enrollment(&more),
         Err(AdministrationError::TooMany(_, 16))
     ));
-    let refused = home
-        .door
-        .activate(&more, &EnrollmentConfirmation::vouched(), "root", NOW);
+    let refused = home.door.activate(
+        &more,
+        &EnrollmentConfirmation::by_administrator(),
+        "root",
+        NOW,
+    );
     assert!(matches!(refused, Err(AdministrationError::TooMany(_, 16))));
 }
 
@@ -82,7 +85,7 @@ fn a_name_is_given_once_and_there_is_a_most() {
 fn one_authenticator_more_needs_a_first_one() {
     let mut home = Home::new("");
     assert!(matches!(
-        home.door.refuse_setup(&further(&home, "x")),
+        home.door.check_enrollment(&further(&home, "x")),
         Err(AdministrationError::UnknownAccount(_))
     ));
     home.door
@@ -94,7 +97,7 @@ fn one_authenticator_more_needs_a_first_one() {
         )
         .unwrap();
     assert!(matches!(
-        home.door.refuse_setup(&further(&home, "x")),
+        home.door.check_enrollment(&further(&home, "x")),
         Err(AdministrationError::NotEnrolled(_))
     ));
 }
@@ -213,7 +216,7 @@ fn a_new_set_of_recovery_codes_kills_the_old_one() {
     accepted(&home.attempt("alice", new[0].plain(), NOW));
     assert_eq!(
         home.door
-            .status(&name("alice"))
+            .account_status(&name("alice"))
             .unwrap()
             .tally
             .recovery_codes,

@@ -25,9 +25,16 @@ fn a_code_opens_once_and_survives_re_enrolment_of_the_same_secret() {
         &home.attempt("alice", &code, NOW),
         Refusal::Used { wait: 15 },
     );
-    home.door.disable(&name("alice"), "root", NOW).unwrap();
     home.door
-        .activate(&app, &EnrollmentConfirmation::vouched(), "root", NOW)
+        .disable_second_factor(&name("alice"), "root", NOW)
+        .unwrap();
+    home.door
+        .activate(
+            &app,
+            &EnrollmentConfirmation::by_administrator(),
+            "root",
+            NOW,
+        )
         .unwrap();
     refused(
         &home.attempt("alice", &code, NOW),
@@ -97,7 +104,9 @@ fn mending_the_clock_opens_no_used_code_again() {
     let code = code_at(&app, 1, NOW);
     accepted(&home.attempt("alice", &code, NOW));
     assert_eq!(
-        home.door.mend_clock(&name("alice"), "root", NOW).unwrap(),
+        home.door
+            .lower_floors_to_clock(&name("alice"), "root", NOW)
+            .unwrap(),
         0
     );
     assert!(matches!(
@@ -112,7 +121,9 @@ fn mending_the_clock_opens_no_used_code_again() {
         "{refusal:?}"
     );
     assert_eq!(
-        home.door.mend_clock(&name("alice"), "root", back).unwrap(),
+        home.door
+            .lower_floors_to_clock(&name("alice"), "root", back)
+            .unwrap(),
         1
     );
     accepted(&home.attempt("alice", &code_at(&app, 1, back), back));
@@ -144,8 +155,10 @@ fn answers_that_cost_nothing_write_nothing() {
 #[test]
 fn a_second_factor_that_is_off_cannot_be_turned_off() {
     let (mut home, _) = alice("");
-    home.door.disable(&name("alice"), "root", NOW).unwrap();
-    let again = home.door.disable(&name("alice"), "root", NOW);
+    home.door
+        .disable_second_factor(&name("alice"), "root", NOW)
+        .unwrap();
+    let again = home.door.disable_second_factor(&name("alice"), "root", NOW);
     assert!(matches!(again, Err(AdministrationError::NotEnrolled(_))));
     assert_eq!(
         home.door
@@ -193,7 +206,7 @@ fn a_declaration_stands_in_place_of_what_was_enrolled() {
     home.door = Engine::open(file::read_config(&path).unwrap().config).unwrap();
     refused(&home.attempt("alice", &old, NOW), Refusal::Wrong);
     assert!(matches!(
-        home.door.disable(&name("alice"), "root", NOW),
+        home.door.disable_second_factor(&name("alice"), "root", NOW),
         Err(AdministrationError::Declared(_))
     ));
 }

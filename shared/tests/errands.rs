@@ -31,7 +31,7 @@ fn asks(home: &mut Home, who: &str, account: &str, task: Operation, now: Timesta
         name: &who,
         uid: UID,
     };
-    home.door.run_errand(
+    home.door.execute_request(
         caller,
         &CommandRequest {
             account: name(account),
@@ -282,7 +282,7 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
     for typed in ["", "123456", "the password of alice"] {
         let uninvited = changes(&mut home, typed, first());
         assert!(
-            matches!(uninvited, Err(AdministrationError::Uninvited(_))),
+            matches!(uninvited, Err(AdministrationError::ProofNeeded(_))),
             "{uninvited:?}"
         );
     }
@@ -326,7 +326,9 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
             matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),
             "{again:?}"
         );
-        home.door.disable(&name("alice"), "root", NOW).unwrap();
+        home.door
+            .disable_second_factor(&name("alice"), "root", NOW)
+            .unwrap();
         stale(finishes(
             &mut home,
             FinishOperation::Activate { ticket },
@@ -421,7 +423,7 @@ fn tickets_lead_to_their_own_step_within_their_time() {
             account: name("alice"),
             operation: task(),
         };
-        stale(home.door.run_errand(caller, &errand, NOW));
+        stale(home.door.execute_request(caller, &errand, NOW));
     }
     home.door
         .add_account(
@@ -453,7 +455,9 @@ fn tickets_lead_to_their_own_step_within_their_time() {
 fn what_was_begun_does_not_outlive_a_revocation() {
     let (mut home, app) = alice("");
     let begun = one_more(&mut home, &code_of(&app, 0), "thief");
-    home.door.disable(&name("alice"), "root", NOW).unwrap();
+    home.door
+        .disable_second_factor(&name("alice"), "root", NOW)
+        .unwrap();
     let anew = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&anew);
     stale(finishes(
@@ -613,7 +617,8 @@ fn root_changes_any_account_without_a_code() {
             account: account.clone(),
             operation: task,
         };
-        home.door.run_errand(Requester::Root("root"), &errand, NOW)
+        home.door
+            .execute_request(Requester::Root("root"), &errand, NOW)
     };
     let (_, ticket, _) = begun(run(Operation::Change {
         code: None,

@@ -102,7 +102,7 @@ fn a_first_sign_in_by_the_hosts_password_makes_the_account() {
         Refusal::Wrong,
     );
     assert!(
-        home.door.status(&name("bob")).is_err(),
+        home.door.account_status(&name("bob")).is_err(),
         "a wrong password makes none"
     );
     let session = opened(home.host_says(HostPasswordReply::Right, "bob", "192.0.2.7", "")).session;
@@ -218,7 +218,7 @@ fn whatever_ends_all_sessions_while_the_host_is_asked_ends_this_sign_in_too() {
         .charge_first_factor(&browser, &who, &Input::Malformed, NOW)
         .unwrap()
         .unwrap();
-    home.door.disable(&who, "root", NOW).unwrap();
+    home.door.disable_second_factor(&who, "root", NOW).unwrap();
     let after = home.door.settle_first_factor(
         &browser,
         &who,

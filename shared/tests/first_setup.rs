@@ -43,7 +43,7 @@ fn asks(
         uid: 1000,
     };
     home.door
-        .ask_first_setup(caller, &name(account), setup(AuthenticatorKind::First), now)
+        .prepare_first_enrollment(caller, &name(account), setup(AuthenticatorKind::First), now)
 }
 
 fn hears(
@@ -53,7 +53,7 @@ fn hears(
     now: Timestamp,
 ) -> Result<EngineReply, AdministrationError> {
     let who = name("alice");
-    home.door.begin_first_setup(
+    home.door.begin_first_enrollment(
         Requester::Owner {
             name: &who,
             uid: 1000,
@@ -79,7 +79,7 @@ fn finishes(home: &mut Home, finish: FinishOperation) -> Result<EngineReply, Adm
         account: who.clone(),
         operation: Operation::Finish(finish),
     };
-    home.door.run_errand(
+    home.door.execute_request(
         Requester::Owner {
             name: &who,
             uid: 1000,
@@ -211,7 +211,10 @@ fn what_the_host_was_not_asked_is_free_and_what_it_did_not_answer_is_not() {
     for _ in 0..20 {
         let unasked = tries(&mut home, HostPasswordReply::NotVerified, NOW);
         assert!(
-            matches!(unasked, Err(AdministrationError::PasswordUnasked(_))),
+            matches!(
+                unasked,
+                Err(AdministrationError::HostPasswordUnavailable(_))
+            ),
             "{unasked:?}"
         );
     }
@@ -239,7 +242,7 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
     );
     let asking = asks(&mut home, "alice", "alice", NOW).unwrap();
     let who = name("bob");
-    let taken = home.door.begin_first_setup(
+    let taken = home.door.begin_first_enrollment(
         Requester::Owner {
             name: &who,
             uid: 1001,
@@ -269,7 +272,9 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
             name: &who,
             uid: 1000,
         };
-        let on = home.door.ask_first_setup(caller, &who, setup(kind), NOW);
+        let on = home
+            .door
+            .prepare_first_enrollment(caller, &who, setup(kind), NOW);
         assert!(
             matches!(on, Err(AdministrationError::AlreadyEnrolled(_))),
             "{on:?}"
@@ -322,7 +327,7 @@ fn where_the_policy_wants_a_one_time_code_no_password_does() {
         for _ in 0..20 {
             let refused = asks(&mut home, "alice", "alice", NOW);
             assert!(
-                matches!(refused, Err(AdministrationError::PasswordNotEnough(_))),
+                matches!(refused, Err(AdministrationError::OneTimeCodeNeeded(_))),
                 "{refused:?}"
             );
         }
@@ -341,7 +346,7 @@ fn where_the_host_is_not_asked_no_password_is_right() {
         operation: task,
     };
     assert!(!format!("{errand:?}").contains("secret"));
-    let run = home.door.run_errand(
+    let run = home.door.execute_request(
         Requester::Owner {
             name: &name("alice"),
             uid: 1000,
@@ -350,7 +355,7 @@ fn where_the_host_is_not_asked_no_password_is_right() {
         NOW,
     );
     assert!(
-        matches!(run, Err(AdministrationError::PasswordUnasked(_))),
+        matches!(run, Err(AdministrationError::HostPasswordUnavailable(_))),
         "{run:?}"
     );
 }
@@ -364,13 +369,13 @@ fn someone_required_needs_a_one_time_code_once_their_time_is_over() {
     assert!(matches!(begun.answer, ReplyBody::NewAuthenticator { .. }));
     let late = tries(&mut home, HostPasswordReply::Right, NOW.plus(3600)).unwrap_err();
     assert!(
-        matches!(late, AdministrationError::PasswordNotEnough(_)),
+        matches!(late, AdministrationError::OneTimeCodeNeeded(_)),
         "{late:?}"
     );
     let mut home = Home::new("[policy]\nrequired = \"all\"");
     let never = tries(&mut home, HostPasswordReply::Right, NOW).unwrap_err();
     assert!(
-        matches!(never, AdministrationError::PasswordNotEnough(_)),
+        matches!(never, AdministrationError::OneTimeCodeNeeded(_)),
         "{never:?}"
     );
 }

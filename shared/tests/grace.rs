@@ -207,18 +207,25 @@ fn every_revocation_ends_it() {
         ("one of this host", |home, _, now| {
             let actor = Principal::Service("alice", &Origin::Unknown, "passwd");
             home.door
-                .host_password_changed(&name("alice"), actor, now)
+                .record_host_password_change(&name("alice"), actor, now)
                 .unwrap();
         }),
         ("disabled, and enrolled anew", |home, app, now| {
-            home.door.disable(&name("alice"), "root", now).unwrap();
+            home.door
+                .disable_second_factor(&name("alice"), "root", now)
+                .unwrap();
             home.activates(app);
         }),
         ("a new authenticator", |home, _, now| {
             let further = PendingEnrollment::further(home.door.config(), &name("alice")).unwrap();
-            let further = further.called("second".parse().unwrap());
+            let further = further.with_label("second".parse().unwrap());
             home.door
-                .activate(&further, &EnrollmentConfirmation::vouched(), "root", now)
+                .activate(
+                    &further,
+                    &EnrollmentConfirmation::by_administrator(),
+                    "root",
+                    now,
+                )
                 .unwrap();
         }),
         ("an authenticator removed", |home, _, now| {

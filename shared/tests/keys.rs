@@ -168,7 +168,12 @@ fn a_door_that_was_open_before_goes_by_the_new_keys_from_its_next_transaction_on
     home.rotates(Renewal::Seal);
     let pending = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
     before
-        .activate(&pending, &EnrollmentConfirmation::vouched(), "root", NOW)
+        .activate(
+            &pending,
+            &EnrollmentConfirmation::by_administrator(),
+            "root",
+            NOW,
+        )
         .unwrap();
     home.rotates(Renewal::All);
     before
@@ -392,10 +397,15 @@ fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_tim
         "what was removed before the end stays removed, hers is there"
     );
 
-    let status = home.door.status(&name("alice")).unwrap();
+    let status = home.door.account_status(&name("alice")).unwrap();
     assert_eq!(status.tally.recovery_codes, 0, "and not told of");
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
-    assert!(home.door.browsers(&name("alice"), NOW).unwrap().is_empty());
+    assert!(
+        home.door
+            .trusted_browsers(&name("alice"), NOW)
+            .unwrap()
+            .is_empty()
+    );
     assert!(home.door.app_passwords(None).unwrap().is_empty());
     assert!(!spares(&mut home.door), "grace");
     let cookie = opened.session.to_cookie(&opened.keys);
@@ -480,12 +490,19 @@ fn a_gate_that_clears_the_store_removes_what_ended_with_its_keys() {
 fn a_used_code_of_a_removed_authenticator_stays_used_after_all_keys_were_renewed_twice() {
     let (mut home, alice) = alice("");
     accepts(&mut home.door, "alice", &code_of(&alice, 0));
-    home.door.disable(&name("alice"), "root", NOW).unwrap();
+    home.door
+        .disable_second_factor(&name("alice"), "root", NOW)
+        .unwrap();
     home.rotates(Renewal::All);
     home.rotates(Renewal::Seal);
     home.rotates(Renewal::All);
     home.door
-        .activate(&alice, &EnrollmentConfirmation::vouched(), "root", NOW)
+        .activate(
+            &alice,
+            &EnrollmentConfirmation::by_administrator(),
+            "root",
+            NOW,
+        )
         .unwrap();
     refuses(
         &mut home.door,
@@ -631,7 +648,7 @@ fn a_disabled_secret_is_nowhere_in_the_stores_bytes() {
         let number = turn * 7 % ACCOUNTS;
         gate.load_policy_facts(&name("person0")).unwrap();
         home.door
-            .disable(&name(&format!("person{number}")), "root", NOW)
+            .disable_second_factor(&name(&format!("person{number}")), "root", NOW)
             .unwrap();
         removed.extend([
             pendings[number].secret().expose().to_owned(),

@@ -163,7 +163,9 @@ fn an_event_says_who_did_what_at_which_door_from_where_and_why() {
     let carol = Origin::Local("carol".to_owned());
     home.attempt_by(COMMAND, &carol, Phase::After, &code_at(&app, 1, NOW), NOW);
     opened(home.signs_in(None, &recovery(&app, 0), "198.51.100.1"));
-    home.door.unlock(&name("alice"), "carol", NOW).unwrap();
+    home.door
+        .unlock_account(&name("alice"), "carol", NOW)
+        .unwrap();
 
     let events = home.events(&EventFilter::default());
     assert!(events.iter().all(|event| event.account == name("alice")));
@@ -444,7 +446,9 @@ fn no_event_holds_a_secret_or_what_was_typed() {
             home.attempt_by(service, origin, Phase::After, typed, NOW);
         }
     }
-    home.door.unlock(&name("alice"), "carol", NOW).unwrap();
+    home.door
+        .unlock_account(&name("alice"), "carol", NOW)
+        .unwrap();
     home.at_web(
         None,
         "alice",
@@ -478,11 +482,15 @@ fn no_event_holds_a_secret_or_what_was_typed() {
         &recovery(&app, 1),
         "198.51.100.4",
     );
-    home.door.mend_clock(&name("alice"), "carol", NOW).unwrap();
+    home.door
+        .lower_floors_to_clock(&name("alice"), "carol", NOW)
+        .unwrap();
     home.door
         .revoke_sessions(&name("alice"), None, "carol", NOW)
         .unwrap();
-    home.door.disable(&name("alice"), "carol", NOW).unwrap();
+    home.door
+        .disable_second_factor(&name("alice"), "carol", NOW)
+        .unwrap();
     secrets.extend([cookie, newer, newest, session.session.id.to_string()]);
 
     let events = home.events(&EventFilter::default());

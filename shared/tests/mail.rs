@@ -92,7 +92,7 @@ fn a_second_mail_kills_the_first_code_and_is_refused_inside_the_cooldown() {
     assert!(matches!(set, Err(AdministrationError::MailCooldown(30))));
     assert_eq!(
         home.door
-            .status(&name("bob"))
+            .account_status(&name("bob"))
             .unwrap()
             .tally
             .addresses
@@ -214,9 +214,9 @@ fn mailed_codes_end_with_compromised_keys_and_their_letters_with_them() {
     let rotated = home.door.rotate_keys(Renewal::All, "root", now).unwrap();
     assert!(rotated.ended == ends && rotated.damaged.is_empty());
     refused(&types(&mut home, &letter, now), Refusal::Wrong);
-    assert!(home.door.take_letters(8, now).unwrap().is_empty());
+    assert!(home.door.take_queued_mail(8, now).unwrap().is_empty());
     assert!(matches!(
-        home.door.await_letter(&posted),
+        home.door.await_mail_delivery(&posted),
         Err(NotMailed::Replaced)
     ));
     // the address is no secret of the keys, and another code is mailed at once
@@ -230,7 +230,7 @@ fn a_letter_that_failed_does_not_take_a_newer_code_along() {
     let first = asks(&mut home, "alice", now).ok().unwrap();
     let second = asks(&mut home, "alice", now.plus(60)).ok().unwrap();
     home.door
-        .note_letter(&first, &Err("late".to_owned()))
+        .record_mail_delivery(&first, &Err("late".to_owned()))
         .unwrap();
     accepted(&types(&mut home, &second, now.plus(60)));
 }
@@ -250,11 +250,11 @@ fn neither_the_code_nor_another_address_stands_in_the_store() {
         .unwrap();
     drop(connection);
     assert!(
-        home.door.take_letters(8, now).unwrap().is_empty(),
+        home.door.take_queued_mail(8, now).unwrap().is_empty(),
         "sealed for another address"
     );
     assert!(matches!(
-        home.door.await_letter(&posted),
+        home.door.await_mail_delivery(&posted),
         Err(NotMailed::Replaced)
     ));
 

@@ -24,10 +24,10 @@ const DAY: u64 = 24 * 3600;
 
 /// Everything that is due, and sent.
 fn sent(home: &mut Home, now: Timestamp) -> Vec<Notification> {
-    let taken = home.door.take_notices(100, now).unwrap();
+    let taken = home.door.take_due_notifications(100, now).unwrap();
     taken
         .iter()
-        .for_each(|notice| home.door.notice_sent(notice).unwrap());
+        .for_each(|notice| home.door.remove_sent_notification(notice).unwrap());
     taken
 }
 
@@ -46,8 +46,8 @@ fn confirms(home: &mut Home, who: &str, to: &str, now: Timestamp) {
     home.door
         .set_email(&name(who), &to.parse().unwrap(), "root", now)
         .unwrap();
-    let letter = home.door.take_letters(8, now).unwrap().remove(0);
-    home.door.note_letter(&letter, &Ok(())).unwrap();
+    let letter = home.door.take_queued_mail(8, now).unwrap().remove(0);
+    home.door.record_mail_delivery(&letter, &Ok(())).unwrap();
     home.door
         .confirm_email(
             &name(who),
@@ -94,7 +94,7 @@ fn every_administrative_act_is_mailed_with_its_actor() {
     );
 
     home.door.cancel_one_time_code(&who, "carol", NOW).unwrap();
-    home.door.unlock(&who, "carol", NOW).unwrap();
+    home.door.unlock_account(&who, "carol", NOW).unwrap();
     home.door
         .set_password(&who, &Password::from_input(password).unwrap(), "carol", NOW)
         .unwrap();
@@ -112,7 +112,7 @@ fn every_administrative_act_is_mailed_with_its_actor() {
         EventKind::GroupsChanged,
     ];
     told(&mut home, to, &acts);
-    home.door.disable(&who, "carol", NOW).unwrap();
+    home.door.disable_second_factor(&who, "carol", NOW).unwrap();
     home.activates(&app);
     home.door
         .rename_account(
@@ -142,7 +142,9 @@ fn an_address_that_is_replaced_or_removed_is_told_itself() {
     told(&mut home, "alice@example.com", &[EventKind::EmailConfirmed]);
     home.door.remove_email(&name("alice"), "root", NOW).unwrap();
     told(&mut home, "thief@example.com", &[EventKind::EmailRemoved]);
-    home.door.unlock(&name("alice"), "root", NOW).unwrap();
+    home.door
+        .unlock_account(&name("alice"), "root", NOW)
+        .unwrap();
     told(&mut home, "", &[]);
 }
 
@@ -191,7 +193,7 @@ fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
     let mut told = 0;
     for number in 0..100 {
         home.door
-            .host_password_changed(&who, actor, NOW.plus(number))
+            .record_host_password_change(&who, actor, NOW.plus(number))
             .unwrap();
         let sent = sent(&mut home, NOW.plus(number));
         assert!(
@@ -208,7 +210,7 @@ fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
     assert_eq!((told, logged.len()), (40, 40));
     assert_eq!(logged.last().unwrap().1.cause, "daily-limit");
     home.door
-        .host_password_changed(&who, actor, NOW.plus(DAY + 100))
+        .record_host_password_change(&who, actor, NOW.plus(DAY + 100))
         .unwrap();
     assert_eq!(sent(&mut home, NOW.plus(DAY + 100)).len(), 1);
 }
@@ -309,8 +311,10 @@ fn a_refresh_token_that_is_used_again_is_told() {
 #[test]
 fn a_notice_that_is_not_sent_comes_again_for_three_days() {
     let (mut home, _) = alice("");
-    home.door.unlock(&name("alice"), "root", NOW).unwrap();
-    let takes = |home: &mut Home, now| home.door.take_notices(8, now).unwrap().len();
+    home.door
+        .unlock_account(&name("alice"), "root", NOW)
+        .unwrap();
+    let takes = |home: &mut Home, now| home.door.take_due_notifications(8, now).unwrap().len();
     assert_eq!(
         (takes(&mut home, NOW), takes(&mut home, NOW)),
         (1, 0),
@@ -337,10 +341,10 @@ fn an_account_keeps_a_few_notices_the_oldest_and_another_its_own() {
     told(&mut home, "bob@example.com", &[EventKind::EmailConfirmed]);
     for number in 0..u64::from(MAX_NOTIFICATIONS) + 5 {
         home.door
-            .unlock(&name("alice"), "root", NOW.plus(number))
+            .unlock_account(&name("alice"), "root", NOW.plus(number))
             .unwrap();
     }
-    home.door.unlock(&name("bob"), "root", NOW).unwrap();
+    home.door.unlock_account(&name("bob"), "root", NOW).unwrap();
     let sent = sent(&mut home, NOW.plus(60));
     assert_eq!(sent.len(), MAX_NOTIFICATIONS as usize + 1);
     assert_eq!((sent[0].event.at, sent[19].event.at), (NOW, NOW.plus(19)));
@@ -349,11 +353,14 @@ fn an_account_keeps_a_few_notices_the_oldest_and_another_its_own() {
     for day in [0, 4] {
         for _ in 0..MAX_NOTIFICATIONS {
             home.door
-                .unlock(&name("alice"), "root", NOW.plus(day * DAY))
+                .unlock_account(&name("alice"), "root", NOW.plus(day * DAY))
                 .unwrap();
         }
     }
-    let sent = home.door.take_notices(100, NOW.plus(4 * DAY)).unwrap();
+    let sent = home
+        .door
+        .take_due_notifications(100, NOW.plus(4 * DAY))
+        .unwrap();
     assert!(
         sent.len() == 20
             && sent
@@ -370,9 +377,11 @@ fn without_mail_or_without_an_address_nothing_waits() {
     let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
     let sql = "INSERT INTO email (account, confirmed) SELECT id, 'a@example.com' FROM account";
     connection.execute(sql, []).unwrap();
-    home.door.unlock(&name("alice"), "root", NOW).unwrap();
-    assert!(home.door.take_notices(8, NOW).unwrap().is_empty());
+    home.door
+        .unlock_account(&name("alice"), "root", NOW)
+        .unwrap();
+    assert!(home.door.take_due_notifications(8, NOW).unwrap().is_empty());
     let mut home = Home::new(MAIL);
     home.activates(&app);
-    assert!(home.door.take_notices(8, NOW).unwrap().is_empty());
+    assert!(home.door.take_due_notifications(8, NOW).unwrap().is_empty());
 }

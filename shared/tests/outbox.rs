@@ -36,7 +36,7 @@ fn posts(home: &mut Home, who: &str, now: Timestamp) -> MailQueued {
         service: "test",
     };
     match home.door.mail_code(&visitor, None, now).unwrap() {
-        MailRequest::For(posted) => posted,
+        MailRequest::Queued(posted) => posted,
         MailRequest::Refused(refusal) => panic!("{refusal}"),
     }
 }
@@ -47,8 +47,8 @@ fn a_letter_that_nobody_takes_waits_and_its_code_opens_once_it_is_sent() {
     let posted = posts(&mut home, "alice", now);
     let began = Instant::now();
     assert!(matches!(
-        home.door.await_letter(&posted),
-        Err(NotMailed::Waits)
+        home.door.await_mail_delivery(&posted),
+        Err(NotMailed::Queued)
     ));
     assert!(began.elapsed() < Duration::from_secs(4));
     let letter = sends(&mut home, &posted, now.plus(899));
@@ -61,31 +61,36 @@ fn a_letter_whose_code_has_expired_is_never_sent_and_is_removed() {
     let posted = posts(&mut home, "alice", now);
     assert!(
         home.door
-            .remove_expired_letters(now.plus(899))
+            .remove_expired_mail(now.plus(899))
             .unwrap()
             .is_empty()
     );
-    assert!(home.door.take_letters(8, now.plus(900)).unwrap().is_empty());
+    assert!(
+        home.door
+            .take_queued_mail(8, now.plus(900))
+            .unwrap()
+            .is_empty()
+    );
     assert_eq!(
-        home.door.remove_expired_letters(now.plus(900)).unwrap(),
+        home.door.remove_expired_mail(now.plus(900)).unwrap(),
         [name("alice")]
     );
     assert!(
-        home.door.take_letters(8, now).unwrap().is_empty(),
+        home.door.take_queued_mail(8, now).unwrap().is_empty(),
         "not even by a clock that was set back"
     );
     assert!(matches!(
-        home.door.look_after(&posted, LONG),
+        home.door.check_mail_delivery(&posted, LONG),
         Some(Err(NotMailed::Replaced))
     ));
     // one that was sent, and that nobody asked after, goes without a word
     let now = now.plus(960);
     posts(&mut home, "alice", now);
     let letter = takes(&mut home, now);
-    home.door.note_letter(&letter, &Ok(())).unwrap();
+    home.door.record_mail_delivery(&letter, &Ok(())).unwrap();
     assert!(
         home.door
-            .remove_expired_letters(now.plus(900))
+            .remove_expired_mail(now.plus(900))
             .unwrap()
             .is_empty()
     );
@@ -98,16 +103,16 @@ fn a_letter_that_was_taken_is_not_sent_a_second_time_and_is_told_as_not_sent() {
     let (mut home, now) = by_mail_alone();
     let posted = posts(&mut home, "alice", now);
     let letter = takes(&mut home, now);
-    assert!(home.door.take_letters(8, now).unwrap().is_empty());
+    assert!(home.door.take_queued_mail(8, now).unwrap().is_empty());
     assert!(
         home.door
-            .look_after(&posted, Duration::from_secs(11))
+            .check_mail_delivery(&posted, Duration::from_secs(11))
             .is_none(),
         "it may still be on its way"
     );
     assert!(matches!(
-        home.door.look_after(&posted, LONG),
-        Some(Err(NotMailed::TooSlow))
+        home.door.check_mail_delivery(&posted, LONG),
+        Some(Err(NotMailed::TimedOut))
     ));
     refused(&types(&mut home, &letter, now), Refusal::Wrong);
     assert!(
@@ -120,7 +125,7 @@ fn a_letter_that_was_taken_is_not_sent_a_second_time_and_is_told_as_not_sent() {
     posts(&mut home, "alice", now);
     takes(&mut home, now);
     assert_eq!(
-        home.door.remove_expired_letters(now.plus(900)).unwrap(),
+        home.door.remove_expired_mail(now.plus(900)).unwrap(),
         [name("alice")]
     );
 }
@@ -129,8 +134,8 @@ fn a_letter_that_was_taken_is_not_sent_a_second_time_and_is_told_as_not_sent() {
 fn mail_that_waits_is_noticed_by_its_age() {
     let (mut home, now) = by_mail_alone();
     let waits = |home: &mut Home, after: u64| home.door.mail_is_overdue(now.plus(after)).unwrap();
-    for notice in home.door.take_notices(8, now).unwrap() {
-        home.door.notice_sent(&notice).unwrap();
+    for notice in home.door.take_due_notifications(8, now).unwrap() {
+        home.door.remove_sent_notification(&notice).unwrap();
     }
     assert!(!waits(&mut home, 3600));
     let posted = posts(&mut home, "alice", now);
@@ -150,10 +155,10 @@ fn mail_that_waits_is_noticed_by_its_age() {
     assert!(!waits(&mut home, 11));
 
     home.door
-        .unlock(&name("alice"), "root", now.plus(20))
+        .unlock_account(&name("alice"), "root", now.plus(20))
         .unwrap();
     assert_eq!((waits(&mut home, 30), waits(&mut home, 31)), (false, true));
-    home.door.take_notices(8, now.plus(31)).unwrap();
+    home.door.take_due_notifications(8, now.plus(31)).unwrap();
     assert!(!waits(&mut home, 31), "it was tried");
     assert!(waits(&mut home, 31 + 311), "it is due again");
 }
@@ -173,10 +178,10 @@ fn letters_to_an_unconfirmed_address_are_few_and_keep_no_code_from_its_owner() {
     let more = home.door.set_email(&name("mallory5"), &hers, "root", now);
     assert!(matches!(more, Err(AdministrationError::MailCooldown(60))));
     posts(&mut home, "alice", now);
-    let taken = home.door.take_letters(8, now).unwrap();
+    let taken = home.door.take_queued_mail(8, now).unwrap();
     assert_eq!(taken.len(), 5);
     for letter in &taken {
-        home.door.note_letter(letter, &Ok(())).unwrap();
+        home.door.record_mail_delivery(letter, &Ok(())).unwrap();
     }
     home.door
         .set_email(&name("mallory5"), &hers, "root", now)
@@ -188,6 +193,6 @@ fn a_letter_that_waits_goes_with_the_address_and_the_code() {
     let (mut home, now) = by_mail_alone();
     posts(&mut home, "alice", now);
     home.door.remove_email(&name("alice"), "root", now).unwrap();
-    assert!(home.door.take_letters(8, now).unwrap().is_empty());
+    assert!(home.door.take_queued_mail(8, now).unwrap().is_empty());
     assert_eq!(rows(&home), 0);
 }

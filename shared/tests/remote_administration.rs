@@ -87,20 +87,24 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
     );
     let who = name("carol");
     let actor = Principal::Session(&who, &origin, opened.session.id);
-    home.door.unlock(&alice, actor, later).unwrap();
+    home.door.unlock_account(&alice, actor, later).unwrap();
     home.door.issue_one_time_code(&alice, actor, later).unwrap();
     assert!(
         home.door
-            .one_time_code_until(&alice, later)
+            .one_time_code_expiry(&alice, later)
             .unwrap()
             .is_some()
     );
     home.door
         .cancel_one_time_code(&alice, actor, later)
         .unwrap();
-    assert_eq!(home.door.one_time_code_until(&alice, later).unwrap(), None);
-    home.door.mend_clock(&alice, actor, later).unwrap();
-    home.door.disable(&alice, actor, later).unwrap();
+    assert_eq!(home.door.one_time_code_expiry(&alice, later).unwrap(), None);
+    home.door
+        .lower_floors_to_clock(&alice, actor, later)
+        .unwrap();
+    home.door
+        .disable_second_factor(&alice, actor, later)
+        .unwrap();
     let filter = EventFilter {
         account: Some(alice.clone()),
         ..EventFilter::default()
@@ -139,20 +143,28 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
     let stale = |done: Result<(), AdministrationError>| {
         assert!(matches!(done, Err(AdministrationError::Stale)))
     };
-    stale(home.door.unlock(&alice, actor, later));
-    stale(home.door.mend_clock(&alice, actor, later).map(drop));
+    stale(home.door.unlock_account(&alice, actor, later));
+    stale(
+        home.door
+            .lower_floors_to_clock(&alice, actor, later)
+            .map(drop),
+    );
     stale(
         home.door
             .issue_one_time_code(&alice, actor, later)
             .map(drop),
     );
     stale(home.door.cancel_one_time_code(&alice, actor, later));
-    stale(home.door.disable(&alice, actor, later).map(drop));
+    stale(
+        home.door
+            .disable_second_factor(&alice, actor, later)
+            .map(drop),
+    );
     assert_eq!(
-        home.door.status(&alice).unwrap().state,
+        home.door.account_status(&alice).unwrap().state,
         SecondFactorState::On
     );
-    assert_eq!(home.door.one_time_code_until(&alice, later).unwrap(), None);
+    assert_eq!(home.door.one_time_code_expiry(&alice, later).unwrap(), None);
 }
 
 /// N4
@@ -161,7 +173,7 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     let (mut home, app, _) = both();
     let (origin, alice) = (remote("192.0.2.7"), name("alice"));
     let opened = signs_in(&mut home, "alice", &app, &origin, TrustRequest::Asked, NOW);
-    assert_eq!(home.door.browsers(&alice, NOW).unwrap().len(), 1);
+    assert_eq!(home.door.trusted_browsers(&alice, NOW).unwrap().len(), 1);
     // one that has given the password, and not yet the code
     let (later, of) = (NOW.plus(60), browser(&origin));
     let pending = home.door.enter_password(
@@ -177,10 +189,15 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
 
     let program = remote("198.51.100.1");
     home.door
-        .disable(&alice, Principal::Program(&program), later)
+        .disable_second_factor(&alice, Principal::Program(&program), later)
         .unwrap();
     assert!(home.door.sessions(&alice, later).unwrap().is_empty());
-    assert!(home.door.browsers(&alice, later).unwrap().is_empty());
+    assert!(
+        home.door
+            .trusted_browsers(&alice, later)
+            .unwrap()
+            .is_empty()
+    );
     home.enrols("alice");
     let answer = Input::parse(code_at(&app, 0, later).as_bytes());
     let went_on = home
@@ -193,7 +210,7 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     );
     let actor = Principal::Session(&alice, &origin, opened.session.id);
     assert!(matches!(
-        home.door.unlock(&alice, actor, later),
+        home.door.unlock_account(&alice, actor, later),
         Err(AdministrationError::Stale)
     ));
     let filter = EventFilter {
@@ -210,14 +227,17 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
 #[test]
 fn only_whom_the_policy_names_administers_and_only_with_a_second_factor() {
     let (mut home, _, _) = both();
-    let administers = |home: &mut Home, who: &str| home.door.administers(&name(who)).unwrap();
+    let administers =
+        |home: &mut Home, who: &str| home.door.administrator_status(&name(who)).unwrap();
     assert_eq!(administers(&mut home, "carol"), AdministratorStatus::Yes);
     assert_eq!(administers(&mut home, "alice"), AdministratorStatus::No);
     assert_eq!(
         administers(&mut home, "nobody-of-that-name"),
         AdministratorStatus::No
     );
-    home.door.disable(&name("carol"), "root", NOW).unwrap();
+    home.door
+        .disable_second_factor(&name("carol"), "root", NOW)
+        .unwrap();
     assert_eq!(
         administers(&mut home, "carol"),
         AdministratorStatus::OnceEnrolled
@@ -235,7 +255,7 @@ fn people_are_found_by_a_part_of_the_name_page_by_page() {
     let mut found = |part: &str, after: Option<&str>, most| {
         let all = home
             .door
-            .find(part, after.map(name).as_ref(), most)
+            .find_accounts(part, after.map(name).as_ref(), most)
             .unwrap();
         all.into_iter()
             .map(|status| status.tally.name.to_string())
@@ -287,7 +307,8 @@ fn ten_wrong_secrets_of_an_address_shut_it_out_with_the_right_one_too() {
         Address::parse("192.0.2.7").unwrap(),
         Address::parse("192.0.2.8").unwrap(),
     );
-    let mut weigh = |address, shown, now| home.door.weigh_secret(address, shown, now).unwrap();
+    let mut weigh =
+        |address, shown, now| home.door.throttle_api_secret(address, shown, now).unwrap();
     for _ in 0..10 {
         assert_eq!(weigh(one, ShownSecret::Right, NOW), None);
         assert_eq!(weigh(one, ShownSecret::Wrong, NOW), None);

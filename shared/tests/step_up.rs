@@ -28,8 +28,15 @@ fn recovers(home: &mut Home, pending: &PendingEnrollment) -> (Session, StepUpTok
 
 /// A new authenticator in place of the lost one, up to where the recovery codes are saved.
 fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (EnrollmentToken, String) {
-    let ticket = home.door.replace(session, proof, NOW).unwrap();
-    let shown = home.door.begin_web_setup(&ticket, NOW).unwrap().unwrap();
+    let ticket = home
+        .door
+        .issue_replacement_enrollment_token(session, proof, NOW)
+        .unwrap();
+    let shown = home
+        .door
+        .begin_web_enrollment(&ticket, NOW)
+        .unwrap()
+        .unwrap();
     let (secret, parameters) = otpauth_uri::parse_declared_secret(&shown.secret).unwrap();
     let shows = Input::parse(
         generate_code(&secret, parameters, Step(NOW.0 / 30))
@@ -38,7 +45,7 @@ fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (Enrollm
     );
     let confirmed = home
         .door
-        .confirm_web_setup(&ticket, shown.draft, &shows, NOW)
+        .confirm_web_enrollment(&ticket, shown.draft, &shows, NOW)
         .unwrap();
     let AfterEnrollmentCode::Confirmed { confirmed, .. } = confirmed else {
         panic!("not confirmed")
@@ -66,7 +73,7 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
         }
         let after = home
             .door
-            .finish_web_setup(&browser(&from), &ticket, &confirmed, NOW)
+            .finish_web_enrollment(&browser(&from), &ticket, &confirmed, NOW)
             .unwrap();
         match by {
             "nobody" => assert!(matches!(after, AfterEnrollment::Opened(_)), "{by}"),
@@ -86,7 +93,7 @@ fn the_second_factor_is_not_turned_off_from_a_session_that_ended() {
     let (session, _) = recovers(&mut home, &pending);
     home.another().sign_out(session.id).unwrap();
     let actor = Principal::Session(&session.name, &from, session.id);
-    let off = home.door.disable(&name("alice"), actor, NOW);
+    let off = home.door.disable_second_factor(&name("alice"), actor, NOW);
     assert!(matches!(off, Err(AdministrationError::Stale)), "{off:?}");
     accepted(&home.attempt("alice", &code_of(&pending, 0), NOW));
 }

@@ -47,15 +47,15 @@ fn what_was_used_there_opens_nothing_here() {
     let mut home = Home::new("");
     let taken = home
         .door
-        .import(
+        .import_authenticators(
             &import.found,
-            ImportMode::No,
+            ImportMode::Commit,
             shared::account::name::Distinct::No,
             "root",
             NOW,
         )
         .unwrap();
-    assert_eq!(taken, [ImportReport::As("app".parse().unwrap())]);
+    assert_eq!(taken, [ImportReport::Imported("app".parse().unwrap())]);
     refused(
         &home.attempt("alice", &code_of(&import, 0, 0), NOW),
         Refusal::Used { wait: 15 },
@@ -71,9 +71,9 @@ fn a_counter_goes_on_where_it_stood() {
     ));
     let mut home = Home::new("");
     home.door
-        .import(
+        .import_authenticators(
             &import.found,
-            ImportMode::No,
+            ImportMode::Commit,
             shared::account::name::Distinct::No,
             "root",
             NOW,
@@ -92,16 +92,16 @@ fn a_dry_run_leaves_nothing() {
     let mut home = Home::new("");
     let taken = home
         .door
-        .import(
+        .import_authenticators(
             &import.found,
-            ImportMode::Yes,
+            ImportMode::DryRun,
             shared::account::name::Distinct::No,
             "root",
             NOW,
         )
         .unwrap();
-    assert!(matches!(taken[0], ImportReport::As(_)));
-    assert!(home.door.statuses().unwrap().is_empty());
+    assert!(matches!(taken[0], ImportReport::Imported(_)));
+    assert!(home.door.account_statuses().unwrap().is_empty());
     assert!(!home.holds(import.found[0].secret.expose()));
 }
 
@@ -118,15 +118,15 @@ fn nobodys_second_factor_is_replaced() {
     home.activates(&bobs);
     let taken = home
         .door
-        .import(
+        .import_authenticators(
             &import.found,
-            ImportMode::No,
+            ImportMode::Commit,
             shared::account::name::Distinct::No,
             "root",
             NOW,
         )
         .unwrap();
-    let named = |text: &str| ImportReport::As(text.parse().unwrap());
+    let named = |text: &str| ImportReport::Imported(text.parse().unwrap());
     assert_eq!(
         taken,
         [
@@ -146,9 +146,9 @@ fn nobodys_second_factor_is_replaced() {
     // a second time it is there already
     let again = home
         .door
-        .import(
+        .import_authenticators(
             &import.found,
-            ImportMode::No,
+            ImportMode::Commit,
             shared::account::name::Distinct::No,
             "root",
             NOW,

@@ -207,10 +207,10 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
         assert!(matches!(again, Err(Refusal::Used { .. })), "{again:?}");
     }
 
-    let carol = door.status(&name("carol")).unwrap();
+    let carol = door.account_status(&name("carol")).unwrap();
     assert!(!matches!(carol.state, SecondFactorState::On));
     assert!(
-        door.one_time_code_until(&name("carol"), NOW)
+        door.one_time_code_expiry(&name("carol"), NOW)
             .unwrap()
             .is_some()
     );

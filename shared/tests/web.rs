@@ -223,7 +223,13 @@ fn a_trusted_browser_skips_the_code_and_gets_a_new_cookie_each_time() {
     let second = home.rotated(&first);
     let third = home.rotated(&second);
     assert!(first != second && second != third);
-    assert_eq!(home.door.browsers(&name("alice"), NOW).unwrap().len(), 1);
+    assert_eq!(
+        home.door
+            .trusted_browsers(&name("alice"), NOW)
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[test]
@@ -237,7 +243,13 @@ fn an_answer_lost_on_the_way_stays_trusted_after_a_code() {
     let opened = opened_by_code(home.enter_code(Some(&first), &code, TrustRequest::NotAsked));
     let third = opened.browser_cookie.unwrap();
     home.rotated(&third);
-    assert_eq!(home.door.browsers(&name("alice"), NOW).unwrap().len(), 1);
+    assert_eq!(
+        home.door
+            .trusted_browsers(&name("alice"), NOW)
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[test]
@@ -247,7 +259,12 @@ fn an_old_cookie_after_the_new_one_was_seen_revokes_the_browser() {
     let second = home.rotated(&first);
     let third = home.rotated(&second);
     assert!(home.asks_for_the_code(&first));
-    assert!(home.door.browsers(&name("alice"), NOW).unwrap().is_empty());
+    assert!(
+        home.door
+            .trusted_browsers(&name("alice"), NOW)
+            .unwrap()
+            .is_empty()
+    );
     assert!(home.asks_for_the_code(&third));
     let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
     assert!(
@@ -262,7 +279,12 @@ fn a_trusted_browser_is_good_for_its_own_account_only() {
     let cookie = home.trusted(&app, 0);
     let pending = PendingEnrollment::new(home.door.config(), &name("bob")).unwrap();
     home.door
-        .activate(&pending, &EnrollmentConfirmation::vouched(), "root", NOW)
+        .activate(
+            &pending,
+            &EnrollmentConfirmation::by_administrator(),
+            "root",
+            NOW,
+        )
         .unwrap();
     home.door
         .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
@@ -286,7 +308,12 @@ fn whatever_ends_all_sessions_ends_a_sign_in_in_flight_too() {
     let after = home.enter_code_of(&pass, None, &code, TrustRequest::Asked);
     assert!(matches!(after, AfterCode::Refused(Refusal::Expired)));
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
-    assert!(home.door.browsers(&name("alice"), NOW).unwrap().is_empty());
+    assert!(
+        home.door
+            .trusted_browsers(&name("alice"), NOW)
+            .unwrap()
+            .is_empty()
+    );
     refused(
         &home.enter_password(Some(&cookie), "alice", PASSWORD, ""),
         Refusal::Wrong,
@@ -314,11 +341,14 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
         .unwrap();
     let origin = remote("192.0.2.9");
     let actor = Principal::Service("carol", &origin, "passwd");
-    let after = home.door.host_password_changed(&alice, actor, NOW).unwrap();
+    let after = home
+        .door
+        .record_host_password_change(&alice, actor, NOW)
+        .unwrap();
     assert_eq!(after, Some(AppPasswordsAfter::Revoked(1)));
 
     assert!(home.snapshot().covers(&session));
-    assert!(home.door.browsers(&alice, NOW).unwrap().is_empty());
+    assert!(home.door.trusted_browsers(&alice, NOW).unwrap().is_empty());
     assert!(home.asks_for_the_code(&cookie));
     let in_flight = home.enter_code_of(&pass, None, &code_of(&app, 1), TrustRequest::Asked);
     assert!(matches!(in_flight, AfterCode::Refused(Refusal::Expired)));
@@ -346,11 +376,11 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     let nobody = name("nobody");
     assert_eq!(
         home.door
-            .host_password_changed(&nobody, actor, NOW)
+            .record_host_password_change(&nobody, actor, NOW)
             .unwrap(),
         None
     );
-    assert!(home.door.status(&nobody).is_err());
+    assert!(home.door.account_status(&nobody).is_err());
 }
 
 #[test]
@@ -365,7 +395,9 @@ fn a_snapshot_covers_what_was_revoked_and_nothing_else() {
         .unwrap();
     let snapshot = home.snapshot();
     assert!(snapshot.covers(&first) && !snapshot.covers(&second));
-    home.door.disable(&name("alice"), "root", NOW).unwrap();
+    home.door
+        .disable_second_factor(&name("alice"), "root", NOW)
+        .unwrap();
     assert!(home.snapshot().covers(&second));
 }
 

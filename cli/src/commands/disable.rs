@@ -15,7 +15,7 @@ pub(super) fn run(
 ) -> Result<(), CommandFailure> {
     let now = clock::now()?;
     let mut door = context::door(arguments, output)?;
-    let result = door.disable(user, context::actor().as_str(), now);
+    let result = door.disable_second_factor(user, context::actor().as_str(), now);
     let (success, message) = match &result {
         Ok(after) => (
             true,

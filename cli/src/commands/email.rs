@@ -23,7 +23,7 @@ pub(super) fn set(
     let (now, user) = (clock::now()?, &what.user);
     let mut door = context::door(arguments, output)?;
     let posted = door.set_email(user, &what.address, &context::actor(), now)?;
-    door.await_letter(&posted)?;
+    door.await_mail_delivery(&posted)?;
     let life = messages::duration(door.config().email.code_ttl.seconds());
     output.done(format_args!(
         "a code was mailed to {}; enter it within {life} with postern email confirm {user}",
@@ -50,7 +50,7 @@ pub(super) fn confirm(
         let answer = Input::parse(typed.as_bytes());
         match door.confirm_email(user, &answer, &context::actor(), clock::now()?) {
             Ok((_, after)) => {
-                ended = messages::app_passwords(after);
+                ended = messages::app_passwords_text(after);
                 break;
             }
             Err(AdministrationError::NotConfirmed(
@@ -61,7 +61,7 @@ pub(super) fn confirm(
             Err(error) => return Err(error.into()),
         }
     }
-    let recovery = match door.status(user)?.tally.recovery_codes {
+    let recovery = match door.account_status(user)?.tally.recovery_codes {
         0 => format!("; {user} has no recovery codes, postern recovery {user} makes them"),
         _ => String::new(),
     };
@@ -87,7 +87,8 @@ pub(super) fn remove(
         }
         Enrolled::No => "there is no second factor now",
     };
-    let more = messages::app_passwords(after).map_or_else(String::new, |more| format!("; {more}"));
+    let more =
+        messages::app_passwords_text(after).map_or_else(String::new, |more| format!("; {more}"));
     output.done(format_args!(
         "no more codes are mailed for {user}; {rest}{more}"
     ))

@@ -29,16 +29,17 @@ pub(super) fn run(
     let files = ImportFiles::read(what)?;
     let mut door = context::door(arguments, output)?;
     let import = understand(what, &files, now)?;
-    let plan = door.import(&import.found, ImportMode::Yes, distinct, &actor, now)?;
+    let plan =
+        door.import_authenticators(&import.found, ImportMode::DryRun, distinct, &actor, now)?;
     let nothing = !plan
         .iter()
-        .any(|taken| matches!(taken, ImportReport::As(_)));
+        .any(|taken| matches!(taken, ImportReport::Imported(_)));
     if output.is_json() && (what.dry_run || nothing) {
         output.json(&value(
             &import.found,
             &plan,
             &import.dropped,
-            ImportMode::Yes,
+            ImportMode::DryRun,
         ))?;
     } else if !output.is_json() {
         show(output, &import.found, &plan, &import.dropped)?;
@@ -57,18 +58,19 @@ pub(super) fn run(
             return Err(CommandFailure::new("not confirmed; nothing was changed"));
         }
     }
-    let done = door.import(&import.found, ImportMode::No, distinct, &actor, now)?;
+    let done =
+        door.import_authenticators(&import.found, ImportMode::Commit, distinct, &actor, now)?;
     if output.is_json() {
         return output.json(&value(
             &import.found,
             &done,
             &import.dropped,
-            ImportMode::No,
+            ImportMode::Commit,
         ));
     }
     let count = done
         .iter()
-        .filter(|taken| matches!(taken, ImportReport::As(_)))
+        .filter(|taken| matches!(taken, ImportReport::Imported(_)))
         .count();
     let app_passwords = match door.config().app_passwords.on_change {
         OnChange::Keep => "existing app passwords of these accounts keep working",
@@ -193,7 +195,7 @@ fn show(
 
 fn becomes(taken: &ImportReport) -> String {
     match taken {
-        ImportReport::As(label) => format!("authenticator {label}"),
+        ImportReport::Imported(label) => format!("authenticator {label}"),
         ImportReport::AlreadyEnrolled => {
             "nothing: the account has a second factor already".to_owned()
         }
@@ -224,7 +226,7 @@ fn value(
     trial: ImportMode,
 ) -> Value {
     let one = |(one, taken): (&FoundAuthenticator, &ImportReport)| {
-        let label = if let ImportReport::As(label) = taken {
+        let label = if let ImportReport::Imported(label) = taken {
             Some(label)
         } else {
             None
@@ -241,7 +243,7 @@ fn value(
     };
     let lost = |one: &Dropped| json!({"line": one.line, "account": one.account, "reason": lost(one.loss), "message": one.why});
     json!({
-        "dry_run": trial == ImportMode::Yes,
+        "dry_run": trial == ImportMode::DryRun,
         "found": found.iter().zip(taken).map(one).collect::<Vec<_>>(),
         "dropped": dropped.iter().map(lost).collect::<Vec<_>>(),
     })

@@ -22,7 +22,8 @@ pub(super) fn run(
         ));
     }
     let after = door.set_password(user, &password, &context::actor(), clock::now()?)?;
-    let more = messages::app_passwords(after).map_or_else(String::new, |more| format!("; {more}"));
+    let more =
+        messages::app_passwords_text(after).map_or_else(String::new, |more| format!("; {more}"));
     output.done(format_args!(
         "the password of {user} is set; its sessions and trusted browsers have ended{more}"
     ))

@@ -57,7 +57,7 @@ pub(super) fn run(
     if kind == AuthenticatorKind::First {
         if !output.is_json() {
             show_recovery_codes(output, &shown.recovery_codes)?;
-            output.text(format_args!("{}.\n", messages::PROGRAMS))?;
+            output.text(format_args!("{}.\n", messages::PROGRAMS_NEED_APP_PASSWORD))?;
         }
         if !what.no_confirm {
             wait_until_saved(output)?;

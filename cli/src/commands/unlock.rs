@@ -15,9 +15,9 @@ pub(super) fn run(
     let (user, actor) = (&what.user, context::actor());
     let mut door = context::door(arguments, output)?;
     if !what.clock {
-        door.unlock(user, &actor, now)?;
+        door.unlock_account(user, &actor, now)?;
         return output.done(messages::unlocked(user));
     }
-    let mended = door.mend_clock(user, &actor, now)?;
-    output.done(messages::clock_mended(user, mended, now))
+    let mended = door.lower_floors_to_clock(user, &actor, now)?;
+    output.done(messages::clock_unlocked(user, mended, now))
 }

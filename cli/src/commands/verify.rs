@@ -42,8 +42,8 @@ pub(super) fn run(
         output.text(format_args!("{verdict}\n"))?;
         let told = [
             refusal.map(messages::refusal),
-            outcome.missed.as_ref().map(messages::missed),
-            outcome.recovery.map(messages::recovered),
+            outcome.missed.as_ref().map(messages::missed_inputs),
+            outcome.recovery.map(messages::recovery_text),
         ];
         for line in told.into_iter().flatten() {
             output.text(format_args!("{line}\n"))?;

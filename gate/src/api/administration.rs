@@ -229,7 +229,7 @@ async fn run_act<T: Send + 'static>(
     let store_pool = request
         .site
         .store_pool
-        .for_client(PoolClient::proven(ShareKey::Program));
+        .for_client(PoolClient::authenticated(ShareKey::Program));
     let run = store_pool.with_engine(move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
         separate_engine_error(work(engine, Principal::Program(&origin), now))

@@ -4,7 +4,8 @@
 //! MUST NOT read the disk or take a lock that workers share: a check precedes every request to
 //! every application.
 
-use super::rules::{self, SessionLevel};
+use super::client::{WantedReply, is_navigation, wanted_reply};
+use super::rules::{self, SessionSufficiency};
 use crate::http::authorization::Authorization;
 use crate::http::cookies::{ConflictingCookies, MAX_SESSION_COOKIES, SessionCookies};
 use crate::live::app_password_cache::CacheRefusal;
@@ -15,8 +16,7 @@ use crate::proxy::identity::Identity;
 use crate::state::site::Site;
 use hyper::HeaderMap;
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
-use memchr::memmem;
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
 use shared::account::email::EmailAddress;
 use shared::account::name::{Group, UserName};
 use shared::config::rule::RuleAccess;
@@ -77,19 +77,12 @@ pub(crate) struct Allowed {
     pub(crate) authorization: HeaderValue,
 }
 
-/// Whether the client loads a page, so that a redirect makes sense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WantedReply {
-    Page,
-    Data,
-}
-
 /// Evaluates a check.
 ///
 /// An identity that the proxy provides grants nothing: it only ends another user's session.
 pub(crate) fn check(
     site: &Site,
-    asked: &OriginalRequest<'_>,
+    original: &OriginalRequest<'_>,
     headers: &HeaderMap,
     identity: &Identity,
 ) -> CheckResult {
@@ -101,69 +94,64 @@ pub(crate) fn check(
     };
     let line = match cookie_line(headers) {
         Ok(line) => line,
-        Err(unclear) => return refuse_conflicting_cookies(&unclear, asked, headers),
+        Err(conflict) => return refuse_conflicting_cookies(&conflict, original, headers),
     };
-    let host = asked.host();
-    let shown = SessionCookies::parse(
+    let host = original.host();
+    let cookies = SessionCookies::parse(
         line.as_bytes(),
         site.cookies.names.session,
         &site.revocation_cache.token_keys(),
         MAX_SESSION_COOKIES,
     );
-    let session = match shown.select_session(|session| {
+    let session = match cookies.select_session(|session| {
         is_valid_session(site, session, now)
             && site.accepts_session_at(session, &host)
             && !identity.contradicts(&session.name)
     }) {
         Ok(session) => session,
-        Err(unclear) => return refuse_conflicting_cookies(&unclear, asked, headers),
+        Err(conflict) => return refuse_conflicting_cookies(&conflict, original, headers),
     };
     // The common line passes on as it is, without a copy.
-    let cookie = || match shown.foreign_cookies() {
+    let cookie = || match cookies.foreign_cookies() {
         Cow::Borrowed(_) => line.clone(),
         Cow::Owned(others) => {
             HeaderValue::from_maybe_shared(Bytes::from(others)).unwrap_or_else(|_| EMPTY.clone())
         }
     };
-    let said = Authorization::parse(authorization.as_bytes());
+    let credential = Authorization::parse(authorization.as_bytes());
     let request = RuleRequest {
         host: &host,
-        target: asked.target,
-        method: asked.method,
-        address: Some(asked.address),
+        target: original.target,
+        method: original.method,
+        address: Some(original.address),
     };
     if let Some(session) = session {
         match rules::decide_session(site, &request, session) {
-            (_, SessionLevel::Sufficient) => {
+            (_, SessionSufficiency::Sufficient) => {
                 // An application never sees an app password, whether it was needed or not.
-                let authorization = if said.is_app_password() {
+                let authorization = if credential.is_app_password() {
                     &EMPTY
                 } else {
                     authorization
                 };
-                let who = AllowedAccount {
+                let account = AllowedAccount {
                     name: &session.name,
                     groups: &session.groups,
                     email: session.email.as_ref(),
                 };
-                return CheckResult::Allow(allow_account(
-                    site,
-                    &who,
-                    cookie(),
-                    authorization.clone(),
-                ));
+                return allow_account(site, &account, cookie(), authorization.clone());
             }
-            (decision, SessionLevel::Denied) => {
-                return deny_by_rule(&decision, Some(&session.name), asked.address);
+            (decision, SessionSufficiency::Denied) => {
+                return deny_by_rule(&decision, Some(&session.name), original.address);
             }
-            (_, SessionLevel::UpgradeRequired) => {}
+            (_, SessionSufficiency::UpgradeRequired) => {}
         }
     } else {
         let decision = rules::decide_anonymous(site, &request);
         match decision.access {
-            RuleAccess::Deny => return deny_by_rule(&decision, None, asked.address),
+            RuleAccess::Deny => return deny_by_rule(&decision, None, original.address),
             // A client that shows an app password wants to be identified.
-            RuleAccess::Open if !said.is_app_password() => {
+            RuleAccess::Open if !credential.is_app_password() => {
                 return CheckResult::Allow(Allowed {
                     user: String::new(),
                     groups: String::new(),
@@ -175,40 +163,40 @@ pub(crate) fn check(
             RuleAccess::Open | RuleAccess::Password | RuleAccess::Code => {}
         }
     }
-    match verify_app_password(site, asked, &host, &said, now) {
+    match verify_app_password(site, original, &host, &credential, now) {
         Ok(found) => {
             let decision = rules::decide_app_password(site, &request, &found);
             if decision.access == RuleAccess::Deny {
-                return deny_by_rule(&decision, Some(&found.account), asked.address);
+                return deny_by_rule(&decision, Some(&found.account), original.address);
             }
-            let who = AllowedAccount {
+            let account = AllowedAccount {
                 name: &found.account,
                 groups: &found.groups,
                 email: found.email.as_ref(),
             };
-            CheckResult::Allow(allow_account(site, &who, cookie(), EMPTY.clone()))
+            allow_account(site, &account, cookie(), EMPTY.clone())
         }
         Err(NoAccess::Scope) => CheckResult::Forbid,
         Err(NoAccess::InvalidCredential) if !is_navigation(headers) => CheckResult::AppPassword,
         // A browser may send Basic credentials of the application, and can still sign in.
         Err(NoAccess::InvalidCredential | NoAccess::NoCredential) => match session {
-            Some(_) => CheckResult::Upgrade(wanted_reply(asked.method, headers)),
+            Some(_) => CheckResult::Upgrade(wanted_reply(original.method, headers)),
             None if !site.covers(&host) => {
                 site.uncovered_hosts.log_once(site, &host);
-                CheckResult::NotCovered(wanted_reply(asked.method, headers))
+                CheckResult::NotCovered(wanted_reply(original.method, headers))
             }
-            None => CheckResult::SignIn(wanted_reply(asked.method, headers)),
+            None => CheckResult::SignIn(wanted_reply(original.method, headers)),
         },
     }
 }
 
 fn refuse_conflicting_cookies(
-    unclear: &ConflictingCookies,
-    asked: &OriginalRequest<'_>,
+    conflict: &ConflictingCookies,
+    original: &OriginalRequest<'_>,
     headers: &HeaderMap,
 ) -> CheckResult {
-    unclear.log(asked.address);
-    CheckResult::ConflictingCookies(wanted_reply(asked.method, headers))
+    conflict.log(original.address);
+    CheckResult::ConflictingCookies(wanted_reply(original.method, headers))
 }
 
 fn deny_by_rule(decision: &RuleDecision, name: Option<&UserName>, address: Address) -> CheckResult {
@@ -229,16 +217,16 @@ enum NoAccess {
 /// Returns the app password of a request, if it is valid for this request.
 fn verify_app_password(
     site: &Site,
-    asked: &OriginalRequest<'_>,
+    original: &OriginalRequest<'_>,
     host: &str,
-    said: &Authorization,
+    credential: &Authorization,
     now: Timestamp,
 ) -> Result<Arc<FoundAppPassword>, NoAccess> {
-    let claim = match said {
+    let claim = match credential {
         Authorization::Other => return Err(NoAccess::NoCredential),
         Authorization::OtherBasic => return Err(NoAccess::InvalidCredential),
         Authorization::Mistyped => {
-            log_refusal("app-password-mistyped", None, asked.address);
+            log_refusal("app-password-mistyped", None, original.address);
             return Err(NoAccess::InvalidCredential);
         }
         Authorization::AppPassword(claim) => claim,
@@ -246,27 +234,27 @@ fn verify_app_password(
     if !site.revocation_cache.has_lease() {
         return Err(NoAccess::NoCredential);
     }
-    let judged = match site.is_own_page(host, asked.target) {
+    let verified = match site.is_own_page(host, original.target) {
         true => Err(CacheRefusal::Scope),
         false => {
             let request = WebRequest {
                 host,
-                target: asked.target,
-                method: asked.method,
+                target: original.target,
+                method: original.method,
             };
-            let (keys, named) = (site.revocation_cache.token_keys(), &site.gate().scope);
+            let (keys, scopes) = (site.revocation_cache.token_keys(), &site.gate().scope);
             site.revocation_cache.app_passwords().verify_app_password(
                 claim,
                 &keys,
                 &request,
-                named,
-                asked.address,
+                scopes,
+                original.address,
                 now,
             )
         }
     };
-    judged.map_err(|why| {
-        log_refusal(why.name(), claim.name.as_ref(), asked.address);
+    verified.map_err(|why| {
+        log_refusal(why.name(), claim.name.as_ref(), original.address);
         match why {
             CacheRefusal::Wrong | CacheRefusal::Expired => NoAccess::InvalidCredential,
             CacheRefusal::Scope => NoAccess::Scope,
@@ -292,22 +280,22 @@ struct AllowedAccount<'a> {
 
 fn allow_account(
     site: &Site,
-    who: &AllowedAccount<'_>,
+    account: &AllowedAccount<'_>,
     cookie: HeaderValue,
     authorization: HeaderValue,
-) -> Allowed {
+) -> CheckResult {
     // A declaration in postern.toml replaces what the store keeps.
-    let email = match site.config.find_declared_account(who.name) {
+    let email = match site.config.find_declared_account(account.name) {
         Some(declared) => declared.email.as_ref(),
-        None => who.email,
+        None => account.email,
     };
-    Allowed {
-        groups: join_groups(site.config.memberships(who.name, who.groups)),
+    CheckResult::Allow(Allowed {
+        groups: join_groups(site.config.memberships(account.name, account.groups)),
         email: email.map_or_else(String::new, |email| email.as_str().to_owned()),
-        user: who.name.as_str().to_owned(),
+        user: account.name.as_str().to_owned(),
         cookie,
         authorization,
-    }
+    })
 }
 
 /// Joins group names with commas, as applications parse the header.
@@ -347,111 +335,13 @@ fn single_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a He
     }
 }
 
-/// Challenge of a 401 reply (RFC 9110, section 11.6.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Challenge {
-    /// Basic: clients that show no pages wait for it before they send an app password.
-    Basic,
-    /// Bearer: browsers open no dialog for it.
-    Bearer,
-    /// A scheme of Postern's own, for the gate's pages: browsers open no dialog for it.
-    Postern,
-}
-
-/// Returns the challenge that suits the client. Browsers send Fetch metadata; older ones accept
-/// HTML.
-pub(crate) fn select_challenge(method: &str, headers: &HeaderMap) -> Challenge {
-    let is_there = |name: &str| headers.get_all(name).iter().any(|value| !value.is_empty());
-    let is_browser = is_there("sec-fetch-mode") || is_there("x-requested-with");
-    match is_browser || wanted_reply(method, headers) == WantedReply::Page {
-        true => Challenge::Bearer,
-        false => Challenge::Basic,
-    }
-}
-
-/// Whether a browser loads a page. Clients that show no pages do not send this header.
-pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
-    headers
-        .get("sec-fetch-mode")
-        .is_some_and(|mode| mode.as_bytes() == b"navigate")
-}
-
-/// Fetch metadata says which reply suits; older browsers accept HTML for pages only.
-fn wanted_reply(method: &str, headers: &HeaderMap) -> WantedReply {
-    let is_empty = |name: &str| headers.get_all(name).iter().all(HeaderValue::is_empty);
-    let accepts_html = |value: &HeaderValue| memmem::find(value.as_bytes(), b"text/html").is_some();
-    let page = match is_empty("sec-fetch-mode") {
-        true => headers.get_all(ACCEPT).iter().any(accepts_html) && is_empty("x-requested-with"),
-        false => is_navigation(headers),
-    };
-    if page && method != "OPTIONS" {
-        WantedReply::Page
-    } else {
-        WantedReply::Data
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::proxy::contract::headers;
 
-    const PAGE: (&str, &str) = ("accept", "text/html,*/*;q=0.8");
-
-    /// Browsers are redirected and see no dialog; git, wget and WebDAV clients wait for Basic.
     #[test]
-    fn clients_that_show_no_pages_are_asked_for_basic_and_browsers_are_not() {
-        for (pairs, asked, led) in [
-            (vec![], Challenge::Basic, WantedReply::Data),
-            (vec![("accept", "*/*")], Challenge::Basic, WantedReply::Data),
-            (
-                vec![("sec-fetch-mode", "")],
-                Challenge::Basic,
-                WantedReply::Data,
-            ),
-            (
-                vec![("sec-fetch-mode", "cors")],
-                Challenge::Bearer,
-                WantedReply::Data,
-            ),
-            (
-                vec![("x-requested-with", "XMLHttpRequest"), PAGE],
-                Challenge::Bearer,
-                WantedReply::Data,
-            ),
-            (vec![PAGE], Challenge::Bearer, WantedReply::Page),
-            (
-                vec![("accept", "application/xml"), PAGE],
-                Challenge::Bearer,
-                WantedReply::Page,
-            ),
-            (
-                vec![("sec-fetch-mode", "navigate")],
-                Challenge::Bearer,
-                WantedReply::Page,
-            ),
-        ] {
-            let headers = headers(&pairs);
-            assert_eq!(
-                (
-                    select_challenge("GET", &headers),
-                    wanted_reply("GET", &headers)
-                ),
-                (asked, led),
-                "{pairs:?}"
-            );
-        }
-        let mut latin = headers(&[PAGE]);
-        latin.append("accept", HeaderValue::from_bytes(b"\xeb").unwrap());
-        assert_eq!(
-            wanted_reply("GET", &latin),
-            WantedReply::Page,
-            "bytes that are no text hide nothing"
-        );
-    }
-
-    #[test]
-    fn a_cookie_line_is_opaque_and_a_doubled_header_is_none() {
+    fn a_cookie_line_is_opaque_and_a_repeated_header_is_refused() {
         let mut lines = HeaderMap::new();
         assert_eq!(cookie_line(&lines), Ok(&EMPTY));
         lines.append(COOKIE, HeaderValue::from_bytes(b"n=Zo\xeb").unwrap());

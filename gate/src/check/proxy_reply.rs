@@ -2,7 +2,8 @@
 //!
 //! MUST set every identity header on every reply that grants access.
 
-use super::forward_auth::{Allowed, Challenge, CheckResult, WantedReply};
+use super::client::{Challenge, WantedReply};
+use super::forward_auth::{Allowed, CheckResult};
 use crate::http::reply::{HttpReply, bare};
 use hyper::StatusCode;
 use hyper::body::Bytes;
@@ -59,13 +60,13 @@ pub(crate) fn with_challenge(mut reply: HttpReply, challenge: Challenge) -> Http
 
 /// Renders a check result. `page_url` is called for redirects only, since most replies need no URL.
 pub(crate) fn check_reply(
-    ruling: CheckResult,
+    result: CheckResult,
     proxy: ProxyKind,
     method: &str,
     challenge: Challenge,
-    way: impl FnOnce(GatePage) -> String,
+    page_url: impl FnOnce(GatePage) -> String,
 ) -> HttpReply {
-    let page = match ruling {
+    let page = match result {
         CheckResult::Allow(allowed) => return allow_reply(allowed),
         CheckResult::Refuse
         | CheckResult::AppPassword
@@ -80,22 +81,22 @@ pub(crate) fn check_reply(
         CheckResult::NotCovered(WantedReply::Page) => GatePage::NotCovered,
     };
     let status = match (proxy, method) {
-        // nginx passes on 401 and 403 only; the sample configuration turns this 401 into a
+        // As nginx passes on 401 and 403 only, the sample configuration turns this 401 into a
         // redirect.
         (ProxyKind::Nginx, _) => StatusCode::UNAUTHORIZED,
         (ProxyKind::Traefik, "GET" | "HEAD") => StatusCode::FOUND,
         (ProxyKind::Traefik, _) => StatusCode::SEE_OTHER,
     };
     let mut reply = with_challenge(bare(status), challenge);
-    if let Ok(value) = HeaderValue::try_from(way(page)) {
+    if let Ok(value) = HeaderValue::try_from(page_url(page)) {
         reply.headers_mut().insert(LOCATION, value);
     }
     reply
 }
 
 /// Returns the URL of a page of the gate, with the URL to return to after sign-in.
-pub(crate) fn sign_in_url(sign_in: &str, back_to: Option<&str>) -> String {
-    match back_to {
+pub(crate) fn sign_in_url(sign_in: &str, return_url: Option<&str>) -> String {
+    match return_url {
         Some(page) if !page.is_empty() => {
             format!("{sign_in}?rd={}", utf8_percent_encode(page, &ESCAPED))
         }

@@ -17,7 +17,7 @@ use shared::verify::app_password::FoundAppPassword;
 
 /// Whether a session suffices for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SessionLevel {
+pub(crate) enum SessionSufficiency {
     Sufficient,
     /// A second factor is required, or a new session that knows the user's groups of now.
     UpgradeRequired,
@@ -53,7 +53,7 @@ pub(crate) fn decide_session(
     site: &Site,
     request: &RuleRequest<'_>,
     session: &Session,
-) -> (RuleDecision, SessionLevel) {
+) -> (RuleDecision, SessionSufficiency) {
     let groups = [
         declared_groups(site, &session.name),
         session.groups.as_slice(),
@@ -65,19 +65,19 @@ pub(crate) fn decide_session(
         host_groups: of_host,
     };
     let decision = rule::evaluate_rules(&site.gate().rule, request, Some(&person));
-    let reach = match decision.access {
-        RuleAccess::Open | RuleAccess::Password => SessionLevel::Sufficient,
+    let sufficiency = match decision.access {
+        RuleAccess::Open | RuleAccess::Password => SessionSufficiency::Sufficient,
         RuleAccess::Code if is_full_session(site, session, request.address) => {
-            SessionLevel::Sufficient
+            SessionSufficiency::Sufficient
         }
-        RuleAccess::Code => SessionLevel::UpgradeRequired,
+        RuleAccess::Code => SessionSufficiency::UpgradeRequired,
         // A new session asks for the groups that the rules name now.
         RuleAccess::Deny if decision.reason == RuleReason::GroupsUnknown => {
-            SessionLevel::UpgradeRequired
+            SessionSufficiency::UpgradeRequired
         }
-        RuleAccess::Deny => SessionLevel::Denied,
+        RuleAccess::Deny => SessionSufficiency::Denied,
     };
-    (decision, reach)
+    (decision, sufficiency)
 }
 
 /// Whether a session is valid where a second factor is required, by the policy in force. A session

@@ -87,10 +87,10 @@ fn parse_basic(encoded: &str) -> Authorization {
     let Ok(decoded) = BASE64.decode(encoded.as_bytes()).map(Zeroizing::new) else {
         return Authorization::OtherBasic;
     };
-    let said = std::str::from_utf8(&decoded)
+    let pair = std::str::from_utf8(&decoded)
         .ok()
         .and_then(|text| text.split_once(':'));
-    let Some((name, password)) = said else {
+    let Some((name, password)) = pair else {
         return Authorization::OtherBasic;
     };
     match (
@@ -167,19 +167,19 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_is_ours_and_every_other_basic_is_not() {
+    fn a_mistyped_app_password_is_ours_and_other_basic_credentials_are_not() {
         let shown = AppPassword::random().unwrap().grouped();
-        let slip = if shown.ends_with('2') { "3" } else { "2" };
-        let slip = format!("{}{slip}", &shown[..shown.len() - 1]);
-        let nobodys = basic_of(&format!("a/b:{}", *shown));
+        let mistyped = if shown.ends_with('2') { "3" } else { "2" };
+        let mistyped = format!("{}{mistyped}", &shown[..shown.len() - 1]);
+        let unknown = basic_of(&format!("a/b:{}", *shown));
         for value in [
-            basic_of(&format!("alice:{slip}")),
-            format!("Bearer {slip}"),
-            nobodys,
+            basic_of(&format!("alice:{mistyped}")),
+            format!("Bearer {mistyped}"),
+            unknown,
         ] {
-            let read = Authorization::parse(value.as_bytes());
+            let parsed = Authorization::parse(value.as_bytes());
             assert!(
-                matches!(read, Authorization::Mistyped) && read.is_app_password(),
+                matches!(parsed, Authorization::Mistyped) && parsed.is_app_password(),
                 "{value}"
             );
         }
@@ -191,9 +191,9 @@ mod tests {
             "Basic %%".to_owned(),
             long,
         ] {
-            let read = Authorization::parse(value.as_bytes());
+            let parsed = Authorization::parse(value.as_bytes());
             assert!(
-                matches!(read, Authorization::OtherBasic) && !read.is_app_password(),
+                matches!(parsed, Authorization::OtherBasic) && !parsed.is_app_password(),
                 "{value}"
             );
         }

@@ -1,4 +1,6 @@
 //! Fields of an HTML form. Values are wiped from memory, since they hold passwords and codes.
+//!
+//! Reads at most 16 fields; the first field of a name counts.
 
 use zeroize::Zeroizing;
 

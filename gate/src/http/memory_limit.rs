@@ -69,11 +69,11 @@ impl RequestMemory {
         address: Option<Address>,
         request: &Request<B>,
     ) -> Option<ReservedMemory> {
-        let of_field =
+        let field_bytes =
             |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
                 name.as_str().len() + value.len() + FIELD_BYTES
             };
-        let fields: usize = request.headers().iter().map(of_field).sum();
+        let fields: usize = request.headers().iter().map(field_bytes).sum();
         let body = if request.body().is_end_stream() {
             0
         } else {
@@ -89,17 +89,17 @@ impl RequestMemory {
         address: Option<String>,
         bytes: usize,
     ) -> Option<ReservedMemory> {
-        let of_one = if address.is_some() {
+        let connection_limit = if address.is_some() {
             BROWSER_CONNECTION_LIMIT
         } else {
             PROXY_CONNECTION_LIMIT
         };
-        add_within(&connection.0, bytes, of_one)?;
-        let in_all = match &address {
+        add_within(&connection.0, bytes, connection_limit)?;
+        let in_total = match &address {
             None => add_within(&self.proxied, bytes, PROXIES_LIMIT),
             Some(address) => self.lock_direct().reserve(address, bytes),
         };
-        if in_all.is_none() {
+        if in_total.is_none() {
             connection.0.fetch_sub(bytes, Ordering::AcqRel);
             return None;
         }
@@ -118,8 +118,8 @@ impl RequestMemory {
 }
 
 /// Adds `bytes`, unless the sum exceeds `most`.
-fn add_within(held: &AtomicUsize, bytes: usize, most: usize) -> Option<()> {
-    let more = |before: usize| before.checked_add(bytes).filter(|after| *after <= most);
+fn add_within(held: &AtomicUsize, bytes: usize, limit: usize) -> Option<()> {
+    let more = |before: usize| before.checked_add(bytes).filter(|after| *after <= limit);
     held.fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
         .ok()
         .map(|_| ())
@@ -192,7 +192,7 @@ impl<G: Unpin> Body for HeldBody<G> {
 mod tests {
     use super::*;
 
-    fn all_of(
+    fn reserve_all(
         memory: &Arc<RequestMemory>,
         addresses: &[Option<String>],
         connections: usize,
@@ -212,20 +212,20 @@ mod tests {
     }
 
     #[test]
-    fn one_connection_one_address_and_all_of_them_hold_so_much() {
+    fn memory_is_limited_per_connection_per_address_and_in_total() {
         let memory = Arc::new(RequestMemory::default());
         let of = |numbers: std::ops::Range<usize>| {
             numbers.map(|n| Some(format!("a{n}"))).collect::<Vec<_>>()
         };
-        assert_eq!(all_of(&memory, &of(0..1), 1), BROWSER_CONNECTION_LIMIT);
-        assert_eq!(all_of(&memory, &of(0..1), 100), ADDRESS_LIMIT);
-        assert_eq!(all_of(&memory, &of(0..100), 100), BROWSERS_LIMIT);
-        assert_eq!(all_of(&memory, &[None], 1), PROXY_CONNECTION_LIMIT);
-        assert_eq!(all_of(&memory, &[None], 100), PROXIES_LIMIT);
+        assert_eq!(reserve_all(&memory, &of(0..1), 1), BROWSER_CONNECTION_LIMIT);
+        assert_eq!(reserve_all(&memory, &of(0..1), 100), ADDRESS_LIMIT);
+        assert_eq!(reserve_all(&memory, &of(0..100), 100), BROWSERS_LIMIT);
+        assert_eq!(reserve_all(&memory, &[None], 1), PROXY_CONNECTION_LIMIT);
+        assert_eq!(reserve_all(&memory, &[None], 100), PROXIES_LIMIT);
     }
 
     #[test]
-    fn browsers_leave_what_proxies_hold_and_nothing_stays_behind() {
+    fn browsers_do_not_use_up_the_limit_of_proxies_and_all_memory_is_released() {
         let memory = Arc::new(RequestMemory::default());
         let connections: Vec<_> = (0..1000).map(|_| ConnectionMemory::default()).collect();
         let held: Vec<_> = connections

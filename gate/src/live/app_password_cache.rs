@@ -128,56 +128,56 @@ impl AppPasswordCache {
         claim: &AppPasswordClaim,
         keys: &TokenKeys,
         request: &WebRequest<'_>,
-        named: &NamedScopes,
+        scopes: &NamedScopes,
         address: Address,
         now: Timestamp,
     ) -> Result<Arc<FoundAppPassword>, CacheRefusal> {
         let hash = keys.app_password_hash(&claim.password);
         let live = self.parts[part_of(&hash)].load();
-        let of_name = |kept: &&Arc<CachedAppPassword>| {
+        let of_name = |cached: &&Arc<CachedAppPassword>| {
             claim
                 .name
                 .as_ref()
-                .is_none_or(|name| *name == kept.app_password.account)
+                .is_none_or(|name| *name == cached.app_password.account)
         };
-        let Some(kept) = live.get(&hash).filter(of_name) else {
+        let Some(cached) = live.get(&hash).filter(of_name) else {
             self.record_wrong(address, hash);
             return Err(CacheRefusal::Wrong);
         };
-        if kept
+        if cached
             .app_password
             .expires
             .is_some_and(|expires| expires <= now)
         {
             return Err(CacheRefusal::Expired);
         }
-        if !kept.app_password.scope.covers_request(named, request) {
+        if !cached.app_password.scope.covers_request(scopes, request) {
             return Err(CacheRefusal::Scope);
         }
         let minute = now.0 / 60;
         // Most uses fall into the minute of the last one, and write nothing that other threads
         // read.
-        if kept.used.load(Ordering::Relaxed) < minute {
-            kept.used.store(minute, Ordering::Relaxed);
+        if cached.used.load(Ordering::Relaxed) < minute {
+            cached.used.store(minute, Ordering::Relaxed);
         }
-        Ok(Arc::clone(&kept.app_password))
+        Ok(Arc::clone(&cached.app_password))
     }
 
     fn record_wrong(&self, address: Address, hash: AppPasswordHash) {
-        let mut seen = self.lock_recorded();
-        if seen.wrong.len() < MAX_WRONG {
-            seen.wrong.insert((address, hash));
+        let mut recorded = self.lock_recorded();
+        if recorded.wrong.len() < MAX_WRONG {
+            recorded.wrong.insert((address, hash));
         }
     }
 
     /// Takes what was recorded since the last call: minutes of uses, and addresses that sent wrong
     /// ones.
     pub(crate) fn take_uses(&self) -> (Vec<(i64, Timestamp)>, Vec<Address>) {
-        let mut seen = self.lock_recorded();
+        let mut recorded = self.lock_recorded();
         for part in &self.parts {
-            seen.take_from(&part.load());
+            recorded.take_from(&part.load());
         }
-        let RecordedUse { used, wrong } = std::mem::take(&mut *seen);
+        let RecordedUse { used, wrong } = std::mem::take(&mut *recorded);
         let used = used
             .into_iter()
             .map(|(number, minute)| (number, Timestamp(minute * 60)));
@@ -189,9 +189,9 @@ impl AppPasswordCache {
 
     /// Puts uses back that could not be stored.
     pub(crate) fn restore_uses(&self, used: &[(i64, Timestamp)]) {
-        let mut seen = self.lock_recorded();
+        let mut recorded = self.lock_recorded();
         for (number, at) in used {
-            seen.record_minute(*number, at.0 / 60);
+            recorded.record_minute(*number, at.0 / 60);
         }
     }
 
@@ -202,11 +202,11 @@ impl AppPasswordCache {
 }
 
 impl RecordedUse {
-    fn take_from(&mut self, live: &CachePart) {
-        for kept in live.values() {
-            match kept.used.swap(0, Ordering::Relaxed) {
+    fn take_from(&mut self, part: &CachePart) {
+        for cached in part.values() {
+            match cached.used.swap(0, Ordering::Relaxed) {
                 0 => {}
-                minute => self.record_minute(kept.app_password.number, minute),
+                minute => self.record_minute(cached.app_password.number, minute),
             }
         }
     }
@@ -244,7 +244,7 @@ mod tests {
             }
         }
 
-        fn knows(&self, all: &[(i64, &AppPassword, Option<u64>)]) {
+        fn load(&self, all: &[(i64, &AppPassword, Option<u64>)]) {
             let one = |(number, password, expires): &(i64, &AppPassword, Option<u64>)| {
                 let found = FoundAppPassword {
                     number: *number,
@@ -265,7 +265,7 @@ mod tests {
             });
         }
 
-        fn judges(
+        fn verify(
             &self,
             name: Option<&str>,
             typed: &AppPassword,
@@ -281,48 +281,48 @@ mod tests {
                 target,
                 method: "GET",
             };
-            let (named, address) = (NamedScopes::new(), Address::parse("192.0.2.7").unwrap());
-            let judged = self
+            let (scopes, address) = (NamedScopes::new(), Address::parse("192.0.2.7").unwrap());
+            let verified = self
                 .passwords
-                .verify_app_password(&claim, &self.keys, &request, &named, address, NOW);
-            judged.map(|found| found.number)
+                .verify_app_password(&claim, &self.keys, &request, &scopes, address, NOW);
+            verified.map(|found| found.number)
         }
     }
 
     #[test]
-    fn one_is_good_for_its_account_its_time_and_its_scope() {
+    fn an_app_password_is_valid_for_its_account_its_time_and_its_scope() {
         let world = World::new();
         let [one, over, unknown] = [(); 3].map(|()| AppPassword::random().unwrap());
-        world.knows(&[(1, &one, Some(NOW.0 + 1)), (2, &over, Some(NOW.0))]);
-        assert_eq!(world.judges(Some("alice"), &one, "/dav/x"), Ok(1));
-        assert_eq!(world.judges(None, &one, "/dav/x"), Ok(1));
+        world.load(&[(1, &one, Some(NOW.0 + 1)), (2, &over, Some(NOW.0))]);
+        assert_eq!(world.verify(Some("alice"), &one, "/dav/x"), Ok(1));
+        assert_eq!(world.verify(None, &one, "/dav/x"), Ok(1));
         assert_eq!(
-            world.judges(Some("bob"), &one, "/dav/x"),
+            world.verify(Some("bob"), &one, "/dav/x"),
             Err(CacheRefusal::Wrong)
         );
         assert_eq!(
-            world.judges(Some("alice"), &unknown, "/dav/x"),
+            world.verify(Some("alice"), &unknown, "/dav/x"),
             Err(CacheRefusal::Wrong)
         );
         assert_eq!(
-            world.judges(Some("alice"), &over, "/dav/x"),
+            world.verify(Some("alice"), &over, "/dav/x"),
             Err(CacheRefusal::Expired)
         );
         assert_eq!(
-            world.judges(Some("alice"), &one, "/other"),
+            world.verify(Some("alice"), &one, "/other"),
             Err(CacheRefusal::Scope)
         );
     }
 
     #[test]
-    fn uses_are_told_once_also_those_of_before_a_replacement() {
+    fn uses_are_reported_once_also_those_before_a_replacement() {
         let world = World::new();
         let [one, two] = [(); 2].map(|()| AppPassword::random().unwrap());
-        world.knows(&[(1, &one, None), (2, &two, None)]);
-        world.judges(None, &one, "/dav").unwrap();
-        world.judges(None, &two, "/elsewhere").unwrap_err();
-        world.knows(&[(2, &two, None)]);
-        assert_eq!(world.judges(None, &one, "/dav"), Err(CacheRefusal::Wrong));
+        world.load(&[(1, &one, None), (2, &two, None)]);
+        world.verify(None, &one, "/dav").unwrap();
+        world.verify(None, &two, "/elsewhere").unwrap_err();
+        world.load(&[(2, &two, None)]);
+        assert_eq!(world.verify(None, &one, "/dav"), Err(CacheRefusal::Wrong));
         let (used, _) = world.passwords.take_uses();
         assert_eq!(used, [(1, MINUTE)]);
         assert!(world.passwords.take_uses().0.is_empty());
@@ -331,16 +331,16 @@ mod tests {
     }
 
     #[test]
-    fn the_same_wrong_one_counts_once_for_its_address_and_there_is_a_most() {
+    fn the_same_wrong_password_counts_once_per_address_and_their_number_is_limited() {
         let world = World::new();
         let typed = AppPassword::random().unwrap();
         for _ in 0..3 {
-            world.judges(None, &typed, "/dav").unwrap_err();
+            world.verify(None, &typed, "/dav").unwrap_err();
         }
         assert_eq!(world.passwords.take_uses().1.len(), 1);
         for _ in 0..MAX_WRONG + 5 {
             world
-                .judges(None, &AppPassword::random().unwrap(), "/dav")
+                .verify(None, &AppPassword::random().unwrap(), "/dav")
                 .unwrap_err();
         }
         assert_eq!(world.passwords.take_uses().1.len(), MAX_WRONG);

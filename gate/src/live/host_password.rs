@@ -2,13 +2,14 @@
 //!
 //! MUST NOT send a password to a helper that does not run as root.
 
-use super::store_pool::ShareKey;
+use super::store_pool::{PoolError, ShareKey};
 use crate::observe::metrics::METRICS;
 use shared::protocol::host_password::{
     GREETING, HostPasswordReply, HostPasswordRequest, LONGEST_WORD, QUEUE_TIMEOUT, REQUEST_LIMITS,
     SOCKET, VERIFY_TIMEOUT,
 };
 use shared::system::admission::{Admission, AdmissionPermit, Busy};
+use std::fmt::Display;
 use std::io;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -30,40 +31,41 @@ const REPLY_TIMEOUT: Duration = VERIFY_TIMEOUT
 /// connections leave free.
 static ADMISSION: LazyLock<Admission<ShareKey>> = LazyLock::new(|| Admission::new(REQUEST_LIMITS));
 
-/// Why the password was not verified.
-pub(crate) enum HelperUnavailable {
-    /// A limit was reached before the helper was asked.
-    Busy(Busy),
-    /// The helper could not be reached, and has not received the request.
-    Absent(String),
-    /// The helper has received the request and gave no reply.
-    Unanswered(String),
-}
-
 /// Asks the helper; `key` says which share of the limit the request takes.
+///
+/// An inner error means that the helper has not received the request. An outer one means that it
+/// has, and gave no reply.
 pub(crate) async fn verify_host_password(
     key: ShareKey,
-    question: &HostPasswordRequest,
-) -> Result<HostPasswordReply, HelperUnavailable> {
-    let _turn = enter_queue(key, question).await.map_err(|busy| {
-        METRICS.count_rejection("host-passwords", busy);
-        HelperUnavailable::Busy(busy)
-    })?;
-    let reached = timeout(GREETING_TIMEOUT, connect_to_helper(Path::new(SOCKET))).await;
-    let mut stream = reached.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|error| {
-        HelperUnavailable::Absent(format!(
-            "postern-password does not answer at {SOCKET}: {error}; systemctl enable --now postern-password.socket starts it"
-        ))
-    })?;
-    let unanswered = |why: &dyn std::fmt::Display| {
-        HelperUnavailable::Unanswered(format!(
-            "postern-password did not answer: {why}; its log says more"
-        ))
-    };
-    match timeout(REPLY_TIMEOUT, send_request(&mut stream, question)).await {
-        Ok(Ok(word)) => {
-            HostPasswordReply::decode(&word).ok_or_else(|| unanswered(&"it closed the connection"))
+    request: &HostPasswordRequest,
+) -> Result<Result<HostPasswordReply, PoolError>, PoolError> {
+    let _permit = match enter_queue(key, request).await {
+        Ok(permit) => permit,
+        Err(busy) => {
+            METRICS.count_rejection("host-passwords", busy);
+            return Ok(Err(PoolError::Busy(busy)));
         }
+    };
+    let connected = timeout(GREETING_TIMEOUT, connect_to_helper(Path::new(SOCKET))).await;
+    let mut stream = match connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+        Ok(stream) => stream,
+        Err(error) => {
+            return Ok(Err(PoolError::Failed {
+                cause: "password-unavailable",
+                why: format!(
+                    "postern-password does not answer at {SOCKET}: {error}; systemctl enable --now postern-password.socket starts it"
+                ),
+            }));
+        }
+    };
+    let unanswered = |why: &dyn Display| PoolError::Failed {
+        cause: "password-timeout",
+        why: format!("postern-password did not answer: {why}; its log says more"),
+    };
+    match timeout(REPLY_TIMEOUT, send_request(&mut stream, request)).await {
+        Ok(Ok(reply)) => HostPasswordReply::decode(&reply)
+            .map(Ok)
+            .ok_or_else(|| unanswered(&"it closed the connection")),
         Ok(Err(error)) => Err(unanswered(&error)),
         Err(_) => Err(unanswered(&"it took too long")),
     }
@@ -71,9 +73,9 @@ pub(crate) async fn verify_host_password(
 
 async fn enter_queue(
     key: ShareKey,
-    question: &HostPasswordRequest,
+    request: &HostPasswordRequest,
 ) -> Result<AdmissionPermit<ShareKey>, Busy> {
-    timeout(ADMISSION_TIMEOUT, ADMISSION.acquire(question.class, key)?)
+    timeout(ADMISSION_TIMEOUT, ADMISSION.acquire(request.class, key)?)
         .await
         .unwrap_or(Err(Busy::All))
 }
@@ -93,14 +95,14 @@ async fn connect_to_helper(socket: &Path) -> io::Result<UnixStream> {
 
 async fn send_request(
     stream: &mut UnixStream,
-    question: &HostPasswordRequest,
+    request: &HostPasswordRequest,
 ) -> io::Result<Vec<u8>> {
-    stream.write_all(&question.encode()).await?;
+    stream.write_all(&request.encode()).await?;
     stream.shutdown().await?;
-    let mut word = Vec::with_capacity(LONGEST_WORD);
+    let mut reply = Vec::with_capacity(LONGEST_WORD);
     stream
         .take(LONGEST_WORD as u64)
-        .read_to_end(&mut word)
+        .read_to_end(&mut reply)
         .await?;
-    Ok(word)
+    Ok(reply)
 }

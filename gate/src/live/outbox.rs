@@ -1,4 +1,6 @@
-//! Waits for queued mail, which posternd sends. No engine of the pool is held meanwhile.
+//! Waits for queued mail, which posternd sends.
+//!
+//! MUST NOT hold an engine of the pool while it waits: mail servers can take minutes.
 
 use super::store_pool::{PoolError, PoolHandle};
 use shared::engine::{EngineError, MailQueued, NotMailed};
@@ -13,8 +15,8 @@ const FIRST_INTERVALS_UNTIL: Duration = Duration::from_secs(1);
 
 /// Waits until the mail is sent or has failed, within the time limit of `[email]`.
 pub(crate) async fn wait_for_delivery(
-    judge: &PoolHandle,
-    posted: &Arc<MailQueued>,
+    pool: &PoolHandle,
+    mail: &Arc<MailQueued>,
 ) -> Result<Result<(), NotMailed>, PoolError> {
     let began = Instant::now();
     loop {
@@ -24,11 +26,12 @@ pub(crate) async fn wait_for_delivery(
             INTERVAL
         })
         .await;
-        let (posted, waited) = (Arc::clone(posted), began.elapsed());
-        let looked =
-            judge.with_engine(move |door| Ok::<_, EngineError>(door.look_after(&posted, waited)));
-        if let Some(sent) = looked.await? {
-            return Ok(sent);
+        let (mail, waited) = (Arc::clone(mail), began.elapsed());
+        let delivery = pool.with_engine(move |engine| {
+            Ok::<_, EngineError>(engine.check_mail_delivery(&mail, waited))
+        });
+        if let Some(result) = delivery.await? {
+            return Ok(result);
         }
     }
 }

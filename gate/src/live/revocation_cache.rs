@@ -38,29 +38,29 @@ struct CacheState {
 impl RevocationCache {
     /// Reads the store once, and starts the thread that refreshes the cache.
     pub(crate) fn start(config: &Config) -> Result<(RevocationCache, JoinHandle<()>), EngineError> {
-        let mut door = open_engine(config)?;
+        let mut engine = open_engine(config)?;
         let shared = Arc::new(CacheState {
             revoked: ArcSwap::from_pointee(RevokedSessions::default()),
-            keys: ArcSwap::from_pointee(door.token_keys()),
+            keys: ArcSwap::from_pointee(engine.token_keys()),
             app_passwords: Arc::default(),
             lease_end: AtomicU64::new(0),
             is_stopping: AtomicBool::new(false),
         });
-        let mut watcher = CacheRefresher {
+        let mut refresher = CacheRefresher {
             shared: Arc::clone(&shared),
             config: config.clone(),
             gate: [0; 16],
             revisions: None,
         };
-        if fill_random(&mut watcher.gate).is_err() {
-            watcher.gate = std::process::id()
+        if fill_random(&mut refresher.gate).is_err() {
+            refresher.gate = std::process::id()
                 .to_be_bytes()
                 .repeat(4)
                 .try_into()
                 .unwrap_or_default();
         }
-        watcher.refresh(&mut door)?;
-        let thread = std::thread::spawn(move || watcher.refresh_until_stopped(door));
+        refresher.refresh(&mut engine)?;
+        let thread = std::thread::spawn(move || refresher.refresh_until_stopped(engine));
         Ok((RevocationCache { shared }, thread))
     }
 
@@ -85,9 +85,9 @@ impl RevocationCache {
 
     /// Time since the last successful read of the store.
     pub(crate) fn since_last_read(&self) -> Duration {
-        let seen = Duration::from_millis(self.shared.lease_end.load(Ordering::Acquire))
+        let last_read = Duration::from_millis(self.shared.lease_end.load(Ordering::Acquire))
             .saturating_sub(LEASE);
-        clock::since_boot().saturating_sub(seen)
+        clock::since_boot().saturating_sub(last_read)
     }
 
     /// Ends the lease and the thread: from now on no session is valid.
@@ -98,9 +98,9 @@ impl RevocationCache {
 
 /// Opens the store. Its writes have the highest class, since without them no session is valid.
 fn open_engine(config: &Config) -> Result<Engine, EngineError> {
-    let mut door = Engine::open(config.clone())?;
-    door.set_write_class(Class::Authenticated);
-    Ok(door)
+    let mut engine = Engine::open(config.clone())?;
+    engine.set_write_class(Class::Authenticated);
+    Ok(engine)
 }
 
 struct CacheRefresher {
@@ -111,55 +111,55 @@ struct CacheRefresher {
 }
 
 impl CacheRefresher {
-    fn refresh_until_stopped(mut self, door: Engine) {
-        let mut door = Some(door);
+    fn refresh_until_stopped(mut self, engine: Engine) {
+        let mut engine = Some(engine);
         while !self.shared.is_stopping.load(Ordering::Acquire) {
             std::thread::sleep(INTERVAL);
-            let looked = match door.take() {
-                Some(door) => Ok(door),
+            let opened = match engine.take() {
+                Some(engine) => Ok(engine),
                 None => {
                     // The path may lead to another store now, whose revisions are unrelated.
                     self.revisions = None;
                     open_engine(&self.config)
                 }
             };
-            match looked.and_then(|mut opened| self.refresh(&mut opened).map(|()| opened)) {
-                Ok(opened) => door = Some(opened),
+            match opened.and_then(|mut opened| self.refresh(&mut opened).map(|()| opened)) {
+                Ok(opened) => engine = Some(opened),
                 Err(error) => log::write_message(format_args!(
                     "the store cannot be read, access is denied: {error}"
                 )),
             }
         }
         self.shared.lease_end.store(0, Ordering::Release);
-        if let Some(mut door) = door {
-            if let Err(error) = door.remove_gate(&self.gate) {
+        if let Some(mut engine) = engine {
+            if let Err(error) = engine.remove_gate(&self.gate) {
                 log::write_message(error);
             }
         }
     }
 
-    fn refresh(&mut self, door: &mut Engine) -> Result<(), EngineError> {
+    fn refresh(&mut self, engine: &mut Engine) -> Result<(), EngineError> {
         let began = clock::since_boot();
         let now = clock::now().unwrap_or(clock::Timestamp(0));
-        let (shared, mut goes_by) = (&self.shared, self.revisions);
+        let (shared, mut revisions) = (&self.shared, self.revisions);
         // A store that was opened again gives all revoked sessions, not only new ones.
-        let goes_on = goes_by.is_some();
-        door.update_revocations(&self.gate, self.revisions, now, |seen| {
+        let is_same_store = revisions.is_some();
+        engine.update_revocations(&self.gate, self.revisions, now, |changes| {
             let RevocationUpdate {
                 revoked,
                 keys,
                 app_passwords,
-            } = seen;
-            let of_app_passwords = match (app_passwords.last(), goes_by) {
+            } = changes;
+            let app_password_revision = match (app_passwords.last(), revisions) {
                 (Some(live), _) => live.revision,
                 (None, before) => before.map_or(0, |before| before.app_passwords),
             };
-            goes_by = Some(KnownRevisions {
+            revisions = Some(KnownRevisions {
                 revision: revoked.revision,
-                app_passwords: of_app_passwords,
+                app_passwords: app_password_revision,
             });
             shared.keys.store(Arc::new(keys));
-            let revoked = match goes_on {
+            let revoked = match is_same_store {
                 true => shared.revoked.load().merge(revoked),
                 false => revoked,
             };
@@ -168,7 +168,7 @@ impl CacheRefresher {
                 shared.app_passwords.apply_changes(live);
             }
         })?;
-        self.revisions = goes_by;
+        self.revisions = revisions;
         self.shared
             .lease_end
             .store(milliseconds(began.saturating_add(LEASE)), Ordering::Release);

@@ -20,14 +20,14 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// Clients that have shown a session, a token or a trusted browser.
-const PROVEN: ClassLimits = ClassLimits {
+const AUTHENTICATED: ClassLimits = ClassLimits {
     own: 2,
     per_key: 2,
     waiting_per_key: 64,
     waiting: 512,
 };
 /// Clients at an address that is familiar to the account.
-const KNOWN: ClassLimits = ClassLimits {
+const FAMILIAR: ClassLimits = ClassLimits {
     own: 1,
     per_key: 1,
     waiting_per_key: 16,
@@ -44,8 +44,8 @@ const UNAUTHENTICATED: ClassLimits = ClassLimits {
 /// Limits of work without a hash: five at once.
 const WORK_LIMITS: Limits = Limits {
     shared: 1,
-    authenticated: PROVEN,
-    familiar: KNOWN,
+    authenticated: AUTHENTICATED,
+    familiar: FAMILIAR,
     unauthenticated: UNAUTHENTICATED,
 };
 /// Limits of work with a hash: five at once, 19 MiB each, which the engine keeps.
@@ -53,8 +53,11 @@ const HASHING_LIMITS: Limits = WORK_LIMITS;
 /// Limits of reads that find where a sign-in comes from, by clients that have proven nothing yet.
 const READING_LIMITS: Limits = Limits {
     shared: 0,
-    authenticated: ClassLimits { own: 0, ..PROVEN },
-    familiar: ClassLimits { own: 0, ..KNOWN },
+    authenticated: ClassLimits {
+        own: 0,
+        ..AUTHENTICATED
+    },
+    familiar: ClassLimits { own: 0, ..FAMILIAR },
     unauthenticated: ClassLimits {
         own: 2,
         per_key: 1,
@@ -100,7 +103,7 @@ pub(crate) struct PoolClient {
 }
 
 impl PoolClient {
-    pub(crate) fn proven(key: ShareKey) -> PoolClient {
+    pub(crate) fn authenticated(key: ShareKey) -> PoolClient {
         PoolClient {
             class: Class::Authenticated,
             key,
@@ -113,11 +116,11 @@ impl PoolClient {
             SecondFactorMethod::None(_) => HasSecondFactor::No,
             _ => HasSecondFactor::Yes,
         };
-        PoolClient::proven(ShareKey::Session(session.name.clone(), second))
+        PoolClient::authenticated(ShareKey::Session(session.name.clone(), second))
     }
 
     /// Returns the client at an address that is familiar to the account.
-    pub(crate) fn known(address: Address) -> PoolClient {
+    pub(crate) fn familiar(address: Address) -> PoolClient {
         PoolClient {
             class: Class::Familiar,
             key: ShareKey::Address(address.key()),
@@ -257,40 +260,40 @@ impl PoolHandle {
     {
         let began = Instant::now();
         let PoolClient { class, key } = self.client.clone();
-        let entered = pool.admission.acquire(class, key);
+        let admission = pool.admission.acquire(class, key);
         let (pool, workers) = (pool.clone(), Arc::clone(&self.store_pool));
         async move {
             let busy = |busy| {
                 METRICS.count_rejection(pool.name, busy);
                 PoolError::Busy(busy)
             };
-            let waited = timeout(QUEUE_TIMEOUT, entered.map_err(busy)?).await;
-            let place = waited.unwrap_or(Err(Busy::All)).map_err(busy)?;
+            let admitted = timeout(QUEUE_TIMEOUT, admission.map_err(busy)?).await;
+            let permit = admitted.unwrap_or(Err(Busy::All)).map_err(busy)?;
             let (config, idle) = (workers.config.clone(), pool.idle);
-            let done = tokio::task::spawn_blocking(move || {
-                let _place = place;
-                let kept = idle.lock().ok().and_then(|mut idle| idle.pop());
-                let mut door = match kept {
-                    Some(door) => door,
+            let finished = tokio::task::spawn_blocking(move || {
+                let _permit = permit;
+                let idle_engine = idle.lock().ok().and_then(|mut idle| idle.pop());
+                let mut engine = match idle_engine {
+                    Some(engine) => engine,
                     None => Engine::open(config).map_err(|error| engine_failed(&error))?,
                 };
-                door.set_write_class(class);
-                let result = work(&mut door).map_err(|error| engine_failed(&error));
-                for doubt in door.take_group_warnings() {
+                engine.set_write_class(class);
+                let result = work(&mut engine).map_err(|error| engine_failed(&error));
+                for unresolved in engine.take_group_warnings() {
                     log::event("warning")
                         .with("cause", "group-unresolved")
-                        .write_with_message(doubt);
+                        .write_with_message(unresolved);
                 }
                 let result = result?;
                 match idle.lock() {
-                    Ok(mut idle) if !door.is_read_only() => idle.push(door),
+                    Ok(mut idle) if !engine.is_read_only() => idle.push(engine),
                     _ => {}
                 }
                 Ok(result)
             });
-            let done = done.await;
+            let finished = finished.await;
             METRICS.observe_verification(began.elapsed());
-            done.unwrap_or_else(|_| {
+            finished.unwrap_or_else(|_| {
                 Err(PoolError::Failed {
                     cause: "panic",
                     why: "internal error during verification; please report it".to_owned(),
@@ -309,11 +312,11 @@ fn engine_failed(error: &(dyn std::error::Error + 'static)) -> PoolError {
 
 /// Separates an error of the engine, which is for the log, from a refusal, which the client sees.
 pub(crate) fn separate_engine_error<T>(
-    ran: Result<T, AdministrationError>,
+    result: Result<T, AdministrationError>,
 ) -> Result<Result<T, AdministrationError>, EngineError> {
-    match ran {
-        Err(AdministrationError::Door(error)) => Err(error),
-        ran => Ok(ran),
+    match result {
+        Err(AdministrationError::Engine(error)) => Err(error),
+        result => Ok(result),
     }
 }
 
@@ -357,7 +360,10 @@ mod tests {
         let held: Vec<_> = (0..1000)
             .filter_map(|_| enter(&session("mallory", SecondFactorMethod::Code)).ok())
             .collect();
-        assert_eq!(held.len(), PROVEN.per_key + PROVEN.waiting_per_key);
+        assert_eq!(
+            held.len(),
+            AUTHENTICATED.per_key + AUTHENTICATED.waiting_per_key
+        );
         let alice = enter(&session("alice", SecondFactorMethod::Code)).unwrap();
         assert!(
             alice.wait(Duration::ZERO).is_ok(),
@@ -367,7 +373,7 @@ mod tests {
 
     /// A client that has an account's password alone takes no share of one that has shown more.
     #[test]
-    fn sessions_of_the_first_factor_alone_have_a_share_of_their_own() {
+    fn password_sessions_have_a_share_of_their_own() {
         let key = |second| PoolClient::of_session(&session("alice", second)).key;
         assert_eq!(
             key(SecondFactorMethod::Code),

@@ -18,26 +18,26 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_secs(60);
 
 pub(crate) struct UsageWriter {
-    end: Sender<()>,
+    stop: Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl UsageWriter {
     pub(crate) fn start(config: &Config, passwords: &Arc<AppPasswordCache>) -> UsageWriter {
-        let (end, ended) = mpsc::channel();
+        let (stop, stopped) = mpsc::channel();
         let (config, passwords) = (config.clone(), Arc::clone(passwords));
         let thread = std::thread::spawn(move || {
-            while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 store_uses(&config, &passwords);
             }
             store_uses(&config, &passwords);
         });
-        UsageWriter { end, thread }
+        UsageWriter { stop, thread }
     }
 
     /// Stores the remaining uses, and waits for the thread.
     pub(crate) fn stop(self) {
-        drop(self.end);
+        drop(self.stop);
         // The thread ends with this, so that its panic has no further effect.
         let _ = self.thread.join();
     }
@@ -49,9 +49,9 @@ fn store_uses(config: &Config, passwords: &AppPasswordCache) {
         return passwords.restore_uses(&used);
     };
     let wrong: Vec<_> = wrong.into_iter().map(|address| (address, now)).collect();
-    let written = Engine::open(config.clone()).and_then(|mut door| {
-        door.record_app_password_use(&used, &wrong)?;
-        door.remove_expired_rows(now)
+    let written = Engine::open(config.clone()).and_then(|mut engine| {
+        engine.record_app_password_use(&used, &wrong)?;
+        engine.remove_expired_rows(now)
     });
     if let Err(error) = written {
         log::write_message(format_args!(

@@ -71,9 +71,9 @@ pub(crate) fn has_access_log() -> bool {
 }
 
 /// Writes a line that has a message alone.
-pub(crate) fn write_message(words: impl Display) {
+pub(crate) fn write_message(message: impl Display) {
     LogLine {
-        message: Some(words.to_string()),
+        message: Some(message.to_string()),
         ..LogLine::of(None)
     }
     .write();
@@ -180,9 +180,9 @@ impl LogLine {
                 LogField::Number(number) => write!(text, " {key}={number}"),
             };
         }
-        if let Some(said) = &self.message {
+        if let Some(message) = &self.message {
             text.push_str(if text.is_empty() { "" } else { ": " });
-            text.push_str(said);
+            text.push_str(message);
         }
         format!("postern-gate: {}\n", escape_line_breaks(&text))
     }
@@ -200,8 +200,8 @@ impl LogLine {
             };
             object.insert((*key).to_owned(), value);
         }
-        if let Some(said) = &self.message {
-            object.insert("message".to_owned(), said.as_str().into());
+        if let Some(message) = &self.message {
+            object.insert("message".to_owned(), message.as_str().into());
         }
         let mut line = String::new();
         for c in Value::Object(object).to_string().chars() {
@@ -245,7 +245,7 @@ mod tests {
         line.with("service", "web").quoted("user", user)
     }
 
-    fn saying(mut line: LogLine, why: &str) -> LogLine {
+    fn with_message(mut line: LogLine, why: &str) -> LogLine {
         line.message = Some(why.to_owned());
         line
     }
@@ -256,7 +256,7 @@ mod tests {
             refused("alice").text(),
             "postern-gate: refused cause=wrong address=192.0.2.7 service=web user=\"alice\"\n"
         );
-        let line = saying(
+        let line = with_message(
             event("refused").with("cause", "proxy-contract"),
             "a check came without it",
         );
@@ -264,17 +264,17 @@ mod tests {
             line.text(),
             "postern-gate: refused cause=proxy-contract: a check came without it\n"
         );
-        let words = LogLine {
+        let message = LogLine {
             message: Some("reloaded /etc".to_owned()),
             ..LogLine::of(None)
         };
-        assert_eq!(words.text(), "postern-gate: reloaded /etc\n");
+        assert_eq!(message.text(), "postern-gate: reloaded /etc\n");
     }
 
     #[test]
     fn json_has_the_same_fields_and_the_time() {
-        let line =
-            saying(refused("alice").number("micros", 12), "why").json(Timestamp(1_800_000_000));
+        let line = with_message(refused("alice").number("micros", 12), "why")
+            .json(Timestamp(1_800_000_000));
         assert_eq!(
             line,
             concat!(
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_lost_are_told_of() {
+    fn lost_lines_are_reported() {
         assert_eq!(
             format_lost(&LostLines::Dropped(7)),
             "postern-gate: log dropped=7: 7 lines were dropped, because the log was not read fast enough\n"
@@ -302,13 +302,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_others_say_begins_another_line() {
+    fn text_of_clients_begins_no_other_line() {
         let forged = "a\npostern-gate: refused cause=wrong address=192.0.2.1 service=web\r\u{1b}[2J\u{2028}\u{85}\0";
         for line in [
             refused(forged),
             event("refused").with("cause", forged),
-            saying(event("refused").with("cause", "mail"), forged),
-            saying(LogLine::of(None), forged),
+            with_message(event("refused").with("cause", "mail"), forged),
+            with_message(LogLine::of(None), forged),
         ] {
             for written in [line.text(), line.json(Timestamp(0))] {
                 let (one, rest) = written.split_once('\n').unwrap();

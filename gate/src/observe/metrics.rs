@@ -143,7 +143,7 @@ impl Metrics {
     fn new() -> Metrics {
         let mut registry = Registry::with_prefix("postern");
         let checks = Family::<CheckLabels, Counter>::default();
-        let of = |contract| {
+        let counters_of = |contract| {
             let counter = |answer: CheckLabel| {
                 checks.get_or_create_owned(&CheckLabels {
                     contract,
@@ -152,7 +152,7 @@ impl Metrics {
             };
             CheckLabel::ALL.map(counter)
         };
-        let (nginx, traefik) = (of("nginx"), of("traefik"));
+        let (nginx, traefik) = (counters_of("nginx"), counters_of("traefik"));
         let (check, judged) = (
             Latency::new(&CHECK_BUCKETS),
             Latency::new(&VERIFICATION_BUCKETS),
@@ -237,13 +237,13 @@ impl Metrics {
             "Version of postern-gate",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
-        let began = Gauge::<i64>::default();
-        began.set(clock::now().map_or(0, |now| i64::try_from(now.0).unwrap_or(i64::MAX)));
+        let start = Gauge::<i64>::default();
+        start.set(clock::now().map_or(0, |now| i64::try_from(now.0).unwrap_or(i64::MAX)));
         registry.register_with_unit(
             "start_timestamp",
             "Unix time of the start of postern-gate",
             Unit::Seconds,
-            began,
+            start,
         );
         Metrics {
             registry,
@@ -251,21 +251,21 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn count_check(&self, proxy: ProxyKind, answered: CheckLabel, took: Duration) {
-        let of_contract = match proxy {
+    pub(crate) fn count_check(&self, proxy: ProxyKind, result: CheckLabel, duration: Duration) {
+        let counters = match proxy {
             ProxyKind::Nginx => &self.nginx,
             ProxyKind::Traefik => &self.traefik,
         };
-        of_contract[answered as usize].inc();
-        self.check_duration.observe(took);
+        counters[result as usize].inc();
+        self.check_duration.observe(duration);
     }
 
     pub(crate) fn count_untrusted_request(&self) {
         self.untrusted_requests.inc();
     }
 
-    pub(crate) fn observe_verification(&self, took: Duration) {
-        self.verification_duration.observe(took);
+    pub(crate) fn observe_verification(&self, duration: Duration) {
+        self.verification_duration.observe(duration);
     }
 
     pub(crate) fn count_dropped_line(&self) {
@@ -295,26 +295,26 @@ impl Metrics {
         self.sign_ins.get_or_create(&labels).inc();
     }
 
-    pub(crate) fn count_mail(&self, mailed: MailResult) {
+    pub(crate) fn count_mail(&self, result: MailResult) {
         self.mails
             .get_or_create(&MailLabels {
-                result: mailed.name(),
+                result: result.name(),
             })
             .inc();
     }
 
     /// Returns all metrics in the text format of OpenMetrics 1.0, which Prometheus reads.
-    pub(crate) fn text(&self, standing: &GateHealth) -> String {
-        self.store_up.set(standing.has_lease.into());
+    pub(crate) fn text(&self, health: &GateHealth) -> String {
+        self.store_up.set(health.has_lease.into());
         // Without a clock the last value stays.
         if let Ok(now) = clock::now() {
-            let last_success = Duration::from_secs(now.0).saturating_sub(standing.since_last_read);
+            let last_success = Duration::from_secs(now.0).saturating_sub(health.since_last_read);
             self.last_success.set(last_success.as_secs_f64());
         }
         self.configuration_current
-            .set(standing.is_configuration_current.into());
+            .set(health.is_configuration_current.into());
         self.connections
-            .set(i64::try_from(standing.connections).unwrap_or(i64::MAX));
+            .set(i64::try_from(health.connections).unwrap_or(i64::MAX));
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = text::encode(&mut text, &self.registry);

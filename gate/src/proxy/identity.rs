@@ -38,14 +38,14 @@ impl Identity {
 
     /// Whether the proxy names exactly this user.
     pub(crate) fn matches(&self, name: &UserName) -> bool {
-        matches!(self, Identity::Named(who) if who == name)
+        matches!(self, Identity::Named(named) if named == name)
     }
 
     /// Whether a session of this user must end, because the proxy names another user or no valid
     /// one.
     pub(crate) fn contradicts(&self, name: &UserName) -> bool {
         match self {
-            Identity::Named(who) => who != name,
+            Identity::Named(named) => named != name,
             Identity::Duplicate | Identity::Malformed => true,
             Identity::Missing | Identity::NotProvided => false,
         }
@@ -83,7 +83,7 @@ mod tests {
     const NAME: &str = "remote-user";
 
     #[test]
-    fn one_name_is_read_and_nothing_else() {
+    fn only_one_valid_name_is_accepted() {
         let read = |pairs: &[(&'static str, &str)]| Identity::parse(&headers(pairs), NAME);
         let alice: UserName = "alice".parse().unwrap();
         assert_eq!(
@@ -93,12 +93,12 @@ mod tests {
         assert_eq!(read(&[]), Identity::Missing);
         assert_eq!(read(&[(NAME, "")]), Identity::Missing);
         assert_eq!(read(&[("x-remote-user", "alice")]), Identity::Missing);
-        for doubled in [
+        for duplicate in [
             &[(NAME, "alice"), (NAME, "alice")][..],
             &[(NAME, "alice, bob")],
             &[(NAME, "alice,")],
         ] {
-            assert_eq!(read(doubled), Identity::Duplicate, "{doubled:?}");
+            assert_eq!(read(duplicate), Identity::Duplicate, "{duplicate:?}");
         }
         for text in ["a:b", "../x", &"a".repeat(257)] {
             assert_eq!(read(&[(NAME, text)]), Identity::Malformed, "{text}");
@@ -112,13 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_named_otherwise_speaks_against_a_session_and_whoever_is_not_named_does_not() {
+    fn another_name_contradicts_a_session_and_a_missing_name_does_not() {
         let (alice, bob): (UserName, UserName) = ("alice".parse().unwrap(), "bob".parse().unwrap());
         let of_alice = Identity::Named(alice.clone());
         assert!(of_alice.matches(&alice) && !of_alice.matches(&bob));
         assert!(of_alice.contradicts(&bob) && !of_alice.contradicts(&alice));
-        for nobody in [Identity::Missing, Identity::NotProvided] {
-            assert!(!nobody.matches(&alice) && !nobody.contradicts(&alice));
+        for absent in [Identity::Missing, Identity::NotProvided] {
+            assert!(!absent.matches(&alice) && !absent.contradicts(&alice));
         }
         assert!(Identity::Duplicate.contradicts(&alice) && Identity::Malformed.contradicts(&alice));
     }

@@ -1,4 +1,6 @@
 //! Proxies: the contract of each, which peers are trusted, and the users that they name.
+//!
+//! Headers of a proxy are read only after `trusted_proxy` has authenticated it.
 
 pub(crate) mod contract;
 pub(crate) mod identity;

@@ -51,16 +51,16 @@ mod tests {
     #[test]
     fn the_sample_is_read() {
         let headers = headers(&GOOD);
-        let asked = parse_check(&headers).unwrap();
+        let original = parse_check(&headers).unwrap();
         assert_eq!(
-            (asked.host().as_str(), asked.target),
+            (original.host().as_str(), original.target),
             ("app.example.com", "/a%2fb?q=1")
         );
-        assert_eq!(asked.url(), GOOD[0].1);
+        assert_eq!(original.url(), GOOD[0].1);
     }
 
     #[test]
-    fn missing_empty_doubled_and_odd_headers_are_named() {
+    fn missing_empty_repeated_and_malformed_headers_are_named() {
         for (name, _) in GOOD {
             let without: Vec<_> = GOOD.into_iter().filter(|(n, _)| *n != name).collect();
             assert_eq!(
@@ -81,22 +81,22 @@ mod tests {
                 Err(ContractError::Proxy(name))
             );
         }
-        for odd in ["http://app/", "/x"] {
+        for malformed in ["http://app/", "/x"] {
             let mut pairs = GOOD;
-            pairs[0].1 = odd;
+            pairs[0].1 = malformed;
             assert_eq!(
                 parse_check(&headers(&pairs)),
                 Err(ContractError::Proxy(URL)),
-                "{odd}"
+                "{malformed}"
             );
         }
     }
 
     /// A client's malformed request was logged as the proxy's fault, without the client's address.
     #[test]
-    fn what_a_client_chose_is_not_blamed_on_the_proxy() {
+    fn a_malformed_client_request_is_not_the_proxys_fault() {
         let client = Address::parse(GOOD[2].1).unwrap();
-        for odd in [
+        for malformed in [
             "https://app",
             "https:///x",
             "https://a b/",
@@ -105,14 +105,14 @@ mod tests {
             "https://app/\u{fc}",
         ] {
             let mut pairs = GOOD;
-            pairs[0].1 = odd;
+            pairs[0].1 = malformed;
             assert_eq!(
                 parse_check(&headers(&pairs)),
                 Err(ContractError::Client(URL, client)),
-                "{odd}"
+                "{malformed}"
             );
         }
-        for odd in [
+        for malformed in [
             "A B",
             "%zz",
             "G\u{e4}T",
@@ -120,18 +120,18 @@ mod tests {
             "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         ] {
             let mut pairs = GOOD;
-            pairs[1].1 = odd;
+            pairs[1].1 = malformed;
             assert_eq!(
                 parse_check(&headers(&pairs)),
                 Err(ContractError::Client(METHOD, client)),
-                "{odd}"
+                "{malformed}"
             );
         }
     }
 
     /// A host or a method with an underscore was refused, and logged as the proxy's fault.
     #[test]
-    fn every_method_and_every_host_of_dns_is_taken() {
+    fn every_method_and_every_host_of_dns_is_accepted() {
         for (url, method) in [
             ("https://my_app.example.com/", "BASELINE-CONTROL"),
             (GOOD[0].1, "FOO_BAR"),
@@ -141,7 +141,10 @@ mod tests {
                 ("x-original-method", method),
                 GOOD[2],
             ]);
-            assert_eq!(parse_check(&headers).map(|asked| asked.method), Ok(method));
+            assert_eq!(
+                parse_check(&headers).map(|original| original.method),
+                Ok(method)
+            );
         }
     }
 }

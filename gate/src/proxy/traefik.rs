@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rightmost_stranger_is_the_client() {
+    fn the_rightmost_address_that_is_no_proxy_is_the_client() {
         let proxy = Address::parse("10.0.0.1").unwrap();
         let of = |list: &str| {
             parse_client_address(&headers(&[("x-forwarded-for", list)]), |a| a == proxy)
@@ -98,26 +98,26 @@ mod tests {
 
     /// A client's malformed request was logged as the proxy's fault, without the client's address.
     #[test]
-    fn what_a_client_chose_is_not_blamed_on_the_proxy() {
+    fn a_malformed_client_request_is_not_the_proxys_fault() {
         let client = Address::parse("192.0.2.7").unwrap();
-        for (at, name, odd) in [
+        for (at, name, malformed) in [
             (0, METHOD, "A B"),
             (2, HOST, "u@h"),
             (3, URI, "*"),
             (3, URI, "/\u{fc}"),
         ] {
             let mut pairs = GOOD;
-            pairs[at].1 = odd;
+            pairs[at].1 = malformed;
             assert_eq!(
                 parse_check(&headers(&pairs), |_| false),
                 Err(ContractError::Client(name, client)),
-                "{odd}"
+                "{malformed}"
             );
         }
     }
 
     #[test]
-    fn missing_doubled_and_plain_http_are_named() {
+    fn missing_headers_and_plain_http_are_named() {
         for (name, _) in GOOD {
             let without: Vec<_> = GOOD.into_iter().filter(|(n, _)| *n != name).collect();
             assert_eq!(

@@ -44,7 +44,7 @@ struct TrustedPeer {
 /// A trusted proxy that has proven itself. Only [`TrustedProxies::authenticate`] makes this value.
 #[derive(Clone, Copy)]
 pub(crate) struct ProvenProxy<'a> {
-    pub(crate) proxy: ProxyKind,
+    pub(crate) kind: ProxyKind,
     identity_header: Option<&'a IdentityHeader>,
 }
 
@@ -62,7 +62,7 @@ impl ProvenProxy<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UntrustedPeer {
     peer: ProxyConnection,
-    why: UntrustedReason,
+    reason: UntrustedReason,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl UntrustedPeer {
         let address = self
             .peer
             .address
-            .filter(|_| self.why == UntrustedReason::NotListed)?;
+            .filter(|_| self.reason == UntrustedReason::NotListed)?;
         let comes_by_itself = match address.is_loopback() {
             true => insecure_loopback,
             false => self.peer.encrypted,
@@ -102,14 +102,14 @@ impl fmt::Display for UntrustedPeer {
             Some(address) => write!(f, "the peer {address} is ")?,
             None => f.write_str("the peer on the unix socket is ")?,
         }
-        let listed = |f: &mut fmt::Formatter<'_>, proxy: ProxyKind, why: &str| {
+        let listed = |f: &mut fmt::Formatter<'_>, proxy: ProxyKind, reason: &str| {
             write!(
                 f,
-                "listed in gate.trusted_proxies as {}, and {why}",
+                "listed in gate.trusted_proxies as {}, and {reason}",
                 proxy.name()
             )
         };
-        match self.why {
+        match self.reason {
             UntrustedReason::NotListed => f.write_str("not listed in from of gate.trusted_proxies"),
             UntrustedReason::Secret(proxy) => listed(
                 f,
@@ -138,7 +138,7 @@ impl fmt::Display for UntrustedPeer {
 impl TrustedProxies {
     /// `secrets` are those that [`shared::config::check_gate`] read.
     pub(crate) fn new(gate: &GateConfig, secrets: ProxySecrets) -> TrustedProxies {
-        let one = |(trusted, secret): (&TrustedProxy, Option<Zeroizing<Vec<u8>>>)| TrustedPeer {
+        let entry = |(trusted, secret): (&TrustedProxy, Option<Zeroizing<Vec<u8>>>)| TrustedPeer {
             proxy: trusted.proxy,
             from: trusted.from.clone(),
             secret,
@@ -149,7 +149,7 @@ impl TrustedProxies {
             .trusted_proxies
             .iter()
             .zip(secrets.in_order())
-            .map(one)
+            .map(entry)
             .collect();
         TrustedProxies {
             proxies,
@@ -161,61 +161,62 @@ impl TrustedProxies {
     /// the endpoint, none at the gate's own pages.
     pub(crate) fn authenticate(
         &self,
-        connected: ProxyConnection,
+        connection: ProxyConnection,
         headers: &HeaderMap,
         contract: Option<ProxyKind>,
     ) -> Result<ProvenProxy<'_>, UntrustedPeer> {
-        let mut shown = headers.get_all(HEADER).iter();
+        let mut secret_header = headers.get_all(HEADER).iter();
         // Another parser may take the other one of two headers.
-        let shown = match (shown.next(), shown.next()) {
-            (Some(one), None) => one.as_bytes(),
+        let secret_header = match (secret_header.next(), secret_header.next()) {
+            (Some(entry), None) => entry.as_bytes(),
             _ => b"",
         };
-        let mut why = UntrustedReason::NotListed;
-        for one in self
-            .proxies
-            .iter()
-            .filter(|one| one.from.iter().any(|peer| peer.covers(connected.address)))
-        {
-            match self.missing_proof(one, connected, shown) {
-                None if contract.is_none_or(|contract| one.proxy == contract) => {
+        let mut reason = UntrustedReason::NotListed;
+        for entry in self.proxies.iter().filter(|entry| {
+            entry
+                .from
+                .iter()
+                .any(|peer| peer.covers(connection.address))
+        }) {
+            match self.missing_proof(entry, connection, secret_header) {
+                None if contract.is_none_or(|contract| entry.proxy == contract) => {
                     return Ok(ProvenProxy {
-                        proxy: one.proxy,
-                        identity_header: one.identity_header.as_ref(),
+                        kind: entry.proxy,
+                        identity_header: entry.identity_header.as_ref(),
                     });
                 }
-                None => why = UntrustedReason::Contract(one.proxy),
-                Some(doubt) if why == UntrustedReason::NotListed => why = doubt,
+                None => reason = UntrustedReason::Contract(entry.proxy),
+                Some(missing) if reason == UntrustedReason::NotListed => reason = missing,
                 Some(_) => {}
             }
         }
         Err(UntrustedPeer {
-            peer: connected,
-            why,
+            peer: connection,
+            reason,
         })
     }
 
     /// Returns the proof that a listed peer lacks.
     fn missing_proof(
         &self,
-        one: &TrustedPeer,
-        connected: ProxyConnection,
-        shown: &[u8],
+        entry: &TrustedPeer,
+        connection: ProxyConnection,
+        secret_header: &[u8],
     ) -> Option<UntrustedReason> {
-        let local = connected
+        let local = connection
             .address
             .is_none_or(|address| address.is_loopback());
-        match &one.secret {
+        match &entry.secret {
             // Where an entry requires both a certificate and a secret, one of them does not
             // suffice.
-            _ if one.certificate && !connected.certificate => {
-                Some(UntrustedReason::Certificate(one.proxy))
+            _ if entry.certificate && !connection.certificate => {
+                Some(UntrustedReason::Certificate(entry.proxy))
             }
-            Some(secret) if !bool::from(secret.as_slice().ct_eq(shown)) => {
-                Some(UntrustedReason::Secret(one.proxy))
+            Some(secret) if !bool::from(secret.as_slice().ct_eq(secret_header)) => {
+                Some(UntrustedReason::Secret(entry.proxy))
             }
-            None if !one.certificate && local && !self.insecure_loopback => {
-                Some(UntrustedReason::Local(one.proxy))
+            None if !entry.certificate && local && !self.insecure_loopback => {
+                Some(UntrustedReason::Local(entry.proxy))
             }
             _ => None,
         }
@@ -224,7 +225,7 @@ impl TrustedProxies {
     pub(crate) fn is_proxy(&self, address: Address) -> bool {
         self.proxies
             .iter()
-            .any(|one| one.from.iter().any(|peer| peer.covers(Some(address))))
+            .any(|entry| entry.from.iter().any(|peer| peer.covers(Some(address))))
     }
 }
 
@@ -236,7 +237,7 @@ mod tests {
     const SECRET: &str = "0123456789abcdef";
 
     /// Reads a configuration, in which `SECRET` stands for a file that holds it.
-    fn believed(proxies: &str) -> TrustedProxies {
+    fn trusted_proxies_of(proxies: &str) -> TrustedProxies {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
@@ -266,7 +267,7 @@ mod tests {
         }
     }
 
-    fn showing(secrets: &[&str]) -> HeaderMap {
+    fn with_secrets(secrets: &[&str]) -> HeaderMap {
         crate::proxy::contract::headers(
             &secrets
                 .iter()
@@ -278,13 +279,13 @@ mod tests {
     /// A listed proxy without its secret was served as a browser at its own address, which an
     /// exemption may cover.
     #[test]
-    fn a_listed_peer_that_proves_nothing_is_no_browser() {
+    fn a_listed_peer_without_proof_is_no_browser() {
         let list = "[[gate.trusted_proxies]]\nproxy = \"nginx\"\nfrom = [\"192.0.2.0/24\", \"unix\"]\nsecret_file = SECRET\n";
-        let believed = believed(list);
+        let trusted_proxies = trusted_proxies_of(list);
         let at = |peer: ProxyConnection, secrets: &[&str]| {
-            believed
-                .authenticate(peer, &showing(secrets), None)
-                .map(|t| t.proxy)
+            trusted_proxies
+                .authenticate(peer, &with_secrets(secrets), None)
+                .map(|proxy| proxy.kind)
         };
         assert_eq!(at(peer("192.0.2.7", true), &[SECRET]), Ok(ProxyKind::Nginx));
         for secrets in [
@@ -295,9 +296,9 @@ mod tests {
             &[""],
         ] {
             for from in ["192.0.2.7", ""] {
-                let unproven = at(peer(from, true), secrets).unwrap_err();
-                assert_eq!(unproven.as_browser(true), None, "{secrets:?}");
-                let said = unproven.to_string();
+                let untrusted = at(peer(from, true), secrets).unwrap_err();
+                assert_eq!(untrusted.as_browser(true), None, "{secrets:?}");
+                let said = untrusted.to_string();
                 assert!(
                     said.contains("is listed in gate.trusted_proxies as nginx")
                         && said.contains("secret_file"),
@@ -309,7 +310,7 @@ mod tests {
 
     #[test]
     fn an_unlisted_peer_is_a_browser_over_tls_alone() {
-        let believed = believed("");
+        let trusted_proxies = trusted_proxies_of("");
         for (from, encrypted, insecure, is_browser) in [
             ("198.51.100.9", true, false, true),
             ("198.51.100.9", false, false, false),
@@ -318,37 +319,37 @@ mod tests {
             ("127.0.0.1", false, true, true),
             ("", false, true, false),
         ] {
-            let unproven = believed
-                .authenticate(peer(from, encrypted), &showing(&[]), None)
+            let untrusted = trusted_proxies
+                .authenticate(peer(from, encrypted), &with_secrets(&[]), None)
                 .err()
                 .unwrap();
             let browser = Address::parse(from).filter(|_| is_browser);
             assert_eq!(
-                unproven.as_browser(insecure),
+                untrusted.as_browser(insecure),
                 browser,
                 "{from} {encrypted} {insecure}"
             );
             assert!(
-                unproven
+                untrusted
                     .to_string()
                     .contains("not listed in from of gate.trusted_proxies"),
-                "{unproven}"
+                "{untrusted}"
             );
         }
     }
 
     /// With certificate = true and an empty secret, a missing header was the right one.
     #[test]
-    fn where_both_are_asked_for_neither_a_secret_nor_a_certificate_is_enough() {
+    fn where_both_are_required_neither_a_secret_nor_a_certificate_suffices() {
         let list = "[[gate.trusted_proxies]]\nproxy = \"traefik\"\nfrom = [\"192.0.2.7\"]\nsecret_file = SECRET\ncertificate = true\n";
-        let believed = believed(list);
+        let trusted_proxies = trusted_proxies_of(list);
         let certified = ProxyConnection {
             certificate: true,
             ..peer("192.0.2.7", true)
         };
         assert!(
-            believed
-                .authenticate(certified, &showing(&[SECRET]), None)
+            trusted_proxies
+                .authenticate(certified, &with_secrets(&[SECRET]), None)
                 .is_ok()
         );
         for (peer, secrets) in [
@@ -357,39 +358,39 @@ mod tests {
             (peer("192.0.2.7", true), &[SECRET]),
         ] {
             assert!(
-                believed
-                    .authenticate(peer, &showing(secrets), None)
+                trusted_proxies
+                    .authenticate(peer, &with_secrets(secrets), None)
                     .is_err()
             );
         }
     }
 
     #[test]
-    fn a_proxy_is_the_one_of_the_contract_that_it_asks_by() {
-        let one = |proxy: &str| {
+    fn a_proxy_must_use_the_endpoint_of_its_contract() {
+        let entry = |proxy: &str| {
             format!(
                 "[[gate.trusted_proxies]]\nproxy = \"{proxy}\"\nfrom = [\"192.0.2.7\"]\nsecret_file = SECRET\n"
             )
         };
-        let both = believed(&(one("nginx") + &one("traefik")));
-        let nginx = believed(&one("nginx"));
-        let at = |believed: &TrustedProxies, contract| {
-            believed
+        let both = trusted_proxies_of(&(entry("nginx") + &entry("traefik")));
+        let nginx = trusted_proxies_of(&entry("nginx"));
+        let at = |trusted_proxies: &TrustedProxies, contract| {
+            trusted_proxies
                 .authenticate(
                     peer("192.0.2.7", false),
-                    &showing(&[SECRET]),
+                    &with_secrets(&[SECRET]),
                     Some(contract),
                 )
-                .map(|t| t.proxy)
+                .map(|proxy| proxy.kind)
         };
         assert_eq!(at(&both, ProxyKind::Traefik), Ok(ProxyKind::Traefik));
         assert_eq!(at(&both, ProxyKind::Nginx), Ok(ProxyKind::Nginx));
-        let unproven = at(&nginx, ProxyKind::Traefik).unwrap_err();
+        let untrusted = at(&nginx, ProxyKind::Traefik).unwrap_err();
         assert!(
-            unproven
+            untrusted
                 .to_string()
                 .contains("uses the check endpoint of another proxy")
-                && unproven.as_browser(true).is_none()
+                && untrusted.as_browser(true).is_none()
         );
     }
 }

@@ -15,17 +15,17 @@ use std::time::Duration;
 /// Longest text that a client chose, in characters.
 const MAX_TEXT: usize = 512;
 
-pub(crate) fn log_check(asked: &OriginalRequest<'_>, ruling: &CheckResult, took: Duration) {
-    let user = if let CheckResult::Allow(allowed) = ruling {
+pub(crate) fn log_check(original: &OriginalRequest<'_>, result: &CheckResult, duration: Duration) {
+    let user = if let CheckResult::Allow(allowed) = result {
         allowed.user.as_str()
     } else {
         "-"
     };
-    access_line("check", asked.address, user, took)
-        .with("result", ruling.label().name())
-        .quoted("method", shorten(asked.method))
-        .quoted("host", shorten(&asked.host()))
-        .quoted("path", shorten(without_query(asked.target)))
+    access_line("check", original.address, user, duration)
+        .with("result", result.label().name())
+        .quoted("method", shorten(original.method))
+        .quoted("host", shorten(&original.host()))
+        .quoted("path", shorten(without_query(original.target)))
         .write();
 }
 
@@ -35,18 +35,28 @@ pub(crate) fn log_page(
     address: Address,
     user: Option<&UserName>,
     status: StatusCode,
-    took: Duration,
+    duration: Duration,
 ) {
-    access_line("page", address, user.map_or("-", UserName::as_str), took)
-        .number("status", status.as_u16().into())
-        .quoted("method", shorten(parts.method.as_str()))
-        .quoted("host", shorten(url.host()))
-        .quoted("path", shorten(parts.uri.path()))
-        .write();
+    access_line(
+        "page",
+        address,
+        user.map_or("-", UserName::as_str),
+        duration,
+    )
+    .number("status", status.as_u16().into())
+    .quoted("method", shorten(parts.method.as_str()))
+    .quoted("host", shorten(url.host()))
+    .quoted("path", shorten(parts.uri.path()))
+    .write();
 }
 
-fn access_line(kind: &'static str, address: Address, user: &str, took: Duration) -> log::LogLine {
-    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+fn access_line(
+    kind: &'static str,
+    address: Address,
+    user: &str,
+    duration: Duration,
+) -> log::LogLine {
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     log::event("access")
         .with("kind", kind)
         .with("address", address)
@@ -67,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_of_a_query_or_fragment_is_left() {
+    fn no_query_and_no_fragment_is_logged() {
         for target in [
             "/a?token=1",
             "/a#token=1",

@@ -17,10 +17,10 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 const MAX_CONNECTIONS: usize = 4096;
 /// Descriptors kept free for all else: stores, listeners, requests to the password helper, files.
 const OTHER_DESCRIPTORS: usize = 256;
-/// One in so many connections is closed at once where the limit is reached, so that finding the
+/// Divisor of the limit: the share that is closed at once when it is reached, so that finding the
 /// oldest is worth its cost.
 const CLOSED_SHARE: usize = 64;
-/// One address may hold one in so many connections, unless it is a proxy's.
+/// Divisor of the limit: the share that one address may hold, unless it is a proxy's.
 const ADDRESS_SHARE: usize = 8;
 
 pub(crate) struct Connections {
@@ -62,22 +62,22 @@ impl Connections {
     /// the store: without it no user could sign in.
     pub(crate) fn with_descriptor_limit() -> Arc<Connections> {
         let wanted = MAX_CONNECTIONS + OTHER_DESCRIPTORS;
-        let limit =
+        let descriptors =
             getrlimit(Resource::RLIMIT_NOFILE).map_or(OTHER_DESCRIPTORS as u64, |(soft, hard)| {
                 let raised = hard.min(wanted as u64).max(soft);
                 // The soft limit suffices to continue.
                 setrlimit(Resource::RLIMIT_NOFILE, raised, hard).map_or(soft, |()| raised)
             });
-        let most = usize::try_from(limit)
+        let limit = usize::try_from(descriptors)
             .unwrap_or(wanted)
             .saturating_sub(OTHER_DESCRIPTORS)
             .clamp(16, MAX_CONNECTIONS);
-        if most < MAX_CONNECTIONS {
+        if limit < MAX_CONNECTIONS {
             log::write_message(format_args!(
-                "accepts {most} connections at once instead of {MAX_CONNECTIONS}, because the limit on open files is {limit}; set LimitNOFILE={wanted} or more in its unit"
+                "accepts {limit} connections at once instead of {MAX_CONNECTIONS}, because the limit on open files is {descriptors}; set LimitNOFILE={wanted} or more in its unit"
             ));
         }
-        Arc::new(Connections::with_limit(most))
+        Arc::new(Connections::with_limit(limit))
     }
 
     fn with_limit(limit: usize) -> Connections {
@@ -120,10 +120,10 @@ impl Connections {
         if self.permits.available_permits() > self.limit / 4 {
             self.is_full_logged.store(false, Ordering::Relaxed);
         }
-        let came = self.nanoseconds();
+        let accepted = self.nanoseconds();
         let activity = Arc::new(ConnectionActivity {
             address: from.clone(),
-            last_request: AtomicU64::new(came),
+            last_request: AtomicU64::new(accepted),
             open_requests: AtomicU32::new(0),
             must_close: Notify::new(),
             unsent: AtomicU32::new(0),
@@ -141,7 +141,7 @@ impl Connections {
         Ok(ConnectionPermit {
             connections: Arc::clone(self),
             number,
-            accepted: came,
+            accepted,
             activity,
             _permit: permit,
         })
@@ -156,15 +156,15 @@ impl Connections {
         let mut oldest: Vec<_> = open
             .activities
             .iter()
-            .map(|(number, one)| (one.closing_order(), *number))
+            .map(|(number, connection)| (connection.closing_order(), *number))
             .collect();
-        let few = oldest.len() / CLOSED_SHARE;
+        let count = oldest.len() / CLOSED_SHARE;
         // Where every connection is about to close, none is left to select.
-        if few < oldest.len() {
-            oldest.select_nth_unstable(few);
-            for (_, number) in &oldest[..=few] {
-                if let Some(one) = open.activities.remove(number) {
-                    one.must_close.notify_one();
+        if count < oldest.len() {
+            oldest.select_nth_unstable(count);
+            for (_, number) in &oldest[..=count] {
+                if let Some(connection) = open.activities.remove(number) {
+                    connection.must_close.notify_one();
                 }
             }
         }
@@ -189,20 +189,20 @@ impl Connections {
         let own = open
             .activities
             .iter()
-            .filter(|(_, one)| one.address.as_deref() == Some(from));
+            .filter(|(_, connection)| connection.address.as_deref() == Some(from));
         let oldest = own
-            .min_by_key(|(_, one)| one.closing_order())
+            .min_by_key(|(_, connection)| connection.closing_order())
             .map(|(number, _)| *number);
-        if let Some(one) = oldest.and_then(|number| open.activities.remove(&number)) {
-            one.must_close.notify_one();
+        if let Some(connection) = oldest.and_then(|number| open.activities.remove(&number)) {
+            connection.must_close.notify_one();
         }
     }
 
     /// Closes every connection without an open request, since the gate stops.
     pub(crate) fn close_idle(&self) {
-        for one in self.lock_open().activities.values() {
-            if one.open_requests.load(Ordering::Acquire) == 0 {
-                one.must_close.notify_one();
+        for connection in self.lock_open().activities.values() {
+            if connection.open_requests.load(Ordering::Acquire) == 0 {
+                connection.must_close.notify_one();
             }
         }
     }
@@ -289,8 +289,8 @@ impl ConnectionPermit {
     /// Waits until the connection must close: at the limit, when the gate stops, or after
     /// `patience` without a first request. hyper's own timer starts with the first byte only.
     pub(crate) async fn wait_until_closed(&self, patience: Duration) {
-        let leave = self.activity.must_close.notified();
-        if let Ok(()) = tokio::time::timeout(patience, leave).await {
+        let closing = self.activity.must_close.notified();
+        if let Ok(()) = tokio::time::timeout(patience, closing).await {
             return;
         }
         if self.activity.last_request.load(Ordering::Relaxed) != self.accepted {
@@ -346,14 +346,14 @@ mod tests {
             .block_on(story);
     }
 
-    async fn has_to_go(seat: &ConnectionPermit) -> bool {
-        timeout(Duration::from_millis(1), seat.wait_until_closed(NEVER))
+    async fn must_close(permit: &ConnectionPermit) -> bool {
+        timeout(Duration::from_millis(1), permit.wait_until_closed(NEVER))
             .await
             .is_ok()
     }
 
     #[test]
-    fn whoever_asked_nothing_for_longest_makes_room() {
+    fn the_connection_that_is_idle_longest_is_closed_at_the_limit() {
         run(async {
             let all = Arc::new(Connections::with_limit(3));
             let first = all.admit(None).await.unwrap();
@@ -365,25 +365,25 @@ mod tests {
                 drop(second);
             });
             assert!(new.unwrap().is_ok());
-            assert!(!has_to_go(&first).await, "it came first, and asked since");
+            assert!(!must_close(&first).await, "it came first, and asked since");
             assert!(all.is_full_logged.load(Ordering::Relaxed));
         });
     }
 
     #[test]
-    fn nobody_goes_while_there_is_room() {
+    fn no_connection_is_closed_below_the_limit() {
         run(async {
             let all = Arc::new(Connections::with_limit(2));
             let first = all.admit(None).await.unwrap();
             let second = all.admit(None).await.unwrap();
             drop(second);
             let _third = all.admit(None).await.unwrap();
-            assert!(!has_to_go(&first).await && !all.is_full_logged.load(Ordering::Relaxed));
+            assert!(!must_close(&first).await && !all.is_full_logged.load(Ordering::Relaxed));
         });
     }
 
     #[test]
-    fn whoever_never_asks_goes_after_a_while() {
+    fn a_connection_without_a_request_is_closed_after_a_while() {
         run(async {
             let all = Arc::new(Connections::with_limit(2));
             let (silent, other) = (
@@ -407,24 +407,24 @@ mod tests {
 
     /// Thousands of connections closed the one that waited for its reply.
     #[test]
-    fn whoever_waits_for_an_answer_goes_after_whoever_does_not() {
+    fn a_connection_that_waits_for_a_reply_is_closed_after_idle_ones() {
         run(async {
             let all = Arc::new(Connections::with_limit(2));
             let waits = all.admit(None).await.unwrap();
-            let asking = waits.begin_request();
+            let request = waits.begin_request();
             let idle = all.admit(None).await.unwrap();
             drop(idle.begin_request());
             let (new, ()) = tokio::join!(timeout(SOON, all.admit(None)), async {
                 idle.wait_until_closed(NEVER).await;
                 drop(idle);
             });
-            assert!(new.unwrap().is_ok() && !has_to_go(&waits).await);
-            drop(asking);
+            assert!(new.unwrap().is_ok() && !must_close(&waits).await);
+            drop(request);
         });
     }
 
     #[test]
-    fn an_address_with_more_than_its_share_ends_its_own() {
+    fn an_address_beyond_its_share_closes_its_own_connection() {
         run(async {
             let all = Arc::new(Connections::with_limit(8 * ADDRESS_SHARE));
             let address = |text: &str| Address::parse(text);
@@ -439,7 +439,9 @@ mod tests {
                 );
             }
             assert!(
-                has_to_go(&own[0]).await && !has_to_go(&own[1]).await && !has_to_go(&other).await
+                must_close(&own[0]).await
+                    && !must_close(&own[1]).await
+                    && !must_close(&other).await
             );
             own.clear();
             drop(other);
@@ -448,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_takes_no_answer_goes_after_a_while() {
+    fn a_connection_that_reads_no_reply_is_closed_after_a_while() {
         run(async {
             let all = Arc::new(Connections::with_limit(2));
             let (stuck, reads) = (
@@ -458,23 +460,23 @@ mod tests {
             let unsent = stuck.begin_reply(Duration::from_millis(5));
             drop(reads.begin_reply(Duration::from_millis(5)));
             assert!(timeout(SOON, stuck.wait_until_closed(NEVER)).await.is_ok());
-            assert!(!has_to_go(&reads).await);
+            assert!(!must_close(&reads).await);
             drop(unsent);
         });
     }
 
     #[test]
-    fn at_the_end_whoever_waits_for_an_answer_stays() {
+    fn at_the_end_a_connection_that_waits_for_a_reply_stays_open() {
         run(async {
             let all = Arc::new(Connections::with_limit(2));
             let (idle, other) = (
                 all.admit(None).await.unwrap(),
                 all.admit(None).await.unwrap(),
             );
-            let asking = other.begin_request();
+            let request = other.begin_request();
             all.close_idle();
-            assert!(has_to_go(&idle).await && !has_to_go(&other).await);
-            drop(asking);
+            assert!(must_close(&idle).await && !must_close(&other).await);
+            drop(request);
         });
     }
 }

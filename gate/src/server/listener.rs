@@ -39,6 +39,18 @@ pub(crate) enum AcceptedConnection {
     Tls(TcpStream, Address, TlsAcceptor),
 }
 
+impl AcceptedConnection {
+    /// Address of the peer, none on a unix socket.
+    pub(crate) fn address(&self) -> Option<Address> {
+        match self {
+            AcceptedConnection::Unix(_) => None,
+            AcceptedConnection::Tcp(_, address) | AcceptedConnection::Tls(_, address, _) => {
+                Some(*address)
+            }
+        }
+    }
+}
+
 impl Listener {
     pub(crate) async fn accept(&self) -> std::io::Result<AcceptedConnection> {
         Ok(match self {
@@ -98,27 +110,27 @@ async fn bind_tcp(address: &SocketAddr) -> Result<TcpListener, String> {
 
 /// Binds a unix socket. A stale socket file is replaced; a socket in use is not.
 fn bind_unix(path: &Path) -> Result<UnixListener, String> {
-    let wrong = |error: &dyn Display| format!("{}: {error}", path.display());
-    let not_made = |error: &std::io::Error| match error.kind() {
-        ErrorKind::PermissionDenied if path.starts_with(ROOT_FOLDER) => wrong(&format_args!(
+    let with_path = |error: &dyn Display| format!("{}: {error}", path.display());
+    let bind_error = |error: &std::io::Error| match error.kind() {
+        ErrorKind::PermissionDenied if path.starts_with(ROOT_FOLDER) => with_path(&format_args!(
             "{error}; {ROOT_FOLDER} belongs to root, and systemd listens there for the gate: systemctl enable --now postern-gate.socket"
         )),
-        _ => wrong(error),
+        _ => with_path(error),
     };
-    remove_stale_socket(path).map_err(|error| not_made(&error))?;
-    let group = Group::from_name(SOCKET_GROUP).map_err(|error| wrong(&error))?.ok_or_else(|| {
-        wrong(&format_args!(
+    remove_stale_socket(path).map_err(|error| bind_error(&error))?;
+    let group = Group::from_name(SOCKET_GROUP).map_err(|error| with_path(&error))?.ok_or_else(|| {
+        with_path(&format_args!(
             "there is no group {SOCKET_GROUP} to give it to; make it with groupadd --system {SOCKET_GROUP}, and the gate's user and the proxy's members of it"
         ))
     })?;
-    let listener = UnixListener::bind(path).map_err(|error| not_made(&error))?;
+    let listener = UnixListener::bind(path).map_err(|error| bind_error(&error))?;
     chown(path, None, Some(group.gid.as_raw())).map_err(|error| {
-        wrong(&format_args!(
+        with_path(&format_args!(
             "cannot be given to group {SOCKET_GROUP} ({error}); make the gate's user a member of it"
         ))
     })?;
     std::fs::set_permissions(path, PermissionsExt::from_mode(0o660))
-        .map_err(|error| wrong(&error))?;
+        .map_err(|error| with_path(&error))?;
     Ok(listener)
 }
 
@@ -191,12 +203,12 @@ fn server_config(tls: &TlsConfig) -> Result<ServerConfig, String> {
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let wrong = |error: &dyn Display| format!("gate.tls: {}: {error}", path.display());
+    let with_path = |error: &dyn Display| format!("gate.tls: {}: {error}", path.display());
     let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
-        .map_err(|error| wrong(&error))?;
+        .map_err(|error| with_path(&error))?;
     if certificates.is_empty() {
-        Err(wrong(&"no certificate in it"))
+        Err(with_path(&"no certificate in it"))
     } else {
         Ok(certificates)
     }

@@ -72,26 +72,27 @@ impl Health {
     }
 }
 
-/// What monitoring reports on.
+/// The gate while it serves, with what a reload replaces.
 #[derive(Clone)]
-pub(crate) struct MonitoredGate {
-    pub(crate) sites: Arc<ArcSwap<Site>>,
+pub(crate) struct RunningGate {
+    /// Site of the generation in force. An open request keeps its own.
+    pub(crate) site: Arc<ArcSwap<Site>>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) health: Arc<Health>,
 }
 
-impl MonitoredGate {
+impl RunningGate {
     /// Serves until the process exits, also while it drains.
     pub(crate) async fn serve(self, listener: Listener) {
-        let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         // The semaphore is never closed.
-        while let Ok(seat) = Arc::clone(&seats).acquire_owned().await {
+        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
             match listener.accept().await {
                 Ok(accepted) => {
                     let gate = self.clone();
                     tokio::spawn(async move {
                         gate.serve_connection(accepted).await;
-                        drop(seat);
+                        drop(permit);
                     });
                 }
                 Err(error) => {
@@ -137,13 +138,13 @@ impl MonitoredGate {
         match path {
             "/healthz" => text_reply(StatusCode::OK, TEXT, "serves\n".to_owned()),
             "/readyz" => match self.readiness().await {
-                Ok(words) => text_reply(StatusCode::OK, TEXT, words),
+                Ok(text) => text_reply(StatusCode::OK, TEXT, text),
                 Err(why) => text_reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
             },
             "/metrics" => text_reply(
                 StatusCode::OK,
                 OPEN_METRICS,
-                METRICS.text(&self.store_health()),
+                METRICS.text(&self.gate_health()),
             ),
             _ => bare(StatusCode::NOT_FOUND),
         }
@@ -152,49 +153,49 @@ impl MonitoredGate {
     /// Returns whether users can sign in. An invalid file locks no user out, so it does not make
     /// the gate unready; nor does waiting mail, which another gate could not send either.
     async fn readiness(&self) -> Result<String, &'static str> {
-        let standing = self.store_health();
+        let health = self.gate_health();
         if self.health.is_stopping.load(Ordering::Relaxed) {
             return Err("the gate is shutting down");
         }
-        if !standing.has_lease {
+        if !health.has_lease {
             return Err("the store cannot be read, access is denied: the gate's log says why");
         }
-        let tried = self.test_store().await;
-        if !tried.takes_writes {
+        let tested = self.test_store().await;
+        if !tested.takes_writes {
             return Err("the store cannot be written, sign-in is refused: the gate's log says why");
         }
-        let mut words = match standing.is_configuration_current {
+        let mut text = match health.is_configuration_current {
             true => "ready\n".to_owned(),
             false => "ready, with an older configuration than the file: the gate's log says why\n"
                 .to_owned(),
         };
-        if tried.mail_waits {
-            words.push_str("mail waits: start posternd, which sends it, or see its log\n");
+        if tested.mail_waits {
+            text.push_str("mail waits: start posternd, which sends it, or see its log\n");
         }
-        Ok(words)
+        Ok(text)
     }
 
     /// Tests whether the store takes writes, and whether mail waits. The result is reused for some
     /// seconds, since a test costs a durable commit.
     async fn test_store(&self) -> StoreTest {
-        let mut tried = self.health.store_test.lock().await;
-        if let Some((_, came)) = tried.filter(|(at, _)| at.elapsed() < TEST_REUSE) {
-            return came;
+        let mut tested = self.health.store_test.lock().await;
+        if let Some((_, result)) = tested.filter(|(at, _)| at.elapsed() < TEST_REUSE) {
+            return result;
         }
-        let judge = self
-            .sites
+        let pool = self
+            .site
             .load()
             .store_pool
-            .for_client(PoolClient::proven(ShareKey::Gate));
-        let try_it = judge.with_engine(|door| {
-            door.try_write()?;
+            .for_client(PoolClient::authenticated(ShareKey::Gate));
+        let test = pool.with_engine(|engine| {
+            engine.try_write()?;
             // A request that needs the clock reports its failure.
             Ok::<_, EngineError>(match clock::now() {
-                Ok(now) => door.mail_is_overdue(now)?,
+                Ok(now) => engine.mail_is_overdue(now)?,
                 Err(_) => false,
             })
         });
-        let (mail_waits, why) = match timeout(TEST_TIMEOUT, try_it).await {
+        let (mail_waits, why) = match timeout(TEST_TIMEOUT, test).await {
             Ok(Ok(mail_waits)) => (mail_waits, None),
             Ok(Err(error)) => (false, Some(error.to_string())),
             Err(_) => (
@@ -211,16 +212,16 @@ impl MonitoredGate {
                 .rate_limited("not-ready");
             line.write_with_message(format_args!("the store cannot be written: {why}"));
         }
-        let came = StoreTest {
+        let result = StoreTest {
             takes_writes: why.is_none(),
             mail_waits,
         };
-        *tried = Some((Instant::now(), came));
-        came
+        *tested = Some((Instant::now(), result));
+        result
     }
 
-    fn store_health(&self) -> GateHealth {
-        let site = self.sites.load();
+    fn gate_health(&self) -> GateHealth {
+        let site = self.site.load();
         GateHealth {
             has_lease: site.revocation_cache.has_lease(),
             since_last_read: site.revocation_cache.since_last_read(),

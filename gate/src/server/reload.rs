@@ -22,7 +22,7 @@ const OLD_GENERATION_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Reload {
     pub(crate) path: PathBuf,
     pub(crate) generation: Generation,
-    pub(crate) sites: Arc<ArcSwap<Site>>,
+    pub(crate) site: Arc<ArcSwap<Site>>,
     pub(crate) certificate: Option<Certificate>,
     pub(crate) health: Arc<Health>,
 }
@@ -42,11 +42,11 @@ impl Reload {
 
     fn replace_generation(&mut self) -> Result<(), String> {
         let config = read_config(&self.path)?;
-        let now = self.generation.site.gate();
-        if config.gate.listen != now.listen {
+        let current = self.generation.site.gate();
+        if config.gate.listen != current.listen {
             return Err("gate.listen has changed; restart the gate".to_owned());
         }
-        if config.gate.operations != now.operations {
+        if config.gate.operations != current.operations {
             return Err("gate.operations has changed; restart the gate".to_owned());
         }
         if config.store != self.generation.site.config.store {
@@ -62,12 +62,12 @@ impl Reload {
         let next = Generation::start(&self.path, config).map_err(|stopped| stopped.to_string())?;
         // From here on nothing can fail.
         log::configure(next.site.gate());
-        self.sites.store(Arc::clone(&next.site));
-        if let (Some(shown), Some(certificate)) = (&self.certificate, &certificate) {
-            shown.replace_with(certificate);
+        self.site.store(Arc::clone(&next.site));
+        if let (Some(in_use), Some(certificate)) = (&self.certificate, &certificate) {
+            in_use.replace_with(certificate);
         }
-        let before = std::mem::replace(&mut self.generation, next);
-        std::thread::spawn(move || before.stop(OLD_GENERATION_TIMEOUT));
+        let previous = std::mem::replace(&mut self.generation, next);
+        std::thread::spawn(move || previous.stop(OLD_GENERATION_TIMEOUT));
         Ok(())
     }
 }

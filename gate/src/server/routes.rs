@@ -4,30 +4,58 @@
 
 use super::{access_log, own_routes};
 use crate::api;
-use crate::check::forward_auth::{self, Challenge};
+use crate::check::client::{self, Challenge};
+use crate::check::forward_auth;
 use crate::check::proxy_reply::{self, GatePage};
 use crate::http::authorization::Authorization;
 use crate::http::reply::{self, HttpReply, bare};
 use crate::observe::log;
 use crate::observe::metrics::{CheckLabel, METRICS};
-use crate::proxy::contract::{self, ContractError};
+use crate::proxy::contract::{self, ContractError, OriginalRequest};
 use crate::proxy::identity::Identity;
-use crate::proxy::trusted_proxy::{ProvenProxy, ProxyConnection, UntrustedPeer};
+use crate::proxy::trusted_proxy::{ProxyConnection, UntrustedPeer};
 use crate::state::site::Site;
 use crate::web::language::Language;
 use crate::web::request::RequestContext;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Request, StatusCode};
 use shared::config::gate::ProxyKind;
 use shared::engine::SERVICE;
+use shared::network::address::Address;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Answers one request.
+/// What a request asks the gate for.
+enum RequestRoute {
+    Check(ProxyKind),
+    Health,
+    OwnPage,
+}
+
+impl RequestRoute {
+    fn find(path: &str) -> RequestRoute {
+        match path {
+            "/check/nginx" => RequestRoute::Check(ProxyKind::Nginx),
+            "/check/traefik" => RequestRoute::Check(ProxyKind::Traefik),
+            "/healthz" => RequestRoute::Health,
+            _ => RequestRoute::OwnPage,
+        }
+    }
+}
+
+/// Whether the reply waits for nothing, neither the store nor a body.
+pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
+    !matches!(
+        RequestRoute::find(request.uri().path()),
+        RequestRoute::OwnPage
+    )
+}
+
 pub(crate) async fn answer_request(
     site: &Arc<Site>,
-    connected: ProxyConnection,
+    connection: ProxyConnection,
     mut request: Request<Incoming>,
 ) -> HttpReply {
     join_cookie_lines(request.headers_mut());
@@ -36,23 +64,15 @@ pub(crate) async fn answer_request(
     if request.headers().contains_key(TRANSFER_ENCODING) {
         return reply::bare_and_close(StatusCode::BAD_REQUEST);
     }
-    let reply = match request.uri().path() {
-        "/check/nginx" => answer_check(site, connected, request.headers(), ProxyKind::Nginx),
-        "/check/traefik" => answer_check(site, connected, request.headers(), ProxyKind::Traefik),
-        "/healthz" => match site.revocation_cache.has_lease() {
+    let reply = match RequestRoute::find(request.uri().path()) {
+        RequestRoute::Check(proxy) => answer_check(site, connection, request.headers(), proxy),
+        RequestRoute::Health => match site.revocation_cache.has_lease() {
             true => bare(StatusCode::OK),
             false => bare(StatusCode::SERVICE_UNAVAILABLE),
         },
-        _ => answer_own_page(site, connected, request).await,
+        RequestRoute::OwnPage => answer_own_page(site, connection, request).await,
     };
     proxy_reply::with_challenge(reply, Challenge::Postern)
-}
-
-pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
-    matches!(
-        request.uri().path(),
-        "/check/nginx" | "/check/traefik" | "/healthz"
-    )
 }
 
 /// Joins Cookie lines. HTTP/2 splits one line into several (RFC 9113, section 8.2.3), and Traefik
@@ -72,70 +92,65 @@ fn join_cookie_lines(headers: &mut HeaderMap) {
 
 fn answer_check(
     site: &Site,
-    connected: ProxyConnection,
+    connection: ProxyConnection,
     headers: &HeaderMap,
-    proxy: ProxyKind,
+    kind: ProxyKind,
 ) -> HttpReply {
     let began = Instant::now();
-    let through = match site
-        .trusted_proxies
-        .authenticate(connected, headers, Some(proxy))
-    {
-        Ok(through) => through,
-        Err(unproven) => return refuse_untrusted_peer(&unproven),
+    let trusted = &site.trusted_proxies;
+    let proxy = match trusted.authenticate(connection, headers, Some(kind)) {
+        Ok(proxy) => proxy,
+        Err(untrusted) => return refuse_untrusted_peer(&untrusted),
     };
-    let asked = match contract::parse_check(proxy, headers, |address| {
-        site.trusted_proxies.is_proxy(address)
-    }) {
-        Ok(asked) => asked,
-        Err(broken) => {
-            log_malformed_request(proxy, &broken, connected);
-            METRICS.count_check(proxy, CheckLabel::Malformed, began.elapsed());
-            return proxy_reply::unauthorized(forward_auth::select_challenge("", headers));
+    let original = match contract::parse_check(kind, headers, |address| trusted.is_proxy(address)) {
+        Ok(original) => original,
+        Err(error) => {
+            log_malformed_request(kind, &error, connection);
+            METRICS.count_check(kind, CheckLabel::Malformed, began.elapsed());
+            return proxy_reply::unauthorized(client::select_challenge("", headers));
         }
     };
     let site = match site.own_path_sites.is_empty() {
         true => site,
-        false => site.find_site_protecting(&asked.host()),
+        false => site.find_site_protecting(&original.host()),
     };
-    let ruling = forward_auth::check(site, &asked, headers, &through.parse_identity(headers));
-    METRICS.count_check(proxy, ruling.label(), began.elapsed());
+    let identity = proxy.parse_identity(headers);
+    let result = forward_auth::check(site, &original, headers, &identity);
+    METRICS.count_check(kind, result.label(), began.elapsed());
     if log::has_access_log() {
-        access_log::log_check(&asked, &ruling, began.elapsed());
+        access_log::log_check(&original, &result, began.elapsed());
     }
-    proxy_reply::check_reply(
-        ruling,
-        proxy,
-        asked.method,
-        forward_auth::select_challenge(asked.method, headers),
-        |page| {
-            let at = |page: &str| format!("{}{}{page}", site.url.origin(), site.url.path);
-            match page {
-                GatePage::SignIn => {
-                    proxy_reply::sign_in_url(&at("sign-in"), site.valid_return_url(&asked.url()))
-                }
-                GatePage::Upgrade => {
-                    proxy_reply::sign_in_url(&at("upgrade"), site.valid_return_url(&asked.url()))
-                }
-                GatePage::Cookies => at("cookies"),
-                GatePage::NotCovered => at(&format!("not-covered?host={}", asked.host())),
-            }
-        },
-    )
+    let challenge = client::select_challenge(original.method, headers);
+    proxy_reply::check_reply(result, kind, original.method, challenge, |page| {
+        page_url(site, page, &original)
+    })
 }
 
-fn refuse_untrusted_peer(unproven: &UntrustedPeer) -> HttpReply {
+/// Returns the URL of a page of the gate, to which a check redirects the browser.
+fn page_url(site: &Site, page: GatePage, original: &OriginalRequest<'_>) -> String {
+    let at = |page: &str| format!("{}{}{page}", site.url.origin(), site.url.path);
+    let with_return =
+        |page: &str| proxy_reply::sign_in_url(&at(page), site.valid_return_url(&original.url()));
+    match page {
+        GatePage::SignIn => with_return("sign-in"),
+        GatePage::Upgrade => with_return("upgrade"),
+        GatePage::Cookies => at("cookies"),
+        GatePage::NotCovered => at(&format!("not-covered?host={}", original.host())),
+    }
+}
+
+fn refuse_untrusted_peer(untrusted: &UntrustedPeer) -> HttpReply {
     METRICS.count_untrusted_request();
     let line = log::event("refused")
         .with("cause", "untrusted-proxy")
         .rate_limited("untrusted-proxy");
-    line.write_with_message(unproven);
+    line.write_with_message(untrusted);
     bare(StatusCode::FORBIDDEN)
 }
 
 /// Logs a malformed check, as the proxy's fault or the client's.
-fn log_malformed_request(proxy: ProxyKind, broken: &ContractError, connected: ProxyConnection) {
-    match broken {
+fn log_malformed_request(kind: ProxyKind, error: &ContractError, connection: ProxyConnection) {
+    match error {
         ContractError::Client(name, address) => {
             let line = log::event("refused")
                 .with("cause", "malformed-request")
@@ -147,12 +162,12 @@ fn log_malformed_request(proxy: ProxyKind, broken: &ContractError, connected: Pr
                 ));
         }
         ContractError::Proxy(name) => {
-            let peer = connected
+            let peer = connection
                 .address
                 .map_or_else(|| "unix".to_owned(), |address| address.to_string());
             log::event("refused").with("cause", "proxy-contract").with("peer", peer).rate_limited("proxy-contract").write_with_message(format_args!(
                 "the proxy {} sent {name} missing, empty, doubled or malformed; compare its configuration with postern print-config",
-                proxy.name()
+                kind.name()
             ));
         }
     }
@@ -160,40 +175,17 @@ fn log_malformed_request(proxy: ProxyKind, broken: &ContractError, connected: Pr
 
 async fn answer_own_page(
     site: &Arc<Site>,
-    connected: ProxyConnection,
+    connection: ProxyConnection,
     request: Request<Incoming>,
 ) -> HttpReply {
     let headers = request.headers();
-    let (address, identity) = match site.trusted_proxies.authenticate(connected, headers, None) {
-        Ok(through @ ProvenProxy { proxy, .. }) => {
-            match contract::parse_client_address(proxy, headers, |address| {
-                site.trusted_proxies.is_proxy(address)
-            }) {
-                Ok(address) => (address, through.parse_identity(headers)),
-                Err(broken) => {
-                    log_malformed_request(proxy, &broken, connected);
-                    return bare(StatusCode::BAD_REQUEST);
-                }
-            }
-        }
-        Err(unproven) => match unproven.as_browser(site.gate().insecure_loopback) {
-            Some(address) => (address, Identity::NotProvided),
-            None => return refuse_untrusted_peer(&unproven),
-        },
+    let (address, identity) = match identify_client(site, connection, headers) {
+        Ok(client) => client,
+        Err(refusal) => return refusal,
     };
-    let authority = request
-        .uri()
-        .authority()
-        .map(|authority| authority.as_str());
-    let mut hosts = headers.get_all(HOST).iter();
-    let host = match (hosts.next(), hosts.next()) {
-        (_, Some(_)) => return bare(StatusCode::BAD_REQUEST),
-        (host, None) => authority.or_else(|| host.and_then(|value| value.to_str().ok())),
-    };
-    // `gate.url` does not contain the default port.
-    let host = host.map(|host| host.strip_suffix(":443").unwrap_or(host));
-    let Some(site) = host.and_then(|host| site.find_site_at(host)) else {
-        return bare(StatusCode::MISDIRECTED_REQUEST);
+    let site = match requested_site(site, &request) {
+        Ok(site) => site,
+        Err(status) => return bare(status),
     };
     // An app password is never valid at the gate's own pages, so it is not verified.
     if headers.get_all(AUTHORIZATION).iter().any(is_app_password) {
@@ -203,12 +195,8 @@ async fn answer_own_page(
         line.write_with_message("an app password opens none of the gate's own pages");
         return bare(StatusCode::FORBIDDEN);
     }
-    let Some(page) = request
-        .uri()
-        .path()
-        .strip_prefix(site.url.path.as_str())
-        .map(str::to_owned)
-    else {
+    let path = request.uri().path().strip_prefix(site.url.path.as_str());
+    let Some(path) = path.map(str::to_owned) else {
         return bare(StatusCode::NOT_FOUND);
     };
     let (mut parts, body) = request.into_parts();
@@ -222,21 +210,58 @@ async fn answer_own_page(
         language,
     };
     if !log::has_access_log() {
-        return own_routes::answer_page(&context, &parts, &page, body).await;
+        return own_routes::answer_page(&context, &parts, &path, body).await;
     }
     // The session is read before a page can end it.
     let (began, session) = (Instant::now(), context.session());
-    let reply = own_routes::answer_page(&context, &parts, &page, body).await;
+    let reply = own_routes::answer_page(&context, &parts, &path, body).await;
     let user = session.as_ref().map(|session| &session.name);
-    access_log::log_page(
-        &parts,
-        &site.url,
-        address,
-        user,
-        reply.status(),
-        began.elapsed(),
-    );
+    let (url, status) = (&site.url, reply.status());
+    access_log::log_page(&parts, url, address, user, status, began.elapsed());
     reply
+}
+
+/// Returns the client's address, and the user that its proxy names. The client is behind a trusted
+/// proxy, or a browser that connects directly.
+fn identify_client(
+    site: &Site,
+    connection: ProxyConnection,
+    headers: &HeaderMap,
+) -> Result<(Address, Identity), HttpReply> {
+    let trusted = &site.trusted_proxies;
+    match trusted.authenticate(connection, headers, None) {
+        Ok(proxy) => {
+            let is_trusted = |address| trusted.is_proxy(address);
+            match contract::parse_client_address(proxy.kind, headers, is_trusted) {
+                Ok(address) => Ok((address, proxy.parse_identity(headers))),
+                Err(error) => {
+                    log_malformed_request(proxy.kind, &error, connection);
+                    Err(bare(StatusCode::BAD_REQUEST))
+                }
+            }
+        }
+        Err(untrusted) => match untrusted.as_browser(site.gate().insecure_loopback) {
+            Some(address) => Ok((address, Identity::NotProvided)),
+            None => Err(refuse_untrusted_peer(&untrusted)),
+        },
+    }
+}
+
+/// Returns the site whose host a request names, once.
+fn requested_site<'a>(
+    site: &'a Arc<Site>,
+    request: &Request<Incoming>,
+) -> Result<&'a Arc<Site>, StatusCode> {
+    let authority = request.uri().authority().map(Authority::as_str);
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => return Err(StatusCode::BAD_REQUEST),
+        (host, None) => authority.or_else(|| host.and_then(|value| value.to_str().ok())),
+    };
+    // `gate.url` does not contain the default port.
+    let host = host.map(|host| host.strip_suffix(":443").unwrap_or(host));
+    host.and_then(|host| site.find_site_at(host))
+        .ok_or(StatusCode::MISDIRECTED_REQUEST)
 }
 
 fn is_app_password(value: &HeaderValue) -> bool {

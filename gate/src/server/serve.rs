@@ -3,7 +3,7 @@
 
 use super::connections::{ConnectionPermit, Connections, UnsentReply};
 use super::listener::{AcceptedConnection, Certificate, Listener};
-use super::monitoring::{Health, MonitoredGate};
+use super::monitoring::{Health, RunningGate};
 use super::reload::Reload;
 use super::signals::{SignalAction, SignalReceiver};
 use super::sockets::ActivatedSockets;
@@ -75,13 +75,13 @@ pub(crate) fn run(path: &Path) -> Result<(), StopReason> {
     }
     let config = in_force.config;
     let runtime = build_runtime()?;
-    let running = {
+    let generation = {
         let _inside = runtime.enter();
         Generation::start(path, config)?
     };
-    let (served, running) = runtime.block_on(serve(path, running, health));
+    let (served, generation) = runtime.block_on(serve(path, generation, health));
     runtime.shutdown_timeout(STORE_TIMEOUT);
-    running.stop(Duration::ZERO);
+    generation.stop(Duration::ZERO);
     served
 }
 
@@ -95,56 +95,47 @@ fn build_runtime() -> Result<Runtime, String> {
 /// Serves until a signal ends it. Returns the generation that served last.
 async fn serve(
     path: &Path,
-    running: Generation,
+    generation: Generation,
     health: Arc<Health>,
 ) -> (Result<(), StopReason>, Generation) {
-    let bound = bind(&running.site).await;
+    let bound = bind(&generation.site).await;
     let BoundListeners {
         listeners,
         operations,
         certificate,
-        signals: mut orders,
+        mut signals,
     } = match bound {
         Ok(bound) => bound,
-        Err(error) => return (Err(error), running),
+        Err(error) => return (Err(error), generation),
     };
     let (end, ended) = watch::channel(());
-    let sites = Arc::new(ArcSwap::new(Arc::clone(&running.site)));
-    let host = ServedGate {
-        site: Arc::clone(&sites),
+    let gate = RunningGate {
+        site: Arc::new(ArcSwap::new(Arc::clone(&generation.site))),
         connections: Connections::with_descriptor_limit(),
+        health: Arc::clone(&health),
     };
     let graceful = Arc::new(GracefulShutdown::new());
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
-            tokio::spawn(accept_connections(
-                host.clone(),
-                listener,
-                Arc::clone(&graceful),
-                ended.clone(),
-            ))
+            let (graceful, ended) = (Arc::clone(&graceful), ended.clone());
+            tokio::spawn(accept_connections(gate.clone(), listener, graceful, ended))
         })
         .collect();
-    let gate = MonitoredGate {
-        sites: Arc::clone(&sites),
-        connections: Arc::clone(&host.connections),
-        health,
-    };
-    let health = Arc::clone(&gate.health);
+    let (site, connections) = (Arc::clone(&gate.site), Arc::clone(&gate.connections));
     if let Some(listener) = operations {
         tokio::spawn(gate.serve(listener));
     }
     let mut reload = Reload {
         path: path.to_owned(),
-        generation: running,
-        sites,
+        generation,
+        site,
         certificate,
         health,
     };
     service_manager::start_watchdog();
     service_manager::notify_ready();
-    while orders.receive().await == SignalAction::Reload {
+    while signals.receive().await == SignalAction::Reload {
         tokio::task::block_in_place(|| reload.reload());
     }
     service_manager::notify_stopping();
@@ -157,7 +148,7 @@ async fn serve(
     let Some(graceful) = Arc::into_inner(graceful) else {
         return (Ok(()), reload.generation);
     };
-    host.connections.close_idle();
+    connections.close_idle();
     if timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
         log::write_message(format_args!(
             "requests that were still open after {} s were closed",
@@ -220,15 +211,8 @@ async fn bind(site: &Site) -> Result<BoundListeners, StopReason> {
     })
 }
 
-#[derive(Clone)]
-struct ServedGate {
-    /// Site of the generation in force. An open request keeps its own.
-    site: Arc<ArcSwap<Site>>,
-    connections: Arc<Connections>,
-}
-
 async fn accept_connections(
-    host: ServedGate,
+    gate: RunningGate,
     listener: Listener,
     graceful: Arc<GracefulShutdown>,
     mut ended: watch::Receiver<()>,
@@ -236,7 +220,7 @@ async fn accept_connections(
     loop {
         tokio::select! {
             _ = ended.changed() => return,
-            accepted = accept_one(&host, &listener, &graceful) => if let Err(error) = accepted {
+            accepted = accept_one(&gate, &listener, &graceful) => if let Err(error) = accepted {
                 log::write_message(format_args!("a connection cannot be accepted: {error}"));
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             },
@@ -245,83 +229,52 @@ async fn accept_connections(
 }
 
 async fn accept_one(
-    host: &ServedGate,
+    gate: &RunningGate,
     listener: &Listener,
     graceful: &GracefulShutdown,
 ) -> std::io::Result<()> {
     let accepted = listener.accept().await?;
-    let from = match &accepted {
-        AcceptedConnection::Unix(_) => None,
-        AcceptedConnection::Tcp(_, address) | AcceptedConnection::Tls(_, address, _) => {
-            Some(*address)
-        }
-    };
-    let from = from.filter(|address| !host.site.load().trusted_proxies.is_proxy(*address));
-    let seat = host.connections.admit(from).await?;
-    let (sites, watcher) = (Arc::clone(&host.site), graceful.watcher());
+    let address = accepted
+        .address()
+        .filter(|address| !gate.site.load().trusted_proxies.is_proxy(*address));
+    let permit = gate.connections.admit(address).await?;
+    let (site, watcher) = (Arc::clone(&gate.site), graceful.watcher());
     tokio::spawn(async move {
         tokio::select! {
             // A reply that is ready is sent first.
             biased;
-            () = serve_one(&sites, &seat, watcher, accepted) => {}
-            () = seat.wait_until_closed(HEADER_TIMEOUT) => {}
+            () = serve_connection(&site, &permit, watcher, accepted) => {}
+            () = permit.wait_until_closed(HEADER_TIMEOUT) => {}
         }
     });
     Ok(())
 }
 
-async fn serve_one(
-    sites: &Arc<ArcSwap<Site>>,
-    seat: &ConnectionPermit,
+async fn serve_connection(
+    site: &Arc<ArcSwap<Site>>,
+    permit: &ConnectionPermit,
     watcher: Watcher,
     accepted: AcceptedConnection,
 ) {
+    let mut connection = ProxyConnection {
+        address: accepted.address(),
+        certificate: false,
+        encrypted: false,
+    };
     match accepted {
         AcceptedConnection::Unix(stream) => {
-            serve_stream(
-                sites,
-                seat,
-                watcher,
-                stream,
-                ProxyConnection {
-                    address: None,
-                    certificate: false,
-                    encrypted: false,
-                },
-            )
-            .await;
+            serve_stream(site, permit, watcher, stream, connection).await;
         }
-        AcceptedConnection::Tcp(stream, address) => {
-            serve_stream(
-                sites,
-                seat,
-                watcher,
-                stream,
-                ProxyConnection {
-                    address: Some(address),
-                    certificate: false,
-                    encrypted: false,
-                },
-            )
-            .await;
+        AcceptedConnection::Tcp(stream, _) => {
+            serve_stream(site, permit, watcher, stream, connection).await;
         }
-        AcceptedConnection::Tls(stream, address, acceptor) => {
+        AcceptedConnection::Tls(stream, _, acceptor) => {
             let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await else {
                 return;
             };
-            let certificate = stream.get_ref().1.peer_certificates().is_some();
-            serve_stream(
-                sites,
-                seat,
-                watcher,
-                stream,
-                ProxyConnection {
-                    address: Some(address),
-                    certificate,
-                    encrypted: true,
-                },
-            )
-            .await;
+            connection.certificate = stream.get_ref().1.peer_certificates().is_some();
+            connection.encrypted = true;
+            serve_stream(site, permit, watcher, stream, connection).await;
         }
     }
 }
@@ -330,8 +283,8 @@ async fn serve_one(
 /// nothing.
 fn reserve_request(
     site: &Site,
-    seat: &ConnectionPermit,
-    connected: ProxyConnection,
+    permit: &ConnectionPermit,
+    connection: ProxyConnection,
     request: &Request<Incoming>,
 ) -> Result<Option<(ReservedMemory, UnsentReply)>, StatusCode> {
     if routes::is_answered_at_once(request) {
@@ -342,22 +295,22 @@ fn reserve_request(
     }
     let is_proxy = site
         .trusted_proxies
-        .authenticate(connected, request.headers(), None)
+        .authenticate(connection, request.headers(), None)
         .is_ok();
-    let address = connected.address.filter(|_| !is_proxy);
-    let held = seat.reserve_memory(address, request).ok_or_else(|| {
+    let address = connection.address.filter(|_| !is_proxy);
+    let held = permit.reserve_memory(address, request).ok_or_else(|| {
         METRICS.count_rejection("memory", Busy::Own);
         StatusCode::SERVICE_UNAVAILABLE
     })?;
-    Ok(Some((held, seat.begin_reply(SEND_TIMEOUT))))
+    Ok(Some((held, permit.begin_reply(SEND_TIMEOUT))))
 }
 
 async fn serve_stream(
-    sites: &Arc<ArcSwap<Site>>,
-    seat: &ConnectionPermit,
+    site_in_force: &Arc<ArcSwap<Site>>,
+    permit: &ConnectionPermit,
     watcher: Watcher,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    connected: ProxyConnection,
+    connection: ProxyConnection,
 ) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -375,24 +328,24 @@ async fn serve_stream(
         .initial_connection_window_size(CONNECTION_BYTES)
         .max_send_buf_size(SEND_BYTES);
     let service = service_fn(|request: Request<Incoming>| {
-        let (site, asking) = (sites.load_full(), seat.begin_request());
-        let held = reserve_request(&site, seat, connected, &request);
+        let (site, open_request) = (site_in_force.load_full(), permit.begin_request());
+        let held = reserve_request(&site, permit, connection, &request);
         async move {
-            let (answer, held) = match held {
-                Ok(held) => (
-                    routes::answer_request(&site, connected, request).await,
-                    held,
-                ),
+            let (reply, held) = match held {
+                Ok(held) => {
+                    let reply = routes::answer_request(&site, connection, request).await;
+                    (reply, held)
+                }
                 Err(status) => {
                     drop(request);
                     (reply::bare_and_close(status), None)
                 }
             };
-            drop(asking);
-            Ok::<_, Infallible>(answer.map(|body| HeldBody::new(body, held)))
+            drop(open_request);
+            Ok::<_, Infallible>(reply.map(|body| HeldBody::new(body, held)))
         }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let served = builder.serve_connection(TokioIo::new(stream), service);
     // An error on the peer's own connection needs no log line.
-    let _ = watcher.watch(connection).await;
+    let _ = watcher.watch(served).await;
 }

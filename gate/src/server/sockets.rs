@@ -21,7 +21,7 @@ pub(crate) struct ActivatedSockets(Vec<ActivatedSocket>);
 
 struct ActivatedSocket {
     name: String,
-    /// The error says why a descriptor is not a usable listening socket.
+    /// Error if the descriptor is not a usable listening socket.
     socket: io::Result<Socket>,
 }
 
@@ -40,7 +40,7 @@ impl ActivatedSockets {
 
     /// Takes the sockets of a name, or all that are left.
     pub(crate) fn take_named(&mut self, name: Option<&str>) -> Result<Vec<Socket>, String> {
-        let wanted = |one: &ActivatedSocket| name.is_none_or(|name| one.name == name);
+        let wanted = |socket: &ActivatedSocket| name.is_none_or(|name| socket.name == name);
         let (taken, left): (Vec<_>, _) = std::mem::take(&mut self.0).into_iter().partition(wanted);
         self.0 = left;
         if taken.is_empty() {
@@ -55,7 +55,7 @@ impl ActivatedSockets {
     /// Takes the socket that listens at a path, if there is one. Where the folder is root's, the
     /// gate cannot make it itself.
     pub(crate) fn take_at(&mut self, path: &Path) -> Option<UnixListener> {
-        let listens_there = |one: &ActivatedSocket| match &one.socket {
+        let listens_there = |socket: &ActivatedSocket| match &socket.socket {
             Ok(Socket::Unix(socket)) => socket
                 .local_addr()
                 .is_ok_and(|address| address.as_pathname() == Some(path)),
@@ -79,7 +79,7 @@ impl ActivatedSockets {
     }
 
     fn missing_message(&self, name: Option<&str>) -> String {
-        let left: Vec<_> = self.0.iter().map(|one| one.name.as_str()).collect();
+        let left: Vec<_> = self.0.iter().map(|socket| socket.name.as_str()).collect();
         match name {
             Some(name) if !left.is_empty() => format!(
                 "systemd passes no socket {name}, but {}; see FileDescriptorName= in the socket unit",

@@ -14,11 +14,11 @@ pub(crate) struct AdminSecret {
 impl AdminSecret {
     pub(crate) fn read(config: &Config) -> Result<AdminSecret, String> {
         const KEY: &str = "gate.administration.secret";
-        let given = &config.gate.administration;
+        let configured = &config.gate.administration;
         let secret = secret_file::read_secret_line(
             KEY,
-            given.secret_file.as_ref(),
-            given.secret_credential.as_ref(),
+            configured.secret_file.as_ref(),
+            configured.secret_credential.as_ref(),
         )?;
         let Some(secret) = secret else {
             return Ok(AdminSecret { secret: None });

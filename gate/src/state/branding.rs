@@ -1,4 +1,6 @@
 //! Branding of the pages: the style sheet in the configured colour, the name, and the logo.
+//!
+//! Refuses a logo that is not PNG, SVG or WebP by its first bytes.
 
 use data_encoding::HEXLOWER;
 use shared::config::Config;
@@ -39,8 +41,8 @@ pub(crate) struct Logo {
 impl Branding {
     /// Reads the branding that the configuration names.
     pub(crate) fn read(config: &Config) -> Result<Branding, String> {
-        let look = &config.gate.branding;
-        let logo = match &look.logo_file {
+        let branding = &config.gate.branding;
+        let logo = match &branding.logo_file {
             None => None,
             Some(file) => {
                 let path = file.path();
@@ -59,11 +61,11 @@ impl Branding {
                 })
             }
         };
-        let (light, dark) = (look.color, look.color.readable_on(DARK_CARD));
+        let (light, dark) = (branding.color, branding.color.readable_on(DARK_CARD));
         let style = format!(
             ":root {{ --mark: {light}; }}\n@media (prefers-color-scheme: dark) {{ :root {{ --mark: {dark}; }} }}\n{STYLE}"
         );
-        let name = look
+        let name = branding
             .name
             .as_ref()
             .map_or_else(|| pending::issuer(config), |name| name.as_str().to_owned());
@@ -98,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_are_known_by_their_first_bytes() {
+    fn pictures_are_recognized_by_their_first_bytes() {
         assert_eq!(media_type(b"\x89PNG\r\n\x1a\n...."), Some("image/png"));
         assert_eq!(media_type(b"RIFF....WEBPVP8 "), Some("image/webp"));
         assert_eq!(
@@ -117,12 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn the_style_sheet_goes_by_the_dark_ground_that_colours_are_made_for() {
+    fn the_style_sheet_uses_the_dark_background_that_colours_are_adjusted_to() {
         assert!(STYLE.contains(&DARK_CARD.to_string()));
     }
 
     #[test]
-    fn another_colour_is_another_stamp() {
+    fn another_colour_changes_the_stamp() {
         let mut config = Config::default();
         let one = Branding::read(&config).unwrap();
         config.gate.branding.color = Color::rgb(0x60, 0, 0);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Pause between two looks for open requests.
+/// Interval of polling for open requests.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(crate) struct Generation {
@@ -37,33 +37,34 @@ impl Generation {
                 ));
             };
             let secrets = check_gate(path, None, &config).map_err(|error| error.to_string())?;
-            let believed = TrustedProxies::new(&config.gate, secrets);
-            let look = Branding::read(&config)?;
-            let administration = AdminSecret::read(&config)?;
-            Ok((url, believed, look, administration))
+            let trusted_proxies = TrustedProxies::new(&config.gate, secrets);
+            let branding = Branding::read(&config)?;
+            let admin_secret = AdminSecret::read(&config)?;
+            Ok((url, trusted_proxies, branding, admin_secret))
         };
-        let (url, believed, look, administration) = read().map_err(StopReason::Configuration)?;
-        let (watch, watching) =
+        let (url, trusted_proxies, branding, admin_secret) =
+            read().map_err(StopReason::Configuration)?;
+        let (revocation_cache, refresher) =
             RevocationCache::start(&config).map_err(|error| error.to_string())?;
         let site = Site {
             cookies: CookieBuilder::new(&config.gate, &url.path),
             url,
             own_path_sites: Vec::new(),
-            branding: Arc::new(look),
-            admin_secret: Arc::new(administration),
-            trusted_proxies: Arc::new(believed),
+            branding: Arc::new(branding),
+            admin_secret: Arc::new(admin_secret),
+            trusted_proxies: Arc::new(trusted_proxies),
             uncovered_hosts: Arc::default(),
-            revocation_cache: Arc::new(watch),
+            revocation_cache: Arc::new(revocation_cache),
             store_pool: StorePool::new(&config),
             requested_groups: Arc::new(RequestedGroups::from_config(&config)),
             config: Arc::new(config),
         };
         let site = Arc::new(site.with_own_paths());
-        let secretary = UsageWriter::start(&site.config, site.revocation_cache.app_passwords());
+        let usage_writer = UsageWriter::start(&site.config, site.revocation_cache.app_passwords());
         Ok(Generation {
             site,
-            refresher: watching,
-            usage_writer: secretary,
+            refresher: refresher,
+            usage_writer: usage_writer,
         })
     }
 

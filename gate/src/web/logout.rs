@@ -6,7 +6,7 @@
 
 use super::pages::{self, html};
 use super::request::RequestContext;
-use crate::check::forward_auth;
+use crate::check::{client, forward_auth};
 use crate::http::cookies::SessionCookies;
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::{PoolClient, PoolError, ShareKey};
@@ -112,7 +112,9 @@ async fn end_session(request: &RequestContext<'_>, session: &Session) -> Result<
     let store_pool = request
         .site
         .store_pool
-        .for_client(PoolClient::proven(ShareKey::SignOut(session.name.clone())));
+        .for_client(PoolClient::authenticated(ShareKey::SignOut(
+            session.name.clone(),
+        )));
     let id = session.id;
     store_pool
         .with_engine(move |engine| engine.sign_out(id))

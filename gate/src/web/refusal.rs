@@ -179,7 +179,7 @@ impl ActRefused {
                     language.mail_refusal(MailRefusal::Cooldown { wait: *wait }),
                 )
             },
-            AdministrationError::NotMailed(NotMailed::Waits) => ActRefused::new(
+            AdministrationError::NotMailed(NotMailed::Queued) => ActRefused::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "mail_waits",
                 language.mail_waits(),

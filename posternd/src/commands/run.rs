@@ -59,7 +59,7 @@ impl From<AdministrationError> for NotDone {
     /// What only the administrator can repair is for the log.
     fn from(error: AdministrationError) -> NotDone {
         match error {
-            AdministrationError::Door(error) => NotDone::failed(&error),
+            AdministrationError::Engine(error) => NotDone::failed(&error),
             error => NotDone::Refused(error),
         }
     }
@@ -101,7 +101,7 @@ impl Commands<'_> {
                 operation: Operation::FirstEnrollment { password, setup },
             } => self.begin_first_setup(&config, account, &password, setup),
             errand => self.act(&config, |door, caller, now| {
-                door.run_errand(caller, &errand, now)
+                door.execute_request(caller, &errand, now)
             }),
         }
     }
@@ -118,7 +118,7 @@ impl Commands<'_> {
             return Err(AdministrationError::HostPassword(Refusal::Wrong).into());
         };
         let asking = self.act(config, |door, caller, now| {
-            door.ask_first_setup(caller, &account, setup, now)
+            door.prepare_first_enrollment(caller, &account, setup, now)
         })?;
         let User { uid, name, .. } = self.user;
         let question = HostPasswordRequest {
@@ -131,7 +131,7 @@ impl Commands<'_> {
             Ok(said) => said,
             Err(HelperSilent::Unanswered(why)) => {
                 self.write_log(Severity::Error, "warning", "password-timeout", Some(&why));
-                return Err(AdministrationError::PasswordUnanswered(name.clone()).into());
+                return Err(AdministrationError::HostPasswordTimedOut(name.clone()).into());
             }
             Err(HelperSilent::Absent(why)) => {
                 self.write_log(
@@ -153,7 +153,7 @@ impl Commands<'_> {
             }
         };
         self.act(config, |door, caller, now| {
-            door.begin_first_setup(caller, asking, said, now)
+            door.begin_first_enrollment(caller, asking, said, now)
         })
     }
 
@@ -175,7 +175,7 @@ impl Commands<'_> {
             }
             match acted {
                 // the engine goes with it
-                Err(AdministrationError::Door(error)) => Err(NotDone::failed(&error)),
+                Err(AdministrationError::Engine(error)) => Err(NotDone::failed(&error)),
                 acted => Ok(acted),
             }
         });
@@ -202,10 +202,10 @@ impl Commands<'_> {
                 let cause = match &error {
                     AdministrationError::Code(cause) => Some(cause.to_string()),
                     AdministrationError::HostPassword(cause) => Some(format!("password-{cause}")),
-                    AdministrationError::PasswordUnasked(_) => {
+                    AdministrationError::HostPasswordUnavailable(_) => {
                         Some("password-unavailable".to_owned())
                     }
-                    AdministrationError::PasswordUnanswered(_) => {
+                    AdministrationError::HostPasswordTimedOut(_) => {
                         Some("password-timeout".to_owned())
                     }
                     _ => None,

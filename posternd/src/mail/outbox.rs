@@ -167,10 +167,10 @@ impl Outbox {
         }
         // what was taken is sent, whatever becomes of the rest
         let taken = self.store.act(move |door, now| {
-            let letters = door.take_letters(letters, now)?;
-            let notices = door.take_notices(notices, now);
+            let letters = door.take_queued_mail(letters, now)?;
+            let notices = door.take_due_notifications(notices, now);
             let expired = if removes {
-                door.remove_expired_letters(now)
+                door.remove_expired_mail(now)
             } else {
                 Ok(Vec::new())
             };
@@ -277,7 +277,7 @@ impl OutboxStore {
         sent(&name, None, &result);
         // whoever waits for it gives up by itself
         if let Err(error) = self
-            .act(move |door, _| door.note_letter(&letter, &result))
+            .act(move |door, _| door.record_mail_delivery(&letter, &result))
             .await
         {
             log(format_args!(
@@ -303,7 +303,10 @@ impl OutboxStore {
         let name = notice.event.account.clone();
         sent(&name, Some(notice.event.kind.name()), &result);
         if result.is_ok() {
-            if let Err(error) = self.act(move |door, _| door.notice_sent(&notice)).await {
+            if let Err(error) = self
+                .act(move |door, _| door.remove_sent_notification(&notice))
+                .await
+            {
                 log(format_args!(
                     "a notification to {:?} was mailed and may be mailed again: {error}",
                     name.as_str()

@@ -12,7 +12,7 @@ use shared::credential::completed_methods::CompletedMethods;
 use shared::credential::input::{InputReading, LONGEST};
 use shared::engine::{
     AdministrationError, Engine, EngineError, MailRequest, NotMailed, Requester,
-    VerificationRequest, messages, still_waiting,
+    VerificationRequest, messages, report_waiting,
 };
 use shared::policy::groups::{NamedGroups, PersonGroups};
 use shared::policy::requirement::{EnrollmentGrace, Requirement};
@@ -331,7 +331,7 @@ impl EngineClient {
         let asked = self
             .act(|door, now| Ok(door.post_code_for(self.caller(ROOT), &person.visitor, now)?))?;
         let posted = match asked {
-            MailRequest::For(posted) => posted,
+            MailRequest::Queued(posted) => posted,
             MailRequest::Refused(refusal) => {
                 return Ok(Err(PamRefusal {
                     cause: refusal.to_string(),
@@ -342,20 +342,20 @@ impl EngineClient {
         let began = Instant::now();
         loop {
             thread::sleep(LOOK);
-            still_waiting();
+            report_waiting();
             let waited = began.elapsed();
-            let sent = match self.act(|door, _| Ok(door.look_after(&posted, waited)))? {
+            let sent = match self.act(|door, _| Ok(door.check_mail_delivery(&posted, waited)))? {
                 Some(sent) => sent,
                 None if waited < LONGEST_LETTER => continue,
                 None => return Ok(Err(not_mailed(&STILL_ON_ITS_WAY, messages::MAIL_SLOW))),
             };
             return match sent {
-                Ok(()) => Ok(Ok(messages::mailed(
+                Ok(()) => Ok(Ok(messages::code_mailed_text(
                     &posted.to,
                     self.config.email.code_ttl.seconds(),
                 ))),
-                Err(NotMailed::Door(error)) => Err(error.into()),
-                Err(error @ NotMailed::Waits) => Ok(Err(not_mailed(&error, messages::MAIL_WAITS))),
+                Err(NotMailed::Engine(error)) => Err(error.into()),
+                Err(error @ NotMailed::Queued) => Ok(Err(not_mailed(&error, messages::MAIL_WAITS))),
                 Err(error) => Ok(Err(not_mailed(&error, messages::NOT_MAILED))),
             };
         }
@@ -424,7 +424,7 @@ impl EngineClient {
         match (judged, mark) {
             (VerifyReply::Done, mark) => Ok((
                 Granted {
-                    by: messages::SET_UP.to_owned(),
+                    by: messages::ENROLLED_CAUSE.to_owned(),
                     mark: self.sealed(mark)?,
                 },
                 told,

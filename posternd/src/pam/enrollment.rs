@@ -50,7 +50,7 @@ impl PamEntry<'_> {
             .activate_setup(&self.person(Phase::After), confirmed);
         let (granted, told) = activated.map_err(|error| self.unavailable(&error))?;
         self.tell(&told);
-        self.host.tell(messages::IS_SET_UP);
+        self.host.tell(messages::ENROLLMENT_DONE);
         Ok(granted)
     }
 
@@ -85,7 +85,9 @@ impl PamEntry<'_> {
                 Some(left) => left,
                 None => return Err(self.too_many(said)),
             };
-            let above = said.as_deref().unwrap_or(messages::SET_UP_BY_INVITATION);
+            let above = said
+                .as_deref()
+                .unwrap_or(messages::ENROLLMENT_NEEDS_ONE_TIME_CODE);
             code = Some(self.ask(
                 &format!("{above}\n{}", messages::ONE_TIME_CODE_PROMPT),
                 Echo::Off,
@@ -105,7 +107,7 @@ impl PamEntry<'_> {
         // secret and URL stand above the picture, whose last row the prompt follows: 24 rows show it whole
         let mut prompt = Zeroizing::new(format!(
             "{}\nSecret: {}\n{url}\n{}{}",
-            messages::SET_UP_AT_PROMPT,
+            messages::ENROLLMENT_INTRODUCTION,
             *secret,
             *picture,
             messages::CODE_PROMPT
@@ -165,7 +167,7 @@ impl PamEntry<'_> {
         if let Some(said) = said {
             self.host.tell(&said);
         }
-        self.host.tell(messages::NOT_SET_UP);
+        self.host.tell(messages::ENROLLMENT_CANCELLED);
         self.not_enrolled();
         PamFunctionResult::Denied(Denial::TooManyTries)
     }

@@ -181,7 +181,7 @@ impl PamEntry<'_> {
             Err(error) => self.unavailable(&error),
             Ok(None) => self.not_enrolled(),
             Ok(Some((waiver, mark))) => {
-                self.host.tell(&messages::waived(waiver));
+                self.host.tell(&messages::exemption_text(waiver));
                 self.log(Severity::Notice, "not needed", waiver.name());
                 self.mark(mark.as_ref());
                 PamFunctionResult::NotNeeded

@@ -53,8 +53,13 @@ impl Home {
         let mut door = Engine::open(config).unwrap();
         let pending = PendingEnrollment::new(door.config(), &"alice".parse().unwrap()).unwrap();
         let now = clock::now().unwrap();
-        door.activate(&pending, &EnrollmentConfirmation::vouched(), "root", now)
-            .unwrap();
+        door.activate(
+            &pending,
+            &EnrollmentConfirmation::by_administrator(),
+            "root",
+            now,
+        )
+        .unwrap();
         Home { folder, pending }
     }
 
@@ -307,7 +312,7 @@ fn a_code_accepted_before_the_first_factor_is_booked_by_the_guard() {
     };
     let last = || {
         door()
-            .status(&"alice".parse().unwrap())
+            .account_status(&"alice".parse().unwrap())
             .unwrap()
             .tally
             .last_sign_in

@@ -13,7 +13,7 @@ use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::{Engines, Worker};
 use crate::workers::origin::ClientOrigin;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use shared::engine::{MailWait, while_waiting};
+use shared::engine::{WaitCallbackGuard, set_wait_callback};
 use shared::protocol::{
     Denial, FrameError, Greeting, Instruction, Opening, PamFunctionResult, ServerState, VERSIONS,
     receive, send,
@@ -234,9 +234,9 @@ fn converse(
 }
 
 /// Has the module go on waiting while an act of this thread waits for others.
-fn says_still_working(stream: &Arc<UnixStream>) -> MailWait {
+fn says_still_working(stream: &Arc<UnixStream>) -> WaitCallbackGuard {
     let stream = Arc::clone(stream);
-    while_waiting(move || {
+    set_wait_callback(move || {
         // whoever has gone is noticed with the next instruction
         let _ = send(&mut stream.as_ref(), &Instruction::StillWorking);
     })
@@ -245,7 +245,7 @@ fn says_still_working(stream: &Arc<UnixStream>) -> MailWait {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::engine::still_waiting;
+    use shared::engine::report_waiting;
     use std::thread;
 
     /// A revocation waits for a gate's lease; the module gives up after ten seconds of silence.
@@ -259,11 +259,11 @@ mod tests {
             let daemon = Arc::new(daemon);
             let waiting = says_still_working(&daemon);
             for _ in 0..250 {
-                still_waiting();
+                report_waiting();
                 thread::sleep(Duration::from_millis(10));
             }
             drop(waiting);
-            still_waiting();
+            report_waiting();
         });
         let heard: Instruction = receive(&mut &module).unwrap();
         assert_eq!(heard, Instruction::StillWorking);

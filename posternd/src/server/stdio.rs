@@ -12,7 +12,7 @@ use nix::sys::socket::sockopt::PeerCredentials;
 use nix::unistd::getresuid;
 use shared::config::file::{self, ConfigError, CurrentConfig};
 use shared::engine::privileges::{PrivilegesError, drop_root};
-use shared::engine::while_waiting;
+use shared::engine::set_wait_callback;
 use shared::protocol::{
     DecodeError, Denial, Frame, FrameError, Greeting, Instruction, Opening, PamFunctionResult,
     ServerState, Severity, VERSIONS, receive, send,
@@ -138,7 +138,7 @@ fn converse(
     )
     .with_configuration(configuration);
     let module = stream.try_clone()?;
-    let _waiting = while_waiting(move || {
+    let _waiting = set_wait_callback(move || {
         // whoever has gone is noticed with the next instruction
         let _ = send(&mut &module, &Instruction::StillWorking);
     });

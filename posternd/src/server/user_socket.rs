@@ -26,7 +26,7 @@ use crate::workers::origin::ClientOrigin;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use shared::account::name;
-use shared::engine::while_waiting;
+use shared::engine::set_wait_callback;
 use shared::protocol::{
     Denial, FrameError, Instruction, Opening, PamFunction, PamFunctionResult, PamTransaction,
     ServerState, Severity, receive, send,
@@ -222,7 +222,7 @@ impl UserSocket {
             return host.end(denied);
         }
         let module = stream.try_clone()?;
-        let _waiting = while_waiting(move || {
+        let _waiting = set_wait_callback(move || {
             // whoever has gone is noticed with the next instruction
             let _ = send(&mut &module, &Instruction::StillWorking);
         });

@@ -7,7 +7,7 @@
 use super::origin::ClientOrigin;
 use crate::daemon::watchdog::ACTIVITIES;
 use shared::config::Config;
-use shared::engine::{Engine, EngineError, still_waiting};
+use shared::engine::{Engine, EngineError, report_waiting};
 use shared::store::UnchangedFiles;
 use shared::system::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::system::trusted_file::FolderStates;
@@ -191,7 +191,7 @@ impl Worker {
             .map_err(WorkerError::Busy)?;
         let _place = turn.wait(PATIENCE).map_err(WorkerError::Busy)?;
         // the turn alone may have taken some seconds
-        still_waiting();
+        report_waiting();
         let _activity = ACTIVITIES.begin("an act on the store", LONGEST);
         let mut engine = self.engines.take(config).map_err(WorkerError::Open)?;
         engine

@@ -36,11 +36,14 @@ fn notices_that_hang_keep_no_code_waiting() {
         .set_email(&alice, &address("alice@example.com"), "root", now)
         .unwrap();
     for _ in 0..20 {
-        home.door.unlock(&alice, "root", now).unwrap();
+        home.door.unlock_account(&alice, "root", now).unwrap();
     }
     let _mail = home.sends();
     until("the code was sent", || {
-        matches!(home.door.look_after(&posted, Duration::ZERO), Some(Ok(())))
+        matches!(
+            home.door.check_mail_delivery(&posted, Duration::ZERO),
+            Some(Ok(()))
+        )
     });
     until("notices were taken", || home.sent("notice").len() == 4);
     let typed = code(&home.sent("code")[0]);
@@ -52,7 +55,7 @@ fn notices_that_hang_keep_no_code_waiting() {
         .door
         .set_email(&name("bob"), &address("bob@example.com"), "root", now)
         .unwrap();
-    home.door.await_letter(&posted).unwrap();
+    home.door.await_mail_delivery(&posted).unwrap();
     assert_eq!(
         home.sent("notice").len(),
         4,
@@ -79,14 +82,14 @@ fn more_codes_than_there_are_places_wait_and_go_out_later() {
     let _mail = home.sends();
     until("sixteen were taken", || home.sent("code").len() == 16);
     assert!(matches!(
-        home.door.await_letter(&posted[19]),
-        Err(NotMailed::Waits)
+        home.door.await_mail_delivery(&posted[19]),
+        Err(NotMailed::Queued)
     ));
     assert_eq!(home.sent("code").len(), 16);
     fs::write(home.folder.path().join("sent/go"), "").unwrap();
     until("all were sent", || home.sent("code").len() == 20);
     for posted in &posted {
-        home.door.await_letter(posted).unwrap();
+        home.door.await_mail_delivery(posted).unwrap();
     }
 }
 
@@ -100,7 +103,7 @@ fn a_damaged_notice_keeps_no_code_waiting() {
         .door
         .set_email(&alice, &address("alice@example.com"), "root", now)
         .unwrap();
-    home.door.unlock(&alice, "root", now).unwrap();
+    home.door.unlock_account(&alice, "root", now).unwrap();
     let store = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
     assert_eq!(
         store
@@ -110,7 +113,10 @@ fn a_damaged_notice_keeps_no_code_waiting() {
     );
     let _mail = home.sends();
     until("the code was sent", || {
-        matches!(home.door.look_after(&posted, Duration::ZERO), Some(Ok(())))
+        matches!(
+            home.door.check_mail_delivery(&posted, Duration::ZERO),
+            Some(Ok(()))
+        )
     });
     assert_eq!(home.sent("code").len(), 1);
 }
@@ -129,11 +135,11 @@ fn where_no_unit_runs_the_program_mail_waits() {
         .unwrap();
     let _mail = home.sends();
     assert!(matches!(
-        home.door.await_letter(&posted),
-        Err(NotMailed::Waits)
+        home.door.await_mail_delivery(&posted),
+        Err(NotMailed::Queued)
     ));
     assert!(home.sent("code").is_empty());
     fs::rename(&away, &socket).unwrap();
-    home.door.await_letter(&posted).unwrap();
+    home.door.await_mail_delivery(&posted).unwrap();
     assert_eq!(home.sent("code").len(), 1);
 }

@@ -1,5 +1,7 @@
-//! Loading an account for a decision: stored and declared authenticators opened, floors looked up, a decoy
-//! where there is no second factor.
+//! Loads what the decision needs of an account: stored and declared authenticators, their floors,
+//! and the mail address.
+//! An account without an authenticator gets a decoy, so that the time of a verification does not
+//! show which accounts have one.
 
 use super::{DeclaredError, EngineError};
 use crate::account::email::EmailAddress;
@@ -15,10 +17,10 @@ use crate::system::trusted_file::{self, FileError, Follow, Privacy};
 use crate::verify::account::LiveAuthenticator;
 use zeroize::Zeroizing;
 
-/// The most that is read of a secret file, in bytes.
-const LARGEST: u64 = 4096;
+/// Maximum size of a secret file, in bytes.
+const MAX_SECRET_FILE: u64 = 4096;
 
-/// The secret of an account that the configuration declares.
+/// Reads the secret of an account that the configuration declares.
 pub(super) fn read_declared_secret(
     config: &Config,
     name: &UserName,
@@ -46,17 +48,15 @@ pub(super) fn read_declared_secret(
     Ok(Some(read))
 }
 
-/// What the secret file of a declared account holds.
 pub fn read_secret_file(declared: &DeclaredAccount) -> Result<Zeroizing<Vec<u8>>, FileError> {
     trusted_file::read_trusted(
         declared.secret_file.path(),
         Privacy::Secret,
         Follow::Yes,
-        LARGEST,
+        MAX_SECRET_FILE,
     )
 }
 
-/// All live authenticators of an account with their floors.
 pub(super) fn load_authenticators(
     vault: &Vault,
     transaction: &mut dyn Transaction,
@@ -65,11 +65,11 @@ pub(super) fn load_authenticators(
     declared: Option<(Secret, OtpParameters)>,
 ) -> Result<Vec<LiveAuthenticator>, EngineError> {
     let mut secrets: Vec<(Secret, OtpParameters)> = Vec::new();
-    // A name without an account is looked up like any other.
+    // A name without an account is looked up like any other, so that both take as long.
     let id = record.map_or(AccountId(0), |record| record.id);
     let stored = transaction.authenticators(id)?;
     match declared {
-        // a declaration stands in place of what was enrolled
+        // A declared secret replaces what was enrolled.
         Some(declared) => secrets.push(declared),
         None => {
             for AuthenticatorRecord {
@@ -91,7 +91,8 @@ pub(super) fn load_authenticators(
     Ok(with_floors.collect::<Result<_, StoreError>>()?)
 }
 
-/// What stands in place of authenticators where there are none: looked up like one, so that it takes as long.
+/// Returns a decoy for an account without authenticators. Its floor is looked up too, so that it
+/// takes as long as an authenticator.
 pub(super) fn load_decoy(
     vault: &Vault,
     transaction: &mut dyn Transaction,
@@ -125,7 +126,7 @@ fn with_floor(
     })
 }
 
-/// The floor of a secret, which may have been written under an older key.
+/// Returns the highest accepted step of a secret. An older fingerprint key may have written it.
 pub(super) fn load_floor(
     vault: &Vault,
     transaction: &mut dyn Transaction,
@@ -140,14 +141,14 @@ pub(super) fn load_floor(
     Ok(None)
 }
 
-/// Where codes for an account are mailed: what the configuration declares, or the confirmed address.
+/// Returns the address to which codes are mailed: the declared one, or the confirmed one.
 pub(super) fn load_mail_address(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
     account: AccountId,
 ) -> Result<Option<EmailAddress>, StoreError> {
-    // Looked up in every case: what is declared must not show in the time.
+    // Looked up in every case, so that the time does not show that the account is declared.
     let MailAddresses { confirmed, .. } = tx.mail_addresses(account)?;
     Ok(match config.find_declared_account(name) {
         Some(declared) => declared.email.clone(),

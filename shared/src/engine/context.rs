@@ -1,7 +1,9 @@
-//! Engine: configuration, store and keys, opened together.
+//! The engine itself: configuration, store and keys, opened together, and the errors of opening
+//! them.
+//! Acts on accounts are not in this file.
 
 use super::account_data;
-use super::administration::account_name::spelled_otherwise;
+use super::administration::account_name::find_other_spelling;
 use super::keyed_store::KeyedStore;
 use crate::account::name::{Group, OtherSpelling, UserName};
 use crate::account::record::AccountId;
@@ -19,35 +21,33 @@ use crate::token::AccountVersion;
 use std::fmt;
 use std::path::PathBuf;
 
-/// The name of the command in logs: there an administrator acts.
+/// Service name of the `postern` command in logs.
 pub const COMMAND: &str = "postern";
 
-/// What the policy asks about an account.
+/// Facts about an account on which the policy decides.
 pub struct PolicyFacts {
-    /// Whether it has a second factor.
     pub enrolled: Enrolled,
-    /// Whether codes are mailed to it.
     pub mail: MailStatus,
-    /// The groups that the store keeps for it.
+    /// Groups that the store keeps for the account.
     pub groups: Vec<Group>,
-    /// The account of which its name is another spelling, where there is no account of its name.
+    /// The existing account of which the name is another spelling; `None` where an account has
+    /// exactly this name.
     pub spelled_otherwise: Option<OtherSpelling>,
 }
 
-/// An opened door: what a process needs to judge answers.
+/// The opened store with its keys and the configuration.
 pub struct Engine {
     pub(super) config: Config,
     pub(super) vault: Vault,
     pub(super) store: KeyedStore,
     pub(super) hashing: HashingMemory,
-    /// What nobody knew of groups, for the log.
+    /// Warnings about groups that no source knows, waiting to be logged.
     pub(super) group_warnings: Vec<String>,
-    /// What the host knows of the policy's groups of one person, looked up before this engine was taken.
+    /// Host groups of one account, looked up before this engine was locked.
     pub(super) preloaded_groups: Option<(UserName, PersonGroups)>,
 }
 
 impl Engine {
-    /// Opens the store, reads the key, and unwraps the data keys.
     pub fn open(config: Config) -> Result<Engine, EngineError> {
         let (store, vault) = KeyedStore::open(&config.store)?;
         Ok(Engine {
@@ -60,34 +60,35 @@ impl Engine {
         })
     }
 
-    /// The configuration it was opened with.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Sets the class of the writes that follow, as `Store::serve` does.
+    /// Sets the admission class of the writes that follow.
     pub fn set_write_class(&mut self, class: Class) {
         self.store.set_write_class(class);
     }
 
-    /// Whether it was opened on a disk that took nothing. It stays so when the disk takes something again: whoever keeps
-    /// engines open MUST NOT keep such a one.
+    /// Returns whether the store was opened read-only because the disk refused writes. The engine
+    /// stays read-only when the disk accepts writes again, so a caller that keeps engines open MUST
+    /// NOT keep this one.
     pub fn is_read_only(&self) -> bool {
         self.store.is_read_only()
     }
 
-    /// What signs and seals the cookies of a sign-in.
+    /// Returns the keys that sign and seal tokens and cookies.
     pub fn token_keys(&self) -> crate::crypto::vault::TokenKeys {
         self.vault.token_keys()
     }
 
-    /// What the policy asks about an account: whether it has a second factor now, and its groups.
+    /// Loads the facts on which the policy decides, as they are now.
     pub fn load_policy_facts(&mut self, name: &UserName) -> Result<PolicyFacts, EngineError> {
         self.load_account_with_policy_facts(name)
             .map(|(_, membership)| membership)
     }
 
-    /// An account as it is now, and what the policy asks about it, of one moment.
+    /// Loads an account's version and its policy facts in one transaction, so that both are of one
+    /// moment.
     pub(super) fn load_account_with_policy_facts(
         &mut self,
         name: &UserName,
@@ -113,8 +114,8 @@ impl Engine {
         } else {
             Enrolled::No
         };
-        // looked up for every name: it must not show in the time which ones have an account
-        let spelled_otherwise = spelled_otherwise(&self.config, transaction.as_mut(), name)?;
+        // Looked up for every name, so that the time does not show which names have an account.
+        let spelled_otherwise = find_other_spelling(&self.config, transaction.as_mut(), name)?;
         Ok((
             at,
             PolicyFacts {
@@ -126,13 +127,14 @@ impl Engine {
         ))
     }
 
-    /// Wrong codes of the last 30 days are kept; older ones count no more.
+    /// Returns the start of the 30-day window; older wrong codes no longer count.
     pub(super) fn lock_window_start(now: Timestamp) -> Timestamp {
         now.minus(crate::verify::throttle::LOCK_WINDOW)
     }
 }
 
-/// Whether an account has a second factor of its own, declared or not.
+/// Returns whether the store holds a second factor for an account, whether or not the configuration
+/// declares one.
 pub(super) fn is_enrolled(
     tx: &mut dyn Transaction,
     account: AccountId,
@@ -140,37 +142,29 @@ pub(super) fn is_enrolled(
     Ok(!tx.authenticators(account)?.is_empty() || tx.mail_addresses(account)?.confirmed.is_some())
 }
 
-/// Why nobody can be let in. Each names what the administrator can mend.
+/// Why the engine denies everyone. Each variant names what the administrator can correct.
 #[derive(Debug)]
 pub enum EngineError {
-    /// The master key.
     Key(MasterKeyError),
-    /// The store.
     Store(StoreError),
-    /// What is sealed in the store.
     Vault(VaultError),
-    /// The key file belongs to another store, or to this one as it was at another time.
+    /// The key file belongs to another store, or to this store at another time.
     WrongKey {
-        /// The key file.
         key: PathBuf,
-        /// The store.
         store: PathBuf,
     },
-    /// The secret file of a declared account.
     Declared {
-        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
         error: DeclaredError,
     },
 }
 
-/// What is wrong with the secret file of a declared account.
+/// Why the secret file of a declared account is refused.
 #[derive(Debug)]
 pub enum DeclaredError {
-    /// It cannot be read, or may not be trusted.
+    /// The file cannot be read, or its owner or mode is not trusted.
     File(crate::system::trusted_file::FileError),
-    /// It holds no otpauth URL and no Base32.
+    /// The file contains neither an otpauth URI nor Base32.
     Content(OtpauthError),
 }
 

@@ -1,16 +1,21 @@
-//! New keys under open doors. Killed between any two steps, everything goes on working, and the next rotation
-//! finishes what this one began:
+//! Key rotation while other processes use the store.
 //!
-//! 1. a new master key joins the old one in the file;
-//! 2. one transaction wraps all data keys with it and renews those that are to be; the old sealing key stays beside
-//!    the new one;
-//! 3. where all were renewed, what hung on the old ones has ended with that transaction, and its rows are removed, a few
-//!    accounts at a time;
-//! 4. what lies sealed is sealed anew, a few rows at a time; then the old sealing key goes;
-//! 5. the store's journal is emptied, which waits for whoever still sees what the old master key wrapped;
-//! 6. the old master key leaves the file.
+//! A rotation that is killed between any two steps leaves a working store, and the next rotation
+//! finishes it:
 //!
-//! Every other transaction begins with the data keys that the store has at that moment ([`super::keyed_store`]).
+//! 1. A new master key is added to the key file, beside the old one.
+//! 2. One transaction wraps all data keys with the new master key and renews the data keys that are
+//!    to be renewed. The old sealing key is kept beside the new one.
+//! 3. Where all keys are renewed, whatever depended on the old keys ends with that transaction. Its
+//!    rows are removed, a few accounts at a time.
+//! 4. Sealed values are sealed with the new key, a few rows at a time. Then the old sealing key is
+//!    removed.
+//! 5. The store's journal is emptied. This waits for every transaction that still sees what the old
+//!    master key wrapped.
+//! 6. The old master key is removed from the key file.
+//!
+//! Every other transaction begins with the data keys that the store has at that moment
+//! ([`super::keyed_store`]).
 
 use super::{COMMAND, Engine, EngineError};
 use crate::account::event::{AuditEvent, EventKind};
@@ -25,27 +30,26 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Rows that are sealed anew in one transaction.
+/// Rows that one transaction seals with the new key.
 const BATCH: u32 = 200;
-/// Accounts of which one transaction removes what ended with the keys.
-const ACCOUNTS_AT_ONCE: u32 = 50;
-/// The shortest pause between two of them.
+/// Accounts whose ended rows one transaction removes.
+const ACCOUNTS_PER_TRANSACTION: u32 = 50;
+/// Shortest pause between two such transactions.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// What accounts had that ended, by name.
+/// Number of sessions, tokens and the like that ended, by account and kind.
 pub type EndedByRotation = BTreeMap<UserName, Vec<(KeyBound, u64)>>;
 
-/// What came of a rotation.
 #[derive(Debug, Default)]
 pub struct RotationReport {
-    /// What ended with the keys.
     pub ended: EndedByRotation,
-    /// Accounts with a sealed secret that opens with no key. It did not before either.
+    /// Accounts with a sealed secret that no key opens. It could not be opened before the rotation
+    /// either.
     pub damaged: BTreeSet<UserName>,
 }
 
 impl Engine {
-    /// What [`Door::rotate_keys`] with [`Renewal::All`] would end now.
+    /// Returns what [`Engine::rotate_keys`] with [`Renewal::All`] would end now.
     pub fn list_key_bound(&mut self, now: Timestamp) -> Result<EndedByRotation, EngineError> {
         Ok(key_bound(
             self.store.begin(&mut self.vault, Intent::Read)?.as_mut(),
@@ -53,8 +57,9 @@ impl Engine {
         )?)
     }
 
-    /// A new master key, new data keys, and all secrets sealed anew. When this returns, the old master key opens
-    /// nothing of the store any more, and no door lets in what ended.
+    /// Replaces the master key, wraps the data keys with the new one, and seals all secrets with
+    /// the newest sealing key. When this returns, the old master key opens nothing of the store,
+    /// and every gate refuses what ended.
     pub fn rotate_keys(
         &mut self,
         renewal: Renewal,
@@ -65,7 +70,7 @@ impl Engine {
         self.rotate_keys_by(&mut file, renewal, actor, now)
     }
 
-    /// The same for a process that cannot write the key file itself.
+    /// Does the same for a process that cannot write the key file itself.
     pub fn rotate_keys_by(
         &mut self,
         file: &mut dyn MasterKeyFile,
@@ -75,7 +80,7 @@ impl Engine {
     ) -> Result<RotationReport, RotationError> {
         let masters = file.add(&self.store.masters_in_use()?.ids())?;
 
-        // a rotation that was cut off may have left the store with two sealing keys
+        // A rotation that was cut off may have left the store with two sealing keys.
         let mut rotated = RotationReport::default();
         if self.vault.has_previous_key() {
             self.reseal_all(&masters)?;
@@ -90,7 +95,8 @@ impl Engine {
         match &mut other {
             None => tx.commit()?,
             Some(other) => {
-                // begun while nobody else writes, it sees exactly what ends, and holds nobody up
+                // Begun under the write lock, this transaction sees exactly what ends, and it
+                // blocks no writer.
                 let mut before = other.begin(Intent::Read)?;
                 tx.end_key_bound()?;
                 let revision = tx.raise_revision()?;
@@ -111,22 +117,23 @@ impl Engine {
         Ok(rotated)
     }
 
-    /// Removes what ended with the keys, also that of a renewal that was cut off.
+    /// Removes the rows that ended with the keys, including those of a renewal that was cut off.
     fn remove_key_bound(&mut self) -> Result<(), EngineError> {
         loop {
             let began = Instant::now();
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            let accounts = tx.forget_key_bound(ACCOUNTS_AT_ONCE)?;
+            let accounts = tx.forget_key_bound(ACCOUNTS_PER_TRANSACTION)?;
             if accounts == 0 {
                 return Ok(());
             }
             tx.commit()?;
-            // as below
+            // Half of the time is left to other writers, as in `reseal_all`.
             std::thread::sleep(began.elapsed().max(PAUSE));
         }
     }
 
-    /// Seals anew whatever the key of before sealed, and forgets that key. Returns whose secrets open with neither.
+    /// Seals with the new key whatever the previous key sealed, and removes the previous key.
+    /// Returns the accounts whose secrets neither key opens.
     fn reseal_all(&mut self, masters: &MasterKeys) -> Result<BTreeSet<UserName>, EngineError> {
         let mut damaged = BTreeSet::new();
         for sealed_in in SealedValue::ALL {
@@ -145,7 +152,7 @@ impl Engine {
                     }
                 }
                 tx.commit()?;
-                // logins wait for the store by looking again and again: half of the time is theirs
+                // Logins poll for the write lock: half of the time is left to them.
                 std::thread::sleep(began.elapsed().max(PAUSE));
             }
         }
@@ -182,16 +189,13 @@ fn event(renewal: Renewal, actor: &str, now: Timestamp) -> AuditEvent {
     }
 }
 
-/// Why the keys were not rotated to the end. Doors go on working; another rotation finishes.
+/// Why a rotation did not finish. The store stays usable, and another rotation finishes it.
 #[derive(Debug)]
 pub enum RotationError {
-    /// The key file.
     Key(MasterKeyError),
-    /// No random numbers.
     Random(RandomError),
-    /// The store, or what lies in it.
     Engine(EngineError),
-    /// All is done but the last step: the old master key is still in the file.
+    /// Every step but the last is done: the old master key is still in the file.
     OldKeyStays(PathBuf, StoreError),
 }
 

@@ -1,5 +1,6 @@
-//! The store together with its keys: each transaction sees the data keys that it was begun with, so that a rotation
-//! in another process never splits one.
+//! The store together with its keys.
+//! Each transaction uses the data keys that were current when it began, so a key rotation in
+//! another process never splits a transaction.
 
 use super::EngineError;
 use crate::config::StoreConfig as Settings;
@@ -16,7 +17,6 @@ pub(super) struct KeyedStore {
 }
 
 impl KeyedStore {
-    /// Opens a store, and its data keys.
     pub(super) fn open(settings: &Settings) -> Result<(KeyedStore, Vault), EngineError> {
         let store = store::open(&settings.url)?;
         let path = settings.url.sqlite_path().to_owned();
@@ -32,7 +32,7 @@ impl KeyedStore {
         Ok((keyed, vault))
     }
 
-    /// Begins a transaction; from then on `vault` holds the data keys of that.
+    /// Begins a transaction. Afterwards `vault` holds the data keys of that transaction.
     pub(super) fn begin(
         &mut self,
         vault: &mut Vault,
@@ -46,7 +46,8 @@ impl KeyedStore {
         Ok(transaction)
     }
 
-    /// The master keys of the file that wrap something. None that does is missing there.
+    /// Returns the master keys of the key file that wrap a data key. No wrapping key is missing
+    /// there, or the store would not open.
     pub(super) fn masters_in_use(&mut self) -> Result<MasterKeys, EngineError> {
         let mut transaction = self.store.begin(Intent::Read)?;
         let wrapped = transaction.data_keys()?;
@@ -55,25 +56,27 @@ impl KeyedStore {
         Ok(masters.retain(&in_use))
     }
 
-    /// See [`Store::serve`].
+    /// Sets the admission class of the writes that follow: see [`Store::serve`].
     pub(super) fn set_write_class(&mut self, class: Class) {
         self.store.set_write_class(class);
     }
 
-    /// See [`Store::is_read_only`].
+    /// Returns whether the store refuses writes: see [`Store::is_read_only`].
     pub(super) fn is_read_only(&self) -> bool {
         self.store.is_read_only()
     }
 
-    /// See [`Store::scrub`].
+    /// Empties the journal: see [`Store::scrub`].
     pub(super) fn scrub(&mut self) -> Result<(), StoreError> {
         self.store.truncate_wal()
     }
 }
 
-/// To be called within the transaction that gave the wrapped keys: a master key is in the file before a store is
-/// wrapped with it, and leaves only after a [`Store::scrub`], which waits for every transaction that still sees what
-/// it wrapped.
+/// Reads the master keys and unwraps the data keys.
+///
+/// MUST be called within the transaction that returned the wrapped keys: a master key is in the
+/// file before a store is wrapped with it, and is removed only after a [`Store::scrub`], which
+/// waits for every transaction that still sees what the key wrapped.
 fn unwrap(
     key_file: &Path,
     store: &Path,

@@ -1,8 +1,10 @@
-//! Signing in at the web: the first factor, then the code, then a session; or the first factor alone in a browser that
-//! the account trusts. Each step is one transaction, and the session's row is written with what it spends.
+//! Login at the web: the first factor, then the code, then a session. A trusted browser skips the
+//! code. Each step is one transaction, and the session's row is written together with what it
+//! consumes.
 //!
-//! There are three ways to the one point where a first factor has passed (`first_factor`): the password that the store
-//! keeps, one that PAM judges, and the identity that a trusted proxy has established. What comes then is in `next`.
+//! Three ways lead to the point where a first factor has passed (`first_factor`): a password that
+//! the store keeps, one that PAM verifies, and an identity that a trusted proxy has established.
+//! What follows is in `next`.
 
 pub(super) mod admission;
 pub(super) mod code;
@@ -22,11 +24,12 @@ pub use admission::LoginClass;
 pub use error::LoginError;
 pub use first_factor::FirstFactorAttempt;
 pub(super) use groups::HostGroups;
+use known_browser::RecognizedBrowser;
 pub(super) use known_browser::TrustedBrowserProof;
 pub use step_up::AfterStepUp;
 
-use super::{AfterRecovery, AppPasswordsAfter, EnrollmentToken};
-use crate::account::name::OtherSpelling;
+use super::{AfterRecovery, AppPasswordsAfter, EnrollmentToken, VerificationRequest};
+use crate::account::name::{OtherSpelling, UserName};
 use crate::crypto::vault::TokenKeys;
 use crate::policy::rule::RuleName;
 use crate::store::MissedInputs;
@@ -35,81 +38,106 @@ use crate::token::{LoginToken, StepUpToken};
 use crate::verify::decision::Refusal;
 use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
+use crate::verify::throttle::Phase;
 use std::borrow::Cow;
 use zeroize::Zeroizing;
 
-/// The name of this door in logs and policies.
+/// Service name of the web login in logs and policies.
 pub const SERVICE: &str = "web";
 
-/// A browser at the gate.
+/// The browser that sends a request to the gate.
 pub struct BrowserContext<'a> {
-    /// Where from.
+    /// Where the request comes from.
     pub origin: &'a Origin,
-    /// What it calls itself.
+    /// Name for lists of sessions, from the `User-Agent` header.
     pub name: &'a str,
-    /// Its cookie of a trusted browser, if it sent one.
+    /// Value of the trusted-browser cookie.
     pub cookie: Option<&'a str>,
-    /// The host or domain that a session is to be good for.
+    /// Host or domain for which a session is valid.
     pub scope: &'a str,
-    /// The page that it came from, if a rule may say what that takes.
+    /// The page that was requested, where a rule may decide what it requires.
     pub page: Option<RequestedPage<'a>>,
-    /// The session that it has: over when another begins.
+    /// The browser's current session, which ends when another begins.
     pub session: Option<SessionId>,
 }
 
-/// A page behind the gate.
+impl<'a> BrowserContext<'a> {
+    /// Returns the request to verify a first factor. A trusted browser has its own bucket.
+    fn before_first_factor(
+        &self,
+        name: &'a UserName,
+        recognized: &RecognizedBrowser,
+    ) -> VerificationRequest<'a> {
+        let browser = match recognized {
+            RecognizedBrowser::Trusted(trusted) => Some(trusted.number()),
+            RecognizedBrowser::OlderCookie(_) | RecognizedBrowser::Unknown => None,
+        };
+        VerificationRequest {
+            phase: Phase::Before,
+            browser,
+            ..self.after_first_factor(name)
+        }
+    }
+
+    /// Returns the request to verify a second factor.
+    fn after_first_factor(&self, name: &'a UserName) -> VerificationRequest<'a> {
+        VerificationRequest {
+            name,
+            phase: Phase::After,
+            origin: self.origin,
+            browser: None,
+            service: SERVICE,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct RequestedPage<'a> {
-    /// In lower case, without port and trailing dot.
+    /// Lower case, without port and trailing dot.
     pub host: &'a str,
-    /// The path, with or without a query.
+    /// Path, with or without a query.
     pub target: &'a str,
 }
 
-/// Whether the browser is to be trusted from now on.
+/// Whether the person asked to trust this browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrustRequest {
-    /// Yes.
     Asked,
-    /// No.
     NotAsked,
 }
 
-/// A session that has begun.
 pub struct OpenedSession {
-    /// The session; its row is in the store.
+    /// The session. Its row is committed.
     pub session: Session,
-    /// By what.
     pub method: AuthenticationMethod,
-    /// What spared the code.
+    /// Why no code was asked for, where none was.
     pub code_skipped: Option<CodeSkipped>,
-    /// What signs its cookie: the keys of the transaction that opened it, so that it ends with them.
+    /// Keys of the transaction that opened the session, so that its cookie is invalid once these
+    /// keys are.
     pub keys: TokenKeys,
-    /// The browser's new cookie, if it is trusted.
+    /// New trusted-browser cookie, if the browser is trusted.
     pub browser_cookie: Option<Zeroizing<String>>,
-    /// The proof for critical acts that the sign-in was, if it was one.
+    /// Step-up token, where the login itself is proof enough for critical acts.
     pub step_up: Option<StepUpToken>,
-    /// Wrong codes since the last sign-in.
+    /// Wrong codes since the last login.
     pub missed: Option<MissedInputs>,
-    /// What the use of a recovery code left.
+    /// Present only where a recovery code was used.
     pub recovery: Option<AfterRecovery>,
-    /// What became of app passwords, at the end of a setup.
+    /// What happened to app passwords at the end of an enrollment.
     pub app_passwords: AppPasswordsAfter,
-    /// The revision that ended the session before, which gates have to confirm.
+    /// Revision that ended the previous session, which gates have to confirm.
     pub(super) ended: Option<u64>,
 }
 
-/// What spares someone the code, by its position in postern.toml.
+/// Why no code was asked for, by position in postern.toml.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeSkipped {
-    /// An exemption.
     Exemption(usize),
-    /// The rule of the page.
     Rule(usize),
 }
 
 impl OpenedSession {
-    /// By what, as logs name it.
+    /// Returns the cause that the log names.
     pub fn cause(&self) -> Cow<'static, str> {
         match self.code_skipped {
             Some(CodeSkipped::Exemption(rule)) => format!("policy.exempt-{rule}").into(),
@@ -119,24 +147,19 @@ impl OpenedSession {
     }
 }
 
-/// What comes after the first factor, a password or an identity.
+/// Next step after the first factor.
 pub enum AfterPassword {
-    /// Nothing: the session has begun.
     Opened(Box<OpenedSession>),
-    /// The code: what leads to it.
+    /// A code is required; the token is for that step.
     Code(Box<LoginToken>),
-    /// Nobody enters without a second factor, and there is none: nothing but setting one up.
+    /// A second factor is required and there is none. The token permits only its enrollment.
     Enroll(Box<EnrollmentToken>),
-    /// Refused.
     Refused(Refusal),
-    /// Refused: no sign-in makes a second account for another spelling of a name.
+    /// Refused: no login creates a second account for another spelling of a name.
     OtherSpelling(OtherSpelling),
 }
 
-/// What comes after the code.
 pub enum AfterCode {
-    /// The session has begun.
     Opened(Box<OpenedSession>),
-    /// Refused.
     Refused(Refusal),
 }

@@ -1,4 +1,5 @@
-//! Mail: codes and notifications in the outbox of the store, which posternd sends.
+//! Mail of the engine: codes and notifications are queued in the store's outbox, and posternd sends
+//! them. No act here opens a connection to a mail server.
 
 pub(super) mod code;
 pub(super) mod notification;

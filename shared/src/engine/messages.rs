@@ -1,5 +1,6 @@
-//! Texts for people at PAM, on the pages and at the command, once the first factor has passed. Before it there is one
-//! text for every refusal, which says nothing. English stands here alone; the gate's catalogues hold other languages.
+//! Texts for users at PAM, on the pages and in the command, after the first factor has passed.
+//! Before it, one text serves every refusal, so that it reveals nothing. Only English texts are
+//! here; the gate's catalogues hold other languages.
 
 use super::{AfterRecovery, AppPasswordsAfter, MailRefusal};
 use crate::account::email::EmailAddress;
@@ -10,8 +11,8 @@ use crate::system::clock::Timestamp;
 use crate::verify::decision::{AppPasswordRefusal, Refusal};
 use std::fmt;
 
-/// A sentence for people. [`fmt::Display`] gives the English; a catalogue of another language looks the id up and puts
-/// the arguments in.
+/// A sentence for users. [`fmt::Display`] writes the English text; a catalogue of another language
+/// finds its own text by the id and inserts the arguments.
 #[derive(Clone, Debug)]
 pub struct UserMessage {
     id: &'static str,
@@ -19,19 +20,18 @@ pub struct UserMessage {
     arguments: Vec<(&'static str, MessageArgument)>,
 }
 
-/// A value in a [`UserMessage`].
 #[derive(Clone, Debug)]
 pub enum MessageArgument {
-    /// A number, which decides about singular and plural.
+    /// A number that selects singular or plural.
     Count(u64),
-    /// Text that no language changes, such as an address or a duration.
+    /// Text that is the same in every language, such as an address or a duration.
     Text(String),
-    /// Text that has an id of its own.
+    /// A message with its own id.
     Message(UserMessage),
 }
 
 impl UserMessage {
-    /// Makes a message. Each argument stands in the English text as its name in braces.
+    /// Makes a message. The English text has each argument's name in braces.
     fn new(id: &'static str, english: &'static str) -> UserMessage {
         UserMessage {
             id,
@@ -45,12 +45,11 @@ impl UserMessage {
         self
     }
 
-    /// Id in the catalogues of other languages.
+    /// Returns the id in the catalogues of other languages.
     pub fn id(&self) -> &'static str {
         self.id
     }
 
-    /// Arguments by name.
     pub fn arguments(&self) -> &[(&'static str, MessageArgument)] {
         &self.arguments
     }
@@ -59,7 +58,7 @@ impl UserMessage {
 impl fmt::Display for UserMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.english;
-        // in one pass, so that braces in an argument mean nothing
+        // One pass: braces in an argument have no meaning.
         while let Some((before, (name, after))) = rest
             .split_once('{')
             .and_then(|(before, after)| Some((before, after.split_once('}')?)))
@@ -102,92 +101,86 @@ impl From<UserMessage> for MessageArgument {
     }
 }
 
-/// The one text before the first factor. It is shown whatever came of the answer, so it must fit everything.
+/// The only text before the first factor. It is shown whatever the verification result, so it must
+/// suit every result.
 pub const BEFORE_FIRST_FACTOR: &str =
     "If this sign-in is refused, check your password and wait for a new code";
 
-/// Said before a second factor is turned on: from then on nothing else lets such a program in.
-pub const PROGRAMS: &str = "Programs that cannot show a web page, such as for files, calendars or mail, need an app password from the administrator";
+/// Shown before a second factor is enrolled: afterwards such a program needs an app password.
+pub const PROGRAMS_NEED_APP_PASSWORD: &str = "Programs that cannot show a web page, such as for files, calendars or mail, need an app password from the administrator";
 
-/// Said where a password was changed and could not end what it should end.
+/// Shown where a password was changed but sessions could not be ended.
 pub const NOT_SIGNED_OUT: &str = "Your password is changed, but browsers that are signed in with the old password stay signed in; tell the administrator";
 
-/// The one text for someone who must have a second factor and has none.
+/// Shown to a user who must have a second factor and has none.
 pub const NOT_ENROLLED: &str =
     "This account needs a second factor and has none; ask the administrator";
 
-/// Above the prompt, where codes are mailed.
+/// Shown above the prompt where codes are mailed.
 pub const MAIL_OFFER: &str = "Type m for a code by mail.";
 
-/// The cause of an entry by a second factor set up at the prompt, as logs name it.
-pub const SET_UP: &str = "enrolled";
+/// Cause in logs of a login by enrollment at the prompt.
+pub const ENROLLED_CAUSE: &str = "enrolled";
 
-/// A first setup at the prompt, above secret, URL and QR.
-pub const SET_UP_AT_PROMPT: &str = "Set up your second factor now: scan the code with an authenticator app, or type the secret into it.";
+/// Shown above secret, otpauth URI and QR code at the prompt.
+pub const ENROLLMENT_INTRODUCTION: &str = "Set up your second factor now: scan the code with an authenticator app, or type the secret into it.";
 
-/// The prompt below the QR.
+/// Prompt below the QR code.
 pub const CODE_PROMPT: &str = "Verification code: ";
 
-/// Where that takes an administrator's one-time code.
-pub const SET_UP_BY_INVITATION: &str = "This account needs a second factor. To set it up here you need a one-time code from the administrator.";
+/// Shown where enrollment at the prompt requires a one-time code.
+pub const ENROLLMENT_NEEDS_ONE_TIME_CODE: &str = "This account needs a second factor. To set it up here you need a one-time code from the administrator.";
 
-/// The prompt for it.
 pub const ONE_TIME_CODE_PROMPT: &str = "One-time code (P-...): ";
 
-/// Above the recovery codes.
 pub const RECOVERY_CODES: &str = "Save these recovery codes apart from your phone. Each signs you in once without it. They are not shown again:";
 
-/// The prompt below them.
+/// Prompt below the recovery codes.
 pub const SAVED_PROMPT: &str = "Type saved when you have them: ";
 
-/// A setup at the prompt that came to nothing.
-pub const NOT_SET_UP: &str = "Nothing was set up; sign in again to start again";
+pub const ENROLLMENT_CANCELLED: &str = "Nothing was set up; sign in again to start again";
 
-/// A setup at the prompt that is active now.
-pub const IS_SET_UP: &str = "Your second factor is on, for every service";
+pub const ENROLLMENT_DONE: &str = "Your second factor is on, for every service";
 
-/// What the policy says of an account whose second factor was turned off.
+/// Whether the policy requires a second factor of an account that was just disabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterDisabled {
-    /// It may stay so.
-    MayStay,
-    /// It must have a new one.
-    NeedsNew,
+    NotRequired,
+    Required,
 }
 
 impl AfterDisabled {
-    /// From whether the policy requires one.
     pub fn of(is_required: bool) -> AfterDisabled {
         if is_required {
-            AfterDisabled::NeedsNew
+            AfterDisabled::Required
         } else {
-            AfterDisabled::MayStay
+            AfterDisabled::NotRequired
         }
     }
 }
 
-/// The second factor of an account was turned off, by someone else.
+/// Returns the text for an administrator who has disabled an account's second factor.
 pub fn disabled(name: &UserName, after: AppPasswordsAfter, policy: AfterDisabled) -> String {
     let off =
         format!("the second factor of {name} is off; its secret and recovery codes are deleted");
-    let required = (policy == AfterDisabled::NeedsNew).then(|| {
+    let required = (policy == AfterDisabled::Required).then(|| {
         format!("the policy requires one: postern one-time-code {name} lets them set up the next")
     });
-    let more = [app_passwords(after), required].into_iter().flatten();
+    let more = [app_passwords_text(after), required].into_iter().flatten();
     std::iter::once(off)
         .chain(more)
         .collect::<Vec<_>>()
         .join("; ")
 }
 
-/// Delays and locks of an account were lifted.
+/// Returns the text after [`Engine::unlock_account`].
 pub fn unlocked(name: &UserName) -> String {
     format!("delays and locks of {name} are removed")
 }
 
-/// So many floors that lay ahead of the clock were lowered to it.
-pub fn clock_mended(name: &UserName, mended: usize, now: Timestamp) -> String {
-    match mended {
+/// Returns the text after `lowered` floors ahead of the clock were lowered to it.
+pub fn clock_unlocked(name: &UserName, lowered: usize, now: Timestamp) -> String {
+    match lowered {
         0 => format!("no accepted code of {name} is ahead of the clock ({now}); nothing to reset"),
         _ => format!(
             "codes of {name} are accepted again from the next one on; the clock says {now}, make sure that it stays correct"
@@ -195,13 +188,13 @@ pub fn clock_mended(name: &UserName, mended: usize, now: Timestamp) -> String {
     }
 }
 
-/// An administrator's one-time code was taken back.
+/// Returns the text after a one-time code was cancelled.
 pub fn one_time_code_cancelled(name: &UserName) -> String {
     format!("the one-time code of {name} is no longer valid")
 }
 
-/// Why someone came in without the second factor that they must have.
-pub fn waived(waiver: EnrollmentGrace) -> String {
+/// Returns why access was granted without the required second factor.
+pub fn exemption_text(waiver: EnrollmentGrace) -> String {
     match waiver {
         EnrollmentGrace::Until(until) => format!(
             "This account must have a second factor by {until}; after that, sign-in is refused without one: set one up now with postern enroll"
@@ -213,7 +206,7 @@ pub fn waived(waiver: EnrollmentGrace) -> String {
     }
 }
 
-/// Why an input was refused, and what to do, in English.
+/// Returns why an input was refused and what to do, in English.
 pub fn refusal(refusal: Refusal) -> String {
     UserMessage::from(refusal).to_string()
 }
@@ -221,7 +214,7 @@ pub fn refusal(refusal: Refusal) -> String {
 impl From<Refusal> for UserMessage {
     fn from(refusal: Refusal) -> UserMessage {
         match refusal {
-            // A hint about a future code would be usable later.
+            // The code of a future time step becomes valid later, so the text must not confirm it.
             Refusal::Wrong | Refusal::Ahead { .. } => {
                 UserMessage::new("wrong-code", "That code is wrong")
             }
@@ -269,9 +262,9 @@ impl From<Refusal> for UserMessage {
     }
 }
 
-/// Why a password was refused, to someone whose account it is.
-pub fn password_refusal(refused: Refusal) -> String {
-    match refused {
+/// Returns why a password was refused, for the account's owner.
+pub fn password_refusal(cause: Refusal) -> String {
+    match cause {
         Refusal::Wrong => "That password is wrong, or access to your account is denied".to_owned(),
         Refusal::Delayed { wait } => {
             format!(
@@ -283,14 +276,14 @@ pub fn password_refusal(refused: Refusal) -> String {
     }
 }
 
-/// Why no code is mailed, and what to do, in English.
-pub fn mail_refusal(refused: MailRefusal) -> String {
-    UserMessage::from(refused).to_string()
+/// Returns why no code is mailed and what to do, in English.
+pub fn mail_refusal(cause: MailRefusal) -> String {
+    UserMessage::from(cause).to_string()
 }
 
 impl From<MailRefusal> for UserMessage {
-    fn from(refused: MailRefusal) -> UserMessage {
-        match refused {
+    fn from(cause: MailRefusal) -> UserMessage {
+        match cause {
             MailRefusal::NotConfigured | MailRefusal::NoAddress => {
                 let english = "No codes are mailed to this account; enter another kind of code";
                 UserMessage::new("no-mailed-codes", english)
@@ -304,12 +297,12 @@ impl From<MailRefusal> for UserMessage {
     }
 }
 
-/// Where a code was mailed, and how long it is valid, in seconds; in English.
-pub fn mailed(to: &EmailAddress, life: u64) -> String {
+/// Returns where a code was mailed and for how many seconds it is valid, in English.
+pub fn code_mailed_text(to: &EmailAddress, life: u64) -> String {
     code_mailed(to, life).to_string()
 }
 
-/// Where a code was mailed, and how long it is valid, in seconds.
+/// Returns where a code was mailed and for how many seconds it is valid.
 pub fn code_mailed(to: &EmailAddress, life: u64) -> UserMessage {
     let english =
         "A code is on its way to {to}. It is valid for {life}; earlier codes are no longer valid.";
@@ -318,27 +311,26 @@ pub fn code_mailed(to: &EmailAddress, life: u64) -> UserMessage {
         .with("life", duration(life))
 }
 
-/// The mail is in the outbox, and no posternd sends it.
+/// Shown while mail is queued and posternd does not take it.
 pub const MAIL_WAITS: &str = "No mail is sent at the moment; the code is sent as soon as mail works again. Enter another kind of code, or tell the administrator.";
 
-/// [`MAIL_WAITS`], for other languages too.
+/// Returns [`MAIL_WAITS`] with the id of its translations.
 pub fn mail_waits() -> UserMessage {
     UserMessage::new("mail-waits", MAIL_WAITS)
 }
 
-/// The mail is being sent, and takes longer than a prompt waits.
+/// Shown when sending takes longer than a prompt waits.
 pub const MAIL_SLOW: &str = "The code is still being sent and may arrive later. Wait for it, or enter another kind of code.";
 
-/// No code was mailed.
 pub const NOT_MAILED: &str = "The code could not be mailed. Enter another kind of code, or try again; if this continues, tell the administrator.";
 
-/// [`NOT_MAILED`], for other languages too.
+/// Returns [`NOT_MAILED`] with the id of its translations.
 pub fn not_mailed() -> UserMessage {
     UserMessage::new("not-mailed", NOT_MAILED)
 }
 
-/// Wrong codes since the last sign-in, in English.
-pub fn missed(missed: &MissedInputs) -> String {
+/// Returns the number of wrong codes since the last sign-in, in English.
+pub fn missed_inputs(missed: &MissedInputs) -> String {
     UserMessage::from(missed).to_string()
 }
 
@@ -357,8 +349,8 @@ impl From<&MissedInputs> for UserMessage {
     }
 }
 
-/// What the use of a recovery code leaves, in English.
-pub fn recovered(recovered: AfterRecovery) -> String {
+/// Returns the effects of a recovery code, in English.
+pub fn recovery_text(recovered: AfterRecovery) -> String {
     let messages = after_recovery(recovered);
     messages
         .iter()
@@ -367,13 +359,13 @@ pub fn recovered(recovered: AfterRecovery) -> String {
         .join(". ")
 }
 
-/// What the use of a recovery code leaves, one sentence each.
+/// Returns the effects of a recovery code, one sentence each.
 pub fn after_recovery(recovered: AfterRecovery) -> Vec<UserMessage> {
     match recovered {
         AfterRecovery::TurnedOff(after) => {
             let english = "That recovery code turned your second factor off; set it up again";
             let turned_off = UserMessage::new("recovery-turned-off", english);
-            [Some(turned_off), after_change(after)]
+            [Some(turned_off), app_passwords_after_change(after)]
                 .into_iter()
                 .flatten()
                 .collect()
@@ -389,13 +381,13 @@ pub fn after_recovery(recovered: AfterRecovery) -> Vec<UserMessage> {
     }
 }
 
-/// What became of the app passwords, if there are any, in English.
-pub fn app_passwords(after: AppPasswordsAfter) -> Option<String> {
-    after_change(after).map(|message| message.to_string())
+/// Returns whether app passwords were kept or revoked, in English; `None` if there were none.
+pub fn app_passwords_text(after: AppPasswordsAfter) -> Option<String> {
+    app_passwords_after_change(after).map(|message| message.to_string())
 }
 
-/// What became of the app passwords, if there are any.
-pub fn after_change(after: AppPasswordsAfter) -> Option<UserMessage> {
+/// Returns whether app passwords were kept or revoked; `None` if there were none.
+pub fn app_passwords_after_change(after: AppPasswordsAfter) -> Option<UserMessage> {
     match after {
         AppPasswordsAfter::None => None,
         AppPasswordsAfter::Kept(count) => {
@@ -415,8 +407,8 @@ pub fn after_change(after: AppPasswordsAfter) -> Option<UserMessage> {
     }
 }
 
-/// Why an app password was refused at a service.
-pub fn not_admitted(refusal: AppPasswordRefusal) -> String {
+/// Returns why a service refused an app password.
+pub fn app_password_refusal(refusal: AppPasswordRefusal) -> String {
     match refusal {
         AppPasswordRefusal::Wrong => "That app password is wrong, or was revoked".to_owned(),
         AppPasswordRefusal::Expired => {
@@ -429,7 +421,7 @@ pub fn not_admitted(refusal: AppPasswordRefusal) -> String {
     }
 }
 
-/// A wait as people say it.
+/// Returns a duration in seconds, minutes or hours, rounded up.
 pub fn duration(seconds: u64) -> String {
     match seconds {
         0..=119 => format!("{seconds} s"),
@@ -442,7 +434,7 @@ pub fn duration(seconds: u64) -> String {
 mod tests {
     use super::*;
 
-    /// A log or a prompt must never show a template, nor read one from an argument.
+    /// A log or a prompt must never show a template, and an argument must never be read as one.
     #[test]
     fn arguments_are_put_in_once_and_braces_in_them_mean_nothing() {
         let missed = MissedInputs {
@@ -450,12 +442,12 @@ mod tests {
             last_from: "{count}".to_owned(),
         };
         let text = "2 wrong codes since your last sign-in, last from {count}";
-        assert_eq!(super::missed(&missed), text);
+        assert_eq!(super::missed_inputs(&missed), text);
         let host = MissedInputs {
             count: 1,
             last_from: "-".to_owned(),
         };
         let text = "1 wrong code since your last sign-in, last from this host";
-        assert_eq!(super::missed(&host), text);
+        assert_eq!(super::missed_inputs(&host), text);
     }
 }

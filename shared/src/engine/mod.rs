@@ -1,5 +1,7 @@
-//! One login at any door: configuration, key and store opened, the account loaded, the decision asked, what it
-//! spends made durable, and only then the verdict returned. The one way both doors go.
+//! The engine: the opened store with its keys and configuration, and every act on it.
+//! Each act loads what it needs, asks a pure decision function, writes what the decision consumes,
+//! and commits before it returns. The PAM module's daemon, the gate and the command use the same
+//! acts. The engine MUST NOT report success before the commit.
 
 mod account_data;
 pub(crate) mod administration;
@@ -34,7 +36,7 @@ pub use login::{
     LoginClass, LoginError, OpenedSession, RequestedPage, SERVICE, TrustRequest,
 };
 pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMailed};
-pub use mail::waiting::{MailWait, still_waiting, while_waiting};
+pub use mail::waiting::{WaitCallbackGuard, report_waiting, set_wait_callback};
 pub use principal::Principal;
 pub use revocation::{KnownRevisions, LEASE, RevocationUpdate};
 pub use verify::attempt::{AfterLogin, AfterRecovery, VerificationRequest, VerifiedAttempt};

@@ -1,4 +1,5 @@
-//! Who acts on an account, and how the event log writes that.
+//! Who acts on an account, and how the audit log names that principal.
+//! This file grants no rights: it only refuses a principal whose session has ended.
 
 use super::{AdministrationError, COMMAND, SERVICE};
 use crate::account::event::{AuditEvent, EventKind};
@@ -9,26 +10,26 @@ use crate::system::clock::Timestamp;
 use crate::token::session::SessionId;
 use crate::verify::origin::Origin;
 
-/// The actor of what a program does with the secret: nobody has one of their own.
-const ADMINISTRATION: &str = "administration";
+/// Actor in the audit log for a program that showed the administration secret, which is shared and
+/// names no person.
+const ADMINISTRATION_ACTOR: &str = "administration";
 
-/// Who acts, for the log.
+/// Who acts on an account.
 #[derive(Clone, Copy, Debug)]
 pub enum Principal<'a> {
-    /// A user of this host, by the command.
+    /// A user of this host who runs the `postern` command.
     Command(&'a str),
-    /// The person of that name, in a browser that has no session yet.
+    /// The named account, in a browser without a session.
     Browser(&'a UserName, &'a Origin),
-    /// A user of this host, at this PAM service.
+    /// A user of this host at a PAM service: actor, origin, service.
     Service(&'a str, &'a Origin, &'a str),
-    /// In a session: acts end with it.
+    /// The named account in a session. Its acts are refused once the session has ended.
     Session(&'a UserName, &'a Origin, SessionId),
-    /// A program that showed the gate's secret for administration.
+    /// A program that showed the gate's administration secret.
     Program(&'a Origin),
 }
 
 impl Principal<'_> {
-    /// The session in which someone acts.
     pub(super) fn session(self) -> Option<SessionId> {
         match self {
             Principal::Session(_, _, id) => Some(id),
@@ -39,7 +40,7 @@ impl Principal<'_> {
         }
     }
 
-    /// Refuses whoever acts in a session that has ended, also since the act was begun.
+    /// Refuses a principal whose session has ended, including since the act began.
     pub(super) fn refuse_ended_session(
         self,
         tx: &mut dyn Transaction,
@@ -68,7 +69,7 @@ impl<'a> From<&'a String> for Principal<'a> {
     }
 }
 
-/// What someone did to an account.
+/// Returns the audit event for what a principal did to an account.
 pub(super) fn audit_event(
     name: &UserName,
     what: EventKind,
@@ -81,7 +82,7 @@ pub(super) fn audit_event(
         Principal::Browser(actor, origin) | Principal::Session(actor, origin, _) => {
             (SERVICE, origin.to_string(), actor.as_str())
         }
-        Principal::Program(origin) => (SERVICE, origin.to_string(), ADMINISTRATION),
+        Principal::Program(origin) => (SERVICE, origin.to_string(), ADMINISTRATION_ACTOR),
     };
     AuditEvent {
         at: now,

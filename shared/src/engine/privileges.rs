@@ -1,6 +1,7 @@
-//! Giving root up, for good: what begins as root, to read what root alone can read, goes on as user `posternd` before it
-//! opens key or store. A store may hold what an intruder wrote there: no bug in how it is read gives root away, and nothing
-//! that is made beside it is root's.
+//! Drops root privileges for good.
+//! A process begins as root to read what only root can read, and becomes user `posternd` before it
+//! opens the key file or the store. The store may contain what an intruder wrote, so a bug in
+//! reading it must not give root away, and files created beside the store must not belong to root.
 
 use super::read_secret_file;
 use crate::config::{Config, SecretText};
@@ -14,18 +15,19 @@ use nix::unistd::{
 use std::fmt;
 use std::path::Path;
 
-/// Who runs conversations, and whose the store's files are.
+/// User that runs conversations and owns the store's files.
 const USER: &str = "posternd";
-/// Who shares key and store with root.
+/// Group that shares the key file and the store with root.
 pub const GROUP: &str = "postern";
 
-/// Becomes user `posternd`, once the secrets of declared accounts are read that this user cannot read. What root cannot read
-/// either is a doubt about that account alone, which whoever asks for it is told.
+/// Becomes user `posternd`, after reading those secrets of declared accounts that this user cannot
+/// read. A secret that root cannot read either denies that account alone; the error is reported to
+/// a request for it.
 ///
 /// # Errors
-/// Those of a host that lacks the user, or lets this process not become it.
+/// The host has no such user, or the kernel refuses the change.
 pub fn drop_root(configuration: Option<&mut Config>) -> Result<(), PrivilegesError> {
-    let becoming = TargetUser::begin()?;
+    let target = TargetUser::assume_groups()?;
     if let Some(accounts) = configuration
         .map(|config| &mut config.account)
         .filter(|all| !all.is_empty())
@@ -34,24 +36,23 @@ pub fn drop_root(configuration: Option<&mut Config>) -> Result<(), PrivilegesErr
             .iter()
             .enumerate()
             .map(|(index, account)| (account.secret_file.path(), index));
-        for index in becoming.unreadable(paths)? {
+        for index in target.find_unreadable(paths)? {
             if let Ok(bytes) = read_secret_file(&accounts[index]) {
                 accounts[index].secret = SecretText::new(bytes);
             }
         }
     }
-    becoming.finish()
+    target.become_user()
 }
 
-/// A process that is root still, but in the groups of user `posternd`, whom it is about to become.
+/// A process that is still root, but in the groups of user `posternd`.
 struct TargetUser {
     user: Uid,
     group: Gid,
 }
 
 impl TargetUser {
-    /// Takes the groups of the user.
-    fn begin() -> Result<TargetUser, PrivilegesError> {
+    fn assume_groups() -> Result<TargetUser, PrivilegesError> {
         let (user, group) = user_and_group()?;
         let local = std::fs::read_to_string("/etc/group").unwrap_or_default();
         let groups: Vec<Gid> = [group].into_iter().chain(groups_of(USER, &local)).collect();
@@ -61,8 +62,8 @@ impl TargetUser {
         Ok(TargetUser { user, group })
     }
 
-    /// Those of the paths that the user cannot read.
-    fn unreadable<'a, P>(
+    /// Returns the paths that the user cannot read.
+    fn find_unreadable<'a, P>(
         &self,
         paths: impl Iterator<Item = (&'a Path, P)>,
     ) -> Result<Vec<P>, PrivilegesError> {
@@ -78,17 +79,17 @@ impl TargetUser {
         Ok(unreadable)
     }
 
-    /// Becomes the user in every id. No way leads back: neither ids nor capabilities nor a program that is run give anything
-    /// more, and no other process of the user's can read this one.
-    fn finish(self) -> Result<(), PrivilegesError> {
+    /// Becomes the user in every user ID. This cannot be undone: no ID, capability or executed
+    /// program gives more rights, and no other process of the user can read this one.
+    fn become_user(self) -> Result<(), PrivilegesError> {
         setresuid(self.user, self.user, self.user)?;
-        // after the ids: their change sets it anew
+        // After the IDs, because changing them resets this attribute.
         set_dumpable(false)?;
-        self.check()
+        self.verify_ids()
     }
 
-    /// Checks what the kernel says now, rather than what the calls returned.
-    fn check(&self) -> Result<(), PrivilegesError> {
+    /// Checks the IDs that the kernel reports, rather than what the calls returned.
+    fn verify_ids(&self) -> Result<(), PrivilegesError> {
         let (users, groups) = (getresuid()?, getresgid()?);
         let is_user = [users.real, users.effective, users.saved]
             .iter()
@@ -104,10 +105,10 @@ impl TargetUser {
     }
 }
 
-/// User `posternd`, and the group that shares key and store with root.
+/// Returns user `posternd` and the group that shares the key file and the store with root.
 ///
 /// # Errors
-/// Those of a host on which packaging/install, or a package, did not make them.
+/// The user or the group is missing; packaging/install or a package creates them.
 pub fn user_and_group() -> Result<(Uid, Gid), PrivilegesError> {
     let user = User::from_name(USER)?
         .ok_or(PrivilegesError::Missing("user", USER))?
@@ -121,8 +122,8 @@ pub fn user_and_group() -> Result<(Uid, Gid), PrivilegesError> {
     }
 }
 
-/// The groups of a user by the host's own file. (initgroups would ask every source of the name service, also one that does
-/// not answer, about a user who is in none of them.)
+/// Returns the supplementary groups of a user in `/etc/group`. (`initgroups` would ask every source
+/// of the name service, including one that does not answer, about a user who is in none of them.)
 fn groups_of(user: &str, file: &str) -> Vec<Gid> {
     let lines = file.lines().filter_map(|line| {
         let [_, _, number, members] = line.split(':').collect::<Vec<_>>()[..] else {
@@ -138,14 +139,13 @@ fn groups_of(user: &str, file: &str) -> Vec<Gid> {
     lines.collect()
 }
 
-/// Why root was not given up.
+/// Why root privileges were not dropped.
 #[derive(Debug)]
 pub enum PrivilegesError {
-    /// There is no such user or group.
     Missing(&'static str, &'static str),
-    /// Root, or a way back to it, is still there.
+    /// The process is still root, or can become root again.
     StillRoot,
-    /// The system refused it, or the name service did not answer.
+    /// The kernel refused a call, or the name service did not answer.
     System(Errno),
 }
 

@@ -1,40 +1,42 @@
-//! Revocation across processes: a gate goes by a snapshot of what was revoked, and holds a lease of its store.
-//! What revokes is done when every gate has confirmed the new revision or its lease has run out.
+//! Revocation across processes.
+//! A gate answers checks from a snapshot of what was revoked, and holds a lease on it. A revocation
+//! is complete when every gate has confirmed the new revision or its lease has expired.
 
-use super::{Engine, EngineError, still_waiting};
+use super::{Engine, EngineError, report_waiting};
 use crate::crypto::vault::TokenKeys;
 use crate::store::{Intent, LiveAppPasswords};
 use crate::system::clock::{self, Timestamp};
 use crate::token::session::{RevokedSessions, SessionId};
 use std::time::Duration;
 
-/// What a gate goes by.
+/// Revisions that a gate has confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownRevisions {
-    /// The revision of all.
+    /// Revision of the whole store.
     pub revision: u64,
-    /// The revision of app passwords.
+    /// Revision of the app passwords.
     pub app_passwords: u64,
 }
 
-/// What a gate's look found.
+/// Changes since the revisions that a gate has confirmed.
 pub struct RevocationUpdate {
-    /// What was revoked since the revision that the gate goes by.
+    /// Sessions that were revoked since the confirmed revision.
     pub revoked: RevokedSessions,
-    /// The keys of cookies and app passwords.
+    /// Keys of cookies and app passwords.
     pub keys: TokenKeys,
-    /// What changed of the app passwords, one after the other; all that are live first, where the gate knows none.
+    /// Changes of the app passwords, oldest first. The first entry holds all live ones where the
+    /// gate knows none.
     pub app_passwords: Vec<LiveAppPasswords>,
 }
 
-/// How long a gate may go by its last look at the store.
+/// How long a gate may answer checks from its last snapshot.
 pub const LEASE: Duration = Duration::from_secs(5);
-/// How often a revocation looks whether every gate has confirmed.
-const INTERVAL: Duration = Duration::from_millis(20);
+/// How often a revocation checks whether every gate has confirmed.
+const CONFIRMATION_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Engine {
-    /// Waits until every gate goes by `revision`. One whose last look was before the commit is sure of its store
-    /// for the length of a lease at most.
+    /// Waits until every gate has confirmed `revision`. A gate that last read the store before the
+    /// commit answers from that snapshot for at most one lease, so the wait ends after one lease.
     pub(super) fn await_gate_confirmations(&mut self, revision: u64) -> Result<(), EngineError> {
         let over = clock::since_boot().saturating_add(LEASE);
         while self
@@ -48,27 +50,30 @@ impl Engine {
                 transaction.remove_gates_behind(revision)?;
                 return Ok(transaction.commit()?);
             }
-            still_waiting();
-            std::thread::sleep(INTERVAL);
+            report_waiting();
+            std::thread::sleep(CONFIRMATION_INTERVAL);
         }
         Ok(())
     }
 
-    /// A gate's look at the store: what was revoked, the keys of cookies, and what changed of the app passwords, if that is
-    /// not what it goes by already. Under the write lock it reads no more than what changed since it read without.
-    /// Confirms the new revision; the caller must go by these from the moment `confirm` returns, and by no older ones.
+    /// Reads what was revoked, the token keys, and the changed app passwords, unless the gate has
+    /// confirmed the newest revision already. Most rows are read without the write lock; under it,
+    /// only what changed since.
+    ///
+    /// The gate's new revision is committed after `confirm` returns. From then on the caller MUST
+    /// use the new snapshot and no older one.
     pub fn update_revocations(
         &mut self,
         gate: &[u8; 16],
-        goes_by: Option<KnownRevisions>,
+        confirmed: Option<KnownRevisions>,
         now: Timestamp,
         confirm: impl FnOnce(RevocationUpdate),
     ) -> Result<(), EngineError> {
-        let mut known = goes_by.map(|goes_by| goes_by.app_passwords);
+        let mut known = confirmed.map(|confirmed| confirmed.app_passwords);
         loop {
             let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
             let revision = transaction.revision()?;
-            if goes_by.is_some_and(|goes_by| goes_by.revision == revision) {
+            if confirmed.is_some_and(|confirmed| confirmed.revision == revision) {
                 return Ok(());
             }
             let changed = match known {
@@ -79,15 +84,16 @@ impl Engine {
                 Some(changed) => changed,
                 None => transaction.live_app_passwords(now)?,
             };
-            // what is revoked while these are read is all that is read while nobody else writes
+            // Whatever is revoked during this read is all that is left to read under the write
+            // lock.
             let most = transaction
-                .revoked_sessions_after(goes_by.map_or(0, |goes_by| goes_by.revision))?;
+                .revoked_sessions_after(confirmed.map_or(0, |confirmed| confirmed.revision))?;
             drop(transaction);
             let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
             transaction.forget_revocations(now)?;
             let revoked = most.merge(transaction.revoked_sessions_after(most.revision)?);
             let Some(then) = transaction.app_passwords_changed_after(first.revision)? else {
-                // all keys were made anew meanwhile
+                // All keys were renewed meanwhile.
                 known = None;
                 continue;
             };
@@ -109,8 +115,8 @@ impl Engine {
         }
     }
 
-    /// The person signs out: this session is over at every gate when this returns, and what an act that goes on now would
-    /// open in its place does not open.
+    /// Signs a session out. When this returns, every gate refuses the session, and an act in
+    /// progress cannot open a session in its place.
     pub fn sign_out(&mut self, session: SessionId) -> Result<(), EngineError> {
         let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
         transaction.end_session(session)?;
@@ -119,7 +125,7 @@ impl Engine {
         self.await_gate_confirmations(revision)
     }
 
-    /// A gate has ended.
+    /// Removes a gate that has stopped, so that no revocation waits for it.
     pub fn remove_gate(&mut self, gate: &[u8; 16]) -> Result<(), EngineError> {
         let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
         transaction.remove_gate(gate)?;

@@ -367,7 +367,7 @@ fn the_largest_token_fits_a_frame() {
     .unwrap();
     let pending = PendingEnrollment::new(&config, &account)
         .unwrap()
-        .called(Label::try_from("\"".repeat(crate::account::name::LONGEST_LABEL)).unwrap())
+        .with_label(Label::try_from("\"".repeat(crate::account::name::LONGEST_LABEL)).unwrap())
         .with_secret(seed);
     let snapshot = AccountSnapshot {
         account: Some((AccountId(i64::MAX), u64::MAX)),

@@ -339,7 +339,8 @@ fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured
         );
         let live = one_more(&mut home, "before the second factor");
         let pending = PendingEnrollment::new(home.door.config(), &alice).unwrap();
-        let vouched = shared::engine::enrollment::pending::EnrollmentConfirmation::vouched();
+        let vouched =
+            shared::engine::enrollment::pending::EnrollmentConfirmation::by_administrator();
         assert_eq!(
             home.door.activate(&pending, &vouched, "root", NOW).unwrap(),
             expected(live)
@@ -347,13 +348,15 @@ fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured
         let live = one_more(&mut home, "with it");
         let further = PendingEnrollment::further(home.door.config(), &alice)
             .unwrap()
-            .called(label("token"));
+            .with_label(label("token"));
         assert_eq!(
             home.door.activate(&further, &vouched, "root", NOW).unwrap(),
             AppPasswordsAfter::None
         );
         assert_eq!(
-            home.door.disable(&alice, "root", NOW).unwrap(),
+            home.door
+                .disable_second_factor(&alice, "root", NOW)
+                .unwrap(),
             expected(live)
         );
         for made in &made {
@@ -370,7 +373,7 @@ fn a_recovery_code_that_turns_the_second_factor_off_says_what_becomes_of_them() 
     let mail = add(&mut home, "mail", SCOPE);
     let outcome = home.attempt("alice", &pending.recovery_codes()[0].grouped(), NOW);
     accepted(&outcome);
-    let told = shared::engine::messages::recovered(outcome.recovery.unwrap());
+    let told = shared::engine::messages::recovery_text(outcome.recovery.unwrap());
     assert!(
         told.ends_with("1 app password revoked: make new ones"),
         "{told}"
@@ -443,7 +446,10 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
         &home.attempt("alice", "000000", NOW),
         Refusal::Delayed { wait: 30 },
     );
-    assert_eq!(home.door.status(&alice).unwrap().tally.last_sign_in, None);
+    assert_eq!(
+        home.door.account_status(&alice).unwrap().tally.last_sign_in,
+        None
+    );
     let log = home
         .door
         .events(

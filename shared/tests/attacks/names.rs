@@ -36,7 +36,7 @@ fn is_brought(door: &mut Engine, who: &str) -> AfterPassword {
 
 fn accounts(home: &mut Home) -> Vec<String> {
     home.door
-        .statuses()
+        .account_statuses()
         .unwrap()
         .into_iter()
         .map(|status| status.tally.name.to_string())
@@ -211,9 +211,14 @@ fn no_command_makes_an_account_in_another_spelling_unless_it_says_so() {
         let door = &mut home.door;
         let errors = [
             door.add_account(&who, Distinct::No, "root", NOW).err(),
-            door.refuse_setup(&pending).err(),
-            door.activate(&pending, &EnrollmentConfirmation::vouched(), "root", NOW)
-                .err(),
+            door.check_enrollment(&pending).err(),
+            door.activate(
+                &pending,
+                &EnrollmentConfirmation::by_administrator(),
+                "root",
+                NOW,
+            )
+            .err(),
             door.set_password(&who, &password("correct horse"), "root", NOW)
                 .err(),
             door.set_email(&who, &"a@example.org".parse().unwrap(), "root", NOW)
@@ -256,23 +261,29 @@ fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
         url("BOB", "ONSWG4TFOQQGW5DIMFXHK3TPON2GKZLE"),
     ];
     let import = parse_import_file(ImportFormat::Otpauth, file.concat().as_bytes()).unwrap();
-    for trial in [ImportMode::Yes, ImportMode::No] {
+    for trial in [ImportMode::DryRun, ImportMode::Commit] {
         let taken = home
             .door
-            .import(&import.found, trial, Distinct::No, "root", NOW)
+            .import_authenticators(&import.found, trial, Distinct::No, "root", NOW)
             .unwrap();
-        let (app, other) = (ImportReport::As("app".parse().unwrap()), |of| {
+        let (app, other) = (ImportReport::Imported("app".parse().unwrap()), |of| {
             ImportReport::OtherSpelling(name(of))
         });
         assert_eq!(taken, [other("alice"), app, other("bob")], "{trial:?}");
     }
     let all = home
         .door
-        .import(&import.found, ImportMode::No, Distinct::Yes, "root", NOW)
+        .import_authenticators(
+            &import.found,
+            ImportMode::Commit,
+            Distinct::Yes,
+            "root",
+            NOW,
+        )
         .unwrap();
     assert_eq!(
         all.iter()
-            .filter(|taken| matches!(taken, ImportReport::As(_)))
+            .filter(|taken| matches!(taken, ImportReport::Imported(_)))
             .count(),
         2,
         "{all:?}"

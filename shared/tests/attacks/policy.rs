@@ -58,7 +58,7 @@ fn an_exception_an_exemption_and_administration_are_nothing_to_have_by_a_group_t
         alice("[policy]\nadministrators = [\"%sudoo\"]\n[[policy.exempt]]\ngroups = [\"robts\"]\n");
     assert_eq!(need(&mut home, "alice"), Requirement::Code);
     assert!(home.door.take_group_warnings()[0].contains("\"robts\" in policy.exempt-1"));
-    let administers = home.door.administers(&name("alice")).unwrap();
+    let administers = home.door.administrator_status(&name("alice")).unwrap();
     assert_eq!(administers, shared::engine::AdministratorStatus::No);
     assert!(home.door.take_group_warnings()[0].contains("\"sudoo\" in policy.administrators"));
 }

@@ -393,7 +393,12 @@ fn two_typing_errors_delay_nobody_who_has_a_counter() {
     };
     let pending = pending.with_parameters(parameters, Step(0));
     home.door
-        .activate(&pending, &EnrollmentConfirmation::vouched(), "root", NOW)
+        .activate(
+            &pending,
+            &EnrollmentConfirmation::by_administrator(),
+            "root",
+            NOW,
+        )
         .unwrap();
     for _ in 0..4 {
         refused(&home.attempt("alice", WRONG, NOW), Refusal::Wrong);
@@ -440,7 +445,7 @@ fn a_one_time_code_made_by_a_clock_that_ran_ahead_does_not_live_longer() {
         Refusal::CodeExpired,
     );
     assert_eq!(
-        home.door.one_time_code_until(&name("alice"), NOW).unwrap(),
+        home.door.one_time_code_expiry(&name("alice"), NOW).unwrap(),
         None
     );
     let (code, _) = home
@@ -458,12 +463,16 @@ fn a_code_that_opened_under_a_clock_that_ran_ahead_never_opens_again() {
     let code = code_at(&app, 0, ahead);
     accepted(&home.attempt("alice", &code, ahead));
     assert_eq!(
-        home.door.mend_clock(&name("alice"), "root", NOW).unwrap(),
+        home.door
+            .lower_floors_to_clock(&name("alice"), "root", NOW)
+            .unwrap(),
         1
     );
     accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
     // the second factor off and on again with the same secret
-    home.door.disable(&name("alice"), "root", NOW).unwrap();
+    home.door
+        .disable_second_factor(&name("alice"), "root", NOW)
+        .unwrap();
     let anew = PendingEnrollment::new(&home.config, &name("alice"))
         .unwrap()
         .with_secret(app.secret().clone());
@@ -572,17 +581,17 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
     let distinct = shared::account::name::Distinct::No;
     let tried = home
         .door
-        .import(&found, ImportMode::Yes, distinct, "root", NOW)
+        .import_authenticators(&found, ImportMode::DryRun, distinct, "root", NOW)
         .unwrap();
     assert_eq!(revision(&home), before, "a trial keeps nothing");
     let done = home
         .door
-        .import(&found, ImportMode::No, distinct, "root", NOW)
+        .import_authenticators(&found, ImportMode::Commit, distinct, "root", NOW)
         .unwrap();
     assert_eq!(tried, done);
     let taken = done
         .iter()
-        .filter(|one| matches!(one, ImportReport::As(_)))
+        .filter(|one| matches!(one, ImportReport::Imported(_)))
         .count();
     let transactions = revision(&home) - before;
     assert!(
@@ -591,7 +600,7 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
     );
     let again = home
         .door
-        .import(&found, ImportMode::No, distinct, "root", NOW)
+        .import_authenticators(&found, ImportMode::Commit, distinct, "root", NOW)
         .unwrap();
     assert!(
         again
@@ -703,7 +712,7 @@ fn commands_that_are_run_at_once_all_get_their_turn() {
         for number in 0..8 {
             let mut door = home.another();
             scope.spawn(move || {
-                door.disable(&name(&format!("user{number}")), "root", NOW)
+                door.disable_second_factor(&name(&format!("user{number}")), "root", NOW)
                     .unwrap()
             });
         }
@@ -783,7 +792,9 @@ fn no_code_that_opened_under_a_clock_that_ran_ahead_opens_again() {
         accepted(&home.attempt("alice", &code_at(&app, 0, then), then));
     }
     assert_eq!(
-        home.door.mend_clock(&name("alice"), "root", NOW).unwrap(),
+        home.door
+            .lower_floors_to_clock(&name("alice"), "root", NOW)
+            .unwrap(),
         1
     );
     accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
@@ -806,7 +817,9 @@ fn of_many_codes_that_opened_under_a_clock_that_ran_ahead_none_opens_again() {
     for then in &ahead {
         accepted(&home.attempt("alice", &code_at(&app, 0, *then), *then));
     }
-    home.door.mend_clock(&name("alice"), "root", NOW).unwrap();
+    home.door
+        .lower_floors_to_clock(&name("alice"), "root", NOW)
+        .unwrap();
     for then in &ahead {
         let again = home
             .attempt("alice", &code_at(&app, 0, *then), *then)

@@ -76,14 +76,14 @@ fn an_enrollment_token_dies_with_its_session() {
         };
         let ticket = home
             .door
-            .turn_on(&session, &proof, &from, NOW)
+            .issue_first_enrollment_token(&session, &proof, &from, NOW)
             .unwrap()
             .unwrap();
         let one = (!all).then_some(session.id);
         home.another()
             .revoke_sessions(&name("bob"), one, "root", NOW)
             .unwrap();
-        let Some(shown) = home.door.begin_web_setup(&ticket, NOW).unwrap() else {
+        let Some(shown) = home.door.begin_web_enrollment(&ticket, NOW).unwrap() else {
             continue;
         };
         let (secret, parameters) = otpauth_uri::parse_declared_secret(&shown.secret).unwrap();
@@ -94,14 +94,14 @@ fn an_enrollment_token_dies_with_its_session() {
         );
         let confirmed = home
             .door
-            .confirm_web_setup(&ticket, shown.draft, &shows, NOW)
+            .confirm_web_enrollment(&ticket, shown.draft, &shows, NOW)
             .unwrap();
         let AfterEnrollmentCode::Confirmed { confirmed, .. } = confirmed else {
             continue;
         };
         let after = home
             .door
-            .finish_web_setup(&browser(&from), &ticket, &confirmed, NOW)
+            .finish_web_enrollment(&browser(&from), &ticket, &confirmed, NOW)
             .unwrap();
         assert!(
             matches!(after, AfterEnrollment::Over),
@@ -216,7 +216,7 @@ fn a_process_of_the_users_own_says_no_password_changed() {
         NOW,
     );
     assert!(
-        matches!(after, Err(AdministrationError::NotBelieved(_))),
+        matches!(after, Err(AdministrationError::MayNotReportPassword(_))),
         "{after:?}"
     );
     let left = home.door.sessions(&bob, NOW).unwrap();
@@ -647,7 +647,7 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
         }
         let mut root = home.another();
         let revoked = scope.spawn(move || {
-            root.host_password_changed(&name("bob"), Principal::Command("root"), NOW)
+            root.record_host_password_change(&name("bob"), Principal::Command("root"), NOW)
         });
         while generation(&home, "bob") < 2 {
             std::thread::yield_now();

@@ -143,7 +143,12 @@ impl Home {
     /// Makes a setup active without a code.
     pub(crate) fn activates(&mut self, pending: &PendingEnrollment) {
         self.door
-            .activate(pending, &EnrollmentConfirmation::vouched(), "root", NOW)
+            .activate(
+                pending,
+                &EnrollmentConfirmation::by_administrator(),
+                "root",
+                NOW,
+            )
             .unwrap();
     }
 

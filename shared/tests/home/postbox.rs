@@ -21,15 +21,15 @@ pub(crate) fn address(text: &str) -> EmailAddress {
 
 /// What posternd does, without a mail server.
 pub(crate) fn takes(home: &mut Home, now: Timestamp) -> MailMessage {
-    let mut letters = home.door.take_letters(8, now).unwrap();
+    let mut letters = home.door.take_queued_mail(8, now).unwrap();
     assert_eq!(letters.len(), 1);
     letters.remove(0)
 }
 
 pub(crate) fn sends(home: &mut Home, posted: &MailQueued, now: Timestamp) -> MailMessage {
     let letter = takes(home, now);
-    home.door.note_letter(&letter, &Ok(())).unwrap();
-    home.door.await_letter(posted).unwrap();
+    home.door.record_mail_delivery(&letter, &Ok(())).unwrap();
+    home.door.await_mail_delivery(posted).unwrap();
     letter
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn asks(home: &mut Home, who: &str, now: Timestamp) -> Result<MailMes
         service: "test",
     };
     match home.door.mail_code(&visitor, None, now).unwrap() {
-        MailRequest::For(posted) => Ok(sends(home, &posted, now)),
+        MailRequest::Queued(posted) => Ok(sends(home, &posted, now)),
         MailRequest::Refused(refusal) => Err(refusal),
     }
 }

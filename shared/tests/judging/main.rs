@@ -175,7 +175,11 @@ fn judged(done: Done) -> VerifyReply {
 }
 
 fn last_sign_in(home: &mut Home) -> Option<Timestamp> {
-    home.door.status(&name("alice")).unwrap().tally.last_sign_in
+    home.door
+        .account_status(&name("alice"))
+        .unwrap()
+        .tally
+        .last_sign_in
 }
 
 #[test]
@@ -448,7 +452,7 @@ fn the_gates_policy_counts() {
         None,
         "before the first factor nobody signs in"
     );
-    assert!(home.door.status(&name("carol")).is_err());
+    assert!(home.door.account_status(&name("carol")).is_err());
 }
 
 /// A process calls itself what it likes.
@@ -510,11 +514,13 @@ fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
     type End = fn(&mut Home);
     let ends: [(&str, End); 4] = [
         ("second factor turned off", |home| {
-            home.door.disable(&name("alice"), "root", NOW).unwrap();
+            home.door
+                .disable_second_factor(&name("alice"), "root", NOW)
+                .unwrap();
         }),
         ("password changed", |home| {
             home.door
-                .host_password_changed(&name("alice"), Principal::Command("root"), NOW)
+                .record_host_password_change(&name("alice"), Principal::Command("root"), NOW)
                 .unwrap();
         }),
         ("account removed", |home| {
@@ -525,7 +531,7 @@ fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
         // a sign-in of the owner's since looked as if the ticket had been used, and had ended the sessions itself
         ("password changed, and the owner came in", |home| {
             home.door
-                .host_password_changed(&name("alice"), Principal::Command("root"), NOW)
+                .record_host_password_change(&name("alice"), Principal::Command("root"), NOW)
                 .unwrap();
             let origin = Origin::Unknown;
             let alice = name("alice");

@@ -144,7 +144,7 @@ fn a_mark_does_not_outlive_a_revocation_whatever_let_its_auth_pass() {
         assert_eq!(host.refuses(&mut home, mark, NOW), None);
     }
     home.door
-        .host_password_changed(&name("alice"), Principal::Command("root"), NOW)
+        .record_host_password_change(&name("alice"), Principal::Command("root"), NOW)
         .unwrap();
     for (host, mark) in marks {
         assert_eq!(

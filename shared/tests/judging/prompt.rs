@@ -100,7 +100,7 @@ fn a_code_is_mailed_to_whoever_has_passed_the_first_factor_and_has_an_address() 
     for host in [&DOVECOT, &after, &LOCKER] {
         match host.has_a_code_mailed(&mut home, "alice") {
             MailRequest::Refused(refusal) => assert_eq!(refusal, MailRefusal::NoAddress),
-            MailRequest::For(posted) => panic!("{posted:?}"),
+            MailRequest::Queued(posted) => panic!("{posted:?}"),
         }
     }
 }
@@ -126,11 +126,11 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
         judged(says(&mut home, &DOVECOT, "bob")),
         VerifyReply::NothingToEnd
     ));
-    assert!(home.door.status(&name("bob")).is_err());
+    assert!(home.door.account_status(&name("bob")).is_err());
     for (host, account) in [(&bob, "bob"), (&LOCKER, "alice")] {
         let refused = says(&mut home, host, account);
         assert!(
-            matches!(refused, Err(AdministrationError::NotBelieved(_))),
+            matches!(refused, Err(AdministrationError::MayNotReportPassword(_))),
             "{refused:?}"
         );
     }
@@ -229,7 +229,7 @@ fn an_app_password_opens_the_service_of_its_scope() {
 /// Who waits for a prompt must know that a revocation which waits for a gate goes on.
 #[test]
 fn a_revocation_that_waits_for_a_gate_says_that_it_is_still_working() {
-    use shared::engine::while_waiting;
+    use shared::engine::set_wait_callback;
     use std::cell::Cell;
     use std::rc::Rc;
     let (mut home, _) = alice(TRUSTING);
@@ -238,10 +238,10 @@ fn a_revocation_that_waits_for_a_gate_says_that_it_is_still_working() {
         .unwrap();
     let said = Rc::new(Cell::new(0));
     let counts = Rc::clone(&said);
-    let waiting = while_waiting(move || counts.set(counts.get() + 1));
+    let waiting = set_wait_callback(move || counts.set(counts.get() + 1));
     // the gate confirms nothing, and its lease of five seconds runs out
     home.door
-        .host_password_changed(&name("alice"), Principal::Command("root"), NOW)
+        .record_host_password_change(&name("alice"), Principal::Command("root"), NOW)
         .unwrap();
     drop(waiting);
     assert!((1..=4).contains(&said.get()), "said {} times", said.get());

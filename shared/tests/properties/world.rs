@@ -41,7 +41,7 @@ impl World {
     pub(crate) fn new() -> World {
         let (mut home, app) = alice_at_the_web(CONFIG);
         let second = PendingEnrollment::further(&home.config, &name("alice")).unwrap();
-        let second = second.called("second".parse().unwrap());
+        let second = second.with_label("second".parse().unwrap());
         home.activates(&second);
         let other = home.another();
         let Home {
@@ -290,7 +290,7 @@ impl World {
                 self.doors[0]
                     .activate(
                         &self.authenticators[1],
-                        &EnrollmentConfirmation::vouched(),
+                        &EnrollmentConfirmation::by_administrator(),
                         "root",
                         now,
                     )
@@ -298,13 +298,20 @@ impl World {
                 self.model.live.insert(1);
             }
             Administration::EnrolsAnew => {
-                self.door(1).disable(&alice, "root", now).unwrap();
+                self.door(1)
+                    .disable_second_factor(&alice, "root", now)
+                    .unwrap();
                 let secret = self.authenticators[0].secret().clone();
                 let anew = PendingEnrollment::new(&self.config, &alice)
                     .unwrap()
                     .with_secret(secret);
                 self.door(1)
-                    .activate(&anew, &EnrollmentConfirmation::vouched(), "root", now)
+                    .activate(
+                        &anew,
+                        &EnrollmentConfirmation::by_administrator(),
+                        "root",
+                        now,
+                    )
                     .unwrap();
                 self.has_recovery_codes((0..6).map(|number| recovery(&anew, number)).collect());
                 self.model.live = [0].into();
@@ -312,7 +319,7 @@ impl World {
                 self.model.unlocks();
             }
             Administration::Unlocks => {
-                self.door(1).unlock(&alice, "root", now).unwrap();
+                self.door(1).unlock_account(&alice, "root", now).unwrap();
                 self.model.unlocks();
             }
             Administration::NewRecoveryCodes => {
@@ -335,7 +342,9 @@ impl World {
                 self.model.one_time = Some((code.grouped().to_string(), now.0..ends.0, false));
             }
             Administration::MendsTheClock => {
-                self.door(0).mend_clock(&alice, "root", now).unwrap();
+                self.door(0)
+                    .lower_floors_to_clock(&alice, "root", now)
+                    .unwrap();
                 self.model.mends_the_clock(now.0);
             }
         }

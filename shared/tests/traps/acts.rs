@@ -51,7 +51,7 @@ pub(crate) fn asks(
     };
     Ok(home
         .door
-        .run_errand(
+        .execute_request(
             caller,
             &CommandRequest {
                 account: alice.clone(),

@@ -159,7 +159,7 @@ fn trap_13_two_methods_on_only_one_accepted() {
     };
     let token = PendingEnrollment::further(&home.config, &name("alice")).unwrap();
     let token = token
-        .called("token".parse().unwrap())
+        .with_label("token".parse().unwrap())
         .with_parameters(parameters, Step(0));
     home.activates(&token);
     let (one_time, _) = home

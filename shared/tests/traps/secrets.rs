@@ -28,7 +28,7 @@ fn trap_01_secret_removed_in_the_manual_kept_in_the_store() {
     let other = home.another();
     let token = PendingEnrollment::further(&home.config, &name("alice"))
         .unwrap()
-        .called("token".parse().unwrap());
+        .with_label("token".parse().unwrap());
     home.activates(&token);
     let [of_app, of_token] = home.sealed().try_into().unwrap();
     assert!(home.holds(&of_app) && home.holds(&of_token) && !home.holds(token.secret().expose()));
@@ -36,7 +36,9 @@ fn trap_01_secret_removed_in_the_manual_kept_in_the_store() {
         .remove_authenticator(&name("alice"), token.label(), "root", NOW)
         .unwrap();
     assert!(!home.holds(&of_token) && home.holds(&of_app));
-    home.door.disable(&name("alice"), "root", NOW).unwrap();
+    home.door
+        .disable_second_factor(&name("alice"), "root", NOW)
+        .unwrap();
     assert!(!home.holds(&of_app));
     drop(other);
 }
@@ -45,9 +47,12 @@ fn trap_01_secret_removed_in_the_manual_kept_in_the_store() {
 fn trap_02_active_secret_replaced_with_the_password_alone() {
     let (mut home, app) = alice_at_the_web("");
     let first = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
-    let replaced = home
-        .door
-        .activate(&first, &EnrollmentConfirmation::vouched(), "alice", NOW);
+    let replaced = home.door.activate(
+        &first,
+        &EnrollmentConfirmation::by_administrator(),
+        "alice",
+        NOW,
+    );
     assert!(matches!(
         replaced,
         Err(AdministrationError::AlreadyEnrolled(_))
@@ -97,18 +102,18 @@ fn at_the_web_too(home: &mut Home) {
     };
     let ticket = home
         .door
-        .turn_on(&session, &proof, &from, NOW)
+        .issue_first_enrollment_token(&session, &proof, &from, NOW)
         .unwrap()
         .unwrap();
     home.enrols("bob");
     assert!(
         home.door
-            .turn_on(&session, &proof, &from, NOW)
+            .issue_first_enrollment_token(&session, &proof, &from, NOW)
             .unwrap()
             .is_none()
     );
     let Some(ShownEnrollment { secret, draft, .. }) =
-        home.door.begin_web_setup(&ticket, NOW).unwrap()
+        home.door.begin_web_enrollment(&ticket, NOW).unwrap()
     else {
         return;
     };
@@ -116,14 +121,14 @@ fn at_the_web_too(home: &mut Home) {
     let shows = generate_code(&secret, parameters, Step(NOW.0 / 30)).to_string();
     let confirmed = home
         .door
-        .confirm_web_setup(&ticket, draft, &Input::parse(shows.as_bytes()), NOW)
+        .confirm_web_enrollment(&ticket, draft, &Input::parse(shows.as_bytes()), NOW)
         .unwrap();
     let AfterEnrollmentCode::Confirmed { confirmed, .. } = confirmed else {
         return;
     };
     let after = home
         .door
-        .finish_web_setup(&browser(&from), &ticket, &confirmed, NOW)
+        .finish_web_enrollment(&browser(&from), &ticket, &confirmed, NOW)
         .unwrap();
     assert!(
         matches!(after, AfterEnrollment::Over),

@@ -192,7 +192,9 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
     };
     let cookie = opened.browser_cookie.unwrap().to_string();
 
-    home.door.disable(&name("alice"), "root", NOW).unwrap();
+    home.door
+        .disable_second_factor(&name("alice"), "root", NOW)
+        .unwrap();
     let mut snapshot = None;
     home.door
         .update_revocations(&[7; 16], None, NOW, |seen| snapshot = Some(seen.revoked))

@@ -68,7 +68,7 @@ async fn verify_secret(
     let run = store_pool.with_engine(move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
         engine
-            .weigh_secret(address, shown, now)
+            .throttle_api_secret(address, shown, now)
             .map_err(LoginError::Engine)
     });
     let refused = |cause: &str| {

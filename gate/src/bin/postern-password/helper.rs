@@ -4,9 +4,9 @@
 //!
 //! MUST take the peer's identity from the kernel (SO_PEERCRED).
 
-use crate::asking::{self, read_until};
+use crate::admission::{AdmittedConnection, HelperAdmission};
+use crate::child_process::{self, read_until};
 use crate::tries::PasswordTries;
-use crate::turns::{AdmittedConnection, HelperAdmission};
 use crate::{log, service};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_dumpable;
@@ -37,7 +37,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 struct PasswordHelper {
     config: PathBuf,
     allowed_uids: Vec<u32>,
-    turns: HelperAdmission,
+    admission: HelperAdmission,
     tries: Mutex<PasswordTries>,
     started: Instant,
 }
@@ -56,12 +56,12 @@ pub(crate) fn serve_requests(config: PathBuf) -> io::Result<()> {
             "only root reads the passwords of this host; postern-password.socket starts it",
         ));
     }
-    let mut askers = Vec::new();
+    let mut allowed_uids = Vec::new();
     for name in ALLOWED_USERS {
         // A host may lack one of the two users.
-        askers.extend(User::from_name(name)?.map(|user| user.uid.as_raw()));
+        allowed_uids.extend(User::from_name(name)?.map(|user| user.uid.as_raw()));
     }
-    if askers.is_empty() {
+    if allowed_uids.is_empty() {
         let names = ALLOWED_USERS.join(" nor ");
         return Err(io::Error::other(format!(
             "there is neither a user {names}, which connect here"
@@ -76,8 +76,8 @@ pub(crate) fn serve_requests(config: PathBuf) -> io::Result<()> {
     let listener = UnixListener::from(input.as_fd().try_clone_to_owned()?);
     let helper = Arc::new(PasswordHelper {
         config,
-        allowed_uids: askers,
-        turns: HelperAdmission::new(),
+        allowed_uids: allowed_uids,
+        admission: HelperAdmission::new(),
         tries: Mutex::default(),
         started: Instant::now(),
     });
@@ -91,7 +91,7 @@ impl PasswordHelper {
             let mut waiting = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
             match poll(&mut waiting, idle) {
                 Ok(0)
-                    if self.turns.is_empty()
+                    if self.admission.is_empty()
                         && self.with_tries(|tries, now| tries.is_clear(now)) =>
                 {
                     return Ok(());
@@ -129,21 +129,25 @@ impl PasswordHelper {
             );
             return;
         }
-        let Some(seated) = self.turns.admit_connection() else {
+        let Some(connection) = self.admission.admit_connection() else {
             log::write_rate_limited("busy", "refused cause=busy: too many requests at once");
             return;
         };
         let helper = Arc::clone(self);
         let begun = std::thread::Builder::new().spawn(move || {
             // An error on the peer's own connection needs no log line.
-            let _ = helper.serve_stream(stream, &seated);
+            let _ = helper.serve_stream(stream, &connection);
         });
         if let Err(error) = begun {
             log::write_rate_limited("busy", format_args!("refused cause=busy: {error}"));
         }
     }
 
-    fn serve_stream(&self, mut stream: UnixStream, seated: &AdmittedConnection) -> io::Result<()> {
+    fn serve_stream(
+        &self,
+        mut stream: UnixStream,
+        connection: &AdmittedConnection,
+    ) -> io::Result<()> {
         stream.set_write_timeout(Some(REQUEST_TIMEOUT))?;
         stream.write_all(GREETING)?;
         let bytes = read_until(
@@ -152,15 +156,15 @@ impl PasswordHelper {
             Instant::now() + REQUEST_TIMEOUT,
             |_| false,
         )?;
-        let Some(question) = HostPasswordRequest::decode(&bytes) else {
+        let Some(request) = HostPasswordRequest::decode(&bytes) else {
             log::write_rate_limited(
                 "no-request",
                 "refused cause=no-request: the gate may be of another version",
             );
             return Ok(());
         };
-        if let Some(said) = self.answer_request(&question, &bytes, seated) {
-            stream.write_all(said.word())?;
+        if let Some(reply) = self.answer_request(&request, &bytes, connection) {
+            stream.write_all(reply.word())?;
         }
         Ok(())
     }
@@ -168,13 +172,13 @@ impl PasswordHelper {
     /// Returns the reply, or nothing where PAM was asked and gave no answer.
     fn answer_request(
         &self,
-        question: &HostPasswordRequest,
+        request: &HostPasswordRequest,
         bytes: &[u8],
-        seated: &AdmittedConnection,
+        connection: &AdmittedConnection,
     ) -> Option<HostPasswordReply> {
-        let name = &question.name;
-        let refused = |cause: &str, why: &dyn Display| {
-            let address = question
+        let name = &request.name;
+        let log_refusal = |cause: &str, why: &dyn Display| {
+            let address = request
                 .address
                 .map_or_else(|| "-".to_owned(), |address| address.to_string());
             let name = name.as_str();
@@ -183,27 +187,27 @@ impl PasswordHelper {
             ));
         };
         let Some(taken) = self.with_tries(|tries, now| tries.take_try(name, now)) else {
-            refused(
+            log_refusal(
                 "limited",
                 &"too many wrong passwords; the gate should have counted them",
             );
             return Some(HostPasswordReply::NotVerified);
         };
         let give_back = || self.with_tries(|tries, _| tries.return_try(name, taken));
-        let Some(_turn) = seated.wait_for_turn(question, QUEUE_TIMEOUT) else {
-            refused("busy", &"too many requests at once");
+        let Some(_turn) = connection.wait_for_turn(request, QUEUE_TIMEOUT) else {
+            log_refusal("busy", &"too many requests at once");
             give_back();
             return Some(HostPasswordReply::NotVerified);
         };
-        match asking::ask_child(bytes, &self.config, VERIFY_TIMEOUT) {
-            Ok(said) => {
-                if said != HostPasswordReply::Wrong {
+        match child_process::ask_child(bytes, &self.config, VERIFY_TIMEOUT) {
+            Ok(reply) => {
+                if reply != HostPasswordReply::Wrong {
                     give_back();
                 }
-                Some(said)
+                Some(reply)
             }
             Err(error) => {
-                refused("timeout", &format_args!("PAM gave no answer: {error}"));
+                log_refusal("timeout", &format_args!("PAM gave no answer: {error}"));
                 None
             }
         }
@@ -218,7 +222,7 @@ impl PasswordHelper {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::turns::HelperAdmission;
+    use crate::admission::HelperAdmission;
     use std::io::{BufRead, BufReader};
     use std::os::fd::OwnedFd;
     use std::process::{Command, Stdio};
@@ -227,17 +231,19 @@ mod tests {
     /// Child process whose log is not read; only the test below starts it.
     #[test]
     #[ignore = "run by the test below"]
-    fn says_more_than_anybody_reads() {
+    fn log_more_than_the_reader_takes() {
         if std::env::var_os("LOG_UNREAD").is_none() {
             return;
         }
         log::start_writer();
-        let turns = HelperAdmission::new();
-        let _seated: Vec<_> = (0..1000).map_while(|_| turns.admit_connection()).collect();
+        let admission = HelperAdmission::new();
+        let _seated: Vec<_> = (0..1000)
+            .map_while(|_| admission.admit_connection())
+            .collect();
         let helper = Arc::new(PasswordHelper {
             config: PathBuf::new(),
             allowed_uids: vec![geteuid().as_raw()],
-            turns,
+            admission,
             tries: Mutex::default(),
             started: Instant::now(),
         });
@@ -251,7 +257,7 @@ mod tests {
 
     /// A journal that was not read stopped every password verification on the host.
     #[test]
-    fn a_log_that_nobody_reads_keeps_no_connection_waiting() {
+    fn a_log_that_is_not_read_delays_no_connection() {
         let (mut unread, _kept) = UnixStream::pair().unwrap();
         unread.set_nonblocking(true).unwrap();
         // The last pieces are single bytes, so that the socket buffer has no space for one line.
@@ -262,7 +268,7 @@ mod tests {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
-                "helper::tests::says_more_than_anybody_reads",
+                "helper::tests::log_more_than_the_reader_takes",
                 "--ignored",
                 "--nocapture",
             ])
@@ -274,14 +280,14 @@ mod tests {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (sender, receiver) = channel();
         std::thread::spawn(move || {
-            let said = lines
+            let reply = lines
                 .map_while(Result::ok)
                 .any(|line| line.contains("met all of them"));
-            let _ = sender.send(said);
+            let _ = sender.send(reply);
         });
-        let said = receiver.recv_timeout(Duration::from_secs(20));
+        let reply = receiver.recv_timeout(Duration::from_secs(20));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(said, Ok(true));
+        assert_eq!(reply, Ok(true));
     }
 }

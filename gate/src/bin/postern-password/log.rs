@@ -16,14 +16,14 @@ pub(crate) fn start_writer() {
     std::panic::set_hook(Box::new(|panic| write_message(panic)));
 }
 
-pub(crate) fn write_message(words: impl Display) {
-    QUEUE.push(format_line(words), None);
+pub(crate) fn write_message(message: impl Display) {
+    QUEUE.push(format_line(message), None);
 }
 
 /// Writes a line that can occur once per connection. A limited number of each kind is written, then
 /// the number of those left out.
-pub(crate) fn write_rate_limited(kind: &'static str, words: impl Display) {
-    QUEUE.push(format_line(words), Some(kind));
+pub(crate) fn write_rate_limited(kind: &'static str, message: impl Display) {
+    QUEUE.push(format_line(message), Some(kind));
 }
 
 /// Waits until every line is written, at most for `within`.
@@ -31,8 +31,8 @@ pub(crate) fn flush(within: Duration) {
     QUEUE.flush(within);
 }
 
-fn format_line(words: impl Display) -> String {
-    format!("postern-password: {words}\n")
+fn format_line(message: impl Display) -> String {
+    format!("postern-password: {message}\n")
 }
 
 fn format_lost(lost: &LostLines) -> String {

@@ -12,14 +12,14 @@
 // These macros panic where standard error cannot be written to: see `log`.
 #![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
 
-mod asking;
+mod admission;
+mod child_process;
 mod helper;
-mod judgement;
 mod log;
-mod question;
+mod one_request;
+mod pam;
 mod service;
 mod tries;
-mod turns;
 
 use clap::Parser;
 use shared::config;
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         one_question,
     } = HelperArguments::parse();
     let ran = match one_question {
-        true => question::answer_one_request(&config),
+        true => one_request::answer_one_request(&config),
         false => {
             log::start_writer();
             helper::serve_requests(config)

@@ -229,7 +229,7 @@ mod tests {
     const SERVICE: &str = "postern-gate";
 
     /// Returns what is wrong with the service `postern-gate` among these files.
-    fn wrong(files: &[(&str, &str)]) -> Option<String> {
+    fn check_files(files: &[(&str, &str)]) -> Option<String> {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).unwrap();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_of_other_modules_is_fine() {
+    fn a_service_of_other_modules_is_accepted() {
         for text in [
             "",
             "@include common-auth\n@include common-account\n",
@@ -270,7 +270,7 @@ mod tests {
                 ),
             ];
             assert_eq!(
-                wrong(&[&[(SERVICE, text)], others.as_slice()].concat()),
+                check_files(&[&[(SERVICE, text)], others.as_slice()].concat()),
                 None,
                 "{text}"
             );
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_module_is_found_wherever_it_stands() {
+    fn pam_totp_is_found_in_every_file_of_a_service() {
         for text in [
             "auth required pam_totp.so",
             "\n  -AUTH [success=1 default=ignore] /lib/x/pam_totp.so proven\n",
@@ -292,32 +292,32 @@ mod tests {
                 ("deep", "@include deeper\n"),
                 ("deeper", "\nauth required pam_totp.so\n"),
             ];
-            let said = wrong(&[&[(SERVICE, text)], deep.as_slice()].concat()).expect(text);
-            assert!(said.contains(": holds pam_totp.so"), "{said}");
+            let message = check_files(&[&[(SERVICE, text)], deep.as_slice()].concat()).expect(text);
+            assert!(message.contains(": holds pam_totp.so"), "{message}");
             assert!(
-                !text.contains("deep") || said.starts_with("deeper:2:"),
-                "{said}"
+                !text.contains("deep") || message.starts_with("deeper:2:"),
+                "{message}"
             );
         }
     }
 
     #[test]
-    fn what_cannot_be_read_whole_is_refused() {
+    fn a_service_that_cannot_be_read_whole_is_refused() {
         assert!(
-            wrong(&[])
+            check_files(&[])
                 .unwrap()
                 .contains("/etc/pam.d/postern-gate is missing")
         );
         assert!(
-            wrong(&[(SERVICE, "@include gone\n")])
+            check_files(&[(SERVICE, "@include gone\n")])
                 .unwrap()
                 .contains("/etc/pam.d/gone is missing")
         );
         assert!(
-            wrong(&[(SERVICE, "@include postern-gate\n")])
+            check_files(&[(SERVICE, "@include postern-gate\n")])
                 .unwrap()
                 .contains("or itself")
         );
-        assert!(wrong(&[(SERVICE, &"#".repeat(65 * 1024))]).is_some());
+        assert!(check_files(&[(SERVICE, &"#".repeat(65 * 1024))]).is_some());
     }
 }

@@ -35,11 +35,11 @@ pub(crate) struct PasswordTries {
 impl SpentTries {
     fn take_try(&mut self, limit: &TryLimit, now: Duration) -> bool {
         let from = self.0.max(now);
-        let may = from - now <= limit.every * (limit.at_once - 1);
-        if may {
+        let is_allowed = from - now <= limit.every * (limit.at_once - 1);
+        if is_allowed {
             self.0 = from + limit.every;
         }
-        may
+        is_allowed
     }
 
     fn return_try(&mut self, limit: &TryLimit) {
@@ -58,14 +58,14 @@ impl PasswordTries {
         self.accounts.retain(|_, spent| spent.0 > now);
         let had_none = !self.accounts.contains_key(name);
         let in_all = self.total.take_try(&TOTAL_LIMIT, now);
-        let may = (in_all || had_none)
+        let is_allowed = (in_all || had_none)
             && self
                 .accounts
                 .entry(name.clone())
                 .or_default()
                 .take_try(&ACCOUNT_LIMIT, now);
         let taken = TakenTry { in_all };
-        match may {
+        match is_allowed {
             true => Some(taken),
             false => {
                 self.return_to_total(taken);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_has_so_many_and_then_one_by_one() {
+    fn an_account_has_a_burst_of_tries_and_then_one_at_a_time() {
         let (mut tries, alice) = (PasswordTries::default(), name("alice"));
         assert_eq!(
             (0..1000)
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn right_ones_are_free() {
+    fn a_right_password_uses_up_no_try() {
         let (mut tries, alice) = (PasswordTries::default(), name("alice"));
         for _ in 0..1000 {
             let taken = tries.take_try(&alice, NOW).unwrap();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn guesses_all_over_are_bounded_and_keep_nobody_else_out() {
+    fn guesses_at_many_accounts_are_limited_and_keep_no_other_account_out() {
         let mut tries = PasswordTries::default();
         let of = |number: usize| name(&format!("user{number}"));
         let got = (0..100).flat_map(|number| (0..30).map(move |_| number));

@@ -188,7 +188,7 @@ mod tests {
     /// An expired cookie beside a valid one gave a bare 401 until it was deleted; another host of
     /// the domain could set two hundred.
     #[test]
-    fn the_valid_one_of_several_counts() {
+    fn the_valid_one_of_several_cookies_counts() {
         let keys = keys();
         let alice = session("alice");
         let (good, forged) = (alice.to_cookie(&keys), alice.to_cookie(&self::keys()));
@@ -205,9 +205,9 @@ mod tests {
             &planted,
         ] {
             let line = line(values);
-            let shown = SessionCookies::parse(&line, NAME, &keys, MAX_SESSION_COOKIES);
+            let cookies = SessionCookies::parse(&line, NAME, &keys, MAX_SESSION_COOKIES);
             assert_eq!(
-                shown.select_session(|_| true),
+                cookies.select_session(|_| true),
                 Ok(Some(&alice)),
                 "{values:?}"
             );
@@ -220,18 +220,18 @@ mod tests {
     }
 
     #[test]
-    fn two_valid_ones_that_disagree_are_unclear_and_one_that_is_over_says_nothing() {
+    fn two_valid_sessions_conflict_and_an_expired_one_does_not() {
         let keys = keys();
         let (alice, bob, again) = (session("alice"), session("bob"), session("alice"));
         let both = line(&[&alice.to_cookie(&keys), &bob.to_cookie(&keys)]);
-        let shown = SessionCookies::parse(&both, NAME, &keys, MAX_SESSION_COOKIES);
+        let cookies = SessionCookies::parse(&both, NAME, &keys, MAX_SESSION_COOKIES);
         let disagree = ConflictingCookies::Sessions(alice.name.clone(), bob.name.clone());
-        assert_eq!(shown.select_session(|_| true), Err(disagree));
+        assert_eq!(cookies.select_session(|_| true), Err(disagree));
         assert_eq!(
-            shown.select_session(|session| session.id != alice.id),
+            cookies.select_session(|session| session.id != alice.id),
             Ok(Some(&bob))
         );
-        assert_eq!(shown.select_session(|_| false), Ok(None));
+        assert_eq!(cookies.select_session(|_| false), Ok(None));
         // Two sessions of one user are different sign-ins.
         let line = line(&[&alice.to_cookie(&keys), &again.to_cookie(&keys)]);
         assert!(
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_verified_is_bounded_and_too_much_of_it_is_unclear() {
+    fn verified_cookies_are_bounded_and_more_of_them_are_a_conflict() {
         let (keys, others) = (keys(), keys());
         let forged: Vec<String> = (0..=MAX_SESSION_COOKIES)
             .map(|_| session("mallory").to_cookie(&others))
@@ -271,13 +271,13 @@ mod tests {
 
     /// Some proxies join two Cookie lines with a comma.
     #[test]
-    fn a_session_behind_a_comma_counts_and_does_not_go_on_to_the_application() {
+    fn a_session_behind_a_comma_counts_and_is_not_passed_on() {
         let keys = keys();
         let alice = session("alice");
         let line = format!("a=1, {NAME}={}", alice.to_cookie(&keys));
-        let shown = SessionCookies::parse(line.as_bytes(), NAME, &keys, MAX_SESSION_COOKIES);
-        assert_eq!(shown.select_session(|_| true), Ok(Some(&alice)));
-        assert_eq!(&*shown.foreign_cookies(), b"a=1");
+        let cookies = SessionCookies::parse(line.as_bytes(), NAME, &keys, MAX_SESSION_COOKIES);
+        assert_eq!(cookies.select_session(|_| true), Ok(Some(&alice)));
+        assert_eq!(&*cookies.foreign_cookies(), b"a=1");
         let forged = format!("a=1, {NAME}={}", alice.to_cookie(&self::keys()));
         assert_eq!(
             &*SessionCookies::parse(forged.as_bytes(), NAME, &keys, MAX_SESSION_COOKIES)

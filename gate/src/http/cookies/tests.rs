@@ -1,3 +1,6 @@
+//! Scanning of Cookie lines: every valid value of ours is found, and every foreign cookie passes on
+//! byte for byte.
+
 use super::*;
 
 const NAME: &str = "__Secure-postern";
@@ -15,7 +18,7 @@ fn scanned(line: &[u8]) -> (Vec<&str>, Vec<u8>) {
 }
 
 #[test]
-fn ours_are_taken_out_and_others_stay() {
+fn our_cookies_are_removed_and_foreign_ones_stay() {
     for (line, values, others) in [
         ("a=1; __Secure-postern=G; b=2", vec![GOOD], "a=1; b=2"),
         ("__Secure-postern=G; b=2", vec![GOOD], "b=2"),
@@ -144,7 +147,7 @@ fn a_comma_before_a_valid_value_of_ours_begins_a_cookie_and_one_after_it_ends_it
 /// Random lines of fragments with and without a meaning: nothing panics, no valid cookie of ours
 /// passes on, and no foreign cookie is lost.
 #[test]
-fn random_lines_lose_nothing_and_pass_nothing_of_ours_on() {
+fn random_lines_keep_foreign_cookies_and_lose_ours() {
     let parts: [&[u8]; 16] = [
         b";",
         b";",

@@ -153,11 +153,11 @@ impl LogQueue {
                 let mut lines = self.lock_lines();
                 lines.bytes = lines.bytes.saturating_sub(line.len());
             }
-            let mut own = due;
+            let mut reports = due;
             if dropped > 0 {
-                own.push(LostLines::Dropped(dropped));
+                reports.push(LostLines::Dropped(dropped));
             }
-            for lost in own {
+            for lost in reports {
                 write(&mut to, (self.format_lost)(&lost).as_bytes());
             }
         }
@@ -200,11 +200,11 @@ impl QueuedLines {
 
     /// Takes the reports that are due.
     fn take_due_reports(&mut self, now: Instant) -> Vec<LostLines> {
-        let mut said = Vec::new();
+        let mut reports = Vec::new();
         for (name, kind) in self.kinds.iter_mut().flatten() {
             if kind.left_out > 0 && now.duration_since(kind.began) >= KIND_INTERVAL {
                 let seconds = now.duration_since(kind.began).as_secs();
-                said.push(LostLines::LeftOut {
+                reports.push(LostLines::LeftOut {
                     kind: name,
                     lines: kind.left_out,
                     seconds,
@@ -216,7 +216,7 @@ impl QueuedLines {
                 };
             }
         }
-        said
+        reports
     }
 
     /// Time until the next report is due.
@@ -290,7 +290,7 @@ mod tests {
 
     /// A log that was not read stopped the gate.
     #[test]
-    fn a_log_that_nobody_reads_holds_nobody_up_and_says_later_what_it_lost() {
+    fn a_log_that_is_not_read_delays_no_thread_and_reports_lost_lines_later() {
         let queue = queue();
         let reader = pipe(queue);
         queue.push("0\n".to_owned(), None);
@@ -312,10 +312,10 @@ mod tests {
         for _ in 0..MAX_OF_KIND {
             assert_eq!(reader.recv().unwrap(), "kind\n");
         }
-        let said = reader
+        let reports = reader
             .recv_timeout(KIND_INTERVAL * 3)
             .expect("nobody has to say anything for that");
-        assert!(said.contains("suppressed=5"), "{said}");
+        assert!(reports.contains("suppressed=5"), "{reports}");
         queue.push("after\n".to_owned(), None);
         assert_eq!(reader.recv().unwrap(), "after\n");
         queue.flush(Duration::from_secs(60));
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_kind_that_strangers_cause_so_many_are_written_and_then_how_many_were_not() {
+    fn lines_of_a_kind_are_limited_and_the_rest_is_counted() {
         let mut lines = queue().lock_lines();
         let began = Instant::now();
         let written = (0..1000)
@@ -335,9 +335,9 @@ mod tests {
             lines.take_due_reports(began).is_empty()
                 && lines.time_until_report(began) == Some(KIND_INTERVAL)
         );
-        let said = lines.take_due_reports(began + KIND_INTERVAL);
+        let reports = lines.take_due_reports(began + KIND_INTERVAL);
         assert!(matches!(
-            said[..],
+            reports[..],
             [LostLines::LeftOut {
                 kind: "proxy-contract",
                 lines: 990,

@@ -30,15 +30,15 @@ impl Latency {
         }))
     }
 
-    pub(super) fn observe(&self, took: Duration) {
+    pub(super) fn observe(&self, duration: Duration) {
         let bucket = self
             .0
             .bounds
-            .partition_point(|bound| Duration::from_micros(*bound) < took);
+            .partition_point(|bound| Duration::from_micros(*bound) < duration);
         self.0.counts[bucket].fetch_add(1, Ordering::Relaxed);
         // Nanoseconds in a u64 last for 500 years of work.
         self.0.nanoseconds.fetch_add(
-            u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+            u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX),
             Ordering::Relaxed,
         );
     }

@@ -29,7 +29,7 @@ pub(crate) async fn find_addresses(
 ) -> Result<MailAddresses, ActRefused> {
     let account = session.name.clone();
     Ok(account::run_act(request, session, move |engine, _, _| {
-        engine.status(&account)
+        engine.account_status(&account)
     })
     .await?
     .tally
@@ -101,7 +101,7 @@ async fn is_only_second_factor(
 ) -> Result<bool, ActRefused> {
     let account = session.name.clone();
     let status = account::run_act(request, session, move |engine, _, _| {
-        engine.status(&account)
+        engine.account_status(&account)
     })
     .await?;
     Ok(status.tally.authenticators == 0)

@@ -20,13 +20,13 @@ pub(crate) async fn read_overview(
     let (name, has_pages) = (session.name.clone(), request.has_administration_pages());
     account::run_act(request, session, move |engine, _, now| {
         Ok(AccountOverview {
-            status: engine.status(&name)?,
+            status: engine.account_status(&name)?,
             authenticators: engine.authenticators(&name)?,
             app_passwords: engine.app_passwords(Some(&name))?.len(),
             sessions: engine.sessions(&name, now)?.len(),
-            browsers: engine.browsers(&name, now)?.len(),
+            browsers: engine.trusted_browsers(&name, now)?.len(),
             administers: if has_pages {
-                engine.administers(&name)?
+                engine.administrator_status(&name)?
             } else {
                 AdministratorStatus::No
             },

@@ -130,9 +130,9 @@ pub(crate) async fn begin_replacement(
         step_up.token().clone(),
         OwnedBrowserContext::new(request),
     );
-    let run = request
-        .store_pool()
-        .with_engine(move |engine| engine.replace(&session, &token, client.now()?));
+    let run = request.store_pool().with_engine(move |engine| {
+        engine.issue_replacement_enrollment_token(&session, &token, client.now()?)
+    });
     run.await
         .map_err(|error| refusal::refuse_unprocessed(request, &error))
 }
@@ -147,9 +147,9 @@ pub(crate) async fn begin_enabling(
         step_up.token().clone(),
         OwnedBrowserContext::new(request),
     );
-    let run = request
-        .store_pool()
-        .with_engine(move |engine| engine.turn_on(&session, &token, &client.origin, client.now()?));
+    let run = request.store_pool().with_engine(move |engine| {
+        engine.issue_first_enrollment_token(&session, &token, &client.origin, client.now()?)
+    });
     let begun = run
         .await
         .map_err(|error| refusal::refuse_unprocessed(request, &error))?;

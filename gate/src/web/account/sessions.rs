@@ -32,7 +32,7 @@ pub(crate) async fn list_browsers(
 ) -> Result<Vec<BrowserRecord>, ActRefused> {
     let account = session.name.clone();
     account::run_act(request, session, move |engine, _, now| {
-        engine.browsers(&account, now)
+        engine.trusted_browsers(&account, now)
     })
     .await
 }

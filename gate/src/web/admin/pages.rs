@@ -46,11 +46,11 @@ impl AccountDetails {
         sessions.truncate(MAX_ROWS);
         browsers.truncate(MAX_ROWS);
         Ok(AccountDetails {
-            status: engine.status(name)?,
+            status: engine.account_status(name)?,
             authenticators: engine.authenticators(name)?,
             sessions,
             browsers,
-            one_time_code: engine.one_time_code_until(name, now)?,
+            one_time_code: engine.one_time_code_expiry(name, now)?,
         })
     }
 

@@ -85,6 +85,6 @@ impl Language {
 
     /// Returns what happened to the app passwords, if there are any.
     pub(crate) fn app_passwords(&self, after: AppPasswordsAfter) -> Option<String> {
-        messages::after_change(after).map(|message| self.message(&message))
+        messages::app_passwords_after_change(after).map(|message| self.message(&message))
     }
 }

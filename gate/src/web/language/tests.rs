@@ -81,7 +81,9 @@ fn engine_messages() -> BTreeMap<String, BTreeSet<String>> {
             AppPasswordsAfter::Kept(2),
         )))
         .chain(messages::after_recovery(AfterRecovery::CodesLeft(5)))
-        .chain(messages::after_change(AppPasswordsAfter::Revoked(7)));
+        .chain(messages::app_passwords_after_change(
+            AppPasswordsAfter::Revoked(7),
+        ));
     let mut messages = BTreeMap::new();
     let mut open: Vec<UserMessage> = all.collect();
     while let Some(message) = open.pop() {

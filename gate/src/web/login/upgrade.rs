@@ -1,6 +1,6 @@
 //! The upgrade of a session that only has the first factor to one with both.
 
-use crate::check::rules::{self, ReturnPage, SessionLevel};
+use crate::check::rules::{self, ReturnPage, SessionSufficiency};
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
 use crate::web::login;
@@ -20,7 +20,7 @@ pub(crate) fn may_open(request: &RequestContext<'_>, back_to: &str) -> bool {
         Some(page) => {
             let (_, reach) =
                 rules::decide_session(request.site, &page.request(request.address), &session);
-            reach != SessionLevel::UpgradeRequired
+            reach != SessionSufficiency::UpgradeRequired
         }
         None => {
             !back_to.is_empty()

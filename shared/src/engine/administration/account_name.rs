@@ -1,13 +1,15 @@
-//! Names of new accounts. Whatever makes an account, a sign-in, a command, an import or an administrator at the web, has its
-//! name checked here, in the transaction that makes it: of two spellings that come at once, one makes an account.
+//! Names of new accounts. A sign-in, a command, an import and an administrator at the web all check
+//! the name here, in the transaction that adds the account. Of two spellings that arrive at once,
+//! one becomes an account.
 
 use crate::account::name::{Distinct, NewName, OtherSpelling, UserName};
 use crate::config::Config;
 use crate::store::{StoreError, Transaction};
 
-/// The name for a new account or, of an account that there is, a new name; refused if another account, stored or declared,
-/// or a person whom the configuration names has another spelling of it. A declaration is root's word.
-pub(in crate::engine) fn new_name(
+/// Returns the name for a new or renamed account. Refuses it if another account, stored or
+/// declared, or a user named in the configuration has another spelling of it. A name declared by
+/// root is always permitted.
+pub(in crate::engine) fn check_new_name(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
@@ -17,11 +19,12 @@ pub(in crate::engine) fn new_name(
         return Ok(Ok(NewName::accept_distinct(name)));
     }
     let stored = tx.find_names_by_key(&name.key())?;
-    Ok(among(config, &stored, name))
+    Ok(check_spellings(config, &stored, name))
 }
 
-/// The account, stored, declared or named by the configuration, of which a name that is none itself is another spelling.
-pub(in crate::engine) fn spelled_otherwise(
+/// Returns the stored, declared or configured account of which `name` is another spelling; `None`
+/// if `name` itself is an account.
+pub(in crate::engine) fn find_other_spelling(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
@@ -30,12 +33,16 @@ pub(in crate::engine) fn spelled_otherwise(
     if config.find_declared_account(name).is_some() || stored.contains(name) {
         return Ok(None);
     }
-    Ok(among(config, &stored, name).err())
+    Ok(check_spellings(config, &stored, name).err())
 }
 
-/// Rules and policies name people who may have no account yet, and must mean them in every spelling; unless root has
-/// named this one, too.
-fn among(config: &Config, stored: &[UserName], name: &UserName) -> Result<NewName, OtherSpelling> {
+/// Rules and policies may name users who have no account yet, and apply to every spelling of the
+/// name. A name that root has written in the configuration itself is permitted.
+fn check_spellings(
+    config: &Config,
+    stored: &[UserName],
+    name: &UserName,
+) -> Result<NewName, OtherSpelling> {
     let declared = config.account.iter().map(|declared| &declared.name);
     let mut named = config.named_users();
     if named.contains(name) {

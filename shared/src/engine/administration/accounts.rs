@@ -1,7 +1,7 @@
-//! Accounts come, go, and change their names and groups; and how they all stand.
+//! Accounts are added, removed and renamed, their groups are changed, and their states are listed.
 
-use super::account_name::new_name;
-use super::acting::{AdministrationError, AdministrationResult, known, log};
+use super::account_name::check_new_name;
+use super::acting::{AdministrationError, AdministrationResult, find_account, log_event};
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, Group, UserName};
 use crate::crypto::vault::SecretBinding;
@@ -11,11 +11,12 @@ use crate::store::{AccountTally, Intent, MailAddresses};
 use crate::system::clock::Timestamp;
 use std::collections::{BTreeSet, HashSet};
 
-/// What the names of an account's groups may take together, in bytes: session cookies carry them.
-const LONGEST_GROUPS: usize = 1024;
+/// Limit for the names of an account's groups together, in bytes: session cookies carry them.
+const MAX_GROUP_BYTES: usize = 1024;
 
 impl Engine {
-    /// Makes an account; for another spelling of one that there is only where root says that it is an account of its own.
+    /// Adds an account. Another spelling of an existing account is refused unless root gives
+    /// [`Distinct::Yes`].
     pub fn add_account(
         &mut self,
         name: &UserName,
@@ -27,9 +28,9 @@ impl Engine {
         if tx.find_account(name)?.is_some() {
             return Err(AdministrationError::AccountExists(name.clone()));
         }
-        let new = new_name(&self.config, tx.as_mut(), name, distinct)?;
+        let new = check_new_name(&self.config, tx.as_mut(), name, distinct)?;
         tx.add_account(&new.map_err(AdministrationError::OtherSpelling)?, now)?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -40,19 +41,19 @@ impl Engine {
         Ok(tx.commit()?)
     }
 
-    /// Removes an account. Its floors of used steps stay. When this returns, its secrets are gone from the store's
-    /// bytes, and no gate lets a session of it in.
+    /// Removes an account. The floors of its consumed time steps are kept. When this returns, its
+    /// secrets are erased from the store's files, and no gate accepts a session of it.
     pub fn remove_account(
         &mut self,
         name: &UserName,
         actor: &str,
         now: Timestamp,
     ) -> AdministrationResult {
-        self.refuse_declared(name)?;
+        self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
-        // while there is still an address to tell
-        log(
+        let record = find_account(tx.as_mut(), name)?;
+        // before the removal, which deletes the address that the notification goes to
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -67,8 +68,8 @@ impl Engine {
         self.store.scrub().map_err(AdministrationError::NotScrubbed)
     }
 
-    /// Gives an account another name; its second factor and all else go along. Every session ends, since sessions
-    /// carry the name.
+    /// Renames an account, which keeps its second factor and all else. Every session ends, since
+    /// sessions carry the name.
     pub fn rename_account(
         &mut self,
         name: &UserName,
@@ -77,33 +78,33 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> AdministrationResult {
-        self.refuse_declared(name)?;
-        self.refuse_declared(new)?;
+        self.check_not_declared(name)?;
+        self.check_not_declared(new)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         if tx.find_account(new)?.is_some() {
             return Err(AdministrationError::AccountExists(new.clone()));
         }
         let named = match name.is_other_spelling_of(new) {
-            // of this account itself
-            true => new_name(&self.config, tx.as_mut(), new, Distinct::Yes)?,
-            false => new_name(&self.config, tx.as_mut(), new, distinct)?,
+            // another spelling of the account's own name
+            true => check_new_name(&self.config, tx.as_mut(), new, Distinct::Yes)?,
+            false => check_new_name(&self.config, tx.as_mut(), new, distinct)?,
         };
         let named = named.map_err(AdministrationError::OtherSpelling)?;
-        // Secrets are sealed for the name.
-        for kept in tx.authenticators(record.id)? {
+        // Secrets are bound to the name.
+        for stored in tx.authenticators(record.id)? {
             let binding = |name| SecretBinding {
                 account: record.id.0,
                 name,
-                parameters: kept.parameters,
+                parameters: stored.parameters,
             };
-            let secret = self.vault.unseal(&kept.sealed, &binding(name))?;
-            tx.reseal_authenticator(kept.number, &self.vault.seal(&secret, &binding(new))?)?;
+            let secret = self.vault.unseal(&stored.sealed, &binding(name))?;
+            tx.reseal_authenticator(stored.number, &self.vault.seal(&secret, &binding(new))?)?;
         }
         tx.rename_account(record.id, &named)?;
         tx.end_sessions(record.id)?;
         let revision = tx.raise_revision()?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -111,7 +112,7 @@ impl Engine {
             actor,
             now,
         )?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             new,
@@ -123,8 +124,8 @@ impl Engine {
         Ok(self.await_gate_confirmations(revision)?)
     }
 
-    /// Adds an account to groups and removes it from others; all that it is in then. Every session ends, since
-    /// sessions carry the groups.
+    /// Adds an account to groups and removes it from others. Returns all its groups. Every session
+    /// ends, since sessions carry the groups.
     pub fn change_groups(
         &mut self,
         name: &UserName,
@@ -133,9 +134,9 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> Result<Vec<Group>, AdministrationError> {
-        self.refuse_declared(name)?;
+        self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         let mut groups: BTreeSet<Group> = record.groups.iter().cloned().collect();
         groups.extend(add.iter().cloned());
         groups.retain(|group| !remove.contains(group));
@@ -147,17 +148,17 @@ impl Engine {
             .iter()
             .map(|group| group.as_str().len() + 1)
             .sum::<usize>()
-            > LONGEST_GROUPS
+            > MAX_GROUP_BYTES
         {
             return Err(AdministrationError::TooManyGroups(
                 name.clone(),
-                LONGEST_GROUPS,
+                MAX_GROUP_BYTES,
             ));
         }
         tx.set_groups(record.id, &groups)?;
         tx.end_sessions(record.id)?;
         let revision = tx.raise_revision()?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -170,8 +171,10 @@ impl Engine {
         Ok(groups)
     }
 
-    /// The state of one account.
-    pub fn status(&mut self, name: &UserName) -> Result<AccountStatus, AdministrationError> {
+    pub fn account_status(
+        &mut self,
+        name: &UserName,
+    ) -> Result<AccountStatus, AdministrationError> {
         let found = self
             .store
             .begin(&mut self.vault, Intent::Read)?
@@ -179,20 +182,22 @@ impl Engine {
             .pop();
         match (found, self.config.find_declared_account(name)) {
             (Some(tally), _) => Ok(self.state_of(tally)),
-            (None, Some(_)) => Ok(self.state_of(unused(name))),
+            (None, Some(_)) => Ok(self.state_of(unused_account(name))),
             (None, None) => Err(AdministrationError::UnknownAccount(name.clone())),
         }
     }
 
-    /// The state of every account, by name.
-    pub fn statuses(&mut self) -> Result<Vec<AccountStatus>, AdministrationError> {
+    /// Returns the state of every account, by name.
+    pub fn account_statuses(&mut self) -> Result<Vec<AccountStatus>, AdministrationError> {
         let tallies = self
             .store
             .begin(&mut self.vault, Intent::Read)?
             .account_tallies(None)?;
-        let kept: BTreeSet<_> = tallies.iter().map(|tally| tally.name.clone()).collect();
+        let stored: BTreeSet<_> = tallies.iter().map(|tally| tally.name.clone()).collect();
         let declared = self.config.account.iter().map(|declared| &declared.name);
-        let declared = declared.filter(|name| !kept.contains(name)).map(unused);
+        let declared = declared
+            .filter(|name| !stored.contains(name))
+            .map(unused_account);
         let mut all: Vec<AccountTally> = tallies.into_iter().chain(declared).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         let declared: HashSet<_> = self
@@ -208,29 +213,30 @@ impl Engine {
         Ok(all.into_iter().map(state).collect())
     }
 
-    /// How accounts stand whose name holds `part`, by name, of those after `after` the first `most`.
-    pub fn find(
+    /// Returns the first `most` accounts whose name contains `part`, ignoring case, and sorts after
+    /// `after`.
+    pub fn find_accounts(
         &mut self,
         part: &str,
         after: Option<&UserName>,
         most: usize,
     ) -> Result<Vec<AccountStatus>, AdministrationError> {
-        let kept = self
+        let stored = self
             .store
             .begin(&mut self.vault, Intent::Read)?
             .find_account_names(part, after, most)?;
         let wanted = part.to_ascii_lowercase();
         let declared = self.config.account.iter().map(|declared| &declared.name);
-        let fits = |name: &&UserName| {
+        let matches = |name: &&UserName| {
             name.as_str().to_ascii_lowercase().contains(&wanted)
                 && after.is_none_or(|after| *name > after)
         };
-        let names: BTreeSet<UserName> = declared.filter(fits).cloned().chain(kept).collect();
+        let names: BTreeSet<UserName> = declared.filter(matches).cloned().chain(stored).collect();
         let mut found = Vec::new();
         for name in names.iter().take(most) {
-            match self.status(name) {
+            match self.account_status(name) {
                 Ok(status) => found.push(status),
-                // removed since
+                // It was removed after the names were read.
                 Err(AdministrationError::UnknownAccount(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -254,8 +260,8 @@ fn state_of(tally: AccountTally, is_declared: bool) -> AccountStatus {
     AccountStatus { state, tally }
 }
 
-/// A declared account that nobody has used yet.
-fn unused(name: &UserName) -> AccountTally {
+/// State of a declared account that has not been used yet.
+fn unused_account(name: &UserName) -> AccountTally {
     AccountTally {
         name: name.clone(),
         last_sign_in: None,

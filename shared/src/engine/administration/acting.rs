@@ -1,8 +1,9 @@
-//! What all acts of administration share: the account that is meant, the event that each leaves, and why one is refused.
+//! Shared steps of every act of administration: the account is found or added, and the audit event
+//! is logged.
 
 pub use super::error::{AdministrationError, AppPasswordError};
 
-use super::account_name::new_name;
+use super::account_name::check_new_name;
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::{Distinct, UserName};
 use crate::account::record::AccountRecord;
@@ -12,19 +13,21 @@ use crate::engine::principal::{Principal, audit_event};
 use crate::store::{StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
-/// An account; made if there is none, and none of which this is another spelling.
-pub(in crate::engine) fn known_or_new<'a>(
+/// Returns the account, and adds it if there is none. Fails if the name is another spelling of an
+/// existing account.
+pub(in crate::engine) fn find_or_add_account<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
     actor: impl Into<Principal<'a>>,
     now: Timestamp,
 ) -> Result<AccountRecord, AdministrationError> {
-    known_or_distinct(config, tx, name, Distinct::No, actor, now)
+    find_or_add_distinct_account(config, tx, name, Distinct::No, actor, now)
 }
 
-/// The same, where root may say that it is an account of its own.
-pub(in crate::engine) fn known_or_distinct<'a>(
+/// Returns the account, and adds it if there is none. With [`Distinct::Yes`], root permits a name
+/// that is another spelling of an existing account.
+pub(in crate::engine) fn find_or_add_distinct_account<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
@@ -35,7 +38,8 @@ pub(in crate::engine) fn known_or_distinct<'a>(
     if let Some(record) = tx.find_account(name)? {
         return Ok(record);
     }
-    let new = new_name(config, tx, name, distinct)?.map_err(AdministrationError::OtherSpelling)?;
+    let new =
+        check_new_name(config, tx, name, distinct)?.map_err(AdministrationError::OtherSpelling)?;
     tx.add_event(&audit_event(
         name,
         EventKind::AccountAdded,
@@ -45,7 +49,7 @@ pub(in crate::engine) fn known_or_distinct<'a>(
     Ok(tx.add_account(&new, now)?)
 }
 
-pub(in crate::engine) fn known(
+pub(in crate::engine) fn find_account(
     tx: &mut dyn Transaction,
     name: &UserName,
 ) -> Result<AccountRecord, AdministrationError> {
@@ -53,8 +57,8 @@ pub(in crate::engine) fn known(
         .ok_or_else(|| AdministrationError::UnknownAccount(name.clone()))
 }
 
-/// Logs what someone did to an account, and lets the person know.
-pub(in crate::engine) fn log<'a>(
+/// Logs an event and queues the notification to the account's owner.
+pub(in crate::engine) fn log_event<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
@@ -62,10 +66,10 @@ pub(in crate::engine) fn log<'a>(
     actor: impl Into<Principal<'a>>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    log_because(config, tx, name, what, "", actor, now)
+    log_event_with_cause(config, tx, name, what, "", actor, now)
 }
 
-pub(in crate::engine) fn log_because<'a>(
+pub(in crate::engine) fn log_event_with_cause<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
@@ -78,8 +82,7 @@ pub(in crate::engine) fn log_because<'a>(
         cause: cause.to_owned(),
         ..audit_event(name, what, actor.into(), now)
     };
-    notification::log(config, tx, &event)
+    notification::log_event(config, tx, &event)
 }
 
-/// Outcome of an act that returns nothing.
 pub(in crate::engine) type AdministrationResult = Result<(), AdministrationError>;

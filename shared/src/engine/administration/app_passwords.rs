@@ -1,7 +1,9 @@
-//! What administrators do to app passwords: made, listed, renamed, revoked; and what ends them beside that.
+//! App passwords: added, listed, renamed, revoked; and kept or revoked by `app_passwords.on_change`
+//! when the password or the second factor changes.
 
 use super::acting::{
-    AdministrationError, AdministrationResult, AppPasswordError, known, known_or_new, log_because,
+    AdministrationError, AdministrationResult, AppPasswordError, find_account, find_or_add_account,
+    log_event_with_cause,
 };
 use crate::account::event::EventKind;
 use crate::account::name::{Label, UserName};
@@ -16,24 +18,23 @@ use crate::engine::principal::Principal;
 use crate::store::{AppPasswordRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
-/// The most app passwords that an account may have.
-const MOST: usize = 100;
-/// The cause in the log where a change of something else ended them.
-const BY_CHANGE: &str = "app_passwords.on_change";
+const MAX_APP_PASSWORDS: usize = 100;
+/// Cause in the audit log where another change revoked them.
+const CHANGE_CAUSE: &str = "app_passwords.on_change";
 
-/// What became of an account's app passwords when its password changed, or its second factor was turned on or off.
+/// What happened to an account's app passwords when its password or second factor changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppPasswordsAfter {
-    /// It has none.
+    /// The account has none.
     None,
-    /// So many go on working.
+    /// This many are still valid.
     Kept(u64),
-    /// So many ended.
+    /// This many were revoked.
     Revoked(u64),
 }
 
 impl Engine {
-    /// Makes an app password; every gate knows it when this returns.
+    /// Adds an app password. When this returns, every gate accepts it.
     pub fn add_app_password<'a>(
         &mut self,
         account: &UserName,
@@ -44,7 +45,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AppPassword, AdministrationError> {
         let actor = actor.into();
-        self.refuse_scope(scope)?;
+        self.check_scope(scope)?;
         if expires.is_some_and(|expires| expires <= now) {
             return Err(AppPasswordError::Past.into());
         }
@@ -52,18 +53,19 @@ impl Engine {
             AppPassword::random().map_err(|RandomError| VaultError::Random(RandomError))?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match self.config.find_declared_account(account) {
-            Some(_) => known_or_new(&self.config, tx.as_mut(), account, actor, now)?,
-            None => known(tx.as_mut(), account)?,
+            Some(_) => find_or_add_account(&self.config, tx.as_mut(), account, actor, now)?,
+            None => find_account(tx.as_mut(), account)?,
         };
         actor.refuse_ended_session(tx.as_mut(), now)?;
-        let is_over = |kept: &AppPasswordRecord| kept.expires.is_some_and(|expires| expires <= now);
+        let is_over =
+            |stored: &AppPasswordRecord| stored.expires.is_some_and(|expires| expires <= now);
         let mut live = tx.app_passwords(Some(record.id))?;
-        live.retain(|kept| !is_over(kept));
-        if live.iter().any(|kept| kept.name == *name) {
+        live.retain(|stored| !is_over(stored));
+        if live.iter().any(|stored| stored.name == *name) {
             return Err(AppPasswordError::NameTaken(account.clone(), name.clone()).into());
         }
-        if live.len() >= MOST {
-            return Err(AppPasswordError::TooMany(account.clone(), MOST).into());
+        if live.len() >= MAX_APP_PASSWORDS {
+            return Err(AppPasswordError::TooMany(account.clone(), MAX_APP_PASSWORDS).into());
         }
         let new = AppPasswordRecord {
             number: 0,
@@ -76,7 +78,7 @@ impl Engine {
         };
         tx.add_app_password(record.id, &new, &self.vault.app_password_hash(&password))?;
         let revision = tx.raise_revision()?;
-        log_because(
+        log_event_with_cause(
             &self.config,
             tx.as_mut(),
             account,
@@ -90,20 +92,19 @@ impl Engine {
         Ok(password)
     }
 
-    /// An account's app passwords, or everyone's; those whose time is over too.
+    /// Returns the app passwords of one account, or of all, with those that have expired.
     pub fn app_passwords(
         &mut self,
         of: Option<&UserName>,
     ) -> Result<Vec<AppPasswordRecord>, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let of = match of {
-            Some(name) => Some(known(tx.as_mut(), name)?.id),
+            Some(name) => Some(find_account(tx.as_mut(), name)?.id),
             None => None,
         };
         Ok(tx.app_passwords(of)?)
     }
 
-    /// Renames an app password.
     pub fn rename_app_password<'a>(
         &mut self,
         account: &UserName,
@@ -114,15 +115,15 @@ impl Engine {
     ) -> AdministrationResult {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), account)?;
+        let record = find_account(tx.as_mut(), account)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let all = tx.app_passwords(Some(record.id))?;
-        let meant = find(&all, account, name)?;
-        if name != new && all.iter().any(|kept| kept.name == *new) {
+        let found = find(&all, account, name)?;
+        if name != new && all.iter().any(|stored| stored.name == *new) {
             return Err(AppPasswordError::NameTaken(account.clone(), new.clone()).into());
         }
-        tx.rename_app_password(meant.number, new)?;
-        log_because(
+        tx.rename_app_password(found.number, new)?;
+        log_event_with_cause(
             &self.config,
             tx.as_mut(),
             account,
@@ -134,7 +135,8 @@ impl Engine {
         Ok(tx.commit()?)
     }
 
-    /// Revokes one app password of an account, or all; how many. When this returns, no door takes them.
+    /// Revokes one app password of an account, or all. Returns how many. When this returns, neither
+    /// a gate nor the PAM module accepts them.
     pub fn revoke_app_passwords<'a>(
         &mut self,
         account: &UserName,
@@ -144,7 +146,7 @@ impl Engine {
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), account)?;
+        let record = find_account(tx.as_mut(), account)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let all = tx.app_passwords(Some(record.id))?;
         let count = match one {
@@ -159,7 +161,7 @@ impl Engine {
             }
         };
         let revision = tx.raise_revision()?;
-        log_because(
+        log_event_with_cause(
             &self.config,
             tx.as_mut(),
             account,
@@ -173,19 +175,23 @@ impl Engine {
         Ok(count)
     }
 
-    /// A scope that means nothing now was mistyped, and the gate's own pages are nobody's application.
-    fn refuse_scope(&self, scope: &AppPasswordScope) -> Result<(), AppPasswordError> {
+    /// Returns an error for a scope that the configuration does not declare, which is a typing
+    /// error, and for the gate's own pages.
+    fn check_scope(&self, scope: &AppPasswordScope) -> Result<(), AppPasswordError> {
         let gate = &self.config.gate;
         if let Some(name) = scope.undeclared(&gate.scope) {
             return Err(AppPasswordError::Undeclared(name.clone()));
         }
-        let of_gate = gate
+        let gate_host = gate
             .url
             .as_ref()
             .filter(|url| url.has_own_host())
             .map(|url| url.host());
         let is_gate = |term: &ScopeTerm| match term {
-            ScopeTerm::Web(web) => web.hosts.iter().any(|host| Some(host.as_str()) == of_gate),
+            ScopeTerm::Web(web) => web
+                .hosts
+                .iter()
+                .any(|host| Some(host.as_str()) == gate_host),
             ScopeTerm::Pam(_) | ScopeTerm::Named(_) => false,
         };
         match scope.terms().iter().any(is_gate) {
@@ -195,8 +201,9 @@ impl Engine {
     }
 }
 
-/// What `app_passwords.on_change` says is done. Those that end do so with the revision that the caller makes.
-pub(in crate::engine) fn after_change(
+/// Applies `app_passwords.on_change`. The caller makes the revision with which gates apply the
+/// revocation.
+pub(in crate::engine) fn apply_on_change(
     config: &Config,
     tx: &mut dyn Transaction,
     account: AccountId,
@@ -209,9 +216,9 @@ pub(in crate::engine) fn after_change(
         },
         OnChange::Keep => {
             let is_live =
-                |kept: &AppPasswordRecord| kept.expires.is_none_or(|expires| now < expires);
+                |stored: &AppPasswordRecord| stored.expires.is_none_or(|expires| now < expires);
             let all = tx.app_passwords(Some(account))?;
-            match all.iter().filter(|kept| is_live(kept)).count() {
+            match all.iter().filter(|stored| is_live(stored)).count() {
                 0 => AppPasswordsAfter::None,
                 count => AppPasswordsAfter::Kept(count as u64),
             }
@@ -219,22 +226,22 @@ pub(in crate::engine) fn after_change(
     })
 }
 
-/// The same for a change of an administrator's, with its event.
-pub(in crate::engine) fn after_administration<'a>(
+/// Applies `app_passwords.on_change` for an act of administration, and logs the event.
+pub(in crate::engine) fn apply_on_change_and_log<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     (name, account): (&UserName, AccountId),
     actor: impl Into<Principal<'a>>,
     now: Timestamp,
 ) -> Result<AppPasswordsAfter, StoreError> {
-    let after = after_change(config, tx, account, now)?;
+    let after = apply_on_change(config, tx, account, now)?;
     if let AppPasswordsAfter::Revoked(_) = after {
-        log_because(
+        log_event_with_cause(
             config,
             tx,
             name,
             EventKind::AppPasswordRevoked,
-            BY_CHANGE,
+            CHANGE_CAUSE,
             actor,
             now,
         )?;
@@ -243,10 +250,10 @@ pub(in crate::engine) fn after_administration<'a>(
 }
 
 impl AppPasswordsAfter {
-    /// The event of a change that came through a door, and its cause.
+    /// Returns the event and its cause for a change that a sign-in made.
     pub(in crate::engine) fn event(self) -> Option<(EventKind, &'static str)> {
         match self {
-            AppPasswordsAfter::Revoked(_) => Some((EventKind::AppPasswordRevoked, BY_CHANGE)),
+            AppPasswordsAfter::Revoked(_) => Some((EventKind::AppPasswordRevoked, CHANGE_CAUSE)),
             AppPasswordsAfter::None | AppPasswordsAfter::Kept(_) => None,
         }
     }
@@ -257,6 +264,6 @@ fn find<'a>(
     account: &UserName,
     name: &Label,
 ) -> Result<&'a AppPasswordRecord, AppPasswordError> {
-    let found = all.iter().find(|kept| kept.name == *name);
+    let found = all.iter().find(|stored| stored.name == *name);
     found.ok_or_else(|| AppPasswordError::Unknown(account.clone(), name.clone()))
 }

@@ -1,11 +1,12 @@
-//! Reading the event log, page by page: no reader holds the store open while somebody reads what it printed.
+//! Pages of the audit log. Each page is one transaction: no reader holds the store open while its
+//! output is read.
 
 use crate::account::event::{AuditEvent, EventFilter};
 use crate::engine::{Engine, EngineError};
 use crate::store::Intent;
 
 impl Engine {
-    /// Events numbered after `after`, oldest first, at most `limit`.
+    /// Returns events numbered after `after`, oldest first, at most `limit`.
     pub fn events(
         &mut self,
         filter: &EventFilter,
@@ -18,7 +19,7 @@ impl Engine {
             .events(filter, after, limit)?)
     }
 
-    /// The number after which the newest `count` come.
+    /// Returns the number that precedes the newest `count` events.
     pub fn before_newest(&mut self, filter: &EventFilter, count: u32) -> Result<i64, EngineError> {
         Ok(self
             .store
@@ -26,7 +27,7 @@ impl Engine {
             .number_before_newest(filter, count)?)
     }
 
-    /// Events numbered before `before`, newest first, at most `limit`.
+    /// Returns events numbered before `before`, newest first, at most `limit`.
     pub fn newest_events(
         &mut self,
         filter: &EventFilter,

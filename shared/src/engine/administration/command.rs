@@ -1,7 +1,8 @@
-//! Running an errand: root's from the command, anyone else's from posternd, and from the gate for whoever stepped up. What
-//! a person changes of their own account takes a code, which is judged, counted and spent as everywhere.
+//! Execution of requests: root's from the command, a local user's through posternd, and a web
+//! user's through the gate after step-up. A user who changes the own account proves it with a code,
+//! which is verified, throttled and consumed as at a sign-in.
 //!
-//! MUST NOT run a change of an owner's before [`Door::prove`] has returned.
+//! MUST NOT execute a change by an owner before `verify_requester` has returned.
 
 use super::acting::AdministrationError;
 use crate::account::name::UserName;
@@ -10,14 +11,14 @@ use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::{RandomError, Secret};
 use crate::credential::totp::{OtpKind, OtpParameters, Step};
 use crate::crypto::vault::VaultError;
-use crate::engine::enrollment::authenticators::footing;
+use crate::engine::enrollment::authenticators::read_account_snapshot;
 use crate::engine::enrollment::pending::{
     AccountSnapshot, EnrollmentConfirmation, PendingEnrollment,
 };
 use crate::engine::enrollment::token::{
     ConfirmedEnrollment, DraftError, EnrollmentDraft, PendingRecoveryCodes,
 };
-use crate::engine::enrollment::web::shown;
+use crate::engine::enrollment::web::show_enrollment;
 use crate::engine::principal::Principal;
 use crate::engine::{
     AppPasswordsAfter, COMMAND, Engine, EngineError, ShownEnrollment, VerificationRequest, messages,
@@ -34,30 +35,25 @@ use crate::verify::decision::Invitation;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
-/// Browsers that are shown, the newest; the answer must fit its line.
-const MOST_BROWSERS: usize = 200;
+/// Trusted browsers in a reply, the newest. The reply must fit one frame.
+const MAX_BROWSERS: usize = 200;
 
-/// Whose errand it is, as the kernel says.
+/// Who sends a request, by the peer credentials or the web session.
 #[derive(Clone, Copy, Debug)]
 pub enum Requester<'a> {
-    /// Root, by a name for the log: any account, and no code is asked.
+    /// Root, with the name for the audit log. Root may change any account, without a code.
     Root(&'a str),
-    /// A user of this host, for the account of the same name.
-    Owner {
-        /// The user's name.
-        name: &'a UserName,
-        /// The user's number.
-        uid: u32,
-    },
-    /// Someone at the gate who proved themselves afresh in this session, for the own account.
+    /// A local user, who may change the account of the same name.
+    Owner { name: &'a UserName, uid: u32 },
+    /// A web user after step-up in this session, who may change the own account.
     SteppedUp(&'a Session, &'a Origin),
 }
 
-/// What a change rests on.
+/// Proof on which a change is executed.
 struct CodeProof {
-    told: Vec<String>,
-    /// The account as it was proven: what is begun must not outlive a revocation that comes after the proof.
-    footing: AccountSnapshot,
+    messages: Vec<String>,
+    /// Snapshot taken before the proof: what begins here must not outlive a later revocation.
+    snapshot: AccountSnapshot,
     invitation: Option<Invitation>,
 }
 
@@ -82,13 +78,13 @@ impl Requester<'_> {
         }
     }
 
-    /// Whether it is a user of this host, and the account is the user's own.
+    /// Returns whether the requester is a local user and the account is the user's own.
     pub(in crate::engine) fn owns(&self, account: &UserName) -> bool {
-        matches!(self, Requester::Owner { name, .. } if *name == account)
+        matches ! ( self , Requester :: Owner { name , .. } if * name == account )
     }
 
-    /// An owner goes by nothing but the own account.
-    pub(in crate::engine) fn refuse_others(
+    /// Returns an error unless the requester is root or owns the account.
+    pub(in crate::engine) fn check_account(
         &self,
         account: &UserName,
     ) -> Result<(), AdministrationError> {
@@ -103,11 +99,11 @@ impl Requester<'_> {
         }
     }
 
-    /// For whom a token is that the next step brings back, of an account as it is.
-    pub(in crate::engine) fn issues_to<'b>(
+    /// Returns the recipient of the token that the next step returns.
+    pub(in crate::engine) fn token_recipient<'b>(
         &self,
         account: &'b UserName,
-        footing: &AccountSnapshot,
+        snapshot: &AccountSnapshot,
     ) -> TokenRecipient<'b> {
         let parent = match self {
             Requester::Root(_) | Requester::Owner { .. } => TokenParent::Peer,
@@ -115,7 +111,7 @@ impl Requester<'_> {
         };
         TokenRecipient {
             account,
-            at: footing.at(),
+            at: snapshot.at(),
             holder: self.holder(),
             parent,
         }
@@ -131,103 +127,111 @@ impl Requester<'_> {
 }
 
 impl Engine {
-    /// Runs one errand.
-    pub fn run_errand(
+    /// Executes one request.
+    pub fn execute_request(
         &mut self,
-        caller: Requester<'_>,
-        errand: &CommandRequest,
+        requester: Requester<'_>,
+        request: &CommandRequest,
         now: Timestamp,
     ) -> Result<EngineReply, AdministrationError> {
-        let account = &errand.account;
-        caller.refuse_others(account)?;
-        match &errand.operation {
-            Operation::Read(look) => Ok(self.show(account, *look, now)?.into()),
-            Operation::Finish(finish) => self.finish(caller, account, finish, now),
-            // the host is to be asked between its steps: Door::ask_first_setup, Door::begin_first_setup
-            Operation::FirstEnrollment { .. } => {
-                Err(AdministrationError::PasswordUnasked(account.clone()))
-            }
+        let account = &request.account;
+        requester.check_account(account)?;
+        match &request.operation {
+            Operation::Read(read) => Ok(self.execute_read(account, *read, now)?.into()),
+            Operation::Finish(finish) => self.execute_finish(requester, account, finish, now),
+            // The PAM host verifies between its two steps, [`Engine::prepare_first_enrollment`] and
+            // [`Engine::begin_first_enrollment`].
+            Operation::FirstEnrollment { .. } => Err(AdministrationError::HostPasswordUnavailable(
+                account.clone(),
+            )),
             Operation::Change { code, change } => {
-                // A code should not be spent on what cannot be.
-                self.refuse_change(account, change)?;
-                let proof = self.prove(caller, account, code.as_ref(), change, now)?;
-                let answer = match change {
+                // An impossible change is refused before it consumes a code.
+                self.check_change(account, change)?;
+                let proof =
+                    self.verify_requester(requester, account, code.as_ref(), change, now)?;
+                let reply = match change {
                     ChangeOperation::RevokeBrowsers(one) => ReplyBody::Revoked(
-                        self.revoke_browsers(account, *one, caller.actor(), now)?,
+                        self.revoke_browsers(account, *one, requester.actor(), now)?,
                     ),
                     ChangeOperation::RemoveAuthenticator(label) => {
-                        self.remove_authenticator(account, label, caller.actor(), now)?;
+                        self.remove_authenticator(account, label, requester.actor(), now)?;
                         ReplyBody::Done
                     }
-                    ChangeOperation::BeginEnrollment(setup) => self.begin_setup(
-                        caller,
+                    ChangeOperation::BeginEnrollment(enrollment) => self.begin_enrollment(
+                        requester,
                         account,
-                        setup,
-                        proof.footing,
+                        enrollment,
+                        proof.snapshot,
                         proof.invitation,
                         now,
                     )?,
                     ChangeOperation::BeginRecoveryCodes => {
-                        self.begin_recovery_codes(caller, account, proof.footing, now)?
+                        self.begin_recovery_codes(requester, account, proof.snapshot, now)?
                     }
                 };
                 Ok(EngineReply {
-                    messages: proof.told,
-                    ..answer.into()
+                    messages: proof.messages,
+                    ..reply.into()
                 })
             }
         }
     }
 
-    fn show(&mut self, account: &UserName, look: ReadOperation, now: Timestamp) -> CommandResult {
-        Ok(match look {
-            ReadOperation::Status => ReplyBody::Status(Box::new(self.status(account)?)),
+    fn execute_read(
+        &mut self,
+        account: &UserName,
+        read: ReadOperation,
+        now: Timestamp,
+    ) -> CommandResult {
+        Ok(match read {
+            ReadOperation::Status => ReplyBody::Status(Box::new(self.account_status(account)?)),
             ReadOperation::Authenticators => {
                 ReplyBody::Authenticators(self.authenticators(account)?)
             }
             ReadOperation::Browsers => {
-                let mut browsers = self.browsers(account, now)?;
-                browsers.truncate(MOST_BROWSERS);
+                let mut browsers = self.trusted_browsers(account, now)?;
+                browsers.truncate(MAX_BROWSERS);
                 ReplyBody::Browsers(browsers)
             }
         })
     }
 
-    fn refuse_change(
+    fn check_change(
         &mut self,
         account: &UserName,
         change: &ChangeOperation,
     ) -> Result<(), AdministrationError> {
         match change {
-            ChangeOperation::BeginEnrollment(setup) => {
-                let pending = self.described(account, setup)?;
-                self.refuse_setup(&pending)
+            ChangeOperation::BeginEnrollment(enrollment) => {
+                let pending = self.build_pending_enrollment(account, enrollment)?;
+                self.check_enrollment(&pending)
             }
             ChangeOperation::BeginRecoveryCodes => self.refuse_recovery_codes(account),
             ChangeOperation::RevokeBrowsers(_) | ChangeOperation::RemoveAuthenticator(_) => Ok(()),
         }
     }
 
-    /// An owner's code, judged and spent; root, and whoever stepped up, need none. The one-time code of a first setup is spent with it.
-    fn prove(
+    /// Verifies and consumes the code of a local user. Root and a user after step-up need none. The
+    /// one-time code of a first enrollment is verified here and consumed by its activation.
+    fn verify_requester(
         &mut self,
-        caller: Requester<'_>,
+        requester: Requester<'_>,
         account: &UserName,
         code: Option<&TypedText>,
         change: &ChangeOperation,
         now: Timestamp,
     ) -> Result<CodeProof, AdministrationError> {
         let mut proof = CodeProof {
-            told: Vec::new(),
-            footing: self.footing_for(caller, account, now)?,
+            messages: Vec::new(),
+            snapshot: self.snapshot_for(requester, account, now)?,
             invitation: None,
         };
-        let Requester::Owner { name, .. } = caller else {
+        let Requester::Owner { name, .. } = requester else {
             return Ok(proof);
         };
         let origin = Origin::Local(name.to_string());
-        // Whoever runs a process as this user has passed what lets in as this user.
-        let visitor = VerificationRequest {
+        // The peer runs a process as this user, so it has passed the first factor.
+        let request = VerificationRequest {
             name: account,
             phase: Phase::After,
             origin: &origin,
@@ -235,75 +239,76 @@ impl Engine {
             service: COMMAND,
         };
         let typed = code.map_or("", |code| &**code);
-        let answer = input::Input::parse(typed.as_bytes());
+        let input = input::Input::parse(typed.as_bytes());
         if let ChangeOperation::BeginEnrollment(EnrollmentOperation {
             kind: AuthenticatorKind::First,
             ..
         }) = change
         {
-            proof.invitation = Some(self.invite(&visitor, &answer, now)?);
+            proof.invitation = Some(self.verify_owner_one_time_code(&request, &input, now)?);
             return Ok(proof);
         }
-        let outcome = self.verify_input(&visitor, &answer, now)?;
+        let outcome = self.verify_input(&request, &input, now)?;
         match outcome.result {
             Err(refusal) => Err(AdministrationError::Code(refusal)),
             Ok(_) => {
                 proof
-                    .told
-                    .extend(outcome.missed.as_ref().map(messages::missed));
+                    .messages
+                    .extend(outcome.missed.as_ref().map(messages::missed_inputs));
                 if let Some(recovered) = outcome.recovery {
-                    proof.told.push(messages::recovered(recovered));
-                    // a recovery code ends what the account had open
-                    proof.footing = self.footing(account)?;
+                    proof.messages.push(messages::recovery_text(recovered));
+                    // A recovery code ends all sessions of the account, which changes its snapshot.
+                    proof.snapshot = self.snapshot_account(account)?;
                 }
                 Ok(proof)
             }
         }
     }
 
-    /// How an account is now, for whoever acts on it; refused in a session that has ended.
-    fn footing_for(
+    /// Returns the account's snapshot. Fails if the requester's session has ended.
+    fn snapshot_for(
         &mut self,
-        caller: Requester<'_>,
+        requester: Requester<'_>,
         account: &UserName,
         now: Timestamp,
     ) -> Result<AccountSnapshot, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        caller.actor().refuse_ended_session(tx.as_mut(), now)?;
-        Ok(footing(tx.as_mut(), &self.vault, account)?)
+        requester.actor().refuse_ended_session(tx.as_mut(), now)?;
+        Ok(read_account_snapshot(tx.as_mut(), &self.vault, account)?)
     }
 
-    /// A new authenticator as it is to be; its secret differs each time, unless it is a token's.
-    pub(in crate::engine) fn described(
+    /// Makes the pending enrollment of a request. Its secret is random unless the request has a
+    /// seed.
+    pub(in crate::engine) fn build_pending_enrollment(
         &self,
         account: &UserName,
-        setup: &EnrollmentOperation,
+        enrollment: &EnrollmentOperation,
     ) -> Result<PendingEnrollment, AdministrationError> {
         let config = self.config();
-        let pending = match setup.kind {
+        let pending = match enrollment.kind {
             AuthenticatorKind::First => PendingEnrollment::new(config, account),
             AuthenticatorKind::Further => PendingEnrollment::further(config, account),
         };
         let defaults = config.totp.otp_parameters();
         let parameters = OtpParameters {
-            algorithm: setup.algorithm.unwrap_or(defaults.algorithm),
-            digits: setup.digits.unwrap_or(defaults.digits),
-            moving: match (setup.counter, setup.period) {
+            algorithm: enrollment.algorithm.unwrap_or(defaults.algorithm),
+            digits: enrollment.digits.unwrap_or(defaults.digits),
+            moving: match (enrollment.counter, enrollment.period) {
                 (Some(_), _) => OtpKind::Counter,
                 (None, Some(period)) => OtpKind::Time { period },
                 (None, None) => defaults.moving,
             },
         };
         let pending = pending
-            .map_err(random)?
-            .called(setup.name.clone())
+            .map_err(random_error)?
+            .with_label(enrollment.name.clone())
             .with_parameters(
                 parameters
                     .check()
                     .map_err(AdministrationError::Parameters)?,
-                Step(setup.counter.unwrap_or_default()),
+                Step(enrollment.counter.unwrap_or_default()),
             );
-        Ok(match &setup.seed {
+        Ok(match &enrollment.seed {
             Some(seed) => {
                 pending.with_secret(Secret::from_seed(seed).map_err(AdministrationError::Seed)?)
             }
@@ -311,24 +316,27 @@ impl Engine {
         })
     }
 
-    pub(in crate::engine) fn begin_setup(
+    pub(in crate::engine) fn begin_enrollment(
         &mut self,
-        caller: Requester<'_>,
+        requester: Requester<'_>,
         account: &UserName,
-        setup: &EnrollmentOperation,
-        footing: AccountSnapshot,
+        enrollment: &EnrollmentOperation,
+        snapshot: AccountSnapshot,
         invitation: Option<Invitation>,
         now: Timestamp,
     ) -> CommandResult {
-        let pending = self.described(account, setup)?;
-        let (keys, to) = (self.token_keys(), caller.issues_to(account, &footing));
+        let pending = self.build_pending_enrollment(account, enrollment)?;
+        let (keys, to) = (
+            self.token_keys(),
+            requester.token_recipient(account, &snapshot),
+        );
         let draft = Token::issue(
             &keys,
             to,
-            EnrollmentDraft::of(&pending, footing, invitation),
+            EnrollmentDraft::of(&pending, snapshot, invitation),
             now,
         )
-        .map_err(random)?;
+        .map_err(random_error)?;
         Ok(ReplyBody::NewAuthenticator {
             secret: pending.secret().to_base32().into(),
             url: pending.url().into(),
@@ -337,56 +345,63 @@ impl Engine {
         })
     }
 
-    /// A new authenticator that was begun, shown again to whoever began it.
-    pub fn shown_again(
+    /// Returns a begun enrollment for its requester to see again.
+    pub fn reopen_enrollment(
         &mut self,
-        caller: Requester<'_>,
+        requester: Requester<'_>,
         account: &UserName,
-        ticket: &str,
+        token: &str,
         now: Timestamp,
     ) -> Result<ShownEnrollment, AdministrationError> {
-        // tickets are opened with the keys of now
-        self.footing(account)?;
-        let opened = self.opened::<EnrollmentDraft>(ticket, caller, account, now)?;
-        let pending = self.pending(opened.payload(), &opened)?;
-        Ok(shown(&pending, ticket.to_owned().into()))
+        // The snapshot loads the current data keys, with which tokens are opened.
+        self.snapshot_account(account)?;
+        let opened = self.open_token::<EnrollmentDraft>(token, requester, account, now)?;
+        let pending = self.restore_pending_enrollment(opened.payload(), &opened)?;
+        Ok(show_enrollment(&pending, token.to_owned().into()))
     }
 
     fn begin_recovery_codes(
         &mut self,
-        caller: Requester<'_>,
+        requester: Requester<'_>,
         account: &UserName,
-        footing: AccountSnapshot,
+        snapshot: AccountSnapshot,
         now: Timestamp,
     ) -> CommandResult {
-        let codes = self.config().recovery.generate_codes().map_err(random)?;
-        let (keys, to) = (self.token_keys(), caller.issues_to(account, &footing));
-        let new = Token::issue(&keys, to, PendingRecoveryCodes::of(&codes, footing), now)
-            .map_err(random)?;
+        let codes = self
+            .config()
+            .recovery
+            .generate_codes()
+            .map_err(random_error)?;
+        let (keys, to) = (
+            self.token_keys(),
+            requester.token_recipient(account, &snapshot),
+        );
+        let new = Token::issue(&keys, to, PendingRecoveryCodes::of(&codes, snapshot), now)
+            .map_err(random_error)?;
         Ok(ReplyBody::RecoveryCodes {
             codes: grouped(&codes),
             ticket: new.seal(&keys)?.into(),
         })
     }
 
-    fn finish(
+    fn execute_finish(
         &mut self,
-        caller: Requester<'_>,
+        requester: Requester<'_>,
         account: &UserName,
         finish: &FinishOperation,
         now: Timestamp,
     ) -> Result<EngineReply, AdministrationError> {
         // tickets are opened with the keys of now
-        self.footing(account)?;
+        self.snapshot_account(account)?;
         match finish {
             FinishOperation::Confirm { ticket, code } => {
-                let ticket = self.opened::<EnrollmentDraft>(ticket, caller, account, now)?;
-                let pending = self.pending(ticket.payload(), &ticket)?;
+                let token = self.open_token::<EnrollmentDraft>(ticket, requester, account, now)?;
+                let pending = self.restore_pending_enrollment(token.payload(), &token)?;
                 match pending.confirm(&input::Input::parse(code.as_bytes()), self.config(), now) {
                     Err(refusal) => Ok(ReplyBody::NotConfirmed(refusal).into()),
                     Ok(confirmation) => {
                         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
-                        let next = ticket.into_next(|draft| ConfirmedEnrollment { draft, step });
+                        let next = token.into_next(|draft| ConfirmedEnrollment { draft, step });
                         Ok(ReplyBody::Confirmed {
                             ticket: next.seal(&self.token_keys())?.into(),
                         }
@@ -395,73 +410,81 @@ impl Engine {
                 }
             }
             FinishOperation::Activate { ticket } => {
-                let ticket = self.opened::<ConfirmedEnrollment>(ticket, caller, account, now)?;
-                let pending = self.pending(&ticket.payload().draft, &ticket)?;
-                let given = EnrollmentConfirmation::given(ticket.payload().step);
+                let token =
+                    self.open_token::<ConfirmedEnrollment>(ticket, requester, account, now)?;
+                let pending = self.restore_pending_enrollment(&token.payload().draft, &token)?;
+                let given = EnrollmentConfirmation::by_code(token.payload().step);
                 Ok(activated(self.activate(
                     &pending,
                     &given,
-                    caller.actor(),
+                    requester.actor(),
                     now,
                 )?))
             }
             FinishOperation::ActivateUnconfirmed { ticket } => {
-                let Requester::Root(actor) = caller else {
+                let Requester::Root(actor) = requester else {
                     return Err(AdministrationError::OnlyRoot);
                 };
-                let ticket = self.opened::<EnrollmentDraft>(ticket, caller, account, now)?;
-                let pending = self.pending(ticket.payload(), &ticket)?;
+                let token = self.open_token::<EnrollmentDraft>(ticket, requester, account, now)?;
+                let pending = self.restore_pending_enrollment(token.payload(), &token)?;
                 Ok(activated(self.activate(
                     &pending,
-                    &EnrollmentConfirmation::vouched(),
+                    &EnrollmentConfirmation::by_administrator(),
                     actor,
                     now,
                 )?))
             }
-            FinishOperation::ReplaceRecoveryCodes { ticket } => {
-                let ticket = self.opened::<PendingRecoveryCodes>(ticket, caller, account, now)?;
-                let (codes, footing) = (ticket.payload().codes(), &ticket.payload().footing);
-                self.replace_recovery_codes_on(footing, account, &codes, caller.actor(), now)?;
+            FinishOperation::ReplaceRecoveryCodes { ticket: token } => {
+                let token =
+                    self.open_token::<PendingRecoveryCodes>(token, requester, account, now)?;
+                let (codes, snapshot) = (token.payload().codes(), &token.payload().snapshot);
+                self.replace_recovery_codes_if_unchanged(
+                    snapshot,
+                    account,
+                    &codes,
+                    requester.actor(),
+                    now,
+                )?;
                 Ok(ReplyBody::Done.into())
             }
         }
     }
 
-    pub(in crate::engine) fn opened<T: TokenPayload>(
+    pub(in crate::engine) fn open_token<T: TokenPayload>(
         &self,
-        ticket: &str,
-        caller: Requester<'_>,
+        token: &str,
+        requester: Requester<'_>,
         account: &UserName,
         now: Timestamp,
     ) -> Result<Token<T>, AdministrationError> {
-        let opened = Token::<T>::open(ticket, &self.token_keys(), caller.holder(), now);
+        let opened = Token::<T>::open(token, &self.token_keys(), requester.holder(), now);
         opened
             .filter(|token| token.account() == account)
             .ok_or(AdministrationError::Stale)
     }
 
-    pub(in crate::engine) fn pending<T>(
+    pub(in crate::engine) fn restore_pending_enrollment<T>(
         &self,
         draft: &EnrollmentDraft,
-        ticket: &Token<T>,
+        token: &Token<T>,
     ) -> Result<PendingEnrollment, AdministrationError> {
         draft
-            .pending(self.config(), ticket.account(), ticket.parent())
+            .pending(self.config(), token.account(), token.parent())
             .map_err(|error| match error {
                 DraftError::Secret(error) => AdministrationError::Seed(error),
-                DraftError::Random(error) => random(error),
+                DraftError::Random(error) => random_error(error),
             })
     }
 }
 
 fn activated(after: AppPasswordsAfter) -> EngineReply {
     EngineReply {
-        messages: messages::app_passwords(after).into_iter().collect(),
+        messages: messages::app_passwords_text(after).into_iter().collect(),
         ..ReplyBody::Done.into()
     }
 }
 
-fn random(error: RandomError) -> AdministrationError {
+fn random_error(error: RandomError) -> AdministrationError {
     AdministrationError::from(EngineError::from(VaultError::Random(error)))
 }
 

@@ -1,7 +1,8 @@
-//! Addresses of accounts: set, confirmed by a code that was mailed there, removed. A confirmed address is a second
-//! factor: codes are mailed to it. One in use stays so until mail to the new one has arrived.
+//! E-mail addresses of accounts: set, confirmed by a mailed code, removed. A confirmed address is a
+//! second factor, since codes are mailed to it. It stays confirmed until a code mailed to the new
+//! address is entered.
 
-use super::acting::{AdministrationError, known, known_or_new, log};
+use super::acting::{AdministrationError, find_account, find_or_add_account, log_event};
 use super::app_passwords::{self, AppPasswordsAfter};
 use crate::account::email::EmailAddress;
 use crate::account::event::EventKind;
@@ -16,11 +17,11 @@ use crate::store::{Intent, MailAddresses};
 use crate::system::clock::Timestamp;
 use crate::verify::decision::Refusal;
 
-/// Wrong confirmations after which the code is worth nothing.
-const MOST_WRONG: u32 = 5;
+/// Wrong inputs after which a mailed confirmation code is no longer valid.
+const MAX_WRONG: u32 = 5;
 
 impl Engine {
-    /// Notes a new address, and leaves a letter with a code for it in the outbox: see [`Door::await_letter`].
+    /// Stores a new address and queues a code to it: see [`Engine::await_mail_delivery`].
     pub fn set_email<'a>(
         &mut self,
         name: &UserName,
@@ -29,18 +30,18 @@ impl Engine {
         now: Timestamp,
     ) -> Result<MailQueued, AdministrationError> {
         let actor = actor.into();
-        self.refuse_declared(name)?;
+        self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known_or_new(&self.config, tx.as_mut(), name, actor, now)?;
+        let record = find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
-        match code::refusal(&self.config.email, tx.as_mut(), record.id, now)? {
+        match code::mail_refusal(&self.config.email, tx.as_mut(), record.id, now)? {
             Some(MailRefusal::Cooldown { wait }) => {
                 return Err(AdministrationError::MailCooldown(wait));
             }
             Some(_) => return Err(AdministrationError::NoMail),
             None => {}
         }
-        if code::has_its_share(tx.as_mut(), to, now)? {
+        if code::has_too_many_confirmations(tx.as_mut(), to, now)? {
             return Err(AdministrationError::MailCooldown(
                 self.config.email.cooldown.seconds(),
             ));
@@ -54,7 +55,7 @@ impl Engine {
             },
         )?;
         let (email, purpose) = (&self.config.email, MailedFor::Confirmation);
-        let posted = code::post(
+        let mail = code::queue_code(
             email,
             &self.vault,
             tx.as_mut(),
@@ -63,7 +64,7 @@ impl Engine {
             purpose,
             now,
         )?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -72,58 +73,58 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        Ok(posted)
+        Ok(mail)
     }
 
-    /// The address that a code was mailed to and that is not confirmed yet.
+    /// Returns the address that waits for its confirmation.
     pub fn unconfirmed_email(
         &mut self,
         name: &UserName,
     ) -> Result<EmailAddress, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         let pending = tx.mail_addresses(record.id)?.pending;
         pending.ok_or_else(|| AdministrationError::NothingToConfirm(name.clone()))
     }
 
-    /// The code that was mailed to a new address: from now on codes for the account are mailed there. Every session and
-    /// trusted browser of the account ends.
+    /// Confirms the new address by the code mailed to it. Codes are mailed there from now on. Every
+    /// session and trusted browser of the account ends.
     pub fn confirm_email<'a>(
         &mut self,
         name: &UserName,
-        answer: &Input,
+        input: &Input,
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<(EmailAddress, AppPasswordsAfter), AdministrationError> {
         let actor = actor.into();
-        self.refuse_declared(name)?;
+        self.check_not_declared(name)?;
         let refuse = |refusal| Err(AdministrationError::NotConfirmed(refusal));
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let Some(address) = tx.mail_addresses(record.id)?.pending else {
             return Err(AdministrationError::NothingToConfirm(name.clone()));
         };
-        let Input::Digits(digits) = answer else {
+        let Input::Digits(digits) = input else {
             return refuse(Refusal::Malformed);
         };
         let hash = self
             .vault
             .mailed_hash(record.id.0, MailedFor::Confirmation, digits);
-        let kept = match tx.mailed_code(record.id)? {
-            Some((MailedFor::Confirmation, kept))
-                if !kept.used && kept.wrong_confirmations < MOST_WRONG =>
+        let stored = match tx.mailed_code(record.id)? {
+            Some((MailedFor::Confirmation, stored))
+                if !stored.used && stored.wrong_confirmations < MAX_WRONG =>
             {
-                kept
+                stored
             }
             _ => return Err(AdministrationError::NoCodeToConfirm(name.clone())),
         };
-        if kept.hash != hash {
+        if stored.hash != hash {
             tx.count_wrong_confirmation(record.id)?;
             tx.commit()?;
             return refuse(Refusal::Wrong);
         }
-        if kept.is_expired(now) {
+        if stored.is_expired(now) {
             return refuse(Refusal::CodeExpired);
         }
         let was_on = is_enrolled(tx.as_mut(), record.id)?;
@@ -132,8 +133,8 @@ impl Engine {
             confirmed: Some(address.clone()),
             pending: None,
         };
-        // the address of before is told, if there was one
-        log(
+        // before the change, so that the earlier address is notified
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -148,7 +149,13 @@ impl Engine {
             true => AppPasswordsAfter::None,
             false => {
                 let account = (name, record.id);
-                app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?
+                app_passwords::apply_on_change_and_log(
+                    &self.config,
+                    tx.as_mut(),
+                    account,
+                    actor,
+                    now,
+                )?
             }
         };
         tx.commit()?;
@@ -156,8 +163,8 @@ impl Engine {
         Ok((address, after))
     }
 
-    /// Removes the addresses of an account; whether it still has a second factor. Where the address was the last one,
-    /// recovery codes go too. Every session and trusted browser of the account ends.
+    /// Removes the addresses of an account. Returns whether it still has a second factor; if not,
+    /// its recovery codes are removed too. Every session and trusted browser of the account ends.
     pub fn remove_email<'a>(
         &mut self,
         name: &UserName,
@@ -165,9 +172,9 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(Enrolled, AppPasswordsAfter), AdministrationError> {
         let actor = actor.into();
-        self.refuse_declared(name)?;
+        self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let addresses = tx.mail_addresses(record.id)?;
         if addresses == MailAddresses::default() {
@@ -177,8 +184,8 @@ impl Engine {
             true => Enrolled::No,
             false => Enrolled::Yes,
         };
-        // the address that goes is told
-        log(
+        // before the removal, so that the removed address is notified
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -192,7 +199,7 @@ impl Engine {
             tx.remove_second_factor(record.id)?;
             tx.unlock_account(record.id)?;
             let account = (name, record.id);
-            after = app_passwords::after_administration(
+            after = app_passwords::apply_on_change_and_log(
                 &self.config,
                 tx.as_mut(),
                 account,

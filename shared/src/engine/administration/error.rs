@@ -1,4 +1,5 @@
-//! Why an act of administration is refused, in words for whoever asked for it.
+//! Why an act of administration is refused. The texts say what to do next; they never contain a
+//! secret or an input.
 
 use crate::account::name::{Label, OtherSpelling, UserName};
 use crate::credential::scope::ScopeName;
@@ -11,90 +12,73 @@ use crate::store::StoreError;
 use crate::verify::decision::Refusal;
 use std::fmt;
 
-/// Why an act was refused.
 #[derive(Debug)]
 pub enum AdministrationError {
-    /// No such account.
     UnknownAccount(UserName),
-    /// There is one already.
     AccountExists(UserName),
-    /// There is one with another spelling of its name.
+    /// An account has another spelling of the name.
     OtherSpelling(OtherSpelling),
-    /// It has a second factor already.
     AlreadyEnrolled(UserName),
-    /// It has none.
     NotEnrolled(UserName),
-    /// It has an authenticator of that name.
     LabelTaken(UserName, Label),
-    /// It has none of that name.
     UnknownAuthenticator(UserName, Label),
-    /// It is the only one.
     LastAuthenticator(UserName),
-    /// It has as many as it may have.
+    /// The account has the maximum number of authenticators.
     TooMany(UserName, usize),
-    /// The names of its groups are too long together.
+    /// The names of the account's groups exceed this many bytes.
     TooManyGroups(UserName, usize),
-    /// The confirming code opened before.
+    /// The confirming code was consumed before, when the same secret was stored.
     CodeUsed,
-    /// Only root may, for another account than one's own.
+    /// Only root may act on another account than the user's own.
     NotOwn(UserName),
-    /// A PAM host that is not root, and that the configuration does not name, asks about another account.
+    /// A PAM host that is neither root nor in `pam.socket_users` asks about another account.
     NotTrusted(UserName),
-    /// A process of this user says that a password was changed, and no such process is believed in that.
-    NotBelieved(UserName),
-    /// Only root may.
+    /// A process of this user may not report that a password was changed.
+    MayNotReportPassword(UserName),
     OnlyRoot,
-    /// The code that a change needs was refused.
+    /// The code that the change requires was refused.
     Code(Refusal),
-    /// A first setup away from root needs a one-time code, or the password.
-    Uninvited(UserName),
-    /// By the policy a first setup needs a one-time code; a password does not do.
-    PasswordNotEnough(UserName),
-    /// The password of this host that a first setup needs was refused.
+    /// A first enrollment by a user other than root requires a one-time code or the password.
+    ProofNeeded(UserName),
+    /// The policy requires a one-time code for a first enrollment, so the password does not
+    /// suffice.
+    OneTimeCodeNeeded(UserName),
+    /// The password of this host, which a first enrollment requires, was refused.
     HostPassword(Refusal),
-    /// It was not looked at.
-    PasswordUnasked(UserName),
-    /// It was being looked at, for too long.
-    PasswordUnanswered(UserName),
-    /// What was begun is over, or the account has changed since.
+    /// The host could not verify the password.
+    HostPasswordUnavailable(UserName),
+    /// The host did not verify the password in time.
+    HostPasswordTimedOut(UserName),
+    /// The token has expired, or the account has changed since it was issued.
     Stale,
-    /// An authenticator cannot be like that.
     Parameters(OtpParametersError),
-    /// The seed of a token.
+    /// The seed of a hardware token.
     Seed(SecretError),
-    /// It is declared in the configuration.
+    /// The account is declared in the configuration.
     Declared(UserName),
-    /// There is no such session or trusted browser.
     NothingToRevoke(&'static str, UserName),
-    /// `[email]` says nothing to send mail by.
+    /// Mail is not configured in `[email]`.
     NoMail,
-    /// A code was mailed just now: so many seconds are left.
+    /// A code was mailed recently; seconds until the next may be.
     MailCooldown(u64),
-    /// A letter was not sent.
     NotMailed(NotMailed),
-    /// It has no address.
     NoAddress(UserName),
-    /// It has no address that waits to be confirmed.
     NothingToConfirm(UserName),
-    /// The code mailed to it opens nothing any more.
+    /// The mailed code is no longer valid.
     NoCodeToConfirm(UserName),
-    /// The code that was typed does not confirm an address.
+    /// The input does not confirm the address.
     NotConfirmed(Refusal),
-    /// The password.
     Password(PasswordError),
-    /// An app password.
     AppPassword(AppPasswordError),
-    /// Turned off, but bytes of the old secret may be left in the journal.
+    /// The second factor is off, but its secret may still be in the store's journal.
     NotScrubbed(StoreError),
-    /// The host's name service.
     Groups(GroupsError),
-    /// Nothing could be done.
-    Door(EngineError),
+    Engine(EngineError),
 }
 
 impl<E: Into<EngineError>> From<E> for AdministrationError {
     fn from(error: E) -> AdministrationError {
-        AdministrationError::Door(error.into())
+        AdministrationError::Engine(error.into())
     }
 }
 
@@ -140,7 +124,7 @@ impl fmt::Display for AdministrationError {
                 f,
                 "a process of user {own} may ask only about the account {own}; for a service that asks about others, see pam.socket_users in postern.toml(5)"
             ),
-            AdministrationError::NotBelieved(own) => write!(
+            AdministrationError::MayNotReportPassword(own) => write!(
                 f,
                 "a process of user {own} may not report a changed password; for a service that changes passwords, see pam.socket_users in postern.toml(5)"
             ),
@@ -148,22 +132,22 @@ impl fmt::Display for AdministrationError {
             AdministrationError::Code(refusal) => {
                 write!(f, "{}; nothing was changed", messages::refusal(*refusal))
             }
-            AdministrationError::Uninvited(name) => write!(
+            AdministrationError::ProofNeeded(name) => write!(
                 f,
                 "to set up a first second factor, enter your password on this host or a one-time code; the administrator gets one with postern one-time-code {name}"
             ),
-            AdministrationError::PasswordNotEnough(name) => write!(
+            AdministrationError::OneTimeCodeNeeded(name) => write!(
                 f,
                 "the policy requires a one-time code to set up a first second factor; the administrator gets one with postern one-time-code {name}"
             ),
             AdministrationError::HostPassword(refusal) => {
                 write!(f, "{}; nothing was changed", messages::password_refusal(*refusal))
             }
-            AdministrationError::PasswordUnasked(name) => write!(
+            AdministrationError::HostPasswordUnavailable(name) => write!(
                 f,
                 "passwords of this host cannot be verified now; ask the administrator to start postern-password.socket, or for a one-time code (postern one-time-code {name})"
             ),
-            AdministrationError::PasswordUnanswered(name) => write!(
+            AdministrationError::HostPasswordTimedOut(name) => write!(
                 f,
                 "your password could not be verified in time, and nothing was changed; try again later, or ask the administrator for a one-time code (postern one-time-code {name})"
             ),
@@ -201,7 +185,7 @@ impl fmt::Display for AdministrationError {
                 "the second factor is off, but bytes of the old secret may be left in the store's journal ({error}); run postern disable again later"
             ),
             AdministrationError::Groups(error) => error.fmt(f),
-            AdministrationError::Door(error) => error.fmt(f),
+            AdministrationError::Engine(error) => error.fmt(f),
         }
     }
 }
@@ -213,28 +197,24 @@ impl std::error::Error for AdministrationError {
             AdministrationError::NotScrubbed(error) => Some(error),
             AdministrationError::NotMailed(error) => Some(error),
             AdministrationError::Groups(error) => Some(error),
-            AdministrationError::Door(error) => Some(error),
+            AdministrationError::Engine(error) => Some(error),
             _ => None,
         }
     }
 }
 
-/// Why nothing was done to app passwords.
+/// Why an act on app passwords is refused.
 #[derive(Debug)]
 pub enum AppPasswordError {
-    /// The account has one of that name.
     NameTaken(UserName, Label),
-    /// It has none of that name.
     Unknown(UserName, Label),
-    /// It has none at all.
+    /// The account has no app password.
     None(UserName),
-    /// It has as many as it may.
     TooMany(UserName, usize),
-    /// The configuration declares no such scope.
     Undeclared(ScopeName),
-    /// The gate's own pages are in no scope.
+    /// The scope contains the gate's own pages.
     Gate,
-    /// Its time would be over.
+    /// The expiry time has passed.
     Past,
 }
 

@@ -1,7 +1,7 @@
-//! Taking over what another system's file held, a few accounts in each transaction. Nobody's second factor is replaced, and
-//! no code that was used there opens here.
+//! Import of authenticators from another system's file, a few accounts in each transaction. An
+//! import replaces no second factor, and a code that was consumed there is not accepted here.
 
-use super::acting::{AdministrationError, known_or_distinct, log};
+use super::acting::{AdministrationError, find_or_add_distinct_account, log_event};
 use super::app_passwords;
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, LONGEST_LABEL, Label, NameKey, UserName, is_invisible};
@@ -16,42 +16,41 @@ use crate::system::clock::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-/// Authenticators that one transaction takes over, unless one account has more: some 25 ms of the write lock.
-const AT_ONCE: usize = 50;
-/// What lets logins have their turn between two transactions.
-const BETWEEN: Duration = Duration::from_millis(20);
+/// Authenticators in one transaction, unless one account has more: about 25 ms of the write lock.
+const BATCH_SIZE: usize = 50;
+/// Pause between two transactions, in which logins get the write lock.
+const BATCH_PAUSE: Duration = Duration::from_millis(20);
 
-/// Whether an import is carried out or only tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportMode {
-    /// Nothing is kept.
-    Yes,
-    /// It counts.
-    No,
+    /// The transactions are rolled back.
+    DryRun,
+    Commit,
 }
 
-/// What becomes of one finding.
+/// Result for one authenticator of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImportReport {
-    /// It is an authenticator of its account, under this name.
-    As(Label),
-    /// Its account has a second factor already, which is left alone.
+    /// It was imported under this label.
+    Imported(Label),
+    /// The account has a second factor already, which is left unchanged.
     AlreadyEnrolled,
-    /// Its account is declared in the configuration.
+    /// The account is declared in the configuration.
     Declared,
-    /// Its account would have more authenticators than it may.
+    /// The account would exceed the maximum number of authenticators.
     TooMany,
-    /// Its account's name is another spelling of one that there is.
+    /// The account's name is another spelling of this existing one.
     OtherSpelling(UserName),
 }
 
 impl Engine {
-    /// Takes over what was found; what becomes of each, in the same order. Accounts are taken over a few at a time, each as
-    /// a whole: no login waits for a file of thousands, and what is cut off goes on where it was when it is run again.
-    pub fn import(
+    /// Imports authenticators and returns the result of each, in the same order. Each transaction
+    /// imports a few whole accounts, so that no login waits for a file of thousands, and an
+    /// interrupted import continues when it is run again.
+    pub fn import_authenticators(
         &mut self,
         found: &[FoundAuthenticator],
-        trial: ImportMode,
+        mode: ImportMode,
         distinct: Distinct,
         actor: &str,
         now: Timestamp,
@@ -60,7 +59,7 @@ impl Engine {
         let mut revision = None;
         for (number, batch) in batches(found).into_iter().enumerate() {
             if number > 0 {
-                std::thread::sleep(BETWEEN);
+                std::thread::sleep(BATCH_PAUSE);
             }
             let Engine {
                 config,
@@ -72,16 +71,16 @@ impl Engine {
             let tx = transaction.as_mut();
             let mut new: BTreeSet<&UserName> = BTreeSet::new();
             for at in batch {
-                let importing = Importing {
+                let import = ImportTransaction {
                     config,
                     vault,
                     distinct,
                     actor,
                     now,
                 };
-                all[at] = importing.take(tx, &found[at], &mut new)?;
+                all[at] = import.import_one(tx, &found[at], &mut new)?;
             }
-            if trial == ImportMode::No && !new.is_empty() {
+            if mode == ImportMode::Commit && !new.is_empty() {
                 revision = Some(tx.raise_revision()?);
                 transaction.commit()?;
             }
@@ -93,30 +92,30 @@ impl Engine {
     }
 }
 
-/// The positions of what was found, a few together: what belongs to one account, or to other spellings of its name, is
-/// never divided.
+/// Divides the positions of `found` into batches. Authenticators of one account, or of other
+/// spellings of its name, are never divided.
 fn batches(found: &[FoundAuthenticator]) -> Vec<Vec<usize>> {
-    let mut of_names: HashMap<NameKey, Vec<usize>> = HashMap::new();
+    let mut by_account: HashMap<NameKey, Vec<usize>> = HashMap::new();
     for (at, one) in found.iter().enumerate() {
-        of_names.entry(one.account.key()).or_default().push(at);
+        by_account.entry(one.account.key()).or_default().push(at);
     }
-    let mut of_names: Vec<_> = of_names.into_values().collect();
-    of_names.sort_unstable();
+    let mut by_account: Vec<_> = by_account.into_values().collect();
+    by_account.sort_unstable();
     let mut batches: Vec<Vec<usize>> = Vec::new();
-    for of_name in of_names {
+    for of_account in by_account {
         match batches
             .last_mut()
-            .filter(|batch| batch.len() + of_name.len() <= AT_ONCE)
+            .filter(|batch| batch.len() + of_account.len() <= BATCH_SIZE)
         {
-            Some(batch) => batch.extend(of_name),
-            None => batches.push(of_name),
+            Some(batch) => batch.extend(of_account),
+            None => batches.push(of_account),
         }
     }
     batches
 }
 
-/// What is the same for all that one import takes over.
-struct Importing<'a> {
+/// Values that all authenticators of one import share.
+struct ImportTransaction<'a> {
     config: &'a Config,
     vault: &'a Vault,
     distinct: Distinct,
@@ -124,15 +123,16 @@ struct Importing<'a> {
     now: Timestamp,
 }
 
-impl Importing<'_> {
-    /// Takes one over. `new` are the accounts that this transaction gave a second factor.
-    fn take<'f>(
+impl ImportTransaction<'_> {
+    /// Imports one authenticator. `new` has the accounts that received a second factor in this
+    /// transaction.
+    fn import_one<'f>(
         &self,
         tx: &mut dyn Transaction,
         one: &'f FoundAuthenticator,
         new: &mut BTreeSet<&'f UserName>,
     ) -> Result<ImportReport, AdministrationError> {
-        let Importing {
+        let ImportTransaction {
             config,
             vault,
             distinct,
@@ -143,7 +143,7 @@ impl Importing<'_> {
         if config.find_declared_account(name).is_some() {
             return Ok(ImportReport::Declared);
         }
-        let record = match known_or_distinct(config, tx, name, distinct, actor, now) {
+        let record = match find_or_add_distinct_account(config, tx, name, distinct, actor, now) {
             Ok(record) => record,
             Err(AdministrationError::OtherSpelling(other)) => {
                 return Ok(ImportReport::OtherSpelling(other.existing));
@@ -154,7 +154,7 @@ impl Importing<'_> {
         if !live.is_empty() && !new.contains(name) {
             return Ok(ImportReport::AlreadyEnrolled);
         }
-        if live.len() >= crate::engine::enrollment::authenticators::MOST {
+        if live.len() >= crate::engine::enrollment::authenticators::MAX_AUTHENTICATORS {
             return Ok(ImportReport::TooMany);
         }
         let parameters = one.parameters();
@@ -167,7 +167,7 @@ impl Importing<'_> {
         )?) {
             tx.raise_floor(&fingerprint, floor)?;
         }
-        let label = label(one.label.as_deref(), &live);
+        let label = choose_label(one.label.as_deref(), &live);
         let sealed = vault.seal(
             &one.secret,
             &SecretBinding {
@@ -186,15 +186,15 @@ impl Importing<'_> {
         tx.add_authenticator(record.id, &added)?;
         if new.insert(name) {
             tx.end_sessions_and_browsers(record.id)?;
-            log(config, tx, name, EventKind::Imported, actor, now)?;
-            app_passwords::after_administration(config, tx, (name, record.id), actor, now)?;
+            log_event(config, tx, name, EventKind::Imported, actor, now)?;
+            app_passwords::apply_on_change_and_log(config, tx, (name, record.id), actor, now)?;
         }
-        Ok(ImportReport::As(label))
+        Ok(ImportReport::Imported(label))
     }
 }
 
 impl FoundAuthenticator {
-    /// How it makes codes.
+    /// Returns its TOTP or HOTP parameters.
     pub fn parameters(&self) -> OtpParameters {
         OtpParameters {
             algorithm: self.algorithm,
@@ -203,7 +203,7 @@ impl FoundAuthenticator {
         }
     }
 
-    /// The highest step or counter that is used up.
+    /// Returns the highest time step or counter that is consumed.
     pub fn used_up_to(&self) -> Option<Step> {
         match self.moving {
             MovingFactor::Time { .. } => self.floor,
@@ -212,21 +212,21 @@ impl FoundAuthenticator {
     }
 }
 
-/// A name for it that no other of the account's has.
-fn label(said: Option<&str>, live: &[AuthenticatorRecord]) -> Label {
-    let said = said
+/// Returns a label that no other authenticator of the account has.
+fn choose_label(wanted: Option<&str>, live: &[AuthenticatorRecord]) -> Label {
+    let wanted = wanted
         .map(str::trim)
         .filter(|text| !text.is_empty())
         .unwrap_or("app");
-    // room for a number
-    let short: String = said
+    // leaves four characters for a number
+    let short: String = wanted
         .chars()
         .filter(|c| !is_invisible(*c))
         .take(LONGEST_LABEL - 4)
         .collect();
     let candidates = std::iter::once(short.trim().to_owned())
         .chain((2..).map(|number| format!("{} {number}", short.trim())));
-    let free = |label: &Label| live.iter().all(|kept| kept.name != *label);
+    let free = |label: &Label| live.iter().all(|stored| stored.name != *label);
     let mut labels = candidates.filter_map(|text| Label::try_from(text).ok());
     labels
         .find(free)

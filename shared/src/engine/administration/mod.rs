@@ -1,4 +1,5 @@
-//! Changes to accounts, and lists of them: by root, by the owner, by an administrator at the web, by a program.
+//! Changes and lists of accounts: by root, by the account's owner, by an administrator at the web,
+//! by a program with an API secret. Every change logs its audit event in its own transaction.
 
 pub(super) mod account_name;
 pub(super) mod accounts;

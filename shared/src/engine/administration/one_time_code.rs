@@ -1,7 +1,9 @@
-//! An administrator's one-time code for someone who has lost the way in: it opens once within its life, and the second
-//! factor stays on.
+//! One-time codes, which an administrator issues to a user who has lost the authenticator. A code
+//! is accepted once, within 48 hours, and the second factor stays on.
 
-use super::acting::{AdministrationError, AdministrationResult, known, known_or_new, log};
+use super::acting::{
+    AdministrationError, AdministrationResult, find_account, find_or_add_account, log_event,
+};
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::credential::input::Input;
@@ -17,11 +19,11 @@ use crate::system::clock::Timestamp;
 use crate::verify::account::StoredOneTimeCode;
 use crate::verify::decision::{Invitation, Refusal};
 
-/// How long it lives, in seconds.
-const LIFE: u64 = 48 * 3600;
+/// Lifetime of a code, in seconds.
+const LIFETIME: u64 = 48 * 3600;
 
 impl Engine {
-    /// A new one, in place of an older one; until when it is good.
+    /// Issues a one-time code that replaces an earlier one. Returns it with its expiry time.
     pub fn issue_one_time_code<'a>(
         &mut self,
         name: &UserName,
@@ -32,12 +34,12 @@ impl Engine {
         let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match self.config.find_declared_account(name) {
-            Some(_) => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
-            None => known(tx.as_mut(), name)?,
+            Some(_) => find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?,
+            None => find_account(tx.as_mut(), name)?,
         };
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let hash = self.vault.one_time_hash(record.id.0, code.plain());
-        let expires = now.plus(LIFE);
+        let expires = now.plus(LIFETIME);
         tx.set_one_time_code(
             record.id,
             Some(&StoredOneTimeCode {
@@ -47,7 +49,7 @@ impl Engine {
                 used: false,
             }),
         )?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -59,26 +61,27 @@ impl Engine {
         Ok((code, expires))
     }
 
-    /// Judges a one-time code that is to allow the first setup of someone away from root. It is spent when that
-    /// becomes active.
-    pub(in crate::engine) fn invite(
+    /// Verifies the one-time code that permits a first enrollment by a user other than root. The
+    /// activation consumes it.
+    pub(in crate::engine) fn verify_owner_one_time_code(
         &mut self,
-        visitor: &VerificationRequest<'_>,
-        answer: &Input,
+        request: &VerificationRequest<'_>,
+        input: &Input,
         now: Timestamp,
     ) -> Result<Invitation, AdministrationError> {
-        if !matches!(answer, Input::OneTimeCode(_)) {
-            return Err(AdministrationError::Uninvited(visitor.name.clone()));
+        if !matches!(input, Input::OneTimeCode(_)) {
+            return Err(AdministrationError::ProofNeeded(request.name.clone()));
         }
-        self.judge_invitation(visitor, answer, None, now)?
+        self.verify_enrollment_one_time_code(request, input, None, now)?
             .map_err(AdministrationError::Code)
     }
 
-    /// The same, of any answer; at the web, of a token that is alive.
-    pub(in crate::engine) fn judge_invitation(
+    /// Verifies the one-time code that permits a first enrollment. At the web, the `token` must
+    /// still be valid.
+    pub(in crate::engine) fn verify_enrollment_one_time_code(
         &mut self,
-        visitor: &VerificationRequest<'_>,
-        answer: &Input,
+        request: &VerificationRequest<'_>,
+        input: &Input,
         token: Option<&EnrollmentToken>,
         now: Timestamp,
     ) -> Result<Result<Invitation, Refusal>, EngineError> {
@@ -95,15 +98,15 @@ impl Engine {
                 return Ok(Err(Refusal::Expired));
             }
         }
-        let visit = Evaluation::load(config, vault, tx, visitor, None, now)?;
-        let decided = visit.check_invitation(tx, answer)?;
-        drop(visit);
+        let evaluation = Evaluation::load(config, vault, tx, request, None, now)?;
+        let verified = evaluation.check_invitation(tx, input)?;
+        drop(evaluation);
         transaction.commit()?;
-        Ok(decided)
+        Ok(verified)
     }
 
-    /// Until when one that was issued is good, if it is.
-    pub fn one_time_code_until(
+    /// Returns the expiry time of the account's one-time code, if it is valid.
+    pub fn one_time_code_expiry(
         &mut self,
         name: &UserName,
         now: Timestamp,
@@ -112,13 +115,13 @@ impl Engine {
         let Some(record) = tx.find_account(name)? else {
             return Ok(None);
         };
-        let kept = tx
+        let stored = tx
             .one_time_code(record.id)?
-            .filter(|kept| !kept.used && !kept.is_expired(now));
-        Ok(kept.map(|kept| kept.expires))
+            .filter(|stored| !stored.used && !stored.is_expired(now));
+        Ok(stored.map(|stored| stored.expires))
     }
 
-    /// Takes it back.
+    /// Cancels the account's one-time code.
     pub fn cancel_one_time_code<'a>(
         &mut self,
         name: &UserName,
@@ -127,10 +130,10 @@ impl Engine {
     ) -> AdministrationResult {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         match tx.one_time_code(record.id)? {
-            Some(kept) if !kept.used && !kept.is_expired(now) => {}
+            Some(stored) if !stored.used && !stored.is_expired(now) => {}
             _ => {
                 return Err(AdministrationError::NothingToRevoke(
                     "one-time code",
@@ -139,7 +142,7 @@ impl Engine {
             }
         }
         tx.set_one_time_code(record.id, None)?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,

@@ -1,7 +1,7 @@
-//! What a new password ends, whether it was set here or through PAM: whoever knew the old one may have left something
-//! open.
+//! Effects of a password change, by Postern or through PAM. An attacker who knew the earlier
+//! password may have left sessions or app passwords behind, so both end.
 
-use super::acting::log;
+use super::acting::log_event;
 use super::app_passwords::{self, AppPasswordsAfter};
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
@@ -12,9 +12,9 @@ use crate::engine::{Engine, EngineError};
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
-/// Ends every session, trusted browser and grace of an account, and its app passwords by `app_passwords.on_change`, with the
-/// event; the revision that gates must go by.
-pub(in crate::engine) fn end_with_password(
+/// Ends every session, trusted browser and grace period of an account, revokes its app passwords by
+/// `app_passwords.on_change`, and logs the event. Returns the revision that gates must apply.
+pub(in crate::engine) fn end_all_with_password(
     config: &Config,
     tx: &mut dyn Transaction,
     (name, account): (&UserName, AccountId),
@@ -24,15 +24,15 @@ pub(in crate::engine) fn end_with_password(
 ) -> Result<(u64, AppPasswordsAfter), StoreError> {
     tx.end_sessions_and_browsers(account)?;
     let revision = tx.raise_revision()?;
-    log(config, tx, name, what, actor, now)?;
-    let after = app_passwords::after_administration(config, tx, (name, account), actor, now)?;
+    log_event(config, tx, name, what, actor, now)?;
+    let after = app_passwords::apply_on_change_and_log(config, tx, (name, account), actor, now)?;
     Ok((revision, after))
 }
 
 impl Engine {
-    /// Someone's password of this host was changed: what a password of Postern's own would end is over when this
-    /// returns. `None` if there is no account, and so nothing that could end.
-    pub fn host_password_changed(
+    /// Applies the effects of a changed host password before it returns. Returns `None` if there is
+    /// no account.
+    pub fn record_host_password_change(
         &mut self,
         name: &UserName,
         actor: Principal<'_>,
@@ -44,7 +44,7 @@ impl Engine {
         };
         let (account, what) = ((name, record.id), EventKind::HostPasswordChanged);
         let (revision, after) =
-            end_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
+            end_all_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
         tx.commit()?;
         self.await_gate_confirmations(revision)?;
         Ok(Some(after))

@@ -1,7 +1,7 @@
-//! What administrators do to a second factor as a whole: turned off, freed of delays and locks, mended after a clock that
-//! ran ahead. Each act is one transaction, with its event.
+//! The second factor as a whole: disabled, freed of delays and locks, unlocked after a clock that
+//! ran ahead. Each act is one transaction with its event.
 
-use super::acting::{AdministrationError, AdministrationResult, known, log};
+use super::acting::{AdministrationError, AdministrationResult, find_account, log_event};
 use super::app_passwords::{self, AppPasswordsAfter};
 use crate::account::event::EventKind;
 use crate::account::name::{NewName, UserName};
@@ -12,20 +12,20 @@ use crate::store::Intent;
 use crate::system::clock::Timestamp;
 
 impl Engine {
-    /// Turns the second factor off. When this returns, the secret is gone from the store's bytes.
-    pub fn disable<'a>(
+    /// Disables the second factor. When this returns, the secret is erased from the store's files.
+    pub fn disable_second_factor<'a>(
         &mut self,
         name: &UserName,
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<AppPasswordsAfter, AdministrationError> {
         let actor = actor.into();
-        self.refuse_declared(name)?;
+        self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         if !is_enrolled(tx.as_mut(), record.id)? {
             drop(tx);
-            // an earlier one may have left bytes behind
+            // An earlier call may have failed to erase the secret.
             self.store
                 .scrub()
                 .map_err(AdministrationError::NotScrubbed)?;
@@ -36,7 +36,7 @@ impl Engine {
         tx.unlock_account(record.id)?;
         tx.end_sessions_and_browsers(record.id)?;
         let revision = tx.raise_revision()?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -46,7 +46,7 @@ impl Engine {
         )?;
         let account = (name, record.id);
         let after =
-            app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?;
+            app_passwords::apply_on_change_and_log(&self.config, tx.as_mut(), account, actor, now)?;
         tx.commit()?;
         self.await_gate_confirmations(revision)?;
         self.store
@@ -55,8 +55,8 @@ impl Engine {
         Ok(after)
     }
 
-    /// Lifts every delay and lock of an account.
-    pub fn unlock<'a>(
+    /// Removes every delay and lock of an account.
+    pub fn unlock_account<'a>(
         &mut self,
         name: &UserName,
         actor: impl Into<Principal<'a>>,
@@ -64,10 +64,10 @@ impl Engine {
     ) -> AdministrationResult {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         tx.unlock_account(record.id)?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -78,8 +78,9 @@ impl Engine {
         Ok(tx.commit()?)
     }
 
-    /// Lowers floors that lie ahead of the clock to the current step. Returns how many did.
-    pub fn mend_clock<'a>(
+    /// Lowers floors that are ahead of the clock to the current time step. Returns how many were
+    /// lowered.
+    pub fn lower_floors_to_clock<'a>(
         &mut self,
         name: &UserName,
         actor: impl Into<Principal<'a>>,
@@ -101,12 +102,13 @@ impl Engine {
             Some(&record),
             declared,
         )?;
-        let mut mended = 0;
+        let mut lowered = 0;
         for authenticator in authenticators {
             let Some(current) = authenticator.parameters.moving.step_at(now) else {
                 continue;
             };
-            // A floor within the window was set by this clock: lowering it would open a used code again.
+            // The current clock may have set a floor within the window. Lowering that one would
+            // accept a consumed code again.
             let newest = Step(
                 current
                     .0
@@ -114,10 +116,10 @@ impl Engine {
             );
             if let Some(floor) = authenticator.floor.filter(|floor| *floor > newest) {
                 tx.lower_floor(&authenticator.fingerprint, floor, current)?;
-                mended += 1;
+                lowered += 1;
             }
         }
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -126,10 +128,10 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        Ok(mended)
+        Ok(lowered)
     }
 
-    pub(in crate::engine) fn refuse_declared(&self, name: &UserName) -> AdministrationResult {
+    pub(in crate::engine) fn check_not_declared(&self, name: &UserName) -> AdministrationResult {
         match self.config.find_declared_account(name) {
             Some(_) => Err(AdministrationError::Declared(name.clone())),
             None => Ok(()),

@@ -1,8 +1,9 @@
-//! What administrators do to an account at the web: its password, its sessions, its trusted browsers.
+//! Administration of an account's web sign-in: its password, its sessions, its trusted browsers,
+//! and whether it is an administrator.
 
-use super::acting::{AdministrationError, known, known_or_new, log};
+use super::acting::{AdministrationError, find_account, find_or_add_account, log_event};
 use super::app_passwords::AppPasswordsAfter;
-use super::password_change::end_with_password;
+use super::password_change::end_all_with_password;
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::second_factor::Enrolled;
@@ -13,20 +14,18 @@ use crate::store::{BrowserRecord, BrowserSessions, Intent, SessionRecord};
 use crate::system::clock::Timestamp;
 use crate::token::session::SessionId;
 
-/// Whether an account administers.
+/// Whether an account is an administrator at the web.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdministratorStatus {
-    /// The policy does not name it.
     No,
-    /// As soon as it has a second factor.
+    /// The policy names it, but it has no second factor.
     OnceEnrolled,
-    /// It does.
     Yes,
 }
 
 impl Engine {
-    /// Whether an account administers at the web, which takes a second factor of its own.
-    pub fn administers(
+    /// Returns whether an account is an administrator at the web, which requires a second factor.
+    pub fn administrator_status(
         &mut self,
         name: &UserName,
     ) -> Result<AdministratorStatus, AdministrationError> {
@@ -39,7 +38,7 @@ impl Engine {
         })
     }
 
-    /// Sets a password. Every session and trusted browser of the account ends, and its grace.
+    /// Sets a password. Every session, trusted browser and grace period of the account ends.
     pub fn set_password<'a>(
         &mut self,
         name: &UserName,
@@ -49,46 +48,48 @@ impl Engine {
     ) -> Result<AppPasswordsAfter, AdministrationError> {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        // with the pepper of this transaction, not of one before a rotation
+        // with the pepper of this transaction, since a key rotation may have replaced an earlier
+        // one
         let hash = self
             .vault
             .hash_password(password)
             .map_err(AdministrationError::Password)?;
-        let record = known_or_new(&self.config, tx.as_mut(), name, actor, now)?;
+        let record = find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         tx.set_password_hash(record.id, &hash)?;
         let (account, what) = ((name, record.id), EventKind::PasswordSet);
         let (revision, after) =
-            end_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
+            end_all_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
         tx.commit()?;
         self.await_gate_confirmations(revision)?;
         Ok(after)
     }
 
-    /// An account's sessions, newest first.
+    /// Returns the sessions of an account, newest first.
     pub fn sessions(
         &mut self,
         name: &UserName,
         now: Timestamp,
     ) -> Result<Vec<SessionRecord>, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         Ok(tx.sessions(record.id, now)?)
     }
 
-    /// An account's trusted browsers, newest first.
-    pub fn browsers(
+    /// Returns the trusted browsers of an account, newest first.
+    pub fn trusted_browsers(
         &mut self,
         name: &UserName,
         now: Timestamp,
     ) -> Result<Vec<BrowserRecord>, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         Ok(tx.trusted_browsers(record.id, now)?)
     }
 
-    /// Ends one session of an account, or all; how many. Its grace ends in either case. All is also what has no session
-    /// yet: sign-ins and enrollments that have begun. When this returns, no gate lets them in.
+    /// Ends one session of an account, or all, and its grace period. Returns how many sessions
+    /// ended. Ending all also ends sign-ins and enrollments that have begun. When this returns, no
+    /// gate accepts them.
     pub fn revoke_sessions<'a>(
         &mut self,
         name: &UserName,
@@ -98,12 +99,12 @@ impl Engine {
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let nothing = || AdministrationError::NothingToRevoke("session", name.clone());
         let had_grace = tx.end_grace_period(record.id)?;
         let ended = match one {
-            // also one that has ended by a clock that runs ahead
+            // finds also a session that has expired by a clock that runs ahead
             Some(id) => match tx.find_session(record.id, id, Timestamp(0))? {
                 Some(_) => usize::from(tx.end_session(id)?),
                 None => return Err(nothing()),
@@ -117,7 +118,7 @@ impl Engine {
         let is_seen = ended > 0 || had_grace;
         let revision = tx.raise_revision()?;
         if is_seen {
-            log(
+            log_event(
                 &self.config,
                 tx.as_mut(),
                 name,
@@ -131,9 +132,9 @@ impl Engine {
         if is_seen { Ok(ended) } else { Err(nothing()) }
     }
 
-    /// Trusts one browser of an account, or all, no longer; how many. Its grace ends in either case, and so do sessions in
-    /// which the trust took the place of the code, but for the one in which this is asked. When this returns, no gate
-    /// lets them in.
+    /// Revokes one trusted browser of an account, or all, and its grace period. Returns how many.
+    /// Sessions in which the trust replaced the code end too, except the session of the actor. When
+    /// this returns, no gate accepts them.
     pub fn revoke_browsers<'a>(
         &mut self,
         name: &UserName,
@@ -143,10 +144,10 @@ impl Engine {
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let mut ended = 0;
-        // also those whose trust has ended by a clock that runs ahead
+        // finds also trust that has expired by a clock that runs ahead
         for browser in tx.trusted_browsers(record.id, Timestamp(0))? {
             if one.is_some_and(|one| one != browser.number) {
                 continue;
@@ -162,7 +163,7 @@ impl Engine {
             ));
         }
         let revision = tx.raise_revision()?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,

@@ -1,18 +1,19 @@
-//! Whether the store takes writes, tried: a full disk, a read-only one, and a lock that somebody holds show in nothing
-//! else.
+//! Test that the store accepts writes. A full disk, a read-only disk and a lock held by another
+//! process show only in a write.
 
 use crate::engine::{Engine, EngineError};
 use crate::store::Intent;
 
 impl Engine {
-    /// Commits a change, durably, and takes it back in the same transaction: it leaves nothing.
+    /// Commits a change durably. The same transaction reverts the change, so the store stays as it
+    /// was.
     pub fn try_write(&mut self) -> Result<(), EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        // no gate has this number, which says nothing of random ones
-        let nobody = [0; 16];
+        // No gate has this id, since gate ids are random.
+        let unused_id = [0; 16];
         let revision = tx.revision()?;
-        tx.set_gate_revision(&nobody, revision)?;
-        tx.remove_gate(&nobody)?;
+        tx.set_gate_revision(&unused_id, revision)?;
+        tx.remove_gate(&unused_id)?;
         Ok(tx.commit()?)
     }
 }

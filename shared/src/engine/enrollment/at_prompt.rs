@@ -1,8 +1,10 @@
-//! A first setup at the prompt of a PAM host, by someone who has passed the first factor: shown, confirmed by a code, and
-//! active once the person has saved the recovery codes. Between the steps the host keeps sealed tickets, the store nothing.
+//! The first enrollment at the prompt of a PAM host, after the first factor has passed: the
+//! authenticator is shown, confirmed by a code, and activated once the user has saved the recovery
+//! codes. Between the steps the host keeps sealed tokens; the store keeps nothing.
 //!
-//! MUST NOT begin one for a process that runs as the person: it could be anyone who found a terminal open, and such a
-//! host vouches for no password. `postern enroll` asks for it.
+//! MUST NOT begin an enrollment for a process that runs as the user: such a process proves no
+//! password and may belong to anyone at an unattended terminal. `postern enroll` asks for the
+//! password.
 
 use super::pending::{EnrollmentConfirmation, PendingEnrollment};
 use super::token::{ConfirmedEnrollment, EnrollmentDraft};
@@ -27,7 +29,7 @@ use crate::verify::throttle::Phase;
 type PromptResult = Result<EngineReply, AdministrationError>;
 
 impl Engine {
-    /// One step.
+    /// Performs one step of the enrollment.
     pub(in crate::engine) fn set_up_at_prompt(
         &mut self,
         caller: Requester<'_>,
@@ -61,9 +63,10 @@ impl Engine {
     ) -> PromptResult {
         let pending =
             PendingEnrollment::new(&self.config, visitor.name).map_err(VaultError::Random)?;
-        self.refuse_setup(&pending)?;
-        let footing = self.footing(visitor.name)?;
-        // The line itself says that whoever has none sets one up here, required or not.
+        self.check_enrollment(&pending)?;
+        let footing = self.snapshot_account(visitor.name)?;
+        // The PAM line allows enrollment at the prompt whether or not the policy requires a second
+        // factor.
         let invitation = match (
             self.config
                 .policy
@@ -76,13 +79,16 @@ impl Engine {
             }
             (EnrollmentRequirement::OneTimeCode, Some(code)) => {
                 let answer = input::Input::parse(code.as_bytes());
-                match self.judge_invitation(visitor, &answer, None, now)? {
+                match self.verify_enrollment_one_time_code(visitor, &answer, None, now)? {
                     Ok(invitation) => Some(invitation),
                     Err(refusal) => return Ok(refused(refusal)),
                 }
             }
         };
-        let (keys, to) = (self.token_keys(), caller.issues_to(visitor.name, &footing));
+        let (keys, to) = (
+            self.token_keys(),
+            caller.token_recipient(visitor.name, &footing),
+        );
         let draft = EnrollmentDraft::of(&pending, footing, invitation);
         let token = Token::issue(&keys, to, draft, now).map_err(VaultError::Random)?;
         let grouped = |code: &RecoveryCode| TypedText::from(code.grouped());
@@ -102,10 +108,10 @@ impl Engine {
         code: &TypedText,
         now: Timestamp,
     ) -> PromptResult {
-        // tickets are opened with the keys of now
-        self.footing(visitor.name)?;
-        let ticket = self.opened::<EnrollmentDraft>(ticket, caller, visitor.name, now)?;
-        let pending = self.pending(ticket.payload(), &ticket)?;
+        // The snapshot loads the current data keys, with which tokens are opened.
+        self.snapshot_account(visitor.name)?;
+        let ticket = self.open_token::<EnrollmentDraft>(ticket, caller, visitor.name, now)?;
+        let pending = self.restore_pending_enrollment(ticket.payload(), &ticket)?;
         let confirmation =
             match pending.confirm(&input::Input::parse(code.as_bytes()), &self.config, now) {
                 Ok(confirmation) => confirmation,
@@ -126,19 +132,20 @@ impl Engine {
         ticket: &TypedText,
         now: Timestamp,
     ) -> PromptResult {
-        self.footing(visitor.name)?;
-        let ticket = self.opened::<ConfirmedEnrollment>(ticket, caller, visitor.name, now)?;
-        let pending = self.pending(&ticket.payload().draft, &ticket)?;
-        let confirmation = EnrollmentConfirmation::given(ticket.payload().step);
+        self.snapshot_account(visitor.name)?;
+        let ticket = self.open_token::<ConfirmedEnrollment>(ticket, caller, visitor.name, now)?;
+        let pending = self.restore_pending_enrollment(&ticket.payload().draft, &ticket)?;
+        let confirmation = EnrollmentConfirmation::by_code(ticket.payload().step);
         let actor = Principal::Service(visitor.name.as_str(), visitor.origin, visitor.service);
         let before = ticket.at();
         let after = self.activate(&pending, &confirmation, actor, now)?;
-        // of an account that came into being with it
+        // The activation added the account if there was none before.
         let generation = before.map_or(0, |before| before.generation) + 1;
         let is_over = |record: &AccountRecord| {
             record.generation != generation || before.is_some_and(|before| before.id != record.id)
         };
-        // gates were told of it meanwhile, and whatever ended all sessions since ended this one too
+        // Gates applied the activation meanwhile. Whatever has ended all sessions since then has
+        // ended this login too.
         match self.complete_login_unless(visitor, AuthenticationMethod::Code, now, is_over)? {
             Some(_) => {}
             None => return Err(AdministrationError::Stale),
@@ -154,7 +161,7 @@ impl Engine {
             told: Vec::new(),
         };
         let mark = self.seal_mark(judging, passed, now)?;
-        let told = messages::app_passwords(after).into_iter().collect();
+        let told = messages::app_passwords_text(after).into_iter().collect();
         Ok(EngineReply {
             messages: told,
             mark,

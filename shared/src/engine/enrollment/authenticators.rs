@@ -1,5 +1,6 @@
-//! Authenticators and recovery codes of an account: made active, listed, removed, replaced. Each change ends every
-//! session and trusted browser of the account, and is in force at every gate when it is reported done.
+//! Authenticators and recovery codes of an account: activated, listed, removed, replaced. A change
+//! of authenticators ends every session and trusted browser of the account, and returns after every
+//! gate has applied it.
 
 use super::pending::{AccountSnapshot, EnrollmentConfirmation, EnrollmentKind, PendingEnrollment};
 use crate::account::event::EventKind;
@@ -9,9 +10,9 @@ use crate::account::second_factor::Enrolled;
 use crate::config::Config;
 use crate::credential::recovery_code::RecoveryCode;
 use crate::crypto::vault::{SecretBinding, Vault};
-use crate::engine::administration::account_name::new_name;
+use crate::engine::administration::account_name::check_new_name;
 use crate::engine::administration::acting::{
-    AdministrationError, AdministrationResult, known, known_or_new, log,
+    AdministrationError, AdministrationResult, find_account, find_or_add_account, log_event,
 };
 use crate::engine::administration::app_passwords::{self, AppPasswordsAfter};
 use crate::engine::login::token_validity::check_token_parent;
@@ -22,28 +23,27 @@ use crate::store::{AuthenticatorRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::verify::account::StoredRecoveryCode;
 
-/// The most authenticators that an account may have.
-pub(in crate::engine) const MOST: usize = 16;
+pub(in crate::engine) const MAX_AUTHENTICATORS: usize = 16;
 
 impl Engine {
-    /// Whether a setup would be refused, before anything is shown.
-    pub fn refuse_setup(&mut self, pending: &PendingEnrollment) -> AdministrationResult {
-        self.refuse_declared(pending.name())?;
+    /// Returns the error with which [`Engine::activate`] would fail, before a secret is shown.
+    pub fn check_enrollment(&mut self, pending: &PendingEnrollment) -> AdministrationResult {
+        self.check_not_declared(pending.name())?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         match tx.find_account(pending.name())? {
             None if pending.kind() == EnrollmentKind::First => {
-                match new_name(&self.config, tx.as_mut(), pending.name(), Distinct::No)? {
+                match check_new_name(&self.config, tx.as_mut(), pending.name(), Distinct::No)? {
                     Ok(_) => Ok(()),
                     Err(other) => Err(AdministrationError::OtherSpelling(other)),
                 }
             }
             None => Err(AdministrationError::UnknownAccount(pending.name().clone())),
-            Some(record) => refuse_setup(&tx.authenticators(record.id)?, pending),
+            Some(record) => check_enrollment_kind(&tx.authenticators(record.id)?, pending),
         }
     }
 
-    /// Makes a confirmed setup active: the authenticator, the spent step, and with the first one recovery codes,
-    /// together.
+    /// Activates a confirmed enrollment. One transaction stores the authenticator, the consumed
+    /// time step and, unless it is an additional authenticator, the recovery codes.
     pub fn activate<'a>(
         &mut self,
         pending: &PendingEnrollment,
@@ -53,35 +53,39 @@ impl Engine {
     ) -> Result<AppPasswordsAfter, AdministrationError> {
         let actor = actor.into();
         let name = pending.name();
-        self.refuse_declared(name)?;
+        self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let footing = footing(tx.as_mut(), &self.vault, name)?;
-        let is_stale = match (pending.footing(), pending.parent()) {
+        let snapshot = read_account_snapshot(tx.as_mut(), &self.vault, name)?;
+        let is_stale = match (pending.snapshot(), pending.parent()) {
             (Some(began_on), Some(parent)) => {
                 let alive = check_token_parent(tx.as_mut(), name, began_on.at(), parent, now)?;
-                *began_on != footing || alive.is_none()
+                *began_on != snapshot || alive.is_none()
             }
-            (Some(began_on), None) => *began_on != footing,
+            (Some(began_on), None) => *began_on != snapshot,
             (None, _) => false,
         };
         let record = match pending.kind() {
-            EnrollmentKind::First => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
-            EnrollmentKind::Replacement | EnrollmentKind::Further => known(tx.as_mut(), name)?,
+            EnrollmentKind::First => {
+                find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?
+            }
+            EnrollmentKind::Replacement | EnrollmentKind::Further => {
+                find_account(tx.as_mut(), name)?
+            }
         };
         actor.refuse_ended_session(tx.as_mut(), now)?;
-        refuse_setup(&tx.authenticators(record.id)?, pending)?;
+        check_enrollment_kind(&tx.authenticators(record.id)?, pending)?;
         if is_stale {
             return Err(AdministrationError::Stale);
         }
         if let Some(invitation) = pending.invitation() {
             match tx.one_time_code(record.id)? {
-                Some(kept) if !kept.used && kept.hash == invitation.hash() => {
+                Some(stored) if !stored.used && stored.hash == invitation.hash() => {
                     tx.consume_one_time_code(record.id)?;
                 }
                 _ => return Err(AdministrationError::Stale),
             }
         }
-        // The same secret may have been here before: its floor outlives it.
+        // The same secret may have been stored before. Its floor is kept after its removal.
         let parameters = pending.parameters();
         let fingerprint = self.vault.fingerprint(pending.secret(), parameters);
         let floor =
@@ -101,7 +105,7 @@ impl Engine {
             },
         )?;
         if pending.kind() == EnrollmentKind::Replacement {
-            // the address that codes are mailed to stays
+            // The address for mailed codes is kept.
             for old in tx.authenticators(record.id)? {
                 tx.remove_authenticator(old.number)?;
             }
@@ -132,7 +136,13 @@ impl Engine {
             EnrollmentKind::Further => AppPasswordsAfter::None,
             EnrollmentKind::First | EnrollmentKind::Replacement => {
                 let account = (name, record.id);
-                app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?
+                app_passwords::apply_on_change_and_log(
+                    &self.config,
+                    tx.as_mut(),
+                    account,
+                    actor,
+                    now,
+                )?
             }
         };
         tx.commit()?;
@@ -145,16 +155,16 @@ impl Engine {
         Ok(after)
     }
 
-    /// How an account stands now, by the data keys of now.
-    pub(in crate::engine) fn footing(
+    /// Returns the account's current snapshot, made with the current data keys.
+    pub(in crate::engine) fn snapshot_account(
         &mut self,
         name: &UserName,
     ) -> Result<AccountSnapshot, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        Ok(footing(tx.as_mut(), &self.vault, name)?)
+        Ok(read_account_snapshot(tx.as_mut(), &self.vault, name)?)
     }
 
-    /// The authenticators of an account, oldest first.
+    /// Returns the authenticators of an account, oldest first.
     pub fn authenticators(
         &mut self,
         name: &UserName,
@@ -173,7 +183,7 @@ impl Engine {
             record.as_ref(),
             declared,
         )?;
-        let kept = match record {
+        let stored = match record {
             Some(record) if !is_declared => tx.authenticators(record.id)?,
             _ => Vec::new(),
         };
@@ -181,9 +191,9 @@ impl Engine {
             .into_iter()
             .enumerate()
             .map(|(number, opened)| AuthenticatorState {
-                label: kept.get(number).map(|kept| kept.name.clone()),
+                label: stored.get(number).map(|stored| stored.name.clone()),
                 parameters: opened.parameters,
-                created: kept.get(number).map(|kept| kept.created),
+                created: stored.get(number).map(|stored| stored.created),
                 last_used: opened
                     .floor
                     .and_then(|floor| opened.parameters.moving.begin_of_step(floor)),
@@ -191,8 +201,8 @@ impl Engine {
         Ok(states.collect())
     }
 
-    /// Removes one authenticator of several, or the last one where codes are mailed too. When this returns, its secret
-    /// is gone from the store's bytes.
+    /// Removes one authenticator. The last one can be removed only if codes are mailed to the
+    /// account. When this returns, the secret is erased from the store's files.
     pub fn remove_authenticator<'a>(
         &mut self,
         name: &UserName,
@@ -201,12 +211,12 @@ impl Engine {
         now: Timestamp,
     ) -> AdministrationResult {
         let actor = actor.into();
-        self.refuse_declared(name)?;
+        self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
+        let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let all = tx.authenticators(record.id)?;
-        let Some(meant) = all.iter().find(|kept| kept.name == *label) else {
+        let Some(found) = all.iter().find(|stored| stored.name == *label) else {
             return Err(AdministrationError::UnknownAuthenticator(
                 name.clone(),
                 label.clone(),
@@ -217,7 +227,7 @@ impl Engine {
         if all.len() == 1 && !by_mail {
             return Err(AdministrationError::LastAuthenticator(name.clone()));
         }
-        tx.remove_authenticator(meant.number)?;
+        tx.remove_authenticator(found.number)?;
         let revision = end_all(
             &self.config,
             tx.as_mut(),
@@ -231,7 +241,7 @@ impl Engine {
         self.store.scrub().map_err(AdministrationError::NotScrubbed)
     }
 
-    /// Whether new recovery codes would be refused, before they are shown.
+    /// Returns an error if the account may not have recovery codes, before any are shown.
     pub fn refuse_recovery_codes(&mut self, name: &UserName) -> AdministrationResult {
         match self.load_policy_facts(name)?.enrolled {
             Enrolled::Yes => Ok(()),
@@ -239,7 +249,7 @@ impl Engine {
         }
     }
 
-    /// A new set of recovery codes; the old ones open no more.
+    /// Replaces the recovery codes. The earlier ones are no longer valid.
     pub fn replace_recovery_codes<'a>(
         &mut self,
         name: &UserName,
@@ -247,12 +257,12 @@ impl Engine {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> AdministrationResult {
-        let footing = self.footing(name)?;
-        self.replace_recovery_codes_on(&footing, name, codes, actor, now)
+        let snapshot = self.snapshot_account(name)?;
+        self.replace_recovery_codes_if_unchanged(&snapshot, name, codes, actor, now)
     }
 
-    /// The same, if the account stands so.
-    pub(in crate::engine) fn replace_recovery_codes_on<'a>(
+    /// Replaces the recovery codes if the account has not changed since `began_on`.
+    pub(in crate::engine) fn replace_recovery_codes_if_unchanged<'a>(
         &mut self,
         began_on: &AccountSnapshot,
         name: &UserName,
@@ -263,12 +273,12 @@ impl Engine {
         let actor = actor.into();
         let is_declared = self.config.find_declared_account(name).is_some();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        if footing(tx.as_mut(), &self.vault, name)? != *began_on {
+        if read_account_snapshot(tx.as_mut(), &self.vault, name)? != *began_on {
             return Err(AdministrationError::Stale);
         }
         let record = match is_declared {
-            true => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
-            false => known(tx.as_mut(), name)?,
+            true => find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?,
+            false => find_account(tx.as_mut(), name)?,
         };
         actor.refuse_ended_session(tx.as_mut(), now)?;
         if !is_declared && !is_enrolled(tx.as_mut(), record.id)? {
@@ -278,7 +288,7 @@ impl Engine {
             record.id,
             &StoredRecoveryCode::hash_all(codes, record.id.0, &self.vault),
         )?;
-        log(
+        log_event(
             &self.config,
             tx.as_mut(),
             name,
@@ -290,8 +300,9 @@ impl Engine {
     }
 }
 
-/// How an account stands now. The least hash tells a set of recovery codes from every other, since each is random.
-pub(in crate::engine) fn footing(
+/// Returns the account's current snapshot. Recovery codes are random, so the least hash identifies
+/// the set.
+pub(in crate::engine) fn read_account_snapshot(
     tx: &mut dyn Transaction,
     vault: &Vault,
     name: &UserName,
@@ -307,7 +318,7 @@ pub(in crate::engine) fn footing(
     let recovery = tx
         .recovery_codes(record.id)?
         .into_iter()
-        .map(|kept| kept.hash.0)
+        .map(|stored| stored.hash.0)
         .min();
     Ok(AccountSnapshot {
         account: Some((record.id, record.generation)),
@@ -316,18 +327,21 @@ pub(in crate::engine) fn footing(
     })
 }
 
-fn refuse_setup(live: &[AuthenticatorRecord], pending: &PendingEnrollment) -> AdministrationResult {
+fn check_enrollment_kind(
+    live: &[AuthenticatorRecord],
+    pending: &PendingEnrollment,
+) -> AdministrationResult {
     let name = || pending.name().clone();
     match (live, pending.kind()) {
         ([], EnrollmentKind::First) => Ok(()),
         ([], _) => Err(AdministrationError::NotEnrolled(name())),
         (_, EnrollmentKind::First) => Err(AdministrationError::AlreadyEnrolled(name())),
         (_, EnrollmentKind::Replacement) => Ok(()),
-        (many, EnrollmentKind::Further) if many.len() >= MOST => {
-            Err(AdministrationError::TooMany(name(), MOST))
+        (many, EnrollmentKind::Further) if many.len() >= MAX_AUTHENTICATORS => {
+            Err(AdministrationError::TooMany(name(), MAX_AUTHENTICATORS))
         }
         (live, EnrollmentKind::Further)
-            if live.iter().any(|kept| kept.name == *pending.label()) =>
+            if live.iter().any(|stored| stored.name == *pending.label()) =>
         {
             Err(AdministrationError::LabelTaken(
                 name(),
@@ -338,7 +352,8 @@ fn refuse_setup(live: &[AuthenticatorRecord], pending: &PendingEnrollment) -> Ad
     }
 }
 
-/// Ends every session and trusted browser of an account, with its event; the revision that gates must go by.
+/// Ends every session and trusted browser of an account and logs the event. Returns the revision
+/// that gates must apply.
 fn end_all<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
@@ -348,6 +363,6 @@ fn end_all<'a>(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     tx.end_sessions_and_browsers(record.id)?;
-    log(config, tx, &record.name, what, actor, now)?;
+    log_event(config, tx, &record.name, what, actor, now)?;
     tx.raise_revision()
 }

@@ -1,7 +1,8 @@
-//! The first setup of someone away from root who proves themselves with their password on this host. Who has a
-//! one-time code instead is in [`crate::engine::administration::command`].
+//! The first enrollment by a user other than root, who proves the password of this host.
+//! [`crate::engine::administration::command`] has the one by a one-time code.
 //!
-//! It takes two steps, and whoever runs the errand asks the host between them: a host that hangs holds no door.
+//! It takes two steps. The caller asks the PAM host between them without holding the engine, so a
+//! host that hangs blocks no other request.
 
 use super::pending::AccountSnapshot;
 use crate::account::name::UserName;
@@ -15,92 +16,100 @@ use crate::system::clock::Timestamp;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
-/// A first setup whose password the host is to be asked about.
+/// A first enrollment that waits for the host's verification of the password.
 #[derive(Debug)]
 pub struct EnrollmentRequest {
     account: UserName,
-    setup: EnrollmentOperation,
-    tried: HostPasswordAttempt,
-    /// The account as it was before: what changes while the host is asked makes the setup stale.
-    footing: AccountSnapshot,
+    operation: EnrollmentOperation,
+    attempt: HostPasswordAttempt,
+    /// A change of the account while the host verifies makes the enrollment stale.
+    snapshot: AccountSnapshot,
 }
 
 impl Engine {
-    /// Whether the host is to be asked about a password for this first setup; the try is charged.
-    pub fn ask_first_setup(
+    /// Checks a first enrollment and charges the password attempt to the throttle, before the host
+    /// verifies the password.
+    pub fn prepare_first_enrollment(
         &mut self,
-        caller: Requester<'_>,
+        requester: Requester<'_>,
         account: &UserName,
-        setup: EnrollmentOperation,
+        operation: EnrollmentOperation,
         now: Timestamp,
     ) -> Result<EnrollmentRequest, AdministrationError> {
-        caller.refuse_others(account)?;
-        // A further authenticator takes a code of those that there are, never a password.
-        let setup = EnrollmentOperation {
+        requester.check_account(account)?;
+        // An additional authenticator requires a code of an existing one, never a password.
+        let operation = EnrollmentOperation {
             kind: AuthenticatorKind::First,
-            ..setup
+            ..operation
         };
         let origin = Origin::Local(account.to_string());
-        self.refuse_password_setup(&visitor(account, &origin), &setup, now)?;
-        let footing = self.footing(account)?;
-        match self.charge_host_password(&visitor(account, &origin), now)? {
-            Ok(tried) => Ok(EnrollmentRequest {
+        self.check_password_suffices(&verification_request(account, &origin), &operation, now)?;
+        let snapshot = self.snapshot_account(account)?;
+        match self.charge_host_password(&verification_request(account, &origin), now)? {
+            Ok(attempt) => Ok(EnrollmentRequest {
                 account: account.clone(),
-                setup,
-                tried,
-                footing,
+                operation,
+                attempt,
+                snapshot,
             }),
             Err(refusal) => Err(AdministrationError::HostPassword(refusal)),
         }
     }
 
-    /// Begins it, if the host found the password right.
-    pub fn begin_first_setup(
+    /// Begins the enrollment if the host has accepted the password.
+    pub fn begin_first_enrollment(
         &mut self,
-        caller: Requester<'_>,
-        asking: EnrollmentRequest,
-        said: HostPasswordReply,
+        requester: Requester<'_>,
+        prepared: EnrollmentRequest,
+        reply: HostPasswordReply,
         now: Timestamp,
     ) -> Result<EngineReply, AdministrationError> {
         let EnrollmentRequest {
             account,
-            setup,
-            tried,
-            footing,
-        } = asking;
-        caller.refuse_others(&account)?;
+            operation,
+            attempt,
+            snapshot,
+        } = prepared;
+        requester.check_account(&account)?;
         let origin = Origin::Local(account.to_string());
-        match self.settle_host_password(&visitor(&account, &origin), tried, said, now)? {
+        match self.settle_host_password(
+            &verification_request(&account, &origin),
+            attempt,
+            reply,
+            now,
+        )? {
             HostPasswordResult::Verified(_) => Ok(self
-                .begin_setup(caller, &account, &setup, footing, None, now)?
+                .begin_enrollment(requester, &account, &operation, snapshot, None, now)?
                 .into()),
             HostPasswordResult::Refused(refusal) => Err(AdministrationError::HostPassword(refusal)),
-            HostPasswordResult::Unasked => Err(AdministrationError::PasswordUnasked(account)),
+            HostPasswordResult::Unasked => {
+                Err(AdministrationError::HostPasswordUnavailable(account))
+            }
         }
     }
 
-    /// What no password begins.
-    fn refuse_password_setup(
+    /// Returns an error if a password does not suffice for this enrollment.
+    fn check_password_suffices(
         &mut self,
-        visitor: &VerificationRequest<'_>,
-        setup: &EnrollmentOperation,
+        request: &VerificationRequest<'_>,
+        operation: &EnrollmentOperation,
         now: Timestamp,
     ) -> Result<(), AdministrationError> {
-        let pending = self.described(visitor.name, setup)?;
-        self.refuse_setup(&pending)?;
-        // Whoever runs a process as this user has signed in on this host.
-        match self.enrollment_requirement(visitor, now)? {
+        let pending = self.build_pending_enrollment(request.name, operation)?;
+        self.check_enrollment(&pending)?;
+        // The peer runs a process as this user, so it has signed in on this host.
+        match self.enrollment_requirement(request, now)? {
             EnrollmentRequirement::None => Ok(()),
             EnrollmentRequirement::OneTimeCode => {
-                Err(AdministrationError::PasswordNotEnough(visitor.name.clone()))
+                Err(AdministrationError::OneTimeCodeNeeded(request.name.clone()))
             }
         }
     }
 }
 
-/// Whoever runs a process as this user has passed what lets in as this user, but not by this password: it is a first
-/// factor, and no wrong one locks.
-fn visitor<'a>(name: &'a UserName, origin: &'a Origin) -> VerificationRequest<'a> {
+/// The peer has passed some sign-in as this user, but not by this password. The password is
+/// therefore a first factor, and a wrong one does not lock the account.
+fn verification_request<'a>(name: &'a UserName, origin: &'a Origin) -> VerificationRequest<'a> {
     VerificationRequest {
         name,
         phase: Phase::Before,

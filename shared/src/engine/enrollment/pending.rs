@@ -1,5 +1,6 @@
-//! An authenticator in the making: secret, QR text, and with the first one recovery codes, in memory only. Nothing
-//! of it is stored before it is confirmed, so a cancelled setup leaves no trace.
+//! A pending enrollment: secret, otpauth URI, and recovery codes with a first authenticator, in
+//! memory only. The store keeps nothing before confirmation, so a cancelled enrollment changes
+//! nothing.
 
 use crate::account::name::{Label, UserName};
 use crate::account::record::AccountId;
@@ -20,7 +21,7 @@ use crate::verify::throttle::{Bucket, Phase};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// What is shown during setup, once.
+/// An enrollment that is not activated yet. Its secret and recovery codes are shown once.
 pub struct PendingEnrollment {
     name: UserName,
     label: Label,
@@ -30,66 +31,64 @@ pub struct PendingEnrollment {
     issuer: String,
     kind: EnrollmentKind,
     recovery_codes: Vec<RecoveryCode>,
-    footing: Option<AccountSnapshot>,
+    snapshot: Option<AccountSnapshot>,
     parent: Option<TokenParent>,
     invitation: Option<Invitation>,
 }
 
-/// How an account stood when something was begun that is finished later. Whatever has changed since makes it stale:
-/// it cannot undo a revocation, nor be finished twice.
+/// State of an account when an act of several steps began. Any later change makes the act stale: it
+/// cannot undo a revocation, and it cannot be finished twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AccountSnapshot {
-    /// Its number and generation, if there was one.
+    /// Id and generation; `None` if there was no account.
     pub(crate) account: Option<(AccountId, u64)>,
-    /// What tells its set of recovery codes from every other.
+    /// Identifies the set of recovery codes.
     pub(crate) recovery: Option<[u8; 32]>,
-    /// What tells the data keys from others: whoever stole some forges nothing once they are renewed.
+    /// Identifies the data keys, so that stolen keys forge no token after the keys were renewed.
     pub(crate) keys: [u8; 32],
 }
 
 impl AccountSnapshot {
-    /// The account as a token says it.
     pub(crate) fn at(&self) -> Option<AccountVersion> {
         self.account
             .map(|(id, generation)| AccountVersion { id, generation })
     }
 }
 
-/// What comes of a setup.
+/// What an activation adds or replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EnrollmentKind {
-    /// A second factor where there was none, with recovery codes.
+    /// A first second factor, with recovery codes.
     First,
-    /// A second factor in place of the one that there is, with recovery codes.
+    /// A second factor that replaces all authenticators, with new recovery codes.
     Replacement,
-    /// One authenticator more.
+    /// An additional authenticator, without recovery codes.
     Further,
 }
 
-/// Why an enrolment may be made active: the person has shown a code, whose step is spent, or an administrator
-/// vouches.
+/// Permission to activate an enrollment: the time step of the code that the user has entered, or
+/// `None` where an administrator vouches for it.
 #[derive(Debug)]
 pub struct EnrollmentConfirmation(Option<Step>);
 
 impl EnrollmentConfirmation {
-    /// An administrator's word instead of a code.
-    pub fn vouched() -> EnrollmentConfirmation {
+    pub fn by_administrator() -> EnrollmentConfirmation {
         EnrollmentConfirmation(None)
     }
 
-    /// One that was given earlier, and sealed.
-    pub(crate) fn given(step: Step) -> EnrollmentConfirmation {
+    /// Restores a confirmation from a sealed token.
+    pub(crate) fn by_code(step: Step) -> EnrollmentConfirmation {
         EnrollmentConfirmation(Some(step))
     }
 
-    /// The step that the confirming code spent.
+    /// Returns the time step that the confirming code consumes.
     pub(crate) fn step(&self) -> Option<Step> {
         self.0
     }
 }
 
 impl PendingEnrollment {
-    /// A new secret and new recovery codes for `name`.
+    /// Makes a first enrollment with a random secret and random recovery codes.
     pub fn new(config: &Config, name: &UserName) -> Result<PendingEnrollment, RandomError> {
         let recovery_codes = config.recovery.generate_codes()?;
         Ok(PendingEnrollment {
@@ -99,7 +98,7 @@ impl PendingEnrollment {
         })
     }
 
-    /// The same, in place of the second factor that there is.
+    /// Makes an enrollment that replaces the existing second factor.
     pub fn replacement(config: &Config, name: &UserName) -> Result<PendingEnrollment, RandomError> {
         Ok(PendingEnrollment {
             kind: EnrollmentKind::Replacement,
@@ -107,7 +106,7 @@ impl PendingEnrollment {
         })
     }
 
-    /// A new secret for an additional authenticator.
+    /// Makes an enrollment of an additional authenticator.
     pub fn further(config: &Config, name: &UserName) -> Result<PendingEnrollment, RandomError> {
         Ok(PendingEnrollment {
             name: name.clone(),
@@ -118,19 +117,18 @@ impl PendingEnrollment {
             issuer: issuer(config),
             kind: EnrollmentKind::Further,
             recovery_codes: Vec::new(),
-            footing: None,
+            snapshot: None,
             parent: None,
             invitation: None,
         })
     }
 
-    /// With a name of its own.
     #[must_use]
-    pub fn called(self, label: Label) -> PendingEnrollment {
+    pub fn with_label(self, label: Label) -> PendingEnrollment {
         PendingEnrollment { label, ..self }
     }
 
-    /// With other parameters; one by counter begins at `first`.
+    /// Sets the parameters. A HOTP authenticator begins at counter `first`.
     #[must_use]
     pub fn with_parameters(self, parameters: OtpParameters, first: Step) -> PendingEnrollment {
         PendingEnrollment {
@@ -140,13 +138,13 @@ impl PendingEnrollment {
         }
     }
 
-    /// With the seed of a token that exists.
+    /// Sets the secret of an existing hardware token.
     #[must_use]
     pub fn with_secret(self, secret: Secret) -> PendingEnrollment {
         PendingEnrollment { secret, ..self }
     }
 
-    /// Of this kind, with recovery codes that were shown.
+    /// Sets the kind and the recovery codes that were shown.
     #[must_use]
     pub(crate) fn restored(
         self,
@@ -160,69 +158,63 @@ impl PendingEnrollment {
         }
     }
 
-    /// To become active only while the account stands so.
+    /// Makes activation fail if the account is no longer in the state of this snapshot.
     #[must_use]
-    pub(crate) fn on(self, footing: AccountSnapshot) -> PendingEnrollment {
+    pub(crate) fn with_snapshot(self, snapshot: AccountSnapshot) -> PendingEnrollment {
         PendingEnrollment {
-            footing: Some(footing),
+            snapshot: Some(snapshot),
             ..self
         }
     }
 
-    /// To become active only while that is alive.
+    /// Makes activation fail if the parent session or first factor has ended.
     #[must_use]
-    pub(crate) fn born_of(self, parent: TokenParent) -> PendingEnrollment {
+    pub(crate) fn with_parent(self, parent: TokenParent) -> PendingEnrollment {
         PendingEnrollment {
             parent: Some(parent),
             ..self
         }
     }
 
-    /// What must be alive.
     pub(crate) fn parent(&self) -> Option<&TokenParent> {
         self.parent.as_ref()
     }
 
-    /// To spend the one-time code that allowed it.
+    /// Makes activation consume the one-time code that permitted the enrollment.
     #[must_use]
-    pub(crate) fn invited(self, invitation: Invitation) -> PendingEnrollment {
+    pub(crate) fn with_invitation(self, invitation: Invitation) -> PendingEnrollment {
         PendingEnrollment {
             invitation: Some(invitation),
             ..self
         }
     }
 
-    /// How the account must stand.
-    pub(crate) fn footing(&self) -> Option<&AccountSnapshot> {
-        self.footing.as_ref()
+    pub(crate) fn snapshot(&self) -> Option<&AccountSnapshot> {
+        self.snapshot.as_ref()
     }
 
-    /// The one-time code to spend.
     pub(crate) fn invitation(&self) -> Option<Invitation> {
         self.invitation
     }
 
-    /// For whom.
     pub fn name(&self) -> &UserName {
         &self.name
     }
 
-    /// What the person calls it.
     pub fn label(&self) -> &Label {
         &self.label
     }
 
-    /// The first counter whose code counts.
+    /// First counter whose code is accepted.
     pub fn first(&self) -> Step {
         self.first
     }
 
-    /// The secret.
     pub fn secret(&self) -> &Secret {
         &self.secret
     }
 
-    /// The text of the QR.
+    /// Returns the otpauth URI, which is the text of the QR code.
     pub fn url(&self) -> Zeroizing<String> {
         otpauth_uri::format_uri(
             &self.issuer,
@@ -233,22 +225,20 @@ impl PendingEnrollment {
         )
     }
 
-    /// The recovery codes; none for an additional authenticator.
+    /// Recovery codes; empty for an additional authenticator.
     pub fn recovery_codes(&self) -> &[RecoveryCode] {
         &self.recovery_codes
     }
 
-    /// What comes of it.
     pub fn kind(&self) -> EnrollmentKind {
         self.kind
     }
 
-    /// How the authenticator makes codes.
     pub fn parameters(&self) -> OtpParameters {
         self.parameters
     }
 
-    /// The floor that a counter begins with; time needs none.
+    /// Floor that a HOTP authenticator begins with. A TOTP authenticator begins without one.
     pub(crate) fn before_first(&self) -> Option<Step> {
         match self.parameters.moving {
             OtpKind::Time { .. } => None,
@@ -256,7 +246,7 @@ impl PendingEnrollment {
         }
     }
 
-    /// Confirms by a current code.
+    /// Verifies a current code of the new authenticator.
     pub fn confirm(
         &self,
         answer: &Input,
@@ -301,7 +291,7 @@ impl PendingEnrollment {
     }
 }
 
-/// The name that people know this host by.
+/// Returns the issuer shown in authenticator apps: the configured one, or the host's name.
 pub fn issuer(config: &Config) -> String {
     config
         .totp
@@ -310,7 +300,7 @@ pub fn issuer(config: &Config) -> String {
         .map_or_else(host_name, |issuer| issuer.as_str().to_owned())
 }
 
-/// The host's name up to the first dot.
+/// Returns the host's name up to its first dot.
 fn host_name() -> String {
     let name = nix::unistd::gethostname()
         .ok()

@@ -1,5 +1,5 @@
-//! Enrollments in several steps. Nothing of one is kept before it is finished: what was made goes to whoever asked,
-//! sealed, and comes back with the next step.
+//! Sealed tokens between the steps of an enrollment. The store keeps nothing before activation: the
+//! caller receives the pending state in a sealed token and returns it with the next step.
 
 use super::pending::{AccountSnapshot, EnrollmentKind, PendingEnrollment};
 use crate::account::name::{Label, UserName};
@@ -15,29 +15,27 @@ use crate::verify::decision::Invitation;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// Whether an enrollment may begin.
+/// Condition under which an enrollment may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EnrollmentPermission {
-    /// Not without an administrator's one-time code.
+    /// It requires an administrator's one-time code.
     WithOneTimeCode,
-    /// Yes.
     Yes,
-    /// Yes, in place of the second factor that there is: a fresh code was given.
+    /// It replaces the existing second factor, after step-up.
     Replacing,
-    /// Yes, by this one-time code.
+    /// It is permitted by this one-time code.
     Invited(Invitation),
 }
 
-/// From the first factor, or an account's page, through an enrollment at the web.
+/// Carries an enrollment at the web from the first factor, or from the account page, to its end.
 pub type EnrollmentToken = Token<WebEnrollment>;
 
-/// An enrollment at the web. Its drafts open with it alone.
+/// Payload of an [`EnrollmentToken`]. Drafts open only with the token that they were issued for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebEnrollment {
-    /// Whether it may begin.
     pub may: EnrollmentPermission,
-    /// The page that was asked for.
+    /// Page that the browser returns to.
     pub back_to: String,
 }
 
@@ -53,12 +51,12 @@ impl TokenPayload for WebEnrollment {
 }
 
 impl EnrollmentToken {
-    /// Opens one that is good at `now`.
+    /// Opens a token that is valid at `now`.
     pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<EnrollmentToken> {
         Token::open(text, keys, TokenHolder::Bearer, now)
     }
 
-    /// On the way to a page.
+    /// Sets the page that the browser returns to.
     #[must_use]
     pub fn to_page(self, back_to: String) -> EnrollmentToken {
         let enrollment = WebEnrollment {
@@ -68,15 +66,14 @@ impl EnrollmentToken {
         self.with_payload(enrollment)
     }
 
-    /// The same, of someone who has a one-time code.
+    /// Permits the enrollment by a verified one-time code.
     #[must_use]
-    pub(crate) fn invited(self, invitation: Invitation) -> EnrollmentToken {
-        self.that_may(EnrollmentPermission::Invited(invitation))
+    pub(crate) fn with_invitation(self, invitation: Invitation) -> EnrollmentToken {
+        self.with_permission(EnrollmentPermission::Invited(invitation))
     }
 
-    /// The same, that may begin so.
     #[must_use]
-    pub(crate) fn that_may(self, may: EnrollmentPermission) -> EnrollmentToken {
+    pub(crate) fn with_permission(self, may: EnrollmentPermission) -> EnrollmentToken {
         let enrollment = WebEnrollment {
             may,
             ..self.payload().clone()
@@ -84,17 +81,17 @@ impl EnrollmentToken {
         self.with_payload(enrollment)
     }
 
-    /// Whose drafts it opens.
+    /// Holder of the drafts that this token opens.
     pub(crate) fn holder(&self) -> TokenHolder {
         TokenHolder::Enrollment(self.id())
     }
 }
 
-/// An authenticator that was shown and not confirmed yet.
+/// A pending enrollment that was shown and is not confirmed yet.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct EnrollmentDraft {
-    /// How the account was when it was begun.
-    pub(crate) footing: AccountSnapshot,
+    #[serde(rename = "footing")]
+    pub(crate) snapshot: AccountSnapshot,
     label: Label,
     parameters: OtpParameters,
     first: Step,
@@ -109,15 +106,14 @@ impl TokenPayload for EnrollmentDraft {
 }
 
 impl EnrollmentDraft {
-    /// What is kept of a setup between two steps.
     pub(crate) fn of(
         pending: &PendingEnrollment,
-        footing: AccountSnapshot,
+        snapshot: AccountSnapshot,
         invitation: Option<Invitation>,
     ) -> EnrollmentDraft {
         let code = |code: &RecoveryCode| TypedText::from(code.plain().to_owned());
         EnrollmentDraft {
-            footing,
+            snapshot,
             label: pending.label().clone(),
             parameters: pending.parameters(),
             first: pending.first(),
@@ -128,7 +124,7 @@ impl EnrollmentDraft {
         }
     }
 
-    /// The setup again.
+    /// Restores the pending enrollment.
     pub(crate) fn pending(
         &self,
         config: &Config,
@@ -138,26 +134,26 @@ impl EnrollmentDraft {
         let secret = Secret::from_base32(&self.secret).map_err(DraftError::Secret)?;
         let pending = PendingEnrollment::further(config, account)
             .map_err(DraftError::Random)?
-            .restored(self.kind, restored(&self.recovery_codes))
-            .called(self.label.clone())
+            .restored(self.kind, restore_recovery_codes(&self.recovery_codes))
+            .with_label(self.label.clone())
             .with_parameters(self.parameters, self.first)
             .with_secret(secret)
-            .on(self.footing.clone())
-            .born_of(parent.clone());
+            .with_snapshot(self.snapshot.clone())
+            .with_parent(parent.clone());
         Ok(match self.invitation {
-            Some(invitation) => pending.invited(invitation),
+            Some(invitation) => pending.with_invitation(invitation),
             None => pending,
         })
     }
 }
 
-/// Why a draft gives no setup.
+/// Why a draft cannot be restored.
 pub(crate) enum DraftError {
     Secret(SecretError),
     Random(RandomError),
 }
 
-/// An authenticator that a code has confirmed.
+/// A pending enrollment that a code has confirmed.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ConfirmedEnrollment {
     pub(crate) draft: EnrollmentDraft,
@@ -168,11 +164,11 @@ impl TokenPayload for ConfirmedEnrollment {
     const KIND: TokenKind = TokenKind::Confirmed;
 }
 
-/// Recovery codes that were shown and are not good yet.
+/// Recovery codes that were shown and are not valid yet.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct PendingRecoveryCodes {
-    /// How the account was when they were made.
-    pub(crate) footing: AccountSnapshot,
+    #[serde(rename = "footing")]
+    pub(crate) snapshot: AccountSnapshot,
     codes: Vec<TypedText>,
 }
 
@@ -181,10 +177,9 @@ impl TokenPayload for PendingRecoveryCodes {
 }
 
 impl PendingRecoveryCodes {
-    /// What is kept of a new set between two steps.
-    pub(crate) fn of(codes: &[RecoveryCode], footing: AccountSnapshot) -> PendingRecoveryCodes {
+    pub(crate) fn of(codes: &[RecoveryCode], snapshot: AccountSnapshot) -> PendingRecoveryCodes {
         PendingRecoveryCodes {
-            footing,
+            snapshot,
             codes: codes
                 .iter()
                 .map(|code| code.plain().to_owned().into())
@@ -192,13 +187,12 @@ impl PendingRecoveryCodes {
         }
     }
 
-    /// The set again.
     pub(crate) fn codes(&self) -> Vec<RecoveryCode> {
-        restored(&self.codes)
+        restore_recovery_codes(&self.codes)
     }
 }
 
-fn restored(codes: &[TypedText]) -> Vec<RecoveryCode> {
+fn restore_recovery_codes(codes: &[TypedText]) -> Vec<RecoveryCode> {
     codes
         .iter()
         .map(|code| RecoveryCode::from_plain(Zeroizing::new((**code).to_owned())))

@@ -1,8 +1,8 @@
-//! An enrollment at the web: the first one, of someone who must have a second factor and has none, or one in place of
-//! it after a fresh code. An [`EnrollmentToken`] says which may begin, and ends with what it was born of. Nothing of it
-//! is kept before it is active.
+//! An enrollment at the web: the first second factor of a user who must have one, or a replacement
+//! after step-up. An [`EnrollmentToken`] permits it and ends with the session or first factor that
+//! it was issued from. The store keeps nothing of it before activation.
 
-use super::authenticators::footing;
+use super::authenticators::read_account_snapshot;
 use super::pending::{AccountSnapshot, EnrollmentConfirmation, PendingEnrollment};
 use super::token::{ConfirmedEnrollment, EnrollmentDraft, WebEnrollment};
 use crate::account::record::AccountId;
@@ -26,63 +26,63 @@ use crate::verify::decision::Refusal;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
-/// A new authenticator, for the page that shows it.
+/// A new authenticator as the page shows it.
 pub struct ShownEnrollment {
-    /// The secret in Base32.
+    /// Base32.
     pub secret: TypedText,
-    /// The text of the QR.
+    /// Otpauth URI, the text of the QR code.
     pub url: TypedText,
-    /// What brings it back.
+    /// Sealed [`EnrollmentDraft`].
     pub draft: TypedText,
-    /// How long its codes are.
+    /// Length of its codes.
     pub digits: u32,
 }
 
-/// What comes after a code of the new authenticator.
+/// Result of [`Engine::confirm_web_enrollment`].
 pub enum AfterEnrollmentCode {
-    /// The recovery codes, and what makes it all active.
     Confirmed {
-        /// The codes, grouped.
+        /// Recovery codes, grouped for reading.
         codes: Vec<TypedText>,
-        /// What brings it back.
+        /// Sealed [`ConfirmedEnrollment`].
         confirmed: TypedText,
     },
-    /// The code is refused; the authenticator is shown again.
+    /// The code is refused, and the authenticator is shown again.
     Refused(Refusal, ShownEnrollment),
-    /// The setup is over, or was never begun by this browser.
+    /// The enrollment has ended, or this browser did not begin it.
     Over,
 }
 
-/// What comes at the end.
+/// Result of [`Engine::finish_web_enrollment`].
 pub enum AfterEnrollment {
-    /// The second factor is on, and the session has begun.
+    /// The second factor is active, and the session has begun.
     Opened(Box<OpenedSession>),
-    /// The setup is over.
+    /// The enrollment has ended.
     Over,
 }
 
 impl Engine {
-    /// The one-time code without which the setup may not begin.
-    pub fn invite_to_setup(
+    /// Verifies the one-time code that the enrollment requires. Returns the token that permits it.
+    pub fn verify_web_one_time_code(
         &mut self,
         browser: &BrowserContext<'_>,
         token: EnrollmentToken,
-        answer: &Input,
+        input: &Input,
         now: Timestamp,
     ) -> Result<Result<EnrollmentToken, Refusal>, LoginError> {
-        let visitor = VerificationRequest {
+        let request = VerificationRequest {
             name: token.account(),
             phase: Phase::After,
             origin: browser.origin,
             browser: None,
             service: SERVICE,
         };
-        let decided = self.judge_invitation(&visitor, answer, Some(&token), now)?;
-        Ok(decided.map(|invitation| token.invited(invitation)))
+        let verified = self.verify_enrollment_one_time_code(&request, input, Some(&token), now)?;
+        Ok(verified.map(|invitation| token.with_invitation(invitation)))
     }
 
-    /// A new authenticator, another one each time; `None` if the setup may not begin, or is over.
-    pub fn begin_web_setup(
+    /// Makes a new authenticator, a different one on each call. Returns `None` if the enrollment is
+    /// not permitted or has ended.
+    pub fn begin_web_enrollment(
         &mut self,
         token: &EnrollmentToken,
         now: Timestamp,
@@ -93,7 +93,7 @@ impl Engine {
             EnrollmentPermission::Yes | EnrollmentPermission::Replacing => None,
             EnrollmentPermission::Invited(invitation) => Some(invitation),
         };
-        let Some((footing, _)) = self.footing_of(token, now)? else {
+        let Some((snapshot, _)) = self.read_live_snapshot(token, now)? else {
             return Ok(None);
         };
         let account = token.account();
@@ -106,33 +106,33 @@ impl Engine {
             | EnrollmentPermission::Invited(_) => PendingEnrollment::new(&self.config, account),
         };
         let pending = pending.map_err(VaultError::Random)?;
-        if self.refuse_setup(&pending).is_err() {
+        if self.check_enrollment(&pending).is_err() {
             return Ok(None);
         }
         let (holder, parent) = (token.holder(), token.parent().clone());
         let to = TokenRecipient {
             account,
-            at: footing.at(),
+            at: snapshot.at(),
             holder,
             parent,
         };
         let (keys, draft) = (
             self.token_keys(),
-            EnrollmentDraft::of(&pending, footing, invitation),
+            EnrollmentDraft::of(&pending, snapshot, invitation),
         );
         let draft = Token::issue(&keys, to, draft, now).map_err(VaultError::Random)?;
-        Ok(Some(shown(&pending, draft.seal(&keys)?.into())))
+        Ok(Some(show_enrollment(&pending, draft.seal(&keys)?.into())))
     }
 
-    /// A code of the new authenticator.
-    pub fn confirm_web_setup(
+    /// Verifies a code of the new authenticator.
+    pub fn confirm_web_enrollment(
         &mut self,
         token: &EnrollmentToken,
         draft: TypedText,
-        answer: &Input,
+        input: &Input,
         now: Timestamp,
     ) -> Result<AfterEnrollmentCode, LoginError> {
-        if self.footing_of(token, now)?.is_none() {
+        if self.read_live_snapshot(token, now)?.is_none() {
             return Ok(AfterEnrollmentCode::Over);
         }
         let opened =
@@ -146,11 +146,11 @@ impl Engine {
         else {
             return Ok(AfterEnrollmentCode::Over);
         };
-        let confirmation = match pending.confirm(answer, &self.config, now) {
+        let confirmation = match pending.confirm(input, &self.config, now) {
             Err(refusal) => {
                 return Ok(AfterEnrollmentCode::Refused(
                     refusal,
-                    shown(&pending, draft),
+                    show_enrollment(&pending, draft),
                 ));
             }
             Ok(confirmation) => confirmation,
@@ -170,34 +170,34 @@ impl Engine {
         })
     }
 
-    /// What leads to a first authenticator of someone who is signed in and has just proven themselves; none where there is
-    /// one.
-    pub fn turn_on(
+    /// Returns the token for a first authenticator of a user after step-up; `None` if the account
+    /// has one.
+    pub fn issue_first_enrollment_token(
         &mut self,
         session: &Session,
         proof: &StepUpToken,
         origin: &Origin,
         now: Timestamp,
     ) -> Result<Option<EnrollmentToken>, LoginError> {
-        let may = match self.turning_on_needs(session, origin, now)? {
+        let may = match self.first_enrollment_requirement(session, origin, now)? {
             None => return Ok(None),
             Some(EnrollmentRequirement::None) => EnrollmentPermission::Yes,
             Some(EnrollmentRequirement::OneTimeCode) => EnrollmentPermission::WithOneTimeCode,
         };
-        Ok(Some(self.enrollment_of(session, proof, may, now)?))
+        Ok(Some(self.issue_enrollment_token(session, proof, may, now)?))
     }
 
-    /// What leads to an authenticator in place of all that there are.
-    pub fn replace(
+    /// Returns the token for an authenticator that replaces all existing ones, after step-up.
+    pub fn issue_replacement_enrollment_token(
         &mut self,
         session: &Session,
         proof: &StepUpToken,
         now: Timestamp,
     ) -> Result<EnrollmentToken, LoginError> {
-        self.enrollment_of(session, proof, EnrollmentPermission::Replacing, now)
+        self.issue_enrollment_token(session, proof, EnrollmentPermission::Replacing, now)
     }
 
-    fn enrollment_of(
+    fn issue_enrollment_token(
         &mut self,
         session: &Session,
         _: &StepUpToken,
@@ -223,8 +223,8 @@ impl Engine {
         Ok(token.map_err(VaultError::Random)?)
     }
 
-    /// How the account is now, if what an enrollment was born of is alive.
-    fn footing_of(
+    /// Returns the account's snapshot if the token's parent is still valid.
+    fn read_live_snapshot(
         &mut self,
         token: &EnrollmentToken,
         now: Timestamp,
@@ -234,13 +234,14 @@ impl Engine {
             return Ok(None);
         };
         Ok(Some((
-            footing(tx.as_mut(), &self.vault, token.account())?,
+            read_account_snapshot(tx.as_mut(), &self.vault, token.account())?,
             alive,
         )))
     }
 
-    /// What a first authenticator needs; none where there is one. Whoever gets codes by mail proved themselves by one.
-    fn turning_on_needs(
+    /// Returns what a first authenticator requires; `None` if the account has one. An account with
+    /// mailed codes is free to enroll, since its step-up verified a mailed code.
+    fn first_enrollment_requirement(
         &mut self,
         session: &Session,
         origin: &Origin,
@@ -253,18 +254,19 @@ impl Engine {
         if self.load_policy_facts(name)?.enrolled == Enrolled::Yes {
             return Ok(Some(EnrollmentRequirement::None));
         }
-        let visitor = VerificationRequest {
+        let request = VerificationRequest {
             name,
             phase: Phase::After,
             origin,
             browser: None,
             service: SERVICE,
         };
-        Ok(Some(self.enrollment_requirement(&visitor, now)?))
+        Ok(Some(self.enrollment_requirement(&request, now)?))
     }
 
-    /// The person has saved the recovery codes: the second factor is on, and a session begins.
-    pub fn finish_web_setup(
+    /// Activates the second factor and opens a session, after the user has saved the recovery
+    /// codes.
+    pub fn finish_web_enrollment(
         &mut self,
         browser: &BrowserContext<'_>,
         token: &EnrollmentToken,
@@ -272,7 +274,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AfterEnrollment, LoginError> {
         let account = token.account();
-        let first = match self.footing_of(token, now)? {
+        let first = match self.read_live_snapshot(token, now)? {
             Some((_, alive)) => FirstFactorPassed::by_token_parent(token.parent(), &alive, now),
             None => None,
         };
@@ -289,7 +291,7 @@ impl Engine {
         else {
             return Ok(AfterEnrollment::Over);
         };
-        let confirmation = EnrollmentConfirmation::given(opened.payload().step);
+        let confirmation = EnrollmentConfirmation::by_code(opened.payload().step);
         let (actor, before) = match token.parent() {
             TokenParent::Session { id, .. } => {
                 (Principal::Session(account, browser.origin, *id), Some(*id))
@@ -300,7 +302,7 @@ impl Engine {
         };
         let app_passwords = match self.activate(&pending, &confirmation, actor, now) {
             Ok(after) => after,
-            Err(AdministrationError::Door(error)) => return Err(error.into()),
+            Err(AdministrationError::Engine(error)) => return Err(error.into()),
             Err(_) => return Ok(AfterEnrollment::Over),
         };
         let Some(second) = SecondFactorPassed::by_enrollment(&confirmation) else {
@@ -319,7 +321,10 @@ impl Engine {
     }
 }
 
-pub(in crate::engine) fn shown(pending: &PendingEnrollment, draft: TypedText) -> ShownEnrollment {
+pub(in crate::engine) fn show_enrollment(
+    pending: &PendingEnrollment,
+    draft: TypedText,
+) -> ShownEnrollment {
     ShownEnrollment {
         secret: pending.secret().to_base32().into(),
         url: pending.url().into(),

@@ -1,5 +1,6 @@
-//! Where a sign-in comes from, looked up before anything that costs: a read transaction, and no hash. It decides whose
-//! workers the sign-in waits for, and never whether it is let in.
+//! The class of a login, looked up before anything expensive, in a read transaction and without a
+//! hash.
+//! The class decides for which workers the login waits. It never decides whether access is granted.
 
 use super::{BrowserContext, LoginError};
 use crate::account::name::UserName;
@@ -9,24 +10,21 @@ use crate::store::{BrowserToken, Intent};
 use crate::system::clock::Timestamp;
 use crate::verify::throttle;
 
-/// Where a sign-in comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginClass {
-    /// A browser that the account trusts.
     TrustedBrowser,
-    /// An address from which the account got in during the last 30 days.
+    /// An address from which the account logged in during the last 30 days.
     FamiliarAddress,
-    /// Anywhere else.
     Elsewhere,
-    /// Anywhere else, and the address has to wait: a password from there is not looked at.
+    /// The address is over its limit: a password from there is not verified.
     AddressDelayed {
-        /// Seconds.
+        /// Seconds until the address may try again.
         wait: u64,
     },
 }
 
 impl Engine {
-    /// Looks up where a sign-in of an account comes from. A name without an account is from anywhere else.
+    /// Returns the class of a login. A name without an account is [`LoginClass::Elsewhere`].
     pub fn classify_login(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -59,7 +57,7 @@ impl Engine {
             }
         }
         let failures = address_failures(tx, config, from.as_deref(), now)?;
-        // a clock that ran ahead is mended where the password is charged
+        // Failures in the future are corrected where the password is charged.
         let are_past = failures.iter().all(|at| *at <= now);
         Ok(
             match address_wait(config, &failures, now).filter(|_| are_past) {

@@ -1,23 +1,23 @@
-//! The code of a sign-in whose first factor has passed. So many wrong ones, and it begins anew; a right one ends it.
+//! The code of a login whose first factor has passed. A limited number of wrong codes ends the
+//! login; a right one ends it too.
 
 use super::known_browser::{RecognizedBrowser, recognize_browser};
 use super::new_session::NewSession;
 use super::next::step_up;
 use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant, SteppedUp};
 use super::token_validity::check_token;
-use super::{AfterCode, BrowserContext, LoginError, OpenedSession, SERVICE, TrustRequest};
+use super::{AfterCode, BrowserContext, LoginError, OpenedSession, TrustRequest};
 use crate::credential::input::Input;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{AfterRecovery, Engine, VerificationRequest, account_data};
+use crate::engine::{AfterRecovery, Engine, account_data};
 use crate::store::{Intent, LoginTokenState};
 use crate::system::clock::Timestamp;
 use crate::token::{LoginPayload, LoginToken};
 use crate::verify::decision::Refusal;
-use crate::verify::throttle::Phase;
 
 impl Engine {
-    /// The code, or a recovery code. Whatever ended all sessions meanwhile, or the one from which it goes on, ended this
-    /// sign-in too.
+    /// Verifies a code or a recovery code and opens the session. The login is refused where
+    /// something has meanwhile ended all sessions, or the session that it upgrades.
     pub fn enter_code(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -40,19 +40,13 @@ impl Engine {
         } = self;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let recognised = recognize_browser(vault, tx, browser, name, now)?;
-        let visitor = VerificationRequest {
-            name,
-            phase: Phase::After,
-            origin: browser.origin,
-            browser: None,
-            service: SERVICE,
-        };
-        let visit = Evaluation::load(
+        let recognized = recognize_browser(vault, tx, browser, name, now)?;
+        let request = browser.after_first_factor(name);
+        let evaluation = Evaluation::load(
             config,
             vault,
             tx,
-            &visitor,
+            &request,
             account_data::read_declared_secret(config, name)?,
             now,
         )?;
@@ -60,24 +54,26 @@ impl Engine {
         let alive = check_token(token, tx, &vault.token_keys(), now)?;
         let first =
             alive.and_then(|alive| FirstFactorPassed::by_token_parent(token.parent(), &alive, now));
-        let (record, first) = match (&visit.record, first) {
+        let (record, first) = match (&evaluation.record, first) {
             (Some(record), Some(first)) if !trials.used => (record, first),
             _ => return Ok(AfterCode::Refused(Refusal::Expired)),
         };
-        let ruling = visit.decide_input(answer);
-        // Whoever waits learns how long, also where so many were wrong that waiting will not help.
+        let decision = evaluation.decide_input(answer);
+        // A person who has to wait is told how long, even where the login is over after so many
+        // wrong codes.
         let waits = matches!(
-            ruling.result,
+            decision.result,
             Err(Refusal::Delayed { .. } | Refusal::AddressDelayed { .. } | Refusal::Locked)
         );
-        // What lets in through delay and lock does here too: the words about them offer it.
+        // RecoveryCode and one-time codes are accepted during a delay and a lock, as the messages about
+        // both say. So this limit does not apply to them either.
         let opens_anyway = matches!(answer, Input::RecoveryCode(_) | Input::OneTimeCode(_))
-            && ruling.result.is_ok();
+            && decision.result.is_ok();
         if trials.wrong >= LoginPayload::MAX_WRONG_CODES && !waits && !opens_anyway {
             return Ok(AfterCode::Refused(Refusal::Expired));
         }
-        let outcome = visit.apply_decision(tx, ruling)?;
-        let accepted = match outcome.result {
+        let verified = evaluation.apply_decision(tx, decision)?;
+        let accepted = match verified.result {
             Ok(accepted) => {
                 tx.set_login_token_state(
                     record.id,
@@ -91,23 +87,24 @@ impl Engine {
                 accepted
             }
             Err(refusal) => {
-                if !outcome.is_free {
+                if !verified.is_free {
                     let trials = LoginTokenState {
                         wrong: trials.wrong + 1,
                         ..trials
                     };
                     tx.set_login_token_state(record.id, token, trials, now)?;
                 }
-                if !outcome.is_free || visit.clock_corrected {
-                    drop(visit);
+                if !verified.is_free || evaluation.clock_corrected {
+                    drop(evaluation);
                     transaction.commit()?;
                 }
                 return Ok(AfterCode::Refused(refusal));
             }
         };
-        // The use of a recovery code may have ended all sessions: the new one belongs to what is now.
+        // The use of a recovery code may have ended all sessions, so the new session is issued for
+        // the account as it is now.
         let record = tx.find_account(name)?.unwrap_or_else(|| record.clone());
-        let opening = NewSession {
+        let new_session = NewSession {
             config,
             vault,
             browser,
@@ -115,34 +112,34 @@ impl Engine {
             host: &host,
             now,
         };
-        let trusted = match (outcome.recovery, &recognised, trust) {
+        let trusted = match (verified.recovery, &recognized, trust) {
             (Some(AfterRecovery::TurnedOff(_)), ..) => None,
-            // the use of a recovery code ended every trust
+            // The use of a recovery code has removed every trusted browser.
             (Some(AfterRecovery::CodesLeft(_)), _, TrustRequest::Asked) => {
-                Some(opening.trust_browser(tx)?)
+                Some(new_session.trust_browser(tx)?)
             }
             (Some(AfterRecovery::CodesLeft(_)), _, TrustRequest::NotAsked) => None,
             (None, RecognizedBrowser::OlderCookie(number), _) => {
-                Some(opening.rotate_cookie(tx, *number, false)?)
+                Some(new_session.rotate_cookie(tx, *number, false)?)
             }
-            // another tab was first: it is one browser
+            // Another tab was first. It is the same browser.
             (_, RecognizedBrowser::Trusted(here), TrustRequest::Asked) => {
-                Some(opening.rotate_cookie(tx, here.number(), true)?)
+                Some(new_session.rotate_cookie(tx, here.number(), true)?)
             }
-            (_, _, TrustRequest::Asked) => Some(opening.trust_browser(tx)?),
+            (_, _, TrustRequest::Asked) => Some(new_session.trust_browser(tx)?),
             (_, _, TrustRequest::NotAsked) => None,
         };
         let (number, cookie) = trusted.unzip();
-        let opens = SessionGrant::by_factors(&first, &SecondFactorPassed::by_input(&accepted));
-        let opens = opens.in_browser(number.or(recognised.number()));
-        let mut opened = opening.open(tx, opens, cookie)?;
+        let grant = SessionGrant::by_factors(&first, &SecondFactorPassed::by_input(&accepted));
+        let grant = grant.in_browser(number.or(recognized.number()));
+        let mut opened = new_session.open(tx, grant, cookie)?;
         opened.step_up = step_up(&opened, SteppedUp::by_login(&accepted), now)?;
         let opened = OpenedSession {
-            missed: outcome.missed,
-            recovery: outcome.recovery,
+            missed: verified.missed,
+            recovery: verified.recovery,
             ..opened
         };
-        drop(visit);
+        drop(evaluation);
         transaction.commit()?;
         self.settle_recovery(opened.recovery)?;
         self.await_session_end(&opened)?;

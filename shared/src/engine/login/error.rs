@@ -1,4 +1,4 @@
-//! Why nobody can sign in.
+//! Errors of the web login.
 
 use crate::account::name::OtherSpelling;
 use crate::crypto::password::PasswordError;
@@ -7,18 +7,13 @@ use crate::policy::groups::GroupsError;
 use crate::system::clock::ClockError;
 use std::fmt;
 
-/// Why nobody can sign in.
+/// Why a login could not be decided. Access is denied.
 #[derive(Debug)]
 pub enum LoginError {
-    /// Key, store, or what lies in it.
     Engine(EngineError),
-    /// A password's hash.
     Password(PasswordError),
-    /// The clock.
     Clock(ClockError),
-    /// The host's name service.
     Groups(GroupsError),
-    /// The name is another spelling of an account's.
     OtherSpelling(OtherSpelling),
 }
 

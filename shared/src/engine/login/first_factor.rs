@@ -1,21 +1,22 @@
-//! The first factor of a sign-in. A password is charged before anyone judges it, so that however many come at once, no
-//! more are looked at than the row allows; the host is asked while no door is held. An identity costs nothing: whoever
-//! may bring one has judged already.
+//! The first factor of a login. A password is charged before it is verified, so that however many
+//! arrive at once, no more are verified than the bucket allows. While the host is asked, no engine
+//! is held. An identity is not charged: the trusted proxy that sends it has verified it.
 //!
-//! MUST NOT take a try back that nobody judged, but for one that the host was never asked about.
-//! MUST look at no password where another first factor is configured.
+//! MUST NOT refund an attempt that was not verified, except one about which the host was never
+//! asked.
+//! MUST verify no password where another first factor is configured.
 
-use super::known_browser::{RecognizedBrowser, recognize_browser};
+use super::known_browser::recognize_browser;
 use super::next::LoginProgress;
 use super::proof::FirstFactorPassed;
-use super::{AfterPassword, BrowserContext, LoginError, SERVICE};
+use super::{AfterPassword, BrowserContext, LoginError};
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, OtherSpelling, UserName};
 use crate::account::record::{AccountId, AccountRecord};
 use crate::config::gate::FirstFactorSource;
 use crate::credential::input::Input;
 use crate::crypto::password::{Password, PasswordError, PasswordHash};
-use crate::engine::administration::account_name::new_name;
+use crate::engine::administration::account_name::check_new_name;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::verify::exemption;
 use crate::engine::{Engine, EnrollmentPermission, VerificationRequest, account_data};
@@ -28,17 +29,18 @@ use crate::token::{TokenId, TokenParent};
 use crate::verify::decision::Refusal;
 use crate::verify::throttle::{Phase, WrongFactor};
 
-/// A password that is charged, and to be judged.
+/// A password attempt that is charged and not yet verified.
 pub struct FirstFactorAttempt {
-    pub(super) row: FailureId,
-    pub(super) address: Option<FailureId>,
-    /// The account's generation then, if there was one.
+    pub(super) bucket_failure: FailureId,
+    pub(super) address_failure: Option<FailureId>,
+    /// The account's generation when the attempt was charged.
     pub(super) generation: Option<u64>,
     hash: Option<PasswordHash>,
 }
 
 impl Engine {
-    /// The password that the store keeps, with a recovery code if the person gave one along.
+    /// Verifies the password that the store keeps, with a recovery code if one was given along with
+    /// it.
     pub fn enter_password(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -51,14 +53,14 @@ impl Engine {
             return Ok(AfterPassword::Refused(Refusal::Malformed));
         }
         match self.charge_first_factor(browser, name, recovery, now)? {
-            Ok(tried) => {
-                let said = self.verify_stored_password(&tried, password)?;
-                self.settle_first_factor(browser, name, tried, said, recovery, now)
+            Ok(attempt) => {
+                let reply = self.verify_stored_password(&attempt, password)?;
+                self.settle_first_factor(browser, name, attempt, reply, recovery, now)
             }
             Err(refusal) => {
                 if !matches!(refusal, Refusal::AddressDelayed { .. }) {
-                    // It must not show in the time whether this name's row is delayed: names without an account share
-                    // theirs.
+                    // The time must not show whether this name's bucket is delayed: names without
+                    // an account share theirs.
                     self.vault
                         .verify_password(&mut self.hashing, password, None)?;
                 }
@@ -67,7 +69,7 @@ impl Engine {
         }
     }
 
-    /// An identity that a trusted proxy has established.
+    /// Logs in with an identity that a trusted proxy has established.
     pub fn enter_identity(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -95,8 +97,8 @@ impl Engine {
         }
     }
 
-    /// The account that an unknown identity is on this host, if the host knows it by another name: some name services take
-    /// `alice@example.com` for alice.
+    /// Returns the account that an unknown identity has on this host under another name: some name
+    /// services resolve `alice@example.com` to alice.
     fn find_other_spelling(
         &mut self,
         name: &UserName,
@@ -125,9 +127,11 @@ impl Engine {
             .find_account(name)?)
     }
 
-    /// Charges a password, before it is judged. With a valid recovery or one-time code along with it no delay holds that
-    /// others have caused, of the account or of the address: it has a bucket of its own, in which whoever found such a code
-    /// guesses no more passwords than anybody else.
+    /// Charges a password before it is verified.
+    ///
+    /// With a valid recovery or one-time code, no delay applies that others have caused, of the
+    /// account or of the address. Such an attempt has its own bucket, in which a person who found
+    /// the code guesses no more passwords than anyone else.
     pub fn charge_first_factor(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -145,83 +149,90 @@ impl Engine {
         let declared = account_data::read_declared_secret(config, name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let recognised = recognize_browser(vault, tx, browser, name, now)?;
-        let visitor = before(browser, name, &recognised);
-        let visit = Evaluation::load(config, vault, tx, &visitor, declared, now)?;
-        let with_recovery = visit.has_recovery_code(recovery);
-        let visit = match with_recovery {
-            true => visit.in_recovery_bucket(tx)?,
-            false => visit,
+        let recognized = recognize_browser(vault, tx, browser, name, now)?;
+        let request = browser.before_first_factor(name, &recognized);
+        let evaluation = Evaluation::load(config, vault, tx, &request, declared, now)?;
+        let with_recovery = evaluation.has_recovery_code(recovery);
+        let evaluation = match with_recovery {
+            true => evaluation.in_recovery_bucket(tx)?,
+            false => evaluation,
         };
-        if let Some(refusal) = visit.first_factor_refusal() {
+        if let Some(refusal) = evaluation.first_factor_refusal() {
             let delayed = matches!(refusal, Refusal::Delayed { .. });
             if delayed {
-                visit.write_as_if_charged(tx)?;
+                evaluation.write_as_if_charged(tx)?;
             }
-            let worth_keeping = delayed || visit.clock_corrected;
-            drop(visit);
+            let worth_keeping = delayed || evaluation.clock_corrected;
+            drop(evaluation);
             match worth_keeping {
                 true => transaction.commit()?,
                 false => drop(transaction),
             }
             return Ok(Err(refusal));
         }
-        let row = visit.charge_bucket(tx, 1, WrongFactor::Password)?;
-        let address = visit.charge_address(tx)?;
+        let bucket_failure = evaluation.charge_bucket(tx, 1, WrongFactor::Password)?;
+        let address_failure = evaluation.charge_address(tx)?;
         let hash = tx.password_hash(
-            visit
+            evaluation
                 .record
                 .as_ref()
                 .map_or(AccountId(0), |record| record.id),
         )?;
-        let generation = visit.record.as_ref().map(|record| record.generation);
-        drop(visit);
+        let generation = evaluation.record.as_ref().map(|record| record.generation);
+        drop(evaluation);
         transaction.commit()?;
         Ok(Ok(FirstFactorAttempt {
-            row,
-            address,
+            bucket_failure,
+            address_failure,
             generation,
             hash,
         }))
     }
 
-    /// Goes on by what the judge said of it. A try that was never answered is dropped instead, and stays charged.
+    /// Applies the verification of a charged password. A caller drops an attempt without a reply
+    /// instead, and it stays charged.
     pub fn settle_first_factor(
         &mut self,
         browser: &BrowserContext<'_>,
         name: &UserName,
-        tried: FirstFactorAttempt,
-        said: HostPasswordReply,
+        attempt: FirstFactorAttempt,
+        reply: HostPasswordReply,
         recovery: &Input,
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
-        match said {
+        match reply {
             HostPasswordReply::Right => {
                 let first = FirstFactorPassed::by_password(
-                    &tried,
-                    said,
+                    &attempt,
+                    reply,
                     self.config.gate.first_factor,
                     now,
                 );
-                self.continue_after_first_factor(browser, name, Some(&tried), first, recovery, now)
+                self.continue_after_first_factor(
+                    browser,
+                    name,
+                    Some(&attempt),
+                    first,
+                    recovery,
+                    now,
+                )
             }
             HostPasswordReply::Wrong => Ok(AfterPassword::Refused(Refusal::Wrong)),
             HostPasswordReply::NotVerified => {
-                self.refund_attempt(&tried)?;
+                self.refund_attempt(&attempt)?;
                 Ok(AfterPassword::Refused(Refusal::Malformed))
             }
         }
     }
 
-    /// Has the store's own password judged.
     pub(super) fn verify_stored_password(
         &mut self,
-        tried: &FirstFactorAttempt,
+        attempt: &FirstFactorAttempt,
         password: Option<&Password>,
     ) -> Result<HostPasswordReply, LoginError> {
         let is_right =
             self.vault
-                .verify_password(&mut self.hashing, password, tried.hash.as_ref())?;
+                .verify_password(&mut self.hashing, password, attempt.hash.as_ref())?;
         Ok(if is_right {
             HostPasswordReply::Right
         } else {
@@ -229,19 +240,22 @@ impl Engine {
         })
     }
 
-    pub(super) fn refund_attempt(&mut self, tried: &FirstFactorAttempt) -> Result<(), LoginError> {
+    pub(super) fn refund_attempt(
+        &mut self,
+        attempt: &FirstFactorAttempt,
+    ) -> Result<(), LoginError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Attempt)?;
-        tx.remove_failure(tried.row, tried.address)?;
+        tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
         Ok(tx.commit()?)
     }
 
-    /// The one point where a first factor has passed: what it cost is taken back, and what follows happens together with
-    /// it.
+    /// Continues after a first factor has passed: the only place that does. The attempt is
+    /// refunded, and what follows is written in the same transaction.
     fn continue_after_first_factor(
         &mut self,
         browser: &BrowserContext<'_>,
         name: &UserName,
-        tried: Option<&FirstFactorAttempt>,
+        attempt: Option<&FirstFactorAttempt>,
         first: Option<FirstFactorPassed>,
         recovery: &Input,
         now: Timestamp,
@@ -260,36 +274,37 @@ impl Engine {
         let declared = || account_data::read_declared_secret(config, name);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        if let Some(tried) = tried {
-            tx.remove_failure(tried.row, tried.address)?;
+        if let Some(attempt) = attempt {
+            tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
         }
-        let recognised = recognize_browser(vault, tx, browser, name, now)?;
-        let visitor = before(browser, name, &recognised);
-        let mut visit = Evaluation::load(config, vault, tx, &visitor, declared()?, now)?;
-        if tried.is_some() {
-            visit.forget_own_failures(tx)?;
-            visit.forget_recovery_failures(tx)?;
+        let recognized = recognize_browser(vault, tx, browser, name, now)?;
+        let request = browser.before_first_factor(name, &recognized);
+        let mut evaluation = Evaluation::load(config, vault, tx, &request, declared()?, now)?;
+        if attempt.is_some() {
+            evaluation.forget_own_failures(tx)?;
+            evaluation.forget_recovery_failures(tx)?;
         }
-        // Whatever ended all sessions meanwhile (a new password, the second factor on or off) ended this too.
-        let found = visit.record.as_ref().map(|record| record.generation);
-        if tried.is_some_and(|tried| tried.generation != found) {
+        // What ended all sessions meanwhile (a new password, the second factor on or off) ended
+        // this login too.
+        let found = evaluation.record.as_ref().map(|record| record.generation);
+        if attempt.is_some_and(|attempt| attempt.generation != found) {
             return Ok(AfterPassword::Refused(Refusal::Expired));
         }
-        if visit.record.is_none() && config.gate.first_factor.creates_accounts() {
-            drop(visit);
-            let new = match new_name(config, tx, name, Distinct::No)? {
+        if evaluation.record.is_none() && config.gate.first_factor.creates_accounts() {
+            drop(evaluation);
+            let new = match check_new_name(config, tx, name, Distinct::No)? {
                 Ok(new) => new,
                 Err(other) => {
-                    // the first factor was right, and costs nothing
+                    // The first factor was right, so the attempt is refunded.
                     transaction.commit()?;
                     return Ok(AfterPassword::OtherSpelling(other));
                 }
             };
-            exemption::log_request(tx, &visitor, EventKind::AccountAdded, "first-sign-in", now)?;
+            exemption::log_request(tx, &request, EventKind::AccountAdded, "first-sign-in", now)?;
             tx.add_account(&new, now)?;
-            visit = Evaluation::load(config, vault, tx, &visitor, declared()?, now)?;
+            evaluation = Evaluation::load(config, vault, tx, &request, declared()?, now)?;
         }
-        let Some(record) = &visit.record else {
+        let Some(record) = &evaluation.record else {
             return Ok(AfterPassword::Refused(Refusal::Expired));
         };
         let sign_in = TokenId::random().map_err(PasswordError::from)?;
@@ -297,7 +312,7 @@ impl Engine {
             sign_in,
             first: first.first(),
         };
-        let entering = LoginProgress {
+        let progress = LoginProgress {
             config,
             vault,
             browser,
@@ -308,8 +323,8 @@ impl Engine {
             parent,
             now,
         };
-        let next = entering.continue_login(tx, &visit, &recognised)?;
-        drop(visit);
+        let next = progress.continue_login(tx, &evaluation, &recognized)?;
+        drop(evaluation);
         transaction.commit()?;
         match next {
             AfterPassword::Opened(opened) => {
@@ -317,41 +332,23 @@ impl Engine {
                 self.await_session_end(&opened)?;
                 Ok(AfterPassword::Opened(opened))
             }
-            // They may set it up by themselves while they could come in without.
+            // Enrollment needs no one-time code while access would be granted without a second
+            // factor.
             AfterPassword::Enroll(token) => {
-                let visitor = VerificationRequest {
+                let request = VerificationRequest {
                     phase: Phase::After,
                     browser: None,
-                    ..visitor
+                    ..request
                 };
-                let may = match self.enrollment_requirement(&visitor, now)? {
+                let may = match self.enrollment_requirement(&request, now)? {
                     EnrollmentRequirement::None => EnrollmentPermission::Yes,
                     EnrollmentRequirement::OneTimeCode => EnrollmentPermission::WithOneTimeCode,
                 };
-                Ok(AfterPassword::Enroll(Box::new(token.that_may(may))))
+                Ok(AfterPassword::Enroll(Box::new(token.with_permission(may))))
             }
             AfterPassword::Code(_)
             | AfterPassword::Refused(_)
             | AfterPassword::OtherSpelling(_) => Ok(next),
         }
-    }
-}
-
-/// Whoever gives a first factor in this browser.
-pub(super) fn before<'a>(
-    browser: &BrowserContext<'a>,
-    name: &'a UserName,
-    recognised: &RecognizedBrowser,
-) -> VerificationRequest<'a> {
-    let browser_number = match recognised {
-        RecognizedBrowser::Trusted(trusted) => Some(trusted.number()),
-        _ => None,
-    };
-    VerificationRequest {
-        name,
-        phase: Phase::Before,
-        origin: browser.origin,
-        browser: browser_number,
-        service: SERVICE,
     }
 }

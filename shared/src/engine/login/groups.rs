@@ -1,4 +1,5 @@
-//! The groups of the host that a sign-in needs. They are looked up before its transaction: name services take their time.
+//! Host groups that a login needs. They are looked up before its transaction, because name services
+//! can be slow.
 
 use crate::account::name::{Group, UserName};
 use crate::account::record::AccountRecord;
@@ -9,16 +10,17 @@ use crate::policy::groups::{self, GroupsError, NamedGroups, PersonGroups};
 use crate::policy::session_groups::{RequestedGroups, SessionGroups};
 use crate::token::session::LONGEST_GROUPS;
 
-/// What is known of them; nothing where nothing asks for them.
+/// Host groups of one account; empty where no configuration key asks for them.
 pub(in crate::engine) struct HostGroups {
-    /// Of those that the policy or a rule names.
+    /// Groups that the policy or a rule names.
     named: PersonGroups,
-    /// All of them, where accounts are the host's.
+    /// All groups, where accounts are those of the host.
     all: Vec<String>,
 }
 
 impl Engine {
-    /// Looks up those that the policy or a rule names, and all where accounts are the host's.
+    /// Looks up the groups that the policy or a rule names, and all groups where accounts are those
+    /// of the host.
     pub(in crate::engine) fn load_host_groups(
         &mut self,
         name: &UserName,
@@ -36,12 +38,12 @@ impl Engine {
 }
 
 impl HostGroups {
-    /// Of those that rules and the policy ask about: for these they were looked up.
+    /// Returns the groups on which rules and the policy decide.
     pub(in crate::engine) fn known(&self, asked: &RequestedGroups) -> SessionGroups {
         SessionGroups::record_memberships(asked, &self.named)
     }
 
-    /// All groups that the policy is asked about.
+    /// Returns all groups on which the policy decides, including those of Postern.
     pub(super) fn for_policy(&self, config: &Config, record: &AccountRecord) -> PersonGroups {
         self.named.clone().with_groups(
             config
@@ -50,8 +52,8 @@ impl HostGroups {
         )
     }
 
-    /// What a session carries: those that the store keeps, and the host's where PAM judged the password. What no list of
-    /// groups can hold is left out.
+    /// Returns the groups that a session carries: those that the store keeps, and the host's where
+    /// PAM verified the password. Names that a list of groups cannot contain are left out.
     pub(in crate::engine) fn of_session(
         &self,
         config: &Config,

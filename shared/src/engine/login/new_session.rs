@@ -1,5 +1,6 @@
-//! What a sign-in opens: a session with its row, a browser that is trusted from now on, its next cookie. It asks for
-//! proofs of what has passed, and the cookie says that and no more.
+//! What a login opens: a session with its row, a trusted browser, its next cookie.
+//! A session is opened only from a [`SessionGrant`], and its cookie says exactly what that grant
+//! proves.
 
 use super::HostGroups;
 use super::proof::SessionGrant;
@@ -21,9 +22,9 @@ use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
 impl Engine {
-    /// The session that takes the place of one in which someone just did what ends all sessions of the account. It keeps
-    /// what had passed in that one, and lasts no longer than that one would have. None if anything else ended them as
-    /// well, or that one by itself.
+    /// Opens the session that replaces one in which a person did what ends all sessions of the
+    /// account. The new session keeps the completed factors and the expiry of the old one. `None`
+    /// if anything else ended the sessions as well, or that session alone.
     pub fn reopen_session(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -38,13 +39,14 @@ impl Engine {
         self.open_session_after(browser, whose, SessionGrant::like_session(before), now)
     }
 
-    /// A session for the browser of someone who just did what ends all sessions of the account: the account as it was before
-    /// that, and the session in which it was done. None in another account that has the name meanwhile.
+    /// Opens a session for the browser in which a person did what ends all sessions of the account.
+    /// `at` is the account's version before that act, `before` the session in which it was done.
+    /// `None` if another account has the name meanwhile.
     pub(in crate::engine) fn open_session_after(
         &mut self,
         browser: &BrowserContext<'_>,
         (name, at, before): (&UserName, AccountVersion, Option<SessionId>),
-        opens: SessionGrant,
+        grant: SessionGrant,
         now: Timestamp,
     ) -> Result<Option<OpenedSession>, LoginError> {
         let host = self.load_host_groups(name)?;
@@ -62,12 +64,12 @@ impl Engine {
         let Some(record) = record else {
             return Ok(None);
         };
-        // signed out meanwhile, elsewhere
+        // The person signed out meanwhile, in another tab.
         if before.is_some_and(|before| tx.is_revoked(before).unwrap_or(true)) {
             return Ok(None);
         }
         tx.record_sign_in(record.id, now)?;
-        let opening = NewSession {
+        let new_session = NewSession {
             config,
             vault,
             browser,
@@ -75,13 +77,13 @@ impl Engine {
             host: &host,
             now,
         };
-        let opened = opening.open(tx, opens, None)?;
+        let opened = new_session.open(tx, grant, None)?;
         transaction.commit()?;
         Ok(Some(opened))
     }
 }
 
-/// What a success opens.
+/// What is needed to open a session.
 pub(in crate::engine) struct NewSession<'a> {
     pub(in crate::engine) config: &'a Config,
     pub(in crate::engine) vault: &'a Vault,
@@ -99,11 +101,11 @@ impl NewSession<'_> {
             .map_or_else(|| "-".to_owned(), |address| address.to_string())
     }
 
-    /// A session and its row.
+    /// Opens a session and adds its row.
     pub(in crate::engine) fn open(
         &self,
         tx: &mut dyn Transaction,
-        opens: SessionGrant,
+        grant: SessionGrant,
         browser_cookie: Option<Zeroizing<String>>,
     ) -> Result<OpenedSession, LoginError> {
         let groups = self
@@ -111,11 +113,11 @@ impl NewSession<'_> {
             .of_session(self.config, self.record)
             .map_err(LoginError::Groups)?;
         let id = SessionId::random().map_err(PasswordError::from)?;
-        let of_life = opens
+        let of_life = grant
             .began
             .plus(self.config.gate.session_lifetime.seconds());
-        let expires = opens.until.map_or(of_life, |until| until.min(of_life));
-        let by_trust = opens.passed.second == SecondFactorMethod::TrustedBrowser;
+        let expires = grant.until.map_or(of_life, |until| until.min(of_life));
+        let by_trust = grant.passed.second == SecondFactorMethod::TrustedBrowser;
         tx.add_session(
             self.record.id,
             &SessionRecord {
@@ -125,7 +127,7 @@ impl NewSession<'_> {
                 created: self.now,
                 last_seen: self.now,
                 expires,
-                trusted_browser: opens
+                trusted_browser: grant
                     .browser
                     .map(|number| SessionBrowser { number, by_trust }),
             },
@@ -139,8 +141,8 @@ impl NewSession<'_> {
             account: self.record.id.0,
             generation: self.record.generation,
             revision: tx.revision()?,
-            passed: opens.passed,
-            issued: opens.began,
+            passed: grant.passed,
+            issued: grant.began,
             expires,
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
@@ -156,7 +158,7 @@ impl NewSession<'_> {
         let keys = self.vault.token_keys();
         Ok(OpenedSession {
             session,
-            method: opens.method(),
+            method: grant.method(),
             code_skipped: None,
             keys,
             browser_cookie,
@@ -168,7 +170,7 @@ impl NewSession<'_> {
         })
     }
 
-    /// A new trusted browser; its number and its cookie.
+    /// Adds a trusted browser and returns its number and its cookie.
     pub(in crate::engine) fn trust_browser(
         &self,
         tx: &mut dyn Transaction,
@@ -187,7 +189,7 @@ impl NewSession<'_> {
         self.rotate_cookie(tx, number, false)
     }
 
-    /// A new cookie for a trusted browser, after its number.
+    /// Replaces the cookie of a trusted browser and returns its number and the new cookie.
     pub(in crate::engine) fn rotate_cookie(
         &self,
         tx: &mut dyn Transaction,

@@ -1,4 +1,4 @@
-//! What comes after a first factor that has passed: the session, the code, or a setup and nothing else.
+//! The step after a first factor has passed: a session, the code, or only an enrollment.
 
 use super::known_browser::RecognizedBrowser;
 use super::new_session::NewSession;
@@ -18,7 +18,7 @@ use crate::crypto::vault::Vault;
 use crate::engine::enrollment::token::WebEnrollment;
 use crate::engine::mail::code;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{EnrollmentPermission, EnrollmentToken, VerificationRequest, account_data};
+use crate::engine::{EnrollmentPermission, EnrollmentToken, account_data};
 use crate::policy::requirement::{PolicySubject, Requirement};
 use crate::policy::rule::{self, RuleRequest, RuleUser};
 use crate::policy::session_groups::RequestedGroups;
@@ -29,18 +29,17 @@ use crate::token::{
 };
 use crate::verify::decision::Refusal;
 use crate::verify::method::AuthenticationMethod;
-use crate::verify::throttle::Phase;
 
-/// Someone whose first factor has passed.
+/// A login whose first factor has passed.
 pub(super) struct LoginProgress<'a> {
     pub(super) config: &'a Config,
     pub(super) vault: &'a Vault,
     pub(super) browser: &'a BrowserContext<'a>,
     pub(super) record: &'a AccountRecord,
     pub(super) host: &'a HostGroups,
-    /// What came along with a password.
+    /// A recovery or one-time code that was given with the password.
     pub(super) recovery: &'a Input,
-    /// The first factor, and what it is or belongs to.
+    /// The first factor, and the parent of the tokens that follow.
     pub(super) first: FirstFactorPassed,
     pub(super) parent: TokenParent,
     pub(super) now: Timestamp,
@@ -50,66 +49,67 @@ impl LoginProgress<'_> {
     pub(super) fn continue_login(
         &self,
         tx: &mut dyn Transaction,
-        visit: &Evaluation<'_>,
-        recognised: &RecognizedBrowser,
+        evaluation: &Evaluation<'_>,
+        recognized: &RecognizedBrowser,
     ) -> Result<AfterPassword, LoginError> {
-        let need = self.requirement(visit.credentials.enrolled);
-        if let Requirement::Nothing | Requirement::Exempt(_) = need {
+        let requirement = self.requirement(evaluation.credentials.enrolled);
+        if let Requirement::Nothing | Requirement::Exempt(_) = requirement {
             let mut opened = self.new_session(self.record).open(
                 tx,
-                self.first_factor_only(visit, recognised),
+                self.first_factor_only(evaluation, recognized),
                 None,
             )?;
-            if let Requirement::Exempt(rule) = need {
+            if let Requirement::Exempt(rule) = requirement {
                 opened.code_skipped = Some(CodeSkipped::Exemption(rule));
             }
-            visit.log_event(tx, EventKind::Accepted, &opened.cause())?;
+            evaluation.log_event(tx, EventKind::Accepted, &opened.cause())?;
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         let by_rule = match self.recovery {
             Input::Digits(_) | Input::Malformed => self.password_rule(),
-            // whoever gives more gets more
+            // A recovery or one-time code opens a full session, so the rule that needs only a
+            // password does not apply.
             Input::RecoveryCode(_) | Input::OneTimeCode(_) => None,
         };
-        if visit.credentials.enrolled == Enrolled::No && by_rule.is_none() {
-            visit.log_event(tx, EventKind::Refused, &Refusal::NotEnrolled.to_string())?;
+        if evaluation.credentials.enrolled == Enrolled::No && by_rule.is_none() {
+            evaluation.log_event(tx, EventKind::Refused, &Refusal::NotEnrolled.to_string())?;
             return Ok(AfterPassword::Enroll(Box::new(self.enrollment()?)));
         }
-        if let RecognizedBrowser::Trusted(trusted) = recognised {
-            visit.log_event(
+        if let RecognizedBrowser::Trusted(trusted) = recognized {
+            evaluation.log_event(
                 tx,
                 EventKind::Accepted,
                 AuthenticationMethod::TrustedBrowser.name(),
             )?;
-            let missed = visit
+            let missed = evaluation
                 .record_login(tx, self.record, AuthenticationMethod::TrustedBrowser)?
                 .missed;
-            let opening = self.new_session(self.record);
-            let (_, cookie) = opening.rotate_cookie(tx, trusted.number(), true)?;
-            let opens = SessionGrant::by_factors(
+            let new_session = self.new_session(self.record);
+            let (_, cookie) = new_session.rotate_cookie(tx, trusted.number(), true)?;
+            let grant = SessionGrant::by_factors(
                 &self.first,
                 &SecondFactorPassed::by_trusted_browser(trusted),
             );
-            let opens = opens.in_browser(Some(trusted.number()));
+            let grant = grant.in_browser(Some(trusted.number()));
             let opened = OpenedSession {
                 missed,
-                ..opening.open(tx, opens, Some(cookie))?
+                ..new_session.open(tx, grant, Some(cookie))?
             };
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         if let Some(rule) = by_rule {
             let mut opened = self.new_session(self.record).open(
                 tx,
-                self.first_factor_only(visit, recognised),
+                self.first_factor_only(evaluation, recognized),
                 None,
             )?;
             opened.code_skipped = Some(CodeSkipped::Rule(rule));
-            visit.log_event(tx, EventKind::Accepted, &opened.cause())?;
+            evaluation.log_event(tx, EventKind::Accepted, &opened.cause())?;
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         match self.recovery {
             Input::RecoveryCode(_) | Input::OneTimeCode(_) => self.verify_recovery_input(tx),
-            Input::Digits(_) | Input::Malformed => self.ask_for_code(tx, visit),
+            Input::Digits(_) | Input::Malformed => self.ask_for_code(tx, evaluation),
         }
     }
 
@@ -132,17 +132,15 @@ impl LoginProgress<'_> {
         }
     }
 
-    /// The first factor alone.
     fn first_factor_only(
         &self,
-        visit: &Evaluation<'_>,
-        recognised: &RecognizedBrowser,
+        evaluation: &Evaluation<'_>,
+        recognized: &RecognizedBrowser,
     ) -> SessionGrant {
-        let none = SecondFactorPassed::none(visit.credentials.enrolled);
-        SessionGrant::by_factors(&self.first, &none).in_browser(recognised.number())
+        let none = SecondFactorPassed::none(evaluation.credentials.enrolled);
+        SessionGrant::by_factors(&self.first, &none).in_browser(recognized.number())
     }
 
-    /// For whom a token is.
     fn token_recipient(&self) -> TokenRecipient<'_> {
         let at = AccountVersion {
             id: self.record.id,
@@ -157,7 +155,8 @@ impl LoginProgress<'_> {
         }
     }
 
-    /// What leads to a first enrollment, which takes a one-time code unless there is more to say.
+    /// Returns the token for a first enrollment. It requires a one-time code unless the caller
+    /// permits more.
     fn enrollment(&self) -> Result<EnrollmentToken, LoginError> {
         let enrollment = WebEnrollment {
             may: EnrollmentPermission::WithOneTimeCode,
@@ -184,7 +183,7 @@ impl LoginProgress<'_> {
         self.config.policy.evaluate_requirement(&subject, enrolled)
     }
 
-    /// The rule by which the page that the browser came from takes no more than the first factor.
+    /// Returns the rule by which the requested page needs only the first factor.
     fn password_rule(&self) -> Option<usize> {
         let RequestedPage { host, target } = self.browser.page?;
         let asked = RequestedGroups::from_config(self.config);
@@ -199,7 +198,7 @@ impl LoginProgress<'_> {
             groups,
             host_groups: known.read_for(&asked),
         };
-        // a page is gone back to by GET, whatever was asked for first
+        // The browser returns to the page with GET, whatever the first request was.
         let request = RuleRequest {
             host,
             target,
@@ -212,7 +211,7 @@ impl LoginProgress<'_> {
             .filter(|_| decision.access == RuleAccess::Password)
     }
 
-    /// A recovery code or a one-time code that came along.
+    /// Verifies the recovery or one-time code that was given with the password.
     fn verify_recovery_input(&self, tx: &mut dyn Transaction) -> Result<AfterPassword, LoginError> {
         let LoginProgress {
             config,
@@ -223,15 +222,8 @@ impl LoginProgress<'_> {
             ..
         } = *self;
         let name = &record.name;
-        let origin = browser.origin;
-        let after = VerificationRequest {
-            name,
-            phase: Phase::After,
-            origin,
-            browser: None,
-            service: SERVICE,
-        };
-        let visit = Evaluation::load(
+        let after = browser.after_first_factor(name);
+        let evaluation = Evaluation::load(
             config,
             vault,
             tx,
@@ -239,29 +231,29 @@ impl LoginProgress<'_> {
             account_data::read_declared_secret(config, name)?,
             now,
         )?;
-        let outcome = visit.verify_input(tx, self.recovery)?;
-        let accepted = match outcome.result {
+        let verified = evaluation.verify_input(tx, self.recovery)?;
+        let accepted = match verified.result {
             Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
             Ok(accepted) => accepted,
         };
-        // its use may have ended all sessions: the new one belongs to what is now
+        // The use of the code may have ended all sessions, so the new session is issued for the
+        // account as it is now.
         let record = tx.find_account(name)?.unwrap_or_else(|| record.clone());
-        let opens = SessionGrant::by_factors(&self.first, &SecondFactorPassed::by_input(&accepted));
-        let mut opened = self.new_session(&record).open(tx, opens, None)?;
+        let grant = SessionGrant::by_factors(&self.first, &SecondFactorPassed::by_input(&accepted));
+        let mut opened = self.new_session(&record).open(tx, grant, None)?;
         opened.step_up = step_up(&opened, SteppedUp::by_login(&accepted), now)?;
         let opened = OpenedSession {
-            missed: outcome.missed,
-            recovery: outcome.recovery,
+            missed: verified.missed,
+            recovery: verified.recovery,
             ..opened
         };
         Ok(AfterPassword::Opened(Box::new(opened)))
     }
 
-    /// The code is to be asked for.
     fn ask_for_code(
         &self,
         tx: &mut dyn Transaction,
-        visit: &Evaluation<'_>,
+        evaluation: &Evaluation<'_>,
     ) -> Result<AfterPassword, LoginError> {
         let (config, record) = (self.config, self.record);
         let to = match config.email.is_enabled() {
@@ -269,7 +261,7 @@ impl LoginProgress<'_> {
                 .map(|address| address.masked()),
             false => None,
         };
-        let authenticators = &visit.credentials.authenticators;
+        let authenticators = &evaluation.credentials.authenticators;
         let lengths = authenticators.iter().map(|a| a.parameters.digits);
         let digits = lengths
             .chain(to.as_ref().map(|_| code::DIGITS))
@@ -297,7 +289,7 @@ impl LoginProgress<'_> {
     }
 }
 
-/// The proof that a sign-in was, for the session that it opened.
+/// Returns the step-up token for the session that a login opened, where the login is proof enough.
 pub(super) fn step_up(
     opened: &OpenedSession,
     proof: Option<SteppedUp>,

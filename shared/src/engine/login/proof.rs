@@ -1,5 +1,6 @@
-//! Proofs that open a session or a critical act. Each is made where it is decided, from a proof of the step before;
-//! none can be copied, kept, or read from anywhere.
+//! Proofs that open a session or permit a critical act. Each is constructed where the decision is
+//! made, from the proof of the step before.
+//! No proof can be copied, stored, or deserialized.
 
 use super::token_validity::TokenValidity;
 use super::{FirstFactorAttempt, TrustedBrowserProof};
@@ -13,22 +14,22 @@ use crate::token::session::{CompletedFactors, FirstFactorMethod, SecondFactorMet
 use crate::verify::decision::{Accepted, Consumed};
 use crate::verify::method::AuthenticationMethod;
 
-/// A first factor has passed: just now, or before something that is alive.
+/// Proof that a first factor has passed: in this login, or before the token that continues it.
 #[derive(Debug)]
 pub(in crate::engine) struct FirstFactorPassed {
     first: FirstFactorMethod,
-    /// When what it leads to begins, and ends at the latest.
+    /// When the session begins, and the latest time at which it ends.
     began: Timestamp,
     until: Option<Timestamp>,
-    /// The trusted browser that it began in.
+    /// Number of the trusted browser in which the session began.
     browser: Option<i64>,
 }
 
 impl FirstFactorPassed {
-    /// By a password that was charged, and was found to be right.
+    /// Proves a charged password that was verified.
     pub(in crate::engine) fn by_password(
         _: &FirstFactorAttempt,
-        said: HostPasswordReply,
+        reply: HostPasswordReply,
         configured: FirstFactorSource,
         now: Timestamp,
     ) -> Option<FirstFactorPassed> {
@@ -37,7 +38,7 @@ impl FirstFactorPassed {
             FirstFactorSource::Pam => FirstFactorMethod::HostPassword,
             FirstFactorSource::Header => return None,
         };
-        (said == HostPasswordReply::Right).then_some(FirstFactorPassed {
+        (reply == HostPasswordReply::Right).then_some(FirstFactorPassed {
             first,
             began: now,
             until: None,
@@ -45,7 +46,7 @@ impl FirstFactorPassed {
         })
     }
 
-    /// By an identity, where a trusted proxy establishes it.
+    /// Proves an identity, where a trusted proxy establishes it.
     pub(in crate::engine) fn by_identity(
         configured: FirstFactorSource,
         now: Timestamp,
@@ -60,7 +61,8 @@ impl FirstFactorPassed {
         (configured == FirstFactorSource::Header).then_some(passed)
     }
 
-    /// Before what is alive; none at a prompt or a local socket.
+    /// Proves the first factor of a token's parent that is still valid. A token of a prompt or a
+    /// local socket proves none.
     pub(in crate::engine) fn by_token_parent(
         parent: &TokenParent,
         alive: &TokenValidity,
@@ -92,23 +94,23 @@ impl FirstFactorPassed {
         }
     }
 
-    /// Which.
     pub(in crate::engine) fn first(&self) -> FirstFactorMethod {
         self.first
     }
 }
 
-/// A second factor has passed, or none is claimed to have.
+/// Proof of the second factor that has passed, which may be none.
 #[derive(Debug)]
 pub(in crate::engine) struct SecondFactorPassed(SecondFactorMethod);
 
 impl SecondFactorPassed {
-    /// None; whether the account has one. What that opens, policy says at each check.
+    /// Claims no second factor, and records whether the account has one. The policy decides at each
+    /// check what such a session may do.
     pub(in crate::engine) fn none(enrolled: Enrolled) -> SecondFactorPassed {
         SecondFactorPassed(SecondFactorMethod::None(enrolled))
     }
 
-    /// By an answer that was accepted.
+    /// Proves an accepted input.
     pub(in crate::engine) fn by_input(accepted: &Accepted) -> SecondFactorPassed {
         SecondFactorPassed(match accepted.consumed() {
             Consumed::Step(..) => SecondFactorMethod::Code,
@@ -118,12 +120,13 @@ impl SecondFactorPassed {
         })
     }
 
-    /// By the trust in the browser.
+    /// Proves a trusted browser.
     pub(in crate::engine) fn by_trusted_browser(_: &TrustedBrowserProof) -> SecondFactorPassed {
         SecondFactorPassed(SecondFactorMethod::TrustedBrowser)
     }
 
-    /// By the code that confirmed a new authenticator; none where an administrator vouched for it.
+    /// Proves the code that activated a new authenticator. `None` where an administrator activated
+    /// it.
     pub(in crate::engine) fn by_enrollment(
         confirmation: &EnrollmentConfirmation,
     ) -> Option<SecondFactorPassed> {
@@ -133,21 +136,21 @@ impl SecondFactorPassed {
     }
 }
 
-/// What opens a session.
+/// The permission to open one session.
 #[derive(Debug)]
 pub(in crate::engine) struct SessionGrant {
     pub(in crate::engine) passed: CompletedFactors,
-    /// When it begins, and ends at the latest.
+    /// When the session begins, and the latest time at which it ends.
     pub(in crate::engine) began: Timestamp,
     pub(in crate::engine) until: Option<Timestamp>,
-    /// The trusted browser that it began in.
+    /// Number of the trusted browser in which the session began.
     pub(in crate::engine) browser: Option<i64>,
-    /// Only this file makes one.
+    /// Only this file constructs a grant.
     _made_here: (),
 }
 
 impl SessionGrant {
-    /// Both factors of a sign-in.
+    /// Grants a session for both factors of a login.
     pub(in crate::engine) fn by_factors(
         first: &FirstFactorPassed,
         second: &SecondFactorPassed,
@@ -168,8 +171,8 @@ impl SessionGrant {
         }
     }
 
-    /// What had passed in a session whose place is taken, and no more. To be asked for only once the transaction has shown
-    /// that nothing but the person's own act ended that one.
+    /// Grants the completed factors of a session that is replaced, and no more. MUST be called only
+    /// after the transaction has shown that nothing but the person's own act ended that session.
     pub(in crate::engine) fn like_session(before: &Session) -> SessionGrant {
         let Session {
             passed,
@@ -186,7 +189,7 @@ impl SessionGrant {
         }
     }
 
-    /// The same in a trusted browser.
+    /// Sets the trusted browser in which the session begins.
     #[must_use]
     pub(in crate::engine) fn in_browser(self, number: Option<i64>) -> SessionGrant {
         SessionGrant {
@@ -195,7 +198,7 @@ impl SessionGrant {
         }
     }
 
-    /// By what someone gets in, as logs name it.
+    /// Returns the authentication method that the log names.
     pub(in crate::engine) fn method(&self) -> AuthenticationMethod {
         match (self.passed.second, self.passed.first) {
             (SecondFactorMethod::None(_), FirstFactorMethod::Identity) => {
@@ -214,23 +217,23 @@ impl SessionGrant {
     }
 }
 
-/// Someone proved themselves afresh in a session.
+/// Proof of a step-up in a session.
 #[derive(Debug)]
 pub(crate) struct SteppedUp(());
 
 impl SteppedUp {
-    /// By an answer that was accepted in the session.
+    /// Proves an input that was accepted in the session.
     pub(in crate::engine) fn by_input(_: &Accepted) -> SteppedUp {
         SteppedUp(())
     }
 
-    /// By the first factor again, of someone who has no second one.
+    /// Proves a repeated first factor, of an account without a second one.
     pub(in crate::engine) fn by_first_factor(_: &FirstFactorPassed) -> SteppedUp {
         SteppedUp(())
     }
 
-    /// By the answer of a sign-in: whoever comes in by a recovery code or a one-time code has lost the way in, and is
-    /// here to mend that.
+    /// Proves a login by recovery or one-time code: such a person has lost the authenticator and
+    /// logs in to replace it.
     pub(in crate::engine) fn by_login(accepted: &Accepted) -> Option<SteppedUp> {
         match accepted.consumed() {
             Consumed::RecoveryCode(_) | Consumed::OneTimeCode => Some(SteppedUp(())),

@@ -1,5 +1,5 @@
-//! A session's next access token, for the newest refresh token of that session, once. An older one was used before, so
-//! that either its user or that of the newer one is a thief: the session ends.
+//! Refresh tokens (RFC 6749, section 6): each is exchanged once for the next one.
+//! An older token was used before, so one of its two users is a thief, and the session ends.
 
 use super::token_validity::check_token;
 use crate::account::event::{AuditEvent, EventKind};
@@ -11,19 +11,18 @@ use crate::system::clock::Timestamp;
 use crate::token::RefreshToken;
 use crate::verify::origin::Origin;
 
-/// What came of a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AfterRefresh {
-    /// It was the newest; the next one.
+    /// The token was the newest; the value is the next one.
     Next(Box<RefreshToken>),
-    /// It was used before: the session is over at every gate when this is returned.
+    /// The token was used before. Every gate refuses the session when this is returned.
     Reused,
-    /// Its session is over.
     SessionEnded,
 }
 
 impl Engine {
-    /// Takes a refresh token for the next one. Whether the session is otherwise good, the caller has looked at.
+    /// Exchanges a refresh token for the next one. The caller has checked whether the session is
+    /// valid otherwise.
     pub fn refresh_session(
         &mut self,
         shown: RefreshToken,
@@ -63,7 +62,7 @@ impl Engine {
             origin: origin.to_string(),
             cause: "an old refresh token was used after a newer one".to_owned(),
         };
-        notification::log(config, tx, &event)?;
+        notification::log_event(config, tx, &event)?;
         transaction.commit()?;
         self.await_gate_confirmations(revision)?;
         Ok(AfterRefresh::Reused)

@@ -1,13 +1,15 @@
-//! A fresh proof in a session, for what a session alone may not do: the first factor again, charged like that of a
-//! sign-in, and a code. Where a proxy establishes who is there, a fresh code alone.
+//! Step-up: re-authentication in a session, for acts that a session alone does not permit. It takes
+//! the first factor, charged as in a login, and a code. Where a proxy establishes the identity, a
+//! code alone.
 //!
-//! A recovery code steps nobody up here: its use ends every session, this one too; signing in with it does.
+//! A recovery code is no step-up: its use ends every session, including this one. A login with it
+//! is.
 
-use super::first_factor::{FirstFactorAttempt, before};
+use super::first_factor::FirstFactorAttempt;
 use super::known_browser::recognize_browser;
 use super::proof::{FirstFactorPassed, SteppedUp};
 use super::token_validity::check_session;
-use super::{BrowserContext, LoginError, SERVICE};
+use super::{BrowserContext, LoginError};
 use crate::account::event::EventKind;
 use crate::account::second_factor::Enrolled;
 use crate::config::gate::FirstFactorSource;
@@ -16,31 +18,28 @@ use crate::credential::secret::RandomError;
 use crate::crypto::password::{Password, PasswordError};
 use crate::crypto::vault::TokenKeys;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Engine, VerificationRequest, account_data};
+use crate::engine::{Engine, account_data};
 use crate::protocol::host_password::HostPasswordReply;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
 use crate::token::{StepUpPayload, StepUpToken, Token, TokenHolder};
 use crate::verify::decision::Refusal;
-use crate::verify::throttle::Phase;
 
-/// What comes of it.
 pub enum AfterStepUp {
-    /// The proof, for this session.
+    /// The step-up token for this session.
     Verified(StepUpToken),
-    /// The password is refused; the code was not looked at.
+    /// The password is refused. The code was not verified.
     Password(Refusal),
-    /// The code is refused.
     Code(Refusal),
-    /// The host could not be asked; nothing was charged.
+    /// The host could not be asked. The attempt is refunded.
     Unasked,
-    /// The session has ended.
     SessionEnded,
 }
 
 impl Engine {
-    /// The password that the store keeps, and a code. An account without a second factor has no code to give.
+    /// Verifies the password that the store keeps, and a code. An account without a second factor
+    /// gives no code.
     pub fn step_up(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -54,38 +53,43 @@ impl Engine {
         }
         match self.charge_first_factor(browser, &session.name, &Input::Malformed, now)? {
             Err(refusal) => Ok(AfterStepUp::Password(refusal)),
-            Ok(tried) => {
-                let said = self.verify_stored_password(&tried, password)?;
-                self.settle_step_up(browser, session, &tried, said, answer, now)
+            Ok(attempt) => {
+                let reply = self.verify_stored_password(&attempt, password)?;
+                self.settle_step_up(browser, session, &attempt, reply, answer, now)
             }
         }
     }
 
-    /// A code, by what the judge said of a password that [`Door::try_first_factor`] charged.
+    /// Verifies a code, after the host's reply about a password that
+    /// [`Engine::charge_first_factor`] charged.
     pub fn settle_step_up(
         &mut self,
         browser: &BrowserContext<'_>,
         session: &Session,
-        tried: &FirstFactorAttempt,
-        said: HostPasswordReply,
+        attempt: &FirstFactorAttempt,
+        reply: HostPasswordReply,
         answer: &Input,
         now: Timestamp,
     ) -> Result<AfterStepUp, LoginError> {
-        match said {
+        match reply {
             HostPasswordReply::Right => {
-                let first =
-                    FirstFactorPassed::by_password(tried, said, self.config.gate.first_factor, now);
-                self.verify_step_up(browser, session, Some(tried).zip(first), answer, now)
+                let first = FirstFactorPassed::by_password(
+                    attempt,
+                    reply,
+                    self.config.gate.first_factor,
+                    now,
+                );
+                self.verify_step_up(browser, session, Some(attempt).zip(first), answer, now)
             }
             HostPasswordReply::Wrong => Ok(AfterStepUp::Password(Refusal::Wrong)),
             HostPasswordReply::NotVerified => {
-                self.refund_attempt(tried)?;
+                self.refund_attempt(attempt)?;
                 Ok(AfterStepUp::Unasked)
             }
         }
     }
 
-    /// A code alone, where a trusted proxy establishes who is there.
+    /// Verifies a code alone, where a trusted proxy establishes the identity.
     pub fn step_up_by_code(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -105,7 +109,7 @@ impl Engine {
         &mut self,
         browser: &BrowserContext<'_>,
         session: &Session,
-        tried: Option<(&FirstFactorAttempt, FirstFactorPassed)>,
+        attempt: Option<(&FirstFactorAttempt, FirstFactorPassed)>,
         answer: &Input,
         now: Timestamp,
     ) -> Result<AfterStepUp, LoginError> {
@@ -120,43 +124,37 @@ impl Engine {
         let declared = || account_data::read_declared_secret(config, name);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        if let Some((tried, _)) = &tried {
-            tx.remove_failure(tried.row, tried.address)?;
-            let recognised = recognize_browser(vault, tx, browser, name, now)?;
-            let visitor = before(browser, name, &recognised);
-            Evaluation::load(config, vault, tx, &visitor, declared()?, now)?
+        if let Some((attempt, _)) = &attempt {
+            tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
+            let recognized = recognize_browser(vault, tx, browser, name, now)?;
+            let request = browser.before_first_factor(name, &recognized);
+            Evaluation::load(config, vault, tx, &request, declared()?, now)?
                 .forget_own_failures(tx)?;
         }
-        let after = VerificationRequest {
-            name,
-            phase: Phase::After,
-            origin: browser.origin,
-            browser: None,
-            service: SERVICE,
-        };
-        let visit = Evaluation::load(config, vault, tx, &after, declared()?, now)?;
+        let after = browser.after_first_factor(name);
+        let evaluation = Evaluation::load(config, vault, tx, &after, declared()?, now)?;
         let lives = check_session(session, tx, now)?.is_some();
-        let is_same = tried
+        let is_same = attempt
             .as_ref()
-            .is_none_or(|(tried, _)| tried.generation == Some(session.generation));
+            .is_none_or(|(attempt, _)| attempt.generation == Some(session.generation));
         if !lives || !is_same {
-            drop(visit);
+            drop(evaluation);
             transaction.commit()?;
             return Ok(AfterStepUp::SessionEnded);
         }
-        let proof = match (visit.credentials.enrolled, answer, &tried) {
+        let proof = match (evaluation.credentials.enrolled, answer, &attempt) {
             (Enrolled::Yes, Input::RecoveryCode(_), _) => Err(Refusal::Malformed),
-            (Enrolled::Yes, _, _) => match visit.verify_input(tx, answer)?.result {
+            (Enrolled::Yes, _, _) => match evaluation.verify_input(tx, answer)?.result {
                 Ok(accepted) => Ok(SteppedUp::by_input(&accepted)),
                 Err(refusal) => Err(refusal),
             },
             (Enrolled::No, _, Some((_, first))) => {
-                visit.log_event(tx, EventKind::Accepted, "password-again")?;
+                evaluation.log_event(tx, EventKind::Accepted, "password-again")?;
                 Ok(SteppedUp::by_first_factor(first))
             }
             (Enrolled::No, _, None) => Err(Refusal::NotEnrolled),
         };
-        drop(visit);
+        drop(evaluation);
         transaction.commit()?;
         Ok(match proof {
             Ok(proof) => {
@@ -169,7 +167,7 @@ impl Engine {
 }
 
 impl StepUpToken {
-    /// One for a session, by a proof.
+    /// Issues a step-up token for a session.
     pub(crate) fn begun(
         _: &SteppedUp,
         session: &Session,

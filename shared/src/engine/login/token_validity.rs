@@ -1,8 +1,8 @@
-//! Whether what a token was born of is alive, in the transaction that uses the token: the session is there, has not
-//! run out, and nothing has ended all sessions since; of a first factor, that nothing has.
+//! Validity of a token's parent in the transaction that uses the token. A session exists, has not
+//! expired, and nothing has ended all sessions since; for a first factor, nothing has.
 //!
-//! MUST be asked in the transaction that writes. A revocation that is committed before it ends what was begun; one that
-//! is committed after it ends what comes of it.
+//! MUST be checked in the transaction that writes. A revocation that is committed before it ends
+//! what was begun. A revocation that is committed after it ends what results.
 
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
@@ -12,30 +12,31 @@ use crate::system::clock::Timestamp;
 use crate::token::session::Session;
 use crate::token::{AccountVersion, Token, TokenParent};
 
-/// What a token was born of is alive: the account as it is, and the session, if it was one.
+/// Proof that a token's parent is valid: the account as it is, and the session, if the parent is
+/// one.
 #[derive(Debug)]
 pub(in crate::engine) struct TokenValidity {
     pub(in crate::engine) record: Option<AccountRecord>,
     pub(in crate::engine) session: Option<SessionRecord>,
-    /// Only this file makes one.
+    /// Only this file constructs the proof.
     _made_here: (),
 }
 
-/// Whether a token is good in this transaction.
+/// Returns a proof if a token is valid in this transaction.
 pub(in crate::engine) fn check_token<P>(
     token: &Token<P>,
     tx: &mut dyn Transaction,
     keys: &TokenKeys,
     now: Timestamp,
 ) -> Result<Option<TokenValidity>, StoreError> {
-    // keys that were renewed since it was opened
+    // Keys may have been renewed since the token was opened.
     if token.is_expired(now) || !token.is_sealed_with(keys) {
         return Ok(None);
     }
     check_token_parent(tx, token.account(), token.at(), token.parent(), now)
 }
 
-/// Whether what something was born of is alive, and the account is as it was.
+/// Returns a proof if the parent is valid and the account is unchanged.
 pub(in crate::engine) fn check_token_parent(
     tx: &mut dyn Transaction,
     account: &UserName,
@@ -65,7 +66,6 @@ pub(in crate::engine) fn check_token_parent(
     }))
 }
 
-/// An account as it is now, if there is one.
 pub(in crate::engine) fn account_at(
     tx: &mut dyn Transaction,
     account: &UserName,
@@ -76,7 +76,7 @@ pub(in crate::engine) fn account_at(
         .map(AccountVersion::from_record))
 }
 
-/// Whether a session is alive.
+/// Returns a proof if a session is valid.
 pub(in crate::engine) fn check_session(
     session: &Session,
     tx: &mut dyn Transaction,

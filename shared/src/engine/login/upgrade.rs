@@ -1,7 +1,6 @@
-//! Sessions that the first factor alone opened, because a rule or an exemption asked for no more: where that is not
-//! enough, what else a sign-in takes comes then, and the session that it opens takes the place of the one before.
+//! Upgrade of a session from level password to level full, where a rule or an exemption asked for
+//! no code and a page requires one. The session that the upgrade opens replaces the one before.
 
-use super::first_factor::before;
 use super::known_browser::recognize_browser;
 use super::next::LoginProgress;
 use super::proof::FirstFactorPassed;
@@ -17,8 +16,9 @@ use crate::token::TokenParent;
 use crate::token::session::Session;
 
 impl Engine {
-    /// What comes after the first factor of a session. None where that is over, or has no second factor to ask for: a
-    /// first setup takes the first factor itself, and so the whole sign-in.
+    /// Returns the step after the first factor of a session. `None` where the session is over or
+    /// the account has no second factor: a first enrollment requires the first factor itself, and
+    /// so the whole login.
     pub fn upgrade_session(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -36,21 +36,21 @@ impl Engine {
         } = self;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let recognised = recognize_browser(vault, tx, browser, name, now)?;
-        let visitor = before(browser, name, &recognised);
-        let visit = Evaluation::load(
+        let recognized = recognize_browser(vault, tx, browser, name, now)?;
+        let request = browser.before_first_factor(name, &recognized);
+        let evaluation = Evaluation::load(
             config,
             vault,
             tx,
-            &visitor,
+            &request,
             account_data::read_declared_secret(config, name)?,
             now,
         )?;
         let alive = check_session(session, tx, now)?;
-        let (Some(record), Some(alive)) = (&visit.record, alive) else {
+        let (Some(record), Some(alive)) = (&evaluation.record, alive) else {
             return Ok(None);
         };
-        if visit.credentials.enrolled == Enrolled::No {
+        if evaluation.credentials.enrolled == Enrolled::No {
             return Ok(None);
         }
         let parent = TokenParent::session(session);
@@ -58,7 +58,7 @@ impl Engine {
             return Ok(None);
         };
         let recovery = &Input::Malformed;
-        let entering = LoginProgress {
+        let progress = LoginProgress {
             config,
             vault,
             browser,
@@ -69,8 +69,8 @@ impl Engine {
             parent,
             now,
         };
-        let next = entering.continue_login(tx, &visit, &recognised)?;
-        drop(visit);
+        let next = progress.continue_login(tx, &evaluation, &recognized)?;
+        drop(evaluation);
         transaction.commit()?;
         if let AfterPassword::Opened(opened) = &next {
             self.await_session_end(opened)?;
@@ -78,7 +78,7 @@ impl Engine {
         Ok(Some(next))
     }
 
-    /// The session before has ended at every gate when this returns.
+    /// Waits until every gate refuses the previous session.
     pub(super) fn await_session_end(&mut self, opened: &OpenedSession) -> Result<(), EngineError> {
         opened
             .ended

@@ -1,5 +1,6 @@
-//! Codes by mail: made here, kept as keyed hashes, and left sealed in the outbox, in the transaction that made them.
-//! posternd takes them from there and sends them; whoever asked for one waits for what becomes of it.
+//! Mailed codes. The transaction that makes a code stores its keyed hash and queues the sealed code
+//! in the outbox. posternd takes it from the outbox and sends it, while the requester waits for the
+//! result.
 
 use crate::account::email::EmailAddress;
 use crate::account::event::EventKind;
@@ -23,83 +24,77 @@ use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// How long mailed codes are.
+/// Length of mailed codes.
 pub(in crate::engine) const DIGITS: u32 = 6;
 
-/// The same, where they are mailed.
-pub(in crate::engine) fn digits(mail: MailStatus) -> Option<u32> {
+/// Length of mailed codes; `None` if the account receives none.
+pub(in crate::engine) fn mailed_code_digits(mail: MailStatus) -> Option<u32> {
     match mail {
         MailStatus::On => Some(DIGITS),
         MailStatus::Off => None,
     }
 }
-/// Letters to one address that is not confirmed, from whatever accounts, which may be in the outbox at once. A confirmed
-/// address needs no such bound: an account has one letter there at most.
-const MOST_CONFIRMATIONS: u32 = 4;
-/// Letters whose time is over that are removed at once.
-const MOST_EXPIRED: usize = 1000;
-/// How long whoever asked waits for posternd to take a letter: it looks five times a second.
-const NOTICED: Duration = Duration::from_secs(2);
-/// What posternd may take beyond the time limit of sending, to note that it is over.
-const NOTED: Duration = Duration::from_secs(2);
-/// Mail that has waited for longer than this, in seconds, waits for a posternd that does not run or cannot keep up.
-const OVERDUE: u64 = 10;
-/// How often whoever asked looks what became of the letter.
-const INTERVAL: Duration = Duration::from_millis(20);
+/// Codes in the outbox at once, from all accounts, to one address that is not confirmed. A
+/// confirmed address needs no limit, since an account has at most one code there.
+const MAX_CONFIRMATIONS: u32 = 4;
+/// Expired codes that one call removes.
+const MAX_EXPIRED: usize = 1000;
+/// How long a requester waits for posternd, which polls the outbox five times a second, to take a
+/// code.
+const TAKE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time that posternd has to record the result after the time limit of sending.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(2);
+/// Seconds after which queued mail shows that posternd is not running or cannot keep up.
+const OVERDUE_SECONDS: u64 = 10;
+/// Interval at which a requester polls for the result.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A letter that posternd has taken to send it, with its code.
+/// A code that posternd has taken from the outbox to mail it.
 pub struct MailMessage {
-    /// Whose code it is.
     pub name: UserName,
-    /// Where it goes.
     pub to: EmailAddress,
-    /// The code.
     pub code: Zeroizing<String>,
-    /// What it is for.
     pub purpose: MailedFor,
-    /// When its life ends.
     pub expires: Timestamp,
     account: AccountId,
     hash: MailedHash,
-    /// Its number in the outbox.
+    /// Number in the outbox.
     number: i64,
 }
 
-/// A letter in the outbox.
+/// A code in the outbox.
 #[derive(Clone, Debug)]
 pub struct MailQueued {
     number: i64,
     account: AccountId,
     hash: MailedHash,
-    /// Where it goes.
     pub to: EmailAddress,
 }
 
-/// What came of asking for a mail.
+/// Result of a request for a mailed code.
 pub enum MailRequest<T> {
-    /// There is a new code, and a letter that brings it.
-    For(T),
-    /// There is none.
+    /// A new code is in the outbox.
+    Queued(T),
     Refused(MailRefusal),
 }
 
 /// Why no code is mailed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailRefusal {
-    /// `[email]` says nothing to send mail by.
+    /// Mail is not configured in `[email]`.
     NotConfigured,
     /// The account has no confirmed address.
     NoAddress,
-    /// One was mailed just now.
+    /// A code was mailed recently.
     Cooldown {
-        /// Seconds left.
+        /// Seconds until the next code may be requested.
         wait: u64,
     },
-    /// The code would not be looked at.
+    /// The account is throttled, or the sign-in has expired: a code would not be verified.
     Code(Refusal),
 }
 
-/// The cause, as logs name it.
+/// Writes the cause for logs.
 impl fmt::Display for MailRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -112,15 +107,15 @@ impl fmt::Display for MailRefusal {
 }
 
 impl Engine {
-    /// Someone asks for a code: it is left in the outbox. Who has not passed the first factor is told nothing of addresses.
-    /// With a `token`, the sign-in must not be over: whatever ended what it was born of ended it too.
+    /// Queues a code for sign-in. Before the first factor the reply is the same for every account
+    /// and reveals no address. With a `token`, the sign-in that it belongs to must still be valid.
     pub fn mail_code(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         token: Option<&LoginToken>,
         now: Timestamp,
     ) -> Result<MailRequest<MailQueued>, EngineError> {
-        if visitor.phase == Phase::Before {
+        if request.phase == Phase::Before {
             return Ok(MailRequest::Refused(MailRefusal::NoAddress));
         }
         let Engine {
@@ -130,71 +125,72 @@ impl Engine {
             ..
         } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
-        let asked = ask(config, vault, transaction.as_mut(), visitor, token, now)?;
-        if let MailRequest::For(_) = asked {
+        let requested = request_code(config, vault, transaction.as_mut(), request, token, now)?;
+        if let MailRequest::Queued(_) = requested {
             transaction.commit()?;
         }
-        Ok(asked)
+        Ok(requested)
     }
 
-    /// Waits for what becomes of a letter, as [`Door::look_after`] tells it.
-    pub fn await_letter(&mut self, posted: &MailQueued) -> Result<(), NotMailed> {
+    /// Waits for the result of sending, as returned by [`Engine::check_mail_delivery`].
+    pub fn await_mail_delivery(&mut self, mail: &MailQueued) -> Result<(), NotMailed> {
         let began = clock::since_boot();
         loop {
             let waited = clock::since_boot().saturating_sub(began);
-            if let Some(sent) = self.look_after(posted, waited) {
+            if let Some(sent) = self.check_mail_delivery(mail, waited) {
                 return sent;
             }
-            crate::engine::still_waiting();
-            std::thread::sleep(INTERVAL);
+            crate::engine::report_waiting();
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 
-    /// What became of a letter after so long, if that is known. One that posternd has not taken stays in the outbox, and its
-    /// code is good. One that was taken and not sent is removed, and its code opens nothing.
-    pub fn look_after(
+    /// Returns the result of sending, if it is known after `waited`. A code that posternd has not
+    /// taken stays in the outbox and stays valid. A code that was taken and not sent is removed and
+    /// is no longer valid.
+    pub fn check_mail_delivery(
         &mut self,
-        posted: &MailQueued,
+        mail: &MailQueued,
         waited: Duration,
     ) -> Option<Result<(), NotMailed>> {
-        let limit = Duration::from_secs(self.config.email.timeout.seconds()) + NOTED;
-        let looked = self
+        let limit = Duration::from_secs(self.config.email.timeout.seconds()) + RECORD_TIMEOUT;
+        let state = self
             .store
             .begin(&mut self.vault, Intent::Read)
             .map_err(NotMailed::from);
-        let fate = match looked.and_then(|mut tx| Ok(tx.mail_state(posted.number)?)) {
-            Ok(fate) => fate,
+        let state = match state.and_then(|mut tx| Ok(tx.mail_state(mail.number)?)) {
+            Ok(state) => state,
             Err(error) => return Some(Err(error)),
         };
-        let sent = match fate {
-            Some(MailState::Waiting) if waited < NOTICED => return None,
-            Some(MailState::Sending) if waited < NOTICED + limit => return None,
-            Some(MailState::Waiting) => return Some(Err(NotMailed::Waits)),
-            Some(MailState::Sending) => Err(NotMailed::TooSlow),
+        let sent = match state {
+            Some(MailState::Waiting) if waited < TAKE_TIMEOUT => return None,
+            Some(MailState::Sending) if waited < TAKE_TIMEOUT + limit => return None,
+            Some(MailState::Waiting) => return Some(Err(NotMailed::Queued)),
+            Some(MailState::Sending) => Err(NotMailed::TimedOut),
             Some(MailState::Failed(why)) => Err(NotMailed::Failed(why)),
             Some(MailState::Sent) => Ok(()),
             None => Err(NotMailed::Replaced),
         };
-        Some(self.withdraw(posted, sent))
+        Some(self.finish_delivery(mail, sent))
     }
 
-    fn withdraw(
+    fn finish_delivery(
         &mut self,
-        posted: &MailQueued,
+        mail: &MailQueued,
         sent: Result<(), NotMailed>,
     ) -> Result<(), NotMailed> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        tx.remove_mail(posted.number)?;
+        tx.remove_mail(mail.number)?;
         if sent.is_err() {
-            kill(tx.as_mut(), posted.account, posted.hash)?;
+            invalidate_code(tx.as_mut(), mail.account, mail.hash)?;
         }
         tx.commit()?;
         sent
     }
 
-    /// posternd takes letters that wait, at most `limit`. Each is given out once, whatever becomes of it: a code that may
-    /// have gone out does not go out a second time.
-    pub fn take_letters(
+    /// Takes at most `limit` codes from the outbox for posternd to send. Each is taken once,
+    /// whatever the result: a code that may have been sent is never sent twice.
+    pub fn take_queued_mail(
         &mut self,
         limit: usize,
         now: Timestamp,
@@ -209,7 +205,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let mut letters = Vec::new();
+        let mut taken = Vec::new();
         for waiting in tx.waiting_mail(limit, now)? {
             let QueuedMail {
                 account,
@@ -225,12 +221,12 @@ impl Engine {
                 expires,
             };
             let Some(code) = self.vault.unseal_code(&waiting.sealed, &binding) else {
-                // not of our making
+                // It was not sealed with these keys, or it was changed.
                 tx.remove_mail(waiting.number)?;
                 continue;
             };
             tx.set_mail_state(waiting.number, &MailState::Sending)?;
-            letters.push(MailMessage {
+            taken.push(MailMessage {
                 hash: self
                     .vault
                     .mailed_hash(waiting.account.0, waiting.purpose, &code),
@@ -244,11 +240,12 @@ impl Engine {
             });
         }
         tx.commit()?;
-        Ok(letters)
+        Ok(taken)
     }
 
-    /// Removes letters whose codes have expired; whose were not sent, as far as it is known.
-    pub fn remove_expired_letters(&mut self, now: Timestamp) -> Result<Vec<UserName>, EngineError> {
+    /// Removes expired codes from the outbox. Returns the accounts whose code was not sent, as far
+    /// as that is known.
+    pub fn remove_expired_mail(&mut self, now: Timestamp) -> Result<Vec<UserName>, EngineError> {
         if self
             .store
             .begin(&mut self.vault, Intent::Read)?
@@ -262,11 +259,11 @@ impl Engine {
         for ExpiredMail {
             number,
             name,
-            state: fate,
-        } in tx.expired_mail(MOST_EXPIRED, now)?
+            state,
+        } in tx.expired_mail(MAX_EXPIRED, now)?
         {
             tx.remove_mail(number)?;
-            if matches!(fate, MailState::Waiting | MailState::Sending) {
+            if matches!(state, MailState::Waiting | MailState::Sending) {
                 unsent.push(name);
             }
         }
@@ -274,26 +271,26 @@ impl Engine {
         Ok(unsent)
     }
 
-    /// posternd notes what became of a letter. The code of one that was not sent opens nothing, and another may be asked
-    /// for at once.
-    pub fn note_letter(
+    /// Records the result of sending. A code that was not sent is no longer valid, and another may
+    /// be requested at once.
+    pub fn record_mail_delivery(
         &mut self,
-        letter: &MailMessage,
+        mail: &MailMessage,
         sent: &Result<(), String>,
     ) -> Result<(), EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let fate = sent
+        let state = sent
             .as_ref()
             .map_or_else(|why| MailState::Failed(why.clone()), |()| MailState::Sent);
-        tx.set_mail_state(letter.number, &fate)?;
+        tx.set_mail_state(mail.number, &state)?;
         if sent.is_err() {
-            kill(tx.as_mut(), letter.account, letter.hash)?;
+            invalidate_code(tx.as_mut(), mail.account, mail.hash)?;
         }
         Ok(tx.commit()?)
     }
 
-    /// Whether mail waits that posternd should have sent long ago: it does not run, or cannot keep up. Nothing waits where
-    /// mail is off.
+    /// Returns whether mail is overdue, because posternd is not running or cannot keep up. Nothing
+    /// is overdue where mail is not configured.
     pub fn mail_is_overdue(&mut self, now: Timestamp) -> Result<bool, EngineError> {
         if !self.config.email.is_enabled() {
             return Ok(false);
@@ -306,12 +303,12 @@ impl Engine {
         Ok(oldest
             .into_iter()
             .flatten()
-            .any(|since| now.since(since) > OVERDUE))
+            .any(|since| now.since(since) > OVERDUE_SECONDS))
     }
 }
 
-/// Why no mail may be sent now, whatever it is for.
-pub(in crate::engine) fn refusal(
+/// Returns why no code may be mailed now, for whatever purpose.
+pub(in crate::engine) fn mail_refusal(
     email: &EmailConfig,
     tx: &mut dyn Transaction,
     account: AccountId,
@@ -320,15 +317,15 @@ pub(in crate::engine) fn refusal(
     if !email.is_enabled() {
         return Ok(Some(MailRefusal::NotConfigured));
     }
-    let kept = tx.mailed_code(account)?;
-    let wait = kept.map_or(0, |(_, kept)| {
-        kept.cooldown_left(email.cooldown.seconds(), now)
+    let stored = tx.mailed_code(account)?;
+    let wait = stored.map_or(0, |(_, stored)| {
+        stored.cooldown_left(email.cooldown.seconds(), now)
     });
     Ok((wait > 0).then_some(MailRefusal::Cooldown { wait }))
 }
 
-/// Makes a new code, in place of an older one, and leaves it in the outbox, sealed.
-pub(in crate::engine) fn post(
+/// Makes a code that replaces an earlier one, and queues it in the outbox, sealed.
+pub(in crate::engine) fn queue_code(
     email: &EmailConfig,
     vault: &Vault,
     tx: &mut dyn Transaction,
@@ -340,14 +337,14 @@ pub(in crate::engine) fn post(
     let code = random_code().map_err(VaultError::Random)?;
     let hash = vault.mailed_hash(account.0, purpose, &code);
     let expires = now.plus(email.code_ttl.seconds());
-    let kept = StoredMailedCode {
+    let stored = StoredMailedCode {
         hash,
         sent: now,
         expires,
         used: false,
         wrong_confirmations: 0,
     };
-    tx.set_mailed_code(account, Some((purpose, &kept)))?;
+    tx.set_mailed_code(account, Some((purpose, &stored)))?;
     let binding = LetterBinding {
         account: account.0,
         purpose,
@@ -364,41 +361,41 @@ pub(in crate::engine) fn post(
     })
 }
 
-/// Whether so many letters are on their way to an address that no further one is left for it, which anyone may have named
-/// as theirs.
-pub(in crate::engine) fn has_its_share(
+/// Returns whether the outbox has too many codes for this address. Anyone may enter any address as
+/// their own, which must not flood it with mail.
+pub(in crate::engine) fn has_too_many_confirmations(
     tx: &mut dyn Transaction,
     to: &EmailAddress,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    Ok(tx.unsent_confirmations(to, now)? >= MOST_CONFIRMATIONS)
+    Ok(tx.unsent_confirmations(to, now)? >= MAX_CONFIRMATIONS)
 }
 
-fn ask(
+fn request_code(
     config: &Config,
     vault: &Vault,
     tx: &mut dyn Transaction,
-    visitor: &VerificationRequest<'_>,
+    request: &VerificationRequest<'_>,
     token: Option<&LoginToken>,
     now: Timestamp,
 ) -> Result<MailRequest<MailQueued>, EngineError> {
-    let visit = Evaluation::load(
+    let evaluation = Evaluation::load(
         config,
         vault,
         tx,
-        visitor,
-        account_data::read_declared_secret(config, visitor.name)?,
+        request,
+        account_data::read_declared_secret(config, request.name)?,
         now,
     )?;
-    let Some(record) = &visit.record else {
+    let Some(record) = &evaluation.record else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
-    let standing = match visit.credentials.bucket.state(&config.throttle, now) {
+    let throttled = match evaluation.credentials.bucket.state(&config.throttle, now) {
         BucketState::Open => None,
         BucketState::Delayed { wait } => Some(Refusal::Delayed { wait }),
         BucketState::Locked => Some(Refusal::Locked),
     };
-    if let Some(refusal) = standing {
+    if let Some(refusal) = throttled {
         return Ok(MailRequest::Refused(MailRefusal::Code(refusal)));
     }
     if let Some(token) = token {
@@ -408,14 +405,14 @@ fn ask(
             return Ok(MailRequest::Refused(MailRefusal::Code(Refusal::Expired)));
         }
     }
-    let Some(to) = account_data::load_mail_address(config, tx, visitor.name, record.id)? else {
+    let Some(to) = account_data::load_mail_address(config, tx, request.name, record.id)? else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
-    if let Some(refusal) = refusal(&config.email, tx, record.id, now)? {
+    if let Some(refusal) = mail_refusal(&config.email, tx, record.id, now)? {
         return Ok(MailRequest::Refused(refusal));
     }
-    visit.log_event(tx, EventKind::CodeRequested, "")?;
-    Ok(MailRequest::For(post(
+    evaluation.log_event(tx, EventKind::CodeRequested, "")?;
+    Ok(MailRequest::Queued(queue_code(
         &config.email,
         vault,
         tx,
@@ -426,61 +423,66 @@ fn ask(
     )?))
 }
 
-/// Removes a code that never arrived, unless a newer one stands in its place.
-fn kill(tx: &mut dyn Transaction, account: AccountId, hash: MailedHash) -> Result<(), StoreError> {
+/// Removes a code that was not delivered, unless a newer code has replaced it.
+fn invalidate_code(
+    tx: &mut dyn Transaction,
+    account: AccountId,
+    hash: MailedHash,
+) -> Result<(), StoreError> {
     match tx.mailed_code(account)? {
-        Some((_, kept)) if kept.hash == hash => tx.set_mailed_code(account, None),
+        Some((_, stored)) if stored.hash == hash => tx.set_mailed_code(account, None),
         _ => Ok(()),
     }
 }
 
-/// Six random digits, each number as likely as any other.
+/// Returns six random digits, uniformly distributed.
 fn random_code() -> Result<Zeroizing<String>, RandomError> {
     const NUMBERS: u32 = 1_000_000;
     let mut bytes = Zeroizing::new([0; 4]);
     loop {
         fill_random(&mut *bytes)?;
         let number = u32::from_be_bytes(*bytes);
-        // what lies above the last whole million would make small numbers likelier
+        // A number above the last whole million would make small codes more likely, so it is drawn
+        // again.
         if number < u32::MAX - u32::MAX % NUMBERS {
             return Ok(Zeroizing::new(format!("{:06}", number % NUMBERS)));
         }
     }
 }
 
-/// Why a letter was not sent.
+/// Why a code was not mailed.
 #[derive(Debug)]
 pub enum NotMailed {
-    /// posternd has not taken it: it is sent when that happens, unless its code has expired by then.
-    Waits,
-    /// posternd took it, and did not say what became of it.
-    TooSlow,
-    /// A newer one took its place, the account is gone, or the keys were renewed.
+    /// posternd has not taken the code. It is sent once posternd runs, unless it has expired by
+    /// then.
+    Queued,
+    /// posternd took the code and recorded no result.
+    TimedOut,
+    /// A newer code replaced it, the account was removed, or the keys were renewed.
     Replaced,
-    /// What the mail server, the webhook or the program said.
+    /// Error text of the mail server, the webhook or the command.
     Failed(String),
-    /// The store, or its keys.
-    Door(EngineError),
+    Engine(EngineError),
 }
 
 impl<E: Into<EngineError>> From<E> for NotMailed {
     fn from(error: E) -> NotMailed {
-        NotMailed::Door(error.into())
+        NotMailed::Engine(error.into())
     }
 }
 
 impl fmt::Display for NotMailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NotMailed::Waits => f.write_str(
+            NotMailed::Queued => f.write_str(
                 "the mail waits: posternd, which sends all mail, has not taken it within 2 seconds; start posternd",
             ),
-            NotMailed::TooSlow => f.write_str(
+            NotMailed::TimedOut => f.write_str(
                 "no mail was sent within the time limit of [email]; the log of posternd says more",
             ),
             NotMailed::Replaced => f.write_str("the mail was cancelled or replaced by a newer one; ask for another code"),
             NotMailed::Failed(why) => write!(f, "no mail was sent: {why}"),
-            NotMailed::Door(error) => error.fmt(f),
+            NotMailed::Engine(error) => error.fmt(f),
         }
     }
 }
@@ -488,7 +490,7 @@ impl fmt::Display for NotMailed {
 impl std::error::Error for NotMailed {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            NotMailed::Door(error) => Some(error),
+            NotMailed::Engine(error) => Some(error),
             _ => None,
         }
     }

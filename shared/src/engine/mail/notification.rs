@@ -1,5 +1,5 @@
-//! Every event goes through here on its way to the log. Those that a person should know of leave a notice as well, in the
-//! same transaction, for posternd to mail. No act waits for it.
+//! The path of every audit event to the log. For an event that the account's owner should know of,
+//! the same transaction queues a notification, which posternd mails. No act waits for it.
 
 use crate::account::email::EmailAddress;
 use crate::account::event::{AuditEvent, EventKind};
@@ -9,32 +9,34 @@ use crate::store::{Intent, LoggedEvent, Notification, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::verify::method::AuthenticationMethod;
 
-/// How long a notice is tried again before it is given up, in seconds.
-const KEPT: u64 = 3 * 24 * 3600;
-/// How soon one that was not sent is tried again, in seconds. Longer than sending may take.
-const AGAIN: u64 = 300;
+/// Seconds after which an unsent notification is dropped.
+const RETRY_LIMIT: u64 = 3 * 24 * 3600;
+/// Seconds after which an unsent notification is tried again; longer than sending may take.
+const RETRY_DELAY: u64 = 300;
 
-/// Logs an event. To be called while the account still has the address that the notice should go to.
-pub(in crate::engine) fn log(
+/// Logs an event and queues its notification. MUST be called while the account still has the
+/// address that the notification goes to.
+pub(in crate::engine) fn log_event(
     config: &Config,
     tx: &mut dyn Transaction,
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
     let logged = tx.add_event(event)?;
-    // what one's own processes can do as often as they like must not fill one's mailbox
+    // The user's own processes can cause this event without limit, and must not fill the user's
+    // mailbox.
     if logged == LoggedEvent::TooMany && event.kind == EventKind::HostPasswordChanged {
         return Ok(());
     }
-    if config.email.is_enabled() && concerns_its_person(event) {
-        if let Some(to) = address(config, tx, event)? {
-            tx.add_notification(&to, event, event.at.minus(KEPT))?;
+    if config.email.is_enabled() && concerns_owner(event) {
+        if let Some(to) = notification_address(config, tx, event)? {
+            tx.add_notification(&to, event, event.at.minus(RETRY_LIMIT))?;
         }
     }
     Ok(())
 }
 
-/// Whether the person should know, since someone else may have done it.
-fn concerns_its_person(event: &AuditEvent) -> bool {
+/// Returns whether the account's owner is notified, since someone else may have acted.
+fn concerns_owner(event: &AuditEvent) -> bool {
     let is_own = event.principal == event.account.as_str();
     match event.kind {
         EventKind::Enrolled
@@ -57,16 +59,17 @@ fn concerns_its_person(event: &AuditEvent) -> bool {
         | EventKind::AppPasswordAdded
         | EventKind::AppPasswordRevoked
         | EventKind::ClockUnlocked => true,
-        // which opened without the person's own device
+        // access was granted without the user's own authenticator
         EventKind::Accepted => [
             AuthenticationMethod::RecoveryCode,
             AuthenticationMethod::OneTimeCode,
         ]
         .iter()
-        .any(|means| event.cause == means.name()),
-        // one's own is no news, but theft has a cause
+        .any(|method| event.cause == method.name()),
+        // The user's own act needs no notification; a session that ends because of theft has a
+        // cause.
         EventKind::BrowserRevoked | EventKind::SessionRevoked => !is_own || !event.cause.is_empty(),
-        // the letter with the code says so itself
+        // The mail with the code is the notification.
         EventKind::CodeRequested | EventKind::EmailSet => false,
         EventKind::AppPasswordRenamed => false,
         EventKind::AccountAdded
@@ -76,8 +79,9 @@ fn concerns_its_person(event: &AuditEvent) -> bool {
     }
 }
 
-/// Where mail about an account goes: also to an address that is not confirmed, if there is no other.
-fn address(
+/// Returns the address for notifications: the confirmed one or, without it, the one that waits for
+/// its confirmation.
+fn notification_address(
     config: &Config,
     tx: &mut dyn Transaction,
     event: &AuditEvent,
@@ -93,32 +97,36 @@ fn address(
 }
 
 impl Engine {
-    /// posternd takes notices that are due, at most `limit`. Each comes again later, unless [`Door::notice_sent`] follows.
-    pub fn take_notices(
+    /// Takes at most `limit` due notifications for posternd to send. Each becomes due again later
+    /// unless [`Engine::remove_sent_notification`] removes it.
+    pub fn take_due_notifications(
         &mut self,
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<Notification>, EngineError> {
-        let again = now.plus(AGAIN);
+        let retry_at = now.plus(RETRY_DELAY);
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        if limit == 0 || tx.due_notifications(now, again, 1)?.is_empty() {
+        if limit == 0 || tx.due_notifications(now, retry_at, 1)?.is_empty() {
             return Ok(Vec::new());
         }
         drop(tx);
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        tx.remove_notifications_before(now.minus(KEPT))?;
-        let due = tx.due_notifications(now, again, limit)?;
-        for notice in &due {
-            tx.postpone_notification(notice.number, again)?;
+        tx.remove_notifications_before(now.minus(RETRY_LIMIT))?;
+        let due = tx.due_notifications(now, retry_at, limit)?;
+        for notification in &due {
+            tx.postpone_notification(notification.number, retry_at)?;
         }
         tx.commit()?;
         Ok(due)
     }
 
-    /// posternd has sent a notice.
-    pub fn notice_sent(&mut self, notice: &Notification) -> Result<(), EngineError> {
+    /// Removes a notification that posternd has sent.
+    pub fn remove_sent_notification(
+        &mut self,
+        notification: &Notification,
+    ) -> Result<(), EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        tx.remove_notification(notice.number)?;
+        tx.remove_notification(notification.number)?;
         Ok(tx.commit()?)
     }
 }

@@ -1,46 +1,50 @@
-//! Acts that wait for others (gates that confirm a revocation, a letter that is sent): whoever runs them may want to say
-//! meanwhile that they are still working.
+//! Callback of a thread whose acts wait for others: for gates to apply a revocation, or for
+//! posternd to send mail. The caller uses it to report that the act still runs.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-/// How often it is said.
+/// Interval between two calls of the callback.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 thread_local! {
-    static SAYS: RefCell<Option<Says>> = const { RefCell::new(None) };
+    static CALLBACK: RefCell<Option<WaitCallback>> = const { RefCell::new(None) };
 }
 
-struct Says {
-    say: Box<dyn Fn()>,
-    last: Instant,
+struct WaitCallback {
+    call: Box<dyn Fn()>,
+    last_call: Instant,
 }
 
-/// While this lives, acts of its thread that wait call what was given.
+/// Guard that removes the thread's callback when it is dropped.
 #[must_use]
-pub struct MailWait(());
+pub struct WaitCallbackGuard(());
 
-/// Has the acts of this thread call `say` every two seconds while they wait.
-pub fn while_waiting(say: impl Fn() + 'static) -> MailWait {
-    SAYS.replace(Some(Says {
-        say: Box::new(say),
-        last: Instant::now(),
+/// Sets the callback that acts of this thread call every two seconds while they wait.
+pub fn set_wait_callback(call: impl Fn() + 'static) -> WaitCallbackGuard {
+    CALLBACK.replace(Some(WaitCallback {
+        call: Box::new(call),
+        last_call: Instant::now(),
     }));
-    MailWait(())
+    WaitCallbackGuard(())
 }
 
-impl Drop for MailWait {
+impl Drop for WaitCallbackGuard {
     fn drop(&mut self) {
-        SAYS.replace(None);
+        CALLBACK.replace(None);
     }
 }
 
-/// To be called by whatever waits, as often as it looks.
-pub fn still_waiting() {
-    SAYS.with_borrow_mut(|says| {
-        if let Some(says) = says.as_mut().filter(|says| says.last.elapsed() >= INTERVAL) {
-            says.last = Instant::now();
-            (says.say)();
+/// Calls the thread's callback if its interval has passed. A waiting act MUST call this at each
+/// poll.
+pub fn report_waiting() {
+    CALLBACK.with_borrow_mut(|callback| {
+        if let Some(callback) = callback
+            .as_mut()
+            .filter(|callback| callback.last_call.elapsed() >= INTERVAL)
+        {
+            callback.last_call = Instant::now();
+            (callback.call)();
         }
     });
 }

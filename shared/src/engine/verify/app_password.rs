@@ -1,4 +1,5 @@
-//! App passwords at the doors: one typed where a PAM service asks for a code, and what gates saw of them.
+//! App passwords: verified where a PAM service asks for a code, and their use at the gate recorded.
+//! The gate verifies app passwords itself, from memory (`live` in the gate).
 
 use super::evaluation::Evaluation;
 use crate::account::event::EventKind;
@@ -11,19 +12,21 @@ use crate::verify::decision::{AcceptedAppPassword, AppPasswordRefusal, decide_ap
 use crate::verify::throttle::Phase;
 use std::time::Duration;
 
-/// Rows that one transaction writes where there may be many.
-const AT_ONCE: usize = 100;
-/// Transactions of one clearing at most.
-const MOST_CLEARINGS: usize = 100;
-/// What lets others have their turn between two.
-const BETWEEN: Duration = Duration::from_millis(20);
+/// Rows that one transaction writes, so that logins wait only briefly for the write lock.
+const ROWS_PER_TRANSACTION: usize = 100;
+/// Maximum number of transactions in one call.
+const MAX_TRANSACTIONS: usize = 100;
+/// Pause between two transactions, which lets other writers in.
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl Engine {
-    /// Judges an app password that was typed at a PAM service. A right one is no sign-in with a second factor: it
-    /// clears no wrong codes and makes no address familiar, or whoever holds it could go on guessing codes.
+    /// Verifies an app password that was typed at a PAM service.
+    ///
+    /// A valid one is no login with a second factor: it clears no wrong codes and makes no address
+    /// familiar. Otherwise a person who holds one could go on guessing codes.
     pub fn verify_app_password(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         typed: &AppPassword,
         now: Timestamp,
     ) -> Result<Result<AcceptedAppPassword, AppPasswordRefusal>, EngineError> {
@@ -33,32 +36,34 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::read_declared_secret(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
-        let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
+        let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
         let found = tx.find_app_password(&vault.app_password_hash(typed))?;
-        let wait = visit.credentials.address_wait;
-        let decided = decide_app_password(found.as_ref(), visitor.name, visitor.service, wait, now);
+        let wait = evaluation.credentials.address_wait;
+        let decided = decide_app_password(found.as_ref(), request.name, request.service, wait, now);
         match &decided {
-            // mail programs sign in every few minutes: the last use says it, events would push others out
+            // Mail programs log in every few minutes. The last use records that; events would push
+            // other events out.
             Ok(admission) => tx.record_app_password_use(admission.number(), now)?,
             Err(AppPasswordRefusal::AddressDelayed { .. }) => return Ok(decided),
             Err(refusal) => {
                 if *refusal == AppPasswordRefusal::Wrong {
-                    visit.charge_address(tx)?;
+                    evaluation.charge_address(tx)?;
                 }
-                if visitor.phase == Phase::After {
-                    visit.log_event(tx, EventKind::Refused, &refusal.to_string())?;
+                if request.phase == Phase::After {
+                    evaluation.log_event(tx, EventKind::Refused, &refusal.to_string())?;
                 }
             }
         }
-        drop(visit);
+        drop(evaluation);
         transaction.commit()?;
         Ok(decided)
     }
 
-    /// What a gate saw since it last said so: app passwords that were used, and addresses that sent wrong ones.
+    /// Records what a gate saw since its last report: app passwords that were used, and addresses
+    /// that sent wrong ones.
     pub fn record_app_password_use(
         &mut self,
         used: &[(i64, Timestamp)],
@@ -71,15 +76,15 @@ impl Engine {
             self.config.throttle.address_window.seconds(),
             self.config.throttle.address_limit,
         );
-        // each in a short transaction: logins wait for every one of them
-        for used in used.chunks(AT_ONCE) {
+        // Short transactions, because logins wait for each of them.
+        for used in used.chunks(ROWS_PER_TRANSACTION) {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
             for (number, at) in used {
                 tx.record_app_password_use(*number, *at)?;
             }
             tx.commit()?;
         }
-        for wrong in wrong.chunks(AT_ONCE) {
+        for wrong in wrong.chunks(ROWS_PER_TRANSACTION) {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
             for (address, at) in wrong {
                 tx.add_address_failure(&address.key(), *at, at.minus(window), limit.value())?;
@@ -89,22 +94,22 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes what is too old to count and what ended with keys that were renewed, in short transactions: see [`Transaction::clear`]. At most so many of them at
-    /// once; the next call goes on.
+    /// Removes rows that are too old to count and rows that ended with renewed keys, in at most
+    /// `MOST_CLEARINGS` short transactions: see [`Transaction::clear`]. The next call continues.
     ///
     /// [`Transaction::clear`]: crate::store::Transaction::clear
     pub fn remove_expired_rows(&mut self, now: Timestamp) -> Result<(), EngineError> {
         let window = self.config.throttle.address_window.seconds();
-        for _ in 0..MOST_CLEARINGS {
+        for _ in 0..MAX_TRANSACTIONS {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            // a renewal of all keys that was cut off leaves something behind
-            let cleared = tx.remove_expired_rows(now, window, AT_ONCE as u32)?
-                + tx.forget_key_bound(AT_ONCE as u32)?;
+            // A renewal of all keys that was cut off leaves such rows.
+            let cleared = tx.remove_expired_rows(now, window, ROWS_PER_TRANSACTION as u32)?
+                + tx.forget_key_bound(ROWS_PER_TRANSACTION as u32)?;
             tx.commit()?;
             if cleared == 0 {
                 break;
             }
-            std::thread::sleep(BETWEEN);
+            std::thread::sleep(PAUSE);
         }
         Ok(())
     }

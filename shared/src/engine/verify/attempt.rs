@@ -1,4 +1,5 @@
-//! One attempt, in one transaction: load, decide, mark, commit. Nothing is answered before the commit.
+//! One verification in one transaction: load, decide, write, commit.
+//! The result is returned only after the commit.
 
 use super::evaluation::Evaluation;
 use crate::account::name::UserName;
@@ -14,58 +15,56 @@ use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
-/// Who stands at which door.
+/// One request to verify: who asks, from where, at which service.
 pub struct VerificationRequest<'a> {
-    /// The account's name.
     pub name: &'a UserName,
-    /// Whether the first factor is known to have passed.
     pub phase: Phase,
-    /// Where from.
     pub origin: &'a Origin,
-    /// The trusted browser of this account that it is, by number.
+    /// Number of the account's trusted browser that asks.
     pub browser: Option<i64>,
-    /// The PAM service, or the name of another door.
+    /// The PAM service, `web`, or `postern` for the command.
     pub service: &'a str,
 }
 
-/// What the use of a recovery code leaves.
+/// What is left after a recovery code was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterRecovery {
-    /// So many codes.
+    /// Number of unused recovery codes.
     CodesLeft(usize),
-    /// No second factor: it is turned off.
+    /// The second factor is turned off.
     TurnedOff(AppPasswordsAfter),
 }
 
-/// What a success brings, to be told to whoever got in.
+/// What a person is told after a login.
 #[derive(Debug)]
 pub struct AfterLogin {
-    /// Wrong codes since the last sign-in.
+    /// Wrong codes since the last login.
     pub missed: Option<MissedInputs>,
-    /// Where a recovery code was used.
+    /// Present only where a recovery code was used.
     pub recovery: Option<AfterRecovery>,
 }
 
-/// What came of an attempt.
+/// Result of one verification, with what the login is told.
 #[derive(Debug)]
 pub struct VerifiedAttempt {
-    /// The verdict. If it accepts, what it spends is durably marked.
+    /// The result. What an accepted input consumes is committed.
     pub result: VerificationResult,
-    /// Wrong codes since the last sign-in; told to whoever got in.
+    /// Wrong codes since the last login.
     pub missed: Option<MissedInputs>,
-    /// What the use of a recovery code left.
+    /// Present only where a recovery code was used.
     pub recovery: Option<AfterRecovery>,
-    /// The account as what was accepted left it: whatever ends its sessions later raises its generation.
+    /// The account's version after the accepted input was written. Whatever ends its sessions later
+    /// raises the generation.
     pub(in crate::engine) at: Option<AccountVersion>,
-    /// Whether it opened nothing and wrote nothing, so that there is nothing to keep.
+    /// Whether nothing was accepted and nothing was written, so that no commit is needed.
     pub(in crate::engine) is_free: bool,
 }
 
 impl Engine {
-    /// Judges one answer.
+    /// Verifies one input and commits what it consumes.
     pub fn verify_input(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         answer: &Input,
         now: Timestamp,
     ) -> Result<VerifiedAttempt, EngineError> {
@@ -75,41 +74,42 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::read_declared_secret(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
-        let mut outcome = visit.verify_input(tx, answer)?;
-        if outcome.result.is_ok() {
-            outcome.at = account_at(tx, visitor.name)?;
+        let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
+        let mut verified = evaluation.verify_input(tx, answer)?;
+        if verified.result.is_ok() {
+            verified.at = account_at(tx, request.name)?;
         }
-        let worth_keeping = !outcome.is_free || visit.clock_corrected;
-        drop(visit);
+        let worth_keeping = !verified.is_free || evaluation.clock_corrected;
+        drop(evaluation);
         match worth_keeping {
             true => transaction.commit()?,
             false => drop(transaction),
         }
-        self.settle_recovery(outcome.recovery)?;
-        Ok(outcome)
+        self.settle_recovery(verified.recovery)?;
+        Ok(verified)
     }
 
-    /// Someone whose code was accepted before the first factor has passed that too: what a success brings.
+    /// Records a login whose code was accepted before the first factor, once the first factor has
+    /// passed too.
     pub fn complete_login(
         &mut self,
-        visitor: &VerificationRequest<'_>,
-        means: AuthenticationMethod,
+        request: &VerificationRequest<'_>,
+        method: AuthenticationMethod,
         now: Timestamp,
     ) -> Result<Option<AfterLogin>, EngineError> {
-        self.complete_login_unless(visitor, means, now, |_| false)
+        self.complete_login_unless(request, method, now, |_| false)
     }
 
-    /// The same, unless that was booked before.
+    /// Does the same, unless `is_recorded` says that this login was recorded before.
     pub(in crate::engine) fn complete_login_unless(
         &mut self,
-        visitor: &VerificationRequest<'_>,
-        means: AuthenticationMethod,
+        request: &VerificationRequest<'_>,
+        method: AuthenticationMethod,
         now: Timestamp,
-        is_booked: impl FnOnce(&AccountRecord) -> bool,
+        is_recorded: impl FnOnce(&AccountRecord) -> bool,
     ) -> Result<Option<AfterLogin>, EngineError> {
         let Engine {
             config,
@@ -117,25 +117,29 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::read_declared_secret(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
-        let Some(record) = visit.record.as_ref().filter(|record| !is_booked(record)) else {
-            drop(visit);
-            // whoever booked it may share this commit
+        let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
+        let Some(record) = evaluation
+            .record
+            .as_ref()
+            .filter(|record| !is_recorded(record))
+        else {
+            drop(evaluation);
+            // The transaction that recorded it may share this commit.
             transaction.commit()?;
             return Ok(None);
         };
-        let entered = visit.record_login(tx, record, means)?;
-        drop(visit);
+        let entered = evaluation.record_login(tx, record, method)?;
+        drop(evaluation);
         transaction.commit()?;
         self.settle_recovery(entered.recovery)?;
         Ok(Some(entered))
     }
 
-    /// What the use of a recovery code ended has ended at every gate when this returns, and a secret that it turned off
-    /// has left the store's bytes.
+    /// Waits until every gate refuses what the use of a recovery code ended, and removes the bytes
+    /// of a secret that it turned off.
     pub(in crate::engine) fn settle_recovery(
         &mut self,
         recovery: Option<AfterRecovery>,
@@ -143,7 +147,7 @@ impl Engine {
         let Some(recovered) = recovery else {
             return Ok(());
         };
-        // or a later revision, which covers it too
+        // A later revision covers this one too.
         let revision = self
             .store
             .begin(&mut self.vault, Intent::Read)?

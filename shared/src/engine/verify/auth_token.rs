@@ -1,5 +1,7 @@
-//! The mark of a PAM transaction: what its `auth` hook leaves for its `account` hook, once access was granted. The module
-//! keeps it, and posternd, a restarted one and `--stdio` open it.
+//! The token of a PAM transaction: what the `auth` hook leaves for the `account` hook once access
+//! was granted.
+//! The module keeps the sealed token. Any posternd opens it: the same, a restarted one, or one that
+//! runs with `--stdio`.
 
 use crate::account::name::{Service, UserName};
 use crate::system::clock::Timestamp;
@@ -9,22 +11,19 @@ use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
 use serde::{Deserialize, Serialize};
 
-/// Who passed `auth` where. Whose code it was, and how that account was, stands in the envelope.
+/// Who passed `auth` at which service. The account and its version are in the envelope.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct AuthMark {
-    /// Who signs in.
+    /// The PAM user, who may differ from the account whose code was given.
     pub(crate) user: UserName,
-    /// The PAM service.
     pub(crate) service: Service,
-    /// The host process, and its transaction.
     pub(crate) binding: ProcessBinding,
-    /// What is booked once the first factor has passed too.
+    /// Login to record once the first factor has passed too.
     pub(crate) accepted: Option<EarlyAcceptance>,
-    /// What is told then.
+    /// Messages for the person at that time.
     pub(crate) told: Vec<String>,
 }
 
-/// A code that was accepted before the first factor had passed.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct EarlyAcceptance {
     pub(crate) means: AuthenticationMethod,

@@ -1,4 +1,6 @@
-//! One visit in one transaction: the account and the row of guesses as they stand, and what a ruling writes.
+//! One verification within one transaction: the account's credentials and its throttle bucket,
+//! loaded, and the writes that a decision asks for.
+//! The decision itself is in `crate::verify::decision`. This file neither commits nor decides.
 
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::NewName;
@@ -27,56 +29,57 @@ use crate::verify::origin::Origin;
 use crate::verify::throttle::{self, Bucket, BucketState, Phase, ThrottleFailure, WrongFactor};
 use crate::verify::throttle_scope::ThrottleScope;
 
-/// Keys of an account that have a bucket each. Those with wrong codes count; all further keys share one.
-const KEYS: u32 = 8;
+/// Maximum number of SSH keys per account with a bucket each. Only keys with wrong codes count; all
+/// further keys share one bucket.
+const MAX_KEY_BUCKETS: u32 = 8;
 
-/// A visit, loaded.
+/// One loaded verification.
 pub(in crate::engine) struct Evaluation<'a> {
     pub(in crate::engine) config: &'a Config,
     vault: &'a Vault,
-    visitor: &'a VerificationRequest<'a>,
+    request: &'a VerificationRequest<'a>,
     now: Timestamp,
-    /// The account, if there is one.
+    /// `None` for a name without an account.
     pub(in crate::engine) record: Option<AccountRecord>,
-    /// How it stands.
     pub(in crate::engine) credentials: AccountCredentials,
     key: BucketKey,
-    from: Option<String>,
-    /// Under which its wrong inputs for all accounts are counted.
+    address_key: Option<String>,
+    /// Key under which wrong inputs from this address are counted, over all accounts.
     count_key: Option<String>,
-    /// Whether something was mended that is worth a commit of its own.
+    /// Whether failure times in the future were corrected, which needs a commit even if nothing
+    /// else was written.
     pub(in crate::engine) clock_corrected: bool,
 }
 
 impl<'a> Evaluation<'a> {
-    /// Loads the account, its row, and how its address stands.
+    /// Loads the account, its bucket, and the failures of the request's address.
     pub(in crate::engine) fn load(
         config: &'a Config,
         vault: &'a Vault,
         tx: &mut dyn Transaction,
-        visitor: &'a VerificationRequest<'a>,
+        request: &'a VerificationRequest<'a>,
         declared: Option<(Secret, OtpParameters)>,
         now: Timestamp,
     ) -> Result<Evaluation<'a>, EngineError> {
-        let record = match tx.find_account(visitor.name)? {
+        let record = match tx.find_account(request.name)? {
             None if declared.is_some() => {
-                Some(tx.add_account(&NewName::accept_distinct(visitor.name), now)?)
+                Some(tx.add_account(&NewName::accept_distinct(request.name), now)?)
             }
             found => found,
         };
         let authenticators =
-            account_data::load_authenticators(vault, tx, visitor.name, record.as_ref(), declared)?;
+            account_data::load_authenticators(vault, tx, request.name, record.as_ref(), declared)?;
         let decoy = match authenticators.is_empty() {
             true => Some(account_data::load_decoy(
                 vault,
                 tx,
-                visitor.name,
+                request.name,
                 config.totp.otp_parameters(),
             )?),
             false => None,
         };
         let id = record.as_ref().map_or(AccountId(0), |record| record.id);
-        let mail = match account_data::load_mail_address(config, tx, visitor.name, id)? {
+        let mail = match account_data::load_mail_address(config, tx, request.name, id)? {
             Some(_) => MailStatus::On,
             None => MailStatus::Off,
         };
@@ -89,26 +92,28 @@ impl<'a> Evaluation<'a> {
             .filter(|(purpose, _)| *purpose == MailedFor::Login);
         let owner = match &record {
             Some(record) => BucketOwner::Account(record.id),
-            None => BucketOwner::UnknownName(vault.shared_bucket(visitor.name)),
+            None => BucketOwner::UnknownName(vault.shared_bucket(request.name)),
         };
         let key = BucketKey {
             owner,
-            phase: visitor.phase,
-            scope: throttle_scope(tx, id, owner, visitor, now)?,
+            phase: request.phase,
+            scope: throttle_scope(tx, id, owner, request, now)?,
         };
-        let from = visitor.origin.address().map(|address| address.key());
-        let count_key = visitor.origin.throttle_key();
+        let address_key = request.origin.address().map(|address| address.key());
+        let count_key = request.origin.throttle_key();
 
-        let mut mended = false;
+        let mut clock_corrected = false;
         let mut failures = tx.bucket_failures(&key, Engine::lock_window_start(now))?;
-        let mut of_address = address_failures(tx, config, count_key.as_deref(), now)?;
+        let mut address_failures = address_failures(tx, config, count_key.as_deref(), now)?;
         let ahead = |at: Timestamp| at > now;
-        if failures.iter().any(|f| ahead(f.at)) || of_address.iter().any(|at| ahead(*at)) {
-            // The clock ran ahead and was set back: no delay may end later than max_delay from now.
+        if failures.iter().any(|f| ahead(f.at)) || address_failures.iter().any(|at| ahead(*at)) {
+            // The clock ran ahead and was set back. No delay may end later than max_delay from now.
             tx.clamp_future_failures(&key, count_key.as_deref(), now)?;
             failures.iter_mut().for_each(|f| f.at = f.at.min(now));
-            of_address.iter_mut().for_each(|at| *at = (*at).min(now));
-            mended = true;
+            address_failures
+                .iter_mut()
+                .for_each(|at| *at = (*at).min(now));
+            clock_corrected = true;
         }
         let account = AccountCredentials {
             enrolled,
@@ -124,25 +129,25 @@ impl<'a> Evaluation<'a> {
             },
             address_wait: match key.scope.is_exempt_from_address_count() {
                 true => None,
-                false => address_wait(config, &of_address, now),
+                false => address_wait(config, &address_failures, now),
             },
         };
         Ok(Evaluation {
             config,
             vault,
-            visitor,
+            request,
             now,
             record,
             credentials: account,
             key,
-            from,
+            address_key,
             count_key,
-            clock_corrected: mended,
+            clock_corrected,
         })
     }
 
-    /// The same, counted in the bucket of whoever has a right recovery or one-time code. No delay of others' making holds
-    /// there, and none of an address.
+    /// Counts this verification in the bucket for valid recovery and one-time codes. Neither delays
+    /// caused by others nor the address limit apply there.
     pub(in crate::engine) fn in_recovery_bucket(
         mut self,
         tx: &mut dyn Transaction,
@@ -160,20 +165,20 @@ impl<'a> Evaluation<'a> {
         Ok(self)
     }
 
-    /// Has an answer decided, and writes what the ruling says.
+    /// Verifies an input and writes what the decision asks for.
     pub(in crate::engine) fn verify_input(
         &self,
         tx: &mut dyn Transaction,
         answer: &Input,
     ) -> Result<VerifiedAttempt, StoreError> {
-        let ruling = self.decide_input(answer);
-        self.apply_decision(tx, ruling)
+        let decision = self.decide_input(answer);
+        self.apply_decision(tx, decision)
     }
 
-    /// Has an answer decided, and writes nothing. What comes of it MUST be applied: a guess that is told and not counted
-    /// is one of any number.
+    /// Decides about an input and writes nothing. The caller MUST apply the decision before the
+    /// result is told: a guess that is answered and not counted can be repeated without limit.
     pub(in crate::engine) fn decide_input(&self, answer: &Input) -> Decision {
-        self.decide_at(answer, self.visitor.phase)
+        self.decide_at(answer, self.request.phase)
     }
 
     fn decide_at(&self, answer: &Input, stage: Phase) -> Decision {
@@ -187,8 +192,8 @@ impl<'a> Evaluation<'a> {
         )
     }
 
-    /// Whether an answer is a right recovery or one-time code, as which nothing is used up yet. Digits are not looked at:
-    /// this counts no try, and they can be guessed.
+    /// Returns whether an input is a valid recovery or one-time code; consumes nothing. Digits are
+    /// refused without comparison: this counts no failure, and digits can be guessed.
     pub(in crate::engine) fn has_recovery_code(&self, answer: &Input) -> bool {
         match answer {
             Input::RecoveryCode(_) | Input::OneTimeCode(_) => {
@@ -198,7 +203,8 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Has decided whether an answer invites to a first setup; what is wrong leaves an event.
+    /// Decides whether a one-time code permits a first enrollment. A wrong one is counted and
+    /// logged.
     pub(in crate::engine) fn check_invitation(
         &self,
         tx: &mut dyn Transaction,
@@ -206,7 +212,7 @@ impl<'a> Evaluation<'a> {
     ) -> Result<Result<Invitation, Refusal>, StoreError> {
         let decided = decide_invitation(
             &self.credentials,
-            &self.attempt(answer, self.visitor.phase),
+            &self.attempt(answer, self.request.phase),
             self.now,
         );
         if let Err(Refusal::Wrong) = decided {
@@ -241,7 +247,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Why no first factor is looked at now, if so.
+    /// Returns why a first factor is refused without being verified, if it is.
     pub(in crate::engine) fn first_factor_refusal(&self) -> Option<Refusal> {
         match (
             self.credentials.address_wait,
@@ -256,27 +262,28 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Writes what a ruling says.
+    /// Writes what a decision asks for.
     pub(in crate::engine) fn apply_decision(
         &self,
         tx: &mut dyn Transaction,
-        ruling: Decision,
+        decision: Decision,
     ) -> Result<VerifiedAttempt, StoreError> {
-        let free = ruling.is_free();
-        let mut outcome = VerifiedAttempt {
-            result: ruling.result,
+        let is_free = decision.is_free();
+        let mut verified = VerifiedAttempt {
+            result: decision.result,
             missed: None,
             recovery: None,
             at: None,
-            is_free: free,
+            is_free,
         };
-        match &outcome.result {
+        match &verified.result {
             Ok(accepted) => {
                 let record = self
                     .record
                     .as_ref()
                     .expect("only an account with a second factor is accepted");
-                // so that no limit on writing or full disk lets wrong ones fail uncounted and right ones through
+                // Otherwise a full disk or a write limit could let wrong inputs fail uncounted
+                // while right ones are accepted.
                 self.write_as_if_charged(tx)?;
                 match accepted.consumed() {
                     Consumed::Step(fingerprint, step) => tx.raise_floor(&fingerprint, step)?,
@@ -286,35 +293,36 @@ impl<'a> Evaluation<'a> {
                     Consumed::OneTimeCode => tx.consume_one_time_code(record.id)?,
                     Consumed::MailedCode => tx.consume_mailed_code(record.id)?,
                 }
-                let means = AuthenticationMethod::from(accepted.consumed());
-                self.log_event(tx, EventKind::Accepted, means.name())?;
-                if self.visitor.phase == Phase::After {
-                    let entered = self.record_login(tx, record, means)?;
-                    (outcome.missed, outcome.recovery) = (entered.missed, entered.recovery);
+                let method = AuthenticationMethod::from(accepted.consumed());
+                self.log_event(tx, EventKind::Accepted, method.name())?;
+                if self.request.phase == Phase::After {
+                    let entered = self.record_login(tx, record, method)?;
+                    (verified.missed, verified.recovery) = (entered.missed, entered.recovery);
                 }
             }
-            Err(Refusal::Delayed { .. }) if self.visitor.phase == Phase::Before => {
+            Err(Refusal::Delayed { .. }) if self.request.phase == Phase::Before => {
                 self.write_as_if_charged(tx)?;
-                outcome.is_free = false;
+                verified.is_free = false;
             }
-            Err(_) if free => {}
+            Err(_) if is_free => {}
             Err(refusal) => {
-                if let Some(cost) = ruling.bucket_cost {
+                if let Some(cost) = decision.bucket_cost {
                     self.charge_bucket(tx, cost, WrongFactor::Code)?;
                 }
-                if ruling.charges_address {
+                if decision.charges_address {
                     self.charge_address(tx)?;
                 }
-                // Names without an account leave no event: before the first factor, neither may the others.
-                if self.visitor.phase == Phase::After {
+                // Names without an account leave no event. Before the first factor, accounts must
+                // not differ from them.
+                if self.request.phase == Phase::After {
                     self.log_event(tx, EventKind::Refused, &refusal.to_string())?;
                 }
             }
         }
-        Ok(outcome)
+        Ok(verified)
     }
 
-    /// Adds a failure to the row, and locks it if that was one too many.
+    /// Adds a failure to the bucket, and locks the bucket if that was one too many.
     pub(in crate::engine) fn charge_bucket(
         &self,
         tx: &mut dyn Transaction,
@@ -326,23 +334,24 @@ impl<'a> Evaluation<'a> {
             &self.key,
             failure,
             wrong,
-            self.from.as_deref(),
-            self.remembered(),
+            self.address_key.as_deref(),
+            self.failures_kept_since(),
         )?;
         let locks = self
             .credentials
             .bucket
             .locks_with(cost, &self.config.throttle);
-        if self.visitor.phase == Phase::After && locks {
+        if self.request.phase == Phase::After && locks {
             tx.lock_bucket(&self.key, self.now)?;
             self.log_event(tx, EventKind::Locked, "too many wrong codes in 30 days")?;
         }
         Ok(charged)
     }
 
-    /// Writes what a wrong answer writes, and takes it back. Before the first factor, a refusal that comes from the delay
-    /// of the bucket does this too: names without an account share their buckets, and the time of a commit would tell
-    /// that of an account, whose bucket is not delayed, from theirs.
+    /// Writes what a wrong input writes, and removes it again. A refusal because of the bucket's
+    /// delay does the same before the first factor: names without an account share their buckets,
+    /// and the time of a commit would tell an account, whose own bucket is not delayed, from such a
+    /// name.
     pub(in crate::engine) fn write_as_if_charged(
         &self,
         tx: &mut dyn Transaction,
@@ -351,27 +360,28 @@ impl<'a> Evaluation<'a> {
             at: self.now,
             cost: 1,
         };
-        let from = self.from.as_deref();
+        let address_key = self.address_key.as_deref();
         let charged = tx.add_failure(
             &self.key,
             failure,
             WrongFactor::Code,
-            from,
-            self.remembered(),
+            address_key,
+            self.failures_kept_since(),
         )?;
         let charged_address = self.charge_address(tx)?;
         tx.remove_failure(charged, charged_address)
     }
 
-    /// Since when failures of the bucket are kept. Before the first factor nothing locks, so only a day is remembered.
-    fn remembered(&self) -> Timestamp {
-        match self.visitor.phase {
+    /// Returns since when failures of the bucket are kept: one day before the first factor, where
+    /// nothing locks, and 30 days after it.
+    fn failures_kept_since(&self) -> Timestamp {
+        match self.request.phase {
             Phase::Before => self.now.minus(throttle::DELAY_WINDOW),
             Phase::After => Engine::lock_window_start(self.now),
         }
     }
 
-    /// Adds a failure to the address, if there is one.
+    /// Adds a failure to the address, unless the scope is exempt or the origin has no address.
     pub(in crate::engine) fn charge_address(
         &self,
         tx: &mut dyn Transaction,
@@ -380,85 +390,85 @@ impl<'a> Evaluation<'a> {
             .now
             .minus(self.config.throttle.address_window.seconds());
         match &self.count_key {
-            Some(from) if !self.key.scope.is_exempt_from_address_count() => {
+            Some(address_key) if !self.key.scope.is_exempt_from_address_count() => {
                 let limit = self.config.throttle.address_limit.value();
-                Ok(tx.add_address_failure(from, self.now, since, limit)?)
+                Ok(tx.add_address_failure(address_key, self.now, since, limit)?)
             }
             Some(_) | None => Ok(None),
         }
     }
 
-    /// Forgets what this visitor's own address put in the bucket. Where there is none it forgets nothing: everyone
-    /// without an address would be forgiven by everyone else's success.
+    /// Removes the failures from the request's own address. An origin without an address removes
+    /// nothing: otherwise one success would forgive the failures of everyone without an address.
     pub(in crate::engine) fn forget_own_failures(
         &self,
         tx: &mut dyn Transaction,
     ) -> Result<(), StoreError> {
-        match &self.from {
-            Some(from) => tx.remove_failures_from(&self.key, from),
+        match &self.address_key {
+            Some(address_key) => tx.remove_failures_from(&self.key, address_key),
             None => Ok(()),
         }
     }
 
-    /// The same of the bucket of [`Visit::with_recovery_code`].
+    /// Does the same in the bucket of [`Evaluation::in_recovery_bucket`].
     pub(in crate::engine) fn forget_recovery_failures(
         &self,
         tx: &mut dyn Transaction,
     ) -> Result<(), StoreError> {
-        match &self.from {
-            Some(from) => tx.remove_failures_from(
+        match &self.address_key {
+            Some(address_key) => tx.remove_failures_from(
                 &BucketKey {
                     scope: ThrottleScope::RecoveryCode,
                     ..self.key.clone()
                 },
-                from,
+                address_key,
             ),
             None => Ok(()),
         }
     }
 
-    /// A success: what its own address put in the row is forgotten, the address is familiar from now on. A code begins
-    /// a grace.
+    /// Records a login: removes the failures from its own address, makes the address familiar, and
+    /// starts a grace period if a code was given.
     pub(in crate::engine) fn record_login(
         &self,
         tx: &mut dyn Transaction,
         record: &AccountRecord,
-        means: AuthenticationMethod,
+        method: AuthenticationMethod,
     ) -> Result<AfterLogin, StoreError> {
         let missed = tx.missed_inputs(record.id, record.last_sign_in.unwrap_or(Timestamp(0)))?;
-        match means {
+        match method {
             AuthenticationMethod::Code
             | AuthenticationMethod::MailedCode
             | AuthenticationMethod::TrustedBrowser
             | AuthenticationMethod::Password
             | AuthenticationMethod::Identity => self.forget_own_failures(tx)?,
-            // These open a lock.
+            // These methods remove a lock.
             AuthenticationMethod::RecoveryCode | AuthenticationMethod::OneTimeCode => {
                 tx.unlock_bucket(&self.key)?
             }
         }
-        if let Some(from) = &self.from {
-            let door = self.visitor.service;
+        if let Some(address_key) = &self.address_key {
+            let service = self.request.service;
             tx.record_familiar_address(
                 record.id,
-                from,
-                door,
+                address_key,
+                service,
                 self.now,
                 Engine::lock_window_start(self.now),
             )?;
-            // One that was given before the first factor is booked in a transaction of its own, and something may have
-            // ended all sessions between the two.
-            if self.visitor.phase == Phase::After
+            // A code that was given before the first factor is recorded in a later transaction, and
+            // all sessions may have been ended between the two.
+            if self.request.phase == Phase::After
                 && matches!(
-                    means,
+                    method,
                     AuthenticationMethod::Code | AuthenticationMethod::MailedCode
                 )
             {
-                tx.record_code_time(record.id, from, door, self.now)?;
+                tx.record_code_time(record.id, address_key, service, self.now)?;
             }
         }
         tx.record_sign_in(record.id, self.now)?;
-        let recovery = match means {
+        let recovery = match method {
             AuthenticationMethod::Code
             | AuthenticationMethod::MailedCode
             | AuthenticationMethod::OneTimeCode
@@ -470,8 +480,8 @@ impl<'a> Evaluation<'a> {
         Ok(AfterLogin { missed, recovery })
     }
 
-    /// What the use of a recovery code leaves: no session and no trusted browser, since the device may be in other
-    /// hands; fewer codes, or no second factor at all.
+    /// Ends every session and trusted browser after the use of a recovery code, because the device
+    /// may be in other hands. Turns the second factor off if the configuration says so.
     fn after_recovery(
         &self,
         tx: &mut dyn Transaction,
@@ -483,7 +493,7 @@ impl<'a> Evaluation<'a> {
         if self.config.recovery.on_use == OnUse::Disable && !declared {
             tx.remove_second_factor(record.id)?;
             self.log_event(tx, EventKind::Disabled, "recovery.on_use = \"disable\"")?;
-            let after = app_passwords::after_change(self.config, tx, record.id, self.now)?;
+            let after = app_passwords::apply_on_change(self.config, tx, record.id, self.now)?;
             if let Some((what, cause)) = after.event() {
                 self.log_event(tx, what, cause)?;
             }
@@ -503,44 +513,49 @@ impl<'a> Evaluation<'a> {
         what: EventKind,
         cause: &str,
     ) -> Result<(), StoreError> {
-        // Names without an account leave nothing that grows.
+        // Names without an account leave no rows, whose number would have no limit.
         let Some(record) = &self.record else {
             return Ok(());
         };
-        let actor = match self.visitor.origin {
-            Origin::Local(name) if self.visitor.service == COMMAND => name.as_str(),
+        let actor = match self.request.origin {
+            Origin::Local(name) if self.request.service == COMMAND => name.as_str(),
             _ => record.name.as_str(),
         };
         let event = AuditEvent {
             at: self.now,
             account: record.name.clone(),
             kind: what,
-            service: self.visitor.service.to_owned(),
-            origin: self.visitor.origin.to_string(),
+            service: self.request.service.to_owned(),
+            origin: self.request.origin.to_string(),
             principal: actor.to_owned(),
             cause: cause.to_owned(),
         };
-        notification::log(self.config, tx, &event)
+        notification::log_event(self.config, tx, &event)
     }
 }
 
-/// The place whose row counts this visitor's guesses.
+/// Returns the scope in whose bucket this request's wrong inputs are counted.
 fn throttle_scope(
     tx: &mut dyn Transaction,
     account: AccountId,
     owner: BucketOwner,
-    visitor: &VerificationRequest<'_>,
+    request: &VerificationRequest<'_>,
     now: Timestamp,
 ) -> Result<ThrottleScope, StoreError> {
-    Ok(match (visitor.browser, visitor.origin) {
+    Ok(match (request.browser, request.origin) {
         (Some(number), _) => ThrottleScope::TrustedBrowser(number),
         (None, Origin::Key { key, address }) => {
             let own = BucketKey {
                 owner,
-                phase: visitor.phase,
+                phase: request.phase,
                 scope: ThrottleScope::VerifiedKey(key.clone()),
             };
-            match tx.count_other_failed_keys(&own, KEYS, Engine::lock_window_start(now))? < KEYS {
+            match tx.count_other_failed_keys(
+                &own,
+                MAX_KEY_BUCKETS,
+                Engine::lock_window_start(now),
+            )? < MAX_KEY_BUCKETS
+            {
                 true => own.scope,
                 false => match address {
                     Some(address) if is_familiar(tx, account, *address, now)? => {
@@ -577,23 +592,24 @@ fn is_familiar(
     )
 }
 
-/// When an address failed within its window, newest first.
+/// Returns when an address failed within its window, newest first.
 pub(in crate::engine) fn address_failures(
     tx: &mut dyn Transaction,
     config: &Config,
-    from: Option<&str>,
+    address_key: Option<&str>,
     now: Timestamp,
 ) -> Result<Vec<Timestamp>, StoreError> {
-    match from {
-        Some(from) => tx.address_failures(
-            from,
+    match address_key {
+        Some(address_key) => tx.address_failures(
+            address_key,
             now.minus(config.throttle.address_window.seconds() - 1),
         ),
         None => Ok(Vec::new()),
     }
 }
 
-/// Seconds until the address may try again: until the failure that fills its count leaves the window.
+/// Returns the seconds until the address may try again, which is when the failure that reaches the
+/// limit leaves the window.
 pub(in crate::engine) fn address_wait(
     config: &Config,
     newest_first: &[Timestamp],

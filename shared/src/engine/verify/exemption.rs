@@ -1,11 +1,13 @@
-//! Coming in without the second factor that the policy requires: for a while after the first sign-in, and as an
-//! administrator while no administrator has one, so that requiring it shuts nobody out who could mend it.
+//! Access without a required second factor: for the enrollment grace period after the first login,
+//! and for the last administrator.
+//! An administrator is exempt while no administrator has a second factor, so that requiring one
+//! locks out nobody who could correct the configuration.
 
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::{Distinct, OtherSpelling, UserName};
 use crate::account::second_factor::Enrolled;
 use crate::credential::completed_methods::CompletedMethods;
-use crate::engine::administration::account_name::new_name;
+use crate::engine::administration::account_name::check_new_name;
 use crate::engine::{
     AdministrationError, COMMAND, Engine, EngineError, LoginError, VerificationRequest,
 };
@@ -17,50 +19,48 @@ use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use std::fmt;
 
-/// Accounts with a second factor that are looked at in search of an administrator; where there are more, one of them
-/// is taken to be.
-const MOST: usize = 10_000;
+/// Maximum number of accounts with a second factor that are searched for an administrator. Where
+/// there are more, one of them is assumed to be an administrator.
+const MAX_SEARCHED: usize = 10_000;
 
 impl Engine {
-    /// Someone who must have a second factor, and has none, comes in without, if that may be. MUST be asked only of
-    /// whoever has passed the first factor: it is their first sign-in, from which the time counts.
+    /// Returns why a person without the required second factor is granted access, if access is
+    /// granted, and logs it.
+    ///
+    /// MUST be called only after the first factor has passed: the enrollment grace period begins
+    /// with this first login.
     pub fn grant_enrollment_grace(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<Option<EnrollmentGrace>, PolicyError> {
-        let waiver = self.enrollment_grace(visitor, now)?;
-        if let Some(waiver) = waiver {
+        let grace = self.enrollment_grace(request, now)?;
+        if let Some(grace) = grace {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            log_request(
-                tx.as_mut(),
-                visitor,
-                EventKind::Accepted,
-                waiver.name(),
-                now,
-            )?;
+            log_request(tx.as_mut(), request, EventKind::Accepted, grace.name(), now)?;
             tx.commit()?;
         }
-        Ok(waiver)
+        Ok(grace)
     }
 
-    /// Whether they may.
+    /// Returns why access is granted, if it is.
     fn enrollment_grace(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<Option<EnrollmentGrace>, PolicyError> {
-        let mut waiver = None;
+        let mut grace = None;
         if self.config.policy.enroll_within.seconds() > 0 {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            let record = match tx.find_account(visitor.name)? {
+            let record = match tx.find_account(request.name)? {
                 Some(record) => record,
                 None => {
-                    let new = new_name(&self.config, tx.as_mut(), visitor.name, Distinct::No)?;
+                    let new =
+                        check_new_name(&self.config, tx.as_mut(), request.name, Distinct::No)?;
                     let new = new.map_err(PolicyError::OtherSpelling)?;
                     log_request(
                         tx.as_mut(),
-                        visitor,
+                        request,
                         EventKind::AccountAdded,
                         "first-sign-in",
                         now,
@@ -69,38 +69,39 @@ impl Engine {
                 }
             };
             let first = tx.record_first_sign_in(record.id, now)?;
-            waiver = self
+            grace = self
                 .config
                 .policy
                 .enrollment_deadline(first, now)
                 .map(EnrollmentGrace::Until);
             tx.commit()?;
         }
-        Ok(match waiver {
-            None if self.is_last_administrator(visitor.name)? => {
+        Ok(match grace {
+            None if self.is_last_administrator(request.name)? => {
                 Some(EnrollmentGrace::LastAdministrator)
             }
-            waiver => waiver,
+            grace => grace,
         })
     }
 
-    /// What a first setup needs besides the first factor, which has passed: an administrator's one-time code, where a
-    /// second factor is required and nothing waives it any more.
+    /// Returns what a first enrollment requires besides the first factor: a one-time code, where a
+    /// second factor is required and no exemption or grace period applies any more.
     pub(in crate::engine) fn enrollment_requirement(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<EnrollmentRequirement, PolicyError> {
-        if self.is_required(visitor.name)? && self.enrollment_grace(visitor, now)?.is_none() {
+        if self.is_required(request.name)? && self.enrollment_grace(request, now)?.is_none() {
             return Ok(EnrollmentRequirement::OneTimeCode);
         }
         Ok(self
             .config
             .policy
-            .enrollment_requirement(visitor.origin.certain_address()))
+            .enrollment_requirement(request.origin.certain_address()))
     }
 
-    /// Whether the policy requires a second factor of an account that has none, where no exemption holds.
+    /// Returns whether the policy requires a second factor of an account that has none, where no
+    /// exemption applies.
     pub fn is_required(&mut self, name: &UserName) -> Result<bool, PolicyError> {
         let kept = self.load_policy_facts(name)?.groups;
         let groups = self.load_policy_groups(name, &kept)?;
@@ -118,7 +119,7 @@ impl Engine {
             == Requirement::Enrollment)
     }
 
-    /// Whether this is an administrator, and no administrator has a second factor.
+    /// Returns whether this account is an administrator and no administrator has a second factor.
     fn is_last_administrator(&mut self, name: &UserName) -> Result<bool, PolicyError> {
         let kept = self.load_policy_facts(name)?.groups;
         if !self.is_administrator(name, &kept)? {
@@ -127,8 +128,8 @@ impl Engine {
         let enrolled = self
             .store
             .begin(&mut self.vault, Intent::Read)?
-            .enrolled_accounts(MOST + 1)?;
-        if enrolled.len() > MOST {
+            .enrolled_accounts(MAX_SEARCHED + 1)?;
+        if enrolled.len() > MAX_SEARCHED {
             return Ok(false);
         }
         Ok(!self.has_enrolled_administrator(&enrolled)?)
@@ -137,31 +138,28 @@ impl Engine {
 
 pub(in crate::engine) fn log_request(
     tx: &mut dyn Transaction,
-    visitor: &VerificationRequest<'_>,
+    request: &VerificationRequest<'_>,
     what: EventKind,
     cause: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     tx.add_event(&AuditEvent {
         at: now,
-        account: visitor.name.clone(),
+        account: request.name.clone(),
         kind: what,
-        service: visitor.service.to_owned(),
-        origin: visitor.origin.to_string(),
-        principal: visitor.name.to_string(),
+        service: request.service.to_owned(),
+        origin: request.origin.to_string(),
+        principal: request.name.to_string(),
         cause: cause.to_owned(),
     })?;
     Ok(())
 }
 
-/// Why it is not known what the policy says.
+/// Why the policy could not decide.
 #[derive(Debug)]
 pub enum PolicyError {
-    /// Key, store, or what lies in it.
     Engine(EngineError),
-    /// The host's name service.
     Groups(GroupsError),
-    /// The name is another spelling of an account's.
     OtherSpelling(OtherSpelling),
 }
 
@@ -184,7 +182,7 @@ impl From<PolicyError> for LoginError {
 impl From<PolicyError> for AdministrationError {
     fn from(error: PolicyError) -> AdministrationError {
         match error {
-            PolicyError::Engine(error) => AdministrationError::Door(error),
+            PolicyError::Engine(error) => AdministrationError::Engine(error),
             PolicyError::Groups(error) => AdministrationError::Groups(error),
             PolicyError::OtherSpelling(error) => AdministrationError::OtherSpelling(error),
         }

@@ -1,4 +1,6 @@
-//! Grace: whoever gave a code a while ago, at the same door and from the same address, is not asked for another.
+//! The grace period: no second code is asked for after a recent one at the same service, from the
+//! same address.
+//! Only a code starts a grace period. Its use does not extend it.
 
 use super::evaluation::Evaluation;
 use crate::config::GracePeriod;
@@ -9,14 +11,14 @@ use crate::verify::decision::{WithinGrace, decide_grace_period};
 use crate::verify::throttle::Phase;
 
 impl Engine {
-    /// Whether an earlier code spares this visitor the next. Writes nothing: only a code begins a grace anew.
+    /// Returns whether this request is within a grace period. Writes nothing.
     pub fn check_grace_period(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         grace: GracePeriod,
         now: Timestamp,
     ) -> Result<WithinGrace, EngineError> {
-        let (Phase::After, Some(address)) = (visitor.phase, visitor.origin.certain_address())
+        let (Phase::After, Some(address)) = (request.phase, request.origin.certain_address())
         else {
             return Ok(WithinGrace::No);
         };
@@ -26,18 +28,19 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::read_declared_secret(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
-        let last = match &visit.record {
-            Some(record) => tx.last_code_time(record.id, &address.key(), visitor.service)?,
+        let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
+        let last = match &evaluation.record {
+            Some(record) => tx.last_code_time(record.id, &address.key(), request.service)?,
             None => None,
         };
-        let spared = decide_grace_period(&visit.credentials, last, grace, &config.throttle, now);
-        drop(visit);
-        // what it goes by may have been written by an attempt that shares its commit
+        let within_grace =
+            decide_grace_period(&evaluation.credentials, last, grace, &config.throttle, now);
+        drop(evaluation);
+        // An attempt that shares this commit may have written the code that this result relies on.
         transaction.commit()?;
-        Ok(spared)
+        Ok(within_grace)
     }
 }

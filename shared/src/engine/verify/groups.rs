@@ -1,6 +1,7 @@
-//! What is known of a person's groups: those of this host that the configuration names, those declared, those that the
-//! store keeps. A group that the host does not know is one of Postern's where an account is in it, and else a doubt, which
-//! is left for the log.
+//! The policy's groups of an account: those of the host that the configuration names, those
+//! declared, and those that the store keeps.
+//! A group that the host does not know is a group of Postern if an account is in it. Otherwise it
+//! is reported in the log, and the stricter policy applies.
 
 use crate::account::name::{Group, UserName};
 use crate::engine::{Engine, EngineError, PolicyError};
@@ -8,25 +9,27 @@ use crate::policy::groups::{NamedGroups, PersonGroups, UnresolvedGroup};
 use crate::store::Intent;
 use std::collections::BTreeSet;
 
-/// Doubts that wait to be logged; more are dropped.
-const MOST_DOUBTS: usize = 64;
-/// Accounts with a second factor whose groups on the host are looked up in search of an administrator, beside those that
-/// the groups list; where there are more, one of them is taken to be one.
-const MOST_LOOKED_UP: usize = 256;
+/// Maximum number of warnings that wait to be logged; more are dropped.
+const MAX_WARNINGS: usize = 64;
+/// Maximum number of accounts with a second factor whose groups on the host are looked up in search
+/// of an administrator, besides those that the groups list. Where there are more, one of them is
+/// assumed to be an administrator.
+const MAX_LOOKED_UP: usize = 256;
 
 impl Engine {
-    /// The groups that nothing was known of since this was asked last, and which keys name them: each a text for the log.
+    /// Returns and clears the warnings about unknown groups and the keys that name them, each a
+    /// text for the log.
     pub fn take_group_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.group_warnings)
     }
 
-    /// Has the next acts go by what the host knows of someone's groups, which was looked up where nobody waits for it; by
-    /// nothing such from now on, if that is none.
+    /// Makes the next acts use host groups of an account that were looked up before this engine was
+    /// locked; `None` makes them look up groups themselves.
     pub fn preload_groups(&mut self, groups: Option<(UserName, PersonGroups)>) {
         self.preloaded_groups = groups;
     }
 
-    /// Of the groups that the policy names, which a person is in.
+    /// Returns which of the groups that the policy names an account is in.
     pub(in crate::engine) fn load_policy_groups(
         &mut self,
         name: &UserName,
@@ -37,20 +40,21 @@ impl Engine {
             _ => NamedGroups::look_up_groups(self.config.policy.named_groups())
                 .find_memberships(name),
         };
-        let ours = self.config.memberships(name, kept).map(Group::as_str);
-        let groups = host.with_groups(ours);
+        let own_groups = self.config.memberships(name, kept).map(Group::as_str);
+        let groups = host.with_groups(own_groups);
         self.resolve_groups(groups)
     }
 
-    /// Whether an account administers, as far as that is certain.
+    /// Returns whether an account is certainly an administrator.
     pub(in crate::engine) fn is_administrator(
         &mut self,
         name: &UserName,
         kept: &[Group],
     ) -> Result<bool, EngineError> {
         let policy = &self.config.policy;
-        let ours = PersonGroups::from_names(self.config.memberships(name, kept).map(Group::as_str));
-        if policy.is_administrator(name, &ours) {
+        let own_groups =
+            PersonGroups::from_names(self.config.memberships(name, kept).map(Group::as_str));
+        if policy.is_administrator(name, &own_groups) {
             return Ok(true);
         }
         let host =
@@ -59,7 +63,7 @@ impl Engine {
         Ok(self.config.policy.is_administrator(name, &groups))
     }
 
-    /// Whether an administrator has a second factor, or it is not certain that none has.
+    /// Returns whether an administrator has a second factor, or whether that cannot be excluded.
     pub(in crate::engine) fn has_enrolled_administrator(
         &mut self,
         enrolled: &[(UserName, Vec<Group>)],
@@ -75,11 +79,11 @@ impl Engine {
             .map(|(name, kept)| (name, kept.as_slice()))
             .chain(declared)
             .collect();
-        let by_ours = |(name, kept): &(&UserName, &[Group])| {
-            let ours = self.config.memberships(name, kept).map(Group::as_str);
-            policy.is_administrator(name, &PersonGroups::from_names(ours))
+        let is_by_own_groups = |(name, kept): &(&UserName, &[Group])| {
+            let own_groups = self.config.memberships(name, kept).map(Group::as_str);
+            policy.is_administrator(name, &PersonGroups::from_names(own_groups))
         };
-        if all.iter().any(by_ours) {
+        if all.iter().any(is_by_own_groups) {
             return Ok(true);
         }
         let host = NamedGroups::look_up_groups(policy.administrator_groups());
@@ -87,15 +91,16 @@ impl Engine {
             return Ok(host.any_lookup_failed());
         }
         let members = host.members();
-        if all.iter().any(|(name, _)| members.contains(name.as_str())) || all.len() > MOST_LOOKED_UP
+        if all.iter().any(|(name, _)| members.contains(name.as_str())) || all.len() > MAX_LOOKED_UP
         {
             return Ok(true);
         }
-        // by the primary group, or by a source that lists no members
+        // The account may be a member by its primary group, or by a source that lists no members.
         Ok(all.iter().any(|(name, _)| !host.excludes(name)))
     }
 
-    /// Leaves out what another source knows, and notes for the log what nobody does.
+    /// Resolves groups that the host does not know but Postern does, and keeps a warning about each
+    /// group that no source knows.
     pub(in crate::engine) fn resolve_groups(
         &mut self,
         mut groups: PersonGroups,
@@ -125,11 +130,11 @@ impl Engine {
         }
         for (group, why) in groups.unresolved() {
             let keys = self.config.keys_naming_group(group).join(", ");
-            let doubt = format!(
+            let warning = format!(
                 "the group {group:?} in {keys}: {why}; until this is corrected, the stricter policy applies to everyone who could be a member; see getent group"
             );
-            if self.group_warnings.len() < MOST_DOUBTS && !self.group_warnings.contains(&doubt) {
-                self.group_warnings.push(doubt);
+            if self.group_warnings.len() < MAX_WARNINGS && !self.group_warnings.contains(&warning) {
+                self.group_warnings.push(warning);
             }
         }
         Ok(groups)

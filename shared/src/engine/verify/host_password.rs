@@ -1,9 +1,10 @@
-//! A password that the host judges and not the store. The try is charged first, then the host is asked, outside of
-//! any transaction and off this door, then a right one is taken back: however many come at once, no more are looked
-//! at than the row allows.
+//! Verification of a password by the host's PAM stack, which the store does not keep.
+//! The attempt is charged first. Then the host is asked, outside of any transaction and without
+//! this engine. A right password refunds the attempt. So however many requests arrive at once, no
+//! more passwords are verified than the bucket allows.
 //!
-//! MUST NOT take a try back that the host did not answer: a stack that is slow only where the password is wrong would
-//! give guesses away.
+//! MUST NOT refund an attempt that the host did not answer: a stack that is slow only where the
+//! password is wrong would allow uncounted guesses.
 
 use super::evaluation::Evaluation;
 use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
@@ -13,33 +14,30 @@ use crate::system::clock::Timestamp;
 use crate::verify::decision::Refusal;
 use crate::verify::throttle::WrongFactor;
 
-/// A try that is charged.
 #[derive(Debug)]
 pub struct HostPasswordAttempt {
-    row: FailureId,
-    address: Option<FailureId>,
+    bucket_failure: FailureId,
+    address_failure: Option<FailureId>,
 }
 
-/// What came of a try.
+/// Result of a charged attempt.
 #[derive(Debug)]
 pub enum HostPasswordResult {
-    /// The password is right.
     Verified(HostPassword),
-    /// It is not.
     Refused(Refusal),
-    /// The host was not asked; the try costs nothing.
+    /// The host was not asked. The attempt is refunded.
     Unasked,
 }
 
-/// Proof that the host found the password right. Only this file makes one.
+/// Proof that the host accepted the password. Only this file constructs it.
 #[derive(Debug)]
 pub struct HostPassword(());
 
 impl Engine {
-    /// Charges a try, before the host is asked.
+    /// Charges an attempt before the host is asked.
     pub fn charge_host_password(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<Result<HostPasswordAttempt, Refusal>, EngineError> {
         let Engine {
@@ -48,35 +46,39 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::read_declared_secret(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
-        if let Some(refusal) = visit.first_factor_refusal() {
-            let mended = visit.clock_corrected;
-            drop(visit);
+        let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
+        if let Some(refusal) = evaluation.first_factor_refusal() {
+            let mended = evaluation.clock_corrected;
+            drop(evaluation);
             match mended {
                 true => transaction.commit()?,
                 false => drop(transaction),
             }
             return Ok(Err(refusal));
         }
-        let row = visit.charge_bucket(tx, 1, WrongFactor::Password)?;
-        let address = visit.charge_address(tx)?;
-        drop(visit);
+        let bucket_failure = evaluation.charge_bucket(tx, 1, WrongFactor::Password)?;
+        let address_failure = evaluation.charge_address(tx)?;
+        drop(evaluation);
         transaction.commit()?;
-        Ok(Ok(HostPasswordAttempt { row, address }))
+        Ok(Ok(HostPasswordAttempt {
+            bucket_failure,
+            address_failure,
+        }))
     }
 
-    /// Goes by what the host said of it. A try that it did not answer is dropped instead, and stays charged.
+    /// Applies the host's reply to a charged attempt. A caller drops an attempt without a reply
+    /// instead, and it stays charged.
     pub fn settle_host_password(
         &mut self,
-        visitor: &VerificationRequest<'_>,
-        tried: HostPasswordAttempt,
-        said: HostPasswordReply,
+        request: &VerificationRequest<'_>,
+        attempt: HostPasswordAttempt,
+        reply: HostPasswordReply,
         now: Timestamp,
     ) -> Result<HostPasswordResult, EngineError> {
-        if said == HostPasswordReply::Wrong {
+        if reply == HostPasswordReply::Wrong {
             return Ok(HostPasswordResult::Refused(Refusal::Wrong));
         }
         let Engine {
@@ -85,14 +87,14 @@ impl Engine {
             store,
             ..
         } = self;
-        let declared = account_data::read_declared_secret(config, visitor.name)?;
+        let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
-        tx.remove_failure(tried.row, tried.address)?;
-        let settled = match said {
+        tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
+        let result = match reply {
             HostPasswordReply::Right => {
-                let visit = Evaluation::load(config, vault, tx, visitor, declared, now)?;
-                visit.forget_own_failures(tx)?;
+                let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
+                evaluation.forget_own_failures(tx)?;
                 HostPasswordResult::Verified(HostPassword(()))
             }
             HostPasswordReply::Wrong | HostPasswordReply::NotVerified => {
@@ -100,6 +102,6 @@ impl Engine {
             }
         };
         transaction.commit()?;
-        Ok(settled)
+        Ok(result)
     }
 }

@@ -1,4 +1,6 @@
-//! Verification at the store: load, decide, write, commit, and only then grant access.
+//! Verification against the store, for PAM services, the command and the web.
+//! Every act loads the account, asks the decision in `crate::verify`, writes what it consumes, and
+//! commits. Access is granted only after the commit.
 
 pub(super) mod app_password;
 pub(super) mod attempt;

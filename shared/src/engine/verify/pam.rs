@@ -120,20 +120,22 @@ impl Engine {
                 // of the own account too: any process of the person's would end all that is open, and no password is shown
                 if let Requester::Owner { name, .. } = caller {
                     if !self.config.pam.socket_users.contains(name) {
-                        return Err(AdministrationError::NotBelieved(name.clone()));
+                        return Err(AdministrationError::MayNotReportPassword(name.clone()));
                     }
                 }
                 let actor = Principal::Service(caller.name(), &origin, service);
-                return Ok(match self.host_password_changed(account, actor, now)? {
-                    None => ReplyBody::Judged(VerifyReply::NothingToEnd).into(),
-                    Some(after) => {
-                        let told = messages::app_passwords(after).into_iter().collect();
-                        EngineReply {
-                            messages: told,
-                            ..ReplyBody::Judged(VerifyReply::Done).into()
+                return Ok(
+                    match self.record_host_password_change(account, actor, now)? {
+                        None => ReplyBody::Judged(VerifyReply::NothingToEnd).into(),
+                        Some(after) => {
+                            let told = messages::app_passwords_text(after).into_iter().collect();
+                            EngineReply {
+                                messages: told,
+                                ..ReplyBody::Judged(VerifyReply::Done).into()
+                            }
                         }
-                    }
-                });
+                    },
+                );
             }
             VerifyOperation::Account(mark) => return self.account_hook(caller, judging, mark, now),
             VerifyOperation::Setup(step) => {
@@ -329,7 +331,7 @@ impl Engine {
                 .map(|authenticator| authenticator.parameters.digits)
                 .collect(),
         };
-        lengths.extend(crate::engine::mail::code::digits(mail));
+        lengths.extend(crate::engine::mail::code::mailed_code_digits(mail));
         match lengths.is_empty() {
             true => Ok((Enrolled::No, vec![self.config.totp.otp_parameters().digits])),
             false => Ok((Enrolled::Yes, lengths)),
@@ -357,7 +359,7 @@ impl Engine {
                     Err(refusal) => PamVerification::Refused {
                         refusal: None,
                         cause: refusal.to_string(),
-                        words: messages::not_admitted(refusal),
+                        words: messages::app_password_refusal(refusal),
                     },
                 },
             );
@@ -367,8 +369,8 @@ impl Engine {
             Ok(accepted) => {
                 let means = AuthenticationMethod::from(accepted.consumed());
                 let told = [
-                    outcome.missed.as_ref().map(messages::missed),
-                    outcome.recovery.map(messages::recovered),
+                    outcome.missed.as_ref().map(messages::missed_inputs),
+                    outcome.recovery.map(messages::recovery_text),
                 ];
                 let told = told.into_iter().flatten().collect();
                 PamVerification::Accepted {

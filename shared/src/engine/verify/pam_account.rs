@@ -148,8 +148,8 @@ impl Engine {
         }
         let told = entered.map_or([None, None], |entered| {
             [
-                entered.missed.as_ref().map(messages::missed),
-                entered.recovery.map(messages::recovered),
+                entered.missed.as_ref().map(messages::missed_inputs),
+                entered.recovery.map(messages::recovery_text),
             ]
         });
         let told = told.into_iter().flatten().collect();

@@ -1,4 +1,5 @@
-//! What the rules and the policy would say of someone's request, told beforehand.
+//! A test of rules and policy: what a given request would get, for `postern check`.
+//! Nothing is written, and no account needs to exist.
 
 use crate::account::name::UserName;
 use crate::config::rule::RuleAccess;
@@ -7,25 +8,25 @@ use crate::policy::requirement::{PolicySubject, Requirement};
 use crate::policy::rule::{self, RuleDecision, RuleRequest, RuleUser};
 use crate::policy::session_groups::RequestedGroups;
 
-/// What a request of someone's would meet after a sign-in.
+/// What a request would get after a login.
 #[derive(Debug)]
 pub struct RuleTest {
-    /// The groups that rules and policy go by: Postern's, and those of the host that are asked about.
+    /// Groups on which rules and policy decide: those of Postern, and those of the host that the
+    /// configuration names.
     pub groups: Vec<String>,
-    /// What the rules say.
     pub decision: RuleDecision,
-    /// What the policy says where the code is asked.
+    /// The policy's requirement, where the rule asks for a code.
     pub requirement: Option<Requirement>,
 }
 
 impl Engine {
-    /// Says what a request would meet. Nothing is written, and no account needs to exist.
+    /// Returns what a request would get.
     pub fn test_rules(
         &mut self,
         name: &UserName,
         request: &RuleRequest<'_>,
     ) -> Result<RuleTest, PolicyError> {
-        let membership = self.load_policy_facts(name)?;
+        let facts = self.load_policy_facts(name)?;
         let asked = RequestedGroups::from_config(&self.config);
         let host = self.load_host_groups(name)?;
         let known = host.known(&asked);
@@ -36,13 +37,13 @@ impl Engine {
         let of_host = known.read_for(&asked);
         let person = RuleUser {
             name,
-            groups: [declared, &membership.groups],
+            groups: [declared, &facts.groups],
             host_groups: of_host,
         };
         let decision = rule::evaluate_rules(&self.config.gate.rule, request, Some(&person));
-        let need = match decision.access {
+        let requirement = match decision.access {
             RuleAccess::Code => {
-                let groups = self.load_policy_groups(name, &membership.groups)?;
+                let groups = self.load_policy_groups(name, &facts.groups)?;
                 let earlier = self.config.gate.first_factor.completed_methods();
                 let address = request.address;
                 let subject = PolicySubject {
@@ -55,16 +56,16 @@ impl Engine {
                 Some(
                     self.config
                         .policy
-                        .evaluate_requirement(&subject, membership.enrolled),
+                        .evaluate_requirement(&subject, facts.enrolled),
                 )
             }
             RuleAccess::Open | RuleAccess::Password | RuleAccess::Deny => None,
         };
-        let ours = self
+        let own_groups = self
             .config
-            .memberships(name, &membership.groups)
+            .memberships(name, &facts.groups)
             .map(|group| group.as_str().to_owned());
-        let groups = ours
+        let groups = own_groups
             .chain(
                 of_host
                     .iter()
@@ -74,7 +75,7 @@ impl Engine {
         Ok(RuleTest {
             groups,
             decision,
-            requirement: need,
+            requirement,
         })
     }
 }

@@ -41,8 +41,8 @@ impl Conversation for PasswordConversation {
     fn communicate(&self, messages: &[Exchange<'_>]) {
         for message in messages {
             match message {
-                Exchange::Info(told) => told.set_answer(Ok(())),
-                Exchange::Error(told) => told.set_answer(Ok(())),
+                Exchange::Info(message) => message.set_answer(Ok(())),
+                Exchange::Error(message) => message.set_answer(Ok(())),
                 Exchange::MaskedPrompt(prompt) if !self.given.replace(true) => {
                     prompt.set_answer(Ok(OsStr::from_bytes(self.password.bytes()).to_owned()));
                 }
@@ -53,7 +53,7 @@ impl Conversation for PasswordConversation {
 }
 
 pub(crate) fn verify_password(
-    question: HostPasswordRequest,
+    request: HostPasswordRequest,
     service: &PamServiceFile,
 ) -> Result<(), PasswordRefusal> {
     let HostPasswordRequest {
@@ -61,19 +61,19 @@ pub(crate) fn verify_password(
         address,
         password,
         ..
-    } = question;
-    let known = User::from_name(name.as_str()).ok().flatten();
-    if known.as_ref().is_some_and(|user| user.uid.is_root()) {
+    } = request;
+    let host_user = User::from_name(name.as_str()).ok().flatten();
+    if host_user.as_ref().is_some_and(|user| user.uid.is_root()) {
         return Err(PasswordRefusal::Root);
     }
     let given = Rc::new(Cell::new(false));
-    let answering = PasswordConversation {
+    let conversation = PasswordConversation {
         password,
         given: Rc::clone(&given),
     };
     let mut transaction = TransactionBuilder::new_with_service(service.as_str())
         .username(name.as_str())
-        .build(answering)
+        .build(conversation)
         .map_err(PasswordRefusal::Authentication)?;
     if let Some(address) = address {
         let address = OsString::from(address.to_string());
@@ -93,12 +93,12 @@ pub(crate) fn verify_password(
     if !given.get() {
         return Err(PasswordRefusal::NotChecked);
     }
-    let entered = transaction
+    let pam_user = transaction
         .items()
         .user()
         .map_err(PasswordRefusal::Account)?;
-    let is_own = entered.as_deref() == Some(OsStr::new(name.as_str()));
-    match known {
+    let is_own = pam_user.as_deref() == Some(OsStr::new(name.as_str()));
+    match host_user {
         Some(user) if is_own && user.name == name.as_str() => Ok(()),
         _ => Err(PasswordRefusal::OtherName),
     }
@@ -144,34 +144,34 @@ mod tests {
     }
 
     #[test]
-    fn the_password_is_given_once_and_only_where_it_does_not_show() {
-        let answering = answering();
-        let (told, warned) = (
+    fn the_password_is_given_once_and_only_to_a_prompt_without_echo() {
+        let conversation = answering();
+        let (message, warned) = (
             InfoMsg::new(OsStr::new("welcome")),
             ErrorMsg::new(OsStr::new("beware")),
         );
         let shown = QAndA::new(OsStr::new("Password: "));
-        answering.communicate(&[told.exchange(), warned.exchange(), shown.exchange()]);
-        assert_eq!((told.answer(), warned.answer()), (Ok(()), Ok(())));
+        conversation.communicate(&[message.exchange(), warned.exchange(), shown.exchange()]);
+        assert_eq!((message.answer(), warned.answer()), (Ok(()), Ok(())));
         assert_eq!(shown.answer(), Err(ErrorCode::ConversationError));
-        assert!(!answering.given.get());
+        assert!(!conversation.given.get());
 
         let (first, second) = (
             MaskedQAndA::new(OsStr::new("Password: ")),
             MaskedQAndA::new(OsStr::new("Password: ")),
         );
-        answering.communicate(&[first.exchange(), second.exchange()]);
+        conversation.communicate(&[first.exchange(), second.exchange()]);
         assert_eq!(first.answer().unwrap().as_bytes(), b"secret \xff");
         assert_eq!(second.answer(), Err(ErrorCode::ConversationError));
         let third = MaskedQAndA::new(OsStr::new("Verification code: "));
-        answering.communicate(&[third.exchange()]);
+        conversation.communicate(&[third.exchange()]);
         assert_eq!(third.answer(), Err(ErrorCode::ConversationError));
-        assert!(answering.given.get());
+        assert!(conversation.given.get());
     }
 
     #[test]
-    fn what_pam_says_has_a_word_in_the_log() {
-        for (no, word) in [
+    fn every_pam_result_has_a_cause_in_the_log() {
+        for (refusal, word) in [
             (
                 PasswordRefusal::Authentication(ErrorCode::AuthenticationError),
                 "wrong",
@@ -198,7 +198,7 @@ mod tests {
             ),
             (PasswordRefusal::NotChecked, "password-not-checked"),
         ] {
-            assert_eq!(no.to_string(), word);
+            assert_eq!(refusal.to_string(), word);
         }
     }
 }

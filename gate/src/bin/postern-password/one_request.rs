@@ -4,7 +4,7 @@
 //! MUST NOT start a thread before PAM has answered, since modules may fork.
 
 use crate::service::{self, CheckedService};
-use crate::{judgement, log};
+use crate::{log, pam};
 use nix::sys::prctl::{set_dumpable, set_pdeathsig};
 use nix::sys::signal::Signal;
 use nix::unistd::dup2_stdin;
@@ -33,8 +33,8 @@ pub(crate) fn answer_one_request(config: &Path) -> io::Result<()> {
     Read::by_ref(&mut stream)
         .take(LONGEST_REQUEST as u64 + 1)
         .read_to_end(&mut bytes)?;
-    let (said, lines) = match HostPasswordRequest::decode(&bytes) {
-        Some(question) => verify_request(question, config),
+    let (reply, lines) = match HostPasswordRequest::decode(&bytes) {
+        Some(request) => verify_request(request, config),
         None => (HostPasswordReply::NotVerified, Vec::new()),
     };
     if !lines.is_empty() {
@@ -44,20 +44,17 @@ pub(crate) fn answer_one_request(config: &Path) -> io::Result<()> {
         lines.into_iter().for_each(log::write_message);
         log::flush(LOG_TIMEOUT);
     }
-    stream.write_all(said.word())
+    stream.write_all(reply.word())
 }
 
 /// Returns the reply and the lines to log.
-fn verify_request(
-    question: HostPasswordRequest,
-    config: &Path,
-) -> (HostPasswordReply, Vec<String>) {
-    let address = question
+fn verify_request(request: HostPasswordRequest, config: &Path) -> (HostPasswordReply, Vec<String>) {
+    let address = request
         .address
         .map_or_else(|| "-".to_owned(), |address| address.to_string());
-    let name = question.name.clone();
-    let refused = |cause: &dyn std::fmt::Display| {
-        // fail2ban reads the same format from the PAM module.
+    let name = request.name.clone();
+    let refusal_line = |cause: &dyn std::fmt::Display| {
+        // The PAM module writes the same format, which fail2ban reads.
         let name = name.as_str();
         format!("refused cause={cause} address={address} user={name:?}")
     };
@@ -66,15 +63,15 @@ fn verify_request(
         Err(error) => {
             return (
                 HostPasswordReply::NotVerified,
-                vec![refused(&"service"), error.to_string()],
+                vec![refusal_line(&"service"), error.to_string()],
             );
         }
     };
     let mut lines: Vec<String> = problem.iter().map(ToString::to_string).collect();
-    match judgement::verify_password(question, &service) {
+    match pam::verify_password(request, &service) {
         Ok(()) => (HostPasswordReply::Right, lines),
-        Err(no) => {
-            lines.push(refused(&no));
+        Err(refusal) => {
+            lines.push(refusal_line(&refusal));
             (HostPasswordReply::Wrong, lines)
         }
     }

@@ -37,8 +37,8 @@ pub(crate) struct HelperAdmission {
 
 /// Admission of one connection, until it is dropped.
 pub(crate) struct AdmittedConnection {
-    turns: HelperAdmission,
-    _place: AdmissionPermit<()>,
+    admission: HelperAdmission,
+    _permit: AdmissionPermit<()>,
 }
 
 /// Admission of one request to PAM, until it is dropped.
@@ -64,13 +64,13 @@ impl HelperAdmission {
 
     /// Admits a connection, if fewer than the limit are open.
     pub(crate) fn admit_connection(&self) -> Option<AdmittedConnection> {
-        let place = self
+        let permit = self
             .connections
             .try_acquire(Class::Unauthenticated, ())
             .ok()?;
         Some(AdmittedConnection {
-            turns: self.clone(),
-            _place: place,
+            admission: self.clone(),
+            _permit: permit,
         })
     }
 
@@ -84,21 +84,21 @@ impl AdmittedConnection {
     /// no turn of others.
     pub(crate) fn wait_for_turn(
         &self,
-        question: &HostPasswordRequest,
+        request: &HostPasswordRequest,
         within: Duration,
     ) -> Option<PasswordTurn> {
-        let over = Instant::now() + within;
+        let deadline = Instant::now() + within;
         let account = self
-            .turns
+            .admission
             .accounts
-            .acquire(question.class, question.name.clone())
+            .acquire(request.class, request.name.clone())
             .ok()?
             .wait(within)
             .ok()?;
-        let origin = question.address.map(|address| address.key());
-        let origin = self.turns.origins.acquire(question.class, origin).ok()?;
+        let origin = request.address.map(|address| address.key());
+        let origin = self.admission.origins.acquire(request.class, origin).ok()?;
         let origin = origin
-            .wait(over.saturating_duration_since(Instant::now()))
+            .wait(deadline.saturating_duration_since(Instant::now()))
             .ok()?;
         Some(PasswordTurn {
             _origin: origin,
@@ -113,7 +113,7 @@ mod tests {
     use shared::network::address::Address;
     use shared::protocol::host_password::Candidate;
 
-    fn question(name: &str, address: &str, class: Class) -> HostPasswordRequest {
+    fn request(name: &str, address: &str, class: Class) -> HostPasswordRequest {
         let password = Candidate::from_input(b"secret").unwrap();
         HostPasswordRequest {
             name: name.parse().unwrap(),
@@ -123,84 +123,92 @@ mod tests {
         }
     }
 
-    fn now(seated: &AdmittedConnection, question: &HostPasswordRequest) -> Option<PasswordTurn> {
-        seated.wait_for_turn(question, Duration::ZERO)
+    fn take_turn(
+        connection: &AdmittedConnection,
+        request: &HostPasswordRequest,
+    ) -> Option<PasswordTurn> {
+        connection.wait_for_turn(request, Duration::ZERO)
     }
 
     #[test]
-    fn there_are_so_many_places_and_a_free_one_is_taken_again() {
-        let turns = HelperAdmission::new();
-        let mut seated: Vec<_> = (0..1000).map_while(|_| turns.admit_connection()).collect();
-        assert_eq!(seated.len(), MAX_CONNECTIONS);
-        seated.pop();
-        seated.extend(turns.admit_connection());
+    fn connections_are_limited_and_a_closed_one_makes_way_for_another() {
+        let admission = HelperAdmission::new();
+        let mut connection: Vec<_> = (0..1000)
+            .map_while(|_| admission.admit_connection())
+            .collect();
+        assert_eq!(connection.len(), MAX_CONNECTIONS);
+        connection.pop();
+        connection.extend(admission.admit_connection());
         assert_eq!(
-            (seated.len(), turns.admit_connection().is_some()),
+            (connection.len(), admission.admit_connection().is_some()),
             (MAX_CONNECTIONS, false)
         );
-        drop(seated);
-        assert!(turns.is_empty());
+        drop(connection);
+        assert!(admission.is_empty());
     }
 
     #[test]
-    fn one_account_keeps_no_other_waiting() {
-        let turns = HelperAdmission::new();
-        let seated = turns.admit_connection().unwrap();
-        let of_alice =
-            |n: usize| question("alice", &format!("192.0.2.{n}"), Class::Unauthenticated);
-        let taken: Vec<_> = (0..9).map_while(|n| now(&seated, &of_alice(n))).collect();
+    fn one_account_does_not_delay_another() {
+        let admission = HelperAdmission::new();
+        let connection = admission.admit_connection().unwrap();
+        let of_alice = |n: usize| request("alice", &format!("192.0.2.{n}"), Class::Unauthenticated);
+        let taken: Vec<_> = (0..9)
+            .map_while(|n| take_turn(&connection, &of_alice(n)))
+            .collect();
         assert_eq!(taken.len(), ACCOUNT_LIMITS.per_key);
         assert!(
-            now(
-                &seated,
-                &question("bob", "192.0.2.9", Class::Unauthenticated)
+            take_turn(
+                &connection,
+                &request("bob", "192.0.2.9", Class::Unauthenticated)
             )
             .is_some()
         );
         assert!(
-            now(
-                &seated,
-                &question("alice", "192.0.2.9", Class::Authenticated)
+            take_turn(
+                &connection,
+                &request("alice", "192.0.2.9", Class::Authenticated)
             )
             .is_some(),
             "nor its owner"
         );
         drop(taken);
-        assert!(now(&seated, &of_alice(0)).is_some());
+        assert!(take_turn(&connection, &of_alice(0)).is_some());
     }
 
     /// Sixteen wrong passwords of 2 s each from a few addresses used up every request to PAM.
     #[test]
-    fn a_few_addresses_do_not_take_every_question_to_the_host() {
-        let turns = HelperAdmission::new();
-        let seated = turns.admit_connection().unwrap();
-        let asked = |n: usize, address: &str, class| {
-            now(&seated, &question(&format!("u{n}"), address, class))
+    fn a_few_addresses_do_not_use_up_every_request_to_pam() {
+        let admission = HelperAdmission::new();
+        let connection = admission.admit_connection().unwrap();
+        let turn = |n: usize, address: &str, class| {
+            take_turn(&connection, &request(&format!("u{n}"), address, class))
         };
         let of_one: Vec<_> = (0..100)
-            .filter_map(|n| asked(n, "192.0.2.1", Class::Unauthenticated))
+            .filter_map(|n| turn(n, "192.0.2.1", Class::Unauthenticated))
             .collect();
         assert_eq!(of_one.len(), REQUEST_LIMITS.unauthenticated.per_key);
         let all: Vec<_> = (0..200)
-            .filter_map(|n| asked(n, &format!("198.51.100.{n}"), Class::Unauthenticated))
+            .filter_map(|n| turn(n, &format!("198.51.100.{n}"), Class::Unauthenticated))
             .collect();
         assert_eq!(
             all.len() + of_one.len(),
             REQUEST_LIMITS.unauthenticated.own + REQUEST_LIMITS.shared
         );
-        assert!(asked(500, "192.0.2.1", Class::Familiar).is_some());
-        assert!(asked(501, "192.0.2.1", Class::Authenticated).is_some());
+        assert!(turn(500, "192.0.2.1", Class::Familiar).is_some());
+        assert!(turn(501, "192.0.2.1", Class::Authenticated).is_some());
     }
 
     #[test]
-    fn who_waits_gets_the_turn_that_ends() {
-        let turns = HelperAdmission::new();
-        let seated = turns.admit_connection().unwrap();
-        let alice = question("alice", "192.0.2.1", Class::Unauthenticated);
-        let taken: Vec<_> = (0..9).map_while(|_| now(&seated, &alice)).collect();
+    fn a_request_that_waits_gets_the_turn_that_ends() {
+        let admission = HelperAdmission::new();
+        let connection = admission.admit_connection().unwrap();
+        let alice = request("alice", "192.0.2.1", Class::Unauthenticated);
+        let taken: Vec<_> = (0..9)
+            .map_while(|_| take_turn(&connection, &alice))
+            .collect();
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| {
-                seated
+                connection
                     .wait_for_turn(&alice, Duration::from_secs(60))
                     .is_some()
             });

@@ -34,12 +34,12 @@ impl Drop for ChildProcess {
 
 /// Sends `request`, as it came over the wire, to a child process and returns the child's reply.
 pub(crate) fn ask_child(
-    question: &[u8],
+    request: &[u8],
     config: &Path,
     within: Duration,
 ) -> io::Result<HostPasswordReply> {
-    let over = Instant::now() + within;
-    let (mut ours, theirs) = UnixStream::pair()?;
+    let deadline = Instant::now() + within;
+    let (mut stream, child_end) = UnixStream::pair()?;
     let mut command = Command::new(SELF);
     command.arg("--one-question").arg("--config").arg(config);
     command
@@ -47,19 +47,19 @@ pub(crate) fn ask_child(
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .current_dir("/");
     command
-        .stdin(OwnedFd::from(theirs))
+        .stdin(OwnedFd::from(child_end))
         .stdout(Stdio::null())
         .process_group(0);
     let _process = ChildProcess(command.spawn()?);
     // The command holds a copy of the child's end.
     drop(command);
-    ours.set_write_timeout(Some(within))?;
-    ours.write_all(question)?;
-    ours.shutdown(Shutdown::Write)?;
-    let word = read_until(&mut ours, LONGEST_WORD, over, |word| {
-        HostPasswordReply::decode(word).is_some()
+    stream.set_write_timeout(Some(within))?;
+    stream.write_all(request)?;
+    stream.shutdown(Shutdown::Write)?;
+    let reply = read_until(&mut stream, LONGEST_WORD, deadline, |reply| {
+        HostPasswordReply::decode(reply).is_some()
     })?;
-    HostPasswordReply::decode(&word)
+    HostPasswordReply::decode(&reply)
         .ok_or_else(|| io::Error::other("the process that asked PAM ended without a reply"))
 }
 
@@ -67,13 +67,13 @@ pub(crate) fn ask_child(
 pub(crate) fn read_until(
     stream: &mut UnixStream,
     most: usize,
-    over: Instant,
+    deadline: Instant,
     is_enough: impl Fn(&[u8]) -> bool,
 ) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(vec![0; most]);
     let mut filled = 0;
     while filled < most && !is_enough(&bytes[..filled]) {
-        let left = over.saturating_duration_since(Instant::now());
+        let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }

@@ -108,7 +108,7 @@ async fn find_accounts(call: &Call<'_>) -> AdministrationReply<Accounts> {
         .map(|name| parse_name(&name))
         .transpose()?;
     let found = run_act(call.request, move |engine, _, _| {
-        engine.find(&part, after.as_ref(), PAGE)
+        engine.find_accounts(&part, after.as_ref(), PAGE)
     })
     .await?;
     Ok(EndpointReply::new(Accounts {
@@ -118,14 +118,17 @@ async fn find_accounts(call: &Call<'_>) -> AdministrationReply<Accounts> {
 
 async fn read_status(call: &Call<'_>) -> AdministrationReply<AccountState> {
     let name = parse_name(call.argument())?;
-    let found = run_act(call.request, move |engine, _, _| engine.status(&name)).await?;
+    let found = run_act(call.request, move |engine, _, _| {
+        engine.account_status(&name)
+    })
+    .await?;
     Ok(EndpointReply::new(AccountState::from(&found)))
 }
 
 async fn disable(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
     let name = parse_name(call.argument())?;
     let message = run_act(call.request, move |engine, principal, now| {
-        let after = engine.disable(&name, principal, now)?;
+        let after = engine.disable_second_factor(&name, principal, now)?;
         Ok(messages::disabled(
             &name,
             after,
@@ -139,11 +142,11 @@ async fn unlock(call: &Call<'_>, how: Unlock) -> AdministrationReply<admin_api::
     let name = parse_name(call.argument())?;
     let message = run_act(call.request, move |engine, principal, now| {
         if !how.clock {
-            engine.unlock(&name, principal, now)?;
+            engine.unlock_account(&name, principal, now)?;
             return Ok(messages::unlocked(&name));
         }
-        let reset = engine.mend_clock(&name, principal, now)?;
-        Ok(messages::clock_mended(&name, reset, now))
+        let reset = engine.lower_floors_to_clock(&name, principal, now)?;
+        Ok(messages::clock_unlocked(&name, reset, now))
     });
     operation_done(message.await?)
 }

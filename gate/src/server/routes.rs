@@ -200,14 +200,13 @@ async fn answer_own_page(
         return bare(StatusCode::NOT_FOUND);
     };
     let (mut parts, body) = request.into_parts();
-    api::replace_cookies_by_tokens(site, &page, &mut parts.headers);
-    let language = Language::negotiate(&parts.headers);
+    api::replace_cookies_by_tokens(site, &path, &mut parts.headers);
     let context = RequestContext {
         site,
         headers: &parts.headers,
         address,
         identity,
-        language,
+        language: Language::negotiate(&parts.headers),
     };
     if !log::has_access_log() {
         return own_routes::answer_page(&context, &parts, &path, body).await;

@@ -139,7 +139,7 @@ pub(crate) async fn run_operation(
             account: session.name.clone(),
             operation,
         };
-        engine.run_errand(Requester::SteppedUp(session, origin), &command, now)
+        engine.execute_request(Requester::SteppedUp(session, origin), &command, now)
     });
     Ok(reply.await?.answer)
 }

@@ -76,7 +76,7 @@ pub(crate) async fn begin_enrollment(
     let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     request
         .store_pool()
-        .with_engine(move |engine| engine.begin_web_setup(&owned_token, client.now()?))
+        .with_engine(move |engine| engine.begin_web_enrollment(&owned_token, client.now()?))
         .await
 }
 
@@ -88,7 +88,7 @@ pub(crate) async fn verify_one_time_code(
 ) -> Result<Result<EnrollmentToken, Refusal>, PoolError> {
     let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.invite_to_setup(&client.browser(), owned_token, &input, client.now()?)
+        engine.verify_web_one_time_code(&client.browser(), owned_token, &input, client.now()?)
     });
     let result = run.await?;
     if let Err(refusal) = &result {
@@ -106,7 +106,7 @@ pub(crate) async fn confirm_enrollment(
 ) -> Result<AfterEnrollmentCode, PoolError> {
     let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.confirm_web_setup(&owned_token, draft, &input, client.now()?)
+        engine.confirm_web_enrollment(&owned_token, draft, &input, client.now()?)
     });
     run.await
 }
@@ -119,12 +119,12 @@ pub(crate) async fn activate_enrollment(
 ) -> Result<AfterEnrollment, PoolError> {
     let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.finish_web_setup(&client.browser(), &owned_token, &confirmed, client.now()?)
+        engine.finish_web_enrollment(&client.browser(), &owned_token, &confirmed, client.now()?)
     });
     run.await
 }
 
-/// Handles GET enroll.
+/// Handles a GET request for enroll.
 pub(crate) async fn show_enrollment_page(request: &RequestContext<'_>) -> HttpReply {
     let Some(token) = request.enrollment_token() else {
         return reply::see_other(&request.path_to("sign-in"));
@@ -146,7 +146,7 @@ pub(crate) async fn show_enrollment_page(request: &RequestContext<'_>) -> HttpRe
     }
 }
 
-/// Handles POST enroll/one-time-code.
+/// Handles a POST request for enroll/one-time-code.
 pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let Some(token) = request.enrollment_token() else {
         return render_expired(request);
@@ -188,7 +188,7 @@ pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Fo
     }
 }
 
-/// Handles POST enroll/code.
+/// Handles a POST request for enroll/code.
 pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let Some(token) = request.enrollment_token() else {
         return render_expired(request);
@@ -228,7 +228,7 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
     }
 }
 
-/// Handles POST enroll/finish.
+/// Handles a POST request for enroll/finish.
 pub(crate) async fn submit_codes_saved(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let Some(token) = request.enrollment_token() else {
         return render_expired(request);

@@ -177,9 +177,9 @@ impl RequestContext<'_> {
         let pool_client = if let Some(session) = self.any_session() {
             PoolClient::of_session(&session)
         } else if let Some(token) = self.login_token() {
-            PoolClient::proven(ShareKey::Account(token.account().clone()))
+            PoolClient::authenticated(ShareKey::Account(token.account().clone()))
         } else if let Some(token) = self.enrollment_token() {
-            PoolClient::proven(ShareKey::Account(token.account().clone()))
+            PoolClient::authenticated(ShareKey::Account(token.account().clone()))
         } else {
             PoolClient::unauthenticated(self.address)
         };

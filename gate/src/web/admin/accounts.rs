@@ -129,7 +129,7 @@ pub(crate) async fn require_administrator(
     let session = request.session().ok_or_else(not_found)?;
     let name = session.name.clone();
     let status = account::run_act(request, &session, move |engine, _, _| {
-        engine.administers(&name)
+        engine.administrator_status(&name)
     })
     .await;
     match status.map_err(|refused| notice::show_refusal(request, &refused))? {
@@ -164,16 +164,16 @@ pub(crate) async fn run_admin_act(
     let result = account::run_act(request, &step_up.session, move |engine, principal, now| {
         Ok(match act {
             AdminAct::Disable => {
-                let after = engine.disable(&name, principal, now)?;
+                let after = engine.disable_second_factor(&name, principal, now)?;
                 let policy = AfterDisabled::of(engine.is_required(&name)?);
                 AdminActResult::Disabled(after, policy)
             }
             AdminAct::Unlock => {
-                engine.unlock(&name, principal, now)?;
+                engine.unlock_account(&name, principal, now)?;
                 AdminActResult::Done
             }
             AdminAct::ResetClock => {
-                AdminActResult::Count(engine.mend_clock(&name, principal, now)?)
+                AdminActResult::Count(engine.lower_floors_to_clock(&name, principal, now)?)
             }
             AdminAct::EndSessions => {
                 AdminActResult::Count(engine.revoke_sessions(&name, None, principal, now)?)

@@ -42,7 +42,7 @@ impl AccountDetails {
         now: Timestamp,
     ) -> Result<AccountDetails, AdministrationError> {
         let mut sessions = empty_if_unknown(engine.sessions(name, now))?;
-        let mut browsers = empty_if_unknown(engine.browsers(name, now))?;
+        let mut browsers = empty_if_unknown(engine.trusted_browsers(name, now))?;
         sessions.truncate(MAX_ROWS);
         browsers.truncate(MAX_ROWS);
         Ok(AccountDetails {
@@ -126,7 +126,7 @@ pub(crate) async fn show_administration_page(
     page_result.unwrap_or_else(|refused| notice::show_refusal(request, &refused))
 }
 
-/// Handles POST administration/act.
+/// Handles a POST request for administration/act.
 pub(crate) async fn submit_admin_act(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     if let Err(reply) = accounts::require_administrator(request).await {
         return reply;
@@ -170,8 +170,8 @@ fn render_act_result(
         AdminActResult::Done => (None, Some(language.text("admin-done"))),
         AdminActResult::Disabled(after, policy) => {
             let needed = match policy {
-                AfterDisabled::MayStay => None,
-                AfterDisabled::NeedsNew => Some(language.text("admin-still-required")),
+                AfterDisabled::NotRequired => None,
+                AfterDisabled::Required => Some(language.text("admin-still-required")),
             };
             let lines = [
                 Some(language.text("admin-disabled")),
@@ -207,7 +207,7 @@ async fn show_accounts_page(
 ) -> Result<HttpReply, ActRefused> {
     let owned_part = part.clone();
     let found = account::run_act(request, session, move |engine, _, _| {
-        engine.find(&owned_part, None, MAX_ROWS + 1)
+        engine.find_accounts(&owned_part, None, MAX_ROWS + 1)
     })
     .await?;
     let rows: Vec<AccountRow> = found

@@ -29,7 +29,7 @@ pub(crate) enum CodeMailed {
     Refused(MailRefusal),
 }
 
-/// Handles POST mail.
+/// Handles a POST request for mail.
 pub(crate) async fn submit_mail_request(request: &RequestContext<'_>) -> HttpReply {
     let Some(token) = request.login_token() else {
         let text = request.language.refusal(Refusal::Expired);
@@ -106,7 +106,7 @@ pub(crate) async fn mail_code(
             .map_err(LoginError::Engine)
     });
     let posted = match queued.await? {
-        MailRequest::For(posted) => Arc::new(posted),
+        MailRequest::Queued(posted) => Arc::new(posted),
         MailRequest::Refused(refusal) => {
             request.log_sign_in(token.account(), "not mailed", &refusal.to_string());
             return Ok(CodeMailed::Refused(refusal));
@@ -115,7 +115,7 @@ pub(crate) async fn mail_code(
     let delivery = outbox::wait_for_delivery(&request.store_pool(), &posted).await?;
     let (mailed, result) = match &delivery {
         Ok(()) => (MailResult::Sent, CodeMailed::Sent(posted.to.clone())),
-        Err(NotMailed::Waits) => (MailResult::Queued, CodeMailed::Queued),
+        Err(NotMailed::Queued) => (MailResult::Queued, CodeMailed::Queued),
         Err(_) => (MailResult::Failed, CodeMailed::NotSent),
     };
     METRICS.count_mail(mailed);

@@ -2,7 +2,7 @@
 //!
 //! MUST NOT show by its duration whether PAM was asked.
 
-use crate::live::host_password::{self, HelperUnavailable};
+use crate::live::host_password;
 use crate::live::store_pool::{PoolClient, PoolError, PoolHandle, ShareKey};
 use crate::web::request::{OwnedBrowserContext, RequestContext};
 use shared::account::name::UserName;
@@ -43,8 +43,10 @@ pub(crate) async fn pool_for_sign_in(
         {
             return Ok(Err(Refusal::AddressDelayed { wait }));
         }
-        LoginClass::TrustedBrowser => PoolClient::proven(ShareKey::TrustedBrowser(name.clone())),
-        LoginClass::FamiliarAddress => PoolClient::known(request.address),
+        LoginClass::TrustedBrowser => {
+            PoolClient::authenticated(ShareKey::TrustedBrowser(name.clone()))
+        }
+        LoginClass::FamiliarAddress => PoolClient::familiar(request.address),
         LoginClass::Elsewhere | LoginClass::AddressDelayed { .. } => {
             return Ok(Ok(unauthenticated));
         }
@@ -181,18 +183,7 @@ pub(crate) async fn check_host_password(
         class: pool_client.class,
         password,
     };
-    match host_password::verify_host_password(pool_client.key.clone(), &host_request).await {
-        Ok(reply) => Ok(Ok(reply)),
-        Err(HelperUnavailable::Busy(busy)) => Ok(Err(PoolError::Busy(busy))),
-        Err(HelperUnavailable::Absent(why)) => Ok(Err(PoolError::Failed {
-            cause: "password-unavailable",
-            why,
-        })),
-        Err(HelperUnavailable::Unanswered(why)) => Err(PoolError::Failed {
-            cause: "password-timeout",
-            why,
-        }),
-    }
+    host_password::verify_host_password(pool_client.key.clone(), &host_request).await
 }
 
 /// Waits until the next multiple of [`REFUSAL_INTERVAL`] after `started`.

@@ -31,7 +31,7 @@ struct AppPasswordState {
     created: u64,
     /// Absent if the app password does not expire.
     expires: Option<u64>,
-    /// To the minute.
+    /// Last use, to the minute.
     last_used: Option<u64>,
 }
 

@@ -104,9 +104,9 @@ pub(crate) async fn confirm_enrollment(
     draft: TypedText,
     input: Input,
 ) -> Result<AfterEnrollmentCode, PoolError> {
-    let (asked, client) = (token.clone(), OwnedBrowserContext::new(request));
+    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.confirm_web_enrollment(&asked, draft, &input, client.now()?)
+        engine.confirm_web_enrollment(&owned_token, draft, &input, client.now()?)
     });
     run.await
 }
@@ -124,7 +124,7 @@ pub(crate) async fn activate_enrollment(
     run.await
 }
 
-/// Handles GET enroll.
+/// Handles a GET request for enroll.
 pub(crate) async fn show_enrollment_page(request: &RequestContext<'_>) -> HttpReply {
     let Some(token) = request.enrollment_token() else {
         return reply::see_other(&request.path_to("sign-in"));
@@ -146,7 +146,7 @@ pub(crate) async fn show_enrollment_page(request: &RequestContext<'_>) -> HttpRe
     }
 }
 
-/// Handles POST enroll/one-time-code.
+/// Handles a POST request for enroll/one-time-code.
 pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let Some(token) = request.enrollment_token() else {
         return render_expired(request);
@@ -188,7 +188,7 @@ pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Fo
     }
 }
 
-/// Handles POST enroll/code.
+/// Handles a POST request for enroll/code.
 pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let Some(token) = request.enrollment_token() else {
         return render_expired(request);
@@ -228,7 +228,7 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
     }
 }
 
-/// Handles POST enroll/finish.
+/// Handles a POST request for enroll/finish.
 pub(crate) async fn submit_codes_saved(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let Some(token) = request.enrollment_token() else {
         return render_expired(request);

@@ -29,7 +29,7 @@ enum CodePageNote<'a> {
     Status(&'a str),
 }
 
-/// Handles GET code.
+/// Handles a GET request for code.
 pub(crate) fn show_code_page(request: &RequestContext<'_>, any_text: bool) -> HttpReply {
     match request.login_token() {
         Some(token) => render_code_page(
@@ -43,7 +43,7 @@ pub(crate) fn show_code_page(request: &RequestContext<'_>, any_text: bool) -> Ht
     }
 }
 
-/// Handles POST code.
+/// Handles a POST request for code.
 pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let Some(token) = request.login_token() else {
         let text = request.language.refusal(Refusal::Expired);

@@ -29,7 +29,7 @@ pub(crate) enum SignedOut {
     Incomplete(Vec<Session>, PoolError),
 }
 
-/// Handles POST sign-out.
+/// Handles a POST request for sign-out.
 pub(crate) async fn submit_sign_out(request: &RequestContext<'_>) -> HttpReply {
     let (status, title, line) = match end_sessions(request).await {
         SignedOut::Ended => (
@@ -141,7 +141,7 @@ pub(crate) fn show_cookies_page(request: &RequestContext<'_>) -> HttpReply {
     )
 }
 
-/// Handles POST cookies.
+/// Handles a POST request for cookies.
 pub(crate) fn clear_cookies(request: &RequestContext<'_>) -> HttpReply {
     let lines = [
         request.language.text("cookies-line"),

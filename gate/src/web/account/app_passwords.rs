@@ -78,7 +78,7 @@ pub(crate) async fn revoke_app_passwords(
     .await
 }
 
-/// Handles GET app-passwords.
+/// Handles a GET request for app-passwords.
 pub(crate) async fn show_app_passwords_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -114,7 +114,7 @@ pub(crate) async fn show_app_passwords_page(
     notice::page_with_refusal(html(&page), refused)
 }
 
-/// Handles POST app-passwords.
+/// Handles a POST request for app-passwords.
 pub(crate) async fn submit_app_password(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     match create_from_form(request, form).await {
         Err(refused) => show_app_passwords_page(request, Some(&refused)).await,
@@ -174,7 +174,7 @@ async fn create_from_form(
     Ok((step_up, name, password))
 }
 
-/// Handles POST app-passwords/change.
+/// Handles a POST request for app-passwords/change.
 pub(crate) async fn submit_change(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     match change_from_form(request, form).await {
         Err(refused) => show_app_passwords_page(request, Some(&refused)).await,

@@ -122,7 +122,7 @@ pub(crate) async fn remove_authenticator(
     )
 }
 
-/// Handles GET authenticators/add.
+/// Handles a GET request for authenticators/add.
 pub(crate) async fn show_add_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -139,7 +139,7 @@ pub(crate) async fn show_add_page(
     notice::page_with_refusal(html(&page), refused)
 }
 
-/// Handles POST authenticators/add.
+/// Handles a POST request for authenticators/add.
 pub(crate) async fn submit_new_authenticator(
     request: &RequestContext<'_>,
     form: &Form,
@@ -208,7 +208,7 @@ fn parse_enrollment(
     Ok(operation)
 }
 
-/// Handles POST authenticators/confirm.
+/// Handles a POST request for authenticators/confirm.
 pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let session = match request.require_session() {
         Ok(session) => session,
@@ -252,7 +252,7 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
     }
 }
 
-/// Handles GET authenticators/remove.
+/// Handles a GET request for authenticators/remove.
 pub(crate) async fn show_removal_page(
     request: &RequestContext<'_>,
     label: &str,
@@ -272,7 +272,7 @@ pub(crate) async fn show_removal_page(
     account::show_confirmation(request, confirmation, refused).await
 }
 
-/// Handles POST authenticators/remove.
+/// Handles a POST request for authenticators/remove.
 pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let label = form.field("name");
     match remove_from_form(request, form, label).await {

@@ -107,7 +107,7 @@ async fn is_only_second_factor(
     Ok(status.tally.authenticators == 0)
 }
 
-/// Handles GET email.
+/// Handles a GET request for email.
 pub(crate) async fn show_email_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -134,7 +134,7 @@ pub(crate) async fn show_email_page(
     notice::page_with_refusal(html(&page), refused)
 }
 
-/// Handles POST email.
+/// Handles a POST request for email.
 pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let to = form.field("address").trim().parse::<EmailAddress>();
     let set = match to {
@@ -156,7 +156,7 @@ pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &Form) -> H
     }
 }
 
-/// Handles POST email/confirm.
+/// Handles a POST request for email/confirm.
 pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let code = Input::parse(form.field("code").as_bytes());
     // read before the act, which revokes the session
@@ -183,7 +183,7 @@ pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &Form)
     }
 }
 
-/// Handles GET email/remove.
+/// Handles a GET request for email/remove.
 pub(crate) async fn show_removal_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -198,7 +198,7 @@ pub(crate) async fn show_removal_page(
     account::show_confirmation(request, confirmation, refused).await
 }
 
-/// Handles POST email/remove.
+/// Handles a POST request for email/remove.
 pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let removed = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => remove_email(request, &step_up)

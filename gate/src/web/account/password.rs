@@ -38,7 +38,7 @@ pub(crate) async fn set_password(
     .await
 }
 
-/// Handles GET password.
+/// Handles a GET request for password.
 pub(crate) async fn show_password_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -59,7 +59,7 @@ pub(crate) async fn show_password_page(
     notice::page_with_refusal(html(&page), refused)
 }
 
-/// Handles POST password.
+/// Handles a POST request for password.
 pub(crate) async fn submit_new_password(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     match change_from_form(request, form).await {
         Err(refused) => show_password_page(request, Some(&refused)).await,

@@ -49,7 +49,7 @@ pub(crate) async fn activate_recovery_codes(
     Ok(())
 }
 
-/// Handles GET recovery-codes.
+/// Handles a GET request for recovery-codes.
 pub(crate) async fn show_recovery_codes_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -64,7 +64,7 @@ pub(crate) async fn show_recovery_codes_page(
     account::show_confirmation(request, confirmation, refused).await
 }
 
-/// Handles POST recovery-codes.
+/// Handles a POST request for recovery-codes.
 pub(crate) async fn submit_renewal(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let made = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => begin_recovery_codes(request, &step_up)
@@ -88,7 +88,7 @@ pub(crate) async fn submit_renewal(request: &RequestContext<'_>, form: &Form) ->
     }
 }
 
-/// Handles POST recovery-codes/confirm.
+/// Handles a POST request for recovery-codes/confirm.
 pub(crate) async fn submit_codes_saved(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     if form.field("saved") != "yes" {
         return reply::bare(StatusCode::BAD_REQUEST);

@@ -48,7 +48,7 @@ pub(crate) async fn is_required(
     run.map_err(|error| refusal::refuse_unprocessed(request, &error))
 }
 
-/// Handles GET turn-off.
+/// Handles a GET request for turn-off.
 pub(crate) async fn show_turn_off_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -63,7 +63,7 @@ pub(crate) async fn show_turn_off_page(
     account::show_confirmation(request, confirmation, refused).await
 }
 
-/// Handles POST turn-off.
+/// Handles a POST request for turn-off.
 pub(crate) async fn submit_turn_off(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let done = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => disable_second_factor(request, &step_up)
@@ -89,7 +89,7 @@ pub(crate) async fn submit_turn_off(request: &RequestContext<'_>, form: &Form) -
     }
 }
 
-/// Handles GET replace.
+/// Handles a GET request for replace.
 pub(crate) async fn show_replacement_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -104,7 +104,7 @@ pub(crate) async fn show_replacement_page(
     account::show_confirmation(request, confirmation, refused).await
 }
 
-/// Handles POST replace.
+/// Handles a POST request for replace.
 pub(crate) async fn submit_replacement(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let step_up = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => step_up,
@@ -162,7 +162,7 @@ pub(crate) async fn begin_enabling(
     })
 }
 
-/// Handles GET turn-on.
+/// Handles a GET request for turn-on.
 pub(crate) async fn show_turn_on_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -180,7 +180,7 @@ pub(crate) async fn show_turn_on_page(
     account::show_confirmation(request, confirmation, refused).await
 }
 
-/// Handles POST turn-on.
+/// Handles a POST request for turn-on.
 pub(crate) async fn submit_turn_on(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let step_up = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
         Ok(step_up) => step_up,

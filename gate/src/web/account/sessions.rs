@@ -63,7 +63,7 @@ pub(crate) async fn revoke_browsers(
     .await
 }
 
-/// Handles GET sign-ins.
+/// Handles a GET request for sign-ins.
 pub(crate) async fn show_sign_ins_page(
     request: &RequestContext<'_>,
     refused: Option<&ActRefused>,
@@ -97,7 +97,7 @@ async fn list_sign_ins(
     Ok((session, sessions, browsers))
 }
 
-/// Handles POST sign-ins.
+/// Handles a POST request for sign-ins.
 pub(crate) async fn submit_sign_ins_change(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     match revoke_from_form(request, form).await {
         Err(refused) => show_sign_ins_page(request, Some(&refused)).await,

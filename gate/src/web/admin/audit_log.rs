@@ -12,10 +12,10 @@ use hyper::StatusCode;
 use shared::account::event::EventFilter;
 use shared::token::session::Session;
 
-/// Events per page.
+/// Events that one page lists.
 const PAGE_SIZE: u32 = 50;
 
-/// Handles GET administration/log.
+/// Handles a GET request for administration/log.
 pub(crate) async fn show_events_page(
     request: &RequestContext<'_>,
     session: &Session,

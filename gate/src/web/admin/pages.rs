@@ -126,7 +126,7 @@ pub(crate) async fn show_administration_page(
     page_result.unwrap_or_else(|refused| notice::show_refusal(request, &refused))
 }
 
-/// Handles POST administration/act.
+/// Handles a POST request for administration/act.
 pub(crate) async fn submit_admin_act(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     if let Err(reply) = accounts::require_administrator(request).await {
         return reply;

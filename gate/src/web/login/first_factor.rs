@@ -21,7 +21,7 @@ use shared::token::{LoginToken, TokenKind};
 use shared::verify::decision::Refusal;
 use zeroize::Zeroizing;
 
-/// Handles GET sign-in.
+/// Handles a GET request for sign-in.
 pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, rd: &str) -> HttpReply {
     let back_to = request.site.valid_return_url(rd).unwrap_or_default();
     if upgrade::may_open(request, back_to) {
@@ -38,7 +38,7 @@ pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, rd: &str) ->
     }
 }
 
-/// Handles POST sign-in.
+/// Handles a POST request for sign-in.
 pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &Form) -> HttpReply {
     let back_to = request
         .site

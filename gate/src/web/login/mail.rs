@@ -29,7 +29,7 @@ pub(crate) enum CodeMailed {
     Refused(MailRefusal),
 }
 
-/// Handles POST mail.
+/// Handles a POST request for mail.
 pub(crate) async fn submit_mail_request(request: &RequestContext<'_>) -> HttpReply {
     let Some(token) = request.login_token() else {
         let text = request.language.refusal(Refusal::Expired);

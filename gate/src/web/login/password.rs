@@ -3,8 +3,7 @@
 //! MUST NOT show by its duration whether PAM was asked.
 
 use crate::live::host_password;
-use crate::live::store_pool::PoolHandle;
-use crate::live::store_pool::{PoolClient, PoolError, ShareKey};
+use crate::live::store_pool::{PoolClient, PoolError, PoolHandle, ShareKey};
 use crate::web::request::{OwnedBrowserContext, RequestContext};
 use shared::account::name::UserName;
 use shared::config::gate::FirstFactorSource;

@@ -43,7 +43,7 @@ pub(crate) async fn upgrade_session(
         .await
 }
 
-/// Handles GET upgrade.
+/// Handles a GET request for upgrade.
 pub(crate) async fn show_upgrade_page(request: &RequestContext<'_>, rd: &str) -> HttpReply {
     let back_to = request
         .site

@@ -31,10 +31,7 @@ pub(super) fn run(
     };
     let outcome = context::open(config)?.verify_input(&visitor, &answer, now)?;
 
-    let refusal = match outcome.result {
-        Ok(_) => None,
-        Err(refusal) => Some(refusal),
-    };
+    let refusal = outcome.result.err();
     let (verdict, retry_after) = name(refusal);
     if output.is_json() {
         output.json(&json!({"verdict": verdict, "retry_after": retry_after}))?;

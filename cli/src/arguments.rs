@@ -1,13 +1,12 @@
 //! The command line. Secrets never stand in it: they come from a terminal, stdin or a file.
 
-pub(crate) mod afar;
 pub(crate) mod app_password;
 pub(crate) mod authenticator;
 pub(crate) mod check;
 pub(crate) mod email;
 pub(crate) mod print_config;
+pub(crate) mod remote_gate;
 
-use afar::RemoteGateArguments;
 use app_password::AppPasswordArguments;
 pub(crate) use authenticator::{AuthenticatorArguments, Enroll};
 use check::CheckArguments;
@@ -15,6 +14,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use email::EmailArguments;
 pub(crate) use print_config::PrintConfig;
+use remote_gate::RemoteGateArguments;
 use shared::account::event::{EventKind, MAX_EVENTS};
 use shared::account::name::{Distinct, Group, UserName};
 use shared::config::DEFAULT_PATH;

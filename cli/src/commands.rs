@@ -29,16 +29,16 @@ use crate::arguments::{
     AccountArguments, Arguments, AuthenticatorArguments, BrowserArguments, Command, EmailArguments,
     KeyArguments, List,
 };
-use crate::output::{CommandFailure, Output};
-use crate::{afar, desk};
+use crate::terminal::output::{CommandFailure, Output};
+use crate::{backend, remote_gate};
 
 /// Runs what was typed.
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), CommandFailure> {
     let output = *output;
     if let Some(url) = &arguments.afar.gate {
-        return afar::run(arguments, output, url);
+        return remote_gate::run(arguments, output, url);
     }
-    if !desk::is_root() && !arguments.command.is_for_everyone() {
+    if !backend::is_root() && !arguments.command.is_for_everyone() {
         return Err(CommandFailure::new("only root may do this; try sudo"));
     }
     match &arguments.command {

@@ -5,8 +5,8 @@
 //! process behind that does (`key_writer`).
 
 use crate::arguments::Arguments;
-use crate::output::{CommandFailure, Output};
-use crate::typing;
+use crate::terminal::injection_guard;
+use crate::terminal::output::{CommandFailure, Output};
 use nix::unistd::{Uid, User, geteuid, getuid};
 use shared::config::Config;
 use shared::config::file::{self, ConfigError};
@@ -57,7 +57,7 @@ pub(crate) fn give_root_up(config: &mut Config) -> Result<(), CommandFailure> {
     store::make_missing_files(&config.store.url)?;
     LazyLock::force(&ACTOR);
     privileges::drop_root(Some(config))?;
-    typing::refuse().map_err(|error| {
+    injection_guard::refuse().map_err(|error| {
         CommandFailure::new(format_args!(
             "access to the terminal cannot be restricted (seccomp): {error}"
         ))

@@ -4,7 +4,7 @@
 //!
 //! MUST NOT open the store, or take a key from the rotation: that may have read a store which an intruder wrote.
 
-use crate::output::CommandFailure;
+use crate::terminal::output::CommandFailure;
 use nix::unistd::geteuid;
 use shared::crypto::master_key::{
     MasterKeyError, MasterKeyFile, MasterKeyId, MasterKeys, OwnKeyFile,

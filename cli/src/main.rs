@@ -1,18 +1,16 @@
 //! postern: what the system administrator types.
 #![forbid(unsafe_code)]
 
-mod afar;
 mod arguments;
+mod backend;
 mod commands;
 mod completions;
 mod context;
-mod desk;
 mod key_writer;
 #[cfg(test)]
 mod manual;
-mod output;
-mod terminal;
-mod typing;
+mod remote_gate;
+pub mod terminal;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -25,11 +23,13 @@ fn main() -> ExitCode {
         return status;
     }
     let arguments = arguments::Arguments::parse();
-    let output = output::Output::new(arguments.json);
+    let output = crate::terminal::output::Output::new(arguments.json);
     match commands::run(&arguments, &output) {
         Ok(()) => ExitCode::SUCCESS,
         // such as head: it has read all that it wants
-        Err(output::CommandFailure::Closed) if arguments.command.only_shows() => ExitCode::SUCCESS,
+        Err(crate::terminal::output::CommandFailure::Closed) if arguments.command.only_shows() => {
+            ExitCode::SUCCESS
+        }
         Err(failure) => output.fail(&failure),
     }
 }

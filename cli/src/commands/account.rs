@@ -2,7 +2,7 @@
 
 use crate::arguments::{AddAccount, Arguments, Groups, RenameArguments};
 use crate::context;
-use crate::output::{CommandFailure, Output};
+use crate::terminal::output::{CommandFailure, Output};
 use serde_json::json;
 use shared::account::name::{Group, UserName};
 use shared::system::clock;

@@ -3,7 +3,7 @@
 use crate::arguments::Arguments;
 use crate::arguments::app_password::{Add, RenameAppPassword, RevokeAppPassword};
 use crate::context;
-use crate::output::{CommandFailure, Output, Table};
+use crate::terminal::output::{CommandFailure, Output, Table};
 use serde_json::{Value, json};
 use shared::account::name::UserName;
 use shared::credential::app_password::AppPassword;

@@ -3,8 +3,8 @@
 use super::setup;
 use crate::arguments::authenticator::NamedAuthenticator;
 use crate::arguments::{Arguments, Enroll};
-use crate::desk::Backend;
-use crate::output::{CommandFailure, Output, Table};
+use crate::backend::Backend;
+use crate::terminal::output::{CommandFailure, Output, Table};
 use serde_json::{Value, json};
 use shared::account::name::UserName;
 use shared::credential::totp::OtpKind;

@@ -1,8 +1,8 @@
 //! `postern browser`: the browsers that an account trusts, listed and revoked.
 
 use crate::arguments::{Arguments, RevokeArguments};
-use crate::desk::Backend;
-use crate::output::{CommandFailure, Output, Table};
+use crate::backend::Backend;
+use crate::terminal::output::{CommandFailure, Output, Table};
 use serde_json::{Value, json};
 use shared::account::name::UserName;
 

@@ -3,7 +3,7 @@
 use crate::arguments::Arguments;
 use crate::arguments::check::CheckArguments;
 use crate::context;
-use crate::output::{CommandFailure, Output};
+use crate::terminal::output::{CommandFailure, Output};
 use nix::unistd::geteuid;
 use serde_json::json;
 use shared::account::name::UserName;

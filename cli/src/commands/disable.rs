@@ -2,7 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::context;
-use crate::output::{CommandFailure, Output, Table};
+use crate::terminal::output::{CommandFailure, Output, Table};
 use serde_json::json;
 use shared::account::name::UserName;
 use shared::engine::messages::{self, AfterDisabled};

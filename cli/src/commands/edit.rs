@@ -1,8 +1,9 @@
 //! `postern edit`: like visudo. The editor works on a copy; only what validates takes the file's place.
 
 use crate::arguments::Arguments;
-use crate::output::{CommandFailure, Output};
-use crate::{context, terminal};
+use crate::context;
+use crate::terminal::output::{CommandFailure, Output};
+use crate::terminal::prompt;
 use nix::fcntl::{Flock, FlockArg};
 use shared::config::{check_gate, file};
 use shared::system::trusted_file::{self, Existing, FileError};
@@ -61,7 +62,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFa
             }
             Err(why) => {
                 output.text(format_args!("{why}\n"))?;
-                let choice = terminal::ask(output, "(e)dit again, or e(x)it without a change? ")?;
+                let choice = prompt::ask(output, "(e)dit again, or e(x)it without a change? ")?;
                 if !choice.trim().eq_ignore_ascii_case("e") {
                     return Err(CommandFailure::new("nothing was changed"));
                 }

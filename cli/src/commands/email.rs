@@ -2,8 +2,9 @@
 
 use crate::arguments::Arguments;
 use crate::arguments::email::NewEmailArguments;
-use crate::output::{CommandFailure, Output};
-use crate::{context, terminal};
+use crate::context;
+use crate::terminal::output::{CommandFailure, Output};
+use crate::terminal::prompt;
 use shared::account::name::UserName;
 use shared::account::second_factor::Enrolled;
 use shared::credential::input::Input;
@@ -39,14 +40,10 @@ pub(super) fn confirm(
 ) -> Result<(), CommandFailure> {
     let mut door = context::door(arguments, output)?;
     let address = door.unconfirmed_email(user)?;
-    let tries = if terminal::is_watched(output) {
-        TRIES
-    } else {
-        1
-    };
+    let tries = if prompt::is_watched(output) { TRIES } else { 1 };
     let mut ended = None;
     for left in (0..tries).rev() {
-        let typed = terminal::ask(output, &format!("The code mailed to {address}: "))?;
+        let typed = prompt::ask(output, &format!("The code mailed to {address}: "))?;
         let answer = Input::parse(typed.as_bytes());
         match door.confirm_email(user, &answer, &context::actor(), clock::now()?) {
             Ok((_, after)) => {

@@ -2,8 +2,8 @@
 
 use super::setup;
 use crate::arguments::{Arguments, Enroll};
-use crate::desk::Backend;
-use crate::output::{CommandFailure, Output};
+use crate::backend::Backend;
+use crate::terminal::output::{CommandFailure, Output};
 use shared::protocol::command_request::AuthenticatorKind;
 
 pub(super) fn run(

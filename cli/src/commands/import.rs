@@ -2,8 +2,9 @@
 //! unless that was all, it does it.
 
 use crate::arguments::{Arguments, ImportArguments};
-use crate::output::{CommandFailure, Output, Table};
-use crate::{context, terminal};
+use crate::context;
+use crate::terminal::output::{CommandFailure, Output, Table};
+use crate::terminal::prompt;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde_json::{Value, json};
 use shared::account::name::UserName;
@@ -53,7 +54,7 @@ pub(super) fn run(
         ));
     }
     if !what.yes {
-        let typed = terminal::ask(output, "Type \"import\" to do this: ")?;
+        let typed = prompt::ask(output, "Type \"import\" to do this: ")?;
         if !typed.trim().eq_ignore_ascii_case("import") {
             return Err(CommandFailure::new("not confirmed; nothing was changed"));
         }

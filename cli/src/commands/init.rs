@@ -3,7 +3,7 @@
 
 use crate::arguments::Arguments;
 use crate::context;
-use crate::output::{CommandFailure, Output};
+use crate::terminal::output::{CommandFailure, Output};
 use shared::config::file;
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::Vault;

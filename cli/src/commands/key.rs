@@ -1,9 +1,10 @@
 //! `postern key`: new keys under open doors.
 
 use crate::arguments::{Arguments, Rotate};
+use crate::context;
 use crate::key_writer::KeyWriter;
-use crate::output::{CommandFailure, Output, Table};
-use crate::{context, terminal};
+use crate::terminal::output::{CommandFailure, Output, Table};
+use crate::terminal::prompt;
 use serde_json::{Value, json};
 use shared::crypto::vault::Renewal;
 use shared::engine::{EndedByRotation, Engine, RotationReport};
@@ -68,7 +69,7 @@ pub(super) fn rotate(
 
 /// Says what ends, before anything does.
 fn confirm(output: Output, ends: &EndedByRotation) -> Result<(), CommandFailure> {
-    if !terminal::is_watched(output) {
+    if !prompt::is_watched(output) {
         return Err(CommandFailure::new(
             "this ends the passwords, recovery codes, app passwords, trusted browsers and sessions of all accounts; nothing was changed; give --yes to confirm it without a terminal",
         ));
@@ -91,7 +92,7 @@ fn confirm(output: Output, ends: &EndedByRotation) -> Result<(), CommandFailure>
         ends.len(),
         list(&totals)
     ))?;
-    match terminal::ask(output, "Type \"renew\" to continue: ")?.trim() {
+    match prompt::ask(output, "Type \"renew\" to continue: ")?.trim() {
         "renew" => Ok(()),
         _ => Err(CommandFailure::new("not confirmed; nothing was changed")),
     }

@@ -2,7 +2,7 @@
 
 use crate::arguments::{Arguments, LogArguments};
 use crate::context;
-use crate::output::{CommandFailure, Output, Table};
+use crate::terminal::output::{CommandFailure, Output, Table};
 use serde_json::json;
 use shared::account::event::{AuditEvent, EventFilter, MAX_EVENTS};
 use shared::system::clock;

@@ -2,7 +2,7 @@
 
 use crate::arguments::{Arguments, OneTimeCodeArguments};
 use crate::context;
-use crate::output::{CommandFailure, Output};
+use crate::terminal::output::{CommandFailure, Output};
 use shared::engine::messages;
 use shared::protocol::admin_api::IssuedCode;
 use shared::system::clock;

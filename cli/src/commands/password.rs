@@ -1,8 +1,9 @@
 //! `postern password`: sets the password of the web's built-in first factor.
 
 use crate::arguments::Arguments;
-use crate::output::{CommandFailure, Output};
-use crate::{context, terminal};
+use crate::context;
+use crate::terminal::output::{CommandFailure, Output};
+use crate::terminal::prompt;
 use shared::account::name::UserName;
 use shared::crypto::password::Password;
 use shared::engine::messages;
@@ -14,9 +15,9 @@ pub(super) fn run(
     user: &UserName,
 ) -> Result<(), CommandFailure> {
     let mut door = context::door(arguments, output)?;
-    let typed = terminal::ask_hidden(output, "New password: ")?;
+    let typed = prompt::ask_hidden(output, "New password: ")?;
     let password = Password::new(typed.clone())?;
-    if terminal::is_watched(output) && terminal::ask_hidden(output, "Once more: ")? != typed {
+    if prompt::is_watched(output) && prompt::ask_hidden(output, "Once more: ")? != typed {
         return Err(CommandFailure::new(
             "the two passwords differ; nothing was changed",
         ));

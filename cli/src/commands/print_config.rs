@@ -4,7 +4,7 @@
 use crate::arguments::print_config::ProxyArguments;
 use crate::arguments::{Arguments, PrintConfig};
 use crate::context;
-use crate::output::{CommandFailure, Output};
+use crate::terminal::output::{CommandFailure, Output};
 use data_encoding::BASE64URL_NOPAD;
 use nix::unistd::Group;
 use shared::config::gate::{self, GateConfig, GateUrl};

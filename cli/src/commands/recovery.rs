@@ -2,8 +2,8 @@
 
 use super::setup;
 use crate::arguments::{Arguments, RecoveryArguments};
-use crate::desk::Backend;
-use crate::output::{CommandFailure, Output};
+use crate::backend::Backend;
+use crate::terminal::output::{CommandFailure, Output};
 use serde_json::json;
 use shared::protocol::command_request::FinishOperation;
 

@@ -2,7 +2,7 @@
 
 use crate::arguments::{Arguments, RevokeArguments};
 use crate::context;
-use crate::output::{CommandFailure, Output, Table};
+use crate::terminal::output::{CommandFailure, Output, Table};
 use serde_json::{Value, json};
 use shared::account::name::UserName;
 use shared::system::clock;

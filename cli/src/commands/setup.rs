@@ -3,9 +3,9 @@
 
 use crate::arguments::Enroll;
 use crate::arguments::authenticator::HardwareToken;
-use crate::desk::{Backend, ShownAuthenticator};
-use crate::output::{CommandFailure, Output};
-use crate::terminal;
+use crate::backend::{Backend, ShownAuthenticator};
+use crate::terminal::output::{CommandFailure, Output};
+use crate::terminal::prompt;
 use serde_json::json;
 use shared::credential::qr;
 use shared::credential::secret::Secret;
@@ -94,7 +94,7 @@ fn is_terminal(file: &Path) -> bool {
 }
 
 fn typed_seed(output: Output) -> Result<TypedText, CommandFailure> {
-    let typed = terminal::ask_hidden(output, "Secret of the token: ")?;
+    let typed = prompt::ask_hidden(output, "Secret of the token: ")?;
     Ok(normal(Secret::from_seed(&typed)?))
 }
 
@@ -148,7 +148,7 @@ fn confirm(
     prompt: &str,
 ) -> Result<TypedText, CommandFailure> {
     for left in (0..TRIES).rev() {
-        let typed = terminal::ask(output, prompt)?;
+        let typed = prompt::ask(output, prompt)?;
         match desk.confirm(ticket, typed.into())? {
             Ok(confirmed) => return Ok(confirmed),
             Err(why) if left > 0 && !output.is_json() => output.text(format_args!("{why}\n"))?,
@@ -176,7 +176,7 @@ pub(super) fn show_recovery_codes(
 
 pub(super) fn wait_until_saved(output: Output) -> Result<(), CommandFailure> {
     for _ in 0..TRIES {
-        let typed = terminal::ask(output, "Write them down, then type \"saved\": ")?;
+        let typed = prompt::ask(output, "Write them down, then type \"saved\": ")?;
         if typed.trim().eq_ignore_ascii_case("saved") {
             return Ok(());
         }

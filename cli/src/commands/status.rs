@@ -1,9 +1,10 @@
 //! `postern status`: who has a second factor, since when, and how it stands.
 
 use crate::arguments::Arguments;
+use crate::backend;
+use crate::backend::Backend;
 use crate::context;
-use crate::desk::{self, Backend};
-use crate::output::{CommandFailure, Output, Table};
+use crate::terminal::output::{CommandFailure, Output, Table};
 use shared::account::name::UserName;
 use shared::protocol::admin_api::AccountState;
 use shared::protocol::status::SecondFactorState;
@@ -13,7 +14,7 @@ pub(super) fn run(
     output: Output,
     user: Option<&UserName>,
 ) -> Result<(), CommandFailure> {
-    let all = user.is_none() && desk::is_root();
+    let all = user.is_none() && backend::is_root();
     let statuses = match all {
         true => context::door(arguments, output)?.account_statuses()?,
         false => vec![Backend::open(arguments, output, user)?.status()?],

@@ -2,7 +2,7 @@
 
 use crate::arguments::{Arguments, UnlockArguments};
 use crate::context;
-use crate::output::{CommandFailure, Output};
+use crate::terminal::output::{CommandFailure, Output};
 use shared::engine::messages;
 use shared::system::clock;
 

@@ -4,7 +4,7 @@
 
 use crate::arguments::Arguments;
 use crate::context;
-use crate::output::{CommandFailure, Output};
+use crate::terminal::output::{CommandFailure, Output};
 use shared::config::file;
 use shared::store::{self, UpgradeResult};
 

@@ -1,8 +1,9 @@
 //! `postern verify`: judges one code as a door would, spends it, and says the verdict.
 
 use crate::arguments::Arguments;
-use crate::output::{CommandFailure, Output};
-use crate::{context, terminal};
+use crate::context;
+use crate::terminal::output::{CommandFailure, Output};
+use crate::terminal::prompt;
 use serde_json::json;
 use shared::account::name::UserName;
 use shared::credential::input::Input;
@@ -18,7 +19,7 @@ pub(super) fn run(
     user: &UserName,
 ) -> Result<(), CommandFailure> {
     let config = context::config(arguments, output)?;
-    let typed = terminal::ask(output, messages::CODE_PROMPT)?;
+    let typed = prompt::ask(output, messages::CODE_PROMPT)?;
     let answer = Input::parse(typed.as_bytes());
     let now = clock::now()?;
     let origin = Origin::Local(context::actor());

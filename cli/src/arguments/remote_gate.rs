@@ -23,7 +23,7 @@ fn gate_url(text: &str) -> Result<GateUrl, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Arguments;
+    use crate::arguments::Arguments;
     use clap::Parser;
 
     #[test]

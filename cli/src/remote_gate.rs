@@ -3,11 +3,11 @@
 //!
 //! MUST NOT send the secret anywhere but to the address that was typed: no plain HTTP, no redirect, no proxy.
 
-use crate::arguments::afar::RemoteGateArguments;
+use crate::arguments::remote_gate::RemoteGateArguments;
 use crate::arguments::{Arguments, Command};
 use crate::commands::status::{self, ShownStatus};
 use crate::commands::{disable, one_time_code};
-use crate::output::{CommandFailure, Output};
+use crate::terminal::output::{CommandFailure, Output};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -2,8 +2,9 @@
 //! code for every change. Commands say what they want, and not which of the two it is.
 
 use crate::arguments::Arguments;
-use crate::output::{CommandFailure, Output};
-use crate::{context, terminal};
+use crate::context;
+use crate::terminal::output::{CommandFailure, Output};
+use crate::terminal::prompt;
 use nix::unistd::{User, geteuid, getuid};
 use shared::account::name::UserName;
 use shared::credential::input;
@@ -198,7 +199,7 @@ impl Backend {
                 ),
             ) => self.begin_first_setup(setup),
             (BackendKind::Daemon, change) => {
-                let code = Some(terminal::ask(self.output, CODE)?.into());
+                let code = Some(prompt::ask(self.output, CODE)?.into());
                 self.run(Operation::Change { code, change })
             }
         }
@@ -213,7 +214,7 @@ impl Backend {
             "Password of {} on this host, or a one-time code from the administrator: ",
             self.account
         );
-        let typed = TypedText::from(terminal::ask_hidden(self.output, &prompt)?);
+        let typed = TypedText::from(prompt::ask_hidden(self.output, &prompt)?);
         self.run(match input::Input::parse(typed.as_bytes()) {
             input::Input::OneTimeCode(_) => Operation::Change {
                 code: Some(typed),

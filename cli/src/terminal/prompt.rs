@@ -1,6 +1,6 @@
 //! Asking: one line from whoever types, or from a script's pipe.
 
-use crate::output::{CommandFailure, Output};
+use super::output::{CommandFailure, Output};
 use nix::sys::termios::{self, LocalFlags, SetArg};
 use std::io::{self, BufRead, IsTerminal, Read};
 use zeroize::Zeroizing;

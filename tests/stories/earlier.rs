@@ -131,7 +131,7 @@ fn what_no_factor_can_be_is_refused_by_line_and_key() {
         assert!(
             refused
                 .err
-                .contains("postern.toml:3: policy.exempt.after: must"),
+                .contains("postern.toml:3: policy.exempt.completed_methods: must"),
             "{after}: {}",
             refused.err
         );

@@ -515,7 +515,7 @@ fn the_second_factor_is_turned_on_and_off_by_its_owner() {
         .types("[name=code]", &phone.code());
     browser
         .clicks("form > button")
-        .arrives_at("Second factor off")
+        .arrives_at("Second factor turned off")
         .opens(APP)
         .arrives_at("The application");
     assert!(Postern::call("status alice").does().out.contains("off"));

@@ -181,7 +181,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
     browser
         .opens(&at("sign-in"))
         .enters_password("bob", &bob.password)
-        .arrives_at("Second factor needed");
+        .arrives_at("Second factor required");
     eye.looks_at("setup-one-time-code");
     let code = Postern::call("one-time-code bob --json").does().json();
     let code = code["one_time_code"].as_str().expect("a code").to_owned();

@@ -395,7 +395,7 @@ fn a_peer_that_proves_no_proxy_is_refused_and_the_log_names_it_and_the_key() {
     );
     let local = Wire::open().asks("GET /sign-in", &["Host: auth.example.test:8443"], "");
     assert_eq!(local.map(|answer| answer.status), Some(403));
-    web.gate.says("the peer on the unix socket is listed in gate.trusted_proxies as nginx, and does not send what its secret_file holds");
+    web.gate.says("the peer on the unix socket is listed in gate.trusted_proxies as nginx, and does not send the secret of its secret_file");
 }
 
 /// Each was valid once: a secret that anybody guesses or reads, and cookies for all of a registry.

@@ -529,7 +529,7 @@ fn a_gate_whose_store_takes_no_writes_is_not_ready() {
     patiently("it is not ready", || {
         Ok((ready().status == 503).then_some(()))
     });
-    assert!(ready().body.contains("write"), "{:?}", ready());
+    assert!(ready().body.contains("cannot be written"), "{:?}", ready());
     fs::remove_file(&filler).expect("it can be removed");
     patiently("it is ready again", || {
         Ok((ready().status == 200).then_some(()))

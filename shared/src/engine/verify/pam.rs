@@ -1,10 +1,11 @@
-//! The operations of PAM conversations. What a host states of itself does not count for the
-//! account of the user whom the host runs as: such a process has passed what that user's login
-//! requires, and runs on this host. Hosts that `pam.socket_users` names are trusted as root's are,
-//! except for the verified key and for which local user signs in: each of those has a bucket of
-//! its own.
+//! Operations of a PAM conversation.
 //!
-//! MUST refuse other hosts alike, whether or not there is such an account.
+//! A host that runs as the account's owner states nothing about itself that counts: a person who
+//! runs a process as this user has already passed what grants access as this user, and is on this
+//! host. Hosts that run as a user in `pam.socket_users` are trusted like those of root, except
+//! about which key was verified and which local user asks: each of these has a bucket of its own.
+//!
+//! MUST refuse other callers in the same way, whether or not the account exists.
 
 use super::auth_token::EarlyAcceptance;
 use super::pam_context::{PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification};
@@ -31,9 +32,9 @@ use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
-/// The method of an app password, as logs name it.
+/// Name of the method in logs.
 const APP_PASSWORD: &str = "app-password";
-/// The grace period, as logs name it.
+/// Name of the method in logs.
 const GRACE_PERIOD: &str = "grace-period";
 
 impl Engine {
@@ -49,12 +50,12 @@ impl Engine {
             CompletedMethods::default(),
             context.requester.owns(context.account),
         );
-        // a process of the account's own user could claim any completed method
+        // A process of the account's own user could claim any completed method.
         let completed_methods = match own || phase == Phase::Before {
             true => &nothing,
             false => context.completed_methods,
         };
-        // a process of the account's own user could claim any service, so no service is exempt
+        // A process of the account's own user could claim any service, so no service is exempt.
         let service = if own { "" } else { request.service };
         let request = VerificationRequest { service, ..request };
         let (at, membership) = self.load_account_with_policy_facts(context.account)?;
@@ -89,8 +90,8 @@ impl Engine {
             InputReading::CodeAtEnd => self.split_code(context.account, input)?,
         };
         if let Ok(app_password) = AppPassword::parse(code) {
-            // read before the password is verified, so that the mark does not outlive a revocation
-            // between the two
+            // Read before the password is verified, so that the mark does not outlive a revocation
+            // between the two.
             let at = self.account_at(context.account)?;
             return Ok(
                 match self.verify_app_password(&request, &app_password, now)? {
@@ -114,8 +115,8 @@ impl Engine {
             Ok(accepted) => AuthenticationMethod::from(accepted.consumed()),
             Err(refusal) => {
                 let mut refused = PamRefusal::from(refusal);
-                // a hint about a future code would be usable later, and this process's user may be
-                // who guesses
+                // A hint about a future code could be used later, and the user of this process may
+                // be the one who guesses.
                 if let (Refusal::Ahead { .. }, Requester::Owner { .. }) =
                     (refusal, context.requester)
                 {
@@ -137,8 +138,8 @@ impl Engine {
             attempt.recovery.map(messages::recovery_text),
         ];
         let texts: Vec<String> = texts.into_iter().flatten().collect();
-        // a host that does not know that the first factor has passed shows the messages in its
-        // account hook
+        // A host that does not know that the first factor has passed shows the messages in its
+        // account hook.
         let later = match context.phase {
             Phase::Before if accepted.is_none() => texts.clone(),
             _ => Vec::new(),
@@ -151,16 +152,15 @@ impl Engine {
         })
     }
 
-    /// Returns why a user who must have a second factor, and has none, is granted access, if so:
-    /// within the enrollment grace period, or as the last administrator. With the mark for the
-    /// `account` hook.
+    /// Returns why a user without the required second factor is granted access, with the mark for
+    /// the `account` hook: within the enrollment grace period, or as the last administrator.
     pub fn waive_pam_requirement(
         &mut self,
         context: PamContext<'_>,
         now: Timestamp,
     ) -> Result<Option<(EnrollmentGrace, Option<TypedText>)>, AdministrationError> {
         let (origin, phase) = self.trusted_claims(context)?;
-        // a first sign-in, from which the period counts, is one after the first factor
+        // The grace period counts from the first login, which is one after the first factor.
         if phase == Phase::Before {
             return Ok(None);
         }
@@ -170,7 +170,7 @@ impl Engine {
             return Ok(None);
         };
         let at = match before {
-            // the first sign-in may have added the account
+            // The first login may have added the account.
             None => self.account_at(context.account)?,
             before => before,
         };
@@ -187,7 +187,7 @@ impl Engine {
     ) -> Result<Option<PamGrant>, AdministrationError> {
         let (origin, phase) = self.trusted_claims(context)?;
         let request = context.verification_request(&origin, phase);
-        // read before the decision, so that the mark does not outlive a revocation between the two
+        // Read before the decision, so that the mark does not outlive a revocation between the two.
         let at = self.account_at(context.account)?;
         Ok(match self.check_grace_period(&request, period, now)? {
             WithinGrace::No => None,
@@ -249,7 +249,7 @@ impl Engine {
             Requester::Owner { name, .. } if !self.config.pam.socket_users.contains(name) => {
                 Err(AdministrationError::NotTrusted(name.clone()))
             }
-            // no PAM host
+            // A session at the gate is no PAM host.
             Requester::SteppedUp(session, _) => {
                 Err(AdministrationError::NotTrusted(session.name.clone()))
             }
@@ -258,7 +258,7 @@ impl Engine {
             {
                 Ok((Origin::Local(name.to_string()), phase))
             }
-            // a key has a bucket of its own, so which one it is must not be the service's to say
+            // A key has a bucket of its own, so the service must not choose the key.
             Requester::Owner { .. } => Ok((claimed.clone().without_key(), phase)),
             Requester::Root(_) => Ok((claimed.clone(), phase)),
         }
@@ -315,7 +315,7 @@ impl Engine {
         }
     }
 
-    /// How long the codes are that someone may type.
+    /// Returns the possible lengths of the account's codes, in digits.
     fn code_lengths(&mut self, name: &UserName) -> Result<(Enrolled, Vec<u32>), EngineError> {
         let declared = account_data::read_declared_secret(&self.config, name)?;
         let mail = self.load_policy_facts(name)?.mail;

@@ -1,7 +1,8 @@
-//! The mark of a PAM transaction: it is sealed when `auth` grants access, and opened in `account`.
+//! The mark of a PAM transaction: sealed when the `auth` hook grants access, opened when the
+//! `account` hook asks.
 //!
-//! MUST NOT seal a mark for the state of the account after the decision: the mark would outlive a
-//! revocation that came between.
+//! MUST NOT seal a mark for the account as it is after the decision: the mark would outlive a
+//! revocation between the two.
 
 use super::auth_token::{AuthMark, EarlyAcceptance};
 use super::pam_context::{MarkRefusal, PamContext};
@@ -21,7 +22,6 @@ use crate::verify::throttle::Phase;
 type MarkResult = Result<Result<Vec<String>, MarkRefusal>, AdministrationError>;
 
 impl Engine {
-    /// An account as it is now.
     pub(in crate::engine) fn account_at(
         &mut self,
         account: &UserName,
@@ -42,8 +42,8 @@ impl Engine {
         self.seal_early_mark(context, at, None, Vec::new(), now)
     }
 
-    /// The same with a code whose acceptance is recorded, and with messages that are shown, in the
-    /// `account` hook.
+    /// Seals a mark that also holds an accepted code, which is recorded in the `account` hook, and
+    /// messages, which are shown there.
     pub(in crate::engine) fn seal_early_mark(
         &self,
         context: PamContext<'_>,

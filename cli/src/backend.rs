@@ -28,7 +28,7 @@ pub(crate) struct Backend {
 }
 
 enum BackendKind {
-    Door { door: Box<Engine>, actor: String },
+    Engine { engine: Box<Engine>, actor: String },
     Daemon,
 }
 
@@ -51,10 +51,10 @@ impl Backend {
             let account = account
                 .cloned()
                 .ok_or(CommandFailure::Usage("as root, give the account: USER"))?;
-            let door = Box::new(context::door(arguments, output)?);
+            let engine = Box::new(context::door(arguments, output)?);
             return Ok(Backend {
-                way: BackendKind::Door {
-                    door,
+                way: BackendKind::Engine {
+                    engine,
                     actor: context::actor(),
                 },
                 account,
@@ -82,7 +82,7 @@ impl Backend {
     /// Refuses what only root may ask for, before anything is done.
     pub(crate) fn refuse_unless_root(&self, what: &str) -> Result<(), CommandFailure> {
         match self.way {
-            BackendKind::Door { .. } => Ok(()),
+            BackendKind::Engine { .. } => Ok(()),
             BackendKind::Daemon => Err(CommandFailure::new(format_args!(
                 "only root may use {what}"
             ))),
@@ -186,7 +186,7 @@ impl Backend {
 
     fn change(&mut self, change: ChangeOperation) -> Result<ReplyBody, CommandFailure> {
         match (&self.way, change) {
-            (BackendKind::Door { .. }, change) => {
+            (BackendKind::Engine { .. }, change) => {
                 self.run(Operation::Change { code: None, change })
             }
             (
@@ -233,8 +233,8 @@ impl Backend {
             operation: task,
         };
         let reply = match &mut self.way {
-            BackendKind::Door { door, actor } => {
-                door.execute_request(Requester::Root(actor), &errand, clock::now()?)?
+            BackendKind::Engine { engine, actor } => {
+                engine.execute_request(Requester::Root(actor), &errand, clock::now()?)?
             }
             BackendKind::Daemon => client::send_request(&errand)?,
         };

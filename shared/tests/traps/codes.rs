@@ -231,11 +231,11 @@ fn trap_15_one_text_for_every_failure() {
         .collect();
     let expected = [
         "That code was used already",
-        "That is no code",
+        "That is not a code",
         "That code is wrong",
-        "That code's time is over",
+        "That code has expired",
         "That code is too old",
-        "This host's clock stands before your last sign-in",
+        "This host's clock is behind the time of your last sign-in",
         "Too many wrong codes",
         "Locked after too many wrong codes",
         "Too many attempts from your address",

@@ -1,4 +1,5 @@
-//! A name service that sleeps: whoever it is asked about is denied, and the log names it; nobody else waits.
+//! A name service whose lookups hang. A user whose entry cannot be read is denied access, and the
+//! log names the name service. Other users do not wait.
 
 use crate::lockers::{MAIL, enters, host_of, mail_user, start_posternd};
 use shared::protocol::{
@@ -13,7 +14,7 @@ use testhost::{HOST_SOCKET, Host, Posternd, finished};
 
 const LIBRARY: &str = "/usr/lib/libnss_slow.so.2";
 const SWITCH: &str = "/etc/nsswitch.conf";
-/// In posternd it sleeps, in every other program it knows nobody.
+/// Source of an NSS module whose lookups hang in posternd and find no user in any other program.
 const SOURCE: &str = r#"
 #include <nss.h>
 #include <pwd.h>
@@ -37,7 +38,7 @@ enum nss_status _nss_slow_getgrgid_r(gid_t i, struct group *g, char *b, size_t l
 enum nss_status _nss_slow_initgroups_dyn(const char *n, gid_t g, long *s, long *z, gid_t **gs, long m, int *e) { return slow(e); }
 "#;
 
-/// The sources of users and groups, until this goes.
+/// Original content of nsswitch.conf, restored on drop.
 struct Sleeping(String);
 
 impl Sleeping {
@@ -64,7 +65,7 @@ impl Drop for Sleeping {
     }
 }
 
-/// posternd runs: the connection that it greeted.
+/// Opens a connection and reads the greeting, which shows that posternd runs.
 #[track_caller]
 fn greets() -> UnixStream {
     let mut stream = UnixStream::connect(HOST_SOCKET).expect("the socket is there");
@@ -72,7 +73,7 @@ fn greets() -> UnixStream {
     stream
 }
 
-/// A conversation about someone, behind the first factor.
+/// Starts a conversation about a user after the first factor.
 #[track_caller]
 fn begins(user: &str) -> UnixStream {
     let mut stream = greets();
@@ -110,7 +111,7 @@ fn a_name_service_that_sleeps_denies_its_own_and_keeps_no_other_waiting() {
     let mut asked: Vec<UnixStream> = (0..40)
         .map(|number| begins(&format!("carol{number}")))
         .collect();
-    // whom a file knows: the source that sleeps is not asked
+    // Alice is in /etc/passwd, so the source that hangs is not asked.
     let began = Instant::now();
     alice.with_key().enters_with(&phone.code());
     assert!(
@@ -132,7 +133,7 @@ fn a_name_service_that_sleeps_denies_its_own_and_keeps_no_other_waiting() {
             Instruction::End(PamFunctionResult::Denied(Denial::Unavailable))
         );
     }
-    // all of them in the time of one
+    // The lookups run in parallel: together they take as long as one.
     assert!(
         began.elapsed() < Duration::from_secs(6),
         "{:?}",
@@ -152,7 +153,8 @@ fn a_name_service_that_sleeps_denies_its_own_and_keeps_no_other_waiting() {
     assert_eq!(posternd.log(), "");
 }
 
-/// A group that the policy names, in a directory that sleeps: the stricter reading holds, and the log says so.
+/// The policy names a group of a directory that does not reply. The stricter reading applies, and
+/// the log reports it.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_group_of_a_directory_that_sleeps_is_a_doubt() {
@@ -173,7 +175,7 @@ fn a_group_of_a_directory_that_sleeps_is_a_doubt() {
     host.journal.says("refused cause=not-enrolled");
 }
 
-/// Those of pam.sock, inside a conversation, are waited for as long as those of host.sock.
+/// Lookups within a conversation on pam.sock have the same timeout as those on host.sock.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_name_service_that_sleeps_denies_its_own_at_pam_sock_and_keeps_no_user_waiting() {

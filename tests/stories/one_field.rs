@@ -1,4 +1,5 @@
-//! Password and code in one field: a VPN by the sample as it stands, and a mail server with app passwords.
+//! Password and code in one field: a VPN with the unchanged sample, and a mail server with app
+//! passwords.
 
 use std::fs;
 use std::process::Command;
@@ -7,7 +8,7 @@ use testhost::{Dovecot, Host, Postern, Store, on_the_clock};
 const VPN: &str = include_str!("../../config/pam.d/openvpn");
 const MAIL: &str = include_str!("../../config/pam.d/dovecot");
 
-/// A sign-in through the VPN's service: whether it entered, and what was on the screen.
+/// Signs in through the VPN's service. Returns whether access was granted, and the screen.
 fn dials(person: &str, typed: &str) -> (bool, String) {
     let input = "/run/postern-tests/typed";
     fs::write(input, format!("{typed}\n")).expect("the tests' folder can be written");
@@ -64,7 +65,8 @@ pub(crate) fn a_vpn_takes_password_and_code_in_one_field() {
     enters("alice", &format!("{password} {}", phone.code()));
     enters("alice", &format!("{password} {}", recovery[0]));
     host.clock.forward(30);
-    // the password alone, the code alone, a wrong password with a right code: one text
+    // The text is the same for a password without a code, a code without a password, and a wrong
+    // password with a valid code.
     let screens = [
         refused("alice", password),
         refused("alice", &phone.code()),
@@ -79,7 +81,7 @@ pub(crate) fn a_vpn_takes_password_and_code_in_one_field() {
     refused("bob", &format!("{}000000", bob.password));
 }
 
-/// A2, A3: dovecot.
+/// A2, A3: dovecot accepts an app password of its scope.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_mail_program_enters_with_its_app_password() {
@@ -122,7 +124,7 @@ pub(crate) fn a_mail_program_enters_with_its_app_password() {
     host.clock.forward(30);
     dovecot.opens(&alice, &format!("{}{}", alice.password, phone.code()));
     dovecot.opens(&bob, &bob.password);
-    // at ssh it is good for nothing, and revoked it opens nothing more
+    // sshd refuses the app password, and after its revocation the mail server refuses it too.
     alice
         .with_key()
         .is_refused(&mail, "That app password is not for this service");

@@ -1,4 +1,5 @@
-//! A password changed through PAM ends what the old one may have opened. [T5]
+//! A password change through PAM ends the sessions and the trust that were granted with the old
+//! password (T5).
 
 use std::fs;
 use std::io::Write;
@@ -12,7 +13,7 @@ use testhost::{
 const PASSWD: &str = include_str!("../../config/pam.d/passwd");
 const NEW: &str = "quite 1 other phrase";
 
-/// A web where alice is signed in and trusts her browser.
+/// A gate where alice is signed in at a trusted browser.
 struct Scene {
     web: Web,
     alice: Person,
@@ -24,7 +25,7 @@ struct Scene {
 impl Scene {
     #[track_caller]
     fn begin(host: &Host) -> Scene {
-        // no clock but the real one reaches a setuid program
+        // A set-user-ID program sees only the machine's clock.
         host.clock.set(
             SystemTime::now()
                 .duration_since(UNIX_EPOCH)
@@ -57,7 +58,7 @@ impl Scene {
         assert!(self.is_open());
     }
 
-    /// Whether the session goes on, and the browser is trusted.
+    /// Returns whether the session is valid and the browser is trusted.
     #[track_caller]
     fn is_open(&self) -> bool {
         let session = self.visitor.loads(&format!("{APP}/")).status == 200;
@@ -69,7 +70,7 @@ impl Scene {
         session
     }
 
-    /// What everyone else finds again.
+    /// Restores the password, which other stories use.
     #[track_caller]
     fn gives_the_password_back(&self) {
         chpasswd(&["-c", "SHA512", "-s", "1000"], &self.alice.password);
@@ -170,7 +171,7 @@ fn a_password_that_root_sets_ends_them_too() {
     scene.gives_the_password_back();
 }
 
-/// What the line returns never counts.
+/// The module's return value in the password stack neither fails a change nor makes one succeed.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn the_line_makes_no_change_fail_and_none_succeed() {
@@ -220,7 +221,8 @@ pub(crate) fn the_line_makes_no_change_fail_and_none_succeed() {
     assert!(line.contains("postern session revoke USER --all"), "{line}");
 }
 
-/// Over pam.sock, from a service that is named and from nobody else: any process of a person's could say so.
+/// Over pam.sock, a password change counts only from a service that the configuration names. Any
+/// process of a user could otherwise report one.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_host_without_root_ends_what_a_person_has_open_only_if_it_is_named() {

@@ -1,8 +1,8 @@
-//! Who must have a second factor, and how nobody is shut out by that.
+//! Who must give a second factor, and how a new requirement locks out no administrator.
 
 use testhost::{APP, Front, Host, Place, Postern, Visitor, Web};
 
-/// L13
+/// L13: the enrollment grace period starts with the first sign-in.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn someone_required_comes_in_without_for_enroll_within_after_the_first_sign_in() {
@@ -10,7 +10,8 @@ pub(crate) fn someone_required_comes_in_without_for_enroll_within_after_the_firs
     let alice = host.person("alice");
     host.configure("[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n");
 
-    // Only a sign-in counts: whoever does not know the password starts nobody's time.
+    // Only a successful sign-in starts the grace period. An attacker without the password cannot
+    // start it.
     alice.with_password().password("wrong").is_turned_away();
     assert!(!Postern::call("status").does().out.contains("alice"));
 
@@ -25,14 +26,14 @@ pub(crate) fn someone_required_comes_in_without_for_enroll_within_after_the_firs
     host.clock.forward(1);
     alice.with_key().is_turned_away();
     host.journal.says("refused cause=not-enrolled");
-    // once enrolled, the time is over for good
+    // Enrollment ends the grace period for good, even if the second factor is disabled later.
     let phone = alice.enrols();
     alice.with_key().enters_with(&phone.code());
     Postern::call("disable alice").does();
     alice.with_key().is_turned_away();
 }
 
-/// Promise 8, N6
+/// Promise 8, N6: the requirement waits until one administrator has a second factor.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn requiring_a_second_factor_shuts_no_administrator_out_while_none_has_one() {
@@ -61,7 +62,7 @@ fn requiring_a_second_factor_shuts_no_administrator_out_while_none_has_one() {
             .contains("last-administrator")
     );
     carol.with_key().is_turned_away();
-    // someone else's second factor changes nothing
+    // The second factor of a user who is no administrator changes nothing.
     let phone = carol.enrols();
     carol.with_key().enters_with(&phone.code());
     alice.with_key().enters();
@@ -78,7 +79,8 @@ fn requiring_a_second_factor_shuts_no_administrator_out_while_none_has_one() {
     bob.with_key().enters();
 }
 
-/// What stands on the line counts for everyone there, administrators too.
+/// An option of pam_totp.so in the service file applies to all users of the service, administrators
+/// included.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn unenrolled_deny_knows_no_waiver() {
@@ -124,7 +126,7 @@ fn what_contradicts_itself_is_refused_by_line_and_key() {
     }
 }
 
-/// C3
+/// C3: the log line of an exempt sign-in names the exemption.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_exemption_at_the_web_is_named_in_the_log() {
@@ -150,7 +152,7 @@ fn an_exemption_at_the_web_is_named_in_the_log() {
         "{}",
         web.gate.log()
     );
-    // elsewhere the code is asked
+    // A client outside of the exempt network must give a code.
     let outside = Visitor::new()
         .from("127.0.2.7")
         .password(&web.pages, "alice", &alice.password);

@@ -1,5 +1,5 @@
-//! posternd decides for the PAM hosts of effective user 0; the module relays. Where it is not there, or not root's, the
-//! module starts the fallback.
+//! posternd decides for PAM hosts of effective user 0; the module relays. If posternd does not
+//! listen, or the socket is not root's, the module starts the fallback.
 
 use nix::sys::signal::Signal;
 use std::fs;
@@ -14,7 +14,7 @@ fn alice(host: &Host) -> (Person, Phone) {
     (alice, phone)
 }
 
-/// L1, L5: key and code, password and code; a used code is refused, also after posternd was restarted.
+/// L1, L5: a used code is refused again, also after a restart of posternd.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn posternd_decides_and_remembers() {
@@ -76,7 +76,8 @@ fn while_posternd_decides_the_host_opens_nothing_of_the_store() {
     }
 }
 
-/// Killed at the prompt: denied, and the log says so. Gone or stopped: the fallback decides.
+/// If posternd is killed during a prompt, access is denied and logged. If posternd is stopped or
+/// absent, the fallback decides.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_posternd_that_is_killed_stopped_or_gone_keeps_nobody_out() {
@@ -105,7 +106,8 @@ fn a_posternd_that_is_killed_stopped_or_gone_keeps_nobody_out() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// A change counts at the next conversation; a typo, without any copy, brings back nothing older and keeps nobody out.
+/// A change applies to the next conversation. If a file is invalid and no saved copy exists, the
+/// configuration in force stays in force.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn posternd_goes_by_the_last_valid_configuration() {
@@ -118,7 +120,7 @@ fn posternd_goes_by_the_last_valid_configuration() {
     host.configure("[policy]\nrequired = \"all\"\n");
     bob.with_key().is_turned_away();
     host.journal.says("refused cause=not-enrolled");
-    // as root's daemonless commands would have kept it
+    // Root's commands without a daemon would have saved this copy.
     let _ = fs::remove_file(COPY);
     host.write_configuration("[policy]\nrequired = \"alll\"\n");
     alice.with_key().enters_with(&phone.code());
@@ -133,7 +135,8 @@ fn posternd_goes_by_the_last_valid_configuration() {
     host.journal.says("refused cause=misconfigured");
 }
 
-/// A socket of the gate's user is nobody's: nothing is sent to it, and the fallback decides.
+/// The gate's user listens on a socket in place of posternd's. The module sends nothing to it, and
+/// the fallback decides.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_impostor_of_the_gates_user_is_told_nothing() {
@@ -173,7 +176,8 @@ fn an_impostor_of_the_gates_user_is_told_nothing() {
     fs::remove_file(HOST_SOCKET).expect("it is there");
 }
 
-/// sudo by password and code; and where nobody accepts, a denial after the module's time.
+/// sudo asks for password and code. If the socket's backlog is full, the module denies access at
+/// its timeout.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn sudo_and_a_full_backlog() {
@@ -199,7 +203,7 @@ fn sudo_and_a_full_backlog() {
     assert_eq!(posternd.log(), "");
     drop(posternd);
 
-    // nobody accepts: the module waits for its time, and then denies
+    // No process accepts: the module waits for its timeout and then denies access.
     let _listening = never_accepting(HOST_SOCKET);
     let _full: Vec<_> = (0..).map_while(|_| nonblocking(HOST_SOCKET)).collect();
     let mut sudo = Terminal::run(alice.on_this_host("sudo id -un"));
@@ -212,7 +216,7 @@ fn sudo_and_a_full_backlog() {
     fs::remove_file(HOST_SOCKET).expect("it is there");
 }
 
-/// A socket with a short backlog, from which nobody accepts.
+/// Listens on a socket with a short backlog and never accepts.
 fn never_accepting(path: &str) -> std::os::fd::OwnedFd {
     use nix::sys::socket::{
         AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
@@ -230,7 +234,7 @@ fn never_accepting(path: &str) -> std::os::fd::OwnedFd {
     one
 }
 
-/// One more connection in the backlog; none if it is full.
+/// Adds one connection to the backlog. Returns `None` if it is full.
 fn nonblocking(path: &str) -> Option<std::os::fd::OwnedFd> {
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;

@@ -1,4 +1,5 @@
-//! Crowds at posternd: whoever they are of, others get in, and the module finds no reason to start another posternd.
+//! Floods of connections at posternd. Other users are granted access, and the module does not start
+//! the fallback.
 
 use crate::guest_process::PAM_HOST;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -17,7 +18,7 @@ use testhost::{HOST_SOCKET, Host, PamHost, Person, Phone, Posternd, Terminal, pa
 
 const DAEMON: &str = "/usr/libexec/postern/posternd";
 
-/// A process of a user's, as a set-user-ID program runs it, that connects and says nothing.
+/// Opens silent connections as a set-user-ID program of a user does.
 const CROWD: &str = r"
 import os, pwd, resource, socket, sys, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
@@ -39,10 +40,11 @@ while True:
         time.sleep(0.002)
 ";
 
-/// The daemon alone: what a module would run without it is counted, and nobody runs it until this goes.
+/// posternd with the fallback replaced by a program that counts its starts. The fallback is
+/// restored on drop.
 struct Alone(Posternd);
 
-/// A line for each time that a module has run it.
+/// File with one line for each start of the fallback.
 const STARTED: &str = "/run/postern-fallback.started";
 
 impl Alone {
@@ -60,7 +62,7 @@ impl Alone {
 }
 
 impl Alone {
-    /// Nobody's module had a reason to run it.
+    /// Checks that no module started the fallback.
     #[track_caller]
     fn no_fallback_was_started(&self) {
         let started = fs::read_to_string(STARTED).unwrap_or_default();
@@ -74,7 +76,7 @@ impl Drop for Alone {
     }
 }
 
-/// A process that is ended when this goes, stopped or not.
+/// Process that is killed on drop, also if it is stopped.
 struct Ending(Child);
 
 impl Drop for Ending {
@@ -84,7 +86,7 @@ impl Drop for Ending {
     }
 }
 
-/// Alice gets in by key and code, and root by sudo of hers: each with a code of its own.
+/// Signs alice in by key and code, then runs her sudo. Each takes a code of its own.
 #[track_caller]
 fn alice_and_root_get_in(host: &Host, alice: &Person, phone: &Phone) {
     alice.with_key().enters_with(&phone.code());
@@ -108,7 +110,7 @@ fn people(host: &Host) -> (Person, Phone, Person) {
     (alice, phone, mallory)
 }
 
-/// Mallory's password is right, and each sudo of hers is stopped at the code.
+/// Mallory gives the right password and stops each sudo at the code prompt.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn two_hundred_stopped_sudos_of_one_user_keep_nobody_out() {
@@ -151,7 +153,7 @@ fn two_hundred_stopped_sudos_of_one_user_keep_nobody_out() {
     posternd.no_fallback_was_started();
 }
 
-/// Where no daemon is, the same count says that one was started.
+/// Control of the other stories: without posternd, the start of the fallback is counted.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_fallback_that_is_started_is_counted() {
@@ -174,7 +176,8 @@ fn a_fallback_that_is_started_is_counted() {
     posternd.0.crash();
 }
 
-/// As many connections as mallory can stop between two system calls of theirs; her set-user-ID processes are root's.
+/// Mallory stops set-user-ID processes between two system calls. The processes are root's, but the
+/// connection limit is mallory's.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn two_thousand_connections_of_one_user_that_say_nothing_keep_nobody_out() {
@@ -198,8 +201,8 @@ fn two_thousand_connections_of_one_user_that_say_nothing_keep_nobody_out() {
     posternd.no_fallback_was_started();
 }
 
-/// Conversations of strangers who are asked for a code and type none: from one address, from as many networks as there are,
-/// and from hosts whose names they made up.
+/// Unauthenticated clients hold conversations at the code prompt and type nothing: from one
+/// address, from many networks, and from hosts with invented names.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn fifteen_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
@@ -220,7 +223,7 @@ fn fifteen_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
         {
             held.push(stranger(from));
         }
-        // those that were ended for others
+        // posternd has closed these connections to serve others.
         if held.len() > 3_000 {
             held.drain(..1_000);
         }
@@ -230,7 +233,8 @@ fn fifteen_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
     posternd.no_fallback_was_started();
 }
 
-/// A stranger at a code prompt before the first factor, from an address or a name.
+/// Opens a conversation at the code prompt, before the first factor, from an address or a host
+/// name.
 #[track_caller]
 pub(crate) fn stranger(from: &str) -> UnixStream {
     for _ in 0..100 {

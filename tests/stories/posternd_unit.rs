@@ -1,5 +1,5 @@
-//! posternd's units, under a real systemd: sockets that outlive both daemons, a start by the first connection, a watchdog
-//! that ends what hangs, reload and drain, and everything that the units forbid forbidden.
+//! The units of posternd under a real systemd: sockets that outlive both daemons, socket
+//! activation, the watchdog, reload, drain, and the restrictions of the units.
 
 use crate::posternd_crowds::stranger;
 use crate::web_unit::unit;
@@ -50,7 +50,7 @@ fn systemd_understands_the_units_of_posternd() {
     assert_eq!(unit(&pam, "ListenStream"), [PAM_SOCKET]);
 }
 
-/// People with a code that nobody has used yet, by the machine's own time, which is posternd's here.
+/// Enrolls users whose current codes are unused. posternd sees the machine's clock here.
 fn people(host: &Host, names: &[&str]) -> Vec<(Person, Phone)> {
     host.clock.as_setuid_programs_see_it();
     let enrolled = |name: &&str| {
@@ -67,7 +67,7 @@ fn enters(host: &Host, (person, phone): &(Person, Phone)) {
     person.with_key().enters_with(&phone.code());
 }
 
-/// Number, owner, group and mode of a socket.
+/// Returns inode, owner, group and mode of a socket.
 #[track_caller]
 fn socket(path: &str) -> (u64, u32, u32, u32) {
     let metadata = fs::metadata(path).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -94,15 +94,15 @@ fn is_gone(process: u32) -> bool {
 
 const POSTERND: &str = "posternd.service";
 
-/// L1 under systemd: the first connection starts it, one that is stopped is killed and started again within 10 s, and the
-/// socket stays throughout.
+/// L1 under systemd: the first connection starts posternd. A stopped posternd is killed and
+/// restarted within 10 s. The socket stays the same.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_first_login_starts_posternd_and_one_that_is_stopped_is_replaced() {
     let host = Host::fresh();
     let people = people(&host, &["alice", "bob", "carol"]);
     let systemd = Systemd::start();
-    // as the messages say
+    // This is the command that the messages recommend.
     systemd.does("start posternd.socket");
     let (before, pam) = (socket(HOST_SOCKET), socket(PAM_SOCKET));
     assert_eq!((before.1, before.2, before.3), (0, 0, 0o600));
@@ -112,7 +112,7 @@ fn the_first_login_starts_posternd_and_one_that_is_stopped_is_replaced() {
     enters(&host, &people[0]);
     assert_eq!(systemd.property(POSTERND, "ActiveState"), "active");
     let first = systemd.process(POSTERND).expect("it runs");
-    // it sees who started a host, and which process it is
+    // posternd can read the parent and the process ID of a PAM host.
     let mut sees = Command::new("nsenter");
     sees.args([
         &format!("--target={first}"),
@@ -147,7 +147,8 @@ fn the_first_login_starts_posternd_and_one_that_is_stopped_is_replaced() {
     enters(&host, &people[1]);
     assert_ne!(systemd.process(POSTERND), Some(first));
 
-    // a thread that accepts no more is found out, too, while the others go on
+    // A single thread that hangs in accept4(2) triggers the watchdog too, although the other
+    // threads run.
     let second = systemd.process(POSTERND).expect("it runs");
     let delay = Delay::of(thread_named(second, "accept"), "accept4");
     let _held = std::os::unix::net::UnixStream::connect(HOST_SOCKET).expect("systemd listens");
@@ -164,7 +165,8 @@ fn the_first_login_starts_posternd_and_one_that_is_stopped_is_replaced() {
     );
 }
 
-/// As many conversations as posternd holds fit what its unit gives it, and one more gets in.
+/// The unit's limits suffice for the largest number of conversations, and one more client is
+/// served.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn every_conversation_fits_the_limits_of_the_unit() {
@@ -226,7 +228,8 @@ fn every_conversation_fits_the_limits_of_the_unit() {
     );
 }
 
-/// An act that hangs in the disk is found out after 40 s, and whoever waits for it has been denied long before.
+/// An operation that hangs in disk access triggers the watchdog after 40 s. Clients that wait for
+/// it are denied access much earlier.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_worker_that_hangs_is_found_out() {
@@ -246,11 +249,11 @@ fn a_worker_that_hangs_is_found_out() {
     enters(&host, &people[1]);
 }
 
-/// A tracer that holds system calls up; it ends when this goes.
+/// Tracer that delays system calls until it is dropped.
 struct Delay(Child);
 
 impl Delay {
-    /// Those of a thread, and of the threads that it starts.
+    /// Delays the calls of a thread and of the threads that it starts.
     #[track_caller]
     fn of(thread: u32, calls: &str) -> Delay {
         let inject = format!("inject={calls}:delay_enter=300000000");
@@ -278,7 +281,8 @@ impl Delay {
         delay
     }
 
-    /// Waits until a process is ended for it: at most the longest act, the watchdog's time, and some more.
+    /// Waits until the watchdog ends the process: at most the longest operation, the watchdog's
+    /// timeout and a margin.
     #[track_caller]
     fn ends_with_the_watchdog(self, systemd: &Systemd, process: u32) {
         let until = Instant::now() + Duration::from_secs(70);
@@ -291,7 +295,7 @@ impl Delay {
             "{}",
             systemd.log("posternd")
         );
-        // until then the tracer keeps what it traces
+        // The tracer keeps its tracees alive until it ends.
         drop(self);
         patiently("it is gone", || Ok(is_gone(process).then_some(())));
     }
@@ -322,7 +326,7 @@ fn thread_named(process: u32, name: &str) -> u32 {
         .expect("a number")
 }
 
-/// `systemctl stop` of either daemon takes nothing from the other.
+/// `systemctl stop` of one daemon leaves the other's sockets in place.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn either_unit_stopped_leaves_the_others_sockets() {
@@ -342,7 +346,7 @@ fn either_unit_stopped_leaves_the_others_sockets() {
     let gate = systemd.process("postern-gate.service").expect("it runs");
     let posternd = systemd.process(POSTERND).expect("it runs");
 
-    // neither can trace or signal the other, or make a socket
+    // Neither daemon can trace or signal the other, or create a socket in place of the other's.
     for (user, process) in [("posternd", gate), ("postern-gate", posternd)] {
         let tries = format!(
             "! kill -0 {process} && ! cat /proc/{process}/environ && ! mv {HOST_SOCKET} /run/postern/x && ! touch /run/postern/x"
@@ -367,7 +371,7 @@ fn either_unit_stopped_leaves_the_others_sockets() {
     systemd.does("stop postern-gate.service");
     assert_eq!(sockets(), before);
     assert_eq!(systemd.process(POSTERND), posternd);
-    // without its sockets nothing starts it again, and the module finds nothing that listens
+    // Without its sockets, posternd is not started again, and the module finds no listener.
     systemd.does("stop posternd.socket posternd-pam.socket posternd.service");
     assert!(
         !fs::exists(HOST_SOCKET).expect("a folder") && !fs::exists(PAM_SOCKET).expect("a folder")
@@ -378,7 +382,8 @@ fn either_unit_stopped_leaves_the_others_sockets() {
 
 const SECRET: &str = "/etc/postern/proxy.secret";
 
-/// A reload checks the configuration first; a stop lets those who are at a prompt finish, for a while.
+/// A reload checks the configuration first. A stop lets conversations at a prompt finish within a
+/// timeout.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn posternd_reloads_and_drains() {
@@ -422,7 +427,7 @@ fn posternd_reloads_and_drains() {
     host.journal.says(
         "refused cause=unavailable address=127.0.0.1 service=sshd user=\"bob\": posternd ended",
     );
-    // the socket is there: the next one starts it
+    // The socket still exists, so the next connection starts posternd.
     enters(&host, &people[2]);
     assert_eq!(systemd.property(POSTERND, "ActiveState"), "active");
 }

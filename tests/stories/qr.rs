@@ -1,8 +1,8 @@
-//! The QR code on an 80 × 24 terminal, read by a real scanner.
+//! The QR code on an 80 × 24 terminal, decoded by a real scanner.
 
 use testhost::{Host, Postern, Terminal, scanned};
 
-/// E3
+/// E3: the QR code holds the otpauth URI that is printed.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_qr_fits_the_terminal_and_scans() {

@@ -1,10 +1,9 @@
-//! Many at once: sessions held at the prompt and released by one barrier.
+//! Concurrent sign-ins: sessions wait at the prompt and are released by one barrier.
 
 use std::sync::Barrier;
 use std::thread;
 use testhost::{Host, Person, Postern, Store, Terminal};
 
-/// What became of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     In,
@@ -20,7 +19,8 @@ const SIGNS: [(&str, End); 4] = [
     ("Too many wrong codes", End::Delayed),
 ];
 
-/// Holds as many sessions at the prompt, has all of them type at the same moment, and counts the ends.
+/// Holds a session at the prompt for each input, types all inputs at the same moment, and counts
+/// the results.
 #[track_caller]
 fn all_at_once(person: &Person, typed: &[String]) -> impl Fn(End) -> usize + use<> {
     let held: Vec<Terminal> = typed.iter().map(|_| person.with_key().dials()).collect();
@@ -45,7 +45,7 @@ fn all_at_once(person: &Person, typed: &[String]) -> impl Fn(End) -> usize + use
     move |end| ends.iter().filter(|found| **found == end).count()
 }
 
-/// L11, promise 1
+/// L11, promise 1: one code is accepted once, at ssh.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn of_many_sessions_with_one_code_exactly_one_enters() {
@@ -66,7 +66,7 @@ pub(crate) fn of_many_sessions_with_one_code_exactly_one_enters() {
     Store::open().is_sound();
 }
 
-/// L11: at the command and at ssh, mixed.
+/// L11: one code is accepted once, at the command and at ssh together.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn of_many_sessions_and_commands_with_one_code_exactly_one_accepts() {
@@ -109,7 +109,7 @@ fn of_many_sessions_and_commands_with_one_code_exactly_one_accepts() {
     assert_eq!(accepted, 1);
 }
 
-/// DESIGN 3: a stalled writer costs others a bounded wait and a refusal, never a hang.
+/// DESIGN 3: a stalled writer causes a bounded wait and a denial for others, never a hang.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_stalled_writer_refuses_others_and_hangs_nobody() {
@@ -127,7 +127,7 @@ fn a_stalled_writer_refuses_others_and_hangs_nobody() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// R2
+/// R2: one recovery code is accepted once.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn of_many_sessions_with_one_recovery_code_exactly_one_enters() {
@@ -139,7 +139,7 @@ fn of_many_sessions_with_one_recovery_code_exactly_one_enters() {
     assert_eq!((ends(End::In), ends(End::Used)), (1, 19));
 }
 
-/// L8, promise 2
+/// L8, promise 2: of many wrong codes at once, five are verified.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn of_a_hundred_wrong_codes_at_once_five_are_evaluated() {
@@ -156,7 +156,7 @@ fn of_a_hundred_wrong_codes_at_once_five_are_evaluated() {
     );
 }
 
-/// L11: people do not block each other.
+/// L11: sign-ins of different users do not block each other.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn many_people_enter_at_once() {

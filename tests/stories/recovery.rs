@@ -1,8 +1,8 @@
-//! Recovery codes at ssh: each opens once, also while codes are delayed or locked.
+//! Recovery codes at ssh: each is accepted once, also during a delay or a lock of codes.
 
 use testhost::{Host, Postern, Store};
 
-/// R1: 6 codes of 10 characters, none of which looks like another; both as configured.
+/// R1: 6 codes of 10 characters without look-alikes by default; count and length are configurable.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn recovery_codes_are_as_many_and_as_long_as_configured() {
@@ -27,7 +27,7 @@ fn recovery_codes_are_as_many_and_as_long_as_configured() {
     }
 }
 
-/// R2
+/// R2: the second use of a recovery code is refused.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_recovery_code_opens_once() {
@@ -51,7 +51,7 @@ fn a_recovery_code_opens_once() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// R3
+/// R3: the throttle of codes does not apply to recovery codes.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_recovery_code_opens_during_a_delay_and_lifts_it() {
@@ -70,7 +70,7 @@ pub(crate) fn a_recovery_code_opens_during_a_delay_and_lifts_it() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// R3
+/// R3: a lock of codes does not apply to recovery codes.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_recovery_code_opens_a_lock() {
@@ -101,7 +101,7 @@ fn a_recovery_code_opens_a_lock() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// R3: addresses that guess recovery codes are throttled.
+/// R3: an address that guesses recovery codes is throttled.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_address_that_guesses_recovery_codes_is_throttled() {
@@ -121,7 +121,7 @@ fn an_address_that_guesses_recovery_codes_is_throttled() {
         .with_password()
         .from("127.0.0.8")
         .is_refused(&guess('L'), too_many);
-    // a right one is no guess
+    // A valid recovery code does not count as a guess.
     alice
         .with_password()
         .from("127.0.0.8")
@@ -132,7 +132,8 @@ fn an_address_that_guesses_recovery_codes_is_throttled() {
         .enters_with(&phone.code());
 }
 
-/// R5
+/// R5: with `on_use = "disable"` there is one recovery code, and its use disables the second
+/// factor.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn with_disable_the_one_code_lets_in_and_turns_the_second_factor_off() {
@@ -151,7 +152,7 @@ fn with_disable_the_one_code_lets_in_and_turns_the_second_factor_off() {
     alice.with_key().enters();
 }
 
-/// R3, promise 5
+/// R3, promise 5: a dump of the store contains neither the secret nor a recovery code.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn neither_secret_nor_recovery_codes_stand_in_the_store() {

@@ -1,5 +1,6 @@
-//! Commands of root's: root for what root alone can read, and user `posternd` before they open key and store. A store that
-//! an intruder wrote is never read by a process of root's, and nothing in its folder is made by one.
+//! Commands of root read as root what only root can read, and become user `posternd` before they
+//! open key and store. No process of root's reads a store that an attacker may have written, or
+//! creates a file in its folder.
 
 use nix::unistd::{Group, User};
 use std::fs;
@@ -11,7 +12,7 @@ use testhost::{
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
-/// The values of a line of /proc/PID/status.
+/// Returns the values of a line of /proc/PID/status.
 #[track_caller]
 fn status(process: u32, name: &str) -> Vec<String> {
     let text = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
@@ -22,7 +23,7 @@ fn status(process: u32, name: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Insists that a process is posternd's in every id, and can be nothing more.
+/// Checks that all ids of a process are posternd's and that the process has no way to another id.
 #[track_caller]
 pub(crate) fn is_posternds(process: u32) {
     let user = User::from_name("posternd")
@@ -50,11 +51,11 @@ pub(crate) fn is_posternds(process: u32) {
         assert_eq!(status(process, set), ["0000000000000000"], "{set}");
     }
     assert_eq!(status(process, "NoNewPrivs:"), ["1"]);
-    // nothing is typed into root's terminal
+    // A seccomp filter denies TIOCSTI: the process cannot type into root's terminal.
     assert_eq!(status(process, "Seccomp:"), ["2"]);
 }
 
-/// Every file of the store's folder: name, number, owner, group and mode.
+/// Name, inode, owner, group and mode of every file in the store's folder.
 fn files() -> Vec<(String, u64, u32, u32, u32)> {
     let entries = fs::read_dir(STORE_FOLDER)
         .expect("the folder")
@@ -76,7 +77,7 @@ fn files() -> Vec<(String, u64, u32, u32, u32)> {
     files
 }
 
-/// What is typed at a prompt comes to a process that has the store open and is not root's.
+/// The input of a prompt is read by a process that has the store open and is not root's.
 #[track_caller]
 fn sets_a_password(host: &Host) {
     host.person("alice").enrols();
@@ -95,7 +96,7 @@ fn sets_a_password(host: &Host) {
         open.iter().any(|path| path.as_os_str() == STORE),
         "{open:?}"
     );
-    // posternd, should somebody have taken it over, cannot look into a command
+    // An attacker in control of posternd cannot trace a command, although both have the same user.
     let mut traces = Command::new("setpriv");
     traces.args([
         "--reuid=posternd",
@@ -121,7 +122,7 @@ fn sets_a_password(host: &Host) {
     Postern::call("one-time-code carol").does();
     Postern::call("status").does();
     assert_eq!(files(), before);
-    // the event names who typed it, and not whose process it was
+    // The audit event names the user who typed the command, not the user of the process.
     let log = Postern::call("log carol --json").does().out;
     assert!(
         log.contains("\"actor\":\"root\"") && !log.contains("posternd"),
@@ -141,7 +142,7 @@ fn a_command_of_roots_opens_the_store_as_posternd_where_no_daemon_runs() {
     sets_a_password(&Host::without_posternd());
 }
 
-/// Secrets of declared accounts, and what is imported, may be root's alone.
+/// Secrets of declared accounts and files to import may be readable by root alone.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn what_root_alone_can_read_is_read_before() {
@@ -169,7 +170,7 @@ fn what_root_alone_can_read_is_read_before() {
     );
 }
 
-/// Root that cannot become another user opens nothing, and says what is missing.
+/// If root cannot change to another user, the command opens nothing and reports the cause.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn root_that_cannot_be_given_up_opens_no_store() {
@@ -192,7 +193,8 @@ fn root_that_cannot_be_given_up_opens_no_store() {
     assert_eq!(Store::open().number("SELECT count(*) FROM account"), 0);
 }
 
-/// A backup is one file, in another mode of the journal; only root can make the ones beside it, and they are for daemons.
+/// A backup is one file without a write-ahead log. Only root can create the log's files beside it,
+/// and the daemons must be able to use them.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_store_that_is_put_back_is_made_whole_for_all_who_open_it() {
@@ -227,7 +229,8 @@ fn a_store_that_is_put_back_is_made_whole_for_all_who_open_it() {
     Store::open().is_sound();
 }
 
-/// A key file that posternd cannot read denies everyone: a command of root's says so, too, instead of hiding it.
+/// A key file that posternd cannot read denies access to all users. Commands of root report the
+/// problem too, although root could read the file.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_key_that_posternd_cannot_read_is_found_by_roots_commands() {
@@ -243,7 +246,8 @@ fn a_key_that_posternd_cannot_read_is_found_by_roots_commands() {
     Postern::call("status").does();
 }
 
-/// The key file is root's alone, and the store is read by the rotation: two processes, neither of which can do both.
+/// The key file is root's, and the rotation reads the store. Two processes share the work, so that
+/// none can do both.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_rotation_reads_the_store_as_posternd_and_a_process_of_roots_writes_the_key_file() {
@@ -258,7 +262,7 @@ fn a_rotation_reads_the_store_as_posternd_and_a_process_of_roots_writes_the_key_
     let mut terminal = Terminal::run(Postern::call("key rotate --compromised").command());
     terminal.expect("Type \"renew\" to continue: ");
     is_posternds(terminal.process_of("postern"));
-    // whoever is asked keeps no other rotation out
+    // A rotation that waits for confirmation blocks no other rotation.
     Postern::call("key rotate").does();
     terminal.types("renew").expect("all keys are new");
     assert_eq!(terminal.ends().status.code(), Some(0));
@@ -275,7 +279,8 @@ fn a_rotation_reads_the_store_as_posternd_and_a_process_of_roots_writes_the_key_
     alice.with_key().enters_with(&phone.code());
 }
 
-/// By the system calls: nothing writable of the store is open before root is given up, whichever command it is.
+/// Traces the system calls of every command: the store is not open for writing before root is given
+/// up.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn no_command_opens_the_store_before_root_is_given_up() {
@@ -317,7 +322,7 @@ fn no_command_opens_the_store_before_root_is_given_up() {
                 .get_envs()
                 .filter_map(|(name, value)| Some((name, value?))),
         );
-        // some of them have nothing to do
+        // Some commands find nothing to do; their exit status does not matter here.
         let said = Postern::under(strace).run();
         let lines = fs::read_to_string(trace).expect("strace wrote it");
         let opens = |line: &&str| line.contains(STORE) && line.contains("O_RDWR");

@@ -1,23 +1,23 @@
-//! The ready files of config/pam.d: each is what Debian's package brought, but for our lines.
+//! The service files of config/pam.d equal those of Debian's packages, except for Postern's lines.
 
 use testhost::Host;
 
-/// What stands in the place of common-auth.
+/// The lines that replace common-auth.
 const OURS: [&str; 3] = [
     "auth requisite pam_unix.so",
     "auth required pam_totp.so first_factor=passed",
     "auth required pam_permit.so",
 ];
-/// What ends what a new password ends, where passwords are changed.
+/// The line that ends sessions and trusted browsers after a password change.
 const CHANGE: &str = "password optional pam_totp.so";
-/// The lines of sshd alone: the one that skips the password after a key, and the guard.
+/// The lines of sshd alone: one skips the password after a key, the other guards the account phase.
 const OF_SSHD: [&str; 3] = [
     "auth [success=1 default=ignore] pam_totp.so proven",
     "account required pam_totp.so",
     CHANGE,
 ];
 
-/// What PAM reads in a file.
+/// Returns the lines of a service file that PAM reads.
 fn lines(text: &str) -> Vec<String> {
     let lines = text
         .lines()

@@ -1,4 +1,4 @@
-//! `unenrolled=enroll`: someone without a second factor gets one inside an ordinary ssh sign-in.
+//! `unenrolled=enroll`: a user without a second factor enrolls during an ordinary ssh sign-in.
 
 use testhost::{Host, Person, Phone, Postern, Store, Terminal, scanned};
 
@@ -6,7 +6,7 @@ const ENROLL: &str =
     "[totp]\nissuer = \"server-01\"\n[pam.service.sshd]\nunenrolled = \"enroll\"\n";
 const SAVED: &str = "Type saved when you have them: ";
 
-/// Signs in with the password, up to the QR; what the phone scans there.
+/// Signs in with the password up to the QR code. Returns the authenticator that the phone scans.
 #[track_caller]
 fn up_to_the_qr(person: &Person) -> (Terminal, Phone) {
     let mut terminal = person.with_password().dials();
@@ -15,7 +15,8 @@ fn up_to_the_qr(person: &Person) -> (Terminal, Phone) {
     (terminal, phone)
 }
 
-/// The QR stands whole on a terminal of 80 × 24, with the prompt below it, and says what the URL above it says.
+/// Scans the QR code. It fits a terminal of 80 × 24 with the prompt below it, and equals the URI
+/// above it.
 #[track_caller]
 fn scans(terminal: &mut Terminal) -> Phone {
     let screen = terminal
@@ -45,13 +46,12 @@ fn scans(terminal: &mut Terminal) -> Phone {
     Phone::scans(url)
 }
 
-/// Accounts and authenticators in the store.
+/// Number of accounts and authenticators in the store.
 fn kept() -> i64 {
     Store::open()
         .number("SELECT (SELECT count(*) FROM account) + (SELECT count(*) FROM authenticator)")
 }
 
-/// The recovery codes on the screen.
 fn recovery_codes(terminal: &Terminal) -> Vec<String> {
     let screen = terminal.screen();
     let shown = screen
@@ -65,7 +65,7 @@ fn recovery_codes(terminal: &Terminal) -> Vec<String> {
         .collect()
 }
 
-/// E12, L5, E6, E7
+/// E12, L5, E6, E7: the enrollment is complete with the first sign-in, and its code is consumed.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn the_first_ssh_login_shows_a_qr_and_the_recovery_codes_and_lets_in() {
@@ -102,7 +102,7 @@ pub(crate) fn the_first_ssh_login_shows_a_qr_and_the_recovery_codes_and_lets_in(
     );
     assert_eq!(event["origin"], "127.0.0.1", "{event}");
 
-    // at every door, and never shown again
+    // ssh and the web accept the authenticator, and its secret is not shown again.
     alice
         .with_key()
         .is_refused(&code, "That code was used already");
@@ -116,7 +116,7 @@ pub(crate) fn the_first_ssh_login_shows_a_qr_and_the_recovery_codes_and_lets_in(
     );
 }
 
-/// E4, promise 7: also where the line is cut.
+/// E4, promise 7: an enrollment that is cancelled, or whose connection is lost, changes nothing.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_setup_that_is_cut_off_leaves_nothing() {
@@ -139,7 +139,7 @@ fn a_setup_that_is_cut_off_leaves_nothing() {
     }
     assert!(!terminal.ends().entered());
     assert_eq!(kept(), 0);
-    // with the key alone there is a proven factor too
+    // A key is a completed first factor as well, so enrollment is offered.
     let mut terminal = alice.with_key().dials();
     let phone = scans(&mut terminal);
     terminal
@@ -149,7 +149,8 @@ fn a_setup_that_is_cut_off_leaves_nothing() {
         .expect("entered as alice");
 }
 
-/// Whoever has saved the recovery codes has a second factor, also where libpam skips the `account` line of ours.
+/// A user who has confirmed the recovery codes is enrolled, even if libpam never reaches Postern's
+/// `account` line.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_setup_that_was_finished_is_active_though_no_account_line_is_reached() {
@@ -175,7 +176,8 @@ fn a_setup_that_was_finished_is_active_though_no_account_line_is_reached() {
         .is_refused(&code, "That code was used already");
 }
 
-/// L13: with `self_enroll` the administrator's one-time code comes first; without it nothing is shown.
+/// L13: with `self_enroll`, the prompt asks for the administrator's one-time code first. Without
+/// that code, no secret is shown.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn where_an_administrator_must_allow_it_a_one_time_code_comes_first() {
@@ -205,6 +207,6 @@ pub(crate) fn where_an_administrator_must_allow_it_a_one_time_code_comes_first()
         .expect(SAVED)
         .types("saved")
         .expect("entered as alice");
-    // spent with the setup
+    // The enrollment has consumed the one-time code.
     alice.with_key().is_refused(code, "used already");
 }

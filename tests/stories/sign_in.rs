@@ -1,8 +1,8 @@
-//! Signing in by ssh: the first factor, then the code, for whoever has or needs one.
+//! Sign-in by ssh: the first factor, then the code, if the user has or needs one.
 
 use testhost::{Host, Postern, Store};
 
-/// L4
+/// L4: a key as the first factor.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn key_then_code() {
@@ -15,7 +15,7 @@ fn key_then_code() {
         .says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
 }
 
-/// L4
+/// L4: a password as the first factor.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn password_then_code() {
@@ -28,7 +28,7 @@ fn password_then_code() {
         .says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
 }
 
-/// A wrong password ends before anything is said about codes.
+/// A wrong password is refused before any prompt or message about codes.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_wrong_password_is_never_asked_for_a_code() {
@@ -40,7 +40,7 @@ fn a_wrong_password_is_never_asked_for_a_code() {
     assert_eq!(Store::open().number("SELECT count(*) FROM failure"), 0);
 }
 
-/// L4, L13
+/// L4, L13: a user without a second factor signs in as before if the policy requires none.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_has_no_second_factor_and_needs_none_is_in_with_key_or_password() {
@@ -56,7 +56,7 @@ fn whoever_has_no_second_factor_and_needs_none_is_in_with_key_or_password() {
     bob.with_key().enters();
 }
 
-/// L13
+/// L13: the default of `unenrolled` denies access.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_must_have_a_second_factor_and_has_none_is_denied() {
@@ -77,7 +77,7 @@ fn whoever_must_have_a_second_factor_and_has_none_is_denied() {
     host.person("carol").with_key().is_turned_away();
 }
 
-/// L13
+/// L13: `unenrolled=allow` overrides the requirement for this service.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn unenrolled_allow_lets_in_whoever_should_have_a_second_factor() {
@@ -91,7 +91,7 @@ fn unenrolled_allow_lets_in_whoever_should_have_a_second_factor() {
     bob.with_key().enters_with(&phone.code());
 }
 
-/// C3
+/// C3: the log line of an exempt sign-in names the exemption.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_exempt_network_is_asked_for_no_code_and_the_log_names_the_rule() {
@@ -123,7 +123,7 @@ fn a_cancelled_prompt_costs_nothing() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// L8
+/// L8: a successful sign-in reports the wrong codes since the last one.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn success_tells_how_many_wrong_codes_there_were() {

@@ -1,4 +1,4 @@
-//! What is taken of disk and memory. No timing decides here: tests/benches/login measures those.
+//! Use of disk and memory. No limit of time is tested here: tests/benches/login measures time.
 
 use crate::guest_process::PAM_HOST;
 use shared::credential::secret::Secret;
@@ -8,15 +8,16 @@ use std::time::Duration;
 use std::{fs, thread};
 use testhost::{Answer, Front, Host, PamHost, Place, Postern, Posternd, STORE, Web};
 
-/// Logins of each of two people: the log is as long as it ever becomes after some tens.
+/// Sign-ins of each of two users. The write-ahead log reaches its full length after some tens of
+/// them.
 const LOGINS: u64 = 500;
-/// Far above what they take.
+/// Timeout for all sign-ins together, far above what they take.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// The longest write-ahead log, and the most memory of a daemon that has nothing to do, in bytes and KiB.
+/// Upper limits: length of the write-ahead log in bytes, and memory of an idle daemon in KiB.
 const LONGEST_WAL: u64 = 8 * 1024 * 1024;
 const IDLE: u64 = 10 * 1024;
 
-/// Nobody keeps the store open between two logins: each is decided by a process of its own.
+/// Without a daemon, a process of its own opens and closes the store for each sign-in.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_write_ahead_log_stays_short_without_a_daemon() {
@@ -92,7 +93,7 @@ fn the_write_ahead_log_stays_short_without_a_daemon() {
     );
 }
 
-/// Memory by its share (PSS): pages of the C library that all processes have count for all of them together.
+/// Memory is the proportional set size (PSS): shared pages, such as the C library's, count in part.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn posternd_and_the_gate_take_at_most_10_mib_each_while_idle() {

@@ -1,12 +1,13 @@
-//! The ways in which an sshd can be told to ask: what each means for whoever has a second factor, for whoever has none,
-//! and for root. The way of the sample itself is told in sign_in.rs, and what goes wrong without its lines in guard.rs.
+//! The authentication modes of sshd, for a user with a second factor, for a user without one, and
+//! for root. sign_in.rs tests the sample's mode, and guard.rs tests a configuration without its
+//! lines.
 
 use testhost::{Ended, Host, Person, Phone, Postern, Store};
 
 const SAMPLE: &str = "publickey,keyboard-interactive:pam keyboard-interactive:pam";
 const ROOT: &str = "PermitRootLogin";
 
-/// Types the password where the client itself asks for it, not PAM.
+/// Types the password at the prompt of the ssh client, not of PAM (method `password`).
 #[track_caller]
 fn by_password(person: &Person, then: &[(&str, &str)]) -> Ended {
     let sign_in = person
@@ -30,7 +31,7 @@ fn nothing_was_counted_and_no_code_spent() {
     );
 }
 
-/// L4: the key no longer counts, the password is asked of everyone.
+/// L4: a key no longer counts, so every user must type the password.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn keyboard_interactive_alone_asks_password_and_code() {
@@ -50,7 +51,8 @@ fn keyboard_interactive_alone_asks_password_and_code() {
     assert!(terminal.ends().entered());
 }
 
-/// The password goes to PAM with nobody there to type a code: sshd gives the password as the answer to that prompt too.
+/// sshd's method `password` gives PAM the password as the reply to every prompt, so no code can be
+/// typed.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn password_then_keyboard_interactive_lets_in_only_whoever_needs_no_code() {
@@ -77,7 +79,7 @@ fn password_then_keyboard_interactive_lets_in_only_whoever_needs_no_code() {
     alice.with_password().enters_with(&phone.code());
 }
 
-/// With what the sample says of methods, a password alone is none of them.
+/// The sample's AuthenticationMethods do not list `password`, so a password alone is refused.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn password_authentication_beside_the_sample_opens_nothing_more() {
@@ -109,7 +111,8 @@ fn root(host: &Host) -> (Person, Phone) {
     (root, phone)
 }
 
-/// What Debian ships. sshd gives PAM junk in the place of root's answers: no code of root's is ever spent so.
+/// Debian's default. sshd replaces root's replies by junk before PAM sees them, so no code of
+/// root's is consumed.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn root_with_prohibit_password_is_not_let_in_by_key_and_code() {
@@ -140,7 +143,7 @@ fn root_with_prohibit_password_is_not_let_in_by_key_and_code() {
     nothing_was_counted_and_no_code_spent();
 }
 
-/// The way that the sample shows.
+/// The setting that the sample shows.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn root_with_yes_gives_key_and_code_or_password_and_code() {
@@ -158,7 +161,7 @@ fn root_with_yes_gives_key_and_code_or_password_and_code() {
     root.with_key().is_turned_away();
 }
 
-/// The sample's exceptions: a key, and no code.
+/// The sample's exception: root signs in with a key and no code.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn root_by_key_alone_needs_an_exemption_too() {

@@ -1,8 +1,8 @@
-//! Strangers learn nothing: to someone who has not passed the first factor, everyone looks alike.
+//! Before the first factor, an unauthenticated client cannot distinguish accounts.
 
 use testhost::{Host, Person, Ssh};
 
-/// The code is asked whatever the password was, and one refusal fits all.
+/// The code is asked for whatever the password was, and every refusal has the same text.
 const UNKNOWN: &str = "\
 auth     required pam_unix.so nodelay
 auth     required pam_totp.so first_factor=unknown
@@ -11,7 +11,7 @@ account  required pam_unix.so
 session  required pam_unix.so
 ";
 
-/// The whole screen of a refused sign-in, names and all; only the name itself is levelled.
+/// Returns the whole screen of a refused sign-in, with the user's name replaced.
 #[track_caller]
 fn screen_of(sign_in: &Ssh, name: &str, code: &str) -> String {
     let mut terminal = sign_in.up_to_the_code();
@@ -30,7 +30,7 @@ fn guess_of(person: &Person, code: &str) -> String {
     )
 }
 
-/// L14, promise 9
+/// L14, promise 9: whole screens are equal for all kinds of accounts.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whole_screens_tell_nobody_apart() {
@@ -89,7 +89,7 @@ fn whole_screens_tell_nobody_apart() {
     host.journal.says("refused cause=delayed-");
 }
 
-/// Whoever must have a second factor and has none looks like everyone else.
+/// A user who must have a second factor and has none sees the same screen as all others.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn required_but_not_enrolled_looks_alike() {
@@ -107,7 +107,8 @@ fn required_but_not_enrolled_looks_alike() {
     host.journal.says("refused cause=not-enrolled");
 }
 
-/// The right password and the right code open, for whoever holds both.
+/// A valid password and a valid code grant access; a wrong password is refused whatever the code
+/// is.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn both_right_open_and_a_wrong_password_does_not() {
@@ -119,6 +120,6 @@ fn both_right_open_and_a_wrong_password_does_not() {
     alice.with_password().enters_with(&phone.code());
     host.clock.forward(30);
     guess_of(&alice, &phone.code());
-    // bob needs no code: whatever is typed, the password decides
+    // Bob needs no code: his password alone decides, whatever the input at the code prompt is.
     bob.with_password().enters_with("");
 }

@@ -1,20 +1,21 @@
-//! su: password and code of the person whom one wants to be; root is asked neither. The sample is config/pam.d/su.
+//! su asks for the password and the code of the target user, and asks root for neither. The sample
+//! is config/pam.d/su.
 
 use std::process::Command;
 use testhost::{Host, Person, Postern, Store, Terminal, finished};
 
-/// A host with the time that su goes by, and codes that are good for minutes.
+/// Prepares a host with the machine's clock, which su sees, and codes that are valid for minutes.
 #[track_caller]
 fn host() -> Host {
     let host = Host::fresh();
     host.sample("su");
     host.clock.as_setuid_programs_see_it();
-    // a delay that no story outlasts, however busy the machine is
+    // The delay is longer than any story, also on a busy machine.
     host.configure("[totp]\nperiod = \"2m\"\n[throttle]\nfirst_delay = \"10m\"\n");
     host
 }
 
-/// Becomes somebody, up to the prompt for the password.
+/// Starts su and waits for the password prompt.
 #[track_caller]
 fn su(person: &Person, words: &str) -> Terminal {
     let mut terminal = Terminal::run(person.on_this_host(&format!("su {words}")));
@@ -22,7 +23,7 @@ fn su(person: &Person, words: &str) -> Terminal {
     terminal
 }
 
-/// L8: guesses of one local user keep another one out of nothing.
+/// L8: guesses of one local user do not delay another local user.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn password_and_code_of_the_other_person_and_guesses_counted_by_who_guesses() {
@@ -69,7 +70,7 @@ pub(crate) fn password_and_code_of_the_other_person_and_guesses_counted_by_who_g
     alice.with_key().enters_with(&phone.code_in(1));
 }
 
-/// A login shell goes by a service file of its own, which includes this one.
+/// A login shell uses a service file of its own, which includes this one.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_login_shell_asks_too() {
@@ -88,7 +89,7 @@ fn a_login_shell_asks_too() {
         .says("pam_totp(su-l:auth): accepted cause=code address=- service=su-l user=\"alice\"");
 }
 
-/// Nobody is refused where su rightly asks nothing.
+/// su asks root for nothing, and the policy must not refuse root either.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn root_becomes_anyone_unasked() {
@@ -134,7 +135,7 @@ fn a_wrong_password_never_reaches_the_code() {
     assert_eq!(Store::open().dump(), before);
 }
 
-/// What counts is the person whom one wants to be, not who asks.
+/// The policy applies to the target user, not to the user who runs su.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_has_no_second_factor_gets_what_the_policy_says() {

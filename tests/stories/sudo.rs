@@ -1,13 +1,14 @@
-//! sudo: password then code, and what skips both: a ticket, NOPASSWD, `-n`. The samples are config/pam.d/sudo and sudo-i.
+//! sudo asks for password and code. A timestamp, NOPASSWD and `-n` skip both. The samples are
+//! config/pam.d/sudo and sudo-i.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use testhost::{Host, Person, Postern, Store, Terminal, outcome};
 
-/// A delay that no story outlasts, however busy the machine is: sudo goes by the machine's own time.
+/// A delay that is longer than any story, also on a busy machine: sudo sees the machine's clock.
 const LONG_DELAY: &str = "[throttle]\nfirst_delay = \"10m\"\n";
 
-/// A host with the time that sudo goes by, and codes that are good for minutes.
+/// Prepares a host with the machine's clock, and codes that are valid for minutes.
 #[track_caller]
 fn host() -> Host {
     let host = Host::fresh();
@@ -22,7 +23,7 @@ fn on_a_terminal(person: &Person, command: &str) -> Terminal {
     Terminal::run(person.on_this_host(command))
 }
 
-/// Without a terminal, with lines on stdin.
+/// Runs a command without a terminal, with lines on stdin.
 #[track_caller]
 fn piped(person: &Person, command: &str, lines: &[&str]) -> Output {
     let mut sudo: Command = person.on_this_host(command);
@@ -34,7 +35,7 @@ fn piped(person: &Person, command: &str, lines: &[&str]) -> Output {
         .expect("it runs");
     let mut stdin = sudo.stdin.take().expect("stdin is a pipe");
     for line in lines {
-        // it may have given up before the last one
+        // sudo may exit before it reads the last line.
         let _ = writeln!(stdin, "{line}");
     }
     drop(stdin);
@@ -93,7 +94,7 @@ pub(crate) fn password_then_code_and_with_a_ticket_neither() {
     );
 }
 
-/// Nobody is refused where sudo rightly asks nothing.
+/// sudo asks for nothing here, and the policy must not refuse either.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn nopasswd_and_root_are_asked_nothing() {
@@ -202,7 +203,8 @@ fn whoever_has_no_second_factor_gets_what_the_policy_says() {
         .says("pam_totp(sudo:auth): refused cause=not-enrolled");
 }
 
-/// L5, L8: three codes for each password; the delay after five wrong ones is for this local user alone.
+/// L5, L8: three codes for each password. The delay after five wrong codes applies to this local
+/// user alone.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn three_wrong_codes_end_a_try_and_five_are_all_that_is_looked_at() {
@@ -213,7 +215,7 @@ fn three_wrong_codes_end_a_try_and_five_are_all_that_is_looked_at() {
     let phone = alice.enrols();
     let wrong = phone.wrong_codes(9);
 
-    // sudo has messages suppressed: why a code was refused stands in the prompt for the next one
+    // sudo suppresses messages, so the next prompt says why a code was refused.
     let mut terminal = on_a_terminal(&alice, "sudo id -un");
     for (codes, why) in wrong.chunks(3).zip([
         "That code is wrong",

@@ -1,5 +1,5 @@
-//! `sudo postern …` that is stopped by Ctrl-Z in the middle of a transaction: whoever signs in does not wait for whoever
-//! pressed it.
+//! A user stops `sudo postern …` by Ctrl-Z during a transaction. Sign-ins of other users do not
+//! wait for the stopped process.
 
 use crate::root_commands::is_posternds;
 use nix::sys::signal::{Signal, kill};
@@ -10,7 +10,8 @@ use testhost::{Host, Postern, Terminal, finished, patiently};
 
 const LIBRARY: &str = "/usr/local/lib/slow_sync.so";
 const SYNCS: &str = "/tmp/postern-syncs";
-/// The first sync of a process takes two seconds, as on a busy disk.
+/// Source of a library that delays the first fsync of a process by two seconds, as a busy disk
+/// does.
 const SOURCE: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -28,7 +29,7 @@ int fdatasync(int fd) { slow(); return ((int (*)(int))dlsym(RTLD_NEXT, "fdatasyn
 int fsync(int fd) { slow(); return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd); }
 "#;
 
-/// The state of a process, by proc_pid_stat(5): T where it is stopped.
+/// Returns the state of a process by proc_pid_stat(5); `T` is stopped.
 fn state(process: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     stat.rsplit(") ").next()?.chars().next()
@@ -48,7 +49,8 @@ fn a_command_that_is_stopped_inside_a_transaction_ends_it_first() {
     finished(Command::new("gcc").args(["-shared", "-fPIC", "-o", LIBRARY, source, "-ldl"]));
     let _ = fs::remove_file(SYNCS);
 
-    // a shell with job control: a process group without a parent in its session is never stopped
+    // The kernel never stops an orphaned process group, so the command runs in a shell with job
+    // control.
     let preloaded = format!(
         "set -m; sudo -k env LD_PRELOAD={LIBRARY} postern account add carol; echo back; read _"
     );
@@ -67,7 +69,7 @@ fn a_command_that_is_stopped_inside_a_transaction_ends_it_first() {
     patiently("the command is stopped", || {
         Ok((state(command) == Some('T')).then_some(()))
     });
-    // and without the lock
+    // The stopped process holds no lock of the store.
     Postern::call("account add dave").does();
     let status = Postern::call("status carol");
     status.does();

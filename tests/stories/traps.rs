@@ -1,5 +1,6 @@
-//! Traps of CAPABILITIES.md that only the real servers show; the others are in shared/tests/traps and pam_totp. Of trap
-//! 8, a mailed code in a subject is shown where letters are read: `mail_goes_by_tls_by_a_webhook_and_by_a_program`.
+//! Traps of CAPABILITIES.md that appear only with the real servers; shared/tests/traps and pam_totp
+//! hold the others. The mail story `mail_goes_by_tls_by_a_webhook_and_by_a_program` covers the part
+//! of trap 8 about a code in a subject.
 
 use std::fs;
 use testhost::{APP, Front, Host, Place, Postern, Store, Visitor, Web, Wire};
@@ -7,7 +8,7 @@ use testhost::{APP, Front, Host, Place, Postern, Store, Visitor, Web, Wire};
 const URLS: &str = "/var/log/nginx/access.log";
 const SESSION: &str = "__Secure-postern";
 
-/// Neither in an address that the browser is sent to, nor in a form of a page, nor in what the proxy and the gate log.
+/// The token must appear neither in a URL or form of a page nor in a log of the proxy or the gate.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn trap_08_pending_token_in_a_url() {
@@ -53,7 +54,7 @@ fn trap_08_pending_token_in_a_url() {
     }
 }
 
-/// Only when a session was seen last may be written, in one batch a minute.
+/// A check may write only the time when a session was last seen, in one batch a minute.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn trap_20_a_session_written_to_the_store_at_every_check() {

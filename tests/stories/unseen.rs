@@ -1,5 +1,6 @@
-//! PAM hosts whose process posternd cannot see: beyond its PID namespace, as in a container, and behind a /proc that hides the
-//! processes of others. Where the module names the transaction people enter; where nothing tells the process, no mark counts.
+//! PAM hosts whose process posternd cannot see: in another PID namespace, as in a container, or
+//! behind a /proc with `hidepid`. If the module names the transaction, users are granted access. If
+//! no process can be identified, no completed authentication of an earlier hook counts.
 
 use crate::guest_process::PAM_HOST;
 use testhost::{
@@ -7,7 +8,7 @@ use testhost::{
     patiently,
 };
 
-/// posternd in a PID namespace of its own, to which everyone else has number 0.
+/// Starts posternd in a PID namespace of its own, where all other processes have number 0.
 const BESIDE: &[&str] = &[
     "unshare",
     "--pid",
@@ -17,7 +18,8 @@ const BESIDE: &[&str] = &[
     "env",
     "LISTEN_PID=1",
 ];
-/// posternd with a /proc that hides others; and where its group sees them, as its manual says.
+/// Starts posternd with a /proc that hides other users' processes; `HIDING_FROM_OTHERS` lets its
+/// group see them, as the manual recommends.
 const HIDING: &[&str] = &[
     "unshare",
     "--mount",
@@ -47,7 +49,8 @@ fn host() -> (Host, Phone) {
     (host, phone)
 }
 
-/// A login with a new code, by a host that a command starts; `meanwhile` is done between its two hooks.
+/// Signs in with a new code through a PAM host that `tool` starts, and runs `meanwhile` between
+/// `auth` and `account`.
 #[track_caller]
 fn logs_in(host: &Host, phone: &Phone, tool: &[&str], meanwhile: impl FnOnce()) -> PamEnded {
     host.clock.forward(30);
@@ -68,7 +71,8 @@ fn enters(host: &Host, phone: &Phone) {
     assert!(ended.entered(), "{ended:?}\n{}", host.journal.rest());
 }
 
-/// `auth` passes by the code, and `account` asks the policy, which wants one.
+/// Checks that `auth` succeeds with the code and that `account` denies access, since the policy
+/// requires a code that it does not know of.
 #[track_caller]
 fn is_denied_in_account(host: &Host, ended: &PamEnded, remedy: &str) {
     assert_eq!(
@@ -85,7 +89,7 @@ fn is_denied_in_account(host: &Host, ended: &PamEnded, remedy: &str) {
     );
 }
 
-/// A container's sshd at a socket that is bind-mounted, and the like.
+/// An example is a container's sshd with a bind-mounted socket.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn beyond_the_pid_namespace_the_module_names_the_transaction() {
@@ -98,7 +102,7 @@ fn beyond_the_pid_namespace_the_module_names_the_transaction() {
     assert_eq!(posternd.log(), "");
 }
 
-/// The daemon and `--stdio` know the host by different numbers.
+/// The daemon and `--stdio` see different process IDs of the same host.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_container_may_begin_with_the_daemon_and_end_with_its_own_fallback() {
@@ -109,7 +113,7 @@ fn a_container_may_begin_with_the_daemon_and_end_with_its_own_fallback() {
     assert!(ended.entered(), "{ended:?}\n{}", host.journal.rest());
 }
 
-/// `--stdio` looks while it is root, whom /proc hides nothing from.
+/// `--stdio` reads /proc while it is root, from which /proc hides nothing.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn where_proc_hides_others_the_fallback_sees_its_host() {
@@ -127,7 +131,7 @@ fn where_proc_hides_others_posternd_says_so_and_the_module_names_the_transaction
     posternd.says(WARNING);
     enters(&host, &phone);
 
-    // of a user's host nobody believes a name
+    // The transaction that a user's own host names is not trusted.
     let tool = [
         "env",
         "-u",
@@ -151,7 +155,7 @@ fn where_proc_hides_others_posternd_says_so_and_the_module_names_the_transaction
     let ended = logs_in(&host, &phone, &[], || ());
     is_denied_in_account(&host, &ended, "mount /proc with gid=postern");
 
-    // as the line says
+    // The remedy in the log line solves the problem.
     drop(posternd);
     let posternd = Posternd::start_under(HIDING_FROM_OTHERS);
     patiently("it serves", || {

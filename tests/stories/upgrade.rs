@@ -1,5 +1,5 @@
-//! A host whose store an older Postern made: nobody is in until `postern upgrade`, which loses nothing, whatever
-//! interrupts it.
+//! A store of an older Postern: access is denied until `postern upgrade` has run. The upgrade loses
+//! nothing, also when it is interrupted.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -9,10 +9,10 @@ use testhost::{
     Disk, Host, KEY, Phone, Postern, STORE, STORE_FOLDER, Store, killed_at, was_killed,
 };
 
-/// Of alice, as `shared/tests/stores/version-3/CONTENTS.md` says.
+/// Secret of alice, from `shared/tests/stores/version-3/CONTENTS.md`.
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
-/// Puts the store of version 3 and its key in place of the host's.
+/// Replaces the host's store and key by those of version 3.
 #[track_caller]
 fn puts_version_3() {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tests/stores/version-3");
@@ -92,7 +92,7 @@ fn a_store_of_version_3_closes_every_door_until_it_is_upgraded() {
     Store::open().is_sound();
 }
 
-/// Whatever lies on the disk at that moment is the old store or the new one.
+/// At every write, the disk holds either the complete old store or the complete new one.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_upgrade_killed_at_any_write_leaves_a_whole_store() {
@@ -125,7 +125,7 @@ fn an_upgrade_killed_at_any_write_leaves_a_whole_store() {
 fn an_upgrade_on_a_full_disk_or_of_a_store_that_is_held_changes_nothing() {
     let _host = Host::fresh();
     puts_version_3();
-    // room for the store, and for nothing besides; then for its copy, and for no journal
+    // The disk has space for the store alone, then for its copy too, but not for a journal.
     for size in ["260k", "480k"] {
         let disk = Disk::over(STORE_FOLDER, size);
         let said = Postern::call("upgrade").refuses();

@@ -1,5 +1,6 @@
-//! The protocol of this release and of the one before: whichever of module, daemon and `--stdio` is older, people enter. Where
-//! no version is shared, the fallback decides, or access is denied and the log says what to install.
+//! The protocol of this release and of the release before: access is granted whichever of module,
+//! daemon and `--stdio` is older. Without a common version, the fallback decides, or access is
+//! denied and the log says what to install.
 
 use crate::guest_process::PAM_HOST;
 use shared::protocol::{Greeting, VERSIONS, receive};
@@ -12,14 +13,13 @@ use testhost::{
     install_previous_module, install_previous_posternd, patiently,
 };
 
-/// Who decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Server {
     Daemon,
     Stdio,
 }
 
-/// Alice, who enters by sshd and by sudo.
+/// Prepares alice, who signs in by sshd and uses sudo.
 #[track_caller]
 fn alice(host: &Host) -> (Person, Phone) {
     host.sudoers("alice ALL=(ALL) ALL");
@@ -48,7 +48,7 @@ fn alice_enters(host: &Host, (alice, phone): &(Person, Phone)) {
         .says("pam_totp(sudo:auth): accepted cause=code");
 }
 
-/// The versions of the posternd that listens.
+/// Returns the protocol versions of the posternd that listens.
 #[track_caller]
 fn versions() -> Vec<u16> {
     let mut stream = UnixStream::connect(HOST_SOCKET).expect("posternd listens");
@@ -81,7 +81,7 @@ fn new_module_at_old(server: Server) {
     let posternd = (server == Server::Daemon).then(Posternd::start);
     if posternd.is_some() {
         assert_eq!(versions(), VERSIONS[1..]);
-        // nothing else would decide
+        // Without the fallback, only the daemon can decide.
         fs::remove_file(PROGRAM).expect("root may do it");
     }
     alice_enters(&host, &people);
@@ -115,8 +115,8 @@ fn a_new_module_and_an_old_fallback() {
     new_module_at_old(Server::Stdio);
 }
 
-/// In the middle of an upgrade: `auth` by the daemon that still runs and `account` by the new fallback, and the other way
-/// round.
+/// During an upgrade, the running old daemon serves `auth` and the new fallback serves `account`,
+/// and the reverse.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_transaction_may_begin_with_the_old_posternd_and_end_with_the_new_one() {
@@ -144,7 +144,7 @@ fn a_transaction_may_begin_with_the_old_posternd_and_end_with_the_new_one() {
     assert_eq!(versions(), VERSIONS[1..]);
     new.put_back();
     enters(&mut || drop(old.take()));
-    // by the new fallback, and then by an old daemon
+    // The new fallback serves `auth`, then an old daemon serves `account`.
     enters(&mut || {
         let new = Previous::aside();
         old = Some(Posternd::start());
@@ -153,7 +153,7 @@ fn a_transaction_may_begin_with_the_old_posternd_and_end_with_the_new_one() {
     });
 }
 
-/// The posternd of this release, while the one before stands in its place.
+/// The posternd of this release, while the previous release is installed in its place.
 struct Previous(Vec<u8>);
 
 impl Previous {
@@ -166,7 +166,7 @@ impl Previous {
 
     #[track_caller]
     fn put_back(self) {
-        // what runs keeps its file
+        // A running process keeps its unlinked file.
         fs::remove_file(testhost::REAL_PROGRAM).expect("root may do it");
         fs::write(testhost::REAL_PROGRAM, self.0).expect("root may do it");
         fs::set_permissions(testhost::REAL_PROGRAM, Permissions::from_mode(0o755))
@@ -174,10 +174,10 @@ impl Previous {
     }
 }
 
-/// Greets in a version that nobody speaks, and waits.
+/// Sends a greeting with an unknown version and waits.
 const STRANGE: &str = "bytes([8,0,0,0,1,0,2,0,0,0,0x0f,0x27])";
 
-/// A daemon of root's that speaks another version.
+/// Daemon of root's that speaks an unknown version.
 struct Strange(Child);
 
 impl Strange {

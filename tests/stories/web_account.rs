@@ -1,4 +1,5 @@
-//! The account pages: what people change of their own account, and what each change takes.
+//! The account pages: what a user changes about the own account, and which proof each change
+//! requires.
 
 use crate::mail::PLAIN;
 use data_encoding::BASE64;
@@ -6,7 +7,7 @@ use testhost::{
     APP, Chromium, Front, Host, MailServer, Person, Phone, Place, Postern, Visitor, Web, patiently,
 };
 
-/// The gate behind nginx on a host of its own, and alice with a password.
+/// Starts the gate behind nginx on a host of its own, and adds alice with a password.
 pub(crate) fn web(host: &Host, extra: &str) -> (Web, Person) {
     let web = Web::start(host, Front::Nginx, Place::OwnHost, extra);
     let alice = host.person("alice");
@@ -14,7 +15,7 @@ pub(crate) fn web(host: &Host, extra: &str) -> (Web, Person) {
     (web, alice)
 }
 
-/// A browser in which she is signed in, at her account.
+/// Opens a browser in which alice is signed in, on the account page.
 #[track_caller]
 fn at_home(web: &Web, alice: &Person, phone: &Phone) -> Chromium {
     let browser = Chromium::start();
@@ -28,14 +29,15 @@ fn at_home(web: &Web, alice: &Person, phone: &Phone) -> Chromium {
     browser
 }
 
-/// The authenticator on the page.
+/// Returns the authenticator of the otpauth link on the page.
 #[track_caller]
 fn scans(browser: &Chromium) -> Phone {
     let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");
     Phone::scans(url.as_str().expect("a link"))
 }
 
-/// E7, E11, D4, T5, S2: a second authenticator, from the page to both doors; every other session ends with it.
+/// E7, E11, D4, T5, S2: a second authenticator, added on the page, is accepted by the web and by
+/// ssh. Every other session of the user ends.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_authenticator_is_added_and_removed_by_its_owner() {
@@ -90,7 +92,7 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
     browser
         .types_the_last_digit(&tablet.code())
         .arrives_at("Authenticator added");
-    // she goes on, in a new session; every other one has ended
+    // She continues in a new session; every other session has ended.
     browser
         .clicks("a.button")
         .arrives_at("Your account")
@@ -110,7 +112,7 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
     alice.with_key().enters_with(&tablet.code());
     alice.with_key().enters_with(&phone.code());
 
-    // the proof of before is good for a quarter of an hour, in the new session too
+    // The step-up of before is valid for 15 minutes, in the new session too.
     browser
         .opens(&web.pages)
         .clicks("button[aria-label='Remove tablet']")
@@ -130,7 +132,7 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
     assert!(!web.gate.log().contains("panicked") && !web.gate.log().contains(&tablet.secret()));
 }
 
-/// E10: a hardware token, typed in.
+/// E10: a hardware token is added by its seed.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_hardware_token_is_added_by_its_seed() {
@@ -161,7 +163,8 @@ fn a_hardware_token_is_added_by_its_seed() {
     alice.with_key().enters_with(&token.code());
 }
 
-/// R6, E9: new recovery codes, saved by a click; the old ones are dead from then on, and not before.
+/// R6, E9: new recovery codes are active once the user confirms that they are saved. The old codes
+/// are valid until then.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn recovery_codes_are_made_anew_by_their_owner() {
@@ -184,7 +187,7 @@ fn recovery_codes_are_made_anew_by_their_owner() {
         .runs("return [...document.querySelectorAll('.codes code')].map(c => c.textContent)");
     let new: Vec<String> = serde_json::from_value(codes).expect("a list");
     assert_eq!(new.len(), 6);
-    // one way of several; the tick is set with it
+    // This is one of several ways to save the codes; it also sets the tick.
     assert_eq!(
         browser.runs("return document.querySelector('[name=saved]').checked"),
         false
@@ -196,7 +199,7 @@ fn recovery_codes_are_made_anew_by_their_owner() {
                 .then_some(()),
         )
     });
-    // the use of the old one ended this session
+    // The use of the old code has ended this session.
     browser.clicks("form > button");
     let again = at_home(&web, &alice, &{
         host.clock.forward(30);
@@ -210,7 +213,7 @@ fn recovery_codes_are_made_anew_by_their_owner() {
     alice.with_key().enters_with(&old[1]);
 }
 
-/// A2, A5, A7: an app password, made, used, renamed and revoked on the pages.
+/// A2, A5, A7: an app password is created, used, renamed and revoked on the pages.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_app_password_is_made_used_renamed_and_revoked() {
@@ -260,7 +263,7 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
             .contains(&password),
         "shown once"
     );
-    // the same name again, with the proof of before
+    // The name is used again; the step-up of before is still valid.
     fill("calendar <script>alert(1)</script>", "web:app.example.test");
     browser
         .clicks("main > form > button")
@@ -292,7 +295,7 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
 
-/// T4, T5: sessions and trusted browsers are listed, and ended one by one and all at once.
+/// T4, T5: sessions and trusted browsers are listed, and revoked one by one or all at once.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn sessions_and_trusted_browsers_are_ended_by_their_owner() {
@@ -317,7 +320,7 @@ fn sessions_and_trusted_browsers_are_ended_by_their_owner() {
         .clicks("button[aria-label^='End the session in <img']")
         .arrives_at("Sessions and browsers");
     assert_eq!(other.fetches(APP).status, 401);
-    // still trusted: the password alone brings it back
+    // The browser is still trusted: the password alone starts a new session.
     assert_eq!(
         other
             .password(&web.pages, "alice", &alice.password)
@@ -343,7 +346,7 @@ fn sessions_and_trusted_browsers_are_ended_by_their_owner() {
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
 
-/// T5, A6: a new password ends every other session, and takes the old one and a code.
+/// T5, A6: a new password requires the old one and a code, and ends every other session.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_password_is_changed_by_its_owner() {
@@ -399,7 +402,7 @@ fn a_password_is_changed_by_its_owner() {
     );
 }
 
-/// M4, E6: an address, set and confirmed on the page, and removed.
+/// M4, E6: an address is set, confirmed and removed on the page.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_address_is_set_confirmed_and_removed_by_its_owner() {
@@ -458,7 +461,8 @@ fn an_address_is_set_confirmed_and_removed_by_its_owner() {
     );
 }
 
-/// E1, L13, D1, D2, D3: turned on and off at the account; on takes the password alone, since there is no code yet.
+/// E1, L13, D1, D2, D3: the second factor is turned on and off on the account page. Turning it on
+/// requires the password alone, since no authenticator exists yet.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_second_factor_is_turned_on_and_off_by_its_owner() {

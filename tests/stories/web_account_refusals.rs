@@ -1,4 +1,5 @@
-//! What is not done on the account pages: without a proof, from another site's pages, or to what a file declares.
+//! What the account pages refuse: an act without proof, a form from another site, and a change to
+//! an account that a file declares.
 
 use crate::web_account::web;
 use std::fs;
@@ -6,8 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use testhost::{Front, Host, Phone, Place, Postern, Visitor, Web};
 
-/// S1, S2, L8: no critical act by a session alone, nor by a form of another site's; wrong proofs are counted like wrong
-/// sign-ins.
+/// S1, S2, L8: an attacker has the session, or sends a form from another site. No critical act
+/// succeeds, and wrong proofs count like wrong sign-ins.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_session_alone_changes_nothing_that_is_critical() {
@@ -80,7 +81,8 @@ fn a_session_alone_changes_nothing_that_is_critical() {
     assert!(Postern::call("status alice").does().out.contains("on"));
 }
 
-/// CSRF: no form of another site's is taken, whatever it is for, also with a proof in force; and none is in a frame.
+/// CSRF: every form from another site is refused, also while a step-up is valid. No page can be
+/// framed.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn nothing_is_taken_from_pages_of_another_site() {
@@ -149,8 +151,8 @@ fn nothing_is_taken_from_pages_of_another_site() {
     }
 }
 
-/// On a path of the protected host the application's scripts share the gate's origin: each critical act takes its own
-/// proof, and none is remembered.
+/// On a path of the protected host, the application's scripts share the gate's origin. Each
+/// critical act requires a proof of its own, and no step-up is kept.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn on_a_path_each_critical_act_takes_its_own_proof() {
@@ -193,7 +195,7 @@ fn on_a_path_each_critical_act_takes_its_own_proof() {
     assert!(used.body.contains("used already"), "{used:?}");
 }
 
-/// E13: an account whose second factor stands in a file is shown so, and refuses to be changed.
+/// E13: the page says that the second factor is declared in a file, and refuses changes.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn what_the_administrator_declared_is_not_changed_on_the_pages() {

@@ -1,4 +1,4 @@
-//! Socket activation: the sockets are systemd's, and the gate starts with the first connection.
+//! Socket activation: systemd owns the sockets, and the first connection starts the gate.
 
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -58,7 +58,7 @@ fn the_first_connection_starts_the_gate_and_the_socket_stays() {
         web.gate.log()
     );
 
-    // whoever comes first waits until it serves
+    // The first client waits until the gate serves.
     assert_eq!(Visitor::new().loads(&format!("{APP}/")).status, 302);
     web.gate.says("listens on systemd:web");
     let visitor = Visitor::new();
@@ -78,7 +78,7 @@ fn the_first_connection_starts_the_gate_and_the_socket_stays() {
     assert_eq!(before, after);
 }
 
-/// What the gate says before it ends, started by a connection to what it is handed.
+/// Starts the gate by a connection to a socket with these options, and checks its last message.
 #[track_caller]
 fn fails(options: &[&str], words: &str) {
     let path = "/run/postern-tests/activation";
@@ -140,7 +140,7 @@ fn a_socket_that_is_missing_or_that_nobody_takes_is_an_error_that_says_what_to_d
         said.status.code() == Some(1) && text.contains("enable --now postern-gate.socket"),
         "{text}"
     );
-    // what is another process's is not the gate's
+    // The gate ignores sockets that were passed to another process (`LISTEN_PID`).
     let mut stranger = Command::new("env");
     let said = stranger
         .args(["LISTEN_FDS=1", "LISTEN_PID=1", "/usr/bin/postern-gate"])

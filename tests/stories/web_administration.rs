@@ -1,4 +1,5 @@
-//! Administration through the gate: by people on pages, by programs with a secret, and by the command from afar.
+//! Administration through the gate: by administrators on pages, by programs with a secret, and by
+//! the command with `--gate`.
 
 use crate::mail::{PLAIN, confirmed};
 use serde_json::Value;
@@ -14,7 +15,8 @@ pub(crate) const SECRET: &str = "a-secret-of-32-characters-and-more-for-programs
 const SECRET_FILE: &str = "/etc/postern/administration.secret";
 const CA: &str = "/etc/ssl/auth-ca.crt";
 
-/// The gate with all of it, alice with a password and an app, and carol, who administers.
+/// A gate with administration, alice with a password and an app password, and carol, an
+/// administrator.
 pub(crate) struct Office {
     pub(crate) web: Web,
     alice: (Person, Phone),
@@ -27,7 +29,7 @@ impl Office {
         Office::open_with(host, "")
     }
 
-    /// With more lines for postern.toml.
+    /// Starts the gate with additional lines in postern.toml.
     #[track_caller]
     fn open_with(host: &Host, more: &str) -> Office {
         let lines = format!("{more}[policy]\nadministrators = [\"carol\"]\n");
@@ -46,7 +48,7 @@ impl Office {
         }
     }
 
-    /// A browser in which carol is signed in.
+    /// Opens a browser in which carol is signed in.
     #[track_caller]
     fn carols(&self) -> Chromium {
         let browser = Chromium::start();
@@ -62,7 +64,7 @@ impl Office {
     }
 }
 
-/// Has the gate take the secret of programs, and go by these keys of `[gate.administration]` too.
+/// Configures the secret of programs and additional keys of `[gate.administration]`.
 #[track_caller]
 pub(crate) fn takes_programs(web: &mut Web, keys: &str) {
     fs::write(SECRET_FILE, format!("{SECRET}\n")).expect("/etc can be written");
@@ -70,7 +72,7 @@ pub(crate) fn takes_programs(web: &mut Web, keys: &str) {
     configure(web, &format!("{keys}secret_file = \"{SECRET_FILE}\"\n"));
 }
 
-/// Has the gate go by another `[gate.administration]`.
+/// Replaces `[gate.administration]` and restarts the gate.
 #[track_caller]
 pub(crate) fn configure(web: &mut Web, keys: &str) {
     let text = fs::read_to_string(testhost::CONFIG).expect("postern.toml is in place");
@@ -84,7 +86,7 @@ pub(crate) fn configure(web: &mut Web, keys: &str) {
     web.gate.restart();
 }
 
-/// A program's request.
+/// Sends a request of a program.
 #[track_caller]
 fn asks(of: &Visitor, method: &str, path: &str) -> Reply {
     of.option("-X")
@@ -101,7 +103,7 @@ fn json(reply: &Reply) -> Value {
     serde_json::from_str(&reply.body).unwrap_or_else(|error| panic!("no JSON ({error}): {reply:?}"))
 }
 
-/// N2
+/// N2: without a configured secret, every path of the administration API is 404.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
@@ -148,7 +150,7 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
         (200, &Value::Bool(true)),
         "{said}"
     );
-    // ended at once
+    // The session ends at once.
     assert_eq!(hers.fetches(APP).status, 401);
     let again = asks(&right, "POST", "accounts/alice/disable");
     assert_eq!(
@@ -167,7 +169,7 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
         "{events}"
     );
 
-    // no cookie stands in for the secret
+    // A session cookie of an administrator does not replace the secret.
     let cookies = Visitor::new();
     cookies.signs_in(
         &office.web.pages,
@@ -213,7 +215,7 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
     assert!(!office.web.gate.log().contains(SECRET) && !office.web.gate.log().contains("panicked"));
 }
 
-/// N1, N2: the same output as beside the store, over TLS alone.
+/// N1, N2: the output equals that of the command beside the store. Only TLS is accepted.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_command_administers_from_afar_as_it_does_beside_the_store() {
@@ -272,7 +274,7 @@ fn the_command_administers_from_afar_as_it_does_beside_the_store() {
     alice.with_key().enters();
     drop(phone.code());
 
-    // whoever cannot prove to be the gate learns no secret; nor does anyone without TLS
+    // The command sends the secret neither without TLS nor to a server without a valid certificate.
     let blind = Postern::call(&format!(
         "--gate {AUTH} --admin-secret-file {SECRET_FILE} status"
     ))
@@ -298,7 +300,7 @@ fn the_command_administers_from_afar_as_it_does_beside_the_store() {
     assert!(afar("status").refuses().err.contains(SECRET_FILE));
 }
 
-/// nginx's certificate for the gate's host, by an authority of its own.
+/// Gives nginx a certificate for the gate's host, issued by a test authority.
 fn certified(web: &mut Web) {
     let openssl = |words: &str| {
         finished(on_the_clock(Command::new("openssl")).args(words.split(' ')));
@@ -329,7 +331,7 @@ fn certified(web: &mut Web) {
     });
 }
 
-/// N3, N4, N5
+/// N3, N4, N5: an administrator finds a user and acts after a step-up.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
@@ -371,7 +373,7 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
             .contains(&phone.secret())
     );
 
-    // a one-time code, once
+    // The one-time code is accepted once.
     host.clock.forward(30);
     browser
         .clicks("input[value=issue-code] ~ button")
@@ -403,7 +405,7 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
         "the second factor stays on, and so does the session"
     );
 
-    // the proof holds for a quarter of an hour
+    // The step-up is valid for 15 minutes.
     browser.clicks("a.button").arrives_at("alice");
     browser
         .clicks("input[value=disable] ~ button")
@@ -433,7 +435,7 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
         .opens(&format!("{}administration/log", office.web.pages))
         .arrives_at("Events");
 
-    // one's own account has its own page
+    // An administrator changes the own account on the account page alone.
     browser.opens(&format!(
         "{}administration/act?account=carol&action=disable",
         office.web.pages
@@ -458,7 +460,8 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     );
 }
 
-/// N4: the person is told by mail, with the administrator's name, or that a program did it.
+/// N4: the user is notified by mail, with the administrator's name, or with the note that a program
+/// acted.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn people_are_told_what_was_done_to_them_at_the_gate() {
@@ -506,7 +509,8 @@ fn people_are_told_what_was_done_to_them_at_the_gate() {
     }
 }
 
-/// N3: to everyone but administrators nothing is there; nothing is done without a fresh code, nor for another page.
+/// N3: for all other users the pages are 404. An act requires a fresh code and a form of the gate's
+/// own page.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {

@@ -1,4 +1,5 @@
-//! Administration by programs, as a part of the API: what its document lists, and what it refuses.
+//! Administration by programs, as a part of the API: the endpoints in the OpenAPI document, and the
+//! refusals.
 
 use crate::web_administration::{Office, SECRET, configure, program};
 use crate::web_api::Program;
@@ -6,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use testhost::{Host, Postern};
 
-/// What programs do.
+/// The endpoints for programs.
 const ENDPOINTS: [(&str, &str); 8] = [
     ("GET", "administration/accounts"),
     ("GET", "administration/accounts/{name}"),
@@ -18,7 +19,7 @@ const ENDPOINTS: [(&str, &str); 8] = [
     ("GET", "administration/events"),
 ];
 
-/// N2, P1
+/// N2, P1: each refusal has its own status and error code.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_document_lists_what_programs_do_and_each_refusal_has_its_status_and_code() {
@@ -113,7 +114,7 @@ fn the_document_lists_what_programs_do_and_each_refusal_has_its_status_and_code(
             code,
         );
     }
-    // no browser sends the secret along for another page
+    // A request with an Origin is refused even with the secret: no page of another site can use it.
     let elsewhere = Program::of(
         &office.web,
         program(SECRET).with("Origin: https://app.example.test:8443"),
@@ -123,7 +124,7 @@ fn the_document_lists_what_programs_do_and_each_refusal_has_its_status_and_code(
         "administration/accounts/alice/unlock",
         json!({ "clock": false }),
     );
-    // whoever has not shown it learns no more, and nothing of what they send is read
+    // A client without the secret learns nothing more, and its body is not read.
     let wrong = Program::of(
         &office.web,
         program("another-secret-of-32-characters-and-more").from("127.0.0.9"),

@@ -1,4 +1,4 @@
-//! The JSON API: what the pages do, by a program.
+//! The JSON API: everything that the pages do, done by a program.
 
 use crate::web_api_tokens::switch_on;
 use serde_json::{Value, json};
@@ -6,15 +6,15 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use testhost::{APP, Front, Host, Person, Phone, Place, Reply, Visitor, Web};
 
-/// A program at the API, with the cookies that it was given, or with the tokens.
+/// A program that uses the API with the cookies or the tokens that it received.
 pub(crate) struct Program {
     pub(crate) visitor: Visitor,
     api: String,
-    /// The newest of each, if it keeps no cookies.
+    /// The newest token of each kind, for a program that keeps no cookies.
     tokens: Option<RefCell<BTreeMap<String, String>>>,
 }
 
-/// Which token goes into which header.
+/// The request header of each token.
 const HEADERS: [(&str, &str); 5] = [
     ("access_token", "Authorization: Bearer"),
     ("login_token", "Postern-Login:"),
@@ -36,7 +36,7 @@ impl Program {
         }
     }
 
-    /// One that keeps no cookies.
+    /// Creates a program that keeps no cookies.
     pub(crate) fn of_tokens(web: &Web) -> Program {
         Program {
             tokens: Some(RefCell::default()),
@@ -44,7 +44,7 @@ impl Program {
         }
     }
 
-    /// The newest of its tokens of a kind.
+    /// Returns the newest token of a kind.
     #[track_caller]
     pub(crate) fn token(&self, kind: &str) -> String {
         let tokens = self.tokens.as_ref().expect("a program of tokens").borrow();
@@ -54,7 +54,8 @@ impl Program {
             .clone()
     }
 
-    /// Whoever asks next: the same visitor; without cookies one that has none, with every token.
+    /// Returns the client of the next request: the same one, or a client without cookies and with
+    /// every token.
     fn asking(&self) -> Visitor {
         let Some(tokens) = &self.tokens else {
             return self.visitor.clone();
@@ -66,7 +67,7 @@ impl Program {
         shown.fold(Visitor::new(), |visitor, header| visitor.with(&header))
     }
 
-    /// Keeps what an answer brings, and takes it out.
+    /// Removes the tokens from a reply and keeps them.
     fn keep_tokens(&self, reply: &mut Reply) {
         let Some(tokens) = &self.tokens else { return };
         let Ok(Value::Object(mut answer)) = serde_json::from_str(&reply.body) else {
@@ -90,7 +91,7 @@ impl Program {
         };
     }
 
-    /// Sends a request with a body, none for null; what came back, whatever it is.
+    /// Sends a request; a null body sends none. Returns the reply, whatever its status is.
     #[track_caller]
     pub(crate) fn sends(&self, method: &str, path: &str, body: Value) -> Reply {
         let body = if body.is_null() {
@@ -106,7 +107,7 @@ impl Program {
         reply
     }
 
-    /// The same, of what succeeds and has something to say.
+    /// Sends a request that succeeds, and returns the JSON body.
     #[track_caller]
     pub(crate) fn asks(&self, method: &str, path: &str, body: Value) -> Value {
         let reply = self.sends(method, path, body);
@@ -119,14 +120,14 @@ impl Program {
         serde_json::from_str(&reply.body).expect("JSON")
     }
 
-    /// The same, of what succeeds and says nothing.
+    /// Sends a request that succeeds without a body.
     #[track_caller]
     pub(crate) fn does(&self, method: &str, path: &str, body: Value) {
         let reply = self.sends(method, path, body);
         assert_eq!((reply.status, reply.body.as_str()), (204, ""), "{reply:?}");
     }
 
-    /// The same, of what is refused.
+    /// Sends a request and checks that it is refused with this status and error code.
     #[track_caller]
     pub(crate) fn is_refused(
         &self,
@@ -157,7 +158,7 @@ impl Program {
         reply
     }
 
-    /// The whole way in.
+    /// Signs in with password and code.
     #[track_caller]
     pub(crate) fn signs_in(&self, person: &Person, code: &str) {
         let asked = self.asks(
@@ -171,7 +172,7 @@ impl Program {
     }
 }
 
-/// The text at a place in an answer.
+/// Returns the text of a field of a reply.
 #[track_caller]
 pub(crate) fn text(answer: &Value, at: &str) -> String {
     answer[at]
@@ -180,7 +181,8 @@ pub(crate) fn text(answer: &Value, at: &str) -> String {
         .to_owned()
 }
 
-/// P1, E2, E3, E5, L1, L2, S1
+/// P1, E2, E3, E5, L1, L2, S1: the API suffices from the first enrollment to the end of the
+/// account.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_account_is_kept_from_its_first_setup_to_its_end_by_the_api_alone() {
@@ -189,7 +191,7 @@ fn an_account_is_kept_from_its_first_setup_to_its_end_by_the_api_alone() {
     is_kept_from_its_first_setup_to_its_end(&host, &web, Program::new);
 }
 
-/// P2: the same, by a program that keeps no cookies.
+/// P2: the same steps by a program that keeps no cookies.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_account_is_kept_by_header_tokens_as_by_cookies() {
@@ -209,7 +211,7 @@ fn is_kept_from_its_first_setup_to_its_end(
     let program = starts(web);
     let credentials = json!({ "user": "alice", "password": alice.password });
 
-    // nobody is there
+    // No user is signed in.
     assert_eq!(
         program.asks("GET", "sign-in", Value::Null)["state"],
         "signed_out"
@@ -232,7 +234,7 @@ fn is_kept_from_its_first_setup_to_its_end(
     );
     program.is_refused("POST", "enroll", Value::Null, 401, "enrollment_expired");
 
-    // no second factor yet: the password is all, and one is set up
+    // Without a second factor the password suffices for a sign-in; then enrollment begins.
     assert_eq!(
         program.asks("POST", "sign-in", credentials.clone())["state"],
         "signed_in"
@@ -299,7 +301,7 @@ fn is_kept_from_its_first_setup_to_its_end(
     program.does("POST", "sign-out", Value::Null);
     program.is_refused("GET", "account", Value::Null, 401, "signed_out");
 
-    // in by a code
+    // Sign-in with password and code.
     host.clock.forward(30);
     let asked = program.sends("POST", "sign-in", credentials.clone());
     let login = match &program.tokens {
@@ -351,7 +353,7 @@ fn is_kept_from_its_first_setup_to_its_end(
     program.does("DELETE", &format!("browsers/{number}"), Value::Null);
     program.is_refused("DELETE", "browsers", Value::Null, 404, "no_such_item");
 
-    // critical acts take a proof
+    // Critical acts require a step-up.
     let new = json!({ "name": "files", "scope": ["web:app.example.test"] });
     program.is_refused(
         "POST",
@@ -422,7 +424,7 @@ fn is_kept_from_its_first_setup_to_its_end(
         .with_key()
         .is_refused(recovery[0].as_str().expect("a code"), "That code is wrong");
 
-    // another authenticator, and every other session ends with it
+    // A second authenticator is added, which ends every other session.
     let elsewhere = starts(web);
     host.clock.forward(30);
     elsewhere.signs_in(&alice, &phone.code());
@@ -454,7 +456,6 @@ fn is_kept_from_its_first_setup_to_its_end(
         "last_authenticator",
     );
 
-    // sessions
     host.clock.forward(30);
     elsewhere.signs_in(&alice, &phone.code());
     let sessions = program.asks("GET", "sessions", Value::Null);
@@ -465,7 +466,7 @@ fn is_kept_from_its_first_setup_to_its_end(
     program.does("DELETE", &format!("sessions/{other}"), Value::Null);
     elsewhere.is_refused("GET", "account", Value::Null, 401, "signed_out");
 
-    // the password, and the end
+    // The password is changed, and the program signs out.
     let new = "correct horse battery staple";
     program.is_refused(
         "PUT",
@@ -497,7 +498,8 @@ fn is_kept_from_its_first_setup_to_its_end(
     assert!(!log.contains("panicked"), "{log}");
 }
 
-/// S1: where the gate shares its host with the application, no proof is kept; each act takes its own.
+/// S1: on a path of the protected host no step-up is kept. Each critical act requires a proof of
+/// its own.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn on_a_path_of_the_protected_host_each_critical_act_takes_its_own_proof() {

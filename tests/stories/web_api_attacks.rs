@@ -1,4 +1,5 @@
-//! The JSON API and those who mean harm.
+//! Attacks on the JSON API: cross-site requests, malformed bodies, and tokens of another purpose or
+//! session.
 
 use crate::web_api::{Program, text};
 use serde_json::{Value, json};
@@ -9,8 +10,8 @@ const LOGIN: &str = "__Host-postern-login";
 const STEP_UP: &str = "__Host-postern-step-up";
 const SETUP: &str = "__Host-postern-enrollment";
 
-/// P1: what changes something comes from the gate's own origin or from no browser; a body is JSON, short, and of the
-/// form that is described.
+/// P1: a request that changes something comes from the gate's own origin or from a program without
+/// an Origin header. The body must be JSON, short, and of the documented form.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
@@ -34,7 +35,7 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
         let credentials = json!({ "user": "alice", "password": alice.password });
         led.is_refused("POST", "sign-in", credentials, 403, "foreign_origin");
     }
-    // no other site's page reads an answer
+    // No page of another site can read a reply.
     let asked = program
         .visitor
         .with("Origin: https://evil.example")
@@ -95,7 +96,7 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
         assert_eq!(reply.header("content-type"), "application/problem+json");
         assert!(!reply.body.contains("hunter2"), "{reply:?}");
     }
-    // nginx says so first
+    // nginx refuses the body before the gate does.
     assert_eq!(sign_in(&large).status, 413);
     let straight = Wire::open().asks(
         "POST /api/v1/sign-in",
@@ -128,7 +129,7 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
 
-/// L2, S1: a token is good for its purpose, its session and its person only.
+/// L2, S1: a token is valid for one purpose, one session and one account.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn no_token_opens_what_another_is_for() {
@@ -196,7 +197,7 @@ fn no_token_opens_what_another_is_for() {
             "step_up_required",
         );
     }
-    // header tokens are off
+    // Header tokens are disabled.
     for token in [&session, &login, &step_up] {
         let bearer = Program::of(
             &web,
@@ -205,7 +206,7 @@ fn no_token_opens_what_another_is_for() {
         bearer.is_refused("GET", "account", Value::Null, 401, "signed_out");
     }
 
-    // of another session, and of another person
+    // The attacker uses a token of another session and of another account.
     let robber = Program::new(&web);
     robber.signs_in(&bob, &his.code());
     let robbers = robber.visitor.cookie(SESSION);
@@ -228,7 +229,7 @@ fn no_token_opens_what_another_is_for() {
         "stale",
     );
 
-    // what is hers has no name for him
+    // Her app password cannot be addressed from his account.
     program.asks(
         "POST",
         "app-passwords",

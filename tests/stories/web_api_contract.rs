@@ -1,4 +1,5 @@
-//! The JSON API and its description: schemathesis makes requests of the one, right and wrong, and holds every answer to it.
+//! The JSON API against its OpenAPI document: schemathesis generates valid and invalid requests and
+//! checks every reply.
 
 use crate::web_administration::{self, SECRET, takes_programs};
 use crate::web_api::Program;
@@ -6,15 +7,16 @@ use serde_json::Value;
 use std::process::Command;
 use testhost::{Front, Host, Place, Web, reconfigure};
 
-/// Where the gate listens beside its socket: no proxy answers in its place there.
+/// The gate's TCP listener; here no proxy replies in place of the gate.
 const GATE: &str = "http://127.0.0.1:9091/api/v1";
 
-/// What programs of administrators do: where there is none of it, all of it is 404.
+/// The endpoints for administrators' programs. If they are disabled, each of them returns 404.
 const ADMINISTRATION: &str = "^/administration/";
-/// What a name, an address or a scope may be is more than a schema says; and an authenticator may be called "confirm".
+/// Disabled checks: the schema does not express all rules of names, addresses and scopes, and an
+/// authenticator may be named "confirm".
 const UNASKED: &str = "positive_data_acceptance,allow_header_conformance";
 
-/// What schemathesis finds with these headers and choices.
+/// Runs schemathesis with these options, and checks that it finds nothing.
 #[track_caller]
 fn is_kept(choices: &[&str]) {
     let mut schemathesis = Command::new("timeout");
@@ -57,7 +59,7 @@ fn is_kept(choices: &[&str]) {
     );
 }
 
-/// P1
+/// P1: every reply has the documented form.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn every_answer_is_as_the_document_says() {
@@ -77,7 +79,8 @@ fn every_answer_is_as_the_document_says() {
         "Cookie: __Secure-postern={}",
         program.visitor.cookie("__Secure-postern")
     );
-    // what would sign her out comes in the other round; ids that were answered are tried
+    // Requests that would sign alice out belong to the other run. Ids from earlier replies are
+    // used.
     let people = [
         "--exclude-checks",
         UNASKED,
@@ -109,7 +112,7 @@ fn every_answer_is_as_the_document_says() {
 
     takes_programs(&mut web, "");
     let shown = format!("Authorization: Bearer {SECRET}");
-    // it would show wrong secrets, until nobody there is listened to any more
+    // This check would send wrong secrets until the address is throttled.
     let unasked = format!("{UNASKED},ignored_auth");
     let programs = [
         "--exclude-checks",

@@ -1,4 +1,4 @@
-//! Header tokens, and those who mean harm.
+//! Header tokens, and attacks on them.
 
 use crate::web_api::{Program, text};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use testhost::{APP, Front, Host, PROOF, Person, Phone, Place, Visitor, Web, Wire
 
 const SESSION: &str = "__Secure-postern";
 
-/// A gate that gives header tokens, and alice, who is enrolled.
+/// Starts a gate with header tokens, and enrolls alice.
 fn prepared(host: &Host) -> (Web, Person, Phone) {
     let mut web = Web::start(host, Front::Nginx, Place::OwnHost, "");
     switch_on(&mut web);
@@ -34,7 +34,7 @@ fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}")
 }
 
-/// P2
+/// P2: with header tokens disabled, no reply contains a token and every token header is ignored.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn where_header_tokens_are_off_none_is_given_and_none_is_read() {
@@ -65,7 +65,7 @@ fn where_header_tokens_are_off_none_is_given_and_none_is_read() {
         let answer = program.asks("POST", path, body);
         assert!(answer.get("tokens").is_none(), "{answer}");
     }
-    // a cookie is as good with headers that nobody reads
+    // The cookie is accepted, since the token headers beside it are ignored.
     let both = Program::of(
         &web,
         program
@@ -76,7 +76,8 @@ fn where_header_tokens_are_off_none_is_given_and_none_is_read() {
     assert_eq!(both.asks("GET", "account", Value::Null)["user"], "alice");
 }
 
-/// P2: the access token is good for a quarter of an hour, and the refresh token once, as long as the session is.
+/// P2: an access token is valid for 15 minutes. A refresh token is valid once, until the session
+/// expires.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_session_goes_on_by_refresh_tokens_until_its_end_and_not_beyond() {
@@ -114,7 +115,8 @@ fn a_session_goes_on_by_refresh_tokens_until_its_end_and_not_beyond() {
     program.is_refused("POST", "sign-in/refresh", shown, 401, "signed_out");
 }
 
-/// P2: a thief of a refresh token is found out by whoever of the two comes second, and neither has a session then.
+/// P2: an attacker uses a stolen refresh token. Whichever of owner and attacker uses it second, the
+/// theft is detected and the session ends for both.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_refresh_token_that_is_used_again_ends_the_session() {
@@ -163,7 +165,7 @@ fn a_refresh_token_that_is_used_again_ends_the_session() {
     );
 }
 
-/// P2: headers come before cookies, and no token is good for what another is.
+/// P2: headers take precedence over cookies, and a token is valid for one purpose.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_alone() {
@@ -178,7 +180,7 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
     let [access, refresh, sign_in] =
         ["access_token", "refresh_token", "login_token"].map(|t| program.token(t));
 
-    // one bad header, and the cookie beside it is not read
+    // With one invalid header, the cookie beside it is ignored.
     for header in [
         bearer("nonsense"),
         bearer(&cookie),
@@ -197,13 +199,13 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
             "Bearer realm=\"sign-in\""
         );
     }
-    // another scheme is none of ours
+    // Another Authorization scheme is ignored.
     let both = Program::of(
         &web,
         browser.visitor.with("Authorization: Basic YWxpY2U6eA=="),
     );
     assert_eq!(both.asks("GET", "account", Value::Null)["user"], "alice");
-    // two are one too many, where a proxy lets them through
+    // Two Authorization headers are refused, if a proxy forwards both.
     let (once, proof) = (bearer(&access), format!("X-Postern-Proxy: {PROOF}"));
     let common = [
         "Host: auth.example.test:8443",
@@ -218,7 +220,7 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
     };
     assert_eq!(straight(&common).status, 200);
     assert_eq!(straight(&[&common[..], &[&once]].concat()).status, 401);
-    // a token is no cookie
+    // A token is invalid as a cookie.
     for token in [&access, &refresh] {
         let line = format!("Cookie: {SESSION}={token}");
         bearing(&web, &[&line]).is_refused("GET", "account", Value::Null, 401, "signed_out");
@@ -227,7 +229,7 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
         let shown = json!({ "refresh_token": token });
         program.is_refused("POST", "sign-in/refresh", shown, 401, "signed_out");
     }
-    // nor does it open an application, or a page
+    // A token grants access neither to an application nor to a page.
     assert_eq!(
         Visitor::new().with(&bearer(&access)).fetches(APP).status,
         401
@@ -235,11 +237,11 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
     let page = Visitor::new().with(&bearer(&access)).loads(&web.pages);
     assert!(!page.body.contains("alice"), "{page:?}");
 
-    // what another site sends is refused as ever
+    // A request from another site is refused, also with a token.
     let led = bearing(&web, &[&bearer(&access), "Origin: https://evil.example"]);
     led.is_refused("DELETE", "sessions", Value::Null, 403, "foreign_origin");
 
-    // a proof is the session's own
+    // A step-up is valid for its own session only.
     host.clock.forward(30);
     let proof = json!({ "password": alice.password, "code": phone.code() });
     let proved = browser.asks("POST", "step-up", proof);
@@ -260,7 +262,7 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
         "step_up_required",
     );
 
-    // and what is revoked is over at once
+    // A revoked session ends at once.
     let listed = browser.asks("GET", "sessions", Value::Null);
     let others = listed["sessions"]
         .as_array()

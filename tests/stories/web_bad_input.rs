@@ -1,4 +1,4 @@
-//! Bad input at the web: a refusal, never 5xx on a check, no panic, no entry.
+//! Invalid input at the web: it is refused, without 5xx on a check, a panic, or access.
 
 use std::process::Command;
 use testhost::{
@@ -16,7 +16,7 @@ fn signed_in(host: &Host, front: Front) -> (Web, Visitor, Person, Phone) {
     (web, visitor, alice, phone)
 }
 
-/// A check of these lines is denied, whatever cookie comes along.
+/// Checks that a check with these lines is denied, whatever cookie is sent.
 #[track_caller]
 fn is_denied(cookie: &str, lines: &[String]) {
     let cookie = format!("Cookie: {cookie}");
@@ -119,7 +119,8 @@ fn odd_contract_headers_are_denied() {
     ] {
         is_denied(odd, &with(9, None, &[]));
     }
-    // the same twice is no contradiction, and a comma or a line between two cookies hides neither
+    // The same cookie twice is no conflict. A comma, or a line break between two cookies, hides
+    // neither.
     for clear in [
         format!("{cookie}; {cookie}"),
         format!("a=1, {cookie}"),
@@ -143,7 +144,7 @@ fn odd_contract_headers_are_denied() {
     );
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 
-    // 200 cookies are many, and not too many
+    // 200 cookies are within the limit.
     let many: String = (0..200).map(|n| format!("c{n}={n}; ")).collect();
     assert_eq!(
         Wire::open()
@@ -153,7 +154,7 @@ fn odd_contract_headers_are_denied() {
     );
 }
 
-/// Through the proxies: whatever a client sends, the check itself never fails with 5xx.
+/// Through the proxies: whatever a client sends, a check never fails with 5xx.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn odd_requests_through_the_proxies_are_refused_or_served() {
@@ -244,7 +245,7 @@ fn odd_requests_through_the_proxies_are_refused_or_served() {
     }
 }
 
-/// The way back leads to what the gate protects, and nowhere else.
+/// The redirect after sign-in leads only to hosts that the gate protects.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn nobody_is_sent_to_foreign_hosts() {
@@ -334,7 +335,7 @@ fn forms_over_the_limit_and_odd_ones_are_refused() {
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
 
-/// What the gate cannot do, it says at its start: which file, which line, what to do.
+/// A gate that cannot start reports the file, the line and the remedy.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_gate_that_cannot_start_says_why() {
@@ -356,7 +357,7 @@ fn a_gate_that_cannot_start_says_why() {
         gate
     };
     let fails = |words: &str| ends(within("10"), 1, words);
-    // sysexits.h: EX_CONFIG, after which systemd does not try again
+    // 78 is EX_CONFIG of sysexits.h, after which systemd does not restart the gate.
     let is_misconfigured = |words: &str| ends(within("10"), 78, words);
     fails("another gate listens there already");
     web.gate.crash();

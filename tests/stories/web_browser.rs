@@ -1,12 +1,13 @@
-//! A person at a real browser: Chromium, through nginx and Traefik.
+//! A user at a real browser: Chromium, through nginx and Traefik.
 
 use serde_json::json;
 use testhost::{APP, Chromium, Front, Host, Place, Postern, Visitor, Web};
 
-/// The button of the account's front page.
+/// The sign-out button of the account page.
 const SIGN_OUT: &str = "form[action$=sign-out] button";
 
-/// L1, L3, T1, T3: a day of a person's.
+/// L1, L3, T1, T3: the steps of one day: sign-in, sign-out, sign-in at the trusted browser, two
+/// tabs.
 #[track_caller]
 fn a_day_at(front: Front, place: Place) {
     let host = Host::fresh();
@@ -38,7 +39,7 @@ fn a_day_at(front: Front, place: Place) {
         "scripts of the application see none of the gate's cookies"
     );
 
-    // sign-out, and in again without a code
+    // She signs out, and signs in again without a code.
     browser
         .opens(&web.pages)
         .arrives_at("Your account")
@@ -50,7 +51,7 @@ fn a_day_at(front: Front, place: Place) {
         .arrives_at("The application");
     assert_eq!(browser.url(), asked);
 
-    // two tabs at once stay trusted
+    // Two tabs sign in at the same time, and the browser stays trusted.
     browser
         .opens(&web.pages)
         .arrives_at("Your account")
@@ -74,7 +75,7 @@ fn a_day_at(front: Front, place: Place) {
     let listed = Postern::call("browser list alice --json").does().json();
     assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
 
-    // turned off: the open session is over, and the password alone is asked
+    // The second factor is disabled: the session has ended, and the password alone suffices.
     Postern::call("disable alice").does();
     browser
         .opens(&asked)
@@ -107,7 +108,8 @@ fn a_day_behind_traefik_on_a_path() {
     a_day_at(Front::Traefik, Place::Path);
 }
 
-/// L5: one memory of used codes at both doors, and a kind word about it.
+/// L5: ssh and the web share the used time steps, and the message tells the user to wait for the
+/// next code.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_code_used_at_one_door_is_refused_at_the_other() {
@@ -137,7 +139,7 @@ fn a_code_used_at_one_door_is_refused_at_the_other() {
     drop(web);
 }
 
-/// L8, R2: wrong codes, then a recovery code; blanks and dashes are nothing (L9).
+/// L8, R2, L9: after wrong codes, a recovery code is accepted, with blanks and dashes ignored.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn wrong_codes_meet_a_delay_and_a_recovery_code_opens() {
@@ -161,7 +163,7 @@ fn wrong_codes_meet_a_delay_and_a_recovery_code_opens() {
         "{}",
         browser.reads("[role=alert]")
     );
-    // the field for digits has no room for it: a link leads to one that has
+    // The field for digits is too short for a recovery code: a link leads to another field.
     browser.clicks("a[href*=other]").enters_answer(&recovery[0]);
     browser
         .arrives_at("Signed in")
@@ -185,7 +187,7 @@ fn wrong_codes_meet_a_delay_and_a_recovery_code_opens() {
     drop(web);
 }
 
-/// L12: without scripts nothing submits itself, and all else is as it was.
+/// L12: without scripts the form does not submit itself; all other steps work the same.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn without_scripts_the_sign_in_takes_a_click_more() {
@@ -207,7 +209,8 @@ fn without_scripts_the_sign_in_takes_a_click_more() {
     drop(web);
 }
 
-/// The application sends the browser on to a host of somebody else's: that is its business, not the gate's.
+/// The application redirects the browser to a foreign host after the sign-in. The gate allows that,
+/// since it is the application's own redirect.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_application_may_send_the_browser_elsewhere_after_the_sign_in() {
@@ -217,7 +220,7 @@ fn an_application_may_send_the_browser_elsewhere_after_the_sign_in() {
     alice.has_a_password();
     let phone = alice.enrols();
     let browser = Chromium::start();
-    // the same server under a name that no rule of the gate's covers
+    // The same server under a host name that no rule covers.
     let elsewhere = format!("{APP}/elsewhere?https://127.0.0.1:8443/");
     browser
         .opens(&elsewhere)
@@ -232,7 +235,7 @@ fn an_application_may_send_the_browser_elsewhere_after_the_sign_in() {
     drop(web);
 }
 
-/// A page cannot be framed, and forms of other sites are refused.
+/// CSRF: no page can be framed, and forms from other sites are refused.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn forms_of_other_sites_are_refused() {

@@ -1,4 +1,4 @@
-//! What the application gets, and what it never gets; and whom the gate believes.
+//! What a check passes to the application, what it withholds, and which peers are trusted proxies.
 
 use nix::sys::signal::Signal;
 use testhost::{
@@ -8,7 +8,7 @@ use testhost::{
 
 const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
 
-/// A web with someone signed in.
+/// Starts a gate with a user who is signed in.
 #[track_caller]
 fn signed_in(host: &Host, front: Front, place: Place) -> (Web, Visitor, Person, Phone) {
     let web = Web::start(host, front, place, "");
@@ -31,7 +31,8 @@ fn assert_clean(got: &Arrived) {
     }
 }
 
-/// A forged identity never arrives, however it is spelled, doubled or dropped on the way.
+/// An attacker sends identity headers, spelled in other ways, doubled, or named in Connection. None
+/// reaches the application.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_forged_identity_never_arrives() {
@@ -50,7 +51,8 @@ fn a_forged_identity_never_arrives() {
         ] {
             for http in ["--http1.1", "--http2"] {
                 let answer = visitor.with(forged).with(forged).option(http).loads(&page);
-                // nginx refuses the very name and drops the others, Traefik takes it away
+                // nginx refuses the exact name in any case and drops the other spellings; Traefik
+                // removes all.
                 let refused =
                     front == Front::Nginx && forged.to_lowercase().starts_with("remote-user");
                 assert_eq!(
@@ -92,7 +94,8 @@ fn a_forged_identity_never_arrives() {
                 .loads(&page);
             match front {
                 Front::Nginx => assert_eq!(answer.status, 400, "Connection: {dropped}: {answer:?}"),
-                // Traefik drops what the client named before it asks the gate, and nothing after
+                // Traefik drops the headers that the client names in Connection before the check,
+                // not after it.
                 Front::Traefik => {
                     assert!([200, 302].contains(&answer.status), "{dropped}: {answer:?}")
                 }
@@ -131,7 +134,7 @@ fn a_forged_identity_never_arrives() {
     }
 }
 
-/// T6
+/// T6: the gate's cookies never reach the application.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_application_gets_its_own_cookies_and_none_of_the_gates() {
@@ -149,7 +152,7 @@ fn the_application_gets_its_own_cookies_and_none_of_the_gates() {
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
         let ours = cookies.join("; ");
-        // the jar would send its own line beside the one written by hand
+        // The client would add its cookie line to this one.
         let bare = Visitor::new();
 
         let foreign: String = (0..7)
@@ -176,7 +179,7 @@ fn the_application_gets_its_own_cookies_and_none_of_the_gates() {
                 );
             }
         }
-        // a foreign Authorization is the application's
+        // An Authorization header that is not Postern's is passed to the application.
         visitor
             .with("Authorization: Bearer of-the-application")
             .loads(&page);
@@ -185,7 +188,7 @@ fn the_application_gets_its_own_cookies_and_none_of_the_gates() {
             "Bearer of-the-application"
         );
 
-        // a trusted browser's cookie alone opens nothing
+        // The cookie of a trusted browser, or of a login in progress, grants no access alone.
         for name in ["browser", "login"] {
             let others: Vec<_> = cookies
                 .iter()
@@ -201,7 +204,7 @@ fn the_application_gets_its_own_cookies_and_none_of_the_gates() {
     }
 }
 
-/// Whoever is no proxy gets no answer to a check, session or not.
+/// A client that is no trusted proxy gets no check result, with or without a session.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_local_user_without_the_proof_is_refused() {
@@ -249,13 +252,14 @@ fn a_local_user_without_the_proof_is_refused() {
         }
     }
     web.gate.says("cause=untrusted-proxy");
-    // the socket itself is for the proxies' group
+    // The socket's mode admits only the proxies' group.
     let mut tried = alice.on_this_host(&format!(
         "curl -s -m 5 --unix-socket {SOCKET} http://x/healthz"
     ));
     let said = tried.output().expect("curl runs");
     assert!(!said.status.success(), "{said:?}");
-    // nginx proves itself for browsers' pages, but checks are not theirs to ask for
+    // nginx adds the proxy proof to requests for pages, but a browser cannot request a check
+    // through it.
     let through = visitor.with("X-Original-URL: https://app.example.test:8443/");
     assert_eq!(
         through.loads(&format!("{}check/nginx", web.pages)).status,
@@ -263,7 +267,7 @@ fn a_local_user_without_the_proof_is_refused() {
     );
 }
 
-/// Promise 4: no gate, no entry.
+/// Promise 4: without the gate, access is denied.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn while_the_gate_is_stopped_nobody_enters() {
@@ -297,7 +301,8 @@ fn while_the_gate_is_stopped_nobody_enters() {
     }
 }
 
-/// A session of one application's own path is refused elsewhere, and at every other gate of the same store.
+/// A session of one application's own path is refused at other hosts, and by every other gate of
+/// the same store.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_host_only_session_is_refused_at_another_host() {
@@ -359,7 +364,7 @@ fn a_host_only_session_is_refused_at_another_host() {
     assert_eq!(status(app, &cookie), 200, "it was good all the while");
 }
 
-/// And the other way round: the parent domain's session is none at a path.
+/// A session of the parent domain is refused by the gate of a single host.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_session_of_the_parent_domain_is_refused_by_the_gate_of_one_host() {
@@ -383,7 +388,7 @@ fn a_session_of_the_parent_domain_is_refused_by_the_gate_of_one_host() {
     }
 }
 
-/// E13
+/// E13: a declared account can sign in, and its groups reach the application.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_declared_account_works_and_brings_its_groups() {

@@ -1,4 +1,5 @@
-//! Crowds at the gate: silent and slow clients in thousands, few descriptors, and the end with all of them there.
+//! Floods at the gate: thousands of silent and slow clients, few file descriptors, and a stop under
+//! load.
 
 use nix::sys::signal::Signal;
 use std::io::{ErrorKind, Read};
@@ -17,7 +18,8 @@ pub(crate) fn signed_in(host: &Host) -> (Web, Visitor) {
     (web, visitor)
 }
 
-/// The page, at once; and nobody else's.
+/// Checks that the user's page is served at once, and that a client without a session is
+/// redirected.
 #[track_caller]
 pub(crate) fn is_served(web: &Web, visitor: &Visitor) {
     for (who, status) in [(visitor, 200), (&Visitor::new(), 302)] {
@@ -46,7 +48,7 @@ pub(crate) fn descriptors(gate: &Gate) -> usize {
 
 pub(crate) const TAKEN: &str = "connections are in use";
 
-/// Slow clients and silent ones are cut, and others are served meanwhile.
+/// Slow and silent clients are disconnected, and other clients are served meanwhile.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn slow_and_silent_clients_are_cut() {
@@ -78,11 +80,12 @@ fn slow_and_silent_clients_are_cut() {
             "{words:?} after {after:?}"
         );
     }
-    // nginx has lost the connections that it kept
+    // The gate has closed the connections that nginx kept open.
     is_served(&web, &visitor);
 }
 
-/// Fewer descriptors, fewer connections, and the log says what to do about it.
+/// With few file descriptors, the gate holds fewer connections, and the log says which limit to
+/// raise.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn connections_never_take_the_last_descriptors() {
@@ -95,7 +98,7 @@ fn connections_never_take_the_last_descriptors() {
     let idle = silent(1000);
     is_served(&web, &visitor);
     web.gate.says(TAKEN);
-    // the store can still be opened, for whoever signs in
+    // The gate still has descriptors to open the store for a sign-in.
     assert_eq!(
         Wire::open()
             .password("alice", "not the password", "192.0.2.1")
@@ -118,7 +121,8 @@ fn connections_never_take_the_last_descriptors() {
     assert!(!web.gate.log().contains("instead of"), "{}", web.gate.log());
 }
 
-/// SIGTERM, with every seat taken: open requests are answered, nobody new is let in, and who only waits is sent away.
+/// SIGTERM at the connection limit: the gate finishes requests in progress, accepts no new
+/// connection, and closes idle ones.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_end_waits_for_open_requests_and_for_nothing_else() {
@@ -167,7 +171,7 @@ fn the_end_waits_for_open_requests_and_for_nothing_else() {
         began.elapsed()
     );
 
-    // one that never comes to its end
+    // A request that never completes does not delay the stop beyond its timeout.
     web.gate.restart();
     let open = half_a_form();
     let took = web.gate.stop();
@@ -175,7 +179,7 @@ fn the_end_waits_for_open_requests_and_for_nothing_else() {
     drop(open);
 }
 
-/// Of a form, the first half; the gate waits for the rest.
+/// Sends the first half of a form; the gate waits for the rest.
 #[track_caller]
 fn half_a_form() -> Wire {
     let proof = format!("X-Postern-Proxy: {PROOF}");

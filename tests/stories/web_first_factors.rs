@@ -1,4 +1,5 @@
-//! First factors that others judge: PAM through the root helper, and a real nginx with basic auth.
+//! First factors that another program verifies: PAM through the root helper, and nginx with basic
+//! auth.
 
 use std::fs;
 use std::process::Command;
@@ -12,7 +13,7 @@ const SERVICE: &str = "postern-gate";
 const SESSION: &str = "__Secure-postern";
 const UNIX: &str = "@include common-auth\n@include common-account\n";
 
-/// The gate, asking the host for passwords.
+/// Starts a gate that verifies passwords by the host's PAM.
 #[track_caller]
 fn pam(host: &Host) -> (Web, PasswordHelper) {
     host.pam(SERVICE, UNIX);
@@ -22,7 +23,7 @@ fn pam(host: &Host) -> (Web, PasswordHelper) {
     (web, PasswordHelper::start())
 }
 
-/// The gate, told by nginx who is there, which asks by basic auth.
+/// Starts a gate that accepts the identity from nginx, which uses basic auth.
 #[track_caller]
 fn header(host: &Host, place: Place) -> Web {
     let people = ["alice", "bob", "carol"].map(|name| format!("{name}:{{PLAIN}}basic of {name}\n"));
@@ -39,7 +40,7 @@ fn header(host: &Host, place: Place) -> Web {
     web
 }
 
-/// What postern.toml(5) adds to the sample, for one way of saying who is there.
+/// Adds the lines of postern.toml(5) for one source of the identity to the sample.
 fn by_the_manual(sample: &str, way: &str) -> String {
     let manual = fs::read_to_string(concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -75,7 +76,7 @@ fn page(web: &Web, name: &str) -> String {
     format!("{}{name}", web.pages)
 }
 
-/// A refusal's page, without the name that it repeats, and how long it took.
+/// Returns the page of a refused sign-in, with the name removed, and its duration.
 #[track_caller]
 fn refused(web: &Web, name: &str, password: &str) -> (String, Duration) {
     let began = Instant::now();
@@ -87,7 +88,7 @@ fn refused(web: &Web, name: &str, password: &str) -> (String, Duration) {
     (reply.body.replace(name, "NAME"), began.elapsed())
 }
 
-/// So that no address is closed by what a story tries.
+/// Returns an unused address, so that no story is throttled by another one's guesses.
 fn fresh_address() -> String {
     use std::sync::atomic::{AtomicU8, Ordering};
     static NEXT: AtomicU8 = AtomicU8::new(10);
@@ -95,12 +96,12 @@ fn fresh_address() -> String {
 }
 
 fn in_group(person: &Person, group: &str) {
-    // it may be left from another story
+    // The group may exist from another story.
     let _ = Command::new("groupadd").args(["--force", group]).status();
     finished(Command::new("usermod").args(["--append", "--groups", group, &person.name]));
 }
 
-/// L1, L13: PAM, Unix accounts, and their groups.
+/// L1, L13: PAM verifies Unix accounts, and their groups reach the application.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
@@ -132,13 +133,14 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
         "{groups:?}"
     );
 
-    // the browser is trusted: the password of the host alone
+    // The browser is trusted, so the host's password suffices.
     visitor.sends(&page(&web, "sign-out"), &[]);
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 302);
     let again = visitor.password(&web.pages, "alice", &alice.password);
     assert_eq!(again.header("location"), format!("{APP}/"), "{again:?}");
 
-    // who was never here gets an account, and no code is asked of whoever has none
+    // A user who signs in for the first time gets an account. Without a second factor, no code is
+    // asked.
     assert!(Postern::call("status bob").refuses().err.contains("bob"));
     let visitor = Visitor::new();
     let entered = visitor.password(&web.pages, "bob", &bob.password);
@@ -164,7 +166,7 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
     }
 }
 
-/// L14: before the first factor, with PAM's own pauses.
+/// L14: before the first factor, all refusals by PAM have the same text and the same delay.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_pam_does_not_let_in_is_refused_alike_in_text_and_time() {
@@ -187,7 +189,7 @@ fn whoever_pam_does_not_let_in_is_refused_alike_in_text_and_time() {
     let expired = refused(&web, "bob", &bob.password);
     finished(Command::new("chage").args(["-E", "-1", "bob"]));
     helper.says("refused cause=account-refused");
-    // and one that is not looked at any more
+    // The name is now throttled, and its password is not verified.
     for _ in 0..2 {
         refused(&web, "alice", "not the password");
     }
@@ -208,7 +210,7 @@ fn whoever_pam_does_not_let_in_is_refused_alike_in_text_and_time() {
     );
 }
 
-/// The gate names no service, and one that would ask for a code itself is not asked.
+/// The gate cannot choose the PAM service. A service that would ask for a code itself is not used.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn pam_is_asked_by_the_service_that_the_configuration_names() {
@@ -260,7 +262,7 @@ fn pam_is_asked_by_the_service_that_the_configuration_names() {
     assert!(!web.gate.log().contains("panicked"));
 }
 
-/// L10: a code alone, in front of an application that has its own password.
+/// L10: the proxy establishes the identity, and the gate asks for a code only.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_identity_that_nginx_established_needs_only_the_code() {
@@ -302,11 +304,11 @@ fn an_identity_that_nginx_established_needs_only_the_code() {
         assert_eq!(visitor.follows(&entered).status, 200);
         let got = web.application.got();
         assert_eq!(got.value("Remote-User"), "alice");
-        // the application has its own password
+        // The Authorization header belongs to the application's own password.
         assert!(got.value("Authorization").starts_with("Basic "), "{got:?}");
         assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 
-        // who is not enrolled, and need not be
+        // A user who is not enrolled and need not be.
         let bob = basic(&Visitor::new(), "bob");
         let sent = bob.loads(&format!("{APP}/notes"));
         let entered = bob.follows(&sent);
@@ -320,7 +322,8 @@ fn an_identity_that_nginx_established_needs_only_the_code() {
     }
 }
 
-/// Trap 16, at the gate's own socket: whatever a proxy says, and whoever else says it.
+/// Trap 16, at the gate's own socket: the identity that a proxy, or an attacker in place of a
+/// proxy, sends grants no access without a code.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
@@ -337,7 +340,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
             .expect("the gate answers")
     };
 
-    // a stranger's word is not even looked at
+    // A peer that is no trusted proxy is refused, and its identity header is not read.
     assert_eq!(at("/sign-in", &["Remote-User: alice"]).status, 403);
     web.gate.says("refused cause=untrusted-proxy");
     let bob = basic(&Visitor::new(), "bob");
@@ -360,7 +363,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
     forger.loads(&format!("{APP}/"));
     assert_eq!(web.application.got().value("Remote-User"), "bob");
 
-    // a proxy's word that is none
+    // The proxy sends a malformed identity.
     for (lines, cause) in [
         (&[][..], "missing"),
         (&["Remote-User:"], "missing"),
@@ -384,7 +387,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
         ));
     }
 
-    // the proxy's word: the code page, and never a session
+    // The identity of the proxy leads to the code page, never to a session.
     let mut tickets = Vec::new();
     for _ in 0..3 {
         let reply = at("/sign-in", &[&proof, "Remote-User: alice"]);
@@ -404,7 +407,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
                 .to_owned(),
         );
     }
-    // an image on another site's page gets nothing done
+    // CSRF: an image on another site's page has no effect.
     assert_eq!(
         at(
             "/sign-in",
@@ -413,7 +416,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
         .status,
         403
     );
-    // her ticket with another's identity, or without one
+    // Her login token is sent with another identity, or without one.
     let code = phone.code();
     for identity in ["X: y", "Remote-User: bob"] {
         let body = format!("code={code}");
@@ -431,7 +434,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
             .expect("an answer");
         assert_eq!(reply.status, 401, "{identity}: {reply:?}");
     }
-    // a password opens nothing where none is asked for
+    // In this mode a password is not accepted.
     alice.has_a_password();
     let posted = Wire::open().password("alice", &alice.password, "192.0.2.7");
     assert_eq!(
@@ -440,7 +443,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
         "{posted:?}"
     );
 
-    // her session is not that of whoever sits there now
+    // Her session is refused once the proxy names another user.
     let visitor = basic(&Visitor::new(), "alice");
     visitor.loads(&page(&web, "sign-in"));
     assert_eq!(visitor.code(&web.pages, &code, "").status, 303);
@@ -469,7 +472,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
     );
 }
 
-/// L13
+/// L13: the user enrolls before access is granted.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
@@ -499,7 +502,7 @@ fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
         setup.status == 200 && setup.body.contains("<svg"),
         "{setup:?}"
     );
-    // the setup of one is not another's
+    // The attacker uses a pending enrollment of another user.
     let thief = basic(&bob.robbed(), "carol");
     assert_eq!(
         thief.loads(&page(&web, "enroll")).header("location"),
@@ -508,7 +511,7 @@ fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
     web.application.got_nothing();
 }
 
-/// Client certificates: whoever the certificate names.
+/// The identity is the subject of a client certificate.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_client_certificate_says_who_is_there() {

@@ -1,4 +1,5 @@
-//! The gate's log for machines, and its access log: everything that happened, and nothing that opens a door.
+//! The gate's JSON log and its access log: every event has a line, and no line contains a
+//! credential.
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -13,7 +14,7 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
     alice.has_a_password();
     let phone = alice.enrols();
     reconfigure("[gate]\n", "[gate]\naccess_log = true\nlog = \"json\"\n");
-    // as the unit has root do it before each start and reload
+    // The unit runs this command as root before each start and reload.
     Postern::call("check --keep").does();
     web.gate.restart();
     let visitor = Visitor::new();
@@ -41,7 +42,7 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
     Wire::open()
         .asks("GET /check/nginx", &lines, "")
         .expect("an answer");
-    // a line is written after the answer
+    // The gate writes the line after the reply.
     web.gate.says("malformed-request");
 
     let log = web.gate.log();
@@ -107,7 +108,7 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
         assert!(!log.contains(secret), "{secret:?} in {log}");
     }
 
-    // and as text again, by a reload
+    // A reload switches the log back to text.
     let before = log.len();
     reconfigure("log = \"json\"\n", "log = \"text\"\n");
     Postern::call("check --keep").does();

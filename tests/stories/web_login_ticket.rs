@@ -1,4 +1,5 @@
-//! L2: what leads from the password to the code is good for that, for a time, for so many tries, and once.
+//! L2: a login token leads from the password to the code. It is valid for that purpose, for a
+//! limited time and number of attempts, and once.
 
 use testhost::{Front, Host, PROOF, Person, Phone, Place, Reply, Visitor, Web, Wire};
 
@@ -18,7 +19,7 @@ fn alice(host: &Host) -> (Web, Person, Phone) {
     (web, alice, phone)
 }
 
-/// The ticket after the password, as a cookie.
+/// Returns the login token after the password, as a cookie line.
 #[track_caller]
 fn ticket(alice: &Person) -> String {
     let asked = Wire::open().password("alice", &alice.password, "192.0.2.7");
@@ -45,7 +46,7 @@ fn is_over(reply: &Reply) {
     assert!(reply.all("set-cookie").is_empty(), "{reply:?}");
 }
 
-/// Trap 7, at the pages.
+/// Trap 7, at the pages: the login token is sent as a token of every other purpose.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn trap_07_a_login_ticket_is_no_session_no_setup_and_no_step_up() {
@@ -129,7 +130,7 @@ fn a_login_ticket_ends_with_its_success_its_time_and_five_wrong_codes() {
     let late = ticket(&alice);
     host.clock.forward(601);
     is_over(&code(&late, &phone.code()));
-    // none of it was spent
+    // The refused requests have consumed neither the token nor the code.
     let opened = code(&ticket(&alice), &phone.code());
     let session = |cookie: &&str| cookie.starts_with("__Secure-postern=");
     assert!(opened.all("set-cookie").iter().any(session), "{opened:?}");
@@ -141,7 +142,7 @@ fn a_login_ticket_ends_with_its_success_its_time_and_five_wrong_codes() {
     );
 }
 
-/// The page's own cookie goes with the success.
+/// The page deletes its own cookie after the success.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_browser_keeps_no_login_ticket_after_the_code() {

@@ -1,17 +1,17 @@
-//! Every page, as people meet it: on a phone and a large screen, in light and dark, in English and German, and as a
-//! screen reader finds it. Pictures of all are left in target/pictures.
+//! Every page on a phone and a large screen, in light and dark, in English and German, and checked
+//! for accessibility. The pictures are saved in target/pictures.
 
 use crate::mail::PLAIN;
 use serde_json::{Value, json};
 use std::fs;
 use testhost::{APP, Chromium, Front, Host, MailServer, Phone, Place, Postern, Web, keep_picture};
 
-/// axe-core, as its Python package holds it.
+/// axe-core, as installed by its Python package.
 const AXE: &str = "/usr/local/lib/python3.11/dist-packages/axe_playwright_python/axe.min.js";
-/// The narrowest screen, a phone, and a desk's.
+/// Width and height in pixels: the narrowest screen, a phone, and a desktop.
 const SCREENS: [(u32, u32); 3] = [(320, 640), (390, 844), (1280, 900)];
 
-/// Whoever looks at pages.
+/// Checks each page for width and accessibility, and saves pictures.
 struct Eye<'a> {
     browser: &'a Chromium,
     axe: String,
@@ -28,7 +28,7 @@ impl Eye<'_> {
         }
     }
 
-    /// Looks at the page that is shown.
+    /// Checks the current page.
     #[track_caller]
     fn looks_at(&mut self, page: &str) {
         self.seen.push(page.to_owned());
@@ -51,7 +51,7 @@ impl Eye<'_> {
         }
     }
 
-    /// What axe-core finds: which rule, and where.
+    /// Returns the violations that axe-core finds: rule and element.
     fn finds_fault(&self) -> Value {
         self.browser.runs(&self.axe);
         self.browser.runs_and_waits(
@@ -61,7 +61,7 @@ impl Eye<'_> {
     }
 }
 
-/// L12, E9: at 320 px nothing has to be scrolled sideways, and axe-core has nothing to say.
+/// L12, E9: at a width of 320 px no page scrolls sideways, and axe-core finds no violation.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn every_page_fits_every_screen_and_a_screen_reader() {
@@ -162,7 +162,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         .clicks("form > button")
         .arrives_at("Issue a one-time code");
     eye.looks_at("administration-one-time-code");
-    // without the proof of before
+    // The step-up has expired.
     host.clock.forward(1000);
     browser
         .opens(&at("turn-off"))
@@ -200,7 +200,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
     assert!(eye.seen.len() > 20, "{:?}", eye.seen);
 }
 
-/// The same pages in German, where the browser asks for it; and in the site's own name and colour.
+/// The pages in German, as Accept-Language requests, with the site's branding.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn pages_speak_german_to_who_asks_for_it_and_wear_the_sites_name() {

@@ -1,4 +1,4 @@
-//! What monitoring sees of the gate: that it serves, that it lets people in, and what it counted.
+//! The gate's endpoints for monitoring: liveness, readiness and metrics.
 
 use nix::sys::signal::Signal;
 use std::fs;
@@ -15,7 +15,7 @@ fn watched(host: &Host) -> Web {
         "[gate]\n",
         &format!("[gate]\noperations = \"tcp:127.0.0.1:{PORT}\"\n"),
     );
-    // refreshes the copy of what is valid
+    // This command refreshes the copy of the last valid configuration.
     Postern::call("status").does();
     web.gate.restart();
     web
@@ -26,7 +26,7 @@ fn asks(path: &str) -> Reply {
     tcp_reply(PORT, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")).expect("an answer")
 }
 
-/// What a counter says now; 0 where nothing was counted yet.
+/// Returns the value of a counter, 0 if it does not exist yet.
 #[track_caller]
 fn counted(sample: &str) -> f64 {
     let metrics = asks("/metrics");
@@ -109,11 +109,11 @@ fn metrics_count_what_happened_and_name_nobody() {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
 
-    // counted on, whatever configuration it goes by
+    // A reload does not reset the counters.
     web.gate.signal(Signal::SIGHUP);
     web.gate.says("reloaded");
     assert_eq!(counted(&check("allowed")), after[0]);
-    // nothing of it where strangers are
+    // These paths do not exist on the public listener.
     for path in ["/metrics", "/readyz"] {
         assert_eq!(
             Visitor::new()
@@ -142,7 +142,8 @@ fn metrics_count_what_happened_and_name_nobody() {
     assert_eq!(posted.expect("an answer").status, 405);
 }
 
-/// Promise 4: without the store nobody enters, and monitoring is told; with it, everyone does again.
+/// Promise 4: without the store, access is denied and readiness fails. Once the store is back,
+/// access is granted again.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
@@ -162,7 +163,7 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
 
     let aside = format!("{STORE_FOLDER}.aside");
     fs::rename(STORE_FOLDER, &aside).expect("root may do it");
-    // at once for whoever comes with a password, and when the lease has run out for sessions
+    // A sign-in by password fails at once; an open session is denied after the lease.
     assert_eq!(
         Visitor::new()
             .password(&web.pages, "alice", &alice.password)
@@ -199,7 +200,8 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
 
-/// Promise 3: a store that was put back from a backup counts, not the one that the gate had open.
+/// Promise 3: the gate uses a store that was restored from a backup, not the replaced one that it
+/// had open.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_store_that_is_put_back_in_place_of_another_is_the_one_that_counts() {
@@ -228,7 +230,7 @@ fn a_store_that_is_put_back_in_place_of_another_is_the_one_that_counts() {
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
 
-/// A typo takes no gate out of service: monitoring is told in words and by a number.
+/// An invalid configuration leaves the gate in service. Readiness and metrics report it.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_file_that_is_wrong_leaves_the_gate_ready_and_monitoring_knows() {
@@ -251,7 +253,7 @@ fn a_file_that_is_wrong_leaves_the_gate_ready_and_monitoring_knows() {
             "{ready:?}"
         );
         assert_eq!(counted("postern_configuration_current"), 0.0);
-        // the same at a start by the copy of what was valid
+        // A start with the copy of the last valid configuration reports the same.
         web.gate.restart();
     }
     fs::write(CONFIG, text).expect("postern.toml can be written");

@@ -1,11 +1,11 @@
-//! An application that is not trusted, at the side of others: the gate's pages at a path of its own host, and a session
-//! that is good there alone.
+//! An application that is not trusted, beside others: the gate's pages are at a path of its own
+//! host, and its sessions are valid there alone.
 
 use testhost::{APP, Front, Host, Place, Postern, Visitor, Web, on_test_ports, reconfigure};
 
 const GUESTBOOK: &str = "https://other.example.test:8443";
 
-/// T6, S1
+/// T6, S1: the application cannot use the session at another host.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_session_of_one_application_is_refused_at_another() {
@@ -26,7 +26,8 @@ fn a_session_of_one_application_is_refused_at_another() {
     alice.has_a_password();
     let phone = alice.enrols();
 
-    // a page of it leads to the sign-in on its own host, which sets cookies for that host alone
+    // The application's page redirects to the sign-in page on its own host, which sets host-only
+    // cookies.
     let guest = Visitor::new();
     let sent = guest.loads(&format!("{GUESTBOOK}/page"));
     assert!(
@@ -56,7 +57,7 @@ fn a_session_of_one_application_is_refused_at_another() {
     }
     assert_eq!(guest.loads(&rd).status, 200);
     assert_eq!(guest.fetches(&format!("{APP}/")).status, 401);
-    // carried over by hand, under either name
+    // The attacker copies the cookie to another host, under either name.
     let value = guest.cookie("__Host-postern");
     for name in ["__Host-postern", "__Secure-postern"] {
         let thief = Visitor::new().with(&format!("Cookie: {name}={value}"));
@@ -66,10 +67,11 @@ fn a_session_of_one_application_is_refused_at_another() {
             "{name}"
         );
     }
-    // where its scripts share the origin, no proof is remembered, and critical acts take one
+    // The application's scripts share the origin, so no step-up is kept and critical acts require a
+    // proof.
     assert_eq!(guest.sends(&format!("{pages}turn-off"), &[]).status, 403);
 
-    // and the session of the domain is not good there
+    // The session of the parent domain is refused at this application.
     host.clock.forward(30);
     let member = Visitor::new();
     member.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
@@ -79,7 +81,7 @@ fn a_session_of_one_application_is_refused_at_another() {
     let thief = Visitor::new().with(&format!("Cookie: __Host-postern={value}"));
     assert_eq!(thief.fetches(&format!("{GUESTBOOK}/page")).status, 401);
 
-    // signed out there, still signed in elsewhere
+    // The sign-out at this host does not end the session at the other.
     guest.sends(&format!("{pages}sign-out"), &[]);
     assert_eq!(guest.fetches(&rd).status, 401);
     assert_eq!(member.fetches(&format!("{APP}/")).status, 200);

@@ -1,4 +1,4 @@
-//! SIGHUP: the gate goes by the files of now, and whoever is connected stays connected.
+//! SIGHUP: the gate loads the current files and keeps all connections.
 
 use nix::sys::signal::Signal;
 use std::os::unix::fs::PermissionsExt;
@@ -7,14 +7,14 @@ use std::process::Command;
 use std::time::Duration;
 use testhost::{APP, Front, Gate, Host, Place, Visitor, Web, Wire, finished, reconfigure};
 
-/// Has the gate reload, and waits until it says what came of it.
+/// Reloads the gate and waits for this log line.
 #[track_caller]
 fn reload(gate: &Gate, says: &str) {
     gate.signal(Signal::SIGHUP);
     gate.says(says);
 }
 
-/// The connection is one and the same throughout, and so is the session.
+/// The connection and the session are the same before and after the reload.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_reload_drops_neither_connection_nor_session() {
@@ -34,7 +34,8 @@ fn a_reload_drops_neither_connection_nor_session() {
     assert_eq!(wire.checks(&[&cookie]).status, 200);
     let process = web.gate.process();
 
-    // who is new needs a code until the exemption holds, and from then on none, on the connection that was there
+    // A new client needs a code until the exemption applies, and none afterwards, on the existing
+    // connection.
     let new = Visitor::new();
     assert!(
         new.password(&web.pages, "alice", &alice.password)
@@ -58,7 +59,7 @@ fn a_reload_drops_neither_connection_nor_session() {
     );
     assert_eq!(wire.checks(&[&spared]).status, 200);
 
-    // and back; many times, so that nothing is used up
+    // Many reloads in a row use up no resource.
     reconfigure("\"web\"", "\"elsewhere\"");
     for _ in 0..20 {
         web.gate.signal(Signal::SIGHUP);
@@ -71,20 +72,20 @@ fn a_reload_drops_neither_connection_nor_session() {
         (wire.checks(&[&cookie]).status, web.gate.process()),
         (200, process)
     );
-    // a revocation is as sure as ever
+    // A revocation applies at once, also after reloads.
     testhost::Postern::call("session revoke alice --all").does();
     assert_eq!(wire.checks(&[&cookie]).status, 401);
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
 
-/// sd_notify(3): the service manager knows when it serves, reloads, lives and ends.
+/// sd_notify(3): the gate reports readiness, reload, watchdog and stop.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_service_manager_is_told() {
     let host = Host::fresh();
     let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
     let path = "/run/postern-tests/notify";
-    // from a story that failed
+    // The socket may exist from a story that failed.
     let _ = std::fs::remove_file(path);
     let manager = UnixDatagram::bind(path).expect("the tests' folder can be written");
     std::fs::set_permissions(path, PermissionsExt::from_mode(0o777)).expect("a mode can be set");
@@ -120,7 +121,8 @@ fn the_service_manager_is_told() {
     hears("STOPPING=1");
 }
 
-/// A typo locks nobody out.
+/// A reload with an invalid configuration is refused and logged. The configuration in force stays
+/// in force.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn what_cannot_be_reloaded_leaves_the_gate_as_it_runs() {
@@ -171,7 +173,7 @@ fn what_cannot_be_reloaded_leaves_the_gate_as_it_runs() {
     assert_eq!(visitor.loads(APP).status, 200);
 }
 
-/// A new certificate is shown from the next handshake on; one that cannot be read is not.
+/// A reload applies a new certificate to the next handshake. An unreadable certificate is refused.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_new_certificate_is_shown_after_a_reload() {

@@ -1,4 +1,5 @@
-//! Rules: where nobody has to sign in, where the password suffices, where the code is asked, where nobody enters.
+//! Rules of the gate: where access is open, where the password suffices, where a code is required,
+//! and where access is denied.
 
 use testhost::{APP, Front, Host, Person, Place, Postern, Visitor, Web, Wire};
 
@@ -31,7 +32,7 @@ then = "password"
 networks = ["127.0.0.8"]
 "#;
 
-/// The password on the way to a page, and what the gate answers.
+/// Posts the sign-in form with a page as the redirect target, and returns the reply.
 #[track_caller]
 fn password(web: &Web, visitor: &Visitor, person: &Person, page: &str) -> testhost::Reply {
     let rd = format!("{APP}{page}");
@@ -44,7 +45,7 @@ fn password(web: &Web, visitor: &Visitor, person: &Person, page: &str) -> testho
     visitor.sends(&format!("{}sign-in", web.pages), &fields)
 }
 
-/// C3
+/// C3: an open path needs no sign-in. No other spelling of a closed path evades its rule.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
@@ -53,7 +54,7 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
         let web = Web::start(&host, front, Place::OwnHost, RULES);
         let stranger = Visitor::new();
         let page = format!("{APP}/pub/a%20b?c=/../closed");
-        // nginx refuses it, Traefik takes it away
+        // nginx refuses the header; Traefik removes it.
         let forged = stranger.with("Remote-User: root").loads(&page);
         assert_eq!(
             forged.status,
@@ -82,7 +83,7 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
             got.value("Authorization"),
             "Basic YWxpY2U6b2YgdGhlIGFwcGxpY2F0aW9u"
         );
-        // whoever shows an app password wants to be somebody
+        // An app password is verified on open paths too, and its account reaches the application.
         Postern::call("account add alice").does();
         let shown = Postern::call("app-password add alice files --scope web:app.example.test")
             .does()
@@ -108,7 +109,7 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
             "{wrong:?}"
         );
 
-        // near is where the address is, and the methods are those that are named
+        // This rule depends on the client's address and on the method.
         let near = |from: &str| {
             Visitor::new()
                 .from(from)
@@ -138,7 +139,7 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
             "/pub/%0a",
         ] {
             let answer = stranger.loads(&format!("{APP}{closed}"));
-            // Traefik refuses some by itself
+            // Traefik refuses some of these itself.
             let statuses: &[u16] = if front == Front::Nginx {
                 &[403]
             } else {
@@ -151,7 +152,7 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
         }
         web.gate
             .says("refused cause=gate.rule-2 address=127.0.0.1 service=web user=\"-\"");
-        // a request line that names another page, or another host, than it seems to
+        // The request line names another path, or another host, than the URL.
         let asks = |target: &str| {
             stranger
                 .option("--http1.1")
@@ -175,7 +176,7 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
     }
 }
 
-/// The level rises by a code, under another name, and what it rose from is dead.
+/// A code upgrades the session to the full level under a new cookie. The old cookie is invalid.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
@@ -198,9 +199,9 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
         .says("accepted cause=gate.rule-4 address=127.0.0.1 service=web user=\"alice\"");
     assert_eq!(visitor.loads(&page("/cheap")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
-    // by the group of this host
+    // The rule names a group of this host.
     assert_eq!(visitor.loads(&page("/team")).status, 200);
-    // and where an exemption asks for no more, as everywhere
+    // An exemption also removes the code that a rule requires.
     assert_eq!(
         visitor.clone().from("127.0.0.8").loads(&page("/")).status,
         200
@@ -221,7 +222,7 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
             "{url} {sent:?}"
         );
     }
-    // who opens the sign-in page on the way there gets the form, and is not sent to and fro
+    // The sign-in page shows the form, which avoids a redirect loop.
     assert_eq!(
         visitor
             .loads(&format!("{}sign-in?rd={APP}/", web.pages))
@@ -272,7 +273,7 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
         "{sessions:?}"
     );
 
-    // denied by name: also whoever has not said it yet
+    // Bob is denied by name; before the sign-in his browser is redirected to the sign-in page.
     let bobs = Visitor::new();
     assert_eq!(bobs.loads(&page("/team")).status, 302);
     password(&web, &bobs, &bob, "/team");
@@ -287,7 +288,8 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
     assert_eq!(visitor.loads(&page("/closed")).status, 403);
 }
 
-/// Whoever has no second factor, and must have one, reads where the password suffices, and finds setup elsewhere.
+/// A user who must have a second factor and has none may read pages that require the password
+/// alone. All other pages redirect to enrollment.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_must_enrol_reads_what_takes_the_password_and_sets_up_for_the_rest() {
@@ -313,7 +315,7 @@ fn whoever_must_enrol_reads_what_takes_the_password_and_sets_up_for_the_rest() {
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 302);
 }
 
-/// C3
+/// C3: `postern check` names the rule that decides.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn check_says_which_rule_decides_and_why() {

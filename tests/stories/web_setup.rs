@@ -1,4 +1,4 @@
-//! The first setup at the web, by someone who must have a second factor and has none.
+//! The first enrollment at the web, by a user who must have a second factor and has none.
 
 use data_encoding::BASE64;
 use std::fs;
@@ -8,7 +8,8 @@ use testhost::{APP, Chromium, Front, Host, Phone, Place, Postern, Reply, Visitor
 const REQUIRED: &str = "[policy]\nrequired = \"all\"\nadministrators = [\"carol\", \"%keepers\"]\n";
 const WITHIN: &str = "[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n";
 
-/// L13, E3, E9: within `enroll_within`, in a real browser; the code that confirmed it is spent at both doors.
+/// L13, E3, E9: enrollment within `enroll_within`, in a real browser. Neither ssh nor the web
+/// accepts the confirming code again.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn someone_required_sets_up_a_second_factor_before_anything_else() {
@@ -33,7 +34,7 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
         fs::write("/tmp/setup.png", picture).expect("/tmp can be written");
         let scanned = finished(Command::new("zbarimg").args(["-q", "--raw", "/tmp/setup.png"]));
         let phone = Phone::scans(scanned.trim_end());
-        // nothing else is open
+        // No other page is accessible.
         browser.opens_a_tab();
         browser.opens(&asked).arrives_at("Sign in");
         web.application.got_nothing();
@@ -87,7 +88,8 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
     }
 }
 
-/// L13, N5: afterwards, with an administrator's one-time code; without it nobody comes further, and is told whom to ask.
+/// L13, N5: after `enroll_within`, enrollment requires an administrator's one-time code. Without it
+/// the page says whom to ask.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn later_a_first_setup_needs_a_one_time_code() {
@@ -126,7 +128,7 @@ fn later_a_first_setup_needs_a_one_time_code() {
     }
     let invited = visitor.sends(&at, &[("code", &code)]);
     assert_eq!(invited.status, 303, "{invited:?}");
-    // not spent yet: a setup cut off leaves it good
+    // The one-time code is not consumed yet: a cancelled enrollment leaves it valid.
     visitor.loads(&format!("{}enroll", web.pages));
     let again = Visitor::new();
     again.password(&web.pages, "alice", &alice.password);
@@ -142,7 +144,7 @@ fn later_a_first_setup_needs_a_one_time_code() {
     );
     assert_eq!(visitor.follows(&entered).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
-    // the other setup was begun by the same code
+    // The other enrollment began with the same one-time code, which is consumed now.
     assert_eq!(finishes(&web, &again, &late).status, 401);
     assert_eq!(
         Postern::call("authenticator list alice --json")
@@ -154,7 +156,7 @@ fn later_a_first_setup_needs_a_one_time_code() {
     );
 }
 
-/// `self_enroll`
+/// `self_enroll` limits enrollment without a one-time code to networks, or forbids it.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn self_enroll_says_from_where_a_first_setup_needs_nothing_else() {
@@ -187,7 +189,8 @@ fn self_enroll_says_from_where_a_first_setup_needs_nothing_else() {
     }
 }
 
-/// E1, E2, E4, E5, E7, traps 2 and 7: who may not set up a second factor.
+/// E1, E2, E4, E5, E7, traps 2 and 7: enrollment tokens of other users, browsers, purposes and
+/// times are refused.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
@@ -235,12 +238,12 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
         (200, "no-store")
     );
     let (phone, draft) = authenticator(&page);
-    // from a page of another site
+    // The attacker sends a form from another site.
     let foreign = visitor
         .with("Origin: https://evil.example")
         .sends(&format!("{setup}/code"), &[]);
     assert_eq!(foreign.status, 403);
-    // another person's, and another browser's of the same person
+    // The token of another user, and of another browser of the same user.
     for (name, password) in [("bob", &bob.password), ("alice", &alice.password)] {
         let other = Visitor::new();
         other.password(&web.pages, name, password);
@@ -251,7 +254,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
             "{name}"
         );
     }
-    // altered; of the wrong purpose
+    // An altered token, and a token of another purpose.
     let altered = format!("A{}", &draft[1..]);
     let ticket = visitor.cookie("__Host-postern-enrollment");
     for wrong in [altered.as_str(), "", "x", &ticket] {
@@ -269,16 +272,16 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
             "{wrong}"
         );
     }
-    // a draft is no confirmed one
+    // A pending enrollment is not a confirmed one.
     assert_eq!(finishes(&web, &visitor.robbed(), &draft).status, 401);
     assert!(Postern::call("status alice").does().out.contains("off"));
 
-    // too late
+    // The token has expired.
     let (_, confirmed) = confirms(&web, &visitor);
     let thief = visitor.robbed();
     host.clock.forward(900);
     assert_eq!(finishes(&web, &thief, &confirmed).status, 401);
-    // the password was changed meanwhile
+    // The password was changed meanwhile.
     let visitor = Visitor::new();
     visitor.password(&web.pages, "alice", &alice.password);
     let (_, confirmed) = confirms(&web, &visitor);
@@ -286,7 +289,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     assert_eq!(finishes(&web, &visitor, &confirmed).status, 401);
     assert!(Postern::call("status alice").does().out.contains("off"));
 
-    // on: nothing is shown again
+    // After activation, the secret is not shown again.
     let visitor = Visitor::new();
     visitor.password(&web.pages, "alice", &alice.password);
     let (_, confirmed) = confirms(&web, &visitor);
@@ -307,7 +310,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
 
-/// The new authenticator on a setup page, and the draft in its form.
+/// Returns the authenticator on an enrollment page, and the token in its form.
 #[track_caller]
 fn authenticator(page: &Reply) -> (Phone, String) {
     let value = |from: &str| {
@@ -327,7 +330,7 @@ fn authenticator(page: &Reply) -> (Phone, String) {
     )
 }
 
-/// From the QR to the recovery codes.
+/// Confirms the authenticator, and returns the token of the page with recovery codes.
 #[track_caller]
 fn confirms(web: &Web, visitor: &Visitor) -> (Phone, String) {
     let (phone, draft) = authenticator(&visitor.loads(&format!("{}enroll", web.pages)));

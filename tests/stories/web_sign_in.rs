@@ -1,4 +1,4 @@
-//! Signing in at the web, through nginx and Traefik, on a host of its own and on a path.
+//! Sign-in at the web, through nginx and Traefik, on a host of its own and on a path.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -13,7 +13,7 @@ const WAYS: [(Front, Place); 4] = [
     (Front::Traefik, Place::Path),
 ];
 
-/// L1, L3, T1, T6, D-N1: a day at the web, without scripts.
+/// L1, L3, T1, T6, D-N1: sign-in and sign-out without scripts.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_page_asked_for_comes_after_password_and_code() {
@@ -111,7 +111,8 @@ fn the_page_asked_for_comes_after_password_and_code() {
     }
 }
 
-/// "Begin anew" on the code page: another name, and still the page asked for.
+/// "Begin anew" on the code page: the user signs in by another name and still reaches the requested
+/// page.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_begins_anew_keeps_the_page_asked_for() {
@@ -165,7 +166,7 @@ fn whoever_begins_anew_keeps_the_page_asked_for() {
     assert_eq!(web.application.got().value("Remote-User"), "bob");
 }
 
-/// The port that nobody writes may stand in gate.url, and in what a client sends.
+/// The default port may be written in gate.url and in a client's Host header.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn port_443_may_be_written_or_left_out() {

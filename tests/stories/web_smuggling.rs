@@ -1,8 +1,9 @@
-//! Requests that can be read in two ways, and bodies that never end: refused, and nothing after them is answered.
+//! Request smuggling: requests that can be parsed in two ways, and bodies that never end. They are
+//! refused, and no bytes after them are answered.
 
 use testhost::{Front, Host, PROOF, Place, Web, Wire};
 
-/// What would pass for a check of the proxy's, if anything of a body were read as a request.
+/// A request that would pass as a proxy's check if bytes of a body were parsed as a request.
 fn smuggled() -> String {
     format!(
         "GET /check/nginx HTTP/1.1\r\nHost: x\r\nX-Postern-Proxy: {PROOF}\r\nX-Original-Method: GET\r\n\
@@ -82,7 +83,8 @@ fn requests_that_can_be_read_in_two_ways_end_the_connection() {
             "{what}: what came after it was answered"
         );
     }
-    // one reading alone, as RFC 9112, section 2.2, allows: the line ends there, and the body with its length
+    // RFC 9112, section 2.2, allows a bare LF as the end of a line. The body ends by its length, so
+    // only one parse is possible.
     let mut wire = Wire::open();
     wire.sends(
         format!("POST /nowhere HTTP/1.1\nHost: x\nContent-Length: 5\n\n0\r\n\r\n{inner}")
@@ -119,7 +121,7 @@ fn bodies_that_are_huge_or_never_end_hold_nobody_up() {
         .expect("an answer");
     assert_eq!(answer.status, 413);
 
-    // half a form, and never the rest
+    // Half a form is sent, and never the rest.
     let mut slow: Vec<_> = (0..50).map(|_| Wire::open()).collect();
     let headers = [&form[..], &["Content-Length: 100"]].concat();
     for wire in &mut slow {
@@ -133,10 +135,10 @@ fn bodies_that_are_huge_or_never_end_hold_nobody_up() {
     for wire in &mut slow {
         let answer = wire.reads().expect("an answer");
         assert_eq!(answer.status, 408);
-        // the rest that never came is no request
+        // After the timeout, the late bytes are not parsed as a request.
         assert!(wire.sends(smuggled().as_bytes()).reads().is_none());
     }
-    // a check has no body; one that says so is not waited for
+    // A check has no body: the gate does not wait for one that is announced.
     let checked = [
         "Content-Length: 1000000",
         "X-Original-Method: GET",

@@ -1,8 +1,9 @@
-//! Critical acts at the web: what a recovery code or a one-time code opens for a quarter of an hour.
+//! Critical acts at the web: the step-up of 15 minutes that a recovery code or a one-time code
+//! gives.
 
 use testhost::{APP, Chromium, Front, Host, Person, Phone, Place, Postern, Visitor, Web};
 
-/// Comes in by a recovery code.
+/// Signs in with a recovery code.
 #[track_caller]
 fn recovers(person: &Person, code: &str) -> Chromium {
     let browser = Chromium::start();
@@ -17,7 +18,7 @@ fn recovers(person: &Person, code: &str) -> Chromium {
     browser
 }
 
-/// Has an authenticator in place of the lost one, up to the QR.
+/// Starts to replace the lost authenticator, up to the QR code.
 #[track_caller]
 fn begins_anew(browser: &Chromium) -> Phone {
     browser
@@ -27,7 +28,8 @@ fn begins_anew(browser: &Chromium) -> Phone {
     Phone::scans(url.as_str().expect("a link"))
 }
 
-/// R4, D4: whoever lost the phone comes in by a recovery code, and has a new authenticator at once.
+/// R4, D4: a user who lost the phone signs in with a recovery code and replaces the authenticator
+/// at once.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn after_a_recovery_code_the_authenticator_is_replaced_without_another_factor() {
@@ -39,7 +41,7 @@ fn after_a_recovery_code_the_authenticator_is_replaced_without_another_factor() 
     let browser = recovers(&alice, &recovery[0]);
     assert_eq!(browser.reads("h2"), "Have you lost your phone?");
     let new = begins_anew(&browser);
-    // the old one works until the new one is confirmed
+    // The old authenticator is valid until the new one is confirmed.
     alice.with_key().enters_with(&old.code());
     browser
         .types_the_last_digit(&new.code())
@@ -71,7 +73,7 @@ fn after_a_recovery_code_the_authenticator_is_replaced_without_another_factor() 
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
 
-/// R4, D1
+/// R4, D1: if no second factor is required, the user can disable it after a one-time code.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn after_a_one_time_code_the_second_factor_is_turned_off_where_none_is_required() {
@@ -116,7 +118,7 @@ fn after_a_one_time_code_the_second_factor_is_turned_off_where_none_is_required(
             (&"web".into(), &"alice".into()),
             "{event}"
         );
-        // this session goes on, as another one
+        // This session continues under a new cookie.
         assert_eq!(visitor.loads(APP).status, 200);
         assert_eq!(
             visitor
@@ -127,7 +129,7 @@ fn after_a_one_time_code_the_second_factor_is_turned_off_where_none_is_required(
     }
 }
 
-/// S1, S2, trap 7: what does not open a critical act.
+/// S1, S2, trap 7: critical acts without a fresh code of the same session are refused.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_critical_act_takes_a_fresh_code_of_this_session() {
@@ -179,10 +181,10 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
     ] {
         assert!(cookie.contains(part), "{cookie}");
     }
-    // from a page of another site
+    // The attacker sends a form from another site.
     let foreign = recovered.robbed().with("Origin: https://evil.example");
     refused(&foreign, "a form of another site's");
-    // another session of the same person's, by a code again
+    // Another session of the same user, after a code of its own.
     host.clock.forward(30);
     let other = Visitor::new();
     other.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
@@ -206,8 +208,8 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
     assert!(Postern::call("status alice").does().out.contains("on"));
 }
 
-/// Promise 3: whoever sat at the browser that recovered does not finish there what was begun, once that one session
-/// is revoked.
+/// Promise 3: an attacker starts a replacement at the browser that used the recovery code. Once
+/// that session is revoked, the attacker cannot complete the replacement.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_replacement_ends_with_the_session_it_was_begun_in() {
@@ -242,7 +244,7 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
         .is_refused(&new.code(), "That code is wrong");
 }
 
-/// On a path the application's scripts share the gate's origin: nothing critical there.
+/// On a path of the application, scripts share the gate's origin, so no critical act is possible.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn on_a_path_of_the_application_nothing_critical_is_open() {

@@ -1,4 +1,4 @@
-//! Guesses and strangers at the web; and races for one code at both doors.
+//! Guesses by unauthenticated clients at the web, and races for one code at ssh and the web.
 
 use nix::sys::signal::Signal;
 use std::collections::HashSet;
@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 use testhost::{APP, Front, Host, Place, Postern, Reply, Store, Visitor, Web, Wire};
 
-/// L8: an address that guesses is told to wait, and others are not.
+/// L8: an address that guesses passwords is delayed, and other addresses are not.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn ten_wrong_passwords_from_one_address_and_it_waits() {
@@ -42,7 +42,7 @@ fn ten_wrong_passwords_from_one_address_and_it_waits() {
     drop(web);
 }
 
-/// Promise 2: strangers guess passwords from a thousand addresses, and the owner enters.
+/// Promise 2: attackers guess passwords from a thousand addresses, and the owner can sign in.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_guesses_keeps_the_owner_out_of_nothing() {
@@ -68,29 +68,29 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
     guess(&mut wire, 1000);
     host.clock.forward(1);
 
-    // a stranger with the right password waits too
+    // An unknown address is delayed even with the right password.
     assert_eq!(
         wire.password("alice", &alice.password, "203.0.113.1")
             .status,
         401
     );
-    // at the trusted browser, wherever it is
+    // The trusted browser signs in from any address.
     let answer = trusted
         .clone()
         .from("127.0.0.8")
         .password(&web.pages, "alice", &alice.password);
-    // in, and told of nothing: no one of them got as far as a code
+    // Access is granted without a warning: none of the attackers passed the first factor.
     assert_eq!(answer.status, 303, "{answer:?}");
     assert_eq!(trusted.loads(&format!("{APP}/")).status, 200);
     host.clock.forward(1);
-    // from a familiar address, without the cookie
+    // Sign-in from a familiar address, without the cookie.
     let familiar = Visitor::new().from("127.0.0.7");
     familiar.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
-    // by ssh with a key
+    // Sign-in by ssh with a key.
     host.clock.forward(30);
     guess(&mut wire, 100);
     alice.with_key().enters_with(&phone.code());
-    // from anywhere, with password and recovery code at once
+    // Sign-in from an unknown address, with password and recovery code together.
     let anywhere = Visitor::new().from("127.0.0.99");
     let fields = [
         ("user", "alice"),
@@ -101,7 +101,7 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
     let answer = anywhere.sends(&format!("{}sign-in", web.pages), &fields);
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(anywhere.loads(&format!("{APP}/")).status, 200);
-    // which is spent only if both are right, and only once
+    // The recovery code is consumed only if both are right, and only once.
     let again = Visitor::new()
         .from("127.0.0.98")
         .sends(&format!("{}sign-in", web.pages), &fields);
@@ -134,8 +134,8 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
     );
 }
 
-/// Promise 2: whoever stole the password guesses codes from a thousand addresses until they are locked, and the
-/// owner enters.
+/// Promise 2: an attacker has the password and guesses codes from a thousand addresses until a
+/// lock. The owner can sign in.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
@@ -147,7 +147,7 @@ fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
     let trusted = Visitor::new().from("127.0.0.7");
     trusted.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
     host.clock.forward(30);
-    // familiar from now on
+    // From now on the address is familiar.
     alice.with_key().enters_with(&phone.code());
 
     let mut wire = Wire::open();
@@ -184,7 +184,8 @@ fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
         "locked, also for the right one"
     );
 
-    // at the trusted browser, by ssh from a familiar address, and there in any browser
+    // The owner signs in at the trusted browser, by ssh from a familiar address, and from that
+    // address in any browser.
     assert_eq!(
         trusted
             .password(&web.pages, "alice", &alice.password)
@@ -202,7 +203,7 @@ fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
         303
     );
     assert_eq!(familiar.code(&web.pages, &phone.code(), "").status, 303);
-    // and from anywhere with a recovery code, which opens the lock
+    // A recovery code from an unknown address is accepted and removes the lock.
     host.clock.forward(30);
     assert_eq!(
         stranger
@@ -214,7 +215,7 @@ fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
     assert_eq!(Store::open().number("SELECT count(*) FROM bucket_lock"), 0);
 }
 
-/// L11, promise 1: many browsers and shells with one code, and one of them is in.
+/// L11, promise 1: many browsers and ssh sessions use one code, and exactly one is granted access.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn one_code_at_both_doors_at_once_lets_exactly_one_in() {
@@ -268,7 +269,7 @@ fn one_code_at_both_doors_at_once_lets_exactly_one_in() {
     Store::open().is_sound();
 }
 
-/// kill -9 in mid sign-in: no code twice, and no session that the list does not show.
+/// SIGKILL during a sign-in: no code is accepted twice, and every session is in the list.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_gate_killed_in_mid_sign_in_forgets_nothing() {
@@ -317,7 +318,7 @@ fn sessions() -> usize {
     listed.as_array().map_or(0, Vec::len)
 }
 
-/// L8, promise 2: a hundred wrong codes at once, at the gate and at ssh: five are looked at, and no more.
+/// L8, promise 2: of a hundred concurrent wrong codes, at the gate and at ssh, five are verified.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn of_many_wrong_codes_at_both_doors_at_once_five_are_looked_at() {
@@ -345,7 +346,7 @@ fn of_many_wrong_codes_at_both_doors_at_once_five_are_looked_at() {
                     let answer = visitor.code(pages, code, "");
                     assert!([401, 429].contains(&answer.status), "{answer:?}");
                 }
-                // with a key it would be another scope
+                // With a key, another throttle scope would apply.
                 None => alice.with_password().guesses(code),
             });
         }

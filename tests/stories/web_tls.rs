@@ -1,4 +1,4 @@
-//! The gate's own TLS: HTTP/2, and a proxy that proves itself by its certificate.
+//! The gate's own TLS: HTTP/2, and the proxy proof by a client certificate.
 
 use testhost::{
     APP, Front, Host, PROOF, Place, Visitor, Web, change_traefik, finished, patiently, reconfigure,
@@ -6,8 +6,8 @@ use testhost::{
 
 const CHECK: &str = "https://127.0.0.1:9443/check/traefik";
 
-/// An authority of proxies; one of others, which certifies the gate and a stranger; and one that only bears the name of
-/// the first.
+/// Creates three authorities: one for proxies, one for the gate and an attacker's certificate, and
+/// one with only the name of the first.
 fn certificates() {
     let script = "cd /etc/postern && umask 022
         new() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \
@@ -22,7 +22,7 @@ fn certificates() {
     finished(std::process::Command::new("bash").args(["-euc", script]));
 }
 
-/// A check as Traefik asks it.
+/// A check request in the form of Traefik.
 fn proxy() -> Visitor {
     let asked = [
         "X-Forwarded-Method: GET",
@@ -85,7 +85,8 @@ fn a_proxy_proves_itself_by_its_certificate() {
         let stranger = shows(&proxy, "stranger").loads(CHECK);
         assert!([0, 403].contains(&stranger.status), "{http}: {stranger:?}");
 
-        // HTTP/2 splits one line of cookies, and over HTTP/1 two lines are one as well
+        // HTTP/2 may split a Cookie line into several fields. Over HTTP/1, two lines are joined as
+        // well.
         let answer = shows(&proxy.with("Cookie: a=1"), "proxy").loads(CHECK);
         assert_eq!(
             (answer.status, answer.header("cookie")),
@@ -95,10 +96,10 @@ fn a_proxy_proves_itself_by_its_certificate() {
     }
 }
 
-/// The lines of Traefik's sample that say "over TLS", instead of those without.
+/// Returns Traefik's sample with its TLS lines enabled and its plain lines removed.
 fn over_tls(sample: &str) -> String {
     let plain = |line: &&str| !line.contains("http://127.0.0.1:9091");
-    // what is commented out has its mark right before the word, or before more blanks
+    // A disabled line has its comment sign right before the word, or before additional blanks.
     let lines = sample
         .lines()
         .filter(plain)
@@ -116,7 +117,8 @@ fn over_tls(sample: &str) -> String {
     lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
-/// Traefik itself, which shows its certificate to the gate; one of somebody else's, and none, prove nothing.
+/// Traefik presents its certificate to the gate. A certificate of another authority, or none,
+/// proves nothing.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn traefik_proves_itself_by_its_certificate() {
@@ -172,8 +174,8 @@ fn traefik_proves_itself_by_its_certificate() {
             "HTTP/2: one for checks, one for pages\n{sockets}"
         );
 
-        // by a certificate of another authority it is a stranger: Go does not even show it; a forged one ends the
-        // handshake; none is none
+        // Go does not present a certificate of another authority, so the gate refuses the peer. A
+        // forged certificate ends the handshake. A proxy without a certificate is refused too.
         let refused = |why: &str, status: u16, change: &dyn Fn(&str) -> String| {
             change_traefik(|sample| change(&sample));
             patiently(why, || {

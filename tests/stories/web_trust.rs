@@ -1,11 +1,11 @@
-//! Trusted browsers, sessions, and their end.
+//! Trusted browsers and sessions, and how they end.
 
 use nix::sys::signal::Signal;
 use testhost::{APP, Front, Host, Person, Phone, Place, Postern, Visitor, Web, Wire};
 
 const BROWSER: &str = "__Host-postern-browser";
 
-/// A web with someone who has trusted this visitor's browser.
+/// Starts a gate with a user who trusts this browser.
 #[track_caller]
 fn trusted(host: &Host) -> (Web, Visitor, Person, Phone) {
     let web = Web::start(host, Front::Nginx, Place::OwnHost, "");
@@ -17,7 +17,7 @@ fn trusted(host: &Host) -> (Web, Visitor, Person, Phone) {
     (web, visitor, alice, phone)
 }
 
-/// Whether the password alone suffices.
+/// Returns whether the password alone suffices.
 #[track_caller]
 fn is_trusted(web: &Web, visitor: &Visitor, person: &Person) -> bool {
     let answer = visitor.password(&web.pages, &person.name, &person.password);
@@ -31,7 +31,7 @@ fn browsers(person: &Person) -> usize {
     listed.json().as_array().map_or(0, Vec::len)
 }
 
-/// T1, T2
+/// T1, T2: the cookie is valid for one account and 30 days.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_trusted_browser_is_asked_for_the_password_only() {
@@ -62,7 +62,7 @@ fn a_trusted_browser_is_asked_for_the_password_only() {
     assert!(!is_trusted(&web, &visitor, &alice), "its cookie is gone");
 }
 
-/// T3: two tabs, or an answer lost on the way.
+/// T3: two tabs, or a lost reply.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_answer_lost_on_the_way_stays_trusted_after_a_code() {
@@ -70,7 +70,7 @@ fn an_answer_lost_on_the_way_stays_trusted_after_a_code() {
     let (web, visitor, alice, phone) = trusted(&host);
     let before = visitor.robbed();
     assert!(is_trusted(&web, &visitor, &alice));
-    // the new cookie never arrived: the old one merely asks for the code
+    // The reply with the new cookie was lost: the old cookie requires a code.
     assert!(!is_trusted(&web, &before, &alice));
     host.clock.forward(30);
     let entered = before.code(&web.pages, &phone.code(), "");
@@ -80,14 +80,14 @@ fn an_answer_lost_on_the_way_stays_trusted_after_a_code() {
     assert_eq!(browsers(&alice), 1);
 }
 
-/// T3
+/// T3: an attacker copies the cookie of a trusted browser.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_stolen_old_cookie_revokes_the_browser() {
     let host = Host::fresh();
     let (web, visitor, alice, _) = trusted(&host);
     let thief = visitor.robbed();
-    // the new one, and a sign-in with it: from then on the old one is nobody's
+    // The owner has used the new cookie, so the old one can only be a copy.
     assert!(is_trusted(&web, &visitor, &alice));
     assert!(is_trusted(&web, &visitor, &alice));
     assert!(!is_trusted(&web, &thief, &alice));
@@ -101,7 +101,7 @@ fn a_stolen_old_cookie_revokes_the_browser() {
     );
 }
 
-/// Two tabs on the code page, one after the other: one browser is trusted, not two.
+/// Two tabs on the code page trust one browser, not two.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn two_tabs_trust_one_browser() {
@@ -113,7 +113,7 @@ fn two_tabs_trust_one_browser() {
     assert!(!is_trusted(&web, &second, &alice));
     host.clock.forward(30);
     assert_eq!(visitor.code(&web.pages, &phone.code(), "yes").status, 303);
-    // the browser sends the cookie that the first tab got
+    // The browser sends the cookie that the first tab received.
     let ticket = second.cookie("__Host-postern-login");
     host.clock.forward(30);
     let line = format!(
@@ -127,7 +127,7 @@ fn two_tabs_trust_one_browser() {
     assert_eq!(browsers(&alice), 1);
 }
 
-/// T4
+/// T4: after the revocation, a code is required.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_revoked_browser_is_asked_again() {
@@ -139,7 +139,8 @@ fn a_revoked_browser_is_asked_again() {
     assert_eq!(browsers(&alice), 0);
 }
 
-/// Promise 3: stopped before, and awake after the revocation was reported done, a gate lets nobody in.
+/// Promise 3: a gate that was stopped before a revocation was reported as done, and continues
+/// afterwards, denies access.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_gate_that_slept_through_a_revocation_allows_nothing() {
@@ -183,7 +184,8 @@ fn what_is_revoked_is_refused_from_the_next_check_on() {
     drop(phone);
 }
 
-/// A sign-in between its two pages ends without a session when the second factor is turned off meanwhile.
+/// If the second factor is disabled between the two pages of a sign-in, the sign-in ends without a
+/// session.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_sign_in_in_flight_ends_with_what_it_began_with() {
@@ -198,7 +200,7 @@ fn a_sign_in_in_flight_ends_with_what_it_began_with() {
     assert!(answer.body.contains("start again"), "{answer:?}");
 }
 
-/// The ticket between the pages has its time, and is no session.
+/// The login token between the pages expires after ten minutes, and is not a session.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_login_ticket_is_good_for_ten_minutes_and_for_nothing_else() {
@@ -214,7 +216,7 @@ fn a_login_ticket_is_good_for_ten_minutes_and_for_nothing_else() {
     assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 401);
 }
 
-/// A session has its end, whatever it did meanwhile.
+/// A session expires at its end, whatever activity there was.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_session_ends_after_twelve_hours() {

@@ -1,5 +1,6 @@
-//! The gate's unit: systemd understands it, and what it forbids the gate does without. No systemd runs on the test
-//! host, so the gate runs in what the unit would make, and its system calls are held against the unit's filters.
+//! The gate's unit: systemd accepts it, and the gate works within its restrictions. No systemd runs
+//! on the test host, so the gate runs in an equivalent sandbox, and its system calls are compared
+//! with the unit's filters.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +11,7 @@ use testhost::{APP, Front, Host, Place, Postern, STORE, Store, Visitor, Web, fin
 const UNIT: &str = "/usr/lib/systemd/system/postern-gate.service";
 const TRACE: &str = "/run/postern-tests/gate.strace";
 
-/// The values of a key of a unit.
+/// Returns the values of a key of a unit.
 #[track_caller]
 pub(crate) fn unit(unit: &str, key: &str) -> Vec<String> {
     let text = fs::read_to_string(unit).expect("the unit is installed");
@@ -24,7 +25,7 @@ pub(crate) fn unit(unit: &str, key: &str) -> Vec<String> {
     found
 }
 
-/// The system calls of systemd's sets, by the name of the set.
+/// Returns the system calls of systemd's filter sets, by the name of the set.
 fn sets() -> BTreeMap<String, Vec<String>> {
     let said = finished(Command::new("systemd-analyze").args(["--no-pager", "syscall-filter"]));
     let mut sets: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -52,7 +53,8 @@ fn expand(sets: &BTreeMap<String, Vec<String>>, name: &str, into: &mut BTreeSet<
     }
 }
 
-/// A file system as the unit makes it: read-only but for its own folders, nobody's homes, a /tmp of its own.
+/// Script for a file system like the unit's: read-only except for its own folders, empty homes, a
+/// private /tmp.
 fn sandbox() -> String {
     let writable = unit(UNIT, "ReadWritePaths").join(" ").replace('-', "");
     format!(
@@ -98,7 +100,8 @@ fn the_gate_does_without_what_its_unit_forbids() {
     let alice = host.person("alice");
     alice.has_a_password();
     let phone = alice.enrols();
-    // nobody who closes the store last takes its log away: the gate could not make it again
+    // The last process that closes the store must not remove the write-ahead log: the gate could
+    // not create it again.
     web.gate.stop();
     Store::open().is_sound();
     assert!(Path::new(&log).exists(), "closing it last took it away");
@@ -131,7 +134,7 @@ fn the_gate_does_without_what_its_unit_forbids() {
     visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
-    // root's commands share the store with it
+    // Root's commands use the same store.
     Postern::call("session revoke alice --all").does();
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 302);
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
@@ -144,7 +147,8 @@ fn the_gate_does_without_what_its_unit_forbids() {
     forbids_nothing_of(UNIT, trace, &["accept4", "fdatasync"]);
 }
 
-/// Holds what a traced process did against what its unit allows; some calls it must have made.
+/// Compares the system calls of a traced process with the unit's filter; the calls in `certain`
+/// must occur.
 #[track_caller]
 pub(crate) fn forbids_nothing_of(path: &str, trace: &str, certain: &[&str]) {
     let sets = sets();

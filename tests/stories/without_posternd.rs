@@ -1,5 +1,5 @@
-//! Stories of PAM again where no posternd listens, one of each kind that could end in another way: the module runs
-//! `posternd --stdio`. `POSTERN_TEST_WITHOUT_POSTERND=1` runs all of them so.
+//! Stories of PAM without posternd, one of each kind whose result could differ: the module runs
+//! `posternd --stdio`. `POSTERN_TEST_WITHOUT_POSTERND=1` runs all stories in this mode.
 
 macro_rules! again {
     ($($subject:ident::$story:ident)*) => {

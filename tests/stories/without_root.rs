@@ -1,4 +1,4 @@
-//! People who are not root and their own second factor, by the command, over pam.sock.
+//! Users without root change their own second factor by the command, over pam.sock.
 
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -20,7 +20,6 @@ fn invitation(name: &str) -> String {
     said["one_time_code"].as_str().expect("a code").to_owned()
 }
 
-/// The number of a user.
 #[track_caller]
 pub(crate) fn uid_of(name: &str) -> u32 {
     nix::unistd::User::from_name(name)
@@ -31,7 +30,7 @@ pub(crate) fn uid_of(name: &str) -> u32 {
         .as_raw()
 }
 
-/// A request sent to pam.sock by a user with this number, and what came back.
+/// Sends a request to pam.sock as a user with this uid, and returns the reply.
 #[track_caller]
 fn sent_as(uid: u32, request: &str) -> String {
     PamPeer::start(PAM_PEER, uid, SOCKET).sends_command(request)
@@ -41,7 +40,7 @@ fn look(account: &str) -> String {
     format!("{{\"account\":\"{account}\",\"task\":{{\"look\":\"status\"}}}}")
 }
 
-/// N8, E4, E6
+/// N8, E4, E6: the first enrollment requires the administrator's one-time code.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_first_setup_takes_the_administrators_one_time_code() {
@@ -120,7 +119,7 @@ fn a_first_setup_takes_the_administrators_one_time_code() {
     assert!(!posternd.log().contains(&code) && !posternd.log().contains(&phone.secret()));
 }
 
-/// N8, D4
+/// N8, D4: each change requires a code.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn each_change_takes_a_code() {
@@ -203,7 +202,7 @@ fn each_change_takes_a_code() {
     assert_eq!(events.json()["principal"], "alice");
 }
 
-/// N8
+/// N8: another user's account and root's operations are refused.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn nobody_reaches_anothers_account_or_what_is_roots() {
@@ -264,7 +263,7 @@ fn nobody_reaches_anothers_account_or_what_is_roots() {
             said.err
         );
     }
-    // a command of bob's own making
+    // Bob sends requests of his own, without the command.
     let uid = |person: &testhost::Person| uid_of(&person.name);
     assert!(sent_as(uid(&alice), &look("alice")).contains("\"status\""));
     assert!(
@@ -313,7 +312,7 @@ fn a_user_without_a_name_that_is_an_accounts_has_none() {
     std::fs::write("/etc/passwd", passwd).expect("root may");
 }
 
-/// L8
+/// L8: wrong codes at the command are throttled for the local user alone.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn wrong_codes_are_counted_for_the_local_user_alone() {
@@ -352,7 +351,7 @@ fn wrong_codes_are_counted_for_the_local_user_alone() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// posternd absent or hanging: a clear refusal within 2 s.
+/// If posternd is absent or hangs, the command fails within 2 s and names the remedy.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn without_posternd_the_command_says_so_at_once() {
@@ -404,7 +403,7 @@ fn without_posternd_the_command_says_so_at_once() {
     alice.postern("status").does();
 }
 
-/// A connection, or the refusal of a full queue.
+/// Opens a connection. Returns an error if the backlog is full.
 fn nonblocking() -> std::io::Result<UnixStream> {
     let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -412,7 +411,7 @@ fn nonblocking() -> std::io::Result<UnixStream> {
     Ok(std::os::fd::OwnedFd::from(socket).into())
 }
 
-/// A kind of host.sock on pam.sock, and the reverse: denied, and logged once.
+/// A frame kind of host.sock on pam.sock, and the reverse, is denied and logged once.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_frame_of_the_other_sockets_kind_is_refused() {
@@ -452,7 +451,7 @@ fn a_frame_of_the_other_sockets_kind_is_refused() {
     );
     assert_eq!(Store::open().dump(), before);
 
-    // the same claims where they belong; nothing of them counts but the code
+    // The same claims on the right socket: only the code counts.
     let came = of_alice.does(&json!({ "user_host": claims, "typed": phone.code() }));
     assert_eq!(came["result"], "passed", "{came}");
     assert_eq!(came["lines"], json!([]), "posternd writes the line itself");
@@ -460,7 +459,7 @@ fn a_frame_of_the_other_sockets_kind_is_refused() {
         .says("<6>pam_totp(sudo:auth): accepted cause=code address=- service=sudo user=\"alice\"");
 }
 
-/// What a process says of itself neither exempts it nor spares it, and it chooses no configuration.
+/// The claims of a user's process exempt it from nothing, and it cannot choose a configuration.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn nothing_that_a_users_process_claims_lets_it_pass() {
@@ -517,7 +516,8 @@ fn without_a_gate_posternd_serves_the_users_of_its_host() {
     alice.postern("status").refuses();
 }
 
-/// Two thousand connections of one user, silent or with nonsense, make neither another user nor root wait.
+/// Two thousand connections of one user, silent or with invalid bytes, delay neither another user
+/// nor root.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn who_floods_the_socket_keeps_nobody_else_out() {
@@ -572,7 +572,7 @@ fn who_floods_the_socket_keeps_nobody_else_out() {
         "root's sshd with 2,000 connections held on pam.sock: {:?}",
         began.elapsed()
     );
-    // the user's own come in, too: the oldest ones make room
+    // The user's own command is served too: posternd closes the oldest connections.
     within("a command of the same user", &mut || {
         drop(mallory.postern("status").does())
     });

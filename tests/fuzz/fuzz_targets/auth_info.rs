@@ -1,4 +1,4 @@
-//! Fuzzes SSH_AUTH_INFO_0, as sshd sets it.
+//! Fuzzes SSH_AUTH_INFO_0 of sshd.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Fuzzes postern.toml.
+//! Fuzzes the configuration file postern.toml.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Fuzzes a whole conversation: posternd runs it with the replies of a hostile module.
+//! Fuzzes a whole conversation of posternd with a hostile module.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Fuzzes the Cookie line of a request at the gate.
+//! Fuzzes the Cookie header of a request at the gate.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

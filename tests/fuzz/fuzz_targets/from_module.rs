@@ -1,4 +1,4 @@
-//! Fuzzes what a module sends, read as posternd reads it.
+//! Fuzzes the frames of a module, read by posternd.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Fuzzes what posternd sends, read as the module reads it.
+//! Fuzzes the frames of posternd, read by the module.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Fuzzes files of other systems.
+//! Fuzzes the import files of other systems.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

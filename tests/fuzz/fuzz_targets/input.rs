@@ -1,4 +1,4 @@
-//! Fuzzes what is typed at a prompt, and names.
+//! Fuzzes input at a prompt, and names.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

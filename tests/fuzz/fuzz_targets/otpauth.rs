@@ -1,4 +1,4 @@
-//! Fuzzes otpauth URIs, and files of declared accounts.
+//! Fuzzes otpauth URIs, and the files of declared accounts.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

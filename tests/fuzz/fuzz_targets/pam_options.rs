@@ -1,4 +1,4 @@
-//! Fuzzes the words after pam_totp.so in a service file.
+//! Fuzzes the options of pam_totp.so in a service file.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

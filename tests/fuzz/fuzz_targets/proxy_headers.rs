@@ -1,4 +1,4 @@
-//! Fuzzes the headers that proxies set.
+//! Fuzzes the proxy headers of a check.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Fuzzes what posternd replies to a command, read as the command reads it.
+//! Fuzzes the replies of posternd to a command, read by the command.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

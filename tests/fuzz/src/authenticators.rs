@@ -1,4 +1,4 @@
-//! What must hold of otpauth URIs and of other systems' files.
+//! Invariants of otpauth URIs and of import files.
 
 use shared::account::name::UserName;
 use shared::credential::import::{
@@ -10,10 +10,11 @@ use shared::credential::secret::Secret;
 use shared::credential::totp::OtpParameters;
 use shared::system::clock::Timestamp;
 
-/// The longest otpauth URI that is read, in bytes.
+/// Longest otpauth URI that is parsed, in bytes.
 const LONGEST_URI: usize = 2048;
 
-/// Reads a text as an otpauth URI, and as the file of a declared account; returns whether it is either.
+/// Parses a text as an otpauth URI, and as the file of a declared account. Returns whether either
+/// is valid.
 pub fn otpauth(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return false;
@@ -44,7 +45,7 @@ pub fn otpauth(bytes: &[u8]) -> bool {
     true
 }
 
-/// Insists that an authenticator written as a URI is read as the same one.
+/// Checks that an authenticator written as a URI is parsed as the same authenticator.
 fn is_read_back(
     issuer: &str,
     account: &str,
@@ -75,7 +76,8 @@ fn is_read_back(
     assert_eq!(url.moving.first_step().0, first);
 }
 
-/// Reads a file of another system, whose format's name is on the first line; returns whether it can be imported.
+/// Parses an import file whose format is named in the first line. Returns whether it can be
+/// imported.
 pub fn import(bytes: &[u8]) -> bool {
     let end = bytes
         .iter()
@@ -84,7 +86,8 @@ pub fn import(bytes: &[u8]) -> bool {
     let (name, file) = (&bytes[..end], bytes.get(end + 1..).unwrap_or_default());
     let alice: UserName = "alice".parse().expect("a name");
     let now = Timestamp(1_700_000_000);
-    // a container that names its own number of PBKDF2's rounds may take seconds, which is no fault
+    // A PSKC key derived by PBKDF2 is excluded: the container chooses the number of rounds, which
+    // may take seconds.
     let formats = [
         ImportFormat::GoogleAuthenticator { account: &alice },
         ImportFormat::Oath { now },

@@ -1,11 +1,11 @@
-//! What must hold of postern.toml, whatever it says.
+//! Invariants of postern.toml, whatever it contains.
 
 use shared::config::file::{ConfigError, validate_with_accounts};
 use std::path::Path;
 
-/// Reads a configuration; returns whether it is valid.
+/// Parses a configuration. Returns whether it is valid.
 pub fn postern_toml(bytes: &[u8]) -> bool {
-    // without a folder accounts.d beside it
+    // No folder accounts.d exists beside this path.
     let path = Path::new("/nonexistent/postern.toml");
     let Ok(text) = std::str::from_utf8(bytes) else {
         return false;
@@ -24,7 +24,7 @@ pub fn postern_toml(bytes: &[u8]) -> bool {
             return false;
         }
     };
-    // it is kept as it was understood
+    // The saved copy has the same meaning as the file.
     let written = toml::to_string(&valid.config).expect("a configuration can be written");
     let again = validate_with_accounts(path, written).expect("what was written is valid");
     assert!(

@@ -1,6 +1,6 @@
-//! What must hold of a whole conversation, whatever the module replies: posternd ends it with a denial, says so in the
-//! log, and has told the module nothing but instructions that it reads. The fuzz target calls this, and so does
-//! posternd/tests/hostile_module.rs, which needs no nightly.
+//! Invariants of a whole conversation, whatever the module replies: posternd denies access, logs
+//! the denial, and sends only instructions that the module accepts. The fuzz target and
+//! posternd/tests/hostile_module.rs, which needs no nightly, call this check.
 
 use posternd::pam::conversation;
 use posternd::pam::conversation::{EngineAccess, User};
@@ -25,12 +25,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// Conversations before the store is made anew, so that delays and locks of wrong codes do not hide what comes later.
+/// Conversations until the store is replaced. Otherwise, delays and locks of wrong codes would hide
+/// later faults.
 const AT_ONE_STORE: usize = 200;
-/// Prompts that the module asks in one hook.
+/// Upper bound of prompts in one hook, which the module enforces.
 const PROMPTS: usize = 32;
 
-/// A store in which alice has a second factor, and what serves conversations about it.
+/// Store in which alice has a second factor, and the engines that serve conversations about it.
 struct Home {
     folder: TempDir,
     engines: Arc<Engines>,
@@ -80,7 +81,8 @@ impl Home {
         }
     }
 
-    /// Runs a conversation as posternd does at host.sock or at pam.sock; its result, if it was sent.
+    /// Runs a conversation as posternd does at host.sock or at pam.sock. Returns the result, and
+    /// whether it was sent.
     fn converse(&self, peer: &mut Peer<'_>, opening: Opening) -> (PamFunctionResult, bool) {
         let worker = |class| Worker {
             engines: Arc::clone(&self.engines),
@@ -129,7 +131,8 @@ impl Home {
     }
 }
 
-/// Reads an opening, and runs the conversation with the replies behind it; whether it came to its end.
+/// Reads an opening, and runs the conversation with the replies after it. Returns whether the
+/// conversation ended with a result that was sent.
 pub fn posternd_converses(bytes: &[u8]) -> bool {
     let mut replies = bytes;
     let opening = match receive::<Opening>(&mut replies) {
@@ -176,7 +179,7 @@ pub fn posternd_converses(bytes: &[u8]) -> bool {
     })
 }
 
-/// Whether only a code of alice's would be accepted, which no input can hold.
+/// Returns whether access requires a code of alice's, which no fuzz input can contain.
 fn must_be_denied(transaction: &PamTransaction, of_user: bool) -> bool {
     let PamTransaction {
         hook,
@@ -190,14 +193,15 @@ fn must_be_denied(transaction: &PamTransaction, of_user: bool) -> bool {
     *hook == PamFunction::Auth && !names_another && !of_user && user.as_deref() == Some(b"alice")
 }
 
-/// What the module was told.
+/// The instructions that the module received: the number of log lines, and the result.
 struct Told {
     lines: usize,
     end: Option<PamFunctionResult>,
 }
 
 impl Told {
-    /// Reads it as the module does, which ends the conversation at the first instruction beyond its bounds.
+    /// Reads instructions as the module does, which ends the conversation at the first one beyond
+    /// its bounds.
     fn read(mut sent: &[u8], transaction: &PamTransaction) -> Told {
         let mut told = Told {
             lines: 0,
@@ -238,7 +242,7 @@ impl Told {
     }
 }
 
-/// A module that has written all its replies in advance.
+/// Module whose replies are all written in advance.
 struct Peer<'a> {
     replies: &'a [u8],
     sent: Vec<u8>,

@@ -1,5 +1,5 @@
-//! What must hold of any bytes that come over a socket of posternd's, from either side. The fuzz targets call these, and
-//! so does shared/tests/frames.rs, which needs no nightly.
+//! Invariants of frames on posternd's sockets, from either side, whatever the bytes are. The fuzz
+//! targets and shared/tests/frames.rs, which needs no nightly, call these checks.
 
 use shared::protocol::command_request::CommandRequest;
 use shared::protocol::{
@@ -9,13 +9,14 @@ use shared::protocol::{
 use shared::protocol::{command_request, wire};
 use std::io::{self, ErrorKind, Read};
 
-/// Reads what posternd sends, as the module does: a greeting, then instructions up to the last one, which comes or not.
+/// Reads frames of posternd as the module does: a greeting, then instructions. Returns whether the
+/// last one is `End`.
 pub fn module_reads(bytes: &[u8]) -> bool {
     let mut stream = Stream::new(bytes);
     let Some(greeting) = next::<Greeting>(&mut stream) else {
         return false;
     };
-    // whatever it lists, only what both speak is spoken
+    // Only a version that both sides list is used.
     let version = common_version(&greeting.versions);
     assert!(version.is_none_or(|version| greeting.versions.contains(&version)));
     while let Some(instruction) = next::<Instruction>(&mut stream) {
@@ -26,7 +27,8 @@ pub fn module_reads(bytes: &[u8]) -> bool {
     false
 }
 
-/// Reads what a module sends, as posternd does: an opening, then replies; whether nothing else follows.
+/// Reads frames of a module as posternd does: an opening, then replies. Returns whether nothing
+/// else follows.
 pub fn posternd_reads(bytes: &[u8]) -> bool {
     let mut stream = Stream::new(bytes);
     match next::<Opening>(&mut stream) {
@@ -38,7 +40,8 @@ pub fn posternd_reads(bytes: &[u8]) -> bool {
     stream.rest.is_empty()
 }
 
-/// Reads what posternd sends to a command of a user's, as the command does: a greeting and a reply; whether it is understood.
+/// Reads frames of posternd as a command without root does: a greeting and a reply. Returns whether
+/// both are valid.
 pub fn command_reads(bytes: &[u8]) -> bool {
     let mut stream = Stream::new(bytes);
     let Some(greeting) = next::<Greeting>(&mut stream) else {
@@ -53,7 +56,8 @@ pub fn command_reads(bytes: &[u8]) -> bool {
     is_understood::<command_request::EngineReply>(&reply)
 }
 
-/// Whether what a command asks, or hears, is read; it is then understood as its own text is.
+/// Returns whether a command's request or reply is valid. Its encoding must decode to the same
+/// value.
 fn is_understood<T: serde::Serialize + serde::de::DeserializeOwned>(bytes: &[u8]) -> bool {
     let Some(read) = wire::decode::<T>(bytes) else {
         return false;
@@ -64,7 +68,7 @@ fn is_understood<T: serde::Serialize + serde::de::DeserializeOwned>(bytes: &[u8]
     true
 }
 
-/// Receives a message, and insists on what holds of every one.
+/// Receives one message and checks the invariants of every message.
 fn next<M: Frame + PartialEq + std::fmt::Debug>(stream: &mut Stream<'_>) -> Option<M> {
     let rest = stream.rest;
     stream.largest_read = 0;
@@ -81,7 +85,7 @@ fn next<M: Frame + PartialEq + std::fmt::Debug>(stream: &mut Stream<'_>) -> Opti
         stream.largest_read
     );
 
-    // in pieces it is the same
+    // A stream that delivers single bytes gives the same result.
     let piecemeal = receive::<M>(&mut Piecemeal {
         rest,
         interrupts: false,
@@ -93,7 +97,7 @@ fn next<M: Frame + PartialEq + std::fmt::Debug>(stream: &mut Stream<'_>) -> Opti
     }
     match received {
         Ok(message) => {
-            // there is one way to write it, so that no two readers understand it differently
+            // A message has one encoding, so no two parsers interpret it differently.
             let mut again = Vec::new();
             send(&mut again, &message).expect("what was received can be sent");
             assert_eq!(again, consumed);
@@ -113,7 +117,7 @@ fn next<M: Frame + PartialEq + std::fmt::Debug>(stream: &mut Stream<'_>) -> Opti
     }
 }
 
-/// As how many of the messages this frame can be read.
+/// Returns the number of message types that accept this frame.
 fn kinds(frame: &[u8]) -> usize {
     let [greeting, opening] = [
         receive::<Greeting>(&mut &*frame).is_ok(),
@@ -130,7 +134,7 @@ fn kinds(frame: &[u8]) -> usize {
         .count()
 }
 
-/// A stream that ends where the bytes do, and remembers how much was asked for at most.
+/// Stream of the bytes that records the largest read.
 struct Stream<'a> {
     rest: &'a [u8],
     largest_read: usize,
@@ -152,7 +156,7 @@ impl Read for Stream<'_> {
     }
 }
 
-/// A stream that gives a byte at a time, with a signal before each.
+/// Stream that delivers single bytes, each after an interrupt (EINTR).
 struct Piecemeal<'a> {
     rest: &'a [u8],
     interrupts: bool,

@@ -1,4 +1,4 @@
-//! What must hold of input at a prompt, of names, and of what sshd says in SSH_AUTH_INFO_0.
+//! Invariants of input at a prompt, of names, and of SSH_AUTH_INFO_0.
 
 use shared::account::name::{Group, Label, Service, UserName};
 use shared::credential::app_password::AppPassword;
@@ -6,7 +6,7 @@ use shared::credential::completed_methods::{CompletedMethods, LONGEST as LONGEST
 use shared::credential::input::{Input, LONGEST};
 use shared::credential::recovery_code::{looks_like_one_time_code, looks_like_recovery_code};
 
-/// Reads what was typed as each credential and each name; returns whether it fits any.
+/// Parses bytes as each credential and each name. Returns whether any of them is valid.
 pub fn typed(bytes: &[u8]) -> bool {
     let [answer, name] = [answer(bytes), name(bytes)];
     let password = std::str::from_utf8(bytes).is_ok_and(app_password);
@@ -46,7 +46,7 @@ fn app_password(text: &str) -> bool {
     let grouped = password.grouped();
     let again = AppPassword::parse(&grouped).expect("what was written can be read");
     assert_eq!(again.grouped(), grouped);
-    // it is none of what is typed at a prompt
+    // An app password is no valid input at a prompt.
     assert!(matches!(Input::parse(grouped.as_bytes()), Input::Malformed));
     true
 }
@@ -69,15 +69,15 @@ fn name(bytes: &[u8]) -> bool {
     assert!(
         !name.as_str().is_empty() && !name.as_str().contains(|c: char| c.is_control() || c == '/')
     );
-    // its key is that of its own spelling
+    // The key of a name is deterministic.
     assert_eq!(name.key(), name.key());
     true
 }
 
-/// Reads the completed methods that sshd names; returns whether it names any.
+/// Parses the completed methods of sshd. Returns whether there is any.
 pub fn auth_info(bytes: &[u8]) -> bool {
     let earlier = CompletedMethods::parse_ssh_auth_info(bytes);
-    // what cannot be read is not taken for nothing
+    // Malformed bytes are not treated as an empty list.
     assert_eq!(
         earlier.is_empty(),
         bytes.trim_ascii().is_empty() || is_blank(bytes)
@@ -98,7 +98,7 @@ pub fn auth_info(bytes: &[u8]) -> bool {
     !earlier.is_empty()
 }
 
-/// Whether there are blanks alone, also those that are not ASCII.
+/// Returns whether the bytes are whitespace alone, Unicode whitespace included.
 fn is_blank(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes)
         .is_ok_and(|text| text.len() <= LONGEST_INFO && text.trim().is_empty())

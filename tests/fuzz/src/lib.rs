@@ -1,5 +1,5 @@
-//! The checks that fuzz targets call, a file for each subject that meets strangers. Those of crates whose parsers are
-//! private are in the crates themselves, behind the feature `fuzz`.
+//! The checks that fuzz targets call, one file for each subject that parses untrusted bytes. Crates
+//! with private parsers contain their own checks, behind the feature `fuzz`.
 #![forbid(unsafe_code)]
 
 pub mod authenticators;

@@ -1,13 +1,13 @@
-//! The corpus of a fuzz target, and mutations of it, for the tests of crates that need no nightly.
+//! The corpus of a fuzz target, and mutations of it, for tests that need no nightly.
 
 use std::fs;
 use std::path::Path;
 
-/// Inputs of a corpus that are whole conversations.
+/// Least number of corpus inputs that the check must accept completely.
 const WHOLE: usize = 3;
 
-/// Runs a check on the corpus and on so many mutations of it, which are the same in every run; names the input where one is
-/// found that it does not hold of.
+/// Runs a check on the corpus and on a number of mutations, which are the same in every run. Panics
+/// with the name and the bytes of the first input that violates an invariant.
 pub fn try_all(target: &str, mutations: usize, check: fn(&[u8]) -> bool) {
     let corpus = corpus(target);
     let try_one = |name: &str, bytes: &[u8]| {
@@ -34,7 +34,7 @@ pub fn try_all(target: &str, mutations: usize, check: fn(&[u8]) -> bool) {
     }
 }
 
-/// The inputs to begin with, by their names.
+/// Returns the inputs of the corpus with their names, sorted.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../tests/fuzz/corpus")
@@ -57,7 +57,7 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// Changes an input the way cut-off, garbled, repeated and crafted streams differ from whole ones.
+/// Truncates, garbles, repeats or crafts bytes at a random position.
 fn mutate(bytes: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
     const NUMBERS: [u32; 8] = [0, 1, 2, 0x7f, 0x8000, 0x8041, u32::MAX >> 1, u32::MAX];
     let at = chance.below(bytes.len() + 1);
@@ -86,7 +86,7 @@ fn mutate(bytes: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
     }
 }
 
-/// A generator of numbers that are no secret (xorshift64*).
+/// Generator of pseudorandom numbers that need not be secret (xorshift64*).
 struct Chance(u64);
 
 impl Chance {

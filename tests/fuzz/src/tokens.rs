@@ -1,4 +1,4 @@
-//! What must hold of session cookies and sealed tokens: only what was issued is accepted, byte for byte.
+//! Invariants of session cookies and sealed tokens: only issued ones are accepted, byte for byte.
 
 use shared::crypto::master_key::MasterKeys;
 use shared::crypto::vault::{TokenKeys, Vault};
@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 const NOW: Timestamp = Timestamp(1_700_000_000);
 
-/// The keys, a session, and what was issued for it: its cookie, an access token and a refresh token.
+/// Keys, a session, and its cookie, access token and refresh token.
 static ISSUED: LazyLock<(TokenKeys, Session, [String; 3])> = LazyLock::new(|| {
     let (masters, _) = MasterKeys::generate().expect("a key");
     let wrapped = Vault::create(&masters).expect("data keys");
@@ -47,10 +47,9 @@ static ISSUED: LazyLock<(TokenKeys, Session, [String; 3])> = LazyLock::new(|| {
     (keys, session, sealed)
 });
 
-/// Changes what was issued as the input says, and reads it as every kind; returns whether one is accepted.
-///
-/// The first byte chooses what is changed, or nothing: then the rest is the text. Each three bytes after it are a
-/// position and the character that is put there.
+/// Changes an issued token as the input says, and opens it as every kind. Returns whether one kind
+/// accepts it. The first byte selects the token; any other value takes the remaining bytes as the
+/// token. Each group of three bytes after it is a position (little-endian) and the new byte there.
 pub fn forged(bytes: &[u8]) -> bool {
     let (keys, session, issued) = &*ISSUED;
     let Some((kind, edits)) = bytes.split_first() else {
@@ -72,11 +71,11 @@ pub fn forged(bytes: &[u8]) -> bool {
         as_refresh.and_then(|token| token.session(keys)).as_ref(),
         refresh.then_some(session)
     );
-    // none was issued
+    // No token of these kinds was issued.
     assert!(StepUpToken::open_step_up(&text, keys, session, NOW).is_none());
     assert!(LoginToken::open_login(&text, keys, NOW).is_none());
     assert!(EnrollmentToken::read(&text, keys, NOW).is_none());
-    // each is accepted in its time alone
+    // Each token is accepted only within its validity.
     assert!(AccessToken::open_access(&text, keys, NOW.plus(3600)).is_none());
     assert!(RefreshToken::open_refresh(&text, keys, Timestamp(NOW.0 - 1)).is_none());
     cookie || access || refresh

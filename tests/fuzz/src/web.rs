@@ -1,10 +1,11 @@
-//! What must hold of hosts, paths, URLs, e-mail addresses and scopes.
+//! Invariants of hosts, paths, URLs, e-mail addresses and scopes.
 
 use shared::account::email::EmailAddress;
 use shared::credential::scope::{AppPasswordScope, NamedScopes, ScopeTerm, WebRequest};
 use shared::network::web_address::{WebHost, WebPath, is_host, normalize_host, split_url};
 
-/// Reads a text as a host, a path, a URL and an e-mail address; returns whether it is any of them.
+/// Parses a text as a host, a path, a URL and an e-mail address. Returns whether any of them is
+/// valid.
 pub fn addresses(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return false;
@@ -40,7 +41,7 @@ fn path(text: &str) -> bool {
     );
     let root = WebPath::parse("/").expect("the root is a path");
     assert!(path.is_below(&path) && path.is_below(&root));
-    // what a scope keeps of it means the same path, read as a path and as a request's target
+    // The text that a scope keeps is the same path, parsed as a path or as a request target.
     assert_eq!(WebPath::try_from(path.to_string()).as_ref(), Ok(&path));
     assert_eq!(WebPath::parse(&path.to_string()), Ok(path));
     true
@@ -80,7 +81,7 @@ fn email(text: &str) -> bool {
     true
 }
 
-/// Reads a scope as the store and the pages do; returns whether it is one.
+/// Parses a scope as the store and the pages do. Returns whether it is valid.
 pub fn scope(bytes: &[u8]) -> bool {
     let Some(scope) = std::str::from_utf8(bytes)
         .ok()
@@ -88,7 +89,7 @@ pub fn scope(bytes: &[u8]) -> bool {
     else {
         return false;
     };
-    // the store keeps it as text
+    // The store keeps a scope as text.
     assert_eq!(scope.to_string().parse().as_ref(), Ok(&scope));
     let named = NamedScopes::new();
     for term in scope.terms() {

@@ -1,5 +1,5 @@
-//! Cookies, headers, paths and hosts that can be read in two ways; proxies that prove nothing; what clients without
-//! pages are told.
+//! Cookies, headers, paths and hosts that can be parsed in two ways; peers that are no trusted
+//! proxy; replies to clients that show no pages.
 
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -13,7 +13,7 @@ use testhost::{
 const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
 const SESSION: &str = "__Secure-postern";
 
-/// Someone new who signs in; the session's cookie.
+/// Signs in a new user. Returns the session cookie.
 #[track_caller]
 fn session(host: &Host, web: &Web, name: &str) -> String {
     let person = host.person(name);
@@ -24,7 +24,7 @@ fn session(host: &Host, web: &Web, name: &str) -> String {
     visitor.cookie(SESSION)
 }
 
-/// A visitor whose Cookie lines hold these bytes, and no other cookie.
+/// Returns a client whose Cookie lines contain exactly these bytes.
 fn with_cookies(name: &str, lines: &[&[u8]]) -> Visitor {
     let path = format!("/tmp/cookies-{name}");
     let line = |line: &&[u8]| [b"Cookie: ", *line, b"\n"].concat();
@@ -43,7 +43,8 @@ fn foreign() -> [&'static [u8]; 5] {
     ]
 }
 
-/// Cookies of applications are in any encoding, and may have our name in their values: that is nobody's ambiguity.
+/// Cookies of applications have any encoding, and may contain Postern's cookie name in a value.
+/// Neither makes the session ambiguous.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_foreign_cookie_in_any_encoding_locks_nobody_out_and_arrives_as_it_was() {
@@ -68,7 +69,7 @@ fn a_foreign_cookie_in_any_encoding_locks_nobody_out_and_arrives_as_it_was() {
     }
 }
 
-/// Over HTTP/1, two Cookie lines are one, as the crumbs of HTTP/2 are.
+/// Over HTTP/1, two Cookie lines are joined, as the split fields of HTTP/2 are.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn two_cookie_lines_over_http_1_are_one() {
@@ -86,7 +87,8 @@ fn two_cookie_lines_over_http_1_are_one() {
     }
 }
 
-/// A sibling host may plant cookies under our name, and an old cookie may stay when cookie_domain has changed.
+/// A sibling host sets cookies under Postern's name, or a change of cookie_domain leaves an old
+/// cookie behind. The user's own session is still accepted.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn planted_cookies_under_our_name_lock_nobody_out() {
@@ -106,7 +108,7 @@ fn planted_cookies_under_our_name_lock_nobody_out() {
         );
         assert_eq!(answer.header("cookie"), "");
     }
-    // the session of the wider domain stays in browsers beside that of the narrower one
+    // Browsers keep the session cookie of the wider domain beside that of the narrower one.
     reconfigure(
         "cookie_domain = \"example.test\"",
         "cookie_domain = \"auth.example.test\"",
@@ -133,7 +135,7 @@ fn planted_cookies_under_our_name_lock_nobody_out() {
     );
 }
 
-/// A check of a page load.
+/// Header lines of a check of a page load.
 fn navigating(url: &str, more: &str) -> Vec<String> {
     let lines = [
         "Host: postern",
@@ -158,7 +160,7 @@ fn asks(request: &str, lines: &[String]) -> Reply {
         .expect("the gate answers")
 }
 
-/// A sibling host can put its own session beside that of a person, or its own account's in the place of it.
+/// A sibling host sets its own account's session cookie beside a user's, or in place of it.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn two_valid_sessions_that_disagree_lead_to_a_page_that_clears_them() {
@@ -198,7 +200,7 @@ fn two_valid_sessions_that_disagree_lead_to_a_page_that_clears_them() {
         ] {
             assert!(expired.contains(name), "{name}: {page:?}");
         }
-        // somebody else's link to it signs nobody out
+        // CSRF: a link from another site to this page clears no cookie.
         let linked = with_cookies("one", &[format!("{SESSION}={alice}").as_bytes()])
             .with("Sec-Fetch-Site: cross-site");
         let page = linked.loads(&format!("{AUTH}/cookies"));
@@ -218,7 +220,8 @@ fn two_valid_sessions_that_disagree_lead_to_a_page_that_clears_them() {
     }
 }
 
-/// "You are signed out in this browser." was said while the session stayed good for twelve hours.
+/// The page reported "You are signed out in this browser." while the session stayed valid for
+/// twelve hours.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn sign_out_ends_every_valid_session_of_the_line_whatever_else_is_in_it() {
@@ -264,7 +267,8 @@ fn sign_out_ends_every_valid_session_of_the_line_whatever_else_is_in_it() {
     );
 }
 
-/// A sign-out that cannot end the session says so, and takes the cookies away all the same.
+/// If the session cannot be revoked, the sign-out reports an error and deletes the cookies all the
+/// same.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn sign_out_takes_the_cookies_away_also_where_the_session_cannot_be_ended() {
@@ -294,7 +298,7 @@ fn sign_out_takes_the_cookies_away_also_where_the_session_cannot_be_ended() {
     }
 }
 
-/// An encoded question mark or number sign ends the path for whoever decodes first.
+/// An encoded question mark or number sign ends the path in any parser that decodes first.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_path_that_can_be_read_in_two_ways_evades_no_rule() {
@@ -308,7 +312,7 @@ fn a_path_that_can_be_read_in_two_ways_evades_no_rule() {
             200,
             "{front:?}"
         );
-        // and what Traefik was asked to see whether it is ready
+        // Also discards the requests that tested whether Traefik was ready.
         web.application.arrived();
         for evading in [
             "/admin%3fx",
@@ -332,7 +336,8 @@ fn a_path_that_can_be_read_in_two_ways_evades_no_rule() {
     }
 }
 
-/// Browsers and DNS take names with an underscore; what is malformed is the client's doing and not the proxy's.
+/// Browsers and DNS accept host names with an underscore. A malformed request is the client's
+/// fault, and must not be reported as an untrusted proxy.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn hosts_may_hold_an_underscore_and_a_malformed_request_is_no_fault_of_the_proxy() {
@@ -375,7 +380,8 @@ fn hosts_may_hold_an_underscore_and_a_malformed_request_is_no_fault_of_the_proxy
     );
 }
 
-/// Such a peer was served as a browser at its own address, which an exempt network may hold.
+/// A peer without a proxy proof was served as a browser at the peer's own address, which an exempt
+/// network may contain.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_peer_that_proves_no_proxy_is_refused_and_the_log_names_it_and_the_key() {
@@ -398,7 +404,8 @@ fn a_peer_that_proves_no_proxy_is_refused_and_the_log_names_it_and_the_key() {
     web.gate.says("the peer on the unix socket is listed in gate.trusted_proxies as nginx, and does not send the secret of its secret_file");
 }
 
-/// Each was valid once: a secret that anybody guesses or reads, and cookies for all of a registry.
+/// These values were accepted: a secret that is easy to guess or readable by others, and a cookie
+/// domain that is a public suffix.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn proxy_secrets_and_cookie_domains_are_refused_by_check_edit_and_the_gate_alike() {
@@ -512,7 +519,7 @@ fn proxy_secrets_and_cookie_domains_are_refused_by_check_edit_and_the_gate_alike
     web.gate.restart();
 }
 
-/// git, wget and DAV clients send an app password only when a 401 asks for one.
+/// git, wget and DAV clients send an app password only after a 401 with a challenge.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn clients_that_wait_for_a_challenge_get_in_by_app_password() {
@@ -546,7 +553,7 @@ fn clients_that_wait_for_a_challenge_get_in_by_app_password() {
                 .env("HOME", "/tmp")
                 .output()
                 .expect("the client is installed");
-            // git goes on asking this application, which is no repository
+            // git sends more requests, since this application is no repository.
             let got = web.application.arrived();
             assert!(
                 !got.is_empty(),
@@ -577,7 +584,7 @@ fn clients_that_wait_for_a_challenge_get_in_by_app_password() {
                 "{front:?} {browser} {status} {quiet}"
             );
         }
-        // a wrong password at the sign-in page opens no dialog either
+        // A wrong password on the sign-in page must not open the browser's password dialog.
         let answer = Visitor::new().password(&web.pages, "alice", "wrong");
         assert_eq!(answer.status, 401);
         assert!(
@@ -587,7 +594,8 @@ fn clients_that_wait_for_a_challenge_get_in_by_app_password() {
     }
 }
 
-/// The browser went to and fro between the application and the sign-in for ever, and nothing said why.
+/// The browser was redirected between the application and the sign-in page for ever, without any
+/// message.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_application_that_no_session_reaches_is_said_to_be_one() {
@@ -627,8 +635,9 @@ fn an_application_that_no_session_reaches_is_said_to_be_one() {
     assert!(!forged.body.contains("evil"), "{forged:?}");
 }
 
-/// What a person sees whose cookies an application of the domain has added to: once a page that says so, and then the
-/// sign-in. It was a bare 401 at every page for twelve hours.
+/// An application of the domain planted additional cookies. The user sees a page that reports them
+/// and clears them once, and then the sign-in page. Before, every page was a bare 401 for twelve
+/// hours.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_browser_with_planted_cookies_gets_rid_of_them_by_itself() {
@@ -648,7 +657,7 @@ fn a_browser_with_planted_cookies_gets_rid_of_them_by_itself() {
         browser
             .enters_code(&phone.code())
             .arrives_at("The application");
-        // for this host and path alone, beside the session of the domain
+        // The planted cookie is limited to this host and path, beside the session of the domain.
         let planted = json!({ "name": SESSION, "value": mallory, "url": APP, "secure": true, "path": "/notes" });
         browser.devtools("Network.setCookie", &planted);
         browser.opens(&page).arrives_at("Conflicting cookies");

@@ -1,4 +1,5 @@
-//! Who enters by a key alone beside the samples for sshd: root, and accounts of programs, which answer no prompt.
+//! Sign-in by a key alone beside the samples for sshd: root, and accounts of programs, which reply
+//! to no prompt.
 
 use std::fs;
 use std::process::Command;
@@ -7,7 +8,7 @@ use testhost::{Host, Person, Postern, finished};
 const BATCH: &str = "BatchMode=yes";
 const WORK: &str = "/run/postern-tests";
 
-/// What Ansible calls ssh with where it has no password.
+/// Returns ssh with the options that Ansible uses without a password.
 fn ansible(person: &Person) -> testhost::Ssh {
     let sign_in = person.with_key().option("KbdInteractiveAuthentication=no");
     sign_in
@@ -15,7 +16,7 @@ fn ansible(person: &Person) -> testhost::Ssh {
         .option("PreferredAuthentications=publickey")
 }
 
-/// What scp, git and rsync take for ssh.
+/// Returns the ssh options for scp, git and rsync.
 fn ssh_options(person: &Person) -> String {
     format!(
         "-F none -i {WORK}/{} -o UserKnownHostsFile={WORK}/known_hosts -o GlobalKnownHostsFile=/dev/null \
@@ -24,7 +25,8 @@ fn ssh_options(person: &Person) -> String {
     )
 }
 
-/// README said that whoever is not enrolled enters as before: not a program, and not root.
+/// README stated that a user who is not enrolled signs in as before. This was wrong for programs
+/// and for root.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_samples_alone_lock_out_programs_and_root_by_key() {
@@ -39,7 +41,7 @@ fn the_samples_alone_lock_out_programs_and_root_by_key() {
         person.with_key().option(BATCH).is_turned_away();
         ansible(person).is_turned_away();
     }
-    // a client that could answer prompts, where there are none
+    // This client could reply to prompts, but there are none.
     bob.with_key().enters();
     bob.with_password().enters();
 }
@@ -59,11 +61,11 @@ fn the_exceptions_let_root_and_programs_in_by_key_and_nobody_else() {
         person.with_key().enters();
         person.with_key().option(BATCH).enters();
         ansible(person).enters();
-        // the key is the one way in
+        // The key is the only accepted method.
         let ended = person.with_password().dials().ends();
         assert!(!ended.entered(), "{}", ended.transcript);
     }
-    // everybody else is asked
+    // All other users must give a code.
     alice.with_key().option(BATCH).is_turned_away();
     ansible(&alice).is_turned_away();
     alice.with_key().enters_with(&phone.code());
@@ -71,7 +73,7 @@ fn the_exceptions_let_root_and_programs_in_by_key_and_nobody_else() {
     bob.with_key().enters();
     bob.with_key().option(BATCH).is_turned_away();
 
-    // files, a pipe with every byte, and git
+    // Files, binary data through a pipe, and git.
     let options = ssh_options(&robot);
     let shell = |script: &str| {
         let mut shell = Command::new("bash");
@@ -93,7 +95,8 @@ fn the_exceptions_let_root_and_programs_in_by_key_and_nobody_else() {
         git ls-remote ssh://robot@127.0.0.1:2022/home/robot/repository | grep -q refs/heads/main
         rm -rf ../work");
 
-    // the guard: not by a way around the code that Postern would ask for
+    // sshd accepts alice's key alone once she is in the group, but the guard in `account` denies
+    // access, since she has a second factor.
     finished(Command::new("usermod").args(["--append", "--groups", "robots", "alice"]));
     alice.with_key().is_turned_away();
     host.journal
@@ -118,7 +121,7 @@ fn the_exceptions_let_root_and_programs_in_by_key_and_nobody_else() {
     robot.with_key().option(BATCH).enters();
 }
 
-/// What the sample says that postern.toml needs.
+/// Returns the lines of postern.toml that the sample requires.
 fn exemption() -> String {
     let sample = concat!(
         env!("CARGO_MANIFEST_DIR"),

@@ -1,4 +1,4 @@
-//! Strangers who take places, workers or memory from the owner.
+//! Unauthenticated clients that take connections, workers or memory from the owner of an account.
 
 use crate::web_crowds::descriptors;
 use crate::without_root::PAM_PEER;
@@ -14,7 +14,7 @@ use testhost::{
     Postern, Posternd, SOCKET, STORE_FOLDER, Visitor, Web, Wire, patiently, reconfigure, tcp_reply,
 };
 
-/// Alice, who has signed in from here in a browser that she trusts.
+/// Starts a gate, and signs alice in at a browser that she trusts.
 fn trusted(host: &Host, extra: &str) -> (Web, Person, Phone, Visitor) {
     let web = Web::start(host, Front::Nginx, Place::OwnHost, extra);
     let alice = host.person("alice");
@@ -25,7 +25,8 @@ fn trusted(host: &Host, extra: &str) -> (Web, Person, Phone, Visitor) {
     (web, alice, phone, visitor)
 }
 
-/// What the gate answers to others while strangers keep so many connections busy with wrong passwords.
+/// Runs `others` while attackers send wrong passwords over this number of connections. Returns the
+/// statuses of the attackers' replies.
 fn flooded(
     connections: usize,
     from: impl Fn(usize, usize) -> String + Sync,
@@ -47,7 +48,7 @@ fn flooded(
                 })
             })
             .collect();
-        // they all wait before anybody else comes
+        // Every attacker waits for a reply before the others begin.
         patiently("the flood has begun", || {
             Ok((tries.load(Ordering::SeqCst) > connections + connections / 2).then_some(()))
         });
@@ -69,7 +70,7 @@ fn flooded(
     statuses
 }
 
-/// Who got in, of so many tries each.
+/// Checks that each of the tries returns the right status, and prints the average duration.
 #[track_caller]
 fn all_get_in(what: &str, tries: usize, mut one: impl FnMut() -> u16, right: u16) {
     let began = Instant::now();
@@ -86,8 +87,8 @@ fn made_up(_: usize, count: usize) -> String {
     format!("198.18.{}.{}", count / 250 % 250, count % 250)
 }
 
-/// 300 connections with wrong passwords from made-up addresses: every sign-in of the owner's was told "busy", from a
-/// trusted browser too, and every page of an account with a valid session.
+/// 300 connections sent wrong passwords from spoofed addresses: every sign-in of the owner was
+/// refused as "busy", from a trusted browser too, and so was every page of a valid session.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_flood_of_wrong_passwords_keeps_the_owner_out_of_nothing() {
@@ -111,7 +112,8 @@ fn a_flood_of_wrong_passwords_keeps_the_owner_out_of_nothing() {
             || {
                 last += 1;
                 let new = Visitor::new().from(&format!("127.0.0.{last}"));
-                // among 300 who show as little, on a slow machine, the first try may wait in vain
+                // 300 attackers have the same priority as a new address, so on a slow machine some
+                // tries time out.
                 let mut answers = (0..5)
                     .map(|_| password(&new))
                     .inspect(|answer| print!("{answer} "));
@@ -137,7 +139,7 @@ fn a_flood_of_wrong_passwords_keeps_the_owner_out_of_nothing() {
     );
 }
 
-/// The same through the real nginx, from addresses of the loopback network.
+/// The same flood through the real nginx, from addresses of the loopback network.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_flood_through_nginx_keeps_the_owner_out_of_nothing() {
@@ -215,7 +217,8 @@ fn a_flood_through_nginx_keeps_the_owner_out_of_nothing() {
     assert!(of("401") > 0 && of("303") == 0);
 }
 
-/// One address that is refused already, on 100 connections: it took the workers of everybody else.
+/// One address that is already delayed used 100 connections and took all workers of the password
+/// hash.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_address_that_is_delayed_anyway_takes_no_worker() {
@@ -223,7 +226,7 @@ fn an_address_that_is_delayed_anyway_takes_no_worker() {
     let (web, alice, _, visitor) = trusted(&host, "");
     let signed_in = visitor.robbed();
     for number in 0..12 {
-        // of one name alone, those that are delayed do not count for the address
+        // Guesses at different names count for the address; delayed guesses at one name do not.
         Wire::open().password(&format!("somebody{number}"), "wrong", "203.0.113.9");
     }
     let statuses = flooded(
@@ -258,7 +261,7 @@ fn an_address_that_is_delayed_anyway_takes_no_worker() {
     assert!(let_in.is_empty(), "it was delayed all the time: {let_in:?}");
 }
 
-/// Passwords of this host are asked one by one, 2 s each after a wrong one.
+/// Passwords of this host are verified one at a time, and a wrong one takes 2 s.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_flood_of_wrong_host_passwords_leaves_the_owner_a_question() {
@@ -289,7 +292,8 @@ fn a_flood_of_wrong_host_passwords_leaves_the_owner_a_question() {
     });
 }
 
-/// One user with a range of numbers that have no names (subuid) took every place of pam.sock.
+/// One user with a range of subordinate uids (subuid), which have no names, took every connection
+/// of pam.sock.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn users_without_a_name_take_no_place_of_those_with_one() {
@@ -302,7 +306,7 @@ fn users_without_a_name_take_no_place_of_those_with_one() {
     let mut peers: Vec<_> = (100_000..100_020).chain([65534]).map(peer_of).collect();
     for peer in &mut peers {
         assert_eq!(peer.does(&json!({ "hold": 30 }))["held"], 30);
-        // busy, as long as what came before is looked up
+        // posternd replies that it is busy while it looks up the users of earlier connections.
         patiently("it is told", || {
             Ok((peer.does(&status)["state"] == "NoAccount").then_some(()))
         });
@@ -313,7 +317,7 @@ fn users_without_a_name_take_no_place_of_those_with_one() {
     assert_eq!(posternd.log(), "", "and no line of the log");
 }
 
-/// Standard error that somebody holds and nobody reads: checks and /healthz stood still.
+/// A process held standard error open and did not read it: checks and /healthz hung.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_log_that_nobody_reads_holds_nobody_up() {
@@ -329,7 +333,7 @@ fn a_log_that_nobody_reads_holds_nobody_up() {
     web.gate.restart_through(&["bash", "-c", &through, "bash"]);
     let mut wire = Wire::open();
     let began = Instant::now();
-    // a pipe takes 64 KiB, the queue 2 MiB
+    // The pipe buffers 64 KiB, the queue 2 MiB.
     for _ in 0..20_000 {
         assert_eq!(wire.checks(&["Sec-Fetch-Mode: navigate"]).status, 401);
     }
@@ -352,7 +356,7 @@ fn a_log_that_nobody_reads_holds_nobody_up() {
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
-/// Requests that no proxy would send made a line each, as fast as they came.
+/// Malformed requests caused a log line each, without a rate limit.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn lines_that_strangers_cause_are_written_now_and_then() {
@@ -388,7 +392,7 @@ fn lines_that_strangers_cause_are_written_now_and_then() {
     }
 }
 
-/// Memory of a process now, in MiB.
+/// Returns the resident memory of a process, in MiB.
 fn resident(process: u32) -> usize {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status
@@ -413,7 +417,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A header field without indexing, by HPACK (RFC 7541, section 6.2.2).
+/// Encodes a header field without indexing by HPACK (RFC 7541, section 6.2.2).
 fn literal(name: &str, value: &str) -> Vec<u8> {
     let mut bytes = vec![0];
     for text in [name, value] {
@@ -428,7 +432,7 @@ fn literal(name: &str, value: &str) -> Vec<u8> {
     bytes
 }
 
-/// A connection with so many requests under way, each with so many fields of one byte on the wire.
+/// Opens a connection with concurrent requests, each with fields that take one byte on the wire.
 fn many_fields(streams: u32, fields: usize) -> UnixStream {
     let mut stream = UnixStream::connect(SOCKET).expect("the gate listens");
     stream
@@ -437,7 +441,7 @@ fn many_fields(streams: u32, fields: usize) -> UnixStream {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     bytes.extend(frame(4, 0, 0, &[]));
     for number in 0..streams {
-        // POST, https; "a: b" goes into the table once, and is named by one byte after that
+        // POST and https; "a: b" is added to the dynamic table once, and then takes one byte each.
         let mut block = vec![0x83, 0x87];
         for (name, value) in [
             (":path", "/sign-in"),
@@ -455,12 +459,12 @@ fn many_fields(streams: u32, fields: usize) -> UnixStream {
         block.extend(vec![0xbe; fields]);
         bytes.extend(frame(1, 4, 2 * number + 1, &block));
     }
-    // it may be refused on the way
+    // The gate may refuse the requests while they are sent.
     let _ = stream.write_all(&bytes);
     stream
 }
 
-/// 0.6 MiB that one connection sent made the gate hold 40 MiB.
+/// 0.6 MiB that one connection sent took 40 MiB of the gate's memory.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn small_fields_in_great_numbers_hold_little_memory() {
@@ -484,7 +488,7 @@ fn small_fields_in_great_numbers_hold_little_memory() {
         most < before + 160,
         "{before} MiB before, {most} MiB at most"
     );
-    // heads in HTTP/1 that never end
+    // HTTP/1 heads that never end.
     let held: Vec<_> = (0..500)
         .map(|_| {
             let mut stream = UnixStream::connect(SOCKET).expect("the gate listens");
@@ -503,7 +507,7 @@ fn small_fields_in_great_numbers_hold_little_memory() {
     drop(held);
 }
 
-/// A disk without room: nobody can sign in, and the gate said that it was ready.
+/// On a full disk no user could sign in, and the gate reported that it was ready.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_gate_whose_store_takes_no_writes_is_not_ready() {
@@ -518,7 +522,7 @@ fn a_gate_whose_store_takes_no_writes_is_not_ready() {
     assert_eq!(ready().status, 200, "{:?}", ready());
     let filler = format!("{STORE_FOLDER}/filler");
     let _ = fs::write(&filler, vec![0; 8 << 20]);
-    // what the log of the store has room for already can still be written
+    // The write-ahead log has some free space left, which is used first.
     patiently("nobody can sign in", || {
         Ok((Wire::open()
             .password("nobody", "wrong", "198.18.0.1")

@@ -1,4 +1,5 @@
-//! Files in doubt: the folder of the store, links, the last valid copy, reload.
+//! Unsafe files: the folder of the store, links, the last valid copy of the configuration, and
+//! reload.
 
 use nix::sys::signal::Signal;
 use std::fs;
@@ -7,10 +8,10 @@ use std::process::Command;
 use testhost::{CONFIG, Disk, Host, KEY, Postern, Posternd, STORE, STORE_FOLDER, Store, finished};
 
 const COPY: &str = "/etc/postern/postern.toml.valid";
-/// Runs what follows as the gate's user.
+/// Prefix of a shell command that runs it as the gate's user.
 const AS_GATE: &str = "setpriv --reuid postern-gate --regid postern --init-groups";
 
-/// Exit status and everything that a shell says.
+/// Runs a shell script. Returns the exit status and the output of both streams.
 fn shell(script: &str) -> (i32, String) {
     let output = Command::new("bash")
         .args(["-c", script])
@@ -32,7 +33,7 @@ fn inodes() -> Vec<u64> {
     ["", "-wal", "-shm"].map(inode).to_vec()
 }
 
-/// A hot journal that the gate's user planted had root's engine remove any file.
+/// The gate's user created a hot journal, and root's process removed any file on its behalf.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_gates_user_makes_and_removes_no_file_beside_the_store() {
@@ -58,7 +59,8 @@ fn the_gates_user_makes_and_removes_no_file_beside_the_store() {
         );
     }
 
-    // and it needs none: not after root was the last, not after a crash, not after an end in peace
+    // The daemons need to create no file: not after root closed the store last, after a crash, or
+    // after a clean stop.
     host.configure("# nothing for the web\n");
     let mut posternd = Posternd::start();
     alice.with_key().enters_with(&phone.code());
@@ -74,8 +76,8 @@ fn the_gates_user_makes_and_removes_no_file_beside_the_store() {
     assert_eq!(inodes(), before);
 }
 
-/// A code that was accepted, and one that was not since syncing failed: who comes next must not build on what is not on
-/// the disk.
+/// A commit whose fsync fails must not be visible to the next process, which would build on data
+/// that is not on the disk.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn what_could_not_be_synced_is_not_there_for_the_next_process() {
@@ -126,8 +128,8 @@ fn what_could_not_be_synced_is_not_there_for_the_next_process() {
     Store::open().is_sound();
 }
 
-/// posternd keeps the key and the configuration that it has read. A folder above them that others can write is a doubt from
-/// then on, and not from its next start.
+/// posternd keeps the key and the configuration in memory. If their folder becomes writable by
+/// others, access is denied at once, and not only after the next start.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_folder_that_is_opened_to_others_afterwards_denies_until_it_is_closed() {
@@ -151,11 +153,12 @@ fn a_folder_that_is_opened_to_others_afterwards_denies_until_it_is_closed() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// `init`, then a stricter policy, then a typo: the policy of the first day was in force.
+/// The administrator runs `init`, sets a stricter policy, and later makes a typo: the policy of
+/// `init` came back into force.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_typo_brings_back_no_policy_of_the_first_day() {
-    // posternd cannot keep copies; what root starts in its place does
+    // posternd cannot save copies; the fallback that root starts can.
     let host = Host::without_posternd();
     let bob = host.person("bob");
     let strict = "[policy]\nrequired = \"all\"\n";
@@ -163,7 +166,7 @@ fn a_typo_brings_back_no_policy_of_the_first_day() {
         fs::write("/etc/postern/new", text).expect("/etc can be written");
         fs::rename("/etc/postern/new", CONFIG).expect("/etc can be written");
     };
-    // what a path unit, a start or a reload runs
+    // A path unit, a start or a reload runs this command.
     put(strict);
     Postern::call("check --keep").does();
     put("[policy]\nrequired = \"al\"\n");
@@ -176,7 +179,7 @@ fn a_typo_brings_back_no_policy_of_the_first_day() {
     assert_eq!(fs::read_to_string(COPY).expect("the copy"), strict);
     bob.with_password().is_turned_away();
 
-    // what an entry alone saw
+    // This policy was seen by a sign-in alone.
     put("# none is required\n");
     Postern::call("status").does();
     put(strict);
@@ -186,7 +189,8 @@ fn a_typo_brings_back_no_policy_of_the_first_day() {
     assert_eq!(fs::read_to_string(COPY).expect("the copy"), strict);
 }
 
-/// A reload with a typo was reported as done, and a gate that could not start by its configuration was started five times.
+/// A reload with a typo was reported as successful, and a gate with an invalid configuration was
+/// restarted five times.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_wrong_configuration_fails_a_reload_and_is_not_tried_again() {
@@ -224,7 +228,7 @@ fn a_wrong_configuration_fails_a_reload_and_is_not_tried_again() {
         "{said}"
     );
     assert_eq!(never, [status.to_string()]);
-    // what may be over later is
+    // A fault that may be temporary is retried.
     host.configure(
         "[gate]\nurl = \"https://auth.example.test/\"\ncookie_domain = \"example.test\"\n",
     );
@@ -234,7 +238,7 @@ fn a_wrong_configuration_fails_a_reload_and_is_not_tried_again() {
     assert_eq!(status, 1, "{said}");
 }
 
-/// A volume, and a store that could not be made: the key stayed behind.
+/// On a volume of its own, the store could not be created, and the key file remained.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_store_is_made_on_a_volume_of_its_own_or_not_at_all() {
@@ -260,7 +264,7 @@ fn a_store_is_made_on_a_volume_of_its_own_or_not_at_all() {
         .map(|e| e.file_name())
         .collect();
     assert!(left.is_empty(), "{left:?}");
-    // as mkfs leaves it
+    // This is the state after mkfs.
     finished(Command::new("chown").args(["root:root", STORE_FOLDER]));
     mode(0o755);
     fs::create_dir(format!("{STORE_FOLDER}/lost+found")).expect("a folder");
@@ -276,7 +280,7 @@ fn a_store_is_made_on_a_volume_of_its_own_or_not_at_all() {
     mode(0o750);
 }
 
-/// Whatever the editor did, what another hand wrote meanwhile stays.
+/// A file that another user changes during an edit is not overwritten, whatever the editor does.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_edit_overwrites_nothing_that_another_hand_wrote() {
@@ -306,7 +310,7 @@ fn an_edit_overwrites_nothing_that_another_hand_wrote() {
     );
     fs::remove_file(rejected).expect("a file can be removed");
 
-    // killed, and then once more
+    // The command is killed, then runs again.
     edit("kill -9 $PPID; true").run();
     let hidden = || {
         let entries = fs::read_dir("/etc/postern").expect("a folder").flatten();
@@ -324,7 +328,8 @@ fn an_edit_overwrites_nothing_that_another_hand_wrote() {
     assert_eq!(hidden(), 0);
 }
 
-/// A secret that nobody sees is no enrollment.
+/// A command whose standard output is closed, full or discarded cannot show a secret, so it must
+/// change nothing.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_secret_that_nobody_can_see_changes_nothing() {
@@ -374,7 +379,7 @@ fn a_secret_that_nobody_can_see_changes_nothing() {
     );
 }
 
-/// A process without file descriptors was told to make the store writable.
+/// A process without free file descriptors reported that the store is not writable.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn too_many_open_files_are_called_that() {

@@ -1,4 +1,5 @@
-//! Attacks that once succeeded, against the real servers. Each story is named by the fault and fails without its fix.
+//! Attacks that once succeeded, repeated against the real servers. Each story is named after the
+//! fault, and fails without its fix.
 
 mod cookies;
 mod exceptions;

@@ -1,10 +1,10 @@
-//! Groups, guards and names through real PAM hosts.
+//! Groups, the guard in `account`, and user names, through real PAM hosts.
 
 use crate::guest_process::PAM_HOST;
 use std::fs;
 use testhost::{Answer, Host, PamHost, Postern, Store};
 
-/// A file of this host that is put back at the end.
+/// File of this host that is restored on drop.
 struct Changed(&'static str, String);
 
 impl Changed {
@@ -21,7 +21,8 @@ impl Drop for Changed {
     }
 }
 
-/// A host may authenticate several times on one handle; what was accepted first does not make up for a refusal.
+/// A host may authenticate several times on one PAM handle. An earlier success must not override a
+/// later refusal.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_second_auth_that_is_refused_takes_the_pass_of_the_first_away() {
@@ -55,7 +56,8 @@ fn a_second_auth_that_is_refused_takes_the_pass_of_the_first_away() {
     );
 }
 
-/// A person types a name in any case or width; a service that takes all of them for one must not come by another account.
+/// A user types a name in another case or width. If the service treats both as the same user, the
+/// other spelling must not use another account.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn another_spelling_of_a_name_opens_nothing_and_makes_no_account() {
@@ -91,7 +93,7 @@ fn another_spelling_of_a_name_opens_nothing_and_makes_no_account() {
     assert_eq!(Store::open().number("SELECT count(*) FROM account"), 2);
 }
 
-/// A directory that is down, or a typo, must not turn a requirement off.
+/// A directory that is down, or a typo in a group name, must not disable a requirement.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_required_group_whose_source_does_not_answer_requires_everyone() {
@@ -118,7 +120,8 @@ fn a_required_group_whose_source_does_not_answer_requires_everyone() {
     bob.with_key().enters();
 }
 
-/// Domain users: more than a megabyte of members. Only groups that are named are looked up, and these of any size.
+/// A domain group has more than a megabyte of members. Only groups that the policy names are looked
+/// up, whatever their size.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_member_of_a_very_large_group_is_neither_locked_out_nor_overlooked() {

@@ -1,4 +1,4 @@
-//! README's commands, as they are printed: what an administrator pastes in the first hour.
+//! The commands of README, run exactly as printed.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -8,7 +8,7 @@ use testhost::{Host, finished};
 
 const TOOLS: &str = "/run/postern-tests/readme";
 
-/// The commands of README's blocks that name this file or program, in order.
+/// Returns the commands of README's code blocks that name these words, in order.
 fn commands(words: &[&str]) -> Vec<String> {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
     let readme = readme.expect("the checkout has one");
@@ -27,7 +27,7 @@ fn commands(words: &[&str]) -> Vec<String> {
     found.into_iter().map(str::to_owned).collect()
 }
 
-/// No systemd runs on the test host, and no person edits.
+/// Runs commands with replacements for systemctl, sudo and the editor, which the test host lacks.
 fn paste(lines: &[String]) -> String {
     let tool = |name: &str, script: &str| {
         fs::create_dir_all(TOOLS).expect("the tests' folder can be written");
@@ -51,7 +51,8 @@ fn paste(lines: &[String]) -> String {
     finished(bash.env("PATH", format!("{TOOLS}:{path}")))
 }
 
-/// README's line wrote the proxy's secret to a file that everyone can read, and what sshd was told locked out root.
+/// A command of README wrote the proxy's secret to a file that everyone could read, and the sshd
+/// settings locked out root.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn what_readme_says_can_be_pasted_and_leaves_no_secret_readable() {

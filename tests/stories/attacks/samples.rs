@@ -1,4 +1,4 @@
-//! What clients meet behind the samples for nginx, Traefik and sshd.
+//! Clients and applications behind the samples for nginx, Traefik and sshd.
 
 use nix::sys::signal::Signal;
 use std::fs;
@@ -8,7 +8,7 @@ use testhost::{APP, Front, Host, PROOF, Place, Postern, Visitor, Web, finished};
 
 const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
 
-/// A web with someone signed in.
+/// Starts a gate with a user who is signed in.
 #[track_caller]
 fn signed_in(host: &Host, front: Front, place: Place, extra: &str) -> (Web, Visitor) {
     let web = Web::start(host, front, place, extra);
@@ -20,14 +20,14 @@ fn signed_in(host: &Host, front: Front, place: Place, extra: &str) -> (Web, Visi
     (web, visitor)
 }
 
-/// A request over a bare connection, with alice's cookies.
+/// Returns a raw request with alice's cookies.
 fn request(target: &str, lines: &str) -> String {
     format!(
         "GET {target} HTTP/1.1\r\nHost: app.example.test:8443\r\nCookie: {{cookies}}\r\n{lines}\r\n"
     )
 }
 
-/// Locations as administrators copy them from the manuals of their applications.
+/// Locations as administrators copy them from the manuals of applications.
 const LOCATIONS: &str = "
     location /bare/ { proxy_pass http://127.0.0.1:8080; }
     location /copied/ {
@@ -56,8 +56,9 @@ const LOCATIONS: &str = "
     }
     location = /postern-check {";
 
-/// The gate was asked in `location /` alone: a second location was open to everyone, who could be anyone there; and one
-/// that has a `proxy_set_header` of its own inherits none of those that take a client's away.
+/// Only `location /` had the check: a second location was open, with any forged identity. A
+/// location with a `proxy_set_header` of its own inherits none of those that remove the client's
+/// headers.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_second_location_is_protected_and_hears_of_no_forged_identity() {
@@ -103,7 +104,7 @@ fn a_second_location_is_protected_and_hears_of_no_forged_identity() {
             );
             web.application.got_nothing();
         }
-        // doubled, and so that nginx 1.22 sees an empty one first
+        // Doubled headers; nginx 1.22 reads an empty first one.
         for path in ["/", "/included/", "/copied/", "/without-the-gate/"] {
             for forged in [
                 "Remote-User: root\r\n",
@@ -113,7 +114,8 @@ fn a_second_location_is_protected_and_hears_of_no_forged_identity() {
                 "Remote-User:\r\nRemote-User: root\r\n",
             ] {
                 if path == "/without-the-gate/" && forged.starts_with("Remote-User:\r\n") {
-                    // taken out of the gate's hands: what postern-headers.conf would mend
+                    // This location is outside of the gate; postern-headers.conf would remove the
+                    // header.
                     continue;
                 }
                 visitor.speaks(
@@ -142,7 +144,7 @@ fn a_second_location_is_protected_and_hears_of_no_forged_identity() {
     }
 }
 
-/// What a client says of where it is and what it asked for went on to the application.
+/// The client's own headers about its address and the original request reached the application.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn what_a_client_says_of_itself_does_not_go_on() {
@@ -197,7 +199,8 @@ fn what_a_client_says_of_itself_does_not_go_on() {
     }
 }
 
-/// nginx holds a body against the limit of the check's location, too: 1 MiB, and a POST above it was a 500.
+/// nginx compares the body with the limit of the check's location too: a POST above 1 MiB was a
+/// 500.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_upload_of_200_mb_arrives() {
@@ -234,7 +237,7 @@ fn an_upload_of_200_mb_arrives() {
     fs::remove_file(upload).expect("the tests' folder can be written");
 }
 
-/// nginx spoke HTTP/1.0 to the application, without Upgrade.
+/// nginx used HTTP/1.0 to the application and dropped Upgrade.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn websockets_and_events_reach_the_application() {
@@ -261,7 +264,7 @@ fn websockets_and_events_reach_the_application() {
         );
         web.application.got_nothing();
 
-        // the application sends one event and no more
+        // The application sends only one event.
         let said = visitor.speaks(
             "127.0.0.1",
             &request("/events", "Accept: text/event-stream\r\n"),
@@ -311,7 +314,7 @@ fn the_samples_serve_ipv6_and_lead_plain_http_to_https() {
     }
 }
 
-/// 403, 500 and 502 were nginx's bare pages.
+/// 403, 500 and 502 were nginx's default pages.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn nginx_says_what_went_wrong() {
@@ -354,7 +357,7 @@ fn nginx_says_what_went_wrong() {
     }
 }
 
-/// README's own line put the proxy's secret on the screen and into a file that everyone can read.
+/// A command of README printed the proxy's secret, and wrote it to a file that everyone could read.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_proxys_secret_is_printed_nowhere_and_readable_to_nobody() {
@@ -414,14 +417,14 @@ fn the_proxys_secret_is_printed_nowhere_and_readable_to_nobody() {
             );
         }
 
-        // again, after an administrator's chmod, and by a secret that has changed
+        // The command runs again after a chmod by an administrator and a change of the secret.
         finished(Command::new("chmod").args(["0644", path]));
         fs::write("/etc/postern/proxy.secret", PROOF).expect("/etc can be written");
         Postern::call(&format!("print-config {proxy}")).does();
         assert_eq!(secret_of(&fs::read_to_string(path).expect("a file")), PROOF);
         assert_eq!(fs::metadata(path).expect("a file").mode() & 0o7777, 0o640);
 
-        // never through a link, and not into a folder where others can exchange it
+        // The command follows no link, and writes to no folder where others can replace the file.
         fs::remove_file(path).expect("/etc can be written");
         symlink("/etc/postern-elsewhere", path).expect("/etc can be written");
         let said = Postern::call(&format!("print-config {proxy}")).refuses();

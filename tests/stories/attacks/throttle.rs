@@ -1,4 +1,4 @@
-//! Those who guess, or stop a process of their own, keep nobody else out.
+//! Attackers who guess, or who stop a process of their own, lock out no other user.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -8,7 +8,8 @@ use testhost::{
     was_stopped,
 };
 
-/// Before the first factor is known to have passed: the code is asked whatever the password was.
+/// The code is asked for whatever the password was, before the first factor is known to have
+/// passed.
 const UNKNOWN: &str = "\
 auth     [success=1 default=ignore] pam_totp.so proven
 auth     required pam_unix.so nodelay
@@ -19,7 +20,7 @@ account  required pam_unix.so
 session  required pam_unix.so
 ";
 
-/// Codes that are good for minutes: sudo goes by the machine's own time.
+/// Codes that are valid for minutes: sudo sees the machine's clock.
 const SLOW: &str = "[totp]\nperiod = \"2m\"\n";
 
 #[track_caller]
@@ -32,7 +33,8 @@ fn asks_sudo(alice: &Person) -> Terminal {
     terminal
 }
 
-/// A thief of the password at the web, until the thief's bucket is delayed: the right code is not looked at there.
+/// An attacker with the password guesses codes at the web until the bucket is delayed. Even the
+/// right code is then not verified there.
 #[track_caller]
 fn guesses_codes_at_the_web(web: &Web, alice: &Person, phone: &Phone) {
     let thief = Visitor::new().from("127.0.0.66");
@@ -48,7 +50,8 @@ fn guesses_codes_at_the_web(web: &Web, alice: &Person, phone: &Phone) {
     assert_eq!(delayed.status, 429, "{delayed:?}");
 }
 
-/// ssh with a key from an address never seen was refused while a thief of the password guessed codes at the web.
+/// While an attacker with the password guessed codes at the web, ssh with a key from an unknown
+/// address was refused.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn guesses_at_the_web_and_at_ssh_delay_neither_ssh_with_a_key_nor_sudo() {
@@ -88,7 +91,8 @@ fn guesses_at_the_web_and_at_ssh_delay_neither_ssh_with_a_key_nor_sudo() {
     assert!(sudo.ends().status.success());
 }
 
-/// Ten guesses at names that do not exist, through one address, refused every right credential behind it.
+/// Ten guesses at unknown names through one address caused the refusal of every right credential
+/// from that address.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn guesses_at_unknown_names_refuse_no_right_credential_from_their_address() {
@@ -139,8 +143,9 @@ fn guesses_at_unknown_names_refuse_no_right_credential_from_their_address() {
     alice.with_password().from(NEW).enters_with(&recovery[0]);
 }
 
-/// A process that is stopped in the middle of its work holds the store: whoever waits in vain learns which it is. Of one
-/// that was stopped at the beginning, commands said "locking protocol". No user can stop posternd; root can.
+/// A process that is stopped during a transaction holds the store, and a command that waits for it
+/// in vain names the process. For a process stopped while it opened the store, commands reported
+/// "locking protocol". No user can stop posternd; root can.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_stopped_posternd_that_holds_the_store_is_named() {
@@ -148,7 +153,7 @@ fn a_stopped_posternd_that_holds_the_store_is_named() {
     let (alice, posternd) = (host.person("alice"), host.posternd());
     let phone = alice.enrols();
 
-    // while it makes the index of the WAL ready, and while it syncs its commit
+    // posternd is stopped while it initializes the index of the WAL, and while it syncs a commit.
     for (steps, at) in [(0, None), (1, Some("fsync,fdatasync"))] {
         is_named_while_stopped(&alice, &phone.code_in(steps), posternd.process(), at);
     }

@@ -1,4 +1,4 @@
-//! Tokens and sessions at the gate that outlive what they came from.
+//! Tokens and sessions at the gate that stay valid after their origin was revoked.
 
 use nix::sys::signal::Signal;
 use testhost::{
@@ -24,7 +24,6 @@ fn enters(web: &Web, person: &Person, page: &str) -> (Visitor, Reply) {
     (visitor, reply)
 }
 
-/// Has the gate go by the files of now.
 #[track_caller]
 fn reload(web: &Web) {
     let reloads = || {
@@ -41,14 +40,14 @@ fn reload(web: &Web) {
     );
 }
 
-/// What a check says of a session's cookie.
+/// Returns the status of a check with a session cookie.
 fn checks(cookie: &str) -> u16 {
     Wire::open()
         .checks(&[&format!("Cookie: {SESSION}={cookie}")])
         .status
 }
 
-/// The text of a setup page, as it is copied from below the picture.
+/// Returns the authenticator of an enrollment page, from the link below the QR code.
 fn scans(page: &Reply) -> Phone {
     let url = page
         .body
@@ -73,8 +72,9 @@ fn hidden<'a>(page: &'a Reply, name: &str) -> &'a str {
     field.split('"').next().expect("its end")
 }
 
-/// A thief with bob's session began an enrollment; all sessions were revoked; the token finished it, with the thief's
-/// phone, and opened a new full session. The same after `postern session revoke` of that one session.
+/// An attacker with bob's session began an enrollment. All sessions were revoked. The token still
+/// completed the enrollment with the attacker's phone, and opened a new full session. `postern
+/// session revoke` of that one session had the same fault.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_enrollment_that_a_thief_began_ends_with_the_session_that_it_was_begun_in() {
@@ -138,7 +138,8 @@ fn an_enrollment_that_a_thief_began_ends_with_the_session_that_it_was_begun_in()
     }
 }
 
-/// From a session that the password alone opened to the code page; the session was revoked; the code opened a new full one.
+/// A session of level password leads to the code page. The session was revoked, and the code still
+/// opened a new full session.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_code_page_that_was_led_to_from_a_session_ends_with_that_session() {
@@ -167,13 +168,14 @@ fn a_code_page_that_was_led_to_from_a_session_ends_with_that_session() {
         let refused = visitor.code(&web.pages, &phone.code(), "");
         assert_eq!(refused.status, 401, "{refused:?}");
         assert!(refused.body.contains("name=\"password\""), "{refused:?}");
-        // nothing was spent
+        // The refused code is not consumed.
         Visitor::new().signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
     }
 }
 
-/// Signed out, waited until sessions of that setting were over, and the setting was raised: the cookie was good again.
-/// Signed out, and the clock ran ahead while somebody signed in and out, and came back: the same. A new password: the same.
+/// A user signed out, waited until sessions of that lifetime had expired, and the lifetime was
+/// raised: the cookie was valid again. The same happened when the clock ran ahead during another
+/// sign-out and was set back, and after a password change.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
@@ -228,8 +230,9 @@ fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
     }
 }
 
-/// Spared the code in an exempt network, a password set to itself made a session that was good everywhere; and whoever had
-/// signed in when nothing was required went on without a second factor when it was.
+/// In an exempt network no code was required; a change of the password to itself gave a session
+/// that was valid everywhere. A session from before a new requirement stayed valid without a second
+/// factor.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn policy_is_applied_to_what_has_passed_and_not_to_what_followed_from_it_once() {
@@ -271,7 +274,8 @@ fn policy_is_applied_to_what_has_passed_and_not_to_what_followed_from_it_once() 
     assert_eq!(checks(&cookie), 200);
 }
 
-/// Whoever copied the cookie of a trusted browser kept the session that it opened when the theft was seen.
+/// An attacker with a copied cookie of a trusted browser kept the session after the theft was
+/// detected.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_stolen_trusted_browser_that_is_seen_ends_the_thiefs_session_too() {

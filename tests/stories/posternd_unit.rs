@@ -112,7 +112,7 @@ fn the_first_login_starts_posternd_and_one_that_is_stopped_is_replaced() {
     enters(&host, &people[0]);
     assert_eq!(systemd.property(POSTERND, "ActiveState"), "active");
     let first = systemd.process(POSTERND).expect("it runs");
-    // posternd can read the parent and the process ID of a PAM host.
+    // posternd can read the /proc entries of other users' processes, which identify a PAM host.
     let mut sees = Command::new("nsenter");
     sees.args([
         &format!("--target={first}"),

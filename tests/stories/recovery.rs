@@ -121,7 +121,7 @@ fn an_address_that_guesses_recovery_codes_is_throttled() {
         .with_password()
         .from("127.0.0.8")
         .is_refused(&guess('L'), too_many);
-    // A valid recovery code does not count as a guess.
+    // A valid recovery code is accepted during the throttle: it is not a guess.
     alice
         .with_password()
         .from("127.0.0.8")

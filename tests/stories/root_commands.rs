@@ -1,5 +1,5 @@
 //! Commands of root read as root what only root can read, and become user `posternd` before they
-//! open key and store. No process of root's reads a store that an attacker may have written, or
+//! open key and store. No process of root reads a store that an attacker may have written, or
 //! creates a file in its folder.
 
 use nix::unistd::{Group, User};
@@ -77,7 +77,7 @@ fn files() -> Vec<(String, u64, u32, u32, u32)> {
     files
 }
 
-/// The input of a prompt is read by a process that has the store open and is not root's.
+/// The input of a prompt is read by a process that has the store open and does not run as root.
 #[track_caller]
 fn sets_a_password(host: &Host) {
     host.person("alice").enrols();

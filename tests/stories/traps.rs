@@ -1,6 +1,6 @@
-//! Numbered traps of other systems that appear only with the real servers; shared/tests/traps and pam_totp
-//! hold the others. The mail story `mail_goes_by_tls_by_a_webhook_and_by_a_program` covers the part
-//! of trap 8 about a code in a subject.
+//! Numbered traps of other systems that appear only with the real servers; shared/tests/traps and
+//! pam_totp hold the others. The mail story `mail_goes_by_tls_by_a_webhook_and_by_a_program` covers
+//! the part of trap 8 about a code in a subject.
 
 use std::fs;
 use testhost::{APP, Front, Host, Place, Postern, Store, Visitor, Web, Wire};

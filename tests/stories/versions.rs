@@ -177,7 +177,7 @@ impl Previous {
 /// Sends a greeting with an unknown version and waits.
 const STRANGE: &str = "bytes([8,0,0,0,1,0,2,0,0,0,0x0f,0x27])";
 
-/// Daemon of root's that speaks an unknown version.
+/// Daemon that runs as root and speaks an unknown version.
 struct Strange(Child);
 
 impl Strange {

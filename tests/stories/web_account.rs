@@ -1,5 +1,5 @@
-//! The account pages: what a user changes about the own account, and which proof each change
-//! requires.
+//! The account pages: the changes that users make to their own account, and the proof that each
+//! change requires.
 
 use crate::mail::PLAIN;
 use data_encoding::BASE64;

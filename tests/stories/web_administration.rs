@@ -435,7 +435,7 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
         .opens(&format!("{}administration/log", office.web.pages))
         .arrives_at("Events");
 
-    // An administrator changes the own account on the account page alone.
+    // An administrator cannot act on an account of their own here; the account page does that.
     browser.opens(&format!(
         "{}administration/act?account=carol&action=disable",
         office.web.pages

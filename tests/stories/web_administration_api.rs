@@ -114,7 +114,8 @@ fn the_document_lists_what_programs_do_and_each_refusal_has_its_status_and_code(
             code,
         );
     }
-    // A request with an Origin is refused even with the secret: no page of another site can use it.
+    // A foreign Origin is accepted with the secret: a browser never sends the secret by itself, so
+    // no page of another site can use it.
     let elsewhere = Program::of(
         &office.web,
         program(SECRET).with("Origin: https://app.example.test:8443"),

@@ -280,8 +280,8 @@ fn many_keys_of_one_account_buy_no_more_tries() {
     ));
 }
 
-/// The fault: the address that a PAM host reports may be a name chosen by the client. Such a name used up the
-/// attempts of the person at the real address, and the count of that address.
+/// The fault: the address that a PAM host reports may be a name chosen by the client. Such a name
+/// used up the attempts of the person at the real address, and the count of that address.
 #[test]
 fn a_claimed_address_takes_nothing_from_who_is_there() {
     let (mut home, app) = alice("");

@@ -181,7 +181,7 @@ fn an_address_is_confirmed_within_five_tries_or_never() {
         home.door.load_policy_facts(&alice).unwrap().enrolled,
         Enrolled::No
     );
-    // A cancelled confirmation does not end the cooldown.
+    // A confirmation that wrong codes ended does not end the cooldown.
     let again = home
         .door
         .set_email(&alice, &address("a@example.com"), "root", NOW.plus(59));

@@ -280,7 +280,7 @@ fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
     ));
 }
 
-/// The label is shown as the person wrote it, without a type of ours.
+/// The message shows the label as the person wrote it, and no Rust type.
 #[test]
 fn a_refusal_names_the_authenticator() {
     let mut home = Home::new("");

@@ -74,7 +74,7 @@ fn alice(config: &str) -> (Home, PendingEnrollment) {
     (home, app)
 }
 
-/// Each administrative act is notified together with its actor.
+/// Each administrative act on an account causes a notification that names the actor.
 #[test]
 fn every_administrative_act_is_mailed_with_its_actor() {
     let (mut home, app) = alice("");
@@ -217,7 +217,7 @@ fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
     assert_eq!(sent(&mut home, NOW.plus(DAY + 100)).len(), 1);
 }
 
-/// A stolen cookie is notified; a revocation by the owner is not.
+/// The owner is notified of a stolen cookie, but not of a revocation by the owner.
 #[test]
 fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     let (mut home, app) = alice("");
@@ -288,7 +288,7 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     told(&mut home, "", &[]);
 }
 
-/// The second use of a refresh token is notified.
+/// The owner is notified of the second use of a refresh token.
 #[test]
 fn a_refresh_token_that_is_used_again_is_told() {
     let (mut home, app) = alice("");

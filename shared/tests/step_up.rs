@@ -212,7 +212,7 @@ fn a_session_that_ended_is_not_stepped_up() {
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
 }
 
-/// The proxy supplies the identity in place of a password.
+/// The proxy supplies the identity instead of a password.
 #[test]
 fn with_an_identity_a_fresh_code_alone_steps_up() {
     let header = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\n\

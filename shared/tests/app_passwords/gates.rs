@@ -194,7 +194,7 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
     });
 }
 
-/// A use is reported to a PAM service only if it came before the report of the revocation.
+/// The app password is accepted at a PAM service only before the revocation is reported as done.
 #[test]
 fn uses_that_race_with_a_revocation_are_refused_once_it_is_reported_done() {
     let mut home = home("");

@@ -771,7 +771,7 @@ fn a_gate_that_reads_many_app_passwords_holds_nobody_up() {
 }
 
 /// The fault: in the second in which the oldest attempts of an address reached the age of the
-/// window, they no longer counted but still took the places of new ones. Attempts in that second
+/// window, they no longer counted but still displaced new ones. Attempts in that second
 /// were not counted.
 #[test]
 fn tries_that_leave_the_window_of_an_address_do_not_keep_new_ones_from_counting() {

@@ -528,7 +528,7 @@ fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
                 .remove_account(&name("alice"), "root", NOW)
                 .unwrap()
         }),
-        // A later sign-in of the owner made the token look used, and ended the sessions by itself.
+        // A later sign-in of the owner made the token seem used, and ended the sessions by itself.
         ("password changed, and the owner came in", |home| {
             home.door
                 .record_host_password_change(&name("alice"), Principal::Command("root"), NOW)

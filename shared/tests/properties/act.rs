@@ -54,7 +54,6 @@ pub(crate) enum Password {
 pub(crate) enum From {
     /// The owner's address.
     Home,
-    /// A host of one of several foreign networks.
     Stranger {
         network: u8,
         host: u8,

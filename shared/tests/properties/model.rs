@@ -448,7 +448,7 @@ impl Model {
     }
 }
 
-/// Removes the charges of the same address, or all charges if a success has no address.
+/// Removes the charges of the success's own address. A success without an address removes none.
 fn forgive(row: &mut Row, who: &Who) {
     row.failures
         .retain(|failure| who.address.is_none() || failure.address != who.address);

@@ -64,7 +64,7 @@ fn a_mailed_code_opens_once_and_only_its_own_account() {
     assert!(!format!("{log:?}").contains(letter.code.as_str()));
 }
 
-/// The fault: the cooldown was read under one key and counted under another.
+/// The fault, in other systems: the cooldown was written under one key and read under another.
 #[test]
 fn a_second_mail_kills_the_first_code_and_is_refused_inside_the_cooldown() {
     let (mut home, now) = by_mail_alone();

@@ -98,8 +98,8 @@ fn a_letter_whose_code_has_expired_is_never_sent_and_is_removed() {
     assert_eq!(rows(&home), 0);
 }
 
-/// The fault: posternd is killed after it took a mail and before it sent it. It is not known
-/// whether the code was sent.
+/// posternd is killed after it took a mail and before it reported the delivery. The store does not
+/// show whether the code was sent.
 #[test]
 fn a_letter_that_was_taken_is_not_sent_a_second_time_and_is_told_as_not_sent() {
     let (mut home, now) = by_mail_alone();

@@ -73,8 +73,8 @@ fn app_password(home: &mut Home) -> AppPassword {
         .unwrap()
 }
 
-/// The fault: while the buckets of unknown names were delayed, the time of the commit showed
-/// whether an account exists.
+/// While the buckets of unknown names are delayed, an input that is compared would show by the time
+/// of its commit that the account exists.
 #[test]
 fn before_the_first_factor_a_delayed_bucket_takes_the_same_writes() {
     let (mut home, _) = alice_at_the_web("");
@@ -771,8 +771,8 @@ fn a_gate_that_reads_many_app_passwords_holds_nobody_up() {
 }
 
 /// The fault: in the second in which the oldest attempts of an address reached the age of the
-/// window, they no longer counted but still displaced new ones. Attempts in that second
-/// were not counted.
+/// window, they no longer counted but still displaced new ones. Attempts in that second were not
+/// counted.
 #[test]
 fn tries_that_leave_the_window_of_an_address_do_not_keep_new_ones_from_counting() {
     let (mut home, _) = alice("");

@@ -1,4 +1,5 @@
-//! The command line. Secrets never stand in it: they come from a terminal, stdin or a file.
+//! The command line. No argument holds a secret: secrets are read from a terminal, from standard
+//! input or from a file.
 
 pub(crate) mod app_password;
 pub(crate) mod authenticator;

@@ -1,5 +1,8 @@
-//! Where errands are run: root's at the store's own door, anyone else's by posternd, for their own account and with a
-//! code for every change. Commands say what they want, and not which of the two it is.
+//! The backend of the commands that act on one account. Root's operations are done by an engine in
+//! this process. The operations of every other user are sent to posternd; they are for the user's
+//! own account, and every change needs a code.
+//!
+//! A command MUST NOT depend on which of the two backends does its operation.
 
 use crate::arguments::Arguments;
 use crate::context;
@@ -20,7 +23,7 @@ use shared::system::clock;
 
 const CODE: &str = messages::CODE_PROMPT;
 
-/// A desk for the errands of one account.
+/// The operations on one account.
 pub(crate) struct Backend {
     way: BackendKind,
     account: UserName,
@@ -32,7 +35,7 @@ enum BackendKind {
     Daemon,
 }
 
-/// A new authenticator, shown once.
+/// The secret and the otpauth URI of a new authenticator, which are shown once.
 pub(crate) struct ShownAuthenticator {
     pub(crate) secret: TypedText,
     pub(crate) url: TypedText,
@@ -41,7 +44,8 @@ pub(crate) struct ShownAuthenticator {
 }
 
 impl Backend {
-    /// The desk for `account`: whoever is not root may leave it out.
+    /// Opens the backend for `account`. Only root must name an account; for other users it is their
+    /// own.
     pub(crate) fn open(
         arguments: &Arguments,
         output: Output,
@@ -74,12 +78,11 @@ impl Backend {
         }
     }
 
-    /// Whose account it is.
     pub(crate) fn account(&self) -> &UserName {
         &self.account
     }
 
-    /// Refuses what only root may ask for, before anything is done.
+    /// Returns an error if this user is not root. A command calls this before it changes anything.
     pub(crate) fn refuse_unless_root(&self, what: &str) -> Result<(), CommandFailure> {
         match self.way {
             BackendKind::Engine { .. } => Ok(()),
@@ -89,7 +92,6 @@ impl Backend {
         }
     }
 
-    /// How the account stands.
     pub(crate) fn status(&mut self) -> Result<AccountStatus, CommandFailure> {
         match self.run(Operation::Read(ReadOperation::Status))? {
             ReplyBody::Status(status) => Ok(*status),
@@ -97,7 +99,6 @@ impl Backend {
         }
     }
 
-    /// Its authenticators.
     pub(crate) fn authenticators(&mut self) -> Result<Vec<AuthenticatorState>, CommandFailure> {
         match self.run(Operation::Read(ReadOperation::Authenticators))? {
             ReplyBody::Authenticators(all) => Ok(all),
@@ -105,7 +106,6 @@ impl Backend {
         }
     }
 
-    /// The browsers that it trusts.
     pub(crate) fn browsers(&mut self) -> Result<Vec<BrowserRecord>, CommandFailure> {
         match self.run(Operation::Read(ReadOperation::Browsers))? {
             ReplyBody::Browsers(all) => Ok(all),
@@ -113,7 +113,7 @@ impl Backend {
         }
     }
 
-    /// Trusts one browser no longer, or all; how many that were.
+    /// Revokes one trusted browser, or all of them, and returns how many were revoked.
     pub(crate) fn revoke_browsers(&mut self, one: Option<i64>) -> Result<usize, CommandFailure> {
         match self.change(ChangeOperation::RevokeBrowsers(one))? {
             ReplyBody::Revoked(count) => Ok(count),
@@ -121,7 +121,7 @@ impl Backend {
         }
     }
 
-    /// A change that is done at once.
+    /// Makes a change that needs no second operation.
     pub(crate) fn change_at_once(&mut self, change: ChangeOperation) -> Result<(), CommandFailure> {
         match self.change(change)? {
             ReplyBody::Done => Ok(()),
@@ -129,7 +129,7 @@ impl Backend {
         }
     }
 
-    /// Makes a new authenticator, which nothing keeps yet.
+    /// Creates a pending authenticator. Nothing is stored before it is activated.
     pub(crate) fn begin_setup(
         &mut self,
         setup: EnrollmentOperation,
@@ -150,7 +150,8 @@ impl Backend {
         }
     }
 
-    /// Has it confirmed by a code: the ticket that activates it, or why not.
+    /// Confirms the pending authenticator by a code. Returns the token that activates it, or the
+    /// reason of the refusal.
     pub(crate) fn confirm(
         &mut self,
         ticket: &TypedText,
@@ -166,7 +167,7 @@ impl Backend {
         }
     }
 
-    /// Makes new recovery codes, which are not good yet, and the ticket that makes them good.
+    /// Creates recovery codes that are not valid yet, and the token that activates them.
     pub(crate) fn begin_recovery_codes(
         &mut self,
     ) -> Result<(Vec<TypedText>, TypedText), CommandFailure> {
@@ -176,7 +177,7 @@ impl Backend {
         }
     }
 
-    /// Finishes what was begun.
+    /// Completes a pending enrollment or a pending set of recovery codes.
     pub(crate) fn finish(&mut self, finish: FinishOperation) -> Result<(), CommandFailure> {
         match self.run(Operation::Finish(finish))? {
             ReplyBody::Done => Ok(()),
@@ -205,7 +206,8 @@ impl Backend {
         }
     }
 
-    /// The shape of what is typed tells a one-time code from a password.
+    /// Begins a first enrollment. The format of the input decides whether it is a one-time code or
+    /// a password of this host.
     fn begin_first_setup(
         &mut self,
         setup: EnrollmentOperation,
@@ -251,12 +253,14 @@ impl Backend {
     }
 }
 
-/// Whether this process is root's: only root reads key and store.
+/// Returns whether this process runs as root, the only user that opens the key and the store
+/// itself.
 pub(crate) fn is_root() -> bool {
     geteuid().is_root()
 }
 
-/// The account of whoever runs this: posternd goes by the same name.
+/// Returns the account named like the user who runs this process. posternd derives the same name
+/// from the peer credentials.
 fn own_name() -> Result<UserName, CommandFailure> {
     let user = User::from_uid(geteuid())?;
     let user = user.ok_or_else(|| {
@@ -268,7 +272,7 @@ fn own_name() -> Result<UserName, CommandFailure> {
     Ok(UserName::parse(user.name.as_bytes())?)
 }
 
-/// The answer itself may hold what must not be printed.
+/// The error does not include the reply, which may hold a secret.
 fn unexpected(_: ReplyBody) -> CommandFailure {
     CommandFailure::new(
         "unexpected reply from posternd (another version?); ask the administrator to restart posternd",

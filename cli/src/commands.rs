@@ -32,7 +32,7 @@ use crate::arguments::{
 use crate::terminal::output::{CommandFailure, Output};
 use crate::{backend, remote_gate};
 
-/// Runs what was typed.
+/// Runs the command of the command line.
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), CommandFailure> {
     let output = *output;
     if let Some(url) = &arguments.afar.gate {

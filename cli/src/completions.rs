@@ -1,5 +1,5 @@
-//! The completions of the shells, generated from the declaration of the command line: packaging/install puts them where
-//! each shell finds them.
+//! Shell completions, generated from the declaration of the command line. `packaging/install`
+//! writes them to the folder of each shell.
 
 use crate::arguments::Arguments;
 use clap::{CommandFactory, ValueEnum};
@@ -8,10 +8,11 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// The one argument, before the shell's name. It is no part of the declaration, so no shell completes it.
+/// The argument before the shell's name. It is not declared to clap, so no shell completes it.
 const OPTION: &str = "--generate-completions";
 
-/// Writes the completions for a shell to stdout if that is what the arguments ask for.
+/// Writes the completions of a shell to standard output if the arguments request them. Returns
+/// `None` if they do not.
 pub(crate) fn run_if_asked(arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     let arguments: Vec<OsString> = arguments.skip(1).collect();
     let [option, shell] = arguments.as_slice() else {

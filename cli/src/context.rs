@@ -1,8 +1,10 @@
-//! What most commands begin with: the configuration, its valid copy kept, root given up, the store opened.
+//! The first steps of most commands: read the configuration, save its valid copy, give up root,
+//! open the store.
 //!
-//! A command of root's is root until it has read what root alone can read. It opens key and store as user `posternd`, as
-//! the daemon does, and MUST NOT need root afterwards; `init` and an `upgrade` do, and say why; `key rotate` leaves a
-//! process behind that does (`key_writer`).
+//! A command that root starts keeps root only to read what only root can read. It opens the key and
+//! the store as user `posternd`, as the daemon does, and MUST NOT need root afterwards. `init` and
+//! some runs of `upgrade` keep root, for the reasons they state. `key rotate` starts a second
+//! process that keeps it (`key_writer`).
 
 use crate::arguments::Arguments;
 use crate::terminal::injection_guard;
@@ -15,7 +17,8 @@ use shared::store;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// Reads postern.toml; a command of root's keeps a valid one before it goes by it.
+/// Reads postern.toml. If root runs the command, a valid configuration is saved as the copy before
+/// it is used.
 pub(crate) fn config(arguments: &Arguments, output: Output) -> Result<Config, CommandFailure> {
     let path = Path::new(&arguments.config);
     let read = if geteuid().is_root() {
@@ -26,7 +29,7 @@ pub(crate) fn config(arguments: &Arguments, output: Output) -> Result<Config, Co
     match read {
         Ok(valid) => Ok(valid.config),
         Err(ConfigError::NotSaved { valid, error }) => {
-            // The command itself can still be done.
+            // The command can run without the copy.
             let _ = output.warn(format_args!(
                 "the copy of the valid configuration cannot be saved: {error}"
             ));
@@ -41,19 +44,21 @@ pub(crate) fn door(arguments: &Arguments, output: Output) -> Result<Engine, Comm
     open(config(arguments, output)?)
 }
 
-/// Gives root up, and opens the engine. The terminal, standard input and output were opened before, and stay.
+/// Gives up root and opens the engine. The terminal, standard input and standard output are already
+/// open and remain usable.
 pub(crate) fn open(mut config: Config) -> Result<Engine, CommandFailure> {
     give_root_up(&mut config)?;
     Ok(Engine::open(config)?)
 }
 
-/// Becomes user `posternd`, if this is root, once all is done for which an engine needs root. Where that is not possible
-/// nothing is opened: a host without that user has no daemon either.
+/// Changes to user `posternd` if this process is root, after the work for which an engine needs
+/// root. If that fails, nothing is opened: a host without this user has no daemon either.
 pub(crate) fn give_root_up(config: &mut Config) -> Result<(), CommandFailure> {
     if !geteuid().is_root() {
         return Ok(());
     }
-    // a store that is put back from its backup is one file, and only root makes others beside it
+    // A store restored from a backup is a single file. Only root can create the other files beside
+    // it.
     store::make_missing_files(&config.store.url)?;
     LazyLock::force(&ACTOR);
     privileges::drop_root(Some(config))?;
@@ -64,12 +69,13 @@ pub(crate) fn give_root_up(config: &mut Config) -> Result<(), CommandFailure> {
     })
 }
 
-/// Who acts, for the event log: the person behind sudo, else the user who runs this.
+/// Returns the actor for the audit log: the user who called sudo, else the user who runs this
+/// process.
 pub(crate) fn actor() -> String {
     ACTOR.clone()
 }
 
-/// Found out before root is given up, since from then on this is a process of posternd's.
+/// Determined before root is given up, because afterwards the process runs as posternd.
 static ACTOR: LazyLock<String> = LazyLock::new(|| {
     let name = |uid: Uid| match User::from_uid(uid) {
         Ok(Some(user)) => user.name,

@@ -1,8 +1,10 @@
-//! Who writes the key file while keys are rotated. The rotation reads the store, so it is no process of root's; the key file
-//! and its folder are root's alone. This program is run once more for that: it stays root, holds the lock of the key file,
-//! and knows two acts: to put a new key before those that are there, and, after that, to have all but the newest leave.
+//! The process that writes the key file during a rotation of keys. The rotation reads the store and
+//! therefore runs without root, but only root can write the key file and its folder. This program
+//! is started once more for that. That process stays root, holds the lock of the key file, and has
+//! two operations: add a new key before the existing ones, and then remove all keys but the newest.
 //!
-//! MUST NOT open the store, or take a key from the rotation: that may have read a store which an intruder wrote.
+//! MUST NOT open the store, and MUST NOT accept a key from the rotation, because the rotation may
+//! have read a store that an intruder wrote.
 
 use crate::terminal::output::CommandFailure;
 use nix::unistd::geteuid;
@@ -18,18 +20,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use zeroize::Zeroizing;
 
-/// The name by which this program is run for it; the path of the key file follows.
+/// `argv[0]` of the writer process. The path of the key file is its only argument.
 const NAME: &str = "postern-key-writer";
-/// A request for a new key; the numbers of those that are in use follow.
+/// Request that adds a key. The numbers of the keys in use follow.
 const ADD: u8 = b'a';
-/// A request to keep the newest key alone.
+/// Request that removes all keys but the newest.
 const KEEP_NEWEST: u8 = b'n';
-/// The longest request, in bytes: more keys than a file holds.
+/// Maximum length of a request, in bytes. It is more than the keys of a full file need.
 const LONGEST_REQUEST: u32 = 128;
-/// The longest reason why something was not written, in bytes.
+/// Maximum length of an error message in a reply, in bytes.
 const LONGEST_REASON: u32 = 4096;
 
-/// The process that writes, for the one that rotates; it ends with it.
+/// The rotation's connection to the writer process. The process ends when this value is dropped.
 pub(crate) struct KeyWriter {
     key_file: PathBuf,
     stream: UnixStream,
@@ -37,7 +39,7 @@ pub(crate) struct KeyWriter {
 }
 
 impl KeyWriter {
-    /// Starts it, as root.
+    /// Starts the writer process. The caller is root.
     pub(crate) fn start(key_file: &Path) -> Result<KeyWriter, CommandFailure> {
         let (stream, theirs) = UnixStream::pair()?;
         let mut command = Command::new("/proc/self/exe");
@@ -56,8 +58,8 @@ impl KeyWriter {
         })
     }
 
-    /// Has it keep all others from changing the key file, until this goes. To be done before the file is read that is to be
-    /// changed.
+    /// Locks the key file against changes by other processes until this value is dropped. MUST be
+    /// called before the key file is read for a change.
     pub(crate) fn begin(&mut self) -> Result<(), MasterKeyError> {
         self.ask(&[])
     }
@@ -94,13 +96,13 @@ impl MasterKeyFile for KeyWriter {
 
 impl Drop for KeyWriter {
     fn drop(&mut self) {
-        // it ends where it has nothing more to read
+        // the process ends when it reads the end of the stream
         let _ = self.stream.shutdown(std::net::Shutdown::Both);
         let _ = self.process.wait();
     }
 }
 
-/// Runs the writer, if it is what this program was run for.
+/// Serves as the writer process if this program was started as one. Returns `None` otherwise.
 pub(crate) fn run_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     arguments.next().filter(|name| name == NAME)?;
     let stream = io::stdin()
@@ -110,7 +112,7 @@ pub(crate) fn run_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Opt
     let (Ok(stream), Some(path)) = (stream, arguments.next()) else {
         return Some(ExitCode::from(2));
     };
-    // whoever is not root can write no key file either
+    // only root can write a key file
     Some(
         match geteuid().is_root() && serve(&stream, Path::new(&path)).is_ok() {
             true => ExitCode::SUCCESS,
@@ -119,16 +121,16 @@ pub(crate) fn run_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Opt
     )
 }
 
-/// How far a rotation has come.
+/// The state of a rotation in the writer process.
 enum WriterStage {
     Begun(OwnKeyFile),
     Added(OwnKeyFile),
-    /// The lock is held on.
+    /// The lock is still held.
     Done(#[expect(dead_code, reason = "held until it is dropped")] OwnKeyFile),
 }
 
-/// Does what it is sent, in its order, and holds the lock, once it is asked to, until the rotation has ended. A request that
-/// ends early is none.
+/// Serves requests in their fixed order. It holds the lock from the first request until the
+/// rotation closes the stream. A truncated request is ignored.
 fn serve(stream: &UnixStream, path: &Path) -> io::Result<()> {
     let mut stage = None;
     loop {
@@ -176,7 +178,7 @@ fn reply(stream: &UnixStream, result: Result<(), MasterKeyError>) -> io::Result<
     send(stream, &reason.as_bytes()[..most])
 }
 
-/// A frame: its length, four bytes, and what it holds.
+/// Sends a frame: its length in four bytes, then its content.
 fn send(mut stream: &UnixStream, bytes: &[u8]) -> io::Result<()> {
     let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
     stream.write_all(&length.to_be_bytes())?;
@@ -209,7 +211,7 @@ mod tests {
         path
     }
 
-    /// What it replies to a frame; an empty one is a success.
+    /// Sends a frame and returns the reply. An empty reply means success.
     fn replies(stream: &UnixStream, text: &[u8]) -> String {
         send(stream, text).unwrap();
         String::from_utf8(receive(stream, LONGEST_REASON).unwrap().to_vec()).unwrap()
@@ -228,7 +230,7 @@ mod tests {
             |request: &[u8]| assert!(replies(&ours, request).contains("not next"), "{request:?}");
         refuses(&[ADD]);
         assert_eq!(replies(&ours, b""), "");
-        // nobody else changes the file meanwhile
+        // the lock keeps other processes from changing the file
         assert!(matches!(
             OwnKeyFile::lock(&path),
             Err(MasterKeyError::Locked(_))
@@ -246,7 +248,7 @@ mod tests {
         let added = keys();
         assert_eq!((added.len(), &added[1..]), (2, &before[..]));
         refuses(&[ADD]);
-        // half a request is none
+        // a truncated request changes nothing
         assert_eq!(keys(), added);
         assert_eq!(replies(&ours, &[KEEP_NEWEST]), "");
         assert_eq!(keys(), added[..1]);

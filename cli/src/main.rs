@@ -1,4 +1,4 @@
-//! postern: what the system administrator types.
+//! postern: the command for administrators and for users.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let output = crate::terminal::output::Output::new(arguments.json);
     match commands::run(&arguments, &output) {
         Ok(()) => ExitCode::SUCCESS,
-        // such as head: it has read all that it wants
+        // The reader of a pipe, such as `head`, has closed it after it read enough.
         Err(crate::terminal::output::CommandFailure::Closed) if arguments.command.only_shows() => {
             ExitCode::SUCCESS
         }

@@ -1,12 +1,13 @@
-//! The man page against the declaration of the command line. postern(1) is written by hand, since what a command does
-//! is no list of its options; each command's line is what the declaration gives, so that neither can lack the other's.
+//! Compares the man page with the declaration of the command line. postern(1) is written by hand,
+//! because a list of options does not explain a command. Its synopsis lines must equal those of the
+//! declaration, so that neither has an option that the other lacks.
 
 use crate::arguments::Arguments;
 use clap::CommandFactory;
 
 const MANUAL: &str = include_str!("../../packaging/man/postern.1");
 
-/// An argument's value, as the man page writes it.
+/// Returns the value of an argument in the notation of the man page.
 fn value(argument: &clap::Arg) -> String {
     let possible = argument.get_possible_values();
     match argument.get_value_names() {
@@ -25,7 +26,7 @@ fn value(argument: &clap::Arg) -> String {
     }
 }
 
-/// An option, as the man page writes it.
+/// Returns an option in the notation of the man page.
 fn option(argument: &clap::Arg) -> Option<String> {
     let long = argument.get_long()?;
     match argument.get_action().takes_values() {
@@ -34,8 +35,8 @@ fn option(argument: &clap::Arg) -> Option<String> {
     }
 }
 
-/// The items of the man page for a command and what lies below it. An option that stands in place of a positional
-/// argument is written beside it.
+/// Collects the man page's items for a command and its subcommands. An option that replaces a
+/// positional argument is written beside that argument.
 fn items(command: &clap::Command, name: &str, found: &mut Vec<String>) {
     for sub in command.get_subcommands() {
         items(

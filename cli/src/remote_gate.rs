@@ -1,7 +1,8 @@
-//! `postern --gate`: what administrators do at a gate on another host, over TLS, with the gate's secret. It prints what the
-//! same command prints beside the store.
+//! `postern --gate`: administration of a gate on another host, over TLS, with the gate's
+//! administration secret. The output equals that of the same command on the host of the store.
 //!
-//! MUST NOT send the secret anywhere but to the address that was typed: no plain HTTP, no redirect, no proxy.
+//! MUST NOT send the secret to any address but the one on the command line: no plain HTTP, no
+//! redirect, no HTTP proxy.
 
 use crate::arguments::remote_gate::RemoteGateArguments;
 use crate::arguments::{Arguments, Command};
@@ -26,22 +27,23 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 use zeroize::Zeroizing;
 
-/// How long one request may take: turning a second factor off waits for every gate.
+/// Time limit of one request. To turn a second factor off, the gate waits for every other gate.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The largest file of certificates, in bytes.
+/// Maximum size of a file of certificates, in bytes.
 const LARGEST_CA: u64 = 1024 * 1024;
 
-/// The code of a gate that takes no programs, or none from here.
+/// Error code of a gate that has no administration by programs, or that does not allow it from this
+/// address.
 const NOT_FOUND: &str = "not_found";
 
-/// A gate, and what opens its administration.
+/// The connection to a gate, with the secret of its administration.
 struct RemoteGate {
     agent: Agent,
     url: String,
     authorization: Zeroizing<String>,
 }
 
-/// Runs what was typed, at a gate.
+/// Runs the command of the command line at a gate.
 pub(crate) fn run(
     arguments: &Arguments,
     output: Output,
@@ -88,7 +90,7 @@ pub(crate) fn run(
             let issued: IssuedCode = gate.does(&act)?;
             let shown = one_time_code::show(output, &issued);
             if shown.is_err() {
-                // nobody has seen it
+                // the code was not shown, so it is of no use
                 let _: OperationDone = gate.undoes(&act)?;
             }
             shown
@@ -99,7 +101,7 @@ pub(crate) fn run(
     }
 }
 
-/// An account's address, below the path of the administration.
+/// Returns the path of an act on an account.
 fn of(user: &UserName, act: &str) -> String {
     format!(
         "accounts/{}{act}",
@@ -121,7 +123,7 @@ fn open(afar: &RemoteGateArguments, url: &GateUrl) -> Result<RemoteGate, Command
             file.display()
         )));
     };
-    // an error says that there is one already
+    // An error means that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let roots = match &afar.gate_ca {
         Some(file) => authority(file)?,
@@ -147,7 +149,7 @@ fn open(afar: &RemoteGateArguments, url: &GateUrl) -> Result<RemoteGate, Command
     })
 }
 
-/// The authorities of one file.
+/// Reads the certificate authorities of one file.
 fn authority(file: &Path) -> Result<Vec<Certificate<'static>>, CommandFailure> {
     let pem = trusted_file::read_trusted(file, Privacy::Public, Follow::Yes, LARGEST_CA)?;
     let mut found = Vec::new();
@@ -172,7 +174,7 @@ fn authority(file: &Path) -> Result<Vec<Certificate<'static>>, CommandFailure> {
     }
 }
 
-/// Those that this host knows.
+/// Returns the certificate authorities that this host trusts.
 fn known_here() -> Result<Vec<Certificate<'static>>, CommandFailure> {
     let known = rustls_native_certs::load_native_certs().certs;
     match known.is_empty() {
@@ -187,7 +189,7 @@ fn known_here() -> Result<Vec<Certificate<'static>>, CommandFailure> {
 }
 
 impl RemoteGate {
-    /// Every account, page by page.
+    /// Reads all accounts, one page at a time.
     fn everyone(&self) -> Result<Vec<AccountState>, CommandFailure> {
         let mut all: Vec<AccountState> = Vec::new();
         loop {
@@ -293,7 +295,8 @@ impl RemoteGate {
     }
 }
 
-/// Whether JSON holds nothing that would move a terminal's cursor: no control character, nor one as an escape.
+/// Returns whether JSON can move no terminal's cursor: it holds no control character, neither raw
+/// nor as an escape.
 fn is_plain(json: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(json) else {
         return false;

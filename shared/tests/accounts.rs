@@ -1,4 +1,4 @@
-//! Accounts come, go, and change their names and groups.
+//! Accounts: they are added, removed and renamed, and their groups change.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -15,14 +15,14 @@ use shared::token::session::{
 use shared::verify::decision::Refusal;
 use std::time::{Duration, Instant};
 
-/// As if alice had signed in at the web.
+/// Sets up alice's account as after a web sign-in.
 fn had_a_session(home: &Home) {
     home.engine()
         .execute("UPDATE account SET had_session = 1", [])
         .unwrap();
 }
 
-/// A session that alice would have from before.
+/// Returns a session of alice that was opened before the change.
 fn session(account: i64) -> Session {
     Session {
         id: SessionId::random().unwrap(),
@@ -156,7 +156,7 @@ fn a_renamed_account_keeps_its_second_factor() {
 #[test]
 fn groups_come_and_go_and_end_sessions() {
     let (mut home, _) = alice("");
-    // of an account that never had one gates need to know nothing
+    // gates do not keep groups of an account that never had a session
     home.door
         .change_groups(&name("alice"), &groups(&["first"]), &[], "root", NOW)
         .unwrap();
@@ -238,7 +238,8 @@ fn what_the_configuration_declares_is_not_for_commands() {
     assert_eq!(all, [alice, carol]);
 }
 
-/// N6: a hundred thousand accounts within a second; here with debug code, and on any machine.
+/// The list of 100,000 accounts takes one second in a release build. The test allows more, for
+/// debug code on a slow machine.
 #[test]
 fn a_hundred_thousand_accounts_are_listed_quickly() {
     let (mut home, _) = alice("");

@@ -1,4 +1,5 @@
-//! E-mail addresses of accounts, on a real store in a folder of its own; posternd is played by the test.
+//! Mail addresses of accounts, on a real store in a temporary folder. The test sends the mail in
+//! place of posternd.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -19,7 +20,7 @@ use shared::verify::decision::Refusal;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
 
-/// M4
+/// The authenticator and the mailed code can each be switched off while the other stays.
 #[test]
 fn each_method_is_switched_off_alone() {
     let (mut home, app, now) = by_both();
@@ -62,7 +63,8 @@ fn each_method_is_switched_off_alone() {
             .0,
         Enrolled::No
     );
-    // it is told so itself, and then gone from the store's bytes
+    // The removed address gets one last notification. After that the store's bytes no longer hold
+    // it.
     for notice in home.door.take_due_notifications(8, now).unwrap() {
         home.door.remove_sent_notification(&notice).unwrap();
     }
@@ -127,7 +129,8 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
         Err(AdministrationError::NothingToConfirm(_))
     ));
 
-    // the code that confirms opens no door, and a code for a door confirms nothing
+    // A code that confirms an address grants no access, and a mailed code for a login confirms no
+    // address.
     let now = NOW.plus(960);
     let posted = home
         .door
@@ -178,7 +181,7 @@ fn an_address_is_confirmed_within_five_tries_or_never() {
         home.door.load_policy_facts(&alice).unwrap().enrolled,
         Enrolled::No
     );
-    // nor does giving up let anyone mail at once
+    // A confirmation that wrong codes ended does not end the cooldown.
     let again = home
         .door
         .set_email(&alice, &address("a@example.com"), "root", NOW.plus(59));
@@ -186,7 +189,7 @@ fn an_address_is_confirmed_within_five_tries_or_never() {
     has_mail(&mut home, "alice", "a@example.com", NOW.plus(60));
 }
 
-/// D1
+/// Disabling the second factor also removes the mail address, which must be confirmed again.
 #[test]
 fn disable_turns_mail_off_too_and_the_address_is_to_be_confirmed_anew() {
     let (mut home, now) = by_mail_alone();
@@ -213,7 +216,7 @@ fn disable_turns_mail_off_too_and_the_address_is_to_be_confirmed_anew() {
     ));
 }
 
-/// M5
+/// A mail that cannot be sent is an error within its time limit, and its code is invalid.
 #[test]
 fn a_letter_that_is_not_sent_is_an_error_and_its_code_opens_nothing() {
     let (mut home, now) = by_mail_alone();
@@ -239,7 +242,7 @@ fn a_letter_that_is_not_sent_is_an_error_and_its_code_opens_nothing() {
         Err(AdministrationError::NoCodeToConfirm(_))
     ));
 
-    // no cooldown after a mail that was not sent
+    // a mail that was not sent begins no cooldown
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     home.door
         .record_mail_delivery(&letter, &Err("it hangs".to_owned()))
@@ -345,7 +348,7 @@ fn an_administrator_with_mail_alone_has_a_second_factor() {
     assert_eq!(waived(&mut home), None);
 }
 
-/// Whoever lost the phone did not lose the mailbox.
+/// A person who lost the phone has not lost the mailbox.
 #[test]
 fn an_authenticator_put_in_place_of_a_lost_one_leaves_the_address_alone() {
     let (mut home, old, now) = by_both();

@@ -1,4 +1,5 @@
-//! Several authenticators of one account, by time and by counter; new recovery codes; one-time codes.
+//! Several authenticators of one account, by time and by counter; new recovery codes; one-time
+//! codes.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -27,7 +28,7 @@ fn by_counter(home: &Home, label: &str, first: u64) -> PendingEnrollment {
     further(home, label).with_parameters(parameters, Step(first))
 }
 
-/// E11
+/// A code of one authenticator consumes no time step of another.
 #[test]
 fn any_authenticator_opens_and_spends_none_of_anothers_steps() {
     let (mut home, app) = alice("");
@@ -102,7 +103,8 @@ fn one_authenticator_more_needs_a_first_one() {
     ));
 }
 
-/// L5: floors outlive removal, and the confirming code must be new too.
+/// A floor remains after the authenticator is removed, and the code that confirms the enrollment
+/// must be unused.
 #[test]
 fn a_seed_that_comes_back_brings_its_used_codes_along() {
     let (mut home, _) = alice("");
@@ -140,7 +142,7 @@ fn a_seed_that_comes_back_brings_its_used_codes_along() {
     );
 }
 
-/// E10
+/// A hardware token that counts is added at its present counter.
 #[test]
 fn a_token_by_counter_begins_where_it_stands() {
     let (mut home, _) = alice("");
@@ -161,7 +163,8 @@ fn a_token_by_counter_begins_where_it_stands() {
         &home.attempt("alice", &code_of(&token, 500), NOW),
         Refusal::Wrong,
     );
-    // a look-ahead counts as a window of 3, and so does the app's: one for every three
+    // A look-ahead costs as much as a window of three codes, and so does the app: one unit for
+    // every three codes.
     let pair = code_of(&token, 500) + " " + &code_of(&token, 501);
     for _ in 0..2 {
         refused(
@@ -201,7 +204,7 @@ fn two_codes_in_a_row_confirm_a_token_whose_counter_nobody_knows() {
     accepted(&home.attempt("alice", &code_of(&token, 702), NOW));
 }
 
-/// R6
+/// A new set of recovery codes invalidates the old one.
 #[test]
 fn a_new_set_of_recovery_codes_kills_the_old_one() {
     let (mut home, app) = alice("");
@@ -224,7 +227,7 @@ fn a_new_set_of_recovery_codes_kills_the_old_one() {
     );
 }
 
-/// N5
+/// An administrator's one-time code is accepted once, and the second factor stays on.
 #[test]
 fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
     let (mut home, app) = alice("");
@@ -277,7 +280,7 @@ fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
     ));
 }
 
-/// As the person wrote it, and no type of ours.
+/// The message shows the label as the person wrote it, and no Rust type.
 #[test]
 fn a_refusal_names_the_authenticator() {
     let mut home = Home::new("");

@@ -1,4 +1,5 @@
-//! The door on a real store in a folder of its own: what one account's logins and administration leave behind.
+//! The engine on a real store in a temporary folder: the state that logins and administration of
+//! one account leave in the store.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -257,7 +258,7 @@ fn a_store_of_another_version_is_refused_by_number() {
     drop(door);
     let db = folder.path().join("store/db");
     let mut bytes = fs::read(&db).unwrap();
-    // the header's user_version, a big-endian number at byte 60
+    // `user_version` of the SQLite header, a big-endian number at byte 60
     bytes[60..64].copy_from_slice(&7u32.to_be_bytes());
     fs::write(&db, bytes).unwrap();
     let error = Engine::open(config).err().unwrap().to_string();

@@ -1,4 +1,5 @@
-//! What someone who is not root does to their own account: a code for every change, and nobody else's account.
+//! Operations of users who are not root: only on their own account, and with a code for every
+//! change.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -24,7 +25,7 @@ const UID: u32 = 1000;
 
 type Done = Result<EngineReply, AdministrationError>;
 
-/// What `who` asks about `account`.
+/// Runs an operation of `who` on `account`.
 fn asks(home: &mut Home, who: &str, account: &str, task: Operation, now: Timestamp) -> Done {
     let who = name(who);
     let caller = Requester::Owner {
@@ -68,7 +69,8 @@ fn setup(kind: AuthenticatorKind, label: &str) -> ChangeOperation {
     })
 }
 
-/// Alice without one, and the administrator's code for her.
+/// Returns a store with alice, who has no second factor, and an administrator's one-time code for
+/// her.
 fn invited() -> (Home, String) {
     let mut home = Home::new("");
     home.door
@@ -86,7 +88,8 @@ fn invited() -> (Home, String) {
     (home, code.grouped().to_string())
 }
 
-/// What a setup gave: the current code of the new authenticator, and the ticket.
+/// Returns the current code of the new authenticator, the token of the enrollment, and the recovery
+/// codes.
 #[track_caller]
 fn begun(reply: Done) -> (String, TypedText, Vec<TypedText>) {
     match reply.unwrap().answer {
@@ -270,11 +273,12 @@ fn wrong_codes_are_counted_in_the_row_of_the_local_user_and_delayed() {
             .iter()
             .all(|(_, event)| event.origin == "local user alice" && event.service == COMMAND)
     );
-    // elsewhere nobody has guessed
+    // no wrong input was counted in another bucket
     home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
 }
 
-/// E4, E6, N5
+/// A first enrollment needs a one-time code of an administrator. A cancelled enrollment does not
+/// consume it; only the completed one does.
 #[test]
 fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end() {
     let (mut home, invitation) = invited();
@@ -292,7 +296,7 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
         "{wrong:?}"
     );
 
-    // one that is cut off leaves the code good
+    // an enrollment that is cut off does not consume the code
     begun(changes(&mut home, &invitation, first()));
     let (other, another, _) = begun(changes(&mut home, &invitation, first()));
     let other = confirmed(&mut home, &another, &other);
@@ -364,7 +368,8 @@ fn an_invitation_that_was_taken_back_finishes_nothing() {
     assert_eq!(enrolled(&mut home), Enrolled::No);
 }
 
-/// E5, D4, trap 7
+/// A token is accepted only for the next operation of its own enrollment, and only before it
+/// expires.
 #[test]
 fn tickets_lead_to_their_own_step_within_their_time() {
     let (mut home, app) = alice("");
@@ -450,7 +455,7 @@ fn tickets_lead_to_their_own_step_within_their_time() {
     home::accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
 }
 
-/// Promise 3: whoever held the account before a revocation cannot finish what they began.
+/// A person who held the account before a revocation cannot finish a pending operation.
 #[test]
 fn what_was_begun_does_not_outlive_a_revocation() {
     let (mut home, app) = alice("");
@@ -484,7 +489,7 @@ fn what_was_begun_does_not_outlive_a_revocation() {
     ));
 }
 
-/// C2: with stolen data keys tickets can be forged, until they are renewed.
+/// With stolen data keys an attacker can forge tokens until the keys are replaced.
 #[test]
 fn what_was_begun_does_not_outlive_the_data_keys() {
     let (mut home, app) = alice("");
@@ -518,7 +523,7 @@ fn an_authenticator_that_was_removed_does_not_come_back() {
     ));
 }
 
-/// R6, promise 1
+/// A new set invalidates the old one, and no recovery code is accepted twice.
 #[test]
 fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
     let (mut home, app) = alice("");
@@ -582,7 +587,7 @@ fn a_recovery_code_changes_things_too_and_what_it_leaves_is_told() {
     finishes(&mut home, FinishOperation::Activate { ticket }, NOW).unwrap();
 }
 
-/// What cannot be is refused before a code is spent on it.
+/// An enrollment that is not possible is refused before its code is consumed.
 #[test]
 fn a_refused_setup_spends_no_code() {
     let (mut home, app) = alice("");
@@ -607,7 +612,7 @@ fn a_refused_setup_spends_no_code() {
     home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
 }
 
-/// Root's own way runs through the same steps, without a code.
+/// Root uses the same operations, without a code.
 #[test]
 fn root_changes_any_account_without_a_code() {
     let mut home = Home::new("");

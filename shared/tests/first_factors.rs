@@ -1,5 +1,6 @@
-//! First factors that others judge: a password of the host, and the identity that a trusted proxy brings. What the host
-//! says, and who is believed, is the gate's; here is what follows.
+//! First factors that other systems verify: a password of the host, and an identity from a trusted
+//! proxy. The gate decides which peers are trusted and asks the host; these tests cover the
+//! engine's part.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -34,7 +35,7 @@ fn browser<'a>(origin: &'a Origin, cookie: Option<&'a str>) -> BrowserContext<'a
 }
 
 impl Home {
-    /// A password that the host says this of.
+    /// Signs in with a password for which the host gives the reply.
     fn host_says(
         &mut self,
         said: HostPasswordReply,
@@ -57,7 +58,7 @@ impl Home {
         }
     }
 
-    /// An identity that the proxy brings.
+    /// Signs in with an identity from a trusted proxy.
     fn is_brought(&mut self, who: &str, cookie: Option<&str>) -> AfterPassword {
         let origin = remote("192.0.2.7");
         self.door
@@ -131,7 +132,8 @@ fn the_hosts_groups_go_along_in_the_session() {
     );
 }
 
-/// Trap 13, of first factors: the one that is configured is the one that opens, and every second factor goes with it.
+/// Trap 13 for first factors: only the configured first factor is accepted, and every second factor
+/// works with it.
 #[test]
 fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
     for extra in [PAM, HEADER] {
@@ -175,7 +177,7 @@ fn a_password_of_the_host_is_charged_until_the_host_has_said_that_it_is_right() 
     let (mut home, app) = alice(PAM);
     let (origin, who) = (remote("192.0.2.7"), name("alice"));
     for _ in 0..5 {
-        // the host never answered: what was charged stays charged
+        // the host did not reply, so the charge remains
         let tried =
             home.door
                 .charge_first_factor(&browser(&origin, None), &who, &Input::Malformed, NOW);
@@ -185,7 +187,8 @@ fn a_password_of_the_host_is_charged_until_the_host_has_said_that_it_is_right() 
         &home.host_says(HostPasswordReply::Right, "alice", "192.0.2.8", ""),
         Refusal::Delayed { wait: 30 },
     );
-    // with a recovery code it is looked at, and one without the other opens nothing
+    // The password is verified if a recovery code is given with it. Either one alone grants no
+    // access.
     let code = recovery(&app, 0);
     refused(
         &home.host_says(HostPasswordReply::Wrong, "alice", "192.0.2.8", &code),
@@ -246,7 +249,7 @@ fn names_without_an_account_are_counted_too() {
     );
 }
 
-/// L10: whoever is enrolled is asked for the code, also where a session was opened before.
+/// An enrolled account must enter the code, also if the proxy's identity opened a session before.
 #[test]
 fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
     let (mut home, app) = alice(HEADER);
@@ -265,7 +268,7 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
         }
     }
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
-    // but for a browser in which a code was given, and which the person trusts
+    // except in a trusted browser, in which a code was entered before
     let AfterPassword::Code(pass) = home.is_brought("alice", None) else {
         panic!("it opens")
     };
@@ -310,7 +313,7 @@ fn an_identity_alone_opens_where_no_code_is_needed_and_makes_the_account() {
     );
 }
 
-/// L13
+/// An account that must have a second factor and has none is offered only the enrollment.
 #[test]
 fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
     for extra in [PAM, HEADER] {
@@ -334,7 +337,7 @@ fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
     }
 }
 
-/// How a proxy knows who is there, it does not say.
+/// The proxy does not report by which method it authenticated the person.
 #[test]
 fn an_identity_is_no_password_to_an_exemption() {
     let exempt = "[[policy.exempt]]\ncompleted_methods = [\"password\"]\n";

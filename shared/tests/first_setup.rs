@@ -1,5 +1,5 @@
-//! The first setup of someone away from root with their password on this host, as far as the library goes: what the
-//! host says is given here, and the real PAM is asked in the stories.
+//! A first enrollment without root, confirmed by the password of this host. The tests give the
+//! host's reply themselves; the stories use the real PAM.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -89,7 +89,7 @@ fn finishes(home: &mut Home, finish: FinishOperation) -> Result<EngineReply, Adm
     )
 }
 
-/// The confirmed setup that came of a right password.
+/// Returns the token of the enrollment that the right password confirmed.
 #[track_caller]
 fn confirmed(home: &mut Home, begun: EngineReply) -> TypedText {
     let ReplyBody::NewAuthenticator {
@@ -185,13 +185,13 @@ fn wrong_passwords_are_delayed_and_never_lock() {
         );
     }
     tries(&mut home, HostPasswordReply::Right, now.plus(3600)).unwrap();
-    // a success forgives
+    // a success clears the count of wrong inputs
     for _ in 0..5 {
         tries(&mut home, HostPasswordReply::Wrong, now.plus(3600)).unwrap_err();
     }
 }
 
-/// Promise 2: tries that come at once are charged before any of them is looked at.
+/// Parallel attempts are charged before the host verifies any of them.
 #[test]
 fn no_more_are_looked_at_at_once_than_the_row_allows() {
     let mut home = Home::new("");
@@ -231,7 +231,7 @@ fn what_the_host_was_not_asked_is_free_and_what_it_did_not_answer_is_not() {
     );
 }
 
-/// Trap 2, N8
+/// A password of the host allows nothing but the first enrollment of a person's own second factor.
 #[test]
 fn a_password_changes_nothing_but_ones_own_first_second_factor() {
     let mut home = Home::new("");
@@ -283,7 +283,7 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
     home::accepted(&home.attempt("alice", &home::code_of(&app, 0), NOW));
 }
 
-/// Promise 3
+/// A pending enrollment is invalid after the account is removed.
 #[test]
 fn a_setup_that_was_asked_for_does_not_outlive_a_removal() {
     let mut home = Home::new("");
@@ -316,7 +316,7 @@ fn a_setup_that_was_asked_for_does_not_outlive_a_removal() {
     );
 }
 
-/// L13
+/// Where the policy requires a one-time code, the password of the host does not suffice.
 #[test]
 fn where_the_policy_wants_a_one_time_code_no_password_does() {
     for policy in [
@@ -360,7 +360,8 @@ fn where_the_host_is_not_asked_no_password_is_right() {
     );
 }
 
-/// As at the web: required and too late, it takes an administrator's one-time code.
+/// As at the web: after the enrollment grace period a required account needs an administrator's
+/// one-time code.
 #[test]
 fn someone_required_needs_a_one_time_code_once_their_time_is_over() {
     let mut home = Home::new("[policy]\nrequired = \"all\"\nenroll_within = \"1h\"");

@@ -1,7 +1,8 @@
-//! Frames from strangers: the corpus of the fuzz targets, and mutations of it. tests/fuzz/run does the same for longer.
+//! Frames from unauthenticated peers: the corpus of the fuzz targets and mutations of it.
+//! `tests/fuzz/run` does the same for a longer time.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-// what the fuzz targets call
+// the functions that the fuzz targets call
 #[allow(unreachable_pub)]
 #[path = "../../tests/fuzz/src/frames.rs"]
 mod frames;

@@ -1,4 +1,4 @@
-//! Grace on a real store: which success begins one, where it holds, and what ends it.
+//! Grace periods on a real store: which success begins one, where it applies, and what ends it.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -20,7 +20,7 @@ use shared::verify::throttle::Phase;
 const HOUR: GracePeriod = GracePeriod::new(3600);
 const HERE: &str = "192.0.2.7";
 
-/// Whether alice is spared at a service.
+/// Returns whether alice needs no code at a service because of a grace period.
 fn spared_at(
     door: &mut Engine,
     service: &str,
@@ -87,7 +87,7 @@ fn a_code_spares_the_next_at_the_same_service_and_address_for_its_time() {
         home.door.check_grace_period(&visitor, HOUR, NOW).unwrap(),
         WithinGrace::No
     );
-    // asking begins none anew
+    // a check of the grace period does not extend it
     assert!(home.spared(NOW.plus(3500)));
     assert!(!home.spared(NOW.plus(3600)));
 }
@@ -194,7 +194,7 @@ fn whoever_guesses_from_there_is_not_spared() {
     assert!(home.spared(NOW.plus(120)));
 }
 
-/// T5
+/// Every revocation and every change of a credential ends the grace periods of the account.
 #[test]
 fn every_revocation_ends_it() {
     type Act = fn(&mut Home, &PendingEnrollment, Timestamp);
@@ -311,7 +311,7 @@ fn every_revocation_ends_it() {
     }
 }
 
-/// What is not there is not revoked, and then nothing else is.
+/// A revocation of what does not exist changes nothing.
 #[test]
 fn a_session_or_browser_that_is_not_there_ends_none() {
     let (mut home, app) = alice("");

@@ -1,5 +1,5 @@
-//! Files as an attacker or a broken disk would change them: no format panics on any, none takes long, and no
-//! refusal repeats what stands in the file.
+//! Import files that an attacker or a disk error changed. No format panics on them or takes long,
+//! and no refusal repeats the content of the file.
 
 use shared::account::name::UserName;
 use shared::credential::import::{ImportFormat, LARGEST, PskcKey, parse_import_file};
@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 const ROUNDS: usize = 400;
-/// Rounds of the password's PBKDF2 are meant to be slow.
+/// The PBKDF2 rounds of the file's password are slow by design.
 const SLOW: &str = "password.xml";
 
 #[test]
@@ -38,7 +38,7 @@ fn changed_files_never_panic_and_no_refusal_repeats_them() {
     assert!(tried > 4000, "only {tried} files");
 }
 
-/// A file of one format is given as each other one: an administrator's slip.
+/// An administrator may give a file of one format as another format by mistake.
 #[test]
 fn a_file_of_another_format_is_refused() {
     let alice: UserName = "alice".parse().expect("a name");
@@ -113,7 +113,7 @@ fn fixtures(folder: &str) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// One change: a bit, a byte, a cut, a doubled or moved piece, a hostile word.
+/// Makes one change: a bit, a byte, a cut, a repeated or moved part, or a hostile word.
 fn change(bytes: &mut Vec<u8>, dice: &mut Dice) {
     const WORDS: [&[u8]; 12] = [
         b"\0",
@@ -159,7 +159,7 @@ fn change(bytes: &mut Vec<u8>, dice: &mut Dice) {
     }
 }
 
-/// xorshift64*, always from the same seed.
+/// xorshift64*, with the same seed in every run.
 struct Dice(u64);
 
 impl Dice {

@@ -1,4 +1,5 @@
-//! Rotations on a real store in a folder of its own: what goes on working, what ends, what is gone.
+//! Rotation of keys on a real store in a temporary folder: what keeps working, what ends, and what
+//! is removed.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -58,7 +59,7 @@ impl Home {
     }
 }
 
-/// Signs in at the web with the password, and with a code if that is asked for.
+/// Signs in at the web with the password, and with a code if one is required.
 fn signs_in(
     door: &mut Engine,
     who: &str,
@@ -102,8 +103,8 @@ fn signs_in(
     }
 }
 
-/// How many of these stand somewhere in `bytes`. All that is searched for is random from its first byte on, and eight
-/// of those do not come by chance.
+/// Returns how many of the wanted values `bytes` contains. Only the first eight bytes are compared.
+/// All wanted values are random, so a match by chance is practically impossible.
 fn found<'a>(bytes: &[u8], wanted: impl IntoIterator<Item = &'a [u8]>) -> usize {
     let wanted: HashSet<[u8; 8]> = wanted
         .into_iter()
@@ -116,7 +117,7 @@ fn found<'a>(bytes: &[u8], wanted: impl IntoIterator<Item = &'a [u8]>) -> usize 
     found.len()
 }
 
-/// C2
+/// A rotation replaces every key that it can, and ends no session.
 #[test]
 fn a_rotation_changes_every_key_that_it_can_and_ends_nothing() {
     let (mut home, alice) = alice_at_the_web("");
@@ -160,7 +161,8 @@ fn a_rotation_changes_every_key_that_it_can_and_ends_nothing() {
     );
 }
 
-/// What a process does that was there before the rotation, one that comes later understands, and the other way round.
+/// A process that was open before the rotation and one that starts later can each read what the
+/// other writes.
 #[test]
 fn a_door_that_was_open_before_goes_by_the_new_keys_from_its_next_transaction_on() {
     let mut home = Home::new("");
@@ -189,7 +191,7 @@ fn a_door_that_was_open_before_goes_by_the_new_keys_from_its_next_transaction_on
     );
 }
 
-/// C2: nothing stops working at any moment.
+/// No login fails at any moment of a rotation.
 #[test]
 fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
     let mut home = Home::new("");
@@ -221,7 +223,7 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
             let verdict = judge(door, who, typed.as_ref(), now);
             assert!(verdict.is_ok(), "{verdict:?}");
             count += 1;
-            // as people do, who have to type it
+            // a person needs time to type
             std::thread::sleep(Duration::from_millis(5));
         }
         count
@@ -235,7 +237,8 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
             .map(|_| home.door.rotate_keys(Renewal::Seal, "root", NOW))
             .collect();
         over.store(true, Ordering::Relaxed);
-        // on a slow machine there may always be one who still sees the old keys: then they stay, and it says so
+        // On a slow machine a process may always read with the old keys. The old master key is kept
+        // then, and the error says so.
         for rotated in rotated {
             assert!(
                 matches!(rotated, Ok(_) | Err(RotationError::OldKeyStays(..))),
@@ -310,13 +313,15 @@ fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else(
     assert!(signs_in(&mut after, "alice", None, Some(&code_of(&alice, 1))).is_some());
 }
 
-/// Accounts that are older than alice's, and what is removed of how many at once.
+/// Accounts that are older than alice's, and the number of accounts that are cleared in one
+/// transaction.
 const OTHERS: i64 = 120;
 const AT_ONCE: i64 = 50;
 const HERE: &str = "192.0.2.7";
 
-/// Alice, who has all that hangs on keys, comes after many others, and a renewal of all keys that ends before it reaches
-/// her: one of the others has a row that no process reads.
+/// Returns a store after an interrupted renewal of all keys. Alice has one of each credential that
+/// depends on keys, and comes after many accounts. The renewal failed at an account before her,
+/// whose row is too large to read.
 fn cut_off() -> (Home, PendingEnrollment, OpenedSession) {
     let mut home = Home::new("");
     let others = format!(
@@ -384,7 +389,7 @@ impl Home {
     }
 }
 
-/// All logins waited while the rows of every account were read and removed.
+/// The fault: all logins waited while the rows of every account were read and removed.
 #[test]
 fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_time() {
     let (mut home, alice, opened) = cut_off();
@@ -473,7 +478,7 @@ fn a_renewal_that_was_cut_off_tells_at_the_next_what_had_ended_and_was_still_the
     );
 }
 
-/// No rotation has to come.
+/// The remaining rows are removed without another rotation.
 #[test]
 fn a_gate_that_clears_the_store_removes_what_ended_with_its_keys() {
     let (mut home, ..) = cut_off();
@@ -485,7 +490,8 @@ fn a_gate_that_clears_the_store_removes_what_ended_with_its_keys() {
     assert_eq!(home.count("account WHERE password IS NOT NULL"), 0);
 }
 
-/// Promise 1: used steps of secrets that are not in the store cannot get a new fingerprint, so the old one counts.
+/// The used steps of a removed secret cannot get a new fingerprint, because the secret is not in
+/// the store. Their old fingerprint stays valid, so that no code is accepted twice.
 #[test]
 fn a_used_code_of_a_removed_authenticator_stays_used_after_all_keys_were_renewed_twice() {
     let (mut home, alice) = alice("");
@@ -519,7 +525,7 @@ fn a_used_code_of_a_removed_authenticator_stays_used_after_all_keys_were_renewed
     );
 }
 
-/// T5: a sign-in between password and code ends with the keys.
+/// A sign-in between password and code ends when the keys are replaced.
 #[test]
 fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
     let (mut home, alice) = alice_at_the_web("");
@@ -552,7 +558,8 @@ fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
     ));
 }
 
-/// One whose journal cannot be emptied keeps the old master key, and says so; the next one finishes.
+/// If a reader prevents the WAL from being emptied, the rotation keeps the old master key and
+/// reports it. The next rotation removes it.
 #[test]
 fn a_reader_that_stays_keeps_the_old_master_key_in_the_file() {
     let (mut home, alice) = alice("");
@@ -589,7 +596,7 @@ fn a_secret_that_was_altered_in_the_store_is_named_and_stops_nobody_else() {
     accepts(&mut home.another(), "alice", &code_of(&alice, 0));
 }
 
-/// C2
+/// A missing key file and one of another store deny all access, and the error names the file.
 #[test]
 fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
     let mut home = Home::new("");
@@ -616,7 +623,7 @@ fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
         "{}",
         open()
     );
-    // a door that has its keys already must not make a file that lacks them
+    // An engine that has its keys in memory must not write a key file that lacks them.
     let error = home
         .door
         .rotate_keys(Renewal::Seal, "root", NOW)
@@ -632,7 +639,8 @@ fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
     home.rotates(Renewal::Seal);
 }
 
-/// D1, trap 1: also where rows were moved from page to page before, and while others keep the store open.
+/// A secret must not remain in the store or its WAL, also where SQLite moved rows between pages
+/// before, and while other processes have the store open.
 #[test]
 fn a_disabled_secret_is_nowhere_in_the_stores_bytes() {
     const ACCOUNTS: usize = 200;
@@ -644,7 +652,7 @@ fn a_disabled_secret_is_nowhere_in_the_stores_bytes() {
     let mut sealed = home.sealed();
     let mut removed = Vec::new();
     for turn in 0..ACCOUNTS - 40 {
-        // in an order that empties pages here and there; 7 and 200 have no divisor in common
+        // This order empties pages in different places, because 7 and 200 have no common divisor.
         let number = turn * 7 % ACCOUNTS;
         gate.load_policy_facts(&name("person0")).unwrap();
         home.door

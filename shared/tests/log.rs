@@ -1,4 +1,5 @@
-//! The event log on a real store in a folder of its own: what stands in it, what never does, and what it costs.
+//! The audit log on a real store in a temporary folder: what it contains, what it never contains,
+//! and what it costs.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -66,7 +67,7 @@ impl Home {
             .unwrap()
     }
 
-    /// Password and code at the web.
+    /// Signs alice in at the web with her password and a code.
     fn signs_in(&mut self, cookie: Option<&str>, typed: &str, from: &str) -> AfterCode {
         let AfterPassword::Code(pass) = self.at_web(cookie, "alice", PASSWORD, "", from) else {
             panic!("no code is asked")
@@ -96,7 +97,7 @@ impl Home {
         self.engine().query_row(&sql, [], |row| row.get(0)).unwrap()
     }
 
-    /// Events that are `seconds` old, as if they had happened.
+    /// Inserts events that are `seconds` old.
     fn fill(&self, count: u32, seconds: u64) {
         let sql = format!(
             "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {count}) \
@@ -112,7 +113,7 @@ impl Home {
             .unwrap();
     }
 
-    /// How many bytes one attempt writes.
+    /// Returns how many bytes one attempt writes.
     fn written_by(&mut self, typed: &str, now: Timestamp) -> u64 {
         self.engine()
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
@@ -132,7 +133,7 @@ fn opened(after: AfterCode) -> OpenedSession {
     }
 }
 
-/// Event, actor, door, origin and cause of each.
+/// Returns event kind, actor, service, origin and cause of each event.
 fn told(events: &[AuditEvent]) -> Vec<[&str; 5]> {
     let told = |e| {
         let AuditEvent {
@@ -267,7 +268,7 @@ fn a_million_events_are_kept() {
         )
         .unwrap();
     home.at_ssh("000000", NOW);
-    // two of the three that were there have made room
+    // two of the three earlier events were removed
     assert_eq!(
         told(&home.events(&EventFilter::default()))
             .iter()
@@ -303,10 +304,10 @@ fn an_attempt_writes_as_little_with_a_million_events_as_with_a_thousand() {
     let (mut home, _) = alice_at_the_web("");
     home.fill(1000, 0);
     let few = home.written_by("000000", NOW);
-    // full: each event that is added takes one along, and some are too old
+    // The log is full, so each new event removes one. Some events are too old as well.
     home.fill(MAX_EVENTS - home.count("1"), RETENTION - 5_000_000);
     let many = home.written_by("000001", NOW);
-    // the trees are deeper, and what goes lies on pages of its own
+    // The B-trees are deeper, and the removed events lie on pages of their own.
     assert!(
         many <= few + 12 * 4120,
         "{few} bytes with a thousand events, {many} with a million"
@@ -314,7 +315,7 @@ fn an_attempt_writes_as_little_with_a_million_events_as_with_a_thousand() {
     assert!(home.count("1") < MAX_EVENTS);
 }
 
-/// Recovery codes have no row, and where there is no address nothing delays them.
+/// Recovery codes have no bucket, and without an address nothing delays them.
 #[test]
 fn whoever_holds_a_first_factor_cannot_fill_the_log() {
     let (mut home, app) = alice_at_the_web("");
@@ -338,7 +339,7 @@ fn whoever_holds_a_first_factor_cannot_fill_the_log() {
         ("wrong", DAILY_LIMIT_CAUSE)
     );
 
-    // an entry is told all the same, and on the next day everything
+    // A granted access is logged all the same, and the next day every event is logged again.
     home.at_ssh(&code_at(&app, 0, NOW), NOW);
     assert_eq!(
         home.events(&EventFilter::default()).last().unwrap().kind,
@@ -405,7 +406,7 @@ fn wrong_passwords_are_no_wrong_codes() {
     );
 }
 
-/// Every kind of attempt, with secrets that are known here.
+/// Makes attempts of every kind, with secrets that the test knows.
 #[test]
 fn no_event_holds_a_secret_or_what_was_typed() {
     let (mut home, app) = alice_at_the_web("");
@@ -474,7 +475,7 @@ fn no_event_holds_a_secret_or_what_was_typed() {
         panic!("a code is asked")
     };
     let newest = again.browser_cookie.unwrap().to_string();
-    // stolen
+    // the cookie is used a second time, as a thief does
     home.at_web(
         Some(&cookie),
         "alice",

@@ -1,4 +1,5 @@
-//! L2: a sign-in between its first factor and its code is good for a time, for so many wrong codes, and once.
+//! A login token, issued between the first factor and the code, expires, allows a limited number of
+//! wrong codes, and is accepted once.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -17,7 +18,7 @@ use shared::verify::decision::Refusal;
 use shared::verify::throttle::Phase;
 use std::sync::Barrier;
 
-/// What alice types is compared with three codes: a wrong one costs one.
+/// Enters a code for alice. It is compared with three codes, so a wrong one costs one unit.
 fn enter(door: &mut Engine, pass: &LoginToken, typed: &str, now: Timestamp) -> AfterCode {
     let origin = remote("192.0.2.7");
     let browser = BrowserContext {
@@ -81,7 +82,7 @@ fn a_sign_in_opens_once() {
         &enter(&mut home.door, &pass, &recovery(&app, 0), NOW),
         Refusal::Expired,
     );
-    // the code was not spent on it
+    // the failed attempt did not consume the code
     let anew = begin(&mut home, NOW);
     assert!(matches!(
         enter(&mut home.door, &anew, &code_of(&app, 0), NOW),
@@ -128,7 +129,7 @@ fn after_five_wrong_codes_a_sign_in_is_over_and_what_is_free_costs_none_of_them(
         enter(&mut home.door, &anew, &code_of(&app, 0), NOW),
         AfterCode::Opened(_)
     ));
-    // R3: a recovery code opens all the same, as the words about delays offer
+    // A recovery code is accepted all the same, as the message about the delay offers.
     assert!(matches!(
         enter(&mut home.door, &pass, &recovery(&app, 0), NOW),
         AfterCode::Opened(_)
@@ -158,7 +159,8 @@ fn a_delay_is_said_first_and_tries_made_during_it_cost_nothing() {
         AfterCode::Opened(_)
     ));
 
-    // the fifth wrong one meets both: the delay first, and when it is over, the end
+    // The fifth wrong code reaches both limits. The delay is reported first; when it is over, the
+    // token has ended.
     let pass = begin(&mut home, later);
     let mut at = later;
     for wrong in 0..5 {
@@ -220,7 +222,7 @@ fn in_parallel_never_more_than_five_are_evaluated() {
     assert_eq!(wrong, LoginPayload::MAX_WRONG_CODES);
 }
 
-/// Nothing of it stays in the store when its time is long over and another sign-in is tried.
+/// After its time the store keeps nothing of a login token once another sign-in is tried.
 #[test]
 fn what_became_of_a_sign_in_is_forgotten_after_its_time() {
     let (mut home, app) = alice_at_the_web("");

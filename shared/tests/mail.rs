@@ -1,4 +1,5 @@
-//! Codes by mail, on a real store in a folder of its own; posternd is played by the test.
+//! Mailed codes, on a real store in a temporary folder. The test sends the mail in place of
+//! posternd.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -18,7 +19,7 @@ use shared::verify::method::AuthenticationMethod;
 use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
 
-/// M2
+/// A mailed code is accepted for 900 seconds.
 #[test]
 fn a_mailed_code_passes_at_899_seconds_and_is_expired_at_901() {
     for (after, passes) in [(0, true), (899, true), (900, false), (901, false)] {
@@ -43,7 +44,7 @@ fn a_clock_that_is_set_back_lengthens_neither_a_codes_life_nor_the_wait() {
     assert!(asks(&mut home, "alice", now.minus(1)).is_ok());
 }
 
-/// M1
+/// A mailed code is accepted once, and for no other account.
 #[test]
 fn a_mailed_code_opens_once_and_only_its_own_account() {
     let (mut home, now) = by_mail_alone();
@@ -63,7 +64,7 @@ fn a_mailed_code_opens_once_and_only_its_own_account() {
     assert!(!format!("{log:?}").contains(letter.code.as_str()));
 }
 
-/// M3, trap 5: asked and counted under one key.
+/// The fault, in other systems: the cooldown was written under one key and read under another.
 #[test]
 fn a_second_mail_kills_the_first_code_and_is_refused_inside_the_cooldown() {
     let (mut home, now) = by_mail_alone();
@@ -102,7 +103,7 @@ fn a_second_mail_kills_the_first_code_and_is_refused_inside_the_cooldown() {
     );
 }
 
-/// M4, trap 13
+/// Where an authenticator and mail are both on, a code of either is accepted.
 #[test]
 fn with_both_on_either_code_is_accepted() {
     let (mut home, app, now) = by_both();
@@ -127,7 +128,7 @@ fn an_account_with_mail_alone_is_enrolled_and_nothing_but_its_code_opens() {
     accepted(&types(&mut home, &letter, now));
 }
 
-/// L11
+/// Of many simultaneous uses of one mailed code exactly one is granted access.
 #[test]
 fn of_many_who_use_a_mailed_code_at_once_one_enters() {
     for crowd in [2, 10, 40] {
@@ -165,7 +166,7 @@ fn of_many_who_use_a_mailed_code_at_once_one_enters() {
     }
 }
 
-/// C2
+/// A rotation of the data keys affects neither mailed codes nor queued mail.
 #[test]
 fn mailed_codes_and_unsent_letters_go_on_working_across_a_rotation() {
     let (mut home, now) = by_mail_alone();
@@ -219,7 +220,7 @@ fn mailed_codes_end_with_compromised_keys_and_their_letters_with_them() {
         home.door.await_mail_delivery(&posted),
         Err(NotMailed::Replaced)
     ));
-    // the address is no secret of the keys, and another code is mailed at once
+    // The address is not encrypted with the keys, and another code can be mailed at once.
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     accepted(&types(&mut home, &letter, now));
 }
@@ -235,7 +236,7 @@ fn a_letter_that_failed_does_not_take_a_newer_code_along() {
     accepted(&types(&mut home, &second, now.plus(60)));
 }
 
-/// M1: hashed and sealed.
+/// The code is stored as a keyed hash, and the address is sealed.
 #[test]
 fn neither_the_code_nor_another_address_stands_in_the_store() {
     let (mut home, now) = by_mail_alone();
@@ -263,7 +264,7 @@ fn neither_the_code_nor_another_address_stands_in_the_store() {
         .set_email(&name("alice"), &address("b@example.com"), "root", now)
         .unwrap();
     let letter = sends(&mut home, &posted, now);
-    // what holds six digits by chance is not looked for: the columns are
+    // The whole file may hold the six digits by chance, so only the columns are searched.
     let connection = rusqlite::Connection::open(&store).unwrap();
     let hash: Vec<u8> = connection
         .query_row("SELECT hash FROM mailed_code", [], |row| row.get(0))
@@ -287,7 +288,8 @@ fn guesses_are_counted_as_before_and_asking_for_mail_resets_nothing() {
     let wrong = (0..).map(|number| format!("{number:06}")).filter(|code| {
         *code != *letter.code && (-20..=20).all(|offset| *code != code_of(&app, offset))
     });
-    // compared with three codes of the app and one by mail: each costs two
+    // A code is compared with three codes of the app and with the mailed one, so each attempt costs
+    // two units.
     for code in wrong.take(3) {
         refused(&home.attempt("alice", &code, now), Refusal::Wrong);
     }

@@ -1,4 +1,5 @@
-//! What people are told by mail of what happened to their accounts, on a real store; posternd is played by the test.
+//! Notifications by mail of what was done to an account, on a real store. The test sends the mail
+//! in place of posternd.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -22,7 +23,7 @@ use zeroize::Zeroizing;
 const MAIL: &str = "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n";
 const DAY: u64 = 24 * 3600;
 
-/// Everything that is due, and sent.
+/// Returns all notifications that are due, and records them as sent.
 fn sent(home: &mut Home, now: Timestamp) -> Vec<Notification> {
     let taken = home.door.take_due_notifications(100, now).unwrap();
     taken
@@ -58,7 +59,8 @@ fn confirms(home: &mut Home, who: &str, to: &str, now: Timestamp) {
         .unwrap();
 }
 
-/// Alice with an app and a confirmed address; what that told her is read.
+/// Returns a store in which alice has an app and a confirmed address. Her notifications of that are
+/// already removed.
 fn alice(config: &str) -> (Home, PendingEnrollment) {
     let mut home = Home::new(&format!("{MAIL}{config}"));
     confirms(&mut home, "alice", "alice@example.com", NOW.minus(60));
@@ -72,7 +74,7 @@ fn alice(config: &str) -> (Home, PendingEnrollment) {
     (home, app)
 }
 
-/// N4
+/// Each administrative act on an account causes a notification that names the actor.
 #[test]
 fn every_administrative_act_is_mailed_with_its_actor() {
     let (mut home, app) = alice("");
@@ -173,7 +175,7 @@ fn what_opened_without_the_persons_device_is_told_and_a_usual_sign_in_is_not() {
     let wrong = (0..1_000_000)
         .map(|number| format!("{number:06}"))
         .filter(|code| (-30..=30).all(|offset| *code != code_of(&app, offset)));
-    // compared with 13 codes, each costs five
+    // A code is compared with 13 codes, so each attempt costs five units.
     for code in wrong.take(2) {
         refused(&home.attempt("alice", &code, NOW), Refusal::Wrong);
     }
@@ -184,7 +186,7 @@ fn what_opened_without_the_persons_device_is_told_and_a_usual_sign_in_is_not() {
     told(&mut home, "alice@example.com", &[EventKind::Locked]);
 }
 
-/// T5. Whoever runs a process as this user can do it as often as they like.
+/// Any process of the user can report a changed password, as often as it likes.
 #[test]
 fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
     let (mut home, _) = alice("");
@@ -215,7 +217,7 @@ fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
     assert_eq!(sent(&mut home, NOW.plus(DAY + 100)).len(), 1);
 }
 
-/// T3
+/// The owner is notified of a stolen cookie, but not of a revocation by the owner.
 #[test]
 fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     let (mut home, app) = alice("");
@@ -286,7 +288,7 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     told(&mut home, "", &[]);
 }
 
-/// P2
+/// The owner is notified of the second use of a refresh token.
 #[test]
 fn a_refresh_token_that_is_used_again_is_told() {
     let (mut home, app) = alice("");
@@ -327,7 +329,7 @@ fn a_notice_that_is_not_sent_comes_again_for_three_days() {
         ),
         (0, 1)
     );
-    // a clock that ran ahead puts nothing off for long
+    // A clock that was ahead does not delay notifications for long.
     assert_eq!(takes(&mut home, NOW.plus(2 * DAY)), 1);
     assert_eq!(takes(&mut home, NOW.plus(DAY)), 1);
     assert_eq!(takes(&mut home, NOW.plus(3 * DAY)), 1);
@@ -349,7 +351,7 @@ fn an_account_keeps_a_few_notices_the_oldest_and_another_its_own() {
     assert_eq!(sent.len(), MAX_NOTIFICATIONS as usize + 1);
     assert_eq!((sent[0].event.at, sent[19].event.at), (NOW, NOW.plus(19)));
     assert_eq!(sent[20].to.as_str(), "bob@example.com");
-    // what was never sent makes room when it is old
+    // An old notification that was never sent does not count against the limit.
     for day in [0, 4] {
         for _ in 0..MAX_NOTIFICATIONS {
             home.door

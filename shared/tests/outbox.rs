@@ -1,4 +1,5 @@
-//! The outbox while posternd is stopped, overloaded or killed, on a real store; posternd is played by the test.
+//! The outbox while posternd is stopped, overloaded or killed, on a real store. The test sends the
+//! mail in place of posternd.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -16,7 +17,7 @@ use shared::verify::origin::Origin;
 use shared::verify::throttle::Phase;
 use std::time::{Duration, Instant};
 
-/// Longer than anybody waits for what becomes of a letter.
+/// Longer than any process waits for the result of a delivery.
 const LONG: Duration = Duration::from_secs(60);
 
 fn rows(home: &Home) -> i64 {
@@ -25,7 +26,7 @@ fn rows(home: &Home) -> i64 {
         .unwrap()
 }
 
-/// She asks for a code, and posternd is stopped.
+/// Requests a code by mail while posternd is stopped.
 fn posts(home: &mut Home, who: &str, now: Timestamp) -> MailQueued {
     let (name, origin) = (name(who), Origin::Unknown);
     let visitor = VerificationRequest {
@@ -83,7 +84,7 @@ fn a_letter_whose_code_has_expired_is_never_sent_and_is_removed() {
         home.door.check_mail_delivery(&posted, LONG),
         Some(Err(NotMailed::Replaced))
     ));
-    // one that was sent, and that nobody asked after, goes without a word
+    // A sent mail whose result no process reads is removed.
     let now = now.plus(960);
     posts(&mut home, "alice", now);
     let letter = takes(&mut home, now);
@@ -97,7 +98,8 @@ fn a_letter_whose_code_has_expired_is_never_sent_and_is_removed() {
     assert_eq!(rows(&home), 0);
 }
 
-/// A posternd that is killed between taking and sending: nobody knows whether the code went out.
+/// posternd is killed after it took a mail and before it reported the delivery. The store does not
+/// show whether the code was sent.
 #[test]
 fn a_letter_that_was_taken_is_not_sent_a_second_time_and_is_told_as_not_sent() {
     let (mut home, now) = by_mail_alone();
@@ -120,7 +122,7 @@ fn a_letter_that_was_taken_is_not_sent_a_second_time_and_is_told_as_not_sent() {
         "another is mailed at once"
     );
 
-    // the same where nobody waits for it any more
+    // The same applies if no process waits for the mail any more.
     let now = now.plus(60);
     posts(&mut home, "alice", now);
     takes(&mut home, now);
@@ -163,7 +165,8 @@ fn mail_that_waits_is_noticed_by_its_age() {
     assert!(waits(&mut home, 31 + 311), "it is due again");
 }
 
-/// Whoever has accounts could fill the mailbox of somebody else, or the outbox, by naming one address for all of them.
+/// An attacker with several accounts could fill the mailbox of another person, or the outbox, by
+/// setting the same address for all of them.
 #[test]
 fn letters_to_an_unconfirmed_address_are_few_and_keep_no_code_from_its_owner() {
     let mut home = Home::new(MAIL);

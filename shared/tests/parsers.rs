@@ -1,6 +1,7 @@
-//! Texts of strangers: the corpus of the fuzz targets, and mutations of it. tests/fuzz/run does the same for longer.
+//! Texts from untrusted sources: the corpus of the fuzz targets and mutations of it.
+//! `tests/fuzz/run` does the same for a longer time.
 
-// what the fuzz targets call
+// the functions that the fuzz targets call
 #[allow(unreachable_pub)]
 #[path = "../../tests/fuzz/src/authenticators.rs"]
 mod authenticators;

@@ -1,4 +1,4 @@
-//! Header tokens: what gets a session's next access token.
+//! Token delivery in headers: the refresh token, which gets a session's next access token.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -11,18 +11,19 @@ use shared::system::clock::Timestamp;
 use shared::token::RefreshToken;
 use shared::token::session::Session;
 
-/// With the code of that time.
+/// Signs in with the code of the given time.
 fn enters(home: &mut Home, pending: &PendingEnrollment, now: Timestamp) -> Session {
     let code = code_of(pending, i64::try_from((now.0 - NOW.0) / 30).unwrap());
     signs_in(home, &remote("192.0.2.7"), &code, now)
 }
 
-/// A session's first refresh token.
+/// Returns the first refresh token of a session.
 fn first_of(home: &Home, session: &Session) -> RefreshToken {
     RefreshToken::issue_first(session, &home.door.token_keys(), session.issued).unwrap()
 }
 
-/// P2: the newest works once, an older one ends the session, and the other sessions go on.
+/// The newest refresh token is accepted once. An older one ends its session, and the other sessions
+/// go on.
 #[test]
 fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     let (mut home, pending) = alice_at_the_web("");
@@ -82,7 +83,8 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     ));
 }
 
-/// P2: of two that come at once with one token, one is let in at most, and then neither goes on.
+/// Of two simultaneous requests with one refresh token at most one is granted, and afterwards the
+/// session has ended.
 #[test]
 fn of_two_racers_with_one_refresh_token_at_most_one_is_given_the_next() {
     let (mut home, pending) = alice_at_the_web("");
@@ -112,7 +114,8 @@ fn of_two_racers_with_one_refresh_token_at_most_one_is_given_the_next() {
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
 }
 
-/// P2, promise 3: a session that was revoked, has run out, or ended with all of the account's is not refreshed.
+/// A session that was revoked, that expired, or that ended with all sessions of the account is not
+/// refreshed.
 #[test]
 fn a_session_that_is_over_is_not_refreshed() {
     let from = remote("192.0.2.7");

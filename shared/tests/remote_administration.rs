@@ -1,4 +1,5 @@
-//! Administration by others than root's command: by an administrator in a session, and by a program with the secret.
+//! Administration without root's command: by an administrator in a session, and by a program with
+//! the administration secret.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -16,7 +17,7 @@ use shared::protocol::status::SecondFactorState;
 use shared::system::clock::Timestamp;
 use shared::verify::origin::Origin;
 
-/// A browser somewhere.
+/// Returns a browser at an address, without cookies.
 fn browser(origin: &Origin) -> BrowserContext<'_> {
     BrowserContext {
         origin,
@@ -28,7 +29,7 @@ fn browser(origin: &Origin) -> BrowserContext<'_> {
     }
 }
 
-/// Signs someone in at the web.
+/// Signs a person in at the web.
 #[track_caller]
 fn signs_in(
     home: &mut Home,
@@ -63,7 +64,7 @@ fn signs_in(
     }
 }
 
-/// Alice, and carol, who administers, both at the web.
+/// Signs alice and the administrator carol in at the web.
 fn both() -> (Home, PendingEnrollment, PendingEnrollment) {
     let (mut home, alice) = alice_at_the_web("[policy]\nadministrators = [\"carol\"]\n");
     let carol = home.enrols("carol");
@@ -167,14 +168,15 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
     assert_eq!(home.door.one_time_code_expiry(&alice, later).unwrap(), None);
 }
 
-/// N4
+/// No session, trusted browser or pending token of a person remains valid after a program turned
+/// off the second factor.
 #[test]
 fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_program() {
     let (mut home, app, _) = both();
     let (origin, alice) = (remote("192.0.2.7"), name("alice"));
     let opened = signs_in(&mut home, "alice", &app, &origin, TrustRequest::Asked, NOW);
     assert_eq!(home.door.trusted_browsers(&alice, NOW).unwrap().len(), 1);
-    // one that has given the password, and not yet the code
+    // a sign-in after the password and before the code
     let (later, of) = (NOW.plus(60), browser(&origin));
     let pending = home.door.enter_password(
         &of,
@@ -264,7 +266,7 @@ fn people_are_found_by_a_part_of_the_name_page_by_page() {
     assert_eq!(found("ALI", None, 50), ["Alice", "alina", "malice"]);
     assert_eq!(found("ali", None, 2), ["Alice", "alina"]);
     assert_eq!(found("ali", Some("alina"), 2), ["malice"]);
-    // what means something to a pattern is itself
+    // characters with a meaning in SQL patterns match only themselves
     assert_eq!(
         (found("%", None, 50), found("_", None, 50)),
         (vec!["100%".to_owned()], vec!["a_b".to_owned()])

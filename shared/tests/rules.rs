@@ -1,4 +1,5 @@
-//! Signing in on the way to a page that a rule of the gate speaks of, and rising from there.
+//! Sign-ins on the way to a page for which the gate has a rule, and upgrades of the resulting
+//! sessions.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -28,7 +29,7 @@ const RULES: &str = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n\
                      [[gate.rule]]\npaths = [\"/form\"]\nmethods = [\"POST\"]\nthen = \"password\"\n\
                      [[gate.rule]]\npaths = [\"/open\"]\nthen = \"open\"\n";
 
-/// Where a browser is: from, on the way to, with which cookie and session.
+/// The address of a browser, the requested page, its cookie and its session.
 #[derive(Clone, Copy, Default)]
 struct At<'a> {
     address: Option<&'a str>,
@@ -116,7 +117,7 @@ impl<'a> At<'a> {
     }
 }
 
-/// What the password alone opened, by which rule.
+/// Returns the session that the password alone opened, and checks the rule that allowed it.
 #[track_caller]
 fn by_rule(after: AfterPassword, rule: usize) -> Session {
     match after {
@@ -167,7 +168,7 @@ fn on_the_way_to_where_the_password_suffices_no_code_is_asked() {
         )
         .unwrap();
     assert_eq!(causes, 3);
-    // where it is open, what a sign-in takes is what it takes everywhere
+    // a sign-in to an open page needs the same as every other sign-in
     for page in [
         "/",
         "/cheapx",
@@ -223,7 +224,7 @@ fn a_code_raises_the_session_under_another_name_and_ends_the_one_before() {
     assert!(home.ended(&before) && !home.ended(&opened.session));
 }
 
-/// Whoever signs in anew leaves nothing behind in that browser, and other browsers as they are.
+/// A new sign-in ends the session that this browser had. Other browsers keep theirs.
 #[test]
 fn a_new_session_ends_the_one_that_the_browser_had_and_no_other() {
     let (mut home, _) = alice_at_the_web(RULES);
@@ -255,7 +256,7 @@ fn a_session_that_was_ended_by_itself_is_nothing_to_rise_from() {
     assert!(home.rises(&session).is_none());
 }
 
-/// The browser became trusted in another session, or was all the while: no code is asked for.
+/// The browser became trusted in another session or was trusted before, so no code is asked for.
 #[test]
 fn in_a_trusted_browser_a_session_rises_by_itself() {
     let (mut home, app) = alice_at_the_web(RULES);
@@ -278,7 +279,8 @@ fn in_a_trusted_browser_a_session_rises_by_itself() {
     assert!(home.ended(&before) && !home.ended(&opened.session) && !home.ended(&trusted.session));
 }
 
-/// More than the password was given, or is known: it would be a pity to ask for it again.
+/// A recovery code or a trusted browser proves more than the password, so the code is not asked for
+/// again.
 #[test]
 fn a_trusted_browser_and_a_recovery_code_open_all_at_once() {
     let (mut home, app) = alice_at_the_web(RULES);
@@ -368,7 +370,8 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
     assert!(home.bytes() == before);
 }
 
-/// A session's life is absolute: what takes its place, by a code, a trusted browser or an exemption, lasts no longer.
+/// The lifetime of a session is absolute. The session that replaces it after an upgrade, by a code,
+/// a trusted browser or an exemption, expires no later.
 #[test]
 fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
     let exempt = "[[policy.exempt]]\nnetworks = [\"203.0.113.0/24\"]\n";

@@ -1,4 +1,4 @@
-//! Critical acts that a session opened: they end with it.
+//! Critical acts in a session: they end with it.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -20,13 +20,14 @@ use shared::token::StepUpToken;
 use shared::token::session::Session;
 use shared::verify::decision::Refusal;
 
-/// Alice has lost the phone and comes in by a recovery code.
+/// Signs alice in by a recovery code, since she has lost the phone.
 fn recovers(home: &mut Home, pending: &PendingEnrollment) -> (Session, StepUpToken) {
     let opened = opens(home, &remote("192.0.2.7"), &recovery(pending, 0), NOW);
     (opened.session, opened.step_up.unwrap())
 }
 
-/// A new authenticator in place of the lost one, up to where the recovery codes are saved.
+/// Begins a new authenticator in place of the lost one, up to the step in which the recovery codes
+/// are saved.
 fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (EnrollmentToken, String) {
     let ticket = home
         .door
@@ -53,8 +54,8 @@ fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (Enrollm
     (ticket, (*confirmed).to_owned())
 }
 
-/// Promise 3: what was begun in a session that was revoked is not finished, also where the rest of the account
-/// goes on as it was.
+/// A pending act of a revoked session cannot be finished, also if nothing else of the account
+/// changed.
 #[test]
 fn a_replacement_ends_with_the_session_it_was_begun_in() {
     let from = remote("192.0.2.7");
@@ -85,7 +86,7 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
     }
 }
 
-/// The same of an act that takes one step.
+/// The same for an act that needs one request only.
 #[test]
 fn the_second_factor_is_not_turned_off_from_a_session_that_ended() {
     let from = remote("192.0.2.7");
@@ -98,7 +99,7 @@ fn the_second_factor_is_not_turned_off_from_a_session_that_ended() {
     accepted(&home.attempt("alice", &code_of(&pending, 0), NOW));
 }
 
-/// S2
+/// Password and code are the only proof that a critical act accepts, and only for this session.
 #[test]
 fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
     let from = remote("192.0.2.7");
@@ -149,7 +150,7 @@ fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
     );
 }
 
-/// Whoever found an open session guesses no faster there than at the sign-in.
+/// An attacker with an open session guesses no faster there than at the sign-in.
 #[test]
 fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
     let from = remote("192.0.2.7");
@@ -211,7 +212,7 @@ fn a_session_that_ended_is_not_stepped_up() {
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
 }
 
-/// Where a proxy says who is there.
+/// The proxy supplies the identity instead of a password.
 #[test]
 fn with_an_identity_a_fresh_code_alone_steps_up() {
     let header = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\n\
@@ -257,7 +258,7 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
     assert!(matches!(after, AfterStepUp::Verified(_)));
 }
 
-/// A password of the host: charged, asked, and settled, as at a sign-in.
+/// The password of the host is charged, verified and settled as at a sign-in.
 #[test]
 fn a_password_of_the_host_steps_up_with_a_code() {
     let from = remote("192.0.2.7");

@@ -1,4 +1,4 @@
-//! Second factors taken over from other systems' files.
+//! Second factors that are imported from the files of other systems.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -20,7 +20,7 @@ fn urls(text: &str) -> ImportedFile {
     parse_import_file(ImportFormat::Otpauth, text.as_bytes()).unwrap()
 }
 
-/// What a finding shows now, or at its first counter.
+/// Returns the code of an imported authenticator for now, or for an offset from its first counter.
 fn code_of(import: &ImportedFile, number: usize, offset: u64) -> String {
     let one = &import.found[number];
     let parameters = one.parameters();
@@ -31,7 +31,7 @@ fn code_of(import: &ImportedFile, number: usize, offset: u64) -> String {
     generate_code(&one.secret, parameters, Step(base + offset)).to_string()
 }
 
-/// N7
+/// A code that was used at the other system is refused here.
 #[test]
 fn what_was_used_there_opens_nothing_here() {
     let step = NOW.0 / 30;
@@ -105,7 +105,8 @@ fn a_dry_run_leaves_nothing() {
     assert!(!home.holds(import.found[0].secret.expose()));
 }
 
-/// Several devices of one person come along with names of their own, and nobody's second factor is replaced.
+/// Several devices of one person are imported with labels of their own. An existing second factor
+/// is not replaced.
 #[test]
 fn nobodys_second_factor_is_replaced() {
     let import = urls(&format!(
@@ -143,7 +144,7 @@ fn nobodys_second_factor_is_replaced() {
     );
     accepted(&home.attempt("bob", &home::code_of(&bobs, 0), NOW));
 
-    // a second time it is there already
+    // a second import finds it already in the store
     let again = home
         .door
         .import_authenticators(

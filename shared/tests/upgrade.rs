@@ -1,5 +1,5 @@
-//! `postern upgrade` on stores that earlier programs made: what they hold goes on working.
-//! `stores/version-3/CONTENTS.md` says what the store of version 3 holds.
+//! `postern upgrade` on stores of earlier versions: their content keeps working.
+//! `stores/version-3/CONTENTS.md` describes the store of version 3.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -22,16 +22,15 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// When the store was made.
+/// The time when the store was created.
 const MADE: Timestamp = Timestamp(1_795_913_156);
-/// A minute and a half later.
 const NOW: Timestamp = Timestamp(MADE.0 + 90);
 
 fn stores() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores")
 }
 
-/// A home whose store is one of version 3; nobody has it open.
+/// Returns a folder with a store of version 3 that no process has open.
 fn version_3(extra: &str) -> (TempDir, Config) {
     let Home {
         folder,
@@ -56,7 +55,7 @@ fn version_3(extra: &str) -> (TempDir, Config) {
     (folder, config)
 }
 
-/// A home with a store that some schema makes.
+/// Returns a folder with a store that a schema creates.
 fn made_by(schema: &str, version: i64) -> (TempDir, Config) {
     let Home {
         folder,
@@ -155,7 +154,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
         "the store, what is beside it, and the copy"
     );
 
-    // the copy is the old store, which can be put back and upgraded again
+    // The copy is the old store, which can be restored and upgraded again.
     fs::copy(&backup, &path).unwrap();
     for suffix in ["-wal", "-shm"] {
         fs::File::create(format!("{}{suffix}", path.display())).unwrap();
@@ -172,7 +171,7 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
     upgraded(&config);
     let mut door = Engine::open(config).unwrap();
 
-    // the accepted step stays closed, and the next ones open
+    // The accepted time step is still refused, and later ones are accepted.
     let used = verdict(&mut door, "alice", &totp(ALICE, MADE), MADE);
     assert!(matches!(used, Err(Refusal::Used { .. })), "{used:?}");
     assert!(is_accepted(&mut door, "alice", &totp(ALICE, NOW), NOW));
@@ -236,7 +235,7 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
     );
     assert!(door.events(&EventFilter::default(), 0, 100).unwrap().len() >= 13);
 
-    // another spelling is known for one, and a number is not given twice
+    // Another spelling belongs to the existing account, and no account number is used twice.
     assert!(
         door.add_account(&name("Bob"), Distinct::No, "root", NOW)
             .is_err()
@@ -257,7 +256,8 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
     assert_eq!(number("SELECT issued FROM one_time_code"), MADE.0 as i64);
 }
 
-/// Numbers of accounts that are gone stay taken: sealed secrets and hashes are bound to them.
+/// Numbers of removed accounts are not used again, because sealed secrets and hashes are bound to
+/// them.
 #[test]
 fn numbers_that_were_given_before_are_not_given_again() {
     let (folder, config) = version_3("");
@@ -296,7 +296,7 @@ fn a_copy_of_an_interrupted_upgrade_is_replaced() {
     assert!(!store.join(".db.before-5.4194304.new").exists());
 }
 
-/// Some of them call themselves version 3.
+/// Some of these stores have version 3 in their header.
 #[test]
 fn stores_that_were_never_released_are_refused_by_their_commit() {
     for (commit, version) in [
@@ -362,7 +362,8 @@ fn a_store_of_version_3_that_another_hand_changed_is_not_upgraded() {
     }
 }
 
-/// Nobody but root makes files there, and root's engine obeys them.
+/// Only root may create files in the folder, because root's SQLite acts on the files it finds
+/// there.
 #[test]
 fn a_folder_that_others_can_write_is_no_place_for_an_upgrade() {
     let (folder, config) = version_3("");
@@ -380,7 +381,7 @@ fn a_folder_that_others_can_write_is_no_place_for_an_upgrade() {
     upgraded(&config);
 }
 
-/// A daemon of this version goes on running while a newer `postern upgrade` changes its store.
+/// A daemon of this version keeps running while a newer `postern upgrade` changes its store.
 #[test]
 fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
     let Home {
@@ -420,7 +421,7 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
         assert_eq!(versions, [true, true], "{refused}");
     }
     assert!(refused_open(&config).contains(&format!("version {newer}")));
-    // as an upgrade that was undone from its copy leaves it
+    // the store as after an upgrade that was undone from its copy
     let undone = format!(
         "BEGIN; ALTER TABLE person RENAME TO account; PRAGMA user_version = {version}; COMMIT"
     );
@@ -428,7 +429,7 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
     assert_eq!(found(&mut door), [None, None]);
 }
 
-/// Rows of version 4 are found under the names of version 5, with their numbers.
+/// Version 5 finds the rows of version 4 under other names, with the same numbers.
 #[test]
 fn a_store_of_version_4_keeps_its_rows_under_other_names() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sqlite/migration");

@@ -1,4 +1,5 @@
-//! The length of the WAL: bounded whatever runs, so that no login reads more than the first ones did.
+//! The length of the WAL. It is bounded in every case, so that no login reads more than the first
+//! one did.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -19,14 +20,14 @@ use std::time::Duration;
 use std::{fs, thread};
 use zeroize::Zeroizing;
 
-/// What the WAL may never exceed, in bytes.
+/// Maximum length of the WAL, in bytes.
 const MOST: u64 = 8 * 1024 * 1024;
-/// What it takes where nobody reads an old state for long.
+/// Length of the WAL, in bytes, while no process reads an old snapshot for long.
 const USUAL: u64 = 1024 * 1024;
-/// Logins in a row, of which each adds some 50 kB.
+/// Logins in a row, each of which adds about 50 kB.
 const LOGINS: u64 = 600;
 
-/// Somebody who logs in again and again, by a process of its own each time.
+/// A person who logs in repeatedly, in a new process each time.
 struct Person {
     config: Config,
     name: String,
@@ -35,7 +36,7 @@ struct Person {
 }
 
 impl Person {
-    /// Somebody whom `Home::enrols` has enrolled.
+    /// Returns a person whom [`Home::enrols`] enrolled.
     fn new(config: &Config, who: &str) -> Person {
         let secret = Zeroizing::new(Sha256::digest(who)[..20].to_vec());
         let pending = PendingEnrollment::new(config, &name(who)).unwrap();
@@ -48,7 +49,7 @@ impl Person {
         }
     }
 
-    /// Opens the store, uses a code of its own, and closes the store.
+    /// Opens the store, uses the next code, and closes the store.
     fn logs_in(&mut self) {
         self.logins += 1;
         let now = Timestamp(NOW.0 + 30 * self.logins);
@@ -66,7 +67,7 @@ impl Person {
     }
 }
 
-/// A store that nobody has open, and alice.
+/// Returns a store that no process has open, and alice.
 fn closed() -> (tempfile::TempDir, Person) {
     let mut home = Home::new("");
     home.enrols("alice");
@@ -82,7 +83,7 @@ fn length(folder: &Path) -> u64 {
     wal(folder).metadata().unwrap().len()
 }
 
-/// Reads of files by this thread.
+/// Returns the bytes that this thread has read from files.
 fn reads() -> u64 {
     let counts = fs::read_to_string("/proc/thread-self/io").unwrap();
     counts
@@ -93,7 +94,8 @@ fn reads() -> u64 {
         .unwrap()
 }
 
-/// The most that one of some logins reads, and the longest WAL after one.
+/// Returns the largest number of bytes that one of the logins reads, and the longest WAL after one
+/// of them.
 fn most_of(alice: &mut Person, folder: &Path, logins: u64) -> (u64, u64) {
     let each = (0..logins).map(|_| {
         let before = reads();
@@ -105,8 +107,8 @@ fn most_of(alice: &mut Person, folder: &Path, logins: u64) -> (u64, u64) {
     })
 }
 
-/// Without a daemon, each login finds the store closed: it begins with the whole WAL, whatever was copied
-/// before.
+/// Without a daemon, each login is the first process to open the store. It reads the whole WAL,
+/// whatever was checkpointed before.
 #[test]
 fn logins_that_find_the_store_closed_leave_the_wal_short() {
     let (folder, mut alice) = closed();
@@ -128,7 +130,7 @@ fn logins_beside_a_connection_that_does_nothing_leave_the_wal_short() {
     drop(idle);
 }
 
-/// A connection that stays open, as a daemon's does.
+/// A connection that stays open, as the daemon's does.
 #[test]
 fn writes_of_one_connection_leave_the_wal_short() {
     let (folder, mut alice) = closed();
@@ -151,8 +153,8 @@ fn writes_of_one_connection_leave_the_wal_short() {
     alice.logs_in();
 }
 
-/// A transaction that reads keeps the WAL from being restarted, and nobody waits for it. Once it has ended, the file is
-/// as short as before.
+/// A read transaction prevents the WAL from restarting, and no process waits for it. After it
+/// ended, the WAL is as short as before.
 #[test]
 fn a_long_read_lets_the_wal_grow_and_no_longer_than_itself() {
     let (folder, mut alice) = closed();
@@ -175,7 +177,7 @@ fn a_long_read_lets_the_wal_grow_and_no_longer_than_itself() {
     assert_eq!(seen(&reader), before + 201);
 }
 
-/// An earlier version let it grow.
+/// An earlier version allowed the WAL to grow.
 #[test]
 fn a_long_wal_that_is_found_is_cut() {
     let (folder, mut alice) = closed();
@@ -196,7 +198,7 @@ fn a_long_wal_that_is_found_is_cut() {
     assert!(length(folder.path()) <= USUAL);
 }
 
-/// Many processes that write and read without a pause leave no moment in which nobody does.
+/// Many processes that write and read without a pause leave no moment without a transaction.
 #[test]
 fn a_crowd_of_logins_leaves_the_wal_bounded() {
     const NAME: &str = "a_crowd_of_logins_leaves_the_wal_bounded";

@@ -1,4 +1,5 @@
-//! Signing in at the web, on a real store in a folder of its own: passwords, codes, sessions, trusted browsers.
+//! Web sign-ins on a real store in a temporary folder: passwords, codes, sessions, trusted
+//! browsers.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -81,14 +82,14 @@ impl Home {
             .unwrap()
     }
 
-    /// Signs in with a code and has the browser trusted; its cookie.
+    /// Signs in with a code and makes the browser trusted. Returns its cookie.
     fn trusted(&mut self, app: &PendingEnrollment, offset: i64) -> String {
         let code = code_of(app, offset);
         let opened = opened_by_code(self.enter_code(None, &code, TrustRequest::Asked));
         opened.browser_cookie.unwrap().to_string()
     }
 
-    /// Signs in with the password alone; the new cookie.
+    /// Signs in with the password alone and returns the new cookie.
     fn rotated(&mut self, cookie: &str) -> String {
         let AfterPassword::Opened(opened) =
             self.enter_password(Some(cookie), "alice", PASSWORD, "")
@@ -110,7 +111,7 @@ impl Home {
         self.door
             .update_revocations(&GATE, None, NOW, |seen| snapshot = Some(seen.revoked))
             .unwrap();
-        // so that administration waits for no gate here
+        // so that administration waits for no gate in this test
         self.door.remove_gate(&GATE).unwrap();
         snapshot.unwrap()
     }
@@ -237,7 +238,8 @@ fn an_answer_lost_on_the_way_stays_trusted_after_a_code() {
     let (mut home, app) = alice_at_the_web("");
     let first = home.trusted(&app, -1);
     home.rotated(&first);
-    // the new cookie never arrived: the old one asks for the code, and success replaces both
+    // The browser never received the new cookie. The old one needs the code, and a success replaces
+    // both.
     assert!(home.asks_for_the_code(&first));
     let code = code_of(&app, 0);
     let opened = opened_by_code(home.enter_code(Some(&first), &code, TrustRequest::NotAsked));
@@ -320,7 +322,7 @@ fn whatever_ends_all_sessions_ends_a_sign_in_in_flight_too() {
     );
 }
 
-/// T5
+/// A password changed through PAM ends the same as one changed by Postern.
 #[test]
 fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     let (mut home, app) = alice_at_the_web("");
@@ -372,7 +374,7 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
         );
     }
 
-    // whoever has no account has nothing open, and gets none by it
+    // a name without an account has no sessions, and gets no account
     let nobody = name("nobody");
     assert_eq!(
         home.door
@@ -416,7 +418,7 @@ fn a_revocation_waits_for_a_gate_that_does_not_confirm_until_its_lease_is_over()
     assert!(began.elapsed() >= shared::engine::LEASE);
 }
 
-/// Promise 3: whoever used a recovery code at a prompt knows that the thief's session is over.
+/// After a recovery code at a prompt the person knows that the thief's session has ended.
 #[test]
 fn a_recovery_code_opens_when_every_gate_knows_what_it_ended() {
     let (mut home, app) = alice_at_the_web("");
@@ -433,7 +435,7 @@ fn a_recovery_code_opens_when_every_gate_knows_what_it_ended() {
             entered.store(true, std::sync::atomic::Ordering::SeqCst);
         });
         let mut seen = None;
-        // the gate looks again and again, until there is something to see
+        // the gate polls until the store has changed
         while seen.is_none() {
             let before = Some(KnownRevisions {
                 revision,

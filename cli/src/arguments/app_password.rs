@@ -1,4 +1,4 @@
-//! `postern app-password …`, as it is typed.
+//! The arguments of `postern app-password`.
 
 use super::{Some, When};
 use clap::{Args, Subcommand, ValueHint};

@@ -1,4 +1,5 @@
-//! `postern enroll` and `postern authenticator`: what a new authenticator is like.
+//! The arguments of `postern enroll` and `postern authenticator`, with the parameters of a new
+//! authenticator.
 
 use super::Own;
 use clap::{Args, Subcommand, ValueHint};

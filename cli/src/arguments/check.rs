@@ -1,4 +1,4 @@
-//! `postern check` on the command line.
+//! The arguments of `postern check`.
 
 use clap::{Args, ValueHint};
 use shared::account::name::UserName;

@@ -1,4 +1,4 @@
-//! `postern email` on the command line.
+//! The arguments of `postern email`.
 
 use super::OneAccount;
 use clap::{Args, Subcommand, ValueHint};

@@ -1,4 +1,4 @@
-//! `postern print-config` on the command line.
+//! The arguments of `postern print-config`.
 
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! `postern --gate`, on the command line: the same commands for a gate on another host.
+//! The arguments of `postern --gate`: the same commands for a gate on another host.
 
 use clap::{Args, ValueHint};
 use shared::config::gate::GateUrl;

@@ -1,4 +1,4 @@
-//! `postern account`: accounts come, go, and change their names and groups.
+//! `postern account`: adds, removes and renames accounts, and changes their groups.
 
 use crate::arguments::{AddAccount, Arguments, Groups, RenameArguments};
 use crate::context;
@@ -7,7 +7,6 @@ use serde_json::json;
 use shared::account::name::{Group, UserName};
 use shared::system::clock;
 
-/// `postern account add USER`
 pub(super) fn add(
     arguments: &Arguments,
     output: Output,
@@ -25,7 +24,6 @@ pub(super) fn add(
     ))
 }
 
-/// `postern account remove USER`
 pub(super) fn remove(
     arguments: &Arguments,
     output: Output,
@@ -38,7 +36,6 @@ pub(super) fn remove(
     ))
 }
 
-/// `postern account rename USER NEW`
 pub(super) fn rename(
     arguments: &Arguments,
     output: Output,
@@ -58,7 +55,6 @@ pub(super) fn rename(
     ))
 }
 
-/// `postern account group USER`
 pub(super) fn group(
     arguments: &Arguments,
     output: Output,

@@ -1,4 +1,5 @@
-//! `postern app-password`: passwords for clients that can show no page, made, listed, renamed and revoked.
+//! `postern app-password`: adds, lists, renames and revokes passwords for clients that cannot show
+//! a sign-in page.
 
 use crate::arguments::Arguments;
 use crate::arguments::app_password::{Add, RenameAppPassword, RevokeAppPassword};
@@ -11,7 +12,6 @@ use shared::credential::scope::AppPasswordScope;
 use shared::store::AppPasswordRecord;
 use shared::system::clock::{self, Timestamp};
 
-/// `postern app-password add USER NAME`
 pub(super) fn add(arguments: &Arguments, output: Output, what: &Add) -> Result<(), CommandFailure> {
     let (now, scope) = (
         clock::now()?,
@@ -23,13 +23,13 @@ pub(super) fn add(arguments: &Arguments, output: Output, what: &Add) -> Result<(
     let made = door.add_app_password(&what.user, &what.name, &scope, expires, &actor, now)?;
     let shown = show(output, what, &scope, expires, &made);
     if shown.is_err() {
-        // nobody has seen it
+        // the password was not shown, so it is of no use
         door.revoke_app_passwords(&what.user, Some(&what.name), &actor, now)?;
     }
     shown
 }
 
-/// Shows it, once.
+/// Shows an app password, which cannot be shown again.
 fn show(
     output: Output,
     what: &Add,
@@ -58,7 +58,6 @@ fn show(
     Ok(())
 }
 
-/// `postern app-password list [USER]`
 pub(super) fn list(
     arguments: &Arguments,
     output: Output,
@@ -86,7 +85,6 @@ pub(super) fn list(
     output.text(table)
 }
 
-/// `postern app-password rename USER NAME NEW`
 pub(super) fn rename(
     arguments: &Arguments,
     output: Output,
@@ -105,7 +103,6 @@ pub(super) fn rename(
     ))
 }
 
-/// `postern app-password revoke USER NAME`
 pub(super) fn revoke(
     arguments: &Arguments,
     output: Output,
@@ -134,7 +131,7 @@ fn terms(scope: &AppPasswordScope) -> Vec<String> {
     scope.terms().iter().map(ToString::to_string).collect()
 }
 
-/// Without the seconds, which are not kept.
+/// Formats a time without its seconds, which the store does not keep for app passwords.
 fn minute(at: Timestamp) -> String {
     let text = at.to_string();
     text.strip_suffix(":00Z")

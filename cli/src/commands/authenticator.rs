@@ -1,4 +1,4 @@
-//! `postern authenticator`: the authenticators of an account, added, listed and removed one by one.
+//! `postern authenticator`: adds, lists and removes the authenticators of an account.
 
 use super::setup;
 use crate::arguments::authenticator::NamedAuthenticator;
@@ -12,7 +12,6 @@ use shared::protocol::command_request::{AuthenticatorKind, ChangeOperation};
 use shared::protocol::status::AuthenticatorState;
 use shared::system::clock::Timestamp;
 
-/// `postern authenticator add [USER]`
 pub(super) fn add(
     arguments: &Arguments,
     output: Output,
@@ -31,7 +30,6 @@ pub(super) fn add(
     }
 }
 
-/// `postern authenticator list [USER]`
 pub(super) fn list(
     arguments: &Arguments,
     output: Output,
@@ -79,7 +77,6 @@ fn value(state: &AuthenticatorState) -> Value {
     })
 }
 
-/// `postern authenticator remove USER NAME`
 pub(super) fn remove(
     arguments: &Arguments,
     output: Output,

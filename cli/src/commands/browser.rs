@@ -1,4 +1,4 @@
-//! `postern browser`: the browsers that an account trusts, listed and revoked.
+//! `postern browser`: lists and revokes the trusted browsers of an account.
 
 use crate::arguments::{Arguments, RevokeArguments};
 use crate::backend::Backend;
@@ -6,7 +6,6 @@ use crate::terminal::output::{CommandFailure, Output, Table};
 use serde_json::{Value, json};
 use shared::account::name::UserName;
 
-/// `postern browser list [USER]`
 pub(super) fn list(
     arguments: &Arguments,
     output: Output,
@@ -49,7 +48,6 @@ pub(super) fn list(
     output.text(table)
 }
 
-/// `postern browser revoke USER ID`
 pub(super) fn revoke(
     arguments: &Arguments,
     output: Output,

@@ -1,4 +1,4 @@
-//! `postern check`: whether postern.toml is sound, and what the gate's rules say of a request.
+//! `postern check`: validates postern.toml, and shows what the gate's rules decide about a request.
 
 use crate::arguments::Arguments;
 use crate::arguments::check::CheckArguments;
@@ -28,7 +28,7 @@ pub(super) fn run(
         let path = &arguments.config;
         let valid = file::save_valid_copy(path)
             .map_err(|error| CommandFailure::new(error.with_remedy()))?;
-        // a reload that the gate would not do fails here
+        // a configuration that the gate would refuse at a reload is an error here
         gate(arguments, output, &valid.config)?;
         let copy = file::copy_path(path);
         return output.done(format_args!(
@@ -51,7 +51,8 @@ pub(super) fn run(
     }
 }
 
-/// What the gate would refuse at its start: the domain of its cookies, and secrets of proxies, which only root may read.
+/// Returns an error for what the gate would refuse at its start: the domain of its cookies, and the
+/// secrets of proxies, which only root can read.
 fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), CommandFailure> {
     let path = &arguments.config;
     let mend = |error| CommandFailure::new(format_args!("{error}; correct it with postern edit"));
@@ -72,7 +73,9 @@ fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), Co
     }
 }
 
-/// Mail that nobody sends. Whoever cannot read the store is not told, nor where there is none yet.
+/// Warns about mail that waits because posternd does not run, or because no process listens at the
+/// socket for `email.command`. Only root learns whether queued mail is overdue. There is no warning
+/// if the store cannot be opened.
 fn mail(output: Output, mut config: Config) -> Result<(), CommandFailure> {
     let socket = Path::new(COMMAND_SOCKET);
     if config.email.uses_command() && socket.symlink_metadata().is_err() {
@@ -93,7 +96,9 @@ fn mail(output: Output, mut config: Config) -> Result<(), CommandFailure> {
     }
 }
 
-/// Rules that ask for a sign-in where no session reaches, and applications whose own path keeps them apart from nobody.
+/// Returns warnings about rules that require a sign-in at a host which the session cookie does not
+/// reach, and about applications in the gate's registrable domain, which can set cookies for all of
+/// it.
 fn beyond_sessions(gate: &GateConfig) -> Vec<String> {
     let Some(url) = &gate.url else {
         return Vec::new();

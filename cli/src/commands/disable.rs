@@ -1,4 +1,4 @@
-//! `postern disable`: turns a second factor off, and says so in a table.
+//! `postern disable`: turns a second factor off and prints the result as a table.
 
 use crate::arguments::Arguments;
 use crate::context;
@@ -27,7 +27,7 @@ pub(super) fn run(
     result.map(drop).map_err(|_| CommandFailure::Said)
 }
 
-/// What came of it, for scripts that read the table too.
+/// Prints the result for scripts also where the output is a table.
 pub(crate) fn table(output: Output, success: bool, message: String) -> Result<(), CommandFailure> {
     if output.is_json() {
         return output.json(&json!({"success": success, "message": message}));

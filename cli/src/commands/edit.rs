@@ -1,4 +1,5 @@
-//! `postern edit`: like visudo. The editor works on a copy; only what validates takes the file's place.
+//! `postern edit`: edits postern.toml as visudo edits sudoers. The editor changes a copy. The copy
+//! replaces the file only if it is valid.
 
 use crate::arguments::Arguments;
 use crate::context;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFailure> {
-    // the file itself, where it is a link
+    // the target of a link is edited, so the link stays
     let path = &trusted_file::resolve_path(&arguments.config)?;
     let io = |error| FileError::io(path, error);
     let original = File::open(path).map_err(io)?;
@@ -71,26 +72,27 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFa
     }
 }
 
-/// The copy that the editor works on; removed at the end, whatever happened.
+/// The copy that is edited. It is removed when this value is dropped, also after an error.
 struct Copy(PathBuf);
 
 impl Copy {
     fn of(path: &Path, bytes: &[u8]) -> Result<Copy, FileError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // one that is left by an editor that was killed, the next one removes
+        // The name is that of a temporary file, so `remove_abandoned` removes the copy of an editor
+        // that was killed.
         let copy = path.with_file_name(format!(".{name}.{}.new.toml", std::process::id()));
         trusted_file::write_atomically(&copy, bytes, 0o600, None, Existing::Refuse)?;
         Ok(Copy(copy))
     }
 
-    /// Leaves it beside the file; where that is.
+    /// Keeps the copy beside the file, and returns its path.
     fn left_at(self, path: &Path) -> PathBuf {
         let left = path.with_file_name(format!(
             "{}.rejected",
             path.file_name().unwrap_or_default().to_string_lossy()
         ));
         let kept = fs::rename(&self.0, &left).map_or_else(|_| self.0.clone(), |()| left);
-        // it is not removed
+        // prevents the removal at drop
         std::mem::forget(self);
         kept
     }
@@ -98,12 +100,13 @@ impl Copy {
 
 impl Drop for Copy {
     fn drop(&mut self) {
-        // best effort: a copy left behind holds no secret and counts for nothing
+        // Best effort: a copy that remains holds no secret and is never read as configuration.
         let _ = fs::remove_file(&self.0);
     }
 }
 
-/// The person's editor, else Debian's, else vi. The variable may hold options, so a shell splits it.
+/// Starts the editor of the environment, else Debian's default editor, else vi. The variable may
+/// hold options, so a shell splits it into words.
 fn edit(path: &Path) -> Result<(), CommandFailure> {
     let chosen = ["SUDO_EDITOR", "VISUAL", "EDITOR"]
         .iter()

@@ -1,4 +1,5 @@
-//! `postern email`: the address that codes are mailed to. posternd sends; this command waits for what became of it.
+//! `postern email`: sets, confirms and removes the address to which codes are mailed. posternd
+//! sends the mail; this command waits for the result of the delivery.
 
 use crate::arguments::Arguments;
 use crate::arguments::email::NewEmailArguments;
@@ -12,10 +13,9 @@ use shared::engine::{AdministrationError, messages};
 use shared::system::clock;
 use shared::verify::decision::Refusal;
 
-/// Codes that a person may try before beginning anew.
+/// Wrong codes that are accepted as input before the command ends with an error.
 const TRIES: u32 = 3;
 
-/// `postern email set USER ADDRESS`
 pub(super) fn set(
     arguments: &Arguments,
     output: Output,
@@ -32,7 +32,6 @@ pub(super) fn set(
     ))
 }
 
-/// `postern email confirm USER`
 pub(super) fn confirm(
     arguments: &Arguments,
     output: Output,
@@ -68,7 +67,6 @@ pub(super) fn confirm(
     ))
 }
 
-/// `postern email remove USER`
 pub(super) fn remove(
     arguments: &Arguments,
     output: Output,

@@ -1,4 +1,4 @@
-//! `postern enroll`: the first authenticator of an account, with recovery codes.
+//! `postern enroll`: activates the first authenticator of an account and shows its recovery codes.
 
 use super::setup;
 use crate::arguments::{Arguments, Enroll};

@@ -1,5 +1,5 @@
-//! `postern import`: takes over second factors from other systems' files. First it says what would come of it; then,
-//! unless that was all, it does it.
+//! `postern import`: imports second factors from the files of other systems. It first prints what
+//! the import would change. Then, unless this is a dry run, it changes the store.
 
 use crate::arguments::{Arguments, ImportArguments};
 use crate::context;
@@ -26,7 +26,8 @@ pub(super) fn run(
     what: &ImportArguments,
 ) -> Result<(), CommandFailure> {
     let (now, actor, distinct) = (clock::now()?, context::actor(), what.distinct.word());
-    // files of root's, and perhaps of a person's home; what they hold is looked at by a process that is not root's
+    // Root opens the files, which may lie in a user's home folder. Their content is parsed after
+    // this process has given up root.
     let files = ImportFiles::read(what)?;
     let mut door = context::door(arguments, output)?;
     let import = understand(what, &files, now)?;
@@ -82,7 +83,7 @@ pub(super) fn run(
     ))
 }
 
-/// What was read of the files that an import takes.
+/// The content of the files that an import needs.
 struct ImportFiles {
     import: Zeroizing<Vec<u8>>,
     key: Option<Zeroizing<Vec<u8>>>,
@@ -127,7 +128,7 @@ fn understand(
         .map_err(|error| CommandFailure::new(format_args!("{}: {error}", what.file.display())))
 }
 
-/// A key stands in its file as it is, or in hexadecimal.
+/// Decodes a key file, which holds the key either as raw bytes or in hexadecimal.
 fn bytes_or_hex(bytes: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     match HEXLOWER_PERMISSIVE.decode(bytes.trim_ascii()) {
         Ok(decoded) => Zeroizing::new(decoded),

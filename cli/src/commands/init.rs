@@ -1,5 +1,6 @@
-//! `postern init`: makes what is missing of configuration, master key and store; never replaces anything. It is root
-//! until all is made, since the folders are root's, and reads nothing of a store as root.
+//! `postern init`: creates the configuration, the master key and the store where they are missing.
+//! It never replaces a file. It runs as root until all files exist, because root owns the folders.
+//! As root it reads nothing from a store.
 
 use crate::arguments::Arguments;
 use crate::context;
@@ -13,10 +14,11 @@ use shared::system::trusted_file::{self, Existing};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The documented sample: every key at its default.
+/// The documented sample, which sets every key to its default.
 const SAMPLE: &str = include_str!("../../../config/postern.toml");
 
-/// A folder that everyone may read and only root write, whatever the umask says. One that exists stays.
+/// Creates a folder that everyone can read and only root can write, whatever the umask is. An
+/// existing folder is not changed.
 fn make_folder(folder: &Path) -> Result<(), trusted_file::FileError> {
     let io = |error| trusted_file::FileError::io(folder, error);
     match std::fs::create_dir(folder) {
@@ -26,11 +28,11 @@ fn make_folder(folder: &Path) -> Result<(), trusted_file::FileError> {
     }
 }
 
-/// Files that are removed again unless everything is made.
+/// Files that are removed on drop unless all files were created.
 struct Made(Vec<PathBuf>);
 
 impl Made {
-    /// Everything is made: those that people are told of.
+    /// Keeps the files, and returns the paths to print.
     fn stays(mut self) -> Vec<String> {
         let made = std::mem::take(&mut self.0);
         let told = made.iter().filter(|path| {
@@ -44,14 +46,14 @@ impl Made {
 impl Drop for Made {
     fn drop(&mut self) {
         for path in self.0.iter().rev() {
-            // best effort: the error that matters is the first one
+            // best effort: the error to report is the first one
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFailure> {
-    // nothing is made where nobody could use it
+    // Nothing is created on a host without user posternd, which could not use it.
     let group = privileges::user_and_group()?.1.as_raw();
     let mut made = Made(Vec::new());
     if arguments.config.symlink_metadata().is_err() {
@@ -103,7 +105,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFa
     if !store_exists {
         made.push(url.sqlite_path().display().to_string());
     }
-    // what was made can be used by those who use it
+    // checks as user posternd that the new files can be opened
     context::open(config)?;
     match made.as_slice() {
         [] => output.done("everything exists already; nothing was changed"),

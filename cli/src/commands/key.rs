@@ -1,4 +1,4 @@
-//! `postern key`: new keys under open doors.
+//! `postern key`: replaces the master key and the data keys while the store is in use.
 
 use crate::arguments::{Arguments, Rotate};
 use crate::context;
@@ -11,18 +11,18 @@ use shared::engine::{EndedByRotation, Engine, RotationReport};
 use shared::store::KeyBound;
 use shared::system::clock;
 
-/// What everyone must do after a rotation.
+/// The instruction that is printed after every rotation.
 const BACKUP: &str =
     "back up the key file and the store again: earlier backups need the earlier key file";
 
-/// `postern key rotate`
 pub(super) fn rotate(
     arguments: &Arguments,
     output: Output,
     what: &Rotate,
 ) -> Result<(), CommandFailure> {
     let config = context::config(arguments, output)?;
-    // the key file changes before the store does, and after it, and is root's alone
+    // The key file is changed before and after the store. Only root can write it, so a process that
+    // stays root is started for that.
     let mut writer = KeyWriter::start(config.store.key_file.path())?;
     let mut door = context::open(config)?;
     let mut rotate = |door: &mut Engine, renewal| {
@@ -67,7 +67,7 @@ pub(super) fn rotate(
     output.text(table)
 }
 
-/// Says what ends, before anything does.
+/// Prints what the rotation ends, and asks for confirmation before anything is changed.
 fn confirm(output: Output, ends: &EndedByRotation) -> Result<(), CommandFailure> {
     if !prompt::is_watched(output) {
         return Err(CommandFailure::new(
@@ -122,14 +122,15 @@ fn words(what: KeyBound, count: u64) -> &'static str {
     }
 }
 
-/// What an administrator types to renew it; the rest comes back with the next sign-in.
+/// Returns the command by which an administrator renews what the rotation ended. `None` where the
+/// person renews it by the next sign-in.
 fn command(what: KeyBound) -> Option<&'static str> {
     match what {
         KeyBound::Password => Some("postern password"),
         KeyBound::RecoveryCodes => Some("postern recovery"),
         KeyBound::OneTimeCodes => Some("postern one-time-code"),
         KeyBound::AppPasswords => Some("postern app-password add"),
-        // whoever needs another asks for it
+        // a person requests another mailed code
         KeyBound::MailedCodes | KeyBound::Browsers | KeyBound::Sessions => None,
     }
 }

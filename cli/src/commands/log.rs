@@ -1,4 +1,4 @@
-//! `postern log`: what happened, oldest first; a table for people, one object on each line for scripts.
+//! `postern log`: prints audit events, oldest first, as a table or as one JSON object on each line.
 
 use crate::arguments::{Arguments, LogArguments};
 use crate::context;
@@ -9,11 +9,11 @@ use shared::system::clock;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// How often `--follow` looks.
+/// Interval at which `--follow` reads the store.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// Events that are read at once.
+/// Largest number of events in one read.
 const PAGE: u32 = 1000;
-/// Past events, if neither their number nor a time is given.
+/// Number of past events that are printed if the command line gives neither a number nor a time.
 const LINES: u32 = 100;
 
 const HEAD: [&str; 7] = [
@@ -50,7 +50,8 @@ pub(super) fn run(
     };
     let mut last = door.before_newest(&filter, lines)?;
     loop {
-        // Asked before the page is read: what comes after it is not yet passed over.
+        // Read before the page of events, so that events which are written between the two reads
+        // are in the next page and are not skipped.
         let newest = door.before_newest(&EventFilter::default(), 0)?;
         let page = door.events(&filter, last, PAGE)?;
         let is_full = page.len() == PAGE as usize;
@@ -72,7 +73,7 @@ pub(super) fn run(
 
 struct Printer {
     output: Output,
-    /// What was printed first; rows that come later are as wide.
+    /// The table that was printed first. Its column widths are used for later rows.
     table: Option<Table<7>>,
 }
 

@@ -1,4 +1,5 @@
-//! `postern one-time-code`: a way in for someone who has lost theirs, shown once.
+//! `postern one-time-code`: issues a code for a person who has lost the authenticator. The code is
+//! shown once.
 
 use crate::arguments::{Arguments, OneTimeCodeArguments};
 use crate::context;
@@ -30,13 +31,13 @@ pub(super) fn run(
         },
     );
     if shown.is_err() {
-        // nobody has seen it
+        // the code was not shown, so it is of no use
         door.cancel_one_time_code(user, &actor, now)?;
     }
     shown
 }
 
-/// Shows a code, once.
+/// Shows a one-time code, which cannot be shown again.
 pub(crate) fn show(output: Output, issued: &IssuedCode) -> Result<(), CommandFailure> {
     if output.is_json() {
         return output.json(issued);

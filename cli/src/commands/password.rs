@@ -1,4 +1,4 @@
-//! `postern password`: sets the password of the web's built-in first factor.
+//! `postern password`: sets an account's password for the gate's built-in first factor.
 
 use crate::arguments::Arguments;
 use crate::context;

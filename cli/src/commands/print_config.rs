@@ -1,5 +1,6 @@
-//! `postern print-config`: the proxy's sample with this gate's names filled in. Nothing secret is printed: the proxy's
-//! secret, made where there is none, goes to a file of mode 0640 that the printed configuration reads.
+//! `postern print-config`: prints the proxy's sample configuration with this gate's names filled
+//! in. It prints no secret. The proxy's secret is written to a file of mode 0640, which the printed
+//! configuration includes; it is created if it is missing.
 
 use crate::arguments::print_config::ProxyArguments;
 use crate::arguments::{Arguments, PrintConfig};
@@ -14,10 +15,10 @@ use shared::system::trusted_file::{self, Existing, FileError, Follow, Privacy};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// The most that is read of a secret file, in bytes.
+/// Largest size of a secret file, in bytes.
 const LARGEST: u64 = 4096;
 
-/// A file that the printed configuration reads.
+/// A file that the printed configuration includes.
 struct Include {
     name: &'static str,
     text: &'static str,
@@ -33,17 +34,17 @@ impl Include {
     }
 }
 
-/// What there is for one proxy.
+/// The sample configuration of one proxy.
 struct ProxySample {
     proxy: gate::ProxyKind,
     own_host: &'static str,
     path: &'static str,
     includes: &'static [Include],
-    /// Where the includes go if nothing else is said.
+    /// Default folder of the included files.
     folder: &'static str,
-    /// What is printed goes to this file.
+    /// File of the proxy for which the output is meant.
     printed: &'static str,
-    /// Reads the includes besides root, if there is such a group.
+    /// Group that can read the included files, if it exists on this host.
     group: Option<&'static str>,
 }
 
@@ -94,7 +95,7 @@ pub(super) fn run(
             "gate.url is missing; set the URL at which browsers reach the gate, with postern edit",
         )
     })?;
-    // one that has the gate's pages at a path of its own
+    // an application that serves the gate's pages below its own path
     let own = gate
         .application_urls
         .iter()
@@ -147,7 +148,7 @@ pub(super) fn run(
     ))?)
 }
 
-/// What stands between @ signs in a sample, but for the secret.
+/// Values of the placeholders between @ signs in a sample. The secret is not one of them.
 struct SampleNames {
     gate: String,
     domain: String,
@@ -196,7 +197,8 @@ fn names(
     })
 }
 
-/// Writes a file for the proxy, in one step. What stands in its place must be a file, not a link.
+/// Replaces a file for the proxy atomically. An existing file MUST be a regular file and not a
+/// link.
 fn write(path: &Path, bytes: &[u8], mode: u32, group: u32) -> Result<(), FileError> {
     trusted_file::Folder::open(path.parent().unwrap_or(Path::new("/")))?;
     match path.symlink_metadata() {
@@ -207,7 +209,7 @@ fn write(path: &Path, bytes: &[u8], mode: u32, group: u32) -> Result<(), FileErr
     trusted_file::write_atomically(path, bytes, mode, Some(group), Existing::Replace)
 }
 
-/// The domain above the gate's host.
+/// Returns the parent domain of the gate's host.
 fn parent(url: &GateUrl) -> String {
     url.host()
         .split_once('.')
@@ -215,7 +217,7 @@ fn parent(url: &GateUrl) -> String {
         .to_owned()
 }
 
-/// Where the configuration keeps the proxy's secret, or where the sample says that it will.
+/// Returns the path of the proxy's secret: the configured one, else the one in the sample.
 fn secret_path(gate: &GateConfig, kind: gate::ProxyKind, config: &Path) -> PathBuf {
     let trusted = gate
         .trusted_proxies
@@ -230,7 +232,7 @@ fn secret_path(gate: &GateConfig, kind: gate::ProxyKind, config: &Path) -> PathB
     )
 }
 
-/// The proxy's secret; made if there is none.
+/// Reads the proxy's secret, and creates the file if it is missing.
 fn proof(path: &Path) -> Result<Zeroizing<String>, CommandFailure> {
     if path.symlink_metadata().is_err() {
         let mut bytes = Zeroizing::new([0; 32]);

@@ -1,4 +1,5 @@
-//! `postern recovery`: a new set of recovery codes, shown once, and good once they are saved.
+//! `postern recovery`: creates a new set of recovery codes and shows it once. The codes become
+//! valid when the person confirms that they are saved.
 
 use super::setup;
 use crate::arguments::{Arguments, RecoveryArguments};

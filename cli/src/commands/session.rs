@@ -1,4 +1,4 @@
-//! `postern session`: the sessions of browsers, listed and ended.
+//! `postern session`: lists and revokes the web sessions of an account.
 
 use crate::arguments::{Arguments, RevokeArguments};
 use crate::context;
@@ -8,7 +8,6 @@ use shared::account::name::UserName;
 use shared::system::clock;
 use shared::token::session::SessionId;
 
-/// `postern session list USER`
 pub(super) fn list(
     arguments: &Arguments,
     output: Output,
@@ -40,7 +39,6 @@ pub(super) fn list(
     output.text(table)
 }
 
-/// `postern session revoke USER ID`
 pub(super) fn revoke(
     arguments: &Arguments,
     output: Output,

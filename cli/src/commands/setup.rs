@@ -1,5 +1,6 @@
-//! Setting up an authenticator: shows secret and QR once, takes a code to confirm, with the first one has the recovery
-//! codes saved, and only then stores anything. Ctrl-C or the end of input at any prompt leaves no trace.
+//! The enrollment of an authenticator at a terminal. It shows the secret and the QR code once, asks
+//! for a code to confirm them, and shows recovery codes with the first authenticator. The store is
+//! changed only after that: Ctrl-C or the end of input at any prompt leaves it unchanged.
 
 use crate::arguments::Enroll;
 use crate::arguments::authenticator::HardwareToken;
@@ -16,14 +17,14 @@ use shared::protocol::command_request::{
 use shared::system::trusted_file::{self, Follow, Privacy};
 use std::path::Path;
 
-/// Codes that may be tried at one setup.
+/// Codes that may be entered to confirm one enrollment.
 const TRIES: u32 = 3;
 const SCANNED: &str = "Scan it, then enter the code that your app shows: ";
 const IN_HAND: &str = "Enter the code that the token shows, or two in a row if it counts: ";
-/// The most that is read of a seed's file, in bytes.
+/// Largest size of a seed file, in bytes.
 const LARGEST_SEED: u64 = 4096;
 
-/// Does it all, with what [`seed_of_file`] read.
+/// Runs the whole enrollment. The seed is the result of [`seed_of_file`].
 pub(super) fn run(
     desk: &mut Backend,
     output: Output,
@@ -36,7 +37,7 @@ pub(super) fn run(
     }
     output.is_seen()?;
     let shown = desk.begin_setup(described(output, &what.token, seed, kind)?)?;
-    // a seed from a file is in the token already
+    // A hardware token that has the seed does not scan a QR code.
     let scanned = what.token.seed_file.is_none();
     if output.is_json() {
         show_json(output, desk, &shown)?;
@@ -98,8 +99,8 @@ fn typed_seed(output: Output) -> Result<TypedText, CommandFailure> {
     Ok(normal(Secret::from_seed(&typed)?))
 }
 
-/// The seed in the file that is named, if one is. Read here, so that what is wrong is said with the file's name, and before
-/// root is given up: the file may be root's alone.
+/// Reads the seed from the file named on the command line, if there is one. It is called before
+/// root is given up, because the file may be readable by root alone. Errors name the file.
 pub(super) fn seed_of_file(token: &HardwareToken) -> Result<Option<TypedText>, CommandFailure> {
     let Some(file) = token.seed_file.as_deref().filter(|file| !is_terminal(file)) else {
         return Ok(None);
@@ -116,7 +117,7 @@ fn normal(secret: Secret) -> TypedText {
     format!("base32:{}", secret.to_base32().as_str()).into()
 }
 
-/// Secret and URL stand above the QR, which then fills the terminal.
+/// Prints the secret and the URI above the QR code, which can fill the terminal.
 fn show_secret(output: Output, shown: &ShownAuthenticator) -> Result<(), CommandFailure> {
     output.text(format_args!(
         "Secret: {}\nURL: {}\n\n",

@@ -1,4 +1,4 @@
-//! `postern status`: who has a second factor, since when, and how it stands.
+//! `postern status`: shows which accounts have a second factor, since when, and in what state.
 
 use crate::arguments::Arguments;
 use crate::backend;
@@ -31,14 +31,14 @@ pub(super) fn run(
     )
 }
 
-/// Whether all accounts were asked for, or one.
+/// The accounts that the command line asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ShownStatus {
     All,
     One,
 }
 
-/// Shows how accounts stand.
+/// Prints the state of accounts.
 pub(crate) fn show(
     output: Output,
     states: &[AccountState],
@@ -84,7 +84,7 @@ fn state(state: SecondFactorState) -> &'static str {
     }
 }
 
-/// Where codes are mailed, or will be.
+/// Returns the confirmed mail address, or the one that waits for confirmation.
 fn mail(of: &AccountState) -> String {
     match (&of.email, &of.email_unconfirmed) {
         (Some(address), _) => address.to_string(),

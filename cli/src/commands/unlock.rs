@@ -1,4 +1,5 @@
-//! `postern unlock`: lifts delays and locks, and mends what a clock that ran ahead left behind.
+//! `postern unlock`: removes the delays and locks of an account, and corrects the time-step floors
+//! that a clock ahead of time left in the store.
 
 use crate::arguments::{Arguments, UnlockArguments};
 use crate::context;

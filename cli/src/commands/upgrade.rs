@@ -1,6 +1,7 @@
-//! `postern upgrade`: takes the store to this program's version. Where there is something to do it stays root: the copy that it
-//! leaves goes into the store's folder, where nobody but root makes files. The units run it at each start, when there is
-//! nothing: then it is user posternd who opens the store.
+//! `postern upgrade`: migrates the store to the version of this program. A migration runs as root,
+//! because it writes a backup copy into the store's folder, where only root can create files. The
+//! systemd units run this command at each start; if there is nothing to migrate, user posternd
+//! opens the store.
 
 use crate::arguments::Arguments;
 use crate::context;
@@ -8,18 +9,19 @@ use crate::terminal::output::{CommandFailure, Output};
 use shared::config::file;
 use shared::store::{self, UpgradeResult};
 
-/// By the configuration that is in force, as the gate goes by it: one that is being edited holds no upgrade up.
+/// Upgrades the store under the configuration that is in force, as the gate reads it. An edited
+/// configuration that is invalid does not block an upgrade.
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFailure> {
     let mut in_force = file::load_config(&arguments.config)
         .map_err(|error| CommandFailure::new(error.with_remedy()))?;
     if let Some(problem) = &in_force.fallback {
         output.warn(problem)?;
     }
-    // a file that is missing or in doubt the upgrade names, too
+    // An error here is ignored: the upgrade itself reports a file that is missing or not trusted.
     if store::has_current_version(&in_force.config.store.url).unwrap_or(false) {
         context::give_root_up(&mut in_force.config)?;
     } else {
-        // the engine would make them without syncing the folder
+        // The engine would create the files without a sync of the folder.
         store::make_missing_files(&in_force.config.store.url)?;
     }
     match store::upgrade(&in_force.config.store.url)? {

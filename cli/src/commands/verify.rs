@@ -1,4 +1,5 @@
-//! `postern verify`: judges one code as a door would, spends it, and says the verdict.
+//! `postern verify`: verifies one code as a login does, consumes it, and prints the verification
+//! result.
 
 use crate::arguments::Arguments;
 use crate::context;
@@ -53,13 +54,13 @@ pub(super) fn run(
     }
 }
 
-/// The verdict's name for scripts, and the seconds until another try makes sense.
+/// Returns the result's name for scripts, and the seconds until another attempt can succeed.
 fn name(refusal: Option<Refusal>) -> (&'static str, u64) {
     match refusal {
         None => ("accepted", 0),
         Some(Refusal::Wrong | Refusal::Ahead { .. } | Refusal::Malformed) => ("wrong", 0),
         Some(Refusal::Used { wait }) => ("used", wait),
-        // every code at hand lies below the last accepted step
+        // every code of the authenticator is at or below the last accepted time step
         Some(Refusal::ClockSetBack { seconds }) => ("used", seconds),
         Some(Refusal::Behind { .. }) => ("behind", 0),
         Some(Refusal::Delayed { wait } | Refusal::AddressDelayed { wait }) => ("limited", wait),

@@ -1,6 +1,8 @@
-//! What a process writes into its own terminal's input comes to whoever reads there next: root's shell. A process that has
-//! given root up, and reads a store that an intruder may have written, is kept from it: kernels before 6.2 let every process
-//! do it at its terminal, and the text console still does.
+//! Protection against characters that a process inserts into the input of its own terminal. Such
+//! characters would be read by the next reader, which is root's shell. A process that has given up
+//! root and reads a store which an intruder may have written is prevented from inserting them:
+//! kernels before 6.2 allow it to every process at its terminal, and the text console still allows
+//! it.
 
 use nix::errno::Errno;
 use seccompiler::{
@@ -8,7 +10,8 @@ use seccompiler::{
     SeccompRule, TargetArch,
 };
 
-/// Requests of ioctl_tty(2): one types a character, the other pastes at the text console.
+/// Requests of ioctl_tty(2). The first inserts one character; the second pastes at the text
+/// console.
 const TIOCSTI: u64 = 0x5412;
 const TIOCLINUX: u64 = 0x541C;
 #[cfg(target_arch = "x86_64")]
@@ -16,8 +19,9 @@ const IOCTL: i64 = 16;
 #[cfg(not(target_arch = "x86_64"))]
 const IOCTL: i64 = 29;
 
-/// From now on no thread that this one starts, and none of its programs, types into a terminal. MUST be called by a process
-/// that can gain no privileges (no_new_privs). Other processors than x86-64, ARM and RISC-V of 64 bits go without.
+/// Denies both requests to this thread and to all threads and programs that it starts later. MUST
+/// be called by a process that can gain no privileges (`no_new_privs`). There is no protection on
+/// processors other than x86-64, ARM and RISC-V of 64 bits.
 pub(crate) fn refuse() -> Result<(), seccompiler::Error> {
     let Ok(processor) = TargetArch::try_from(std::env::consts::ARCH) else {
         return Ok(());
@@ -26,7 +30,7 @@ pub(crate) fn refuse() -> Result<(), seccompiler::Error> {
 }
 
 fn program(processor: TargetArch) -> Result<BpfProgram, seccompiler::BackendError> {
-    // the kernel looks at 32 bits of a request
+    // the kernel reads the lower 32 bits of a request
     let is = |request| {
         let condition =
             SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, request)?;
@@ -44,7 +48,7 @@ mod tests {
     use super::*;
     use std::process::{Command, Stdio};
 
-    /// What the kernel says to a program that types.
+    /// Returns the errno of a program that makes the request.
     fn types(request: u64) -> i32 {
         let words = format!("my $key = 'x'; ioctl(STDIN, {request}, $key) or exit $!; exit 0");
         let status = Command::new("perl")
@@ -57,7 +61,7 @@ mod tests {
 
     #[test]
     fn nothing_is_typed_into_a_terminal() {
-        // of this thread and what it starts
+        // the filter applies to this thread and to what it starts
         std::thread::spawn(|| {
             assert_eq!(types(TIOCSTI), Errno::ENOTTY as i32);
             nix::sys::prctl::set_no_new_privs().unwrap();

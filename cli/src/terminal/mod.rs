@@ -1,4 +1,4 @@
-//! The terminal: prompts, output, and protection against typed-in commands.
+//! The terminal: prompts, output, and protection against inserted input.
 
 pub(crate) mod injection_guard;
 pub(crate) mod output;

@@ -1,4 +1,4 @@
-//! What is printed: text for people, JSON for scripts, and why something was refused.
+//! The output of commands: text for people, JSON for scripts, and the error message of a failure.
 
 use nix::sys::stat::fstat;
 use serde::Serialize;
@@ -9,16 +9,15 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use zeroize::Zeroizing;
 
-/// Why a command ends with exit status 1, or 2 for a wrong command line.
+/// The reason why a command ends with exit status 1, or 2 for an invalid command line.
 #[derive(Debug)]
 pub(crate) enum CommandFailure {
-    /// Said already, in the command's own form.
+    /// The command has printed the failure in its own format.
     Said,
-    /// To be said.
     Message(String),
-    /// The command line was wrong.
+    /// The command line is invalid.
     Usage(&'static str),
-    /// Whoever read the output has closed it.
+    /// The reader of standard output has closed it.
     Closed,
 }
 
@@ -34,14 +33,14 @@ impl<E: std::error::Error> From<E> for CommandFailure {
     }
 }
 
-/// What may stand beside it has a meaning of its own on a terminal, or for who reads: line ends, escape sequences, and
-/// marks that turn the direction of writing.
+/// Returns whether a character can change how the text beside it is shown or read: line ends,
+/// escape sequences, and marks that change the direction of writing.
 fn is_odd(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Text that moves no terminal's cursor: odd characters are written as escapes.
+/// Replaces such characters by escapes, so that the text cannot move a terminal's cursor.
 fn shown(
     text: &str,
     is_odd: impl Fn(char) -> bool,
@@ -62,12 +61,12 @@ fn shown(
     }
 }
 
-/// One line of text for people.
+/// Escapes text that is shown on one line.
 fn line(text: &str) -> Cow<'_, str> {
     shown(text, is_odd, |c| c.escape_unicode().to_string())
 }
 
-/// Lines of text for people.
+/// Escapes text of several lines.
 fn lines(text: &str) -> Cow<'_, str> {
     shown(
         text,
@@ -76,7 +75,7 @@ fn lines(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// Where a command prints to, and how.
+/// The output format of a command.
 #[derive(Clone, Copy)]
 pub(crate) struct Output {
     json: bool,
@@ -94,18 +93,20 @@ impl Output {
     /// Prints one JSON value on a line.
     pub(crate) fn json(self, value: &impl Serialize) -> Result<(), CommandFailure> {
         let text = Zeroizing::new(serde_json::to_string(value)?);
-        // those beyond JSON's own are odd only inside its strings
+        // JSON allows the remaining characters only inside strings, where an escape is valid.
         let text = shown(&text, is_odd, |c| format!("\\u{:04x}", u32::from(c)));
         write_out(&format!("{text}\n"))
     }
 
-    /// Prints text at once. What would move a terminal's cursor is shown as an escape: it may be somebody else's.
+    /// Prints text at once. Characters that would move a terminal's cursor are escaped,
+    /// because the text may come from another person.
     pub(crate) fn text(self, text: impl Display) -> Result<(), CommandFailure> {
         write_out(&lines(&Zeroizing::new(text.to_string())))
     }
 
-    /// Refuses to show a secret where nobody can see it, before it is one. A standard output that was closed is
-    /// /dev/null by the time that this program begins.
+    /// Returns an error if standard output is /dev/null, where a secret would be lost. It is called
+    /// before a secret is created. The Rust runtime replaces a closed standard output by /dev/null
+    /// before this program starts.
     pub(crate) fn is_seen(self) -> Result<(), CommandFailure> {
         let seen = fstat(io::stdout())
             .is_ok_and(|stat| stat.st_rdev != NULL_DEVICE || stat.st_mode & S_IFMT != S_IFCHR);
@@ -117,7 +118,7 @@ impl Output {
         }
     }
 
-    /// Says that an act is done.
+    /// Prints that an act is done.
     pub(crate) fn done(self, message: impl Display) -> Result<(), CommandFailure> {
         match self.json {
             true => self.json(&json!({"success": true, "message": message.to_string()})),
@@ -125,17 +126,17 @@ impl Output {
         }
     }
 
-    /// Says what did not go well, on stderr, and goes on.
+    /// Prints a warning on standard error. The command continues.
     pub(crate) fn warn(self, message: impl Display) -> io::Result<()> {
         writeln!(io::stderr(), "postern: {}", lines(&message.to_string()))
     }
 
-    /// Says on stderr what was done besides what is printed.
+    /// Prints on standard error what was done in addition to the output.
     pub(crate) fn note(self, message: impl Display) -> io::Result<()> {
         writeln!(io::stderr(), "postern: {}", lines(&message.to_string()))
     }
 
-    /// Says the failure; gives the exit status.
+    /// Prints the failure and returns the exit status.
     pub(crate) fn fail(self, failure: &CommandFailure) -> ExitCode {
         let (message, status) = match failure {
             CommandFailure::Said => return ExitCode::from(1),
@@ -147,7 +148,7 @@ impl Output {
             ),
         };
         if self.json {
-            // Nobody is left to tell if this fails too.
+            // An error here cannot be reported anywhere.
             let _ = self.json(&json!({"success": false, "message": message}));
         }
         let _ = self.warn(message);
@@ -171,7 +172,7 @@ fn write_out(text: &str) -> Result<(), CommandFailure> {
     }
 }
 
-/// A table for people: columns as wide as their widest cell.
+/// A table for people. Each column is as wide as its widest cell.
 pub(crate) struct Table<const N: usize> {
     rows: Vec<[String; N]>,
     widths: [usize; N],
@@ -188,14 +189,14 @@ impl<const N: usize> Table<N> {
     }
 
     pub(crate) fn row(&mut self, cells: [String; N]) {
-        // one cell is one line, whoever wrote it
+        // A cell is one line, whatever its text contains.
         let cells = cells.map(|cell| line(&cell).into_owned());
         let wider = |column: usize| self.widths[column].max(cells[column].chars().count());
         self.widths = std::array::from_fn(wider);
         self.rows.push(cells);
     }
 
-    /// A row by itself, for below the printed table.
+    /// Formats a row with the column widths of the table that was already printed.
     pub(crate) fn line(&self, cells: &[String; N]) -> String {
         let padded = cells
             .iter()
@@ -223,7 +224,7 @@ impl<const N: usize> Display for Table<N> {
 mod tests {
     use super::*;
 
-    /// A name in the store wrote to root's terminal.
+    /// A name in the store wrote escape sequences to root's terminal.
     #[test]
     fn text_from_the_store_moves_no_terminals_cursor() {
         let evil = "\u{1b}]0;owned\u{7}\r\n\u{9b}2J\u{202e}txt";

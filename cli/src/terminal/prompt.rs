@@ -1,26 +1,26 @@
-//! Asking: one line from whoever types, or from a script's pipe.
+//! Prompts: one line of input from a terminal or from a pipe.
 
 use super::output::{CommandFailure, Output};
 use nix::sys::termios::{self, LocalFlags, SetArg};
 use std::io::{self, BufRead, IsTerminal, Read};
 use zeroize::Zeroizing;
 
-/// The longest line that is read, in bytes.
+/// Maximum length of a line, in bytes.
 const LONGEST: u64 = 4096;
 
-/// Whether a person sees what is printed and typed.
+/// Returns whether a person uses the command at a terminal.
 pub(crate) fn is_watched(output: Output) -> bool {
     io::stdin().is_terminal() && !output.is_json()
 }
 
-/// Like [`ask`], but what is typed does not show.
+/// Asks like [`ask`], without echo.
 pub(crate) fn ask_hidden(
     output: Output,
     prompt: &str,
 ) -> Result<Zeroizing<String>, CommandFailure> {
     let stdin = io::stdin();
     let line = match termios::tcgetattr(&stdin) {
-        // no terminal
+        // there is no terminal
         Err(_) => ask(output, prompt)?,
         Ok(shown) => {
             let mut hidden = shown.clone();
@@ -37,7 +37,8 @@ pub(crate) fn ask_hidden(
     ))
 }
 
-/// Reads one line from stdin; the prompt is shown on a terminal only. The end of input is a refusal.
+/// Reads one line from standard input. The prompt is shown on a terminal only. The end of input is
+/// an error.
 pub(crate) fn ask(output: Output, prompt: &str) -> Result<Zeroizing<String>, CommandFailure> {
     let stdin = io::stdin();
     if is_watched(output) {

@@ -1,4 +1,5 @@
-//! What gates see of app passwords, and when a revocation holds at each of them.
+//! App passwords as gates read them, and the time from which a revocation is in force at every
+//! gate.
 
 use super::*;
 use shared::crypto::vault::TokenKeys;
@@ -94,7 +95,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
             .iter()
             .find(|(known, _)| *known == hash)
             .map(|(_, found)| found);
-        // what has not changed is not told again
+        // an update holds nothing that has not changed
         let is_told = found.is_some() || live.removed.contains(&hash);
         if is_told {
             assert_eq!(
@@ -106,7 +107,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
     }
 }
 
-/// What a gate keeps in memory.
+/// The app passwords that a gate holds in memory.
 #[derive(Default)]
 struct Kept {
     hashes: HashSet<[u8; 32]>,
@@ -134,7 +135,7 @@ impl Kept {
     }
 }
 
-/// Promise 3, with two gates that look as real ones do.
+/// A revocation is in force at two gates, which poll as real gates do, when it is reported as done.
 #[test]
 fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
     let mut home = home("");
@@ -193,7 +194,7 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
     });
 }
 
-/// Whatever a PAM service is told comes from before the revocation was reported done.
+/// The app password is accepted at a PAM service only before the revocation is reported as done.
 #[test]
 fn uses_that_race_with_a_revocation_are_refused_once_it_is_reported_done() {
     let mut home = home("");
@@ -208,7 +209,7 @@ fn uses_that_race_with_a_revocation_are_refused_once_it_is_reported_done() {
                     let address = format!("192.0.2.{}", turn % 200);
                     let admitted = match tried_from(&address, &mut door, &mail, "dovecot", NOW) {
                         Ok(admitted) => admitted.is_ok(),
-                        // the others never paused: refused, too
+                        // the other processes write without a pause, so this use is refused too
                         Err(EngineError::Store(StoreError::Busy)) => false,
                         Err(error) => panic!("{error}"),
                     };
@@ -219,7 +220,7 @@ fn uses_that_race_with_a_revocation_are_refused_once_it_is_reported_done() {
                 }
             });
         }
-        // four that never pause may keep it waiting until it gives up
+        // four processes that write without a pause can make the revocation time out
         let mut revoke = || {
             home.door
                 .revoke_app_passwords(&name("alice"), Some(&label("mail")), "root", NOW)

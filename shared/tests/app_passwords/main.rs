@@ -1,5 +1,5 @@
-//! App passwords on a real store in a folder of its own: where, until when and for whom they are good, and what ends
-//! them.
+//! App passwords on a real store in a temporary folder: their scopes, their expiry, their owners,
+//! and what ends them.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod gates;
@@ -39,7 +39,7 @@ fn password() -> Password {
     Password::from_input(Zeroizing::new("correct horse".to_owned())).unwrap()
 }
 
-/// A home where alice has an account, and nothing else.
+/// Returns a store in which alice has an account without credentials.
 fn home(extra: &str) -> Home {
     let mut home = Home::new(extra);
     home.door
@@ -79,7 +79,7 @@ fn names(home: &mut Home) -> Vec<String> {
     all.into_iter().map(|kept| kept.name.to_string()).collect()
 }
 
-/// Types it where a PAM service asks alice for a code.
+/// Enters an app password at the prompt of a PAM service for alice.
 fn admits(
     door: &mut Engine,
     typed: &AppPassword,
@@ -120,7 +120,7 @@ fn tried_from(
     Ok(door.verify_app_password(&visitor, typed, now)?.map(drop))
 }
 
-/// What a gate sees that goes by this.
+/// Returns what a gate reads when it knows the given revisions.
 fn look(
     door: &mut Engine,
     gate: &[u8; 16],
@@ -206,7 +206,7 @@ fn a_name_is_given_once_and_there_is_a_most() {
             .unwrap_err()
             .contains("100 app passwords")
     );
-    // one whose time is over makes room, and its name is free
+    // an expired app password does not count against the limit, and its name can be used again
     let later = NOW.plus(1);
     let scope = "pam:x".parse().unwrap();
     home.door
@@ -400,13 +400,13 @@ fn wrong_ones_count_for_their_address_and_for_no_account() {
     let delayed = Err(AppPasswordRefusal::AddressDelayed { wait: 300 });
     let guess = AppPassword::random().unwrap();
     assert_eq!(admits(&mut home.door, &guess, "dovecot", NOW), delayed);
-    // nobody guesses a right one
+    // A right app password cannot be guessed, so the delay of the address does not apply to it.
     assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
     assert_eq!(
         admits_from("192.0.2.8", &mut home.door, &mail, "dovecot", NOW),
         Ok(())
     );
-    // a wrong scope, or one whose time is over, was no guess
+    // An app password of another scope and an expired one are not counted as guesses.
     for _ in 0..20 {
         assert_eq!(
             admits_from("192.0.2.8", &mut home.door, &mail, "sshd", NOW),
@@ -416,7 +416,8 @@ fn wrong_ones_count_for_their_address_and_for_no_account() {
     accepted(&home.attempt("alice", &code_of(&pending, 0), NOW));
 }
 
-/// Whoever holds an app password must not be able to clear the count of wrong codes with it.
+/// An app password MUST NOT clear the count of wrong codes: its holder could then guess codes
+/// without a delay.
 #[test]
 fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
     let mut home = home("[throttle]\naddress_limit = 1000\n");
@@ -441,7 +442,7 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
         &home.door.verify_input(&visitor, &wrong, NOW).unwrap(),
         Refusal::Delayed { wait: 30 },
     );
-    // had the address become familiar, it would have a row of its own, and this one would be open
+    // A familiar address has a bucket of its own, which would not be locked here.
     refused(
         &home.attempt("alice", "000000", NOW),
         Refusal::Delayed { wait: 30 },
@@ -464,7 +465,8 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
     assert!(log.is_empty(), "{log:?}");
 }
 
-/// A4
+/// An app password is refused where a code is required, and it cannot change the account, whatever
+/// its scope is.
 #[test]
 fn it_is_no_code_and_changes_nothing() {
     let mut home = home("");
@@ -510,7 +512,8 @@ fn the_last_use_is_kept_to_the_minute() {
     assert_eq!(last(&mut home), Some(Timestamp((NOW.0 + 120) / 60 * 60)));
 }
 
-/// C2
+/// App passwords keep working after a rotation of keys. If the keys were compromised, the rotation
+/// ends them and lists them by name.
 #[test]
 fn rotated_keys_keep_them_and_compromised_ones_end_them_by_name() {
     let mut home = home("");
@@ -565,7 +568,8 @@ fn one_of_a_damaged_row_opens_nothing_and_the_others_do() {
     assert_eq!(admits(&mut home.door, &good, "dovecot", NOW), Ok(()));
 }
 
-/// A6: an address is a second factor too.
+/// A mail address is a second factor too, so its removal ends the app passwords if it was the only
+/// one.
 #[test]
 fn an_address_that_was_the_only_second_factor_ends_them_when_it_is_removed() {
     let mut home = home("");

@@ -1,4 +1,4 @@
-//! Configuration in doubt: links, owners, modes, the last valid copy.
+//! Configuration files that are not trusted: links, owners, modes, and the last valid copy.
 
 use shared::config::file::{self, ConfigError};
 use std::fs;
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// /etc/postern of a test.
+/// A folder in place of /etc/postern.
 struct Etc(TempDir);
 
 const FIRST: &str = "# the first day\n";
 const SECOND: &str = "[policy]\nrequired = \"all\"\n";
 
 impl Etc {
-    /// As `postern init` leaves it: the copy is that of the first day.
+    /// Returns the folder as `postern init` leaves it: the copy holds the first configuration.
     fn new() -> Etc {
         let etc = Etc(tempfile::tempdir().unwrap());
         etc.writes("postern.toml", FIRST);
@@ -35,13 +35,13 @@ impl Etc {
         file::load_config(&self.at("postern.toml")).unwrap()
     }
 
-    /// Whether everyone is required now.
+    /// Returns whether the policy requires a second factor of every account.
     fn requires_all(&self) -> bool {
         let required = format!("{:?}", self.in_force().config.policy.required);
         required != format!("{:?}", shared::config::Config::default().policy.required)
     }
 
-    /// What the log says while the copy is in force.
+    /// Returns the log message that is written while the copy is in force.
     #[track_caller]
     fn problem(&self) -> String {
         self.in_force()
@@ -59,7 +59,8 @@ fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// A typo brought back the policy of the day on which a command of root's ran last.
+/// The fault: after a typing error in the file, the policy of the last command that ran as root was
+/// in force again.
 #[test]
 fn a_typo_brings_back_what_was_in_force_last_and_nothing_older() {
     if !is_root() {
@@ -88,7 +89,8 @@ fn a_typo_brings_back_what_was_in_force_last_and_nothing_older() {
     assert_eq!(etc.in_force().config.account.len(), 1, "{}", etc.problem());
 }
 
-/// What cannot be kept does not come into force: a doubt would bring back an older one.
+/// A configuration whose copy cannot be saved MUST NOT come into force: the next invalid file would
+/// bring back an older one.
 #[test]
 fn a_configuration_that_cannot_be_kept_is_not_in_force() {
     if !is_root() {
@@ -96,7 +98,7 @@ fn a_configuration_that_cannot_be_kept_is_not_in_force() {
     }
     let etc = Etc::new();
     etc.writes("postern.toml", SECOND);
-    // in the place of the new copy there is something else
+    // the temporary file of the copy cannot be created
     let new = etc.at(&format!(".postern.toml.valid.{}.new", std::process::id()));
     fs::create_dir(&new).unwrap();
     assert!(!etc.requires_all());
@@ -108,7 +110,7 @@ fn a_configuration_that_cannot_be_kept_is_not_in_force() {
     assert!(etc.requires_all());
 }
 
-/// One chmod closed every service, though a trusted copy was beside the file.
+/// The fault: one chmod denied access at every service although a trusted copy was beside the file.
 #[test]
 fn a_wrong_mode_or_owner_or_a_missing_file_leaves_the_last_valid_copy_in_force() {
     let etc = Etc::new();
@@ -182,7 +184,7 @@ fn a_wrong_mode_or_owner_or_a_missing_file_leaves_the_last_valid_copy_in_force()
     );
 }
 
-/// Without a copy that can be trusted nobody enters, and the message says what to do.
+/// Without a trusted copy all access is denied, and the message states the remedy.
 #[test]
 fn a_doubt_without_a_trusted_copy_is_refused_with_a_remedy() {
     let etc = Etc::new();
@@ -199,14 +201,14 @@ fn a_doubt_without_a_trusted_copy_is_refused_with_a_remedy() {
         refused.contains("postern.toml.valid: has mode 0666, too open; chmod it to 0644"),
         "{refused}"
     );
-    // and a copy is no link
+    // a copy that is a link is not trusted
     fs::rename(etc.at("postern.toml.valid"), etc.at("elsewhere")).unwrap();
     mode(&etc.at("elsewhere"), 0o644);
     symlink(etc.at("elsewhere"), etc.at("postern.toml.valid")).unwrap();
     assert!(file::load_config(&etc.at("postern.toml")).is_err());
 }
 
-/// NixOS and stow put links there.
+/// NixOS and GNU Stow install the configuration as a link.
 #[test]
 fn a_link_is_followed_where_every_folder_on_the_way_can_be_trusted() {
     let etc = Etc::new();
@@ -214,7 +216,7 @@ fn a_link_is_followed_where_every_folder_on_the_way_can_be_trusted() {
     fs::create_dir_all(store.join("a/b")).unwrap();
     fs::write(store.join("a/b/real.toml"), SECOND).unwrap();
     mode(&store.join("a/b/real.toml"), 0o644);
-    // a link to a folder, in it a link upwards, and a link to that
+    // a link to a folder, which holds a relative link to a parent folder, and a link to that link
     symlink(store.join("a"), store.join("profile")).unwrap();
     symlink("../a/b/real.toml", store.join("a/current")).unwrap();
     let toml = etc.at("postern.toml");
@@ -282,7 +284,7 @@ fn a_link_is_followed_where_every_folder_on_the_way_can_be_trusted() {
     );
 }
 
-/// 4000 files took 1.75 s, since all of them were compared after each.
+/// The fault: 4000 files took 1.75 s, because all of them were compared after each read.
 #[test]
 fn many_files_of_accounts_are_read_in_time() {
     let etc = Etc::new();
@@ -320,12 +322,13 @@ fn many_files_of_accounts_are_read_in_time() {
     );
 }
 
-/// Each line of a stack read postern.toml anew. What is read once is in force for as long as no file of it has changed.
+/// The fault: each line of a PAM stack read postern.toml again. A configuration in memory stays in
+/// force until one of its files changes.
 #[test]
 fn a_configuration_that_is_read_once_is_read_again_after_every_change() {
     let etc = Etc::new();
     let required = |all: bool| {
-        // twice: as it is read, and as it is held
+        // the first read fills the memory, the second one uses it
         for _ in 0..2 {
             assert_eq!(etc.requires_all(), all);
         }
@@ -338,10 +341,11 @@ fn a_configuration_that_is_read_once_is_read_again_after_every_change() {
             .unwrap();
     };
     required(false);
-    // the time of a change cannot be set back: what is held has to be left alone for that long
+    // The time of the last change (ctime) cannot be set back, so the test waits until a
+    // configuration of this age is kept in memory.
     std::thread::sleep(Duration::from_millis(2100));
     required(false);
-    // as many bytes, and the time of the write set back
+    // same length, and the modification time set back
     etc.writes("postern.toml", "# the second day");
     assert!(etc.problem().contains("does not end with a newline"));
     etc.writes("postern.toml", SECOND);

@@ -1,4 +1,5 @@
-//! Attacks that once succeeded, by subject. Each test is named by the fault and fails without its fix.
+//! Attacks that once succeeded, by subject. Each test has the name of the fault and fails without
+//! its fix.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 #[path = "../home/mod.rs"]

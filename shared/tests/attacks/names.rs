@@ -1,4 +1,5 @@
-//! Two spellings of one name: no sign-in, prompt, command or import makes a second account of them, unless root says so.
+//! Two spellings of one name. No sign-in, prompt, command or import creates a second account for
+//! another spelling of an existing name, unless root requests it.
 
 use super::home::{Home, NOW, alice, browser, name, password, remote};
 use shared::account::name::{Distinct, Service, UserName};
@@ -17,7 +18,8 @@ use shared::verify::throttle::Phase;
 const HEADER: &str = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\n\
                       from = [\"unix\"]\nidentity_header = \"Remote-User\"\n";
 
-/// Capitals, full width, composition: what differs is nothing that a person would call another name.
+/// Spellings that a person reads as the same name: capitals, full-width letters, and composed
+/// characters.
 const SPELLINGS: [&str; 6] = [
     "ALICE",
     "Alice",
@@ -41,7 +43,7 @@ fn accounts(home: &mut Home) -> Vec<String> {
         .collect()
 }
 
-/// What a proxy brings may be spelled as the person typed it there.
+/// A proxy passes the identity in the spelling that the person typed there.
 #[test]
 fn an_identity_in_another_spelling_opens_nothing_and_makes_no_account() {
     let (mut home, _) = alice(HEADER);
@@ -77,7 +79,7 @@ fn characters_that_nobody_sees_make_no_name() {
     }
 }
 
-/// Two first sign-ins at once, at two gates.
+/// Two gates create the account at the same time.
 #[test]
 fn of_two_spellings_that_come_at_once_one_makes_an_account() {
     for round in 0..20 {
@@ -101,7 +103,7 @@ fn of_two_spellings_that_come_at_once_one_makes_an_account() {
     }
 }
 
-/// The person is told, and the log names both.
+/// The person sees the name of the existing account, and the log holds both spellings.
 #[test]
 fn whoever_comes_in_another_spelling_is_told_of_which_account() {
     let (mut home, _) = alice(HEADER);
@@ -109,7 +111,7 @@ fn whoever_comes_in_another_spelling_is_told_of_which_account() {
         panic!("not refused")
     };
     assert_eq!((other.name, other.existing), (name("ALICE"), name("alice")));
-    // an account of its own name is not asked about others: root made both
+    // an account of exactly this name is not compared with others, since root created both
     home.door
         .add_account(&name("Alice"), Distinct::Yes, "root", NOW)
         .unwrap();
@@ -136,7 +138,8 @@ fn a_declared_account_has_one_spelling_too() {
     );
 }
 
-/// A rule or a policy that names somebody who has not signed in yet: in capitals they were somebody else, whom it did not mean.
+/// The fault: a rule or policy that names, in capitals, a person without an account applied to
+/// another name.
 #[test]
 fn whoever_the_configuration_names_is_named_in_every_spelling() {
     for named in [
@@ -152,7 +155,7 @@ fn whoever_the_configuration_names_is_named_in_every_spelling() {
             "{named}: an account of its own"
         );
         assert_eq!(accounts(&mut home).len(), 0, "{named}");
-        // strangers need not learn whom the configuration names
+        // an unauthenticated client does not learn the names in the configuration
         let need = requirement(&mut home, "CAROL", Phase::Before);
         assert!(matches!(need, Ok(Requirement::Code)), "{named}: {need:?}");
         assert!(
@@ -166,7 +169,7 @@ fn whoever_the_configuration_names_is_named_in_every_spelling() {
             ),
             "{named}"
         );
-        // root may say that they are two
+        // root may create two accounts
         home.door
             .add_account(&name("CAROL"), Distinct::Yes, "root", NOW)
             .unwrap();
@@ -190,7 +193,7 @@ fn whoever_the_configuration_names_is_named_in_every_spelling() {
     }
 }
 
-/// Each of these makes an account where there is none.
+/// Each of these commands creates a missing account.
 #[test]
 fn no_command_makes_an_account_in_another_spelling_unless_it_says_so() {
     let (mut home, _) = alice("");
@@ -280,8 +283,8 @@ fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
     assert_eq!(accounts(&mut home), ["ALICE", "BOB", "alice", "bob"]);
 }
 
-/// Services whose users are none of the host's may take any spelling of a name for one: the second factor must not hang on
-/// how it was typed.
+/// A service whose users have no account on this host may treat any spelling as the same user. The
+/// spelling MUST NOT decide whether a second factor is required.
 #[test]
 fn a_prompt_takes_no_other_spelling_for_somebody_without_a_second_factor() {
     let (mut home, _) = alice("");
@@ -292,7 +295,7 @@ fn a_prompt_takes_no_other_spelling_for_somebody_without_a_second_factor() {
         let need = requirement(&mut home, spelling, stage);
         let is_open = matches!(need, Ok(Requirement::Nothing | Requirement::Exempt(_)));
         assert!(!is_open, "{stage:?} {spelling}");
-        // only whoever has passed the first factor is told
+        // the message is shown only after the first factor
         assert_eq!(need.is_err(), stage == Phase::After, "{stage:?} {spelling}");
         let begun = at_prompt(&mut home, spelling, stage, |engine, context| {
             engine.begin_prompt_enrollment(context, None, NOW)
@@ -308,7 +311,7 @@ fn a_prompt_takes_no_other_spelling_for_somebody_without_a_second_factor() {
     ));
 }
 
-/// Waiting for the enrollment makes accounts, too.
+/// The enrollment grace period creates an account as well.
 #[test]
 fn a_first_sign_in_at_a_prompt_makes_no_account_in_another_spelling() {
     let (mut home, _) = alice("[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n");

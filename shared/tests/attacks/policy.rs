@@ -1,4 +1,4 @@
-//! Groups that no source knows, and PAM hosts that try to avoid the code.
+//! Required groups that no group source knows, and PAM hosts that try to avoid the code.
 
 use super::home::{Home, alice, name};
 use shared::account::name::{Group, Service};
@@ -11,7 +11,7 @@ use shared::verify::throttle::Phase;
 
 use super::home::NOW;
 
-/// What a person needs at a prompt after the first factor.
+/// Returns the requirement at a prompt after the first factor.
 fn need(home: &mut Home, who: &str) -> Requirement {
     let who = name(who);
     let context = PamContext {
@@ -28,7 +28,8 @@ fn need(home: &mut Home, who: &str) -> Requirement {
     found.requirement
 }
 
-/// A group of LDAP's while LDAP is down, or a name with a typo: the requirement must not stop silently.
+/// A group of LDAP is unknown while LDAP is down, and so is a group with a typing error. The
+/// requirement MUST NOT end without a log line.
 #[test]
 fn a_required_group_that_no_source_knows_requires_everyone_and_the_log_says_so() {
     let mut home = Home::new("[policy]\nrequired = [\"%staf\", \"!bob\"]\n");
@@ -57,7 +58,7 @@ fn an_exception_an_exemption_and_administration_are_nothing_to_have_by_a_group_t
     assert!(home.door.take_group_warnings()[0].contains("\"sudoo\" in policy.administrators"));
 }
 
-/// Postern keeps groups of its own, which no name service knows.
+/// The name service does not know Postern's own groups, which is no fault.
 #[test]
 fn a_group_of_posterns_own_is_no_doubt() {
     let mut home = Home::new("[policy]\nrequired = [\"%ours-alone\"]\n");
@@ -83,7 +84,7 @@ fn a_group_of_posterns_own_is_no_doubt() {
     assert_eq!(need(&mut home, "root"), Requirement::Nothing);
 }
 
-/// A group of this host that is there, whoever is in it.
+/// A group that exists on this host is decided for each person, also if it has no members.
 #[test]
 fn a_group_of_this_host_is_asked_about_each_person() {
     let mut home = Home::new("[policy]\nrequired = [\"%root\"]\n");

@@ -1,4 +1,4 @@
-//! Stores that somebody crafted, or that an error of the disk left behind.
+//! Stores that an attacker changed, or that a disk error damaged.
 
 use crate::home::{Home, NOW, alice, name};
 use shared::engine::Engine;
@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, Instant};
 
-/// Has somebody change the store by an engine of their own, and opens it.
+/// Changes a store by SQL, opens it, and returns the refusal.
 #[track_caller]
 fn refusal_after(crafted: &str) -> String {
     let (home, _) = alice("");
@@ -29,7 +29,7 @@ fn refusal_after(crafted: &str) -> String {
     refused.unwrap_or_else(|| panic!("opened after {crafted}"))
 }
 
-/// What lies in a schema runs in the process that opens the store, root's included.
+/// Triggers and views in a schema run in the process that opens the store, which may be root's.
 #[test]
 fn a_store_with_an_object_of_somebody_elses_is_refused_by_name() {
     let virtual_table = "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema \
@@ -73,7 +73,8 @@ fn a_store_with_an_object_of_somebody_elses_is_refused_by_name() {
     }
 }
 
-/// Builds of one version had three other shapes; on those this program failed at some acts, and went on at others.
+/// The fault: builds of one version had three other schemas. With those stores some operations of
+/// this program failed, and others continued.
 #[test]
 fn a_store_of_an_earlier_build_of_the_same_version_is_refused_by_name() {
     for (earlier, named) in [
@@ -92,7 +93,8 @@ fn a_store_of_an_earlier_build_of_the_same_version_is_refused_by_name() {
     }
 }
 
-/// Millions of rows where a few belong took a login half a minute and a gigabyte.
+/// The fault: millions of rows in a table that holds few made a login take half a minute and a
+/// gigabyte of memory.
 #[test]
 fn a_small_table_with_many_rows_is_refused_at_once() {
     let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)";
@@ -121,7 +123,7 @@ fn a_small_table_with_many_rows_is_refused_at_once() {
     }
 }
 
-/// A value of half a gigabyte is not read into a login's memory.
+/// A login does not read a value of half a gigabyte into memory.
 #[test]
 fn a_value_that_is_too_long_is_refused() {
     let refused = refusal_after("UPDATE data_key SET wrapped = zeroblob(50000000)");
@@ -131,7 +133,8 @@ fn a_value_that_is_too_long_is_refused() {
     );
 }
 
-/// Whoever can write the folder can exchange the files that root opens, and have root remove others.
+/// A user who can write the folder could replace the files that root opens, and could make root
+/// remove other files.
 #[test]
 fn nobody_but_the_owner_makes_or_removes_files_beside_the_store() {
     let (home, _) = alice("");
@@ -160,7 +163,7 @@ fn nobody_but_the_owner_makes_or_removes_files_beside_the_store() {
     );
 }
 
-/// The group that shares the store cannot make these files again.
+/// The group that shares the store cannot create these files again.
 #[test]
 fn closing_the_store_leaves_its_files_in_place() {
     let mut home = Home::new("");
@@ -181,7 +184,8 @@ fn closing_the_store_leaves_its_files_in_place() {
     assert_eq!(["db", "db-wal", "db-shm"].map(inode), before);
 }
 
-/// A store is made inside its folder, which may be a mount of its own; what is left of another one is not taken over.
+/// A store is created inside its folder, which may be a mount point. Files left by an incomplete
+/// store are not used.
 #[test]
 fn a_store_is_made_in_its_folder_alone_and_whole() {
     let (home, _) = alice("");
@@ -201,7 +205,7 @@ fn a_store_is_made_in_its_folder_alone_and_whole() {
         names.sort();
         names
     };
-    // a process that was killed; process numbers are never that high
+    // a file of a killed process; no process has a number this high
     for left in [
         ".db.99999999.new",
         ".db.99999999.new-wal",
@@ -216,7 +220,7 @@ fn a_store_is_made_in_its_folder_alone_and_whole() {
     assert_eq!(names(), ["db", "db-shm", "db-wal"]);
     assert_eq!(beside(), before);
 
-    // not over one that is there, and not with what is left of one
+    // A store is not created over an existing one, nor with its remaining files.
     assert!(shared::store::create(&url, None, &keys).is_err());
     fs::remove_file(folder.join("db")).unwrap();
     fs::write(folder.join("db-wal"), "frames").unwrap();

@@ -1,4 +1,5 @@
-//! Strangers who keep the owner out, and writes that hold the store for long.
+//! Guesses by attackers that would keep the owner out, and writes that would lock the store for
+//! long.
 
 use crate::home::{
     Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_at, code_of, name,
@@ -23,10 +24,10 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// A code that is wrong for everyone in these tests.
+/// A code that is wrong for every account in these tests.
 const WRONG: &str = "000000";
 
-/// Ten wrong codes for names that do not exist: the address has to wait from then on.
+/// Enters ten wrong codes for names that do not exist, after which the address is delayed.
 fn fills_the_count_of(home: &mut Home, from: &Origin, now: Timestamp) {
     for number in 0..10 {
         let outcome = home.attempt_from(
@@ -72,11 +73,12 @@ fn app_password(home: &mut Home) -> AppPassword {
         .unwrap()
 }
 
-/// With the buckets of unknown names delayed, an answer that is compared would tell an account by the time of its commit.
+/// While the buckets of unknown names are delayed, an input that is compared would show by the time
+/// of its commit that the account exists.
 #[test]
 fn before_the_first_factor_a_delayed_bucket_takes_the_same_writes() {
     let (mut home, _) = alice_at_the_web("");
-    // a reader of now keeps the journal from beginning again, so that its length is what was written
+    // A reader prevents a restart of the WAL, so that its length is the number of bytes written.
     let reader = home.engine();
     reader
         .execute_batch("BEGIN; SELECT * FROM account;")
@@ -120,7 +122,8 @@ fn before_the_first_factor_a_delayed_bucket_takes_the_same_writes() {
     }
 }
 
-/// Nobody guesses one of these, so a wait of the address would keep out the owner behind it alone.
+/// These credentials cannot be guessed, so a delay of the address would keep out only the owner
+/// behind it.
 #[test]
 fn a_delayed_address_keeps_out_no_right_recovery_code_one_time_code_or_app_password() {
     let (mut home, app) = alice("");
@@ -152,7 +155,7 @@ fn a_delayed_address_keeps_out_no_right_recovery_code_one_time_code_or_app_passw
         accepted(&home.attempt_from("alice", &strange, stage, &code.grouped(), NOW));
     }
 
-    // what is wrong waits as before, and is not counted
+    // a wrong input is delayed as before, and is not counted
     let strange = remote("198.51.100.30");
     fills_the_count_of(&mut home, &strange, NOW);
     for typed in ["ABCDE-FGHJK", "P-2345-6789-ABCD"] {
@@ -184,8 +187,8 @@ fn at_the_web_password_and_recovery_code_pass_from_a_delayed_address() {
     assert!(matches!(after, AfterPassword::Opened(_)));
 }
 
-/// Who has signed in from an address is there as sure as in a trusted browser: guesses at other names that come through
-/// the same address must not count against them.
+/// A familiar address is as good as a trusted browser: guesses at other names from the same address
+/// do not count against the account.
 #[test]
 fn guesses_through_an_address_delay_nobody_who_is_known_there() {
     let (mut home, app) = alice_at_the_web("");
@@ -207,7 +210,7 @@ fn guesses_through_an_address_delay_nobody_who_is_known_there() {
     assert!(matches!(after, AfterCode::Opened(_)));
 }
 
-/// A user with a range of numbers that have no names (subuid) had a bucket for each of them.
+/// The fault: a user with a range of numbers without names (subuid) had one bucket for each number.
 #[test]
 fn users_without_a_name_share_one_bucket() {
     let (mut home, _) = alice("");
@@ -230,7 +233,8 @@ fn users_without_a_name_share_one_bucket() {
     );
 }
 
-/// Whoever may add keys to an account had a bucket for each of them, and so as many tries as keys.
+/// The fault: a user who may add keys to an account had one bucket for each key, and so as many
+/// attempts as keys.
 #[test]
 fn many_keys_of_one_account_buy_no_more_tries() {
     let (mut home, app) = alice("");
@@ -256,7 +260,7 @@ fn many_keys_of_one_account_buy_no_more_tries() {
         }
     }
     assert_eq!(looked_at, 5 * 9);
-    // the first ones keep theirs, a new one has the bucket of a familiar address
+    // The first keys keep their buckets. A new key uses the bucket of a familiar address.
     refused(
         &home.attempt_from(
             "alice",
@@ -276,8 +280,8 @@ fn many_keys_of_one_account_buy_no_more_tries() {
     ));
 }
 
-/// What a host says of the address may be a name of somebody's choice: it used up the tries of who is there, and the
-/// count of the address.
+/// The fault: the address that a PAM host reports may be a name chosen by the client. Such a name
+/// used up the attempts of the person at the real address, and the count of that address.
 #[test]
 fn a_claimed_address_takes_nothing_from_who_is_there() {
     let (mut home, app) = alice("");
@@ -300,8 +304,8 @@ fn a_claimed_address_takes_nothing_from_who_is_there() {
     accepted(&home.attempt_from("alice", &there, Phase::After, &code_of(&app, 0), NOW));
 }
 
-/// Digits in the field for a recovery code were compared with the authenticators, and counted for nothing: while the
-/// address had to wait, the answer told which were right.
+/// The fault: digits in the field for a recovery code were compared with the authenticators and not
+/// counted. While the address was delayed, the reply showed which digits were right.
 #[test]
 fn digits_in_the_field_for_a_recovery_code_are_compared_with_nothing() {
     let (mut home, app) = alice_at_the_web("");
@@ -320,7 +324,8 @@ fn digits_in_the_field_for_a_recovery_code_are_compared_with_nothing() {
     }
 }
 
-/// A found recovery code let a thief guess the password without any delay, for it is used up by a right one alone.
+/// The fault: a thief with a recovery code could guess the password without a delay, because only a
+/// right password consumed the code.
 #[test]
 fn a_right_recovery_code_buys_no_endless_guesses_at_the_password() {
     let (mut home, app) = alice_at_the_web("");
@@ -361,7 +366,8 @@ fn a_right_recovery_code_buys_no_endless_guesses_at_the_password() {
     assert!(matches!(after, AfterPassword::Opened(_)));
 }
 
-/// Where no address is known everyone has the same one, so a success there says nothing about who was wrong before.
+/// Where no address is known, all clients share one bucket, so a success does not show who made the
+/// wrong attempts before.
 #[test]
 fn a_success_without_an_address_forgives_no_stranger() {
     for origin in [Origin::Unknown, Origin::Local("alice".to_owned())] {
@@ -382,7 +388,8 @@ fn a_success_without_an_address_forgives_no_stranger() {
     }
 }
 
-/// The look-ahead of a counter is eleven codes wide, so that each typing error cost as much as four.
+/// The fault: the look-ahead of a counter covers eleven codes, so that each typing error cost as
+/// much as four.
 #[test]
 fn two_typing_errors_delay_nobody_who_has_a_counter() {
     let mut home = Home::new("");
@@ -406,7 +413,8 @@ fn two_typing_errors_delay_nobody_who_has_a_counter() {
     accepted(&home.attempt("alice", &code_of(&pending, 0), NOW));
 }
 
-/// Typed at the wrong prompt, it is a mistake and no guess: no credential of the account has its shape.
+/// No credential of the account has this format. At this prompt it is a typing error and not a
+/// guess.
 #[test]
 fn a_password_that_looks_like_a_recovery_code_of_another_length_costs_nothing() {
     let (mut home, app) = alice("[throttle]\naddress_limit = 3\n");
@@ -421,7 +429,8 @@ fn a_password_that_looks_like_a_recovery_code_of_another_length_costs_nothing() 
             }
         }
     }
-    // and the codes of the account are still counted, also where the configuration makes others now
+    // Codes of the account's own length are still counted, also after the configuration changed the
+    // length of new codes.
     let mut config = home.config.clone();
     config.recovery = toml::from_str("length = 12").unwrap();
     home.door = shared::engine::Engine::open(config).unwrap();
@@ -455,7 +464,8 @@ fn a_one_time_code_made_by_a_clock_that_ran_ahead_does_not_live_longer() {
     accepted(&home.attempt("alice", &code.grouped(), NOW.plus(48 * 3600 - 1)));
 }
 
-/// A code of the day to which a clock ran ahead opened then; the floor is lowered, and one day that day comes.
+/// The fault: a code of a future day was accepted while the clock was ahead. The floor is lowered
+/// later, and the code was accepted again on that day.
 #[test]
 fn a_code_that_opened_under_a_clock_that_ran_ahead_never_opens_again() {
     let (mut home, app) = alice("");
@@ -469,7 +479,7 @@ fn a_code_that_opened_under_a_clock_that_ran_ahead_never_opens_again() {
         1
     );
     accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
-    // the second factor off and on again with the same secret
+    // disables the second factor, and enrolls the same secret again
     home.door
         .disable_second_factor(&name("alice"), "root", NOW)
         .unwrap();
@@ -488,7 +498,7 @@ fn a_code_that_opened_under_a_clock_that_ran_ahead_never_opens_again() {
     );
 }
 
-/// Each wrong app password added a row, and each later one read them all.
+/// The fault: each wrong app password added a row, and each later attempt read all of them.
 #[test]
 fn an_address_has_no_more_rows_than_fill_its_count() {
     let (mut home, _) = alice("");
@@ -510,8 +520,8 @@ fn an_address_has_no_more_rows_than_fill_its_count() {
     ));
 }
 
-/// What no bucket of today holds is cleared all the same: buckets that nobody comes to any more, addresses of accounts
-/// that are not used.
+/// Rows that no present bucket reads are removed too: those of buckets that are no longer used, and
+/// those of addresses of unused accounts.
 #[test]
 fn what_is_older_than_thirty_days_is_cleared_a_little_with_every_write() {
     let (mut home, app) = alice("");
@@ -547,11 +557,11 @@ fn what_is_older_than_thirty_days_is_cleared_a_little_with_every_write() {
     assert_eq!(count(&home, "familiar_address"), 0);
 }
 
-/// While a file of thousands was taken over, no login was answered.
+/// The fault: no login was answered during an import of thousands of accounts.
 #[test]
 fn an_import_takes_over_a_few_accounts_at_a_time() {
     let mut home = Home::new("");
-    // digits as letters, which Base32 has
+    // Base32 has no 0, 1, 8 and 9, so the digits are written as letters.
     let unique = |number: usize| -> String {
         format!("{number:08}")
             .bytes()
@@ -609,7 +619,7 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
     );
 }
 
-/// A transaction that reads stood at no point in time before it read something.
+/// The fault: a read transaction had no fixed snapshot before its first read.
 #[test]
 fn a_reading_transaction_sees_the_store_as_it_was_when_it_began() {
     let (mut home, _) = alice("");
@@ -627,7 +637,7 @@ fn a_reading_transaction_sees_the_store_as_it_was_when_it_began() {
     assert!(reading.find_account(&name("alice")).unwrap().is_some());
 }
 
-/// The process in which a test below stops, for that test alone.
+/// The body of the process that a test below stops. It does nothing in a normal run.
 #[test]
 #[ignore = "run by the test below"]
 fn holds_the_store() {
@@ -640,7 +650,8 @@ fn holds_the_store() {
     std::io::stdin().read_line(&mut String::new()).unwrap();
 }
 
-/// A process that its user has stopped inside a transaction keeps everyone out; whoever waits in vain learns which.
+/// A process that its user stopped inside a transaction blocks every other process. The error names
+/// that process.
 #[test]
 fn whoever_finds_the_store_held_learns_by_whom() {
     let (mut home, _) = alice("");
@@ -701,7 +712,7 @@ fn whoever_finds_the_store_held_learns_by_whom() {
         .unwrap();
 }
 
-/// Of four at once one waited for five seconds and failed.
+/// The fault: of four commands at the same time, one waited for five seconds and failed.
 #[test]
 fn commands_that_are_run_at_once_all_get_their_turn() {
     let mut home = Home::new("");
@@ -719,7 +730,7 @@ fn commands_that_are_run_at_once_all_get_their_turn() {
     });
 }
 
-/// A gate read all app passwords under the write lock, whenever one was added.
+/// The fault: a gate read all app passwords under the write lock after each new one.
 #[test]
 fn a_gate_that_reads_many_app_passwords_holds_nobody_up() {
     let (mut home, _) = alice("");
@@ -730,7 +741,7 @@ fn a_gate_that_reads_many_app_passwords_holds_nobody_up() {
     home.engine().execute_batch(sql).unwrap();
     let (ended, store) = (AtomicBool::new(false), home.folder.path().join("store/db"));
     let (looked, longest) = std::thread::scope(|scope| {
-        // how long the write lock is held at most, as someone sees it who wants it all the time
+        // measures the longest wait of a process that requests the write lock all the time
         let polls = scope.spawn(|| {
             let engine = rusqlite::Connection::open(&store).unwrap();
             engine.busy_timeout(Duration::ZERO).unwrap();
@@ -759,8 +770,9 @@ fn a_gate_that_reads_many_app_passwords_holds_nobody_up() {
     assert!(longest < looked / 2, "held for {longest:?} of {looked:?}");
 }
 
-/// In the second in which the oldest tries of an address were exactly as old as the window, they no longer counted and took
-/// the places of new ones: whatever came in that second was counted nowhere.
+/// The fault: in the second in which the oldest attempts of an address reached the age of the
+/// window, they no longer counted but still displaced new ones. Attempts in that second were not
+/// counted.
 #[test]
 fn tries_that_leave_the_window_of_an_address_do_not_keep_new_ones_from_counting() {
     let (mut home, _) = alice("");
@@ -783,7 +795,8 @@ fn tries_that_leave_the_window_of_an_address_do_not_keep_new_ones_from_counting(
     }
 }
 
-/// Of several codes that opened under a clock that ran ahead, all but the last opened again when their time came.
+/// The fault: of several codes accepted while the clock was ahead, only the last one stayed refused
+/// when their time came.
 #[test]
 fn no_code_that_opened_under_a_clock_that_ran_ahead_opens_again() {
     let (mut home, app) = alice("");
@@ -807,7 +820,7 @@ fn no_code_that_opened_under_a_clock_that_ran_ahead_opens_again() {
     }
 }
 
-/// More codes than are remembered one by one.
+/// The number of codes is larger than the number of accepted time steps that are stored.
 #[test]
 fn of_many_codes_that_opened_under_a_clock_that_ran_ahead_none_opens_again() {
     let (mut home, app) = alice("");

@@ -1,4 +1,4 @@
-//! Tokens and sessions that outlive what they came from.
+//! Tokens and sessions that remain valid after what they depend on has ended.
 
 use crate::home::{
     Home, NOW, PASSWORD, alice_at_the_web, browser, code_at, code_of, name, password, remote,
@@ -26,7 +26,7 @@ use shared::verify::throttle::Phase;
 const HOUR: u64 = 3600;
 const RULE: &str = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n";
 
-/// Bob, who has a password and no second factor, signs in.
+/// Signs in bob, who has a password and no second factor.
 fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
     home.door
         .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
@@ -44,7 +44,7 @@ fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
     opened.session
 }
 
-/// What checks go by after a look at a time.
+/// Returns what forward-auth checks use after one read of the store.
 fn snapshot(home: &Home, now: Timestamp) -> RevokedSessions {
     let mut revoked = None;
     let mut gate = home.another();
@@ -54,7 +54,8 @@ fn snapshot(home: &Home, now: Timestamp) -> RevokedSessions {
     revoked.unwrap()
 }
 
-/// An enrollment that was begun in a session made whoever held its token the account's owner after all sessions were revoked.
+/// The fault: after all sessions were revoked, the token of an enrollment begun in one of them
+/// still activated the authenticator of its holder.
 #[test]
 fn an_enrollment_token_dies_with_its_session() {
     let from = remote("192.0.2.7");
@@ -108,7 +109,8 @@ fn an_enrollment_token_dies_with_its_session() {
     }
 }
 
-/// From a password-only session to the code page; all sessions revoked; the code opened a new full session.
+/// The fault: a password session began an upgrade, all sessions were revoked, and the code still
+/// opened a new full session.
 #[test]
 fn a_login_token_of_an_upgrade_dies_with_its_session() {
     let from = remote("192.0.2.7");
@@ -154,7 +156,8 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
     }
 }
 
-/// A sign-in at a clock that ran ahead forgot which sessions were revoked; back in time their cookies were good again.
+/// The fault: a sign-in while the clock was ahead removed the records of revoked sessions, whose
+/// cookies were valid again once the clock was right.
 #[test]
 fn a_revoked_session_stays_revoked_when_the_clock_ran_ahead_and_came_back() {
     for ahead in [13 * HOUR, 40 * 24 * HOUR, 400 * 24 * HOUR] {
@@ -170,7 +173,7 @@ fn a_revoked_session_stays_revoked_when_the_clock_ran_ahead_and_came_back() {
     }
 }
 
-/// The same of all sessions, which a new password had ended.
+/// The same fault for all sessions of an account, which a new password had ended.
 #[test]
 fn a_raised_generation_stays_raised_when_the_clock_ran_ahead_and_came_back() {
     for ahead in [13 * HOUR, 40 * 24 * HOUR, 400 * 24 * HOUR] {
@@ -183,13 +186,14 @@ fn a_raised_generation_stays_raised_when_the_clock_ran_ahead_and_came_back() {
         let then = NOW.plus(ahead);
         let other = signs_in(&mut home, &from, &code_at(&app, 0, then), then);
         home.door.sign_out(other.id).unwrap();
-        // what a gate goes by until the next revocation, whatever its clock says
+        // a gate uses this until the next revocation, whatever its clock shows
         assert!(snapshot(&home, then).covers(&session), "{ahead}");
         assert!(snapshot(&home, NOW.plus(60)).covers(&session), "{ahead}");
     }
 }
 
-/// One line of JSON on pam.sock ended somebody's sessions and app passwords.
+/// The fault: one line of JSON on pam.sock, from any process of the user, ended that user's
+/// sessions and app passwords.
 #[test]
 fn a_process_of_the_users_own_says_no_password_changed() {
     let mut home = Home::new("");
@@ -220,7 +224,8 @@ fn a_process_of_the_users_own_says_no_password_changed() {
     );
 }
 
-/// Whoever copied the value of a trusted browser kept the session that it opened after the theft was seen.
+/// The fault: a thief who copied the cookie of a trusted browser kept the session that it opened,
+/// after the theft was detected.
 #[test]
 fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
     let from = remote("192.0.2.7");
@@ -258,7 +263,7 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
     let AfterPassword::Opened(again) = enters(&mut home, Some(&next)) else {
         panic!("a code is asked")
     };
-    // the owner comes with the value that the thief had used before
+    // the owner's browser sends the value that the thief has already used
     assert!(matches!(
         enters(&mut home, Some(&stolen)),
         AfterPassword::Code(_)
@@ -272,7 +277,8 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
 }
 
-/// At a clock that ran ahead the record of a used sign-in was forgotten; back in time its token opened once more.
+/// The fault: while the clock was ahead, the record of a used login token was removed, and the
+/// token was valid again once the clock was right.
 #[test]
 fn a_login_token_that_was_used_stays_so_when_the_clock_ran_ahead_and_came_back() {
     let from = remote("192.0.2.7");
@@ -313,7 +319,8 @@ fn a_login_token_that_was_used_stays_so_when_the_clock_ran_ahead_and_came_back()
     assert!(matches!(again, AfterCode::Refused(Refusal::Expired)));
 }
 
-/// At a clock that ran ahead a session seemed over: it was no longer listed, could not be revoked, and was good again later.
+/// The fault: while the clock was ahead, a session seemed to have expired. It was not listed and
+/// could not be revoked, but was valid again later.
 #[test]
 fn a_session_that_is_good_when_the_clock_is_right_again_is_listed_and_can_be_revoked() {
     let from = remote("192.0.2.7");
@@ -338,7 +345,7 @@ fn a_session_that_is_good_when_the_clock_is_right_again_is_listed_and_can_be_rev
     assert!(snapshot(&home, NOW.plus(60)).covers(&session));
 }
 
-/// A gate that goes by changes alone knows as much as one that has just begun.
+/// A gate that reads only changes knows the same revocations as a gate that has just started.
 #[test]
 fn a_gate_that_looks_again_and_again_knows_every_revocation() {
     let from = remote("192.0.2.7");
@@ -354,7 +361,7 @@ fn a_gate_that_looks_again_and_again_knows_every_revocation() {
             });
         });
         looked.unwrap();
-        // so that no revocation waits for this one
+        // so that no revocation waits for this gate
         gate.remove_gate(&[9; 16]).unwrap();
     };
     let mut ended = Vec::new();
@@ -395,7 +402,7 @@ fn a_gate_that_looks_again_and_again_knows_every_revocation() {
     assert!(!known.covers(&session) && !snapshot(&home, last).covers(&session));
 }
 
-/// `postern browser revoke` left the sessions that the trust had opened.
+/// The fault: `postern browser revoke` kept the sessions that the trusted browser had opened.
 #[test]
 fn sessions_that_the_trust_in_a_browser_opened_end_with_the_trust() {
     let from = remote("192.0.2.7");
@@ -439,7 +446,8 @@ fn sessions_that_the_trust_in_a_browser_opened_end_with_the_trust() {
     assert!(revoked.covers(&by_trust.session) && !revoked.covers(&by_code.session));
 }
 
-/// Signed out in one tab while a password changed in another: the session that was to go on began all the same.
+/// The fault: one tab signed out while another changed the password, and the session that was to
+/// continue was opened all the same.
 #[test]
 fn a_session_that_was_signed_out_while_an_act_ended_all_does_not_go_on() {
     let from = remote("192.0.2.7");
@@ -466,7 +474,8 @@ fn a_session_that_was_signed_out_while_an_act_ended_all_does_not_go_on() {
     }
 }
 
-/// The code page's token of the session from which it goes on; the session that it opens lasts no longer than that one.
+/// A login token of an upgrade opens a session that expires no later than the session it was issued
+/// in.
 #[test]
 fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_another_setting_too() {
     let from = remote("192.0.2.7");
@@ -526,7 +535,8 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
     assert!(matches!(over, AfterCode::Refused(Refusal::Expired)));
 }
 
-/// Someone's last act in a session, the account removed, and another of the same name: the session went on in that one.
+/// The fault: during an act of a session its account was removed and another of the same name was
+/// added, and the session continued in the new account.
 #[test]
 fn no_session_goes_on_in_another_account_of_the_same_name() {
     let from = remote("192.0.2.7");
@@ -551,7 +561,8 @@ fn no_session_goes_on_in_another_account_of_the_same_name() {
     );
 }
 
-/// At a clock that ran ahead a browser was trusted until a time that is far away once the clock is right again.
+/// The fault: while the clock was ahead, a browser was trusted until a time that is far in the
+/// future once the clock is right.
 #[test]
 fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
     let from = remote("192.0.2.7");
@@ -591,7 +602,8 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
     }
 }
 
-/// A first setup at a prompt: all ended while gates were told of it, the prompt let in all the same, and a grace began.
+/// The fault: during a first enrollment at a prompt all sessions were revoked while the gates were
+/// informed, and the prompt still granted access and began a grace period.
 #[test]
 fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     let mut home = Home::new("");
@@ -618,7 +630,8 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
         .door
         .confirm_prompt_enrollment(context, &shown.token, &code, NOW);
     let token = confirmed.unwrap().unwrap();
-    // a gate that is slow to confirm: what the setup ended is not reported before
+    // A gate that confirms late: the prompt reports nothing before the gate knows what the
+    // enrollment ended.
     let mut gate = home.another();
     gate.update_revocations(&[7; 16], None, NOW, |_| ())
         .unwrap();

@@ -1,4 +1,5 @@
-//! A store in a folder of its own, with its key and configuration; the one that every test of the library stands on.
+//! A store in a temporary folder, with its key and its configuration, for all integration tests of
+//! the library.
 #![allow(dead_code, reason = "each file of tests takes what it needs")]
 
 use rusqlite::Connection;
@@ -29,7 +30,7 @@ use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_015);
-/// The password of whoever has one.
+/// The password of every account that has one.
 pub(crate) const PASSWORD: &str = "correct horse";
 
 pub(crate) struct Home {
@@ -50,7 +51,7 @@ pub(crate) fn remote(text: &str) -> Origin {
     Origin::Remote(Address::parse(text).unwrap())
 }
 
-/// A browser that nobody knows.
+/// Returns a browser without cookies.
 pub(crate) fn browser(origin: &Origin) -> BrowserContext<'_> {
     BrowserContext {
         origin,
@@ -62,20 +63,20 @@ pub(crate) fn browser(origin: &Origin) -> BrowserContext<'_> {
     }
 }
 
-/// Alice with an app.
+/// Returns a store in which alice has an authenticator app.
 pub(crate) fn alice(extra: &str) -> (Home, PendingEnrollment) {
     let mut home = Home::new(extra);
     let app = home.enrols("alice");
     (home, app)
 }
 
-/// Alice comes in by her password and what she types then.
+/// Signs alice in with her password and the given input.
 #[track_caller]
 pub(crate) fn signs_in(home: &mut Home, from: &Origin, typed: &str, now: Timestamp) -> Session {
     opens(home, from, typed, now).session
 }
 
-/// The same, with all that it opened.
+/// Signs alice in like [`signs_in`], and returns all that the sign-in opened.
 #[track_caller]
 pub(crate) fn opens(home: &mut Home, from: &Origin, typed: &str, now: Timestamp) -> OpenedSession {
     let (door, who, none) = (&mut home.door, name("alice"), Input::parse(b""));
@@ -91,7 +92,7 @@ pub(crate) fn opens(home: &mut Home, from: &Origin, typed: &str, now: Timestamp)
     *opened
 }
 
-/// Alice with an app and a password.
+/// Returns a store in which alice has an authenticator app and a password.
 pub(crate) fn alice_at_the_web(extra: &str) -> (Home, PendingEnrollment) {
     let (mut home, app) = alice(extra);
     home.door
@@ -101,7 +102,7 @@ pub(crate) fn alice_at_the_web(extra: &str) -> (Home, PendingEnrollment) {
 }
 
 impl Home {
-    /// Nobody is enrolled yet.
+    /// Creates a store without accounts.
     pub(crate) fn new(extra: &str) -> Home {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -125,13 +126,13 @@ impl Home {
         }
     }
 
-    /// Another process's door.
+    /// Opens a second engine on the store, as another process does.
     pub(crate) fn another(&self) -> Engine {
         Engine::open(self.config.clone()).unwrap()
     }
 
-    /// A first authenticator for someone, active without a code. The same secret each time, so that what is typed as a
-    /// wrong code is wrong always, and not but for once in some thousand runs.
+    /// Activates a first authenticator without a code. The secret is the same in every run, so that
+    /// a wrong code of a test can never be right by chance.
     pub(crate) fn enrols(&mut self, who: &str) -> PendingEnrollment {
         let secret = Zeroizing::new(Sha256::digest(who)[..20].to_vec());
         let pending = PendingEnrollment::new(&self.config, &name(who)).unwrap();
@@ -140,7 +141,7 @@ impl Home {
         pending
     }
 
-    /// Makes a setup active without a code.
+    /// Activates a pending enrollment without a code.
     pub(crate) fn activates(&mut self, pending: &PendingEnrollment) {
         self.door
             .activate(
@@ -152,12 +153,12 @@ impl Home {
             .unwrap();
     }
 
-    /// An answer after the first factor, from nowhere in particular.
+    /// Enters an input after the first factor, without an address.
     pub(crate) fn attempt(&mut self, who: &str, typed: &str, now: Timestamp) -> VerifiedAttempt {
         self.attempt_from(who, &Origin::Unknown, Phase::After, typed, now)
     }
 
-    /// An answer from a place, before or after the first factor.
+    /// Enters an input from an origin, before or after the first factor.
     pub(crate) fn attempt_from(
         &mut self,
         who: &str,
@@ -169,17 +170,16 @@ impl Home {
         attempt_at(&mut self.door, who, origin, stage, typed, now)
     }
 
-    /// The key file.
     pub(crate) fn key_file(&self) -> PathBuf {
         self.folder.path().join("etc/key")
     }
 
-    /// The store as its engine sees it, for what no door shows.
+    /// Opens the store with SQLite alone, for what the engine does not return.
     pub(crate) fn engine(&self) -> Connection {
         Connection::open(self.folder.path().join("store/db")).unwrap()
     }
 
-    /// The values of one column of bytes.
+    /// Returns the values of one column of blobs.
     pub(crate) fn blobs(&self, sql: &str) -> Vec<Vec<u8>> {
         let engine = self.engine();
         let mut statement = engine.prepare(sql).unwrap();
@@ -187,19 +187,19 @@ impl Home {
         rows.collect::<Result<_, _>>().unwrap()
     }
 
-    /// The sealed secrets, as they lie in the store.
+    /// Returns the sealed secrets as the store holds them.
     pub(crate) fn sealed(&self) -> Vec<Vec<u8>> {
         self.blobs("SELECT sealed FROM secret ORDER BY authenticator")
     }
 
-    /// Whether bytes lie anywhere in the store's files.
+    /// Returns whether the store's files contain the bytes.
     pub(crate) fn holds(&self, wanted: &[u8]) -> bool {
         self.bytes()
             .windows(wanted.len())
             .any(|window| window == wanted)
     }
 
-    /// Everything that lies in the store's folder.
+    /// Returns the content of all files in the store's folder.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let files = fs::read_dir(self.folder.path().join("store")).unwrap();
         files
@@ -208,7 +208,7 @@ impl Home {
     }
 }
 
-/// An answer at a door, of this process or of another.
+/// Enters an input at an engine of this process or of another one.
 pub(crate) fn attempt_at(
     door: &mut Engine,
     who: &str,
@@ -229,12 +229,12 @@ pub(crate) fn attempt_at(
         .unwrap()
 }
 
-/// The code of an authenticator so many steps from now, or of a counter.
+/// Returns the code of an authenticator at an offset in time steps from [`NOW`], or at a counter.
 pub(crate) fn code_of(pending: &PendingEnrollment, offset: i64) -> String {
     code_at(pending, offset, NOW)
 }
 
-/// The code of an authenticator so many steps from a time, or of a counter.
+/// Returns the code of an authenticator at an offset in time steps from a time, or at a counter.
 pub(crate) fn code_at(pending: &PendingEnrollment, offset: i64, now: Timestamp) -> String {
     let parameters = pending.parameters();
     let base = parameters.moving.step_at(now).unwrap_or(Step(0));
@@ -246,7 +246,7 @@ pub(crate) fn code_at(pending: &PendingEnrollment, offset: i64, now: Timestamp) 
     .to_string()
 }
 
-/// One of the recovery codes, as it was shown.
+/// Returns one recovery code as it was shown.
 pub(crate) fn recovery(pending: &PendingEnrollment, number: usize) -> String {
     pending.recovery_codes()[number].grouped().to_string()
 }

@@ -1,4 +1,4 @@
-//! Mail in tests: posternd is played, without a mail server.
+//! Mail in tests: the test does what posternd does, without a mail server.
 #![allow(dead_code, reason = "not every test uses all of it")]
 
 use crate::home::{Home, NOW, name};
@@ -19,7 +19,7 @@ pub(crate) fn address(text: &str) -> EmailAddress {
     text.parse().unwrap()
 }
 
-/// What posternd does, without a mail server.
+/// Takes the one queued mail, as posternd does.
 pub(crate) fn takes(home: &mut Home, now: Timestamp) -> MailMessage {
     let mut letters = home.door.take_queued_mail(8, now).unwrap();
     assert_eq!(letters.len(), 1);
@@ -51,7 +51,7 @@ pub(crate) fn has_mail(home: &mut Home, who: &str, to: &str, now: Timestamp) {
         .unwrap();
 }
 
-/// Asks for a code; the letter as posternd takes it and sends it.
+/// Requests a code by mail, and returns the mail that posternd takes and sends.
 pub(crate) fn asks(home: &mut Home, who: &str, now: Timestamp) -> Result<MailMessage, MailRefusal> {
     let (name, origin) = (name(who), Origin::Unknown);
     let visitor = VerificationRequest {
@@ -71,14 +71,15 @@ pub(crate) fn types(home: &mut Home, letter: &MailMessage, now: Timestamp) -> Ve
     home.attempt("alice", &letter.code, now)
 }
 
-/// Alice with mail as her only second factor; a minute after it was confirmed.
+/// Returns a store in which alice has mail as her only second factor, and a time one minute after
+/// the confirmation of the address.
 pub(crate) fn by_mail_alone() -> (Home, Timestamp) {
     let mut home = Home::new(MAIL);
     has_mail(&mut home, "alice", "alice@example.com", NOW);
     (home, NOW.plus(60))
 }
 
-/// Alice with an app and mail.
+/// Returns a store in which alice has an authenticator app and mail.
 pub(crate) fn by_both() -> (Home, PendingEnrollment, Timestamp) {
     let mut home = Home::new(MAIL);
     let app = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();

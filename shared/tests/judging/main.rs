@@ -1,5 +1,5 @@
-//! What the engine answers PAM hosts that are not root: about one's own account, and to services that the configuration
-//! names.
+//! Replies of the engine to PAM hosts that do not run as root: for the owner's account, and for
+//! services that the configuration names.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 #[path = "../home/mod.rs"]
@@ -30,7 +30,7 @@ use shared::verify::throttle::Phase;
 
 const TRUSTING: &str = "[pam]\nsocket_users = [\"dovecot\"]";
 
-/// A PAM host that runs as `who`, with what it says of itself.
+/// A PAM host that runs as `who`, with the values that it reports.
 struct Host {
     who: &'static str,
     uid: u32,
@@ -60,7 +60,7 @@ const DOVECOT: Host = Host {
 };
 
 impl Host {
-    /// Runs an operation for this host.
+    /// Runs an operation as this host.
     fn run<R>(
         &self,
         home: &mut Home,
@@ -98,13 +98,13 @@ impl Host {
         })
     }
 
-    /// The cause of a refusal.
+    /// Returns the cause of a refusal.
     #[track_caller]
     fn refused(&self, home: &mut Home, account: &str, typed: &str) -> String {
         refusal(self.answers(home, account, typed)).cause
     }
 
-    /// The mark of an input that is accepted.
+    /// Returns the auth mark of an accepted input.
     #[track_caller]
     fn opens(&self, home: &mut Home, account: &str, typed: &str) -> TypedText {
         granted(self.answers(home, account, typed)).unwrap()
@@ -130,7 +130,7 @@ impl Host {
         })
     }
 
-    /// The messages of an account hook with a mark of alice's.
+    /// Returns the messages of the account hook for an auth mark of alice.
     fn books(
         &self,
         home: &mut Home,
@@ -152,7 +152,7 @@ impl Host {
         })
     }
 
-    /// Why a mark of alice's is invalid, if it is.
+    /// Returns why an auth mark of alice is invalid, or `None` if it is valid.
     fn refuses(&self, home: &mut Home, mark: &str, now: Timestamp) -> Option<MarkRefusal> {
         self.books(home, mark, now).err()
     }
@@ -174,7 +174,7 @@ fn refusal(result: PamVerification) -> PamRefusal {
     }
 }
 
-/// The mark of an input that is accepted.
+/// Returns the auth mark if access was granted.
 #[track_caller]
 fn granted(result: PamVerification) -> Option<TypedText> {
     match result {
@@ -312,7 +312,7 @@ fn a_named_service_is_trusted_and_counted_by_address() {
     };
     elsewhere.opens(&mut home, "alice", &code_of(&app, 0));
 
-    // its own account is its own as anyone's
+    // the host's own account has the same rights as every owner's
     let own = Host {
         phase: Phase::Before,
         ..DOVECOT
@@ -341,7 +341,7 @@ fn an_acceptance_before_the_first_factor_is_recorded_after_it_and_only_once() {
     let mark = DOVECOT.opens(&mut home, "alice", &code_of(&app, 0));
     assert_eq!(last_sign_in(&mut home), None);
 
-    // whatever address the host names now
+    // the address that the host reports does not matter
     let elsewhere = Host {
         address: Some("198.51.100.9"),
         ..DOVECOT
@@ -366,7 +366,7 @@ fn an_acceptance_before_the_first_factor_is_recorded_after_it_and_only_once() {
         "delayed-30s",
         "nothing was forgiven"
     );
-    // it is not familiar
+    // the address is not familiar
     elsewhere.opens(&mut home, "alice", &code_of(&app, 1));
 }
 
@@ -381,7 +381,7 @@ fn a_recovery_code_turns_nothing_off_before_the_first_factor_has_passed_and_noth
     };
     let mark = DOVECOT.opens(&mut home, "alice", &app.recovery_codes()[0].grouped());
     assert_eq!(enrolled(&mut home), Enrolled::Yes);
-    // signing in elsewhere meanwhile does not keep it from what it does
+    // a sign-in elsewhere in the meantime does not invalidate the mark
     home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
     DOVECOT.books(&mut home, &mark, NOW).unwrap();
     assert_eq!(enrolled(&mut home), Enrolled::No);
@@ -454,7 +454,7 @@ fn the_gates_policy_counts() {
     assert!(home.door.account_status(&name("carol")).is_err());
 }
 
-/// A process calls itself what it likes.
+/// A process can report any service name.
 #[test]
 fn a_claimed_service_exempts_nobody_but_for_a_service_that_is_named() {
     let (mut home, _) = alice(&format!(
@@ -507,7 +507,8 @@ fn what_passed_before_is_believed_of_a_service_that_is_named_and_after_the_first
     }
 }
 
-/// Whoever has the stolen phone and waits at the password's prompt does not come in after the owner has ended it all.
+/// A thief with the stolen phone who waits at the password prompt gets no access after the owner
+/// has revoked everything.
 #[test]
 fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
     type End = fn(&mut Home);
@@ -527,7 +528,7 @@ fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
                 .remove_account(&name("alice"), "root", NOW)
                 .unwrap()
         }),
-        // a sign-in of the owner's since looked as if the ticket had been used, and had ended the sessions itself
+        // A later sign-in of the owner made the token seem used, and ended the sessions by itself.
         ("password changed, and the owner came in", |home| {
             home.door
                 .record_host_password_change(&name("alice"), Principal::Command("root"), NOW)
@@ -559,7 +560,8 @@ fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
     }
 }
 
-/// Each local user has a row of his own, so who that is must not be the service's to say: it would never run out of tries.
+/// Each local user has a bucket of its own. A service must not choose the user's name, because it
+/// would never run out of attempts.
 #[test]
 fn a_service_that_is_named_cannot_invent_local_users_to_guess_as() {
     let (mut home, app) = alice(TRUSTING);

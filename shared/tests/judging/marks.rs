@@ -1,9 +1,10 @@
-//! The mark that `auth` leaves for `account`: of one transaction, for ten minutes, and nothing that was revoked since.
+//! The auth mark that `auth` leaves for `account`: valid in one PAM transaction, for ten minutes,
+//! and only if nothing was revoked since.
 
 use super::*;
 use shared::account::name::{Service, UserName};
 
-/// A mark of alice's, left after the first factor.
+/// Returns an auth mark of alice that was issued after the first factor.
 fn marked(home: &mut Home, app: &PendingEnrollment) -> TypedText {
     LOCKER.opens(home, "alice", &code_of(app, 0))
 }
@@ -61,7 +62,7 @@ fn a_mark_of_another_process_user_service_or_peer_does_not_count() {
         .refuses(&mut home, &mark, NOW),
         Some(MarkRefusal::Invalid)
     );
-    // root's host, for an account that bob shares
+    // a host that runs as root, for an account that bob shares
     let ask = |user: &str, phase| {
         let (user, account) = (name(user), name("alice"));
         move |operation: &mut dyn FnMut(PamContext<'_>)| {
@@ -77,7 +78,7 @@ fn a_mark_of_another_process_user_service_or_peer_does_not_count() {
             });
         }
     };
-    // bob passed with the code of an account that he shares
+    // bob is granted access with a code of the shared account
     let mut mark = None;
     ask("bob", Phase::After)(&mut |context| {
         mark = granted(verify(&mut home.door, context, &code_of(&app, 1)).unwrap());
@@ -101,7 +102,7 @@ fn a_mark_of_another_process_user_service_or_peer_does_not_count() {
     }
 }
 
-/// Such as a server that authenticates, then forks a child for the rest.
+/// Some servers authenticate in one process and fork a child for the rest.
 #[test]
 fn a_child_of_the_process_goes_on_with_its_mark() {
     let (mut home, app) = alice(TRUSTING);
@@ -130,7 +131,7 @@ fn a_mark_does_not_outlive_a_revocation_whatever_let_its_auth_pass() {
     let policy = "[policy]\nrequired = [\"bob\"]\nenroll_within = \"1h\"\n[[policy.exempt]]\nservices = [\"test\"]";
     let (mut home, app) = alice(&format!("{TRUSTING}\n{policy}"));
     let code = marked(&mut home, &app);
-    // a process of her own is exempt as no service
+    // no exemption applies to a process of her own, whatever service it names
     let named = Host {
         phase: Phase::After,
         ..DOVECOT
@@ -149,7 +150,7 @@ fn a_mark_does_not_outlive_a_revocation_whatever_let_its_auth_pass() {
             Some(MarkRefusal::Revoked)
         );
     }
-    // the use of a recovery code ends what was before it, not what it lets pass
+    // a used recovery code revokes what existed before it, not the access that it grants
     let recovery = LOCKER.opens(&mut home, "alice", &app.recovery_codes()[0].grouped());
     assert_eq!(LOCKER.refuses(&mut home, &recovery, NOW), None);
 
@@ -167,7 +168,7 @@ fn a_mark_does_not_outlive_a_revocation_whatever_let_its_auth_pass() {
     );
 }
 
-/// Only access that is granted leaves a mark.
+/// Only granted access leaves a mark.
 #[test]
 fn a_refused_input_and_a_required_code_leave_no_mark() {
     let (mut home, app) = alice(TRUSTING);
@@ -178,7 +179,8 @@ fn a_refused_input_and_a_required_code_leave_no_mark() {
     assert!(LOCKER.waives(&mut home, "alice").is_none());
 }
 
-/// Processes beyond a PID namespace are all number 0: a mark of one fitted every other.
+/// The fault: all processes outside of the PID namespace have number 0, so a mark of one was valid
+/// for all of them.
 #[test]
 fn an_unidentified_process_has_no_mark_and_cannot_use_one() {
     let (mut home, app) = alice(TRUSTING);

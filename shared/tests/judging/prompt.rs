@@ -1,9 +1,10 @@
-//! What a prompt can ask for besides a code: a setup, a mail, a password with the code behind it, an app password; and what a changed password ends.
+//! Requests at a prompt besides a code: an enrollment, a mailed code, a password with a code behind
+//! it, an app password. Also what a changed password ends.
 
 use super::*;
 
-/// Whoever finds a terminal open runs processes as its owner: a password must be asked for, and no such host vouches
-/// for one.
+/// An attacker at an unlocked terminal runs processes as its owner. An enrollment needs a password,
+/// and such a host cannot confirm one.
 #[test]
 fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     let (mut home, _) = alice(TRUSTING);
@@ -37,7 +38,7 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
             engine.confirm_prompt_enrollment(context, &token, &shown, NOW)
         })
     };
-    // of another user, and of another service
+    // a host of another user, and one of another service
     assert!(confirms(&mut home, &after, "carol").is_err());
     assert!(confirms(&mut home, &Host { uid: 991, ..after }, "bob").is_err());
     let confirmed = confirms(&mut home, &after, "bob").unwrap().unwrap();
@@ -72,7 +73,8 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     assert_eq!(said, ("test", "192.0.2.7", "bob"));
 }
 
-/// Addresses are nobody's business before the first factor, and without a letter there is nothing to wait for.
+/// Before the first factor, no reply shows whether an account has an address. If no mail is queued,
+/// there is nothing to wait for.
 #[test]
 fn a_code_is_mailed_to_whoever_has_passed_the_first_factor_and_has_an_address() {
     let mail = "[email]\nwebhook_url = \"https://mail.example.org/\"\nfrom = \"a@example.org\"\n";
@@ -89,7 +91,8 @@ fn a_code_is_mailed_to_whoever_has_passed_the_first_factor_and_has_an_address() 
     }
 }
 
-/// T5. Any process of a person's could say so of the own account, and would end all that is open.
+/// Any process of a user could report a changed password, which would end all of that user's
+/// sessions. Only a configured service is trusted to report it.
 #[test]
 fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
     let (mut home, _) = alice(TRUSTING);
@@ -130,8 +133,9 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
     assert_eq!(by, [("dovecot", "192.0.2.7")]);
 }
 
-/// With password and code in one field, where the code begins depends on how long the account's codes are; whether one
-/// was compared, and so the time that it took and what the address was charged, must not.
+/// With password and code in one field, the start of the code depends on the length of the
+/// account's codes. Whether a code was compared MUST NOT show in the time of the reply, or in what
+/// the address is charged.
 #[test]
 fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_an_account() {
     let mut home = Home::new(TRUSTING);
@@ -174,7 +178,8 @@ fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_a
     }
 }
 
-/// A mail server need not be root to take app passwords; they leave nothing to book.
+/// A mail server need not run as root to accept app passwords. An app password is not recorded as a
+/// sign-in.
 #[test]
 fn an_app_password_opens_the_service_of_its_scope() {
     let (mut home, _) = alice(TRUSTING);
@@ -203,7 +208,7 @@ fn an_app_password_opens_the_service_of_its_scope() {
     assert!(matches!(own, Err(AdministrationError::NotTrusted(_))));
 }
 
-/// Who waits for a prompt must know that a revocation which waits for a gate goes on.
+/// A person at a prompt must see that the revocation which waits for a gate still runs.
 #[test]
 fn a_revocation_that_waits_for_a_gate_says_that_it_is_still_working() {
     use shared::engine::set_wait_callback;
@@ -216,7 +221,7 @@ fn a_revocation_that_waits_for_a_gate_says_that_it_is_still_working() {
     let said = Rc::new(Cell::new(0));
     let counts = Rc::clone(&said);
     let waiting = set_wait_callback(move || counts.set(counts.get() + 1));
-    // the gate confirms nothing, and its lease of five seconds runs out
+    // The gate does not confirm, and its lease of five seconds expires.
     home.door
         .record_host_password_change(&name("alice"), Principal::Command("root"), NOW)
         .unwrap();

@@ -1,11 +1,10 @@
-//! What happens at a door, one act after the other, and how such sequences are made up.
+//! The acts of a property test, and the strategies that generate sequences of them.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use shared::verify::throttle::Phase;
 
-/// One act.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Act {
     Types {
@@ -20,26 +19,26 @@ pub(crate) enum Act {
     Administers(Administration),
 }
 
-/// What is typed at the prompt.
+/// An input at the prompt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Typed {
-    /// The code of one of the two authenticators, so many steps from now.
+    /// The code of one of the two authenticators, at an offset in time steps from now.
     Code {
         authenticator: usize,
         offset: i64,
     },
-    /// One of the codes that opened before, counted from the newest.
+    /// An accepted code, counted from the newest.
     Replayed(usize),
-    /// Digits that are no code of the account's anywhere near.
+    /// Digits that are no code of the account within the reach of the search.
     WrongCode,
-    /// One of the recovery codes.
+    /// A recovery code of the current set, by its number.
     Recovery(usize),
-    /// One of the newest set before this one.
+    /// A recovery code of the previous set, by its number.
     OldRecovery(usize),
     WrongRecovery,
     /// The newest one-time code.
     OneTime,
-    /// At the web, before all else.
+    /// The password at the web, before the second factor.
     Password(Password),
     Junk,
 }
@@ -50,36 +49,35 @@ pub(crate) enum Password {
     Wrong,
 }
 
-/// Where from.
+/// The origin of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum From {
     /// The owner's address.
     Home,
-    /// A host of one of several strange networks.
     Stranger {
         network: u8,
         host: u8,
     },
-    /// The owner as a user of this host.
+    /// The owner as a local user of this host.
     LocalUser,
     /// A trusted browser, at an address of its own.
     Browser,
     Nowhere,
 }
 
-/// What ends and begins anew.
+/// The processes that end and start again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Process {
     Door(usize),
-    /// All of them at once, so that nothing keeps the store open.
+    /// All processes at once, so that no process keeps the store open.
     Everything,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Administration {
-    /// The second authenticator is removed, or the same secret added again.
+    /// Removes the second authenticator, or adds the same secret again.
     SecondAuthenticator,
-    /// The second factor is turned off, and enrolled anew with the same secret.
+    /// Turns the second factor off, and enrolls the same secret again.
     EnrolsAnew,
     Unlocks,
     NewRecoveryCodes,
@@ -89,7 +87,7 @@ pub(crate) enum Administration {
 
 const DAY: u64 = 86_400;
 
-/// Sequences in which anything may happen.
+/// Generates sequences of all acts.
 pub(crate) fn anything() -> impl Strategy<Value = Vec<Act>> {
     let administration = select(vec![
         Administration::SecondAuthenticator,
@@ -118,7 +116,8 @@ pub(crate) fn anything() -> impl Strategy<Value = Vec<Act>> {
     )
 }
 
-/// Sequences of what strangers do, who know neither secret nor recovery codes. What they may know is the password.
+/// Generates sequences of acts by attackers, who may know the password, but neither the secret nor
+/// a recovery code.
 pub(crate) fn strangers() -> impl Strategy<Value = Vec<Act>> {
     let typed = prop_oneof![
         8 => Just(Typed::WrongCode),
@@ -133,8 +132,8 @@ pub(crate) fn strangers() -> impl Strategy<Value = Vec<Act>> {
     )
 }
 
-/// Last, and when a few steps have passed: wrong codes before the first factor and after it, so many that whoever stands
-/// where they stand waits.
+/// Returns the last acts of a sequence, some time steps later: wrong codes before and after the
+/// first factor, as many as delay every other client with the same bucket.
 pub(crate) fn last_guesses() -> impl Iterator<Item = Act> {
     let guess = |stage| Act::Types {
         typed: Typed::WrongCode,
@@ -152,7 +151,7 @@ fn types(
 ) -> impl Strategy<Value = Act> {
     let stage = select(vec![Phase::Before, Phase::After, Phase::After]);
     (typed, from, stage, 0..2_usize).prop_map(|(typed, from, stage, door)| {
-        // whoever is past the first factor in a trusted browser is asked for nothing more
+        // after the first factor a trusted browser is asked for nothing more
         let is_before = from == From::Browser || matches!(typed, Typed::Password(_));
         let stage = if is_before { Phase::Before } else { stage };
         Act::Types {

@@ -1,6 +1,7 @@
-//! Properties of every sequence of attempts, clocks, restarts and acts of administrators, at real doors on a real
-//! store: nothing opens twice, no count is exceeded, no stranger keeps the owner out, no refusal changes more than a
-//! count. A sequence that breaks one is cut down to its least, printed, and kept in `failures` for every later run.
+//! Properties of every sequence of attempts, clock changes, restarts and administrative acts, with
+//! real engines on a real store. No code is accepted twice, no limit is exceeded, no attacker keeps
+//! the owner out, and no refusal changes more than a count. A sequence that breaks a property is
+//! reduced to its shortest form, printed, and kept in `failures` for every later run.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod act;
@@ -18,7 +19,7 @@ use proptest::test_runner::{Config, FileFailurePersistence, TestError, TestRunne
 use std::cell::RefCell;
 use world::{Tally, World};
 
-/// Does so many sequences; how often answers met what.
+/// Runs the given number of sequences, and returns how often each reply occurred.
 #[track_caller]
 fn all(
     cases: u32,
@@ -71,7 +72,7 @@ fn nothing_opens_twice_no_count_is_exceeded_and_no_refusal_changes_more_than_a_c
     }
 }
 
-/// Promise 2: whoever guesses cannot keep the owner out.
+/// An attacker who guesses codes cannot keep the owner out.
 #[test]
 fn whatever_strangers_do_the_owner_gets_in() {
     let tally = all(16, act::strangers(), |acts| {

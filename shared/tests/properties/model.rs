@@ -1,11 +1,12 @@
-//! What sections 5 and 6 of the design promise, said a second time and in the plainest way: what has opened, what was
-//! counted where, and what the next answer must therefore meet. It calls nothing of the product.
+//! A second and simple implementation of one-time acceptance and of the throttle: which codes were
+//! accepted, what was counted in which bucket, and which reply must follow. It calls none of the
+//! library's code, so that a fault there cannot hide itself.
 
 use shared::verify::throttle::Phase;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-/// Short limits, so that sequences run into them; codes so long that hardly any comes twice.
+/// Short limits, so that sequences reach them, and codes so long that two hardly ever are equal.
 pub(crate) const CONFIG: &str = r#"
 [totp]
 digits = 8
@@ -24,30 +25,30 @@ const LOCK_AFTER: u64 = 10;
 const ADDRESS_LIMIT: usize = 3;
 const ADDRESS_WINDOW: u64 = 300;
 const PERIOD: u64 = 30;
-/// By how many steps a clock may be off to be told so: ten minutes.
+/// Largest offset of a clock, in time steps, that a refusal reports: ten minutes.
 pub(crate) const REACH: u64 = 20;
 const DAY: u64 = 24 * 3600;
 const MONTH: u64 = 30 * DAY;
-/// How many accepted steps are kept of a secret.
+/// Accepted time steps that are kept for each secret.
 const STEPS_KEPT: usize = 8;
-/// How many of the oldest a write clears.
+/// Oldest rows that a write removes.
 const CLEARED_AT_ONCE: usize = 4;
-/// How far ahead a time may lie that this clock wrote.
+/// Seconds that a stored time may be ahead of this clock.
 const SLACK: u64 = 60;
 
-/// Who answers, as far as counting is concerned.
+/// The sender of an input, as the throttle distinguishes them.
 #[derive(Clone, Debug)]
 pub(crate) struct Who {
     pub(crate) stage: Phase,
     pub(crate) address: Option<String>,
-    /// A place of one's own wherever the address: a local user, a trusted browser.
+    /// The scope of a local user or a trusted browser, which does not depend on the address.
     pub(crate) own_place: Option<&'static str>,
 }
 
-/// What an answer is.
+/// The meaning of an input.
 #[derive(Clone, Debug)]
 pub(crate) enum Meaning {
-    /// The code of a step of a live authenticator, by number.
+    /// The number of a live authenticator, and a time step of it.
     Code(usize, u64),
     WrongCode,
     Recovery(String),
@@ -57,15 +58,15 @@ pub(crate) enum Meaning {
     Junk,
 }
 
-/// What it meets.
+/// The reply to an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meets {
     OpenDoor,
-    /// The password is right, and a code comes next.
+    /// The password is right, and the code is asked for next.
     NextPage,
-    /// Free of charge: used, over, no code at all.
+    /// Not charged: used, expired, or no code of the account.
     NoCharge,
-    /// Compared, wrong, and charged to the row or to the address alone.
+    /// Compared, wrong, and charged to the bucket or to the address alone.
     Charge,
     Delay(u64),
     AddressDelay(u64),
@@ -103,22 +104,22 @@ struct Row {
 pub(crate) struct Model {
     opened: HashSet<(usize, u64)>,
     floors: HashMap<usize, u64>,
-    /// The newest steps that have opened, and all above the floor.
+    /// The newest accepted time steps, and all of them above the floor.
     marked: HashSet<(usize, u64)>,
     pub(crate) live: HashSet<usize>,
-    /// The recovery codes of now, and whether each has opened.
+    /// The current recovery codes, and whether each was accepted.
     pub(crate) recovery: HashMap<String, bool>,
-    /// The newest one-time code, its life, and whether it has opened.
+    /// The newest one-time code, its validity period, and whether it was accepted.
     pub(crate) one_time: Option<(String, Range<u64>, bool)>,
     rows: HashMap<(Phase, String), Row>,
-    /// When, and which one it was.
+    /// Time and number of each charge.
     addresses: HashMap<String, Vec<(u64, u64)>>,
     last_id: u64,
     familiar: HashMap<String, u64>,
 }
 
 impl Model {
-    /// So many authenticators are live, and nothing has happened.
+    /// Returns a model with a number of live authenticators and an empty history.
     pub(crate) fn of(authenticators: usize) -> Model {
         Model {
             live: (0..authenticators).collect(),
@@ -133,20 +134,22 @@ impl Model {
         (who.stage, place.unwrap_or_else(|| "elsewhere".to_owned()))
     }
 
-    /// Access was granted from there in the last 30 days, by the clock of now.
+    /// Returns whether access was granted from the address within the last 30 days before `now`.
     fn is_familiar(&self, address: &str, now: u64) -> bool {
         self.familiar
             .get(address)
             .is_some_and(|at| *at <= now + SLACK && at + MONTH >= now)
     }
 
-    /// The address whose own count holds: never that of a trusted browser, nor a familiar one.
+    /// Returns the address whose own count applies. It does not apply to trusted browsers or to
+    /// familiar addresses.
     fn counted_address<'a>(&self, who: &'a Who, now: u64) -> Option<&'a String> {
         let address = who.address.as_ref().filter(|_| who.own_place.is_none());
         address.filter(|address| !self.is_familiar(address, now))
     }
 
-    /// What was counted in the future, before the clock was set back, counts as of now. Whether there was any.
+    /// Sets the times of charges that lie after `now` to `now`, because the clock was set back.
+    /// Returns whether there were any.
     pub(crate) fn settle(&mut self, who: &Who, now: u64) -> bool {
         let key = self.key(who, now);
         let of_row = self
@@ -164,12 +167,12 @@ impl Model {
         ahead.map(|at| *at = now).count() > 0
     }
 
-    /// What an answer meets.
+    /// Returns the reply that an input must get.
     pub(crate) fn meets(&self, who: &Who, meaning: &Meaning, now: u64) -> Meets {
         let throttled = self.address_delay(who, now);
         match meaning {
             Meaning::Junk => Meets::NoCharge,
-            // compared before anything delays
+            // compared before any delay applies
             Meaning::Recovery(code) => match self.recovery.get(code) {
                 Some(false) => Meets::OpenDoor,
                 Some(true) => Meets::NoCharge,
@@ -235,7 +238,7 @@ impl Model {
         Some(Meets::AddressDelay(ADDRESS_WINDOW - (now - filling)))
     }
 
-    /// What a door did with an answer.
+    /// Records what the engine did with an input.
     pub(crate) fn notes(&mut self, who: &Who, meaning: &Meaning, met: Meets, now: u64) {
         let key = self.key(who, now);
         match met {
@@ -260,7 +263,7 @@ impl Model {
                 self.clears(now);
             }
             Meets::Charge => {
-                // three codes of each authenticator: one for every three
+                // Each authenticator compares three codes; the cost is one unit for every three.
                 let cost = match meaning {
                     Meaning::Code(..) | Meaning::WrongCode => Some(self.live.len() as u64),
                     Meaning::WrongPassword => Some(1),
@@ -316,7 +319,7 @@ impl Model {
         }
     }
 
-    /// Nothing opens twice, and no step at or below one that has opened.
+    /// Fails if a credential is accepted twice, or a time step at or below an accepted one.
     fn spends(&mut self, meaning: &Meaning) {
         match meaning {
             Meaning::Code(secret, step) => {
@@ -350,7 +353,7 @@ impl Model {
         }
     }
 
-    /// The person is in: the first factor has passed as well.
+    /// Records granted access. The first factor has passed as well.
     pub(crate) fn enters(&mut self, who: &Who, meaning: &Meaning, now: u64) {
         let row = self.rows.entry(self.key(who, now)).or_default();
         match meaning {
@@ -373,7 +376,7 @@ impl Model {
         }
     }
 
-    /// Those of the address, and a few of others, the oldest first.
+    /// Removes old charges of the address, and a few of other addresses, oldest first.
     fn forget_old_of_address(&mut self, address: &str, now: u64) {
         let is_old = |at: u64| at + ADDRESS_WINDOW < now;
         if let Some(times) = self.addresses.get_mut(address) {
@@ -393,7 +396,7 @@ impl Model {
             .for_each(|times| times.retain(|one| !old.contains(one)));
     }
 
-    /// Every write clears a few of the oldest wrong inputs, of whatever bucket.
+    /// Removes a few of the oldest wrong inputs of all buckets, as every write does.
     fn clears(&mut self, now: u64) {
         let failures = self.rows.values().flat_map(|row| &row.failures);
         let mut old: Vec<_> = failures
@@ -407,12 +410,13 @@ impl Model {
             .for_each(|row| row.failures.retain(|f| !old.contains(&(f.at, f.id))));
     }
 
-    /// An administrator lifts every delay and lock of the account.
+    /// Removes all delays and locks of the account, as an administrator does.
     pub(crate) fn unlocks(&mut self) {
         self.rows.clear();
     }
 
-    /// The oldest of the steps up to a floor that are kept, if there are as many as can be.
+    /// Returns the oldest kept time step at or below a floor, if the maximum number of steps is
+    /// kept.
     fn oldest_kept(&self, secret: usize, floor: u64) -> Option<u64> {
         let of_secret = self
             .marked
@@ -423,7 +427,8 @@ impl Model {
         steps.get(STEPS_KEPT - 1).copied()
     }
 
-    /// An administrator says that the clock ran ahead: what it has not opened may open.
+    /// Lowers the floors after a clock was ahead, as an administrator does. Time steps that were
+    /// not accepted can be accepted.
     pub(crate) fn mends_the_clock(&mut self, now: u64) {
         let current = now / PERIOD;
         for secret in self.live.clone() {
@@ -436,13 +441,14 @@ impl Model {
         }
     }
 
-    /// In how many rows nothing opens but a recovery or one-time code.
+    /// Returns the number of locked buckets, in which only a recovery code or one-time code is
+    /// accepted.
     pub(crate) fn locks(&self) -> usize {
         self.rows.values().filter(|row| row.locked).count()
     }
 }
 
-/// A success forgives what its own address put there, and nothing where there is none.
+/// Removes the charges of the success's own address. A success without an address removes none.
 fn forgive(row: &mut Row, who: &Who) {
     row.failures
         .retain(|failure| who.address.is_none() || failure.address != who.address);

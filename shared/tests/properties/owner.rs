@@ -1,4 +1,5 @@
-//! The owner, who has signed in before: at home, and in a browser that is trusted since.
+//! The owner, who signed in before: from the home address, and in a browser that is trusted since
+//! then.
 
 use crate::home::{PASSWORD, accepted, attempt_at, code_at, recovery, remote};
 use crate::world::World;
@@ -19,11 +20,12 @@ impl Owner {
         Owner { home, cookie }
     }
 
-    /// Without a wait: with the password alone in the trusted browser, with password and recovery code from anywhere,
-    /// with codes at home and on this host. And a little later in another browser at home.
+    /// Signs in everywhere without a delay: with the password alone in the trusted browser, with
+    /// password and recovery code from any address, with codes at home and on this host, and a
+    /// little later in another browser at home.
     pub(crate) fn gets_in_everywhere(&self, world: &mut World) {
         let code = recovery(&world.authenticators[0], 0);
-        // the second is one of the networks that strangers come from
+        // the second address is in one of the attackers' networks
         let (anywhere, elsewhere) = (remote("203.0.113.9"), remote("2001:db8:0:1::10"));
         let in_trusted = world.gives_password(0, &anywhere, Some(&self.cookie), PASSWORD, "");
         assert!(
@@ -61,13 +63,13 @@ impl Owner {
     }
 }
 
-/// A code that was not typed before.
+/// Returns a code that was not used before.
 fn next_code(world: &mut World) -> String {
     world.now = world.now.plus(30);
     code_at(&world.authenticators[0], 0, world.now)
 }
 
-/// Password, then code, at the gate; the cookie of a browser that is trusted from now on.
+/// Signs in at the gate with password and code. Returns the cookie if the browser becomes trusted.
 fn signs_in(world: &mut World, from: &Origin, trust: TrustRequest) -> Option<String> {
     let AfterPassword::Code(pass) = world.gives_password(0, from, None, PASSWORD, "") else {
         panic!("the password is not taken")

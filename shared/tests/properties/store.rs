@@ -1,21 +1,20 @@
-//! The store from outside: what stands in it before and after an answer.
+//! The content of the store before and after an input, read with SQLite alone.
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use std::path::Path;
 
-/// Tables of counts; all others hold what opens doors.
+/// Tables of charges. All other tables hold what decides about access.
 const COUNTS: [&str; 2] = ["failure", "address_failure"];
-/// Tables that tell of what happened.
+/// Tables that record what happened.
 const WRITTEN: [&str; 2] = ["event", "bucket_lock"];
 
-/// What stands there at one moment.
+/// The content of the store at one moment.
 pub(crate) struct Look {
-    /// All that is neither count nor log.
+    /// All rows of tables that hold neither charges nor records.
     pub(crate) facts: Vec<String>,
-    /// The counts.
     pub(crate) counts: Vec<String>,
-    /// How much the log and the locks hold.
+    /// Number of rows in each table of records.
     pub(crate) written: Vec<i64>,
 }
 
@@ -52,7 +51,7 @@ impl Store {
         }
     }
 
-    /// How many rows of guesses are locked.
+    /// Returns the number of locked buckets.
     pub(crate) fn locks(&self) -> usize {
         usize::try_from(self.count("bucket_lock")).unwrap()
     }

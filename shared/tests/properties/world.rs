@@ -1,4 +1,5 @@
-//! Real doors on a real store, and the model beside them: each act is done to both, and they are compared.
+//! Real engines on a real store, and the model. Each act is done to both, and the results are
+//! compared.
 
 use crate::act::{Act, Administration, From, Password, Process, Typed};
 use crate::home::{
@@ -18,7 +19,7 @@ use shared::verify::throttle::Phase;
 use std::collections::HashMap;
 use tempfile::TempDir;
 
-/// How often answers met what.
+/// How often each reply occurred.
 pub(crate) type Tally = HashMap<&'static str, usize>;
 
 pub(crate) struct World {
@@ -27,7 +28,7 @@ pub(crate) struct World {
     doors: Vec<Engine>,
     store: Option<Store>,
     pub(crate) authenticators: [PendingEnrollment; 2],
-    /// Codes that opened, oldest first.
+    /// Accepted codes, oldest first.
     opened: Vec<String>,
     recovery: Vec<String>,
     old_recovery: Vec<String>,
@@ -37,7 +38,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Alice has two authenticators, and two processes have the store open.
+    /// Returns a world in which alice has two authenticators and two processes have the store open.
     pub(crate) fn new() -> World {
         let (mut home, app) = alice_at_the_web(CONFIG);
         let second = PendingEnrollment::further(&home.config, &name("alice")).unwrap();
@@ -145,7 +146,7 @@ impl World {
             }
         };
         if met == Meets::OpenDoor {
-            // says that something opened twice before it says that something else was expected
+            // reports a code that is accepted twice before it reports an unexpected reply
             self.model.notes(&who, &meaning, met, now.0);
             self.opened
                 .extend(matches!(meaning, Meaning::Code(..)).then_some(text));
@@ -171,7 +172,7 @@ impl World {
                 !is_free || after.written == before.written,
                 "{met:?} wrote something"
             );
-            // what is delayed before the first factor writes, and may clear what is too old
+            // A delay before the first factor writes as well, and may remove what is too old.
             let clears = matches!(met, Meets::Delay(_)) && stage == Phase::Before;
             let is_counted = match clears {
                 true => after
@@ -185,7 +186,7 @@ impl World {
         assert_eq!(self.store().locks(), self.model.locks());
     }
 
-    /// Name and password on the gate's first page, with a recovery code or without.
+    /// Enters name and password at the gate's sign-in page, with a recovery code or without.
     pub(crate) fn gives_password(
         &mut self,
         door: usize,
@@ -208,7 +209,7 @@ impl World {
             .unwrap()
     }
 
-    /// What is typed, and what it means; nothing where one code means two things by chance.
+    /// Returns an input and its meaning. `None` if the same code has two meanings by chance.
     fn reads(&mut self, typed: Typed) -> Option<(String, Meaning)> {
         let codes =
             |codes: &[String], number: usize| codes.get(number % codes.len().max(1)).cloned();
@@ -255,7 +256,7 @@ impl World {
         }
     }
 
-    /// The steps of live authenticators around now whose code this is.
+    /// Returns the time steps of live authenticators around now that have this code.
     fn steps_of(&self, text: &str) -> Vec<(usize, u64)> {
         let reach = i64::try_from(REACH).unwrap();
         let all = self
@@ -351,7 +352,7 @@ impl World {
     }
 }
 
-/// Where someone stands, for the door and for the model.
+/// Returns the origin of an input for the engine and its sender for the model.
 fn stands(from: From, stage: Phase) -> (Origin, Who) {
     let who = |address: Option<&str>, own_place| Who {
         stage,

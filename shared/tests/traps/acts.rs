@@ -1,4 +1,4 @@
-//! What people and processes do at the doors.
+//! Acts of people and processes that the tests of several faults share.
 
 use crate::home::{Home, NOW, attempt_at, name, password};
 use shared::credential::input::Input;
@@ -15,7 +15,7 @@ use shared::verify::throttle::Phase;
 use std::sync::Barrier;
 use std::thread;
 
-/// What each of many processes at once gets for an answer, all begun at one moment.
+/// Returns the results of many processes that enter their inputs at the same time.
 pub(crate) fn at_once(home: &Home, answers: &[(&str, String)]) -> Vec<VerificationResult> {
     let (barrier, config) = (Barrier::new(answers.len()), &home.config);
     let one = |who: &str, typed: &str| {
@@ -39,7 +39,7 @@ pub(crate) fn opened(verdicts: &[VerificationResult]) -> usize {
     verdicts.iter().filter(|verdict| verdict.is_ok()).count()
 }
 
-/// What alice, who is not root, asks about her own account.
+/// Runs an operation of alice, who is not root, on her own account.
 pub(crate) fn asks(
     home: &mut Home,
     task: Operation,

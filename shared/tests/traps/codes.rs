@@ -1,4 +1,4 @@
-//! Codes: used twice, mistaken, expired, explained.
+//! Codes that are used twice, wrong, expired, or explained.
 
 use crate::acts::{at_once, opened};
 use crate::home::{
@@ -36,7 +36,7 @@ fn trap_03_a_code_usable_again_within_its_window_or_by_parallel_requests() {
 
 #[test]
 fn trap_04_code_as_an_integer_leading_zeros_lost_and_000000_never_valid() {
-    // of RFC 6238's secret, the first step after now whose code is 000000
+    // The first time step after now for which the secret of RFC 6238 has the code 000000.
     const ZEROS: Timestamp = Timestamp(60_360_134 * 30);
     let mut home = Home::new("");
     let app = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
@@ -81,7 +81,8 @@ fn trap_05_expiry_test_inverted_or_cooldown_written_under_one_key_and_read_under
     }
     accepted(&home.attempt("alice", &code.grouped(), expires.minus(1)));
 
-    // an address by its /64, a row by account and place: written by one process, read by others
+    // Addresses are counted by their /64 and buckets by account and scope. One process writes them,
+    // and others read them.
     let (one, other) = (remote("2001:db8::1"), remote("2001:db8::2"));
     for number in 0..10 {
         let nobody = format!("nobody{number}");
@@ -180,7 +181,7 @@ fn trap_13_two_methods_on_only_one_accepted() {
     }
 }
 
-/// Once the first factor has passed. Before it there must be one text for every failure.
+/// After the first factor the reasons differ. Before it, every failure has the same message.
 #[test]
 fn trap_15_one_text_for_every_failure() {
     let (mut home, app) = alice("[throttle]\nlock_after = 10");
@@ -243,8 +244,8 @@ fn trap_15_one_text_for_every_failure() {
     assert_eq!(begins, expected);
 }
 
-/// A device that is 150 s behind stays so, however often it says so; nobody who has watched it gains a step, and its
-/// owner, with the clock set right, is in at once.
+/// A device that is 150 s behind is refused each time. An attacker who observed its codes gains no
+/// time step, and the owner is granted access at once when the clock is right.
 #[test]
 fn trap_17_skew_learned_from_codes() {
     let (mut home, app) = alice("");

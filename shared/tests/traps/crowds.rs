@@ -1,4 +1,4 @@
-//! Many processes at once, one of which is killed.
+//! Many simultaneous processes, one of which is killed.
 
 use crate::acts::{at_once, attempts, gives_password, opened};
 use crate::home::{Home, NOW, alice, alice_at_the_web, attempt_at, code_of, refused, remote};
@@ -26,7 +26,7 @@ fn trap_12_throttle_only_by_address_only_in_memory_only_for_passwords_or_not_und
         "{verdicts:?}"
     );
 
-    // from as many addresses as guesses, each by a process that remembers nothing
+    // As many addresses as guesses, each in a process of its own without state.
     let (home, _) = alice_at_the_web("");
     let from = |number: u32| remote(&format!("198.51.100.{number}"));
     for number in 1..=5 {
@@ -58,7 +58,7 @@ fn trap_12_throttle_only_by_address_only_in_memory_only_for_passwords_or_not_und
     ));
 }
 
-/// A process is killed while it holds the store; then many people enter at once.
+/// A process is killed while it has the store locked. Then many people sign in at once.
 #[test]
 fn trap_18_a_lock_file_of_a_killed_process_locks_everyone_out_or_two_people_block_each_other() {
     const NAME: &str = "crowds::trap_18_a_lock_file_of_a_killed_process_locks_everyone_out_or_two_people_block_each_other";

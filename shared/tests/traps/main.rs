@@ -1,8 +1,10 @@
-//! The traps that other systems and peers fell into (CAPABILITIES.md numbers them), each a test named by the trap.
+//! Faults of other systems that Postern must not repeat. Each test has the number and the name of
+//! the fault.
 //!
-//! Two are shown at the real servers, in tests/stories/traps.rs: 8, a pending token in a URL, and 20, a session written
-//! at every check. 19, errors answered with PAM_IGNORE, is in posternd/src/conversation/lines.rs; 16, an SSO sign-in that passes
-//! without a code, needs the gate's `header` first factor.
+//! The real servers show two of them, in `tests/stories/traps.rs`: 8, a pending token in a URL, and
+//! 20, a session written at every check. 19, errors answered with PAM_IGNORE, is in
+//! `posternd/src/pam/tests.rs` and `pam_totp/src/ffi.rs`. 16, a single sign-on that passes without
+//! a code, is in `first_factors.rs`.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod acts;

@@ -1,4 +1,4 @@
-//! What is kept: secrets and recovery codes, and what is shown of them once.
+//! How secrets and recovery codes are stored, and what is shown of them once.
 
 use crate::acts::{asks, attempts, one_more};
 use crate::home::{
@@ -21,7 +21,7 @@ use shared::protocol::command_request::Operation;
 use std::collections::HashSet;
 use std::fs;
 
-/// Also while another process keeps the store open.
+/// The secret is removed also while another process has the store open.
 #[test]
 fn trap_01_secret_removed_in_the_manual_kept_in_the_store() {
     let (mut home, _) = alice("");
@@ -76,7 +76,7 @@ fn trap_02_active_secret_replaced_with_the_password_alone() {
     assert_eq!(home.door.authenticators(&name("alice")).unwrap().len(), 1);
 }
 
-/// A first setup that was begun while there was no second factor.
+/// The same at the web, with a first enrollment that began while there was no second factor.
 fn at_the_web_too(home: &mut Home) {
     let (from, bob) = (remote("192.0.2.7"), name("bob"));
     home.door
@@ -178,7 +178,8 @@ fn trap_06_empty_issuer_or_unencoded_label() {
     }
 }
 
-/// Hashes that anyone can compute are as good as plain for codes of 50 bits, and equal ones tell of equal codes.
+/// A hash without a key is as bad as plain text for codes of 50 bits, and equal hashes show equal
+/// codes.
 #[test]
 fn trap_09_recovery_code_in_plain() {
     let (mut home, app) = alice("");
@@ -212,7 +213,7 @@ fn trap_09_recovery_code_in_plain() {
 #[test]
 fn trap_11_ecb_no_mac_or_a_lost_master_key_that_locks_all_out_without_saying_so() {
     let mut home = Home::new("");
-    // equal blocks all along, and the same for both
+    // a secret of equal blocks, the same for both accounts
     for who in ["alice", "bob"] {
         let app = PendingEnrollment::new(&home.config, &name(who)).unwrap();
         home.activates(&app.with_secret(Secret::from_seed(&"5a".repeat(48)).unwrap()));

@@ -1,4 +1,4 @@
-//! What lies between pages and in browsers: tickets, sessions, cookies.
+//! Values between two pages and in browsers: tokens, sessions, cookies.
 
 use crate::acts::{asks, gives_password, one_more};
 use crate::home::{
@@ -16,7 +16,7 @@ use shared::token::LoginToken;
 use shared::token::session::Session;
 use shared::verify::decision::Refusal;
 
-/// And the setup token is sealed: it tells nothing to whoever holds it.
+/// The enrollment token is sealed, so that its holder cannot read it.
 #[test]
 fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable() {
     let (mut home, app) = alice_at_the_web("");
@@ -165,7 +165,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     );
 }
 
-/// Nor the trust in browsers, nor a sign-in between its two pages.
+/// No trusted browser and no login token remains valid either.
 #[test]
 fn trap_14_administrators_disable_leaves_sessions_alive() {
     let (mut home, app) = alice_at_the_web("");

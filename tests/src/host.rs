@@ -223,8 +223,7 @@ fn put_service(service: &str) {
     );
 }
 
-/// Installs command, module and configuration. Those of the last story are kept if they are the
-/// same.
+/// Installs command, module and configuration with packaging/install.
 fn install() {
     finished(Command::new(checkout("packaging/install")).current_dir(checkout("")));
     posternd::live_by_the_clock();

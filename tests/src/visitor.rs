@@ -41,7 +41,7 @@ impl Visitor {
         self
     }
 
-    /// Returns the same browser with one more header, which makes it another client.
+    /// Returns the same browser with one more header.
     pub fn with(&self, header: &str) -> Visitor {
         let mut other = self.clone();
         other.headers.push(header.to_owned());

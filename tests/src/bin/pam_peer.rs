@@ -4,8 +4,8 @@
 //!
 //! - `{"command": TEXT}`: the request of a command
 //! - `{"user_host": CLAIMS}`, `{"host": CLAIMS}`: a PAM host that claims these `service`, `user`,
-//!   `remote_host`, `terminal`, `ssh_connection`, `ssh_auth_info`, `options`, `real_uid` and `hook`,
-//!   and answers prompts with `typed`
+//!   `remote_host`, `terminal`, `ssh_connection`, `ssh_auth_info`, `options`, `real_uid` and
+//!   `hook`, and answers prompts with `typed`
 //! - `{"bytes": TEXT}`: these bytes alone
 //! - `{"hold": NUMBER}`: so many connections, open until this process ends
 

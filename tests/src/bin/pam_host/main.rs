@@ -6,7 +6,7 @@
 //!
 //!   --cycles N      N transactions, one after the other
 //!   --auths N       N calls of pam_authenticate in each transaction, before pam_acct_mgmt
-//!   --threads N     N threads at once in each cycle, with a transaction each; they end after pam_end
+//!   --threads N     N threads at once in each cycle, each with a transaction; they end after it
 //!   --barrier FILE  delays every reply until no process holds a lock on the file
 //!   --state         reports state that a module could change, before and after each cycle
 //!   --memory        reports where the reply is in memory: before libpam receives it, and after
@@ -15,7 +15,7 @@
 //!   --pause         waits for a line before each pam_authenticate and before pam_acct_mgmt
 //!   --handler       handles SIGCHLD, and reports how often it arrived
 //!   --closed        closes the descriptors 0, 1 and 2 when the transaction has begun
-//!   --fork HOOK     runs the hook (authenticate or account) in a child process, and continues after
+//!   --fork HOOK     runs the hook (authenticate or account) in a child process, continues after
 //!                   its end
 
 mod channel;

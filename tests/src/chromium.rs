@@ -64,7 +64,6 @@ impl Chromium {
         }
     }
 
-    /// Loads a page.
     #[track_caller]
     pub fn opens(&self, url: &str) -> &Chromium {
         self.does("url", &json!({"url": url}));

@@ -27,7 +27,7 @@ impl Clock {
         Clock
     }
 
-    /// Seconds since 1970.
+    /// Returns the time, in seconds since 1970.
     pub fn now(self) -> u64 {
         NOW.load(Ordering::SeqCst)
     }

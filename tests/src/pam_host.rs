@@ -22,7 +22,6 @@ pub const SEAL: u8 = 0x5a;
 /// Far more than any transaction needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running host.
 pub struct PamHost {
     child: Child,
     orders: ChildStdin,
@@ -39,7 +38,7 @@ pub enum Answer {
     NullReply,
     /// Success without a response.
     NullArray,
-    /// The result PAM_CONV_ERR.
+    /// PAM_CONV_ERR as the result of the conversation.
     Failure,
 }
 
@@ -221,7 +220,6 @@ impl Barrier {
         format!("{WORK}/barrier")
     }
 
-    /// Takes the lock.
     #[track_caller]
     pub fn lowered() -> Barrier {
         let file = File::create(Barrier::path()).expect("the tests' folder can be written");

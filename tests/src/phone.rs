@@ -9,7 +9,6 @@ use shared::system::clock::Timestamp;
 /// Codes at most this many time steps from now are never used as wrong codes.
 const FAR: i64 = 45;
 
-/// An authenticator app.
 pub struct Phone {
     secret: Secret,
     parameters: OtpParameters,

@@ -132,7 +132,6 @@ pub fn running(program: &str) -> Vec<u32> {
         .collect()
 }
 
-/// Kills a process.
 pub(crate) fn end(process: u32) {
     if let Ok(process) = i32::try_from(process) {
         // The process may have ended by itself.

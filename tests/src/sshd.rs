@@ -15,7 +15,6 @@ const DROP_INS: &str = "/etc/ssh/sshd_config.d";
 pub(crate) struct Sshd(Child);
 
 impl Sshd {
-    /// Installs the samples.
     pub(crate) fn configure() {
         for entry in fs::read_dir(DROP_INS)
             .expect("openssh-server is installed")

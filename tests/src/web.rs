@@ -40,10 +40,8 @@ pub enum Place {
     Path,
 }
 
-/// The running web.
 pub struct Web {
     pub gate: Gate,
-    /// The protected application.
     pub application: Application,
     /// Base URL of the gate's pages.
     pub pages: String,

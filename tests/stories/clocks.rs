@@ -55,7 +55,7 @@ fn a_delay_of_a_clock_that_ran_ahead_ends_within_max_delay() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// The attack: whoever can set the clock back tries a used code again.
+/// The attack: an attacker who can set the clock back tries a used code again.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_code_is_not_accepted_twice_when_the_clock_jumps_back_and_forth() {

@@ -301,7 +301,7 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
     });
 
     // The helper is killed during a request: the process that serves the request ends with it, and
-    // the person is told.
+    // the person reads an error.
     through_script(
         &host,
         "[ \"$PAM_USER\" != bob ] || sleep 600; [ \"$PAM_USER\" != alice ] || kill -ABRT $PPID",

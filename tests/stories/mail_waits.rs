@@ -1,5 +1,5 @@
 //! The fault: posternd, which sends all mail, is stopped or killed. Mail waits, everyone who asks
-//! is told, and no code is sent twice or too late.
+//! gets an error, and no code is sent twice or too late.
 
 use crate::mail::{PLAIN, asks, confirmed, passes_the_password, web};
 use std::thread;

@@ -21,7 +21,6 @@ pub(crate) struct Bench<'a> {
 /// The result of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Access was granted.
     In,
     /// Access was denied, or the prompt did not appear.
     Refused,

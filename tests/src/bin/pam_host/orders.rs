@@ -16,7 +16,7 @@ pub(crate) enum Order {
     NullReply,
     /// Success without a response.
     NullArray,
-    /// The result PAM_CONV_ERR.
+    /// PAM_CONV_ERR as the result of the conversation.
     Failure,
 }
 

@@ -135,7 +135,7 @@ fn a_forked_child_goes_on_with_its_parents_mark_and_a_parent_not_with_its_childs
         .says("service=forks user=\"alice\": no code was asked for");
     both("a user's", USERS);
     posternd.says("service=forks user=\"alice\": no code was asked for");
-    // The mark does not identify the process: the kernel tells which process is the child of which.
+    // With version 1 of the protocol only the kernel tells which process is a child of which.
     install_previous_module();
     both("the daemon, by version 1", &[]);
 }

@@ -1,5 +1,6 @@
-//! The protected application: a page for every path, and a memory of every request exactly as it arrived. It takes
-//! bodies of any size, sends events at `/events`, and echoes what comes over a websocket's connection.
+//! The protected application: an HTTP server that returns a page for every path and records every
+//! request as it arrived. It accepts bodies of any size, sends events at `/events`, and echoes what
+//! arrives on a websocket.
 
 use crate::processes::patiently;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -8,13 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Where the samples look for it.
+/// The address that the sample configurations forward to.
 const ADDRESS: &str = "127.0.0.1:8080";
 
-/// How long it waits for a client that says nothing more.
+/// Longest wait for the next bytes of a client.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running application.
 pub struct Application {
     arrived: Arc<Mutex<Vec<Arrived>>>,
     ended: Arc<AtomicBool>,
@@ -23,16 +23,16 @@ pub struct Application {
 /// A request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Arrived {
-    /// Method and target.
+    /// Method and target, separated by a space.
     pub request: String,
-    /// Every header line, names as they were written.
+    /// Every header line, with names as they were written.
     pub headers: Vec<(String, String)>,
-    /// The body's length, in bytes.
+    /// Length of the body, in bytes.
     pub length: u64,
 }
 
 impl Arrived {
-    /// The values of all headers that a CGI application would read by this name.
+    /// Returns the values of all headers that a CGI application would read by this name.
     pub fn values(&self, name: &str) -> Vec<&str> {
         let plain = |name: &str| {
             let letters = name
@@ -47,7 +47,7 @@ impl Arrived {
         same.map(|(_, value)| value.as_str()).collect()
     }
 
-    /// The one value, or nothing.
+    /// Returns the one value, or an empty text if the header is missing.
     #[track_caller]
     pub fn value(&self, name: &str) -> &str {
         let values = self.values(name);
@@ -70,30 +70,31 @@ impl Application {
                     return;
                 }
                 let seen = Arc::clone(&seen);
-                // a client that goes away is no news
+                // A client that disconnects is not an error.
                 std::thread::spawn(move || serve(stream, &seen));
             }
         });
         Application { arrived, ended }
     }
 
-    /// Ends it; whoever connects from now on is refused.
+    /// Ends the application. Later connections are refused.
     #[track_caller]
     pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::SeqCst);
-        // the first connection wakes the thread that accepts
+        // The first connection wakes the thread that accepts.
         patiently("the application has ended", || {
             Ok(TcpStream::connect(ADDRESS).is_err().then_some(()))
         });
     }
 
-    /// What arrived since the last call.
+    /// Returns the requests that arrived since the last call.
     #[track_caller]
     pub fn arrived(&self) -> Vec<Arrived> {
         std::mem::take(&mut *self.arrived.lock().expect("nobody panicked"))
     }
 
-    /// The one request that arrived since the last call.
+    /// Returns the one request that arrived since the last call. Panics if there is not exactly
+    /// one.
     #[track_caller]
     pub fn got(&self) -> Arrived {
         let mut all = self.arrived();
@@ -101,7 +102,7 @@ impl Application {
         all.remove(0)
     }
 
-    /// Insists that nothing arrived since the last call.
+    /// Panics if a request arrived since the last call.
     #[track_caller]
     pub fn got_nothing(&self) {
         let all = self.arrived();
@@ -112,7 +113,7 @@ impl Application {
 impl Drop for Application {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::SeqCst);
-        // wakes the thread that accepts
+        // This connection wakes the thread that accepts.
         let _ = TcpStream::connect(ADDRESS);
     }
 }
@@ -142,7 +143,7 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Arrived>>) -> Option<()> {
         .unwrap_or(0);
     let upgrade = header("Upgrade").map(str::to_owned);
     let length = io::copy(&mut (&mut reader).take(length), &mut io::sink()).ok()?;
-    // browsers ask for it of their own accord
+    // Browsers request this file without being told to.
     if target != "/favicon.ico" {
         let request = request
             .trim_end_matches(" HTTP/1.1")
@@ -169,7 +170,8 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Arrived>>) -> Option<()> {
             "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: one\n\n"
         )
         .ok()?;
-        // the next event comes when the client has gone, which it does once it has seen the first one
+        // The client disconnects once it has the first event. The next event is sent only after
+        // that.
         return reader.read(&mut [0]).ok().map(drop);
     }
     let title = if target.starts_with("/frame") {

@@ -1,4 +1,5 @@
-//! A real Chromium, headless, moved through chromedriver by the WebDriver protocol (W3C), which is JSON over HTTP.
+//! A real headless Chromium, controlled through chromedriver by the WebDriver protocol (W3C), which
+//! is JSON over HTTP.
 
 use crate::processes::{Running, patiently};
 use serde_json::{Value, json};
@@ -8,9 +9,9 @@ use std::process::Command;
 use std::time::Duration;
 
 const PORT: u16 = 9515;
-/// The key under which an element's reference stands (WebDriver, section 12.1).
+/// Key of an element reference in JSON (WebDriver, section 12.1).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-/// Whether a click on an element loads another page.
+/// Script that returns whether a click on an element loads another page.
 const LOADS_A_PAGE: &str = "
     const hit = arguments[0].closest('a[href], button, input, summary');
     if (!hit || hit.matches('summary, [type=button], [type=reset]')) return false;
@@ -22,14 +23,13 @@ const LOADS_A_PAGE: &str = "
     return hit.formNoValidate || hit.form.noValidate || hit.form.checkValidity();
 ";
 
-/// A browser with an empty profile; it ends when this goes.
+/// A browser with an empty profile. It ends when this value is dropped.
 pub struct Chromium {
     _driver: Running,
     session: String,
 }
 
 impl Chromium {
-    /// Starts it.
     #[track_caller]
     pub fn start() -> Chromium {
         let mut driver = Command::new("chromedriver");
@@ -64,33 +64,32 @@ impl Chromium {
         }
     }
 
-    /// Goes to a page.
     #[track_caller]
     pub fn opens(&self, url: &str) -> &Chromium {
         self.does("url", &json!({"url": url}));
         self
     }
 
-    /// The address it shows.
+    /// Returns the address of the page shown.
     #[track_caller]
     pub fn url(&self) -> String {
         text(&self.says("url"))
     }
 
-    /// The heading of the page.
+    /// Returns the heading of the page.
     #[track_caller]
     pub fn heading(&self) -> String {
         self.reads("h1")
     }
 
-    /// The text of an element.
+    /// Returns the text of an element.
     #[track_caller]
     pub fn reads(&self, selector: &str) -> String {
         let element = self.finds(selector);
         text(&self.says(&format!("element/{element}/text")))
     }
 
-    /// Types into a field, over what stood there.
+    /// Types into a field, and replaces its earlier text.
     #[track_caller]
     pub fn types(&self, selector: &str, words: &str) -> &Chromium {
         let element = self.finds(selector);
@@ -99,8 +98,9 @@ impl Chromium {
         self
     }
 
-    /// Clicks, and waits until the page has gone if the click loads another: chromedriver may return before the
-    /// navigation begins, and the next page may have the same heading and the same fields.
+    /// Clicks an element, and waits until the page has gone if the click loads another.
+    /// chromedriver may return before the navigation begins, and the next page may have the same
+    /// heading and the same fields.
     #[track_caller]
     pub fn clicks(&self, selector: &str) -> &Chromium {
         let element = self.finds(selector);
@@ -127,7 +127,7 @@ impl Chromium {
         self
     }
 
-    /// Signs in with name and password, from the sign-in page on.
+    /// Signs in with name and password, beginning on the sign-in page.
     #[track_caller]
     pub fn enters_password(&self, name: &str, password: &str) -> &Chromium {
         self.arrives_at("Sign in")
@@ -152,7 +152,7 @@ impl Chromium {
         self
     }
 
-    /// Types any other answer on the code page.
+    /// Types any other input on the code page.
     #[track_caller]
     pub fn enters_answer(&self, answer: &str) -> &Chromium {
         self.arrives_at("Verification code")
@@ -160,7 +160,7 @@ impl Chromium {
             .clicks("button")
     }
 
-    /// Names and values of the cookies that scripts and forms of the page shown would send along.
+    /// Returns names and values of the cookies that scripts and forms of the page shown would send.
     #[track_caller]
     pub fn cookies(&self) -> Vec<(String, String)> {
         let cookies = self.says("cookie");
@@ -170,7 +170,7 @@ impl Chromium {
             .collect()
     }
 
-    /// Puts a cookie in place for the page shown.
+    /// Sets a cookie for the page shown.
     #[track_caller]
     pub fn sets_cookie(&self, name: &str, value: &str) {
         let cookie =
@@ -178,13 +178,13 @@ impl Chromium {
         self.does("cookie", &json!({"cookie": cookie}));
     }
 
-    /// The tab that is shown.
+    /// Returns the handle of the tab that is shown.
     #[track_caller]
     pub fn tab(&self) -> String {
         text(&self.says("window"))
     }
 
-    /// Opens another tab, and shows it.
+    /// Opens another tab, shows it, and returns its handle.
     #[track_caller]
     pub fn opens_a_tab(&self) -> String {
         let opened = self.does("window/new", &json!({"type": "tab"}));
@@ -193,20 +193,19 @@ impl Chromium {
         tab
     }
 
-    /// Shows another tab.
     #[track_caller]
     pub fn shows_tab(&self, tab: &str) -> &Chromium {
         self.does("window", &json!({"handle": tab}));
         self
     }
 
-    /// Runs a script in the page; what it returns.
+    /// Runs a script in the page, and returns the script's result.
     #[track_caller]
     pub fn runs(&self, script: &str) -> Value {
         self.does("execute/sync", &json!({"script": script, "args": []}))
     }
 
-    /// A command of Chromium's own protocol.
+    /// Sends a command of the Chrome DevTools Protocol.
     #[track_caller]
     pub fn devtools(&self, command: &str, parameters: &Value) -> Value {
         self.does(
@@ -215,7 +214,7 @@ impl Chromium {
         )
     }
 
-    /// Pretends to be a screen of this width, in light or dark.
+    /// Emulates a screen of this size, with a light or dark colour scheme.
     #[track_caller]
     pub fn looks(&self, width: u32, height: u32, scheme: &str) -> &Chromium {
         let screen = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
@@ -225,7 +224,7 @@ impl Chromium {
         self
     }
 
-    /// The whole page as a PNG, in Base64.
+    /// Returns the whole page as a PNG, in Base64.
     #[track_caller]
     pub fn picture(&self) -> String {
         let picture = self.devtools(
@@ -235,7 +234,7 @@ impl Chromium {
         text(&picture["data"])
     }
 
-    /// Asks for pages in a language from now on.
+    /// Sets `Accept-Language` for all later requests.
     #[track_caller]
     pub fn asks_for_language(&self, accept: &str) {
         let agent = self.runs("return navigator.userAgent");
@@ -243,7 +242,8 @@ impl Chromium {
         self.devtools("Emulation.setUserAgentOverride", &what);
     }
 
-    /// Runs a script that says itself when it is done, to its last argument; what it says.
+    /// Runs a script that calls its last argument when it is done, and returns what it passes
+    /// there.
     #[track_caller]
     pub fn runs_and_waits(&self, script: &str) -> Value {
         self.does("execute/async", &json!({"script": script, "args": []}))
@@ -265,7 +265,7 @@ impl Chromium {
         .map(str::to_owned)
     }
 
-    /// Waits until an element's page is no longer the one shown.
+    /// Waits until the page of an element is no longer the one shown.
     #[track_caller]
     fn waits_until_gone(&self, element: &str, what: &str) {
         patiently(what, || {
@@ -304,7 +304,7 @@ impl Chromium {
 
 impl Drop for Chromium {
     fn drop(&mut self) {
-        // the driver's end ends it too
+        // The browser also ends when the driver ends.
         let _ = call(
             "DELETE",
             &format!("/session/{}", self.session),
@@ -313,13 +313,13 @@ impl Drop for Chromium {
     }
 }
 
-/// Leaves a picture in the tests' folder.
+/// Saves a picture under cargo's target folder.
 #[track_caller]
 pub fn keep_picture(name: &str, base64: &str) {
     let bytes = data_encoding::BASE64
         .decode(base64.as_bytes())
         .expect("Base64");
-    // the folder that outlives the tests' copy of the host
+    // This folder outlives the tests' copy of the host.
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
     let pictures = format!("{target}/pictures");
     std::fs::create_dir_all(&pictures).expect("the folder of builds can be written");
@@ -346,7 +346,7 @@ fn sound(what: &str, value: Value) -> Value {
     value
 }
 
-/// A call of the driver's; what stands in the answer's `value`.
+/// Calls chromedriver, and returns the `value` of its reply.
 fn call(method: &str, path: &str, body: &Value) -> Value {
     let body = if body.is_null() {
         String::new()
@@ -363,7 +363,7 @@ fn call(method: &str, path: &str, body: &Value) -> Value {
             body.len()
         )?;
         let (mut text, mut buffer) = (Vec::new(), [0; 16 * 1024]);
-        // the driver may leave the connection open: the length says where the answer ends
+        // The driver may leave the connection open: Content-Length says where the reply ends.
         loop {
             if let Some(end) = text.windows(4).position(|window| window == b"\r\n\r\n") {
                 let head = String::from_utf8_lossy(&text[..end]).to_ascii_lowercase();

@@ -1,4 +1,5 @@
-//! The host's clock, as sshd and the commands see it: frozen by libfaketime, and moved only by the story.
+//! The host's clock as sshd and the commands see it: frozen by libfaketime, and moved only by the
+//! story.
 
 use std::fs;
 use std::path::Path;
@@ -6,10 +7,11 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Where libfaketime reads the time at every call. Its last resort, and the only one that works in sshd's PAM
-/// process, which empties its environment.
+/// The file from which libfaketime reads the time at every call. It works in sshd's PAM process
+/// too, which empties its environment.
 const FILE: &str = "/etc/faketimerc";
-/// The middle of a step of 30 s, so that a story may move by a few seconds and stay in its step.
+/// The middle of a time step of 30 s, so that a story may move by a few seconds and stay in the
+/// same time step.
 const BEGIN: u64 = 1_800_000_015;
 
 static NOW: AtomicU64 = AtomicU64::new(BEGIN);
@@ -19,13 +21,13 @@ static NOW: AtomicU64 = AtomicU64::new(BEGIN);
 pub struct Clock;
 
 impl Clock {
-    /// Back to where every story begins.
+    /// Sets the clock to the time at which every story begins.
     pub(crate) fn wind_up() -> Clock {
         Clock.set(BEGIN);
         Clock
     }
 
-    /// Seconds since 1970.
+    /// Returns the time, in seconds since 1970.
     pub fn now(self) -> u64 {
         NOW.load(Ordering::SeqCst)
     }
@@ -33,13 +35,14 @@ impl Clock {
     /// Stops the clock at a time, in seconds since 1970.
     pub fn set(self, to: u64) {
         NOW.store(to, Ordering::SeqCst);
-        // renamed into place, so that no process ever reads half a time
+        // The rename is atomic, so that no process reads a part of the text.
         let new = Path::new(FILE).with_extension("new");
         fs::write(&new, to.to_string()).expect("the clock's file can be written");
         fs::rename(&new, FILE).expect("the clock's file can be replaced");
     }
 
-    /// Sets it to the machine's own time, by which setuid programs live: no other reaches them.
+    /// Sets the clock to the machine's own time. Setuid programs see no other, since the loader
+    /// ignores LD_PRELOAD there.
     pub fn as_setuid_programs_see_it(self) {
         self.set(
             SystemTime::now()
@@ -49,18 +52,17 @@ impl Clock {
         );
     }
 
-    /// Moves the clock on.
+    /// Sets the clock ahead.
     pub fn forward(self, seconds: u64) {
         self.set(self.now() + seconds);
     }
 
-    /// Sets the clock back.
     pub fn back(self, seconds: u64) {
         self.set(self.now() - seconds);
     }
 }
 
-/// The same command, living by the story's clock.
+/// Returns the same command, with the environment that makes it use the story's clock.
 pub fn on_the_clock(mut command: Command) -> Command {
     for (name, value) in [
         ("LD_PRELOAD", "/usr/$LIB/faketime/libfaketime.so.1"),

@@ -1,16 +1,16 @@
-//! A small disk of its own under a folder, with what was there.
+//! A small disk, mounted on a folder with the files that were in the folder before.
 
 use crate::folder::WORK;
 use crate::processes::finished;
 use std::process::Command;
 
-/// It lies over the folder until this goes.
+/// A disk that stays mounted until this value is dropped.
 pub struct Disk {
     folder: String,
 }
 
 impl Disk {
-    /// Puts it there; `size` is as mount(8) takes it.
+    /// Mounts the disk; `size` is as mount(8) takes it.
     #[track_caller]
     pub fn over(folder: &str, size: &str) -> Disk {
         let copy = format!("{WORK}/disk");
@@ -23,7 +23,7 @@ impl Disk {
             "tests",
             folder,
         ]));
-        // owner and mode of the folder too
+        // The copy keeps owner and mode of the folder too.
         finished(Command::new("cp").args(["--archive", &format!("{copy}/."), folder]));
         finished(Command::new("rm").args(["-r", &copy]));
         Disk {
@@ -34,7 +34,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // at the latest the end of the throwaway host takes it away
+        // If this fails, the mount ends with the throwaway host.
         let _ = Command::new("umount")
             .args(["--lazy", &self.folder])
             .status();

@@ -1,4 +1,4 @@
-//! A real mail server, and a mail program that reads from it.
+//! A real mail server (dovecot), and a mail program that reads from it.
 
 use crate::clock::on_the_clock;
 use crate::folder::WORK;
@@ -11,14 +11,15 @@ use std::process::Command;
 
 const PORT: u16 = 1143;
 
-/// A running dovecot, which asks PAM by the service `dovecot`.
+/// A running dovecot, which calls PAM with the service `dovecot`.
 pub struct Dovecot(Running);
 
 impl Dovecot {
     /// Starts it and waits until it listens.
     #[track_caller]
     pub fn start() -> Dovecot {
-        // what asks PAM lives by the story's clock; the rest waits for hours that never come if it does
+        // Only the process that calls PAM uses the story's clock. With a frozen clock the other
+        // processes would wait without end.
         let worker = format!("{WORK}/dovecot-auth-worker");
         let clock: String = on_the_clock(Command::new("auth"))
             .get_envs()
@@ -28,8 +29,9 @@ impl Dovecot {
         let script = format!("#!/bin/sh\n{clock}exec /usr/lib/dovecot/auth -w\n");
         fs::write(&worker, script).expect("the tests' folder can be written");
         fs::set_permissions(&worker, PermissionsExt::from_mode(0o755)).expect("a mode can be set");
-        // nobody is made to wait for having failed before; a limit on memory that root cannot raise in a container without
-        // CAP_SYS_RESOURCE would keep posternd --stdio from starting
+        // Dovecot's own delay after a failure is off. Its memory limit is off too: root cannot
+        // raise a limit in a container without CAP_SYS_RESOURCE, which would keep posternd --stdio
+        // from starting.
         let configuration = format!(
             "protocols = imap\nlisten = 127.0.0.1\nssl = no\ndisable_plaintext_auth = no\nauth_mechanisms = plain\n\
              mail_location = maildir:~/Maildir\nlog_path = /dev/stderr\nauth_failure_delay = 0\n\
@@ -49,7 +51,7 @@ impl Dovecot {
         Dovecot(running)
     }
 
-    /// What a mail program hears that sends a password.
+    /// Returns what a mail program prints that sends a password.
     fn hears(&self, person: &Person, password: &str) -> String {
         let user = format!("{}:{password}", person.name);
         let mut curl = Command::new("curl");
@@ -68,14 +70,14 @@ impl Dovecot {
         String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned()
     }
 
-    /// Lists the mailboxes.
+    /// Signs in and lists the mailboxes.
     #[track_caller]
     pub fn opens(&self, person: &Person, password: &str) {
         let heard = self.hears(person, password);
         assert!(heard.contains("INBOX"), "{heard}\n{}", self.0.said());
     }
 
-    /// Says that the password is wrong.
+    /// Expects that the password is refused.
     #[track_caller]
     pub fn refuses(&self, person: &Person, password: &str) {
         let heard = self.hears(person, password);

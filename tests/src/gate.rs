@@ -1,4 +1,5 @@
-//! The gate: a real process of user postern-gate, on the story's clock; and talking to its socket without a proxy.
+//! The gate: a real process of user postern-gate that uses the story's clock; and requests to its
+//! socket without a proxy.
 
 use crate::clock::on_the_clock;
 use crate::folder::CONFIG;
@@ -15,10 +16,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Where nginx finds it.
+/// The socket to which nginx connects.
 pub const SOCKET: &str = "/run/postern/gate.sock";
 
-/// A running gate.
 pub struct Gate {
     running: Option<Running>,
 }
@@ -31,12 +31,12 @@ impl Gate {
         }
     }
 
-    /// Everything that it said since it started.
+    /// Returns everything that the gate logged since it started.
     pub fn log(&self) -> String {
         self.running.as_ref().map(Running::said).unwrap_or_default()
     }
 
-    /// Waits until its log holds some words.
+    /// Waits until the gate's log contains a text.
     #[track_caller]
     pub fn says(&self, words: &str) {
         patiently(&format!("the gate says {words:?}"), || {
@@ -44,19 +44,18 @@ impl Gate {
         });
     }
 
-    /// Sends it a signal.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
         let process = i32::try_from(self.process()).expect("a process");
         kill(Pid::from_raw(process), signal).expect("the gate runs");
     }
 
-    /// Ends it at once, as a crash would.
+    /// Kills the gate, as a crash would.
     pub fn crash(&mut self) {
         self.running = None;
     }
 
-    /// Ends it as systemd does; how long that took.
+    /// Stops the gate as systemd does, and returns how long that took.
     #[track_caller]
     pub fn stop(&mut self) -> Duration {
         let began = std::time::Instant::now();
@@ -65,7 +64,7 @@ impl Gate {
         began.elapsed()
     }
 
-    /// Waits until it has ended.
+    /// Waits until the gate has ended.
     #[track_caller]
     pub fn ends(&mut self) {
         let mut running = self.running.take().expect("the gate runs");
@@ -74,25 +73,25 @@ impl Gate {
         });
     }
 
-    /// Starts it again, by what postern.toml says now.
+    /// Starts the gate again, with the current postern.toml.
     pub fn restart(&mut self) {
         self.crash();
         self.running = Some(launch_with_socket(Command::new("setpriv")));
     }
 
-    /// Starts it again through a command that goes on with the one after it, such as prlimit.
+    /// Starts the gate again through a command that runs the next one, such as prlimit.
     pub fn restart_through(&mut self, command: &[&str]) {
         self.crash();
         self.running = Some(launch_with_socket(through(command)));
     }
 
-    /// Starts it through one that waits for the first connection, as systemd does.
+    /// Starts the gate through a command that waits for the first connection, as systemd does.
     pub fn restart_on_demand(&mut self, command: &[&str], words: &str) {
         self.crash();
         self.running = Some(launch(through(command), Stdio::null(), words));
     }
 
-    /// Its process.
+    /// Returns the gate's process id; 0 if the gate does not run.
     pub fn process(&self) -> u32 {
         self.running.as_ref().map_or(0, Running::process)
     }
@@ -105,15 +104,16 @@ fn through(command: &[&str]) -> Command {
     through
 }
 
-/// As systemd-tmpfiles makes it: neither daemon can make a socket there.
+/// Makes the folder as systemd-tmpfiles does: neither daemon can make a socket there.
 fn make_folder() {
     fs::create_dir_all("/run/postern").expect("/run can be written");
     chown("/run/postern", Some(0), Some(0)).expect("root may do it");
     fs::set_permissions("/run/postern", PermissionsExt::from_mode(0o755)).expect("root may do it");
 }
 
-/// Starts it as systemd would, with gate.sock as descriptor 3, where postern.toml has it listen there. The socket is the
-/// gate's alone: it refuses connections once the gate has ended.
+/// Starts the gate as systemd would, with gate.sock as descriptor 3, if postern.toml configures
+/// that listener. No other process holds the socket: it refuses connections once the gate has
+/// ended.
 fn launch_with_socket(gate: Command) -> Running {
     let text = fs::read_to_string(CONFIG).expect("postern.toml");
     if text.contains("\nlisten = ") && !text.contains(&format!("\"unix:{SOCKET}\"")) {
@@ -133,7 +133,7 @@ fn launch_with_socket(gate: Command) -> Running {
     )
 }
 
-/// As postern-gate.socket makes it.
+/// Makes the socket as postern-gate.socket does.
 fn make_socket() -> UnixListener {
     let _ = fs::remove_file(SOCKET);
     let socket = UnixListener::bind(SOCKET).expect("/run/postern can be written");
@@ -150,7 +150,7 @@ fn make_socket() -> UnixListener {
     socket
 }
 
-/// Starts it, and waits until it has said some words.
+/// Starts the gate, and waits until it has logged a text.
 fn launch(mut gate: Command, input: Stdio, words: &str) -> Running {
     gate.args([
         "--reuid=postern-gate",
@@ -158,7 +158,8 @@ fn launch(mut gate: Command, input: Stdio, words: &str) -> Running {
         "--init-groups",
         "env",
     ]);
-    // the clock joins after the change of user: what root's libfaketime made, another user cannot open
+    // The clock is set after the change of user: another user cannot open what root's libfaketime
+    // made.
     for (name, value) in on_the_clock(Command::new("postern-gate")).get_envs() {
         let mut setting = name.to_owned();
         setting.push("=");
@@ -175,24 +176,22 @@ fn launch(mut gate: Command, input: Stdio, words: &str) -> Running {
     running
 }
 
-/// A connection to the gate's socket, as one that any local user could open who may.
+/// A connection to the gate's socket, as a permitted local user could open it.
 pub struct Wire {
     stream: BufReader<UnixStream>,
 }
 
-/// What the gate answered.
+/// A response of the gate.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// The status.
     pub status: u16,
-    /// The headers, names in lower case.
+    /// The headers, with names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body.
     pub body: String,
 }
 
 impl Reply {
-    /// The values of a header.
+    /// Returns all values of a header.
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.headers
             .iter()
@@ -201,7 +200,7 @@ impl Reply {
             .collect()
     }
 
-    /// The one value of a header.
+    /// Returns the one value of a header.
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {
         let all = self.all(name);
@@ -211,7 +210,6 @@ impl Reply {
 }
 
 impl Wire {
-    /// Connects.
     #[track_caller]
     pub fn open() -> Wire {
         let stream = UnixStream::connect(SOCKET).expect("the gate listens");
@@ -223,7 +221,7 @@ impl Wire {
         }
     }
 
-    /// Sends a request with these lines of headers, and no body yet.
+    /// Sends a request with these header lines, and no body yet.
     #[track_caller]
     pub fn begins(&mut self, request: &str, headers: &[&str]) -> &mut Wire {
         self.sends(format!("{request} HTTP/1.1\r\n{}\r\n\r\n", headers.join("\r\n")).as_bytes())
@@ -232,18 +230,18 @@ impl Wire {
     /// Sends bytes as they are.
     #[track_caller]
     pub fn sends(&mut self, bytes: &[u8]) -> &mut Wire {
-        // the gate may have answered and closed already
+        // The gate may have answered and closed the connection already.
         let _ = self.stream.get_mut().write_all(bytes);
         self
     }
 
-    /// Reads an answer; none if the gate closed the connection.
+    /// Reads a response. `None` if the gate closed the connection.
     #[track_caller]
     pub fn reads(&mut self) -> Option<Reply> {
         read_reply(&mut self.stream)
     }
 
-    /// A request with these lines of headers, and the answer.
+    /// Sends a request with these header lines, and returns the response.
     #[track_caller]
     pub fn asks(&mut self, request: &str, headers: &[&str], body: &str) -> Option<Reply> {
         let mut text = format!("{request} HTTP/1.1\r\n");
@@ -259,7 +257,7 @@ impl Wire {
         self.sends(text.as_bytes()).reads()
     }
 
-    /// A check as nginx asks it, with more lines of headers.
+    /// Sends a check as nginx does, with more header lines.
     #[track_caller]
     pub fn checks(&mut self, more: &[&str]) -> Reply {
         let proof = format!("X-Postern-Proxy: {PROOF}");
@@ -275,7 +273,7 @@ impl Wire {
             .expect("the gate answers a check")
     }
 
-    /// A name and a password on the sign-in page, as from a browser at an address.
+    /// Sends a name and a password on the sign-in page, as a browser at an address would.
     #[track_caller]
     pub fn password(&mut self, name: &str, password: &str, address: &str) -> Reply {
         let plus = |text: &str| text.replace(' ', "+");
@@ -287,7 +285,7 @@ impl Wire {
         self.posts("sign-in", address, "", &body)
     }
 
-    /// A code on the code page, as from a browser at an address that was given this cookie.
+    /// Sends a code on the code page, as a browser at an address would that has this cookie.
     #[track_caller]
     pub fn code(&mut self, ticket: &str, code: &str, address: &str) -> Reply {
         self.posts("code", address, ticket, &format!("code={code}"))
@@ -308,7 +306,7 @@ impl Wire {
     }
 }
 
-/// A connection to a gate that listens on TCP.
+/// Sends a request to a gate that listens on TCP, and returns the response.
 #[track_caller]
 pub fn tcp_reply(port: u16, request: &str) -> Option<Reply> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the gate listens");

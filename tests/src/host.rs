@@ -1,7 +1,8 @@
-//! A fresh host for each story: Postern installed, an empty store, the samples in place, sshd and the log
-//! running, the clock frozen.
+//! A fresh host for each story: Postern installed, an empty store, the samples in place, sshd and
+//! the system log running, the clock frozen.
 //!
-//! MUST NOT touch a machine that is not thrown away: without POSTERN_TEST_HOST=1 every story ends at once.
+//! MUST NOT change a machine that is not thrown away: without POSTERN_TEST_HOST=1 every story ends
+//! at once.
 
 use crate::clock::Clock;
 use crate::folder::{CONFIG, STORE_FOLDER, WORK, checkout};
@@ -24,11 +25,9 @@ const SUDOERS: &str = "/etc/sudoers.d/postern-tests";
 /// The host of one story.
 pub struct Host {
     sshd: Option<Sshd>,
-    /// Its clock.
     pub clock: Clock,
-    /// Its log.
     pub journal: Journal,
-    /// posternd, where it runs.
+    /// `None` where posternd does not run.
     pub posternd: Option<Posternd>,
     _limit: Limit,
 }
@@ -36,25 +35,25 @@ pub struct Host {
 static PREPARED: Once = Once::new();
 
 thread_local! {
-    /// Whether the story of this thread is run without posternd.
+    /// Whether the story of this thread runs without posternd.
     static WITHOUT_POSTERND: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs a story on hosts where no posternd listens: the module runs `posternd --stdio`.
 pub fn without_posternd(story: impl FnOnce()) {
-    // each story has a thread of its own
+    // Each story has a thread of its own.
     WITHOUT_POSTERND.set(true);
     story();
     WITHOUT_POSTERND.set(false);
 }
 
-/// POSTERN_TEST_WITHOUT_POSTERND is set for a run of all stories of PAM so.
+/// POSTERN_TEST_WITHOUT_POSTERND is set for a run of all PAM stories without posternd.
 fn runs_without_posternd() -> bool {
     WITHOUT_POSTERND.get() || std::env::var_os("POSTERN_TEST_WITHOUT_POSTERND").is_some()
 }
 
 impl Host {
-    /// A host on which nothing has happened yet; posternd runs there, unless the story is run without it.
+    /// Makes a host with an empty store. posternd runs there, unless the story runs without it.
     #[track_caller]
     pub fn fresh() -> Host {
         match runs_without_posternd() {
@@ -63,7 +62,8 @@ impl Host {
         }
     }
 
-    /// The same for a story that cannot hold where nobody listens, and why.
+    /// Makes a host with posternd, for a story that needs it; `why` is printed where stories run
+    /// without posternd.
     #[track_caller]
     pub fn with_posternd(why: &str) -> Host {
         if runs_without_posternd() {
@@ -74,7 +74,7 @@ impl Host {
         host
     }
 
-    /// The same, where posternd is neither running nor listening.
+    /// Makes a host where posternd neither runs nor listens.
     #[track_caller]
     pub fn without_posternd() -> Host {
         assert!(
@@ -102,55 +102,55 @@ impl Host {
         }
     }
 
-    /// The posternd that runs there.
+    /// Returns the running posternd. Panics if there is none.
     #[track_caller]
     pub fn posternd(&self) -> &Posternd {
         self.posternd.as_ref().expect("posternd runs")
     }
 
-    /// The same, to end it and to start it again.
+    /// Returns the running posternd, so that a story can end and restart it.
     #[track_caller]
     pub fn posternd_mut(&mut self) -> &mut Posternd {
         self.posternd.as_mut().expect("posternd runs")
     }
 
-    /// Someone with an account, a password and a key.
+    /// Returns a person with an account, a password and a key.
     pub fn person(&self, name: &str) -> Person {
         Person::called(name)
     }
 
-    /// Writes postern.toml anew and has a command of root's see that it is valid.
+    /// Writes postern.toml, and checks with a command of root's that it is valid.
     #[track_caller]
     pub fn configure(&self, text: &str) {
         self.write_configuration(text);
         Postern::call("status").does();
     }
 
-    /// Writes postern.toml anew, right or wrong.
+    /// Writes postern.toml, valid or invalid.
     #[track_caller]
     pub fn write_configuration(&self, text: &str) {
         fs::write(CONFIG, text).expect("postern.toml can be written");
     }
 
-    /// Writes a service file of PAM's.
+    /// Writes a PAM service file.
     #[track_caller]
     pub fn pam(&self, service: &str, text: &str) {
         fs::write(format!("{SERVICES}/{service}"), text).expect("a service file can be written");
     }
 
-    /// Puts the sample of a service in place, as it stands.
+    /// Installs the sample of a PAM service, unchanged.
     #[track_caller]
     pub fn sample(&self, service: &str) {
         put_service(service);
     }
 
-    /// Who may do what with sudo, besides what the host says itself.
+    /// Adds sudo rules to those of the host.
     #[track_caller]
     pub fn sudoers(&self, text: &str) {
         fs::write(SUDOERS, format!("{text}\n")).expect("a drop-in can be written");
     }
 
-    /// The service file that the host's packages brought.
+    /// Returns the service file that the host's packages installed.
     #[track_caller]
     pub fn shipped(&self, service: &str) -> String {
         fs::read_to_string(format!("{WORK}/pam.d/{service}"))
@@ -163,7 +163,7 @@ impl Host {
         self.sshd = Some(Sshd::start());
     }
 
-    /// Starts sshd again, with something else in place of a text of the sample's.
+    /// Replaces a text of the sample for sshd, and starts sshd again.
     #[track_caller]
     pub fn change_sshd(&mut self, from: &str, to: &str) {
         let path = "/etc/ssh/sshd_config.d/postern.conf";
@@ -173,7 +173,7 @@ impl Host {
         self.restart_sshd();
     }
 
-    /// Puts one more sample for sshd in place, as it stands, and starts sshd again.
+    /// Installs one more sample for sshd, unchanged, and starts sshd again.
     #[track_caller]
     pub fn sshd_sample(&mut self, name: &str) {
         put(
@@ -183,18 +183,18 @@ impl Host {
         self.restart_sshd();
     }
 
-    /// The processes that serve sign-ins and sessions now.
+    /// Returns the processes that serve sign-ins and sessions now.
     pub fn sessions(&self) -> Vec<u32> {
         below(self.sshd())
     }
 
-    /// The process of sshd that listens.
+    /// Returns the sshd process that listens; 0 if there is none.
     pub fn sshd(&self) -> u32 {
         self.sshd.as_ref().map_or(0, Sshd::process)
     }
 }
 
-/// Once for all stories.
+/// Prepares the machine once for all stories.
 fn prepare() {
     fs::create_dir_all(WORK).expect("/run can be written");
     let key = fs::read_to_string("/etc/ssh/ssh_host_ed25519_key.pub")
@@ -204,13 +204,13 @@ fn prepare() {
         format!("[127.0.0.1]:{} {key}", crate::sshd::PORT),
     )
     .expect("the tests' folder can be written");
-    // where stories have run before, what stands there now may be theirs
+    // After an earlier run these folders may hold files of its stories.
     if !Path::new(WORK).join("pam.d").exists() {
         copy_all(SERVICES, &format!("{WORK}/pam.d"));
     }
 }
 
-/// Copies what is in a folder over what is in another.
+/// Copies the content of a folder over that of another.
 fn copy_all(from: &str, to: &str) {
     fs::create_dir_all(to).expect("the host can be changed");
     finished(Command::new("cp").args(["-a", &format!("{from}/."), to]));
@@ -223,7 +223,7 @@ fn put_service(service: &str) {
     );
 }
 
-/// Puts command, module and configuration in place; copies of the last story's are as good.
+/// Installs command, module and configuration with packaging/install.
 fn install() {
     finished(Command::new(checkout("packaging/install")).current_dir(checkout("")));
     posternd::live_by_the_clock();

@@ -1,4 +1,4 @@
-//! The system's log: a real rsyslogd writing /var/log/auth.log.
+//! The system log: a real rsyslogd that writes /var/log/auth.log.
 
 use crate::folder::WORK;
 use crate::processes::patiently;
@@ -12,11 +12,10 @@ const LOG: &str = "/var/log/auth.log";
 static READ: AtomicUsize = AtomicUsize::new(0);
 static MARKS: AtomicUsize = AtomicUsize::new(0);
 
-/// The log of one story. Each line is read once: what was found is behind.
+/// The log of one story. Each line is read once: a search begins after the last line found.
 pub struct Journal(Child);
 
 impl Journal {
-    /// Starts the logger.
     pub(crate) fn start() -> Journal {
         let configuration = format!("{WORK}/rsyslog.conf");
         let text = format!(
@@ -42,7 +41,7 @@ impl Journal {
         journal
     }
 
-    /// Waits for a line that holds `words`, below the last one found; returns it.
+    /// Waits for a line after the last one found that contains `words`, and returns it.
     #[track_caller]
     pub fn says(&self, words: &str) -> String {
         patiently(&format!("{LOG} says {words:?}"), || {
@@ -64,7 +63,7 @@ impl Journal {
         })
     }
 
-    /// Everything written since the last line found, down to this moment.
+    /// Returns everything written after the last line found, up to now.
     #[track_caller]
     pub fn rest(&self) -> String {
         let mark = format!(
@@ -86,7 +85,7 @@ impl Journal {
             .collect()
     }
 
-    /// Only what is written from now on counts.
+    /// Skips everything that was written up to now.
     pub fn forget(&self) {
         self.rest();
     }
@@ -94,7 +93,7 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        // it may have ended already
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

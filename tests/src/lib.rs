@@ -1,5 +1,5 @@
-//! The test host: a throwaway copy of this machine with Postern installed, a real sshd, a clock that the story
-//! sets, the system's log, and the people who sign in at real terminals.
+//! The test host: a throwaway copy of this machine with Postern installed, a real sshd, a clock
+//! that the story sets, the system log, and the people who sign in at real terminals.
 #![forbid(unsafe_code)]
 
 mod application;

@@ -1,18 +1,19 @@
-//! The limit of a story: whatever it waits for, it comes to an end after a time that none needs, and is named.
+//! The time limit of a story. A story that exceeds it is ended, and its name is printed.
 
 use crate::processes::{below, end};
 use std::io::Write;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-/// How long a story may take. The longest measure time, and take some minutes on a busy machine.
+/// Time limit of a story. The longest stories measure times, and take some minutes on a busy
+/// machine.
 const STORY: Duration = Duration::from_secs(15 * 60);
-/// How long it may take to fail, once all that it started has been ended.
+/// Time for a story to fail, after every process that it started has been killed.
 const FAILING: Duration = Duration::from_secs(60);
 
-/// A running limit; it goes with the story's host.
+/// A running time limit. It ends with the story's host.
 pub(crate) struct Limit {
-    /// Closed when this goes, which ends the thread that waits.
+    /// The drop of this sender ends the thread that waits.
     _ends: Sender<()>,
 }
 
@@ -32,7 +33,8 @@ impl Limit {
                 "{story} stood still: no end within {} s",
                 STORY.as_secs()
             ));
-            // what it waits for, as a rule: it then fails by itself, and the next one begins
+            // The story usually waits for one of these processes. It then fails by itself, and the
+            // next story begins.
             below(std::process::id()).into_iter().for_each(end);
             if ends.recv_timeout(FAILING) == Err(RecvTimeoutError::Timeout) {
                 say(&format!(
@@ -45,8 +47,8 @@ impl Limit {
     }
 }
 
-/// Past libtest, which keeps what a story prints until it ends.
+/// Prints directly to standard error: libtest keeps what a story prints until the story ends.
 fn say(words: &str) {
-    // nobody is left to tell
+    // An error has no reader here.
     let _ = writeln!(std::io::stderr(), "\ntests: {words}");
 }

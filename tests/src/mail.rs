@@ -1,5 +1,5 @@
-//! Mail on the test host: a real mail server on loopback, with TLS by an authority of its own; a webhook; servers that
-//! hang.
+//! Mail on the test host: a real mail server on loopback, with TLS by its own authority; a webhook;
+//! and servers that hang.
 
 use crate::clock::on_the_clock;
 use crate::folder::{WORK, checkout, give_to_daemons};
@@ -12,9 +12,9 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-/// Where the authority of its certificate lies, for everyone to read.
+/// The certificate of the mail server's authority, readable for everyone.
 pub const MAIL_CA: &str = "/etc/ssl/mail-ca.crt";
-/// Where posternd reads its password to the mail server.
+/// File with the password that posternd sends to the mail server.
 pub const MAIL_PASSWORD: &str = "/etc/postern/smtp.password";
 
 const SECRET: &str = "the password of the gate";
@@ -28,11 +28,11 @@ pub struct MailServer {
 /// A mail as it arrived.
 #[derive(Clone, Debug)]
 pub struct Mail {
-    /// Head and body, with the way that it came and whom it was for on top.
+    /// Head and body, preceded by how it arrived and its recipient.
     pub text: String,
 }
 
-/// What a mail is for.
+/// What a mail contains.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Brings {
     Code,
@@ -44,7 +44,7 @@ impl MailServer {
     #[track_caller]
     pub fn start() -> MailServer {
         let folder = format!("{WORK}/mail");
-        // what the last story left
+        // Mail of the last story is removed.
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).expect("the tests' folder can be written");
         certificates();
@@ -70,7 +70,7 @@ impl MailServer {
         }
     }
 
-    /// Waits for a mail with a code, and takes it out of the mailbox.
+    /// Waits for a mail with a code, and removes it from the mailbox.
     #[track_caller]
     pub fn got(&self) -> Mail {
         patiently("a mail with a code arrives", || {
@@ -78,20 +78,20 @@ impl MailServer {
         })
     }
 
-    /// Waits for a notice, and takes it out of the mailbox.
+    /// Waits for a notification, and removes it from the mailbox.
     #[track_caller]
     pub fn told(&self) -> Mail {
         patiently("a notice arrives", || Ok(self.arrived(Brings::News)))
     }
 
-    /// Insists that no mail with a code lies there.
+    /// Panics if the mailbox holds a mail with a code.
     #[track_caller]
     pub fn got_nothing(&self) {
         let mail = self.arrived(Brings::Code);
         assert!(mail.is_none(), "{mail:?}");
     }
 
-    /// The oldest mail, with a code or without.
+    /// Removes and returns the oldest mail, with a code or without.
     fn arrived(&self, brings: Brings) -> Option<Mail> {
         let files = fs::read_dir(&self.folder)
             .expect("the tests' folder")
@@ -114,7 +114,7 @@ impl MailServer {
 }
 
 impl Mail {
-    /// The value of a header.
+    /// Returns the value of a header.
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {
         let head = self.text.split("\r\n\r\n").next().unwrap_or_default();
@@ -126,7 +126,7 @@ impl Mail {
             .unwrap_or_else(|| panic!("no {name} in {self:?}"))
     }
 
-    /// The code, which stands in the body on a line of its own and nowhere in the head.
+    /// Returns the code. It must be on a line of its own in the body, and nowhere in the head.
     #[track_caller]
     pub fn code(&self) -> String {
         let code = self
@@ -151,7 +151,7 @@ impl Mail {
     }
 }
 
-/// An authority, and the server's certificate of it, by the story's clock.
+/// Makes an authority and the server's certificate, valid by the story's clock.
 fn certificates() {
     let at = |name: &str| format!("/etc/ssl/private/{name}");
     if Path::new(MAIL_CA).exists() {
@@ -185,19 +185,19 @@ fn certificates() {
     ));
 }
 
-/// A webhook on a port of loopback; it answers everything with one status.
+/// A webhook on a port of loopback. It answers every request with the same status.
 pub struct Webhook {
     arrived: Receiver<(String, String)>,
 }
 
 impl Webhook {
-    /// Starts it.
     #[track_caller]
     pub fn start(port: u16, status: &'static str) -> Webhook {
         Webhook::start_slow(port, status, |_| Duration::ZERO)
     }
 
-    /// The same; a request has arrived before it is answered, so long after as `delay` says of its body.
+    /// Starts a webhook that answers each request after the time that `delay` returns for its body.
+    /// The request has arrived before that.
     #[track_caller]
     pub fn start_slow(
         port: u16,
@@ -210,7 +210,7 @@ impl Webhook {
             for stream in listener.incoming().flatten() {
                 let tell = tell.clone();
                 std::thread::spawn(move || {
-                    // a client that goes away is no news
+                    // A client that disconnects is not an error.
                     let Ok((mut stream, head, body)) = read_request(stream) else {
                         return;
                     };
@@ -229,7 +229,7 @@ impl Webhook {
         Webhook { arrived }
     }
 
-    /// Waits for a request: its head, and its body.
+    /// Waits for a request, and returns its head and its body.
     #[track_caller]
     pub fn got(&self) -> (String, String) {
         self.arrived
@@ -238,7 +238,7 @@ impl Webhook {
     }
 }
 
-/// The head and the body of a request.
+/// Reads the head and the body of a request.
 fn read_request(stream: TcpStream) -> io::Result<(TcpStream, String, String)> {
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let mut reader = BufReader::new(stream);
@@ -259,9 +259,9 @@ fn read_request(stream: TcpStream) -> io::Result<(TcpStream, String, String)> {
     ))
 }
 
-/// A server that takes connections and never says a word.
+/// Starts a server that accepts connections and never sends a byte.
 #[track_caller]
 pub fn hanging_server(port: u16) -> TcpListener {
-    // the kernel takes connections that nobody accepts
+    // The kernel completes connections that no process accepts.
     TcpListener::bind(("127.0.0.1", port)).expect("the port is free")
 }

@@ -1,5 +1,5 @@
-//! The unit that runs the program of `[email] command`, without systemd: root listens, and each connection is one process of
-//! user postern-mail's.
+//! The socket unit for the program of `[email] command`, without systemd: root listens, and each
+//! connection starts one process of user postern-mail.
 
 use crate::posternd::PROGRAM;
 use nix::unistd::User;
@@ -13,17 +13,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-/// A listening unit; it ends, and its socket goes, when this goes.
+/// A listening socket. It is removed when this value is dropped.
 pub struct MailProgram {
     ends: Arc<AtomicBool>,
     accepts: Option<JoinHandle<()>>,
 }
 
 impl MailProgram {
-    /// Listens.
     #[track_caller]
     pub fn listens() -> MailProgram {
-        // systemd of another story may have left it
+        // The systemd of another story may have left the socket.
         let _ = fs::remove_file(COMMAND_SOCKET);
         let listener = UnixListener::bind(COMMAND_SOCKET).expect("/run/postern can be written");
         let posternd = User::from_name("posternd")
@@ -53,7 +52,7 @@ impl MailProgram {
 impl Drop for MailProgram {
     fn drop(&mut self) {
         self.ends.store(true, Ordering::Relaxed);
-        // it looks at the next connection
+        // This connection wakes the thread, which then ends.
         drop(UnixStream::connect(COMMAND_SOCKET));
         let _ = fs::remove_file(COMMAND_SOCKET);
         if let Some(accepts) = self.accepts.take() {
@@ -62,7 +61,7 @@ impl Drop for MailProgram {
     }
 }
 
-/// As an instance of postern-mail@.service does.
+/// Serves a connection as an instance of postern-mail@.service does.
 fn serve(stream: UnixStream) {
     let mut command = Command::new("setpriv");
     command.args([
@@ -76,6 +75,6 @@ fn serve(stream: UnixStream) {
         .stdin(Stdio::from(OwnedFd::from(stream)))
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    // its reply is what counts
+    // The reply that it sends decides; its exit status does not.
     let _ = command.status();
 }

@@ -1,4 +1,5 @@
-//! A PAM host at work: the program `pam_host`, which answers prompts as the story says, and says what libpam said.
+//! Control of the program `pam_host`: a PAM host that answers prompts as the story orders, and
+//! reports the results of libpam.
 
 use crate::clock::on_the_clock;
 use crate::folder::WORK;
@@ -14,14 +15,13 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// What every byte of a reply is XORed with on its way to the host, so that the plain reply stands in its memory
-/// only where the module is handed it.
+/// Each byte of a reply is XORed with this on its way to the host. The plain reply is in the host's
+/// memory only where the module receives it.
 pub const SEAL: u8 = 0x5a;
 
-/// Far above what any transaction needs.
+/// Far more than any transaction needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running host.
 pub struct PamHost {
     child: Child,
     orders: ChildStdin,
@@ -32,13 +32,13 @@ pub struct PamHost {
 /// How a prompt is answered.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// With these bytes.
+    /// A response with these bytes.
     Text(Vec<u8>),
-    /// With a response that has no text.
+    /// A response that has no text.
     NullReply,
-    /// With success and no response at all.
+    /// Success without a response.
     NullArray,
-    /// With PAM_CONV_ERR.
+    /// PAM_CONV_ERR as the result of the conversation.
     Failure,
 }
 
@@ -51,20 +51,21 @@ impl From<&str> for Answer {
 /// A host that has ended.
 #[derive(Debug)]
 pub struct PamEnded {
-    /// All that it said.
+    /// Everything that the host reported, in order.
     pub seen: Vec<Value>,
-    /// The signal that ended it.
+    /// The signal that ended the host.
     pub signal: Option<i32>,
 }
 
 impl PamHost {
-    /// Starts it for a service and a user; `words` are options of its own. `program` is where cargo put it.
+    /// Starts the host for a service and a user. `words` are options of `pam_host`; `program` is
+    /// the path where cargo put it.
     #[track_caller]
     pub fn start(program: &str, service: &str, user: &[u8], words: &[&str]) -> PamHost {
         PamHost::start_under(&[], program, service, user, words)
     }
 
-    /// The same, through a command that goes on with the one after it.
+    /// Starts the host through a command that runs the next one.
     #[track_caller]
     pub fn start_under(
         tool: &[&str],
@@ -102,18 +103,17 @@ impl PamHost {
         }
     }
 
-    /// The process.
     pub fn process(&self) -> u32 {
         self.child.id()
     }
 
-    /// Waits until it says something by this name; what it says.
+    /// Waits for a report with this name, and returns its value.
     #[track_caller]
     pub fn expect(&mut self, name: &str) -> Value {
         self.expect_one_of(&[name]).1
     }
 
-    /// Waits until it says something by one of these names; which, and what it says.
+    /// Waits for a report with one of these names, and returns the name and the value.
     #[track_caller]
     pub fn expect_one_of<'a>(&mut self, names: &[&'a str]) -> (&'a str, Value) {
         let deadline = Instant::now() + PATIENCE;
@@ -131,9 +131,9 @@ impl PamHost {
         }
     }
 
-    /// Lets it go on from where it waits.
+    /// Lets the host continue after a pause.
     pub fn goes_on(&mut self) {
-        // it may have been ended already
+        // The process may have been ended already.
         let _ = writeln!(self.orders, "go on");
     }
 
@@ -148,18 +148,19 @@ impl PamHost {
             Answer::NullArray => "null array".to_owned(),
             Answer::Failure => "failure".to_owned(),
         };
-        // it may have been ended already
+        // The process may have been ended already.
         let _ = writeln!(self.orders, "{order}");
     }
 
-    /// Hangs up at every further prompt, and waits for the end.
+    /// Closes the host's input, so that every further prompt fails, and waits for the end.
     #[track_caller]
     pub fn ends(self) -> PamEnded {
         self.ends_within(PATIENCE)
             .expect("pam_host comes to an end")
     }
 
-    /// The same, or nothing if it takes longer; it is then ended.
+    /// Waits for the end. A host that takes longer than `patience` is killed, and the result is
+    /// `None`.
     pub fn ends_within(self, patience: Duration) -> Option<PamEnded> {
         let PamHost {
             mut child,
@@ -175,7 +176,7 @@ impl PamHost {
             seen.push(event);
         }
         if Instant::now() >= deadline {
-            // it is the only one that could say why
+            // The host itself is the only process that could report the error.
             let _ = child.kill();
             let _ = child.wait();
             return None;
@@ -189,7 +190,7 @@ impl PamHost {
 }
 
 impl PamEnded {
-    /// The values of everything that it said by this name.
+    /// Returns the values of all reports with this name.
     pub fn all(&self, name: &str) -> Vec<&Value> {
         self.seen
             .iter()
@@ -197,36 +198,35 @@ impl PamEnded {
             .collect()
     }
 
-    /// libpam's number at the end of `pam_authenticate`, if it came to that.
+    /// Returns libpam's result of `pam_authenticate`, if the host came that far.
     pub fn number(&self) -> Option<i64> {
         self.all("authenticate")
             .last()
             .and_then(|number| number.as_i64())
     }
 
-    /// Whether a host would have let the user in.
+    /// Returns whether a host would have granted access.
     pub fn entered(&self) -> bool {
         self.number() == Some(0) && self.all("account") == [0]
     }
 }
 
-/// What holds back the replies of every host that was started with its path, until it is lifted.
+/// A lock that delays the replies of every host started with its path, until it is released.
 pub struct Barrier(Flock<File>);
 
 impl Barrier {
-    /// Where it stands.
+    /// Path of the locked file.
     pub fn path() -> String {
         format!("{WORK}/barrier")
     }
 
-    /// Lowers it.
     #[track_caller]
     pub fn lowered() -> Barrier {
         let file = File::create(Barrier::path()).expect("the tests' folder can be written");
         Barrier(Flock::lock(file, FlockArg::LockExclusive).expect("nobody else has it"))
     }
 
-    /// Lets all of them go on at once.
+    /// Releases the lock, so that all hosts continue at once.
     pub fn lifts(self) {
         drop(self.0);
     }

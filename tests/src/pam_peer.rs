@@ -1,4 +1,5 @@
-//! A peer of posternd's sockets that says what the story has it say: the program `pam_peer`, run as any user.
+//! Control of the program `pam_peer`: a peer of posternd's sockets that sends what the story
+//! orders, as any user.
 
 use serde_json::Value;
 use std::fs;
@@ -6,10 +7,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// Where every user may run it.
+/// A path where every user may run it.
 const PROGRAM: &str = "/run/pam_peer";
 
-/// A running peer; its connections go when this goes.
+/// A running peer. Its connections close when this value is dropped.
 pub struct PamPeer {
     child: Child,
     orders: ChildStdin,
@@ -17,7 +18,8 @@ pub struct PamPeer {
 }
 
 impl PamPeer {
-    /// Starts one at a socket, as the user with this number. `program` is where cargo put it.
+    /// Starts a peer at a socket, as the user with this number. `program` is the path where cargo
+    /// put it.
     #[track_caller]
     pub fn start(program: &str, uid: u32, socket: &str) -> PamPeer {
         if !fs::exists(PROGRAM).expect("/run can be read") {
@@ -38,7 +40,7 @@ impl PamPeer {
         }
     }
 
-    /// Has it do something; what came of it.
+    /// Sends an order, and returns its result.
     #[track_caller]
     pub fn does(&mut self, order: &Value) -> Value {
         writeln!(self.orders, "{order}").expect("it reads");
@@ -47,7 +49,8 @@ impl PamPeer {
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{order}: {error}: {line:?}"))
     }
 
-    /// Has it send a command's request; the reply, or what came instead.
+    /// Has the peer send a command's request, and returns the reply, or the text that arrived
+    /// instead.
     #[track_caller]
     pub fn sends_command(&mut self, request: &str) -> String {
         let came = self.does(&serde_json::json!({ "command": request }));
@@ -59,7 +62,7 @@ impl PamPeer {
 
 impl Drop for PamPeer {
     fn drop(&mut self) {
-        // it may have ended already
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

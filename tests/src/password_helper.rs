@@ -1,4 +1,5 @@
-//! The root helper of the gate: a real process of root's at a socket that the test host holds, as systemd does.
+//! The root helper of the gate: a real process of root at a socket that the test host holds, as
+//! systemd does.
 
 use crate::processes::{Running, below, end, patiently};
 use shared::protocol::host_password::{GREETING, SOCKET};
@@ -14,20 +15,20 @@ use std::time::Duration;
 
 const PROGRAM: &str = "/usr/libexec/postern-password";
 
-/// A running helper; it ends, and its socket goes, when this goes.
+/// A running helper. The helper and its socket end when this value is dropped.
 pub struct PasswordHelper {
     running: Option<Running>,
     socket: UnixListener,
 }
 
 impl PasswordHelper {
-    /// Makes the socket, and starts it.
+    /// Makes the socket, and starts the helper.
     #[track_caller]
     pub fn start() -> PasswordHelper {
         PasswordHelper::start_through(&[])
     }
 
-    /// Starts it through a command that goes on with the one after it.
+    /// Starts the helper through a command that runs the next one.
     #[track_caller]
     pub fn start_through(command: &[&str]) -> PasswordHelper {
         if Path::new(SOCKET).exists() {
@@ -44,14 +45,14 @@ impl PasswordHelper {
         PasswordHelper { running, socket }
     }
 
-    /// Starts it again, as systemd does at the next connection.
+    /// Starts the helper again, as systemd does at the next connection.
     #[track_caller]
     pub fn restart(&mut self) {
         self.crash();
         self.running = Some(launch(&self.socket, &[]));
     }
 
-    /// Ends it at once, and nothing of what it started.
+    /// Kills the helper, but none of the processes that it started.
     pub fn crash(&mut self) {
         if let Some(running) = self.running.as_mut() {
             end(running.process());
@@ -62,12 +63,12 @@ impl PasswordHelper {
         self.running = None;
     }
 
-    /// Everything that it said since it started.
+    /// Returns everything that the helper logged since it started.
     pub fn log(&self) -> String {
         self.running.as_ref().map(Running::said).unwrap_or_default()
     }
 
-    /// Waits until its log holds some words.
+    /// Waits until the helper's log contains a text.
     #[track_caller]
     pub fn says(&self, words: &str) {
         patiently(&format!("the helper says {words:?}"), || {
@@ -75,27 +76,29 @@ impl PasswordHelper {
         });
     }
 
-    /// Its process.
+    /// Returns the helper's process id; 0 if it does not run.
     pub fn process(&self) -> u32 {
         self.running.as_ref().map_or(0, Running::process)
     }
 
-    /// The processes of questions, and what they started.
+    /// Returns the processes that serve requests, and all that they started.
     pub fn questions(&self) -> Vec<u32> {
         below(self.process())
     }
 
-    /// Bytes sent to it by root, and what came back after its greeting; `None` if it did not greet.
+    /// Sends bytes as root, and returns what arrives after the greeting; `None` if there is no
+    /// greeting.
     pub fn hears(bytes: &[u8]) -> Option<Vec<u8>> {
         let mut stream = UnixStream::connect(SOCKET).expect("the socket is there");
-        // the socket is held here: where no helper lives, nothing comes, not even an end
+        // The test host holds the socket: without a helper the connection stays open, and nothing
+        // arrives.
         stream
             .set_read_timeout(Some(Duration::from_secs(40)))
             .expect("a timeout");
         let mut greeting = [0; GREETING.len()];
         stream.read_exact(&mut greeting).ok()?;
         assert_eq!(greeting, GREETING);
-        // it may have closed already
+        // The helper may have closed the connection already.
         let _ = stream.write_all(bytes);
         let _ = stream.shutdown(Shutdown::Write);
         let mut said = Vec::new();
@@ -107,7 +110,7 @@ impl PasswordHelper {
 impl Drop for PasswordHelper {
     fn drop(&mut self) {
         self.running = None;
-        // a story may have taken it away
+        // The story may have removed it.
         let _ = fs::remove_file(SOCKET);
     }
 }

@@ -12,17 +12,17 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Someone with an account on the host.
+/// A person with an account on the host.
 #[derive(Clone, Debug)]
 pub struct Person {
-    /// The name.
     pub name: String,
-    /// The password.
+    /// The password on the host.
     pub password: String,
 }
 
 impl Person {
-    /// The account, made at the first call of all stories; root's gets a password and a key.
+    /// Makes the account at the first call of all stories. Root's account exists, and gets a
+    /// password and a key.
     pub(crate) fn called(name: &str) -> Person {
         let person = Person {
             name: name.to_owned(),
@@ -39,7 +39,7 @@ impl Person {
         if name != "root" {
             finished(Command::new("useradd").args(["--create-home", "--shell", "/bin/bash", name]));
         }
-        // a cheap hash: what a password costs is not what the stories are about
+        // A hash with few rounds keeps the stories fast.
         let mut chpasswd = Command::new("chpasswd");
         chpasswd
             .args(["-c", "SHA512", "-s", "1000"])
@@ -78,12 +78,12 @@ impl Person {
         format!("{WORK}/{}", self.name)
     }
 
-    /// The fingerprint of the key, as `ssh-keygen -l` prints it.
+    /// Returns the fingerprint of the key, as `ssh-keygen -l` prints it.
     pub fn fingerprint(&self) -> String {
         fingerprint(&self.key())
     }
 
-    /// Gets a key, beside the one that everyone has; its file, and its fingerprint.
+    /// Makes a second key, and returns its file and its fingerprint.
     #[track_caller]
     pub fn gets_another_key(&self) -> (String, String) {
         let key = format!("{}.another", self.key());
@@ -101,13 +101,13 @@ impl Person {
         (key, fingerprint)
     }
 
-    /// Enrols, as a script of the administrator's does it.
+    /// Enrolls as an administrator's script does, and returns the authenticator.
     #[track_caller]
     pub fn enrols(&self) -> Phone {
         self.enrols_with_recovery_codes().0
     }
 
-    /// Enrols, and keeps the recovery codes.
+    /// Enrolls, and returns the authenticator and the recovery codes.
     #[track_caller]
     pub fn enrols_with_recovery_codes(&self) -> (Phone, Vec<String>) {
         let said = Postern::call(&format!("enroll {} --no-confirm --json", self.name))
@@ -125,7 +125,7 @@ impl Person {
         (Phone::scans(&url), codes)
     }
 
-    /// Gets the password for the web from the administrator, the same as for ssh.
+    /// Has the administrator set the password for the web, the same as for ssh.
     #[track_caller]
     pub fn has_a_password(&self) {
         Postern::call(&format!("password {}", self.name))
@@ -133,17 +133,17 @@ impl Person {
             .does();
     }
 
-    /// Begins to sign in by ssh, with the key.
+    /// Prepares a sign-in by ssh with the key.
     pub fn with_key(&self) -> Ssh {
         Ssh::with_key(self)
     }
 
-    /// Begins to sign in by ssh, with the password.
+    /// Prepares a sign-in by ssh with the password.
     pub fn with_password(&self) -> Ssh {
         Ssh::with_password(self)
     }
 
-    /// `postern`, as this person types it. It needs no clock: the gate goes by its own.
+    /// Prepares a call of `postern` by this person. It needs no clock: the gate has the story's.
     pub fn postern(&self, words: &str) -> Postern {
         let mut setpriv = Command::new("setpriv");
         let user = [
@@ -157,7 +157,7 @@ impl Person {
         Postern::under(setpriv)
     }
 
-    /// A command of this person's, on the host itself.
+    /// Prepares a command that this person runs on the host itself.
     pub fn on_this_host(&self, command: &str) -> Command {
         let mut runuser = on_the_clock(Command::new("runuser"));
         runuser.args(["-u", &self.name, "--", "sh", "-c", command]);

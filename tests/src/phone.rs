@@ -1,4 +1,4 @@
-//! A person's authenticator app: holds the secret, shows codes by its own clock, which goes with the host's.
+//! A person's authenticator app: it holds the secret, and shows codes by the host's clock.
 
 use crate::clock::Clock;
 use shared::credential::otpauth_uri;
@@ -6,17 +6,16 @@ use shared::credential::secret::Secret;
 use shared::credential::totp::{OtpParameters, Step, generate_code};
 use shared::system::clock::Timestamp;
 
-/// Codes this far from now are never taken for wrong ones, in steps.
+/// Codes at most this many time steps from now are never used as wrong codes.
 const FAR: i64 = 45;
 
-/// An authenticator.
 pub struct Phone {
     secret: Secret,
     parameters: OtpParameters,
 }
 
 impl Phone {
-    /// Scans a URL, or takes Base32 typed in.
+    /// Reads an otpauth URI, or a secret in Base32.
     #[track_caller]
     pub fn scans(text: &str) -> Phone {
         let (secret, parameters) =
@@ -24,12 +23,12 @@ impl Phone {
         Phone { secret, parameters }
     }
 
-    /// The code shown now.
+    /// Returns the code shown now.
     pub fn code(&self) -> String {
         self.code_in(0)
     }
 
-    /// The code shown so many steps from now.
+    /// Returns the code shown in so many time steps from now.
     pub fn code_in(&self, steps: i64) -> String {
         let now = self
             .parameters
@@ -40,12 +39,12 @@ impl Phone {
         generate_code(&self.secret, self.parameters, step).to_string()
     }
 
-    /// A code that this app shows neither now nor within some twenty minutes.
+    /// Returns a code that this app shows neither now nor within some twenty minutes.
     pub fn wrong(&self) -> String {
         self.wrong_codes(1).remove(0)
     }
 
-    /// As many different ones.
+    /// Returns so many different wrong codes.
     pub fn wrong_codes(&self, count: usize) -> Vec<String> {
         let near: Vec<String> = (-FAR..=FAR).map(|steps| self.code_in(steps)).collect();
         let numbers = (100_000..)
@@ -57,12 +56,12 @@ impl Phone {
             .collect()
     }
 
-    /// The secret, as typed into other apps.
+    /// Returns the secret in Base32, as it is typed into other apps.
     pub fn secret(&self) -> String {
         self.secret.to_base32().to_string()
     }
 
-    /// The secret's bytes, in upper-case hexadecimal digits.
+    /// Returns the secret's bytes, in upper-case hexadecimal digits.
     pub fn secret_in_hex(&self) -> String {
         self.secret
             .expose()

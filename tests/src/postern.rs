@@ -1,4 +1,4 @@
-//! The command, as an administrator types it.
+//! The `postern` command, as an administrator types it.
 
 use crate::clock::on_the_clock;
 use crate::processes::outcome;
@@ -12,19 +12,19 @@ pub struct Postern {
     input: String,
 }
 
-/// What it said.
+/// The result of a call.
 #[derive(Debug)]
 pub struct Said {
-    /// Standard output.
+    /// Text on standard output.
     pub out: String,
-    /// Standard error.
+    /// Text on standard error.
     pub err: String,
     /// The exit code; `None` after a signal.
     pub exit: Option<i32>,
 }
 
 impl Postern {
-    /// `postern` with words separated by blanks.
+    /// Prepares `postern` with arguments separated by blanks.
     pub fn call(words: &str) -> Postern {
         let mut command = on_the_clock(Command::new("/usr/bin/postern"));
         command.args(words.split_whitespace());
@@ -34,7 +34,7 @@ impl Postern {
         }
     }
 
-    /// A call that was wrapped into another command.
+    /// Prepares a call that is wrapped into another command.
     pub fn under(command: Command) -> Postern {
         Postern {
             command,
@@ -42,24 +42,24 @@ impl Postern {
         }
     }
 
-    /// What is piped into it.
+    /// Adds text to standard input.
     pub fn input(mut self, text: &str) -> Postern {
         self.input.push_str(text);
         self
     }
 
-    /// With a variable of the environment.
+    /// Sets a variable of the environment.
     pub fn variable(mut self, name: &str, value: &str) -> Postern {
         self.command.env(name, value);
         self
     }
 
-    /// The call itself, to be run on a terminal or under a tool.
+    /// Returns the call itself, to be run on a terminal or under a tool.
     pub fn command(self) -> Command {
         self.command
     }
 
-    /// Runs it to its end.
+    /// Runs the call to its end.
     #[track_caller]
     pub fn run(mut self) -> Said {
         let streams = self
@@ -69,7 +69,7 @@ impl Postern {
             .stderr(Stdio::piped());
         let mut running = streams.spawn().expect("postern is installed");
         let mut stdin = running.stdin.take().expect("stdin is a pipe");
-        // a command that needs no input may have ended already
+        // A command that needs no input may have ended already.
         let _ = stdin.write_all(self.input.as_bytes());
         drop(stdin);
         let output = outcome(running);
@@ -80,13 +80,13 @@ impl Postern {
         }
     }
 
-    /// Runs it and insists on exit 0.
+    /// Runs the call, and panics unless it exits with 0.
     #[track_caller]
     pub fn does(self) -> Said {
         self.exits(0)
     }
 
-    /// Runs it and insists on a refusal: exit 1, without a word of a panic.
+    /// Runs the call, and panics unless it exits with 1 and without a panic.
     #[track_caller]
     pub fn refuses(self) -> Said {
         self.exits(1)
@@ -114,12 +114,12 @@ impl Postern {
 }
 
 impl Said {
-    /// Both streams.
+    /// Returns standard output and standard error.
     pub fn all(&self) -> String {
         format!("{}{}", self.out, self.err)
     }
 
-    /// The output of `--json`.
+    /// Parses the output of `--json`.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out)

@@ -1,5 +1,5 @@
-//! posternd: a real process of user posternd at sockets that root listens on, as systemd hands them over, on the story's
-//! clock.
+//! posternd: a real process of user posternd at sockets of root, which it inherits as from systemd.
+//! It uses the story's clock.
 
 use crate::clock::on_the_clock;
 use crate::processes::{Running, patiently};
@@ -12,32 +12,32 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
-/// Where PAM hosts of effective user 0 find it.
+/// The socket for PAM hosts of effective user 0.
 pub const HOST_SOCKET: &str = "/run/postern/host.sock";
-/// Where all other PAM hosts and the commands of users find it.
+/// The socket for all other PAM hosts and the commands of users.
 pub const PAM_SOCKET: &str = "/run/postern/pam.sock";
 
-/// Where the module finds the fallback.
+/// The program that the module runs as the fallback.
 pub const PROGRAM: &str = "/usr/libexec/postern/posternd";
-/// Where the program itself is, on the test host.
+/// The real program on the test host: [`PROGRAM`] is a script that sets the clock.
 pub const REAL_PROGRAM: &str = "/usr/libexec/postern/posternd.real";
 
-/// A running posternd; it ends, and its sockets go, when this goes.
+/// A running posternd. The process and its sockets end when this value is dropped.
 pub struct Posternd {
     running: Option<Running>,
     sockets: Vec<(&'static str, &'static str, UnixListener)>,
-    /// Commands before its own.
+    /// Commands that precede posternd's own.
     tool: Vec<&'static str>,
 }
 
 impl Posternd {
-    /// Makes both sockets, and starts it.
+    /// Makes both sockets, and starts posternd.
     #[track_caller]
     pub fn start() -> Posternd {
         Posternd::start_under(&[])
     }
 
-    /// The same, through a command that goes on with the one after it.
+    /// Makes both sockets, and starts posternd through a command that runs the next one.
     #[track_caller]
     pub fn start_under(tool: &[&'static str]) -> Posternd {
         Posternd::start_at(
@@ -46,7 +46,7 @@ impl Posternd {
         )
     }
 
-    /// The same for users of the host alone, who are not root.
+    /// Starts posternd with pam.sock alone, for users who are not root.
     #[track_caller]
     pub fn for_users() -> Posternd {
         Posternd::start_at(&[("pam", PAM_SOCKET, 0o666)], &[])
@@ -70,14 +70,14 @@ impl Posternd {
         posternd
     }
 
-    /// Starts it again at the same sockets, as systemd does.
+    /// Starts posternd again at the same sockets, as systemd does.
     #[track_caller]
     pub fn restart(&mut self) {
         self.crash();
         self.running = Some(launch(&self.sockets, &self.tool));
     }
 
-    /// Ends it at once, as a crash would; its sockets stay.
+    /// Kills posternd, as a crash would. Its sockets stay.
     pub fn crash(&mut self) {
         if let Some(running) = self.running.as_mut() {
             crate::processes::end(running.process());
@@ -88,7 +88,7 @@ impl Posternd {
         self.running = None;
     }
 
-    /// Has few wait at its sockets, so that few descriptors fill their queues.
+    /// Shortens the listen queues, so that few descriptors fill them.
     #[track_caller]
     pub fn shortens_queues(&self) {
         for (.., socket) in &self.sockets {
@@ -96,7 +96,6 @@ impl Posternd {
         }
     }
 
-    /// Sends it a signal.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
         let process = self.running.as_ref().map_or(0, Running::process);
@@ -107,7 +106,7 @@ impl Posternd {
         .expect("posternd runs");
     }
 
-    /// What it holds in memory, in KiB: its share of pages that others have too (PSS).
+    /// Returns its memory in KiB, with its share of pages that other processes map too (PSS).
     #[track_caller]
     pub fn memory(&self) -> u64 {
         let path = format!("/proc/{}/smaps_rollup", self.process());
@@ -120,12 +119,12 @@ impl Posternd {
             .expect("a number")
     }
 
-    /// Its process.
+    /// Returns its process id; 0 if it does not run.
     pub fn process(&self) -> u32 {
         self.running.as_ref().map_or(0, Running::process)
     }
 
-    /// Waits until a line of its log holds some words; the last one that does.
+    /// Waits until a line of its log contains a text, and returns the last such line.
     #[track_caller]
     pub fn says(&self, words: &str) -> String {
         patiently(&format!("posternd says {words:?}"), || {
@@ -137,7 +136,7 @@ impl Posternd {
         })
     }
 
-    /// Everything that it said since it started.
+    /// Returns everything that posternd logged since it started.
     pub fn log(&self) -> String {
         self.running.as_ref().map(Running::said).unwrap_or_default()
     }
@@ -147,14 +146,14 @@ impl Drop for Posternd {
     fn drop(&mut self) {
         self.running = None;
         for (_, path, _) in &self.sockets {
-            // a story may have taken it away
+            // The story may have removed it.
             let _ = fs::remove_file(path);
         }
     }
 }
 
-/// Puts a script in the program's place that has it live by the story's clock: the module runs it with an environment of
-/// its own.
+/// Installs a script at the program's path that sets the story's clock: the module runs the program
+/// with an environment of its own.
 pub(crate) fn live_by_the_clock() {
     let clock = on_the_clock(Command::new("posternd"));
     let mut script = "#!/bin/sh\n".to_owned();
@@ -171,12 +170,13 @@ pub(crate) fn live_by_the_clock() {
     fs::set_permissions(PROGRAM, PermissionsExt::from_mode(0o755)).expect("root may do it");
 }
 
-/// Starts it as systemd would: the sockets are descriptors 3 and 4.
+/// Starts posternd as systemd would: the sockets are descriptors 3 and 4.
 #[track_caller]
 fn launch(sockets: &[(&'static str, &'static str, UnixListener)], tool: &[&str]) -> Running {
     let names: Vec<_> = sockets.iter().map(|(name, ..)| *name).collect();
     let mut command = Command::new("sh");
-    // one that is handed over as standard output is only lent: its own goes to the log
+    // A socket that is passed as standard output is only passed on to descriptor 4. Standard output
+    // itself becomes the log.
     let script = match sockets {
         [_] => "exec 3<&0",
         _ => "exec 3<&0; exec 4<&1; exec 1>&2",

@@ -1,5 +1,5 @@
-//! The module and posternd as the release before would have them: they speak its version of the protocol alone. tests/previous
-//! builds them; a fresh host has those of this release.
+//! The module and posternd of the previous release: they implement its protocol version alone.
+//! tests/previous builds them. A fresh host has those of this release.
 
 use crate::folder::checkout;
 use crate::posternd::REAL_PROGRAM;
@@ -7,20 +7,20 @@ use crate::processes::finished;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Puts the module of the release before in place of this one's.
+/// Replaces the module by that of the previous release.
 #[track_caller]
 pub fn install_previous_module() {
     let module = finished(Command::new("sh").args(["-c", "ls /usr/lib/*/security/pam_totp.so"]));
     put("libpam_totp.so", "0644", module.trim());
 }
 
-/// Puts the posternd of the release before in place of this one's, for whoever starts it from now on.
+/// Replaces posternd by that of the previous release, for all processes that start from now on.
 #[track_caller]
 pub fn install_previous_posternd() {
     put("posternd", "0755", REAL_PROGRAM);
 }
 
-/// By another file: what runs keeps the one that it has.
+/// Replaces the file instead of writing into it: running processes keep the old one.
 #[track_caller]
 fn put(name: &str, mode: &str, to: &str) {
     let target =

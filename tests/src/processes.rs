@@ -1,4 +1,5 @@
-//! Processes of the test host, and waiting for what they do: polling with a deadline, never a fixed pause.
+//! Processes of the test host, and waits for their results: polls with a deadline, never fixed
+//! pauses.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -9,10 +10,10 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a tool of the host may run before a story gives up on it. Far above what is ever needed.
+/// Time limit for a tool of the host. Far more than any needs.
 const TOOL: Duration = Duration::from_secs(300);
 
-/// Waits until `look` finds something.
+/// Polls until `look` returns a value. Panics after the time limit.
 #[track_caller]
 pub fn patiently<T>(what: &str, mut look: impl FnMut() -> io::Result<Option<T>>) -> T {
     let deadline = Instant::now() + PATIENCE;
@@ -31,7 +32,7 @@ pub fn patiently<T>(what: &str, mut look: impl FnMut() -> io::Result<Option<T>>)
     }
 }
 
-/// Runs a tool of the host to its end, and insists that it does its work.
+/// Runs a tool of the host to its end, and panics if it fails.
 #[track_caller]
 pub fn finished(command: &mut Command) -> String {
     command
@@ -55,7 +56,8 @@ pub fn finished(command: &mut Command) -> String {
     String::from_utf8_lossy(&stdout).into_owned()
 }
 
-/// Reads what a process says until it ends; one that takes longer than any does is ended, and the story with it.
+/// Reads the output of a process until it ends. A process that exceeds the time limit is killed,
+/// and the story fails.
 #[track_caller]
 pub fn outcome(child: Child) -> Output {
     let process = child.id();
@@ -81,7 +83,7 @@ pub fn ended(child: &mut Child) -> ExitStatus {
     patiently("a process has ended", || child.try_wait())
 }
 
-/// The processes that `parent` started, and theirs.
+/// Returns the processes that `parent` started, and their descendants.
 pub(crate) fn below(parent: u32) -> Vec<u32> {
     let mut parents = Vec::new();
     for entry in fs::read_dir("/proc").expect("there is a /proc").flatten() {
@@ -95,7 +97,7 @@ pub(crate) fn below(parent: u32) -> Vec<u32> {
         let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else {
             continue;
         };
-        // the name in brackets may hold anything; state and parent follow it
+        // The name in brackets may contain any bytes. State and parent follow it.
         let after = stat.rsplit_once(") ").map_or("", |(_, after)| after);
         if let Some(parent) = after
             .split(' ')
@@ -119,7 +121,7 @@ pub(crate) fn below(parent: u32) -> Vec<u32> {
     found.split_off(1)
 }
 
-/// The processes that run a program, which lies at this path.
+/// Returns the processes that run the program at this path.
 pub fn running(program: &str) -> Vec<u32> {
     let entries = fs::read_dir("/proc").expect("there is a /proc").flatten();
     let runs = entries.filter(|entry| {
@@ -130,34 +132,33 @@ pub fn running(program: &str) -> Vec<u32> {
         .collect()
 }
 
-/// Ends a process, at once.
 pub(crate) fn end(process: u32) {
     if let Ok(process) = i32::try_from(process) {
-        // it may have gone by itself
+        // The process may have ended by itself.
         let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
     }
 }
 
-/// A server of the test host; it ends, with all that it started, when this goes.
+/// A server of the test host. It ends with all that it started when this value is dropped.
 pub(crate) struct Running {
     child: Child,
     log: String,
 }
 
 impl Running {
-    /// Starts it; what it says goes to a file of the tests' folder.
+    /// Starts the server. Its output goes to a file of the tests' folder.
     #[track_caller]
     pub(crate) fn start(command: Command, log: &str) -> Running {
         Running::start_at(command, Stdio::null(), log)
     }
 
-    /// Starts it with something as its standard input.
+    /// Starts the server with this standard input.
     #[track_caller]
     pub(crate) fn start_at(command: Command, input: Stdio, log: &str) -> Running {
         Running::start_between(command, input, None, log)
     }
 
-    /// The same, with something as its standard output; what it says on standard error goes to the file.
+    /// Starts the server with this standard input and output. Its standard error goes to the file.
     #[track_caller]
     pub(crate) fn start_between(
         mut command: Command,
@@ -178,7 +179,7 @@ impl Running {
         Running { child, log }
     }
 
-    /// What it said.
+    /// Returns its output so far.
     pub(crate) fn said(&self) -> String {
         fs::read(&self.log)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -197,7 +198,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let workers = below(self.child.id());
-        // it may have ended already; while it lives it would replace its workers
+        // The process may have ended already. While it runs it would replace its workers.
         let _ = self.child.kill();
         let _ = self.child.wait();
         for process in workers {

@@ -1,14 +1,14 @@
-//! A scanner before a dark terminal: the QR code that stands on it, as a phone's camera sees it.
+//! A QR scanner: it reads the code on a dark terminal as a phone's camera would.
 
 use crate::folder::WORK;
 use crate::processes::finished;
 use std::fs;
 use std::process::Command;
 
-/// Pixels a module: what a phone's camera sees is no finer.
+/// Pixels for each module of the QR code.
 const SCALE: usize = 6;
 
-/// What the half blocks on a screen say.
+/// Decodes the QR code that the half blocks on a screen show.
 #[track_caller]
 pub fn scanned(screen: &str) -> String {
     let drawn: Vec<&str> = screen
@@ -22,7 +22,7 @@ pub fn scanned(screen: &str) -> String {
         .to_owned()
 }
 
-/// What the terminal shows, as a grey picture with a dark margin.
+/// Draws the terminal's text as a grey picture with a dark margin.
 fn picture(drawn: &[&str]) -> Vec<u8> {
     let width = drawn
         .iter()

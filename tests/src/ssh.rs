@@ -6,7 +6,7 @@ use crate::sshd::PORT;
 use crate::terminal::{Ended, Terminal};
 use std::process::Command;
 
-/// What the far end prints for whoever is in.
+/// Text that the remote command prints when access is granted.
 const IN: &str = "entered as ";
 const PROMPT: &str = "Verification code: ";
 
@@ -16,7 +16,7 @@ enum First {
     Password,
 }
 
-/// A sign-in about to begin.
+/// A sign-in that has not begun yet.
 #[derive(Clone)]
 pub struct Ssh {
     user: String,
@@ -48,49 +48,49 @@ impl Ssh {
         }
     }
 
-    /// From which address.
+    /// Sets the client's address.
     pub fn from(mut self, address: &str) -> Ssh {
         self.from = address.to_owned();
         self
     }
 
-    /// With another name than the person's own.
+    /// Sets another user name than the person's own.
     pub fn as_user(mut self, name: &str) -> Ssh {
         self.user = name.to_owned();
         self
     }
 
-    /// With another password than the person's own.
+    /// Sets another password than the person's own.
     pub fn password(mut self, password: &str) -> Ssh {
         self.password = password.to_owned();
         self
     }
 
-    /// With another key than the person's first.
+    /// Sets another key than the person's first.
     pub fn key(mut self, path: &str) -> Ssh {
         self.key = path.to_owned();
         self
     }
 
-    /// With an option of ssh_config's.
+    /// Adds an option of ssh_config(5).
     pub fn option(mut self, option: &str) -> Ssh {
         self.options.push(option.to_owned());
         self
     }
 
-    /// To a shell, not to a single command.
+    /// Requests a shell instead of a single command.
     pub fn to_a_shell(mut self) -> Ssh {
         self.command = None;
         self
     }
 
-    /// Dials; nothing is typed yet.
+    /// Starts the client; types nothing yet.
     #[track_caller]
     pub fn dials(&self) -> Terminal {
         Terminal::run(self.client())
     }
 
-    /// Dials and passes the first factor, up to the prompt for the code.
+    /// Passes the first factor, up to the prompt for the code.
     #[track_caller]
     pub fn up_to_the_code(&self) -> Terminal {
         let mut terminal = self.dials();
@@ -101,7 +101,7 @@ impl Ssh {
         terminal
     }
 
-    /// Is in with the first factor alone.
+    /// Signs in with the first factor alone.
     #[track_caller]
     pub fn enters(&self) -> String {
         let mut terminal = self.dials();
@@ -111,7 +111,7 @@ impl Ssh {
         assert_entered(&self.user, terminal.ends())
     }
 
-    /// Is in with a code.
+    /// Signs in with a code.
     #[track_caller]
     pub fn enters_with(&self, code: &str) -> String {
         let mut terminal = self.up_to_the_code();
@@ -119,7 +119,7 @@ impl Ssh {
         assert_entered(&self.user, terminal.ends())
     }
 
-    /// Types what makes no difference, for it is refused whatever it is, and gives up.
+    /// Types a code that is refused whether it is right or wrong, and gives up.
     #[track_caller]
     pub fn guesses(&self, code: &str) {
         let mut terminal = self.up_to_the_code();
@@ -127,7 +127,7 @@ impl Ssh {
         terminal.closes();
     }
 
-    /// Types a code, reads why it is refused in the next prompt, and gives up.
+    /// Types a code, expects the reason of the refusal in the next prompt, and gives up.
     #[track_caller]
     pub fn is_refused(&self, code: &str, why: &str) {
         let mut terminal = self.up_to_the_code();
@@ -135,7 +135,7 @@ impl Ssh {
         terminal.closes();
     }
 
-    /// Is refused without ever being asked for a code; what stood on the screen.
+    /// Expects a refusal without a prompt for a code, and returns the screen.
     #[track_caller]
     pub fn is_turned_away(&self) -> String {
         let mut terminal = self.dials();
@@ -182,7 +182,7 @@ impl Ssh {
             "NumberOfPasswordPrompts=1",
             "Ciphers=aes128-gcm@openssh.com",
         ];
-        // ssh takes the first value it reads
+        // ssh uses the first value of an option.
         for option in self.options.iter().map(String::as_str).chain(fixed) {
             ssh.args(["-o", option]);
         }
@@ -193,7 +193,7 @@ impl Ssh {
 }
 
 impl Ended {
-    /// Whether the far end's command ran.
+    /// Returns whether the remote command ran.
     pub fn entered(&self) -> bool {
         self.status.success() && self.transcript.contains(IN)
     }

@@ -1,4 +1,4 @@
-//! A real sshd, with the samples of the checkout as they stand, on the story's clock.
+//! A real sshd with the unchanged samples of the checkout, on the story's clock.
 
 use crate::clock::on_the_clock;
 use crate::folder::{WORK, checkout};
@@ -7,15 +7,14 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Where it listens.
+/// The port that sshd listens on.
 pub(crate) const PORT: u16 = 2022;
 const DROP_INS: &str = "/etc/ssh/sshd_config.d";
 
-/// A running sshd; it ends, with every session, when this goes.
+/// A running sshd. It ends with every session when this value is dropped.
 pub(crate) struct Sshd(Child);
 
 impl Sshd {
-    /// Puts the samples in place.
     pub(crate) fn configure() {
         for entry in fs::read_dir(DROP_INS)
             .expect("openssh-server is installed")
@@ -28,12 +27,12 @@ impl Sshd {
             "config/sshd_config.d/postern.conf",
             &format!("{DROP_INS}/postern.conf"),
         );
-        // sshd takes the first value it reads: these stand where the sample says nothing
+        // sshd uses the first value of an option: these are options that the sample does not set.
         let tests = "MaxStartups 300:30:300\nPort 2022\nPrintMotd no\nLoginGraceTime 300\n";
         fs::write(format!("{DROP_INS}/tests.conf"), tests).expect("a drop-in can be written");
     }
 
-    /// Starts it and waits until it listens.
+    /// Starts sshd and waits until it listens.
     pub(crate) fn start() -> Sshd {
         fs::create_dir_all("/run/sshd").expect("/run can be written");
         let pid = format!("{WORK}/sshd.pid");
@@ -48,7 +47,7 @@ impl Sshd {
             .stdout(Stdio::null())
             .stderr(errors);
         let mut sshd = sshd.spawn().expect("sshd runs; tests/run installs it");
-        // sshd writes this file once it listens
+        // sshd writes this file once it listens.
         patiently("sshd listens", || {
             assert!(
                 sshd.try_wait()?.is_none(),
@@ -60,7 +59,6 @@ impl Sshd {
         Sshd(sshd)
     }
 
-    /// Its process.
     pub(crate) fn process(&self) -> u32 {
         self.0.id()
     }
@@ -71,13 +69,13 @@ impl Drop for Sshd {
         for process in below(self.0.id()) {
             end(process);
         }
-        // it may have ended already
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Copies a file of the checkout to where it belongs.
+/// Copies a file of the checkout to its place on the host.
 pub(crate) fn put(from: &str, to: &str) {
     fs::copy(checkout(from), to).unwrap_or_else(|error| panic!("{from} to {to}: {error}"));
 }

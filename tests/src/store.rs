@@ -1,4 +1,5 @@
-//! The store from outside: what stands in it, whether it is sound. For what commands do not show.
+//! The store as a plain SQLite database, for what commands do not show: its rows, its bytes, its
+//! integrity.
 
 use crate::folder::{STORE, STORE_FOLDER};
 use rusqlite::config::DbConfig;
@@ -9,18 +10,18 @@ use rusqlite::{Connection, OpenFlags};
 pub struct Store(Connection);
 
 impl Store {
-    /// Opens it.
     #[track_caller]
     pub fn open() -> Store {
         let opened = Connection::open_with_flags(STORE, OpenFlags::SQLITE_OPEN_READ_WRITE);
         let connection = opened.expect("the store opens");
-        // else the last one to close it removes files that the gate's user cannot make
+        // Otherwise the last process to close the store removes files that the gate's user cannot
+        // make.
         let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         kept.expect("a setting");
         Store(connection)
     }
 
-    /// What one column of one statement gives.
+    /// Returns the values of one column.
     #[track_caller]
     pub fn numbers(&self, sql: &str) -> Vec<i64> {
         let mut statement = self.0.prepare(sql).expect("a statement");
@@ -28,19 +29,19 @@ impl Store {
         rows.collect::<Result<_, _>>().expect("numbers")
     }
 
-    /// A single number.
+    /// Returns a single number.
     #[track_caller]
     pub fn number(&self, sql: &str) -> i64 {
         self.numbers(sql)[0]
     }
 
-    /// The bytes of a single value.
+    /// Returns the bytes of a single value.
     #[track_caller]
     pub fn bytes(&self, sql: &str) -> Vec<u8> {
         self.0.query_row(sql, [], |row| row.get(0)).expect("bytes")
     }
 
-    /// Whether these bytes stand anywhere in its files.
+    /// Returns whether one of its files contains these bytes.
     pub fn holds(bytes: &[u8]) -> bool {
         let files = std::fs::read_dir(STORE_FOLDER)
             .expect("the store's folder")
@@ -50,13 +51,13 @@ impl Store {
             .any(|file| file.windows(bytes.len()).any(|window| window == bytes))
     }
 
-    /// Changes it, as nobody should.
+    /// Changes the store without the engine, as an attacker or a fault would.
     #[track_caller]
     pub fn changes(&self, sql: &str) {
         self.0.execute_batch(sql).expect("a statement");
     }
 
-    /// Every row of every table, as text.
+    /// Returns every row of every table, as text.
     #[track_caller]
     pub fn dump(&self) -> String {
         let mut tables = self
@@ -99,7 +100,7 @@ impl Store {
         text
     }
 
-    /// Insists that nothing in it is torn.
+    /// Panics unless SQLite's integrity check passes.
     #[track_caller]
     pub fn is_sound(&self) {
         let said: String = self

@@ -1,20 +1,20 @@
-//! Programs killed at a chosen system call of theirs on the store, by strace's fault injection.
+//! Programs killed at a chosen system call on the store, by strace's fault injection.
 
 use crate::folder::{KEY, STORE, WORK};
 use crate::processes::patiently;
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
 
-/// What changes files, or makes the change durable.
+/// The system calls that change files, or make a change durable.
 pub const WRITES: &str =
     "write,pwrite64,pwritev,fsync,fdatasync,ftruncate,fallocate,unlink,unlinkat,rename,renameat2";
 
-/// The `when`-th write to the store kills whoever does it, as `kill -9` would.
+/// Sends SIGKILL to the process that makes the `when`-th write to the store.
 fn deadly(strace: &mut Command, when: u32) {
     at_the_store(strace, "KILL", when);
 }
 
-/// The `when`-th write to the store brings a signal.
+/// Sends a signal at the `when`-th write to the store.
 fn at_the_store(strace: &mut Command, signal: &str, when: u32) {
     for suffix in ["", "-wal", "-shm", "-journal"] {
         strace.arg(format!("--trace-path={STORE}{suffix}"));
@@ -22,7 +22,7 @@ fn at_the_store(strace: &mut Command, signal: &str, when: u32) {
     struck(strace, WRITES, signal, when);
 }
 
-/// The `when`-th of these calls, to whatever file, brings a signal.
+/// Sends a signal at the `when`-th of these calls, on any file.
 fn struck(strace: &mut Command, calls: &str, signal: &str, when: u32) {
     strace.args(["--quiet=all", "--follow-forks", &format!("--trace={calls}")]);
     strace.arg(format!("--inject={calls}:signal={signal}:when={when}"));
@@ -33,14 +33,14 @@ fn trace() -> String {
     format!("{WORK}/strace")
 }
 
-/// A call that dies at its `when`-th write to the store, if it does so many.
+/// Prepares a call that is killed at its `when`-th write to the store, if it makes so many.
 pub fn killed_at(when: u32, call: Command) -> Command {
     let mut strace = Command::new("strace");
     deadly(&mut strace, when);
     wrap(strace, &call)
 }
 
-/// The same, with the moments when the key file changes as well.
+/// Prepares a call that is killed at its `when`-th write to the store or to the key file.
 pub fn killed_at_store_or_key(when: u32, call: Command) -> Command {
     let mut strace = Command::new("strace");
     strace.args([
@@ -52,7 +52,7 @@ pub fn killed_at_store_or_key(when: u32, call: Command) -> Command {
 }
 
 fn wrap(mut strace: Command, call: &Command) -> Command {
-    // only the call itself lives by the story's clock
+    // Only the call itself uses the story's clock.
     for (name, value) in call.get_envs() {
         let (name, value) = (
             name.to_string_lossy(),
@@ -67,17 +67,17 @@ fn wrap(mut strace: Command, call: &Command) -> Command {
     strace
 }
 
-/// Whether the last one was killed.
+/// Returns whether the last traced call was killed.
 pub fn was_killed() -> bool {
     fs::read_to_string(trace()).is_ok_and(|text| text.contains("+++ killed by SIGKILL +++"))
 }
 
-/// Whether the last one stands still.
+/// Returns whether the last traced call was stopped.
 pub fn was_stopped() -> bool {
     fs::read_to_string(trace()).is_ok_and(|text| text.contains("--- stopped by SIGSTOP ---"))
 }
 
-/// A strace that lies in wait in a running process and all that it starts.
+/// A strace that is attached to a running process and all that it starts.
 pub struct Ambush(Child);
 
 impl Ambush {
@@ -129,7 +129,7 @@ impl Ambush {
 
 impl Drop for Ambush {
     fn drop(&mut self) {
-        // SIGKILL detaches without a trace in the processes that are left
+        // SIGKILL detaches strace from the processes that are left, and changes nothing in them.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,12 +1,13 @@
-//! systemd, as the first process of namespaces of its own: accounts, programs, store and /run/postern are the test host's,
-//! the units are those that packaging/install put in place, and nothing else is started.
+//! systemd as the first process of its own namespaces. Accounts, programs, the store and
+//! /run/postern are those of the test host. The units are those that packaging/install installed,
+//! and no other unit is started.
 
 use crate::folder::WORK;
 use crate::processes::{Running, below, patiently};
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-/// A cgroup for it, and what is exec'd stays in it. `$1` names the cgroup.
+/// Script that makes a cgroup; the command that it executes stays there. `$1` is the cgroup's name.
 const OUTSIDE: &str = "
     mount -t cgroup2 none /mnt
     mkdir /mnt/$1
@@ -14,7 +15,8 @@ const OUTSIDE: &str = "
     umount /mnt
     exec unshare --cgroup --pid --ipc --uts --fork --kill-child bash -euc \"$2\"";
 
-/// Its /proc, cgroups and /run, without what it would start on a host that boots.
+/// Script that mounts /proc, cgroups and /run, without the units that would start on a host that
+/// boots.
 const INSIDE: &str = "
     mount -t proc none /proc
     umount -l /sys/fs/cgroup
@@ -39,7 +41,7 @@ const INSIDE: &str = "
     export container=tests SYSTEMD_UNIT_PATH=/run/units
     exec /lib/systemd/systemd --system --unit=tests.target --log-target=console --show-status=0";
 
-/// A running systemd; it ends, with all that it started, when this goes.
+/// A running systemd. It ends with all that it started when this value is dropped.
 pub struct Systemd {
     running: Option<Running>,
     first: u32,
@@ -47,7 +49,7 @@ pub struct Systemd {
 }
 
 impl Systemd {
-    /// Starts it; the host's clock MUST be the machine's.
+    /// Starts systemd. The host's clock MUST be the machine's.
     #[track_caller]
     pub fn start() -> Systemd {
         let unique = fs::read_to_string("/proc/sys/kernel/random/uuid").expect("there is a /proc");
@@ -77,7 +79,7 @@ impl Systemd {
         systemd
     }
 
-    /// `systemctl`, which has to do what it is told.
+    /// Runs `systemctl`, and panics if it fails.
     #[track_caller]
     pub fn does(&self, words: &str) {
         let Output { status, stderr, .. } = self.systemctl(words);
@@ -89,13 +91,13 @@ impl Systemd {
         );
     }
 
-    /// `systemctl`, which has to fail.
+    /// Runs `systemctl`, and panics if it succeeds.
     #[track_caller]
     pub fn refuses(&self, words: &str) {
         assert!(!self.systemctl(words).status.success(), "systemctl {words}");
     }
 
-    /// What `systemctl` prints.
+    /// Returns the output of `systemctl`.
     #[track_caller]
     pub fn call(&self, words: &str) -> String {
         String::from_utf8_lossy(&self.systemctl(words).stdout)
@@ -103,13 +105,13 @@ impl Systemd {
             .to_owned()
     }
 
-    /// A property of a unit.
+    /// Returns a property of a unit.
     #[track_caller]
     pub fn property(&self, unit: &str, name: &str) -> String {
         self.call(&format!("show --value --property={name} {unit}"))
     }
 
-    /// The process of a service, as the host counts it; `None` while there is none.
+    /// Returns the process id of a service as the host sees it; `None` while there is none.
     #[track_caller]
     pub fn process(&self, service: &str) -> Option<u32> {
         let inside: u32 = self
@@ -120,7 +122,7 @@ impl Systemd {
         numbered(self.first, inside)
     }
 
-    /// Everything that a service said since systemd started.
+    /// Returns everything that a service logged since systemd started.
     pub fn log(&self, service: &str) -> String {
         fs::read_to_string(log(service)).unwrap_or_default()
     }
@@ -143,7 +145,7 @@ impl Systemd {
 impl Drop for Systemd {
     fn drop(&mut self) {
         self.running = None;
-        // a process that ends leaves its cgroup a little later
+        // A process leaves its cgroup some time after its end.
         let remove = "mount -t cgroup2 none /mnt; find /mnt/$1 -depth -type d -exec rmdir {} +";
         for _ in 0..100 {
             let mut unshare = Command::new("unshare");
@@ -157,7 +159,7 @@ impl Drop for Systemd {
     }
 }
 
-/// The process below another whose number in its own namespace is this one.
+/// Returns the descendant of `above` whose process id in its own namespace is `inside`.
 fn numbered(above: u32, inside: u32) -> Option<u32> {
     below(above).into_iter().find(|process| {
         let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();

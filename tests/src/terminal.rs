@@ -1,5 +1,5 @@
-//! A person's terminal: a real pty of 80 × 24 with a program on it. What the program writes is kept whole; what
-//! is typed goes in as keys would.
+//! A person's terminal: a real pty of 80 × 24 that runs a program. It keeps all output of the
+//! program, and sends input as keys would.
 
 use crate::processes::{below, ended};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-/// How long a program may think before a story gives up on it. Far above what is ever needed.
+/// Time limit for the program's output. Far more than any program needs.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 const SIZE: Winsize = Winsize {
@@ -29,15 +29,14 @@ pub struct Terminal {
     read: usize,
 }
 
-/// What is left when the program has ended.
+/// The result of a program that has ended.
 pub struct Ended {
-    /// Everything that stood on the screen.
+    /// Everything that was on the screen.
     pub transcript: String,
-    /// How the program ended.
     pub status: ExitStatus,
 }
 
-/// How listening to a program ended.
+/// The end of a wait for output.
 #[derive(PartialEq, Eq)]
 enum Heard {
     Silence,
@@ -49,7 +48,7 @@ impl Terminal {
     pub fn run(command: Command) -> Terminal {
         let pty = openpty(Some(&SIZE), None).expect("there is a free pty");
         for side in [&pty.master, &pty.slave] {
-            // another terminal's program must not keep this one open
+            // Without this a program on another terminal would keep this one open.
             fcntl(side, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))
                 .expect("a descriptor can be closed on exec");
         }
@@ -73,7 +72,7 @@ impl Terminal {
         let (sender, screen) = channel();
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
-            // at the end a pty gives EIO
+            // At the end a pty returns EIO.
             while let Ok(count @ 1..) = from_program.read(&mut buffer) {
                 if sender.send(buffer[..count].to_vec()).is_err() {
                     break;
@@ -89,14 +88,14 @@ impl Terminal {
         }
     }
 
-    /// Waits until `text` stands on the screen, below what was waited for before.
+    /// Waits until `text` is on the screen, after the text of the last wait.
     #[track_caller]
     pub fn expect(&mut self, text: &str) -> &mut Terminal {
         self.expect_one_of(&[text]);
         self
     }
 
-    /// Waits for the first of several texts; which one it was.
+    /// Waits for the first of several texts, and returns its index.
     #[track_caller]
     pub fn expect_one_of(&mut self, texts: &[&str]) -> usize {
         let deadline = Instant::now() + PATIENCE;
@@ -127,7 +126,7 @@ impl Terminal {
         }
     }
 
-    /// Reads the number that follows what was waited for.
+    /// Reads the number after the text of the last wait.
     #[track_caller]
     pub fn read_number(&mut self) -> u32 {
         let from = self.read;
@@ -138,7 +137,7 @@ impl Terminal {
             .unwrap_or_else(|error| panic!("{error}: {text:?}"))
     }
 
-    /// The process of a program that was started here, by its name.
+    /// Returns the process id of a program that was started on this terminal, by its name.
     #[track_caller]
     pub fn process_of(&self, name: &str) -> u32 {
         let started = self.program.id();
@@ -151,7 +150,7 @@ impl Terminal {
             .unwrap_or_else(|| panic!("no {name} runs at:\n{}", self.shown()))
     }
 
-    /// What has stood on the screen so far.
+    /// Returns everything on the screen so far.
     pub fn screen(&self) -> String {
         self.shown()
     }
@@ -173,18 +172,17 @@ impl Terminal {
         self
     }
 
-    /// Presses Ctrl-C.
     #[track_caller]
     pub fn presses_ctrl_c(&mut self) -> &mut Terminal {
         self.types_bytes(&[3])
     }
 
-    /// Presses Ctrl-C until the program has ended: OpenSSH's client loses one that comes between its prompt and its
-    /// read, and a person then presses it again.
+    /// Presses Ctrl-C until the program has ended. OpenSSH's client loses a Ctrl-C between its
+    /// prompt and its read, and a person then presses it again.
     #[track_caller]
     pub fn is_interrupted(mut self) -> Ended {
         for _ in 0..PATIENCE.as_secs() {
-            // the terminal may be gone with the program
+            // The terminal may have ended with the program.
             let _ = self.keyboard.write_all(&[3]);
             if self.hears_until(Instant::now() + Duration::from_secs(1)) == Heard::TheEnd {
                 break;
@@ -193,7 +191,7 @@ impl Terminal {
         self.ends()
     }
 
-    /// Closes the window: the program is hung up.
+    /// Closes the terminal, which hangs the program up. Returns the screen.
     pub fn closes(self) -> String {
         self.shown()
     }
@@ -211,7 +209,7 @@ impl Terminal {
         }
     }
 
-    /// Keeps what the program writes, until it ends or the deadline has come.
+    /// Keeps the program's output, until the program ends or the deadline has passed.
     fn hears_until(&mut self, deadline: Instant) -> Heard {
         loop {
             match self
@@ -225,7 +223,7 @@ impl Terminal {
         }
     }
 
-    /// The process on the terminal.
+    /// Returns the process id of the program on the terminal.
     pub fn process(&self) -> u32 {
         self.program.id()
     }
@@ -237,7 +235,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // it may have ended already
+        // The process may have ended already.
         let _ = self.program.kill();
         let _ = self.program.wait();
     }

@@ -1,16 +1,17 @@
-//! Whether the time tells one kind of attempt from another.
+//! Checks that times do not tell one kind of attempt from another.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// How far the share of timings of one kind that lie above those of another may be from a half, beside four of its
-/// standard errors. A share needs no unit, so that a machine busy with other things changes nothing.
+/// Largest distance from a half of the share of timings of one kind that are above those of
+/// another, in addition to four standard errors. A share has no unit, so a busy machine does not
+/// change it.
 const ALIKE: f64 = 0.05;
-/// What tells kinds apart does so every time; what a busy machine does, does not.
+/// A real difference shows in every measurement; the noise of a busy machine does not.
 const MEASUREMENTS: u32 = 3;
 
-/// Takes `rounds` timings of every kind, in random order within each round, and panics where the time tells two
-/// kinds apart in each of three measurements. `take` is given the round and the kind.
+/// Takes `rounds` timings of every kind, in random order within each round. Panics if the times
+/// tell two kinds apart in each of three measurements. `take` receives the round and the kind.
 #[track_caller]
 pub fn assert_alike<const N: usize>(
     kinds: [&str; N],
@@ -39,7 +40,7 @@ pub fn assert_alike<const N: usize>(
 fn told_apart(kinds: &[&str], timings: &[Vec<Duration>]) -> String {
     let pairs = (0..kinds.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
     let shares = pairs.map(|(a, b)| (kinds[a], kinds[b], share_above(&timings[a], &timings[b])));
-    // of Mann and Whitney's statistic, for as many timings of either kind
+    // The standard error of Mann and Whitney's statistic, for equally many timings of both kinds.
     let standard_error = (6.0 * timings[0].len() as f64).sqrt().recip();
     let apart = shares.filter(|(.., share)| (share - 0.5).abs() > ALIKE + 4.0 * standard_error);
     let medians: Vec<_> = timings.iter().map(|timings| median(timings)).collect();
@@ -48,7 +49,8 @@ fn told_apart(kinds: &[&str], timings: &[Vec<Duration>]) -> String {
         .collect()
 }
 
-/// How often one of `a` lies above one of `b` (Mann and Whitney's statistic, as a share); ties count half.
+/// Returns the share of pairs in which `a` is above `b` (Mann and Whitney's statistic). Ties count
+/// half.
 fn share_above(a: &[Duration], b: &[Duration]) -> f64 {
     let mut sorted = b.to_vec();
     sorted.sort_unstable();

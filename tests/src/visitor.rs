@@ -1,4 +1,5 @@
-//! A visitor without scripts: curl with a jar of cookies, that goes from page to page as it is told.
+//! A browser without scripts: curl with a cookie jar, which loads pages and sends forms as the
+//! story orders.
 
 use crate::gate::Reply;
 use crate::web::APP;
@@ -7,10 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 static VISITORS: AtomicUsize = AtomicUsize::new(0);
 
-/// The status of no answer at all: the server ended the connection or the stream.
+/// The status if there was no response: the server ended the connection or the stream.
 const CUT: u16 = 0;
 
-/// A visitor.
+/// A browser without scripts.
 #[derive(Clone)]
 pub struct Visitor {
     jar: String,
@@ -20,7 +21,7 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    /// Someone with an empty jar of cookies.
+    /// Returns a browser with an empty cookie jar.
     #[allow(clippy::new_without_default, reason = "each one is another")]
     pub fn new() -> Visitor {
         let number = VISITORS.fetch_add(1, Ordering::SeqCst);
@@ -34,20 +35,20 @@ impl Visitor {
         }
     }
 
-    /// From which address.
+    /// Sets the client's address.
     pub fn from(mut self, address: &str) -> Visitor {
         self.from = address.to_owned();
         self
     }
 
-    /// The same visitor, sending one more header, and seen as another from now on.
+    /// Returns the same browser with one more header.
     pub fn with(&self, header: &str) -> Visitor {
         let mut other = self.clone();
         other.headers.push(header.to_owned());
         other
     }
 
-    /// The same visitor, with an option of curl's.
+    /// Returns the same browser with an option of curl(1).
     pub fn option(&self, option: &str) -> Visitor {
         let mut other = self.clone();
         other.options.push(option.to_owned());
@@ -66,13 +67,13 @@ impl Visitor {
         ])
     }
 
-    /// Asks for data, as scripts do.
+    /// Requests data, as scripts do.
     #[track_caller]
     pub fn fetches(&self, url: &str) -> Reply {
         self.curl(&["-H", "Accept: */*", "-H", "Sec-Fetch-Mode: cors", url])
     }
 
-    /// Sends a form from the page it stands on.
+    /// Sends a form, with the origin of its page.
     #[track_caller]
     pub fn sends(&self, url: &str, fields: &[(&str, &str)]) -> Reply {
         let origin = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
@@ -94,7 +95,7 @@ impl Visitor {
         self.curl(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// Asks the gate's API for something, with JSON or without a body.
+    /// Calls the gate's API, with JSON or without a body.
     #[track_caller]
     pub fn calls(&self, method: &str, url: &str, body: &str) -> Reply {
         let mut arguments = vec!["-X", method, "-H", "Accept: application/json"];
@@ -105,13 +106,13 @@ impl Visitor {
         self.curl(&arguments)
     }
 
-    /// Follows where an answer points.
+    /// Follows the redirect of a response.
     #[track_caller]
     pub fn follows(&self, reply: &Reply) -> Reply {
         self.loads(reply.header("location"))
     }
 
-    /// Name and password, and what the gate answers.
+    /// Sends name and password, and returns the gate's response.
     #[track_caller]
     pub fn password(&self, pages: &str, name: &str, password: &str) -> Reply {
         let rd = format!("{APP}/");
@@ -124,13 +125,13 @@ impl Visitor {
         self.sends(&format!("{pages}sign-in"), &fields)
     }
 
-    /// A code on the code page, and what the gate answers.
+    /// Sends a code on the code page, and returns the gate's response.
     #[track_caller]
     pub fn code(&self, pages: &str, code: &str, trust: &str) -> Reply {
         self.sends(&format!("{pages}code"), &[("code", code), ("trust", trust)])
     }
 
-    /// The whole way in.
+    /// Signs in with password and code.
     #[track_caller]
     pub fn signs_in(
         &self,
@@ -147,7 +148,7 @@ impl Visitor {
         entered
     }
 
-    /// The jar: name and value of each cookie.
+    /// Returns name and value of each cookie in the jar.
     pub fn cookies(&self) -> Vec<(String, String)> {
         let text = std::fs::read_to_string(&self.jar).unwrap_or_default();
         let fields = text
@@ -162,7 +163,7 @@ impl Visitor {
             .collect()
     }
 
-    /// The value of a cookie.
+    /// Returns the value of a cookie.
     #[track_caller]
     pub fn cookie(&self, name: &str) -> String {
         let cookies = self.cookies();
@@ -173,14 +174,14 @@ impl Visitor {
             .clone()
     }
 
-    /// A copy of the jar, as a thief would take it.
+    /// Returns a browser with a copy of the cookie jar, as a thief would have it.
     pub fn robbed(&self) -> Visitor {
         let thief = Visitor::new();
         std::fs::copy(&self.jar, &thief.jar).expect("the tests' folder can be written");
         thief
     }
 
-    /// Throws away cookies whose name holds some words.
+    /// Deletes cookies whose name contains a text.
     pub fn forgets(&self, words: &str) {
         let text = std::fs::read_to_string(&self.jar).unwrap_or_default();
         let kept: Vec<_> = text.lines().filter(|line| !line.contains(words)).collect();
@@ -188,8 +189,9 @@ impl Visitor {
             .expect("the tests' folder can be written");
     }
 
-    /// Sends bytes to the proxy over TLS, as they are but with the jar's cookies for `{cookies}`, and what follows
-    /// `{answer}` after the head of an answer; reads until some words have come, the end, or nothing for 10 s.
+    /// Sends bytes to the proxy over TLS. `{cookies}` is replaced by the jar's cookies, and the
+    /// bytes after `{answer}` are sent after the head of a response. Reads until a text has
+    /// arrived, the connection ends, or nothing arrives for 10 s.
     #[track_caller]
     pub fn speaks(&self, to: &str, bytes: &str, until: &str) -> String {
         const SPEAK: &str = "import socket, ssl, sys
@@ -237,7 +239,7 @@ sys.stdout.buffer.write(got)";
         }
         curl.args(&self.options).args(arguments);
         let output = curl.output().expect("curl runs; tests/run installs it");
-        // no answer, or one cut short
+        // There is no response, or it is incomplete.
         if output
             .status
             .code()

@@ -1,5 +1,5 @@
-//! The web on the test host: an application, a real nginx or Traefik in front of it with the sample of the
-//! checkout as it stands, and the gate. All listen on loopback, the proxy on port 8443.
+//! The web on the test host: an application, a real nginx or Traefik before it with the unchanged
+//! sample of the checkout, and the gate. All listen on loopback, the proxy on port 8443.
 
 use crate::application::Application;
 use crate::folder::{CONFIG, WORK, checkout, give_to_daemons};
@@ -13,42 +13,37 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Once;
 
-/// The protected application.
+/// Origin of the protected application.
 pub const APP: &str = "https://app.example.test:8443";
-/// The gate's own host.
+/// Origin of the gate, on a host of its own.
 pub const AUTH: &str = "https://auth.example.test:8443";
-/// What the proxy proves itself with.
+/// The proxy proof that nginx and Traefik send.
 pub const PROOF: &str = "a-proof-that-only-the-proxy-and-the-gate-know";
 
 const PROOF_FILE: &str = "/etc/postern/proxy.secret";
 const NGINX: &str = "/etc/nginx/conf.d/postern.conf";
 const TRAEFIK: &str = "/etc/traefik/dynamic/postern.yml";
 
-/// Which proxy stands in front.
+/// The proxy before the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Front {
-    /// nginx
     Nginx,
-    /// Traefik
     Traefik,
 }
 
-/// Where the gate's pages live.
+/// Where the gate's pages are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// On a host of their own.
+    /// The pages have a host of their own.
     OwnHost,
-    /// On a path of the protected host.
+    /// The pages are on a path of the protected host.
     Path,
 }
 
-/// The running web.
 pub struct Web {
-    /// The gate.
     pub gate: Gate,
-    /// What is protected.
     pub application: Application,
-    /// Where the gate's pages begin.
+    /// Base URL of the gate's pages.
     pub pages: String,
     front: Option<Running>,
 }
@@ -56,7 +51,8 @@ pub struct Web {
 static PREPARED: Once = Once::new();
 
 impl Web {
-    /// Starts it all, with more lines for postern.toml after those that the sample asks for.
+    /// Starts application, proxy and gate. `extra` is added to the lines for postern.toml that the
+    /// sample needs.
     #[track_caller]
     pub fn start(host: &Host, front: Front, place: Place, extra: &str) -> Web {
         PREPARED.call_once(prepare);
@@ -101,13 +97,13 @@ impl Web {
         }
     }
 
-    /// Ends the application, and waits until nothing listens in its place.
+    /// Ends the application, and waits until its port is closed.
     #[track_caller]
     pub fn stop_application(&mut self) {
         self.application.end();
     }
 
-    /// Starts nginx again, by something else than the sample.
+    /// Changes nginx's configuration, and starts nginx again.
     #[track_caller]
     pub fn change_nginx(&mut self, change: impl FnOnce(String) -> String) {
         let text = fs::read_to_string(NGINX).expect("nginx's file is in place");
@@ -116,7 +112,7 @@ impl Web {
     }
 }
 
-/// What the head of a sample says another file needs.
+/// Returns the lines that another file needs according to the sample's head.
 fn needs(sample: &str, what: &str) -> String {
     let wanted = format!("# {what} needs:");
     let lines = sample.lines().skip_while(|line| *line != wanted).skip(1);
@@ -130,7 +126,7 @@ fn needs(sample: &str, what: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Once for all stories: names and certificates.
+/// Prepares names and certificates, once for all stories.
 fn prepare() {
     let hosts = fs::read_to_string("/etc/hosts").expect("there is an /etc/hosts");
     let names = "127.0.0.1 app.example.test auth.example.test other.example.test\n";
@@ -174,7 +170,7 @@ fn nginx(sample: &str) -> Running {
     listening(Running::start(nginx, "nginx.log"))
 }
 
-/// The sample for nginx, on the ports of the tests.
+/// Returns the sample for nginx with the ports of the tests.
 pub fn on_test_ports(sample: &str) -> String {
     let ports = [("443 ssl", "8443 ssl"), ("80;", "8480;")];
     ports.iter().fold(sample.to_owned(), |text, (from, to)| {
@@ -218,19 +214,19 @@ fn listening(mut front: Running) -> Running {
     front
 }
 
-/// Changes what Traefik goes by; it sees that by itself, a little later.
+/// Changes Traefik's configuration. Traefik reloads it by itself, a little later.
 #[track_caller]
 pub fn change_traefik(change: impl FnOnce(String) -> String) {
     let text = fs::read_to_string(TRAEFIK).expect("Traefik's file is in place");
     fs::write(TRAEFIK, change(text)).expect("/etc can be written");
 }
 
-/// The file that a proxy or the gate writes its words to.
+/// Returns the path of the log of a proxy or of the gate.
 pub(crate) fn log(name: &str) -> String {
     format!("{WORK}/{name}")
 }
 
-/// Changes a text of postern.toml's; the gate reads it when it starts again.
+/// Replaces a text of postern.toml. The gate reads it at its next start.
 #[track_caller]
 pub fn reconfigure(from: &str, to: &str) {
     let text = fs::read_to_string(CONFIG).expect("postern.toml is in place");

@@ -1,4 +1,4 @@
-//! What the administrator sees and does by command.
+//! Administration by command: what the commands show, and what they change.
 
 use std::fs;
 use testhost::{CONFIG, Host, KEY, Postern, STORE, Store, Terminal, give_to_daemons};
@@ -33,7 +33,7 @@ fn init_makes_everything_once_and_replaces_nothing() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// N6
+/// `postern status` lists every account with its state and the recovery codes left.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn status_lists_everyone_and_what_is_left() {
@@ -101,7 +101,7 @@ fn who_is_not_root_reads_and_changes_nothing() {
     assert_eq!(Store::open().dump(), before);
 }
 
-/// Secrets never come from arguments; wrong usage is exit 2.
+/// A secret in an argument would be visible in /proc. Wrong usage is exit 2.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn wrong_usage_is_exit_2_and_touches_nothing() {
@@ -143,7 +143,6 @@ fn another_configuration_is_another_store() {
     assert!(config.contains("#key_file"), "{config}");
 }
 
-/// N8: accounts by command.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn accounts_come_go_and_change_their_names() {
@@ -164,7 +163,7 @@ fn accounts_come_go_and_change_their_names() {
     );
     Postern::call("account group alice --add a,b").run();
 
-    // the policy knows such groups
+    // The policy applies to groups that were set by command.
     host.configure("[[policy.exempt]]\ngroups = [\"ops\"]\nservices = [\"sshd\"]\n");
     alice.with_key().enters();
     host.configure("# defaults\n");

@@ -1,4 +1,4 @@
-//! App passwords: for clients that show no page, in front of the application and at a PAM service.
+//! App passwords: for clients without a browser, at the application and at a PAM service.
 
 use std::process::Command;
 use testhost::{APP, AUTH, Front, Host, Person, Place, Postern, Visitor, Web, Wire, on_the_clock};
@@ -6,7 +6,7 @@ use testhost::{APP, AUTH, Front, Host, Person, Place, Postern, Visitor, Web, Wir
 const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
 const WEBDAV: &str = "[gate.scope.webdav]\nhosts = [\"app.example.test\"]\npaths = [\"/dav\"]\nmethods = [\"GET\", \"PROPFIND\"]\n";
 
-/// An app password from the administrator.
+/// Adds an app password as the administrator.
 #[track_caller]
 fn add(person: &Person, name: &str, scope: &[&str]) -> String {
     let mut postern = on_the_clock(Command::new("/usr/bin/postern"));
@@ -24,7 +24,8 @@ fn basic(name: &str, password: &str) -> Visitor {
         .option(&format!("-u{name}:{password}"))
 }
 
-/// A2, A3, A5
+/// The attack: a stolen app password is tried on other paths, on the gate's pages, and after its
+/// revocation.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_client_that_shows_no_page_gets_what_its_scope_covers_until_it_is_revoked() {
@@ -88,7 +89,7 @@ fn a_client_that_shows_no_page_gets_what_its_scope_covers_until_it_is_revoked() 
         let doubled = client.fetches(&format!("{APP}/dav//x")).status;
         match front {
             Front::Nginx => assert_eq!(doubled, 403),
-            // it asks for, and passes on, one slash
+            // Traefik checks, and passes on, a path with one slash.
             Front::Traefik => {
                 assert_eq!(
                     (doubled, web.application.got().request.as_str()),
@@ -133,7 +134,8 @@ fn a_client_that_shows_no_page_gets_what_its_scope_covers_until_it_is_revoked() 
     }
 }
 
-/// A1
+/// Neither a wrong app password nor the account's right password tells a client that the account
+/// exists.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn anything_else_by_basic_gets_the_same_401_with_a_hint() {
@@ -178,7 +180,8 @@ fn anything_else_by_basic_gets_the_same_401_with_a_hint() {
             "the account's password is not looked at"
         );
 
-        // a browser with an application's own Basic signs in as ever, and its pages' scripts are told 401
+        // A browser that sends the application's own Basic credentials signs in as usual. Scripts
+        // of its pages receive 401.
         let browser = basic("alice", "of the application");
         assert_eq!(browser.loads(&page).status, 302, "{front:?}");
         let token = Visitor::new()
@@ -195,7 +198,8 @@ fn anything_else_by_basic_gets_the_same_401_with_a_hint() {
     }
 }
 
-/// A session is looked at first; the application sees a foreign Authorization, and never an app password.
+/// The session is verified first. The application receives a foreign Authorization header, and
+/// never an app password.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn with_a_session_a_foreign_authorization_passes_and_an_app_password_does_not() {
@@ -222,7 +226,7 @@ fn with_a_session_a_foreign_authorization_passes_and_an_app_password_does_not() 
             ),
             (format!("Authorization: Bearer {dav}"), ""),
         ] {
-            // outside of the app password's scope: the session is what counts
+            // The path is outside of the app password's scope: the session counts.
             assert_eq!(
                 browser
                     .with(&authorization)
@@ -253,7 +257,8 @@ fn with_a_session_a_foreign_authorization_passes_and_an_app_password_does_not() 
     }
 }
 
-/// A5, A6, and their times.
+/// App passwords end with their expiry, and as configured when the account's password changes. No
+/// check writes to the store: the last use is written later, to the minute.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn they_end_with_their_time_with_the_password_and_are_written_down_once() {
@@ -323,7 +328,8 @@ fn they_end_with_their_time_with_the_password_and_are_written_down_once() {
     assert_eq!(check(&kept), allowed);
 }
 
-/// Guesses count for their address, at the pages too, and for nobody's account.
+/// Wrong app passwords count for the client's address, at the pages too, and never for an account,
+/// which the attacker could lock in this way.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn wrong_ones_count_for_their_address() {
@@ -354,7 +360,8 @@ fn wrong_ones_count_for_their_address() {
     assert_eq!(elsewhere.status, 303, "{elsewhere:?}");
 }
 
-/// A PAM service that is named in the scope takes it in place of the code; any other refuses it.
+/// A PAM service in the scope accepts an app password in place of the code. Any other service
+/// refuses it.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_pam_service_takes_it_where_it_asks_for_a_code() {

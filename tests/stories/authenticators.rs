@@ -1,4 +1,5 @@
-//! Several authenticators at both doors: apps, and hardware tokens by time and by counter, played by oathtool.
+//! Several authenticators of an account, over ssh and on the web: apps, and TOTP and HOTP tokens,
+//! which oathtool plays.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,13 +9,13 @@ use testhost::{APP, Front, Host, Phone, Place, Postern, Visitor, Web, finished};
 const SEED: &str = "3132333435363738393031323334353637383930";
 const SEED_FILE: &str = "/etc/postern/token.seed";
 
-/// The seed that came with a token, as a file of root's.
+/// Writes the seed of a token to a file of root.
 fn seed_arrives() {
     fs::write(SEED_FILE, SEED).expect("a file can be written");
     fs::set_permissions(SEED_FILE, PermissionsExt::from_mode(0o600)).expect("a mode can be set");
 }
 
-/// What the token shows at a counter.
+/// Returns the token's code at a counter.
 fn by_counter(counter: u64) -> String {
     let counter = format!("--counter={counter}");
     finished(Command::new("oathtool").args(["--hotp", &counter, SEED]))
@@ -22,7 +23,7 @@ fn by_counter(counter: u64) -> String {
         .to_owned()
 }
 
-/// What a token of 8 digits and 60 seconds with SHA-256 shows now.
+/// Returns the current code of a token of 8 digits and 60 seconds with SHA-256.
 fn by_time(host: &Host) -> String {
     let now = format!("--now=@{}", host.clock.now());
     let mut oathtool = Command::new("oathtool");
@@ -36,7 +37,7 @@ fn by_time(host: &Host) -> String {
     finished(&mut oathtool).trim().to_owned()
 }
 
-/// E10, E11
+/// An HOTP token and an app of the same account are both accepted, over ssh and on the web.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_token_by_counter_opens_both_doors_beside_the_app() {
@@ -78,7 +79,7 @@ fn a_token_by_counter_opens_both_doors_beside_the_app() {
     assert_eq!(visitor.code(&web.pages, &by_counter(13), "").status, 303);
     alice.with_key().enters_with(&phone.code());
 
-    // carried in a pocket: two codes in a row bring it back
+    // The token's button was pressed in a pocket: two codes in a row synchronize the counter again.
     alice.with_key().is_refused(&by_counter(400), "wrong");
     host.clock.forward(120);
     alice
@@ -86,7 +87,7 @@ fn a_token_by_counter_opens_both_doors_beside_the_app() {
         .enters_with(&format!("{} {}", by_counter(400), by_counter(401)));
     alice.with_key().enters_with(&by_counter(402));
 
-    // lost: its next code opens nothing, the app's still does
+    // The token is lost: its next code is refused, and the app's code is accepted.
     Postern::call("authenticator remove alice token").does();
     assert_eq!(
         visitor.loads(&format!("{APP}/")).status,
@@ -97,7 +98,7 @@ fn a_token_by_counter_opens_both_doors_beside_the_app() {
     alice.with_key().enters_with(&phone.code());
     let said = Postern::call("authenticator remove alice app").refuses();
     assert!(said.err.contains("only authenticator"), "{said:?}");
-    // found again: what it showed stays used
+    // The token is found and added again: its used codes stay refused.
     Postern::call(&format!("{add} --no-confirm")).does();
     alice
         .with_key()
@@ -106,7 +107,7 @@ fn a_token_by_counter_opens_both_doors_beside_the_app() {
     drop(web);
 }
 
-/// E10: the first authenticator may be a token too.
+/// The first authenticator may be a token.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_token_of_eight_digits_is_the_only_authenticator() {
@@ -153,7 +154,7 @@ pub(crate) fn a_token_of_eight_digits_is_the_only_authenticator() {
     );
 }
 
-/// D4: the old app works until the new one is confirmed, and a cancelled setup changes nothing.
+/// The old app works until the new one is confirmed. A cancelled setup changes nothing.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_new_phone_takes_over_when_it_is_confirmed() {
@@ -180,7 +181,7 @@ fn a_new_phone_takes_over_when_it_is_confirmed() {
     alice.with_key().enters_with(&new.code());
 }
 
-/// N5: someone who lost the phone, at both doors.
+/// A person who lost the phone gets one sign-in from the administrator, over ssh or on the web.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_administrators_one_time_code_opens_once() {
@@ -216,7 +217,8 @@ fn an_administrators_one_time_code_opens_once() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// T5, R6: the use of a recovery code ends every trust; a new set ends the old one.
+/// The use of a recovery code ends every session and every trusted browser. A new set of codes
+/// replaces the old one.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn recovery_ends_what_was_trusted() {

@@ -1,12 +1,13 @@
-//! Key and store missing, truncated, somebody else's, or too open; a disk that is full or read-only. Each time
-//! nobody is in, the log names the file, and nothing is lost.
+//! Key and store missing, truncated, of another owner, or readable for others; a disk that is full
+//! or read-only. Each time access is denied, the log names the file, and no data is lost.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Command;
 use testhost::{Disk, Host, KEY, Person, Phone, Postern, STORE, STORE_FOLDER, Store, finished};
 
-/// Spoils something, sees every door closed and the file named, mends it, and sees that nothing is lost.
+/// Damages a file, expects that access is denied and that the log names the file, repairs the file,
+/// and expects that no data is lost.
 #[track_caller]
 fn closed_while(
     host: &Host,
@@ -31,7 +32,8 @@ fn closed_while(
         .input(&phone.code())
         .refuses();
     mend();
-    // SQLite takes the WAL of an empty store away; root's command makes it again, as the log line says
+    // SQLite removes the WAL of an empty store. A command of root's makes it again, as the log line
+    // says.
     Postern::call("status").does();
     assert!(!host.journal.rest().contains("panic"));
     host.clock.forward(30);
@@ -41,7 +43,7 @@ fn closed_while(
 
 type Mend = Box<dyn FnOnce()>;
 
-/// Keeps a file aside, to be put back with its mode and owner.
+/// Makes a copy of a file, and returns a function that restores it with its mode and owner.
 fn aside(path: &'static str) -> Mend {
     finished(Command::new("cp").args(["--archive", path, "/run/postern-tests/aside"]));
     Box::new(move || {
@@ -81,7 +83,7 @@ fn missing(path: &'static str) -> Mend {
     mend
 }
 
-/// C2
+/// The fault: the key file is missing, truncated, foreign, or readable for others.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_key_file_that_is_wrong_closes_every_door() {
@@ -213,7 +215,8 @@ fn a_store_that_is_missing_or_broken_closes_every_door() {
     });
 }
 
-/// A sealed secret that was moved to another account is worth nothing.
+/// The attack: a user's sealed secret is copied to another account's row. The seal binds the secret
+/// to its account.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_secret_moved_to_another_account_closes_that_account() {
@@ -230,7 +233,8 @@ fn a_secret_moved_to_another_account_closes_that_account() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// The mark of a used code must be on disk before the door opens: where it cannot be, nobody is in.
+/// The accepted time step must be on the disk before access is granted. On a full disk access is
+/// denied.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_full_disk_denies_and_loses_nothing() {
@@ -242,7 +246,7 @@ fn a_full_disk_denies_and_loses_nothing() {
     host.clock.forward(30);
 
     let filler = format!("{STORE_FOLDER}/filler");
-    // until nothing more goes in
+    // This write fills the disk.
     let _ = fs::write(&filler, vec![0; 8 * 1024 * 1024]);
     let mut terminal = alice.with_key().up_to_the_code();
     terminal.types(&phone.code());
@@ -266,7 +270,7 @@ fn a_read_only_disk_denies_and_loses_nothing() {
     alice.with_key().enters_with(&phone.code());
     host.clock.forward(30);
 
-    // a disk is not made read-only while a process has files open there to write
+    // A file system cannot become read-only while a process has a file open for writing.
     if let Some(posternd) = host.posternd.as_mut() {
         posternd.crash();
     }

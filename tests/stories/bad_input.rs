@@ -1,4 +1,5 @@
-//! What no honest person types: names and answers that are too long, broken, or meant to lead elsewhere.
+//! Hostile input: names and inputs that are too long, malformed, or meant to change the log or a
+//! file path.
 
 use std::process::{Command, Stdio};
 use testhost::{Host, Store, on_the_clock, outcome};
@@ -23,7 +24,7 @@ fn sign_in(name: &[u8], answer: &[u8]) -> (bool, String) {
         .expect("pamtester runs; tests/run installs it");
     let mut stdin = tester.stdin.take().expect("stdin is a pipe");
     for _ in 0..3 {
-        // it may have given up already
+        // pamtester may have ended already.
         let _ = stdin.write_all(&[answer, b"\n"].concat());
     }
     drop(stdin);
@@ -121,7 +122,7 @@ fn answers_that_never_end_or_are_no_text_are_no_code() {
     assert!(!log.contains("1111111") && !log.contains("OR 1=1"), "{log}");
 }
 
-/// What a stranger types never makes a line of its own in the log.
+/// The attack: a name with line breaks adds a forged line to the log.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_log_quotes_names() {
@@ -132,7 +133,8 @@ fn the_log_quotes_names() {
     assert!(!log.contains("user=\"root\""), "{log}");
 }
 
-/// A mistyped option denies and is named.
+/// The fault: an option is mistyped in a service file. Access is denied, and the log names the
+/// option.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_unknown_option_denies_and_is_named() {

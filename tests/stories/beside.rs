@@ -1,5 +1,6 @@
-//! Side by side: pam_totp, pam_google_authenticator and pam_oath under one harness, which treats all three alike. Of
-//! the others it writes down what it sees; ours must be without a fault, and as `pam_totp/BESIDE.md` says.
+//! A comparison of pam_totp, pam_google_authenticator and pam_oath, all tested by the same code.
+//! Faults of the other modules are recorded. Ours must have none, and must match
+//! `pam_totp/BESIDE.md`.
 
 mod bench;
 mod crashes;
@@ -96,7 +97,7 @@ fn beside_the_other_modules_ours_has_no_fault_and_is_as_the_page_says() {
     });
     let rows: Vec<_> = rows.collect();
     let table = table(&rows);
-    // for tests/beside, which prints it
+    // tests/beside prints this file.
     if let Some(path) = std::env::var_os("POSTERN_BESIDE") {
         fs::write(path, &table).expect("tests/beside says where");
     }
@@ -115,7 +116,7 @@ fn beside_the_other_modules_ours_has_no_fault_and_is_as_the_page_says() {
     }
 }
 
-/// In Markdown; a fault is bold.
+/// Returns the table in Markdown, with faults in bold.
 fn table(rows: &[(&str, [Seen; 3])]) -> String {
     let mut table = format!(
         "| | {} |\n|---|---|---|---|\n",

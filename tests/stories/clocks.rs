@@ -2,7 +2,8 @@
 
 use testhost::{Host, Postern};
 
-/// L15
+/// The fault: the clock was ahead at the last success. Until then new codes are older than the last
+/// accepted time step; `unlock --clock` repairs that.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be_mended() {
@@ -34,7 +35,7 @@ pub(crate) fn a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be
     );
 }
 
-/// L15: set ahead and back, no delay ends later than `max_delay` from now.
+/// After the clock was set ahead and back, no delay ends later than `max_delay` from now.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_delay_of_a_clock_that_ran_ahead_ends_within_max_delay() {
@@ -54,7 +55,7 @@ fn a_delay_of_a_clock_that_ran_ahead_ends_within_max_delay() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// Promise 1
+/// The attack: an attacker who can set the clock back tries a used code again.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_code_is_not_accepted_twice_when_the_clock_jumps_back_and_forth() {

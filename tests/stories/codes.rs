@@ -1,9 +1,9 @@
-//! Which codes open: once, within the window, however they are typed, whichever door they were used at.
+//! Which codes are accepted: each once, within the window, however it is typed, and wherever it was
+//! used before.
 
 use std::process::Command;
 use testhost::{Host, Phone, Postern, finished};
 
-/// L4
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_wrong_code_is_refused_and_the_next_try_may_be_right() {
@@ -53,7 +53,7 @@ fn three_wrong_codes_end_the_conversation() {
     );
 }
 
-/// L5
+/// The attack: a code seen over the shoulder, or an older one that was never used.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_used_code_and_every_older_one_are_refused() {
@@ -78,7 +78,6 @@ fn a_used_code_and_every_older_one_are_refused() {
     alice.with_key().is_refused(&phone.code(), "used already");
 }
 
-/// L5
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_code_used_at_verify_is_refused_at_ssh_and_the_other_way_round() {
@@ -108,7 +107,7 @@ pub(crate) fn a_code_used_at_verify_is_refused_at_ssh_and_the_other_way_round() 
     );
 }
 
-/// L6
+/// The boundaries of the window are exact to the second.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_window_opens_and_closes_at_the_second() {
@@ -135,7 +134,6 @@ fn the_window_opens_and_closes_at_the_second() {
     alice.with_key().enters_with(&code);
 }
 
-/// L6
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_window_is_as_wide_as_configured() {
@@ -154,7 +152,7 @@ fn the_window_is_as_wide_as_configured() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// L7
+/// The person learns that the phone's clock is behind. That it is ahead is only logged.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_clock_that_is_behind_is_named_and_one_that_is_ahead_only_in_the_log() {
@@ -176,7 +174,6 @@ fn a_clock_that_is_behind_is_named_and_one_that_is_ahead_only_in_the_log() {
     host.journal.says("refused cause=wrong");
 }
 
-/// L9
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn blanks_and_dashes_in_a_code_do_not_count() {
@@ -195,7 +192,7 @@ fn blanks_and_dashes_in_a_code_do_not_count() {
     }
 }
 
-/// L9, trap 4
+/// A code is a text, not a number: `000042` keeps its zeros.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn leading_zeros_are_part_of_a_code() {
@@ -217,7 +214,7 @@ fn leading_zeros_are_part_of_a_code() {
         .enters_with(&format!("{}-{}", &code[..3], &code[3..]));
 }
 
-/// The codes of a peer open, with every algorithm, length and period.
+/// Codes of another implementation are accepted, with every algorithm, length and period.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn codes_of_oathtool_open() {

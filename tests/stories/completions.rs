@@ -1,4 +1,4 @@
-//! What a shell completes, on a terminal, with the completions as they are installed.
+//! Completion in a shell on a terminal, with the completions as they are installed.
 
 use std::fs;
 use std::process::Command;
@@ -16,7 +16,7 @@ fn bash_completes_commands_options_and_values() {
         .expect("loaded 2");
 
     let mut completes = |typed: &str, shown: &str| {
-        // Ctrl-U: the line anew
+        // Ctrl-U clears the line.
         shell
             .types_bytes(&[0x15])
             .types_bytes(typed.as_bytes())

@@ -1,14 +1,15 @@
-//! postern.toml: a typo locks nobody out, and nobody else may have written it.
+//! postern.toml: a typo locks no account out, and only root may write the file.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use testhost::{CONFIG, Host, Postern};
 
 const COPY: &str = "/etc/postern/postern.toml.valid";
-/// How the module's line about it begins.
+/// Begin of the module's log line about a configuration that cannot be used.
 const REFUSED: &str = "refused cause=misconfigured address=127.0.0.1 service=sshd user=\"alice\":";
 
-/// posternd has the last one in memory; who has just been started goes by the copy.
+/// posternd keeps the last valid configuration in memory. A process that just started reads the
+/// copy.
 #[track_caller]
 fn goes_by_the_last_one(line: &str) {
     let ways = [
@@ -18,7 +19,7 @@ fn goes_by_the_last_one(line: &str) {
     assert!(ways.iter().any(|way| line.contains(way)), "{line}");
 }
 
-/// C1
+/// The fault: a typo, a value out of range, or a truncated file.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_typo_falls_back_to_the_last_valid_file_and_is_named() {
@@ -60,11 +61,11 @@ fn a_typo_falls_back_to_the_last_valid_file_and_is_named() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// C1: without a valid copy, doors deny.
+/// Without a valid copy access is denied.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_typo_without_a_valid_copy_denies() {
-    // a posternd that has read the last one goes on with it
+    // A running posternd would go on with the last configuration that it read.
     let host = Host::without_posternd();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.enrols();
@@ -77,7 +78,8 @@ fn a_typo_without_a_valid_copy_denies() {
     bob.with_password().is_turned_away();
 }
 
-/// A configuration that others could have written is not used, whatever it says: the copy of the last one is in force.
+/// The attack: a configuration that other users could have written invites everyone. It is never
+/// used; the copy of the last valid one is.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_configuration_that_may_not_be_trusted_is_not_used() {
@@ -107,7 +109,7 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
         }),
     ];
     for (named, spoil) in evils {
-        // in the place of the file when nobody can have read it
+        // The rename makes sure that no process has read a part of the file.
         let new = "/etc/postern/new";
         fs::write(new, inviting).expect("/etc can be written");
         fs::rename(new, CONFIG).expect("/etc can be written");
@@ -117,10 +119,10 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
         let said = Postern::call("status").refuses();
         assert!(said.err.contains(named), "{}", said.err);
         host.clock.forward(30);
-        // the next text is written anew, not through a link or onto a foreign file
+        // The next text must not be written through a link, or into a file of another owner.
         let _ = fs::remove_file(CONFIG);
     }
-    // and without a copy that can be trusted nobody is in, once posternd starts anew
+    // Without a copy that can be trusted access is denied, once posternd has started again.
     fs::set_permissions(COPY, PermissionsExt::from_mode(0o666)).expect("a mode can be set");
     if let Some(posternd) = host.posternd.as_mut() {
         posternd.restart();
@@ -139,7 +141,7 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// DESIGN 3: postern edit works like visudo.
+/// `postern edit` works like visudo: it checks the text before it replaces the file.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn edit_installs_what_is_valid_and_nothing_else() {

@@ -1,10 +1,11 @@
-//! login at the console: password then code. The sample is config/pam.d/login, which Debian's screen lockers include.
+//! login(1) at the console: password, then code. The sample is config/pam.d/login, which Debian's
+//! screen lockers include.
 
 use std::fs;
 use std::process::Command;
 use testhost::{Host, Posternd, Store, Terminal, on_the_clock};
 
-/// A getty has opened the terminal and calls login.
+/// Starts login(1) on a terminal, as a getty does.
 #[track_caller]
 fn login(host: &Host, words: &[&str]) -> Terminal {
     host.sample("login");
@@ -36,7 +37,6 @@ fn is_in(mut terminal: Terminal, name: &str) {
     terminal.ends();
 }
 
-/// L4, L5
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn password_then_code() {
@@ -63,7 +63,8 @@ pub(crate) fn password_then_code() {
         .is_refused(&phone.code(), "That code was used already");
 }
 
-/// L14: whoever does not know the password learns nothing.
+/// The attack: a person without the password probes for accounts. The prompt for the code appears
+/// only after the right password.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_wrong_password_never_reaches_the_code_and_tells_nobody_apart() {
@@ -132,7 +133,8 @@ fn whoever_has_no_second_factor_gets_what_the_policy_says() {
         .says("pam_totp(login:auth): refused cause=not-enrolled");
 }
 
-/// As a getty with autologin calls it: nobody is refused where `auth` is rightly skipped.
+/// A getty with autologin calls `login -f`, which skips `auth`. Access is granted without a
+/// password or a code.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn login_f_asks_neither() {
@@ -154,7 +156,7 @@ fn login_f_asks_neither() {
     );
 }
 
-/// Debian's i3lock and swaylock bring "auth include login".
+/// The PAM services of Debian's i3lock and swaylock contain "auth include login".
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_locker_that_includes_login_asks_too_and_needs_the_gate() {

@@ -1,11 +1,12 @@
-//! kill -9 at every write to the store: no code is ever accepted twice, and the store stays sound.
+//! The fault: kill -9 at every write to the store. No code is accepted twice, and the store keeps
+//! its integrity.
 
 use testhost::{Ambush, Host, Phone, Postern, Posternd, Store, killed_at, was_killed};
 
 const VERIFY_ROUNDS: u32 = 140;
 const SSH_ROUNDS: u32 = 60;
 
-/// How often a code opens `verify`, at two more tries.
+/// Returns how often `verify` accepts the current code in two more tries.
 #[track_caller]
 fn accepted_later(phone: &Phone) -> u32 {
     let verdict = || {
@@ -21,7 +22,6 @@ fn accepted_later(phone: &Phone) -> u32 {
     u32::from(first == "accepted")
 }
 
-/// Promise 1
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn verify_killed_at_any_write_accepts_no_code_twice() {
@@ -49,7 +49,8 @@ fn verify_killed_at_any_write_accepts_no_code_twice() {
             killed += 1;
             deepest = deepest.max(at);
         } else {
-            // it got through with fewer writes than that: from the first one again
+            // The process made fewer writes than that, so that it ended by itself. The next round
+            // begins at the first write again.
             assert_eq!(accepted, 1, "round {round}: {}", said.all());
             at = 0;
         }
@@ -60,14 +61,14 @@ fn verify_killed_at_any_write_accepts_no_code_twice() {
     );
 }
 
-/// Promise 1, where the process that sshd starts verifies.
+/// The process that sshd starts verifies the code, and is killed.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_helper_killed_at_any_write_accepts_no_code_twice() {
     accepts_no_code_twice(&mut Host::without_posternd());
 }
 
-/// Promise 1, where posternd verifies.
+/// posternd verifies the code, and is killed.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_posternd_killed_at_any_write_accepts_no_code_twice() {
@@ -92,7 +93,8 @@ fn accepts_no_code_twice(host: &mut Host) {
             at,
         );
         let mut terminal = alice.with_key().dials();
-        // opening the store writes too: some die before they ask, and sshd refuses or closes, whichever it sees first
+        // Opening the store writes too, so some processes are killed before the prompt. sshd then
+        // refuses, or the connection closes.
         let next = [
             "Verification code: ",
             "Connection closed",
@@ -125,7 +127,7 @@ fn accepts_no_code_twice(host: &mut Host) {
     assert!(killed > SSH_ROUNDS / 2, "killed {killed} times");
 }
 
-/// E4 and promise 7, the hard way.
+/// An enrollment is stored as a whole or not at all, also if the process is killed.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_setup_killed_at_any_write_is_whole_or_not_there() {

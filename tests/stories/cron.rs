@@ -1,4 +1,4 @@
-//! cron: it asks PAM whether an account is good, and never for a password or a code.
+//! cron asks PAM whether an account is valid, and never for a password or a code.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use testhost::{Host, Person, finished, patiently};
 
 const DONE: &str = "/tmp/postern-job";
 
-/// A cron that has just booted, with one job of a person's; it ends when this goes.
+/// A cron that has just started, with one job of a person. It ends when this value is dropped.
 struct Cron {
     daemon: Child,
     person: Person,
@@ -39,7 +39,7 @@ impl Cron {
 
 impl Drop for Cron {
     fn drop(&mut self) {
-        // it may have ended already
+        // The process may have ended already.
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();
         let _ = Command::new("crontab")
@@ -48,8 +48,8 @@ impl Drop for Cron {
     }
 }
 
-/// Nobody is refused where `auth` is rightly skipped; with the guard among its account lines cron would run no job of
-/// whoever has a second factor.
+/// cron skips `auth`, and its jobs run. With the guard among its account lines cron would run no
+/// job of an account with a second factor.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_job_runs_of_whoever_has_a_second_factor_or_must_have_one() {

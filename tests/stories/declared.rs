@@ -1,4 +1,4 @@
-//! Accounts declared in the configuration instead of enrolled by command.
+//! Accounts that are declared in the configuration instead of enrolled by command.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +15,6 @@ fn declare(host: &Host) {
     ));
 }
 
-/// E13
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_declared_account_works_from_the_next_prompt_and_disappears_with_its_declaration() {
@@ -40,7 +39,6 @@ pub(crate) fn a_declared_account_works_from_the_next_prompt_and_disappears_with_
     bob.with_key().enters_with(&phone.code_in(1));
 }
 
-/// E13
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_account_declared_in_accounts_d_is_read_only_to_commands() {
@@ -65,7 +63,7 @@ fn an_account_declared_in_accounts_d_is_read_only_to_commands() {
     bob.with_key().enters_with(&phone.code_in(1));
 }
 
-/// What a tool such as Nix provides is a link; what it leads to is checked.
+/// Tools such as Nix install a link. The checks of owner and mode apply to its target.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_secret_file_that_others_can_read_denies() {

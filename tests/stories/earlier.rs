@@ -1,4 +1,4 @@
-//! Rules that ask for the code by what passed before it.
+//! Rules that require the code depending on the methods completed before.
 
 use std::process::Command;
 use testhost::{Host, Postern, finished};
@@ -52,7 +52,8 @@ pub(crate) fn a_rule_asks_after_certain_keys() {
     alice.with_key().key(&another).enters();
     alice.with_key().enters_with(&phone.code_in(1));
 
-    // a certificate of the same key: never the listed one, and perhaps the excepted one
+    // A certificate never counts as a listed key. Its key may be an excluded one, so a rule that
+    // excludes a key requires the code.
     let authority = "/run/postern-tests/authority";
     finished(Command::new("rm").args(["-f", authority, &format!("{authority}.pub")]));
     finished(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", authority]));
@@ -105,7 +106,7 @@ fn of_two_keys_both_must_be_listed() {
     both().enters();
 }
 
-/// Where a key suffices to sshd it does not tell the guard of it.
+/// sshd does not tell the guard about a key that suffices alone.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_guard_knows_of_no_key_that_suffices_alone() {
@@ -138,7 +139,8 @@ fn what_no_factor_can_be_is_refused_by_line_and_key() {
     }
 }
 
-/// sshd says what passed before to PAM's own dialogue alone, and not where it hands a password over by itself.
+/// sshd passes the completed methods to PAM's own conversation only, and not where it verifies a
+/// password by itself.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_key_before_sshds_own_password_is_no_password_alone() {

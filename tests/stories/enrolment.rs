@@ -1,8 +1,10 @@
-//! Setting up a second factor: by an administrator at a terminal, or by a script; all or nothing.
+//! Enrollment by an administrator at a terminal, or by a script: a second factor is set up as a
+//! whole or not at all.
 
 use testhost::{Host, Phone, Postern, Store, Terminal};
 
-/// `postern enroll` on a terminal, up to its first question; the terminal, and the app that scanned the URL.
+/// Runs `postern enroll` on a terminal up to its first question. Returns the terminal, and the app
+/// that read the otpauth URI.
 #[track_caller]
 fn setup_of(name: &str) -> (Terminal, Phone) {
     let mut terminal = Terminal::run(Postern::call(&format!("enroll {name}")).command());
@@ -23,7 +25,7 @@ fn line_after(screen: &str, label: &str) -> String {
         .to_owned()
 }
 
-/// E6, L5, trap 10
+/// The attack: the code that confirmed the enrollment is used again to sign in.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_confirmed_setup_is_on_at_once_and_its_code_is_spent() {
@@ -55,7 +57,7 @@ fn a_confirmed_setup_is_on_at_once_and_its_code_is_spent() {
     );
 }
 
-/// E4, promise 7
+/// The fault: the enrollment is interrupted, times out, or its terminal closes.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_setup_that_is_not_finished_leaves_no_trace() {
@@ -84,7 +86,7 @@ fn a_setup_that_is_not_finished_leaves_no_trace() {
     alice.with_key().enters();
 }
 
-/// E5, E9
+/// The store stays unchanged, and the text names the error.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_wrong_code_confirms_nothing_and_says_what_was_wrong() {
@@ -122,7 +124,7 @@ fn a_wrong_code_confirms_nothing_and_says_what_was_wrong() {
     alice.with_key().enters_with(&phone.code_in(1));
 }
 
-/// E3, promise 7
+/// The attack: an active secret is replaced by a second enrollment.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn two_setups_differ_and_a_live_one_is_never_replaced() {
@@ -150,7 +152,7 @@ fn two_setups_differ_and_a_live_one_is_never_replaced() {
     alice.with_key().enters_with(&second.code_in(1));
 }
 
-/// E7, promise 6
+/// The attack: a later reader of the terminal, the commands or the log looks for the secret.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn nothing_shows_secret_or_recovery_codes_again() {
@@ -191,7 +193,7 @@ fn nothing_shows_secret_or_recovery_codes_again() {
     }
 }
 
-/// E8, trap 6
+/// An empty issuer or an unencoded label makes apps show another account.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn issuer_and_account_are_encoded_in_the_url() {
@@ -213,7 +215,7 @@ fn issuer_and_account_are_encoded_in_the_url() {
     assert!(secret.len() >= 32);
 }
 
-/// D3, N1
+/// The old entry in the app is refused.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn disabled_then_enrolled_again_is_a_new_secret() {
@@ -246,7 +248,7 @@ fn disabled_then_enrolled_again_is_a_new_secret() {
     alice.with_key().enters_with(&new.code());
 }
 
-/// D1, trap 1
+/// The attack: a thief of the disk searches the store and its WAL for the disabled secret.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn disabling_removes_the_sealed_secret_from_the_stores_bytes() {

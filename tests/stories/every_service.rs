@@ -1,15 +1,15 @@
-//! What holds at sshd, sudo, su and login alike, with the ready file of each.
+//! Properties that sshd, sudo, su and login share, each with its sample.
 
 use std::process::Command;
 use std::sync::Barrier;
 use std::{fs, thread};
 use testhost::{Host, Person, STORE, Store, Terminal, finished, on_the_clock};
 
-/// What whoever is in has on the screen: of a command, or of a shell.
+/// Text on the screen once access is granted: of a command, or of a shell.
 const IN: [&str; 2] = ["entered as ", "$ "];
 const ECHO: &str = "echo entered as $(id -un)";
 
-/// A host with all of them, and the time that sudo and su go by.
+/// Returns a host with all of these services, and with the clock that sudo and su use.
 #[track_caller]
 fn host() -> Host {
     let host = Host::fresh();
@@ -52,7 +52,7 @@ fn console(person: &Person) -> Terminal {
     terminal
 }
 
-/// L5, L11, trap 3: sessions held at the prompt of every service, and one code.
+/// The attack: one code is used at the prompts of all services at the same time.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn one_code_at_all_of_them_at_once_opens_one() {
@@ -102,7 +102,8 @@ fn one_code_at_all_of_them_at_once_opens_one() {
     );
 }
 
-/// Trap 19, promise 4: what asks is closed, and what rightly asks nothing is the way in for whoever mends it.
+/// The fault: the store is missing. Services that ask for a code deny access. Services that rightly
+/// ask for none stay usable for the repair.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn without_a_store_those_who_are_asked_are_refused_and_nobody_else() {
@@ -158,7 +159,8 @@ fn without_a_store_those_who_are_asked_are_refused_and_nobody_else() {
         .expect(IN[0]);
 }
 
-/// Trap 17: a clock that is off is told of and never learned, so that the window stays where it is.
+/// A module that learned the offset of a phone's clock would accept replayed codes. The offset is
+/// reported to the person, and the window stays as it is.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_fast_phone_never_moves_the_window() {

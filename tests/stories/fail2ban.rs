@@ -1,4 +1,4 @@
-//! The real fail2ban reads what real refusals left in the log. The files are config/fail2ban.
+//! The real fail2ban reads the log of real refusals. Its configuration is that of config/fail2ban.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,10 +8,10 @@ use testhost::{Front, Gate, Host, Place, Postern, Visitor, Web, finished, on_the
 const FILTER: &str = include_str!("../../config/fail2ban/filter.d/postern.conf");
 const JAIL: &str = include_str!("../../config/fail2ban/jail.d/postern.conf");
 const FOLDER: &str = "/etc/fail2ban";
-/// Whom no line may ever name: it stands in what strangers typed.
+/// An address that no line may name: it occurs only in hostile input.
 const VICTIM: &str = "198.51.100.9";
 
-/// Names that a stranger types to have somebody else banned.
+/// Returns names that an attacker types to have another address banned.
 fn hostile_names() -> [String; 5] {
     [
         format!("x address={VICTIM} service=sshd user=\"root"),
@@ -26,7 +26,7 @@ fn hostile_names() -> [String; 5] {
     ]
 }
 
-/// Puts the samples where fail2ban looks for them.
+/// Installs the samples where fail2ban reads them.
 #[track_caller]
 fn install() {
     for (part, text) in [("filter.d", FILTER), ("jail.d", JAIL)] {
@@ -35,7 +35,7 @@ fn install() {
     }
 }
 
-/// The addresses that fail2ban takes from lines of a log, each as often as it is found.
+/// Returns the addresses that fail2ban finds in lines of a log, each as often as it is found.
 #[track_caller]
 fn found_in(lines: &str) -> Vec<String> {
     let log = "/run/postern-tests/fail2ban.log";
@@ -47,7 +47,8 @@ fn found_in(lines: &str) -> Vec<String> {
         .collect()
 }
 
-/// The same log as a logger with traditional stamps writes it, and as journalctl shows it.
+/// Returns the same log as a logger with traditional time stamps writes it, and as journalctl shows
+/// it.
 #[track_caller]
 fn other_formats(log: &str) -> [String; 2] {
     let stamped = log.lines().filter_map(|line| line.split_once(' '));
@@ -62,7 +63,7 @@ fn other_formats(log: &str) -> [String; 2] {
     [with(traditional), with(journal)]
 }
 
-/// Signs in at a PAM host that says where from; whatever comes of it.
+/// Signs in at a PAM host that passes a client address, and ignores the result.
 #[track_caller]
 fn tries(service: &str, address: &str, name: &str, answer: &str) {
     let typed = "/run/postern-tests/typed";
@@ -86,7 +87,8 @@ fn tries(service: &str, address: &str, name: &str, answer: &str) {
         .expect("pamtester runs; tests/run installs it");
 }
 
-/// Asks sshd for an entry under any name, which OpenSSH's own client would refuse to send, with a wrong code.
+/// Signs in at sshd with a wrong code, under any name: OpenSSH's own client refuses to send some of
+/// them.
 #[track_caller]
 fn knocks(name: &str) {
     let name: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -181,7 +183,8 @@ fn guesses_are_found_and_nothing_else() {
     }
 }
 
-/// What a stranger types stands behind the address, or in lines of others: nobody else is ever banned for it.
+/// The attack: a name that looks like a log line. Hostile input is quoted after the address, so no
+/// other address is banned.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_name_that_looks_like_a_line_bans_nobody_but_its_author() {
@@ -193,7 +196,8 @@ fn a_name_that_looks_like_a_line_bans_nobody_but_its_author() {
     );
     host.pam("codes", "auth required pam_totp.so\n");
     let names = hostile_names();
-    // whose wrong codes are told as such: an account can have these names, the others hold what none may hold
+    // An account may have these two names, so that their codes are logged as wrong. The other names
+    // are invalid.
     for name in [&names[0], &names[3]] {
         let mut postern = on_the_clock(Command::new("/usr/bin/postern"));
         Postern::under({
@@ -209,7 +213,7 @@ fn a_name_that_looks_like_a_line_bans_nobody_but_its_author() {
         tries("codes", "192.0.2.7", name, "123456");
     }
     let mut log = host.journal.rest();
-    // sshd gives PAM junk in the place of a stranger's answer
+    // For an unknown account sshd passes junk to PAM instead of the input.
     assert!(
         log.contains(&format!(
             "refused cause=malformed address=127.0.0.7 service=sshd user={:?}",
@@ -222,7 +226,7 @@ fn a_name_that_looks_like_a_line_bans_nobody_but_its_author() {
         BTreeSet::from(["127.0.0.7", "192.0.2.7"]),
         "{log}"
     );
-    // any local user may write lines of other programs
+    // Any local user may log lines in the name of other programs.
     for name in &names {
         finished(Command::new("logger").args([
             "-t",
@@ -260,7 +264,7 @@ fn hostname() -> String {
         .to_owned()
 }
 
-/// The gate's lines are of the same format.
+/// The gate's log lines have the same format.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn guesses_at_the_web_are_found_too() {
@@ -302,7 +306,7 @@ fn guesses_at_the_web_are_found_too() {
     );
 }
 
-/// What the gate wrote on standard error, as it stands in the journal.
+/// Returns the gate's standard error as it appears in the journal.
 #[track_caller]
 fn said_in_the_journal(gate: &Gate) -> String {
     let stamp = finished(Command::new("date").args(["+%FT%T%z"]));
@@ -318,7 +322,7 @@ fn said_in_the_journal(gate: &Gate) -> String {
         .collect()
 }
 
-/// The server's own check of its configuration, with the samples as they stand.
+/// The server's own check of its configuration accepts the unchanged samples.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_jail_is_one_that_fail2ban_takes() {

@@ -1,4 +1,5 @@
-//! Where no daemon listens the module runs `posternd --stdio`, out of reach of whoever runs the PAM host.
+//! Without a daemon the module runs `posternd --stdio`. The user who runs the PAM host cannot
+//! influence that process.
 
 use crate::guest_process::PAM_HOST;
 use nix::sys::signal::{Signal, kill};
@@ -12,7 +13,7 @@ use testhost::{
     REAL_PROGRAM, Terminal, finished, patiently, running,
 };
 
-/// How long a fallback that decides nothing may hold a host up.
+/// Longest delay of a host by a fallback that does not decide.
 const LONGEST: Duration = Duration::from_secs(12);
 
 fn alice(host: &Host) -> (Person, Phone) {
@@ -21,7 +22,7 @@ fn alice(host: &Host) -> (Person, Phone) {
     (alice, phone)
 }
 
-/// Key and code, password and code; a used code is refused.
+/// The first factor is a key or a password. A used code is refused.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn without_a_daemon_people_enter_by_sshd() {
@@ -61,7 +62,7 @@ fn without_a_daemon_people_enter_by_sudo() {
     );
 }
 
-/// A service that asks once.
+/// Installs a PAM service with one prompt.
 fn a_service(host: &Host) {
     host.pam(
         "guest",
@@ -69,7 +70,7 @@ fn a_service(host: &Host) {
     );
 }
 
-/// The fallback that runs now.
+/// Waits for the running fallback, and returns its process id.
 #[track_caller]
 fn fallback() -> u32 {
     patiently("the fallback runs", || {
@@ -85,7 +86,8 @@ fn signal(process: u32, signal: Signal) {
     .expect("it runs");
 }
 
-/// At a prompt it is user posternd for good, holds nothing but its socket, and cannot be read by a process of that user's.
+/// During the prompt the fallback is user posternd without a way back. It holds no descriptor but
+/// its socket, and no process of that user can read its memory.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_fallback_has_given_root_up() {
@@ -138,7 +140,7 @@ fn the_fallback_has_given_root_up() {
     });
 }
 
-/// Nobody but the module has a use for it.
+/// The attack: a user runs the fallback directly, to ask it for a decision.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_fallback_serves_the_module_alone() {
@@ -166,7 +168,8 @@ fn the_fallback_serves_the_module_alone() {
     assert_eq!(ran.status.code(), Some(2), "{ran:?}");
 }
 
-/// Whatever keeps the fallback from deciding denies within its time, and the log names it.
+/// A fallback that cannot decide means denied access within the time limit, and the log names the
+/// cause.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_fallback_that_does_not_start_denies_and_is_named() {
@@ -241,7 +244,7 @@ fn a_fallback_that_does_not_start_denies_and_is_named() {
     case.unwrap();
 }
 
-/// Killed, or stopped by root, while a code is on its way to it.
+/// The fallback is killed, or stopped by root, while it receives a code.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_fallback_that_is_killed_or_stopped_denies_and_is_named() {
@@ -274,16 +277,16 @@ fn a_fallback_that_is_killed_or_stopped_denies_and_is_named() {
     }
 }
 
-/// What a user may have done to the PAM host, from outside or beforehand.
+/// A condition that a user can cause for the PAM host, from outside or before it starts.
 struct Condition {
     name: &'static str,
-    /// Commands before the host's.
+    /// Commands that precede the host.
     tool: &'static [&'static str],
-    /// Options of the host's.
+    /// Options of the host.
     options: &'static [&'static str],
-    /// What prlimit sets once the transaction has begun.
+    /// The limit that prlimit(1) sets once the transaction has begun.
     limit: Option<&'static str>,
-    /// What the log names, where access may be denied.
+    /// Text that the log must contain if access is denied; `None` if access must be granted.
     named: Option<&'static str>,
 }
 
@@ -319,7 +322,7 @@ const CONDITIONS: &[Condition] = &[
         options: &["--pause", "--threads", "1"],
         ..condition("a host with threads")
     },
-    // a container without CAP_SYS_RESOURCE cannot raise it again
+    // A container without CAP_SYS_RESOURCE cannot raise the limit again.
     Condition {
         tool: &["setpriv", "--ruid", "alice", "prlimit", "--nproc=0:0"],
         named: Some("posternd --stdio cannot raise RLIMIT_NPROC"),
@@ -360,7 +363,8 @@ const CONDITIONS: &[Condition] = &[
     },
 ];
 
-/// Entered, or denied with a line that names what is in the way; the table of both is printed.
+/// Access is granted, or denied with a log line that names the obstacle. The table of the results
+/// is printed.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn under_every_condition_of_a_users_the_host_is_entered_or_the_log_says_why_not() {
@@ -411,7 +415,8 @@ fn under_every_condition_of_a_users_the_host_is_entered_or_the_log_says_why_not(
     }
 }
 
-/// A user freezes the host in mid-transaction: nothing of the store is held, and alice enters elsewhere.
+/// The attack: a user freezes the host during the transaction. It holds no lock on the store, and
+/// alice signs in elsewhere.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_frozen_host_holds_nothing() {
@@ -442,12 +447,12 @@ fn a_frozen_host_holds_nothing() {
 /// A cgroup that a user owns.
 struct Cgroup {
     folder: String,
-    /// The file that freezes it, and what is written there.
+    /// The file that freezes the cgroup, and the two values for frozen and thawed.
     freezer: (&'static str, [&'static str; 2]),
 }
 
 impl Cgroup {
-    /// None where the host has no freezer.
+    /// `None` where the host has no freezer.
     fn of_a_user() -> Option<Cgroup> {
         let mounts = [
             (
@@ -494,7 +499,7 @@ impl Drop for Cgroup {
     }
 }
 
-/// auth by the daemon and account by the fallback, and the other way round.
+/// The daemon serves `auth` and the fallback `account`, and the reverse.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_transaction_may_begin_with_the_one_and_end_with_the_other() {
@@ -523,7 +528,8 @@ fn a_transaction_may_begin_with_the_one_and_end_with_the_other() {
     }
 }
 
-/// A line's own configuration never goes to the daemon; what root alone can read is read as root.
+/// The option `config=` is never sent to the daemon. The fallback reads such a configuration as
+/// root.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_configuration_of_the_lines_own_goes_to_the_fallback() {
@@ -574,7 +580,7 @@ fn a_configuration_of_the_lines_own_goes_to_the_fallback() {
 }
 
 fn denied_as_alice() -> PamEnded {
-    // the clock is root's
+    // The files of the story's clock belong to root.
     let tool = [
         "env",
         "-u",
@@ -587,7 +593,8 @@ fn denied_as_alice() -> PamEnded {
     PamHost::start_under(&tool, PAM_HOST, "guest", b"alice", &[]).ends()
 }
 
-/// With the daemon the module opens nothing but its socket, once a hook; without it nothing but the pairs to the fallback.
+/// With the daemon the module opens its socket once in each hook. Without a daemon it opens only
+/// the socket pairs to the fallback.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_module_opens_nothing_but_its_socket() {
@@ -606,11 +613,11 @@ fn the_module_opens_nothing_but_its_socket() {
             connects.len() == 2 && connects.iter().all(|line| line.contains(HOST_SOCKET)),
             "{calls}"
         );
-        // stat is not open: it looks at who may write the fallback
+        // stat(2) opens no file: the module checks who may write the fallback.
         let opens = calls
             .lines()
             .filter(|line| line.starts_with("open") || line.starts_with("execve"));
-        // of the C library's, for the time in a log line
+        // The C library opens these files for the time in a log line.
         let opens =
             opens.filter(|line| !line.contains("/zoneinfo/") && !line.contains("/etc/localtime"));
         assert_eq!(opens.count(), 0, "{calls}");
@@ -623,10 +630,11 @@ fn the_module_opens_nothing_but_its_socket() {
     }
 }
 
-/// The calls of the host's own thread from before pam_authenticate to the end of pam_acct_mgmt.
+/// Returns the system calls of the host's own thread from before pam_authenticate to the end of
+/// pam_acct_mgmt.
 fn traced_login(phone: &Phone) -> String {
     let trace = "/run/postern-module.trace";
-    // the clock would open files of its own
+    // The story's clock would open files of its own.
     let tool = ["env", "-u", "LD_PRELOAD"];
     let mut pam = PamHost::start_under(&tool, PAM_HOST, "guest", b"alice", &["--pause"]);
     pam.expect("pause");

@@ -1,11 +1,11 @@
-//! Grace: for a while after a code none is asked, at the same service and from the same address.
+//! The grace period: after a code the same service asks the same address for none for a while.
 
 use testhost::{Front, Host, Person, Phone, Place, Postern, Posternd, Visitor, Web};
 
 const HERE: &str = "127.0.0.1";
 const ONE_HOUR: &str = "[pam.service.sshd]\ngrace = \"1h\"\n";
 
-/// Someone who has given a code just now.
+/// Returns a person who has just signed in with a code.
 #[track_caller]
 fn entered(host: &Host, configuration: &str) -> (Person, Phone) {
     let alice = host.person("alice");
@@ -26,7 +26,7 @@ pub(crate) fn a_code_is_not_asked_again_within_its_time_from_the_same_address() 
     alice.with_key().enters();
     alice.with_password().password("wrong").is_turned_away();
 
-    // elsewhere it is, and there it begins another
+    // Another address is asked for a code, which begins a grace period of its own.
     host.clock.forward(30);
     alice
         .with_key()
@@ -58,7 +58,7 @@ fn a_clock_set_back_and_a_delay_leave_nothing_of_it() {
     host.clock.forward(60);
     alice.with_key().enters();
 
-    // guesses from there count in its row, at a service that has no grace
+    // Wrong codes count for that address, at a service without a grace period.
     host.configure("# none\n");
     for code in phone.wrong_codes(5) {
         alice.with_key().is_refused(&code, "That code is wrong");
@@ -71,7 +71,6 @@ fn a_clock_set_back_and_a_delay_leave_nothing_of_it() {
     alice.with_key().enters();
 }
 
-/// T5
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn every_revocation_ends_it() {
@@ -98,7 +97,7 @@ fn every_revocation_ends_it() {
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
 
-    // a recovery code from anywhere else
+    // A recovery code from any other address ends it too.
     alice.with_key().enters();
     Postern::call("disable alice").does();
     let (phone, recovery) = alice.enrols_with_recovery_codes();
@@ -110,7 +109,7 @@ fn every_revocation_ends_it() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// T5: with `password optional pam_totp.so`.
+/// This needs `password optional pam_totp.so` in the stack.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_changed_password_of_this_host_ends_it() {
@@ -129,7 +128,8 @@ fn a_changed_password_of_this_host_ends_it() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// What is not a code of this service begins none: one at the web, a recovery code, one without an address.
+/// Only a code at the same service begins a grace period: not one on the web, not a recovery code,
+/// not one without an address.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn only_a_code_at_the_same_service_begins_one() {
@@ -145,7 +145,8 @@ fn only_a_code_at_the_same_service_begins_one() {
     alice.with_key().enters();
 }
 
-/// Where the first factor is unknown everyone is asked alike.
+/// Before the first factor is known to have passed, every account is asked: otherwise the prompt
+/// would tell who signed in recently.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn before_the_first_factor_everyone_is_asked() {
@@ -167,12 +168,12 @@ fn before_the_first_factor_everyone_is_asked() {
         let ended = terminal.ends();
         assert!(ended.entered(), "{}", ended.transcript);
     }
-    // nor do those codes spare whoever comes with a key
+    // Those codes begin no grace period for a sign-in with a key either.
     host.clock.forward(60);
     alice.with_key().up_to_the_code().closes();
 }
 
-/// A service that is not root, and that is trusted, over pam.sock.
+/// A PAM host of `socket_users` that is not root, over pam.sock.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn it_counts_for_a_service_that_is_named() {
@@ -208,7 +209,7 @@ fn it_counts_for_a_service_that_is_named() {
     posternd.says(&format!(
         "pam_totp(mail:auth): not needed cause=grace-period address={HERE} service=mail"
     ));
-    // of one's own account no address is believed
+    // The address that a user claims for the own account is not trusted.
     assert!(enters("alice", &phone.code_in(1)));
     assert!(!enters("alice", ""));
 }

@@ -1,8 +1,8 @@
-//! The guard: an entry for which nobody asked for the code is refused.
+//! The guard refuses a sign-in for which no code was asked.
 
 use testhost::Host;
 
-/// DESIGN 7: the commonest way a second factor is silently not asked.
+/// The most frequent misconfiguration that omits the second factor without notice.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_key_alone_is_refused_where_authentication_methods_are_missing() {
@@ -41,7 +41,7 @@ pub(crate) fn the_guard_asks_the_policy_anew() {
     host.journal.says("refused cause=not-verified");
 }
 
-/// `PasswordAuthentication yes` goes through PAM with the password as the only answer.
+/// `PasswordAuthentication yes` passes through PAM with the password as the only input.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn password_authentication_alone_never_enters() {
@@ -61,7 +61,8 @@ fn password_authentication_alone_never_enters() {
     alice.with_password().enters_with(&phone.code());
 }
 
-/// What Debian ships: without the sample in sshd_config.d nobody with a second factor is in, and nothing is counted.
+/// Debian's default: without the sample in sshd_config.d every account with a second factor is
+/// refused, and no wrong input is counted.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn without_keyboard_interactive_the_key_alone_is_refused() {

@@ -1,8 +1,10 @@
-//! Guessing is hopeless, and whoever guesses cannot keep the owner out.
+//! The attack: codes are guessed. The throttle makes that hopeless, and does not lock the owner
+//! out.
 
 use testhost::{Host, Person, Phone, Postern, Store};
 
-/// Before the first factor is known to have passed: the code is asked whatever the password was.
+/// A stack that asks for the code whatever the password was, before the first factor is known to
+/// have passed.
 const UNKNOWN: &str = "\
 auth     [success=1 default=ignore] pam_totp.so proven
 auth     required pam_unix.so nodelay
@@ -20,7 +22,7 @@ fn five_wrong_codes(person: &Person, phone: &Phone) {
     }
 }
 
-/// L8
+/// After five wrong codes every further one meets a delay.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn the_sixth_wrong_code_meets_a_delay() {
@@ -50,7 +52,7 @@ pub(crate) fn the_sixth_wrong_code_meets_a_delay() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// L8
+/// The attack: a restart is meant to clear the delay. It is in the store.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_delay_outlives_a_restart() {
@@ -65,7 +67,7 @@ fn a_delay_outlives_a_restart() {
         .is_refused(&phone.code(), "Too many wrong codes: wait 30 s");
 }
 
-/// A local user's guesses are counted apart, and at the command too.
+/// The wrong codes of a local user are counted separately, also those of the command.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn guesses_at_verify_are_delayed_and_leave_ssh_alone() {
@@ -95,7 +97,7 @@ fn guesses_at_verify_are_delayed_and_leave_ssh_alone() {
         .does();
 }
 
-/// DESIGN 6: free of charge are junk, used codes, and prompts that are left.
+/// Junk, used codes, and prompts that are left without input are not counted.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn what_is_no_guess_costs_nothing() {
@@ -116,7 +118,7 @@ fn what_is_no_guess_costs_nothing() {
     alice.with_key().enters_with(&phone.code_in(1));
 }
 
-/// L8, promise 2: strangers hold neither password nor key.
+/// The attackers have neither password nor key, but many addresses.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn strangers_guessing_from_many_addresses_do_not_keep_the_owner_out() {
@@ -145,11 +147,11 @@ fn strangers_guessing_from_many_addresses_do_not_keep_the_owner_out() {
         5
     );
 
-    // elsewhere, a right code with the right password meets the delay ...
+    // From an unfamiliar address the right code with the right password meets the delay.
     let mut terminal = alice.with_password().from("127.0.7.1").up_to_the_code();
     terminal.types(&phone.code());
     assert!(!terminal.ends().entered());
-    // ... but not at a familiar address, nor after a key, nor with a recovery code
+    // A familiar address, a sign-in with a key, and a recovery code do not meet the delay.
     alice
         .with_password()
         .from("127.0.9.1")
@@ -164,7 +166,7 @@ fn strangers_guessing_from_many_addresses_do_not_keep_the_owner_out() {
         .enters_with(&recovery[0]);
 }
 
-/// L8: ten wrong answers in five minutes, over all accounts.
+/// The limit is ten wrong inputs in five minutes from one address, over all accounts.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_address_that_guesses_at_many_accounts_is_throttled_alone() {
@@ -204,7 +206,7 @@ fn an_address_that_guesses_at_many_accounts_is_throttled_alone() {
         .enters_with(&phone.code());
 }
 
-/// L8, promise 2: thieves hold the password.
+/// The attackers have the password.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn thieves_of_the_password_lock_themselves_out_not_the_owner() {
@@ -243,7 +245,6 @@ fn thieves_of_the_password_lock_themselves_out_not_the_owner() {
         .enters_with(&phone.code_in(1));
 }
 
-/// DESIGN 6: after `unlock` by an administrator.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn unlock_lifts_delays_and_locks() {

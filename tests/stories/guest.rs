@@ -1,4 +1,5 @@
-//! A good guest: what the module brings into other programs, and what it leaves there.
+//! The module's effect on the programs that load it: its size, its libraries, and the state that it
+//! leaves behind.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +7,7 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 use testhost::{Host, Terminal, finished};
 
-/// The module where libpam looks for it.
+/// Returns the path of the module, where libpam searches for it.
 #[track_caller]
 fn module() -> String {
     let folders = fs::read_dir("/usr/lib")
@@ -22,7 +23,7 @@ fn module() -> String {
         .to_string()
 }
 
-/// What a process holds open below a folder.
+/// Returns the files below a folder that a process has open.
 fn held(process: u32, folder: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(format!("/proc/{process}/fd"))
         .expect("the process runs")
@@ -90,7 +91,8 @@ fn the_module_exports_the_six_hooks_and_nothing_else() {
     assert_eq!(names, hooks.map(|hook| format!("pam_sm_{hook}")));
 }
 
-/// It only relays: neither engine nor floating point is linked. (As packages have it: what was not built for release is larger.)
+/// The module only relays: neither the engine nor floating point is linked. The limit applies to a
+/// release build, as packages have it.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_module_is_small() {
@@ -125,14 +127,14 @@ pub(crate) fn no_descriptor_is_left_open_in_sshd() {
     shell.ends();
 }
 
-/// DESIGN 7: sudo asks too, and says which of its callers was asked.
+/// sudo asks for the code too, and the log names the calling user.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn sudo_asks_for_the_code_and_is_left_as_it_was() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();
-    // no clock but the real one reaches a setuid program
+    // A setuid program sees only the real clock.
     host.clock.set(
         SystemTime::now()
             .duration_since(UNIX_EPOCH)

@@ -1,13 +1,14 @@
-//! A good guest in a process of the story's own: what a login leaves in the host's state, threads and memory.
+//! The state that a login leaves in the process of the PAM host: descriptors, signals, threads and
+//! memory.
 
 use serde_json::{Value, json};
 use std::fs;
 use testhost::{Answer, Host, PamEnded, PamHost, Phone};
 
-/// Where cargo put the host.
+/// Path of the PAM host that cargo built.
 pub(crate) const PAM_HOST: &str = env!("CARGO_BIN_EXE_pam_host");
 
-/// Somebody enrolled, and a service that asks once.
+/// Enrolls alice, and installs a PAM service with one prompt.
 #[track_caller]
 fn a_service_that_asks_once(host: &Host) -> Phone {
     host.pam(
@@ -25,7 +26,7 @@ fn one_login(words: &[&str], answer: &Answer) -> PamEnded {
     pam.ends()
 }
 
-/// Descriptors, threads, environment, umask, signals, ids, limits and folders.
+/// The state is descriptors, threads, environment, umask, signals, ids, limits and folders.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_login_leaves_its_process_as_it_found_it() {
@@ -58,7 +59,8 @@ fn a_login_leaves_its_process_as_it_found_it() {
     }
 }
 
-/// DESIGN 7: the end of a thread runs no code that pam_end has taken away.
+/// The fault: a thread that ends after pam_end runs a destructor of the unloaded module, and the
+/// host crashes.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn threads_that_end_after_their_login_crash_no_host() {
@@ -87,13 +89,14 @@ fn threads_that_end_after_their_login_crash_no_host() {
     assert_eq!((numbers.len(), entered), (25 * THREADS, 25), "{ended:?}");
 }
 
-/// As it was typed and without its blank, in the heap, on every stack, and in the module's own data.
+/// The attack: a code is read from a core dump. Memory is searched for the input as typed and
+/// without its blank, in the heap, on every stack, and in the module's own data.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn what_was_typed_is_gone_from_memory_after_the_login() {
     let host = Host::fresh();
     let phone = a_service_that_asks_once(&host);
-    // a round number stands in memory for reasons of its own
+    // Memory contains round numbers for other reasons.
     let (right, wrong) = (phone.code(), phone.wrong_codes(3));
     let spaced = |code: &str| format!("{} {}", &code[..3], &code[3..]);
     let answers = [
@@ -104,13 +107,14 @@ fn what_was_typed_is_gone_from_memory_after_the_login() {
         ("the password, typed by mistake".to_owned(), 11),
     ];
     for (typed, number) in answers {
-        // what is freed without being wiped loses its first bytes, and a usual size is soon used anew
+        // free(3) overwrites the first bytes of a block, and blocks of common sizes are reused
+        // soon. A long input avoids both.
         let ended = one_login(
             &["--memory"],
             &Answer::from(&*format!("{}{typed}", " ".repeat(480))),
         );
         assert_eq!(ended.number(), Some(number), "{ended:?}");
-        // the search finds what there is to find
+        // This proves that the search finds a reply that is there.
         assert_eq!(
             ended.all("made")[0]["typed"].as_array().map(Vec::len),
             Some(1),
@@ -124,7 +128,8 @@ fn what_was_typed_is_gone_from_memory_after_the_login() {
     }
 }
 
-/// What valgrind counts in so many logins, each a day after the last, with a wrong and then with a right code.
+/// Runs so many logins under valgrind, one each day, with a wrong and then with a right code.
+/// Returns valgrind's report.
 #[track_caller]
 fn under_valgrind(host: &Host, phone: &Phone, logins: usize) -> String {
     const REPORT: &str = "/run/postern-tests/valgrind";
@@ -141,7 +146,7 @@ fn under_valgrind(host: &Host, phone: &Phone, logins: usize) -> String {
         for code in [phone.wrong(), phone.code()] {
             pam.expect("prompt");
             pam.answers(&Answer::from(&*code));
-            // it is judged before the clock moves on
+            // The code is verified before the clock moves.
             pam.expect("authenticate");
         }
     }
@@ -156,7 +161,8 @@ fn under_valgrind(host: &Host, phone: &Phone, logins: usize) -> String {
     fs::read_to_string(REPORT).expect("valgrind writes its report")
 }
 
-/// Nothing is lost, and what is kept is as much after five logins as after two.
+/// Valgrind reports no lost block, and the memory in use is the same after five logins as after
+/// two.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn valgrind_finds_no_fault_and_no_leak_in_many_logins() {

@@ -1,4 +1,4 @@
-//! A first setup by someone who is not root, with their password on this host.
+//! The first enrollment by a user who is not root, with the user's password on this host.
 
 use crate::host_password_helper::{PROMPT, start_posternd};
 use nix::sys::signal::{Signal, kill};
@@ -17,7 +17,7 @@ fn the_right_password_of_this_host_sets_up_the_first_second_factor() {
     let alice = host.person("alice");
     let posternd = start_posternd(&host);
     let helper = PasswordHelper::start();
-    // how many failures there ever were is the one thing that a try leaves
+    // The row counter of the failures is the only thing that a failed try changes for good.
     let dump = || {
         Store::open()
             .dump()
@@ -91,7 +91,7 @@ fn the_right_password_of_this_host_sets_up_the_first_second_factor() {
         "{}",
         others.err
     );
-    // other stories sign in with names that are no text
+    // Other stories sign in with names that are not UTF-8.
     let auth = fs::read("/var/log/auth.log").expect("rsyslogd writes it");
     let auth = String::from_utf8_lossy(&auth).into_owned();
     for log in [posternd.log(), helper.log(), auth] {
@@ -134,7 +134,7 @@ fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
         helper.log()
     );
 
-    // what waits for a password keeps no one-time code waiting
+    // A delay for passwords does not delay a one-time code.
     Postern::call("account add alice").does();
     let code = Postern::call("one-time-code alice --json").does().json()["one_time_code"].clone();
     let code = code.as_str().expect("a code");
@@ -194,7 +194,7 @@ fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
     kill(process, Signal::SIGSTOP).expect("it runs");
     refused_at_once("hanging");
     helper.crash();
-    // an impostor's socket, where someone got to put one
+    // The attack: an impostor listens at the socket's path.
     fs::remove_file(SOCKET).expect("/run can be written");
     let script = "use IO::Socket::UNIX; umask 0; my $l = IO::Socket::UNIX->new(Local => shift, Listen => 9) or die; \
          while (my $s = $l->accept) { print $s \"postern-password 2\\n\"; print $s \"yes\\n\"; }";

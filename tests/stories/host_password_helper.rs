@@ -1,4 +1,5 @@
-//! The root helper of the gate, with the real PAM: whom it answers, what it says no to, and what stops it.
+//! The root helper of the gate, with the real PAM: which requests it answers, which it refuses, and
+//! which faults it survives.
 
 use shared::network::address::Address;
 use shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest, SOCKET};
@@ -15,7 +16,7 @@ pub(crate) const PROMPT: &str =
 
 #[track_caller]
 pub(crate) fn start_posternd(host: &Host) -> Posternd {
-    // what an earlier story wrote goes
+    // An earlier story may have changed this service.
     host.pam(SERVICE, "@include common-auth\n@include common-account\n");
     Posternd::start()
 }
@@ -29,7 +30,7 @@ fn question(name: &str, password: &str) -> HostPasswordRequest {
     }
 }
 
-/// What the helper says to root; `None` where it says nothing.
+/// Returns the helper's reply to root; `None` if the helper sends none.
 #[track_caller]
 fn asked(name: &str, password: &str) -> Option<HostPasswordReply> {
     let said =
@@ -49,7 +50,7 @@ fn chage(person: &Person, options: &str) {
     );
 }
 
-/// A script that the service runs before it asks for the password.
+/// Installs a script that the service runs before it verifies the password.
 fn through_script(host: &Host, script: &str) {
     let path = "/run/postern-tests/before";
     fs::write(path, format!("#!/bin/sh\n{script}\n")).expect("the tests' folder can be written");
@@ -61,8 +62,8 @@ fn through_script(host: &Host, script: &str) {
     );
 }
 
-/// N8, E4, E6
-/// L8
+/// The attack: an expired or locked account, root, or an account without a password is tried. A
+/// reply other than "wrong" would confirm the password.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
@@ -87,7 +88,7 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
 
     chage(&alice, "-E 0");
     assert_eq!(right(&alice), Some(HostPasswordReply::Wrong));
-    // Debian's common-account ends with pam_deny
+    // Debian's common-account ends with pam_deny.
     because("account-refused", "alice");
     let said = alice
         .postern("enroll")
@@ -117,7 +118,7 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
     finished(Command::new("usermod").args(["--unlock", "alice"]));
     assert_eq!(right(&alice), Some(HostPasswordReply::Right));
 
-    // root is nobody's business, and who has no password has none that is right
+    // Passwords of root are never verified. An empty password is never right.
     let shadow = fs::read_to_string("/etc/shadow").expect("root may");
     finished(Command::new("usermod").args(["--password", "", "bob"]));
     assert_eq!(
@@ -140,7 +141,7 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
     }
     fs::write("/etc/shadow", shadow).expect("root may");
 
-    // stacks that would let everyone in
+    // The fault: the administrator's stack grants access without a password.
     for stack in [
         "auth sufficient pam_rootok.so",
         "auth sufficient pam_permit.so",
@@ -197,7 +198,7 @@ fn nobody_but_the_daemons_gets_an_answer() {
             "{daemon}"
         );
     }
-    // even if anyone could connect
+    // The helper checks the peer, also where the socket's mode lets everyone connect.
     fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o666)).expect("root may do it");
     for user in ["alice", "nobody", "www-data"] {
         assert_eq!(asks_as(user, "nogroup").0, "", "{user}");
@@ -223,7 +224,7 @@ fn nobody_but_the_daemons_gets_an_answer() {
     );
     assert_eq!(helper.questions().len(), 0);
     assert!(!helper.log().contains(&alice.password) && !helper.log().contains("panicked"));
-    // it is no program for others
+    // The program refuses to run for other users.
     let said = alice
         .on_this_host("/usr/libexec/postern-password </dev/null")
         .output()
@@ -234,7 +235,7 @@ fn nobody_but_the_daemons_gets_an_answer() {
     );
 }
 
-/// A PAM module may hang or crash: that question alone ends, and costs its try.
+/// The fault: a PAM module hangs or crashes. Only that request fails, and it counts as a try.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_module_that_hangs_or_crashes_stops_nobody_else() {
@@ -261,7 +262,7 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
             "{:?}",
             asked_alice.elapsed()
         );
-        // meanwhile the password stands in no process's arguments or environment
+        // Meanwhile the password is in the arguments and the environment of no process.
         for entry in fs::read_dir("/proc").expect("there is a /proc").flatten() {
             for what in ["cmdline", "environ"] {
                 let held = fs::read(entry.path().join(what)).unwrap_or_default();
@@ -299,7 +300,8 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
         Ok(helper.questions().is_empty().then_some(()))
     });
 
-    // by hand, and killed in the middle: the question ends with the helper, and the person is told
+    // The helper is killed during a request: the process that serves the request ends with it, and
+    // the person reads an error.
     through_script(
         &host,
         "[ \"$PAM_USER\" != bob ] || sleep 600; [ \"$PAM_USER\" != alice ] || kill -ABRT $PPID",
@@ -344,7 +346,8 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
     terminal.is_interrupted();
 }
 
-/// Absent or hanging: a clear refusal within two seconds, which costs nothing.
+/// The fault: the stack of the service contains the module. A password is never verified there,
+/// since PAM would ask for a code.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line() {
@@ -423,7 +426,8 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
             .map(|thread| thread.join().expect("no panic"))
             .collect::<Vec<_>>()
     });
-    // no place, no share left, or no turn within 3 s
+    // The connection limit is reached, the address has too many requests, or no process was free
+    // within 3 s.
     let unasked =
         |said: &Vec<u8>| HostPasswordReply::decode(said) == Some(HostPasswordReply::NotVerified);
     let turned_away = heard
@@ -447,7 +451,8 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
         asked("alice", &alice.password),
         Some(HostPasswordReply::Right)
     );
-    // a gate that someone else has taken over: so many about one account, whatever it sends at once
+    // The attack: a compromised gate guesses the password of one account. The number of verified
+    // guesses is limited, whatever the gate sends at once.
     let got = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..40)
             .map(|_| scope.spawn(|| PasswordHelper::hears(&question("alice", "wrong").encode())))

@@ -1,4 +1,5 @@
-//! The units of the gate's root helper: systemd understands them, and what they forbid the helper does without.
+//! The units of the gate's root helper: systemd accepts them, and the helper works within their
+//! restrictions.
 
 use crate::web_unit::{forbids_nothing_of, unit};
 use shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest};
@@ -38,7 +39,8 @@ fn systemd_understands_the_units_of_the_helper() {
     );
 }
 
-/// Everything read-only, nobody's homes, and the unit's capabilities alone.
+/// Returns a command that makes the file system read-only, hides home folders, and keeps the unit's
+/// capabilities alone.
 fn sandbox() -> String {
     let kept: Vec<_> = unit(SERVICE, "CapabilityBoundingSet")
         .iter()

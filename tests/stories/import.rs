@@ -1,4 +1,4 @@
-//! What other second factors on this host wrote just now, read by the part of the import that reads files.
+//! Import of files that other second factors on this host have just written.
 
 use shared::credential::import::{
     FoundAuthenticator, ImportFormat, ImportedFile, MovingFactor, PskcKey, parse_import_file,
@@ -13,7 +13,6 @@ use testhost::{Clock, Host, Postern, finished, on_the_clock, outcome};
 
 const FOLDER: &str = "/run/postern-tests/import";
 
-/// N7
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn files_of_google_authenticator_keep_what_was_used() {
@@ -57,7 +56,6 @@ fn files_of_google_authenticator_keep_what_was_used() {
     );
 }
 
-/// N7
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_users_file_of_pam_oath_keeps_what_was_used_in_any_time_zone() {
@@ -91,7 +89,6 @@ fn a_users_file_of_pam_oath_keeps_what_was_used_in_any_time_zone() {
     assert_eq!(after.found[1].moving, MovingFactor::Counter { next: 7 });
 }
 
-/// N7
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn key_containers_are_read_as_pskctool_reads_them() {
@@ -138,7 +135,7 @@ fn key_containers_are_read_as_pskctool_reads_them() {
             ("bob", 6, MovingFactor::Counter { next: 9 }),
         ];
         assert_eq!(told, expected, "{name}");
-        // pskctool opens nothing that is encrypted
+        // pskctool opens no encrypted file.
         if name == "plain" {
             finished(Command::new("pskctool").args(["--validate", "--strict", &file]));
             let info = finished(Command::new("pskctool").args(["--info", &file]));
@@ -263,7 +260,7 @@ fn code_of(found: &FoundAuthenticator, step: Step) -> String {
     generate_code(&found.secret, parameters, step).to_string()
 }
 
-/// alice signs in with that code, in India.
+/// Signs alice in with a code, in the time zone of India.
 #[track_caller]
 fn signs_in(service: &str, code: &str) {
     let mut tester = on_the_clock(Command::new("pamtester"));
@@ -285,7 +282,7 @@ fn signs_in(service: &str, code: &str) {
     );
 }
 
-/// N7: whoever used pam_google_authenticator yesterday enters with the same app today.
+/// A user of pam_google_authenticator signs in with the same app after the import.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_person_moves_from_google_authenticator_without_a_new_qr() {

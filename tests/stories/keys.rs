@@ -1,4 +1,5 @@
-//! New keys while people sign in, after a crash, after a compromise; and the way back from a backup.
+//! New keys while people sign in, after a crash, and after a compromise; and the restore of a
+//! backup.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -12,14 +13,14 @@ use testhost::{
 
 const BROWSER: &str = "__Host-postern-browser";
 
-/// Master keys in the file.
+/// Returns the number of master keys in the key file.
 #[track_caller]
 fn master_keys() -> usize {
     let text = fs::read_to_string(KEY).expect("the key file");
     text.lines().filter(|line| !line.starts_with('#')).count()
 }
 
-/// A web with someone who is signed in, in a browser that is trusted.
+/// Starts the web, and signs a person in with a trusted browser.
 #[track_caller]
 fn signed_in(host: &Host) -> (Web, Visitor, Person, Phone, Vec<String>) {
     let web = Web::start(host, Front::Nginx, Place::OwnHost, "");
@@ -32,7 +33,7 @@ fn signed_in(host: &Host) -> (Web, Visitor, Person, Phone, Vec<String>) {
     (web, visitor, alice, phone, recovery)
 }
 
-/// C2: the sessions are held at the prompt, so that all of them open the store while keys are rotated.
+/// The sessions wait at the prompt, so that all of them open the store while keys are rotated.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn twenty_people_enter_again_and_again_while_keys_are_rotated() {
@@ -53,7 +54,8 @@ fn twenty_people_enter_again_and_again_while_keys_are_rotated() {
             for (number, (mut terminal, phone)) in held.into_iter().zip(&phones).enumerate() {
                 let (inside, rotations) = (&inside, &rotations);
                 scope.spawn(move || {
-                    // a few at each rotation, so that every one finds some on their way
+                    // A few sessions continue at each rotation, so that every rotation meets some
+                    // of them.
                     patiently("the next rotation begins", || {
                         Ok((rotations.load(Ordering::SeqCst) - before >= number / 5).then_some(()))
                     });
@@ -84,7 +86,7 @@ fn twenty_people_enter_again_and_again_while_keys_are_rotated() {
     Store::open().is_sound();
 }
 
-/// C2: what was handed out goes on working, at a gate that never stopped.
+/// Everything that was issued stays valid, at a gate that did not stop.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn recovery_codes_browser_session_and_password_survive_a_rotation() {
@@ -136,7 +138,8 @@ fn recovery_codes_browser_session_and_password_survive_a_rotation() {
     assert!(Postern::call("log").does().out.contains("keys-rotated"));
 }
 
-/// D1: while a gate keeps the store open, after a rotation, and with a second secret that stays.
+/// The attack: a thief of the disk searches for a disabled secret. The gate keeps the store open
+/// meanwhile, and another secret stays.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_disabled_secret_is_gone_from_the_bytes_also_after_a_rotation() {
@@ -159,12 +162,14 @@ fn a_disabled_secret_is_gone_from_the_bytes_also_after_a_rotation() {
     alice.with_key().enters();
 }
 
-/// Kills a rotation at its first write, its second, and so on; after each everybody enters, and the next one completes.
+/// Kills a rotation at its first write, at its second, and so on. After each everyone signs in, and
+/// the next rotation completes.
 #[track_caller]
 fn killed_at_every_write(host: &Host, call: &str) -> u32 {
     let people = ["alice", "bob", "carol"].map(|name| host.person(name));
     let phones = people.each_ref().map(Person::enrols);
-    // two processes: the one that has the store open, and the one that writes the key file, which die at their own writes
+    // Two processes write: one has the store open, and the other one writes the key file. Each is
+    // killed at its own writes.
     let of_key = killed_at_each(host, call, &people, &phones, killed_at_store_or_key);
     of_key.max(killed_at_each(host, call, &people, &phones, killed_at))
 }
@@ -223,7 +228,7 @@ fn killed_at_each(
     }
 }
 
-/// C2
+/// The fault: a rotation is killed at one of its writes.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_rotation_killed_at_any_write_locks_nobody_out_and_the_next_one_completes() {
@@ -232,7 +237,8 @@ fn a_rotation_killed_at_any_write_locks_nobody_out_and_the_next_one_completes() 
     assert!(writes > 12, "{writes}");
 }
 
-/// C2, promise 1
+/// The fault: a renewal of all keys is killed at one of its writes. The used codes must stay
+/// refused.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_renewal_of_all_keys_killed_at_any_write_locks_nobody_out_and_opens_no_used_code() {
@@ -241,7 +247,8 @@ fn a_renewal_of_all_keys_killed_at_any_write_locks_nobody_out_and_opens_no_used_
     assert!(writes > 12, "{writes}");
 }
 
-/// What it says dies is dead from then on, at a gate that never stopped; what it says lives, lives.
+/// What the command reports as revoked is refused from then on, at a gate that did not stop.
+/// Everything else stays valid.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn after_a_compromise_only_authenticators_open() {
@@ -350,7 +357,8 @@ fn renewing_all_keys_says_first_what_ends_and_asks() {
         .is_refused(&recovery[0], "That is not a code");
 }
 
-/// C2
+/// The fault: the key file is missing, or belongs to another store. Access is denied, and the log
+/// names the file.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_missing_or_foreign_key_closes_every_door_and_the_log_names_the_file() {
@@ -378,7 +386,8 @@ fn a_missing_or_foreign_key_closes_every_door_and_the_log_names_the_file() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// C2, as postern(1) describes it: copied while doors are open, put back after the host was lost.
+/// The backup is made as postern(1) describes it, while people can sign in. It is restored after
+/// the loss of the host.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_backup_restores() {
@@ -408,7 +417,7 @@ fn a_backup_restores() {
     Postern::call("status").does();
     web.gate.restart();
 
-    // what was used since then is not known to be: postern(1) says how long to wait
+    // The backup does not know codes that were used after it. postern(1) says how long to wait.
     alice.with_key().enters_with(&phone.code());
     alice
         .with_key()

@@ -1,4 +1,5 @@
-//! Hosts that are not root: a screen locker, and a mail server that asks about everyone. posternd decides for them.
+//! PAM hosts that are not root: a screen locker, and a mail server that verifies codes of every
+//! account. posternd decides for them.
 
 use crate::without_root::{PAM_PEER, uid_of};
 use nix::sys::signal::Signal;
@@ -13,21 +14,21 @@ use testhost::{
 };
 
 const SAMPLE: &str = include_str!("../../config/pam.d/locker");
-/// The code alone, as a host asks that has seen to the first factor itself.
+/// The service of a host that has verified the first factor itself, and asks for the code alone.
 const CODES: &str = "auth required pam_totp.so first_factor=passed\nauth required pam_permit.so\naccount required pam_totp.so\n";
-/// The code of whoever says that they are someone.
+/// The service of a host that does not know whether the first factor passed.
 const UNKNOWN: &str =
     "auth required pam_totp.so\naccount required pam_totp.so\naccount required pam_permit.so\n";
 pub(crate) const MAIL: &str = "mailhost";
 
-/// What a host said, and whether it let in.
+/// The output of a host, and its result.
 pub(crate) struct Said {
     pub(crate) entered: bool,
     pub(crate) text: String,
     pub(crate) took: Duration,
 }
 
-/// A command of a user's, without any of root's power.
+/// Prepares a command as a user without privileges.
 fn as_user(user: &str, command: &[&str]) -> Command {
     let mut setpriv = Command::new("setpriv");
     setpriv
@@ -40,7 +41,7 @@ fn as_user(user: &str, command: &[&str]) -> Command {
     setpriv
 }
 
-/// A PAM host that runs as `user` and asks for `person`.
+/// Runs a PAM host as `user` that signs `person` in.
 #[track_caller]
 pub(crate) fn host_of(
     user: &str,
@@ -98,7 +99,7 @@ fn refused(user: &str, service: &[&str], person: &str, typed: &[&str]) -> Said {
     said
 }
 
-/// posternd on a host without web, and services of its users.
+/// Starts posternd on a host without the web, and installs the services of its users.
 #[track_caller]
 pub(crate) fn start_posternd(host: &Host, configuration: &str) -> Posternd {
     host.configure(&format!("# for lockers\n{configuration}\n"));
@@ -157,7 +158,8 @@ fn a_screen_locker_asks_for_the_password_and_the_code() {
     assert_eq!(events["origin"], "local user alice");
 }
 
-/// L8: guesses at full speed count in the row of the local user, whatever else they claim.
+/// The attack: a local user guesses codes at full speed and claims changing services and addresses.
+/// All guesses count for the local user.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn guesses_of_ones_own_code_meet_the_delay_and_keep_nobody_out_of_ssh() {
@@ -248,7 +250,7 @@ fn nobodys_process_asks_about_another_unless_it_is_named() {
     enters(MAIL, &["codes"], "alice", &[&phone.code_in(1)]);
 }
 
-/// A service that is named is counted by the addresses that it says, as one of root's.
+/// A PAM host of `socket_users` is counted by the addresses that it passes, like a host of root.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_mail_server_without_root_asks_about_everyone() {
@@ -319,7 +321,7 @@ fn whoever_has_no_second_factor_gets_what_the_policy_says() {
     assert!(said.contains("must have a second factor by"), "{said}");
 }
 
-/// Promise 4, for hosts without root.
+/// Without posternd a locker that is not root denies access at once, and names the cause.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn without_posternd_a_locker_stays_locked_and_says_so_at_once() {
@@ -351,7 +353,8 @@ fn without_posternd_a_locker_stays_locked_and_says_so_at_once() {
     enters("alice", &["codes"], "alice", &[&phone.code()]);
 }
 
-/// Something that takes every code, and keeps what it hears; it ends when this goes.
+/// An impostor of posternd that accepts every code and records what it receives. It ends when this
+/// value is dropped.
 struct Impostor(Child);
 
 const HEARD: &str = "/tmp/heard";
@@ -359,7 +362,7 @@ const HEARD: &str = "/tmp/heard";
 impl Impostor {
     #[track_caller]
     fn of(user: &str) -> Impostor {
-        // it greets as posternd does
+        // It sends the same greeting as posternd.
         let script = "use IO::Socket::UNIX; umask 0; $SIG{PIPE} = 'IGNORE'; my $l = IO::Socket::UNIX->new(Local => shift, Listen => 5) or die; \
              open my $f, '>>', shift or die; while (my $s = $l->accept) { print $s \"\\x08\\0\\0\\0\\x01\\0\\x02\\0\\0\\0\\x01\\0\"; \
              $s->flush; sysread($s, my $heard, 65536); print $f $heard; $f->flush; close $s }";
@@ -372,7 +375,7 @@ impl Impostor {
 
 impl Drop for Impostor {
     fn drop(&mut self) {
-        // it may have ended already
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
         let _ = fs::remove_file(SOCKET);
@@ -435,7 +438,8 @@ fn an_impostor_in_posternds_place_is_told_nothing_and_lets_nobody_in() {
     enters("alice", &["codes"], "alice", &[&phone.code()]);
 }
 
-/// DESIGN 7: a good guest, without root as with it.
+/// The module in a host without root opens neither the store nor the key file, and leaves no
+/// descriptor open.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_host_without_root_opens_neither_store_nor_key_and_keeps_no_descriptor() {

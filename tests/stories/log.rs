@@ -1,4 +1,5 @@
-//! The event log and the system's: what is told of whom, and what never is.
+//! The audit log and the system log: what they contain about each account, and what they never
+//! contain.
 
 use std::process::{Command, Stdio};
 use testhost::{Front, Host, Place, Postern, Store, Terminal, Visitor, Web, on_the_clock};
@@ -89,7 +90,7 @@ fn filters_narrow_the_log() {
     }
 }
 
-/// What administrators do is told with their names, behind sudo too.
+/// The log names the administrator who acted, also with sudo.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_administrator_is_named() {
@@ -112,7 +113,8 @@ fn an_administrator_is_named() {
     );
 }
 
-/// Every kind of answer at both doors, with secrets that are known here: neither log tells any.
+/// The attack: a reader of the logs looks for secrets. Every kind of input is used over ssh and on
+/// the web; neither log contains any.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn no_log_tells_what_was_typed() {
@@ -209,7 +211,7 @@ fn no_log_tells_what_was_typed() {
             assert!(!log.contains(secret.as_str()), "{secret}: {log}");
         }
     }
-    // in the same words at both doors
+    // Both logs use the same text.
     for means in ["code", "recovery-code"] {
         assert!(logs[0].contains(&format!(
             "accepted cause={means} address=127.0.0.1 service=sshd user=\"alice\""
@@ -219,7 +221,7 @@ fn no_log_tells_what_was_typed() {
         .says("accepted cause=code address=127.0.0.1 service=web user=\"alice\"");
 }
 
-/// At sshd the process that waits is ended; elsewhere the prompt comes back without an answer.
+/// sshd ends the process that waits. Other hosts return from the prompt without a reply.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_prompt_that_is_cancelled_has_a_cause_of_its_own() {
@@ -248,7 +250,8 @@ pub(crate) fn a_prompt_that_is_cancelled_has_a_cause_of_its_own() {
     }
 }
 
-/// What the store cannot tell of itself stands in the system's log and in the gate's, each with a word of its own.
+/// The store cannot record that it is busy. The system log and the gate's log have a cause of their
+/// own for it.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_busy_store_has_a_cause_of_its_own_at_the_gate_too() {

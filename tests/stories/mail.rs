@@ -1,4 +1,5 @@
-//! Mailed codes: a real mail server on loopback, a webhook, a program, and what happens when they fail.
+//! Mailed codes: by a real mail server on loopback, by a webhook, and by a program, and the faults
+//! of each.
 
 use serde_json::Value;
 use std::fs;
@@ -19,7 +20,7 @@ fn by_tls(url: &str) -> String {
     )
 }
 
-/// The web, and alice with a password.
+/// Starts the web, and makes alice with a password.
 pub(crate) fn web(host: &Host, email: &str) -> (Web, Person) {
     let web = Web::start(host, Front::Nginx, Place::OwnHost, email);
     let alice = host.person("alice");
@@ -27,7 +28,7 @@ pub(crate) fn web(host: &Host, email: &str) -> (Web, Person) {
     (web, alice)
 }
 
-/// Her address, set and confirmed; the cooldown is over.
+/// Sets and confirms alice's address, and waits until the cooldown has ended.
 pub(crate) fn confirmed(host: &Host, server: &MailServer) -> Mail {
     let said = Postern::call("email set alice alice@example.test").does();
     assert!(
@@ -76,7 +77,8 @@ fn with_app_and_mail(
     (phone, passes_the_password(web, alice))
 }
 
-/// M1, M3, M4, L1: over STARTTLS, with a name and a password.
+/// The mail is sent over STARTTLS, with a name and a password. Both the app's code and the mailed
+/// code are accepted; a second mail makes the first code invalid.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
@@ -126,7 +128,7 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
     host.clock.forward(40);
     assert_eq!(asks(&web, &visitor).status, 200);
     let newer = server.got();
-    // one time in a million they are the same
+    // Both codes are equal once in a million times.
     if newer.code() != mail.code() {
         assert_eq!(visitor.code(&web.pages, &mail.code(), "").status, 401);
     }
@@ -146,7 +148,7 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
         "trap 13: either is accepted"
     );
 
-    // one enrolment, every door
+    // The mailed code is accepted over ssh too.
     host.clock.forward(60);
     assert_eq!(asks(&web, &passes_the_password(&web, &alice)).status, 200);
     let third = server.got();
@@ -162,7 +164,7 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
         for text in [&log, &events, &journal] {
             assert!(!text.contains(&code), "{code} in {text}");
         }
-        // a column that is the code, or holds it as text
+        // The attack: the store is read. No column may be the code, or contain it as text.
         assert!(
             !kept.split(['|', '\n']).any(|column| column == code),
             "{code} in {kept}"
@@ -174,7 +176,6 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
     );
 }
 
-/// M2
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_mailed_code_is_good_for_899_seconds_and_expired_at_901() {
@@ -196,7 +197,7 @@ fn a_mailed_code_is_good_for_899_seconds_and_expired_at_901() {
     }
 }
 
-/// M4: mail alone, and switched off.
+/// The account has no app; the address is removed at the end.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn mail_alone_is_a_second_factor_until_it_is_removed() {
@@ -254,7 +255,7 @@ fn mail_alone_is_a_second_factor_until_it_is_removed() {
     server.got_nothing();
 }
 
-/// Whoever has not passed the password gets no mail sent.
+/// The attack: a client without the password, or another site's page, has mail sent.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn nobody_sends_mail_without_the_password() {
@@ -276,7 +277,6 @@ fn nobody_sends_mail_without_the_password() {
     server.got_nothing();
 }
 
-/// Every way that `[email]` knows.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
@@ -341,7 +341,8 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
     assert_eq!(visitor.code(&web.pages, &taken.code(), "").status, 303);
 }
 
-/// M5: what fails or hangs says so in time, kills the code, and other methods still work.
+/// The fault: the mail server refuses, fails or hangs. The error appears within the time limit, the
+/// code is invalid, and other methods still work.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
@@ -415,7 +416,7 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
         );
     }
     server.got_nothing();
-    // by every way that there is
+    // The limit applies after mail was sent by every method.
     assert!(
         host.posternd().memory() <= 10 * 1024,
         "{} KiB",
@@ -441,7 +442,7 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
     );
 }
 
-/// Trap 8, and beyond: what a server quotes is no way into a log either.
+/// The attack: a mail server returns the code in its error text, which is logged without the code.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_server_that_quotes_the_code_does_not_get_it_into_a_log() {
@@ -469,7 +470,8 @@ fn a_server_that_quotes_the_code_does_not_get_it_into_a_log() {
     assert_eq!(said.exit, Some(2), "{}", said.all());
 }
 
-/// N4: with its actor; no act waits for posternd, which mails without a gate too, also with new keys.
+/// The notification names who acted. No command waits for posternd, which sends mail without a gate
+/// too, and after a rotation of keys.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn people_are_told_what_was_done_to_their_account() {
@@ -514,7 +516,7 @@ fn people_are_told_what_was_done_to_their_account() {
     assert_eq!(server.told().header("Rcpt"), "other@example.test");
 }
 
-/// A mail server that was down: what happened meanwhile is told when it is back.
+/// The fault: the mail server was down. Its notifications are sent when it runs again.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_notice_that_failed_is_sent_again_later() {
@@ -529,11 +531,10 @@ fn a_notice_that_failed_is_sent_again_later() {
         .says("not mailed cause=mail user=\"alice\" notice=unlocked");
     reconfigure(&down, PLAIN);
     host.clock.forward(301);
-    // the one before may come again: the server was down when it had hardly gone out
+    // The previous notification may arrive twice: the server stopped when it had just been sent.
     assert!((0..2).any(|_| server.told().text.contains("were removed")));
 }
 
-/// Applications are told an address that was confirmed, and no other.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_application_is_told_the_confirmed_address() {

@@ -1,4 +1,4 @@
-//! Codes by mail at ssh's prompt: `m` asks for one, and posternd sends it.
+//! Mailed codes at the prompt of ssh: the input `m` requests one, and posternd sends it.
 
 use crate::mail::{PLAIN, confirmed};
 use serde_json::Value;
@@ -8,7 +8,6 @@ use testhost::{Host, MailServer, Postern, Terminal, Webhook};
 
 const OFFER: &str = "Type m for a code by mail.";
 
-/// M1, M3, M4 at ssh; M5.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn m_asks_for_a_code_by_mail() {
@@ -42,7 +41,8 @@ fn m_asks_for_a_code_by_mail() {
         .with_key()
         .is_refused(&mail.code(), "That code was used already");
 
-    // an app's code is as good; whoever has no address is offered nothing, and "m" is none
+    // The app's code is accepted too. A person without an address gets no offer, and `m` is not a
+    // code there.
     host.clock.forward(60);
     alice.with_password().enters_with(&phone.code());
     let mut terminal: Terminal = bob.with_key().dials();
@@ -67,7 +67,7 @@ fn m_asks_for_a_code_by_mail() {
     assert!(terminal.ends().entered());
     host.journal
         .says("not mailed cause=not-mailed address=127.0.0.1 service=sshd user=\"alice\": no mail was sent");
-    // the module decides by itself, and the mail waits
+    // Without posternd the fallback decides, and the mail waits.
     host.posternd = None;
     let mut terminal = alice.with_key().dials();
     terminal
@@ -83,7 +83,7 @@ fn m_asks_for_a_code_by_mail() {
     assert_eq!(log.lines().count(), 3, "{log}");
 }
 
-/// A screen locker's prompt offers the same.
+/// The prompt of a screen locker makes the same offer.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_host_that_is_not_root_has_a_code_mailed_too() {
@@ -119,7 +119,8 @@ fn a_host_that_is_not_root_has_a_code_mailed_too() {
         .says("accepted cause=mailed-code address=- service=locker user=\"alice\"");
 }
 
-/// The module gives up a posternd that says nothing for 10 s, and one that takes 30 s in all; `timeout` may be longer.
+/// The module waits up to 10 s for the next message of posternd, and up to 30 s in all. `timeout`
+/// may be longer.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_code_that_takes_long_to_send_keeps_nobody_from_the_prompt() {
@@ -141,7 +142,7 @@ fn a_code_that_takes_long_to_send_keeps_nobody_from_the_prompt() {
         }
     });
     host.configure("[email]\nwebhook_url = \"http://127.0.0.1:8027/\"\ntimeout = \"1m\"\n");
-    // those without a code are notices
+    // Messages without a code are notifications.
     let mailed = || loop {
         let mail: Value = serde_json::from_str(&hook.got().1).expect("JSON");
         if let (Some(account), Some(code)) = (mail["account"].as_str(), mail["code"].as_str()) {

@@ -1,5 +1,5 @@
-//! `[email] command` attacks: the program that sends mail runs by a unit of its own, without the key and the store, and is
-//! ended when its time is over.
+//! The attack: the program of `[email] command` is hostile. It runs in a unit of its own without
+//! access to the key and the store, and is killed at its time limit.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,14 +12,14 @@ use testhost::{Host, KEY, MailProgram, Postern, STORE, Store, Systemd, finished,
 const SOCKET: &str = "/run/postern/mail.sock";
 const UNITS: &str = "/usr/lib/systemd/system";
 
-/// A configuration with a program that runs a script.
+/// Returns a configuration with a program that runs a script.
 fn by(script: &str) -> String {
     format!(
         "[email]\ncommand = [\"/bin/sh\", \"-c\", {script:?}]\nfrom = \"postern@example.test\"\ntimeout = \"2s\"\n"
     )
 }
 
-/// What became of a letter, as the command that asked for it says.
+/// Requests a mail that is not sent, and returns the command's error text.
 #[track_caller]
 fn sends_nothing(user: &str) -> String {
     let said = Postern::call(&format!("email set {user} {user}@example.test")).refuses();
@@ -27,7 +27,7 @@ fn sends_nothing(user: &str) -> String {
     said.err
 }
 
-/// What a program does that wants the key: it says what it could read.
+/// Returns a script that tries to read a file, and reports the result.
 fn thief(path: &str) -> String {
     format!("cat >/dev/null; id -un >&2; cat {path} >&2; id -Gn >&2; exit 9")
 }
@@ -47,14 +47,15 @@ fn systemd_understands_the_units_of_the_mail_program() {
     assert!(said.status.success() && !text.contains("postern"), "{text}");
 }
 
-/// Under systemd, as it is installed: what the program says it could read is nothing of posternd's.
+/// The units run under systemd, as they are installed. The program can read none of posternd's
+/// files.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_program_reads_neither_key_nor_store() {
     let mut host = Host::fresh();
     host.posternd = None;
     host.clock.as_setuid_programs_see_it();
-    // a group of its own reaches it: sendmail of Postfix is like that
+    // Like Postfix's sendmail, a setgid program gets its group.
     let setgid = "/usr/local/bin/setgid-id";
     finished(Command::new("install").args(["-g", "mail", "-m", "2755", "/usr/bin/id", setgid]));
     host.configure(&by(&thief(KEY)));
@@ -70,7 +71,7 @@ fn the_program_reads_neither_key_nor_store() {
         );
         assert!(!said.contains(" postern "), "its groups: {said}");
     }
-    // also where the unit hides nothing, by its user alone
+    // The program's user has no access either, without the restrictions of the unit.
     for path in [KEY, STORE] {
         let mut reads = Command::new("setpriv");
         reads.args([
@@ -85,7 +86,7 @@ fn the_program_reads_neither_key_nor_store() {
             "{path}"
         );
     }
-    // it can ask neither for a letter nor for another program
+    // That user cannot connect to the socket that starts the program.
     let mut connects = Command::new("setpriv");
     connects.args([
         "--reuid=postern-mail",
@@ -115,7 +116,7 @@ fn the_program_reads_neither_key_nor_store() {
         systemd.log("posternd")
     );
 
-    // where nothing listens, posternd runs nothing itself: the letter waits
+    // Without the unit posternd runs no program itself, and the mail waits.
     systemd.does("stop postern-mail.socket");
     let said = Postern::call("email set bob bob@example.test").refuses();
     assert!(said.err.contains("the mail waits"), "{}", said.err);
@@ -138,7 +139,8 @@ fn the_program_reads_neither_key_nor_store() {
     });
 }
 
-/// One that never ends, or never stops talking, is ended at its time limit with all that it started; nobody waits longer.
+/// The attack: a program does not end, or prints without end. It is killed at its time limit with
+/// all that it started, and no caller waits longer.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_program_that_never_ends_is_ended() {
@@ -177,7 +179,8 @@ fn a_program_that_never_ends_is_ended() {
     );
 }
 
-/// Only posternd connects there; what is no letter of its runs no program.
+/// The attack: a client sends malformed bytes to the socket. No program is run. Only posternd may
+/// connect.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn what_is_no_letter_runs_no_program() {
@@ -191,7 +194,7 @@ fn what_is_no_letter_runs_no_program() {
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
             .expect("a timeout");
-        // it may have been refused by its head already
+        // The unit may have closed the connection after the first bytes.
         let _ = stream.write_all(request);
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let mut reply = Vec::new();

@@ -1,5 +1,5 @@
-//! posternd, which sends all mail, is stopped or killed: mail waits, everyone who asks is told, and no code goes out twice or
-//! too late.
+//! The fault: posternd, which sends all mail, is stopped or killed. Mail waits, everyone who asks
+//! gets an error, and no code is sent twice or too late.
 
 use crate::mail::{PLAIN, asks, confirmed, passes_the_password, web};
 use std::thread;
@@ -18,7 +18,8 @@ fn readyz() -> String {
     reply.body
 }
 
-/// Page, monitoring, check, command and prompt say that mail waits; it goes out when posternd is back.
+/// The page, `/readyz`, `postern check` and the command report that mail waits. The mail is sent
+/// when posternd runs again.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
@@ -83,7 +84,6 @@ fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
     assert!(!host.posternd().log().contains(&hers.code()));
 }
 
-/// A code whose time is over while posternd is stopped is never sent.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_code_that_expires_while_posternd_is_stopped_is_not_sent() {
@@ -103,8 +103,8 @@ fn a_code_that_expires_while_posternd_is_stopped_is_not_sent() {
     server.got_nothing();
 }
 
-/// Killed between taking and sending: nobody knows whether the code went out, so it is not sent again, and is told as not
-/// sent.
+/// posternd is killed after it took the mail. Whether the code was sent is unknown, so it is not
+/// sent again, and is reported as not sent.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_posternd_that_is_killed_while_it_sends_sends_no_code_a_second_time() {
@@ -146,7 +146,8 @@ fn a_posternd_that_is_killed_while_it_sends_sends_no_code_a_second_time() {
     server.got_nothing();
 }
 
-/// posternd begins and ends with mail as the configuration does, and goes by a new one at the next letter.
+/// posternd starts and stops sending mail as the configuration says. A change applies from the next
+/// mail on.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn posternd_takes_up_a_changed_configuration_of_mail() {
@@ -163,7 +164,7 @@ fn posternd_takes_up_a_changed_configuration_of_mail() {
         "{}",
         said.err
     );
-    // a typo leaves the last one in force
+    // After a typo the last configuration stays in force.
     host.write_configuration(&(before.clone() + PLAIN));
     Postern::call("status").does();
     host.write_configuration(&(before + "[email]\nsmtp = 1\n"));

@@ -1,8 +1,10 @@
-//! Stories: what a person does, told against the real servers. Each begins on a fresh host; they run one at a
-//! time, as root on a throwaway copy of this machine: tests/run does it.
+//! Stories: a story is the log of what a person does with real servers. Each begins on a fresh
+//! host. They run one at a time, as root on a throwaway copy of this machine: tests/run starts
+//! them.
 
 mod administration;
-/// They measure time, or take all that the machine has: tests/shares runs them with nothing beside them.
+/// These stories measure time, or use all that the machine has: tests/shares runs them with nothing
+/// beside them.
 mod alone {
     mod timings;
     mod web_check_cost;
@@ -101,7 +103,8 @@ mod web_unit;
 mod without_posternd;
 mod without_root;
 
-/// The stories' own guard: nobody's real machine is changed by a stray `cargo test -- --ignored`.
+/// The fault: `cargo test -- --ignored` is run on a real machine. Each story must end before it
+/// changes the machine.
 #[test]
 fn a_story_without_a_test_host_ends_at_once() {
     let stories = std::env::current_exe().expect("this program");

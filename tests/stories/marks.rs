@@ -1,4 +1,5 @@
-//! The mark between `auth` and `account` of one transaction: any posternd of the store opens it, and a revocation ends it.
+//! The mark that `auth` leaves for `account` of the same transaction. Every posternd of the store
+//! accepts it, and a revocation makes it invalid.
 
 use crate::guest_process::PAM_HOST;
 use std::fs::{self, Permissions};
@@ -7,11 +8,12 @@ use testhost::{
     Answer, Host, PamHost, Person, Phone, Posternd, install_previous_module, patiently,
 };
 
-/// Made by the service once `auth` has passed, and waited for before `account`.
+/// The service makes the first file once `auth` has passed, and waits for the second before
+/// `account`.
 const REACHED: &str = "/run/postern-between.reached";
 const GO_ON: &str = "/run/postern-between.go";
 
-/// A service that waits between `auth` and `account`.
+/// Installs a service that waits between `auth` and `account`, and enrolls alice.
 fn between(host: &Host) -> (Person, Phone) {
     let script = "/usr/local/bin/postern-between";
     let text = format!(
@@ -29,7 +31,7 @@ fn between(host: &Host) -> (Person, Phone) {
     (alice, phone)
 }
 
-/// Alice's `auth` passes; then this happens; whether her `account` passes.
+/// Passes `auth` as alice, runs `meanwhile`, and returns whether `account` passes.
 #[track_caller]
 fn enters(code: &str, meanwhile: impl FnOnce()) -> bool {
     let _ = fs::remove_file(REACHED);
@@ -44,7 +46,7 @@ fn enters(code: &str, meanwhile: impl FnOnce()) -> bool {
     ended.entered()
 }
 
-/// The daemon is restarted, or goes, or comes, between the two.
+/// The fault: the daemon is restarted, stopped or started between `auth` and `account`.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_runs_account_opens_what_another_sealed_in_auth() {
@@ -63,7 +65,7 @@ fn whoever_runs_account_opens_what_another_sealed_in_auth() {
     assert_eq!(later.expect("it runs").log(), "");
 }
 
-/// What ends all that an account has open ends a transaction that has not come to `account` yet.
+/// The attack: a thief has passed `auth` when the owner revokes everything. `account` must fail.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_revocation_after_auth_ends_the_transaction() {
@@ -77,18 +79,18 @@ fn a_revocation_after_auth_ends_the_transaction() {
          what its auth line accepted has been revoked",
     );
     drop(posternd);
-    // the same where the module runs it itself
+    // The same without a daemon.
     host.clock.forward(30);
     assert!(!enters(&phone.code(), revoke));
-    // ten minutes are enough for the rest of a stack
+    // The mark is valid for ten minutes, which is enough for the rest of a stack.
     host.clock.forward(30);
     assert!(enters(&phone.code(), || host.clock.forward(500)));
     assert!(!enters(&phone.code(), || host.clock.forward(700)));
     host.journal.says("the mark of its auth line has expired");
 }
 
-/// A host that forks between the two: the child has the transaction of its parent, and goes on with it; the parent of one
-/// whose child has asked knows nothing of that.
+/// A host forks between `auth` and `account`. The child continues its parent's transaction. A
+/// parent whose child passed `auth` has no mark.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_forked_child_goes_on_with_its_parents_mark_and_a_parent_not_with_its_childs() {
@@ -133,7 +135,7 @@ fn a_forked_child_goes_on_with_its_parents_mark_and_a_parent_not_with_its_childs
         .says("service=forks user=\"alice\": no code was asked for");
     both("a user's", USERS);
     posternd.says("service=forks user=\"alice\": no code was asked for");
-    // the kernel alone says whose child it is
+    // With version 1 of the protocol only the kernel tells which process is a child of which.
     install_previous_module();
     both("the daemon, by version 1", &[]);
 }

@@ -1,11 +1,13 @@
-//! A peer of posternd that says what it is told to: `pam_peer SOCKET`, one order in JSON a line on standard input, one
-//! line of JSON with what came of it on standard output. Each order is a connection of its own.
+//! A peer of posternd that follows orders: `pam_peer SOCKET`. It reads one order in JSON from each
+//! line of standard input, and prints the result as one line of JSON. Each order opens a connection
+//! of its own.
 //!
-//! - `{"command": TEXT}`: a command's request
-//! - `{"user_host": CLAIMS}`, `{"host": CLAIMS}`: a PAM host with these `service`, `user`, `remote_host`, `terminal`,
-//!   `ssh_connection`, `ssh_auth_info`, `options`, `real_uid`, `hook`, that types `typed`
-//! - `{"bytes": TEXT}`: these bytes, and nothing else
-//! - `{"hold": NUMBER}`: so many connections, kept until this ends
+//! - `{"command": TEXT}`: the request of a command
+//! - `{"user_host": CLAIMS}`, `{"host": CLAIMS}`: a PAM host that claims these `service`, `user`,
+//!   `remote_host`, `terminal`, `ssh_connection`, `ssh_auth_info`, `options`, `real_uid` and
+//!   `hook`, and answers prompts with `typed`
+//! - `{"bytes": TEXT}`: these bytes alone
+//! - `{"hold": NUMBER}`: so many connections, open until this process ends
 
 use serde_json::{Value, json};
 use shared::protocol::{

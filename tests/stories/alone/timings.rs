@@ -1,4 +1,4 @@
-//! A thousand timings: from the code typed to the refusal, everyone takes the same time.
+//! A thousand timings from the input to the refusal, which must not differ between accounts.
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use testhost::{Host, assert_alike, ended, on_the_clock};
 
 const ROUNDS: u32 = 250;
 
-/// Signs in through pamtester; the time from the code to the end.
+/// Signs in through pamtester, and returns the time from the code to the end.
 #[track_caller]
 fn time_of(name: &str, password: &str, code: &str) -> Duration {
     let mut tester = on_the_clock(Command::new("pamtester"));
@@ -47,7 +47,7 @@ fn time_of(name: &str, password: &str, code: &str) -> Duration {
     begin.elapsed()
 }
 
-/// L14, promise 9
+/// The attack: response times tell which accounts exist, or have a second factor.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_thousand_timings_tell_nobody_apart() {
@@ -63,7 +63,7 @@ fn a_thousand_timings_tell_nobody_apart() {
         ["wrong password", "wrong code", "unknown", "not enrolled"],
         ROUNDS,
         || {
-            // a day and a step later nothing is delayed, and no code is used
+            // After a day and a time step no account is delayed, and no code is used.
             host.clock.forward(86_400 + 30);
         },
         |_, kind| {

@@ -1,4 +1,5 @@
-//! What a check costs the gate's processor, measured without the tests' clock, which every look at the time would pay.
+//! The processor time of a check, measured without the tests' clock, which would make every reading
+//! of the time slower.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,7 +8,7 @@ use testhost::{Host, finished};
 
 const BENCHMARK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/checks");
 
-/// A7: an app password costs a check about what a cookie costs, and rules cost next to nothing.
+/// An app password costs a check about as much as a cookie does, and rules add almost nothing.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_app_password_costs_a_check_about_what_a_cookie_costs() {

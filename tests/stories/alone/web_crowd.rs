@@ -1,4 +1,4 @@
-//! Ten thousand connections, and whoever comes is served at once.
+//! The attack: ten thousand connections are held open. New clients are still served at once.
 
 use crate::web_crowds::{TAKEN, descriptors, is_served, signed_in, silent};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -33,7 +33,7 @@ fn ten_thousand_idle_connections_hold_nobody_up() {
         is_served(&web, &visitor);
     }
     web.gate.says(TAKEN);
-    // and while others come without end
+    // The same while further connections arrive without end.
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -57,7 +57,8 @@ fn ten_thousand_idle_connections_hold_nobody_up() {
         Ok((descriptors(&web.gate) < 100).then_some(()))
     });
     is_served(&web, &visitor);
-    // a line each time that they are all taken: on a slow machine the first have been cut before the others came
+    // A line is logged each time that all connections are taken. On a slow machine the first are
+    // closed before the others arrive.
     let said = web.gate.log().matches(TAKEN).count();
     assert!((1..5).contains(&said), "{}", web.gate.log());
 }

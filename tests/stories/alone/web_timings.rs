@@ -1,13 +1,14 @@
-//! Two thousand timings at the web: known names and unknown ones take the same time.
+//! Two thousand timings at the web, which must not differ between known and unknown names.
 
 use std::collections::HashSet;
 use std::time::Instant;
 use testhost::{Front, Host, Place, Web, Wire, assert_alike};
 
-/// Wrong passwords of each kind of name: a share of 0.62 of one kind's timings above another's tells them apart.
+/// Wrong passwords for each kind of name. A share of 0.62 of the timings of one kind above those of
+/// another is detected.
 const ROUNDS: u32 = 500;
 
-/// L14, promise 9: one text and one time, whoever is asked about.
+/// The attack: text or response time tells which names exist.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn unknown_and_known_names_look_and_time_alike() {
@@ -29,7 +30,7 @@ fn unknown_and_known_names_look_and_time_alike() {
     assert_alike(
         kinds,
         ROUNDS,
-        // a day later nothing is delayed
+        // After a day no account is delayed.
         || host.clock.forward(86_401),
         |round, kind| {
             let name = match kinds[kind] {
@@ -52,7 +53,7 @@ fn unknown_and_known_names_look_and_time_alike() {
     );
     assert_eq!(texts.len(), 1, "{texts:?}");
 
-    // also when delayed, and as nobody at all
+    // The texts are the same also during a delay and for a name without an account.
     let refused: HashSet<String> = (0..8)
         .flat_map(|round| ["alice", "nobody-here"].map(|name| (round, name)))
         .map(|(round, name)| {

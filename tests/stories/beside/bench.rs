@@ -1,4 +1,4 @@
-//! One module under the harness: logins alone and all at once, and what became of them.
+//! Logins at one module, one by one and in parallel, and their results.
 
 use super::module::Module;
 use crate::guest_process::PAM_HOST;
@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 use testhost::{Answer, Barrier, Host, PamHost, Phone};
 
-/// Longer than any of them takes when it does not hang.
+/// Longer than any login takes that does not hang.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A module, and two people with an authenticator each.
@@ -18,20 +18,19 @@ pub(crate) struct Bench<'a> {
     outcomes: RefCell<Vec<Outcome>>,
 }
 
-/// What became of a login.
+/// The result of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Entered.
     In,
-    /// Refused, or never came to an answer.
+    /// Access was denied, or the prompt did not appear.
     Refused,
     /// A signal ended the host.
     Crashed,
-    /// There was no end.
+    /// The host did not end within the time limit.
     Hung,
 }
 
-/// What a row of the table says of a module.
+/// The cell of a module in a row of the table.
 pub(crate) struct Seen {
     pub(crate) text: String,
     pub(crate) faults: Vec<&'static str>,
@@ -66,7 +65,8 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// A row: from the state at the beginning, on a day of its own; at its end alice tries to get in as usual.
+    /// Fills a row: it begins with the initial state, on a day of its own. At the end alice must
+    /// still be able to sign in.
     #[track_caller]
     pub(crate) fn row(&self, day: u64, run: fn(&Bench<'_>) -> Seen) -> Seen {
         self.module.restore();
@@ -84,7 +84,7 @@ impl<'a> Bench<'a> {
         seen.but(shut_out.then_some("the owner is locked out"))
     }
 
-    /// alice answers the prompt.
+    /// Signs in as alice, with this input at the prompt.
     #[track_caller]
     pub(crate) fn login(&self, code: &str) -> Outcome {
         self.login_as(b"alice", &Answer::from(code))
@@ -97,7 +97,7 @@ impl<'a> Bench<'a> {
         self.end(pam)
     }
 
-    /// Holds a login of each at the prompt, and lets all of them go on at once.
+    /// Holds all of these logins at the prompt, and lets them continue at the same time.
     #[track_caller]
     pub(crate) fn at_once(&self, logins: &[(&str, String)]) -> Vec<Outcome> {
         let barrier = Barrier::lowered();
@@ -109,7 +109,7 @@ impl<'a> Bench<'a> {
         held.into_iter().map(|pam| self.end(pam)).collect()
     }
 
-    /// A login held with its reply under way; somebody lowered the barrier.
+    /// Returns a login whose reply waits for the lock, which the caller holds.
     #[track_caller]
     pub(crate) fn held(&self, user: &str, code: &str) -> PamHost {
         let mut pam = self.host_for(user.as_bytes(), &["--barrier", &Barrier::path()]);
@@ -135,7 +135,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// How many of them came out so.
+/// Counts the results that equal `wanted`.
 pub(crate) fn count(outcomes: &[Outcome], wanted: Outcome) -> usize {
     outcomes
         .iter()
@@ -143,7 +143,7 @@ pub(crate) fn count(outcomes: &[Outcome], wanted: Outcome) -> usize {
         .count()
 }
 
-/// In a word.
+/// Returns the result as one word.
 pub(crate) fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::In => "in",

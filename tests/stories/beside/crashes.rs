@@ -1,4 +1,4 @@
-//! A process killed in the middle of its login, and one that stands still there.
+//! The fault: a process is killed during its login, or stopped there.
 
 use super::bench::{Bench, Outcome, Seen, TWICE, count, word};
 use nix::sys::signal::{Signal, kill};
@@ -7,11 +7,11 @@ use std::fs;
 use std::time::Duration;
 use testhost::{Ambush, Answer, Barrier, PamHost, WRITES, patiently, was_stopped};
 
-/// More writes than any of them does, from the reply to the end.
+/// More writes than any of the modules makes, from the reply to the end.
 const MANY: u32 = 90;
 
-/// At its first write after the reply, at its second, and so on until one gets through. What each leaves is what
-/// the next one finds.
+/// Kills a login at its first write after the reply, then one at its second write, until one ends
+/// by itself. Each login begins with the state that the killed one left.
 pub(crate) fn killed_at_every_write(bench: &Bench<'_>) -> Seen {
     let (mut killed, mut twice, mut shut) = (0, 0, 0);
     for when in 1..MANY {
@@ -19,7 +19,7 @@ pub(crate) fn killed_at_every_write(bench: &Bench<'_>) -> Seen {
         let code = bench.alice.code();
         let barrier = Barrier::lowered();
         let pam = bench.held("alice", &code);
-        // what is sent to posternd counts as written
+        // A message to posternd counts as a write.
         let ambush = Ambush::at_any_file(pam.process(), &format!("{WRITES},sendto"), "KILL", when);
         barrier.lifts();
         let ended = pam.ends();
@@ -49,7 +49,7 @@ pub(crate) fn killed_at_every_write(bench: &Bench<'_>) -> Seen {
     Seen::new(text).but((twice > 0).then_some(TWICE))
 }
 
-/// A login of alice's that stands still in the middle of its writes, with whatever lock it holds then.
+/// Returns a login of alice that is stopped between its writes, with any lock that it holds then.
 fn standing_still(bench: &Bench<'_>, code: &str) -> PamHost {
     let barrier = Barrier::lowered();
     let pam = bench.held("alice", code);
@@ -66,7 +66,7 @@ fn standing_still(bench: &Bench<'_>, code: &str) -> PamHost {
     pam
 }
 
-/// The one that stands still goes on after the other has its answer.
+/// The stopped login continues after the other one has ended.
 pub(crate) fn one_code_while_it_stands_still(bench: &Bench<'_>) -> Seen {
     let code = bench.alice.code();
     let first = standing_still(bench, &code);
@@ -77,7 +77,7 @@ pub(crate) fn one_code_while_it_stands_still(bench: &Bench<'_>) -> Seen {
     Seen::new(format!("{entered} of 2 in")).but((entered > 1).then_some(TWICE))
 }
 
-/// The one that stands still is killed in the end.
+/// The stopped login is killed at the end.
 pub(crate) fn others_while_it_stands_still(bench: &Bench<'_>) -> Seen {
     let first = standing_still(bench, &bench.alice.code());
     let others = [("alice", bench.alice.code_in(1)), ("bob", bench.bob.code())];

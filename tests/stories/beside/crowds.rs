@@ -1,4 +1,4 @@
-//! Many at once: held at the prompt, and released by one barrier.
+//! Many logins in parallel: all are held at the prompt, and continue at the same time.
 
 use super::bench::{Bench, Outcome, Seen, TWICE, count, word};
 use testhost::Answer;
@@ -39,7 +39,7 @@ pub(crate) fn a_hundred_with_one_code(bench: &Bench<'_>) -> Seen {
     with_one_code(bench, 100, 2)
 }
 
-/// And one with the right code, which stood at the prompt all the while.
+/// A login with the right code waits at the prompt meanwhile, and continues after the wrong ones.
 pub(crate) fn a_hundred_wrong_codes(bench: &Bench<'_>) -> Seen {
     let mut right = bench.host_for(b"alice", &[]);
     right.expect("prompt");

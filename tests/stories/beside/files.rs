@@ -1,4 +1,5 @@
-//! The state of each module missing, spoiled, in the wrong hands, or on a disk that takes nothing.
+//! The fault: the state of a module is missing, damaged, of another owner, or on a disk that cannot
+//! be written.
 
 use super::bench::{Bench, Outcome, Seen, TWICE, word};
 use std::fs;
@@ -6,7 +7,7 @@ use std::os::unix::fs::{chown, symlink};
 use std::process::Command;
 use testhost::{Disk, finished};
 
-/// A right code while the state is so, twice.
+/// Signs in twice with the same right code, while the state is damaged.
 fn while_so(bench: &Bench<'_>) -> Seen {
     let code = bench.alice.code();
     let (first, second) = (bench.login(&code), bench.login(&code));
@@ -14,7 +15,7 @@ fn while_so(bench: &Bench<'_>) -> Seen {
     Seen::new(word(first)).but(twice)
 }
 
-/// The same, and then the state is there again, as it was before.
+/// Damages the state, signs in, and restores the state.
 fn spoiled(bench: &Bench<'_>, spoil: impl FnOnce(&str)) -> Seen {
     spoil(bench.module.state());
     let seen = while_so(bench);
@@ -47,7 +48,7 @@ pub(crate) fn of_a_stranger(bench: &Bench<'_>) -> Seen {
     })
 }
 
-/// To a copy that a stranger owns and everybody may write to.
+/// The link's target belongs to another user, and everyone may write it.
 pub(crate) fn linked_to_a_strangers(bench: &Bench<'_>) -> Seen {
     const REAL: &str = "/var/tmp/beside-state";
     let seen = spoiled(bench, |state| {
@@ -61,7 +62,7 @@ pub(crate) fn linked_to_a_strangers(bench: &Bench<'_>) -> Seen {
     seen
 }
 
-/// What a process that was killed may have left, under the names in use.
+/// Files that a killed process may leave, under the names that are common for locks and copies.
 pub(crate) fn stale_locks(bench: &Bench<'_>) -> Seen {
     let state = bench.module.state();
     for left in ["lock", "new", "tmp"] {
@@ -79,12 +80,11 @@ pub(crate) fn stale_locks(bench: &Bench<'_>) -> Seen {
     while_so(bench)
 }
 
-/// No byte of room is left.
 pub(crate) fn on_a_full_disk(bench: &Bench<'_>) -> Seen {
     let folder = bench.module.folder();
     let disk = Disk::over(folder, "4m");
     let filler = format!("{folder}/filler");
-    // until nothing more goes in
+    // This write fills the disk.
     let _ = fs::write(&filler, vec![0; 8 << 20]);
     let seen = while_so(bench);
     fs::remove_file(&filler).expect("a file can be removed");
@@ -100,7 +100,7 @@ pub(crate) fn on_a_read_only_disk(bench: &Bench<'_>) -> Seen {
     on_its_own_disk(bench, disk, seen)
 }
 
-/// What the trouble left on the disk is what the next login finds.
+/// The next login begins with the state that the fault left on the disk.
 fn on_its_own_disk(bench: &Bench<'_>, disk: Disk, seen: Seen) -> Seen {
     bench.host.clock.forward(90);
     let later = bench.login(&bench.alice.code());

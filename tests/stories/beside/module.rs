@@ -1,4 +1,5 @@
-//! The three modules, each set up as its own documentation recommends, and where each keeps its state.
+//! The three modules, each set up as its own documentation recommends, and the paths of their
+//! state.
 
 use std::fs;
 use std::path::Path;
@@ -9,21 +10,21 @@ const OATH_FOLDER: &str = "/etc/oath";
 const OATH_USERS: &str = "/etc/oath/users.oath";
 const KEPT: &str = "/run/postern-tests/beside";
 
-/// A module.
+/// A module of the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Module {
-    /// Ours.
+    /// The module of this project.
     Totp,
-    /// libpam-google-authenticator
+    /// The module of libpam-google-authenticator.
     Google,
-    /// libpam-oath
+    /// The module of libpam-oath.
     Oath,
 }
 
 impl Module {
     pub(crate) const ALL: [Module; 3] = [Module::Totp, Module::Google, Module::Oath];
 
-    /// The service, and what stands at the head of the column.
+    /// Returns the name of the PAM service, which is the title of the column too.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Module::Totp => "pam_totp",
@@ -32,7 +33,7 @@ impl Module {
         }
     }
 
-    /// The file that a login of alice's reads and writes.
+    /// Returns the file that a login of alice reads and writes.
     pub(crate) fn state(self) -> &'static str {
         match self {
             Module::Totp => STORE,
@@ -41,7 +42,7 @@ impl Module {
         }
     }
 
-    /// The folder that it lies in.
+    /// Returns the folder of that file.
     pub(crate) fn folder(self) -> &'static str {
         match self {
             Module::Totp => STORE_FOLDER,
@@ -50,7 +51,7 @@ impl Module {
         }
     }
 
-    /// All folders with state of alice's and bob's.
+    /// Returns all folders with state of alice and bob.
     fn folders(self) -> &'static [&'static str] {
         match self {
             Module::Totp => &[STORE_FOLDER],
@@ -59,7 +60,7 @@ impl Module {
         }
     }
 
-    /// The service, and an authenticator each for alice and bob.
+    /// Installs the PAM service, and makes an authenticator each for alice and bob.
     #[track_caller]
     pub(crate) fn set_up(self, host: &Host) -> [Phone; 2] {
         let people = ["alice", "bob"].map(|name| host.person(name));
@@ -107,7 +108,7 @@ impl Module {
         }
     }
 
-    /// The state as it was when all was set up.
+    /// Restores the state as it was after the set-up.
     #[track_caller]
     pub(crate) fn restore(self) {
         for folder in self.folders() {
@@ -118,8 +119,8 @@ impl Module {
         assert!(Path::new(self.state()).exists());
     }
 
-    /// The system call at whose first one a login is in the middle: it writes its state, or, with ours, has posternd write
-    /// it.
+    /// Returns the system call whose first occurrence is in the middle of a login: the module
+    /// writes its state, or, with ours, has posternd write it.
     pub(crate) fn call_in_the_middle(self) -> &'static str {
         match self {
             Module::Totp => "sendto",
@@ -128,7 +129,8 @@ impl Module {
         }
     }
 
-    /// What the log says of a code that was compared and found wrong; pam_oath says nothing.
+    /// Returns the log's text for a code that was compared and is wrong. `None` for pam_oath, which
+    /// logs nothing.
     pub(crate) fn wrong_in_the_log(self) -> Option<&'static str> {
         match self {
             Module::Totp => Some("refused cause=wrong"),
@@ -138,7 +140,8 @@ impl Module {
     }
 }
 
-/// What the tool of libpam-google-authenticator makes when all its questions are answered as it advises.
+/// Writes the file that the tool of libpam-google-authenticator writes with its recommended
+/// answers.
 #[track_caller]
 fn google_authenticator(name: &str) -> Phone {
     let path = format!("/home/{name}/.google_authenticator");

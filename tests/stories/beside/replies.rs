@@ -1,4 +1,4 @@
-//! What comes back from the prompt, and who is said to stand there.
+//! Unusual replies of the conversation, and unusual user names.
 
 use super::bench::{Bench, Outcome, Seen, count, word};
 use testhost::Answer;
@@ -29,7 +29,8 @@ pub(crate) fn control_bytes(bench: &Bench<'_>) -> Seen {
     after(bench, &Answer::Text(every))
 }
 
-/// What sshd answers for somebody who may not enter: it must not use up the tries of whoever may.
+/// The junk that sshd passes to PAM for an account without access. It must not use up the tries of
+/// the real owner.
 pub(crate) fn junk_of_sshd(bench: &Bench<'_>) -> Seen {
     let junk = Answer::from("\u{8}\n\r\u{7f}INCORRECT");
     let outcomes: Vec<_> = (0..10).map(|_| bench.login_as(b"alice", &junk)).collect();
@@ -65,7 +66,7 @@ pub(crate) fn odd_names(bench: &Bench<'_>) -> Seen {
     .but((count(&outcomes, Outcome::In) > 0).then_some("an odd name opened"))
 }
 
-/// Right after the answer, with the transaction still open.
+/// Searches memory directly after the reply, while the transaction is still open.
 pub(crate) fn what_memory_keeps(bench: &Bench<'_>) -> Seen {
     let mut pam = bench.host_for(b"alice", &["--memory"]);
     pam.answers(&Answer::from(&*bench.alice.code()));

@@ -1,4 +1,4 @@
-//! Codes that are old, and clocks that are wrong.
+//! Old codes, and wrong clocks.
 
 use super::bench::{Bench, Outcome, Seen, TWICE, count, word};
 
@@ -13,13 +13,14 @@ pub(crate) fn a_used_code(bench: &Bench<'_>) -> Seen {
     .but((count(&outcomes, Outcome::In) > 1).then_some(TWICE))
 }
 
-/// All three lie within everybody's window.
+/// All three codes are in the window of every module.
 pub(crate) fn older_codes_after_a_newer_one(bench: &Bench<'_>) -> Seen {
     let outcomes = [1, 0, -1].map(|step| bench.login(&bench.alice.code_in(step)));
     Seen::new(format!("{} of 3 in", count(&outcomes, Outcome::In)))
 }
 
-/// Seen over a shoulder an hour ago and never used, played back at the pace of a clock.
+/// The attack: codes were observed an hour ago and never used. They are replayed in order, one each
+/// time step.
 pub(crate) fn old_codes_in_sequence(bench: &Bench<'_>) -> Seen {
     let codes: Vec<String> = (-120..-114).map(|step| bench.alice.code_in(step)).collect();
     let outcomes: Vec<Outcome> = codes
@@ -35,7 +36,8 @@ pub(crate) fn old_codes_in_sequence(bench: &Bench<'_>) -> Seen {
         .but((entered > 0).then_some("codes of an hour ago open"))
 }
 
-/// In at two times an hour apart; then the clock goes back to the first one, and on again.
+/// Signs in at two times an hour apart; then the clock is set back to the first time, and ahead
+/// again.
 pub(crate) fn a_clock_set_back(bench: &Bench<'_>) -> Seen {
     let clock = bench.host.clock;
     let code = bench.alice.code();

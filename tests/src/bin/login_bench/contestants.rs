@@ -1,4 +1,5 @@
-//! Who is compared: a service of PAM's each, with people of its own, so that every login has a fresh code.
+//! The modules that are compared: one PAM service for each, with people of its own, so that every
+//! login has an unused code.
 
 use crate::people::{self, Person};
 use std::cell::Cell;
@@ -11,20 +12,18 @@ use testhost::finished;
 
 const OATH_USERS: &str = "/etc/oath/users.oath";
 
-/// Who.
+/// The module and its configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// pam_permit: the host and libpam alone.
     Permit,
-    /// pam_google_authenticator
     Google,
-    /// pam_oath
     Oath,
     /// The module, with posternd.
     Daemon,
-    /// The same, with the guard in `account`.
+    /// The module, with posternd and with the guard in `account`.
     Guard,
-    /// The module, where nobody listens.
+    /// The module, while no posternd listens.
     Alone,
 }
 
@@ -38,7 +37,7 @@ impl Kind {
         Kind::Alone,
     ];
 
-    /// At the head of its row.
+    /// Returns the title of its row.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Kind::Permit => "pam_permit",
@@ -50,7 +49,7 @@ impl Kind {
         }
     }
 
-    /// The service.
+    /// Returns the name of its PAM service.
     pub(crate) fn service(self) -> &'static str {
         match self {
             Kind::Permit => "bench-permit",
@@ -62,7 +61,7 @@ impl Kind {
         }
     }
 
-    /// Whether the account is Postern's.
+    /// Returns whether its accounts are Postern's.
     fn is_ours(self) -> bool {
         matches!(self, Kind::Daemon | Kind::Guard | Kind::Alone)
     }
@@ -87,7 +86,7 @@ impl Kind {
     }
 }
 
-/// One of them, with its people.
+/// A module with its people.
 pub(crate) struct Contestant {
     pub(crate) kind: Kind,
     people: Vec<Person>,
@@ -95,8 +94,8 @@ pub(crate) struct Contestant {
 }
 
 impl Contestant {
-    /// One with people for `each` logins. pam_oath has one file for all its users and writes it whole, so that it has as
-    /// many as `rounds` says, and takes part in nothing else.
+    /// Makes a contestant with people for `each` logins. pam_oath writes its one file for all users
+    /// as a whole, so it has only `rounds` people, and takes part in the first table alone.
     pub(crate) fn new(kind: Kind, each: usize, rounds: usize) -> Contestant {
         let count = if kind == Kind::Oath {
             rounds + crate::memory::LOGINS
@@ -111,7 +110,7 @@ impl Contestant {
         }
     }
 
-    /// The next ones whose code nobody has used.
+    /// Returns the next people whose code is unused.
     pub(crate) fn next(&self, count: usize) -> &[Person] {
         let begin = self.next.get();
         self.next.set(begin + count);
@@ -119,7 +118,7 @@ impl Contestant {
     }
 }
 
-/// Sets everything up, as the documentation of each recommends.
+/// Sets everything up, as the documentation of each module recommends.
 pub(crate) fn set_up(all: &[Contestant], counters: &[Person]) {
     people::add_users(all.iter().flat_map(|one| &one.people).chain(counters));
     for Contestant { kind, people, .. } in all {
@@ -137,13 +136,14 @@ pub(crate) fn set_up(all: &[Contestant], counters: &[Person]) {
         .filter(|one| one.kind.is_ours())
         .flat_map(|one| &one.people);
     let uris: Vec<String> = ours.chain(counters).map(Person::otpauth_uri).collect();
-    // an import takes files of at most 1 MiB
+    // An import accepts files of at most 1 MiB.
     for uris in uris.chunks(5_000) {
         import(&uris.concat());
     }
 }
 
-/// What the tool of libpam-google-authenticator writes where its questions are answered as it advises.
+/// Writes the file that the tool of libpam-google-authenticator writes with its recommended
+/// answers.
 fn google_authenticator(person: &Person) {
     let home = format!("/home/{}", person.name);
     let path = format!("{home}/.google_authenticator");

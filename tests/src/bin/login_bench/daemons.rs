@@ -1,4 +1,4 @@
-//! posternd and the gate as processes of their own users, by the machine's own clock.
+//! posternd and the gate as processes of their own users, with the machine's own clock.
 
 use nix::time::clock_getcpuclockid;
 use nix::unistd::Pid;
@@ -10,10 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use testhost::{HOST_SOCKET, patiently};
 
-/// Where the socket is while nobody is to find it.
+/// Path of the socket while the module must not find it.
 const HIDDEN: &str = "/run/postern/hidden.sock";
 
-/// posternd at a socket on which root listens, as systemd hands it over.
+/// posternd at a socket on which root listens, as systemd passes it.
 pub(crate) struct Posternd {
     child: Child,
     _socket: UnixListener,
@@ -36,7 +36,7 @@ impl Posternd {
             "--regid=postern",
             "--init-groups",
         ]);
-        // as its unit does
+        // The unit sets this too.
         command.env("MALLOC_ARENA_MAX", "2");
         command.arg("/usr/libexec/postern/posternd");
         command.stdin(Stdio::from(OwnedFd::from(
@@ -52,14 +52,14 @@ impl Posternd {
         self.child.id()
     }
 
-    /// The processor time that it has taken so far, the threads that have ended included.
+    /// Returns its processor time so far, with that of threads that have ended.
     pub(crate) fn processor_time(&self) -> Duration {
         let process = Pid::from_raw(i32::try_from(self.process()).expect("a process"));
         let clock = clock_getcpuclockid(process).expect("posternd runs");
         clock.now().expect("a clock").into()
     }
 
-    /// Runs something while nobody finds its socket.
+    /// Runs a function while the module does not find the socket.
     pub(crate) fn hidden<R>(&self, run: impl FnOnce() -> R) -> R {
         fs::rename(HOST_SOCKET, HIDDEN).expect("the socket is there");
         let ran = run();
@@ -79,7 +79,7 @@ impl Drop for Posternd {
 pub(crate) struct Gate(Child);
 
 impl Gate {
-    /// Starts it, and waits until it answers.
+    /// Starts the gate, and waits until it answers.
     pub(crate) fn start() -> Gate {
         let text = "[gate]\nurl = \"https://auth.example.test/\"\ncookie_domain = \"example.test\"\n\
                     listen = [\"tcp:127.0.0.1:9091\"]\n";
@@ -114,7 +114,7 @@ impl Drop for Gate {
 }
 
 fn end(child: &mut Child) {
-    // it may have gone by itself
+    // The process may have ended by itself.
     let _ = child.kill();
     child.wait().expect("a child can be waited for");
 }

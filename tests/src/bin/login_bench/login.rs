@@ -23,14 +23,15 @@ pub(crate) struct Timings {
     pub(crate) processor: [Duration; 2],
 }
 
-/// How many logins without a daemon went.
+/// The result of many logins without a daemon.
 pub(crate) struct Many {
     pub(crate) took: Duration,
-    /// The longest that the write-ahead log was, in bytes.
+    /// The greatest length of the write-ahead log, in bytes.
     pub(crate) longest_wal: u64,
 }
 
-/// One login, from the start of the host to its end; what it said. Panics where access was denied.
+/// Runs one login, from the start of the host to its end, and returns its output. Panics if access
+/// was denied.
 pub(crate) fn login(
     pam_host: &Path,
     kind: Kind,
@@ -47,7 +48,7 @@ pub(crate) fn login(
         .stdout(Stdio::piped());
     let begin = Instant::now();
     let mut child = command.spawn().expect("pam_host was built");
-    // one that asks nothing may have ended
+    // A host without a prompt may have ended already.
     let _ = child
         .stdin
         .take()
@@ -72,7 +73,7 @@ pub(crate) fn login(
     (took, said)
 }
 
-/// Logins of all contestants, so mixed that whatever else the machine does meets all of them alike.
+/// Mixes the logins of all contestants, so that other load on the machine meets all of them alike.
 pub(crate) fn interleaved(
     pam_host: &Path,
     all: &[&Contestant],
@@ -106,10 +107,10 @@ pub(crate) fn interleaved(
     timings
 }
 
-/// The order of one round, another one for each: what the disk does for one login it may do at the cost of the next, and no
-/// contestant always comes after the same one.
+/// Returns the order of one round, different in each round. The disk may do work for one login at
+/// the cost of the next, so no contestant may always follow the same one.
 fn order(count: usize, round: usize) -> Vec<usize> {
-    // steps that visit many of the permutations before one comes again
+    // With this step many of the permutations occur before one repeats.
     let mut left = round.wrapping_mul(7919);
     let mut order: Vec<usize> = (0..count).collect();
     for last in (1..count).rev() {
@@ -119,7 +120,7 @@ fn order(count: usize, round: usize) -> Vec<usize> {
     order
 }
 
-/// The processor time of all processes that were started and have ended.
+/// Returns the processor time of all child processes that have ended.
 fn of_children() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("it is known of one's own children");
     let microseconds =
@@ -127,7 +128,7 @@ fn of_children() -> Duration {
     Duration::from_micros(microseconds.unsigned_abs())
 }
 
-/// A login of the contestant's next person, with posternd or without it.
+/// Runs a login of the contestant's next person, with posternd or without it.
 pub(crate) fn one_login(
     pam_host: &Path,
     one: &Contestant,
@@ -141,7 +142,8 @@ pub(crate) fn one_login(
     }
 }
 
-/// Logins in a second where `hosts` run at once, of pam_permit, google-authenticator and the module with posternd.
+/// Measures logins in a second with `hosts` in parallel, of pam_permit, google-authenticator and
+/// the module with posternd.
 pub(crate) fn at_once(
     pam_host: &Path,
     all: &[Contestant],
@@ -152,7 +154,7 @@ pub(crate) fn at_once(
         .into_iter()
         .map(|kind| (kind, 0, Duration::ZERO))
         .collect();
-    // in short turns, for the same reason as above
+    // Short turns, so that other load meets all of them alike.
     const TURNS: usize = 4;
     for _ in 0..TURNS {
         for (kind, logins, took) in &mut rates {
@@ -180,12 +182,12 @@ pub(crate) fn at_once(
         .collect()
 }
 
-/// So many logins while posternd does not run, with the write-ahead log watched.
+/// Runs so many logins while posternd does not run, and records the size of the write-ahead log.
 pub(crate) fn without_a_daemon(pam_host: &Path, people: &[Person], logins: usize) -> Many {
     let (begin, longest) = (Instant::now(), AtomicU64::new(0));
     let wal = format!("{STORE}-wal");
     std::thread::scope(|scope| {
-        // nobody is in two of these: the codes of a person are used in their order
+        // The groups share no person, since the codes of a person are used in their order.
         for people in people.chunks(people.len().div_ceil(SIDE_BY_SIDE)) {
             scope.spawn(|| {
                 for person in people.iter().cycle().take(logins / SIDE_BY_SIDE) {

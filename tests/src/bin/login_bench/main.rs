@@ -1,14 +1,16 @@
-//! Measures PAM logins, each in a fresh process: pam_permit, google-authenticator, pam_oath and the module, with posternd
-//! and without. tests/benches/login prepares a throwaway copy of the host for it, with all state on a real disk.
+//! Measures PAM logins, each in a new process: pam_permit, google-authenticator, pam_oath and the
+//! module, with posternd and without. tests/benches/login prepares a throwaway copy of the host for
+//! it, with all state on a real disk.
 //!
 //!   login_bench PAM_HOST [--rounds N] [--at-once N] [--logins N] [--accounts N]
 //!
-//!   --rounds N     logins of each contestant, an account and a fresh code each (100)
+//!   --rounds N     logins of each contestant, each with its own account and code (100)
 //!   --at-once N    hosts at a time (16)
-//!   --logins N     logins without a daemon before the second table (20000; 0 leaves it out)
-//!   --accounts N   accounts in the store before the third table (1000000; 0 leaves it out)
+//!   --logins N     logins without a daemon before the second table (20000; 0 omits them)
+//!   --accounts N   accounts in the store before the third table (1000000; 0 omits them)
 //!
-//! MUST NOT run on a machine that is not thrown away: it writes /etc/passwd, /etc/pam.d, and the store.
+//! MUST NOT run on a machine that is not thrown away: it writes /etc/passwd, /etc/pam.d and the
+//! store.
 #![forbid(unsafe_code)]
 
 mod contestants;
@@ -22,7 +24,7 @@ use contestants::{Contestant, Kind};
 use daemons::Posternd;
 use std::path::PathBuf;
 
-/// Logins of each host when many run at once.
+/// Logins of each host in the measurement of parallel logins.
 const LOGINS_AT_ONCE: usize = 20;
 
 struct Bench {
@@ -39,7 +41,7 @@ fn main() {
         "it changes accounts, /etc and /var: run it with tests/benches/login, on a throwaway copy of the host"
     );
     let bench = Bench::of_arguments();
-    // the two tables after the first need fewer logins: they are compared with the first
+    // The two tables after the first need fewer logins: they are compared with the first.
     let again = bench.rounds.div_ceil(2);
     let each = bench.rounds + bench.at_once * LOGINS_AT_ONCE + 2 * again + memory::LOGINS;
     let all = Kind::ALL.map(|kind| Contestant::new(kind, each, bench.rounds));

@@ -1,14 +1,14 @@
-//! What memory is taken: by a host in one login at most, and by a daemon that has nothing to do.
+//! Memory use: the peak of a host in one login, and the size of an idle daemon.
 
 use crate::contestants::{Contestant, Kind};
 use crate::daemons::Posternd;
 use crate::login::one_login;
 use std::path::Path;
 
-/// Logins whose host says at its end how much memory it had at most.
+/// Logins of each contestant whose host reports its peak memory.
 pub(crate) const LOGINS: usize = 5;
 
-/// The peak memory of the host in a login of each contestant, in KiB: the median.
+/// Returns the median peak memory of the host in a login of each contestant, in KiB.
 pub(crate) fn peaks(pam_host: &Path, all: &[&Contestant], posternd: &Posternd) -> Vec<(Kind, u64)> {
     let peak = |one: &Contestant| {
         let said = one_login(pam_host, one, posternd, &["--peak"]).1;
@@ -27,7 +27,7 @@ pub(crate) fn peaks(pam_host: &Path, all: &[&Contestant], posternd: &Posternd) -
     all.iter().map(|one| (one.kind, median(one))).collect()
 }
 
-/// A field of /proc/PROCESS/FILE, in KiB.
+/// Returns a field of /proc/PROCESS/FILE, in KiB.
 pub(crate) fn field(process: u32, file: &str, name: &str) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{process}/{file}")).ok()?;
     let line = text

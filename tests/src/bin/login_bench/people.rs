@@ -6,14 +6,14 @@ use shared::system::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use testhost::STORE;
 
-/// The first user number that people have.
+/// The first user number of these people.
 const FIRST_UID: usize = 30_000;
 
-/// Someone with a secret, and a code that nobody has used.
+/// A person with a secret whose next code is unused.
 pub(crate) struct Person {
     pub(crate) name: String,
     pub(crate) secret: Secret,
-    /// The next counter, of those who have no clock.
+    /// The next counter, for HOTP secrets.
     next: Option<AtomicU64>,
 }
 
@@ -26,7 +26,7 @@ impl Person {
         }
     }
 
-    /// A fresh code: of the time step that is now, or of the next counter.
+    /// Returns an unused code: of the current time step, or of the next counter.
     pub(crate) fn code(&self) -> String {
         let parameters = |moving| OtpParameters {
             algorithm: Algorithm::Sha1,
@@ -51,7 +51,7 @@ impl Person {
         text.to_string()
     }
 
-    /// The secret, as apps take it.
+    /// Returns the otpauth URI of the secret.
     pub(crate) fn otpauth_uri(&self) -> String {
         let secret = self.secret.to_base32();
         match self.next {
@@ -65,20 +65,20 @@ impl Person {
     }
 }
 
-/// So many people, whose names begin with `name`.
+/// Makes people whose names begin with `name`.
 pub(crate) fn people(name: &str, count: usize) -> Vec<Person> {
     (0..count)
         .map(|number| Person::new(format!("{name}-{number}"), None))
         .collect()
 }
 
-/// So many people whose codes go by a counter: they have as many fresh codes as anybody wants.
+/// Makes people with HOTP secrets, who can make any number of unused codes.
 pub(crate) fn with_counters(count: usize) -> Vec<Person> {
     let person = |number| Person::new(format!("counter-{number}"), Some(AtomicU64::new(0)));
     (0..count).map(person).collect()
 }
 
-/// Makes users of the host of them, as useradd does, only faster.
+/// Makes Unix users of these people, as useradd does, but faster.
 pub(crate) fn add_users<'a>(people: impl Iterator<Item = &'a Person>) {
     let mut passwd = std::fs::read_to_string("/etc/passwd").expect("a file of users");
     let mut shadow = std::fs::read_to_string("/etc/shadow").expect("a file of passwords");
@@ -91,8 +91,9 @@ pub(crate) fn add_users<'a>(people: impl Iterator<Item = &'a Person>) {
     std::fs::write("/etc/shadow", shadow).expect("/etc can be written");
 }
 
-/// Fills the store with accounts up to `count`: nobody signs in to those, and their secrets are those of no account.
-/// Written past the engine, which seals and logs each one.
+/// Fills the store with accounts up to `count`. No person signs in to those accounts, and their
+/// secrets are invalid. The rows are inserted without the engine, which would seal and log each
+/// one.
 pub(crate) fn fill_store(count: usize) {
     let connection = rusqlite::Connection::open(STORE).expect("the store opens");
     let setting = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;

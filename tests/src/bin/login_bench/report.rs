@@ -1,4 +1,4 @@
-//! What was measured, as tables in Markdown.
+//! The results, as tables in Markdown.
 
 use crate::contestants::Kind;
 use crate::login::{Many, Timings};
@@ -11,7 +11,7 @@ use testhost::{STORE, STORE_FOLDER, finished};
 /// Syncs of the disk that are timed.
 const SYNCS: usize = 50;
 
-/// The machine, and the size of the module.
+/// Prints the machine, and the size of the module.
 pub(crate) fn begin() {
     let processors = std::thread::available_parallelism().map_or(0, usize::from);
     let model = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -39,7 +39,7 @@ pub(crate) fn begin() {
     }
 }
 
-/// The median time of a write at a file's end that is made durable.
+/// Returns the median time of a durable write at the end of a file.
 fn appended() -> Duration {
     let path = probe(0);
     let mut file = File::create(&path).expect("the store's folder can be written");
@@ -48,7 +48,8 @@ fn appended() -> Duration {
     time
 }
 
-/// The same of a new file, as modules make them that keep their state in one.
+/// Returns the median time of a durable write of a new file, as modules do that keep their state in
+/// one.
 fn new_file() -> Duration {
     let time = synced(|number| {
         let mut file = File::create(probe(number))?;
@@ -73,8 +74,8 @@ fn synced(mut write: impl FnMut(usize) -> std::io::Result<()>) -> Duration {
     median(&mut took)
 }
 
-/// Median and mean times, and what is above the host and libpam alone. A disk that syncs sometimes at once and sometimes not
-/// shows in the mean.
+/// Prints median and mean times, and the difference to the host and libpam alone. The mean shows a
+/// disk that does not sync at the same speed every time.
 pub(crate) fn table(title: &str, all: &[Timings]) {
     let of =
         |time: fn(&Timings) -> f64, kind| all.iter().find(|one| one.kind == kind).map_or(0.0, time);
@@ -109,12 +110,12 @@ pub(crate) fn table(title: &str, all: &[Timings]) {
     println!();
 }
 
-/// In milliseconds.
+/// Returns the median in milliseconds.
 fn median_of(one: &Timings) -> f64 {
     median(&mut one.took.clone()).as_secs_f64() * 1e3
 }
 
-/// The same.
+/// Returns the mean in milliseconds.
 fn mean_of(one: &Timings) -> f64 {
     one.took.iter().sum::<Duration>().as_secs_f64() * 1e3 / one.took.len() as f64
 }
@@ -124,7 +125,7 @@ fn median(took: &mut [Duration]) -> Duration {
     took[took.len() / 2]
 }
 
-/// Peak memory of hosts.
+/// Prints the peak memory of hosts.
 pub(crate) fn peaks(all: &[(Kind, u64)]) {
     let permit = all.first().map_or(0, |(_, peak)| *peak);
     println!("| peak memory of the host | in all | above pam_permit |\n|---|---:|---:|");
@@ -138,7 +139,7 @@ pub(crate) fn peaks(all: &[(Kind, u64)]) {
     println!();
 }
 
-/// Logins in a second.
+/// Prints the logins in a second.
 pub(crate) fn rates(hosts: usize, all: &[(Kind, f64)]) {
     let google = all
         .iter()
@@ -151,7 +152,7 @@ pub(crate) fn rates(hosts: usize, all: &[(Kind, f64)]) {
     println!();
 }
 
-/// Memory of a daemon that has nothing to do.
+/// Prints the memory of an idle daemon.
 pub(crate) fn idle(name: &str, process: u32) {
     let size = |file, name| field(process, file, name).unwrap_or(0);
     let (rss, pss) = (size("status", "VmRSS"), size("smaps_rollup", "Pss"));
@@ -161,7 +162,7 @@ pub(crate) fn idle(name: &str, process: u32) {
     );
 }
 
-/// Many logins without a daemon.
+/// Prints the result of many logins without a daemon.
 pub(crate) fn many(logins: usize, run: &Many) {
     let wal = fs::metadata(format!("{STORE}-wal")).map_or(0, |metadata| metadata.len());
     println!(

@@ -1,4 +1,5 @@
-//! Where orders come from and where events go: standard input and output, or copies of them once those are closed.
+//! The channel for orders and reports: standard input and output, or copies of them once those are
+//! closed.
 
 use nix::unistd::close;
 use std::fs::File;
@@ -30,7 +31,7 @@ pub(crate) fn close_standard_descriptors() {
     }
 }
 
-/// The next line; none at the end.
+/// Reads the next line. The text is empty at the end of the input.
 pub(crate) fn read_line() -> String {
     let mut line = String::new();
     match COPIES.get() {

@@ -1,6 +1,7 @@
-//! The edge to libpam from the host's side: one transaction, and the conversation that answers in it, well or badly.
+//! The interface to libpam on the host's side: one transaction, and its conversation, which
+//! responds correctly or with a fault.
 //!
-//! MUST keep no plain copy of a reply but the one that libpam's contract asks for.
+//! MUST keep no plain copy of a reply but the one that libpam's contract requires.
 #![allow(unsafe_code)]
 
 use crate::orders::{Order, Sealed};
@@ -47,13 +48,13 @@ unsafe extern "C" {
     fn pam_end(handle: *mut c_void, status: c_int) -> c_int;
 }
 
-/// What the host is asked and told in a transaction.
+/// Receives the prompts and messages of a transaction.
 pub(crate) trait Talk {
-    /// A prompt: how it is answered.
+    /// Returns how a prompt is answered.
     fn asked(&mut self, prompt: &str) -> Order;
-    /// A reply has been made, and is about to be handed over.
+    /// Runs after a reply was made, before libpam receives it.
     fn made(&mut self);
-    /// A message that needs no answer.
+    /// Receives a message that needs no reply.
     fn told(&mut self, text: &str);
 }
 
@@ -65,7 +66,7 @@ pub(crate) struct Transaction<'a, T> {
 }
 
 impl<'a, T: Talk> Transaction<'a, T> {
-    /// `pam_start`, or its number if it fails.
+    /// Calls `pam_start`. Returns libpam's number if that fails.
     pub(crate) fn start(
         service: &CStr,
         user: &CStr,
@@ -76,8 +77,8 @@ impl<'a, T: Talk> Transaction<'a, T> {
             data: std::ptr::from_mut(talk).cast(),
         };
         let mut handle = std::ptr::null_mut();
-        // SAFETY: all pointers are to live values; libpam copies the texts and the struct, whose `data` is borrowed
-        // as long as the transaction lives.
+        // SAFETY: all pointers point to live values. libpam copies the texts and the struct; the
+        // struct's `data` is borrowed as long as the transaction lives.
         let number = unsafe {
             pam_start(
                 service.as_ptr(),
@@ -97,16 +98,14 @@ impl<'a, T: Talk> Transaction<'a, T> {
         }
     }
 
-    /// `pam_authenticate`
     pub(crate) fn authenticate(&mut self) -> i32 {
-        // SAFETY: the handle is a started transaction's, used by this thread alone.
+        // SAFETY: the handle belongs to a started transaction, and only this thread uses it.
         self.last = unsafe { pam_authenticate(self.handle, 0) };
         self.last
     }
 
-    /// `pam_acct_mgmt`
     pub(crate) fn account(&mut self) -> i32 {
-        // SAFETY: as above.
+        // SAFETY: as in `authenticate`.
         self.last = unsafe { pam_acct_mgmt(self.handle, 0) };
         self.last
     }
@@ -114,15 +113,16 @@ impl<'a, T: Talk> Transaction<'a, T> {
 
 impl<T> Drop for Transaction<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: the handle is a started transaction's, and nobody uses it after this.
+        // SAFETY: the handle belongs to a started transaction, and is not used after this call.
         unsafe { pam_end(self.handle, self.last) };
     }
 }
 
-/// libpam's conversation function.
+/// The conversation function for libpam.
 ///
 /// # Safety
-/// Called by libpam with `count` messages, room for a pointer, and the `data` of [`Transaction::start`].
+/// Called by libpam with `count` messages, room for a pointer, and the `data` of
+/// [`Transaction::start`].
 unsafe extern "C" fn converse<T: Talk>(
     count: c_int,
     messages: *mut *const Message,
@@ -130,13 +130,15 @@ unsafe extern "C" fn converse<T: Talk>(
     data: *mut c_void,
 ) -> c_int {
     let count = usize::try_from(count).expect("libpam counts messages");
-    // SAFETY: `data` is what a transaction borrowed that is under way on this thread; nobody else uses it.
+    // SAFETY: `data` is borrowed by the transaction that runs on this thread; no other code uses it
+    // meanwhile.
     let talk: &mut T = unsafe { &mut *data.cast() };
-    // SAFETY: calloc gives room for `count` responses, all of them null; the module frees it.
+    // SAFETY: calloc returns room for `count` responses, all of them null. The module frees it.
     let made: *mut Response = unsafe { libc::calloc(count, size_of::<Response>()) }.cast();
     assert!(!made.is_null(), "there is memory");
     for index in 0..count {
-        // SAFETY: Linux-PAM passes an array of `count` pointers to messages whose text is a C string.
+        // SAFETY: Linux-PAM passes an array of `count` pointers to messages whose text is a C
+        // string.
         let (style, text) = unsafe {
             let message = &**messages.add(index);
             (
@@ -152,7 +154,8 @@ unsafe extern "C" fn converse<T: Talk>(
             Order::Say(sealed) => plain(&sealed),
             Order::NullReply => std::ptr::null_mut(),
             Order::NullArray => {
-                // SAFETY: `responses` is libpam's, and has room for a pointer; `made` was handed to nobody.
+                // SAFETY: `responses` is libpam's, and has room for a pointer. `made` was passed to
+                // no other code.
                 unsafe {
                     libc::free(made.cast());
                     *responses = std::ptr::null_mut();
@@ -160,7 +163,7 @@ unsafe extern "C" fn converse<T: Talk>(
                 return SUCCESS;
             }
             Order::Failure => {
-                // SAFETY: `made` was handed to nobody.
+                // SAFETY: `made` was passed to no other code.
                 unsafe { libc::free(made.cast()) };
                 return CONV_ERR;
             }
@@ -174,9 +177,9 @@ unsafe extern "C" fn converse<T: Talk>(
     SUCCESS
 }
 
-/// The one plain copy of a reply, allocated as libpam's contract says.
+/// Makes the one plain copy of a reply, allocated as libpam's contract requires.
 fn plain(sealed: &Sealed) -> *mut c_char {
-    // SAFETY: calloc gives one byte more than is written, so that a NUL ends the text.
+    // SAFETY: calloc returns one byte more than is written, so that a NUL ends the text.
     unsafe {
         let text: *mut c_char = libc::calloc(sealed.len() + 1, 1).cast();
         assert!(!text.is_null(), "there is memory");
@@ -187,17 +190,17 @@ fn plain(sealed: &Sealed) -> *mut c_char {
     }
 }
 
-/// Opens the system log, as hosts do before they ask libpam.
+/// Opens the system log, as hosts do before they call libpam.
 pub(crate) fn open_log() {
     // SAFETY: the name is static; LOG_NDELAY connects at once.
     unsafe { libc::openlog(c"pam_host".as_ptr(), libc::LOG_NDELAY, libc::LOG_AUTHPRIV) };
 }
 
-/// The handler of every signal, as a number.
+/// Returns the handler of every signal, as a number.
 pub(crate) fn signal_handlers() -> Vec<usize> {
     let handler = |signal| {
-        // SAFETY: without a new action sigaction only writes the old one, for which all-zero bytes are valid; for
-        // the two signals that the C library keeps for itself it fails and writes nothing.
+        // SAFETY: without a new action sigaction only writes the old one, for which all-zero bytes
+        // are valid. For the two signals that the C library reserves it fails and writes nothing.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             libc::sigaction(signal, std::ptr::null(), &raw mut action);
@@ -215,33 +218,34 @@ extern "C" fn count(_: c_int) {
 
 /// Handles SIGCHLD from now on.
 pub(crate) fn count_child_signals() {
-    // SAFETY: the handler only adds to a number.
+    // SAFETY: the handler only increments a number, which is async-signal-safe.
     unsafe { libc::signal(libc::SIGCHLD, count as *const () as libc::sighandler_t) };
 }
 
-/// How often it came.
+/// Returns how often SIGCHLD arrived.
 pub(crate) fn child_signals() -> u32 {
     CHILD_SIGNALS.load(Ordering::SeqCst)
 }
 
-/// Runs something in a child process, which has everything as it is now, and waits for its end. MUST be the only thread.
+/// Runs a function in a child process, which has a copy of the present state, and waits for its
+/// end. MUST run while no other thread exists.
 pub(crate) fn run_in_child(run: impl FnOnce()) {
-    // SAFETY: no other thread could hold a lock that the child waits for.
+    // SAFETY: no other thread exists that could hold a lock which the child waits for.
     match unsafe { libc::fork() } {
         -1 => panic!("a process can be started"),
         0 => {
             run();
-            // SAFETY: nothing is left to be done, and what the parent does at its end is not for the child.
+            // SAFETY: the child has no work left, and the exit handlers belong to the parent.
             unsafe { libc::_exit(0) }
         }
         child => {
-            // SAFETY: the status is not asked for; the child is this process's own.
+            // SAFETY: the status pointer may be null; the child is this process's own.
             unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
         }
     }
 }
 
-/// Bytes as C takes them.
+/// Converts bytes to a C string. `None` if they contain a NUL.
 pub(crate) fn c_string(text: &OsStr) -> Option<std::ffi::CString> {
     std::ffi::CString::new(text.as_bytes()).ok()
 }

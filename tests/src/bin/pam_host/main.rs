@@ -1,20 +1,22 @@
-//! A PAM host under the stories' control: it asks libpam, answers as it is told, and says what it sees, a line of
-//! JSON each.
+//! A PAM host under the stories' control: it calls libpam, answers prompts as ordered, and reports
+//! what it observes, one line of JSON each.
 //!
-//!   pam_host SERVICE USER [--cycles N] [--auths N] [--threads N] [--barrier FILE] [--state] [--memory]
-//!     [--peak] [--pause] [--handler] [--closed] [--fork HOOK]
+//!   pam_host SERVICE USER [--cycles N] [--auths N] [--threads N] [--barrier FILE] [--state]
+//!     [--memory] [--peak] [--pause] [--handler] [--closed] [--fork HOOK]
 //!
-//!   --cycles N      so many transactions, one after the other
-//!   --auths N       pam_authenticate so many times in each transaction, before pam_acct_mgmt
-//!   --threads N     each cycle is so many threads at once, with a transaction each; they end after pam_end
-//!   --barrier FILE  every reply waits until nobody holds a lock on the file
-//!   --state         what a guest could leave changed, before and after each cycle
-//!   --memory        where the reply stands in memory: as it is handed over, and after pam_authenticate
-//!   --peak          the most memory that this process had, at its end, in KiB
+//!   --cycles N      N transactions, one after the other
+//!   --auths N       N calls of pam_authenticate in each transaction, before pam_acct_mgmt
+//!   --threads N     N threads at once in each cycle, each with a transaction; they end after it
+//!   --barrier FILE  delays every reply until no process holds a lock on the file
+//!   --state         reports state that a module could change, before and after each cycle
+//!   --memory        reports where the reply is in memory: before libpam receives it, and after
+//!                   pam_authenticate
+//!   --peak          reports the peak memory of this process at its end, in KiB
 //!   --pause         waits for a line before each pam_authenticate and before pam_acct_mgmt
-//!   --handler       handles SIGCHLD, and says how often it came
+//!   --handler       handles SIGCHLD, and reports how often it arrived
 //!   --closed        closes the descriptors 0, 1 and 2 when the transaction has begun
-//!   --fork HOOK     has a child process run the hook, authenticate or account, and goes on when that has ended
+//!   --fork HOOK     runs the hook (authenticate or account) in a child process, continues after
+//!                   its end
 
 mod channel;
 mod ffi;
@@ -57,7 +59,7 @@ fn main() {
     let host = read_arguments();
     ffi::open_log();
     if host.threads > 0 {
-        // the C library takes a signal for itself at the first thread of a process
+        // The C library reserves a signal for itself when a process starts its first thread.
         std::thread::scope(|scope| drop(scope.spawn(|| ())));
     }
     for _ in 0..host.cycles {
@@ -154,7 +156,7 @@ impl Host {
         }
     }
 
-    /// Runs a hook, in a child if it is the one for that, and says its number.
+    /// Runs a hook, in a child process if `--fork` names it, and reports its result.
     fn run(&self, hook: &str, run: impl FnOnce() -> i32) {
         let run = || say(json!({ hook: run() }));
         match &self.fork {
@@ -186,7 +188,7 @@ impl Host {
     }
 }
 
-/// One transaction's side of the conversation.
+/// The conversation of one transaction.
 struct Answers<'a> {
     host: &'a Host,
     last: &'a RefCell<Option<Sealed>>,

@@ -1,4 +1,4 @@
-//! Looks through this process's own writable memory for a reply.
+//! Searches this process's own writable memory for a reply.
 
 use crate::orders::Sealed;
 use std::fs::File;
@@ -7,25 +7,25 @@ use std::os::unix::fs::FileExt;
 
 const PIECE: usize = 1 << 20;
 
-/// This process's own memory.
+/// The memory of this process.
 pub(crate) struct Memory(File);
 
 impl Memory {
-    /// Before any module has changed what this process may open.
+    /// Opens the memory, before a module changes what this process may open.
     pub(crate) fn open() -> Memory {
         Memory(File::open("/proc/self/mem").expect("one's own memory"))
     }
 
-    /// Where the plain text stands, each place named by its mapping.
+    /// Returns the mappings that contain the plain text.
     pub(crate) fn places_of(&self, reply: &Sealed) -> Vec<String> {
         let mut buffer = vec![0; PIECE + reply.len()];
         let own = buffer.as_ptr().addr()..buffer.as_ptr().addr() + buffer.len();
         let mut found = Vec::new();
         for (from, to, name) in writable_mappings() {
             for start in (from..to).step_by(PIECE) {
-                // pieces overlap, so that nothing hides in a seam
+                // The pieces overlap, so that a text across a boundary is found.
                 let length = (to - start).min(PIECE + reply.len() - 1);
-                // a guard page, or a mapping that is gone by now
+                // This is a guard page, or a mapping that is gone by now.
                 let Ok(read) = self.0.read_at(&mut buffer[..length], start as u64) else {
                     continue;
                 };
@@ -42,7 +42,8 @@ impl Memory {
     }
 }
 
-/// The text is wiped: among so many digits there may be some that look like a code.
+/// Returns the writable mappings. The text of /proc/self/maps is wiped: some of its many digits may
+/// look like a code.
 fn writable_mappings() -> Vec<(usize, usize, String)> {
     let (mut text, mut length) = (vec![0; PIECE], 0);
     let mut file = File::open("/proc/self/maps").expect("one's own maps");
@@ -57,11 +58,11 @@ fn writable_mappings() -> Vec<(usize, usize, String)> {
 
 fn wipe(buffer: &mut [u8]) {
     buffer.fill(0);
-    // or the compiler sees that nobody reads it any more
+    // Without this the compiler removes the wipe, since the buffer is not read again.
     std::hint::black_box(buffer);
 }
 
-/// `from-to rw… … name`
+/// Parses a line `from-to rw… … name`.
 fn writable(line: &str) -> Option<(usize, usize, String)> {
     let mut words = line.split_whitespace();
     let (from, to) = words.next()?.split_once('-')?;
@@ -74,7 +75,7 @@ fn writable(line: &str) -> Option<(usize, usize, String)> {
     ))
 }
 
-/// The most that was resident so far, in KiB.
+/// Returns the largest resident size so far, in KiB.
 pub(crate) fn peak() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/status").expect("one's own status");
     text.lines()

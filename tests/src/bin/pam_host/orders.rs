@@ -1,8 +1,8 @@
-//! What the host is told on its standard input, a line for each prompt: `say HEX`, `null reply`, `null array`,
-//! `failure`. At the end of it every prompt fails.
+//! The orders on standard input, one line for each prompt: `say HEX`, `null reply`, `null array`,
+//! `failure`. After the end of the input every prompt fails.
 //!
-//! Replies come sealed, each byte XORed, so that the plain text stands nowhere in this process but in what the
-//! module is handed.
+//! Each byte of a reply arrives XORed, so that the plain text is in this process only where the
+//! module receives it.
 
 use crate::channel;
 use data_encoding::HEXLOWER;
@@ -10,17 +10,17 @@ use testhost::SEAL;
 
 /// How a prompt is answered.
 pub(crate) enum Order {
-    /// With a text.
+    /// A response with a text.
     Say(Sealed),
-    /// With a response that has no text.
+    /// A response that has no text.
     NullReply,
-    /// With success and no response at all.
+    /// Success without a response.
     NullArray,
-    /// With PAM_CONV_ERR.
+    /// PAM_CONV_ERR as the result of the conversation.
     Failure,
 }
 
-/// A reply that cannot be found in memory.
+/// A reply that a search of memory does not find.
 #[derive(Clone)]
 pub(crate) struct Sealed(Vec<u8>);
 
@@ -29,12 +29,12 @@ impl Sealed {
         self.0.len()
     }
 
-    /// The plain bytes, one after the other.
+    /// Returns the plain bytes, one after the other.
     pub(crate) fn bytes(&self) -> impl Iterator<Item = u8> + '_ {
         self.0.iter().map(|byte| byte ^ SEAL)
     }
 
-    /// From its first letter on.
+    /// Returns the reply without its leading blanks.
     pub(crate) fn without_indent(&self) -> Sealed {
         Sealed(
             self.0
@@ -45,7 +45,7 @@ impl Sealed {
         )
     }
 
-    /// Without what people put between digits.
+    /// Returns the reply without the blanks that people type between digits.
     pub(crate) fn without_blanks(&self) -> Sealed {
         Sealed(
             self.0
@@ -56,7 +56,7 @@ impl Sealed {
         )
     }
 
-    /// Whether memory holds the plain text here.
+    /// Returns whether this memory holds the plain text.
     pub(crate) fn is_at(&self, memory: &[u8]) -> bool {
         memory.len() == self.len()
             && memory
@@ -66,7 +66,7 @@ impl Sealed {
     }
 }
 
-/// Waits for the next line.
+/// Waits for the next order.
 pub(crate) fn next() -> Order {
     let line = channel::read_line();
     match line.trim_end().split_once(' ') {

@@ -1,14 +1,15 @@
-//! What a guest could leave changed in this process.
+//! The state of this process that a PAM module could change and not restore.
 
 use crate::ffi;
 use serde_json::{Value, json};
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// Descriptors, threads, environment, and what /proc says of umask, ids, signals, limits and folders.
+/// Returns descriptors, threads and environment, and umask, ids, signals, limits and folders from
+/// /proc.
 pub(crate) fn describe() -> Value {
     let descriptors = names("/proc/self/fd").into_iter().filter_map(|number| {
-        // the one that reads the folder is gone by now
+        // The descriptor that reads the folder is closed by now.
         let leads = fs::read_link(format!("/proc/self/fd/{number}")).ok()?;
         let flags = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
         let flags = flags
@@ -53,7 +54,7 @@ pub(crate) fn describe() -> Value {
     })
 }
 
-/// How many there are, once those of the host's own that have ended are gone from /proc too.
+/// Counts the threads, once the host's own ended threads are gone from /proc too.
 fn threads() -> usize {
     let deadline = Instant::now() + Duration::from_secs(2);
     loop {

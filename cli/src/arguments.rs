@@ -14,13 +14,13 @@ use check::CheckArguments;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use email::EmailArguments;
+use postern_shared::account::event::{EventKind, MAX_EVENTS};
+use postern_shared::account::name::{Distinct, Group, UserName};
+use postern_shared::config::DEFAULT_PATH;
+use postern_shared::credential::import::NAMES;
+use postern_shared::system::clock::Timestamp;
 pub(crate) use print_config::PrintConfig;
 use remote_gate::RemoteGateArguments;
-use shared::account::event::{EventKind, MAX_EVENTS};
-use shared::account::name::{Distinct, Group, UserName};
-use shared::config::DEFAULT_PATH;
-use shared::credential::import::NAMES;
-use shared::system::clock::Timestamp;
 use std::path::PathBuf;
 use std::str::FromStr;
 

@@ -9,17 +9,17 @@ use crate::context;
 use crate::terminal::output::{CommandFailure, Output};
 use crate::terminal::prompt;
 use nix::unistd::{User, geteuid, getuid};
-use shared::account::name::UserName;
-use shared::credential::input;
-use shared::engine::{Engine, Requester, messages};
-use shared::protocol::client;
-use shared::protocol::command_request::{
+use postern_shared::account::name::UserName;
+use postern_shared::credential::input;
+use postern_shared::engine::{Engine, Requester, messages};
+use postern_shared::protocol::client;
+use postern_shared::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EnrollmentOperation, FinishOperation,
     Operation, ReadOperation, ReplyBody, TypedText,
 };
-use shared::protocol::status::{AccountStatus, AuthenticatorState};
-use shared::store::BrowserRecord;
-use shared::system::clock;
+use postern_shared::protocol::status::{AccountStatus, AuthenticatorState};
+use postern_shared::store::BrowserRecord;
+use postern_shared::system::clock;
 
 const CODE: &str = messages::CODE_PROMPT;
 

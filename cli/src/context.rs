@@ -10,10 +10,10 @@ use crate::arguments::Arguments;
 use crate::terminal::injection_guard;
 use crate::terminal::output::{CommandFailure, Output};
 use nix::unistd::{Uid, User, geteuid, getuid};
-use shared::config::Config;
-use shared::config::file::{self, ConfigError};
-use shared::engine::{Engine, privileges};
-use shared::store;
+use postern_shared::config::Config;
+use postern_shared::config::file::{self, ConfigError};
+use postern_shared::engine::{Engine, privileges};
+use postern_shared::store;
 use std::path::Path;
 use std::sync::LazyLock;
 

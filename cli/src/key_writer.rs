@@ -8,7 +8,7 @@
 
 use crate::terminal::output::CommandFailure;
 use nix::unistd::geteuid;
-use shared::crypto::master_key::{
+use postern_shared::crypto::master_key::{
     MasterKeyError, MasterKeyFile, MasterKeyId, MasterKeys, OwnKeyFile,
 };
 use std::ffi::OsString;

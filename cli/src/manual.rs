@@ -102,7 +102,8 @@ fn the_man_page_lists_every_command_and_option_and_no_other() {
 
 #[test]
 fn the_man_page_names_every_event() {
-    for name in shared::account::event::EventKind::ALL.map(shared::account::event::EventKind::name)
+    for name in postern_shared::account::event::EventKind::ALL
+        .map(postern_shared::account::event::EventKind::name)
     {
         assert!(
             MANUAL.contains(&format!("\n.Ql {name}")),

@@ -10,15 +10,15 @@ use crate::commands::status::{self, ShownStatus};
 use crate::commands::{disable, one_time_code};
 use crate::terminal::output::{CommandFailure, Output};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use shared::account::name::UserName;
-use shared::config::gate::GateUrl;
-use shared::protocol::admin_api::{
+use postern_shared::account::name::UserName;
+use postern_shared::config::gate::GateUrl;
+use postern_shared::protocol::admin_api::{
     AccountState, Accounts, AdminProblem, IssuedCode, LARGEST_REPLY, LARGEST_SECRET, OperationDone,
     PATH, SHORTEST_SECRET, Unlock, is_secret,
 };
-use shared::system::trusted_file::{self, Follow, Privacy};
+use postern_shared::system::trusted_file::{self, Follow, Privacy};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

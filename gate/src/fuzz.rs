@@ -10,14 +10,14 @@ use crate::proxy::contract::{self, ContractError, OriginalRequest};
 use crate::web::language::Language;
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT_LANGUAGE, HeaderName, HeaderValue};
-use shared::config::gate::ProxyKind;
-use shared::crypto::master_key::MasterKeys;
-use shared::crypto::vault::{TokenKeys, Vault};
-use shared::network::address::Address;
-use shared::network::web_address::split_url;
-use shared::policy::session_groups::SessionGroups;
-use shared::system::clock::Timestamp;
-use shared::token::session::{
+use postern_shared::config::gate::ProxyKind;
+use postern_shared::crypto::master_key::MasterKeys;
+use postern_shared::crypto::vault::{TokenKeys, Vault};
+use postern_shared::network::address::Address;
+use postern_shared::network::web_address::split_url;
+use postern_shared::policy::session_groups::SessionGroups;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::token::session::{
     CompletedFactors, FirstFactorMethod, SecondFactorMethod, Session, SessionId,
 };
 use std::sync::LazyLock;

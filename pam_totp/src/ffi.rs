@@ -10,11 +10,11 @@ use crate::relay::{self, HostUser};
 use crate::{fallback, log};
 use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
-use shared::credential::input;
-use shared::protocol::{
+use postern_shared::credential::input;
+use postern_shared::protocol::{
     Denial, Echo, HOST_SOCKET, PAM_SOCKET, PamFunction, PamFunctionResult, Severity,
 };
-use shared::system::process::TransactionId;
+use postern_shared::system::process::TransactionId;
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::panic::{self, AssertUnwindSafe};
@@ -270,7 +270,7 @@ unsafe fn take_reply(responses: *mut Response) -> Option<Zeroizing<Vec<u8>>> {
 fn owned(item: pamsm::PamResult<Option<&CStr>>) -> Option<Vec<u8>> {
     let bytes = item.ok().flatten()?.to_bytes();
     // one byte more than a name may have shows that the name is too long
-    let shown = bytes.len().min(shared::account::name::LONGEST + 1);
+    let shown = bytes.len().min(postern_shared::account::name::LONGEST + 1);
     (!bytes.is_empty()).then(|| bytes[..shown].to_vec())
 }
 
@@ -291,7 +291,7 @@ impl HostCalls for Libpam {
         Some(
             bytes[..bytes
                 .len()
-                .min(shared::credential::completed_methods::LONGEST + 1)]
+                .min(postern_shared::credential::completed_methods::LONGEST + 1)]
                 .to_vec(),
         )
     }

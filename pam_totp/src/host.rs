@@ -3,8 +3,8 @@
 //!
 //! MUST NOT name a type of libpam's.
 
-use shared::protocol::{Echo, Severity};
-use shared::system::process::TransactionId;
+use postern_shared::protocol::{Echo, Severity};
+use postern_shared::system::process::TransactionId;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -31,7 +31,7 @@ pub(crate) trait HostCalls {
     /// Returns a variable of the transaction's environment (pam_getenv), never one of the process.
     fn variable(&self, name: &str) -> Option<Vec<u8>>;
     /// Shows a prompt and waits for the input. A longer input than
-    /// [`shared::credential::input::LONGEST`] is cut to one byte more.
+    /// [`postern_shared::credential::input::LONGEST`] is cut to one byte more.
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoInput>;
     /// Shows a text. A host may show it late or never.
     fn tell(&self, text: &str);

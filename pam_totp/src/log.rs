@@ -5,8 +5,8 @@
 //! name.
 
 use crate::host::{HostCalls, PamItemType};
-use shared::account::name::{Service, UserName};
-use shared::protocol::Severity;
+use postern_shared::account::name::{Service, UserName};
+use postern_shared::protocol::Severity;
 use std::fmt::Display;
 use std::net::IpAddr;
 

@@ -11,11 +11,11 @@ use crate::connection::{ConnectError, LocalConnection, Timed};
 use crate::fallback::{self, FallbackError};
 use crate::host::{HostCalls, PamItemType};
 use crate::log;
-use shared::protocol::{
+use postern_shared::protocol::{
     DecodeError, Denial, FrameError, Greeting, Instruction, Opening, PamFunction,
     PamFunctionResult, PamTransaction, RelayReply, ServerState, common_version, receive, send,
 };
-use shared::system::process::TransactionId;
+use postern_shared::system::process::TransactionId;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Values that several unit tests use.
 
-use shared::protocol::{PamFunction, PamTransaction};
+use postern_shared::protocol::{PamFunction, PamTransaction};
 
 /// Returns a transaction of alice's in an `auth` hook, without a remote host or terminal.
 pub(crate) fn transaction_of(service: &str) -> PamTransaction {

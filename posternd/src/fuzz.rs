@@ -1,7 +1,7 @@
 //! Properties of the options in a service file, for the fuzz targets of tests/fuzz.
 
 use crate::pam::options::PamOptions;
-use shared::config::PamConfig;
+use postern_shared::config::PamConfig;
 
 /// Parses options and returns whether all are known. Panics where a property does not hold.
 pub fn pam_options(bytes: &[u8]) -> bool {

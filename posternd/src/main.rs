@@ -5,6 +5,8 @@
 // these macros panic where the log cannot be written: see posternd::daemon::log
 #![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
 
+use postern_shared::config::DEFAULT_PATH;
+use postern_shared::config::email::COMMAND_SOCKET;
 use posternd::daemon::log::{log, write_line};
 use posternd::mail::{MailThread, command};
 use posternd::server::host_socket::serve_hosts;
@@ -13,8 +15,6 @@ use posternd::server::service::Daemon;
 use posternd::server::sockets::{self, ListeningSockets};
 use posternd::server::stdio;
 use posternd::server::user_socket::UserSocket;
-use shared::config::DEFAULT_PATH;
-use shared::config::email::COMMAND_SOCKET;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io;

@@ -2,7 +2,7 @@
 //! thread.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use shared::protocol::{Greeting, ServerState, receive};
+use postern_shared::protocol::{Greeting, ServerState, receive};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;

@@ -6,9 +6,9 @@
 mod home;
 
 use home::{Home, address, name, until};
+use postern_shared::engine::NotMailed;
+use postern_shared::system::clock;
 use posternd::daemon::drain::CONNECTIONS;
-use shared::engine::NotMailed;
-use shared::system::clock;
 use std::thread;
 use std::time::Duration;
 

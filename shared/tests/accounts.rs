@@ -4,15 +4,15 @@
 mod home;
 
 use home::{Home, NOW, accepted, alice, code_of, name, refused};
-use shared::account::name::Group;
-use shared::account::second_factor::Enrolled;
-use shared::engine::AdministrationError;
-use shared::policy::session_groups::SessionGroups;
-use shared::protocol::status::SecondFactorState;
-use shared::token::session::{
+use postern_shared::account::name::Group;
+use postern_shared::account::second_factor::Enrolled;
+use postern_shared::engine::AdministrationError;
+use postern_shared::policy::session_groups::SessionGroups;
+use postern_shared::protocol::status::SecondFactorState;
+use postern_shared::token::session::{
     CompletedFactors, FirstFactorMethod, RevokedSessions, SecondFactorMethod, Session, SessionId,
 };
-use shared::verify::decision::Refusal;
+use postern_shared::verify::decision::Refusal;
 use std::time::{Duration, Instant};
 
 /// Sets up alice's account as after a web sign-in.
@@ -118,7 +118,7 @@ fn a_renamed_account_keeps_its_second_factor() {
         .rename_account(
             &name("alice"),
             &name("ünal"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -138,7 +138,7 @@ fn a_renamed_account_keeps_its_second_factor() {
     home.door
         .add_account(
             &name("bob"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -146,7 +146,7 @@ fn a_renamed_account_keeps_its_second_factor() {
     let taken = home.door.rename_account(
         &name("bob"),
         &name("ünal"),
-        shared::account::name::Distinct::No,
+        postern_shared::account::name::Distinct::No,
         "root",
         NOW,
     );
@@ -207,14 +207,14 @@ fn what_the_configuration_declares_is_not_for_commands() {
         home.door.rename_account(
             &carol,
             &name("dora"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         ),
         home.door.rename_account(
             &alice,
             &carol,
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         ),

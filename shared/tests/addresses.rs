@@ -8,17 +8,17 @@ mod postbox;
 
 use home::{Home, NOW, accepted, code_of, name, refused};
 use postbox::{MAIL, address, asks, by_both, by_mail_alone, has_mail, sends, takes, types};
-use shared::account::second_factor::Enrolled;
-use shared::config::OnUse;
-use shared::credential::input::Input;
-use shared::engine::enrollment::pending::PendingEnrollment;
-use shared::engine::{AdministrationError, MailRefusal, NotMailed, VerificationRequest};
-use shared::policy::requirement::EnrollmentGrace;
-use shared::protocol::status::SecondFactorState;
-use shared::store::MailAddresses;
-use shared::verify::decision::Refusal;
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::account::second_factor::Enrolled;
+use postern_shared::config::OnUse;
+use postern_shared::credential::input::Input;
+use postern_shared::engine::enrollment::pending::PendingEnrollment;
+use postern_shared::engine::{AdministrationError, MailRefusal, NotMailed, VerificationRequest};
+use postern_shared::policy::requirement::EnrollmentGrace;
+use postern_shared::protocol::status::SecondFactorState;
+use postern_shared::store::MailAddresses;
+use postern_shared::verify::decision::Refusal;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 
 /// The authenticator and the mailed code can each be switched off while the other stays.
 #[test]
@@ -267,7 +267,7 @@ fn without_email_in_the_configuration_nothing_is_mailed_and_a_code_is_still_aske
     home.door
         .add_account(
             &name("alice"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -316,9 +316,9 @@ fn codes_of_a_declared_account_go_where_its_declaration_says() {
         "{MAIL}[[account]]\nname = \"alice\"\nsecret_file = \"{}\"\nemail = \"declared@example.com\"\n",
         secret.display()
     );
-    let declared: shared::config::Config = toml::from_str(&extra).unwrap();
+    let declared: postern_shared::config::Config = toml::from_str(&extra).unwrap();
     (config.account, config.email) = (declared.account, declared.email);
-    home.door = shared::engine::Engine::open(config).unwrap();
+    home.door = postern_shared::engine::Engine::open(config).unwrap();
     let letter = asks(&mut home, "alice", NOW).ok().unwrap();
     assert_eq!(letter.to, address("declared@example.com"));
     accepted(&types(&mut home, &letter, NOW));

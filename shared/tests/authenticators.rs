@@ -5,13 +5,13 @@
 mod home;
 
 use home::{Home, NOW, accepted, alice, code_of, name, refused};
-use shared::account::event::EventFilter;
-use shared::credential::input::Input;
-use shared::credential::totp::{OtpKind, OtpParameters, Step};
-use shared::engine::AdministrationError;
-use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
-use shared::verify::decision::Refusal;
-use shared::verify::method::AuthenticationMethod;
+use postern_shared::account::event::EventFilter;
+use postern_shared::credential::input::Input;
+use postern_shared::credential::totp::{OtpKind, OtpParameters, Step};
+use postern_shared::engine::AdministrationError;
+use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use postern_shared::verify::decision::Refusal;
+use postern_shared::verify::method::AuthenticationMethod;
 
 fn further(home: &Home, label: &str) -> PendingEnrollment {
     PendingEnrollment::further(home.door.config(), &name("alice"))
@@ -92,7 +92,7 @@ fn one_authenticator_more_needs_a_first_one() {
     home.door
         .add_account(
             &name("alice"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )

@@ -5,15 +5,15 @@
 mod home;
 
 use home::{Home, NOW, accepted, alice, code_at, name, recovery, refused, remote};
-use shared::account::event::EventFilter;
-use shared::account::second_factor::Enrolled;
-use shared::config::file;
-use shared::crypto::master_key::MasterKeys;
-use shared::crypto::vault::Vault;
-use shared::engine::enrollment::pending::EnrollmentConfirmation;
-use shared::engine::{AdministrationError, AfterRecovery, AppPasswordsAfter, Engine};
-use shared::verify::decision::Refusal;
-use shared::verify::throttle::Phase;
+use postern_shared::account::event::EventFilter;
+use postern_shared::account::second_factor::Enrolled;
+use postern_shared::config::file;
+use postern_shared::crypto::master_key::MasterKeys;
+use postern_shared::crypto::vault::Vault;
+use postern_shared::engine::enrollment::pending::EnrollmentConfirmation;
+use postern_shared::engine::{AdministrationError, AfterRecovery, AppPasswordsAfter, Engine};
+use postern_shared::verify::decision::Refusal;
+use postern_shared::verify::throttle::Phase;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -239,7 +239,7 @@ fn making_a_store_changes_no_folder_that_is_not_its_own() {
     let url = format!("sqlite:{}", folder.path().join("db").display())
         .try_into()
         .unwrap();
-    let made = shared::store::create(&url, None, &Vault::create(&masters).unwrap());
+    let made = postern_shared::store::create(&url, None, &Vault::create(&masters).unwrap());
     assert!(made.unwrap_err().to_string().contains("too open"));
     assert_eq!(
         fs::metadata(folder.path()).unwrap().permissions().mode() & 0o7777,

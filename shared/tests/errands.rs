@@ -5,21 +5,21 @@
 mod home;
 
 use home::{Home, NOW, alice, code_of, name};
-use shared::account::event::{EventFilter, EventKind};
-use shared::account::name::UserName;
-use shared::account::second_factor::Enrolled;
-use shared::credential::otpauth_uri;
-use shared::credential::totp::generate_code;
-use shared::crypto::vault::Renewal;
-use shared::engine::enrollment::pending::PendingEnrollment;
-use shared::engine::{AdministrationError, COMMAND, Requester};
-use shared::protocol::command_request::{
+use postern_shared::account::event::{EventFilter, EventKind};
+use postern_shared::account::name::UserName;
+use postern_shared::account::second_factor::Enrolled;
+use postern_shared::credential::otpauth_uri;
+use postern_shared::credential::totp::generate_code;
+use postern_shared::crypto::vault::Renewal;
+use postern_shared::engine::enrollment::pending::PendingEnrollment;
+use postern_shared::engine::{AdministrationError, COMMAND, Requester};
+use postern_shared::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EngineReply, EnrollmentOperation,
     FinishOperation, Operation, ReadOperation, ReplyBody, TypedText,
 };
-use shared::protocol::status::SecondFactorState;
-use shared::system::clock::Timestamp;
-use shared::verify::decision::Refusal;
+use postern_shared::protocol::status::SecondFactorState;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::verify::decision::Refusal;
 
 const UID: u32 = 1000;
 
@@ -76,7 +76,7 @@ fn invited() -> (Home, String) {
     home.door
         .add_account(
             &name("alice"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -153,7 +153,7 @@ fn nobody_looks_at_or_changes_anothers_account() {
     home.door
         .add_account(
             &name("bob"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -433,7 +433,7 @@ fn tickets_lead_to_their_own_step_within_their_time() {
     home.door
         .add_account(
             &name("bob"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )

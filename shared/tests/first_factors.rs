@@ -6,18 +6,18 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, alice, code_of, name, password, recovery, remote};
-use shared::account::event::EventFilter;
-use shared::account::name::Group;
-use shared::account::second_factor::{CodeMethods, Enrolled};
-use shared::credential::input::Input;
-use shared::engine::{
+use postern_shared::account::event::EventFilter;
+use postern_shared::account::name::Group;
+use postern_shared::account::second_factor::{CodeMethods, Enrolled};
+use postern_shared::credential::input::Input;
+use postern_shared::engine::{
     AfterCode, AfterPassword, BrowserContext, EnrollmentPermission, OpenedSession, TrustRequest,
 };
-use shared::protocol::host_password::HostPasswordReply;
-use shared::token::session::SecondFactorMethod;
-use shared::verify::decision::Refusal;
-use shared::verify::method::AuthenticationMethod;
-use shared::verify::origin::Origin;
+use postern_shared::protocol::host_password::HostPasswordReply;
+use postern_shared::token::session::SecondFactorMethod;
+use postern_shared::verify::decision::Refusal;
+use postern_shared::verify::method::AuthenticationMethod;
+use postern_shared::verify::origin::Origin;
 
 const PAM: &str = "[gate]\nfirst_factor = \"pam\"\n";
 const HEADER: &str = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\n\
@@ -127,7 +127,7 @@ fn the_hosts_groups_go_along_in_the_session() {
     assert!(groups.contains(&"root"), "{groups:?}");
     let keys = home.door.token_keys();
     assert_eq!(
-        shared::token::session::Session::from_cookie(&session.to_cookie(&keys), &keys),
+        postern_shared::token::session::Session::from_cookie(&session.to_cookie(&keys), &keys),
         Some(session)
     );
 }

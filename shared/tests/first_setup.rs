@@ -5,18 +5,18 @@
 mod home;
 
 use home::{Home, NOW, name};
-use shared::account::second_factor::Enrolled;
-use shared::credential::otpauth_uri;
-use shared::credential::totp::generate_code;
-use shared::engine::enrollment::pending::PendingEnrollment;
-use shared::engine::{AdministrationError, EnrollmentRequest, Requester};
-use shared::protocol::command_request::{
+use postern_shared::account::second_factor::Enrolled;
+use postern_shared::credential::otpauth_uri;
+use postern_shared::credential::totp::generate_code;
+use postern_shared::engine::enrollment::pending::PendingEnrollment;
+use postern_shared::engine::{AdministrationError, EnrollmentRequest, Requester};
+use postern_shared::protocol::command_request::{
     AuthenticatorKind, CommandRequest, EngineReply, EnrollmentOperation, FinishOperation,
     Operation, ReplyBody, TypedText,
 };
-use shared::protocol::host_password::HostPasswordReply;
-use shared::system::clock::Timestamp;
-use shared::verify::decision::Refusal;
+use postern_shared::protocol::host_password::HostPasswordReply;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::verify::decision::Refusal;
 
 fn setup(kind: AuthenticatorKind) -> EnrollmentOperation {
     let name = "app".parse().unwrap();
@@ -153,7 +153,7 @@ fn wrong_passwords_are_delayed_and_never_lock() {
     home.door
         .add_account(
             &name("alice"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -290,7 +290,7 @@ fn a_setup_that_was_asked_for_does_not_outlive_a_removal() {
     home.door
         .add_account(
             &name("alice"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -302,7 +302,7 @@ fn a_setup_that_was_asked_for_does_not_outlive_a_removal() {
     home.door
         .add_account(
             &name("alice"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )

@@ -7,15 +7,15 @@ use home::{
     Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, code_at, code_of, name, password,
     recovery, remote,
 };
-use shared::config::GracePeriod;
-use shared::crypto::vault::Renewal;
-use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
-use shared::engine::{AdministrationError, Engine, Principal, VerificationRequest};
-use shared::system::clock::Timestamp;
-use shared::verify::decision::WithinGrace;
-use shared::verify::method::AuthenticationMethod;
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::config::GracePeriod;
+use postern_shared::crypto::vault::Renewal;
+use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use postern_shared::engine::{AdministrationError, Engine, Principal, VerificationRequest};
+use postern_shared::system::clock::Timestamp;
+use postern_shared::verify::decision::WithinGrace;
+use postern_shared::verify::method::AuthenticationMethod;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 
 const HOUR: GracePeriod = GracePeriod::new(3600);
 const HERE: &str = "192.0.2.7";
@@ -272,7 +272,7 @@ fn every_revocation_ends_it() {
                 .rename_account(
                     &name("alice"),
                     &name("alison"),
-                    shared::account::name::Distinct::No,
+                    postern_shared::account::name::Distinct::No,
                     "root",
                     now,
                 )
@@ -281,7 +281,7 @@ fn every_revocation_ends_it() {
                 .rename_account(
                     &name("alison"),
                     &name("alice"),
-                    shared::account::name::Distinct::No,
+                    postern_shared::account::name::Distinct::No,
                     "root",
                     now,
                 )

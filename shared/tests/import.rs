@@ -1,9 +1,9 @@
 //! Import files that an attacker or a disk error changed. No format panics on them or takes long,
 //! and no refusal repeats the content of the file.
 
-use shared::account::name::UserName;
-use shared::credential::import::{ImportFormat, LARGEST, PskcKey, parse_import_file};
-use shared::system::clock::Timestamp;
+use postern_shared::account::name::UserName;
+use postern_shared::credential::import::{ImportFormat, LARGEST, PskcKey, parse_import_file};
+use postern_shared::system::clock::Timestamp;
 use std::fs;
 use std::path::Path;
 

@@ -7,22 +7,22 @@ mod home;
 use home::{
     Home, NOW, PASSWORD, alice, alice_at_the_web, attempt_at, code_of, name, password, remote,
 };
-use shared::config::GracePeriod;
-use shared::credential::input::Input;
-use shared::credential::totp::generate_code;
-use shared::crypto::master_key::MasterKeys;
-use shared::crypto::vault::Renewal;
-use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
-use shared::engine::{
+use postern_shared::config::GracePeriod;
+use postern_shared::credential::input::Input;
+use postern_shared::credential::totp::generate_code;
+use postern_shared::crypto::master_key::MasterKeys;
+use postern_shared::crypto::vault::Renewal;
+use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use postern_shared::engine::{
     AfterCode, AfterPassword, BrowserContext, Engine, OpenedSession, RotationError, TrustRequest,
     VerificationRequest,
 };
-use shared::store::KeyBound;
-use shared::system::clock::Timestamp;
-use shared::token::session::Session;
-use shared::verify::decision::{Refusal, VerificationResult, WithinGrace};
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::store::KeyBound;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::token::session::Session;
+use postern_shared::verify::decision::{Refusal, VerificationResult, WithinGrace};
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -54,7 +54,7 @@ impl Home {
     }
 
     #[track_caller]
-    fn rotates(&mut self, renewal: Renewal) -> shared::engine::RotationReport {
+    fn rotates(&mut self, renewal: Renewal) -> postern_shared::engine::RotationReport {
         self.door.rotate_keys(renewal, "root", NOW).unwrap()
     }
 }

@@ -5,17 +5,17 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, name, password, recovery, remote};
-use shared::account::event::{
+use postern_shared::account::event::{
     AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, EventKind, MAX_EVENTS, RETENTION,
 };
-use shared::credential::input::Input;
-use shared::engine::{
+use postern_shared::credential::input::Input;
+use postern_shared::engine::{
     AfterCode, AfterPassword, BrowserContext, COMMAND, OpenedSession, TrustRequest,
     VerificationRequest, VerifiedAttempt,
 };
-use shared::system::clock::Timestamp;
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 use std::fs;
 
 impl Home {
@@ -193,7 +193,7 @@ fn filters_narrow_and_the_newest_are_meant() {
     home.door
         .add_account(
             &name("bob"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "carol",
             NOW.plus(60),
         )

@@ -7,15 +7,15 @@ mod home;
 use home::{
     Home, NOW, PASSWORD, alice_at_the_web, code_at, code_of, name, password, recovery, remote,
 };
-use shared::credential::input::Input;
-use shared::engine::{
+use postern_shared::credential::input::Input;
+use postern_shared::engine::{
     AfterCode, AfterPassword, BrowserContext, Engine, MailRefusal, MailRequest, SERVICE,
     TrustRequest, VerificationRequest,
 };
-use shared::system::clock::Timestamp;
-use shared::token::{LoginPayload, LoginToken, TokenKind};
-use shared::verify::decision::Refusal;
-use shared::verify::throttle::Phase;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::token::{LoginPayload, LoginToken, TokenKind};
+use postern_shared::verify::decision::Refusal;
+use postern_shared::verify::throttle::Phase;
 use std::sync::Barrier;
 
 /// Enters a code for alice. It is compared with three codes, so a wrong one costs one unit.

@@ -8,16 +8,18 @@ mod postbox;
 
 use home::{Home, NOW, accepted, code_of, name, refused};
 use postbox::{address, asks, by_both, by_mail_alone, has_mail, sends, types};
-use shared::account::event::EventFilter;
-use shared::account::second_factor::Enrolled;
-use shared::credential::input::Input;
-use shared::crypto::vault::Renewal;
-use shared::engine::{AdministrationError, Engine, MailRefusal, NotMailed, VerificationRequest};
-use shared::store::KeyBound;
-use shared::verify::decision::Refusal;
-use shared::verify::method::AuthenticationMethod;
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::account::event::EventFilter;
+use postern_shared::account::second_factor::Enrolled;
+use postern_shared::credential::input::Input;
+use postern_shared::crypto::vault::Renewal;
+use postern_shared::engine::{
+    AdministrationError, Engine, MailRefusal, NotMailed, VerificationRequest,
+};
+use postern_shared::store::KeyBound;
+use postern_shared::verify::decision::Refusal;
+use postern_shared::verify::method::AuthenticationMethod;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 
 /// A mailed code is accepted for 900 seconds.
 #[test]

@@ -5,19 +5,19 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, accepted, code_of, name, password, refused, remote, signs_in};
-use shared::account::event::{EventFilter, EventKind};
-use shared::credential::input::Input;
-use shared::crypto::password::Password;
-use shared::engine::enrollment::pending::PendingEnrollment;
-use shared::engine::{
+use postern_shared::account::event::{EventFilter, EventKind};
+use postern_shared::credential::input::Input;
+use postern_shared::crypto::password::Password;
+use postern_shared::engine::enrollment::pending::PendingEnrollment;
+use postern_shared::engine::{
     AfterCode, AfterPassword, AfterRefresh, BrowserContext, Principal, TrustRequest,
 };
-use shared::network::address::Address;
-use shared::store::{MAX_NOTIFICATIONS, Notification};
-use shared::system::clock::Timestamp;
-use shared::token::RefreshToken;
-use shared::verify::decision::Refusal;
-use shared::verify::origin::Origin;
+use postern_shared::network::address::Address;
+use postern_shared::store::{MAX_NOTIFICATIONS, Notification};
+use postern_shared::system::clock::Timestamp;
+use postern_shared::token::RefreshToken;
+use postern_shared::verify::decision::Refusal;
+use postern_shared::verify::origin::Origin;
 use zeroize::Zeroizing;
 
 const MAIL: &str = "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n";
@@ -120,7 +120,7 @@ fn every_administrative_act_is_mailed_with_its_actor() {
         .rename_account(
             &who,
             &name("alison"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "carol",
             NOW,
         )

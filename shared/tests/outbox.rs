@@ -8,13 +8,13 @@ mod postbox;
 
 use home::{Home, NOW, accepted, name, refused};
 use postbox::{MAIL, address, asks, by_mail_alone, has_mail, sends, takes, types};
-use shared::engine::{
+use postern_shared::engine::{
     AdministrationError, MailQueued, MailRequest, NotMailed, VerificationRequest,
 };
-use shared::system::clock::Timestamp;
-use shared::verify::decision::Refusal;
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::verify::decision::Refusal;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 use std::time::{Duration, Instant};
 
 /// Longer than any process waits for the result of a delivery.

@@ -4,12 +4,12 @@
 mod home;
 
 use home::{Home, NOW, alice_at_the_web, code_of, name, password, remote, signs_in};
-use shared::account::event::{EventFilter, EventKind};
-use shared::engine::AfterRefresh;
-use shared::engine::enrollment::pending::PendingEnrollment;
-use shared::system::clock::Timestamp;
-use shared::token::RefreshToken;
-use shared::token::session::Session;
+use postern_shared::account::event::{EventFilter, EventKind};
+use postern_shared::engine::AfterRefresh;
+use postern_shared::engine::enrollment::pending::PendingEnrollment;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::token::RefreshToken;
+use postern_shared::token::session::Session;
 
 /// Signs in with the code of the given time.
 fn enters(home: &mut Home, pending: &PendingEnrollment, now: Timestamp) -> Session {

@@ -5,17 +5,17 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, name, password, remote};
-use shared::account::event::{EventFilter, EventKind};
-use shared::credential::input::Input;
-use shared::engine::enrollment::pending::PendingEnrollment;
-use shared::engine::{
+use postern_shared::account::event::{EventFilter, EventKind};
+use postern_shared::credential::input::Input;
+use postern_shared::engine::enrollment::pending::PendingEnrollment;
+use postern_shared::engine::{
     AdministrationError, AdministratorStatus, AfterCode, AfterPassword, BrowserContext,
     OpenedSession, Principal, ShownSecret, TrustRequest,
 };
-use shared::network::address::Address;
-use shared::protocol::status::SecondFactorState;
-use shared::system::clock::Timestamp;
-use shared::verify::origin::Origin;
+use postern_shared::network::address::Address;
+use postern_shared::protocol::status::SecondFactorState;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::verify::origin::Origin;
 
 /// Returns a browser at an address, without cookies.
 fn browser(origin: &Origin) -> BrowserContext<'_> {
@@ -251,7 +251,12 @@ fn people_are_found_by_a_part_of_the_name_page_by_page() {
     let mut home = Home::new("");
     for who in ["Alice", "alina", "bob", "100%", "a_b", "malice"] {
         home.door
-            .add_account(&name(who), shared::account::name::Distinct::No, "root", NOW)
+            .add_account(
+                &name(who),
+                postern_shared::account::name::Distinct::No,
+                "root",
+                NOW,
+            )
             .unwrap();
     }
     let mut found = |part: &str, after: Option<&str>, most| {
@@ -279,7 +284,12 @@ fn events_are_read_from_the_newest_page_by_page() {
     let mut home = Home::new("");
     for who in ["a", "b", "c", "d", "e"] {
         home.door
-            .add_account(&name(who), shared::account::name::Distinct::No, "root", NOW)
+            .add_account(
+                &name(who),
+                postern_shared::account::name::Distinct::No,
+                "root",
+                NOW,
+            )
             .unwrap();
     }
     let mut page = |before, limit| {
@@ -289,7 +299,7 @@ fn events_are_read_from_the_newest_page_by_page() {
     };
     let first = page(None, 2);
     let second = page(Some(first[1].0), 2);
-    let names = |page: &[(i64, shared::account::event::AuditEvent)]| {
+    let names = |page: &[(i64, postern_shared::account::event::AuditEvent)]| {
         page.iter()
             .map(|(_, event)| event.account.to_string())
             .collect::<Vec<_>>()

@@ -8,19 +8,19 @@ use home::{
     Home, NOW, PASSWORD, alice_at_the_web, code_at, code_of, name, password, recovery, remote,
 };
 use nix::unistd::{Group, User, getuid};
-use shared::account::second_factor::Enrolled;
-use shared::config::gate::rule::RuleAccess;
-use shared::credential::input::Input;
-use shared::engine::{
+use postern_shared::account::second_factor::Enrolled;
+use postern_shared::config::gate::rule::RuleAccess;
+use postern_shared::credential::input::Input;
+use postern_shared::engine::{
     AfterCode, AfterPassword, BrowserContext, CodeSkipped, OpenedSession, RequestedPage,
     TrustRequest,
 };
-use shared::network::address::Address;
-use shared::policy::requirement::Requirement;
-use shared::policy::rule::{RuleReason, RuleRequest};
-use shared::policy::session_groups::RequestedGroups;
-use shared::token::LoginToken;
-use shared::token::session::{SecondFactorMethod, Session, SessionId};
+use postern_shared::network::address::Address;
+use postern_shared::policy::requirement::Requirement;
+use postern_shared::policy::rule::{RuleReason, RuleRequest};
+use postern_shared::policy::session_groups::RequestedGroups;
+use postern_shared::token::LoginToken;
+use postern_shared::token::session::{SecondFactorMethod, Session, SessionId};
 
 const RULES: &str = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n\
                      [[gate.rule]]\npaths = [\"/bob\"]\nusers = [\"bob\"]\nthen = \"password\"\n\
@@ -100,7 +100,7 @@ impl Home {
 }
 
 impl<'a> At<'a> {
-    fn browser(self, origin: &'a shared::verify::origin::Origin) -> BrowserContext<'a> {
+    fn browser(self, origin: &'a postern_shared::verify::origin::Origin) -> BrowserContext<'a> {
         let page = self.page.map(|target| RequestedPage {
             host: "app.example.com",
             target,

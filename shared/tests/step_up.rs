@@ -7,18 +7,18 @@ use home::{
     Home, NOW, PASSWORD, accepted, alice_at_the_web, browser, code_of, name, opens, password,
     recovery, remote, signs_in,
 };
-use shared::credential::input::Input;
-use shared::credential::otpauth_uri;
-use shared::credential::totp::{Step, generate_code};
-use shared::engine::enrollment::pending::PendingEnrollment;
-use shared::engine::{
+use postern_shared::credential::input::Input;
+use postern_shared::credential::otpauth_uri;
+use postern_shared::credential::totp::{Step, generate_code};
+use postern_shared::engine::enrollment::pending::PendingEnrollment;
+use postern_shared::engine::{
     AdministrationError, AfterCode, AfterEnrollment, AfterEnrollmentCode, AfterPassword,
     AfterStepUp, EnrollmentToken, Principal, TrustRequest,
 };
-use shared::protocol::host_password::HostPasswordReply;
-use shared::token::StepUpToken;
-use shared::token::session::Session;
-use shared::verify::decision::Refusal;
+use postern_shared::protocol::host_password::HostPasswordReply;
+use postern_shared::token::StepUpToken;
+use postern_shared::token::session::Session;
+use postern_shared::verify::decision::Refusal;
 
 /// Signs alice in by a recovery code, since she has lost the phone.
 fn recovers(home: &mut Home, pending: &PendingEnrollment) -> (Session, StepUpToken) {

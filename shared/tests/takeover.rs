@@ -4,11 +4,11 @@
 mod home;
 
 use home::{Home, NOW, accepted, name, refused};
-use shared::credential::import::{ImportFormat, ImportedFile, parse_import_file};
-use shared::credential::totp::{OtpKind, Step, generate_code};
-use shared::engine::enrollment::pending::PendingEnrollment;
-use shared::engine::{ImportMode, ImportReport};
-use shared::verify::decision::Refusal;
+use postern_shared::credential::import::{ImportFormat, ImportedFile, parse_import_file};
+use postern_shared::credential::totp::{OtpKind, Step, generate_code};
+use postern_shared::engine::enrollment::pending::PendingEnrollment;
+use postern_shared::engine::{ImportMode, ImportReport};
+use postern_shared::verify::decision::Refusal;
 
 const SEEDS: [&str; 3] = [
     "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
@@ -50,7 +50,7 @@ fn what_was_used_there_opens_nothing_here() {
         .import_authenticators(
             &import.found,
             ImportMode::Commit,
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -74,7 +74,7 @@ fn a_counter_goes_on_where_it_stood() {
         .import_authenticators(
             &import.found,
             ImportMode::Commit,
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -95,7 +95,7 @@ fn a_dry_run_leaves_nothing() {
         .import_authenticators(
             &import.found,
             ImportMode::DryRun,
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -122,7 +122,7 @@ fn nobodys_second_factor_is_replaced() {
         .import_authenticators(
             &import.found,
             ImportMode::Commit,
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -150,7 +150,7 @@ fn nobodys_second_factor_is_replaced() {
         .import_authenticators(
             &import.found,
             ImportMode::Commit,
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )

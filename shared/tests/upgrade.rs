@@ -5,18 +5,18 @@
 mod home;
 
 use home::{Home, attempt_at, name};
-use shared::account::event::EventFilter;
-use shared::account::name::Distinct;
-use shared::config::Config;
-use shared::credential::secret::Secret;
-use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, generate_code};
-use shared::engine::Engine;
-use shared::protocol::status::SecondFactorState;
-use shared::store::{self, UpgradeResult};
-use shared::system::clock::Timestamp;
-use shared::verify::decision::{Refusal, VerificationResult};
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::account::event::EventFilter;
+use postern_shared::account::name::Distinct;
+use postern_shared::config::Config;
+use postern_shared::credential::secret::Secret;
+use postern_shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, generate_code};
+use postern_shared::engine::Engine;
+use postern_shared::protocol::status::SecondFactorState;
+use postern_shared::store::{self, UpgradeResult};
+use postern_shared::system::clock::Timestamp;
+use postern_shared::verify::decision::{Refusal, VerificationResult};
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -396,14 +396,14 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
     let found = |door: &mut Engine| {
         let read = door.load_policy_facts(&name("alice")).map(|_| ());
         let written = door.verify_input(
-            &shared::engine::VerificationRequest {
+            &postern_shared::engine::VerificationRequest {
                 name: &name("alice"),
                 phase: Phase::Before,
                 origin: &Origin::Unknown,
                 browser: None,
                 service: "test",
             },
-            &shared::credential::input::Input::parse(b"123456"),
+            &postern_shared::credential::input::Input::parse(b"123456"),
             NOW,
         );
         [read, written.map(|_| ())].map(|result| result.err().map(|error| error.to_string()))

@@ -5,15 +5,15 @@
 mod home;
 
 use home::{Home, NOW, accepted, attempt_at, code_at, name, remote};
+use postern_shared::config::{Config, file};
+use postern_shared::credential::secret::Secret;
+use postern_shared::engine::Engine;
+use postern_shared::engine::enrollment::pending::PendingEnrollment;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::verify::throttle::Phase;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use sha2::{Digest, Sha256};
-use shared::config::{Config, file};
-use shared::credential::secret::Secret;
-use shared::engine::Engine;
-use shared::engine::enrollment::pending::PendingEnrollment;
-use shared::system::clock::Timestamp;
-use shared::verify::throttle::Phase;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;

@@ -5,17 +5,17 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, alice_at_the_web, code_of, name, password, recovery, remote};
-use shared::account::event::EventFilter;
-use shared::account::second_factor::Enrolled;
-use shared::credential::input::Input;
-use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
-use shared::engine::{
+use postern_shared::account::event::EventFilter;
+use postern_shared::account::second_factor::Enrolled;
+use postern_shared::credential::input::Input;
+use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use postern_shared::engine::{
     AfterCode, AfterPassword, AppPasswordsAfter, BrowserContext, EnrollmentPermission,
     KnownRevisions, OpenedSession, Principal, TrustRequest,
 };
-use shared::token::LoginToken;
-use shared::token::session::{RevokedSessions, SecondFactorMethod};
-use shared::verify::decision::Refusal;
+use postern_shared::token::LoginToken;
+use postern_shared::token::session::{RevokedSessions, SecondFactorMethod};
+use postern_shared::verify::decision::Refusal;
 
 const GATE: [u8; 16] = [7; 16];
 
@@ -154,7 +154,7 @@ fn wrong_passwords_unknown_names_and_names_without_a_password_are_refused_alike(
     home.door
         .add_account(
             &name("carol"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -415,7 +415,7 @@ fn a_revocation_waits_for_a_gate_that_does_not_confirm_until_its_lease_is_over()
     home.door
         .revoke_sessions(&name("alice"), Some(session.id), "root", NOW)
         .unwrap();
-    assert!(began.elapsed() >= shared::engine::LEASE);
+    assert!(began.elapsed() >= postern_shared::engine::LEASE);
 }
 
 /// After a recovery code at a prompt the person knows that the thief's session has ended.

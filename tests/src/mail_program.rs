@@ -3,7 +3,7 @@
 
 use crate::posternd::PROGRAM;
 use nix::unistd::User;
-use shared::config::email::COMMAND_SOCKET;
+use postern_shared::config::email::COMMAND_SOCKET;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, chown};

@@ -2,7 +2,7 @@
 //! systemd does.
 
 use crate::processes::{Running, below, end, patiently};
-use shared::protocol::host_password::{GREETING, SOCKET};
+use postern_shared::protocol::host_password::{GREETING, SOCKET};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::Shutdown;

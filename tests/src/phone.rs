@@ -1,10 +1,10 @@
 //! A person's authenticator app: it holds the secret, and shows codes by the host's clock.
 
 use crate::clock::Clock;
-use shared::credential::otpauth_uri;
-use shared::credential::secret::Secret;
-use shared::credential::totp::{OtpParameters, Step, generate_code};
-use shared::system::clock::Timestamp;
+use postern_shared::credential::otpauth_uri;
+use postern_shared::credential::secret::Secret;
+use postern_shared::credential::totp::{OtpParameters, Step, generate_code};
+use postern_shared::system::clock::Timestamp;
 
 /// Codes at most this many time steps from now are never used as wrong codes.
 const FAR: i64 = 45;

@@ -3,7 +3,7 @@
 use crate::host_password_helper::{PROMPT, start_posternd};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use shared::protocol::host_password::SOCKET;
+use postern_shared::protocol::host_password::SOCKET;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;

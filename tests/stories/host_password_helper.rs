@@ -1,9 +1,11 @@
 //! The root helper of the gate, with the real PAM: which requests it answers, which it refuses, and
 //! which faults it survives.
 
-use shared::network::address::Address;
-use shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest, SOCKET};
-use shared::system::admission::Class;
+use postern_shared::network::address::Address;
+use postern_shared::protocol::host_password::{
+    Candidate, HostPasswordReply, HostPasswordRequest, SOCKET,
+};
+use postern_shared::system::admission::Class;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -130,7 +132,7 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
     );
     because("root", "root");
     for name in ["nobody-has-this-name", "ALICE", "alice "] {
-        let Ok(name) = name.parse::<shared::account::name::UserName>() else {
+        let Ok(name) = name.parse::<postern_shared::account::name::UserName>() else {
             continue;
         };
         assert_eq!(

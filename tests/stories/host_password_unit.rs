@@ -2,8 +2,8 @@
 //! restrictions.
 
 use crate::web_unit::{forbids_nothing_of, unit};
-use shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest};
-use shared::system::admission::Class;
+use postern_shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest};
+use postern_shared::system::admission::Class;
 use std::fs;
 use std::process::Command;
 use testhost::{Host, PasswordHelper, finished};
@@ -31,7 +31,7 @@ fn systemd_understands_the_units_of_the_helper() {
     ]));
     assert_eq!(
         unit(SOCKET, "ListenStream"),
-        [shared::protocol::host_password::SOCKET]
+        [postern_shared::protocol::host_password::SOCKET]
     );
     assert_eq!(
         (unit(SOCKET, "SocketGroup"), unit(SOCKET, "SocketMode")),

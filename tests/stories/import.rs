@@ -1,10 +1,10 @@
 //! Import of files that other second factors on this host have just written.
 
-use shared::credential::import::{
+use postern_shared::credential::import::{
     FoundAuthenticator, ImportFormat, ImportedFile, MovingFactor, PskcKey, parse_import_file,
 };
-use shared::credential::totp::{OtpParameters, Step, generate_code};
-use shared::system::clock::Timestamp;
+use postern_shared::credential::totp::{OtpParameters, Step, generate_code};
+use postern_shared::system::clock::Timestamp;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;

@@ -2,7 +2,7 @@
 //! log names the name service. Other users do not wait.
 
 use crate::lockers::{MAIL, enters, host_of, mail_user, start_posternd};
-use shared::protocol::{
+use postern_shared::protocol::{
     Denial, Greeting, Instruction, Opening, PamFunction, PamFunctionResult, PamTransaction,
     VERSIONS, receive, send,
 };

@@ -5,7 +5,7 @@ use crate::guest_process::PAM_HOST;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use shared::protocol::{
+use postern_shared::protocol::{
     Greeting, Opening, PamFunction, PamTransaction, ServerState, VERSIONS, receive, send,
 };
 use std::fs::{self, Permissions};

@@ -6,7 +6,7 @@ use crate::web_unit::unit;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use shared::protocol::{Instruction, receive};
+use postern_shared::protocol::{Instruction, receive};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
@@ -46,7 +46,10 @@ fn systemd_understands_the_units_of_posternd() {
             "every peer would be uid 65534"
         );
     }
-    assert_eq!(unit(&host, "ListenStream"), [shared::protocol::HOST_SOCKET]);
+    assert_eq!(
+        unit(&host, "ListenStream"),
+        [postern_shared::protocol::HOST_SOCKET]
+    );
     assert_eq!(unit(&pam, "ListenStream"), [PAM_SOCKET]);
 }
 

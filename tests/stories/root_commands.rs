@@ -125,7 +125,7 @@ fn sets_a_password(host: &Host) {
     // The audit event names the user who typed the command, not the user of the process.
     let log = Postern::call("log carol --json").does().out;
     assert!(
-        log.contains("\"actor\":\"root\"") && !log.contains("posternd"),
+        log.contains("\"principal\":\"root\"") && !log.contains("posternd"),
         "{log}"
     );
 }

@@ -1,8 +1,8 @@
 //! Use of disk and memory. No limit of time is tested here: tests/benches/login measures time.
 
 use crate::guest_process::PAM_HOST;
-use shared::credential::secret::Secret;
-use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, generate_code};
+use postern_shared::credential::secret::Secret;
+use postern_shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, generate_code};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fs, thread};

@@ -3,7 +3,7 @@
 //! denied and the log says what to install.
 
 use crate::guest_process::PAM_HOST;
-use shared::protocol::{Greeting, VERSIONS, receive};
+use postern_shared::protocol::{Greeting, VERSIONS, receive};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;

@@ -93,7 +93,7 @@ fn connections_never_take_the_last_descriptors() {
     let (mut web, visitor) = signed_in(&host);
     web.gate.restart_through(&["prlimit", "--nofile=400:400"]);
     web.gate
-        .says("takes 144 connections at once instead of 4096");
+        .says("accepts 144 connections at once instead of 4096");
     web.gate.says("LimitNOFILE=4352");
     let idle = silent(1000);
     is_served(&web, &visitor);

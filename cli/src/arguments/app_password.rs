@@ -2,9 +2,9 @@
 
 use super::{Some, When};
 use clap::{Args, Subcommand, ValueHint};
-use shared::account::name::{Label, UserName};
-use shared::credential::scope::ScopeTerm;
-use shared::system::clock::Timestamp;
+use postern_shared::account::name::{Label, UserName};
+use postern_shared::credential::scope::ScopeTerm;
+use postern_shared::system::clock::Timestamp;
 use std::str::FromStr;
 
 #[derive(Subcommand)]

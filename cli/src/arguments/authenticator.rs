@@ -3,8 +3,8 @@
 
 use super::Own;
 use clap::{Args, Subcommand, ValueHint};
-use shared::account::name::{Label, UserName};
-use shared::credential::totp::Algorithm;
+use postern_shared::account::name::{Label, UserName};
+use postern_shared::credential::totp::Algorithm;
 use std::path::PathBuf;
 
 #[derive(Args)]

@@ -1,8 +1,8 @@
 //! The arguments of `postern check`.
 
 use clap::{Args, ValueHint};
-use shared::account::name::UserName;
-use shared::network::address::Address;
+use postern_shared::account::name::UserName;
+use postern_shared::network::address::Address;
 
 #[derive(Args)]
 pub(crate) struct CheckArguments {

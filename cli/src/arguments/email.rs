@@ -2,8 +2,8 @@
 
 use super::OneAccount;
 use clap::{Args, Subcommand, ValueHint};
-use shared::account::email::EmailAddress;
-use shared::account::name::UserName;
+use postern_shared::account::email::EmailAddress;
+use postern_shared::account::name::UserName;
 
 #[derive(Subcommand)]
 pub(crate) enum EmailArguments {

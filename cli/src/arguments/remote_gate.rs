@@ -1,7 +1,7 @@
 //! The arguments of `postern --gate`: the same commands for a gate on another host.
 
 use clap::{Args, ValueHint};
-use shared::config::gate::GateUrl;
+use postern_shared::config::gate::GateUrl;
 use std::path::PathBuf;
 
 #[derive(Args)]

@@ -3,9 +3,9 @@
 use crate::arguments::{AddAccount, Arguments, Groups, RenameArguments};
 use crate::context;
 use crate::terminal::output::{CommandFailure, Output};
+use postern_shared::account::name::{Group, UserName};
+use postern_shared::system::clock;
 use serde_json::json;
-use shared::account::name::{Group, UserName};
-use shared::system::clock;
 
 pub(super) fn add(
     arguments: &Arguments,

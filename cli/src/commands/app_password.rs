@@ -5,12 +5,12 @@ use crate::arguments::Arguments;
 use crate::arguments::app_password::{Add, RenameAppPassword, RevokeAppPassword};
 use crate::context;
 use crate::terminal::output::{CommandFailure, Output, Table};
+use postern_shared::account::name::UserName;
+use postern_shared::credential::app_password::AppPassword;
+use postern_shared::credential::scope::AppPasswordScope;
+use postern_shared::store::AppPasswordRecord;
+use postern_shared::system::clock::{self, Timestamp};
 use serde_json::{Value, json};
-use shared::account::name::UserName;
-use shared::credential::app_password::AppPassword;
-use shared::credential::scope::AppPasswordScope;
-use shared::store::AppPasswordRecord;
-use shared::system::clock::{self, Timestamp};
 
 pub(super) fn add(arguments: &Arguments, output: Output, what: &Add) -> Result<(), CommandFailure> {
     let (now, scope) = (

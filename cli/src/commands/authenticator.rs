@@ -5,12 +5,12 @@ use crate::arguments::authenticator::NamedAuthenticator;
 use crate::arguments::{Arguments, Enroll};
 use crate::backend::Backend;
 use crate::terminal::output::{CommandFailure, Output, Table};
+use postern_shared::account::name::UserName;
+use postern_shared::credential::totp::OtpKind;
+use postern_shared::protocol::command_request::{AuthenticatorKind, ChangeOperation};
+use postern_shared::protocol::status::AuthenticatorState;
+use postern_shared::system::clock::Timestamp;
 use serde_json::{Value, json};
-use shared::account::name::UserName;
-use shared::credential::totp::OtpKind;
-use shared::protocol::command_request::{AuthenticatorKind, ChangeOperation};
-use shared::protocol::status::AuthenticatorState;
-use shared::system::clock::Timestamp;
 
 pub(super) fn add(
     arguments: &Arguments,

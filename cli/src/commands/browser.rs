@@ -3,8 +3,8 @@
 use crate::arguments::{Arguments, RevokeArguments};
 use crate::backend::Backend;
 use crate::terminal::output::{CommandFailure, Output, Table};
+use postern_shared::account::name::UserName;
 use serde_json::{Value, json};
-use shared::account::name::UserName;
 
 pub(super) fn list(
     arguments: &Arguments,
@@ -13,7 +13,7 @@ pub(super) fn list(
 ) -> Result<(), CommandFailure> {
     let browsers = Backend::open(arguments, output, user)?.browsers()?;
     if output.is_json() {
-        let value = |b: &shared::store::BrowserRecord| {
+        let value = |b: &postern_shared::store::BrowserRecord| {
             json!({
                 "id": b.number,
                 "created": b.created.to_string(),

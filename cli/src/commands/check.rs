@@ -5,18 +5,18 @@ use crate::arguments::check::CheckArguments;
 use crate::context;
 use crate::terminal::output::{CommandFailure, Output};
 use nix::unistd::geteuid;
+use postern_shared::account::name::UserName;
+use postern_shared::config::email::COMMAND_SOCKET;
+use postern_shared::config::gate::rule::{HostPattern, RuleAccess};
+use postern_shared::config::gate::{GateConfig, GateUrl};
+use postern_shared::config::{Config, check_cookie_domain, check_gate, file, registrable_domain};
+use postern_shared::credential::scope::Method;
+use postern_shared::engine::{Engine, SERVICE};
+use postern_shared::network::web_address::split_url;
+use postern_shared::policy::requirement::Requirement;
+use postern_shared::policy::rule::{RuleDecision, RuleRequest, evaluate_rules};
+use postern_shared::system::clock;
 use serde_json::json;
-use shared::account::name::UserName;
-use shared::config::email::COMMAND_SOCKET;
-use shared::config::gate::rule::{HostPattern, RuleAccess};
-use shared::config::gate::{GateConfig, GateUrl};
-use shared::config::{Config, check_cookie_domain, check_gate, file, registrable_domain};
-use shared::credential::scope::Method;
-use shared::engine::{Engine, SERVICE};
-use shared::network::web_address::split_url;
-use shared::policy::requirement::Requirement;
-use shared::policy::rule::{RuleDecision, RuleRequest, evaluate_rules};
-use shared::system::clock;
 use std::path::Path;
 
 pub(super) fn run(
@@ -218,7 +218,7 @@ fn of_decision(decision: &RuleDecision) -> String {
 fn then(decision: &RuleDecision) -> &'static str {
     match decision.access {
         RuleAccess::Password
-            if decision.reason == shared::policy::rule::RuleReason::NotSignedIn =>
+            if decision.reason == postern_shared::policy::rule::RuleReason::NotSignedIn =>
         {
             "sign-in is required, see --user"
         }

@@ -3,10 +3,10 @@
 use crate::arguments::Arguments;
 use crate::context;
 use crate::terminal::output::{CommandFailure, Output, Table};
+use postern_shared::account::name::UserName;
+use postern_shared::engine::messages::{self, AfterDisabled};
+use postern_shared::system::clock;
 use serde_json::json;
-use shared::account::name::UserName;
-use shared::engine::messages::{self, AfterDisabled};
-use shared::system::clock;
 
 pub(super) fn run(
     arguments: &Arguments,

@@ -6,12 +6,12 @@ use crate::arguments::email::NewEmailArguments;
 use crate::context;
 use crate::terminal::output::{CommandFailure, Output};
 use crate::terminal::prompt;
-use shared::account::name::UserName;
-use shared::account::second_factor::Enrolled;
-use shared::credential::input::Input;
-use shared::engine::{AdministrationError, messages};
-use shared::system::clock;
-use shared::verify::decision::Refusal;
+use postern_shared::account::name::UserName;
+use postern_shared::account::second_factor::Enrolled;
+use postern_shared::credential::input::Input;
+use postern_shared::engine::{AdministrationError, messages};
+use postern_shared::system::clock;
+use postern_shared::verify::decision::Refusal;
 
 /// Wrong codes that are accepted as input before the command ends with an error.
 const TRIES: u32 = 3;

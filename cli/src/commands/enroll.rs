@@ -4,7 +4,7 @@ use super::setup;
 use crate::arguments::{Arguments, Enroll};
 use crate::backend::Backend;
 use crate::terminal::output::{CommandFailure, Output};
-use shared::protocol::command_request::AuthenticatorKind;
+use postern_shared::protocol::command_request::AuthenticatorKind;
 
 pub(super) fn run(
     arguments: &Arguments,

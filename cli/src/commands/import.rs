@@ -6,15 +6,15 @@ use crate::context;
 use crate::terminal::output::{CommandFailure, Output, Table};
 use crate::terminal::prompt;
 use data_encoding::HEXLOWER_PERMISSIVE;
-use serde_json::{Value, json};
-use shared::account::name::UserName;
-use shared::config::OnChange;
-use shared::credential::import::{
+use postern_shared::account::name::UserName;
+use postern_shared::config::OnChange;
+use postern_shared::credential::import::{
     self, Dropped, FoundAuthenticator, ImportFormat, ImportLoss, LARGEST, NAMES, PskcKey,
 };
-use shared::credential::totp::OtpKind;
-use shared::engine::{ImportMode, ImportReport};
-use shared::system::clock::{self, Timestamp};
+use postern_shared::credential::totp::OtpKind;
+use postern_shared::engine::{ImportMode, ImportReport};
+use postern_shared::system::clock::{self, Timestamp};
+use serde_json::{Value, json};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;

@@ -5,12 +5,12 @@
 use crate::arguments::Arguments;
 use crate::context;
 use crate::terminal::output::{CommandFailure, Output};
-use shared::config::file;
-use shared::crypto::master_key::MasterKeys;
-use shared::crypto::vault::Vault;
-use shared::engine::privileges;
-use shared::store;
-use shared::system::trusted_file::{self, Existing};
+use postern_shared::config::file;
+use postern_shared::crypto::master_key::MasterKeys;
+use postern_shared::crypto::vault::Vault;
+use postern_shared::engine::privileges;
+use postern_shared::store;
+use postern_shared::system::trusted_file::{self, Existing};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 

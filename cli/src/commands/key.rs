@@ -5,11 +5,11 @@ use crate::context;
 use crate::key_writer::KeyWriter;
 use crate::terminal::output::{CommandFailure, Output, Table};
 use crate::terminal::prompt;
+use postern_shared::crypto::vault::Renewal;
+use postern_shared::engine::{EndedByRotation, Engine, RotationReport};
+use postern_shared::store::KeyBound;
+use postern_shared::system::clock;
 use serde_json::{Value, json};
-use shared::crypto::vault::Renewal;
-use shared::engine::{EndedByRotation, Engine, RotationReport};
-use shared::store::KeyBound;
-use shared::system::clock;
 
 /// The instruction that is printed after every rotation.
 const BACKUP: &str =
@@ -135,7 +135,7 @@ fn command(what: KeyBound) -> Option<&'static str> {
     }
 }
 
-fn value(name: &shared::account::name::UserName, ended: &[(KeyBound, u64)]) -> Value {
+fn value(name: &postern_shared::account::name::UserName, ended: &[(KeyBound, u64)]) -> Value {
     let count = |wanted: KeyBound| -> u64 {
         ended
             .iter()

@@ -3,9 +3,9 @@
 use crate::arguments::{Arguments, LogArguments};
 use crate::context;
 use crate::terminal::output::{CommandFailure, Output, Table};
+use postern_shared::account::event::{AuditEvent, EventFilter, MAX_EVENTS};
+use postern_shared::system::clock;
 use serde_json::json;
-use shared::account::event::{AuditEvent, EventFilter, MAX_EVENTS};
-use shared::system::clock;
 use std::thread::sleep;
 use std::time::Duration;
 

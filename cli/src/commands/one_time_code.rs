@@ -4,9 +4,9 @@
 use crate::arguments::{Arguments, OneTimeCodeArguments};
 use crate::context;
 use crate::terminal::output::{CommandFailure, Output};
-use shared::engine::messages;
-use shared::protocol::admin_api::IssuedCode;
-use shared::system::clock;
+use postern_shared::engine::messages;
+use postern_shared::protocol::admin_api::IssuedCode;
+use postern_shared::system::clock;
 
 pub(super) fn run(
     arguments: &Arguments,

@@ -4,10 +4,10 @@ use crate::arguments::Arguments;
 use crate::context;
 use crate::terminal::output::{CommandFailure, Output};
 use crate::terminal::prompt;
-use shared::account::name::UserName;
-use shared::crypto::password::Password;
-use shared::engine::messages;
-use shared::system::clock;
+use postern_shared::account::name::UserName;
+use postern_shared::crypto::password::Password;
+use postern_shared::engine::messages;
+use postern_shared::system::clock;
 
 pub(super) fn run(
     arguments: &Arguments,

@@ -8,10 +8,10 @@ use crate::context;
 use crate::terminal::output::{CommandFailure, Output};
 use data_encoding::BASE64URL_NOPAD;
 use nix::unistd::Group;
-use shared::config::gate::{self, GateConfig, GateUrl};
-use shared::credential::secret::fill_random;
-use shared::engine::privileges;
-use shared::system::trusted_file::{self, Existing, FileError, Follow, Privacy};
+use postern_shared::config::gate::{self, GateConfig, GateUrl};
+use postern_shared::credential::secret::fill_random;
+use postern_shared::engine::privileges;
+use postern_shared::system::trusted_file::{self, Existing, FileError, Follow, Privacy};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 

@@ -5,8 +5,8 @@ use super::setup;
 use crate::arguments::{Arguments, RecoveryArguments};
 use crate::backend::Backend;
 use crate::terminal::output::{CommandFailure, Output};
+use postern_shared::protocol::command_request::FinishOperation;
 use serde_json::json;
-use shared::protocol::command_request::FinishOperation;
 
 pub(super) fn run(
     arguments: &Arguments,

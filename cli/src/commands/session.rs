@@ -3,10 +3,10 @@
 use crate::arguments::{Arguments, RevokeArguments};
 use crate::context;
 use crate::terminal::output::{CommandFailure, Output, Table};
+use postern_shared::account::name::UserName;
+use postern_shared::system::clock;
+use postern_shared::token::session::SessionId;
 use serde_json::{Value, json};
-use shared::account::name::UserName;
-use shared::system::clock;
-use shared::token::session::SessionId;
 
 pub(super) fn list(
     arguments: &Arguments,
@@ -15,7 +15,7 @@ pub(super) fn list(
 ) -> Result<(), CommandFailure> {
     let sessions = context::door(arguments, output)?.sessions(user, clock::now()?)?;
     if output.is_json() {
-        let value = |s: &shared::store::SessionRecord| {
+        let value = |s: &postern_shared::store::SessionRecord| {
             json!({
                 "id": s.id.to_string(),
                 "created": s.created.to_string(),

@@ -7,14 +7,14 @@ use crate::arguments::authenticator::HardwareToken;
 use crate::backend::{Backend, ShownAuthenticator};
 use crate::terminal::output::{CommandFailure, Output};
 use crate::terminal::prompt;
-use serde_json::json;
-use shared::credential::qr;
-use shared::credential::secret::Secret;
-use shared::engine::messages;
-use shared::protocol::command_request::{
+use postern_shared::credential::qr;
+use postern_shared::credential::secret::Secret;
+use postern_shared::engine::messages;
+use postern_shared::protocol::command_request::{
     AuthenticatorKind, EnrollmentOperation, FinishOperation, TypedText,
 };
-use shared::system::trusted_file::{self, Follow, Privacy};
+use postern_shared::system::trusted_file::{self, Follow, Privacy};
+use serde_json::json;
 use std::path::Path;
 
 /// Codes that may be entered to confirm one enrollment.

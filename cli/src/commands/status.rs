@@ -5,9 +5,9 @@ use crate::backend;
 use crate::backend::Backend;
 use crate::context;
 use crate::terminal::output::{CommandFailure, Output, Table};
-use shared::account::name::UserName;
-use shared::protocol::admin_api::AccountState;
-use shared::protocol::status::SecondFactorState;
+use postern_shared::account::name::UserName;
+use postern_shared::protocol::admin_api::AccountState;
+use postern_shared::protocol::status::SecondFactorState;
 
 pub(super) fn run(
     arguments: &Arguments,

@@ -4,8 +4,8 @@
 use crate::arguments::{Arguments, UnlockArguments};
 use crate::context;
 use crate::terminal::output::{CommandFailure, Output};
-use shared::engine::messages;
-use shared::system::clock;
+use postern_shared::engine::messages;
+use postern_shared::system::clock;
 
 pub(super) fn run(
     arguments: &Arguments,

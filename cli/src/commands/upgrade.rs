@@ -6,8 +6,8 @@
 use crate::arguments::Arguments;
 use crate::context;
 use crate::terminal::output::{CommandFailure, Output};
-use shared::config::file;
-use shared::store::{self, UpgradeResult};
+use postern_shared::config::file;
+use postern_shared::store::{self, UpgradeResult};
 
 /// Upgrades the store under the configuration that is in force, as the gate reads it. An edited
 /// configuration that is invalid does not block an upgrade.

@@ -5,14 +5,14 @@ use crate::arguments::Arguments;
 use crate::context;
 use crate::terminal::output::{CommandFailure, Output};
 use crate::terminal::prompt;
+use postern_shared::account::name::UserName;
+use postern_shared::credential::input::Input;
+use postern_shared::engine::{COMMAND, VerificationRequest, messages};
+use postern_shared::system::clock;
+use postern_shared::verify::decision::Refusal;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 use serde_json::json;
-use shared::account::name::UserName;
-use shared::credential::input::Input;
-use shared::engine::{COMMAND, VerificationRequest, messages};
-use shared::system::clock;
-use shared::verify::decision::Refusal;
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
 
 pub(super) fn run(
     arguments: &Arguments,

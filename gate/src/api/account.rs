@@ -9,10 +9,10 @@ use crate::web::request::RequestContext;
 use crate::web::step_up;
 use crate::web::step_up::{StepUpInput, StepUpProof, StepUpRequirement};
 use hyper::{Method, StatusCode};
+use postern_shared::config::gate::FirstFactorSource;
+use postern_shared::engine::{AppPasswordsAfter, OpenedSession};
+use postern_shared::protocol::status::SecondFactorState;
 use serde::Serialize;
-use shared::config::gate::FirstFactorSource;
-use shared::engine::{AppPasswordsAfter, OpenedSession};
-use shared::protocol::status::SecondFactorState;
 use utoipa::ToSchema;
 
 /// State of the account.

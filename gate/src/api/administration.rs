@@ -1,5 +1,5 @@
 //! Administration by programs: what `postern status`, `disable`, `unlock`, `one-time-code` and
-//! `log` do, in the words of the commands (`shared::protocol::admin_api`). The router verifies the
+//! `log` do, in the words of the commands (`postern_shared::protocol::admin_api`). The router verifies the
 //! secret before it calls an endpoint of this file.
 
 pub(super) mod secret;
@@ -13,15 +13,15 @@ use crate::web::refusal;
 use crate::web::refusal::ActRefused;
 use crate::web::request::RequestContext;
 use hyper::Method;
-use shared::account::event::EventFilter;
-use shared::account::name::{NameError, UserName};
-use shared::engine::messages::{self, AfterDisabled};
-use shared::engine::{AdministrationError, Engine, LoginError, Principal};
-use shared::protocol::admin_api::{
+use postern_shared::account::event::EventFilter;
+use postern_shared::account::name::{NameError, UserName};
+use postern_shared::engine::messages::{self, AfterDisabled};
+use postern_shared::engine::{AdministrationError, Engine, LoginError, Principal};
+use postern_shared::protocol::admin_api::{
     self, AccountState, Accounts, EventEntry, Events, IssuedCode, PAGE, Revoke, Revoked, Unlock,
 };
-use shared::system::clock::{self, Timestamp};
-use shared::verify::origin::Origin;
+use postern_shared::system::clock::{self, Timestamp};
+use postern_shared::verify::origin::Origin;
 
 const FIND: Parameter = Parameter {
     name: "find",

@@ -10,10 +10,10 @@ use crate::web::request::RequestContext;
 use crate::web::step_up;
 use crate::web::step_up::StepUpInput;
 use hyper::Method;
+use postern_shared::credential::scope::{AppPasswordScope, ScopeError};
+use postern_shared::protocol::command_request::TypedText;
+use postern_shared::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
-use shared::credential::scope::{AppPasswordScope, ScopeError};
-use shared::protocol::command_request::TypedText;
-use shared::system::clock::Timestamp;
 use utoipa::ToSchema;
 
 /// The account's app passwords.

@@ -13,10 +13,12 @@ use crate::web::request::RequestContext;
 use crate::web::step_up;
 use crate::web::step_up::StepUpInput;
 use hyper::Method;
+use postern_shared::credential::totp::{Algorithm, OtpKind};
+use postern_shared::engine::AppPasswordsAfter;
+use postern_shared::protocol::command_request::{
+    AuthenticatorKind, EnrollmentOperation, TypedText,
+};
 use serde::{Deserialize, Serialize};
-use shared::credential::totp::{Algorithm, OtpKind};
-use shared::engine::AppPasswordsAfter;
-use shared::protocol::command_request::{AuthenticatorKind, EnrollmentOperation, TypedText};
 use utoipa::ToSchema;
 
 /// The account's authenticators.

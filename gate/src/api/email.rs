@@ -9,10 +9,10 @@ use crate::web::request::RequestContext;
 use crate::web::step_up;
 use crate::web::step_up::StepUpInput;
 use hyper::Method;
+use postern_shared::account::email::EmailAddress;
+use postern_shared::credential::input::Input;
+use postern_shared::protocol::command_request::TypedText;
 use serde::{Deserialize, Serialize};
-use shared::account::email::EmailAddress;
-use shared::credential::input::Input;
-use shared::protocol::command_request::TypedText;
 use utoipa::ToSchema;
 
 /// The account's addresses.

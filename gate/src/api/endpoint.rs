@@ -11,8 +11,8 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
+use postern_shared::account::name::Label;
 use serde::Serialize;
-use shared::account::name::Label;
 use std::pin::Pin;
 use utoipa::ToSchema;
 

@@ -10,14 +10,14 @@ use crate::web::refusal;
 use crate::web::refusal::ActRefused;
 use crate::web::request::RequestContext;
 use hyper::{Method, StatusCode};
-use serde::{Deserialize, Serialize};
-use shared::credential::input::Input;
-use shared::credential::qr;
-use shared::engine::{
+use postern_shared::credential::input::Input;
+use postern_shared::credential::qr;
+use postern_shared::engine::{
     AfterEnrollment, AfterEnrollmentCode, EnrollmentPermission, EnrollmentToken, ShownEnrollment,
 };
-use shared::protocol::command_request::TypedText;
-use shared::verify::decision::Refusal;
+use postern_shared::protocol::command_request::TypedText;
+use postern_shared::verify::decision::Refusal;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// A pending enrollment, which is not stored.

@@ -19,18 +19,18 @@ use crate::web::refusal::ActRefused;
 use crate::web::request::RequestContext;
 use crate::web::step_up;
 use hyper::{Method, StatusCode};
-use serde::{Deserialize, Serialize};
-use shared::account::name::UserName;
-use shared::account::second_factor::CodeMethods;
-use shared::config::gate::FirstFactorSource;
-use shared::credential::input::Input;
-use shared::engine::{
+use postern_shared::account::name::UserName;
+use postern_shared::account::second_factor::CodeMethods;
+use postern_shared::config::gate::FirstFactorSource;
+use postern_shared::credential::input::Input;
+use postern_shared::engine::{
     AfterCode, AfterPassword, EnrollmentPermission, EnrollmentToken, MailRefusal, OpenedSession,
     TrustRequest,
 };
-use shared::protocol::command_request::TypedText;
-use shared::token::LoginToken;
-use shared::verify::decision::Refusal;
+use postern_shared::protocol::command_request::TypedText;
+use postern_shared::token::LoginToken;
+use postern_shared::verify::decision::Refusal;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// State of the sign-in.

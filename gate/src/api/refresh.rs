@@ -8,12 +8,12 @@ use crate::live::store_pool::PoolClient;
 use crate::web::refusal;
 use crate::web::refusal::ActRefused;
 use hyper::{Method, StatusCode};
+use postern_shared::engine::{AfterRefresh, LoginError};
+use postern_shared::protocol::command_request::TypedText;
+use postern_shared::system::clock;
+use postern_shared::token::RefreshToken;
+use postern_shared::verify::origin::Origin;
 use serde::{Deserialize, Serialize};
-use shared::engine::{AfterRefresh, LoginError};
-use shared::protocol::command_request::TypedText;
-use shared::system::clock;
-use shared::token::RefreshToken;
-use shared::verify::origin::Origin;
 use utoipa::ToSchema;
 
 #[derive(Deserialize, ToSchema)]

@@ -270,7 +270,7 @@ mod tests {
     fn every_endpoint_below_administration_requires_the_secret_and_no_other_does() {
         assert_eq!(
             format!("{PATH_PREFIX}{ADMINISTRATION}"),
-            shared::protocol::admin_api::PATH
+            postern_shared::protocol::admin_api::PATH
         );
         for endpoint in ENDPOINTS.iter() {
             let is_below = endpoint.path.starts_with(ADMINISTRATION);

@@ -14,10 +14,10 @@ use crate::web::request::RequestContext;
 use crate::web::step_up;
 use crate::web::step_up::StepUpInput;
 use hyper::Method;
+use postern_shared::crypto::password::Password;
+use postern_shared::engine::AdministrationError;
+use postern_shared::protocol::command_request::TypedText;
 use serde::Deserialize;
-use shared::crypto::password::Password;
-use shared::engine::AdministrationError;
-use shared::protocol::command_request::TypedText;
 use utoipa::ToSchema;
 
 /// A new password, with the current one.

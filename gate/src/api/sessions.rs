@@ -7,8 +7,8 @@ use crate::web::account::sessions;
 use crate::web::refusal::ActRefused;
 use crate::web::request::RequestContext;
 use hyper::{Method, StatusCode};
+use postern_shared::token::session::SessionId;
 use serde::Serialize;
-use shared::token::session::SessionId;
 use utoipa::ToSchema;
 
 /// The account's sessions, newest first.

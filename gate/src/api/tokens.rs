@@ -18,11 +18,11 @@ use crate::web::request::RequestContext;
 use cookie::Cookie;
 use hyper::header::{COOKIE, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, StatusCode};
+use postern_shared::protocol::admin_api;
+use postern_shared::protocol::command_request::TypedText;
+use postern_shared::system::clock;
+use postern_shared::token::{AccessToken, RefreshToken};
 use serde::Serialize;
-use shared::protocol::admin_api;
-use shared::protocol::command_request::TypedText;
-use shared::system::clock;
-use shared::token::{AccessToken, RefreshToken};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
@@ -199,7 +199,7 @@ impl Tokens {
 
     /// Adds the first tokens of a session.
     fn add_first(&mut self, request: &RequestContext<'_>, cookie: &str) -> Result<(), ActRefused> {
-        let session = shared::token::session::Session::from_cookie(
+        let session = postern_shared::token::session::Session::from_cookie(
             cookie,
             &request.site.revocation_cache.token_keys(),
         );

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use clap::Parser;
-use shared::config::DEFAULT_PATH;
+use postern_shared::config::DEFAULT_PATH;
 use std::path::PathBuf;
 use std::process::ExitCode;
 

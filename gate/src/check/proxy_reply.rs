@@ -9,7 +9,7 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use shared::config::gate::ProxyKind;
+use postern_shared::config::gate::ProxyKind;
 
 /// Characters that are percent-encoded in a query value: all but those of RFC 3986, section 2.3.
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC

@@ -3,17 +3,17 @@
 //! MUST NOT read the disk or take a lock: it is part of every check.
 
 use crate::state::site::Site;
-use shared::account::name::{Group, UserName};
-use shared::account::second_factor::Enrolled;
-use shared::config::gate::rule::RuleAccess;
-use shared::engine::{RequestedPage, SERVICE};
-use shared::network::address::Address;
-use shared::network::web_address::split_url;
-use shared::policy::groups::{PersonGroups, UnresolvedGroup};
-use shared::policy::requirement::PolicySubject;
-use shared::policy::rule::{self, RuleDecision, RuleReason, RuleRequest, RuleUser};
-use shared::token::session::{SecondFactorMethod, Session};
-use shared::verify::app_password::FoundAppPassword;
+use postern_shared::account::name::{Group, UserName};
+use postern_shared::account::second_factor::Enrolled;
+use postern_shared::config::gate::rule::RuleAccess;
+use postern_shared::engine::{RequestedPage, SERVICE};
+use postern_shared::network::address::Address;
+use postern_shared::network::web_address::split_url;
+use postern_shared::policy::groups::{PersonGroups, UnresolvedGroup};
+use postern_shared::policy::requirement::PolicySubject;
+use postern_shared::policy::rule::{self, RuleDecision, RuleReason, RuleRequest, RuleUser};
+use postern_shared::token::session::{SecondFactorMethod, Session};
+use postern_shared::verify::app_password::FoundAppPassword;
 
 /// Whether a session suffices for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

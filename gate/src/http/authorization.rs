@@ -4,8 +4,8 @@
 //! page takes.
 
 use data_encoding::BASE64;
-use shared::account::name::UserName;
-use shared::credential::app_password::{AppPassword, InvalidAppPassword};
+use postern_shared::account::name::UserName;
+use postern_shared::credential::app_password::{AppPassword, InvalidAppPassword};
 use zeroize::Zeroizing;
 
 /// Longest value that can hold an app password, in bytes: a name, and the password with its

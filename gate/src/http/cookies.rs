@@ -11,7 +11,7 @@ pub(crate) use session::{ConflictingCookies, SessionCookies};
 
 use cookie::{Cookie, SameSite};
 use memchr::{memchr, memchr_iter, memmem};
-use shared::config::gate::GateConfig;
+use postern_shared::config::gate::GateConfig;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::{Range, RangeInclusive};

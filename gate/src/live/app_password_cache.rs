@@ -5,12 +5,12 @@
 
 use crate::http::authorization::AppPasswordClaim;
 use arc_swap::ArcSwap;
-use shared::credential::scope::{NamedScopes, WebRequest};
-use shared::crypto::vault::{AppPasswordHash, TokenKeys};
-use shared::network::address::Address;
-use shared::store::LiveAppPasswords;
-use shared::system::clock::Timestamp;
-use shared::verify::app_password::FoundAppPassword;
+use postern_shared::credential::scope::{NamedScopes, WebRequest};
+use postern_shared::crypto::vault::{AppPasswordHash, TokenKeys};
+use postern_shared::network::address::Address;
+use postern_shared::store::LiveAppPasswords;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::verify::app_password::FoundAppPassword;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -220,9 +220,9 @@ impl RecordedUse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::credential::app_password::AppPassword;
-    use shared::crypto::master_key::MasterKeys;
-    use shared::crypto::vault::Vault;
+    use postern_shared::credential::app_password::AppPassword;
+    use postern_shared::crypto::master_key::MasterKeys;
+    use postern_shared::crypto::vault::Vault;
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
     const MINUTE: Timestamp = Timestamp(1_800_000_000);

@@ -4,11 +4,11 @@
 
 use super::store_pool::{PoolError, ShareKey};
 use crate::observe::metrics::METRICS;
-use shared::protocol::host_password::{
+use postern_shared::protocol::host_password::{
     GREETING, HostPasswordReply, HostPasswordRequest, LONGEST_WORD, QUEUE_TIMEOUT, REQUEST_LIMITS,
     SOCKET, VERIFY_TIMEOUT,
 };
-use shared::system::admission::{Admission, AdmissionPermit, Busy};
+use postern_shared::system::admission::{Admission, AdmissionPermit, Busy};
 use std::fmt::Display;
 use std::io;
 use std::path::Path;

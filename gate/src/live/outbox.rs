@@ -3,7 +3,7 @@
 //! MUST NOT hold an engine of the pool while it waits: mail servers can take minutes.
 
 use super::store_pool::{PoolError, PoolHandle};
-use shared::engine::{EngineError, MailQueued, NotMailed};
+use postern_shared::engine::{EngineError, MailQueued, NotMailed};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};

@@ -7,13 +7,13 @@
 
 use crate::observe::log;
 use crate::observe::metrics::METRICS;
-use shared::account::name::UserName;
-use shared::config::Config;
-use shared::engine::{AdministrationError, Engine, EngineError};
-use shared::network::address::Address;
-use shared::store;
-use shared::system::admission::{Admission, Busy, Class, ClassLimits, Limits};
-use shared::token::session::{SecondFactorMethod, Session};
+use postern_shared::account::name::UserName;
+use postern_shared::config::Config;
+use postern_shared::engine::{AdministrationError, Engine, EngineError};
+use postern_shared::network::address::Address;
+use postern_shared::store;
+use postern_shared::system::admission::{Admission, Busy, Class, ClassLimits, Limits};
+use postern_shared::token::session::{SecondFactorMethod, Session};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -323,10 +323,10 @@ pub(crate) fn separate_engine_error<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::account::second_factor::Enrolled;
-    use shared::policy::session_groups::SessionGroups;
-    use shared::system::clock::Timestamp;
-    use shared::token::session::{CompletedFactors, FirstFactorMethod, SessionId};
+    use postern_shared::account::second_factor::Enrolled;
+    use postern_shared::policy::session_groups::SessionGroups;
+    use postern_shared::system::clock::Timestamp;
+    use postern_shared::token::session::{CompletedFactors, FirstFactorMethod, SessionId};
 
     fn session(name: &str, second: SecondFactorMethod) -> Session {
         Session {

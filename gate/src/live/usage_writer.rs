@@ -6,9 +6,9 @@
 
 use super::app_password_cache::AppPasswordCache;
 use crate::observe::log;
-use shared::config::Config;
-use shared::engine::Engine;
-use shared::system::clock;
+use postern_shared::config::Config;
+use postern_shared::engine::Engine;
+use postern_shared::system::clock;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;

@@ -11,11 +11,11 @@
 mod queue;
 
 use super::metrics::METRICS;
+use postern_shared::config::file::{self, CurrentConfig};
+use postern_shared::config::gate::{GateConfig, LogFormat};
+use postern_shared::system::clock::{self, Timestamp};
 use queue::{LogQueue, LostLines};
 use serde_json::{Map, Value};
-use shared::config::file::{self, CurrentConfig};
-use shared::config::gate::{GateConfig, LogFormat};
-use shared::system::clock::{self, Timestamp};
 use std::fmt::{Display, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,15 +5,15 @@
 mod latency;
 
 use latency::Latency;
+use postern_shared::config::gate::ProxyKind;
+use postern_shared::system::admission::Busy;
+use postern_shared::system::clock;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use shared::config::gate::ProxyKind;
-use shared::system::admission::Busy;
-use shared::system::clock;
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;

@@ -6,9 +6,9 @@
 
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
-use shared::config::gate::ProxyKind;
-use shared::network::address::Address;
-use shared::network::web_address::normalize_host;
+use postern_shared::config::gate::ProxyKind;
+use postern_shared::network::address::Address;
+use postern_shared::network::web_address::normalize_host;
 
 /// Longest header value that is read, in bytes.
 const MAX_VALUE: usize = 16 * 1024;

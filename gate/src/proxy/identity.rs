@@ -3,7 +3,7 @@
 //! MUST read only the one header that postern.toml names, and only from an authenticated proxy.
 
 use hyper::HeaderMap;
-use shared::account::name::UserName;
+use postern_shared::account::name::UserName;
 
 /// User that a proxy names.
 #[derive(Clone, Debug, PartialEq, Eq)]

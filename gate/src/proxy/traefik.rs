@@ -5,7 +5,7 @@ use super::contract::{
     ContractError, OriginalRequest, client_value, is_authority, is_method, is_target, proxy_value,
 };
 use hyper::HeaderMap;
-use shared::network::address::Address;
+use postern_shared::network::address::Address;
 
 const METHOD: &str = "x-forwarded-method";
 const PROTO: &str = "x-forwarded-proto";

@@ -6,9 +6,11 @@
 
 use super::identity::Identity;
 use hyper::HeaderMap;
-use shared::config::ProxySecrets;
-use shared::config::gate::{GateConfig, IdentityHeader, ProxyKind, ProxyPeer, TrustedProxy};
-use shared::network::address::Address;
+use postern_shared::config::ProxySecrets;
+use postern_shared::config::gate::{
+    GateConfig, IdentityHeader, ProxyKind, ProxyPeer, TrustedProxy,
+};
+use postern_shared::network::address::Address;
 use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -136,7 +138,7 @@ impl fmt::Display for UntrustedPeer {
 }
 
 impl TrustedProxies {
-    /// `secrets` are those that [`shared::config::check_gate`] read.
+    /// `secrets` are those that [`postern_shared::config::check_gate`] read.
     pub(crate) fn new(gate: &GateConfig, secrets: ProxySecrets) -> TrustedProxies {
         let entry = |(trusted, secret): (&TrustedProxy, Option<Zeroizing<Vec<u8>>>)| TrustedPeer {
             proxy: trusted.proxy,
@@ -232,7 +234,7 @@ impl TrustedProxies {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::config::{Config, check_gate};
+    use postern_shared::config::{Config, check_gate};
 
     const SECRET: &str = "0123456789abcdef";
 
@@ -254,7 +256,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postern.toml");
         std::fs::write(&path, "# none\n").unwrap();
-        shared::config::file::validate_with_accounts(&path, text.to_owned())
+        postern_shared::config::file::validate_with_accounts(&path, text.to_owned())
             .unwrap()
             .config
     }

@@ -7,9 +7,9 @@ use crate::observe::log;
 use crate::proxy::contract::OriginalRequest;
 use hyper::StatusCode;
 use hyper::http::request::Parts;
-use shared::account::name::UserName;
-use shared::config::gate::GateUrl;
-use shared::network::address::Address;
+use postern_shared::account::name::UserName;
+use postern_shared::config::gate::GateUrl;
+use postern_shared::network::address::Address;
 use std::time::Duration;
 
 /// Longest text that a client chose, in characters.

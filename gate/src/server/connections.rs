@@ -6,7 +6,7 @@ use crate::observe::log;
 use hyper::Request;
 use hyper::body::Body;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use shared::network::address::Address;
+use postern_shared::network::address::Address;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

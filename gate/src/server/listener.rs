@@ -5,12 +5,12 @@
 use super::sockets::{ActivatedSockets, Socket};
 use arc_swap::ArcSwap;
 use nix::unistd::Group;
+use postern_shared::config::gate::{Listen, TlsConfig};
+use postern_shared::network::address::Address;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use shared::config::gate::{Listen, TlsConfig};
-use shared::network::address::Address;
 use std::fmt::Display;
 use std::io::ErrorKind;
 use std::net::SocketAddr;

@@ -10,7 +10,7 @@ use crate::observe::log;
 use crate::state::generation::Generation;
 use crate::state::site::Site;
 use arc_swap::ArcSwap;
-use shared::config::{Config, file};
+use postern_shared::config::{Config, file};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;

@@ -21,9 +21,9 @@ use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Request, StatusCode};
-use shared::config::gate::ProxyKind;
-use shared::engine::SERVICE;
-use shared::network::address::Address;
+use postern_shared::config::gate::ProxyKind;
+use postern_shared::engine::SERVICE;
+use postern_shared::network::address::Address;
 use std::sync::Arc;
 use std::time::Instant;
 

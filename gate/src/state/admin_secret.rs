@@ -2,9 +2,9 @@
 //!
 //! Refuses a secret that is short, or that has the form of an app password.
 
-use shared::config::{Config, secret_file};
-use shared::credential::app_password::{AppPassword, InvalidAppPassword};
-use shared::protocol::admin_api::{SHORTEST_SECRET, is_secret};
+use postern_shared::config::{Config, secret_file};
+use postern_shared::credential::app_password::{AppPassword, InvalidAppPassword};
+use postern_shared::protocol::admin_api::{SHORTEST_SECRET, is_secret};
 use zeroize::Zeroizing;
 
 pub(crate) struct AdminSecret {

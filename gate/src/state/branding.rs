@@ -3,10 +3,10 @@
 //! Refuses a logo that is not PNG, SVG or WebP by its first bytes.
 
 use data_encoding::HEXLOWER;
-use shared::config::Config;
-use shared::config::gate::branding::Color;
-use shared::engine::enrollment::pending;
-use shared::system::trusted_file::{self, Follow, Privacy};
+use postern_shared::config::Config;
+use postern_shared::config::gate::branding::Color;
+use postern_shared::engine::enrollment::pending;
+use postern_shared::system::trusted_file::{self, Follow, Privacy};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The style sheet, without its colour variables.

@@ -10,11 +10,11 @@ use crate::live::revocation_cache::RevocationCache;
 use crate::live::store_pool::StorePool;
 use crate::observe::log;
 use crate::proxy::trusted_proxy::TrustedProxies;
-use shared::config::Config;
-use shared::config::gate::{GateConfig, GateUrl};
-use shared::network::web_address::{WebPath, is_host};
-use shared::policy::session_groups::RequestedGroups;
-use shared::token::session::Session;
+use postern_shared::config::Config;
+use postern_shared::config::gate::{GateConfig, GateUrl};
+use postern_shared::network::web_address::{WebPath, is_host};
+use postern_shared::policy::session_groups::RequestedGroups;
+use postern_shared::token::session::Session;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -24,13 +24,15 @@ use crate::web::notice;
 use crate::web::refusal;
 use crate::web::step_up;
 use hyper::StatusCode;
-use shared::engine::{
+use postern_shared::engine::{
     AdministrationError, Engine, LoginError, OpenedSession, Principal, Requester,
 };
-use shared::protocol::command_request::{ChangeOperation, CommandRequest, Operation, ReplyBody};
-use shared::system::clock::Timestamp;
-use shared::token::session::Session;
-use shared::verify::origin::Origin;
+use postern_shared::protocol::command_request::{
+    ChangeOperation, CommandRequest, Operation, ReplyBody,
+};
+use postern_shared::system::clock::Timestamp;
+use postern_shared::token::session::Session;
+use postern_shared::verify::origin::Origin;
 
 /// Result of an act, with the session that replaces the one of the request.
 type ContinuedSession<T> =

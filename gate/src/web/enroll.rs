@@ -12,16 +12,16 @@ use crate::live::store_pool::PoolError;
 use crate::web::login;
 use crate::web::notice;
 use hyper::StatusCode;
-use shared::account::name::UserName;
-use shared::config::OnUse;
-use shared::credential::input::Input;
-use shared::credential::qr;
-use shared::engine::{
+use postern_shared::account::name::UserName;
+use postern_shared::config::OnUse;
+use postern_shared::credential::input::Input;
+use postern_shared::credential::qr;
+use postern_shared::engine::{
     AfterEnrollment, AfterEnrollmentCode, EnrollmentPermission, EnrollmentToken, ShownEnrollment,
 };
-use shared::protocol::command_request::TypedText;
-use shared::token::TokenKind;
-use shared::verify::decision::Refusal;
+use postern_shared::protocol::command_request::TypedText;
+use postern_shared::token::TokenKind;
+use postern_shared::verify::decision::Refusal;
 use zeroize::Zeroizing;
 
 /// Path that receives the first code, of a first authenticator or of one that replaces all.

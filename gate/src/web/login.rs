@@ -14,12 +14,12 @@ use crate::live::store_pool::PoolError;
 use crate::web::notice;
 use crate::web::step_up;
 use hyper::StatusCode;
-use shared::account::second_factor::CodeMethods;
-use shared::config::gate::FirstFactorSource;
-use shared::credential::input::Input;
-use shared::engine::{AfterCode, OpenedSession, TrustRequest};
-use shared::token::LoginToken;
-use shared::verify::decision::Refusal;
+use postern_shared::account::second_factor::CodeMethods;
+use postern_shared::config::gate::FirstFactorSource;
+use postern_shared::credential::input::Input;
+use postern_shared::engine::{AfterCode, OpenedSession, TrustRequest};
+use postern_shared::token::LoginToken;
+use postern_shared::verify::decision::Refusal;
 
 /// Message above the form of the code page.
 #[derive(Clone, Copy)]

@@ -13,8 +13,8 @@ use crate::live::store_pool::{PoolClient, PoolError, ShareKey};
 use crate::observe::log;
 use crate::web::notice;
 use hyper::StatusCode;
-use shared::system::admission::Busy;
-use shared::token::session::Session;
+use postern_shared::system::admission::Busy;
+use postern_shared::token::session::Session;
 
 /// Sessions that one request can revoke at most.
 const MAX_SESSIONS: usize = 16;

@@ -7,9 +7,9 @@ use crate::live::store_pool::PoolError;
 use crate::observe::log;
 use crate::observe::metrics::METRICS;
 use hyper::StatusCode;
-use shared::crypto::password::PasswordError;
-use shared::engine::{AdministrationError, AppPasswordError, MailRefusal, NotMailed};
-use shared::verify::decision::Refusal;
+use postern_shared::crypto::password::PasswordError;
+use postern_shared::engine::{AdministrationError, AppPasswordError, MailRefusal, NotMailed};
+use postern_shared::verify::decision::Refusal;
 
 #[derive(Debug)]
 pub(crate) struct ActRefused {
@@ -201,7 +201,7 @@ impl ActRefused {
                 ActRefused::invalid_value(language.text_with(
                     "password-too-short",
                     "least",
-                    shared::crypto::password::SHORTEST as u64,
+                    postern_shared::crypto::password::SHORTEST as u64,
                 ))
             }
             AdministrationError::Password(PasswordError::TooLong) => {

@@ -18,14 +18,14 @@ use crate::proxy::identity::Identity;
 use crate::state::site::Site;
 use hyper::HeaderMap;
 use hyper::header::USER_AGENT;
-use shared::account::name::{OtherSpelling, UserName};
-use shared::config::gate::FirstFactorSource;
-use shared::engine::{BrowserContext, EnrollmentToken, SERVICE};
-use shared::network::address::Address;
-use shared::system::clock::{self, Timestamp};
-use shared::token::LoginToken;
-use shared::token::session::{Session, SessionId};
-use shared::verify::origin::Origin;
+use postern_shared::account::name::{OtherSpelling, UserName};
+use postern_shared::config::gate::FirstFactorSource;
+use postern_shared::engine::{BrowserContext, EnrollmentToken, SERVICE};
+use postern_shared::network::address::Address;
+use postern_shared::system::clock::{self, Timestamp};
+use postern_shared::token::LoginToken;
+use postern_shared::token::session::{Session, SessionId};
+use postern_shared::verify::origin::Origin;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -288,7 +288,7 @@ impl OwnedBrowserContext {
         }
     }
 
-    pub(crate) fn now(&self) -> Result<Timestamp, shared::engine::LoginError> {
-        clock::now().map_err(shared::engine::LoginError::Clock)
+    pub(crate) fn now(&self) -> Result<Timestamp, postern_shared::engine::LoginError> {
+        clock::now().map_err(postern_shared::engine::LoginError::Clock)
     }
 }

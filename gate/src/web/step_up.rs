@@ -16,17 +16,17 @@ use crate::live::store_pool::PoolError;
 use crate::observe::log;
 use crate::web::login::password;
 use crate::web::refusal;
+use postern_shared::account::second_factor::Enrolled;
+use postern_shared::config::gate::FirstFactorSource;
+use postern_shared::credential::input::Input;
+use postern_shared::crypto::password::Password;
+use postern_shared::engine::{AfterStepUp, OpenedSession};
+use postern_shared::protocol::command_request::TypedText;
+use postern_shared::protocol::host_password::HostPasswordReply;
+use postern_shared::system::clock;
+use postern_shared::token::StepUpToken;
+use postern_shared::token::session::Session;
 use serde::{Deserialize, Serialize};
-use shared::account::second_factor::Enrolled;
-use shared::config::gate::FirstFactorSource;
-use shared::credential::input::Input;
-use shared::crypto::password::Password;
-use shared::engine::{AfterStepUp, OpenedSession};
-use shared::protocol::command_request::TypedText;
-use shared::protocol::host_password::HostPasswordReply;
-use shared::system::clock;
-use shared::token::StepUpToken;
-use shared::token::session::Session;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
@@ -304,7 +304,7 @@ fn with_sealed_token(
     request: &RequestContext<'_>,
     page: HttpReply,
     token: &StepUpToken,
-    keys: &shared::crypto::vault::TokenKeys,
+    keys: &postern_shared::crypto::vault::TokenKeys,
 ) -> HttpReply {
     let (Ok(now), true) = (clock::now(), request.site.url.has_own_host()) else {
         return page;

@@ -4,7 +4,7 @@
 use super::*;
 use crate::host::{MarkStays, NoInput};
 use nix::unistd::{Uid, chown};
-use shared::protocol::{Echo, Severity};
+use postern_shared::protocol::{Echo, Severity};
 use std::cell::{Cell, RefCell};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -132,7 +132,7 @@ fn sends(instructions: Vec<Instruction>) -> Played {
 
 fn ready() -> Greeting {
     Greeting {
-        versions: shared::protocol::VERSIONS.to_vec(),
+        versions: postern_shared::protocol::VERSIONS.to_vec(),
         state: ServerState::Ready,
     }
 }
@@ -497,7 +497,7 @@ fn a_users_host_is_denied_where_no_posternd_answers() {
         };
         posternd(move |mut stream| send(&mut stream, &greeting).unwrap())
     };
-    let versions = shared::protocol::VERSIONS;
+    let versions = postern_shared::protocol::VERSIONS;
     denied(
         &greets(ServerState::Ready, &[9_999]).path,
         ["have different versions", "restart posternd"],

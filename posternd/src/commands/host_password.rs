@@ -2,12 +2,12 @@
 //!
 //! MUST NOT send a password to a helper that is not root's.
 
-use shared::network::local_stream::LocalStream;
-use shared::protocol::host_password::{
+use postern_shared::network::local_stream::LocalStream;
+use postern_shared::protocol::host_password::{
     GREETING, HostPasswordReply, HostPasswordRequest, LONGEST_WORD, QUEUE_TIMEOUT, REQUEST_LIMITS,
     SOCKET, VERIFY_TIMEOUT,
 };
-use shared::system::admission::{Admission, Busy};
+use postern_shared::system::admission::{Admission, Busy};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};

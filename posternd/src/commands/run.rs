@@ -8,18 +8,18 @@ use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::user_log::UserLog;
 use crate::pam::conversation::{LogFields, User};
 use crate::workers::engines::{Worker, WorkerError};
-use shared::account::name::{Service, UserName};
-use shared::config::Config;
-use shared::engine::{AdministrationError, COMMAND, Engine, Requester};
-use shared::protocol::command_request::{
+use postern_shared::account::name::{Service, UserName};
+use postern_shared::config::Config;
+use postern_shared::engine::{AdministrationError, COMMAND, Engine, Requester};
+use postern_shared::protocol::command_request::{
     CommandRequest, EngineReply, EnrollmentOperation, Operation, ReplyBody, TypedText,
 };
-use shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest};
-use shared::protocol::{CommandReply, Frame, Severity, wire};
-use shared::store;
-use shared::system::admission::{Busy, Class};
-use shared::system::clock::{self, Timestamp};
-use shared::verify::decision::Refusal;
+use postern_shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest};
+use postern_shared::protocol::{CommandReply, Frame, Severity, wire};
+use postern_shared::store;
+use postern_shared::system::admission::{Busy, Class};
+use postern_shared::system::clock::{self, Timestamp};
+use postern_shared::verify::decision::Refusal;
 use std::error::Error;
 use std::fmt::Display;
 use std::panic::{self, AssertUnwindSafe};

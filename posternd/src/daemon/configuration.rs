@@ -1,6 +1,6 @@
 //! The configuration of the daemon: the file's, or the last valid one.
 
-use shared::config::file::LastValidConfig;
+use postern_shared::config::file::LastValidConfig;
 
 /// The last valid configuration of this process.
 pub static CONFIGURATION: LastValidConfig = LastValidConfig::new();

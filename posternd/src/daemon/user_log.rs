@@ -3,7 +3,7 @@
 //! one reports how many were left out.
 
 use super::log::write_line;
-use shared::protocol::Severity;
+use postern_shared::protocol::Severity;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

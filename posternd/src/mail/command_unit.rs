@@ -8,7 +8,7 @@
 use super::command::{LARGEST_LETTER, LONGEST_REASON, NOT_SENT, SENT, VERSION};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use shared::config::file::{self, ConfigError};
+use postern_shared::config::file::{self, ConfigError};
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read, Write};

@@ -5,13 +5,13 @@
 use lettre::message::Mailbox;
 use lettre::message::header::{self, ContentType, HeaderName, HeaderValue};
 use lettre::{Address, Message};
+use postern_shared::account::email::EmailAddress;
+use postern_shared::account::name::UserName;
+use postern_shared::credential::secret::fill_random;
+use postern_shared::crypto::vault::MailedFor;
+use postern_shared::engine::MailMessage;
+use postern_shared::system::clock::Timestamp;
 use serde_json::json;
-use shared::account::email::EmailAddress;
-use shared::account::name::UserName;
-use shared::credential::secret::fill_random;
-use shared::crypto::vault::MailedFor;
-use shared::engine::MailMessage;
-use shared::system::clock::Timestamp;
 use zeroize::Zeroizing;
 
 /// The text of a mail.

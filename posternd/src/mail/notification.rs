@@ -3,9 +3,9 @@
 //! MUST NOT contain a code or a secret: the event contains none.
 
 use super::message::{Brings, MailText, utc};
-use shared::account::event::{AuditEvent, EventKind};
-use shared::engine::{COMMAND, SERVICE};
-use shared::store::Notification;
+use postern_shared::account::event::{AuditEvent, EventKind};
+use postern_shared::engine::{COMMAND, SERVICE};
+use postern_shared::store::Notification;
 use std::fmt::Write;
 use zeroize::Zeroizing;
 
@@ -139,7 +139,7 @@ mod tests {
 
     fn event(what: EventKind) -> AuditEvent {
         AuditEvent {
-            at: shared::system::clock::Timestamp(1_800_000_015),
+            at: postern_shared::system::clock::Timestamp(1_800_000_015),
             account: "alice".parse().unwrap(),
             kind: what,
             service: "sshd".to_owned(),

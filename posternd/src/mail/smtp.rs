@@ -5,7 +5,7 @@
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-use shared::config::email::{Protection, SmtpUrl};
+use postern_shared::config::email::{Protection, SmtpUrl};
 use std::path::Path;
 use zeroize::Zeroizing;
 

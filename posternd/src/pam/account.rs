@@ -6,11 +6,11 @@
 use super::entry::{PamConversation, PamServiceContext, deny_mark_not_removed, deny_misconfigured};
 use super::host::PamHost;
 use super::options::PamOptions;
-use shared::config::UnenrolledAction;
-use shared::engine::MarkRefusal;
-use shared::policy::requirement::Requirement;
-use shared::protocol::{Denial, PamFunctionResult, Severity};
-use shared::verify::throttle::Phase;
+use postern_shared::config::UnenrolledAction;
+use postern_shared::engine::MarkRefusal;
+use postern_shared::policy::requirement::Requirement;
+use postern_shared::protocol::{Denial, PamFunctionResult, Severity};
+use postern_shared::verify::throttle::Phase;
 
 /// Runs `account pam_totp.so`. Removes the mark when it passes: a mark is valid for one `account`
 /// call.

@@ -8,15 +8,17 @@ use super::host::{NoAnswer, PamHost};
 use super::input::{InputSource, PromptInputs, TypedInput, forward_password};
 use super::options::{AcceptedCredentials, PamOptions};
 use super::user;
-use shared::account::second_factor::MailStatus;
-use shared::config::{FirstFactorState, PamConfig, UnenrolledAction};
-use shared::credential::app_password::AppPassword;
-use shared::credential::input::InputReading;
-use shared::engine::{PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification, messages};
-use shared::policy::requirement::Requirement;
-use shared::protocol::command_request::TypedText;
-use shared::protocol::{Denial, PamFunctionResult, Severity};
-use shared::verify::throttle::Phase;
+use postern_shared::account::second_factor::MailStatus;
+use postern_shared::config::{FirstFactorState, PamConfig, UnenrolledAction};
+use postern_shared::credential::app_password::AppPassword;
+use postern_shared::credential::input::InputReading;
+use postern_shared::engine::{
+    PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification, messages,
+};
+use postern_shared::policy::requirement::Requirement;
+use postern_shared::protocol::command_request::TypedText;
+use postern_shared::protocol::{Denial, PamFunctionResult, Severity};
+use postern_shared::verify::throttle::Phase;
 
 /// The input that requests a code by mail.
 const MAIL: &[u8] = b"m";

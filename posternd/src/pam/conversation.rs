@@ -9,7 +9,7 @@ pub use super::log::LogFields;
 pub(crate) use super::options::{first_factor, is_sshd};
 
 use super::entry::deny_misconfigured;
-use shared::protocol::{PamFunction, PamFunctionResult};
+use postern_shared::protocol::{PamFunction, PamFunctionResult};
 
 /// Runs a hook, from its first prompt to its result.
 pub fn run_hook(hook: PamFunction, host: &dyn PamHost, options: &[String]) -> PamFunctionResult {

@@ -4,19 +4,19 @@
 //! MUST take the requester from the kernel, and nothing about it from the host.
 
 use crate::workers::engines::{Worker, WorkerError};
-use shared::account::name::UserName;
-use shared::config::{Config, GracePeriod};
-use shared::credential::input::{InputReading, LONGEST};
-use shared::engine::{
+use postern_shared::account::name::UserName;
+use postern_shared::config::{Config, GracePeriod};
+use postern_shared::credential::input::{InputReading, LONGEST};
+use postern_shared::engine::{
     AdministrationError, Engine, EngineError, MailRequest, MarkRefusal, NotMailed, PamContext,
     PamGrant, PamRefusal, PamRequirement, PamVerification, PromptEnrollment, Requester, messages,
     report_waiting,
 };
-use shared::policy::groups::{NamedGroups, PersonGroups};
-use shared::policy::requirement::EnrollmentGrace;
-use shared::protocol::command_request::TypedText;
-use shared::system::admission::Busy;
-use shared::system::clock::{self, ClockError, Timestamp};
+use postern_shared::policy::groups::{NamedGroups, PersonGroups};
+use postern_shared::policy::requirement::EnrollmentGrace;
+use postern_shared::protocol::command_request::TypedText;
+use postern_shared::system::admission::Busy;
+use postern_shared::system::clock::{self, ClockError, Timestamp};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -6,11 +6,13 @@
 
 use super::entry::{PamConversation, deny_misconfigured};
 use super::host::NoAnswer;
-use shared::credential::qr;
-use shared::engine::{PamGrant, PamRefusal, PromptEnrollment, ShownAuthenticator, messages};
-use shared::protocol::command_request::TypedText;
-use shared::protocol::{Denial, Echo, PamFunctionResult, Severity};
-use shared::verify::throttle::Phase;
+use postern_shared::credential::qr;
+use postern_shared::engine::{
+    PamGrant, PamRefusal, PromptEnrollment, ShownAuthenticator, messages,
+};
+use postern_shared::protocol::command_request::TypedText;
+use postern_shared::protocol::{Denial, Echo, PamFunctionResult, Severity};
+use postern_shared::verify::throttle::Phase;
 use zeroize::Zeroizing;
 
 /// The input that confirms that the recovery codes are saved.

@@ -4,9 +4,9 @@
 use super::engine_access::EngineAccess;
 use nix::errno::Errno;
 use nix::unistd::getpid;
-use shared::config::file::{self, ConfigError, CurrentConfig};
-use shared::protocol::{Echo, Severity};
-use shared::system::process::HostProcess;
+use postern_shared::config::file::{self, ConfigError, CurrentConfig};
+use postern_shared::protocol::{Echo, Severity};
+use postern_shared::system::process::HostProcess;
 use std::fmt;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -50,7 +50,7 @@ pub trait PamHost {
     /// Returns a variable of the transaction's environment (pam_getenv), never one of the process.
     fn variable(&self, name: &str) -> Option<Vec<u8>>;
     /// Shows a prompt and waits for the input. A longer input than
-    /// [`shared::credential::input::LONGEST`] is cut to one byte more.
+    /// [`postern_shared::credential::input::LONGEST`] is cut to one byte more.
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer>;
     /// Shows a text. A host may show it late or never.
     fn show_message(&self, text: &str);
@@ -88,7 +88,7 @@ impl fmt::Display for MarkNotRemoved {
 #[cfg(test)]
 pub(crate) mod fake {
     use super::*;
-    use shared::system::process::{ProcessId, UnidentifiedProcess};
+    use postern_shared::system::process::{ProcessId, UnidentifiedProcess};
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
 

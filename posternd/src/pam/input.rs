@@ -5,7 +5,7 @@
 
 use super::host::{NoAnswer, PamHost};
 use super::options::{FirstPass, PamSettings};
-use shared::credential::input::{InputReading, LONGEST};
+use postern_shared::credential::input::{InputReading, LONGEST};
 use zeroize::Zeroizing;
 
 pub(crate) struct TypedInput {

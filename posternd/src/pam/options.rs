@@ -3,14 +3,14 @@
 //!
 //! MUST NOT ignore an unknown option: a mistyped one must not weaken a service.
 
-use shared::account::name::{Service, UserName};
-use shared::config::value::{BoundedInteger, Duration, SingleLine};
-use shared::config::{
+use postern_shared::account::name::{Service, UserName};
+use postern_shared::config::value::{BoundedInteger, Duration, SingleLine};
+use postern_shared::config::{
     self, FirstFactorState, GracePeriod, PamConfig, PamServiceConfig, UnenrolledAction,
 };
-use shared::credential::input::InputReading;
-use shared::engine::messages;
-use shared::protocol::{Echo, PamTransaction};
+use postern_shared::credential::input::InputReading;
+use postern_shared::engine::messages;
+use postern_shared::protocol::{Echo, PamTransaction};
 use std::fmt;
 use std::path::PathBuf;
 

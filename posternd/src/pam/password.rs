@@ -8,11 +8,11 @@ use super::entry::{PamServiceContext, deny_misconfigured};
 use super::host::PamHost;
 use super::log::LogFields;
 use super::options::PamOptions;
-use shared::engine::{PamContext, Requester, messages};
-use shared::protocol::{Denial, Severity};
-use shared::store;
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::engine::{PamContext, Requester, messages};
+use postern_shared::protocol::{Denial, Severity};
+use postern_shared::store;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 
 /// What an administrator does where nothing was ended.
 const REMEDY: &str = "end open sessions with postern session revoke USER --all and postern browser revoke USER --all";

@@ -7,14 +7,14 @@ use crate::daemon::configuration::CONFIGURATION;
 use crate::workers::engines::Worker;
 use nix::errno::Errno;
 use nix::unistd::{self, Uid};
-use shared::account::name::is_plain_name;
-use shared::config::file::{ConfigError, CurrentConfig};
-use shared::policy::groups;
-use shared::protocol::{
+use postern_shared::account::name::is_plain_name;
+use postern_shared::config::file::{ConfigError, CurrentConfig};
+use postern_shared::policy::groups;
+use postern_shared::protocol::{
     Echo, FrameError, Instruction, PamFunctionResult, PamTransaction, RelayReply, Severity,
     receive, send,
 };
-use shared::system::process::HostProcess;
+use postern_shared::system::process::HostProcess;
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -200,7 +200,7 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
     /// Ends the conversation where a reply does not fit its instruction.
     fn out_of_order(&self, reply: Option<RelayReply>) {
         if reply.is_some() {
-            let error = shared::protocol::DecodeError("a reply to another instruction");
+            let error = postern_shared::protocol::DecodeError("a reply to another instruction");
             self.connection
                 .borrow_mut()
                 .failed

@@ -14,14 +14,14 @@ mod without_root;
 use super::host::PamItem;
 use super::host::fake::Fake;
 use super::{account, auth};
-use shared::config::{StoreUrl, file};
-use shared::credential::totp::{Step, generate_code};
-use shared::crypto::master_key::MasterKeys;
-use shared::crypto::vault::Vault;
-use shared::engine::Engine;
-use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
-use shared::protocol::{Denial, PamFunctionResult};
-use shared::system::clock;
+use postern_shared::config::{StoreUrl, file};
+use postern_shared::credential::totp::{Step, generate_code};
+use postern_shared::crypto::master_key::MasterKeys;
+use postern_shared::crypto::vault::Vault;
+use postern_shared::engine::Engine;
+use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use postern_shared::protocol::{Denial, PamFunctionResult};
+use postern_shared::system::clock;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -47,7 +47,7 @@ impl Home {
         );
         fs::write(at("postern.toml"), text).unwrap();
         let keys = Vault::create(&MasterKeys::read_file(&at("postern.key")).unwrap()).unwrap();
-        shared::store::create(&StoreUrl::try_from(url).unwrap(), None, &keys).unwrap();
+        postern_shared::store::create(&StoreUrl::try_from(url).unwrap(), None, &keys).unwrap();
 
         let config = file::read_config(&at("postern.toml")).unwrap().config;
         let mut door = Engine::open(config).unwrap();
@@ -282,7 +282,7 @@ fn before_the_first_factor_prompt_and_text_are_the_same_for_every_user() {
         assert_eq!(*host.prompts.borrow(), ["Verification code: "], "{user}");
         assert_eq!(
             *host.told.borrow(),
-            [shared::engine::messages::BEFORE_FIRST_FACTOR],
+            [postern_shared::engine::messages::BEFORE_FIRST_FACTOR],
             "{user}"
         );
     }
@@ -290,7 +290,7 @@ fn before_the_first_factor_prompt_and_text_are_the_same_for_every_user() {
     assert_eq!(home.auth(&right, ""), PamFunctionResult::Passed);
     assert_eq!(
         *right.told.borrow(),
-        [shared::engine::messages::BEFORE_FIRST_FACTOR]
+        [postern_shared::engine::messages::BEFORE_FIRST_FACTOR]
     );
 }
 
@@ -439,7 +439,7 @@ fn a_store_that_cannot_be_read_reveals_nothing_before_the_first_factor() {
     );
     assert_eq!(
         *host.told.borrow(),
-        [shared::engine::messages::BEFORE_FIRST_FACTOR]
+        [postern_shared::engine::messages::BEFORE_FIRST_FACTOR]
     );
 }
 

@@ -4,12 +4,12 @@
 
 use super::host::{PamHost, PamItem};
 use nix::errno::Errno;
-use shared::account::name::{NameError, Service, UserName, is_plain_name};
-use shared::credential::completed_methods::CompletedMethods;
-use shared::network::address::Address;
-use shared::policy::groups;
-use shared::system::name_service;
-use shared::verify::origin::Origin;
+use postern_shared::account::name::{NameError, Service, UserName, is_plain_name};
+use postern_shared::credential::completed_methods::CompletedMethods;
+use postern_shared::network::address::Address;
+use postern_shared::policy::groups;
+use postern_shared::system::name_service;
+use postern_shared::verify::origin::Origin;
 use std::fmt;
 
 /// Returns the service, as text that is fit for a log.

@@ -15,15 +15,15 @@ use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::{Engines, Worker};
 use crate::workers::origin::ClientOrigin;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use shared::engine::{WaitCallbackGuard, set_wait_callback};
-use shared::protocol::{
+use postern_shared::engine::{WaitCallbackGuard, set_wait_callback};
+use postern_shared::protocol::{
     Denial, FrameError, Greeting, Instruction, Opening, PamFunctionResult, ServerState, VERSIONS,
     receive, send,
 };
-use shared::system::admission::Class;
-use shared::system::name_service::NameService;
-use shared::system::process::HostProcess;
-use shared::system::thread_pool::ThreadPool;
+use postern_shared::system::admission::Class;
+use postern_shared::system::name_service::NameService;
+use postern_shared::system::process::HostProcess;
+use postern_shared::system::thread_pool::ThreadPool;
 use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -248,7 +248,7 @@ fn says_still_working(stream: &Arc<UnixStream>) -> WaitCallbackGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::engine::report_waiting;
+    use postern_shared::engine::report_waiting;
     use std::thread;
 
     /// A revocation waits for the lease of a gate, and the module gives up after ten seconds of

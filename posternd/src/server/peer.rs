@@ -9,11 +9,11 @@ use crate::pam::conversation;
 use crate::workers::origin::ClientOrigin;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
-use shared::config::{FirstFactorState, PamConfig};
-use shared::network::address::Address;
-use shared::protocol::PamTransaction;
-use shared::system::admission::Class;
-use shared::system::process;
+use postern_shared::config::{FirstFactorState, PamConfig};
+use postern_shared::network::address::Address;
+use postern_shared::protocol::PamTransaction;
+use postern_shared::system::admission::Class;
+use postern_shared::system::process;
 use std::io;
 use std::os::unix::net::UnixStream;
 
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
     use crate::fixtures::transaction_of;
     use crate::server::connection_limit::ConnectionLimit;
-    use shared::config::PamServiceConfig;
+    use postern_shared::config::PamServiceConfig;
     use zeroize::Zeroizing;
 
     const ROOT: PeerProcess = PeerProcess {

@@ -11,8 +11,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use postern_shared::config::DEFAULT_PATH;
 use sd_notify::NotifyState;
-use shared::config::DEFAULT_PATH;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -210,7 +210,7 @@ fn log_configuration() -> bool {
             if let Some(problem) = &in_force.fallback {
                 log(problem);
             } else if !in_force.is_saved {
-                let copy = shared::config::file::copy_path(path);
+                let copy = postern_shared::config::file::copy_path(path);
                 log(format_args!(
                     "{}: is not the configuration in force; save it as root, as the unit does: postern check --keep",
                     copy.display()

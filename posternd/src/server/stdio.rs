@@ -11,16 +11,16 @@ use crate::workers::origin::ClientOrigin;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::unistd::getresuid;
-use shared::config::file::{self, ConfigError, CurrentConfig};
-use shared::engine::privileges::{PrivilegesError, drop_root};
-use shared::engine::set_wait_callback;
-use shared::protocol::{
+use postern_shared::config::file::{self, ConfigError, CurrentConfig};
+use postern_shared::engine::privileges::{PrivilegesError, drop_root};
+use postern_shared::engine::set_wait_callback;
+use postern_shared::protocol::{
     DecodeError, Denial, Frame, FrameError, Greeting, Instruction, Opening, PamFunctionResult,
     ServerState, Severity, VERSIONS, receive, send,
 };
-use shared::system::admission::Class;
-use shared::system::name_service::NameService;
-use shared::system::process::HostProcess;
+use postern_shared::system::admission::Class;
+use postern_shared::system::name_service::NameService;
+use postern_shared::system::process::HostProcess;
 use std::fmt;
 use std::io::{self, Read};
 use std::net::Shutdown;

@@ -8,9 +8,11 @@ use super::host_socket::ends;
 use crate::daemon::configuration::CONFIGURATION;
 use crate::pam::conversation::User;
 use nix::unistd::{self, Uid};
-use shared::account::name::UserName;
-use shared::protocol::ServerState;
-use shared::system::admission::{self, Admission, Class, ClassLimits, Limits, WaitingThread};
+use postern_shared::account::name::UserName;
+use postern_shared::protocol::ServerState;
+use postern_shared::system::admission::{
+    self, Admission, Class, ClassLimits, Limits, WaitingThread,
+};
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};

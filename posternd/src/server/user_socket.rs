@@ -20,16 +20,16 @@ use crate::workers::engines::{Engines, Worker};
 use crate::workers::origin::ClientOrigin;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
-use shared::account::name;
-use shared::engine::set_wait_callback;
-use shared::protocol::{
+use postern_shared::account::name;
+use postern_shared::engine::set_wait_callback;
+use postern_shared::protocol::{
     Denial, FrameError, Instruction, Opening, PamFunction, PamFunctionResult, PamTransaction,
     ServerState, Severity, receive, send,
 };
-use shared::system::admission::Class;
-use shared::system::name_service::NameService;
-use shared::system::process::HostProcess;
-use shared::system::thread_pool::ThreadPool;
+use postern_shared::system::admission::Class;
+use postern_shared::system::name_service::NameService;
+use postern_shared::system::process::HostProcess;
+use postern_shared::system::thread_pool::ThreadPool;
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{self, AssertUnwindSafe};

@@ -8,11 +8,11 @@
 
 use super::origin::ClientOrigin;
 use crate::daemon::watchdog::ACTIVITIES;
-use shared::config::Config;
-use shared::engine::{Engine, EngineError, report_waiting};
-use shared::store::UnchangedFiles;
-use shared::system::admission::{Admission, Busy, Class, ClassLimits, Limits};
-use shared::system::trusted_file::FolderStates;
+use postern_shared::config::Config;
+use postern_shared::engine::{Engine, EngineError, report_waiting};
+use postern_shared::store::UnchangedFiles;
+use postern_shared::system::admission::{Admission, Busy, Class, ClassLimits, Limits};
+use postern_shared::system::trusted_file::FolderStates;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -257,9 +257,9 @@ fn key_file(config: &Config) -> io::Result<KeyFileState> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::config::file;
-    use shared::crypto::master_key::MasterKeys;
-    use shared::crypto::vault::Vault;
+    use postern_shared::config::file;
+    use postern_shared::crypto::master_key::MasterKeys;
+    use postern_shared::crypto::vault::Vault;
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
@@ -282,7 +282,8 @@ mod tests {
         );
         fs::write(&path, text).unwrap();
         let config = file::read_config(&path).unwrap().config;
-        shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
+        postern_shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap())
+            .unwrap();
         config
     }
 

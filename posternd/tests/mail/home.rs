@@ -1,14 +1,14 @@
 //! A store in a folder of its own, and a program that accepts mails, run at a socket as its unit
 //! would.
 
+use postern_shared::account::email::EmailAddress;
+use postern_shared::account::name::UserName;
+use postern_shared::config::file;
+use postern_shared::crypto::master_key::MasterKeys;
+use postern_shared::crypto::vault::Vault;
+use postern_shared::engine::Engine;
 use posternd::mail::MailThread;
 use posternd::mail::command::serve_at;
-use shared::account::email::EmailAddress;
-use shared::account::name::UserName;
-use shared::config::file;
-use shared::crypto::master_key::MasterKeys;
-use shared::crypto::vault::Vault;
-use shared::engine::Engine;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,8 @@ impl Home {
         );
         fs::write(at("postern.toml"), text).unwrap();
         let config = file::read_config(&at("postern.toml")).unwrap().config;
-        shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
+        postern_shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap())
+            .unwrap();
         run_programs(&at("socket"), at("postern.toml"));
         Home {
             door: Engine::open(config).unwrap(),

@@ -4,9 +4,9 @@
 mod home;
 
 use home::{Home, address, name, until};
-use shared::credential::input::Input;
-use shared::engine::NotMailed;
-use shared::system::clock;
+use postern_shared::credential::input::Input;
+use postern_shared::engine::NotMailed;
+use postern_shared::system::clock;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

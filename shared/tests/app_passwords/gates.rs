@@ -2,7 +2,7 @@
 //! gate.
 
 use super::*;
-use shared::crypto::vault::TokenKeys;
+use postern_shared::crypto::vault::TokenKeys;
 use std::collections::HashSet;
 
 #[test]
@@ -37,7 +37,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
     home.door
         .add_account(
             &name("bob"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -60,7 +60,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
             door.rename_account(
                 &name("alice"),
                 &name("alicia"),
-                shared::account::name::Distinct::No,
+                postern_shared::account::name::Distinct::No,
                 "root",
                 NOW,
             )

@@ -7,22 +7,22 @@ mod gates;
 mod home;
 
 use home::{Home, NOW, accepted, code_of, name, refused};
-use shared::account::event::{EventFilter, EventKind};
-use shared::account::name::Label;
-use shared::credential::app_password::AppPassword;
-use shared::crypto::password::Password;
-use shared::crypto::vault::Renewal;
-use shared::engine::enrollment::pending::PendingEnrollment;
-use shared::engine::{
+use postern_shared::account::event::{EventFilter, EventKind};
+use postern_shared::account::name::Label;
+use postern_shared::credential::app_password::AppPassword;
+use postern_shared::crypto::password::Password;
+use postern_shared::crypto::vault::Renewal;
+use postern_shared::engine::enrollment::pending::PendingEnrollment;
+use postern_shared::engine::{
     AdministrationError, AppPasswordError, AppPasswordsAfter, Engine, EngineError, KnownRevisions,
     RevocationUpdate, VerificationRequest,
 };
-use shared::network::address::Address;
-use shared::store::{KeyBound, StoreError};
-use shared::system::clock::Timestamp;
-use shared::verify::decision::{AppPasswordRefusal, Refusal};
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::network::address::Address;
+use postern_shared::store::{KeyBound, StoreError};
+use postern_shared::system::clock::Timestamp;
+use postern_shared::verify::decision::{AppPasswordRefusal, Refusal};
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -45,7 +45,7 @@ fn home(extra: &str) -> Home {
     home.door
         .add_account(
             &name("alice"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -340,7 +340,7 @@ fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured
         let live = one_more(&mut home, "before the second factor");
         let pending = PendingEnrollment::new(home.door.config(), &alice).unwrap();
         let vouched =
-            shared::engine::enrollment::pending::EnrollmentConfirmation::by_administrator();
+            postern_shared::engine::enrollment::pending::EnrollmentConfirmation::by_administrator();
         assert_eq!(
             home.door.activate(&pending, &vouched, "root", NOW).unwrap(),
             expected(live)
@@ -373,7 +373,7 @@ fn a_recovery_code_that_turns_the_second_factor_off_says_what_becomes_of_them() 
     let mail = add(&mut home, "mail", SCOPE);
     let outcome = home.attempt("alice", &pending.recovery_codes()[0].grouped(), NOW);
     accepted(&outcome);
-    let told = shared::engine::messages::recovery_text(outcome.recovery.unwrap());
+    let told = postern_shared::engine::messages::recovery_text(outcome.recovery.unwrap());
     assert!(
         told.ends_with("1 app password revoked: make new ones"),
         "{told}"
@@ -433,7 +433,7 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
         browser: None,
         service: "dovecot",
     };
-    let wrong = shared::credential::input::Input::parse(b"000000");
+    let wrong = postern_shared::credential::input::Input::parse(b"000000");
     for _ in 0..5 {
         home.door.verify_input(&visitor, &wrong, NOW).unwrap();
         assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
@@ -486,7 +486,7 @@ fn it_is_no_code_and_changes_nothing() {
             browser: None,
             service,
         };
-        let answer = shared::credential::input::Input::parse(widest.grouped().as_bytes());
+        let answer = postern_shared::credential::input::Input::parse(widest.grouped().as_bytes());
         refused(
             &home.door.verify_input(&visitor, &answer, NOW).unwrap(),
             Refusal::Malformed,
@@ -582,7 +582,7 @@ fn an_address_that_was_the_only_second_factor_ends_them_when_it_is_removed() {
     assert_eq!(
         (enrolled, after),
         (
-            shared::account::second_factor::Enrolled::No,
+            postern_shared::account::second_factor::Enrolled::No,
             AppPasswordsAfter::Revoked(1)
         )
     );

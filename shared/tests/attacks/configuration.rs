@@ -1,6 +1,6 @@
 //! Configuration files that are not trusted: links, owners, modes, and the last valid copy.
 
-use shared::config::file::{self, ConfigError};
+use postern_shared::config::file::{self, ConfigError};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
@@ -38,7 +38,11 @@ impl Etc {
     /// Returns whether the policy requires a second factor of every account.
     fn requires_all(&self) -> bool {
         let required = format!("{:?}", self.in_force().config.policy.required);
-        required != format!("{:?}", shared::config::Config::default().policy.required)
+        required
+            != format!(
+                "{:?}",
+                postern_shared::config::Config::default().policy.required
+            )
     }
 
     /// Returns the log message that is written while the copy is in force.
@@ -129,7 +133,7 @@ fn a_wrong_mode_or_owner_or_a_missing_file_leaves_the_last_valid_copy_in_force()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()
         .as_secs();
-    let since = shared::system::clock::Timestamp(since).to_string();
+    let since = postern_shared::system::clock::Timestamp(since).to_string();
 
     let (toml, folder, extra) = (
         etc.at("postern.toml"),

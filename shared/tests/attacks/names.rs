@@ -2,18 +2,18 @@
 //! another spelling of an existing name, unless root requests it.
 
 use super::home::{Home, NOW, alice, browser, name, password, remote};
-use shared::account::name::{Distinct, Service, UserName};
-use shared::credential::completed_methods::CompletedMethods;
-use shared::credential::import::{ImportFormat, parse_import_file};
-use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
-use shared::engine::{
+use postern_shared::account::name::{Distinct, Service, UserName};
+use postern_shared::credential::completed_methods::CompletedMethods;
+use postern_shared::credential::import::{ImportFormat, parse_import_file};
+use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use postern_shared::engine::{
     AdministrationError, AfterPassword, Engine, ImportMode, ImportReport, PamContext,
     PromptEnrollment, Requester,
 };
-use shared::policy::requirement::Requirement;
-use shared::system::process::HostProcess;
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::policy::requirement::Requirement;
+use postern_shared::system::process::HostProcess;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 
 const HEADER: &str = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\n\
                       from = [\"unix\"]\nidentity_header = \"Remote-User\"\n";
@@ -69,11 +69,13 @@ fn characters_that_nobody_sees_make_no_name() {
     ] {
         assert!(UserName::parse(text.as_bytes()).is_err(), "{text:?}");
         assert!(
-            text.parse::<shared::account::name::Label>().is_err(),
+            text.parse::<postern_shared::account::name::Label>()
+                .is_err(),
             "{text:?}"
         );
         assert!(
-            text.parse::<shared::account::name::Group>().is_err(),
+            text.parse::<postern_shared::account::name::Group>()
+                .is_err(),
             "{text:?}"
         );
     }

@@ -1,13 +1,13 @@
 //! Required groups that no group source knows, and PAM hosts that try to avoid the code.
 
 use super::home::{Home, alice, name};
-use shared::account::name::{Group, Service};
-use shared::credential::completed_methods::CompletedMethods;
-use shared::engine::{PamContext, Requester};
-use shared::policy::requirement::Requirement;
-use shared::system::process::HostProcess;
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::account::name::{Group, Service};
+use postern_shared::credential::completed_methods::CompletedMethods;
+use postern_shared::engine::{PamContext, Requester};
+use postern_shared::policy::requirement::Requirement;
+use postern_shared::system::process::HostProcess;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 
 use super::home::NOW;
 
@@ -54,7 +54,7 @@ fn an_exception_an_exemption_and_administration_are_nothing_to_have_by_a_group_t
     assert_eq!(need(&mut home, "alice"), Requirement::Code);
     assert!(home.door.take_group_warnings()[0].contains("\"robts\" in policy.exempt-1"));
     let administers = home.door.administrator_status(&name("alice")).unwrap();
-    assert_eq!(administers, shared::engine::AdministratorStatus::No);
+    assert_eq!(administers, postern_shared::engine::AdministratorStatus::No);
     assert!(home.door.take_group_warnings()[0].contains("\"sudoo\" in policy.administrators"));
 }
 

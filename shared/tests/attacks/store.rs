@@ -1,7 +1,7 @@
 //! Stores that an attacker changed, or that a disk error damaged.
 
 use crate::home::{Home, NOW, alice, name};
-use shared::engine::Engine;
+use postern_shared::engine::Engine;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, Instant};
@@ -192,9 +192,9 @@ fn a_store_is_made_in_its_folder_alone_and_whole() {
     let folder = home.folder.path().join("mount");
     fs::create_dir(&folder).unwrap();
     fs::set_permissions(&folder, PermissionsExt::from_mode(0o750)).unwrap();
-    let (masters, _) = shared::crypto::master_key::MasterKeys::generate().unwrap();
-    let keys = shared::crypto::vault::Vault::create(&masters).unwrap();
-    let url: shared::config::StoreUrl = format!("sqlite:{}", folder.join("db").display())
+    let (masters, _) = postern_shared::crypto::master_key::MasterKeys::generate().unwrap();
+    let keys = postern_shared::crypto::vault::Vault::create(&masters).unwrap();
+    let url: postern_shared::config::StoreUrl = format!("sqlite:{}", folder.join("db").display())
         .try_into()
         .unwrap();
     let names = || {
@@ -216,15 +216,15 @@ fn a_store_is_made_in_its_folder_alone_and_whole() {
     }
     let beside = || fs::read_dir(home.folder.path()).unwrap().count();
     let before = beside();
-    shared::store::create(&url, None, &keys).unwrap();
+    postern_shared::store::create(&url, None, &keys).unwrap();
     assert_eq!(names(), ["db", "db-shm", "db-wal"]);
     assert_eq!(beside(), before);
 
     // A store is not created over an existing one, nor with its remaining files.
-    assert!(shared::store::create(&url, None, &keys).is_err());
+    assert!(postern_shared::store::create(&url, None, &keys).is_err());
     fs::remove_file(folder.join("db")).unwrap();
     fs::write(folder.join("db-wal"), "frames").unwrap();
-    let refused = shared::store::create(&url, None, &keys)
+    let refused = postern_shared::store::create(&url, None, &keys)
         .unwrap_err()
         .to_string();
     assert!(

@@ -5,20 +5,20 @@ use crate::home::{
     Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_at, code_of, name,
     password, recovery, refused, remote,
 };
-use shared::account::name::Label;
-use shared::credential::app_password::AppPassword;
-use shared::credential::completed_methods::{SshKey, SshKeyFingerprint};
-use shared::credential::input::Input;
-use shared::credential::totp::{OtpKind, Step};
-use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
-use shared::engine::{
+use postern_shared::account::name::Label;
+use postern_shared::credential::app_password::AppPassword;
+use postern_shared::credential::completed_methods::{SshKey, SshKeyFingerprint};
+use postern_shared::credential::input::Input;
+use postern_shared::credential::totp::{OtpKind, Step};
+use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use postern_shared::engine::{
     AfterCode, AfterPassword, ImportMode, ImportReport, TrustRequest, VerificationRequest,
 };
-use shared::network::address::Address;
-use shared::system::clock::Timestamp;
-use shared::verify::decision::{AcceptedAppPassword, AppPasswordRefusal, Refusal};
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::network::address::Address;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::verify::decision::{AcceptedAppPassword, AppPasswordRefusal, Refusal};
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -394,7 +394,7 @@ fn a_success_without_an_address_forgives_no_stranger() {
 fn two_typing_errors_delay_nobody_who_has_a_counter() {
     let mut home = Home::new("");
     let pending = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
-    let parameters = shared::credential::totp::OtpParameters {
+    let parameters = postern_shared::credential::totp::OtpParameters {
         moving: OtpKind::Counter,
         ..pending.parameters()
     };
@@ -433,7 +433,7 @@ fn a_password_that_looks_like_a_recovery_code_of_another_length_costs_nothing() 
     // length of new codes.
     let mut config = home.config.clone();
     config.recovery = toml::from_str("length = 12").unwrap();
-    home.door = shared::engine::Engine::open(config).unwrap();
+    home.door = postern_shared::engine::Engine::open(config).unwrap();
     refused(
         &home.attempt_from("alice", &from, Phase::After, "ABCDE-FGHJK", NOW),
         Refusal::Wrong,
@@ -502,7 +502,7 @@ fn a_code_that_opened_under_a_clock_that_ran_ahead_never_opens_again() {
 #[test]
 fn an_address_has_no_more_rows_than_fill_its_count() {
     let (mut home, _) = alice("");
-    let address = shared::network::address::Address::parse("198.51.100.7").unwrap();
+    let address = postern_shared::network::address::Address::parse("198.51.100.7").unwrap();
     for minute in 0..3 {
         let wrong = vec![(address, NOW.plus(60 * minute)); 500];
         home.door.record_app_password_use(&[], &wrong).unwrap();
@@ -576,8 +576,8 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
         )
     };
     let text = (0..180).map(line).collect::<Vec<_>>().join("\n");
-    let found = shared::credential::import::parse_import_file(
-        shared::credential::import::ImportFormat::Otpauth,
+    let found = postern_shared::credential::import::parse_import_file(
+        postern_shared::credential::import::ImportFormat::Otpauth,
         text.as_bytes(),
     )
     .unwrap()
@@ -588,7 +588,7 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
             .unwrap()
     };
     let before = revision(&home);
-    let distinct = shared::account::name::Distinct::No;
+    let distinct = postern_shared::account::name::Distinct::No;
     let tried = home
         .door
         .import_authenticators(&found, ImportMode::DryRun, distinct, "root", NOW)
@@ -623,12 +623,12 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
 #[test]
 fn a_reading_transaction_sees_the_store_as_it_was_when_it_began() {
     let (mut home, _) = alice("");
-    let mut store = shared::store::open(&home.config.store.url).unwrap();
-    let mut reading = store.begin(shared::store::Intent::Read).unwrap();
+    let mut store = postern_shared::store::open(&home.config.store.url).unwrap();
+    let mut reading = store.begin(postern_shared::store::Intent::Read).unwrap();
     home.door
         .add_account(
             &name("bob"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -686,7 +686,7 @@ fn whoever_finds_the_store_held_learns_by_whom() {
         .door
         .add_account(
             &name("bob"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )
@@ -705,7 +705,7 @@ fn whoever_finds_the_store_held_learns_by_whom() {
     home.door
         .add_account(
             &name("bob"),
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         )

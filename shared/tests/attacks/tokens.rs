@@ -4,24 +4,24 @@ use crate::home::{
     Home, NOW, PASSWORD, alice_at_the_web, browser, code_at, code_of, name, password, remote,
     signs_in,
 };
-use shared::account::name::{Distinct, Service};
-use shared::config::Config;
-use shared::credential::completed_methods::CompletedMethods;
-use shared::credential::input::Input;
-use shared::credential::otpauth_uri;
-use shared::credential::totp::{Step, generate_code};
-use shared::engine::{
+use postern_shared::account::name::{Distinct, Service};
+use postern_shared::config::Config;
+use postern_shared::credential::completed_methods::CompletedMethods;
+use postern_shared::credential::input::Input;
+use postern_shared::credential::otpauth_uri;
+use postern_shared::credential::totp::{Step, generate_code};
+use postern_shared::engine::{
     AdministrationError, AfterCode, AfterEnrollment, AfterEnrollmentCode, AfterPassword,
     AfterStepUp, BrowserContext, Engine, KnownRevisions, PamContext, Principal, PromptEnrollment,
     RequestedPage, Requester, TrustRequest,
 };
-use shared::system::clock::Timestamp;
-use shared::system::process::HostProcess;
-use shared::token::LoginToken;
-use shared::token::session::{RevokedSessions, Session};
-use shared::verify::decision::Refusal;
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::system::process::HostProcess;
+use postern_shared::token::LoginToken;
+use postern_shared::token::session::{RevokedSessions, Session};
+use postern_shared::verify::decision::Refusal;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 
 const HOUR: u64 = 3600;
 const RULE: &str = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n";

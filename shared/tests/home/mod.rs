@@ -2,27 +2,27 @@
 //! the library.
 #![allow(dead_code, reason = "each file of tests takes what it needs")]
 
-use rusqlite::Connection;
-use sha2::{Digest, Sha256};
-use shared::account::name::UserName;
-use shared::config::{Config, file};
-use shared::credential::input::Input;
-use shared::credential::secret::Secret;
-use shared::credential::totp::{Step, generate_code};
-use shared::crypto::master_key::MasterKeys;
-use shared::crypto::password::Password;
-use shared::crypto::vault::Vault;
-use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
-use shared::engine::{
+use postern_shared::account::name::UserName;
+use postern_shared::config::{Config, file};
+use postern_shared::credential::input::Input;
+use postern_shared::credential::secret::Secret;
+use postern_shared::credential::totp::{Step, generate_code};
+use postern_shared::crypto::master_key::MasterKeys;
+use postern_shared::crypto::password::Password;
+use postern_shared::crypto::vault::Vault;
+use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use postern_shared::engine::{
     AfterCode, AfterPassword, BrowserContext, Engine, OpenedSession, TrustRequest,
     VerificationRequest, VerifiedAttempt,
 };
-use shared::network::address::Address;
-use shared::system::clock::Timestamp;
-use shared::token::session::Session;
-use shared::verify::decision::Refusal;
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::network::address::Address;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::token::session::Session;
+use postern_shared::verify::decision::Refusal;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
+use rusqlite::Connection;
+use sha2::{Digest, Sha256};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -118,7 +118,8 @@ impl Home {
         );
         fs::write(at("postern.toml"), text).unwrap();
         let config = file::read_config(&at("postern.toml")).unwrap().config;
-        shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
+        postern_shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap())
+            .unwrap();
         Home {
             door: Engine::open(config.clone()).unwrap(),
             config,

@@ -2,15 +2,15 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 
 use crate::home::{Home, NOW, name};
-use shared::account::email::EmailAddress;
-use shared::credential::input::Input;
-use shared::engine::enrollment::pending::PendingEnrollment;
-use shared::engine::{
+use postern_shared::account::email::EmailAddress;
+use postern_shared::credential::input::Input;
+use postern_shared::engine::enrollment::pending::PendingEnrollment;
+use postern_shared::engine::{
     MailMessage, MailQueued, MailRefusal, MailRequest, VerificationRequest, VerifiedAttempt,
 };
-use shared::system::clock::Timestamp;
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 
 pub(crate) const MAIL: &str =
     "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n";

@@ -8,25 +8,25 @@ mod marks;
 mod prompt;
 
 use home::{Home, NOW, alice, code_of, name};
-use shared::account::event::{EventFilter, EventKind};
-use shared::account::second_factor::Enrolled;
-use shared::credential::completed_methods::CompletedMethods;
-use shared::credential::input::InputReading;
-use shared::credential::otpauth_uri;
-use shared::credential::totp::{self, OtpParameters, Step};
-use shared::engine::enrollment::pending::PendingEnrollment;
-use shared::engine::{
+use postern_shared::account::event::{EventFilter, EventKind};
+use postern_shared::account::second_factor::Enrolled;
+use postern_shared::credential::completed_methods::CompletedMethods;
+use postern_shared::credential::input::InputReading;
+use postern_shared::credential::otpauth_uri;
+use postern_shared::credential::totp::{self, OtpParameters, Step};
+use postern_shared::engine::enrollment::pending::PendingEnrollment;
+use postern_shared::engine::{
     AdministrationError, Engine, MailQueued, MailRefusal, MailRequest, MarkRefusal, PamContext,
     PamRefusal, PamRequirement, PamVerification, Principal, PromptEnrollment, Requester,
     VerificationRequest,
 };
-use shared::policy::requirement::{EnrollmentGrace, Requirement};
-use shared::protocol::command_request::TypedText;
-use shared::system::clock::Timestamp;
-use shared::system::process::{HostProcess, ProcessId, TransactionId, UnidentifiedProcess};
-use shared::verify::method::AuthenticationMethod;
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::policy::requirement::{EnrollmentGrace, Requirement};
+use postern_shared::protocol::command_request::TypedText;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::system::process::{HostProcess, ProcessId, TransactionId, UnidentifiedProcess};
+use postern_shared::verify::method::AuthenticationMethod;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 
 const TRUSTING: &str = "[pam]\nsocket_users = [\"dovecot\"]";
 
@@ -292,7 +292,7 @@ fn a_named_service_is_trusted_and_counted_by_address() {
         home.door
             .add_account(
                 &name(account),
-                shared::account::name::Distinct::No,
+                postern_shared::account::name::Distinct::No,
                 "root",
                 NOW,
             )

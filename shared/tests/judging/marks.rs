@@ -2,7 +2,7 @@
 //! and only if nothing was revoked since.
 
 use super::*;
-use shared::account::name::{Service, UserName};
+use postern_shared::account::name::{Service, UserName};
 
 /// Returns an auth mark of alice that was issued after the first factor.
 fn marked(home: &mut Home, app: &PendingEnrollment) -> TypedText {

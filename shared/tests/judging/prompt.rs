@@ -211,7 +211,7 @@ fn an_app_password_opens_the_service_of_its_scope() {
 /// A person at a prompt must see that the revocation which waits for a gate still runs.
 #[test]
 fn a_revocation_that_waits_for_a_gate_says_that_it_is_still_working() {
-    use shared::engine::set_wait_callback;
+    use postern_shared::engine::set_wait_callback;
     use std::cell::Cell;
     use std::rc::Rc;
     let (mut home, _) = alice(TRUSTING);

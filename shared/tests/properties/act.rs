@@ -1,9 +1,9 @@
 //! The acts of a property test, and the strategies that generate sequences of them.
 
+use postern_shared::verify::throttle::Phase;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use shared::verify::throttle::Phase;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Act {

@@ -2,7 +2,7 @@
 //! accepted, what was counted in which bucket, and which reply must follow. It calls none of the
 //! library's code, so that a fault there cannot hide itself.
 
-use shared::verify::throttle::Phase;
+use postern_shared::verify::throttle::Phase;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 

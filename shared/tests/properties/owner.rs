@@ -3,10 +3,10 @@
 
 use crate::home::{PASSWORD, accepted, attempt_at, code_at, recovery, remote};
 use crate::world::World;
-use shared::credential::input::Input;
-use shared::engine::{AfterCode, AfterPassword, BrowserContext, TrustRequest};
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::credential::input::Input;
+use postern_shared::engine::{AfterCode, AfterPassword, BrowserContext, TrustRequest};
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 
 pub(crate) struct Owner {
     home: Origin,

@@ -7,15 +7,15 @@ use crate::home::{
 };
 use crate::model::{CONFIG, Meaning, Meets, Model, REACH, Who};
 use crate::store::Store;
-use shared::config::Config;
-use shared::credential::input::Input;
-use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
-use shared::engine::{AfterPassword, BrowserContext, Engine, VerificationRequest};
-use shared::system::clock::Timestamp;
-use shared::verify::decision::{Refusal, VerificationResult};
-use shared::verify::method::AuthenticationMethod;
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::config::Config;
+use postern_shared::credential::input::Input;
+use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use postern_shared::engine::{AfterPassword, BrowserContext, Engine, VerificationRequest};
+use postern_shared::system::clock::Timestamp;
+use postern_shared::verify::decision::{Refusal, VerificationResult};
+use postern_shared::verify::method::AuthenticationMethod;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 use std::collections::HashMap;
 use tempfile::TempDir;
 

@@ -1,17 +1,17 @@
 //! Acts of people and processes that the tests of several faults share.
 
 use crate::home::{Home, NOW, attempt_at, name, password};
-use shared::credential::input::Input;
-use shared::engine::{
+use postern_shared::credential::input::Input;
+use postern_shared::engine::{
     AdministrationError, AfterPassword, BrowserContext, Engine, EngineError, Requester,
     VerificationRequest, VerifiedAttempt,
 };
-use shared::protocol::command_request::{
+use postern_shared::protocol::command_request::{
     self, AuthenticatorKind, ChangeOperation, CommandRequest, EnrollmentOperation, Operation,
 };
-use shared::verify::decision::VerificationResult;
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::verify::decision::VerificationResult;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 use std::sync::Barrier;
 use std::thread;
 

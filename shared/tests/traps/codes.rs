@@ -4,15 +4,15 @@ use crate::acts::{at_once, opened};
 use crate::home::{
     Home, NOW, accepted, alice, attempt_at, code_at, code_of, name, recovery, refused, remote,
 };
-use shared::credential::input::Input;
-use shared::credential::otpauth_uri;
-use shared::credential::totp::{OtpKind, OtpParameters, Step};
-use shared::engine::enrollment::pending::PendingEnrollment;
-use shared::engine::{Engine, VerifiedAttempt, messages};
-use shared::system::clock::Timestamp;
-use shared::verify::decision::Refusal;
-use shared::verify::origin::Origin;
-use shared::verify::throttle::Phase;
+use postern_shared::credential::input::Input;
+use postern_shared::credential::otpauth_uri;
+use postern_shared::credential::totp::{OtpKind, OtpParameters, Step};
+use postern_shared::engine::enrollment::pending::PendingEnrollment;
+use postern_shared::engine::{Engine, VerifiedAttempt, messages};
+use postern_shared::system::clock::Timestamp;
+use postern_shared::verify::decision::Refusal;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
 
 #[test]
 fn trap_03_a_code_usable_again_within_its_window_or_by_parallel_requests() {

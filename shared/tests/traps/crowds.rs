@@ -2,11 +2,11 @@
 
 use crate::acts::{at_once, attempts, gives_password, opened};
 use crate::home::{Home, NOW, alice, alice_at_the_web, attempt_at, code_of, refused, remote};
+use postern_shared::engine::{AfterPassword, EngineError};
+use postern_shared::store::StoreError;
+use postern_shared::verify::decision::{Refusal, VerificationResult};
+use postern_shared::verify::throttle::Phase;
 use rusqlite::Connection;
-use shared::engine::{AfterPassword, EngineError};
-use shared::store::StoreError;
-use shared::verify::decision::{Refusal, VerificationResult};
-use shared::verify::throttle::Phase;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::thread;

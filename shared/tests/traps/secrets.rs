@@ -5,19 +5,19 @@ use crate::home::{
     Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_of, name, password,
     remote,
 };
-use sha1::{Digest, Sha1};
-use sha2::Sha256;
-use shared::config::file;
-use shared::credential::input::Input;
-use shared::credential::otpauth_uri;
-use shared::credential::secret::Secret;
-use shared::credential::totp::{Step, generate_code};
-use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
-use shared::engine::{
+use postern_shared::config::file;
+use postern_shared::credential::input::Input;
+use postern_shared::credential::otpauth_uri;
+use postern_shared::credential::secret::Secret;
+use postern_shared::credential::totp::{Step, generate_code};
+use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use postern_shared::engine::{
     AdministrationError, AfterEnrollment, AfterEnrollmentCode, AfterPassword, AfterStepUp, Engine,
     EngineError, ShownEnrollment,
 };
-use shared::protocol::command_request::Operation;
+use postern_shared::protocol::command_request::Operation;
+use sha1::{Digest, Sha1};
+use sha2::Sha256;
 use std::collections::HashSet;
 use std::fs;
 

@@ -4,17 +4,19 @@ use crate::acts::{asks, gives_password, one_more};
 use crate::home::{
     Home, NOW, PASSWORD, accepted, alice_at_the_web, code_of, name, password, remote,
 };
-use shared::config::Config;
-use shared::credential::input::Input;
-use shared::credential::otpauth_uri;
-use shared::engine::{
+use postern_shared::config::Config;
+use postern_shared::credential::input::Input;
+use postern_shared::credential::otpauth_uri;
+use postern_shared::engine::{
     AdministrationError, AfterCode, AfterPassword, BrowserContext, Engine, EnrollmentToken,
     TrustRequest,
 };
-use shared::protocol::command_request::{self, ChangeOperation, FinishOperation, Operation};
-use shared::token::LoginToken;
-use shared::token::session::Session;
-use shared::verify::decision::Refusal;
+use postern_shared::protocol::command_request::{
+    self, ChangeOperation, FinishOperation, Operation,
+};
+use postern_shared::token::LoginToken;
+use postern_shared::token::session::Session;
+use postern_shared::verify::decision::Refusal;
 
 /// The enrollment token is sealed, so that its holder cannot read it.
 #[test]

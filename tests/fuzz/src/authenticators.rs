@@ -1,14 +1,14 @@
 //! Invariants of otpauth URIs and of import files.
 
-use shared::account::name::UserName;
-use shared::credential::import::{
+use postern_shared::account::name::UserName;
+use postern_shared::credential::import::{
     FoundAuthenticator, ImportFormat, LARGEST, MOST, NAMES, PskcKey, parse_import_file,
 };
-use shared::credential::otpauth_uri;
-use shared::credential::otpauth_uri::OtpauthUri;
-use shared::credential::secret::Secret;
-use shared::credential::totp::OtpParameters;
-use shared::system::clock::Timestamp;
+use postern_shared::credential::otpauth_uri;
+use postern_shared::credential::otpauth_uri::OtpauthUri;
+use postern_shared::credential::secret::Secret;
+use postern_shared::credential::totp::OtpParameters;
+use postern_shared::system::clock::Timestamp;
 
 /// Longest otpauth URI that is parsed, in bytes.
 const LONGEST_URI: usize = 2048;
@@ -58,7 +58,7 @@ fn is_read_back(
         account,
         secret,
         parameters,
-        shared::credential::totp::Step(first),
+        postern_shared::credential::totp::Step(first),
     );
     if text.len() > LONGEST_URI {
         return;

@@ -1,6 +1,6 @@
 //! Invariants of postern.toml, whatever it contains.
 
-use shared::config::file::{ConfigError, validate_with_accounts};
+use postern_shared::config::file::{ConfigError, validate_with_accounts};
 use std::path::Path;
 
 /// Parses a configuration. Returns whether it is valid.

@@ -2,22 +2,22 @@
 //! the denial, and sends only instructions that the module accepts. The fuzz target and
 //! posternd/tests/hostile_module.rs, which needs no nightly, call this check.
 
+use postern_shared::config::{StoreUrl, file};
+use postern_shared::crypto::master_key::MasterKeys;
+use postern_shared::crypto::vault::Vault;
+use postern_shared::engine::Engine;
+use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use postern_shared::protocol::{
+    Instruction, Opening, PamFunction, PamFunctionResult, PamTransaction, Severity, receive,
+};
+use postern_shared::system::admission::Class;
+use postern_shared::system::clock;
+use postern_shared::system::process::HostProcess;
 use posternd::pam::conversation;
 use posternd::pam::conversation::{EngineAccess, User};
 use posternd::pam::remote_host::RemoteHost;
 use posternd::workers::engines::{Engines, Worker};
 use posternd::workers::origin::ClientOrigin;
-use shared::config::{StoreUrl, file};
-use shared::crypto::master_key::MasterKeys;
-use shared::crypto::vault::Vault;
-use shared::engine::Engine;
-use shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
-use shared::protocol::{
-    Instruction, Opening, PamFunction, PamFunctionResult, PamTransaction, Severity, receive,
-};
-use shared::system::admission::Class;
-use shared::system::clock;
-use shared::system::process::HostProcess;
 use std::cell::RefCell;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -59,7 +59,7 @@ impl Home {
         let keys =
             Vault::create(&MasterKeys::read_file(&key_file).expect("the key")).expect("data keys");
         let url = StoreUrl::try_from(url).expect("a URL");
-        shared::store::create(&url, None, &keys).expect("a store");
+        postern_shared::store::create(&url, None, &keys).expect("a store");
         let config = file::read_config(&at("postern.toml"))
             .expect("a configuration")
             .config;

@@ -1,12 +1,12 @@
 //! Invariants of frames on posternd's sockets, from either side, whatever the bytes are. The fuzz
 //! targets and shared/tests/frames.rs, which needs no nightly, call these checks.
 
-use shared::protocol::command_request::CommandRequest;
-use shared::protocol::{
+use postern_shared::protocol::command_request::CommandRequest;
+use postern_shared::protocol::{
     CommandReply, Frame, FrameError, Greeting, Instruction, Opening, RelayReply, ServerState,
     common_version, receive, send,
 };
-use shared::protocol::{command_request, wire};
+use postern_shared::protocol::{command_request, wire};
 use std::io::{self, ErrorKind, Read};
 
 /// Reads frames of posternd as the module does: a greeting, then instructions. Returns whether the

@@ -1,10 +1,12 @@
 //! Invariants of input at a prompt, of names, and of SSH_AUTH_INFO_0.
 
-use shared::account::name::{Group, Label, Service, UserName};
-use shared::credential::app_password::AppPassword;
-use shared::credential::completed_methods::{CompletedMethods, LONGEST as LONGEST_INFO};
-use shared::credential::input::{Input, LONGEST};
-use shared::credential::recovery_code::{looks_like_one_time_code, looks_like_recovery_code};
+use postern_shared::account::name::{Group, Label, Service, UserName};
+use postern_shared::credential::app_password::AppPassword;
+use postern_shared::credential::completed_methods::{CompletedMethods, LONGEST as LONGEST_INFO};
+use postern_shared::credential::input::{Input, LONGEST};
+use postern_shared::credential::recovery_code::{
+    looks_like_one_time_code, looks_like_recovery_code,
+};
 
 /// Parses bytes as each credential and each name. Returns whether any of them is valid.
 pub fn typed(bytes: &[u8]) -> bool {

@@ -1,14 +1,14 @@
 //! Invariants of session cookies and sealed tokens: only issued ones are accepted, byte for byte.
 
-use shared::crypto::master_key::MasterKeys;
-use shared::crypto::vault::{TokenKeys, Vault};
-use shared::engine::EnrollmentToken;
-use shared::policy::session_groups::SessionGroups;
-use shared::system::clock::Timestamp;
-use shared::token::session::{
+use postern_shared::crypto::master_key::MasterKeys;
+use postern_shared::crypto::vault::{TokenKeys, Vault};
+use postern_shared::engine::EnrollmentToken;
+use postern_shared::policy::session_groups::SessionGroups;
+use postern_shared::system::clock::Timestamp;
+use postern_shared::token::session::{
     CompletedFactors, FirstFactorMethod, SecondFactorMethod, Session, SessionId,
 };
-use shared::token::{AccessToken, LoginToken, RefreshToken, StepUpToken};
+use postern_shared::token::{AccessToken, LoginToken, RefreshToken, StepUpToken};
 use std::sync::LazyLock;
 
 const NOW: Timestamp = Timestamp(1_700_000_000);

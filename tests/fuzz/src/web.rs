@@ -1,8 +1,8 @@
 //! Invariants of hosts, paths, URLs, e-mail addresses and scopes.
 
-use shared::account::email::EmailAddress;
-use shared::credential::scope::{AppPasswordScope, NamedScopes, ScopeTerm, WebRequest};
-use shared::network::web_address::{WebHost, WebPath, is_host, normalize_host, split_url};
+use postern_shared::account::email::EmailAddress;
+use postern_shared::credential::scope::{AppPasswordScope, NamedScopes, ScopeTerm, WebRequest};
+use postern_shared::network::web_address::{WebHost, WebPath, is_host, normalize_host, split_url};
 
 /// Parses a text as a host, a path, a URL and an e-mail address. Returns whether any of them is
 /// valid.

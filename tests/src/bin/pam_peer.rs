@@ -9,11 +9,11 @@
 //! - `{"bytes": TEXT}`: these bytes alone
 //! - `{"hold": NUMBER}`: so many connections, open until this process ends
 
-use serde_json::{Value, json};
-use shared::protocol::{
+use postern_shared::protocol::{
     CommandReply, Greeting, Instruction, Opening, PamFunction, PamFunctionResult, PamTransaction,
     RelayReply, ServerState, VERSIONS, receive, send,
 };
+use serde_json::{Value, json};
 use std::io::{BufRead, Read, Write, stdin, stdout};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;

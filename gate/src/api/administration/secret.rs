@@ -14,8 +14,8 @@ use crate::web::refusal::ActRefused;
 use crate::web::request::RequestContext;
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
-use shared::engine::{LoginError, ShownSecret};
-use shared::system::clock;
+use postern_shared::engine::{LoginError, ShownSecret};
+use postern_shared::system::clock;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 

@@ -3,9 +3,9 @@
 //!
 //! Holds no request back for one whose account's module hangs.
 
-use shared::account::name::UserName;
-use shared::protocol::host_password::{HostPasswordRequest, REQUEST_LIMITS};
-use shared::system::admission::{Admission, AdmissionPermit, Class, ClassLimits, Limits};
+use postern_shared::account::name::UserName;
+use postern_shared::protocol::host_password::{HostPasswordRequest, REQUEST_LIMITS};
+use postern_shared::system::admission::{Admission, AdmissionPermit, Class, ClassLimits, Limits};
 use std::time::{Duration, Instant};
 
 /// Connection limit. The gate opens nearly all connections, and bounds them by what its clients
@@ -110,8 +110,8 @@ impl AdmittedConnection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::network::address::Address;
-    use shared::protocol::host_password::Candidate;
+    use postern_shared::network::address::Address;
+    use postern_shared::protocol::host_password::Candidate;
 
     fn request(name: &str, address: &str, class: Class) -> HostPasswordRequest {
         let password = Candidate::from_input(b"secret").unwrap();

@@ -4,7 +4,7 @@
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use shared::protocol::host_password::{HostPasswordReply, LONGEST_WORD};
+use postern_shared::protocol::host_password::{HostPasswordReply, LONGEST_WORD};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;

@@ -13,7 +13,7 @@ use nix::sys::prctl::set_dumpable;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::{AcceptConn, PeerCredentials};
 use nix::unistd::{User, geteuid};
-use shared::protocol::host_password::{
+use postern_shared::protocol::host_password::{
     GREETING, HostPasswordReply, HostPasswordRequest, LONGEST_REQUEST, QUEUE_TIMEOUT,
     VERIFY_TIMEOUT,
 };

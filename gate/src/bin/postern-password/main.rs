@@ -22,7 +22,7 @@ mod service;
 mod tries;
 
 use clap::Parser;
-use shared::config;
+use postern_shared::config;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;

@@ -8,7 +8,9 @@ use crate::{log, pam};
 use nix::sys::prctl::{set_dumpable, set_pdeathsig};
 use nix::sys::signal::Signal;
 use nix::unistd::dup2_stdin;
-use shared::protocol::host_password::{HostPasswordReply, HostPasswordRequest, LONGEST_REQUEST};
+use postern_shared::protocol::host_password::{
+    HostPasswordReply, HostPasswordRequest, LONGEST_REQUEST,
+};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;

@@ -4,9 +4,9 @@
 //!
 //! Refuses what it cannot read whole: a missing include, a file that others may write, a loop.
 
-use shared::config::file::{self, ConfigError, Fallback};
-use shared::config::gate::PamServiceFile;
-use shared::system::trusted_file::{self, FileError, Follow, Privacy};
+use postern_shared::config::file::{self, ConfigError, Fallback};
+use postern_shared::config::gate::PamServiceFile;
+use postern_shared::system::trusted_file::{self, FileError, Follow, Privacy};
 use std::fmt;
 use std::path::{Path, PathBuf};
 

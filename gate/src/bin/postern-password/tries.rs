@@ -1,7 +1,7 @@
 //! Limits on wrong passwords, by account and in total. The gate counts guesses itself, by account
 //! and scope. These limits are far above the gate's and hold when an attacker controls the gate.
 
-use shared::account::name::UserName;
+use postern_shared::account::name::UserName;
 use std::collections::HashMap;
 use std::time::Duration;
 

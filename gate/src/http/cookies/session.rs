@@ -5,11 +5,11 @@
 
 use super::{MAX_SESSION_COOKIES, ScannedCookies, scan_cookies};
 use crate::observe::log;
-use shared::account::name::UserName;
-use shared::crypto::vault::TokenKeys;
-use shared::engine::SERVICE;
-use shared::network::address::Address;
-use shared::token::session::Session;
+use postern_shared::account::name::UserName;
+use postern_shared::crypto::vault::TokenKeys;
+use postern_shared::engine::SERVICE;
+use postern_shared::network::address::Address;
+use postern_shared::token::session::Session;
 
 /// Shortest session cookie, in bytes. Shorter values are not verified.
 const MIN_SESSION_COOKIE: usize = 100;
@@ -140,11 +140,11 @@ impl<'a> SessionCookies<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::crypto::master_key::MasterKeys;
-    use shared::crypto::vault::Vault;
-    use shared::policy::session_groups::SessionGroups;
-    use shared::system::clock::Timestamp;
-    use shared::token::session::{
+    use postern_shared::crypto::master_key::MasterKeys;
+    use postern_shared::crypto::vault::Vault;
+    use postern_shared::policy::session_groups::SessionGroups;
+    use postern_shared::system::clock::Timestamp;
+    use postern_shared::token::session::{
         CompletedFactors, FirstFactorMethod, SecondFactorMethod, SessionId,
     };
 

@@ -10,12 +10,12 @@ use crate::web::request::RequestContext;
 use crate::web::step_up;
 use crate::web::step_up::{StepUpInput, StepUpProof};
 use hyper::StatusCode;
-use shared::account::name::Label;
-use shared::credential::app_password::AppPassword;
-use shared::credential::scope::AppPasswordScope;
-use shared::store::AppPasswordRecord;
-use shared::system::clock::{self, Timestamp};
-use shared::token::session::Session;
+use postern_shared::account::name::Label;
+use postern_shared::credential::app_password::AppPassword;
+use postern_shared::credential::scope::AppPasswordScope;
+use postern_shared::store::AppPasswordRecord;
+use postern_shared::system::clock::{self, Timestamp};
+use postern_shared::token::session::Session;
 
 /// Lifetimes that the page offers, in days.
 pub(crate) const LIFETIMES: [u64; 3] = [30, 90, 365];
@@ -145,17 +145,15 @@ async fn create_from_form(
         .map(str::trim)
         .filter(|l| !l.is_empty())
         .collect();
-    let scope: AppPasswordScope =
-        lines
-            .join("\n")
-            .parse()
-            .map_err(|error: shared::credential::scope::ScopeError| {
-                ActRefused::invalid_value(request.language.text_with(
-                    "scope-invalid",
-                    "why",
-                    error.to_string(),
-                ))
-            })?;
+    let scope: AppPasswordScope = lines.join("\n").parse().map_err(
+        |error: postern_shared::credential::scope::ScopeError| {
+            ActRefused::invalid_value(request.language.text_with(
+                "scope-invalid",
+                "why",
+                error.to_string(),
+            ))
+        },
+    )?;
     let days = form
         .field("days")
         .parse::<u64>()

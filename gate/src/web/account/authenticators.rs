@@ -14,17 +14,17 @@ use crate::web::request::{OwnedBrowserContext, RequestContext};
 use crate::web::step_up;
 use crate::web::step_up::{StepUpInput, StepUpProof};
 use hyper::StatusCode;
-use shared::account::name::Label;
-use shared::credential::totp::Algorithm;
-use shared::engine::{
+use postern_shared::account::name::Label;
+use postern_shared::credential::totp::Algorithm;
+use postern_shared::engine::{
     AdministrationError, Engine, LoginError, OpenedSession, Principal, Requester, ShownEnrollment,
 };
-use shared::protocol::command_request::{
+use postern_shared::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EnrollmentOperation, FinishOperation,
     Operation, ReplyBody, TypedText,
 };
-use shared::token::session::Session;
-use shared::verify::decision::Refusal;
+use postern_shared::token::session::Session;
+use postern_shared::verify::decision::Refusal;
 
 /// Path that receives the first code of a new authenticator.
 const CONFIRM: &str = "authenticators/confirm";

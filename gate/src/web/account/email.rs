@@ -14,12 +14,14 @@ use crate::web::request::RequestContext;
 use crate::web::step_up;
 use crate::web::step_up::{StepUpInput, StepUpProof};
 use hyper::StatusCode;
-use shared::account::email::EmailAddress;
-use shared::account::second_factor::Enrolled;
-use shared::credential::input::Input;
-use shared::engine::{AdministrationError, AppPasswordsAfter, Engine, OpenedSession, Principal};
-use shared::store::MailAddresses;
-use shared::token::session::Session;
+use postern_shared::account::email::EmailAddress;
+use postern_shared::account::second_factor::Enrolled;
+use postern_shared::credential::input::Input;
+use postern_shared::engine::{
+    AdministrationError, AppPasswordsAfter, Engine, OpenedSession, Principal,
+};
+use postern_shared::store::MailAddresses;
+use postern_shared::token::session::Session;
 use std::sync::Arc;
 
 /// Returns the account's confirmed and pending address.

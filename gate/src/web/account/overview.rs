@@ -8,9 +8,9 @@ use crate::web::pages::{self, html};
 use crate::web::refusal::ActRefused;
 use crate::web::request::RequestContext;
 use hyper::StatusCode;
-use shared::config::gate::FirstFactorSource;
-use shared::engine::AdministratorStatus;
-use shared::token::session::Session;
+use postern_shared::config::gate::FirstFactorSource;
+use postern_shared::engine::AdministratorStatus;
+use postern_shared::token::session::Session;
 
 /// Reads the state of the account.
 pub(crate) async fn read_overview(

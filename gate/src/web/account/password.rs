@@ -10,9 +10,9 @@ use crate::web::request::RequestContext;
 use crate::web::step_up;
 use crate::web::step_up::{StepUpInput, StepUpProof};
 use hyper::StatusCode;
-use shared::config::gate::FirstFactorSource;
-use shared::crypto::password::Password;
-use shared::engine::{AdministrationError, AppPasswordsAfter, OpenedSession};
+use postern_shared::config::gate::FirstFactorSource;
+use postern_shared::crypto::password::Password;
+use postern_shared::engine::{AdministrationError, AppPasswordsAfter, OpenedSession};
 use zeroize::Zeroizing;
 
 /// Changes the password. Every other session and every trusted browser is revoked.
@@ -53,7 +53,7 @@ pub(crate) async fn show_password_page(
     let page = pages::account::NewPasswordPage {
         frame: request.frame(),
         step_up,
-        least: shared::crypto::password::SHORTEST,
+        least: postern_shared::crypto::password::SHORTEST,
         message: refused.map(|refused| refused.text.as_str()),
     };
     notice::page_with_refusal(html(&page), refused)

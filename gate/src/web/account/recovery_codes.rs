@@ -11,11 +11,11 @@ use crate::web::request::RequestContext;
 use crate::web::step_up;
 use crate::web::step_up::{StepUpInput, StepUpProof};
 use hyper::StatusCode;
-use shared::engine::AdministrationError;
-use shared::protocol::command_request::{
+use postern_shared::engine::AdministrationError;
+use postern_shared::protocol::command_request::{
     ChangeOperation, FinishOperation, Operation, ReplyBody, TypedText,
 };
-use shared::token::session::Session;
+use postern_shared::token::session::Session;
 
 /// New recovery codes, and the ticket that activates them.
 pub(crate) struct RenewedCodes {

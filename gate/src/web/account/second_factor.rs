@@ -11,8 +11,8 @@ use crate::web::request::{OwnedBrowserContext, RequestContext};
 use crate::web::step_up;
 use crate::web::step_up::{StepUpInput, StepUpProof};
 use hyper::StatusCode;
-use shared::account::name::UserName;
-use shared::engine::{AppPasswordsAfter, EnrollmentToken, OpenedSession};
+use postern_shared::account::name::UserName;
+use postern_shared::engine::{AppPasswordsAfter, EnrollmentToken, OpenedSession};
 
 /// Turns the second factor off, unless the policy requires one.
 pub(crate) async fn disable_second_factor(

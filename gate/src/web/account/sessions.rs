@@ -7,8 +7,8 @@ use crate::web::notice;
 use crate::web::pages::{self, html};
 use crate::web::refusal::ActRefused;
 use crate::web::request::RequestContext;
-use shared::store::{BrowserRecord, SessionRecord};
-use shared::token::session::{Session, SessionId};
+use postern_shared::store::{BrowserRecord, SessionRecord};
+use postern_shared::token::session::{Session, SessionId};
 
 /// Rows that a list shows at most, newest first.
 const MAX_ROWS: usize = 200;

@@ -13,12 +13,12 @@ use crate::web::refusal::ActRefused;
 use crate::web::request::RequestContext;
 use crate::web::step_up::StepUpProof;
 use hyper::StatusCode;
-use shared::account::name::UserName;
-use shared::credential::recovery_code::OneTimeCode;
-use shared::engine::messages::AfterDisabled;
-use shared::engine::{AdministratorStatus, AppPasswordsAfter};
-use shared::system::clock::Timestamp;
-use shared::token::session::Session;
+use postern_shared::account::name::UserName;
+use postern_shared::credential::recovery_code::OneTimeCode;
+use postern_shared::engine::messages::AfterDisabled;
+use postern_shared::engine::{AdministratorStatus, AppPasswordsAfter};
+use postern_shared::system::clock::Timestamp;
+use postern_shared::token::session::Session;
 
 /// An act of an administrator. Forms name it by its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use crate::web::pages::html;
 use crate::web::refusal::ActRefused;
 use crate::web::request::RequestContext;
 use hyper::StatusCode;
-use shared::account::event::EventFilter;
-use shared::token::session::Session;
+use postern_shared::account::event::EventFilter;
+use postern_shared::token::session::Session;
 
 /// Events that one page lists.
 const PAGE_SIZE: u32 = 50;

@@ -15,13 +15,13 @@ use crate::web::step_up;
 use crate::web::step_up::StepUpInput;
 use hyper::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use shared::account::name::UserName;
-use shared::engine::messages::AfterDisabled;
-use shared::engine::{AdministrationError, Engine};
-use shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
-use shared::store::{BrowserRecord, SessionRecord};
-use shared::system::clock::Timestamp;
-use shared::token::session::Session;
+use postern_shared::account::name::UserName;
+use postern_shared::engine::messages::AfterDisabled;
+use postern_shared::engine::{AdministrationError, Engine};
+use postern_shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
+use postern_shared::store::{BrowserRecord, SessionRecord};
+use postern_shared::system::clock::Timestamp;
+use postern_shared::token::session::Session;
 
 /// Rows that a list shows at most.
 const MAX_ROWS: usize = 50;

@@ -1,14 +1,14 @@
 //! Messages of the engine in the user's language. Their English text is in
-//! [`shared::engine::messages`].
+//! [`postern_shared::engine::messages`].
 
 use super::Language;
 use fluent_bundle::{FluentArgs, FluentValue};
-use shared::account::email::EmailAddress;
-use shared::engine::messages::{self, MessageArgument, UserMessage};
-use shared::engine::{AfterRecovery, AppPasswordsAfter, MailRefusal};
-use shared::store::MissedInputs;
-use shared::system::admission::Busy;
-use shared::verify::decision::Refusal;
+use postern_shared::account::email::EmailAddress;
+use postern_shared::engine::messages::{self, MessageArgument, UserMessage};
+use postern_shared::engine::{AfterRecovery, AppPasswordsAfter, MailRefusal};
+use postern_shared::store::MissedInputs;
+use postern_shared::system::admission::Busy;
+use postern_shared::verify::decision::Refusal;
 
 impl Language {
     /// Renders a message of the engine. Where this language lacks it, the text is English with

@@ -3,10 +3,10 @@
 
 use super::*;
 use fluent_bundle::FluentResource;
-use shared::engine::messages::{self, MessageArgument, UserMessage};
-use shared::engine::{AfterRecovery, AppPasswordsAfter, MailRefusal};
-use shared::store::MissedInputs;
-use shared::verify::decision::Refusal;
+use postern_shared::engine::messages::{self, MessageArgument, UserMessage};
+use postern_shared::engine::{AfterRecovery, AppPasswordsAfter, MailRefusal};
+use postern_shared::store::MissedInputs;
+use postern_shared::verify::decision::Refusal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;

@@ -12,13 +12,13 @@ use crate::web::login::upgrade;
 use crate::web::notice;
 use crate::web::request::{OwnedBrowserContext, RequestContext};
 use hyper::StatusCode;
-use shared::account::name::UserName;
-use shared::config::gate::FirstFactorSource;
-use shared::credential::input::Input;
-use shared::crypto::vault::VaultError;
-use shared::engine::{AfterPassword, SERVICE};
-use shared::token::{LoginToken, TokenKind};
-use shared::verify::decision::Refusal;
+use postern_shared::account::name::UserName;
+use postern_shared::config::gate::FirstFactorSource;
+use postern_shared::credential::input::Input;
+use postern_shared::crypto::vault::VaultError;
+use postern_shared::engine::{AfterPassword, SERVICE};
+use postern_shared::token::{LoginToken, TokenKind};
+use postern_shared::verify::decision::Refusal;
 use zeroize::Zeroizing;
 
 /// Handles a GET request for sign-in.

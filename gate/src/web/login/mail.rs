@@ -11,13 +11,13 @@ use crate::web::login;
 use crate::web::notice;
 use crate::web::request::{OwnedBrowserContext, RequestContext};
 use hyper::StatusCode;
-use shared::account::email::EmailAddress;
-use shared::engine::{
+use postern_shared::account::email::EmailAddress;
+use postern_shared::engine::{
     LoginError, MailRefusal, MailRequest, NotMailed, SERVICE, VerificationRequest,
 };
-use shared::token::LoginToken;
-use shared::verify::decision::Refusal;
-use shared::verify::throttle::Phase;
+use postern_shared::token::LoginToken;
+use postern_shared::verify::decision::Refusal;
+use postern_shared::verify::throttle::Phase;
 use std::sync::Arc;
 
 pub(crate) enum CodeMailed {

@@ -5,13 +5,13 @@
 use crate::live::host_password;
 use crate::live::store_pool::{PoolClient, PoolError, PoolHandle, ShareKey};
 use crate::web::request::{OwnedBrowserContext, RequestContext};
-use shared::account::name::UserName;
-use shared::config::gate::FirstFactorSource;
-use shared::credential::input::Input;
-use shared::crypto::password::Password;
-use shared::engine::{AfterPassword, LoginClass};
-use shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest};
-use shared::verify::decision::Refusal;
+use postern_shared::account::name::UserName;
+use postern_shared::config::gate::FirstFactorSource;
+use postern_shared::credential::input::Input;
+use postern_shared::crypto::password::Password;
+use postern_shared::engine::{AfterPassword, LoginClass};
+use postern_shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest};
+use postern_shared::verify::decision::Refusal;
 use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -119,7 +119,7 @@ async fn verify_on_host(
     let run = store_pool.with_engine(move |engine| {
         let attempt =
             engine.charge_first_factor(&client.browser(), &account, &recovery, client.now()?)?;
-        Ok::<_, shared::engine::LoginError>((attempt, recovery))
+        Ok::<_, postern_shared::engine::LoginError>((attempt, recovery))
     });
     let (attempt, recovery) = match run.await? {
         (Ok(attempt), recovery) => (attempt, recovery),

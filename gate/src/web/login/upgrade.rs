@@ -8,8 +8,8 @@ use crate::web::login::first_factor;
 use crate::web::notice;
 use crate::web::request::{OwnedBrowserContext, RequestContext};
 use hyper::StatusCode;
-use shared::engine::AfterPassword;
-use shared::token::session::Session;
+use postern_shared::engine::AfterPassword;
+use postern_shared::token::session::Session;
 
 /// Whether the session suffices for a page behind the gate, or no session ever would.
 pub(crate) fn may_open(request: &RequestContext<'_>, back_to: &str) -> bool {

@@ -3,10 +3,10 @@
 use super::PageFrame;
 use crate::web::step_up::StepUpRequirement;
 use askama::Template;
-use shared::engine::AdministratorStatus;
-use shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
-use shared::store::{AppPasswordRecord, BrowserRecord, MailAddresses, SessionRecord};
-use shared::token::session::SessionId;
+use postern_shared::engine::AdministratorStatus;
+use postern_shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
+use postern_shared::store::{AppPasswordRecord, BrowserRecord, MailAddresses, SessionRecord};
+use postern_shared::token::session::SessionId;
 
 pub(crate) struct AccountOverview {
     pub(crate) status: AccountStatus,

@@ -4,8 +4,8 @@ use super::PageFrame;
 use super::account::moment;
 use crate::web::admin::{AccountDetails, AdminAct};
 use askama::Template;
-use shared::account::event::AuditEvent;
-use shared::system::clock::Timestamp;
+use postern_shared::account::event::AuditEvent;
+use postern_shared::system::clock::Timestamp;
 
 #[derive(Template)]
 #[template(path = "administration.html")]

@@ -4,7 +4,7 @@
 use super::{Home, sudo};
 use crate::pam::host::PamItem;
 use crate::pam::host::fake::Fake;
-use shared::protocol::{Denial, PamFunctionResult};
+use postern_shared::protocol::{Denial, PamFunctionResult};
 use std::fs;
 
 const PASSED: &str = "first_factor=passed";
@@ -179,7 +179,7 @@ fn a_mark_that_cannot_be_removed_denies() {
 /// A typo is logged also where the last valid copy is in force.
 #[test]
 fn a_log_line_about_the_configuration_names_the_user() {
-    use shared::config::file;
+    use postern_shared::config::file;
     let home = Home::new("");
     let path = home.path("postern.toml");
     file::save_valid_copy(&path).unwrap();

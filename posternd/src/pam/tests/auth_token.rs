@@ -2,8 +2,8 @@
 //! the log names the reason.
 
 use super::*;
-use shared::engine::Principal;
-use shared::system::process::UnidentifiedProcess;
+use postern_shared::engine::Principal;
+use postern_shared::system::process::UnidentifiedProcess;
 
 /// Returns a host at which alice has passed `auth` with a code.
 fn passed(home: &Home) -> Fake {

@@ -3,7 +3,7 @@
 use super::Home;
 use crate::pam::host::PamItem;
 use crate::pam::host::fake::Fake;
-use shared::protocol::{Denial, PamFunctionResult};
+use postern_shared::protocol::{Denial, PamFunctionResult};
 
 const KEY: &str =
     "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\n";

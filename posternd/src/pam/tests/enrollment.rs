@@ -2,12 +2,12 @@
 
 use super::Home;
 use crate::pam::host::fake::Fake;
-use shared::config::file;
-use shared::credential::otpauth_uri;
-use shared::credential::totp::generate_code;
-use shared::engine::{Engine, messages};
-use shared::protocol::{Denial, PamFunctionResult};
-use shared::system::clock;
+use postern_shared::config::file;
+use postern_shared::credential::otpauth_uri;
+use postern_shared::credential::totp::generate_code;
+use postern_shared::engine::{Engine, messages};
+use postern_shared::protocol::{Denial, PamFunctionResult};
+use postern_shared::system::clock;
 use std::cell::RefCell;
 
 const ENROLL: &str = "first_factor=passed unenrolled=enroll";
@@ -44,7 +44,7 @@ impl Home {
         let bob = "bob".parse().unwrap();
         let _ = door.add_account(
             &bob,
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
             clock::now().unwrap(),
         );
@@ -236,7 +236,7 @@ fn an_enrollment_does_not_outlive_a_change_of_the_account() {
             door.borrow_mut()
                 .add_account(
                     &bob,
-                    shared::account::name::Distinct::No,
+                    postern_shared::account::name::Distinct::No,
                     "root",
                     clock::now().unwrap(),
                 )

@@ -3,8 +3,8 @@
 use super::Home;
 use crate::pam::host::PamItem;
 use crate::pam::host::fake::Fake;
-use shared::protocol::{Denial, PamFunctionResult};
-use shared::system::clock;
+use postern_shared::protocol::{Denial, PamFunctionResult};
+use postern_shared::system::clock;
 use std::fs;
 
 const PASSED: &str = "first_factor=passed grace=1h";

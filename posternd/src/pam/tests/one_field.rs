@@ -4,10 +4,10 @@
 use super::{Home, sudo};
 use crate::pam::host::PamItem;
 use crate::pam::host::fake::Fake;
-use shared::config::file;
-use shared::engine::Engine;
-use shared::protocol::{Denial, PamFunctionResult};
-use shared::system::clock;
+use postern_shared::config::file;
+use postern_shared::engine::Engine;
+use postern_shared::protocol::{Denial, PamFunctionResult};
+use postern_shared::system::clock;
 
 const DENIED: PamFunctionResult = PamFunctionResult::Denied(Denial::Refused);
 
@@ -120,7 +120,7 @@ fn before_the_first_factor_a_password_and_code_get_the_same_text_too() {
         assert_eq!(host.prompts.borrow().len(), 1, "{user}");
         assert_eq!(
             *host.told.borrow(),
-            [shared::engine::messages::BEFORE_FIRST_FACTOR],
+            [postern_shared::engine::messages::BEFORE_FIRST_FACTOR],
             "{user}"
         );
     }

@@ -4,9 +4,9 @@ use super::Home;
 use crate::pam::host::PamItem;
 use crate::pam::host::fake::Fake;
 use crate::pam::{password, user};
-use shared::account::event::{AuditEvent, EventFilter, EventKind};
-use shared::engine::messages;
-use shared::system::clock;
+use postern_shared::account::event::{AuditEvent, EventFilter, EventKind};
+use postern_shared::engine::messages;
+use postern_shared::system::clock;
 use std::fs;
 
 impl Home {

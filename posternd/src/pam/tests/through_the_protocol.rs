@@ -6,12 +6,12 @@ use crate::pam::conversation::EngineAccess;
 use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::{Engines, Worker};
 use crate::workers::origin::ClientOrigin;
-use shared::protocol::{
+use postern_shared::protocol::{
     CommandReply, Denial, Frame, Greeting, Instruction, Opening, PamFunction, PamFunctionResult,
     PamTransaction, RelayReply, ServerState, receive, send,
 };
-use shared::system::admission::Class;
-use shared::system::process::{HostProcess, ProcessId, TransactionId};
+use postern_shared::system::admission::Class;
+use postern_shared::system::process::{HostProcess, ProcessId, TransactionId};
 use std::os::unix::net::UnixStream;
 use std::thread;
 use zeroize::Zeroizing;
@@ -288,7 +288,7 @@ fn an_engine_is_not_used_once_its_files_are_in_doubt() {
         class: Class::Authenticated,
     };
     let config = || {
-        shared::config::file::read_config(&home.path("postern.toml"))
+        postern_shared::config::file::read_config(&home.path("postern.toml"))
             .unwrap()
             .config
     };

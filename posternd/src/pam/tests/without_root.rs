@@ -8,9 +8,9 @@ use crate::pam::remote_host::RemoteHost;
 use crate::pam::{account, auth, password};
 use crate::workers::engines::{Engines, Worker};
 use crate::workers::origin::ClientOrigin;
-use shared::engine::messages::BEFORE_FIRST_FACTOR;
-use shared::protocol::{Denial, PamFunction, PamFunctionResult, PamTransaction};
-use shared::system::admission::Class;
+use postern_shared::engine::messages::BEFORE_FIRST_FACTOR;
+use postern_shared::protocol::{Denial, PamFunction, PamFunctionResult, PamTransaction};
+use postern_shared::system::admission::Class;
 use std::cell::RefCell;
 use std::os::unix::net::UnixStream;
 
@@ -259,7 +259,7 @@ fn claims_of_a_users_process_are_dropped() {
         let log = |_, line: &str| logged.borrow_mut().push(line.to_owned());
         let (mut module, daemon) = UnixStream::pair().unwrap();
         let (worker, user) = (of_user.worker(), of_user.user.clone());
-        let process = shared::system::process::HostProcess::find(1);
+        let process = postern_shared::system::process::HostProcess::find(1);
         let host = RemoteHost::of_user(
             daemon,
             claimed.clone(),
@@ -276,10 +276,13 @@ fn claims_of_a_users_process_are_dropped() {
         assert_eq!(transaction.real_uid, 1000);
         host.end(PamFunctionResult::Denied(Denial::Misconfigured))
             .unwrap();
-        let end: shared::protocol::Instruction = shared::protocol::receive(&mut module).unwrap();
+        let end: postern_shared::protocol::Instruction =
+            postern_shared::protocol::receive(&mut module).unwrap();
         assert!(matches!(
             end,
-            shared::protocol::Instruction::End(PamFunctionResult::Denied(Denial::Misconfigured))
+            postern_shared::protocol::Instruction::End(PamFunctionResult::Denied(
+                Denial::Misconfigured
+            ))
         ));
     }
 }

@@ -3,11 +3,11 @@
 
 use super::*;
 use crate::fixtures::transaction_of;
-use shared::account::name::UserName;
-use shared::protocol::command_request::{
+use postern_shared::account::name::UserName;
+use postern_shared::protocol::command_request::{
     CommandRequest, EngineReply as ErrandReply, Operation, ReadOperation, ReplyBody,
 };
-use shared::protocol::{CommandReply, Greeting, Instruction, VERSIONS, wire};
+use postern_shared::protocol::{CommandReply, Greeting, Instruction, VERSIONS, wire};
 use std::io::{Read, Write};
 use zeroize::Zeroizing;
 
@@ -153,9 +153,9 @@ fn a_command_is_of_the_user_whom_the_kernel_names() {
     home.door()
         .add_account(
             &own,
-            shared::account::name::Distinct::No,
+            postern_shared::account::name::Distinct::No,
             "root",
-            shared::system::clock::now().unwrap(),
+            postern_shared::system::clock::now().unwrap(),
         )
         .unwrap();
     assert!(matches!(status(own), ReplyBody::Status(_)));

@@ -1,8 +1,8 @@
 //! The people who sign in, each with a secret, and the accounts that only fill the store.
 
-use shared::credential::secret::Secret;
-use shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, generate_code};
-use shared::system::clock;
+use postern_shared::credential::secret::Secret;
+use postern_shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, generate_code};
+use postern_shared::system::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use testhost::STORE;
 

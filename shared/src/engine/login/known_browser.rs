@@ -1,5 +1,5 @@
 //! Recognition of the browser that logs in: whether the account trusts it.
-//! A cookie that was used before a newer one was stolen, and its trust ends.
+//! A cookie that is sent although the browser got a newer one was copied: the trust ends.
 
 use super::{BrowserContext, SERVICE};
 use crate::account::event::{AuditEvent, EventKind};

@@ -96,7 +96,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether it changes nothing: whoever reads its output may stop at any line.
+    /// Whether it changes nothing: the reader of its output may stop at any line.
     pub(crate) fn only_shows(&self) -> bool {
         matches!(
             self,

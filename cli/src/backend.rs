@@ -230,15 +230,15 @@ impl Backend {
     }
 
     fn run(&mut self, task: Operation) -> Result<ReplyBody, CommandFailure> {
-        let errand = CommandRequest {
+        let request = CommandRequest {
             account: self.account.clone(),
             operation: task,
         };
         let reply = match &mut self.way {
             BackendKind::Engine { engine, actor } => {
-                engine.execute_request(Requester::Root(actor), &errand, clock::now()?)?
+                engine.execute_request(Requester::Root(actor), &request, clock::now()?)?
             }
-            BackendKind::Daemon => client::send_request(&errand)?,
+            BackendKind::Daemon => client::send_request(&request)?,
         };
         for told in reply.messages {
             match self.output.is_json() {

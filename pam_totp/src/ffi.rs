@@ -187,7 +187,7 @@ impl Libpam {
             return None;
         }
         // SAFETY: PAM_TTY is a NUL-terminated string of libpam's own, which stays until it is set
-        // anew; only the host sets it, and runs nothing beside this hook. The caller copies it at
+        // again; only the host sets it, and runs nothing beside this hook. The caller copies it at
         // once.
         Some(unsafe { CStr::from_ptr(item.cast()) })
     }

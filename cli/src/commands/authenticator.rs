@@ -18,13 +18,13 @@ pub(super) fn add(
     what: &Enroll,
 ) -> Result<(), CommandFailure> {
     let seed = setup::seed_of_file(&what.token)?;
-    let mut desk = Backend::open(arguments, output, what.user.as_ref())?;
-    setup::run(&mut desk, output, what, seed, AuthenticatorKind::Further)?;
+    let mut backend = Backend::open(arguments, output, what.user.as_ref())?;
+    setup::run(&mut backend, output, what, seed, AuthenticatorKind::Further)?;
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
         _ => output.done(format_args!(
             "{} has an additional authenticator, {}; sessions and trusted browsers have ended",
-            desk.account(),
+            backend.account(),
             what.token.name
         )),
     }

@@ -12,13 +12,13 @@ pub(super) fn run(
     what: &Enroll,
 ) -> Result<(), CommandFailure> {
     let seed = setup::seed_of_file(&what.token)?;
-    let mut desk = Backend::open(arguments, output, what.user.as_ref())?;
-    setup::run(&mut desk, output, what, seed, AuthenticatorKind::First)?;
+    let mut backend = Backend::open(arguments, output, what.user.as_ref())?;
+    setup::run(&mut backend, output, what, seed, AuthenticatorKind::First)?;
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
         _ => output.done(format_args!(
             "the second factor of {} is on, for every service",
-            desk.account()
+            backend.account()
         )),
     }
 }

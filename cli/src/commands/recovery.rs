@@ -13,26 +13,26 @@ pub(super) fn run(
     output: Output,
     what: &RecoveryArguments,
 ) -> Result<(), CommandFailure> {
-    let mut desk = Backend::open(arguments, output, what.user.as_ref())?;
+    let mut backend = Backend::open(arguments, output, what.user.as_ref())?;
     if what.no_confirm {
-        desk.refuse_unless_root("--no-confirm")?;
+        backend.refuse_unless_root("--no-confirm")?;
     }
     output.is_seen()?;
-    let (codes, ticket) = desk.begin_recovery_codes()?;
+    let (codes, ticket) = backend.begin_recovery_codes()?;
     if output.is_json() {
-        output.json(&json!({"account": desk.account(), "recovery_codes": codes}))?;
+        output.json(&json!({"account": backend.account(), "recovery_codes": codes}))?;
     } else {
         setup::show_recovery_codes(output, &codes)?;
     }
     if !what.no_confirm {
         setup::wait_until_saved(output)?;
     }
-    desk.finish(FinishOperation::ReplaceRecoveryCodes { ticket })?;
+    backend.finish(FinishOperation::ReplaceRecoveryCodes { ticket })?;
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
         _ => output.done(format_args!(
             "the new recovery codes of {} are valid; earlier codes are no longer valid",
-            desk.account()
+            backend.account()
         )),
     }
 }

@@ -26,21 +26,21 @@ const LARGEST_SEED: u64 = 4096;
 
 /// Runs the whole enrollment. The seed is the result of [`seed_of_file`].
 pub(super) fn run(
-    desk: &mut Backend,
+    backend: &mut Backend,
     output: Output,
     what: &Enroll,
     seed: Option<TypedText>,
     kind: AuthenticatorKind,
 ) -> Result<(), CommandFailure> {
     if what.no_confirm {
-        desk.refuse_unless_root("--no-confirm")?;
+        backend.refuse_unless_root("--no-confirm")?;
     }
     output.is_seen()?;
-    let shown = desk.begin_setup(described(output, &what.token, seed, kind)?)?;
+    let shown = backend.begin_setup(described(output, &what.token, seed, kind)?)?;
     // A hardware token that has the seed does not scan a QR code.
     let scanned = what.token.seed_file.is_none();
     if output.is_json() {
-        show_json(output, desk, &shown)?;
+        show_json(output, backend, &shown)?;
     } else if scanned {
         show_secret(output, &shown)?;
     }
@@ -51,7 +51,7 @@ pub(super) fn run(
         false => {
             let prompt = if scanned { SCANNED } else { IN_HAND };
             FinishOperation::Activate {
-                ticket: confirm(desk, output, &shown.ticket, prompt)?,
+                ticket: confirm(backend, output, &shown.ticket, prompt)?,
             }
         }
     };
@@ -64,7 +64,7 @@ pub(super) fn run(
             wait_until_saved(output)?;
         }
     }
-    desk.finish(finish)
+    backend.finish(finish)
 }
 
 fn described(
@@ -131,11 +131,11 @@ fn show_secret(output: Output, shown: &ShownAuthenticator) -> Result<(), Command
 
 fn show_json(
     output: Output,
-    desk: &Backend,
+    backend: &Backend,
     shown: &ShownAuthenticator,
 ) -> Result<(), CommandFailure> {
     output.json(&json!({
-        "account": desk.account(),
+        "account": backend.account(),
         "secret": shown.secret,
         "otpauth_url": shown.url,
         "recovery_codes": shown.recovery_codes,
@@ -143,14 +143,14 @@ fn show_json(
 }
 
 fn confirm(
-    desk: &mut Backend,
+    backend: &mut Backend,
     output: Output,
     ticket: &TypedText,
     prompt: &str,
 ) -> Result<TypedText, CommandFailure> {
     for left in (0..TRIES).rev() {
         let typed = prompt::ask(output, prompt)?;
-        match desk.confirm(ticket, typed.into())? {
+        match backend.confirm(ticket, typed.into())? {
             Ok(confirmed) => return Ok(confirmed),
             Err(why) if left > 0 && !output.is_json() => output.text(format_args!("{why}\n"))?,
             Err(why) if left > 0 => output.json(&json!({"success": false, "message": why}))?,

@@ -19,6 +19,6 @@ pub(super) fn run(
         door.unlock_account(user, &actor, now)?;
         return output.done(messages::unlocked(user));
     }
-    let mended = door.lower_floors_to_clock(user, &actor, now)?;
-    output.done(messages::clock_unlocked(user, mended, now))
+    let unlocked = door.lower_floors_to_clock(user, &actor, now)?;
+    output.done(messages::clock_unlocked(user, unlocked, now))
 }

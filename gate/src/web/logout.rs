@@ -122,7 +122,7 @@ async fn end_session(request: &RequestContext<'_>, session: &Session) -> Result<
 }
 
 /// Handles GET cookies. Cookies are removed at once if they conflict, or if the user came from a
-/// page of the same site. A link on another site signs nobody out.
+/// page of the same site. A link on another site does not sign the user out.
 pub(crate) fn show_cookies_page(request: &RequestContext<'_>) -> HttpReply {
     let from = request
         .headers

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod backend;
+mod check;
 mod commands;
 mod completions;
 mod context;

@@ -26,7 +26,8 @@ const CONFIGURATION: u8 = 78;
 
 const USAGE: &str = "usage: posternd, at sockets that systemd hands over
        posternd --stdio [--config PATH], for pam_totp.so
-       posternd --mail-command, for postern-mail@.service";
+       posternd --mail-command, for postern-mail@.service
+       posternd --version";
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -43,6 +44,10 @@ fn main() -> ExitCode {
             }
         },
         [Some("--mail-command")] => report(command::serve(Path::new(DEFAULT_PATH))),
+        [Some("--version")] => {
+            write_line(format_args!("posternd {}", env!("CARGO_PKG_VERSION")));
+            ExitCode::SUCCESS
+        }
         [Some("--stdio")] => report(stdio::serve(Path::new(DEFAULT_PATH))),
         [Some("--stdio"), Some("--config"), _] => report(stdio::serve(Path::new(&arguments[2]))),
         _ => {

@@ -17,6 +17,7 @@ mod authenticators;
 mod bad_files;
 mod bad_input;
 mod beside;
+mod check_machine;
 mod clocks;
 mod codes;
 mod completions;

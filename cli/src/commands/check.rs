@@ -1,23 +1,19 @@
-//! `postern check`: validates postern.toml, and shows what the gate's rules decide about a request.
+//! `postern check`: checks the machine, saves the valid configuration, and shows what the gate's rules decide about a request.
 
 use crate::arguments::Arguments;
 use crate::arguments::check::CheckArguments;
+use crate::check::{check_machine, configuration};
 use crate::context;
 use crate::terminal::output::{CommandFailure, Output};
-use nix::unistd::geteuid;
 use postern_shared::account::name::UserName;
-use postern_shared::config::email::COMMAND_SOCKET;
-use postern_shared::config::gate::rule::{HostPattern, RuleAccess};
-use postern_shared::config::gate::{GateConfig, GateUrl};
-use postern_shared::config::{Config, check_cookie_domain, check_gate, file, registrable_domain};
+use postern_shared::config::gate::rule::RuleAccess;
+use postern_shared::config::{Config, file};
 use postern_shared::credential::scope::Method;
-use postern_shared::engine::{Engine, SERVICE};
+use postern_shared::engine::SERVICE;
 use postern_shared::network::web_address::split_url;
 use postern_shared::policy::requirement::Requirement;
 use postern_shared::policy::rule::{RuleDecision, RuleRequest, evaluate_rules};
-use postern_shared::system::clock;
 use serde_json::json;
-use std::path::Path;
 
 pub(super) fn run(
     arguments: &Arguments,
@@ -29,7 +25,8 @@ pub(super) fn run(
         let valid = file::save_valid_copy(path)
             .map_err(|error| CommandFailure::new(error.with_remedy()))?;
         // a configuration that the gate would refuse at a reload is an error here
-        gate(arguments, output, &valid.config)?;
+        configuration::verify(path, None, &valid.config)
+            .map_err(|error| CommandFailure::new(error.with_remedy()))?;
         let copy = file::copy_path(path);
         return output.done(format_args!(
             "{} is valid, and saved as {}",
@@ -37,101 +34,13 @@ pub(super) fn run(
             copy.display()
         ));
     }
-    let config = context::config(arguments, output)?;
     match what.rule.as_deref() {
-        Some([method, url]) => rule(output, config, method, url, what),
-        _ => {
-            gate(arguments, output, &config)?;
-            for warning in beyond_sessions(&config.gate) {
-                output.warn(warning)?;
-            }
-            mail(output, config)?;
-            output.done(format_args!("{} is valid", arguments.config.display()))
+        Some([method, url]) => {
+            let config = context::config(arguments, output)?;
+            rule(output, config, method, url, what)
         }
+        _ => check_machine(arguments, output),
     }
-}
-
-/// Returns an error for what the gate would refuse at its start: the domain of its cookies, and the
-/// secrets of proxies, which only root can read.
-fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), CommandFailure> {
-    let path = &arguments.config;
-    let mend = |error| CommandFailure::new(format_args!("{error}; correct it with postern edit"));
-    if geteuid().is_root() {
-        return check_gate(path, None, config).map(|_| ()).map_err(mend);
-    }
-    check_cookie_domain(path, None, config).map_err(mend)?;
-    match config
-        .gate
-        .trusted_proxies
-        .iter()
-        .any(|proxy| proxy.secret_file.is_some())
-    {
-        true => Ok(output.warn(
-            "the secrets of trusted proxies are not checked; run postern check as root for that",
-        )?),
-        false => Ok(()),
-    }
-}
-
-/// Warns about mail that waits because posternd does not run, or because no process listens at the
-/// socket for `email.command`. Only root learns whether queued mail is overdue. There is no warning
-/// if the store cannot be opened.
-fn mail(output: Output, mut config: Config) -> Result<(), CommandFailure> {
-    let socket = Path::new(COMMAND_SOCKET);
-    if config.email.uses_command() && socket.symlink_metadata().is_err() {
-        output.warn(format_args!(
-            "email.command: nothing listens at {COMMAND_SOCKET}, where it is run, and mail waits; systemctl enable --now postern-mail.socket"
-        ))?;
-    }
-    if !config.email.is_enabled() || !geteuid().is_root() {
-        return Ok(());
-    }
-    context::give_root_up(&mut config)?;
-    let Ok(mut door) = Engine::open(config) else {
-        return Ok(());
-    };
-    match door.mail().mail_is_overdue(clock::now()?)? {
-        true => Ok(output.warn("mail waits: start posternd, which sends it, or see its log")?),
-        false => Ok(()),
-    }
-}
-
-/// Returns warnings about rules that require a sign-in at a host which the session cookie does not
-/// reach, and about applications in the gate's registrable domain, which can set cookies for all of
-/// it.
-fn beyond_sessions(gate: &GateConfig) -> Vec<String> {
-    let Some(url) = &gate.url else {
-        return Vec::new();
-    };
-    let reaches = |hosts: &HostPattern| {
-        let below = gate.cookie_domain.as_ref().filter(|_| url.has_own_host());
-        let by_domain = below.is_some_and(|domain| domain.covers(hosts.base().as_str()));
-        by_domain
-            || hosts.matches_host(url.host())
-            || gate
-                .application_urls
-                .iter()
-                .any(|own| hosts.matches_host(own.host()))
-    };
-    let mut warnings = Vec::new();
-    let shares = |own: &&GateUrl| registrable_domain(own.host()) == registrable_domain(url.host());
-    warnings.extend(gate.application_urls.iter().filter(shares).map(|own| {
-        format!(
-            "gate.application_urls: {} is in the gate's registrable domain and can set cookies for all of it: an \
-             application that is not trusted needs another registrable domain, see postern-gate(8)",
-            own.host()
-        )
-    }));
-    for (rule, position) in gate.rule.iter().zip(1..) {
-        let asks = matches!(rule.then, RuleAccess::Password | RuleAccess::Code);
-        for hosts in rule.hosts.iter().filter(|hosts| asks && !reaches(hosts)) {
-            warnings.push(format!(
-                "gate.rule-{position}: sign-in is not possible for {hosts}, for which no session is valid; \
-                 see gate.cookie_domain"
-            ));
-        }
-    }
-    warnings
 }
 
 fn rule(

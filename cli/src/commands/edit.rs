@@ -2,11 +2,12 @@
 //! replaces the file only if it is valid.
 
 use crate::arguments::Arguments;
+use crate::check::configuration;
 use crate::context;
 use crate::terminal::output::{CommandFailure, Output};
 use crate::terminal::prompt;
 use nix::fcntl::{Flock, FlockArg};
-use postern_shared::config::{check_gate, file};
+use postern_shared::config::file;
 use postern_shared::system::trusted_file::{self, Existing, FileError};
 use std::fs::{self, File};
 use std::io::IsTerminal;
@@ -38,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFa
             .and_then(|text| {
                 let valid = file::validate_with_accounts(&arguments.config, text.to_owned());
                 let checked =
-                    valid.and_then(|valid| check_gate(path, Some(text), &valid.config).map(|_| ()));
+                    valid.and_then(|valid| configuration::verify(path, Some(text), &valid.config));
                 checked.map_err(|error| error.to_string())
             });
         match checked {

@@ -307,6 +307,12 @@ fn parse_accounts(path: &Path, text: &str) -> Result<Vec<super::DeclaredAccount>
     Ok(config.account)
 }
 
+/// Returns the line, from 1, of the key at `keys` in a text of postern.toml, or of the innermost
+/// part of it that exists. An array element is named by its index, from 0.
+pub fn line_of_key(text: &str, keys: &[&str]) -> Option<usize> {
+    locate::position_of(text, keys).map(|position| locate::line_number(text, position))
+}
+
 /// Returns the path of the saved copy: postern.toml.valid beside postern.toml.
 pub fn copy_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);

@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod clock;
 pub mod name_service;
+pub mod pam_service;
 pub mod process;
 pub mod thread_pool;
 pub mod trusted_file;

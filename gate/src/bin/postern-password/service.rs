@@ -6,15 +6,14 @@
 
 use postern_shared::config::file::{self, ConfigError, Fallback};
 use postern_shared::config::gate::PamServiceFile;
+use postern_shared::system::pam_service::{
+    MAX_SERVICE_FILE, MODULE, PamControl, PamHook, PamLineContent, SERVICE_FOLDERS,
+    parse_service_file,
+};
 use postern_shared::system::trusted_file::{self, FileError, Follow, Privacy};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Folders of service files, in libpam's order.
-const FOLDERS: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
-const FORBIDDEN: &str = "pam_totp.so";
-/// Size limit of one file, in bytes.
-const MAX_FILE: u64 = 64 * 1024;
 /// Limit on files that are read. A file that is included twice counts twice.
 const MAX_FILES: usize = 64;
 
@@ -45,13 +44,7 @@ enum ServiceLines {
     /// Lines of both types that the helper uses: auth and account.
     Both,
     /// Lines of one type, as `include` and `substack` select them.
-    Only(ServiceType),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ServiceType {
-    Auth,
-    Account,
+    Only(PamHook),
 }
 
 /// Returns the service that the configuration names, after its files on this host are checked.
@@ -59,7 +52,7 @@ pub(crate) fn check_service(config: &Path) -> Result<CheckedService, ServiceErro
     let current = file::load_config(config).map_err(ServiceError::Config)?;
     let problem = current.fallback;
     let service = current.config.gate.pam_service;
-    let folders = FOLDERS.map(PathBuf::from).to_vec();
+    let folders = SERVICE_FOLDERS.map(PathBuf::from).to_vec();
     let name = service.as_str().to_owned();
     ServiceSearch {
         service: &service,
@@ -90,11 +83,12 @@ impl ServiceSearch<'_> {
             .find(|path| path.exists());
         let path =
             found.ok_or_else(|| ServiceError::Missing(self.service.clone(), name.to_owned()))?;
-        let bytes = trusted_file::read_trusted(&path, Privacy::Public, Follow::Yes, MAX_FILE)
-            .map_err(ServiceError::File)?;
+        let bytes =
+            trusted_file::read_trusted(&path, Privacy::Public, Follow::Yes, MAX_SERVICE_FILE)
+                .map_err(ServiceError::File)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        for (number, line) in join_lines(&text) {
-            self.check_line(&path, number, &line, lines)?;
+        for line in parse_service_file(&text) {
+            self.check_line(&path, line.number, &line.content, lines)?;
         }
         Ok(())
     }
@@ -103,85 +97,31 @@ impl ServiceSearch<'_> {
         &mut self,
         path: &Path,
         number: usize,
-        line: &str,
+        line: &PamLineContent,
         lines: ServiceLines,
     ) -> Result<(), ServiceError> {
-        let mut words = line.split_whitespace();
-        let Some(first) = words.next() else {
-            return Ok(());
+        let rule = match line {
+            PamLineContent::IncludeFile(name) => return self.check_file(name, lines),
+            PamLineContent::Rule(rule) => rule,
+            // PAM itself refuses the service
+            PamLineContent::Invalid => return Ok(()),
         };
-        if first.eq_ignore_ascii_case("@include") {
-            return words
-                .next()
-                .map_or(Ok(()), |name| self.check_file(name, lines));
-        }
-        let kind = match first
-            .strip_prefix('-')
-            .unwrap_or(first)
-            .to_ascii_lowercase()
-            .as_str()
-        {
-            "auth" => ServiceType::Auth,
-            "account" => ServiceType::Account,
-            _ => return Ok(()),
-        };
-        if lines != ServiceLines::Both && lines != ServiceLines::Only(kind) {
+        let is_called = matches!(rule.hook, PamHook::Auth | PamHook::Account);
+        if !is_called || lines != ServiceLines::Both && lines != ServiceLines::Only(rule.hook) {
             return Ok(());
         }
-        let mut rest = words.clone();
-        match (
-            words
-                .next()
-                .unwrap_or_default()
-                .to_ascii_lowercase()
-                .as_str(),
-            words.next(),
-        ) {
-            ("include" | "substack", Some(name)) => self.check_file(name, ServiceLines::Only(kind)),
-            // Any word may be the module: a control in brackets can hold blanks.
-            _ if rest.any(is_forbidden) => Err(ServiceError::Forbidden(
+        match rule.control {
+            PamControl::Include | PamControl::Substack => {
+                self.check_file(&rule.target, ServiceLines::Only(rule.hook))
+            }
+            PamControl::Actions(_) if rule.is_ours() => Err(ServiceError::Forbidden(
                 self.service.clone(),
                 path.to_owned(),
                 number,
             )),
-            _ => Ok(()),
+            PamControl::Actions(_) => Ok(()),
         }
     }
-}
-
-fn is_forbidden(word: &str) -> bool {
-    word.rsplit('/').next() == Some(FORBIDDEN)
-}
-
-/// Returns numbered lines, without comments. A line that ends in a backslash is joined with the
-/// next, as libpam does.
-fn join_lines(text: &str) -> Vec<(usize, String)> {
-    let mut lines = Vec::new();
-    let mut open: Option<(usize, String)> = None;
-    for (number, line) in (1..).zip(text.lines()) {
-        let comment = line.match_indices('#').find(|(at, _)| {
-            *at == 0
-                || line
-                    .as_bytes()
-                    .get(at - 1)
-                    .is_some_and(u8::is_ascii_whitespace)
-        });
-        let line = comment.map_or(line, |(at, _)| &line[..at]);
-        let (from, mut whole) = open.take().unwrap_or((number, String::new()));
-        match line.trim_end().strip_suffix('\\') {
-            Some(begun) => {
-                whole.push_str(begun);
-                whole.push(' ');
-                open = Some((from, whole));
-            }
-            None => {
-                whole.push_str(line);
-                lines.push((from, whole));
-            }
-        }
-    }
-    lines.extend(open);
-    lines
 }
 
 impl fmt::Display for ServiceError {
@@ -198,7 +138,7 @@ impl fmt::Display for ServiceError {
                 let (service, path) = (service.as_str(), path.display());
                 write!(
                     f,
-                    "{path}:{line}: holds {FORBIDDEN}, so /etc/pam.d/{service} would ask for a code that cannot be entered there; use other modules in {service} than those of this file"
+                    "{path}:{line}: holds {MODULE}, so /etc/pam.d/{service} would ask for a code that cannot be entered there; use other modules in {service} than those of this file"
                 )
             }
             ServiceError::TooMany(service) => {

@@ -4,3 +4,4 @@
 pub(super) mod exemption;
 pub(super) mod groups;
 pub(super) mod rule_test;
+mod service_requirement;

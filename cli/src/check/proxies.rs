@@ -1,0 +1,185 @@
+//! nginx and Traefik on this machine: whether they may connect to the gate's socket, and whether
+//! they send the secret that the gate expects, and nobody else can read it.
+//!
+//! MUST NOT print a secret.
+
+use super::finding::{Finding, Place};
+use super::machine::{Machine, MachineProcess};
+use super::store;
+use postern_shared::config::Config;
+use postern_shared::config::gate::{Listen, ProxyKind, ProxyPeer, TrustedProxy};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+const GROUP: &str = "postern-proxy";
+const HEADER: &str = "X-Postern-Proxy";
+
+pub(crate) fn findings(machine: &Machine, config: &Config) -> Vec<Finding> {
+    let gate = &config.gate;
+    if gate.url.is_none() {
+        return Vec::new();
+    }
+    if !machine.is_root() {
+        return vec![Finding::skipped(
+            "proxy",
+            "only root can look at the secrets of proxies; run postern check as root",
+        )];
+    }
+    let mut findings = Vec::new();
+    for proxy in &gate.trusted_proxies {
+        let by_unix = proxy.from.contains(&ProxyPeer::Unix)
+            && gate
+                .listen
+                .iter()
+                .any(|listen| matches!(listen, Listen::Unix(_)));
+        if by_unix {
+            findings.extend(membership(machine, proxy.proxy));
+        }
+        findings.extend(secret(machine, proxy));
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(
+            "proxy",
+            "the trusted proxies of this machine can reach the gate",
+        ));
+    }
+    findings
+}
+
+/// Reports a proxy whose user may not connect to the gate's socket.
+fn membership(machine: &Machine, kind: ProxyKind) -> Option<Finding> {
+    let Some(group) = machine.group(GROUP) else {
+        return Some(
+            Finding::fault("proxy", format_args!("there is no group {GROUP}"))
+                .in_file("/etc/group")
+                .remedy("run packaging/install again"),
+        );
+    };
+    let name = user_name(machine, kind)?;
+    let restart = format!("systemctl restart {}", kind.name());
+    if let Some(user) = machine.user(&name) {
+        if user.uid != 0 && !machine.reader(&user).gids.contains(&group) {
+            return Some(
+                Finding::fault("proxy", format_args!("user {name}, as whom {} runs, is not in group {GROUP}, and may not connect to the gate", kind.name()))
+                    .in_file("/etc/group")
+                    .remedy(format_args!("usermod --append --groups {GROUP} {name}, then {restart}")),
+            );
+        }
+    }
+    let workers = machine.processes(kind.name());
+    let lacks = |process: &MachineProcess| process.uid != 0 && !process.groups.contains(&group);
+    let worker = workers.iter().find(|process| lacks(process))?;
+    Some(
+        Finding::fault("proxy", format_args!("{} (process {}) started before its user was in group {GROUP}, and may not connect to the gate", kind.name(), worker.id))
+            .in_file("/etc/group")
+            .remedy(restart),
+    )
+}
+
+/// Returns the user as whom the proxy runs, if it is on this machine.
+fn user_name(machine: &Machine, kind: ProxyKind) -> Option<String> {
+    match kind {
+        ProxyKind::Nginx => {
+            let text = machine.read("/etc/nginx/nginx.conf").ok()?;
+            let named = text.lines().find_map(|line| {
+                let user = line.trim().strip_prefix("user ")?;
+                user.split([';', ' '])
+                    .find(|word| !word.is_empty())
+                    .map(str::to_owned)
+            });
+            Some(named.unwrap_or_else(|| "nobody".to_owned()))
+        }
+        ProxyKind::Traefik => {
+            let processes = machine.processes(kind.name());
+            let uid = processes
+                .iter()
+                .map(|process| process.uid)
+                .find(|uid| *uid != 0)?;
+            let mut users = machine.local_users().into_iter();
+            users.find(|user| user.uid == uid).map(|user| user.name)
+        }
+    }
+}
+
+/// Reports a secret that everyone can read in the proxy's folder, or another one than the gate's.
+fn secret(machine: &Machine, proxy: &TrustedProxy) -> Vec<Finding> {
+    let Some(file) = &proxy.secret_file else {
+        return Vec::new();
+    };
+    let mut findings = Vec::new();
+    if let Err(what) = store::secret_file(machine, file.path(), "postern-gate") {
+        findings.push(
+            Finding::fault("proxy", what)
+                .in_file(file.path())
+                .remedy(format_args!(
+                    "chown root:postern {0} && chmod 0640 {0}",
+                    file.path().display()
+                )),
+        );
+    }
+    let secret = Zeroizing::new(machine.read(file.path()).unwrap_or_default());
+    let secret = secret.trim();
+    // configuration::verify has reported a short one
+    if secret.len() < 16 {
+        return findings;
+    }
+    let folder = match proxy.proxy {
+        ProxyKind::Nginx => "/etc/nginx",
+        ProxyKind::Traefik => "/etc/traefik",
+    };
+    let mut others = Vec::new();
+    let mut is_sent = false;
+    for path in machine.files_below(folder) {
+        let text = Zeroizing::new(machine.read(&path).unwrap_or_default());
+        for (number, line) in (1..).zip(text.lines()) {
+            if line.contains(secret) {
+                is_sent = true;
+                if store::is_public(machine, &path) {
+                    findings.push(
+                        Finding::fault("proxy", "everyone can read the proxy's secret in this file, and pretend to be the proxy")
+                            .at(&Place::line(&path, number))
+                            .remedy(format_args!("chmod 0640 {}, then make a new secret: remove {} and run postern print-config {}", path.display(), file.path().display(), proxy.proxy.name())),
+                    );
+                }
+            } else if sends_a_secret(&path, line) {
+                others.push(Place::line(&path, number));
+            }
+        }
+    }
+    if let Some(place) = others.first().filter(|_| !is_sent) {
+        findings.push(
+            Finding::fault(
+                "proxy",
+                format_args!(
+                    "{} sends another secret than {} holds, so the gate refuses its requests",
+                    proxy.proxy.name(),
+                    file.path().display()
+                ),
+            )
+            .at(place)
+            .remedy(format_args!(
+                "run postern print-config {0} again, then systemctl reload {0}",
+                proxy.proxy.name()
+            )),
+        );
+    }
+    findings
+}
+
+/// Whether a line of a proxy's configuration sets a secret, as the samples do.
+fn sends_a_secret(path: &Path, line: &str) -> bool {
+    let line = line.trim();
+    if line.starts_with('#') {
+        return false;
+    }
+    let in_map = path
+        .file_name()
+        .is_some_and(|name| name == "postern-proof.conf");
+    let value = match line.split_once(HEADER) {
+        Some((_, value)) => value.trim_start_matches([' ', ':']),
+        None if in_map => line.strip_prefix("default ").unwrap_or_default(),
+        None => return false,
+    };
+    let value = value.trim().trim_end_matches(';').trim_matches('"');
+    value.len() >= 8 && !value.starts_with(['$', ']', ','])
+}

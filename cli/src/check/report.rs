@@ -1,0 +1,180 @@
+//! Runs every check, first those that need root, then those of the opened store, which user
+//! `posternd` opens. And where the code is asked for, for `postern enroll`.
+
+use super::finding::{Finding, Severity};
+use super::machine::Machine;
+use super::sshd::{AccountNeed, SshdFacts};
+use super::{
+    certificates, clock, configuration, daemons, mail, pam_services, policy, proxies, store,
+};
+use crate::arguments::Arguments;
+use crate::context;
+use crate::terminal::output::{CommandFailure, Output};
+use postern_shared::account::second_factor::Enrolled;
+use postern_shared::config::Config;
+use postern_shared::credential::completed_methods::CompletedMethods;
+use postern_shared::engine::Engine;
+use postern_shared::policy::requirement::Requirement;
+use postern_shared::system::clock as system_clock;
+
+/// Checks the machine, prints the findings, and fails if one of them is a fault.
+pub(crate) fn check_machine(arguments: &Arguments, output: Output) -> Result<(), CommandFailure> {
+    let findings = all_findings(arguments);
+    match output.is_json() {
+        true => output.json(&findings)?,
+        false => {
+            for finding in &findings {
+                output.text(format_args!("{finding}\n"))?;
+            }
+        }
+    }
+    let has_fault = findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Fault);
+    match has_fault {
+        true => Err(CommandFailure::Said),
+        false => Ok(()),
+    }
+}
+
+fn all_findings(arguments: &Arguments) -> Vec<Finding> {
+    let machine = &Machine::real();
+    let path = &arguments.config;
+    let (config, mut findings) = configuration::load(machine, path);
+    let sshd = match SshdFacts::gather(machine) {
+        Some(Ok(facts)) => Some(facts),
+        Some(Err(finding)) => {
+            findings.push(finding);
+            None
+        }
+        None => None,
+    };
+    if let Some(config) = &config {
+        findings.extend(store::findings(machine, config));
+    }
+    findings.extend(pam_services::findings(machine));
+    if let Some(sshd) = &sshd {
+        findings.extend(sshd.general_findings(machine));
+    }
+    findings.extend(policy::way_without_store(machine, sshd.as_ref()));
+    if let Some(config) = &config {
+        findings.extend(daemons::findings(machine, config));
+        findings.extend(proxies::findings(machine, config));
+        findings.extend(certificates::findings(machine, path, config));
+        findings.extend(mail::findings(machine, config));
+    }
+    findings.extend(clock::findings(machine));
+    let text = machine.read(path).unwrap_or_default();
+    if let Some(config) = config.filter(|_| machine.is_root()) {
+        findings.extend(with_engine(arguments, config, &text, sshd.as_ref()));
+    }
+    findings
+}
+
+/// Gives root up, opens the store, and returns what only it can tell.
+fn with_engine(
+    arguments: &Arguments,
+    mut config: Config,
+    text: &str,
+    sshd: Option<&SshdFacts>,
+) -> Vec<Finding> {
+    if let Err(failure) = context::give_root_up(&mut config) {
+        return match failure {
+            CommandFailure::Message(message) => vec![store::not_opened(message)],
+            _ => Vec::new(),
+        };
+    }
+    let mut engine = match Engine::open(config.clone()) {
+        Ok(engine) => engine,
+        Err(error) => return vec![store::not_opened(error)],
+    };
+    let mut findings = vec![Finding::ok("store", "opens with the key")];
+    let path = &arguments.config;
+    let mut decided = || {
+        let mut found = policy::unknown_groups(&mut engine, text, path, &config)?;
+        found.extend(policy::locked_out(&mut engine, text, path, &config, sshd)?);
+        Ok::<_, postern_shared::engine::PolicyError>(found)
+    };
+    match decided() {
+        Ok(found) => findings.extend(found),
+        Err(error) => findings.push(store::not_opened(error)),
+    }
+    if let Some(sshd) = sshd {
+        findings.extend(sshd.account_findings(|account| {
+            let name = account.user.name.parse().ok()?;
+            let methods = CompletedMethods::parse_ssh_auth_info(account.auth_info().as_bytes());
+            let (requirement, enrolled) = engine
+                .policy()
+                .requirement_at_service(&name, "sshd", &methods)
+                .ok()?;
+            Some(AccountNeed {
+                enrolled: enrolled == Enrolled::Yes,
+                after_key: matches!(requirement, Requirement::Code | Requirement::Enrollment),
+            })
+        }));
+    }
+    let overdue = system_clock::now()
+        .ok()
+        .and_then(|now| engine.mail().mail_is_overdue(now).ok());
+    if overdue == Some(true) {
+        findings.push(mail::overdue());
+    }
+    findings
+}
+
+/// Where a person is asked for the code on this machine, and where not.
+pub(crate) struct AskedServices {
+    asked: Vec<&'static str>,
+    not_asked: Vec<&'static str>,
+}
+
+impl AskedServices {
+    /// Looks at sshd, sudo, su, the console and the gate.
+    pub(crate) fn look_up(arguments: &Arguments) -> AskedServices {
+        let machine = &Machine::real();
+        let (mut asked, mut not_asked) = (Vec::new(), Vec::new());
+        let mut sort = |name, is_asked: bool| match is_asked {
+            true => asked.push(name),
+            false => not_asked.push(name),
+        };
+        let sshd = match SshdFacts::gather(machine) {
+            Some(Ok(facts)) => Some(facts.asks()),
+            Some(Err(_)) => Some(pam_services::asks(machine, "sshd")),
+            None => None,
+        };
+        if let Some(sshd) = sshd {
+            sort("sshd", sshd);
+        }
+        for (service, program) in [
+            ("sudo", "/usr/bin/sudo"),
+            ("su", "/usr/bin/su"),
+            ("login", "/usr/bin/login"),
+        ] {
+            if machine.exists(program) {
+                sort(service, pam_services::asks(machine, service));
+            }
+        }
+        let config = postern_shared::config::file::load_config(&arguments.config);
+        sort(
+            "web",
+            config.is_ok_and(|current| current.config.gate.url.is_some()),
+        );
+        AskedServices { asked, not_asked }
+    }
+
+    /// Returns a sentence, such as `asked for the code: sshd; not asked: sudo, su, login, web`.
+    pub(crate) fn describe(&self) -> String {
+        let list = |names: &[&str]| match names.is_empty() {
+            true => "nowhere".to_owned(),
+            false => names.join(", "),
+        };
+        match self.not_asked.is_empty() {
+            true => format!("asked for the code at: {}", list(&self.asked)),
+            false => format!(
+                "asked for the code at: {}; not at: {}",
+                list(&self.asked),
+                list(&self.not_asked)
+            ),
+        }
+    }
+}

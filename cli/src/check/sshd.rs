@@ -1,0 +1,380 @@
+//! sshd: whether every way in leads to the prompt for the code, and whom that locks out.
+//!
+//! `sshd -T` says what is in force: for users whom no `Match` names, for root, and for each account
+//! that has keys or can sign in.
+
+use super::finding::{Finding, Place};
+use super::machine::{Machine, MachineUser};
+use super::pam_stack::{Stack, StackCaller, load_stack};
+use super::sshd_settings::{MethodList, SSHD_CONFIG, SshdMethod, SshdSettings, find_keyword};
+use postern_shared::system::pam_service::PamHook;
+use std::path::{Path, PathBuf};
+
+const SSHD: &str = "/usr/sbin/sshd";
+const SERVICE_FILE: &str = "/etc/pam.d/sshd";
+const DROP_IN: &str = "/etc/ssh/sshd_config.d/postern.conf";
+const COPY_SAMPLES: &str =
+    "copy sshd_config.d/postern.conf of the samples to /etc/ssh/sshd_config.d, and reload ssh";
+const COPY_EXCEPTIONS: &str = "copy sshd_config.d/postern-exceptions.conf of the samples to /etc/ssh/sshd_config.d, and reload ssh";
+/// Most accounts for which `sshd -T` is asked.
+const MOST_ACCOUNTS: usize = 100;
+/// The client in `sshd -T -C`: an address of documentation, which no `Match` should name.
+const CLIENT: &str = "host=client.invalid,addr=192.0.2.1";
+
+/// What sshd and its PAM service do.
+pub(crate) struct SshdFacts {
+    general: SshdSettings,
+    pub(crate) accounts: Vec<SshdAccount>,
+    auth: Stack,
+    account: Stack,
+    /// Keywords and the lines that set them.
+    places: Vec<(&'static str, Option<Place>)>,
+}
+
+/// One account of the machine, as sshd treats it.
+pub(crate) struct SshdAccount {
+    pub(crate) user: MachineUser,
+    settings: SshdSettings,
+    /// The file of authorized keys that has one, and the first key.
+    keys: Option<(PathBuf, String)>,
+}
+
+/// What the policy requires of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AccountNeed {
+    pub(crate) enrolled: bool,
+    /// Whether a code, or enrollment, is required after a key.
+    pub(crate) after_key: bool,
+}
+
+impl SshdFacts {
+    /// Returns what there is to know, or why it is not known. `None` if there is no sshd.
+    pub(crate) fn gather(machine: &Machine) -> Option<Result<SshdFacts, Finding>> {
+        if !machine.exists(SSHD) {
+            return None;
+        }
+        if !machine.is_root() {
+            return Some(Err(Finding::skipped(
+                "sshd",
+                "only root can run sshd -T, which shows what is in force; run postern check as root",
+            )));
+        }
+        Some(SshdFacts::ask(machine))
+    }
+
+    fn ask(machine: &Machine) -> Result<SshdFacts, Finding> {
+        let general = test_mode(machine, None)?;
+        let mut accounts = Vec::new();
+        let is_uniform = !has_match(machine);
+        for user in candidates(machine) {
+            let keys = first_key(machine, &general, &user);
+            let is_listed = user.uid == 0 || keys.is_some();
+            if !is_listed && accounts.len() >= MOST_ACCOUNTS {
+                continue;
+            }
+            let settings = match is_uniform {
+                true => general.clone(),
+                false => test_mode(machine, Some(&user.name))?,
+            };
+            accounts.push(SshdAccount {
+                user,
+                settings,
+                keys,
+            });
+            if accounts.len() >= 4 * MOST_ACCOUNTS {
+                break;
+            }
+        }
+        let keywords = [
+            "usepam",
+            "kbdinteractiveauthentication",
+            "passwordauthentication",
+            "authenticationmethods",
+            "permitrootlogin",
+        ];
+        Ok(SshdFacts {
+            general,
+            accounts,
+            auth: load_stack(machine, "sshd", PamHook::Auth),
+            account: load_stack(machine, "sshd", PamHook::Account),
+            places: keywords.map(|key| (key, find_keyword(machine, key))).into(),
+        })
+    }
+
+    /// Returns the line that sets a keyword, else the file where it belongs.
+    fn place(&self, keyword: &str) -> Place {
+        let known = self.places.iter().find(|(key, _)| *key == keyword);
+        let known = known.and_then(|(_, place)| place.clone());
+        known.unwrap_or_else(|| Place::file(SSHD_CONFIG))
+    }
+
+    fn has_guard(&self) -> bool {
+        self.account.asks() && self.account.bypass(StackCaller::Root).is_none()
+    }
+
+    /// Whether sshd asks people for the code.
+    pub(crate) fn asks(&self) -> bool {
+        self.auth.asks()
+            && self.general.is_on("usepam")
+            && self
+                .general
+                .usable_methods(false)
+                .iter()
+                .any(|list| list.contains(&SshdMethod::KeyboardInteractive))
+    }
+
+    /// Returns what holds for everyone whom no `Match` names.
+    pub(crate) fn general_findings(&self, machine: &Machine) -> Vec<Finding> {
+        let fault = |what: &str| Finding::fault("sshd", what);
+        if !self.auth.asks() {
+            let needs_code = machine.exists(DROP_IN);
+            return vec![match needs_code {
+                true => fault("does not name pam_totp.so, so sshd asks for no code, although sshd_config.d/postern.conf is installed")
+                    .in_file(SERVICE_FILE)
+                    .remedy("copy pam.d/sshd of the samples to /etc/pam.d"),
+                false => Finding::ok(
+                    "sshd",
+                    "does not ask for a code: /etc/pam.d/sshd does not name pam_totp.so",
+                ),
+            }];
+        }
+        if !self.general.is_on("usepam") {
+            return vec![
+                fault("UsePAM is no, so sshd asks for no code")
+                    .at(&self.place("usepam"))
+                    .remedy("set UsePAM yes, and reload ssh"),
+            ];
+        }
+        let lists = self.general.usable_methods(false);
+        let mut findings = Vec::new();
+        if lists.iter().any(|list| is_without_prompt(list)) && !self.has_guard() {
+            findings.push(
+                fault("a key alone grants access without a code: there is no AuthenticationMethods that leads to the prompt, and the account lines of pam.d/sshd do not deny it")
+                    .at(&self.place("authenticationmethods"))
+                    .remedy(format_args!("{COPY_SAMPLES}; add \"account required pam_totp.so\" to {SERVICE_FILE}")),
+            );
+        }
+        if !self.general.is_on("kbdinteractiveauthentication") {
+            findings.push(
+                fault("KbdInteractiveAuthentication is no, so sshd shows no prompt for the code, and whoever needs one is denied")
+                    .at(&self.place("kbdinteractiveauthentication"))
+                    .remedy(self.remedy_for_prompt(machine)),
+            );
+            return findings;
+        }
+        if lists.is_empty() {
+            findings.push(
+                fault("no list of AuthenticationMethods can be completed, so nobody can sign in")
+                    .at(&self.place("authenticationmethods"))
+                    .remedy(COPY_SAMPLES),
+            );
+        }
+        if lists.iter().any(|list| is_without_prompt(list)) && self.has_guard() {
+            findings.push(
+                fault("after a key sshd does not go on to the prompt for the code, and whoever needs one is denied")
+                    .at(&self.place("authenticationmethods"))
+                    .remedy(COPY_SAMPLES),
+            );
+        }
+        let by_password = |list: &MethodList| list.contains(&SshdMethod::Password);
+        if lists.iter().any(by_password) && !self.reads_code_from_password() {
+            findings.push(
+                fault("PasswordAuthentication answers the prompt for the code with the password, and whoever needs a code is denied")
+                    .at(&self.place("passwordauthentication"))
+                    .remedy("set PasswordAuthentication no, and reload ssh"),
+            );
+        }
+        if findings.is_empty() {
+            findings.push(Finding::ok("sshd", "every way in leads to the code"));
+        }
+        if !self.has_guard() {
+            findings.push(
+                Finding::warning("sshd", "nothing denies a login by a key alone, should sshd_config change: the account lines have no pam_totp.so that decides")
+                    .in_file(SERVICE_FILE)
+                    .remedy("add \"account required pam_totp.so\" above the other account lines"),
+            );
+        }
+        findings
+    }
+
+    fn remedy_for_prompt(&self, machine: &Machine) -> String {
+        match (
+            machine.exists(DROP_IN),
+            &self.place("kbdinteractiveauthentication").line,
+        ) {
+            (true, Some(_)) => {
+                "remove this line: sshd uses the first value; then reload ssh".to_owned()
+            }
+            _ => COPY_SAMPLES.to_owned(),
+        }
+    }
+
+    fn reads_code_from_password(&self) -> bool {
+        let words = ["forward_pass", "use_first_pass", "try_first_pass"];
+        let lines = self.auth.our_lines();
+        lines
+            .iter()
+            .any(|(_, rule)| words.iter().any(|word| rule.has_argument(word)))
+    }
+
+    /// Returns what holds for single accounts: who is locked out, and who gets in without a code.
+    pub(crate) fn account_findings(
+        &self,
+        mut need: impl FnMut(&SshdAccount) -> Option<AccountNeed>,
+    ) -> Vec<Finding> {
+        if !self.asks() {
+            return Vec::new();
+        }
+        let mut findings = Vec::new();
+        let mut without_factor = Vec::new();
+        for account in &self.accounts {
+            let name = &account.user.name;
+            let is_root = account.user.uid == 0;
+            let lists = account.settings.usable_methods(is_root);
+            let is_closed = is_root && account.settings.value("permitrootlogin") == "no";
+            if lists.is_empty() && is_root && !is_closed {
+                if let Some((keys, _)) = &account.keys {
+                    findings.push(
+                        Finding::fault("sshd", format_args!("{name} has a key in {}, and cannot sign in: PermitRootLogin {} forbids the prompt for the code", keys.display(), account.settings.value("permitrootlogin")))
+                            .at(&self.place("permitrootlogin"))
+                            .remedy(format_args!("{COPY_EXCEPTIONS}; or set PermitRootLogin no")),
+                    );
+                }
+                continue;
+            }
+            let Some(need) = need(account) else { continue };
+            let key_alone = lists.iter().any(|list| is_without_prompt(list));
+            let is_general =
+                account.settings.usable_methods(false) == self.general.usable_methods(false);
+            if key_alone && need.after_key && !is_general {
+                findings.push(self.key_alone(name));
+            }
+            let has_key = account.keys.is_some();
+            if has_key && !need.enrolled && !key_alone && !lists.is_empty() {
+                without_factor.push(name.as_str());
+            }
+        }
+        if !without_factor.is_empty() {
+            findings.push(
+                Finding::warning("sshd", format_args!("keys and no second factor: {}; a program that signs in so, with BatchMode=yes, is denied", list_names(&without_factor)))
+                    .in_file("/etc/ssh/sshd_config.d/postern-exceptions.conf")
+                    .remedy(format_args!("postern enroll a person; for programs, {COPY_EXCEPTIONS}, and make them members of the group robots")),
+            );
+        }
+        findings
+    }
+
+    fn key_alone(&self, name: &str) -> Finding {
+        match self.has_guard() {
+            true => Finding::fault("sshd", format_args!("{name} signs in by a key alone, and is then denied, because {name} needs a code"))
+                .in_file("/etc/postern/postern.toml")
+                .remedy(format_args!("with postern edit, add [[policy.exempt]] with services = [\"sshd\"] and a group of {name}; or remove the Match for {name} from sshd_config")),
+            false => Finding::fault("sshd", format_args!("{name} needs a code, and a key alone grants access"))
+                .in_file(SERVICE_FILE)
+                .remedy("add \"account required pam_totp.so\" above the other account lines"),
+        }
+    }
+}
+
+impl SshdAccount {
+    /// Returns the first key, as SSH_AUTH_INFO_0 shows it.
+    pub(crate) fn auth_info(&self) -> String {
+        let key = self.keys.as_ref().map_or("", |(_, key)| key.as_str());
+        format!("publickey {key}\n")
+    }
+}
+
+/// Joins names for a message: at most ten.
+pub(crate) fn list_names(names: &[&str]) -> String {
+    match names.len() {
+        ..=10 => names.join(", "),
+        more => format!("{}, and {} more", names[..10].join(", "), more - 10),
+    }
+}
+
+/// Whether a list is completed before PAM can ask for anything.
+fn is_without_prompt(list: &MethodList) -> bool {
+    let is_prompt = |method: &SshdMethod| {
+        matches!(
+            method,
+            SshdMethod::Password | SshdMethod::KeyboardInteractive
+        )
+    };
+    !list.iter().any(is_prompt)
+}
+
+/// Runs `sshd -T`, for one user or for none.
+fn test_mode(machine: &Machine, user: Option<&str>) -> Result<SshdSettings, Finding> {
+    let connection = user.map(|user| format!("user={user},{CLIENT}"));
+    let arguments = match &connection {
+        Some(connection) => vec!["-T", "-C", connection.as_str()],
+        None => vec!["-T"],
+    };
+    match machine.run(SSHD, &arguments) {
+        Some(output) if output.succeeded => Ok(SshdSettings::parse(&output.out)),
+        Some(output) if output.err.contains("privilege separation directory") => {
+            Err(Finding::skipped("sshd", "sshd does not run"))
+        }
+        Some(output) => {
+            let why = output.err.lines().next().unwrap_or("it failed").trim();
+            Err(Finding::fault("sshd", format_args!("sshd -T: {why}"))
+                .remedy("correct sshd_config; sshd -t says when it is valid"))
+        }
+        None => Err(Finding::skipped("sshd", "sshd -T cannot be run")),
+    }
+}
+
+/// Whether any file of sshd_config has a `Match`, so that users differ.
+fn has_match(machine: &Machine) -> bool {
+    let files = machine.files_in("/etc/ssh/sshd_config.d").into_iter();
+    files.chain([PathBuf::from(SSHD_CONFIG)]).any(|file| {
+        let text = machine.read(file).unwrap_or_default();
+        text.lines().any(|line| {
+            let line = line.trim_start().to_ascii_lowercase();
+            line.starts_with("match")
+                || line.starts_with("include") && !line.contains("/etc/ssh/sshd_config.d/*.conf")
+        })
+    })
+}
+
+/// Returns root and the users with a shell, those with lower ids first.
+fn candidates(machine: &Machine) -> Vec<MachineUser> {
+    let no_shell = |shell: &Path| {
+        let name = shell.file_name().unwrap_or_default();
+        ["nologin", "false", "sync"].iter().any(|no| name == *no)
+    };
+    let mut users = machine.local_users();
+    users.retain(|user| user.uid == 0 || !no_shell(&user.shell));
+    users.sort_by_key(|user| user.uid);
+    users.dedup_by(|later, first| later.uid == first.uid);
+    users
+}
+
+fn first_key(
+    machine: &Machine,
+    settings: &SshdSettings,
+    user: &MachineUser,
+) -> Option<(PathBuf, String)> {
+    let files = settings.authorized_keys(&user.name, &user.home, user.uid);
+    files.into_iter().find_map(|file| {
+        let text = machine.read(&file).ok()?;
+        let mut lines = text.lines().map(str::trim);
+        let line = lines.find(|line| !line.is_empty() && !line.starts_with('#'))?;
+        // options may come before the type of the key
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is_type = |word: &&&str| {
+            ["ssh-", "ecdsa-", "sk-"]
+                .iter()
+                .any(|p| word.starts_with(p))
+        };
+        let key = words
+            .iter()
+            .find(is_type)
+            .and_then(|kind| {
+                let at = words.iter().position(|word| word == kind)?;
+                Some(format!("{kind} {}", words.get(at + 1)?))
+            })
+            .unwrap_or_default();
+        Some((file, key))
+    })
+}

@@ -1,0 +1,200 @@
+//! Key file and store: owners, modes, who can read them, and free space. Whether key and store
+//! belong together shows when the engine opens them.
+
+use super::finding::Finding;
+use super::machine::Machine;
+use postern_shared::config::Config;
+use postern_shared::system::trusted_file::{self, FileError, Follow, Privacy};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Free bytes below which logins will soon fail, and below which that should be known.
+const TOO_LITTLE: u64 = 16 * 1024 * 1024;
+const LITTLE: u64 = 128 * 1024 * 1024;
+const KIB: u64 = 1024;
+
+/// Returns the findings that need no open store.
+pub(crate) fn findings(machine: &Machine, config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let store = config.store.url.sqlite_path();
+    if !machine.is_root() {
+        findings.push(Finding::skipped(
+            "store",
+            "only root can look at key and store; run postern check as root",
+        ));
+        return findings;
+    }
+    findings.extend(key(machine, config.store.key_file.path()));
+    findings.extend(files(machine, store));
+    findings.extend(space(machine, store));
+    findings
+}
+
+/// The finding for an engine that does not open.
+pub(crate) fn not_opened(error: impl std::fmt::Display) -> Finding {
+    let error = error.to_string();
+    let remedy = match () {
+        () if error.contains("postern init")
+            || error.contains("postern upgrade")
+            || error.contains("chmod") =>
+        {
+            None
+        }
+        () => Some("restore key and store from one backup"),
+    };
+    let finding = Finding::fault("store", error);
+    remedy.map_or(finding.clone(), |remedy| finding.remedy(remedy))
+}
+
+fn key(machine: &Machine, path: &Path) -> Vec<Finding> {
+    let read = trusted_file::read_trusted(path, Privacy::Secret, Follow::Yes, 64 * KIB);
+    if let Err(error) = read {
+        let remedy = match error.is_missing() {
+            true => "restore it from the backup; without it the store cannot be read".to_owned(),
+            false => format!("chown root:postern {0} && chmod 0640 {0}", path.display()),
+        };
+        return vec![Finding::fault("key", error).in_file(path).remedy(remedy)];
+    }
+    let unreadable = readers(machine, path);
+    match unreadable {
+        Some((user, at)) => vec![
+            Finding::fault(
+                "key",
+                format_args!(
+                    "user {user} cannot read {}, so its daemon denies access or does not start",
+                    path.display()
+                ),
+            )
+            .in_file(&at)
+            .remedy(format_args!(
+                "chown root:postern {0} && chmod 0640 {0}",
+                path.display()
+            )),
+        ],
+        None => vec![Finding::ok(
+            "key",
+            format_args!(
+                "{} is readable by root and the daemons only",
+                path.display()
+            ),
+        )],
+    }
+}
+
+/// Returns the first daemon's user who cannot read a file, and the path that keeps it from that.
+fn readers(machine: &Machine, path: &Path) -> Option<(&'static str, PathBuf)> {
+    ["posternd", "postern-gate"].into_iter().find_map(|name| {
+        let user = machine.user(name)?;
+        let at = machine.hindrance(path, &machine.reader(&user))?;
+        Some((name, at))
+    })
+}
+
+fn files(machine: &Machine, store: &Path) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let folder = store.parent().unwrap_or(Path::new("/"));
+    let Some(group) = machine.group("postern") else {
+        return vec![
+            Finding::fault("store", "there is no group postern")
+                .in_file("/etc/group")
+                .remedy("run packaging/install again"),
+        ];
+    };
+    if !machine.exists(store) {
+        return vec![
+            Finding::fault(
+                "store",
+                format_args!("{} is missing, so everyone is denied", store.display()),
+            )
+            .in_file(store)
+            .remedy("create it with postern init, or restore it from the backup"),
+        ];
+    }
+    let mut expect = |path: &Path, owned_by_root: bool, allowed: u32, needed: u32, remedy: &str| {
+        let Ok(metadata) = machine.metadata(path) else {
+            return;
+        };
+        let mode = metadata.mode() & 0o7777;
+        let is_wrong = owned_by_root && metadata.uid() != 0
+            || mode & !allowed != 0
+            || mode & needed != needed
+            || metadata.gid() != group;
+        if is_wrong {
+            findings.push(
+                Finding::fault(
+                    "store",
+                    format_args!(
+                        "has owner {}, group {} and mode {mode:04o}",
+                        metadata.uid(),
+                        metadata.gid()
+                    ),
+                )
+                .in_file(path)
+                .remedy(format_args!("{remedy} {}", path.display())),
+            );
+        }
+    };
+    expect(
+        folder,
+        true,
+        0o2750,
+        0o750,
+        "it needs root:postern and 0750: chown root:postern and chmod 0750",
+    );
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = store.as_os_str().to_owned();
+        name.push(suffix);
+        expect(
+            Path::new(&name),
+            false,
+            0o660,
+            0o660,
+            "it needs root:postern and 0660: chown root:postern and chmod 0660",
+        );
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(
+            "store",
+            format_args!("{} has the right owner and mode", store.display()),
+        ));
+    }
+    findings
+}
+
+fn space(machine: &Machine, store: &Path) -> Option<Finding> {
+    let folder = store.parent().unwrap_or(Path::new("/"));
+    let free = machine.free_space(folder)?;
+    let what = format!("{} has {} MiB free", folder.display(), free / KIB / KIB);
+    let remedy = "free space, since a login that cannot be recorded is denied";
+    Some(match free {
+        0..TOO_LITTLE => Finding::fault("space", what).in_file(folder).remedy(remedy),
+        TOO_LITTLE..LITTLE => Finding::warning("space", what)
+            .in_file(folder)
+            .remedy(remedy),
+        LITTLE.. => Finding::ok("space", what),
+    })
+}
+
+/// Whether a file of secrets may be read by everyone.
+pub(crate) fn is_public(machine: &Machine, path: &Path) -> bool {
+    machine
+        .metadata(path)
+        .is_ok_and(|metadata| metadata.mode() & 0o004 != 0)
+}
+
+/// A secret that a daemon cannot read, or that others can.
+pub(crate) fn secret_file(machine: &Machine, path: &Path, reader: &str) -> Result<(), String> {
+    trusted_file::read_trusted(path, Privacy::Secret, Follow::Yes, 64 * KIB)
+        .map_err(|error: FileError| error.to_string())?;
+    let user = machine
+        .user(reader)
+        .ok_or_else(|| format!("there is no user {reader}"))?;
+    match machine.hindrance(path, &machine.reader(&user)) {
+        Some(at) => Err(format!(
+            "{}: user {reader} cannot read {}",
+            at.display(),
+            path.display()
+        )),
+        None => Ok(()),
+    }
+}

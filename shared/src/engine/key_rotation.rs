@@ -52,7 +52,7 @@ impl Engine {
     /// Returns what `rotate_keys` with [`Renewal::All`] would end now.
     pub fn list_key_bound(&mut self, now: Timestamp) -> Result<EndedByRotation, EngineError> {
         Ok(key_bound(
-            self.store.begin(&mut self.vault, Intent::Read)?.as_mut(),
+            &mut self.store.begin(&mut self.vault, Intent::Read)?,
             now,
         )?)
     }
@@ -101,7 +101,7 @@ impl Engine {
                 tx.end_key_bound()?;
                 let revision = tx.raise_revision()?;
                 tx.commit()?;
-                let ended = key_bound(before.as_mut(), now);
+                let ended = key_bound(&mut before, now);
                 self.await_gate_confirmations(revision)?;
                 rotated.ended = ended?;
             }
@@ -163,7 +163,7 @@ impl Engine {
     }
 }
 
-fn key_bound(tx: &mut dyn Transaction, now: Timestamp) -> Result<EndedByRotation, StoreError> {
+fn key_bound(tx: &mut Transaction<'_>, now: Timestamp) -> Result<EndedByRotation, StoreError> {
     let mut ended = EndedByRotation::new();
     for what in KeyBound::ALL {
         for (name, count) in tx.count_key_bound(what, now)? {

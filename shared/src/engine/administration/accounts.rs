@@ -28,11 +28,11 @@ impl Engine {
         if tx.find_account(name)?.is_some() {
             return Err(AdministrationError::AccountExists(name.clone()));
         }
-        let new = check_new_name(&self.config, tx.as_mut(), name, distinct)?;
+        let new = check_new_name(&self.config, &mut tx, name, distinct)?;
         tx.add_account(&new.map_err(AdministrationError::OtherSpelling)?, now)?;
         log_event(
             &self.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::AccountAdded,
             actor,
@@ -51,11 +51,11 @@ impl Engine {
     ) -> AdministrationResult {
         self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
+        let record = find_account(&mut tx, name)?;
         // before the removal, which deletes the address that the notification goes to
         log_event(
             &self.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::AccountRemoved,
             actor,
@@ -81,14 +81,14 @@ impl Engine {
         self.check_not_declared(name)?;
         self.check_not_declared(new)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
+        let record = find_account(&mut tx, name)?;
         if tx.find_account(new)?.is_some() {
             return Err(AdministrationError::AccountExists(new.clone()));
         }
         let named = match name.is_other_spelling_of(new) {
             // another spelling of the account's own name
-            true => check_new_name(&self.config, tx.as_mut(), new, Distinct::Yes)?,
-            false => check_new_name(&self.config, tx.as_mut(), new, distinct)?,
+            true => check_new_name(&self.config, &mut tx, new, Distinct::Yes)?,
+            false => check_new_name(&self.config, &mut tx, new, distinct)?,
         };
         let named = named.map_err(AdministrationError::OtherSpelling)?;
         // Secrets are bound to the name.
@@ -106,7 +106,7 @@ impl Engine {
         let revision = tx.raise_revision()?;
         log_event(
             &self.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::AccountRenamed,
             actor,
@@ -114,7 +114,7 @@ impl Engine {
         )?;
         log_event(
             &self.config,
-            tx.as_mut(),
+            &mut tx,
             new,
             EventKind::AccountRenamed,
             actor,
@@ -136,7 +136,7 @@ impl Engine {
     ) -> Result<Vec<Group>, AdministrationError> {
         self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
+        let record = find_account(&mut tx, name)?;
         let mut groups: BTreeSet<Group> = record.groups.iter().cloned().collect();
         groups.extend(add.iter().cloned());
         groups.retain(|group| !remove.contains(group));
@@ -160,7 +160,7 @@ impl Engine {
         let revision = tx.raise_revision()?;
         log_event(
             &self.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::GroupsChanged,
             actor,

@@ -25,14 +25,14 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Option<u64>, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let wait = address_delay(&self.config, tx.as_mut(), address, now)?;
+        let wait = address_delay(&self.config, &mut tx, address, now)?;
         if wait.is_some() || shown == ShownSecret::Right {
             return Ok(wait);
         }
         drop(tx);
         // The delay is read again, under the write lock.
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let wait = address_delay(&self.config, tx.as_mut(), address, now)?;
+        let wait = address_delay(&self.config, &mut tx, address, now)?;
         if wait.is_none() {
             let since = now.minus(self.config.throttle.address_window.seconds());
             let limit = self.config.throttle.address_limit.value();
@@ -45,7 +45,7 @@ impl Engine {
 
 fn address_delay(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     address: Address,
     now: Timestamp,
 ) -> Result<Option<u64>, StoreError> {

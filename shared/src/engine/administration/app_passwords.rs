@@ -53,10 +53,10 @@ impl Engine {
             AppPassword::random().map_err(|RandomError| VaultError::Random(RandomError))?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match self.config.find_declared_account(account) {
-            Some(_) => find_or_add_account(&self.config, tx.as_mut(), account, actor, now)?,
-            None => find_account(tx.as_mut(), account)?,
+            Some(_) => find_or_add_account(&self.config, &mut tx, account, actor, now)?,
+            None => find_account(&mut tx, account)?,
         };
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let is_over =
             |stored: &AppPasswordRecord| stored.expires.is_some_and(|expires| expires <= now);
         let mut live = tx.app_passwords(Some(record.id))?;
@@ -80,7 +80,7 @@ impl Engine {
         let revision = tx.raise_revision()?;
         log_event_with_cause(
             &self.config,
-            tx.as_mut(),
+            &mut tx,
             account,
             EventKind::AppPasswordAdded,
             name.as_str(),
@@ -99,7 +99,7 @@ impl Engine {
     ) -> Result<Vec<AppPasswordRecord>, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let of = match of {
-            Some(name) => Some(find_account(tx.as_mut(), name)?.id),
+            Some(name) => Some(find_account(&mut tx, name)?.id),
             None => None,
         };
         Ok(tx.app_passwords(of)?)
@@ -115,8 +115,8 @@ impl Engine {
     ) -> AdministrationResult {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), account)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, account)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let all = tx.app_passwords(Some(record.id))?;
         let found = find(&all, account, name)?;
         if name != new && all.iter().any(|stored| stored.name == *new) {
@@ -125,7 +125,7 @@ impl Engine {
         tx.rename_app_password(found.number, new)?;
         log_event_with_cause(
             &self.config,
-            tx.as_mut(),
+            &mut tx,
             account,
             EventKind::AppPasswordRenamed,
             new.as_str(),
@@ -146,8 +146,8 @@ impl Engine {
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), account)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, account)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let all = tx.app_passwords(Some(record.id))?;
         let count = match one {
             Some(name) => {
@@ -163,7 +163,7 @@ impl Engine {
         let revision = tx.raise_revision()?;
         log_event_with_cause(
             &self.config,
-            tx.as_mut(),
+            &mut tx,
             account,
             EventKind::AppPasswordRevoked,
             one.map_or("all", Label::as_str),
@@ -205,7 +205,7 @@ impl Engine {
 /// revocation.
 pub(in crate::engine) fn apply_on_change(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     now: Timestamp,
 ) -> Result<AppPasswordsAfter, StoreError> {
@@ -229,7 +229,7 @@ pub(in crate::engine) fn apply_on_change(
 /// Applies `app_passwords.on_change` for an act of administration, and logs the event.
 pub(in crate::engine) fn apply_on_change_and_log<'a>(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     (name, account): (&UserName, AccountId),
     actor: impl Into<Principal<'a>>,
     now: Timestamp,

@@ -273,8 +273,8 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AccountSnapshot, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        requester.actor().refuse_ended_session(tx.as_mut(), now)?;
-        Ok(read_account_snapshot(tx.as_mut(), &self.vault, account)?)
+        requester.actor().refuse_ended_session(&mut tx, now)?;
+        Ok(read_account_snapshot(&mut tx, &self.vault, account)?)
     }
 
     /// Makes the pending enrollment of a request. Its secret is random unless the request has a

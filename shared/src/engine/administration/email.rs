@@ -32,16 +32,16 @@ impl Engine {
         let actor = actor.into();
         self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
-        match code::mail_refusal(&self.config.email, tx.as_mut(), record.id, now)? {
+        let record = find_or_add_account(&self.config, &mut tx, name, actor, now)?;
+        actor.refuse_ended_session(&mut tx, now)?;
+        match code::mail_refusal(&self.config.email, &mut tx, record.id, now)? {
             Some(MailRefusal::Cooldown { wait }) => {
                 return Err(AdministrationError::MailCooldown(wait));
             }
             Some(_) => return Err(AdministrationError::NoMail),
             None => {}
         }
-        if code::has_too_many_confirmations(tx.as_mut(), to, now)? {
+        if code::has_too_many_confirmations(&mut tx, to, now)? {
             return Err(AdministrationError::MailCooldown(
                 self.config.email.cooldown.seconds(),
             ));
@@ -58,20 +58,13 @@ impl Engine {
         let mail = code::queue_code(
             email,
             &self.vault,
-            tx.as_mut(),
+            &mut tx,
             record.id,
             to.clone(),
             purpose,
             now,
         )?;
-        log_event(
-            &self.config,
-            tx.as_mut(),
-            name,
-            EventKind::EmailSet,
-            actor,
-            now,
-        )?;
+        log_event(&self.config, &mut tx, name, EventKind::EmailSet, actor, now)?;
         tx.commit()?;
         Ok(mail)
     }
@@ -82,7 +75,7 @@ impl Engine {
         name: &UserName,
     ) -> Result<EmailAddress, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let record = find_account(tx.as_mut(), name)?;
+        let record = find_account(&mut tx, name)?;
         let pending = tx.mail_addresses(record.id)?.pending;
         pending.ok_or_else(|| AdministrationError::NothingToConfirm(name.clone()))
     }
@@ -100,8 +93,8 @@ impl Engine {
         self.check_not_declared(name)?;
         let refuse = |refusal| Err(AdministrationError::NotConfirmed(refusal));
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, name)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let Some(address) = tx.mail_addresses(record.id)?.pending else {
             return Err(AdministrationError::NothingToConfirm(name.clone()));
         };
@@ -127,7 +120,7 @@ impl Engine {
         if stored.is_expired(now) {
             return refuse(Refusal::CodeExpired);
         }
-        let was_on = is_enrolled(tx.as_mut(), record.id)?;
+        let was_on = is_enrolled(&mut tx, record.id)?;
         tx.consume_mailed_code(record.id)?;
         let addresses = MailAddresses {
             confirmed: Some(address.clone()),
@@ -136,7 +129,7 @@ impl Engine {
         // before the change, so that the earlier address is notified
         log_event(
             &self.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::EmailConfirmed,
             actor,
@@ -149,13 +142,7 @@ impl Engine {
             true => AppPasswordsAfter::None,
             false => {
                 let account = (name, record.id);
-                app_passwords::apply_on_change_and_log(
-                    &self.config,
-                    tx.as_mut(),
-                    account,
-                    actor,
-                    now,
-                )?
+                app_passwords::apply_on_change_and_log(&self.config, &mut tx, account, actor, now)?
             }
         };
         tx.commit()?;
@@ -174,8 +161,8 @@ impl Engine {
         let actor = actor.into();
         self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, name)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let addresses = tx.mail_addresses(record.id)?;
         if addresses == MailAddresses::default() {
             return Err(AdministrationError::NoAddress(name.clone()));
@@ -187,7 +174,7 @@ impl Engine {
         // before the removal, so that the removed address is notified
         log_event(
             &self.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::EmailRemoved,
             actor,
@@ -199,13 +186,8 @@ impl Engine {
             tx.remove_second_factor(record.id)?;
             tx.unlock_account(record.id)?;
             let account = (name, record.id);
-            after = app_passwords::apply_on_change_and_log(
-                &self.config,
-                tx.as_mut(),
-                account,
-                actor,
-                now,
-            )?;
+            after =
+                app_passwords::apply_on_change_and_log(&self.config, &mut tx, account, actor, now)?;
         }
         tx.set_mail_addresses(record.id, &MailAddresses::default())?;
         tx.end_sessions_and_browsers(record.id)?;

@@ -68,7 +68,7 @@ impl Engine {
                 ..
             } = self;
             let mut transaction = store.begin(vault, Intent::Write)?;
-            let tx = transaction.as_mut();
+            let tx = &mut transaction;
             let mut new: BTreeSet<&UserName> = BTreeSet::new();
             for at in batch {
                 let import = ImportTransaction {
@@ -128,7 +128,7 @@ impl ImportTransaction<'_> {
     /// transaction.
     fn import_one<'f>(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         one: &'f FoundAuthenticator,
         new: &mut BTreeSet<&'f UserName>,
     ) -> Result<ImportReport, AdministrationError> {

@@ -34,10 +34,10 @@ impl Engine {
         let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match self.config.find_declared_account(name) {
-            Some(_) => find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?,
-            None => find_account(tx.as_mut(), name)?,
+            Some(_) => find_or_add_account(&self.config, &mut tx, name, actor, now)?,
+            None => find_account(&mut tx, name)?,
         };
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let hash = self.vault.one_time_hash(record.id.0, code.plain());
         let expires = now.plus(LIFETIME);
         tx.set_one_time_code(
@@ -51,7 +51,7 @@ impl Engine {
         )?;
         log_event(
             &self.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::OneTimeCodeIssued,
             actor,
@@ -92,7 +92,7 @@ impl Engine {
             ..
         } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         if let Some(token) = token {
             if check_token(token, tx, &vault.token_keys(), now)?.is_none() {
                 return Ok(Err(Refusal::Expired));
@@ -130,8 +130,8 @@ impl Engine {
     ) -> AdministrationResult {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, name)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         match tx.one_time_code(record.id)? {
             Some(stored) if !stored.used && !stored.is_expired(now) => {}
             _ => {
@@ -144,7 +144,7 @@ impl Engine {
         tx.set_one_time_code(record.id, None)?;
         log_event(
             &self.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::OneTimeCodeCancelled,
             actor,

@@ -16,7 +16,7 @@ use crate::system::clock::Timestamp;
 /// `app_passwords.on_change`, and logs the event. Returns the revision that gates must apply.
 pub(in crate::engine) fn end_all_with_password(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     (name, account): (&UserName, AccountId),
     what: EventKind,
     actor: Principal<'_>,
@@ -44,7 +44,7 @@ impl Engine {
         };
         let (account, what) = ((name, record.id), EventKind::HostPasswordChanged);
         let (revision, after) =
-            end_all_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
+            end_all_with_password(&self.config, &mut tx, account, what, actor, now)?;
         tx.commit()?;
         self.await_gate_confirmations(revision)?;
         Ok(Some(after))

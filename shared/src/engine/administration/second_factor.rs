@@ -22,8 +22,8 @@ impl Engine {
         let actor = actor.into();
         self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        if !is_enrolled(tx.as_mut(), record.id)? {
+        let record = find_account(&mut tx, name)?;
+        if !is_enrolled(&mut tx, record.id)? {
             drop(tx);
             // An earlier call may have failed to erase the secret.
             self.store
@@ -31,22 +31,15 @@ impl Engine {
                 .map_err(AdministrationError::NotScrubbed)?;
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         tx.remove_second_factor(record.id)?;
         tx.unlock_account(record.id)?;
         tx.end_sessions_and_browsers(record.id)?;
         let revision = tx.raise_revision()?;
-        log_event(
-            &self.config,
-            tx.as_mut(),
-            name,
-            EventKind::Disabled,
-            actor,
-            now,
-        )?;
+        log_event(&self.config, &mut tx, name, EventKind::Disabled, actor, now)?;
         let account = (name, record.id);
         let after =
-            app_passwords::apply_on_change_and_log(&self.config, tx.as_mut(), account, actor, now)?;
+            app_passwords::apply_on_change_and_log(&self.config, &mut tx, account, actor, now)?;
         tx.commit()?;
         self.await_gate_confirmations(revision)?;
         self.store
@@ -64,17 +57,10 @@ impl Engine {
     ) -> AdministrationResult {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, name)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         tx.unlock_account(record.id)?;
-        log_event(
-            &self.config,
-            tx.as_mut(),
-            name,
-            EventKind::Unlocked,
-            actor,
-            now,
-        )?;
+        log_event(&self.config, &mut tx, name, EventKind::Unlocked, actor, now)?;
         Ok(tx.commit()?)
     }
 
@@ -94,14 +80,9 @@ impl Engine {
             None => return Err(AdministrationError::UnknownAccount(name.clone())),
             Some(record) => record,
         };
-        actor.refuse_ended_session(tx.as_mut(), now)?;
-        let authenticators = account_data::load_authenticators(
-            &self.vault,
-            tx.as_mut(),
-            name,
-            Some(&record),
-            declared,
-        )?;
+        actor.refuse_ended_session(&mut tx, now)?;
+        let authenticators =
+            account_data::load_authenticators(&self.vault, &mut tx, name, Some(&record), declared)?;
         let mut lowered = 0;
         for authenticator in authenticators {
             let Some(current) = authenticator.parameters.moving.step_at(now) else {
@@ -121,7 +102,7 @@ impl Engine {
         }
         log_event(
             &self.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::ClockUnlocked,
             actor,

@@ -54,12 +54,12 @@ impl Engine {
             .vault
             .hash_password(password)
             .map_err(AdministrationError::Password)?;
-        let record = find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_or_add_account(&self.config, &mut tx, name, actor, now)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         tx.set_password_hash(record.id, &hash)?;
         let (account, what) = ((name, record.id), EventKind::PasswordSet);
         let (revision, after) =
-            end_all_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
+            end_all_with_password(&self.config, &mut tx, account, what, actor, now)?;
         tx.commit()?;
         self.await_gate_confirmations(revision)?;
         Ok(after)
@@ -72,7 +72,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Vec<SessionRecord>, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let record = find_account(tx.as_mut(), name)?;
+        let record = find_account(&mut tx, name)?;
         Ok(tx.sessions(record.id, now)?)
     }
 
@@ -83,7 +83,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Vec<BrowserRecord>, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let record = find_account(tx.as_mut(), name)?;
+        let record = find_account(&mut tx, name)?;
         Ok(tx.trusted_browsers(record.id, now)?)
     }
 
@@ -99,8 +99,8 @@ impl Engine {
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, name)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let nothing = || AdministrationError::NothingToRevoke("session", name.clone());
         let had_grace = tx.end_grace_period(record.id)?;
         let ended = match one {
@@ -120,7 +120,7 @@ impl Engine {
         if is_seen {
             log_event(
                 &self.config,
-                tx.as_mut(),
+                &mut tx,
                 name,
                 EventKind::SessionRevoked,
                 actor,
@@ -144,8 +144,8 @@ impl Engine {
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, name)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let mut ended = 0;
         // finds also trust that has expired by a clock that runs ahead
         for browser in tx.trusted_browsers(record.id, Timestamp(0))? {
@@ -165,7 +165,7 @@ impl Engine {
         let revision = tx.raise_revision()?;
         log_event(
             &self.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::BrowserRevoked,
             actor,

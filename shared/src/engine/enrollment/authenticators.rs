@@ -32,7 +32,7 @@ impl Engine {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         match tx.find_account(pending.name())? {
             None if pending.kind() == EnrollmentKind::First => {
-                match check_new_name(&self.config, tx.as_mut(), pending.name(), Distinct::No)? {
+                match check_new_name(&self.config, &mut tx, pending.name(), Distinct::No)? {
                     Ok(_) => Ok(()),
                     Err(other) => Err(AdministrationError::OtherSpelling(other)),
                 }
@@ -55,24 +55,20 @@ impl Engine {
         let name = pending.name();
         self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let snapshot = read_account_snapshot(tx.as_mut(), &self.vault, name)?;
+        let snapshot = read_account_snapshot(&mut tx, &self.vault, name)?;
         let is_stale = match (pending.snapshot(), pending.parent()) {
             (Some(began_on), Some(parent)) => {
-                let alive = check_token_parent(tx.as_mut(), name, began_on.at(), parent, now)?;
+                let alive = check_token_parent(&mut tx, name, began_on.at(), parent, now)?;
                 *began_on != snapshot || alive.is_none()
             }
             (Some(began_on), None) => *began_on != snapshot,
             (None, _) => false,
         };
         let record = match pending.kind() {
-            EnrollmentKind::First => {
-                find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?
-            }
-            EnrollmentKind::Replacement | EnrollmentKind::Further => {
-                find_account(tx.as_mut(), name)?
-            }
+            EnrollmentKind::First => find_or_add_account(&self.config, &mut tx, name, actor, now)?,
+            EnrollmentKind::Replacement | EnrollmentKind::Further => find_account(&mut tx, name)?,
         };
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         check_enrollment_kind(&tx.authenticators(record.id)?, pending)?;
         if is_stale {
             return Err(AdministrationError::Stale);
@@ -88,8 +84,7 @@ impl Engine {
         // The same secret may have been stored before. Its floor is kept after its removal.
         let parameters = pending.parameters();
         let fingerprint = self.vault.fingerprint(pending.secret(), parameters);
-        let floor =
-            account_data::load_floor(&self.vault, tx.as_mut(), pending.secret(), parameters)?;
+        let floor = account_data::load_floor(&self.vault, &mut tx, pending.secret(), parameters)?;
         if confirmation.step().is_some_and(|step| floor >= Some(step)) {
             return Err(AdministrationError::CodeUsed);
         }
@@ -131,18 +126,12 @@ impl Engine {
                 EventKind::Enrolled
             }
         };
-        let revision = end_all(&self.config, tx.as_mut(), &record, what, actor, now)?;
+        let revision = end_all(&self.config, &mut tx, &record, what, actor, now)?;
         let after = match pending.kind() {
             EnrollmentKind::Further => AppPasswordsAfter::None,
             EnrollmentKind::First | EnrollmentKind::Replacement => {
                 let account = (name, record.id);
-                app_passwords::apply_on_change_and_log(
-                    &self.config,
-                    tx.as_mut(),
-                    account,
-                    actor,
-                    now,
-                )?
+                app_passwords::apply_on_change_and_log(&self.config, &mut tx, account, actor, now)?
             }
         };
         tx.commit()?;
@@ -161,7 +150,7 @@ impl Engine {
         name: &UserName,
     ) -> Result<AccountSnapshot, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        Ok(read_account_snapshot(tx.as_mut(), &self.vault, name)?)
+        Ok(read_account_snapshot(&mut tx, &self.vault, name)?)
     }
 
     /// Returns the authenticators of an account, oldest first.
@@ -178,7 +167,7 @@ impl Engine {
         };
         let opened = account_data::load_authenticators(
             &self.vault,
-            tx.as_mut(),
+            &mut tx,
             name,
             record.as_ref(),
             declared,
@@ -213,8 +202,8 @@ impl Engine {
         let actor = actor.into();
         self.check_not_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, name)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let all = tx.authenticators(record.id)?;
         let Some(found) = all.iter().find(|stored| stored.name == *label) else {
             return Err(AdministrationError::UnknownAuthenticator(
@@ -230,7 +219,7 @@ impl Engine {
         tx.remove_authenticator(found.number)?;
         let revision = end_all(
             &self.config,
-            tx.as_mut(),
+            &mut tx,
             &record,
             EventKind::AuthenticatorRemoved,
             actor,
@@ -273,15 +262,15 @@ impl Engine {
         let actor = actor.into();
         let is_declared = self.config.find_declared_account(name).is_some();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        if read_account_snapshot(tx.as_mut(), &self.vault, name)? != *began_on {
+        if read_account_snapshot(&mut tx, &self.vault, name)? != *began_on {
             return Err(AdministrationError::Stale);
         }
         let record = match is_declared {
-            true => find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?,
-            false => find_account(tx.as_mut(), name)?,
+            true => find_or_add_account(&self.config, &mut tx, name, actor, now)?,
+            false => find_account(&mut tx, name)?,
         };
-        actor.refuse_ended_session(tx.as_mut(), now)?;
-        if !is_declared && !is_enrolled(tx.as_mut(), record.id)? {
+        actor.refuse_ended_session(&mut tx, now)?;
+        if !is_declared && !is_enrolled(&mut tx, record.id)? {
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
         tx.replace_recovery_codes(
@@ -290,7 +279,7 @@ impl Engine {
         )?;
         log_event(
             &self.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::RecoveryCodesReplaced,
             actor,
@@ -303,7 +292,7 @@ impl Engine {
 /// Returns the account's current snapshot. Recovery codes are random, so the least hash identifies
 /// the set.
 pub(in crate::engine) fn read_account_snapshot(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     vault: &Vault,
     name: &UserName,
 ) -> Result<AccountSnapshot, StoreError> {
@@ -356,7 +345,7 @@ fn check_enrollment_kind(
 /// that gates must apply.
 fn end_all<'a>(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     record: &AccountRecord,
     what: EventKind,
     actor: impl Into<Principal<'a>>,

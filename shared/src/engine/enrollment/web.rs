@@ -230,11 +230,11 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Option<(AccountSnapshot, TokenValidity)>, EngineError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let Some(alive) = check_token(token, tx.as_mut(), &self.vault.token_keys(), now)? else {
+        let Some(alive) = check_token(token, &mut tx, &self.vault.token_keys(), now)? else {
             return Ok(None);
         };
         Ok(Some((
-            read_account_snapshot(tx.as_mut(), &self.vault, token.account())?,
+            read_account_snapshot(&mut tx, &self.vault, token.account())?,
             alive,
         )))
     }

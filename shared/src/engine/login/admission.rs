@@ -38,7 +38,7 @@ impl Engine {
             ..
         } = self;
         let mut transaction = store.begin(vault, Intent::Read)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let from = browser.origin.address().map(|address| address.key());
         if let Some(record) = tx.find_account(name)? {
             if let Some(value) = browser.cookie {

@@ -36,7 +36,7 @@ impl Engine {
             ..
         } = self;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let (tx, keys) = (transaction.as_mut(), vault.token_keys());
+        let (tx, keys) = (&mut transaction, vault.token_keys());
         let account = check_token(&shown, tx, &keys, now)?.and_then(|validity| validity.record);
         let (Some(account), Some(session)) = (account, shown.session(&keys)) else {
             return Ok(AfterRefresh::SessionEnded);

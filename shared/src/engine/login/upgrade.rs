@@ -35,7 +35,7 @@ impl Engine {
             ..
         } = self;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let recognized = recognize_browser(vault, tx, browser, name, now)?;
         let request = browser.before_first_factor(name, &recognized);
         let evaluation = Evaluation::load(

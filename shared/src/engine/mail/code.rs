@@ -125,7 +125,7 @@ impl Engine {
             ..
         } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
-        let requested = request_code(config, vault, transaction.as_mut(), request, token, now)?;
+        let requested = request_code(config, vault, &mut transaction, request, token, now)?;
         if let MailRequest::Queued(_) = requested {
             transaction.commit()?;
         }
@@ -182,7 +182,7 @@ impl Engine {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         tx.remove_mail(mail.number)?;
         if sent.is_err() {
-            invalidate_code(tx.as_mut(), mail.account, mail.hash)?;
+            invalidate_code(&mut tx, mail.account, mail.hash)?;
         }
         tx.commit()?;
         sent
@@ -284,7 +284,7 @@ impl Engine {
             .map_or_else(|why| MailState::Failed(why.clone()), |()| MailState::Sent);
         tx.set_mail_state(mail.number, &state)?;
         if sent.is_err() {
-            invalidate_code(tx.as_mut(), mail.account, mail.hash)?;
+            invalidate_code(&mut tx, mail.account, mail.hash)?;
         }
         Ok(tx.commit()?)
     }
@@ -310,7 +310,7 @@ impl Engine {
 /// Returns why no code may be mailed now, for whatever purpose.
 pub(in crate::engine) fn mail_refusal(
     email: &EmailConfig,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     now: Timestamp,
 ) -> Result<Option<MailRefusal>, StoreError> {
@@ -328,7 +328,7 @@ pub(in crate::engine) fn mail_refusal(
 pub(in crate::engine) fn queue_code(
     email: &EmailConfig,
     vault: &Vault,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     to: EmailAddress,
     purpose: MailedFor,
@@ -364,7 +364,7 @@ pub(in crate::engine) fn queue_code(
 /// Returns whether the outbox has too many codes for this address. Anyone may enter any address as
 /// their own, which must not flood it with mail.
 pub(in crate::engine) fn has_too_many_confirmations(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     to: &EmailAddress,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
@@ -374,7 +374,7 @@ pub(in crate::engine) fn has_too_many_confirmations(
 fn request_code(
     config: &Config,
     vault: &Vault,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     request: &VerificationRequest<'_>,
     token: Option<&LoginToken>,
     now: Timestamp,
@@ -425,7 +425,7 @@ fn request_code(
 
 /// Removes a code that was not delivered, unless a newer code has replaced it.
 fn invalidate_code(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     hash: MailedHash,
 ) -> Result<(), StoreError> {

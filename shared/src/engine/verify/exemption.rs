@@ -37,7 +37,7 @@ impl Engine {
         let grace = self.enrollment_grace(request, now)?;
         if let Some(grace) = grace {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            log_request(tx.as_mut(), request, EventKind::Accepted, grace.name(), now)?;
+            log_request(&mut tx, request, EventKind::Accepted, grace.name(), now)?;
             tx.commit()?;
         }
         Ok(grace)
@@ -55,11 +55,10 @@ impl Engine {
             let record = match tx.find_account(request.name)? {
                 Some(record) => record,
                 None => {
-                    let new =
-                        check_new_name(&self.config, tx.as_mut(), request.name, Distinct::No)?;
+                    let new = check_new_name(&self.config, &mut tx, request.name, Distinct::No)?;
                     let new = new.map_err(PolicyError::OtherSpelling)?;
                     log_request(
-                        tx.as_mut(),
+                        &mut tx,
                         request,
                         EventKind::AccountAdded,
                         "first-sign-in",
@@ -137,7 +136,7 @@ impl Engine {
 }
 
 pub(in crate::engine) fn log_request(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     request: &VerificationRequest<'_>,
     kind: EventKind,
     cause: &str,

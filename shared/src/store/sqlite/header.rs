@@ -41,9 +41,7 @@ pub(super) fn has_version(path: &Path, application: i64, version: i64) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::master_key::MasterKeys;
-    use crate::crypto::vault::Vault;
-    use crate::store::sqlite::{APPLICATION, VERSION, create};
+    use crate::store::sqlite::{APPLICATION, VERSION, new_store};
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
@@ -51,8 +49,7 @@ mod tests {
     fn a_header_says_which_version_a_store_has() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store/postern.db");
-        let keys = Vault::create(&MasterKeys::generate().unwrap().0).unwrap();
-        create(&path, None, &keys).unwrap();
+        new_store(&folder);
         assert!(has_version(&path, APPLICATION, VERSION).unwrap());
         assert!(!has_version(&path, APPLICATION, VERSION + 1).unwrap());
 

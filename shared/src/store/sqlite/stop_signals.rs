@@ -48,14 +48,9 @@ mod tests {
 
     #[test]
     fn a_transaction_is_not_stopped_from_the_terminal() {
-        use crate::crypto::master_key::MasterKeys;
-        use crate::crypto::vault::Vault;
-        use crate::store::{Intent, Store};
+        use crate::store::Intent;
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("store/postern.db");
-        let keys = Vault::create(&MasterKeys::generate().unwrap().0).unwrap();
-        crate::store::sqlite::create(&path, None, &keys).unwrap();
-        let mut store = crate::store::sqlite::SqliteStore::open(&path).unwrap();
+        let mut store = crate::store::sqlite::new_store(&folder);
         for intent in [Intent::Read, Intent::Write] {
             let transaction = store.begin(intent).unwrap();
             assert!(is_blocked());

@@ -1,8 +1,7 @@
 //! Tests of the write queue: order, group commit, and failures of single attempts.
 
 use super::*;
-use crate::crypto::master_key::MasterKeys;
-use crate::crypto::vault::Vault;
+use crate::store::sqlite::new_store;
 use crate::store::{Intent, Store, StoreError, Transaction};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -103,17 +102,15 @@ struct TestStore {
     queue: Arc<WriteQueue>,
 }
 
-fn opened(path: &Path) -> crate::store::sqlite::SqliteStore {
-    crate::store::sqlite::SqliteStore::open(path).unwrap()
+fn opened(path: &Path) -> Store {
+    Store::open(path).unwrap()
 }
 
 impl TestStore {
     fn new() -> TestStore {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store/postern.db");
-        let keys = Vault::create(&MasterKeys::generate().unwrap().0).unwrap();
-        crate::store::sqlite::create(&path, None, &keys).unwrap();
-        let queue = Arc::clone(&opened(&path).write_queue);
+        let queue = Arc::clone(&new_store(&folder).write_queue);
         TestStore {
             _folder: folder,
             path,
@@ -125,16 +122,16 @@ impl TestStore {
     fn attempt(
         &self,
         waiting: usize,
-        act: impl FnOnce(Box<dyn Transaction + '_>) -> Result<(), StoreError> + Send + 'static,
+        act: impl FnOnce(Transaction<'_>) -> Result<(), StoreError> + Send + 'static,
     ) -> JoinHandle<Result<(), StoreError>> {
         self.attempt_on(opened(&self.path), waiting, act)
     }
 
     fn attempt_on(
         &self,
-        mut store: crate::store::sqlite::SqliteStore,
+        mut store: Store,
         waiting: usize,
-        act: impl FnOnce(Box<dyn Transaction + '_>) -> Result<(), StoreError> + Send + 'static,
+        act: impl FnOnce(Transaction<'_>) -> Result<(), StoreError> + Send + 'static,
     ) -> JoinHandle<Result<(), StoreError>> {
         let thread = thread::spawn(move || act(store.begin(Intent::Attempt)?));
         wait_until_waiting(&self.queue, waiting);
@@ -155,7 +152,7 @@ fn fingerprint(number: u8) -> crate::crypto::vault::SecretFingerprint {
 }
 
 /// Returns an attempt that marks a code as used and commits.
-fn uses(number: u8) -> impl FnOnce(Box<dyn Transaction + '_>) -> Result<(), StoreError> {
+fn uses(number: u8) -> impl FnOnce(Transaction<'_>) -> Result<(), StoreError> {
     move |mut tx| {
         tx.raise_floor(&fingerprint(number), crate::credential::totp::Step(1))?;
         tx.commit()
@@ -186,7 +183,7 @@ fn attempts_that_wait_share_a_commit_and_one_that_fails_is_undone_alone() {
         panic!("within its part")
     });
     let last = test.attempt(4, uses(5));
-    let commits = |store: &crate::store::sqlite::SqliteStore| -> i64 {
+    let commits = |store: &Store| -> i64 {
         store
             .open_connection()
             .unwrap()
@@ -249,7 +246,7 @@ fn a_failed_commit_fails_for_the_whole_group_and_not_for_the_next_attempt() {
         .unwrap();
     let leader = test.attempt_on(leads, 1, uses(1));
     // and for an attempt that only reads what they wrote
-    let reads = |mut tx: Box<dyn Transaction + '_>| {
+    let reads = |mut tx: Transaction<'_>| {
         assert!(tx.step_floor(&fingerprint(1))?.is_some());
         tx.commit()
     };

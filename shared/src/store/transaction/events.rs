@@ -1,12 +1,12 @@
-//! SQL of [`EventStore`], and the conversion of its rows.
+//! Audit events, for `postern log`.
 
-use super::SqliteTransaction;
+use super::Transaction;
 use super::convert::{damaged, signed, time};
 use crate::account::event::{
     AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, EventKind, MAX_EVENTS, RETENTION,
 };
 use crate::account::name::UserName;
-use crate::store::{EventStore, LoggedEvent, StoreResult};
+use crate::store::{LoggedEvent, StoreResult};
 use crate::system::clock::Timestamp;
 use rusqlite::Row;
 
@@ -33,7 +33,7 @@ fn filter_parameters(filter: &EventFilter) -> FilterParameters<'_> {
     )
 }
 
-impl SqliteTransaction<'_> {
+impl Transaction<'_> {
     /// Returns the number of events of this kind and account in the day before this one; counts to
     /// `limit`.
     fn count_in_a_day(&mut self, event: &AuditEvent, limit: u32) -> StoreResult<u32> {
@@ -87,8 +87,10 @@ impl SqliteTransaction<'_> {
     }
 }
 
-impl EventStore for SqliteTransaction<'_> {
-    fn add_event(&mut self, event: &AuditEvent) -> StoreResult<LoggedEvent> {
+impl Transaction<'_> {
+    /// Adds an audit event, subject to [`crate::account::event::EventKind::daily_limit`]. Removes a
+    /// few events that are too many or too old.
+    pub fn add_event(&mut self, event: &AuditEvent) -> StoreResult<LoggedEvent> {
         let AuditEvent {
             at,
             account,
@@ -127,7 +129,8 @@ impl EventStore for SqliteTransaction<'_> {
         Ok(LoggedEvent::Added)
     }
 
-    fn events(
+    /// Returns at most `limit` events with numbers above `after`, oldest first.
+    pub fn events(
         &mut self,
         filter: &EventFilter,
         after: i64,
@@ -136,7 +139,8 @@ impl EventStore for SqliteTransaction<'_> {
         self.query_events(filter, "id > ?6", "id", (after, limit))
     }
 
-    fn events_before(
+    /// Returns at most `limit` events with numbers below `before`, newest first.
+    pub fn events_before(
         &mut self,
         filter: &EventFilter,
         before: i64,
@@ -145,7 +149,8 @@ impl EventStore for SqliteTransaction<'_> {
         self.query_events(filter, "id < ?6", "id DESC", (before, limit))
     }
 
-    fn number_before_newest(&mut self, filter: &EventFilter, count: u32) -> StoreResult<i64> {
+    /// Returns the number after which the newest `count` events follow.
+    pub fn number_before_newest(&mut self, filter: &EventFilter, count: u32) -> StoreResult<i64> {
         let sql = format!(
             "SELECT id FROM event NOT INDEXED WHERE {FILTER} ORDER BY id DESC LIMIT 1 OFFSET ?6"
         );

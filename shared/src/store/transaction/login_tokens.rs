@@ -1,15 +1,15 @@
-//! SQL of [`LoginTokenStore`].
+//! Use of login tokens, which connect the first factor with the second: wrong codes and completion.
 
-use super::SqliteTransaction;
+use super::Transaction;
 use super::convert::signed;
 use super::sessions::REVOCATIONS_KEPT;
 use crate::account::record::AccountId;
-use crate::store::{LoginTokenState, LoginTokenStore, StoreResult};
+use crate::store::{LoginTokenState, StoreResult};
 use crate::system::clock::Timestamp;
 use crate::token::{LoginToken, TokenId};
 
-impl LoginTokenStore for SqliteTransaction<'_> {
-    fn login_token_state(&mut self, token: TokenId) -> StoreResult<LoginTokenState> {
+impl Transaction<'_> {
+    pub fn login_token_state(&mut self, token: TokenId) -> StoreResult<LoginTokenState> {
         let sql = "SELECT wrong, used FROM login_token WHERE id = ?1";
         let kept = self.find_row(sql, [&token.0[..]], |row| {
             Ok(LoginTokenState {
@@ -20,7 +20,8 @@ impl LoginTokenStore for SqliteTransaction<'_> {
         Ok(kept.unwrap_or_default())
     }
 
-    fn set_login_token_state(
+    /// Stores the state of a token, and removes tokens that expired long before `now`.
+    pub fn set_login_token_state(
         &mut self,
         account: AccountId,
         token: &LoginToken,

@@ -1,15 +1,14 @@
-//! SQL of [`AppPasswordStore`], and the conversion of its rows.
+//! App passwords. An app password is found by its keyed hash; the password itself is never stored.
+//! Each has a scope and may expire.
 
-use super::SqliteTransaction;
+use super::Transaction;
 use super::convert::{account_name, bytes, damaged, groups, optional_time, signed, time, unsigned};
 use crate::account::email::EmailAddress;
 use crate::account::name::Label;
 use crate::account::record::AccountId;
 use crate::credential::scope::AppPasswordScope;
 use crate::crypto::vault::AppPasswordHash;
-use crate::store::{
-    AppPasswordRecord, AppPasswordStore, LiveAppPasswords, StoreError, StoreResult,
-};
+use crate::store::{AppPasswordRecord, LiveAppPasswords, StoreError, StoreResult};
 use crate::system::clock::Timestamp;
 use crate::verify::app_password::FoundAppPassword;
 use rusqlite::Row;
@@ -72,7 +71,7 @@ fn readable<T>(read: StoreResult<T>) -> StoreResult<Option<T>> {
     }
 }
 
-impl SqliteTransaction<'_> {
+impl Transaction<'_> {
     /// Raises the revision of app passwords. The caller stores the new revision in the rows that it
     /// changes.
     fn next_app_password_revision(&mut self) -> StoreResult<i64> {
@@ -118,8 +117,10 @@ impl SqliteTransaction<'_> {
     }
 }
 
-impl AppPasswordStore for SqliteTransaction<'_> {
-    fn app_passwords(&mut self, of: Option<AccountId>) -> StoreResult<Vec<AppPasswordRecord>> {
+impl Transaction<'_> {
+    /// Returns the app passwords of one account or of all, by account and age, expired ones
+    /// included.
+    pub fn app_passwords(&mut self, of: Option<AccountId>) -> StoreResult<Vec<AppPasswordRecord>> {
         let sql = format!(
             "SELECT app_password.id, account.name, app_password.name, scope, app_password.created, expires, last_used \
              FROM app_password JOIN account ON account.id = app_password.account \
@@ -145,7 +146,8 @@ impl AppPasswordStore for SqliteTransaction<'_> {
         self.query_rows(&sql, [of.map(|account| account.0)], read)
     }
 
-    fn add_app_password(
+    /// Adds an app password, and removes those of the account that are expired at `new.created`.
+    pub fn add_app_password(
         &mut self,
         account: AccountId,
         new: &AppPasswordRecord,
@@ -177,14 +179,14 @@ impl AppPasswordStore for SqliteTransaction<'_> {
         )
     }
 
-    fn rename_app_password(&mut self, number: i64, name: &Label) -> StoreResult<()> {
+    pub fn rename_app_password(&mut self, number: i64, name: &Label) -> StoreResult<()> {
         self.execute(
             "UPDATE app_password SET name = ?2 WHERE id = ?1",
             (number, name.as_str()),
         )
     }
 
-    fn remove_app_password(&mut self, number: i64) -> StoreResult<()> {
+    pub fn remove_app_password(&mut self, number: i64) -> StoreResult<()> {
         let revision = self.next_app_password_revision()?;
         let sql = "INSERT INTO removed_app_password (revision, hash) \
                    SELECT ?2, hash FROM app_password WHERE id = ?1";
@@ -192,14 +194,16 @@ impl AppPasswordStore for SqliteTransaction<'_> {
         self.execute("DELETE FROM app_password WHERE id = ?1", [number])
     }
 
-    fn remove_app_passwords(&mut self, account: AccountId, now: Timestamp) -> StoreResult<u64> {
+    /// Removes all app passwords of an account. Returns how many were valid at `now`.
+    pub fn remove_app_passwords(&mut self, account: AccountId, now: Timestamp) -> StoreResult<u64> {
         let sql = "SELECT count(*) FROM app_password WHERE account = ?1 AND (expires IS NULL OR expires > ?2)";
         let live: i64 = self.query_row(sql, (account.0, signed(now.0)), |row| Ok(row.get(0)?))?;
         self.forget_app_passwords_of(account)?;
         Ok(unsigned(live))
     }
 
-    fn find_app_password(
+    /// Returns the app password with this hash, even if it has expired.
+    pub fn find_app_password(
         &mut self,
         hash: &AppPasswordHash,
     ) -> StoreResult<Option<FoundAppPassword>> {
@@ -207,19 +211,23 @@ impl AppPasswordStore for SqliteTransaction<'_> {
         self.find_row(&sql, [&hash.0[..]], |row| found_app_password(row, 0))
     }
 
-    fn record_app_password_use(&mut self, number: i64, at: Timestamp) -> StoreResult<()> {
+    /// Records a use, to the minute.
+    pub fn record_app_password_use(&mut self, number: i64, at: Timestamp) -> StoreResult<()> {
         let minute = signed(at.0 / 60 * 60);
         let sql =
             "UPDATE app_password SET last_used = max(coalesce(last_used, 0), ?2) WHERE id = ?1";
         self.execute(sql, (number, minute))
     }
 
-    fn app_passwords_revision(&mut self) -> StoreResult<u64> {
+    /// Returns the revision of all app passwords.
+    pub fn app_passwords_revision(&mut self) -> StoreResult<u64> {
         let sql = "SELECT number FROM app_password_revision";
         Ok(unsigned(self.query_row(sql, [], |row| Ok(row.get(0)?))?))
     }
 
-    fn live_app_passwords(&mut self, now: Timestamp) -> StoreResult<LiveAppPasswords> {
+    /// Returns all app passwords that are valid at `now`. An unreadable row grants no access and is
+    /// left out, so that the others stay usable.
+    pub fn live_app_passwords(&mut self, now: Timestamp) -> StoreResult<LiveAppPasswords> {
         let revision = self.app_passwords_revision()?;
         let sql = WITH_HASH.to_owned()
             + FOUND
@@ -234,7 +242,12 @@ impl AppPasswordStore for SqliteTransaction<'_> {
         })
     }
 
-    fn app_passwords_changed_after(&mut self, after: u64) -> StoreResult<Option<LiveAppPasswords>> {
+    /// Returns the changes after a revision. Returns `None` if that revision is too old or belongs
+    /// to another store.
+    pub fn app_passwords_changed_after(
+        &mut self,
+        after: u64,
+    ) -> StoreResult<Option<LiveAppPasswords>> {
         let revision = self.app_passwords_revision()?;
         if after > revision || revision - after >= unsigned(REVISIONS_KEPT) {
             return Ok(None);
@@ -270,7 +283,7 @@ mod tests {
     fn one_is_found_by_an_index_of_its_hash() {
         let connection = Connection::open_in_memory().unwrap();
         connection
-            .execute_batch(include_str!("../../schema.sql"))
+            .execute_batch(include_str!("../sqlite/schema.sql"))
             .unwrap();
         let sql = format!("EXPLAIN QUERY PLAN SELECT {FOUND} {BY_HASH}");
         let mut statement = connection.prepare(&sql).unwrap();

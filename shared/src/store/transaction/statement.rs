@@ -2,19 +2,8 @@
 //! of a writing transaction is planned first: a statement that would scan a growing table fails the
 //! test. Every process that waits for the write lock waits for every row that is read under it.
 
-mod accounts;
-mod app_passwords;
-mod convert;
-mod events;
-mod keys;
-mod login_tokens;
-mod mail;
-mod notifications;
-mod sessions;
-mod transaction;
-
-use super::open_transaction::OpenTransaction;
-use crate::store::{Intent, StoreResult};
+use super::{Intent, Transaction};
+use crate::store::StoreResult;
 #[cfg(debug_assertions)]
 use rusqlite::Connection;
 use rusqlite::{CachedStatement, Params, Row};
@@ -33,13 +22,7 @@ const SMALL: [&str; 6] = [
 #[cfg(debug_assertions)]
 const SHORT: [&str; 1] = ["outbox_waiting"];
 
-/// A transaction of the store. The other files of this folder add what it reads and changes.
-pub(super) struct SqliteTransaction<'a> {
-    pub(super) open: OpenTransaction<'a>,
-    pub(super) intent: Intent,
-}
-
-impl SqliteTransaction<'_> {
+impl Transaction<'_> {
     /// Returns a cached prepared statement.
     fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
         self.check(sql);
@@ -135,16 +118,12 @@ fn scans(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sqlite::Deadline;
-    use crate::store::sqlite::connection::StoreConnection;
-    use crate::store::sqlite::stop_signals::StopsBlocked;
-    use crate::store::sqlite::wal_end::WalEnd;
 
     #[test]
     fn a_statement_that_reads_a_whole_table_is_found() {
         let connection = Connection::open_in_memory().unwrap();
         connection
-            .execute_batch(include_str!("../schema.sql"))
+            .execute_batch(include_str!("../sqlite/schema.sql"))
             .unwrap();
         let found = |sql| !scans(&connection, sql).unwrap().is_empty();
         assert!(found("DELETE FROM failure WHERE cost = ?1"));
@@ -159,21 +138,9 @@ mod tests {
     #[test]
     #[should_panic(expected = "under the write lock")]
     fn a_writing_transaction_refuses_it() {
-        let connection = Connection::open_in_memory().unwrap();
-        connection
-            .execute_batch(include_str!("../schema.sql"))
-            .unwrap();
-        let deadline = Deadline::install(&connection).unwrap();
-        let mut home = Some(StoreConnection {
-            connection,
-            deadline,
-            wal_end: WalEnd::new("/none".as_ref()),
-        });
-        let open = OpenTransaction::new(&mut home, None, StopsBlocked::new());
-        let transaction = SqliteTransaction {
-            open,
-            intent: Intent::Write,
-        };
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = crate::store::sqlite::new_store(&folder);
+        let transaction = store.begin(Intent::Write).unwrap();
         let _ = transaction.execute("DELETE FROM failure WHERE cost = ?1", [1]);
     }
 }

@@ -1,8 +1,6 @@
-//! SQL of [`Transaction`]: data keys, authenticators, codes, throttle, familiar addresses.
-//! Conversions between rows and values are in `convert.rs`, the running of statements is in
-//! `statements.rs`.
+//! Data keys, authenticators, codes, throttle, familiar addresses.
 
-use super::SqliteTransaction;
+use super::Transaction;
 use super::convert::{bytes, damaged, otp_parameters, signed, time, unsigned};
 use crate::account::name::Label;
 use crate::account::record::AccountId;
@@ -59,7 +57,7 @@ fn bucket_columns(bucket: &BucketKey) -> (i64, i64, String) {
     )
 }
 
-impl SqliteTransaction<'_> {
+impl Transaction<'_> {
     /// Overwrites an account's secrets in the store. The WAL holds them until it is truncated.
     pub(super) fn erase_secrets(&mut self, account: AccountId) -> StoreResult<()> {
         let sql = "UPDATE secret SET sealed = zeroblob(length(sealed)) \
@@ -82,8 +80,8 @@ impl SqliteTransaction<'_> {
     }
 }
 
-impl Transaction for SqliteTransaction<'_> {
-    fn data_keys(&mut self) -> StoreResult<Vec<WrappedKey>> {
+impl Transaction<'_> {
+    pub fn data_keys(&mut self) -> StoreResult<Vec<WrappedKey>> {
         // `Vault::open` refuses more keys than there are
         let sql = "SELECT purpose, master, wrapped FROM data_key LIMIT 65";
         self.query_rows(sql, [], |row| {
@@ -95,7 +93,8 @@ impl Transaction for SqliteTransaction<'_> {
         })
     }
 
-    fn authenticators(&mut self, account: AccountId) -> StoreResult<Vec<AuthenticatorRecord>> {
+    /// Returns an account's active authenticators, oldest first.
+    pub fn authenticators(&mut self, account: AccountId) -> StoreResult<Vec<AuthenticatorRecord>> {
         let sql = "SELECT id, name, algorithm, digits, period, sealed, created \
                    FROM authenticator JOIN secret ON secret.authenticator = authenticator.id \
                    WHERE account = ?1 ORDER BY id";
@@ -111,7 +110,8 @@ impl Transaction for SqliteTransaction<'_> {
         self.query_rows(sql, [account.0], read)
     }
 
-    fn add_authenticator(
+    /// Adds an active authenticator.
+    pub fn add_authenticator(
         &mut self,
         account: AccountId,
         new: &AuthenticatorRecord,
@@ -139,14 +139,16 @@ impl Transaction for SqliteTransaction<'_> {
         self.execute(sql, (self.last_insert_rowid(), &new.sealed))
     }
 
-    fn reseal_authenticator(&mut self, number: i64, sealed: &[u8]) -> StoreResult<()> {
+    /// Replaces the sealed secret by another sealing of the same secret.
+    pub fn reseal_authenticator(&mut self, number: i64, sealed: &[u8]) -> StoreResult<()> {
         self.execute(
             "UPDATE secret SET sealed = ?2 WHERE authenticator = ?1",
             (number, sealed),
         )
     }
 
-    fn remove_authenticator(&mut self, number: i64) -> StoreResult<()> {
+    /// Removes one authenticator and overwrites its secret. Its step floor stays.
+    pub fn remove_authenticator(&mut self, number: i64) -> StoreResult<()> {
         self.execute(
             "UPDATE secret SET sealed = zeroblob(length(sealed)) WHERE authenticator = ?1",
             [number],
@@ -154,7 +156,9 @@ impl Transaction for SqliteTransaction<'_> {
         self.execute("DELETE FROM authenticator WHERE id = ?1", [number])
     }
 
-    fn remove_second_factor(&mut self, account: AccountId) -> StoreResult<()> {
+    /// Removes every authenticator and code of an account and overwrites the secrets. Step floors
+    /// stay. The e-mail address needs confirmation again.
+    pub fn remove_second_factor(&mut self, account: AccountId) -> StoreResult<()> {
         self.erase_secrets(account)?;
         self.execute("DELETE FROM authenticator WHERE account = ?1", [account.0])?;
         for table in ["one_time_code", "mailed_code", "outbox"] {
@@ -169,13 +173,15 @@ impl Transaction for SqliteTransaction<'_> {
         self.execute("DELETE FROM recovery_code WHERE account = ?1", [account.0])
     }
 
-    fn step_floor(&mut self, fingerprint: &SecretFingerprint) -> StoreResult<Option<Step>> {
+    /// Returns the step floor of a secret: its last accepted time step or counter.
+    pub fn step_floor(&mut self, fingerprint: &SecretFingerprint) -> StoreResult<Option<Step>> {
         let sql = "SELECT step FROM floor WHERE fingerprint = ?1";
         let step: Option<i64> = self.find_row(sql, [&fingerprint.0[..]], |row| Ok(row.get(0)?))?;
         Ok(step.map(|step| Step(unsigned(step))))
     }
 
-    fn raise_floor(&mut self, fingerprint: &SecretFingerprint, step: Step) -> StoreResult<()> {
+    /// Records an accepted step. That step and every older one are used.
+    pub fn raise_floor(&mut self, fingerprint: &SecretFingerprint, step: Step) -> StoreResult<()> {
         let sql = "INSERT INTO floor (fingerprint, step) VALUES (?1, ?2) \
                    ON CONFLICT (fingerprint) DO UPDATE SET step = max(step, excluded.step)";
         self.execute(sql, (&fingerprint.0[..], signed(step.0)))?;
@@ -186,7 +192,9 @@ impl Transaction for SqliteTransaction<'_> {
         self.execute(sql, (&fingerprint.0[..], signed(step.0), STEPS_KEPT - 1))
     }
 
-    fn lower_floor(
+    /// Lowers a step floor that a clock ahead of time raised, but never below a step of which the
+    /// store does not know whether it was accepted. Accepted steps stay recorded.
+    pub fn lower_floor(
         &mut self,
         fingerprint: &SecretFingerprint,
         from: Step,
@@ -204,14 +212,16 @@ impl Transaction for SqliteTransaction<'_> {
         self.execute(sql, (&fingerprint.0[..], signed(from.0), STEPS_KEPT - 1))
     }
 
-    fn accepted_steps(&mut self, fingerprint: &SecretFingerprint) -> StoreResult<Vec<Step>> {
+    /// Returns the newest accepted steps, and all accepted steps above the floor.
+    pub fn accepted_steps(&mut self, fingerprint: &SecretFingerprint) -> StoreResult<Vec<Step>> {
         let sql = "SELECT step FROM accepted_step WHERE fingerprint = ?1";
         self.query_rows(sql, [&fingerprint.0[..]], |row| {
             Ok(Step(unsigned(row.get(0)?)))
         })
     }
 
-    fn recovery_codes(&mut self, account: AccountId) -> StoreResult<Vec<StoredRecoveryCode>> {
+    /// Returns an account's recovery codes, used ones included.
+    pub fn recovery_codes(&mut self, account: AccountId) -> StoreResult<Vec<StoredRecoveryCode>> {
         let sql = "SELECT hash, length, used_at IS NOT NULL FROM recovery_code WHERE account = ?1";
         self.query_rows(sql, [account.0], |row| {
             Ok(StoredRecoveryCode {
@@ -222,7 +232,7 @@ impl Transaction for SqliteTransaction<'_> {
         })
     }
 
-    fn replace_recovery_codes(
+    pub fn replace_recovery_codes(
         &mut self,
         account: AccountId,
         codes: &[StoredRecoveryCode],
@@ -235,7 +245,7 @@ impl Transaction for SqliteTransaction<'_> {
         Ok(())
     }
 
-    fn consume_recovery_code(
+    pub fn consume_recovery_code(
         &mut self,
         account: AccountId,
         code: &RecoveryHash,
@@ -245,7 +255,8 @@ impl Transaction for SqliteTransaction<'_> {
         self.execute(sql, (account.0, &code.0[..], signed(now.0)))
     }
 
-    fn one_time_code(&mut self, account: AccountId) -> StoreResult<Option<StoredOneTimeCode>> {
+    /// Returns the newest one-time code of an account.
+    pub fn one_time_code(&mut self, account: AccountId) -> StoreResult<Option<StoredOneTimeCode>> {
         let sql = "SELECT hash, issued, expires, used FROM one_time_code WHERE account = ?1";
         self.find_row(sql, [account.0], |row| {
             Ok(StoredOneTimeCode {
@@ -257,7 +268,8 @@ impl Transaction for SqliteTransaction<'_> {
         })
     }
 
-    fn set_one_time_code(
+    /// Replaces or removes the one-time code.
+    pub fn set_one_time_code(
         &mut self,
         account: AccountId,
         code: Option<&StoredOneTimeCode>,
@@ -285,14 +297,16 @@ impl Transaction for SqliteTransaction<'_> {
         )
     }
 
-    fn consume_one_time_code(&mut self, account: AccountId) -> StoreResult<()> {
+    pub fn consume_one_time_code(&mut self, account: AccountId) -> StoreResult<()> {
         self.execute(
             "UPDATE one_time_code SET used = TRUE WHERE account = ?1",
             [account.0],
         )
     }
 
-    fn bucket_failures(
+    /// Returns the failures of a bucket since `since`, including those that a clock ahead of time
+    /// recorded.
+    pub fn bucket_failures(
         &mut self,
         bucket: &BucketKey,
         since: Timestamp,
@@ -308,7 +322,9 @@ impl Transaction for SqliteTransaction<'_> {
         })
     }
 
-    fn count_other_failed_keys(
+    /// Returns how many other SSH keys failed since `since`, for the same owner and phase; counts
+    /// to `most`.
+    pub fn count_other_failed_keys(
         &mut self,
         bucket: &BucketKey,
         most: u32,
@@ -323,7 +339,8 @@ impl Transaction for SqliteTransaction<'_> {
         self.query_row(sql, row, |row| Ok(row.get(0)?))
     }
 
-    fn add_failure(
+    /// Adds a failure to a bucket, and removes the bucket's failures before `since`.
+    pub fn add_failure(
         &mut self,
         bucket: &BucketKey,
         failure: ThrottleFailure,
@@ -342,7 +359,8 @@ impl Transaction for SqliteTransaction<'_> {
         Ok(FailureId(self.last_insert_rowid()))
     }
 
-    fn remove_failure(
+    /// Removes the failures that were recorded before an input turned out to be right.
+    pub fn remove_failure(
         &mut self,
         failure: FailureId,
         of_address: Option<FailureId>,
@@ -354,14 +372,17 @@ impl Transaction for SqliteTransaction<'_> {
         )
     }
 
-    fn remove_failures_from(&mut self, bucket: &BucketKey, from: &str) -> StoreResult<()> {
+    /// Removes the failures that one address caused in a bucket.
+    pub fn remove_failures_from(&mut self, bucket: &BucketKey, from: &str) -> StoreResult<()> {
         let (owner, phase, scope) = bucket_columns(bucket);
         let sql =
             "DELETE FROM failure WHERE owner = ?1 AND phase = ?2 AND scope = ?3 AND address = ?4";
         self.execute(sql, (owner, phase, scope, from))
     }
 
-    fn clamp_future_failures(
+    /// Sets failures in the future, which a clock ahead of time recorded, to `now`: those of this
+    /// bucket and of this address.
+    pub fn clamp_future_failures(
         &mut self,
         bucket: &BucketKey,
         from: Option<&str>,
@@ -375,20 +396,21 @@ impl Transaction for SqliteTransaction<'_> {
         self.execute(sql, (from, signed(now.0)))
     }
 
-    fn is_bucket_locked(&mut self, bucket: &BucketKey) -> StoreResult<bool> {
+    pub fn is_bucket_locked(&mut self, bucket: &BucketKey) -> StoreResult<bool> {
         let (owner, phase, scope) = bucket_columns(bucket);
         let sql = "SELECT EXISTS (SELECT 1 FROM bucket_lock WHERE owner = ?1 AND phase = ?2 AND scope = ?3)";
         self.query_row(sql, (owner, phase, scope), |row| Ok(row.get(0)?))
     }
 
-    fn lock_bucket(&mut self, bucket: &BucketKey, now: Timestamp) -> StoreResult<()> {
+    pub fn lock_bucket(&mut self, bucket: &BucketKey, now: Timestamp) -> StoreResult<()> {
         let (owner, phase, scope) = bucket_columns(bucket);
         let sql =
             "INSERT OR IGNORE INTO bucket_lock (owner, phase, scope, at) VALUES (?1, ?2, ?3, ?4)";
         self.execute(sql, (owner, phase, scope, signed(now.0)))
     }
 
-    fn unlock_bucket(&mut self, bucket: &BucketKey) -> StoreResult<()> {
+    /// Removes a bucket's lock and failures.
+    pub fn unlock_bucket(&mut self, bucket: &BucketKey) -> StoreResult<()> {
         for table in ["bucket_lock", "failure"] {
             let sql = format!("DELETE FROM {table} WHERE owner = ?1 AND phase = ?2 AND scope = ?3");
             self.execute(&sql, bucket_columns(bucket))?;
@@ -396,12 +418,15 @@ impl Transaction for SqliteTransaction<'_> {
         Ok(())
     }
 
-    fn unlock_account(&mut self, account: AccountId) -> StoreResult<()> {
+    /// Removes every lock and failure of an account.
+    pub fn unlock_account(&mut self, account: AccountId) -> StoreResult<()> {
         self.execute("DELETE FROM bucket_lock WHERE owner = ?1", [account.0])?;
         self.execute("DELETE FROM failure WHERE owner = ?1", [account.0])
     }
 
-    fn missed_inputs(
+    /// Returns the wrong codes of an account in all buckets after `since`. Wrong passwords do not
+    /// count.
+    pub fn missed_inputs(
         &mut self,
         account: AccountId,
         since: Timestamp,
@@ -417,14 +442,23 @@ impl Transaction for SqliteTransaction<'_> {
         })
     }
 
-    fn address_failures(&mut self, from: &str, since: Timestamp) -> StoreResult<Vec<Timestamp>> {
+    /// Returns when an address failed since `since`, over all accounts: newest first, at most a
+    /// thousand.
+    pub fn address_failures(
+        &mut self,
+        from: &str,
+        since: Timestamp,
+    ) -> StoreResult<Vec<Timestamp>> {
         let sql = "SELECT at FROM address_failure WHERE address = ?1 AND at >= ?2 ORDER BY at DESC LIMIT ?3";
         self.query_rows(sql, (from, signed(since.0), MOST_OF_ADDRESS), |row| {
             time(row, 0)
         })
     }
 
-    fn add_address_failure(
+    /// Adds a failure of an address, unless `limit` of them are stored since `since`: one more
+    /// would not change the result. Removes those of the address up to `since`, and a few of other
+    /// addresses.
+    pub fn add_address_failure(
         &mut self,
         from: &str,
         at: Timestamp,
@@ -447,7 +481,9 @@ impl Transaction for SqliteTransaction<'_> {
         Ok(added.then(|| FailureId(self.last_insert_rowid())))
     }
 
-    fn is_familiar(
+    /// Returns whether access was granted to the account from an address between `since` and
+    /// `until`.
+    pub fn is_familiar(
         &mut self,
         account: AccountId,
         from: &str,
@@ -460,7 +496,8 @@ impl Transaction for SqliteTransaction<'_> {
         self.query_row(sql, (account.0, from, since, until), |row| Ok(row.get(0)?))
     }
 
-    fn record_familiar_address(
+    /// Records access from an address to a service. Removes the account's addresses before `since`.
+    pub fn record_familiar_address(
         &mut self,
         account: AccountId,
         from: &str,
@@ -477,7 +514,8 @@ impl Transaction for SqliteTransaction<'_> {
         self.execute(sql, (account.0, from, door, signed(now.0)))
     }
 
-    fn record_code_time(
+    /// Records that this access was granted by a code, which starts the grace period.
+    pub fn record_code_time(
         &mut self,
         account: AccountId,
         from: &str,
@@ -489,7 +527,8 @@ impl Transaction for SqliteTransaction<'_> {
         self.execute(sql, (account.0, from, door, signed(now.0)))
     }
 
-    fn last_code_time(
+    /// Returns when a code last granted access there, unless the grace period was ended since.
+    pub fn last_code_time(
         &mut self,
         account: AccountId,
         from: &str,
@@ -502,13 +541,25 @@ impl Transaction for SqliteTransaction<'_> {
         self.find_row(&sql, (account.0, from, door), |row| time(row, 0))
     }
 
-    fn end_grace_period(&mut self, account: AccountId) -> StoreResult<bool> {
+    /// Ends an account's grace periods everywhere. Returns whether there were any.
+    pub fn end_grace_period(&mut self, account: AccountId) -> StoreResult<bool> {
         let sql =
             "UPDATE familiar_address SET code_at = NULL WHERE account = ?1 AND code_at IS NOT NULL";
         Ok(self.execute_counted(sql, [account.0])? > 0)
     }
 
-    fn remove_expired_rows(&mut self, now: Timestamp, window: u64, most: u32) -> StoreResult<u64> {
+    /// Removes at most `most` of each kind of expired row, and returns how many: failures and
+    /// familiar addresses after 30 days, failures of addresses after `window` seconds, locks of
+    /// addresses that are no longer familiar.
+    ///
+    /// Step floors are never removed: if the clock were set back, their codes would be valid again.
+    /// Other locks stay until a recovery code, a one-time code or an administrator removes them.
+    pub fn remove_expired_rows(
+        &mut self,
+        now: Timestamp,
+        window: u64,
+        most: u32,
+    ) -> StoreResult<u64> {
         let since = now.minus(LOCK_WINDOW);
         let sql = "DELETE FROM address_failure WHERE id IN \
                    (SELECT id FROM address_failure WHERE at < ?1 ORDER BY at LIMIT ?2)";
@@ -521,9 +572,5 @@ impl Transaction for SqliteTransaction<'_> {
         let addresses = self.clear_addresses(since, most)?;
         let locks = self.execute_counted(locks, (signed(since.0), most))?;
         Ok((self.clear_failures(since, most)? + addresses + of_addresses + locks) as u64)
-    }
-
-    fn commit(self: Box<Self>) -> StoreResult<()> {
-        Ok(self.open.commit()?)
     }
 }

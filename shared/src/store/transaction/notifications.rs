@@ -1,16 +1,18 @@
-//! SQL of [`NotificationStore`], and the conversion of its rows.
+//! Notifications: audit events that are to be mailed to the owner of the account.
 
-use super::SqliteTransaction;
+use super::Transaction;
 use super::convert::{address, damaged, signed, time};
 use crate::account::email::EmailAddress;
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
-use crate::store::{MAX_NOTIFICATIONS, Notification, NotificationStore, StoreResult};
+use crate::store::{MAX_NOTIFICATIONS, Notification, StoreResult};
 use crate::system::clock::Timestamp;
 use rusqlite::Row;
 
-impl NotificationStore for SqliteTransaction<'_> {
-    fn add_notification(
+impl Transaction<'_> {
+    /// Adds a notification, unless the account has the maximum. Removes the account's notifications
+    /// of events before `since`.
+    pub fn add_notification(
         &mut self,
         to: &EmailAddress,
         event: &AuditEvent,
@@ -47,7 +49,9 @@ impl NotificationStore for SqliteTransaction<'_> {
         )
     }
 
-    fn due_notifications(
+    /// Returns at most `limit` notifications that are due, oldest first. Includes those due after
+    /// `latest`, which a clock ahead of time postponed.
+    pub fn due_notifications(
         &mut self,
         now: Timestamp,
         latest: Timestamp,
@@ -78,23 +82,25 @@ impl NotificationStore for SqliteTransaction<'_> {
         self.query_rows(sql, (signed(now.0), signed(latest.0), limit), read)
     }
 
-    fn oldest_due_notification(&mut self, now: Timestamp) -> StoreResult<Option<Timestamp>> {
+    /// Returns when the longest overdue notification was due.
+    pub fn oldest_due_notification(&mut self, now: Timestamp) -> StoreResult<Option<Timestamp>> {
         let sql = "SELECT due FROM notification WHERE due <= ?1 ORDER BY due LIMIT 1";
         self.find_row(sql, [signed(now.0)], |row| time(row, 0))
     }
 
-    fn postpone_notification(&mut self, number: i64, due: Timestamp) -> StoreResult<()> {
+    pub fn postpone_notification(&mut self, number: i64, due: Timestamp) -> StoreResult<()> {
         self.execute(
             "UPDATE notification SET due = ?2 WHERE id = ?1",
             (number, signed(due.0)),
         )
     }
 
-    fn remove_notification(&mut self, number: i64) -> StoreResult<()> {
+    pub fn remove_notification(&mut self, number: i64) -> StoreResult<()> {
         self.execute("DELETE FROM notification WHERE id = ?1", [number])
     }
 
-    fn remove_notifications_before(&mut self, since: Timestamp) -> StoreResult<()> {
+    /// Removes at most a hundred notifications of events before `since`.
+    pub fn remove_notifications_before(&mut self, since: Timestamp) -> StoreResult<()> {
         let sql = "DELETE FROM notification WHERE id IN (SELECT id FROM notification WHERE at < ?1 ORDER BY at LIMIT 100)";
         self.execute(sql, [signed(since.0)])
     }

@@ -1,11 +1,12 @@
-//! SQL of [`MailStore`], and the conversion of its rows.
+//! Mail: addresses, the newest mailed code of each account, and the outbox with mail that waits for
+//! posternd.
 
-use super::SqliteTransaction;
+use super::Transaction;
 use super::convert::{account_name, address, bytes, mail_addresses, mail_purpose, signed, time};
 use crate::account::email::EmailAddress;
 use crate::account::record::AccountId;
 use crate::crypto::vault::{MailedFor, MailedHash};
-use crate::store::{ExpiredMail, MailAddresses, MailState, MailStore, QueuedMail, StoreResult};
+use crate::store::{ExpiredMail, MailAddresses, MailState, QueuedMail, StoreResult};
 use crate::system::clock::Timestamp;
 use crate::verify::account::StoredMailedCode;
 use rusqlite::Row;
@@ -27,14 +28,14 @@ fn mail_state(row: &Row<'_>, first: usize) -> StoreResult<MailState> {
     })
 }
 
-impl MailStore for SqliteTransaction<'_> {
-    fn mail_addresses(&mut self, account: AccountId) -> StoreResult<MailAddresses> {
+impl Transaction<'_> {
+    pub fn mail_addresses(&mut self, account: AccountId) -> StoreResult<MailAddresses> {
         let sql = "SELECT confirmed, pending FROM email WHERE account = ?1";
         let found = self.find_row(sql, [account.0], |row| mail_addresses(row, 0))?;
         Ok(found.unwrap_or_default())
     }
 
-    fn set_mail_addresses(
+    pub fn set_mail_addresses(
         &mut self,
         account: AccountId,
         addresses: &MailAddresses,
@@ -56,7 +57,8 @@ impl MailStore for SqliteTransaction<'_> {
         )
     }
 
-    fn mailed_code(
+    /// Returns the newest code mailed to an account, and its purpose.
+    pub fn mailed_code(
         &mut self,
         account: AccountId,
     ) -> StoreResult<Option<(MailedFor, StoredMailedCode)>> {
@@ -75,7 +77,8 @@ impl MailStore for SqliteTransaction<'_> {
         self.find_row(sql, [account.0], read)
     }
 
-    fn set_mailed_code(
+    /// Replaces or removes the mailed code. Mail that waits with the old code is removed.
+    pub fn set_mailed_code(
         &mut self,
         account: AccountId,
         code: Option<(MailedFor, &StoredMailedCode)>,
@@ -115,21 +118,23 @@ impl MailStore for SqliteTransaction<'_> {
         )
     }
 
-    fn consume_mailed_code(&mut self, account: AccountId) -> StoreResult<()> {
+    pub fn consume_mailed_code(&mut self, account: AccountId) -> StoreResult<()> {
         self.execute(
             "UPDATE mailed_code SET used = TRUE WHERE account = ?1",
             [account.0],
         )
     }
 
-    fn count_wrong_confirmation(&mut self, account: AccountId) -> StoreResult<()> {
+    /// Counts a wrong confirmation of the address.
+    pub fn count_wrong_confirmation(&mut self, account: AccountId) -> StoreResult<()> {
         self.execute(
             "UPDATE mailed_code SET wrong = wrong + 1 WHERE account = ?1",
             [account.0],
         )
     }
 
-    fn queue_mail(
+    /// Queues mail in place of older mail of the account. Returns its number.
+    pub fn queue_mail(
         &mut self,
         account: AccountId,
         to: &EmailAddress,
@@ -155,7 +160,8 @@ impl MailStore for SqliteTransaction<'_> {
         Ok(self.last_insert_rowid())
     }
 
-    fn waiting_mail(&mut self, limit: usize, now: Timestamp) -> StoreResult<Vec<QueuedMail>> {
+    /// Returns at most `limit` waiting mails whose codes have not expired, oldest first.
+    pub fn waiting_mail(&mut self, limit: usize, now: Timestamp) -> StoreResult<Vec<QueuedMail>> {
         let sql = "SELECT outbox.id, account.id, account.name, address, purpose, expires, sealed \
                    FROM outbox JOIN account ON account.id = outbox.account \
                    WHERE fate = 0 AND expires > ?2 AND at_renewal = (SELECT number FROM renewal) \
@@ -175,7 +181,8 @@ impl MailStore for SqliteTransaction<'_> {
         self.query_rows(sql, [limit, signed(now.0)], read)
     }
 
-    fn expired_mail(&mut self, limit: usize, now: Timestamp) -> StoreResult<Vec<ExpiredMail>> {
+    /// Returns at most `limit` mails whose codes have expired, in any state.
+    pub fn expired_mail(&mut self, limit: usize, now: Timestamp) -> StoreResult<Vec<ExpiredMail>> {
         let sql = "SELECT outbox.id, account.name, fate, why \
                    FROM outbox JOIN account ON account.id = outbox.account \
                    WHERE expires <= ?2 ORDER BY expires LIMIT ?1";
@@ -190,7 +197,8 @@ impl MailStore for SqliteTransaction<'_> {
         self.query_rows(sql, [limit, signed(now.0)], read)
     }
 
-    fn oldest_waiting_mail(&mut self, now: Timestamp) -> StoreResult<Option<Timestamp>> {
+    /// Returns when the oldest waiting mail was queued.
+    pub fn oldest_waiting_mail(&mut self, now: Timestamp) -> StoreResult<Option<Timestamp>> {
         let sql = "SELECT mailed_code.sent FROM outbox \
                    JOIN account ON account.id = outbox.account \
                    JOIN mailed_code ON mailed_code.account = outbox.account \
@@ -199,7 +207,8 @@ impl MailStore for SqliteTransaction<'_> {
         self.find_row(sql, [signed(now.0)], |row| time(row, 0))
     }
 
-    fn unsent_confirmations(&mut self, to: &EmailAddress, now: Timestamp) -> StoreResult<u32> {
+    /// Returns the number of mails that confirm this address and are not sent yet.
+    pub fn unsent_confirmations(&mut self, to: &EmailAddress, now: Timestamp) -> StoreResult<u32> {
         let sql = "SELECT count(*) FROM outbox WHERE address = ?1 AND purpose = ?2 AND fate IN (?3, ?4) \
                    AND expires > ?5";
         let purpose = MailedFor::Confirmation.name();
@@ -210,7 +219,8 @@ impl MailStore for SqliteTransaction<'_> {
         )
     }
 
-    fn set_mail_state(&mut self, number: i64, fate: &MailState) -> StoreResult<()> {
+    /// Sets the state of a mail and removes its code.
+    pub fn set_mail_state(&mut self, number: i64, fate: &MailState) -> StoreResult<()> {
         let (fate, why) = match fate {
             MailState::Waiting => (WAITING, None),
             MailState::Sending => (SENDING, None),
@@ -221,12 +231,13 @@ impl MailStore for SqliteTransaction<'_> {
         self.execute(sql, (number, fate, why))
     }
 
-    fn mail_state(&mut self, number: i64) -> StoreResult<Option<MailState>> {
+    /// Returns the state of a mail, if its row still exists.
+    pub fn mail_state(&mut self, number: i64) -> StoreResult<Option<MailState>> {
         let sql = "SELECT fate, why FROM outbox WHERE id = ?1";
         self.find_row(sql, [number], |row| mail_state(row, 0))
     }
 
-    fn remove_mail(&mut self, number: i64) -> StoreResult<()> {
+    pub fn remove_mail(&mut self, number: i64) -> StoreResult<()> {
         self.execute("DELETE FROM outbox WHERE id = ?1", [number])
     }
 }

@@ -1,15 +1,18 @@
-//! SQL of [`AccountStore`], and the conversion of its rows.
+//! Accounts: names, groups and times of sign-in. What belongs to an account but has its own life
+//! (sessions, app passwords, mail) has its own file.
 
-use super::SqliteTransaction;
+use super::Transaction;
 use super::convert::{account_name, groups, mail_addresses, optional_time, signed, time, unsigned};
 use crate::account::name::{Group, NameKey, NewName, UserName};
 use crate::account::record::{AccountId, AccountRecord};
-use crate::store::{AccountStore, AccountTally, Intent, StoreResult};
+use crate::store::{AccountTally, Intent, StoreResult};
 use crate::system::clock::Timestamp;
 use rusqlite::Row;
 
-impl AccountStore for SqliteTransaction<'_> {
-    fn find_account(&mut self, name: &UserName) -> StoreResult<Option<AccountRecord>> {
+impl Transaction<'_> {
+    /// Returns an account. A transaction that writes first removes what of the account ended with
+    /// renewed keys.
+    pub fn find_account(&mut self, name: &UserName) -> StoreResult<Option<AccountRecord>> {
         let sql = "SELECT id, name, created, last_sign_in, generation + number, member_of, at_renewal < number \
              FROM account, renewal WHERE name = ?1";
         let read = |row: &Row<'_>| -> StoreResult<(AccountRecord, bool)> {
@@ -33,7 +36,8 @@ impl AccountStore for SqliteTransaction<'_> {
         Ok(Some(record))
     }
 
-    fn account_tallies(&mut self, name: Option<&UserName>) -> StoreResult<Vec<AccountTally>> {
+    /// Returns the summaries of all accounts, or of one, by name.
+    pub fn account_tallies(&mut self, name: Option<&UserName>) -> StoreResult<Vec<AccountTally>> {
         let sql = format!(
             "SELECT name, last_sign_in, \
              (SELECT count(*) FROM authenticator WHERE account = account.id), \
@@ -62,7 +66,8 @@ impl AccountStore for SqliteTransaction<'_> {
         self.query_rows(&sql, [name.map(UserName::as_str)], read)
     }
 
-    fn find_account_names(
+    /// Returns at most `most` names after `after`, in order, that contain `part` in any case.
+    pub fn find_account_names(
         &mut self,
         part: &str,
         after: Option<&UserName>,
@@ -76,12 +81,13 @@ impl AccountStore for SqliteTransaction<'_> {
         })
     }
 
-    fn find_names_by_key(&mut self, key: &NameKey) -> StoreResult<Vec<UserName>> {
+    /// Returns the names of accounts whose name key is `key`.
+    pub fn find_names_by_key(&mut self, key: &NameKey) -> StoreResult<Vec<UserName>> {
         let sql = "SELECT name FROM account WHERE name_key = ?1 ORDER BY id";
         self.query_rows(sql, [key.as_str()], |row| account_name(row, 0))
     }
 
-    fn add_account(&mut self, name: &NewName, now: Timestamp) -> StoreResult<AccountRecord> {
+    pub fn add_account(&mut self, name: &NewName, now: Timestamp) -> StoreResult<AccountRecord> {
         let sql = "INSERT INTO account (name, name_key, created, at_renewal) \
                    SELECT ?1, ?2, ?3, number FROM renewal RETURNING id, at_renewal";
         let columns = (name.name().as_str(), name.key().as_str(), signed(now.0));
@@ -96,7 +102,9 @@ impl AccountStore for SqliteTransaction<'_> {
         })
     }
 
-    fn remove_account(&mut self, account: AccountId) -> StoreResult<()> {
+    /// Removes an account and everything stored for it except step floors and audit events. Its
+    /// sessions are revoked.
+    pub fn remove_account(&mut self, account: AccountId) -> StoreResult<()> {
         let sql = "INSERT INTO removed_account (id, revision) SELECT ?1, number + 1 FROM revision";
         self.execute(sql, [account.0])?;
         self.execute("DELETE FROM failure WHERE owner = ?1", [account.0])?;
@@ -107,18 +115,20 @@ impl AccountStore for SqliteTransaction<'_> {
         self.execute("DELETE FROM account WHERE id = ?1", [account.0])
     }
 
-    fn rename_account(&mut self, account: AccountId, name: &NewName) -> StoreResult<()> {
+    /// Renames an account. The caller seals again what is bound to the old name.
+    pub fn rename_account(&mut self, account: AccountId, name: &NewName) -> StoreResult<()> {
         let sql = "UPDATE account SET name = ?2, name_key = ?3 WHERE id = ?1";
         self.execute(sql, (account.0, name.name().as_str(), name.key().as_str()))?;
         self.app_passwords_changed_of(account)
     }
 
-    fn is_group_in_use(&mut self, group: &str) -> StoreResult<bool> {
+    /// Returns whether any account is a member of the group.
+    pub fn is_group_in_use(&mut self, group: &str) -> StoreResult<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM account_group WHERE name = ?1)";
         self.query_row(sql, [group], |row| Ok(row.get(0)?))
     }
 
-    fn set_groups(&mut self, account: AccountId, groups: &[Group]) -> StoreResult<()> {
+    pub fn set_groups(&mut self, account: AccountId, groups: &[Group]) -> StoreResult<()> {
         self.execute("DELETE FROM account_group WHERE account = ?1", [account.0])?;
         for group in groups {
             let sql = "INSERT INTO account_group (name, account) VALUES (?1, ?2)";
@@ -132,7 +142,9 @@ impl AccountStore for SqliteTransaction<'_> {
         self.app_passwords_changed_of(account)
     }
 
-    fn enrolled_accounts(&mut self, most: usize) -> StoreResult<Vec<(UserName, Vec<Group>)>> {
+    /// Returns at most `most` accounts that have an authenticator or a confirmed address, with
+    /// their groups.
+    pub fn enrolled_accounts(&mut self, most: usize) -> StoreResult<Vec<(UserName, Vec<Group>)>> {
         let sql = "SELECT name, member_of FROM account \
                    WHERE EXISTS (SELECT 1 FROM authenticator WHERE account = account.id) \
                    OR EXISTS (SELECT 1 FROM email WHERE account = account.id AND confirmed IS NOT NULL) LIMIT ?1";
@@ -140,7 +152,9 @@ impl AccountStore for SqliteTransaction<'_> {
         self.query_rows(sql, [signed(most as u64)], read)
     }
 
-    fn record_first_sign_in(
+    /// Returns the time of the first sign-in. It is `now` if there was none, or if the clock was
+    /// set back since.
+    pub fn record_first_sign_in(
         &mut self,
         account: AccountId,
         now: Timestamp,
@@ -150,7 +164,8 @@ impl AccountStore for SqliteTransaction<'_> {
         self.query_row(sql, (account.0, signed(now.0)), |row| time(row, 0))
     }
 
-    fn record_sign_in(&mut self, account: AccountId, now: Timestamp) -> StoreResult<()> {
+    /// Records a sign-in with a second factor.
+    pub fn record_sign_in(&mut self, account: AccountId, now: Timestamp) -> StoreResult<()> {
         let sql = "UPDATE account SET last_sign_in = ?2, first_sign_in = coalesce(first_sign_in, ?2) WHERE id = ?1";
         self.execute(sql, (account.0, signed(now.0)))
     }

@@ -1,14 +1,15 @@
-//! SQL of [`SessionStore`], and the conversion of its rows.
+//! Web sign-in: passwords, sessions, trusted browsers, and the revision that each gate has read.
+//!
+//! MUST NOT return a session or browser that has expired or whose keys were renewed.
 
-use super::SqliteTransaction;
+use super::Transaction;
 use super::convert::{bytes, signed, time, unsigned};
-use super::transaction::IS_UP_TO_DATE;
+use super::second_factor::IS_UP_TO_DATE;
 use crate::account::record::AccountId;
 use crate::crypto::password::PasswordHash;
 use crate::crypto::vault::BrowserHash;
 use crate::store::{
-    BrowserRecord, BrowserSessions, BrowserToken, SessionBrowser, SessionRecord, SessionStore,
-    StoreResult, Transaction,
+    BrowserRecord, BrowserSessions, BrowserToken, SessionBrowser, SessionRecord, StoreResult,
 };
 use crate::system::clock::Timestamp;
 use crate::token::session::{CLOCKS_APART, RevokedSessions, SessionId};
@@ -58,22 +59,27 @@ fn browser_record(row: &Row<'_>) -> StoreResult<BrowserRecord> {
     })
 }
 
-impl SessionStore for SqliteTransaction<'_> {
-    fn password_hash(&mut self, account: AccountId) -> StoreResult<Option<PasswordHash>> {
+impl Transaction<'_> {
+    pub fn password_hash(&mut self, account: AccountId) -> StoreResult<Option<PasswordHash>> {
         let sql = "SELECT password FROM account WHERE id = ?1";
         let found: Option<Option<String>> =
             self.find_row(sql, [account.0], |row| Ok(row.get(0)?))?;
         Ok(found.flatten().map(PasswordHash))
     }
 
-    fn set_password_hash(&mut self, account: AccountId, hash: &PasswordHash) -> StoreResult<()> {
+    pub fn set_password_hash(
+        &mut self,
+        account: AccountId,
+        hash: &PasswordHash,
+    ) -> StoreResult<()> {
         self.execute(
             "UPDATE account SET password = ?2 WHERE id = ?1",
             (account.0, &hash.0),
         )
     }
 
-    fn end_sessions(&mut self, account: AccountId) -> StoreResult<()> {
+    /// Ends every session and grace period of an account: raises its generation.
+    pub fn end_sessions(&mut self, account: AccountId) -> StoreResult<()> {
         let sql = "UPDATE account SET generation = generation + 1, \
                    generation_revision = (SELECT number + 1 FROM revision) * had_session WHERE id = ?1";
         self.execute(sql, [account.0])?;
@@ -81,7 +87,8 @@ impl SessionStore for SqliteTransaction<'_> {
         self.execute("DELETE FROM session WHERE account = ?1", [account.0])
     }
 
-    fn end_sessions_and_browsers(&mut self, account: AccountId) -> StoreResult<()> {
+    /// Ends every session, trusted browser and grace period of an account.
+    pub fn end_sessions_and_browsers(&mut self, account: AccountId) -> StoreResult<()> {
         self.end_sessions(account)?;
         self.execute(
             "DELETE FROM trusted_browser WHERE account = ?1",
@@ -89,7 +96,8 @@ impl SessionStore for SqliteTransaction<'_> {
         )
     }
 
-    fn revoked_sessions_after(&mut self, after: u64) -> StoreResult<RevokedSessions> {
+    /// Returns what was revoked after a revision and is still stored; after 0 everything.
+    pub fn revoked_sessions_after(&mut self, after: u64) -> StoreResult<RevokedSessions> {
         let sql = "SELECT number, forgotten FROM revision";
         let (revision, forgotten) =
             self.query_row(sql, [], |row| Ok(<(i64, i64)>::try_from(row)?))?;
@@ -114,7 +122,15 @@ impl SessionStore for SqliteTransaction<'_> {
         Ok(revoked)
     }
 
-    fn forget_revocations(&mut self, now: Timestamp) -> StoreResult<()> {
+    /// Removes revocations that no valid session can predate.
+    ///
+    /// Time alone does not decide this, since the clock may run ahead and be set back. Each
+    /// revocation has the revision that it was made with, and a session names the revision that it
+    /// was opened at. With the revocations, the revision `forgotten` rises, and sessions opened
+    /// before it are refused. With a correct clock this happens after 31 days, when each of these
+    /// sessions has expired. With a wrong clock people must sign in again; no access is granted
+    /// wrongly.
+    pub fn forget_revocations(&mut self, now: Timestamp) -> StoreResult<()> {
         let sql = "SELECT number, at FROM revision_time ORDER BY number DESC LIMIT 1";
         let last = self.find_row(sql, [], |row| Ok(<(i64, i64)>::try_from(row)?))?;
         let number = signed(self.revision()?);
@@ -143,12 +159,13 @@ impl SessionStore for SqliteTransaction<'_> {
         self.execute("DELETE FROM revision_time WHERE number <= ?1", [forgotten])
     }
 
-    fn raise_revision(&mut self) -> StoreResult<u64> {
+    /// Raises the revision, which makes every gate's copy stale. Returns the new revision.
+    pub fn raise_revision(&mut self) -> StoreResult<u64> {
         self.execute("UPDATE revision SET number = number + 1", [])?;
         self.revision()
     }
 
-    fn revision(&mut self) -> StoreResult<u64> {
+    pub fn revision(&mut self) -> StoreResult<u64> {
         Ok(unsigned(self.query_row(
             "SELECT number FROM revision",
             [],
@@ -156,13 +173,15 @@ impl SessionStore for SqliteTransaction<'_> {
         )?))
     }
 
-    fn set_gate_revision(&mut self, gate: &[u8; 16], revision: u64) -> StoreResult<()> {
+    /// Records the revision that a gate has read.
+    pub fn set_gate_revision(&mut self, gate: &[u8; 16], revision: u64) -> StoreResult<()> {
         let sql = "INSERT INTO gate (id, seen) VALUES (?1, ?2) \
                    ON CONFLICT (id) DO UPDATE SET seen = excluded.seen";
         self.execute(sql, (&gate[..], signed(revision)))
     }
 
-    fn count_gates_behind(&mut self, revision: u64) -> StoreResult<u64> {
+    /// Returns how many gates have read only an older revision.
+    pub fn count_gates_behind(&mut self, revision: u64) -> StoreResult<u64> {
         let sql = "SELECT count(*) FROM gate WHERE seen < ?1";
         Ok(unsigned(self.query_row(
             sql,
@@ -171,15 +190,17 @@ impl SessionStore for SqliteTransaction<'_> {
         )?))
     }
 
-    fn remove_gates_behind(&mut self, revision: u64) -> StoreResult<()> {
+    /// Removes the gates that have read only an older revision, once their leases have expired.
+    pub fn remove_gates_behind(&mut self, revision: u64) -> StoreResult<()> {
         self.execute("DELETE FROM gate WHERE seen < ?1", [signed(revision)])
     }
 
-    fn remove_gate(&mut self, gate: &[u8; 16]) -> StoreResult<()> {
+    /// Removes a gate that has ended.
+    pub fn remove_gate(&mut self, gate: &[u8; 16]) -> StoreResult<()> {
         self.execute("DELETE FROM gate WHERE id = ?1", [&gate[..]])
     }
 
-    fn add_session(&mut self, account: AccountId, session: &SessionRecord) -> StoreResult<()> {
+    pub fn add_session(&mut self, account: AccountId, session: &SessionRecord) -> StoreResult<()> {
         let created = signed(session.created.0);
         // a clock that ran ahead and is set back finds every session that is valid then in the list
         let over = signed(session.created.minus(REVOCATIONS_KEPT).0);
@@ -221,7 +242,12 @@ impl SessionStore for SqliteTransaction<'_> {
         self.execute(sql, columns)
     }
 
-    fn sessions(&mut self, account: AccountId, now: Timestamp) -> StoreResult<Vec<SessionRecord>> {
+    /// Returns an account's sessions that are valid at `now`, newest first.
+    pub fn sessions(
+        &mut self,
+        account: AccountId,
+        now: Timestamp,
+    ) -> StoreResult<Vec<SessionRecord>> {
         let sql = format!(
             "SELECT {SESSION} FROM session WHERE account = ?1 AND expires > ?2 AND {IS_UP_TO_DATE} \
              ORDER BY created DESC, id"
@@ -229,7 +255,8 @@ impl SessionStore for SqliteTransaction<'_> {
         self.query_rows(&sql, (account.0, signed(now.0)), session_record)
     }
 
-    fn find_session(
+    /// Returns one session, if it is valid at `now`.
+    pub fn find_session(
         &mut self,
         account: AccountId,
         id: SessionId,
@@ -242,7 +269,8 @@ impl SessionStore for SqliteTransaction<'_> {
         self.find_row(&sql, key, session_record)
     }
 
-    fn end_sessions_of_browser(
+    /// Ends the sessions of a trusted browser, except `but`.
+    pub fn end_sessions_of_browser(
         &mut self,
         browser: i64,
         which: BrowserSessions,
@@ -263,12 +291,14 @@ impl SessionStore for SqliteTransaction<'_> {
         Ok(())
     }
 
-    fn is_revoked(&mut self, id: SessionId) -> StoreResult<bool> {
+    /// Returns whether the session was ended individually.
+    pub fn is_revoked(&mut self, id: SessionId) -> StoreResult<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM revoked_session WHERE id = ?1)";
         self.query_row(sql, [&id.0[..]], |row| Ok(row.get(0)?))
     }
 
-    fn refresh_count(&mut self, id: SessionId, now: Timestamp) -> StoreResult<Option<u64>> {
+    /// Returns the number of refresh tokens after the first of a session that is valid at `now`.
+    pub fn refresh_count(&mut self, id: SessionId, now: Timestamp) -> StoreResult<Option<u64>> {
         let sql = "SELECT refreshed FROM session WHERE id = ?1 AND expires > ?2";
         let key = (&id.0[..], signed(now.0));
         Ok(self
@@ -276,18 +306,22 @@ impl SessionStore for SqliteTransaction<'_> {
             .map(unsigned))
     }
 
-    fn record_refresh(&mut self, id: SessionId, now: Timestamp) -> StoreResult<()> {
+    /// Counts one more refresh token.
+    pub fn record_refresh(&mut self, id: SessionId, now: Timestamp) -> StoreResult<()> {
         let sql = "UPDATE session SET refreshed = refreshed + 1, last_seen = ?2 WHERE id = ?1";
         self.execute(sql, (&id.0[..], signed(now.0)))
     }
 
-    fn end_session(&mut self, id: SessionId) -> StoreResult<bool> {
+    /// Ends one session. Returns whether there was one. A session that is unknown is revoked too,
+    /// so that its id can never become valid.
+    pub fn end_session(&mut self, id: SessionId) -> StoreResult<bool> {
         let sql = "INSERT OR IGNORE INTO revoked_session (id, revision) SELECT ?1, number + 1 FROM revision";
         self.execute(sql, [&id.0[..]])?;
         Ok(self.execute_counted("DELETE FROM session WHERE id = ?1", [&id.0[..]])? > 0)
     }
 
-    fn add_trusted_browser(&mut self, new: &BrowserRecord) -> StoreResult<i64> {
+    /// Adds a trusted browser. Returns its number.
+    pub fn add_trusted_browser(&mut self, new: &BrowserRecord) -> StoreResult<i64> {
         let sql = "DELETE FROM trusted_browser WHERE account = ?1 AND expires < ?2";
         self.execute(sql, (new.account.0, signed(new.created.0)))?;
         let sql = "INSERT INTO trusted_browser (account, name, address, created, last_seen, expires) \
@@ -308,7 +342,8 @@ impl SessionStore for SqliteTransaction<'_> {
         Ok(self.last_insert_rowid())
     }
 
-    fn trusted_browsers(
+    /// Returns an account's trusted browsers that are valid at `now`, newest first.
+    pub fn trusted_browsers(
         &mut self,
         account: AccountId,
         now: Timestamp,
@@ -320,7 +355,8 @@ impl SessionStore for SqliteTransaction<'_> {
         self.query_rows(&sql, (account.0, signed(now.0)), browser_record)
     }
 
-    fn find_browser_by_token(
+    /// Returns the trusted browser with this token, if it is valid at `now`.
+    pub fn find_browser_by_token(
         &mut self,
         token: &BrowserHash,
         now: Timestamp,
@@ -345,7 +381,9 @@ impl SessionStore for SqliteTransaction<'_> {
         }))
     }
 
-    fn rotate_browser_token(
+    /// Gives a browser a new token. The newest token becomes an older one. If it was `seen`, all
+    /// other tokens count as stolen from now on.
+    pub fn rotate_browser_token(
         &mut self,
         browser: i64,
         token: &BrowserHash,
@@ -369,7 +407,8 @@ impl SessionStore for SqliteTransaction<'_> {
         self.execute(sql, (browser, now, address))
     }
 
-    fn remove_trusted_browser(&mut self, browser: i64) -> StoreResult<bool> {
+    /// Removes a trusted browser. Returns whether there was one.
+    pub fn remove_trusted_browser(&mut self, browser: i64) -> StoreResult<bool> {
         Ok(self.execute_counted("DELETE FROM trusted_browser WHERE id = ?1", [browser])? > 0)
     }
 }

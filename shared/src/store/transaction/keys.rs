@@ -1,11 +1,12 @@
-//! SQL of [`KeyStore`], and the conversion of its rows.
+//! Sealed and key-bound values, for a change of the master key or the data keys. Sealed values are
+//! sealed again. Key-bound values cannot be computed again and end with the key.
 
-use super::SqliteTransaction;
+use super::Transaction;
 use super::convert::{account_name, address, mail_purpose, otp_parameters, signed, time, unsigned};
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::crypto::vault::{LetterBinding, SecretBinding, WrappedKey};
-use crate::store::{KeyBound, KeyStore, SealedRow, SealedValue, StoreResult, Transaction};
+use crate::store::{KeyBound, SealedRow, SealedValue, StoreResult};
 use crate::system::clock::Timestamp;
 use rusqlite::Row;
 
@@ -104,8 +105,9 @@ fn sealed_mail(row: &Row<'_>) -> StoreResult<SealedRow> {
     })
 }
 
-impl KeyStore for SqliteTransaction<'_> {
-    fn replace_data_keys(&mut self, keys: &[WrappedKey]) -> StoreResult<()> {
+impl Transaction<'_> {
+    /// Replaces all wrapped data keys.
+    pub fn replace_data_keys(&mut self, keys: &[WrappedKey]) -> StoreResult<()> {
         self.execute("DELETE FROM data_key", [])?;
         for key in keys {
             let sql = "INSERT INTO data_key (purpose, master, wrapped) VALUES (?1, ?2, ?3)";
@@ -114,7 +116,8 @@ impl KeyStore for SqliteTransaction<'_> {
         Ok(())
     }
 
-    fn sealed_rows_after(
+    /// Returns at most `limit` sealed rows with numbers above `after`, in order.
+    pub fn sealed_rows_after(
         &mut self,
         sealed_in: SealedValue,
         after: i64,
@@ -128,11 +131,16 @@ impl KeyStore for SqliteTransaction<'_> {
         }
     }
 
-    fn reseal_row(&mut self, row: &SealedRow, sealed: &[u8]) -> StoreResult<()> {
+    /// Replaces the sealed value of a row.
+    pub fn reseal_row(&mut self, row: &SealedRow, sealed: &[u8]) -> StoreResult<()> {
         self.execute(reseal_statement(row.sealed_in), (row.number, sealed))
     }
 
-    fn count_key_bound(
+    /// Returns how many values of this kind each account has, in no order. Counts values that have
+    /// ended but are not removed yet.
+    ///
+    /// Reads whole tables: MUST be called in a transaction that only reads.
+    pub fn count_key_bound(
         &mut self,
         what: KeyBound,
         now: Timestamp,
@@ -142,7 +150,11 @@ impl KeyStore for SqliteTransaction<'_> {
         })
     }
 
-    fn end_key_bound(&mut self) -> StoreResult<()> {
+    /// Ends all key-bound values, grace periods and queued mail. Raises the generation of every
+    /// account, so that a concurrent attempt fails, and makes gates read all app passwords again.
+    /// The rows stay until [`Transaction::forget_key_bound`], or until a transaction that writes reads
+    /// their account.
+    pub fn end_key_bound(&mut self) -> StoreResult<()> {
         // generation_revision stays: everything of an older generation is signed with a key that no
         // longer exists, so that no gate needs to know. For the same reason revoked sessions stay
         // until they are old enough.
@@ -150,7 +162,8 @@ impl KeyStore for SqliteTransaction<'_> {
         self.all_app_passwords_changed()
     }
 
-    fn forget_key_bound(&mut self, most: u32) -> StoreResult<u64> {
+    /// Removes ended values of at most `most` accounts. Returns how many accounts that were.
+    pub fn forget_key_bound(&mut self, most: u32) -> StoreResult<u64> {
         let sql = "SELECT id FROM account WHERE at_renewal < (SELECT number FROM renewal) \
                    ORDER BY at_renewal, id LIMIT ?1";
         let behind: Vec<i64> = self.query_rows(sql, [most], |row| Ok(row.get(0)?))?;
@@ -161,7 +174,7 @@ impl KeyStore for SqliteTransaction<'_> {
     }
 }
 
-impl SqliteTransaction<'_> {
+impl Transaction<'_> {
     /// Removes what was bound to renewed keys, for an account that was not read since.
     pub(super) fn forget_key_bound_of(&mut self, account: AccountId) -> StoreResult<()> {
         for what in KeyBound::ALL {

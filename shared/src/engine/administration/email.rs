@@ -10,9 +10,10 @@ use crate::account::name::UserName;
 use crate::account::second_factor::Enrolled;
 use crate::credential::input::Input;
 use crate::crypto::vault::MailedFor;
+use crate::engine::Accounts;
+use crate::engine::is_enrolled;
 use crate::engine::mail::code::{self, MailQueued, MailRefusal};
 use crate::engine::principal::Principal;
-use crate::engine::{Engine, is_enrolled};
 use crate::store::{Intent, MailAddresses};
 use crate::system::clock::Timestamp;
 use crate::verify::decision::Refusal;
@@ -20,7 +21,7 @@ use crate::verify::decision::Refusal;
 /// Wrong inputs after which a mailed confirmation code is no longer valid.
 const MAX_WRONG: u32 = 5;
 
-impl Engine {
+impl Accounts<'_> {
     /// Stores a new address and queues a code to it: see [`Engine::await_mail_delivery`].
     pub fn set_email<'a>(
         &mut self,
@@ -31,10 +32,13 @@ impl Engine {
     ) -> Result<MailQueued, AdministrationError> {
         let actor = actor.into();
         self.check_not_declared(name)?;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_or_add_account(&self.config, &mut tx, name, actor, now)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
+        let record = find_or_add_account(&self.engine.config, &mut tx, name, actor, now)?;
         actor.refuse_ended_session(&mut tx, now)?;
-        match code::mail_refusal(&self.config.email, &mut tx, record.id, now)? {
+        match code::mail_refusal(&self.engine.config.email, &mut tx, record.id, now)? {
             Some(MailRefusal::Cooldown { wait }) => {
                 return Err(AdministrationError::MailCooldown(wait));
             }
@@ -43,7 +47,7 @@ impl Engine {
         }
         if code::has_too_many_confirmations(&mut tx, to, now)? {
             return Err(AdministrationError::MailCooldown(
-                self.config.email.cooldown.seconds(),
+                self.engine.config.email.cooldown.seconds(),
             ));
         }
         let addresses = tx.mail_addresses(record.id)?;
@@ -54,17 +58,24 @@ impl Engine {
                 ..addresses
             },
         )?;
-        let (email, purpose) = (&self.config.email, MailedFor::Confirmation);
+        let (email, purpose) = (&self.engine.config.email, MailedFor::Confirmation);
         let mail = code::queue_code(
             email,
-            &self.vault,
+            &self.engine.vault,
             &mut tx,
             record.id,
             to.clone(),
             purpose,
             now,
         )?;
-        log_event(&self.config, &mut tx, name, EventKind::EmailSet, actor, now)?;
+        log_event(
+            &self.engine.config,
+            &mut tx,
+            name,
+            EventKind::EmailSet,
+            actor,
+            now,
+        )?;
         tx.commit()?;
         Ok(mail)
     }
@@ -74,7 +85,10 @@ impl Engine {
         &mut self,
         name: &UserName,
     ) -> Result<EmailAddress, AdministrationError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
         let record = find_account(&mut tx, name)?;
         let pending = tx.mail_addresses(record.id)?.pending;
         pending.ok_or_else(|| AdministrationError::NothingToConfirm(name.clone()))
@@ -92,7 +106,10 @@ impl Engine {
         let actor = actor.into();
         self.check_not_declared(name)?;
         let refuse = |refusal| Err(AdministrationError::NotConfirmed(refusal));
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(&mut tx, name)?;
         actor.refuse_ended_session(&mut tx, now)?;
         let Some(address) = tx.mail_addresses(record.id)?.pending else {
@@ -102,6 +119,7 @@ impl Engine {
             return refuse(Refusal::Malformed);
         };
         let hash = self
+            .engine
             .vault
             .mailed_hash(record.id.0, MailedFor::Confirmation, digits);
         let stored = match tx.mailed_code(record.id)? {
@@ -128,7 +146,7 @@ impl Engine {
         };
         // before the change, so that the earlier address is notified
         log_event(
-            &self.config,
+            &self.engine.config,
             &mut tx,
             name,
             EventKind::EmailConfirmed,
@@ -142,11 +160,17 @@ impl Engine {
             true => AppPasswordsAfter::None,
             false => {
                 let account = (name, record.id);
-                app_passwords::apply_on_change_and_log(&self.config, &mut tx, account, actor, now)?
+                app_passwords::apply_on_change_and_log(
+                    &self.engine.config,
+                    &mut tx,
+                    account,
+                    actor,
+                    now,
+                )?
             }
         };
         tx.commit()?;
-        self.await_gate_confirmations(revision)?;
+        self.engine.sessions().await_gate_confirmations(revision)?;
         Ok((address, after))
     }
 
@@ -160,7 +184,10 @@ impl Engine {
     ) -> Result<(Enrolled, AppPasswordsAfter), AdministrationError> {
         let actor = actor.into();
         self.check_not_declared(name)?;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(&mut tx, name)?;
         actor.refuse_ended_session(&mut tx, now)?;
         let addresses = tx.mail_addresses(record.id)?;
@@ -173,7 +200,7 @@ impl Engine {
         };
         // before the removal, so that the removed address is notified
         log_event(
-            &self.config,
+            &self.engine.config,
             &mut tx,
             name,
             EventKind::EmailRemoved,
@@ -186,15 +213,21 @@ impl Engine {
             tx.remove_second_factor(record.id)?;
             tx.unlock_account(record.id)?;
             let account = (name, record.id);
-            after =
-                app_passwords::apply_on_change_and_log(&self.config, &mut tx, account, actor, now)?;
+            after = app_passwords::apply_on_change_and_log(
+                &self.engine.config,
+                &mut tx,
+                account,
+                actor,
+                now,
+            )?;
         }
         tx.set_mail_addresses(record.id, &MailAddresses::default())?;
         tx.end_sessions_and_browsers(record.id)?;
         let revision = tx.raise_revision()?;
         tx.commit()?;
-        self.await_gate_confirmations(revision)?;
-        self.store
+        self.engine.sessions().await_gate_confirmations(revision)?;
+        self.engine
+            .store
             .scrub()
             .map_err(AdministrationError::NotScrubbed)?;
         Ok((enrolled, after))

@@ -6,12 +6,13 @@ use super::app_passwords::{self, AppPasswordsAfter};
 use crate::account::event::EventKind;
 use crate::account::name::{NewName, UserName};
 use crate::credential::totp::Step;
+use crate::engine::Accounts;
 use crate::engine::principal::Principal;
-use crate::engine::{Engine, account_data, is_enrolled};
+use crate::engine::{account_data, is_enrolled};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 
-impl Engine {
+impl Accounts<'_> {
     /// Disables the second factor. When this returns, the secret is erased from the store's files.
     pub fn disable_second_factor<'a>(
         &mut self,
@@ -21,12 +22,16 @@ impl Engine {
     ) -> Result<AppPasswordsAfter, AdministrationError> {
         let actor = actor.into();
         self.check_not_declared(name)?;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(&mut tx, name)?;
         if !is_enrolled(&mut tx, record.id)? {
             drop(tx);
             // An earlier call may have failed to erase the secret.
-            self.store
+            self.engine
+                .store
                 .scrub()
                 .map_err(AdministrationError::NotScrubbed)?;
             return Err(AdministrationError::NotEnrolled(name.clone()));
@@ -36,13 +41,26 @@ impl Engine {
         tx.unlock_account(record.id)?;
         tx.end_sessions_and_browsers(record.id)?;
         let revision = tx.raise_revision()?;
-        log_event(&self.config, &mut tx, name, EventKind::Disabled, actor, now)?;
+        log_event(
+            &self.engine.config,
+            &mut tx,
+            name,
+            EventKind::Disabled,
+            actor,
+            now,
+        )?;
         let account = (name, record.id);
-        let after =
-            app_passwords::apply_on_change_and_log(&self.config, &mut tx, account, actor, now)?;
+        let after = app_passwords::apply_on_change_and_log(
+            &self.engine.config,
+            &mut tx,
+            account,
+            actor,
+            now,
+        )?;
         tx.commit()?;
-        self.await_gate_confirmations(revision)?;
-        self.store
+        self.engine.sessions().await_gate_confirmations(revision)?;
+        self.engine
+            .store
             .scrub()
             .map_err(AdministrationError::NotScrubbed)?;
         Ok(after)
@@ -56,11 +74,21 @@ impl Engine {
         now: Timestamp,
     ) -> AdministrationResult {
         let actor = actor.into();
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(&mut tx, name)?;
         actor.refuse_ended_session(&mut tx, now)?;
         tx.unlock_account(record.id)?;
-        log_event(&self.config, &mut tx, name, EventKind::Unlocked, actor, now)?;
+        log_event(
+            &self.engine.config,
+            &mut tx,
+            name,
+            EventKind::Unlocked,
+            actor,
+            now,
+        )?;
         Ok(tx.commit()?)
     }
 
@@ -73,16 +101,24 @@ impl Engine {
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
-        let declared = account_data::read_declared_secret(&self.config, name)?;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let declared = account_data::read_declared_secret(&self.engine.config, name)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = match tx.find_account(name)? {
             None if declared.is_some() => tx.add_account(&NewName::accept_distinct(name), now)?,
             None => return Err(AdministrationError::UnknownAccount(name.clone())),
             Some(record) => record,
         };
         actor.refuse_ended_session(&mut tx, now)?;
-        let authenticators =
-            account_data::load_authenticators(&self.vault, &mut tx, name, Some(&record), declared)?;
+        let authenticators = account_data::load_authenticators(
+            &self.engine.vault,
+            &mut tx,
+            name,
+            Some(&record),
+            declared,
+        )?;
         let mut lowered = 0;
         for authenticator in authenticators {
             let Some(current) = authenticator.parameters.moving.step_at(now) else {
@@ -93,7 +129,7 @@ impl Engine {
             let newest = Step(
                 current
                     .0
-                    .saturating_add(u64::from(self.config.totp.future_steps.value())),
+                    .saturating_add(u64::from(self.engine.config.totp.future_steps.value())),
             );
             if let Some(floor) = authenticator.floor.filter(|floor| *floor > newest) {
                 tx.lower_floor(&authenticator.fingerprint, floor, current)?;
@@ -101,7 +137,7 @@ impl Engine {
             }
         }
         log_event(
-            &self.config,
+            &self.engine.config,
             &mut tx,
             name,
             EventKind::ClockUnlocked,
@@ -113,7 +149,7 @@ impl Engine {
     }
 
     pub(in crate::engine) fn check_not_declared(&self, name: &UserName) -> AdministrationResult {
-        match self.config.find_declared_account(name) {
+        match self.engine.config.find_declared_account(name) {
             Some(_) => Err(AdministrationError::Declared(name.clone())),
             None => Ok(()),
         }

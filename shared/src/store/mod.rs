@@ -9,12 +9,10 @@
 //! MUST NOT expose a type of the database library.
 
 mod error;
-mod location;
 mod open;
 mod records;
 mod sqlite;
 mod transaction;
-mod unchanged_files;
 
 pub use crate::account::record::AccountRecord;
 pub use error::{LockHolder, StoreError, StoreResult, log_cause};
@@ -22,6 +20,5 @@ pub use open::{
     UpgradeResult, create, exists, has_current_version, make_missing_files, open, upgrade,
 };
 pub use records::*;
-pub use sqlite::Store;
+pub use sqlite::{Store, UnchangedFiles};
 pub use transaction::{Intent, Transaction};
-pub use unchanged_files::UnchangedFiles;

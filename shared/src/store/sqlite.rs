@@ -4,27 +4,23 @@
 //! MUST NOT follow a link, trust the schema, or open a version that it does not know. MUST NOT
 //! create a store by opening one.
 
-mod busy_handler;
-mod checkpoint;
 mod connection;
 mod create;
-mod database_path;
-mod header;
-mod lock_holder;
+mod files;
+mod locks;
 mod migration;
 mod open_transaction;
 mod schema_check;
 mod settings;
-mod stop_signals;
-mod wal_end;
-mod write_queue;
+mod wal;
 
-use super::{Intent, StoreError, StoreResult, Transaction, UpgradeResult, location};
+use super::{Intent, StoreError, StoreResult, Transaction, UpgradeResult};
 use crate::system::admission::Class;
 use crate::system::trusted_file::FileError;
-use busy_handler::PATIENCE;
 use connection::StoreConnection;
-use database_path::DatabasePath;
+use files::{DatabasePath, header, location};
+use locks::busy_handler::PATIENCE;
+use locks::{StopsBlocked, WriteQueue, busy_handler, lock_holder};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use settings::{Deadline, PREPARED, harden};
@@ -32,11 +28,10 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use stop_signals::StopsBlocked;
-use wal_end::WalEnd;
-use write_queue::WriteQueue;
+use wal::{WalEnd, checkpoint};
 
 pub(super) use create::{create, make_missing_files};
+pub use files::UnchangedFiles;
 pub(super) use open_transaction::OpenTransaction;
 
 const SCHEMA: &str = include_str!("sqlite/schema.sql");

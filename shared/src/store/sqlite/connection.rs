@@ -2,7 +2,7 @@
 //! transaction.
 
 use super::Deadline;
-use super::wal_end::WalEnd;
+use super::wal::WalEnd;
 use crate::store::StoreError;
 use rusqlite::{Connection, ffi};
 

@@ -3,8 +3,7 @@
 //! connection.
 
 use super::connection::{CommitResult, StoreConnection};
-use super::stop_signals::StopsBlocked;
-use super::write_queue::WritePermit;
+use super::locks::{StopsBlocked, WritePermit};
 use rusqlite::Connection;
 
 /// Savepoint of one attempt in a transaction that another attempt began.

@@ -8,7 +8,7 @@
 //! after its transaction began.
 
 use super::busy_handler;
-use super::connection::{CommitError, CommitResult, StoreConnection};
+use crate::store::sqlite::connection::{CommitError, CommitResult, StoreConnection};
 use crate::system::admission::Class;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Thread};
@@ -29,7 +29,7 @@ type FileId = (u64, u64);
 static QUEUES: Mutex<Vec<(FileId, Weak<WriteQueue>)>> = Mutex::new(Vec::new());
 
 #[derive(Default)]
-pub(super) struct WriteQueue(Mutex<WriteQueueState>);
+pub(crate) struct WriteQueue(Mutex<WriteQueueState>);
 
 #[derive(Default)]
 struct WriteQueueState {
@@ -84,7 +84,7 @@ struct FinishedGroup {
 }
 
 /// Permit to write, released when it is dropped.
-pub(super) struct WritePermit {
+pub(crate) struct WritePermit {
     queue: Arc<WriteQueue>,
     number: u64,
     may_share: bool,
@@ -135,7 +135,7 @@ impl WriteQueueState {
 
 impl WriteQueue {
     /// Returns the queue of a store.
-    pub(super) fn of_store(store: FileId) -> Arc<WriteQueue> {
+    pub(crate) fn of_store(store: FileId) -> Arc<WriteQueue> {
         let mut queues = QUEUES.lock().unwrap_or_else(PoisonError::into_inner);
         queues.retain(|(_, queue)| queue.strong_count() > 0);
         let found = queues
@@ -151,7 +151,7 @@ impl WriteQueue {
 
     /// Waits for a permit. Returns `None` after [`busy_handler::PATIENCE`]. A permit that continues
     /// a transaction comes with the connection of that transaction.
-    pub(super) fn acquire(
+    pub(crate) fn acquire(
         self: &Arc<Self>,
         class: Class,
         may_share: bool,
@@ -228,14 +228,14 @@ impl WriteQueue {
 
 impl WritePermit {
     /// Returns whether the permit continues a transaction that another attempt began.
-    pub(super) fn has_joined(&self) -> bool {
+    pub(crate) fn has_joined(&self) -> bool {
         self.group
             .as_ref()
             .is_some_and(|group| group.leader != self.number)
     }
 
     /// Lets the attempts that wait now join this transaction, which has begun.
-    pub(super) fn accept_joiners(&mut self) {
+    pub(crate) fn accept_joiners(&mut self) {
         if self.may_share {
             let until = self.queue.lock().next_number;
             self.group = Some(CommitGroup {
@@ -247,7 +247,7 @@ impl WritePermit {
 
     /// Hands the transaction over to the next member, or commits it. Returns after the commit, with
     /// the connection if it is the caller's own.
-    pub(super) fn hand_over_or_commit(
+    pub(crate) fn hand_over_or_commit(
         mut self,
         connection: StoreConnection,
     ) -> (CommitResult, Option<StoreConnection>) {

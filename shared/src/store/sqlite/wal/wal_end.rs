@@ -6,7 +6,7 @@
 //! MUST truncate such frames before any process appends, and write nothing until that has
 //! succeeded.
 
-use super::location::with_suffix;
+use crate::store::sqlite::files::location::with_suffix;
 use crate::store::{StoreError, StoreResult};
 use rusqlite::{Connection, ErrorCode};
 use std::cell::Cell;
@@ -20,13 +20,13 @@ const FRAME_HEADER: u64 = 24;
 const TRIES: u32 = 5;
 
 /// WAL of an open store.
-pub(super) struct WalEnd {
+pub(crate) struct WalEnd {
     wal: PathBuf,
     is_in_doubt: Cell<bool>,
 }
 
 impl WalEnd {
-    pub(super) fn new(path: &Path) -> WalEnd {
+    pub(crate) fn new(path: &Path) -> WalEnd {
         WalEnd {
             wal: with_suffix(path, "-wal"),
             is_in_doubt: Cell::new(false),
@@ -35,7 +35,7 @@ impl WalEnd {
 
     /// Truncates the frames of a failed commit, if there are any. MUST be called before every
     /// write.
-    pub(super) fn repair(&self, connection: &Connection) -> StoreResult<()> {
+    pub(crate) fn repair(&self, connection: &Connection) -> StoreResult<()> {
         match self.is_in_doubt.get() {
             false => Ok(()),
             true => self.truncate_uncommitted(connection),
@@ -44,7 +44,7 @@ impl WalEnd {
 
     /// Records a failed commit. Truncates its frames now if possible, or else before the next
     /// write.
-    pub(super) fn record_failed_commit(&self, connection: &Connection, error: &rusqlite::Error) {
+    pub(crate) fn record_failed_commit(&self, connection: &Connection, error: &rusqlite::Error) {
         if matches!(
             error.sqlite_error_code(),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)

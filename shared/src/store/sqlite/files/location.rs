@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 /// Mode of the folder.
 const FOLDER: u32 = 0o750;
 /// Mode of each file.
-pub(super) const FILE: u32 = 0o660;
+pub(crate) const FILE: u32 = 0o660;
 /// Suffixes of the files that SQLite needs next to the store in WAL mode.
-pub(super) const BESIDE: [&str; 2] = ["-wal", "-shm"];
+pub(crate) const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)
@@ -27,7 +27,7 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Checks the folder and the store's files. Returns the path with every link above the file
 /// resolved.
-pub(super) fn check_trusted(path: &Path) -> Result<PathBuf, FileError> {
+pub(crate) fn check_trusted(path: &Path) -> Result<PathBuf, FileError> {
     let folder = open(path.parent().unwrap_or(Path::new("/")))?;
     let name = path.file_name().unwrap_or_default();
     let path = folder.path().join(name);
@@ -58,7 +58,7 @@ pub(super) fn check_trusted(path: &Path) -> Result<PathBuf, FileError> {
 }
 
 /// Creates the folder for root and the group that shares the store, if it is missing.
-pub(super) fn prepare_folder(folder: &Path, group: Option<u32>) -> Result<Folder, FileError> {
+pub(crate) fn prepare_folder(folder: &Path, group: Option<u32>) -> Result<Folder, FileError> {
     let io = |error| FileError::io(folder, error);
     match std::fs::DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => {

@@ -5,7 +5,7 @@
 //!
 //! MUST NOT make a write fail: a later write copies what cannot be copied now.
 
-use super::busy_handler;
+use crate::store::sqlite::locks::busy_handler;
 use rusqlite::Connection;
 use std::time::{Duration, Instant};
 
@@ -20,10 +20,10 @@ const TOO_LONG: i64 = 400;
 const FULL: i64 = 768;
 /// Length to which the WAL's file is truncated at a restart, in bytes. It is above that of [`LONG`]
 /// frames: overwriting a file makes a commit cheaper than extending it.
-pub(super) const KEPT: i64 = 1024 * 1024;
+pub(crate) const KEPT: i64 = 1024 * 1024;
 /// Time limit of the wait for other processes at a restart of the WAL; twice as long if the WAL is
 /// full.
-pub(super) const PATIENCE: Duration = Duration::from_millis(500);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Frames in the WAL, and how many of them are copied into the store.
 struct Frames {
@@ -37,7 +37,7 @@ struct Frames {
 /// seconds of work at most. One of a stopped process ends with the process, and until then the WAL
 /// grows with each commit: waiting for it, or refusing writes, would let one stopped process block
 /// all others.
-pub(super) fn checkpoint_if_long(connection: &Connection) {
+pub(crate) fn checkpoint_if_long(connection: &Connection) {
     // outside of a transaction, where an error changes nothing
     let _ = restart_wal(connection);
 }

@@ -4,6 +4,7 @@
 //! MUST NOT open a file of the store: closing it would release every lock that this process has on
 //! it.
 
+use crate::store::sqlite::files::location;
 use crate::store::{LockHolder, StoreError};
 use crate::system::name_service;
 use nix::unistd::{Uid, User};
@@ -22,13 +23,13 @@ const MOST_LINES: usize = 10_000;
 
 /// Returns the error of a failed wait, with the other process that holds the store at `path`, if
 /// there is one.
-pub(super) fn busy_error(path: &Path) -> StoreError {
+pub(crate) fn busy_error(path: &Path) -> StoreError {
     find_holder(path).map_or(StoreError::Busy, StoreError::Held)
 }
 
 /// Returns another process that holds a lock of the store; a writer is preferred.
 fn find_holder(path: &Path) -> Option<LockHolder> {
-    let inode = fs::metadata(crate::store::location::with_suffix(path, "-shm"))
+    let inode = fs::metadata(location::with_suffix(path, "-shm"))
         .ok()?
         .ino();
     let locks = fs::read_to_string("/proc/locks").ok()?;

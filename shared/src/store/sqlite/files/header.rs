@@ -1,6 +1,6 @@
 //! Version in the file header of a store, read without SQLite (SQLite file format, section 1.3).
 
-use crate::store::location;
+use super::location;
 use crate::system::trusted_file::FileError;
 use nix::fcntl::OFlag;
 use std::fs::File;
@@ -16,7 +16,7 @@ const APPLICATION_ID: usize = 68;
 
 /// Returns whether the header names this application and version. A store may have the version
 /// although the header does not name it yet: the last commits may be in the WAL only.
-pub(super) fn has_version(path: &Path, application: i64, version: i64) -> Result<bool, FileError> {
+pub(crate) fn has_version(path: &Path, application: i64, version: i64) -> Result<bool, FileError> {
     let path = location::check_trusted(path)?;
     let io = |error| FileError::io(&path, error);
     let mut options = File::options();

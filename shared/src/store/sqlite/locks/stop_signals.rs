@@ -7,10 +7,10 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 /// Blocks the stop signals of this thread while it exists. MUST be dropped after the lock is
 /// released.
 #[must_use]
-pub(super) struct StopsBlocked(Option<SigSet>);
+pub(crate) struct StopsBlocked(Option<SigSet>);
 
 impl StopsBlocked {
-    pub(super) fn new() -> StopsBlocked {
+    pub(crate) fn new() -> StopsBlocked {
         let stops: SigSet = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU]
             .into_iter()
             .collect();

@@ -22,7 +22,7 @@ use files::{DatabasePath, header, location};
 use locks::busy_handler::PATIENCE;
 use locks::{StopsBlocked, WriteQueue, busy_handler, lock_holder};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 use settings::{Deadline, PREPARED, harden};
 use std::fs::File;
 use std::path::Path;
@@ -309,31 +309,6 @@ impl Store {
             }
         }
         Err(self.path.name_lock_holder(StoreError::Busy))
-    }
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> StoreError {
-        match error.sqlite_error_code() {
-            // the last one is reported when another process recovers the WAL for too long
-            Some(
-                ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::FileLockingProtocolFailed,
-            ) => StoreError::Busy,
-            Some(ErrorCode::DiskFull) => StoreError::Full,
-            Some(ErrorCode::OperationInterrupted) => StoreError::TooLong,
-            Some(ErrorCode::TooBig) => {
-                StoreError::Damaged("it holds a value that is too long".to_owned())
-            }
-            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                StoreError::ReadOnly
-            }
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                StoreError::Damaged(error.to_string())
-            }
-            _ => StoreError::Engine(error.to_string()),
-        }
     }
 }
 

@@ -11,7 +11,7 @@ pub use administration::AdministrationConfig;
 pub use branding::BrandingConfig;
 pub use check::{ProxySecrets, check_cookie_domain, check_gate, registrable_domain};
 pub use first_factor::{FirstFactorSource, HOST_PASSWORD_SERVICE, IdentityHeader, PamServiceFile};
-pub use listen::{Listen, Operations};
+pub use listen::{ListenAddress, OperationsListener};
 use rule::GateRule;
 
 use super::AbsolutePath;
@@ -30,7 +30,7 @@ pub struct GateConfig {
     /// The gate's URL: a host of its own, or a path of the protected host.
     pub url: Option<GateUrl>,
     /// Listeners for proxies and browsers.
-    pub listen: Vec<Listen>,
+    pub listen: Vec<ListenAddress>,
     /// Certificate of the `tls:` listeners.
     pub tls: Option<TlsConfig>,
     /// How the first factor is verified.
@@ -38,7 +38,7 @@ pub struct GateConfig {
     /// PAM service that verifies passwords of this host.
     pub pam_service: PamServiceFile,
     /// Domain of session cookies, if the gate has a host of its own.
-    pub cookie_domain: Option<Domain>,
+    pub cookie_domain: Option<CookieDomain>,
     /// Applications that are not trusted: the gate's pages are served at a path of the
     /// application's host, and its sessions are valid there only.
     pub application_urls: Vec<GateUrl>,
@@ -55,7 +55,7 @@ pub struct GateConfig {
     /// Access rules; the first that matches decides.
     pub rule: Vec<GateRule>,
     /// Listener for readiness and metrics.
-    pub operations: Option<Operations>,
+    pub operations: Option<OperationsListener>,
     /// Format of log lines.
     pub log: LogFormat,
     /// Whether each check and page request is logged.
@@ -68,7 +68,7 @@ impl Default for GateConfig {
     fn default() -> GateConfig {
         GateConfig {
             url: None,
-            listen: vec![Listen::Unix(PathBuf::from("/run/postern/gate.sock"))],
+            listen: vec![ListenAddress::Unix(PathBuf::from("/run/postern/gate.sock"))],
             tls: None,
             first_factor: FirstFactorSource::default(),
             pam_service: PamServiceFile::default(),
@@ -165,9 +165,9 @@ impl From<GateUrl> for String {
 /// A domain and all hosts below it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Domain(String);
+pub struct CookieDomain(String);
 
-impl Domain {
+impl CookieDomain {
     /// Returns the domain in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -180,21 +180,21 @@ impl Domain {
     }
 }
 
-impl TryFrom<String> for Domain {
+impl TryFrom<String> for CookieDomain {
     type Error = &'static str;
 
-    fn try_from(text: String) -> Result<Domain, Self::Error> {
+    fn try_from(text: String) -> Result<CookieDomain, Self::Error> {
         let text = text.trim_start_matches('.').to_ascii_lowercase();
         if is_host(&text) {
-            Ok(Domain(text))
+            Ok(CookieDomain(text))
         } else {
             Err("must be a domain such as example.com")
         }
     }
 }
 
-impl From<Domain> for String {
-    fn from(domain: Domain) -> String {
+impl From<CookieDomain> for String {
+    fn from(domain: CookieDomain) -> String {
         domain.0
     }
 }

@@ -104,7 +104,7 @@ pub struct RecoveryConfig {
     pub count: BoundedInteger<1, 20>,
     /// Number of characters in a code.
     pub length: BoundedInteger<10, 32>,
-    pub on_use: OnUse,
+    pub on_use: RecoveryCodeUse,
 }
 
 impl Default for RecoveryConfig {
@@ -112,7 +112,7 @@ impl Default for RecoveryConfig {
         RecoveryConfig {
             count: BoundedInteger::new(6),
             length: BoundedInteger::new(10),
-            on_use: OnUse::StepUp,
+            on_use: RecoveryCodeUse::StepUp,
         }
     }
 }
@@ -125,8 +125,8 @@ impl RecoveryConfig {
     /// Returns the number of codes in a new set: one with `on_use = "disable"`.
     pub fn set_size(&self) -> u32 {
         match self.on_use {
-            OnUse::StepUp => self.count.value(),
-            OnUse::Disable => 1,
+            RecoveryCodeUse::StepUp => self.count.value(),
+            RecoveryCodeUse::Disable => 1,
         }
     }
 }
@@ -134,7 +134,7 @@ impl RecoveryConfig {
 /// The value of the key `recovery.on_use`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum OnUse {
+pub enum RecoveryCodeUse {
     /// Access is granted, and the code also counts as step-up.
     StepUp,
     /// The set has one code, which grants access and removes the second factor.
@@ -178,7 +178,7 @@ impl Default for ThrottleConfig {
 pub struct AppPasswordConfig {
     /// What happens to the app passwords of an account when its password changes, or its second
     /// factor is activated or removed.
-    pub on_change: OnChange,
+    pub on_change: AppPasswordsOnChange,
 }
 
 impl Default for AppPasswordConfig {
@@ -186,7 +186,7 @@ impl Default for AppPasswordConfig {
     /// password.
     fn default() -> AppPasswordConfig {
         AppPasswordConfig {
-            on_change: OnChange::Revoke,
+            on_change: AppPasswordsOnChange::Revoke,
         }
     }
 }
@@ -194,7 +194,7 @@ impl Default for AppPasswordConfig {
 /// The value of the key `app_passwords.on_change`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum OnChange {
+pub enum AppPasswordsOnChange {
     Keep,
     Revoke,
 }

@@ -116,7 +116,7 @@ pub struct ImportedFile {
     /// Authenticators that can be enrolled.
     pub found: Vec<FoundAuthenticator>,
     /// Authenticators and details that are not imported.
-    pub dropped: Vec<Dropped>,
+    pub dropped: Vec<OmittedEntry>,
     authenticators: usize,
 }
 
@@ -158,7 +158,7 @@ impl fmt::Debug for ScratchCode {
 
 /// An authenticator or a detail that is not imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dropped {
+pub struct OmittedEntry {
     /// Line of the file, from 1.
     pub line: usize,
     /// The account, if it is known.
@@ -248,7 +248,7 @@ impl ImportedFile {
     ) -> Result<(), ImportError> {
         self.count(line)?;
         let account = account.and_then(|account| account.parse().ok());
-        self.dropped.push(Dropped {
+        self.dropped.push(OmittedEntry {
             line,
             account,
             loss: ImportLoss::Authenticator,
@@ -260,7 +260,7 @@ impl ImportedFile {
     /// Records a detail that an authenticator loses: at most one per line of the file.
     fn note_loss(&mut self, line: usize, account: &str, why: &'static str) {
         let account = account.parse().ok();
-        self.dropped.push(Dropped {
+        self.dropped.push(OmittedEntry {
             line,
             account,
             loss: ImportLoss::Detail,

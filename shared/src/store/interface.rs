@@ -28,7 +28,7 @@ use crate::account::record::AccountId;
 use crate::config::StoreUrl;
 use crate::credential::totp::{OtpParameters, Step};
 use crate::crypto::vault::{RecoveryHash, SecretFingerprint, WrappedKey};
-use crate::system::admission::Class;
+use crate::system::admission::AdmissionClass;
 use crate::system::clock::Timestamp;
 use crate::system::trusted_file::FileError;
 use crate::verify::account::{StoredOneTimeCode, StoredRecoveryCode};
@@ -95,7 +95,7 @@ pub trait Store: Send {
 
     /// Sets the class of the writes that follow. A better class writes first, within a limit that
     /// protects the other classes from starvation.
-    fn set_write_class(&mut self, class: Class);
+    fn set_write_class(&mut self, class: AdmissionClass);
 
     /// Returns whether the store can only be read, since the disk accepted no write at its opening.
     fn is_read_only(&self) -> bool;

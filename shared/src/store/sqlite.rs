@@ -21,7 +21,7 @@ mod wal_end;
 mod write_queue;
 
 use super::{Intent, Store, StoreError, StoreResult, Transaction, UpgradeResult, location};
-use crate::system::admission::Class;
+use crate::system::admission::AdmissionClass;
 use crate::system::trusted_file::FileError;
 use busy_handler::PATIENCE;
 use connection::StoreConnection;
@@ -61,7 +61,7 @@ pub(super) struct SqliteStore {
     path: DatabasePath,
     write_queue: Arc<WriteQueue>,
     /// Class of the writes that follow.
-    class: Class,
+    class: AdmissionClass,
 }
 
 impl SqliteStore {
@@ -88,7 +88,7 @@ impl SqliteStore {
                     connection,
                     path: database,
                     write_queue: queue,
-                    class: Class::Familiar,
+                    class: AdmissionClass::Familiar,
                 })
             }
             // a process that was stopped while it recovers the WAL index blocks even the opening
@@ -274,7 +274,7 @@ impl Store for SqliteStore {
         Ok(Box::new(SqliteTransaction { open, intent }))
     }
 
-    fn set_write_class(&mut self, class: Class) {
+    fn set_write_class(&mut self, class: AdmissionClass) {
         self.class = class;
     }
 

@@ -2,7 +2,7 @@
 //! keyed hashes, and the throttle's bucket. Values only: nothing here reads the store or compares
 //! an input.
 
-use super::throttle::Bucket;
+use super::throttle::ThrottleBucket;
 use crate::account::second_factor::{Enrolled, MailStatus};
 use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::Secret;
@@ -110,7 +110,7 @@ pub struct AccountCredentials {
     /// The newest one-time code, also if it is used.
     pub one_time_code: Option<StoredOneTimeCode>,
     /// Bucket of the attempt's phase and throttle scope.
-    pub bucket: Bucket,
+    pub bucket: ThrottleBucket,
     /// Seconds until the attempt's address may try again. `None` if it may try now, if there is no
     /// address, or if the scope is exempt (a trusted browser, a familiar address).
     pub address_wait: Option<u64>,

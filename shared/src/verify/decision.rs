@@ -44,7 +44,7 @@ mod tests;
 
 pub use super::app_password::{AcceptedAppPassword, AppPasswordRefusal, decide_app_password};
 pub use super::grace_period::{WithinGrace, decide_grace_period};
-pub use super::one_time_code::{Invitation, decide_invitation};
+pub use super::one_time_code::{AcceptedEnrollmentCode, decide_enrollment_code};
 
 /// One input of one login, with its keyed hashes.
 pub struct Attempt<'a> {
@@ -189,7 +189,11 @@ pub fn decide(
                 Phase::After => {
                     let by_mail = account.mail == MailStatus::On
                         && digits.len() == super::mailed_code::DIGITS;
-                    by_mail || account.authenticators.iter().any(|a| fits(a, digits))
+                    by_mail
+                        || account
+                            .authenticators
+                            .iter()
+                            .any(|a| accepts_length(a, digits))
                 }
             };
             if !fits {
@@ -274,7 +278,7 @@ fn decide_one_time_code(
 
 /// Returns whether an authenticator makes codes of this length. Two consecutive codes resynchronise
 /// a counter.
-fn fits(authenticator: &LiveAuthenticator, digits: &str) -> bool {
+fn accepts_length(authenticator: &LiveAuthenticator, digits: &str) -> bool {
     let length = authenticator.parameters.digits;
     let in_step = matches!(authenticator.parameters.moving, OtpKind::Counter);
     digits.len() == length as usize

@@ -40,7 +40,7 @@ pub fn decide_grace_period(
 mod tests {
     use super::*;
     use crate::account::second_factor::MailStatus;
-    use crate::verify::throttle::{Bucket, ThrottleFailure};
+    use crate::verify::throttle::{ThrottleBucket, ThrottleFailure};
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
     const HOUR: GracePeriod = GracePeriod::new(3600);
@@ -54,7 +54,7 @@ mod tests {
             mailed_code: None,
             recovery_codes: Vec::new(),
             one_time_code: None,
-            bucket: Bucket::default(),
+            bucket: ThrottleBucket::default(),
             address_wait: None,
         }
     }
@@ -92,7 +92,7 @@ mod tests {
         let wrong = |count: usize| vec![ThrottleFailure { at: NOW, cost: 1 }; count];
         assert!(is_within(
             &AccountCredentials {
-                bucket: Bucket {
+                bucket: ThrottleBucket {
                     failures: wrong(4),
                     locked: false
                 },
@@ -103,14 +103,14 @@ mod tests {
         ));
         for account in [
             AccountCredentials {
-                bucket: Bucket {
+                bucket: ThrottleBucket {
                     failures: wrong(6),
                     locked: false,
                 },
                 ..account()
             },
             AccountCredentials {
-                bucket: Bucket {
+                bucket: ThrottleBucket {
                     failures: Vec::new(),
                     locked: true,
                 },

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
     use crate::account::second_factor::Enrolled;
     use crate::verify::account::StoredMailedCode;
-    use crate::verify::throttle::Bucket;
+    use crate::verify::throttle::ThrottleBucket;
 
     const SENT: Timestamp = Timestamp(1_800_000_015);
     const HASH: MailedHash = MailedHash([1; 32]);
@@ -61,7 +61,7 @@ mod tests {
             mailed_code: Some(stored),
             recovery_codes: Vec::new(),
             one_time_code: None,
-            bucket: Bucket::default(),
+            bucket: ThrottleBucket::default(),
             address_wait: None,
         };
         let now = Timestamp(SENT.0.checked_add_signed(after).unwrap());

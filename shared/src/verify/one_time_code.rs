@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 /// Permission to begin a first enrollment, and the code that it consumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Invitation([u8; 32]);
+pub struct AcceptedEnrollmentCode([u8; 32]);
 
-impl Invitation {
+impl AcceptedEnrollmentCode {
     /// Returns the hash of the one-time code.
     pub(crate) fn hash(self) -> OneTimeHash {
         OneTimeHash(self.0)
@@ -22,11 +22,11 @@ impl Invitation {
 
 /// Decides about one input. A right code is accepted while the address is delayed; a wrong one is
 /// not counted then.
-pub fn decide_invitation(
+pub fn decide_enrollment_code(
     account: &AccountCredentials,
     attempt: &Attempt<'_>,
     now: Timestamp,
-) -> Result<Invitation, Refusal> {
+) -> Result<AcceptedEnrollmentCode, Refusal> {
     match (
         account.enrolled,
         account.one_time_code,
@@ -35,7 +35,7 @@ pub fn decide_invitation(
         (Enrolled::No, Some(stored), Some(hash)) if stored.hash == hash => match stored {
             StoredOneTimeCode { used: true, .. } => Err(Refusal::Used { wait: 0 }),
             stored if stored.is_expired(now) => Err(Refusal::CodeExpired),
-            _ => Ok(Invitation(hash.0)),
+            _ => Ok(AcceptedEnrollmentCode(hash.0)),
         },
         (Enrolled::No, _, Some(_)) => match account.address_wait {
             Some(wait) => Err(Refusal::AddressDelayed { wait }),
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
     use crate::account::second_factor::MailStatus;
     use crate::credential::input::Input;
-    use crate::verify::throttle::{Bucket, Phase};
+    use crate::verify::throttle::{Phase, ThrottleBucket};
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
 
@@ -58,7 +58,7 @@ mod tests {
         enrolled: Enrolled,
         stored: Option<StoredOneTimeCode>,
         hash: u8,
-    ) -> Result<Invitation, Refusal> {
+    ) -> Result<AcceptedEnrollmentCode, Refusal> {
         let account = AccountCredentials {
             enrolled,
             authenticators: Vec::new(),
@@ -67,7 +67,7 @@ mod tests {
             mailed_code: None,
             recovery_codes: Vec::new(),
             one_time_code: stored,
-            bucket: Bucket::default(),
+            bucket: ThrottleBucket::default(),
             address_wait: None,
         };
         let attempt = Attempt {
@@ -78,7 +78,7 @@ mod tests {
             configured_length: 10,
             phase: Phase::After,
         };
-        decide_invitation(&account, &attempt, NOW)
+        decide_enrollment_code(&account, &attempt, NOW)
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod tests {
             used: false,
         };
         assert_eq!(
-            decide_with(Enrolled::No, Some(valid), 1).map(Invitation::hash),
+            decide_with(Enrolled::No, Some(valid), 1).map(AcceptedEnrollmentCode::hash),
             Ok(valid.hash)
         );
         assert_eq!(

@@ -274,7 +274,7 @@ fn read_secret(node: Node, opener: &PskcDecryptor) -> Result<Zeroizing<Vec<u8>>,
             opener.expects_plain(plain)?;
             decode_base64(plain)
         }
-        (None, Some(encrypted)) => opener.open(encrypted, child(node, "ValueMAC")?),
+        (None, Some(encrypted)) => opener.decrypt_verified(encrypted, child(node, "ValueMAC")?),
         _ => Err(refusal(
             node,
             "a Secret holds one PlainValue or one EncryptedValue",

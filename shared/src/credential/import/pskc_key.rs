@@ -93,7 +93,7 @@ impl PskcDecryptor {
     }
 
     /// Verifies the MAC of a value, and only then decrypts it.
-    pub(super) fn open(
+    pub(super) fn decrypt_verified(
         &self,
         encrypted: Node,
         mac: Option<Node>,

@@ -31,7 +31,7 @@ use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
 use crate::token::{Token, TokenHolder, TokenParent, TokenPayload, TokenRecipient};
-use crate::verify::decision::Invitation;
+use crate::verify::decision::AcceptedEnrollmentCode;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
@@ -54,7 +54,7 @@ struct CodeProof {
     messages: Vec<String>,
     /// Snapshot taken before the proof: what begins here must not outlive a later revocation.
     snapshot: AccountSnapshot,
-    invitation: Option<Invitation>,
+    invitation: Option<AcceptedEnrollmentCode>,
 }
 
 type CommandResult = Result<ReplyBody, AdministrationError>;
@@ -322,7 +322,7 @@ impl Engine {
         account: &UserName,
         enrollment: &EnrollmentOperation,
         snapshot: AccountSnapshot,
-        invitation: Option<Invitation>,
+        invitation: Option<AcceptedEnrollmentCode>,
         now: Timestamp,
     ) -> CommandResult {
         let pending = self.build_pending_enrollment(account, enrollment)?;

@@ -6,7 +6,7 @@ use super::*;
 use crate::credential::secret::Secret;
 use crate::credential::totp::{Algorithm, OtpParameters, generate_code};
 use crate::verify::account::StoredRecoveryCode;
-use crate::verify::throttle::{Bucket, ThrottleFailure};
+use crate::verify::throttle::{ThrottleBucket, ThrottleFailure};
 use zeroize::Zeroizing;
 
 const NOW: Timestamp = Timestamp(1_800_000_015);
@@ -51,7 +51,7 @@ fn account() -> AccountCredentials {
             },
         ],
         one_time_code: None,
-        bucket: Bucket::default(),
+        bucket: ThrottleBucket::default(),
         address_wait: None,
     }
 }

@@ -184,7 +184,7 @@ fn a_token_by_counter_begins_where_it_stands() {
     );
     accepted(&home.attempt("alice", &code_of(&token, 502), later));
 
-    let listed = home.door.authenticators(&name("alice")).unwrap();
+    let listed = home.door.list_authenticators(&name("alice")).unwrap();
     assert_eq!((listed.len(), listed[1].last_used), (2, None));
 }
 
@@ -251,7 +251,10 @@ fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
         Refusal::Used { wait: 0 },
     );
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
-    let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
+    let log = home
+        .door
+        .list_events(&EventFilter::default(), 0, 100)
+        .unwrap();
     assert!(
         log.iter()
             .any(|(_, event)| event.cause == AuthenticationMethod::OneTimeCode.name()),

@@ -137,7 +137,7 @@ fn answers_that_cost_nothing_write_nothing() {
     accepted(&home.attempt("alice", &code, NOW));
     let events = home
         .door
-        .events(&EventFilter::default(), 0, 1000)
+        .list_events(&EventFilter::default(), 0, 1000)
         .unwrap()
         .len();
     for _ in 0..20 {
@@ -146,7 +146,7 @@ fn answers_that_cost_nothing_write_nothing() {
     }
     assert_eq!(
         home.door
-            .events(&EventFilter::default(), 0, 1000)
+            .list_events(&EventFilter::default(), 0, 1000)
             .unwrap()
             .len(),
         events

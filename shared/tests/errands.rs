@@ -258,7 +258,7 @@ fn wrong_codes_are_counted_in_the_row_of_the_local_user_and_delayed() {
     );
     let events = home
         .door
-        .events(
+        .list_events(
             &EventFilter {
                 kind: Some(EventKind::Refused),
                 ..EventFilter::default()
@@ -470,7 +470,10 @@ fn what_was_begun_does_not_outlive_a_revocation() {
         FinishOperation::Activate { ticket: begun },
         NOW,
     ));
-    assert_eq!(home.door.authenticators(&name("alice")).unwrap().len(), 1);
+    assert_eq!(
+        home.door.list_authenticators(&name("alice")).unwrap().len(),
+        1
+    );
     assert!(
         !home.holds(b"thief"),
         "what is not finished is nowhere in the store"

@@ -67,7 +67,10 @@ impl Home {
     }
 
     fn causes(&mut self, who: &str) -> Vec<String> {
-        let log = self.door.events(&EventFilter::default(), 0, 100).unwrap();
+        let log = self
+            .door
+            .list_events(&EventFilter::default(), 0, 100)
+            .unwrap();
         let of = log
             .into_iter()
             .filter(|(_, event)| event.account == name(who));
@@ -267,7 +270,12 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
             assert!(matches!(entered.unwrap(), AfterCode::Refused(_)));
         }
     }
-    assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
+    assert!(
+        home.door
+            .list_sessions(&name("alice"), NOW)
+            .unwrap()
+            .is_empty()
+    );
     // except in a trusted browser, in which a code was entered before
     let AfterPassword::Code(pass) = home.is_brought("alice", None) else {
         panic!("it opens")
@@ -332,7 +340,12 @@ fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
                 panic!("it opens")
             };
             assert_eq!(token.payload().may, needs, "{extra} {within}");
-            assert!(home.door.sessions(&name("bob"), NOW).unwrap().is_empty());
+            assert!(
+                home.door
+                    .list_sessions(&name("bob"), NOW)
+                    .unwrap()
+                    .is_empty()
+            );
         }
     }
 }

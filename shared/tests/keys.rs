@@ -404,14 +404,19 @@ fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_tim
 
     let status = home.door.account_status(&name("alice")).unwrap();
     assert_eq!(status.tally.recovery_codes, 0, "and not told of");
-    assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
     assert!(
         home.door
-            .trusted_browsers(&name("alice"), NOW)
+            .list_sessions(&name("alice"), NOW)
             .unwrap()
             .is_empty()
     );
-    assert!(home.door.app_passwords(None).unwrap().is_empty());
+    assert!(
+        home.door
+            .list_trusted_browsers(&name("alice"), NOW)
+            .unwrap()
+            .is_empty()
+    );
+    assert!(home.door.list_app_passwords(None).unwrap().is_empty());
     assert!(!spares(&mut home.door), "grace");
     let cookie = opened.session.to_cookie(&opened.keys);
     assert_eq!(Session::from_cookie(&cookie, &home.door.token_keys()), None);

@@ -88,7 +88,7 @@ impl Home {
     }
 
     fn events(&mut self, filter: &EventFilter) -> Vec<AuditEvent> {
-        let events = self.door.events(filter, 0, 10_000).unwrap();
+        let events = self.door.list_events(filter, 0, 10_000).unwrap();
         events.into_iter().map(|(_, event)| event).collect()
     }
 
@@ -245,7 +245,7 @@ fn filters_narrow_and_the_newest_are_meant() {
         told(
             &home
                 .door
-                .events(&all, last, 10)
+                .list_events(&all, last, 10)
                 .unwrap()
                 .into_iter()
                 .map(|(_, e)| e)
@@ -255,7 +255,7 @@ fn filters_narrow_and_the_newest_are_meant() {
     );
     assert_eq!(home.door.before_newest(&all, 100).unwrap(), 0);
     let newest = home.door.before_newest(&all, 0).unwrap();
-    assert!(home.door.events(&all, newest, 10).unwrap().is_empty());
+    assert!(home.door.list_events(&all, newest, 10).unwrap().is_empty());
 }
 
 #[test]

@@ -57,7 +57,10 @@ fn a_mailed_code_opens_once_and_only_its_own_account() {
     let spaced = format!("{} {}", &letter.code[..3], &letter.code[3..]);
     accepted(&home.attempt("alice", &spaced, now));
     refused(&types(&mut home, &letter, now), Refusal::Used { wait: 0 });
-    let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
+    let log = home
+        .door
+        .list_events(&EventFilter::default(), 0, 100)
+        .unwrap();
     assert!(
         log.iter()
             .any(|(_, event)| event.cause == AuthenticationMethod::MailedCode.name()),

@@ -208,7 +208,7 @@ fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
         kind: Some(EventKind::HostPasswordChanged),
         ..EventFilter::default()
     };
-    let logged = home.door.events(&only, 0, 1000).unwrap();
+    let logged = home.door.list_events(&only, 0, 1000).unwrap();
     assert_eq!((told, logged.len()), (40, 40));
     assert_eq!(logged.last().unwrap().1.cause, "daily-limit");
     home.door
@@ -277,7 +277,7 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     );
 
     assert!(
-        home.door.sessions(&who, NOW).unwrap().is_empty(),
+        home.door.list_sessions(&who, NOW).unwrap().is_empty(),
         "they were begun in that browser"
     );
     signs_in(&mut home, &remote("192.0.2.7"), &code_of(&app, 1), NOW);

@@ -62,7 +62,7 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
         kind: Some(EventKind::SessionRevoked),
         ..EventFilter::default()
     };
-    let events = home.door.events(&filter, 0, 10).unwrap();
+    let events = home.door.list_events(&filter, 0, 10).unwrap();
     assert_eq!(events.len(), 1);
     assert!(
         events[0].1.cause.contains("old refresh token"),
@@ -70,7 +70,7 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     );
     let left: Vec<_> = home
         .door
-        .sessions(&name("alice"), now)
+        .list_sessions(&name("alice"), now)
         .unwrap()
         .into_iter()
         .map(|s| s.id)
@@ -111,7 +111,12 @@ fn of_two_racers_with_one_refresh_token_at_most_one_is_given_the_next() {
         .filter(|after| **after == AfterRefresh::Reused)
         .count();
     assert_eq!((next, used), (1, 1), "{after:?}");
-    assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
+    assert!(
+        home.door
+            .list_sessions(&name("alice"), NOW)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 /// A session that was revoked, that expired, or that ended with all sessions of the account is not

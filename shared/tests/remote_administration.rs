@@ -175,7 +175,10 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     let (mut home, app, _) = both();
     let (origin, alice) = (remote("192.0.2.7"), name("alice"));
     let opened = signs_in(&mut home, "alice", &app, &origin, TrustRequest::Asked, NOW);
-    assert_eq!(home.door.trusted_browsers(&alice, NOW).unwrap().len(), 1);
+    assert_eq!(
+        home.door.list_trusted_browsers(&alice, NOW).unwrap().len(),
+        1
+    );
     // a sign-in after the password and before the code
     let (later, of) = (NOW.plus(60), browser(&origin));
     let pending = home.door.enter_password(
@@ -193,10 +196,10 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     home.door
         .disable_second_factor(&alice, Principal::Program(&program), later)
         .unwrap();
-    assert!(home.door.sessions(&alice, later).unwrap().is_empty());
+    assert!(home.door.list_sessions(&alice, later).unwrap().is_empty());
     assert!(
         home.door
-            .trusted_browsers(&alice, later)
+            .list_trusted_browsers(&alice, later)
             .unwrap()
             .is_empty()
     );

@@ -431,7 +431,7 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
         Ok(AfterCode::Opened(opened)) => assert_eq!(opened.session.issued, third.issued),
         _ => panic!("not opened"),
     }
-    let kept = home.door.sessions(&name("alice"), late).unwrap();
+    let kept = home.door.list_sessions(&name("alice"), late).unwrap();
     assert!(
         kept.iter().all(|kept| kept.expires <= NOW.plus(12 * 3600)),
         "{kept:?}"

@@ -223,7 +223,7 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
             .collect::<Vec<_>>(),
         ["staff"]
     );
-    let app_passwords = door.app_passwords(None).unwrap();
+    let app_passwords = door.list_app_passwords(None).unwrap();
     assert_eq!(app_passwords.len(), 1);
     assert_eq!(
         app_passwords[0].scope.to_string(),
@@ -233,7 +233,12 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
         door.unconfirmed_email(&name("alice")).unwrap().as_str(),
         "alice@example.com"
     );
-    assert!(door.events(&EventFilter::default(), 0, 100).unwrap().len() >= 13);
+    assert!(
+        door.list_events(&EventFilter::default(), 0, 100)
+            .unwrap()
+            .len()
+            >= 13
+    );
 
     // Another spelling belongs to the existing account, and no account number is used twice.
     assert!(

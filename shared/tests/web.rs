@@ -139,7 +139,7 @@ fn password_then_code_opens_a_session_that_the_list_shows() {
     let code = code_of(&app, 0);
     let opened = opened_by_code(home.enter_code(None, &code, TrustRequest::NotAsked));
     assert!(opened.browser_cookie.is_none());
-    let sessions = home.door.sessions(&name("alice"), NOW).unwrap();
+    let sessions = home.door.list_sessions(&name("alice"), NOW).unwrap();
     assert_eq!(
         sessions.iter().map(|s| s.id).collect::<Vec<_>>(),
         [opened.session.id]
@@ -226,7 +226,7 @@ fn a_trusted_browser_skips_the_code_and_gets_a_new_cookie_each_time() {
     assert!(first != second && second != third);
     assert_eq!(
         home.door
-            .trusted_browsers(&name("alice"), NOW)
+            .list_trusted_browsers(&name("alice"), NOW)
             .unwrap()
             .len(),
         1
@@ -247,7 +247,7 @@ fn an_answer_lost_on_the_way_stays_trusted_after_a_code() {
     home.rotated(&third);
     assert_eq!(
         home.door
-            .trusted_browsers(&name("alice"), NOW)
+            .list_trusted_browsers(&name("alice"), NOW)
             .unwrap()
             .len(),
         1
@@ -263,12 +263,15 @@ fn an_old_cookie_after_the_new_one_was_seen_revokes_the_browser() {
     assert!(home.asks_for_the_code(&first));
     assert!(
         home.door
-            .trusted_browsers(&name("alice"), NOW)
+            .list_trusted_browsers(&name("alice"), NOW)
             .unwrap()
             .is_empty()
     );
     assert!(home.asks_for_the_code(&third));
-    let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
+    let log = home
+        .door
+        .list_events(&EventFilter::default(), 0, 100)
+        .unwrap();
     assert!(
         log.iter()
             .any(|(_, event)| event.kind.name() == "browser-revoked")
@@ -309,10 +312,15 @@ fn whatever_ends_all_sessions_ends_a_sign_in_in_flight_too() {
     let code = code_of(&app, 0);
     let after = home.enter_code_of(&pass, None, &code, TrustRequest::Asked);
     assert!(matches!(after, AfterCode::Refused(Refusal::Expired)));
-    assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
     assert!(
         home.door
-            .trusted_browsers(&name("alice"), NOW)
+            .list_sessions(&name("alice"), NOW)
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        home.door
+            .list_trusted_browsers(&name("alice"), NOW)
             .unwrap()
             .is_empty()
     );
@@ -350,11 +358,19 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     assert_eq!(after, Some(AppPasswordsAfter::Revoked(1)));
 
     assert!(home.snapshot().covers(&session));
-    assert!(home.door.trusted_browsers(&alice, NOW).unwrap().is_empty());
+    assert!(
+        home.door
+            .list_trusted_browsers(&alice, NOW)
+            .unwrap()
+            .is_empty()
+    );
     assert!(home.asks_for_the_code(&cookie));
     let in_flight = home.enter_code_of(&pass, None, &code_of(&app, 1), TrustRequest::Asked);
     assert!(matches!(in_flight, AfterCode::Refused(Refusal::Expired)));
-    let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
+    let log = home
+        .door
+        .list_events(&EventFilter::default(), 0, 100)
+        .unwrap();
     let of = |name: &str| {
         log.iter()
             .filter(|(_, e)| e.kind.name() == name)

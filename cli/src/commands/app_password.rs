@@ -63,7 +63,7 @@ pub(super) fn list(
     output: Output,
     user: Option<&UserName>,
 ) -> Result<(), CommandFailure> {
-    let all = context::door(arguments, output)?.app_passwords(user)?;
+    let all = context::door(arguments, output)?.list_app_passwords(user)?;
     if output.is_json() {
         return output.json(&all.iter().map(value).collect::<Vec<Value>>());
     }

@@ -53,7 +53,7 @@ pub(super) fn run(
         // Read before the page of events, so that events which are written between the two reads
         // are in the next page and are not skipped.
         let newest = door.before_newest(&EventFilter::default(), 0)?;
-        let page = door.events(&filter, last, PAGE)?;
+        let page = door.list_events(&filter, last, PAGE)?;
         let is_full = page.len() == PAGE as usize;
         last = match page.last() {
             Some((number, _)) if is_full => *number,

@@ -13,7 +13,7 @@ pub(super) fn list(
     output: Output,
     user: &UserName,
 ) -> Result<(), CommandFailure> {
-    let sessions = context::door(arguments, output)?.sessions(user, clock::now()?)?;
+    let sessions = context::door(arguments, output)?.list_sessions(user, clock::now()?)?;
     if output.is_json() {
         let value = |s: &postern_shared::store::SessionRecord| {
             json!({

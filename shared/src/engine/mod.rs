@@ -23,7 +23,6 @@ pub use administration::api_secret::ShownSecret;
 pub use administration::app_passwords::AppPasswordsAfter;
 pub use administration::command::Requester;
 pub use administration::import::{ImportMode, ImportReport};
-pub use administration::web::AdministratorStatus;
 use context::is_enrolled;
 pub use context::{COMMAND, DeclaredError, Engine, EngineError, PolicyFacts};
 pub use enrollment::by_host_password::EnrollmentRequest;
@@ -41,6 +40,7 @@ pub use principal::Principal;
 pub use revocation::{KnownRevisions, LEASE, RevocationUpdate};
 pub use verify::attempt::{AfterLogin, AfterRecovery, VerificationRequest, VerifiedAttempt};
 pub use verify::exemption::PolicyError;
+pub use verify::groups::AdministratorStatus;
 pub use verify::host_password::{HostPassword, HostPasswordAttempt, HostPasswordResult};
 pub use verify::pam_context::{
     MarkRefusal, PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification,

@@ -75,7 +75,7 @@ fn add(home: &mut Home, called: &str, scope: &str) -> AppPassword {
 }
 
 fn names(home: &mut Home) -> Vec<String> {
-    let all = home.door.app_passwords(Some(&name("alice"))).unwrap();
+    let all = home.door.list_app_passwords(Some(&name("alice"))).unwrap();
     all.into_iter().map(|kept| kept.name.to_string()).collect()
 }
 
@@ -294,7 +294,10 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
         Err(AdministrationError::AppPassword(AppPasswordError::None(_)))
     ));
 
-    let log = home.door.events(&EventFilter::default(), 0, 100).unwrap();
+    let log = home
+        .door
+        .list_events(&EventFilter::default(), 0, 100)
+        .unwrap();
     let of = |what: EventKind| {
         log.iter()
             .filter(move |(_, event)| event.kind == what)
@@ -453,7 +456,7 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
     );
     let log = home
         .door
-        .events(
+        .list_events(
             &EventFilter {
                 kind: Some(EventKind::Accepted),
                 ..EventFilter::default()
@@ -498,11 +501,11 @@ fn it_is_no_code_and_changes_nothing() {
 fn the_last_use_is_kept_to_the_minute() {
     let mut home = home("");
     let mail = add(&mut home, "mail", SCOPE);
-    let last = |home: &mut Home| home.door.app_passwords(None).unwrap()[0].last_used;
+    let last = |home: &mut Home| home.door.list_app_passwords(None).unwrap()[0].last_used;
     assert_eq!(last(&mut home), None);
     admits(&mut home.door, &mail, "dovecot", NOW).unwrap();
     assert_eq!(last(&mut home), Some(Timestamp(NOW.0 / 60 * 60)));
-    let number = home.door.app_passwords(None).unwrap()[0].number;
+    let number = home.door.list_app_passwords(None).unwrap()[0].number;
     home.door
         .record_app_password_use(&[(number, NOW.plus(120))], &[])
         .unwrap();

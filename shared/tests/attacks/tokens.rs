@@ -217,7 +217,7 @@ fn a_process_of_the_users_own_says_no_password_changed() {
         matches!(after, Err(AdministrationError::MayNotReportPassword(_))),
         "{after:?}"
     );
-    let left = home.door.sessions(&bob, NOW).unwrap();
+    let left = home.door.list_sessions(&bob, NOW).unwrap();
     assert_eq!(
         left.iter().map(|kept| kept.id).collect::<Vec<_>>(),
         [session.id]
@@ -274,7 +274,12 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
             "a session of the thief's goes on"
         );
     }
-    assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
+    assert!(
+        home.door
+            .list_sessions(&name("alice"), NOW)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 /// The fault: while the clock was ahead, the record of a used login token was removed, and the
@@ -328,7 +333,7 @@ fn a_session_that_is_good_when_the_clock_is_right_again_is_listed_and_can_be_rev
     let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
     let listed = |home: &mut Home, now| {
         home.door
-            .sessions(&name("alice"), now)
+            .list_sessions(&name("alice"), now)
             .unwrap()
             .iter()
             .any(|kept| kept.id == session.id)
@@ -640,7 +645,7 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
         let prompt = scope.spawn(move || prompt.activate_prompt_enrollment(context, &token, NOW));
         while home
             .door
-            .authenticators(&name("bob"))
+            .list_authenticators(&name("bob"))
             .map_or(true, |all| all.is_empty())
         {
             std::thread::yield_now();

@@ -245,7 +245,7 @@ fn for_the_own_account_no_claim_chooses_the_bucket() {
         kind: Some(EventKind::Refused),
         ..EventFilter::default()
     };
-    let events = home.door.events(&refused, 0, 100).unwrap();
+    let events = home.door.list_events(&refused, 0, 100).unwrap();
     assert_eq!(events.len(), 5);
     assert!(
         events
@@ -326,7 +326,7 @@ fn a_named_service_is_trusted_and_counted_by_address() {
         ..EventFilter::default()
     };
     assert_eq!(
-        home.door.events(&accepted, 0, 1).unwrap()[0].1.origin,
+        home.door.list_events(&accepted, 0, 1).unwrap()[0].1.origin,
         "local user dovecot"
     );
 }
@@ -404,7 +404,10 @@ fn a_hint_about_a_future_code_does_not_leave_the_engine() {
         (refused.cause.as_str(), refused.message.as_str()),
         ("wrong", "That code is wrong")
     );
-    let events = home.door.events(&EventFilter::default(), 0, 100).unwrap();
+    let events = home
+        .door
+        .list_events(&EventFilter::default(), 0, 100)
+        .unwrap();
     assert!(
         events
             .iter()

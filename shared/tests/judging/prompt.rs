@@ -63,7 +63,7 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
         account: Some(name("bob")),
         ..EventFilter::default()
     };
-    let events = home.door.events(&enrolled, 0, 10).unwrap();
+    let events = home.door.list_events(&enrolled, 0, 10).unwrap();
     let (_, event) = &events[0];
     let said = (
         event.service.as_str(),
@@ -125,7 +125,7 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
         kind: Some(EventKind::HostPasswordChanged),
         ..EventFilter::default()
     };
-    let events = home.door.events(&only, 0, 100).unwrap();
+    let events = home.door.list_events(&only, 0, 100).unwrap();
     let by: Vec<_> = events
         .iter()
         .map(|(_, event)| (event.principal.as_str(), event.origin.as_str()))

@@ -73,7 +73,10 @@ fn trap_02_active_secret_replaced_with_the_password_alone() {
     }
     at_the_web_too(&mut home);
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
-    assert_eq!(home.door.authenticators(&name("alice")).unwrap().len(), 1);
+    assert_eq!(
+        home.door.list_authenticators(&name("alice")).unwrap().len(),
+        1
+    );
 }
 
 /// The same at the web, with a first enrollment that began while there was no second factor.

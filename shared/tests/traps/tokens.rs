@@ -206,7 +206,12 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
         snapshot.unwrap().covers(&opened.session),
         "its session is alive"
     );
-    assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
+    assert!(
+        home.door
+            .list_sessions(&name("alice"), NOW)
+            .unwrap()
+            .is_empty()
+    );
     assert!(
         matches!(enter(&mut home, 0), AfterCode::Refused(Refusal::Expired)),
         "a sign-in in flight is alive"

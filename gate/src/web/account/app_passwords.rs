@@ -47,7 +47,7 @@ pub(crate) async fn list_app_passwords(
 ) -> Result<Vec<AppPasswordRecord>, ActRefused> {
     let account = session.name.clone();
     account::run_act(request, session, move |engine, _, _| {
-        engine.app_passwords(Some(&account))
+        engine.list_app_passwords(Some(&account))
     })
     .await
 }

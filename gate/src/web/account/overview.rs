@@ -21,10 +21,10 @@ pub(crate) async fn read_overview(
     account::run_act(request, session, move |engine, _, now| {
         Ok(AccountOverview {
             status: engine.account_status(&name)?,
-            authenticators: engine.authenticators(&name)?,
-            app_passwords: engine.app_passwords(Some(&name))?.len(),
-            sessions: engine.sessions(&name, now)?.len(),
-            browsers: engine.trusted_browsers(&name, now)?.len(),
+            authenticators: engine.list_authenticators(&name)?,
+            app_passwords: engine.list_app_passwords(Some(&name))?.len(),
+            sessions: engine.list_sessions(&name, now)?.len(),
+            browsers: engine.list_trusted_browsers(&name, now)?.len(),
             administers: if has_pages {
                 engine.administrator_status(&name)?
             } else {

@@ -20,7 +20,7 @@ pub(crate) async fn list_sessions(
 ) -> Result<Vec<SessionRecord>, ActRefused> {
     let account = session.name.clone();
     account::run_act(request, session, move |engine, _, now| {
-        engine.sessions(&account, now)
+        engine.list_sessions(&account, now)
     })
     .await
 }
@@ -32,7 +32,7 @@ pub(crate) async fn list_browsers(
 ) -> Result<Vec<BrowserRecord>, ActRefused> {
     let account = session.name.clone();
     account::run_act(request, session, move |engine, _, now| {
-        engine.trusted_browsers(&account, now)
+        engine.list_trusted_browsers(&account, now)
     })
     .await
 }

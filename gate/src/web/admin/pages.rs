@@ -41,13 +41,13 @@ impl AccountDetails {
         name: &UserName,
         now: Timestamp,
     ) -> Result<AccountDetails, AdministrationError> {
-        let mut sessions = empty_if_unknown(engine.sessions(name, now))?;
-        let mut browsers = empty_if_unknown(engine.trusted_browsers(name, now))?;
+        let mut sessions = empty_if_unknown(engine.list_sessions(name, now))?;
+        let mut browsers = empty_if_unknown(engine.list_trusted_browsers(name, now))?;
         sessions.truncate(MAX_ROWS);
         browsers.truncate(MAX_ROWS);
         Ok(AccountDetails {
             status: engine.account_status(name)?,
-            authenticators: engine.authenticators(name)?,
+            authenticators: engine.list_authenticators(name)?,
             sessions,
             browsers,
             one_time_code: engine.one_time_code_expiry(name, now)?,

@@ -30,7 +30,7 @@ impl Home {
                 .config,
         )
         .unwrap();
-        door.authenticators(&"bob".parse().unwrap())
+        door.list_authenticators(&"bob".parse().unwrap())
             .is_ok_and(|found| !found.is_empty())
     }
 

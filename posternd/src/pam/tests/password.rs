@@ -20,7 +20,7 @@ impl Home {
             ..EventFilter::default()
         };
         self.door()
-            .events(&only, 0, 100)
+            .list_events(&only, 0, 100)
             .unwrap()
             .into_iter()
             .map(|(_, event)| event)

@@ -181,8 +181,8 @@ impl Engine {
             .account_tallies(Some(name))?
             .pop();
         match (found, self.config.find_declared_account(name)) {
-            (Some(tally), _) => Ok(self.state_of(tally)),
-            (None, Some(_)) => Ok(self.state_of(unused_account(name))),
+            (Some(tally), _) => Ok(self.load_account_state(tally)),
+            (None, Some(_)) => Ok(self.load_account_state(unused_account(name))),
             (None, None) => Err(AdministrationError::UnknownAccount(name.clone())),
         }
     }
@@ -244,7 +244,7 @@ impl Engine {
         Ok(found)
     }
 
-    fn state_of(&self, tally: AccountTally) -> AccountStatus {
+    fn load_account_state(&self, tally: AccountTally) -> AccountStatus {
         let is_declared = self.config.find_declared_account(&tally.name).is_some();
         state_of(tally, is_declared)
     }

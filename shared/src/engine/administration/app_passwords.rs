@@ -93,7 +93,7 @@ impl Engine {
     }
 
     /// Returns the app passwords of one account, or of all, with those that have expired.
-    pub fn app_passwords(
+    pub fn list_app_passwords(
         &mut self,
         of: Option<&UserName>,
     ) -> Result<Vec<AppPasswordRecord>, AdministrationError> {

@@ -7,7 +7,7 @@ use crate::store::Intent;
 
 impl Engine {
     /// Returns events numbered after `after`, oldest first, at most `limit`.
-    pub fn events(
+    pub fn list_events(
         &mut self,
         filter: &EventFilter,
         after: i64,

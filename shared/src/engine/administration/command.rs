@@ -186,10 +186,10 @@ impl Engine {
         Ok(match read {
             ReadOperation::Status => ReplyBody::Status(Box::new(self.account_status(account)?)),
             ReadOperation::Authenticators => {
-                ReplyBody::Authenticators(self.authenticators(account)?)
+                ReplyBody::Authenticators(self.list_authenticators(account)?)
             }
             ReadOperation::Browsers => {
-                let mut browsers = self.trusted_browsers(account, now)?;
+                let mut browsers = self.list_trusted_browsers(account, now)?;
                 browsers.truncate(MAX_BROWSERS);
                 ReplyBody::Browsers(browsers)
             }

@@ -136,7 +136,7 @@ impl Engine {
             None => return Err(AdministrationError::Stale),
         }
         let at = self
-            .account_at(account)?
+            .find_account_version(account)?
             .filter(|at| at.generation == generation)
             .ok_or(AdministrationError::Stale)?;
         let mark = self.seal_mark(context, Some(at), now)?;

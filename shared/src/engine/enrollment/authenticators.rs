@@ -165,7 +165,7 @@ impl Engine {
     }
 
     /// Returns the authenticators of an account, oldest first.
-    pub fn authenticators(
+    pub fn list_authenticators(
         &mut self,
         name: &UserName,
     ) -> Result<Vec<AuthenticatorState>, AdministrationError> {

@@ -248,7 +248,10 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Option<EnrollmentRequirement>, LoginError> {
         let name = &session.name;
-        if !self.authenticators(name).map_or(true, |all| all.is_empty()) {
+        if !self
+            .list_authenticators(name)
+            .map_or(true, |all| all.is_empty())
+        {
             return Ok(None);
         }
         if self.load_policy_facts(name)?.enrolled == Enrolled::Yes {

@@ -4,7 +4,8 @@
 //! is reported in the log, and the stricter policy applies.
 
 use crate::account::name::{Group, UserName};
-use crate::engine::{Engine, EngineError, PolicyError};
+use crate::account::second_factor::Enrolled;
+use crate::engine::{AdministrationError, Engine, EngineError, PolicyError};
 use crate::policy::groups::{NamedGroups, PersonGroups, UnresolvedGroup};
 use crate::store::Intent;
 use std::collections::BTreeSet;
@@ -16,7 +17,30 @@ const MAX_WARNINGS: usize = 64;
 /// assumed to be an administrator.
 const MAX_LOOKED_UP: usize = 256;
 
+/// Whether an account is an administrator at the web.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdministratorStatus {
+    No,
+    /// The policy names it, but it has no second factor.
+    OnceEnrolled,
+    Yes,
+}
+
 impl Engine {
+    /// Returns whether an account is an administrator at the web, which requires a second factor.
+    pub fn administrator_status(
+        &mut self,
+        name: &UserName,
+    ) -> Result<AdministratorStatus, AdministrationError> {
+        let known = self.load_policy_facts(name)?;
+        let is_one = self.is_administrator(name, &known.groups)?;
+        Ok(match (is_one, known.enrolled) {
+            (false, _) => AdministratorStatus::No,
+            (true, Enrolled::No) => AdministratorStatus::OnceEnrolled,
+            (true, Enrolled::Yes) => AdministratorStatus::Yes,
+        })
+    }
+
     /// Returns and clears the warnings about unknown groups and the keys that name them, each a
     /// text for the log.
     pub fn take_group_warnings(&mut self) -> Vec<String> {

@@ -92,7 +92,7 @@ impl Engine {
         if let Ok(app_password) = AppPassword::parse(code) {
             // Read before the password is verified, so that the mark does not outlive a revocation
             // between the two.
-            let at = self.account_at(context.account)?;
+            let at = self.find_account_version(context.account)?;
             return Ok(
                 match self.verify_app_password(&request, &app_password, now)? {
                     Ok(_) => PamVerification::Accepted {
@@ -165,13 +165,13 @@ impl Engine {
             return Ok(None);
         }
         let request = context.verification_request(&origin, phase);
-        let before = self.account_at(context.account)?;
+        let before = self.find_account_version(context.account)?;
         let Some(waiver) = self.grant_enrollment_grace(&request, now)? else {
             return Ok(None);
         };
         let at = match before {
             // The first login may have added the account.
-            None => self.account_at(context.account)?,
+            None => self.find_account_version(context.account)?,
             before => before,
         };
         Ok(Some((waiver, self.seal_mark(context, at, now)?)))
@@ -188,7 +188,7 @@ impl Engine {
         let (origin, phase) = self.trusted_claims(context)?;
         let request = context.verification_request(&origin, phase);
         // Read before the decision, so that the mark does not outlive a revocation between the two.
-        let at = self.account_at(context.account)?;
+        let at = self.find_account_version(context.account)?;
         Ok(match self.check_grace_period(&request, period, now)? {
             WithinGrace::No => None,
             WithinGrace::Yes => Some(PamGrant::new(

@@ -22,7 +22,7 @@ use crate::verify::throttle::Phase;
 type MarkResult = Result<Result<Vec<String>, MarkRefusal>, AdministrationError>;
 
 impl Engine {
-    pub(in crate::engine) fn account_at(
+    pub(in crate::engine) fn find_account_version(
         &mut self,
         account: &UserName,
     ) -> Result<Option<AccountVersion>, EngineError> {

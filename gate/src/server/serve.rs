@@ -180,8 +180,8 @@ async fn bind(site: &Site) -> Result<BoundListeners, StopReason> {
     let wrong = |why| format!("gate.listen: {why}");
     // Entries that name a socket come before "systemd", which takes the remaining ones.
     let takes_rest = |listen: &&ListenAddress| **listen == ListenAddress::Systemd(None);
-    let named = gate.listen.iter().filter(|listen| !takes_rest(listen));
-    for listen in named.chain(gate.listen.iter().filter(takes_rest).take(1)) {
+    let named = gate.listen.0.iter().filter(|listen| !takes_rest(listen));
+    for listen in named.chain(gate.listen.0.iter().filter(takes_rest).take(1)) {
         listeners.extend(
             Listener::bind(listen, certificate.as_ref(), &mut sockets)
                 .await
@@ -200,7 +200,7 @@ async fn bind(site: &Site) -> Result<BoundListeners, StopReason> {
             String::from(at.clone())
         ));
     }
-    for listen in &gate.listen {
+    for listen in &gate.listen.0 {
         log::write_message(format_args!("listens on {}", String::from(listen.clone())));
     }
     Ok(BoundListeners {

@@ -58,6 +58,16 @@ impl From<ListenAddress> for String {
     }
 }
 
+/// `gate.listen`: the listeners for proxies and browsers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listeners(pub Vec<ListenAddress>);
+
+impl Default for Listeners {
+    fn default() -> Listeners {
+        Listeners(vec![ListenAddress::Unix("/run/postern/gate.sock".into())])
+    }
+}
+
 /// `gate.operations`: a listener without TLS, for monitoring.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

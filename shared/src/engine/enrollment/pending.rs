@@ -310,7 +310,8 @@ fn host_name() -> String {
         .and_then(|name| name.split('.').next())
         .unwrap_or_default()
         .to_owned();
-    SingleLine::try_from(short).map_or_else(|_| "postern".to_owned(), String::from)
+    SingleLine::try_from(short)
+        .map_or_else(|_| "postern".to_owned(), |line| line.as_str().to_owned())
 }
 
 #[cfg(test)]

@@ -115,3 +115,21 @@ pub struct AccountCredentials {
     /// address, or if the scope is exempt (a trusted browser, a familiar address).
     pub address_wait: Option<u64>,
 }
+
+#[cfg(test)]
+impl AccountCredentials {
+    /// An enrolled account without any credential.
+    pub(super) fn without_credentials() -> AccountCredentials {
+        AccountCredentials {
+            enrolled: Enrolled::Yes,
+            authenticators: Vec::new(),
+            decoy: None,
+            mail: MailStatus::Off,
+            mailed_code: None,
+            recovery_codes: Vec::new(),
+            one_time_code: None,
+            bucket: ThrottleBucket::default(),
+            address_wait: None,
+        }
+    }
+}

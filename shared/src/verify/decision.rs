@@ -19,28 +19,6 @@ use crate::credential::totp::{OtpKind, Step};
 use crate::crypto::vault::{MailedHash, OneTimeHash, RecoveryHash, SecretFingerprint};
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
-/// Formats the cause for logs.
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Refusal::Wrong => f.write_str("wrong"),
-            Refusal::Used { .. } => f.write_str("used"),
-            Refusal::Behind { steps, .. } => write!(f, "behind-{steps}-steps"),
-            Refusal::Ahead { steps, .. } => write!(f, "ahead-{steps}-steps"),
-            Refusal::ClockSetBack { seconds } => write!(f, "clock-set-back-{seconds}s"),
-            Refusal::Delayed { wait } => write!(f, "delayed-{wait}s"),
-            Refusal::AddressDelayed { wait } => write!(f, "address-delayed-{wait}s"),
-            Refusal::Locked => f.write_str("locked"),
-            Refusal::Malformed => f.write_str("malformed"),
-            Refusal::NotEnrolled => f.write_str("not-enrolled"),
-            Refusal::CodeExpired => f.write_str("code-expired"),
-            Refusal::Expired => f.write_str("expired"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;
 
 pub use super::app_password::{AcceptedAppPassword, AppPasswordRefusal, decide_app_password};
 pub use super::grace_period::{WithinGrace, decide_grace_period};
@@ -127,6 +105,26 @@ pub enum Refusal {
     CodeExpired,
     /// The login took too long, or was ended meanwhile.
     Expired,
+}
+
+/// Formats the cause for logs.
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refusal::Wrong => f.write_str("wrong"),
+            Refusal::Used { .. } => f.write_str("used"),
+            Refusal::Behind { steps, .. } => write!(f, "behind-{steps}-steps"),
+            Refusal::Ahead { steps, .. } => write!(f, "ahead-{steps}-steps"),
+            Refusal::ClockSetBack { seconds } => write!(f, "clock-set-back-{seconds}s"),
+            Refusal::Delayed { wait } => write!(f, "delayed-{wait}s"),
+            Refusal::AddressDelayed { wait } => write!(f, "address-delayed-{wait}s"),
+            Refusal::Locked => f.write_str("locked"),
+            Refusal::Malformed => f.write_str("malformed"),
+            Refusal::NotEnrolled => f.write_str("not-enrolled"),
+            Refusal::CodeExpired => f.write_str("code-expired"),
+            Refusal::Expired => f.write_str("expired"),
+        }
+    }
 }
 
 /// The verification result of one input.
@@ -216,14 +214,10 @@ pub fn decide(
 fn refuse_wrong(account: &AccountCredentials) -> Decision {
     match account.address_wait {
         Some(wait) => Decision::refuse_free(Refusal::AddressDelayed { wait }),
-        None => {
-            let verdict = Err(Refusal::Wrong);
-            Decision {
-                result: verdict,
-                bucket_cost: None,
-                charges_address: true,
-            }
-        }
+        None => Decision {
+            charges_address: true,
+            ..Decision::refuse_free(Refusal::Wrong)
+        },
     }
 }
 
@@ -340,3 +334,6 @@ fn compare_digits(
         charges_address: attempt.phase == Phase::Before,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,9 +48,8 @@ pub fn decide_enrollment_code(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::second_factor::MailStatus;
     use crate::credential::input::Input;
-    use crate::verify::throttle::{Phase, ThrottleBucket};
+    use crate::verify::throttle::Phase;
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
 
@@ -61,14 +60,8 @@ mod tests {
     ) -> Result<AcceptedEnrollmentCode, Refusal> {
         let account = AccountCredentials {
             enrolled,
-            authenticators: Vec::new(),
-            decoy: None,
-            mail: MailStatus::Off,
-            mailed_code: None,
-            recovery_codes: Vec::new(),
             one_time_code: stored,
-            bucket: ThrottleBucket::default(),
-            address_wait: None,
+            ..AccountCredentials::without_credentials()
         };
         let attempt = Attempt {
             input: &Input::parse(b"P-2222-2222-2222"),
@@ -83,50 +76,31 @@ mod tests {
 
     #[test]
     fn only_a_valid_code_of_an_account_without_a_second_factor_permits_enrollment() {
+        use Enrolled::{No, Yes};
         let hash = OneTimeHash([1; 32]);
-        let valid = StoredOneTimeCode {
-            hash,
-            issued: NOW,
-            expires: NOW.plus(1),
-            used: false,
+        let stored = |issued, expires, used| {
+            Some(StoredOneTimeCode {
+                hash,
+                issued,
+                expires,
+                used,
+            })
         };
-        assert_eq!(
-            decide_with(Enrolled::No, Some(valid), 1).map(AcceptedEnrollmentCode::hash),
-            Ok(valid.hash)
-        );
-        assert_eq!(
-            decide_with(Enrolled::No, Some(valid), 2),
-            Err(Refusal::Wrong)
-        );
-        assert_eq!(decide_with(Enrolled::No, None, 1), Err(Refusal::Wrong));
-        assert_eq!(
-            decide_with(Enrolled::Yes, Some(valid), 1),
-            Err(Refusal::Malformed)
-        );
-        let expired = StoredOneTimeCode {
-            expires: NOW,
-            ..valid
-        };
-        assert_eq!(
-            decide_with(Enrolled::No, Some(expired), 1),
-            Err(Refusal::CodeExpired)
-        );
-        let ahead = StoredOneTimeCode {
-            issued: NOW.plus(1),
-            expires: NOW.plus(9),
-            ..valid
-        };
-        assert_eq!(
-            decide_with(Enrolled::No, Some(ahead), 1),
-            Err(Refusal::CodeExpired)
-        );
-        let used = StoredOneTimeCode {
-            used: true,
-            ..valid
-        };
-        assert_eq!(
-            decide_with(Enrolled::No, Some(used), 1),
-            Err(Refusal::Used { wait: 0 })
-        );
+        let valid = stored(NOW, NOW.plus(1), false);
+        let expired = stored(NOW, NOW, false);
+        let ahead = stored(NOW.plus(1), NOW.plus(9), false);
+        let used = stored(NOW, NOW.plus(1), true);
+        for (enrolled, stored, input, expected) in [
+            (No, valid, 1, Ok(hash)),
+            (No, valid, 2, Err(Refusal::Wrong)),
+            (No, None, 1, Err(Refusal::Wrong)),
+            (Yes, valid, 1, Err(Refusal::Malformed)),
+            (No, expired, 1, Err(Refusal::CodeExpired)),
+            (No, ahead, 1, Err(Refusal::CodeExpired)),
+            (No, used, 1, Err(Refusal::Used { wait: 0 })),
+        ] {
+            let decided = decide_with(enrolled, stored, input).map(AcceptedEnrollmentCode::hash);
+            assert_eq!(decided, expected, "{stored:?}");
+        }
     }
 }

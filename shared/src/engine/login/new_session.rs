@@ -10,9 +10,9 @@ use crate::config::Config;
 use crate::credential::secret::fill_random;
 use crate::crypto::password::PasswordError;
 use crate::crypto::vault::Vault;
-use crate::engine::{
-    AppPasswordsAfter, BrowserContext, Engine, LoginError, OpenedSession, account_data,
-};
+use crate::engine::Login;
+use crate::engine::accounts::account_data;
+use crate::engine::{AppPasswordsAfter, BrowserContext, Engine, LoginError, OpenedSession};
 use crate::policy::session_groups::RequestedGroups;
 use crate::store::{BrowserRecord, Intent, SessionBrowser, SessionRecord, Transaction};
 use crate::system::clock::Timestamp;
@@ -21,7 +21,7 @@ use crate::token::session::{SecondFactorMethod, Session, SessionId};
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
-impl Engine {
+impl Login<'_> {
     /// Opens the session that replaces one in which a person did what ends all sessions of the
     /// account. The new session keeps the completed factors and the expiry of the old one. `None`
     /// if anything else ended the sessions as well, or that session alone.
@@ -55,7 +55,7 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let is_after =

@@ -10,7 +10,7 @@ use postern_shared::protocol::{
     CommandReply, Denial, Frame, Greeting, Instruction, Opening, PamFunction, PamFunctionResult,
     PamTransaction, RelayReply, ServerState, receive, send,
 };
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::process::{HostProcess, ProcessId, TransactionId};
 use std::os::unix::net::UnixStream;
 use std::thread;
@@ -37,7 +37,7 @@ fn worker() -> EngineAccess {
     EngineAccess::Worker(Worker {
         engines: Engines::new(),
         origin: ClientOrigin::User(1000),
-        class: Class::Authenticated,
+        class: AdmissionClass::Authenticated,
     })
 }
 
@@ -285,7 +285,7 @@ fn an_engine_is_not_used_once_its_files_are_in_doubt() {
     let worker = || Worker {
         engines: engines.clone(),
         origin: ClientOrigin::User(1000),
-        class: Class::Authenticated,
+        class: AdmissionClass::Authenticated,
     };
     let config = || {
         postern_shared::config::file::read_config(&home.path("postern.toml"))

@@ -10,7 +10,7 @@ use crate::workers::engines::{Engines, Worker};
 use crate::workers::origin::ClientOrigin;
 use postern_shared::engine::messages::BEFORE_FIRST_FACTOR;
 use postern_shared::protocol::{Denial, PamFunction, PamFunctionResult, PamTransaction};
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use std::cell::RefCell;
 use std::os::unix::net::UnixStream;
 
@@ -37,7 +37,7 @@ impl OfUser {
         Worker {
             engines: Engines::of_users(),
             origin: ClientOrigin::User(self.user.uid),
-            class: Class::Familiar,
+            class: AdmissionClass::Familiar,
         }
     }
 

@@ -333,7 +333,7 @@ fn an_exemption_is_named_in_the_log_and_passes_the_account_hook() {
     }
 }
 
-/// The translation of results into libpam's numbers is tested in `ffi`.
+/// The translation of results into libpam's numbers is tested in pam_totp/src/hooks.rs.
 #[test]
 fn trap_19_errors_answered_with_pam_ignore_or_success() {
     for broken in ["store/postern.db", "postern.key", "postern.toml"] {

@@ -15,6 +15,7 @@ pub mod messages;
 mod principal;
 pub mod privileges;
 mod revocation;
+mod subjects;
 pub(crate) mod verify;
 
 pub use account_data::read_secret_file;
@@ -38,6 +39,10 @@ pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMaile
 pub use mail::waiting::{WaitCallbackGuard, report_waiting, set_wait_callback};
 pub use principal::Principal;
 pub use revocation::{KnownRevisions, LEASE, RevocationUpdate};
+pub use subjects::{
+    AccountPolicy, Accounts, AppPasswords, AuditLog, Commands, Enrollment, Keys, Login, Mail,
+    Sessions, Verification,
+};
 pub use verify::attempt::{AfterLogin, AfterRecovery, VerificationRequest, VerifiedAttempt};
 pub use verify::exemption::PolicyError;
 pub use verify::groups::AdministratorStatus;

@@ -8,8 +8,9 @@ use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::config::Config;
 use crate::crypto::password::Password;
+use crate::engine::Accounts;
+use crate::engine::EngineError;
 use crate::engine::principal::Principal;
-use crate::engine::{Engine, EngineError};
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
@@ -30,7 +31,7 @@ pub(in crate::engine) fn end_all_with_password(
     Ok((revision, after))
 }
 
-impl Engine {
+impl Accounts<'_> {
     /// Sets a password. Every session, trusted browser and grace period of the account ends.
     pub fn set_password<'a>(
         &mut self,
@@ -40,21 +41,25 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AppPasswordsAfter, AdministrationError> {
         let actor = actor.into();
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         // with the pepper of this transaction, since a key rotation may have replaced an earlier
         // one
         let hash = self
+            .engine
             .vault
             .hash_password(password)
             .map_err(AdministrationError::Password)?;
-        let record = find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?;
+        let record = find_or_add_account(&self.engine.config, tx.as_mut(), name, actor, now)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         tx.set_password_hash(record.id, &hash)?;
         let (account, what) = ((name, record.id), EventKind::PasswordSet);
         let (revision, after) =
-            end_all_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
+            end_all_with_password(&self.engine.config, tx.as_mut(), account, what, actor, now)?;
         tx.commit()?;
-        self.await_gate_confirmations(revision)?;
+        self.engine.sessions().await_gate_confirmations(revision)?;
         Ok(after)
     }
 
@@ -66,15 +71,18 @@ impl Engine {
         actor: Principal<'_>,
         now: Timestamp,
     ) -> Result<Option<AppPasswordsAfter>, EngineError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let Some(record) = tx.find_account(name)? else {
             return Ok(None);
         };
         let (account, what) = ((name, record.id), EventKind::HostPasswordChanged);
         let (revision, after) =
-            end_all_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
+            end_all_with_password(&self.engine.config, tx.as_mut(), account, what, actor, now)?;
         tx.commit()?;
-        self.await_gate_confirmations(revision)?;
+        self.engine.sessions().await_gate_confirmations(revision)?;
         Ok(Some(after))
     }
 }

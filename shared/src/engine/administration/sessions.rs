@@ -3,20 +3,23 @@
 use super::acting::{AdministrationError, find_account, log_event};
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
-use crate::engine::Engine;
+use crate::engine::Sessions;
 use crate::engine::principal::Principal;
 use crate::store::{BrowserRecord, BrowserSessions, Intent, SessionRecord};
 use crate::system::clock::Timestamp;
 use crate::token::session::SessionId;
 
-impl Engine {
+impl Sessions<'_> {
     /// Returns the sessions of an account, newest first.
     pub fn list_sessions(
         &mut self,
         name: &UserName,
         now: Timestamp,
     ) -> Result<Vec<SessionRecord>, AdministrationError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
         let record = find_account(tx.as_mut(), name)?;
         Ok(tx.sessions(record.id, now)?)
     }
@@ -27,7 +30,10 @@ impl Engine {
         name: &UserName,
         now: Timestamp,
     ) -> Result<Vec<BrowserRecord>, AdministrationError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
         let record = find_account(tx.as_mut(), name)?;
         Ok(tx.trusted_browsers(record.id, now)?)
     }
@@ -43,7 +49,10 @@ impl Engine {
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let nothing = || AdministrationError::NothingToRevoke("session", name.clone());
@@ -64,7 +73,7 @@ impl Engine {
         let revision = tx.raise_revision()?;
         if is_seen {
             log_event(
-                &self.config,
+                &self.engine.config,
                 tx.as_mut(),
                 name,
                 EventKind::SessionRevoked,
@@ -88,7 +97,10 @@ impl Engine {
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let mut ended = 0;
@@ -109,7 +121,7 @@ impl Engine {
         }
         let revision = tx.raise_revision()?;
         log_event(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             name,
             EventKind::BrowserRevoked,

@@ -296,12 +296,8 @@ impl Commands<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Read)?;
-        requester.actor().refuse_ended_session(tx.as_mut(), now)?;
-        Ok(read_account_snapshot(
-            tx.as_mut(),
-            &self.engine.vault,
-            account,
-        )?)
+        requester.actor().refuse_ended_session(&mut tx, now)?;
+        Ok(read_account_snapshot(&mut tx, &self.engine.vault, account)?)
     }
 
     /// Makes the pending enrollment of a request. Its secret is random unless the request has a

@@ -31,11 +31,11 @@ impl Accounts<'_> {
         if tx.find_account(name)?.is_some() {
             return Err(AdministrationError::AccountExists(name.clone()));
         }
-        let new = check_new_name(&self.engine.config, tx.as_mut(), name, distinct)?;
+        let new = check_new_name(&self.engine.config, &mut tx, name, distinct)?;
         tx.add_account(&new.map_err(AdministrationError::OtherSpelling)?, now)?;
         log_event(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::AccountAdded,
             actor,
@@ -57,11 +57,11 @@ impl Accounts<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
+        let record = find_account(&mut tx, name)?;
         // before the removal, which deletes the address that the notification goes to
         log_event(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::AccountRemoved,
             actor,
@@ -93,14 +93,14 @@ impl Accounts<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
+        let record = find_account(&mut tx, name)?;
         if tx.find_account(new)?.is_some() {
             return Err(AdministrationError::AccountExists(new.clone()));
         }
         let named = match name.is_other_spelling_of(new) {
             // another spelling of the account's own name
-            true => check_new_name(&self.engine.config, tx.as_mut(), new, Distinct::Yes)?,
-            false => check_new_name(&self.engine.config, tx.as_mut(), new, distinct)?,
+            true => check_new_name(&self.engine.config, &mut tx, new, Distinct::Yes)?,
+            false => check_new_name(&self.engine.config, &mut tx, new, distinct)?,
         };
         let named = named.map_err(AdministrationError::OtherSpelling)?;
         // Secrets are bound to the name.
@@ -121,7 +121,7 @@ impl Accounts<'_> {
         let revision = tx.raise_revision()?;
         log_event(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::AccountRenamed,
             actor,
@@ -129,7 +129,7 @@ impl Accounts<'_> {
         )?;
         log_event(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             new,
             EventKind::AccountRenamed,
             actor,
@@ -154,7 +154,7 @@ impl Accounts<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
+        let record = find_account(&mut tx, name)?;
         let mut groups: BTreeSet<Group> = record.groups.iter().cloned().collect();
         groups.extend(add.iter().cloned());
         groups.retain(|group| !remove.contains(group));
@@ -178,7 +178,7 @@ impl Accounts<'_> {
         let revision = tx.raise_revision()?;
         log_event(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::GroupsChanged,
             actor,

@@ -29,7 +29,7 @@ impl Accounts<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Read)?;
-        let wait = address_delay(&self.engine.config, tx.as_mut(), address, now)?;
+        let wait = address_delay(&self.engine.config, &mut tx, address, now)?;
         if wait.is_some() || shown == ShownSecret::Right {
             return Ok(wait);
         }
@@ -39,7 +39,7 @@ impl Accounts<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        let wait = address_delay(&self.engine.config, tx.as_mut(), address, now)?;
+        let wait = address_delay(&self.engine.config, &mut tx, address, now)?;
         if wait.is_none() {
             let since = now.minus(self.engine.config.throttle.address_window.seconds());
             let limit = self.engine.config.throttle.address_limit.value();
@@ -52,7 +52,7 @@ impl Accounts<'_> {
 
 fn address_delay(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     address: Address,
     now: Timestamp,
 ) -> Result<Option<u64>, StoreError> {

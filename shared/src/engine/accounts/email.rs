@@ -37,16 +37,16 @@ impl Accounts<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_or_add_account(&self.engine.config, tx.as_mut(), name, actor, now)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
-        match code::mail_refusal(&self.engine.config.email, tx.as_mut(), record.id, now)? {
+        let record = find_or_add_account(&self.engine.config, &mut tx, name, actor, now)?;
+        actor.refuse_ended_session(&mut tx, now)?;
+        match code::mail_refusal(&self.engine.config.email, &mut tx, record.id, now)? {
             Some(MailRefusal::Cooldown { wait }) => {
                 return Err(AdministrationError::MailCooldown(wait));
             }
             Some(_) => return Err(AdministrationError::NoMail),
             None => {}
         }
-        if code::has_too_many_confirmations(tx.as_mut(), to, now)? {
+        if code::has_too_many_confirmations(&mut tx, to, now)? {
             return Err(AdministrationError::MailCooldown(
                 self.engine.config.email.cooldown.seconds(),
             ));
@@ -63,7 +63,7 @@ impl Accounts<'_> {
         let mail = code::queue_code(
             email,
             &self.engine.vault,
-            tx.as_mut(),
+            &mut tx,
             record.id,
             to.clone(),
             purpose,
@@ -71,7 +71,7 @@ impl Accounts<'_> {
         )?;
         log_event(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::EmailSet,
             actor,
@@ -90,7 +90,7 @@ impl Accounts<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Read)?;
-        let record = find_account(tx.as_mut(), name)?;
+        let record = find_account(&mut tx, name)?;
         let pending = tx.mail_addresses(record.id)?.pending;
         pending.ok_or_else(|| AdministrationError::NothingToConfirm(name.clone()))
     }
@@ -111,8 +111,8 @@ impl Accounts<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, name)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let Some(address) = tx.mail_addresses(record.id)?.pending else {
             return Err(AdministrationError::NothingToConfirm(name.clone()));
         };
@@ -139,7 +139,7 @@ impl Accounts<'_> {
         if stored.is_expired(now) {
             return refuse(Refusal::CodeExpired);
         }
-        let was_on = is_enrolled(tx.as_mut(), record.id)?;
+        let was_on = is_enrolled(&mut tx, record.id)?;
         tx.consume_mailed_code(record.id)?;
         let addresses = MailAddresses {
             confirmed: Some(address.clone()),
@@ -148,7 +148,7 @@ impl Accounts<'_> {
         // before the change, so that the earlier address is notified
         log_event(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::EmailConfirmed,
             actor,
@@ -163,7 +163,7 @@ impl Accounts<'_> {
                 let account = (name, record.id);
                 changes::apply_on_change_and_log(
                     &self.engine.config,
-                    tx.as_mut(),
+                    &mut tx,
                     account,
                     actor,
                     now,
@@ -189,8 +189,8 @@ impl Accounts<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, name)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let addresses = tx.mail_addresses(record.id)?;
         if addresses == MailAddresses::default() {
             return Err(AdministrationError::NoAddress(name.clone()));
@@ -202,7 +202,7 @@ impl Accounts<'_> {
         // before the removal, so that the removed address is notified
         log_event(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::EmailRemoved,
             actor,
@@ -216,7 +216,7 @@ impl Accounts<'_> {
             let account = (name, record.id);
             after = changes::apply_on_change_and_log(
                 &self.engine.config,
-                tx.as_mut(),
+                &mut tx,
                 account,
                 actor,
                 now,

@@ -70,7 +70,7 @@ impl Accounts<'_> {
                 ..
             } = self.engine;
             let mut transaction = store.begin(vault, Intent::Write)?;
-            let tx = transaction.as_mut();
+            let tx = &mut transaction;
             let mut new: BTreeSet<&UserName> = BTreeSet::new();
             for at in batch {
                 let import = ImportTransaction {
@@ -130,7 +130,7 @@ impl ImportTransaction<'_> {
     /// transaction.
     fn import_one<'f>(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         one: &'f FoundAuthenticator,
         new: &mut BTreeSet<&'f UserName>,
     ) -> Result<ImportReport, AdministrationError> {

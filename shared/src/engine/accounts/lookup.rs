@@ -17,7 +17,7 @@ use crate::system::clock::Timestamp;
 /// existing account.
 pub(in crate::engine) fn find_or_add_account<'a>(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     name: &UserName,
     actor: impl Into<Principal<'a>>,
     now: Timestamp,
@@ -29,7 +29,7 @@ pub(in crate::engine) fn find_or_add_account<'a>(
 /// that is another spelling of an existing account.
 pub(in crate::engine) fn find_or_add_distinct_account<'a>(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     name: &UserName,
     distinct: Distinct,
     actor: impl Into<Principal<'a>>,
@@ -50,7 +50,7 @@ pub(in crate::engine) fn find_or_add_distinct_account<'a>(
 }
 
 pub(in crate::engine) fn find_account(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     name: &UserName,
 ) -> Result<AccountRecord, AdministrationError> {
     tx.find_account(name)?
@@ -60,7 +60,7 @@ pub(in crate::engine) fn find_account(
 /// Logs an event and queues the notification to the account's owner.
 pub(in crate::engine) fn log_event<'a>(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     name: &UserName,
     what: EventKind,
     actor: impl Into<Principal<'a>>,
@@ -71,7 +71,7 @@ pub(in crate::engine) fn log_event<'a>(
 
 pub(in crate::engine) fn log_event_with_cause<'a>(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     name: &UserName,
     what: EventKind,
     cause: &str,

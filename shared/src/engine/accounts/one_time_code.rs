@@ -38,10 +38,10 @@ impl Accounts<'_> {
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
         let record = match self.engine.config.find_declared_account(name) {
-            Some(_) => find_or_add_account(&self.engine.config, tx.as_mut(), name, actor, now)?,
-            None => find_account(tx.as_mut(), name)?,
+            Some(_) => find_or_add_account(&self.engine.config, &mut tx, name, actor, now)?,
+            None => find_account(&mut tx, name)?,
         };
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let hash = self.engine.vault.one_time_hash(record.id.0, code.plain());
         let expires = now.plus(LIFETIME);
         tx.set_one_time_code(
@@ -55,7 +55,7 @@ impl Accounts<'_> {
         )?;
         log_event(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::OneTimeCodeIssued,
             actor,
@@ -96,7 +96,7 @@ impl Accounts<'_> {
             ..
         } = self.engine;
         let mut transaction = store.begin(vault, Intent::Write)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         if let Some(token) = token {
             if check_token(token, tx, &vault.token_keys(), now)?.is_none() {
                 return Ok(Err(Refusal::Expired));
@@ -140,8 +140,8 @@ impl Accounts<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, name)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         match tx.one_time_code(record.id)? {
             Some(stored) if !stored.used && !stored.is_expired(now) => {}
             _ => {
@@ -154,7 +154,7 @@ impl Accounts<'_> {
         tx.set_one_time_code(record.id, None)?;
         log_event(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::OneTimeCodeCancelled,
             actor,

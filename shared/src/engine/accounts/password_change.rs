@@ -19,7 +19,7 @@ use crate::system::clock::Timestamp;
 /// `app_passwords.on_change`, and logs the event. Returns the revision that gates must apply.
 pub(in crate::engine) fn end_all_with_password(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     (name, account): (&UserName, AccountId),
     what: EventKind,
     actor: Principal<'_>,
@@ -53,12 +53,12 @@ impl Accounts<'_> {
             .vault
             .hash_password(password)
             .map_err(AdministrationError::Password)?;
-        let record = find_or_add_account(&self.engine.config, tx.as_mut(), name, actor, now)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_or_add_account(&self.engine.config, &mut tx, name, actor, now)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         tx.set_password_hash(record.id, &hash)?;
         let (account, what) = ((name, record.id), EventKind::PasswordSet);
         let (revision, after) =
-            end_all_with_password(&self.engine.config, tx.as_mut(), account, what, actor, now)?;
+            end_all_with_password(&self.engine.config, &mut tx, account, what, actor, now)?;
         tx.commit()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
         Ok(after)
@@ -81,7 +81,7 @@ impl Accounts<'_> {
         };
         let (account, what) = ((name, record.id), EventKind::HostPasswordChanged);
         let (revision, after) =
-            end_all_with_password(&self.engine.config, tx.as_mut(), account, what, actor, now)?;
+            end_all_with_password(&self.engine.config, &mut tx, account, what, actor, now)?;
         tx.commit()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
         Ok(Some(after))

@@ -28,8 +28,8 @@ impl Accounts<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        if !is_enrolled(tx.as_mut(), record.id)? {
+        let record = find_account(&mut tx, name)?;
+        if !is_enrolled(&mut tx, record.id)? {
             drop(tx);
             // An earlier call may have failed to erase the secret.
             self.engine
@@ -38,14 +38,14 @@ impl Accounts<'_> {
                 .map_err(AdministrationError::NotScrubbed)?;
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         tx.remove_second_factor(record.id)?;
         tx.unlock_account(record.id)?;
         tx.end_sessions_and_browsers(record.id)?;
         let revision = tx.raise_revision()?;
         log_event(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::Disabled,
             actor,
@@ -54,7 +54,7 @@ impl Accounts<'_> {
         let account = (name, record.id);
         let after = changes::apply_on_change_and_log(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             account,
             actor,
             now,
@@ -80,12 +80,12 @@ impl Accounts<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, name)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         tx.unlock_account(record.id)?;
         log_event(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::Unlocked,
             actor,
@@ -113,10 +113,10 @@ impl Accounts<'_> {
             None => return Err(AdministrationError::UnknownAccount(name.clone())),
             Some(record) => record,
         };
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let authenticators = account_data::load_authenticators(
             &self.engine.vault,
-            tx.as_mut(),
+            &mut tx,
             name,
             Some(&record),
             declared,
@@ -140,7 +140,7 @@ impl Accounts<'_> {
         }
         log_event(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::ClockUnlocked,
             actor,

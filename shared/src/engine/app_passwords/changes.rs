@@ -56,10 +56,10 @@ impl AppPasswords<'_> {
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
         let record = match self.engine.config.find_declared_account(account) {
-            Some(_) => find_or_add_account(&self.engine.config, tx.as_mut(), account, actor, now)?,
-            None => find_account(tx.as_mut(), account)?,
+            Some(_) => find_or_add_account(&self.engine.config, &mut tx, account, actor, now)?,
+            None => find_account(&mut tx, account)?,
         };
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let is_over =
             |stored: &AppPasswordRecord| stored.expires.is_some_and(|expires| expires <= now);
         let mut live = tx.app_passwords(Some(record.id))?;
@@ -87,7 +87,7 @@ impl AppPasswords<'_> {
         let revision = tx.raise_revision()?;
         log_event_with_cause(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             account,
             EventKind::AppPasswordAdded,
             name.as_str(),
@@ -109,7 +109,7 @@ impl AppPasswords<'_> {
             .store
             .begin(&mut self.engine.vault, Intent::Read)?;
         let of = match of {
-            Some(name) => Some(find_account(tx.as_mut(), name)?.id),
+            Some(name) => Some(find_account(&mut tx, name)?.id),
             None => None,
         };
         Ok(tx.app_passwords(of)?)
@@ -128,8 +128,8 @@ impl AppPasswords<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), account)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, account)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let all = tx.app_passwords(Some(record.id))?;
         let found = find(&all, account, name)?;
         if name != new && all.iter().any(|stored| stored.name == *new) {
@@ -138,7 +138,7 @@ impl AppPasswords<'_> {
         tx.rename_app_password(found.number, new)?;
         log_event_with_cause(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             account,
             EventKind::AppPasswordRenamed,
             new.as_str(),
@@ -162,8 +162,8 @@ impl AppPasswords<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), account)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, account)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let all = tx.app_passwords(Some(record.id))?;
         let count = match one {
             Some(name) => {
@@ -179,7 +179,7 @@ impl AppPasswords<'_> {
         let revision = tx.raise_revision()?;
         log_event_with_cause(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             account,
             EventKind::AppPasswordRevoked,
             one.map_or("all", Label::as_str),
@@ -221,7 +221,7 @@ impl AppPasswords<'_> {
 /// revocation.
 pub(in crate::engine) fn apply_on_change(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     now: Timestamp,
 ) -> Result<AppPasswordsAfter, StoreError> {
@@ -245,7 +245,7 @@ pub(in crate::engine) fn apply_on_change(
 /// Applies `app_passwords.on_change` for an act of administration, and logs the event.
 pub(in crate::engine) fn apply_on_change_and_log<'a>(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     (name, account): (&UserName, AccountId),
     actor: impl Into<Principal<'a>>,
     now: Timestamp,

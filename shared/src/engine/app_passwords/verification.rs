@@ -40,7 +40,7 @@ impl AppPasswords<'_> {
         } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Write)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
         let found = tx.find_app_password(&vault.app_password_hash(app_password))?;
         let wait = evaluation.credentials.address_wait;

@@ -38,12 +38,7 @@ impl Enrollment<'_> {
             .begin(&mut self.engine.vault, Intent::Read)?;
         match tx.find_account(pending.name())? {
             None if pending.kind() == EnrollmentKind::First => {
-                match check_new_name(
-                    &self.engine.config,
-                    tx.as_mut(),
-                    pending.name(),
-                    Distinct::No,
-                )? {
+                match check_new_name(&self.engine.config, &mut tx, pending.name(), Distinct::No)? {
                     Ok(_) => Ok(()),
                     Err(other) => Err(AdministrationError::OtherSpelling(other)),
                 }
@@ -69,10 +64,10 @@ impl Enrollment<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        let snapshot = read_account_snapshot(tx.as_mut(), &self.engine.vault, name)?;
+        let snapshot = read_account_snapshot(&mut tx, &self.engine.vault, name)?;
         let is_stale = match (pending.snapshot(), pending.parent()) {
             (Some(began_on), Some(parent)) => {
-                let alive = check_token_parent(tx.as_mut(), name, began_on.at(), parent, now)?;
+                let alive = check_token_parent(&mut tx, name, began_on.at(), parent, now)?;
                 *began_on != snapshot || alive.is_none()
             }
             (Some(began_on), None) => *began_on != snapshot,
@@ -80,13 +75,11 @@ impl Enrollment<'_> {
         };
         let record = match pending.kind() {
             EnrollmentKind::First => {
-                find_or_add_account(&self.engine.config, tx.as_mut(), name, actor, now)?
+                find_or_add_account(&self.engine.config, &mut tx, name, actor, now)?
             }
-            EnrollmentKind::Replacement | EnrollmentKind::Further => {
-                find_account(tx.as_mut(), name)?
-            }
+            EnrollmentKind::Replacement | EnrollmentKind::Further => find_account(&mut tx, name)?,
         };
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         check_enrollment_kind(&tx.authenticators(record.id)?, pending)?;
         if is_stale {
             return Err(AdministrationError::Stale);
@@ -102,12 +95,8 @@ impl Enrollment<'_> {
         // The same secret may have been stored before. Its floor is kept after its removal.
         let parameters = pending.parameters();
         let fingerprint = self.engine.vault.fingerprint(pending.secret(), parameters);
-        let floor = account_data::load_floor(
-            &self.engine.vault,
-            tx.as_mut(),
-            pending.secret(),
-            parameters,
-        )?;
+        let floor =
+            account_data::load_floor(&self.engine.vault, &mut tx, pending.secret(), parameters)?;
         if confirmation.step().is_some_and(|step| floor >= Some(step)) {
             return Err(AdministrationError::CodeUsed);
         }
@@ -149,14 +138,14 @@ impl Enrollment<'_> {
                 EventKind::Enrolled
             }
         };
-        let revision = end_all(&self.engine.config, tx.as_mut(), &record, what, actor, now)?;
+        let revision = end_all(&self.engine.config, &mut tx, &record, what, actor, now)?;
         let after = match pending.kind() {
             EnrollmentKind::Further => AppPasswordsAfter::None,
             EnrollmentKind::First | EnrollmentKind::Replacement => {
                 let account = (name, record.id);
                 changes::apply_on_change_and_log(
                     &self.engine.config,
-                    tx.as_mut(),
+                    &mut tx,
                     account,
                     actor,
                     now,
@@ -183,11 +172,7 @@ impl Enrollment<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Read)?;
-        Ok(read_account_snapshot(
-            tx.as_mut(),
-            &self.engine.vault,
-            name,
-        )?)
+        Ok(read_account_snapshot(&mut tx, &self.engine.vault, name)?)
     }
 
     /// Returns the authenticators of an account, oldest first.
@@ -207,7 +192,7 @@ impl Enrollment<'_> {
         };
         let opened = account_data::load_authenticators(
             &self.engine.vault,
-            tx.as_mut(),
+            &mut tx,
             name,
             record.as_ref(),
             declared,
@@ -245,8 +230,8 @@ impl Enrollment<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, name)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let all = tx.authenticators(record.id)?;
         let Some(found) = all.iter().find(|stored| stored.name == *label) else {
             return Err(AdministrationError::UnknownAuthenticator(
@@ -262,7 +247,7 @@ impl Enrollment<'_> {
         tx.remove_authenticator(found.number)?;
         let revision = end_all(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             &record,
             EventKind::AuthenticatorRemoved,
             actor,
@@ -311,15 +296,15 @@ impl Enrollment<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        if read_account_snapshot(tx.as_mut(), &self.engine.vault, name)? != *began_on {
+        if read_account_snapshot(&mut tx, &self.engine.vault, name)? != *began_on {
             return Err(AdministrationError::Stale);
         }
         let record = match is_declared {
-            true => find_or_add_account(&self.engine.config, tx.as_mut(), name, actor, now)?,
-            false => find_account(tx.as_mut(), name)?,
+            true => find_or_add_account(&self.engine.config, &mut tx, name, actor, now)?,
+            false => find_account(&mut tx, name)?,
         };
-        actor.refuse_ended_session(tx.as_mut(), now)?;
-        if !is_declared && !is_enrolled(tx.as_mut(), record.id)? {
+        actor.refuse_ended_session(&mut tx, now)?;
+        if !is_declared && !is_enrolled(&mut tx, record.id)? {
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
         tx.replace_recovery_codes(
@@ -328,7 +313,7 @@ impl Enrollment<'_> {
         )?;
         log_event(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::RecoveryCodesReplaced,
             actor,
@@ -341,7 +326,7 @@ impl Enrollment<'_> {
 /// Returns the account's current snapshot. Recovery codes are random, so the least hash identifies
 /// the set.
 pub(in crate::engine) fn read_account_snapshot(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     vault: &Vault,
     name: &UserName,
 ) -> Result<AccountSnapshot, StoreError> {
@@ -394,7 +379,7 @@ fn check_enrollment_kind(
 /// that gates must apply.
 fn end_all<'a>(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     record: &AccountRecord,
     what: EventKind,
     actor: impl Into<Principal<'a>>,

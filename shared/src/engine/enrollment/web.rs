@@ -248,12 +248,11 @@ impl Enrollment<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Read)?;
-        let Some(alive) = check_token(token, tx.as_mut(), &self.engine.vault.token_keys(), now)?
-        else {
+        let Some(alive) = check_token(token, &mut tx, &self.engine.vault.token_keys(), now)? else {
             return Ok(None);
         };
         Ok(Some((
-            read_account_snapshot(tx.as_mut(), &self.engine.vault, token.account())?,
+            read_account_snapshot(&mut tx, &self.engine.vault, token.account())?,
             alive,
         )))
     }

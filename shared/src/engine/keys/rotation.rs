@@ -53,10 +53,10 @@ impl Keys<'_> {
     /// Returns what `rotate_keys` with [`Renewal::All`] would end now.
     pub fn list_key_bound(&mut self, now: Timestamp) -> Result<EndedByRotation, EngineError> {
         Ok(key_bound(
-            self.engine
+            &mut self
+                .engine
                 .store
-                .begin(&mut self.engine.vault, Intent::Read)?
-                .as_mut(),
+                .begin(&mut self.engine.vault, Intent::Read)?,
             now,
         )?)
     }
@@ -108,7 +108,7 @@ impl Keys<'_> {
                 tx.end_key_bound()?;
                 let revision = tx.raise_revision()?;
                 tx.commit()?;
-                let ended = key_bound(before.as_mut(), now);
+                let ended = key_bound(&mut before, now);
                 self.engine.sessions().await_gate_confirmations(revision)?;
                 rotated.ended = ended?;
             }
@@ -184,7 +184,7 @@ impl Keys<'_> {
     }
 }
 
-fn key_bound(tx: &mut dyn Transaction, now: Timestamp) -> Result<EndedByRotation, StoreError> {
+fn key_bound(tx: &mut Transaction<'_>, now: Timestamp) -> Result<EndedByRotation, StoreError> {
     let mut ended = EndedByRotation::new();
     for what in KeyBound::ALL {
         for (name, count) in tx.count_key_bound(what, now)? {

@@ -127,7 +127,7 @@ impl Mail<'_> {
             ..
         } = self.engine;
         let mut transaction = store.begin(vault, Intent::Write)?;
-        let requested = request_code(config, vault, transaction.as_mut(), request, token, now)?;
+        let requested = request_code(config, vault, &mut transaction, request, token, now)?;
         if let MailRequest::Queued(_) = requested {
             transaction.commit()?;
         }
@@ -189,7 +189,7 @@ impl Mail<'_> {
             .begin(&mut self.engine.vault, Intent::Write)?;
         tx.remove_mail(mail.number)?;
         if sent.is_err() {
-            invalidate_code(tx.as_mut(), mail.account, mail.hash)?;
+            invalidate_code(&mut tx, mail.account, mail.hash)?;
         }
         tx.commit()?;
         sent
@@ -303,7 +303,7 @@ impl Mail<'_> {
             .map_or_else(|why| MailState::Failed(why.clone()), |()| MailState::Sent);
         tx.set_mail_state(mail.number, &state)?;
         if sent.is_err() {
-            invalidate_code(tx.as_mut(), mail.account, mail.hash)?;
+            invalidate_code(&mut tx, mail.account, mail.hash)?;
         }
         Ok(tx.commit()?)
     }
@@ -332,7 +332,7 @@ impl Mail<'_> {
 /// Returns why no code may be mailed now, for whatever purpose.
 pub(in crate::engine) fn mail_refusal(
     email: &EmailConfig,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     now: Timestamp,
 ) -> Result<Option<MailRefusal>, StoreError> {
@@ -350,7 +350,7 @@ pub(in crate::engine) fn mail_refusal(
 pub(in crate::engine) fn queue_code(
     email: &EmailConfig,
     vault: &Vault,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     to: EmailAddress,
     purpose: MailedFor,
@@ -386,7 +386,7 @@ pub(in crate::engine) fn queue_code(
 /// Returns whether the outbox has too many codes for this address. Anyone may enter any address as
 /// their own, which must not flood it with mail.
 pub(in crate::engine) fn has_too_many_confirmations(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     to: &EmailAddress,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
@@ -396,7 +396,7 @@ pub(in crate::engine) fn has_too_many_confirmations(
 fn request_code(
     config: &Config,
     vault: &Vault,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     request: &VerificationRequest<'_>,
     token: Option<&LoginToken>,
     now: Timestamp,
@@ -447,7 +447,7 @@ fn request_code(
 
 /// Removes a code that was not delivered, unless a newer code has replaced it.
 fn invalidate_code(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     hash: MailedHash,
 ) -> Result<(), StoreError> {

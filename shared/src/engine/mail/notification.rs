@@ -19,7 +19,7 @@ const RETRY_DELAY: u64 = 300;
 /// address that the notification goes to.
 pub(in crate::engine) fn log_event(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
     let logged = tx.add_event(event)?;
@@ -84,7 +84,7 @@ fn concerns_owner(event: &AuditEvent) -> bool {
 /// its confirmation.
 fn notification_address(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     event: &AuditEvent,
 ) -> Result<Option<EmailAddress>, StoreError> {
     if let Some(declared) = config.find_declared_account(&event.account) {

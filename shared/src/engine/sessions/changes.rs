@@ -20,7 +20,7 @@ impl Sessions<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Read)?;
-        let record = find_account(tx.as_mut(), name)?;
+        let record = find_account(&mut tx, name)?;
         Ok(tx.sessions(record.id, now)?)
     }
 
@@ -34,7 +34,7 @@ impl Sessions<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Read)?;
-        let record = find_account(tx.as_mut(), name)?;
+        let record = find_account(&mut tx, name)?;
         Ok(tx.trusted_browsers(record.id, now)?)
     }
 
@@ -53,8 +53,8 @@ impl Sessions<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, name)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let nothing = || AdministrationError::NothingToRevoke("session", name.clone());
         let had_grace = tx.end_grace_period(record.id)?;
         let ended = match one {
@@ -74,7 +74,7 @@ impl Sessions<'_> {
         if is_seen {
             log_event(
                 &self.engine.config,
-                tx.as_mut(),
+                &mut tx,
                 name,
                 EventKind::SessionRevoked,
                 actor,
@@ -101,8 +101,8 @@ impl Sessions<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        let record = find_account(&mut tx, name)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let mut ended = 0;
         // finds also trust that has expired by a clock that runs ahead
         for browser in tx.trusted_browsers(record.id, Timestamp(0))? {
@@ -122,7 +122,7 @@ impl Sessions<'_> {
         let revision = tx.raise_revision()?;
         log_event(
             &self.engine.config,
-            tx.as_mut(),
+            &mut tx,
             name,
             EventKind::BrowserRevoked,
             actor,

@@ -8,12 +8,10 @@ mod unreleased;
 mod version_3;
 mod version_4;
 
-use super::database_path::DatabasePath;
-use super::wal_end::WalEnd;
-use super::{
-    APPLICATION, Deadline, SCHEMA, VERSION, busy_handler, harden, location, lock_holder,
-    refuse_file_size_limit, schema_check,
-};
+use super::files::{DatabasePath, location};
+use super::locks::{busy_handler, lock_holder};
+use super::wal::WalEnd;
+use super::{APPLICATION, Deadline, SCHEMA, VERSION, harden, refuse_file_size_limit, schema_check};
 use crate::store::{StoreError, StoreResult, UpgradeResult};
 use crate::system::trusted_file::{self, FileError};
 use rusqlite::config::DbConfig;

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod application;
+mod assertions;
 mod chromium;
 mod clock;
 mod disk;
@@ -35,6 +36,7 @@ mod visitor;
 mod web;
 
 pub use application::{Application, Arrived};
+pub use assertions::{assert_contains, assert_lacks};
 pub use chromium::{Chromium, keep_picture};
 pub use clock::{Clock, on_the_clock};
 pub use disk::Disk;

@@ -1,7 +1,9 @@
 //! Administration by command: what the commands show, and what they change.
 
 use std::fs;
-use testhost::{CONFIG, Host, KEY, Postern, STORE, Store, Terminal, give_to_daemons};
+use testhost::{
+    CONFIG, Host, KEY, Postern, STORE, Store, Terminal, assert_contains, give_to_daemons,
+};
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
@@ -11,19 +13,11 @@ fn init_makes_everything_once_and_replaces_nothing() {
     let phone = alice.enrols();
     let key = fs::read(KEY).expect("the key");
 
-    assert!(
-        Postern::call("init")
-            .does()
-            .out
-            .contains("nothing was changed")
-    );
+    assert_contains(&Postern::call("init").does().out, "nothing was changed");
     fs::remove_file(KEY).expect("a file can be removed");
     let said = Postern::call("init").refuses();
-    assert!(
-        said.err.contains(KEY) && said.err.contains("from its backup"),
-        "{}",
-        said.err
-    );
+    assert_contains(&said.err, KEY);
+    assert_contains(&said.err, "from its backup");
     assert!(!fs::exists(KEY).expect("a folder"));
     fs::write(KEY, key).expect("the key can be put back");
     alice.with_key().is_turned_away();
@@ -140,7 +134,7 @@ fn another_configuration_is_another_store() {
     assert_eq!(said["account"], "alice");
     alice.with_key().enters();
     let config = fs::read_to_string(CONFIG).expect("the sample");
-    assert!(config.contains("#key_file"), "{config}");
+    assert_contains(&config, "#key_file");
 }
 
 #[test]
@@ -174,12 +168,10 @@ fn accounts_come_go_and_change_their_names() {
     bob.with_key().enters_with(&phone.code());
     alice.with_key().enters();
     let removed = Postern::call("account remove bob").does();
-    assert!(removed.out.contains("remain used"), "{removed:?}");
+    assert_contains(&removed.out, "remain used");
     bob.with_key().enters();
     Postern::call("account remove bob").refuses();
     let log = Postern::call("log bob --json").does().out;
-    assert!(
-        log.contains("account-renamed") && log.contains("account-removed"),
-        "{log}"
-    );
+    assert_contains(&log, "account-renamed");
+    assert_contains(&log, "account-removed");
 }

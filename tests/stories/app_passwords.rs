@@ -1,7 +1,10 @@
 //! App passwords: for clients without a browser, at the application and at a PAM service.
 
 use std::process::Command;
-use testhost::{APP, AUTH, Front, Host, Person, Place, Postern, Visitor, Web, Wire, on_the_clock};
+use testhost::{
+    APP, AUTH, Front, Host, Person, Place, Postern, Visitor, Web, Wire, assert_contains,
+    on_the_clock,
+};
 
 const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
 const WEBDAV: &str = "[gate.scope.webdav]\nhosts = [\"app.example.test\"]\npaths = [\"/dav\"]\nmethods = [\"GET\", \"PROPFIND\"]\n";
@@ -305,26 +308,20 @@ fn they_end_with_their_time_with_the_password_and_are_written_down_once() {
         .to_owned();
     assert_eq!(last.len(), "2027-01-15T08:00Z".len(), "{last}");
     let table = Postern::call("app-password list alice").does().out;
-    assert!(
-        table.contains("lasting")
-            && table.contains(&last)
-            && table.contains("web:app.example.test"),
-        "{table}"
-    );
+    assert_contains(&table, "lasting");
+    assert_contains(&table, &last);
+    assert_contains(&table, "web:app.example.test");
     web.gate.restart();
 
     let said = Postern::call("password alice")
         .input("another password of alice\n")
         .does();
-    assert!(
-        said.out.contains("1 app password revoked: make new ones"),
-        "{said:?}"
-    );
+    assert_contains(&said.out, "1 app password revoked: make new ones");
     assert_eq!(check(&lasting).0, 401);
     testhost::reconfigure("[gate]", "[app_passwords]\non_change = \"keep\"\n[gate]");
     let kept = add(&alice, "kept", &["web:app.example.test"]);
     let said = Postern::call("enroll alice --no-confirm").does();
-    assert!(said.out.contains("1 app password kept"), "{said:?}");
+    assert_contains(&said.out, "1 app password kept");
     assert_eq!(check(&kept), allowed);
 }
 

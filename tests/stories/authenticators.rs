@@ -4,7 +4,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use testhost::{APP, Front, Host, Phone, Place, Postern, Visitor, Web, finished};
+use testhost::{
+    APP, Front, Host, Phone, Place, Postern, Visitor, Web, assert_contains, assert_lacks, finished,
+};
 
 const SEED: &str = "3132333435363738393031323334353637383930";
 const SEED_FILE: &str = "/etc/postern/token.seed";
@@ -52,14 +54,10 @@ fn a_token_by_counter_opens_both_doors_beside_the_app() {
     let said = Postern::call(&add)
         .input(&format!("000000\n{}\n", by_counter(2)))
         .does();
-    assert!(
-        said.out.contains("That code is wrong") && said.out.contains("an additional authenticator"),
-        "{said:?}"
-    );
-    assert!(
-        !said.out.contains("Secret") && !said.out.contains("otpauth"),
-        "{said:?}"
-    );
+    assert_contains(&said.out, "That code is wrong");
+    assert_contains(&said.out, "an additional authenticator");
+    assert_lacks(&said.out, "Secret");
+    assert_lacks(&said.out, "otpauth");
     Postern::call(&add).refuses();
 
     alice.with_key().is_refused(&by_counter(2), "used already");
@@ -97,7 +95,7 @@ fn a_token_by_counter_opens_both_doors_beside_the_app() {
     alice.with_key().is_refused(&by_counter(403), "wrong");
     alice.with_key().enters_with(&phone.code());
     let said = Postern::call("authenticator remove alice app").refuses();
-    assert!(said.err.contains("only authenticator"), "{said:?}");
+    assert_contains(&said.err, "only authenticator");
     // The token is found and added again: its used codes stay refused.
     Postern::call(&format!("{add} --no-confirm")).does();
     alice
@@ -120,10 +118,8 @@ pub(crate) fn a_token_of_eight_digits_is_the_only_authenticator() {
     let said = Postern::call(enroll)
         .input(&format!("{SEED}\n{}\nsaved\n", by_time(&host)))
         .does();
-    assert!(
-        said.out.contains("Recovery codes:") && !said.out.contains(SEED),
-        "{said:?}"
-    );
+    assert_contains(&said.out, "Recovery codes:");
+    assert_lacks(&said.out, SEED);
 
     alice.with_key().is_refused(&by_time(&host), "used already");
     host.clock.forward(60);
@@ -137,7 +133,7 @@ pub(crate) fn a_token_of_eight_digits_is_the_only_authenticator() {
         303
     );
     let page = visitor.loads(&format!("{}code", web.pages));
-    assert!(page.body.contains("data-digits=\"8\""), "{page:?}");
+    assert_contains(&page.body, "data-digits=\"8\"");
     assert_eq!(visitor.code(&web.pages, &by_time(&host), "").status, 303);
 
     let listed = Postern::call("authenticator list alice --json")
@@ -162,10 +158,7 @@ fn a_new_phone_takes_over_when_it_is_confirmed() {
     let alice = host.person("alice");
     let old = alice.enrols();
     let cancelled = Postern::call("authenticator add alice --name new").refuses();
-    assert!(
-        cancelled.err.contains("nothing was changed"),
-        "{cancelled:?}"
-    );
+    assert_contains(&cancelled.err, "nothing was changed");
     alice.with_key().enters_with(&old.code());
     let said = Postern::call("authenticator add alice --name new --no-confirm --json")
         .does()
@@ -243,6 +236,6 @@ fn recovery_ends_what_was_trusted() {
     alice.with_key().is_refused(&recovery[1], "wrong");
     alice.with_key().enters_with(new[0]);
     let unsaved = Postern::call("recovery alice").refuses();
-    assert!(unsaved.err.contains("nothing was changed"), "{unsaved:?}");
+    assert_contains(&unsaved.err, "nothing was changed");
     alice.with_key().enters_with(new[1]);
 }

@@ -4,7 +4,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Command;
-use testhost::{Disk, Host, KEY, Person, Phone, Postern, STORE, STORE_FOLDER, Store, finished};
+use testhost::{
+    Disk, Host, KEY, Person, Phone, Postern, STORE, STORE_FOLDER, Store, assert_lacks, finished,
+};
 
 /// Damages a file, expects that access is denied and that the log names the file, repairs the file,
 /// and expects that no data is lost.
@@ -35,7 +37,7 @@ fn closed_while(
     // SQLite removes the WAL of an empty store. A command of root's makes it again, as the log line
     // says.
     Postern::call("status").does();
-    assert!(!host.journal.rest().contains("panic"));
+    assert_lacks(&host.journal.rest(), "panic");
     host.clock.forward(30);
     person.with_key().enters_with(&phone.code());
     Store::open().is_sound();

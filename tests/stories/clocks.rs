@@ -1,6 +1,6 @@
 //! The host's own clock, set back or ahead.
 
-use testhost::{Host, Postern};
+use testhost::{Host, Postern, assert_contains};
 
 /// The fault: the clock was ahead at the last success. Until then new codes are older than the last
 /// accepted time step; `unlock --clock` repairs that.
@@ -19,19 +19,13 @@ pub(crate) fn a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be
     );
     host.journal.says("refused cause=clock-set-back-");
     let said = Postern::call("unlock alice --clock").does();
-    assert!(
-        said.out.contains("are accepted again from the next one on"),
-        "{}",
-        said.out
-    );
+    assert_contains(&said.out, "are accepted again from the next one on");
     alice.with_key().is_refused(&phone.code(), "used already");
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
-    assert!(
-        Postern::call("unlock alice --clock")
-            .does()
-            .out
-            .contains("nothing to reset")
+    assert_contains(
+        &Postern::call("unlock alice --clock").does().out,
+        "nothing to reset",
     );
 }
 

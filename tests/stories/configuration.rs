@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
-use testhost::{CONFIG, Host, Postern};
+use testhost::{CONFIG, Host, Postern, assert_contains};
 
 const COPY: &str = "/etc/postern/postern.toml.valid";
 /// Begin of the module's log line about a configuration that cannot be used.
@@ -49,7 +49,7 @@ fn a_typo_falls_back_to_the_last_valid_file_and_is_named() {
         ),
     ] {
         host.write_configuration(text);
-        assert!(Postern::call("status").refuses().err.contains(named));
+        assert_contains(&Postern::call("status").refuses().err, named);
         alice.with_key().enters_with(&phone.code_in(-3));
         goes_by_the_last_one(&host.journal.says(named));
         host.clock.forward(30);
@@ -117,7 +117,7 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
         alice.with_key().enters_with(&phone.code());
         goes_by_the_last_one(&host.journal.says(named));
         let said = Postern::call("status").refuses();
-        assert!(said.err.contains(named), "{}", said.err);
+        assert_contains(&said.err, named);
         host.clock.forward(30);
         // The next text must not be written through a link, or into a file of another owner.
         let _ = fs::remove_file(CONFIG);
@@ -131,9 +131,9 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
     let line = host
         .journal
         .says(&format!("{REFUSED} {CONFIG}: is not a regular file"));
-    assert!(
-        line.contains("postern.toml.valid: has mode 0666, too open; chmod it to 0644"),
-        "{line}"
+    assert_contains(
+        &line,
+        "postern.toml.valid: has mode 0666, too open; chmod it to 0644",
     );
     fs::remove_dir(CONFIG).expect("a folder can be removed");
     fs::set_permissions(COPY, PermissionsExt::from_mode(0o644)).expect("a mode can be set");
@@ -149,11 +149,9 @@ fn edit_installs_what_is_valid_and_nothing_else() {
     host.write_configuration("# mine\n");
     let edit = |script: &str| Postern::call("edit").variable("EDITOR", script);
 
-    assert!(
-        edit("echo 'tries = ten' >>")
-            .refuses()
-            .err
-            .contains("postern.toml:2: ")
+    assert_contains(
+        &edit("echo 'tries = ten' >>").refuses().err,
+        "postern.toml:2: ",
     );
     assert_eq!(
         fs::read_to_string(CONFIG).expect("postern.toml"),

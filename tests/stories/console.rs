@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::process::Command;
-use testhost::{Host, Posternd, Store, Terminal, on_the_clock};
+use testhost::{Host, Posternd, Store, Terminal, assert_contains, assert_lacks, on_the_clock};
 
 /// Starts login(1) on a terminal, as a getty does.
 #[track_caller]
@@ -77,7 +77,7 @@ fn a_wrong_password_never_reaches_the_code_and_tells_nobody_apart() {
     let screens = held.map(|(name, mut terminal)| {
         terminal.expect("Login incorrect").expect("login: ");
         let screen = terminal.screen();
-        assert!(!screen.contains("Verification"), "{screen}");
+        assert_lacks(&screen, "Verification");
         screen.replace(name, "NAME")
     });
     assert!(
@@ -102,14 +102,8 @@ fn three_wrong_codes_end_it() {
             .expect("That code is wrong");
     }
     let ended = terminal.ends();
-    assert!(
-        ended
-            .transcript
-            .contains("Maximum number of tries exceeded"),
-        "{}",
-        ended.transcript
-    );
-    assert!(!ended.transcript.contains("$ "), "{}", ended.transcript);
+    assert_contains(&ended.transcript, "Maximum number of tries exceeded");
+    assert_lacks(&ended.transcript, "$ ");
 }
 
 #[test]
@@ -150,10 +144,8 @@ fn login_f_asks_neither() {
         is_in(terminal, &person.name);
     }
     let log = host.journal.rest();
-    assert!(
-        log.contains("login:session") && !log.contains("pam_totp("),
-        "{log}"
-    );
+    assert_contains(&log, "login:session");
+    assert_lacks(&log, "pam_totp(");
 }
 
 /// The PAM services of Debian's i3lock and swaylock contain "auth include login".
@@ -191,7 +183,7 @@ fn a_locker_that_includes_login_asks_too_and_needs_the_gate() {
     let line = host
         .journal
         .says("pam_totp(i3lock:auth): refused cause=unavailable");
-    assert!(line.contains("start posternd.socket"), "{line}");
+    assert_contains(&line, "start posternd.socket");
     let posternd = Posternd::start();
     assert!(unlocks(&phone.code()));
     posternd

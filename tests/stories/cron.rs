@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use testhost::{Host, Person, finished, patiently};
+use testhost::{Host, Person, assert_contains, assert_lacks, finished, patiently};
 
 const DONE: &str = "/tmp/postern-job";
 
@@ -67,10 +67,8 @@ pub(crate) fn a_job_runs_of_whoever_has_a_second_factor_or_must_have_one() {
         });
     }
     let log = host.journal.rest();
-    assert!(
-        log.contains("pam_unix(cron:session)") && !log.contains("pam_totp("),
-        "{log}"
-    );
+    assert_contains(&log, "pam_unix(cron:session)");
+    assert_lacks(&log, "pam_totp(");
 
     host.pam(
         "cron",

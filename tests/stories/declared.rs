@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use testhost::{Host, Phone, Postern, give_to_daemons};
+use testhost::{Host, Phone, Postern, assert_contains, give_to_daemons};
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const FILE: &str = "/etc/postern/bob.secret";
@@ -53,12 +53,7 @@ fn an_account_declared_in_accounts_d_is_read_only_to_commands() {
     bob.with_key().enters_with(&phone.code());
     for call in ["disable bob", "enroll bob"] {
         let said = Postern::call(call).refuses();
-        assert!(
-            said.all()
-                .contains("declared in postern.toml or accounts.d"),
-            "{}",
-            said.all()
-        );
+        assert_contains(&said.all(), "declared in postern.toml or accounts.d");
     }
     bob.with_key().enters_with(&phone.code_in(1));
 }

@@ -1,7 +1,7 @@
 //! Enrollment by an administrator at a terminal, or by a script: a second factor is set up as a
 //! whole or not at all.
 
-use testhost::{Host, Phone, Postern, Store, Terminal};
+use testhost::{Host, Phone, Postern, Store, Terminal, assert_contains, assert_lacks};
 
 /// Runs `postern enroll` on a terminal up to its first question. Returns the terminal, and the app
 /// that read the otpauth URI.
@@ -183,13 +183,11 @@ fn nothing_shows_secret_or_recovery_codes_again() {
         }
     }
     said.push_str(&Postern::call("disable alice").does().all());
-    assert!(said.contains("alice"), "{said}");
-    assert!(
-        !said.contains(&phone.secret()) && !said.contains("otpauth"),
-        "{said}"
-    );
+    assert_contains(&said, "alice");
+    assert_lacks(&said, &phone.secret());
+    assert_lacks(&said, "otpauth");
     for code in recovery.iter().chain([&phone.code()]) {
-        assert!(!said.contains(code.as_str()), "{said}");
+        assert_lacks(&said, code.as_str());
     }
 }
 
@@ -226,17 +224,15 @@ fn disabled_then_enrolled_again_is_a_new_secret() {
 
     let said = Postern::call("disable alice").does();
     assert!(said.out.starts_with("success | message\n"), "{}", said.out);
-    assert!(said.out.contains("\ntrue "), "{}", said.out);
+    assert_contains(&said.out, "\ntrue ");
     alice.with_key().enters();
     alice.with_password().enters();
 
     let said = Postern::call("disable alice --json").refuses().json();
     assert_eq!(said["success"], false);
-    assert!(
-        Postern::call("disable nobody")
-            .refuses()
-            .out
-            .contains("there is no account nobody")
+    assert_contains(
+        &Postern::call("disable nobody").refuses().out,
+        "there is no account nobody",
     );
 
     host.clock.forward(30);

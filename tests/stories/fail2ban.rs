@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, Stdio};
-use testhost::{Front, Gate, Host, Place, Postern, Visitor, Web, finished, on_the_clock};
+use testhost::{
+    Front, Gate, Host, Place, Postern, Visitor, Web, assert_contains, finished, on_the_clock,
+};
 
 const FILTER: &str = include_str!("../../config/fail2ban/filter.d/postern.conf");
 const JAIL: &str = include_str!("../../config/fail2ban/jail.d/postern.conf");
@@ -214,12 +216,12 @@ fn a_name_that_looks_like_a_line_bans_nobody_but_its_author() {
     }
     let mut log = host.journal.rest();
     // For an unknown account sshd passes junk to PAM instead of the input.
-    assert!(
-        log.contains(&format!(
+    assert_contains(
+        &log,
+        &format!(
             "refused cause=malformed address=127.0.0.7 service=sshd user={:?}",
             names[0]
-        )),
-        "{log}"
+        ),
     );
     assert_eq!(
         set(&found_in(&log)),
@@ -329,7 +331,7 @@ fn the_jail_is_one_that_fail2ban_takes() {
     let _host = Host::fresh();
     install();
     let said = finished(Command::new("fail2ban-client").arg("--test"));
-    assert!(said.contains("configuration test is successful"), "{said}");
+    assert_contains(&said, "configuration test is successful");
     let told = finished(Command::new("fail2ban-client").arg("-d"));
     for part in [
         "['add', 'postern', 'systemd']",

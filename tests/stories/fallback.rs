@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use testhost::{
     Answer, HOST_SOCKET, Host, PROGRAM, PamEnded, PamHost, Person, Phone, Postern, Posternd,
-    REAL_PROGRAM, Terminal, finished, patiently, running,
+    REAL_PROGRAM, Terminal, assert_lacks, finished, patiently, running,
 };
 
 /// Longest delay of a host by a fallback that does not decide.
@@ -432,7 +432,7 @@ fn a_frozen_host_holds_nothing() {
     pam.goes_on();
     pam.expect("prompt");
     let inside = fs::read_to_string(format!("/proc/{}/cgroup", fallback())).expect("it runs");
-    assert!(!inside.contains("postern-story"), "{inside}");
+    assert_lacks(&inside, "postern-story");
     cgroup.freezes(true);
     pam.answers(&Answer::from(&*phone.code()));
     alice.with_key().enters_with(&phone.code());

@@ -1,6 +1,6 @@
 //! The guard refuses a sign-in for which no code was asked.
 
-use testhost::Host;
+use testhost::{Host, assert_contains};
 
 /// The most frequent misconfiguration that omits the second factor without notice.
 #[test]
@@ -15,9 +15,9 @@ fn a_key_alone_is_refused_where_authentication_methods_are_missing() {
     let line = host
         .journal
         .says("pam_totp(sshd:account): refused cause=not-verified address=127.0.0.1");
-    assert!(
-        line.contains("set KbdInteractiveAuthentication yes and AuthenticationMethods"),
-        "{line}"
+    assert_contains(
+        &line,
+        "set KbdInteractiveAuthentication yes and AuthenticationMethods",
     );
     bob.with_key().enters();
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
-use testhost::{Host, Terminal, finished};
+use testhost::{Host, Terminal, assert_contains, assert_lacks, finished};
 
 /// Returns the path of the module, where libpam searches for it.
 #[track_caller]
@@ -57,17 +57,15 @@ fn the_module_links_what_every_host_has_and_nothing_else() {
             "{needed:?}"
         );
     }
-    assert!(
-        dynamic.contains("NODELETE") && dynamic.contains("NOW"),
-        "{dynamic}"
-    );
+    assert_contains(&dynamic, "NODELETE");
+    assert_contains(&dynamic, "NOW");
     let segments = finished(Command::new("readelf").args(["--segments", "--wide", &module()]));
-    assert!(segments.contains("GNU_RELRO"), "{segments}");
+    assert_contains(&segments, "GNU_RELRO");
     let stack = segments
         .lines()
         .find(|line| line.contains("GNU_STACK"))
         .expect("a GNU_STACK segment");
-    assert!(!stack.contains("RWE"), "{stack}");
+    assert_lacks(&stack, "RWE");
 }
 
 #[test]
@@ -100,7 +98,7 @@ fn the_module_is_small() {
     let size = fs::metadata(module()).expect("it is installed").len();
     assert!(size <= 400_000, "{size} bytes");
     let dynamic = finished(Command::new("readelf").args(["--dynamic", "--wide", &module()]));
-    assert!(!dynamic.contains("libm.so"), "{dynamic}");
+    assert_lacks(&dynamic, "libm.so");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use std::fs;
-use testhost::{Answer, Host, PamEnded, PamHost, Phone};
+use testhost::{Answer, Host, PamEnded, PamHost, Phone, assert_contains, assert_lacks};
 
 /// Path of the PAM host that cargo built.
 pub(crate) const PAM_HOST: &str = env!("CARGO_BIN_EXE_pam_host");
@@ -170,8 +170,8 @@ fn valgrind_finds_no_fault_and_no_leak_in_many_logins() {
     let phone = a_service_that_asks_once(&host);
     let kept = [2, 5].map(|logins| {
         let report = under_valgrind(&host, &phone, logins);
-        assert!(report.contains("ERROR SUMMARY: 0 errors"), "{report}");
-        assert!(!report.contains("pam_totp.so"), "{report}");
+        assert_contains(&report, "ERROR SUMMARY: 0 errors");
+        assert_lacks(&report, "pam_totp.so");
         let at_exit = report
             .lines()
             .find_map(|line| line.split_once("in use at exit: "));

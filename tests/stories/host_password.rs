@@ -8,7 +8,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use testhost::{Host, PasswordHelper, Phone, Postern, Store, Terminal, ended, patiently};
+use testhost::{
+    Host, PasswordHelper, Phone, Postern, Store, Terminal, assert_contains, assert_lacks, ended,
+    patiently,
+};
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
@@ -55,13 +58,7 @@ fn the_right_password_of_this_host_sets_up_the_first_second_factor() {
         .expect("type \"saved\": ")
         .types("saved");
     let ended = terminal.ends();
-    assert!(
-        ended
-            .transcript
-            .contains("the second factor of alice is on"),
-        "{}",
-        ended.transcript
-    );
+    assert_contains(&ended.transcript, "the second factor of alice is on");
     assert_eq!(alice.postern("status --json").does().json()["state"], "on");
     alice.with_key().enters_with(&phone.code_in(1));
     let enrolled = Postern::call("log alice --json --event enrolled")
@@ -76,29 +73,19 @@ fn the_right_password_of_this_host_sets_up_the_first_second_factor() {
         .postern("enroll")
         .input(&format!("{}\n", alice.password))
         .refuses();
-    assert!(
-        again.err.contains("has a second factor already"),
-        "{}",
-        again.err
-    );
+    assert_contains(&again.err, "has a second factor already");
     let bob = host.person("bob");
     let others = bob
         .postern("enroll alice")
         .input(&format!("{}\n", alice.password))
         .refuses();
-    assert!(
-        others.err.contains("another account than your own, bob"),
-        "{}",
-        others.err
-    );
+    assert_contains(&others.err, "another account than your own, bob");
     // Other stories sign in with names that are not UTF-8.
     let auth = fs::read("/var/log/auth.log").expect("rsyslogd writes it");
     let auth = String::from_utf8_lossy(&auth).into_owned();
     for log in [posternd.log(), helper.log(), auth] {
-        assert!(
-            !log.contains(&alice.password) && !log.contains("panicked"),
-            "{log}"
-        );
+        assert_lacks(&log, &alice.password);
+        assert_lacks(&log, "panicked");
     }
 }
 
@@ -116,14 +103,10 @@ fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
             .postern("enroll")
             .input("not the password\n")
             .refuses();
-        assert!(said.err.contains("That password is wrong"), "{}", said.err);
+        assert_contains(&said.err, "That password is wrong");
     }
     let said = alice.postern("enroll").input(&right).refuses();
-    assert!(
-        said.err.contains("Too many wrong passwords: wait 30 s"),
-        "{}",
-        said.err
-    );
+    assert_contains(&said.err, "Too many wrong passwords: wait 30 s");
     posternd.says("refused cause=password-wrong address=- service=postern user=\"alice\"");
     posternd.says("refused cause=password-delayed-30s address=- service=postern user=\"alice\"");
     let wrong = "refused cause=wrong address=- user=\"alice\"";
@@ -152,7 +135,7 @@ fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
         .types(&alice.password)
         .expect("your app shows: ");
     terminal.is_interrupted();
-    assert!(!Store::open().dump().contains(&alice.password));
+    assert_lacks(&Store::open().dump(), &alice.password);
 }
 
 #[test]
@@ -173,17 +156,11 @@ fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
                 "{why}: {:?}",
                 began.elapsed()
             );
-            assert!(
-                said.err
-                    .contains("ask the administrator to start postern-password.socket"),
-                "{}",
-                said.err
+            assert_contains(
+                &said.err,
+                "ask the administrator to start postern-password.socket",
             );
-            assert!(
-                said.err.contains("postern one-time-code alice"),
-                "{}",
-                said.err
-            );
+            assert_contains(&said.err, "postern one-time-code alice");
         }
     };
     refused_at_once("absent");

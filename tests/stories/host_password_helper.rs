@@ -10,7 +10,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use testhost::{Host, PasswordHelper, Person, Posternd, Terminal, finished, patiently};
+use testhost::{
+    Host, PasswordHelper, Person, Posternd, Terminal, assert_contains, assert_lacks, finished,
+    patiently,
+};
 
 const SERVICE: &str = "postern-gate";
 pub(crate) const PROMPT: &str =
@@ -96,11 +99,7 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
         .postern("enroll")
         .input(&format!("{}\n", alice.password))
         .refuses();
-    assert!(
-        said.err.contains("or access to your account is denied"),
-        "{}",
-        said.err
-    );
+    assert_contains(&said.err, "or access to your account is denied");
     chage(&alice, "-E -1 -d 0");
     assert_eq!(right(&alice), Some(HostPasswordReply::Wrong));
     because("password-expired", "alice");
@@ -159,7 +158,8 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
         );
         because("password-not-checked", "alice");
     }
-    assert!(!posternd.log().contains("panicked") && !helper.log().contains("panicked"));
+    assert_lacks(&posternd.log(), "panicked");
+    assert_lacks(&helper.log(), "panicked");
 }
 
 #[test]
@@ -225,7 +225,8 @@ fn nobody_but_the_daemons_gets_an_answer() {
         Some(HostPasswordReply::Right)
     );
     assert_eq!(helper.questions().len(), 0);
-    assert!(!helper.log().contains(&alice.password) && !helper.log().contains("panicked"));
+    assert_lacks(&helper.log(), &alice.password);
+    assert_lacks(&helper.log(), "panicked");
     // The program refuses to run for other users.
     let said = alice
         .on_this_host("/usr/libexec/postern-password </dev/null")
@@ -327,11 +328,7 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
         let questions = helper.questions();
         helper.crash();
         let said = hangs.join().expect("no panic");
-        assert!(
-            said.err.contains("could not be verified in time"),
-            "{}",
-            said.err
-        );
+        assert_contains(&said.err, "could not be verified in time");
         let asking = questions.first().expect("a process");
         patiently("the question has ended", || {
             Ok((!std::path::Path::new(&format!("/proc/{asking}")).exists()).then_some(()))
@@ -374,7 +371,7 @@ fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line()
         .postern("enroll")
         .input(&format!("{}\n", alice.password))
         .refuses();
-    assert!(said.err.contains("cannot be verified now"), "{}", said.err);
+    assert_contains(&said.err, "cannot be verified now");
     let restarted = PasswordHelper::start();
     restarted.says("until then access by password is denied");
     drop(restarted);
@@ -391,7 +388,7 @@ fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line()
         "PAM would go by other"
     );
     helper.says("/etc/pam.d/postern-gate is missing");
-    assert!(!posternd.log().contains("panicked"));
+    assert_lacks(&posternd.log(), "panicked");
 }
 
 #[test]
@@ -466,5 +463,5 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
             .count()
     });
     assert!((1..=30).contains(&got), "{got}");
-    assert!(!helper.log().contains("panicked"), "{}", helper.log());
+    assert_lacks(&helper.log(), "panicked");
 }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 use testhost::{
     APP, Front, Host, KEY, Person, Phone, Place, Postern, STORE, Store, Terminal, Visitor, Web,
-    finished, give_to_daemons, killed_at, killed_at_store_or_key, patiently, was_killed,
+    assert_contains, assert_lacks, finished, give_to_daemons, killed_at, killed_at_store_or_key,
+    patiently, was_killed,
 };
 
 const BROWSER: &str = "__Host-postern-browser";
@@ -96,12 +97,7 @@ fn recovery_codes_browser_session_and_password_survive_a_rotation() {
     let key = fs::read(KEY).expect("the key file");
     for _ in 0..2 {
         let said = Postern::call("key rotate").does();
-        assert!(
-            said.out
-                .contains("back up the key file and the store again"),
-            "{}",
-            said.out
-        );
+        assert_contains(&said.out, "back up the key file and the store again");
     }
     assert!(fs::read(KEY).expect("the key file") != key && !Store::holds(&sealed));
     assert_eq!(
@@ -130,12 +126,8 @@ fn recovery_codes_browser_session_and_password_survive_a_rotation() {
         .with_key()
         .is_refused(&phone.code(), "That code was used already");
     web.gate.says("accepted");
-    assert!(
-        !web.gate.log().contains("unavailable"),
-        "{}",
-        web.gate.log()
-    );
-    assert!(Postern::call("log").does().out.contains("keys-rotated"));
+    assert_lacks(&web.gate.log(), "unavailable");
+    assert_contains(&Postern::call("log").does().out, "keys-rotated");
 }
 
 /// The attack: a thief of the disk searches for a disabled secret. The gate keeps the store open
@@ -331,7 +323,7 @@ fn renewing_all_keys_says_first_what_ends_and_asks() {
     let before = Store::open().dump();
 
     let said = Postern::call("key rotate --compromised").refuses();
-    assert!(said.err.contains("--yes"), "{}", said.err);
+    assert_contains(&said.err, "--yes");
     let mut terminal = Terminal::run(Postern::call("key rotate --compromised").command());
     terminal.expect(
         "for 1 accounts: 1 password, 6 recovery codes, 0 one-time codes, 0 app passwords, 0 mailed codes, 0 trusted browsers, 0 sessions",
@@ -372,11 +364,9 @@ fn a_missing_or_foreign_key_closes_every_door_and_the_log_names_the_file() {
     host.journal.says(&format!(
         "{KEY}: contains no master key that opens the store {STORE}; restore the key file"
     ));
-    assert!(
-        Postern::call("key rotate")
-            .refuses()
-            .err
-            .contains("contains no master key that opens the store")
+    assert_contains(
+        &Postern::call("key rotate").refuses().err,
+        "contains no master key that opens the store",
     );
     fs::remove_file(KEY).expect("root may do it");
     alice.with_key().is_turned_away();

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use testhost::{
-    Host, PAM_SOCKET as SOCKET, PamPeer, Postern, Posternd, Store, finished, patiently,
+    Host, PamPeer, Postern, Posternd, SOCKET, Store, assert_contains, assert_lacks, finished,
+    patiently,
 };
 
 const SAMPLE: &str = include_str!("../../config/pam.d/locker");
@@ -131,26 +132,18 @@ fn a_screen_locker_asks_for_the_password_and_the_code() {
         "alice",
         &["not the password", &phone.code()],
     );
-    assert!(!said.text.contains("Verification code"), "{}", said.text);
+    assert_lacks(&said.text, "Verification code");
     enters("alice", &service, "alice", &[password, &phone.code()]);
     posternd
         .says("pam_totp(locker:auth): accepted cause=code address=- service=locker user=\"alice\"");
     let said = refused("alice", &service, "alice", &[password, &phone.code()]);
-    assert!(
-        said.text.contains("That code was used already"),
-        "{}",
-        said.text
-    );
+    assert_contains(&said.text, "That code was used already");
     alice
         .with_key()
         .is_refused(&phone.code(), "That code was used already");
     alice.with_key().enters_with(&phone.code_in(1));
     let said = refused("alice", &service, "alice", &[password, &phone.code_in(1)]);
-    assert!(
-        said.text.contains("That code was used already"),
-        "{}",
-        said.text
-    );
+    assert_contains(&said.text, "That code was used already");
 
     let events = Postern::call("log alice --json --service locker --event accepted")
         .does()
@@ -197,16 +190,12 @@ fn guesses_of_ones_own_code_meet_the_delay_and_keep_nobody_out_of_ssh() {
     );
 
     let said = refused("alice", &["codes"], "alice", &[&phone.code()]);
-    assert!(
-        said.text.contains("Too many wrong codes: wait 30 s"),
-        "{}",
-        said.text
-    );
+    assert_contains(&said.text, "Too many wrong codes: wait 30 s");
     alice.with_key().enters_with(&phone.code());
     let said = enters("alice", &["codes"], "alice", &[&recovery[0]]);
-    assert!(said.contains("5 recovery codes are left"), "{said}");
+    assert_contains(&said, "5 recovery codes are left");
     enters("alice", &["codes"], "alice", &[&phone.code_in(1)]);
-    assert!(!posternd.log().contains("panicked"), "{}", posternd.log());
+    assert_lacks(&posternd.log(), "panicked");
 }
 
 #[test]
@@ -227,11 +216,8 @@ fn nobodys_process_asks_about_another_unless_it_is_named() {
         ] {
             refused(user, &[service], person, &[&phone.code()]);
             let line = posternd.says("refused cause=unavailable");
-            assert!(
-                line.contains(&format!("may ask only about the account {user}")),
-                "{line}"
-            );
-            assert!(line.contains("pam.socket_users"), "{line}");
+            assert_contains(&line, &format!("may ask only about the account {user}"));
+            assert_contains(&line, "pam.socket_users");
         }
     }
     let said = |person| {
@@ -264,7 +250,7 @@ fn a_mail_server_without_root_asks_about_everyone() {
     for person in [host.person("bob"), host.person("carol")] {
         for wrong in person.enrols().wrong_codes(5) {
             let said = refused(MAIL, &from("rhost=192.0.2.7"), &person.name, &[&wrong]);
-            assert!(said.text.contains("wait for a new code"), "{}", said.text);
+            assert_contains(&said.text, "wait for a new code");
         }
     }
     posternd.says("refused cause=wrong address=192.0.2.7 service=unknown user=\"carol\"");
@@ -286,9 +272,9 @@ fn a_mail_server_without_root_asks_about_everyone() {
         serde_json::Value::Null
     );
     let said = enters(MAIL, &from("rhost=198.51.100.9"), "alice", &[&phone.code()]);
-    assert!(
-        said.contains("1 wrong code since your last sign-in, last from 198.51.100.9"),
-        "{said}"
+    assert_contains(
+        &said,
+        "1 wrong code since your last sign-in, last from 198.51.100.9",
     );
     assert!(Postern::call("status alice --json").does().json()["last_sign_in"].is_string());
     alice
@@ -309,16 +295,12 @@ fn whoever_has_no_second_factor_gets_what_the_policy_says() {
     host.configure("[policy]\nrequired = \"all\"\n");
     let strict = Posternd::start();
     let said = refused("bob", &["locker"], "bob", &[&bob.password]);
-    assert!(
-        said.text.contains("needs a second factor and has none"),
-        "{}",
-        said.text
-    );
+    assert_contains(&said.text, "needs a second factor and has none");
     drop(strict);
     host.configure("[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n");
     let _lenient = Posternd::start();
     let said = enters("bob", &["locker"], "bob", &[&bob.password]);
-    assert!(said.contains("must have a second factor by"), "{said}");
+    assert_contains(&said, "must have a second factor by");
 }
 
 /// Without posternd a locker that is not root denies access at once, and names the cause.
@@ -495,7 +477,7 @@ fn a_host_without_root_opens_neither_store_nor_key_and_keeps_no_descriptor() {
             open.retain(|kept| *kept != number);
         }
         if line.contains("sendto(") && !line.contains("AF_NETLINK") {
-            assert!(line.contains("MSG_NOSIGNAL"), "{line}");
+            assert_contains(&line, "MSG_NOSIGNAL");
         }
     }
     assert!(

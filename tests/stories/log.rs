@@ -2,7 +2,9 @@
 //! contain.
 
 use std::process::{Command, Stdio};
-use testhost::{Front, Host, Place, Postern, Store, Terminal, Visitor, Web, on_the_clock};
+use testhost::{
+    Front, Host, Place, Postern, Store, Terminal, Visitor, Web, assert_contains, on_the_clock,
+};
 
 fn events(call: &str) -> Vec<String> {
     let said = Postern::call(&format!("log {call} --json")).does().out;
@@ -213,9 +215,10 @@ fn no_log_tells_what_was_typed() {
     }
     // Both logs use the same text.
     for means in ["code", "recovery-code"] {
-        assert!(logs[0].contains(&format!(
-            "accepted cause={means} address=127.0.0.1 service=sshd user=\"alice\""
-        )));
+        assert_contains(
+            &logs[0],
+            &format!("accepted cause={means} address=127.0.0.1 service=sshd user=\"alice\""),
+        );
     }
     web.gate
         .says("accepted cause=code address=127.0.0.1 service=web user=\"alice\"");

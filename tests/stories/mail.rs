@@ -7,7 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use testhost::{
     APP, Front, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailProgram, MailServer, Person, Phone, Place,
-    Postern, Reply, Store, Visitor, Web, Webhook, give_to_daemons, hanging_server, reconfigure,
+    Postern, Reply, Store, Visitor, Web, Webhook, assert_contains, assert_lacks, give_to_daemons,
+    hanging_server, reconfigure,
 };
 
 pub(crate) const PLAIN: &str =
@@ -31,21 +32,15 @@ pub(crate) fn web(host: &Host, email: &str) -> (Web, Person) {
 /// Sets and confirms alice's address, and waits until the cooldown has ended.
 pub(crate) fn confirmed(host: &Host, server: &MailServer) -> Mail {
     let said = Postern::call("email set alice alice@example.test").does();
-    assert!(
-        said.out.contains("a code was mailed to alice@example.test"),
-        "{}",
-        said.out
-    );
+    assert_contains(&said.out, "a code was mailed to alice@example.test");
     let mail = server.got();
     assert_eq!(mail.header("Rcpt"), "alice@example.test");
     Postern::call("email confirm alice")
         .input(&format!("{}\n", mail.code()))
         .does();
-    assert!(
-        server
-            .told()
-            .text
-            .contains("an address that was confirmed just now")
+    assert_contains(
+        &server.told().text,
+        "an address that was confirmed just now",
     );
     host.clock.forward(60);
     mail
@@ -97,18 +92,12 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
 
     let visitor = passes_the_password(&web, &alice);
     let page = visitor.loads(&format!("{}code", web.pages));
-    assert!(
-        page.body.contains("Mail a code to a•••@example.test"),
-        "{page:?}"
-    );
-    assert!(!page.body.contains("alice@example.test"), "{page:?}");
+    assert_contains(&page.body, "Mail a code to a•••@example.test");
+    assert_lacks(&page.body, "alice@example.test");
     server.got_nothing();
     let sent = asks(&web, &visitor);
     assert_eq!(sent.status, 200, "{sent:?}");
-    assert!(
-        sent.body.contains("on its way to a•••@example.test"),
-        "{sent:?}"
-    );
+    assert_contains(&sent.body, "on its way to a•••@example.test");
     let mail = server.got();
     assert!(
         mail.header("Subject")
@@ -123,7 +112,7 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
         (429, "40"),
         "{again:?}"
     );
-    assert!(again.body.contains("wait 40 s"), "{again:?}");
+    assert_contains(&again.body, "wait 40 s");
     server.got_nothing();
     host.clock.forward(40);
     assert_eq!(asks(&web, &visitor).status, 200);
@@ -133,7 +122,7 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
         assert_eq!(visitor.code(&web.pages, &mail.code(), "").status, 401);
     }
     let entered = visitor.code(&web.pages, &newer.code(), "");
-    assert!(entered.body.contains("1 wrong code since"), "{entered:?}");
+    assert_contains(&entered.body, "1 wrong code since");
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     let other = passes_the_password(&web, &alice);
@@ -170,10 +159,8 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
             "{code} in {kept}"
         );
     }
-    assert!(
-        events.contains("\"code-requested\"") && events.contains("\"email-confirmed\""),
-        "{events}"
-    );
+    assert_contains(&events, "\"code-requested\"");
+    assert_contains(&events, "\"email-confirmed\"");
 }
 
 #[test]
@@ -210,11 +197,7 @@ fn mail_alone_is_a_second_factor_until_it_is_removed() {
     let refused = Visitor::new().password(&web.pages, "alice", &alice.password);
     assert_eq!(refused.status, 403, "required, and nothing set up");
     let said = Postern::call("email set alice alice@example.test").does();
-    assert!(
-        said.out.contains("postern email confirm alice"),
-        "{}",
-        said.out
-    );
+    assert_contains(&said.out, "postern email confirm alice");
     let code = server.got().code();
     let wrong = if code == "000000" { "000001" } else { "000000" };
     Postern::call("email confirm alice")
@@ -223,15 +206,12 @@ fn mail_alone_is_a_second_factor_until_it_is_removed() {
     let said = Postern::call("email confirm alice")
         .input(&format!("{code}\n"))
         .does();
-    assert!(said.out.contains("postern recovery alice"), "{}", said.out);
+    assert_contains(&said.out, "postern recovery alice");
     host.clock.forward(60);
 
     let visitor = passes_the_password(&web, &alice);
     let page = visitor.loads(&format!("{}code", web.pages));
-    assert!(
-        page.body.contains("The code that was mailed to you"),
-        "{page:?}"
-    );
+    assert_contains(&page.body, "The code that was mailed to you");
     assert_eq!(asks(&web, &visitor).status, 200);
     assert_eq!(
         visitor.code(&web.pages, &server.got().code(), "").status,
@@ -239,7 +219,7 @@ fn mail_alone_is_a_second_factor_until_it_is_removed() {
     );
 
     let said = Postern::call("email remove alice").does();
-    assert!(said.out.contains("[policy] requires one"), "{}", said.out);
+    assert_contains(&said.out, "[policy] requires one");
     assert_eq!(
         visitor.loads(&format!("{APP}/")).status,
         302,
@@ -299,23 +279,14 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
     assert_eq!(asks(&web, &visitor).status, 200);
     let (head, body) = hook.got();
     assert!(head.starts_with("POST /mail?to=all HTTP/1.1\r\n"), "{head}");
-    assert!(
-        head.contains("authorization: Bearer the password of the gate\r\n"),
-        "{head}"
-    );
+    assert_contains(&head, "authorization: Bearer the password of the gate\r\n");
     let letter: Value = serde_json::from_str(&body).expect("JSON");
     assert_eq!(
         (&letter["account"], &letter["to"]),
         (&"alice".into(), &"alice@example.test".into())
     );
     let code = letter["code"].as_str().expect("a code");
-    assert!(
-        !letter["subject"]
-            .as_str()
-            .expect("a subject")
-            .contains(code),
-        "{letter}"
-    );
+    assert_lacks(&letter["subject"].as_str().expect("a subject"), code);
     assert_eq!(visitor.code(&web.pages, code, "").status, 303);
 
     let (program, out) = ("/usr/local/bin/take-mail", "/var/tmp/mail-taken");
@@ -396,7 +367,7 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
         let began = Instant::now();
         let failed = asks(&web, &visitor);
         assert_eq!(failed.status, 503, "{why}: {failed:?}");
-        assert!(failed.body.contains("could not be mailed"), "{failed:?}");
+        assert_contains(&failed.body, "could not be mailed");
         host.posternd().says(why);
         let said = Postern::call("email set alice other@example.test").refuses();
         assert!(
@@ -426,7 +397,7 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
     host.posternd_mut().crash();
     let began = Instant::now();
     let said = Postern::call("email set alice other@example.test").refuses();
-    assert!(said.err.contains("start posternd"), "{}", said.err);
+    assert_contains(&said.err, "start posternd");
     assert!(
         began.elapsed() < Duration::from_secs(5),
         "{:?}",
@@ -434,7 +405,7 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
     );
     reconfigure(&now, "");
     let said = Postern::call("email set alice other@example.test").refuses();
-    assert!(said.err.contains("[email]"), "{}", said.err);
+    assert_contains(&said.err, "[email]");
     assert_eq!(
         Store::open().number("SELECT count(*) FROM outbox"),
         1,
@@ -451,7 +422,7 @@ fn a_server_that_quotes_the_code_does_not_get_it_into_a_log() {
     let (_web, _) = web(&host, PLAIN);
     for (address, why) in [("echo@example.test", "554"), ("nobody@example.test", "550")] {
         let said = Postern::call(&format!("email set alice {address}")).refuses();
-        assert!(said.err.contains(why), "{}", said.err);
+        assert_contains(&said.err, why);
         let digits = |text: &str| {
             text.split(|c: char| !c.is_ascii_digit())
                 .any(|run| run.len() == 6)
@@ -500,7 +471,7 @@ fn people_are_told_what_was_done_to_their_account() {
     host.posternd_mut().crash();
     Postern::call("authenticator add alice --no-confirm --name tablet").does();
     host.posternd_mut().restart();
-    assert!(server.told().text.contains("an authenticator was added"));
+    assert_contains(&server.told().text, "an authenticator was added");
     Postern::call("key rotate").does();
     Postern::call("email set alice other@example.test").does();
     Postern::call("email confirm alice")

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
-use testhost::{HOST_SOCKET, Host, Posternd, finished};
+use testhost::{HOST_SOCKET, Host, Posternd, assert_contains, finished};
 
 const LIBRARY: &str = "/usr/lib/libnss_slow.so.2";
 const SWITCH: &str = "/etc/nsswitch.conf";
@@ -167,9 +167,9 @@ fn a_group_of_a_directory_that_sleeps_is_a_doubt() {
     greets();
     alice.with_key().enters_with(&phone.code());
     let line = host.journal.says("warning cause=group-unresolved");
-    assert!(
-        line.contains("no answer within 3 s (/etc/nsswitch.conf: group: files slow)"),
-        "{line}"
+    assert_contains(
+        &line,
+        "no answer within 3 s (/etc/nsswitch.conf: group: files slow)",
     );
     bob.with_key().is_turned_away();
     host.journal.says("refused cause=not-enrolled");
@@ -210,8 +210,5 @@ fn a_name_service_that_sleeps_denies_its_own_at_pam_sock_and_keeps_no_user_waiti
         );
     }
     let line = posternd.says("no answer within 3 s");
-    assert!(
-        line.contains("(/etc/nsswitch.conf: passwd: files slow)"),
-        "{line}"
-    );
+    assert_contains(&line, "(/etc/nsswitch.conf: passwd: files slow)");
 }

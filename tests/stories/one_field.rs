@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::process::Command;
-use testhost::{Dovecot, Host, Postern, Store, on_the_clock};
+use testhost::{Dovecot, Host, Postern, Store, assert_contains, on_the_clock};
 
 const VPN: &str = include_str!("../../config/pam.d/openvpn");
 const MAIL: &str = include_str!("../../config/pam.d/dovecot");
@@ -33,10 +33,7 @@ fn dials(person: &str, typed: &str) -> (bool, String) {
 fn enters(person: &str, typed: &str) {
     let (entered, screen) = dials(person, typed);
     assert!(entered, "{screen}");
-    assert!(
-        screen.contains("Password and verification code: "),
-        "{screen}"
-    );
+    assert_contains(&screen, "Password and verification code: ");
 }
 
 #[track_caller]

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 use testhost::{
     APP, Front, Host, Person, Phone, Place, Postern, Posternd, STORE, Terminal, Visitor, Web,
-    outcome,
+    assert_contains, assert_lacks, outcome,
 };
 
 const PASSWD: &str = include_str!("../../config/pam.d/passwd");
@@ -114,7 +114,7 @@ fn a_new_password_ends_browser_and_session_before_passwd_has_answered() {
     terminal.expect("do not match");
     let failed = terminal.is_interrupted();
     assert!(!failed.status.success(), "{}", failed.transcript);
-    assert!(!host.journal.rest().contains("ended"));
+    assert_lacks(&host.journal.rest(), "ended");
     assert!(scene.is_open(), "a failed change ends nothing");
 
     let mut terminal = passwd(&scene.alice.password);
@@ -218,7 +218,7 @@ pub(crate) fn the_line_makes_no_change_fail_and_none_succeed() {
     let line = host
         .journal
         .says("pam_totp(working:chauthtok): not revoked cause=unavailable");
-    assert!(line.contains("postern session revoke USER --all"), "{line}");
+    assert_contains(&line, "postern session revoke USER --all");
 }
 
 /// Over pam.sock, a password change counts only from a service that the configuration names. Any
@@ -250,10 +250,7 @@ fn a_host_without_root_ends_what_a_person_has_open_only_if_it_is_named() {
     };
     assert!(changes("bob"));
     let line = posternd.says("pam_totp(kerberos:chauthtok): not revoked cause=unavailable");
-    assert!(
-        line.contains("may ask only about the account bob"),
-        "{line}"
-    );
+    assert_contains(&line, "may ask only about the account bob");
     let events = || {
         Postern::call("log alice --event host-password-changed --json")
             .does()

@@ -5,7 +5,8 @@ use nix::sys::signal::Signal;
 use std::fs;
 use std::process::Command;
 use testhost::{
-    HOST_SOCKET, Host, Person, Phone, Postern, Posternd, Store, Terminal, finished, patiently,
+    HOST_SOCKET, Host, Person, Phone, Postern, Posternd, Store, Terminal, assert_contains,
+    finished, patiently,
 };
 
 fn alice(host: &Host) -> (Person, Phone) {
@@ -70,7 +71,7 @@ fn while_posternd_decides_the_host_opens_nothing_of_the_store() {
     tracer.kill().expect("it runs");
     tracer.wait().expect("it ends");
     let calls = fs::read_to_string(trace).expect("strace has written");
-    assert!(calls.contains(HOST_SOCKET), "{calls}");
+    assert_contains(&calls, HOST_SOCKET);
     for path in ["/etc/postern", "/var/lib/postern"] {
         assert!(!calls.contains(path), "{path}: {calls}");
     }
@@ -125,10 +126,8 @@ fn posternd_goes_by_the_last_valid_configuration() {
     host.write_configuration("[policy]\nrequired = \"alll\"\n");
     alice.with_key().enters_with(&phone.code());
     let line = host.journal.says("warning cause=misconfigured");
-    assert!(
-        line.contains("policy.required") && line.contains("stays in force"),
-        "{line}"
-    );
+    assert_contains(&line, "policy.required");
+    assert_contains(&line, "stays in force");
     bob.with_key().is_turned_away();
     posternd.restart();
     bob.with_key().is_turned_away();

@@ -11,7 +11,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use testhost::{HOST_SOCKET, Host, PAM_SOCKET, Person, Phone, Systemd, finished, patiently};
+use testhost::{
+    HOST_SOCKET, Host, PAM_SOCKET, Person, Phone, Systemd, assert_contains, assert_lacks, finished,
+    patiently,
+};
 
 const UNITS: &str = "/usr/lib/systemd/system";
 const GATE_SOCKET: &str = "/run/postern/gate.sock";
@@ -161,11 +164,7 @@ fn the_first_login_starts_posternd_and_one_that_is_stopped_is_replaced() {
     });
     assert_eq!(socket(HOST_SOCKET), before);
     enters(&host, &people[2]);
-    assert!(
-        !systemd.log("posternd").contains("panicked"),
-        "{}",
-        systemd.log("posternd")
-    );
+    assert_lacks(&systemd.log("posternd"), "panicked");
 }
 
 /// The unit's limits suffice for the largest number of conversations, and one more client is
@@ -293,11 +292,7 @@ impl Delay {
             assert!(Instant::now() < until, "{}", systemd.log("posternd"));
             std::thread::sleep(Duration::from_millis(50));
         }
-        assert!(
-            systemd.log("posternd").contains("makes no progress"),
-            "{}",
-            systemd.log("posternd")
-        );
+        assert_contains(&systemd.log("posternd"), "makes no progress");
         // The tracer keeps its tracees alive until it ends.
         drop(self);
         patiently("it is gone", || Ok(is_gone(process).then_some(())));

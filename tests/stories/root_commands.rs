@@ -7,7 +7,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::Command;
 use testhost::{
-    Host, KEY, Phone, Postern, STORE, STORE_FOLDER, Store, Terminal, finished, give_to_daemons,
+    Host, KEY, Phone, Postern, STORE, STORE_FOLDER, Store, Terminal, assert_contains, assert_lacks,
+    finished, give_to_daemons,
 };
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
@@ -124,10 +125,8 @@ fn sets_a_password(host: &Host) {
     assert_eq!(files(), before);
     // The audit event names the user who typed the command, not the user of the process.
     let log = Postern::call("log carol --json").does().out;
-    assert!(
-        log.contains("\"principal\":\"root\"") && !log.contains("posternd"),
-        "{log}"
-    );
+    assert_contains(&log, "\"principal\":\"root\"");
+    assert_lacks(&log, "posternd");
 }
 
 #[test]
@@ -157,7 +156,7 @@ fn what_root_alone_can_read_is_read_before() {
     let said = Postern::call("verify bob --json")
         .input(&phone.code())
         .does();
-    assert!(said.out.contains("\"accepted\""), "{}", said.all());
+    assert_contains(&said.out, "\"accepted\"");
 
     let file = "/etc/postern/import.uris";
     fs::write(file, format!("otpauth://totp/dave?secret={SECRET}\n")).expect("/etc can be written");
@@ -184,12 +183,8 @@ fn root_that_cannot_be_given_up_opens_no_store() {
         "carol",
     ]);
     let said = Postern::under(bound).refuses();
-    assert!(
-        said.err.contains("cannot become user posternd (EPERM"),
-        "{}",
-        said.err
-    );
-    assert!(said.err.contains("CAP_SETUID"), "{}", said.err);
+    assert_contains(&said.err, "cannot become user posternd (EPERM");
+    assert_contains(&said.err, "CAP_SETUID");
     assert_eq!(Store::open().number("SELECT count(*) FROM account"), 0);
 }
 
@@ -237,11 +232,8 @@ fn a_key_that_posternd_cannot_read_is_found_by_roots_commands() {
     let _host = Host::fresh();
     chown(KEY, Some(0), Some(0)).expect("root may do it");
     let said = Postern::call("status").refuses();
-    assert!(
-        said.err.contains(KEY) && said.err.contains("Permission denied"),
-        "{}",
-        said.err
-    );
+    assert_contains(&said.err, KEY);
+    assert_contains(&said.err, "Permission denied");
     give_to_daemons(KEY, 0o640);
     Postern::call("status").does();
 }

@@ -1,6 +1,6 @@
 //! `unenrolled=enroll`: a user without a second factor enrolls during an ordinary ssh sign-in.
 
-use testhost::{Host, Person, Phone, Postern, Store, Terminal, scanned};
+use testhost::{Host, Person, Phone, Postern, Store, Terminal, assert_lacks, scanned};
 
 const ENROLL: &str =
     "[totp]\nissuer = \"server-01\"\n[pam.service.sshd]\nunenrolled = \"enroll\"\n";
@@ -107,13 +107,11 @@ pub(crate) fn the_first_ssh_login_shows_a_qr_and_the_recovery_codes_and_lets_in(
         .with_key()
         .is_refused(&code, "That code was used already");
     let screen = alice.with_key().enters_with(&phone.code_in(1));
-    assert!(!screen.contains("otpauth"), "{screen}");
+    assert_lacks(&screen, "otpauth");
     alice.with_password().enters_with(&recovery[0]);
     let log = host.journal.rest();
-    assert!(
-        !log.contains(&phone.secret()) && !log.contains(&recovery[1]),
-        "{log}"
-    );
+    assert_lacks(&log, &phone.secret());
+    assert_lacks(&log, &recovery[1]);
 }
 
 /// E4, promise 7: an enrollment that is cancelled, or whose connection is lost, changes nothing.
@@ -195,7 +193,7 @@ pub(crate) fn where_an_administrator_must_allow_it_a_one_time_code_comes_first()
     terminal
         .expect("a one-time code from the administrator")
         .expect("One-time code (P-...): ");
-    assert!(!terminal.screen().contains("otpauth"));
+    assert_lacks(&terminal.screen(), "otpauth");
     terminal
         .types("P-2345-6789-ABCD")
         .expect("wrong")

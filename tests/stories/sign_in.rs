@@ -1,6 +1,6 @@
 //! Sign-in by ssh: the first factor, then the code, if the user has or needs one.
 
-use testhost::{Host, Postern, Store};
+use testhost::{Host, Postern, Store, assert_contains, assert_lacks};
 
 /// L4: a key as the first factor.
 #[test]
@@ -65,10 +65,7 @@ fn whoever_must_have_a_second_factor_and_has_none_is_denied() {
     host.configure("[policy]\nrequired = [\"bob\"]\n");
 
     let screen = bob.with_key().is_turned_away();
-    assert!(
-        screen.contains("This account needs a second factor and has none"),
-        "{screen}"
-    );
+    assert_contains(&screen, "This account needs a second factor and has none");
     host.journal
         .says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"bob\"");
     bob.with_password().is_turned_away();
@@ -147,5 +144,5 @@ pub(crate) fn success_tells_how_many_wrong_codes_there_were() {
     shell.types("exit").types("");
     host.clock.forward(30);
     let screen = alice.with_key().enters_with(&phone.code());
-    assert!(!screen.contains("since your last sign-in"), "{screen}");
+    assert_lacks(&screen, "since your last sign-in");
 }

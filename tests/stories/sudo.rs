@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
-use testhost::{Host, Person, Postern, Store, Terminal, outcome};
+use testhost::{Host, Person, Postern, Store, Terminal, assert_contains, assert_lacks, outcome};
 
 /// A delay that is longer than any story, also on a busy machine: sudo sees the machine's clock.
 const LONG_DELAY: &str = "[throttle]\nfirst_delay = \"10m\"\n";
@@ -85,7 +85,7 @@ pub(crate) fn password_then_code_and_with_a_ticket_neither() {
         let line = format!(
             "pam_totp({service}:auth): accepted cause=code address=- service={service} user=\"alice\""
         );
-        assert!(log.contains(&line), "{log}");
+        assert_contains(&log, &line);
     }
     let last = Postern::call("log alice --lines 1 --json").does().json();
     assert_eq!(
@@ -116,7 +116,7 @@ fn nopasswd_and_root_are_asked_nothing() {
         }
     }
     let log = host.journal.rest();
-    assert!(!log.contains("pam_totp("), "{log}");
+    assert_lacks(&log, "pam_totp(");
 }
 
 #[test]
@@ -172,11 +172,7 @@ fn a_wrong_password_never_reaches_the_code() {
 
     let output = piped(&alice, "sudo -S id -un", &["another", &phone.code()]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        !text(&output).contains("Verification code"),
-        "{}",
-        text(&output)
-    );
+    assert_lacks(&text(&output), "Verification code");
     assert_eq!(Store::open().dump(), before);
 }
 
@@ -237,11 +233,7 @@ fn three_wrong_codes_end_a_try_and_five_are_all_that_is_looked_at() {
     }
     let ended = terminal.ends();
     assert_eq!(ended.status.code(), Some(1), "{}", ended.transcript);
-    assert!(
-        ended.transcript.contains("3 incorrect password attempts"),
-        "{}",
-        ended.transcript
-    );
+    assert_contains(&ended.transcript, "3 incorrect password attempts");
     host.journal.says("refused cause=delayed-");
     assert_eq!(Store::open().number("SELECT sum(cost) FROM failure"), 5);
 

@@ -3,7 +3,7 @@
 //! the part of trap 8 about a code in a subject.
 
 use std::fs;
-use testhost::{APP, Front, Host, Place, Postern, Store, Visitor, Web, Wire};
+use testhost::{APP, Front, Host, Place, Postern, Store, Visitor, Web, Wire, assert_contains};
 
 const URLS: &str = "/var/log/nginx/access.log";
 const SESSION: &str = "__Secure-postern";
@@ -48,7 +48,7 @@ fn trap_08_pending_token_in_a_url() {
         }
     }
     let urls = fs::read_to_string(URLS).expect("nginx logs every URL");
-    assert!(urls.contains("POST /code"), "{urls}");
+    assert_contains(&urls, "POST /code");
     for log in [urls, web.gate.log()] {
         assert!(!hidden.iter().any(|part| log.contains(part)), "{log}");
     }

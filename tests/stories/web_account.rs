@@ -4,7 +4,8 @@
 use crate::mail::PLAIN;
 use data_encoding::BASE64;
 use testhost::{
-    APP, Chromium, Front, Host, MailServer, Person, Phone, Place, Postern, Visitor, Web, patiently,
+    APP, Chromium, Front, Host, MailServer, Person, Phone, Place, Postern, Visitor, Web,
+    assert_contains, assert_lacks, patiently,
 };
 
 /// Starts the gate behind nginx on a host of its own, and adds alice with a password.
@@ -48,16 +49,12 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
     elsewhere.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
     host.clock.forward(30);
     let browser = at_home(&web, &alice, &phone);
-    assert!(
-        browser.reads("main").contains("On since"),
-        "{}",
-        browser.reads("main")
-    );
-    assert!(
-        !browser
+    assert_contains(&browser.reads("main"), "On since");
+    assert_lacks(
+        &browser
             .runs("return document.documentElement.outerHTML")
-            .to_string()
-            .contains(&phone.secret())
+            .to_string(),
+        &phone.secret(),
     );
 
     browser
@@ -129,7 +126,8 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
     for what in ["authenticator-added", "authenticator-removed"] {
         assert!(log.contains(what), "{what}: {log}");
     }
-    assert!(!web.gate.log().contains("panicked") && !web.gate.log().contains(&tablet.secret()));
+    assert_lacks(&web.gate.log(), "panicked");
+    assert_lacks(&web.gate.log(), &tablet.secret());
 }
 
 /// E10: a hardware token is added by its seed.
@@ -205,11 +203,7 @@ fn recovery_codes_are_made_anew_by_their_owner() {
         host.clock.forward(30);
         phone
     });
-    assert!(
-        again.reads("main").contains("5 are left"),
-        "{}",
-        again.reads("main")
-    );
+    assert_contains(&again.reads("main"), "5 are left");
     alice.with_key().enters_with(&old[1]);
 }
 
@@ -276,10 +270,9 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
     browser
         .clicks("main > form > button")
         .arrives_at("App passwords");
-    assert!(
-        browser
-            .reads("[role=alert]")
-            .contains("not valid for the gate’s own pages")
+    assert_contains(
+        &browser.reads("[role=alert]"),
+        "not valid for the gate’s own pages",
     );
     browser
         .clicks(".rows summary")
@@ -292,7 +285,7 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
         .clicks("button[aria-label='Revoke phone']")
         .arrives_at("App passwords");
     assert_eq!(basic(&program, "/notes/1"), 401);
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(&web.gate.log(), "panicked");
 }
 
 /// T4, T5: sessions and trusted browsers are listed, and revoked one by one or all at once.
@@ -310,10 +303,8 @@ fn sessions_and_trusted_browsers_are_ended_by_their_owner() {
         .clicks("a[href$=sign-ins]")
         .arrives_at("Sessions and browsers");
     let page = browser.reads("main");
-    assert!(
-        page.contains("<img src=x onerror=alert(1)>") && page.contains("This session"),
-        "{page}"
-    );
+    assert_contains(&page, "<img src=x onerror=alert(1)>");
+    assert_contains(&page, "This session");
 
     assert_eq!(other.fetches(APP).status, 200);
     browser
@@ -331,10 +322,9 @@ fn sessions_and_trusted_browsers_are_ended_by_their_owner() {
     browser
         .clicks("button[aria-label^='Stop trusting <img']")
         .arrives_at("Sessions and browsers");
-    assert!(
-        browser
-            .reads("main")
-            .contains("None: every sign-in asks for a code")
+    assert_contains(
+        &browser.reads("main"),
+        "None: every sign-in asks for a code",
     );
     let asked = other.password(&web.pages, "alice", &alice.password);
     assert!(asked.header("location").ends_with("/code"), "{asked:?}");
@@ -343,7 +333,7 @@ fn sessions_and_trusted_browsers_are_ended_by_their_owner() {
         .clicks("input[value=end] ~ input[value=all] ~ button")
         .arrives_at("Sign in");
     assert_eq!(other.fetches(APP).status, 401);
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(&web.gate.log(), "panicked");
 }
 
 /// T5, A6: a new password requires the old one and a code, and ends every other session.
@@ -379,11 +369,11 @@ fn a_password_is_changed_by_its_owner() {
         "The two passwords differ; nothing was changed."
     );
     try_it("short", "short");
-    assert!(
-        browser
+    assert_contains(
+        &browser
             .arrives_at("Change your password")
-            .reads("[role=alert]")
-            .contains("8 characters")
+            .reads("[role=alert]"),
+        "8 characters",
     );
     try_it("a new one, long enough", "a new one, long enough");
     browser
@@ -441,10 +431,9 @@ fn an_address_is_set_confirmed_and_removed_by_its_owner() {
         .arrives_at("Address confirmed")
         .clicks("a.button")
         .arrives_at("Your account");
-    assert!(
-        browser
-            .reads("main")
-            .contains("Codes are mailed to alice@example.test")
+    assert_contains(
+        &browser.reads("main"),
+        "Codes are mailed to alice@example.test",
     );
     browser
         .clicks("a[href$=email]")
@@ -453,11 +442,9 @@ fn an_address_is_set_confirmed_and_removed_by_its_owner() {
     browser
         .clicks("form > button")
         .arrives_at("Codes by mail turned off");
-    assert!(
-        !Postern::call("status alice --json")
-            .does()
-            .out
-            .contains("alice@example.test")
+    assert_lacks(
+        &Postern::call("status alice --json").does().out,
+        "alice@example.test",
     );
 }
 
@@ -482,7 +469,7 @@ fn the_second_factor_is_turned_on_and_off_by_its_owner() {
         .clicks("form > button");
     browser.arrives_at("Set up your second factor");
     assert_eq!(browser.reads("[role=alert]"), "That password is wrong.");
-    assert!(Postern::call("status alice").does().out.contains("off"));
+    assert_contains(&Postern::call("status alice").does().out, "off");
     browser
         .types("[name=password]", &alice.password)
         .clicks("form > button");
@@ -497,11 +484,7 @@ fn the_second_factor_is_turned_on_and_off_by_its_owner() {
         .clicks("[name=saved]")
         .clicks("form > button")
         .arrives_at("Your account");
-    assert!(
-        browser.reads("main").contains("6 are left"),
-        "{}",
-        browser.reads("main")
-    );
+    assert_contains(&browser.reads("main"), "6 are left");
 
     browser
         .clicks("a[href$=turn-off]")
@@ -522,6 +505,6 @@ fn the_second_factor_is_turned_on_and_off_by_its_owner() {
         .arrives_at("Second factor turned off")
         .opens(APP)
         .arrives_at("The application");
-    assert!(Postern::call("status alice").does().out.contains("off"));
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_contains(&Postern::call("status alice").does().out, "off");
+    assert_lacks(&web.gate.log(), "panicked");
 }

@@ -5,7 +5,7 @@ use crate::web_account::web;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use testhost::{Front, Host, Phone, Place, Postern, Visitor, Web};
+use testhost::{Front, Host, Phone, Place, Postern, Visitor, Web, assert_contains, assert_lacks};
 
 /// S1, S2, L8: an attacker has the session, or sends a form from another site. No critical act
 /// succeeds, and wrong proofs count like wrong sign-ins.
@@ -78,7 +78,7 @@ fn a_session_alone_changes_nothing_that_is_critical() {
             .parse::<u64>()
             .is_ok_and(|wait| wait <= 30)
     );
-    assert!(Postern::call("status alice").does().out.contains("on"));
+    assert_contains(&Postern::call("status alice").does().out, "on");
 }
 
 /// CSRF: every form from another site is refused, also while a step-up is valid. No page can be
@@ -140,10 +140,8 @@ fn nothing_is_taken_from_pages_of_another_site() {
             "{page}"
         );
         let policy = shown.header("content-security-policy");
-        assert!(
-            policy.contains("frame-ancestors 'none'") && policy.contains("default-src 'none'"),
-            "{policy}"
-        );
+        assert_contains(&policy, "frame-ancestors 'none'");
+        assert_contains(&policy, "default-src 'none'");
         assert!(
             !policy.contains("unsafe") && shown.header("cache-control") == "no-store",
             "{page}: {shown:?}"
@@ -192,7 +190,7 @@ fn on_a_path_each_critical_act_takes_its_own_proof() {
         &[("name", "two"), ("scope", "pam:sshd"), first[2], first[3]],
     );
     assert_eq!(used.status, 403, "{used:?}");
-    assert!(used.body.contains("used already"), "{used:?}");
+    assert_contains(&used.body, "used already");
 }
 
 /// E13: the page says that the second factor is declared in a file, and refuses changes.
@@ -214,12 +212,8 @@ fn what_the_administrator_declared_is_not_changed_on_the_pages() {
     let visitor = Visitor::new();
     visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
     let page = visitor.loads(&web.pages);
-    assert!(
-        page.body
-            .contains("second factor is set in a configuration file"),
-        "{page:?}"
-    );
-    assert!(!page.body.contains("turn-off"), "{page:?}");
+    assert_contains(&page.body, "second factor is set in a configuration file");
+    assert_lacks(&page.body, "turn-off");
     host.clock.forward(30);
     let proof = [
         ("password", alice.password.as_str()),

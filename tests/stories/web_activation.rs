@@ -6,7 +6,8 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use testhost::{
-    APP, Front, Host, Place, SOCKET, Visitor, Web, finished, patiently, reconfigure, tcp_reply,
+    APP, Front, Host, Place, SOCKET, Visitor, Web, assert_contains, assert_lacks, finished,
+    patiently, reconfigure, tcp_reply,
 };
 
 const UNIT: &str = "/usr/lib/systemd/system/postern-gate.socket";
@@ -52,11 +53,7 @@ fn the_first_connection_starts_the_gate_and_the_socket_stays() {
         .expect("postern is installed");
     chown(SOCKET, None, Some(group.gid.as_raw())).expect("root may do it");
     std::fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o660)).expect("root may do it");
-    assert!(
-        !web.gate.log().contains("postern-gate:"),
-        "{}",
-        web.gate.log()
-    );
+    assert_lacks(&web.gate.log(), "postern-gate:");
 
     // The first client waits until the gate serves.
     assert_eq!(Visitor::new().loads(&format!("{APP}/")).status, 302);
@@ -108,7 +105,8 @@ fn fails(options: &[&str], words: &str) {
         .read_to_string(&mut text)
         .expect("text");
     assert_eq!(status.code(), Some(1), "{text}");
-    assert!(text.contains(words) && !text.contains("panicked"), "{text}");
+    assert_contains(&text, words);
+    assert_lacks(&text, "panicked");
 }
 
 #[test]
@@ -146,6 +144,6 @@ fn a_socket_that_is_missing_or_that_nobody_takes_is_an_error_that_says_what_to_d
         .args(["LISTEN_FDS=1", "LISTEN_PID=1", "/usr/bin/postern-gate"])
         .output();
     let text = String::from_utf8_lossy(&said.expect("the gate can be called").stderr).into_owned();
-    assert!(text.contains("systemd passes no socket"), "{text}");
+    assert_contains(&text, "systemd passes no socket");
     finished(Command::new("rm").args(["-f", "/run/postern-tests/activation"]));
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use testhost::{
     APP, AUTH, Chromium, Front, Host, MailServer, Person, Phone, Place, Postern, Reply, Visitor,
-    Web, finished, give_to_daemons, on_the_clock, reconfigure,
+    Web, assert_contains, assert_lacks, finished, give_to_daemons, on_the_clock, reconfigure,
 };
 
 pub(crate) const SECRET: &str = "a-secret-of-32-characters-and-more-for-programs";
@@ -212,7 +212,8 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
     assert_eq!(asks(&right, "GET", "accounts").status, 404);
     configure(&mut office.web, "pages = true\n");
     assert_eq!(asks(&right, "GET", "accounts").status, 404);
-    assert!(!office.web.gate.log().contains(SECRET) && !office.web.gate.log().contains("panicked"));
+    assert_lacks(&office.web.gate.log(), SECRET);
+    assert_lacks(&office.web.gate.log(), "panicked");
 }
 
 /// N1, N2: the output equals that of the command beside the store. Only TLS is accepted.
@@ -243,22 +244,15 @@ fn the_command_administers_from_afar_as_it_does_beside_the_store() {
     let (alice, phone) = &office.alice;
     alice.with_key().enters_with(code);
     alice.with_key().is_refused(code, "used already");
-    assert!(
-        afar("one-time-code alice --cancel")
-            .refuses()
-            .err
-            .contains("no such one-time code")
+    assert_contains(
+        &afar("one-time-code alice --cancel").refuses().err,
+        "no such one-time code",
     );
     assert_eq!(
         afar("unlock alice").does().out,
         "delays and locks of alice are removed\n"
     );
-    assert!(
-        afar("unlock alice --clock")
-            .does()
-            .out
-            .contains("nothing to reset")
-    );
+    assert_contains(&afar("unlock alice --clock").does().out, "nothing to reset");
     let off = afar("disable alice").does().out;
     assert!(
         off.starts_with("success | message\n")
@@ -279,7 +273,7 @@ fn the_command_administers_from_afar_as_it_does_beside_the_store() {
         "--gate {AUTH} --admin-secret-file {SECRET_FILE} status"
     ))
     .refuses();
-    assert!(blind.err.contains("certificate"), "{}", blind.err);
+    assert_contains(&blind.err, "certificate");
     assert_eq!(
         Postern::call(&format!(
             "--gate http://auth.example.test --admin-secret-file {SECRET_FILE} status"
@@ -290,14 +284,9 @@ fn the_command_administers_from_afar_as_it_does_beside_the_store() {
     );
     assert_eq!(afar("password alice").run().exit, Some(2));
     configure(&mut office.web, "pages = true\n");
-    assert!(
-        afar("status")
-            .refuses()
-            .err
-            .contains("[gate.administration]")
-    );
+    assert_contains(&afar("status").refuses().err, "[gate.administration]");
     fs::set_permissions(SECRET_FILE, PermissionsExt::from_mode(0o644)).expect("root may do it");
-    assert!(afar("status").refuses().err.contains(SECRET_FILE));
+    assert_contains(&afar("status").refuses().err, SECRET_FILE);
 }
 
 /// Gives nginx a certificate for the gate's host, issued by a test authority.
@@ -362,15 +351,13 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
         .arrives_at("Administration");
     browser.clicks(".rows a").arrives_at("alice");
     let page = browser.reads("main");
-    assert!(
-        page.contains("On since") && page.contains("<script>alert(1)</script>"),
-        "{page}"
-    );
-    assert!(
-        !browser
+    assert_contains(&page, "On since");
+    assert_contains(&page, "<script>alert(1)</script>");
+    assert_lacks(
+        &browser
             .runs("return document.documentElement.outerHTML")
-            .to_string()
-            .contains(&phone.secret())
+            .to_string(),
+        &phone.secret(),
     );
 
     // The one-time code is accepted once.
@@ -413,11 +400,7 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     browser
         .clicks("form > button")
         .arrives_at("Turn the second factor off");
-    assert!(
-        browser.reads("main").contains("is off"),
-        "{}",
-        browser.reads("main")
-    );
+    assert_contains(&browser.reads("main"), "is off");
     assert_eq!(hers.fetches(APP).status, 401);
     browser
         .clicks("a.button")
@@ -425,12 +408,9 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
         .clicks(".links a")
         .arrives_at("Events");
     let log = browser.reads("main");
-    assert!(
-        log.contains("disabled")
-            && log.contains("by carol")
-            && log.contains("one-time-code-issued"),
-        "{log}"
-    );
+    assert_contains(&log, "disabled");
+    assert_contains(&log, "by carol");
+    assert_contains(&log, "one-time-code-issued");
     browser
         .opens(&format!("{}administration/log", office.web.pages))
         .arrives_at("Events");
@@ -443,21 +423,17 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     browser
         .arrives_at("Turn the second factor off")
         .clicks("form > button");
-    assert!(
-        browser
+    assert_contains(
+        &browser
             .arrives_at("Turn the second factor off")
-            .reads("[role=alert]")
-            .contains("your own account")
+            .reads("[role=alert]"),
+        "your own account",
     );
     assert_eq!(
         Postern::call("status carol --json").does().json()["state"],
         "on"
     );
-    assert!(
-        !office.web.gate.log().contains("panicked"),
-        "{}",
-        office.web.gate.log()
-    );
+    assert_lacks(&office.web.gate.log(), "panicked");
 }
 
 /// N4: the user is notified by mail, with the administrator's name, or with the note that a program
@@ -472,13 +448,11 @@ fn people_are_told_what_was_done_to_them_at_the_gate() {
     let done = asks(&program(SECRET), "POST", "accounts/alice/one-time-code");
     assert_eq!(done.status, 200, "{done:?}");
     let notice = server.told().text;
-    assert!(
-        notice.contains("one-time code was issued") && notice.contains("By:      administration"),
-        "{notice}"
-    );
-    assert!(
-        !notice.contains(json(&done)["one_time_code"].as_str().expect("a code")),
-        "{notice}"
+    assert_contains(&notice, "one-time code was issued");
+    assert_contains(&notice, "By:      administration");
+    assert_lacks(
+        &notice,
+        json(&done)["one_time_code"].as_str().expect("a code"),
     );
 
     let carol = Visitor::new();
@@ -545,10 +519,8 @@ fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {
         assert_eq!(Visitor::new().loads(&at(page)).status, 404, "{page}");
     }
     assert_eq!(alice.sends(&at("/act"), &disable).status, 404);
-    assert!(
-        !alice.loads(&pages).body.contains("administration")
-            && carol.loads(&pages).body.contains("administration")
-    );
+    assert_lacks(&alice.loads(&pages).body, "administration");
+    assert_contains(&carol.loads(&pages).body, "administration");
 
     assert_eq!(carol.loads(&at("")).status, 200);
     let disable = [("account", "alice"), ("action", "disable")];

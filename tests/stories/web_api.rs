@@ -4,7 +4,7 @@ use crate::web_api_tokens::switch_on;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use testhost::{APP, Front, Host, Person, Phone, Place, Reply, Visitor, Web};
+use testhost::{APP, Front, Host, Person, Phone, Place, Reply, Visitor, Web, assert_lacks};
 
 /// A program that uses the API with the cookies or the tokens that it received.
 pub(crate) struct Program {
@@ -404,7 +404,7 @@ fn is_kept_from_its_first_setup_to_its_end(
     );
     let listed = program.asks("GET", "app-passwords", Value::Null);
     assert_eq!(listed["app_passwords"][0]["name"], "my files");
-    assert!(!listed.to_string().contains(&app_password));
+    assert_lacks(&listed.to_string(), &app_password);
     program.does("DELETE", "app-passwords/my%20files", Value::Null);
     program.is_refused(
         "DELETE",
@@ -495,7 +495,7 @@ fn is_kept_from_its_first_setup_to_its_end(
     for secret in [&phone.secret(), &app_password, &ticket, &login] {
         assert!(!log.contains(secret.as_str()), "{secret} stands in the log");
     }
-    assert!(!log.contains("panicked"), "{log}");
+    assert_lacks(&log, "panicked");
 }
 
 /// S1: on a path of the protected host no step-up is kept. Each critical act requires a proof of

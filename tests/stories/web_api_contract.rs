@@ -5,7 +5,7 @@ use crate::web_administration::{self, SECRET, takes_programs};
 use crate::web_api::Program;
 use serde_json::Value;
 use std::process::Command;
-use testhost::{Front, Host, Place, Web, reconfigure};
+use testhost::{Front, Host, Place, Web, assert_lacks, reconfigure};
 
 /// The gate's TCP listener; here no proxy replies in place of the gate.
 const GATE: &str = "http://127.0.0.1:9091/api/v1";
@@ -127,5 +127,5 @@ fn every_answer_is_as_the_document_says() {
         found["accounts"][0]["account"], "alice",
         "it was let in: {found}"
     );
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(&web.gate.log(), "panicked");
 }

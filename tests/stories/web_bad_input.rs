@@ -2,7 +2,8 @@
 
 use std::process::Command;
 use testhost::{
-    APP, Front, Host, PROOF, Person, Phone, Place, SOCKET, Visitor, Web, Wire, finished, patiently,
+    APP, Front, Host, PROOF, Person, Phone, Place, SOCKET, Visitor, Web, Wire, assert_contains,
+    assert_lacks, finished, patiently,
 };
 
 #[track_caller]
@@ -142,7 +143,7 @@ fn odd_contract_headers_are_denied() {
             &many.iter().map(String::as_str).collect::<Vec<_>>(),
         ),
     );
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(&web.gate.log(), "panicked");
 
     // 200 cookies are within the limit.
     let many: String = (0..200).map(|n| format!("c{n}={n}; ")).collect();
@@ -241,7 +242,7 @@ fn odd_requests_through_the_proxies_are_refused_or_served() {
         for got in web.application.arrived() {
             assert_eq!(got.value("Remote-User"), "alice", "{got:?}");
         }
-        assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+        assert_lacks(&web.gate.log(), "panicked");
     }
 }
 
@@ -332,7 +333,7 @@ fn forms_over_the_limit_and_odd_ones_are_refused() {
         let status = status("POST /sign-in", &with(&[form]), odd);
         assert_eq!(status, 401, "{odd}");
     }
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(&web.gate.log(), "panicked");
 }
 
 /// A gate that cannot start reports the file, the line and the remedy.
@@ -349,7 +350,8 @@ fn a_gate_that_cannot_start_says_why() {
             .expect("the gate can be called");
         let text = String::from_utf8_lossy(&said.stderr).into_owned();
         assert_eq!(said.status.code(), Some(status), "{text}");
-        assert!(text.contains(words) && !text.contains("panicked"), "{text}");
+        assert_contains(&text, words);
+        assert_lacks(&text, "panicked");
     };
     let within = |seconds: &str| {
         let mut gate = Command::new("timeout");

@@ -1,7 +1,9 @@
 //! A user at a real browser: Chromium, through nginx and Traefik.
 
 use serde_json::json;
-use testhost::{APP, Chromium, Front, Host, Place, Postern, Visitor, Web};
+use testhost::{
+    APP, Chromium, Front, Host, Place, Postern, Visitor, Web, assert_contains, assert_lacks,
+};
 
 /// The sign-out button of the account page.
 const SIGN_OUT: &str = "form[action$=sign-out] button";
@@ -81,7 +83,7 @@ fn a_day_at(front: Front, place: Place) {
         .opens(&asked)
         .enters_password("alice", &alice.password)
         .arrives_at("The application");
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(&web.gate.log(), "panicked");
 }
 
 #[test]
@@ -126,11 +128,7 @@ fn a_code_used_at_one_door_is_refused_at_the_other() {
         .enters_password("alice", &alice.password)
         .enters_code(&phone.code());
     browser.arrives_at("Verification code");
-    assert!(
-        browser.reads("[role=alert]").contains("already"),
-        "{}",
-        browser.reads("[role=alert]")
-    );
+    assert_contains(&browser.reads("[role=alert]"), "already");
     host.clock.forward(30);
     browser
         .enters_code(&phone.code())
@@ -158,11 +156,7 @@ fn wrong_codes_meet_a_delay_and_a_recovery_code_opens() {
     browser
         .enters_code(&phone.code())
         .arrives_at("Verification code");
-    assert!(
-        browser.reads("[role=alert]").contains("wait 30"),
-        "{}",
-        browser.reads("[role=alert]")
-    );
+    assert_contains(&browser.reads("[role=alert]"), "wait 30");
     // The field for digits is too short for a recovery code: a link leads to another field.
     browser.clicks("a[href*=other]").enters_answer(&recovery[0]);
     browser
@@ -265,8 +259,8 @@ fn forms_of_other_sites_are_refused() {
     );
     let page = visitor.loads(&format!("{}sign-in", web.pages));
     assert_eq!(page.header("x-frame-options"), "DENY");
-    assert!(
-        page.header("content-security-policy")
-            .contains("frame-ancestors 'none'")
+    assert_contains(
+        &page.header("content-security-policy"),
+        "frame-ancestors 'none'",
     );
 }

@@ -5,7 +5,9 @@ use nix::sys::signal::Signal;
 use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
-use testhost::{APP, Front, Gate, Host, PROOF, Place, SOCKET, Visitor, Web, Wire, patiently};
+use testhost::{
+    APP, Front, Gate, Host, PROOF, Place, SOCKET, Visitor, Web, Wire, assert_lacks, patiently,
+};
 
 #[track_caller]
 pub(crate) fn signed_in(host: &Host) -> (Web, Visitor) {
@@ -105,7 +107,7 @@ fn connections_never_take_the_last_descriptors() {
             .status,
         401
     );
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(&web.gate.log(), "panicked");
     drop(idle);
 
     web.gate.restart_through(&["prlimit", "--nofile=256:8192"]);
@@ -118,7 +120,7 @@ fn connections_never_take_the_last_descriptors() {
         let raised: Vec<_> = files.split_whitespace().skip(3).take(2).collect();
         Ok((raised == ["4352", "8192"]).then_some(()))
     });
-    assert!(!web.gate.log().contains("instead of"), "{}", web.gate.log());
+    assert_lacks(&web.gate.log(), "instead of");
 }
 
 /// SIGTERM at the connection limit: the gate finishes requests in progress, accepts no new

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use testhost::{
     APP, Front, Host, PROOF, PasswordHelper, Person, Place, Postern, Reply, Visitor, Web, Wire,
-    finished, reconfigure,
+    assert_contains, assert_lacks, finished, reconfigure,
 };
 
 const SERVICE: &str = "postern-gate";
@@ -141,7 +141,7 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
 
     // A user who signs in for the first time gets an account. Without a second factor, no code is
     // asked.
-    assert!(Postern::call("status bob").refuses().err.contains("bob"));
+    assert_contains(&Postern::call("status bob").refuses().err, "bob");
     let visitor = Visitor::new();
     let entered = visitor.password(&web.pages, "bob", &bob.password);
     assert_eq!(
@@ -159,10 +159,8 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
         (&"first-sign-in".into(), &"web".into())
     );
     for log in [web.gate.log(), helper.log()] {
-        assert!(
-            !log.contains(&alice.password) && !log.contains("panicked"),
-            "{log}"
-        );
+        assert_lacks(&log, &alice.password);
+        assert_lacks(&log, "panicked");
     }
 }
 
@@ -259,7 +257,7 @@ fn pam_is_asked_by_the_service_that_the_configuration_names() {
     let absent = signs_in();
     assert_eq!(absent.status, 503, "{absent:?}");
     web.gate.says("postern-password does not answer");
-    assert!(!web.gate.log().contains("panicked"));
+    assert_lacks(&web.gate.log(), "panicked");
 }
 
 /// L10: the proxy establishes the identity, and the gate asks for a code only.
@@ -285,10 +283,8 @@ fn an_identity_that_nginx_established_needs_only_the_code() {
         let sent = visitor.follows(&sent);
         assert_eq!(sent.status, 303, "{place:?} {sent:?}");
         let code = visitor.loads(&page(&web, "code"));
-        assert!(
-            code.body.contains("one-time-code") && code.body.contains("alice"),
-            "{code:?}"
-        );
+        assert_contains(&code.body, "one-time-code");
+        assert_contains(&code.body, "alice");
         assert!(
             !visitor
                 .cookies()
@@ -306,7 +302,7 @@ fn an_identity_that_nginx_established_needs_only_the_code() {
         assert_eq!(got.value("Remote-User"), "alice");
         // The Authorization header belongs to the application's own password.
         assert!(got.value("Authorization").starts_with("Basic "), "{got:?}");
-        assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+        assert_lacks(&web.gate.log(), "panicked");
 
         // A user who is not enrolled and need not be.
         let bob = basic(&Visitor::new(), "bob");
@@ -381,7 +377,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
             (403, 0),
             "{cause}: {reply:?}"
         );
-        assert!(reply.body.contains("User name missing"), "{reply:?}");
+        assert_contains(&reply.body, "User name missing");
         web.gate.says(&format!(
             "refused cause=identity-{cause} address=192.0.2.7 service=web"
         ));
@@ -486,7 +482,7 @@ fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
     let carol = basic(&Visitor::new(), "carol");
     let asked = carol.loads(&page(&web, "sign-in"));
     assert_eq!(asked.status, 403, "{asked:?}");
-    assert!(asked.body.contains("one-time code"), "{asked:?}");
+    assert_contains(&asked.body, "one-time code");
     assert_eq!(carol.loads(&format!("{APP}/")).status, 302);
     reconfigure("\"0s\"", "\"1h\"");
     web.gate.restart();

@@ -3,7 +3,10 @@
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use testhost::{APP, Front, Host, Place, Postern, Visitor, Web, Wire, reconfigure};
+use testhost::{
+    APP, Front, Host, Place, Postern, Visitor, Web, Wire, assert_contains, assert_lacks,
+    reconfigure,
+};
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
@@ -126,11 +129,9 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
         text.lines().all(|line| line.starts_with("postern-gate: ")),
         "{text}"
     );
-    assert!(
-        text.contains(
-            "postern-gate: access kind=check address=127.0.0.1 user=\"alice\" duration_us="
-        ),
-        "{text}"
+    assert_contains(
+        &text,
+        "postern-gate: access kind=check address=127.0.0.1 user=\"alice\" duration_us=",
     );
-    assert!(!text.contains("token"), "{text}");
+    assert_lacks(&text, "token");
 }

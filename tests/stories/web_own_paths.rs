@@ -1,7 +1,9 @@
 //! An application that is not trusted, beside others: the gate's pages are at a path of its own
 //! host, and its sessions are valid there alone.
 
-use testhost::{APP, Front, Host, Place, Postern, Visitor, Web, on_test_ports, reconfigure};
+use testhost::{
+    APP, Front, Host, Place, Postern, Visitor, Web, assert_lacks, on_test_ports, reconfigure,
+};
 
 const GUESTBOOK: &str = "https://other.example.test:8443";
 
@@ -85,5 +87,5 @@ fn a_session_of_one_application_is_refused_at_another() {
     guest.sends(&format!("{pages}sign-out"), &[]);
     assert_eq!(guest.fetches(&rd).status, 401);
     assert_eq!(member.fetches(&format!("{APP}/")).status, 200);
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(&web.gate.log(), "panicked");
 }

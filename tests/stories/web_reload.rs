@@ -5,7 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
-use testhost::{APP, Front, Gate, Host, Place, Visitor, Web, Wire, finished, reconfigure};
+use testhost::{
+    APP, Front, Gate, Host, Place, Visitor, Web, Wire, assert_contains, assert_lacks, finished,
+    reconfigure,
+};
 
 /// Reloads the gate and waits for this log line.
 #[track_caller]
@@ -75,7 +78,7 @@ fn a_reload_drops_neither_connection_nor_session() {
     // A revocation applies at once, also after reloads.
     testhost::Postern::call("session revoke alice --all").does();
     assert_eq!(wire.checks(&[&cookie]).status, 401);
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(&web.gate.log(), "panicked");
 }
 
 /// sd_notify(3): the gate reports readiness, reload, watchdog and stop.
@@ -159,12 +162,9 @@ fn what_cannot_be_reloaded_leaves_the_gate_as_it_runs() {
     ] {
         reconfigure(from, to);
         reload(&web.gate, says);
-        assert!(
-            web.gate
-                .log()
-                .contains("not reloaded, the previous configuration stays in force: "),
-            "{}",
-            web.gate.log()
+        assert_contains(
+            &web.gate.log(),
+            "not reloaded, the previous configuration stays in force: ",
         );
         assert_eq!(visitor.loads(APP).status, 200, "{to}");
         std::fs::write("/etc/postern/postern.toml", &before).expect("/etc can be written");
@@ -198,15 +198,15 @@ fn a_new_certificate_is_shown_after_a_reload() {
         "[gate]\nlisten = [\"unix:/run/postern/gate.sock\", \"tls:127.0.0.1:9443\"]\n",
     );
     web.gate.restart();
-    assert!(shown().contains("old"));
+    assert_contains(&shown(), "old");
     certify("new");
     assert!(shown().contains("old"), "not before it is told");
     reload(&web.gate, "reloaded");
-    assert!(shown().contains("new"));
+    assert_contains(&shown(), "new");
     std::fs::write("/etc/postern/gate.crt", "no certificate").expect("/etc can be written");
     reload(
         &web.gate,
         "not reloaded, the previous configuration stays in force: gate.tls: /etc/postern/gate.crt",
     );
-    assert!(shown().contains("new"));
+    assert_contains(&shown(), "new");
 }

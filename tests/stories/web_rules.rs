@@ -1,7 +1,7 @@
 //! Rules of the gate: where access is open, where the password suffices, where a code is required,
 //! and where access is denied.
 
-use testhost::{APP, Front, Host, Person, Place, Postern, Visitor, Web, Wire};
+use testhost::{APP, Front, Host, Person, Place, Postern, Visitor, Web, Wire, assert_contains};
 
 const SESSION: &str = "__Secure-postern";
 const RULES: &str = r#"
@@ -104,10 +104,7 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
         Postern::call("app-password revoke alice files").does();
         let wrong = client.calls("GET", &page, "");
         assert_eq!(wrong.status, 401, "{front:?} {wrong:?}");
-        assert!(
-            wrong.header("www-authenticate").contains("app password"),
-            "{wrong:?}"
-        );
+        assert_contains(&wrong.header("www-authenticate"), "app password");
 
         // This rule depends on the client's address and on the method.
         let near = |from: &str| {
@@ -189,7 +186,7 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
     let (visitor, page) = (Visitor::new(), |path: &str| format!("{APP}{path}"));
 
     let sent = visitor.loads(&page("/cheap/x?y"));
-    assert!(sent.header("location").contains("/sign-in?rd="), "{sent:?}");
+    assert_contains(&sent.header("location"), "/sign-in?rd=");
     let entered = password(&web, &visitor, &alice, "/cheap/x?y");
     assert_eq!(
         (entered.status, entered.header("location")),
@@ -397,12 +394,10 @@ fn check_says_which_rule_decides_and_why() {
     );
 
     let sound = Postern::call("check").does();
-    assert!(sound.out.contains("postern.toml is valid"), "{sound:?}");
-    assert!(
-        sound
-            .err
-            .contains("gate.rule-7: sign-in is not possible for other.example.org"),
-        "{sound:?}"
+    assert_contains(&sound.out, "postern.toml is valid");
+    assert_contains(
+        &sound.err,
+        "gate.rule-7: sign-in is not possible for other.example.org",
     );
     for (words, exit) in [
         ("--rule get https://app.example.test/", 2),
@@ -416,8 +411,5 @@ fn check_says_which_rule_decides_and_why() {
     host.write_configuration("[[gate.rule]]\nthen = \"open\"\n[[gate.rule]]\nthen = \"deny\"\n");
     let said = Postern::call("check").run();
     assert_eq!(said.exit, Some(1));
-    assert!(
-        said.err.contains("gate.rule: rule 1 has no condition"),
-        "{said:?}"
-    );
+    assert_contains(&said.err, "gate.rule: rule 1 has no condition");
 }

@@ -3,7 +3,10 @@
 use data_encoding::BASE64;
 use std::fs;
 use std::process::Command;
-use testhost::{APP, Chromium, Front, Host, Phone, Place, Postern, Reply, Visitor, Web, finished};
+use testhost::{
+    APP, Chromium, Front, Host, Phone, Place, Postern, Reply, Visitor, Web, assert_contains,
+    assert_lacks, finished,
+};
 
 const REQUIRED: &str = "[policy]\nrequired = \"all\"\nadministrators = [\"carol\", \"%keepers\"]\n";
 const WITHIN: &str = "[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n";
@@ -48,7 +51,7 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
         browser
             .types_the_last_digit(&second.wrong())
             .arrives_at("Set up your second factor");
-        assert!(browser.reads("[role=alert]").contains("wrong"));
+        assert_contains(&browser.reads("[role=alert]"), "wrong");
         let code = second.code();
         browser
             .types_the_last_digit(&code)
@@ -84,7 +87,8 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
             (&"web".into(), &"alice".into()),
             "{enrolled}"
         );
-        assert!(!web.gate.log().contains(&second.secret()) && !web.gate.log().contains(&code));
+        assert_lacks(&web.gate.log(), &second.secret());
+        assert_lacks(&web.gate.log(), &code);
     }
 }
 
@@ -103,18 +107,10 @@ fn later_a_first_setup_needs_a_one_time_code() {
 
     let refused = visitor.password(&web.pages, "alice", &alice.password);
     assert_eq!(refused.status, 403, "{refused:?}");
-    assert!(
-        refused
-            .body
-            .contains("ask an administrator (carol, group keepers)"),
-        "{}",
-        refused.body
-    );
-    assert!(
-        !visitor
-            .loads(&format!("{}enroll", web.pages))
-            .body
-            .contains("otpauth")
+    assert_contains(&refused.body, "ask an administrator (carol, group keepers)");
+    assert_lacks(
+        &visitor.loads(&format!("{}enroll", web.pages)).body,
+        "otpauth",
     );
     let code = Postern::call("one-time-code alice --json").does().json();
     let code = code["one_time_code"].as_str().expect("a code").to_owned();
@@ -230,7 +226,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
         "SameSite=Strict",
         "Max-Age=900",
     ] {
-        assert!(cookie.contains(part), "{cookie}");
+        assert_contains(&cookie, part);
     }
     let page = visitor.loads(&setup);
     assert_eq!(
@@ -274,7 +270,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     }
     // A pending enrollment is not a confirmed one.
     assert_eq!(finishes(&web, &visitor.robbed(), &draft).status, 401);
-    assert!(Postern::call("status alice").does().out.contains("off"));
+    assert_contains(&Postern::call("status alice").does().out, "off");
 
     // The token has expired.
     let (_, confirmed) = confirms(&web, &visitor);
@@ -287,7 +283,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     let (_, confirmed) = confirms(&web, &visitor);
     alice.has_a_password();
     assert_eq!(finishes(&web, &visitor, &confirmed).status, 401);
-    assert!(Postern::call("status alice").does().out.contains("off"));
+    assert_contains(&Postern::call("status alice").does().out, "off");
 
     // After activation, the secret is not shown again.
     let visitor = Visitor::new();
@@ -307,7 +303,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
         "{again:?}"
     );
     assert_eq!(finishes(&web, &ticket, &confirmed).status, 401);
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(&web.gate.log(), "panicked");
 }
 
 /// Returns the authenticator on an enrollment page, and the token in its form.

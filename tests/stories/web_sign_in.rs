@@ -3,7 +3,8 @@
 use std::net::TcpStream;
 use std::process::Command;
 use testhost::{
-    APP, Front, Host, PROOF, Place, Postern, Visitor, Web, Wire, finished, reconfigure,
+    APP, Front, Host, PROOF, Place, Postern, Visitor, Web, Wire, assert_contains, assert_lacks,
+    finished, reconfigure,
 };
 
 const WAYS: [(Front, Place); 4] = [
@@ -58,7 +59,7 @@ fn the_page_asked_for_comes_after_password_and_code() {
             "no session yet"
         );
         let code_page = visitor.loads(&format!("{}code", web.pages));
-        assert!(code_page.body.contains("one-time-code"), "{code_page:?}");
+        assert_contains(&code_page.body, "one-time-code");
         let entered = visitor.code(&web.pages, &phone.code(), "yes");
         assert_eq!(
             (entered.status, entered.header("location")),
@@ -97,7 +98,7 @@ fn the_page_asked_for_comes_after_password_and_code() {
         );
         assert_eq!(visitor.follows(&again).status, 200);
         assert_eq!(web.application.got().value("Remote-User"), "alice");
-        assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+        assert_lacks(&web.gate.log(), "panicked");
 
         Postern::call("disable alice").does();
         assert_eq!(visitor.loads(&asked).status, 302, "an open session is over");

@@ -1,7 +1,10 @@
 //! Critical acts at the web: the step-up of 15 minutes that a recovery code or a one-time code
 //! gives.
 
-use testhost::{APP, Chromium, Front, Host, Person, Phone, Place, Postern, Visitor, Web};
+use testhost::{
+    APP, Chromium, Front, Host, Person, Phone, Place, Postern, Visitor, Web, assert_contains,
+    assert_lacks,
+};
 
 /// Signs in with a recovery code.
 #[track_caller]
@@ -50,11 +53,9 @@ fn after_a_recovery_code_the_authenticator_is_replaced_without_another_factor() 
         .clicks("[name=saved]")
         .clicks("form > button")
         .arrives_at("Your account");
-    assert!(
-        !browser
-            .runs("return document.body.textContent")
-            .to_string()
-            .contains("lost your phone")
+    assert_lacks(
+        &browser.runs("return document.body.textContent").to_string(),
+        "lost your phone",
     );
     browser.opens(APP).arrives_at("The application");
 
@@ -70,7 +71,7 @@ fn after_a_recovery_code_the_authenticator_is_replaced_without_another_factor() 
         .does()
         .json();
     assert_eq!(left.as_array().map(Vec::len), Some(1), "{left}");
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(&web.gate.log(), "panicked");
 }
 
 /// R4, D1: if no second factor is required, the user can disable it after a one-time code.
@@ -105,11 +106,11 @@ fn after_a_one_time_code_the_second_factor_is_turned_off_where_none_is_required(
         let said = visitor.sends(&format!("{}turn-off", web.pages), &[]);
         if person.name == "bob" {
             assert_eq!(said.status, 409, "{said:?}");
-            assert!(said.body.contains("must have a second factor"), "{said:?}");
+            assert_contains(&said.body, "must have a second factor");
             continue;
         }
         assert_eq!(said.status, 200, "{said:?}");
-        assert!(Postern::call("status alice").does().out.contains("off"));
+        assert_contains(&Postern::call("status alice").does().out, "off");
         let event = Postern::call("log alice --event disabled --json")
             .does()
             .json();
@@ -179,7 +180,7 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
         "Max-Age=900",
         "Path=/",
     ] {
-        assert!(cookie.contains(part), "{cookie}");
+        assert_contains(&cookie, part);
     }
     // The attacker sends a form from another site.
     let foreign = recovered.robbed().with("Origin: https://evil.example");
@@ -205,7 +206,7 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
     let late = recovered.robbed();
     host.clock.forward(900);
     refused(&late, "too late");
-    assert!(Postern::call("status alice").does().out.contains("on"));
+    assert_contains(&Postern::call("status alice").does().out, "on");
 }
 
 /// Promise 3: an attacker starts a replacement at the browser that used the recovery code. Once
@@ -233,11 +234,7 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
         .clicks("[name=saved]")
         .clicks("form > button")
         .arrives_at("Sign in");
-    assert!(
-        browser
-            .reads("[role=alert]")
-            .contains("Nothing was changed")
-    );
+    assert_contains(&browser.reads("[role=alert]"), "Nothing was changed");
     alice.with_key().enters_with(&old.code());
     alice
         .with_key()

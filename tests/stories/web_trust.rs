@@ -1,7 +1,9 @@
 //! Trusted browsers and sessions, and how they end.
 
 use nix::sys::signal::Signal;
-use testhost::{APP, Front, Host, Person, Phone, Place, Postern, Visitor, Web, Wire};
+use testhost::{
+    APP, Front, Host, Person, Phone, Place, Postern, Visitor, Web, Wire, assert_contains,
+};
 
 const BROWSER: &str = "__Host-postern-browser";
 
@@ -94,11 +96,7 @@ fn a_stolen_old_cookie_revokes_the_browser() {
     assert_eq!(browsers(&alice), 0);
     assert!(!is_trusted(&web, &visitor, &alice));
     let log = Postern::call("log").does();
-    assert!(
-        log.out.contains("an old cookie was used after a newer one"),
-        "{}",
-        log.out
-    );
+    assert_contains(&log.out, "an old cookie was used after a newer one");
 }
 
 /// Two tabs on the code page trust one browser, not two.
@@ -197,7 +195,7 @@ fn a_sign_in_in_flight_ends_with_what_it_began_with() {
     host.clock.forward(30);
     let answer = visitor.code(&web.pages, &phone.code(), "yes");
     assert_eq!(answer.status, 401, "{answer:?}");
-    assert!(answer.body.contains("start again"), "{answer:?}");
+    assert_contains(&answer.body, "start again");
 }
 
 /// The login token between the pages expires after ten minutes, and is not a session.

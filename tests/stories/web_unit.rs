@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use testhost::{APP, Front, Host, Place, Postern, STORE, Store, Visitor, Web, finished};
+use testhost::{
+    APP, Front, Host, Place, Postern, STORE, Store, Visitor, Web, assert_contains, assert_lacks,
+    finished,
+};
 
 const UNIT: &str = "/usr/lib/systemd/system/postern-gate.service";
 const TRACE: &str = "/run/postern-tests/gate.strace";
@@ -120,10 +123,8 @@ fn the_gate_does_without_what_its_unit_forbids() {
     ]);
     let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", web.gate.process()))
         .expect("the gate runs");
-    assert!(
-        mounts.contains(" /etc ro,") && mounts.contains(" /var/lib/postern rw,"),
-        "{mounts}"
-    );
+    assert_contains(&mounts, " /etc ro,");
+    assert_contains(&mounts, " /var/lib/postern rw,");
     let visitor = Visitor::new();
     assert_eq!(
         visitor
@@ -137,7 +138,7 @@ fn the_gate_does_without_what_its_unit_forbids() {
     // Root's commands use the same store.
     Postern::call("session revoke alice --all").does();
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 302);
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(&web.gate.log(), "panicked");
     web.gate.stop();
 
     let trace = fs::read_to_string(TRACE).expect("strace wrote it");

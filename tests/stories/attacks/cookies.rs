@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 use testhost::{
     APP, AUTH, CONFIG, Chromium, Front, Host, KEY, PROOF, Place, Postern, Reply, Visitor, Web,
-    Wire, on_the_clock, reconfigure, tcp_reply,
+    Wire, assert_contains, assert_lacks, on_the_clock, reconfigure, tcp_reply,
 };
 
 const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
@@ -257,14 +257,8 @@ fn sign_out_ends_every_valid_session_of_the_line_whatever_else_is_in_it() {
         );
     }
     let unread = with_cookies("out", &[b"__Secure-postern=stale"]).sends(&out, &[]);
-    assert!(unread.body.contains("no valid session"), "{unread:?}");
-    assert!(
-        unread
-            .all("set-cookie")
-            .join("\n")
-            .contains("__Secure-postern=;"),
-        "{unread:?}"
-    );
+    assert_contains(&unread.body, "no valid session");
+    assert_contains(&unread.all("set-cookie").join("\n"), "__Secure-postern=;");
 }
 
 /// If the session cannot be revoked, the sign-out reports an error and deletes the cookies all the
@@ -287,14 +281,8 @@ fn sign_out_takes_the_cookies_away_also_where_the_session_cannot_be_ended() {
     fs::rename(&hidden, KEY).expect("root may do it");
     for answer in [left, called] {
         assert_eq!(answer.status, 503, "{answer:?}");
-        assert!(
-            answer
-                .all("set-cookie")
-                .join("\n")
-                .contains("__Secure-postern=;"),
-            "{answer:?}"
-        );
-        assert!(answer.body.contains("could not be ended"), "{answer:?}");
+        assert_contains(&answer.all("set-cookie").join("\n"), "__Secure-postern=;");
+        assert_contains(&answer.body, "could not be ended");
     }
 }
 
@@ -373,11 +361,7 @@ fn hosts_may_hold_an_underscore_and_a_malformed_request_is_no_fault_of_the_proxy
     }
     web.gate
         .says("refused cause=malformed-request address=192.0.2.7 service=web");
-    assert!(
-        !web.gate.log().contains("print-config"),
-        "{}",
-        web.gate.log()
-    );
+    assert_lacks(&web.gate.log(), "print-config");
 }
 
 /// A peer without a proxy proof was served as a browser at the peer's own address, which an exempt
@@ -632,7 +616,7 @@ fn an_application_that_no_session_reaches_is_said_to_be_one() {
         "{page:?}"
     );
     let forged = Visitor::new().loads(&format!("{AUTH}/not-covered?host=%3Cb%3Eevil"));
-    assert!(!forged.body.contains("evil"), "{forged:?}");
+    assert_lacks(&forged.body, "evil");
 }
 
 /// An application of the domain planted additional cookies. The user sees a page that reports them

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 use testhost::{
     AUTH, Disk, Front, Host, PAM_SOCKET, PROOF, PamPeer, PasswordHelper, Person, Phone, Place,
-    Postern, Posternd, SOCKET, STORE_FOLDER, Visitor, Web, Wire, patiently, reconfigure, tcp_reply,
+    Postern, Posternd, SOCKET, STORE_FOLDER, Visitor, Web, Wire, assert_contains, patiently,
+    reconfigure, tcp_reply,
 };
 
 /// Starts a gate, and signs alice in at a browser that she trusts.
@@ -533,7 +534,7 @@ fn a_gate_whose_store_takes_no_writes_is_not_ready() {
     patiently("it is not ready", || {
         Ok((ready().status == 503).then_some(()))
     });
-    assert!(ready().body.contains("cannot be written"), "{:?}", ready());
+    assert_contains(&ready().body, "cannot be written");
     fs::remove_file(&filler).expect("it can be removed");
     patiently("it is ready again", || {
         Ok((ready().status == 200).then_some(()))

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
-use testhost::{Host, finished};
+use testhost::{Host, assert_lacks, finished};
 
 const TOOLS: &str = "/run/postern-tests/readme";
 
@@ -108,7 +108,7 @@ fn what_readme_says_can_be_pasted_and_leaves_no_secret_readable() {
         "{said}"
     );
     let secret = fs::read_to_string("/etc/postern/proxy.secret").expect("it was made");
-    assert!(!said.contains(secret.trim()), "{said}");
+    assert_lacks(&said, secret.trim());
     for folder in ["/etc/nginx", "/etc/nginx/conf.d", "/etc/postern"] {
         for entry in fs::read_dir(folder).expect("a folder").flatten() {
             let open = entry

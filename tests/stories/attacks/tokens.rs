@@ -2,8 +2,8 @@
 
 use nix::sys::signal::Signal;
 use testhost::{
-    APP, Front, Host, Person, Phone, Place, Postern, Reply, Visitor, Web, Wire, patiently,
-    reconfigure,
+    APP, Front, Host, Person, Phone, Place, Postern, Reply, Visitor, Web, Wire, assert_contains,
+    patiently, reconfigure,
 };
 
 const SESSION: &str = "__Secure-postern";
@@ -120,7 +120,7 @@ fn an_enrollment_that_a_thief_began_ends_with_the_session_that_it_was_begun_in()
         ];
         for reply in &over {
             assert_eq!(reply.status, 401, "{reply:?}");
-            assert!(reply.body.contains("This setup has expired"), "{reply:?}");
+            assert_contains(&reply.body, "This setup has expired");
             assert!(
                 !reply
                     .all("set-cookie")
@@ -167,7 +167,7 @@ fn a_code_page_that_was_led_to_from_a_session_ends_with_that_session() {
         };
         let refused = visitor.code(&web.pages, &phone.code(), "");
         assert_eq!(refused.status, 401, "{refused:?}");
-        assert!(refused.body.contains("name=\"password\""), "{refused:?}");
+        assert_contains(&refused.body, "name=\"password\"");
         // The refused code is not consumed.
         Visitor::new().signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
     }

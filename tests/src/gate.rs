@@ -191,6 +191,20 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// Panics unless the response has this status.
+    #[track_caller]
+    pub fn expect_status(self, status: u16) -> Reply {
+        assert_eq!(self.status, status, "{self:?}");
+        self
+    }
+
+    /// Panics unless the response redirects to this location.
+    #[track_caller]
+    pub fn redirects_to(&self, status: u16, location: &str) {
+        let sent = (self.status, self.header("location"));
+        assert_eq!(sent, (status, location), "{self:?}");
+    }
+
     /// Returns all values of a header.
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.headers

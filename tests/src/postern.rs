@@ -34,6 +34,12 @@ impl Postern {
         }
     }
 
+    /// Runs `postern` with arguments separated by blanks, and returns its JSON.
+    #[track_caller]
+    pub fn json(words: &str) -> Value {
+        Postern::call(words).does().json()
+    }
+
     /// Prepares a call that is wrapped into another command.
     pub fn under(command: Command) -> Postern {
         Postern {

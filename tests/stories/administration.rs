@@ -9,8 +9,7 @@ use testhost::{
 #[ignore = "needs the test host: tests/run"]
 fn init_makes_everything_once_and_replaces_nothing() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let key = fs::read(KEY).expect("the key");
 
     assert_contains(&Postern::call("init").does().out, "nothing was changed");
@@ -32,14 +31,13 @@ fn init_makes_everything_once_and_replaces_nothing() {
 #[ignore = "needs the test host: tests/run"]
 fn status_lists_everyone_and_what_is_left() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (alice, phone, recovery) = host.enrolled_user_with_recovery_codes("alice");
     Postern::call("account add bob").does();
     Postern::call("account add bob").refuses();
     alice.with_key().enters_with(&phone.code());
     alice.with_key().enters_with(&recovery[0]);
 
-    let all = Postern::call("status --json").does().json();
+    let all = Postern::json("status --json");
     let names: Vec<_> = all
         .as_array()
         .expect("a list")
@@ -126,11 +124,9 @@ fn another_configuration_is_another_store() {
     fs::write(other, text).expect("a file can be written");
 
     Postern::call(&format!("init --config {other}")).does();
-    let said = Postern::call(&format!(
+    let said = Postern::json(&format!(
         "enroll alice --no-confirm --json --config {other}"
-    ))
-    .does()
-    .json();
+    ));
     assert_eq!(said["account"], "alice");
     alice.with_key().enters();
     let config = fs::read_to_string(CONFIG).expect("the sample");
@@ -147,9 +143,7 @@ fn accounts_come_go_and_change_their_names() {
         Postern::call("account group alice").does().out,
         "alice is in no group\n"
     );
-    let said = Postern::call("account group alice --add ops --add web --json")
-        .does()
-        .json();
+    let said = Postern::json("account group alice --add ops --add web --json");
     assert_eq!(said["groups"], serde_json::json!(["ops", "web"]));
     assert_eq!(
         Postern::call("account group alice --remove web").does().out,

@@ -4,9 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use testhost::{
-    APP, Front, Host, Phone, Place, Postern, Visitor, Web, assert_contains, assert_lacks, finished,
-};
+use testhost::{APP, Host, Phone, Postern, Visitor, assert_contains, assert_lacks, finished};
 
 const SEED: &str = "3132333435363738393031323334353637383930";
 const SEED_FILE: &str = "/etc/postern/token.seed";
@@ -43,11 +41,8 @@ fn by_time(host: &Host) -> String {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_token_by_counter_opens_both_doors_beside_the_app() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     seed_arrives();
 
     let add = format!("authenticator add alice --name token --seed-file {SEED_FILE} --counter 0");
@@ -63,18 +58,13 @@ fn a_token_by_counter_opens_both_doors_beside_the_app() {
     alice.with_key().is_refused(&by_counter(2), "used already");
     alice.with_key().enters_with(&by_counter(3));
     let visitor = Visitor::new();
-    assert_eq!(
-        visitor
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        303
-    );
-    let used = visitor.code(&web.pages, &by_counter(3), "");
+    assert_eq!(visitor.password(&web, &alice).status, 303);
+    let used = visitor.code(&web, &by_counter(3));
     assert!(
         used.status == 401 && used.body.contains("used already"),
         "{used:?}"
     );
-    assert_eq!(visitor.code(&web.pages, &by_counter(13), "").status, 303);
+    assert_eq!(visitor.code(&web, &by_counter(13)).status, 303);
     alice.with_key().enters_with(&phone.code());
 
     // The token's button was pressed in a pocket: two codes in a row synchronize the counter again.
@@ -109,8 +99,7 @@ fn a_token_by_counter_opens_both_doors_beside_the_app() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_token_of_eight_digits_is_the_only_authenticator() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     let alice = host.person("alice");
     alice.has_a_password();
     let enroll =
@@ -126,19 +115,12 @@ pub(crate) fn a_token_of_eight_digits_is_the_only_authenticator() {
     alice.with_key().enters_with(&by_time(&host));
     host.clock.forward(60);
     let visitor = Visitor::new();
-    assert_eq!(
-        visitor
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        303
-    );
+    assert_eq!(visitor.password(&web, &alice).status, 303);
     let page = visitor.loads(&format!("{}code", web.pages));
     assert_contains(&page.body, "data-digits=\"8\"");
-    assert_eq!(visitor.code(&web.pages, &by_time(&host), "").status, 303);
+    assert_eq!(visitor.code(&web, &by_time(&host)).status, 303);
 
-    let listed = Postern::call("authenticator list alice --json")
-        .does()
-        .json();
+    let listed = Postern::json("authenticator list alice --json");
     assert_eq!(
         (
             &listed[0]["name"],
@@ -155,14 +137,11 @@ pub(crate) fn a_token_of_eight_digits_is_the_only_authenticator() {
 #[ignore = "needs the test host: tests/run"]
 fn a_new_phone_takes_over_when_it_is_confirmed() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let old = alice.enrols();
+    let (alice, old) = host.enrolled_user("alice");
     let cancelled = Postern::call("authenticator add alice --name new").refuses();
     assert_contains(&cancelled.err, "nothing was changed");
     alice.with_key().enters_with(&old.code());
-    let said = Postern::call("authenticator add alice --name new --no-confirm --json")
-        .does()
-        .json();
+    let said = Postern::json("authenticator add alice --name new --no-confirm --json");
     let new = Phone::scans(said["otpauth_url"].as_str().expect("an otpauth_url"));
     assert_eq!(said["recovery_codes"], serde_json::json!([]));
     alice.with_key().enters_with(&new.code());
@@ -178,13 +157,10 @@ fn a_new_phone_takes_over_when_it_is_confirmed() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_administrators_one_time_code_opens_once() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     let issue = || {
-        let said = Postern::call("one-time-code alice --json").does().json();
+        let said = Postern::json("one-time-code alice --json");
         said["one_time_code"].as_str().expect("a code").to_owned()
     };
     let first = issue();
@@ -194,13 +170,8 @@ fn an_administrators_one_time_code_opens_once() {
 
     let second = issue();
     let visitor = Visitor::new();
-    assert_eq!(
-        visitor
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        303
-    );
-    assert_eq!(visitor.code(&web.pages, &second, "").status, 303);
+    assert_eq!(visitor.password(&web, &alice).status, 303);
+    assert_eq!(visitor.code(&web, &second).status, 303);
     let late = issue();
     host.clock.forward(48 * 3600);
     alice.with_key().is_refused(&late, "has expired");
@@ -215,20 +186,13 @@ fn an_administrators_one_time_code_opens_once() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn recovery_ends_what_was_trusted() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (host, web) = Host::with_web();
+    let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
     let lost = Visitor::new();
-    lost.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    lost.signs_in_and_trusts(&web, &alice, &phone.code());
     alice.with_key().enters_with(&recovery[0]);
     assert_eq!(lost.loads(&format!("{APP}/")).status, 302);
-    assert_eq!(
-        lost.password(&web.pages, "alice", &alice.password)
-            .header("location"),
-        "/code"
-    );
+    assert_eq!(lost.password(&web, &alice).header("location"), "/code");
 
     let said = Postern::call("recovery alice").input("saved\n").does();
     let new: Vec<&str> = said.out.lines().filter(|line| line.len() == 11).collect();

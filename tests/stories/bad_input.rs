@@ -70,15 +70,14 @@ fn names_that_lead_elsewhere_or_never_end_are_refused() {
             .says("refused cause=invalid-name address=- service=codes");
     }
     assert_eq!(Store::open().dump(), before);
-    assert_lacks(&host.journal.rest(), "panic");
+    assert_lacks(host.journal.rest(), "panic");
 }
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_bad_name_meets_the_same_prompt_as_a_good_one_at_ssh() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.pam(
         "sshd",
         "auth required pam_totp.so first_factor=unknown\nauth required pam_deny.so\n",

@@ -8,8 +8,7 @@ use testhost::{Host, Postern, assert_contains};
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be_mended() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     alice.with_key().enters_with(&phone.code());
 
     host.clock.back(3600);
@@ -34,8 +33,7 @@ pub(crate) fn a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be
 #[ignore = "needs the test host: tests/run"]
 fn a_delay_of_a_clock_that_ran_ahead_ends_within_max_delay() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     host.clock.forward(10 * 365 * 24 * 3600);
     for code in phone.wrong_codes(5) {
@@ -54,8 +52,7 @@ fn a_delay_of_a_clock_that_ran_ahead_ends_within_max_delay() {
 #[ignore = "needs the test host: tests/run"]
 fn a_code_is_not_accepted_twice_when_the_clock_jumps_back_and_forth() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     let (code, now) = (phone.code(), host.clock.now());
     alice.with_key().enters_with(&code);

@@ -24,8 +24,7 @@ fn goes_by_the_last_one(line: &str) {
 #[ignore = "needs the test host: tests/run"]
 fn a_typo_falls_back_to_the_last_valid_file_and_is_named() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.configure("[totp]\npast_steps = 4\n");
 
     for (text, named) in [
@@ -84,8 +83,7 @@ fn a_typo_without_a_valid_copy_denies() {
 #[ignore = "needs the test host: tests/run"]
 fn a_configuration_that_may_not_be_trusted_is_not_used() {
     let mut host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let inviting = "[[policy.exempt]]\nservices = [\"sshd\"]\n";
     let evils: [(&str, fn()); 5] = [
         ("has mode 0666, too open; chmod it to 0644", || {

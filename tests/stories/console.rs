@@ -41,8 +41,7 @@ fn is_in(mut terminal: Terminal, name: &str) {
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn password_then_code() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     let mut terminal = first_factor(&host, "alice", &alice.password);
     terminal
@@ -91,8 +90,7 @@ fn a_wrong_password_never_reaches_the_code_and_tells_nobody_apart() {
 #[ignore = "needs the test host: tests/run"]
 fn three_wrong_codes_end_it() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     let mut terminal = first_factor(&host, "alice", &alice.password);
     for code in phone.wrong_codes(3) {
@@ -153,8 +151,7 @@ fn login_f_asks_neither() {
 #[ignore = "needs the test host: tests/run"]
 fn a_locker_that_includes_login_asks_too_and_needs_the_gate() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.configure("# for lockers\n");
     host.sample("login");
     host.pam("i3lock", "auth include login\n");

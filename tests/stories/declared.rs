@@ -26,10 +26,7 @@ pub(crate) fn a_declared_account_works_from_the_next_prompt_and_disappears_with_
     bob.with_key().enters_with(&phone.code());
     bob.with_password()
         .is_refused(&phone.code(), "used already");
-    assert_eq!(
-        Postern::call("status bob --json").does().json()["state"],
-        "declared"
-    );
+    assert_eq!(Postern::json("status bob --json")["state"], "declared");
 
     host.write_configuration("# defaults\n");
     bob.with_key().enters();
@@ -53,7 +50,7 @@ fn an_account_declared_in_accounts_d_is_read_only_to_commands() {
     bob.with_key().enters_with(&phone.code());
     for call in ["disable bob", "enroll bob"] {
         let said = Postern::call(call).refuses();
-        assert_contains(&said.all(), "declared in postern.toml or accounts.d");
+        assert_contains(said.all(), "declared in postern.toml or accounts.d");
     }
     bob.with_key().enters_with(&phone.code_in(1));
 }

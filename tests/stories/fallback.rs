@@ -9,16 +9,15 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use testhost::{
-    Answer, HOST_SOCKET, Host, PROGRAM, PamEnded, PamHost, Person, Phone, Postern, Posternd,
-    REAL_PROGRAM, Terminal, assert_lacks, finished, patiently, running,
+    HOST_SOCKET, Host, PROGRAM, PamEnded, PamHost, Person, Phone, Postern, Posternd, REAL_PROGRAM,
+    Terminal, assert_lacks, finished, patiently, running,
 };
 
 /// Longest delay of a host by a fallback that does not decide.
 const LONGEST: Duration = Duration::from_secs(12);
 
 fn alice(host: &Host) -> (Person, Phone) {
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     (alice, phone)
 }
 
@@ -55,7 +54,7 @@ fn without_a_daemon_people_enter_by_sudo() {
     assert!(sudo.ends().status.success());
     host.journal
         .says("pam_totp(sudo:auth): accepted cause=code");
-    let last = Postern::call("log alice --lines 1 --json").does().json();
+    let last = Postern::json("log alice --lines 1 --json");
     assert_eq!(
         (&last["service"], &last["origin"]),
         (&"sudo".into(), &"local user alice".into())
@@ -133,7 +132,7 @@ fn the_fallback_has_given_root_up() {
         fs::read_link(format!("{folder}/cwd")).expect("it runs"),
         std::path::Path::new("/")
     );
-    pam.answers(&Answer::from(&*phone.code()));
+    pam.types(&phone.code());
     assert!(pam.ends().entered());
     patiently("it has ended", || {
         Ok(running(REAL_PROGRAM).is_empty().then_some(()))
@@ -259,7 +258,7 @@ fn a_fallback_that_is_killed_or_stopped_denies_and_is_named() {
         pam.expect("prompt");
         signal(fallback(), by);
         let begun = Instant::now();
-        pam.answers(&Answer::from(&*phone.code()));
+        pam.types(&phone.code());
         pam.expect("authenticate");
         assert!(begun.elapsed() < LONGEST, "{by}: {:?}", begun.elapsed());
         let ended = pam.ends();
@@ -388,7 +387,7 @@ fn under_every_condition_of_a_users_the_host_is_entered_or_the_log_says_why_not(
         pam.goes_on();
         let asks = pam.expect_one_of(&["prompt", "authenticate"]).0 == "prompt";
         if asks {
-            pam.answers(&Answer::from(&*phone.code()));
+            pam.types(&phone.code());
         }
         pam.expect("pause");
         pam.goes_on();
@@ -434,7 +433,7 @@ fn a_frozen_host_holds_nothing() {
     let inside = fs::read_to_string(format!("/proc/{}/cgroup", fallback())).expect("it runs");
     assert_lacks(&inside, "postern-story");
     cgroup.freezes(true);
-    pam.answers(&Answer::from(&*phone.code()));
+    pam.types(&phone.code());
     alice.with_key().enters_with(&phone.code());
     cgroup.freezes(false);
     let ended = pam.ends();
@@ -515,7 +514,7 @@ fn a_transaction_may_begin_with_the_one_and_end_with_the_other() {
         pam.goes_on();
         pam.expect("prompt");
         assert_eq!(running(REAL_PROGRAM).len(), 1);
-        pam.answers(&Answer::from(&*phone.code()));
+        pam.types(&phone.code());
         pam.expect("pause");
         daemon = if is_daemon {
             None
@@ -561,7 +560,7 @@ fn a_configuration_of_the_lines_own_goes_to_the_fallback() {
     );
     let mut pam = PamHost::start(PAM_HOST, "guest", b"alice", &[]);
     assert_eq!(pam.expect("prompt"), "Own: ");
-    pam.answers(&Answer::from(&*phone.code()));
+    pam.types(&phone.code());
     assert!(pam.ends().entered());
     let copy = fs::metadata(format!("{config}.valid")).expect("root has kept it");
     assert_eq!((copy.uid(), copy.gid(), copy.mode() & 0o777), (0, 0, 0o644));
@@ -569,7 +568,7 @@ fn a_configuration_of_the_lines_own_goes_to_the_fallback() {
     let code = Phone::scans("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP").code();
     let mut pam = PamHost::start(PAM_HOST, "guest", b"carol", &[]);
     pam.expect("prompt");
-    pam.answers(&Answer::from(&*code));
+    pam.types(&code);
     let ended = pam.ends();
     assert!(ended.entered(), "{ended:?}\n{}", host.journal.rest());
 
@@ -657,7 +656,7 @@ fn traced_login(phone: &Phone) -> String {
     });
     pam.goes_on();
     pam.expect("prompt");
-    pam.answers(&Answer::from(&*phone.code()));
+    pam.types(&phone.code());
     pam.expect("pause");
     pam.goes_on();
     pam.expect("account");

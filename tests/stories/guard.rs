@@ -46,8 +46,7 @@ pub(crate) fn the_guard_asks_the_policy_anew() {
 #[ignore = "needs the test host: tests/run"]
 fn password_authentication_alone_never_enters() {
     let mut host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.change_sshd("PasswordAuthentication no", "PasswordAuthentication yes");
     host.change_sshd("AuthenticationMethods", "#AuthenticationMethods");
 

@@ -65,7 +65,7 @@ fn the_module_links_what_every_host_has_and_nothing_else() {
         .lines()
         .find(|line| line.contains("GNU_STACK"))
         .expect("a GNU_STACK segment");
-    assert_lacks(&stack, "RWE");
+    assert_lacks(stack, "RWE");
 }
 
 #[test]
@@ -105,8 +105,7 @@ fn the_module_is_small() {
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn no_descriptor_is_left_open_in_sshd() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     let mut shell = alice.with_key().to_a_shell().up_to_the_code();
     shell.types(&phone.code()).expect("$ ");
@@ -130,8 +129,7 @@ pub(crate) fn no_descriptor_is_left_open_in_sshd() {
 #[ignore = "needs the test host: tests/run"]
 fn sudo_asks_for_the_code_and_is_left_as_it_was() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     // A setuid program sees only the real clock.
     host.clock.set(
         SystemTime::now()

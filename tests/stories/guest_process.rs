@@ -77,7 +77,7 @@ fn threads_that_end_after_their_login_crash_no_host() {
     for _ in 0..25 {
         (0..THREADS).for_each(|_| drop(pam.expect("prompt")));
         host.clock.forward(30);
-        (0..THREADS).for_each(|_| pam.answers(&Answer::from(&*phone.code())));
+        (0..THREADS).for_each(|_| pam.types(&phone.code()));
     }
     let ended = pam.ends();
     assert_eq!(ended.signal, None);
@@ -145,7 +145,7 @@ fn under_valgrind(host: &Host, phone: &Phone, logins: usize) -> String {
         host.clock.forward(24 * 3600);
         for code in [phone.wrong(), phone.code()] {
             pam.expect("prompt");
-            pam.answers(&Answer::from(&*code));
+            pam.types(&code);
             // The code is verified before the clock moves.
             pam.expect("authenticate");
         }

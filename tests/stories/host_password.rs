@@ -61,9 +61,7 @@ fn the_right_password_of_this_host_sets_up_the_first_second_factor() {
     assert_contains(&ended.transcript, "the second factor of alice is on");
     assert_eq!(alice.postern("status --json").does().json()["state"], "on");
     alice.with_key().enters_with(&phone.code_in(1));
-    let enrolled = Postern::call("log alice --json --event enrolled")
-        .does()
-        .json();
+    let enrolled = Postern::json("log alice --json --event enrolled");
     assert_eq!(
         (&enrolled["principal"], &enrolled["service"]),
         (&"alice".into(), &"postern".into())
@@ -119,7 +117,7 @@ fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
 
     // A delay for passwords does not delay a one-time code.
     Postern::call("account add alice").does();
-    let code = Postern::call("one-time-code alice --json").does().json()["one_time_code"].clone();
+    let code = Postern::json("one-time-code alice --json")["one_time_code"].clone();
     let code = code.as_str().expect("a code");
     let mut terminal = Terminal::run(alice.postern("enroll").command());
     terminal
@@ -135,7 +133,7 @@ fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
         .types(&alice.password)
         .expect("your app shows: ");
     terminal.is_interrupted();
-    assert_lacks(&Store::open().dump(), &alice.password);
+    assert_lacks(Store::open().dump(), &alice.password);
 }
 
 #[test]
@@ -197,7 +195,7 @@ fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
     drop(helper);
 
     Postern::call("account add alice").does();
-    let code = Postern::call("one-time-code alice --json").does().json()["one_time_code"].clone();
+    let code = Postern::json("one-time-code alice --json")["one_time_code"].clone();
     let mut terminal = Terminal::run(alice.postern("enroll").command());
     terminal
         .expect(PROMPT)

@@ -158,8 +158,8 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
         );
         because("password-not-checked", "alice");
     }
-    assert_lacks(&posternd.log(), "panicked");
-    assert_lacks(&helper.log(), "panicked");
+    assert_lacks(posternd.log(), "panicked");
+    assert_lacks(helper.log(), "panicked");
 }
 
 #[test]
@@ -225,8 +225,8 @@ fn nobody_but_the_daemons_gets_an_answer() {
         Some(HostPasswordReply::Right)
     );
     assert_eq!(helper.questions().len(), 0);
-    assert_lacks(&helper.log(), &alice.password);
-    assert_lacks(&helper.log(), "panicked");
+    assert_lacks(helper.log(), &alice.password);
+    assert_lacks(helper.log(), "panicked");
     // The program refuses to run for other users.
     let said = alice
         .on_this_host("/usr/libexec/postern-password </dev/null")
@@ -388,7 +388,7 @@ fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line()
         "PAM would go by other"
     );
     helper.says("/etc/pam.d/postern-gate is missing");
-    assert_lacks(&posternd.log(), "panicked");
+    assert_lacks(posternd.log(), "panicked");
 }
 
 #[test]
@@ -463,5 +463,5 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
             .count()
     });
     assert!((1..=30).contains(&got), "{got}");
-    assert_lacks(&helper.log(), "panicked");
+    assert_lacks(helper.log(), "panicked");
 }

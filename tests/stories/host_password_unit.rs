@@ -104,7 +104,7 @@ fn the_helper_does_without_what_its_unit_forbids() {
     let status = fs::read_to_string(format!("/proc/{}/status", helper.process())).expect("it runs");
     assert_contains(&status, "NoNewPrivs:\t1");
     assert_lacks(&status, "CapBnd:\t000001ffffffffff");
-    assert_lacks(&helper.log(), "panicked");
+    assert_lacks(helper.log(), "panicked");
     drop(helper);
 
     let trace = fs::read_to_string(TRACE).expect("strace wrote it");

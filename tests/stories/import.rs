@@ -143,7 +143,7 @@ fn key_containers_are_read_as_pskctool_reads_them() {
             let info = finished(Command::new("pskctool").args(["--info", &file]));
             for found in &import.found {
                 let secret = data_encoding::BASE64.encode(found.secret.expose());
-                assert_contains(&info, &format!("Key Secret (base64): {secret}"));
+                assert_contains(&info, format!("Key Secret (base64): {secret}"));
             }
         }
     }
@@ -301,10 +301,7 @@ fn a_person_moves_from_google_authenticator_without_a_new_qr() {
     let said = Postern::call(&format!("{call} --dry-run")).does();
     assert_contains(&said.out, "authenticator app");
     assert_contains(&said.out, "5 scratch codes");
-    assert_eq!(
-        Postern::call("status --json").does().json(),
-        serde_json::json!([])
-    );
+    assert_eq!(Postern::json("status --json"), serde_json::json!([]));
     Postern::call(&call).input("no\n").refuses();
     Postern::call(&call).input("import\n").does();
 
@@ -321,6 +318,6 @@ fn a_person_moves_from_google_authenticator_without_a_new_qr() {
     let log = Postern::call("log alice --json").does().out;
     assert_contains(&log, "\"imported\"");
     let secret = found.found[0].secret.to_base32();
-    assert_lacks(&said.all(), secret.as_str());
+    assert_lacks(said.all(), secret.as_str());
     assert_lacks(&log, secret.as_str());
 }

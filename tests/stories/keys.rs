@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 use testhost::{
-    APP, Front, Host, KEY, Person, Phone, Place, Postern, STORE, Store, Terminal, Visitor, Web,
-    assert_contains, assert_lacks, finished, give_to_daemons, killed_at, killed_at_store_or_key,
-    patiently, was_killed,
+    APP, Host, KEY, Person, Phone, Postern, STORE, Store, Terminal, Visitor, Web, assert_contains,
+    assert_lacks, finished, give_to_daemons, killed_at, killed_at_store_or_key, patiently,
+    was_killed,
 };
 
 const BROWSER: &str = "__Host-postern-browser";
@@ -24,12 +24,10 @@ fn master_keys() -> usize {
 /// Starts the web, and signs a person in with a trusted browser.
 #[track_caller]
 fn signed_in(host: &Host) -> (Web, Visitor, Person, Phone, Vec<String>) {
-    let web = Web::start(host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let web = Web::nginx(host, "");
+    let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     (web, visitor, alice, phone, recovery)
 }
@@ -110,7 +108,7 @@ fn recovery_codes_browser_session_and_password_survive_a_rotation() {
     );
 
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200, "the session");
-    let again = visitor.password(&web.pages, "alice", &alice.password);
+    let again = visitor.password(&web, &alice);
     assert_eq!(again.status, 303, "{again:?}");
     assert!(
         !again.header("location").ends_with("code"),
@@ -121,12 +119,12 @@ fn recovery_codes_browser_session_and_password_survive_a_rotation() {
         .is_refused(&phone.code(), "That code was used already");
     alice.with_key().enters_with(&recovery[0]);
     host.clock.forward(30);
-    Visitor::new().signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    Visitor::new().signs_in(&web, &alice, &phone.code());
     alice
         .with_key()
         .is_refused(&phone.code(), "That code was used already");
     web.gate.says("accepted");
-    assert_lacks(&web.gate.log(), "unavailable");
+    assert_lacks(web.gate.log(), "unavailable");
     assert_contains(&Postern::call("log").does().out, "keys-rotated");
 }
 
@@ -248,7 +246,7 @@ fn after_a_compromise_only_authenticators_open() {
     let (web, visitor, alice, phone, recovery) = signed_in(&host);
     let page = format!("{APP}/");
     let waiting = Visitor::new();
-    waiting.password(&web.pages, "alice", &alice.password);
+    waiting.password(&web, &alice);
 
     let said = Postern::call("key rotate --compromised --yes --json").does();
     assert_eq!(
@@ -280,32 +278,24 @@ fn after_a_compromise_only_authenticators_open() {
         .is_refused(&recovery[0], "That is not a code");
     host.clock.forward(30);
     assert_eq!(
-        waiting.code(&web.pages, &phone.code(), "").status,
+        waiting.code(&web, &phone.code()).status,
         401,
         "a sign-in under way is over"
     );
-    assert_eq!(
-        visitor
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        401,
-        "the password"
-    );
+    assert_eq!(visitor.password(&web, &alice).status, 401, "the password");
     alice.with_key().enters_with(&phone.code());
 
     alice.has_a_password();
-    let asked = visitor.password(&web.pages, "alice", &alice.password);
+    let asked = visitor.password(&web, &alice);
     assert!(
         asked.header("location").ends_with("code"),
         "the browser is asked again: {asked:?}"
     );
     assert!(visitor.cookies().iter().any(|(name, _)| name == BROWSER));
     host.clock.forward(30);
-    assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 303);
+    assert_eq!(visitor.code(&web, &phone.code()).status, 303);
     assert_eq!(visitor.loads(&page).status, 200);
-    let new = Postern::call("recovery alice --no-confirm --json")
-        .does()
-        .json();
+    let new = Postern::json("recovery alice --no-confirm --json");
     let new = new["recovery_codes"][0]
         .as_str()
         .expect("a code")
@@ -317,9 +307,7 @@ fn after_a_compromise_only_authenticators_open() {
 #[ignore = "needs the test host: tests/run"]
 fn renewing_all_keys_says_first_what_ends_and_asks() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (_, recovery) = alice.enrols_with_recovery_codes();
+    let (alice, _, recovery) = host.web_user_with_recovery_codes("alice");
     let before = Store::open().dump();
 
     let said = Postern::call("key rotate --compromised").refuses();
@@ -355,8 +343,7 @@ fn renewing_all_keys_says_first_what_ends_and_asks() {
 #[ignore = "needs the test host: tests/run"]
 fn a_missing_or_foreign_key_closes_every_door_and_the_log_names_the_file() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let kept = fs::read(KEY).expect("the key file");
 
     fs::write(KEY, "ab".repeat(32) + "\n").expect("root may do it");
@@ -413,7 +400,7 @@ fn a_backup_restores() {
         .with_key()
         .is_refused(&phone.code(), "That code was used already");
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
-    let again = visitor.password(&web.pages, "alice", &alice.password);
+    let again = visitor.password(&web, &alice);
     assert!(
         again.status == 303 && !again.header("location").ends_with("code"),
         "{again:?}"

@@ -121,8 +121,7 @@ pub(crate) fn mail_user() {
 #[ignore = "needs the test host: tests/run"]
 fn a_screen_locker_asks_for_the_password_and_the_code() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let posternd = start_posternd(&host, "");
     let (service, password) = (["locker"], alice.password.as_str());
 
@@ -145,9 +144,7 @@ fn a_screen_locker_asks_for_the_password_and_the_code() {
     let said = refused("alice", &service, "alice", &[password, &phone.code_in(1)]);
     assert_contains(&said.text, "That code was used already");
 
-    let events = Postern::call("log alice --json --service locker --event accepted")
-        .does()
-        .json();
+    let events = Postern::json("log alice --json --service locker --event accepted");
     assert_eq!(events["origin"], "local user alice");
 }
 
@@ -157,8 +154,7 @@ fn a_screen_locker_asks_for_the_password_and_the_code() {
 #[ignore = "needs the test host: tests/run"]
 fn guesses_of_ones_own_code_meet_the_delay_and_keep_nobody_out_of_ssh() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (alice, phone, recovery) = host.enrolled_user_with_recovery_codes("alice");
     let posternd = start_posternd(&host, "");
 
     let mut guesser = PamPeer::start(PAM_PEER, uid_of("alice"), SOCKET);
@@ -195,7 +191,7 @@ fn guesses_of_ones_own_code_meet_the_delay_and_keep_nobody_out_of_ssh() {
     let said = enters("alice", &["codes"], "alice", &[&recovery[0]]);
     assert_contains(&said, "5 recovery codes are left");
     enters("alice", &["codes"], "alice", &[&phone.code_in(1)]);
-    assert_lacks(&posternd.log(), "panicked");
+    assert_lacks(posternd.log(), "panicked");
 }
 
 #[test]
@@ -216,7 +212,7 @@ fn nobodys_process_asks_about_another_unless_it_is_named() {
         ] {
             refused(user, &[service], person, &[&phone.code()]);
             let line = posternd.says("refused cause=unavailable");
-            assert_contains(&line, &format!("may ask only about the account {user}"));
+            assert_contains(&line, format!("may ask only about the account {user}"));
             assert_contains(&line, "pam.socket_users");
         }
     }
@@ -241,8 +237,7 @@ fn nobodys_process_asks_about_another_unless_it_is_named() {
 #[ignore = "needs the test host: tests/run"]
 fn a_mail_server_without_root_asks_about_everyone() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     mail_user();
     let posternd = start_posternd(&host, &format!("[pam]\nsocket_users = [\"{MAIL}\"]"));
     let from = |address: &'static str| ["-I", address, "unknown"];
@@ -268,7 +263,7 @@ fn a_mail_server_without_root_asks_about_everyone() {
     );
 
     assert_eq!(
-        Postern::call("status alice --json").does().json()["last_sign_in"],
+        Postern::json("status alice --json")["last_sign_in"],
         serde_json::Value::Null
     );
     let said = enters(MAIL, &from("rhost=198.51.100.9"), "alice", &[&phone.code()]);
@@ -276,7 +271,7 @@ fn a_mail_server_without_root_asks_about_everyone() {
         &said,
         "1 wrong code since your last sign-in, last from 198.51.100.9",
     );
-    assert!(Postern::call("status alice --json").does().json()["last_sign_in"].is_string());
+    assert!(Postern::json("status alice --json")["last_sign_in"].is_string());
     alice
         .with_key()
         .is_refused(&phone.code(), "That code was used already");
@@ -308,8 +303,7 @@ fn whoever_has_no_second_factor_gets_what_the_policy_says() {
 #[ignore = "needs the test host: tests/run"]
 fn without_posternd_a_locker_stays_locked_and_says_so_at_once() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (_, phone) = host.enrolled_user("alice");
     let mut posternd = start_posternd(&host, "");
     let refused_at_once = |why: &str| {
         let said = refused("alice", &["codes"], "alice", &[&phone.code()]);
@@ -426,8 +420,7 @@ fn an_impostor_in_posternds_place_is_told_nothing_and_lets_nobody_in() {
 #[ignore = "needs the test host: tests/run"]
 fn a_host_without_root_opens_neither_store_nor_key_and_keeps_no_descriptor() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (_, phone) = host.enrolled_user("alice");
     let _posternd = start_posternd(&host, "");
     let trace = "/tmp/trace";
     let _ = fs::remove_file(trace);
@@ -477,7 +470,7 @@ fn a_host_without_root_opens_neither_store_nor_key_and_keeps_no_descriptor() {
             open.retain(|kept| *kept != number);
         }
         if line.contains("sendto(") && !line.contains("AF_NETLINK") {
-            assert_contains(&line, "MSG_NOSIGNAL");
+            assert_contains(line, "MSG_NOSIGNAL");
         }
     }
     assert!(

@@ -6,8 +6,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use testhost::{
-    APP, Front, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailProgram, MailServer, Person, Phone, Place,
-    Postern, Reply, Store, Visitor, Web, Webhook, assert_contains, assert_lacks, give_to_daemons,
+    APP, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailProgram, MailServer, Person, Phone, Postern,
+    Reply, Store, Visitor, Web, Webhook, assert_contains, assert_lacks, give_to_daemons,
     hanging_server, reconfigure,
 };
 
@@ -23,7 +23,7 @@ fn by_tls(url: &str) -> String {
 
 /// Starts the web, and makes alice with a password.
 pub(crate) fn web(host: &Host, email: &str) -> (Web, Person) {
-    let web = Web::start(host, Front::Nginx, Place::OwnHost, email);
+    let web = Web::nginx(host, email);
     let alice = host.person("alice");
     alice.has_a_password();
     (web, alice)
@@ -48,12 +48,7 @@ pub(crate) fn confirmed(host: &Host, server: &MailServer) -> Mail {
 
 pub(crate) fn passes_the_password(web: &Web, alice: &Person) -> Visitor {
     let visitor = Visitor::new();
-    assert_eq!(
-        visitor
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        303
-    );
+    assert_eq!(visitor.password(web, alice).status, 303);
     visitor
 }
 
@@ -87,7 +82,7 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
         ("starttls", "postern@example.test")
     );
     assert_eq!(first.header("Auto-Submitted"), "auto-generated");
-    let status = Postern::call("status alice --json").does().json();
+    let status = Postern::json("status alice --json");
     assert_eq!(status["email"], "alice@example.test");
 
     let visitor = passes_the_password(&web, &alice);
@@ -119,20 +114,20 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
     let newer = server.got();
     // Both codes are equal once in a million times.
     if newer.code() != mail.code() {
-        assert_eq!(visitor.code(&web.pages, &mail.code(), "").status, 401);
+        assert_eq!(visitor.code(&web, &mail.code()).status, 401);
     }
-    let entered = visitor.code(&web.pages, &newer.code(), "");
+    let entered = visitor.code(&web, &newer.code());
     assert_contains(&entered.body, "1 wrong code since");
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     let other = passes_the_password(&web, &alice);
-    let used = other.code(&web.pages, &newer.code(), "");
+    let used = other.code(&web, &newer.code());
     assert!(
         used.status == 401 && used.body.contains("used already"),
         "{used:?}"
     );
     assert_eq!(
-        other.code(&web.pages, &phone.code(), "").status,
+        other.code(&web, &phone.code()).status,
         303,
         "trap 13: either is accepted"
     );
@@ -175,7 +170,7 @@ fn a_mailed_code_is_good_for_899_seconds_and_expired_at_901() {
         let mail = server.got();
         assert_eq!(mail.header("Way"), "plain");
         host.clock.forward(after);
-        let answer = passes_the_password(&web, &alice).code(&web.pages, &mail.code(), "");
+        let answer = passes_the_password(&web, &alice).code(&web, &mail.code());
         assert_eq!(answer.status, status, "{after}: {answer:?}");
         assert!(
             status == 303 || answer.body.contains("has expired"),
@@ -194,7 +189,7 @@ fn mail_alone_is_a_second_factor_until_it_is_removed() {
         &host,
         &(PLAIN.to_owned() + "[policy]\nrequired = [\"alice\"]\n"),
     );
-    let refused = Visitor::new().password(&web.pages, "alice", &alice.password);
+    let refused = Visitor::new().password(&web, &alice);
     assert_eq!(refused.status, 403, "required, and nothing set up");
     let said = Postern::call("email set alice alice@example.test").does();
     assert_contains(&said.out, "postern email confirm alice");
@@ -213,10 +208,7 @@ fn mail_alone_is_a_second_factor_until_it_is_removed() {
     let page = visitor.loads(&format!("{}code", web.pages));
     assert_contains(&page.body, "The code that was mailed to you");
     assert_eq!(asks(&web, &visitor).status, 200);
-    assert_eq!(
-        visitor.code(&web.pages, &server.got().code(), "").status,
-        303
-    );
+    assert_eq!(visitor.code(&web, &server.got().code()).status, 303);
 
     let said = Postern::call("email remove alice").does();
     assert_contains(&said.out, "[policy] requires one");
@@ -226,12 +218,7 @@ fn mail_alone_is_a_second_factor_until_it_is_removed() {
         "the session is over"
     );
     assert_eq!(asks(&web, &visitor).status, 401);
-    assert_eq!(
-        Visitor::new()
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        403
-    );
+    assert_eq!(Visitor::new().password(&web, &alice).status, 403);
     server.got_nothing();
 }
 
@@ -286,8 +273,8 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
         (&"alice".into(), &"alice@example.test".into())
     );
     let code = letter["code"].as_str().expect("a code");
-    assert_lacks(&letter["subject"].as_str().expect("a subject"), code);
-    assert_eq!(visitor.code(&web.pages, code, "").status, 303);
+    assert_lacks(letter["subject"].as_str().expect("a subject"), code);
+    assert_eq!(visitor.code(&web, code).status, 303);
 
     let (program, out) = ("/usr/local/bin/take-mail", "/var/tmp/mail-taken");
     fs::write(
@@ -309,7 +296,7 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
         text: fs::read_to_string(format!("{out}-a b; c")).expect("the program took it"),
     };
     assert_eq!(taken.header("To"), "alice@example.test");
-    assert_eq!(visitor.code(&web.pages, &taken.code(), "").status, 303);
+    assert_eq!(visitor.code(&web, &taken.code()).status, 303);
 }
 
 /// The fault: the mail server refuses, fails or hangs. The error appears within the time limit, the
@@ -381,7 +368,7 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
             began.elapsed()
         );
         assert_eq!(
-            visitor.code(&web.pages, &phone.code(), "").status,
+            visitor.code(&web, &phone.code()).status,
             303,
             "{why}: the app's code opens"
         );
@@ -452,7 +439,7 @@ fn people_are_told_what_was_done_to_their_account() {
     let phone = alice.enrols();
     confirmed(&host, &server);
     let visitor = passes_the_password(&web, &alice);
-    assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 303);
+    assert_eq!(visitor.code(&web, &phone.code()).status, 303);
     Postern::call("unlock alice").does();
     let notice = server.told();
     for words in [
@@ -513,9 +500,7 @@ fn an_application_is_told_the_confirmed_address() {
     let server = MailServer::start();
     let (web, alice) = web(&host, PLAIN);
     let phone = alice.enrols();
-    let made = Postern::call("app-password add alice files --scope web:app.example.test --json")
-        .does()
-        .json();
+    let made = Postern::json("app-password add alice files --scope web:app.example.test --json");
     let password = made["app_password"]
         .as_str()
         .expect("an app password")
@@ -529,7 +514,7 @@ fn an_application_is_told_the_confirmed_address() {
     Postern::call("email set alice alice@example.test").does();
     let code = server.got().code();
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     assert_eq!(
         (told_of(&visitor), told_of(&client)),
         (String::new(), String::new())
@@ -543,7 +528,7 @@ fn an_application_is_told_the_confirmed_address() {
         "the sessions of before have ended"
     );
     host.clock.forward(60);
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     let address = "alice@example.test";
     assert_eq!(
         (told_of(&visitor).as_str(), told_of(&client).as_str()),

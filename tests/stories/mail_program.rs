@@ -110,14 +110,14 @@ fn the_program_reads_neither_key_nor_store() {
     let took = by("cat >/dev/null");
     host.configure(&took);
     Postern::call("email set alice alice@example.test").does();
-    assert_contains(&systemd.log("posternd"), "mailed user=\"alice\"");
+    assert_contains(systemd.log("posternd"), "mailed user=\"alice\"");
 
     // Without the unit posternd runs no program itself, and the mail waits.
     systemd.does("stop postern-mail.socket");
     let said = Postern::call("email set bob bob@example.test").refuses();
     assert_contains(&said.err, "the mail waits");
     assert_contains(
-        &systemd.log("posternd"),
+        systemd.log("posternd"),
         "mail waits: nothing listens at /run/postern/mail.sock",
     );
     let check = Postern::call("check").does().err;
@@ -195,7 +195,7 @@ fn what_is_no_letter_runs_no_program() {
     };
     let large = 10 * 1024 * 1024_u32;
     let letter = [&[1][..], &large.to_be_bytes(), &vec![b'x'; large as usize]].concat();
-    assert_contains(&ask(&letter), "larger than 262144 bytes");
+    assert_contains(ask(&letter), "larger than 262144 bytes");
     assert_eq!(ask(&letter[..1000]).as_bytes().first(), Some(&1));
     assert_eq!(ask(&[1, 0, 0, 0, 9, b'h', b'a', b'l', b'f']), "");
     assert_eq!(ask(&[2, 0, 0, 0, 1, b'x']), "");

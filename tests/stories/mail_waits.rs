@@ -35,7 +35,7 @@ fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
     confirmed(&host, &server);
     assert_eq!(readyz(), "ready\n");
     let check = || Postern::call("check").does().err;
-    assert_lacks(&check(), "mail waits");
+    assert_lacks(check(), "mail waits");
 
     host.posternd_mut().crash();
     let visitor = passes_the_password(&web, &alice);
@@ -59,7 +59,7 @@ fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
         said,
         "ready\nmail waits: start posternd, which sends it, or see its log\n"
     );
-    assert_contains(&check(), "mail waits: start posternd");
+    assert_contains(check(), "mail waits: start posternd");
     server.got_nothing();
 
     host.posternd_mut().restart();
@@ -69,13 +69,13 @@ fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
         .find(|mail| mail.header("Rcpt") == "alice@example.test")
         .expect("her mail");
     host.posternd().says("mailed user=\"bob\"");
-    assert_eq!(visitor.code(&web.pages, &hers.code(), "").status, 303);
+    assert_eq!(visitor.code(&web, &hers.code()).status, 303);
     patiently(
         "nothing waits",
         || Ok((readyz() == "ready\n").then_some(())),
     );
-    assert_lacks(&check(), "mail waits");
-    assert_lacks(&host.posternd().log(), &hers.code());
+    assert_lacks(check(), "mail waits");
+    assert_lacks(host.posternd().log(), hers.code());
 }
 
 #[test]
@@ -133,10 +133,7 @@ fn a_posternd_that_is_killed_while_it_sends_sends_no_code_a_second_time() {
         200,
         "another is mailed at once"
     );
-    assert_eq!(
-        visitor.code(&web.pages, &server.got().code(), "").status,
-        303
-    );
+    assert_eq!(visitor.code(&web, &server.got().code()).status, 303);
     server.got_nothing();
 }
 

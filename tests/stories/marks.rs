@@ -4,9 +4,7 @@
 use crate::guest_process::PAM_HOST;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use testhost::{
-    Answer, Host, PamHost, Person, Phone, Posternd, install_previous_module, patiently,
-};
+use testhost::{Host, PamHost, Person, Phone, Posternd, install_previous_module, patiently};
 
 /// The service makes the first file once `auth` has passed, and waits for the second before
 /// `account`.
@@ -26,8 +24,7 @@ fn between(host: &Host) -> (Person, Phone) {
          account required pam_totp.so\n"
     );
     host.pam("between", &lines);
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     (alice, phone)
 }
 
@@ -37,7 +34,7 @@ fn enters(code: &str, meanwhile: impl FnOnce()) -> bool {
     let _ = fs::remove_file(REACHED);
     let mut pam = PamHost::start(PAM_HOST, "between", b"alice", &[]);
     pam.expect("prompt");
-    pam.answers(&Answer::from(code));
+    pam.types(code);
     patiently("auth has passed", || Ok(fs::exists(REACHED)?.then_some(())));
     meanwhile();
     fs::write(GO_ON, "").expect("/run can be written");
@@ -113,7 +110,7 @@ fn a_forked_child_goes_on_with_its_parents_mark_and_a_parent_not_with_its_childs
         host.clock.forward(30);
         let mut pam = PamHost::start_under(tool, PAM_HOST, "forks", b"alice", &["--fork", hook]);
         pam.expect("prompt");
-        pam.answers(&Answer::from(&*phone.code()));
+        pam.types(&phone.code());
         pam.ends()
     };
     let both = |who: &str, tool: &[&str]| {

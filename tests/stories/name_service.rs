@@ -102,8 +102,7 @@ fn begins(user: &str) -> UnixStream {
 #[ignore = "needs the test host: tests/run"]
 fn a_name_service_that_sleeps_denies_its_own_and_keeps_no_other_waiting() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let _sleeping = Sleeping::name_service();
     let posternd = Posternd::start();
     greets();

@@ -88,11 +88,9 @@ pub(crate) fn a_mail_program_enters_with_its_app_password() {
     host.pam("dovecot", MAIL);
     let dovecot = Dovecot::start();
     let add = |name: &str, scope: &str| {
-        let made = Postern::call(&format!(
+        let made = Postern::json(&format!(
             "app-password add alice {name} --scope {scope} --json"
-        ))
-        .does()
-        .json();
+        ));
         made["app_password"]
             .as_str()
             .unwrap_or_else(|| panic!("{made}"))

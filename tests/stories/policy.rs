@@ -1,6 +1,6 @@
 //! Who must give a second factor, and how a new requirement locks out no administrator.
 
-use testhost::{APP, Front, Host, Place, Postern, Visitor, Web, assert_contains, assert_lacks};
+use testhost::{APP, Host, Postern, Visitor, Web, assert_contains, assert_lacks};
 
 /// L13: the enrollment grace period starts with the first sign-in.
 #[test]
@@ -121,24 +121,17 @@ fn an_exemption_at_the_web_is_named_in_the_log() {
     let host = Host::fresh();
     let exempt = "[[policy.exempt]]\nservices = [\"sshd\"]\n\
                   [[policy.exempt]]\nservices = [\"web\"]\nnetworks = [\"127.0.1.0/24\"]\n";
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, exempt);
+    let web = Web::nginx(&host, exempt);
     let alice = host.person("alice");
     alice.has_a_password();
     alice.enrols();
     let inside = Visitor::new().from("127.0.1.7");
-    let entered = inside.password(&web.pages, "alice", &alice.password);
-    assert_eq!(
-        (entered.status, entered.header("location")),
-        (303, format!("{APP}/").as_str())
-    );
-    let event = Postern::call("log alice --event accepted --json")
-        .does()
-        .json();
+    let entered = inside.password(&web, &alice);
+    entered.redirects_to(303, &format!("{APP}/"));
+    let event = Postern::json("log alice --event accepted --json");
     assert_eq!(event["cause"], "policy.exempt-2", "{event}");
-    assert_contains(&web.gate.log(), "accepted cause=policy.exempt-2");
+    assert_contains(web.gate.log(), "accepted cause=policy.exempt-2");
     // A client outside of the exempt network must give a code.
-    let outside = Visitor::new()
-        .from("127.0.2.7")
-        .password(&web.pages, "alice", &alice.password);
+    let outside = Visitor::new().from("127.0.2.7").password(&web, &alice);
     assert!(outside.header("location").ends_with("/code"), "{outside:?}");
 }

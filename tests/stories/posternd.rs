@@ -10,8 +10,7 @@ use testhost::{
 };
 
 fn alice(host: &Host) -> (Person, Phone) {
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     (alice, phone)
 }
 
@@ -194,7 +193,7 @@ fn sudo_and_a_full_backlog() {
     assert!(sudo.ends().status.success());
     host.journal
         .says("pam_totp(sudo:auth): accepted cause=code");
-    let last = Postern::call("log alice --lines 1 --json").does().json();
+    let last = Postern::json("log alice --lines 1 --json");
     assert_eq!(
         (&last["service"], &last["origin"]),
         (&"sudo".into(), &"local user alice".into())

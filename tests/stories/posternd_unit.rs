@@ -164,7 +164,7 @@ fn the_first_login_starts_posternd_and_one_that_is_stopped_is_replaced() {
     });
     assert_eq!(socket(HOST_SOCKET), before);
     enters(&host, &people[2]);
-    assert_lacks(&systemd.log("posternd"), "panicked");
+    assert_lacks(systemd.log("posternd"), "panicked");
 }
 
 /// The unit's limits suffice for the largest number of conversations, and one more client is
@@ -292,7 +292,7 @@ impl Delay {
             assert!(Instant::now() < until, "{}", systemd.log("posternd"));
             std::thread::sleep(Duration::from_millis(50));
         }
-        assert_contains(&systemd.log("posternd"), "makes no progress");
+        assert_contains(systemd.log("posternd"), "makes no progress");
         // The tracer keeps its tracees alive until it ends.
         drop(self);
         patiently("it is gone", || Ok(is_gone(process).then_some(())));

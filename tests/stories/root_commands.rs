@@ -163,10 +163,7 @@ fn what_root_alone_can_read_is_read_before() {
     fs::set_permissions(file, PermissionsExt::from_mode(0o600)).expect("a mode can be set");
     Postern::call(&format!("import otpauth {file} --yes")).does();
     fs::remove_file(file).expect("it is there");
-    assert_eq!(
-        Postern::call("status dave --json").does().json()["state"],
-        "on"
-    );
+    assert_eq!(Postern::json("status dave --json")["state"], "on");
 }
 
 /// If root cannot change to another user, the command opens nothing and reports the cause.
@@ -194,8 +191,7 @@ fn root_that_cannot_be_given_up_opens_no_store() {
 #[ignore = "needs the test host: tests/run"]
 fn a_store_that_is_put_back_is_made_whole_for_all_who_open_it() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let before: Vec<_> = files()
         .into_iter()
         .map(|(name, _, uid, gid, mode)| (name, uid, gid, mode))
@@ -244,8 +240,7 @@ fn a_key_that_posternd_cannot_read_is_found_by_roots_commands() {
 #[ignore = "needs the test host: tests/run"]
 fn a_rotation_reads_the_store_as_posternd_and_a_process_of_roots_writes_the_key_file() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let key = || {
         let found = fs::metadata(KEY).expect("the key file");
         (found.uid(), found.gid(), found.mode() & 0o7777)

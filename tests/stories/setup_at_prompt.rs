@@ -92,9 +92,7 @@ pub(crate) fn the_first_ssh_login_shows_a_qr_and_the_recovery_codes_and_lets_in(
     host.journal.says(
         "pam_totp(sshd:auth): accepted cause=enrolled address=127.0.0.1 service=sshd user=\"alice\"",
     );
-    let event = Postern::call("log alice --event enrolled --json")
-        .does()
-        .json();
+    let event = Postern::json("log alice --event enrolled --json");
     assert_eq!(
         (&event["service"], &event["principal"]),
         (&"sshd".into(), &"alice".into()),
@@ -110,7 +108,7 @@ pub(crate) fn the_first_ssh_login_shows_a_qr_and_the_recovery_codes_and_lets_in(
     assert_lacks(&screen, "otpauth");
     alice.with_password().enters_with(&recovery[0]);
     let log = host.journal.rest();
-    assert_lacks(&log, &phone.secret());
+    assert_lacks(&log, phone.secret());
     assert_lacks(&log, &recovery[1]);
 }
 
@@ -185,7 +183,7 @@ pub(crate) fn where_an_administrator_must_allow_it_a_one_time_code_comes_first()
         "{ENROLL}[policy]\nself_enroll = \"one-time-code\"\n"
     ));
     Postern::call("account add alice").does();
-    let made = Postern::call("one-time-code alice --json").does().json();
+    let made = Postern::json("one-time-code alice --json");
     let code = made["one_time_code"].as_str().expect("a code");
 
     let mut terminal = alice.with_password().dials();
@@ -193,7 +191,7 @@ pub(crate) fn where_an_administrator_must_allow_it_a_one_time_code_comes_first()
     terminal
         .expect("a one-time code from the administrator")
         .expect("One-time code (P-...): ");
-    assert_lacks(&terminal.screen(), "otpauth");
+    assert_lacks(terminal.screen(), "otpauth");
     terminal
         .types("P-2345-6789-ABCD")
         .expect("wrong")

@@ -7,8 +7,7 @@ use testhost::{Host, Postern, Store, assert_contains, assert_lacks};
 #[ignore = "needs the test host: tests/run"]
 fn key_then_code() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     alice.with_key().enters_with(&phone.code());
     host.journal
@@ -20,8 +19,7 @@ fn key_then_code() {
 #[ignore = "needs the test host: tests/run"]
 fn password_then_code() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     alice.with_password().enters_with(&phone.code());
     host.journal
@@ -93,8 +91,7 @@ fn unenrolled_allow_lets_in_whoever_should_have_a_second_factor() {
 #[ignore = "needs the test host: tests/run"]
 fn an_exempt_network_is_asked_for_no_code_and_the_log_names_the_rule() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.configure("[[policy.exempt]]\nservices = [\"sshd\"]\nnetworks = [\"127.0.1.0/24\"]\n");
 
     alice.with_key().from("127.0.1.7").enters();
@@ -110,8 +107,7 @@ fn an_exempt_network_is_asked_for_no_code_and_the_log_names_the_rule() {
 #[ignore = "needs the test host: tests/run"]
 fn a_cancelled_prompt_costs_nothing() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let before = Store::open().dump();
 
     let terminal = alice.with_key().up_to_the_code();
@@ -125,8 +121,7 @@ fn a_cancelled_prompt_costs_nothing() {
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn success_tells_how_many_wrong_codes_there_were() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     alice.with_key().enters_with(&phone.code());
     host.clock.forward(30);
 

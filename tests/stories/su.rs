@@ -62,7 +62,7 @@ pub(crate) fn password_and_code_of_the_other_person_and_guesses_counted_by_who_g
     assert!(terminal.ends().status.success());
     host.journal
         .says("pam_totp(su:auth): accepted cause=code address=- service=su user=\"alice\"");
-    let last = Postern::call("log alice --lines 1 --json").does().json();
+    let last = Postern::json("log alice --lines 1 --json");
     assert_eq!(
         (&last["service"], &last["origin"]),
         (&"su".into(), &"local user carol".into())

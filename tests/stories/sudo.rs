@@ -51,8 +51,7 @@ fn text(output: &Output) -> String {
 pub(crate) fn password_then_code_and_with_a_ticket_neither() {
     let host = host();
     host.sudoers("alice ALL=(ALL) ALL");
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.journal.forget();
 
     let mut terminal = on_a_terminal(
@@ -87,7 +86,7 @@ pub(crate) fn password_then_code_and_with_a_ticket_neither() {
         );
         assert_contains(&log, &line);
     }
-    let last = Postern::call("log alice --lines 1 --json").does().json();
+    let last = Postern::json("log alice --lines 1 --json");
     assert_eq!(
         (&last["service"], &last["origin"]),
         (&"sudo-i".into(), &"local user alice".into())
@@ -124,8 +123,7 @@ fn nopasswd_and_root_are_asked_nothing() {
 fn without_a_terminal_nothing_is_asked_but_what_stdin_answers() {
     let host = host();
     host.sudoers("alice ALL=(ALL) ALL\nDefaults timestamp_timeout=0");
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let before = Store::open().dump();
 
     let output = piped(&alice, "sudo -n id -un", &[]);
@@ -166,13 +164,12 @@ fn without_a_terminal_nothing_is_asked_but_what_stdin_answers() {
 fn a_wrong_password_never_reaches_the_code() {
     let host = host();
     host.sudoers("alice ALL=(ALL) ALL\nDefaults passwd_tries=1");
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let before = Store::open().dump();
 
     let output = piped(&alice, "sudo -S id -un", &["another", &phone.code()]);
     assert_eq!(output.status.code(), Some(1));
-    assert_lacks(&text(&output), "Verification code");
+    assert_lacks(text(&output), "Verification code");
     assert_eq!(Store::open().dump(), before);
 }
 
@@ -207,8 +204,7 @@ fn three_wrong_codes_end_a_try_and_five_are_all_that_is_looked_at() {
     let host = host();
     host.configure(&format!("[totp]\nperiod = \"2m\"\n{LONG_DELAY}"));
     host.sudoers("alice ALL=(ALL) ALL");
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let wrong = phone.wrong_codes(9);
 
     // sudo suppresses messages, so the next prompt says why a code was refused.

@@ -4,7 +4,7 @@
 
 use crate::guest_process::PAM_HOST;
 use testhost::{
-    Answer, HOST_SOCKET, Host, PamEnded, PamHost, Phone, Posternd, assert_contains, assert_lacks,
+    HOST_SOCKET, Host, PamEnded, PamHost, Phone, Posternd, assert_contains, assert_lacks,
     install_previous_module, patiently,
 };
 
@@ -58,7 +58,7 @@ fn logs_in(host: &Host, phone: &Phone, tool: &[&str], meanwhile: impl FnOnce()) 
     pam.expect("pause");
     pam.goes_on();
     pam.expect("prompt");
-    pam.answers(&Answer::from(&*phone.code()));
+    pam.types(&phone.code());
     pam.expect("pause");
     meanwhile();
     pam.goes_on();
@@ -164,5 +164,5 @@ fn where_proc_hides_others_posternd_says_so_and_the_module_names_the_transaction
     enters(&host, &phone);
     let ended = logs_in(&host, &phone, &tool, || ());
     assert!(ended.entered(), "{ended:?}\n{}", posternd.log());
-    assert_lacks(&posternd.log(), WARNING);
+    assert_lacks(posternd.log(), WARNING);
 }

@@ -25,8 +25,7 @@ fn alice(host: &Host) -> (Person, Phone) {
     host.sudoers("alice ALL=(ALL) ALL");
     host.clock.as_setuid_programs_see_it();
     host.configure("[totp]\nperiod = \"2m\"\n");
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     (alice, phone)
 }
 

@@ -4,13 +4,13 @@
 use crate::mail::PLAIN;
 use data_encoding::BASE64;
 use testhost::{
-    APP, Chromium, Front, Host, MailServer, Person, Phone, Place, Postern, Visitor, Web,
-    assert_contains, assert_lacks, patiently,
+    APP, Chromium, Host, MailServer, Person, Phone, Postern, Visitor, Web, assert_contains,
+    assert_lacks, patiently,
 };
 
 /// Starts the gate behind nginx on a host of its own, and adds alice with a password.
 pub(crate) fn web(host: &Host, extra: &str) -> (Web, Person) {
-    let web = Web::start(host, Front::Nginx, Place::OwnHost, extra);
+    let web = Web::nginx(host, extra);
     let alice = host.person("alice");
     alice.has_a_password();
     (web, alice)
@@ -46,15 +46,15 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
     let (web, alice) = web(&host, "");
     let phone = alice.enrols();
     let elsewhere = Visitor::new();
-    elsewhere.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    elsewhere.signs_in_and_trusts(&web, &alice, &phone.code());
     host.clock.forward(30);
     let browser = at_home(&web, &alice, &phone);
-    assert_contains(&browser.reads("main"), "On since");
+    assert_contains(browser.reads("main"), "On since");
     assert_lacks(
-        &browser
+        browser
             .runs("return document.documentElement.outerHTML")
             .to_string(),
-        &phone.secret(),
+        phone.secret(),
     );
 
     browser
@@ -96,7 +96,7 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
         .opens(APP)
         .arrives_at("The application");
     assert_eq!(elsewhere.fetches(APP).status, 401);
-    elsewhere.password(&web.pages, "alice", &alice.password);
+    elsewhere.password(&web, &alice);
     assert!(
         elsewhere
             .loads(&format!("{}code", web.pages))
@@ -126,8 +126,8 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
     for what in ["authenticator-added", "authenticator-removed"] {
         assert!(log.contains(what), "{what}: {log}");
     }
-    assert_lacks(&web.gate.log(), "panicked");
-    assert_lacks(&web.gate.log(), &tablet.secret());
+    assert_lacks(web.gate.log(), "panicked");
+    assert_lacks(web.gate.log(), tablet.secret());
 }
 
 /// E10: a hardware token is added by its seed.
@@ -203,7 +203,7 @@ fn recovery_codes_are_made_anew_by_their_owner() {
         host.clock.forward(30);
         phone
     });
-    assert_contains(&again.reads("main"), "5 are left");
+    assert_contains(again.reads("main"), "5 are left");
     alice.with_key().enters_with(&old[1]);
 }
 
@@ -271,7 +271,7 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
         .clicks("main > form > button")
         .arrives_at("App passwords");
     assert_contains(
-        &browser.reads("[role=alert]"),
+        browser.reads("[role=alert]"),
         "not valid for the gate’s own pages",
     );
     browser
@@ -285,7 +285,7 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
         .clicks("button[aria-label='Revoke phone']")
         .arrives_at("App passwords");
     assert_eq!(basic(&program, "/notes/1"), 401);
-    assert_lacks(&web.gate.log(), "panicked");
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// T4, T5: sessions and trusted browsers are listed, and revoked one by one or all at once.
@@ -296,7 +296,7 @@ fn sessions_and_trusted_browsers_are_ended_by_their_owner() {
     let (web, alice) = web(&host, "");
     let phone = alice.enrols();
     let other = Visitor::new().with("User-Agent: <img src=x onerror=alert(1)>");
-    other.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    other.signs_in_and_trusts(&web, &alice, &phone.code());
     host.clock.forward(30);
     let browser = at_home(&web, &alice, &phone);
     browser
@@ -313,27 +313,22 @@ fn sessions_and_trusted_browsers_are_ended_by_their_owner() {
     assert_eq!(other.fetches(APP).status, 401);
     // The browser is still trusted: the password alone starts a new session.
     assert_eq!(
-        other
-            .password(&web.pages, "alice", &alice.password)
-            .header("location"),
+        other.password(&web, &alice).header("location"),
         format!("{APP}/")
     );
     browser.opens(&format!("{}sign-ins", web.pages));
     browser
         .clicks("button[aria-label^='Stop trusting <img']")
         .arrives_at("Sessions and browsers");
-    assert_contains(
-        &browser.reads("main"),
-        "None: every sign-in asks for a code",
-    );
-    let asked = other.password(&web.pages, "alice", &alice.password);
+    assert_contains(browser.reads("main"), "None: every sign-in asks for a code");
+    let asked = other.password(&web, &alice);
     assert!(asked.header("location").ends_with("/code"), "{asked:?}");
 
     browser
         .clicks("input[value=end] ~ input[value=all] ~ button")
         .arrives_at("Sign in");
     assert_eq!(other.fetches(APP).status, 401);
-    assert_lacks(&web.gate.log(), "panicked");
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// T5, A6: a new password requires the old one and a code, and ends every other session.
@@ -344,7 +339,7 @@ fn a_password_is_changed_by_its_owner() {
     let (web, alice) = web(&host, "");
     let phone = alice.enrols();
     let other = Visitor::new();
-    other.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    other.signs_in_and_trusts(&web, &alice, &phone.code());
     host.clock.forward(30);
     let browser = at_home(&web, &alice, &phone);
     host.clock.forward(30);
@@ -370,7 +365,7 @@ fn a_password_is_changed_by_its_owner() {
     );
     try_it("short", "short");
     assert_contains(
-        &browser
+        browser
             .arrives_at("Change your password")
             .reads("[role=alert]"),
         "8 characters",
@@ -381,11 +376,8 @@ fn a_password_is_changed_by_its_owner() {
         .opens(APP)
         .arrives_at("The application");
     assert_eq!(other.fetches(APP).status, 401);
-    assert_eq!(
-        other.password(&web.pages, "alice", &alice.password).status,
-        401
-    );
-    let new = other.password(&web.pages, "alice", "a new one, long enough");
+    assert_eq!(other.password(&web, &alice).status, 401);
+    let new = other.sends_password(&web.pages, "alice", "a new one, long enough");
     assert!(
         new.header("location").ends_with("/code"),
         "trusted no longer: {new:?}"
@@ -432,7 +424,7 @@ fn an_address_is_set_confirmed_and_removed_by_its_owner() {
         .clicks("a.button")
         .arrives_at("Your account");
     assert_contains(
-        &browser.reads("main"),
+        browser.reads("main"),
         "Codes are mailed to alice@example.test",
     );
     browser
@@ -484,7 +476,7 @@ fn the_second_factor_is_turned_on_and_off_by_its_owner() {
         .clicks("[name=saved]")
         .clicks("form > button")
         .arrives_at("Your account");
-    assert_contains(&browser.reads("main"), "6 are left");
+    assert_contains(browser.reads("main"), "6 are left");
 
     browser
         .clicks("a[href$=turn-off]")
@@ -506,5 +498,5 @@ fn the_second_factor_is_turned_on_and_off_by_its_owner() {
         .opens(APP)
         .arrives_at("The application");
     assert_contains(&Postern::call("status alice").does().out, "off");
-    assert_lacks(&web.gate.log(), "panicked");
+    assert_lacks(web.gate.log(), "panicked");
 }

@@ -16,7 +16,7 @@ fn a_session_alone_changes_nothing_that_is_critical() {
     let (web, alice) = web(&host, "");
     let phone = alice.enrols();
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     let before = Postern::call("status alice --json").does().out;
     let acts: [(&str, &[(&str, &str)]); 7] = [
         ("turn-off", &[]),
@@ -90,8 +90,8 @@ fn nothing_is_taken_from_pages_of_another_site() {
     let (web, alice) = web(&host, "");
     let (_, recovery) = alice.enrols_with_recovery_codes();
     let visitor = Visitor::new();
-    visitor.password(&web.pages, "alice", &alice.password);
-    visitor.code(&web.pages, &recovery[0], "");
+    visitor.password(&web, &alice);
+    visitor.code(&web, &recovery[0]);
     let before = [
         Postern::call("status alice --json").does().out,
         Postern::call("log alice").does().out,
@@ -140,8 +140,8 @@ fn nothing_is_taken_from_pages_of_another_site() {
             "{page}"
         );
         let policy = shown.header("content-security-policy");
-        assert_contains(&policy, "frame-ancestors 'none'");
-        assert_contains(&policy, "default-src 'none'");
+        assert_contains(policy, "frame-ancestors 'none'");
+        assert_contains(policy, "default-src 'none'");
         assert!(
             !policy.contains("unsafe") && shown.header("cache-control") == "no-store",
             "{page}: {shown:?}"
@@ -156,11 +156,9 @@ fn nothing_is_taken_from_pages_of_another_site() {
 fn on_a_path_each_critical_act_takes_its_own_proof() {
     let host = Host::fresh();
     let web = Web::start(&host, Front::Nginx, Place::Path, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     host.clock.forward(30);
     let url = format!("{}app-passwords", web.pages);
     let code = phone.code();
@@ -210,7 +208,7 @@ fn what_the_administrator_declared_is_not_changed_on_the_pages() {
     );
     let phone = Phone::scans(SECRET);
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     let page = visitor.loads(&web.pages);
     assert_contains(&page.body, "second factor is set in a configuration file");
     assert_lacks(&page.body, "turn-off");

@@ -7,8 +7,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use testhost::{
-    APP, AUTH, Chromium, Front, Host, MailServer, Person, Phone, Place, Postern, Reply, Visitor,
-    Web, assert_contains, assert_lacks, finished, give_to_daemons, on_the_clock, reconfigure,
+    APP, AUTH, Chromium, Host, MailServer, Person, Phone, Postern, Reply, Visitor, Web,
+    assert_contains, assert_lacks, finished, give_to_daemons, on_the_clock, reconfigure,
 };
 
 pub(crate) const SECRET: &str = "a-secret-of-32-characters-and-more-for-programs";
@@ -33,7 +33,7 @@ impl Office {
     #[track_caller]
     fn open_with(host: &Host, more: &str) -> Office {
         let lines = format!("{more}[policy]\nadministrators = [\"carol\"]\n");
-        let mut web = Web::start(host, Front::Nginx, Place::OwnHost, &lines);
+        let mut web = Web::nginx(host, &lines);
         takes_programs(&mut web, "pages = true\n");
         let person = |name| {
             let person = host.person(name);
@@ -115,16 +115,10 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
     );
     let alice = office.alice.1.code();
     let hers = Visitor::new();
-    hers.signs_in(
-        &office.web.pages,
-        "alice",
-        &office.alice.0.password,
-        &alice,
-        "yes",
-    );
+    hers.signs_in_and_trusts(&office.web, &office.alice.0, &alice);
 
     let state = json(&asks(&right, "GET", "accounts/alice"));
-    assert_eq!(state, Postern::call("status alice --json").does().json());
+    assert_eq!(state, Postern::json("status alice --json"));
     let found = json(&asks(&right, "GET", "accounts?find=LIC"));
     assert_eq!(
         found["accounts"].as_array().map(Vec::len),
@@ -171,13 +165,7 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
 
     // A session cookie of an administrator does not replace the secret.
     let cookies = Visitor::new();
-    cookies.signs_in(
-        &office.web.pages,
-        "carol",
-        &office.carol.0.password,
-        &office.carol.1.code(),
-        "",
-    );
+    cookies.signs_in(&office.web, &office.carol.0, &office.carol.1.code());
     let unshown = asks(&cookies, "GET", "accounts");
     assert_eq!(
         (unshown.status, unshown.header("www-authenticate")),
@@ -212,8 +200,8 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
     assert_eq!(asks(&right, "GET", "accounts").status, 404);
     configure(&mut office.web, "pages = true\n");
     assert_eq!(asks(&right, "GET", "accounts").status, 404);
-    assert_lacks(&office.web.gate.log(), SECRET);
-    assert_lacks(&office.web.gate.log(), "panicked");
+    assert_lacks(office.web.gate.log(), SECRET);
+    assert_lacks(office.web.gate.log(), "panicked");
 }
 
 /// N1, N2: the output equals that of the command beside the store. Only TLS is accepted.
@@ -329,13 +317,7 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     let (alice, phone) = &office.alice;
     Postern::call("account add <b>x").does();
     let hers = Visitor::new().with("User-Agent: <script>alert(1)</script>");
-    hers.signs_in(
-        &office.web.pages,
-        "alice",
-        &alice.password,
-        &phone.code(),
-        "yes",
-    );
+    hers.signs_in_and_trusts(&office.web, alice, &phone.code());
     let browser = office.carols();
     browser
         .clicks("a[href$=administration]")
@@ -354,10 +336,10 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     assert_contains(&page, "On since");
     assert_contains(&page, "<script>alert(1)</script>");
     assert_lacks(
-        &browser
+        browser
             .runs("return document.documentElement.outerHTML")
             .to_string(),
-        &phone.secret(),
+        phone.secret(),
     );
 
     // The one-time code is accepted once.
@@ -400,7 +382,7 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     browser
         .clicks("form > button")
         .arrives_at("Turn the second factor off");
-    assert_contains(&browser.reads("main"), "is off");
+    assert_contains(browser.reads("main"), "is off");
     assert_eq!(hers.fetches(APP).status, 401);
     browser
         .clicks("a.button")
@@ -424,16 +406,13 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
         .arrives_at("Turn the second factor off")
         .clicks("form > button");
     assert_contains(
-        &browser
+        browser
             .arrives_at("Turn the second factor off")
             .reads("[role=alert]"),
         "your own account",
     );
-    assert_eq!(
-        Postern::call("status carol --json").does().json()["state"],
-        "on"
-    );
-    assert_lacks(&office.web.gate.log(), "panicked");
+    assert_eq!(Postern::json("status carol --json")["state"], "on");
+    assert_lacks(office.web.gate.log(), "panicked");
 }
 
 /// N4: the user is notified by mail, with the administrator's name, or with the note that a program
@@ -456,13 +435,7 @@ fn people_are_told_what_was_done_to_them_at_the_gate() {
     );
 
     let carol = Visitor::new();
-    carol.signs_in(
-        &office.web.pages,
-        "carol",
-        &office.carol.0.password,
-        &office.carol.1.code(),
-        "",
-    );
+    carol.signs_in(&office.web, &office.carol.0, &office.carol.1.code());
     host.clock.forward(30);
     let (password, code) = (office.carol.0.password.as_str(), office.carol.1.code());
     let disable = [
@@ -494,20 +467,8 @@ fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {
     let at = |page: &str| format!("{pages}administration{page}");
     let (alice, carol) = (Visitor::new(), Visitor::new());
     let disable = [("account", "carol"), ("action", "disable")];
-    alice.signs_in(
-        &pages,
-        "alice",
-        &office.alice.0.password,
-        &office.alice.1.code(),
-        "",
-    );
-    carol.signs_in(
-        &pages,
-        "carol",
-        &office.carol.0.password,
-        &office.carol.1.code(),
-        "",
-    );
+    alice.signs_in(&office.web, &office.alice.0, &office.alice.1.code());
+    carol.signs_in(&office.web, &office.carol.0, &office.carol.1.code());
     for page in [
         "",
         "/account?name=carol",
@@ -550,19 +511,13 @@ fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {
             .status,
         403
     );
-    assert_eq!(
-        Postern::call("status alice --json").does().json()["state"],
-        "on"
-    );
+    assert_eq!(Postern::json("status alice --json")["state"], "on");
     assert_eq!(carol.sends(&at("/act"), &proven).status, 200);
-    assert_eq!(
-        Postern::call("status alice --json").does().json()["state"],
-        "off"
-    );
+    assert_eq!(Postern::json("status alice --json")["state"], "off");
 
     Postern::call("disable carol").does();
     let weak = Visitor::new();
-    weak.password(&pages, "carol", &office.carol.0.password);
+    weak.sends_password(&pages, "carol", &office.carol.0.password);
     assert_eq!(
         weak.loads(&at("")).status,
         403,

@@ -154,9 +154,6 @@ fn the_document_lists_what_programs_do_and_each_refusal_has_its_status_and_code(
             );
         }
     }
-    assert_eq!(
-        Postern::call("status alice --json").does().json()["state"],
-        "on"
-    );
-    assert_lacks(&office.web.gate.log(), "panicked");
+    assert_eq!(Postern::json("status alice --json")["state"], "on");
+    assert_lacks(office.web.gate.log(), "panicked");
 }

@@ -186,8 +186,7 @@ pub(crate) fn text(answer: &Value, at: &str) -> String {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_account_is_kept_from_its_first_setup_to_its_end_by_the_api_alone() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     is_kept_from_its_first_setup_to_its_end(&host, &web, Program::new);
 }
 
@@ -195,8 +194,7 @@ fn an_account_is_kept_from_its_first_setup_to_its_end_by_the_api_alone() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_account_is_kept_by_header_tokens_as_by_cookies() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, mut web) = Host::with_web();
     switch_on(&mut web);
     is_kept_from_its_first_setup_to_its_end(&host, &web, Program::of_tokens);
 }
@@ -404,7 +402,7 @@ fn is_kept_from_its_first_setup_to_its_end(
     );
     let listed = program.asks("GET", "app-passwords", Value::Null);
     assert_eq!(listed["app_passwords"][0]["name"], "my files");
-    assert_lacks(&listed.to_string(), &app_password);
+    assert_lacks(listed.to_string(), &app_password);
     program.does("DELETE", "app-passwords/my%20files", Value::Null);
     program.is_refused(
         "DELETE",
@@ -505,9 +503,7 @@ fn is_kept_from_its_first_setup_to_its_end(
 fn on_a_path_of_the_protected_host_each_critical_act_takes_its_own_proof() {
     let host = Host::fresh();
     let web = Web::start(&host, Front::Nginx, Place::Path, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let program = Program::new(&web);
     program.signs_in(&alice, &phone.code());
     host.clock.forward(30);

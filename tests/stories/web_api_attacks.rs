@@ -3,7 +3,7 @@
 
 use crate::web_api::{Program, text};
 use serde_json::{Value, json};
-use testhost::{Front, Host, PROOF, Phone, Place, Visitor, Web, Wire, assert_lacks};
+use testhost::{Host, PROOF, Phone, Visitor, Wire, assert_lacks};
 
 const SESSION: &str = "__Secure-postern";
 const LOGIN: &str = "__Host-postern-login";
@@ -15,11 +15,8 @@ const SETUP: &str = "__Host-postern-enrollment";
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     let program = Program::new(&web);
     program.signs_in(&alice, &phone.code());
     let sessions = format!("{}api/v1/sessions", web.pages);
@@ -126,15 +123,14 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
         1,
         "she is signed in as before"
     );
-    assert_lacks(&web.gate.log(), "panicked");
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// L2, S1: a token is valid for one purpose, one session and one account.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn no_token_opens_what_another_is_for() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.has_a_password();
     bob.has_a_password();
@@ -261,5 +257,5 @@ fn no_token_opens_what_another_is_for() {
         ),
         (&json!(1), &json!(1), &json!(1))
     );
-    assert_lacks(&web.gate.log(), "panicked");
+    assert_lacks(web.gate.log(), "panicked");
 }

@@ -3,19 +3,16 @@
 use crate::web_api::{Program, text};
 use serde_json::{Value, json};
 use testhost::{
-    APP, Front, Host, PROOF, Person, Phone, Place, Visitor, Web, Wire, assert_contains,
-    assert_lacks, reconfigure,
+    APP, Host, PROOF, Person, Phone, Visitor, Web, Wire, assert_contains, assert_lacks, reconfigure,
 };
 
 const SESSION: &str = "__Secure-postern";
 
 /// Starts a gate with header tokens, and enrolls alice.
 fn prepared(host: &Host) -> (Web, Person, Phone) {
-    let mut web = Web::start(host, Front::Nginx, Place::OwnHost, "");
+    let mut web = Web::nginx(host, "");
     switch_on(&mut web);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     (web, alice, phone)
 }
 
@@ -41,11 +38,8 @@ fn bearer(token: &str) -> String {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn where_header_tokens_are_off_none_is_given_and_none_is_read() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, mut web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     let credentials = json!({ "user": "alice", "password": alice.password });
 
     switch_on(&mut web);
@@ -274,5 +268,5 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
     program.is_refused("GET", "account", Value::Null, 401, "signed_out");
     let shown = json!({ "refresh_token": refresh });
     program.is_refused("POST", "sign-in/refresh", shown, 401, "signed_out");
-    assert_lacks(&web.gate.log(), "panicked");
+    assert_lacks(web.gate.log(), "panicked");
 }

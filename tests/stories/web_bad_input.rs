@@ -9,11 +9,9 @@ use testhost::{
 #[track_caller]
 fn signed_in(host: &Host, front: Front) -> (Web, Visitor, Person, Phone) {
     let web = Web::start(host, front, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     (web, visitor, alice, phone)
 }
 
@@ -143,7 +141,7 @@ fn odd_contract_headers_are_denied() {
             &many.iter().map(String::as_str).collect::<Vec<_>>(),
         ),
     );
-    assert_lacks(&web.gate.log(), "panicked");
+    assert_lacks(web.gate.log(), "panicked");
 
     // 200 cookies are within the limit.
     let many: String = (0..200).map(|n| format!("c{n}={n}; ")).collect();
@@ -242,7 +240,7 @@ fn odd_requests_through_the_proxies_are_refused_or_served() {
         for got in web.application.arrived() {
             assert_eq!(got.value("Remote-User"), "alice", "{got:?}");
         }
-        assert_lacks(&web.gate.log(), "panicked");
+        assert_lacks(web.gate.log(), "panicked");
     }
 }
 
@@ -279,7 +277,7 @@ fn nobody_is_sent_to_foreign_hosts() {
             &sign_in,
             &[("rd", rd), ("user", "alice"), ("password", &alice.password)],
         );
-        let entered = visitor.code(&web.pages, &phone.code(), "");
+        let entered = visitor.code(&web, &phone.code());
         assert_eq!(
             (entered.status, entered.header("location")),
             (303, back),
@@ -333,7 +331,7 @@ fn forms_over_the_limit_and_odd_ones_are_refused() {
         let status = status("POST /sign-in", &with(&[form]), odd);
         assert_eq!(status, 401, "{odd}");
     }
-    assert_lacks(&web.gate.log(), "panicked");
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// A gate that cannot start reports the file, the line and the remedy.

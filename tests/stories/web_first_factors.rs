@@ -17,7 +17,7 @@ const UNIX: &str = "@include common-auth\n@include common-account\n";
 #[track_caller]
 fn pam(host: &Host) -> (Web, PasswordHelper) {
     host.pam(SERVICE, UNIX);
-    let mut web = Web::start(host, Front::Nginx, Place::OwnHost, "");
+    let mut web = Web::nginx(host, "");
     reconfigure("[gate]\n", "[gate]\nfirst_factor = \"pam\"\n");
     web.gate.restart();
     (web, PasswordHelper::start())
@@ -82,7 +82,7 @@ fn refused(web: &Web, name: &str, password: &str) -> (String, Duration) {
     let began = Instant::now();
     let reply = Visitor::new()
         .from(&fresh_address())
-        .password(&web.pages, name, password);
+        .sends_password(&web.pages, name, password);
     assert_eq!(reply.status, 401, "{name}: {reply:?}");
     assert!(reply.all("set-cookie").is_empty(), "{reply:?}");
     (reply.body.replace(name, "NAME"), began.elapsed())
@@ -112,18 +112,10 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
     let phone = alice.enrols();
 
     let visitor = Visitor::new();
-    let asked = visitor.password(&web.pages, "alice", &alice.password);
-    assert_eq!(
-        (asked.status, asked.header("location")),
-        (303, "/code"),
-        "{asked:?}"
-    );
-    let entered = visitor.code(&web.pages, &phone.code(), "yes");
-    assert_eq!(
-        (entered.status, entered.header("location")),
-        (303, format!("{APP}/").as_str()),
-        "{entered:?}"
-    );
+    let asked = visitor.password(&web, &alice);
+    asked.redirects_to(303, "/code");
+    let entered = visitor.code_and_trust(&web, &phone.code());
+    entered.redirects_to(303, &format!("{APP}/"));
     assert_eq!(visitor.follows(&entered).status, 200);
     let got = web.application.got();
     assert_eq!(got.value("Remote-User"), "alice");
@@ -136,24 +128,18 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
     // The browser is trusted, so the host's password suffices.
     visitor.sends(&page(&web, "sign-out"), &[]);
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 302);
-    let again = visitor.password(&web.pages, "alice", &alice.password);
+    let again = visitor.password(&web, &alice);
     assert_eq!(again.header("location"), format!("{APP}/"), "{again:?}");
 
     // A user who signs in for the first time gets an account. Without a second factor, no code is
     // asked.
     assert_contains(&Postern::call("status bob").refuses().err, "bob");
     let visitor = Visitor::new();
-    let entered = visitor.password(&web.pages, "bob", &bob.password);
-    assert_eq!(
-        (entered.status, entered.header("location")),
-        (303, format!("{APP}/").as_str()),
-        "{entered:?}"
-    );
+    let entered = visitor.password(&web, &bob);
+    entered.redirects_to(303, &format!("{APP}/"));
     visitor.follows(&entered);
     assert_eq!(web.application.got().value("Remote-User"), "bob");
-    let added = Postern::call("log bob --json --event account-added")
-        .does()
-        .json();
+    let added = Postern::json("log bob --json --event account-added");
     assert_eq!(
         (&added["cause"], &added["service"]),
         (&"first-sign-in".into(), &"web".into())
@@ -215,11 +201,7 @@ fn pam_is_asked_by_the_service_that_the_configuration_names() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let (web, helper) = pam(&host);
-    let signs_in = || {
-        Visitor::new()
-            .from(&fresh_address())
-            .password(&web.pages, "alice", &alice.password)
-    };
+    let signs_in = || Visitor::new().from(&fresh_address()).password(&web, &alice);
     assert_eq!(signs_in().status, 303);
 
     host.pam(
@@ -257,7 +239,7 @@ fn pam_is_asked_by_the_service_that_the_configuration_names() {
     let absent = signs_in();
     assert_eq!(absent.status, 503, "{absent:?}");
     web.gate.says("postern-password does not answer");
-    assert_lacks(&web.gate.log(), "panicked");
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// L10: the proxy establishes the identity, and the gate asks for a code only.
@@ -292,26 +274,20 @@ fn an_identity_that_nginx_established_needs_only_the_code() {
                 .any(|(name, _)| name.ends_with("postern")),
             "no session yet"
         );
-        let entered = visitor.code(&web.pages, &phone.code(), "");
-        assert_eq!(
-            (entered.status, entered.header("location")),
-            (303, format!("{APP}/notes").as_str())
-        );
+        let entered = visitor.code(&web, &phone.code());
+        entered.redirects_to(303, &format!("{APP}/notes"));
         assert_eq!(visitor.follows(&entered).status, 200);
         let got = web.application.got();
         assert_eq!(got.value("Remote-User"), "alice");
         // The Authorization header belongs to the application's own password.
         assert!(got.value("Authorization").starts_with("Basic "), "{got:?}");
-        assert_lacks(&web.gate.log(), "panicked");
+        assert_lacks(web.gate.log(), "panicked");
 
         // A user who is not enrolled and need not be.
         let bob = basic(&Visitor::new(), "bob");
         let sent = bob.loads(&format!("{APP}/notes"));
         let entered = bob.follows(&sent);
-        assert_eq!(
-            (entered.status, entered.header("location")),
-            (303, format!("{APP}/notes").as_str())
-        );
+        entered.redirects_to(303, &format!("{APP}/notes"));
         assert_eq!(bob.follows(&entered).status, 200);
         assert_eq!(web.application.got().value("Remote-User"), "bob");
         web.gate.says("accepted cause=identity");
@@ -442,13 +418,13 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
     // Her session is refused once the proxy names another user.
     let visitor = basic(&Visitor::new(), "alice");
     visitor.loads(&page(&web, "sign-in"));
-    assert_eq!(visitor.code(&web.pages, &code, "").status, 303);
+    assert_eq!(visitor.code(&web, &code).status, 303);
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     web.application.got();
     let thief = basic(&visitor.robbed(), "bob");
     assert_eq!(thief.loads(&format!("{APP}/")).status, 302);
     web.application.got_nothing();
-    let cookie = format!("Cookie: {SESSION}={}", visitor.cookie(SESSION));
+    let cookie = visitor.cookie_header(SESSION);
     for (identity, status) in [
         ("Remote-User: alice", 200),
         ("X: y", 200),
@@ -488,11 +464,7 @@ fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
     web.gate.restart();
     let bob = basic(&Visitor::new(), "bob");
     let sent = bob.loads(&page(&web, "sign-in"));
-    assert_eq!(
-        (sent.status, sent.header("location")),
-        (303, "/enroll"),
-        "{sent:?}"
-    );
+    sent.redirects_to(303, "/enroll");
     let setup = bob.loads(&page(&web, "enroll"));
     assert!(
         setup.status == 200 && setup.body.contains("<svg"),
@@ -554,7 +526,7 @@ fn a_client_certificate_says_who_is_there() {
     let visitor = shows("alice");
     let asked = visitor.loads(&page(&web, "sign-in"));
     assert_eq!(asked.header("location"), "/code", "{asked:?}");
-    assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 303);
+    assert_eq!(visitor.code(&web, &phone.code()).status, 303);
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     let bob = shows("bob");

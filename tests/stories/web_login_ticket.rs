@@ -16,9 +16,7 @@ fn alice(host: &Host) -> (Web, Person, Phone) {
         Place::OwnHost,
         "[throttle]\nfree = 10\n",
     );
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     (web, alice, phone)
 }
 
@@ -26,11 +24,7 @@ fn alice(host: &Host) -> (Web, Person, Phone) {
 #[track_caller]
 fn ticket(alice: &Person) -> String {
     let asked = Wire::open().password("alice", &alice.password, "192.0.2.7");
-    assert_eq!(
-        (asked.status, asked.header("location")),
-        (303, "/code"),
-        "{asked:?}"
-    );
+    asked.redirects_to(303, "/code");
     asked
         .header("set-cookie")
         .split(';')
@@ -96,7 +90,7 @@ fn trap_07_a_login_ticket_is_no_session_no_setup_and_no_step_up() {
         as_cookie("__Host-postern-step-up")
     );
     assert_eq!(asks("POST /turn-off", &both).header("location"), "/sign-in");
-    assert_lacks(&web.gate.log(), "panicked");
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 #[test]
@@ -147,7 +141,7 @@ fn a_browser_keeps_no_login_ticket_after_the_code() {
     let host = Host::fresh();
     let (web, alice, phone) = alice(&host);
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     assert!(
         !visitor.cookies().iter().any(|(name, _)| name == LOGIN),
         "{:?}",

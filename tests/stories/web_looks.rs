@@ -4,7 +4,7 @@
 use crate::mail::PLAIN;
 use serde_json::{Value, json};
 use std::fs;
-use testhost::{APP, Chromium, Front, Host, MailServer, Phone, Place, Postern, Web, keep_picture};
+use testhost::{APP, Chromium, Host, MailServer, Phone, Postern, Web, keep_picture};
 
 /// axe-core, as installed by its Python package.
 const AXE: &str = "/usr/local/lib/python3.11/dist-packages/axe_playwright_python/axe.min.js";
@@ -70,10 +70,8 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
     let extra = format!(
         "[policy]\nrequired = [\"bob\"]\nadministrators = [\"alice\"]\n{PLAIN}[gate.administration]\npages = true\n[gate.scope.webdav]\nhosts = [\"app.example.test\"]\n"
     );
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, &extra);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let web = Web::nginx(&host, &extra);
+    let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
     let bob = host.person("bob");
     bob.has_a_password();
     let browser = Chromium::start();
@@ -183,7 +181,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         .enters_password("bob", &bob.password)
         .arrives_at("Second factor required");
     eye.looks_at("setup-one-time-code");
-    let code = Postern::call("one-time-code bob --json").does().json();
+    let code = Postern::json("one-time-code bob --json");
     let code = code["one_time_code"].as_str().expect("a code").to_owned();
     browser
         .types("[name=code]", &code)
@@ -207,10 +205,8 @@ fn pages_speak_german_to_who_asks_for_it_and_wear_the_sites_name() {
     let host = Host::fresh();
     fs::write("/etc/postern/logo.svg", LOGO).expect("a logo can be written");
     let look = "[gate.branding]\nname = \"Beispiel & Söhne\"\nlogo_file = \"/etc/postern/logo.svg\"\ncolor = \"#7a1f5c\"\n";
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, look);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let web = Web::nginx(&host, look);
+    let (alice, phone) = host.web_user("alice");
     let browser = Chromium::start();
     browser.asks_for_language("de-AT,de;q=0.9,en;q=0.5");
     let mut eye = Eye::of(&browser);

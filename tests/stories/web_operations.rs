@@ -3,14 +3,14 @@
 use nix::sys::signal::Signal;
 use std::fs;
 use testhost::{
-    APP, CONFIG, Front, Host, Place, Postern, Reply, STORE_FOLDER, Visitor, Web, Wire,
-    assert_lacks, patiently, reconfigure, tcp_reply,
+    APP, CONFIG, Host, Postern, Reply, STORE_FOLDER, Visitor, Web, Wire, assert_lacks, patiently,
+    reconfigure, tcp_reply,
 };
 
 const PORT: u16 = 9118;
 
 fn watched(host: &Host) -> Web {
-    let mut web = Web::start(host, Front::Nginx, Place::OwnHost, "");
+    let mut web = Web::nginx(host, "");
     reconfigure(
         "[gate]\n",
         &format!("[gate]\noperations = \"tcp:127.0.0.1:{PORT}\"\n"),
@@ -47,21 +47,16 @@ fn counted(sample: &str) -> f64 {
 fn metrics_count_what_happened_and_name_nobody() {
     let host = Host::fresh();
     let web = watched(&host);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
     assert_eq!(
         visitor
-            .password(&web.pages, "alice", "not the password")
+            .sends_password(&web.pages, "alice", "not the password")
             .status,
         401
     );
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
-    let cookie = format!(
-        "Cookie: __Secure-postern={}",
-        visitor.cookie("__Secure-postern")
-    );
+    visitor.signs_in(&web, &alice, &phone.code());
+    let cookie = visitor.cookie_header("__Secure-postern");
 
     let check =
         |result: &str| format!("postern_checks_total{{contract=\"nginx\",result=\"{result}\"}}");
@@ -149,11 +144,9 @@ fn metrics_count_what_happened_and_name_nobody() {
 fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
     let host = Host::fresh();
     let web = watched(&host);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     let page = format!("{APP}/");
     assert_eq!(visitor.loads(&page).status, 200);
     assert_eq!(
@@ -164,12 +157,7 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
     let aside = format!("{STORE_FOLDER}.aside");
     fs::rename(STORE_FOLDER, &aside).expect("root may do it");
     // A sign-in by password fails at once; an open session is denied after the lease.
-    assert_eq!(
-        Visitor::new()
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        503
-    );
+    assert_eq!(Visitor::new().password(&web, &alice).status, 503);
     patiently("the session is refused", || {
         Ok((visitor.loads(&page).status == 302).then_some(()))
     });
@@ -196,8 +184,8 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
     });
     assert_eq!(asks("/readyz").status, 200);
     host.clock.forward(30);
-    Visitor::new().signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
-    assert_lacks(&web.gate.log(), "panicked");
+    Visitor::new().signs_in(&web, &alice, &phone.code());
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// Promise 3: the gate uses a store that was restored from a backup, not the replaced one that it
@@ -207,11 +195,9 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
 fn a_store_that_is_put_back_in_place_of_another_is_the_one_that_counts() {
     let host = Host::fresh();
     let web = watched(&host);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     let page = format!("{APP}/");
     assert_eq!(visitor.loads(&page).status, 200);
 
@@ -227,7 +213,7 @@ fn a_store_that_is_put_back_in_place_of_another_is_the_one_that_counts() {
         Ok((visitor.loads(&page).status == 302).then_some(()))
     });
     fs::remove_dir_all(aside).expect("root may do it");
-    assert_lacks(&web.gate.log(), "panicked");
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// An invalid configuration leaves the gate in service. Readiness and metrics report it.

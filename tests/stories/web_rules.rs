@@ -104,7 +104,7 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
         Postern::call("app-password revoke alice files").does();
         let wrong = client.calls("GET", &page, "");
         assert_eq!(wrong.status, 401, "{front:?} {wrong:?}");
-        assert_contains(&wrong.header("www-authenticate"), "app password");
+        assert_contains(wrong.header("www-authenticate"), "app password");
 
         // This rule depends on the client's address and on the method.
         let near = |from: &str| {
@@ -178,7 +178,7 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
 #[ignore = "needs the test host: tests/run"]
 fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
     let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, RULES);
+    let web = Web::nginx(&host, RULES);
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.has_a_password();
     bob.has_a_password();
@@ -186,12 +186,9 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
     let (visitor, page) = (Visitor::new(), |path: &str| format!("{APP}{path}"));
 
     let sent = visitor.loads(&page("/cheap/x?y"));
-    assert_contains(&sent.header("location"), "/sign-in?rd=");
+    assert_contains(sent.header("location"), "/sign-in?rd=");
     let entered = password(&web, &visitor, &alice, "/cheap/x?y");
-    assert_eq!(
-        (entered.status, entered.header("location")),
-        (303, page("/cheap/x?y").as_str())
-    );
+    entered.redirects_to(303, &page("/cheap/x?y"));
     web.gate
         .says("accepted cause=gate.rule-4 address=127.0.0.1 service=web user=\"alice\"");
     assert_eq!(visitor.loads(&page("/cheap")).status, 200);
@@ -237,11 +234,8 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
         200,
         "until then it stays as it was"
     );
-    let entered = visitor.code(&web.pages, &phone.code(), "");
-    assert_eq!(
-        (entered.status, entered.header("location")),
-        (303, page("/asked").as_str())
-    );
+    let entered = visitor.code(&web, &phone.code());
+    entered.redirects_to(303, &page("/asked"));
     assert_eq!(visitor.follows(&entered).status, 200);
     web.application.arrived();
 
@@ -292,7 +286,7 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
 fn whoever_must_enrol_reads_what_takes_the_password_and_sets_up_for_the_rest() {
     let host = Host::fresh();
     let required = format!("[policy]\nrequired = \"all\"\n{RULES}");
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, &required);
+    let web = Web::nginx(&host, &required);
     let carol = host.person("carol");
     carol.has_a_password();
     let visitor = Visitor::new();
@@ -384,9 +378,7 @@ fn check_says_which_rule_decides_and_why() {
         "--rule GET https://app.example.test/ --user alice --from 127.0.0.8",
         &["code:    not needed, by policy.exempt-1"],
     );
-    let json = Postern::call("check --json --rule GET https://app.example.test/ --user alice")
-        .does()
-        .json();
+    let json = Postern::json("check --json --rule GET https://app.example.test/ --user alice");
     assert_eq!(
         (json["access"].as_str(), json["rule"].is_null()),
         (Some("code"), true),

@@ -51,7 +51,7 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
         browser
             .types_the_last_digit(&second.wrong())
             .arrives_at("Set up your second factor");
-        assert_contains(&browser.reads("[role=alert]"), "wrong");
+        assert_contains(browser.reads("[role=alert]"), "wrong");
         let code = second.code();
         browser
             .types_the_last_digit(&code)
@@ -79,16 +79,14 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
         alice.with_key().is_refused(&code, "used already");
         host.clock.forward(30);
         alice.with_key().enters_with(&second.code());
-        let enrolled = Postern::call("log alice --event enrolled --json")
-            .does()
-            .json();
+        let enrolled = Postern::json("log alice --event enrolled --json");
         assert_eq!(
             (&enrolled["service"], &enrolled["principal"]),
             (&"web".into(), &"alice".into()),
             "{enrolled}"
         );
-        assert_lacks(&web.gate.log(), &second.secret());
-        assert_lacks(&web.gate.log(), &code);
+        assert_lacks(web.gate.log(), second.secret());
+        assert_lacks(web.gate.log(), &code);
     }
 }
 
@@ -98,21 +96,21 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
 #[ignore = "needs the test host: tests/run"]
 fn later_a_first_setup_needs_a_one_time_code() {
     let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, REQUIRED);
+    let web = Web::nginx(&host, REQUIRED);
     let (alice, carol) = (host.person("alice"), host.person("carol"));
     alice.has_a_password();
     carol.has_a_password();
     carol.enrols();
     let visitor = Visitor::new();
 
-    let refused = visitor.password(&web.pages, "alice", &alice.password);
+    let refused = visitor.password(&web, &alice);
     assert_eq!(refused.status, 403, "{refused:?}");
     assert_contains(&refused.body, "ask an administrator (carol, group keepers)");
     assert_lacks(
         &visitor.loads(&format!("{}enroll", web.pages)).body,
         "otpauth",
     );
-    let code = Postern::call("one-time-code alice --json").does().json();
+    let code = Postern::json("one-time-code alice --json");
     let code = code["one_time_code"].as_str().expect("a code").to_owned();
     let at = format!("{}enroll/one-time-code", web.pages);
     for wrong in ["P-2222-2222-2222", "123456", "", "P-"] {
@@ -127,25 +125,19 @@ fn later_a_first_setup_needs_a_one_time_code() {
     // The one-time code is not consumed yet: a cancelled enrollment leaves it valid.
     visitor.loads(&format!("{}enroll", web.pages));
     let again = Visitor::new();
-    again.password(&web.pages, "alice", &alice.password);
+    again.password(&web, &alice);
     assert_eq!(again.sends(&at, &[("code", &code)]).status, 303);
 
     let (_, confirmed) = confirms(&web, &visitor);
     let late = confirms(&web, &again).1;
     let entered = finishes(&web, &visitor, &confirmed);
-    assert_eq!(
-        (entered.status, entered.header("location")),
-        (303, format!("{APP}/").as_str()),
-        "{entered:?}"
-    );
+    entered.redirects_to(303, &format!("{APP}/"));
     assert_eq!(visitor.follows(&entered).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     // The other enrollment began with the same one-time code, which is consumed now.
     assert_eq!(finishes(&web, &again, &late).status, 401);
     assert_eq!(
-        Postern::call("authenticator list alice --json")
-            .does()
-            .json()
+        Postern::json("authenticator list alice --json")
             .as_array()
             .map(Vec::len),
         Some(1)
@@ -178,9 +170,7 @@ fn self_enroll_says_from_where_a_first_setup_needs_nothing_else() {
         );
         let alice = host.person("alice");
         alice.has_a_password();
-        let said = Visitor::new()
-            .from(from)
-            .password(&web.pages, "alice", &alice.password);
+        let said = Visitor::new().from(from).password(&web, &alice);
         assert_eq!(said.status, status, "{extra} from {from}: {said:?}");
     }
 }
@@ -191,14 +181,17 @@ fn self_enroll_says_from_where_a_first_setup_needs_nothing_else() {
 #[ignore = "needs the test host: tests/run"]
 fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, WITHIN);
+    let web = Web::nginx(&host, WITHIN);
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.has_a_password();
     bob.has_a_password();
     let setup = format!("{}enroll", web.pages);
 
     let stranger = Visitor::new();
-    assert_eq!(stranger.password(&web.pages, "alice", "wrong").status, 401);
+    assert_eq!(
+        stranger.sends_password(&web.pages, "alice", "wrong").status,
+        401
+    );
     assert!(stranger.cookies().is_empty(), "{:?}", stranger.cookies());
     assert_eq!(stranger.loads(&setup).status, 303);
     for step in ["one-time-code", "code", "finish"] {
@@ -216,8 +209,8 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     }
 
     let visitor = Visitor::new();
-    let begun = visitor.password(&web.pages, "alice", &alice.password);
-    assert_eq!((begun.status, begun.header("location")), (303, "/enroll"));
+    let begun = visitor.password(&web, &alice);
+    begun.redirects_to(303, "/enroll");
     let cookie = begun.header("set-cookie");
     for part in [
         "__Host-postern-enrollment=",
@@ -226,7 +219,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
         "SameSite=Strict",
         "Max-Age=900",
     ] {
-        assert_contains(&cookie, part);
+        assert_contains(cookie, part);
     }
     let page = visitor.loads(&setup);
     assert_eq!(
@@ -242,7 +235,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     // The token of another user, and of another browser of the same user.
     for (name, password) in [("bob", &bob.password), ("alice", &alice.password)] {
         let other = Visitor::new();
-        other.password(&web.pages, name, password);
+        other.sends_password(&web.pages, name, password);
         let fields = [("pending", draft.as_str()), ("code", &phone.code())];
         assert_eq!(
             other.sends(&format!("{setup}/code"), &fields).status,
@@ -279,7 +272,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     assert_eq!(finishes(&web, &thief, &confirmed).status, 401);
     // The password was changed meanwhile.
     let visitor = Visitor::new();
-    visitor.password(&web.pages, "alice", &alice.password);
+    visitor.password(&web, &alice);
     let (_, confirmed) = confirms(&web, &visitor);
     alice.has_a_password();
     assert_eq!(finishes(&web, &visitor, &confirmed).status, 401);
@@ -287,7 +280,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
 
     // After activation, the secret is not shown again.
     let visitor = Visitor::new();
-    visitor.password(&web.pages, "alice", &alice.password);
+    visitor.password(&web, &alice);
     let (_, confirmed) = confirms(&web, &visitor);
     let ticket = visitor.robbed();
     assert_eq!(finishes(&web, &visitor, &confirmed).status, 303);
@@ -303,7 +296,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
         "{again:?}"
     );
     assert_eq!(finishes(&web, &ticket, &confirmed).status, 401);
-    assert_lacks(&web.gate.log(), "panicked");
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// Returns the authenticator on an enrollment page, and the token in its form.

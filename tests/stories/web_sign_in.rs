@@ -21,9 +21,7 @@ fn the_page_asked_for_comes_after_password_and_code() {
     for (front, place) in WAYS {
         let host = Host::fresh();
         let web = Web::start(&host, front, place, "");
-        let alice = host.person("alice");
-        alice.has_a_password();
-        let phone = alice.enrols();
+        let (alice, phone) = host.web_user("alice");
         let visitor = Visitor::new();
 
         let asked = format!("{APP}/notes/7?a=1&b=%2Fx%20y&c='\\");
@@ -60,12 +58,8 @@ fn the_page_asked_for_comes_after_password_and_code() {
         );
         let code_page = visitor.loads(&format!("{}code", web.pages));
         assert_contains(&code_page.body, "one-time-code");
-        let entered = visitor.code(&web.pages, &phone.code(), "yes");
-        assert_eq!(
-            (entered.status, entered.header("location")),
-            (303, asked.as_str()),
-            "{entered:?}"
-        );
+        let entered = visitor.code_and_trust(&web, &phone.code());
+        entered.redirects_to(303, &asked);
 
         let page = visitor.follows(&entered);
         assert_eq!(page.status, 200, "{page:?}");
@@ -90,7 +84,7 @@ fn the_page_asked_for_comes_after_password_and_code() {
         assert_eq!(visitor.fetches(&asked).status, 401);
         web.application.got_nothing();
 
-        let again = visitor.password(&web.pages, "alice", &alice.password);
+        let again = visitor.password(&web, &alice);
         assert_eq!(
             (again.status, again.header("location")),
             (303, format!("{APP}/").as_str()),
@@ -98,12 +92,12 @@ fn the_page_asked_for_comes_after_password_and_code() {
         );
         assert_eq!(visitor.follows(&again).status, 200);
         assert_eq!(web.application.got().value("Remote-User"), "alice");
-        assert_lacks(&web.gate.log(), "panicked");
+        assert_lacks(web.gate.log(), "panicked");
 
         Postern::call("disable alice").does();
         assert_eq!(visitor.loads(&asked).status, 302, "an open session is over");
         web.application.got_nothing();
-        let alone = visitor.password(&web.pages, "alice", &alice.password);
+        let alone = visitor.password(&web, &alice);
         assert_eq!(
             (alone.status, alone.header("location")),
             (303, format!("{APP}/").as_str()),
@@ -117,8 +111,7 @@ fn the_page_asked_for_comes_after_password_and_code() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_begins_anew_keeps_the_page_asked_for() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.has_a_password();
     alice.enrols();
@@ -157,12 +150,8 @@ fn whoever_begins_anew_keeps_the_page_asked_for() {
         );
     }
     with("bob", &bob.password, &asked);
-    let entered = visitor.code(&web.pages, &phone.code(), "");
-    assert_eq!(
-        (entered.status, entered.header("location")),
-        (303, asked.as_str()),
-        "{entered:?}"
-    );
+    let entered = visitor.code(&web, &phone.code());
+    entered.redirects_to(303, &asked);
     visitor.follows(&entered);
     assert_eq!(web.application.got().value("Remote-User"), "bob");
 }
@@ -171,11 +160,8 @@ fn whoever_begins_anew_keeps_the_page_asked_for() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn port_443_may_be_written_or_left_out() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, mut web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     reconfigure(
         "https://auth.example.test:8443/",
         "https://auth.example.test:443/",
@@ -194,11 +180,7 @@ fn port_443_may_be_written_or_left_out() {
     });
     let sent = visitor.loads(asked);
     let page = "https://auth.example.test/sign-in?rd=https%3A%2F%2Fapp.example.test%2Fnotes";
-    assert_eq!(
-        (sent.status, sent.header("location")),
-        (302, page),
-        "{sent:?}"
-    );
+    sent.redirects_to(302, page);
     assert_eq!(visitor.follows(&sent).status, 200);
     let fields = [
         ("rd", asked),
@@ -211,12 +193,8 @@ fn port_443_may_be_written_or_left_out() {
             .status,
         303
     );
-    let entered = visitor.code("https://auth.example.test/", &phone.code(), "");
-    assert_eq!(
-        (entered.status, entered.header("location")),
-        (303, asked),
-        "{entered:?}"
-    );
+    let entered = visitor.sends_code("https://auth.example.test/", &phone.code(), "");
+    entered.redirects_to(303, asked);
     assert_eq!(visitor.follows(&entered).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
 

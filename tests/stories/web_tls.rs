@@ -50,21 +50,16 @@ fn a_proxy_proves_itself_by_its_certificate() {
     let settings = "[[gate.trusted_proxies]]\nproxy = \"traefik\"\nfrom = [\"127.0.0.1\"]\ncertificate = true\n\
         [gate.tls]\ncert_file = \"/etc/postern/gate.crt\"\nkey_file = \"/etc/postern/gate.key\"\n\
         client_ca_file = \"/etc/postern/proxies.crt\"\n";
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, settings);
+    let mut web = Web::nginx(&host, settings);
     reconfigure(
         "[gate]\n",
         "[gate]\nlisten = [\"unix:/run/postern/gate.sock\", \"tls:127.0.0.1:9443\"]\n",
     );
     web.gate.restart();
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
-    let cookie = format!(
-        "Cookie: __Secure-postern={}",
-        visitor.cookie("__Secure-postern")
-    );
+    visitor.signs_in(&web, &alice, &phone.code());
+    let cookie = visitor.cookie_header("__Secure-postern");
 
     for http in ["--http1.1", "--http2"] {
         let proxy = proxy().with(&cookie).option(http);
@@ -132,15 +127,13 @@ fn traefik_proves_itself_by_its_certificate() {
         reconfigure("tcp:127.0.0.1:9091", "tls:127.0.0.1:9091");
         web.gate.restart();
         change_traefik(|sample| over_tls(&sample).replace(PROOF, "no-secret-at-all"));
-        let alice = host.person("alice");
-        alice.has_a_password();
-        let phone = alice.enrols();
+        let (alice, phone) = host.web_user("alice");
         let (page, visitor) = (format!("{APP}/"), Visitor::new());
         patiently("Traefik speaks TLS to the gate", || {
             let answer = visitor.loads(&page);
             Ok((answer.status == 302).then_some(()))
         });
-        let entered = visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+        let entered = visitor.signs_in(&web, &alice, &phone.code());
         assert_eq!(visitor.follows(&entered).status, 200);
         assert_eq!(web.application.got().value("Remote-User"), "alice");
         let cookies = visitor.cookies();

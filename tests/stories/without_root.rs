@@ -15,9 +15,7 @@ pub(crate) const PAM_PEER: &str = env!("CARGO_BIN_EXE_pam_peer");
 
 #[track_caller]
 fn invitation(name: &str) -> String {
-    let said = Postern::call(&format!("one-time-code {name} --json"))
-        .does()
-        .json();
+    let said = Postern::json(&format!("one-time-code {name} --json"));
     said["one_time_code"].as_str().expect("a code").to_owned()
 }
 
@@ -103,8 +101,8 @@ fn a_first_setup_takes_the_administrators_one_time_code() {
         .input(&format!("{code}\n"))
         .refuses();
     assert_contains(&again.err, "has a second factor already");
-    assert_lacks(&posternd.log(), &code);
-    assert_lacks(&posternd.log(), &phone.secret());
+    assert_lacks(posternd.log(), &code);
+    assert_lacks(posternd.log(), phone.secret());
 }
 
 /// N8, D4: each change requires a code.
@@ -112,8 +110,7 @@ fn a_first_setup_takes_the_administrators_one_time_code() {
 #[ignore = "needs the test host: tests/run"]
 fn each_change_takes_a_code() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let _posternd = Posternd::start();
 
     let mut terminal = Terminal::run(alice.postern("authenticator add --name token").command());
@@ -246,16 +243,16 @@ fn nobody_reaches_anothers_account_or_what_is_roots() {
     }
     // Bob sends requests of his own, without the command.
     let uid = |person: &testhost::Person| uid_of(&person.name);
-    assert_contains(&sent_as(uid(&alice), &look("alice")), "\"status\"");
+    assert_contains(sent_as(uid(&alice), &look("alice")), "\"status\"");
     assert_contains(
-        &sent_as(uid(&bob), &look("alice")),
+        sent_as(uid(&bob), &look("alice")),
         "only root may do this for another account",
     );
     let forged = look("alice").replace("\"task\"", "\"uid\":0,\"task\"");
-    assert_contains(&sent_as(uid(&bob), &forged), "invalid request");
+    assert_contains(sent_as(uid(&bob), &forged), "invalid request");
     let change =
         "{\"account\":\"alice\",\"task\":{\"change\":{\"change\":{\"revoke-browsers\":null}}}}";
-    assert_contains(&sent_as(uid(&alice), change), "That is not a code");
+    assert_contains(sent_as(uid(&alice), change), "That is not a code");
     assert_eq!(Store::open().dump(), before);
     assert_eq!(
         Postern::call("enroll").run().exit,
@@ -299,8 +296,7 @@ fn a_user_without_a_name_that_is_an_accounts_has_none() {
 #[ignore = "needs the test host: tests/run"]
 fn wrong_codes_are_counted_for_the_local_user_alone() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let posternd = Posternd::start();
 
     for _ in 0..5 {
@@ -330,8 +326,7 @@ fn wrong_codes_are_counted_for_the_local_user_alone() {
 #[ignore = "needs the test host: tests/run"]
 fn without_posternd_the_command_says_so_at_once() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let mut posternd = Posternd::start();
     let refused_at_once = |why: &str| {
         for call in ["status", "authenticator list", "recovery"] {
@@ -383,8 +378,7 @@ fn nonblocking() -> std::io::Result<UnixStream> {
 #[ignore = "needs the test host: tests/run"]
 fn a_frame_of_the_other_sockets_kind_is_refused() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (_, phone) = host.enrolled_user("alice");
     let posternd = Posternd::start();
     let before = Store::open().dump();
 
@@ -402,7 +396,7 @@ fn a_frame_of_the_other_sockets_kind_is_refused() {
         came["result"].to_string().contains("closed") && came["prompts"] == json!([]),
         "{came}"
     );
-    assert_contains(&of_root.sends_command(&look("alice")), "error");
+    assert_contains(of_root.sends_command(&look("alice")), "error");
     posternd.says("refused on host.sock: a frame of a kind that belongs to pam.sock");
     assert_eq!(
         posternd.log().matches("belongs to host.sock").count(),
@@ -431,8 +425,7 @@ fn a_frame_of_the_other_sockets_kind_is_refused() {
 #[ignore = "needs the test host: tests/run"]
 fn nothing_that_a_users_process_claims_lets_it_pass() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.configure(
         "[policy]\nrequired = \"all\"\n[[policy.exempt]]\nservices = [\"cron\"]\n[[policy.exempt]]\nnetworks = \
          [\"192.0.2.0/24\"]\n[[policy.exempt]]\ncompleted_methods = [\"publickey\"]\n[pam.service.imap]\nrhost_is_address = true\n",
@@ -459,7 +452,7 @@ fn nothing_that_a_users_process_claims_lets_it_pass() {
         let came = peer.does(&json!({ "user_host": account }));
         assert_eq!(came["result"], "NotAsked", "{account}: {came}");
     }
-    assert_lacks(&posternd.log(), "address=192.0.2.7");
+    assert_lacks(posternd.log(), "address=192.0.2.7");
     let own = json!({ "service": "x", "user": "alice", "options": ["config=/etc/shadow"] });
     let came = peer.does(&json!({ "user_host": own, "typed": phone.code_in(1) }));
     assert_eq!(came["result"], "Misconfigured", "{came}");
@@ -550,8 +543,8 @@ fn who_floods_the_socket_keeps_nobody_else_out() {
     ] {
         peer.does(&json!({ "bytes": nonsense }));
     }
-    assert_contains(&peer.sends_command("nonsense"), "invalid request");
+    assert_contains(peer.sends_command("nonsense"), "invalid request");
     posternd.says("sent an invalid frame");
     alice.postern("status").does();
-    assert_lacks(&posternd.log(), "panicked");
+    assert_lacks(posternd.log(), "panicked");
 }

@@ -51,7 +51,7 @@ fn ten_thousand_idle_connections_hold_nobody_up() {
         }
         over.store(true, Ordering::SeqCst);
     });
-    assert_lacks(&web.gate.log(), "panicked");
+    assert_lacks(web.gate.log(), "panicked");
     drop((idle, more));
     patiently("the gate has closed what was open", || {
         Ok((descriptors(&web.gate) < 100).then_some(()))

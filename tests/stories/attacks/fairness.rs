@@ -10,19 +10,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 use testhost::{
-    AUTH, Disk, Front, Host, PAM_SOCKET, PROOF, PamPeer, PasswordHelper, Person, Phone, Place,
-    Postern, Posternd, SOCKET, STORE_FOLDER, Visitor, Web, Wire, assert_contains, patiently,
-    reconfigure, tcp_reply,
+    AUTH, Disk, Host, PAM_SOCKET, PROOF, PamPeer, PasswordHelper, Person, Phone, Postern, Posternd,
+    SOCKET, STORE_FOLDER, Visitor, Web, Wire, assert_contains, patiently, reconfigure, tcp_reply,
 };
 
 /// Starts a gate, and signs alice in at a browser that she trusts.
 fn trusted(host: &Host, extra: &str) -> (Web, Person, Phone, Visitor) {
-    let web = Web::start(host, Front::Nginx, Place::OwnHost, extra);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let web = Web::nginx(host, extra);
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
     (web, alice, phone, visitor)
 }
 
@@ -97,7 +94,7 @@ fn a_flood_of_wrong_passwords_keeps_the_owner_out_of_nothing() {
     let (web, alice, _, visitor) = trusted(&host, "");
     let signed_in = visitor.robbed();
     let statuses = flooded(300, made_up, || {
-        let password = |who: &Visitor| who.password(&web.pages, "alice", &alice.password).status;
+        let password = |who: &Visitor| who.password(&web, &alice).status;
         all_get_in(
             "a page of the account",
             20,
@@ -180,8 +177,7 @@ fn a_flood_through_nginx_keeps_the_owner_out_of_nothing() {
         let busy = || Some(resident(web.gate.process())).filter(|_| descriptors(&web.gate) > 150);
         patiently("the flood has begun", || Ok(busy()));
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let password =
-                |who: &Visitor| who.password(&web.pages, "alice", &alice.password).status;
+            let password = |who: &Visitor| who.password(&web, &alice).status;
             all_get_in(
                 "a page of the account",
                 20,
@@ -234,8 +230,7 @@ fn an_address_that_is_delayed_anyway_takes_no_worker() {
         100,
         |_, _| "203.0.113.9".to_owned(),
         || {
-            let password =
-                |who: &Visitor| who.password(&web.pages, "alice", &alice.password).status;
+            let password = |who: &Visitor| who.password(&web, &alice).status;
             all_get_in(
                 "a page of the account",
                 20,
@@ -266,18 +261,16 @@ fn an_address_that_is_delayed_anyway_takes_no_worker() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_flood_of_wrong_host_passwords_leaves_the_owner_a_question() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.enrolled_user("alice");
     reconfigure("[gate]\n", "[gate]\nfirst_factor = \"pam\"\n");
     let mut web = web;
     web.gate.restart();
     let _helper = PasswordHelper::start();
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
     flooded(120, made_up, || {
-        let password = |who: &Visitor| who.password(&web.pages, "alice", &alice.password).status;
+        let password = |who: &Visitor| who.password(&web, &alice).status;
         all_get_in("a trusted browser", 5, || password(&visitor), 303);
         all_get_in("a familiar address", 5, || password(&Visitor::new()), 303);
         let mut last = 60;
@@ -322,8 +315,7 @@ fn users_without_a_name_take_no_place_of_those_with_one() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_log_that_nobody_reads_holds_nobody_up() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (_host, web) = Host::with_web();
     reconfigure(
         "[gate]\n",
         "[gate]\naccess_log = true\noperations = \"tcp:127.0.0.1:9092\"\n",
@@ -361,8 +353,7 @@ fn a_log_that_nobody_reads_holds_nobody_up() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn lines_that_strangers_cause_are_written_now_and_then() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (_host, web) = Host::with_web();
     let mut wire = Wire::open();
     for _ in 0..1000 {
         let answer = wire
@@ -539,12 +530,7 @@ fn a_gate_whose_store_takes_no_writes_is_not_ready() {
     patiently("it is ready again", || {
         Ok((ready().status == 200).then_some(()))
     });
-    assert_eq!(
-        Visitor::new()
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        303
-    );
+    assert_eq!(Visitor::new().password(&web, &alice).status, 303);
     drop(web);
     drop(disk);
 }

@@ -41,8 +41,7 @@ fn inodes() -> Vec<u64> {
 #[ignore = "needs the test host: tests/run"]
 fn the_gates_user_makes_and_removes_no_file_beside_the_store() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let mode = |path: &str| fs::metadata(path).expect("it is there").mode() & 0o7777;
     assert_eq!(mode(STORE_FOLDER), 0o750);
     for suffix in ["", "-wal", "-shm"] {
@@ -119,7 +118,7 @@ fn what_could_not_be_synced_is_not_there_for_the_next_process() {
         "{}",
         said.all()
     );
-    assert_contains(&said.all(), "disk I/O error");
+    assert_contains(said.all(), "disk I/O error");
     assert!(fs::metadata(format!("{STORE}-wal")).expect("the WAL").len() <= length);
     assert_eq!(
         count(),
@@ -137,8 +136,7 @@ fn what_could_not_be_synced_is_not_there_for_the_next_process() {
 #[ignore = "needs the test host: tests/run"]
 fn a_folder_that_is_opened_to_others_afterwards_denies_until_it_is_closed() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     alice.with_key().enters_with(&phone.code());
     let mode = |mode| {
         fs::set_permissions("/etc/postern", PermissionsExt::from_mode(mode))

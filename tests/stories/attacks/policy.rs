@@ -2,7 +2,7 @@
 
 use crate::guest_process::PAM_HOST;
 use std::fs;
-use testhost::{Answer, Host, PamHost, Postern, Store, assert_contains, assert_lacks};
+use testhost::{Host, PamHost, Postern, Store, assert_contains, assert_lacks};
 
 /// File of this host that is restored on drop.
 struct Changed(&'static str, String);
@@ -38,7 +38,7 @@ fn a_second_auth_that_is_refused_takes_the_pass_of_the_first_away() {
         let mut pam = PamHost::start(PAM_HOST, "twice", b"alice", &["--auths", "2"]);
         for code in &typed {
             pam.expect("prompt");
-            pam.answers(&Answer::from(code.as_str()));
+            pam.types(code);
         }
         let ended = pam.ends();
         assert_eq!(ended.all("authenticate").len(), 2, "{ended:?}");
@@ -132,5 +132,5 @@ fn a_member_of_a_very_large_group_is_neither_locked_out_nor_overlooked() {
     host.journal
         .says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"alice\"");
     bob.with_key().enters();
-    assert_lacks(&host.journal.rest(), "group-unresolved");
+    assert_lacks(host.journal.rest(), "group-unresolved");
 }

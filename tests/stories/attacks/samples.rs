@@ -14,11 +14,9 @@ const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
 #[track_caller]
 fn signed_in(host: &Host, front: Front, place: Place, extra: &str) -> (Web, Visitor) {
     let web = Web::start(host, front, place, extra);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     (web, visitor)
 }
 
@@ -377,7 +375,7 @@ fn the_proxys_secret_is_printed_nowhere_and_readable_to_nobody() {
         let secret = fs::read_to_string("/etc/postern/proxy.secret").expect("it was made");
         let written = fs::read_to_string(path).expect("it was written");
         assert_eq!(secret_of(&written), secret.trim());
-        assert_lacks(&said.all(), secret.trim());
+        assert_lacks(said.all(), secret.trim());
         assert_contains(&said.err, "wrote ");
         assert_contains(&said.err, path);
         for mark in [

@@ -2,8 +2,8 @@
 
 use nix::sys::signal::Signal;
 use testhost::{
-    APP, Front, Host, Person, Phone, Place, Postern, Reply, Visitor, Web, Wire, assert_contains,
-    patiently, reconfigure,
+    APP, Host, Person, Phone, Postern, Reply, Visitor, Web, Wire, assert_contains, patiently,
+    reconfigure,
 };
 
 const SESSION: &str = "__Secure-postern";
@@ -79,8 +79,7 @@ fn hidden<'a>(page: &'a Reply, name: &str) -> &'a str {
 #[ignore = "needs the test host: tests/run"]
 fn an_enrollment_that_a_thief_began_ends_with_the_session_that_it_was_begun_in() {
     for all in [true, false] {
-        let host = Host::fresh();
-        let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+        let (host, web) = Host::with_web();
         let bob = host.person("bob");
         bob.has_a_password();
         let (thief, _) = enters(&web, &bob, "/");
@@ -99,7 +98,7 @@ fn an_enrollment_that_a_thief_began_ends_with_the_session_that_it_was_begun_in()
         let which = match all {
             true => "--all".to_owned(),
             false => {
-                let listed = Postern::call("session list bob --json").does().json();
+                let listed = Postern::json("session list bob --json");
                 listed[0]["id"]
                     .as_str()
                     .or(listed["id"].as_str())
@@ -146,17 +145,15 @@ fn a_code_page_that_was_led_to_from_a_session_ends_with_that_session() {
     for all in [true, false] {
         let host = Host::fresh();
         let rule = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n";
-        let web = Web::start(&host, Front::Nginx, Place::OwnHost, rule);
-        let alice = host.person("alice");
-        alice.has_a_password();
-        let phone = alice.enrols();
+        let web = Web::nginx(&host, rule);
+        let (alice, phone) = host.web_user("alice");
         let (visitor, _) = enters(&web, &alice, "/cheap");
         let led = visitor.loads(&format!("{}upgrade?rd={APP}/", web.pages));
         assert_eq!(led.header("location"), "/code", "{led:?}");
         match all {
             true => Postern::call("session revoke alice --all").does(),
             false => {
-                let listed = Postern::call("session list alice --json").does().json();
+                let listed = Postern::json("session list alice --json");
                 let id = listed[0]["id"]
                     .as_str()
                     .or(listed["id"].as_str())
@@ -165,11 +162,11 @@ fn a_code_page_that_was_led_to_from_a_session_ends_with_that_session() {
                 Postern::call(&format!("session revoke alice {id}")).does()
             }
         };
-        let refused = visitor.code(&web.pages, &phone.code(), "");
+        let refused = visitor.code(&web, &phone.code());
         assert_eq!(refused.status, 401, "{refused:?}");
         assert_contains(&refused.body, "name=\"password\"");
         // The refused code is not consumed.
-        Visitor::new().signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+        Visitor::new().signs_in(&web, &alice, &phone.code());
     }
 }
 
@@ -179,8 +176,7 @@ fn a_code_page_that_was_led_to_from_a_session_ends_with_that_session() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     reconfigure("[gate]\n", "[gate]\nsession_lifetime = \"5m\"\n");
     reload(&web);
     let (alice, bob) = (host.person("alice"), host.person("bob"));
@@ -189,7 +185,7 @@ fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
     let phone = alice.enrols();
     let signs_in = || {
         let visitor = Visitor::new();
-        visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+        visitor.signs_in(&web, &alice, &phone.code());
         host.clock.forward(30);
         (visitor.cookie(SESSION), visitor)
     };
@@ -239,13 +235,13 @@ fn policy_is_applied_to_what_has_passed_and_not_to_what_followed_from_it_once() 
     let host = Host::fresh();
     let settings =
         "[policy]\nrequired = \"enrolled\"\n[[policy.exempt]]\nnetworks = [\"127.0.0.8\"]\n";
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, settings);
+    let web = Web::nginx(&host, settings);
     let (alice, hugo) = (host.person("alice"), host.person("hugo"));
     alice.has_a_password();
     hugo.has_a_password();
     let phone = alice.enrols();
     let near = Visitor::new().from("127.0.0.8");
-    let entered = near.password(&web.pages, "alice", &alice.password);
+    let entered = near.password(&web, &alice);
     assert_eq!(entered.status, 303, "{entered:?}");
     assert_eq!(checks(&near.cookie(SESSION)), 401, "outside");
     let fields = [
@@ -279,17 +275,14 @@ fn policy_is_applied_to_what_has_passed_and_not_to_what_followed_from_it_once() 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_stolen_trusted_browser_that_is_seen_ends_the_thiefs_session_too() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     let owner = Visitor::new();
-    owner.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    owner.signs_in_and_trusts(&web, &alice, &phone.code());
     let thief = owner.robbed();
     thief.forgets(&format!("{SESSION}\t"));
     for _ in 0..2 {
-        let entered = thief.password(&web.pages, "alice", &alice.password);
+        let entered = thief.password(&web, &alice);
         assert!(
             !entered.header("location").ends_with("/code"),
             "{entered:?}"
@@ -298,7 +291,7 @@ fn a_stolen_trusted_browser_that_is_seen_ends_the_thiefs_session_too() {
     let cookies = [owner.cookie(SESSION), thief.cookie(SESSION)];
     assert!(cookies.iter().all(|cookie| checks(cookie) == 200));
     owner.forgets(&format!("{SESSION}\t"));
-    let asked = owner.password(&web.pages, "alice", &alice.password);
+    let asked = owner.password(&web, &alice);
     assert!(asked.header("location").ends_with("/code"), "{asked:?}");
     for cookie in &cookies {
         assert_eq!(checks(cookie), 401);

@@ -5,7 +5,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::time::Duration;
-use testhost::{Ambush, Answer, Barrier, PamHost, WRITES, patiently, was_stopped};
+use testhost::{Ambush, Barrier, PamHost, WRITES, patiently, was_stopped};
 
 /// More writes than any of the modules makes, from the reply to the end.
 const MANY: u32 = 90;
@@ -83,7 +83,7 @@ pub(crate) fn others_while_it_stands_still(bench: &Bench<'_>) -> Seen {
     let others = [("alice", bench.alice.code_in(1)), ("bob", bench.bob.code())];
     let others = others.map(|(user, code)| {
         let mut other = bench.host_for(user.as_bytes(), &[]);
-        other.answers(&Answer::from(&*code));
+        other.types(&code);
         other
     });
     let [alice, bob] = others.map(|other| bench.end(other));

@@ -357,11 +357,8 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
         assert_contains(&failed.body, "could not be mailed");
         host.posternd().says(why);
         let said = Postern::call("email set alice other@example.test").refuses();
-        assert!(
-            said.err.contains("no mail was sent") && said.err.contains(why),
-            "{why}: {}",
-            said.err
-        );
+        assert_contains(&said.err, "no mail was sent");
+        assert_contains(&said.err, why);
         assert!(
             began.elapsed() < Duration::from_secs(12),
             "{why}: {:?}",
@@ -448,7 +445,7 @@ fn people_are_told_what_was_done_to_their_account() {
         "By:      root",
         " UTC",
     ] {
-        assert!(notice.text.contains(words), "{words}: {notice:?}");
+        assert_contains(&notice.text, words);
     }
     assert_eq!(notice.header("Auto-Submitted"), "auto-generated");
     host.posternd()

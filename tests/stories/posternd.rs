@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 use testhost::{
     HOST_SOCKET, Host, Person, Phone, Postern, Posternd, Store, Terminal, assert_contains,
-    finished, patiently,
+    assert_lacks, finished, patiently,
 };
 
 fn alice(host: &Host) -> (Person, Phone) {
@@ -72,7 +72,7 @@ fn while_posternd_decides_the_host_opens_nothing_of_the_store() {
     let calls = fs::read_to_string(trace).expect("strace has written");
     assert_contains(&calls, HOST_SOCKET);
     for path in ["/etc/postern", "/var/lib/postern"] {
-        assert!(!calls.contains(path), "{path}: {calls}");
+        assert_lacks(&calls, path);
     }
 }
 

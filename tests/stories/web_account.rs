@@ -124,7 +124,7 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
     alice.with_key().enters_with(&phone.code());
     let log = Postern::call("log alice --json").does().out;
     for what in ["authenticator-added", "authenticator-removed"] {
-        assert!(log.contains(what), "{what}: {log}");
+        assert_contains(&log, what);
     }
     assert_lacks(web.gate.log(), "panicked");
     assert_lacks(web.gate.log(), tablet.secret());

@@ -452,7 +452,7 @@ fn people_are_told_what_was_done_to_them_at_the_gate() {
         "By:      carol",
         "From:    127.0.0.1",
     ] {
-        assert!(notice.contains(words), "{words}: {notice}");
+        assert_contains(&notice, words);
     }
 }
 

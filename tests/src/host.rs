@@ -178,6 +178,13 @@ impl Host {
         fs::write(format!("{SERVICES}/{service}"), text).expect("a service file can be written");
     }
 
+    /// Writes a PAM service file in which `pam_totp.so` with these options decides alone.
+    #[track_caller]
+    pub fn requires_totp(&self, service: &str, options: &str) {
+        let auth = format!("auth required pam_totp.so {options}\n");
+        self.pam(service, &(auth + "account required pam_totp.so\n"));
+    }
+
     /// Installs the sample of a PAM service, unchanged.
     #[track_caller]
     pub fn sample(&self, service: &str) {

@@ -103,6 +103,11 @@ impl Web {
         }
     }
 
+    /// Returns the URL of a page of the gate.
+    pub fn page(&self, name: &str) -> String {
+        format!("{}{name}", self.pages)
+    }
+
     /// Ends the application, and waits until its port is closed.
     #[track_caller]
     pub fn stop_application(&mut self) {

@@ -2,9 +2,10 @@
 //! which oathtool plays.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use testhost::{APP, Host, Phone, Postern, Visitor, assert_contains, assert_lacks, finished};
+use testhost::{
+    APP, Host, Phone, Postern, Visitor, assert_contains, assert_lacks, finished, set_mode,
+};
 
 const SEED: &str = "3132333435363738393031323334353637383930";
 const SEED_FILE: &str = "/etc/postern/token.seed";
@@ -12,7 +13,7 @@ const SEED_FILE: &str = "/etc/postern/token.seed";
 /// Writes the seed of a token to a file of root.
 fn seed_arrives() {
     fs::write(SEED_FILE, SEED).expect("a file can be written");
-    fs::set_permissions(SEED_FILE, PermissionsExt::from_mode(0o600)).expect("a mode can be set");
+    set_mode(SEED_FILE, 0o600);
 }
 
 /// Returns the token's code at a counter.
@@ -116,7 +117,7 @@ pub(crate) fn a_token_of_eight_digits_is_the_only_authenticator() {
     host.clock.forward(60);
     let visitor = Visitor::new();
     assert_eq!(visitor.password(&web, &alice).status, 303);
-    let page = visitor.loads(&format!("{}code", web.pages));
+    let page = visitor.loads(&web.page("code"));
     assert_contains(&page.body, "data-digits=\"8\"");
     assert_eq!(visitor.code(&web, &by_time(&host)).status, 303);
 
@@ -159,10 +160,7 @@ fn a_new_phone_takes_over_when_it_is_confirmed() {
 fn an_administrators_one_time_code_opens_once() {
     let (host, web) = Host::with_web();
     let (alice, phone) = host.web_user("alice");
-    let issue = || {
-        let said = Postern::json("one-time-code alice --json");
-        said["one_time_code"].as_str().expect("a code").to_owned()
-    };
+    let issue = || Postern::one_time_code("alice");
     let first = issue();
     alice.with_key().enters_with(&first.to_lowercase());
     alice.with_key().is_refused(&first, "used already");

@@ -42,10 +42,7 @@ fn sign_in(name: &[u8], answer: &[u8]) -> (bool, String) {
 }
 
 fn services(host: &Host) {
-    host.pam(
-        "codes",
-        "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
-    );
+    host.requires_totp("codes", "first_factor=passed");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! postern.toml: a typo locks no account out, and only root may write the file.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
-use testhost::{CONFIG, Host, Postern, assert_contains};
+use std::os::unix::fs::{chown, symlink};
+use testhost::{CONFIG, Host, Postern, assert_contains, set_mode};
 
 const COPY: &str = "/etc/postern/postern.toml.valid";
 /// Begin of the module's log line about a configuration that cannot be used.
@@ -87,8 +87,7 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
     let inviting = "[[policy.exempt]]\nservices = [\"sshd\"]\n";
     let evils: [(&str, fn()); 5] = [
         ("has mode 0666, too open; chmod it to 0644", || {
-            fs::set_permissions(CONFIG, PermissionsExt::from_mode(0o666))
-                .expect("a mode can be set");
+            set_mode(CONFIG, 0o666);
         }),
         ("belongs to uid 4321; chown it to root", || {
             chown(CONFIG, Some(4321), None).expect("an owner can be set");
@@ -121,7 +120,7 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
         let _ = fs::remove_file(CONFIG);
     }
     // Without a copy that can be trusted access is denied, once posternd has started again.
-    fs::set_permissions(COPY, PermissionsExt::from_mode(0o666)).expect("a mode can be set");
+    set_mode(COPY, 0o666);
     if let Some(posternd) = host.posternd.as_mut() {
         posternd.restart();
     }
@@ -134,7 +133,7 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
         "postern.toml.valid: has mode 0666, too open; chmod it to 0644",
     );
     fs::remove_dir(CONFIG).expect("a folder can be removed");
-    fs::set_permissions(COPY, PermissionsExt::from_mode(0o644)).expect("a mode can be set");
+    set_mode(COPY, 0o644);
     host.configure("# defaults\n");
     alice.with_key().enters_with(&phone.code());
 }

@@ -3,7 +3,9 @@
 
 use std::fs;
 use std::process::Command;
-use testhost::{Host, Posternd, Store, Terminal, assert_contains, assert_lacks, on_the_clock};
+use testhost::{
+    Host, Posternd, Store, Terminal, as_user, assert_contains, assert_lacks, on_the_clock,
+};
 
 /// Starts login(1) on a terminal, as a getty does.
 #[track_caller]
@@ -158,16 +160,8 @@ fn a_locker_that_includes_login_asks_too_and_needs_the_gate() {
     let unlocks = |code: &str| {
         let typed = "/run/postern-tests/typed";
         fs::write(typed, format!("{}\n{code}\n", alice.password)).expect("a file");
-        let mut locker = Command::new("setpriv");
-        locker.args([
-            "--reuid=alice",
-            "--regid=alice",
-            "--init-groups",
-            "pamtester",
-            "i3lock",
-            "alice",
-            "authenticate",
-        ]);
+        let mut locker = as_user("alice", "alice");
+        locker.args(["pamtester", "i3lock", "alice", "authenticate"]);
         locker.stdin(fs::File::open(typed).expect("a file"));
         locker
             .output()

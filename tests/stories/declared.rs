@@ -1,8 +1,7 @@
 //! Accounts that are declared in the configuration instead of enrolled by command.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use testhost::{Host, Phone, Postern, assert_contains, give_to_daemons};
+use testhost::{Host, Phone, Postern, assert_contains, give_to_daemons, set_mode};
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const FILE: &str = "/etc/postern/bob.secret";
@@ -63,7 +62,7 @@ fn a_secret_file_that_others_can_read_denies() {
     let (bob, phone) = (host.person("bob"), Phone::scans(SECRET));
     declare(&host);
 
-    fs::set_permissions(FILE, PermissionsExt::from_mode(0o644)).expect("a mode can be set");
+    set_mode(FILE, 0o644);
     bob.with_key().is_turned_away();
     host.journal
         .says(&format!("{FILE}: has mode 0644, too open"));

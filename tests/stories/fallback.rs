@@ -2,15 +2,14 @@
 //! influence that process.
 
 use crate::guest_process::PAM_HOST;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use testhost::{
     HOST_SOCKET, Host, PROGRAM, PamEnded, PamHost, Person, Phone, Postern, Posternd, REAL_PROGRAM,
-    Terminal, assert_lacks, finished, patiently, running,
+    Terminal, assert_lacks, finished, patiently, running, set_mode, signal, wait_until,
 };
 
 /// Longest delay of a host by a fallback that does not decide.
@@ -55,18 +54,13 @@ fn without_a_daemon_people_enter_by_sudo() {
     host.journal
         .says("pam_totp(sudo:auth): accepted cause=code");
     let last = Postern::json("log alice --lines 1 --json");
-    assert_eq!(
-        (&last["service"], &last["origin"]),
-        (&"sudo".into(), &"local user alice".into())
-    );
+    assert_eq!(last["service"], "sudo");
+    assert_eq!(last["origin"], "local user alice");
 }
 
 /// Installs a PAM service with one prompt.
 fn a_service(host: &Host) {
-    host.pam(
-        "guest",
-        "auth required pam_totp.so first_factor=passed tries=1\naccount required pam_totp.so\n",
-    );
+    host.requires_totp("guest", "first_factor=passed tries=1");
 }
 
 /// Waits for the running fallback, and returns its process id.
@@ -75,14 +69,6 @@ fn fallback() -> u32 {
     patiently("the fallback runs", || {
         Ok(running(REAL_PROGRAM).first().copied())
     })
-}
-
-fn signal(process: u32, signal: Signal) {
-    kill(
-        Pid::from_raw(i32::try_from(process).expect("a process")),
-        signal,
-    )
-    .expect("it runs");
 }
 
 /// During the prompt the fallback is user posternd without a way back. It holds no descriptor but
@@ -134,9 +120,7 @@ fn the_fallback_has_given_root_up() {
     );
     pam.types(&phone.code());
     assert!(pam.ends().entered());
-    patiently("it has ended", || {
-        Ok(running(REAL_PROGRAM).is_empty().then_some(()))
-    });
+    wait_until("it has ended", || Ok(running(REAL_PROGRAM).is_empty()));
 }
 
 /// The attack: a user runs the fallback directly, to ask it for a decision.
@@ -270,8 +254,8 @@ fn a_fallback_that_is_killed_or_stopped_denies_and_is_named() {
         host.journal.says(&format!(
             "refused cause=unavailable address=- service=guest user=\"alice\": {line}"
         ));
-        patiently("nothing is left behind", || {
-            Ok(running(REAL_PROGRAM).is_empty().then_some(()))
+        wait_until("nothing is left behind", || {
+            Ok(running(REAL_PROGRAM).is_empty())
         });
     }
 }
@@ -544,7 +528,7 @@ fn a_configuration_of_the_lines_own_goes_to_the_fallback() {
         fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("root may do it");
         path
     };
-    fs::set_permissions(folder, PermissionsExt::from_mode(0o700)).expect("root may do it");
+    set_mode(folder, 0o700);
     let secret = write("carol", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\n", 0o600);
     let account = format!("[[account]]\nname = \"carol\"\nsecret_file = \"{secret}\"\n");
     let config = write(

@@ -1,6 +1,6 @@
 //! The grace period: after a code the same service asks the same address for none for a while.
 
-use testhost::{Host, Person, Phone, Postern, Posternd, Visitor, Web};
+use testhost::{Host, Person, Phone, Postern, Posternd, Visitor, Web, as_user};
 
 const HERE: &str = "127.0.0.1";
 const ONE_HOUR: &str = "[pam.service.sshd]\ngrace = \"1h\"\n";
@@ -180,19 +180,11 @@ fn it_counts_for_a_service_that_is_named() {
         "[pam]\ngrace = \"1h\"\nsocket_users = [\"bob\"]\n[pam.service.mail]\nrhost_is_address = true\n",
     );
     let posternd = Posternd::start();
-    host.pam(
-        "mail",
-        "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
-    );
+    host.requires_totp("mail", "first_factor=passed");
     let enters = |user: &str, typed: &str| {
         let input = "/run/postern-tests/typed";
         std::fs::write(input, format!("{typed}\n")).expect("a file");
-        let mut tester = std::process::Command::new("setpriv");
-        tester.args([
-            &format!("--reuid={user}"),
-            &format!("--regid={user}"),
-            "--init-groups",
-        ]);
+        let mut tester = as_user(user, user);
         tester.args(["pamtester", "-I", &format!("rhost={HERE}"), "mail", "alice"]);
         tester
             .args(["authenticate", "acct_mgmt"])

@@ -11,10 +11,7 @@ pub(crate) const PAM_HOST: &str = env!("CARGO_BIN_EXE_pam_host");
 /// Enrolls alice, and installs a PAM service with one prompt.
 #[track_caller]
 fn a_service_that_asks_once(host: &Host) -> Phone {
-    host.pam(
-        "guest",
-        "auth required pam_totp.so first_factor=passed tries=1\naccount required pam_totp.so\n",
-    );
+    host.requires_totp("guest", "first_factor=passed tries=1");
     host.person("alice").enrols()
 }
 

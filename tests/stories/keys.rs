@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 use testhost::{
     APP, Host, KEY, Person, Phone, Postern, STORE, Store, Terminal, Visitor, Web, assert_contains,
-    assert_lacks, finished, give_to_daemons, killed_at, killed_at_store_or_key, patiently,
+    assert_lacks, finished, give_to_daemons, killed_at, killed_at_store_or_key, wait_until,
     was_killed,
 };
 
@@ -55,8 +55,8 @@ fn twenty_people_enter_again_and_again_while_keys_are_rotated() {
                 scope.spawn(move || {
                     // A few sessions continue at each rotation, so that every rotation meets some
                     // of them.
-                    patiently("the next rotation begins", || {
-                        Ok((rotations.load(Ordering::SeqCst) - before >= number / 5).then_some(()))
+                    wait_until("the next rotation begins", || {
+                        Ok(rotations.load(Ordering::SeqCst) - before >= number / 5)
                     });
                     terminal.types(&phone.code()).expect("entered as person");
                     inside.fetch_add(1, Ordering::SeqCst);

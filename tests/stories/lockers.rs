@@ -10,8 +10,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use testhost::{
-    Host, PamPeer, Postern, Posternd, SOCKET, Store, assert_contains, assert_lacks, finished,
-    patiently,
+    Host, PamPeer, Postern, Posternd, SOCKET, Store, as_user, assert_contains, assert_lacks,
+    finished, set_mode, wait_until,
 };
 
 const SAMPLE: &str = include_str!("../../config/pam.d/locker");
@@ -27,19 +27,6 @@ pub(crate) struct Said {
     pub(crate) entered: bool,
     pub(crate) text: String,
     pub(crate) took: Duration,
-}
-
-/// Prepares a command as a user without privileges.
-fn as_user(user: &str, command: &[&str]) -> Command {
-    let mut setpriv = Command::new("setpriv");
-    setpriv
-        .args([
-            &format!("--reuid={user}"),
-            &format!("--regid={user}"),
-            "--init-groups",
-        ])
-        .args(command);
-    setpriv
 }
 
 /// Runs a PAM host as `user` that signs `person` in.
@@ -67,7 +54,8 @@ pub(crate) fn host_of(
             .collect::<String>(),
     )
     .expect("a file");
-    let mut tester = as_user(user, &words);
+    let mut tester = as_user(user, user);
+    tester.args(&words);
     let began = Instant::now();
     let output = tester
         .stdin(fs::File::open(input).expect("a file"))
@@ -342,9 +330,10 @@ impl Impostor {
         let script = "use IO::Socket::UNIX; umask 0; $SIG{PIPE} = 'IGNORE'; my $l = IO::Socket::UNIX->new(Local => shift, Listen => 5) or die; \
              open my $f, '>>', shift or die; while (my $s = $l->accept) { print $s \"\\x08\\0\\0\\0\\x01\\0\\x02\\0\\0\\0\\x01\\0\"; \
              $s->flush; sysread($s, my $heard, 65536); print $f $heard; $f->flush; close $s }";
-        let mut perl = as_user(user, &["perl", "-e", script, SOCKET, HEARD]);
+        let mut perl = as_user(user, user);
+        perl.args(["perl", "-e", script, SOCKET, HEARD]);
         let impostor = Impostor(perl.stdin(Stdio::null()).spawn().expect("perl runs"));
-        patiently("it listens", || Ok(Path::new(HEARD).exists().then_some(())));
+        wait_until("it listens", || Ok(Path::new(HEARD).exists()));
         impostor
     }
 }
@@ -386,10 +375,7 @@ fn an_impostor_in_posternds_place_is_told_nothing_and_lets_nobody_in() {
                 "{what}: {line}"
             );
         }
-        let said = alice
-            .postern("recovery")
-            .input(&format!("{}\n", phone.code()))
-            .refuses();
+        let said = alice.postern("recovery").types(&phone.code()).refuses();
         assert!(
             said.err
                 .contains("does not belong to root; nothing was sent"),
@@ -402,7 +388,7 @@ fn an_impostor_in_posternds_place_is_told_nothing_and_lets_nobody_in() {
     folder(0o777);
     let impostor = Impostor::of("bob");
     is_told_nothing("in a folder of everyone's");
-    fs::set_permissions("/run/postern", PermissionsExt::from_mode(0o755)).expect("root may");
+    set_mode("/run/postern", 0o755);
     is_told_nothing("left behind in a folder of root's");
     drop(impostor);
     owner("bob");

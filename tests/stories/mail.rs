@@ -3,12 +3,11 @@
 
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use testhost::{
     APP, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailProgram, MailServer, Person, Phone, Postern,
-    Reply, Store, Visitor, Web, Webhook, assert_contains, assert_lacks, give_to_daemons,
-    hanging_server, reconfigure,
+    Reply, Store, Visitor, Web, Webhook, assert_contains, assert_lacks, assert_within,
+    give_to_daemons, hanging_server, reconfigure, set_mode,
 };
 
 pub(crate) const PLAIN: &str =
@@ -36,7 +35,7 @@ pub(crate) fn confirmed(host: &Host, server: &MailServer) -> Mail {
     let mail = server.got();
     assert_eq!(mail.header("Rcpt"), "alice@example.test");
     Postern::call("email confirm alice")
-        .input(&format!("{}\n", mail.code()))
+        .types(&mail.code())
         .does();
     assert_contains(
         &server.told().text,
@@ -53,7 +52,7 @@ pub(crate) fn passes_the_password(web: &Web, alice: &Person) -> Visitor {
 }
 
 pub(crate) fn asks(web: &Web, visitor: &Visitor) -> Reply {
-    visitor.sends(&format!("{}mail", web.pages), &[])
+    visitor.sends(&web.page("mail"), &[])
 }
 
 fn with_app_and_mail(
@@ -86,7 +85,7 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
     assert_eq!(status["email"], "alice@example.test");
 
     let visitor = passes_the_password(&web, &alice);
-    let page = visitor.loads(&format!("{}code", web.pages));
+    let page = visitor.loads(&web.page("code"));
     assert_contains(&page.body, "Mail a code to a•••@example.test");
     assert_lacks(&page.body, "alice@example.test");
     server.got_nothing();
@@ -205,7 +204,7 @@ fn mail_alone_is_a_second_factor_until_it_is_removed() {
     host.clock.forward(60);
 
     let visitor = passes_the_password(&web, &alice);
-    let page = visitor.loads(&format!("{}code", web.pages));
+    let page = visitor.loads(&web.page("code"));
     assert_contains(&page.body, "The code that was mailed to you");
     assert_eq!(asks(&web, &visitor).status, 200);
     assert_eq!(visitor.code(&web, &server.got().code()).status, 303);
@@ -233,7 +232,7 @@ fn nobody_sends_mail_without_the_password() {
     assert_eq!(asks(&web, &Visitor::new()).status, 401);
     let foreign = visitor.with("Origin: https://evil.example.test");
     assert_eq!(asks(&web, &foreign).status, 403);
-    assert_eq!(visitor.loads(&format!("{}mail", web.pages)).status, 405);
+    assert_eq!(visitor.loads(&web.page("mail")).status, 405);
     Postern::call("session revoke alice --all").run();
     alice.has_a_password();
     assert_eq!(
@@ -268,10 +267,8 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
     assert!(head.starts_with("POST /mail?to=all HTTP/1.1\r\n"), "{head}");
     assert_contains(&head, "authorization: Bearer the password of the gate\r\n");
     let letter: Value = serde_json::from_str(&body).expect("JSON");
-    assert_eq!(
-        (&letter["account"], &letter["to"]),
-        (&"alice".into(), &"alice@example.test".into())
-    );
+    assert_eq!(letter["account"], "alice");
+    assert_eq!(letter["to"], "alice@example.test");
     let code = letter["code"].as_str().expect("a code");
     assert_lacks(letter["subject"].as_str().expect("a subject"), code);
     assert_eq!(visitor.code(&web, code).status, 303);
@@ -282,7 +279,7 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
         format!("#!/bin/sh\ncat > {out}.new && mv {out}.new \"{out}-$1\"\n"),
     )
     .expect("/usr");
-    fs::set_permissions(program, PermissionsExt::from_mode(0o755)).expect("root may do it");
+    set_mode(program, 0o755);
     let by_program = format!(
         "[email]\ncommand = [\"{program}\", \"a b; c\"]\nfrom = \"postern@example.test\"\n"
     );
@@ -382,11 +379,7 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
     let began = Instant::now();
     let said = Postern::call("email set alice other@example.test").refuses();
     assert_contains(&said.err, "start posternd");
-    assert!(
-        began.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        began.elapsed()
-    );
+    assert_within(began, Duration::from_secs(5));
     reconfigure(&now, "");
     let said = Postern::call("email set alice other@example.test").refuses();
     assert_contains(&said.err, "[email]");

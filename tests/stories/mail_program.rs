@@ -8,7 +8,8 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use testhost::{
-    Host, KEY, MailProgram, Postern, STORE, Store, Systemd, assert_contains, finished, running,
+    Host, KEY, MailProgram, Postern, STORE, Store, Systemd, as_user, assert_contains, finished,
+    running,
 };
 
 const SOCKET: &str = "/run/postern/mail.sock";
@@ -73,28 +74,16 @@ fn the_program_reads_neither_key_nor_store() {
     }
     // The program's user has no access either, without the restrictions of the unit.
     for path in [KEY, STORE] {
-        let mut reads = Command::new("setpriv");
-        reads.args([
-            "--reuid=postern-mail",
-            "--regid=postern-mail",
-            "--init-groups",
-            "cat",
-            path,
-        ]);
+        let mut reads = as_user("postern-mail", "postern-mail");
+        reads.args(["cat", path]);
         assert!(
             !reads.output().expect("setpriv runs").status.success(),
             "{path}"
         );
     }
     // That user cannot connect to the socket that starts the program.
-    let mut connects = Command::new("setpriv");
-    connects.args([
-        "--reuid=postern-mail",
-        "--regid=postern-mail",
-        "--init-groups",
-        "python3",
-        "-c",
-    ]);
+    let mut connects = as_user("postern-mail", "postern-mail");
+    connects.args(["python3", "-c"]);
     connects.arg(format!(
         "import socket; socket.socket(socket.AF_UNIX).connect('{SOCKET}')"
     ));
@@ -123,11 +112,8 @@ fn the_program_reads_neither_key_nor_store() {
     let check = Postern::call("check").does().err;
     assert_contains(&check, "systemctl enable --now postern-mail.socket");
     systemd.does("start postern-mail.socket");
-    testhost::patiently("it is sent", || {
-        Ok(systemd
-            .log("posternd")
-            .contains("mailed user=\"bob\"")
-            .then_some(()))
+    testhost::wait_until("it is sent", || {
+        Ok(systemd.log("posternd").contains("mailed user=\"bob\""))
     });
 }
 
@@ -156,9 +142,7 @@ fn a_program_that_never_ends_is_ended() {
             began.elapsed()
         );
     }
-    testhost::patiently("nothing runs on", || {
-        Ok(running(sleep).is_empty().then_some(()))
-    });
+    testhost::wait_until("nothing runs on", || Ok(running(sleep).is_empty()));
     assert!(
         host.posternd().log().lines().all(|line| line.len() < 1000),
         "{}",

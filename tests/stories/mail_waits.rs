@@ -5,7 +5,7 @@ use crate::mail::{PLAIN, asks, confirmed, passes_the_password, web};
 use std::thread;
 use testhost::{
     CONFIG, Host, MailServer, Postern, Store, assert_contains, assert_lacks, hanging_server,
-    patiently, reconfigure, tcp_reply,
+    patiently, reconfigure, tcp_reply, wait_until,
 };
 
 const PORT: u16 = 9119;
@@ -70,10 +70,7 @@ fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
         .expect("her mail");
     host.posternd().says("mailed user=\"bob\"");
     assert_eq!(visitor.code(&web, &hers.code()).status, 303);
-    patiently(
-        "nothing waits",
-        || Ok((readyz() == "ready\n").then_some(())),
-    );
+    wait_until("nothing waits", || Ok(readyz() == "ready\n"));
     assert_lacks(check(), "mail waits");
     assert_lacks(host.posternd().log(), hers.code());
 }

@@ -2,9 +2,10 @@
 //! accepts it, and a revocation makes it invalid.
 
 use crate::guest_process::PAM_HOST;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
-use testhost::{Host, PamHost, Person, Phone, Posternd, install_previous_module, patiently};
+use std::fs::{self};
+use testhost::{
+    Host, PamHost, Person, Phone, Posternd, install_previous_module, set_mode, wait_until,
+};
 
 /// The service makes the first file once `auth` has passed, and waits for the second before
 /// `account`.
@@ -18,7 +19,7 @@ fn between(host: &Host) -> (Person, Phone) {
         "#!/bin/sh\ntouch {REACHED}\nfor n in $(seq 500); do [ -e {GO_ON} ] && break; sleep 0.02; done\nrm -f {GO_ON}\n"
     );
     fs::write(script, text).expect("the copy of the host can be written");
-    fs::set_permissions(script, Permissions::from_mode(0o755)).expect("root may do it");
+    set_mode(script, 0o755);
     let lines = format!(
         "auth required pam_totp.so first_factor=passed\naccount required pam_exec.so quiet {script}\n\
          account required pam_totp.so\n"
@@ -35,7 +36,7 @@ fn enters(code: &str, meanwhile: impl FnOnce()) -> bool {
     let mut pam = PamHost::start(PAM_HOST, "between", b"alice", &[]);
     pam.expect("prompt");
     pam.types(code);
-    patiently("auth has passed", || Ok(fs::exists(REACHED)?.then_some(())));
+    wait_until("auth has passed", || fs::exists(REACHED));
     meanwhile();
     fs::write(GO_ON, "").expect("/run can be written");
     let ended = pam.ends();
@@ -101,10 +102,7 @@ fn a_forked_child_goes_on_with_its_parents_mark_and_a_parent_not_with_its_childs
         "--clear-groups",
     ];
     let host = Host::without_posternd();
-    host.pam(
-        "forks",
-        "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
-    );
+    host.requires_totp("forks", "first_factor=passed");
     let phone = host.person("alice").enrols();
     let logs_in = |tool: &[&str], hook: &str| {
         host.clock.forward(30);

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 use testhost::{
-    APP, Host, Person, Phone, Postern, Posternd, STORE, Terminal, Visitor, Web, assert_contains,
-    assert_lacks, outcome,
+    APP, Host, Person, Phone, Postern, Posternd, STORE, Terminal, Visitor, Web, as_user,
+    assert_contains, assert_lacks, outcome,
 };
 
 const PASSWD: &str = include_str!("../../config/pam.d/passwd");
@@ -231,12 +231,7 @@ fn a_host_without_root_ends_what_a_person_has_open_only_if_it_is_named() {
         "password required pam_permit.so\npassword optional pam_totp.so\n",
     );
     let changes = |user: &str| {
-        let mut tester = Command::new("setpriv");
-        tester.args([
-            &format!("--reuid={user}"),
-            &format!("--regid={user}"),
-            "--init-groups",
-        ]);
+        let mut tester = as_user(user, user);
         let output = tester
             .args(["pamtester", "kerberos", "alice", "chauthtok"])
             .output();

@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 use testhost::{
     HOST_SOCKET, Host, Person, Phone, Postern, Posternd, Store, Terminal, assert_contains,
-    assert_lacks, finished, patiently,
+    assert_lacks, finished, patiently, wait_until,
 };
 
 fn alice(host: &Host) -> (Person, Phone) {
@@ -160,9 +160,7 @@ fn an_impostor_of_the_gates_user_is_told_nothing() {
         .args([HOST_SOCKET, heard])
         .spawn()
         .expect("it starts");
-    patiently("the impostor listens", || {
-        Ok(fs::exists(HOST_SOCKET)?.then_some(()))
-    });
+    wait_until("the impostor listens", || fs::exists(HOST_SOCKET));
     alice.with_key().enters_with(&phone.code());
     impostor.kill().expect("it runs");
     impostor.wait().expect("it ends");
@@ -194,10 +192,8 @@ fn sudo_and_a_full_backlog() {
     host.journal
         .says("pam_totp(sudo:auth): accepted cause=code");
     let last = Postern::json("log alice --lines 1 --json");
-    assert_eq!(
-        (&last["service"], &last["origin"]),
-        (&"sudo".into(), &"local user alice".into())
-    );
+    assert_eq!(last["service"], "sudo");
+    assert_eq!(last["origin"], "local user alice");
     assert_eq!(posternd.log(), "");
     drop(posternd);
 

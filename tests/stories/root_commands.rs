@@ -4,11 +4,11 @@
 
 use nix::unistd::{Group, User};
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, chown};
 use std::process::Command;
 use testhost::{
     Host, KEY, Phone, Postern, STORE, STORE_FOLDER, Store, Terminal, assert_contains, assert_lacks,
-    finished, give_to_daemons,
+    finished, give_to_daemons, set_mode,
 };
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
@@ -149,7 +149,7 @@ fn what_root_alone_can_read_is_read_before() {
     let (_bob, phone) = (host.person("bob"), Phone::scans(SECRET));
     let secret = "/etc/postern/bob.secret";
     fs::write(secret, SECRET).expect("/etc can be written");
-    fs::set_permissions(secret, PermissionsExt::from_mode(0o600)).expect("a mode can be set");
+    set_mode(secret, 0o600);
     host.write_configuration(&format!(
         "[[account]]\nname = \"bob\"\nsecret_file = \"{secret}\"\n"
     ));
@@ -160,7 +160,7 @@ fn what_root_alone_can_read_is_read_before() {
 
     let file = "/etc/postern/import.uris";
     fs::write(file, format!("otpauth://totp/dave?secret={SECRET}\n")).expect("/etc can be written");
-    fs::set_permissions(file, PermissionsExt::from_mode(0o600)).expect("a mode can be set");
+    set_mode(file, 0o600);
     Postern::call(&format!("import otpauth {file} --yes")).does();
     fs::remove_file(file).expect("it is there");
     assert_eq!(Postern::json("status dave --json")["state"], "on");

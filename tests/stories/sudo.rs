@@ -87,10 +87,8 @@ pub(crate) fn password_then_code_and_with_a_ticket_neither() {
         assert_contains(&log, &line);
     }
     let last = Postern::json("log alice --lines 1 --json");
-    assert_eq!(
-        (&last["service"], &last["origin"]),
-        (&"sudo-i".into(), &"local user alice".into())
-    );
+    assert_eq!(last["service"], "sudo-i");
+    assert_eq!(last["origin"], "local user alice");
 }
 
 /// sudo asks for nothing here, and the policy must not refuse either.

@@ -20,7 +20,7 @@ fn trap_08_pending_token_in_a_url() {
     let page = visitor.follows(&sent);
     let asked = visitor.password(&web, &alice);
     let ticket = visitor.cookie("__Host-postern-login");
-    let code_page = visitor.loads(&format!("{}code", web.pages));
+    let code_page = visitor.loads(&web.page("code"));
     let entered = visitor.code_and_trust(&web, &code);
     let inside = visitor.follows(&entered);
     assert_eq!(

@@ -41,10 +41,7 @@ const WARNING: &str = "posternd: /proc hides the processes of others";
 #[track_caller]
 fn host() -> (Host, Phone) {
     let host = Host::without_posternd();
-    host.pam(
-        "guest",
-        "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
-    );
+    host.requires_totp("guest", "first_factor=passed");
     let phone = host.person("alice").enrols();
     (host, phone)
 }

@@ -4,10 +4,9 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
-use std::process::Command;
 use testhost::{
-    Disk, Host, KEY, Phone, Postern, STORE, STORE_FOLDER, Store, assert_contains, killed_at,
-    was_killed,
+    Disk, Host, KEY, Phone, Postern, STORE, STORE_FOLDER, Store, as_user, assert_contains,
+    killed_at, was_killed,
 };
 
 /// Secret of alice, from `shared/tests/stores/version-3/CONTENTS.md`.
@@ -52,13 +51,8 @@ fn a_store_of_version_3_closes_every_door_until_it_is_upgraded() {
     alice.with_key().is_turned_away();
     let line = host.journal.says("refused cause=unavailable");
     assert_contains(&line, REMEDY);
-    let mut gate = Command::new("setpriv");
-    gate.args([
-        "--reuid=postern-gate",
-        "--regid=postern",
-        "--init-groups",
-        "/usr/bin/postern-gate",
-    ]);
+    let mut gate = as_user("postern-gate", "postern");
+    gate.args(["/usr/bin/postern-gate"]);
     let said = gate.output().expect("the gate runs");
     assert!(!said.status.success());
     assert!(

@@ -5,7 +5,7 @@ use crate::mail::PLAIN;
 use data_encoding::BASE64;
 use testhost::{
     APP, Chromium, Host, MailServer, Person, Phone, Postern, Visitor, Web, assert_contains,
-    assert_lacks, patiently,
+    assert_lacks, patiently, wait_until,
 };
 
 /// Starts the gate behind nginx on a host of its own, and adds alice with a password.
@@ -57,25 +57,18 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
         phone.secret(),
     );
 
-    browser
-        .clicks("a[href$='authenticators/add']")
-        .arrives_at("Add an authenticator");
+    browser.clicks_to("a[href$='authenticators/add']", "Add an authenticator");
     browser
         .types("[name=name]", "tablet")
         .types("[name=password]", "not hers")
         .types("[name=code]", "123456");
-    browser
-        .clicks("form > button")
-        .arrives_at("Add an authenticator");
+    browser.submits_to("Add an authenticator");
     assert_eq!(browser.reads("[role=alert]"), "That password is wrong.");
     host.clock.forward(30);
     browser
         .types("[name=name]", "tablet")
-        .types("[name=password]", &alice.password);
-    browser
-        .types("[name=code]", &phone.code())
-        .clicks("form > button")
-        .arrives_at("Set up your second factor");
+        .types_proof(&alice, &phone.code())
+        .submits_to("Set up your second factor");
     let tablet = scans(&browser);
     browser
         .types_the_last_digit(&tablet.wrong())
@@ -91,15 +84,14 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
         .arrives_at("Authenticator added");
     // She continues in a new session; every other session has ended.
     browser
-        .clicks("a.button")
-        .arrives_at("Your account")
+        .clicks_to("a.button", "Your account")
         .opens(APP)
         .arrives_at("The application");
     assert_eq!(elsewhere.fetches(APP).status, 401);
     elsewhere.password(&web, &alice);
     assert!(
         elsewhere
-            .loads(&format!("{}code", web.pages))
+            .loads(&web.page("code"))
             .body
             .contains("Verification code"),
         "no trust is left"
@@ -110,13 +102,11 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
     alice.with_key().enters_with(&phone.code());
 
     // The step-up of before is valid for 15 minutes, in the new session too.
-    browser
-        .opens(&web.pages)
-        .clicks("button[aria-label='Remove tablet']")
-        .arrives_at("Remove an authenticator");
-    browser
-        .clicks("form > button")
-        .arrives_at("Authenticator removed");
+    browser.opens(&web.pages).clicks_to(
+        "button[aria-label='Remove tablet']",
+        "Remove an authenticator",
+    );
+    browser.submits_to("Authenticator removed");
     host.clock.forward(30);
     alice
         .with_key()
@@ -140,18 +130,14 @@ fn a_hardware_token_is_added_by_its_seed() {
     let browser = at_home(&web, &alice, &phone);
     host.clock.forward(30);
     browser
-        .opens(&format!("{}authenticators/add", web.pages))
+        .opens(&web.page("authenticators/add"))
         .clicks("summary");
     browser
         .types("[name=name]", "token")
         .types("[name=secret]", "3132333435363738393031323334353637383930");
-    browser
-        .types("[name=password]", &alice.password)
-        .types("[name=code]", &phone.code());
+    browser.types_proof(&alice, &phone.code());
     browser.runs("document.querySelector('[name=digits]').value = '8'");
-    browser
-        .clicks("form > button")
-        .arrives_at("Set up your second factor");
+    browser.submits_to("Set up your second factor");
     let token = scans(&browser);
     assert_eq!(token.code().len(), 8);
     browser
@@ -171,15 +157,9 @@ fn recovery_codes_are_made_anew_by_their_owner() {
     let (phone, old) = alice.enrols_with_recovery_codes();
     let browser = at_home(&web, &alice, &phone);
     host.clock.forward(30);
-    browser
-        .clicks("a[href$=recovery-codes]")
-        .arrives_at("Make new recovery codes");
-    browser
-        .types("[name=password]", &alice.password)
-        .types("[name=code]", &phone.code());
-    browser
-        .clicks("form > button")
-        .arrives_at("Save your recovery codes");
+    browser.clicks_to("a[href$=recovery-codes]", "Make new recovery codes");
+    browser.types_proof(&alice, &phone.code());
+    browser.submits_to("Save your recovery codes");
     alice.with_key().enters_with(&old[0]);
     let codes = browser
         .runs("return [...document.querySelectorAll('.codes code')].map(c => c.textContent)");
@@ -216,9 +196,7 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
     let phone = alice.enrols();
     let browser = at_home(&web, &alice, &phone);
     host.clock.forward(30);
-    browser
-        .clicks("a[href$=app-passwords]")
-        .arrives_at("App passwords");
+    browser.clicks_to("a[href$=app-passwords]", "App passwords");
     let fill = |name: &str, scope: &str| {
         browser
             .types("[name=name]:not([type=hidden])", name)
@@ -228,12 +206,8 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
         "calendar <script>alert(1)</script>",
         "web:app.example.test/notes",
     );
-    browser
-        .types("[name=password]", &alice.password)
-        .types("[name=code]", &phone.code());
-    browser
-        .clicks("main > form > button")
-        .arrives_at("calendar <script>alert(1)</script>");
+    browser.types_proof(&alice, &phone.code());
+    browser.clicks_to("main > form > button", "calendar <script>alert(1)</script>");
     let password = browser.reads("dl dd:last-of-type code");
     let basic = |visitor: &Visitor, path: &str| {
         let claim = BASE64.encode(format!("alice:{password}").as_bytes());
@@ -249,7 +223,7 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
     );
     assert_eq!(basic(&program, "/notes/..%2fother"), 403);
 
-    browser.clicks("a.button").arrives_at("App passwords");
+    browser.clicks_to("a.button", "App passwords");
     assert!(
         !browser
             .runs("return document.body.innerHTML")
@@ -259,17 +233,13 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
     );
     // The name is used again; the step-up of before is still valid.
     fill("calendar <script>alert(1)</script>", "web:app.example.test");
-    browser
-        .clicks("main > form > button")
-        .arrives_at("App passwords");
+    browser.clicks_to("main > form > button", "App passwords");
     assert_eq!(
         browser.reads("[role=alert]"),
         "There is already one with this name."
     );
     fill("nowhere", "web:auth.example.test");
-    browser
-        .clicks("main > form > button")
-        .arrives_at("App passwords");
+    browser.clicks_to("main > form > button", "App passwords");
     assert_contains(
         browser.reads("[role=alert]"),
         "not valid for the gate’s own pages",
@@ -281,9 +251,7 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
     browser.arrives_at("App passwords");
     assert_eq!(browser.reads(".rows strong"), "phone");
     assert_eq!(basic(&program, "/notes/1"), 200);
-    browser
-        .clicks("button[aria-label='Revoke phone']")
-        .arrives_at("App passwords");
+    browser.clicks_to("button[aria-label='Revoke phone']", "App passwords");
     assert_eq!(basic(&program, "/notes/1"), 401);
     assert_lacks(web.gate.log(), "panicked");
 }
@@ -299,34 +267,32 @@ fn sessions_and_trusted_browsers_are_ended_by_their_owner() {
     other.signs_in_and_trusts(&web, &alice, &phone.code());
     host.clock.forward(30);
     let browser = at_home(&web, &alice, &phone);
-    browser
-        .clicks("a[href$=sign-ins]")
-        .arrives_at("Sessions and browsers");
+    browser.clicks_to("a[href$=sign-ins]", "Sessions and browsers");
     let page = browser.reads("main");
     assert_contains(&page, "<img src=x onerror=alert(1)>");
     assert_contains(&page, "This session");
 
     assert_eq!(other.fetches(APP).status, 200);
-    browser
-        .clicks("button[aria-label^='End the session in <img']")
-        .arrives_at("Sessions and browsers");
+    browser.clicks_to(
+        "button[aria-label^='End the session in <img']",
+        "Sessions and browsers",
+    );
     assert_eq!(other.fetches(APP).status, 401);
     // The browser is still trusted: the password alone starts a new session.
     assert_eq!(
         other.password(&web, &alice).header("location"),
         format!("{APP}/")
     );
-    browser.opens(&format!("{}sign-ins", web.pages));
-    browser
-        .clicks("button[aria-label^='Stop trusting <img']")
-        .arrives_at("Sessions and browsers");
+    browser.opens(&web.page("sign-ins"));
+    browser.clicks_to(
+        "button[aria-label^='Stop trusting <img']",
+        "Sessions and browsers",
+    );
     assert_contains(browser.reads("main"), "None: every sign-in asks for a code");
     let asked = other.password(&web, &alice);
     assert!(asked.header("location").ends_with("/code"), "{asked:?}");
 
-    browser
-        .clicks("input[value=end] ~ input[value=all] ~ button")
-        .arrives_at("Sign in");
+    browser.clicks_to("input[value=end] ~ input[value=all] ~ button", "Sign in");
     assert_eq!(other.fetches(APP).status, 401);
     assert_lacks(web.gate.log(), "panicked");
 }
@@ -343,17 +309,13 @@ fn a_password_is_changed_by_its_owner() {
     host.clock.forward(30);
     let browser = at_home(&web, &alice, &phone);
     host.clock.forward(30);
-    browser
-        .clicks("a[href$=password]:not([href*=app])")
-        .arrives_at("Change your password");
+    browser.clicks_to("a[href$=password]:not([href*=app])", "Change your password");
     let try_it = |new: &str, again: &str| {
         browser.runs("for (const f of document.querySelectorAll('input')) f.minLength = 0");
         browser
             .types("[name=new]", new)
             .types("[name=repeat]", again);
-        browser
-            .types("[name=password]", &alice.password)
-            .types("[name=code]", &phone.code());
+        browser.types_proof(&alice, &phone.code());
         browser.clicks("form > button");
     };
     try_it("a new one, long enough", "another one");
@@ -395,12 +357,9 @@ fn an_address_is_set_confirmed_and_removed_by_its_owner() {
     let browser = at_home(&web, &alice, &phone);
     host.clock.forward(30);
     browser
-        .clicks("a[href$=email]")
-        .arrives_at("Codes by mail")
+        .clicks_to("a[href$=email]", "Codes by mail")
         .types("[name=address]", "alice@example.test");
-    browser
-        .types("[name=password]", &alice.password)
-        .types("[name=code]", &phone.code());
+    browser.types_proof(&alice, &phone.code());
     browser.clicks("button.second");
     let mail = server.got();
     browser.arrives_at("Codes by mail");
@@ -421,19 +380,15 @@ fn an_address_is_set_confirmed_and_removed_by_its_owner() {
         .clicks("form[action$=confirm] button");
     browser
         .arrives_at("Address confirmed")
-        .clicks("a.button")
-        .arrives_at("Your account");
+        .clicks_to("a.button", "Your account");
     assert_contains(
         browser.reads("main"),
         "Codes are mailed to alice@example.test",
     );
     browser
         .clicks("a[href$=email]")
-        .clicks("a[href$='email/remove']")
-        .arrives_at("Stop mailing codes");
-    browser
-        .clicks("form > button")
-        .arrives_at("Codes by mail turned off");
+        .clicks_to("a[href$='email/remove']", "Stop mailing codes");
+    browser.submits_to("Codes by mail turned off");
     assert_lacks(
         &Postern::call("status alice --json").does().out,
         "alice@example.test",
@@ -454,8 +409,7 @@ fn the_second_factor_is_turned_on_and_off_by_its_owner() {
         .enters_password("alice", &alice.password);
     browser
         .arrives_at("Your account")
-        .clicks("a[href$=turn-on]")
-        .arrives_at("Set up your second factor");
+        .clicks_to("a[href$=turn-on]", "Set up your second factor");
     browser
         .types("[name=password]", "not hers")
         .clicks("form > button");
@@ -465,36 +419,26 @@ fn the_second_factor_is_turned_on_and_off_by_its_owner() {
     browser
         .types("[name=password]", &alice.password)
         .clicks("form > button");
-    patiently("the QR is shown", || {
-        Ok((browser.runs("return !!document.querySelector('.qr svg')") == true).then_some(()))
+    wait_until("the QR is shown", || {
+        Ok(browser.runs("return !!document.querySelector('.qr svg')") == true)
     });
     let phone = scans(&browser);
     browser
         .types_the_last_digit(&phone.code())
         .arrives_at("Save your recovery codes");
-    browser
-        .clicks("[name=saved]")
-        .clicks("form > button")
-        .arrives_at("Your account");
+    browser.clicks("[name=saved]").submits_to("Your account");
     assert_contains(browser.reads("main"), "6 are left");
 
-    browser
-        .clicks("a[href$=turn-off]")
-        .arrives_at("Turn the second factor off");
+    browser.clicks_to("a[href$=turn-off]", "Turn the second factor off");
     host.clock.forward(30);
     browser
         .types("[name=password]", &alice.password)
         .types("[name=code]", &phone.wrong());
-    browser
-        .clicks("form > button")
-        .arrives_at("Turn the second factor off");
+    browser.submits_to("Turn the second factor off");
     assert_eq!(browser.reads("[role=alert]"), "That code is wrong");
+    browser.types_proof(&alice, &phone.code());
     browser
-        .types("[name=password]", &alice.password)
-        .types("[name=code]", &phone.code());
-    browser
-        .clicks("form > button")
-        .arrives_at("Second factor turned off")
+        .submits_to("Second factor turned off")
         .opens(APP)
         .arrives_at("The application");
     assert_contains(&Postern::call("status alice").does().out, "off");

@@ -3,9 +3,10 @@
 
 use crate::web_account::web;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use testhost::{Front, Host, Phone, Place, Postern, Visitor, Web, assert_contains, assert_lacks};
+use testhost::{
+    Front, Host, Phone, Place, Postern, Visitor, Web, assert_contains, assert_lacks, set_mode,
+};
 
 /// S1, S2, L8: an attacker has the session, or sends a form from another site. No critical act
 /// succeeds, and wrong proofs count like wrong sign-ins.
@@ -58,7 +59,7 @@ fn a_session_alone_changes_nothing_that_is_critical() {
     );
 
     host.clock.forward(30);
-    let url = format!("{}turn-off", web.pages);
+    let url = web.page("turn-off");
     for wrong in phone.wrong_codes(5) {
         assert_eq!(
             visitor
@@ -160,7 +161,7 @@ fn on_a_path_each_critical_act_takes_its_own_proof() {
     let visitor = Visitor::new();
     visitor.signs_in(&web, &alice, &phone.code());
     host.clock.forward(30);
-    let url = format!("{}app-passwords", web.pages);
+    let url = web.page("app-passwords");
     let code = phone.code();
     let first = [
         ("name", "one"),
@@ -201,7 +202,7 @@ fn what_the_administrator_declared_is_not_changed_on_the_pages() {
     fs::write(FILE, SECRET).expect("a secret file can be written");
     let group = Command::new("chgrp").args(["postern", FILE]).status();
     assert!(group.is_ok_and(|status| status.success()));
-    fs::set_permissions(FILE, PermissionsExt::from_mode(0o640)).expect("a mode can be set");
+    set_mode(FILE, 0o640);
     let (web, alice) = web(
         &host,
         &format!("[[account]]\nname = \"alice\"\nsecret_file = \"{FILE}\"\n"),
@@ -217,10 +218,5 @@ fn what_the_administrator_declared_is_not_changed_on_the_pages() {
         ("password", alice.password.as_str()),
         ("code", &phone.code()),
     ];
-    assert_eq!(
-        visitor
-            .sends(&format!("{}turn-off", web.pages), &proof)
-            .status,
-        409
-    );
+    assert_eq!(visitor.sends(&web.page("turn-off"), &proof).status, 409);
 }

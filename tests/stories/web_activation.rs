@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use testhost::{
     APP, Host, SOCKET, Visitor, assert_contains, assert_lacks, finished, patiently, reconfigure,
-    tcp_reply,
+    set_mode, tcp_reply,
 };
 
 const UNIT: &str = "/usr/lib/systemd/system/postern-gate.socket";
@@ -49,7 +49,7 @@ fn the_first_connection_starts_the_gate_and_the_socket_stays() {
         .flatten()
         .expect("postern is installed");
     chown(SOCKET, None, Some(group.gid.as_raw())).expect("root may do it");
-    std::fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o660)).expect("root may do it");
+    set_mode(SOCKET, 0o660);
     assert_lacks(web.gate.log(), "postern-gate:");
 
     // The first client waits until the gate serves.

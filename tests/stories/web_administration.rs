@@ -4,11 +4,10 @@
 use crate::mail::{PLAIN, confirmed};
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use testhost::{
     APP, AUTH, Chromium, Host, MailServer, Person, Phone, Postern, Reply, Visitor, Web,
-    assert_contains, assert_lacks, finished, give_to_daemons, on_the_clock, reconfigure,
+    assert_contains, assert_lacks, finished, give_to_daemons, on_the_clock, reconfigure, set_mode,
 };
 
 pub(crate) const SECRET: &str = "a-secret-of-32-characters-and-more-for-programs";
@@ -273,7 +272,7 @@ fn the_command_administers_from_afar_as_it_does_beside_the_store() {
     assert_eq!(afar("password alice").run().exit, Some(2));
     configure(&mut office.web, "pages = true\n");
     assert_contains(&afar("status").refuses().err, "[gate.administration]");
-    fs::set_permissions(SECRET_FILE, PermissionsExt::from_mode(0o644)).expect("root may do it");
+    set_mode(SECRET_FILE, 0o644);
     assert_contains(&afar("status").refuses().err, SECRET_FILE);
 }
 
@@ -319,19 +318,15 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     let hers = Visitor::new().with("User-Agent: <script>alert(1)</script>");
     hers.signs_in_and_trusts(&office.web, alice, &phone.code());
     let browser = office.carols();
-    browser
-        .clicks("a[href$=administration]")
-        .arrives_at("Administration");
+    browser.clicks_to("a[href$=administration]", "Administration");
     browser
         .types("[name=find]", "<b>")
-        .clicks("form > button")
-        .arrives_at("Administration");
+        .submits_to("Administration");
     assert_eq!(browser.reads(".rows a"), "<b>x");
     browser
         .types("[name=find]", "LIC")
-        .clicks("form > button")
-        .arrives_at("Administration");
-    browser.clicks(".rows a").arrives_at("alice");
+        .submits_to("Administration");
+    browser.clicks_to(".rows a", "alice");
     let page = browser.reads("main");
     assert_contains(&page, "On since");
     assert_contains(&page, "<script>alert(1)</script>");
@@ -344,9 +339,7 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
 
     // The one-time code is accepted once.
     host.clock.forward(30);
-    browser
-        .clicks("input[value=issue-code] ~ button")
-        .arrives_at("Issue a one-time code");
+    browser.clicks_to("input[value=issue-code] ~ button", "Issue a one-time code");
     browser
         .types("[name=password]", "not hers")
         .types("[name=code]", "123456")
@@ -361,9 +354,7 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     browser
         .types("[name=password]", &carol.password)
         .types("[name=code]", &carols.code());
-    browser
-        .clicks("form > button")
-        .arrives_at("Issue a one-time code");
+    browser.submits_to("Issue a one-time code");
     let code = browser.reads(".codes code");
     assert!(code.starts_with("P-"), "{code}");
     alice.with_key().enters_with(&code);
@@ -375,26 +366,23 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     );
 
     // The step-up is valid for 15 minutes.
-    browser.clicks("a.button").arrives_at("alice");
-    browser
-        .clicks("input[value=disable] ~ button")
-        .arrives_at("Turn the second factor off");
-    browser
-        .clicks("form > button")
-        .arrives_at("Turn the second factor off");
+    browser.clicks_to("a.button", "alice");
+    browser.clicks_to(
+        "input[value=disable] ~ button",
+        "Turn the second factor off",
+    );
+    browser.submits_to("Turn the second factor off");
     assert_contains(browser.reads("main"), "is off");
     assert_eq!(hers.fetches(APP).status, 401);
     browser
-        .clicks("a.button")
-        .arrives_at("alice")
-        .clicks(".links a")
-        .arrives_at("Events");
+        .clicks_to("a.button", "alice")
+        .clicks_to(".links a", "Events");
     let log = browser.reads("main");
     assert_contains(&log, "disabled");
     assert_contains(&log, "by carol");
     assert_contains(&log, "one-time-code-issued");
     browser
-        .opens(&format!("{}administration/log", office.web.pages))
+        .opens(&office.web.page("administration/log"))
         .arrives_at("Events");
 
     // An administrator cannot act on an account of their own here; the account page does that.
@@ -444,7 +432,7 @@ fn people_are_told_what_was_done_to_them_at_the_gate() {
         ("password", password),
         ("code", &code),
     ];
-    let act = format!("{}administration/act", office.web.pages);
+    let act = office.web.page("administration/act");
     assert_eq!(carol.sends(&act, &disable).status, 200);
     let notice = server.told().text;
     for words in [

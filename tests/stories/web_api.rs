@@ -31,7 +31,7 @@ impl Program {
     pub(crate) fn of(web: &Web, visitor: Visitor) -> Program {
         Program {
             visitor,
-            api: format!("{}api/v1/", web.pages),
+            api: web.page("api/v1/"),
             tokens: None,
         }
     }

@@ -19,7 +19,7 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
     let (alice, phone) = host.web_user("alice");
     let program = Program::new(&web);
     program.signs_in(&alice, &phone.code());
-    let sessions = format!("{}api/v1/sessions", web.pages);
+    let sessions = web.page("api/v1/sessions");
     for header in [
         "Origin: https://evil.example",
         "Origin: null",
@@ -50,10 +50,9 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
         "{preflight:?}"
     );
 
-    let form = program.visitor.sends(
-        &format!("{}api/v1/sign-out", web.pages),
-        &[("everywhere", "true")],
-    );
+    let form = program
+        .visitor
+        .sends(&web.page("api/v1/sign-out"), &[("everywhere", "true")]);
     assert_eq!(form.status, 415, "{form:?}");
     let plain = Program::of(&web, program.visitor.with("Content-Type: text/plain"));
     plain.is_refused(
@@ -64,8 +63,7 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
         "unsupported_media_type",
     );
 
-    let sign_in =
-        |body: &str| Visitor::new().calls("POST", &format!("{}api/v1/sign-in", web.pages), body);
+    let sign_in = |body: &str| Visitor::new().calls("POST", &web.page("api/v1/sign-in"), body);
     let deep = format!("{{\"user\":{}", "[".repeat(10_000));
     let large = json!({ "user": "alice", "password": "x".repeat(17_000) }).to_string();
     for (body, status) in [

@@ -250,7 +250,7 @@ fn odd_requests_through_the_proxies_are_refused_or_served() {
 fn nobody_is_sent_to_foreign_hosts() {
     let host = Host::fresh();
     let (web, _, alice, phone) = signed_in(&host, Front::Nginx);
-    let sign_in = format!("{}sign-in", web.pages);
+    let sign_in = web.page("sign-in");
     let long = format!("{APP}/?{}", "a".repeat(3000));
     for (rd, back) in [
         ("https://evil.test/", "/"),

@@ -153,8 +153,7 @@ fn wrong_codes_meet_a_delay_and_a_recovery_code_opens() {
     browser.clicks("a[href*=other]").enters_answer(&recovery[0]);
     browser
         .arrives_at("Signed in")
-        .clicks("a.button")
-        .arrives_at("The application");
+        .clicks_to("a.button", "The application");
     drop(browser);
     let again = Chromium::start();
     again.opens(APP).enters_password("alice", &alice.password);
@@ -164,9 +163,7 @@ fn wrong_codes_meet_a_delay_and_a_recovery_code_opens() {
         .arrives_at("Verification code");
     host.clock.forward(60);
     let code = phone.code();
-    again
-        .clicks("a[href$=code]")
-        .arrives_at("Verification code");
+    again.clicks_to("a[href$=code]", "Verification code");
     again
         .enters_code(&format!(" {}-{}", &code[..3], &code[3..]))
         .arrives_at("The application");
@@ -206,11 +203,8 @@ fn an_application_may_send_the_browser_elsewhere_after_the_sign_in() {
         .opens(&elsewhere)
         .enters_password("alice", &alice.password)
         .enters_code(&phone.code());
-    testhost::patiently("the browser is elsewhere", || {
-        Ok(browser
-            .url()
-            .starts_with("https://127.0.0.1:8443/")
-            .then_some(()))
+    testhost::wait_until("the browser is elsewhere", || {
+        Ok(browser.url().starts_with("https://127.0.0.1:8443/"))
     });
     drop(web);
 }
@@ -223,7 +217,7 @@ fn forms_of_other_sites_are_refused() {
     let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
     visitor.signs_in(&web, &alice, &phone.code());
-    let out = format!("{}sign-out", web.pages);
+    let out = web.page("sign-out");
     for header in [
         "Origin: https://evil.test",
         "Origin: null",
@@ -240,7 +234,7 @@ fn forms_of_other_sites_are_refused() {
         200,
         "still signed in"
     );
-    let page = visitor.loads(&format!("{}sign-in", web.pages));
+    let page = visitor.loads(&web.page("sign-in"));
     assert_eq!(page.header("x-frame-options"), "DENY");
     assert_contains(
         page.header("content-security-policy"),

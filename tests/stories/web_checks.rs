@@ -256,10 +256,7 @@ fn a_local_user_without_the_proof_is_refused() {
     // nginx adds the proxy proof to requests for pages, but a browser cannot request a check
     // through it.
     let through = visitor.with("X-Original-URL: https://app.example.test:8443/");
-    assert_eq!(
-        through.loads(&format!("{}check/nginx", web.pages)).status,
-        404
-    );
+    assert_eq!(through.loads(&web.page("check/nginx")).status, 404);
 }
 
 /// Promise 4: without the gate, access is denied.

@@ -5,7 +5,9 @@ use nix::sys::signal::Signal;
 use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
-use testhost::{APP, Gate, Host, PROOF, SOCKET, Visitor, Web, Wire, assert_lacks, patiently};
+use testhost::{
+    APP, Gate, Host, PROOF, SOCKET, Visitor, Web, Wire, assert_lacks, assert_within, patiently,
+};
 
 #[track_caller]
 pub(crate) fn signed_in(host: &Host) -> (Web, Visitor) {
@@ -24,11 +26,7 @@ pub(crate) fn is_served(web: &Web, visitor: &Visitor) {
         let began = Instant::now();
         let answer = who.loads(&format!("{APP}/"));
         assert_eq!(answer.status, status, "{answer:?}\n{}", web.gate.log());
-        assert!(
-            began.elapsed() < Duration::from_secs(2),
-            "{:?}",
-            began.elapsed()
-        );
+        assert_within(began, Duration::from_secs(2));
     }
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     web.application.got_nothing();
@@ -160,11 +158,7 @@ fn the_end_waits_for_open_requests_and_for_nothing_else() {
         .expect("an open request is answered");
     assert_eq!(answer.status, 401, "{answer:?}");
     web.gate.ends();
-    assert!(
-        began.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        began.elapsed()
-    );
+    assert_within(began, Duration::from_secs(5));
 
     // A request that never completes does not delay the stop beyond its timeout.
     web.gate.restart();

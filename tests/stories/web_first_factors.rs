@@ -72,10 +72,6 @@ fn basic(visitor: &Visitor, name: &str) -> Visitor {
         .option(&format!("{name}:basic of {name}"))
 }
 
-fn page(web: &Web, name: &str) -> String {
-    format!("{}{name}", web.pages)
-}
-
 /// Returns the page of a refused sign-in, with the name removed, and its duration.
 #[track_caller]
 fn refused(web: &Web, name: &str, password: &str) -> (String, Duration) {
@@ -126,7 +122,7 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
     );
 
     // The browser is trusted, so the host's password suffices.
-    visitor.sends(&page(&web, "sign-out"), &[]);
+    visitor.sends(&web.page("sign-out"), &[]);
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 302);
     let again = visitor.password(&web, &alice);
     assert_eq!(again.header("location"), format!("{APP}/"), "{again:?}");
@@ -140,10 +136,8 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
     visitor.follows(&entered);
     assert_eq!(web.application.got().value("Remote-User"), "bob");
     let added = Postern::json("log bob --json --event account-added");
-    assert_eq!(
-        (&added["cause"], &added["service"]),
-        (&"first-sign-in".into(), &"web".into())
-    );
+    assert_eq!(added["cause"], "first-sign-in");
+    assert_eq!(added["service"], "web");
     for log in [web.gate.log(), helper.log()] {
         assert_lacks(&log, &alice.password);
         assert_lacks(&log, "panicked");
@@ -252,7 +246,7 @@ fn an_identity_that_nginx_established_needs_only_the_code() {
         let web = header(&host, place);
         let phone = alice.enrols();
         let stranger = Visitor::new();
-        let asked = stranger.loads(&page(&web, "sign-in"));
+        let asked = stranger.loads(&web.page("sign-in"));
         assert_eq!(
             (asked.status, asked.all("www-authenticate").len()),
             (401, 1),
@@ -264,7 +258,7 @@ fn an_identity_that_nginx_established_needs_only_the_code() {
         assert_eq!(sent.status, 302, "{place:?} {sent:?}");
         let sent = visitor.follows(&sent);
         assert_eq!(sent.status, 303, "{place:?} {sent:?}");
-        let code = visitor.loads(&page(&web, "code"));
+        let code = visitor.loads(&web.page("code"));
         assert_contains(&code.body, "one-time-code");
         assert_contains(&code.body, "alice");
         assert!(
@@ -318,7 +312,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
     let bob = basic(&Visitor::new(), "bob");
     assert_eq!(
         bob.with("Remote-User: alice")
-            .loads(&page(&web, "sign-in"))
+            .loads(&web.page("sign-in"))
             .status,
         400
     );
@@ -330,7 +324,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
     );
     web.application.got_nothing();
     let forger = bob.with("remote_user: alice");
-    let entered = forger.loads(&page(&web, "sign-in"));
+    let entered = forger.loads(&web.page("sign-in"));
     assert_eq!(entered.status, 303, "{entered:?}");
     forger.loads(&format!("{APP}/"));
     assert_eq!(web.application.got().value("Remote-User"), "bob");
@@ -417,7 +411,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
 
     // Her session is refused once the proxy names another user.
     let visitor = basic(&Visitor::new(), "alice");
-    visitor.loads(&page(&web, "sign-in"));
+    visitor.loads(&web.page("sign-in"));
     assert_eq!(visitor.code(&web, &code).status, 303);
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     web.application.got();
@@ -456,16 +450,16 @@ fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
     reconfigure("[gate]\n", &required("0s"));
     web.gate.restart();
     let carol = basic(&Visitor::new(), "carol");
-    let asked = carol.loads(&page(&web, "sign-in"));
+    let asked = carol.loads(&web.page("sign-in"));
     assert_eq!(asked.status, 403, "{asked:?}");
     assert_contains(&asked.body, "one-time code");
     assert_eq!(carol.loads(&format!("{APP}/")).status, 302);
     reconfigure("\"0s\"", "\"1h\"");
     web.gate.restart();
     let bob = basic(&Visitor::new(), "bob");
-    let sent = bob.loads(&page(&web, "sign-in"));
+    let sent = bob.loads(&web.page("sign-in"));
     sent.redirects_to(303, "/enroll");
-    let setup = bob.loads(&page(&web, "enroll"));
+    let setup = bob.loads(&web.page("enroll"));
     assert!(
         setup.status == 200 && setup.body.contains("<svg"),
         "{setup:?}"
@@ -473,7 +467,7 @@ fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
     // The attacker uses a pending enrollment of another user.
     let thief = basic(&bob.robbed(), "carol");
     assert_eq!(
-        thief.loads(&page(&web, "enroll")).header("location"),
+        thief.loads(&web.page("enroll")).header("location"),
         "/sign-in"
     );
     web.application.got_nothing();
@@ -519,18 +513,18 @@ fn a_client_certificate_says_who_is_there() {
             .option(&at("pem"))
     };
     assert_eq!(
-        Visitor::new().loads(&page(&web, "sign-in")).status,
+        Visitor::new().loads(&web.page("sign-in")).status,
         400,
         "no certificate"
     );
     let visitor = shows("alice");
-    let asked = visitor.loads(&page(&web, "sign-in"));
+    let asked = visitor.loads(&web.page("sign-in"));
     assert_eq!(asked.header("location"), "/code", "{asked:?}");
     assert_eq!(visitor.code(&web, &phone.code()).status, 303);
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     let bob = shows("bob");
-    assert_eq!(bob.loads(&page(&web, "sign-in")).status, 303);
+    assert_eq!(bob.loads(&web.page("sign-in")).status, 303);
     assert_eq!(bob.loads(&format!("{APP}/")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "bob");
 }

@@ -92,9 +92,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         .enters_code(&phone.wrong());
     browser.arrives_at("Verification code");
     eye.looks_at("code-refused");
-    browser
-        .clicks("a[href*=other]")
-        .arrives_at("Verification code");
+    browser.clicks_to("a[href*=other]", "Verification code");
     eye.looks_at("recovery");
     browser.enters_answer(&recovery[0]).arrives_at("Signed in");
     eye.looks_at("told");
@@ -120,8 +118,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         .types("[name=name]:not([type=hidden])", "notes");
     browser
         .types("[name=scope]", "webdav")
-        .clicks("main > form > button")
-        .arrives_at("notes");
+        .clicks_to("main > form > button", "notes");
     eye.looks_at("new-app-password");
     browser
         .opens(&at("email"))
@@ -131,17 +128,14 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
     eye.looks_at("email-pending");
     browser
         .opens(&at("recovery-codes"))
-        .clicks("form > button")
-        .arrives_at("Save your recovery codes");
+        .submits_to("Save your recovery codes");
     eye.looks_at("new-recovery-codes");
     browser
         .opens(&at("authenticators/add"))
         .types("[name=name]", "tablet")
         .clicks("summary");
     eye.looks_at("hardware-token");
-    browser
-        .clicks("form > button")
-        .arrives_at("Set up your second factor");
+    browser.submits_to("Set up your second factor");
     eye.looks_at("new-authenticator");
     for (page, heading) in [
         ("administration", "Administration"),
@@ -156,9 +150,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         browser.opens(&at(page)).arrives_at(heading);
         eye.looks_at(&page.replace(['/', '?', '&', '='], "-"));
     }
-    browser
-        .clicks("form > button")
-        .arrives_at("Issue a one-time code");
+    browser.submits_to("Issue a one-time code");
     eye.looks_at("administration-one-time-code");
     // The step-up has expired.
     host.clock.forward(1000);
@@ -168,25 +160,21 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         .types("[name=password]", "x");
     browser
         .types("[name=code]", "000000")
-        .clicks("form > button")
-        .arrives_at("Turn the second factor off");
+        .submits_to("Turn the second factor off");
     eye.looks_at("turn-off-refused");
 
     browser
         .opens(&web.pages)
-        .clicks("form[action$=sign-out] button")
-        .arrives_at("Signed out");
+        .clicks_to("form[action$=sign-out] button", "Signed out");
     browser
         .opens(&at("sign-in"))
         .enters_password("bob", &bob.password)
         .arrives_at("Second factor required");
     eye.looks_at("setup-one-time-code");
-    let code = Postern::json("one-time-code bob --json");
-    let code = code["one_time_code"].as_str().expect("a code").to_owned();
+    let code = Postern::one_time_code("bob");
     browser
         .types("[name=code]", &code)
-        .clicks("button")
-        .arrives_at("Set up your second factor");
+        .clicks_to("button", "Set up your second factor");
     browser.clicks("summary");
     eye.looks_at("setup");
     let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");

@@ -3,8 +3,8 @@
 use nix::sys::signal::Signal;
 use std::fs;
 use testhost::{
-    APP, CONFIG, Host, Postern, Reply, STORE_FOLDER, Visitor, Web, Wire, assert_lacks, patiently,
-    reconfigure, tcp_reply,
+    APP, CONFIG, Host, Postern, Reply, STORE_FOLDER, Visitor, Web, Wire, assert_lacks, reconfigure,
+    tcp_reply, wait_until,
 };
 
 const PORT: u16 = 9118;
@@ -158,8 +158,8 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
     fs::rename(STORE_FOLDER, &aside).expect("root may do it");
     // A sign-in by password fails at once; an open session is denied after the lease.
     assert_eq!(Visitor::new().password(&web, &alice).status, 503);
-    patiently("the session is refused", || {
-        Ok((visitor.loads(&page).status == 302).then_some(()))
+    wait_until("the session is refused", || {
+        Ok(visitor.loads(&page).status == 302)
     });
     let ready = asks("/readyz");
     assert_eq!(
@@ -179,8 +179,8 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
     web.gate.says("access is denied");
 
     fs::rename(&aside, STORE_FOLDER).expect("root may do it");
-    patiently("the session is good again", || {
-        Ok((visitor.loads(&page).status == 200).then_some(()))
+    wait_until("the session is good again", || {
+        Ok(visitor.loads(&page).status == 200)
     });
     assert_eq!(asks("/readyz").status, 200);
     host.clock.forward(30);
@@ -209,8 +209,8 @@ fn a_store_that_is_put_back_in_place_of_another_is_the_one_that_counts() {
     fs::rename(STORE_FOLDER, &aside).expect("root may do it");
     fs::rename(&copy, STORE_FOLDER).expect("root may do it");
     Postern::call("session revoke alice --all").does();
-    patiently("the gate knows of it", || {
-        Ok((visitor.loads(&page).status == 302).then_some(()))
+    wait_until("the gate knows of it", || {
+        Ok(visitor.loads(&page).status == 302)
     });
     fs::remove_dir_all(aside).expect("root may do it");
     assert_lacks(web.gate.log(), "panicked");

@@ -1,12 +1,12 @@
 //! SIGHUP: the gate loads the current files and keeps all connections.
 
 use nix::sys::signal::Signal;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
 use testhost::{
     APP, Gate, Host, Visitor, Web, Wire, assert_contains, assert_lacks, finished, reconfigure,
+    set_mode,
 };
 
 /// Reloads the gate and waits for this log line.
@@ -59,8 +59,8 @@ fn a_reload_drops_neither_connection_nor_session() {
         web.gate.signal(Signal::SIGHUP);
         assert_eq!(wire.checks(&[&cookie]).status, 200);
     }
-    testhost::patiently("the exemption is gone", || {
-        Ok((wire.checks(&[&spared]).status == 401).then_some(()))
+    testhost::wait_until("the exemption is gone", || {
+        Ok(wire.checks(&[&spared]).status == 401)
     });
     assert_eq!(
         (wire.checks(&[&cookie]).status, web.gate.process()),
@@ -81,7 +81,7 @@ fn the_service_manager_is_told() {
     // The socket may exist from a story that failed.
     let _ = std::fs::remove_file(path);
     let manager = UnixDatagram::bind(path).expect("the tests' folder can be written");
-    std::fs::set_permissions(path, PermissionsExt::from_mode(0o777)).expect("a mode can be set");
+    set_mode(path, 0o777);
     manager
         .set_read_timeout(Some(Duration::from_secs(30)))
         .expect("a limit");

@@ -42,7 +42,7 @@ fn password(web: &Web, visitor: &Visitor, person: &Person, page: &str) -> testho
         ("password", &person.password),
         ("recovery", ""),
     ];
-    visitor.sends(&format!("{}sign-in", web.pages), &fields)
+    visitor.sends(&web.page("sign-in"), &fields)
 }
 
 /// C3: an open path needs no sign-in. No other spelling of a closed path evades its rule.

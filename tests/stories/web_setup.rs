@@ -69,10 +69,7 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
             "Save your recovery codes",
             "not without the tick"
         );
-        browser
-            .clicks("[name=saved]")
-            .clicks("form > button")
-            .arrives_at("The application");
+        browser.clicks("[name=saved]").submits_to("The application");
         assert_eq!(browser.url(), asked);
         assert_eq!(web.application.got().value("Remote-User"), "alice");
 
@@ -106,13 +103,9 @@ fn later_a_first_setup_needs_a_one_time_code() {
     let refused = visitor.password(&web, &alice);
     assert_eq!(refused.status, 403, "{refused:?}");
     assert_contains(&refused.body, "ask an administrator (carol, group keepers)");
-    assert_lacks(
-        &visitor.loads(&format!("{}enroll", web.pages)).body,
-        "otpauth",
-    );
-    let code = Postern::json("one-time-code alice --json");
-    let code = code["one_time_code"].as_str().expect("a code").to_owned();
-    let at = format!("{}enroll/one-time-code", web.pages);
+    assert_lacks(&visitor.loads(&web.page("enroll")).body, "otpauth");
+    let code = Postern::one_time_code("alice");
+    let at = web.page("enroll/one-time-code");
     for wrong in ["P-2222-2222-2222", "123456", "", "P-"] {
         assert_eq!(
             visitor.sends(&at, &[("code", wrong)]).status,
@@ -123,7 +116,7 @@ fn later_a_first_setup_needs_a_one_time_code() {
     let invited = visitor.sends(&at, &[("code", &code)]);
     assert_eq!(invited.status, 303, "{invited:?}");
     // The one-time code is not consumed yet: a cancelled enrollment leaves it valid.
-    visitor.loads(&format!("{}enroll", web.pages));
+    visitor.loads(&web.page("enroll"));
     let again = Visitor::new();
     again.password(&web, &alice);
     assert_eq!(again.sends(&at, &[("code", &code)]).status, 303);
@@ -185,7 +178,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.has_a_password();
     bob.has_a_password();
-    let setup = format!("{}enroll", web.pages);
+    let setup = web.page("enroll");
 
     let stranger = Visitor::new();
     assert_eq!(
@@ -322,9 +315,9 @@ fn authenticator(page: &Reply) -> (Phone, String) {
 /// Confirms the authenticator, and returns the token of the page with recovery codes.
 #[track_caller]
 fn confirms(web: &Web, visitor: &Visitor) -> (Phone, String) {
-    let (phone, draft) = authenticator(&visitor.loads(&format!("{}enroll", web.pages)));
+    let (phone, draft) = authenticator(&visitor.loads(&web.page("enroll")));
     let fields = [("pending", draft.as_str()), ("code", &phone.code())];
-    let page = visitor.sends(&format!("{}enroll/code", web.pages), &fields);
+    let page = visitor.sends(&web.page("enroll/code"), &fields);
     assert_eq!(page.status, 200, "{page:?}");
     let confirmed = page
         .body
@@ -337,7 +330,7 @@ fn confirms(web: &Web, visitor: &Visitor) -> (Phone, String) {
 #[track_caller]
 fn finishes(web: &Web, visitor: &Visitor, confirmed: &str) -> Reply {
     visitor.sends(
-        &format!("{}enroll/finish", web.pages),
+        &web.page("enroll/finish"),
         &[("confirmed", confirmed), ("saved", "yes")],
     )
 }

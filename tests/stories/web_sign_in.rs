@@ -41,7 +41,7 @@ fn the_page_asked_for_comes_after_password_and_code() {
             .replace("&#39;", "'");
         assert_eq!(rd, asked);
 
-        let sign_in = format!("{}sign-in", web.pages);
+        let sign_in = web.page("sign-in");
         let fields = [
             ("rd", rd.as_str()),
             ("user", "alice"),
@@ -56,7 +56,7 @@ fn the_page_asked_for_comes_after_password_and_code() {
                 .any(|(name, _)| name.ends_with("postern")),
             "no session yet"
         );
-        let code_page = visitor.loads(&format!("{}code", web.pages));
+        let code_page = visitor.loads(&web.page("code"));
         assert_contains(&code_page.body, "one-time-code");
         let entered = visitor.code_and_trust(&web, &phone.code());
         entered.redirects_to(303, &asked);
@@ -78,7 +78,7 @@ fn the_page_asked_for_comes_after_password_and_code() {
             "{got:?}"
         );
 
-        let out = visitor.sends(&format!("{}sign-out", web.pages), &[]);
+        let out = visitor.sends(&web.page("sign-out"), &[]);
         assert_eq!(out.status, 200, "{out:?}");
         assert_eq!(visitor.loads(&asked).status, 302);
         assert_eq!(visitor.fetches(&asked).status, 401);
@@ -119,7 +119,7 @@ fn whoever_begins_anew_keeps_the_page_asked_for() {
     let phone = bob.enrols();
     let visitor = Visitor::new();
     let asked = format!("{APP}/notes/7?a=1&b=%2Fx%20y");
-    let sign_in = format!("{}sign-in", web.pages);
+    let sign_in = web.page("sign-in");
     let with = |name: &str, password: &str, rd: &str| {
         let sent = visitor.sends(
             &sign_in,

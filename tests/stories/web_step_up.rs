@@ -24,9 +24,7 @@ fn recovers(person: &Person, code: &str) -> Chromium {
 /// Starts to replace the lost authenticator, up to the QR code.
 #[track_caller]
 fn begins_anew(browser: &Chromium) -> Phone {
-    browser
-        .clicks("form[action$=replace] button")
-        .arrives_at("Set up your second factor");
+    browser.clicks_to("form[action$=replace] button", "Set up your second factor");
     let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");
     Phone::scans(url.as_str().expect("a link"))
 }
@@ -46,10 +44,7 @@ fn after_a_recovery_code_the_authenticator_is_replaced_without_another_factor() 
     browser
         .types_the_last_digit(&new.code())
         .arrives_at("Save your recovery codes");
-    browser
-        .clicks("[name=saved]")
-        .clicks("form > button")
-        .arrives_at("Your account");
+    browser.clicks("[name=saved]").submits_to("Your account");
     assert_lacks(
         browser.runs("return document.body.textContent").to_string(),
         "lost your phone",
@@ -92,7 +87,7 @@ fn after_a_one_time_code_the_second_factor_is_turned_off_where_none_is_required(
             entered.body.contains("lost your phone") || entered.status == 303,
             "{entered:?}"
         );
-        let said = visitor.sends(&format!("{}turn-off", web.pages), &[]);
+        let said = visitor.sends(&web.page("turn-off"), &[]);
         if person.name == "bob" {
             assert_eq!(said.status, 409, "{said:?}");
             assert_contains(&said.body, "must have a second factor");
@@ -206,10 +201,7 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
         .as_str()
         .unwrap_or_else(|| panic!("{sessions}"));
     Postern::call(&format!("session revoke alice {id}")).does();
-    browser
-        .clicks("[name=saved]")
-        .clicks("form > button")
-        .arrives_at("Sign in");
+    browser.clicks("[name=saved]").submits_to("Sign in");
     assert_contains(browser.reads("[role=alert]"), "Nothing was changed");
     alice.with_key().enters_with(&old.code());
     alice
@@ -237,8 +229,5 @@ fn on_a_path_of_the_application_nothing_critical_is_open() {
             .iter()
             .any(|(name, _)| name.contains("step-up"))
     );
-    assert_eq!(
-        visitor.sends(&format!("{}turn-off", web.pages), &[]).status,
-        403
-    );
+    assert_eq!(visitor.sends(&web.page("turn-off"), &[]).status, 403);
 }

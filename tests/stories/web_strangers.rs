@@ -91,13 +91,13 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
         ("recovery", recovery[0].as_str()),
         ("rd", APP),
     ];
-    let answer = anywhere.sends(&format!("{}sign-in", web.pages), &fields);
+    let answer = anywhere.sends(&web.page("sign-in"), &fields);
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(anywhere.loads(&format!("{APP}/")).status, 200);
     // The recovery code is consumed only if both are right, and only once.
     let again = Visitor::new()
         .from("127.0.0.98")
-        .sends(&format!("{}sign-in", web.pages), &fields);
+        .sends(&web.page("sign-in"), &fields);
     assert_eq!(again.status, 401, "{again:?}");
     let fields = [
         ("user", "alice"),
@@ -108,7 +108,7 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
     assert_eq!(
         Visitor::new()
             .from("127.0.0.97")
-            .sends(&format!("{}sign-in", web.pages), &fields)
+            .sends(&web.page("sign-in"), &fields)
             .status,
         401
     );
@@ -121,7 +121,7 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
     assert_eq!(
         Visitor::new()
             .from("127.0.0.97")
-            .sends(&format!("{}sign-in", web.pages), &fields)
+            .sends(&web.page("sign-in"), &fields)
             .status,
         200
     );

@@ -2,6 +2,7 @@
 
 use testhost::{
     APP, Front, Host, PROOF, Place, Visitor, Web, change_traefik, finished, patiently, reconfigure,
+    wait_until,
 };
 
 const CHECK: &str = "https://127.0.0.1:9443/check/traefik";
@@ -171,9 +172,7 @@ fn traefik_proves_itself_by_its_certificate() {
         // forged certificate ends the handshake. A proxy without a certificate is refused too.
         let refused = |why: &str, status: u16, change: &dyn Fn(&str) -> String| {
             change_traefik(|sample| change(&sample));
-            patiently(why, || {
-                Ok((visitor.loads(&page).status == status).then_some(()))
-            });
+            wait_until(why, || Ok(visitor.loads(&page).status == status));
             web.application.arrived();
             assert_eq!(visitor.fetches(&page).status, status, "{why}");
             assert!(

@@ -7,17 +7,11 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use testhost::{
-    HOST_SOCKET, Host, PamPeer, Phone, Postern, Posternd, SOCKET, Store, Terminal, assert_contains,
-    assert_lacks,
+    HOST_SOCKET, Host, PamPeer, Phone, Postern, Posternd, SOCKET, Store, Terminal, as_user,
+    assert_contains, assert_lacks,
 };
 
 pub(crate) const PAM_PEER: &str = env!("CARGO_BIN_EXE_pam_peer");
-
-#[track_caller]
-fn invitation(name: &str) -> String {
-    let said = Postern::json(&format!("one-time-code {name} --json"));
-    said["one_time_code"].as_str().expect("a code").to_owned()
-}
 
 #[track_caller]
 pub(crate) fn uid_of(name: &str) -> u32 {
@@ -47,12 +41,9 @@ fn a_first_setup_takes_the_administrators_one_time_code() {
     let alice = host.person("alice");
     let posternd = Posternd::start();
     Postern::call("account add alice").does();
-    let code = invitation("alice");
+    let code = Postern::one_time_code("alice");
 
-    let said = alice
-        .postern("enroll")
-        .input(&format!("{}\n", alice.password))
-        .refuses();
+    let said = alice.postern("enroll").types(&alice.password).refuses();
     assert_contains(&said.err, "postern one-time-code alice");
     let setup = || {
         let mut terminal = Terminal::run(alice.postern("enroll").command());
@@ -134,7 +125,7 @@ fn each_change_takes_a_code() {
 
     let used = alice
         .postern("authenticator remove alice token")
-        .input(&format!("{}\n", phone.code()));
+        .types(&phone.code());
     assert_contains(&used.refuses().err, "used already");
     let next = format!("{}\n", phone.code_in(1));
     alice
@@ -300,16 +291,10 @@ fn wrong_codes_are_counted_for_the_local_user_alone() {
     let posternd = Posternd::start();
 
     for _ in 0..5 {
-        let said = alice
-            .postern("recovery")
-            .input(&format!("{}\n", phone.wrong()))
-            .refuses();
+        let said = alice.postern("recovery").types(&phone.wrong()).refuses();
         assert_contains(&said.err, "That code is wrong; nothing was changed");
     }
-    let said = alice
-        .postern("recovery")
-        .input(&format!("{}\n", phone.code()))
-        .refuses();
+    let said = alice.postern("recovery").types(&phone.code()).refuses();
     assert_contains(&said.err, "Too many wrong codes: wait 30 s");
     posternd.says("refused cause=wrong address=- service=postern user=\"alice\"");
     let events = Postern::call("log alice --json --event refused").does().out;
@@ -331,10 +316,7 @@ fn without_posternd_the_command_says_so_at_once() {
     let refused_at_once = |why: &str| {
         for call in ["status", "authenticator list", "recovery"] {
             let began = Instant::now();
-            let said = alice
-                .postern(call)
-                .input(&format!("{}\n", phone.code()))
-                .refuses();
+            let said = alice.postern(call).types(&phone.code()).refuses();
             assert!(
                 began.elapsed() < Duration::from_secs(2),
                 "{why}: {:?}",
@@ -499,16 +481,8 @@ fn who_floods_the_socket_keeps_nobody_else_out() {
         );
     };
     within("a command", &mut || drop(alice.postern("status").does()));
-    let mut locker = Command::new("setpriv");
-    locker.args([
-        "--reuid=alice",
-        "--regid=alice",
-        "--init-groups",
-        "pamtester",
-        "codes",
-        "alice",
-        "authenticate",
-    ]);
+    let mut locker = as_user("alice", "alice");
+    locker.args(["pamtester", "codes", "alice", "authenticate"]);
     locker
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

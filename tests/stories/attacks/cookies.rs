@@ -637,7 +637,7 @@ fn a_browser_with_planted_cookies_gets_rid_of_them_by_itself() {
         browser.devtools("Network.setCookie", &planted);
         browser.opens(&page).arrives_at("Conflicting cookies");
         assert!(
-            browser.url().starts_with(&format!("{}cookies", web.pages)),
+            browser.url().starts_with(&web.page("cookies")),
             "{}",
             browser.url()
         );

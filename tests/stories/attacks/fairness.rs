@@ -12,6 +12,7 @@ use std::{fs, thread};
 use testhost::{
     AUTH, Disk, Host, PAM_SOCKET, PROOF, PamPeer, PasswordHelper, Person, Phone, Postern, Posternd,
     SOCKET, STORE_FOLDER, Visitor, Web, Wire, assert_contains, patiently, reconfigure, tcp_reply,
+    wait_until,
 };
 
 /// Starts a gate, and signs alice in at a browser that she trusts.
@@ -47,8 +48,8 @@ fn flooded(
             })
             .collect();
         // Every attacker waits for a reply before the others begin.
-        patiently("the flood has begun", || {
-            Ok((tries.load(Ordering::SeqCst) > connections + connections / 2).then_some(()))
+        wait_until("the flood has begun", || {
+            Ok(tries.load(Ordering::SeqCst) > connections + connections / 2)
         });
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(others));
         over.store(true, Ordering::SeqCst);
@@ -301,8 +302,8 @@ fn users_without_a_name_take_no_place_of_those_with_one() {
     for peer in &mut peers {
         assert_eq!(peer.does(&json!({ "hold": 30 }))["held"], 30);
         // posternd replies that it is busy while it looks up the users of earlier connections.
-        patiently("it is told", || {
-            Ok((peer.does(&status)["state"] == "NoAccount").then_some(()))
+        wait_until("it is told", || {
+            Ok(peer.does(&status)["state"] == "NoAccount")
         });
     }
     for _ in 0..5 {
@@ -515,21 +516,16 @@ fn a_gate_whose_store_takes_no_writes_is_not_ready() {
     let filler = format!("{STORE_FOLDER}/filler");
     let _ = fs::write(&filler, vec![0; 8 << 20]);
     // The write-ahead log has some free space left, which is used first.
-    patiently("nobody can sign in", || {
-        Ok((Wire::open()
+    wait_until("nobody can sign in", || {
+        Ok(Wire::open()
             .password("nobody", "wrong", "198.18.0.1")
             .status
             == 503)
-            .then_some(()))
     });
-    patiently("it is not ready", || {
-        Ok((ready().status == 503).then_some(()))
-    });
+    wait_until("it is not ready", || Ok(ready().status == 503));
     assert_contains(&ready().body, "cannot be written");
     fs::remove_file(&filler).expect("it can be removed");
-    patiently("it is ready again", || {
-        Ok((ready().status == 200).then_some(()))
-    });
+    wait_until("it is ready again", || Ok(ready().status == 200));
     assert_eq!(Visitor::new().password(&web, &alice).status, 303);
     drop(web);
     drop(disk);

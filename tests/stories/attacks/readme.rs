@@ -1,10 +1,10 @@
 //! The commands of README, run exactly as printed.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
-use testhost::{Host, assert_lacks, finished};
+use testhost::{Host, assert_lacks, finished, set_mode};
 
 const TOOLS: &str = "/run/postern-tests/readme";
 
@@ -34,7 +34,7 @@ fn paste(lines: &[String]) -> String {
         let path = format!("{TOOLS}/{name}");
         fs::write(&path, format!("#!/bin/sh\n{script}\n"))
             .expect("the tests' folder can be written");
-        fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("a mode can be set");
+        set_mode(path, 0o755);
     };
     tool("systemctl", "echo \"systemctl $*\"");
     tool("sudo", "exec \"$@\"");

@@ -1,10 +1,10 @@
 //! Attackers who guess, or who stop a process of their own, lock out no other user.
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use std::fs;
 use testhost::{
-    APP, Ambush, Host, Person, Phone, Postern, Terminal, Visitor, Web, patiently, was_stopped,
+    APP, Ambush, Host, Person, Phone, Postern, Terminal, Visitor, Web, signal, wait_until,
+    was_stopped,
 };
 
 /// The code is asked for whatever the password was, before the first factor is known to have
@@ -159,13 +159,11 @@ fn is_named_while_stopped(alice: &Person, code: &str, process: u32, at: Option<&
         Some(call) => Ambush::at_any_file(process, call, "STOP", 1),
     };
     ssh.types(code);
-    patiently("it is stopped", || Ok(was_stopped().then_some(())));
+    wait_until("it is stopped", || Ok(was_stopped()));
     drop(ambush);
     let status = format!("/proc/{process}/status");
-    patiently("it is stopped without the tracer", || {
-        Ok(fs::read_to_string(&status)?
-            .contains("State:\tT")
-            .then_some(()))
+    wait_until("it is stopped without the tracer", || {
+        Ok(fs::read_to_string(&status)?.contains("State:\tT"))
     });
 
     let said = Postern::call("unlock alice").refuses().all();
@@ -177,11 +175,7 @@ fn is_named_while_stopped(alice: &Person, code: &str, process: u32, at: Option<&
     ] {
         assert!(said.contains(part), "{part} at {at:?}: {said}");
     }
-    kill(
-        Pid::from_raw(i32::try_from(process).expect("a process")),
-        Signal::SIGCONT,
-    )
-    .expect("it is there");
+    signal(process, Signal::SIGCONT);
     assert!(ssh.ends().entered());
     Postern::call("unlock alice").does();
 }

@@ -2,8 +2,8 @@
 
 use nix::sys::signal::Signal;
 use testhost::{
-    APP, Host, Person, Phone, Postern, Reply, Visitor, Web, Wire, assert_contains, patiently,
-    reconfigure,
+    APP, Host, Person, Phone, Postern, Reply, Visitor, Web, Wire, assert_contains, reconfigure,
+    wait_until,
 };
 
 const SESSION: &str = "__Secure-postern";
@@ -19,7 +19,7 @@ fn enters(web: &Web, person: &Person, page: &str) -> (Visitor, Reply) {
         ("password", &person.password),
         ("recovery", ""),
     ];
-    let reply = visitor.sends(&format!("{}sign-in", web.pages), &fields);
+    let reply = visitor.sends(&web.page("sign-in"), &fields);
     assert_eq!(reply.status, 303, "{reply:?}");
     (visitor, reply)
 }
@@ -34,10 +34,7 @@ fn reload(web: &Web) {
     };
     let before = reloads();
     web.gate.signal(Signal::SIGHUP);
-    patiently(
-        "the gate reloads",
-        || Ok((reloads() > before).then_some(())),
-    );
+    wait_until("the gate reloads", || Ok(reloads() > before));
 }
 
 /// Returns the status of a check with a session cookie.
@@ -189,7 +186,7 @@ fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
         host.clock.forward(30);
         (visitor.cookie(SESSION), visitor)
     };
-    let signs_out = |visitor: &Visitor| visitor.sends(&format!("{}sign-out", web.pages), &[]);
+    let signs_out = |visitor: &Visitor| visitor.sends(&web.page("sign-out"), &[]);
     let ((out, visitor), (_left, _)) = (signs_in(), signs_in());
     assert_eq!(
         (checks(&out), signs_out(&visitor).status, checks(&out)),
@@ -209,7 +206,7 @@ fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
     let (by_password, _) = signs_in();
     assert_eq!((checks(&signed_out), checks(&by_password)), (401, 200));
     Postern::call("password alice")
-        .input(&format!("{}\n", alice.password))
+        .types(&alice.password)
         .does();
     assert_eq!(checks(&by_password), 401);
     host.clock.forward(13 * HOUR);
@@ -250,7 +247,7 @@ fn policy_is_applied_to_what_has_passed_and_not_to_what_followed_from_it_once() 
         ("password", &alice.password),
         ("code", &phone.code()),
     ];
-    let changed = near.sends(&format!("{}password", web.pages), &fields);
+    let changed = near.sends(&web.page("password"), &fields);
     assert_eq!(changed.status, 200, "{changed:?}");
     assert_eq!(near.loads(&format!("{APP}/")).status, 200, "inside");
     assert_eq!(

@@ -108,7 +108,7 @@ async fn find_accounts(call: &Call<'_>) -> AdministrationReply<Accounts> {
         .map(|name| parse_name(&name))
         .transpose()?;
     let found = run_act(call.request, move |engine, _, _| {
-        engine.find_accounts(&part, after.as_ref(), PAGE)
+        engine.accounts().find_accounts(&part, after.as_ref(), PAGE)
     })
     .await?;
     Ok(EndpointReply::new(Accounts {
@@ -119,7 +119,7 @@ async fn find_accounts(call: &Call<'_>) -> AdministrationReply<Accounts> {
 async fn read_status(call: &Call<'_>) -> AdministrationReply<AccountState> {
     let name = parse_name(call.argument())?;
     let found = run_act(call.request, move |engine, _, _| {
-        engine.account_status(&name)
+        engine.accounts().account_status(&name)
     })
     .await?;
     Ok(EndpointReply::new(AccountState::from(&found)))
@@ -128,11 +128,13 @@ async fn read_status(call: &Call<'_>) -> AdministrationReply<AccountState> {
 async fn disable(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
     let name = parse_name(call.argument())?;
     let message = run_act(call.request, move |engine, principal, now| {
-        let after = engine.disable_second_factor(&name, principal, now)?;
+        let after = engine
+            .accounts()
+            .disable_second_factor(&name, principal, now)?;
         Ok(messages::disabled(
             &name,
             after,
-            AfterDisabled::of(engine.is_required(&name)?),
+            AfterDisabled::of(engine.policy().is_required(&name)?),
         ))
     });
     operation_done(message.await?)
@@ -142,10 +144,12 @@ async fn unlock(call: &Call<'_>, how: Unlock) -> AdministrationReply<admin_api::
     let name = parse_name(call.argument())?;
     let message = run_act(call.request, move |engine, principal, now| {
         if !how.clock {
-            engine.unlock_account(&name, principal, now)?;
+            engine.accounts().unlock_account(&name, principal, now)?;
             return Ok(messages::unlocked(&name));
         }
-        let reset = engine.lower_floors_to_clock(&name, principal, now)?;
+        let reset = engine
+            .accounts()
+            .lower_floors_to_clock(&name, principal, now)?;
         Ok(messages::clock_unlocked(&name, reset, now))
     });
     operation_done(message.await?)
@@ -159,11 +163,15 @@ async fn revoke(
     let message = run_act(call.request, move |engine, principal, now| {
         Ok(match what {
             Revoked::Sessions => {
-                let ended = engine.revoke_sessions(&name, None, principal, now)?;
+                let ended = engine
+                    .sessions()
+                    .revoke_sessions(&name, None, principal, now)?;
                 format!("{ended} sessions of {name} have ended")
             }
             Revoked::Browsers => {
-                let ended = engine.revoke_browsers(&name, None, principal, now)?;
+                let ended = engine
+                    .sessions()
+                    .revoke_browsers(&name, None, principal, now)?;
                 format!("{ended} browsers of {name} are no longer trusted")
             }
         })
@@ -175,7 +183,7 @@ async fn issue_one_time_code(call: &Call<'_>) -> AdministrationReply<IssuedCode>
     let name = parse_name(call.argument())?;
     let account = name.clone();
     let issued = run_act(call.request, move |engine, principal, now| {
-        engine.issue_one_time_code(&name, principal, now)
+        engine.accounts().issue_one_time_code(&name, principal, now)
     });
     let (code, expires) = issued.await?;
     let one_time_code = code.grouped().into();
@@ -189,7 +197,9 @@ async fn issue_one_time_code(call: &Call<'_>) -> AdministrationReply<IssuedCode>
 async fn cancel_one_time_code(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
     let name = parse_name(call.argument())?;
     let message = run_act(call.request, move |engine, principal, now| {
-        engine.cancel_one_time_code(&name, principal, now)?;
+        engine
+            .accounts()
+            .cancel_one_time_code(&name, principal, now)?;
         Ok(messages::one_time_code_cancelled(&name))
     });
     operation_done(message.await?)
@@ -212,7 +222,7 @@ async fn list_events(call: &Call<'_>) -> AdministrationReply<Events> {
     };
     let most = u32::try_from(PAGE).unwrap_or(u32::MAX);
     let found = run_act(call.request, move |engine, _, _| {
-        Ok(engine.newest_events(&filter, before, most)?)
+        Ok(engine.audit_log().newest_events(&filter, before, most)?)
     })
     .await?;
     Ok(EndpointReply::new(Events {

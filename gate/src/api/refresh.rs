@@ -64,7 +64,7 @@ async fn refresh_tokens(
     let (name, origin) = (session.name, Origin::Remote(request.address));
     let run = store_pool.with_engine(move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
-        engine.refresh_session(body, &origin, now)
+        engine.login().refresh_session(body, &origin, now)
     });
     match run
         .await

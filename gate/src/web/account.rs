@@ -115,7 +115,9 @@ where
             Ok(done) => done,
             Err(error) => return Ok(Err(error)),
         };
-        let opened = engine.reopen_session(&client.browser(), &session, now)?;
+        let opened = engine
+            .login()
+            .reopen_session(&client.browser(), &session, now)?;
         Ok(Ok((done, opened)))
     }
 }
@@ -141,7 +143,9 @@ pub(crate) async fn run_operation(
             account: session.name.clone(),
             operation,
         };
-        engine.execute_request(Requester::SteppedUp(session, origin), &command, now)
+        engine
+            .commands()
+            .execute_request(Requester::SteppedUp(session, origin), &command, now)
     });
     Ok(reply.await?.answer)
 }

@@ -76,7 +76,11 @@ pub(crate) async fn begin_enrollment(
     let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     request
         .store_pool()
-        .with_engine(move |engine| engine.begin_web_enrollment(&owned_token, client.now()?))
+        .with_engine(move |engine| {
+            engine
+                .enrollment()
+                .begin_web_enrollment(&owned_token, client.now()?)
+        })
         .await
 }
 
@@ -88,7 +92,12 @@ pub(crate) async fn verify_one_time_code(
 ) -> Result<Result<EnrollmentToken, Refusal>, PoolError> {
     let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.verify_web_one_time_code(&client.browser(), owned_token, &input, client.now()?)
+        engine.enrollment().verify_web_one_time_code(
+            &client.browser(),
+            owned_token,
+            &input,
+            client.now()?,
+        )
     });
     let result = run.await?;
     if let Err(refusal) = &result {
@@ -106,7 +115,9 @@ pub(crate) async fn confirm_enrollment(
 ) -> Result<AfterEnrollmentCode, PoolError> {
     let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.confirm_web_enrollment(&owned_token, draft, &input, client.now()?)
+        engine
+            .enrollment()
+            .confirm_web_enrollment(&owned_token, draft, &input, client.now()?)
     });
     run.await
 }
@@ -119,7 +130,12 @@ pub(crate) async fn activate_enrollment(
 ) -> Result<AfterEnrollment, PoolError> {
     let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.finish_web_enrollment(&client.browser(), &owned_token, &confirmed, client.now()?)
+        engine.enrollment().finish_web_enrollment(
+            &client.browser(),
+            &owned_token,
+            &confirmed,
+            client.now()?,
+        )
     });
     run.await
 }

@@ -100,7 +100,7 @@ pub(crate) async fn verify_code(
 ) -> Result<AfterCode, PoolError> {
     let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.enter_code(
+        engine.login().enter_code(
             &client.browser(),
             &owned_token,
             &input,

@@ -117,7 +117,7 @@ async fn end_session(request: &RequestContext<'_>, session: &Session) -> Result<
         )));
     let id = session.id;
     store_pool
-        .with_engine(move |engine| engine.sign_out(id))
+        .with_engine(move |engine| engine.sessions().sign_out(id))
         .await
 }
 

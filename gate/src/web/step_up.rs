@@ -158,7 +158,12 @@ pub(crate) async fn verify_step_up(
         FirstFactorSource::Header => {
             let (account_session, client) = (session.clone(), OwnedBrowserContext::new(request));
             let run = request.store_pool().with_engine(move |engine| {
-                engine.step_up_by_code(&client.browser(), &account_session, &code, client.now()?)
+                engine.login().step_up_by_code(
+                    &client.browser(),
+                    &account_session,
+                    &code,
+                    client.now()?,
+                )
             });
             run.await
         }
@@ -205,7 +210,7 @@ async fn verify_in_store(
     let (account_session, client) = (session.clone(), OwnedBrowserContext::new(request));
     let password = Password::from_input(Zeroizing::new(input.password().to_owned()));
     let run = request.store_pool().with_hashing_engine(move |engine| {
-        engine.step_up(
+        engine.login().step_up(
             &client.browser(),
             &account_session,
             password.as_ref(),
@@ -225,7 +230,12 @@ async fn verify_on_host(
 ) -> Result<AfterStepUp, PoolError> {
     let (name, client) = (session.name.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.charge_first_factor(&client.browser(), &name, &Input::Malformed, client.now()?)
+        engine.login().charge_first_factor(
+            &client.browser(),
+            &name,
+            &Input::Malformed,
+            client.now()?,
+        )
     });
     let attempt = match run.await? {
         Ok(attempt) => attempt,
@@ -244,7 +254,7 @@ async fn verify_on_host(
     });
     let (account_session, client) = (session.clone(), OwnedBrowserContext::new(request));
     let run = request.store_pool().with_engine(move |engine| {
-        engine.settle_step_up(
+        engine.login().settle_step_up(
             &client.browser(),
             &account_session,
             &attempt,

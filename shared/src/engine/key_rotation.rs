@@ -17,12 +17,13 @@
 //! Every other transaction begins with the data keys that the store has at that moment
 //! ([`super::keyed_store`]).
 
-use super::{COMMAND, Engine, EngineError};
+use super::{COMMAND, EngineError};
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
 use crate::credential::secret::RandomError;
 use crate::crypto::master_key::{MasterKeyError, MasterKeyFile, MasterKeys, OwnKeyFile};
 use crate::crypto::vault::{Renewal, Resealed, VaultError};
+use crate::engine::Keys;
 use crate::store::{self, Intent, KeyBound, SealedValue, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,11 +49,14 @@ pub struct RotationReport {
     pub damaged: BTreeSet<UserName>,
 }
 
-impl Engine {
+impl Keys<'_> {
     /// Returns what `rotate_keys` with [`Renewal::All`] would end now.
     pub fn list_key_bound(&mut self, now: Timestamp) -> Result<EndedByRotation, EngineError> {
         Ok(key_bound(
-            self.store.begin(&mut self.vault, Intent::Read)?.as_mut(),
+            self.engine
+                .store
+                .begin(&mut self.engine.vault, Intent::Read)?
+                .as_mut(),
             now,
         )?)
     }
@@ -66,7 +70,7 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> Result<RotationReport, RotationError> {
-        let mut file = OwnKeyFile::lock(self.config.store.key_file.path())?;
+        let mut file = OwnKeyFile::lock(self.engine.config.store.key_file.path())?;
         self.rotate_keys_by(&mut file, renewal, actor, now)
     }
 
@@ -78,19 +82,22 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> Result<RotationReport, RotationError> {
-        let masters = file.add(&self.store.masters_in_use()?.ids())?;
+        let masters = file.add(&self.engine.store.masters_in_use()?.ids())?;
 
         // A rotation that was cut off may have left the store with two sealing keys.
         let mut rotated = RotationReport::default();
-        if self.vault.has_previous_key() {
+        if self.engine.vault.has_previous_key() {
             self.reseal_all(&masters)?;
         }
         let mut other = match renewal {
             Renewal::Seal => None,
-            Renewal::All => Some(store::open(&self.config.store.url)?),
+            Renewal::All => Some(store::open(&self.engine.config.store.url)?),
         };
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        tx.replace_data_keys(&self.vault.renew_keys(renewal, &masters)?)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
+        tx.replace_data_keys(&self.engine.vault.renew_keys(renewal, &masters)?)?;
         tx.add_event(&event(renewal, actor, now))?;
         match &mut other {
             None => tx.commit()?,
@@ -102,15 +109,16 @@ impl Engine {
                 let revision = tx.raise_revision()?;
                 tx.commit()?;
                 let ended = key_bound(before.as_mut(), now);
-                self.await_gate_confirmations(revision)?;
+                self.engine.sessions().await_gate_confirmations(revision)?;
                 rotated.ended = ended?;
             }
         }
         drop(other);
         self.remove_key_bound()?;
         rotated.damaged = self.reseal_all(&masters)?;
-        let path = || self.config.store.key_file.path().to_owned();
-        self.store
+        let path = || self.engine.config.store.key_file.path().to_owned();
+        self.engine
+            .store
             .scrub()
             .map_err(|error| RotationError::OldKeyStays(path(), error))?;
         file.keep_newest()?;
@@ -121,7 +129,10 @@ impl Engine {
     fn remove_key_bound(&mut self) -> Result<(), EngineError> {
         loop {
             let began = Instant::now();
-            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+            let mut tx = self
+                .engine
+                .store
+                .begin(&mut self.engine.vault, Intent::Write)?;
             let accounts = tx.forget_key_bound(ACCOUNTS_PER_TRANSACTION)?;
             if accounts == 0 {
                 return Ok(());
@@ -140,12 +151,19 @@ impl Engine {
             let mut after = 0;
             loop {
                 let began = Instant::now();
-                let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+                let mut tx = self
+                    .engine
+                    .store
+                    .begin(&mut self.engine.vault, Intent::Write)?;
                 let rows = tx.sealed_rows_after(sealed_in, after, BATCH)?;
                 let Some(last) = rows.last() else { break };
                 after = last.number;
                 for row in &rows {
-                    match self.vault.reseal(&row.sealed, &row.associated_data)? {
+                    match self
+                        .engine
+                        .vault
+                        .reseal(&row.sealed, &row.associated_data)?
+                    {
                         Resealed::Current => {}
                         Resealed::Replaced(sealed) => tx.reseal_row(row, &sealed)?,
                         Resealed::Damaged => drop(damaged.insert(row.name.clone())),
@@ -156,8 +174,11 @@ impl Engine {
                 std::thread::sleep(began.elapsed().max(PAUSE));
             }
         }
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        tx.replace_data_keys(&self.vault.drop_previous_key(masters)?)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
+        tx.replace_data_keys(&self.engine.vault.drop_previous_key(masters)?)?;
         tx.commit()?;
         Ok(damaged)
     }

@@ -15,6 +15,7 @@ pub mod messages;
 mod principal;
 pub mod privileges;
 mod revocation;
+mod subjects;
 pub(crate) mod verify;
 
 pub use account_data::read_secret_file;
@@ -23,7 +24,6 @@ pub use administration::api_secret::ShownSecret;
 pub use administration::app_passwords::AppPasswordsAfter;
 pub use administration::command::Requester;
 pub use administration::import::{ImportMode, ImportReport};
-pub use administration::web::AdministratorStatus;
 use context::is_enrolled;
 pub use context::{COMMAND, DeclaredError, Engine, EngineError, PolicyFacts};
 pub use enrollment::by_host_password::EnrollmentRequest;
@@ -39,8 +39,13 @@ pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMaile
 pub use mail::waiting::{WaitCallbackGuard, report_waiting, set_wait_callback};
 pub use principal::Principal;
 pub use revocation::{KnownRevisions, LEASE, RevocationUpdate};
+pub use subjects::{
+    AccountPolicy, Accounts, AppPasswords, AuditLog, Commands, Enrollment, Keys, Login, Mail,
+    Sessions, Verification,
+};
 pub use verify::attempt::{AfterLogin, AfterRecovery, VerificationRequest, VerifiedAttempt};
 pub use verify::exemption::PolicyError;
+pub use verify::groups::AdministratorStatus;
 pub use verify::host_password::{HostPassword, HostPasswordAttempt, HostPasswordResult};
 pub use verify::pam_context::{
     MarkRefusal, PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification,

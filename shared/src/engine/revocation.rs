@@ -2,8 +2,9 @@
 //! A gate answers checks from a snapshot of what was revoked, and holds a lease on it. A revocation
 //! is complete when every gate has confirmed the new revision or its lease has expired.
 
-use super::{Engine, EngineError, report_waiting};
+use super::{EngineError, report_waiting};
 use crate::crypto::vault::TokenKeys;
+use crate::engine::Sessions;
 use crate::store::{Intent, LiveAppPasswords};
 use crate::system::clock::{self, Timestamp};
 use crate::token::session::{RevokedSessions, SessionId};
@@ -34,19 +35,23 @@ pub const LEASE: Duration = Duration::from_secs(5);
 /// How often a revocation checks whether every gate has confirmed.
 const CONFIRMATION_INTERVAL: Duration = Duration::from_millis(20);
 
-impl Engine {
+impl Sessions<'_> {
     /// Waits until every gate has confirmed `revision`. A gate that last read the store before the
     /// commit answers from that snapshot for at most one lease, so the wait ends after one lease.
     pub(super) fn await_gate_confirmations(&mut self, revision: u64) -> Result<(), EngineError> {
         let over = clock::since_boot().saturating_add(LEASE);
         while self
+            .engine
             .store
-            .begin(&mut self.vault, Intent::Read)?
+            .begin(&mut self.engine.vault, Intent::Read)?
             .count_gates_behind(revision)?
             > 0
         {
             if clock::since_boot() > over {
-                let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
+                let mut transaction = self
+                    .engine
+                    .store
+                    .begin(&mut self.engine.vault, Intent::Write)?;
                 transaction.remove_gates_behind(revision)?;
                 return Ok(transaction.commit()?);
             }
@@ -71,7 +76,10 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let mut known = confirmed.map(|confirmed| confirmed.app_passwords);
         loop {
-            let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
+            let mut transaction = self
+                .engine
+                .store
+                .begin(&mut self.engine.vault, Intent::Read)?;
             let revision = transaction.revision()?;
             if confirmed.is_some_and(|confirmed| confirmed.revision == revision) {
                 return Ok(());
@@ -89,7 +97,10 @@ impl Engine {
             let most = transaction
                 .revoked_sessions_after(confirmed.map_or(0, |confirmed| confirmed.revision))?;
             drop(transaction);
-            let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
+            let mut transaction = self
+                .engine
+                .store
+                .begin(&mut self.engine.vault, Intent::Write)?;
             transaction.forget_revocations(now)?;
             let revoked = most.merge(transaction.revoked_sessions_after(most.revision)?);
             let Some(then) = transaction.app_passwords_changed_after(first.revision)? else {
@@ -107,7 +118,7 @@ impl Engine {
             let revision = revoked.revision;
             confirm(RevocationUpdate {
                 revoked,
-                keys: self.vault.token_keys(),
+                keys: self.engine.vault.token_keys(),
                 app_passwords,
             });
             transaction.set_gate_revision(gate, revision)?;
@@ -118,7 +129,10 @@ impl Engine {
     /// Signs a session out. When this returns, every gate refuses the session, and an act in
     /// progress cannot open a session in its place.
     pub fn sign_out(&mut self, session: SessionId) -> Result<(), EngineError> {
-        let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut transaction = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         transaction.end_session(session)?;
         let revision = transaction.raise_revision()?;
         transaction.commit()?;
@@ -127,7 +141,10 @@ impl Engine {
 
     /// Removes a gate that has stopped, so that no revocation waits for it.
     pub fn remove_gate(&mut self, gate: &[u8; 16]) -> Result<(), EngineError> {
-        let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut transaction = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         transaction.remove_gate(gate)?;
         Ok(transaction.commit()?)
     }

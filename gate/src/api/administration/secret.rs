@@ -68,6 +68,7 @@ async fn verify_secret(
     let run = store_pool.with_engine(move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
         engine
+            .accounts()
             .throttle_api_secret(address, shown, now)
             .map_err(LoginError::Engine)
     });

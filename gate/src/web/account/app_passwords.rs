@@ -36,7 +36,14 @@ pub(crate) async fn create_app_password(
 ) -> Result<AppPassword, ActRefused> {
     let account = step_up.session.name.clone();
     account::run_act(request, &step_up.session, move |engine, principal, now| {
-        engine.add_app_password(&account, &new.name, &new.scope, new.expires, principal, now)
+        engine.app_passwords().add_app_password(
+            &account,
+            &new.name,
+            &new.scope,
+            new.expires,
+            principal,
+            now,
+        )
     })
     .await
 }
@@ -47,7 +54,7 @@ pub(crate) async fn list_app_passwords(
 ) -> Result<Vec<AppPasswordRecord>, ActRefused> {
     let account = session.name.clone();
     account::run_act(request, session, move |engine, _, _| {
-        engine.app_passwords(Some(&account))
+        engine.app_passwords().list_app_passwords(Some(&account))
     })
     .await
 }
@@ -60,7 +67,9 @@ pub(crate) async fn rename_app_password(
 ) -> Result<(), ActRefused> {
     let account = session.name.clone();
     account::run_act(request, session, move |engine, principal, now| {
-        engine.rename_app_password(&account, &name, &new, principal, now)
+        engine
+            .app_passwords()
+            .rename_app_password(&account, &name, &new, principal, now)
     })
     .await
 }
@@ -73,7 +82,9 @@ pub(crate) async fn revoke_app_passwords(
 ) -> Result<usize, ActRefused> {
     let account = session.name.clone();
     account::run_act(request, session, move |engine, principal, now| {
-        engine.revoke_app_passwords(&account, one.as_ref(), principal, now)
+        engine
+            .app_passwords()
+            .revoke_app_passwords(&account, one.as_ref(), principal, now)
     })
     .await
 }

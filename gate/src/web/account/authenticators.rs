@@ -60,7 +60,9 @@ pub(crate) async fn find_pending_authenticator(
 ) -> Result<ShownEnrollment, ActRefused> {
     account::run_work(request, session, move |engine, session, origin, now| {
         let requester = Requester::SteppedUp(session, origin);
-        engine.reopen_enrollment(requester, &session.name, &ticket, now)
+        engine
+            .commands()
+            .reopen_enrollment(requester, &session.name, &ticket, now)
     })
     .await
 }
@@ -81,8 +83,10 @@ pub(crate) async fn confirm_authenticator(
             operation: Operation::Finish(finish),
         };
         let confirm = command(FinishOperation::Confirm { ticket, code });
-        let ticket = match separate_engine_error(engine.execute_request(requester, &confirm, now))
-            .map_err(LoginError::Engine)?
+        let ticket = match separate_engine_error(
+            engine.commands().execute_request(requester, &confirm, now),
+        )
+        .map_err(LoginError::Engine)?
         {
             Err(error) => return Ok::<_, LoginError>(Err(error)),
             Ok(reply) => match reply.answer {
@@ -94,12 +98,15 @@ pub(crate) async fn confirm_authenticator(
             },
         };
         let activate = command(FinishOperation::Activate { ticket });
-        if let Err(error) = separate_engine_error(engine.execute_request(requester, &activate, now))
-            .map_err(LoginError::Engine)?
+        if let Err(error) =
+            separate_engine_error(engine.commands().execute_request(requester, &activate, now))
+                .map_err(LoginError::Engine)?
         {
             return Ok(Err(error));
         }
-        let opened = engine.reopen_session(&client.browser(), &session, now)?;
+        let opened = engine
+            .login()
+            .reopen_session(&client.browser(), &session, now)?;
         Ok(Ok(ConfirmedAuthenticator::Activated(opened.map(Box::new))))
     });
     refusal::check_act(request, run.await)
@@ -113,7 +120,9 @@ pub(crate) async fn remove_authenticator(
 ) -> Result<Option<OpenedSession>, ActRefused> {
     let name = step_up.session.name.clone();
     let remove = move |engine: &mut Engine, principal: Principal<'_>, now| {
-        engine.remove_authenticator(&name, &label, principal, now)
+        engine
+            .enrollment()
+            .remove_authenticator(&name, &label, principal, now)
     };
     Ok(
         account::run_act_and_continue(request, &step_up.session, remove)

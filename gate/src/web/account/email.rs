@@ -31,7 +31,7 @@ pub(crate) async fn find_addresses(
 ) -> Result<MailAddresses, ActRefused> {
     let account = session.name.clone();
     Ok(account::run_act(request, session, move |engine, _, _| {
-        engine.account_status(&account)
+        engine.accounts().account_status(&account)
     })
     .await?
     .tally
@@ -46,7 +46,7 @@ pub(crate) async fn set_email(
 ) -> Result<(), ActRefused> {
     let account = step_up.session.name.clone();
     let set = move |engine: &mut Engine, principal: Principal<'_>, now| {
-        engine.set_email(&account, &to, principal, now)
+        engine.accounts().set_email(&account, &to, principal, now)
     };
     let queued = account::run_act(request, &step_up.session, set).await?;
     match outbox::wait_for_delivery(&request.store_pool(), &Arc::new(queued)).await {
@@ -67,7 +67,9 @@ pub(crate) async fn confirm_email(
 ) -> Result<(AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
     let account = session.name.clone();
     let confirm = move |engine: &mut Engine, principal: Principal<'_>, now| {
-        engine.confirm_email(&account, &code, principal, now)
+        engine
+            .accounts()
+            .confirm_email(&account, &code, principal, now)
     };
     let ((_, after), opened) = account::run_act_and_continue(request, session, confirm).await?;
     Ok((after, opened))
@@ -89,7 +91,7 @@ pub(crate) async fn remove_email(
         ));
     }
     let remove = move |engine: &mut Engine, principal: Principal<'_>, now| {
-        engine.remove_email(&account, principal, now)
+        engine.accounts().remove_email(&account, principal, now)
     };
     let ((enrolled, after), opened) =
         account::run_act_and_continue(request, &step_up.session, remove).await?;
@@ -103,7 +105,7 @@ async fn is_only_second_factor(
 ) -> Result<bool, ActRefused> {
     let account = session.name.clone();
     let status = account::run_act(request, session, move |engine, _, _| {
-        engine.account_status(&account)
+        engine.accounts().account_status(&account)
     })
     .await?;
     Ok(status.tally.authenticators == 0)

@@ -20,13 +20,16 @@ pub(crate) async fn read_overview(
     let (name, has_pages) = (session.name.clone(), request.has_administration_pages());
     account::run_act(request, session, move |engine, _, now| {
         Ok(AccountOverview {
-            status: engine.account_status(&name)?,
-            authenticators: engine.authenticators(&name)?,
-            app_passwords: engine.app_passwords(Some(&name))?.len(),
-            sessions: engine.sessions(&name, now)?.len(),
-            browsers: engine.trusted_browsers(&name, now)?.len(),
+            status: engine.accounts().account_status(&name)?,
+            authenticators: engine.enrollment().list_authenticators(&name)?,
+            app_passwords: engine
+                .app_passwords()
+                .list_app_passwords(Some(&name))?
+                .len(),
+            sessions: engine.sessions().list_sessions(&name, now)?.len(),
+            browsers: engine.sessions().list_trusted_browsers(&name, now)?.len(),
             administers: if has_pages {
-                engine.administrator_status(&name)?
+                engine.policy().administrator_status(&name)?
             } else {
                 AdministratorStatus::No
             },

@@ -33,7 +33,9 @@ pub(crate) async fn set_password(
     })?;
     let account = step_up.session.name.clone();
     account::hash_and_continue(request, &step_up.session, move |engine, principal, now| {
-        engine.set_password(&account, &password, principal, now)
+        engine
+            .accounts()
+            .set_password(&account, &password, principal, now)
     })
     .await
 }

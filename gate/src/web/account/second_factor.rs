@@ -29,7 +29,9 @@ pub(crate) async fn disable_second_factor(
     let name = step_up.session.name.clone();
     let done =
         account::run_act_and_continue(request, &step_up.session, move |engine, principal, now| {
-            engine.disable_second_factor(&name, principal, now)
+            engine
+                .accounts()
+                .disable_second_factor(&name, principal, now)
         })
         .await?;
     request.log_sign_in(&step_up.session.name, "disabled", "step-up");
@@ -43,7 +45,7 @@ pub(crate) async fn is_required(
     let name = name.clone();
     let run = request
         .store_pool()
-        .with_engine(move |engine| engine.is_required(&name))
+        .with_engine(move |engine| engine.policy().is_required(&name))
         .await;
     run.map_err(|error| refusal::refuse_unprocessed(request, &error))
 }
@@ -131,7 +133,9 @@ pub(crate) async fn begin_replacement(
         OwnedBrowserContext::new(request),
     );
     let run = request.store_pool().with_engine(move |engine| {
-        engine.issue_replacement_enrollment_token(&session, &token, client.now()?)
+        engine
+            .enrollment()
+            .issue_replacement_enrollment_token(&session, &token, client.now()?)
     });
     run.await
         .map_err(|error| refusal::refuse_unprocessed(request, &error))
@@ -148,7 +152,12 @@ pub(crate) async fn begin_enabling(
         OwnedBrowserContext::new(request),
     );
     let run = request.store_pool().with_engine(move |engine| {
-        engine.issue_first_enrollment_token(&session, &token, &client.origin, client.now()?)
+        engine.enrollment().issue_first_enrollment_token(
+            &session,
+            &token,
+            &client.origin,
+            client.now()?,
+        )
     });
     let begun = run
         .await

@@ -20,7 +20,7 @@ pub(crate) async fn list_sessions(
 ) -> Result<Vec<SessionRecord>, ActRefused> {
     let account = session.name.clone();
     account::run_act(request, session, move |engine, _, now| {
-        engine.sessions(&account, now)
+        engine.sessions().list_sessions(&account, now)
     })
     .await
 }
@@ -32,7 +32,7 @@ pub(crate) async fn list_browsers(
 ) -> Result<Vec<BrowserRecord>, ActRefused> {
     let account = session.name.clone();
     account::run_act(request, session, move |engine, _, now| {
-        engine.trusted_browsers(&account, now)
+        engine.sessions().list_trusted_browsers(&account, now)
     })
     .await
 }
@@ -45,7 +45,9 @@ pub(crate) async fn revoke_sessions(
 ) -> Result<usize, ActRefused> {
     let account = session.name.clone();
     account::run_act(request, session, move |engine, principal, now| {
-        engine.revoke_sessions(&account, one, principal, now)
+        engine
+            .sessions()
+            .revoke_sessions(&account, one, principal, now)
     })
     .await
 }
@@ -58,7 +60,9 @@ pub(crate) async fn revoke_browsers(
 ) -> Result<usize, ActRefused> {
     let account = session.name.clone();
     account::run_act(request, session, move |engine, principal, now| {
-        engine.revoke_browsers(&account, one, principal, now)
+        engine
+            .sessions()
+            .revoke_browsers(&account, one, principal, now)
     })
     .await
 }

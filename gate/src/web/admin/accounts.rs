@@ -129,7 +129,7 @@ pub(crate) async fn require_administrator(
     let session = request.session().ok_or_else(not_found)?;
     let name = session.name.clone();
     let status = account::run_act(request, &session, move |engine, _, _| {
-        engine.administrator_status(&name)
+        engine.policy().administrator_status(&name)
     })
     .await;
     match status.map_err(|refused| notice::show_refusal(request, &refused))? {
@@ -164,29 +164,41 @@ pub(crate) async fn run_admin_act(
     let result = account::run_act(request, &step_up.session, move |engine, principal, now| {
         Ok(match act {
             AdminAct::Disable => {
-                let after = engine.disable_second_factor(&name, principal, now)?;
-                let policy = AfterDisabled::of(engine.is_required(&name)?);
+                let after = engine
+                    .accounts()
+                    .disable_second_factor(&name, principal, now)?;
+                let policy = AfterDisabled::of(engine.policy().is_required(&name)?);
                 AdminActResult::Disabled(after, policy)
             }
             AdminAct::Unlock => {
-                engine.unlock_account(&name, principal, now)?;
+                engine.accounts().unlock_account(&name, principal, now)?;
                 AdminActResult::Done
             }
-            AdminAct::ResetClock => {
-                AdminActResult::Count(engine.lower_floors_to_clock(&name, principal, now)?)
-            }
-            AdminAct::EndSessions => {
-                AdminActResult::Count(engine.revoke_sessions(&name, None, principal, now)?)
-            }
-            AdminAct::RevokeBrowsers => {
-                AdminActResult::Count(engine.revoke_browsers(&name, None, principal, now)?)
-            }
+            AdminAct::ResetClock => AdminActResult::Count(
+                engine
+                    .accounts()
+                    .lower_floors_to_clock(&name, principal, now)?,
+            ),
+            AdminAct::EndSessions => AdminActResult::Count(
+                engine
+                    .sessions()
+                    .revoke_sessions(&name, None, principal, now)?,
+            ),
+            AdminAct::RevokeBrowsers => AdminActResult::Count(
+                engine
+                    .sessions()
+                    .revoke_browsers(&name, None, principal, now)?,
+            ),
             AdminAct::IssueCode => {
-                let (code, until) = engine.issue_one_time_code(&name, principal, now)?;
+                let (code, until) = engine
+                    .accounts()
+                    .issue_one_time_code(&name, principal, now)?;
                 AdminActResult::Code(code, until)
             }
             AdminAct::CancelCode => {
-                engine.cancel_one_time_code(&name, principal, now)?;
+                engine
+                    .accounts()
+                    .cancel_one_time_code(&name, principal, now)?;
                 AdminActResult::Done
             }
         })

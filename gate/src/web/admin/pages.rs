@@ -41,16 +41,16 @@ impl AccountDetails {
         name: &UserName,
         now: Timestamp,
     ) -> Result<AccountDetails, AdministrationError> {
-        let mut sessions = empty_if_unknown(engine.sessions(name, now))?;
-        let mut browsers = empty_if_unknown(engine.trusted_browsers(name, now))?;
+        let mut sessions = empty_if_unknown(engine.sessions().list_sessions(name, now))?;
+        let mut browsers = empty_if_unknown(engine.sessions().list_trusted_browsers(name, now))?;
         sessions.truncate(MAX_ROWS);
         browsers.truncate(MAX_ROWS);
         Ok(AccountDetails {
-            status: engine.account_status(name)?,
-            authenticators: engine.authenticators(name)?,
+            status: engine.accounts().account_status(name)?,
+            authenticators: engine.enrollment().list_authenticators(name)?,
             sessions,
             browsers,
-            one_time_code: engine.one_time_code_expiry(name, now)?,
+            one_time_code: engine.accounts().one_time_code_expiry(name, now)?,
         })
     }
 
@@ -207,7 +207,9 @@ async fn show_accounts_page(
 ) -> Result<HttpReply, ActRefused> {
     let owned_part = part.clone();
     let found = account::run_act(request, session, move |engine, _, _| {
-        engine.find_accounts(&owned_part, None, MAX_ROWS + 1)
+        engine
+            .accounts()
+            .find_accounts(&owned_part, None, MAX_ROWS + 1)
     })
     .await?;
     let rows: Vec<AccountRow> = found

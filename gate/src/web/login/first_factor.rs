@@ -137,7 +137,9 @@ pub(crate) async fn verify_identity(
         .store_pool
         .for_client(PoolClient::authenticated(ShareKey::Account(name.clone())));
     let run = store_pool.with_engine(move |engine| {
-        engine.enter_identity(&client.browser(), &account, client.now()?)
+        engine
+            .login()
+            .enter_identity(&client.browser(), &account, client.now()?)
     });
     let next = run.await?;
     if let AfterPassword::Refused(refusal) = &next {

@@ -102,6 +102,7 @@ pub(crate) async fn mail_code(
             service: SERVICE,
         };
         engine
+            .mail()
             .mail_code(&verification, Some(&owned_token), client.now()?)
             .map_err(LoginError::Engine)
     });

@@ -35,7 +35,9 @@ pub(crate) async fn pool_for_sign_in(
         .for_client(PoolClient::unauthenticated(request.address));
     let (account, client) = (name.clone(), OwnedBrowserContext::new(request));
     let class = unauthenticated.with_reading_engine(move |engine| {
-        engine.classify_login(&client.browser(), &account, client.now()?)
+        engine
+            .login()
+            .classify_login(&client.browser(), &account, client.now()?)
     });
     let pool_client = match class.await? {
         LoginClass::AddressDelayed { wait }
@@ -90,7 +92,7 @@ async fn verify_in_store(
     let client = OwnedBrowserContext::new(request).with_page(request.site, back_to);
     let (account, password) = (name.clone(), Password::from_input(typed));
     let run = store_pool.with_hashing_engine(move |engine| {
-        engine.enter_password(
+        engine.login().enter_password(
             &client.browser(),
             &account,
             password.as_ref(),
@@ -117,8 +119,12 @@ async fn verify_on_host(
     };
     let (account, client) = (name.clone(), OwnedBrowserContext::new(request));
     let run = store_pool.with_engine(move |engine| {
-        let attempt =
-            engine.charge_first_factor(&client.browser(), &account, &recovery, client.now()?)?;
+        let attempt = engine.login().charge_first_factor(
+            &client.browser(),
+            &account,
+            &recovery,
+            client.now()?,
+        )?;
         Ok::<_, postern_shared::engine::LoginError>((attempt, recovery))
     });
     let (attempt, recovery) = match run.await? {
@@ -141,7 +147,7 @@ async fn verify_on_host(
         OwnedBrowserContext::new(request).with_page(request.site, back_to),
     );
     let run = store_pool.with_engine(move |engine| {
-        engine.settle_first_factor(
+        engine.login().settle_first_factor(
             &client.browser(),
             &account,
             attempt,

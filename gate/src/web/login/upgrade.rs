@@ -38,7 +38,9 @@ pub(crate) async fn upgrade_session(
     request
         .store_pool()
         .with_engine(move |engine| {
-            engine.upgrade_session(&client.browser(), &session, client.now()?)
+            engine
+                .login()
+                .upgrade_session(&client.browser(), &session, client.now()?)
         })
         .await
 }

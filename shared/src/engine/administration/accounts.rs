@@ -5,7 +5,7 @@ use super::acting::{AdministrationError, AdministrationResult, find_account, log
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, Group, UserName};
 use crate::crypto::vault::SecretBinding;
-use crate::engine::Engine;
+use crate::engine::Accounts;
 use crate::protocol::status::{AccountStatus, SecondFactorState};
 use crate::store::{AccountTally, Intent, MailAddresses};
 use crate::system::clock::Timestamp;
@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, HashSet};
 /// Limit for the names of an account's groups together, in bytes: session cookies carry them.
 const MAX_GROUP_BYTES: usize = 1024;
 
-impl Engine {
+impl Accounts<'_> {
     /// Adds an account. Another spelling of an existing account is refused unless root gives
     /// [`Distinct::Yes`].
     pub fn add_account(
@@ -24,14 +24,17 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> AdministrationResult {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         if tx.find_account(name)?.is_some() {
             return Err(AdministrationError::AccountExists(name.clone()));
         }
-        let new = check_new_name(&self.config, tx.as_mut(), name, distinct)?;
+        let new = check_new_name(&self.engine.config, tx.as_mut(), name, distinct)?;
         tx.add_account(&new.map_err(AdministrationError::OtherSpelling)?, now)?;
         log_event(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             name,
             EventKind::AccountAdded,
@@ -50,11 +53,14 @@ impl Engine {
         now: Timestamp,
     ) -> AdministrationResult {
         self.check_not_declared(name)?;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), name)?;
         // before the removal, which deletes the address that the notification goes to
         log_event(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             name,
             EventKind::AccountRemoved,
@@ -64,8 +70,11 @@ impl Engine {
         tx.remove_account(record.id)?;
         let revision = tx.raise_revision()?;
         tx.commit()?;
-        self.await_gate_confirmations(revision)?;
-        self.store.scrub().map_err(AdministrationError::NotScrubbed)
+        self.engine.sessions().await_gate_confirmations(revision)?;
+        self.engine
+            .store
+            .scrub()
+            .map_err(AdministrationError::NotScrubbed)
     }
 
     /// Renames an account, which keeps its second factor and all else. Every session ends, since
@@ -80,15 +89,18 @@ impl Engine {
     ) -> AdministrationResult {
         self.check_not_declared(name)?;
         self.check_not_declared(new)?;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), name)?;
         if tx.find_account(new)?.is_some() {
             return Err(AdministrationError::AccountExists(new.clone()));
         }
         let named = match name.is_other_spelling_of(new) {
             // another spelling of the account's own name
-            true => check_new_name(&self.config, tx.as_mut(), new, Distinct::Yes)?,
-            false => check_new_name(&self.config, tx.as_mut(), new, distinct)?,
+            true => check_new_name(&self.engine.config, tx.as_mut(), new, Distinct::Yes)?,
+            false => check_new_name(&self.engine.config, tx.as_mut(), new, distinct)?,
         };
         let named = named.map_err(AdministrationError::OtherSpelling)?;
         // Secrets are bound to the name.
@@ -98,14 +110,17 @@ impl Engine {
                 name,
                 parameters: stored.parameters,
             };
-            let secret = self.vault.unseal(&stored.sealed, &binding(name))?;
-            tx.reseal_authenticator(stored.number, &self.vault.seal(&secret, &binding(new))?)?;
+            let secret = self.engine.vault.unseal(&stored.sealed, &binding(name))?;
+            tx.reseal_authenticator(
+                stored.number,
+                &self.engine.vault.seal(&secret, &binding(new))?,
+            )?;
         }
         tx.rename_account(record.id, &named)?;
         tx.end_sessions(record.id)?;
         let revision = tx.raise_revision()?;
         log_event(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             name,
             EventKind::AccountRenamed,
@@ -113,7 +128,7 @@ impl Engine {
             now,
         )?;
         log_event(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             new,
             EventKind::AccountRenamed,
@@ -121,7 +136,7 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        Ok(self.await_gate_confirmations(revision)?)
+        Ok(self.engine.sessions().await_gate_confirmations(revision)?)
     }
 
     /// Adds an account to groups and removes it from others. Returns all its groups. Every session
@@ -135,7 +150,10 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Vec<Group>, AdministrationError> {
         self.check_not_declared(name)?;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), name)?;
         let mut groups: BTreeSet<Group> = record.groups.iter().cloned().collect();
         groups.extend(add.iter().cloned());
@@ -159,7 +177,7 @@ impl Engine {
         tx.end_sessions(record.id)?;
         let revision = tx.raise_revision()?;
         log_event(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             name,
             EventKind::GroupsChanged,
@@ -167,7 +185,7 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        self.await_gate_confirmations(revision)?;
+        self.engine.sessions().await_gate_confirmations(revision)?;
         Ok(groups)
     }
 
@@ -176,13 +194,14 @@ impl Engine {
         name: &UserName,
     ) -> Result<AccountStatus, AdministrationError> {
         let found = self
+            .engine
             .store
-            .begin(&mut self.vault, Intent::Read)?
+            .begin(&mut self.engine.vault, Intent::Read)?
             .account_tallies(Some(name))?
             .pop();
-        match (found, self.config.find_declared_account(name)) {
-            (Some(tally), _) => Ok(self.state_of(tally)),
-            (None, Some(_)) => Ok(self.state_of(unused_account(name))),
+        match (found, self.engine.config.find_declared_account(name)) {
+            (Some(tally), _) => Ok(self.load_account_state(tally)),
+            (None, Some(_)) => Ok(self.load_account_state(unused_account(name))),
             (None, None) => Err(AdministrationError::UnknownAccount(name.clone())),
         }
     }
@@ -190,17 +209,24 @@ impl Engine {
     /// Returns the state of every account, by name.
     pub fn account_statuses(&mut self) -> Result<Vec<AccountStatus>, AdministrationError> {
         let tallies = self
+            .engine
             .store
-            .begin(&mut self.vault, Intent::Read)?
+            .begin(&mut self.engine.vault, Intent::Read)?
             .account_tallies(None)?;
         let stored: BTreeSet<_> = tallies.iter().map(|tally| tally.name.clone()).collect();
-        let declared = self.config.account.iter().map(|declared| &declared.name);
+        let declared = self
+            .engine
+            .config
+            .account
+            .iter()
+            .map(|declared| &declared.name);
         let declared = declared
             .filter(|name| !stored.contains(name))
             .map(unused_account);
         let mut all: Vec<AccountTally> = tallies.into_iter().chain(declared).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         let declared: HashSet<_> = self
+            .engine
             .config
             .account
             .iter()
@@ -222,11 +248,17 @@ impl Engine {
         most: usize,
     ) -> Result<Vec<AccountStatus>, AdministrationError> {
         let stored = self
+            .engine
             .store
-            .begin(&mut self.vault, Intent::Read)?
+            .begin(&mut self.engine.vault, Intent::Read)?
             .find_account_names(part, after, most)?;
         let wanted = part.to_ascii_lowercase();
-        let declared = self.config.account.iter().map(|declared| &declared.name);
+        let declared = self
+            .engine
+            .config
+            .account
+            .iter()
+            .map(|declared| &declared.name);
         let matches = |name: &&UserName| {
             name.as_str().to_ascii_lowercase().contains(&wanted)
                 && after.is_none_or(|after| *name > after)
@@ -244,8 +276,12 @@ impl Engine {
         Ok(found)
     }
 
-    fn state_of(&self, tally: AccountTally) -> AccountStatus {
-        let is_declared = self.config.find_declared_account(&tally.name).is_some();
+    fn load_account_state(&self, tally: AccountTally) -> AccountStatus {
+        let is_declared = self
+            .engine
+            .config
+            .find_declared_account(&tally.name)
+            .is_some();
         state_of(tally, is_declared)
     }
 }

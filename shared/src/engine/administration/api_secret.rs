@@ -2,8 +2,9 @@
 //! address alone, together with wrong inputs from that address.
 
 use crate::config::Config;
+use crate::engine::Accounts;
+use crate::engine::EngineError;
 use crate::engine::verify::evaluation::{address_failures, address_wait};
-use crate::engine::{Engine, EngineError};
 use crate::network::address::Address;
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
@@ -15,7 +16,7 @@ pub enum ShownSecret {
     Wrong,
 }
 
-impl Engine {
+impl Accounts<'_> {
     /// Returns the seconds that an address must wait before a secret from it is accepted, be it the
     /// right one. Counts a wrong secret, unless the address has to wait.
     pub fn throttle_api_secret(
@@ -24,18 +25,24 @@ impl Engine {
         shown: ShownSecret,
         now: Timestamp,
     ) -> Result<Option<u64>, EngineError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let wait = address_delay(&self.config, tx.as_mut(), address, now)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
+        let wait = address_delay(&self.engine.config, tx.as_mut(), address, now)?;
         if wait.is_some() || shown == ShownSecret::Right {
             return Ok(wait);
         }
         drop(tx);
         // The delay is read again, under the write lock.
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let wait = address_delay(&self.config, tx.as_mut(), address, now)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
+        let wait = address_delay(&self.engine.config, tx.as_mut(), address, now)?;
         if wait.is_none() {
-            let since = now.minus(self.config.throttle.address_window.seconds());
-            let limit = self.config.throttle.address_limit.value();
+            let since = now.minus(self.engine.config.throttle.address_window.seconds());
+            let limit = self.engine.config.throttle.address_limit.value();
             tx.add_address_failure(&address.key(), now, since, limit)?;
             tx.commit()?;
         }

@@ -13,7 +13,7 @@ use crate::credential::app_password::AppPassword;
 use crate::credential::scope::{AppPasswordScope, ScopeTerm};
 use crate::credential::secret::RandomError;
 use crate::crypto::vault::VaultError;
-use crate::engine::Engine;
+use crate::engine::AppPasswords;
 use crate::engine::principal::Principal;
 use crate::store::{AppPasswordRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
@@ -33,7 +33,7 @@ pub enum AppPasswordsAfter {
     Revoked(u64),
 }
 
-impl Engine {
+impl AppPasswords<'_> {
     /// Adds an app password. When this returns, every gate accepts it.
     pub fn add_app_password<'a>(
         &mut self,
@@ -51,9 +51,12 @@ impl Engine {
         }
         let password =
             AppPassword::random().map_err(|RandomError| VaultError::Random(RandomError))?;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = match self.config.find_declared_account(account) {
-            Some(_) => find_or_add_account(&self.config, tx.as_mut(), account, actor, now)?,
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
+        let record = match self.engine.config.find_declared_account(account) {
+            Some(_) => find_or_add_account(&self.engine.config, tx.as_mut(), account, actor, now)?,
             None => find_account(tx.as_mut(), account)?,
         };
         actor.refuse_ended_session(tx.as_mut(), now)?;
@@ -76,10 +79,14 @@ impl Engine {
             expires,
             last_used: None,
         };
-        tx.add_app_password(record.id, &new, &self.vault.app_password_hash(&password))?;
+        tx.add_app_password(
+            record.id,
+            &new,
+            &self.engine.vault.app_password_hash(&password),
+        )?;
         let revision = tx.raise_revision()?;
         log_event_with_cause(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             account,
             EventKind::AppPasswordAdded,
@@ -88,16 +95,19 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        self.await_gate_confirmations(revision)?;
+        self.engine.sessions().await_gate_confirmations(revision)?;
         Ok(password)
     }
 
     /// Returns the app passwords of one account, or of all, with those that have expired.
-    pub fn app_passwords(
+    pub fn list_app_passwords(
         &mut self,
         of: Option<&UserName>,
     ) -> Result<Vec<AppPasswordRecord>, AdministrationError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
         let of = match of {
             Some(name) => Some(find_account(tx.as_mut(), name)?.id),
             None => None,
@@ -114,7 +124,10 @@ impl Engine {
         now: Timestamp,
     ) -> AdministrationResult {
         let actor = actor.into();
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), account)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let all = tx.app_passwords(Some(record.id))?;
@@ -124,7 +137,7 @@ impl Engine {
         }
         tx.rename_app_password(found.number, new)?;
         log_event_with_cause(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             account,
             EventKind::AppPasswordRenamed,
@@ -145,7 +158,10 @@ impl Engine {
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), account)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let all = tx.app_passwords(Some(record.id))?;
@@ -162,7 +178,7 @@ impl Engine {
         };
         let revision = tx.raise_revision()?;
         log_event_with_cause(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             account,
             EventKind::AppPasswordRevoked,
@@ -171,14 +187,14 @@ impl Engine {
             now,
         )?;
         tx.commit()?;
-        self.await_gate_confirmations(revision)?;
+        self.engine.sessions().await_gate_confirmations(revision)?;
         Ok(count)
     }
 
     /// Returns an error for a scope that the configuration does not declare, which is a typing
     /// error, and for the gate's own pages.
     fn check_scope(&self, scope: &AppPasswordScope) -> Result<(), AppPasswordError> {
-        let gate = &self.config.gate;
+        let gate = &self.engine.config.gate;
         if let Some(name) = scope.undeclared(&gate.scope) {
             return Err(AppPasswordError::Undeclared(name.clone()));
         }

@@ -11,6 +11,7 @@ use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::{RandomError, Secret};
 use crate::credential::totp::{OtpKind, OtpParameters, Step};
 use crate::crypto::vault::VaultError;
+use crate::engine::Commands;
 use crate::engine::enrollment::authenticators::read_account_snapshot;
 use crate::engine::enrollment::pending::{
     AccountSnapshot, EnrollmentConfirmation, PendingEnrollment,
@@ -21,7 +22,7 @@ use crate::engine::enrollment::token::{
 use crate::engine::enrollment::web::show_enrollment;
 use crate::engine::principal::Principal;
 use crate::engine::{
-    AppPasswordsAfter, COMMAND, Engine, EngineError, ShownEnrollment, VerificationRequest, messages,
+    AppPasswordsAfter, COMMAND, EngineError, ShownEnrollment, VerificationRequest, messages,
 };
 use crate::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EngineReply, EnrollmentOperation,
@@ -126,7 +127,7 @@ impl Requester<'_> {
     }
 }
 
-impl Engine {
+impl Commands<'_> {
     /// Executes one request.
     pub fn execute_request(
         &mut self,
@@ -150,11 +151,21 @@ impl Engine {
                 let proof =
                     self.verify_requester(requester, account, code.as_ref(), change, now)?;
                 let reply = match change {
-                    ChangeOperation::RevokeBrowsers(one) => ReplyBody::Revoked(
-                        self.revoke_browsers(account, *one, requester.actor(), now)?,
-                    ),
+                    ChangeOperation::RevokeBrowsers(one) => {
+                        ReplyBody::Revoked(self.engine.sessions().revoke_browsers(
+                            account,
+                            *one,
+                            requester.actor(),
+                            now,
+                        )?)
+                    }
                     ChangeOperation::RemoveAuthenticator(label) => {
-                        self.remove_authenticator(account, label, requester.actor(), now)?;
+                        self.engine.enrollment().remove_authenticator(
+                            account,
+                            label,
+                            requester.actor(),
+                            now,
+                        )?;
                         ReplyBody::Done
                     }
                     ChangeOperation::BeginEnrollment(enrollment) => self.begin_enrollment(
@@ -184,12 +195,14 @@ impl Engine {
         now: Timestamp,
     ) -> CommandResult {
         Ok(match read {
-            ReadOperation::Status => ReplyBody::Status(Box::new(self.account_status(account)?)),
+            ReadOperation::Status => {
+                ReplyBody::Status(Box::new(self.engine.accounts().account_status(account)?))
+            }
             ReadOperation::Authenticators => {
-                ReplyBody::Authenticators(self.authenticators(account)?)
+                ReplyBody::Authenticators(self.engine.enrollment().list_authenticators(account)?)
             }
             ReadOperation::Browsers => {
-                let mut browsers = self.trusted_browsers(account, now)?;
+                let mut browsers = self.engine.sessions().list_trusted_browsers(account, now)?;
                 browsers.truncate(MAX_BROWSERS);
                 ReplyBody::Browsers(browsers)
             }
@@ -204,9 +217,11 @@ impl Engine {
         match change {
             ChangeOperation::BeginEnrollment(enrollment) => {
                 let pending = self.build_pending_enrollment(account, enrollment)?;
-                self.check_enrollment(&pending)
+                self.engine.enrollment().check_enrollment(&pending)
             }
-            ChangeOperation::BeginRecoveryCodes => self.refuse_recovery_codes(account),
+            ChangeOperation::BeginRecoveryCodes => {
+                self.engine.enrollment().refuse_recovery_codes(account)
+            }
             ChangeOperation::RevokeBrowsers(_) | ChangeOperation::RemoveAuthenticator(_) => Ok(()),
         }
     }
@@ -245,10 +260,17 @@ impl Engine {
             ..
         }) = change
         {
-            proof.invitation = Some(self.verify_owner_one_time_code(&request, &input, now)?);
+            proof.invitation = Some(
+                self.engine
+                    .accounts()
+                    .verify_owner_one_time_code(&request, &input, now)?,
+            );
             return Ok(proof);
         }
-        let outcome = self.verify_input(&request, &input, now)?;
+        let outcome = self
+            .engine
+            .verification()
+            .verify_input(&request, &input, now)?;
         match outcome.result {
             Err(refusal) => Err(AdministrationError::Code(refusal)),
             Ok(_) => {
@@ -258,7 +280,7 @@ impl Engine {
                 if let Some(recovered) = outcome.recovery {
                     proof.messages.push(messages::recovery_text(recovered));
                     // A recovery code ends all sessions of the account, which changes its snapshot.
-                    proof.snapshot = self.snapshot_account(account)?;
+                    proof.snapshot = self.engine.enrollment().snapshot_account(account)?;
                 }
                 Ok(proof)
             }
@@ -272,9 +294,16 @@ impl Engine {
         account: &UserName,
         now: Timestamp,
     ) -> Result<AccountSnapshot, AdministrationError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
         requester.actor().refuse_ended_session(tx.as_mut(), now)?;
-        Ok(read_account_snapshot(tx.as_mut(), &self.vault, account)?)
+        Ok(read_account_snapshot(
+            tx.as_mut(),
+            &self.engine.vault,
+            account,
+        )?)
     }
 
     /// Makes the pending enrollment of a request. Its secret is random unless the request has a
@@ -284,7 +313,7 @@ impl Engine {
         account: &UserName,
         enrollment: &EnrollmentOperation,
     ) -> Result<PendingEnrollment, AdministrationError> {
-        let config = self.config();
+        let config = self.engine.config();
         let pending = match enrollment.kind {
             AuthenticatorKind::First => PendingEnrollment::new(config, account),
             AuthenticatorKind::Further => PendingEnrollment::further(config, account),
@@ -327,7 +356,7 @@ impl Engine {
     ) -> CommandResult {
         let pending = self.build_pending_enrollment(account, enrollment)?;
         let (keys, to) = (
-            self.token_keys(),
+            self.engine.token_keys(),
             requester.token_recipient(account, &snapshot),
         );
         let draft = Token::issue(
@@ -354,7 +383,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<ShownEnrollment, AdministrationError> {
         // The snapshot loads the current data keys, with which tokens are opened.
-        self.snapshot_account(account)?;
+        self.engine.enrollment().snapshot_account(account)?;
         let opened = self.open_token::<EnrollmentDraft>(token, requester, account, now)?;
         let pending = self.restore_pending_enrollment(opened.payload(), &opened)?;
         Ok(show_enrollment(&pending, token.to_owned().into()))
@@ -368,12 +397,13 @@ impl Engine {
         now: Timestamp,
     ) -> CommandResult {
         let codes = self
+            .engine
             .config()
             .recovery
             .generate_codes()
             .map_err(random_error)?;
         let (keys, to) = (
-            self.token_keys(),
+            self.engine.token_keys(),
             requester.token_recipient(account, &snapshot),
         );
         let new = Token::issue(&keys, to, PendingRecoveryCodes::of(&codes, snapshot), now)
@@ -392,18 +422,22 @@ impl Engine {
         now: Timestamp,
     ) -> Result<EngineReply, AdministrationError> {
         // tickets are opened with the keys of now
-        self.snapshot_account(account)?;
+        self.engine.enrollment().snapshot_account(account)?;
         match finish {
             FinishOperation::Confirm { ticket, code } => {
                 let token = self.open_token::<EnrollmentDraft>(ticket, requester, account, now)?;
                 let pending = self.restore_pending_enrollment(token.payload(), &token)?;
-                match pending.confirm(&input::Input::parse(code.as_bytes()), self.config(), now) {
+                match pending.confirm(
+                    &input::Input::parse(code.as_bytes()),
+                    self.engine.config(),
+                    now,
+                ) {
                     Err(refusal) => Ok(ReplyBody::NotConfirmed(refusal).into()),
                     Ok(confirmation) => {
                         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
                         let next = token.into_next(|draft| ConfirmedEnrollment { draft, step });
                         Ok(ReplyBody::Confirmed {
-                            ticket: next.seal(&self.token_keys())?.into(),
+                            ticket: next.seal(&self.engine.token_keys())?.into(),
                         }
                         .into())
                     }
@@ -414,7 +448,7 @@ impl Engine {
                     self.open_token::<ConfirmedEnrollment>(ticket, requester, account, now)?;
                 let pending = self.restore_pending_enrollment(&token.payload().draft, &token)?;
                 let given = EnrollmentConfirmation::by_code(token.payload().step);
-                Ok(activated(self.activate(
+                Ok(activated(self.engine.enrollment().activate(
                     &pending,
                     &given,
                     requester.actor(),
@@ -427,7 +461,7 @@ impl Engine {
                 };
                 let token = self.open_token::<EnrollmentDraft>(ticket, requester, account, now)?;
                 let pending = self.restore_pending_enrollment(token.payload(), &token)?;
-                Ok(activated(self.activate(
+                Ok(activated(self.engine.enrollment().activate(
                     &pending,
                     &EnrollmentConfirmation::by_administrator(),
                     actor,
@@ -438,13 +472,15 @@ impl Engine {
                 let token =
                     self.open_token::<PendingRecoveryCodes>(token, requester, account, now)?;
                 let (codes, snapshot) = (token.payload().codes(), &token.payload().snapshot);
-                self.replace_recovery_codes_if_unchanged(
-                    snapshot,
-                    account,
-                    &codes,
-                    requester.actor(),
-                    now,
-                )?;
+                self.engine
+                    .enrollment()
+                    .replace_recovery_codes_if_unchanged(
+                        snapshot,
+                        account,
+                        &codes,
+                        requester.actor(),
+                        now,
+                    )?;
                 Ok(ReplyBody::Done.into())
             }
         }
@@ -457,7 +493,7 @@ impl Engine {
         account: &UserName,
         now: Timestamp,
     ) -> Result<Token<T>, AdministrationError> {
-        let opened = Token::<T>::open(token, &self.token_keys(), requester.holder(), now);
+        let opened = Token::<T>::open(token, &self.engine.token_keys(), requester.holder(), now);
         opened
             .filter(|token| token.account() == account)
             .ok_or(AdministrationError::Stale)
@@ -469,7 +505,7 @@ impl Engine {
         token: &Token<T>,
     ) -> Result<PendingEnrollment, AdministrationError> {
         draft
-            .pending(self.config(), token.account(), token.parent())
+            .pending(self.engine.config(), token.account(), token.parent())
             .map_err(|error| match error {
                 DraftError::Secret(error) => AdministrationError::Seed(error),
                 DraftError::Random(error) => random_error(error),

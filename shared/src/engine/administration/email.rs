@@ -10,9 +10,10 @@ use crate::account::name::UserName;
 use crate::account::second_factor::Enrolled;
 use crate::credential::input::Input;
 use crate::crypto::vault::MailedFor;
+use crate::engine::Accounts;
+use crate::engine::is_enrolled;
 use crate::engine::mail::code::{self, MailQueued, MailRefusal};
 use crate::engine::principal::Principal;
-use crate::engine::{Engine, is_enrolled};
 use crate::store::{Intent, MailAddresses};
 use crate::system::clock::Timestamp;
 use crate::verify::decision::Refusal;
@@ -20,7 +21,7 @@ use crate::verify::decision::Refusal;
 /// Wrong inputs after which a mailed confirmation code is no longer valid.
 const MAX_WRONG: u32 = 5;
 
-impl Engine {
+impl Accounts<'_> {
     /// Stores a new address and queues a code to it: see [`Engine::await_mail_delivery`].
     pub fn set_email<'a>(
         &mut self,
@@ -31,10 +32,13 @@ impl Engine {
     ) -> Result<MailQueued, AdministrationError> {
         let actor = actor.into();
         self.check_not_declared(name)?;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
+        let record = find_or_add_account(&self.engine.config, tx.as_mut(), name, actor, now)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
-        match code::mail_refusal(&self.config.email, tx.as_mut(), record.id, now)? {
+        match code::mail_refusal(&self.engine.config.email, tx.as_mut(), record.id, now)? {
             Some(MailRefusal::Cooldown { wait }) => {
                 return Err(AdministrationError::MailCooldown(wait));
             }
@@ -43,7 +47,7 @@ impl Engine {
         }
         if code::has_too_many_confirmations(tx.as_mut(), to, now)? {
             return Err(AdministrationError::MailCooldown(
-                self.config.email.cooldown.seconds(),
+                self.engine.config.email.cooldown.seconds(),
             ));
         }
         let addresses = tx.mail_addresses(record.id)?;
@@ -54,10 +58,10 @@ impl Engine {
                 ..addresses
             },
         )?;
-        let (email, purpose) = (&self.config.email, MailedFor::Confirmation);
+        let (email, purpose) = (&self.engine.config.email, MailedFor::Confirmation);
         let mail = code::queue_code(
             email,
-            &self.vault,
+            &self.engine.vault,
             tx.as_mut(),
             record.id,
             to.clone(),
@@ -65,7 +69,7 @@ impl Engine {
             now,
         )?;
         log_event(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             name,
             EventKind::EmailSet,
@@ -81,7 +85,10 @@ impl Engine {
         &mut self,
         name: &UserName,
     ) -> Result<EmailAddress, AdministrationError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
         let record = find_account(tx.as_mut(), name)?;
         let pending = tx.mail_addresses(record.id)?.pending;
         pending.ok_or_else(|| AdministrationError::NothingToConfirm(name.clone()))
@@ -99,7 +106,10 @@ impl Engine {
         let actor = actor.into();
         self.check_not_declared(name)?;
         let refuse = |refusal| Err(AdministrationError::NotConfirmed(refusal));
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let Some(address) = tx.mail_addresses(record.id)?.pending else {
@@ -109,6 +119,7 @@ impl Engine {
             return refuse(Refusal::Malformed);
         };
         let hash = self
+            .engine
             .vault
             .mailed_hash(record.id.0, MailedFor::Confirmation, digits);
         let stored = match tx.mailed_code(record.id)? {
@@ -135,7 +146,7 @@ impl Engine {
         };
         // before the change, so that the earlier address is notified
         log_event(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             name,
             EventKind::EmailConfirmed,
@@ -150,7 +161,7 @@ impl Engine {
             false => {
                 let account = (name, record.id);
                 app_passwords::apply_on_change_and_log(
-                    &self.config,
+                    &self.engine.config,
                     tx.as_mut(),
                     account,
                     actor,
@@ -159,7 +170,7 @@ impl Engine {
             }
         };
         tx.commit()?;
-        self.await_gate_confirmations(revision)?;
+        self.engine.sessions().await_gate_confirmations(revision)?;
         Ok((address, after))
     }
 
@@ -173,7 +184,10 @@ impl Engine {
     ) -> Result<(Enrolled, AppPasswordsAfter), AdministrationError> {
         let actor = actor.into();
         self.check_not_declared(name)?;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let addresses = tx.mail_addresses(record.id)?;
@@ -186,7 +200,7 @@ impl Engine {
         };
         // before the removal, so that the removed address is notified
         log_event(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             name,
             EventKind::EmailRemoved,
@@ -200,7 +214,7 @@ impl Engine {
             tx.unlock_account(record.id)?;
             let account = (name, record.id);
             after = app_passwords::apply_on_change_and_log(
-                &self.config,
+                &self.engine.config,
                 tx.as_mut(),
                 account,
                 actor,
@@ -211,8 +225,9 @@ impl Engine {
         tx.end_sessions_and_browsers(record.id)?;
         let revision = tx.raise_revision()?;
         tx.commit()?;
-        self.await_gate_confirmations(revision)?;
-        self.store
+        self.engine.sessions().await_gate_confirmations(revision)?;
+        self.engine
+            .store
             .scrub()
             .map_err(AdministrationError::NotScrubbed)?;
         Ok((enrolled, after))

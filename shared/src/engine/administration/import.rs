@@ -10,6 +10,7 @@ use crate::credential::import::FoundAuthenticator;
 use crate::credential::otpauth_uri::MovingFactor;
 use crate::credential::totp::{OtpParameters, Step};
 use crate::crypto::vault::{SecretBinding, Vault};
+use crate::engine::Accounts;
 use crate::engine::{Engine, account_data};
 use crate::store::{AuthenticatorRecord, Intent, Transaction};
 use crate::system::clock::Timestamp;
@@ -43,7 +44,7 @@ pub enum ImportReport {
     OtherSpelling(UserName),
 }
 
-impl Engine {
+impl Accounts<'_> {
     /// Imports authenticators and returns the result of each, in the same order. Each transaction
     /// imports a few whole accounts, so that no login waits for a file of thousands, and an
     /// interrupted import continues when it is run again.
@@ -66,7 +67,7 @@ impl Engine {
                 vault,
                 store,
                 ..
-            } = self;
+            } = self.engine;
             let mut transaction = store.begin(vault, Intent::Write)?;
             let tx = transaction.as_mut();
             let mut new: BTreeSet<&UserName> = BTreeSet::new();
@@ -86,7 +87,7 @@ impl Engine {
             }
         }
         if let Some(revision) = revision {
-            self.await_gate_confirmations(revision)?;
+            self.engine.sessions().await_gate_confirmations(revision)?;
         }
         Ok(all)
     }

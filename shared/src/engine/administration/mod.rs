@@ -14,5 +14,5 @@ pub(super) mod import;
 pub(super) mod one_time_code;
 pub(super) mod password_change;
 pub(super) mod second_factor;
-pub(super) mod web;
+pub(super) mod sessions;
 pub(super) mod write_test;

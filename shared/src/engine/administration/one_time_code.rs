@@ -10,6 +10,7 @@ use crate::credential::input::Input;
 use crate::credential::recovery_code::OneTimeCode;
 use crate::credential::secret::RandomError;
 use crate::crypto::vault::VaultError;
+use crate::engine::Accounts;
 use crate::engine::login::token_validity::check_token;
 use crate::engine::principal::Principal;
 use crate::engine::verify::evaluation::Evaluation;
@@ -22,7 +23,7 @@ use crate::verify::decision::{Invitation, Refusal};
 /// Lifetime of a code, in seconds.
 const LIFETIME: u64 = 48 * 3600;
 
-impl Engine {
+impl Accounts<'_> {
     /// Issues a one-time code that replaces an earlier one. Returns it with its expiry time.
     pub fn issue_one_time_code<'a>(
         &mut self,
@@ -32,13 +33,16 @@ impl Engine {
     ) -> Result<(OneTimeCode, Timestamp), AdministrationError> {
         let actor = actor.into();
         let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = match self.config.find_declared_account(name) {
-            Some(_) => find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?,
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
+        let record = match self.engine.config.find_declared_account(name) {
+            Some(_) => find_or_add_account(&self.engine.config, tx.as_mut(), name, actor, now)?,
             None => find_account(tx.as_mut(), name)?,
         };
         actor.refuse_ended_session(tx.as_mut(), now)?;
-        let hash = self.vault.one_time_hash(record.id.0, code.plain());
+        let hash = self.engine.vault.one_time_hash(record.id.0, code.plain());
         let expires = now.plus(LIFETIME);
         tx.set_one_time_code(
             record.id,
@@ -50,7 +54,7 @@ impl Engine {
             }),
         )?;
         log_event(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             name,
             EventKind::OneTimeCodeIssued,
@@ -90,7 +94,7 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         if let Some(token) = token {
@@ -111,7 +115,10 @@ impl Engine {
         name: &UserName,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, EngineError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
         let Some(record) = tx.find_account(name)? else {
             return Ok(None);
         };
@@ -129,7 +136,10 @@ impl Engine {
         now: Timestamp,
     ) -> AdministrationResult {
         let actor = actor.into();
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         match tx.one_time_code(record.id)? {
@@ -143,7 +153,7 @@ impl Engine {
         }
         tx.set_one_time_code(record.id, None)?;
         log_event(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             name,
             EventKind::OneTimeCodeCancelled,

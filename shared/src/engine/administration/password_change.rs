@@ -1,14 +1,16 @@
 //! Effects of a password change, by Postern or through PAM. An attacker who knew the earlier
 //! password may have left sessions or app passwords behind, so both end.
 
-use super::acting::log_event;
+use super::acting::{AdministrationError, find_or_add_account, log_event};
 use super::app_passwords::{self, AppPasswordsAfter};
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::config::Config;
+use crate::crypto::password::Password;
+use crate::engine::Accounts;
+use crate::engine::EngineError;
 use crate::engine::principal::Principal;
-use crate::engine::{Engine, EngineError};
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
@@ -29,7 +31,38 @@ pub(in crate::engine) fn end_all_with_password(
     Ok((revision, after))
 }
 
-impl Engine {
+impl Accounts<'_> {
+    /// Sets a password. Every session, trusted browser and grace period of the account ends.
+    pub fn set_password<'a>(
+        &mut self,
+        name: &UserName,
+        password: &Password,
+        actor: impl Into<Principal<'a>>,
+        now: Timestamp,
+    ) -> Result<AppPasswordsAfter, AdministrationError> {
+        let actor = actor.into();
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
+        // with the pepper of this transaction, since a key rotation may have replaced an earlier
+        // one
+        let hash = self
+            .engine
+            .vault
+            .hash_password(password)
+            .map_err(AdministrationError::Password)?;
+        let record = find_or_add_account(&self.engine.config, tx.as_mut(), name, actor, now)?;
+        actor.refuse_ended_session(tx.as_mut(), now)?;
+        tx.set_password_hash(record.id, &hash)?;
+        let (account, what) = ((name, record.id), EventKind::PasswordSet);
+        let (revision, after) =
+            end_all_with_password(&self.engine.config, tx.as_mut(), account, what, actor, now)?;
+        tx.commit()?;
+        self.engine.sessions().await_gate_confirmations(revision)?;
+        Ok(after)
+    }
+
     /// Applies the effects of a changed host password before it returns. Returns `None` if there is
     /// no account.
     pub fn record_host_password_change(
@@ -38,15 +71,18 @@ impl Engine {
         actor: Principal<'_>,
         now: Timestamp,
     ) -> Result<Option<AppPasswordsAfter>, EngineError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let Some(record) = tx.find_account(name)? else {
             return Ok(None);
         };
         let (account, what) = ((name, record.id), EventKind::HostPasswordChanged);
         let (revision, after) =
-            end_all_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
+            end_all_with_password(&self.engine.config, tx.as_mut(), account, what, actor, now)?;
         tx.commit()?;
-        self.await_gate_confirmations(revision)?;
+        self.engine.sessions().await_gate_confirmations(revision)?;
         Ok(Some(after))
     }
 }

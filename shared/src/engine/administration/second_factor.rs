@@ -6,12 +6,13 @@ use super::app_passwords::{self, AppPasswordsAfter};
 use crate::account::event::EventKind;
 use crate::account::name::{NewName, UserName};
 use crate::credential::totp::Step;
+use crate::engine::Accounts;
 use crate::engine::principal::Principal;
-use crate::engine::{Engine, account_data, is_enrolled};
+use crate::engine::{account_data, is_enrolled};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 
-impl Engine {
+impl Accounts<'_> {
     /// Disables the second factor. When this returns, the secret is erased from the store's files.
     pub fn disable_second_factor<'a>(
         &mut self,
@@ -21,12 +22,16 @@ impl Engine {
     ) -> Result<AppPasswordsAfter, AdministrationError> {
         let actor = actor.into();
         self.check_not_declared(name)?;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), name)?;
         if !is_enrolled(tx.as_mut(), record.id)? {
             drop(tx);
             // An earlier call may have failed to erase the secret.
-            self.store
+            self.engine
+                .store
                 .scrub()
                 .map_err(AdministrationError::NotScrubbed)?;
             return Err(AdministrationError::NotEnrolled(name.clone()));
@@ -37,7 +42,7 @@ impl Engine {
         tx.end_sessions_and_browsers(record.id)?;
         let revision = tx.raise_revision()?;
         log_event(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             name,
             EventKind::Disabled,
@@ -45,11 +50,17 @@ impl Engine {
             now,
         )?;
         let account = (name, record.id);
-        let after =
-            app_passwords::apply_on_change_and_log(&self.config, tx.as_mut(), account, actor, now)?;
+        let after = app_passwords::apply_on_change_and_log(
+            &self.engine.config,
+            tx.as_mut(),
+            account,
+            actor,
+            now,
+        )?;
         tx.commit()?;
-        self.await_gate_confirmations(revision)?;
-        self.store
+        self.engine.sessions().await_gate_confirmations(revision)?;
+        self.engine
+            .store
             .scrub()
             .map_err(AdministrationError::NotScrubbed)?;
         Ok(after)
@@ -63,12 +74,15 @@ impl Engine {
         now: Timestamp,
     ) -> AdministrationResult {
         let actor = actor.into();
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         tx.unlock_account(record.id)?;
         log_event(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             name,
             EventKind::Unlocked,
@@ -87,8 +101,11 @@ impl Engine {
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
-        let declared = account_data::read_declared_secret(&self.config, name)?;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let declared = account_data::read_declared_secret(&self.engine.config, name)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = match tx.find_account(name)? {
             None if declared.is_some() => tx.add_account(&NewName::accept_distinct(name), now)?,
             None => return Err(AdministrationError::UnknownAccount(name.clone())),
@@ -96,7 +113,7 @@ impl Engine {
         };
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let authenticators = account_data::load_authenticators(
-            &self.vault,
+            &self.engine.vault,
             tx.as_mut(),
             name,
             Some(&record),
@@ -112,7 +129,7 @@ impl Engine {
             let newest = Step(
                 current
                     .0
-                    .saturating_add(u64::from(self.config.totp.future_steps.value())),
+                    .saturating_add(u64::from(self.engine.config.totp.future_steps.value())),
             );
             if let Some(floor) = authenticator.floor.filter(|floor| *floor > newest) {
                 tx.lower_floor(&authenticator.fingerprint, floor, current)?;
@@ -120,7 +137,7 @@ impl Engine {
             }
         }
         log_event(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             name,
             EventKind::ClockUnlocked,
@@ -132,7 +149,7 @@ impl Engine {
     }
 
     pub(in crate::engine) fn check_not_declared(&self, name: &UserName) -> AdministrationResult {
-        match self.config.find_declared_account(name) {
+        match self.engine.config.find_declared_account(name) {
             Some(_) => Err(AdministrationError::Declared(name.clone())),
             None => Ok(()),
         }

@@ -1,14 +1,18 @@
 //! Test that the store accepts writes. A full disk, a read-only disk and a lock held by another
 //! process show only in a write.
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Accounts;
+use crate::engine::EngineError;
 use crate::store::Intent;
 
-impl Engine {
+impl Accounts<'_> {
     /// Commits a change durably. The same transaction reverts the change, so the store stays as it
     /// was.
     pub fn try_write(&mut self) -> Result<(), EngineError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         // No gate has this id, since gate ids are random.
         let unused_id = [0; 16];
         let revision = tx.revision()?;

@@ -8,6 +8,7 @@ use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant, SteppedU
 use super::token_validity::check_token;
 use super::{AfterCode, BrowserContext, LoginError, OpenedSession, TrustRequest};
 use crate::credential::input::Input;
+use crate::engine::Login;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{AfterRecovery, Engine, account_data};
 use crate::store::{Intent, LoginTokenState};
@@ -15,7 +16,7 @@ use crate::system::clock::Timestamp;
 use crate::token::{LoginPayload, LoginToken};
 use crate::verify::decision::Refusal;
 
-impl Engine {
+impl Login<'_> {
     /// Verifies a code or a recovery code and opens the session. The login is refused where
     /// something has meanwhile ended all sessions, or the session that it upgrades.
     pub fn enter_code(
@@ -37,7 +38,7 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let recognized = recognize_browser(vault, tx, browser, name, now)?;
@@ -142,7 +143,9 @@ impl Engine {
         };
         drop(evaluation);
         transaction.commit()?;
-        self.settle_recovery(opened.recovery)?;
+        self.engine
+            .verification()
+            .settle_recovery(opened.recovery)?;
         self.await_session_end(&opened)?;
         Ok(AfterCode::Opened(Box::new(opened)))
     }

@@ -6,6 +6,7 @@ use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::crypto::vault::Vault;
+use crate::engine::Login;
 use crate::engine::mail::notification;
 use crate::engine::{Engine, EngineError};
 use crate::store::{BrowserRecord, BrowserSessions, BrowserToken, Intent, StoreError, Transaction};
@@ -82,7 +83,7 @@ fn find_browser(
     Ok(owner.map(|owner| (record, owner, token)))
 }
 
-impl Engine {
+impl Login<'_> {
     /// Removes a trusted browser whose cookie was stolen, and ends every session that began in it:
     /// one of the two browsers that have the cookie belongs to a thief.
     ///
@@ -99,7 +100,7 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         if browser.cookie.is_none() {
             return Ok(());
         }
@@ -137,6 +138,6 @@ impl Engine {
         };
         notification::log_event(config, tx, &event)?;
         transaction.commit()?;
-        self.await_gate_confirmations(revision)
+        self.engine.sessions().await_gate_confirmations(revision)
     }
 }

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::credential::secret::fill_random;
 use crate::crypto::password::PasswordError;
 use crate::crypto::vault::Vault;
+use crate::engine::Login;
 use crate::engine::{
     AppPasswordsAfter, BrowserContext, Engine, LoginError, OpenedSession, account_data,
 };
@@ -21,7 +22,7 @@ use crate::token::session::{SecondFactorMethod, Session, SessionId};
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
-impl Engine {
+impl Login<'_> {
     /// Opens the session that replaces one in which a person did what ends all sessions of the
     /// account. The new session keeps the completed factors and the expiry of the old one. `None`
     /// if anything else ended the sessions as well, or that session alone.
@@ -55,7 +56,7 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let is_after =

@@ -8,6 +8,7 @@ use super::token_validity::check_session;
 use super::{AfterPassword, BrowserContext, LoginError, OpenedSession};
 use crate::account::second_factor::Enrolled;
 use crate::credential::input::Input;
+use crate::engine::Login;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{Engine, EngineError, account_data};
 use crate::store::Intent;
@@ -15,7 +16,7 @@ use crate::system::clock::Timestamp;
 use crate::token::TokenParent;
 use crate::token::session::Session;
 
-impl Engine {
+impl Login<'_> {
     /// Returns the step after the first factor of a session. `None` where the session is over or
     /// the account has no second factor: a first enrollment requires the first factor itself, and
     /// so the whole login.
@@ -33,7 +34,7 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let recognized = recognize_browser(vault, tx, browser, name, now)?;
@@ -80,8 +81,8 @@ impl Engine {
 
     /// Waits until every gate refuses the previous session.
     pub(super) fn await_session_end(&mut self, opened: &OpenedSession) -> Result<(), EngineError> {
-        opened
-            .ended
-            .map_or(Ok(()), |revision| self.await_gate_confirmations(revision))
+        opened.ended.map_or(Ok(()), |revision| {
+            self.engine.sessions().await_gate_confirmations(revision)
+        })
     }
 }

@@ -4,6 +4,7 @@
 use super::evaluation::Evaluation;
 use crate::account::event::EventKind;
 use crate::credential::app_password::AppPassword;
+use crate::engine::AppPasswords;
 use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
 use crate::network::address::Address;
 use crate::store::Intent;
@@ -19,7 +20,7 @@ const MAX_TRANSACTIONS: usize = 100;
 /// Pause between two transactions, which lets other writers in.
 const PAUSE: Duration = Duration::from_millis(20);
 
-impl Engine {
+impl AppPasswords<'_> {
     /// Verifies an app password that was typed at a PAM service.
     ///
     /// A valid one is no login with a second factor: it clears no wrong codes and makes no address
@@ -35,7 +36,7 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
@@ -73,19 +74,25 @@ impl Engine {
             return Ok(());
         }
         let (window, limit) = (
-            self.config.throttle.address_window.seconds(),
-            self.config.throttle.address_limit,
+            self.engine.config.throttle.address_window.seconds(),
+            self.engine.config.throttle.address_limit,
         );
         // Short transactions, because logins wait for each of them.
         for used in used.chunks(ROWS_PER_TRANSACTION) {
-            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+            let mut tx = self
+                .engine
+                .store
+                .begin(&mut self.engine.vault, Intent::Write)?;
             for (number, at) in used {
                 tx.record_app_password_use(*number, *at)?;
             }
             tx.commit()?;
         }
         for wrong in wrong.chunks(ROWS_PER_TRANSACTION) {
-            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+            let mut tx = self
+                .engine
+                .store
+                .begin(&mut self.engine.vault, Intent::Write)?;
             for (address, at) in wrong {
                 tx.add_address_failure(&address.key(), *at, at.minus(window), limit.value())?;
             }
@@ -100,9 +107,12 @@ impl Engine {
     ///
     /// [`Transaction::remove_expired_rows`]: crate::store::Transaction::remove_expired_rows
     pub fn remove_expired_rows(&mut self, now: Timestamp) -> Result<(), EngineError> {
-        let window = self.config.throttle.address_window.seconds();
+        let window = self.engine.config.throttle.address_window.seconds();
         for _ in 0..MAX_TRANSACTIONS {
-            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+            let mut tx = self
+                .engine
+                .store
+                .begin(&mut self.engine.vault, Intent::Write)?;
             // A renewal of all keys that was cut off leaves such rows.
             let cleared = tx.remove_expired_rows(now, window, ROWS_PER_TRANSACTION as u32)?
                 + tx.forget_key_bound(ROWS_PER_TRANSACTION as u32)?;

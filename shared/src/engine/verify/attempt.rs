@@ -5,6 +5,7 @@ use super::evaluation::Evaluation;
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::credential::input::Input;
+use crate::engine::Verification;
 use crate::engine::login::token_validity::account_at;
 use crate::engine::{AppPasswordsAfter, Engine, EngineError, account_data};
 use crate::store::{Intent, MissedInputs};
@@ -60,7 +61,7 @@ pub struct VerifiedAttempt {
     pub(in crate::engine) is_free: bool,
 }
 
-impl Engine {
+impl Verification<'_> {
     /// Verifies one input and commits what it consumes.
     pub fn verify_input(
         &mut self,
@@ -73,7 +74,7 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
@@ -116,7 +117,7 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
@@ -149,12 +150,13 @@ impl Engine {
         };
         // A later revision covers this one too.
         let revision = self
+            .engine
             .store
-            .begin(&mut self.vault, Intent::Read)?
+            .begin(&mut self.engine.vault, Intent::Read)?
             .revision()?;
-        self.await_gate_confirmations(revision)?;
+        self.engine.sessions().await_gate_confirmations(revision)?;
         match recovered {
-            AfterRecovery::TurnedOff(_) => Ok(self.store.scrub()?),
+            AfterRecovery::TurnedOff(_) => Ok(self.engine.store.scrub()?),
             AfterRecovery::CodesLeft(_) => Ok(()),
         }
     }

@@ -7,10 +7,9 @@ use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::{Distinct, OtherSpelling, UserName};
 use crate::account::second_factor::Enrolled;
 use crate::credential::completed_methods::CompletedMethods;
+use crate::engine::AccountPolicy;
 use crate::engine::administration::account_name::check_new_name;
-use crate::engine::{
-    AdministrationError, COMMAND, Engine, EngineError, LoginError, VerificationRequest,
-};
+use crate::engine::{AdministrationError, COMMAND, EngineError, LoginError, VerificationRequest};
 use crate::policy::groups::GroupsError;
 use crate::policy::requirement::{
     EnrollmentGrace, EnrollmentRequirement, PolicySubject, Requirement,
@@ -23,7 +22,7 @@ use std::fmt;
 /// there are more, one of them is assumed to be an administrator.
 const MAX_SEARCHED: usize = 10_000;
 
-impl Engine {
+impl AccountPolicy<'_> {
     /// Returns why a person without the required second factor is granted access, if access is
     /// granted, and logs it.
     ///
@@ -36,7 +35,10 @@ impl Engine {
     ) -> Result<Option<EnrollmentGrace>, PolicyError> {
         let grace = self.enrollment_grace(request, now)?;
         if let Some(grace) = grace {
-            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+            let mut tx = self
+                .engine
+                .store
+                .begin(&mut self.engine.vault, Intent::Write)?;
             log_request(tx.as_mut(), request, EventKind::Accepted, grace.name(), now)?;
             tx.commit()?;
         }
@@ -50,13 +52,20 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Option<EnrollmentGrace>, PolicyError> {
         let mut grace = None;
-        if self.config.policy.enroll_within.seconds() > 0 {
-            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        if self.engine.config.policy.enroll_within.seconds() > 0 {
+            let mut tx = self
+                .engine
+                .store
+                .begin(&mut self.engine.vault, Intent::Write)?;
             let record = match tx.find_account(request.name)? {
                 Some(record) => record,
                 None => {
-                    let new =
-                        check_new_name(&self.config, tx.as_mut(), request.name, Distinct::No)?;
+                    let new = check_new_name(
+                        &self.engine.config,
+                        tx.as_mut(),
+                        request.name,
+                        Distinct::No,
+                    )?;
                     let new = new.map_err(PolicyError::OtherSpelling)?;
                     log_request(
                         tx.as_mut(),
@@ -70,6 +79,7 @@ impl Engine {
             };
             let first = tx.record_first_sign_in(record.id, now)?;
             grace = self
+                .engine
                 .config
                 .policy
                 .enrollment_deadline(first, now)
@@ -95,6 +105,7 @@ impl Engine {
             return Ok(EnrollmentRequirement::OneTimeCode);
         }
         Ok(self
+            .engine
             .config
             .policy
             .enrollment_requirement(request.origin.certain_address()))
@@ -103,7 +114,7 @@ impl Engine {
     /// Returns whether the policy requires a second factor of an account that has none, where no
     /// exemption applies.
     pub fn is_required(&mut self, name: &UserName) -> Result<bool, PolicyError> {
-        let kept = self.load_policy_facts(name)?.groups;
+        let kept = self.engine.load_policy_facts(name)?.groups;
         let groups = self.load_policy_groups(name, &kept)?;
         let subject = PolicySubject {
             name,
@@ -113,6 +124,7 @@ impl Engine {
             completed_methods: &CompletedMethods::default(),
         };
         Ok(self
+            .engine
             .config
             .policy
             .evaluate_requirement(&subject, Enrolled::No)
@@ -121,13 +133,14 @@ impl Engine {
 
     /// Returns whether this account is an administrator and no administrator has a second factor.
     fn is_last_administrator(&mut self, name: &UserName) -> Result<bool, PolicyError> {
-        let kept = self.load_policy_facts(name)?.groups;
+        let kept = self.engine.load_policy_facts(name)?.groups;
         if !self.is_administrator(name, &kept)? {
             return Ok(false);
         }
         let enrolled = self
+            .engine
             .store
-            .begin(&mut self.vault, Intent::Read)?
+            .begin(&mut self.engine.vault, Intent::Read)?
             .enrolled_accounts(MAX_SEARCHED + 1)?;
         if enrolled.len() > MAX_SEARCHED {
             return Ok(false);

@@ -4,13 +4,14 @@
 
 use super::evaluation::Evaluation;
 use crate::config::GracePeriod;
+use crate::engine::Verification;
 use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::{WithinGrace, decide_grace_period};
 use crate::verify::throttle::Phase;
 
-impl Engine {
+impl Verification<'_> {
     /// Returns whether this request is within a grace period. Writes nothing.
     pub fn check_grace_period(
         &mut self,
@@ -27,7 +28,7 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();

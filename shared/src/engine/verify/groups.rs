@@ -4,7 +4,9 @@
 //! is reported in the log, and the stricter policy applies.
 
 use crate::account::name::{Group, UserName};
-use crate::engine::{Engine, EngineError, PolicyError};
+use crate::account::second_factor::Enrolled;
+use crate::engine::AccountPolicy;
+use crate::engine::{AdministrationError, EngineError, PolicyError};
 use crate::policy::groups::{NamedGroups, PersonGroups, UnresolvedGroup};
 use crate::store::Intent;
 use std::collections::BTreeSet;
@@ -16,17 +18,40 @@ const MAX_WARNINGS: usize = 64;
 /// assumed to be an administrator.
 const MAX_LOOKED_UP: usize = 256;
 
-impl Engine {
+/// Whether an account is an administrator at the web.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdministratorStatus {
+    No,
+    /// The policy names it, but it has no second factor.
+    OnceEnrolled,
+    Yes,
+}
+
+impl AccountPolicy<'_> {
+    /// Returns whether an account is an administrator at the web, which requires a second factor.
+    pub fn administrator_status(
+        &mut self,
+        name: &UserName,
+    ) -> Result<AdministratorStatus, AdministrationError> {
+        let known = self.engine.load_policy_facts(name)?;
+        let is_one = self.is_administrator(name, &known.groups)?;
+        Ok(match (is_one, known.enrolled) {
+            (false, _) => AdministratorStatus::No,
+            (true, Enrolled::No) => AdministratorStatus::OnceEnrolled,
+            (true, Enrolled::Yes) => AdministratorStatus::Yes,
+        })
+    }
+
     /// Returns and clears the warnings about unknown groups and the keys that name them, each a
     /// text for the log.
     pub fn take_group_warnings(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.group_warnings)
+        std::mem::take(&mut self.engine.group_warnings)
     }
 
     /// Makes the next acts use host groups of an account that were looked up before this engine was
     /// locked; `None` makes them look up groups themselves.
     pub fn preload_groups(&mut self, groups: Option<(UserName, PersonGroups)>) {
-        self.preloaded_groups = groups;
+        self.engine.preloaded_groups = groups;
     }
 
     /// Returns which of the groups that the policy names an account is in.
@@ -35,12 +60,16 @@ impl Engine {
         name: &UserName,
         kept: &[Group],
     ) -> Result<PersonGroups, EngineError> {
-        let host = match &self.preloaded_groups {
+        let host = match &self.engine.preloaded_groups {
             Some((known, groups)) if known == name => groups.clone(),
-            _ => NamedGroups::look_up_groups(self.config.policy.named_groups())
+            _ => NamedGroups::look_up_groups(self.engine.config.policy.named_groups())
                 .find_memberships(name),
         };
-        let own_groups = self.config.memberships(name, kept).map(Group::as_str);
+        let own_groups = self
+            .engine
+            .config
+            .memberships(name, kept)
+            .map(Group::as_str);
         let groups = host.with_groups(own_groups);
         self.resolve_groups(groups)
     }
@@ -51,16 +80,20 @@ impl Engine {
         name: &UserName,
         kept: &[Group],
     ) -> Result<bool, EngineError> {
-        let policy = &self.config.policy;
-        let own_groups =
-            PersonGroups::from_names(self.config.memberships(name, kept).map(Group::as_str));
+        let policy = &self.engine.config.policy;
+        let own_groups = PersonGroups::from_names(
+            self.engine
+                .config
+                .memberships(name, kept)
+                .map(Group::as_str),
+        );
         if policy.is_administrator(name, &own_groups) {
             return Ok(true);
         }
         let host =
             NamedGroups::look_up_groups(policy.administrator_groups()).find_memberships(name);
         let groups = self.resolve_groups(host)?;
-        Ok(self.config.policy.is_administrator(name, &groups))
+        Ok(self.engine.config.policy.is_administrator(name, &groups))
     }
 
     /// Returns whether an administrator has a second factor, or whether that cannot be excluded.
@@ -68,8 +101,9 @@ impl Engine {
         &mut self,
         enrolled: &[(UserName, Vec<Group>)],
     ) -> Result<bool, PolicyError> {
-        let policy = &self.config.policy;
+        let policy = &self.engine.config.policy;
         let declared = self
+            .engine
             .config
             .account
             .iter()
@@ -80,7 +114,11 @@ impl Engine {
             .chain(declared)
             .collect();
         let is_by_own_groups = |(name, kept): &(&UserName, &[Group])| {
-            let own_groups = self.config.memberships(name, kept).map(Group::as_str);
+            let own_groups = self
+                .engine
+                .config
+                .memberships(name, kept)
+                .map(Group::as_str);
             policy.is_administrator(name, &PersonGroups::from_names(own_groups))
         };
         if all.iter().any(is_by_own_groups) {
@@ -111,6 +149,7 @@ impl Engine {
         let unknown: Vec<String> = groups.unresolved().filter_map(unknown).collect();
         if !unknown.is_empty() {
             let declared = self
+                .engine
                 .config
                 .account
                 .iter()
@@ -120,7 +159,10 @@ impl Engine {
                 .filter(|group| unknown.iter().any(|unknown| unknown == group))
                 .map(str::to_owned)
                 .collect();
-            let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+            let mut tx = self
+                .engine
+                .store
+                .begin(&mut self.engine.vault, Intent::Read)?;
             for group in unknown {
                 if tx.is_group_in_use(&group)? {
                     known.insert(group);
@@ -129,12 +171,14 @@ impl Engine {
             groups.resolve_known(|group| known.contains(group));
         }
         for (group, why) in groups.unresolved() {
-            let keys = self.config.keys_naming_group(group).join(", ");
+            let keys = self.engine.config.keys_naming_group(group).join(", ");
             let warning = format!(
                 "the group {group:?} in {keys}: {why}; until this is corrected, the stricter policy applies to everyone who could be a member; see getent group"
             );
-            if self.group_warnings.len() < MAX_WARNINGS && !self.group_warnings.contains(&warning) {
-                self.group_warnings.push(warning);
+            if self.engine.group_warnings.len() < MAX_WARNINGS
+                && !self.engine.group_warnings.contains(&warning)
+            {
+                self.engine.group_warnings.push(warning);
             }
         }
         Ok(groups)

@@ -7,6 +7,7 @@
 //! password is wrong would allow uncounted guesses.
 
 use super::evaluation::Evaluation;
+use crate::engine::Verification;
 use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
 use crate::protocol::host_password::HostPasswordReply;
 use crate::store::{FailureId, Intent};
@@ -33,7 +34,7 @@ pub enum HostPasswordResult {
 #[derive(Debug)]
 pub struct HostPassword(());
 
-impl Engine {
+impl Verification<'_> {
     /// Charges an attempt before the host is asked.
     pub fn charge_host_password(
         &mut self,
@@ -45,7 +46,7 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
@@ -86,7 +87,7 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();

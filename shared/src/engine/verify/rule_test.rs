@@ -3,7 +3,8 @@
 
 use crate::account::name::UserName;
 use crate::config::gate::rule::RuleAccess;
-use crate::engine::{Engine, PolicyError, SERVICE};
+use crate::engine::AccountPolicy;
+use crate::engine::{PolicyError, SERVICE};
 use crate::policy::requirement::{PolicySubject, Requirement};
 use crate::policy::rule::{self, RuleDecision, RuleRequest, RuleUser};
 use crate::policy::session_groups::RequestedGroups;
@@ -19,18 +20,19 @@ pub struct RuleTest {
     pub requirement: Option<Requirement>,
 }
 
-impl Engine {
+impl AccountPolicy<'_> {
     /// Returns what a request would get.
     pub fn test_rules(
         &mut self,
         name: &UserName,
         request: &RuleRequest<'_>,
     ) -> Result<RuleTest, PolicyError> {
-        let facts = self.load_policy_facts(name)?;
-        let asked = RequestedGroups::from_config(&self.config);
-        let host = self.load_host_groups(name)?;
+        let facts = self.engine.load_policy_facts(name)?;
+        let asked = RequestedGroups::from_config(&self.engine.config);
+        let host = self.engine.login().load_host_groups(name)?;
         let known = host.known(&asked);
         let declared = self
+            .engine
             .config
             .find_declared_account(name)
             .map_or(&[][..], |declared| &declared.groups);
@@ -40,11 +42,11 @@ impl Engine {
             groups: [declared, &facts.groups],
             host_groups: of_host,
         };
-        let decision = rule::evaluate_rules(&self.config.gate.rule, request, Some(&person));
+        let decision = rule::evaluate_rules(&self.engine.config.gate.rule, request, Some(&person));
         let requirement = match decision.access {
             RuleAccess::Code => {
                 let groups = self.load_policy_groups(name, &facts.groups)?;
-                let completed_methods = self.config.gate.first_factor.completed_methods();
+                let completed_methods = self.engine.config.gate.first_factor.completed_methods();
                 let address = request.address;
                 let subject = PolicySubject {
                     name,
@@ -54,7 +56,8 @@ impl Engine {
                     completed_methods,
                 };
                 Some(
-                    self.config
+                    self.engine
+                        .config
                         .policy
                         .evaluate_requirement(&subject, facts.enrolled),
                 )
@@ -62,6 +65,7 @@ impl Engine {
             RuleAccess::Open | RuleAccess::Password | RuleAccess::Deny => None,
         };
         let own_groups = self
+            .engine
             .config
             .memberships(name, &facts.groups)
             .map(|group| group.as_str().to_owned());

@@ -1,88 +1,39 @@
-//! Administration of an account's web sign-in: its password, its sessions, its trusted browsers,
-//! and whether it is an administrator.
+//! Sessions and trusted browsers of an account: their lists, and their revocation.
 
-use super::acting::{AdministrationError, find_account, find_or_add_account, log_event};
-use super::app_passwords::AppPasswordsAfter;
-use super::password_change::end_all_with_password;
+use super::acting::{AdministrationError, find_account, log_event};
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
-use crate::account::second_factor::Enrolled;
-use crate::crypto::password::Password;
-use crate::engine::Engine;
+use crate::engine::Sessions;
 use crate::engine::principal::Principal;
 use crate::store::{BrowserRecord, BrowserSessions, Intent, SessionRecord};
 use crate::system::clock::Timestamp;
 use crate::token::session::SessionId;
 
-/// Whether an account is an administrator at the web.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AdministratorStatus {
-    No,
-    /// The policy names it, but it has no second factor.
-    OnceEnrolled,
-    Yes,
-}
-
-impl Engine {
-    /// Returns whether an account is an administrator at the web, which requires a second factor.
-    pub fn administrator_status(
-        &mut self,
-        name: &UserName,
-    ) -> Result<AdministratorStatus, AdministrationError> {
-        let known = self.load_policy_facts(name)?;
-        let is_one = self.is_administrator(name, &known.groups)?;
-        Ok(match (is_one, known.enrolled) {
-            (false, _) => AdministratorStatus::No,
-            (true, Enrolled::No) => AdministratorStatus::OnceEnrolled,
-            (true, Enrolled::Yes) => AdministratorStatus::Yes,
-        })
-    }
-
-    /// Sets a password. Every session, trusted browser and grace period of the account ends.
-    pub fn set_password<'a>(
-        &mut self,
-        name: &UserName,
-        password: &Password,
-        actor: impl Into<Principal<'a>>,
-        now: Timestamp,
-    ) -> Result<AppPasswordsAfter, AdministrationError> {
-        let actor = actor.into();
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        // with the pepper of this transaction, since a key rotation may have replaced an earlier
-        // one
-        let hash = self
-            .vault
-            .hash_password(password)
-            .map_err(AdministrationError::Password)?;
-        let record = find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
-        tx.set_password_hash(record.id, &hash)?;
-        let (account, what) = ((name, record.id), EventKind::PasswordSet);
-        let (revision, after) =
-            end_all_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
-        tx.commit()?;
-        self.await_gate_confirmations(revision)?;
-        Ok(after)
-    }
-
+impl Sessions<'_> {
     /// Returns the sessions of an account, newest first.
-    pub fn sessions(
+    pub fn list_sessions(
         &mut self,
         name: &UserName,
         now: Timestamp,
     ) -> Result<Vec<SessionRecord>, AdministrationError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
         let record = find_account(tx.as_mut(), name)?;
         Ok(tx.sessions(record.id, now)?)
     }
 
     /// Returns the trusted browsers of an account, newest first.
-    pub fn trusted_browsers(
+    pub fn list_trusted_browsers(
         &mut self,
         name: &UserName,
         now: Timestamp,
     ) -> Result<Vec<BrowserRecord>, AdministrationError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
         let record = find_account(tx.as_mut(), name)?;
         Ok(tx.trusted_browsers(record.id, now)?)
     }
@@ -98,7 +49,10 @@ impl Engine {
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let nothing = || AdministrationError::NothingToRevoke("session", name.clone());
@@ -119,7 +73,7 @@ impl Engine {
         let revision = tx.raise_revision()?;
         if is_seen {
             log_event(
-                &self.config,
+                &self.engine.config,
                 tx.as_mut(),
                 name,
                 EventKind::SessionRevoked,
@@ -143,7 +97,10 @@ impl Engine {
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
         let actor = actor.into();
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let record = find_account(tx.as_mut(), name)?;
         actor.refuse_ended_session(tx.as_mut(), now)?;
         let mut ended = 0;
@@ -164,7 +121,7 @@ impl Engine {
         }
         let revision = tx.raise_revision()?;
         log_event(
-            &self.config,
+            &self.engine.config,
             tx.as_mut(),
             name,
             EventKind::BrowserRevoked,

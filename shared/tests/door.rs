@@ -10,7 +10,6 @@ use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::file;
 use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::crypto::vault::Vault;
-use postern_shared::engine::enrollment::pending::EnrollmentConfirmation;
 use postern_shared::engine::{AdministrationError, AfterRecovery, AppPasswordsAfter, Engine};
 use postern_shared::verify::decision::Refusal;
 use postern_shared::verify::throttle::Phase;
@@ -26,19 +25,8 @@ fn a_code_opens_once_and_survives_re_enrolment_of_the_same_secret() {
         &home.attempt("alice", &code, NOW),
         Refusal::Used { wait: 15 },
     );
-    home.door
-        .accounts()
-        .disable_second_factor(&name("alice"), "root", NOW)
-        .unwrap();
-    home.door
-        .enrollment()
-        .activate(
-            &app,
-            &EnrollmentConfirmation::by_administrator(),
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.disables("alice", "root", NOW);
+    home.activates(&app);
     refused(
         &home.attempt("alice", &code, NOW),
         Refusal::Used { wait: 15 },
@@ -106,13 +94,7 @@ fn mending_the_clock_opens_no_used_code_again() {
     let (mut home, app) = alice("");
     let code = code_at(&app, 1, NOW);
     accepted(&home.attempt("alice", &code, NOW));
-    assert_eq!(
-        home.door
-            .accounts()
-            .lower_floors_to_clock(&name("alice"), "root", NOW)
-            .unwrap(),
-        0
-    );
+    assert_eq!(home.lowers_floors("alice", "root", NOW), 0);
     assert!(matches!(
         home.attempt("alice", &code, NOW).result,
         Err(Refusal::Used { .. })
@@ -124,13 +106,7 @@ fn mending_the_clock_opens_no_used_code_again() {
         matches!(refusal, Err(Refusal::ClockSetBack { .. })),
         "{refusal:?}"
     );
-    assert_eq!(
-        home.door
-            .accounts()
-            .lower_floors_to_clock(&name("alice"), "root", back)
-            .unwrap(),
-        1
-    );
+    assert_eq!(home.lowers_floors("alice", "root", back), 1);
     accepted(&home.attempt("alice", &code_at(&app, 1, back), back));
 }
 
@@ -140,7 +116,6 @@ fn answers_that_cost_nothing_write_nothing() {
     let code = code_at(&app, 0, NOW);
     accepted(&home.attempt("alice", &code, NOW));
     let events = home
-        .door
         .audit_log()
         .list_events(&EventFilter::default(), 0, 1000)
         .unwrap()
@@ -150,8 +125,7 @@ fn answers_that_cost_nothing_write_nothing() {
         home.attempt("alice", "no code", NOW);
     }
     assert_eq!(
-        home.door
-            .audit_log()
+        home.audit_log()
             .list_events(&EventFilter::default(), 0, 1000)
             .unwrap()
             .len(),
@@ -162,22 +136,12 @@ fn answers_that_cost_nothing_write_nothing() {
 #[test]
 fn a_second_factor_that_is_off_cannot_be_turned_off() {
     let (mut home, _) = alice("");
-    home.door
-        .accounts()
-        .disable_second_factor(&name("alice"), "root", NOW)
-        .unwrap();
+    home.disables("alice", "root", NOW);
     let again = home
-        .door
         .accounts()
         .disable_second_factor(&name("alice"), "root", NOW);
     assert!(matches!(again, Err(AdministrationError::NotEnrolled(_))));
-    assert_eq!(
-        home.door
-            .load_policy_facts(&name("alice"))
-            .unwrap()
-            .enrolled,
-        Enrolled::No
-    );
+    assert_eq!(home.enrolled("alice"), Enrolled::No);
 }
 
 #[test]
@@ -191,13 +155,7 @@ fn with_disable_the_one_recovery_code_turns_the_second_factor_off() {
         outcome.recovery,
         Some(AfterRecovery::TurnedOff(AppPasswordsAfter::None))
     );
-    assert_eq!(
-        home.door
-            .load_policy_facts(&name("alice"))
-            .unwrap()
-            .enrolled,
-        Enrolled::No
-    );
+    assert_eq!(home.enrolled("alice"), Enrolled::No);
     assert!(!home.holds(&sealed));
 }
 
@@ -217,8 +175,7 @@ fn a_declaration_stands_in_place_of_what_was_enrolled() {
     home.door = Engine::open(file::read_config(&path).unwrap().config).unwrap();
     refused(&home.attempt("alice", &old, NOW), Refusal::Wrong);
     assert!(matches!(
-        home.door
-            .accounts()
+        home.accounts()
             .disable_second_factor(&name("alice"), "root", NOW),
         Err(AdministrationError::Declared(_))
     ));
@@ -227,7 +184,7 @@ fn a_declaration_stands_in_place_of_what_was_enrolled() {
 #[test]
 fn a_planted_journal_or_link_closes_the_door_and_is_left_alone() {
     let (home, _) = alice("");
-    let config = home.door.config().clone();
+    let config = home.config().clone();
     let store = home.folder.path().join("store");
     drop(home.door);
     let journal = store.join("db-journal");
@@ -288,8 +245,7 @@ fn a_door_to_a_store_that_was_moved_away_or_replaced_opens_nothing() {
         home.folder.path().join("store/aside"),
     );
     let sets = |home: &mut Home| {
-        home.door
-            .accounts()
+        home.accounts()
             .set_password(&name("alice"), &home::password("a password"), "root", NOW)
             .map(|_| ())
     };

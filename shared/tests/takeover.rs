@@ -46,7 +46,6 @@ fn what_was_used_there_opens_nothing_here() {
     let import = parse_import_file(format, file.as_bytes()).unwrap();
     let mut home = Home::new("");
     let taken = home
-        .door
         .accounts()
         .import_authenticators(
             &import.found,
@@ -71,8 +70,7 @@ fn a_counter_goes_on_where_it_stood() {
         SEEDS[0]
     ));
     let mut home = Home::new("");
-    home.door
-        .accounts()
+    home.accounts()
         .import_authenticators(
             &import.found,
             ImportMode::Commit,
@@ -93,7 +91,6 @@ fn a_dry_run_leaves_nothing() {
     let import = urls(&format!("otpauth://totp/alice?secret={}", SEEDS[0]));
     let mut home = Home::new("");
     let taken = home
-        .door
         .accounts()
         .import_authenticators(
             &import.found,
@@ -104,7 +101,7 @@ fn a_dry_run_leaves_nothing() {
         )
         .unwrap();
     assert!(matches!(taken[0], ImportReport::Imported(_)));
-    assert!(home.door.accounts().account_statuses().unwrap().is_empty());
+    assert!(home.accounts().account_statuses().unwrap().is_empty());
     assert!(!home.holds(import.found[0].secret.expose()));
 }
 
@@ -118,10 +115,9 @@ fn nobodys_second_factor_is_replaced() {
         SEEDS[0], SEEDS[1], SEEDS[2]
     ));
     let mut home = Home::new("");
-    let bobs = PendingEnrollment::new(home.door.config(), &name("bob")).unwrap();
+    let bobs = PendingEnrollment::new(home.config(), &name("bob")).unwrap();
     home.activates(&bobs);
     let taken = home
-        .door
         .accounts()
         .import_authenticators(
             &import.found,
@@ -150,7 +146,6 @@ fn nobodys_second_factor_is_replaced() {
 
     // a second import finds it already in the store
     let again = home
-        .door
         .accounts()
         .import_authenticators(
             &import.found,

@@ -4,7 +4,7 @@
 
 mod home;
 
-use home::{Home, attempt_at, name};
+use home::{Home, attempt_at, name, request};
 use postern_shared::account::event::EventFilter;
 use postern_shared::account::name::Distinct;
 use postern_shared::config::Config;
@@ -410,11 +410,8 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
         let read = door.load_policy_facts(&name("alice")).map(|_| ());
         let written = door.verification().verify_input(
             &postern_shared::engine::VerificationRequest {
-                name: &name("alice"),
                 phase: Phase::Before,
-                origin: &Origin::Unknown,
-                browser: None,
-                service: "test",
+                ..request(&name("alice"), &Origin::Unknown)
             },
             &postern_shared::credential::input::Input::parse(b"123456"),
             NOW,

@@ -4,7 +4,7 @@
 
 mod home;
 
-use home::{Home, NOW, accepted, alice, code_at, name, recovery, refused, remote};
+use home::{Home, NOW, accepted, alice, assert_contains, code_at, name, recovery, refused, remote};
 use postern_shared::account::event::EventFilter;
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::file;
@@ -190,14 +190,14 @@ fn a_planted_journal_or_link_closes_the_door_and_is_left_alone() {
     let journal = store.join("db-journal");
     fs::write(&journal, "anything").unwrap();
     let error = Engine::open(config.clone()).err().unwrap().to_string();
-    assert!(error.contains("db-journal: unexpected file"), "{error}");
+    assert_contains(&error, "db-journal: unexpected file");
     assert!(journal.exists());
     fs::remove_file(&journal).unwrap();
 
     fs::rename(store.join("db"), home.folder.path().join("elsewhere")).unwrap();
     symlink(home.folder.path().join("elsewhere"), store.join("db")).unwrap();
     let error = Engine::open(config).err().unwrap().to_string();
-    assert!(error.contains("is a symbolic link"), "{error}");
+    assert_contains(&error, "is a symbolic link");
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn making_a_store_changes_no_folder_that_is_not_its_own() {
         .try_into()
         .unwrap();
     let made = postern_shared::store::create(&url, None, &Vault::create(&masters).unwrap());
-    assert!(made.unwrap_err().to_string().contains("too open"));
+    assert_contains(made.unwrap_err().to_string(), "too open");
     assert_eq!(
         fs::metadata(folder.path()).unwrap().permissions().mode() & 0o7777,
         0o777
@@ -231,9 +231,9 @@ fn a_store_of_another_version_is_refused_by_number() {
     bytes[60..64].copy_from_slice(&7u32.to_be_bytes());
     fs::write(&db, bytes).unwrap();
     let error = Engine::open(config).err().unwrap().to_string();
-    assert!(
-        error.contains("the store has version 7, this program knows version 5"),
-        "{error}"
+    assert_contains(
+        &error,
+        "the store has version 7, this program knows version 5",
     );
 }
 
@@ -251,18 +251,14 @@ fn a_door_to_a_store_that_was_moved_away_or_replaced_opens_nothing() {
     };
     sets(&mut home).unwrap();
     fs::rename(&store, &aside).unwrap();
-    assert!(
-        sets(&mut home)
-            .unwrap_err()
-            .to_string()
-            .contains("was moved or replaced")
+    assert_contains(
+        sets(&mut home).unwrap_err().to_string(),
+        "was moved or replaced",
     );
     fs::copy(&aside, &store).unwrap();
-    assert!(
-        sets(&mut home)
-            .unwrap_err()
-            .to_string()
-            .contains("was moved or replaced")
+    assert_contains(
+        sets(&mut home).unwrap_err().to_string(),
+        "was moved or replaced",
     );
     fs::rename(&aside, &store).unwrap();
     sets(&mut home).unwrap();

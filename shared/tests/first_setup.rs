@@ -4,7 +4,7 @@
 
 mod home;
 
-use home::{Home, NOW, name};
+use home::{Home, NOW, assert_lacks, name};
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::credential::otpauth_uri;
 use postern_shared::credential::totp::generate_code;
@@ -325,7 +325,7 @@ fn where_the_host_is_not_asked_no_password_is_right() {
         account: name("alice"),
         operation: task,
     };
-    assert!(!format!("{errand:?}").contains("secret"));
+    assert_lacks(&format!("{errand:?}"), "secret");
     let run = home.commands().execute_request(
         Requester::Owner {
             name: &name("alice"),

@@ -5,8 +5,8 @@
 mod home;
 
 use home::{
-    Home, NOW, PASSWORD, alice, alice_at_the_web, attempt_at, browser, browser_with, code_of, name,
-    password, remote, request,
+    Home, NOW, PASSWORD, alice, alice_at_the_web, assert_contains, attempt_at, browser,
+    browser_with, code_of, name, password, remote, request,
 };
 use postern_shared::config::GracePeriod;
 use postern_shared::credential::input::Input;
@@ -576,34 +576,27 @@ fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
     let open = || Engine::open(config.clone()).err().unwrap().to_string();
     let kept = fs::read(&key).unwrap();
     fs::remove_file(&key).unwrap();
-    assert!(
-        open().contains("etc/key: No such file") && open().contains("from its backup"),
-        "{}",
-        open()
-    );
+    assert_contains(&open(), "etc/key: No such file");
+    assert_contains(&open(), "from its backup");
     let (_, other) = MasterKeys::generate().unwrap();
     fs::write(&key, other.as_bytes()).unwrap();
     fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
-    assert!(
-        open().contains("etc/key: contains no master key that opens the store"),
-        "{}",
-        open()
+    assert_contains(
+        &open(),
+        "etc/key: contains no master key that opens the store",
     );
-    assert!(
-        open().contains("store/db; restore the key file that was saved with this store"),
-        "{}",
-        open()
+    assert_contains(
+        &open(),
+        "store/db; restore the key file that was saved with this store",
     );
     // An engine that has its keys in memory must not write a key file that lacks them.
     let error = home
         .keys()
         .rotate_keys(Renewal::Seal, "root", NOW)
         .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("contains no master key that opens the store"),
-        "{error}"
+    assert_contains(
+        &error.to_string(),
+        "contains no master key that opens the store",
     );
     assert_eq!(fs::read(&key).unwrap(), other.as_bytes());
     fs::write(&key, &kept).unwrap();

@@ -6,7 +6,7 @@ mod home;
 #[path = "home/postbox.rs"]
 mod postbox;
 
-use home::{Home, NOW, accepted, code_of, name, refused, request};
+use home::{Home, NOW, accepted, assert_lacks, code_of, name, refused, request};
 use postbox::{address, asks, by_both, by_mail_alone, has_mail, sends, types};
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::credential::input::Input;
@@ -59,7 +59,7 @@ fn a_mailed_code_opens_once_and_only_its_own_account() {
             .any(|(_, event)| event.cause == AuthenticationMethod::MailedCode.name()),
         "{log:?}"
     );
-    assert!(!format!("{log:?}").contains(letter.code.as_str()));
+    assert_lacks(&format!("{log:?}"), letter.code.as_str());
 }
 
 /// The fault, in other systems: the cooldown was written under one key and read under another.

@@ -6,7 +6,7 @@ mod gates;
 #[path = "../home/mod.rs"]
 mod home;
 
-use home::{Home, NOW, accepted, code_of, name, refused, request};
+use home::{Home, NOW, accepted, assert_contains, code_of, name, refused, request};
 use postern_shared::account::event::{EventFilter, EventKind};
 use postern_shared::account::name::Label;
 use postern_shared::credential::app_password::AppPassword;
@@ -169,7 +169,7 @@ fn its_time_is_over_at_the_second() {
         Err(AppPasswordRefusal::Expired)
     );
     let again = try_add(&mut home, "again", SCOPE, Some(NOW)).unwrap_err();
-    assert!(again.contains("give a later --expires"), "{again}");
+    assert_contains(&again, "give a later --expires");
 
     let gate = |now| {
         let mut live = Vec::new();
@@ -190,15 +190,13 @@ fn a_name_is_given_once_and_there_is_a_most() {
         let until = if number == 0 { Some(NOW.plus(1)) } else { None };
         try_add(&mut home, &format!("app {number}"), "pam:x", until).unwrap();
     }
-    assert!(
-        try_add(&mut home, "app 7", "pam:x", None)
-            .unwrap_err()
-            .contains("already")
+    assert_contains(
+        &try_add(&mut home, "app 7", "pam:x", None).unwrap_err(),
+        "already",
     );
-    assert!(
-        try_add(&mut home, "one more", "pam:x", None)
-            .unwrap_err()
-            .contains("100 app passwords")
+    assert_contains(
+        &try_add(&mut home, "one more", "pam:x", None).unwrap_err(),
+        "100 app passwords",
     );
     // an expired app password does not count against the limit, and its name can be used again
     let later = NOW.plus(1);
@@ -215,9 +213,9 @@ fn a_scope_that_means_nothing_is_refused() {
     let mut home = home(&format!("{gate}{WEBDAV}"));
     add(&mut home, "files", "webdav");
     let error = try_add(&mut home, "x", "webdev", None).unwrap_err();
-    assert!(error.contains("[gate.scope.webdev]"), "{error}");
+    assert_contains(&error, "[gate.scope.webdev]");
     let error = try_add(&mut home, "x", "web:AUTH.example.com/", None).unwrap_err();
-    assert!(error.contains("the gate's own pages"), "{error}");
+    assert_contains(&error, "the gate's own pages");
     let nobody = home.app_passwords().add_app_password(
         &name("bob"),
         &label("x"),

@@ -55,10 +55,16 @@ fn an_exception_an_exemption_and_administration_are_nothing_to_have_by_a_group_t
     let (mut home, _) =
         alice("[policy]\nadministrators = [\"%sudoo\"]\n[[policy.exempt]]\ngroups = [\"robts\"]\n");
     assert_eq!(need(&mut home, "alice"), Requirement::Code);
-    assert!(home.policy().take_group_warnings()[0].contains("\"robts\" in policy.exempt-1"));
+    assert_contains(
+        &home.policy().take_group_warnings()[0],
+        "\"robts\" in policy.exempt-1",
+    );
     let administers = home.policy().administrator_status(&name("alice")).unwrap();
     assert_eq!(administers, postern_shared::engine::AdministratorStatus::No);
-    assert!(home.policy().take_group_warnings()[0].contains("\"sudoo\" in policy.administrators"));
+    assert_contains(
+        &home.policy().take_group_warnings()[0],
+        "\"sudoo\" in policy.administrators",
+    );
 }
 
 /// The name service does not know Postern's own groups, which is no fault.

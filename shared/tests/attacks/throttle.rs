@@ -2,8 +2,8 @@
 //! long.
 
 use crate::home::{
-    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_at, code_of, name,
-    password, recovery, refused, remote, request,
+    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, assert_contains, browser, code_at,
+    code_of, name, password, recovery, refused, remote, request,
 };
 use postern_shared::account::name::Label;
 use postern_shared::credential::app_password::AppPassword;
@@ -670,14 +670,9 @@ fn whoever_finds_the_store_held_learns_by_whom() {
         .to_string();
     holder.kill().unwrap();
     holder.wait().unwrap();
-    assert!(
-        failed.contains(&format!("held by process {pid} (")),
-        "{failed}"
-    );
-    assert!(
-        failed.contains("user ") && failed.contains("stopped"),
-        "{failed}"
-    );
+    assert_contains(&failed, &format!("held by process {pid} ("));
+    assert_contains(&failed, "user ");
+    assert_contains(&failed, "stopped");
     home.adds_account("bob");
 }
 

@@ -375,3 +375,17 @@ pub(crate) fn accepted(outcome: &VerifiedAttempt) {
 pub(crate) fn refused(outcome: &VerifiedAttempt, refusal: Refusal) {
     assert_eq!(outcome.result, Err(refusal));
 }
+
+/// Panics unless the text contains the part, and shows both.
+#[track_caller]
+pub(crate) fn assert_contains(text: impl AsRef<str>, part: impl AsRef<str>) {
+    let (text, part) = (text.as_ref(), part.as_ref());
+    assert!(text.contains(part), "no {part:?} in:\n{text}");
+}
+
+/// Panics if the text contains the part, and shows both.
+#[track_caller]
+pub(crate) fn assert_lacks(text: impl AsRef<str>, part: impl AsRef<str>) {
+    let (text, part) = (text.as_ref(), part.as_ref());
+    assert!(!text.contains(part), "{part:?} is in:\n{text}");
+}

@@ -7,7 +7,7 @@ mod home;
 mod marks;
 mod prompt;
 
-use home::{Home, NOW, alice, code_of, name, request};
+use home::{Home, NOW, alice, assert_contains, code_of, name, request};
 use postern_shared::account::event::{EventFilter, EventKind};
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::credential::completed_methods::CompletedMethods;
@@ -305,7 +305,7 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
     };
     let (known, unknown) = (of(&mut home, "alice"), of(&mut home, "nobody-here"));
     assert_eq!(known, unknown);
-    assert!(known[0].contains("only about the account bob"), "{known:?}");
+    assert_contains(&known[0], "only about the account bob");
     assert_eq!(bob.need(&mut home, "bob"), Requirement::Nothing);
     home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
 }

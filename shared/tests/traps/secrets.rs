@@ -2,8 +2,8 @@
 
 use crate::acts::{asks, attempts, one_more};
 use crate::home::{
-    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_of, name, password,
-    remote,
+    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, assert_contains, browser, code_of,
+    name, password, remote,
 };
 use postern_shared::config::file;
 use postern_shared::credential::input::Input;
@@ -156,7 +156,7 @@ fn trap_06_empty_issuer_or_unencoded_label() {
         encoded.starts_with("otpauth://totp/A%20%26%20B%3A%20c:%C3%BC%40x.org?secret="),
         "{encoded}"
     );
-    assert!(encoded.contains("&issuer=A%20%26%20B%3A%20c&"), "{encoded}");
+    assert_contains(&encoded, "&issuer=A%20%26%20B%3A%20c&");
     let by_host = url("", "alice");
     let issuer = by_host
         .split("&issuer=")
@@ -245,8 +245,6 @@ fn trap_11_ecb_no_mac_or_a_lost_master_key_that_locks_all_out_without_saying_so(
     }
     fs::remove_file(home.key_file()).unwrap();
     let said = Engine::open(home.config.clone()).err().unwrap().to_string();
-    assert!(
-        said.contains("etc/key") && said.contains("backup"),
-        "{said}"
-    );
+    assert_contains(&said, "etc/key");
+    assert_contains(&said, "backup");
 }

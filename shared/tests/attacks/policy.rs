@@ -1,5 +1,6 @@
 //! Required groups that no group source knows, and PAM hosts that try to avoid the code.
 
+use crate::home::assert_contains;
 use super::home::{Home, alice, name};
 use postern_shared::account::name::{Group, Service};
 use postern_shared::credential::completed_methods::CompletedMethods;

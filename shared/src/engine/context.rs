@@ -2,9 +2,9 @@
 //! them.
 //! Acts on accounts are not in this file.
 
-use super::account_data;
-use super::administration::account_name::find_other_spelling;
-use super::keyed_store::KeyedStore;
+use super::accounts::account_data;
+use super::accounts::account_name::find_other_spelling;
+use super::keys::keyed_store::KeyedStore;
 use crate::account::name::{Group, OtherSpelling, UserName};
 use crate::account::record::AccountId;
 use crate::account::second_factor::{Enrolled, MailStatus};

@@ -11,14 +11,16 @@ use crate::config::Config;
 use crate::credential::recovery_code::RecoveryCode;
 use crate::crypto::vault::{SecretBinding, Vault};
 use crate::engine::Enrollment;
-use crate::engine::administration::account_name::check_new_name;
-use crate::engine::administration::acting::{
+use crate::engine::accounts::account_data;
+use crate::engine::accounts::account_name::check_new_name;
+use crate::engine::accounts::lookup::{
     AdministrationError, AdministrationResult, find_account, find_or_add_account, log_event,
 };
-use crate::engine::administration::app_passwords::{self, AppPasswordsAfter};
+use crate::engine::app_passwords::changes;
+use crate::engine::app_passwords::changes::AppPasswordsAfter;
 use crate::engine::login::token_validity::check_token_parent;
 use crate::engine::principal::Principal;
-use crate::engine::{EngineError, account_data, is_enrolled};
+use crate::engine::{EngineError, is_enrolled};
 use crate::protocol::status::AuthenticatorState;
 use crate::store::{AuthenticatorRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
@@ -141,13 +143,7 @@ impl Enrollment<'_> {
             EnrollmentKind::Further => AppPasswordsAfter::None,
             EnrollmentKind::First | EnrollmentKind::Replacement => {
                 let account = (name, record.id);
-                app_passwords::apply_on_change_and_log(
-                    &self.engine.config,
-                    &mut tx,
-                    account,
-                    actor,
-                    now,
-                )?
+                changes::apply_on_change_and_log(&self.engine.config, &mut tx, account, actor, now)?
             }
         };
         tx.commit()?;

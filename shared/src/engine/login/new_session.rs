@@ -11,9 +11,8 @@ use crate::credential::secret::fill_random;
 use crate::crypto::password::PasswordError;
 use crate::crypto::vault::Vault;
 use crate::engine::Login;
-use crate::engine::{
-    AppPasswordsAfter, BrowserContext, Engine, LoginError, OpenedSession, account_data,
-};
+use crate::engine::accounts::account_data;
+use crate::engine::{AppPasswordsAfter, BrowserContext, Engine, LoginError, OpenedSession};
 use crate::policy::session_groups::RequestedGroups;
 use crate::store::{BrowserRecord, Intent, SessionBrowser, SessionRecord, Transaction};
 use crate::system::clock::Timestamp;

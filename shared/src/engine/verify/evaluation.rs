@@ -11,11 +11,11 @@ use crate::credential::input::Input;
 use crate::credential::secret::Secret;
 use crate::credential::totp::OtpParameters;
 use crate::crypto::vault::{MailedFor, Vault};
-use crate::engine::administration::app_passwords;
+use crate::engine::accounts::account_data;
+use crate::engine::app_passwords::changes;
 use crate::engine::mail::notification;
 use crate::engine::{
     AfterLogin, AfterRecovery, COMMAND, Engine, EngineError, VerificationRequest, VerifiedAttempt,
-    account_data,
 };
 use crate::network::address::Address;
 use crate::store::{BucketKey, BucketOwner, FailureId, StoreError, Transaction};
@@ -494,7 +494,7 @@ impl<'a> Evaluation<'a> {
         if self.config.recovery.on_use == OnUse::Disable && !declared {
             tx.remove_second_factor(record.id)?;
             self.log_event(tx, EventKind::Disabled, "recovery.on_use = \"disable\"")?;
-            let after = app_passwords::apply_on_change(self.config, tx, record.id, self.now)?;
+            let after = changes::apply_on_change(self.config, tx, record.id, self.now)?;
             if let Some((kind, cause)) = after.event() {
                 self.log_event(tx, kind, cause)?;
             }

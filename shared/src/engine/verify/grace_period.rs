@@ -5,7 +5,8 @@
 use super::evaluation::Evaluation;
 use crate::config::GracePeriod;
 use crate::engine::Verification;
-use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
+use crate::engine::accounts::account_data;
+use crate::engine::{Engine, EngineError, VerificationRequest};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::{WithinGrace, decide_grace_period};

@@ -8,7 +8,8 @@
 
 use super::evaluation::Evaluation;
 use crate::engine::Verification;
-use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
+use crate::engine::accounts::account_data;
+use crate::engine::{Engine, EngineError, VerificationRequest};
 use crate::protocol::host_password::HostPasswordReply;
 use crate::store::{FailureId, Intent};
 use crate::system::clock::Timestamp;

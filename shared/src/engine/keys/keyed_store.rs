@@ -2,22 +2,22 @@
 //! Each transaction uses the data keys that were current when it began, so a key rotation in
 //! another process never splits a transaction.
 
-use super::EngineError;
 use crate::config::StoreConfig as Settings;
 use crate::crypto::master_key::MasterKeys;
 use crate::crypto::vault::{Vault, VaultError, WrappedKey};
+use crate::engine::EngineError;
 use crate::store::{self, Intent, Store, StoreError, Transaction};
 use crate::system::admission::Class;
 use std::path::{Path, PathBuf};
 
-pub(super) struct KeyedStore {
+pub(in crate::engine) struct KeyedStore {
     store: Store,
     path: PathBuf,
     key_file: PathBuf,
 }
 
 impl KeyedStore {
-    pub(super) fn open(settings: &Settings) -> Result<(KeyedStore, Vault), EngineError> {
+    pub(in crate::engine) fn open(settings: &Settings) -> Result<(KeyedStore, Vault), EngineError> {
         let store = store::open(&settings.url)?;
         let path = settings.url.sqlite_path().to_owned();
         let mut keyed = KeyedStore {
@@ -33,7 +33,7 @@ impl KeyedStore {
     }
 
     /// Begins a transaction. Afterwards `vault` holds the data keys of that transaction.
-    pub(super) fn begin(
+    pub(in crate::engine) fn begin(
         &mut self,
         vault: &mut Vault,
         intent: Intent,
@@ -48,7 +48,7 @@ impl KeyedStore {
 
     /// Returns the master keys of the key file that wrap a data key. No wrapping key is missing
     /// there, or the store would not open.
-    pub(super) fn masters_in_use(&mut self) -> Result<MasterKeys, EngineError> {
+    pub(in crate::engine) fn masters_in_use(&mut self) -> Result<MasterKeys, EngineError> {
         let mut transaction = self.store.begin(Intent::Read)?;
         let wrapped = transaction.data_keys()?;
         let (masters, _) = unwrap(&self.key_file, &self.path, &wrapped)?;
@@ -57,17 +57,17 @@ impl KeyedStore {
     }
 
     /// Sets the admission class of the writes that follow: see [`Store::set_write_class`].
-    pub(super) fn set_write_class(&mut self, class: Class) {
+    pub(in crate::engine) fn set_write_class(&mut self, class: Class) {
         self.store.set_write_class(class);
     }
 
     /// Returns whether the store refuses writes: see [`Store::is_read_only`].
-    pub(super) fn is_read_only(&self) -> bool {
+    pub(in crate::engine) fn is_read_only(&self) -> bool {
         self.store.is_read_only()
     }
 
     /// Empties the journal: see [`Store::truncate_wal`].
-    pub(super) fn scrub(&mut self) -> Result<(), StoreError> {
+    pub(in crate::engine) fn scrub(&mut self) -> Result<(), StoreError> {
         self.store.truncate_wal()
     }
 }

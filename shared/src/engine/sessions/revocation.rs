@@ -2,9 +2,9 @@
 //! A gate answers checks from a snapshot of what was revoked, and holds a lease on it. A revocation
 //! is complete when every gate has confirmed the new revision or its lease has expired.
 
-use super::{EngineError, report_waiting};
 use crate::crypto::vault::TokenKeys;
 use crate::engine::Sessions;
+use crate::engine::{EngineError, report_waiting};
 use crate::store::{Intent, LiveAppPasswords};
 use crate::system::clock::{self, Timestamp};
 use crate::token::session::{RevokedSessions, SessionId};
@@ -38,7 +38,10 @@ const CONFIRMATION_INTERVAL: Duration = Duration::from_millis(20);
 impl Sessions<'_> {
     /// Waits until every gate has confirmed `revision`. A gate that last read the store before the
     /// commit answers from that snapshot for at most one lease, so the wait ends after one lease.
-    pub(super) fn await_gate_confirmations(&mut self, revision: u64) -> Result<(), EngineError> {
+    pub(in crate::engine) fn await_gate_confirmations(
+        &mut self,
+        revision: u64,
+    ) -> Result<(), EngineError> {
         let over = clock::since_boot().saturating_add(LEASE);
         while self
             .engine

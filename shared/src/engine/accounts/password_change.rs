@@ -1,8 +1,7 @@
 //! Effects of a password change, by Postern or through PAM. An attacker who knew the earlier
 //! password may have left sessions or app passwords behind, so both end.
 
-use super::acting::{AdministrationError, find_or_add_account, log_event};
-use super::app_passwords::{self, AppPasswordsAfter};
+use super::lookup::{AdministrationError, find_or_add_account, log_event};
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
@@ -10,6 +9,8 @@ use crate::config::Config;
 use crate::crypto::password::Password;
 use crate::engine::Accounts;
 use crate::engine::EngineError;
+use crate::engine::app_passwords::changes;
+use crate::engine::app_passwords::changes::AppPasswordsAfter;
 use crate::engine::principal::Principal;
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
@@ -27,7 +28,7 @@ pub(in crate::engine) fn end_all_with_password(
     tx.end_sessions_and_browsers(account)?;
     let revision = tx.raise_revision()?;
     log_event(config, tx, name, what, actor, now)?;
-    let after = app_passwords::apply_on_change_and_log(config, tx, (name, account), actor, now)?;
+    let after = changes::apply_on_change_and_log(config, tx, (name, account), actor, now)?;
     Ok((revision, after))
 }
 

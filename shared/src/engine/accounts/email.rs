@@ -2,8 +2,7 @@
 //! second factor, since codes are mailed to it. It stays confirmed until a code mailed to the new
 //! address is entered.
 
-use super::acting::{AdministrationError, find_account, find_or_add_account, log_event};
-use super::app_passwords::{self, AppPasswordsAfter};
+use super::lookup::{AdministrationError, find_account, find_or_add_account, log_event};
 use crate::account::email::EmailAddress;
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
@@ -11,6 +10,8 @@ use crate::account::second_factor::Enrolled;
 use crate::credential::input::Input;
 use crate::crypto::vault::MailedFor;
 use crate::engine::Accounts;
+use crate::engine::app_passwords::changes;
+use crate::engine::app_passwords::changes::AppPasswordsAfter;
 use crate::engine::is_enrolled;
 use crate::engine::mail::code::{self, MailQueued, MailRefusal};
 use crate::engine::principal::Principal;
@@ -160,13 +161,7 @@ impl Accounts<'_> {
             true => AppPasswordsAfter::None,
             false => {
                 let account = (name, record.id);
-                app_passwords::apply_on_change_and_log(
-                    &self.engine.config,
-                    &mut tx,
-                    account,
-                    actor,
-                    now,
-                )?
+                changes::apply_on_change_and_log(&self.engine.config, &mut tx, account, actor, now)?
             }
         };
         tx.commit()?;
@@ -213,7 +208,7 @@ impl Accounts<'_> {
             tx.remove_second_factor(record.id)?;
             tx.unlock_account(record.id)?;
             let account = (name, record.id);
-            after = app_passwords::apply_on_change_and_log(
+            after = changes::apply_on_change_and_log(
                 &self.engine.config,
                 &mut tx,
                 account,

@@ -1,8 +1,8 @@
 //! Import of authenticators from another system's file, a few accounts in each transaction. An
 //! import replaces no second factor, and a code that was consumed there is not accepted here.
 
-use super::acting::{AdministrationError, find_or_add_distinct_account, log_event};
-use super::app_passwords;
+use super::account_data;
+use super::lookup::{AdministrationError, find_or_add_distinct_account, log_event};
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, LONGEST_LABEL, Label, NameKey, UserName, is_invisible};
 use crate::config::Config;
@@ -11,7 +11,8 @@ use crate::credential::otpauth_uri::MovingFactor;
 use crate::credential::totp::{OtpParameters, Step};
 use crate::crypto::vault::{SecretBinding, Vault};
 use crate::engine::Accounts;
-use crate::engine::{Engine, account_data};
+use crate::engine::Engine;
+use crate::engine::app_passwords::changes;
 use crate::store::{AuthenticatorRecord, Intent, Transaction};
 use crate::system::clock::Timestamp;
 use std::collections::{BTreeSet, HashMap};
@@ -188,7 +189,7 @@ impl ImportTransaction<'_> {
         if new.insert(name) {
             tx.end_sessions_and_browsers(record.id)?;
             log_event(config, tx, name, EventKind::Imported, actor, now)?;
-            app_passwords::apply_on_change_and_log(config, tx, (name, record.id), actor, now)?;
+            changes::apply_on_change_and_log(config, tx, (name, record.id), actor, now)?;
         }
         Ok(ImportReport::Imported(label))
     }

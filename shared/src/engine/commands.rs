@@ -4,26 +4,24 @@
 //!
 //! MUST NOT execute a change by an owner before `verify_requester` has returned.
 
-use super::acting::AdministrationError;
+use super::Commands;
+use super::accounts::lookup::AdministrationError;
+use super::enrollment::authenticators::read_account_snapshot;
+use super::enrollment::pending::{AccountSnapshot, EnrollmentConfirmation, PendingEnrollment};
+use super::enrollment::token::{
+    ConfirmedEnrollment, DraftError, EnrollmentDraft, PendingRecoveryCodes,
+};
+use super::enrollment::web::show_enrollment;
+use super::principal::Principal;
+use super::{
+    AppPasswordsAfter, COMMAND, EngineError, ShownEnrollment, VerificationRequest, messages,
+};
 use crate::account::name::UserName;
 use crate::credential::input;
 use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::{RandomError, Secret};
 use crate::credential::totp::{OtpKind, OtpParameters, Step};
 use crate::crypto::vault::VaultError;
-use crate::engine::Commands;
-use crate::engine::enrollment::authenticators::read_account_snapshot;
-use crate::engine::enrollment::pending::{
-    AccountSnapshot, EnrollmentConfirmation, PendingEnrollment,
-};
-use crate::engine::enrollment::token::{
-    ConfirmedEnrollment, DraftError, EnrollmentDraft, PendingRecoveryCodes,
-};
-use crate::engine::enrollment::web::show_enrollment;
-use crate::engine::principal::Principal;
-use crate::engine::{
-    AppPasswordsAfter, COMMAND, EngineError, ShownEnrollment, VerificationRequest, messages,
-};
 use crate::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EngineReply, EnrollmentOperation,
     FinishOperation, Operation, ReadOperation, ReplyBody, TypedText,

@@ -1,7 +1,7 @@
 //! Accounts are added, removed and renamed, their groups are changed, and their states are listed.
 
 use super::account_name::check_new_name;
-use super::acting::{AdministrationError, AdministrationResult, find_account, log_event};
+use super::lookup::{AdministrationError, AdministrationResult, find_account, log_event};
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, Group, UserName};
 use crate::crypto::vault::SecretBinding;

@@ -1,7 +1,7 @@
 //! One-time codes, which an administrator issues to a user who has lost the authenticator. A code
 //! is accepted once, within 48 hours, and the second factor stays on.
 
-use super::acting::{
+use super::lookup::{
     AdministrationError, AdministrationResult, find_account, find_or_add_account, log_event,
 };
 use crate::account::event::EventKind;

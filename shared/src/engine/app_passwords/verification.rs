@@ -1,11 +1,12 @@
 //! App passwords: verified where a PAM service asks for a code, and their use at the gate recorded.
 //! The gate verifies app passwords itself, from memory (`live` in the gate).
 
-use super::evaluation::Evaluation;
 use crate::account::event::EventKind;
 use crate::credential::app_password::AppPassword;
 use crate::engine::AppPasswords;
-use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
+use crate::engine::accounts::account_data;
+use crate::engine::verify::evaluation::Evaluation;
+use crate::engine::{Engine, EngineError, VerificationRequest};
 use crate::network::address::Address;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;

@@ -17,13 +17,13 @@
 //! Every other transaction begins with the data keys that the store has at that moment
 //! ([`super::keyed_store`]).
 
-use super::{COMMAND, EngineError};
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
 use crate::credential::secret::RandomError;
 use crate::crypto::master_key::{MasterKeyError, MasterKeyFile, MasterKeys, OwnKeyFile};
 use crate::crypto::vault::{Renewal, Resealed, VaultError};
 use crate::engine::Keys;
+use crate::engine::{COMMAND, EngineError};
 use crate::store::{self, Intent, KeyBound, SealedValue, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};

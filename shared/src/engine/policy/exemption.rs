@@ -8,7 +8,7 @@ use crate::account::name::{Distinct, OtherSpelling, UserName};
 use crate::account::second_factor::Enrolled;
 use crate::credential::completed_methods::CompletedMethods;
 use crate::engine::AccountPolicy;
-use crate::engine::administration::account_name::check_new_name;
+use crate::engine::accounts::account_name::check_new_name;
 use crate::engine::{AdministrationError, COMMAND, EngineError, LoginError, VerificationRequest};
 use crate::policy::groups::GroupsError;
 use crate::policy::requirement::{

@@ -1,14 +1,16 @@
 //! The second factor as a whole: disabled, freed of delays and locks, unlocked after a clock that
 //! ran ahead. Each act is one transaction with its event.
 
-use super::acting::{AdministrationError, AdministrationResult, find_account, log_event};
-use super::app_passwords::{self, AppPasswordsAfter};
+use super::account_data;
+use super::lookup::{AdministrationError, AdministrationResult, find_account, log_event};
 use crate::account::event::EventKind;
 use crate::account::name::{NewName, UserName};
 use crate::credential::totp::Step;
 use crate::engine::Accounts;
+use crate::engine::app_passwords::changes;
+use crate::engine::app_passwords::changes::AppPasswordsAfter;
+use crate::engine::is_enrolled;
 use crate::engine::principal::Principal;
-use crate::engine::{account_data, is_enrolled};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 
@@ -50,13 +52,8 @@ impl Accounts<'_> {
             now,
         )?;
         let account = (name, record.id);
-        let after = app_passwords::apply_on_change_and_log(
-            &self.engine.config,
-            &mut tx,
-            account,
-            actor,
-            now,
-        )?;
+        let after =
+            changes::apply_on_change_and_log(&self.engine.config, &mut tx, account, actor, now)?;
         tx.commit()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
         self.engine

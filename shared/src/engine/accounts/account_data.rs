@@ -3,7 +3,6 @@
 //! An account without an authenticator gets a decoy, so that the time of a verification does not
 //! show which accounts have one.
 
-use super::{DeclaredError, EngineError};
 use crate::account::email::EmailAddress;
 use crate::account::name::UserName;
 use crate::account::record::{AccountId, AccountRecord};
@@ -12,6 +11,7 @@ use crate::credential::otpauth_uri;
 use crate::credential::secret::Secret;
 use crate::credential::totp::{OtpParameters, Step};
 use crate::crypto::vault::{SecretBinding, Vault};
+use crate::engine::{DeclaredError, EngineError};
 use crate::store::{AuthenticatorRecord, MailAddresses, StoreError, Transaction};
 use crate::system::trusted_file::{self, FileError, Follow, Privacy};
 use crate::verify::account::LiveAuthenticator;
@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 const MAX_SECRET_FILE: u64 = 4096;
 
 /// Reads the secret of an account that the configuration declares.
-pub(super) fn read_declared_secret(
+pub(in crate::engine) fn read_declared_secret(
     config: &Config,
     name: &UserName,
 ) -> Result<Option<(Secret, OtpParameters)>, EngineError> {
@@ -57,7 +57,7 @@ pub fn read_secret_file(declared: &DeclaredAccount) -> Result<Zeroizing<Vec<u8>>
     )
 }
 
-pub(super) fn load_authenticators(
+pub(in crate::engine) fn load_authenticators(
     vault: &Vault,
     transaction: &mut Transaction<'_>,
     name: &UserName,
@@ -93,7 +93,7 @@ pub(super) fn load_authenticators(
 
 /// Returns a decoy for an account without authenticators. Its floor is looked up too, so that it
 /// takes as long as an authenticator.
-pub(super) fn load_decoy(
+pub(in crate::engine) fn load_decoy(
     vault: &Vault,
     transaction: &mut Transaction<'_>,
     name: &UserName,
@@ -127,7 +127,7 @@ fn with_floor(
 }
 
 /// Returns the highest accepted step of a secret. An older fingerprint key may have written it.
-pub(super) fn load_floor(
+pub(in crate::engine) fn load_floor(
     vault: &Vault,
     transaction: &mut Transaction<'_>,
     secret: &Secret,
@@ -142,7 +142,7 @@ pub(super) fn load_floor(
 }
 
 /// Returns the address to which codes are mailed: the declared one, or the confirmed one.
-pub(super) fn load_mail_address(
+pub(in crate::engine) fn load_mail_address(
     config: &Config,
     tx: &mut Transaction<'_>,
     name: &UserName,

@@ -1,10 +1,6 @@
 //! App passwords: added, listed, renamed, revoked; and kept or revoked by `app_passwords.on_change`
 //! when the password or the second factor changes.
 
-use super::acting::{
-    AdministrationError, AdministrationResult, AppPasswordError, find_account, find_or_add_account,
-    log_event_with_cause,
-};
 use crate::account::event::EventKind;
 use crate::account::name::{Label, UserName};
 use crate::account::record::AccountId;
@@ -14,6 +10,10 @@ use crate::credential::scope::{AppPasswordScope, ScopeTerm};
 use crate::credential::secret::RandomError;
 use crate::crypto::vault::VaultError;
 use crate::engine::AppPasswords;
+use crate::engine::accounts::lookup::{
+    AdministrationError, AdministrationResult, AppPasswordError, find_account, find_or_add_account,
+    log_event_with_cause,
+};
 use crate::engine::principal::Principal;
 use crate::store::{AppPasswordRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;

@@ -1,9 +1,9 @@
 //! Sessions and trusted browsers of an account: their lists, and their revocation.
 
-use super::acting::{AdministrationError, find_account, log_event};
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::engine::Sessions;
+use crate::engine::accounts::lookup::{AdministrationError, find_account, log_event};
 use crate::engine::principal::Principal;
 use crate::store::{BrowserRecord, BrowserSessions, Intent, SessionRecord};
 use crate::system::clock::Timestamp;

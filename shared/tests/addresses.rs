@@ -9,7 +9,7 @@ mod postbox;
 use home::{Home, NOW, accepted, code_of, name, refused};
 use postbox::{MAIL, address, asks, by_both, by_mail_alone, has_mail, sends, takes, types};
 use postern_shared::account::second_factor::Enrolled;
-use postern_shared::config::OnUse;
+use postern_shared::config::RecoveryCodeUse;
 use postern_shared::credential::input::Input;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{AdministrationError, MailRefusal, NotMailed, VerificationRequest};
@@ -333,7 +333,7 @@ fn without_email_in_the_configuration_nothing_is_mailed_and_a_code_is_still_aske
 #[test]
 fn a_recovery_code_that_turns_the_second_factor_off_turns_mail_off() {
     let mut home = Home::new(&format!("{MAIL}[recovery]\non_use = \"disable\"\n"));
-    assert_eq!(home.door.config().recovery.on_use, OnUse::Disable);
+    assert_eq!(home.door.config().recovery.on_use, RecoveryCodeUse::Disable);
     let app = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&app);
     has_mail(&mut home, "alice", "alice@example.com", NOW);

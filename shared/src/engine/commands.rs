@@ -30,7 +30,7 @@ use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
 use crate::token::{Token, TokenHolder, TokenParent, TokenPayload, TokenRecipient};
-use crate::verify::decision::Invitation;
+use crate::verify::decision::AcceptedEnrollmentCode;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
@@ -53,7 +53,7 @@ struct CodeProof {
     messages: Vec<String>,
     /// Snapshot taken before the proof: what begins here must not outlive a later revocation.
     snapshot: AccountSnapshot,
-    invitation: Option<Invitation>,
+    invitation: Option<AcceptedEnrollmentCode>,
 }
 
 type CommandResult = Result<ReplyBody, AdministrationError>;
@@ -345,7 +345,7 @@ impl Commands<'_> {
         account: &UserName,
         enrollment: &EnrollmentOperation,
         snapshot: AccountSnapshot,
-        invitation: Option<Invitation>,
+        invitation: Option<AcceptedEnrollmentCode>,
         now: Timestamp,
     ) -> CommandResult {
         let pending = self.build_pending_enrollment(account, enrollment)?;

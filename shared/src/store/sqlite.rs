@@ -15,7 +15,7 @@ mod settings;
 mod wal;
 
 use super::{Intent, StoreError, StoreResult, Transaction, UpgradeResult};
-use crate::system::admission::Class;
+use crate::system::admission::AdmissionClass;
 use crate::system::trusted_file::FileError;
 use connection::StoreConnection;
 use files::{DatabasePath, header, location};
@@ -56,7 +56,7 @@ pub struct Store {
     path: DatabasePath,
     write_queue: Arc<WriteQueue>,
     /// Class of the writes that follow.
-    class: Class,
+    class: AdmissionClass,
 }
 
 impl Store {
@@ -83,7 +83,7 @@ impl Store {
                     connection,
                     path: database,
                     write_queue: queue,
-                    class: Class::Familiar,
+                    class: AdmissionClass::Familiar,
                 })
             }
             // a process that was stopped while it recovers the WAL index blocks even the opening
@@ -272,7 +272,7 @@ impl Store {
 
     /// Sets the class of the writes that follow. A better class writes first, within a limit that
     /// protects the other classes from starvation.
-    pub fn set_write_class(&mut self, class: Class) {
+    pub fn set_write_class(&mut self, class: AdmissionClass) {
         self.class = class;
     }
 

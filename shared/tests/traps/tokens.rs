@@ -144,9 +144,9 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         assert!(matches!(kept, Err(AdministrationError::Stale)), "{kept:?}");
     }
 
-    assert!(EnrollmentToken::read(&first, &keys, NOW).is_some());
+    assert!(EnrollmentToken::open_enrollment(&first, &keys, NOW).is_some());
     for other in [&session, &login, &trusted, &setup, &renewal] {
-        assert!(EnrollmentToken::read(other, &keys, NOW).is_none());
+        assert!(EnrollmentToken::open_enrollment(other, &keys, NOW).is_none());
     }
 
     let raw = otpauth_uri::parse_declared_secret(&secret).unwrap().0;

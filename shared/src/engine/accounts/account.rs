@@ -73,8 +73,8 @@ impl Accounts<'_> {
         self.engine.sessions().await_gate_confirmations(revision)?;
         self.engine
             .store
-            .scrub()
-            .map_err(AdministrationError::NotScrubbed)
+            .truncate_wal()
+            .map_err(AdministrationError::WalNotTruncated)
     }
 
     /// Renames an account, which keeps its second factor and all else. Every session ends, since

@@ -223,8 +223,8 @@ impl Accounts<'_> {
         self.engine.sessions().await_gate_confirmations(revision)?;
         self.engine
             .store
-            .scrub()
-            .map_err(AdministrationError::NotScrubbed)?;
+            .truncate_wal()
+            .map_err(AdministrationError::WalNotTruncated)?;
         Ok((enrolled, after))
     }
 }

@@ -34,8 +34,8 @@ impl Accounts<'_> {
             // An earlier call may have failed to erase the secret.
             self.engine
                 .store
-                .scrub()
-                .map_err(AdministrationError::NotScrubbed)?;
+                .truncate_wal()
+                .map_err(AdministrationError::WalNotTruncated)?;
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
         actor.refuse_ended_session(&mut tx, now)?;
@@ -58,8 +58,8 @@ impl Accounts<'_> {
         self.engine.sessions().await_gate_confirmations(revision)?;
         self.engine
             .store
-            .scrub()
-            .map_err(AdministrationError::NotScrubbed)?;
+            .truncate_wal()
+            .map_err(AdministrationError::WalNotTruncated)?;
         Ok(after)
     }
 

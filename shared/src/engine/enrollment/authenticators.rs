@@ -151,8 +151,8 @@ impl Enrollment<'_> {
         if pending.kind() == EnrollmentKind::Replacement {
             self.engine
                 .store
-                .scrub()
-                .map_err(AdministrationError::NotScrubbed)?;
+                .truncate_wal()
+                .map_err(AdministrationError::WalNotTruncated)?;
         }
         Ok(after)
     }
@@ -251,8 +251,8 @@ impl Enrollment<'_> {
         self.engine.sessions().await_gate_confirmations(revision)?;
         self.engine
             .store
-            .scrub()
-            .map_err(AdministrationError::NotScrubbed)
+            .truncate_wal()
+            .map_err(AdministrationError::WalNotTruncated)
     }
 
     /// Returns an error if the account may not have recovery codes, before any are shown.

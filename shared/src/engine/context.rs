@@ -4,6 +4,7 @@
 
 use super::accounts::account_data;
 use super::accounts::account_name::find_other_spelling;
+use super::accounts::error::AdministrationError;
 use super::keys::keyed_store::KeyedStore;
 use crate::account::name::{Group, OtherSpelling, UserName};
 use crate::account::record::AccountId;
@@ -76,6 +77,26 @@ impl Engine {
         self.store.is_read_only()
     }
 
+    /// Begins a transaction.
+    pub(super) fn begin(&mut self, intent: Intent) -> Result<Transaction<'_>, EngineError> {
+        self.store.begin(&mut self.vault, intent)
+    }
+
+    /// Begins a transaction. Returns it with the configuration, and with the keys that were current
+    /// when it began.
+    pub(super) fn begin_with_keys(
+        &mut self,
+        intent: Intent,
+    ) -> Result<(Transaction<'_>, &Config, &Vault), EngineError> {
+        let tx = self.store.begin(&mut self.vault, intent)?;
+        Ok((tx, &self.config, &self.vault))
+    }
+
+    /// Erases removed secrets from the store's files.
+    pub(super) fn scrub_secrets(&mut self) -> Result<(), AdministrationError> {
+        self.store.scrub().map_err(AdministrationError::NotScrubbed)
+    }
+
     /// Returns the keys that sign and seal tokens and cookies.
     pub fn token_keys(&self) -> crate::crypto::vault::TokenKeys {
         self.vault.token_keys()
@@ -101,9 +122,8 @@ impl Engine {
             Some(record) => (record.id, record.groups),
             None => (AccountId(0), Vec::new()),
         };
-        let stored = is_enrolled(transaction.as_mut(), id)?;
-        let address =
-            account_data::load_mail_address(&self.config, transaction.as_mut(), name, id)?;
+        let stored = is_enrolled(&mut transaction, id)?;
+        let address = account_data::load_mail_address(&self.config, &mut transaction, name, id)?;
         let mail = if self.config.email.is_enabled() && address.is_some() {
             MailStatus::On
         } else {
@@ -115,7 +135,7 @@ impl Engine {
             Enrolled::No
         };
         // Looked up for every name, so that the time does not show which names have an account.
-        let spelled_otherwise = find_other_spelling(&self.config, transaction.as_mut(), name)?;
+        let spelled_otherwise = find_other_spelling(&self.config, &mut transaction, name)?;
         Ok((
             at,
             PolicyFacts {
@@ -136,7 +156,7 @@ impl Engine {
 /// Returns whether the store holds a second factor for an account, whether or not the configuration
 /// declares one.
 pub(super) fn is_enrolled(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
 ) -> Result<bool, StoreError> {
     Ok(!tx.authenticators(account)?.is_empty() || tx.mail_addresses(account)?.confirmed.is_some())

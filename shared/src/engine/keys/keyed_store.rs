@@ -11,7 +11,7 @@ use crate::system::admission::AdmissionClass;
 use std::path::{Path, PathBuf};
 
 pub(in crate::engine) struct KeyedStore {
-    store: Box<dyn Store>,
+    store: Store,
     path: PathBuf,
     key_file: PathBuf,
 }
@@ -37,7 +37,7 @@ impl KeyedStore {
         &mut self,
         vault: &mut Vault,
         intent: Intent,
-    ) -> Result<Box<dyn Transaction + '_>, EngineError> {
+    ) -> Result<Transaction<'_>, EngineError> {
         let mut transaction = self.store.begin(intent)?;
         let wrapped = transaction.data_keys()?;
         if !vault.is_opened_from(&wrapped) {

@@ -7,10 +7,8 @@
 use super::conversation::{HookResult, PamConversation, deny};
 use super::host::NoAnswer;
 use postern_shared::credential::qr;
-use postern_shared::engine::{
-    PamGrant, PamRefusal, PromptEnrollment, ShownAuthenticator, messages,
-};
-use postern_shared::protocol::command_request::TypedText;
+use postern_shared::engine::{PamGrant, PamRefusal, PromptEnrollment, messages};
+use postern_shared::protocol::command_request::{ShownAuthenticator, TypedText};
 use postern_shared::protocol::{Denial, Echo, Severity};
 use postern_shared::verify::throttle::Phase;
 use zeroize::Zeroizing;

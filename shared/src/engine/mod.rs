@@ -49,6 +49,6 @@ pub use verify::groups::AdministratorStatus;
 pub use verify::host_password::{HostPassword, HostPasswordAttempt, HostPasswordResult};
 pub use verify::pam_context::{
     MarkRefusal, PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification,
-    PromptEnrollment, ShownAuthenticator,
+    PromptEnrollment,
 };
 pub use verify::rule_test::RuleTest;

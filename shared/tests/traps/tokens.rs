@@ -12,7 +12,7 @@ use postern_shared::engine::{
     TrustRequest,
 };
 use postern_shared::protocol::command_request::{
-    self, ChangeOperation, FinishOperation, Operation,
+    self, ChangeOperation, FinishOperation, Operation, ShownAuthenticator,
 };
 use postern_shared::token::LoginToken;
 use postern_shared::token::session::Session;
@@ -77,11 +77,11 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         },
     )
     .unwrap();
-    let command_request::ReplyBody::NewAuthenticator {
+    let command_request::ReplyBody::NewAuthenticator(ShownAuthenticator {
         secret,
-        ticket: setup,
+        token: setup,
         ..
-    } = begun
+    }) = begun
     else {
         panic!("{begun:?}")
     };
@@ -96,7 +96,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     .unwrap();
     let command_request::ReplyBody::RecoveryCodes {
         codes,
-        ticket: renewal,
+        token: renewal,
     } = begun
     else {
         panic!("{begun:?}")
@@ -121,15 +121,15 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         );
     }
     for other in [&session, &login, &trusted, &renewal, &first] {
-        let ticket = || other.to_string().into();
+        let token = || other.to_string().into();
         let confirmed = FinishOperation::Confirm {
-            ticket: ticket(),
+            token: token(),
             code: code_of(&app, 0).into(),
         };
         for finish in [
             confirmed,
-            FinishOperation::Activate { ticket: ticket() },
-            FinishOperation::ActivateUnconfirmed { ticket: ticket() },
+            FinishOperation::Activate { token: token() },
+            FinishOperation::ActivateUnconfirmed { token: token() },
         ] {
             assert!(asks(&mut home, Operation::Finish(finish)).is_err());
         }
@@ -138,7 +138,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         let kept = asks(
             &mut home,
             Operation::Finish(FinishOperation::ReplaceRecoveryCodes {
-                ticket: other.to_string().into(),
+                token: other.to_string().into(),
             }),
         );
         assert!(matches!(kept, Err(AdministrationError::Stale)), "{kept:?}");

@@ -4,7 +4,7 @@
 
 mod home;
 
-use home::{Home, NOW, name};
+use home::{Home, NOW, assert_lacks, name};
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::credential::otpauth_uri;
 use postern_shared::credential::totp::generate_code;
@@ -12,7 +12,7 @@ use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{AdministrationError, EnrollmentRequest, Requester};
 use postern_shared::protocol::command_request::{
     AuthenticatorKind, CommandRequest, EngineReply, EnrollmentOperation, FinishOperation,
-    Operation, ReplyBody, TypedText,
+    Operation, ReplyBody, ShownAuthenticator, TypedText,
 };
 use postern_shared::protocol::host_password::HostPasswordReply;
 use postern_shared::system::clock::Timestamp;
@@ -42,7 +42,7 @@ fn asks(
         name: &who,
         uid: 1000,
     };
-    home.door.enrollment().prepare_first_enrollment(
+    home.enrollment().prepare_first_enrollment(
         caller,
         &name(account),
         setup(AuthenticatorKind::First),
@@ -57,7 +57,7 @@ fn hears(
     now: Timestamp,
 ) -> Result<EngineReply, AdministrationError> {
     let who = name("alice");
-    home.door.enrollment().begin_first_enrollment(
+    home.enrollment().begin_first_enrollment(
         Requester::Owner {
             name: &who,
             uid: 1000,
@@ -83,7 +83,7 @@ fn finishes(home: &mut Home, finish: FinishOperation) -> Result<EngineReply, Adm
         account: who.clone(),
         operation: Operation::Finish(finish),
     };
-    home.door.commands().execute_request(
+    home.commands().execute_request(
         Requester::Owner {
             name: &who,
             uid: 1000,
@@ -96,12 +96,12 @@ fn finishes(home: &mut Home, finish: FinishOperation) -> Result<EngineReply, Adm
 /// Returns the token of the enrollment that the right password confirmed.
 #[track_caller]
 fn confirmed(home: &mut Home, begun: EngineReply) -> TypedText {
-    let ReplyBody::NewAuthenticator {
+    let ReplyBody::NewAuthenticator(ShownAuthenticator {
         url,
-        ticket,
+        token,
         recovery_codes,
         ..
-    } = begun.answer
+    }) = begun.answer
     else {
         panic!("{begun:?}")
     };
@@ -111,40 +111,37 @@ fn confirmed(home: &mut Home, begun: EngineReply) -> TypedText {
     match finishes(
         home,
         FinishOperation::Confirm {
-            ticket,
+            token,
             code: shown.to_string().into(),
         },
     )
     .unwrap()
     .answer
     {
-        ReplyBody::Confirmed { ticket } => ticket,
+        ReplyBody::Confirmed { token } => token,
         other => panic!("{other:?}"),
     }
 }
 
 fn enrolled(home: &mut Home) -> Enrolled {
-    home.door
-        .load_policy_facts(&name("alice"))
-        .unwrap()
-        .enrolled
+    home.enrolled("alice")
 }
 
 #[test]
 fn a_right_password_begins_the_first_setup_also_of_someone_without_an_account() {
     let mut home = Home::new("");
     let begun = tries(&mut home, HostPasswordReply::Right, NOW).unwrap();
-    let ticket = confirmed(&mut home, begun);
+    let token = confirmed(&mut home, begun);
     assert_eq!(enrolled(&mut home), Enrolled::No);
     finishes(
         &mut home,
         FinishOperation::Activate {
-            ticket: ticket.clone(),
+            token: token.clone(),
         },
     )
     .unwrap();
     assert_eq!(enrolled(&mut home), Enrolled::Yes);
-    let again = finishes(&mut home, FinishOperation::Activate { ticket });
+    let again = finishes(&mut home, FinishOperation::Activate { token });
     assert!(
         matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),
         "{again:?}"
@@ -154,15 +151,7 @@ fn a_right_password_begins_the_first_setup_also_of_someone_without_an_account() 
 #[test]
 fn wrong_passwords_are_delayed_and_never_lock() {
     let mut home = Home::new("[throttle]\nlock_after = 10\n");
-    home.door
-        .accounts()
-        .add_account(
-            &name("alice"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.adds_account("alice");
     for _ in 0..5 {
         let wrong = tries(&mut home, HostPasswordReply::Wrong, NOW);
         assert!(
@@ -247,7 +236,7 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
     );
     let asking = asks(&mut home, "alice", "alice", NOW).unwrap();
     let who = name("bob");
-    let taken = home.door.enrollment().begin_first_enrollment(
+    let taken = home.enrollment().begin_first_enrollment(
         Requester::Owner {
             name: &who,
             uid: 1001,
@@ -261,12 +250,12 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
         "{taken:?}"
     );
 
-    let app = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
+    let app = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
     let meanwhile = asks(&mut home, "alice", "alice", NOW).unwrap();
     home.activates(&app);
     let begun = hears(&mut home, meanwhile, HostPasswordReply::Right, NOW).unwrap();
-    let ticket = confirmed(&mut home, begun);
-    let late = finishes(&mut home, FinishOperation::Activate { ticket });
+    let token = confirmed(&mut home, begun);
+    let late = finishes(&mut home, FinishOperation::Activate { token });
     assert!(
         matches!(late, Err(AdministrationError::AlreadyEnrolled(_))),
         "{late:?}"
@@ -278,7 +267,6 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
             uid: 1000,
         };
         let on = home
-            .door
             .enrollment()
             .prepare_first_enrollment(caller, &who, setup(kind), NOW);
         assert!(
@@ -293,32 +281,15 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
 #[test]
 fn a_setup_that_was_asked_for_does_not_outlive_a_removal() {
     let mut home = Home::new("");
-    home.door
-        .accounts()
-        .add_account(
-            &name("alice"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.adds_account("alice");
     let asking = asks(&mut home, "alice", "alice", NOW).unwrap();
-    home.door
-        .accounts()
+    home.accounts()
         .remove_account(&name("alice"), "root", NOW)
         .unwrap();
-    home.door
-        .accounts()
-        .add_account(
-            &name("alice"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.adds_account("alice");
     let begun = hears(&mut home, asking, HostPasswordReply::Right, NOW).unwrap();
-    let ticket = confirmed(&mut home, begun);
-    let stale = finishes(&mut home, FinishOperation::Activate { ticket });
+    let token = confirmed(&mut home, begun);
+    let stale = finishes(&mut home, FinishOperation::Activate { token });
     assert!(
         matches!(stale, Err(AdministrationError::Stale)),
         "{stale:?}"
@@ -354,8 +325,8 @@ fn where_the_host_is_not_asked_no_password_is_right() {
         account: name("alice"),
         operation: task,
     };
-    assert!(!format!("{errand:?}").contains("secret"));
-    let run = home.door.commands().execute_request(
+    assert_lacks(&format!("{errand:?}"), "secret");
+    let run = home.commands().execute_request(
         Requester::Owner {
             name: &name("alice"),
             uid: 1000,
@@ -376,7 +347,7 @@ fn someone_required_needs_a_one_time_code_once_their_time_is_over() {
     let mut home = Home::new("[policy]\nrequired = \"all\"\nenroll_within = \"1h\"");
     tries(&mut home, HostPasswordReply::Wrong, NOW).unwrap_err();
     let begun = tries(&mut home, HostPasswordReply::Right, NOW.plus(3599)).unwrap();
-    assert!(matches!(begun.answer, ReplyBody::NewAuthenticator { .. }));
+    assert!(matches!(begun.answer, ReplyBody::NewAuthenticator(_)));
     let late = tries(&mut home, HostPasswordReply::Right, NOW.plus(3600)).unwrap_err();
     assert!(
         matches!(late, AdministrationError::OneTimeCodeNeeded(_)),

@@ -6,7 +6,7 @@ use super::finding::{Finding, Place};
 use super::machine::Machine;
 use postern_shared::config::Config;
 use postern_shared::config::file::{self, ConfigError};
-use postern_shared::config::gate::{Listen, TlsConfig};
+use postern_shared::config::gate::{ListenAddress, TlsConfig};
 use postern_shared::system::clock;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -114,8 +114,9 @@ fn used(config: &Config) -> Option<&TlsConfig> {
     let uses = config
         .gate
         .listen
+        .0
         .iter()
-        .any(|listen| matches!(listen, Listen::Tls(_)));
+        .any(|listen| matches!(listen, ListenAddress::Tls(_)));
     config
         .gate
         .tls

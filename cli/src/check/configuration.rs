@@ -10,7 +10,9 @@ use super::machine::Machine;
 use nix::unistd::geteuid;
 use postern_shared::config::file::{self, ConfigError};
 use postern_shared::config::gate::rule::{HostPattern, RuleAccess};
-use postern_shared::config::gate::{FirstFactorSource, GateConfig, GateUrl, Listen, ProxyPeer};
+use postern_shared::config::gate::{
+    FirstFactorSource, GateConfig, GateUrl, ListenAddress, ProxyPeer,
+};
 use postern_shared::config::{Config, check_cookie_domain, check_gate, registrable_domain};
 use std::path::{Path, PathBuf};
 
@@ -168,13 +170,13 @@ fn judge(machine: &Machine, path: &Path, config: &Config) -> Vec<Finding> {
 
 /// Reports proxies that cannot reach any listener from where they are trusted.
 fn unreachable_proxies(gate: &GateConfig, at: &dyn Fn(&[&str]) -> Place) -> Vec<Finding> {
-    let is_unix = |listen: &Listen| matches!(listen, Listen::Unix(_));
-    let is_known = |listen: &Listen| !matches!(listen, Listen::Systemd(_));
-    if !gate.listen.iter().all(is_known) {
+    let is_unix = |listen: &ListenAddress| matches!(listen, ListenAddress::Unix(_));
+    let is_known = |listen: &ListenAddress| !matches!(listen, ListenAddress::Systemd(_));
+    if !gate.listen.0.iter().all(is_known) {
         return Vec::new();
     }
-    let has_unix = gate.listen.iter().any(is_unix);
-    let has_tcp = !gate.listen.iter().all(is_unix);
+    let has_unix = gate.listen.0.iter().any(is_unix);
+    let has_tcp = !gate.listen.0.iter().all(is_unix);
     let mut findings = Vec::new();
     for (proxy, index) in gate.trusted_proxies.iter().zip(0usize..) {
         let from_unix = |peer: &ProxyPeer| matches!(peer, ProxyPeer::Unix);
@@ -217,8 +219,9 @@ fn unreachable_proxies(gate: &GateConfig, at: &dyn Fn(&[&str]) -> Place) -> Vec<
 fn listeners(gate: &GateConfig, at: &dyn Fn(&[&str]) -> Place) -> Vec<Finding> {
     let has_tls = gate
         .listen
+        .0
         .iter()
-        .any(|listen| matches!(listen, Listen::Tls(_)));
+        .any(|listen| matches!(listen, ListenAddress::Tls(_)));
     match has_tls && gate.tls.is_none() {
         true => vec![
             Finding::fault("configuration", "gate.listen has a tls: entry, and [gate.tls] is missing, so the gate does not start")

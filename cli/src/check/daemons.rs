@@ -5,7 +5,7 @@ use super::finding::Finding;
 use super::machine::Machine;
 use super::pam_stack::service_names;
 use postern_shared::config::Config;
-use postern_shared::config::gate::Listen;
+use postern_shared::config::gate::ListenAddress;
 use postern_shared::system::pam_service::{MODULE, SERVICE_FOLDERS};
 use std::path::Path;
 
@@ -78,13 +78,13 @@ fn gate(machine: &Machine, config: &Config) -> Vec<Finding> {
     let mut findings = program(machine, "gate", "postern-gate", GATE);
     let (paths, ports) = (machine.listening_paths(), machine.listening_ports());
     let is_running = findings.is_empty();
-    for listen in &config.gate.listen {
+    for listen in &config.gate.listen.0 {
         let (listens, name) = match listen {
-            Listen::Unix(path) => (paths.contains(path), path.display().to_string()),
-            Listen::Tcp(address) | Listen::Tls(address) => {
+            ListenAddress::Unix(path) => (paths.contains(path), path.display().to_string()),
+            ListenAddress::Tcp(address) | ListenAddress::Tls(address) => {
                 (ports.contains(&address.port()), address.to_string())
             }
-            Listen::Systemd(_) => continue,
+            ListenAddress::Systemd(_) => continue,
         };
         if is_running && !listens {
             findings.push(

@@ -7,7 +7,7 @@ use super::finding::{Finding, Place};
 use super::machine::{Machine, MachineProcess};
 use super::store;
 use postern_shared::config::Config;
-use postern_shared::config::gate::{Listen, ProxyKind, ProxyPeer, TrustedProxy};
+use postern_shared::config::gate::{ListenAddress, ProxyKind, ProxyPeer, TrustedProxy};
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -30,8 +30,9 @@ pub(crate) fn findings(machine: &Machine, config: &Config) -> Vec<Finding> {
         let by_unix = proxy.from.contains(&ProxyPeer::Unix)
             && gate
                 .listen
+                .0
                 .iter()
-                .any(|listen| matches!(listen, Listen::Unix(_)));
+                .any(|listen| matches!(listen, ListenAddress::Unix(_)));
         if by_unix {
             findings.extend(membership(machine, proxy.proxy));
         }

@@ -7,19 +7,20 @@ use super::sshd::{AccountNeed, SshdFacts};
 use super::{
     certificates, clock, configuration, daemons, mail, pam_services, policy, proxies, store,
 };
-use crate::arguments::Arguments;
-use crate::context;
-use crate::terminal::output::{CommandFailure, Output};
+use crate::context::{self, Invocation};
+use crate::terminal::output::{CommandFailure, CommandResult};
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::Config;
 use postern_shared::credential::completed_methods::CompletedMethods;
 use postern_shared::engine::Engine;
 use postern_shared::policy::requirement::Requirement;
 use postern_shared::system::clock as system_clock;
+use std::path::Path;
 
 /// Checks the machine, prints the findings, and fails if one of them is a fault.
-pub(crate) fn check_machine(arguments: &Arguments, output: Output) -> Result<(), CommandFailure> {
-    let findings = all_findings(arguments);
+pub(crate) fn check_machine(run: Invocation<'_>) -> CommandResult {
+    let output = run.output;
+    let findings = all_findings(run.config_path);
     match output.is_json() {
         true => output.json(&findings)?,
         false => {
@@ -37,9 +38,8 @@ pub(crate) fn check_machine(arguments: &Arguments, output: Output) -> Result<(),
     }
 }
 
-fn all_findings(arguments: &Arguments) -> Vec<Finding> {
+fn all_findings(path: &Path) -> Vec<Finding> {
     let machine = &Machine::real();
-    let path = &arguments.config;
     let (config, mut findings) = configuration::load(machine, path);
     let sshd = match SshdFacts::gather(machine) {
         Some(Ok(facts)) => Some(facts),
@@ -66,14 +66,14 @@ fn all_findings(arguments: &Arguments) -> Vec<Finding> {
     findings.extend(clock::findings(machine));
     let text = machine.read(path).unwrap_or_default();
     if let Some(config) = config.filter(|_| machine.is_root()) {
-        findings.extend(with_engine(arguments, config, &text, sshd.as_ref()));
+        findings.extend(with_engine(path, config, &text, sshd.as_ref()));
     }
     findings
 }
 
 /// Gives root up, opens the store, and returns what only it can tell.
 fn with_engine(
-    arguments: &Arguments,
+    path: &Path,
     mut config: Config,
     text: &str,
     sshd: Option<&SshdFacts>,
@@ -89,7 +89,6 @@ fn with_engine(
         Err(error) => return vec![store::not_opened(error)],
     };
     let mut findings = vec![Finding::ok("store", "opens with the key")];
-    let path = &arguments.config;
     let mut decided = || {
         let mut found = policy::unknown_groups(&mut engine, text, path, &config)?;
         found.extend(policy::locked_out(&mut engine, text, path, &config, sshd)?);
@@ -130,7 +129,7 @@ pub(crate) struct AskedServices {
 
 impl AskedServices {
     /// Looks at sshd, sudo, su, the console and the gate.
-    pub(crate) fn look_up(arguments: &Arguments) -> AskedServices {
+    pub(crate) fn look_up(path: &Path) -> AskedServices {
         let machine = &Machine::real();
         let (mut asked, mut not_asked) = (Vec::new(), Vec::new());
         let mut sort = |name, is_asked: bool| match is_asked {
@@ -154,7 +153,7 @@ impl AskedServices {
                 sort(service, pam_services::asks(machine, service));
             }
         }
-        let config = postern_shared::config::file::load_config(&arguments.config);
+        let config = postern_shared::config::file::load_config(path);
         sort(
             "web",
             config.is_ok_and(|current| current.config.gate.url.is_some()),

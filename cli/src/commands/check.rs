@@ -1,10 +1,10 @@
-//! `postern check`: checks the machine, saves the valid configuration, and shows what the gate's rules decide about a request.
+//! `postern check`: checks the machine, saves the valid configuration, or shows what the gate's
+//! rules decide about a request.
 
-use crate::arguments::Arguments;
 use crate::arguments::check::CheckArguments;
 use crate::check::{check_machine, configuration};
-use crate::context;
-use crate::terminal::output::{CommandFailure, Output};
+use crate::context::{self, Invocation};
+use crate::terminal::output::{CommandFailure, CommandResult, Output};
 use postern_shared::account::name::UserName;
 use postern_shared::config::gate::rule::RuleAccess;
 use postern_shared::config::{Config, file};
@@ -15,31 +15,24 @@ use postern_shared::policy::requirement::Requirement;
 use postern_shared::policy::rule::{RuleDecision, RuleRequest, evaluate_rules};
 use serde_json::json;
 
-pub(super) fn run(
-    arguments: &Arguments,
-    output: Output,
-    what: &CheckArguments,
-) -> Result<(), CommandFailure> {
+pub(super) fn run(run: Invocation<'_>, what: &CheckArguments) -> CommandResult {
     if what.keep {
-        let path = &arguments.config;
+        let path = run.config_path;
         let valid = file::save_valid_copy(path)
             .map_err(|error| CommandFailure::new(error.with_remedy()))?;
         // a configuration that the gate would refuse at a reload is an error here
         configuration::verify(path, None, &valid.config)
             .map_err(|error| CommandFailure::new(error.with_remedy()))?;
         let copy = file::copy_path(path);
-        return output.done(format_args!(
+        return run.output.done(format_args!(
             "{} is valid, and saved as {}",
             path.display(),
             copy.display()
         ));
     }
     match what.rule.as_deref() {
-        Some([method, url]) => {
-            let config = context::config(arguments, output)?;
-            rule(output, config, method, url, what)
-        }
-        _ => check_machine(arguments, output),
+        Some([method, url]) => rule(run.output, run.config()?, method, url, what),
+        _ => check_machine(run),
     }
 }
 
@@ -49,7 +42,7 @@ fn rule(
     method: &str,
     url: &str,
     what: &CheckArguments,
-) -> Result<(), CommandFailure> {
+) -> CommandResult {
     const URL: CommandFailure =
         CommandFailure::Usage("the request is a method, such as GET, and https://HOST/PATH");
     let method = Method::try_from(method.to_owned()).map_err(CommandFailure::Usage)?;

@@ -5,7 +5,7 @@
 //! MUST NOT execute a change by an owner before `verify_requester` has returned.
 
 use super::Commands;
-use super::accounts::lookup::AdministrationError;
+use super::accounts::error::AdministrationError;
 use super::enrollment::authenticators::read_account_snapshot;
 use super::enrollment::pending::{AccountSnapshot, EnrollmentConfirmation, PendingEnrollment};
 use super::enrollment::token::{
@@ -24,13 +24,13 @@ use crate::credential::totp::{OtpKind, OtpParameters, Step};
 use crate::crypto::vault::VaultError;
 use crate::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EngineReply, EnrollmentOperation,
-    FinishOperation, Operation, ReadOperation, ReplyBody, TypedText,
+    FinishOperation, Operation, ReadOperation, ReplyBody, ShownAuthenticator, TypedText,
 };
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
 use crate::token::{Token, TokenHolder, TokenParent, TokenPayload, TokenRecipient};
-use crate::verify::decision::Invitation;
+use crate::verify::decision::AcceptedEnrollmentCode;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
@@ -53,7 +53,7 @@ struct CodeProof {
     messages: Vec<String>,
     /// Snapshot taken before the proof: what begins here must not outlive a later revocation.
     snapshot: AccountSnapshot,
-    invitation: Option<Invitation>,
+    invitation: Option<AcceptedEnrollmentCode>,
 }
 
 type CommandResult = Result<ReplyBody, AdministrationError>;
@@ -292,16 +292,9 @@ impl Commands<'_> {
         account: &UserName,
         now: Timestamp,
     ) -> Result<AccountSnapshot, AdministrationError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
-        requester.actor().refuse_ended_session(tx.as_mut(), now)?;
-        Ok(read_account_snapshot(
-            tx.as_mut(),
-            &self.engine.vault,
-            account,
-        )?)
+        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Read)?;
+        requester.actor().refuse_ended_session(&mut tx, now)?;
+        Ok(read_account_snapshot(&mut tx, vault, account)?)
     }
 
     /// Makes the pending enrollment of a request. Its secret is random unless the request has a
@@ -349,7 +342,7 @@ impl Commands<'_> {
         account: &UserName,
         enrollment: &EnrollmentOperation,
         snapshot: AccountSnapshot,
-        invitation: Option<Invitation>,
+        invitation: Option<AcceptedEnrollmentCode>,
         now: Timestamp,
     ) -> CommandResult {
         let pending = self.build_pending_enrollment(account, enrollment)?;
@@ -364,12 +357,12 @@ impl Commands<'_> {
             now,
         )
         .map_err(random_error)?;
-        Ok(ReplyBody::NewAuthenticator {
+        Ok(ReplyBody::NewAuthenticator(ShownAuthenticator {
             secret: pending.secret().to_base32().into(),
             url: pending.url().into(),
             recovery_codes: grouped(pending.recovery_codes()),
-            ticket: draft.seal(&keys)?.into(),
-        })
+            token: draft.seal(&keys)?.into(),
+        }))
     }
 
     /// Returns a begun enrollment for its requester to see again.
@@ -408,7 +401,7 @@ impl Commands<'_> {
             .map_err(random_error)?;
         Ok(ReplyBody::RecoveryCodes {
             codes: grouped(&codes),
-            ticket: new.seal(&keys)?.into(),
+            token: new.seal(&keys)?.into(),
         })
     }
 
@@ -422,8 +415,8 @@ impl Commands<'_> {
         // tickets are opened with the keys of now
         self.engine.enrollment().snapshot_account(account)?;
         match finish {
-            FinishOperation::Confirm { ticket, code } => {
-                let token = self.open_token::<EnrollmentDraft>(ticket, requester, account, now)?;
+            FinishOperation::Confirm { token, code } => {
+                let token = self.open_token::<EnrollmentDraft>(token, requester, account, now)?;
                 let pending = self.restore_pending_enrollment(token.payload(), &token)?;
                 match pending.confirm(
                     &input::Input::parse(code.as_bytes()),
@@ -435,15 +428,15 @@ impl Commands<'_> {
                         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
                         let next = token.into_next(|draft| ConfirmedEnrollment { draft, step });
                         Ok(ReplyBody::Confirmed {
-                            ticket: next.seal(&self.engine.token_keys())?.into(),
+                            token: next.seal(&self.engine.token_keys())?.into(),
                         }
                         .into())
                     }
                 }
             }
-            FinishOperation::Activate { ticket } => {
+            FinishOperation::Activate { token } => {
                 let token =
-                    self.open_token::<ConfirmedEnrollment>(ticket, requester, account, now)?;
+                    self.open_token::<ConfirmedEnrollment>(token, requester, account, now)?;
                 let pending = self.restore_pending_enrollment(&token.payload().draft, &token)?;
                 let given = EnrollmentConfirmation::by_code(token.payload().step);
                 Ok(activated(self.engine.enrollment().activate(
@@ -453,11 +446,11 @@ impl Commands<'_> {
                     now,
                 )?))
             }
-            FinishOperation::ActivateUnconfirmed { ticket } => {
+            FinishOperation::ActivateUnconfirmed { token } => {
                 let Requester::Root(actor) = requester else {
                     return Err(AdministrationError::OnlyRoot);
                 };
-                let token = self.open_token::<EnrollmentDraft>(ticket, requester, account, now)?;
+                let token = self.open_token::<EnrollmentDraft>(token, requester, account, now)?;
                 let pending = self.restore_pending_enrollment(token.payload(), &token)?;
                 Ok(activated(self.engine.enrollment().activate(
                     &pending,
@@ -466,7 +459,7 @@ impl Commands<'_> {
                     now,
                 )?))
             }
-            FinishOperation::ReplaceRecoveryCodes { ticket: token } => {
+            FinishOperation::ReplaceRecoveryCodes { token } => {
                 let token =
                     self.open_token::<PendingRecoveryCodes>(token, requester, account, now)?;
                 let (codes, snapshot) = (token.payload().codes(), &token.payload().snapshot);

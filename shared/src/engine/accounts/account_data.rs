@@ -59,7 +59,7 @@ pub fn read_secret_file(declared: &DeclaredAccount) -> Result<Zeroizing<Vec<u8>>
 
 pub(in crate::engine) fn load_authenticators(
     vault: &Vault,
-    transaction: &mut dyn Transaction,
+    transaction: &mut Transaction<'_>,
     name: &UserName,
     record: Option<&AccountRecord>,
     declared: Option<(Secret, OtpParameters)>,
@@ -95,7 +95,7 @@ pub(in crate::engine) fn load_authenticators(
 /// takes as long as an authenticator.
 pub(in crate::engine) fn load_decoy(
     vault: &Vault,
-    transaction: &mut dyn Transaction,
+    transaction: &mut Transaction<'_>,
     name: &UserName,
     defaults: OtpParameters,
 ) -> Result<LiveAuthenticator, EngineError> {
@@ -108,7 +108,7 @@ pub(in crate::engine) fn load_decoy(
 
 fn with_floor(
     vault: &Vault,
-    transaction: &mut dyn Transaction,
+    transaction: &mut Transaction<'_>,
     (secret, parameters): (Secret, OtpParameters),
 ) -> Result<LiveAuthenticator, StoreError> {
     let fingerprint = vault.fingerprint(&secret, parameters);
@@ -129,7 +129,7 @@ fn with_floor(
 /// Returns the highest accepted step of a secret. An older fingerprint key may have written it.
 pub(in crate::engine) fn load_floor(
     vault: &Vault,
-    transaction: &mut dyn Transaction,
+    transaction: &mut Transaction<'_>,
     secret: &Secret,
     parameters: OtpParameters,
 ) -> Result<Option<Step>, StoreError> {
@@ -144,7 +144,7 @@ pub(in crate::engine) fn load_floor(
 /// Returns the address to which codes are mailed: the declared one, or the confirmed one.
 pub(in crate::engine) fn load_mail_address(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     name: &UserName,
     account: AccountId,
 ) -> Result<Option<EmailAddress>, StoreError> {

@@ -11,7 +11,7 @@ use crate::store::{StoreError, Transaction};
 /// root is always permitted.
 pub(in crate::engine) fn check_new_name(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     name: &UserName,
     distinct: Distinct,
 ) -> Result<Result<NewName, OtherSpelling>, StoreError> {
@@ -26,7 +26,7 @@ pub(in crate::engine) fn check_new_name(
 /// if `name` itself is an account.
 pub(in crate::engine) fn find_other_spelling(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     name: &UserName,
 ) -> Result<Option<OtherSpelling>, StoreError> {
     let stored = tx.find_names_by_key(&name.key())?;

@@ -155,7 +155,7 @@ impl Login<'_> {
         } = self.engine;
         let declared = account_data::read_declared_secret(config, name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let recognized = recognize_browser(vault, tx, browser, name, now)?;
         let request = browser.before_first_factor(name, &recognized);
         let evaluation = Evaluation::load(config, vault, tx, &request, declared, now)?;
@@ -285,7 +285,7 @@ impl Login<'_> {
         } = self.engine;
         let declared = || account_data::read_declared_secret(config, name);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         if let Some(attempt) = attempt {
             tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
         }

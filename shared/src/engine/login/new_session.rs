@@ -57,7 +57,7 @@ impl Login<'_> {
             ..
         } = self.engine;
         let mut transaction = store.begin(vault, Intent::Write)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let is_after =
             |record: &AccountRecord| record.id == at.id && record.generation == at.generation + 1;
         let record = tx.find_account(name)?.filter(is_after);
@@ -104,7 +104,7 @@ impl NewSession<'_> {
     /// Opens a session and adds its row.
     pub(in crate::engine) fn open(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         grant: SessionGrant,
         browser_cookie: Option<Zeroizing<String>>,
     ) -> Result<OpenedSession, LoginError> {
@@ -173,7 +173,7 @@ impl NewSession<'_> {
     /// Adds a trusted browser and returns its number and its cookie.
     pub(in crate::engine) fn trust_browser(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
     ) -> Result<(i64, Zeroizing<String>), LoginError> {
         let number = tx.add_trusted_browser(&BrowserRecord {
             number: 0,
@@ -192,7 +192,7 @@ impl NewSession<'_> {
     /// Replaces the cookie of a trusted browser and returns its number and the new cookie.
     pub(in crate::engine) fn rotate_cookie(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         number: i64,
         seen: bool,
     ) -> Result<(i64, Zeroizing<String>), LoginError> {

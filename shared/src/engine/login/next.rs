@@ -49,7 +49,7 @@ pub(super) struct LoginProgress<'a> {
 impl LoginProgress<'_> {
     pub(super) fn continue_login(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         evaluation: &Evaluation<'_>,
         recognized: &RecognizedBrowser,
     ) -> Result<AfterPassword, LoginError> {
@@ -213,7 +213,7 @@ impl LoginProgress<'_> {
     }
 
     /// Verifies the recovery or one-time code that was given with the password.
-    fn verify_recovery_input(&self, tx: &mut dyn Transaction) -> Result<AfterPassword, LoginError> {
+    fn verify_recovery_input(&self, tx: &mut Transaction<'_>) -> Result<AfterPassword, LoginError> {
         let LoginProgress {
             config,
             vault,
@@ -253,7 +253,7 @@ impl LoginProgress<'_> {
 
     fn ask_for_code(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         evaluation: &Evaluation<'_>,
     ) -> Result<AfterPassword, LoginError> {
         let (config, record) = (self.config, self.record);

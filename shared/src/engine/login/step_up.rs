@@ -125,7 +125,7 @@ impl Login<'_> {
         } = self.engine;
         let declared = || account_data::read_declared_secret(config, name);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         if let Some((attempt, _)) = &attempt {
             tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
             let recognized = recognize_browser(vault, tx, browser, name, now)?;

@@ -39,7 +39,7 @@ impl AccountPolicy<'_> {
                 .engine
                 .store
                 .begin(&mut self.engine.vault, Intent::Write)?;
-            log_request(tx.as_mut(), request, EventKind::Accepted, grace.name(), now)?;
+            log_request(&mut tx, request, EventKind::Accepted, grace.name(), now)?;
             tx.commit()?;
         }
         Ok(grace)
@@ -60,15 +60,11 @@ impl AccountPolicy<'_> {
             let record = match tx.find_account(request.name)? {
                 Some(record) => record,
                 None => {
-                    let new = check_new_name(
-                        &self.engine.config,
-                        tx.as_mut(),
-                        request.name,
-                        Distinct::No,
-                    )?;
+                    let new =
+                        check_new_name(&self.engine.config, &mut tx, request.name, Distinct::No)?;
                     let new = new.map_err(PolicyError::OtherSpelling)?;
                     log_request(
-                        tx.as_mut(),
+                        &mut tx,
                         request,
                         EventKind::AccountAdded,
                         "first-sign-in",
@@ -150,7 +146,7 @@ impl AccountPolicy<'_> {
 }
 
 pub(in crate::engine) fn log_request(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     request: &VerificationRequest<'_>,
     kind: EventKind,
     cause: &str,

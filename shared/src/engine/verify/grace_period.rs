@@ -32,7 +32,7 @@ impl Verification<'_> {
         } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
         let last = match &evaluation.record {
             Some(record) => tx.last_code_time(record.id, &address.key(), request.service)?,

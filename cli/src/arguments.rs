@@ -91,7 +91,7 @@ pub(crate) enum Command {
     Log(LogArguments),
     /// Edit postern.toml and check it before it comes into force
     Edit,
-    /// Check postern.toml, and show what a request at the gate requires
+    /// Check this machine: configuration, sshd, PAM, store, daemons; or show what a request at the gate requires
     Check(CheckArguments),
 }
 
@@ -111,11 +111,16 @@ impl Command {
         )
     }
 
-    /// Whether it is one that people run for their own account without root.
+    /// Whether it is one that people run without root: for their own account, or to check what
+    /// everyone can see.
     pub(crate) fn is_for_everyone(&self) -> bool {
         matches!(
             self,
-            Command::Status(_)
+            Command::Check(CheckArguments {
+                keep: false,
+                rule: Option::None,
+                ..
+            }) | Command::Status(_)
                 | Command::Enroll(_)
                 | Command::Recovery(_)
                 | Command::Authenticator(_)

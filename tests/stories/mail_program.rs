@@ -109,7 +109,7 @@ fn the_program_reads_neither_key_nor_store() {
         systemd.log("posternd"),
         "mail waits: nothing listens at /run/postern/mail.sock",
     );
-    let check = Postern::call("check").does().err;
+    let check = Postern::call("check").run().out;
     assert_contains(&check, "systemctl enable --now postern-mail.socket");
     systemd.does("start postern-mail.socket");
     testhost::wait_until("it is sent", || {

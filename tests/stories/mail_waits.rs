@@ -34,7 +34,7 @@ fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
     web.gate.restart();
     confirmed(&host, &server);
     assert_eq!(readyz(), "ready\n");
-    let check = || Postern::call("check").does().err;
+    let check = || Postern::call("check").run().out;
     assert_lacks(check(), "mail waits");
 
     host.posternd_mut().crash();
@@ -59,7 +59,7 @@ fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
         said,
         "ready\nmail waits: start posternd, which sends it, or see its log\n"
     );
-    assert_contains(check(), "mail waits: start posternd");
+    assert_contains(check(), "mail waits; start posternd");
     server.got_nothing();
 
     host.posternd_mut().restart();

@@ -385,10 +385,10 @@ fn check_says_which_rule_decides_and_why() {
         "{json}"
     );
 
-    let sound = Postern::call("check").does();
+    let sound = Postern::call("check").run();
     assert_contains(&sound.out, "postern.toml is valid");
     assert_contains(
-        &sound.err,
+        &sound.out,
         "gate.rule-7: sign-in is not possible for other.example.org",
     );
     for (words, exit) in [
@@ -403,5 +403,5 @@ fn check_says_which_rule_decides_and_why() {
     host.write_configuration("[[gate.rule]]\nthen = \"open\"\n[[gate.rule]]\nthen = \"deny\"\n");
     let said = Postern::call("check").run();
     assert_eq!(said.exit, Some(1));
-    assert_contains(&said.err, "gate.rule: rule 1 has no condition");
+    assert_contains(&said.out, "gate.rule: rule 1 has no condition");
 }

@@ -5,7 +5,7 @@
 //! share.
 
 use super::certificates;
-use super::finding::{Finding, Place};
+use super::finding::{Finding, Place, Severity};
 use super::machine::Machine;
 use nix::unistd::geteuid;
 use postern_shared::config::file::{self, ConfigError};
@@ -64,7 +64,8 @@ pub(crate) fn load(machine: &Machine, path: &Path) -> (Option<Config>, Vec<Findi
         );
         findings.extend(judge(machine, path, config));
     }
-    if findings.is_empty() {
+    let is_fault = |finding: &Finding| finding.severity == Severity::Fault;
+    if !findings.iter().any(is_fault) {
         let what = format!("{} is valid", path.display());
         findings.push(Finding::ok("configuration", what));
     }

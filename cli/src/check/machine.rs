@@ -320,7 +320,7 @@ impl Machine {
                 .to_string_lossy()
                 .strip_prefix(program)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '.'])),
-            None => process.name == name[..name.len().min(15)],
+            None => process.name.starts_with(&name[..name.len().min(15)]),
         });
         let is_helper = |process: &MachineProcess| {
             let words = self.read_proc(&format!("{}/cmdline", process.id));

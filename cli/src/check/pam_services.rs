@@ -5,7 +5,7 @@ use super::machine::Machine;
 use super::pam_stack::{
     Bypass, BypassKind, OurResult, Stack, StackCaller, load_stack, service_names,
 };
-use postern_shared::system::pam_service::{MODULE, PamHook, SERVICE_FOLDERS};
+use postern_shared::system::pam_service::{MODULE, MODULE_OPTIONS, PamHook, SERVICE_FOLDERS};
 use std::path::Path;
 
 /// Services whose program is set-user-ID: pam_rootok.so lets root in only.
@@ -39,6 +39,8 @@ pub(crate) fn findings(machine: &Machine) -> Vec<Finding> {
         let before = findings.len();
         findings.extend(broken(&service, &auth));
         findings.extend(broken(&service, &account));
+        findings.extend(unknown_options(&service, &auth));
+        findings.extend(unknown_options(&service, &account));
         findings.extend(auth_findings(&service, &auth));
         findings.extend(account_findings(&service, &account));
         if auth.asks() && findings.len() == before {
@@ -75,6 +77,27 @@ fn broken(service: &str, stack: &Stack) -> Vec<Finding> {
             .remedy("correct the line as pam.conf(5) describes")
     };
     stack.broken.iter().map(fault).collect()
+}
+
+fn unknown_options(service: &str, stack: &Stack) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (place, rule) in stack.our_lines() {
+        let name = |word: &str| word.split('=').next().unwrap_or_default().to_owned();
+        let unknown = rule
+            .arguments
+            .iter()
+            .find(|word| !MODULE_OPTIONS.contains(&name(word).as_str()));
+        findings.extend(unknown.map(|word| {
+            let name = name(word);
+            Finding::fault(
+                "pam",
+                format_args!("{service}: unknown option {name:?}, so pam_totp.so denies access"),
+            )
+            .at(place)
+            .remedy("correct it; pam_totp(8) lists the options")
+        }));
+    }
+    findings
 }
 
 fn auth_findings(service: &str, stack: &Stack) -> Vec<Finding> {

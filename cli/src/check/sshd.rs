@@ -317,11 +317,47 @@ fn test_mode(machine: &Machine, user: Option<&str>) -> Result<SshdSettings, Find
         }
         Some(output) => {
             let why = output.err.lines().next().unwrap_or("it failed").trim();
-            Err(Finding::fault("sshd", format_args!("sshd -T: {why}"))
-                .remedy("correct sshd_config; sshd -t says when it is valid"))
+            Err(refused(machine, why))
         }
         None => Err(Finding::skipped("sshd", "sshd -T cannot be run")),
     }
+}
+
+/// The finding for a configuration that sshd refuses, and does not start with.
+fn refused(machine: &Machine, why: &str) -> Finding {
+    let disabled = [
+        ("keyboard-interactive", "kbdinteractiveauthentication"),
+        ("publickey", "pubkeyauthentication"),
+        ("password", "passwordauthentication"),
+    ];
+    let is_disabled =
+        |(method, _): &&(&str, &str)| why.starts_with(&format!("Disabled method \"{method}\""));
+    if let Some((method, keyword)) = disabled.iter().find(is_disabled) {
+        let place = find_keyword(machine, keyword).unwrap_or_else(|| Place::file(SSHD_CONFIG));
+        let what = format!(
+            "sshd refuses its configuration: AuthenticationMethods needs {method}, which is disabled here"
+        );
+        return Finding::fault("sshd", what)
+            .at(&place)
+            .remedy("remove this line: sshd uses the first value; then reload ssh");
+    }
+    let remedy = "correct it; sshd -t says when it is valid";
+    match place_in_message(why) {
+        Some((place, why)) => Finding::fault("sshd", why).at(&place).remedy(remedy),
+        None => Finding::fault("sshd", format_args!("sshd -T: {why}"))
+            .in_file(SSHD_CONFIG)
+            .remedy(remedy),
+    }
+}
+
+/// Splits `FILE line N: MESSAGE`, or `FILE: line N: MESSAGE`.
+fn place_in_message(why: &str) -> Option<(Place, &str)> {
+    let (file, rest) = why.split_once(" line ")?;
+    let (line, message) = rest.split_once(": ")?;
+    let file = file.trim_end_matches(':');
+    let is_path = file.starts_with('/');
+    let place = Place::line(file, line.parse().ok()?);
+    is_path.then_some((place, message))
 }
 
 /// Whether any file of sshd_config has a `Match`, so that users differ.
@@ -377,4 +413,98 @@ fn first_key(
             .unwrap_or_default();
         Some((file, key))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Severity;
+    use super::*;
+
+    const GENERAL: &str = "usepam yes\npubkeyauthentication yes\npasswordauthentication no\nkbdinteractiveauthentication yes\npermitrootlogin without-password\nauthenticationmethods publickey,keyboard-interactive:pam keyboard-interactive:pam\nauthorizedkeysfile .ssh/authorized_keys\n";
+
+    fn machine(root: &Path) -> Machine {
+        let machine = Machine::at(root);
+        machine.write(SSHD, "");
+        machine.write(
+            "/etc/passwd",
+            "root:x:0:0::/root:/bin/bash\nalice:x:1000:1000::/home/alice:/bin/bash\nwww:x:33:33::/:/usr/sbin/nologin\nbroken:x\n",
+        );
+        machine.write(
+            SERVICE_FILE,
+            "auth requisite pam_unix.so\nauth required pam_totp.so\naccount required pam_totp.so\n",
+        );
+        machine.write(
+            SSHD_CONFIG,
+            "Match User root\n AuthenticationMethods publickey\n",
+        );
+        machine.write(
+            "/home/alice/.ssh/authorized_keys",
+            "# mine\nfrom=\"*\" ssh-ed25519 AAAA alice\n",
+        );
+        machine
+    }
+
+    fn gather(machine: &Machine) -> SshdFacts {
+        SshdFacts::gather(machine).unwrap().unwrap()
+    }
+
+    #[test]
+    fn root_and_each_account_with_a_shell_are_asked_for() {
+        let root = tempfile::tempdir().unwrap();
+        let root_settings = GENERAL.replace(
+            "publickey,keyboard-interactive:pam keyboard-interactive:pam",
+            "publickey",
+        );
+        let machine = machine(root.path())
+            .record("/usr/sbin/sshd -T", GENERAL)
+            .record(
+                &format!("/usr/sbin/sshd -T -C user=root,{CLIENT}"),
+                &root_settings,
+            )
+            .record(
+                &format!("/usr/sbin/sshd -T -C user=alice,{CLIENT}"),
+                GENERAL,
+            );
+        let facts = gather(&machine);
+        let names: Vec<&str> = facts
+            .accounts
+            .iter()
+            .map(|account| account.user.name.as_str())
+            .collect();
+        assert_eq!(names, ["root", "alice"]);
+        assert_eq!(
+            facts.accounts[1].auth_info(),
+            "publickey ssh-ed25519 AAAA\n"
+        );
+        assert!(facts.asks());
+        assert_eq!(facts.general_findings(&machine)[0].severity, Severity::Ok);
+
+        let need = |enrolled, after_key| {
+            move |_: &SshdAccount| {
+                Some(AccountNeed {
+                    enrolled,
+                    after_key,
+                })
+            }
+        };
+        assert_eq!(facts.account_findings(need(true, false)), []);
+        // root signs in by a key alone, and the guard denies it
+        let findings = facts.account_findings(need(true, true));
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(findings[0].what.contains("root signs in by a key alone"));
+        let findings = facts.account_findings(need(false, false));
+        assert_eq!(findings[0].severity, Severity::Warning);
+        assert!(
+            findings[0].what.contains("no second factor: alice;"),
+            "{findings:?}"
+        );
+    }
+
+    #[test]
+    fn sshd_that_refuses_its_configuration_is_a_fault() {
+        let root = tempfile::tempdir().unwrap();
+        let machine = machine(root.path());
+        let skipped = SshdFacts::gather(&machine).unwrap().err().unwrap();
+        assert_eq!(skipped.severity, Severity::Skipped);
+    }
 }

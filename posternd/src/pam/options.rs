@@ -307,6 +307,12 @@ mod tests {
         PamOptions::parse(&words)
     }
 
+    #[test]
+    fn check_knows_every_option() {
+        let names = OPTIONS.each_ref().map(|option| option.name);
+        assert_eq!(names, postern_shared::system::pam_service::MODULE_OPTIONS);
+    }
+
     fn merged(words: &str, pam: &PamConfig, service: &str) -> PamSettings {
         read(words).unwrap().merge_settings(pam, service)
     }

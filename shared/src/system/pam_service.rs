@@ -9,6 +9,26 @@ pub const SERVICE_FOLDERS: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
 pub const MAX_SERVICE_FILE: u64 = 64 * 1024;
 /// Postern's module.
 pub const MODULE: &str = "pam_totp.so";
+/// Names of its options; posternd declares what they mean, and refuses any other.
+pub const MODULE_OPTIONS: [&str; 17] = [
+    "config",
+    "first_factor",
+    "proven",
+    "unenrolled",
+    "nullok",
+    "prompt",
+    "echo",
+    "tries",
+    "grace",
+    "try_first_pass",
+    "use_first_pass",
+    "forward_pass",
+    "app_password",
+    "user",
+    "fail_delay",
+    "debug",
+    "quiet",
+];
 /// Limit on words in a line; libpam has no use for more.
 const MAX_WORDS: usize = 256;
 

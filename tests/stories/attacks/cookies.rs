@@ -487,7 +487,7 @@ fn proxy_secrets_and_cookie_domains_are_refused_by_check_edit_and_the_gate_alike
         );
         host.write_configuration(&text);
         let checked = Postern::call("check").refuses();
-        assert!(checked.err.contains(&words), "check: {words}: {checked:?}");
+        assert!(checked.out.contains(&words), "check: {words}: {checked:?}");
         web.gate.signal(Signal::SIGHUP);
         web.gate.says(&format!(
             "not reloaded, the previous configuration stays in force: /etc/postern/{words}"

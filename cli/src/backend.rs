@@ -15,7 +15,7 @@ use postern_shared::engine::{Engine, Requester, messages};
 use postern_shared::protocol::client;
 use postern_shared::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EnrollmentOperation, FinishOperation,
-    Operation, ReadOperation, ReplyBody, TypedText,
+    Operation, ReadOperation, ReplyBody, ShownAuthenticator, TypedText,
 };
 use postern_shared::protocol::status::{AccountStatus, AuthenticatorState};
 use postern_shared::store::BrowserRecord;
@@ -33,14 +33,6 @@ pub(crate) struct Backend {
 enum BackendKind {
     Engine { engine: Box<Engine>, actor: String },
     Daemon,
-}
-
-/// The secret and the otpauth URI of a new authenticator, which are shown once.
-pub(crate) struct ShownAuthenticator {
-    pub(crate) secret: TypedText,
-    pub(crate) url: TypedText,
-    pub(crate) recovery_codes: Vec<TypedText>,
-    pub(crate) ticket: TypedText,
 }
 
 impl Backend {
@@ -135,17 +127,7 @@ impl Backend {
         setup: EnrollmentOperation,
     ) -> Result<ShownAuthenticator, CommandFailure> {
         match self.change(ChangeOperation::BeginEnrollment(setup))? {
-            ReplyBody::NewAuthenticator {
-                secret,
-                url,
-                recovery_codes,
-                ticket,
-            } => Ok(ShownAuthenticator {
-                secret,
-                url,
-                recovery_codes,
-                ticket,
-            }),
+            ReplyBody::NewAuthenticator(shown) => Ok(shown),
             other => Err(unexpected(other)),
         }
     }

@@ -15,7 +15,7 @@ use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{AdministrationError, COMMAND, Requester};
 use postern_shared::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EngineReply, EnrollmentOperation,
-    FinishOperation, Operation, ReadOperation, ReplyBody, TypedText,
+    FinishOperation, Operation, ReadOperation, ReplyBody, ShownAuthenticator, TypedText,
 };
 use postern_shared::protocol::status::SecondFactorState;
 use postern_shared::system::clock::Timestamp;
@@ -95,12 +95,12 @@ fn invited() -> (Home, String) {
 #[track_caller]
 fn begun(reply: Done) -> (String, TypedText, Vec<TypedText>) {
     match reply.unwrap().answer {
-        ReplyBody::NewAuthenticator {
+        ReplyBody::NewAuthenticator(ShownAuthenticator {
             url,
             ticket,
             recovery_codes,
             ..
-        } => {
+        }) => {
             let (secret, parameters) = otpauth_uri::parse_declared_secret(&url).unwrap();
             let step = parameters.moving.step_at(NOW).unwrap();
             (

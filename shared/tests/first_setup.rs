@@ -12,7 +12,7 @@ use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{AdministrationError, EnrollmentRequest, Requester};
 use postern_shared::protocol::command_request::{
     AuthenticatorKind, CommandRequest, EngineReply, EnrollmentOperation, FinishOperation,
-    Operation, ReplyBody, TypedText,
+    Operation, ReplyBody, ShownAuthenticator, TypedText,
 };
 use postern_shared::protocol::host_password::HostPasswordReply;
 use postern_shared::system::clock::Timestamp;
@@ -96,12 +96,12 @@ fn finishes(home: &mut Home, finish: FinishOperation) -> Result<EngineReply, Adm
 /// Returns the token of the enrollment that the right password confirmed.
 #[track_caller]
 fn confirmed(home: &mut Home, begun: EngineReply) -> TypedText {
-    let ReplyBody::NewAuthenticator {
+    let ReplyBody::NewAuthenticator(ShownAuthenticator {
         url,
         ticket,
         recovery_codes,
         ..
-    } = begun.answer
+    }) = begun.answer
     else {
         panic!("{begun:?}")
     };
@@ -376,7 +376,7 @@ fn someone_required_needs_a_one_time_code_once_their_time_is_over() {
     let mut home = Home::new("[policy]\nrequired = \"all\"\nenroll_within = \"1h\"");
     tries(&mut home, HostPasswordReply::Wrong, NOW).unwrap_err();
     let begun = tries(&mut home, HostPasswordReply::Right, NOW.plus(3599)).unwrap();
-    assert!(matches!(begun.answer, ReplyBody::NewAuthenticator { .. }));
+    assert!(matches!(begun.answer, ReplyBody::NewAuthenticator(_)));
     let late = tries(&mut home, HostPasswordReply::Right, NOW.plus(3600)).unwrap_err();
     assert!(
         matches!(late, AdministrationError::OneTimeCodeNeeded(_)),

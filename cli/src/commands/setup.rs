@@ -4,14 +4,14 @@
 
 use crate::arguments::Enroll;
 use crate::arguments::authenticator::HardwareToken;
-use crate::backend::{Backend, ShownAuthenticator};
+use crate::backend::Backend;
 use crate::terminal::output::{CommandFailure, Output};
 use crate::terminal::prompt;
 use postern_shared::credential::qr;
 use postern_shared::credential::secret::Secret;
 use postern_shared::engine::messages;
 use postern_shared::protocol::command_request::{
-    AuthenticatorKind, EnrollmentOperation, FinishOperation, TypedText,
+    AuthenticatorKind, EnrollmentOperation, FinishOperation, ShownAuthenticator, TypedText,
 };
 use postern_shared::system::trusted_file::{self, Follow, Privacy};
 use serde_json::json;

@@ -7,10 +7,8 @@
 use super::entry::{PamConversation, deny_misconfigured};
 use super::host::NoAnswer;
 use postern_shared::credential::qr;
-use postern_shared::engine::{
-    PamGrant, PamRefusal, PromptEnrollment, ShownAuthenticator, messages,
-};
-use postern_shared::protocol::command_request::TypedText;
+use postern_shared::engine::{PamGrant, PamRefusal, PromptEnrollment, messages};
+use postern_shared::protocol::command_request::{ShownAuthenticator, TypedText};
 use postern_shared::protocol::{Denial, Echo, PamFunctionResult, Severity};
 use postern_shared::verify::throttle::Phase;
 use zeroize::Zeroizing;
@@ -108,7 +106,7 @@ impl PamConversation<'_> {
             let typed = self.ask(&prompt, Echo::On)?;
             let confirmed = self
                 .engine
-                .confirm_enrollment(context, &shown.token, &typed);
+                .confirm_enrollment(context, &shown.ticket, &typed);
             match confirmed.map_err(|error| self.deny_unavailable(&error))? {
                 Ok(token) => return Ok(token),
                 Err(refusal) => {

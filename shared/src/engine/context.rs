@@ -11,6 +11,7 @@ use crate::account::record::AccountId;
 use crate::account::second_factor::{Enrolled, MailStatus};
 use crate::config::Config;
 use crate::credential::otpauth_uri::OtpauthError;
+use crate::credential::secret::RandomError;
 use crate::crypto::master_key::MasterKeyError;
 use crate::crypto::password::HashingMemory;
 use crate::crypto::vault::{Vault, VaultError};
@@ -197,6 +198,12 @@ impl From<MasterKeyError> for EngineError {
 impl From<StoreError> for EngineError {
     fn from(error: StoreError) -> EngineError {
         EngineError::Store(error)
+    }
+}
+
+impl From<RandomError> for EngineError {
+    fn from(error: RandomError) -> EngineError {
+        EngineError::Vault(VaultError::Random(error))
     }
 }
 

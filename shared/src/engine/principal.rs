@@ -1,13 +1,17 @@
-//! Who acts on an account, and how the audit log names that principal.
-//! This file grants no rights: it only refuses a principal whose session has ended.
+//! Who acts on an account: the requester of a command, the principal of an act, and how the audit
+//! log names it.
+//! This file grants no rights: it refuses a requester of another account, and a principal whose
+//! session has ended.
 
+use super::enrollment::pending::AccountSnapshot;
 use super::{AdministrationError, COMMAND, SERVICE};
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::store::Transaction;
 use crate::system::clock::Timestamp;
-use crate::token::session::SessionId;
+use crate::token::session::{Session, SessionId};
+use crate::token::{TokenHolder, TokenParent, TokenRecipient};
 use crate::verify::origin::Origin;
 
 /// Actor in the audit log for a program that showed the administration secret, which is shared and
@@ -27,6 +31,84 @@ pub enum Principal<'a> {
     Session(&'a UserName, &'a Origin, SessionId),
     /// A program that showed the gate's administration secret.
     Program(&'a Origin),
+}
+
+/// Who sends a request, by the peer credentials or the web session.
+#[derive(Clone, Copy, Debug)]
+pub enum Requester<'a> {
+    /// Root, with the name for the audit log. Root may change any account, without a code.
+    Root(&'a str),
+    /// A local user, who may change the account of the same name.
+    Owner { name: &'a UserName, uid: u32 },
+    /// A web user after step-up in this session, who may change the own account.
+    SteppedUp(&'a Session, &'a Origin),
+}
+
+impl Requester<'_> {
+    pub(in crate::engine) fn name(&self) -> &str {
+        match self {
+            Requester::Root(name) => name,
+            Requester::Owner { name, .. } => name.as_str(),
+            Requester::SteppedUp(session, _) => session.name.as_str(),
+        }
+    }
+
+    pub(in crate::engine) fn actor(&self) -> Principal<'_> {
+        match self {
+            Requester::Root(actor) => Principal::Command(actor),
+            Requester::Owner { name, .. } => Principal::Command(name.as_str()),
+            Requester::SteppedUp(session, origin) => {
+                Principal::Session(&session.name, origin, session.id)
+            }
+        }
+    }
+
+    /// Returns whether the requester is a local user and the account is the user's own.
+    pub(in crate::engine) fn owns(&self, account: &UserName) -> bool {
+        matches!(self, Requester::Owner { name, .. } if *name == account)
+    }
+
+    /// Returns an error unless the requester is root or owns the account.
+    pub(in crate::engine) fn check_account(
+        &self,
+        account: &UserName,
+    ) -> Result<(), AdministrationError> {
+        match self {
+            Requester::Owner { name, .. } if *name != account => {
+                Err(AdministrationError::NotOwn((*name).clone()))
+            }
+            Requester::SteppedUp(session, _) if session.name != *account => {
+                Err(AdministrationError::NotOwn(session.name.clone()))
+            }
+            Requester::Owner { .. } | Requester::SteppedUp(..) | Requester::Root(_) => Ok(()),
+        }
+    }
+
+    /// Returns the recipient of the token that the next step returns.
+    pub(in crate::engine) fn token_recipient<'b>(
+        &self,
+        account: &'b UserName,
+        snapshot: &AccountSnapshot,
+    ) -> TokenRecipient<'b> {
+        let parent = match self {
+            Requester::Root(_) | Requester::Owner { .. } => TokenParent::Peer,
+            Requester::SteppedUp(session, _) => TokenParent::session(session),
+        };
+        TokenRecipient {
+            account,
+            at: snapshot.at(),
+            holder: self.holder(),
+            parent,
+        }
+    }
+
+    pub(in crate::engine) fn holder(&self) -> TokenHolder {
+        match self {
+            Requester::Root(_) => TokenHolder::Root,
+            Requester::Owner { uid, .. } => TokenHolder::User(*uid),
+            Requester::SteppedUp(session, _) => TokenHolder::Session(session.id),
+        }
+    }
 }
 
 impl Principal<'_> {

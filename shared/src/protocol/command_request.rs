@@ -154,15 +154,7 @@ pub enum ReplyBody {
     Revoked(usize),
     /// A new authenticator, which is shown once.
     #[serde(rename = "setup")]
-    NewAuthenticator {
-        secret: TypedText,
-        /// otpauth URI, the text of the QR code.
-        url: TypedText,
-        /// With the first authenticator, the recovery codes in groups.
-        recovery_codes: Vec<TypedText>,
-        /// Token that confirms the authenticator.
-        ticket: TypedText,
-    },
+    NewAuthenticator(ShownAuthenticator),
     /// The code did not confirm the new authenticator; another code may.
     NotConfirmed(Refusal),
     /// The code confirmed the new authenticator.
@@ -176,6 +168,18 @@ pub enum ReplyBody {
         /// Token that activates the recovery codes.
         ticket: TypedText,
     },
+}
+
+/// A new authenticator, which is shown once.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ShownAuthenticator {
+    pub secret: TypedText,
+    /// otpauth URI, the text of the QR code.
+    pub url: TypedText,
+    /// With the first authenticator, the recovery codes in groups.
+    pub recovery_codes: Vec<TypedText>,
+    /// Token that confirms the authenticator.
+    pub ticket: TypedText,
 }
 
 impl From<ReplyBody> for EngineReply {

@@ -10,10 +10,9 @@ use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::Secret;
 use crate::credential::totp::Step;
 use crate::crypto::vault::TokenKeys;
-use crate::engine::enrollment::pending::{AccountSnapshot, PendingEnrollment};
+use crate::engine::enrollment::pending::{AccountSnapshot, EnrollmentDraft, PendingEnrollment};
 use crate::engine::enrollment::token::{
-    ConfirmedEnrollment, EnrollmentDraft, EnrollmentPermission, EnrollmentToken,
-    PendingRecoveryCodes, WebEnrollment,
+    ConfirmedEnrollment, EnrollmentPermission, EnrollmentToken, PendingRecoveryCodes, WebEnrollment,
 };
 use crate::engine::verify::auth_token::{AuthMark, EarlyAcceptance};
 use crate::system::clock::Timestamp;
@@ -43,8 +42,15 @@ fn snapshot() -> AccountSnapshot {
     }
 }
 
-fn pending() -> PendingEnrollment {
-    PendingEnrollment::new(&Config::default(), &alice()).unwrap()
+fn draft_of(pending: PendingEnrollment, snapshot: AccountSnapshot) -> EnrollmentDraft {
+    let mut draft = pending.draft;
+    draft.snapshot = Some(snapshot);
+    draft
+}
+
+fn draft() -> EnrollmentDraft {
+    let pending = PendingEnrollment::new(&Config::default(), &alice()).unwrap();
+    draft_of(pending, snapshot())
 }
 
 /// A token of one kind, sealed, and the function that opens it.
@@ -95,7 +101,7 @@ impl<P: TokenPayload> Token<P> {
 }
 
 fn all(keys: &TokenKeys, holder: TokenHolder) -> Vec<Sample> {
-    let codes = || [RecoveryCode::random(10).unwrap()];
+    let codes = || vec![RecoveryCode::random(10).unwrap()];
     let login = || LoginPayload {
         digits: 6,
         methods: CodeMethods::App,
@@ -107,15 +113,14 @@ fn all(keys: &TokenKeys, holder: TokenHolder) -> Vec<Sample> {
             may: EnrollmentPermission::Yes,
             back_to: String::new(),
         }),
-        sample(keys, holder, || {
-            EnrollmentDraft::of(&pending(), snapshot(), None)
-        }),
+        sample(keys, holder, || draft()),
         sample(keys, holder, || ConfirmedEnrollment {
-            draft: EnrollmentDraft::of(&pending(), snapshot(), None),
+            draft: draft(),
             step: Step(7),
         }),
-        sample(keys, holder, move || {
-            PendingRecoveryCodes::of(&codes(), snapshot())
+        sample(keys, holder, move || PendingRecoveryCodes {
+            snapshot: snapshot(),
+            codes: codes(),
         }),
         sample(keys, holder, StepUpPayload::for_tests),
         sample(keys, holder, || AccessPayload::for_tests("cookie")),
@@ -251,13 +256,7 @@ fn the_token_of_the_next_step_has_the_remaining_lifetime() {
         holder,
         parent: TokenParent::Peer,
     };
-    let draft = Token::issue(
-        &keys,
-        to,
-        EnrollmentDraft::of(&pending(), snapshot(), None),
-        NOW,
-    )
-    .unwrap();
+    let draft = Token::issue(&keys, to, draft(), NOW).unwrap();
     let next = draft
         .into_next(|draft| ConfirmedEnrollment {
             draft,
@@ -384,13 +383,7 @@ fn the_largest_token_fits_a_frame() {
         holder: TokenHolder::Enrollment(TokenId([255; 16])),
         parent,
     };
-    let draft = Token::issue(
-        &keys,
-        to,
-        EnrollmentDraft::of(&pending, snapshot, None),
-        NOW,
-    )
-    .unwrap();
+    let draft = Token::issue(&keys, to, draft_of(pending, snapshot), NOW).unwrap();
     let text = draft
         .into_next(|draft| ConfirmedEnrollment {
             draft,

@@ -687,7 +687,7 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     let confirmed =
         home.door
             .enrollment()
-            .confirm_prompt_enrollment(context, &shown.token, &code, NOW);
+            .confirm_prompt_enrollment(context, &shown.ticket, &code, NOW);
     let token = confirmed.unwrap().unwrap();
     // A gate that confirms late: the prompt reports nothing before the gate knows what the
     // enrollment ended.

@@ -77,11 +77,11 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         },
     )
     .unwrap();
-    let command_request::ReplyBody::NewAuthenticator {
+    let command_request::ReplyBody::NewAuthenticator(command_request::ShownAuthenticator {
         secret,
         ticket: setup,
         ..
-    } = begun
+    }) = begun
     else {
         panic!("{begun:?}")
     };

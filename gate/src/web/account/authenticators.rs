@@ -44,7 +44,7 @@ pub(crate) async fn begin_authenticator(
 ) -> Result<TypedText, ActRefused> {
     let change = ChangeOperation::BeginEnrollment(operation);
     match account::run_change(request, step_up, change).await? {
-        ReplyBody::NewAuthenticator { ticket, .. } => Ok(ticket),
+        ReplyBody::NewAuthenticator(shown) => Ok(shown.ticket),
         _ => Err(ActRefused::act(
             request.language,
             &AdministrationError::Stale,
@@ -61,8 +61,8 @@ pub(crate) async fn find_pending_authenticator(
     account::run_work(request, session, move |engine, session, origin, now| {
         let requester = Requester::SteppedUp(session, origin);
         engine
-            .commands()
-            .reopen_enrollment(requester, &session.name, &ticket, now)
+            .enrollment()
+            .reopen_enrollment(requester, &session.name, ticket, now)
     })
     .await
 }

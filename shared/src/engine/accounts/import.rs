@@ -123,7 +123,7 @@ impl AccountChange<'_> {
         if !live.is_empty() && !new.contains(name) {
             return Ok(ImportReport::AlreadyEnrolled);
         }
-        if live.len() >= crate::engine::enrollment::authenticators::MAX_AUTHENTICATORS {
+        if live.len() >= crate::engine::enrollment::steps::MAX_AUTHENTICATORS {
             return Ok(ImportReport::TooMany);
         }
         let parameters = one.parameters();

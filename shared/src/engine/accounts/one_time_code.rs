@@ -6,8 +6,6 @@ use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::credential::input::Input;
 use crate::credential::recovery_code::OneTimeCode;
-use crate::credential::secret::RandomError;
-use crate::crypto::vault::VaultError;
 use crate::engine::Accounts;
 use crate::engine::login::token_validity::check_token;
 use crate::engine::principal::Principal;
@@ -29,7 +27,7 @@ impl Accounts<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<(OneTimeCode, Timestamp), AdministrationError> {
-        let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
+        let code = OneTimeCode::random()?;
         let mut change = self.engine.begin_change(actor, now)?;
         let record = change.find_or_add_declared_account(name)?;
         let hash = change.vault.one_time_hash(record.id.0, code.plain());

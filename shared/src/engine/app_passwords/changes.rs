@@ -7,8 +7,6 @@ use crate::account::record::AccountId;
 use crate::config::{Config, OnChange};
 use crate::credential::app_password::AppPassword;
 use crate::credential::scope::{AppPasswordScope, ScopeTerm};
-use crate::credential::secret::RandomError;
-use crate::crypto::vault::VaultError;
 use crate::engine::AppPasswords;
 use crate::engine::accounts::change::find_account;
 use crate::engine::accounts::error::{AdministrationError, AppPasswordError};
@@ -46,8 +44,7 @@ impl AppPasswords<'_> {
         if expires.is_some_and(|expires| expires <= now) {
             return Err(AppPasswordError::Past.into());
         }
-        let password =
-            AppPassword::random().map_err(|RandomError| VaultError::Random(RandomError))?;
+        let password = AppPassword::random()?;
         let mut change = self.engine.begin_change(actor, now)?;
         let record = change.find_or_add_declared_account(account)?;
         let is_over =

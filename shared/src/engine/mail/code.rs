@@ -10,7 +10,7 @@ use crate::account::second_factor::MailStatus;
 use crate::config::Config;
 use crate::config::email::EmailConfig;
 use crate::credential::secret::{RandomError, fill_random};
-use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
+use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash, Vault};
 use crate::engine::Mail;
 use crate::engine::accounts::account_data;
 use crate::engine::login::token_validity::check_token;
@@ -336,7 +336,7 @@ pub(in crate::engine) fn queue_code(
     purpose: MailedFor,
     now: Timestamp,
 ) -> Result<MailQueued, EngineError> {
-    let code = random_code().map_err(VaultError::Random)?;
+    let code = random_code()?;
     let hash = vault.mailed_hash(account.0, purpose, &code);
     let expires = now.plus(email.code_ttl.seconds());
     let stored = StoredMailedCode {

@@ -20,7 +20,7 @@ use crate::protocol::command_request::{
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::Token;
-use crate::verify::decision::Invitation;
+use crate::verify::decision::AcceptedEnrollmentCode;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
@@ -32,7 +32,7 @@ struct CodeProof {
     messages: Vec<String>,
     /// Snapshot taken before the proof: what begins here must not outlive a later revocation.
     snapshot: AccountSnapshot,
-    invitation: Option<Invitation>,
+    invitation: Option<AcceptedEnrollmentCode>,
 }
 
 impl Commands<'_> {

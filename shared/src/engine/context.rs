@@ -17,7 +17,7 @@ use crate::crypto::password::HashingMemory;
 use crate::crypto::vault::{Vault, VaultError};
 use crate::policy::groups::PersonGroups;
 use crate::store::{Intent, StoreError, Transaction};
-use crate::system::admission::Class;
+use crate::system::admission::AdmissionClass;
 use crate::system::clock::Timestamp;
 use crate::token::AccountVersion;
 use std::fmt;
@@ -67,7 +67,7 @@ impl Engine {
     }
 
     /// Sets the admission class of the writes that follow.
-    pub fn set_write_class(&mut self, class: Class) {
+    pub fn set_write_class(&mut self, class: AdmissionClass) {
         self.store.set_write_class(class);
     }
 

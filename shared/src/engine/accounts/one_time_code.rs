@@ -14,7 +14,7 @@ use crate::engine::{Engine, EngineError, EnrollmentToken, VerificationRequest};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::verify::account::StoredOneTimeCode;
-use crate::verify::decision::{Invitation, Refusal};
+use crate::verify::decision::{AcceptedEnrollmentCode, Refusal};
 
 /// Lifetime of a code, in seconds.
 const LIFETIME: u64 = 48 * 3600;
@@ -53,7 +53,7 @@ impl Accounts<'_> {
         request: &VerificationRequest<'_>,
         input: &Input,
         now: Timestamp,
-    ) -> Result<Invitation, AdministrationError> {
+    ) -> Result<AcceptedEnrollmentCode, AdministrationError> {
         if !matches!(input, Input::OneTimeCode(_)) {
             return Err(AdministrationError::ProofNeeded(request.name.clone()));
         }
@@ -69,7 +69,7 @@ impl Accounts<'_> {
         input: &Input,
         token: Option<&EnrollmentToken>,
         now: Timestamp,
-    ) -> Result<Result<Invitation, Refusal>, EngineError> {
+    ) -> Result<Result<AcceptedEnrollmentCode, Refusal>, EngineError> {
         let Engine {
             config,
             vault,

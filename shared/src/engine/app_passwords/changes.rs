@@ -4,7 +4,7 @@
 use crate::account::event::EventKind;
 use crate::account::name::{Label, UserName};
 use crate::account::record::AccountId;
-use crate::config::{Config, OnChange};
+use crate::config::{AppPasswordsOnChange, Config};
 use crate::credential::app_password::AppPassword;
 use crate::credential::scope::{AppPasswordScope, ScopeTerm};
 use crate::engine::AppPasswords;
@@ -178,11 +178,11 @@ pub(in crate::engine) fn apply_on_change(
     now: Timestamp,
 ) -> Result<AppPasswordsAfter, StoreError> {
     Ok(match config.app_passwords.on_change {
-        OnChange::Revoke => match tx.remove_app_passwords(account, now)? {
+        AppPasswordsOnChange::Revoke => match tx.remove_app_passwords(account, now)? {
             0 => AppPasswordsAfter::None,
             count => AppPasswordsAfter::Revoked(count),
         },
-        OnChange::Keep => {
+        AppPasswordsOnChange::Keep => {
             let is_live =
                 |stored: &AppPasswordRecord| stored.expires.is_none_or(|expires| now < expires);
             let all = tx.app_passwords(Some(account))?;

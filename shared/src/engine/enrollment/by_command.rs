@@ -16,7 +16,7 @@ use crate::protocol::command_request::{
 };
 use crate::protocol::host_password::HostPasswordReply;
 use crate::system::clock::Timestamp;
-use crate::verify::decision::Invitation;
+use crate::verify::decision::AcceptedEnrollmentCode;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
@@ -38,7 +38,7 @@ impl Enrollment<'_> {
         account: &UserName,
         operation: &EnrollmentOperation,
         snapshot: AccountSnapshot,
-        invitation: Option<Invitation>,
+        invitation: Option<AcceptedEnrollmentCode>,
         now: Timestamp,
     ) -> Result<ReplyBody, AdministrationError> {
         let pending = PendingEnrollment::from_operation(&self.engine.config, account, operation)?;

@@ -19,8 +19,8 @@ use crate::protocol::command_request::{AuthenticatorKind, EnrollmentOperation, T
 use crate::system::clock::Timestamp;
 use crate::token::AccountVersion;
 use crate::verify::account::{AccountCredentials, LiveAuthenticator};
-use crate::verify::decision::{Attempt, Consumed, Invitation, Refusal, decide};
-use crate::verify::throttle::{Bucket, Phase};
+use crate::verify::decision::{AcceptedEnrollmentCode, Attempt, Consumed, Refusal, decide};
+use crate::verify::throttle::{Phase, ThrottleBucket};
 use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
@@ -48,7 +48,7 @@ pub(crate) struct EnrollmentDraft {
     #[serde(with = "sealed_recovery_codes")]
     pub(super) recovery_codes: Vec<RecoveryCode>,
     /// The one-time code that permitted the enrollment, which activation consumes.
-    pub(super) invitation: Option<Invitation>,
+    pub(super) invitation: Option<AcceptedEnrollmentCode>,
 }
 
 fn required_snapshot<'de, D: Deserializer<'de>>(
@@ -273,7 +273,7 @@ impl EnrollmentDraft {
             mailed_code: None,
             recovery_codes: Vec::new(),
             one_time_code: None,
-            bucket: Bucket::default(),
+            bucket: ThrottleBucket::default(),
             address_wait: None,
         };
         let attempt = Attempt {
@@ -318,7 +318,8 @@ fn host_name() -> String {
         .and_then(|name| name.split('.').next())
         .unwrap_or_default()
         .to_owned();
-    SingleLine::try_from(short).map_or_else(|_| "postern".to_owned(), String::from)
+    SingleLine::try_from(short)
+        .map_or_else(|_| "postern".to_owned(), |line| line.as_str().to_owned())
 }
 
 #[cfg(test)]

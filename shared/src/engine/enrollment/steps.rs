@@ -35,7 +35,7 @@ use crate::store::{AuthenticatorRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::token::{AccountVersion, Token, TokenHolder, TokenParent, TokenPayload, TokenRecipient};
 use crate::verify::account::StoredRecoveryCode;
-use crate::verify::decision::{Invitation, Refusal};
+use crate::verify::decision::{AcceptedEnrollmentCode, Refusal};
 
 pub(in crate::engine) const MAX_AUTHENTICATORS: usize = 16;
 
@@ -108,7 +108,7 @@ impl Enrollment<'_> {
         &mut self,
         pending: PendingEnrollment,
         snapshot: AccountSnapshot,
-        invitation: Option<Invitation>,
+        invitation: Option<AcceptedEnrollmentCode>,
         to: TokenRecipient<'_>,
         now: Timestamp,
     ) -> Result<(Token<EnrollmentDraft>, TypedText), EngineError> {

@@ -9,7 +9,7 @@ use crate::crypto::vault::TokenKeys;
 use crate::protocol::command_request::TypedText;
 use crate::system::clock::Timestamp;
 use crate::token::{Token, TokenHolder, TokenKind, TokenPayload};
-use crate::verify::decision::Invitation;
+use crate::verify::decision::AcceptedEnrollmentCode;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Condition under which an enrollment may begin.
@@ -22,7 +22,7 @@ pub enum EnrollmentPermission {
     /// It replaces the existing second factor, after step-up.
     Replacing,
     /// It is permitted by this one-time code.
-    Invited(Invitation),
+    Invited(AcceptedEnrollmentCode),
 }
 
 /// Carries an enrollment at the web from the first factor, or from the account page, to its end.
@@ -49,7 +49,11 @@ impl TokenPayload for WebEnrollment {
 
 impl EnrollmentToken {
     /// Opens a token that is valid at `now`.
-    pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<EnrollmentToken> {
+    pub fn open_enrollment(
+        text: &str,
+        keys: &TokenKeys,
+        now: Timestamp,
+    ) -> Option<EnrollmentToken> {
         Token::open(text, keys, TokenHolder::Bearer, now)
     }
 
@@ -65,7 +69,7 @@ impl EnrollmentToken {
 
     /// Permits the enrollment by a verified one-time code.
     #[must_use]
-    pub(crate) fn with_invitation(self, invitation: Invitation) -> EnrollmentToken {
+    pub(crate) fn with_invitation(self, invitation: AcceptedEnrollmentCode) -> EnrollmentToken {
         self.with_permission(EnrollmentPermission::Invited(invitation))
     }
 

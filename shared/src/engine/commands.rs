@@ -272,11 +272,8 @@ impl Commands<'_> {
         match outcome.result {
             Err(refusal) => Err(AdministrationError::Code(refusal)),
             Ok(_) => {
-                proof
-                    .messages
-                    .extend(outcome.missed.as_ref().map(messages::missed_inputs));
-                if let Some(recovered) = outcome.recovery {
-                    proof.messages.push(messages::recovery_text(recovered));
+                proof.messages.extend(outcome.after_login.messages());
+                if outcome.after_login.recovery.is_some() {
                     // A recovery code ends all sessions of the account, which changes its snapshot.
                     proof.snapshot = self.engine.enrollment().snapshot_account(account)?;
                 }

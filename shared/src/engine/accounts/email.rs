@@ -161,13 +161,7 @@ impl Accounts<'_> {
             true => AppPasswordsAfter::None,
             false => {
                 let account = (name, record.id);
-                changes::apply_on_change_and_log(
-                    &self.engine.config,
-                    &mut tx,
-                    account,
-                    actor,
-                    now,
-                )?
+                changes::apply_on_change_and_log(&self.engine.config, &mut tx, account, actor, now)?
             }
         };
         tx.commit()?;

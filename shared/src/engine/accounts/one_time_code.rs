@@ -14,7 +14,7 @@ use crate::engine::Accounts;
 use crate::engine::login::token_validity::check_token;
 use crate::engine::principal::Principal;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Engine, EngineError, EnrollmentToken, VerificationRequest};
+use crate::engine::{EngineError, EnrollmentToken, VerificationRequest};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::verify::account::StoredOneTimeCode;
@@ -89,23 +89,15 @@ impl Accounts<'_> {
         token: Option<&EnrollmentToken>,
         now: Timestamp,
     ) -> Result<Result<Invitation, Refusal>, EngineError> {
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
-        let mut transaction = store.begin(vault, Intent::Write)?;
-        let tx = &mut transaction;
+        let mut tx = self.engine.begin(Intent::Write, now)?;
         if let Some(token) = token {
-            if check_token(token, tx, &vault.token_keys(), now)?.is_none() {
+            if check_token(token, &mut tx)?.is_none() {
                 return Ok(Err(Refusal::Expired));
             }
         }
-        let evaluation = Evaluation::load(config, vault, tx, request, None, now)?;
-        let verified = evaluation.check_invitation(tx, input)?;
-        drop(evaluation);
-        transaction.commit()?;
+        let mut evaluation = Evaluation::load(tx, *request, None)?;
+        let verified = evaluation.check_invitation(input)?;
+        evaluation.commit()?;
         Ok(verified)
     }
 

@@ -52,13 +52,8 @@ impl Accounts<'_> {
             now,
         )?;
         let account = (name, record.id);
-        let after = changes::apply_on_change_and_log(
-            &self.engine.config,
-            &mut tx,
-            account,
-            actor,
-            now,
-        )?;
+        let after =
+            changes::apply_on_change_and_log(&self.engine.config, &mut tx, account, actor, now)?;
         tx.commit()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
         self.engine

@@ -143,13 +143,7 @@ impl Enrollment<'_> {
             EnrollmentKind::Further => AppPasswordsAfter::None,
             EnrollmentKind::First | EnrollmentKind::Replacement => {
                 let account = (name, record.id);
-                changes::apply_on_change_and_log(
-                    &self.engine.config,
-                    &mut tx,
-                    account,
-                    actor,
-                    now,
-                )?
+                changes::apply_on_change_and_log(&self.engine.config, &mut tx, account, actor, now)?
             }
         };
         tx.commit()?;

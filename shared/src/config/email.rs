@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub const COMMAND_SOCKET: &str = "/run/postern/mail.sock";
 
 /// `[email]`: one of `smtp_url`, `webhook_url` and `command`; without any of them no mail is sent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EmailConfig {
     pub smtp_url: Option<SmtpUrl>,
@@ -36,31 +36,11 @@ pub struct EmailConfig {
     /// Address of the sender.
     pub from: Option<EmailAddress>,
     /// Time limit for sending one mail.
-    pub timeout: Duration<1, 60>,
+    pub timeout: Duration<1, 60, 10>,
     /// Lifetime of a mailed code.
-    pub code_ttl: Duration<60, 3600>,
+    pub code_ttl: Duration<60, 3600, 900>,
     /// Minimum time between two requests for a mailed code.
-    pub cooldown: Duration<10, 3600>,
-}
-
-impl Default for EmailConfig {
-    fn default() -> EmailConfig {
-        EmailConfig {
-            smtp_url: None,
-            smtp_user: None,
-            smtp_password_file: None,
-            smtp_password_credential: None,
-            smtp_ca_file: None,
-            webhook_url: None,
-            webhook_secret_file: None,
-            webhook_secret_credential: None,
-            command: Vec::new(),
-            from: None,
-            timeout: Duration::new(10),
-            code_ttl: Duration::new(900),
-            cooldown: Duration::new(60),
-        }
-    }
+    pub cooldown: Duration<10, 3600, 60>,
 }
 
 impl EmailConfig {
@@ -275,7 +255,7 @@ fn is_loopback(host: &str) -> bool {
 
 /// The name of a systemd credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct SystemdCredential(String);
 
 impl SystemdCredential {
@@ -302,12 +282,6 @@ impl TryFrom<String> for SystemdCredential {
                 Err("must be the name of a systemd credential: letters, digits, '-', '_' and '.'")
             }
         }
-    }
-}
-
-impl From<SystemdCredential> for String {
-    fn from(name: SystemdCredential) -> String {
-        name.0
     }
 }
 

@@ -16,7 +16,7 @@ pub use last_valid::LastValidConfig;
 use super::Config;
 use crate::account::name::UserName;
 use crate::system::clock::Timestamp;
-use crate::system::trusted_file::{self, FileError, Folder, Follow, Privacy};
+use crate::system::trusted_file::{self, FileError, Follow, Privacy, TrustedFolder};
 use nix::unistd::geteuid;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -339,7 +339,7 @@ fn decode_text(path: &Path, bytes: &[u8]) -> Result<String, ConfigError> {
 /// folder are checked once.
 fn read_accounts_d(path: &Path) -> Result<Vec<(PathBuf, String)>, ConfigError> {
     let path = path.with_file_name("accounts.d");
-    let folder = match Folder::open(&path) {
+    let folder = match TrustedFolder::open(&path) {
         Ok(folder) => folder,
         Err(error) if error.is_missing() => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),

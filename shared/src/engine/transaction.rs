@@ -1,7 +1,11 @@
 //! One transaction of the store, with what an act needs beside it: configuration, keys and time.
 //! The keys are those of the transaction, so a key rotation in another process never splits an act.
 
+use super::mail::notification;
+use super::principal::{Principal, audit_event};
 use super::{Engine, EngineError};
+use crate::account::event::{AuditEvent, EventKind};
+use crate::account::name::UserName;
 use crate::config::Config;
 use crate::crypto::vault::Vault;
 use crate::store::{Intent, StoreError, Transaction};
@@ -16,15 +20,16 @@ pub(in crate::engine) struct EngineTransaction<'e> {
 }
 
 impl Engine {
-    pub(in crate::engine) fn begin(
+    /// Begins the transaction of an act.
+    pub(in crate::engine) fn begin_act(
         &mut self,
         intent: Intent,
         now: Timestamp,
     ) -> Result<EngineTransaction<'_>, EngineError> {
-        let open = self.store.begin(&mut self.vault, intent)?;
+        let (open, config, vault) = self.begin_with_keys(intent)?;
         Ok(EngineTransaction {
-            config: &self.config,
-            vault: &self.vault,
+            config,
+            vault,
             now,
             open,
         })
@@ -35,6 +40,21 @@ impl EngineTransaction<'_> {
     /// Commits durably. Access is granted only after this returns.
     pub(in crate::engine) fn commit(self) -> Result<(), StoreError> {
         self.open.commit()
+    }
+
+    /// Logs an event and queues the notification to the account's owner.
+    pub(in crate::engine) fn log_event(
+        &mut self,
+        name: &UserName,
+        kind: EventKind,
+        cause: &str,
+        actor: Principal<'_>,
+    ) -> Result<(), StoreError> {
+        let event = AuditEvent {
+            cause: cause.to_owned(),
+            ..audit_event(name, kind, actor, self.now)
+        };
+        notification::log_event(self.config, &mut self.open, &event)
     }
 }
 

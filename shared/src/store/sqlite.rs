@@ -15,14 +15,14 @@ mod settings;
 mod wal;
 
 use super::{Intent, StoreError, StoreResult, Transaction, UpgradeResult};
-use crate::system::admission::Class;
+use crate::system::admission::AdmissionClass;
 use crate::system::trusted_file::FileError;
 use connection::StoreConnection;
 use files::{DatabasePath, header, location};
 use locks::busy_handler::PATIENCE;
 use locks::{StopsBlocked, WriteQueue, busy_handler, lock_holder};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 use settings::{Deadline, PREPARED, harden};
 use std::fs::File;
 use std::path::Path;
@@ -56,7 +56,7 @@ pub struct Store {
     path: DatabasePath,
     write_queue: Arc<WriteQueue>,
     /// Class of the writes that follow.
-    class: Class,
+    class: AdmissionClass,
 }
 
 impl Store {
@@ -83,7 +83,7 @@ impl Store {
                     connection,
                     path: database,
                     write_queue: queue,
-                    class: Class::Familiar,
+                    class: AdmissionClass::Familiar,
                 })
             }
             // a process that was stopped while it recovers the WAL index blocks even the opening
@@ -272,7 +272,7 @@ impl Store {
 
     /// Sets the class of the writes that follow. A better class writes first, within a limit that
     /// protects the other classes from starvation.
-    pub fn set_write_class(&mut self, class: Class) {
+    pub fn set_write_class(&mut self, class: AdmissionClass) {
         self.class = class;
     }
 
@@ -309,31 +309,6 @@ impl Store {
             }
         }
         Err(self.path.name_lock_holder(StoreError::Busy))
-    }
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> StoreError {
-        match error.sqlite_error_code() {
-            // the last one is reported when another process recovers the WAL for too long
-            Some(
-                ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::FileLockingProtocolFailed,
-            ) => StoreError::Busy,
-            Some(ErrorCode::DiskFull) => StoreError::Full,
-            Some(ErrorCode::OperationInterrupted) => StoreError::TooLong,
-            Some(ErrorCode::TooBig) => {
-                StoreError::Damaged("it holds a value that is too long".to_owned())
-            }
-            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                StoreError::ReadOnly
-            }
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                StoreError::Damaged(error.to_string())
-            }
-            _ => StoreError::Engine(error.to_string()),
-        }
     }
 }
 

@@ -7,12 +7,12 @@ mod app_passwords;
 mod convert;
 mod events;
 mod keys;
-mod login_tokens;
 mod mail;
-mod notifications;
+mod revocations;
 mod second_factor;
 mod sessions;
 mod statement;
+mod throttle;
 
 use super::StoreResult;
 use super::sqlite::OpenTransaction;

@@ -349,7 +349,7 @@ fn the_longest_return_address_fits_a_cookie_that_browsers_keep() {
             back_to.starts_with('"'),
             "kept where it fits"
         );
-        assert!(EnrollmentToken::read(&enrollment, &keys, NOW).is_some());
+        assert!(EnrollmentToken::open_enrollment(&enrollment, &keys, NOW).is_some());
     }
 }
 

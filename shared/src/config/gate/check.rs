@@ -3,7 +3,7 @@
 //! these checks.
 //! They are not part of reading the file: an error in `[gate]` must not affect sshd or sudo.
 
-use super::{Domain, GateConfig, GateUrl};
+use super::{CookieDomain, GateConfig, GateUrl};
 use crate::config::Config;
 use crate::config::file::{ConfigError, locate};
 use crate::system::trusted_file::{self, Follow, Privacy};
@@ -82,7 +82,7 @@ fn validate_cookie_domain(gate: &GateConfig) -> Result<(), String> {
         .as_ref()
         .filter(|url| url.has_own_host())
         .map(GateUrl::host);
-    let Some(domain) = gate.cookie_domain.as_ref().map(Domain::as_str) else {
+    let Some(domain) = gate.cookie_domain.as_ref().map(CookieDomain::as_str) else {
         return match own_host {
             Some(host) => Err(format!(
                 "is missing: a gate on a host of its own needs the parent domain of its host {host}"

@@ -25,14 +25,14 @@ impl Accounts<'_> {
         shown: ShownSecret,
         now: Timestamp,
     ) -> Result<Option<u64>, EngineError> {
-        let mut tx = self.engine.begin(Intent::Read, now)?;
+        let mut tx = self.engine.begin_act(Intent::Read, now)?;
         let wait = address_delay(&mut tx, address)?;
         if wait.is_some() || shown == ShownSecret::Right {
             return Ok(wait);
         }
         drop(tx);
         // The delay is read again, under the write lock.
-        let mut tx = self.engine.begin(Intent::Write, now)?;
+        let mut tx = self.engine.begin_act(Intent::Write, now)?;
         let wait = address_delay(&mut tx, address)?;
         if wait.is_none() {
             let throttle = &tx.config.throttle;

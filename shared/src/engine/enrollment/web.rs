@@ -244,7 +244,7 @@ impl Enrollment<'_> {
         token: &EnrollmentToken,
         now: Timestamp,
     ) -> Result<Option<(AccountSnapshot, TokenValidity)>, EngineError> {
-        let mut tx = self.engine.begin(Intent::Read, now)?;
+        let mut tx = self.engine.begin_act(Intent::Read, now)?;
         let Some(alive) = check_token(token, &mut tx)? else {
             return Ok(None);
         };

@@ -7,7 +7,7 @@ use crate::crypto::master_key::MasterKeys;
 use crate::crypto::vault::{Vault, VaultError, WrappedKey};
 use crate::engine::EngineError;
 use crate::store::{self, Intent, Store, StoreError, Transaction};
-use crate::system::admission::Class;
+use crate::system::admission::AdmissionClass;
 use std::path::{Path, PathBuf};
 
 pub(in crate::engine) struct KeyedStore {
@@ -57,7 +57,7 @@ impl KeyedStore {
     }
 
     /// Sets the admission class of the writes that follow: see [`Store::set_write_class`].
-    pub(in crate::engine) fn set_write_class(&mut self, class: Class) {
+    pub(in crate::engine) fn set_write_class(&mut self, class: AdmissionClass) {
         self.store.set_write_class(class);
     }
 

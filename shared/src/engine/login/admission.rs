@@ -30,7 +30,7 @@ impl Login<'_> {
         name: &UserName,
         now: Timestamp,
     ) -> Result<LoginClass, LoginError> {
-        let mut tx = self.engine.begin(Intent::Read, now)?;
+        let mut tx = self.engine.begin_act(Intent::Read, now)?;
         let from = browser.origin.address();
         if let Some(record) = tx.find_account(name)? {
             if let Some(value) = browser.cookie {

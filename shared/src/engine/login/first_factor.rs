@@ -125,7 +125,7 @@ impl Login<'_> {
     }
 
     fn is_account(&mut self, name: &UserName, now: Timestamp) -> Result<bool, LoginError> {
-        let mut tx = self.engine.begin(Intent::Read, now)?;
+        let mut tx = self.engine.begin_act(Intent::Read, now)?;
         Ok(tx.find_account(name)?.is_some())
     }
 
@@ -233,7 +233,7 @@ impl Login<'_> {
         now: Timestamp,
     ) -> Result<(Evaluation<'a>, RecognizedBrowser), LoginError> {
         let declared = account_data::read_declared_secret(&self.engine.config, name)?;
-        let mut tx = self.engine.begin(Intent::Attempt, now)?;
+        let mut tx = self.engine.begin_act(Intent::Attempt, now)?;
         if let Some(attempt) = attempt {
             attempt.charge.refund(&mut tx)?;
         }

@@ -5,7 +5,6 @@ use super::BrowserContext;
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
-use crate::engine::accounts::lookup::log_event_with_cause;
 use crate::engine::transaction::EngineTransaction;
 use crate::engine::{EngineError, Login, Principal};
 use crate::store::{BrowserRecord, BrowserSessions, BrowserToken, Intent, StoreError};
@@ -92,13 +91,13 @@ impl Login<'_> {
         if browser.cookie.is_none() {
             return Ok(());
         }
-        let mut tx = self.engine.begin(Intent::Read, now)?;
+        let mut tx = self.engine.begin_act(Intent::Read, now)?;
         let Some((_, _, BrowserToken::Stolen)) = find_browser(&mut tx, browser, name)? else {
             return Ok(());
         };
         drop(tx);
         // Read again under the write lock.
-        let mut tx = self.engine.begin(Intent::Attempt, now)?;
+        let mut tx = self.engine.begin_act(Intent::Attempt, now)?;
         let Some((record, owner, BrowserToken::Stolen)) = find_browser(&mut tx, browser, name)?
         else {
             return Ok(());
@@ -106,14 +105,11 @@ impl Login<'_> {
         tx.remove_trusted_browser(record.number)?;
         tx.end_sessions_of_browser(record.number, BrowserSessions::All, None)?;
         let revision = tx.raise_revision()?;
-        log_event_with_cause(
-            tx.config,
-            &mut tx,
+        tx.log_event(
             &owner.name,
             EventKind::BrowserRevoked,
             "an old cookie was used after a newer one",
             Principal::Browser(name, browser.origin),
-            now,
         )?;
         tx.commit()?;
         self.engine.sessions().await_gate_confirmations(revision)

@@ -51,7 +51,7 @@ impl Login<'_> {
         now: Timestamp,
     ) -> Result<Option<OpenedSession>, LoginError> {
         let host = self.load_host_groups(name)?;
-        let mut tx = self.engine.begin(Intent::Write, now)?;
+        let mut tx = self.engine.begin_act(Intent::Write, now)?;
         let is_after =
             |record: &AccountRecord| record.id == at.id && record.generation == at.generation + 1;
         let Some(record) = tx.find_account(name)?.filter(is_after) else {

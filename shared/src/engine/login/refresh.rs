@@ -4,7 +4,6 @@
 use super::token_validity::check_token;
 use crate::account::event::EventKind;
 use crate::crypto::vault::VaultError;
-use crate::engine::accounts::lookup::log_event_with_cause;
 use crate::engine::{Login, LoginError, Principal};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
@@ -29,7 +28,7 @@ impl Login<'_> {
         origin: &Origin,
         now: Timestamp,
     ) -> Result<AfterRefresh, LoginError> {
-        let mut tx = self.engine.begin(Intent::Attempt, now)?;
+        let mut tx = self.engine.begin_act(Intent::Attempt, now)?;
         let keys = tx.vault.token_keys();
         let account = check_token(&shown, &mut tx)?.and_then(|validity| validity.record);
         let (Some(account), Some(session)) = (account, shown.session(&keys)) else {
@@ -47,14 +46,11 @@ impl Login<'_> {
         }
         tx.end_session(session.id)?;
         let revision = tx.raise_revision()?;
-        log_event_with_cause(
-            tx.config,
-            &mut tx,
+        tx.log_event(
             &account.name,
             EventKind::SessionRevoked,
             "an old refresh token was used after a newer one",
             Principal::Browser(&account.name, origin),
-            now,
         )?;
         tx.commit()?;
         self.engine.sessions().await_gate_confirmations(revision)?;

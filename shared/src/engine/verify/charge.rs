@@ -48,7 +48,7 @@ impl Engine {
         attempt: &ChargedAttempt,
         now: Timestamp,
     ) -> Result<(), EngineError> {
-        let mut tx = self.begin(Intent::Attempt, now)?;
+        let mut tx = self.begin_act(Intent::Attempt, now)?;
         attempt.refund(&mut tx)?;
         Ok(tx.commit()?)
     }

@@ -5,7 +5,7 @@ use super::attempt::{AfterLogin, AfterRecovery, VerifiedAttempt};
 use super::evaluation::Evaluation;
 use crate::account::event::EventKind;
 use crate::account::record::AccountRecord;
-use crate::config::OnUse;
+use crate::config::RecoveryCodeUse;
 use crate::credential::input::Input;
 use crate::engine::Engine;
 use crate::engine::app_passwords::changes;
@@ -130,7 +130,7 @@ impl Evaluation<'_> {
         let declared = config.find_declared_account(&record.name).is_some();
         self.tx.end_sessions_and_browsers(record.id)?;
         self.tx.raise_revision()?;
-        if config.recovery.on_use == OnUse::Disable && !declared {
+        if config.recovery.on_use == RecoveryCodeUse::Disable && !declared {
             self.tx.remove_second_factor(record.id)?;
             self.log_event(EventKind::Disabled, "recovery.on_use = \"disable\"")?;
             let after = changes::apply_on_change(config, &mut self.tx, record.id, now)?;

@@ -14,16 +14,17 @@ use crate::credential::secret::Secret;
 use crate::credential::totp::OtpParameters;
 use crate::crypto::vault::MailedFor;
 use crate::engine::accounts::account_data;
-use crate::engine::accounts::lookup;
 use crate::engine::principal::Principal;
 use crate::engine::transaction::EngineTransaction;
 use crate::engine::{COMMAND, Engine, EngineError};
 use crate::store::{BucketKey, BucketOwner, Intent, StoreError};
 use crate::system::clock::Timestamp;
 use crate::verify::account::AccountCredentials;
-use crate::verify::decision::{Attempt, Decision, Invitation, Refusal, decide, decide_invitation};
+use crate::verify::decision::{
+    AcceptedEnrollmentCode, Attempt, Decision, Refusal, decide, decide_enrollment_code,
+};
 use crate::verify::origin::Origin;
-use crate::verify::throttle::{Bucket, Phase};
+use crate::verify::throttle::{Phase, ThrottleBucket};
 use crate::verify::throttle_scope::ThrottleScope;
 
 /// One loaded verification, with its transaction.
@@ -51,7 +52,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Evaluation<'a>, EngineError> {
         let declared = account_data::read_declared_secret(&self.config, request.name)?;
-        Evaluation::load(self.begin(intent, now)?, *request, declared)
+        Evaluation::load(self.begin_act(intent, now)?, *request, declared)
     }
 }
 
@@ -130,7 +131,7 @@ impl<'a> Evaluation<'a> {
             mailed_code: mailed_code.map(|(_, kept)| kept),
             recovery_codes: tx.recovery_codes(id)?,
             one_time_code: tx.one_time_code(id)?,
-            bucket: Bucket {
+            bucket: ThrottleBucket {
                 failures,
                 locked: tx.is_bucket_locked(&key)?,
             },
@@ -172,7 +173,7 @@ impl<'a> Evaluation<'a> {
         failures
             .iter_mut()
             .for_each(|failure| failure.at = failure.at.min(now));
-        self.credentials.bucket = Bucket {
+        self.credentials.bucket = ThrottleBucket {
             failures,
             locked: self.tx.is_bucket_locked(&self.key)?,
         };
@@ -208,9 +209,9 @@ impl<'a> Evaluation<'a> {
     pub(in crate::engine) fn check_invitation(
         &mut self,
         input: &Input,
-    ) -> Result<Result<Invitation, Refusal>, StoreError> {
+    ) -> Result<Result<AcceptedEnrollmentCode, Refusal>, StoreError> {
         let attempt = self.attempt(input, self.request.phase);
-        let decided = decide_invitation(&self.credentials, &attempt, self.tx.now);
+        let decided = decide_enrollment_code(&self.credentials, &attempt, self.tx.now);
         if let Err(Refusal::Wrong) = decided {
             self.charge_address()?;
             self.log_event(EventKind::Refused, &Refusal::Wrong.to_string())?;
@@ -262,9 +263,8 @@ impl<'a> Evaluation<'a> {
             Origin::Local(name) if service == COMMAND => name.as_str(),
             _ => record.name.as_str(),
         };
-        let (config, now) = (self.tx.config, self.tx.now);
         let actor = Principal::Service(actor, origin, service);
-        lookup::log_event_with_cause(config, &mut self.tx, &record.name, kind, cause, actor, now)
+        self.tx.log_event(&record.name, kind, cause, actor)
     }
 
     /// Commits durably. Access is granted only after this returns.

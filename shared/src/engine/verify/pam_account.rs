@@ -91,7 +91,7 @@ impl Verification<'_> {
         if let Err(why) = context.process.binding() {
             return Ok(Err(MarkRefusal::Unseen(why)));
         }
-        let mut tx = self.engine.begin(Intent::Read, now)?;
+        let mut tx = self.engine.begin_act(Intent::Read, now)?;
         // the keys as of this store transaction
         let keys = tx.vault.token_keys();
         let Some(token) = Token::<AuthMark>::open(mark, &keys, context.requester.holder(), now)

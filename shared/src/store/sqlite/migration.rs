@@ -189,9 +189,9 @@ fn migrate(connection: &Connection, found: i64) -> StoreResult<()> {
 /// Creates the tables and indexes of a schema that are missing. The migration fills them.
 fn create_missing(connection: &Connection, schema: &str) -> StoreResult<()> {
     let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
-    for (name, sql) in schema_check::created_by(schema) {
+    for (name, sql) in schema_check::created_by(schema)? {
         if !connection.query_row(exists, [name], |row| row.get::<_, bool>(0))? {
-            connection.execute_batch(sql)?;
+            connection.execute_batch(&sql)?;
         }
     }
     Ok(())

@@ -2,12 +2,11 @@
 //! (sessions, app passwords, mail) has its own file.
 
 use super::Transaction;
-use super::convert::{account_name, groups, mail_addresses, optional_time, signed, time, unsigned};
+use super::convert::{groups, mail_addresses, signed, unsigned};
 use crate::account::name::{Group, NameKey, NewName, UserName};
 use crate::account::record::{AccountId, AccountRecord};
 use crate::store::{AccountTally, Intent, StoreResult};
 use crate::system::clock::Timestamp;
-use rusqlite::Row;
 
 impl Transaction<'_> {
     /// Returns an account. A transaction that writes first removes what of the account ended with
@@ -15,18 +14,18 @@ impl Transaction<'_> {
     pub fn find_account(&mut self, name: &UserName) -> StoreResult<Option<AccountRecord>> {
         let sql = "SELECT id, name, created, last_sign_in, generation + number, member_of, at_renewal < number \
              FROM account, renewal WHERE name = ?1";
-        let read = |row: &Row<'_>| -> StoreResult<(AccountRecord, bool)> {
+        let found = self.find_row(sql, [name], |row| {
             let record = AccountRecord {
-                id: AccountId(row.get(0)?),
-                name: account_name(row, 1)?,
-                created: time(row, 2)?,
-                last_sign_in: optional_time(row, 3)?,
+                id: row.get(0)?,
+                name: row.get(1)?,
+                created: row.get(2)?,
+                last_sign_in: row.get(3)?,
                 generation: unsigned(row.get(4)?),
                 groups: groups(row, 5)?,
             };
             Ok((record, row.get(6)?))
-        };
-        let Some((record, is_behind)) = self.find_row(sql, [name.as_str()], read)? else {
+        })?;
+        let Some((record, is_behind)) = found else {
             return Ok(None);
         };
         if is_behind && self.intent != Intent::Read {
@@ -52,18 +51,17 @@ impl Transaction<'_> {
                 "WHERE ?1 IS NULL"
             }
         );
-        let read = |row: &Row<'_>| -> StoreResult<AccountTally> {
+        self.query_rows(&sql, [name], |row| {
             Ok(AccountTally {
-                name: account_name(row, 0)?,
-                last_sign_in: optional_time(row, 1)?,
+                name: row.get(0)?,
+                last_sign_in: row.get(1)?,
                 authenticators: unsigned(row.get(2)?),
-                since: optional_time(row, 3)?,
+                since: row.get(3)?,
                 recovery_codes: unsigned(row.get(4)?),
                 locks: unsigned(row.get(5)?),
                 addresses: mail_addresses(row, 6)?,
             })
-        };
-        self.query_rows(&sql, [name.map(UserName::as_str)], read)
+        })
     }
 
     /// Returns at most `most` names after `after`, in order, that contain `part` in any case.
@@ -76,24 +74,22 @@ impl Transaction<'_> {
         let sql = "SELECT name FROM account WHERE instr(lower(name), lower(?1)) > 0 AND name > ?2 \
                    ORDER BY name LIMIT ?3";
         let after = after.map_or("", UserName::as_str);
-        self.query_rows(sql, (part, after, signed(most as u64)), |row| {
-            account_name(row, 0)
-        })
+        self.query_rows(sql, (part, after, signed(most as u64)), |row| row.get(0))
     }
 
     /// Returns the names of accounts whose name key is `key`.
     pub fn find_names_by_key(&mut self, key: &NameKey) -> StoreResult<Vec<UserName>> {
         let sql = "SELECT name FROM account WHERE name_key = ?1 ORDER BY id";
-        self.query_rows(sql, [key.as_str()], |row| account_name(row, 0))
+        self.query_rows(sql, [key.as_str()], |row| row.get(0))
     }
 
     pub fn add_account(&mut self, name: &NewName, now: Timestamp) -> StoreResult<AccountRecord> {
         let sql = "INSERT INTO account (name, name_key, created, at_renewal) \
                    SELECT ?1, ?2, ?3, number FROM renewal RETURNING id, at_renewal";
-        let columns = (name.name().as_str(), name.key().as_str(), signed(now.0));
-        let (id, renewal) = self.query_row(sql, columns, |row| Ok(<(i64, i64)>::try_from(row)?))?;
+        let columns = (name.name(), name.key().as_str(), now);
+        let (id, renewal) = self.query_row(sql, columns, |row| row.try_into())?;
         Ok(AccountRecord {
-            id: AccountId(id),
+            id,
             name: name.name().clone(),
             created: now,
             last_sign_in: None,
@@ -106,39 +102,37 @@ impl Transaction<'_> {
     /// sessions are revoked.
     pub fn remove_account(&mut self, account: AccountId) -> StoreResult<()> {
         let sql = "INSERT INTO removed_account (id, revision) SELECT ?1, number + 1 FROM revision";
-        self.execute(sql, [account.0])?;
-        self.execute("DELETE FROM failure WHERE owner = ?1", [account.0])?;
-        self.execute("DELETE FROM bucket_lock WHERE owner = ?1", [account.0])?;
+        self.execute(sql, [account])?;
+        self.execute("DELETE FROM failure WHERE owner = ?1", [account])?;
+        self.execute("DELETE FROM bucket_lock WHERE owner = ?1", [account])?;
         self.forget_app_passwords_of(account)?;
         self.erase_secrets(account)?;
         // foreign keys remove everything else
-        self.execute("DELETE FROM account WHERE id = ?1", [account.0])
+        self.execute("DELETE FROM account WHERE id = ?1", [account])
     }
 
     /// Renames an account. The caller seals again what is bound to the old name.
     pub fn rename_account(&mut self, account: AccountId, name: &NewName) -> StoreResult<()> {
         let sql = "UPDATE account SET name = ?2, name_key = ?3 WHERE id = ?1";
-        self.execute(sql, (account.0, name.name().as_str(), name.key().as_str()))?;
+        self.execute(sql, (account, name.name(), name.key().as_str()))?;
         self.app_passwords_changed_of(account)
     }
 
     /// Returns whether any account is a member of the group.
     pub fn is_group_in_use(&mut self, group: &str) -> StoreResult<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM account_group WHERE name = ?1)";
-        self.query_row(sql, [group], |row| Ok(row.get(0)?))
+        self.query_row(sql, [group], |row| row.get(0))
     }
 
     pub fn set_groups(&mut self, account: AccountId, groups: &[Group]) -> StoreResult<()> {
-        self.execute("DELETE FROM account_group WHERE account = ?1", [account.0])?;
+        self.execute("DELETE FROM account_group WHERE account = ?1", [account])?;
         for group in groups {
             let sql = "INSERT INTO account_group (name, account) VALUES (?1, ?2)";
-            self.execute(sql, (group.as_str(), account.0))?;
+            self.execute(sql, (group.as_str(), account))?;
         }
         let lines: Vec<_> = groups.iter().map(Group::as_str).collect();
-        self.execute(
-            "UPDATE account SET member_of = ?2 WHERE id = ?1",
-            (account.0, lines.join("\n")),
-        )?;
+        let sql = "UPDATE account SET member_of = ?2 WHERE id = ?1";
+        self.execute(sql, (account, lines.join("\n")))?;
         self.app_passwords_changed_of(account)
     }
 
@@ -148,8 +142,9 @@ impl Transaction<'_> {
         let sql = "SELECT name, member_of FROM account \
                    WHERE EXISTS (SELECT 1 FROM authenticator WHERE account = account.id) \
                    OR EXISTS (SELECT 1 FROM email WHERE account = account.id AND confirmed IS NOT NULL) LIMIT ?1";
-        let read = |row: &Row<'_>| Ok((account_name(row, 0)?, groups(row, 1)?));
-        self.query_rows(sql, [signed(most as u64)], read)
+        self.query_rows(sql, [signed(most as u64)], |row| {
+            Ok((row.get(0)?, groups(row, 1)?))
+        })
     }
 
     /// Returns the time of the first sign-in. It is `now` if there was none, or if the clock was
@@ -161,12 +156,12 @@ impl Transaction<'_> {
     ) -> StoreResult<Timestamp> {
         let sql = "UPDATE account SET first_sign_in = min(coalesce(first_sign_in, ?2), ?2) WHERE id = ?1 \
                    RETURNING first_sign_in";
-        self.query_row(sql, (account.0, signed(now.0)), |row| time(row, 0))
+        self.query_row(sql, (account, now), |row| row.get(0))
     }
 
     /// Records a sign-in with a second factor.
     pub fn record_sign_in(&mut self, account: AccountId, now: Timestamp) -> StoreResult<()> {
         let sql = "UPDATE account SET last_sign_in = ?2, first_sign_in = coalesce(first_sign_in, ?2) WHERE id = ?1";
-        self.execute(sql, (account.0, signed(now.0)))
+        self.execute(sql, (account, now))
     }
 }

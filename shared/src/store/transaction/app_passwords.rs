@@ -2,13 +2,11 @@
 //! Each has a scope and may expire.
 
 use super::Transaction;
-use super::convert::{account_name, bytes, damaged, groups, optional_time, signed, time, unsigned};
-use crate::account::email::EmailAddress;
+use super::convert::{groups, named, readable, signed, unsigned};
 use crate::account::name::Label;
 use crate::account::record::AccountId;
-use crate::credential::scope::AppPasswordScope;
 use crate::crypto::vault::AppPasswordHash;
-use crate::store::{AppPasswordRecord, LiveAppPasswords, StoreError, StoreResult};
+use crate::store::{AppPasswordRecord, LiveAppPasswords, StoreResult};
 use crate::system::clock::Timestamp;
 use crate::verify::app_password::FoundAppPassword;
 use rusqlite::Row;
@@ -26,49 +24,23 @@ const REVISIONS_KEPT: i64 = 10_000;
 const CLEARED_AT_ONCE: u32 = 200;
 
 /// Reads the columns of [`FOUND`], of which the first is column `first`.
-fn found_app_password(row: &Row<'_>, first: usize) -> StoreResult<FoundAppPassword> {
-    let address =
-        |text: String| EmailAddress::try_from(text).map_err(|_| damaged("an account's address"));
+fn found_app_password(row: &Row<'_>, first: usize) -> rusqlite::Result<FoundAppPassword> {
     Ok(FoundAppPassword {
         number: row.get(first)?,
-        account: account_name(row, first + 1)?,
+        account: row.get(first + 1)?,
         groups: groups(row, first + 2)?,
-        email: row
-            .get::<_, Option<String>>(first + 3)?
-            .map(address)
-            .transpose()?,
-        scope: scope(row, first + 4)?,
-        expires: optional_time(row, first + 5)?,
+        email: named(row.get(first + 3), "an account's address")?,
+        scope: row.get(first + 4)?,
+        expires: row.get(first + 5)?,
     })
-}
-
-fn scope(row: &Row<'_>, column: usize) -> StoreResult<AppPasswordScope> {
-    let text: String = row.get(column)?;
-    text.parse().map_err(|_| damaged("an app password's scope"))
-}
-
-fn app_password_hash(row: &Row<'_>) -> StoreResult<AppPasswordHash> {
-    Ok(AppPasswordHash(bytes(row, 0, "an app password")?))
 }
 
 type ReadAppPassword = (Option<AppPasswordHash>, Option<FoundAppPassword>);
 
 /// Reads an app password with its hash. An unreadable part is `None`: such a row grants no access,
 /// but does not hide the others.
-fn read_with_hash(row: &Row<'_>) -> StoreResult<ReadAppPassword> {
-    Ok((
-        readable(app_password_hash(row))?,
-        readable(found_app_password(row, 1))?,
-    ))
-}
-
-/// Turns the error of a damaged value into `None`.
-fn readable<T>(read: StoreResult<T>) -> StoreResult<Option<T>> {
-    match read {
-        Ok(value) => Ok(Some(value)),
-        Err(StoreError::Damaged(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
+fn read_with_hash(row: &Row<'_>) -> rusqlite::Result<ReadAppPassword> {
+    Ok((readable(row.get(0))?, readable(found_app_password(row, 1))?))
 }
 
 impl Transaction<'_> {
@@ -76,7 +48,7 @@ impl Transaction<'_> {
     /// changes.
     fn next_app_password_revision(&mut self) -> StoreResult<i64> {
         let sql = "UPDATE app_password_revision SET number = number + 1 RETURNING number";
-        let revision: i64 = self.query_row(sql, [], |row| Ok(row.get(0)?))?;
+        let revision: i64 = self.query_row(sql, [], |row| row.get(0))?;
         // a few at once: after a large step of the revision all of them are too old
         let sql = "DELETE FROM removed_app_password WHERE (revision, hash) IN \
                    (SELECT revision, hash FROM removed_app_password WHERE revision <= ?1 LIMIT ?2)";
@@ -84,30 +56,31 @@ impl Transaction<'_> {
         Ok(revision)
     }
 
+    fn has_app_passwords(&mut self, account: AccountId) -> StoreResult<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM app_password WHERE account = ?1)";
+        self.query_row(sql, [account], |row| row.get(0))
+    }
+
     /// Marks an account's app passwords as changed, so that gates read them again.
     pub(super) fn app_passwords_changed_of(&mut self, account: AccountId) -> StoreResult<()> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM app_password WHERE account = ?1)";
-        if !self.query_row(sql, [account.0], |row| Ok(row.get::<_, bool>(0)?))? {
+        if !self.has_app_passwords(account)? {
             return Ok(());
         }
         let revision = self.next_app_password_revision()?;
-        self.execute(
-            "UPDATE app_password SET revision = ?2 WHERE account = ?1",
-            (account.0, revision),
-        )
+        let sql = "UPDATE app_password SET revision = ?2 WHERE account = ?1";
+        self.execute(sql, (account, revision))
     }
 
     /// Removes an account's app passwords, and records the removal for gates.
     pub(super) fn forget_app_passwords_of(&mut self, account: AccountId) -> StoreResult<()> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM app_password WHERE account = ?1)";
-        if !self.query_row(sql, [account.0], |row| Ok(row.get::<_, bool>(0)?))? {
+        if !self.has_app_passwords(account)? {
             return Ok(());
         }
         let revision = self.next_app_password_revision()?;
         let sql = "INSERT INTO removed_app_password (revision, hash) \
                    SELECT ?2, hash FROM app_password WHERE account = ?1";
-        self.execute(sql, (account.0, revision))?;
-        self.execute("DELETE FROM app_password WHERE account = ?1", [account.0])
+        self.execute(sql, (account, revision))?;
+        self.execute("DELETE FROM app_password WHERE account = ?1", [account])
     }
 
     /// Ends all app passwords: gates read all of them again.
@@ -115,9 +88,7 @@ impl Transaction<'_> {
         let sql = "UPDATE app_password_revision SET number = number + ?1";
         self.execute(sql, [REVISIONS_KEPT + 1])
     }
-}
 
-impl Transaction<'_> {
     /// Returns the app passwords of one account or of all, by account and age, expired ones
     /// included.
     pub fn app_passwords(&mut self, of: Option<AccountId>) -> StoreResult<Vec<AppPasswordRecord>> {
@@ -131,19 +102,17 @@ impl Transaction<'_> {
                 "WHERE ?1 IS NULL AND"
             }
         );
-        let read = |row: &Row<'_>| -> StoreResult<AppPasswordRecord> {
+        self.query_rows(&sql, [of], |row| {
             Ok(AppPasswordRecord {
                 number: row.get(0)?,
-                account: account_name(row, 1)?,
-                name: Label::from_store(row.get(2)?)
-                    .map_err(|_| damaged("an app password's name"))?,
-                scope: scope(row, 3)?,
-                created: time(row, 4)?,
-                expires: optional_time(row, 5)?,
-                last_used: optional_time(row, 6)?,
+                account: row.get(1)?,
+                name: named(row.get(2), "an app password's name")?,
+                scope: row.get(3)?,
+                created: row.get(4)?,
+                expires: row.get(5)?,
+                last_used: row.get(6)?,
             })
-        };
-        self.query_rows(&sql, [of.map(|account| account.0)], read)
+        })
     }
 
     /// Adds an app password, and removes those of the account that are expired at `new.created`.
@@ -153,37 +122,32 @@ impl Transaction<'_> {
         new: &AppPasswordRecord,
         hash: &AppPasswordHash,
     ) -> StoreResult<()> {
-        let (created, revision) = (signed(new.created.0), self.next_app_password_revision()?);
+        let revision = self.next_app_password_revision()?;
         let sql = "INSERT INTO removed_app_password (revision, hash) \
                    SELECT ?3, hash FROM app_password WHERE account = ?1 AND expires <= ?2";
-        self.execute(sql, (account.0, created, revision))?;
-        self.execute(
-            "DELETE FROM app_password WHERE account = ?1 AND expires <= ?2",
-            (account.0, created),
-        )?;
+        self.execute(sql, (account, new.created, revision))?;
+        let sql = "DELETE FROM app_password WHERE account = ?1 AND expires <= ?2";
+        self.execute(sql, (account, new.created))?;
         let sql = "INSERT INTO app_password (hash, account, name, scope, created, expires, revision) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let expires = new.expires.map(|at| signed(at.0));
-        let (name, scope) = (new.name.as_str(), new.scope.to_string());
+        let (name, scope) = (&new.name, &new.scope);
         self.execute(
             sql,
             (
-                &hash.0[..],
-                account.0,
+                hash,
+                account,
                 name,
                 scope,
-                created,
-                expires,
+                new.created,
+                new.expires,
                 revision,
             ),
         )
     }
 
     pub fn rename_app_password(&mut self, number: i64, name: &Label) -> StoreResult<()> {
-        self.execute(
-            "UPDATE app_password SET name = ?2 WHERE id = ?1",
-            (number, name.as_str()),
-        )
+        let sql = "UPDATE app_password SET name = ?2 WHERE id = ?1";
+        self.execute(sql, (number, name))
     }
 
     pub fn remove_app_password(&mut self, number: i64) -> StoreResult<()> {
@@ -197,7 +161,7 @@ impl Transaction<'_> {
     /// Removes all app passwords of an account. Returns how many were valid at `now`.
     pub fn remove_app_passwords(&mut self, account: AccountId, now: Timestamp) -> StoreResult<u64> {
         let sql = "SELECT count(*) FROM app_password WHERE account = ?1 AND (expires IS NULL OR expires > ?2)";
-        let live: i64 = self.query_row(sql, (account.0, signed(now.0)), |row| Ok(row.get(0)?))?;
+        let live: i64 = self.query_row(sql, (account, now), |row| row.get(0))?;
         self.forget_app_passwords_of(account)?;
         Ok(unsigned(live))
     }
@@ -208,7 +172,7 @@ impl Transaction<'_> {
         hash: &AppPasswordHash,
     ) -> StoreResult<Option<FoundAppPassword>> {
         let sql = format!("SELECT {FOUND} {BY_HASH}");
-        self.find_row(&sql, [&hash.0[..]], |row| found_app_password(row, 0))
+        self.find_row(&sql, [hash], |row| found_app_password(row, 0))
     }
 
     /// Records a use, to the minute.
@@ -222,7 +186,7 @@ impl Transaction<'_> {
     /// Returns the revision of all app passwords.
     pub fn app_passwords_revision(&mut self) -> StoreResult<u64> {
         let sql = "SELECT number FROM app_password_revision";
-        Ok(unsigned(self.query_row(sql, [], |row| Ok(row.get(0)?))?))
+        Ok(unsigned(self.query_row(sql, [], |row| row.get(0))?))
     }
 
     /// Returns all app passwords that are valid at `now`. An unreadable row grants no access and is
@@ -232,7 +196,7 @@ impl Transaction<'_> {
         let sql = WITH_HASH.to_owned()
             + FOUND
             + " WHERE (expires IS NULL OR expires > ?1) AND at_renewal = (SELECT number FROM renewal)";
-        let read = self.query_rows(&sql, [signed(now.0)], read_with_hash)?;
+        let read = self.query_rows(&sql, [now], read_with_hash)?;
         let all = read.into_iter().filter_map(|(hash, found)| hash.zip(found));
         Ok(LiveAppPasswords {
             revision,
@@ -262,7 +226,8 @@ impl Transaction<'_> {
             }
         }
         let sql = "SELECT hash FROM removed_app_password WHERE revision > ?1";
-        let gone = self.query_rows(sql, [signed(after)], |row| readable(app_password_hash(row)))?;
+        let gone: Vec<Option<AppPasswordHash>> =
+            self.query_rows(sql, [signed(after)], |row| readable(row.get(0)))?;
         removed.extend(gone.into_iter().flatten());
         Ok(Some(LiveAppPasswords {
             revision,

@@ -2,13 +2,17 @@
 //! sealed again. Key-bound values cannot be computed again and end with the key.
 
 use super::Transaction;
-use super::convert::{account_name, address, mail_purpose, otp_parameters, signed, time, unsigned};
+use super::convert::{named, otp_parameters, unsigned};
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::crypto::vault::{LetterBinding, SecretBinding, WrappedKey};
 use crate::store::{KeyBound, SealedRow, SealedValue, StoreResult};
 use crate::system::clock::Timestamp;
 use rusqlite::Row;
+
+/// Condition that the account `?1` has no values of renewed keys. Such values count as removed.
+pub(super) const IS_UP_TO_DATE: &str =
+    "(SELECT at_renewal FROM account WHERE id = ?1) = (SELECT number FROM renewal)";
 
 const SEALED_SECRETS: &str = "SELECT secret.authenticator, account.id, account.name, algorithm, digits, period, sealed \
      FROM secret JOIN authenticator ON authenticator.id = secret.authenticator \
@@ -72,8 +76,8 @@ fn remove_statement(what: KeyBound) -> &'static str {
     }
 }
 
-fn sealed_secret(row: &Row<'_>) -> StoreResult<SealedRow> {
-    let name = account_name(row, 2)?;
+fn sealed_secret(row: &Row<'_>) -> rusqlite::Result<SealedRow> {
+    let name = row.get(2)?;
     let binding = SecretBinding {
         account: row.get(1)?,
         name: &name,
@@ -88,30 +92,42 @@ fn sealed_secret(row: &Row<'_>) -> StoreResult<SealedRow> {
     })
 }
 
-fn sealed_mail(row: &Row<'_>) -> StoreResult<SealedRow> {
-    let to = address(row.get(4)?)?;
+fn sealed_mail(row: &Row<'_>) -> rusqlite::Result<SealedRow> {
+    let to = row.get(4)?;
     let binding = LetterBinding {
         account: row.get(1)?,
-        purpose: mail_purpose(row, 3)?,
+        purpose: row.get(3)?,
         to: &to,
-        expires: time(row, 5)?,
+        expires: row.get(5)?,
     };
     Ok(SealedRow {
         sealed_in: SealedValue::QueuedMail,
         number: row.get(0)?,
-        name: account_name(row, 2)?,
+        name: row.get(2)?,
         associated_data: binding.bytes(),
         sealed: row.get(6)?,
     })
 }
 
 impl Transaction<'_> {
+    pub fn data_keys(&mut self) -> StoreResult<Vec<WrappedKey>> {
+        // `Vault::open` refuses more keys than there are
+        let sql = "SELECT purpose, master, wrapped FROM data_key LIMIT 65";
+        self.query_rows(sql, [], |row| {
+            Ok(WrappedKey {
+                purpose: row.get(0)?,
+                master: named(row.get(1), "a data key")?,
+                wrapped: row.get(2)?,
+            })
+        })
+    }
+
     /// Replaces all wrapped data keys.
     pub fn replace_data_keys(&mut self, keys: &[WrappedKey]) -> StoreResult<()> {
         self.execute("DELETE FROM data_key", [])?;
         for key in keys {
             let sql = "INSERT INTO data_key (purpose, master, wrapped) VALUES (?1, ?2, ?3)";
-            self.execute(sql, (&key.purpose, &key.master[..], &key.wrapped))?;
+            self.execute(sql, (&key.purpose, key.master, &key.wrapped))?;
         }
         Ok(())
     }
@@ -145,8 +161,8 @@ impl Transaction<'_> {
         what: KeyBound,
         now: Timestamp,
     ) -> StoreResult<Vec<(UserName, u64)>> {
-        self.query_rows(count_statement(what), [signed(now.0)], |row| {
-            Ok((account_name(row, 0)?, unsigned(row.get(1)?)))
+        self.query_rows(count_statement(what), [now], |row| {
+            Ok((row.get(0)?, unsigned(row.get(1)?)))
         })
     }
 
@@ -166,24 +182,22 @@ impl Transaction<'_> {
     pub fn forget_key_bound(&mut self, most: u32) -> StoreResult<u64> {
         let sql = "SELECT id FROM account WHERE at_renewal < (SELECT number FROM renewal) \
                    ORDER BY at_renewal, id LIMIT ?1";
-        let behind: Vec<i64> = self.query_rows(sql, [most], |row| Ok(row.get(0)?))?;
+        let behind = self.query_rows(sql, [most], |row| row.get(0))?;
         for account in &behind {
-            self.forget_key_bound_of(AccountId(*account))?;
+            self.forget_key_bound_of(*account)?;
         }
         Ok(behind.len() as u64)
     }
-}
 
-impl Transaction<'_> {
     /// Removes what was bound to renewed keys, for an account that was not read since.
     pub(super) fn forget_key_bound_of(&mut self, account: AccountId) -> StoreResult<()> {
         for what in KeyBound::ALL {
-            self.execute(remove_statement(what), [account.0])?;
+            self.execute(remove_statement(what), [account])?;
         }
         // queued mail, whose codes have ended
-        self.execute("DELETE FROM outbox WHERE account = ?1", [account.0])?;
+        self.execute("DELETE FROM outbox WHERE account = ?1", [account])?;
         self.end_grace_period(account)?;
         let sql = "UPDATE account SET at_renewal = (SELECT number FROM renewal) WHERE id = ?1";
-        self.execute(sql, [account.0])
+        self.execute(sql, [account])
     }
 }

@@ -43,7 +43,7 @@ impl Transaction<'_> {
         &self,
         sql: &str,
         parameters: impl Params,
-        mut read: impl FnMut(&Row<'_>) -> StoreResult<T>,
+        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> StoreResult<Vec<T>> {
         let mut statement = self.prepare(sql)?;
         let mut rows = statement.query(parameters)?;
@@ -59,11 +59,11 @@ impl Transaction<'_> {
         &self,
         sql: &str,
         parameters: impl Params,
-        read: impl FnOnce(&Row<'_>) -> StoreResult<T>,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> StoreResult<Option<T>> {
         let mut statement = self.prepare(sql)?;
         let mut rows = statement.query(parameters)?;
-        rows.next()?.map(read).transpose()
+        Ok(rows.next()?.map(read).transpose()?)
     }
 
     /// Returns the first row. No row is an error.
@@ -71,7 +71,7 @@ impl Transaction<'_> {
         &self,
         sql: &str,
         parameters: impl Params,
-        read: impl FnOnce(&Row<'_>) -> StoreResult<T>,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> StoreResult<T> {
         self.find_row(sql, parameters, read)?
             .ok_or_else(|| rusqlite::Error::QueryReturnedNoRows.into())

@@ -11,7 +11,7 @@ const CLASS: ClassLimits = ClassLimits {
     waiting_per_key: 3,
     waiting: 6,
 };
-const LIMITS: Limits = Limits {
+const LIMITS: AdmissionLimits = AdmissionLimits {
     shared: 2,
     authenticated: CLASS,
     familiar: CLASS,
@@ -19,8 +19,8 @@ const LIMITS: Limits = Limits {
 };
 
 fn poll_once<K: Clone + Eq + Hash>(
-    waiting: &mut WaitingThread<K>,
-) -> Option<Result<AdmissionPermit<K>, Busy>> {
+    waiting: &mut AdmissionRequest<K>,
+) -> Option<Result<AdmissionPermit<K>, AdmissionRefusal>> {
     match Pin::new(waiting).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => Some(answer),
         Poll::Pending => None,
@@ -29,7 +29,7 @@ fn poll_once<K: Clone + Eq + Hash>(
 
 fn admitted<K: Clone + Eq + Hash>(
     admission: &Admission<K>,
-    class: Class,
+    class: AdmissionClass,
     key: K,
 ) -> AdmissionPermit<K> {
     poll_once(&mut admission.acquire(class, key).unwrap())
@@ -41,16 +41,24 @@ fn admitted<K: Clone + Eq + Hash>(
 fn unauthenticated_requests_leave_the_permits_of_better_classes() {
     let admission = Admission::new(LIMITS);
     let permits: Vec<_> = (0..100)
-        .filter_map(|key| admission.try_acquire(Class::Unauthenticated, key).ok())
+        .filter_map(|key| {
+            admission
+                .try_acquire(AdmissionClass::Unauthenticated, key)
+                .ok()
+        })
         .collect();
     assert_eq!(permits.len(), LIMITS.shared + CLASS.own);
     let mut waiting: Vec<_> = (0..100)
-        .filter_map(|key| admission.acquire(Class::Unauthenticated, 1000 + key).ok())
+        .filter_map(|key| {
+            admission
+                .acquire(AdmissionClass::Unauthenticated, 1000 + key)
+                .ok()
+        })
         .collect();
     assert_eq!(waiting.len(), CLASS.waiting);
-    let _known = admitted(&admission, Class::Familiar, 0);
-    let proven = admitted(&admission, Class::Authenticated, 0);
-    let mut more = admission.acquire(Class::Authenticated, 1).unwrap();
+    let _known = admitted(&admission, AdmissionClass::Familiar, 0);
+    let proven = admitted(&admission, AdmissionClass::Authenticated, 0);
+    let mut more = admission.acquire(AdmissionClass::Authenticated, 1).unwrap();
     assert!(poll_once(&mut more).is_none());
     drop(permits);
     assert!(
@@ -66,22 +74,23 @@ fn unauthenticated_requests_leave_the_permits_of_better_classes() {
 fn a_key_that_asks_a_hundred_times_is_refused_for_its_own_share() {
     let admission = Admission::new(LIMITS);
     let held: Vec<_> = (0..100)
-        .map(|_| admission.acquire(Class::Unauthenticated, "one"))
+        .map(|_| admission.acquire(AdmissionClass::Unauthenticated, "one"))
         .collect();
     assert_eq!(
         held.iter().filter(|one| one.is_ok()).count(),
         CLASS.per_key + CLASS.waiting_per_key
     );
-    assert!(
-        held.iter()
-            .all(|one| one.as_ref().err().is_none_or(|busy| *busy == Busy::Own))
-    );
-    let _other = admitted(&admission, Class::Unauthenticated, "other");
+    assert!(held.iter().all(|one| {
+        one.as_ref()
+            .err()
+            .is_none_or(|busy| *busy == AdmissionRefusal::KeyLimit)
+    }));
+    let _other = admitted(&admission, AdmissionClass::Unauthenticated, "other");
 }
 
 #[test]
 fn keys_take_turns_whatever_their_number_of_requests() {
-    let admission = Admission::new(Limits {
+    let admission = Admission::new(AdmissionLimits {
         shared: 0,
         unauthenticated: ClassLimits {
             per_key: 1,
@@ -89,11 +98,17 @@ fn keys_take_turns_whatever_their_number_of_requests() {
         },
         ..LIMITS
     });
-    let first = admitted(&admission, Class::Unauthenticated, "many");
+    let first = admitted(&admission, AdmissionClass::Unauthenticated, "many");
     let mut many: VecDeque<_> = (0..3)
-        .map(|_| admission.acquire(Class::Unauthenticated, "many").unwrap())
+        .map(|_| {
+            admission
+                .acquire(AdmissionClass::Unauthenticated, "many")
+                .unwrap()
+        })
         .collect();
-    let mut few = admission.acquire(Class::Unauthenticated, "few").unwrap();
+    let mut few = admission
+        .acquire(AdmissionClass::Unauthenticated, "few")
+        .unwrap();
     drop(first);
     let few = poll_once(&mut few)
         .expect("it is next: the other one has had a turn")
@@ -116,18 +131,27 @@ fn with_very_many_keys_the_newest_and_the_oldest_are_admitted_soon() {
         waiting_per_key: 8,
         waiting: 1024,
     };
-    let admission = Admission::new(Limits {
+    let admission = Admission::new(AdmissionLimits {
         shared: 0,
         unauthenticated: of_many,
         ..LIMITS
     });
-    let mut permit = Some(admitted(&admission, Class::Unauthenticated, 9999));
+    let mut permit = Some(admitted(&admission, AdmissionClass::Unauthenticated, 9999));
     let mut waiting: Vec<_> = (0..300)
-        .map(|key| (key, admission.acquire(Class::Unauthenticated, key).unwrap()))
+        .map(|key| {
+            (
+                key,
+                admission
+                    .acquire(AdmissionClass::Unauthenticated, key)
+                    .unwrap(),
+            )
+        })
         .collect();
     waiting.push((
         1000,
-        admission.acquire(Class::Unauthenticated, 1000).unwrap(),
+        admission
+            .acquire(AdmissionClass::Unauthenticated, 1000)
+            .unwrap(),
     ));
     let mut order = Vec::new();
     while !waiting.is_empty() {
@@ -147,37 +171,52 @@ fn with_very_many_keys_the_newest_and_the_oldest_are_admitted_soon() {
 
 #[test]
 fn in_a_full_queue_a_new_key_displaces_the_newest_request_of_the_key_with_most() {
-    let admission = Admission::new(Limits {
+    let admission = Admission::new(AdmissionLimits {
         shared: 0,
         ..LIMITS
     });
-    let _permit = admitted(&admission, Class::Unauthenticated, "a");
+    let _permit = admitted(&admission, AdmissionClass::Unauthenticated, "a");
     let mut a: Vec<_> = (0..3)
-        .map(|_| admission.acquire(Class::Unauthenticated, "a").unwrap())
+        .map(|_| {
+            admission
+                .acquire(AdmissionClass::Unauthenticated, "a")
+                .unwrap()
+        })
         .collect();
     let _b: Vec<_> = (0..3)
-        .map(|_| admission.acquire(Class::Unauthenticated, "b").unwrap())
+        .map(|_| {
+            admission
+                .acquire(AdmissionClass::Unauthenticated, "b")
+                .unwrap()
+        })
         .collect();
     let _new = admission
-        .acquire(Class::Unauthenticated, "c")
+        .acquire(AdmissionClass::Unauthenticated, "c")
         .expect("it waits nowhere yet");
     let _other = admission
-        .acquire(Class::Unauthenticated, "d")
+        .acquire(AdmissionClass::Unauthenticated, "d")
         .expect("nor does this one");
     assert_eq!(admission.waiting(), CLASS.waiting);
-    assert!(matches!(poll_once(&mut a[2]), None | Some(Err(Busy::Own))));
+    assert!(matches!(
+        poll_once(&mut a[2]),
+        None | Some(Err(AdmissionRefusal::KeyLimit))
+    ));
     assert!(poll_once(&mut a[0]).is_none());
-    let single = Admission::new(Limits {
+    let single = Admission::new(AdmissionLimits {
         shared: 0,
         ..LIMITS
     });
-    let _permit = admitted(&single, Class::Unauthenticated, 0);
+    let _permit = admitted(&single, AdmissionClass::Unauthenticated, 0);
     let _all: Vec<_> = (1..=CLASS.waiting)
-        .map(|key| single.acquire(Class::Unauthenticated, key).unwrap())
+        .map(|key| {
+            single
+                .acquire(AdmissionClass::Unauthenticated, key)
+                .unwrap()
+        })
         .collect();
     assert_eq!(
-        single.acquire(Class::Unauthenticated, 99).err(),
-        Some(Busy::All),
+        single.acquire(AdmissionClass::Unauthenticated, 99).err(),
+        Some(AdmissionRefusal::Capacity),
         "nobody has more than one"
     );
 }
@@ -186,14 +225,20 @@ fn in_a_full_queue_a_new_key_displaces_the_newest_request_of_the_key_with_most()
 fn a_dropped_request_leaves_no_state() {
     let admission = Admission::new(LIMITS);
     let permits: Vec<_> = (0..3)
-        .map(|key| admitted(&admission, Class::Unauthenticated, key))
+        .map(|key| admitted(&admission, AdmissionClass::Unauthenticated, key))
         .collect();
     let waiting: Vec<_> = (0..3)
-        .map(|key| admission.acquire(Class::Unauthenticated, key).unwrap())
+        .map(|key| {
+            admission
+                .acquire(AdmissionClass::Unauthenticated, key)
+                .unwrap()
+        })
         .collect();
     drop(waiting);
     assert_eq!(admission.waiting(), 0);
-    let unread = admission.acquire(Class::Unauthenticated, 7).unwrap();
+    let unread = admission
+        .acquire(AdmissionClass::Unauthenticated, 7)
+        .unwrap();
     drop(permits);
     assert_eq!(admission.in_use(), 1, "admitted, and nobody has looked yet");
     drop(unread);
@@ -202,24 +247,24 @@ fn a_dropped_request_leaves_no_state() {
 
 #[test]
 fn a_thread_waits_for_a_permit_until_its_time_limit() {
-    let admission = Admission::new(Limits {
+    let admission = Admission::new(AdmissionLimits {
         shared: 0,
         ..LIMITS
     });
-    let permit = admitted(&admission, Class::Familiar, "key");
+    let permit = admitted(&admission, AdmissionClass::Familiar, "key");
     assert_eq!(
         admission
-            .acquire(Class::Familiar, "key")
+            .acquire(AdmissionClass::Familiar, "key")
             .unwrap()
             .wait(Duration::ZERO)
             .err(),
-        Some(Busy::All)
+        Some(AdmissionRefusal::Capacity)
     );
     assert_eq!(admission.waiting(), 0);
     std::thread::scope(|scope| {
         let waits = scope.spawn(|| {
             admission
-                .acquire(Class::Familiar, "key")
+                .acquire(AdmissionClass::Familiar, "key")
                 .unwrap()
                 .wait(Duration::from_secs(60))
                 .is_ok()
@@ -232,16 +277,16 @@ fn a_thread_waits_for_a_permit_until_its_time_limit() {
 
 #[derive(Clone, Copy, Debug)]
 enum Act {
-    Enter(Class, u8),
+    Enter(AdmissionClass, u8),
     Leave(usize),
     GiveUp(usize),
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let class = prop_oneof![
-        Just(Class::Authenticated),
-        Just(Class::Familiar),
-        Just(Class::Unauthenticated)
+        Just(AdmissionClass::Authenticated),
+        Just(AdmissionClass::Familiar),
+        Just(AdmissionClass::Unauthenticated)
     ];
     let act = prop_oneof![
         4 => (class, 0_u8..4).prop_map(|(class, key)| Act::Enter(class, key)),
@@ -255,8 +300,8 @@ proptest! {
     #[test]
     fn no_sequence_breaks_a_promise(acts in acts()) {
         let admission = Admission::new(LIMITS);
-        let mut permits: Vec<(Class, u8, AdmissionPermit<u8>)> = Vec::new();
-        let mut waiting: Vec<(Class, u8, WaitingThread<u8>)> = Vec::new();
+        let mut permits: Vec<(AdmissionClass, u8, AdmissionPermit<u8>)> = Vec::new();
+        let mut waiting: Vec<(AdmissionClass, u8, AdmissionRequest<u8>)> = Vec::new();
         for act in acts {
             match act {
                 Act::Enter(class, key) => {
@@ -277,19 +322,19 @@ proptest! {
                 }
             }
             waiting = still;
-            let mut of_key: HashMap<(Class, u8), usize> = HashMap::new();
+            let mut of_key: HashMap<(AdmissionClass, u8), usize> = HashMap::new();
             for (class, key, _) in &permits {
                 *of_key.entry((*class, *key)).or_default() += 1;
             }
             prop_assert!(of_key.values().all(|count| *count <= CLASS.per_key));
             prop_assert!(permits.len() <= LIMITS.capacity());
             prop_assert_eq!((permits.len(), waiting.len()), (admission.in_use(), admission.waiting()));
-            let of_class = |class: Class| permits.iter().filter(|(of, ..)| *of == class).count();
-            let classes = [Class::Authenticated, Class::Familiar, Class::Unauthenticated];
+            let of_class = |class: AdmissionClass| permits.iter().filter(|(of, ..)| *of == class).count();
+            let classes = [AdmissionClass::Authenticated, AdmissionClass::Familiar, AdmissionClass::Unauthenticated];
             let beyond_own: usize = classes.map(|class| of_class(class).saturating_sub(CLASS.own)).iter().sum();
             for class in classes {
                 let taken = of_class(class);
-                let wants = |(of, key, _): &(Class, u8, WaitingThread<u8>)| {
+                let wants = |(of, key, _): &(AdmissionClass, u8, AdmissionRequest<u8>)| {
                     *of == class && of_key.get(&(*of, *key)).is_none_or(|count| *count < CLASS.per_key)
                 };
                 // no request waits while a permit is free, its own or a shared one

@@ -9,7 +9,7 @@
 
 use super::busy_handler;
 use crate::store::sqlite::connection::{CommitError, CommitResult, StoreConnection};
-use crate::system::admission::Class;
+use crate::system::admission::AdmissionClass;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -44,7 +44,7 @@ struct WriteQueueState {
 
 struct WaitingWriter {
     number: u64,
-    class: Class,
+    class: AdmissionClass,
     may_join: bool,
     /// Number of later writers that were preferred.
     passed_over: u32,
@@ -106,7 +106,7 @@ impl WriteQueueState {
         };
         // of those that were passed too often, the first to arrive
         let order = |writer: &WaitingWriter| match order(writer) {
-            (false, _, number) => (false, Class::Authenticated, number),
+            (false, _, number) => (false, AdmissionClass::Authenticated, number),
             key => key,
         };
         all.min_by_key(|(_, writer)| order(writer))
@@ -153,7 +153,7 @@ impl WriteQueue {
     /// a transaction comes with the connection of that transaction.
     pub(crate) fn acquire(
         self: &Arc<Self>,
-        class: Class,
+        class: AdmissionClass,
         may_share: bool,
     ) -> Option<(WritePermit, Option<StoreConnection>)> {
         let began = Instant::now();

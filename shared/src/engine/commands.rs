@@ -58,32 +58,23 @@ impl Commands<'_> {
                 self.check_change(account, change)?;
                 let proof =
                     self.verify_requester(requester, account, code.as_ref(), change, now)?;
+                let (engine, actor) = (&mut *self.engine, requester.actor());
                 let reply = match change {
-                    ChangeOperation::RevokeBrowsers(one) => {
-                        ReplyBody::Revoked(self.engine.sessions().revoke_browsers(
-                            account,
-                            *one,
-                            requester.actor(),
-                            now,
-                        )?)
-                    }
+                    ChangeOperation::RevokeBrowsers(one) => ReplyBody::Revoked(
+                        engine
+                            .sessions()
+                            .revoke_browsers(account, *one, actor, now)?,
+                    ),
                     ChangeOperation::RemoveAuthenticator(label) => {
-                        self.engine.enrollment().remove_authenticator(
-                            account,
-                            label,
-                            requester.actor(),
-                            now,
-                        )?;
+                        let mut enrollment = engine.enrollment();
+                        enrollment.remove_authenticator(account, label, actor, now)?;
                         ReplyBody::Done
                     }
-                    ChangeOperation::BeginEnrollment(enrollment) => {
-                        self.engine.enrollment().begin_enrollment(
-                            requester,
-                            account,
-                            enrollment,
-                            proof.snapshot,
-                            proof.invitation,
-                            now,
+                    ChangeOperation::BeginEnrollment(operation) => {
+                        let (snapshot, invitation) = (proof.snapshot, proof.invitation);
+                        let mut enrollment = engine.enrollment();
+                        enrollment.begin_enrollment(
+                            requester, account, operation, snapshot, invitation, now,
                         )?
                     }
                     ChangeOperation::BeginRecoveryCodes => {
@@ -185,11 +176,8 @@ impl Commands<'_> {
         match outcome.result {
             Err(refusal) => Err(AdministrationError::Code(refusal)),
             Ok(_) => {
-                proof
-                    .messages
-                    .extend(outcome.missed.as_ref().map(messages::missed_inputs));
-                if let Some(recovered) = outcome.recovery {
-                    proof.messages.push(messages::recovery_text(recovered));
+                proof.messages.extend(outcome.after_login.messages());
+                if outcome.after_login.recovery.is_some() {
                     // A recovery code ends all sessions of the account, which changes its snapshot.
                     proof.snapshot = self.engine.enrollment().snapshot_account(account)?;
                 }

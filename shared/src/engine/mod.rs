@@ -17,6 +17,7 @@ mod principal;
 pub mod privileges;
 mod sessions;
 mod subjects;
+mod transaction;
 pub(crate) mod verify;
 
 pub use accounts::account_data::read_secret_file;
@@ -49,7 +50,8 @@ pub use subjects::{
     Sessions, Verification,
 };
 pub use verify::attempt::{AfterLogin, AfterRecovery, VerificationRequest, VerifiedAttempt};
-pub use verify::host_password::{HostPassword, HostPasswordAttempt, HostPasswordResult};
+pub use verify::charge::ChargedAttempt;
+pub use verify::host_password::HostPassword;
 pub use verify::pam_context::{
     MarkRefusal, PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification,
 };

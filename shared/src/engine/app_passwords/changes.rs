@@ -66,9 +66,8 @@ impl AppPasswords<'_> {
             expires,
             last_used: None,
         };
-        change
-            .tx
-            .add_app_password(record.id, &new, &change.vault.app_password_hash(&password))?;
+        let hash = change.tx.vault.app_password_hash(&password);
+        change.tx.add_app_password(record.id, &new, &hash)?;
         change.log_event_with_cause(account, EventKind::AppPasswordAdded, name.as_str())?;
         let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;

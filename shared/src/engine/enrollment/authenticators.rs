@@ -67,7 +67,7 @@ impl Enrollment<'_> {
                 label.clone(),
             ));
         };
-        let by_mail = change.config.email.is_enabled()
+        let by_mail = change.tx.config.email.is_enabled()
             && change.tx.mail_addresses(record.id)?.confirmed.is_some();
         if all.len() == 1 && !by_mail {
             return Err(AdministrationError::LastAuthenticator(name.clone()));
@@ -110,18 +110,17 @@ impl Enrollment<'_> {
         now: Timestamp,
     ) -> Result<(), AdministrationError> {
         let mut change = self.engine.begin_change(actor, now)?;
-        if read_account_snapshot(&mut change.tx, change.vault, name)? != *began_on {
+        let vault = change.tx.vault;
+        if read_account_snapshot(&mut change.tx, vault, name)? != *began_on {
             return Err(AdministrationError::Stale);
         }
         let record = change.find_or_add_declared_account(name)?;
-        let is_declared = change.config.find_declared_account(name).is_some();
+        let is_declared = change.tx.config.find_declared_account(name).is_some();
         if !is_declared && !is_enrolled(&mut change.tx, record.id)? {
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
-        change.tx.replace_recovery_codes(
-            record.id,
-            &StoredRecoveryCode::hash_all(codes, record.id.0, change.vault),
-        )?;
+        let hashes = StoredRecoveryCode::hash_all(codes, record.id.0, vault);
+        change.tx.replace_recovery_codes(record.id, &hashes)?;
         change.log_event(name, EventKind::RecoveryCodesReplaced)?;
         Ok(change.commit()?)
     }

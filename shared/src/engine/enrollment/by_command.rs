@@ -8,7 +8,7 @@ use super::pending::{AccountSnapshot, EnrollmentDraft, PendingEnrollment};
 use super::steps::{AfterEnrollmentCode, ShownEnrollment, show_authenticator, show_enrollment};
 use crate::account::name::UserName;
 use crate::credential::input::Input;
-use crate::engine::verify::host_password::{HostPasswordAttempt, HostPasswordResult};
+use crate::engine::verify::charge::ChargedAttempt;
 use crate::engine::{AdministrationError, COMMAND, Enrollment, Requester, VerificationRequest};
 use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::command_request::{
@@ -25,7 +25,7 @@ use crate::verify::throttle::Phase;
 pub struct EnrollmentRequest {
     account: UserName,
     operation: EnrollmentOperation,
-    attempt: HostPasswordAttempt,
+    attempt: ChargedAttempt,
     /// A change of the account while the host verifies makes the enrollment stale.
     snapshot: AccountSnapshot,
 }
@@ -130,20 +130,15 @@ impl Enrollment<'_> {
         } = prepared;
         requester.check_account(&account)?;
         let origin = Origin::Local(account.to_string());
-        match self.engine.verification().settle_host_password(
+        self.engine.verification().settle_host_password(
             &verification_request(&account, &origin),
-            attempt,
+            &attempt,
             reply,
             now,
-        )? {
-            HostPasswordResult::Verified(_) => Ok(self
-                .begin_enrollment(requester, &account, &operation, snapshot, None, now)?
-                .into()),
-            HostPasswordResult::Refused(refusal) => Err(AdministrationError::HostPassword(refusal)),
-            HostPasswordResult::Unasked => {
-                Err(AdministrationError::HostPasswordUnavailable(account))
-            }
-        }
+        )?;
+        Ok(self
+            .begin_enrollment(requester, &account, &operation, snapshot, None, now)?
+            .into())
     }
 
     /// Returns an error if a password does not suffice for this enrollment.

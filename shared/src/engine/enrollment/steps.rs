@@ -238,7 +238,8 @@ impl Enrollment<'_> {
     ) -> Result<AppPasswordsAfter, AdministrationError> {
         self.engine.check_not_declared(name)?;
         let mut change = self.engine.begin_change(actor, now)?;
-        let snapshot = read_account_snapshot(&mut change.tx, change.vault, name)?;
+        let vault = change.tx.vault;
+        let snapshot = read_account_snapshot(&mut change.tx, vault, name)?;
         let is_stale = match (&draft.snapshot, parent) {
             (Some(began_on), Some(parent)) => {
                 let alive = check_token_parent(&mut change.tx, name, began_on.at(), parent, now)?;
@@ -264,7 +265,7 @@ impl Enrollment<'_> {
             }
         }
         // The same secret may have been stored before. Its floor is kept after its removal.
-        let (vault, secret, parameters) = (change.vault, &draft.secret, draft.parameters);
+        let (secret, parameters) = (&draft.secret, draft.parameters);
         let floor = account_data::load_floor(vault, &mut change.tx, secret, parameters)?;
         if confirmation.step().is_some_and(|step| floor >= Some(step)) {
             return Err(AdministrationError::CodeUsed);

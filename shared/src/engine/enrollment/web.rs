@@ -169,14 +169,13 @@ impl Enrollment<'_> {
         token: &EnrollmentToken,
         now: Timestamp,
     ) -> Result<Option<(AccountSnapshot, TokenValidity)>, EngineError> {
-        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Read)?;
-        let Some(alive) = check_token(token, &mut tx, &vault.token_keys(), now)? else {
+        let mut tx = self.engine.begin_act(Intent::Read, now)?;
+        let Some(alive) = check_token(token, &mut tx)? else {
             return Ok(None);
         };
-        Ok(Some((
-            read_account_snapshot(&mut tx, vault, token.account())?,
-            alive,
-        )))
+        let vault = tx.vault;
+        let snapshot = read_account_snapshot(&mut tx, vault, token.account())?;
+        Ok(Some((snapshot, alive)))
     }
 
     /// Returns what a first authenticator requires; `None` if the account has one. An account with

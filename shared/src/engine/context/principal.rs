@@ -3,11 +3,11 @@
 //! This file grants no rights: it refuses a requester of another account, and a principal whose
 //! session has ended.
 
-use super::enrollment::pending::AccountSnapshot;
-use super::{AdministrationError, COMMAND, SERVICE};
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
+use crate::engine::enrollment::pending::AccountSnapshot;
+use crate::engine::{AdministrationError, COMMAND, SERVICE};
 use crate::store::Transaction;
 use crate::system::clock::Timestamp;
 use crate::token::session::{Session, SessionId};
@@ -112,7 +112,7 @@ impl Requester<'_> {
 }
 
 impl Principal<'_> {
-    pub(super) fn session(self) -> Option<SessionId> {
+    pub(in crate::engine) fn session(self) -> Option<SessionId> {
         match self {
             Principal::Session(_, _, id) => Some(id),
             Principal::Command(_)
@@ -123,7 +123,7 @@ impl Principal<'_> {
     }
 
     /// Refuses a principal whose session has ended, including since the act began.
-    pub(super) fn refuse_ended_session(
+    pub(in crate::engine) fn refuse_ended_session(
         self,
         tx: &mut Transaction<'_>,
         now: Timestamp,
@@ -152,7 +152,7 @@ impl<'a> From<&'a String> for Principal<'a> {
 }
 
 /// Returns the audit event for what a principal did to an account.
-pub(super) fn audit_event(
+pub(in crate::engine) fn audit_event(
     name: &UserName,
     kind: EventKind,
     actor: Principal<'_>,

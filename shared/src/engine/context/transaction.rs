@@ -1,13 +1,13 @@
 //! One transaction of the store, with what an act needs beside it: configuration, keys and time.
 //! The keys are those of the transaction, so a key rotation in another process never splits an act.
 
-use super::mail::notification;
 use super::principal::{Principal, audit_event};
-use super::{Engine, EngineError};
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
 use crate::config::Config;
 use crate::crypto::vault::Vault;
+use crate::engine::mail::notification;
+use crate::engine::{Engine, EngineError};
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use std::ops::{Deref, DerefMut};

@@ -67,7 +67,7 @@ fn strangers_elsewhere_cannot_use_up_the_tries_of_a_familiar_address() {
         later,
     );
     accepted(&owner);
-    let missed = owner.missed.unwrap();
+    let missed = owner.after_login.missed.unwrap();
     assert_eq!(
         (missed.count, missed.last_from.as_str()),
         (5, "198.51.100.5")
@@ -152,7 +152,7 @@ fn with_disable_the_one_recovery_code_turns_the_second_factor_off() {
     let outcome = home.attempt("alice", &recovery(&app, 0), NOW);
     accepted(&outcome);
     assert_eq!(
-        outcome.recovery,
+        outcome.after_login.recovery,
         Some(AfterRecovery::TurnedOff(AppPasswordsAfter::None))
     );
     assert_eq!(home.enrolled("alice"), Enrolled::No);

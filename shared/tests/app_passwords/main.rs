@@ -375,7 +375,8 @@ fn a_recovery_code_that_turns_the_second_factor_off_says_what_becomes_of_them() 
     let mail = add(&mut home, "mail", SCOPE);
     let outcome = home.attempt("alice", &pending.recovery_codes()[0].grouped(), NOW);
     accepted(&outcome);
-    let told = postern_shared::engine::messages::recovery_text(outcome.recovery.unwrap());
+    let told =
+        postern_shared::engine::messages::recovery_text(outcome.after_login.recovery.unwrap());
     assert!(
         told.ends_with("1 app password revoked: make new ones"),
         "{told}"

@@ -113,15 +113,6 @@ impl From<Refusal> for PamRefusal {
     }
 }
 
-/// The result of the first step of an enrollment at a prompt.
-#[derive(Debug)]
-pub enum PromptEnrollment {
-    Begun(ShownAuthenticator),
-    /// An administrator's one-time code is required.
-    OneTimeCodeNeeded,
-    Refused(PamRefusal),
-}
-
 /// Why a mark is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MarkRefusal {

@@ -94,7 +94,9 @@ impl Engine {
 
     /// Erases removed secrets from the store's files.
     pub(super) fn scrub_secrets(&mut self) -> Result<(), AdministrationError> {
-        self.store.scrub().map_err(AdministrationError::NotScrubbed)
+        self.store
+            .truncate_wal()
+            .map_err(AdministrationError::WalNotTruncated)
     }
 
     /// Returns the keys that sign and seal tokens and cookies.

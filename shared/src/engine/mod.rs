@@ -53,5 +53,5 @@ pub use verify::charge::ChargedAttempt;
 pub use verify::host_password::HostPassword;
 pub use verify::pam_context::{
     MarkRefusal, PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification,
-    PromptEnrollment, ShownAuthenticator,
+    PromptEnrollment,
 };

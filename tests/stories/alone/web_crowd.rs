@@ -1,6 +1,6 @@
 //! The attack: ten thousand connections are held open. New clients are still served at once.
 
-use crate::web_crowds::{TAKEN, descriptors, is_served, signed_in, silent};
+use crate::gate::floods::{TAKEN, descriptors, is_served, signed_in, silent};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::collections::VecDeque;
 use std::net::TcpStream;

@@ -1,7 +1,7 @@
 //! Unauthenticated clients that take connections, workers or memory from the owner of an account.
 
-use crate::web_crowds::descriptors;
-use crate::without_root::PAM_PEER;
+use crate::enrollment::without_root::PAM_PEER;
+use crate::gate::floods::descriptors;
 use serde_json::json;
 use std::io::Write;
 use std::os::unix::net::UnixStream;

@@ -10,3 +10,4 @@ mod readme;
 mod samples;
 mod throttle;
 mod tokens;
+mod traps;

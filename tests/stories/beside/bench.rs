@@ -1,7 +1,7 @@
 //! Logins at one module, one by one and in parallel, and their results.
 
 use super::module::Module;
-use crate::guest_process::PAM_HOST;
+use crate::pam::process::PAM_HOST;
 use std::cell::RefCell;
 use std::time::Duration;
 use testhost::{Answer, Barrier, Host, PamHost, Phone};

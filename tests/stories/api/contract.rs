@@ -1,7 +1,7 @@
 //! The JSON API against its OpenAPI document: schemathesis generates valid and invalid requests and
 //! checks every reply.
 
-use crate::administration::web::{SECRET, program, takes_programs};
+use crate::administration::web::{self as administration, SECRET, takes_programs};
 use crate::api::calls::Program;
 use serde_json::Value;
 use std::process::Command;
@@ -118,7 +118,7 @@ fn every_answer_is_as_the_document_says() {
         ADMINISTRATION,
     ];
     is_kept(&[&["-H", &shown, "--max-examples", "20"], &programs[..]].concat());
-    let administrator = Program::of(&web, program(SECRET));
+    let administrator = Program::of(&web, administration::program(SECRET));
     let found = administrator.asks("GET", "administration/accounts", Value::Null);
     assert_eq!(
         found["accounts"][0]["account"], "alice",

@@ -66,18 +66,18 @@ pub use machine::systemd::Systemd;
 pub use mail::dovecot::Dovecot;
 pub use mail::program::MailProgram;
 pub use mail::server::{MAIL_CA, MAIL_PASSWORD, Mail, MailServer, Webhook, hanging_server};
-pub use pam::pam_host::{Answer, Barrier, PamEnded, PamHost, SEAL};
+pub use pam::pam_host::{Barrier, PamEnded, PamHost, PromptReply, SEAL};
 pub use pam::pam_peer::PamPeer;
 pub use pam::password_helper::PasswordHelper;
-pub use postern::command::{Postern, Said};
+pub use postern::command::{CommandOutput, Postern};
 pub use postern::daemon::{HOST_SOCKET, PAM_SOCKET, PROGRAM, Posternd, REAL_PROGRAM};
 pub use postern::previous::{install_previous_module, install_previous_posternd};
 pub use postern::store::Store;
 pub use process::processes::{
-    as_user, ended, finished, outcome, patiently, running, signal, wait_until,
+    as_user, ended, finished, patiently, running, signal, wait_for_output, wait_until,
 };
 pub use process::syscalls::{
-    Ambush, WRITES, killed_at, killed_at_store_or_key, was_killed, was_stopped,
+    TracedProcess, WRITES, killed_at, killed_at_store_or_key, was_killed, was_stopped,
 };
 pub use process::timings::assert_alike;
 pub use user::person::Person;
@@ -85,10 +85,10 @@ pub use user::phone::Phone;
 pub use user::scanner::scanned;
 pub use user::ssh::Ssh;
 pub use user::terminal::{Ended, Terminal};
-pub use web::application::{Application, Arrived};
+pub use web::application::{Application, ReceivedRequest};
 pub use web::chromium::{Chromium, keep_picture};
-pub use web::client::Visitor;
+pub use web::client::WebClient;
 pub use web::gate::{Gate, Reply, SOCKET, Wire, tcp_reply};
 pub use web::setup::{
-    APP, AUTH, Front, PROOF, Place, Web, change_traefik, on_test_ports, reconfigure,
+    APP, AUTH, PROOF, PagesAt, Proxy, Web, change_traefik, on_test_ports, reconfigure,
 };

@@ -145,9 +145,9 @@ fn a_story_without_a_test_host_ends_at_once() {
         .args(["--ignored", "--exact", "sign_in::ssh::key_then_code"])
         .env_remove("POSTERN_TEST_HOST");
     let output = story.output().expect("this program runs");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        !output.status.success() && said.contains("run it with tests/run"),
-        "{said}"
+        !output.status.success() && text.contains("run it with tests/run"),
+        "{text}"
     );
 }

@@ -22,7 +22,7 @@ pub struct Clock;
 
 impl Clock {
     /// Sets the clock to the time at which every story begins.
-    pub(crate) fn wind_up() -> Clock {
+    pub(crate) fn start() -> Clock {
         Clock.set(BEGIN);
         Clock
     }

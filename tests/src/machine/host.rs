@@ -97,7 +97,7 @@ impl Host {
         remove(STORE_FOLDER);
         remove(SUDOERS);
         copy_all(&format!("{WORK}/pam.d"), SERVICES);
-        let clock = Clock::wind_up();
+        let clock = Clock::start();
         let journal = Journal::start();
         install();
         Postern::call("init").does();

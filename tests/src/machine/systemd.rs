@@ -62,7 +62,7 @@ impl Systemd {
         let mut running = Running::start(command, "systemd.log");
         let unshare = running.process();
         let first = patiently("systemd is started", || {
-            assert!(running.is_running(), "{}", running.said());
+            assert!(running.is_running(), "{}", running.output());
             Ok(numbered(unshare, 1))
         });
         let mut systemd = Systemd {
@@ -72,9 +72,9 @@ impl Systemd {
         };
         patiently("systemd is up", || {
             let runs = systemd.running.as_mut().is_some_and(Running::is_running);
-            assert!(runs, "{}", systemd.said());
-            let said = systemd.call("is-system-running");
-            Ok(matches!(said.as_str(), "running" | "degraded").then_some(()))
+            assert!(runs, "{}", systemd.output());
+            let text = systemd.call("is-system-running");
+            Ok(matches!(text.as_str(), "running" | "degraded").then_some(()))
         });
         systemd
     }
@@ -87,7 +87,7 @@ impl Systemd {
             status.success(),
             "systemctl {words}: {}\n{}",
             String::from_utf8_lossy(&stderr),
-            self.said()
+            self.output()
         );
     }
 
@@ -136,9 +136,13 @@ impl Systemd {
         command.stdin(Stdio::null()).output().expect("nsenter runs")
     }
 
-    fn said(&self) -> String {
-        let said = self.running.as_ref().map(Running::said).unwrap_or_default();
-        said + &self.log("posternd") + &self.log("postern-gate")
+    fn output(&self) -> String {
+        let text = self
+            .running
+            .as_ref()
+            .map(Running::output)
+            .unwrap_or_default();
+        text + &self.log("posternd") + &self.log("postern-gate")
     }
 }
 

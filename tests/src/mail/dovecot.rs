@@ -63,24 +63,24 @@ impl Dovecot {
             "--user",
             &user,
         ]);
-        let said = curl
+        let text = curl
             .arg(format!("imap://127.0.0.1:{PORT}/"))
             .output()
             .expect("curl runs");
-        String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned()
+        String::from_utf8_lossy(&[text.stdout, text.stderr].concat()).into_owned()
     }
 
     /// Signs in and lists the mailboxes.
     #[track_caller]
     pub fn opens(&self, person: &Person, password: &str) {
         let heard = self.hears(person, password);
-        assert!(heard.contains("INBOX"), "{heard}\n{}", self.0.said());
+        assert!(heard.contains("INBOX"), "{heard}\n{}", self.0.output());
     }
 
     /// Expects that the password is refused.
     #[track_caller]
     pub fn refuses(&self, person: &Person, password: &str) {
         let heard = self.hears(person, password);
-        assert!(heard.contains("curl: (67)"), "{heard}\n{}", self.0.said());
+        assert!(heard.contains("curl: (67)"), "{heard}\n{}", self.0.output());
     }
 }

@@ -34,9 +34,9 @@ pub struct Mail {
 
 /// What a mail contains.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Brings {
+enum MailKind {
     Code,
-    News,
+    Notification,
 }
 
 impl MailServer {
@@ -61,8 +61,8 @@ impl MailServer {
         ]);
         let mut running = Running::start(server, "mail.log");
         patiently("the mail server listens", || {
-            assert!(running.is_running(), "{}", running.said());
-            Ok(running.said().contains("listens").then_some(()))
+            assert!(running.is_running(), "{}", running.output());
+            Ok(running.output().contains("listens").then_some(()))
         });
         MailServer {
             _running: running,
@@ -74,25 +74,27 @@ impl MailServer {
     #[track_caller]
     pub fn got(&self) -> Mail {
         patiently("a mail with a code arrives", || {
-            Ok(self.arrived(Brings::Code))
+            Ok(self.arrived(MailKind::Code))
         })
     }
 
     /// Waits for a notification, and removes it from the mailbox.
     #[track_caller]
     pub fn told(&self) -> Mail {
-        patiently("a notice arrives", || Ok(self.arrived(Brings::News)))
+        patiently("a notice arrives", || {
+            Ok(self.arrived(MailKind::Notification))
+        })
     }
 
     /// Panics if the mailbox holds a mail with a code.
     #[track_caller]
     pub fn got_nothing(&self) {
-        let mail = self.arrived(Brings::Code);
+        let mail = self.arrived(MailKind::Code);
         assert!(mail.is_none(), "{mail:?}");
     }
 
     /// Removes and returns the oldest mail, with a code or without.
-    fn arrived(&self, brings: Brings) -> Option<Mail> {
+    fn arrived(&self, kind: MailKind) -> Option<Mail> {
         let files = fs::read_dir(&self.folder)
             .expect("the tests' folder")
             .flatten()
@@ -105,7 +107,7 @@ impl MailServer {
             let mail = Mail {
                 text: fs::read_to_string(&path).expect("a mail is text"),
             };
-            (mail.brings() == brings).then(|| {
+            (mail.kind() == kind).then(|| {
                 fs::remove_file(&path).expect("the tests' folder can be written");
                 mail
             })
@@ -137,10 +139,10 @@ impl Mail {
         code.to_owned()
     }
 
-    fn brings(&self) -> Brings {
+    fn kind(&self) -> MailKind {
         match self.find_code() {
-            Some(_) => Brings::Code,
-            None => Brings::News,
+            Some(_) => MailKind::Code,
+            None => MailKind::Notification,
         }
     }
 

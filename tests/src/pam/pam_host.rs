@@ -31,7 +31,7 @@ pub struct PamHost {
 
 /// How a prompt is answered.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub enum PromptReply {
     /// A response with these bytes.
     Text(Vec<u8>),
     /// A response that has no text.
@@ -42,9 +42,9 @@ pub enum Answer {
     Failure,
 }
 
-impl From<&str> for Answer {
-    fn from(text: &str) -> Answer {
-        Answer::Text(text.as_bytes().to_vec())
+impl From<&str> for PromptReply {
+    fn from(text: &str) -> PromptReply {
+        PromptReply::Text(text.as_bytes().to_vec())
     }
 }
 
@@ -132,21 +132,21 @@ impl PamHost {
     }
 
     /// Lets the host continue after a pause.
-    pub fn goes_on(&mut self) {
+    pub fn continues(&mut self) {
         // The process may have been ended already.
         let _ = writeln!(self.orders, "go on");
     }
 
     /// Answers the next prompt.
-    pub fn answers(&mut self, answer: &Answer) {
-        let order = match answer {
-            Answer::Text(bytes) => {
+    pub fn answers(&mut self, reply: &PromptReply) {
+        let order = match reply {
+            PromptReply::Text(bytes) => {
                 let sealed: Vec<u8> = bytes.iter().map(|byte| byte ^ SEAL).collect();
                 format!("say {}", data_encoding::HEXLOWER.encode(&sealed))
             }
-            Answer::NullReply => "null reply".to_owned(),
-            Answer::NullArray => "null array".to_owned(),
-            Answer::Failure => "failure".to_owned(),
+            PromptReply::NullReply => "null reply".to_owned(),
+            PromptReply::NullArray => "null array".to_owned(),
+            PromptReply::Failure => "failure".to_owned(),
         };
         // The process may have been ended already.
         let _ = writeln!(self.orders, "{order}");
@@ -154,7 +154,7 @@ impl PamHost {
 
     /// Types a text at the next prompt.
     pub fn types(&mut self, text: &str) {
-        self.answers(&Answer::from(text));
+        self.answers(&PromptReply::from(text));
     }
 
     /// Closes the host's input, so that every further prompt fails, and waits for the end.

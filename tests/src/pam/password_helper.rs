@@ -63,7 +63,10 @@ impl PasswordHelper {
 
     /// Returns everything that the helper logged since it started.
     pub fn log(&self) -> String {
-        self.running.as_ref().map(Running::said).unwrap_or_default()
+        self.running
+            .as_ref()
+            .map(Running::output)
+            .unwrap_or_default()
     }
 
     /// Waits until the helper's log contains a text.
@@ -99,9 +102,9 @@ impl PasswordHelper {
         // The helper may have closed the connection already.
         let _ = stream.write_all(bytes);
         let _ = stream.shutdown(Shutdown::Write);
-        let mut said = Vec::new();
-        let _ = stream.read_to_end(&mut said);
-        Some(said)
+        let mut output = Vec::new();
+        let _ = stream.read_to_end(&mut output);
+        Some(output)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The `postern` command, as an administrator types it.
 
 use crate::machine::clock::on_the_clock;
-use crate::process::processes::outcome;
+use crate::process::processes::wait_for_output;
 use serde_json::Value;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ pub struct Postern {
 
 /// The result of a call.
 #[derive(Debug)]
-pub struct Said {
+pub struct CommandOutput {
     /// Text on standard output.
     pub out: String,
     /// Text on standard error.
@@ -80,7 +80,7 @@ impl Postern {
 
     /// Runs the call to its end.
     #[track_caller]
-    pub fn run(mut self) -> Said {
+    pub fn run(mut self) -> CommandOutput {
         let streams = self
             .command
             .stdin(Stdio::piped())
@@ -91,8 +91,8 @@ impl Postern {
         // A command that needs no input may have ended already.
         let _ = stdin.write_all(self.input.as_bytes());
         drop(stdin);
-        let output = outcome(running);
-        Said {
+        let output = wait_for_output(running);
+        CommandOutput {
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
             err: String::from_utf8_lossy(&output.stderr).into_owned(),
             exit: output.status.code(),
@@ -101,38 +101,38 @@ impl Postern {
 
     /// Runs the call, and panics unless it exits with 0.
     #[track_caller]
-    pub fn does(self) -> Said {
+    pub fn does(self) -> CommandOutput {
         self.exits(0)
     }
 
     /// Runs the call, and panics unless it exits with 1 and without a panic.
     #[track_caller]
-    pub fn refuses(self) -> Said {
+    pub fn refuses(self) -> CommandOutput {
         self.exits(1)
     }
 
     #[track_caller]
-    fn exits(self, expected: i32) -> Said {
+    fn exits(self, expected: i32) -> CommandOutput {
         let call = format!("{:?}", self.command);
-        let said = self.run();
+        let printed = self.run();
         assert_eq!(
-            said.exit,
+            printed.exit,
             Some(expected),
             "{call}\n{}{}",
-            said.out,
-            said.err
+            printed.out,
+            printed.err
         );
         assert!(
-            !said.all().contains("panicked"),
+            !printed.all().contains("panicked"),
             "{call}\n{}{}",
-            said.out,
-            said.err
+            printed.out,
+            printed.err
         );
-        said
+        printed
     }
 }
 
-impl Said {
+impl CommandOutput {
     /// Returns standard output and standard error.
     pub fn all(&self) -> String {
         format!("{}{}", self.out, self.err)

@@ -130,7 +130,10 @@ impl Posternd {
 
     /// Returns everything that posternd logged since it started.
     pub fn log(&self) -> String {
-        self.running.as_ref().map(Running::said).unwrap_or_default()
+        self.running
+            .as_ref()
+            .map(Running::output)
+            .unwrap_or_default()
     }
 }
 

@@ -103,11 +103,11 @@ impl Store {
     /// Panics unless SQLite's integrity check passes.
     #[track_caller]
     pub fn is_sound(&self) {
-        let said: String = self
+        let output: String = self
             .0
             .query_row("PRAGMA integrity_check", [], |row| row.get(0))
             .expect("a check");
-        assert_eq!(said, "ok");
+        assert_eq!(output, "ok");
         assert_eq!(
             self.numbers("SELECT count(*) FROM pragma_foreign_key_check"),
             [0]

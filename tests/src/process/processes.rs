@@ -70,7 +70,7 @@ pub fn finished(command: &mut Command) -> String {
         status,
         stdout,
         stderr,
-    } = outcome(child);
+    } = wait_for_output(child);
     assert!(
         status.success(),
         "{command:?}: {status}\n{}{}",
@@ -83,7 +83,7 @@ pub fn finished(command: &mut Command) -> String {
 /// Reads the output of a process until it ends. A process that exceeds the time limit is killed,
 /// and the story fails.
 #[track_caller]
-pub fn outcome(child: Child) -> Output {
+pub fn wait_for_output(child: Child) -> Output {
     let process = child.id();
     let (sender, ended) = channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
@@ -204,7 +204,7 @@ impl Running {
     }
 
     /// Returns its output so far.
-    pub(crate) fn said(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         fs::read(&self.log)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default()

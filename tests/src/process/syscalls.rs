@@ -78,35 +78,35 @@ pub fn was_stopped() -> bool {
 }
 
 /// A strace that is attached to a running process and all that it starts.
-pub struct Ambush(Child);
+pub struct TracedProcess(Child);
 
-impl Ambush {
+impl TracedProcess {
     /// Attaches to a process, to kill it at a write to the store.
     #[track_caller]
-    pub fn laid(process: u32, when: u32) -> Ambush {
+    pub fn kills_at(process: u32, when: u32) -> TracedProcess {
         let mut strace = Command::new("strace");
         deadly(&mut strace, when);
-        Ambush::attach(strace, process)
+        TracedProcess::attach(strace, process)
     }
 
     /// Attaches to a process, to stop it at a write to the store.
     #[track_caller]
-    pub fn stops_at(process: u32, when: u32) -> Ambush {
+    pub fn stops_at(process: u32, when: u32) -> TracedProcess {
         let mut strace = Command::new("strace");
         at_the_store(&mut strace, "STOP", when);
-        Ambush::attach(strace, process)
+        TracedProcess::attach(strace, process)
     }
 
     /// Attaches to a process, to send it a signal at one of these system calls on any file.
     #[track_caller]
-    pub fn at_any_file(process: u32, calls: &str, signal: &str, when: u32) -> Ambush {
+    pub fn at_any_file(process: u32, calls: &str, signal: &str, when: u32) -> TracedProcess {
         let mut strace = Command::new("strace");
         struck(&mut strace, calls, signal, when);
-        Ambush::attach(strace, process)
+        TracedProcess::attach(strace, process)
     }
 
     #[track_caller]
-    fn attach(mut strace: Command, process: u32) -> Ambush {
+    fn attach(mut strace: Command, process: u32) -> TracedProcess {
         strace
             .args(["--attach", &process.to_string()])
             .stdin(Stdio::null());
@@ -116,18 +116,18 @@ impl Ambush {
             .stderr(errors)
             .spawn()
             .expect("strace runs; tests/run installs it");
-        let ambush = Ambush(strace);
+        let traced = TracedProcess(strace);
         let status = format!("/proc/{process}/status");
         patiently("strace is attached", || {
             Ok(fs::read_to_string(&status)?
-                .contains(&format!("TracerPid:\t{}\n", ambush.0.id()))
+                .contains(&format!("TracerPid:\t{}\n", traced.0.id()))
                 .then_some(()))
         });
-        ambush
+        traced
     }
 }
 
-impl Drop for Ambush {
+impl Drop for TracedProcess {
     fn drop(&mut self) {
         // SIGKILL detaches strace from the processes that are left, and changes nothing in them.
         let _ = self.0.kill();

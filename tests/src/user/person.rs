@@ -29,12 +29,12 @@ impl Person {
             password: format!("the password of {name}"),
         };
         if !Path::new(&person.key()).exists() {
-            person.settle();
+            person.create();
         }
         person
     }
 
-    fn settle(&self) {
+    fn create(&self) {
         let Person { name, password } = self;
         if name != "root" {
             finished(Command::new("useradd").args(["--create-home", "--shell", "/bin/bash", name]));
@@ -110,14 +110,14 @@ impl Person {
     /// Enrolls, and returns the authenticator and the recovery codes.
     #[track_caller]
     pub fn enrols_with_recovery_codes(&self) -> (Phone, Vec<String>) {
-        let said = Postern::call(&format!("enroll {} --no-confirm --json", self.name))
+        let output = Postern::call(&format!("enroll {} --no-confirm --json", self.name))
             .does()
             .json();
-        let url = said["otpauth_url"]
+        let url = output["otpauth_url"]
             .as_str()
             .expect("an otpauth_url")
             .to_owned();
-        let codes = said["recovery_codes"].as_array().expect("recovery_codes");
+        let codes = output["recovery_codes"].as_array().expect("recovery_codes");
         let codes = codes
             .iter()
             .map(|code| code.as_str().expect("a recovery code").to_owned())
@@ -166,6 +166,6 @@ impl Person {
 }
 
 fn fingerprint(key: &str) -> String {
-    let said = finished(Command::new("ssh-keygen").args(["-l", "-f", key]));
-    said.split(' ').nth(1).expect("a fingerprint").to_owned()
+    let output = finished(Command::new("ssh-keygen").args(["-l", "-f", key]));
+    output.split(' ').nth(1).expect("a fingerprint").to_owned()
 }

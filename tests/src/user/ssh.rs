@@ -86,14 +86,14 @@ impl Ssh {
 
     /// Starts the client; types nothing yet.
     #[track_caller]
-    pub fn dials(&self) -> Terminal {
+    pub fn connects(&self) -> Terminal {
         Terminal::run(self.client())
     }
 
     /// Passes the first factor, up to the prompt for the code.
     #[track_caller]
     pub fn up_to_the_code(&self) -> Terminal {
-        let mut terminal = self.dials();
+        let mut terminal = self.connects();
         if self.first == First::Password {
             terminal.expect("Password: ").types(&self.password);
         }
@@ -104,7 +104,7 @@ impl Ssh {
     /// Signs in with the first factor alone.
     #[track_caller]
     pub fn enters(&self) -> String {
-        let mut terminal = self.dials();
+        let mut terminal = self.connects();
         if self.first == First::Password {
             terminal.expect("Password: ").types(&self.password);
         }
@@ -138,7 +138,7 @@ impl Ssh {
     /// Expects a refusal without a prompt for a code, and returns the screen.
     #[track_caller]
     pub fn is_turned_away(&self) -> String {
-        let mut terminal = self.dials();
+        let mut terminal = self.connects();
         if self.first == First::Password {
             terminal.expect("Password: ").types(&self.password);
         }

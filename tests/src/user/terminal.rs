@@ -38,9 +38,9 @@ pub struct Ended {
 
 /// The end of a wait for output.
 #[derive(PartialEq, Eq)]
-enum Heard {
-    Silence,
-    TheEnd,
+enum WaitEnd {
+    Timeout,
+    Disconnected,
 }
 
 impl Terminal {
@@ -184,7 +184,7 @@ impl Terminal {
         for _ in 0..PATIENCE.as_secs() {
             // The terminal may have ended with the program.
             let _ = self.keyboard.write_all(&[3]);
-            if self.hears_until(Instant::now() + Duration::from_secs(1)) == Heard::TheEnd {
+            if self.reads_until(Instant::now() + Duration::from_secs(1)) == WaitEnd::Disconnected {
                 break;
             }
         }
@@ -199,7 +199,7 @@ impl Terminal {
     /// Waits until the program has ended by itself.
     #[track_caller]
     pub fn ends(mut self) -> Ended {
-        if self.hears_until(Instant::now() + PATIENCE) == Heard::Silence {
+        if self.reads_until(Instant::now() + PATIENCE) == WaitEnd::Timeout {
             panic!("no end in time of:\n{}", self.shown());
         }
         let status = ended(&mut self.program);
@@ -210,15 +210,15 @@ impl Terminal {
     }
 
     /// Keeps the program's output, until the program ends or the deadline has passed.
-    fn hears_until(&mut self, deadline: Instant) -> Heard {
+    fn reads_until(&mut self, deadline: Instant) -> WaitEnd {
         loop {
             match self
                 .screen
                 .recv_timeout(deadline.saturating_duration_since(Instant::now()))
             {
                 Ok(bytes) => self.transcript.extend(bytes),
-                Err(RecvTimeoutError::Timeout) => return Heard::Silence,
-                Err(RecvTimeoutError::Disconnected) => return Heard::TheEnd,
+                Err(RecvTimeoutError::Timeout) => return WaitEnd::Timeout,
+                Err(RecvTimeoutError::Disconnected) => return WaitEnd::Disconnected,
             }
         }
     }

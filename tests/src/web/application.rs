@@ -16,13 +16,13 @@ const ADDRESS: &str = "127.0.0.1:8080";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Application {
-    arrived: Arc<Mutex<Vec<Arrived>>>,
+    arrived: Arc<Mutex<Vec<ReceivedRequest>>>,
     ended: Arc<AtomicBool>,
 }
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
-pub struct Arrived {
+pub struct ReceivedRequest {
     /// Method and target, separated by a space.
     pub request: String,
     /// Every header line, with names as they were written.
@@ -31,7 +31,7 @@ pub struct Arrived {
     pub length: u64,
 }
 
-impl Arrived {
+impl ReceivedRequest {
     /// Returns the values of all headers that a CGI application would read by this name.
     pub fn values(&self, name: &str) -> Vec<&str> {
         let plain = |name: &str| {
@@ -89,14 +89,14 @@ impl Application {
 
     /// Returns the requests that arrived since the last call.
     #[track_caller]
-    pub fn arrived(&self) -> Vec<Arrived> {
+    pub fn arrived(&self) -> Vec<ReceivedRequest> {
         std::mem::take(&mut *self.arrived.lock().expect("nobody panicked"))
     }
 
     /// Returns the one request that arrived since the last call. Panics if there is not exactly
     /// one.
     #[track_caller]
-    pub fn got(&self) -> Arrived {
+    pub fn got(&self) -> ReceivedRequest {
         let mut all = self.arrived();
         assert_eq!(all.len(), 1, "{all:?}");
         all.remove(0)
@@ -118,7 +118,7 @@ impl Drop for Application {
     }
 }
 
-fn serve(stream: TcpStream, seen: &Mutex<Vec<Arrived>>) -> Option<()> {
+fn serve(stream: TcpStream, seen: &Mutex<Vec<ReceivedRequest>>) -> Option<()> {
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let line = |reader: &mut BufReader<TcpStream>| {
@@ -149,7 +149,7 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Arrived>>) -> Option<()> {
             .trim_end_matches(" HTTP/1.1")
             .trim_end_matches(" HTTP/1.0")
             .to_owned();
-        seen.lock().ok()?.push(Arrived {
+        seen.lock().ok()?.push(ReceivedRequest {
             request,
             headers,
             length,

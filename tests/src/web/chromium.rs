@@ -174,9 +174,9 @@ impl Chromium {
 
     /// Types any other input on the code page.
     #[track_caller]
-    pub fn enters_answer(&self, answer: &str) -> &Chromium {
+    pub fn enters_answer(&self, reply: &str) -> &Chromium {
         self.arrives_at("Verification code")
-            .types("[name=code]", answer)
+            .types("[name=code]", reply)
             .clicks("button")
     }
 
@@ -236,7 +236,7 @@ impl Chromium {
 
     /// Emulates a screen of this size, with a light or dark colour scheme.
     #[track_caller]
-    pub fn looks(&self, width: u32, height: u32, scheme: &str) -> &Chromium {
+    pub fn emulates_screen(&self, width: u32, height: u32, scheme: &str) -> &Chromium {
         let screen = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
         self.devtools("Emulation.setDeviceMetricsOverride", &screen);
         let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
@@ -373,7 +373,7 @@ fn call(method: &str, path: &str, body: &Value) -> Value {
     } else {
         body.to_string()
     };
-    let answer = || -> std::io::Result<String> {
+    let reply = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", PORT))?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         write!(
@@ -400,8 +400,8 @@ fn call(method: &str, path: &str, body: &Value) -> Value {
             }
         }
     };
-    let answer = answer().unwrap_or_else(|error| panic!("chromedriver: {method} {path}: {error}"));
+    let reply = reply().unwrap_or_else(|error| panic!("chromedriver: {method} {path}: {error}"));
     let value: Value =
-        serde_json::from_str(&answer).unwrap_or_else(|_| panic!("chromedriver said {answer}"));
+        serde_json::from_str(&reply).unwrap_or_else(|_| panic!("chromedriver said {reply}"));
     value["value"].clone()
 }

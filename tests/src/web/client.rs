@@ -14,21 +14,21 @@ const CUT: u16 = 0;
 
 /// A browser without scripts.
 #[derive(Clone)]
-pub struct Visitor {
+pub struct WebClient {
     jar: String,
     from: String,
     headers: Vec<String>,
     options: Vec<String>,
 }
 
-impl Visitor {
+impl WebClient {
     /// Returns a browser with an empty cookie jar.
     #[allow(clippy::new_without_default, reason = "each one is another")]
-    pub fn new() -> Visitor {
+    pub fn new() -> WebClient {
         let number = VISITORS.fetch_add(1, Ordering::SeqCst);
         let jar = crate::web::setup::log(&format!("visitor-{number}.cookies"));
         std::fs::write(&jar, "").expect("the tests' folder can be written");
-        Visitor {
+        WebClient {
             jar,
             from: "127.0.0.1".to_owned(),
             headers: Vec::new(),
@@ -37,20 +37,20 @@ impl Visitor {
     }
 
     /// Sets the client's address.
-    pub fn from(mut self, address: &str) -> Visitor {
+    pub fn from(mut self, address: &str) -> WebClient {
         self.from = address.to_owned();
         self
     }
 
     /// Returns the same browser with one more header.
-    pub fn with(&self, header: &str) -> Visitor {
+    pub fn with(&self, header: &str) -> WebClient {
         let mut other = self.clone();
         other.headers.push(header.to_owned());
         other
     }
 
     /// Returns the same browser with an option of curl(1).
-    pub fn option(&self, option: &str) -> Visitor {
+    pub fn option(&self, option: &str) -> WebClient {
         let mut other = self.clone();
         other.options.push(option.to_owned());
         other
@@ -196,14 +196,14 @@ impl Visitor {
     }
 
     /// Returns a browser with a copy of the cookie jar, as a thief would have it.
-    pub fn robbed(&self) -> Visitor {
-        let thief = Visitor::new();
+    pub fn copy_of_cookies(&self) -> WebClient {
+        let thief = WebClient::new();
         std::fs::copy(&self.jar, &thief.jar).expect("the tests' folder can be written");
         thief
     }
 
     /// Deletes cookies whose name contains a text.
-    pub fn forgets(&self, words: &str) {
+    pub fn deletes_cookies(&self, words: &str) {
         let text = std::fs::read_to_string(&self.jar).unwrap_or_default();
         let kept: Vec<_> = text.lines().filter(|line| !line.contains(words)).collect();
         std::fs::write(&self.jar, kept.join("\n") + "\n")
@@ -214,7 +214,7 @@ impl Visitor {
     /// bytes after `{answer}` are sent after the head of a response. Reads until a text has
     /// arrived, the connection ends, or nothing arrives for 10 s.
     #[track_caller]
-    pub fn speaks(&self, to: &str, bytes: &str, until: &str) -> String {
+    pub fn sends_raw(&self, to: &str, bytes: &str, until: &str) -> String {
         const SPEAK: &str = "import socket, ssl, sys
 to, bytes, until = sys.argv[1], sys.argv[2].encode('latin-1'), sys.argv[3].encode('latin-1')
 context = ssl.create_default_context()

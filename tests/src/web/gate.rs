@@ -33,7 +33,10 @@ impl Gate {
 
     /// Returns everything that the gate logged since it started.
     pub fn log(&self) -> String {
-        self.running.as_ref().map(Running::said).unwrap_or_default()
+        self.running
+            .as_ref()
+            .map(Running::output)
+            .unwrap_or_default()
     }
 
     /// Waits until the gate's log contains a text.
@@ -166,9 +169,9 @@ fn launch(mut gate: Command, input: Stdio, words: &str) -> Running {
     gate.arg("/usr/bin/postern-gate");
     let mut running = Running::start_at(gate, input, "gate.log");
     patiently("the gate listens", || {
-        assert!(running.is_running(), "{}", running.said());
-        let said = running.said();
-        Ok(said.contains(words).then_some(()))
+        assert!(running.is_running(), "{}", running.output());
+        let output = running.output();
+        Ok(output.contains(words).then_some(()))
     });
     running
 }

@@ -26,14 +26,14 @@ const TRAEFIK: &str = "/etc/traefik/dynamic/postern.yml";
 
 /// The proxy before the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Front {
+pub enum Proxy {
     Nginx,
     Traefik,
 }
 
 /// Where the gate's pages are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum PagesAt {
     /// The pages have a host of their own.
     OwnHost,
     /// The pages are on a path of the protected host.
@@ -45,7 +45,7 @@ pub struct Web {
     pub application: Application,
     /// Base URL of the gate's pages.
     pub pages: String,
-    front: Option<Running>,
+    proxy: Option<Running>,
 }
 
 static PREPARED: Once = Once::new();
@@ -54,19 +54,19 @@ impl Web {
     /// Starts application, nginx and gate, with a host for the gate's pages.
     #[track_caller]
     pub fn nginx(host: &Host, extra: &str) -> Web {
-        Web::start(host, Front::Nginx, Place::OwnHost, extra)
+        Web::start(host, Proxy::Nginx, PagesAt::OwnHost, extra)
     }
 
     /// Starts application, proxy and gate. `extra` is added to the lines for postern.toml that the
     /// sample needs.
     #[track_caller]
-    pub fn start(host: &Host, front: Front, place: Place, extra: &str) -> Web {
+    pub fn start(host: &Host, proxy: Proxy, pages_at: PagesAt, extra: &str) -> Web {
         PREPARED.call_once(prepare);
-        let (folder, ending) = match front {
-            Front::Nginx => ("nginx", "conf"),
-            Front::Traefik => ("traefik", "yml"),
+        let (folder, ending) = match proxy {
+            Proxy::Nginx => ("nginx", "conf"),
+            Proxy::Traefik => ("traefik", "yml"),
         };
-        let name = if place == Place::OwnHost {
+        let name = if pages_at == PagesAt::OwnHost {
             "own-host"
         } else {
             "path"
@@ -87,19 +87,19 @@ impl Web {
 
         let application = Application::start();
         let gate = Gate::start();
-        let front = match front {
-            Front::Nginx => nginx(&sample),
-            Front::Traefik => traefik(&sample),
+        let proxy = match proxy {
+            Proxy::Nginx => nginx(&sample),
+            Proxy::Traefik => traefik(&sample),
         };
-        let pages = match place {
-            Place::OwnHost => format!("{AUTH}/"),
-            Place::Path => format!("{APP}/_postern/"),
+        let pages = match pages_at {
+            PagesAt::OwnHost => format!("{AUTH}/"),
+            PagesAt::Path => format!("{APP}/_postern/"),
         };
         Web {
             gate,
             application,
             pages,
-            front: Some(front),
+            proxy: Some(proxy),
         }
     }
 
@@ -118,8 +118,8 @@ impl Web {
     #[track_caller]
     pub fn change_nginx(&mut self, change: impl FnOnce(String) -> String) {
         let text = fs::read_to_string(NGINX).expect("nginx's file is in place");
-        self.front = None;
-        self.front = Some(nginx(&change(text)));
+        self.proxy = None;
+        self.proxy = Some(nginx(&change(text)));
     }
 }
 
@@ -201,7 +201,7 @@ fn traefik(sample: &str) -> Running {
     let running = listening(Running::start(traefik, "traefik.log"));
     patiently("Traefik has read its routers", || {
         let mut curl = Command::new("curl");
-        let said = curl
+        let text = curl
             .args([
                 "-sk",
                 "-o",
@@ -211,18 +211,18 @@ fn traefik(sample: &str) -> Running {
                 &format!("{APP}/"),
             ])
             .output()?;
-        let said = String::from_utf8_lossy(&said.stdout).into_owned();
-        Ok((!["404", "000"].contains(&said.as_str())).then_some(()))
+        let text = String::from_utf8_lossy(&text.stdout).into_owned();
+        Ok((!["404", "000"].contains(&text.as_str())).then_some(()))
     });
     running
 }
 
-fn listening(mut front: Running) -> Running {
+fn listening(mut proxy: Running) -> Running {
     patiently("the proxy listens", || {
-        assert!(front.is_running(), "{}", front.said());
+        assert!(proxy.is_running(), "{}", proxy.output());
         TcpStream::connect("127.0.0.1:8443").map(|_| Some(()))
     });
-    front
+    proxy
 }
 
 /// Changes Traefik's configuration. Traefik reloads it by itself, a little later.

@@ -14,9 +14,9 @@ fn init_makes_everything_once_and_replaces_nothing() {
 
     assert_contains(&Postern::call("init").does().out, "nothing was changed");
     fs::remove_file(KEY).expect("a file can be removed");
-    let said = Postern::call("init").refuses();
-    assert_contains(&said.err, KEY);
-    assert_contains(&said.err, "from its backup");
+    let output = Postern::call("init").refuses();
+    assert_contains(&output.err, KEY);
+    assert_contains(&output.err, "from its backup");
     assert!(!fs::exists(KEY).expect("a folder"));
     fs::write(KEY, key).expect("the key can be put back");
     alice.with_key().is_turned_away();
@@ -107,8 +107,8 @@ fn wrong_usage_is_exit_2_and_touches_nothing() {
         "disable ../x",
         "status --colour",
     ] {
-        let said = Postern::call(call).run();
-        assert_eq!(said.exit, Some(2), "{call}: {}", said.all());
+        let output = Postern::call(call).run();
+        assert_eq!(output.exit, Some(2), "{call}: {}", output.all());
     }
     assert_eq!(Store::open().dump(), before);
 }
@@ -124,10 +124,10 @@ fn another_configuration_is_another_store() {
     fs::write(other, text).expect("a file can be written");
 
     Postern::call(&format!("init --config {other}")).does();
-    let said = Postern::json(&format!(
+    let output = Postern::json(&format!(
         "enroll alice --no-confirm --json --config {other}"
     ));
-    assert_eq!(said["account"], "alice");
+    assert_eq!(output["account"], "alice");
     alice.with_key().enters();
     let config = fs::read_to_string(CONFIG).expect("the sample");
     assert_contains(&config, "#key_file");
@@ -143,8 +143,8 @@ fn accounts_come_go_and_change_their_names() {
         Postern::call("account group alice").does().out,
         "alice is in no group\n"
     );
-    let said = Postern::json("account group alice --add ops --add web --json");
-    assert_eq!(said["groups"], serde_json::json!(["ops", "web"]));
+    let output = Postern::json("account group alice --add ops --add web --json");
+    assert_eq!(output["groups"], serde_json::json!(["ops", "web"]));
     assert_eq!(
         Postern::call("account group alice --remove web").does().out,
         "alice is in ops\n"

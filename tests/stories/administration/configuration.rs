@@ -113,8 +113,8 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
         spoil();
         alice.with_key().enters_with(&phone.code());
         goes_by_the_last_one(&host.journal.says(named));
-        let said = Postern::call("status").refuses();
-        assert_contains(&said.err, named);
+        let output = Postern::call("status").refuses();
+        assert_contains(&output.err, named);
         host.clock.forward(30);
         // The next text must not be written through a link, or into a file of another owner.
         let _ = fs::remove_file(CONFIG);

@@ -2,14 +2,15 @@
 //! contain.
 
 use std::process::{Command, Stdio};
-use testhost::{Host, Postern, Store, Terminal, Visitor, assert_contains, on_the_clock};
+use testhost::{Host, Postern, Store, Terminal, WebClient, assert_contains, on_the_clock};
 
 fn events(call: &str) -> Vec<String> {
-    let said = Postern::call(&format!("log {call} --json")).does().out;
+    let output = Postern::call(&format!("log {call} --json")).does().out;
     let event = |line: &str| {
         serde_json::from_str::<serde_json::Value>(line).expect("JSON")["event"].clone()
     };
-    said.lines()
+    output
+        .lines()
         .map(|line| event(line).as_str().expect("a name").to_owned())
         .collect()
 }
@@ -103,9 +104,9 @@ fn an_administrator_is_named() {
     Postern::call("disable alice")
         .variable("SUDO_UID", &user.uid.to_string())
         .does();
-    let said = Postern::json("log alice --event disabled --json");
-    assert_eq!(said["principal"], "carol");
-    assert_eq!(said["account"], "alice");
+    let output = Postern::json("log alice --event disabled --json");
+    assert_eq!(output["principal"], "carol");
+    assert_eq!(output["account"], "alice");
 }
 
 /// The attack: a reader of the logs looks for secrets. Every kind of input is used over ssh and on
@@ -139,38 +140,38 @@ fn no_log_tells_what_was_typed() {
     ssh.is_refused(&phone.code(), "used already");
     ssh.enters_with(&recovery[0]);
     ssh.is_refused(&recovery[0], "used already");
-    let visitor = Visitor::new();
+    let client = WebClient::new();
     assert_eq!(
-        visitor
+        client
             .sends_password(&web.pages, "alice", "a guess at it")
             .status,
         401
     );
     assert_eq!(
-        visitor
+        client
             .sends_password(&web.pages, "nobody", &alice.password)
             .status,
         401
     );
-    assert_eq!(visitor.password(&web, &alice).status, 303);
-    for answer in [
+    assert_eq!(client.password(&web, &alice).status, 303);
+    for reply in [
         &phone.wrong_codes(4)[1],
         &phone.code(),
         &recovery[0],
         &alice.password,
         &phone.wrong_codes(4)[2],
     ] {
-        assert_eq!(visitor.code(&web, answer).status, 401, "{answer}");
+        assert_eq!(client.code(&web, reply).status, 401, "{reply}");
     }
-    assert_eq!(visitor.code_and_trust(&web, &phone.code_in(1)).status, 303);
+    assert_eq!(client.code_and_trust(&web, &phone.code_in(1)).status, 303);
     typed.extend(
-        visitor
+        client
             .cookies()
             .into_iter()
             .map(|(_, value)| value)
             .filter(|value| !value.is_empty()),
     );
-    assert_eq!(visitor.password(&web, &alice).status, 303);
+    assert_eq!(client.password(&web, &alice).status, 303);
     Postern::call("verify alice")
         .input(&phone.code_in(1))
         .refuses();
@@ -240,7 +241,7 @@ fn a_busy_store_has_a_cause_of_its_own_at_the_gate_too() {
     alice.has_a_password();
     let stalled = Store::open();
     stalled.changes("BEGIN IMMEDIATE; UPDATE account SET created = created");
-    assert_eq!(Visitor::new().password(&web, &alice).status, 503);
+    assert_eq!(WebClient::new().password(&web, &alice).status, 503);
     web.gate.says("refused cause=store-busy");
     drop(stalled);
 }

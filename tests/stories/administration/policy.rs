@@ -1,6 +1,6 @@
 //! Who must give a second factor, and how a new requirement locks out no administrator.
 
-use testhost::{APP, Host, Postern, Visitor, Web, assert_contains, assert_lacks};
+use testhost::{APP, Host, Postern, Web, WebClient, assert_contains, assert_lacks};
 
 /// L13: the enrollment grace period starts with the first sign-in.
 #[test]
@@ -62,8 +62,8 @@ fn requiring_a_second_factor_shuts_no_administrator_out_while_none_has_one() {
     let phone = alice.enrols();
     bob.with_key().is_turned_away();
     alice.with_key().enters_with(&phone.code());
-    let said = Postern::call("disable alice").does();
-    assert_contains(&said.out, "postern one-time-code alice");
+    let output = Postern::call("disable alice").does();
+    assert_contains(&output.out, "postern one-time-code alice");
     bob.with_key().enters();
 }
 
@@ -85,7 +85,7 @@ fn unenrolled_deny_knows_no_waiver() {
 #[ignore = "needs the test host: tests/run"]
 fn what_contradicts_itself_is_refused_by_line_and_key() {
     let host = Host::fresh();
-    for (text, said) in [
+    for (text, output) in [
         (
             "[policy]\nself_enroll = \"networks\"\n",
             "self_enroll_networks must be set together",
@@ -107,7 +107,7 @@ fn what_contradicts_itself_is_refused_by_line_and_key() {
         host.write_configuration(text);
         let refused = Postern::call("enroll bob --no-confirm").refuses();
         assert!(
-            refused.err.contains(said) && refused.err.contains("policy."),
+            refused.err.contains(output) && refused.err.contains("policy."),
             "{text}: {}",
             refused.err
         );
@@ -125,13 +125,13 @@ fn an_exemption_at_the_web_is_named_in_the_log() {
     let alice = host.person("alice");
     alice.has_a_password();
     alice.enrols();
-    let inside = Visitor::new().from("127.0.1.7");
+    let inside = WebClient::new().from("127.0.1.7");
     let entered = inside.password(&web, &alice);
     entered.redirects_to(303, &format!("{APP}/"));
     let event = Postern::json("log alice --event accepted --json");
     assert_eq!(event["cause"], "policy.exempt-2", "{event}");
     assert_contains(web.gate.log(), "accepted cause=policy.exempt-2");
     // A client outside of the exempt network must give a code.
-    let outside = Visitor::new().from("127.0.2.7").password(&web, &alice);
+    let outside = WebClient::new().from("127.0.2.7").password(&web, &alice);
     assert!(outside.header("location").ends_with("/code"), "{outside:?}");
 }

@@ -153,10 +153,10 @@ fn what_root_alone_can_read_is_read_before() {
     host.write_configuration(&format!(
         "[[account]]\nname = \"bob\"\nsecret_file = \"{secret}\"\n"
     ));
-    let said = Postern::call("verify bob --json")
+    let output = Postern::call("verify bob --json")
         .input(&phone.code())
         .does();
-    assert_contains(&said.out, "\"accepted\"");
+    assert_contains(&output.out, "\"accepted\"");
 
     let file = "/etc/postern/import.uris";
     fs::write(file, format!("otpauth://totp/dave?secret={SECRET}\n")).expect("/etc can be written");
@@ -179,9 +179,9 @@ fn root_that_cannot_be_given_up_opens_no_store() {
         "add",
         "carol",
     ]);
-    let said = Postern::under(bound).refuses();
-    assert_contains(&said.err, "cannot become user posternd (EPERM");
-    assert_contains(&said.err, "CAP_SETUID");
+    let output = Postern::under(bound).refuses();
+    assert_contains(&output.err, "cannot become user posternd (EPERM");
+    assert_contains(&output.err, "CAP_SETUID");
     assert_eq!(Store::open().number("SELECT count(*) FROM account"), 0);
 }
 
@@ -227,9 +227,9 @@ fn a_store_that_is_put_back_is_made_whole_for_all_who_open_it() {
 fn a_key_that_posternd_cannot_read_is_found_by_roots_commands() {
     let _host = Host::fresh();
     chown(KEY, Some(0), Some(0)).expect("root may do it");
-    let said = Postern::call("status").refuses();
-    assert_contains(&said.err, KEY);
-    assert_contains(&said.err, "Permission denied");
+    let output = Postern::call("status").refuses();
+    assert_contains(&output.err, KEY);
+    assert_contains(&output.err, "Permission denied");
     give_to_daemons(KEY, 0o640);
     Postern::call("status").does();
 }
@@ -310,7 +310,7 @@ fn no_command_opens_the_store_before_root_is_given_up() {
                 .filter_map(|(name, value)| Some((name, value?))),
         );
         // Some commands find nothing to do; their exit status does not matter here.
-        let said = Postern::under(strace).run();
+        let output = Postern::under(strace).run();
         let lines = fs::read_to_string(trace).expect("strace wrote it");
         let opens = |line: &&str| line.contains(STORE) && line.contains("O_RDWR");
         let opened: Vec<_> = lines
@@ -318,7 +318,11 @@ fn no_command_opens_the_store_before_root_is_given_up() {
             .filter(opens)
             .map(|line| line.split(' ').next().unwrap_or_default())
             .collect();
-        assert!(!opened.is_empty(), "{call} opens no store: {}", said.all());
+        assert!(
+            !opened.is_empty(),
+            "{call} opens no store: {}",
+            output.all()
+        );
         for process in opened {
             let of_process = lines
                 .lines()

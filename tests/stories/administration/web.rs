@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::fs;
 use std::process::Command;
 use testhost::{
-    APP, AUTH, Chromium, Host, MailServer, Person, Phone, Postern, Reply, Visitor, Web,
+    APP, AUTH, Chromium, Host, MailServer, Person, Phone, Postern, Reply, Web, WebClient,
     assert_contains, assert_lacks, finished, give_to_daemons, on_the_clock, reconfigure, set_mode,
 };
 
@@ -87,14 +87,14 @@ pub(crate) fn configure(web: &mut Web, keys: &str) {
 
 /// Sends a request of a program.
 #[track_caller]
-fn asks(of: &Visitor, method: &str, path: &str) -> Reply {
+fn asks(of: &WebClient, method: &str, path: &str) -> Reply {
     of.option("-X")
         .option(method)
         .fetches(&format!("{AUTH}/api/v1/administration/{path}"))
 }
 
-pub(crate) fn program(secret: &str) -> Visitor {
-    Visitor::new().with(&format!("Authorization: Bearer {secret}"))
+pub(crate) fn program(secret: &str) -> WebClient {
+    WebClient::new().with(&format!("Authorization: Bearer {secret}"))
 }
 
 #[track_caller]
@@ -113,7 +113,7 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
         program("another-secret-of-32-characters-and-more").from("127.0.0.9"),
     );
     let alice = office.alice.1.code();
-    let hers = Visitor::new();
+    let hers = WebClient::new();
     hers.signs_in_and_trusts(&office.web, &office.alice.0, &alice);
 
     let state = json(&asks(&right, "GET", "accounts/alice"));
@@ -137,11 +137,11 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
     );
     assert_eq!(hers.fetches(APP).status, 200);
     let done = asks(&right, "POST", "accounts/alice/disable");
-    let said = json(&done);
+    let output = json(&done);
     assert_eq!(
-        (done.status, &said["success"]),
+        (done.status, &output["success"]),
         (200, &Value::Bool(true)),
-        "{said}"
+        "{output}"
     );
     // The session ends at once.
     assert_eq!(hers.fetches(APP).status, 401);
@@ -163,7 +163,7 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
     );
 
     // A session cookie of an administrator does not replace the secret.
-    let cookies = Visitor::new();
+    let cookies = WebClient::new();
     cookies.signs_in(&office.web, &office.carol.0, &office.carol.1.code());
     let unshown = asks(&cookies, "GET", "accounts");
     assert_eq!(
@@ -315,7 +315,7 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     let office = Office::open(&host);
     let (alice, phone) = &office.alice;
     Postern::call("account add <b>x").does();
-    let hers = Visitor::new().with("User-Agent: <script>alert(1)</script>");
+    let hers = WebClient::new().with("User-Agent: <script>alert(1)</script>");
     hers.signs_in_and_trusts(&office.web, alice, &phone.code());
     let browser = office.carols();
     browser.clicks_to("a[href$=administration]", "Administration");
@@ -422,7 +422,7 @@ fn people_are_told_what_was_done_to_them_at_the_gate() {
         json(&done)["one_time_code"].as_str().expect("a code"),
     );
 
-    let carol = Visitor::new();
+    let carol = WebClient::new();
     carol.signs_in(&office.web, &office.carol.0, &office.carol.1.code());
     host.clock.forward(30);
     let (password, code) = (office.carol.0.password.as_str(), office.carol.1.code());
@@ -453,7 +453,7 @@ fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {
     let mut office = Office::open(&host);
     let pages = office.web.pages.clone();
     let at = |page: &str| format!("{pages}administration{page}");
-    let (alice, carol) = (Visitor::new(), Visitor::new());
+    let (alice, carol) = (WebClient::new(), WebClient::new());
     let disable = [("account", "carol"), ("action", "disable")];
     alice.signs_in(&office.web, &office.alice.0, &office.alice.1.code());
     carol.signs_in(&office.web, &office.carol.0, &office.carol.1.code());
@@ -465,7 +465,7 @@ fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {
         "/x",
     ] {
         assert_eq!(alice.loads(&at(page)).status, 404, "{page}");
-        assert_eq!(Visitor::new().loads(&at(page)).status, 404, "{page}");
+        assert_eq!(WebClient::new().loads(&at(page)).status, 404, "{page}");
     }
     assert_eq!(alice.sends(&at("/act"), &disable).status, 404);
     assert_lacks(&alice.loads(&pages).body, "administration");
@@ -504,7 +504,7 @@ fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {
     assert_eq!(Postern::json("status alice --json")["state"], "off");
 
     Postern::call("disable carol").does();
-    let weak = Visitor::new();
+    let weak = WebClient::new();
     weak.sends_password(&pages, "carol", &office.carol.0.password);
     assert_eq!(
         weak.loads(&at("")).status,

@@ -22,10 +22,10 @@ fn time_of(name: &str, password: &str, code: &str) -> Duration {
         tester.stdin.take().expect("a pipe"),
         tester.stderr.take().expect("a pipe"),
     );
-    let mut said = Vec::new();
+    let mut output = Vec::new();
     let mut until = |prompt: &str| {
         let mut buffer = [0; 512];
-        while !said
+        while !output
             .windows(prompt.len())
             .any(|window| window == prompt.as_bytes())
         {
@@ -33,9 +33,9 @@ fn time_of(name: &str, password: &str, code: &str) -> Duration {
             assert!(
                 count > 0,
                 "no {prompt:?} in {}",
-                String::from_utf8_lossy(&said)
+                String::from_utf8_lossy(&output)
             );
-            said.extend(&buffer[..count]);
+            output.extend(&buffer[..count]);
         }
     };
     until("Password: ");

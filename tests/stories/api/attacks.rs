@@ -3,7 +3,7 @@
 
 use crate::api::calls::{Program, text};
 use serde_json::{Value, json};
-use testhost::{Host, PROOF, Phone, Visitor, Wire, assert_lacks};
+use testhost::{Host, PROOF, Phone, WebClient, Wire, assert_lacks};
 
 const SESSION: &str = "__Secure-postern";
 const LOGIN: &str = "__Host-postern-login";
@@ -26,7 +26,7 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
         "Sec-Fetch-Site: cross-site",
         "Sec-Fetch-Site: same-site",
     ] {
-        let led = Program::of(&web, program.visitor.with(header));
+        let led = Program::of(&web, program.client.with(header));
         led.is_refused("DELETE", "sessions", Value::Null, 403, "foreign_origin");
         led.is_refused("POST", "sign-out", Value::Null, 403, "foreign_origin");
         let credentials = json!({ "user": "alice", "password": alice.password });
@@ -34,7 +34,7 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
     }
     // No page of another site can read a reply.
     let asked = program
-        .visitor
+        .client
         .with("Origin: https://evil.example")
         .with("Access-Control-Request-Method: DELETE");
     let preflight = asked.calls("OPTIONS", &sessions, "");
@@ -51,10 +51,10 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
     );
 
     let form = program
-        .visitor
+        .client
         .sends(&web.page("api/v1/sign-out"), &[("everywhere", "true")]);
     assert_eq!(form.status, 415, "{form:?}");
-    let plain = Program::of(&web, program.visitor.with("Content-Type: text/plain"));
+    let plain = Program::of(&web, program.client.with("Content-Type: text/plain"));
     plain.is_refused(
         "POST",
         "sign-out",
@@ -63,7 +63,7 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
         "unsupported_media_type",
     );
 
-    let sign_in = |body: &str| Visitor::new().calls("POST", &web.page("api/v1/sign-in"), body);
+    let sign_in = |body: &str| WebClient::new().calls("POST", &web.page("api/v1/sign-in"), body);
     let deep = format!("{{\"user\":{}", "[".repeat(10_000));
     let large = json!({ "user": "alice", "password": "x".repeat(17_000) }).to_string();
     for (body, status) in [
@@ -140,7 +140,7 @@ fn no_token_opens_what_another_is_for() {
             .collect();
         Program::of(
             &web,
-            Visitor::new().with(&format!("Cookie: {}", line.join("; "))),
+            WebClient::new().with(&format!("Cookie: {}", line.join("; "))),
         )
     };
 
@@ -150,18 +150,18 @@ fn no_token_opens_what_another_is_for() {
         "sign-in",
         json!({ "user": "alice", "password": alice.password }),
     );
-    let login = program.visitor.cookie(LOGIN);
+    let login = program.client.cookie(LOGIN);
     program.asks("POST", "sign-in/code", json!({ "code": hers.code() }));
-    let session = program.visitor.cookie(SESSION);
+    let session = program.client.cookie(SESSION);
     host.clock.forward(30);
     program.does(
         "POST",
         "step-up",
         json!({ "password": alice.password, "code": hers.code() }),
     );
-    let step_up = program.visitor.cookie(STEP_UP);
+    let step_up = program.client.cookie(STEP_UP);
     program.asks("POST", "second-factor/replacement", Value::Null);
-    let setup = program.visitor.cookie(SETUP);
+    let setup = program.client.cookie(SETUP);
     let shown = program.asks("POST", "authenticators", json!({ "name": "tablet" }));
     let ticket = text(&shown, "pending");
 
@@ -195,7 +195,7 @@ fn no_token_opens_what_another_is_for() {
     for token in [&session, &login, &step_up] {
         let bearer = Program::of(
             &web,
-            Visitor::new().with(&format!("Authorization: Bearer {token}")),
+            WebClient::new().with(&format!("Authorization: Bearer {token}")),
         );
         bearer.is_refused("GET", "account", Value::Null, 401, "signed_out");
     }
@@ -203,7 +203,7 @@ fn no_token_opens_what_another_is_for() {
     // The attacker uses a token of another session and of another account.
     let robber = Program::new(&web);
     robber.signs_in(&bob, &his.code());
-    let robbers = robber.visitor.cookie(SESSION);
+    let robbers = robber.client.cookie(SESSION);
     let both = bearing(&[(SESSION, &robbers), (STEP_UP, &step_up)]);
     both.is_refused(
         "DELETE",

@@ -4,11 +4,11 @@ use crate::api::tokens::switch_on;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use testhost::{APP, Front, Host, Person, Phone, Place, Reply, Visitor, Web, assert_lacks};
+use testhost::{APP, Host, PagesAt, Person, Phone, Proxy, Reply, Web, WebClient, assert_lacks};
 
 /// A program that uses the API with the cookies or the tokens that it received.
 pub(crate) struct Program {
-    pub(crate) visitor: Visitor,
+    pub(crate) client: WebClient,
     api: String,
     /// The newest token of each kind, for a program that keeps no cookies.
     tokens: Option<RefCell<BTreeMap<String, String>>>,
@@ -25,12 +25,12 @@ const HEADERS: [(&str, &str); 5] = [
 
 impl Program {
     pub(crate) fn new(web: &Web) -> Program {
-        Program::of(web, Visitor::new())
+        Program::of(web, WebClient::new())
     }
 
-    pub(crate) fn of(web: &Web, visitor: Visitor) -> Program {
+    pub(crate) fn of(web: &Web, client: WebClient) -> Program {
         Program {
-            visitor,
+            client,
             api: web.page("api/v1/"),
             tokens: None,
         }
@@ -56,24 +56,24 @@ impl Program {
 
     /// Returns the client of the next request: the same one, or a client without cookies and with
     /// every token.
-    fn asking(&self) -> Visitor {
+    fn asking(&self) -> WebClient {
         let Some(tokens) = &self.tokens else {
-            return self.visitor.clone();
+            return self.client.clone();
         };
         let tokens = tokens.borrow();
         let shown = HEADERS
             .iter()
             .filter_map(|(kind, header)| Some(format!("{header} {}", tokens.get(*kind)?)));
-        shown.fold(Visitor::new(), |visitor, header| visitor.with(&header))
+        shown.fold(WebClient::new(), |client, header| client.with(&header))
     }
 
     /// Removes the tokens from a reply and keeps them.
     fn keep_tokens(&self, reply: &mut Reply) {
         let Some(tokens) = &self.tokens else { return };
-        let Ok(Value::Object(mut answer)) = serde_json::from_str(&reply.body) else {
+        let Ok(Value::Object(mut response)) = serde_json::from_str(&reply.body) else {
             return;
         };
-        let Some(Value::Object(brought)) = answer.remove("tokens") else {
+        let Some(Value::Object(brought)) = response.remove("tokens") else {
             return;
         };
         for (kind, token) in brought {
@@ -84,10 +84,10 @@ impl Program {
                     .map_or_else(|| token.to_string(), str::to_owned),
             );
         }
-        let is_all = answer.is_empty() && reply.status == 200;
+        let is_all = response.is_empty() && reply.status == 200;
         (reply.body, reply.status) = match is_all {
             true => (String::new(), 204),
-            false => (Value::Object(answer).to_string(), reply.status),
+            false => (Value::Object(response).to_string(), reply.status),
         };
     }
 
@@ -143,17 +143,17 @@ impl Program {
             "application/problem+json",
             "{reply:?}"
         );
-        let said: Value = serde_json::from_str(&reply.body).expect("JSON");
+        let output: Value = serde_json::from_str(&reply.body).expect("JSON");
         assert_eq!(
-            (reply.status, &said["status"], &said["code"]),
+            (reply.status, &output["status"], &output["code"]),
             (status, &json!(status), &json!(code)),
             "{reply:?}"
         );
         assert!(
-            said["detail"]
+            output["detail"]
                 .as_str()
                 .is_some_and(|detail| !detail.is_empty()),
-            "{said}"
+            "{output}"
         );
         reply
     }
@@ -174,10 +174,10 @@ impl Program {
 
 /// Returns the text of a field of a reply.
 #[track_caller]
-pub(crate) fn text(answer: &Value, at: &str) -> String {
-    answer[at]
+pub(crate) fn text(reply: &Value, at: &str) -> String {
+    reply[at]
         .as_str()
-        .unwrap_or_else(|| panic!("no {at} in {answer}"))
+        .unwrap_or_else(|| panic!("no {at} in {reply}"))
         .to_owned()
 }
 
@@ -304,7 +304,7 @@ fn is_kept_from_its_first_setup_to_its_end(
     let asked = program.sends("POST", "sign-in", credentials.clone());
     let login = match &program.tokens {
         Some(_) => program.token("login_token"),
-        None => program.visitor.cookie("__Host-postern-login"),
+        None => program.client.cookie("__Host-postern-login"),
     };
     assert!(
         !asked.body.contains(&login),
@@ -338,7 +338,7 @@ fn is_kept_from_its_first_setup_to_its_end(
     );
     if program.tokens.is_none() {
         assert_eq!(
-            program.visitor.fetches(APP).status,
+            program.client.fetches(APP).status,
             200,
             "the same session as the pages'"
         );
@@ -502,7 +502,7 @@ fn is_kept_from_its_first_setup_to_its_end(
 #[ignore = "needs the test host: tests/run"]
 fn on_a_path_of_the_protected_host_each_critical_act_takes_its_own_proof() {
     let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::Path, "");
+    let web = Web::start(&host, Proxy::Nginx, PagesAt::Path, "");
     let (alice, phone) = host.web_user("alice");
     let program = Program::new(&web);
     program.signs_in(&alice, &phone.code());

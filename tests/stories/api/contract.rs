@@ -51,10 +51,10 @@ fn is_kept(choices: &[&str]) {
         .current_dir("/tmp")
         .output()
         .expect("schemathesis runs; tests/run installs it");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         output.status.success(),
-        "{said}{}",
+        "{text}{}",
         String::from_utf8_lossy(&output.stderr)
     );
 }
@@ -74,7 +74,7 @@ fn every_answer_is_as_the_document_says() {
     program.signs_in(&alice, &phone.code());
     let cookie = format!(
         "Cookie: __Secure-postern={}",
-        program.visitor.cookie("__Secure-postern")
+        program.client.cookie("__Secure-postern")
     );
     // Requests that would sign alice out belong to the other run. Ids from earlier replies are
     // used.

@@ -3,7 +3,8 @@
 use crate::api::calls::{Program, text};
 use serde_json::{Value, json};
 use testhost::{
-    APP, Host, PROOF, Person, Phone, Visitor, Web, Wire, assert_contains, assert_lacks, reconfigure,
+    APP, Host, PROOF, Person, Phone, Web, WebClient, Wire, assert_contains, assert_lacks,
+    reconfigure,
 };
 
 const SESSION: &str = "__Secure-postern";
@@ -26,7 +27,7 @@ fn bearing(web: &Web, headers: &[&str]) -> Program {
         web,
         headers
             .iter()
-            .fold(Visitor::new(), |visitor, header| visitor.with(header)),
+            .fold(WebClient::new(), |client, header| client.with(header)),
     )
 }
 
@@ -59,14 +60,14 @@ fn where_header_tokens_are_off_none_is_given_and_none_is_read() {
         ("sign-in", credentials),
         ("sign-in/code", json!({ "code": phone.code() })),
     ] {
-        let answer = program.asks("POST", path, body);
-        assert!(answer.get("tokens").is_none(), "{answer}");
+        let reply = program.asks("POST", path, body);
+        assert!(reply.get("tokens").is_none(), "{reply}");
     }
     // The cookie is accepted, since the token headers beside it are ignored.
     let both = Program::of(
         &web,
         program
-            .visitor
+            .client
             .with(&bearer(&access))
             .with("Postern-Enrollment: nonsense"),
     );
@@ -131,10 +132,10 @@ fn a_refresh_token_that_is_used_again_ends_the_session() {
     assert_eq!(thief.asks("GET", "account", Value::Null)["user"], "alice");
     let refused = program.is_refused("POST", "sign-in/refresh", stolen, 401, "token_used");
     assert_contains(&refused.body, "sign in again");
-    for robbed in [&thief, &program] {
-        robbed.is_refused("GET", "account", Value::Null, 401, "signed_out");
-        let shown = json!({ "refresh_token": robbed.token("refresh_token") });
-        robbed.is_refused("POST", "sign-in/refresh", shown, 401, "signed_out");
+    for copy_of_cookies in [&thief, &program] {
+        copy_of_cookies.is_refused("GET", "account", Value::Null, 401, "signed_out");
+        let shown = json!({ "refresh_token": copy_of_cookies.token("refresh_token") });
+        copy_of_cookies.is_refused("POST", "sign-in/refresh", shown, 401, "signed_out");
     }
     assert_eq!(
         other.asks("GET", "account", Value::Null)["sessions"],
@@ -167,7 +168,7 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
     let browser = Program::new(&web);
     host.clock.forward(30);
     browser.signs_in(&alice, &phone.code());
-    let cookie = browser.visitor.cookie(SESSION);
+    let cookie = browser.client.cookie(SESSION);
     let [access, refresh, sign_in] =
         ["access_token", "refresh_token", "login_token"].map(|t| program.token(t));
 
@@ -183,7 +184,7 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
         format!("Postern-Enrollment: x; {SESSION}={cookie}"),
         format!("Postern-Browser: x, {SESSION}={cookie}"),
     ] {
-        let both = Program::of(&web, browser.visitor.with(&header));
+        let both = Program::of(&web, browser.client.with(&header));
         let refused = both.is_refused("GET", "account", Value::Null, 401, "signed_out");
         assert_eq!(
             refused.header("www-authenticate"),
@@ -193,7 +194,7 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
     // Another Authorization scheme is ignored.
     let both = Program::of(
         &web,
-        browser.visitor.with("Authorization: Basic YWxpY2U6eA=="),
+        browser.client.with("Authorization: Basic YWxpY2U6eA=="),
     );
     assert_eq!(both.asks("GET", "account", Value::Null)["user"], "alice");
     // Two Authorization headers are refused, if a proxy forwards both.
@@ -222,10 +223,10 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
     }
     // A token grants access neither to an application nor to a page.
     assert_eq!(
-        Visitor::new().with(&bearer(&access)).fetches(APP).status,
+        WebClient::new().with(&bearer(&access)).fetches(APP).status,
         401
     );
-    let page = Visitor::new().with(&bearer(&access)).loads(&web.pages);
+    let page = WebClient::new().with(&bearer(&access)).loads(&web.pages);
     assert_lacks(&page.body, "alice");
 
     // A request from another site is refused, also with a token.
@@ -242,7 +243,7 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
     );
     let step_up = format!(
         "Postern-Step-Up: {}",
-        browser.visitor.cookie("__Host-postern-step-up")
+        browser.client.cookie("__Host-postern-step-up")
     );
     let both = bearing(&web, &[&bearer(&access), &step_up]);
     both.is_refused(

@@ -6,11 +6,11 @@ use serde_json::json;
 use std::fs;
 use std::process::Command;
 use testhost::{
-    APP, AUTH, CONFIG, Chromium, Front, Host, KEY, PROOF, Place, Postern, Reply, Visitor, Web,
+    APP, AUTH, CONFIG, Chromium, Host, KEY, PROOF, PagesAt, Postern, Proxy, Reply, Web, WebClient,
     Wire, assert_contains, assert_lacks, on_the_clock, reconfigure, tcp_reply,
 };
 
-const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
+const FRONTS: [Proxy; 2] = [Proxy::Nginx, Proxy::Traefik];
 const SESSION: &str = "__Secure-postern";
 
 /// Signs in a new user. Returns the session cookie.
@@ -19,18 +19,18 @@ fn session(host: &Host, web: &Web, name: &str) -> String {
     let person = host.person(name);
     person.has_a_password();
     let phone = person.enrols();
-    let visitor = Visitor::new();
-    visitor.signs_in(web, &person, &phone.code());
-    visitor.cookie(SESSION)
+    let client = WebClient::new();
+    client.signs_in(web, &person, &phone.code());
+    client.cookie(SESSION)
 }
 
 /// Returns a client whose Cookie lines contain exactly these bytes.
-fn with_cookies(name: &str, lines: &[&[u8]]) -> Visitor {
+fn with_cookies(name: &str, lines: &[&[u8]]) -> WebClient {
     let path = format!("/tmp/cookies-{name}");
     let line = |line: &&[u8]| [b"Cookie: ", *line, b"\n"].concat();
     fs::write(&path, lines.iter().map(line).collect::<Vec<_>>().concat())
         .expect("/tmp can be written");
-    Visitor::new().with(&format!("@{path}"))
+    WebClient::new().with(&format!("@{path}"))
 }
 
 fn foreign() -> [&'static [u8]; 5] {
@@ -48,22 +48,22 @@ fn foreign() -> [&'static [u8]; 5] {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_foreign_cookie_in_any_encoding_locks_nobody_out_and_arrives_as_it_was() {
-    for front in FRONTS {
+    for proxy in FRONTS {
         let host = Host::fresh();
-        let web = Web::start(&host, front, Place::OwnHost, "");
+        let web = Web::start(&host, proxy, PagesAt::OwnHost, "");
         let alice = session(&host, &web, "alice");
         let page = format!("{APP}/");
         for foreign in foreign() {
             let shown = String::from_utf8_lossy(foreign).into_owned();
             let ours = format!("; {SESSION}={alice}; b=2");
-            let answer =
+            let reply =
                 with_cookies("foreign", &[&[foreign, ours.as_bytes()].concat()]).loads(&page);
-            assert_eq!(answer.status, 200, "{front:?} {shown}: {answer:?}");
+            assert_eq!(reply.status, 200, "{proxy:?} {shown}: {reply:?}");
             let got = web.application.got();
-            assert_eq!(got.value("Cookie"), format!("{shown}; b=2"), "{front:?}");
-            assert_eq!(got.value("Remote-User"), "alice", "{front:?}");
-            let stranger = with_cookies("stranger", &[foreign]).loads(&page);
-            assert_eq!(stranger.status, 302, "{front:?} {shown}: {stranger:?}");
+            assert_eq!(got.value("Cookie"), format!("{shown}; b=2"), "{proxy:?}");
+            assert_eq!(got.value("Remote-User"), "alice", "{proxy:?}");
+            let attacker = with_cookies("stranger", &[foreign]).loads(&page);
+            assert_eq!(attacker.status, 302, "{proxy:?} {shown}: {attacker:?}");
         }
         web.application.got_nothing();
     }
@@ -73,16 +73,16 @@ fn a_foreign_cookie_in_any_encoding_locks_nobody_out_and_arrives_as_it_was() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn two_cookie_lines_over_http_1_are_one() {
-    for front in FRONTS {
+    for proxy in FRONTS {
         let host = Host::fresh();
-        let web = Web::start(&host, front, Place::OwnHost, "");
+        let web = Web::start(&host, proxy, PagesAt::OwnHost, "");
         let ours = format!("{SESSION}={}", session(&host, &web, "alice"));
         for lines in [[&b"a=1"[..], ours.as_bytes()], [ours.as_bytes(), b"a=1"]] {
-            let answer = with_cookies("two", &lines)
+            let reply = with_cookies("two", &lines)
                 .option("--http1.1")
                 .loads(&format!("{APP}/"));
-            assert_eq!(answer.status, 200, "{front:?} {answer:?}");
-            assert_eq!(web.application.got().value("Cookie"), "a=1", "{front:?}");
+            assert_eq!(reply.status, 200, "{proxy:?} {reply:?}");
+            assert_eq!(web.application.got().value("Cookie"), "a=1", "{proxy:?}");
         }
     }
 }
@@ -99,13 +99,13 @@ fn planted_cookies_under_our_name_lock_nobody_out() {
         .collect();
     let stale = format!("{SESSION}={}A; ", &alice[..alice.len() - 1]);
     for before in [planted.as_str(), &stale, &format!("{SESSION}={alice}; ")] {
-        let answer = Wire::open().checks(&[&format!("Cookie: {before}{SESSION}={alice}")]);
+        let reply = Wire::open().checks(&[&format!("Cookie: {before}{SESSION}={alice}")]);
         assert_eq!(
-            (answer.status, answer.header("remote-user")),
+            (reply.status, reply.header("remote-user")),
             (200, "alice"),
-            "{before} {answer:?}"
+            "{before} {reply:?}"
         );
-        assert_eq!(answer.header("cookie"), "");
+        assert_eq!(reply.header("cookie"), "");
     }
     // Browsers keep the session cookie of the wider domain beside that of the narrower one.
     reconfigure(
@@ -125,10 +125,10 @@ fn planted_cookies_under_our_name_lock_nobody_out() {
             "",
         )
     };
-    let answer = page(&format!("Cookie: {SESSION}={alice}")).expect("an answer");
-    assert_eq!(answer.status, 401, "{answer:?}");
+    let reply = page(&format!("Cookie: {SESSION}={alice}")).expect("an answer");
+    assert_eq!(reply.status, 401, "{reply:?}");
     assert!(
-        answer
+        reply
             .header("location")
             .starts_with("https://gate.auth.example.test:8443/sign-in?rd=")
     );
@@ -163,32 +163,32 @@ fn asks(request: &str, lines: &[String]) -> Reply {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn two_valid_sessions_that_disagree_lead_to_a_page_that_clears_them() {
-    for front in FRONTS {
+    for proxy in FRONTS {
         let host = Host::fresh();
-        let web = Web::start(&host, front, Place::OwnHost, "");
+        let web = Web::start(&host, proxy, PagesAt::OwnHost, "");
         let (alice, bob) = (session(&host, &web, "alice"), session(&host, &web, "bob"));
         let both = format!("{SESSION}={alice}; a=1; {SESSION}={bob}");
-        let visitor = with_cookies("both", &[both.as_bytes()]);
-        let answer = visitor.loads(&format!("{APP}/"));
-        assert_eq!(answer.status, 302, "{front:?} {answer:?}");
+        let client = with_cookies("both", &[both.as_bytes()]);
+        let reply = client.loads(&format!("{APP}/"));
+        assert_eq!(reply.status, 302, "{proxy:?} {reply:?}");
         assert_eq!(
-            answer.header("location"),
+            reply.header("location"),
             format!("{AUTH}/cookies"),
-            "{front:?}"
+            "{proxy:?}"
         );
-        let answer = visitor.fetches(&format!("{APP}/"));
+        let reply = client.fetches(&format!("{APP}/"));
         assert_eq!(
-            (answer.status, answer.all("location").len()),
+            (reply.status, reply.all("location").len()),
             (401, 0),
-            "{front:?} {answer:?}"
+            "{proxy:?} {reply:?}"
         );
         web.gate
             .says("refused cause=cookies-conflict address=127.0.0.1 service=web");
-        let page = visitor.loads(&format!("{AUTH}/cookies"));
+        let page = client.loads(&format!("{AUTH}/cookies"));
         assert_eq!(
             page.header("clear-site-data"),
             "\"cookies\"",
-            "{front:?} {page:?}"
+            "{proxy:?} {page:?}"
         );
         let expired = page.all("set-cookie").join("\n");
         for name in [
@@ -208,12 +208,12 @@ fn two_valid_sessions_that_disagree_lead_to_a_page_that_clears_them() {
             "{page:?}"
         );
         let page = linked.sends(&format!("{AUTH}/cookies"), &[]);
-        assert_eq!(page.status, 403, "{front:?} {page:?}");
+        assert_eq!(page.status, 403, "{proxy:?} {page:?}");
         let page = with_cookies("one", &[b"a=1"]).sends(&format!("{AUTH}/cookies"), &[]);
         assert_eq!(
             page.header("clear-site-data"),
             "\"cookies\"",
-            "{front:?} {page:?}"
+            "{proxy:?} {page:?}"
         );
         web.application.got_nothing();
     }
@@ -276,10 +276,10 @@ fn sign_out_takes_the_cookies_away_also_where_the_session_cannot_be_ended() {
         "",
     );
     fs::rename(&hidden, KEY).expect("root may do it");
-    for answer in [left, called] {
-        assert_eq!(answer.status, 503, "{answer:?}");
-        assert_contains(answer.all("set-cookie").join("\n"), "__Secure-postern=;");
-        assert_contains(&answer.body, "could not be ended");
+    for reply in [left, called] {
+        assert_eq!(reply.status, 503, "{reply:?}");
+        assert_contains(reply.all("set-cookie").join("\n"), "__Secure-postern=;");
+        assert_contains(&reply.body, "could not be ended");
     }
 }
 
@@ -287,15 +287,15 @@ fn sign_out_takes_the_cookies_away_also_where_the_session_cannot_be_ended() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_path_that_can_be_read_in_two_ways_evades_no_rule() {
-    for front in FRONTS {
+    for proxy in FRONTS {
         let host = Host::fresh();
         let rules = "[[gate.rule]]\npaths = [\"/admin\"]\nmethods = [\"GET\", \"POST\"]\nthen = \"deny\"\n[[gate.rule]]\nthen = \"open\"\n";
-        let web = Web::start(&host, front, Place::OwnHost, rules);
-        let visitor = Visitor::new();
+        let web = Web::start(&host, proxy, PagesAt::OwnHost, rules);
+        let client = WebClient::new();
         assert_eq!(
-            visitor.loads(&format!("{APP}/public")).status,
+            client.loads(&format!("{APP}/public")).status,
             200,
-            "{front:?}"
+            "{proxy:?}"
         );
         // Also discards the requests that tested whether Traefik was ready.
         web.application.arrived();
@@ -312,11 +312,11 @@ fn a_path_that_can_be_read_in_two_ways_evades_no_rule() {
             "/admin%09",
             "/admin%0a",
         ] {
-            let answer = visitor.loads(&format!("{APP}{evading}"));
-            assert_eq!(answer.status, 403, "{front:?} {evading} {answer:?}");
+            let reply = client.loads(&format!("{APP}{evading}"));
+            assert_eq!(reply.status, 403, "{proxy:?} {evading} {reply:?}");
         }
-        let lower = visitor.option("-Xpost").loads(&format!("{APP}/admin"));
-        assert!([400, 403].contains(&lower.status), "{front:?} {lower:?}");
+        let lower = client.option("-Xpost").loads(&format!("{APP}/admin"));
+        assert!([400, 403].contains(&lower.status), "{proxy:?} {lower:?}");
         web.application.got_nothing();
     }
 }
@@ -328,32 +328,32 @@ fn a_path_that_can_be_read_in_two_ways_evades_no_rule() {
 fn hosts_may_hold_an_underscore_and_a_malformed_request_is_no_fault_of_the_proxy() {
     let (host, web) = Host::with_web();
     let cookie = format!("Cookie: {SESSION}={}", session(&host, &web, "alice"));
-    let answer = asks(
+    let reply = asks(
         "GET /check/nginx",
         &navigating("https://my_app.example.test/x", &cookie),
     );
     assert_eq!(
-        (answer.status, answer.header("remote-user")),
+        (reply.status, reply.header("remote-user")),
         (200, "alice"),
-        "{answer:?}"
+        "{reply:?}"
     );
-    let answer = asks(
+    let reply = asks(
         "GET /check/nginx",
         &navigating("https://my_app.example.test/x", "A: b"),
     );
     assert!(
-        answer
+        reply
             .header("location")
             .ends_with("?rd=https%3A%2F%2Fmy_app.example.test%2Fx"),
-        "{answer:?}"
+        "{reply:?}"
     );
     for url in [
         "https://app!x/",
         "https://app.example.test/a b",
         "https://app.example.test/\u{fc}",
     ] {
-        let answer = asks("GET /check/nginx", &navigating(url, &cookie));
-        assert_eq!(answer.status, 401, "{url} {answer:?}");
+        let reply = asks("GET /check/nginx", &navigating(url, &cookie));
+        assert_eq!(reply.status, 401, "{url} {reply:?}");
     }
     web.gate
         .says("refused cause=malformed-request address=192.0.2.7 service=web");
@@ -373,13 +373,13 @@ fn a_peer_that_proves_no_proxy_is_refused_and_the_log_names_it_and_the_key() {
     );
     web.gate.restart();
     let page = "GET /sign-in HTTP/1.1\r\nHost: auth.example.test:8443\r\nConnection: close\r\n\r\n";
-    let answer = tcp_reply(9091, page).expect("an answer");
-    assert_eq!(answer.status, 403, "it is no browser: {answer:?}");
+    let reply = tcp_reply(9091, page).expect("an answer");
+    assert_eq!(reply.status, 403, "it is no browser: {reply:?}");
     web.gate.says(
         "refused cause=untrusted-proxy: the peer 127.0.0.1 is listed in gate.trusted_proxies as nginx",
     );
     let local = Wire::open().asks("GET /sign-in", &["Host: auth.example.test:8443"], "");
-    assert_eq!(local.map(|answer| answer.status), Some(403));
+    assert_eq!(local.map(|reply| reply.status), Some(403));
     web.gate.says("the peer on the unix socket is listed in gate.trusted_proxies as nginx, and does not send the secret of its secret_file");
 }
 
@@ -501,9 +501,9 @@ fn proxy_secrets_and_cookie_domains_are_refused_by_check_edit_and_the_gate_alike
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn clients_that_wait_for_a_challenge_get_in_by_app_password() {
-    for front in FRONTS {
+    for proxy in FRONTS {
         let host = Host::fresh();
-        let web = Web::start(&host, front, Place::OwnHost, "");
+        let web = Web::start(&host, proxy, PagesAt::OwnHost, "");
         Postern::call("account add alice").does();
         let mut added = on_the_clock(Command::new("/usr/bin/postern"));
         added.args([
@@ -526,7 +526,7 @@ fn clients_that_wait_for_a_challenge_get_in_by_app_password() {
         for call in calls {
             let mut words = call.split(' ');
             let mut client = Command::new(words.next().expect("a word"));
-            let said = client
+            let text = client
                 .args(words)
                 .env("HOME", "/tmp")
                 .output()
@@ -535,39 +535,39 @@ fn clients_that_wait_for_a_challenge_get_in_by_app_password() {
             let got = web.application.arrived();
             assert!(
                 !got.is_empty(),
-                "{front:?} {call}: {said:?}\n{}",
+                "{proxy:?} {call}: {text:?}\n{}",
                 web.gate.log()
             );
             assert!(
                 got.iter().all(|got| got.value("Remote-User") == "alice"),
-                "{front:?} {call}: {got:?}"
+                "{proxy:?} {call}: {got:?}"
             );
         }
-        let challenges = |visitor: &Visitor| {
-            let answer = visitor
+        let challenges = |web_client: &WebClient| {
+            let reply = web_client
                 .option("-HAccept: */*")
                 .option(&format!("{APP}/file"))
                 .calls("GET", &format!("{APP}/file"), "");
-            (answer.status, answer.all("www-authenticate").join(", "))
+            (reply.status, reply.all("www-authenticate").join(", "))
         };
-        let (status, basic) = challenges(&Visitor::new());
+        let (status, basic) = challenges(&WebClient::new());
         assert!(
             status == 401 && basic.starts_with("Basic realm="),
-            "{front:?} {status} {basic}"
+            "{proxy:?} {status} {basic}"
         );
         for browser in ["Sec-Fetch-Mode: cors", "X-Requested-With: XMLHttpRequest"] {
-            let (status, quiet) = challenges(&Visitor::new().with(browser));
+            let (status, quiet) = challenges(&WebClient::new().with(browser));
             assert!(
                 status == 401 && quiet.starts_with("Bearer realm="),
-                "{front:?} {browser} {status} {quiet}"
+                "{proxy:?} {browser} {status} {quiet}"
             );
         }
         // A wrong password on the sign-in page must not open the browser's password dialog.
-        let answer = Visitor::new().sends_password(&web.pages, "alice", "wrong");
-        assert_eq!(answer.status, 401);
+        let reply = WebClient::new().sends_password(&web.pages, "alice", "wrong");
+        assert_eq!(reply.status, 401);
         assert!(
-            !answer.header("www-authenticate").starts_with("Basic"),
-            "{answer:?}"
+            !reply.header("www-authenticate").starts_with("Basic"),
+            "{reply:?}"
         );
     }
 }
@@ -578,13 +578,13 @@ fn clients_that_wait_for_a_challenge_get_in_by_app_password() {
 #[ignore = "needs the test host: tests/run"]
 fn an_application_that_no_session_reaches_is_said_to_be_one() {
     let (_host, web) = Host::with_web();
-    let answer = asks(
+    let reply = asks(
         "GET /check/nginx",
         &navigating("https://app.example.org/x", "A: b"),
     );
-    let location = answer.header("location").to_owned();
+    let location = reply.header("location").to_owned();
     assert_eq!(
-        (answer.status, location.as_str()),
+        (reply.status, location.as_str()),
         (
             401,
             "https://auth.example.test:8443/not-covered?host=app.example.org"
@@ -595,20 +595,20 @@ fn an_application_that_no_session_reaches_is_said_to_be_one() {
         &navigating("https://app.example.org/y", "A: b"),
     );
     assert_eq!(again.header("location"), location);
-    let said = "gate.cookie_domain = \"example.test\" does not cover app.example.org";
-    web.gate.says(said);
+    let output = "gate.cookie_domain = \"example.test\" does not cover app.example.org";
+    web.gate.says(output);
     assert_eq!(
-        web.gate.log().matches(said).count(),
+        web.gate.log().matches(output).count(),
         1,
         "{}",
         web.gate.log()
     );
-    let page = Visitor::new().loads(&location);
+    let page = WebClient::new().loads(&location);
     assert!(
         page.status == 403 && page.body.contains("app.example.org"),
         "{page:?}"
     );
-    let forged = Visitor::new().loads(&format!("{AUTH}/not-covered?host=%3Cb%3Eevil"));
+    let forged = WebClient::new().loads(&format!("{AUTH}/not-covered?host=%3Cb%3Eevil"));
     assert_lacks(&forged.body, "evil");
 }
 
@@ -618,9 +618,9 @@ fn an_application_that_no_session_reaches_is_said_to_be_one() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_browser_with_planted_cookies_gets_rid_of_them_by_itself() {
-    for front in FRONTS {
+    for proxy in FRONTS {
         let host = Host::fresh();
-        let web = Web::start(&host, front, Place::OwnHost, "");
+        let web = Web::start(&host, proxy, PagesAt::OwnHost, "");
         let mallory = session(&host, &web, "mallory");
         let (alice, phone) = host.web_user("alice");
         let browser = Chromium::start();

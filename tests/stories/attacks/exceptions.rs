@@ -62,7 +62,7 @@ fn the_exceptions_let_root_and_programs_in_by_key_and_nobody_else() {
         person.with_key().option(BATCH).enters();
         ansible(person).enters();
         // The key is the only accepted method.
-        let ended = person.with_password().dials().ends();
+        let ended = person.with_password().connects().ends();
         assert!(!ended.entered(), "{}", ended.transcript);
     }
     // All other users must give a code.

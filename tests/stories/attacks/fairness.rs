@@ -11,17 +11,17 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 use testhost::{
     AUTH, Disk, Host, PAM_SOCKET, PROOF, PamPeer, PasswordHelper, Person, Phone, Postern, Posternd,
-    SOCKET, STORE_FOLDER, Visitor, Web, Wire, assert_contains, patiently, reconfigure, tcp_reply,
+    SOCKET, STORE_FOLDER, Web, WebClient, Wire, assert_contains, patiently, reconfigure, tcp_reply,
     wait_until,
 };
 
 /// Starts a gate, and signs alice in at a browser that she trusts.
-fn trusted(host: &Host, extra: &str) -> (Web, Person, Phone, Visitor) {
+fn trusted(host: &Host, extra: &str) -> (Web, Person, Phone, WebClient) {
     let web = Web::nginx(host, extra);
     let (alice, phone) = host.web_user("alice");
-    let visitor = Visitor::new();
-    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
-    (web, alice, phone, visitor)
+    let client = WebClient::new();
+    client.signs_in_and_trusts(&web, &alice, &phone.code());
+    (web, alice, phone, client)
 }
 
 /// Runs `others` while attackers send wrong passwords over this number of connections. Returns the
@@ -33,7 +33,7 @@ fn flooded(
 ) -> Vec<u16> {
     let (over, tries) = (AtomicBool::new(false), AtomicUsize::new(0));
     let statuses = thread::scope(|scope| {
-        let strangers: Vec<_> = (0..connections)
+        let attackers: Vec<_> = (0..connections)
             .map(|number| {
                 let (over, tries, from) = (&over, &tries, &from);
                 scope.spawn(move || {
@@ -53,7 +53,7 @@ fn flooded(
         });
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(others));
         over.store(true, Ordering::SeqCst);
-        let statuses = strangers
+        let statuses = attackers
             .into_iter()
             .flat_map(|one| one.join().unwrap_or_default())
             .collect();
@@ -92,31 +92,36 @@ fn made_up(_: usize, count: usize) -> String {
 #[ignore = "needs the test host: tests/run"]
 fn a_flood_of_wrong_passwords_keeps_the_owner_out_of_nothing() {
     let host = Host::fresh();
-    let (web, alice, _, visitor) = trusted(&host, "");
-    let signed_in = visitor.robbed();
+    let (web, alice, _, client) = trusted(&host, "");
+    let signed_in = client.copy_of_cookies();
     let statuses = flooded(300, made_up, || {
-        let password = |who: &Visitor| who.password(&web, &alice).status;
+        let password = |who: &WebClient| who.password(&web, &alice).status;
         all_get_in(
             "a page of the account",
             20,
             || signed_in.loads(&web.pages).status,
             200,
         );
-        all_get_in("a trusted browser", 15, || password(&visitor), 303);
-        all_get_in("a familiar address", 10, || password(&Visitor::new()), 303);
+        all_get_in("a trusted browser", 15, || password(&client), 303);
+        all_get_in(
+            "a familiar address",
+            10,
+            || password(&WebClient::new()),
+            303,
+        );
         let mut last = 60;
         all_get_in(
             "a new address",
             5,
             || {
                 last += 1;
-                let new = Visitor::new().from(&format!("127.0.0.{last}"));
+                let new = WebClient::new().from(&format!("127.0.0.{last}"));
                 // 300 attackers have the same priority as a new address, so on a slow machine some
                 // tries time out.
                 let mut answers = (0..5)
                     .map(|_| password(&new))
-                    .inspect(|answer| print!("{answer} "));
-                answers.find(|answer| *answer != 503).unwrap_or(503)
+                    .inspect(|reply| print!("{reply} "));
+                answers.find(|reply| *reply != 503).unwrap_or(503)
             },
             303,
         );
@@ -143,8 +148,8 @@ fn a_flood_of_wrong_passwords_keeps_the_owner_out_of_nothing() {
 #[ignore = "needs the test host: tests/run"]
 fn a_flood_through_nginx_keeps_the_owner_out_of_nothing() {
     let host = Host::fresh();
-    let (web, alice, _, visitor) = trusted(&host, "");
-    let signed_in = visitor.robbed();
+    let (web, alice, _, client) = trusted(&host, "");
+    let signed_in = client.copy_of_cookies();
     let tries = |round: usize| {
         let one = |number: usize| {
             format!(
@@ -161,7 +166,7 @@ fn a_flood_through_nginx_keeps_the_owner_out_of_nothing() {
     let file = format!("/tmp/flood-{}", std::process::id());
     let (over, mut answers) = (AtomicBool::new(false), String::new());
     thread::scope(|scope| {
-        let strangers = scope.spawn(|| {
+        let attackers = scope.spawn(|| {
             let mut answers = String::new();
             for round in 0..20 {
                 if over.load(Ordering::SeqCst) {
@@ -178,28 +183,33 @@ fn a_flood_through_nginx_keeps_the_owner_out_of_nothing() {
         let busy = || Some(resident(web.gate.process())).filter(|_| descriptors(&web.gate) > 150);
         patiently("the flood has begun", || Ok(busy()));
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let password = |who: &Visitor| who.password(&web, &alice).status;
+            let password = |who: &WebClient| who.password(&web, &alice).status;
             all_get_in(
                 "a page of the account",
                 20,
                 || signed_in.loads(&web.pages).status,
                 200,
             );
-            all_get_in("a trusted browser", 10, || password(&visitor), 303);
-            all_get_in("a familiar address", 10, || password(&Visitor::new()), 303);
+            all_get_in("a trusted browser", 10, || password(&client), 303);
+            all_get_in(
+                "a familiar address",
+                10,
+                || password(&WebClient::new()),
+                303,
+            );
             let mut last = 60;
             all_get_in(
                 "a new address",
                 5,
                 || {
                     last += 1;
-                    password(&Visitor::new().from(&format!("127.0.0.{last}")))
+                    password(&WebClient::new().from(&format!("127.0.0.{last}")))
                 },
                 303,
             );
         }));
         over.store(true, Ordering::SeqCst);
-        answers = strangers.join().expect("the strangers end");
+        answers = attackers.join().expect("the strangers end");
         if let Err(panic) = ended {
             std::panic::resume_unwind(panic);
         }
@@ -221,8 +231,8 @@ fn a_flood_through_nginx_keeps_the_owner_out_of_nothing() {
 #[ignore = "needs the test host: tests/run"]
 fn an_address_that_is_delayed_anyway_takes_no_worker() {
     let host = Host::fresh();
-    let (web, alice, _, visitor) = trusted(&host, "");
-    let signed_in = visitor.robbed();
+    let (web, alice, _, client) = trusted(&host, "");
+    let signed_in = client.copy_of_cookies();
     for number in 0..12 {
         // Guesses at different names count for the address; delayed guesses at one name do not.
         Wire::open().password(&format!("somebody{number}"), "wrong", "203.0.113.9");
@@ -231,21 +241,21 @@ fn an_address_that_is_delayed_anyway_takes_no_worker() {
         100,
         |_, _| "203.0.113.9".to_owned(),
         || {
-            let password = |who: &Visitor| who.password(&web, &alice).status;
+            let password = |who: &WebClient| who.password(&web, &alice).status;
             all_get_in(
                 "a page of the account",
                 20,
                 || signed_in.loads(&web.pages).status,
                 200,
             );
-            all_get_in("a trusted browser", 10, || password(&visitor), 303);
+            all_get_in("a trusted browser", 10, || password(&client), 303);
             let mut last = 60;
             all_get_in(
                 "a new address",
                 10,
                 || {
                     last += 1;
-                    password(&Visitor::new().from(&format!("127.0.0.{last}")))
+                    password(&WebClient::new().from(&format!("127.0.0.{last}")))
                 },
                 303,
             );
@@ -268,19 +278,19 @@ fn a_flood_of_wrong_host_passwords_leaves_the_owner_a_question() {
     let mut web = web;
     web.gate.restart();
     let _helper = PasswordHelper::start();
-    let visitor = Visitor::new();
-    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
+    let client = WebClient::new();
+    client.signs_in_and_trusts(&web, &alice, &phone.code());
     flooded(120, made_up, || {
-        let password = |who: &Visitor| who.password(&web, &alice).status;
-        all_get_in("a trusted browser", 5, || password(&visitor), 303);
-        all_get_in("a familiar address", 5, || password(&Visitor::new()), 303);
+        let password = |who: &WebClient| who.password(&web, &alice).status;
+        all_get_in("a trusted browser", 5, || password(&client), 303);
+        all_get_in("a familiar address", 5, || password(&WebClient::new()), 303);
         let mut last = 60;
         all_get_in(
             "a new address",
             2,
             || {
                 last += 1;
-                password(&Visitor::new().from(&format!("127.0.0.{last}")))
+                password(&WebClient::new().from(&format!("127.0.0.{last}")))
             },
             303,
         );
@@ -334,7 +344,7 @@ fn a_log_that_nobody_reads_holds_nobody_up() {
     println!("20,000 checks in {:?}", began.elapsed());
     assert_eq!(
         wire.asks("GET /healthz", &["Host: x"], "")
-            .map(|answer| answer.status),
+            .map(|reply| reply.status),
         Some(200)
     );
     let metrics = tcp_reply(9092, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").expect("it answers");
@@ -357,10 +367,10 @@ fn lines_that_strangers_cause_are_written_now_and_then() {
     let (_host, web) = Host::with_web();
     let mut wire = Wire::open();
     for _ in 0..1000 {
-        let answer = wire
+        let reply = wire
             .asks("GET /check/nginx", &["Host: x"], "")
             .expect("an answer");
-        assert_eq!(answer.status, 403);
+        assert_eq!(reply.status, 403);
         let proof = format!("X-Postern-Proxy: {PROOF}");
         let lines = [
             "Host: x",
@@ -462,7 +472,7 @@ fn many_fields(streams: u32, fields: usize) -> UnixStream {
 #[ignore = "needs the test host: tests/run"]
 fn small_fields_in_great_numbers_hold_little_memory() {
     let host = Host::fresh();
-    let (web, _, _, visitor) = trusted(&host, "");
+    let (web, _, _, client) = trusted(&host, "");
     let before = resident(web.gate.process());
     let most = AtomicUsize::new(before);
     for fields in [2700, 1200, 80] {
@@ -471,8 +481,8 @@ fn small_fields_in_great_numbers_hold_little_memory() {
             most.fetch_max(resident(web.gate.process()), Ordering::SeqCst);
             thread::sleep(Duration::from_millis(100));
         }
-        let answer = visitor.loads(&web.pages);
-        assert_eq!(answer.status, 200, "{answer:?}");
+        let reply = client.loads(&web.pages);
+        assert_eq!(reply.status, 200, "{reply:?}");
         drop(held);
     }
     let most = most.load(Ordering::SeqCst);
@@ -526,7 +536,7 @@ fn a_gate_whose_store_takes_no_writes_is_not_ready() {
     assert_contains(&ready().body, "cannot be written");
     fs::remove_file(&filler).expect("it can be removed");
     wait_until("it is ready again", || Ok(ready().status == 200));
-    assert_eq!(Visitor::new().password(&web, &alice).status, 303);
+    assert_eq!(WebClient::new().password(&web, &alice).status, 303);
     drop(web);
     drop(disk);
 }

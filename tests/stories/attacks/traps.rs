@@ -3,7 +3,7 @@
 //! the part of trap 8 about a code in a subject.
 
 use std::fs;
-use testhost::{APP, Host, Postern, Store, Visitor, Wire, assert_contains};
+use testhost::{APP, Host, Postern, Store, WebClient, Wire, assert_contains};
 
 const URLS: &str = "/var/log/nginx/access.log";
 const SESSION: &str = "__Secure-postern";
@@ -14,15 +14,15 @@ const SESSION: &str = "__Secure-postern";
 fn trap_08_pending_token_in_a_url() {
     let (host, web) = Host::with_web();
     let (alice, phone) = host.web_user("alice");
-    let (visitor, code) = (Visitor::new(), phone.code());
+    let (client, code) = (WebClient::new(), phone.code());
 
-    let sent = visitor.loads(&format!("{APP}/"));
-    let page = visitor.follows(&sent);
-    let asked = visitor.password(&web, &alice);
-    let ticket = visitor.cookie("__Host-postern-login");
-    let code_page = visitor.loads(&web.page("code"));
-    let entered = visitor.code_and_trust(&web, &code);
-    let inside = visitor.follows(&entered);
+    let sent = client.loads(&format!("{APP}/"));
+    let page = client.follows(&sent);
+    let asked = client.password(&web, &alice);
+    let ticket = client.cookie("__Host-postern-login");
+    let code_page = client.loads(&web.page("code"));
+    let entered = client.code_and_trust(&web, &code);
+    let inside = client.follows(&entered);
     assert_eq!(
         (asked.status, entered.status, inside.status),
         (303, 303, 200),
@@ -31,8 +31,8 @@ fn trap_08_pending_token_in_a_url() {
 
     let cookies = [
         ticket,
-        visitor.cookie(SESSION),
-        visitor.cookie("__Host-postern-browser"),
+        client.cookie(SESSION),
+        client.cookie("__Host-postern-browser"),
     ];
     let hidden = [cookies.as_slice(), &[code, alice.password.clone()]].concat();
     for reply in [sent, page, asked, code_page, entered, inside] {
@@ -58,9 +58,9 @@ fn trap_20_a_session_written_to_the_store_at_every_check() {
     let (host, web) = Host::with_web();
     let alice = host.person("alice");
     alice.has_a_password();
-    let visitor = Visitor::new();
-    visitor.signs_in(&web, &alice, &alice.enrols().code());
-    let cookie = visitor.cookie_header(SESSION);
+    let client = WebClient::new();
+    client.signs_in(&web, &alice, &alice.enrols().code());
+    let cookie = client.cookie_header(SESSION);
     let (store, mut wire) = (Store::open(), Wire::open());
     let version = || store.number("PRAGMA data_version");
     let mut seen = version();

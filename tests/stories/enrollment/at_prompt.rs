@@ -9,7 +9,7 @@ const SAVED: &str = "Type saved when you have them: ";
 /// Signs in with the password up to the QR code. Returns the authenticator that the phone scans.
 #[track_caller]
 fn up_to_the_qr(person: &Person) -> (Terminal, Phone) {
-    let mut terminal = person.with_password().dials();
+    let mut terminal = person.with_password().connects();
     terminal.expect("Password: ").types(&person.password);
     let phone = scans(&mut terminal);
     (terminal, phone)
@@ -136,7 +136,7 @@ fn a_setup_that_is_cut_off_leaves_nothing() {
     assert!(!terminal.ends().entered());
     assert_eq!(kept(), 0);
     // A key is a completed first factor as well, so enrollment is offered.
-    let mut terminal = alice.with_key().dials();
+    let mut terminal = alice.with_key().connects();
     let phone = scans(&mut terminal);
     terminal
         .types(&phone.code())
@@ -185,7 +185,7 @@ pub(crate) fn where_an_administrator_must_allow_it_a_one_time_code_comes_first()
     Postern::call("account add alice").does();
     let code = Postern::one_time_code("alice");
 
-    let mut terminal = alice.with_password().dials();
+    let mut terminal = alice.with_password().connects();
     terminal.expect("Password: ").types(&alice.password);
     terminal
         .expect("a one-time code from the administrator")

@@ -159,7 +159,7 @@ fn nothing_shows_secret_or_recovery_codes_again() {
     alice.with_key().is_refused(&phone.wrong(), "wrong");
     alice.with_key().enters_with(&recovery[0]);
 
-    let mut said = host.journal.rest();
+    let mut output = host.journal.rest();
     for call in [
         "status",
         "status alice",
@@ -170,7 +170,7 @@ fn nothing_shows_secret_or_recovery_codes_again() {
         "unlock alice",
     ] {
         for json in ["", " --json"] {
-            said.push_str(
+            output.push_str(
                 &Postern::call(&format!("{call}{json}"))
                     .input("1\n")
                     .run()
@@ -178,12 +178,12 @@ fn nothing_shows_secret_or_recovery_codes_again() {
             );
         }
     }
-    said.push_str(&Postern::call("disable alice").does().all());
-    assert_contains(&said, "alice");
-    assert_lacks(&said, phone.secret());
-    assert_lacks(&said, "otpauth");
+    output.push_str(&Postern::call("disable alice").does().all());
+    assert_contains(&output, "alice");
+    assert_lacks(&output, phone.secret());
+    assert_lacks(&output, "otpauth");
     for code in recovery.iter().chain([&phone.code()]) {
-        assert_lacks(&said, code.as_str());
+        assert_lacks(&output, code.as_str());
     }
 }
 
@@ -194,9 +194,9 @@ fn issuer_and_account_are_encoded_in_the_url() {
     let host = Host::fresh();
     host.configure("[totp]\nissuer = \"A & B\"\n");
 
-    let said = Postern::json("enroll ü@x.org --no-confirm --json");
-    let url = said["otpauth_url"].as_str().expect("a URL");
-    let secret = said["secret"].as_str().expect("a secret");
+    let output = Postern::json("enroll ü@x.org --no-confirm --json");
+    let url = output["otpauth_url"].as_str().expect("a URL");
+    let secret = output["secret"].as_str().expect("a secret");
     assert_eq!(
         url,
         format!(
@@ -215,14 +215,18 @@ fn disabled_then_enrolled_again_is_a_new_secret() {
     let (alice, old) = host.enrolled_user("alice");
     alice.with_key().enters_with(&old.code());
 
-    let said = Postern::call("disable alice").does();
-    assert!(said.out.starts_with("success | message\n"), "{}", said.out);
-    assert_contains(&said.out, "\ntrue ");
+    let output = Postern::call("disable alice").does();
+    assert!(
+        output.out.starts_with("success | message\n"),
+        "{}",
+        output.out
+    );
+    assert_contains(&output.out, "\ntrue ");
     alice.with_key().enters();
     alice.with_password().enters();
 
-    let said = Postern::call("disable alice --json").refuses().json();
-    assert_eq!(said["success"], false);
+    let output = Postern::call("disable alice --json").refuses().json();
+    assert_eq!(output["success"], false);
     assert_contains(
         &Postern::call("disable nobody").refuses().out,
         "there is no account nobody",

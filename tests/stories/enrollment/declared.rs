@@ -48,8 +48,8 @@ fn an_account_declared_in_accounts_d_is_read_only_to_commands() {
 
     bob.with_key().enters_with(&phone.code());
     for call in ["disable bob", "enroll bob"] {
-        let said = Postern::call(call).refuses();
-        assert_contains(said.all(), "declared in postern.toml or accounts.d");
+        let output = Postern::call(call).refuses();
+        assert_contains(output.all(), "declared in postern.toml or accounts.d");
     }
     bob.with_key().enters_with(&phone.code_in(1));
 }

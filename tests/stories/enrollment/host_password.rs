@@ -88,14 +88,14 @@ fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
     let right = format!("{}\n", alice.password);
 
     for _ in 0..5 {
-        let said = alice
+        let output = alice
             .postern("enroll")
             .input("not the password\n")
             .refuses();
-        assert_contains(&said.err, "That password is wrong");
+        assert_contains(&output.err, "That password is wrong");
     }
-    let said = alice.postern("enroll").input(&right).refuses();
-    assert_contains(&said.err, "Too many wrong passwords: wait 30 s");
+    let output = alice.postern("enroll").input(&right).refuses();
+    assert_contains(&output.err, "Too many wrong passwords: wait 30 s");
     posternd.says("refused cause=password-wrong address=- service=postern user=\"alice\"");
     posternd.says("refused cause=password-delayed-30s address=- service=postern user=\"alice\"");
     let wrong = "refused cause=wrong address=- user=\"alice\"";
@@ -135,17 +135,17 @@ fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
     let refused_at_once = |why: &str| {
         for _ in 0..3 {
             let began = Instant::now();
-            let said = alice.postern("enroll").types(&alice.password).refuses();
+            let output = alice.postern("enroll").types(&alice.password).refuses();
             assert!(
                 began.elapsed() < Duration::from_secs(2),
                 "{why}: {:?}",
                 began.elapsed()
             );
             assert_contains(
-                &said.err,
+                &output.err,
                 "ask the administrator to start postern-password.socket",
             );
-            assert_contains(&said.err, "postern one-time-code alice");
+            assert_contains(&output.err, "postern one-time-code alice");
         }
     };
     refused_at_once("absent");

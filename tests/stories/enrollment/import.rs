@@ -10,7 +10,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use testhost::{
-    Clock, Host, Postern, assert_contains, assert_lacks, finished, on_the_clock, outcome,
+    Clock, Host, Postern, assert_contains, assert_lacks, finished, on_the_clock, wait_for_output,
 };
 
 const FOLDER: &str = "/run/postern-tests/import";
@@ -273,7 +273,7 @@ fn signs_in(service: &str, code: &str) {
         .spawn();
     let mut tester = tester.expect("pamtester runs; tests/run installs it");
     writeln!(tester.stdin.take().expect("stdin is a pipe"), "{code}").expect("pamtester reads");
-    let output = outcome(tester);
+    let output = wait_for_output(tester);
     assert!(
         output.status.success(),
         "{service}: {}",
@@ -298,9 +298,9 @@ fn a_person_moves_from_google_authenticator_without_a_new_qr() {
     let call = format!("import google-authenticator {file}");
     assert_contains(&Postern::call(&call).refuses().err, "give --user");
     let call = format!("{call} --user alice");
-    let said = Postern::call(&format!("{call} --dry-run")).does();
-    assert_contains(&said.out, "authenticator app");
-    assert_contains(&said.out, "5 scratch codes");
+    let output = Postern::call(&format!("{call} --dry-run")).does();
+    assert_contains(&output.out, "authenticator app");
+    assert_contains(&output.out, "5 scratch codes");
     assert_eq!(Postern::json("status --json"), serde_json::json!([]));
     Postern::call(&call).input("no\n").refuses();
     Postern::call(&call).input("import\n").does();
@@ -318,6 +318,6 @@ fn a_person_moves_from_google_authenticator_without_a_new_qr() {
     let log = Postern::call("log alice --json").does().out;
     assert_contains(&log, "\"imported\"");
     let secret = found.found[0].secret.to_base32();
-    assert_lacks(said.all(), secret.as_str());
+    assert_lacks(output.all(), secret.as_str());
     assert_lacks(&log, secret.as_str());
 }

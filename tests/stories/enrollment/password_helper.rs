@@ -37,13 +37,13 @@ fn question(name: &str, password: &str) -> HostPasswordRequest {
 /// Returns the helper's reply to root; `None` if the helper sends none.
 #[track_caller]
 fn asked(name: &str, password: &str) -> Option<HostPasswordReply> {
-    let said =
+    let output =
         PasswordHelper::hears(&question(name, password).encode()).expect("the helper greets");
     assert!(
-        said.is_empty() || HostPasswordReply::decode(&said).is_some(),
-        "{said:?}"
+        output.is_empty() || HostPasswordReply::decode(&output).is_some(),
+        "{output:?}"
     );
-    HostPasswordReply::decode(&said)
+    HostPasswordReply::decode(&output)
 }
 
 fn chage(person: &Person, options: &str) {
@@ -94,8 +94,8 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
     assert_eq!(right(&alice), Some(HostPasswordReply::Wrong));
     // Debian's common-account ends with pam_deny.
     because("account-refused", "alice");
-    let said = alice.postern("enroll").types(&alice.password).refuses();
-    assert_contains(&said.err, "or access to your account is denied");
+    let output = alice.postern("enroll").types(&alice.password).refuses();
+    assert_contains(&output.err, "or access to your account is denied");
     chage(&alice, "-E -1 -d 0");
     assert_eq!(right(&alice), Some(HostPasswordReply::Wrong));
     because("password-expired", "alice");
@@ -184,10 +184,10 @@ fn nobody_but_the_daemons_gets_an_answer() {
             String::from_utf8_lossy(&output.stderr).into_owned(),
         )
     };
-    let (said, error) = asks_as("alice", "nogroup");
+    let (text, error) = asks_as("alice", "nogroup");
     assert!(
-        said.is_empty() && error.contains("Permission denied"),
-        "{said}{error}"
+        text.is_empty() && error.contains("Permission denied"),
+        "{text}{error}"
     );
     for daemon in ["postern-gate", "posternd"] {
         assert_eq!(
@@ -224,13 +224,13 @@ fn nobody_but_the_daemons_gets_an_answer() {
     assert_lacks(helper.log(), &alice.password);
     assert_lacks(helper.log(), "panicked");
     // The program refuses to run for other users.
-    let said = alice
+    let text = alice
         .on_this_host("/usr/libexec/postern-password </dev/null")
         .output()
         .expect("it runs");
     assert!(
-        String::from_utf8_lossy(&said.stderr).contains("not a listening socket"),
-        "{said:?}"
+        String::from_utf8_lossy(&text.stderr).contains("not a listening socket"),
+        "{text:?}"
     );
 }
 
@@ -272,14 +272,14 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
             .map(|thread| thread.join().expect("no panic"))
             .collect();
         assert_eq!(
-            heard.iter().filter(|said| said.is_none()).count(),
+            heard.iter().filter(|output| output.is_none()).count(),
             2,
             "{heard:?}"
         );
         assert_eq!(
             heard
                 .iter()
-                .filter(|said| **said == Some(HostPasswordReply::NotVerified))
+                .filter(|output| **output == Some(HostPasswordReply::NotVerified))
                 .count(),
             2,
             "{heard:?}"
@@ -310,8 +310,8 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
         wait_until("bob's question hangs", || Ok(helper.questions().len() >= 2));
         let questions = helper.questions();
         helper.crash();
-        let said = hangs.join().expect("no panic");
-        assert_contains(&said.err, "could not be verified in time");
+        let output = hangs.join().expect("no panic");
+        assert_contains(&output.err, "could not be verified in time");
         let asking = questions.first().expect("a process");
         wait_until("the question has ended", || {
             Ok(!std::path::Path::new(&format!("/proc/{asking}")).exists())
@@ -350,8 +350,8 @@ fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line()
     let line = common.lines().count() + 1;
     helper.says(&format!("/etc/pam.d/common-auth:{line}: holds pam_totp.so"));
     helper.says("refused cause=service address=192.0.2.7 user=\"alice\"");
-    let said = alice.postern("enroll").types(&alice.password).refuses();
-    assert_contains(&said.err, "cannot be verified now");
+    let output = alice.postern("enroll").types(&alice.password).refuses();
+    assert_contains(&output.err, "cannot be verified now");
     let restarted = PasswordHelper::start();
     restarted.says("until then access by password is denied");
     drop(restarted);
@@ -407,23 +407,24 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
     });
     // The connection limit is reached, the address has too many requests, or no process was free
     // within 3 s.
-    let unasked =
-        |said: &Vec<u8>| HostPasswordReply::decode(said) == Some(HostPasswordReply::NotVerified);
+    let unasked = |output: &Vec<u8>| {
+        HostPasswordReply::decode(output) == Some(HostPasswordReply::NotVerified)
+    };
     let turned_away = heard
         .iter()
-        .filter(|said| said.as_ref().is_none_or(unasked))
+        .filter(|output| output.as_ref().is_none_or(unasked))
         .count();
     assert!(
         turned_away >= 30,
         "64 places, 4 turns of an address, and {turned_away} of 100 turned away"
     );
-    for said in heard.into_iter().flatten() {
+    for output in heard.into_iter().flatten() {
         assert!(
             matches!(
-                HostPasswordReply::decode(&said),
+                HostPasswordReply::decode(&output),
                 Some(HostPasswordReply::Wrong | HostPasswordReply::NotVerified)
             ),
-            "{said:?}"
+            "{output:?}"
         );
     }
     assert_eq!(
@@ -436,10 +437,11 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
         let threads: Vec<_> = (0..40)
             .map(|_| scope.spawn(|| PasswordHelper::hears(&question("alice", "wrong").encode())))
             .collect();
-        let said = threads
+        let output = threads
             .into_iter()
             .filter_map(|thread| thread.join().expect("no panic"));
-        said.filter(|said| HostPasswordReply::decode(said) == Some(HostPasswordReply::Wrong))
+        output
+            .filter(|output| HostPasswordReply::decode(output) == Some(HostPasswordReply::Wrong))
             .count()
     });
     assert!((1..=30).contains(&got), "{got}");

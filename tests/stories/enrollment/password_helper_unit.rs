@@ -17,12 +17,15 @@ const TRACE: &str = "/run/postern-tests/password.strace";
 fn systemd_understands_the_units_of_the_helper() {
     let _host = Host::fresh();
     let mut verify = Command::new("systemd-analyze");
-    let said = verify
+    let printed = verify
         .args(["verify", "--man=no", SOCKET, SERVICE])
         .output()
         .expect("systemd-analyze runs");
-    let text = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.status.success() && !text.contains("postern"), "{text}");
+    let text = String::from_utf8_lossy(&printed.stderr).into_owned();
+    assert!(
+        printed.status.success() && !text.contains("postern"),
+        "{text}"
+    );
     finished(Command::new("systemd-analyze").args([
         "security",
         "--offline=yes",
@@ -92,7 +95,8 @@ fn the_helper_does_without_what_its_unit_forbids() {
             class: Class::Familiar,
             password,
         };
-        PasswordHelper::hears(&question.encode()).and_then(|said| HostPasswordReply::decode(&said))
+        PasswordHelper::hears(&question.encode())
+            .and_then(|output| HostPasswordReply::decode(&output))
     };
     assert_eq!(
         asked(&alice.password),

@@ -43,8 +43,8 @@ fn a_first_setup_takes_the_administrators_one_time_code() {
     Postern::call("account add alice").does();
     let code = Postern::one_time_code("alice");
 
-    let said = alice.postern("enroll").types(&alice.password).refuses();
-    assert_contains(&said.err, "postern one-time-code alice");
+    let output = alice.postern("enroll").types(&alice.password).refuses();
+    assert_contains(&output.err, "postern one-time-code alice");
     let setup = || {
         let mut terminal = Terminal::run(alice.postern("enroll").command());
         terminal
@@ -192,11 +192,11 @@ fn nobody_reaches_anothers_account_or_what_is_roots() {
         "browser revoke alice --all",
         "enroll alice",
     ] {
-        let said = bob.postern(call).input(&code).refuses();
+        let output = bob.postern(call).input(&code).refuses();
         assert!(
-            said.err.contains("another account than your own, bob"),
+            output.err.contains("another account than your own, bob"),
             "{call}: {}",
-            said.err
+            output.err
         );
     }
     for call in [
@@ -213,11 +213,11 @@ fn nobody_reaches_anothers_account_or_what_is_roots() {
         "log",
         "edit",
     ] {
-        let said = bob.postern(call).input(&code).refuses();
+        let output = bob.postern(call).input(&code).refuses();
         assert!(
-            said.err.contains("only root may do this"),
+            output.err.contains("only root may do this"),
             "{call}: {}",
-            said.err
+            output.err
         );
     }
     for call in [
@@ -225,11 +225,11 @@ fn nobody_reaches_anothers_account_or_what_is_roots() {
         "authenticator add --no-confirm",
         "enroll --no-confirm",
     ] {
-        let said = alice.postern(call).input(&code).refuses();
+        let output = alice.postern(call).input(&code).refuses();
         assert!(
-            said.err.contains("only root may use --no-confirm"),
+            output.err.contains("only root may use --no-confirm"),
             "{call}: {}",
-            said.err
+            output.err
         );
     }
     // Bob sends requests of his own, without the command.
@@ -265,10 +265,10 @@ fn a_user_without_a_name_that_is_an_accounts_has_none() {
         format!("{passwd}alice :x:54322:65534::/:/bin/sh\n"),
     )
     .expect("root may");
-    let said = sent_as(54321, &look("alice"));
-    assert_contains(&said, "NoAccount");
-    let said = sent_as(54322, &look("alice"));
-    assert_contains(&said, "NoAccount");
+    let text = sent_as(54321, &look("alice"));
+    assert_contains(&text, "NoAccount");
+    let text = sent_as(54322, &look("alice"));
+    assert_contains(&text, "NoAccount");
     let mut command = Command::new("setpriv");
     command.args([
         "--reuid=54322",
@@ -291,11 +291,11 @@ fn wrong_codes_are_counted_for_the_local_user_alone() {
     let posternd = Posternd::start();
 
     for _ in 0..5 {
-        let said = alice.postern("recovery").types(&phone.wrong()).refuses();
-        assert_contains(&said.err, "That code is wrong; nothing was changed");
+        let output = alice.postern("recovery").types(&phone.wrong()).refuses();
+        assert_contains(&output.err, "That code is wrong; nothing was changed");
     }
-    let said = alice.postern("recovery").types(&phone.code()).refuses();
-    assert_contains(&said.err, "Too many wrong codes: wait 30 s");
+    let output = alice.postern("recovery").types(&phone.code()).refuses();
+    assert_contains(&output.err, "Too many wrong codes: wait 30 s");
     posternd.says("refused cause=wrong address=- service=postern user=\"alice\"");
     let events = Postern::call("log alice --json --event refused").does().out;
     assert_eq!(
@@ -316,17 +316,20 @@ fn without_posternd_the_command_says_so_at_once() {
     let refused_at_once = |why: &str| {
         for call in ["status", "authenticator list", "recovery"] {
             let began = Instant::now();
-            let said = alice.postern(call).types(&phone.code()).refuses();
+            let output = alice.postern(call).types(&phone.code()).refuses();
             assert!(
                 began.elapsed() < Duration::from_secs(2),
                 "{why}: {:?}",
                 began.elapsed()
             );
             assert_contains(
-                &said.err,
+                &output.err,
                 "posternd does not answer at /run/postern/pam.sock",
             );
-            assert_contains(&said.err, "ask the administrator to start posternd.socket");
+            assert_contains(
+                &output.err,
+                "ask the administrator to start posternd.socket",
+            );
         }
     };
     posternd.signal(Signal::SIGSTOP);

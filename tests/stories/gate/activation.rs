@@ -6,7 +6,7 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use testhost::{
-    APP, Host, SOCKET, Visitor, assert_contains, assert_lacks, finished, patiently, reconfigure,
+    APP, Host, SOCKET, WebClient, assert_contains, assert_lacks, finished, patiently, reconfigure,
     set_mode, tcp_reply,
 };
 
@@ -16,12 +16,15 @@ const UNIT: &str = "/usr/lib/systemd/system/postern-gate.socket";
 #[ignore = "needs the test host: tests/run"]
 fn systemd_understands_the_socket_unit() {
     let _host = Host::fresh();
-    let said = Command::new("systemd-analyze")
+    let printed = Command::new("systemd-analyze")
         .args(["verify", "--man=no", UNIT])
         .output();
-    let said = said.expect("systemd-analyze runs");
-    let text = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.status.success() && !text.contains("postern"), "{text}");
+    let printed = printed.expect("systemd-analyze runs");
+    let text = String::from_utf8_lossy(&printed.stderr).into_owned();
+    assert!(
+        printed.status.success() && !text.contains("postern"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -53,11 +56,11 @@ fn the_first_connection_starts_the_gate_and_the_socket_stays() {
     assert_lacks(web.gate.log(), "postern-gate:");
 
     // The first client waits until the gate serves.
-    assert_eq!(Visitor::new().loads(&format!("{APP}/")).status, 302);
+    assert_eq!(WebClient::new().loads(&format!("{APP}/")).status, 302);
     web.gate.says("listens on systemd:web");
-    let visitor = Visitor::new();
-    visitor.signs_in(&web, &alice, &phone.code());
-    assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
+    let client = WebClient::new();
+    client.signs_in(&web, &alice, &phone.code());
+    assert_eq!(client.loads(&format!("{APP}/")).status, 200);
     let healthy = tcp_reply(9091, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").expect("an answer");
     assert_eq!(healthy.status, 200);
     let before = std::fs::metadata(SOCKET)
@@ -126,20 +129,21 @@ fn a_socket_that_is_missing_or_that_nobody_takes_is_an_error_that_says_what_to_d
         &["--fdname=web", "--datagram"],
         "the socket web of systemd: it is neither TCP nor a unix stream",
     );
-    let said = Command::new("/usr/bin/postern-gate")
+    let printed = Command::new("/usr/bin/postern-gate")
         .output()
         .expect("the gate can be called");
-    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    let text = String::from_utf8_lossy(&printed.stderr).into_owned();
     assert!(
-        said.status.code() == Some(1) && text.contains("enable --now postern-gate.socket"),
+        printed.status.code() == Some(1) && text.contains("enable --now postern-gate.socket"),
         "{text}"
     );
     // The gate ignores sockets that were passed to another process (`LISTEN_PID`).
-    let mut stranger = Command::new("env");
-    let said = stranger
+    let mut attacker = Command::new("env");
+    let printed = attacker
         .args(["LISTEN_FDS=1", "LISTEN_PID=1", "/usr/bin/postern-gate"])
         .output();
-    let text = String::from_utf8_lossy(&said.expect("the gate can be called").stderr).into_owned();
+    let text =
+        String::from_utf8_lossy(&printed.expect("the gate can be called").stderr).into_owned();
     assert_contains(&text, "systemd passes no socket");
     finished(Command::new("rm").args(["-f", "/run/postern-tests/activation"]));
 }

@@ -2,17 +2,17 @@
 
 use std::process::Command;
 use testhost::{
-    APP, Front, Host, PROOF, Person, Phone, Place, SOCKET, Visitor, Web, Wire, assert_contains,
+    APP, Host, PROOF, PagesAt, Person, Phone, Proxy, SOCKET, Web, WebClient, Wire, assert_contains,
     assert_lacks, finished, patiently,
 };
 
 #[track_caller]
-fn signed_in(host: &Host, front: Front) -> (Web, Visitor, Person, Phone) {
-    let web = Web::start(host, front, Place::OwnHost, "");
+fn signed_in(host: &Host, proxy: Proxy) -> (Web, WebClient, Person, Phone) {
+    let web = Web::start(host, proxy, PagesAt::OwnHost, "");
     let (alice, phone) = host.web_user("alice");
-    let visitor = Visitor::new();
-    visitor.signs_in(&web, &alice, &phone.code());
-    (web, visitor, alice, phone)
+    let client = WebClient::new();
+    client.signs_in(&web, &alice, &phone.code());
+    (web, client, alice, phone)
 }
 
 /// Checks that a check with these lines is denied, whatever cookie is sent.
@@ -21,10 +21,10 @@ fn is_denied(cookie: &str, lines: &[String]) {
     let cookie = format!("Cookie: {cookie}");
     let mut all: Vec<&str> = lines.iter().map(String::as_str).collect();
     all.push(&cookie);
-    let answer = Wire::open().asks("GET /check/nginx", &all, "");
-    if let Some(answer) = answer {
-        assert!((400..500).contains(&answer.status), "{lines:?}: {answer:?}");
-        assert!(answer.all("remote-user").is_empty(), "{answer:?}");
+    let reply = Wire::open().asks("GET /check/nginx", &all, "");
+    if let Some(reply) = reply {
+        assert!((400..500).contains(&reply.status), "{lines:?}: {reply:?}");
+        assert!(reply.all("remote-user").is_empty(), "{reply:?}");
     }
 }
 
@@ -39,8 +39,8 @@ const GOOD: [&str; 4] = [
 #[ignore = "needs the test host: tests/run"]
 fn odd_contract_headers_are_denied() {
     let host = Host::fresh();
-    let (web, visitor, ..) = signed_in(&host, Front::Nginx);
-    let cookie = format!("__Secure-postern={}", visitor.cookie("__Secure-postern"));
+    let (web, client, ..) = signed_in(&host, Proxy::Nginx);
+    let cookie = format!("__Secure-postern={}", client.cookie("__Secure-postern"));
     let proof = format!("X-Postern-Proxy: {PROOF}");
     let with = |changed: usize, line: Option<&str>, more: &[&str]| -> Vec<String> {
         let mut lines = vec![proof.clone()];
@@ -125,11 +125,11 @@ fn odd_contract_headers_are_denied() {
         format!("a=1, {cookie}"),
         format!("{cookie}\r\nCookie: a=1"),
     ] {
-        let answer = Wire::open().checks(&[&format!("Cookie: {clear}")]);
+        let reply = Wire::open().checks(&[&format!("Cookie: {clear}")]);
         assert_eq!(
-            (answer.status, answer.header("remote-user")),
+            (reply.status, reply.header("remote-user")),
             (200, "alice"),
-            "{clear}: {answer:?}"
+            "{clear}: {reply:?}"
         );
     }
     let many: Vec<String> = (0..200).map(|n| format!("X-{n}: 1")).collect();
@@ -157,10 +157,10 @@ fn odd_contract_headers_are_denied() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn odd_requests_through_the_proxies_are_refused_or_served() {
-    for front in [Front::Nginx, Front::Traefik] {
+    for proxy in [Proxy::Nginx, Proxy::Traefik] {
         let host = Host::fresh();
-        let (web, visitor, ..) = signed_in(&host, front);
-        let cookie = visitor
+        let (web, client, ..) = signed_in(&host, proxy);
+        let cookie = client
             .cookies()
             .iter()
             .find(|(name, _)| name == "__Secure-postern")
@@ -168,7 +168,7 @@ fn odd_requests_through_the_proxies_are_refused_or_served() {
             .1
             .clone();
         let cookie = format!("__Secure-postern={cookie}");
-        let bare = Visitor::new();
+        let bare = WebClient::new();
         for path in [
             "/%zz",
             "/%00",
@@ -185,8 +185,8 @@ fn odd_requests_through_the_proxies_are_refused_or_served() {
             &format!("/{}", "a".repeat(7000)),
         ] {
             let url = format!("{APP}{path}");
-            for answer in [bare.loads(&url), visitor.loads(&url)] {
-                assert!(answer.status < 500, "{front:?} {path}: {answer:?}");
+            for reply in [bare.loads(&url), client.loads(&url)] {
+                assert!(reply.status < 500, "{proxy:?} {path}: {reply:?}");
             }
         }
         web.application.arrived();
@@ -202,15 +202,12 @@ fn odd_requests_through_the_proxies_are_refused_or_served() {
             let words = target(request);
             let (option, value) = words.split_once(' ').expect("two words");
             for http in ["--http1.1", "--http2"] {
-                let answer = bare
+                let reply = bare
                     .option(option)
                     .option(value)
                     .option(http)
                     .loads(&format!("{APP}/"));
-                assert!(
-                    answer.status < 500,
-                    "{front:?} {request} {http}: {answer:?}"
-                );
+                assert!(reply.status < 500, "{proxy:?} {request} {http}: {reply:?}");
             }
         }
         web.application.got_nothing();
@@ -220,23 +217,23 @@ fn odd_requests_through_the_proxies_are_refused_or_served() {
             "b=".to_owned() + &"b".repeat(64 * 1024),
         ] {
             for http in ["--http1.1", "--http2"] {
-                let answer = bare
+                let reply = bare
                     .with(&format!("Cookie: {odd}"))
                     .option(http)
                     .loads(&format!("{APP}/"));
                 assert!(
-                    [0, 302, 400, 401, 431].contains(&answer.status),
-                    "{front:?} {http} {} {answer:?}",
+                    [0, 302, 400, 401, 431].contains(&reply.status),
+                    "{proxy:?} {http} {} {reply:?}",
                     odd.len()
                 );
             }
         }
-        let mut crowded = visitor.clone();
+        let mut crowded = client.clone();
         for number in 0..150 {
             crowded = crowded.with(&format!("X-Header-{number}: 1"));
         }
-        let answer = crowded.loads(&format!("{APP}/"));
-        assert!(answer.status < 500, "{front:?} 150 headers: {answer:?}");
+        let reply = crowded.loads(&format!("{APP}/"));
+        assert!(reply.status < 500, "{proxy:?} 150 headers: {reply:?}");
         for got in web.application.arrived() {
             assert_eq!(got.value("Remote-User"), "alice", "{got:?}");
         }
@@ -249,7 +246,7 @@ fn odd_requests_through_the_proxies_are_refused_or_served() {
 #[ignore = "needs the test host: tests/run"]
 fn nobody_is_sent_to_foreign_hosts() {
     let host = Host::fresh();
-    let (web, _, alice, phone) = signed_in(&host, Front::Nginx);
+    let (web, _, alice, phone) = signed_in(&host, Proxy::Nginx);
     let sign_in = web.page("sign-in");
     let long = format!("{APP}/?{}", "a".repeat(3000));
     for (rd, back) in [
@@ -272,12 +269,12 @@ fn nobody_is_sent_to_foreign_hosts() {
         ),
     ] {
         host.clock.forward(30);
-        let visitor = Visitor::new();
-        visitor.sends(
+        let client = WebClient::new();
+        client.sends(
             &sign_in,
             &[("rd", rd), ("user", "alice"), ("password", &alice.password)],
         );
-        let entered = visitor.code(&web, &phone.code());
+        let entered = client.code(&web, &phone.code());
         assert_eq!(
             (entered.status, entered.header("location")),
             (303, back),
@@ -291,7 +288,7 @@ fn nobody_is_sent_to_foreign_hosts() {
 #[ignore = "needs the test host: tests/run"]
 fn forms_over_the_limit_and_odd_ones_are_refused() {
     let host = Host::fresh();
-    let (web, ..) = signed_in(&host, Front::Nginx);
+    let (web, ..) = signed_in(&host, Proxy::Nginx);
     let proof = format!("X-Postern-Proxy: {PROOF}");
     let lines = [
         "Host: auth.example.test:8443",
@@ -303,7 +300,7 @@ fn forms_over_the_limit_and_odd_ones_are_refused() {
     let status = |request: &str, headers: &[&str], body: &str| {
         Wire::open()
             .asks(request, headers, body)
-            .map_or(0, |answer| answer.status)
+            .map_or(0, |reply| reply.status)
     };
     let large = format!("user={}", "a".repeat(17 * 1024));
     assert_eq!(status("POST /sign-in", &with(&[form]), &large), 413);
@@ -339,15 +336,15 @@ fn forms_over_the_limit_and_odd_ones_are_refused() {
 #[ignore = "needs the test host: tests/run"]
 fn a_gate_that_cannot_start_says_why() {
     let host = Host::fresh();
-    let (mut web, ..) = signed_in(&host, Front::Nginx);
+    let (mut web, ..) = signed_in(&host, Proxy::Nginx);
     let text = std::fs::read_to_string(testhost::CONFIG).expect("postern.toml");
     let ends = |mut gate: Command, status: i32, words: &str| {
-        let said = gate
+        let printed = gate
             .arg("/usr/bin/postern-gate")
             .output()
             .expect("the gate can be called");
-        let text = String::from_utf8_lossy(&said.stderr).into_owned();
-        assert_eq!(said.status.code(), Some(status), "{text}");
+        let text = String::from_utf8_lossy(&printed.stderr).into_owned();
+        assert_eq!(printed.status.code(), Some(status), "{text}");
         assert_contains(&text, words);
         assert_lacks(&text, "panicked");
     };
@@ -361,23 +358,23 @@ fn a_gate_that_cannot_start_says_why() {
     let is_misconfigured = |words: &str| ends(within("10"), 78, words);
     fails("another gate listens there already");
     web.gate.crash();
-    let stranger = || {
-        let mut stranger = within("10");
-        stranger.args([
+    let attacker = || {
+        let mut attacker = within("10");
+        attacker.args([
             "setpriv",
             "--reuid=postern-gate",
             "--regid=postern",
             "--clear-groups",
         ]);
-        stranger
+        attacker
     };
-    ends(stranger(), 1, "enable --now postern-gate.socket");
+    ends(attacker(), 1, "enable --now postern-gate.socket");
     finished(Command::new("install").args(["-d", "-o", "postern-gate", "/run/postern-tests/gate"]));
     host.configure(&text.replace(
         "[gate]\n",
         "[gate]\nlisten = [\"unix:/run/postern-tests/gate/sock\"]\n",
     ));
-    ends(stranger(), 1, "make the gate's user a member of it");
+    ends(attacker(), 1, "make the gate's user a member of it");
     host.configure(&text);
     finished(Command::new("groupmod").args(["--new-name", "renamed", "postern-proxy"]));
     fails("make it with groupadd --system postern-proxy");

@@ -2,24 +2,24 @@
 
 use nix::sys::signal::Signal;
 use testhost::{
-    APP, Arrived, Front, Host, Person, Phone, Place, Postern, SOCKET, Visitor, Web, Wire,
-    reconfigure,
+    APP, Host, PagesAt, Person, Phone, Postern, Proxy, ReceivedRequest, SOCKET, Web, WebClient,
+    Wire, reconfigure,
 };
 
-const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
+const FRONTS: [Proxy; 2] = [Proxy::Nginx, Proxy::Traefik];
 
 /// Starts a gate with a user who is signed in.
 #[track_caller]
-fn signed_in(host: &Host, front: Front, place: Place) -> (Web, Visitor, Person, Phone) {
-    let web = Web::start(host, front, place, "");
+fn signed_in(host: &Host, proxy: Proxy, pages_at: PagesAt) -> (Web, WebClient, Person, Phone) {
+    let web = Web::start(host, proxy, pages_at, "");
     let (alice, phone) = host.web_user("alice");
-    let visitor = Visitor::new();
-    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
-    (web, visitor, alice, phone)
+    let client = WebClient::new();
+    client.signs_in_and_trusts(&web, &alice, &phone.code());
+    (web, client, alice, phone)
 }
 
 #[track_caller]
-fn assert_clean(got: &Arrived) {
+fn assert_clean(got: &ReceivedRequest) {
     let text = format!("{got:?}");
     for ours in ["Secure-postern", "Host-postern", testhost::PROOF] {
         assert!(
@@ -34,9 +34,9 @@ fn assert_clean(got: &Arrived) {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_forged_identity_never_arrives() {
-    for front in FRONTS {
+    for proxy in FRONTS {
         let host = Host::fresh();
-        let (web, visitor, ..) = signed_in(&host, front, Place::OwnHost);
+        let (web, client, ..) = signed_in(&host, proxy, PagesAt::OwnHost);
         let page = format!("{APP}/");
         for forged in [
             "Remote-User: root",
@@ -48,22 +48,22 @@ fn a_forged_identity_never_arrives() {
             "remote_user: root",
         ] {
             for http in ["--http1.1", "--http2"] {
-                let answer = visitor.with(forged).with(forged).option(http).loads(&page);
+                let reply = client.with(forged).with(forged).option(http).loads(&page);
                 // nginx refuses the exact name in any case and drops the other spellings; Traefik
                 // removes all.
                 let refused =
-                    front == Front::Nginx && forged.to_lowercase().starts_with("remote-user");
+                    proxy == Proxy::Nginx && forged.to_lowercase().starts_with("remote-user");
                 assert_eq!(
-                    answer.status,
+                    reply.status,
                     if refused { 400 } else { 200 },
-                    "{front:?} {forged} {answer:?}"
+                    "{proxy:?} {forged} {reply:?}"
                 );
                 for got in web.application.arrived() {
-                    assert!(!refused, "{front:?} {forged} {got:?}");
+                    assert!(!refused, "{proxy:?} {forged} {got:?}");
                     assert_eq!(
                         got.value("Remote-User"),
                         "alice",
-                        "{front:?} {forged} {got:?}"
+                        "{proxy:?} {forged} {got:?}"
                     );
                 }
             }
@@ -73,9 +73,9 @@ fn a_forged_identity_never_arrives() {
             ("Remote-Email", "root@x"),
             ("Remote-Name", "Root"),
         ] {
-            visitor.with(&format!("{name}: {value}")).loads(&page);
+            client.with(&format!("{name}: {value}")).loads(&page);
             for got in web.application.arrived() {
-                assert_eq!((front, got.value(name)), (Front::Traefik, ""), "{got:?}");
+                assert_eq!((proxy, got.value(name)), (Proxy::Traefik, ""), "{got:?}");
             }
         }
         for dropped in [
@@ -86,23 +86,23 @@ fn a_forged_identity_never_arrives() {
             "X-Postern-Proxy",
             "close, REMOTE-USER",
         ] {
-            let answer = visitor
+            let reply = client
                 .with(&format!("Connection: {dropped}"))
                 .option("--http1.1")
                 .loads(&page);
-            match front {
-                Front::Nginx => assert_eq!(answer.status, 400, "Connection: {dropped}: {answer:?}"),
+            match proxy {
+                Proxy::Nginx => assert_eq!(reply.status, 400, "Connection: {dropped}: {reply:?}"),
                 // Traefik drops the headers that the client names in Connection before the check,
                 // not after it.
-                Front::Traefik => {
-                    assert!([200, 302].contains(&answer.status), "{dropped}: {answer:?}")
+                Proxy::Traefik => {
+                    assert!([200, 302].contains(&reply.status), "{dropped}: {reply:?}")
                 }
             }
             for got in web.application.arrived() {
                 assert_eq!(
                     got.value("Remote-User"),
                     "alice",
-                    "{front:?} Connection: {dropped}: {got:?}"
+                    "{proxy:?} Connection: {dropped}: {got:?}"
                 );
                 assert_clean(&got);
             }
@@ -116,16 +116,16 @@ fn a_forged_identity_never_arrives() {
             "X-Forwarded-Method: DELETE",
             "X-Real-IP: 192.0.2.1",
         ] {
-            let answer = visitor.with(ours).loads(&page);
-            assert_eq!(answer.status, 200, "{front:?} {ours} {answer:?}");
+            let reply = client.with(ours).loads(&page);
+            assert_eq!(reply.status, 200, "{proxy:?} {ours} {reply:?}");
             assert_clean(&web.application.got());
-            let stranger = Visitor::new().with(ours).loads(&format!("{APP}/asked"));
-            assert_eq!(stranger.status, 302, "{front:?} {ours} {stranger:?}");
+            let attacker = WebClient::new().with(ours).loads(&format!("{APP}/asked"));
+            assert_eq!(attacker.status, 302, "{proxy:?} {ours} {attacker:?}");
             assert!(
-                stranger
+                attacker
                     .header("location")
                     .ends_with("?rd=https%3A%2F%2Fapp.example.test%3A8443%2Fasked"),
-                "{stranger:?}"
+                "{attacker:?}"
             );
         }
         web.application.got_nothing();
@@ -136,22 +136,22 @@ fn a_forged_identity_never_arrives() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_application_gets_its_own_cookies_and_none_of_the_gates() {
-    for (front, place) in [
-        (Front::Nginx, Place::OwnHost),
-        (Front::Nginx, Place::Path),
-        (Front::Traefik, Place::Path),
+    for (proxy, pages_at) in [
+        (Proxy::Nginx, PagesAt::OwnHost),
+        (Proxy::Nginx, PagesAt::Path),
+        (Proxy::Traefik, PagesAt::Path),
     ] {
         let host = Host::fresh();
-        let (web, visitor, ..) = signed_in(&host, front, place);
+        let (web, client, ..) = signed_in(&host, proxy, pages_at);
         let page = format!("{APP}/");
-        let cookies: Vec<_> = visitor
+        let cookies: Vec<_> = client
             .cookies()
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
         let ours = cookies.join("; ");
         // The client would add its cookie line to this one.
-        let bare = Visitor::new();
+        let bare = WebClient::new();
 
         let foreign: String = (0..7)
             .map(|n| format!("c{n}={}; ", "v".repeat(1020)))
@@ -163,22 +163,22 @@ fn the_application_gets_its_own_cookies_and_none_of_the_gates() {
                 "theme=dark; q=\"a=b\"; ",
                 "name=Jürgen; ",
             ] {
-                let answer = bare
+                let reply = bare
                     .with(&format!("Cookie: {foreign}{ours}"))
                     .option(http)
                     .loads(&page);
-                assert_eq!(answer.status, 200, "{front:?} {http} {foreign} {answer:?}");
+                assert_eq!(reply.status, 200, "{proxy:?} {http} {foreign} {reply:?}");
                 let got = web.application.got();
                 assert_clean(&got);
                 assert_eq!(
                     got.value("Cookie"),
                     foreign.trim_end_matches("; "),
-                    "{front:?}"
+                    "{proxy:?}"
                 );
             }
         }
         // An Authorization header that is not Postern's is passed to the application.
-        visitor
+        client
             .with("Authorization: Bearer of-the-application")
             .loads(&page);
         assert_eq!(
@@ -193,10 +193,10 @@ fn the_application_gets_its_own_cookies_and_none_of_the_gates() {
                 .filter(|cookie| cookie.contains(name))
                 .cloned()
                 .collect();
-            let answer = bare
+            let reply = bare
                 .with(&format!("Cookie: {}", others.join("; ")))
                 .loads(&page);
-            assert_eq!(answer.status, 302, "{front:?} {answer:?}");
+            assert_eq!(reply.status, 302, "{proxy:?} {reply:?}");
         }
         web.application.got_nothing();
     }
@@ -207,8 +207,8 @@ fn the_application_gets_its_own_cookies_and_none_of_the_gates() {
 #[ignore = "needs the test host: tests/run"]
 fn a_local_user_without_the_proof_is_refused() {
     let host = Host::fresh();
-    let (web, visitor, alice, _) = signed_in(&host, Front::Nginx, Place::OwnHost);
-    let cookie = visitor.cookie_header("__Secure-postern");
+    let (web, client, alice, _) = signed_in(&host, Proxy::Nginx, PagesAt::OwnHost);
+    let cookie = client.cookie_header("__Secure-postern");
     let allowed = Wire::open().checks(&[&cookie]);
     assert_eq!(
         (allowed.status, allowed.header("remote-user")),
@@ -241,9 +241,9 @@ fn a_local_user_without_the_proof_is_refused() {
         ] {
             let mut lines = asked.to_vec();
             lines.push(proof);
-            let answer = Wire::open().asks(path, &lines, "").expect("an answer");
-            assert_eq!(answer.status, 403, "{path} {proof}: {answer:?}");
-            assert!(answer.all("remote-user").is_empty(), "{answer:?}");
+            let reply = Wire::open().asks(path, &lines, "").expect("an answer");
+            assert_eq!(reply.status, 403, "{path} {proof}: {reply:?}");
+            assert!(reply.all("remote-user").is_empty(), "{reply:?}");
         }
     }
     web.gate.says("cause=untrusted-proxy");
@@ -251,11 +251,11 @@ fn a_local_user_without_the_proof_is_refused() {
     let mut tried = alice.on_this_host(&format!(
         "curl -s -m 5 --unix-socket {SOCKET} http://x/healthz"
     ));
-    let said = tried.output().expect("curl runs");
-    assert!(!said.status.success(), "{said:?}");
+    let text = tried.output().expect("curl runs");
+    assert!(!text.status.success(), "{text:?}");
     // nginx adds the proxy proof to requests for pages, but a browser cannot request a check
     // through it.
-    let through = visitor.with("X-Original-URL: https://app.example.test:8443/");
+    let through = client.with("X-Original-URL: https://app.example.test:8443/");
     assert_eq!(through.loads(&web.page("check/nginx")).status, 404);
 }
 
@@ -263,30 +263,30 @@ fn a_local_user_without_the_proof_is_refused() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn while_the_gate_is_stopped_nobody_enters() {
-    for front in FRONTS {
+    for proxy in FRONTS {
         let host = Host::fresh();
-        let (mut web, visitor, ..) = signed_in(&host, front, Place::OwnHost);
+        let (mut web, client, ..) = signed_in(&host, proxy, PagesAt::OwnHost);
         let page = format!("{APP}/");
-        assert_eq!(visitor.loads(&page).status, 200);
+        assert_eq!(client.loads(&page).status, 200);
         web.application.got();
 
         web.gate.signal(Signal::SIGSTOP);
-        let answer = visitor.loads(&page);
-        assert!(answer.status >= 500, "{front:?} {answer:?}");
+        let reply = client.loads(&page);
+        assert!(reply.status >= 500, "{proxy:?} {reply:?}");
         web.gate.signal(Signal::SIGCONT);
-        assert_eq!(visitor.loads(&page).status, 200, "{front:?}");
+        assert_eq!(client.loads(&page).status, 200, "{proxy:?}");
         web.application.arrived();
 
         assert!(
             web.gate.stop().as_secs() < 10,
             "idle connections must not hold up the end"
         );
-        assert!(visitor.loads(&page).status >= 500);
-        assert!(visitor.fetches(&page).status >= 500);
+        assert!(client.loads(&page).status >= 500);
+        assert!(client.fetches(&page).status >= 500);
         web.application.got_nothing();
         web.gate.restart();
         assert_eq!(
-            visitor.loads(&page).status,
+            client.loads(&page).status,
             200,
             "the session outlives the gate"
         );
@@ -299,8 +299,8 @@ fn while_the_gate_is_stopped_nobody_enters() {
 #[ignore = "needs the test host: tests/run"]
 fn a_host_only_session_is_refused_at_another_host() {
     let host = Host::fresh();
-    let (mut web, visitor, ..) = signed_in(&host, Front::Nginx, Place::Path);
-    let value = visitor.cookie("__Host-postern");
+    let (mut web, client, ..) = signed_in(&host, Proxy::Nginx, PagesAt::Path);
+    let value = client.cookie("__Host-postern");
     let status = |url: &str, cookie: &str| {
         let (proof, url) = (
             format!("X-Postern-Proxy: {}", testhost::PROOF),
@@ -361,8 +361,8 @@ fn a_host_only_session_is_refused_at_another_host() {
 #[ignore = "needs the test host: tests/run"]
 fn a_session_of_the_parent_domain_is_refused_by_the_gate_of_one_host() {
     let host = Host::fresh();
-    let (mut web, visitor, ..) = signed_in(&host, Front::Nginx, Place::OwnHost);
-    let value = visitor.cookie("__Secure-postern");
+    let (mut web, client, ..) = signed_in(&host, Proxy::Nginx, PagesAt::OwnHost);
+    let value = client.cookie("__Secure-postern");
     assert_eq!(
         Wire::open()
             .checks(&[&format!("Cookie: __Secure-postern={value}")])
@@ -375,8 +375,8 @@ fn a_session_of_the_parent_domain_is_refused_by_the_gate_of_one_host() {
     );
     web.gate.restart();
     for name in ["__Host-postern", "__Secure-postern"] {
-        let answer = Wire::open().checks(&[&format!("Cookie: {name}={value}")]);
-        assert_eq!(answer.status, 401, "{name}: {answer:?}");
+        let reply = Wire::open().checks(&[&format!("Cookie: {name}={value}")]);
+        assert_eq!(reply.status, 401, "{name}: {reply:?}");
     }
 }
 
@@ -399,12 +399,12 @@ fn a_declared_account_works_and_brings_its_groups() {
     Postern::call("password dora")
         .input("the password of dora\n")
         .does();
-    let visitor = Visitor::new();
+    let client = WebClient::new();
     let phone = Phone::scans(secret);
-    let asked = visitor.sends_password(&web.pages, "dora", "the password of dora");
+    let asked = client.sends_password(&web.pages, "dora", "the password of dora");
     asked.expect_status(303);
-    visitor.code(&web, &phone.code()).expect_status(303);
-    visitor.loads(&format!("{APP}/"));
+    client.code(&web, &phone.code()).expect_status(303);
+    client.loads(&format!("{APP}/"));
     let got = web.application.got();
     assert_eq!(got.value("Remote-Groups"), "operators,staff");
     assert_eq!(got.value("Remote-Email"), "dora@example.org");

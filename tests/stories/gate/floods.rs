@@ -6,26 +6,26 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use testhost::{
-    APP, Gate, Host, PROOF, SOCKET, Visitor, Web, Wire, assert_lacks, assert_within, patiently,
+    APP, Gate, Host, PROOF, SOCKET, Web, WebClient, Wire, assert_lacks, assert_within, patiently,
 };
 
 #[track_caller]
-pub(crate) fn signed_in(host: &Host) -> (Web, Visitor) {
+pub(crate) fn signed_in(host: &Host) -> (Web, WebClient) {
     let web = Web::nginx(host, "");
     let (alice, phone) = host.web_user("alice");
-    let visitor = Visitor::new();
-    visitor.signs_in(&web, &alice, &phone.code());
-    (web, visitor)
+    let client = WebClient::new();
+    client.signs_in(&web, &alice, &phone.code());
+    (web, client)
 }
 
 /// Checks that the user's page is served at once, and that a client without a session is
 /// redirected.
 #[track_caller]
-pub(crate) fn is_served(web: &Web, visitor: &Visitor) {
-    for (who, status) in [(visitor, 200), (&Visitor::new(), 302)] {
+pub(crate) fn is_served(web: &Web, client: &WebClient) {
+    for (who, status) in [(client, 200), (&WebClient::new(), 302)] {
         let began = Instant::now();
-        let answer = who.loads(&format!("{APP}/"));
-        assert_eq!(answer.status, status, "{answer:?}\n{}", web.gate.log());
+        let reply = who.loads(&format!("{APP}/"));
+        assert_eq!(reply.status, status, "{reply:?}\n{}", web.gate.log());
         assert_within(began, Duration::from_secs(2));
     }
     assert_eq!(web.application.got().value("Remote-User"), "alice");
@@ -49,7 +49,7 @@ pub(crate) const TAKEN: &str = "connections are in use";
 #[ignore = "needs the test host: tests/run"]
 fn slow_and_silent_clients_are_cut() {
     let host = Host::fresh();
-    let (web, visitor) = signed_in(&host);
+    let (web, client) = signed_in(&host);
     let began = Instant::now();
     let mut cut: Vec<_> = [
         "",
@@ -64,10 +64,10 @@ fn slow_and_silent_clients_are_cut() {
         (words, wire)
     })
     .collect();
-    is_served(&web, &visitor);
+    is_served(&web, &client);
     for (words, wire) in &mut cut {
         assert!(
-            wire.reads().is_none_or(|answer| answer.status == 408),
+            wire.reads().is_none_or(|reply| reply.status == 408),
             "{words:?}"
         );
         let after = began.elapsed();
@@ -77,7 +77,7 @@ fn slow_and_silent_clients_are_cut() {
         );
     }
     // The gate has closed the connections that nginx kept open.
-    is_served(&web, &visitor);
+    is_served(&web, &client);
 }
 
 /// With few file descriptors, the gate holds fewer connections, and the log says which limit to
@@ -86,13 +86,13 @@ fn slow_and_silent_clients_are_cut() {
 #[ignore = "needs the test host: tests/run"]
 fn connections_never_take_the_last_descriptors() {
     let host = Host::fresh();
-    let (mut web, visitor) = signed_in(&host);
+    let (mut web, client) = signed_in(&host);
     web.gate.restart_through(&["prlimit", "--nofile=400:400"]);
     web.gate
         .says("accepts 144 connections at once instead of 4096");
     web.gate.says("LimitNOFILE=4352");
     let idle = silent(1000);
-    is_served(&web, &visitor);
+    is_served(&web, &client);
     web.gate.says(TAKEN);
     // The gate still has descriptors to open the store for a sign-in.
     assert_eq!(
@@ -123,11 +123,11 @@ fn connections_never_take_the_last_descriptors() {
 #[ignore = "needs the test host: tests/run"]
 fn the_end_waits_for_open_requests_and_for_nothing_else() {
     let host = Host::fresh();
-    let (mut web, visitor) = signed_in(&host);
+    let (mut web, client) = signed_in(&host);
     web.gate.restart_through(&["prlimit", "--nofile=400:400"]);
     let idle = silent(300);
     let mut kept = Wire::open();
-    let cookie = visitor.cookie_header("__Secure-postern");
+    let cookie = client.cookie_header("__Secure-postern");
     assert_eq!(kept.checks(&[&cookie]).status, 200);
     let mut halfway = Wire::open();
     halfway.sends(b"GET /check/nginx HTTP/1.1\r\nHost:");
@@ -152,11 +152,11 @@ fn the_end_waits_for_open_requests_and_for_nothing_else() {
         );
     }
     assert!(kept.reads().is_none() && halfway.reads().is_none());
-    let answer = open
+    let reply = open
         .sends(REST)
         .reads()
         .expect("an open request is answered");
-    assert_eq!(answer.status, 401, "{answer:?}");
+    assert_eq!(reply.status, 401, "{reply:?}");
     web.gate.ends();
     assert_within(began, Duration::from_secs(5));
 
@@ -185,8 +185,8 @@ fn half_a_form() -> Wire {
             &length,
         ],
     );
-    let answer = wire.reads().expect("the gate reads the form");
-    assert_eq!(answer.status, 100, "{answer:?}");
+    let reply = wire.reads().expect("the gate reads the form");
+    assert_eq!(reply.status, 100, "{reply:?}");
     wire.sends(FIRST);
     wire
 }

@@ -3,7 +3,7 @@
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use testhost::{APP, Host, Postern, Visitor, Wire, assert_contains, assert_lacks, reconfigure};
+use testhost::{APP, Host, Postern, WebClient, Wire, assert_contains, assert_lacks, reconfigure};
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
@@ -14,17 +14,17 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
     // The unit runs this command as root before each start and reload.
     Postern::call("check --keep").does();
     web.gate.restart();
-    let visitor = Visitor::new();
+    let client = WebClient::new();
     assert_eq!(
-        visitor
+        client
             .sends_password(&web.pages, "alice", "not the password")
             .status,
         401
     );
     let code = phone.code();
-    visitor.signs_in_and_trusts(&web, &alice, &code);
+    client.signs_in_and_trusts(&web, &alice, &code);
     assert_eq!(
-        visitor
+        client
             .loads(&format!("{APP}/some/page?token=of-the-query"))
             .status,
         200
@@ -89,7 +89,7 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
     ]);
     assert_eq!(page["status"], 303);
     let proof = testhost::PROOF;
-    let cookie = visitor.cookie("__Secure-postern");
+    let cookie = client.cookie("__Secure-postern");
     let secrets = [
         &alice.password,
         "not the password",
@@ -110,7 +110,7 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
     web.gate.signal(Signal::SIGHUP);
     web.gate.says("reloaded");
     assert_eq!(
-        visitor.loads(&format!("{APP}/?token=of-the-query")).status,
+        client.loads(&format!("{APP}/?token=of-the-query")).status,
         200
     );
     web.gate

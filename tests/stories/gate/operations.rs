@@ -3,8 +3,8 @@
 use nix::sys::signal::Signal;
 use std::fs;
 use testhost::{
-    APP, CONFIG, Host, Postern, Reply, STORE_FOLDER, Visitor, Web, Wire, assert_lacks, reconfigure,
-    tcp_reply, wait_until,
+    APP, CONFIG, Host, Postern, Reply, STORE_FOLDER, Web, WebClient, Wire, assert_lacks,
+    reconfigure, tcp_reply, wait_until,
 };
 
 const PORT: u16 = 9118;
@@ -48,22 +48,22 @@ fn metrics_count_what_happened_and_name_nobody() {
     let host = Host::fresh();
     let web = watched(&host);
     let (alice, phone) = host.web_user("alice");
-    let visitor = Visitor::new();
+    let client = WebClient::new();
     assert_eq!(
-        visitor
+        client
             .sends_password(&web.pages, "alice", "not the password")
             .status,
         401
     );
-    visitor.signs_in(&web, &alice, &phone.code());
-    let cookie = visitor.cookie_header("__Secure-postern");
+    client.signs_in(&web, &alice, &phone.code());
+    let cookie = client.cookie_header("__Secure-postern");
 
     let check =
         |result: &str| format!("postern_checks_total{{contract=\"nginx\",result=\"{result}\"}}");
     let names = ["allowed", "sign-in", "malformed"].map(check);
     let before = names.clone().map(|name| counted(&name));
     let all = "postern_check_duration_seconds_count";
-    let (took, strangers) = (counted(all), counted("postern_untrusted_requests_total"));
+    let (took, attackers) = (counted(all), counted("postern_untrusted_requests_total"));
     let mut wire = Wire::open();
     for _ in 0..7 {
         assert_eq!(wire.checks(&[&cookie]).status, 200);
@@ -81,7 +81,7 @@ fn metrics_count_what_happened_and_name_nobody() {
     let after = names.map(|name| counted(&name));
     assert_eq!([0, 1, 2].map(|n| after[n] - before[n]), [7.0, 3.0, 1.0]);
     assert_eq!(counted(all) - took, 11.0);
-    assert_eq!(counted("postern_untrusted_requests_total") - strangers, 1.0);
+    assert_eq!(counted("postern_untrusted_requests_total") - attackers, 1.0);
     assert_eq!(
         counted("postern_sign_ins_total{result=\"accepted\",cause=\"code\"}"),
         1.0
@@ -99,7 +99,7 @@ fn metrics_count_what_happened_and_name_nobody() {
         "example.test",
         "127.0.0.1",
         "192.0.2",
-        &visitor.cookie("__Secure-postern"),
+        &client.cookie("__Secure-postern"),
     ] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
@@ -111,13 +111,13 @@ fn metrics_count_what_happened_and_name_nobody() {
     // These paths do not exist on the public listener.
     for path in ["/metrics", "/readyz"] {
         assert_eq!(
-            Visitor::new()
+            WebClient::new()
                 .loads(&format!("{}{}", web.pages, &path[1..]))
                 .status,
             404
         );
         assert_eq!(
-            visitor.loads(&format!("{APP}{path}")).status,
+            client.loads(&format!("{APP}{path}")).status,
             200,
             "the application's own"
         );
@@ -145,10 +145,10 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
     let host = Host::fresh();
     let web = watched(&host);
     let (alice, phone) = host.web_user("alice");
-    let visitor = Visitor::new();
-    visitor.signs_in(&web, &alice, &phone.code());
+    let client = WebClient::new();
+    client.signs_in(&web, &alice, &phone.code());
     let page = format!("{APP}/");
-    assert_eq!(visitor.loads(&page).status, 200);
+    assert_eq!(client.loads(&page).status, 200);
     assert_eq!(
         (asks("/readyz").status, asks("/readyz").body.as_str()),
         (200, "ready\n")
@@ -157,9 +157,9 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
     let aside = format!("{STORE_FOLDER}.aside");
     fs::rename(STORE_FOLDER, &aside).expect("root may do it");
     // A sign-in by password fails at once; an open session is denied after the lease.
-    assert_eq!(Visitor::new().password(&web, &alice).status, 503);
+    assert_eq!(WebClient::new().password(&web, &alice).status, 503);
     wait_until("the session is refused", || {
-        Ok(visitor.loads(&page).status == 302)
+        Ok(client.loads(&page).status == 302)
     });
     let ready = asks("/readyz");
     assert_eq!(
@@ -180,11 +180,11 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
 
     fs::rename(&aside, STORE_FOLDER).expect("root may do it");
     wait_until("the session is good again", || {
-        Ok(visitor.loads(&page).status == 200)
+        Ok(client.loads(&page).status == 200)
     });
     assert_eq!(asks("/readyz").status, 200);
     host.clock.forward(30);
-    Visitor::new().signs_in(&web, &alice, &phone.code());
+    WebClient::new().signs_in(&web, &alice, &phone.code());
     assert_lacks(web.gate.log(), "panicked");
 }
 
@@ -196,10 +196,10 @@ fn a_store_that_is_put_back_in_place_of_another_is_the_one_that_counts() {
     let host = Host::fresh();
     let web = watched(&host);
     let (alice, phone) = host.web_user("alice");
-    let visitor = Visitor::new();
-    visitor.signs_in(&web, &alice, &phone.code());
+    let client = WebClient::new();
+    client.signs_in(&web, &alice, &phone.code());
     let page = format!("{APP}/");
-    assert_eq!(visitor.loads(&page).status, 200);
+    assert_eq!(client.loads(&page).status, 200);
 
     let (aside, copy) = (
         format!("{STORE_FOLDER}.aside"),
@@ -210,7 +210,7 @@ fn a_store_that_is_put_back_in_place_of_another_is_the_one_that_counts() {
     fs::rename(&copy, STORE_FOLDER).expect("root may do it");
     Postern::call("session revoke alice --all").does();
     wait_until("the gate knows of it", || {
-        Ok(visitor.loads(&page).status == 302)
+        Ok(client.loads(&page).status == 302)
     });
     fs::remove_dir_all(aside).expect("root may do it");
     assert_lacks(web.gate.log(), "panicked");

@@ -1,7 +1,7 @@
 //! An application that is not trusted, beside others: the gate's pages are at a path of its own
 //! host, and its sessions are valid there alone.
 
-use testhost::{APP, Host, Postern, Visitor, assert_lacks, on_test_ports, reconfigure};
+use testhost::{APP, Host, Postern, WebClient, assert_lacks, on_test_ports, reconfigure};
 
 const GUESTBOOK: &str = "https://other.example.test:8443";
 
@@ -25,7 +25,7 @@ fn a_session_of_one_application_is_refused_at_another() {
 
     // The application's page redirects to the sign-in page on its own host, which sets host-only
     // cookies.
-    let guest = Visitor::new();
+    let guest = WebClient::new();
     let sent = guest.loads(&format!("{GUESTBOOK}/page"));
     assert!(
         sent.header("location")
@@ -57,7 +57,7 @@ fn a_session_of_one_application_is_refused_at_another() {
     // The attacker copies the cookie to another host, under either name.
     let value = guest.cookie("__Host-postern");
     for name in ["__Host-postern", "__Secure-postern"] {
-        let thief = Visitor::new().with(&format!("Cookie: {name}={value}"));
+        let thief = WebClient::new().with(&format!("Cookie: {name}={value}"));
         assert_eq!(thief.fetches(&format!("{APP}/")).status, 401, "{name}");
         assert!(
             !thief.loads(&web.pages).body.contains("Your account"),
@@ -70,12 +70,12 @@ fn a_session_of_one_application_is_refused_at_another() {
 
     // The session of the parent domain is refused at this application.
     host.clock.forward(30);
-    let member = Visitor::new();
+    let member = WebClient::new();
     member.signs_in(&web, &alice, &phone.code());
     assert_eq!(member.fetches(&format!("{APP}/")).status, 200);
     assert_eq!(member.fetches(&format!("{GUESTBOOK}/page")).status, 401);
     let value = member.cookie("__Secure-postern");
-    let thief = Visitor::new().with(&format!("Cookie: __Host-postern={value}"));
+    let thief = WebClient::new().with(&format!("Cookie: __Host-postern={value}"));
     assert_eq!(thief.fetches(&format!("{GUESTBOOK}/page")).status, 401);
 
     // The sign-out at this host does not end the session at the other.

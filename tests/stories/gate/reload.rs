@@ -5,7 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
 use testhost::{
-    APP, Gate, Host, Visitor, Web, Wire, assert_contains, assert_lacks, finished, reconfigure,
+    APP, Gate, Host, Web, WebClient, Wire, assert_contains, assert_lacks, finished, reconfigure,
     set_mode,
 };
 
@@ -24,16 +24,16 @@ fn a_reload_drops_neither_connection_nor_session() {
     let settings = "[[policy.exempt]]\nservices = [\"elsewhere\"]\n";
     let web = Web::nginx(&host, settings);
     let (alice, phone) = host.web_user("alice");
-    let visitor = Visitor::new();
-    visitor.signs_in(&web, &alice, &phone.code());
-    let cookie = visitor.cookie_header("__Secure-postern");
+    let client = WebClient::new();
+    client.signs_in(&web, &alice, &phone.code());
+    let cookie = client.cookie_header("__Secure-postern");
     let mut wire = Wire::open();
     assert_eq!(wire.checks(&[&cookie]).status, 200);
     let process = web.gate.process();
 
     // A new client needs a code until the exemption applies, and none afterwards, on the existing
     // connection.
-    let new = Visitor::new();
+    let new = WebClient::new();
     assert!(
         new.password(&web, &alice)
             .header("location")
@@ -42,7 +42,7 @@ fn a_reload_drops_neither_connection_nor_session() {
     reconfigure("elsewhere", "web");
     reload(&web.gate, "reloaded /etc/postern/postern.toml");
     assert_eq!(wire.checks(&[&cookie]).status, 200);
-    let exempt = Visitor::new();
+    let exempt = WebClient::new();
     assert!(
         !exempt
             .password(&web, &alice)
@@ -121,8 +121,8 @@ fn the_service_manager_is_told() {
 fn what_cannot_be_reloaded_leaves_the_gate_as_it_runs() {
     let (host, web) = Host::with_web();
     let (alice, phone) = host.web_user("alice");
-    let visitor = Visitor::new();
-    visitor.signs_in(&web, &alice, &phone.code());
+    let client = WebClient::new();
+    client.signs_in(&web, &alice, &phone.code());
     let before = std::fs::read_to_string("/etc/postern/postern.toml").expect("it is in place");
 
     for (from, to, says) in [
@@ -153,11 +153,11 @@ fn what_cannot_be_reloaded_leaves_the_gate_as_it_runs() {
             web.gate.log(),
             "not reloaded, the previous configuration stays in force: ",
         );
-        assert_eq!(visitor.loads(APP).status, 200, "{to}");
+        assert_eq!(client.loads(APP).status, 200, "{to}");
         std::fs::write("/etc/postern/postern.toml", &before).expect("/etc can be written");
     }
     reload(&web.gate, "reloaded /etc/postern/postern.toml");
-    assert_eq!(visitor.loads(APP).status, 200);
+    assert_eq!(client.loads(APP).status, 200);
 }
 
 /// A reload applies a new certificate to the next handshake. An unreadable certificate is refused.

@@ -58,8 +58,8 @@ fn requests_that_can_be_read_in_two_ways_end_the_connection() {
             format!("POST /sign-in HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n0\r\n\r\n{inner}")
                 .as_bytes(),
         );
-        let answer = wire.reads().unwrap_or_else(|| panic!("{what}: no answer"));
-        assert_eq!(answer.status, 400, "{what}: {answer:?}");
+        let reply = wire.reads().unwrap_or_else(|| panic!("{what}: no answer"));
+        assert_eq!(reply.status, 400, "{what}: {reply:?}");
         assert!(
             wire.reads().is_none(),
             "{what}: what came after it was answered"
@@ -74,7 +74,7 @@ fn requests_that_can_be_read_in_two_ways_end_the_connection() {
         let mut wire = Wire::open();
         wire.sends(format!("{line}\r\nHost: x\r\n\r\n{inner}").as_bytes());
         assert!(
-            wire.reads().is_none_or(|answer| answer.status == 400),
+            wire.reads().is_none_or(|reply| reply.status == 400),
             "{what}"
         );
         assert!(
@@ -89,7 +89,7 @@ fn requests_that_can_be_read_in_two_ways_end_the_connection() {
         format!("POST /nowhere HTTP/1.1\nHost: x\nContent-Length: 5\n\n0\r\n\r\n{inner}")
             .as_bytes(),
     );
-    let answers = [wire.reads(), wire.reads()].map(|answer| answer.map(|answer| answer.status));
+    let answers = [wire.reads(), wire.reads()].map(|reply| reply.map(|reply| reply.status));
     assert_eq!(
         answers,
         [Some(403), Some(401)],
@@ -114,10 +114,10 @@ fn bodies_that_are_huge_or_never_end_hold_nobody_up() {
     ]
     .concat();
     let large = "a".repeat(1024 * 1024);
-    let answer = Wire::open()
+    let reply = Wire::open()
         .asks("POST /sign-in", &form, &large)
         .expect("an answer");
-    assert_eq!(answer.status, 413);
+    assert_eq!(reply.status, 413);
 
     // Half a form is sent, and never the rest.
     let mut slow: Vec<_> = (0..50).map(|_| Wire::open()).collect();
@@ -131,8 +131,8 @@ fn bodies_that_are_huge_or_never_end_hold_nobody_up() {
         "others are served meanwhile"
     );
     for wire in &mut slow {
-        let answer = wire.reads().expect("an answer");
-        assert_eq!(answer.status, 408);
+        let reply = wire.reads().expect("an answer");
+        assert_eq!(reply.status, 408);
         // After the timeout, the late bytes are not parsed as a request.
         assert!(wire.sends(smuggled().as_bytes()).reads().is_none());
     }

@@ -1,8 +1,8 @@
 //! The gate's own TLS: HTTP/2, and the proxy proof by a client certificate.
 
 use testhost::{
-    APP, Front, Host, PROOF, Place, Visitor, Web, change_traefik, finished, patiently, reconfigure,
-    wait_until,
+    APP, Host, PROOF, PagesAt, Proxy, Web, WebClient, change_traefik, finished, patiently,
+    reconfigure, wait_until,
 };
 
 const CHECK: &str = "https://127.0.0.1:9443/check/traefik";
@@ -24,7 +24,7 @@ fn certificates() {
 }
 
 /// A check request in the form of Traefik.
-fn proxy() -> Visitor {
+fn proxy() -> WebClient {
     let asked = [
         "X-Forwarded-Method: GET",
         "X-Forwarded-Proto: https",
@@ -34,12 +34,12 @@ fn proxy() -> Visitor {
     ];
     asked
         .iter()
-        .fold(Visitor::new(), |visitor, line| visitor.with(line))
+        .fold(WebClient::new(), |client, line| client.with(line))
 }
 
-fn shows(visitor: &Visitor, who: &str) -> Visitor {
-    let option = |visitor: Visitor, name: &str, value: String| visitor.option(name).option(&value);
-    let shown = option(visitor.clone(), "--cert", format!("/etc/postern/{who}.crt"));
+fn shows(client: &WebClient, who: &str) -> WebClient {
+    let option = |client: WebClient, name: &str, value: String| client.option(name).option(&value);
+    let shown = option(client.clone(), "--cert", format!("/etc/postern/{who}.crt"));
     option(shown, "--key", format!("/etc/postern/{who}.key"))
 }
 
@@ -58,17 +58,17 @@ fn a_proxy_proves_itself_by_its_certificate() {
     );
     web.gate.restart();
     let (alice, phone) = host.web_user("alice");
-    let visitor = Visitor::new();
-    visitor.signs_in(&web, &alice, &phone.code());
-    let cookie = visitor.cookie_header("__Secure-postern");
+    let client = WebClient::new();
+    client.signs_in(&web, &alice, &phone.code());
+    let cookie = client.cookie_header("__Secure-postern");
 
     for http in ["--http1.1", "--http2"] {
         let proxy = proxy().with(&cookie).option(http);
-        let answer = shows(&proxy, "proxy").loads(CHECK);
+        let reply = shows(&proxy, "proxy").loads(CHECK);
         assert_eq!(
-            (answer.status, answer.header("remote-user")),
+            (reply.status, reply.header("remote-user")),
             (200, "alice"),
-            "{http} {answer:?}"
+            "{http} {reply:?}"
         );
         assert_eq!(proxy.loads(CHECK).status, 403, "{http}: no certificate");
         assert_eq!(
@@ -78,16 +78,16 @@ fn a_proxy_proves_itself_by_its_certificate() {
                 .status,
             403
         );
-        let stranger = shows(&proxy, "stranger").loads(CHECK);
-        assert!([0, 403].contains(&stranger.status), "{http}: {stranger:?}");
+        let attacker = shows(&proxy, "stranger").loads(CHECK);
+        assert!([0, 403].contains(&attacker.status), "{http}: {attacker:?}");
 
         // HTTP/2 may split a Cookie line into several fields. Over HTTP/1, two lines are joined as
         // well.
-        let answer = shows(&proxy.with("Cookie: a=1"), "proxy").loads(CHECK);
+        let reply = shows(&proxy.with("Cookie: a=1"), "proxy").loads(CHECK);
         assert_eq!(
-            (answer.status, answer.header("cookie")),
+            (reply.status, reply.header("cookie")),
             (200, "a=1"),
-            "{answer:?}"
+            "{reply:?}"
         );
     }
 }
@@ -118,10 +118,10 @@ fn over_tls(sample: &str) -> String {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn traefik_proves_itself_by_its_certificate() {
-    for place in [Place::OwnHost, Place::Path] {
+    for pages_at in [PagesAt::OwnHost, PagesAt::Path] {
         let host = Host::fresh();
         certificates();
-        let mut web = Web::start(&host, Front::Traefik, place, "");
+        let mut web = Web::start(&host, Proxy::Traefik, pages_at, "");
         let tls = "certificate = true\n[gate.tls]\ncert_file = \"/etc/postern/gate.crt\"\n\
             key_file = \"/etc/postern/gate.key\"\nclient_ca_file = \"/etc/postern/proxies.crt\"";
         reconfigure("secret_file = \"/etc/postern/proxy.secret\"", tls);
@@ -129,20 +129,20 @@ fn traefik_proves_itself_by_its_certificate() {
         web.gate.restart();
         change_traefik(|sample| over_tls(&sample).replace(PROOF, "no-secret-at-all"));
         let (alice, phone) = host.web_user("alice");
-        let (page, visitor) = (format!("{APP}/"), Visitor::new());
+        let (page, client) = (format!("{APP}/"), WebClient::new());
         patiently("Traefik speaks TLS to the gate", || {
-            let answer = visitor.loads(&page);
-            Ok((answer.status == 302).then_some(()))
+            let reply = client.loads(&page);
+            Ok((reply.status == 302).then_some(()))
         });
-        let entered = visitor.signs_in(&web, &alice, &phone.code());
-        assert_eq!(visitor.follows(&entered).status, 200);
+        let entered = client.signs_in(&web, &alice, &phone.code());
+        assert_eq!(client.follows(&entered).status, 200);
         assert_eq!(web.application.got().value("Remote-User"), "alice");
-        let cookies = visitor.cookies();
+        let cookies = client.cookies();
         let (name, value) = cookies
             .iter()
             .find(|(name, _)| name.ends_with("postern"))
             .expect("a session");
-        let crumbs = Visitor::new().with(&format!("Cookie: a=1; {name}={value}; b=2"));
+        let crumbs = WebClient::new().with(&format!("Cookie: a=1; {name}={value}; b=2"));
         for http in ["--http1.1", "--http2"] {
             assert_eq!(crumbs.option(http).loads(&page).status, 200);
             let got = web.application.got();
@@ -155,7 +155,7 @@ fn traefik_proves_itself_by_its_certificate() {
         }
         std::thread::scope(|scope| {
             for _ in 0..40 {
-                scope.spawn(|| assert_eq!(visitor.robbed().loads(&page).status, 200));
+                scope.spawn(|| assert_eq!(client.copy_of_cookies().loads(&page).status, 200));
             }
         });
         web.application.arrived();
@@ -172,11 +172,11 @@ fn traefik_proves_itself_by_its_certificate() {
         // forged certificate ends the handshake. A proxy without a certificate is refused too.
         let refused = |why: &str, status: u16, change: &dyn Fn(&str) -> String| {
             change_traefik(|sample| change(&sample));
-            wait_until(why, || Ok(visitor.loads(&page).status == status));
+            wait_until(why, || Ok(client.loads(&page).status == status));
             web.application.arrived();
-            assert_eq!(visitor.fetches(&page).status, status, "{why}");
+            assert_eq!(client.fetches(&page).status, status, "{why}");
             assert!(
-                visitor.loads(&web.pages).status >= 400,
+                client.loads(&web.pages).status >= 400,
                 "{why}: nor does it show the gate's pages"
             );
             web.application.got_nothing();

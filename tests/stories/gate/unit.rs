@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use testhost::{
-    APP, Host, Postern, STORE, Store, Visitor, assert_contains, assert_lacks, finished,
+    APP, Host, Postern, STORE, Store, WebClient, assert_contains, assert_lacks, finished,
 };
 
 const UNIT: &str = "/usr/lib/systemd/system/postern-gate.service";
@@ -29,10 +29,10 @@ pub(crate) fn unit(unit: &str, key: &str) -> Vec<String> {
 
 /// Returns the system calls of systemd's filter sets, by the name of the set.
 fn sets() -> BTreeMap<String, Vec<String>> {
-    let said = finished(Command::new("systemd-analyze").args(["--no-pager", "syscall-filter"]));
+    let output = finished(Command::new("systemd-analyze").args(["--no-pager", "syscall-filter"]));
     let mut sets: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut set = String::new();
-    for line in said.lines() {
+    for line in output.lines() {
         match line.strip_prefix("    ") {
             Some(entry) if !entry.starts_with('#') => {
                 sets.entry(set.clone())
@@ -79,12 +79,15 @@ fn sandbox() -> String {
 fn systemd_understands_the_unit() {
     let _host = Host::fresh();
     let mut verify = Command::new("systemd-analyze");
-    let said = verify
+    let printed = verify
         .args(["verify", "--man=no", UNIT])
         .output()
         .expect("systemd-analyze runs");
-    let text = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.status.success() && !text.contains("postern"), "{text}");
+    let text = String::from_utf8_lossy(&printed.stderr).into_owned();
+    assert!(
+        printed.status.success() && !text.contains("postern"),
+        "{text}"
+    );
     finished(Command::new("systemd-analyze").args([
         "security",
         "--offline=yes",
@@ -121,19 +124,19 @@ fn the_gate_does_without_what_its_unit_forbids() {
         .expect("the gate runs");
     assert_contains(&mounts, " /etc ro,");
     assert_contains(&mounts, " /var/lib/postern rw,");
-    let visitor = Visitor::new();
+    let client = WebClient::new();
     assert_eq!(
-        visitor
+        client
             .sends_password(&web.pages, "alice", "not the password")
             .status,
         401
     );
-    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
-    assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
+    client.signs_in_and_trusts(&web, &alice, &phone.code());
+    assert_eq!(client.loads(&format!("{APP}/")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     // Root's commands use the same store.
     Postern::call("session revoke alice --all").does();
-    assert_eq!(visitor.loads(&format!("{APP}/")).status, 302);
+    assert_eq!(client.loads(&format!("{APP}/")).status, 302);
     assert_lacks(web.gate.log(), "panicked");
     web.gate.stop();
 

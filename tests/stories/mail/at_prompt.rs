@@ -18,7 +18,7 @@ fn m_asks_for_a_code_by_mail() {
     host.configure(PLAIN);
     confirmed(&host, &server);
 
-    let mut terminal = alice.with_key().dials();
+    let mut terminal = alice.with_key().connects();
     terminal
         .expect(OFFER)
         .expect("Verification code: ")
@@ -45,7 +45,7 @@ fn m_asks_for_a_code_by_mail() {
     // code there.
     host.clock.forward(60);
     alice.with_password().enters_with(&phone.code());
-    let mut terminal: Terminal = bob.with_key().dials();
+    let mut terminal: Terminal = bob.with_key().connects();
     let screen = terminal.expect("Verification code: ").screen();
     assert_lacks(&screen, "by mail");
     terminal
@@ -56,7 +56,7 @@ fn m_asks_for_a_code_by_mail() {
     assert!(terminal.ends().entered());
 
     drop(server);
-    let mut terminal = alice.with_key().dials();
+    let mut terminal = alice.with_key().connects();
     terminal
         .expect(OFFER)
         .types("m")
@@ -69,7 +69,7 @@ fn m_asks_for_a_code_by_mail() {
         .says("not mailed cause=not-mailed address=127.0.0.1 service=sshd user=\"alice\": no mail was sent");
     // Without posternd the fallback decides, and the mail waits.
     host.posternd = None;
-    let mut terminal = alice.with_key().dials();
+    let mut terminal = alice.with_key().connects();
     terminal
         .expect(OFFER)
         .types("m")
@@ -160,7 +160,7 @@ fn a_code_that_takes_long_to_send_keeps_nobody_from_the_prompt() {
 
     let began = Instant::now();
     let mut terminals = [&alice, &bob].map(|person| {
-        let mut terminal = person.with_key().dials();
+        let mut terminal = person.with_key().connects();
         terminal
             .expect(OFFER)
             .expect("Verification code: ")
@@ -169,12 +169,12 @@ fn a_code_that_takes_long_to_send_keeps_nobody_from_the_prompt() {
         assert_eq!(account, person.name);
         (terminal, code)
     });
-    for ((terminal, code), said) in terminals
+    for ((terminal, code), output) in terminals
         .iter_mut()
         .zip(["A code is on its way to a", "The code is still being sent"])
     {
         terminal
-            .expect(said)
+            .expect(output)
             .expect("Verification code: ")
             .types(code);
     }

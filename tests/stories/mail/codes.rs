@@ -6,7 +6,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 use testhost::{
     APP, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailProgram, MailServer, Person, Phone, Postern,
-    Reply, Store, Visitor, Web, Webhook, assert_contains, assert_lacks, assert_within,
+    Reply, Store, Web, WebClient, Webhook, assert_contains, assert_lacks, assert_within,
     give_to_daemons, hanging_server, reconfigure, set_mode,
 };
 
@@ -30,8 +30,8 @@ pub(crate) fn web(host: &Host, email: &str) -> (Web, Person) {
 
 /// Sets and confirms alice's address, and waits until the cooldown has ended.
 pub(crate) fn confirmed(host: &Host, server: &MailServer) -> Mail {
-    let said = Postern::call("email set alice alice@example.test").does();
-    assert_contains(&said.out, "a code was mailed to alice@example.test");
+    let output = Postern::call("email set alice alice@example.test").does();
+    assert_contains(&output.out, "a code was mailed to alice@example.test");
     let mail = server.got();
     assert_eq!(mail.header("Rcpt"), "alice@example.test");
     Postern::call("email confirm alice")
@@ -45,14 +45,14 @@ pub(crate) fn confirmed(host: &Host, server: &MailServer) -> Mail {
     mail
 }
 
-pub(crate) fn passes_the_password(web: &Web, alice: &Person) -> Visitor {
-    let visitor = Visitor::new();
-    assert_eq!(visitor.password(web, alice).status, 303);
-    visitor
+pub(crate) fn passes_the_password(web: &Web, alice: &Person) -> WebClient {
+    let client = WebClient::new();
+    assert_eq!(client.password(web, alice).status, 303);
+    client
 }
 
-pub(crate) fn asks(web: &Web, visitor: &Visitor) -> Reply {
-    visitor.sends(&web.page("mail"), &[])
+pub(crate) fn asks(web: &Web, client: &WebClient) -> Reply {
+    client.sends(&web.page("mail"), &[])
 }
 
 fn with_app_and_mail(
@@ -60,7 +60,7 @@ fn with_app_and_mail(
     web: &Web,
     server: &MailServer,
     alice: &Person,
-) -> (Phone, Visitor) {
+) -> (Phone, WebClient) {
     let phone = alice.enrols();
     confirmed(host, server);
     (phone, passes_the_password(web, alice))
@@ -84,12 +84,12 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
     let status = Postern::json("status alice --json");
     assert_eq!(status["email"], "alice@example.test");
 
-    let visitor = passes_the_password(&web, &alice);
-    let page = visitor.loads(&web.page("code"));
+    let client = passes_the_password(&web, &alice);
+    let page = client.loads(&web.page("code"));
     assert_contains(&page.body, "Mail a code to a•••@example.test");
     assert_lacks(&page.body, "alice@example.test");
     server.got_nothing();
-    let sent = asks(&web, &visitor);
+    let sent = asks(&web, &client);
     assert_eq!(sent.status, 200, "{sent:?}");
     assert_contains(&sent.body, "on its way to a•••@example.test");
     let mail = server.got();
@@ -100,7 +100,7 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
     );
 
     host.clock.forward(20);
-    let again = asks(&web, &visitor);
+    let again = asks(&web, &client);
     assert_eq!(
         (again.status, again.header("retry-after")),
         (429, "40"),
@@ -109,15 +109,15 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
     assert_contains(&again.body, "wait 40 s");
     server.got_nothing();
     host.clock.forward(40);
-    assert_eq!(asks(&web, &visitor).status, 200);
+    assert_eq!(asks(&web, &client).status, 200);
     let newer = server.got();
     // Both codes are equal once in a million times.
     if newer.code() != mail.code() {
-        assert_eq!(visitor.code(&web, &mail.code()).status, 401);
+        assert_eq!(client.code(&web, &mail.code()).status, 401);
     }
-    let entered = visitor.code(&web, &newer.code());
+    let entered = client.code(&web, &newer.code());
     assert_contains(&entered.body, "1 wrong code since");
-    assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
+    assert_eq!(client.loads(&format!("{APP}/")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     let other = passes_the_password(&web, &alice);
     let used = other.code(&web, &newer.code());
@@ -169,11 +169,11 @@ fn a_mailed_code_is_good_for_899_seconds_and_expired_at_901() {
         let mail = server.got();
         assert_eq!(mail.header("Way"), "plain");
         host.clock.forward(after);
-        let answer = passes_the_password(&web, &alice).code(&web, &mail.code());
-        assert_eq!(answer.status, status, "{after}: {answer:?}");
+        let reply = passes_the_password(&web, &alice).code(&web, &mail.code());
+        assert_eq!(reply.status, status, "{after}: {reply:?}");
         assert!(
-            status == 303 || answer.body.contains("has expired"),
-            "{answer:?}"
+            status == 303 || reply.body.contains("has expired"),
+            "{reply:?}"
         );
     }
 }
@@ -188,36 +188,36 @@ fn mail_alone_is_a_second_factor_until_it_is_removed() {
         &host,
         &(PLAIN.to_owned() + "[policy]\nrequired = [\"alice\"]\n"),
     );
-    let refused = Visitor::new().password(&web, &alice);
+    let refused = WebClient::new().password(&web, &alice);
     assert_eq!(refused.status, 403, "required, and nothing set up");
-    let said = Postern::call("email set alice alice@example.test").does();
-    assert_contains(&said.out, "postern email confirm alice");
+    let output = Postern::call("email set alice alice@example.test").does();
+    assert_contains(&output.out, "postern email confirm alice");
     let code = server.got().code();
     let wrong = if code == "000000" { "000001" } else { "000000" };
     Postern::call("email confirm alice")
         .input(&format!("{wrong}\n"))
         .refuses();
-    let said = Postern::call("email confirm alice")
+    let output = Postern::call("email confirm alice")
         .input(&format!("{code}\n"))
         .does();
-    assert_contains(&said.out, "postern recovery alice");
+    assert_contains(&output.out, "postern recovery alice");
     host.clock.forward(60);
 
-    let visitor = passes_the_password(&web, &alice);
-    let page = visitor.loads(&web.page("code"));
+    let client = passes_the_password(&web, &alice);
+    let page = client.loads(&web.page("code"));
     assert_contains(&page.body, "The code that was mailed to you");
-    assert_eq!(asks(&web, &visitor).status, 200);
-    assert_eq!(visitor.code(&web, &server.got().code()).status, 303);
+    assert_eq!(asks(&web, &client).status, 200);
+    assert_eq!(client.code(&web, &server.got().code()).status, 303);
 
-    let said = Postern::call("email remove alice").does();
-    assert_contains(&said.out, "[policy] requires one");
+    let output = Postern::call("email remove alice").does();
+    assert_contains(&output.out, "[policy] requires one");
     assert_eq!(
-        visitor.loads(&format!("{APP}/")).status,
+        client.loads(&format!("{APP}/")).status,
         302,
         "the session is over"
     );
-    assert_eq!(asks(&web, &visitor).status, 401);
-    assert_eq!(Visitor::new().password(&web, &alice).status, 403);
+    assert_eq!(asks(&web, &client).status, 401);
+    assert_eq!(WebClient::new().password(&web, &alice).status, 403);
     server.got_nothing();
 }
 
@@ -228,15 +228,15 @@ fn nobody_sends_mail_without_the_password() {
     let host = Host::fresh();
     let server = MailServer::start();
     let (web, alice) = web(&host, PLAIN);
-    let (_, visitor) = with_app_and_mail(&host, &web, &server, &alice);
-    assert_eq!(asks(&web, &Visitor::new()).status, 401);
-    let foreign = visitor.with("Origin: https://evil.example.test");
+    let (_, client) = with_app_and_mail(&host, &web, &server, &alice);
+    assert_eq!(asks(&web, &WebClient::new()).status, 401);
+    let foreign = client.with("Origin: https://evil.example.test");
     assert_eq!(asks(&web, &foreign).status, 403);
-    assert_eq!(visitor.loads(&web.page("mail")).status, 405);
+    assert_eq!(client.loads(&web.page("mail")).status, 405);
     Postern::call("session revoke alice --all").run();
     alice.has_a_password();
     assert_eq!(
-        asks(&web, &visitor).status,
+        asks(&web, &client).status,
         401,
         "a new password ended the sign-in"
     );
@@ -261,8 +261,8 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
     );
     reconfigure(&tls, &by_hook);
     web.gate.restart();
-    let visitor = passes_the_password(&web, &alice);
-    assert_eq!(asks(&web, &visitor).status, 200);
+    let client = passes_the_password(&web, &alice);
+    assert_eq!(asks(&web, &client).status, 200);
     let (head, body) = hook.got();
     assert!(head.starts_with("POST /mail?to=all HTTP/1.1\r\n"), "{head}");
     assert_contains(&head, "authorization: Bearer the password of the gate\r\n");
@@ -271,7 +271,7 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
     assert_eq!(letter["to"], "alice@example.test");
     let code = letter["code"].as_str().expect("a code");
     assert_lacks(letter["subject"].as_str().expect("a subject"), code);
-    assert_eq!(visitor.code(&web, code).status, 303);
+    assert_eq!(client.code(&web, code).status, 303);
 
     let (program, out) = ("/usr/local/bin/take-mail", "/var/tmp/mail-taken");
     fs::write(
@@ -287,13 +287,13 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
     reconfigure(&by_hook, &by_program);
     web.gate.restart();
     host.clock.forward(60);
-    let visitor = passes_the_password(&web, &alice);
-    assert_eq!(asks(&web, &visitor).status, 200);
+    let client = passes_the_password(&web, &alice);
+    assert_eq!(asks(&web, &client).status, 200);
     let taken = Mail {
         text: fs::read_to_string(format!("{out}-a b; c")).expect("the program took it"),
     };
     assert_eq!(taken.header("To"), "alice@example.test");
-    assert_eq!(visitor.code(&web, &taken.code()).status, 303);
+    assert_eq!(client.code(&web, &taken.code()).status, 303);
 }
 
 /// The fault: the mail server refuses, fails or hangs. The error appears within the time limit, the
@@ -347,22 +347,22 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
         now = way;
         web.gate.restart();
         host.clock.forward(60);
-        let visitor = passes_the_password(&web, &alice);
+        let client = passes_the_password(&web, &alice);
         let began = Instant::now();
-        let failed = asks(&web, &visitor);
+        let failed = asks(&web, &client);
         assert_eq!(failed.status, 503, "{why}: {failed:?}");
         assert_contains(&failed.body, "could not be mailed");
         host.posternd().says(why);
-        let said = Postern::call("email set alice other@example.test").refuses();
-        assert_contains(&said.err, "no mail was sent");
-        assert_contains(&said.err, why);
+        let output = Postern::call("email set alice other@example.test").refuses();
+        assert_contains(&output.err, "no mail was sent");
+        assert_contains(&output.err, why);
         assert!(
             began.elapsed() < Duration::from_secs(12),
             "{why}: {:?}",
             began.elapsed()
         );
         assert_eq!(
-            visitor.code(&web, &phone.code()).status,
+            client.code(&web, &phone.code()).status,
             303,
             "{why}: the app's code opens"
         );
@@ -377,12 +377,12 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
 
     host.posternd_mut().crash();
     let began = Instant::now();
-    let said = Postern::call("email set alice other@example.test").refuses();
-    assert_contains(&said.err, "start posternd");
+    let output = Postern::call("email set alice other@example.test").refuses();
+    assert_contains(&output.err, "start posternd");
     assert_within(began, Duration::from_secs(5));
     reconfigure(&now, "");
-    let said = Postern::call("email set alice other@example.test").refuses();
-    assert_contains(&said.err, "[email]");
+    let output = Postern::call("email set alice other@example.test").refuses();
+    assert_contains(&output.err, "[email]");
     assert_eq!(
         Store::open().number("SELECT count(*) FROM outbox"),
         1,
@@ -398,13 +398,13 @@ fn a_server_that_quotes_the_code_does_not_get_it_into_a_log() {
     let server = MailServer::start();
     let (_web, _) = web(&host, PLAIN);
     for (address, why) in [("echo@example.test", "554"), ("nobody@example.test", "550")] {
-        let said = Postern::call(&format!("email set alice {address}")).refuses();
-        assert_contains(&said.err, why);
+        let output = Postern::call(&format!("email set alice {address}")).refuses();
+        assert_contains(&output.err, why);
         let digits = |text: &str| {
             text.split(|c: char| !c.is_ascii_digit())
                 .any(|run| run.len() == 6)
         };
-        assert!(!digits(&said.err), "{}", said.err);
+        assert!(!digits(&output.err), "{}", output.err);
         let log = host.posternd().log();
         assert!(
             log.lines()
@@ -414,8 +414,8 @@ fn a_server_that_quotes_the_code_does_not_get_it_into_a_log() {
         );
     }
     server.got_nothing();
-    let said = Postern::call("email set alice alice").run();
-    assert_eq!(said.exit, Some(2), "{}", said.all());
+    let output = Postern::call("email set alice alice").run();
+    assert_eq!(output.exit, Some(2), "{}", output.all());
 }
 
 /// The notification names who acted. No command waits for posternd, which sends mail without a gate
@@ -428,8 +428,8 @@ fn people_are_told_what_was_done_to_their_account() {
     let (mut web, alice) = web(&host, PLAIN);
     let phone = alice.enrols();
     confirmed(&host, &server);
-    let visitor = passes_the_password(&web, &alice);
-    assert_eq!(visitor.code(&web, &phone.code()).status, 303);
+    let client = passes_the_password(&web, &alice);
+    assert_eq!(client.code(&web, &phone.code()).status, 303);
     Postern::call("unlock alice").does();
     let notice = server.told();
     for words in [
@@ -495,39 +495,39 @@ fn an_application_is_told_the_confirmed_address() {
         .as_str()
         .expect("an app password")
         .to_owned();
-    let client = Visitor::new().with(&format!("Authorization: Bearer {password}"));
-    let told_of = |visitor: &Visitor| {
-        assert_eq!(visitor.fetches(APP).status, 200);
+    let client = WebClient::new().with(&format!("Authorization: Bearer {password}"));
+    let told_of = |browser: &WebClient| {
+        assert_eq!(browser.fetches(APP).status, 200);
         web.application.got().value("Remote-Email").to_owned()
     };
 
     Postern::call("email set alice alice@example.test").does();
     let code = server.got().code();
-    let visitor = Visitor::new();
-    visitor.signs_in(&web, &alice, &phone.code());
+    let browser = WebClient::new();
+    browser.signs_in(&web, &alice, &phone.code());
     assert_eq!(
-        (told_of(&visitor), told_of(&client)),
+        (told_of(&browser), told_of(&client)),
         (String::new(), String::new())
     );
     Postern::call("email confirm alice")
         .input(&format!("{code}\n"))
         .does();
     assert_eq!(
-        visitor.fetches(APP).status,
+        browser.fetches(APP).status,
         401,
         "the sessions of before have ended"
     );
     host.clock.forward(60);
-    visitor.signs_in(&web, &alice, &phone.code());
+    browser.signs_in(&web, &alice, &phone.code());
     let address = "alice@example.test";
     assert_eq!(
-        (told_of(&visitor).as_str(), told_of(&client).as_str()),
+        (told_of(&browser).as_str(), told_of(&client).as_str()),
         (address, address)
     );
 
     Postern::call("email remove alice").does();
     assert_eq!(
-        (visitor.fetches(APP).status, told_of(&client).as_str()),
+        (browser.fetches(APP).status, told_of(&client).as_str()),
         (401, "")
     );
 }

@@ -38,8 +38,8 @@ fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
     assert_lacks(check(), "mail waits");
 
     host.posternd_mut().crash();
-    let visitor = passes_the_password(&web, &alice);
-    let page = asks(&web, &visitor);
+    let client = passes_the_password(&web, &alice);
+    let page = asks(&web, &client);
     assert!(
         page.status == 503 && page.body.contains("No mail is sent at the moment"),
         "{page:?}"
@@ -47,16 +47,16 @@ fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
     web.gate.says(
         "not mailed cause=queued address=127.0.0.1 service=web user=\"alice\": the mail waits",
     );
-    let said = Postern::call("email set bob bob@example.test").refuses();
-    assert_contains(&said.err, "the mail waits");
-    assert_contains(&said.err, "start posternd");
+    let output = Postern::call("email set bob bob@example.test").refuses();
+    assert_contains(&output.err, "the mail waits");
+    assert_contains(&output.err, "start posternd");
     host.clock.forward(30);
-    let said = patiently("monitoring is told", || {
-        let said = readyz();
-        Ok(said.contains("mail waits").then_some(said))
+    let output = patiently("monitoring is told", || {
+        let output = readyz();
+        Ok(output.contains("mail waits").then_some(output))
     });
     assert_eq!(
-        said,
+        output,
         "ready\nmail waits: start posternd, which sends it, or see its log\n"
     );
     assert_contains(check(), "mail waits: start posternd");
@@ -69,7 +69,7 @@ fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
         .find(|mail| mail.header("Rcpt") == "alice@example.test")
         .expect("her mail");
     host.posternd().says("mailed user=\"bob\"");
-    assert_eq!(visitor.code(&web, &hers.code()).status, 303);
+    assert_eq!(client.code(&web, &hers.code()).status, 303);
     wait_until("nothing waits", || Ok(readyz() == "ready\n"));
     assert_lacks(check(), "mail waits");
     assert_lacks(host.posternd().log(), hers.code());
@@ -106,9 +106,9 @@ fn a_posternd_that_is_killed_while_it_sends_sends_no_code_a_second_time() {
     let _silent = hanging_server(2526);
     let hanging = PLAIN.replace("2525", "2526");
     reconfigure(PLAIN, &hanging);
-    let visitor = passes_the_password(&web, &alice);
+    let client = passes_the_password(&web, &alice);
     let page = thread::scope(|scope| {
-        let asking = scope.spawn(|| asks(&web, &visitor));
+        let asking = scope.spawn(|| asks(&web, &client));
         patiently("posternd has taken the letter", || {
             Ok(
                 (Store::open().number("SELECT count(*) FROM outbox WHERE fate = 1") == 1)
@@ -125,12 +125,8 @@ fn a_posternd_that_is_killed_while_it_sends_sends_no_code_a_second_time() {
         "{page:?}"
     );
     server.got_nothing();
-    assert_eq!(
-        asks(&web, &visitor).status,
-        200,
-        "another is mailed at once"
-    );
-    assert_eq!(visitor.code(&web, &server.got().code()).status, 303);
+    assert_eq!(asks(&web, &client).status, 200, "another is mailed at once");
+    assert_eq!(client.code(&web, &server.got().code()).status, 303);
     server.got_nothing();
 }
 
@@ -146,9 +142,9 @@ fn posternd_takes_up_a_changed_configuration_of_mail() {
     host.write_configuration(&(before.clone() + PLAIN));
     confirmed(&host, &server);
     host.write_configuration(&(before.clone() + &PLAIN.replace("2525", "2")));
-    let said = Postern::call("email set bob bob@example.test").refuses();
-    assert_contains(&said.err, "no mail was sent");
-    assert_contains(&said.err, "refused");
+    let output = Postern::call("email set bob bob@example.test").refuses();
+    assert_contains(&output.err, "no mail was sent");
+    assert_contains(&output.err, "refused");
     // After a typo the last configuration stays in force.
     host.write_configuration(&(before.clone() + PLAIN));
     Postern::call("status").does();

@@ -25,9 +25,9 @@ fn by(script: &str) -> String {
 /// Requests a mail that is not sent, and returns the command's error text.
 #[track_caller]
 fn sends_nothing(user: &str) -> String {
-    let said = Postern::call(&format!("email set {user} {user}@example.test")).refuses();
-    assert_contains(&said.err, "no mail was sent");
-    said.err
+    let output = Postern::call(&format!("email set {user} {user}@example.test")).refuses();
+    assert_contains(&output.err, "no mail was sent");
+    output.err
 }
 
 /// Returns a script that tries to read a file, and reports the result.
@@ -41,13 +41,16 @@ fn systemd_understands_the_units_of_the_mail_program() {
     let _host = Host::fresh();
     let units =
         ["postern-mail.socket", "postern-mail@.service"].map(|name| format!("{UNITS}/{name}"));
-    let said = Command::new("systemd-analyze")
+    let printed = Command::new("systemd-analyze")
         .args(["verify", "--man=no"])
         .args(&units)
         .output();
-    let said = said.expect("systemd-analyze runs");
-    let text = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.status.success() && !text.contains("postern"), "{text}");
+    let printed = printed.expect("systemd-analyze runs");
+    let text = String::from_utf8_lossy(&printed.stderr).into_owned();
+    assert!(
+        printed.status.success() && !text.contains("postern"),
+        "{text}"
+    );
 }
 
 /// The units run under systemd, as they are installed. The program can read none of posternd's
@@ -66,11 +69,11 @@ fn the_program_reads_neither_key_nor_store() {
     systemd.does("start posternd.service");
     for path in [KEY, STORE, "/run/postern/pam.sock"] {
         host.configure(&by(&thief(path)));
-        let said = sends_nothing("alice");
-        assert_contains(&said, "exit status: 9: postern-mail");
-        assert_contains(&said, path);
-        assert_contains(&said, "Permission denied");
-        assert!(!said.contains(" postern "), "its groups: {said}");
+        let text = sends_nothing("alice");
+        assert_contains(&text, "exit status: 9: postern-mail");
+        assert_contains(&text, path);
+        assert_contains(&text, "Permission denied");
+        assert!(!text.contains(" postern "), "its groups: {text}");
     }
     // The program's user has no access either, without the restrictions of the unit.
     for path in [KEY, STORE] {
@@ -94,8 +97,8 @@ fn the_program_reads_neither_key_nor_store() {
     );
 
     host.configure(&by(&format!("cat >/dev/null; {setgid} -gn >&2; exit 9")));
-    let said = sends_nothing("alice");
-    assert_contains(&said, "exit status: 9: mail");
+    let text = sends_nothing("alice");
+    assert_contains(&text, "exit status: 9: mail");
     let took = by("cat >/dev/null");
     host.configure(&took);
     Postern::call("email set alice alice@example.test").does();
@@ -103,8 +106,8 @@ fn the_program_reads_neither_key_nor_store() {
 
     // Without the unit posternd runs no program itself, and the mail waits.
     systemd.does("stop postern-mail.socket");
-    let said = Postern::call("email set bob bob@example.test").refuses();
-    assert_contains(&said.err, "the mail waits");
+    let text = Postern::call("email set bob bob@example.test").refuses();
+    assert_contains(&text.err, "the mail waits");
     assert_contains(
         systemd.log("posternd"),
         "mail waits: nothing listens at /run/postern/mail.sock",

@@ -2,11 +2,11 @@
 //! file path.
 
 use std::process::{Command, Stdio};
-use testhost::{Host, Store, assert_contains, assert_lacks, on_the_clock, outcome};
+use testhost::{Host, Store, assert_contains, assert_lacks, on_the_clock, wait_for_output};
 
 /// Signs in through pamtester, which passes on any bytes.
 #[track_caller]
-fn sign_in(name: &[u8], answer: &[u8]) -> (bool, String) {
+fn sign_in(name: &[u8], reply: &[u8]) -> (bool, String) {
     use std::ffi::OsStr;
     use std::io::Write;
     use std::os::unix::ffi::OsStrExt;
@@ -25,19 +25,19 @@ fn sign_in(name: &[u8], answer: &[u8]) -> (bool, String) {
     let mut stdin = tester.stdin.take().expect("stdin is a pipe");
     for _ in 0..3 {
         // pamtester may have ended already.
-        let _ = stdin.write_all(&[answer, b"\n"].concat());
+        let _ = stdin.write_all(&[reply, b"\n"].concat());
     }
     drop(stdin);
-    let output = outcome(tester);
+    let output = wait_for_output(tester);
     assert!(
         output.status.code().is_some(),
         "a signal ended the host: {}",
         output.status
     );
-    let said = [output.stdout, output.stderr].concat();
+    let text = [output.stdout, output.stderr].concat();
     (
         output.status.success(),
-        String::from_utf8_lossy(&said).into_owned(),
+        String::from_utf8_lossy(&text).into_owned(),
     )
 }
 
@@ -61,8 +61,8 @@ fn names_that_lead_elsewhere_or_never_end_are_refused() {
         b"a\x1b[2Jb",
     ];
     for name in names {
-        let (entered, said) = sign_in(name, b"123456");
-        assert!(!entered, "{said}");
+        let (entered, output) = sign_in(name, b"123456");
+        assert!(!entered, "{output}");
         host.journal
             .says("refused cause=invalid-name address=- service=codes");
     }
@@ -81,7 +81,7 @@ fn a_bad_name_meets_the_same_prompt_as_a_good_one_at_ssh() {
     );
 
     let screen = |name: &str| {
-        let mut terminal = alice.with_password().as_user(name).dials();
+        let mut terminal = alice.with_password().as_user(name).connects();
         terminal.expect("Verification code: ").types(&phone.wrong());
         terminal.ends().transcript.replace(name, "NAME")
     };
@@ -105,9 +105,9 @@ fn answers_that_never_end_or_are_no_text_are_no_code() {
         b"%s%n%s%n",
         b"' OR 1=1; --",
     ];
-    for answer in answers {
-        let (entered, said) = sign_in(b"alice", answer);
-        assert!(!entered, "{said}");
+    for reply in answers {
+        let (entered, output) = sign_in(b"alice", reply);
+        assert!(!entered, "{output}");
     }
     assert_eq!(Store::open().number("SELECT count(*) FROM failure"), 0);
     let log = host.journal.rest();
@@ -145,8 +145,8 @@ fn an_unknown_option_denies_and_is_named() {
             "codes",
             &format!("auth required pam_totp.so {word}\naccount required pam_permit.so\n"),
         );
-        let (entered, said) = sign_in(b"alice", b"123456");
-        assert!(!entered, "{said}");
+        let (entered, output) = sign_in(b"alice", b"123456");
+        assert!(!entered, "{output}");
         let fields = "address=- service=codes user=\"alice\"";
         let why = format!("unknown option or value \"{word}\"");
         host.journal

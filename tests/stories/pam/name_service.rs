@@ -195,13 +195,13 @@ fn a_name_service_that_sleeps_denies_its_own_at_pam_sock_and_keeps_no_user_waiti
         began.elapsed()
     );
     for carol in carols {
-        let said = carol.join().expect("it ends");
-        assert!(!said.entered, "{}", said.text);
+        let output = carol.join().expect("it ends");
+        assert!(!output.entered, "{}", output.text);
         assert!(
-            said.took < Duration::from_secs(6),
+            output.took < Duration::from_secs(6),
             "{:?}: {}",
-            said.took,
-            said.text
+            output.took,
+            output.text
         );
     }
     let line = posternd.says("no answer within 3 s");

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use std::fs;
-use testhost::{Answer, Host, PamEnded, PamHost, Phone, assert_contains, assert_lacks};
+use testhost::{Host, PamEnded, PamHost, Phone, PromptReply, assert_contains, assert_lacks};
 
 /// Path of the PAM host that cargo built.
 pub(crate) const PAM_HOST: &str = env!("CARGO_BIN_EXE_pam_host");
@@ -16,10 +16,10 @@ fn a_service_that_asks_once(host: &Host) -> Phone {
 }
 
 #[track_caller]
-fn one_login(words: &[&str], answer: &Answer) -> PamEnded {
+fn one_login(words: &[&str], reply: &PromptReply) -> PamEnded {
     let mut pam = PamHost::start(PAM_HOST, "guest", b"alice", words);
     pam.expect("prompt");
-    pam.answers(answer);
+    pam.answers(reply);
     pam.ends()
 }
 
@@ -30,15 +30,15 @@ fn a_login_leaves_its_process_as_it_found_it() {
     let host = Host::fresh();
     let phone = a_service_that_asks_once(&host);
     let ends = [
-        (Answer::from(&*phone.code()), 0),
-        (Answer::from(&*phone.code()), 11),
-        (Answer::from(&*phone.wrong()), 11),
-        (Answer::Failure, 19),
-        (Answer::NullReply, 19),
+        (PromptReply::from(&*phone.code()), 0),
+        (PromptReply::from(&*phone.code()), 11),
+        (PromptReply::from(&*phone.wrong()), 11),
+        (PromptReply::Failure, 19),
+        (PromptReply::NullReply, 19),
     ];
-    for (answer, number) in ends {
+    for (reply, number) in ends {
         for words in [&["--state"][..], &["--state", "--threads", "1"]] {
-            let ended = one_login(words, &answer);
+            let ended = one_login(words, &reply);
             if words.len() == 1 {
                 assert_eq!(ended.number(), Some(number), "{ended:?}");
             }
@@ -50,7 +50,7 @@ fn a_login_leaves_its_process_as_it_found_it() {
                 "{parts:?}"
             );
             for part in parts.keys() {
-                assert_eq!(states[0][part], states[1][part], "{part} after {answer:?}");
+                assert_eq!(states[0][part], states[1][part], "{part} after {reply:?}");
             }
         }
     }
@@ -108,7 +108,7 @@ fn what_was_typed_is_gone_from_memory_after_the_login() {
         // soon. A long input avoids both.
         let ended = one_login(
             &["--memory"],
-            &Answer::from(&*format!("{}{typed}", " ".repeat(480))),
+            &PromptReply::from(&*format!("{}{typed}", " ".repeat(480))),
         );
         assert_eq!(ended.number(), Some(number), "{ended:?}");
         // This proves that the search finds a reply that is there.

@@ -6,7 +6,7 @@ use postern_shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fs, thread};
-use testhost::{Answer, Host, PamHost, Postern, Posternd, STORE, Web};
+use testhost::{Host, PamHost, Postern, Posternd, PromptReply, STORE, Web};
 
 /// Sign-ins of each of two users. The write-ahead log reaches its full length after some tens of
 /// them.
@@ -51,7 +51,7 @@ fn the_write_ahead_log_stays_short_without_a_daemon() {
                 moving: OtpKind::Counter,
             };
             for counter in 0..LOGINS {
-                pam.answers(&Answer::from(
+                pam.answers(&PromptReply::from(
                     generate_code(secret, by_counter, Step(counter)).as_str(),
                 ));
             }

@@ -53,12 +53,12 @@ fn logs_in(host: &Host, phone: &Phone, tool: &[&str], meanwhile: impl FnOnce()) 
     host.clock.forward(30);
     let mut pam = PamHost::start_under(tool, PAM_HOST, "guest", b"alice", &["--pause"]);
     pam.expect("pause");
-    pam.goes_on();
+    pam.continues();
     pam.expect("prompt");
     pam.types(&phone.code());
     pam.expect("pause");
     meanwhile();
-    pam.goes_on();
+    pam.continues();
     pam.ends()
 }
 

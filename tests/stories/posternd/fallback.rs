@@ -100,7 +100,7 @@ fn the_fallback_has_given_root_up() {
         "NoNewPrivs:\t1".to_owned(),
     ] {
         assert!(
-            status.lines().any(|said| said.trim_end() == line),
+            status.lines().any(|output| output.trim_end() == line),
             "no {line:?} in {status}"
         );
     }
@@ -134,13 +134,13 @@ fn the_fallback_serves_the_module_alone() {
             .args(["--reuid", user, "--clear-groups", REAL_PROGRAM, "--stdio"])
             .output()
             .expect("it is installed");
-        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        let text = String::from_utf8_lossy(&ran.stderr).into_owned();
         assert!(
             !ran.status.success() && ran.stdout.is_empty(),
             "{user}: {ran:?}"
         );
         assert_eq!(
-            said, "posternd: --stdio is for pam_totp.so, which starts it as root\n",
+            text, "posternd: --stdio is for pam_totp.so, which starts it as root\n",
             "{user}"
         );
     }
@@ -368,13 +368,13 @@ fn under_every_condition_of_a_users_the_host_is_entered_or_the_log_says_why_not(
         if let Some(limit) = limit {
             finished(Command::new("prlimit").args([limit, "--pid", &pam.process().to_string()]));
         }
-        pam.goes_on();
+        pam.continues();
         let asks = pam.expect_one_of(&["prompt", "authenticate"]).0 == "prompt";
         if asks {
             pam.types(&phone.code());
         }
         pam.expect("pause");
-        pam.goes_on();
+        pam.continues();
         let ended = pam.ends();
         assert_eq!(ended.signal, None, "{name}: {ended:?}");
         assert!(
@@ -412,7 +412,7 @@ fn a_frozen_host_holds_nothing() {
     let mut pam = PamHost::start(PAM_HOST, "guest", b"alice", &["--pause"]);
     pam.expect("pause");
     cgroup.takes(pam.process());
-    pam.goes_on();
+    pam.continues();
     pam.expect("prompt");
     let inside = fs::read_to_string(format!("/proc/{}/cgroup", fallback())).expect("it runs");
     assert_lacks(&inside, "postern-story");
@@ -495,7 +495,7 @@ fn a_transaction_may_begin_with_the_one_and_end_with_the_other() {
         let is_daemon = daemon.is_some();
         let mut pam = PamHost::start(PAM_HOST, "guest", b"alice", &["--pause"]);
         pam.expect("pause");
-        pam.goes_on();
+        pam.continues();
         pam.expect("prompt");
         assert_eq!(running(REAL_PROGRAM).len(), 1);
         pam.types(&phone.code());
@@ -505,7 +505,7 @@ fn a_transaction_may_begin_with_the_one_and_end_with_the_other() {
         } else {
             Some(Posternd::start())
         };
-        pam.goes_on();
+        pam.continues();
         let ended = pam.ends();
         assert!(ended.entered(), "daemon first: {is_daemon}: {ended:?}");
     }
@@ -638,11 +638,11 @@ fn traced_login(phone: &Phone) -> String {
         let status = fs::read_to_string(format!("/proc/{process}/status"))?;
         Ok((!status.contains("TracerPid:\t0")).then_some(()))
     });
-    pam.goes_on();
+    pam.continues();
     pam.expect("prompt");
     pam.types(&phone.code());
     pam.expect("pause");
-    pam.goes_on();
+    pam.continues();
     pam.expect("account");
     assert!(pam.ends().entered());
     tracer.wait().expect("it ends with the host");

@@ -207,7 +207,7 @@ fn fifteen_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
             .into_iter()
             .chain(made_up.iter().map(String::as_str))
         {
-            held.push(stranger(from));
+            held.push(attacker(from));
         }
         // posternd has closed these connections to serve others.
         if held.len() > 3_000 {
@@ -222,7 +222,7 @@ fn fifteen_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
 /// Opens a conversation at the code prompt, before the first factor, from an address or a host
 /// name.
 #[track_caller]
-pub(crate) fn stranger(from: &str) -> UnixStream {
+pub(crate) fn attacker(from: &str) -> UnixStream {
     for _ in 0..100 {
         let mut stream = UnixStream::connect(HOST_SOCKET).expect("posternd listens");
         let greeting: Greeting = receive(&mut stream).expect("posternd greets");

@@ -2,7 +2,7 @@
 //! activation, the watchdog, reload, drain, and the restrictions of the units.
 
 use crate::gate::unit::unit;
-use crate::posternd::floods::stranger;
+use crate::posternd::floods::attacker;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use postern_shared::protocol::{Instruction, receive};
@@ -25,12 +25,15 @@ fn systemd_understands_the_units_of_posternd() {
     let [service, host, pam] = ["posternd.service", "posternd.socket", "posternd-pam.socket"]
         .map(|name| format!("{UNITS}/{name}"));
     let mut verify = Command::new("systemd-analyze");
-    let said = verify
+    let printed = verify
         .args(["verify", "--man=no", &service, &host, &pam])
         .output()
         .expect("systemd-analyze runs");
-    let text = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.status.success() && !text.contains("postern"), "{text}");
+    let text = String::from_utf8_lossy(&printed.stderr).into_owned();
+    assert!(
+        printed.status.success() && !text.contains("postern"),
+        "{text}"
+    );
     for service in [&service, &format!("{UNITS}/postern-gate.service")] {
         finished(Command::new("systemd-analyze").args([
             "security",
@@ -167,12 +170,12 @@ fn every_conversation_fits_the_limits_of_the_unit() {
     setrlimit(Resource::RLIMIT_NOFILE, hard.min(4096), hard).expect("root may do it");
     let held: Vec<_> = (0..1024)
         .map(|number| {
-            let mut stranger = stranger(&format!("2001:db8:{number:x}::1"));
+            let mut attacker = attacker(&format!("2001:db8:{number:x}::1"));
             while !matches!(
-                receive(&mut stranger).expect("posternd goes on"),
+                receive(&mut attacker).expect("posternd goes on"),
                 Instruction::Ask { .. }
             ) {}
-            stranger
+            attacker
         })
         .collect();
     let process = systemd.process(POSTERND).expect("it runs");

@@ -125,12 +125,12 @@ fn a_transaction_may_begin_with_the_old_posternd_and_end_with_the_new_one() {
         host.clock.forward(30);
         let mut pam = PamHost::start(PAM_HOST, "guest", b"alice", &["--pause"]);
         pam.expect("pause");
-        pam.goes_on();
+        pam.continues();
         pam.expect("prompt");
         pam.answers(&phone.code().as_str().into());
         pam.expect("pause");
         meanwhile();
-        pam.goes_on();
+        pam.continues();
         let ended = pam.ends();
         assert!(ended.entered(), "{ended:?}\n{}", host.journal.rest());
     };

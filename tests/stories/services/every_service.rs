@@ -67,7 +67,7 @@ fn one_code_at_all_of_them_at_once_opens_one() {
                 sudo(&alice),
                 su(&bob, &alice),
                 console(&alice),
-                alice.with_key().dials(),
+                alice.with_key().connects(),
             ]
         })
         .collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, Stdio};
-use testhost::{Gate, Host, Postern, Visitor, Web, assert_contains, finished, on_the_clock};
+use testhost::{Gate, Host, Postern, Web, WebClient, assert_contains, finished, on_the_clock};
 
 const FILTER: &str = include_str!("../../../config/fail2ban/filter.d/postern.conf");
 const JAIL: &str = include_str!("../../../config/fail2ban/jail.d/postern.conf");
@@ -65,9 +65,9 @@ fn other_formats(log: &str) -> [String; 2] {
 
 /// Signs in at a PAM host that passes a client address, and ignores the result.
 #[track_caller]
-fn tries(service: &str, address: &str, name: &str, answer: &str) {
+fn tries(service: &str, address: &str, name: &str, reply: &str) {
     let typed = "/run/postern-tests/typed";
-    fs::write(typed, format!("{answer}\n{answer}\n{answer}\n"))
+    fs::write(typed, format!("{reply}\n{reply}\n{reply}\n"))
         .expect("the tests' folder can be written");
     let mut tester = on_the_clock(Command::new("pamtester"));
     tester.args([
@@ -77,7 +77,7 @@ fn tries(service: &str, address: &str, name: &str, answer: &str) {
         name,
         "authenticate",
     ]);
-    tester.stdin(if answer.is_empty() {
+    tester.stdin(if reply.is_empty() {
         Stdio::null()
     } else {
         fs::File::open(typed).expect("a file").into()
@@ -133,14 +133,14 @@ fn guesses_are_found_and_nothing_else() {
     tries("codes", "192.0.2.1", "alice", "no code at all");
     tries("codes", "192.0.2.2", "alice", &app);
     tries("codes", "2001:db8::2", "alice", &phone.wrong());
-    for (address, answer) in [
+    for (address, reply) in [
         ("192.0.2.11", phone.code()),
         ("192.0.2.12", phone.code()),
         ("192.0.2.13", phone.code_in(-2)),
         ("192.0.2.14", phone.code_in(3)),
         ("192.0.2.15", String::new()),
     ] {
-        tries("codes", address, "alice", &answer);
+        tries("codes", address, "alice", &reply);
     }
     tries("codes", "192.0.2.16", "bob", "123456");
     tries("codes", "client.example.test", "alice", &phone.wrong());
@@ -273,20 +273,20 @@ fn guesses_at_the_web_are_found_too() {
     let web = Web::nginx(&host, "");
     let (alice, phone) = host.web_user("alice");
 
-    let from = |address: &str| Visitor::new().from(address);
+    let from = |address: &str| WebClient::new().from(address);
     from("127.0.0.21").sends_password(&web.pages, "alice", "another");
     for name in hostile_names() {
         from("127.0.0.22").sends_password(&web.pages, &name, "another");
     }
-    let visitor = from("127.0.0.23");
-    visitor.password(&web, &alice);
-    visitor.code(&web, &phone.wrong());
-    let visitor = from("127.0.0.24");
-    visitor.password(&web, &alice);
-    visitor.code(&web, &phone.code());
-    let visitor = from("127.0.0.25");
-    visitor.password(&web, &alice);
-    visitor.code(&web, &phone.code());
+    let client = from("127.0.0.23");
+    client.password(&web, &alice);
+    client.code(&web, &phone.wrong());
+    let client = from("127.0.0.24");
+    client.password(&web, &alice);
+    client.code(&web, &phone.code());
+    let client = from("127.0.0.25");
+    client.password(&web, &alice);
+    client.code(&web, &phone.code());
 
     let log = said_in_the_journal(&web.gate);
     for line in [
@@ -326,8 +326,8 @@ fn said_in_the_journal(gate: &Gate) -> String {
 fn the_jail_is_one_that_fail2ban_takes() {
     let _host = Host::fresh();
     install();
-    let said = finished(Command::new("fail2ban-client").arg("--test"));
-    assert_contains(&said, "configuration test is successful");
+    let output = finished(Command::new("fail2ban-client").arg("--test"));
+    assert_contains(&output, "configuration test is successful");
     let told = finished(Command::new("fail2ban-client").arg("-d"));
     for part in [
         "['add', 'postern', 'systemd']",

@@ -53,7 +53,7 @@ fn password_authentication_alone_never_enters() {
     let sign_in = alice
         .with_password()
         .option("PreferredAuthentications=password");
-    let mut terminal = sign_in.dials();
+    let mut terminal = sign_in.connects();
     terminal.expect("'s password: ").types(&alice.password);
     let ended = terminal.ends();
     assert!(!ended.entered(), "{}", ended.transcript);

@@ -23,7 +23,7 @@ const UNKNOWN: &str =
 pub(crate) const MAIL: &str = "mailhost";
 
 /// The output of a host, and its result.
-pub(crate) struct Said {
+pub(crate) struct HostResult {
     pub(crate) entered: bool,
     pub(crate) text: String,
     pub(crate) took: Duration,
@@ -37,7 +37,7 @@ pub(crate) fn host_of(
     service: &[&str],
     person: &str,
     typed: &[&str],
-) -> Said {
+) -> HostResult {
     let words = [
         through,
         &["pamtester"],
@@ -67,7 +67,7 @@ pub(crate) fn host_of(
         output.status
     );
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    Said {
+    HostResult {
         entered: output.status.success(),
         text,
         took: began.elapsed(),
@@ -76,16 +76,16 @@ pub(crate) fn host_of(
 
 #[track_caller]
 pub(crate) fn enters(user: &str, service: &[&str], person: &str, typed: &[&str]) -> String {
-    let said = host_of(user, &[], service, person, typed);
-    assert!(said.entered, "{}", said.text);
-    said.text
+    let output = host_of(user, &[], service, person, typed);
+    assert!(output.entered, "{}", output.text);
+    output.text
 }
 
 #[track_caller]
-fn refused(user: &str, service: &[&str], person: &str, typed: &[&str]) -> Said {
-    let said = host_of(user, &[], service, person, typed);
-    assert!(!said.entered, "{}", said.text);
-    said
+fn refused(user: &str, service: &[&str], person: &str, typed: &[&str]) -> HostResult {
+    let output = host_of(user, &[], service, person, typed);
+    assert!(!output.entered, "{}", output.text);
+    output
 }
 
 /// Starts posternd on a host without the web, and installs the services of its users.
@@ -113,24 +113,24 @@ fn a_screen_locker_asks_for_the_password_and_the_code() {
     let posternd = start_posternd(&host, "");
     let (service, password) = (["locker"], alice.password.as_str());
 
-    let said = refused(
+    let output = refused(
         "alice",
         &service,
         "alice",
         &["not the password", &phone.code()],
     );
-    assert_lacks(&said.text, "Verification code");
+    assert_lacks(&output.text, "Verification code");
     enters("alice", &service, "alice", &[password, &phone.code()]);
     posternd
         .says("pam_totp(locker:auth): accepted cause=code address=- service=locker user=\"alice\"");
-    let said = refused("alice", &service, "alice", &[password, &phone.code()]);
-    assert_contains(&said.text, "That code was used already");
+    let output = refused("alice", &service, "alice", &[password, &phone.code()]);
+    assert_contains(&output.text, "That code was used already");
     alice
         .with_key()
         .is_refused(&phone.code(), "That code was used already");
     alice.with_key().enters_with(&phone.code_in(1));
-    let said = refused("alice", &service, "alice", &[password, &phone.code_in(1)]);
-    assert_contains(&said.text, "That code was used already");
+    let output = refused("alice", &service, "alice", &[password, &phone.code_in(1)]);
+    assert_contains(&output.text, "That code was used already");
 
     let events = Postern::json("log alice --json --service locker --event accepted");
     assert_eq!(events["origin"], "local user alice");
@@ -173,11 +173,11 @@ fn guesses_of_ones_own_code_meet_the_delay_and_keep_nobody_out_of_ssh() {
         "{events}"
     );
 
-    let said = refused("alice", &["codes"], "alice", &[&phone.code()]);
-    assert_contains(&said.text, "Too many wrong codes: wait 30 s");
+    let output = refused("alice", &["codes"], "alice", &[&phone.code()]);
+    assert_contains(&output.text, "Too many wrong codes: wait 30 s");
     alice.with_key().enters_with(&phone.code());
-    let said = enters("alice", &["codes"], "alice", &[&recovery[0]]);
-    assert_contains(&said, "5 recovery codes are left");
+    let output = enters("alice", &["codes"], "alice", &[&recovery[0]]);
+    assert_contains(&output, "5 recovery codes are left");
     enters("alice", &["codes"], "alice", &[&phone.code_in(1)]);
     assert_lacks(posternd.log(), "panicked");
 }
@@ -204,12 +204,12 @@ fn nobodys_process_asks_about_another_unless_it_is_named() {
             assert_contains(&line, "pam.socket_users");
         }
     }
-    let said = |person| {
+    let output = |person| {
         refused("bob", &["codes"], person, &[])
             .text
             .replace(person, "NAME")
     };
-    assert_eq!(said("alice"), said("nobody-here"));
+    assert_eq!(output("alice"), output("nobody-here"));
     assert_eq!(Store::open().dump(), before);
     alice.with_key().enters_with(&phone.code());
     drop(posternd);
@@ -232,8 +232,8 @@ fn a_mail_server_without_root_asks_about_everyone() {
 
     for person in [host.person("bob"), host.person("carol")] {
         for wrong in person.enrols().wrong_codes(5) {
-            let said = refused(MAIL, &from("rhost=192.0.2.7"), &person.name, &[&wrong]);
-            assert_contains(&said.text, "wait for a new code");
+            let output = refused(MAIL, &from("rhost=192.0.2.7"), &person.name, &[&wrong]);
+            assert_contains(&output.text, "wait for a new code");
         }
     }
     posternd.says("refused cause=wrong address=192.0.2.7 service=unknown user=\"carol\"");
@@ -254,9 +254,9 @@ fn a_mail_server_without_root_asks_about_everyone() {
         Postern::json("status alice --json")["last_sign_in"],
         serde_json::Value::Null
     );
-    let said = enters(MAIL, &from("rhost=198.51.100.9"), "alice", &[&phone.code()]);
+    let output = enters(MAIL, &from("rhost=198.51.100.9"), "alice", &[&phone.code()]);
     assert_contains(
-        &said,
+        &output,
         "1 wrong code since your last sign-in, last from 198.51.100.9",
     );
     assert!(Postern::json("status alice --json")["last_sign_in"].is_string());
@@ -277,13 +277,13 @@ fn whoever_has_no_second_factor_gets_what_the_policy_says() {
 
     host.configure("[policy]\nrequired = \"all\"\n");
     let strict = Posternd::start();
-    let said = refused("bob", &["locker"], "bob", &[&bob.password]);
-    assert_contains(&said.text, "needs a second factor and has none");
+    let output = refused("bob", &["locker"], "bob", &[&bob.password]);
+    assert_contains(&output.text, "needs a second factor and has none");
     drop(strict);
     host.configure("[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n");
     let _lenient = Posternd::start();
-    let said = enters("bob", &["locker"], "bob", &[&bob.password]);
-    assert_contains(&said, "must have a second factor by");
+    let output = enters("bob", &["locker"], "bob", &[&bob.password]);
+    assert_contains(&output, "must have a second factor by");
 }
 
 /// Without posternd a locker that is not root denies access at once, and names the cause.
@@ -294,11 +294,11 @@ fn without_posternd_a_locker_stays_locked_and_says_so_at_once() {
     let (_, phone) = host.enrolled_user("alice");
     let mut posternd = start_posternd(&host, "");
     let refused_at_once = |why: &str| {
-        let said = refused("alice", &["codes"], "alice", &[&phone.code()]);
+        let output = refused("alice", &["codes"], "alice", &[&phone.code()]);
         assert!(
-            said.took < Duration::from_millis(2500),
+            output.took < Duration::from_millis(2500),
             "{why}: {:?}",
-            said.took
+            output.took
         );
         let line = host
             .journal
@@ -375,12 +375,13 @@ fn an_impostor_in_posternds_place_is_told_nothing_and_lets_nobody_in() {
                 "{what}: {line}"
             );
         }
-        let said = alice.postern("recovery").types(&phone.code()).refuses();
+        let output = alice.postern("recovery").types(&phone.code()).refuses();
         assert!(
-            said.err
+            output
+                .err
                 .contains("does not belong to root; nothing was sent"),
             "{what}: {}",
-            said.err
+            output.err
         );
         assert_eq!(fs::read_to_string(HEARD).expect("a file"), "", "{what}");
     };
@@ -419,14 +420,14 @@ fn a_host_without_root_opens_neither_store_nor_key_and_keeps_no_descriptor() {
         trace,
         calls,
     ];
-    let said = host_of(
+    let output = host_of(
         "alice",
         &strace,
         &["codes"],
         "alice",
         &[&phone.wrong(), &phone.code()],
     );
-    assert!(said.entered, "{}", said.text);
+    assert!(output.entered, "{}", output.text);
 
     let trace = fs::read_to_string(trace).expect("strace wrote it");
     for path in [

@@ -9,7 +9,7 @@ const VPN: &str = include_str!("../../../config/pam.d/openvpn");
 const MAIL: &str = include_str!("../../../config/pam.d/dovecot");
 
 /// Signs in through the VPN's service. Returns whether access was granted, and the screen.
-fn dials(person: &str, typed: &str) -> (bool, String) {
+fn connects(person: &str, typed: &str) -> (bool, String) {
     let input = "/run/postern-tests/typed";
     fs::write(input, format!("{typed}\n")).expect("the tests' folder can be written");
     let mut tester = on_the_clock(Command::new("pamtester"));
@@ -21,24 +21,24 @@ fn dials(person: &str, typed: &str) -> (bool, String) {
         "authenticate",
         "acct_mgmt",
     ]);
-    let said = tester
+    let text = tester
         .stdin(fs::File::open(input).expect("a file"))
         .output()
         .expect("pamtester runs");
-    let screen = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
-    (said.status.success(), screen)
+    let screen = String::from_utf8_lossy(&[text.stdout, text.stderr].concat()).into_owned();
+    (text.status.success(), screen)
 }
 
 #[track_caller]
 fn enters(person: &str, typed: &str) {
-    let (entered, screen) = dials(person, typed);
+    let (entered, screen) = connects(person, typed);
     assert!(entered, "{screen}");
     assert_contains(&screen, "Password and verification code: ");
 }
 
 #[track_caller]
 fn refused(person: &str, typed: &str) -> String {
-    let (entered, screen) = dials(person, typed);
+    let (entered, screen) = connects(person, typed);
     assert!(!entered, "{screen}");
     screen
 }

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 use testhost::{
-    APP, Host, Person, Phone, Postern, Posternd, STORE, Terminal, Visitor, Web, as_user,
-    assert_contains, assert_lacks, outcome,
+    APP, Host, Person, Phone, Postern, Posternd, STORE, Terminal, Web, WebClient, as_user,
+    assert_contains, assert_lacks, wait_for_output,
 };
 
 const PASSWD: &str = include_str!("../../../config/pam.d/passwd");
@@ -18,7 +18,7 @@ struct Scene {
     web: Web,
     alice: Person,
     phone: Phone,
-    visitor: Visitor,
+    client: WebClient,
     codes: i64,
 }
 
@@ -40,7 +40,7 @@ impl Scene {
             web,
             alice,
             phone,
-            visitor: Visitor::new(),
+            client: WebClient::new(),
             codes: -1,
         };
         scene.signs_in();
@@ -51,7 +51,7 @@ impl Scene {
     fn signs_in(&mut self) {
         let code = self.phone.code_in(self.codes);
         self.codes += 1;
-        self.visitor
+        self.client
             .signs_in_and_trusts(&self.web, &self.alice, &code);
         assert!(self.is_open());
     }
@@ -59,7 +59,7 @@ impl Scene {
     /// Returns whether the session is valid and the browser is trusted.
     #[track_caller]
     fn is_open(&self) -> bool {
-        let session = self.visitor.loads(&format!("{APP}/")).status == 200;
+        let session = self.client.loads(&format!("{APP}/")).status == 200;
         let browsers = Postern::json("browser list alice --json");
         let trusts = browsers
             .as_array()
@@ -85,7 +85,7 @@ fn chpasswd(options: &[&str], password: &str) -> Output {
         .stderr(Stdio::piped());
     let mut chpasswd = chpasswd.spawn().expect("chpasswd runs");
     writeln!(chpasswd.stdin.take().expect("a pipe"), "alice:{password}").expect("chpasswd reads");
-    let output = outcome(chpasswd);
+    let output = wait_for_output(chpasswd);
     assert!(output.status.success(), "{output:?}");
     output
 }
@@ -122,7 +122,7 @@ fn a_new_password_ends_browser_and_session_before_passwd_has_answered() {
         .expect("Retype new password: ")
         .types(NEW);
     terminal.expect("password updated successfully");
-    assert_eq!(scene.visitor.loads(&format!("{APP}/")).status, 302);
+    assert_eq!(scene.client.loads(&format!("{APP}/")).status, 302);
     assert!(!scene.is_open());
     assert!(terminal.ends().status.success());
     host.journal

@@ -13,10 +13,10 @@ fn by_password(person: &Person, then: &[(&str, &str)]) -> Ended {
     let sign_in = person
         .with_password()
         .option("PreferredAuthentications=password,keyboard-interactive");
-    let mut terminal = sign_in.dials();
+    let mut terminal = sign_in.connects();
     terminal.expect("'s password: ").types(&person.password);
-    for (prompt, answer) in then {
-        terminal.expect(prompt).types(answer);
+    for (prompt, reply) in then {
+        terminal.expect(prompt).types(reply);
     }
     terminal.ends()
 }
@@ -42,7 +42,7 @@ fn keyboard_interactive_alone_asks_password_and_code() {
 
     alice.with_password().enters_with(&phone.code());
     bob.with_password().enters();
-    let mut terminal = alice.with_key().dials();
+    let mut terminal = alice.with_key().connects();
     terminal
         .expect("Password: ")
         .types(&alice.password)
@@ -92,7 +92,7 @@ fn password_authentication_beside_the_sample_opens_nothing_more() {
         let sign_in = person
             .with_password()
             .option("PreferredAuthentications=password");
-        let ended = sign_in.dials().ends();
+        let ended = sign_in.connects().ends();
         assert!(
             !ended.entered() && !ended.transcript.contains("password:"),
             "{}",
@@ -131,7 +131,7 @@ fn root_with_prohibit_password_is_not_let_in_by_key_and_code() {
     host.journal.says(
         "pam_totp(sshd:auth): refused cause=malformed address=127.0.0.1 service=sshd user=\"root\"",
     );
-    let mut terminal = root.with_password().dials();
+    let mut terminal = root.with_password().connects();
     terminal.expect("Password: ").types(&root.password);
     let ended = terminal.ends();
     assert!(

@@ -3,7 +3,9 @@
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
-use testhost::{Host, Person, Postern, Store, Terminal, assert_contains, assert_lacks, outcome};
+use testhost::{
+    Host, Person, Postern, Store, Terminal, assert_contains, assert_lacks, wait_for_output,
+};
 
 /// A delay that is longer than any story, also on a busy machine: sudo sees the machine's clock.
 const LONG_DELAY: &str = "[throttle]\nfirst_delay = \"10m\"\n";
@@ -39,7 +41,7 @@ fn piped(person: &Person, command: &str, lines: &[&str]) -> Output {
         let _ = writeln!(stdin, "{line}");
     }
     drop(stdin);
-    outcome(sudo)
+    wait_for_output(sudo)
 }
 
 fn text(output: &Output) -> String {

@@ -2,11 +2,11 @@
 
 use std::process::Command;
 use testhost::{
-    APP, AUTH, Front, Host, Person, Place, Postern, Visitor, Web, Wire, assert_contains,
+    APP, AUTH, Host, PagesAt, Person, Postern, Proxy, Web, WebClient, Wire, assert_contains,
     on_the_clock,
 };
 
-const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
+const FRONTS: [Proxy; 2] = [Proxy::Nginx, Proxy::Traefik];
 const WEBDAV: &str = "[gate.scope.webdav]\nhosts = [\"app.example.test\"]\npaths = [\"/dav\"]\nmethods = [\"GET\", \"PROPFIND\"]\n";
 
 /// Adds an app password as the administrator.
@@ -17,12 +17,12 @@ fn add(person: &Person, name: &str, scope: &[&str]) -> String {
     for term in scope {
         postern.args(["--scope", term]);
     }
-    let said = Postern::under(postern).does();
-    said.out.trim_end().to_owned()
+    let output = Postern::under(postern).does();
+    output.out.trim_end().to_owned()
 }
 
-fn basic(name: &str, password: &str) -> Visitor {
-    Visitor::new()
+fn basic(name: &str, password: &str) -> WebClient {
+    WebClient::new()
         .option("--basic")
         .option(&format!("-u{name}:{password}"))
 }
@@ -32,9 +32,9 @@ fn basic(name: &str, password: &str) -> Visitor {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_client_that_shows_no_page_gets_what_its_scope_covers_until_it_is_revoked() {
-    for front in FRONTS {
+    for proxy in FRONTS {
         let host = Host::fresh();
-        let web = Web::start(&host, front, Place::OwnHost, WEBDAV);
+        let web = Web::start(&host, proxy, PagesAt::OwnHost, WEBDAV);
         let alice = host.person("alice");
         Postern::call("account add alice").does();
         let dav = add(&alice, "files", &["webdav"]);
@@ -52,25 +52,25 @@ fn a_client_that_shows_no_page_gets_what_its_scope_covers_until_it_is_revoked() 
             dav.replace('-', ""),
             dav.replace('-', " "),
         ] {
-            let answer = basic("alice", &password).fetches(&format!("{APP}/dav/a%20b?c=d"));
-            assert_eq!(answer.status, 200, "{front:?} {password} {answer:?}");
+            let reply = basic("alice", &password).fetches(&format!("{APP}/dav/a%20b?c=d"));
+            assert_eq!(reply.status, 200, "{proxy:?} {password} {reply:?}");
             let got = web.application.got();
             assert_eq!(got.request, "GET /dav/a%20b?c=d");
             assert_eq!(
                 (got.value("Remote-User"), got.value("Authorization")),
                 ("alice", ""),
-                "{front:?}"
+                "{proxy:?}"
             );
         }
-        let bearer = Visitor::new().with(&format!("Authorization: Bearer {dav}"));
+        let bearer = WebClient::new().with(&format!("Authorization: Bearer {dav}"));
         assert_eq!(
             bearer.fetches(&format!("{APP}/dav")).status,
             200,
-            "{front:?}"
+            "{proxy:?}"
         );
         assert_eq!(web.application.got().value("Authorization"), "");
         let list = client.option("-XPROPFIND").fetches(&format!("{APP}/dav/"));
-        assert_eq!(list.status, 200, "{front:?} {list:?}");
+        assert_eq!(list.status, 200, "{proxy:?} {list:?}");
         web.application.got();
 
         for (outside, method) in [
@@ -83,17 +83,14 @@ fn a_client_that_shows_no_page_gets_what_its_scope_covers_until_it_is_revoked() 
             ("/dav/;/x", "GET"),
         ] {
             let asks = client.option(&format!("-X{method}"));
-            let answer = asks.fetches(&format!("{APP}{outside}"));
-            assert_eq!(
-                answer.status, 403,
-                "{front:?} {method} {outside} {answer:?}"
-            );
+            let reply = asks.fetches(&format!("{APP}{outside}"));
+            assert_eq!(reply.status, 403, "{proxy:?} {method} {outside} {reply:?}");
         }
         let doubled = client.fetches(&format!("{APP}/dav//x")).status;
-        match front {
-            Front::Nginx => assert_eq!(doubled, 403),
+        match proxy {
+            Proxy::Nginx => assert_eq!(doubled, 403),
             // Traefik checks, and passes on, a path with one slash.
-            Front::Traefik => {
+            Proxy::Traefik => {
                 assert_eq!(
                     (doubled, web.application.got().request.as_str()),
                     (200, "GET /dav/x")
@@ -102,8 +99,8 @@ fn a_client_that_shows_no_page_gets_what_its_scope_covers_until_it_is_revoked() 
         }
         for pages in ["", "sign-in", "api/v1/me"] {
             for password in [&dav, &wide] {
-                let answer = basic("alice", password).fetches(&format!("{AUTH}/{pages}"));
-                assert_eq!(answer.status, 403, "{front:?} {pages} {answer:?}");
+                let reply = basic("alice", password).fetches(&format!("{AUTH}/{pages}"));
+                assert_eq!(reply.status, 403, "{proxy:?} {pages} {reply:?}");
             }
         }
         web.gate
@@ -114,23 +111,23 @@ fn a_client_that_shows_no_page_gets_what_its_scope_covers_until_it_is_revoked() 
         assert_eq!(
             client.fetches(&format!("{APP}/dav")).status,
             200,
-            "{front:?}"
+            "{proxy:?}"
         );
         web.application.got();
-        let said = Postern::call("app-password revoke alice laptop").does();
+        let output = Postern::call("app-password revoke alice laptop").does();
         assert!(
-            said.out.starts_with("1 of alice's app passwords revoked"),
-            "{said:?}"
+            output.out.starts_with("1 of alice's app passwords revoked"),
+            "{output:?}"
         );
         assert_eq!(
             client.fetches(&format!("{APP}/dav")).status,
             401,
-            "{front:?}"
+            "{proxy:?}"
         );
         assert_eq!(
             basic("alice", &wide).fetches(&format!("{APP}/x")).status,
             200,
-            "{front:?}"
+            "{proxy:?}"
         );
         web.application.got();
         web.application.got_nothing();
@@ -142,9 +139,9 @@ fn a_client_that_shows_no_page_gets_what_its_scope_covers_until_it_is_revoked() 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn anything_else_by_basic_gets_the_same_401_with_a_hint() {
-    for front in FRONTS {
+    for proxy in FRONTS {
         let host = Host::fresh();
-        let web = Web::start(&host, front, Place::OwnHost, "");
+        let web = Web::start(&host, proxy, PagesAt::OwnHost, "");
         let alice = host.person("alice");
         alice.has_a_password();
         let right = add(&alice, "files", &["web:app.example.test"]);
@@ -165,18 +162,18 @@ fn anything_else_by_basic_gets_the_same_401_with_a_hint() {
             ("nobody", "x"),
             ("alice", &slip),
         ] {
-            let answer = basic(name, password).calls("GET", &page, "");
-            assert_eq!(answer.status, 401, "{front:?} {name} {password} {answer:?}");
-            let hint = answer.header("www-authenticate").to_owned();
+            let reply = basic(name, password).calls("GET", &page, "");
+            assert_eq!(reply.status, 401, "{proxy:?} {name} {password} {reply:?}");
+            let hint = reply.header("www-authenticate").to_owned();
             assert!(
                 hint.starts_with("Basic realm=\"Use an app password"),
-                "{front:?} {answer:?}"
+                "{proxy:?} {reply:?}"
             );
-            answers.push((hint, answer.body));
+            answers.push((hint, reply.body));
         }
         assert!(
             answers.windows(2).all(|pair| pair[0] == pair[1]),
-            "{front:?} {answers:?}"
+            "{proxy:?} {answers:?}"
         );
         assert!(
             !web.gate.log().contains("cause=password-"),
@@ -186,16 +183,16 @@ fn anything_else_by_basic_gets_the_same_401_with_a_hint() {
         // A browser that sends the application's own Basic credentials signs in as usual. Scripts
         // of its pages receive 401.
         let browser = basic("alice", "of the application");
-        assert_eq!(browser.loads(&page).status, 302, "{front:?}");
-        let token = Visitor::new()
+        assert_eq!(browser.loads(&page).status, 302, "{proxy:?}");
+        let token = WebClient::new()
             .with("Authorization: Bearer of-the-application")
             .fetches(&page);
-        assert_eq!(token.status, 401, "{front:?} {token:?}");
+        assert_eq!(token.status, 401, "{proxy:?} {token:?}");
         assert!(
             token
                 .header("www-authenticate")
                 .starts_with("Bearer realm="),
-            "{front:?} {token:?}"
+            "{proxy:?} {token:?}"
         );
         web.application.got_nothing();
     }
@@ -206,19 +203,19 @@ fn anything_else_by_basic_gets_the_same_401_with_a_hint() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn with_a_session_a_foreign_authorization_passes_and_an_app_password_does_not() {
-    for (front, place) in [
-        (Front::Nginx, Place::OwnHost),
-        (Front::Nginx, Place::Path),
-        (Front::Traefik, Place::Path),
+    for (proxy, pages_at) in [
+        (Proxy::Nginx, PagesAt::OwnHost),
+        (Proxy::Nginx, PagesAt::Path),
+        (Proxy::Traefik, PagesAt::Path),
     ] {
         let host = Host::fresh();
-        let web = Web::start(&host, front, place, WEBDAV);
+        let web = Web::start(&host, proxy, pages_at, WEBDAV);
         let (alice, phone) = host.web_user("alice");
         let (dav, wide) = (
             add(&alice, "files", &["webdav"]),
             add(&alice, "wide", &["web:app.example.test"]),
         );
-        let browser = Visitor::new();
+        let browser = WebClient::new();
         browser.signs_in(&web, &alice, &phone.code());
         for (authorization, expected) in [
             (
@@ -234,15 +231,15 @@ fn with_a_session_a_foreign_authorization_passes_and_an_app_password_does_not() 
                     .loads(&format!("{APP}/x"))
                     .status,
                 200,
-                "{front:?}"
+                "{proxy:?}"
             );
             assert_eq!(
                 web.application.got().value("Authorization"),
                 expected,
-                "{front:?}"
+                "{proxy:?}"
             );
         }
-        if place == Place::Path {
+        if pages_at == PagesAt::Path {
             for target in [
                 "/_postern/",
                 "/_postern/sign-in",
@@ -250,8 +247,8 @@ fn with_a_session_a_foreign_authorization_passes_and_an_app_password_does_not() 
                 "/x/../_postern/",
                 "//_postern/",
             ] {
-                let answer = basic("alice", &wide).fetches(&format!("{APP}{target}"));
-                assert_eq!(answer.status, 403, "{front:?} {target} {answer:?}");
+                let reply = basic("alice", &wide).fetches(&format!("{APP}{target}"));
+                assert_eq!(reply.status, 403, "{proxy:?} {target} {reply:?}");
             }
         }
         web.application.got_nothing();
@@ -268,14 +265,14 @@ fn they_end_with_their_time_with_the_password_and_are_written_down_once() {
     alice.has_a_password();
     let check = |password: &str| {
         let encoded = format!("Authorization: Bearer {password}");
-        let answer = Wire::open().checks(&[&encoded]);
-        (answer.status, answer.all("remote-user").concat())
+        let reply = Wire::open().checks(&[&encoded]);
+        (reply.status, reply.all("remote-user").concat())
     };
-    let said = Postern::call(
+    let output = Postern::call(
         "app-password add alice short --scope web:app.example.test --expires 1h --json",
     );
-    let said = said.does().json();
-    let short = said["app_password"]
+    let output = output.does().json();
+    let short = output["app_password"]
         .as_str()
         .expect("it is shown")
         .to_owned();
@@ -306,15 +303,15 @@ fn they_end_with_their_time_with_the_password_and_are_written_down_once() {
     assert_contains(&table, "web:app.example.test");
     web.gate.restart();
 
-    let said = Postern::call("password alice")
+    let output = Postern::call("password alice")
         .input("another password of alice\n")
         .does();
-    assert_contains(&said.out, "1 app password revoked: make new ones");
+    assert_contains(&output.out, "1 app password revoked: make new ones");
     assert_eq!(check(&lasting).0, 401);
     testhost::reconfigure("[gate]", "[app_passwords]\non_change = \"keep\"\n[gate]");
     let kept = add(&alice, "kept", &["web:app.example.test"]);
-    let said = Postern::call("enroll alice --no-confirm").does();
-    assert_contains(&said.out, "1 app password kept");
+    let output = Postern::call("enroll alice --no-confirm").does();
+    assert_contains(&output.out, "1 app password kept");
     assert_eq!(check(&kept), allowed);
 }
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 use testhost::{
-    APP, Host, Phone, Postern, Visitor, assert_contains, assert_lacks, finished, set_mode,
+    APP, Host, Phone, Postern, WebClient, assert_contains, assert_lacks, finished, set_mode,
 };
 
 const SEED: &str = "3132333435363738393031323334353637383930";
@@ -47,25 +47,25 @@ fn a_token_by_counter_opens_both_doors_beside_the_app() {
     seed_arrives();
 
     let add = format!("authenticator add alice --name token --seed-file {SEED_FILE} --counter 0");
-    let said = Postern::call(&add)
+    let output = Postern::call(&add)
         .input(&format!("000000\n{}\n", by_counter(2)))
         .does();
-    assert_contains(&said.out, "That code is wrong");
-    assert_contains(&said.out, "an additional authenticator");
-    assert_lacks(&said.out, "Secret");
-    assert_lacks(&said.out, "otpauth");
+    assert_contains(&output.out, "That code is wrong");
+    assert_contains(&output.out, "an additional authenticator");
+    assert_lacks(&output.out, "Secret");
+    assert_lacks(&output.out, "otpauth");
     Postern::call(&add).refuses();
 
     alice.with_key().is_refused(&by_counter(2), "used already");
     alice.with_key().enters_with(&by_counter(3));
-    let visitor = Visitor::new();
-    assert_eq!(visitor.password(&web, &alice).status, 303);
-    let used = visitor.code(&web, &by_counter(3));
+    let client = WebClient::new();
+    assert_eq!(client.password(&web, &alice).status, 303);
+    let used = client.code(&web, &by_counter(3));
     assert!(
         used.status == 401 && used.body.contains("used already"),
         "{used:?}"
     );
-    assert_eq!(visitor.code(&web, &by_counter(13)).status, 303);
+    assert_eq!(client.code(&web, &by_counter(13)).status, 303);
     alice.with_key().enters_with(&phone.code());
 
     // The token's button was pressed in a pocket: two codes in a row synchronize the counter again.
@@ -79,14 +79,14 @@ fn a_token_by_counter_opens_both_doors_beside_the_app() {
     // The token is lost: its next code is refused, and the app's code is accepted.
     Postern::call("authenticator remove alice token").does();
     assert_eq!(
-        visitor.loads(&format!("{APP}/")).status,
+        client.loads(&format!("{APP}/")).status,
         302,
         "the session is over"
     );
     alice.with_key().is_refused(&by_counter(403), "wrong");
     alice.with_key().enters_with(&phone.code());
-    let said = Postern::call("authenticator remove alice app").refuses();
-    assert_contains(&said.err, "only authenticator");
+    let output = Postern::call("authenticator remove alice app").refuses();
+    assert_contains(&output.err, "only authenticator");
     // The token is found and added again: its used codes stay refused.
     Postern::call(&format!("{add} --no-confirm")).does();
     alice
@@ -105,21 +105,21 @@ pub(crate) fn a_token_of_eight_digits_is_the_only_authenticator() {
     alice.has_a_password();
     let enroll =
         "enroll alice --name token --seed-file - --algorithm sha256 --digits 8 --period 60";
-    let said = Postern::call(enroll)
+    let output = Postern::call(enroll)
         .input(&format!("{SEED}\n{}\nsaved\n", by_time(&host)))
         .does();
-    assert_contains(&said.out, "Recovery codes:");
-    assert_lacks(&said.out, SEED);
+    assert_contains(&output.out, "Recovery codes:");
+    assert_lacks(&output.out, SEED);
 
     alice.with_key().is_refused(&by_time(&host), "used already");
     host.clock.forward(60);
     alice.with_key().enters_with(&by_time(&host));
     host.clock.forward(60);
-    let visitor = Visitor::new();
-    assert_eq!(visitor.password(&web, &alice).status, 303);
-    let page = visitor.loads(&web.page("code"));
+    let client = WebClient::new();
+    assert_eq!(client.password(&web, &alice).status, 303);
+    let page = client.loads(&web.page("code"));
     assert_contains(&page.body, "data-digits=\"8\"");
-    assert_eq!(visitor.code(&web, &by_time(&host)).status, 303);
+    assert_eq!(client.code(&web, &by_time(&host)).status, 303);
 
     let listed = Postern::json("authenticator list alice --json");
     assert_eq!(
@@ -142,9 +142,9 @@ fn a_new_phone_takes_over_when_it_is_confirmed() {
     let cancelled = Postern::call("authenticator add alice --name new").refuses();
     assert_contains(&cancelled.err, "nothing was changed");
     alice.with_key().enters_with(&old.code());
-    let said = Postern::json("authenticator add alice --name new --no-confirm --json");
-    let new = Phone::scans(said["otpauth_url"].as_str().expect("an otpauth_url"));
-    assert_eq!(said["recovery_codes"], serde_json::json!([]));
+    let output = Postern::json("authenticator add alice --name new --no-confirm --json");
+    let new = Phone::scans(output["otpauth_url"].as_str().expect("an otpauth_url"));
+    assert_eq!(output["recovery_codes"], serde_json::json!([]));
     alice.with_key().enters_with(&new.code());
     host.clock.forward(30);
     alice.with_key().enters_with(&old.code());
@@ -167,9 +167,9 @@ fn an_administrators_one_time_code_opens_once() {
     host.journal.says("accepted cause=one-time-code");
 
     let second = issue();
-    let visitor = Visitor::new();
-    assert_eq!(visitor.password(&web, &alice).status, 303);
-    assert_eq!(visitor.code(&web, &second).status, 303);
+    let client = WebClient::new();
+    assert_eq!(client.password(&web, &alice).status, 303);
+    assert_eq!(client.code(&web, &second).status, 303);
     let late = issue();
     host.clock.forward(48 * 3600);
     alice.with_key().is_refused(&late, "has expired");
@@ -186,15 +186,15 @@ fn an_administrators_one_time_code_opens_once() {
 fn recovery_ends_what_was_trusted() {
     let (host, web) = Host::with_web();
     let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
-    let lost = Visitor::new();
+    let lost = WebClient::new();
     lost.signs_in_and_trusts(&web, &alice, &phone.code());
     alice.with_key().enters_with(&recovery[0]);
     assert_eq!(lost.loads(&format!("{APP}/")).status, 302);
     assert_eq!(lost.password(&web, &alice).header("location"), "/code");
 
-    let said = Postern::call("recovery alice").input("saved\n").does();
-    let new: Vec<&str> = said.out.lines().filter(|line| line.len() == 11).collect();
-    assert_eq!(new.len(), 6, "{said:?}");
+    let output = Postern::call("recovery alice").input("saved\n").does();
+    let new: Vec<&str> = output.out.lines().filter(|line| line.len() == 11).collect();
+    assert_eq!(new.len(), 6, "{output:?}");
     alice.with_key().is_refused(&recovery[1], "wrong");
     alice.with_key().enters_with(new[0]);
     let unsaved = Postern::call("recovery alice").refuses();

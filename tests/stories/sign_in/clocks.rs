@@ -17,8 +17,8 @@ pub(crate) fn a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be
         "This host's clock is behind the time of your last sign-in",
     );
     host.journal.says("refused cause=clock-set-back-");
-    let said = Postern::call("unlock alice --clock").does();
-    assert_contains(&said.out, "are accepted again from the next one on");
+    let output = Postern::call("unlock alice --clock").does();
+    assert_contains(&output.out, "are accepted again from the next one on");
     alice.with_key().is_refused(&phone.code(), "used already");
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());

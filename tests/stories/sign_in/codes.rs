@@ -81,24 +81,24 @@ pub(crate) fn a_code_used_at_verify_is_refused_at_ssh_and_the_other_way_round() 
     let host = Host::fresh();
     let (alice, phone) = host.enrolled_user("alice");
 
-    let said = Postern::call("verify alice --json")
+    let output = Postern::call("verify alice --json")
         .input(&phone.code())
         .does()
         .json();
     assert_eq!(
-        (said["verdict"].as_str(), said["retry_after"].as_u64()),
+        (output["verdict"].as_str(), output["retry_after"].as_u64()),
         (Some("accepted"), Some(0))
     );
     alice.with_key().is_refused(&phone.code(), "used already");
 
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
-    let said = Postern::call("verify alice --json")
+    let output = Postern::call("verify alice --json")
         .input(&phone.code())
         .refuses()
         .json();
     assert_eq!(
-        (said["verdict"].as_str(), said["retry_after"].as_u64()),
+        (output["verdict"].as_str(), output["retry_after"].as_u64()),
         (Some("used"), Some(15))
     );
 }

@@ -154,7 +154,7 @@ fn a_key_before_sshds_own_password_is_no_password_alone() {
     let mut terminal = alice
         .with_key()
         .option("PreferredAuthentications=publickey,password")
-        .dials();
+        .connects();
     terminal.expect("password: ").types(&alice.password);
     let ended = terminal.ends();
     assert!(!ended.entered(), "{}", ended.transcript);

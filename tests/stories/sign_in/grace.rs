@@ -1,6 +1,6 @@
 //! The grace period: after a code the same service asks the same address for none for a while.
 
-use testhost::{Host, Person, Phone, Postern, Posternd, Visitor, Web, as_user};
+use testhost::{Host, Person, Phone, Postern, Posternd, Web, WebClient, as_user};
 
 const HERE: &str = "127.0.0.1";
 const ONE_HOUR: &str = "[pam.service.sshd]\ngrace = \"1h\"\n";
@@ -135,7 +135,7 @@ fn only_a_code_at_the_same_service_begins_one() {
     let host = Host::fresh();
     let web = Web::nginx(&host, ONE_HOUR);
     let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
-    Visitor::new().signs_in(&web, &alice, &phone.code());
+    WebClient::new().signs_in(&web, &alice, &phone.code());
     alice.with_key().enters_with(&recovery[0]);
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
@@ -156,7 +156,7 @@ fn before_the_first_factor_everyone_is_asked() {
          account required pam_unix.so\nsession required pam_unix.so\n",
     );
     for steps in [0, 1] {
-        let mut terminal = alice.with_password().dials();
+        let mut terminal = alice.with_password().connects();
         terminal
             .expect("Verification code: ")
             .types(&phone.code_in(steps));

@@ -73,18 +73,18 @@ fn guesses_at_verify_are_delayed_and_leave_ssh_alone() {
     let (alice, phone) = host.enrolled_user("alice");
 
     for code in phone.wrong_codes(5) {
-        let said = Postern::call("verify alice --json")
+        let output = Postern::call("verify alice --json")
             .input(&code)
             .refuses()
             .json();
-        assert_eq!(said["verdict"], "wrong");
+        assert_eq!(output["verdict"], "wrong");
     }
-    let said = Postern::call("verify alice --json")
+    let output = Postern::call("verify alice --json")
         .input(&phone.code())
         .refuses()
         .json();
     assert_eq!(
-        (said["verdict"].as_str(), said["retry_after"].as_u64()),
+        (output["verdict"].as_str(), output["retry_after"].as_u64()),
         (Some("limited"), Some(30))
     );
     alice.with_key().enters_with(&phone.code());
@@ -128,11 +128,11 @@ fn strangers_guessing_from_many_addresses_do_not_keep_the_owner_out() {
     host.clock.forward(30);
 
     for (last, code) in (10..).zip(phone.wrong_codes(12)) {
-        let stranger = alice
+        let attacker = alice
             .with_password()
             .password("a guess")
             .from(&format!("127.0.0.{last}"));
-        let mut terminal = stranger.up_to_the_code();
+        let mut terminal = attacker.up_to_the_code();
         terminal.types(&code);
         assert!(!terminal.ends().entered());
     }
@@ -171,11 +171,11 @@ fn an_address_that_guesses_at_many_accounts_is_throttled_alone() {
     host.pam("sshd", UNKNOWN);
 
     let guess = |person: &Person, code: &str| {
-        let stranger = person
+        let attacker = person
             .with_password()
             .password("a guess")
             .from("127.0.0.10");
-        let mut terminal = stranger.up_to_the_code();
+        let mut terminal = attacker.up_to_the_code();
         terminal.types(code);
         assert!(!terminal.ends().entered());
     };

@@ -23,7 +23,7 @@ const SIGNS: [(&str, End); 4] = [
 /// the results.
 #[track_caller]
 fn all_at_once(person: &Person, typed: &[String]) -> impl Fn(End) -> usize + use<> {
-    let held: Vec<Terminal> = typed.iter().map(|_| person.with_key().dials()).collect();
+    let held: Vec<Terminal> = typed.iter().map(|_| person.with_key().connects()).collect();
     let barrier = Barrier::new(held.len());
     let ends: Vec<End> = thread::scope(|scope| {
         let one = |(mut terminal, code): (Terminal, &String)| {
@@ -88,15 +88,15 @@ fn of_many_sessions_and_commands_with_one_code_exactly_one_accepts() {
         running.extend((0..10).map(|_| {
             scope.spawn(move || {
                 barrier.wait();
-                let said = Postern::call("verify alice --json")
+                let output = Postern::call("verify alice --json")
                     .input(code)
                     .run()
                     .json();
                 assert!(
-                    said["verdict"] == "accepted" || said["verdict"] == "used",
-                    "{said}"
+                    output["verdict"] == "accepted" || output["verdict"] == "used",
+                    "{output}"
                 );
-                usize::from(said["verdict"] == "accepted")
+                usize::from(output["verdict"] == "accepted")
             })
         }));
         running

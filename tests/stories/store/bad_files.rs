@@ -24,11 +24,11 @@ fn closed_while(
     let line = host.journal.says("refused cause=unavailable");
     assert!(line.contains(named), "{named:?} is not named: {line}");
     assert!(!screen.contains("postern"), "a stranger reads: {screen}");
-    let said = Postern::call("status").refuses();
+    let output = Postern::call("status").refuses();
     assert!(
-        said.err.contains(named),
+        output.err.contains(named),
         "{named:?} is not named: {}",
-        said.err
+        output.err
     );
     Postern::call(&format!("verify {}", person.name))
         .input(&phone.code())
@@ -275,7 +275,7 @@ fn a_read_only_disk_denies_and_loses_nothing() {
     if let Some(posternd) = host.posternd.as_mut() {
         posternd.restart();
     }
-    let mut terminal = alice.with_key().dials();
+    let mut terminal = alice.with_key().connects();
     terminal.expect_one_of(&["Verification code: ", "Permission denied"]);
     terminal.types(&phone.code());
     assert!(!terminal.ends().entered());

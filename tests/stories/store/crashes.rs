@@ -1,7 +1,7 @@
 //! The fault: kill -9 at every write to the store. No code is accepted twice, and the store keeps
 //! its integrity.
 
-use testhost::{Ambush, Host, Phone, Postern, Posternd, Store, killed_at, was_killed};
+use testhost::{Host, Phone, Postern, Posternd, Store, TracedProcess, killed_at, was_killed};
 
 const VERIFY_ROUNDS: u32 = 140;
 const SSH_ROUNDS: u32 = 60;
@@ -10,11 +10,11 @@ const SSH_ROUNDS: u32 = 60;
 #[track_caller]
 fn accepted_later(phone: &Phone) -> u32 {
     let verdict = || {
-        let said = Postern::call("verify alice --json")
+        let output = Postern::call("verify alice --json")
             .input(&phone.code())
             .run()
             .json();
-        said["verdict"].as_str().expect("a verdict").to_owned()
+        output["verdict"].as_str().expect("a verdict").to_owned()
     };
     let (first, second) = (verdict(), verdict());
     assert!(first == "accepted" || first == "used", "{first}");
@@ -32,13 +32,13 @@ fn verify_killed_at_any_write_accepts_no_code_twice() {
     for round in 0..VERIFY_ROUNDS {
         host.clock.forward(30);
         at += 1;
-        let said = Postern::under(killed_at(
+        let output = Postern::under(killed_at(
             at,
             Postern::call("verify alice --json").command(),
         ))
         .input(&phone.code())
         .run();
-        let accepted = u32::from(said.out.contains("\"accepted\""));
+        let accepted = u32::from(output.out.contains("\"accepted\""));
         let later = accepted_later(&phone);
         assert!(
             accepted + later <= 1,
@@ -51,7 +51,7 @@ fn verify_killed_at_any_write_accepts_no_code_twice() {
         } else {
             // The process made fewer writes than that, so that it ended by itself. The next round
             // begins at the first write again.
-            assert_eq!(accepted, 1, "round {round}: {}", said.all());
+            assert_eq!(accepted, 1, "round {round}: {}", output.all());
             at = 0;
         }
     }
@@ -85,13 +85,13 @@ fn accepts_no_code_twice(host: &mut Host) {
     for round in 0..SSH_ROUNDS {
         host.clock.forward(30);
         at += 1;
-        let ambush = Ambush::laid(
+        let traced = TracedProcess::kills_at(
             host.posternd
                 .as_ref()
                 .map_or(host.sshd(), Posternd::process),
             at,
         );
-        let mut terminal = alice.with_key().dials();
+        let mut terminal = alice.with_key().connects();
         // Opening the store writes too, so some processes are killed before the prompt. sshd then
         // refuses, or the connection closes.
         let next = [
@@ -103,7 +103,7 @@ fn accepts_no_code_twice(host: &mut Host) {
             terminal.types(&phone.code());
         }
         let entered = terminal.ends().entered();
-        drop(ambush);
+        drop(traced);
         let later = accepted_later(&phone);
         assert!(
             u32::from(entered) + later <= 1,
@@ -137,7 +137,7 @@ fn a_setup_killed_at_any_write_is_whole_or_not_there() {
         at += 1;
         assert!(at < 1000, "no setup comes to its end");
         let enroll = Postern::call("enroll alice --no-confirm --json").command();
-        let said = Postern::under(killed_at(at, enroll)).run();
+        let output = Postern::under(killed_at(at, enroll)).run();
         let store = Store::open();
         store.is_sound();
         let (live, codes) = (
@@ -152,7 +152,7 @@ fn a_setup_killed_at_any_write_is_whole_or_not_there() {
             Postern::call("disable alice").does();
         }
         if !was_killed() {
-            assert_eq!(said.exit, Some(0), "{}", said.all());
+            assert_eq!(output.exit, Some(0), "{}", output.all());
             break;
         }
     }

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 use testhost::{
-    APP, Host, KEY, Person, Phone, Postern, STORE, Store, Terminal, Visitor, Web, assert_contains,
-    assert_lacks, finished, give_to_daemons, killed_at, killed_at_store_or_key, wait_until,
-    was_killed,
+    APP, Host, KEY, Person, Phone, Postern, STORE, Store, Terminal, Web, WebClient,
+    assert_contains, assert_lacks, finished, give_to_daemons, killed_at, killed_at_store_or_key,
+    wait_until, was_killed,
 };
 
 const BROWSER: &str = "__Host-postern-browser";
@@ -23,13 +23,13 @@ fn master_keys() -> usize {
 
 /// Starts the web, and signs a person in with a trusted browser.
 #[track_caller]
-fn signed_in(host: &Host) -> (Web, Visitor, Person, Phone, Vec<String>) {
+fn signed_in(host: &Host) -> (Web, WebClient, Person, Phone, Vec<String>) {
     let web = Web::nginx(host, "");
     let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
-    let visitor = Visitor::new();
-    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
-    assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
-    (web, visitor, alice, phone, recovery)
+    let client = WebClient::new();
+    client.signs_in_and_trusts(&web, &alice, &phone.code());
+    assert_eq!(client.loads(&format!("{APP}/")).status, 200);
+    (web, client, alice, phone, recovery)
 }
 
 /// The sessions wait at the prompt, so that all of them open the store while keys are rotated.
@@ -90,12 +90,12 @@ fn twenty_people_enter_again_and_again_while_keys_are_rotated() {
 #[ignore = "needs the test host: tests/run"]
 fn recovery_codes_browser_session_and_password_survive_a_rotation() {
     let host = Host::fresh();
-    let (web, visitor, alice, phone, recovery) = signed_in(&host);
+    let (web, client, alice, phone, recovery) = signed_in(&host);
     let sealed = Store::open().bytes("SELECT sealed FROM secret");
     let key = fs::read(KEY).expect("the key file");
     for _ in 0..2 {
-        let said = Postern::call("key rotate").does();
-        assert_contains(&said.out, "back up the key file and the store again");
+        let output = Postern::call("key rotate").does();
+        assert_contains(&output.out, "back up the key file and the store again");
     }
     assert!(fs::read(KEY).expect("the key file") != key && !Store::holds(&sealed));
     assert_eq!(
@@ -107,8 +107,8 @@ fn recovery_codes_browser_session_and_password_survive_a_rotation() {
         0o640
     );
 
-    assert_eq!(visitor.loads(&format!("{APP}/")).status, 200, "the session");
-    let again = visitor.password(&web, &alice);
+    assert_eq!(client.loads(&format!("{APP}/")).status, 200, "the session");
+    let again = client.password(&web, &alice);
     assert_eq!(again.status, 303, "{again:?}");
     assert!(
         !again.header("location").ends_with("code"),
@@ -119,7 +119,7 @@ fn recovery_codes_browser_session_and_password_survive_a_rotation() {
         .is_refused(&phone.code(), "That code was used already");
     alice.with_key().enters_with(&recovery[0]);
     host.clock.forward(30);
-    Visitor::new().signs_in(&web, &alice, &phone.code());
+    WebClient::new().signs_in(&web, &alice, &phone.code());
     alice
         .with_key()
         .is_refused(&phone.code(), "That code was used already");
@@ -177,9 +177,13 @@ fn killed_at_each(
         at += 1;
         assert!(at < 1000, "no rotation comes to its end");
         host.clock.forward(30);
-        let said = Postern::under(killed_at(at, Postern::call(call).command())).run();
+        let output = Postern::under(killed_at(at, Postern::call(call).command())).run();
         let killed = was_killed();
-        assert!(killed || said.exit == Some(0), "write {at}: {}", said.all());
+        assert!(
+            killed || output.exit == Some(0),
+            "write {at}: {}",
+            output.all()
+        );
         let used = phones.each_ref().map(Phone::code);
         let verify = |person: &Person, code: &str| {
             Postern::call(&format!("verify {} --json", person.name))
@@ -243,20 +247,20 @@ fn a_renewal_of_all_keys_killed_at_any_write_locks_nobody_out_and_opens_no_used_
 #[ignore = "needs the test host: tests/run"]
 fn after_a_compromise_only_authenticators_open() {
     let host = Host::fresh();
-    let (web, visitor, alice, phone, recovery) = signed_in(&host);
+    let (web, client, alice, phone, recovery) = signed_in(&host);
     let page = format!("{APP}/");
-    let waiting = Visitor::new();
+    let waiting = WebClient::new();
     waiting.password(&web, &alice);
 
-    let said = Postern::call("key rotate --compromised --yes --json").does();
+    let output = Postern::call("key rotate --compromised --yes --json").does();
     assert_eq!(
-        visitor.loads(&page).status,
+        client.loads(&page).status,
         302,
         "the session is over once it is reported done"
     );
-    let said = said.json();
-    assert_eq!(said["success"], true);
-    let ended = &said["accounts"][0];
+    let output = output.json();
+    assert_eq!(output["success"], true);
+    let ended = &output["accounts"][0];
     assert_eq!(
         (&ended["account"], &ended["password"]),
         (&"alice".into(), &true.into())
@@ -282,19 +286,19 @@ fn after_a_compromise_only_authenticators_open() {
         401,
         "a sign-in under way is over"
     );
-    assert_eq!(visitor.password(&web, &alice).status, 401, "the password");
+    assert_eq!(client.password(&web, &alice).status, 401, "the password");
     alice.with_key().enters_with(&phone.code());
 
     alice.has_a_password();
-    let asked = visitor.password(&web, &alice);
+    let asked = client.password(&web, &alice);
     assert!(
         asked.header("location").ends_with("code"),
         "the browser is asked again: {asked:?}"
     );
-    assert!(visitor.cookies().iter().any(|(name, _)| name == BROWSER));
+    assert!(client.cookies().iter().any(|(name, _)| name == BROWSER));
     host.clock.forward(30);
-    assert_eq!(visitor.code(&web, &phone.code()).status, 303);
-    assert_eq!(visitor.loads(&page).status, 200);
+    assert_eq!(client.code(&web, &phone.code()).status, 303);
+    assert_eq!(client.loads(&page).status, 200);
     let new = Postern::json("recovery alice --no-confirm --json");
     let new = new["recovery_codes"][0]
         .as_str()
@@ -310,8 +314,8 @@ fn renewing_all_keys_says_first_what_ends_and_asks() {
     let (alice, _, recovery) = host.web_user_with_recovery_codes("alice");
     let before = Store::open().dump();
 
-    let said = Postern::call("key rotate --compromised").refuses();
-    assert_contains(&said.err, "--yes");
+    let output = Postern::call("key rotate --compromised").refuses();
+    assert_contains(&output.err, "--yes");
     let mut terminal = Terminal::run(Postern::call("key rotate --compromised").command());
     terminal.expect(
         "for 1 accounts: 1 password, 6 recovery codes, 0 one-time codes, 0 app passwords, 0 mailed codes, 0 trusted browsers, 0 sessions",
@@ -369,7 +373,7 @@ fn a_missing_or_foreign_key_closes_every_door_and_the_log_names_the_file() {
 #[ignore = "needs the test host: tests/run"]
 fn a_backup_restores() {
     let host = Host::fresh();
-    let (mut web, visitor, alice, phone, recovery) = signed_in(&host);
+    let (mut web, client, alice, phone, recovery) = signed_in(&host);
     let folder = "/var/backups/postern";
     fs::create_dir_all(folder).expect("root may do it");
     let copy = format!("{folder}/postern.db");
@@ -399,8 +403,8 @@ fn a_backup_restores() {
     alice
         .with_key()
         .is_refused(&phone.code(), "That code was used already");
-    assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
-    let again = visitor.password(&web, &alice);
+    assert_eq!(client.loads(&format!("{APP}/")).status, 200);
+    let again = client.password(&web, &alice);
     assert!(
         again.status == 303 && !again.header("location").ends_with("code"),
         "{again:?}"

@@ -53,18 +53,18 @@ fn a_store_of_version_3_closes_every_door_until_it_is_upgraded() {
     assert_contains(&line, REMEDY);
     let mut gate = as_user("postern-gate", "postern");
     gate.args(["/usr/bin/postern-gate"]);
-    let said = gate.output().expect("the gate runs");
-    assert!(!said.status.success());
+    let text = gate.output().expect("the gate runs");
+    assert!(!text.status.success());
     assert!(
-        String::from_utf8_lossy(&said.stderr).contains(REMEDY),
-        "{said:?}"
+        String::from_utf8_lossy(&text.stderr).contains(REMEDY),
+        "{text:?}"
     );
     assert_contains(&Postern::call("status").refuses().err, REMEDY);
 
-    let said = Postern::call("upgrade").does();
+    let text = Postern::call("upgrade").does();
     let backup = format!("{STORE}.before-5");
-    assert_contains(&said.out, "had version 3 and has version 5 now");
-    assert_contains(&said.out, &backup);
+    assert_contains(&text.out, "had version 3 and has version 5 now");
+    assert_contains(&text.out, &backup);
     let (store, copy) = (fs::metadata(STORE), fs::metadata(&backup));
     let (store, copy) = (store.expect("the store"), copy.expect("the copy"));
     assert_eq!(
@@ -91,9 +91,9 @@ fn an_upgrade_killed_at_any_write_leaves_a_whole_store() {
     loop {
         at += 1;
         puts_version_3();
-        let said = Postern::under(killed_at(at, Postern::call("upgrade").command())).run();
+        let output = Postern::under(killed_at(at, Postern::call("upgrade").command())).run();
         if !was_killed() {
-            assert_contains(&said.out, "has version 5 now");
+            assert_contains(&output.out, "has version 5 now");
             break;
         }
         let left = version();
@@ -118,11 +118,11 @@ fn an_upgrade_on_a_full_disk_or_of_a_store_that_is_held_changes_nothing() {
     // The disk has space for the store alone, then for its copy too, but not for a journal.
     for size in ["260k", "480k"] {
         let disk = Disk::over(STORE_FOLDER, size);
-        let said = Postern::call("upgrade").refuses();
+        let output = Postern::call("upgrade").refuses();
         assert!(
-            said.err.contains("the disk is full; make room"),
+            output.err.contains("the disk is full; make room"),
             "{size}: {}",
-            said.err
+            output.err
         );
         assert_eq!(version(), 3, "{size}");
         Store::open().is_sound();
@@ -130,9 +130,9 @@ fn an_upgrade_on_a_full_disk_or_of_a_store_that_is_held_changes_nothing() {
     }
     let held = Store::open();
     held.changes("BEGIN IMMEDIATE");
-    let said = Postern::call("upgrade").refuses();
+    let output = Postern::call("upgrade").refuses();
     let named = format!("held by process {}", std::process::id());
-    assert_contains(&said.err, &named);
+    assert_contains(&output.err, &named);
     held.changes("ROLLBACK");
     drop(held);
     assert_eq!(version(), 3);

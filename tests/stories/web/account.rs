@@ -4,7 +4,7 @@
 use crate::mail::codes::PLAIN;
 use data_encoding::BASE64;
 use testhost::{
-    APP, Chromium, Host, MailServer, Person, Phone, Postern, Visitor, Web, assert_contains,
+    APP, Chromium, Host, MailServer, Person, Phone, Postern, Web, WebClient, assert_contains,
     assert_lacks, patiently, wait_until,
 };
 
@@ -45,7 +45,7 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
     let host = Host::fresh();
     let (web, alice) = web(&host, "");
     let phone = alice.enrols();
-    let elsewhere = Visitor::new();
+    let elsewhere = WebClient::new();
     elsewhere.signs_in_and_trusts(&web, &alice, &phone.code());
     host.clock.forward(30);
     let browser = at_home(&web, &alice, &phone);
@@ -209,14 +209,14 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
     browser.types_proof(&alice, &phone.code());
     browser.clicks_to("main > form > button", "calendar <script>alert(1)</script>");
     let password = browser.reads("dl dd:last-of-type code");
-    let basic = |visitor: &Visitor, path: &str| {
+    let basic = |client: &WebClient, path: &str| {
         let claim = BASE64.encode(format!("alice:{password}").as_bytes());
-        visitor
+        client
             .with(&format!("Authorization: Basic {claim}"))
             .fetches(&format!("{APP}{path}"))
             .status
     };
-    let program = Visitor::new();
+    let program = WebClient::new();
     assert_eq!(
         (basic(&program, "/notes/1"), basic(&program, "/other")),
         (200, 403)
@@ -263,7 +263,7 @@ fn sessions_and_trusted_browsers_are_ended_by_their_owner() {
     let host = Host::fresh();
     let (web, alice) = web(&host, "");
     let phone = alice.enrols();
-    let other = Visitor::new().with("User-Agent: <img src=x onerror=alert(1)>");
+    let other = WebClient::new().with("User-Agent: <img src=x onerror=alert(1)>");
     other.signs_in_and_trusts(&web, &alice, &phone.code());
     host.clock.forward(30);
     let browser = at_home(&web, &alice, &phone);
@@ -304,7 +304,7 @@ fn a_password_is_changed_by_its_owner() {
     let host = Host::fresh();
     let (web, alice) = web(&host, "");
     let phone = alice.enrols();
-    let other = Visitor::new();
+    let other = WebClient::new();
     other.signs_in_and_trusts(&web, &alice, &phone.code());
     host.clock.forward(30);
     let browser = at_home(&web, &alice, &phone);

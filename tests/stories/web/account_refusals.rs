@@ -5,7 +5,7 @@ use crate::web::account::web;
 use std::fs;
 use std::process::Command;
 use testhost::{
-    Front, Host, Phone, Place, Postern, Visitor, Web, assert_contains, assert_lacks, set_mode,
+    Host, PagesAt, Phone, Postern, Proxy, Web, WebClient, assert_contains, assert_lacks, set_mode,
 };
 
 /// S1, S2, L8: an attacker has the session, or sends a form from another site. No critical act
@@ -16,8 +16,8 @@ fn a_session_alone_changes_nothing_that_is_critical() {
     let host = Host::fresh();
     let (web, alice) = web(&host, "");
     let phone = alice.enrols();
-    let visitor = Visitor::new();
-    visitor.signs_in(&web, &alice, &phone.code());
+    let client = WebClient::new();
+    client.signs_in(&web, &alice, &phone.code());
     let before = Postern::call("status alice --json").does().out;
     let acts: [(&str, &[(&str, &str)]); 7] = [
         ("turn-off", &[]),
@@ -33,18 +33,18 @@ fn a_session_alone_changes_nothing_that_is_critical() {
     ];
     for (act, fields) in acts {
         let url = format!("{}{act}", web.pages);
-        let said = visitor.sends(&url, fields);
-        assert_eq!(said.status, 403, "{act}: {said:?}");
+        let output = client.sends(&url, fields);
+        assert_eq!(output.status, 403, "{act}: {output:?}");
         assert!(
-            said.body.contains("needs your password and a new code"),
-            "{act}: {said:?}"
+            output.body.contains("needs your password and a new code"),
+            "{act}: {output:?}"
         );
-        let foreign = visitor
+        let foreign = client
             .with("Origin: https://evil.example")
             .sends(&url, fields);
         assert_eq!(foreign.status, 403, "{act}");
         assert_eq!(
-            Visitor::new().sends(&url, fields).status,
+            WebClient::new().sends(&url, fields).status,
             303,
             "{act}: nobody is signed in"
         );
@@ -62,13 +62,13 @@ fn a_session_alone_changes_nothing_that_is_critical() {
     let url = web.page("turn-off");
     for wrong in phone.wrong_codes(5) {
         assert_eq!(
-            visitor
+            client
                 .sends(&url, &[("password", &alice.password), ("code", &wrong)])
                 .status,
             403
         );
     }
-    let delayed = visitor.sends(
+    let delayed = client.sends(
         &url,
         &[("password", &alice.password), ("code", &phone.code())],
     );
@@ -90,9 +90,9 @@ fn nothing_is_taken_from_pages_of_another_site() {
     let host = Host::fresh();
     let (web, alice) = web(&host, "");
     let (_, recovery) = alice.enrols_with_recovery_codes();
-    let visitor = Visitor::new();
-    visitor.password(&web, &alice);
-    visitor.code(&web, &recovery[0]);
+    let client = WebClient::new();
+    client.password(&web, &alice);
+    client.code(&web, &recovery[0]);
     let before = [
         Postern::call("status alice --json").does().out,
         Postern::call("log alice").does().out,
@@ -115,10 +115,10 @@ fn nothing_is_taken_from_pages_of_another_site() {
             "Sec-Fetch-Site: cross-site",
             "Sec-Fetch-Site: same-site",
         ] {
-            let said = visitor
+            let output = client
                 .with(foreign)
                 .sends(&format!("{}{form}", web.pages), &[("saved", "yes")]);
-            assert_eq!(said.status, 403, "{form}: {foreign}: {said:?}");
+            assert_eq!(output.status, 403, "{form}: {foreign}: {output:?}");
         }
     }
     let after = [
@@ -134,7 +134,7 @@ fn nothing_is_taken_from_pages_of_another_site() {
         "password",
         "sign-in",
     ] {
-        let shown = visitor.loads(&format!("{}{page}", web.pages));
+        let shown = client.loads(&format!("{}{page}", web.pages));
         assert_eq!(
             (shown.status, shown.header("x-frame-options")),
             (200, "DENY"),
@@ -156,10 +156,10 @@ fn nothing_is_taken_from_pages_of_another_site() {
 #[ignore = "needs the test host: tests/run"]
 fn on_a_path_each_critical_act_takes_its_own_proof() {
     let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::Path, "");
+    let web = Web::start(&host, Proxy::Nginx, PagesAt::Path, "");
     let (alice, phone) = host.web_user("alice");
-    let visitor = Visitor::new();
-    visitor.signs_in(&web, &alice, &phone.code());
+    let client = WebClient::new();
+    client.signs_in(&web, &alice, &phone.code());
     host.clock.forward(30);
     let url = web.page("app-passwords");
     let code = phone.code();
@@ -169,22 +169,22 @@ fn on_a_path_each_critical_act_takes_its_own_proof() {
         ("password", alice.password.as_str()),
         ("code", &code),
     ];
-    assert_eq!(visitor.sends(&url, &first).status, 200);
+    assert_eq!(client.sends(&url, &first).status, 200);
     assert!(
-        !visitor
+        !client
             .cookies()
             .iter()
             .any(|(name, _)| name.contains("step-up")),
         "{:?}",
-        visitor.cookies()
+        client.cookies()
     );
     assert_eq!(
-        visitor
+        client
             .sends(&url, &[("name", "two"), ("scope", "pam:sshd")])
             .status,
         403
     );
-    let used = visitor.sends(
+    let used = client.sends(
         &url,
         &[("name", "two"), ("scope", "pam:sshd"), first[2], first[3]],
     );
@@ -208,9 +208,9 @@ fn what_the_administrator_declared_is_not_changed_on_the_pages() {
         &format!("[[account]]\nname = \"alice\"\nsecret_file = \"{FILE}\"\n"),
     );
     let phone = Phone::scans(SECRET);
-    let visitor = Visitor::new();
-    visitor.signs_in(&web, &alice, &phone.code());
-    let page = visitor.loads(&web.pages);
+    let client = WebClient::new();
+    client.signs_in(&web, &alice, &phone.code());
+    let page = client.loads(&web.pages);
     assert_contains(&page.body, "second factor is set in a configuration file");
     assert_lacks(&page.body, "turn-off");
     host.clock.forward(30);
@@ -218,5 +218,5 @@ fn what_the_administrator_declared_is_not_changed_on_the_pages() {
         ("password", alice.password.as_str()),
         ("code", &phone.code()),
     ];
-    assert_eq!(visitor.sends(&web.page("turn-off"), &proof).status, 409);
+    assert_eq!(client.sends(&web.page("turn-off"), &proof).status, 409);
 }

@@ -34,7 +34,7 @@ impl Eye<'_> {
         self.seen.push(page.to_owned());
         for scheme in ["light", "dark"] {
             for (width, height) in SCREENS {
-                self.browser.looks(width, height, scheme);
+                self.browser.emulates_screen(width, height, scheme);
                 let wide = self
                     .browser
                     .runs("return document.documentElement.scrollWidth");

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use testhost::{
-    APP, Chromium, Front, Host, Place, Postern, Visitor, Web, assert_contains, assert_lacks,
+    APP, Chromium, Host, PagesAt, Postern, Proxy, Web, WebClient, assert_contains, assert_lacks,
 };
 
 /// The sign-out button of the account page.
@@ -11,9 +11,9 @@ const SIGN_OUT: &str = "form[action$=sign-out] button";
 /// L1, L3, T1, T3: the steps of one day: sign-in, sign-out, sign-in at the trusted browser, two
 /// tabs.
 #[track_caller]
-fn a_day_at(front: Front, place: Place) {
+fn a_day_at(proxy: Proxy, pages_at: PagesAt) {
     let host = Host::fresh();
-    let web = Web::start(&host, front, place, "");
+    let web = Web::start(&host, proxy, pages_at, "");
     let (alice, phone) = host.web_user("alice");
     let browser = Chromium::start();
     let asked = format!("{APP}/notes/7?a=1&b=%2Fx%20y");
@@ -26,7 +26,7 @@ fn a_day_at(front: Front, place: Place) {
         .clicks("[name=trust]")
         .enters_code(&phone.code())
         .arrives_at("The application");
-    assert_eq!(browser.url(), asked, "{front:?} {place:?}");
+    assert_eq!(browser.url(), asked, "{proxy:?} {pages_at:?}");
     let got = web.application.got();
     assert_eq!(
         (got.value("Remote-User"), got.value("Cookie")),
@@ -87,25 +87,25 @@ fn a_day_at(front: Front, place: Place) {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_day_behind_nginx() {
-    a_day_at(Front::Nginx, Place::OwnHost);
+    a_day_at(Proxy::Nginx, PagesAt::OwnHost);
 }
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_day_behind_nginx_on_a_path() {
-    a_day_at(Front::Nginx, Place::Path);
+    a_day_at(Proxy::Nginx, PagesAt::Path);
 }
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_day_behind_traefik() {
-    a_day_at(Front::Traefik, Place::OwnHost);
+    a_day_at(Proxy::Traefik, PagesAt::OwnHost);
 }
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_day_behind_traefik_on_a_path() {
-    a_day_at(Front::Traefik, Place::Path);
+    a_day_at(Proxy::Traefik, PagesAt::Path);
 }
 
 /// L5: ssh and the web share the used time steps, and the message tells the user to wait for the
@@ -215,8 +215,8 @@ fn an_application_may_send_the_browser_elsewhere_after_the_sign_in() {
 fn forms_of_other_sites_are_refused() {
     let (host, web) = Host::with_web();
     let (alice, phone) = host.web_user("alice");
-    let visitor = Visitor::new();
-    visitor.signs_in(&web, &alice, &phone.code());
+    let client = WebClient::new();
+    client.signs_in(&web, &alice, &phone.code());
     let out = web.page("sign-out");
     for header in [
         "Origin: https://evil.test",
@@ -225,16 +225,16 @@ fn forms_of_other_sites_are_refused() {
         "Sec-Fetch-Site: same-site",
         "Origin: https://app.example.test:8443",
     ] {
-        let forged = visitor.with(header);
-        let answer = forged.sends(&out, &[]);
-        assert_eq!(answer.status, 403, "{header} {answer:?}");
+        let forged = client.with(header);
+        let reply = forged.sends(&out, &[]);
+        assert_eq!(reply.status, 403, "{header} {reply:?}");
     }
     assert_eq!(
-        visitor.loads(&format!("{APP}/")).status,
+        client.loads(&format!("{APP}/")).status,
         200,
         "still signed in"
     );
-    let page = visitor.loads(&web.page("sign-in"));
+    let page = client.loads(&web.page("sign-in"));
     assert_eq!(page.header("x-frame-options"), "DENY");
     assert_contains(
         page.header("content-security-policy"),

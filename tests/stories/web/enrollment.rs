@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use std::fs;
 use std::process::Command;
 use testhost::{
-    APP, Chromium, Front, Host, Phone, Place, Postern, Reply, Visitor, Web, assert_contains,
+    APP, Chromium, Host, PagesAt, Phone, Postern, Proxy, Reply, Web, WebClient, assert_contains,
     assert_lacks, finished,
 };
 
@@ -16,12 +16,12 @@ const WITHIN: &str = "[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n";
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn someone_required_sets_up_a_second_factor_before_anything_else() {
-    for (front, place) in [
-        (Front::Nginx, Place::OwnHost),
-        (Front::Traefik, Place::Path),
+    for (proxy, pages_at) in [
+        (Proxy::Nginx, PagesAt::OwnHost),
+        (Proxy::Traefik, PagesAt::Path),
     ] {
         let host = Host::fresh();
-        let web = Web::start(&host, front, place, WITHIN);
+        let web = Web::start(&host, proxy, pages_at, WITHIN);
         let alice = host.person("alice");
         alice.has_a_password();
         let browser = Chromium::start();
@@ -32,7 +32,7 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
             .enters_password("alice", &alice.password);
         browser
             .arrives_at("Set up your second factor")
-            .looks(390, 844, "dark");
+            .emulates_screen(390, 844, "dark");
         let picture = BASE64.decode(browser.picture().as_bytes()).expect("Base64");
         fs::write("/tmp/setup.png", picture).expect("/tmp can be written");
         let scanned = finished(Command::new("zbarimg").args(["-q", "--raw", "/tmp/setup.png"]));
@@ -98,34 +98,34 @@ fn later_a_first_setup_needs_a_one_time_code() {
     alice.has_a_password();
     carol.has_a_password();
     carol.enrols();
-    let visitor = Visitor::new();
+    let client = WebClient::new();
 
-    let refused = visitor.password(&web, &alice);
+    let refused = client.password(&web, &alice);
     assert_eq!(refused.status, 403, "{refused:?}");
     assert_contains(&refused.body, "ask an administrator (carol, group keepers)");
-    assert_lacks(&visitor.loads(&web.page("enroll")).body, "otpauth");
+    assert_lacks(&client.loads(&web.page("enroll")).body, "otpauth");
     let code = Postern::one_time_code("alice");
     let at = web.page("enroll/one-time-code");
     for wrong in ["P-2222-2222-2222", "123456", "", "P-"] {
         assert_eq!(
-            visitor.sends(&at, &[("code", wrong)]).status,
+            client.sends(&at, &[("code", wrong)]).status,
             401,
             "{wrong:?}"
         );
     }
-    let invited = visitor.sends(&at, &[("code", &code)]);
+    let invited = client.sends(&at, &[("code", &code)]);
     assert_eq!(invited.status, 303, "{invited:?}");
     // The one-time code is not consumed yet: a cancelled enrollment leaves it valid.
-    visitor.loads(&web.page("enroll"));
-    let again = Visitor::new();
+    client.loads(&web.page("enroll"));
+    let again = WebClient::new();
     again.password(&web, &alice);
     assert_eq!(again.sends(&at, &[("code", &code)]).status, 303);
 
-    let (_, confirmed) = confirms(&web, &visitor);
+    let (_, confirmed) = confirms(&web, &client);
     let late = confirms(&web, &again).1;
-    let entered = finishes(&web, &visitor, &confirmed);
+    let entered = finishes(&web, &client, &confirmed);
     entered.redirects_to(303, &format!("{APP}/"));
-    assert_eq!(visitor.follows(&entered).status, 200);
+    assert_eq!(client.follows(&entered).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     // The other enrollment began with the same one-time code, which is consumed now.
     assert_eq!(finishes(&web, &again, &late).status, 401);
@@ -157,14 +157,14 @@ fn self_enroll_says_from_where_a_first_setup_needs_nothing_else() {
         let host = Host::fresh();
         let web = Web::start(
             &host,
-            Front::Nginx,
-            Place::OwnHost,
+            Proxy::Nginx,
+            PagesAt::OwnHost,
             &format!("{WITHIN}{extra}"),
         );
         let alice = host.person("alice");
         alice.has_a_password();
-        let said = Visitor::new().from(from).password(&web, &alice);
-        assert_eq!(said.status, status, "{extra} from {from}: {said:?}");
+        let output = WebClient::new().from(from).password(&web, &alice);
+        assert_eq!(output.status, status, "{extra} from {from}: {output:?}");
     }
 }
 
@@ -180,13 +180,13 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     bob.has_a_password();
     let setup = web.page("enroll");
 
-    let stranger = Visitor::new();
+    let attacker = WebClient::new();
     assert_eq!(
-        stranger.sends_password(&web.pages, "alice", "wrong").status,
+        attacker.sends_password(&web.pages, "alice", "wrong").status,
         401
     );
-    assert!(stranger.cookies().is_empty(), "{:?}", stranger.cookies());
-    assert_eq!(stranger.loads(&setup).status, 303);
+    assert!(attacker.cookies().is_empty(), "{:?}", attacker.cookies());
+    assert_eq!(attacker.loads(&setup).status, 303);
     for step in ["one-time-code", "code", "finish"] {
         let fields = [
             ("pending", "x"),
@@ -195,14 +195,14 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
             ("saved", "yes"),
         ];
         assert_eq!(
-            stranger.sends(&format!("{setup}/{step}"), &fields).status,
+            attacker.sends(&format!("{setup}/{step}"), &fields).status,
             401,
             "{step}"
         );
     }
 
-    let visitor = Visitor::new();
-    let begun = visitor.password(&web, &alice);
+    let client = WebClient::new();
+    let begun = client.password(&web, &alice);
     begun.redirects_to(303, "/enroll");
     let cookie = begun.header("set-cookie");
     for part in [
@@ -214,20 +214,20 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     ] {
         assert_contains(cookie, part);
     }
-    let page = visitor.loads(&setup);
+    let page = client.loads(&setup);
     assert_eq!(
         (page.status, page.header("cache-control")),
         (200, "no-store")
     );
     let (phone, draft) = authenticator(&page);
     // The attacker sends a form from another site.
-    let foreign = visitor
+    let foreign = client
         .with("Origin: https://evil.example")
         .sends(&format!("{setup}/code"), &[]);
     assert_eq!(foreign.status, 403);
     // The token of another user, and of another browser of the same user.
     for (name, password) in [("bob", &bob.password), ("alice", &alice.password)] {
-        let other = Visitor::new();
+        let other = WebClient::new();
         other.sends_password(&web.pages, name, password);
         let fields = [("pending", draft.as_str()), ("code", &phone.code())];
         assert_eq!(
@@ -238,9 +238,9 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     }
     // An altered token, and a token of another purpose.
     let altered = format!("A{}", &draft[1..]);
-    let ticket = visitor.cookie("__Host-postern-enrollment");
+    let ticket = client.cookie("__Host-postern-enrollment");
     for wrong in [altered.as_str(), "", "x", &ticket] {
-        let thief = visitor.robbed();
+        let thief = client.copy_of_cookies();
         let fields = [("pending", wrong), ("code", &phone.code())];
         assert_eq!(
             thief.sends(&format!("{setup}/code"), &fields).status,
@@ -255,30 +255,33 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
         );
     }
     // A pending enrollment is not a confirmed one.
-    assert_eq!(finishes(&web, &visitor.robbed(), &draft).status, 401);
+    assert_eq!(
+        finishes(&web, &client.copy_of_cookies(), &draft).status,
+        401
+    );
     assert_contains(&Postern::call("status alice").does().out, "off");
 
     // The token has expired.
-    let (_, confirmed) = confirms(&web, &visitor);
-    let thief = visitor.robbed();
+    let (_, confirmed) = confirms(&web, &client);
+    let thief = client.copy_of_cookies();
     host.clock.forward(900);
     assert_eq!(finishes(&web, &thief, &confirmed).status, 401);
     // The password was changed meanwhile.
-    let visitor = Visitor::new();
-    visitor.password(&web, &alice);
-    let (_, confirmed) = confirms(&web, &visitor);
+    let client = WebClient::new();
+    client.password(&web, &alice);
+    let (_, confirmed) = confirms(&web, &client);
     alice.has_a_password();
-    assert_eq!(finishes(&web, &visitor, &confirmed).status, 401);
+    assert_eq!(finishes(&web, &client, &confirmed).status, 401);
     assert_contains(&Postern::call("status alice").does().out, "off");
 
     // After activation, the secret is not shown again.
-    let visitor = Visitor::new();
-    visitor.password(&web, &alice);
-    let (_, confirmed) = confirms(&web, &visitor);
-    let ticket = visitor.robbed();
-    assert_eq!(finishes(&web, &visitor, &confirmed).status, 303);
+    let client = WebClient::new();
+    client.password(&web, &alice);
+    let (_, confirmed) = confirms(&web, &client);
+    let ticket = client.copy_of_cookies();
+    assert_eq!(finishes(&web, &client, &confirmed).status, 303);
     assert!(
-        !visitor
+        !client
             .cookies()
             .iter()
             .any(|(name, value)| name.ends_with("enrollment") && !value.is_empty())
@@ -314,10 +317,10 @@ fn authenticator(page: &Reply) -> (Phone, String) {
 
 /// Confirms the authenticator, and returns the token of the page with recovery codes.
 #[track_caller]
-fn confirms(web: &Web, visitor: &Visitor) -> (Phone, String) {
-    let (phone, draft) = authenticator(&visitor.loads(&web.page("enroll")));
+fn confirms(web: &Web, client: &WebClient) -> (Phone, String) {
+    let (phone, draft) = authenticator(&client.loads(&web.page("enroll")));
     let fields = [("pending", draft.as_str()), ("code", &phone.code())];
-    let page = visitor.sends(&web.page("enroll/code"), &fields);
+    let page = client.sends(&web.page("enroll/code"), &fields);
     assert_eq!(page.status, 200, "{page:?}");
     let confirmed = page
         .body
@@ -328,8 +331,8 @@ fn confirms(web: &Web, visitor: &Visitor) -> (Phone, String) {
 }
 
 #[track_caller]
-fn finishes(web: &Web, visitor: &Visitor, confirmed: &str) -> Reply {
-    visitor.sends(
+fn finishes(web: &Web, client: &WebClient, confirmed: &str) -> Reply {
+    client.sends(
         &web.page("enroll/finish"),
         &[("confirmed", confirmed), ("saved", "yes")],
     )

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use testhost::{
-    APP, Front, Host, PROOF, PasswordHelper, Person, Place, Postern, Reply, Visitor, Web, Wire,
+    APP, Host, PROOF, PagesAt, PasswordHelper, Person, Postern, Proxy, Reply, Web, WebClient, Wire,
     assert_contains, assert_lacks, finished, reconfigure,
 };
 
@@ -25,10 +25,10 @@ fn pam(host: &Host) -> (Web, PasswordHelper) {
 
 /// Starts a gate that accepts the identity from nginx, which uses basic auth.
 #[track_caller]
-fn header(host: &Host, place: Place) -> Web {
+fn header(host: &Host, pages_at: PagesAt) -> Web {
     let people = ["alice", "bob", "carol"].map(|name| format!("{name}:{{PLAIN}}basic of {name}\n"));
     fs::write("/etc/nginx/people", people.concat()).expect("/etc can be written");
-    let mut web = Web::start(host, Front::Nginx, place, "");
+    let mut web = Web::start(host, Proxy::Nginx, pages_at, "");
     reconfigure("[gate]\n", "[gate]\nfirst_factor = \"header\"\n");
     let proof = "secret_file = \"/etc/postern/proxy.secret\"\n";
     reconfigure(
@@ -66,8 +66,8 @@ fn by_the_manual(sample: &str, way: &str) -> String {
     text.replace(proof, &format!("{proof}{requests}"))
 }
 
-fn basic(visitor: &Visitor, name: &str) -> Visitor {
-    visitor
+fn basic(client: &WebClient, name: &str) -> WebClient {
+    client
         .option("--user")
         .option(&format!("{name}:basic of {name}"))
 }
@@ -76,7 +76,7 @@ fn basic(visitor: &Visitor, name: &str) -> Visitor {
 #[track_caller]
 fn refused(web: &Web, name: &str, password: &str) -> (String, Duration) {
     let began = Instant::now();
-    let reply = Visitor::new()
+    let reply = WebClient::new()
         .from(&fresh_address())
         .sends_password(&web.pages, name, password);
     assert_eq!(reply.status, 401, "{name}: {reply:?}");
@@ -107,12 +107,12 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
     let (web, helper) = pam(&host);
     let phone = alice.enrols();
 
-    let visitor = Visitor::new();
-    let asked = visitor.password(&web, &alice);
+    let client = WebClient::new();
+    let asked = client.password(&web, &alice);
     asked.redirects_to(303, "/code");
-    let entered = visitor.code_and_trust(&web, &phone.code());
+    let entered = client.code_and_trust(&web, &phone.code());
     entered.redirects_to(303, &format!("{APP}/"));
-    assert_eq!(visitor.follows(&entered).status, 200);
+    assert_eq!(client.follows(&entered).status, 200);
     let got = web.application.got();
     assert_eq!(got.value("Remote-User"), "alice");
     let groups: Vec<_> = got.value("Remote-Groups").split(',').collect();
@@ -122,18 +122,18 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
     );
 
     // The browser is trusted, so the host's password suffices.
-    visitor.sends(&web.page("sign-out"), &[]);
-    assert_eq!(visitor.loads(&format!("{APP}/")).status, 302);
-    let again = visitor.password(&web, &alice);
+    client.sends(&web.page("sign-out"), &[]);
+    assert_eq!(client.loads(&format!("{APP}/")).status, 302);
+    let again = client.password(&web, &alice);
     assert_eq!(again.header("location"), format!("{APP}/"), "{again:?}");
 
     // A user who signs in for the first time gets an account. Without a second factor, no code is
     // asked.
     assert_contains(&Postern::call("status bob").refuses().err, "bob");
-    let visitor = Visitor::new();
-    let entered = visitor.password(&web, &bob);
+    let client = WebClient::new();
+    let entered = client.password(&web, &bob);
     entered.redirects_to(303, &format!("{APP}/"));
-    visitor.follows(&entered);
+    client.follows(&entered);
     assert_eq!(web.application.got().value("Remote-User"), "bob");
     let added = Postern::json("log bob --json --event account-added");
     assert_eq!(added["cause"], "first-sign-in");
@@ -195,7 +195,11 @@ fn pam_is_asked_by_the_service_that_the_configuration_names() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let (web, helper) = pam(&host);
-    let signs_in = || Visitor::new().from(&fresh_address()).password(&web, &alice);
+    let signs_in = || {
+        WebClient::new()
+            .from(&fresh_address())
+            .password(&web, &alice)
+    };
     assert_eq!(signs_in().status, 303);
 
     host.pam(
@@ -240,37 +244,37 @@ fn pam_is_asked_by_the_service_that_the_configuration_names() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_identity_that_nginx_established_needs_only_the_code() {
-    for place in [Place::OwnHost, Place::Path] {
+    for pages_at in [PagesAt::OwnHost, PagesAt::Path] {
         let host = Host::fresh();
         let alice = host.person("alice");
-        let web = header(&host, place);
+        let web = header(&host, pages_at);
         let phone = alice.enrols();
-        let stranger = Visitor::new();
-        let asked = stranger.loads(&web.page("sign-in"));
+        let attacker = WebClient::new();
+        let asked = attacker.loads(&web.page("sign-in"));
         assert_eq!(
             (asked.status, asked.all("www-authenticate").len()),
             (401, 1),
-            "{place:?} {asked:?}"
+            "{pages_at:?} {asked:?}"
         );
 
-        let visitor = basic(&Visitor::new(), "alice");
-        let sent = visitor.loads(&format!("{APP}/notes"));
-        assert_eq!(sent.status, 302, "{place:?} {sent:?}");
-        let sent = visitor.follows(&sent);
-        assert_eq!(sent.status, 303, "{place:?} {sent:?}");
-        let code = visitor.loads(&web.page("code"));
+        let client = basic(&WebClient::new(), "alice");
+        let sent = client.loads(&format!("{APP}/notes"));
+        assert_eq!(sent.status, 302, "{pages_at:?} {sent:?}");
+        let sent = client.follows(&sent);
+        assert_eq!(sent.status, 303, "{pages_at:?} {sent:?}");
+        let code = client.loads(&web.page("code"));
         assert_contains(&code.body, "one-time-code");
         assert_contains(&code.body, "alice");
         assert!(
-            !visitor
+            !client
                 .cookies()
                 .iter()
                 .any(|(name, _)| name.ends_with("postern")),
             "no session yet"
         );
-        let entered = visitor.code(&web, &phone.code());
+        let entered = client.code(&web, &phone.code());
         entered.redirects_to(303, &format!("{APP}/notes"));
-        assert_eq!(visitor.follows(&entered).status, 200);
+        assert_eq!(client.follows(&entered).status, 200);
         let got = web.application.got();
         assert_eq!(got.value("Remote-User"), "alice");
         // The Authorization header belongs to the application's own password.
@@ -278,7 +282,7 @@ fn an_identity_that_nginx_established_needs_only_the_code() {
         assert_lacks(web.gate.log(), "panicked");
 
         // A user who is not enrolled and need not be.
-        let bob = basic(&Visitor::new(), "bob");
+        let bob = basic(&WebClient::new(), "bob");
         let sent = bob.loads(&format!("{APP}/notes"));
         let entered = bob.follows(&sent);
         entered.redirects_to(303, &format!("{APP}/notes"));
@@ -295,7 +299,7 @@ fn an_identity_that_nginx_established_needs_only_the_code() {
 fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
     let host = Host::fresh();
     let alice = host.person("alice");
-    let web = header(&host, Place::OwnHost);
+    let web = header(&host, PagesAt::OwnHost);
     let phone = alice.enrols();
     let proof = format!("X-Postern-Proxy: {PROOF}");
     let at = |path: &str, more: &[&str]| -> Reply {
@@ -309,7 +313,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
     // A peer that is no trusted proxy is refused, and its identity header is not read.
     assert_eq!(at("/sign-in", &["Remote-User: alice"]).status, 403);
     web.gate.says("refused cause=untrusted-proxy");
-    let bob = basic(&Visitor::new(), "bob");
+    let bob = basic(&WebClient::new(), "bob");
     assert_eq!(
         bob.with("Remote-User: alice")
             .loads(&web.page("sign-in"))
@@ -410,15 +414,15 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
     );
 
     // Her session is refused once the proxy names another user.
-    let visitor = basic(&Visitor::new(), "alice");
-    visitor.loads(&web.page("sign-in"));
-    assert_eq!(visitor.code(&web, &code).status, 303);
-    assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
+    let client = basic(&WebClient::new(), "alice");
+    client.loads(&web.page("sign-in"));
+    assert_eq!(client.code(&web, &code).status, 303);
+    assert_eq!(client.loads(&format!("{APP}/")).status, 200);
     web.application.got();
-    let thief = basic(&visitor.robbed(), "bob");
+    let thief = basic(&client.copy_of_cookies(), "bob");
     assert_eq!(thief.loads(&format!("{APP}/")).status, 302);
     web.application.got_nothing();
-    let cookie = visitor.cookie_header(SESSION);
+    let cookie = client.cookie_header(SESSION);
     for (identity, status) in [
         ("Remote-User: alice", 200),
         ("X: y", 200),
@@ -443,20 +447,20 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
 #[ignore = "needs the test host: tests/run"]
 fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
     let host = Host::fresh();
-    let mut web = header(&host, Place::OwnHost);
+    let mut web = header(&host, PagesAt::OwnHost);
     let required = |within: &str| {
         format!("[policy]\nrequired = \"all\"\nenroll_within = \"{within}\"\n[gate]\n")
     };
     reconfigure("[gate]\n", &required("0s"));
     web.gate.restart();
-    let carol = basic(&Visitor::new(), "carol");
+    let carol = basic(&WebClient::new(), "carol");
     let asked = carol.loads(&web.page("sign-in"));
     assert_eq!(asked.status, 403, "{asked:?}");
     assert_contains(&asked.body, "one-time code");
     assert_eq!(carol.loads(&format!("{APP}/")).status, 302);
     reconfigure("\"0s\"", "\"1h\"");
     web.gate.restart();
-    let bob = basic(&Visitor::new(), "bob");
+    let bob = basic(&WebClient::new(), "bob");
     let sent = bob.loads(&web.page("sign-in"));
     sent.redirects_to(303, "/enroll");
     let setup = bob.loads(&web.page("enroll"));
@@ -465,7 +469,7 @@ fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
         "{setup:?}"
     );
     // The attacker uses a pending enrollment of another user.
-    let thief = basic(&bob.robbed(), "carol");
+    let thief = basic(&bob.copy_of_cookies(), "carol");
     assert_eq!(
         thief.loads(&web.page("enroll")).header("location"),
         "/sign-in"
@@ -479,7 +483,7 @@ fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
 fn a_client_certificate_says_who_is_there() {
     let host = Host::fresh();
     let alice = host.person("alice");
-    let mut web = header(&host, Place::OwnHost);
+    let mut web = header(&host, PagesAt::OwnHost);
     let phone = alice.enrols();
     let run = |arguments: &str| {
         finished(
@@ -506,22 +510,22 @@ fn a_client_certificate_says_who_is_there() {
     web.change_nginx(|_| by_the_manual(&sample, "client certificates"));
     let shows = |name: &str| {
         let at = |ending: &str| format!("/run/postern-tests/{name}.{ending}");
-        Visitor::new()
+        WebClient::new()
             .option("--cert")
             .option(&at("crt"))
             .option("--key")
             .option(&at("pem"))
     };
     assert_eq!(
-        Visitor::new().loads(&web.page("sign-in")).status,
+        WebClient::new().loads(&web.page("sign-in")).status,
         400,
         "no certificate"
     );
-    let visitor = shows("alice");
-    let asked = visitor.loads(&web.page("sign-in"));
+    let client = shows("alice");
+    let asked = client.loads(&web.page("sign-in"));
     assert_eq!(asked.header("location"), "/code", "{asked:?}");
-    assert_eq!(visitor.code(&web, &phone.code()).status, 303);
-    assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
+    assert_eq!(client.code(&web, &phone.code()).status, 303);
+    assert_eq!(client.loads(&format!("{APP}/")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     let bob = shows("bob");
     assert_eq!(bob.loads(&web.page("sign-in")).status, 303);

@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
-use testhost::{APP, Host, Postern, Reply, Store, Visitor, Wire};
+use testhost::{APP, Host, Postern, Reply, Store, WebClient, Wire};
 
 /// L8: an address that guesses passwords is delayed, and other addresses are not.
 #[test]
@@ -21,11 +21,11 @@ fn ten_wrong_passwords_from_one_address_and_it_waits() {
             401
         );
     }
-    let answer = wire.password("alice", &alice.password, "2001:db8:1:2:ffff::9");
+    let reply = wire.password("alice", &alice.password, "2001:db8:1:2:ffff::9");
     assert_eq!(
-        (answer.status, answer.header("retry-after")),
+        (reply.status, reply.header("retry-after")),
         (429, "300"),
-        "{answer:?}"
+        "{reply:?}"
     );
     assert_eq!(
         wire.password("alice", &alice.password, "2001:db8:1:3::1")
@@ -47,18 +47,18 @@ fn ten_wrong_passwords_from_one_address_and_it_waits() {
 fn whoever_guesses_keeps_the_owner_out_of_nothing() {
     let (host, web) = Host::with_web();
     let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
-    let trusted = Visitor::new().from("127.0.0.7");
+    let trusted = WebClient::new().from("127.0.0.7");
     trusted.signs_in_and_trusts(&web, &alice, &phone.code());
     host.clock.forward(30);
     let mut wire = Wire::open();
     let guess = |wire: &mut Wire, addresses: u32| {
         for number in 0..addresses {
-            let answer = wire.password(
+            let reply = wire.password(
                 "alice",
                 "a guess",
                 &format!("198.51.{}.{}", number / 250, number % 250),
             );
-            assert_eq!(answer.status, 401, "{answer:?}");
+            assert_eq!(reply.status, 401, "{reply:?}");
         }
     };
     guess(&mut wire, 1000);
@@ -71,31 +71,31 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
         401
     );
     // The trusted browser signs in from any address.
-    let answer = trusted.clone().from("127.0.0.8").password(&web, &alice);
+    let reply = trusted.clone().from("127.0.0.8").password(&web, &alice);
     // Access is granted without a warning: none of the attackers passed the first factor.
-    assert_eq!(answer.status, 303, "{answer:?}");
+    assert_eq!(reply.status, 303, "{reply:?}");
     assert_eq!(trusted.loads(&format!("{APP}/")).status, 200);
     host.clock.forward(1);
     // Sign-in from a familiar address, without the cookie.
-    let familiar = Visitor::new().from("127.0.0.7");
+    let familiar = WebClient::new().from("127.0.0.7");
     familiar.signs_in(&web, &alice, &phone.code());
     // Sign-in by ssh with a key.
     host.clock.forward(30);
     guess(&mut wire, 100);
     alice.with_key().enters_with(&phone.code());
     // Sign-in from an unknown address, with password and recovery code together.
-    let anywhere = Visitor::new().from("127.0.0.99");
+    let anywhere = WebClient::new().from("127.0.0.99");
     let fields = [
         ("user", "alice"),
         ("password", alice.password.as_str()),
         ("recovery", recovery[0].as_str()),
         ("rd", APP),
     ];
-    let answer = anywhere.sends(&web.page("sign-in"), &fields);
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let reply = anywhere.sends(&web.page("sign-in"), &fields);
+    assert_eq!(reply.status, 200, "{reply:?}");
     assert_eq!(anywhere.loads(&format!("{APP}/")).status, 200);
     // The recovery code is consumed only if both are right, and only once.
-    let again = Visitor::new()
+    let again = WebClient::new()
         .from("127.0.0.98")
         .sends(&web.page("sign-in"), &fields);
     assert_eq!(again.status, 401, "{again:?}");
@@ -106,7 +106,7 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
         ("rd", APP),
     ];
     assert_eq!(
-        Visitor::new()
+        WebClient::new()
             .from("127.0.0.97")
             .sends(&web.page("sign-in"), &fields)
             .status,
@@ -119,7 +119,7 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
         ("rd", APP),
     ];
     assert_eq!(
-        Visitor::new()
+        WebClient::new()
             .from("127.0.0.97")
             .sends(&web.page("sign-in"), &fields)
             .status,
@@ -134,7 +134,7 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
 fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
     let (host, web) = Host::with_web();
     let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
-    let trusted = Visitor::new().from("127.0.0.7");
+    let trusted = WebClient::new().from("127.0.0.7");
     trusted.signs_in_and_trusts(&web, &alice, &phone.code());
     host.clock.forward(30);
     // From now on the address is familiar.
@@ -154,17 +154,17 @@ fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
             .to_owned();
         for guess in phone.wrong_codes(10) {
             let number = answers.len() % 250;
-            let answer = wire.code(&ticket, &guess, &format!("198.51.{round}.{number}"));
-            assert!([401, 429].contains(&answer.status), "{answer:?}");
-            answers.insert(format!("{} {guess} {round}", answer.status));
+            let reply = wire.code(&ticket, &guess, &format!("198.51.{round}.{number}"));
+            assert!([401, 429].contains(&reply.status), "{reply:?}");
+            answers.insert(format!("{} {guess} {round}", reply.status));
         }
     }
     assert_eq!(answers.len(), 1000);
     assert_eq!(Store::open().number("SELECT count(*) FROM bucket_lock"), 1);
-    let stranger = Visitor::new().from("127.0.0.99");
-    assert_eq!(stranger.password(&web, &alice).status, 303);
+    let attacker = WebClient::new().from("127.0.0.99");
+    assert_eq!(attacker.password(&web, &alice).status, 303);
     assert_eq!(
-        stranger.code(&web, &phone.code()).status,
+        attacker.code(&web, &phone.code()).status,
         401,
         "locked, also for the right one"
     );
@@ -175,13 +175,13 @@ fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
     assert_eq!(trusted.loads(&format!("{APP}/")).status, 200);
     alice.with_key().enters_with(&phone.code());
     host.clock.forward(30);
-    let familiar = Visitor::new().from("127.0.0.7");
+    let familiar = WebClient::new().from("127.0.0.7");
     assert_eq!(familiar.password(&web, &alice).status, 303);
     assert_eq!(familiar.code(&web, &phone.code()).status, 303);
     // A recovery code from an unknown address is accepted and removes the lock.
     host.clock.forward(30);
-    assert_eq!(stranger.password(&web, &alice).status, 303);
-    assert_eq!(stranger.code(&web, &recovery[0]).status, 200);
+    assert_eq!(attacker.password(&web, &alice).status, 303);
+    assert_eq!(attacker.code(&web, &recovery[0]).status, 200);
     assert_eq!(Store::open().number("SELECT count(*) FROM bucket_lock"), 0);
 }
 
@@ -194,14 +194,14 @@ fn one_code_at_both_doors_at_once_lets_exactly_one_in() {
     for (browsers, shells) in [(1, 1), (5, 5), (60, 40)] {
         host.clock.forward(30);
         let code = phone.code();
-        let visitors: Vec<_> = (0..browsers).map(|_| Visitor::new()).collect();
-        for visitor in &visitors {
-            assert_eq!(visitor.password(&web, &alice).status, 303);
+        let clients: Vec<_> = (0..browsers).map(|_| WebClient::new()).collect();
+        for client in &clients {
+            assert_eq!(client.password(&web, &alice).status, 303);
         }
         let entered: usize = thread::scope(|scope| {
             let (pages, alice, code) = (&web.pages, &alice, &code);
-            let at_web = visitors.iter().map(|visitor| {
-                scope.spawn(move || usize::from(visitor.sends_code(pages, code, "").status == 303))
+            let at_web = clients.iter().map(|client| {
+                scope.spawn(move || usize::from(client.sends_code(pages, code, "").status == 303))
             });
             let at_web: Vec<_> = at_web.collect();
             let at_ssh: Vec<_> = (0..shells)
@@ -239,28 +239,28 @@ fn a_gate_killed_in_mid_sign_in_forgets_nothing() {
     let (alice, phone) = host.web_user("alice");
     for round in 0..12_u64 {
         host.clock.forward(30);
-        let visitor = Visitor::new();
-        assert_eq!(visitor.password(&web, &alice).status, 303);
+        let client = WebClient::new();
+        assert_eq!(client.password(&web, &alice).status, 303);
         let code = phone.code();
         let before = sessions();
-        let answer: Reply = thread::scope(|scope| {
-            let running = scope.spawn(|| visitor.code_and_trust(&web, &code));
+        let reply: Reply = thread::scope(|scope| {
+            let running = scope.spawn(|| client.code_and_trust(&web, &code));
             thread::sleep(Duration::from_millis(10 + 2 * round));
             web.gate.signal(Signal::SIGKILL);
             running.join().expect("an answer of nginx's at least")
         });
         web.gate.restart();
         let wrote = sessions() - before;
-        if answer.status == 303 {
+        if reply.status == 303 {
             assert_eq!(
                 wrote, 1,
                 "round {round}: a session that the list does not show"
             );
         }
-        let again = visitor.code(&web, &code);
+        let again = client.code(&web, &code);
         assert_eq!(
             again.status == 303,
-            wrote == 0 && answer.status != 303,
+            wrote == 0 && reply.status != 303,
             "round {round}: {again:?}"
         );
         Store::open().is_sound();
@@ -279,18 +279,18 @@ fn of_many_wrong_codes_at_both_doors_at_once_five_are_looked_at() {
     let (host, web) = Host::with_web();
     let (alice, phone) = host.web_user("alice");
     let wrong = phone.wrong_codes(100);
-    let visitors: Vec<_> = (0..60).map(|_| Visitor::new()).collect();
-    for visitor in &visitors {
-        assert_eq!(visitor.password(&web, &alice).status, 303);
+    let clients: Vec<_> = (0..60).map(|_| WebClient::new()).collect();
+    for client in &clients {
+        assert_eq!(client.password(&web, &alice).status, 303);
     }
     thread::scope(|scope| {
         let (pages, alice) = (&web.pages, &alice);
         for (number, code) in wrong.iter().enumerate() {
-            let visitor = visitors.get(number);
-            scope.spawn(move || match visitor {
-                Some(visitor) => {
-                    let answer = visitor.sends_code(pages, code, "");
-                    assert!([401, 429].contains(&answer.status), "{answer:?}");
+            let client = clients.get(number);
+            scope.spawn(move || match client {
+                Some(client) => {
+                    let reply = client.sends_code(pages, code, "");
+                    assert!([401, 429].contains(&reply.status), "{reply:?}");
                 }
                 // With a key, another throttle scope would apply.
                 None => alice.with_password().guesses(code),

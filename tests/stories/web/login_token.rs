@@ -2,7 +2,7 @@
 //! limited time and number of attempts, and once.
 
 use testhost::{
-    Front, Host, PROOF, Person, Phone, Place, Reply, Visitor, Web, Wire, assert_contains,
+    Host, PROOF, PagesAt, Person, Phone, Proxy, Reply, Web, WebClient, Wire, assert_contains,
     assert_lacks,
 };
 
@@ -12,8 +12,8 @@ const LOGIN: &str = "__Host-postern-login";
 fn alice(host: &Host) -> (Web, Person, Phone) {
     let web = Web::start(
         host,
-        Front::Nginx,
-        Place::OwnHost,
+        Proxy::Nginx,
+        PagesAt::OwnHost,
         "[throttle]\nfree = 10\n",
     );
     let (alice, phone) = host.web_user("alice");
@@ -140,11 +140,11 @@ fn a_login_ticket_ends_with_its_success_its_time_and_five_wrong_codes() {
 fn a_browser_keeps_no_login_ticket_after_the_code() {
     let host = Host::fresh();
     let (web, alice, phone) = alice(&host);
-    let visitor = Visitor::new();
-    visitor.signs_in(&web, &alice, &phone.code());
+    let client = WebClient::new();
+    client.signs_in(&web, &alice, &phone.code());
     assert!(
-        !visitor.cookies().iter().any(|(name, _)| name == LOGIN),
+        !client.cookies().iter().any(|(name, _)| name == LOGIN),
         "{:?}",
-        visitor.cookies()
+        client.cookies()
     );
 }

@@ -1,7 +1,7 @@
 //! Rules of the gate: where access is open, where the password suffices, where a code is required,
 //! and where access is denied.
 
-use testhost::{APP, Front, Host, Person, Place, Postern, Visitor, Web, Wire, assert_contains};
+use testhost::{APP, Host, PagesAt, Person, Postern, Proxy, Web, WebClient, Wire, assert_contains};
 
 const SESSION: &str = "__Secure-postern";
 const RULES: &str = r#"
@@ -34,7 +34,7 @@ networks = ["127.0.0.8"]
 
 /// Posts the sign-in form with a page as the redirect target, and returns the reply.
 #[track_caller]
-fn password(web: &Web, visitor: &Visitor, person: &Person, page: &str) -> testhost::Reply {
+fn password(web: &Web, client: &WebClient, person: &Person, page: &str) -> testhost::Reply {
     let rd = format!("{APP}{page}");
     let fields = [
         ("rd", rd.as_str()),
@@ -42,42 +42,42 @@ fn password(web: &Web, visitor: &Visitor, person: &Person, page: &str) -> testho
         ("password", &person.password),
         ("recovery", ""),
     ];
-    visitor.sends(&web.page("sign-in"), &fields)
+    client.sends(&web.page("sign-in"), &fields)
 }
 
 /// C3: an open path needs no sign-in. No other spelling of a closed path evades its rule.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
-    for front in [Front::Nginx, Front::Traefik] {
+    for proxy in [Proxy::Nginx, Proxy::Traefik] {
         let host = Host::fresh();
-        let web = Web::start(&host, front, Place::OwnHost, RULES);
-        let stranger = Visitor::new();
+        let web = Web::start(&host, proxy, PagesAt::OwnHost, RULES);
+        let attacker = WebClient::new();
         let page = format!("{APP}/pub/a%20b?c=/../closed");
         // nginx refuses the header; Traefik removes it.
-        let forged = stranger.with("Remote-User: root").loads(&page);
+        let forged = attacker.with("Remote-User: root").loads(&page);
         assert_eq!(
             forged.status,
-            if front == Front::Nginx { 400 } else { 200 },
-            "{front:?} {forged:?}"
+            if proxy == Proxy::Nginx { 400 } else { 200 },
+            "{proxy:?} {forged:?}"
         );
         assert!(
             web.application
                 .arrived()
                 .iter()
                 .all(|got| got.value("Remote-User").is_empty()),
-            "{front:?}"
+            "{proxy:?}"
         );
-        let visit = stranger
+        let visit = attacker
             .with(&format!("Cookie: theme=dark; {SESSION}=forged"))
             .with("Authorization: Basic YWxpY2U6b2YgdGhlIGFwcGxpY2F0aW9u");
-        assert_eq!(visit.loads(&page).status, 200, "{front:?}");
+        assert_eq!(visit.loads(&page).status, 200, "{proxy:?}");
         let got = web.application.got();
         assert_eq!(got.request, "GET /pub/a%20b?c=/../closed");
         assert_eq!(
             (got.value("Remote-User"), got.value("Cookie")),
             ("", "theme=dark"),
-            "{front:?}"
+            "{proxy:?}"
         );
         assert_eq!(
             got.value("Authorization"),
@@ -88,27 +88,27 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
         let shown = Postern::call("app-password add alice files --scope web:app.example.test")
             .does()
             .out;
-        let client = stranger.with(&format!("Authorization: Bearer {}", shown.trim()));
-        assert_eq!(client.fetches(&page).status, 200, "{front:?}");
+        let client = attacker.with(&format!("Authorization: Bearer {}", shown.trim()));
+        assert_eq!(client.fetches(&page).status, 200, "{proxy:?}");
         let got = web.application.got();
         assert_eq!(
             (got.value("Remote-User"), got.value("Authorization")),
             ("alice", ""),
-            "{front:?}"
+            "{proxy:?}"
         );
         assert_eq!(
             client.fetches(&format!("{APP}/closed")).status,
             403,
-            "{front:?}"
+            "{proxy:?}"
         );
         Postern::call("app-password revoke alice files").does();
         let wrong = client.calls("GET", &page, "");
-        assert_eq!(wrong.status, 401, "{front:?} {wrong:?}");
+        assert_eq!(wrong.status, 401, "{proxy:?} {wrong:?}");
         assert_contains(wrong.header("www-authenticate"), "app password");
 
         // This rule depends on the client's address and on the method.
         let near = |from: &str| {
-            Visitor::new()
+            WebClient::new()
                 .from(from)
                 .loads(&format!("{APP}/near"))
                 .status
@@ -116,7 +116,7 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
         assert_eq!(
             (near("127.0.0.9"), near("127.0.0.1")),
             (200, 302),
-            "{front:?}"
+            "{proxy:?}"
         );
         assert_eq!(web.application.arrived().len(), 1);
 
@@ -135,39 +135,39 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
             "/pub/%ff",
             "/pub/%0a",
         ] {
-            let answer = stranger.loads(&format!("{APP}{closed}"));
+            let reply = attacker.loads(&format!("{APP}{closed}"));
             // Traefik refuses some of these itself.
-            let statuses: &[u16] = if front == Front::Nginx {
+            let statuses: &[u16] = if proxy == Proxy::Nginx {
                 &[403]
             } else {
                 &[403, 400]
             };
             assert!(
-                statuses.contains(&answer.status),
-                "{front:?} {closed}: {answer:?}"
+                statuses.contains(&reply.status),
+                "{proxy:?} {closed}: {reply:?}"
             );
         }
         web.gate
             .says("refused cause=gate.rule-2 address=127.0.0.1 service=web user=\"-\"");
         // The request line names another path, or another host, than the URL.
         let asks = |target: &str| {
-            stranger
+            attacker
                 .option("--http1.1")
                 .option("--request-target")
                 .option(target)
         };
-        let answer = asks("https://app.example.test:8443/closed").loads(&format!("{APP}/pub"));
+        let reply = asks("https://app.example.test:8443/closed").loads(&format!("{APP}/pub"));
         assert!(
-            [403, 404, 400].contains(&answer.status),
-            "{front:?}: {answer:?}"
+            [403, 404, 400].contains(&reply.status),
+            "{proxy:?}: {reply:?}"
         );
         web.application.got_nothing();
 
-        let upper = stranger
+        let upper = attacker
             .with("Host: APP.Example.test.:8443")
             .option("--http1.1")
             .loads(&page);
-        if front == Front::Nginx {
+        if proxy == Proxy::Nginx {
             assert_eq!(upper.status, 200, "{upper:?}");
         }
     }
@@ -183,34 +183,34 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
     alice.has_a_password();
     bob.has_a_password();
     let phone = alice.enrols();
-    let (visitor, page) = (Visitor::new(), |path: &str| format!("{APP}{path}"));
+    let (client, page) = (WebClient::new(), |path: &str| format!("{APP}{path}"));
 
-    let sent = visitor.loads(&page("/cheap/x?y"));
+    let sent = client.loads(&page("/cheap/x?y"));
     assert_contains(sent.header("location"), "/sign-in?rd=");
-    let entered = password(&web, &visitor, &alice, "/cheap/x?y");
+    let entered = password(&web, &client, &alice, "/cheap/x?y");
     entered.redirects_to(303, &page("/cheap/x?y"));
     web.gate
         .says("accepted cause=gate.rule-4 address=127.0.0.1 service=web user=\"alice\"");
-    assert_eq!(visitor.loads(&page("/cheap")).status, 200);
+    assert_eq!(client.loads(&page("/cheap")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     // The rule names a group of this host.
-    assert_eq!(visitor.loads(&page("/team")).status, 200);
+    assert_eq!(client.loads(&page("/team")).status, 200);
     // An exemption also removes the code that a rule requires.
     assert_eq!(
-        visitor.clone().from("127.0.0.8").loads(&page("/")).status,
+        client.clone().from("127.0.0.8").loads(&page("/")).status,
         200
     );
     web.application.arrived();
 
-    let before = visitor.cookie(SESSION);
-    assert_eq!(visitor.fetches(&page("/")).status, 401);
+    let before = client.cookie(SESSION);
+    assert_eq!(client.fetches(&page("/")).status, 401);
     assert_eq!(
-        visitor.option("-XPOST").fetches(&page("/cheap")).status,
+        client.option("-XPOST").fetches(&page("/cheap")).status,
         401,
         "reading is cheap alone"
     );
     for url in [page("/"), page("/cheapx")] {
-        let sent = visitor.loads(&url);
+        let sent = client.loads(&url);
         assert!(
             sent.header("location").contains("/upgrade?rd="),
             "{url} {sent:?}"
@@ -218,28 +218,28 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
     }
     // The sign-in page shows the form, which avoids a redirect loop.
     assert_eq!(
-        visitor
+        client
             .loads(&format!("{}sign-in?rd={APP}/", web.pages))
             .status,
         200
     );
-    let sent = visitor.loads(&page("/asked"));
-    let asked = visitor.follows(&sent);
+    let sent = client.loads(&page("/asked"));
+    let asked = client.follows(&sent);
     assert!(
         asked.status == 303 && asked.header("location").ends_with("/code"),
         "{asked:?}"
     );
     assert_eq!(
-        visitor.loads(&page("/cheap")).status,
+        client.loads(&page("/cheap")).status,
         200,
         "until then it stays as it was"
     );
-    let entered = visitor.code(&web, &phone.code());
+    let entered = client.code(&web, &phone.code());
     entered.redirects_to(303, &page("/asked"));
-    assert_eq!(visitor.follows(&entered).status, 200);
+    assert_eq!(client.follows(&entered).status, 200);
     web.application.arrived();
 
-    assert_ne!(visitor.cookie(SESSION), before);
+    assert_ne!(client.cookie(SESSION), before);
     for url in [
         "https://app.example.test:8443/cheap",
         "https://app.example.test:8443/",
@@ -252,10 +252,10 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
             "X-Real-IP: 192.0.2.7",
             &format!("Cookie: {SESSION}={before}"),
         ];
-        let answer = Wire::open()
+        let reply = Wire::open()
             .asks("GET /check/nginx", &lines, "")
             .expect("an answer");
-        assert_eq!(answer.status, 401, "{url} {answer:?}");
+        assert_eq!(reply.status, 401, "{url} {reply:?}");
     }
     let sessions = Postern::call("session list alice --json").does();
     assert_eq!(
@@ -265,7 +265,7 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
     );
 
     // Bob is denied by name; before the sign-in his browser is redirected to the sign-in page.
-    let bobs = Visitor::new();
+    let bobs = WebClient::new();
     assert_eq!(bobs.loads(&page("/team")).status, 302);
     password(&web, &bobs, &bob, "/team");
     assert_eq!(
@@ -276,7 +276,7 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
     assert_eq!(bobs.loads(&page("/team")).status, 403);
     web.gate
         .says("refused cause=gate.rule-5 address=127.0.0.1 service=web user=\"bob\"");
-    assert_eq!(visitor.loads(&page("/closed")).status, 403);
+    assert_eq!(client.loads(&page("/closed")).status, 403);
 }
 
 /// A user who must have a second factor and has none may read pages that require the password
@@ -289,21 +289,21 @@ fn whoever_must_enrol_reads_what_takes_the_password_and_sets_up_for_the_rest() {
     let web = Web::nginx(&host, &required);
     let carol = host.person("carol");
     carol.has_a_password();
-    let visitor = Visitor::new();
+    let client = WebClient::new();
     assert_eq!(
-        password(&web, &visitor, &carol, "/cheap").header("location"),
+        password(&web, &client, &carol, "/cheap").header("location"),
         format!("{APP}/cheap")
     );
-    assert_eq!(visitor.loads(&format!("{APP}/cheap")).status, 200);
-    let sent = visitor.loads(&format!("{APP}/"));
-    let form = visitor.follows(&sent);
+    assert_eq!(client.loads(&format!("{APP}/cheap")).status, 200);
+    let sent = client.loads(&format!("{APP}/"));
+    let form = client.follows(&sent);
     assert!(
         form.status == 200 && form.body.contains("name=\"password\""),
         "{form:?}"
     );
-    let setup = password(&web, &visitor, &carol, "/");
+    let setup = password(&web, &client, &carol, "/");
     assert_eq!(setup.status, 403, "it takes a one-time code: {setup:?}");
-    assert_eq!(visitor.loads(&format!("{APP}/")).status, 302);
+    assert_eq!(client.loads(&format!("{APP}/")).status, 302);
 }
 
 /// C3: `postern check` names the rule that decides.
@@ -316,11 +316,11 @@ fn check_says_which_rule_decides_and_why() {
     host.configure(&format!("{gate}{RULES}{beyond}"));
     host.person("alice").enrols();
     let says = |words: &str, lines: &[&str]| {
-        let said = Postern::call(&format!("check {words}")).does();
+        let output = Postern::call(&format!("check {words}")).does();
         for line in lines {
             assert!(
-                said.out.lines().any(|l| l == *line),
-                "check {words}: no {line:?} in {said:?}"
+                output.out.lines().any(|l| l == *line),
+                "check {words}: no {line:?} in {output:?}"
             );
         }
     };
@@ -397,11 +397,11 @@ fn check_says_which_rule_decides_and_why() {
         ("--rule GET", 2),
         ("--user alice", 2),
     ] {
-        let said = Postern::call(&format!("check {words}")).run();
-        assert_eq!(said.exit, Some(exit), "{words}: {said:?}");
+        let output = Postern::call(&format!("check {words}")).run();
+        assert_eq!(output.exit, Some(exit), "{words}: {output:?}");
     }
     host.write_configuration("[[gate.rule]]\nthen = \"open\"\n[[gate.rule]]\nthen = \"deny\"\n");
-    let said = Postern::call("check").run();
-    assert_eq!(said.exit, Some(1));
-    assert_contains(&said.err, "gate.rule: rule 1 has no condition");
+    let output = Postern::call("check").run();
+    assert_eq!(output.exit, Some(1));
+    assert_contains(&output.err, "gate.rule: rule 1 has no condition");
 }

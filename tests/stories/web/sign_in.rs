@@ -3,32 +3,32 @@
 use std::net::TcpStream;
 use std::process::Command;
 use testhost::{
-    APP, Front, Host, PROOF, Place, Postern, Visitor, Web, Wire, assert_contains, assert_lacks,
+    APP, Host, PROOF, PagesAt, Postern, Proxy, Web, WebClient, Wire, assert_contains, assert_lacks,
     finished, reconfigure,
 };
 
-const WAYS: [(Front, Place); 4] = [
-    (Front::Nginx, Place::OwnHost),
-    (Front::Nginx, Place::Path),
-    (Front::Traefik, Place::OwnHost),
-    (Front::Traefik, Place::Path),
+const WAYS: [(Proxy, PagesAt); 4] = [
+    (Proxy::Nginx, PagesAt::OwnHost),
+    (Proxy::Nginx, PagesAt::Path),
+    (Proxy::Traefik, PagesAt::OwnHost),
+    (Proxy::Traefik, PagesAt::Path),
 ];
 
 /// L1, L3, T1, T6, D-N1: sign-in and sign-out without scripts.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_page_asked_for_comes_after_password_and_code() {
-    for (front, place) in WAYS {
+    for (proxy, pages_at) in WAYS {
         let host = Host::fresh();
-        let web = Web::start(&host, front, place, "");
+        let web = Web::start(&host, proxy, pages_at, "");
         let (alice, phone) = host.web_user("alice");
-        let visitor = Visitor::new();
+        let client = WebClient::new();
 
         let asked = format!("{APP}/notes/7?a=1&b=%2Fx%20y&c='\\");
-        let sent = visitor.loads(&asked);
-        assert_eq!(sent.status, 302, "{front:?} {place:?} {sent:?}");
+        let sent = client.loads(&asked);
+        assert_eq!(sent.status, 302, "{proxy:?} {pages_at:?} {sent:?}");
         web.application.got_nothing();
-        let page = visitor.follows(&sent);
+        let page = client.follows(&sent);
         assert_eq!(page.status, 200, "{page:?}");
         let rd = page
             .body
@@ -47,21 +47,21 @@ fn the_page_asked_for_comes_after_password_and_code() {
             ("user", "alice"),
             ("password", &alice.password),
         ];
-        let after_password = visitor.sends(&sign_in, &fields);
+        let after_password = client.sends(&sign_in, &fields);
         assert_eq!(after_password.status, 303, "{after_password:?}");
         assert!(
-            !visitor
+            !client
                 .cookies()
                 .iter()
                 .any(|(name, _)| name.ends_with("postern")),
             "no session yet"
         );
-        let code_page = visitor.loads(&web.page("code"));
+        let code_page = client.loads(&web.page("code"));
         assert_contains(&code_page.body, "one-time-code");
-        let entered = visitor.code_and_trust(&web, &phone.code());
+        let entered = client.code_and_trust(&web, &phone.code());
         entered.redirects_to(303, &asked);
 
-        let page = visitor.follows(&entered);
+        let page = client.follows(&entered);
         assert_eq!(page.status, 200, "{page:?}");
         let got = web.application.got();
         assert_eq!(
@@ -78,26 +78,26 @@ fn the_page_asked_for_comes_after_password_and_code() {
             "{got:?}"
         );
 
-        let out = visitor.sends(&web.page("sign-out"), &[]);
+        let out = client.sends(&web.page("sign-out"), &[]);
         assert_eq!(out.status, 200, "{out:?}");
-        assert_eq!(visitor.loads(&asked).status, 302);
-        assert_eq!(visitor.fetches(&asked).status, 401);
+        assert_eq!(client.loads(&asked).status, 302);
+        assert_eq!(client.fetches(&asked).status, 401);
         web.application.got_nothing();
 
-        let again = visitor.password(&web, &alice);
+        let again = client.password(&web, &alice);
         assert_eq!(
             (again.status, again.header("location")),
             (303, format!("{APP}/").as_str()),
             "no code asked"
         );
-        assert_eq!(visitor.follows(&again).status, 200);
+        assert_eq!(client.follows(&again).status, 200);
         assert_eq!(web.application.got().value("Remote-User"), "alice");
         assert_lacks(web.gate.log(), "panicked");
 
         Postern::call("disable alice").does();
-        assert_eq!(visitor.loads(&asked).status, 302, "an open session is over");
+        assert_eq!(client.loads(&asked).status, 302, "an open session is over");
         web.application.got_nothing();
-        let alone = visitor.password(&web, &alice);
+        let alone = client.password(&web, &alice);
         assert_eq!(
             (alone.status, alone.header("location")),
             (303, format!("{APP}/").as_str()),
@@ -117,11 +117,11 @@ fn whoever_begins_anew_keeps_the_page_asked_for() {
     alice.enrols();
     bob.has_a_password();
     let phone = bob.enrols();
-    let visitor = Visitor::new();
+    let client = WebClient::new();
     let asked = format!("{APP}/notes/7?a=1&b=%2Fx%20y");
     let sign_in = web.page("sign-in");
     let with = |name: &str, password: &str, rd: &str| {
-        let sent = visitor.sends(
+        let sent = client.sends(
             &sign_in,
             &[("rd", rd), ("user", name), ("password", password)],
         );
@@ -129,14 +129,14 @@ fn whoever_begins_anew_keeps_the_page_asked_for() {
     };
     with("alice", &alice.password, &asked);
     for page in ["code", "code?other"] {
-        let page = visitor.loads(&format!("{}{page}", web.pages));
+        let page = client.loads(&format!("{}{page}", web.pages));
         let link = page
             .body
             .split("\">Start again</a>")
             .next()
             .and_then(|text| text.rsplit("href=\"").next());
         let link = link.expect("a link").replace("&#38;", "&");
-        let page = visitor.loads(&format!("{}{}", web.pages, link.trim_start_matches('/')));
+        let page = client.loads(&format!("{}{}", web.pages, link.trim_start_matches('/')));
         assert_eq!(page.status, 200, "{link}: {page:?}");
         let rd = page
             .body
@@ -150,9 +150,9 @@ fn whoever_begins_anew_keeps_the_page_asked_for() {
         );
     }
     with("bob", &bob.password, &asked);
-    let entered = visitor.code(&web, &phone.code());
+    let entered = client.code(&web, &phone.code());
     entered.redirects_to(303, &asked);
-    visitor.follows(&entered);
+    client.follows(&entered);
     assert_eq!(web.application.got().value("Remote-User"), "bob");
 }
 
@@ -173,29 +173,29 @@ fn port_443_may_be_written_or_left_out() {
         "/etc/nginx/conf.d/postern.conf",
     ]));
     finished(Command::new("nginx").args(["-s", "reload"]));
-    let visitor = Visitor::new();
+    let client = WebClient::new();
     let asked = "https://app.example.test/notes";
     testhost::patiently("nginx listens on the new port", || {
         TcpStream::connect("127.0.0.1:443").map(Some)
     });
-    let sent = visitor.loads(asked);
+    let sent = client.loads(asked);
     let page = "https://auth.example.test/sign-in?rd=https%3A%2F%2Fapp.example.test%2Fnotes";
     sent.redirects_to(302, page);
-    assert_eq!(visitor.follows(&sent).status, 200);
+    assert_eq!(client.follows(&sent).status, 200);
     let fields = [
         ("rd", asked),
         ("user", "alice"),
         ("password", &alice.password),
     ];
     assert_eq!(
-        visitor
+        client
             .sends("https://auth.example.test/sign-in", &fields)
             .status,
         303
     );
-    let entered = visitor.sends_code("https://auth.example.test/", &phone.code(), "");
+    let entered = client.sends_code("https://auth.example.test/", &phone.code(), "");
     entered.redirects_to(303, asked);
-    assert_eq!(visitor.follows(&entered).status, 200);
+    assert_eq!(client.follows(&entered).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
 
     let proof = format!("X-Postern-Proxy: {PROOF}");
@@ -207,11 +207,11 @@ fn port_443_may_be_written_or_left_out() {
         ("auth.example.test:443:443", 421),
         ("auth.example.test:", 421),
     ] {
-        let answer = Wire::open().asks(
+        let reply = Wire::open().asks(
             "GET /sign-in",
             &[&format!("Host: {named}"), &proof, "X-Real-IP: 192.0.2.7"],
             "",
         );
-        assert_eq!(answer.expect("an answer").status, status, "{named}");
+        assert_eq!(reply.expect("an answer").status, status, "{named}");
     }
 }

@@ -2,7 +2,7 @@
 //! gives.
 
 use testhost::{
-    APP, Chromium, Front, Host, Person, Phone, Place, Postern, Visitor, Web, assert_contains,
+    APP, Chromium, Host, PagesAt, Person, Phone, Postern, Proxy, Web, WebClient, assert_contains,
     assert_lacks,
 };
 
@@ -71,8 +71,8 @@ fn after_a_one_time_code_the_second_factor_is_turned_off_where_none_is_required(
     let host = Host::fresh();
     let web = Web::start(
         &host,
-        Front::Nginx,
-        Place::OwnHost,
+        Proxy::Nginx,
+        PagesAt::OwnHost,
         "[policy]\nrequired = [\"bob\"]\n",
     );
     let (alice, bob) = (host.person("alice"), host.person("bob"));
@@ -80,20 +80,20 @@ fn after_a_one_time_code_the_second_factor_is_turned_off_where_none_is_required(
         person.has_a_password();
         person.enrols();
         let code = Postern::json(&format!("one-time-code {} --json", person.name));
-        let visitor = Visitor::new();
-        visitor.password(&web, person);
-        let entered = visitor.code(&web, code["one_time_code"].as_str().expect("a code"));
+        let client = WebClient::new();
+        client.password(&web, person);
+        let entered = client.code(&web, code["one_time_code"].as_str().expect("a code"));
         assert!(
             entered.body.contains("lost your phone") || entered.status == 303,
             "{entered:?}"
         );
-        let said = visitor.sends(&web.page("turn-off"), &[]);
+        let output = client.sends(&web.page("turn-off"), &[]);
         if person.name == "bob" {
-            assert_eq!(said.status, 409, "{said:?}");
-            assert_contains(&said.body, "must have a second factor");
+            assert_eq!(output.status, 409, "{output:?}");
+            assert_contains(&output.body, "must have a second factor");
             continue;
         }
-        assert_eq!(said.status, 200, "{said:?}");
+        assert_eq!(output.status, 200, "{output:?}");
         assert_contains(&Postern::call("status alice").does().out, "off");
         let event = Postern::json("log alice --event disabled --json");
         assert_eq!(
@@ -102,8 +102,8 @@ fn after_a_one_time_code_the_second_factor_is_turned_off_where_none_is_required(
             "{event}"
         );
         // This session continues under a new cookie.
-        assert_eq!(visitor.loads(APP).status, 200);
-        assert_eq!(visitor.password(&web, &alice).status, 303);
+        assert_eq!(client.loads(APP).status, 200);
+        assert_eq!(client.password(&web, &alice).status, 303);
     }
 }
 
@@ -114,17 +114,17 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
     let (host, web) = Host::with_web();
     let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
     let acts = ["replace", "turn-off"].map(|act| format!("{}{act}", web.pages));
-    let refused = |visitor: &Visitor, why: &str| {
+    let refused = |client: &WebClient, why: &str| {
         for act in &acts {
-            let said = visitor.sends(act, &[]);
-            assert_eq!(said.status, 403, "{why}: {said:?}");
+            let output = client.sends(act, &[]);
+            assert_eq!(output.status, 403, "{why}: {output:?}");
         }
     };
 
-    let sent_away = |visitor: &Visitor| {
+    let sent_away = |client: &WebClient| {
         for act in &acts {
             assert!(
-                visitor
+                client
                     .sends(act, &[])
                     .header("location")
                     .ends_with("/sign-in"),
@@ -133,12 +133,12 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
         }
     };
 
-    sent_away(&Visitor::new());
-    let by_code = Visitor::new();
+    sent_away(&WebClient::new());
+    let by_code = WebClient::new();
     by_code.signs_in(&web, &alice, &phone.code());
     refused(&by_code, "a session by a code, which may be hours old");
 
-    let recovered = Visitor::new();
+    let recovered = WebClient::new();
     recovered.password(&web, &alice);
     let told = recovered.code(&web, &recovery[0]);
     let cookie = told
@@ -157,11 +157,13 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
         assert_contains(cookie, part);
     }
     // The attacker sends a form from another site.
-    let foreign = recovered.robbed().with("Origin: https://evil.example");
+    let foreign = recovered
+        .copy_of_cookies()
+        .with("Origin: https://evil.example");
     refused(&foreign, "a form of another site's");
     // Another session of the same user, after a code of its own.
     host.clock.forward(30);
-    let other = Visitor::new();
+    let other = WebClient::new();
     other.signs_in(&web, &alice, &phone.code());
     let stolen = format!(
         "__Host-postern-step-up={}",
@@ -169,15 +171,15 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
     );
     let session = format!("__Secure-postern={}", other.cookie("__Secure-postern"));
     refused(
-        &Visitor::new().with(&format!("Cookie: {session}; {stolen}")),
+        &WebClient::new().with(&format!("Cookie: {session}; {stolen}")),
         "another session's",
     );
-    sent_away(&Visitor::new().with(&format!("Cookie: {stolen}")));
+    sent_away(&WebClient::new().with(&format!("Cookie: {stolen}")));
     let login = recovered.cookie("__Secure-postern");
     let as_ticket = format!("Cookie: __Secure-postern={login}; __Host-postern-step-up={login}");
-    refused(&Visitor::new().with(&as_ticket), "a session in its place");
+    refused(&WebClient::new().with(&as_ticket), "a session in its place");
 
-    let late = recovered.robbed();
+    let late = recovered.copy_of_cookies();
     host.clock.forward(900);
     refused(&late, "too late");
     assert_contains(&Postern::call("status alice").does().out, "on");
@@ -214,20 +216,20 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
 #[ignore = "needs the test host: tests/run"]
 fn on_a_path_of_the_application_nothing_critical_is_open() {
     let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::Path, "");
+    let web = Web::start(&host, Proxy::Nginx, PagesAt::Path, "");
     let (alice, _, recovery) = host.web_user_with_recovery_codes("alice");
-    let visitor = Visitor::new();
-    visitor.password(&web, &alice);
-    let told = visitor.code(&web, &recovery[0]);
+    let client = WebClient::new();
+    client.password(&web, &alice);
+    let told = client.code(&web, &recovery[0]);
     assert!(
         told.status == 200 && !told.body.contains("lost your phone"),
         "{told:?}"
     );
     assert!(
-        !visitor
+        !client
             .cookies()
             .iter()
             .any(|(name, _)| name.contains("step-up"))
     );
-    assert_eq!(visitor.sends(&web.page("turn-off"), &[]).status, 403);
+    assert_eq!(client.sends(&web.page("turn-off"), &[]).status, 403);
 }

@@ -1,26 +1,26 @@
 //! Trusted browsers and sessions, and how they end.
 
 use nix::sys::signal::Signal;
-use testhost::{APP, Host, Person, Phone, Postern, Visitor, Web, Wire, assert_contains};
+use testhost::{APP, Host, Person, Phone, Postern, Web, WebClient, Wire, assert_contains};
 
 const BROWSER: &str = "__Host-postern-browser";
 
 /// Starts a gate with a user who trusts this browser.
 #[track_caller]
-fn trusted(host: &Host) -> (Web, Visitor, Person, Phone) {
+fn trusted(host: &Host) -> (Web, WebClient, Person, Phone) {
     let web = Web::nginx(host, "");
     let (alice, phone) = host.web_user("alice");
-    let visitor = Visitor::new();
-    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
-    (web, visitor, alice, phone)
+    let client = WebClient::new();
+    client.signs_in_and_trusts(&web, &alice, &phone.code());
+    (web, client, alice, phone)
 }
 
 /// Returns whether the password alone suffices.
 #[track_caller]
-fn is_trusted(web: &Web, visitor: &Visitor, person: &Person) -> bool {
-    let answer = visitor.password(web, person);
-    assert_eq!(answer.status, 303, "{answer:?}");
-    !answer.header("location").ends_with("code")
+fn is_trusted(web: &Web, client: &WebClient, person: &Person) -> bool {
+    let reply = client.password(web, person);
+    assert_eq!(reply.status, 303, "{reply:?}");
+    !reply.header("location").ends_with("code")
 }
 
 #[track_caller]
@@ -34,30 +34,30 @@ fn browsers(person: &Person) -> usize {
 #[ignore = "needs the test host: tests/run"]
 fn a_trusted_browser_is_asked_for_the_password_only() {
     let host = Host::fresh();
-    let (web, visitor, alice, phone) = trusted(&host);
+    let (web, client, alice, phone) = trusted(&host);
     let bob = host.person("bob");
     bob.has_a_password();
     bob.enrols();
 
-    assert!(is_trusted(&web, &visitor, &alice));
+    assert!(is_trusted(&web, &client, &alice));
     assert!(
-        !is_trusted(&web, &Visitor::new(), &alice),
+        !is_trusted(&web, &WebClient::new(), &alice),
         "another browser is asked"
     );
     assert!(
-        !is_trusted(&web, &visitor, &bob),
+        !is_trusted(&web, &client, &bob),
         "so is another account in this one"
     );
-    let wrong = visitor.sends_password(&web.pages, "alice", "not the password");
+    let wrong = client.sends_password(&web.pages, "alice", "not the password");
     assert_eq!(wrong.status, 401, "{wrong:?}");
-    assert!(is_trusted(&web, &visitor, &alice));
+    assert!(is_trusted(&web, &client, &alice));
 
     host.clock.forward(31 * 86_400);
-    assert!(!is_trusted(&web, &visitor, &alice), "its period is over");
-    visitor.code_and_trust(&web, &phone.code());
-    assert!(is_trusted(&web, &visitor, &alice));
-    visitor.forgets(BROWSER);
-    assert!(!is_trusted(&web, &visitor, &alice), "its cookie is gone");
+    assert!(!is_trusted(&web, &client, &alice), "its period is over");
+    client.code_and_trust(&web, &phone.code());
+    assert!(is_trusted(&web, &client, &alice));
+    client.deletes_cookies(BROWSER);
+    assert!(!is_trusted(&web, &client, &alice), "its cookie is gone");
 }
 
 /// T3: two tabs, or a lost reply.
@@ -65,9 +65,9 @@ fn a_trusted_browser_is_asked_for_the_password_only() {
 #[ignore = "needs the test host: tests/run"]
 fn an_answer_lost_on_the_way_stays_trusted_after_a_code() {
     let host = Host::fresh();
-    let (web, visitor, alice, phone) = trusted(&host);
-    let before = visitor.robbed();
-    assert!(is_trusted(&web, &visitor, &alice));
+    let (web, client, alice, phone) = trusted(&host);
+    let before = client.copy_of_cookies();
+    assert!(is_trusted(&web, &client, &alice));
     // The reply with the new cookie was lost: the old cookie requires a code.
     assert!(!is_trusted(&web, &before, &alice));
     host.clock.forward(30);
@@ -83,14 +83,14 @@ fn an_answer_lost_on_the_way_stays_trusted_after_a_code() {
 #[ignore = "needs the test host: tests/run"]
 fn a_stolen_old_cookie_revokes_the_browser() {
     let host = Host::fresh();
-    let (web, visitor, alice, _) = trusted(&host);
-    let thief = visitor.robbed();
+    let (web, client, alice, _) = trusted(&host);
+    let thief = client.copy_of_cookies();
     // The owner has used the new cookie, so the old one can only be a copy.
-    assert!(is_trusted(&web, &visitor, &alice));
-    assert!(is_trusted(&web, &visitor, &alice));
+    assert!(is_trusted(&web, &client, &alice));
+    assert!(is_trusted(&web, &client, &alice));
     assert!(!is_trusted(&web, &thief, &alice));
     assert_eq!(browsers(&alice), 0);
-    assert!(!is_trusted(&web, &visitor, &alice));
+    assert!(!is_trusted(&web, &client, &alice));
     let log = Postern::call("log").does();
     assert_contains(&log.out, "an old cookie was used after a newer one");
 }
@@ -100,21 +100,21 @@ fn a_stolen_old_cookie_revokes_the_browser() {
 #[ignore = "needs the test host: tests/run"]
 fn two_tabs_trust_one_browser() {
     let host = Host::fresh();
-    let (web, visitor, alice, phone) = trusted(&host);
+    let (web, client, alice, phone) = trusted(&host);
     Postern::call("browser revoke alice --all").does();
-    assert!(!is_trusted(&web, &visitor, &alice));
-    let second = visitor.robbed();
+    assert!(!is_trusted(&web, &client, &alice));
+    let second = client.copy_of_cookies();
     assert!(!is_trusted(&web, &second, &alice));
     host.clock.forward(30);
-    assert_eq!(visitor.code_and_trust(&web, &phone.code()).status, 303);
+    assert_eq!(client.code_and_trust(&web, &phone.code()).status, 303);
     // The browser sends the cookie that the first tab received.
     let ticket = second.cookie("__Host-postern-login");
     host.clock.forward(30);
     let line = format!(
         "Cookie: {BROWSER}={}; __Host-postern-login={ticket}",
-        visitor.cookie(BROWSER)
+        client.cookie(BROWSER)
     );
-    let entered = Visitor::new()
+    let entered = WebClient::new()
         .with(&line)
         .code_and_trust(&web, &phone.code());
     assert_eq!(entered.status, 303, "{entered:?}");
@@ -126,10 +126,10 @@ fn two_tabs_trust_one_browser() {
 #[ignore = "needs the test host: tests/run"]
 fn a_revoked_browser_is_asked_again() {
     let host = Host::fresh();
-    let (web, visitor, alice, _) = trusted(&host);
+    let (web, client, alice, _) = trusted(&host);
     assert_eq!(browsers(&alice), 1);
     Postern::call("browser revoke alice --all").does();
-    assert!(!is_trusted(&web, &visitor, &alice));
+    assert!(!is_trusted(&web, &client, &alice));
     assert_eq!(browsers(&alice), 0);
 }
 
@@ -139,8 +139,8 @@ fn a_revoked_browser_is_asked_again() {
 #[ignore = "needs the test host: tests/run"]
 fn a_gate_that_slept_through_a_revocation_allows_nothing() {
     let host = Host::fresh();
-    let (web, visitor, alice, _) = trusted(&host);
-    let cookie = visitor.cookie_header("__Secure-postern");
+    let (web, client, alice, _) = trusted(&host);
+    let cookie = client.cookie_header("__Secure-postern");
     let mut wire = Wire::open();
     assert_eq!(wire.checks(&[&cookie]).status, 200);
 
@@ -149,10 +149,10 @@ fn a_gate_that_slept_through_a_revocation_allows_nothing() {
     Postern::call("browser revoke alice --all").does();
     web.gate.signal(Signal::SIGCONT);
     for number in 0..10_000 {
-        let answer = wire.checks(&[&cookie]);
-        assert_eq!(answer.status, 401, "check {number}");
+        let reply = wire.checks(&[&cookie]);
+        assert_eq!(reply.status, 401, "check {number}");
     }
-    assert!(!is_trusted(&web, &visitor, &alice));
+    assert!(!is_trusted(&web, &client, &alice));
 }
 
 /// Promise 3, while the gate runs.
@@ -160,18 +160,18 @@ fn a_gate_that_slept_through_a_revocation_allows_nothing() {
 #[ignore = "needs the test host: tests/run"]
 fn what_is_revoked_is_refused_from_the_next_check_on() {
     let host = Host::fresh();
-    let (web, visitor, alice, phone) = trusted(&host);
+    let (web, client, alice, phone) = trusted(&host);
     let page = format!("{APP}/");
     let commands = ["session revoke alice --all", "disable alice"];
     for command in commands {
-        assert_eq!(visitor.loads(&page).status, 200);
+        assert_eq!(client.loads(&page).status, 200);
         Postern::call(command).does();
-        assert_eq!(visitor.loads(&page).status, 302, "{command}");
-        assert!(is_trusted(&web, &visitor, &alice), "{command}");
+        assert_eq!(client.loads(&page).status, 302, "{command}");
+        assert!(is_trusted(&web, &client, &alice), "{command}");
     }
-    assert_eq!(visitor.loads(&page).status, 200);
+    assert_eq!(client.loads(&page).status, 200);
     alice.has_a_password();
-    assert_eq!(visitor.loads(&page).status, 302, "the password was changed");
+    assert_eq!(client.loads(&page).status, 302, "the password was changed");
     drop(phone);
 }
 
@@ -182,13 +182,13 @@ fn what_is_revoked_is_refused_from_the_next_check_on() {
 fn a_sign_in_in_flight_ends_with_what_it_began_with() {
     let host = Host::fresh();
     let (web, _, alice, phone) = trusted(&host);
-    let visitor = Visitor::new();
-    visitor.password(&web, &alice);
+    let client = WebClient::new();
+    client.password(&web, &alice);
     Postern::call("disable alice").does();
     host.clock.forward(30);
-    let answer = visitor.code_and_trust(&web, &phone.code());
-    assert_eq!(answer.status, 401, "{answer:?}");
-    assert_contains(&answer.body, "start again");
+    let reply = client.code_and_trust(&web, &phone.code());
+    assert_eq!(reply.status, 401, "{reply:?}");
+    assert_contains(&reply.body, "start again");
 }
 
 /// The login token between the pages expires after ten minutes, and is not a session.
@@ -198,13 +198,13 @@ fn a_login_ticket_is_good_for_ten_minutes_and_for_nothing_else() {
     let host = Host::fresh();
     let (web, _, alice, phone) = trusted(&host);
     host.clock.forward(30);
-    let visitor = Visitor::new();
-    visitor.password(&web, &alice);
-    let ticket = visitor.cookie("__Host-postern-login");
-    let posing = Visitor::new().with(&format!("Cookie: __Secure-postern={ticket}"));
+    let client = WebClient::new();
+    client.password(&web, &alice);
+    let ticket = client.cookie("__Host-postern-login");
+    let posing = WebClient::new().with(&format!("Cookie: __Secure-postern={ticket}"));
     assert_eq!(posing.loads(&format!("{APP}/")).status, 302);
     host.clock.forward(601);
-    assert_eq!(visitor.code(&web, &phone.code()).status, 401);
+    assert_eq!(client.code(&web, &phone.code()).status, 401);
 }
 
 /// A session expires at its end, whatever activity there was.
@@ -212,11 +212,11 @@ fn a_login_ticket_is_good_for_ten_minutes_and_for_nothing_else() {
 #[ignore = "needs the test host: tests/run"]
 fn a_session_ends_after_twelve_hours() {
     let host = Host::fresh();
-    let (web, visitor, ..) = trusted(&host);
+    let (web, client, ..) = trusted(&host);
     host.clock.forward(12 * 3600 - 1);
     let page = format!("{APP}/");
-    assert_eq!(visitor.loads(&page).status, 200);
+    assert_eq!(client.loads(&page).status, 200);
     host.clock.forward(1);
-    assert_eq!(visitor.loads(&page).status, 302);
+    assert_eq!(client.loads(&page).status, 302);
     drop(web);
 }

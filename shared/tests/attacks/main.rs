@@ -2,8 +2,8 @@
 //! its fix.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-#[path = "../home/mod.rs"]
-mod home;
+#[path = "../test_store/mod.rs"]
+mod test_store;
 
 mod configuration;
 mod names;

@@ -10,7 +10,7 @@
 mod acts;
 mod codes;
 mod crowds;
-#[path = "../home/mod.rs"]
-mod home;
 mod secrets;
+#[path = "../test_store/mod.rs"]
+mod test_store;
 mod tokens;

@@ -17,7 +17,7 @@ fn events(call: &str) -> Vec<String> {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn the_log_tells_what_happened_and_follows() {
+fn the_log_shows_what_happened_and_follows() {
     let host = Host::fresh();
     let (alice, phone) = host.enrolled_user("alice");
     let mut following = Terminal::run(Postern::call("log --follow").command());
@@ -113,7 +113,7 @@ fn an_administrator_is_named() {
 /// the web; neither log contains any.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn no_log_tells_what_was_typed() {
+fn no_log_contains_what_was_typed() {
     let (host, web) = Host::with_web();
     let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
     host.journal.forget();

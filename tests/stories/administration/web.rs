@@ -407,7 +407,7 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
 /// acted.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn people_are_told_what_was_done_to_them_at_the_gate() {
+fn people_are_notified_of_what_was_done_to_them_at_the_gate() {
     let host = Host::fresh();
     let server = MailServer::start();
     let office = Office::open_with(&host, PLAIN);
@@ -448,7 +448,7 @@ fn people_are_told_what_was_done_to_them_at_the_gate() {
 /// own page.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {
+fn no_other_user_administers_and_no_act_goes_without_a_fresh_code() {
     let host = Host::fresh();
     let mut office = Office::open(&host);
     let pages = office.web.pages.clone();

@@ -50,7 +50,7 @@ fn time_of(name: &str, password: &str, code: &str) -> Duration {
 /// The attack: response times tell which accounts exist, or have a second factor.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_thousand_timings_tell_nobody_apart() {
+fn a_thousand_timings_do_not_distinguish_accounts() {
     let host = Host::fresh();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let phone = alice.enrols();

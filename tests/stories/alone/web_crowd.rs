@@ -11,7 +11,7 @@ use testhost::{Host, assert_lacks, reconfigure, wait_until};
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn ten_thousand_idle_connections_hold_nobody_up() {
+fn ten_thousand_idle_connections_delay_no_user() {
     let host = Host::fresh();
     let (mut web, client) = signed_in(&host);
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("there is a limit");

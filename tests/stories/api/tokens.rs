@@ -78,7 +78,7 @@ fn where_header_tokens_are_off_none_is_given_and_none_is_read() {
 /// expires.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_session_goes_on_by_refresh_tokens_until_its_end_and_not_beyond() {
+fn a_session_continues_by_refresh_tokens_until_its_end_and_not_beyond() {
     let host = Host::fresh();
     let (web, alice, phone) = prepared(&host);
     let program = Program::of_tokens(&web);

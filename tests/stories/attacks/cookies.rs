@@ -47,7 +47,7 @@ fn foreign() -> [&'static [u8]; 5] {
 /// Neither makes the session ambiguous.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_foreign_cookie_in_any_encoding_locks_nobody_out_and_arrives_as_it_was() {
+fn a_foreign_cookie_in_any_encoding_locks_no_user_out_and_arrives_as_it_was() {
     for proxy in FRONTS {
         let host = Host::fresh();
         let web = Web::start(&host, proxy, PagesAt::OwnHost, "");
@@ -91,7 +91,7 @@ fn two_cookie_lines_over_http_1_are_one() {
 /// cookie behind. The user's own session is still accepted.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn planted_cookies_under_our_name_lock_nobody_out() {
+fn planted_cookies_under_our_name_lock_no_user_out() {
     let (host, mut web) = Host::with_web();
     let alice = session(&host, &web, "alice");
     let planted: String = (0..200)
@@ -576,7 +576,7 @@ fn clients_that_wait_for_a_challenge_get_in_by_app_password() {
 /// message.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn an_application_that_no_session_reaches_is_said_to_be_one() {
+fn an_application_that_no_session_reaches_is_reported() {
     let (_host, web) = Host::with_web();
     let reply = asks(
         "GET /check/nginx",

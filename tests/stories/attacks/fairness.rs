@@ -325,7 +325,7 @@ fn users_without_a_name_take_no_place_of_those_with_one() {
 /// A process held standard error open and did not read it: checks and /healthz hung.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_log_that_nobody_reads_holds_nobody_up() {
+fn a_log_that_is_not_read_delays_no_user() {
     let (_host, web) = Host::with_web();
     reconfigure(
         "[gate]\n",
@@ -363,7 +363,7 @@ fn a_log_that_nobody_reads_holds_nobody_up() {
 /// Malformed requests caused a log line each, without a rate limit.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn lines_that_strangers_cause_are_written_now_and_then() {
+fn lines_that_attackers_cause_are_written_now_and_then() {
     let (_host, web) = Host::with_web();
     let mut wire = Wire::open();
     for _ in 0..1000 {

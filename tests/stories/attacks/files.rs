@@ -314,7 +314,7 @@ fn an_edit_overwrites_nothing_that_another_hand_wrote() {
 /// change nothing.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_secret_that_nobody_can_see_changes_nothing() {
+fn a_secret_that_is_invisible_changes_nothing() {
     let host = Host::fresh();
     host.person("alice");
     host.person("bob").enrols();

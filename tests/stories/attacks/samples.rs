@@ -351,7 +351,7 @@ fn nginx_says_what_went_wrong() {
 /// A command of README printed the proxy's secret, and wrote it to a file that everyone could read.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn the_proxys_secret_is_printed_nowhere_and_readable_to_nobody() {
+fn the_proxys_secret_is_printed_nowhere_and_readable_by_no_user() {
     let host = Host::fresh();
     host.configure("[gate]\nurl = \"https://auth.example.com/\"\n");
     let secret_of = |text: &str| text.split('"').nth(1).expect("a secret").to_owned();

@@ -128,7 +128,7 @@ fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
+fn without_the_helper_the_person_is_informed_at_once_and_a_one_time_code_works() {
     let host = Host::without_posternd();
     let alice = host.person("alice");
     let posternd = start_posternd(&host);

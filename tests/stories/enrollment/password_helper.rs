@@ -70,7 +70,7 @@ fn through_script(host: &Host, script: &str) {
 /// reply other than "wrong" would confirm the password.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
+fn a_user_who_may_not_enter_is_refused_with_the_right_password_too() {
     let host = Host::without_posternd();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let posternd = start_posternd(&host);
@@ -160,7 +160,7 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn nobody_but_the_daemons_gets_an_answer() {
+fn only_the_daemons_get_a_reply() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let helper = PasswordHelper::start();
@@ -237,7 +237,7 @@ fn nobody_but_the_daemons_gets_an_answer() {
 /// The fault: a PAM module hangs or crashes. Only that request fails, and it counts as a try.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_module_that_hangs_or_crashes_stops_nobody_else() {
+fn a_module_that_hangs_or_crashes_stops_no_other_user() {
     let host = Host::without_posternd();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let posternd = start_posternd(&host);

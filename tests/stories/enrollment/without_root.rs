@@ -174,7 +174,7 @@ fn each_change_takes_a_code() {
 /// N8: another user's account and root's operations are refused.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn nobody_reaches_anothers_account_or_what_is_roots() {
+fn no_user_reaches_anothers_account_or_what_is_roots() {
     let host = Host::without_posternd();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let phone = alice.enrols();
@@ -461,7 +461,7 @@ fn without_a_gate_posternd_serves_the_users_of_its_host() {
 /// nor root.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn who_floods_the_socket_keeps_nobody_else_out() {
+fn who_floods_the_socket_keeps_no_other_user_out() {
     let host = Host::without_posternd();
     let (alice, mallory) = (host.person("alice"), host.person("mallory"));
     let phone = alice.enrols();

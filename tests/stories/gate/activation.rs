@@ -111,7 +111,7 @@ fn fails(options: &[&str], words: &str) {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_socket_that_is_missing_or_that_nobody_takes_is_an_error_that_says_what_to_do() {
+fn a_socket_that_is_missing_or_that_is_not_taken_is_an_error_that_says_what_to_do() {
     let (_host, mut web) = Host::with_web();
     web.gate.stop();
     assert!(Path::new(SOCKET).exists());

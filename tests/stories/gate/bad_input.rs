@@ -244,7 +244,7 @@ fn odd_requests_through_the_proxies_are_refused_or_served() {
 /// The redirect after sign-in leads only to hosts that the gate protects.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn nobody_is_sent_to_foreign_hosts() {
+fn no_user_is_sent_to_foreign_hosts() {
     let host = Host::fresh();
     let (web, _, alice, phone) = signed_in(&host, Proxy::Nginx);
     let sign_in = web.page("sign-in");

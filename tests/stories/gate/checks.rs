@@ -262,7 +262,7 @@ fn a_local_user_without_the_proof_is_refused() {
 /// Promise 4: without the gate, access is denied.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn while_the_gate_is_stopped_nobody_enters() {
+fn while_the_gate_is_stopped_no_user_enters() {
     for proxy in FRONTS {
         let host = Host::fresh();
         let (mut web, client, ..) = signed_in(&host, proxy, PagesAt::OwnHost);

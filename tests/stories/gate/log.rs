@@ -7,7 +7,7 @@ use testhost::{APP, Host, Postern, WebClient, Wire, assert_contains, assert_lack
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
+fn checks_and_pages_are_logged_without_anything_that_grants_access() {
     let (host, mut web) = Host::with_web();
     let (alice, phone) = host.web_user("alice");
     reconfigure("[gate]\n", "[gate]\naccess_log = true\nlog = \"json\"\n");

@@ -44,7 +44,7 @@ fn counted(sample: &str) -> f64 {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn metrics_count_what_happened_and_name_nobody() {
+fn metrics_count_what_happened_and_name_no_user() {
     let host = Host::fresh();
     let web = watched(&host);
     let (alice, phone) = host.web_user("alice");

@@ -75,7 +75,7 @@ fn a_reload_drops_neither_connection_nor_session() {
 /// sd_notify(3): the gate reports readiness, reload, watchdog and stop.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn the_service_manager_is_told() {
+fn the_service_manager_is_notified() {
     let (_host, mut web) = Host::with_web();
     let path = "/run/postern-tests/notify";
     // The socket may exist from a story that failed.

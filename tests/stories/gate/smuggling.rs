@@ -100,7 +100,7 @@ fn requests_that_can_be_read_in_two_ways_end_the_connection() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn bodies_that_are_huge_or_never_end_hold_nobody_up() {
+fn bodies_that_are_huge_or_never_end_delay_no_user() {
     let (_host, web) = Host::with_web();
     let proof = format!("X-Postern-Proxy: {PROOF}");
     let lines = [

@@ -123,7 +123,7 @@ fn a_host_that_is_not_root_has_a_code_mailed_too() {
 /// may be longer.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_code_that_takes_long_to_send_keeps_nobody_from_the_prompt() {
+fn a_code_that_takes_long_to_send_keeps_no_user_from_the_prompt() {
     static IS_SLOW: AtomicBool = AtomicBool::new(false);
     let host = Host::with_posternd("it sends all mail");
     let (alice, bob) = (host.person("alice"), host.person("bob"));

@@ -224,7 +224,7 @@ fn mail_alone_is_a_second_factor_until_it_is_removed() {
 /// The attack: a client without the password, or another site's page, has mail sent.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn nobody_sends_mail_without_the_password() {
+fn no_user_sends_mail_without_the_password() {
     let host = Host::fresh();
     let server = MailServer::start();
     let (web, alice) = web(&host, PLAIN);
@@ -422,7 +422,7 @@ fn a_server_that_quotes_the_code_does_not_get_it_into_a_log() {
 /// too, and after a rotation of keys.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn people_are_told_what_was_done_to_their_account() {
+fn people_are_notified_of_what_was_done_to_their_account() {
     let mut host = Host::fresh();
     let server = MailServer::start();
     let (mut web, alice) = web(&host, PLAIN);
@@ -485,7 +485,7 @@ fn a_notice_that_failed_is_sent_again_later() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn an_application_is_told_the_confirmed_address() {
+fn an_application_receives_the_confirmed_address() {
     let host = Host::fresh();
     let server = MailServer::start();
     let (web, alice) = web(&host, PLAIN);

@@ -47,7 +47,7 @@ fn enters(code: &str, meanwhile: impl FnOnce()) -> bool {
 /// The fault: the daemon is restarted, stopped or started between `auth` and `account`.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn whoever_runs_account_opens_what_another_sealed_in_auth() {
+fn a_user_who_runs_account_opens_what_another_sealed_in_auth() {
     let host = Host::without_posternd();
     let (_alice, phone) = between(&host);
     let mut posternd = Posternd::start();
@@ -91,7 +91,7 @@ fn a_revocation_after_auth_ends_the_transaction() {
 /// parent whose child passed `auth` has no mark.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_forked_child_goes_on_with_its_parents_mark_and_a_parent_not_with_its_childs() {
+fn a_forked_child_continues_with_its_parents_mark_and_a_parent_not_with_its_childs() {
     const USERS: &[&str] = &[
         "env",
         "-u",

@@ -80,7 +80,7 @@ fn while_posternd_decides_the_host_opens_nothing_of_the_store() {
 /// absent, the fallback decides.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_posternd_that_is_killed_stopped_or_gone_keeps_nobody_out() {
+fn a_posternd_that_is_killed_stopped_or_gone_keeps_no_user_out() {
     let host = Host::without_posternd();
     let mut posternd = Posternd::start();
     let (alice, phone) = alice(&host);
@@ -110,7 +110,7 @@ fn a_posternd_that_is_killed_stopped_or_gone_keeps_nobody_out() {
 /// configuration in force stays in force.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn posternd_goes_by_the_last_valid_configuration() {
+fn posternd_uses_the_last_valid_configuration() {
     const COPY: &str = "/etc/postern/postern.toml.valid";
     let host = Host::without_posternd();
     let mut posternd = Posternd::start();
@@ -137,7 +137,7 @@ fn posternd_goes_by_the_last_valid_configuration() {
 /// the fallback decides.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn an_impostor_of_the_gates_user_is_told_nothing() {
+fn an_impostor_of_the_gates_user_learns_nothing() {
     let host = Host::without_posternd();
     let (alice, phone) = alice(&host);
     finished(Command::new("install").args([

@@ -114,7 +114,7 @@ fn people(host: &Host) -> (Person, Phone, Person) {
 /// Mallory gives the right password and stops each sudo at the code prompt.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn two_hundred_stopped_sudos_of_one_user_keep_nobody_out() {
+fn two_hundred_stopped_sudos_of_one_user_keep_no_user_out() {
     let host = Host::without_posternd();
     let (alice, phone, mallory) = people(&host);
     let posternd = Alone::start();
@@ -168,7 +168,7 @@ fn a_fallback_that_is_started_is_counted() {
 /// connection limit is mallory's.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn two_thousand_connections_of_one_user_that_say_nothing_keep_nobody_out() {
+fn two_thousand_connections_of_one_user_that_say_nothing_keep_no_user_out() {
     let host = Host::without_posternd();
     let (alice, phone, mallory) = people(&host);
     let posternd = Alone::start();
@@ -191,7 +191,7 @@ fn two_thousand_connections_of_one_user_that_say_nothing_keep_nobody_out() {
 /// address, from many networks, and from hosts with invented names.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn fifteen_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
+fn fifteen_thousand_conversations_of_attackers_keep_the_owner_out_of_nothing() {
     let host = Host::without_posternd();
     let (alice, phone, _mallory) = people(&host);
     let posternd = Alone::start();

@@ -14,10 +14,10 @@ macro_rules! again {
 }
 
 again! {
-    sign_in::ssh::success_tells_how_many_wrong_codes_there_were
-    services::guard::the_guard_asks_the_policy_anew
+    sign_in::ssh::success_shows_how_many_wrong_codes_there_were
+    services::guard::the_guard_asks_the_policy_again
     sign_in::codes::a_code_used_at_verify_is_refused_at_ssh_and_the_other_way_round
-    sign_in::clocks::a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be_mended
+    sign_in::clocks::a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be_corrected
     sign_in::recovery::a_recovery_code_opens_during_a_delay_and_lifts_it
     sign_in::guesses::the_sixth_wrong_code_meets_a_delay
     sign_in::grace::a_code_is_not_asked_again_within_its_time_from_the_same_address
@@ -34,9 +34,9 @@ again! {
     services::sudo::password_then_code_and_with_a_ticket_neither
     services::su::password_and_code_of_the_other_person_and_guesses_counted_by_who_guesses
     services::console::password_then_code
-    services::cron::a_job_runs_of_whoever_has_a_second_factor_or_must_have_one
+    services::cron::a_job_runs_of_a_user_who_has_a_second_factor_or_must_have_one
     administration::log::a_prompt_that_is_cancelled_has_a_cause_of_its_own
-    store::bad_files::a_key_file_that_is_wrong_closes_every_door
+    store::bad_files::a_key_file_that_is_wrong_denies_all_access
     pam::module::no_descriptor_is_left_open_in_sshd
     sign_in::races::of_many_sessions_with_one_code_exactly_one_enters
 }

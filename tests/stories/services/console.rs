@@ -68,7 +68,7 @@ pub(crate) fn password_then_code() {
 /// only after the right password.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_wrong_password_never_reaches_the_code_and_tells_nobody_apart() {
+fn a_wrong_password_never_reaches_the_code_and_does_not_distinguish_accounts() {
     let host = Host::fresh();
     let (alice, _bob) = (host.person("alice"), host.person("bob"));
     alice.enrols();
@@ -108,7 +108,7 @@ fn three_wrong_codes_end_it() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn whoever_has_no_second_factor_gets_what_the_policy_says() {
+fn a_user_who_has_no_second_factor_gets_what_the_policy_says() {
     let host = Host::fresh();
     let bob = host.person("bob");
 

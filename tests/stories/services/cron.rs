@@ -52,7 +52,7 @@ impl Drop for Cron {
 /// job of an account with a second factor.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-pub(crate) fn a_job_runs_of_whoever_has_a_second_factor_or_must_have_one() {
+pub(crate) fn a_job_runs_of_a_user_who_has_a_second_factor_or_must_have_one() {
     let host = Host::fresh();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.enrols();

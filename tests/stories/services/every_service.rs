@@ -106,7 +106,7 @@ fn one_code_at_all_of_them_at_once_opens_one() {
 /// ask for none stay usable for the repair.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn without_a_store_those_who_are_asked_are_refused_and_nobody_else() {
+fn without_a_store_those_who_are_asked_are_refused_and_no_other_user() {
     let host = host();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let phone = alice.enrols();

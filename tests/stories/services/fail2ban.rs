@@ -187,7 +187,7 @@ fn guesses_are_found_and_nothing_else() {
 /// other address is banned.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_name_that_looks_like_a_line_bans_nobody_but_its_author() {
+fn a_name_that_looks_like_a_line_bans_only_its_author() {
     let host = Host::fresh();
     install();
     host.pam(

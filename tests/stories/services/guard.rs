@@ -24,7 +24,7 @@ fn a_key_alone_is_refused_where_authentication_methods_are_missing() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-pub(crate) fn the_guard_asks_the_policy_anew() {
+pub(crate) fn the_guard_asks_the_policy_again() {
     let mut host = Host::fresh();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.enrols();

@@ -140,7 +140,7 @@ fn a_screen_locker_asks_for_the_password_and_the_code() {
 /// All guesses count for the local user.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn guesses_of_ones_own_code_meet_the_delay_and_keep_nobody_out_of_ssh() {
+fn guesses_of_ones_own_code_meet_the_delay_and_keep_no_user_out_of_ssh() {
     let host = Host::without_posternd();
     let (alice, phone, recovery) = host.enrolled_user_with_recovery_codes("alice");
     let posternd = start_posternd(&host, "");
@@ -184,7 +184,7 @@ fn guesses_of_ones_own_code_meet_the_delay_and_keep_nobody_out_of_ssh() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn nobodys_process_asks_about_another_unless_it_is_named() {
+fn no_process_asks_about_another_unless_it_is_named() {
     let host = Host::without_posternd();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let phone = alice.enrols();
@@ -267,7 +267,7 @@ fn a_mail_server_without_root_asks_about_everyone() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn whoever_has_no_second_factor_gets_what_the_policy_says() {
+fn a_user_who_has_no_second_factor_gets_what_the_policy_says() {
     let host = Host::without_posternd();
     let bob = host.person("bob");
     let posternd = start_posternd(&host, "");
@@ -350,7 +350,7 @@ impl Drop for Impostor {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn an_impostor_in_posternds_place_is_told_nothing_and_lets_nobody_in() {
+fn an_impostor_in_posternds_place_learns_nothing_and_lets_no_user_in() {
     let host = Host::without_posternd();
     let (alice, _bob) = (host.person("alice"), host.person("bob"));
     let phone = alice.enrols();

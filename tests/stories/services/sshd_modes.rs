@@ -55,7 +55,7 @@ fn keyboard_interactive_alone_asks_password_and_code() {
 /// typed.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn password_then_keyboard_interactive_lets_in_only_whoever_needs_no_code() {
+fn password_then_keyboard_interactive_lets_in_only_a_user_who_needs_no_code() {
     let mut host = Host::fresh();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let phone = alice.enrols();

@@ -134,7 +134,7 @@ fn a_wrong_password_never_reaches_the_code() {
 /// The policy applies to the target user, not to the user who runs su.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn whoever_has_no_second_factor_gets_what_the_policy_says() {
+fn a_user_who_has_no_second_factor_gets_what_the_policy_says() {
     let host = host();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.enrols();

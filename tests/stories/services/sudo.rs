@@ -175,7 +175,7 @@ fn a_wrong_password_never_reaches_the_code() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn whoever_has_no_second_factor_gets_what_the_policy_says() {
+fn a_user_who_has_no_second_factor_gets_what_the_policy_says() {
     let host = host();
     host.sudoers("bob ALL=(ALL) ALL\nDefaults timestamp_timeout=0, passwd_tries=1");
     let bob = host.person("bob");

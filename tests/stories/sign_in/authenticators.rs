@@ -41,7 +41,7 @@ fn by_time(host: &Host) -> String {
 /// An HOTP token and an app of the same account are both accepted, over ssh and on the web.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_token_by_counter_opens_both_doors_beside_the_app() {
+fn a_token_by_counter_is_accepted_by_ssh_and_web_beside_the_app() {
     let (host, web) = Host::with_web();
     let (alice, phone) = host.web_user("alice");
     seed_arrives();

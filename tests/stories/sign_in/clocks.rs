@@ -6,7 +6,7 @@ use testhost::{Host, Postern, assert_contains};
 /// accepted time step; `unlock --clock` repairs that.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-pub(crate) fn a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be_mended() {
+pub(crate) fn a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be_corrected() {
     let host = Host::fresh();
     let (alice, phone) = host.enrolled_user("alice");
     alice.with_key().enters_with(&phone.code());

@@ -117,7 +117,7 @@ fn what_is_no_guess_costs_nothing() {
 /// The attackers have neither password nor key, but many addresses.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn strangers_guessing_from_many_addresses_do_not_keep_the_owner_out() {
+fn attackers_guessing_from_many_addresses_do_not_keep_the_owner_out() {
     let host = Host::fresh();
     let (alice, phone, recovery) = host.enrolled_user_with_recovery_codes("alice");
     host.pam("sshd", UNKNOWN);

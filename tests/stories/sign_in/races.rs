@@ -110,7 +110,7 @@ fn of_many_sessions_and_commands_with_one_code_exactly_one_accepts() {
 /// DESIGN 3: a stalled writer causes a bounded wait and a denial for others, never a hang.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_stalled_writer_refuses_others_and_hangs_nobody() {
+fn a_stalled_writer_refuses_others_and_hangs_no_other() {
     let host = Host::fresh();
     let (alice, phone) = host.enrolled_user("alice");
 

@@ -139,7 +139,7 @@ fn with_disable_the_one_code_lets_in_and_turns_the_second_factor_off() {
 /// R3, promise 5: a dump of the store contains neither the secret nor a recovery code.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn neither_secret_nor_recovery_codes_stand_in_the_store() {
+fn neither_secret_nor_recovery_codes_are_in_the_store() {
     let host = Host::fresh();
     let (_, phone, recovery) = host.enrolled_user_with_recovery_codes("alice");
 

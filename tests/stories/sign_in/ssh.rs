@@ -41,7 +41,7 @@ fn a_wrong_password_is_never_asked_for_a_code() {
 /// L4, L13: a user without a second factor signs in as before if the policy requires none.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn whoever_has_no_second_factor_and_needs_none_is_in_with_key_or_password() {
+fn a_user_who_has_no_second_factor_and_needs_none_is_in_with_key_or_password() {
     let host = Host::fresh();
     let bob = host.person("bob");
 
@@ -57,7 +57,7 @@ fn whoever_has_no_second_factor_and_needs_none_is_in_with_key_or_password() {
 /// L13: the default of `unenrolled` denies access.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn whoever_must_have_a_second_factor_and_has_none_is_denied() {
+fn a_user_who_must_have_a_second_factor_and_has_none_is_denied() {
     let host = Host::fresh();
     let bob = host.person("bob");
     host.configure("[policy]\nrequired = [\"bob\"]\n");
@@ -75,7 +75,7 @@ fn whoever_must_have_a_second_factor_and_has_none_is_denied() {
 /// L13: `unenrolled=allow` overrides the requirement for this service.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn unenrolled_allow_lets_in_whoever_should_have_a_second_factor() {
+fn unenrolled_allow_lets_in_a_user_who_should_have_a_second_factor() {
     let host = Host::fresh();
     let bob = host.person("bob");
     host.configure("[policy]\nrequired = \"all\"\n[pam.service.sshd]\nunenrolled = \"allow\"\n");
@@ -119,7 +119,7 @@ fn a_cancelled_prompt_costs_nothing() {
 /// L8: a successful sign-in reports the wrong codes since the last one.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-pub(crate) fn success_tells_how_many_wrong_codes_there_were() {
+pub(crate) fn success_shows_how_many_wrong_codes_there_were() {
     let host = Host::fresh();
     let (alice, phone) = host.enrolled_user("alice");
     alice.with_key().enters_with(&phone.code());

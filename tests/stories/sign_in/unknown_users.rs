@@ -33,7 +33,7 @@ fn guess_of(person: &Person, code: &str) -> String {
 /// L14, promise 9: whole screens are equal for all kinds of accounts.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn whole_screens_tell_nobody_apart() {
+fn whole_screens_do_not_distinguish_accounts() {
     let host = Host::fresh();
     let (alice, bob, carol) = (
         host.person("alice"),

@@ -88,7 +88,7 @@ fn missing(path: &'static str) -> Mend {
 /// The fault: the key file is missing, truncated, foreign, or readable for others.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-pub(crate) fn a_key_file_that_is_wrong_closes_every_door() {
+pub(crate) fn a_key_file_that_is_wrong_denies_all_access() {
     let host = Host::fresh();
     let (alice, phone) = host.enrolled_user("alice");
     alice.with_key().enters_with(&phone.code());
@@ -138,7 +138,7 @@ pub(crate) fn a_key_file_that_is_wrong_closes_every_door() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_store_that_may_not_be_trusted_closes_every_door() {
+fn a_store_that_may_not_be_trusted_denies_all_access() {
     let host = Host::fresh();
     let (alice, phone) = host.enrolled_user("alice");
     alice.with_key().enters_with(&phone.code());
@@ -192,7 +192,7 @@ fn a_store_that_may_not_be_trusted_closes_every_door() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_store_that_is_missing_or_broken_closes_every_door() {
+fn a_store_that_is_missing_or_broken_denies_all_access() {
     let host = Host::fresh();
     let (alice, phone) = host.enrolled_user("alice");
     alice.with_key().enters_with(&phone.code());

@@ -225,7 +225,7 @@ fn killed_at_each(
 /// The fault: a rotation is killed at one of its writes.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_rotation_killed_at_any_write_locks_nobody_out_and_the_next_one_completes() {
+fn a_rotation_killed_at_any_write_locks_no_user_out_and_the_next_one_completes() {
     let host = Host::fresh();
     let writes = killed_at_every_write(&host, "key rotate");
     assert!(writes > 12, "{writes}");
@@ -235,7 +235,7 @@ fn a_rotation_killed_at_any_write_locks_nobody_out_and_the_next_one_completes() 
 /// refused.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_renewal_of_all_keys_killed_at_any_write_locks_nobody_out_and_opens_no_used_code() {
+fn a_renewal_of_all_keys_killed_at_any_write_locks_no_user_out_and_opens_no_used_code() {
     let host = Host::fresh();
     let writes = killed_at_every_write(&host, "key rotate --compromised --yes");
     assert!(writes > 12, "{writes}");
@@ -345,7 +345,7 @@ fn renewing_all_keys_says_first_what_ends_and_asks() {
 /// names the file.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_missing_or_foreign_key_closes_every_door_and_the_log_names_the_file() {
+fn a_missing_or_foreign_key_denies_all_access_and_the_log_names_the_file() {
     let host = Host::fresh();
     let (alice, phone) = host.enrolled_user("alice");
     let kept = fs::read(KEY).expect("the key file");

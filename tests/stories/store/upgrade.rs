@@ -38,7 +38,7 @@ fn version() -> i64 {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_store_of_version_3_closes_every_door_until_it_is_upgraded() {
+fn a_store_of_version_3_denies_all_access_until_it_is_upgraded() {
     const REMEDY: &str = "run postern upgrade as root";
     let host = Host::fresh();
     let alice = host.person("alice");

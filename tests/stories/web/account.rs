@@ -151,7 +151,7 @@ fn a_hardware_token_is_added_by_its_seed() {
 /// are valid until then.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn recovery_codes_are_made_anew_by_their_owner() {
+fn recovery_codes_are_replaced_by_their_owner() {
     let host = Host::fresh();
     let (web, alice) = web(&host, "");
     let (phone, old) = alice.enrols_with_recovery_codes();

@@ -112,7 +112,7 @@ fn a_day_behind_traefik_on_a_path() {
 /// next code.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_code_used_at_one_door_is_refused_at_the_other() {
+fn a_code_used_at_one_service_is_refused_at_the_other() {
     let (host, web) = Host::with_web();
     let (alice, phone) = host.web_user("alice");
     let browser = Chromium::start();

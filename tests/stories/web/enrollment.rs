@@ -172,7 +172,7 @@ fn self_enroll_says_from_where_a_first_setup_needs_nothing_else() {
 /// times are refused.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
+fn a_setup_is_for_a_user_who_began_it_in_its_time_and_while_the_account_exists() {
     let host = Host::fresh();
     let web = Web::nginx(&host, WITHIN);
     let (alice, bob) = (host.person("alice"), host.person("bob"));

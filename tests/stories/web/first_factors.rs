@@ -147,7 +147,7 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
 /// L14: before the first factor, all refusals by PAM have the same text and the same delay.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn whoever_pam_does_not_let_in_is_refused_alike_in_text_and_time() {
+fn a_user_who_pam_does_not_let_in_is_refused_alike_in_text_and_time() {
     let host = Host::fresh();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let (web, helper) = pam(&host);
@@ -445,7 +445,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
 /// L13: the user enrolls before access is granted.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
+fn a_user_who_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
     let host = Host::fresh();
     let mut web = header(&host, PagesAt::OwnHost);
     let required = |within: &str| {

@@ -44,7 +44,7 @@ fn ten_wrong_passwords_from_one_address_and_it_waits() {
 /// Promise 2: attackers guess passwords from a thousand addresses, and the owner can sign in.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn whoever_guesses_keeps_the_owner_out_of_nothing() {
+fn a_user_who_guesses_keeps_the_owner_out_of_nothing() {
     let (host, web) = Host::with_web();
     let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
     let trusted = WebClient::new().from("127.0.0.7");
@@ -131,7 +131,7 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
 /// lock. The owner can sign in.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
+fn a_user_who_guesses_codes_keeps_the_owner_out_of_nothing() {
     let (host, web) = Host::with_web();
     let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
     let trusted = WebClient::new().from("127.0.0.7");
@@ -188,7 +188,7 @@ fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
 /// L11, promise 1: many browsers and ssh sessions use one code, and exactly one is granted access.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn one_code_at_both_doors_at_once_lets_exactly_one_in() {
+fn one_code_at_two_services_at_once_lets_exactly_one_in() {
     let (host, web) = Host::with_web();
     let (alice, phone) = host.web_user("alice");
     for (browsers, shells) in [(1, 1), (5, 5), (60, 40)] {
@@ -275,7 +275,7 @@ fn sessions() -> usize {
 /// L8, promise 2: of a hundred concurrent wrong codes, at the gate and at ssh, five are verified.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn of_many_wrong_codes_at_both_doors_at_once_five_are_looked_at() {
+fn of_many_wrong_codes_at_two_services_at_once_five_are_looked_at() {
     let (host, web) = Host::with_web();
     let (alice, phone) = host.web_user("alice");
     let wrong = phone.wrong_codes(100);

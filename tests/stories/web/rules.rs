@@ -48,7 +48,7 @@ fn password(web: &Web, client: &WebClient, person: &Person, page: &str) -> testh
 /// C3: an open path needs no sign-in. No other spelling of a closed path evades its rule.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
+fn where_it_is_open_no_user_signs_in_and_where_it_is_not_no_spelling_helps() {
     for proxy in [Proxy::Nginx, Proxy::Traefik] {
         let host = Host::fresh();
         let web = Web::start(&host, proxy, PagesAt::OwnHost, RULES);
@@ -283,7 +283,7 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
 /// alone. All other pages redirect to enrollment.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn whoever_must_enrol_reads_what_takes_the_password_and_sets_up_for_the_rest() {
+fn a_user_who_must_enrol_reads_what_takes_the_password_and_sets_up_for_the_rest() {
     let host = Host::fresh();
     let required = format!("[policy]\nrequired = \"all\"\n{RULES}");
     let web = Web::nginx(&host, &required);

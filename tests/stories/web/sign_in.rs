@@ -110,7 +110,7 @@ fn the_page_asked_for_comes_after_password_and_code() {
 /// page.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn whoever_begins_anew_keeps_the_page_asked_for() {
+fn a_user_who_starts_again_keeps_the_requested_page() {
     let (host, web) = Host::with_web();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.has_a_password();

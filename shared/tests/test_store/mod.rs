@@ -38,10 +38,10 @@ pub(crate) const NOW: Timestamp = Timestamp(1_800_000_015);
 /// The password of every account that has one.
 pub(crate) const PASSWORD: &str = "correct horse";
 
-pub(crate) struct Home {
+pub(crate) struct TestStore {
     pub(crate) folder: TempDir,
     pub(crate) config: Config,
-    pub(crate) door: Engine,
+    pub(crate) engine: Engine,
 }
 
 pub(crate) fn name(text: &str) -> UserName {
@@ -88,31 +88,43 @@ pub(crate) fn request<'a>(name: &'a UserName, origin: &'a Origin) -> Verificatio
 }
 
 /// Returns a store in which alice has an authenticator app.
-pub(crate) fn alice(extra: &str) -> (Home, PendingEnrollment) {
-    let mut home = Home::new(extra);
-    let app = home.enrols("alice");
-    (home, app)
+pub(crate) fn alice(extra: &str) -> (TestStore, PendingEnrollment) {
+    let mut test = TestStore::new(extra);
+    let app = test.enrols("alice");
+    (test, app)
 }
 
 /// Signs alice in with her password and the given input.
 #[track_caller]
-pub(crate) fn signs_in(home: &mut Home, from: &Origin, typed: &str, now: Timestamp) -> Session {
-    opens(home, from, typed, now).session
+pub(crate) fn signs_in(
+    test: &mut TestStore,
+    from: &Origin,
+    typed: &str,
+    now: Timestamp,
+) -> Session {
+    opens(test, from, typed, now).session
 }
 
 /// Signs alice in like [`signs_in`], and returns all that the sign-in opened.
 #[track_caller]
-pub(crate) fn opens(home: &mut Home, from: &Origin, typed: &str, now: Timestamp) -> OpenedSession {
-    let (door, who, none) = (&mut home.door, name("alice"), Input::parse(b""));
+pub(crate) fn opens(
+    test: &mut TestStore,
+    from: &Origin,
+    typed: &str,
+    now: Timestamp,
+) -> OpenedSession {
+    let (engine, who, none) = (&mut test.engine, name("alice"), Input::parse(b""));
     let asked =
-        door.login()
+        engine
+            .login()
             .enter_password(&browser(from), &who, Some(&password(PASSWORD)), &none, now);
     let AfterPassword::Code(pass) = asked.unwrap() else {
         panic!("no code is asked")
     };
     let answer = Input::parse(typed.as_bytes());
     let entered =
-        door.login()
+        engine
+            .login()
             .enter_code(&browser(from), &pass, &answer, TrustRequest::NotAsked, now);
     let AfterCode::Opened(opened) = entered.unwrap() else {
         panic!("not opened")
@@ -121,29 +133,29 @@ pub(crate) fn opens(home: &mut Home, from: &Origin, typed: &str, now: Timestamp)
 }
 
 /// Returns a store in which alice has an authenticator app and a password.
-pub(crate) fn alice_at_the_web(extra: &str) -> (Home, PendingEnrollment) {
-    let (mut home, app) = alice(extra);
-    home.sets_password("alice");
-    (home, app)
+pub(crate) fn alice_at_the_web(extra: &str) -> (TestStore, PendingEnrollment) {
+    let (mut test, app) = alice(extra);
+    test.sets_password("alice");
+    (test, app)
 }
 
-impl Deref for Home {
+impl Deref for TestStore {
     type Target = Engine;
 
     fn deref(&self) -> &Engine {
-        &self.door
+        &self.engine
     }
 }
 
-impl DerefMut for Home {
+impl DerefMut for TestStore {
     fn deref_mut(&mut self) -> &mut Engine {
-        &mut self.door
+        &mut self.engine
     }
 }
 
-impl Home {
+impl TestStore {
     /// Creates a store without accounts.
-    pub(crate) fn new(extra: &str) -> Home {
+    pub(crate) fn new(extra: &str) -> TestStore {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let (masters, key) = MasterKeys::generate().unwrap();
@@ -160,8 +172,8 @@ impl Home {
         let config = file::read_config(&at("postern.toml")).unwrap().config;
         postern_shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap())
             .unwrap();
-        Home {
-            door: Engine::open(config.clone()).unwrap(),
+        TestStore {
+            engine: Engine::open(config.clone()).unwrap(),
             config,
             folder,
         }
@@ -184,7 +196,7 @@ impl Home {
 
     /// Activates a pending enrollment without a code.
     pub(crate) fn activates(&mut self, pending: &PendingEnrollment) {
-        self.door
+        self.engine
             .enrollment()
             .activate(
                 pending,
@@ -280,11 +292,11 @@ impl Home {
         &mut self,
         who: &str,
         origin: &Origin,
-        stage: Phase,
+        phase: Phase,
         typed: &str,
         now: Timestamp,
     ) -> VerifiedAttempt {
-        attempt_at(&mut self.door, who, origin, stage, typed, now)
+        attempt_at(&mut self.engine, who, origin, phase, typed, now)
     }
 
     pub(crate) fn key_file(&self) -> PathBuf {
@@ -327,20 +339,21 @@ impl Home {
 
 /// Enters an input at an engine of this process or of another one.
 pub(crate) fn attempt_at(
-    door: &mut Engine,
+    engine: &mut Engine,
     who: &str,
     origin: &Origin,
-    stage: Phase,
+    phase: Phase,
     typed: &str,
     now: Timestamp,
 ) -> VerifiedAttempt {
     let name = name(who);
-    let visitor = VerificationRequest {
-        phase: stage,
+    let login = VerificationRequest {
+        phase,
         ..request(&name, origin)
     };
-    door.verification()
-        .verify_input(&visitor, &Input::parse(typed.as_bytes()), now)
+    engine
+        .verification()
+        .verify_input(&login, &Input::parse(typed.as_bytes()), now)
         .unwrap()
 }
 
@@ -367,13 +380,13 @@ pub(crate) fn recovery(pending: &PendingEnrollment, number: usize) -> String {
 }
 
 #[track_caller]
-pub(crate) fn accepted(outcome: &VerifiedAttempt) {
-    assert!(outcome.result.is_ok(), "{:?}", outcome.result);
+pub(crate) fn accepted(attempt: &VerifiedAttempt) {
+    assert!(attempt.result.is_ok(), "{:?}", attempt.result);
 }
 
 #[track_caller]
-pub(crate) fn refused(outcome: &VerifiedAttempt, refusal: Refusal) {
-    assert_eq!(outcome.result, Err(refusal));
+pub(crate) fn refused(attempt: &VerifiedAttempt, refusal: Refusal) {
+    assert_eq!(attempt.result, Err(refusal));
 }
 
 /// Panics unless the text contains the part, and shows both.

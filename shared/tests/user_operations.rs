@@ -2,9 +2,8 @@
 //! change.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod home;
+mod test_store;
 
-use home::{Home, NOW, alice, code_of, name};
 use postern_shared::account::event::{EventFilter, EventKind};
 use postern_shared::account::name::UserName;
 use postern_shared::account::second_factor::Enrolled;
@@ -20,32 +19,33 @@ use postern_shared::protocol::command_request::{
 use postern_shared::protocol::status::SecondFactorState;
 use postern_shared::system::clock::Timestamp;
 use postern_shared::verify::decision::Refusal;
+use test_store::{NOW, TestStore, alice, code_of, name};
 
 const UID: u32 = 1000;
 
 type Done = Result<EngineReply, AdministrationError>;
 
 /// Runs an operation of `who` on `account`.
-fn asks(home: &mut Home, who: &str, account: &str, task: Operation, now: Timestamp) -> Done {
+fn asks(test: &mut TestStore, who: &str, account: &str, op: Operation, now: Timestamp) -> Done {
     let who = name(who);
     let caller = Requester::Owner {
         name: &who,
         uid: UID,
     };
-    home.commands().execute_request(
+    test.commands().execute_request(
         caller,
         &CommandRequest {
             account: name(account),
-            operation: task,
+            operation: op,
         },
         now,
     )
 }
 
-fn changes(home: &mut Home, typed: &str, change: ChangeOperation) -> Done {
+fn changes(test: &mut TestStore, typed: &str, change: ChangeOperation) -> Done {
     let code = Some(TypedText::from(typed.to_owned()));
     asks(
-        home,
+        test,
         "alice",
         "alice",
         Operation::Change { code, change },
@@ -53,8 +53,8 @@ fn changes(home: &mut Home, typed: &str, change: ChangeOperation) -> Done {
     )
 }
 
-fn finishes(home: &mut Home, finish: FinishOperation, now: Timestamp) -> Done {
-    asks(home, "alice", "alice", Operation::Finish(finish), now)
+fn finishes(test: &mut TestStore, finish: FinishOperation, now: Timestamp) -> Done {
+    asks(test, "alice", "alice", Operation::Finish(finish), now)
 }
 
 fn setup(kind: AuthenticatorKind, label: &str) -> ChangeOperation {
@@ -71,11 +71,11 @@ fn setup(kind: AuthenticatorKind, label: &str) -> ChangeOperation {
 
 /// Returns a store with alice, who has no second factor, and an administrator's one-time code for
 /// her.
-fn invited() -> (Home, String) {
-    let mut home = Home::new("");
-    home.adds_account("alice");
-    let (code, _) = home.issues_one_time_code("alice", NOW);
-    (home, code.grouped().to_string())
+fn invited() -> (TestStore, String) {
+    let mut test = TestStore::new("");
+    test.adds_account("alice");
+    let (code, _) = test.issues_one_time_code("alice", NOW);
+    (test, code.grouped().to_string())
 }
 
 /// Returns the current code of the new authenticator, the token of the enrollment, and the recovery
@@ -102,12 +102,12 @@ fn begun(reply: Done) -> (String, TypedText, Vec<TypedText>) {
 }
 
 #[track_caller]
-fn confirmed(home: &mut Home, ticket: &TypedText, code: &str) -> TypedText {
+fn confirmed(test: &mut TestStore, ticket: &TypedText, code: &str) -> TypedText {
     let finish = FinishOperation::Confirm {
         ticket: ticket.clone(),
         code: code.to_owned().into(),
     };
-    match finishes(home, finish, NOW).unwrap().answer {
+    match finishes(test, finish, NOW).unwrap().answer {
         ReplyBody::Confirmed { ticket } => ticket,
         other => panic!("{other:?}"),
     }
@@ -121,25 +121,25 @@ fn stale(reply: Done) {
     );
 }
 
-fn one_more(home: &mut Home, proof: &str, label: &str) -> TypedText {
+fn one_more(test: &mut TestStore, proof: &str, label: &str) -> TypedText {
     let (code, ticket, _) = begun(changes(
-        home,
+        test,
         proof,
         setup(AuthenticatorKind::Further, label),
     ));
-    confirmed(home, &ticket, &code)
+    confirmed(test, &ticket, &code)
 }
 
-fn enrolled(home: &mut Home) -> Enrolled {
-    home.enrolled("alice")
+fn enrolled(test: &mut TestStore) -> Enrolled {
+    test.enrolled("alice")
 }
 
 #[test]
-fn nobody_looks_at_or_changes_anothers_account() {
-    let (mut home, app) = alice("");
-    home.adds_account("bob");
+fn no_user_looks_at_or_changes_anothers_account() {
+    let (mut test, app) = alice("");
+    test.adds_account("bob");
     let own = Some(TypedText::from(code_of(&app, 0)));
-    for task in [
+    for operation in [
         Operation::Read(ReadOperation::Status),
         Operation::Read(ReadOperation::Authenticators),
         Operation::Change {
@@ -154,14 +154,14 @@ fn nobody_looks_at_or_changes_anothers_account() {
             ticket: "x".to_owned().into(),
         }),
     ] {
-        let reply = asks(&mut home, "bob", "alice", task, NOW);
+        let reply = asks(&mut test, "bob", "alice", operation, NOW);
         let Err(AdministrationError::NotOwn(own)) = reply else {
             panic!("{reply:?}")
         };
         assert_eq!(own, name("bob"));
     }
-    let told = asks(
-        &mut home,
+    let notified = asks(
+        &mut test,
         "alice",
         "alice",
         Operation::Read(ReadOperation::Status),
@@ -169,15 +169,15 @@ fn nobody_looks_at_or_changes_anothers_account() {
     )
     .unwrap()
     .answer;
-    let ReplyBody::Status(status) = told else {
-        panic!("{told:?}")
+    let ReplyBody::Status(status) = notified else {
+        panic!("{notified:?}")
     };
     assert_eq!(status.state, SecondFactorState::On);
 }
 
 #[test]
 fn every_change_needs_a_code_and_spends_it() {
-    let (mut home, app) = alice("");
+    let (mut test, app) = alice("");
     let more = |label| setup(AuthenticatorKind::Further, label);
     for change in [
         more("x"),
@@ -186,7 +186,7 @@ fn every_change_needs_a_code_and_spends_it() {
         ChangeOperation::RemoveAuthenticator("app".parse().unwrap()),
     ] {
         let without = asks(
-            &mut home,
+            &mut test,
             "alice",
             "alice",
             Operation::Change { code: None, change },
@@ -198,24 +198,24 @@ fn every_change_needs_a_code_and_spends_it() {
         );
     }
     let right = code_of(&app, 0);
-    begun(changes(&mut home, &right, more("x")));
-    let again = changes(&mut home, &right, more("x"));
+    begun(changes(&mut test, &right, more("x")));
+    let again = changes(&mut test, &right, more("x"));
     assert!(
         matches!(again, Err(AdministrationError::Code(Refusal::Used { .. }))),
         "{again:?}"
     );
-    home::refused(
-        &home.attempt("alice", &right, NOW),
+    test_store::refused(
+        &test.attempt("alice", &right, NOW),
         Refusal::Used { wait: 15 },
     );
 }
 
 #[test]
 fn wrong_codes_are_counted_in_the_row_of_the_local_user_and_delayed() {
-    let (mut home, app) = alice("");
+    let (mut test, app) = alice("");
     for _ in 0..5 {
         let wrong = changes(
-            &mut home,
+            &mut test,
             &code_of(&app, 99),
             ChangeOperation::BeginRecoveryCodes,
         );
@@ -225,7 +225,7 @@ fn wrong_codes_are_counted_in_the_row_of_the_local_user_and_delayed() {
         );
     }
     let delayed = changes(
-        &mut home,
+        &mut test,
         &code_of(&app, 0),
         ChangeOperation::BeginRecoveryCodes,
     );
@@ -236,7 +236,7 @@ fn wrong_codes_are_counted_in_the_row_of_the_local_user_and_delayed() {
         ),
         "{delayed:?}"
     );
-    let events = home
+    let events = test
         .audit_log()
         .list_events(
             &EventFilter {
@@ -254,53 +254,53 @@ fn wrong_codes_are_counted_in_the_row_of_the_local_user_and_delayed() {
             .all(|(_, event)| event.origin == "local user alice" && event.service == COMMAND)
     );
     // no wrong input was counted in another bucket
-    home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
+    test_store::accepted(&test.attempt("alice", &code_of(&app, 0), NOW));
 }
 
 /// A first enrollment needs a one-time code of an administrator. A cancelled enrollment does not
 /// consume it; only the completed one does.
 #[test]
 fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end() {
-    let (mut home, invitation) = invited();
+    let (mut test, invitation) = invited();
     let first = || setup(AuthenticatorKind::First, "app");
     for typed in ["", "123456", "the password of alice"] {
-        let uninvited = changes(&mut home, typed, first());
+        let uninvited = changes(&mut test, typed, first());
         assert!(
             matches!(uninvited, Err(AdministrationError::ProofNeeded(_))),
             "{uninvited:?}"
         );
     }
-    let wrong = changes(&mut home, "P-2222-2222-2222", first());
+    let wrong = changes(&mut test, "P-2222-2222-2222", first());
     assert!(
         matches!(wrong, Err(AdministrationError::Code(Refusal::Wrong))),
         "{wrong:?}"
     );
 
     // an enrollment that is cut off does not consume the code
-    begun(changes(&mut home, &invitation, first()));
-    let (other, another, _) = begun(changes(&mut home, &invitation, first()));
-    let other = confirmed(&mut home, &another, &other);
-    let (code, ticket, recovery_codes) = begun(changes(&mut home, &invitation, first()));
+    begun(changes(&mut test, &invitation, first()));
+    let (other, another, _) = begun(changes(&mut test, &invitation, first()));
+    let other = confirmed(&mut test, &another, &other);
+    let (code, ticket, recovery_codes) = begun(changes(&mut test, &invitation, first()));
     assert_eq!(recovery_codes.len(), 6);
-    let ticket = confirmed(&mut home, &ticket, &code);
-    assert_eq!(enrolled(&mut home), Enrolled::No);
+    let ticket = confirmed(&mut test, &ticket, &code);
+    assert_eq!(enrolled(&mut test), Enrolled::No);
     finishes(
-        &mut home,
+        &mut test,
         FinishOperation::Activate {
             ticket: ticket.clone(),
         },
         NOW,
     )
     .unwrap();
-    assert_eq!(enrolled(&mut home), Enrolled::Yes);
-    home::refused(
-        &home.attempt("alice", &code, NOW),
+    assert_eq!(enrolled(&mut test), Enrolled::Yes);
+    test_store::refused(
+        &test.attempt("alice", &code, NOW),
         Refusal::Used { wait: 15 },
     );
 
     for ticket in [ticket, other] {
         let again = finishes(
-            &mut home,
+            &mut test,
             FinishOperation::Activate {
                 ticket: ticket.clone(),
             },
@@ -310,69 +310,69 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
             matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),
             "{again:?}"
         );
-        home.disables("alice", "root", NOW);
+        test.disables("alice", "root", NOW);
         stale(finishes(
-            &mut home,
+            &mut test,
             FinishOperation::Activate { ticket },
             NOW,
         ));
-        let spent = changes(&mut home, &invitation, first());
+        let spent = changes(&mut test, &invitation, first());
         assert!(
             matches!(spent, Err(AdministrationError::Code(_))),
             "{spent:?}"
         );
-        let anew = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
-        home.activates(&anew);
+        let anew = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
+        test.activates(&anew);
     }
 }
 
 #[test]
 fn an_invitation_that_was_taken_back_finishes_nothing() {
-    let (mut home, invitation) = invited();
+    let (mut test, invitation) = invited();
     let (code, ticket, _) = begun(changes(
-        &mut home,
+        &mut test,
         &invitation,
         setup(AuthenticatorKind::First, "app"),
     ));
-    let ticket = confirmed(&mut home, &ticket, &code);
-    home.accounts()
+    let ticket = confirmed(&mut test, &ticket, &code);
+    test.accounts()
         .cancel_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     stale(finishes(
-        &mut home,
+        &mut test,
         FinishOperation::Activate { ticket },
         NOW,
     ));
-    assert_eq!(enrolled(&mut home), Enrolled::No);
+    assert_eq!(enrolled(&mut test), Enrolled::No);
 }
 
 /// A token is accepted only for the next operation of its own enrollment, and only before it
 /// expires.
 #[test]
 fn tickets_lead_to_their_own_step_within_their_time() {
-    let (mut home, app) = alice("");
+    let (mut test, app) = alice("");
     let (code, ticket, codes) = begun(changes(
-        &mut home,
+        &mut test,
         &code_of(&app, 0),
         setup(AuthenticatorKind::Further, "x"),
     ));
     assert!(codes.is_empty());
     stale(finishes(
-        &mut home,
+        &mut test,
         FinishOperation::Activate {
             ticket: ticket.clone(),
         },
         NOW,
     ));
     stale(finishes(
-        &mut home,
+        &mut test,
         FinishOperation::ReplaceRecoveryCodes {
             ticket: ticket.clone(),
         },
         NOW,
     ));
     let vouched = finishes(
-        &mut home,
+        &mut test,
         FinishOperation::ActivateUnconfirmed {
             ticket: ticket.clone(),
         },
@@ -386,13 +386,13 @@ fn tickets_lead_to_their_own_step_within_their_time() {
         ticket: ticket.clone(),
         code: code.to_owned().into(),
     };
-    let wrong = finishes(&mut home, confirm("000000"), NOW).unwrap().answer;
+    let wrong = finishes(&mut test, confirm("000000"), NOW).unwrap().answer;
     assert!(matches!(wrong, ReplyBody::NotConfirmed(_)), "{wrong:?}");
-    stale(finishes(&mut home, confirm(&code), NOW.plus(900)));
+    stale(finishes(&mut test, confirm(&code), NOW.plus(900)));
 
-    let confirmed = confirmed(&mut home, &ticket, &code);
+    let confirmed = confirmed(&mut test, &ticket, &code);
     let others = name("alice");
-    let task = || {
+    let op = || {
         Operation::Finish(FinishOperation::Activate {
             ticket: confirmed.clone(),
         })
@@ -402,63 +402,63 @@ fn tickets_lead_to_their_own_step_within_their_time() {
             Some(uid) => Requester::Owner { name: &others, uid },
             None => Requester::Root("root"),
         };
-        let errand = CommandRequest {
+        let request = CommandRequest {
             account: name("alice"),
-            operation: task(),
+            operation: op(),
         };
-        stale(home.commands().execute_request(caller, &errand, NOW));
+        stale(test.commands().execute_request(caller, &request, NOW));
     }
-    home.adds_account("bob");
-    stale(asks(&mut home, "bob", "bob", task(), NOW));
+    test.adds_account("bob");
+    stale(asks(&mut test, "bob", "bob", op(), NOW));
     stale(finishes(
-        &mut home,
+        &mut test,
         FinishOperation::Activate {
             ticket: confirmed.clone(),
         },
         NOW.plus(900),
     ));
     finishes(
-        &mut home,
+        &mut test,
         FinishOperation::Activate { ticket: confirmed },
         NOW.plus(899),
     )
     .unwrap();
-    home::accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
+    test_store::accepted(&test.attempt("alice", &code_of(&app, 1), NOW));
 }
 
 /// A person who held the account before a revocation cannot finish a pending operation.
 #[test]
 fn what_was_begun_does_not_outlive_a_revocation() {
-    let (mut home, app) = alice("");
-    let begun = one_more(&mut home, &code_of(&app, 0), "thief");
-    home.disables("alice", "root", NOW);
-    let anew = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
-    home.activates(&anew);
+    let (mut test, app) = alice("");
+    let begun = one_more(&mut test, &code_of(&app, 0), "thief");
+    test.disables("alice", "root", NOW);
+    let anew = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
+    test.activates(&anew);
     stale(finishes(
-        &mut home,
+        &mut test,
         FinishOperation::Activate { ticket: begun },
         NOW,
     ));
     assert_eq!(
-        home.enrollment()
+        test.enrollment()
             .list_authenticators(&name("alice"))
             .unwrap()
             .len(),
         1
     );
     assert!(
-        !home.holds(b"thief"),
+        !test.holds(b"thief"),
         "what is not finished is nowhere in the store"
     );
 
-    let begun = one_more(&mut home, &code_of(&anew, 0), "thief");
-    home.accounts()
+    let begun = one_more(&mut test, &code_of(&anew, 0), "thief");
+    test.accounts()
         .remove_account(&name("alice"), "root", NOW)
         .unwrap();
-    let third = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
-    home.activates(&third);
+    let third = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
+    test.activates(&third);
     stale(finishes(
-        &mut home,
+        &mut test,
         FinishOperation::Activate { ticket: begun },
         NOW,
     ));
@@ -467,11 +467,11 @@ fn what_was_begun_does_not_outlive_a_revocation() {
 /// With stolen data keys an attacker can forge tokens until the keys are replaced.
 #[test]
 fn what_was_begun_does_not_outlive_the_data_keys() {
-    let (mut home, app) = alice("");
-    let begun = one_more(&mut home, &code_of(&app, 0), "x");
-    home.keys().rotate_keys(Renewal::All, "root", NOW).unwrap();
+    let (mut test, app) = alice("");
+    let begun = one_more(&mut test, &code_of(&app, 0), "x");
+    test.keys().rotate_keys(Renewal::All, "root", NOW).unwrap();
     stale(finishes(
-        &mut home,
+        &mut test,
         FinishOperation::Activate { ticket: begun },
         NOW,
     ));
@@ -479,10 +479,10 @@ fn what_was_begun_does_not_outlive_the_data_keys() {
 
 #[test]
 fn an_authenticator_that_was_removed_does_not_come_back() {
-    let (mut home, app) = alice("");
-    let ticket = one_more(&mut home, &code_of(&app, 0), "x");
+    let (mut test, app) = alice("");
+    let ticket = one_more(&mut test, &code_of(&app, 0), "x");
     finishes(
-        &mut home,
+        &mut test,
         FinishOperation::Activate {
             ticket: ticket.clone(),
         },
@@ -490,9 +490,9 @@ fn an_authenticator_that_was_removed_does_not_come_back() {
     )
     .unwrap();
     let remove = ChangeOperation::RemoveAuthenticator("x".parse().unwrap());
-    changes(&mut home, &code_of(&app, 1), remove).unwrap();
+    changes(&mut test, &code_of(&app, 1), remove).unwrap();
     stale(finishes(
-        &mut home,
+        &mut test,
         FinishOperation::Activate { ticket },
         NOW,
     ));
@@ -501,9 +501,9 @@ fn an_authenticator_that_was_removed_does_not_come_back() {
 /// A new set invalidates the old one, and no recovery code is accepted twice.
 #[test]
 fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
-    let (mut home, app) = alice("");
-    let new = |home: &mut Home, code: &str| match changes(
-        home,
+    let (mut test, app) = alice("");
+    let new = |test: &mut TestStore, code: &str| match changes(
+        test,
         code,
         ChangeOperation::BeginRecoveryCodes,
     )
@@ -513,61 +513,61 @@ fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
         ReplyBody::RecoveryCodes { codes, ticket } => (codes, ticket),
         other => panic!("{other:?}"),
     };
-    let (codes, ticket) = new(&mut home, &code_of(&app, 0));
-    home::accepted(&home.attempt("alice", &app.recovery_codes()[0].grouped(), NOW));
+    let (codes, ticket) = new(&mut test, &code_of(&app, 0));
+    test_store::accepted(&test.attempt("alice", &app.recovery_codes()[0].grouped(), NOW));
     stale(finishes(
-        &mut home,
+        &mut test,
         FinishOperation::ReplaceRecoveryCodes { ticket },
         NOW,
     ));
-    home::refused(&home.attempt("alice", &codes[0], NOW), Refusal::Wrong);
+    test_store::refused(&test.attempt("alice", &codes[0], NOW), Refusal::Wrong);
 
-    let (codes, ticket) = new(&mut home, &code_of(&app, 1));
+    let (codes, ticket) = new(&mut test, &code_of(&app, 1));
     finishes(
-        &mut home,
+        &mut test,
         FinishOperation::ReplaceRecoveryCodes {
             ticket: ticket.clone(),
         },
         NOW,
     )
     .unwrap();
-    home::accepted(&home.attempt("alice", &codes[0], NOW));
+    test_store::accepted(&test.attempt("alice", &codes[0], NOW));
     stale(finishes(
-        &mut home,
+        &mut test,
         FinishOperation::ReplaceRecoveryCodes { ticket },
         NOW,
     ));
-    home::refused(
-        &home.attempt("alice", &codes[0], NOW),
+    test_store::refused(
+        &test.attempt("alice", &codes[0], NOW),
         Refusal::Used { wait: 0 },
     );
-    home::refused(
-        &home.attempt("alice", &app.recovery_codes()[1].grouped(), NOW),
+    test_store::refused(
+        &test.attempt("alice", &app.recovery_codes()[1].grouped(), NOW),
         Refusal::Wrong,
     );
 }
 
 #[test]
-fn a_recovery_code_changes_things_too_and_what_it_leaves_is_told() {
-    let (mut home, app) = alice("");
+fn a_recovery_code_changes_things_too_and_what_it_leaves_is_reported() {
+    let (mut test, app) = alice("");
     let reply = changes(
-        &mut home,
+        &mut test,
         &app.recovery_codes()[0].grouped(),
         setup(AuthenticatorKind::Further, "x"),
     )
     .unwrap();
     assert_eq!(reply.messages, ["5 recovery codes are left"]);
     let (code, ticket, _) = begun(Ok(reply));
-    let ticket = confirmed(&mut home, &ticket, &code);
-    finishes(&mut home, FinishOperation::Activate { ticket }, NOW).unwrap();
+    let ticket = confirmed(&mut test, &ticket, &code);
+    finishes(&mut test, FinishOperation::Activate { ticket }, NOW).unwrap();
 }
 
 /// An enrollment that is not possible is refused before its code is consumed.
 #[test]
 fn a_refused_setup_spends_no_code() {
-    let (mut home, app) = alice("");
+    let (mut test, app) = alice("");
     let taken = changes(
-        &mut home,
+        &mut test,
         &code_of(&app, 0),
         setup(AuthenticatorKind::Further, "app"),
     );
@@ -576,7 +576,7 @@ fn a_refused_setup_spends_no_code() {
         "{taken:?}"
     );
     let first = changes(
-        &mut home,
+        &mut test,
         &code_of(&app, 0),
         setup(AuthenticatorKind::First, "x"),
     );
@@ -584,21 +584,21 @@ fn a_refused_setup_spends_no_code() {
         matches!(first, Err(AdministrationError::AlreadyEnrolled(_))),
         "{first:?}"
     );
-    home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
+    test_store::accepted(&test.attempt("alice", &code_of(&app, 0), NOW));
 }
 
 /// Root uses the same operations, without a code.
 #[test]
 fn root_changes_any_account_without_a_code() {
-    let mut home = Home::new("");
+    let mut test = TestStore::new("");
     let account: UserName = name("alice");
-    let mut run = |task| {
-        let errand = CommandRequest {
+    let mut run = |op| {
+        let request = CommandRequest {
             account: account.clone(),
-            operation: task,
+            operation: op,
         };
-        home.commands()
-            .execute_request(Requester::Root("root"), &errand, NOW)
+        test.commands()
+            .execute_request(Requester::Root("root"), &request, NOW)
     };
     let (_, ticket, _) = begun(run(Operation::Change {
         code: None,

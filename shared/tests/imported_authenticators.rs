@@ -1,15 +1,15 @@
 //! Second factors that are imported from the files of other systems.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod home;
+mod test_store;
 
-use home::{Home, NOW, accepted, name, refused};
 use postern_shared::account::name::Distinct;
 use postern_shared::credential::import::{ImportFormat, ImportedFile, parse_import_file};
 use postern_shared::credential::totp::{OtpKind, Step, generate_code};
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{ImportMode, ImportReport};
 use postern_shared::verify::decision::Refusal;
+use test_store::{NOW, TestStore, accepted, name, refused};
 
 const SEEDS: [&str; 3] = [
     "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
@@ -22,9 +22,9 @@ fn urls(text: &str) -> ImportedFile {
 }
 
 /// Imports what was found in a file, as root.
-fn imports(home: &mut Home, import: &ImportedFile) -> Vec<ImportReport> {
+fn imports(test: &mut TestStore, import: &ImportedFile) -> Vec<ImportReport> {
     let commit = ImportMode::Commit;
-    let mut accounts = home.accounts();
+    let mut accounts = test.accounts();
     accounts
         .import_authenticators(&import.found, commit, Distinct::No, "root", NOW)
         .unwrap()
@@ -54,27 +54,27 @@ fn what_was_used_there_opens_nothing_here() {
         account: &name("alice"),
     };
     let import = parse_import_file(format, file.as_bytes()).unwrap();
-    let mut home = Home::new("");
-    let taken = imports(&mut home, &import);
+    let mut test = TestStore::new("");
+    let taken = imports(&mut test, &import);
     assert_eq!(taken, [ImportReport::Imported("app".parse().unwrap())]);
     refused(
-        &home.attempt("alice", &code_of(&import, 0, 0), NOW),
+        &test.attempt("alice", &code_of(&import, 0, 0), NOW),
         Refusal::Used { wait: 15 },
     );
-    accepted(&home.attempt("alice", &code_of(&import, 0, 1), NOW));
+    accepted(&test.attempt("alice", &code_of(&import, 0, 1), NOW));
 }
 
 #[test]
-fn a_counter_goes_on_where_it_stood() {
+fn a_counter_continues_at_its_value() {
     let import = urls(&format!(
         "otpauth://hotp/alice?secret={}&counter=7",
         SEEDS[0]
     ));
-    let mut home = Home::new("");
-    imports(&mut home, &import);
-    accepted(&home.attempt("alice", &code_of(&import, 0, 0), NOW));
+    let mut test = TestStore::new("");
+    imports(&mut test, &import);
+    accepted(&test.attempt("alice", &code_of(&import, 0, 0), NOW));
     refused(
-        &home.attempt("alice", &code_of(&import, 0, 0), NOW),
+        &test.attempt("alice", &code_of(&import, 0, 0), NOW),
         Refusal::Used { wait: 0 },
     );
 }
@@ -82,29 +82,29 @@ fn a_counter_goes_on_where_it_stood() {
 #[test]
 fn a_dry_run_leaves_nothing() {
     let import = urls(&format!("otpauth://totp/alice?secret={}", SEEDS[0]));
-    let mut home = Home::new("");
-    let taken = home
+    let mut test = TestStore::new("");
+    let taken = test
         .accounts()
         .import_authenticators(&import.found, ImportMode::DryRun, Distinct::No, "root", NOW)
         .unwrap();
     assert!(matches!(taken[0], ImportReport::Imported(_)));
-    assert!(home.accounts().account_statuses().unwrap().is_empty());
-    assert!(!home.holds(import.found[0].secret.expose()));
+    assert!(test.accounts().account_statuses().unwrap().is_empty());
+    assert!(!test.holds(import.found[0].secret.expose()));
 }
 
 /// Several devices of one person are imported with labels of their own. An existing second factor
 /// is not replaced.
 #[test]
-fn nobodys_second_factor_is_replaced() {
+fn no_second_factor_is_replaced() {
     let import = urls(&format!(
         "otpauth://totp/server:alice?secret={}\notpauth://totp/server:bob?secret={}\n\
          otpauth://totp/server:alice?secret={}&digits=8\n",
         SEEDS[0], SEEDS[1], SEEDS[2]
     ));
-    let mut home = Home::new("");
-    let bobs = PendingEnrollment::new(home.config(), &name("bob")).unwrap();
-    home.activates(&bobs);
-    let taken = imports(&mut home, &import);
+    let mut test = TestStore::new("");
+    let bobs = PendingEnrollment::new(test.config(), &name("bob")).unwrap();
+    test.activates(&bobs);
+    let taken = imports(&mut test, &import);
     let named = |text: &str| ImportReport::Imported(text.parse().unwrap());
     assert_eq!(
         taken,
@@ -114,16 +114,16 @@ fn nobodys_second_factor_is_replaced() {
             named("server 2")
         ]
     );
-    accepted(&home.attempt("alice", &code_of(&import, 0, 0), NOW));
-    accepted(&home.attempt("alice", &code_of(&import, 2, 0), NOW));
+    accepted(&test.attempt("alice", &code_of(&import, 0, 0), NOW));
+    accepted(&test.attempt("alice", &code_of(&import, 2, 0), NOW));
     refused(
-        &home.attempt("bob", &code_of(&import, 1, 0), NOW),
+        &test.attempt("bob", &code_of(&import, 1, 0), NOW),
         Refusal::Wrong,
     );
-    accepted(&home.attempt("bob", &home::code_of(&bobs, 0), NOW));
+    accepted(&test.attempt("bob", &test_store::code_of(&bobs, 0), NOW));
 
     // a second import finds it already in the store
-    let again = imports(&mut home, &import);
+    let again = imports(&mut test, &import);
     assert_eq!(
         again,
         [

@@ -63,6 +63,7 @@ mod mail {
     pub(crate) mod codes;
     mod outbox;
     mod program;
+    mod transports;
 }
 /// The PAM module and the process that loads it.
 mod pam {
@@ -78,7 +79,9 @@ mod pam {
 mod posternd {
     mod daemon;
     mod fallback;
+    mod fallback_conditions;
     pub(crate) mod floods;
+    mod pam_socket;
     mod unit;
     mod versions;
     mod without_posternd;
@@ -129,6 +132,7 @@ mod web {
     mod first_factors;
     mod guesses;
     mod login_token;
+    mod proxy_identity;
     mod rules;
     mod sign_in;
     mod step_up;

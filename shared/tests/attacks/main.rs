@@ -5,9 +5,11 @@
 #[path = "../test_store/mod.rs"]
 mod test_store;
 
+mod clock_ahead;
 mod configuration;
 mod names;
 mod policy;
 mod store;
+mod store_load;
 mod throttle;
 mod tokens;

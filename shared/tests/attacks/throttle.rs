@@ -2,8 +2,8 @@
 //! long.
 
 use crate::test_store::{
-    NOW, PASSWORD, TestStore, accepted, alice, alice_at_the_web, assert_contains, browser, code_at,
-    code_of, name, password, recovery, refused, remote, request,
+    NOW, PASSWORD, TestStore, accepted, alice, alice_at_the_web, browser, code_of, name, password,
+    recovery, refused, remote, request,
 };
 use postern_shared::account::name::Label;
 use postern_shared::credential::app_password::AppPassword;
@@ -11,24 +11,18 @@ use postern_shared::credential::completed_methods::{SshKey, SshKeyFingerprint};
 use postern_shared::credential::input::Input;
 use postern_shared::credential::totp::{OtpKind, Step};
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
-use postern_shared::engine::{
-    AfterCode, AfterPassword, ImportMode, ImportReport, TrustRequest, VerificationRequest,
-};
+use postern_shared::engine::{AfterCode, AfterPassword, TrustRequest, VerificationRequest};
 use postern_shared::network::address::Address;
 use postern_shared::system::clock::Timestamp;
 use postern_shared::verify::decision::{AcceptedAppPassword, AppPasswordRefusal, Refusal};
 use postern_shared::verify::origin::Origin;
 use postern_shared::verify::throttle::Phase;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 /// A code that is wrong for every account in these tests.
-const WRONG: &str = "000000";
+pub(crate) const WRONG: &str = "000000";
 
 /// Enters ten wrong codes for names that do not exist, after which the address is delayed.
-fn fills_the_count_of(test: &mut TestStore, from: &Origin, now: Timestamp) {
+pub(crate) fn fills_the_count_of(test: &mut TestStore, from: &Origin, now: Timestamp) {
     for number in 0..10 {
         let attempt = test.attempt_from(
             &format!("nobody{number}-{from}"),
@@ -46,7 +40,7 @@ fn fills_the_count_of(test: &mut TestStore, from: &Origin, now: Timestamp) {
     ));
 }
 
-fn admits(
+pub(crate) fn admits(
     test: &mut TestStore,
     from: &Origin,
     typed: &AppPassword,
@@ -63,7 +57,7 @@ fn admits(
         .unwrap()
 }
 
-fn app_password(test: &mut TestStore) -> AppPassword {
+pub(crate) fn app_password(test: &mut TestStore) -> AppPassword {
     let (label, scope) = (
         Label::try_from("mail".to_owned()).unwrap(),
         "pam:dovecot".parse().unwrap(),
@@ -433,309 +427,6 @@ fn a_password_that_looks_like_a_recovery_code_of_another_length_costs_nothing() 
     accepted(&test.attempt_from("alice", &from, Phase::After, &recovery(&app, 0), NOW));
 }
 
-#[test]
-fn a_one_time_code_made_by_a_clock_that_ran_ahead_does_not_live_longer() {
-    let (mut test, _) = alice("");
-    let ahead = NOW.plus(30 * 86_400);
-    let (code, _) = test.issues_one_time_code("alice", ahead);
-    refused(
-        &test.attempt("alice", &code.grouped(), NOW),
-        Refusal::CodeExpired,
-    );
-    assert_eq!(
-        test.accounts()
-            .one_time_code_expiry(&name("alice"), NOW)
-            .unwrap(),
-        None
-    );
-    let (code, _) = test.issues_one_time_code("alice", NOW);
-    accepted(&test.attempt("alice", &code.grouped(), NOW.plus(48 * 3600 - 1)));
-}
-
-/// The fault: a code of a future day was accepted while the clock was ahead. The floor is lowered
-/// later, and the code was accepted again on that day.
-#[test]
-fn a_code_that_opened_under_a_clock_that_ran_ahead_never_opens_again() {
-    let (mut test, app) = alice("");
-    let ahead = NOW.plus(86_400);
-    let code = code_at(&app, 0, ahead);
-    accepted(&test.attempt("alice", &code, ahead));
-    assert_eq!(test.lowers_floors("alice", "root", NOW), 1);
-    accepted(&test.attempt("alice", &code_of(&app, 1), NOW));
-    // disables the second factor, and enrolls the same secret again
-    test.disables("alice", "root", NOW);
-    let anew = PendingEnrollment::new(&test.config, &name("alice"))
-        .unwrap()
-        .with_secret(app.secret().clone());
-    test.activates(&anew);
-    refused(
-        &test.attempt("alice", &code, ahead),
-        Refusal::Used { wait: 15 },
-    );
-    accepted(&test.attempt("alice", &code_at(&app, 1, ahead), ahead));
-    refused(
-        &test.attempt("alice", &code, ahead),
-        Refusal::Used { wait: 45 },
-    );
-}
-
-/// The fault: each wrong app password added a row, and each later attempt read all of them.
-#[test]
-fn an_address_has_no_more_rows_than_fill_its_count() {
-    let (mut test, _) = alice("");
-    let address = postern_shared::network::address::Address::parse("198.51.100.7").unwrap();
-    for minute in 0..3 {
-        let wrong = vec![(address, NOW.plus(60 * minute)); 500];
-        test.app_passwords()
-            .record_app_password_use(&[], &wrong)
-            .unwrap();
-    }
-    let rows: i64 = test
-        .sqlite()
-        .query_row("SELECT count(*) FROM address_failure", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(rows, 10);
-    let from = remote("198.51.100.7");
-    let attempt = test.attempt_from("alice", &from, Phase::Before, WRONG, NOW);
-    assert!(matches!(
-        attempt.result,
-        Err(Refusal::AddressDelayed { .. })
-    ));
-}
-
-/// Rows that no present bucket reads are removed too: those of buckets that are no longer used, and
-/// those of addresses of unused accounts.
-#[test]
-fn what_is_older_than_thirty_days_is_cleared_a_little_with_every_write() {
-    let (mut test, app) = alice("");
-    let from = |number: u32| remote(&format!("198.51.100.{number}"));
-    for number in 0..40 {
-        test.attempt_from(
-            &format!("nobody{number}"),
-            &from(number),
-            Phase::Before,
-            WRONG,
-            NOW,
-        );
-    }
-    let count = |test: &TestStore, table: &str| -> i64 {
-        let sql = format!("SELECT count(*) FROM {table}");
-        test.sqlite().query_row(&sql, [], |row| row.get(0)).unwrap()
-    };
-    assert_eq!(
-        (count(&test, "failure"), count(&test, "address_failure")),
-        (40, 40)
-    );
-    accepted(&test.attempt_from("alice", &from(99), Phase::After, &code_of(&app, 0), NOW));
-    let later = NOW.plus(31 * 86_400);
-    let before = count(&test, "failure");
-    test.attempt_from("somebody", &from(98), Phase::Before, WRONG, later);
-    assert_eq!(count(&test, "failure"), before - 4 + 1, "a few at once");
-    assert_eq!(count(&test, "familiar_address"), 1);
-    test.app_passwords().remove_expired_rows(later).unwrap();
-    assert_eq!(
-        (count(&test, "failure"), count(&test, "address_failure")),
-        (1, 1)
-    );
-    assert_eq!(count(&test, "familiar_address"), 0);
-}
-
-/// The fault: no login was answered during an import of thousands of accounts.
-#[test]
-fn an_import_takes_over_a_few_accounts_at_a_time() {
-    let mut test = TestStore::new("");
-    // Base32 has no 0, 1, 8 and 9, so the digits are written as letters.
-    let unique = |number: usize| -> String {
-        format!("{number:08}")
-            .bytes()
-            .map(|digit| char::from(digit - b'0' + b'A'))
-            .collect()
-    };
-    let line = |number: usize| {
-        let secret = format!("GEZDGNBVGY3TQOJQGEZDGNBV{}", unique(number));
-        format!(
-            "otpauth://totp/x:user{}?secret={secret}&issuer=x",
-            number % 120
-        )
-    };
-    let text = (0..180).map(line).collect::<Vec<_>>().join("\n");
-    let found = postern_shared::credential::import::parse_import_file(
-        postern_shared::credential::import::ImportFormat::Otpauth,
-        text.as_bytes(),
-    )
-    .unwrap()
-    .found;
-    let revision = |test: &TestStore| -> i64 {
-        test.sqlite()
-            .query_row("SELECT number FROM revision", [], |row| row.get(0))
-            .unwrap()
-    };
-    let before = revision(&test);
-    let distinct = postern_shared::account::name::Distinct::No;
-    let tried = test
-        .accounts()
-        .import_authenticators(&found, ImportMode::DryRun, distinct, "root", NOW)
-        .unwrap();
-    assert_eq!(revision(&test), before, "a trial keeps nothing");
-    let done = test
-        .accounts()
-        .import_authenticators(&found, ImportMode::Commit, distinct, "root", NOW)
-        .unwrap();
-    assert_eq!(tried, done);
-    let taken = done
-        .iter()
-        .filter(|one| matches!(one, ImportReport::Imported(_)))
-        .count();
-    let transactions = revision(&test) - before;
-    assert!(
-        taken > 50 && transactions >= taken as i64 / 50,
-        "{taken} in {transactions} transactions"
-    );
-    let again = test
-        .accounts()
-        .import_authenticators(&found, ImportMode::Commit, distinct, "root", NOW)
-        .unwrap();
-    assert!(
-        again
-            .iter()
-            .all(|one| *one == ImportReport::AlreadyEnrolled)
-    );
-}
-
-/// The fault: a read transaction had no fixed snapshot before its first read.
-#[test]
-fn a_reading_transaction_sees_the_store_as_it_was_when_it_began() {
-    let (mut test, _) = alice("");
-    let mut store = postern_shared::store::open(&test.config.store.url).unwrap();
-    let mut reading = store.begin(postern_shared::store::Intent::Read).unwrap();
-    test.adds_account("bob");
-    assert!(reading.find_account(&name("bob")).unwrap().is_none());
-    assert!(reading.find_account(&name("alice")).unwrap().is_some());
-}
-
-/// The body of the process that a test below stops. It does nothing in a normal run.
-#[test]
-#[ignore = "run by the test below"]
-fn holds_the_store() {
-    let Some(store) = std::env::var_os("HELD_STORE") else {
-        return;
-    };
-    let engine = rusqlite::Connection::open(store).unwrap();
-    engine.execute_batch("BEGIN IMMEDIATE").unwrap();
-    println!("held");
-    std::io::stdin().read_line(&mut String::new()).unwrap();
-}
-
-/// A process that its user stopped inside a transaction blocks every other process. The error names
-/// that process.
-#[test]
-fn a_user_who_finds_the_store_held_learns_by_whom() {
-    let (mut test, _) = alice("");
-    let mut holder = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "throttle::holds_the_store",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env("HELD_STORE", test.folder.path().join("store/db"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let out = BufReader::new(holder.stdout.take().unwrap());
-    assert!(
-        out.lines()
-            .map_while(Result::ok)
-            .any(|line| line.contains("held")),
-        "it did not begin"
-    );
-    let pid = holder.id();
-    assert!(
-        Command::new("kill")
-            .args(["-STOP", &pid.to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
-    let failed = test
-        .accounts()
-        .add_account(
-            &name("bob"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap_err()
-        .to_string();
-    holder.kill().unwrap();
-    holder.wait().unwrap();
-    assert_contains(&failed, &format!("held by process {pid} ("));
-    assert_contains(&failed, "user ");
-    assert_contains(&failed, "stopped");
-    test.adds_account("bob");
-}
-
-/// The fault: of four commands at the same time, one waited for five seconds and failed.
-#[test]
-fn commands_that_are_run_at_once_all_get_their_turn() {
-    let mut test = TestStore::new("");
-    for number in 0..8 {
-        test.enrols(&format!("user{number}"));
-    }
-    std::thread::scope(|scope| {
-        for number in 0..8 {
-            let mut engine = test.another();
-            scope.spawn(move || {
-                engine
-                    .accounts()
-                    .disable_second_factor(&name(&format!("user{number}")), "root", NOW)
-                    .unwrap()
-            });
-        }
-    });
-}
-
-/// The fault: a gate read all app passwords under the write lock after each new one.
-#[test]
-fn a_gate_that_reads_many_app_passwords_delays_no_user() {
-    let (mut test, _) = alice("");
-    app_password(&mut test);
-    let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) \
-               INSERT INTO app_password (hash, account, name, scope, created, revision) \
-               SELECT randomblob(32), account, 'n' || i, scope, created, revision FROM n, app_password";
-    test.sqlite().execute_batch(sql).unwrap();
-    let (ended, store) = (AtomicBool::new(false), test.folder.path().join("store/db"));
-    let (looked, longest) = std::thread::scope(|scope| {
-        // measures the longest wait of a process that requests the write lock all the time
-        let polls = scope.spawn(|| {
-            let engine = rusqlite::Connection::open(&store).unwrap();
-            engine.busy_timeout(Duration::ZERO).unwrap();
-            let (mut free, mut longest) = (Instant::now(), Duration::ZERO);
-            while !ended.load(Ordering::SeqCst) {
-                if engine.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() {
-                    longest = longest.max(free.elapsed());
-                    free = Instant::now();
-                }
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            longest.max(free.elapsed())
-        });
-        let began = Instant::now();
-        let mut notified = 0;
-        test.sessions()
-            .update_revocations(&[7; 16], None, NOW, |seen| {
-                notified = seen.app_passwords[0].all.len()
-            })
-            .unwrap();
-        let looked = began.elapsed();
-        ended.store(true, Ordering::SeqCst);
-        assert_eq!(notified, 60_001);
-        (looked, polls.join().unwrap())
-    });
-    assert!(longest < looked / 2, "held for {longest:?} of {looked:?}");
-}
-
 /// The fault: in the second in which the oldest attempts of an address reached the age of the
 /// window, they no longer counted but still displaced new ones. Attempts in that second were not
 /// counted.
@@ -759,45 +450,4 @@ fn tries_that_leave_the_window_of_an_address_do_not_keep_new_ones_from_counting(
             "{round}"
         );
     }
-}
-
-/// The fault: of several codes accepted while the clock was ahead, only the last one stayed refused
-/// when their time came.
-#[test]
-fn no_code_that_opened_under_a_clock_that_ran_ahead_opens_again() {
-    let (mut test, app) = alice("");
-    let ahead = [86_400, 86_460, 2 * 86_400].map(|later| NOW.plus(later));
-    for then in ahead {
-        accepted(&test.attempt("alice", &code_at(&app, 0, then), then));
-    }
-    assert_eq!(test.lowers_floors("alice", "root", NOW), 1);
-    accepted(&test.attempt("alice", &code_of(&app, 1), NOW));
-    for then in ahead {
-        refused(
-            &test.attempt("alice", &code_at(&app, 0, then), then),
-            Refusal::Used { wait: 15 },
-        );
-        accepted(&test.attempt("alice", &code_at(&app, 1, then), then));
-    }
-}
-
-/// The number of codes is larger than the number of accepted time steps that are stored.
-#[test]
-fn of_many_codes_that_opened_under_a_clock_that_ran_ahead_none_opens_again() {
-    let (mut test, app) = alice("");
-    let ahead: Vec<_> = (0..30)
-        .map(|number| NOW.plus(86_400 + 120 * number))
-        .collect();
-    for then in &ahead {
-        accepted(&test.attempt("alice", &code_at(&app, 0, *then), *then));
-    }
-    test.lowers_floors("alice", "root", NOW);
-    for then in &ahead {
-        let again = test
-            .attempt("alice", &code_at(&app, 0, *then), *then)
-            .result;
-        assert!(again.is_err(), "{again:?}");
-    }
-    let last = ahead[29].plus(60);
-    accepted(&test.attempt("alice", &code_at(&app, 0, last), last));
 }

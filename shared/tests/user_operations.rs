@@ -57,6 +57,14 @@ fn finishes(test: &mut TestStore, finish: FinishOperation, now: Timestamp) -> Do
     asks(test, "alice", "alice", Operation::Finish(finish), now)
 }
 
+fn activates(test: &mut TestStore, ticket: TypedText, now: Timestamp) -> Done {
+    finishes(test, FinishOperation::Activate { ticket }, now)
+}
+
+fn replaces_codes(test: &mut TestStore, ticket: TypedText, now: Timestamp) -> Done {
+    finishes(test, FinishOperation::ReplaceRecoveryCodes { ticket }, now)
+}
+
 fn setup(kind: AuthenticatorKind, label: &str) -> ChangeOperation {
     ChangeOperation::BeginEnrollment(EnrollmentOperation {
         kind,
@@ -284,14 +292,7 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
     assert_eq!(recovery_codes.len(), 6);
     let ticket = confirmed(&mut test, &ticket, &code);
     assert_eq!(enrolled(&mut test), Enrolled::No);
-    finishes(
-        &mut test,
-        FinishOperation::Activate {
-            ticket: ticket.clone(),
-        },
-        NOW,
-    )
-    .unwrap();
+    activates(&mut test, ticket.clone(), NOW).unwrap();
     assert_eq!(enrolled(&mut test), Enrolled::Yes);
     test_store::refused(
         &test.attempt("alice", &code, NOW),
@@ -299,23 +300,13 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
     );
 
     for ticket in [ticket, other] {
-        let again = finishes(
-            &mut test,
-            FinishOperation::Activate {
-                ticket: ticket.clone(),
-            },
-            NOW,
-        );
+        let again = activates(&mut test, ticket.clone(), NOW);
         assert!(
             matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),
             "{again:?}"
         );
         test.disables("alice", "root", NOW);
-        stale(finishes(
-            &mut test,
-            FinishOperation::Activate { ticket },
-            NOW,
-        ));
+        stale(activates(&mut test, ticket, NOW));
         let spent = changes(&mut test, &invitation, first());
         assert!(
             matches!(spent, Err(AdministrationError::Code(_))),
@@ -338,11 +329,7 @@ fn an_invitation_that_was_taken_back_finishes_nothing() {
     test.accounts()
         .cancel_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
-    stale(finishes(
-        &mut test,
-        FinishOperation::Activate { ticket },
-        NOW,
-    ));
+    stale(activates(&mut test, ticket, NOW));
     assert_eq!(enrolled(&mut test), Enrolled::No);
 }
 
@@ -357,20 +344,8 @@ fn tickets_lead_to_their_own_step_within_their_time() {
         setup(AuthenticatorKind::Further, "x"),
     ));
     assert!(codes.is_empty());
-    stale(finishes(
-        &mut test,
-        FinishOperation::Activate {
-            ticket: ticket.clone(),
-        },
-        NOW,
-    ));
-    stale(finishes(
-        &mut test,
-        FinishOperation::ReplaceRecoveryCodes {
-            ticket: ticket.clone(),
-        },
-        NOW,
-    ));
+    stale(activates(&mut test, ticket.clone(), NOW));
+    stale(replaces_codes(&mut test, ticket.clone(), NOW));
     let vouched = finishes(
         &mut test,
         FinishOperation::ActivateUnconfirmed {
@@ -410,19 +385,8 @@ fn tickets_lead_to_their_own_step_within_their_time() {
     }
     test.adds_account("bob");
     stale(asks(&mut test, "bob", "bob", op(), NOW));
-    stale(finishes(
-        &mut test,
-        FinishOperation::Activate {
-            ticket: confirmed.clone(),
-        },
-        NOW.plus(900),
-    ));
-    finishes(
-        &mut test,
-        FinishOperation::Activate { ticket: confirmed },
-        NOW.plus(899),
-    )
-    .unwrap();
+    stale(activates(&mut test, confirmed.clone(), NOW.plus(900)));
+    activates(&mut test, confirmed, NOW.plus(899)).unwrap();
     test_store::accepted(&test.attempt("alice", &code_of(&app, 1), NOW));
 }
 
@@ -434,11 +398,7 @@ fn what_was_begun_does_not_outlive_a_revocation() {
     test.disables("alice", "root", NOW);
     let anew = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
     test.activates(&anew);
-    stale(finishes(
-        &mut test,
-        FinishOperation::Activate { ticket: begun },
-        NOW,
-    ));
+    stale(activates(&mut test, begun, NOW));
     assert_eq!(
         test.enrollment()
             .list_authenticators(&name("alice"))
@@ -457,11 +417,7 @@ fn what_was_begun_does_not_outlive_a_revocation() {
         .unwrap();
     let third = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
     test.activates(&third);
-    stale(finishes(
-        &mut test,
-        FinishOperation::Activate { ticket: begun },
-        NOW,
-    ));
+    stale(activates(&mut test, begun, NOW));
 }
 
 /// With stolen data keys an attacker can forge tokens until the keys are replaced.
@@ -470,32 +426,17 @@ fn what_was_begun_does_not_outlive_the_data_keys() {
     let (mut test, app) = alice("");
     let begun = one_more(&mut test, &code_of(&app, 0), "x");
     test.keys().rotate_keys(Renewal::All, "root", NOW).unwrap();
-    stale(finishes(
-        &mut test,
-        FinishOperation::Activate { ticket: begun },
-        NOW,
-    ));
+    stale(activates(&mut test, begun, NOW));
 }
 
 #[test]
 fn an_authenticator_that_was_removed_does_not_come_back() {
     let (mut test, app) = alice("");
     let ticket = one_more(&mut test, &code_of(&app, 0), "x");
-    finishes(
-        &mut test,
-        FinishOperation::Activate {
-            ticket: ticket.clone(),
-        },
-        NOW,
-    )
-    .unwrap();
+    activates(&mut test, ticket.clone(), NOW).unwrap();
     let remove = ChangeOperation::RemoveAuthenticator("x".parse().unwrap());
     changes(&mut test, &code_of(&app, 1), remove).unwrap();
-    stale(finishes(
-        &mut test,
-        FinishOperation::Activate { ticket },
-        NOW,
-    ));
+    stale(activates(&mut test, ticket, NOW));
 }
 
 /// A new set invalidates the old one, and no recovery code is accepted twice.
@@ -515,28 +456,13 @@ fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
     };
     let (codes, ticket) = new(&mut test, &code_of(&app, 0));
     test_store::accepted(&test.attempt("alice", &app.recovery_codes()[0].grouped(), NOW));
-    stale(finishes(
-        &mut test,
-        FinishOperation::ReplaceRecoveryCodes { ticket },
-        NOW,
-    ));
+    stale(replaces_codes(&mut test, ticket, NOW));
     test_store::refused(&test.attempt("alice", &codes[0], NOW), Refusal::Wrong);
 
     let (codes, ticket) = new(&mut test, &code_of(&app, 1));
-    finishes(
-        &mut test,
-        FinishOperation::ReplaceRecoveryCodes {
-            ticket: ticket.clone(),
-        },
-        NOW,
-    )
-    .unwrap();
+    replaces_codes(&mut test, ticket.clone(), NOW).unwrap();
     test_store::accepted(&test.attempt("alice", &codes[0], NOW));
-    stale(finishes(
-        &mut test,
-        FinishOperation::ReplaceRecoveryCodes { ticket },
-        NOW,
-    ));
+    stale(replaces_codes(&mut test, ticket, NOW));
     test_store::refused(
         &test.attempt("alice", &codes[0], NOW),
         Refusal::Used { wait: 0 },
@@ -559,7 +485,7 @@ fn a_recovery_code_changes_things_too_and_what_it_leaves_is_reported() {
     assert_eq!(reply.messages, ["5 recovery codes are left"]);
     let (code, ticket, _) = begun(Ok(reply));
     let ticket = confirmed(&mut test, &ticket, &code);
-    finishes(&mut test, FinishOperation::Activate { ticket }, NOW).unwrap();
+    activates(&mut test, ticket, NOW).unwrap();
 }
 
 /// An enrollment that is not possible is refused before its code is consumed.

@@ -77,7 +77,7 @@ mod pam {
 }
 /// The daemon, and the module without it.
 mod posternd {
-    mod daemon;
+    pub(crate) mod daemon;
     mod fallback;
     mod fallback_conditions;
     pub(crate) mod floods;

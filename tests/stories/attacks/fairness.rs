@@ -66,9 +66,18 @@ fn flooded(
     statuses
 }
 
+/// Returns clients, each at an address from which nothing was sent before.
+fn new_addresses() -> impl FnMut() -> WebClient {
+    let mut last = 60;
+    move || {
+        last += 1;
+        WebClient::new().from(&format!("127.0.0.{last}"))
+    }
+}
+
 /// Checks that each of the tries returns the right status, and prints the average duration.
 #[track_caller]
-fn all_get_in(what: &str, tries: usize, mut one: impl FnMut() -> u16, right: u16) {
+fn all_get_in(what: &str, tries: usize, right: u16, mut one: impl FnMut() -> u16) {
     let began = Instant::now();
     let statuses: Vec<_> = (0..tries).map(|_| one()).collect();
     let got_in = statuses.iter().filter(|status| **status == right).count();
@@ -93,35 +102,26 @@ fn a_flood_of_wrong_passwords_keeps_the_owner_out_of_nothing() {
     let signed_in = client.copy_of_cookies();
     let statuses = flooded(300, made_up, || {
         let password = |who: &WebClient| who.password(&web, &alice).status;
-        all_get_in(
-            "a page of the account",
-            20,
-            || signed_in.loads(&web.pages).status,
-            200,
-        );
-        all_get_in("a trusted browser", 15, || password(&client), 303);
+        all_get_in("a page of the account", 20, 200, || {
+            signed_in.loads(&web.pages).status
+        });
+        all_get_in("a trusted browser", 15, 303, || password(&client));
         all_get_in(
             "a familiar address",
             10,
+            303,
             || password(&WebClient::new()),
-            303,
         );
-        let mut last = 60;
-        all_get_in(
-            "a new address",
-            5,
-            || {
-                last += 1;
-                let new = WebClient::new().from(&format!("127.0.0.{last}"));
-                // 300 attackers have the same priority as a new address, so on a slow machine some
-                // tries time out.
-                let mut answers = (0..5)
-                    .map(|_| password(&new))
-                    .inspect(|reply| print!("{reply} "));
-                answers.find(|reply| *reply != 503).unwrap_or(503)
-            },
-            303,
-        );
+        let mut next = new_addresses();
+        all_get_in("a new address", 5, 303, || {
+            let new = next();
+            // 300 attackers have the same priority as a new address, so on a slow machine some
+            // tries time out.
+            let mut answers = (0..5)
+                .map(|_| password(&new))
+                .inspect(|reply| print!("{reply} "));
+            answers.find(|reply| *reply != 503).unwrap_or(503)
+        });
         let out = signed_in.sends(&format!("{AUTH}/sign-out"), &[]);
         assert_eq!(
             out.status, 200,
@@ -181,29 +181,18 @@ fn a_flood_through_nginx_keeps_the_owner_out_of_nothing() {
         patiently("the flood has begun", || Ok(busy()));
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let password = |who: &WebClient| who.password(&web, &alice).status;
-            all_get_in(
-                "a page of the account",
-                20,
-                || signed_in.loads(&web.pages).status,
-                200,
-            );
-            all_get_in("a trusted browser", 10, || password(&client), 303);
+            all_get_in("a page of the account", 20, 200, || {
+                signed_in.loads(&web.pages).status
+            });
+            all_get_in("a trusted browser", 10, 303, || password(&client));
             all_get_in(
                 "a familiar address",
                 10,
+                303,
                 || password(&WebClient::new()),
-                303,
             );
-            let mut last = 60;
-            all_get_in(
-                "a new address",
-                5,
-                || {
-                    last += 1;
-                    password(&WebClient::new().from(&format!("127.0.0.{last}")))
-                },
-                303,
-            );
+            let mut new = new_addresses();
+            all_get_in("a new address", 5, 303, || password(&new()));
         }));
         over.store(true, Ordering::SeqCst);
         answers = attackers.join().expect("the strangers end");
@@ -239,23 +228,12 @@ fn an_address_that_is_delayed_anyway_takes_no_worker() {
         |_, _| "203.0.113.9".to_owned(),
         || {
             let password = |who: &WebClient| who.password(&web, &alice).status;
-            all_get_in(
-                "a page of the account",
-                20,
-                || signed_in.loads(&web.pages).status,
-                200,
-            );
-            all_get_in("a trusted browser", 10, || password(&client), 303);
-            let mut last = 60;
-            all_get_in(
-                "a new address",
-                10,
-                || {
-                    last += 1;
-                    password(&WebClient::new().from(&format!("127.0.0.{last}")))
-                },
-                303,
-            );
+            all_get_in("a page of the account", 20, 200, || {
+                signed_in.loads(&web.pages).status
+            });
+            all_get_in("a trusted browser", 10, 303, || password(&client));
+            let mut new = new_addresses();
+            all_get_in("a new address", 10, 303, || password(&new()));
         },
     );
     let let_in: Vec<_> = statuses
@@ -279,18 +257,10 @@ fn a_flood_of_wrong_host_passwords_leaves_the_owner_a_question() {
     client.signs_in_and_trusts(&web, &alice, &phone.code());
     flooded(120, made_up, || {
         let password = |who: &WebClient| who.password(&web, &alice).status;
-        all_get_in("a trusted browser", 5, || password(&client), 303);
-        all_get_in("a familiar address", 5, || password(&WebClient::new()), 303);
-        let mut last = 60;
-        all_get_in(
-            "a new address",
-            2,
-            || {
-                last += 1;
-                password(&WebClient::new().from(&format!("127.0.0.{last}")))
-            },
-            303,
-        );
+        all_get_in("a trusted browser", 5, 303, || password(&client));
+        all_get_in("a familiar address", 5, 303, || password(&WebClient::new()));
+        let mut new = new_addresses();
+        all_get_in("a new address", 2, 303, || password(&new()));
     });
 }
 

@@ -9,18 +9,13 @@ use testhost::{
     assert_lacks, finished, patiently, wait_until,
 };
 
-fn alice(host: &Host) -> (Person, Phone) {
-    let (alice, phone) = host.enrolled_user("alice");
-    (alice, phone)
-}
-
 /// L1, L5: a used code is refused again, also after a restart of posternd.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn posternd_decides_and_remembers() {
     let host = Host::without_posternd();
     let mut posternd = Posternd::start();
-    let (alice, phone) = alice(&host);
+    let (alice, phone) = host.enrolled_user("alice");
     alice
         .with_key()
         .is_refused(&phone.wrong(), "That code is wrong");
@@ -45,7 +40,7 @@ fn posternd_decides_and_remembers() {
 fn while_posternd_decides_the_host_opens_nothing_of_the_store() {
     let mut host = Host::without_posternd();
     let _posternd = Posternd::start();
-    let (alice, phone) = alice(&host);
+    let (alice, phone) = host.enrolled_user("alice");
     host.restart_sshd();
     let trace = "/run/postern-relay.trace";
     let process = host.sshd().to_string();
@@ -83,7 +78,7 @@ fn while_posternd_decides_the_host_opens_nothing_of_the_store() {
 fn a_posternd_that_is_killed_stopped_or_gone_keeps_no_user_out() {
     let host = Host::without_posternd();
     let mut posternd = Posternd::start();
-    let (alice, phone) = alice(&host);
+    let (alice, phone) = host.enrolled_user("alice");
 
     let mut terminal = alice.with_key().up_to_the_code();
     posternd.crash();
@@ -114,7 +109,7 @@ fn posternd_uses_the_last_valid_configuration() {
     const COPY: &str = "/etc/postern/postern.toml.valid";
     let host = Host::without_posternd();
     let mut posternd = Posternd::start();
-    let (alice, phone) = alice(&host);
+    let (alice, phone) = host.enrolled_user("alice");
     let bob = host.person("bob");
     bob.with_key().enters();
     host.configure("[policy]\nrequired = \"all\"\n");
@@ -139,7 +134,7 @@ fn posternd_uses_the_last_valid_configuration() {
 #[ignore = "needs the test host: tests/run"]
 fn an_impostor_of_the_gates_user_learns_nothing() {
     let host = Host::without_posternd();
-    let (alice, phone) = alice(&host);
+    let (alice, phone) = host.enrolled_user("alice");
     finished(Command::new("install").args([
         "-d",
         "-o",
@@ -172,6 +167,21 @@ fn an_impostor_of_the_gates_user_learns_nothing() {
     fs::remove_file(HOST_SOCKET).expect("it is there");
 }
 
+/// Runs a command of root by sudo, with password and code.
+#[track_caller]
+pub(crate) fn enters_by_sudo(host: &Host, person: &Person, phone: &Phone) {
+    let mut sudo = Terminal::run(person.on_this_host("sudo id -un"));
+    sudo.expect("password for alice: ").types(&person.password);
+    sudo.expect("Verification code: ").types(&phone.code());
+    sudo.expect("root");
+    assert!(sudo.ends().status.success());
+    let accepted = "pam_totp(sudo:auth): accepted cause=code";
+    host.journal.says(accepted);
+    let last = Postern::json("log alice --lines 1 --json");
+    assert_eq!(last["service"], "sudo");
+    assert_eq!(last["origin"], "local user alice");
+}
+
 /// sudo asks for password and code. If the socket's backlog is full, the module denies access at
 /// its timeout.
 #[test]
@@ -182,18 +192,8 @@ fn sudo_and_a_full_backlog() {
     host.clock.as_setuid_programs_see_it();
     host.configure("[totp]\nperiod = \"2m\"\n");
     let posternd = Posternd::start();
-    let (alice, phone) = alice(&host);
-    let mut sudo = Terminal::run(alice.on_this_host("sudo id -un"));
-    sudo.expect("password for alice: ").types(&alice.password);
-    sudo.expect("Verification code: ")
-        .types(&phone.code())
-        .expect("root");
-    assert!(sudo.ends().status.success());
-    host.journal
-        .says("pam_totp(sudo:auth): accepted cause=code");
-    let last = Postern::json("log alice --lines 1 --json");
-    assert_eq!(last["service"], "sudo");
-    assert_eq!(last["origin"], "local user alice");
+    let (alice, phone) = host.enrolled_user("alice");
+    enters_by_sudo(&host, &alice, &phone);
     assert_eq!(posternd.log(), "");
     drop(posternd);
 

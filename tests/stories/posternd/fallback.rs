@@ -1,6 +1,7 @@
 //! Without a daemon the module runs `posternd --stdio`. The user who runs the PAM host cannot
 //! influence that process.
 
+use super::daemon::enters_by_sudo;
 use crate::pam::process::PAM_HOST;
 use nix::sys::signal::Signal;
 use std::fs;
@@ -8,24 +9,19 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use testhost::{
-    HOST_SOCKET, Host, PROGRAM, PamEnded, PamHost, Person, Phone, Postern, Posternd, REAL_PROGRAM,
-    Terminal, finished, patiently, running, set_mode, signal, wait_until,
+    HOST_SOCKET, Host, PROGRAM, PamEnded, PamHost, Person, Phone, Posternd, REAL_PROGRAM, finished,
+    patiently, running, set_mode, signal, wait_until,
 };
 
 /// Longest delay of a host by a fallback that does not decide.
 pub(crate) const LONGEST: Duration = Duration::from_secs(12);
-
-pub(crate) fn alice(host: &Host) -> (Person, Phone) {
-    let (alice, phone) = host.enrolled_user("alice");
-    (alice, phone)
-}
 
 /// The first factor is a key or a password. A used code is refused.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn without_a_daemon_people_enter_by_sshd() {
     let host = Host::without_posternd();
-    let (alice, phone) = alice(&host);
+    let (alice, phone) = host.enrolled_user("alice");
     alice
         .with_key()
         .is_refused(&phone.wrong(), "That code is wrong");
@@ -44,18 +40,8 @@ fn without_a_daemon_people_enter_by_sudo() {
     host.sudoers("alice ALL=(ALL) ALL");
     host.clock.as_setuid_programs_see_it();
     host.configure("[totp]\nperiod = \"2m\"\n");
-    let (alice, phone) = alice(&host);
-    let mut sudo = Terminal::run(alice.on_this_host("sudo id -un"));
-    sudo.expect("password for alice: ").types(&alice.password);
-    sudo.expect("Verification code: ")
-        .types(&phone.code())
-        .expect("root");
-    assert!(sudo.ends().status.success());
-    host.journal
-        .says("pam_totp(sudo:auth): accepted cause=code");
-    let last = Postern::json("log alice --lines 1 --json");
-    assert_eq!(last["service"], "sudo");
-    assert_eq!(last["origin"], "local user alice");
+    let (alice, phone) = host.enrolled_user("alice");
+    enters_by_sudo(&host, &alice, &phone);
 }
 
 /// Installs a PAM service with one prompt.
@@ -78,7 +64,7 @@ pub(crate) fn fallback() -> u32 {
 fn the_fallback_has_given_root_up() {
     let host = Host::without_posternd();
     a_service(&host);
-    let (_, phone) = alice(&host);
+    let (_, phone) = host.enrolled_user("alice");
     let mut pam = PamHost::start(PAM_HOST, "guest", b"alice", &[]);
     pam.expect("prompt");
     let folder = format!("/proc/{}", fallback());
@@ -158,7 +144,7 @@ fn the_fallback_serves_the_module_alone() {
 fn a_fallback_that_does_not_start_denies_and_is_named() {
     let host = Host::without_posternd();
     a_service(&host);
-    let (_, _) = alice(&host);
+    let (_, _) = host.enrolled_user("alice");
     let script = fs::read(PROGRAM).expect("it is installed");
     let put = |text: &[u8], mode| {
         let _ = fs::remove_file(PROGRAM);
@@ -233,7 +219,7 @@ fn a_fallback_that_does_not_start_denies_and_is_named() {
 fn a_fallback_that_is_killed_or_stopped_denies_and_is_named() {
     let host = Host::without_posternd();
     a_service(&host);
-    let (_, phone) = alice(&host);
+    let (_, phone) = host.enrolled_user("alice");
     for (by, line) in [
         (Signal::SIGKILL, "posternd --stdio ended the conversation"),
         (Signal::SIGSTOP, "posternd --stdio did not answer in time"),
@@ -266,7 +252,7 @@ fn a_fallback_that_is_killed_or_stopped_denies_and_is_named() {
 fn a_transaction_may_begin_with_the_one_and_end_with_the_other() {
     let host = Host::without_posternd();
     a_service(&host);
-    let (_, phone) = alice(&host);
+    let (_, phone) = host.enrolled_user("alice");
     let mut daemon = Some(Posternd::start());
     for _ in 0..2 {
         host.clock.forward(30);
@@ -361,7 +347,7 @@ fn denied_as_alice() -> PamEnded {
 fn the_module_opens_nothing_but_its_socket() {
     let host = Host::without_posternd();
     a_service(&host);
-    let (_, phone) = alice(&host);
+    let (_, phone) = host.enrolled_user("alice");
     for with_daemon in [true, false] {
         host.clock.forward(30);
         let daemon = with_daemon.then(Posternd::start);

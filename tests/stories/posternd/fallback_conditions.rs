@@ -1,7 +1,7 @@
 //! The fallback under limits that the user of the PAM host sets: of files, processes, time and
 //! memory, and in a frozen cgroup.
 
-use super::fallback::{a_service, alice, fallback};
+use super::fallback::{a_service, fallback};
 use crate::pam::process::PAM_HOST;
 use std::fs;
 use std::process::Command;
@@ -100,7 +100,7 @@ const CONDITIONS: &[Condition] = &[
 fn under_every_condition_of_a_users_the_host_is_entered_or_the_log_says_why_not() {
     let host = Host::without_posternd();
     a_service(&host);
-    let (_, phone) = alice(&host);
+    let (_, phone) = host.enrolled_user("alice");
     for condition in CONDITIONS {
         host.clock.forward(30);
         let Condition {
@@ -152,7 +152,7 @@ fn under_every_condition_of_a_users_the_host_is_entered_or_the_log_says_why_not(
 fn a_frozen_host_holds_nothing() {
     let host = Host::without_posternd();
     a_service(&host);
-    let (alice, phone) = alice(&host);
+    let (alice, phone) = host.enrolled_user("alice");
     let Some(cgroup) = Cgroup::of_a_user() else {
         return;
     };

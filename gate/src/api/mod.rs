@@ -15,11 +15,12 @@ mod endpoint;
 mod enrollment;
 mod login;
 mod problem;
-mod query;
 mod refresh;
 mod router;
 mod second_factor;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 #[cfg(any(test, feature = "fuzz"))]

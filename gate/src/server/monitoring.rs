@@ -5,7 +5,7 @@
 use super::connections::Connections;
 use super::listener::{AcceptedConnection, Listener};
 use crate::http::reply::{HttpReply, bare};
-use crate::live::store_pool::{PoolClient, ShareKey};
+use crate::live::store_pool::{PoolClient, ShareKey, WorkKind};
 use crate::observe::log;
 use crate::observe::metrics::{GateHealth, METRICS};
 use crate::state::site::Site;
@@ -187,7 +187,7 @@ impl RunningGate {
             .load()
             .store_pool
             .for_client(PoolClient::authenticated(ShareKey::Gate));
-        let test = pool.with_engine(|engine| {
+        let test = pool.run(WorkKind::Plain, |engine| {
             engine.try_write()?;
             // A request that needs the clock reports its failure.
             Ok::<_, EngineError>(match clock::now() {

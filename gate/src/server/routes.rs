@@ -204,6 +204,7 @@ async fn answer_own_page(
     let context = RequestContext {
         site,
         headers: &parts.headers,
+        query: parts.uri.query().unwrap_or_default(),
         address,
         identity,
         language: Language::negotiate(&parts.headers),

@@ -235,9 +235,11 @@ impl Backend {
             operation: task,
         };
         let reply = match &mut self.way {
-            BackendKind::Engine { engine, actor } => {
-                engine.execute_request(Requester::Root(actor), &request, clock::now()?)?
-            }
+            BackendKind::Engine { engine, actor } => engine.commands().execute_request(
+                Requester::Root(actor),
+                &request,
+                clock::now()?,
+            )?,
             BackendKind::Daemon => client::send_request(&request)?,
         };
         for told in reply.messages {

@@ -19,6 +19,7 @@ fn a_mail_that_is_being_sent_is_recorded_and_no_other_is_taken() {
     let now = clock::now().unwrap();
     let first = home
         .door
+        .accounts()
         .set_email(&name("alice"), &address("alice@example.com"), "root", now)
         .unwrap();
     let mail = home.sends();
@@ -26,6 +27,7 @@ fn a_mail_that_is_being_sent_is_recorded_and_no_other_is_taken() {
     CONNECTIONS.begin_drain();
     let second = home
         .door
+        .accounts()
         .set_email(&name("bob"), &address("bob@example.com"), "root", now)
         .unwrap();
     let go = home.folder.path().join("sent/go");
@@ -36,11 +38,12 @@ fn a_mail_that_is_being_sent_is_recorded_and_no_other_is_taken() {
     mail.end();
     goes.join().unwrap();
     home.door
+        .mail()
         .check_mail_delivery(&first, Duration::ZERO)
         .unwrap()
         .unwrap();
     assert!(matches!(
-        home.door.await_mail_delivery(&second),
+        home.door.mail().await_mail_delivery(&second),
         Err(NotMailed::Queued)
     ));
     assert_eq!(home.sent("code").len(), 1);

@@ -46,9 +46,10 @@ fn session(account: i64) -> Session {
 fn revoked(home: &mut Home) -> RevokedSessions {
     let mut seen = None;
     home.door
+        .sessions()
         .update_revocations(&[7; 16], None, NOW, |found| seen = Some(found.revoked))
         .unwrap();
-    home.door.remove_gate(&[7; 16]).unwrap();
+    home.door.sessions().remove_gate(&[7; 16]).unwrap();
     seen.unwrap()
 }
 
@@ -67,6 +68,7 @@ fn a_removed_account_leaves_its_used_codes_and_nothing_else() {
     drop(connection);
     assert!(home.holds(&sealed));
     home.door
+        .accounts()
         .remove_account(&name("alice"), "root", NOW)
         .unwrap();
     assert!(!home.holds(&sealed), "its secret is gone");
@@ -82,7 +84,9 @@ fn a_removed_account_leaves_its_used_codes_and_nothing_else() {
         Enrolled::No
     );
     assert!(matches!(
-        home.door.remove_account(&name("alice"), "root", NOW),
+        home.door
+            .accounts()
+            .remove_account(&name("alice"), "root", NOW),
         Err(AdministrationError::UnknownAccount(_))
     ));
     for table in [
@@ -115,6 +119,7 @@ fn a_renamed_account_keeps_its_second_factor() {
     had_a_session(&home);
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
     home.door
+        .accounts()
         .rename_account(
             &name("alice"),
             &name("ünal"),
@@ -136,6 +141,7 @@ fn a_renamed_account_keeps_its_second_factor() {
     assert!(revoked(&mut home).covers(&session(1)));
 
     home.door
+        .accounts()
         .add_account(
             &name("bob"),
             postern_shared::account::name::Distinct::No,
@@ -143,7 +149,7 @@ fn a_renamed_account_keeps_its_second_factor() {
             NOW,
         )
         .unwrap();
-    let taken = home.door.rename_account(
+    let taken = home.door.accounts().rename_account(
         &name("bob"),
         &name("ünal"),
         postern_shared::account::name::Distinct::No,
@@ -158,16 +164,23 @@ fn groups_come_and_go_and_end_sessions() {
     let (mut home, _) = alice("");
     // gates do not keep groups of an account that never had a session
     home.door
+        .accounts()
         .change_groups(&name("alice"), &groups(&["first"]), &[], "root", NOW)
         .unwrap();
     home.door
+        .accounts()
         .change_groups(&name("alice"), &[], &groups(&["first"]), "root", NOW)
         .unwrap();
     assert!(!revoked(&mut home).covers(&session(1)));
     had_a_session(&home);
     let mut change = |add: &[&str], remove: &[&str]| {
-        home.door
-            .change_groups(&name("alice"), &groups(add), &groups(remove), "root", NOW)
+        home.door.accounts().change_groups(
+            &name("alice"),
+            &groups(add),
+            &groups(remove),
+            "root",
+            NOW,
+        )
     };
     assert_eq!(
         change(&["ops", "ad min"], &[]).unwrap(),
@@ -203,15 +216,15 @@ fn what_the_configuration_declares_is_not_for_commands() {
     ));
     let (alice, carol) = (name("alice"), name("carol"));
     for refused in [
-        home.door.remove_account(&carol, "root", NOW),
-        home.door.rename_account(
+        home.door.accounts().remove_account(&carol, "root", NOW),
+        home.door.accounts().rename_account(
             &carol,
             &name("dora"),
             postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         ),
-        home.door.rename_account(
+        home.door.accounts().rename_account(
             &alice,
             &carol,
             postern_shared::account::name::Distinct::No,
@@ -219,17 +232,19 @@ fn what_the_configuration_declares_is_not_for_commands() {
             NOW,
         ),
         home.door
+            .accounts()
             .change_groups(&carol, &groups(&["ops"]), &[], "root", NOW)
             .map(drop),
     ] {
         assert!(matches!(refused, Err(AdministrationError::Declared(_))));
     }
     assert_eq!(
-        home.door.account_status(&carol).unwrap().state,
+        home.door.accounts().account_status(&carol).unwrap().state,
         SecondFactorState::Declared
     );
     let all: Vec<_> = home
         .door
+        .accounts()
         .account_statuses()
         .unwrap()
         .iter()
@@ -259,7 +274,7 @@ fn a_hundred_thousand_accounts_are_listed_quickly() {
         .unwrap();
     drop(connection);
     let began = Instant::now();
-    let all = home.door.account_statuses().unwrap();
+    let all = home.door.accounts().account_statuses().unwrap();
     let took = began.elapsed();
     assert_eq!((all.len(), all[7].tally.authenticators), (100_001, 1));
     assert!(took < Duration::from_secs(5), "{took:?}");

@@ -27,6 +27,7 @@ fn each_method_is_switched_off_alone() {
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     assert_eq!(
         home.door
+            .accounts()
             .remove_email(&name("alice"), "root", now)
             .unwrap()
             .0,
@@ -41,6 +42,7 @@ fn each_method_is_switched_off_alone() {
 
     let (mut home, app, now) = by_both();
     home.door
+        .enrollment()
         .remove_authenticator(&name("alice"), app.label(), "root", now)
         .unwrap();
     refused(
@@ -51,13 +53,18 @@ fn each_method_is_switched_off_alone() {
     accepted(&types(&mut home, &letter, now));
     accepted(&home.attempt("alice", app.recovery_codes()[0].plain(), now));
     assert_eq!(
-        home.door.account_status(&name("alice")).unwrap().state,
+        home.door
+            .accounts()
+            .account_status(&name("alice"))
+            .unwrap()
+            .state,
         SecondFactorState::On
     );
 
     assert!(home.holds(b"alice@example.com"));
     assert_eq!(
         home.door
+            .accounts()
             .remove_email(&name("alice"), "root", now)
             .unwrap()
             .0,
@@ -65,11 +72,12 @@ fn each_method_is_switched_off_alone() {
     );
     // The removed address gets one last notification. After that the store's bytes no longer hold
     // it.
-    for notice in home.door.take_due_notifications(8, now).unwrap() {
-        home.door.remove_sent_notification(&notice).unwrap();
+    for notice in home.door.mail().take_due_notifications(8, now).unwrap() {
+        home.door.mail().remove_sent_notification(&notice).unwrap();
     }
     assert!(
         home.door
+            .accounts()
             .disable_second_factor(&name("alice"), "root", now)
             .is_err()
     );
@@ -93,6 +101,7 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
     let alice = name("alice");
     let posted = home
         .door
+        .accounts()
         .set_email(&alice, &address("a@example.com"), "root", NOW)
         .unwrap();
     assert_eq!(
@@ -111,6 +120,7 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
     };
     let confirms = |home: &mut Home, typed: &str, now| {
         home.door
+            .accounts()
             .confirm_email(&alice, &Input::parse(typed.as_bytes()), "root", now)
     };
     let refusal = confirms(&mut home, wrong, NOW);
@@ -134,6 +144,7 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
     let now = NOW.plus(960);
     let posted = home
         .door
+        .accounts()
         .set_email(&alice, &address("b@example.com"), "root", now)
         .unwrap();
     let letter = sends(&mut home, &posted, now);
@@ -143,7 +154,13 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
     assert_eq!(sign_in.to, address("a@example.com"));
     assert!(confirms(&mut home, &sign_in.code, now).is_err());
     accepted(&types(&mut home, &sign_in, now));
-    let kept = home.door.account_status(&alice).unwrap().tally.addresses;
+    let kept = home
+        .door
+        .accounts()
+        .account_status(&alice)
+        .unwrap()
+        .tally
+        .addresses;
     let expected = MailAddresses {
         confirmed: Some(address("a@example.com")),
         pending: Some(address("b@example.com")),
@@ -156,11 +173,13 @@ fn an_address_is_confirmed_within_five_tries_or_never() {
     let (mut home, alice) = (Home::new(MAIL), name("alice"));
     let posted = home
         .door
+        .accounts()
         .set_email(&alice, &address("a@example.com"), "root", NOW)
         .unwrap();
     let letter = sends(&mut home, &posted, NOW);
     let confirms = |home: &mut Home, typed: &str| {
         home.door
+            .accounts()
             .confirm_email(&alice, &Input::parse(typed.as_bytes()), "root", NOW)
     };
     let wrong = if *letter.code == "000000" {
@@ -182,9 +201,10 @@ fn an_address_is_confirmed_within_five_tries_or_never() {
         Enrolled::No
     );
     // A confirmation that wrong codes ended does not end the cooldown.
-    let again = home
-        .door
-        .set_email(&alice, &address("a@example.com"), "root", NOW.plus(59));
+    let again =
+        home.door
+            .accounts()
+            .set_email(&alice, &address("a@example.com"), "root", NOW.plus(59));
     assert!(matches!(again, Err(AdministrationError::MailCooldown(1))));
     has_mail(&mut home, "alice", "a@example.com", NOW.plus(60));
 }
@@ -195,11 +215,16 @@ fn disable_turns_mail_off_too_and_the_address_is_to_be_confirmed_anew() {
     let (mut home, now) = by_mail_alone();
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     home.door
+        .accounts()
         .disable_second_factor(&name("alice"), "root", now)
         .unwrap();
     refused(&types(&mut home, &letter, now), Refusal::NotEnrolled);
     assert_eq!(
-        home.door.account_status(&name("alice")).unwrap().state,
+        home.door
+            .accounts()
+            .account_status(&name("alice"))
+            .unwrap()
+            .state,
         SecondFactorState::Off
     );
     assert_eq!(
@@ -207,11 +232,16 @@ fn disable_turns_mail_off_too_and_the_address_is_to_be_confirmed_anew() {
         Some(MailRefusal::NoAddress)
     );
     assert_eq!(
-        home.door.unconfirmed_email(&name("alice")).unwrap(),
+        home.door
+            .accounts()
+            .unconfirmed_email(&name("alice"))
+            .unwrap(),
         address("alice@example.com")
     );
     assert!(matches!(
-        home.door.disable_second_factor(&name("alice"), "root", now),
+        home.door
+            .accounts()
+            .disable_second_factor(&name("alice"), "root", now),
         Err(AdministrationError::NotEnrolled(_))
     ));
 }
@@ -223,20 +253,29 @@ fn a_letter_that_is_not_sent_is_an_error_and_its_code_opens_nothing() {
     let alice = name("alice");
     let posted = home
         .door
+        .accounts()
         .set_email(&alice, &address("b@example.com"), "root", now)
         .unwrap();
     let letter = takes(&mut home, now);
     assert!(
-        home.door.take_queued_mail(8, now).unwrap().is_empty(),
+        home.door
+            .mail()
+            .take_queued_mail(8, now)
+            .unwrap()
+            .is_empty(),
         "it is taken once"
     );
     home.door
+        .mail()
         .record_mail_delivery(&letter, &Err("no such mailbox".to_owned()))
         .unwrap();
-    let failed = home.door.await_mail_delivery(&posted);
+    let failed = home.door.mail().await_mail_delivery(&posted);
     assert!(matches!(failed, Err(NotMailed::Failed(why)) if why == "no such mailbox"));
     let typed = Input::parse(letter.code.as_bytes());
-    let confirmed = home.door.confirm_email(&alice, &typed, "root", now);
+    let confirmed = home
+        .door
+        .accounts()
+        .confirm_email(&alice, &typed, "root", now);
     assert!(matches!(
         confirmed,
         Err(AdministrationError::NoCodeToConfirm(_))
@@ -245,6 +284,7 @@ fn a_letter_that_is_not_sent_is_an_error_and_its_code_opens_nothing() {
     // a mail that was not sent begins no cooldown
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     home.door
+        .mail()
         .record_mail_delivery(&letter, &Err("it hangs".to_owned()))
         .unwrap();
     refused(&types(&mut home, &letter, now), Refusal::Wrong);
@@ -254,17 +294,19 @@ fn a_letter_that_is_not_sent_is_an_error_and_its_code_opens_nothing() {
 #[test]
 fn without_email_in_the_configuration_nothing_is_mailed_and_a_code_is_still_asked_for() {
     let mut home = Home::new("");
-    let set = home
-        .door
-        .set_email(&name("alice"), &address("a@example.com"), "root", NOW);
+    let set =
+        home.door
+            .accounts()
+            .set_email(&name("alice"), &address("a@example.com"), "root", NOW);
     assert!(matches!(set, Err(AdministrationError::NoMail)));
     assert!(
-        home.door.account_status(&name("alice")).is_err(),
+        home.door.accounts().account_status(&name("alice")).is_err(),
         "no account was made"
     );
 
     let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
     home.door
+        .accounts()
         .add_account(
             &name("alice"),
             postern_shared::account::name::Distinct::No,
@@ -322,9 +364,10 @@ fn codes_of_a_declared_account_go_where_its_declaration_says() {
     let letter = asks(&mut home, "alice", NOW).ok().unwrap();
     assert_eq!(letter.to, address("declared@example.com"));
     accepted(&types(&mut home, &letter, NOW));
-    let set = home
-        .door
-        .set_email(&name("alice"), &address("a@example.com"), "root", NOW);
+    let set =
+        home.door
+            .accounts()
+            .set_email(&name("alice"), &address("a@example.com"), "root", NOW);
     assert!(matches!(set, Err(AdministrationError::Declared(_))));
 }
 
@@ -341,7 +384,10 @@ fn an_administrator_with_mail_alone_has_a_second_factor() {
             browser: None,
             service: "test",
         };
-        home.door.grant_enrollment_grace(&visitor, NOW).unwrap()
+        home.door
+            .policy()
+            .grant_enrollment_grace(&visitor, NOW)
+            .unwrap()
     };
     assert_eq!(waived(&mut home), Some(EnrollmentGrace::LastAdministrator));
     has_mail(&mut home, "alice", "alice@example.com", NOW);

@@ -43,6 +43,7 @@ fn any_authenticator_opens_and_spends_none_of_anothers_steps() {
     accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
 
     home.door
+        .enrollment()
         .remove_authenticator(&name("alice"), app.label(), "root", NOW)
         .unwrap();
     refused(
@@ -50,9 +51,10 @@ fn any_authenticator_opens_and_spends_none_of_anothers_steps() {
         Refusal::Wrong,
     );
     accepted(&home.attempt("alice", &code_of(&second, 1), NOW));
-    let last = home
-        .door
-        .remove_authenticator(&name("alice"), second.label(), "root", NOW);
+    let last =
+        home.door
+            .enrollment()
+            .remove_authenticator(&name("alice"), second.label(), "root", NOW);
     assert!(matches!(
         last,
         Err(AdministrationError::LastAuthenticator(_))
@@ -62,7 +64,8 @@ fn any_authenticator_opens_and_spends_none_of_anothers_steps() {
 #[test]
 fn a_name_is_given_once_and_there_is_a_most() {
     let (mut home, _) = alice("");
-    let twice = home.door.check_enrollment(&further(&home, "app"));
+    let again = further(&home, "app");
+    let twice = home.door.enrollment().check_enrollment(&again);
     assert!(matches!(twice, Err(AdministrationError::LabelTaken(..))));
     for number in 2..=16 {
         let pending = further(&home, &format!("{number}"));
@@ -70,10 +73,10 @@ fn a_name_is_given_once_and_there_is_a_most() {
     }
     let more = further(&home, "more");
     assert!(matches!(
-        home.door.check_enrollment(&more),
+        home.door.enrollment().check_enrollment(&more),
         Err(AdministrationError::TooMany(_, 16))
     ));
-    let refused = home.door.activate(
+    let refused = home.door.enrollment().activate(
         &more,
         &EnrollmentConfirmation::by_administrator(),
         "root",
@@ -85,11 +88,13 @@ fn a_name_is_given_once_and_there_is_a_most() {
 #[test]
 fn one_authenticator_more_needs_a_first_one() {
     let mut home = Home::new("");
+    let pending = further(&home, "x");
     assert!(matches!(
-        home.door.check_enrollment(&further(&home, "x")),
+        home.door.enrollment().check_enrollment(&pending),
         Err(AdministrationError::UnknownAccount(_))
     ));
     home.door
+        .accounts()
         .add_account(
             &name("alice"),
             postern_shared::account::name::Distinct::No,
@@ -97,8 +102,9 @@ fn one_authenticator_more_needs_a_first_one() {
             NOW,
         )
         .unwrap();
+    let pending = further(&home, "x");
     assert!(matches!(
-        home.door.check_enrollment(&further(&home, "x")),
+        home.door.enrollment().check_enrollment(&pending),
         Err(AdministrationError::NotEnrolled(_))
     ));
 }
@@ -112,17 +118,22 @@ fn a_seed_that_comes_back_brings_its_used_codes_along() {
     home.activates(&token);
     accepted(&home.attempt("alice", &code_of(&token, 0), NOW));
     home.door
+        .enrollment()
         .remove_authenticator(&name("alice"), token.label(), "root", NOW)
         .unwrap();
 
     let again = further(&home, "token again").with_secret(token.secret().clone());
     let used = Input::parse(code_of(&token, 0).as_bytes());
     let confirmation = again.confirm(&used, home.door.config(), NOW).ok().unwrap();
-    let refusal = home.door.activate(&again, &confirmation, "root", NOW);
+    let refusal = home
+        .door
+        .enrollment()
+        .activate(&again, &confirmation, "root", NOW);
     assert!(matches!(refusal, Err(AdministrationError::CodeUsed)));
     let next = Input::parse(code_of(&token, 1).as_bytes());
     let confirmation = again.confirm(&next, home.door.config(), NOW).ok().unwrap();
     home.door
+        .enrollment()
         .activate(&again, &confirmation, "root", NOW)
         .unwrap();
     for offset in [-1, 0, 1] {
@@ -133,6 +144,7 @@ fn a_seed_that_comes_back_brings_its_used_codes_along() {
     }
 
     home.door
+        .enrollment()
         .remove_authenticator(&name("alice"), again.label(), "root", NOW)
         .unwrap();
     home.activates(&again);
@@ -184,7 +196,11 @@ fn a_token_by_counter_begins_where_it_stands() {
     );
     accepted(&home.attempt("alice", &code_of(&token, 502), later));
 
-    let listed = home.door.list_authenticators(&name("alice")).unwrap();
+    let listed = home
+        .door
+        .enrollment()
+        .list_authenticators(&name("alice"))
+        .unwrap();
     assert_eq!((listed.len(), listed[1].last_used), (2, None));
 }
 
@@ -195,6 +211,7 @@ fn two_codes_in_a_row_confirm_a_token_whose_counter_nobody_knows() {
     let typed = Input::parse((code_of(&token, 700) + &code_of(&token, 701)).as_bytes());
     let confirmation = token.confirm(&typed, home.door.config(), NOW).ok().unwrap();
     home.door
+        .enrollment()
         .activate(&token, &confirmation, "root", NOW)
         .unwrap();
     refused(
@@ -210,6 +227,7 @@ fn a_new_set_of_recovery_codes_kills_the_old_one() {
     let (mut home, app) = alice("");
     let new = home.door.config().recovery.generate_codes().unwrap();
     home.door
+        .enrollment()
         .replace_recovery_codes(&name("alice"), &new, "root", NOW)
         .unwrap();
     refused(
@@ -219,6 +237,7 @@ fn a_new_set_of_recovery_codes_kills_the_old_one() {
     accepted(&home.attempt("alice", new[0].plain(), NOW));
     assert_eq!(
         home.door
+            .accounts()
             .account_status(&name("alice"))
             .unwrap()
             .tally
@@ -233,10 +252,12 @@ fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
     let (mut home, app) = alice("");
     let (first, _) = home
         .door
+        .accounts()
         .issue_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     let (second, expires) = home
         .door
+        .accounts()
         .issue_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     assert_eq!(expires, NOW.plus(48 * 3600));
@@ -253,6 +274,7 @@ fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
     let log = home
         .door
+        .audit_log()
         .list_events(&EventFilter::default(), 0, 100)
         .unwrap();
     assert!(
@@ -263,6 +285,7 @@ fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
 
     let (third, _) = home
         .door
+        .accounts()
         .issue_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     refused(
@@ -270,13 +293,17 @@ fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
         Refusal::CodeExpired,
     );
     home.door
+        .accounts()
         .cancel_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     refused(
         &home.attempt("alice", &third.grouped(), NOW),
         Refusal::Wrong,
     );
-    let nothing = home.door.cancel_one_time_code(&name("alice"), "root", NOW);
+    let nothing = home
+        .door
+        .accounts()
+        .cancel_one_time_code(&name("alice"), "root", NOW);
     assert!(matches!(
         nothing,
         Err(AdministrationError::NothingToRevoke(..))
@@ -289,9 +316,12 @@ fn a_refusal_names_the_authenticator() {
     let mut home = Home::new("");
     let first = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&first);
-    let again =
-        home.door
-            .remove_authenticator(&name("alice"), &"my phone".parse().unwrap(), "root", NOW);
+    let again = home.door.enrollment().remove_authenticator(
+        &name("alice"),
+        &"my phone".parse().unwrap(),
+        "root",
+        NOW,
+    );
     assert!(
         again
             .unwrap_err()

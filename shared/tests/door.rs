@@ -27,9 +27,11 @@ fn a_code_opens_once_and_survives_re_enrolment_of_the_same_secret() {
         Refusal::Used { wait: 15 },
     );
     home.door
+        .accounts()
         .disable_second_factor(&name("alice"), "root", NOW)
         .unwrap();
     home.door
+        .enrollment()
         .activate(
             &app,
             &EnrollmentConfirmation::by_administrator(),
@@ -106,6 +108,7 @@ fn mending_the_clock_opens_no_used_code_again() {
     accepted(&home.attempt("alice", &code, NOW));
     assert_eq!(
         home.door
+            .accounts()
             .lower_floors_to_clock(&name("alice"), "root", NOW)
             .unwrap(),
         0
@@ -123,6 +126,7 @@ fn mending_the_clock_opens_no_used_code_again() {
     );
     assert_eq!(
         home.door
+            .accounts()
             .lower_floors_to_clock(&name("alice"), "root", back)
             .unwrap(),
         1
@@ -137,6 +141,7 @@ fn answers_that_cost_nothing_write_nothing() {
     accepted(&home.attempt("alice", &code, NOW));
     let events = home
         .door
+        .audit_log()
         .list_events(&EventFilter::default(), 0, 1000)
         .unwrap()
         .len();
@@ -146,6 +151,7 @@ fn answers_that_cost_nothing_write_nothing() {
     }
     assert_eq!(
         home.door
+            .audit_log()
             .list_events(&EventFilter::default(), 0, 1000)
             .unwrap()
             .len(),
@@ -157,9 +163,13 @@ fn answers_that_cost_nothing_write_nothing() {
 fn a_second_factor_that_is_off_cannot_be_turned_off() {
     let (mut home, _) = alice("");
     home.door
+        .accounts()
         .disable_second_factor(&name("alice"), "root", NOW)
         .unwrap();
-    let again = home.door.disable_second_factor(&name("alice"), "root", NOW);
+    let again = home
+        .door
+        .accounts()
+        .disable_second_factor(&name("alice"), "root", NOW);
     assert!(matches!(again, Err(AdministrationError::NotEnrolled(_))));
     assert_eq!(
         home.door
@@ -207,7 +217,9 @@ fn a_declaration_stands_in_place_of_what_was_enrolled() {
     home.door = Engine::open(file::read_config(&path).unwrap().config).unwrap();
     refused(&home.attempt("alice", &old, NOW), Refusal::Wrong);
     assert!(matches!(
-        home.door.disable_second_factor(&name("alice"), "root", NOW),
+        home.door
+            .accounts()
+            .disable_second_factor(&name("alice"), "root", NOW),
         Err(AdministrationError::Declared(_))
     ));
 }
@@ -277,6 +289,7 @@ fn a_door_to_a_store_that_was_moved_away_or_replaced_opens_nothing() {
     );
     let sets = |home: &mut Home| {
         home.door
+            .accounts()
             .set_password(&name("alice"), &home::password("a password"), "root", NOW)
             .map(|_| ())
     };

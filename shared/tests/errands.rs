@@ -32,7 +32,7 @@ fn asks(home: &mut Home, who: &str, account: &str, task: Operation, now: Timesta
         name: &who,
         uid: UID,
     };
-    home.door.execute_request(
+    home.door.commands().execute_request(
         caller,
         &CommandRequest {
             account: name(account),
@@ -74,6 +74,7 @@ fn setup(kind: AuthenticatorKind, label: &str) -> ChangeOperation {
 fn invited() -> (Home, String) {
     let mut home = Home::new("");
     home.door
+        .accounts()
         .add_account(
             &name("alice"),
             postern_shared::account::name::Distinct::No,
@@ -83,6 +84,7 @@ fn invited() -> (Home, String) {
         .unwrap();
     let (code, _) = home
         .door
+        .accounts()
         .issue_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     (home, code.grouped().to_string())
@@ -151,6 +153,7 @@ fn enrolled(home: &mut Home) -> Enrolled {
 fn nobody_looks_at_or_changes_anothers_account() {
     let (mut home, app) = alice("");
     home.door
+        .accounts()
         .add_account(
             &name("bob"),
             postern_shared::account::name::Distinct::No,
@@ -258,6 +261,7 @@ fn wrong_codes_are_counted_in_the_row_of_the_local_user_and_delayed() {
     );
     let events = home
         .door
+        .audit_log()
         .list_events(
             &EventFilter {
                 kind: Some(EventKind::Refused),
@@ -331,6 +335,7 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
             "{again:?}"
         );
         home.door
+            .accounts()
             .disable_second_factor(&name("alice"), "root", NOW)
             .unwrap();
         stale(finishes(
@@ -358,6 +363,7 @@ fn an_invitation_that_was_taken_back_finishes_nothing() {
     ));
     let ticket = confirmed(&mut home, &ticket, &code);
     home.door
+        .accounts()
         .cancel_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     stale(finishes(
@@ -428,9 +434,10 @@ fn tickets_lead_to_their_own_step_within_their_time() {
             account: name("alice"),
             operation: task(),
         };
-        stale(home.door.execute_request(caller, &errand, NOW));
+        stale(home.door.commands().execute_request(caller, &errand, NOW));
     }
     home.door
+        .accounts()
         .add_account(
             &name("bob"),
             postern_shared::account::name::Distinct::No,
@@ -461,6 +468,7 @@ fn what_was_begun_does_not_outlive_a_revocation() {
     let (mut home, app) = alice("");
     let begun = one_more(&mut home, &code_of(&app, 0), "thief");
     home.door
+        .accounts()
         .disable_second_factor(&name("alice"), "root", NOW)
         .unwrap();
     let anew = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
@@ -471,7 +479,11 @@ fn what_was_begun_does_not_outlive_a_revocation() {
         NOW,
     ));
     assert_eq!(
-        home.door.list_authenticators(&name("alice")).unwrap().len(),
+        home.door
+            .enrollment()
+            .list_authenticators(&name("alice"))
+            .unwrap()
+            .len(),
         1
     );
     assert!(
@@ -481,6 +493,7 @@ fn what_was_begun_does_not_outlive_a_revocation() {
 
     let begun = one_more(&mut home, &code_of(&anew, 0), "thief");
     home.door
+        .accounts()
         .remove_account(&name("alice"), "root", NOW)
         .unwrap();
     let third = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
@@ -497,7 +510,10 @@ fn what_was_begun_does_not_outlive_a_revocation() {
 fn what_was_begun_does_not_outlive_the_data_keys() {
     let (mut home, app) = alice("");
     let begun = one_more(&mut home, &code_of(&app, 0), "x");
-    home.door.rotate_keys(Renewal::All, "root", NOW).unwrap();
+    home.door
+        .keys()
+        .rotate_keys(Renewal::All, "root", NOW)
+        .unwrap();
     stale(finishes(
         &mut home,
         FinishOperation::Activate { ticket: begun },
@@ -626,6 +642,7 @@ fn root_changes_any_account_without_a_code() {
             operation: task,
         };
         home.door
+            .commands()
             .execute_request(Requester::Root("root"), &errand, NOW)
     };
     let (_, ticket, _) = begun(run(Operation::Change {

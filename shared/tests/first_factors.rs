@@ -47,11 +47,13 @@ impl Home {
         let browser = browser(&origin, None);
         match self
             .door
+            .login()
             .charge_first_factor(&browser, &who, &along, NOW)
             .unwrap()
         {
             Ok(tried) => self
                 .door
+                .login()
                 .settle_first_factor(&browser, &who, tried, said, &along, NOW)
                 .unwrap(),
             Err(refusal) => AfterPassword::Refused(refusal),
@@ -62,6 +64,7 @@ impl Home {
     fn is_brought(&mut self, who: &str, cookie: Option<&str>) -> AfterPassword {
         let origin = remote("192.0.2.7");
         self.door
+            .login()
             .enter_identity(&browser(&origin, cookie), &name(who), NOW)
             .unwrap()
     }
@@ -69,6 +72,7 @@ impl Home {
     fn causes(&mut self, who: &str) -> Vec<String> {
         let log = self
             .door
+            .audit_log()
             .list_events(&EventFilter::default(), 0, 100)
             .unwrap();
         let of = log
@@ -106,7 +110,7 @@ fn a_first_sign_in_by_the_hosts_password_makes_the_account() {
         Refusal::Wrong,
     );
     assert!(
-        home.door.account_status(&name("bob")).is_err(),
+        home.door.accounts().account_status(&name("bob")).is_err(),
         "a wrong password makes none"
     );
     let session = opened(home.host_says(HostPasswordReply::Right, "bob", "192.0.2.7", "")).session;
@@ -142,10 +146,11 @@ fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
     for extra in [PAM, HEADER] {
         let (mut home, app) = alice(extra);
         home.door
+            .accounts()
             .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
             .unwrap();
         let origin = remote("192.0.2.7");
-        let by_password = home.door.enter_password(
+        let by_password = home.door.login().enter_password(
             &browser(&origin, None),
             &name("alice"),
             Some(&password(PASSWORD)),
@@ -169,6 +174,7 @@ fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
             let browser = browser(&origin, None);
             let entered =
                 home.door
+                    .login()
                     .enter_code(&browser, &pass, &answer, TrustRequest::NotAsked, NOW);
             assert!(matches!(entered.unwrap(), AfterCode::Opened(_)));
         }
@@ -181,9 +187,12 @@ fn a_password_of_the_host_is_charged_until_the_host_has_said_that_it_is_right() 
     let (origin, who) = (remote("192.0.2.7"), name("alice"));
     for _ in 0..5 {
         // the host did not reply, so the charge remains
-        let tried =
-            home.door
-                .charge_first_factor(&browser(&origin, None), &who, &Input::Malformed, NOW);
+        let tried = home.door.login().charge_first_factor(
+            &browser(&origin, None),
+            &who,
+            &Input::Malformed,
+            NOW,
+        );
         drop(tried.unwrap().unwrap());
     }
     refused(
@@ -221,11 +230,15 @@ fn whatever_ends_all_sessions_while_the_host_is_asked_ends_this_sign_in_too() {
     let browser = browser(&origin, None);
     let tried = home
         .door
+        .login()
         .charge_first_factor(&browser, &who, &Input::Malformed, NOW)
         .unwrap()
         .unwrap();
-    home.door.disable_second_factor(&who, "root", NOW).unwrap();
-    let after = home.door.settle_first_factor(
+    home.door
+        .accounts()
+        .disable_second_factor(&who, "root", NOW)
+        .unwrap();
+    let after = home.door.login().settle_first_factor(
         &browser,
         &who,
         tried,
@@ -264,14 +277,16 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
         for typed in ["", "000000", PASSWORD] {
             let answer = Input::parse(typed.as_bytes());
             let browser = browser(&origin, None);
-            let entered = home
-                .door
-                .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW);
+            let entered =
+                home.door
+                    .login()
+                    .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW);
             assert!(matches!(entered.unwrap(), AfterCode::Refused(_)));
         }
     }
     assert!(
         home.door
+            .sessions()
             .list_sessions(&name("alice"), NOW)
             .unwrap()
             .is_empty()
@@ -284,7 +299,7 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
         remote("192.0.2.7"),
         Input::parse(code_of(&app, 0).as_bytes()),
     );
-    let entered = home.door.enter_code(
+    let entered = home.door.login().enter_code(
         &browser(&origin, None),
         &pass,
         &answer,
@@ -342,6 +357,7 @@ fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
             assert_eq!(token.payload().may, needs, "{extra} {within}");
             assert!(
                 home.door
+                    .sessions()
                     .list_sessions(&name("bob"), NOW)
                     .unwrap()
                     .is_empty()

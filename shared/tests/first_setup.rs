@@ -42,8 +42,12 @@ fn asks(
         name: &who,
         uid: 1000,
     };
-    home.door
-        .prepare_first_enrollment(caller, &name(account), setup(AuthenticatorKind::First), now)
+    home.door.enrollment().prepare_first_enrollment(
+        caller,
+        &name(account),
+        setup(AuthenticatorKind::First),
+        now,
+    )
 }
 
 fn hears(
@@ -53,7 +57,7 @@ fn hears(
     now: Timestamp,
 ) -> Result<EngineReply, AdministrationError> {
     let who = name("alice");
-    home.door.begin_first_enrollment(
+    home.door.enrollment().begin_first_enrollment(
         Requester::Owner {
             name: &who,
             uid: 1000,
@@ -79,7 +83,7 @@ fn finishes(home: &mut Home, finish: FinishOperation) -> Result<EngineReply, Adm
         account: who.clone(),
         operation: Operation::Finish(finish),
     };
-    home.door.execute_request(
+    home.door.commands().execute_request(
         Requester::Owner {
             name: &who,
             uid: 1000,
@@ -151,6 +155,7 @@ fn a_right_password_begins_the_first_setup_also_of_someone_without_an_account() 
 fn wrong_passwords_are_delayed_and_never_lock() {
     let mut home = Home::new("[throttle]\nlock_after = 10\n");
     home.door
+        .accounts()
         .add_account(
             &name("alice"),
             postern_shared::account::name::Distinct::No,
@@ -242,7 +247,7 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
     );
     let asking = asks(&mut home, "alice", "alice", NOW).unwrap();
     let who = name("bob");
-    let taken = home.door.begin_first_enrollment(
+    let taken = home.door.enrollment().begin_first_enrollment(
         Requester::Owner {
             name: &who,
             uid: 1001,
@@ -274,6 +279,7 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
         };
         let on = home
             .door
+            .enrollment()
             .prepare_first_enrollment(caller, &who, setup(kind), NOW);
         assert!(
             matches!(on, Err(AdministrationError::AlreadyEnrolled(_))),
@@ -288,6 +294,7 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
 fn a_setup_that_was_asked_for_does_not_outlive_a_removal() {
     let mut home = Home::new("");
     home.door
+        .accounts()
         .add_account(
             &name("alice"),
             postern_shared::account::name::Distinct::No,
@@ -297,9 +304,11 @@ fn a_setup_that_was_asked_for_does_not_outlive_a_removal() {
         .unwrap();
     let asking = asks(&mut home, "alice", "alice", NOW).unwrap();
     home.door
+        .accounts()
         .remove_account(&name("alice"), "root", NOW)
         .unwrap();
     home.door
+        .accounts()
         .add_account(
             &name("alice"),
             postern_shared::account::name::Distinct::No,
@@ -346,7 +355,7 @@ fn where_the_host_is_not_asked_no_password_is_right() {
         operation: task,
     };
     assert!(!format!("{errand:?}").contains("secret"));
-    let run = home.door.execute_request(
+    let run = home.door.commands().execute_request(
         Requester::Owner {
             name: &name("alice"),
             uid: 1000,

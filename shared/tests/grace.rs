@@ -36,7 +36,10 @@ fn spared_at(
         browser: None,
         service,
     };
-    door.check_grace_period(&visitor, HOUR, now).unwrap() == WithinGrace::Yes
+    door.verification()
+        .check_grace_period(&visitor, HOUR, now)
+        .unwrap()
+        == WithinGrace::Yes
 }
 
 impl Home {
@@ -84,7 +87,10 @@ fn a_code_spares_the_next_at_the_same_service_and_address_for_its_time() {
         service: "test",
     };
     assert_eq!(
-        home.door.check_grace_period(&visitor, HOUR, NOW).unwrap(),
+        home.door
+            .verification()
+            .check_grace_period(&visitor, HOUR, NOW)
+            .unwrap(),
         WithinGrace::No
     );
     // a check of the grace period does not extend it
@@ -126,6 +132,7 @@ fn a_code_before_the_first_factor_begins_none_also_when_it_is_booked() {
     };
     assert!(
         home.door
+            .verification()
             .complete_login(&visitor, AuthenticationMethod::Code, NOW)
             .unwrap()
             .is_some()
@@ -145,6 +152,7 @@ fn nothing_but_a_code_begins_one() {
     ));
     let (one_time, _) = home
         .door
+        .accounts()
         .issue_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     accepted(&home.attempt_from(
@@ -157,6 +165,7 @@ fn nothing_but_a_code_begins_one() {
     let (label, scope) = ("x".parse().unwrap(), "pam:test".parse().unwrap());
     let made = home
         .door
+        .app_passwords()
         .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
         .unwrap();
     let (alice, origin) = (name("alice"), remote(HERE));
@@ -169,6 +178,7 @@ fn nothing_but_a_code_begins_one() {
     };
     assert!(
         home.door
+            .app_passwords()
             .verify_app_password(&visitor, &made, NOW)
             .unwrap()
             .is_ok()
@@ -201,17 +211,20 @@ fn every_revocation_ends_it() {
     let acts: [(&str, Act); 13] = [
         ("a new password", |home, _, now| {
             home.door
+                .accounts()
                 .set_password(&name("alice"), &password(PASSWORD), "root", now)
                 .unwrap();
         }),
         ("one of this host", |home, _, now| {
             let actor = Principal::Service("alice", &Origin::Unknown, "passwd");
             home.door
+                .accounts()
                 .record_host_password_change(&name("alice"), actor, now)
                 .unwrap();
         }),
         ("disabled, and enrolled anew", |home, app, now| {
             home.door
+                .accounts()
                 .disable_second_factor(&name("alice"), "root", now)
                 .unwrap();
             home.activates(app);
@@ -220,6 +233,7 @@ fn every_revocation_ends_it() {
             let further = PendingEnrollment::further(home.door.config(), &name("alice")).unwrap();
             let further = further.with_label("second".parse().unwrap());
             home.door
+                .enrollment()
                 .activate(
                     &further,
                     &EnrollmentConfirmation::by_administrator(),
@@ -230,6 +244,7 @@ fn every_revocation_ends_it() {
         }),
         ("an authenticator removed", |home, _, now| {
             home.door
+                .enrollment()
                 .remove_authenticator(&name("alice"), &"second".parse().unwrap(), "root", now)
                 .unwrap();
         }),
@@ -248,12 +263,14 @@ fn every_revocation_ends_it() {
         }),
         ("groups", |home, _, now| {
             home.door
+                .accounts()
                 .change_groups(&name("alice"), &["ops".parse().unwrap()], &[], "root", now)
                 .unwrap();
         }),
         ("sessions revoked", |home, _, now| {
             assert_eq!(
                 home.door
+                    .sessions()
                     .revoke_sessions(&name("alice"), None, "root", now)
                     .unwrap(),
                 0
@@ -262,6 +279,7 @@ fn every_revocation_ends_it() {
         ("browsers revoked", |home, _, now| {
             assert_eq!(
                 home.door
+                    .sessions()
                     .revoke_browsers(&name("alice"), None, "root", now)
                     .unwrap(),
                 0
@@ -269,6 +287,7 @@ fn every_revocation_ends_it() {
         }),
         ("another name and back", |home, _, now| {
             home.door
+                .accounts()
                 .rename_account(
                     &name("alice"),
                     &name("alison"),
@@ -278,6 +297,7 @@ fn every_revocation_ends_it() {
                 )
                 .unwrap();
             home.door
+                .accounts()
                 .rename_account(
                     &name("alison"),
                     &name("alice"),
@@ -289,12 +309,14 @@ fn every_revocation_ends_it() {
         }),
         ("all keys renewed", |home, _, now| {
             home.door
+                .keys()
                 .rotate_keys(Renewal::All, "root", now)
                 .map(drop)
                 .unwrap();
         }),
         ("removed, and made anew", |home, app, now| {
             home.door
+                .accounts()
                 .remove_account(&name("alice"), "root", now)
                 .unwrap();
             home.activates(app);
@@ -318,6 +340,7 @@ fn a_session_or_browser_that_is_not_there_ends_none() {
     home.code_from(&app, HERE, 0);
     let revoked = home
         .door
+        .sessions()
         .revoke_browsers(&name("alice"), Some(7), "root", NOW);
     assert!(matches!(
         revoked,
@@ -325,9 +348,13 @@ fn a_session_or_browser_that_is_not_there_ends_none() {
     ));
     assert!(home.spared(NOW));
     home.door
+        .sessions()
         .revoke_browsers(&name("alice"), None, "root", NOW)
         .unwrap();
-    let again = home.door.revoke_sessions(&name("alice"), None, "root", NOW);
+    let again = home
+        .door
+        .sessions()
+        .revoke_sessions(&name("alice"), None, "root", NOW);
     assert!(matches!(
         again,
         Err(AdministrationError::NothingToRevoke(..))

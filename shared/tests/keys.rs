@@ -55,7 +55,7 @@ impl Home {
 
     #[track_caller]
     fn rotates(&mut self, renewal: Renewal) -> postern_shared::engine::RotationReport {
-        self.door.rotate_keys(renewal, "root", NOW).unwrap()
+        self.door.keys().rotate_keys(renewal, "root", NOW).unwrap()
     }
 }
 
@@ -77,6 +77,7 @@ fn signs_in(
     };
     let nothing = Input::parse(b"");
     match door
+        .login()
         .enter_password(
             &browser,
             &name(who),
@@ -90,6 +91,7 @@ fn signs_in(
         AfterPassword::Code(pass) => {
             let answer = Input::parse(typed?.as_bytes());
             match door
+                .login()
                 .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
                 .unwrap()
             {
@@ -170,6 +172,7 @@ fn a_door_that_was_open_before_goes_by_the_new_keys_from_its_next_transaction_on
     home.rotates(Renewal::Seal);
     let pending = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
     before
+        .enrollment()
         .activate(
             &pending,
             &EnrollmentConfirmation::by_administrator(),
@@ -179,6 +182,7 @@ fn a_door_that_was_open_before_goes_by_the_new_keys_from_its_next_transaction_on
         .unwrap();
     home.rotates(Renewal::All);
     before
+        .accounts()
         .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
         .unwrap();
     let mut after = home.another();
@@ -234,7 +238,7 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
             .map(|(who, pending)| scope.spawn(|| login(who, pending)))
             .collect();
         let rotated: Vec<_> = (0..5)
-            .map(|_| home.door.rotate_keys(Renewal::Seal, "root", NOW))
+            .map(|_| home.door.keys().rotate_keys(Renewal::Seal, "root", NOW))
             .collect();
         over.store(true, Ordering::Relaxed);
         // On a slow machine a process may always read with the old keys. The old master key is kept
@@ -261,12 +265,13 @@ fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else(
     let (mut home, alice) = alice("");
     home.enrols("bob");
     home.door
+        .accounts()
         .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
         .unwrap();
     let opened = signs_in(&mut home.door, "alice", None, Some(&code_of(&alice, -1))).unwrap();
     let cookie = opened.session.to_cookie(&opened.keys);
     let mut before = home.another();
-    let expected = home.door.list_key_bound(NOW).unwrap();
+    let expected = home.door.keys().list_key_bound(NOW).unwrap();
 
     let ended = home.rotates(Renewal::All).ended;
     assert_eq!(ended, expected);
@@ -278,7 +283,7 @@ fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else(
     ];
     assert_eq!(ended[&name("alice")], of_alice);
     assert_eq!(ended[&name("bob")], [(KeyBound::RecoveryCodes, 6)]);
-    assert!(home.door.list_key_bound(NOW).unwrap().is_empty());
+    assert!(home.door.keys().list_key_bound(NOW).unwrap().is_empty());
 
     let mut after = home.another();
     for door in [&mut before, &mut after] {
@@ -303,6 +308,7 @@ fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else(
     accepts(&mut after, "alice", &code_of(&alice, 0));
 
     after
+        .accounts()
         .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
         .unwrap();
     let trusted = opened.browser_cookie.as_deref().map(String::as_str);
@@ -332,11 +338,13 @@ fn cut_off() -> (Home, PendingEnrollment, OpenedSession) {
     home.engine().execute_batch(&others).unwrap();
     let alice = home.enrols("alice");
     home.door
+        .accounts()
         .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
         .unwrap();
     let label = "mail".parse().unwrap();
     let scope = "pam:dovecot".parse().unwrap();
     home.door
+        .app_passwords()
         .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
         .unwrap();
     let opened = signs_in(&mut home.door, "alice", None, Some(&code_of(&alice, -1))).unwrap();
@@ -356,6 +364,7 @@ fn cut_off() -> (Home, PendingEnrollment, OpenedSession) {
         .unwrap();
     let error = home
         .door
+        .keys()
         .rotate_keys(Renewal::All, "root", NOW)
         .unwrap_err();
     assert!(matches!(error, RotationError::Engine(_)), "{error}");
@@ -374,7 +383,8 @@ fn spares(door: &mut Engine) -> bool {
         browser: None,
         service: "test",
     };
-    door.check_grace_period(&visitor, GracePeriod::new(3600), NOW)
+    door.verification()
+        .check_grace_period(&visitor, GracePeriod::new(3600), NOW)
         .unwrap()
         == WithinGrace::Yes
 }
@@ -402,21 +412,29 @@ fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_tim
         "what was removed before the end stays removed, hers is there"
     );
 
-    let status = home.door.account_status(&name("alice")).unwrap();
+    let status = home.door.accounts().account_status(&name("alice")).unwrap();
     assert_eq!(status.tally.recovery_codes, 0, "and not told of");
     assert!(
         home.door
+            .sessions()
             .list_sessions(&name("alice"), NOW)
             .unwrap()
             .is_empty()
     );
     assert!(
         home.door
+            .sessions()
             .list_trusted_browsers(&name("alice"), NOW)
             .unwrap()
             .is_empty()
     );
-    assert!(home.door.list_app_passwords(None).unwrap().is_empty());
+    assert!(
+        home.door
+            .app_passwords()
+            .list_app_passwords(None)
+            .unwrap()
+            .is_empty()
+    );
     assert!(!spares(&mut home.door), "grace");
     let cookie = opened.session.to_cookie(&opened.keys);
     assert_eq!(Session::from_cookie(&cookie, &home.door.token_keys()), None);
@@ -442,9 +460,11 @@ fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_tim
 fn a_renewal_that_was_cut_off_is_finished_by_the_next_rotation_and_leaves_what_is_newer() {
     let (mut home, alice, opened) = cut_off();
     home.door
+        .accounts()
         .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
         .unwrap();
     home.door
+        .accounts()
         .issue_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     assert_eq!(home.master_keys(), 2);
@@ -487,7 +507,7 @@ fn a_renewal_that_was_cut_off_tells_at_the_next_what_had_ended_and_was_still_the
 #[test]
 fn a_gate_that_clears_the_store_removes_what_ended_with_its_keys() {
     let (mut home, ..) = cut_off();
-    home.door.remove_expired_rows(NOW).unwrap();
+    home.door.app_passwords().remove_expired_rows(NOW).unwrap();
     assert_eq!(
         home.count("recovery_code") + home.count("app_password") + home.count("session"),
         0
@@ -502,12 +522,14 @@ fn a_used_code_of_a_removed_authenticator_stays_used_after_all_keys_were_renewed
     let (mut home, alice) = alice("");
     accepts(&mut home.door, "alice", &code_of(&alice, 0));
     home.door
+        .accounts()
         .disable_second_factor(&name("alice"), "root", NOW)
         .unwrap();
     home.rotates(Renewal::All);
     home.rotates(Renewal::Seal);
     home.rotates(Renewal::All);
     home.door
+        .enrollment()
         .activate(
             &alice,
             &EnrollmentConfirmation::by_administrator(),
@@ -544,7 +566,7 @@ fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
         session: None,
     };
     let mut before = home.another();
-    let asked = before.enter_password(
+    let asked = before.login().enter_password(
         &browser,
         &name("alice"),
         Some(&password(PASSWORD)),
@@ -556,7 +578,9 @@ fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
     };
     home.rotates(Renewal::All);
     let answer = Input::parse(code_of(&alice, 0).as_bytes());
-    let after = before.enter_code(&browser, &pass, &answer, TrustRequest::NotAsked, NOW);
+    let after = before
+        .login()
+        .enter_code(&browser, &pass, &answer, TrustRequest::NotAsked, NOW);
     assert!(matches!(
         after.unwrap(),
         AfterCode::Refused(Refusal::Expired)
@@ -574,6 +598,7 @@ fn a_reader_that_stays_keeps_the_old_master_key_in_the_file() {
         .unwrap();
     let error = home
         .door
+        .keys()
         .rotate_keys(Renewal::Seal, "root", NOW)
         .unwrap_err();
     assert!(matches!(error, RotationError::OldKeyStays(..)), "{error}");
@@ -631,6 +656,7 @@ fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
     // An engine that has its keys in memory must not write a key file that lacks them.
     let error = home
         .door
+        .keys()
         .rotate_keys(Renewal::Seal, "root", NOW)
         .unwrap_err();
     assert!(
@@ -661,6 +687,7 @@ fn a_disabled_secret_is_nowhere_in_the_stores_bytes() {
         let number = turn * 7 % ACCOUNTS;
         gate.load_policy_facts(&name("person0")).unwrap();
         home.door
+            .accounts()
             .disable_second_factor(&name(&format!("person{number}")), "root", NOW)
             .unwrap();
         removed.extend([

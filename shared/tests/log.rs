@@ -36,6 +36,7 @@ impl Home {
             service,
         };
         self.door
+            .verification()
             .verify_input(&visitor, &Input::parse(typed.as_bytes()), now)
             .unwrap()
     }
@@ -63,6 +64,7 @@ impl Home {
         };
         let recovery = Input::parse(recovery.as_bytes());
         self.door
+            .login()
             .enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW)
             .unwrap()
     }
@@ -83,12 +85,17 @@ impl Home {
         };
         let answer = Input::parse(typed.as_bytes());
         self.door
+            .login()
             .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
             .unwrap()
     }
 
     fn events(&mut self, filter: &EventFilter) -> Vec<AuditEvent> {
-        let events = self.door.list_events(filter, 0, 10_000).unwrap();
+        let events = self
+            .door
+            .audit_log()
+            .list_events(filter, 0, 10_000)
+            .unwrap();
         events.into_iter().map(|(_, event)| event).collect()
     }
 
@@ -165,6 +172,7 @@ fn an_event_says_who_did_what_at_which_door_from_where_and_why() {
     home.attempt_by(COMMAND, &carol, Phase::After, &code_at(&app, 1, NOW), NOW);
     opened(home.signs_in(None, &recovery(&app, 0), "198.51.100.1"));
     home.door
+        .accounts()
         .unlock_account(&name("alice"), "carol", NOW)
         .unwrap();
 
@@ -191,6 +199,7 @@ fn an_event_says_who_did_what_at_which_door_from_where_and_why() {
 fn filters_narrow_and_the_newest_are_meant() {
     let (mut home, _) = alice_at_the_web("");
     home.door
+        .accounts()
         .add_account(
             &name("bob"),
             postern_shared::account::name::Distinct::No,
@@ -240,11 +249,12 @@ fn filters_narrow_and_the_newest_are_meant() {
     assert_eq!(of(until), ["account-added"]);
 
     let all = EventFilter::default();
-    let last = home.door.before_newest(&all, 2).unwrap();
+    let last = home.door.audit_log().before_newest(&all, 2).unwrap();
     assert_eq!(
         told(
             &home
                 .door
+                .audit_log()
                 .list_events(&all, last, 10)
                 .unwrap()
                 .into_iter()
@@ -253,9 +263,15 @@ fn filters_narrow_and_the_newest_are_meant() {
         )[0][0],
         "account-added"
     );
-    assert_eq!(home.door.before_newest(&all, 100).unwrap(), 0);
-    let newest = home.door.before_newest(&all, 0).unwrap();
-    assert!(home.door.list_events(&all, newest, 10).unwrap().is_empty());
+    assert_eq!(home.door.audit_log().before_newest(&all, 100).unwrap(), 0);
+    let newest = home.door.audit_log().before_newest(&all, 0).unwrap();
+    assert!(
+        home.door
+            .audit_log()
+            .list_events(&all, newest, 10)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
@@ -448,6 +464,7 @@ fn no_event_holds_a_secret_or_what_was_typed() {
         }
     }
     home.door
+        .accounts()
         .unlock_account(&name("alice"), "carol", NOW)
         .unwrap();
     home.at_web(
@@ -484,12 +501,15 @@ fn no_event_holds_a_secret_or_what_was_typed() {
         "198.51.100.4",
     );
     home.door
+        .accounts()
         .lower_floors_to_clock(&name("alice"), "carol", NOW)
         .unwrap();
     home.door
+        .sessions()
         .revoke_sessions(&name("alice"), None, "carol", NOW)
         .unwrap();
     home.door
+        .accounts()
         .disable_second_factor(&name("alice"), "carol", NOW)
         .unwrap();
     secrets.extend([cookie, newer, newest, session.session.id.to_string()]);

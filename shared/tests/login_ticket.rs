@@ -30,7 +30,8 @@ fn enter(door: &mut Engine, pass: &LoginToken, typed: &str, now: Timestamp) -> A
         session: None,
     };
     let answer = Input::parse(typed.as_bytes());
-    door.enter_code(&browser, pass, &answer, TrustRequest::NotAsked, now)
+    door.login()
+        .enter_code(&browser, pass, &answer, TrustRequest::NotAsked, now)
         .unwrap()
 }
 
@@ -45,7 +46,7 @@ fn begin(home: &mut Home, now: Timestamp) -> LoginToken {
         session: None,
     };
     let typed = password(PASSWORD);
-    let asked = home.door.enter_password(
+    let asked = home.door.login().enter_password(
         &browser,
         &name("alice"),
         Some(&typed),
@@ -119,7 +120,11 @@ fn after_five_wrong_codes_a_sign_in_is_over_and_what_is_free_costs_none_of_them(
         browser: None,
         service: SERVICE,
     };
-    let mailed = home.door.mail_code(&visitor, Some(&pass), NOW).unwrap();
+    let mailed = home
+        .door
+        .mail()
+        .mail_code(&visitor, Some(&pass), NOW)
+        .unwrap();
     assert!(matches!(
         mailed,
         MailRequest::Refused(MailRefusal::Code(Refusal::Expired))

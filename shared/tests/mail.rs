@@ -59,6 +59,7 @@ fn a_mailed_code_opens_once_and_only_its_own_account() {
     refused(&types(&mut home, &letter, now), Refusal::Used { wait: 0 });
     let log = home
         .door
+        .audit_log()
         .list_events(&EventFilter::default(), 0, 100)
         .unwrap();
     assert!(
@@ -89,7 +90,7 @@ fn a_second_mail_kills_the_first_code_and_is_refused_inside_the_cooldown() {
     refused(&types(&mut home, &second, now.plus(120)), Refusal::Wrong);
     accepted(&types(&mut home, &third, now.plus(120)));
     has_mail(&mut home, "bob", "bob@example.com", now.plus(120));
-    let set = home.door.set_email(
+    let set = home.door.accounts().set_email(
         &name("bob"),
         &address("b@example.com"),
         "root",
@@ -98,6 +99,7 @@ fn a_second_mail_kills_the_first_code_and_is_refused_inside_the_cooldown() {
     assert!(matches!(set, Err(AdministrationError::MailCooldown(30))));
     assert_eq!(
         home.door
+            .accounts()
             .account_status(&name("bob"))
             .unwrap()
             .tally
@@ -152,7 +154,12 @@ fn of_many_who_use_a_mailed_code_at_once_one_enters() {
             };
             let answer = Input::parse(letter.code.as_bytes());
             together.wait();
-            match door.verify_input(&visitor, &answer, now).unwrap().result {
+            match door
+                .verification()
+                .verify_input(&visitor, &answer, now)
+                .unwrap()
+                .result
+            {
                 Ok(_) => 1,
                 Err(refusal) => {
                     assert_eq!(refusal, Refusal::Used { wait: 0 });
@@ -179,6 +186,7 @@ fn mailed_codes_and_unsent_letters_go_on_working_across_a_rotation() {
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     let posted = home
         .door
+        .accounts()
         .set_email(&name("bob"), &address("b@example.com"), "root", now)
         .unwrap();
     let sealed = |home: &Home| -> Vec<u8> {
@@ -188,13 +196,18 @@ fn mailed_codes_and_unsent_letters_go_on_working_across_a_rotation() {
             .unwrap()
     };
     let before = sealed(&home);
-    let rotated = home.door.rotate_keys(Renewal::Seal, "root", now).unwrap();
+    let rotated = home
+        .door
+        .keys()
+        .rotate_keys(Renewal::Seal, "root", now)
+        .unwrap();
     assert!(rotated.ended.is_empty() && rotated.damaged.is_empty());
     assert!(sealed(&home) != before && !home.holds(&before));
     accepted(&types(&mut home, &letter, now));
     let unsent = sends(&mut home, &posted, now);
     assert_eq!(unsent.to, address("b@example.com"));
     home.door
+        .accounts()
         .confirm_email(
             &name("bob"),
             &Input::parse(unsent.code.as_bytes()),
@@ -211,18 +224,29 @@ fn mailed_codes_end_with_compromised_keys_and_their_letters_with_them() {
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     let posted = home
         .door
+        .accounts()
         .set_email(&name("bob"), &address("b@example.com"), "root", now)
         .unwrap();
-    let ends = home.door.list_key_bound(now).unwrap();
+    let ends = home.door.keys().list_key_bound(now).unwrap();
     for who in ["alice", "bob"] {
         assert_eq!(ends[&name(who)], [(KeyBound::MailedCodes, 1)], "{who}");
     }
-    let rotated = home.door.rotate_keys(Renewal::All, "root", now).unwrap();
+    let rotated = home
+        .door
+        .keys()
+        .rotate_keys(Renewal::All, "root", now)
+        .unwrap();
     assert!(rotated.ended == ends && rotated.damaged.is_empty());
     refused(&types(&mut home, &letter, now), Refusal::Wrong);
-    assert!(home.door.take_queued_mail(8, now).unwrap().is_empty());
+    assert!(
+        home.door
+            .mail()
+            .take_queued_mail(8, now)
+            .unwrap()
+            .is_empty()
+    );
     assert!(matches!(
-        home.door.await_mail_delivery(&posted),
+        home.door.mail().await_mail_delivery(&posted),
         Err(NotMailed::Replaced)
     ));
     // The address is not encrypted with the keys, and another code can be mailed at once.
@@ -236,6 +260,7 @@ fn a_letter_that_failed_does_not_take_a_newer_code_along() {
     let first = asks(&mut home, "alice", now).ok().unwrap();
     let second = asks(&mut home, "alice", now.plus(60)).ok().unwrap();
     home.door
+        .mail()
         .record_mail_delivery(&first, &Err("late".to_owned()))
         .unwrap();
     accepted(&types(&mut home, &second, now.plus(60)));
@@ -247,6 +272,7 @@ fn neither_the_code_nor_another_address_stands_in_the_store() {
     let (mut home, now) = by_mail_alone();
     let posted = home
         .door
+        .accounts()
         .set_email(&name("alice"), &address("b@example.com"), "root", now)
         .unwrap();
     let store = home.folder.path().join("store/db");
@@ -256,16 +282,21 @@ fn neither_the_code_nor_another_address_stands_in_the_store() {
         .unwrap();
     drop(connection);
     assert!(
-        home.door.take_queued_mail(8, now).unwrap().is_empty(),
+        home.door
+            .mail()
+            .take_queued_mail(8, now)
+            .unwrap()
+            .is_empty(),
         "sealed for another address"
     );
     assert!(matches!(
-        home.door.await_mail_delivery(&posted),
+        home.door.mail().await_mail_delivery(&posted),
         Err(NotMailed::Replaced)
     ));
 
     let posted = home
         .door
+        .accounts()
         .set_email(&name("alice"), &address("b@example.com"), "root", now)
         .unwrap();
     let letter = sends(&mut home, &posted, now);

@@ -25,10 +25,10 @@ const DAY: u64 = 24 * 3600;
 
 /// Returns all notifications that are due, and records them as sent.
 fn sent(home: &mut Home, now: Timestamp) -> Vec<Notification> {
-    let taken = home.door.take_due_notifications(100, now).unwrap();
+    let taken = home.door.mail().take_due_notifications(100, now).unwrap();
     taken
         .iter()
-        .for_each(|notice| home.door.remove_sent_notification(notice).unwrap());
+        .for_each(|notice| home.door.mail().remove_sent_notification(notice).unwrap());
     taken
 }
 
@@ -45,11 +45,16 @@ fn told(home: &mut Home, to: &str, expected: &[EventKind]) {
 
 fn confirms(home: &mut Home, who: &str, to: &str, now: Timestamp) {
     home.door
+        .accounts()
         .set_email(&name(who), &to.parse().unwrap(), "root", now)
         .unwrap();
-    let letter = home.door.take_queued_mail(8, now).unwrap().remove(0);
-    home.door.record_mail_delivery(&letter, &Ok(())).unwrap();
+    let letter = home.door.mail().take_queued_mail(8, now).unwrap().remove(0);
     home.door
+        .mail()
+        .record_mail_delivery(&letter, &Ok(()))
+        .unwrap();
+    home.door
+        .accounts()
         .confirm_email(
             &name(who),
             &Input::parse(letter.code.as_bytes()),
@@ -83,7 +88,11 @@ fn every_administrative_act_is_mailed_with_its_actor() {
         "alice@example.com",
         Zeroizing::new("correct horse".to_owned()),
     );
-    let (code, _) = home.door.issue_one_time_code(&who, "carol", NOW).unwrap();
+    let (code, _) = home
+        .door
+        .accounts()
+        .issue_one_time_code(&who, "carol", NOW)
+        .unwrap();
     assert!(home.holds(b"one-time-code-issued") && !home.holds(code.plain().as_bytes()));
     let sent = sent(&mut home, NOW);
     assert_eq!(
@@ -95,15 +104,24 @@ fn every_administrative_act_is_mailed_with_its_actor() {
         ("carol", NOW)
     );
 
-    home.door.cancel_one_time_code(&who, "carol", NOW).unwrap();
-    home.door.unlock_account(&who, "carol", NOW).unwrap();
     home.door
+        .accounts()
+        .cancel_one_time_code(&who, "carol", NOW)
+        .unwrap();
+    home.door
+        .accounts()
+        .unlock_account(&who, "carol", NOW)
+        .unwrap();
+    home.door
+        .accounts()
         .set_password(&who, &Password::from_input(password).unwrap(), "carol", NOW)
         .unwrap();
     home.door
+        .enrollment()
         .replace_recovery_codes(&who, app.recovery_codes(), "carol", NOW)
         .unwrap();
     home.door
+        .accounts()
         .change_groups(&who, &["ops".parse().unwrap()], &[], "carol", NOW)
         .unwrap();
     let acts = [
@@ -114,9 +132,13 @@ fn every_administrative_act_is_mailed_with_its_actor() {
         EventKind::GroupsChanged,
     ];
     told(&mut home, to, &acts);
-    home.door.disable_second_factor(&who, "carol", NOW).unwrap();
+    home.door
+        .accounts()
+        .disable_second_factor(&who, "carol", NOW)
+        .unwrap();
     home.activates(&app);
     home.door
+        .accounts()
         .rename_account(
             &who,
             &name("alison"),
@@ -126,6 +148,7 @@ fn every_administrative_act_is_mailed_with_its_actor() {
         )
         .unwrap();
     home.door
+        .accounts()
         .remove_account(&name("alison"), "carol", NOW)
         .unwrap();
     let acts = [
@@ -142,9 +165,13 @@ fn an_address_that_is_replaced_or_removed_is_told_itself() {
     let (mut home, _) = alice("");
     confirms(&mut home, "alice", "thief@example.com", NOW);
     told(&mut home, "alice@example.com", &[EventKind::EmailConfirmed]);
-    home.door.remove_email(&name("alice"), "root", NOW).unwrap();
+    home.door
+        .accounts()
+        .remove_email(&name("alice"), "root", NOW)
+        .unwrap();
     told(&mut home, "thief@example.com", &[EventKind::EmailRemoved]);
     home.door
+        .accounts()
         .unlock_account(&name("alice"), "root", NOW)
         .unwrap();
     told(&mut home, "", &[]);
@@ -160,6 +187,7 @@ fn what_opened_without_the_persons_device_is_told_and_a_usual_sign_in_is_not() {
     accepted(&home.attempt("alice", &app.recovery_codes()[0].grouped(), NOW));
     let (code, _) = home
         .door
+        .accounts()
         .issue_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     accepted(&home.attempt("alice", &code.grouped(), NOW));
@@ -195,6 +223,7 @@ fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
     let mut told = 0;
     for number in 0..100 {
         home.door
+            .accounts()
             .record_host_password_change(&who, actor, NOW.plus(number))
             .unwrap();
         let sent = sent(&mut home, NOW.plus(number));
@@ -208,10 +237,11 @@ fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
         kind: Some(EventKind::HostPasswordChanged),
         ..EventFilter::default()
     };
-    let logged = home.door.list_events(&only, 0, 1000).unwrap();
+    let logged = home.door.audit_log().list_events(&only, 0, 1000).unwrap();
     assert_eq!((told, logged.len()), (40, 40));
     assert_eq!(logged.last().unwrap().1.cause, "daily-limit");
     home.door
+        .accounts()
         .record_host_password_change(&who, actor, NOW.plus(DAY + 100))
         .unwrap();
     assert_eq!(sent(&mut home, NOW.plus(DAY + 100)).len(), 1);
@@ -224,6 +254,7 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     let (who, password) = (name("alice"), Zeroizing::new("correct horse".to_owned()));
     let password = Password::from_input(password).unwrap();
     home.door
+        .accounts()
         .set_password(&who, &password, "alice", NOW)
         .unwrap();
     told(&mut home, "alice@example.com", &[EventKind::PasswordSet]);
@@ -240,6 +271,7 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
         let nothing = Input::parse(b"");
         let opened = match home
             .door
+            .login()
             .enter_password(&browser, &who, Some(&password), &nothing, NOW)
             .unwrap()
         {
@@ -248,6 +280,7 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
                 let answer = Input::parse(code_of(&app, 0).as_bytes());
                 match home
                     .door
+                    .login()
                     .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
                     .unwrap()
                 {
@@ -277,12 +310,19 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     );
 
     assert!(
-        home.door.list_sessions(&who, NOW).unwrap().is_empty(),
+        home.door
+            .sessions()
+            .list_sessions(&who, NOW)
+            .unwrap()
+            .is_empty(),
         "they were begun in that browser"
     );
     signs_in(&mut home, &remote("192.0.2.7"), &code_of(&app, 1), NOW);
     assert_eq!(
-        home.door.revoke_sessions(&who, None, "alice", NOW).unwrap(),
+        home.door
+            .sessions()
+            .revoke_sessions(&who, None, "alice", NOW)
+            .unwrap(),
         1
     );
     told(&mut home, "", &[]);
@@ -293,6 +333,7 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
 fn a_refresh_token_that_is_used_again_is_told() {
     let (mut home, app) = alice("");
     home.door
+        .accounts()
         .set_password(&name("alice"), &password(PASSWORD), "alice", NOW)
         .unwrap();
     told(&mut home, "alice@example.com", &[EventKind::PasswordSet]);
@@ -300,11 +341,15 @@ fn a_refresh_token_that_is_used_again_is_told() {
     let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
     let shown = RefreshToken::issue_first(&session, &home.door.token_keys(), NOW).unwrap();
     home.door
+        .login()
         .refresh_session(shown.clone(), &from, NOW)
         .unwrap();
     told(&mut home, "", &[]);
     assert_eq!(
-        home.door.refresh_session(shown, &from, NOW).unwrap(),
+        home.door
+            .login()
+            .refresh_session(shown, &from, NOW)
+            .unwrap(),
         AfterRefresh::Reused
     );
     told(&mut home, "alice@example.com", &[EventKind::SessionRevoked]);
@@ -314,9 +359,16 @@ fn a_refresh_token_that_is_used_again_is_told() {
 fn a_notice_that_is_not_sent_comes_again_for_three_days() {
     let (mut home, _) = alice("");
     home.door
+        .accounts()
         .unlock_account(&name("alice"), "root", NOW)
         .unwrap();
-    let takes = |home: &mut Home, now| home.door.take_due_notifications(8, now).unwrap().len();
+    let takes = |home: &mut Home, now| {
+        home.door
+            .mail()
+            .take_due_notifications(8, now)
+            .unwrap()
+            .len()
+    };
     assert_eq!(
         (takes(&mut home, NOW), takes(&mut home, NOW)),
         (1, 0),
@@ -343,10 +395,14 @@ fn an_account_keeps_a_few_notices_the_oldest_and_another_its_own() {
     told(&mut home, "bob@example.com", &[EventKind::EmailConfirmed]);
     for number in 0..u64::from(MAX_NOTIFICATIONS) + 5 {
         home.door
+            .accounts()
             .unlock_account(&name("alice"), "root", NOW.plus(number))
             .unwrap();
     }
-    home.door.unlock_account(&name("bob"), "root", NOW).unwrap();
+    home.door
+        .accounts()
+        .unlock_account(&name("bob"), "root", NOW)
+        .unwrap();
     let sent = sent(&mut home, NOW.plus(60));
     assert_eq!(sent.len(), MAX_NOTIFICATIONS as usize + 1);
     assert_eq!((sent[0].event.at, sent[19].event.at), (NOW, NOW.plus(19)));
@@ -355,12 +411,14 @@ fn an_account_keeps_a_few_notices_the_oldest_and_another_its_own() {
     for day in [0, 4] {
         for _ in 0..MAX_NOTIFICATIONS {
             home.door
+                .accounts()
                 .unlock_account(&name("alice"), "root", NOW.plus(day * DAY))
                 .unwrap();
         }
     }
     let sent = home
         .door
+        .mail()
         .take_due_notifications(100, NOW.plus(4 * DAY))
         .unwrap();
     assert!(
@@ -380,10 +438,23 @@ fn without_mail_or_without_an_address_nothing_waits() {
     let sql = "INSERT INTO email (account, confirmed) SELECT id, 'a@example.com' FROM account";
     connection.execute(sql, []).unwrap();
     home.door
+        .accounts()
         .unlock_account(&name("alice"), "root", NOW)
         .unwrap();
-    assert!(home.door.take_due_notifications(8, NOW).unwrap().is_empty());
+    assert!(
+        home.door
+            .mail()
+            .take_due_notifications(8, NOW)
+            .unwrap()
+            .is_empty()
+    );
     let mut home = Home::new(MAIL);
     home.activates(&app);
-    assert!(home.door.take_due_notifications(8, NOW).unwrap().is_empty());
+    assert!(
+        home.door
+            .mail()
+            .take_due_notifications(8, NOW)
+            .unwrap()
+            .is_empty()
+    );
 }

@@ -36,7 +36,11 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     let first = first_of(&home, &session);
     let mut newest = first.clone();
     for number in 1..=3 {
-        let after = home.door.refresh_session(newest, &from, now).unwrap();
+        let after = home
+            .door
+            .login()
+            .refresh_session(newest, &from, now)
+            .unwrap();
         let AfterRefresh::Next(next) = after else {
             panic!("{after:?}")
         };
@@ -50,11 +54,17 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
         newest = *next;
     }
     assert_eq!(
-        home.door.refresh_session(first, &from, now).unwrap(),
+        home.door
+            .login()
+            .refresh_session(first, &from, now)
+            .unwrap(),
         AfterRefresh::Reused
     );
     assert_eq!(
-        home.door.refresh_session(newest, &from, now).unwrap(),
+        home.door
+            .login()
+            .refresh_session(newest, &from, now)
+            .unwrap(),
         AfterRefresh::SessionEnded,
         "the thief's, too"
     );
@@ -62,7 +72,7 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
         kind: Some(EventKind::SessionRevoked),
         ..EventFilter::default()
     };
-    let events = home.door.list_events(&filter, 0, 10).unwrap();
+    let events = home.door.audit_log().list_events(&filter, 0, 10).unwrap();
     assert_eq!(events.len(), 1);
     assert!(
         events[0].1.cause.contains("old refresh token"),
@@ -70,6 +80,7 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     );
     let left: Vec<_> = home
         .door
+        .sessions()
         .list_sessions(&name("alice"), now)
         .unwrap()
         .into_iter()
@@ -78,7 +89,10 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     assert_eq!(left, [other.id]);
     let again = first_of(&home, &other);
     assert!(matches!(
-        home.door.refresh_session(again, &from, now).unwrap(),
+        home.door
+            .login()
+            .refresh_session(again, &from, now)
+            .unwrap(),
         AfterRefresh::Next(_)
     ));
 }
@@ -93,7 +107,8 @@ fn of_two_racers_with_one_refresh_token_at_most_one_is_given_the_next() {
         .map(|_| {
             let (mut door, shown) = (home.another(), first_of(&home, &session));
             std::thread::spawn(move || {
-                door.refresh_session(shown, &remote("192.0.2.7"), NOW)
+                door.login()
+                    .refresh_session(shown, &remote("192.0.2.7"), NOW)
                     .unwrap()
             })
         })
@@ -113,6 +128,7 @@ fn of_two_racers_with_one_refresh_token_at_most_one_is_given_the_next() {
     assert_eq!((next, used), (1, 1), "{after:?}");
     assert!(
         home.door
+            .sessions()
             .list_sessions(&name("alice"), NOW)
             .unwrap()
             .is_empty()
@@ -131,15 +147,19 @@ fn a_session_that_is_over_is_not_refreshed() {
         let mut now = NOW.plus(60);
         match by {
             "its end" => now = NOW.plus(12 * 3600),
-            "sign-out" => home.another().sign_out(session.id).unwrap(),
+            "sign-out" => home.another().sessions().sign_out(session.id).unwrap(),
             _ => {
                 home.another()
+                    .accounts()
                     .set_password(&name("alice"), &password("another one"), "root", now)
                     .unwrap();
             }
         }
         assert_eq!(
-            home.door.refresh_session(shown, &from, now).unwrap(),
+            home.door
+                .login()
+                .refresh_session(shown, &from, now)
+                .unwrap(),
             AfterRefresh::SessionEnded,
             "{by}"
         );

@@ -42,6 +42,7 @@ fn signs_in(
     let (of, name) = (browser(origin), name(who));
     let after = home
         .door
+        .login()
         .enter_password(
             &of,
             &name,
@@ -56,6 +57,7 @@ fn signs_in(
     let answer = Input::parse(code_at(app, 0, now).as_bytes());
     match home
         .door
+        .login()
         .enter_code(&of, &pass, &answer, trust, now)
         .unwrap()
     {
@@ -69,6 +71,7 @@ fn both() -> (Home, PendingEnrollment, PendingEnrollment) {
     let (mut home, alice) = alice_at_the_web("[policy]\nadministrators = [\"carol\"]\n");
     let carol = home.enrols("carol");
     home.door
+        .accounts()
         .set_password(&name("carol"), &password(PASSWORD), "root", NOW)
         .unwrap();
     (home, alice, carol)
@@ -88,29 +91,49 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
     );
     let who = name("carol");
     let actor = Principal::Session(&who, &origin, opened.session.id);
-    home.door.unlock_account(&alice, actor, later).unwrap();
-    home.door.issue_one_time_code(&alice, actor, later).unwrap();
+    home.door
+        .accounts()
+        .unlock_account(&alice, actor, later)
+        .unwrap();
+    home.door
+        .accounts()
+        .issue_one_time_code(&alice, actor, later)
+        .unwrap();
     assert!(
         home.door
+            .accounts()
             .one_time_code_expiry(&alice, later)
             .unwrap()
             .is_some()
     );
     home.door
+        .accounts()
         .cancel_one_time_code(&alice, actor, later)
         .unwrap();
-    assert_eq!(home.door.one_time_code_expiry(&alice, later).unwrap(), None);
+    assert_eq!(
+        home.door
+            .accounts()
+            .one_time_code_expiry(&alice, later)
+            .unwrap(),
+        None
+    );
     home.door
+        .accounts()
         .lower_floors_to_clock(&alice, actor, later)
         .unwrap();
     home.door
+        .accounts()
         .disable_second_factor(&alice, actor, later)
         .unwrap();
     let filter = EventFilter {
         account: Some(alice.clone()),
         ..EventFilter::default()
     };
-    let log = home.door.newest_events(&filter, None, 5).unwrap();
+    let log = home
+        .door
+        .audit_log()
+        .newest_events(&filter, None, 5)
+        .unwrap();
     let newest: Vec<EventKind> = log.iter().map(|(_, event)| event.kind).collect();
     let acts = [
         EventKind::Unlocked,
@@ -139,33 +162,47 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
 
     home.enrols("alice");
     home.door
+        .sessions()
         .revoke_sessions(&who, None, "root", later)
         .unwrap();
     let stale = |done: Result<(), AdministrationError>| {
         assert!(matches!(done, Err(AdministrationError::Stale)))
     };
-    stale(home.door.unlock_account(&alice, actor, later));
+    stale(home.door.accounts().unlock_account(&alice, actor, later));
     stale(
         home.door
+            .accounts()
             .lower_floors_to_clock(&alice, actor, later)
             .map(drop),
     );
     stale(
         home.door
+            .accounts()
             .issue_one_time_code(&alice, actor, later)
             .map(drop),
     );
-    stale(home.door.cancel_one_time_code(&alice, actor, later));
     stale(
         home.door
+            .accounts()
+            .cancel_one_time_code(&alice, actor, later),
+    );
+    stale(
+        home.door
+            .accounts()
             .disable_second_factor(&alice, actor, later)
             .map(drop),
     );
     assert_eq!(
-        home.door.account_status(&alice).unwrap().state,
+        home.door.accounts().account_status(&alice).unwrap().state,
         SecondFactorState::On
     );
-    assert_eq!(home.door.one_time_code_expiry(&alice, later).unwrap(), None);
+    assert_eq!(
+        home.door
+            .accounts()
+            .one_time_code_expiry(&alice, later)
+            .unwrap(),
+        None
+    );
 }
 
 /// No session, trusted browser or pending token of a person remains valid after a program turned
@@ -176,12 +213,16 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     let (origin, alice) = (remote("192.0.2.7"), name("alice"));
     let opened = signs_in(&mut home, "alice", &app, &origin, TrustRequest::Asked, NOW);
     assert_eq!(
-        home.door.list_trusted_browsers(&alice, NOW).unwrap().len(),
+        home.door
+            .sessions()
+            .list_trusted_browsers(&alice, NOW)
+            .unwrap()
+            .len(),
         1
     );
     // a sign-in after the password and before the code
     let (later, of) = (NOW.plus(60), browser(&origin));
-    let pending = home.door.enter_password(
+    let pending = home.door.login().enter_password(
         &of,
         &alice,
         Some(&password(PASSWORD)),
@@ -194,11 +235,19 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
 
     let program = remote("198.51.100.1");
     home.door
+        .accounts()
         .disable_second_factor(&alice, Principal::Program(&program), later)
         .unwrap();
-    assert!(home.door.list_sessions(&alice, later).unwrap().is_empty());
     assert!(
         home.door
+            .sessions()
+            .list_sessions(&alice, later)
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        home.door
+            .sessions()
             .list_trusted_browsers(&alice, later)
             .unwrap()
             .is_empty()
@@ -207,6 +256,7 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     let answer = Input::parse(code_at(&app, 0, later).as_bytes());
     let went_on = home
         .door
+        .login()
         .enter_code(&of, &pass, &answer, TrustRequest::NotAsked, later)
         .unwrap();
     assert!(
@@ -215,14 +265,19 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     );
     let actor = Principal::Session(&alice, &origin, opened.session.id);
     assert!(matches!(
-        home.door.unlock_account(&alice, actor, later),
+        home.door.accounts().unlock_account(&alice, actor, later),
         Err(AdministrationError::Stale)
     ));
     let filter = EventFilter {
         kind: Some(EventKind::Disabled),
         ..EventFilter::default()
     };
-    let (_, event) = home.door.newest_events(&filter, None, 1).unwrap().remove(0);
+    let (_, event) = home
+        .door
+        .audit_log()
+        .newest_events(&filter, None, 1)
+        .unwrap()
+        .remove(0);
     assert_eq!(
         (event.principal.as_str(), event.origin.as_str()),
         ("administration", "198.51.100.1")
@@ -233,7 +288,7 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
 fn only_whom_the_policy_names_administers_and_only_with_a_second_factor() {
     let (mut home, _, _) = both();
     let administers =
-        |home: &mut Home, who: &str| home.door.administrator_status(&name(who)).unwrap();
+        |home: &mut Home, who: &str| home.door.policy().administrator_status(&name(who)).unwrap();
     assert_eq!(administers(&mut home, "carol"), AdministratorStatus::Yes);
     assert_eq!(administers(&mut home, "alice"), AdministratorStatus::No);
     assert_eq!(
@@ -241,6 +296,7 @@ fn only_whom_the_policy_names_administers_and_only_with_a_second_factor() {
         AdministratorStatus::No
     );
     home.door
+        .accounts()
         .disable_second_factor(&name("carol"), "root", NOW)
         .unwrap();
     assert_eq!(
@@ -254,6 +310,7 @@ fn people_are_found_by_a_part_of_the_name_page_by_page() {
     let mut home = Home::new("");
     for who in ["Alice", "alina", "bob", "100%", "a_b", "malice"] {
         home.door
+            .accounts()
             .add_account(
                 &name(who),
                 postern_shared::account::name::Distinct::No,
@@ -265,6 +322,7 @@ fn people_are_found_by_a_part_of_the_name_page_by_page() {
     let mut found = |part: &str, after: Option<&str>, most| {
         let all = home
             .door
+            .accounts()
             .find_accounts(part, after.map(name).as_ref(), most)
             .unwrap();
         all.into_iter()
@@ -287,6 +345,7 @@ fn events_are_read_from_the_newest_page_by_page() {
     let mut home = Home::new("");
     for who in ["a", "b", "c", "d", "e"] {
         home.door
+            .accounts()
             .add_account(
                 &name(who),
                 postern_shared::account::name::Distinct::No,
@@ -297,6 +356,7 @@ fn events_are_read_from_the_newest_page_by_page() {
     }
     let mut page = |before, limit| {
         home.door
+            .audit_log()
             .newest_events(&EventFilter::default(), before, limit)
             .unwrap()
     };
@@ -322,8 +382,12 @@ fn ten_wrong_secrets_of_an_address_shut_it_out_with_the_right_one_too() {
         Address::parse("192.0.2.7").unwrap(),
         Address::parse("192.0.2.8").unwrap(),
     );
-    let mut weigh =
-        |address, shown, now| home.door.throttle_api_secret(address, shown, now).unwrap();
+    let mut weigh = |address, shown, now| {
+        home.door
+            .accounts()
+            .throttle_api_secret(address, shown, now)
+            .unwrap()
+    };
     for _ in 0..10 {
         assert_eq!(weigh(one, ShownSecret::Right, NOW), None);
         assert_eq!(weigh(one, ShownSecret::Wrong, NOW), None);

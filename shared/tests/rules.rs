@@ -50,6 +50,7 @@ impl Home {
         let origin = remote(at.address.unwrap_or("198.51.100.7"));
         let recovery = Input::parse(recovery.as_bytes());
         self.door
+            .login()
             .enter_password(
                 &at.browser(&origin),
                 &name(who),
@@ -70,6 +71,7 @@ impl Home {
         let (origin, answer) = (remote("198.51.100.7"), Input::parse(typed.as_bytes()));
         match self
             .door
+            .login()
             .enter_code(&at.browser(&origin), &pass, &answer, trust, NOW)
         {
             Ok(AfterCode::Opened(opened)) => *opened,
@@ -84,6 +86,7 @@ impl Home {
     fn rises_at(&mut self, session: &Session, at: At<'_>) -> Option<AfterPassword> {
         let origin = remote("198.51.100.7");
         self.door
+            .login()
             .upgrade_session(&at.browser(&origin), session, NOW)
             .unwrap()
     }
@@ -91,6 +94,7 @@ impl Home {
     fn ended(&mut self, session: &Session) -> bool {
         let mut ended = false;
         self.another()
+            .sessions()
             .update_revocations(&[9; 16], None, NOW, |seen| {
                 ended = seen.revoked.covers(session)
             })
@@ -194,13 +198,15 @@ fn the_groups_that_postern_keeps_count_and_those_of_the_host_are_kept_in_the_ses
     let (mut home, _) = alice_at_the_web(&rules);
     let crew = ["crew".parse().unwrap()];
     home.door
+        .accounts()
         .change_groups(&name("alice"), &crew, &[], "root", NOW)
         .unwrap();
     by_rule(home.password("alice", at("/crew"), ""), 3);
     asked(Some(home.password("alice", at("/x"), "")));
 
     let door = &mut home.door;
-    door.set_password(&name(&me.name), &password(PASSWORD), "root", NOW)
+    door.accounts()
+        .set_password(&name(&me.name), &password(PASSWORD), "root", NOW)
         .unwrap();
     home.enrols(&me.name);
     let session = by_rule(home.password(&me.name, at("/x"), ""), 7);
@@ -243,6 +249,7 @@ fn what_ended_all_sessions_leaves_nothing_to_rise_from() {
     let (mut home, _) = alice_at_the_web(RULES);
     let session = by_rule(home.password("alice", at("/cheap"), ""), 1);
     home.door
+        .accounts()
         .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
         .unwrap();
     assert!(home.rises(&session).is_none());
@@ -252,7 +259,7 @@ fn what_ended_all_sessions_leaves_nothing_to_rise_from() {
 fn a_session_that_was_ended_by_itself_is_nothing_to_rise_from() {
     let (mut home, _) = alice_at_the_web(RULES);
     let session = by_rule(home.password("alice", at("/cheap"), ""), 1);
-    home.door.sign_out(session.id).unwrap();
+    home.door.sessions().sign_out(session.id).unwrap();
     assert!(home.rises(&session).is_none());
 }
 
@@ -311,6 +318,7 @@ fn a_trusted_browser_and_a_recovery_code_open_all_at_once() {
 fn whoever_must_enrol_enters_where_the_password_suffices_and_nowhere_else() {
     let (mut home, _) = alice_at_the_web(&format!("[policy]\nrequired = \"all\"\n{RULES}"));
     home.door
+        .accounts()
         .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
         .unwrap();
     let session = by_rule(home.password("bob", at("/bob"), ""), 2);
@@ -336,7 +344,7 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
             method: "GET",
             address,
         };
-        let said = home.door.test_rules(&name(who), &request).unwrap();
+        let said = home.door.policy().test_rules(&name(who), &request).unwrap();
         (
             said.decision.access,
             said.decision.rule,
@@ -391,6 +399,7 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
             ..At::default()
         };
         home.door
+            .login()
             .upgrade_session(&at.browser(&origin), session, late)
             .unwrap()
     };
@@ -421,7 +430,7 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
             ..At::default()
         },
     );
-    match home.door.enter_code(
+    match home.door.login().enter_code(
         &at.browser(&origin),
         &pass,
         &answer,
@@ -431,7 +440,11 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
         Ok(AfterCode::Opened(opened)) => assert_eq!(opened.session.issued, third.issued),
         _ => panic!("not opened"),
     }
-    let kept = home.door.list_sessions(&name("alice"), late).unwrap();
+    let kept = home
+        .door
+        .sessions()
+        .list_sessions(&name("alice"), late)
+        .unwrap();
     assert!(
         kept.iter().all(|kept| kept.expires <= NOW.plus(12 * 3600)),
         "{kept:?}"

@@ -31,10 +31,12 @@ fn recovers(home: &mut Home, pending: &PendingEnrollment) -> (Session, StepUpTok
 fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (EnrollmentToken, String) {
     let ticket = home
         .door
+        .enrollment()
         .issue_replacement_enrollment_token(session, proof, NOW)
         .unwrap();
     let shown = home
         .door
+        .enrollment()
         .begin_web_enrollment(&ticket, NOW)
         .unwrap()
         .unwrap();
@@ -46,6 +48,7 @@ fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (Enrollm
     );
     let confirmed = home
         .door
+        .enrollment()
         .confirm_web_enrollment(&ticket, shown.draft, &shows, NOW)
         .unwrap();
     let AfterEnrollmentCode::Confirmed { confirmed, .. } = confirmed else {
@@ -66,14 +69,16 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
         match by {
             "command" => {
                 home.another()
+                    .sessions()
                     .revoke_sessions(&name("alice"), Some(session.id), "root", NOW)
                     .unwrap();
             }
-            "sign-out" => home.another().sign_out(session.id).unwrap(),
+            "sign-out" => home.another().sessions().sign_out(session.id).unwrap(),
             _ => {}
         }
         let after = home
             .door
+            .enrollment()
             .finish_web_enrollment(&browser(&from), &ticket, &confirmed, NOW)
             .unwrap();
         match by {
@@ -92,9 +97,12 @@ fn the_second_factor_is_not_turned_off_from_a_session_that_ended() {
     let from = remote("192.0.2.7");
     let (mut home, pending) = alice_at_the_web("");
     let (session, _) = recovers(&mut home, &pending);
-    home.another().sign_out(session.id).unwrap();
+    home.another().sessions().sign_out(session.id).unwrap();
     let actor = Principal::Session(&session.name, &from, session.id);
-    let off = home.door.disable_second_factor(&name("alice"), actor, NOW);
+    let off = home
+        .door
+        .accounts()
+        .disable_second_factor(&name("alice"), actor, NOW);
     assert!(matches!(off, Err(AdministrationError::Stale)), "{off:?}");
     accepted(&home.attempt("alice", &code_of(&pending, 0), NOW));
 }
@@ -108,6 +116,7 @@ fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
     let mut step_up = |typed: &str, code: &str| {
         let answer = Input::parse(code.as_bytes());
         home.door
+            .login()
             .step_up(
                 &browser(&from),
                 &session,
@@ -159,6 +168,7 @@ fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
     let answer = Input::parse(code_of(&app, 0).as_bytes());
     let mut step_up = |typed: &str| {
         home.door
+            .login()
             .step_up(
                 &browser(&from),
                 &session,
@@ -178,7 +188,7 @@ fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
         step_up(PASSWORD),
         AfterStepUp::Password(Refusal::Delayed { wait: 30 })
     ));
-    let asked = home.door.enter_password(
+    let asked = home.door.login().enter_password(
         &browser(&from),
         &name("alice"),
         Some(&password(PASSWORD)),
@@ -199,9 +209,9 @@ fn a_session_that_ended_is_not_stepped_up() {
     let from = remote("192.0.2.7");
     let (mut home, app) = alice_at_the_web("");
     let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
-    home.another().sign_out(session.id).unwrap();
+    home.another().sessions().sign_out(session.id).unwrap();
     let answer = Input::parse(code_of(&app, 0).as_bytes());
-    let after = home.door.step_up(
+    let after = home.door.login().step_up(
         &browser(&from),
         &session,
         Some(&password(PASSWORD)),
@@ -221,6 +231,7 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
     let (mut home, app) = alice_at_the_web(header);
     let asked = home
         .door
+        .login()
         .enter_identity(&browser(&from), &name("alice"), NOW)
         .unwrap();
     let AfterPassword::Code(pass) = asked else {
@@ -229,13 +240,14 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
     let answer = Input::parse(code_of(&app, -1).as_bytes());
     let entered =
         home.door
+            .login()
             .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
     let AfterCode::Opened(entered) = entered.unwrap() else {
         panic!("not opened")
     };
     let session = entered.session;
     let answer = Input::parse(code_of(&app, 0).as_bytes());
-    let by_password = home.door.step_up(
+    let by_password = home.door.login().step_up(
         &browser(&from),
         &session,
         Some(&password(PASSWORD)),
@@ -248,11 +260,13 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
     ));
     let none = home
         .door
+        .login()
         .step_up_by_code(&browser(&from), &session, &Input::parse(b""), NOW)
         .unwrap();
     assert!(matches!(none, AfterStepUp::Code(Refusal::Malformed)));
     let after = home
         .door
+        .login()
         .step_up_by_code(&browser(&from), &session, &answer, NOW)
         .unwrap();
     assert!(matches!(after, AfterStepUp::Verified(_)));
@@ -266,12 +280,13 @@ fn a_password_of_the_host_steps_up_with_a_code() {
     let who = name("alice");
     let tries = |home: &mut Home| {
         home.door
+            .login()
             .charge_first_factor(&browser(&from), &who, &Input::Malformed, NOW)
             .unwrap()
             .unwrap()
     };
     let tried = tries(&mut home);
-    let asked = home.door.settle_first_factor(
+    let asked = home.door.login().settle_first_factor(
         &browser(&from),
         &who,
         tried,
@@ -285,6 +300,7 @@ fn a_password_of_the_host_steps_up_with_a_code() {
     let answer = Input::parse(code_of(&app, -1).as_bytes());
     let entered =
         home.door
+            .login()
             .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
     let AfterCode::Opened(entered) = entered.unwrap() else {
         panic!("not opened")
@@ -298,6 +314,7 @@ fn a_password_of_the_host_steps_up_with_a_code() {
         let tried = tries(&mut home);
         let after = home
             .door
+            .login()
             .settle_step_up(
                 &browser(&from),
                 &entered.session,

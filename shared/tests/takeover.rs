@@ -47,6 +47,7 @@ fn what_was_used_there_opens_nothing_here() {
     let mut home = Home::new("");
     let taken = home
         .door
+        .accounts()
         .import_authenticators(
             &import.found,
             ImportMode::Commit,
@@ -71,6 +72,7 @@ fn a_counter_goes_on_where_it_stood() {
     ));
     let mut home = Home::new("");
     home.door
+        .accounts()
         .import_authenticators(
             &import.found,
             ImportMode::Commit,
@@ -92,6 +94,7 @@ fn a_dry_run_leaves_nothing() {
     let mut home = Home::new("");
     let taken = home
         .door
+        .accounts()
         .import_authenticators(
             &import.found,
             ImportMode::DryRun,
@@ -101,7 +104,7 @@ fn a_dry_run_leaves_nothing() {
         )
         .unwrap();
     assert!(matches!(taken[0], ImportReport::Imported(_)));
-    assert!(home.door.account_statuses().unwrap().is_empty());
+    assert!(home.door.accounts().account_statuses().unwrap().is_empty());
     assert!(!home.holds(import.found[0].secret.expose()));
 }
 
@@ -119,6 +122,7 @@ fn nobodys_second_factor_is_replaced() {
     home.activates(&bobs);
     let taken = home
         .door
+        .accounts()
         .import_authenticators(
             &import.found,
             ImportMode::Commit,
@@ -147,6 +151,7 @@ fn nobodys_second_factor_is_replaced() {
     // a second import finds it already in the store
     let again = home
         .door
+        .accounts()
         .import_authenticators(
             &import.found,
             ImportMode::Commit,

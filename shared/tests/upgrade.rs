@@ -206,14 +206,16 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
         assert!(matches!(again, Err(Refusal::Used { .. })), "{again:?}");
     }
 
-    let carol = door.account_status(&name("carol")).unwrap();
+    let carol = door.accounts().account_status(&name("carol")).unwrap();
     assert!(!matches!(carol.state, SecondFactorState::On));
     assert!(
-        door.one_time_code_expiry(&name("carol"), NOW)
+        door.accounts()
+            .one_time_code_expiry(&name("carol"), NOW)
             .unwrap()
             .is_some()
     );
     let groups = door
+        .accounts()
         .change_groups(&name("carol"), &[], &[], "root", NOW)
         .unwrap();
     assert_eq!(
@@ -223,18 +225,22 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
             .collect::<Vec<_>>(),
         ["staff"]
     );
-    let app_passwords = door.list_app_passwords(None).unwrap();
+    let app_passwords = door.app_passwords().list_app_passwords(None).unwrap();
     assert_eq!(app_passwords.len(), 1);
     assert_eq!(
         app_passwords[0].scope.to_string(),
         "web:cloud.example.com/dav"
     );
     assert_eq!(
-        door.unconfirmed_email(&name("alice")).unwrap().as_str(),
+        door.accounts()
+            .unconfirmed_email(&name("alice"))
+            .unwrap()
+            .as_str(),
         "alice@example.com"
     );
     assert!(
-        door.list_events(&EventFilter::default(), 0, 100)
+        door.audit_log()
+            .list_events(&EventFilter::default(), 0, 100)
             .unwrap()
             .len()
             >= 13
@@ -242,10 +248,12 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
 
     // Another spelling belongs to the existing account, and no account number is used twice.
     assert!(
-        door.add_account(&name("Bob"), Distinct::No, "root", NOW)
+        door.accounts()
+            .add_account(&name("Bob"), Distinct::No, "root", NOW)
             .is_err()
     );
-    door.add_account(&name("dora"), Distinct::No, "root", NOW)
+    door.accounts()
+        .add_account(&name("dora"), Distinct::No, "root", NOW)
         .unwrap();
     let engine = rusqlite::Connection::open(folder.path().join("store/db")).unwrap();
     let number = |sql: &str| {
@@ -400,7 +408,7 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
         .unwrap();
     let found = |door: &mut Engine| {
         let read = door.load_policy_facts(&name("alice")).map(|_| ());
-        let written = door.verify_input(
+        let written = door.verification().verify_input(
             &postern_shared::engine::VerificationRequest {
                 name: &name("alice"),
                 phase: Phase::Before,

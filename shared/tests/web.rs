@@ -49,6 +49,7 @@ impl Home {
         };
         let recovery = Input::parse(recovery.as_bytes());
         self.door
+            .login()
             .enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW)
             .unwrap()
     }
@@ -78,6 +79,7 @@ impl Home {
         };
         let answer = Input::parse(typed.as_bytes());
         self.door
+            .login()
             .enter_code(&browser, pass, &answer, trust, NOW)
             .unwrap()
     }
@@ -109,10 +111,11 @@ impl Home {
     fn snapshot(&mut self) -> RevokedSessions {
         let mut snapshot = None;
         self.door
+            .sessions()
             .update_revocations(&GATE, None, NOW, |seen| snapshot = Some(seen.revoked))
             .unwrap();
         // so that administration waits for no gate in this test
-        self.door.remove_gate(&GATE).unwrap();
+        self.door.sessions().remove_gate(&GATE).unwrap();
         snapshot.unwrap()
     }
 }
@@ -139,7 +142,11 @@ fn password_then_code_opens_a_session_that_the_list_shows() {
     let code = code_of(&app, 0);
     let opened = opened_by_code(home.enter_code(None, &code, TrustRequest::NotAsked));
     assert!(opened.browser_cookie.is_none());
-    let sessions = home.door.list_sessions(&name("alice"), NOW).unwrap();
+    let sessions = home
+        .door
+        .sessions()
+        .list_sessions(&name("alice"), NOW)
+        .unwrap();
     assert_eq!(
         sessions.iter().map(|s| s.id).collect::<Vec<_>>(),
         [opened.session.id]
@@ -152,6 +159,7 @@ fn password_then_code_opens_a_session_that_the_list_shows() {
 fn wrong_passwords_unknown_names_and_names_without_a_password_are_refused_alike() {
     let (mut home, _) = alice_at_the_web("");
     home.door
+        .accounts()
         .add_account(
             &name("carol"),
             postern_shared::account::name::Distinct::No,
@@ -226,6 +234,7 @@ fn a_trusted_browser_skips_the_code_and_gets_a_new_cookie_each_time() {
     assert!(first != second && second != third);
     assert_eq!(
         home.door
+            .sessions()
             .list_trusted_browsers(&name("alice"), NOW)
             .unwrap()
             .len(),
@@ -247,6 +256,7 @@ fn an_answer_lost_on_the_way_stays_trusted_after_a_code() {
     home.rotated(&third);
     assert_eq!(
         home.door
+            .sessions()
             .list_trusted_browsers(&name("alice"), NOW)
             .unwrap()
             .len(),
@@ -263,6 +273,7 @@ fn an_old_cookie_after_the_new_one_was_seen_revokes_the_browser() {
     assert!(home.asks_for_the_code(&first));
     assert!(
         home.door
+            .sessions()
             .list_trusted_browsers(&name("alice"), NOW)
             .unwrap()
             .is_empty()
@@ -270,6 +281,7 @@ fn an_old_cookie_after_the_new_one_was_seen_revokes_the_browser() {
     assert!(home.asks_for_the_code(&third));
     let log = home
         .door
+        .audit_log()
         .list_events(&EventFilter::default(), 0, 100)
         .unwrap();
     assert!(
@@ -284,6 +296,7 @@ fn a_trusted_browser_is_good_for_its_own_account_only() {
     let cookie = home.trusted(&app, 0);
     let pending = PendingEnrollment::new(home.door.config(), &name("bob")).unwrap();
     home.door
+        .enrollment()
         .activate(
             &pending,
             &EnrollmentConfirmation::by_administrator(),
@@ -292,6 +305,7 @@ fn a_trusted_browser_is_good_for_its_own_account_only() {
         )
         .unwrap();
     home.door
+        .accounts()
         .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
         .unwrap();
     let bob = home.enter_password(Some(&cookie), "bob", PASSWORD, "");
@@ -307,6 +321,7 @@ fn whatever_ends_all_sessions_ends_a_sign_in_in_flight_too() {
         panic!("no code is asked")
     };
     home.door
+        .accounts()
         .set_password(&name("alice"), &password("another horse"), "root", NOW)
         .unwrap();
     let code = code_of(&app, 0);
@@ -314,12 +329,14 @@ fn whatever_ends_all_sessions_ends_a_sign_in_in_flight_too() {
     assert!(matches!(after, AfterCode::Refused(Refusal::Expired)));
     assert!(
         home.door
+            .sessions()
             .list_sessions(&name("alice"), NOW)
             .unwrap()
             .is_empty()
     );
     assert!(
         home.door
+            .sessions()
             .list_trusted_browsers(&name("alice"), NOW)
             .unwrap()
             .is_empty()
@@ -347,12 +364,14 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
         "web:app.example.com".parse().unwrap(),
     );
     home.door
+        .app_passwords()
         .add_app_password(&alice, &label, &scope, None, "root", NOW)
         .unwrap();
     let origin = remote("192.0.2.9");
     let actor = Principal::Service("carol", &origin, "passwd");
     let after = home
         .door
+        .accounts()
         .record_host_password_change(&alice, actor, NOW)
         .unwrap();
     assert_eq!(after, Some(AppPasswordsAfter::Revoked(1)));
@@ -360,6 +379,7 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     assert!(home.snapshot().covers(&session));
     assert!(
         home.door
+            .sessions()
             .list_trusted_browsers(&alice, NOW)
             .unwrap()
             .is_empty()
@@ -369,6 +389,7 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     assert!(matches!(in_flight, AfterCode::Refused(Refusal::Expired)));
     let log = home
         .door
+        .audit_log()
         .list_events(&EventFilter::default(), 0, 100)
         .unwrap();
     let of = |name: &str| {
@@ -394,11 +415,12 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     let nobody = name("nobody");
     assert_eq!(
         home.door
+            .accounts()
             .record_host_password_change(&nobody, actor, NOW)
             .unwrap(),
         None
     );
-    assert!(home.door.account_status(&nobody).is_err());
+    assert!(home.door.accounts().account_status(&nobody).is_err());
 }
 
 #[test]
@@ -409,11 +431,13 @@ fn a_snapshot_covers_what_was_revoked_and_nothing_else() {
     let second = opened_by_code(home.enter_code(None, &two, TrustRequest::NotAsked)).session;
     assert!(!home.snapshot().covers(&first));
     home.door
+        .sessions()
         .revoke_sessions(&name("alice"), Some(first.id), "root", NOW)
         .unwrap();
     let snapshot = home.snapshot();
     assert!(snapshot.covers(&first) && !snapshot.covers(&second));
     home.door
+        .accounts()
         .disable_second_factor(&name("alice"), "root", NOW)
         .unwrap();
     assert!(home.snapshot().covers(&second));
@@ -425,10 +449,12 @@ fn a_revocation_waits_for_a_gate_that_does_not_confirm_until_its_lease_is_over()
     let code = code_of(&app, 0);
     let session = opened_by_code(home.enter_code(None, &code, TrustRequest::NotAsked)).session;
     home.door
+        .sessions()
         .update_revocations(&GATE, None, NOW, |_| {})
         .unwrap();
     let began = std::time::Instant::now();
     home.door
+        .sessions()
         .revoke_sessions(&name("alice"), Some(session.id), "root", NOW)
         .unwrap();
     assert!(began.elapsed() >= postern_shared::engine::LEASE);
@@ -442,7 +468,8 @@ fn a_recovery_code_opens_when_every_gate_knows_what_it_ended() {
         opened_by_code(home.enter_code(None, &code_of(&app, 0), TrustRequest::NotAsked)).session;
     let mut gate = home.another();
     let mut revision = 0;
-    gate.update_revocations(&GATE, None, NOW, |found| revision = found.revoked.revision)
+    gate.sessions()
+        .update_revocations(&GATE, None, NOW, |found| revision = found.revoked.revision)
         .unwrap();
     let entered = std::sync::atomic::AtomicBool::new(false);
     let seen = std::thread::scope(|scope| {
@@ -457,14 +484,15 @@ fn a_recovery_code_opens_when_every_gate_knows_what_it_ended() {
                 revision,
                 app_passwords: 0,
             });
-            gate.update_revocations(&GATE, before, NOW, |found| {
-                assert!(
-                    !entered.load(std::sync::atomic::Ordering::SeqCst),
-                    "it did not wait"
-                );
-                seen = Some(found.revoked);
-            })
-            .unwrap();
+            gate.sessions()
+                .update_revocations(&GATE, before, NOW, |found| {
+                    assert!(
+                        !entered.load(std::sync::atomic::Ordering::SeqCst),
+                        "it did not wait"
+                    );
+                    seen = Some(found.revoked);
+                })
+                .unwrap();
         }
         seen
     });
@@ -489,6 +517,7 @@ fn a_session_that_an_exemption_spared_the_code_says_so() {
 fn whoever_is_required_and_not_enrolled_stays_outside() {
     let (mut home, _) = alice_at_the_web("[policy]\nrequired = \"all\"");
     home.door
+        .accounts()
         .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
         .unwrap();
     let AfterPassword::Enroll(token) = home.enter_password(None, "bob", PASSWORD, "") else {

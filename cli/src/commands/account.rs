@@ -13,7 +13,7 @@ pub(super) fn add(
     what: &AddAccount,
 ) -> Result<(), CommandFailure> {
     let (now, user) = (clock::now()?, &what.user);
-    context::door(arguments, output)?.add_account(
+    context::door(arguments, output)?.accounts().add_account(
         user,
         what.distinct.word(),
         &context::actor(),
@@ -30,7 +30,9 @@ pub(super) fn remove(
     user: &UserName,
 ) -> Result<(), CommandFailure> {
     let now = clock::now()?;
-    context::door(arguments, output)?.remove_account(user, &context::actor(), now)?;
+    context::door(arguments, output)?
+        .accounts()
+        .remove_account(user, &context::actor(), now)?;
     output.done(format_args!(
         "account {user} removed; codes that it used remain used"
     ))
@@ -43,13 +45,9 @@ pub(super) fn rename(
 ) -> Result<(), CommandFailure> {
     let (now, user, new) = (clock::now()?, &what.user, &what.new);
     let distinct = what.distinct.word();
-    context::door(arguments, output)?.rename_account(
-        user,
-        new,
-        distinct,
-        &context::actor(),
-        now,
-    )?;
+    context::door(arguments, output)?
+        .accounts()
+        .rename_account(user, new, distinct, &context::actor(), now)?;
     output.done(format_args!(
         "{user} is now named {new}; open sessions have ended"
     ))
@@ -62,7 +60,9 @@ pub(super) fn group(
 ) -> Result<(), CommandFailure> {
     let (now, user) = (clock::now()?, &what.user);
     let mut door = context::door(arguments, output)?;
-    let groups = door.change_groups(user, &what.add, &what.remove, &context::actor(), now)?;
+    let groups =
+        door.accounts()
+            .change_groups(user, &what.add, &what.remove, &context::actor(), now)?;
     let groups: Vec<&str> = groups.iter().map(Group::as_str).collect();
     if output.is_json() {
         return output.json(&json!({"account": user, "groups": groups}));

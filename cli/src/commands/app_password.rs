@@ -20,11 +20,14 @@ pub(super) fn add(arguments: &Arguments, output: Output, what: &Add) -> Result<(
     let expires = what.expires.seen_from(now);
     output.is_seen()?;
     let (mut door, actor) = (context::door(arguments, output)?, context::actor());
-    let made = door.add_app_password(&what.user, &what.name, &scope, expires, &actor, now)?;
+    let made = door
+        .app_passwords()
+        .add_app_password(&what.user, &what.name, &scope, expires, &actor, now)?;
     let shown = show(output, what, &scope, expires, &made);
     if shown.is_err() {
         // the password was not shown, so it is of no use
-        door.revoke_app_passwords(&what.user, Some(&what.name), &actor, now)?;
+        door.app_passwords()
+            .revoke_app_passwords(&what.user, Some(&what.name), &actor, now)?;
     }
     shown
 }
@@ -63,7 +66,9 @@ pub(super) fn list(
     output: Output,
     user: Option<&UserName>,
 ) -> Result<(), CommandFailure> {
-    let all = context::door(arguments, output)?.list_app_passwords(user)?;
+    let all = context::door(arguments, output)?
+        .app_passwords()
+        .list_app_passwords(user)?;
     if output.is_json() {
         return output.json(&all.iter().map(value).collect::<Vec<Value>>());
     }
@@ -91,13 +96,9 @@ pub(super) fn rename(
     what: &RenameAppPassword,
 ) -> Result<(), CommandFailure> {
     let RenameAppPassword { user, name, new } = what;
-    context::door(arguments, output)?.rename_app_password(
-        user,
-        name,
-        new,
-        &context::actor(),
-        clock::now()?,
-    )?;
+    context::door(arguments, output)?
+        .app_passwords()
+        .rename_app_password(user, name, new, &context::actor(), clock::now()?)?;
     output.done(format_args!(
         "{user}'s app password {name} is now named {new}"
     ))
@@ -110,7 +111,12 @@ pub(super) fn revoke(
 ) -> Result<(), CommandFailure> {
     let (now, user) = (clock::now()?, &what.user);
     let mut door = context::door(arguments, output)?;
-    let ended = door.revoke_app_passwords(user, what.name.as_ref(), &context::actor(), now)?;
+    let ended = door.app_passwords().revoke_app_passwords(
+        user,
+        what.name.as_ref(),
+        &context::actor(),
+        now,
+    )?;
     output.done(format_args!(
         "{ended} of {user}'s app passwords revoked; open connections continue until they close"
     ))

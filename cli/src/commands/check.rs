@@ -90,7 +90,7 @@ fn mail(output: Output, mut config: Config) -> Result<(), CommandFailure> {
     let Ok(mut door) = Engine::open(config) else {
         return Ok(());
     };
-    match door.mail_is_overdue(clock::now()?)? {
+    match door.mail().mail_is_overdue(clock::now()?)? {
         true => Ok(output.warn("mail waits: start posternd, which sends it, or see its log")?),
         false => Ok(()),
     }
@@ -154,7 +154,7 @@ fn rule(
     let exempt_all = config.policy.exempts_everyone(SERVICE, what.from);
     let (groups, decision, code) = match &what.user {
         Some(name) => {
-            let rehearsed = context::open(config)?.test_rules(name, &request)?;
+            let rehearsed = context::open(config)?.policy().test_rules(name, &request)?;
             (
                 Some(rehearsed.groups),
                 rehearsed.decision,

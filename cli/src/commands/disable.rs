@@ -15,11 +15,17 @@ pub(super) fn run(
 ) -> Result<(), CommandFailure> {
     let now = clock::now()?;
     let mut door = context::door(arguments, output)?;
-    let result = door.disable_second_factor(user, context::actor().as_str(), now);
+    let result = door
+        .accounts()
+        .disable_second_factor(user, context::actor().as_str(), now);
     let (success, message) = match &result {
         Ok(after) => (
             true,
-            messages::disabled(user, *after, AfterDisabled::of(door.is_required(user)?)),
+            messages::disabled(
+                user,
+                *after,
+                AfterDisabled::of(door.policy().is_required(user)?),
+            ),
         ),
         Err(error) => (false, error.to_string()),
     };

@@ -23,8 +23,10 @@ pub(super) fn set(
 ) -> Result<(), CommandFailure> {
     let (now, user) = (clock::now()?, &what.user);
     let mut door = context::door(arguments, output)?;
-    let posted = door.set_email(user, &what.address, &context::actor(), now)?;
-    door.await_mail_delivery(&posted)?;
+    let posted = door
+        .accounts()
+        .set_email(user, &what.address, &context::actor(), now)?;
+    door.mail().await_mail_delivery(&posted)?;
     let life = messages::duration(door.config().email.code_ttl.seconds());
     output.done(format_args!(
         "a code was mailed to {}; enter it within {life} with postern email confirm {user}",
@@ -38,13 +40,16 @@ pub(super) fn confirm(
     user: &UserName,
 ) -> Result<(), CommandFailure> {
     let mut door = context::door(arguments, output)?;
-    let address = door.unconfirmed_email(user)?;
+    let address = door.accounts().unconfirmed_email(user)?;
     let tries = if prompt::is_watched(output) { TRIES } else { 1 };
     let mut ended = None;
     for left in (0..tries).rev() {
         let typed = prompt::ask(output, &format!("The code mailed to {address}: "))?;
         let answer = Input::parse(typed.as_bytes());
-        match door.confirm_email(user, &answer, &context::actor(), clock::now()?) {
+        match door
+            .accounts()
+            .confirm_email(user, &answer, &context::actor(), clock::now()?)
+        {
             Ok((_, after)) => {
                 ended = messages::app_passwords_text(after);
                 break;
@@ -57,7 +62,7 @@ pub(super) fn confirm(
             Err(error) => return Err(error.into()),
         }
     }
-    let recovery = match door.account_status(user)?.tally.recovery_codes {
+    let recovery = match door.accounts().account_status(user)?.tally.recovery_codes {
         0 => format!("; {user} has no recovery codes, postern recovery {user} makes them"),
         _ => String::new(),
     };
@@ -74,10 +79,10 @@ pub(super) fn remove(
 ) -> Result<(), CommandFailure> {
     let now = clock::now()?;
     let mut door = context::door(arguments, output)?;
-    let (enrolled, after) = door.remove_email(user, &context::actor(), now)?;
+    let (enrolled, after) = door.accounts().remove_email(user, &context::actor(), now)?;
     let rest = match enrolled {
         Enrolled::Yes => "the second factor stays on",
-        Enrolled::No if door.is_required(user)? => {
+        Enrolled::No if door.policy().is_required(user)? => {
             "there is no second factor now, and [policy] requires one: set one up with postern enroll"
         }
         Enrolled::No => "there is no second factor now",

@@ -31,8 +31,13 @@ pub(super) fn run(
     let files = ImportFiles::read(what)?;
     let mut door = context::door(arguments, output)?;
     let import = understand(what, &files, now)?;
-    let plan =
-        door.import_authenticators(&import.found, ImportMode::DryRun, distinct, &actor, now)?;
+    let plan = door.accounts().import_authenticators(
+        &import.found,
+        ImportMode::DryRun,
+        distinct,
+        &actor,
+        now,
+    )?;
     let nothing = !plan
         .iter()
         .any(|taken| matches!(taken, ImportReport::Imported(_)));
@@ -60,8 +65,13 @@ pub(super) fn run(
             return Err(CommandFailure::new("not confirmed; nothing was changed"));
         }
     }
-    let done =
-        door.import_authenticators(&import.found, ImportMode::Commit, distinct, &actor, now)?;
+    let done = door.accounts().import_authenticators(
+        &import.found,
+        ImportMode::Commit,
+        distinct,
+        &actor,
+        now,
+    )?;
     if output.is_json() {
         return output.json(&value(
             &import.found,

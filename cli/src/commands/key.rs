@@ -27,7 +27,8 @@ pub(super) fn rotate(
     let mut door = context::open(config)?;
     let mut rotate = |door: &mut Engine, renewal| {
         writer.begin()?;
-        door.rotate_keys_by(&mut writer, renewal, &context::actor(), clock::now()?)
+        door.keys()
+            .rotate_keys_by(&mut writer, renewal, &context::actor(), clock::now()?)
             .map_err(CommandFailure::from)
     };
     if !what.compromised {
@@ -38,7 +39,7 @@ pub(super) fn rotate(
         ));
     }
     if !what.yes {
-        confirm(output, &door.list_key_bound(clock::now()?)?)?;
+        confirm(output, &door.keys().list_key_bound(clock::now()?)?)?;
     }
     let rotated = rotate(&mut door, Renewal::All)?;
     tell_damaged(output, &rotated)?;

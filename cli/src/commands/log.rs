@@ -48,12 +48,12 @@ pub(super) fn run(
         output,
         table: None,
     };
-    let mut last = door.before_newest(&filter, lines)?;
+    let mut last = door.audit_log().before_newest(&filter, lines)?;
     loop {
         // Read before the page of events, so that events which are written between the two reads
         // are in the next page and are not skipped.
-        let newest = door.before_newest(&EventFilter::default(), 0)?;
-        let page = door.list_events(&filter, last, PAGE)?;
+        let newest = door.audit_log().before_newest(&EventFilter::default(), 0)?;
+        let page = door.audit_log().list_events(&filter, last, PAGE)?;
         let is_full = page.len() == PAGE as usize;
         last = match page.last() {
             Some((number, _)) if is_full => *number,

@@ -16,11 +16,11 @@ pub(super) fn run(
     let (user, actor, now) = (&what.user, context::actor(), clock::now()?);
     let mut door = context::door(arguments, output)?;
     if what.cancel {
-        door.cancel_one_time_code(user, &actor, now)?;
+        door.accounts().cancel_one_time_code(user, &actor, now)?;
         return output.done(messages::one_time_code_cancelled(user));
     }
     output.is_seen()?;
-    let (code, expires) = door.issue_one_time_code(user, &actor, now)?;
+    let (code, expires) = door.accounts().issue_one_time_code(user, &actor, now)?;
     let (account, expires) = (user.clone(), expires.to_string());
     let shown = show(
         output,
@@ -32,7 +32,7 @@ pub(super) fn run(
     );
     if shown.is_err() {
         // the code was not shown, so it is of no use
-        door.cancel_one_time_code(user, &actor, now)?;
+        door.accounts().cancel_one_time_code(user, &actor, now)?;
     }
     shown
 }

@@ -22,7 +22,9 @@ pub(super) fn run(
             "the two passwords differ; nothing was changed",
         ));
     }
-    let after = door.set_password(user, &password, &context::actor(), clock::now()?)?;
+    let after = door
+        .accounts()
+        .set_password(user, &password, &context::actor(), clock::now()?)?;
     let more =
         messages::app_passwords_text(after).map_or_else(String::new, |more| format!("; {more}"));
     output.done(format_args!(

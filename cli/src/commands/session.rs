@@ -13,7 +13,9 @@ pub(super) fn list(
     output: Output,
     user: &UserName,
 ) -> Result<(), CommandFailure> {
-    let sessions = context::door(arguments, output)?.list_sessions(user, clock::now()?)?;
+    let sessions = context::door(arguments, output)?
+        .sessions()
+        .list_sessions(user, clock::now()?)?;
     if output.is_json() {
         let value = |s: &postern_shared::store::SessionRecord| {
             json!({
@@ -51,12 +53,9 @@ pub(super) fn revoke(
         })?),
     };
     let now = clock::now()?;
-    let ended = context::door(arguments, output)?.revoke_sessions(
-        &what.user,
-        one,
-        &context::actor(),
-        now,
-    )?;
+    let ended = context::door(arguments, output)?
+        .sessions()
+        .revoke_sessions(&what.user, one, &context::actor(), now)?;
     output.done(format_args!(
         "{ended} of {}'s sessions ended, and every grace period; open websockets continue until they close",
         what.user

@@ -16,7 +16,9 @@ pub(super) fn run(
 ) -> Result<(), CommandFailure> {
     let all = user.is_none() && backend::is_root();
     let statuses = match all {
-        true => context::door(arguments, output)?.account_statuses()?,
+        true => context::door(arguments, output)?
+            .accounts()
+            .account_statuses()?,
         false => vec![Backend::open(arguments, output, user)?.status()?],
     };
     let states: Vec<AccountState> = statuses.iter().map(AccountState::from).collect();

@@ -16,9 +16,9 @@ pub(super) fn run(
     let (user, actor) = (&what.user, context::actor());
     let mut door = context::door(arguments, output)?;
     if !what.clock {
-        door.unlock_account(user, &actor, now)?;
+        door.accounts().unlock_account(user, &actor, now)?;
         return output.done(messages::unlocked(user));
     }
-    let unlocked = door.lower_floors_to_clock(user, &actor, now)?;
+    let unlocked = door.accounts().lower_floors_to_clock(user, &actor, now)?;
     output.done(messages::clock_unlocked(user, unlocked, now))
 }

@@ -31,7 +31,9 @@ pub(super) fn run(
         browser: None,
         service: COMMAND,
     };
-    let outcome = context::open(config)?.verify_input(&visitor, &answer, now)?;
+    let outcome = context::open(config)?
+        .verification()
+        .verify_input(&visitor, &answer, now)?;
 
     let refusal = outcome.result.err();
     let (verdict, retry_after) = name(refusal);

@@ -87,7 +87,7 @@ async fn find_accounts(call: &Call<'_>, _: NoBody) -> EndpointResult<Accounts> {
         .map(|name| parse_name(&name))
         .transpose()?;
     let found = run_act(call, move |engine, _, _| {
-        engine.find_accounts(&part, after.as_ref(), PAGE)
+        engine.accounts().find_accounts(&part, after.as_ref(), PAGE)
     });
     let accounts = found.await?.iter().map(AccountState::from).collect();
     Ok(Accounts { accounts }.into())
@@ -95,14 +95,18 @@ async fn find_accounts(call: &Call<'_>, _: NoBody) -> EndpointResult<Accounts> {
 
 async fn read_status(call: &Call<'_>, _: NoBody) -> EndpointResult<AccountState> {
     let name = parse_name(call.argument())?;
-    let found = run_act(call, move |engine, _, _| engine.account_status(&name));
+    let found = run_act(call, move |engine, _, _| {
+        engine.accounts().account_status(&name)
+    });
     Ok(AccountState::from(&found.await?).into())
 }
 
 async fn disable(call: &Call<'_>, _: NoBody) -> EndpointResult<OperationDone> {
     run_operation(call, |engine, name, principal, now| {
-        let after = engine.disable_second_factor(name, principal, now)?;
-        let policy = AfterDisabled::of(engine.is_required(name)?);
+        let after = engine
+            .accounts()
+            .disable_second_factor(name, principal, now)?;
+        let policy = AfterDisabled::of(engine.policy().is_required(name)?);
         Ok(messages::disabled(name, after, policy))
     })
     .await
@@ -114,10 +118,12 @@ async fn unlock(
 ) -> EndpointResult<OperationDone> {
     run_operation(call, move |engine, name, principal, now| {
         if !how.clock {
-            engine.unlock_account(name, principal, now)?;
+            engine.accounts().unlock_account(name, principal, now)?;
             return Ok(messages::unlocked(name));
         }
-        let reset = engine.lower_floors_to_clock(name, principal, now)?;
+        let reset = engine
+            .accounts()
+            .lower_floors_to_clock(name, principal, now)?;
         Ok(messages::clock_unlocked(name, reset, now))
     })
     .await
@@ -130,11 +136,15 @@ async fn revoke(
     run_operation(call, move |engine, name, principal, now| {
         Ok(match what {
             Revoked::Sessions => {
-                let ended = engine.revoke_sessions(name, None, principal, now)?;
+                let ended = engine
+                    .sessions()
+                    .revoke_sessions(name, None, principal, now)?;
                 format!("{ended} sessions of {name} have ended")
             }
             Revoked::Browsers => {
-                let ended = engine.revoke_browsers(name, None, principal, now)?;
+                let ended = engine
+                    .sessions()
+                    .revoke_browsers(name, None, principal, now)?;
                 format!("{ended} browsers of {name} are no longer trusted")
             }
         })
@@ -146,7 +156,7 @@ async fn issue_one_time_code(call: &Call<'_>, _: NoBody) -> EndpointResult<Issue
     let name = parse_name(call.argument())?;
     let account = name.clone();
     let issued = run_act(call, move |engine, principal, now| {
-        engine.issue_one_time_code(&name, principal, now)
+        engine.accounts().issue_one_time_code(&name, principal, now)
     });
     let (code, expires) = issued.await?;
     let issued = IssuedCode {
@@ -159,7 +169,9 @@ async fn issue_one_time_code(call: &Call<'_>, _: NoBody) -> EndpointResult<Issue
 
 async fn cancel_one_time_code(call: &Call<'_>, _: NoBody) -> EndpointResult<OperationDone> {
     run_operation(call, |engine, name, principal, now| {
-        engine.cancel_one_time_code(name, principal, now)?;
+        engine
+            .accounts()
+            .cancel_one_time_code(name, principal, now)?;
         Ok(messages::one_time_code_cancelled(name))
     })
     .await
@@ -182,7 +194,7 @@ async fn list_events(call: &Call<'_>, _: NoBody) -> EndpointResult<Events> {
     };
     let most = u32::try_from(PAGE).unwrap_or(u32::MAX);
     let found = run_act(call, move |engine, _, _| {
-        Ok(engine.newest_events(&filter, before, most)?)
+        Ok(engine.audit_log().newest_events(&filter, before, most)?)
     });
     let events = found.await?.into_iter().map(EventEntry::from).collect();
     Ok(Events { events }.into())

@@ -58,7 +58,7 @@ async fn refresh_tokens(
     let (name, origin) = (session.name, Origin::Remote(request.address));
     let run = store_pool.run(WorkKind::Plain, move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
-        engine.refresh_session(body, &origin, now)
+        engine.login().refresh_session(body, &origin, now)
     });
     match run
         .await

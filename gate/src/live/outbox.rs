@@ -28,7 +28,7 @@ pub(crate) async fn wait_for_delivery(
         .await;
         let (mail, waited) = (Arc::clone(mail), began.elapsed());
         let delivery = pool.run(WorkKind::Plain, move |engine| {
-            Ok::<_, EngineError>(engine.check_mail_delivery(&mail, waited))
+            Ok::<_, EngineError>(engine.mail().check_mail_delivery(&mail, waited))
         });
         if let Some(result) = delivery.await? {
             return Ok(result);

@@ -132,7 +132,7 @@ impl CacheRefresher {
         }
         self.shared.lease_end.store(0, Ordering::Release);
         if let Some(mut engine) = engine {
-            if let Err(error) = engine.remove_gate(&self.gate) {
+            if let Err(error) = engine.sessions().remove_gate(&self.gate) {
                 log::write_message(error);
             }
         }
@@ -144,30 +144,32 @@ impl CacheRefresher {
         let (shared, mut revisions) = (&self.shared, self.revisions);
         // A store that was opened again gives all revoked sessions, not only new ones.
         let is_same_store = revisions.is_some();
-        engine.update_revocations(&self.gate, self.revisions, now, |changes| {
-            let RevocationUpdate {
-                revoked,
-                keys,
-                app_passwords,
-            } = changes;
-            let app_password_revision = match (app_passwords.last(), revisions) {
-                (Some(live), _) => live.revision,
-                (None, before) => before.map_or(0, |before| before.app_passwords),
-            };
-            revisions = Some(KnownRevisions {
-                revision: revoked.revision,
-                app_passwords: app_password_revision,
-            });
-            shared.keys.store(Arc::new(keys));
-            let revoked = match is_same_store {
-                true => shared.revoked.load().merge(revoked),
-                false => revoked,
-            };
-            shared.revoked.store(Arc::new(revoked));
-            for live in app_passwords {
-                shared.app_passwords.apply_changes(live);
-            }
-        })?;
+        engine
+            .sessions()
+            .update_revocations(&self.gate, self.revisions, now, |changes| {
+                let RevocationUpdate {
+                    revoked,
+                    keys,
+                    app_passwords,
+                } = changes;
+                let app_password_revision = match (app_passwords.last(), revisions) {
+                    (Some(live), _) => live.revision,
+                    (None, before) => before.map_or(0, |before| before.app_passwords),
+                };
+                revisions = Some(KnownRevisions {
+                    revision: revoked.revision,
+                    app_passwords: app_password_revision,
+                });
+                shared.keys.store(Arc::new(keys));
+                let revoked = match is_same_store {
+                    true => shared.revoked.load().merge(revoked),
+                    false => revoked,
+                };
+                shared.revoked.store(Arc::new(revoked));
+                for live in app_passwords {
+                    shared.app_passwords.apply_changes(live);
+                }
+            })?;
         self.revisions = revisions;
         self.shared
             .lease_end

@@ -261,7 +261,7 @@ impl PoolHandle {
                 };
                 engine.set_write_class(class);
                 let result = work(&mut engine).map_err(|error| engine_failed(&error));
-                for unresolved in engine.take_group_warnings() {
+                for unresolved in engine.policy().take_group_warnings() {
                     log::event("warning")
                         .with("cause", "group-unresolved")
                         .write_with_message(unresolved);

@@ -50,8 +50,10 @@ fn store_uses(config: &Config, passwords: &AppPasswordCache) {
     };
     let wrong: Vec<_> = wrong.into_iter().map(|address| (address, now)).collect();
     let written = Engine::open(config.clone()).and_then(|mut engine| {
-        engine.record_app_password_use(&used, &wrong)?;
-        engine.remove_expired_rows(now)
+        engine
+            .app_passwords()
+            .record_app_password_use(&used, &wrong)?;
+        engine.app_passwords().remove_expired_rows(now)
     });
     if let Err(error) = written {
         log::write_message(format_args!(

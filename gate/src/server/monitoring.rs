@@ -188,10 +188,10 @@ impl RunningGate {
             .store_pool
             .for_client(PoolClient::authenticated(ShareKey::Gate));
         let test = pool.run(WorkKind::Plain, |engine| {
-            engine.try_write()?;
+            engine.accounts().try_write()?;
             // A request that needs the clock reports its failure.
             Ok::<_, EngineError>(match clock::now() {
-                Ok(now) => engine.mail_is_overdue(now)?,
+                Ok(now) => engine.mail().mail_is_overdue(now)?,
                 Err(_) => false,
             })
         });

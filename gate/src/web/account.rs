@@ -55,13 +55,17 @@ impl Owner<'_> {
     ) -> Result<ReplyBody, AdministrationError> {
         let account = self.session.name.clone();
         let command = CommandRequest { account, operation };
-        let reply = engine.execute_request(self.requester(), &command, self.now);
+        let reply = engine
+            .commands()
+            .execute_request(self.requester(), &command, self.now);
         Ok(reply?.answer)
     }
 
     /// Opens a new session for this browser, after an act that revoked every session.
     fn reopen_session(&self, engine: &mut Engine) -> Result<Option<OpenedSession>, LoginError> {
-        engine.reopen_session(&self.client.browser(), self.session, self.now)
+        engine
+            .login()
+            .reopen_session(&self.client.browser(), self.session, self.now)
     }
 }
 

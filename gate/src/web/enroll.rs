@@ -69,7 +69,7 @@ pub(crate) async fn begin_enrollment(
 ) -> Result<Option<ShownEnrollment>, PoolError> {
     let token = token.clone();
     request
-        .run(move |engine, _, now| engine.begin_web_enrollment(&token, now))
+        .run(move |engine, _, now| engine.enrollment().begin_web_enrollment(&token, now))
         .await
 }
 
@@ -81,7 +81,9 @@ pub(crate) async fn verify_one_time_code(
 ) -> Result<Result<EnrollmentToken, Refusal>, PoolError> {
     let name = token.account().clone();
     let run = request.run(move |engine, client, now| {
-        engine.verify_web_one_time_code(&client.browser(), token, &input, now)
+        engine
+            .enrollment()
+            .verify_web_one_time_code(&client.browser(), token, &input, now)
     });
     let result = run.await?;
     if let Err(refusal) = &result {
@@ -98,8 +100,11 @@ pub(crate) async fn confirm_enrollment(
     input: Input,
 ) -> Result<AfterEnrollmentCode, PoolError> {
     let token = token.clone();
-    let run = request
-        .run(move |engine, _, now| engine.confirm_web_enrollment(&token, draft, &input, now));
+    let run = request.run(move |engine, _, now| {
+        engine
+            .enrollment()
+            .confirm_web_enrollment(&token, draft, &input, now)
+    });
     run.await
 }
 
@@ -111,7 +116,9 @@ pub(crate) async fn activate_enrollment(
 ) -> Result<AfterEnrollment, PoolError> {
     let token = token.clone();
     let run = request.run(move |engine, client, now| {
-        engine.finish_web_enrollment(&client.browser(), &token, &confirmed, now)
+        engine
+            .enrollment()
+            .finish_web_enrollment(&client.browser(), &token, &confirmed, now)
     });
     run.await
 }

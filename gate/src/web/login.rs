@@ -92,7 +92,9 @@ pub(crate) async fn verify_code(
 ) -> Result<AfterCode, PoolError> {
     let owned_token = token.clone();
     let run = request.run(move |engine, client, now| {
-        engine.enter_code(&client.browser(), &owned_token, &input, trust, now)
+        engine
+            .login()
+            .enter_code(&client.browser(), &owned_token, &input, trust, now)
     });
     let next = run.await?;
     if let AfterCode::Refused(refusal) = &next {

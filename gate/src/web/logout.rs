@@ -119,7 +119,9 @@ async fn end_session(request: &RequestContext<'_>, session: &Session) -> Result<
     let client = PoolClient::authenticated(ShareKey::SignOut(session.name.clone()));
     let (store_pool, id) = (request.site.store_pool.for_client(client), session.id);
     store_pool
-        .run(WorkKind::Plain, move |engine| engine.sign_out(id))
+        .run(WorkKind::Plain, move |engine| {
+            engine.sessions().sign_out(id)
+        })
         .await
 }
 

@@ -157,7 +157,9 @@ pub(crate) async fn verify_step_up(
         FirstFactorSource::Header => {
             let session = session.clone();
             let run = request.run(move |engine, client, now| {
-                engine.step_up_by_code(&client.browser(), &session, &code, now)
+                engine
+                    .login()
+                    .step_up_by_code(&client.browser(), &session, &code, now)
             });
             run.await
         }
@@ -197,7 +199,9 @@ async fn verify_in_store(
     let session = session.clone();
     let password = Password::from_input(Zeroizing::new(input.password().to_owned()));
     let run = request.run_in(WorkKind::Hashing, move |engine, client, now| {
-        engine.step_up(&client.browser(), &session, password.as_ref(), &code, now)
+        engine
+            .login()
+            .step_up(&client.browser(), &session, password.as_ref(), &code, now)
     });
     run.await
 }
@@ -211,7 +215,9 @@ async fn verify_on_host(
 ) -> Result<AfterStepUp, PoolError> {
     let name = session.name.clone();
     let run = request.run(move |engine, client, now| {
-        engine.charge_first_factor(&client.browser(), &name, &Input::Malformed, now)
+        engine
+            .login()
+            .charge_first_factor(&client.browser(), &name, &Input::Malformed, now)
     });
     let attempt = match run.await? {
         Ok(attempt) => attempt,
@@ -226,7 +232,9 @@ async fn verify_on_host(
     });
     let session = session.clone();
     let run = request.run(move |engine, client, now| {
-        engine.settle_step_up(&client.browser(), &session, &attempt, reply, &code, now)
+        engine
+            .login()
+            .settle_step_up(&client.browser(), &session, &attempt, reply, &code, now)
     });
     run.await
 }

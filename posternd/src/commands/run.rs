@@ -104,7 +104,7 @@ impl Commands<'_> {
                 operation: Operation::FirstEnrollment { password, setup },
             } => self.begin_first_setup(&config, account, &password, setup),
             errand => self.run_at_engine(&config, |door, caller, now| {
-                door.execute_request(caller, &errand, now)
+                door.commands().execute_request(caller, &errand, now)
             }),
         }
     }
@@ -122,7 +122,8 @@ impl Commands<'_> {
             return Err(AdministrationError::HostPassword(Refusal::Wrong).into());
         };
         let asking = self.run_at_engine(config, |door, caller, now| {
-            door.prepare_first_enrollment(caller, &account, setup, now)
+            door.enrollment()
+                .prepare_first_enrollment(caller, &account, setup, now)
         })?;
         let User { uid, name, .. } = self.user;
         let question = HostPasswordRequest {
@@ -157,7 +158,8 @@ impl Commands<'_> {
             }
         };
         self.run_at_engine(config, |door, caller, now| {
-            door.begin_first_enrollment(caller, asking, said, now)
+            door.enrollment()
+                .begin_first_enrollment(caller, asking, said, now)
         })
     }
 
@@ -174,7 +176,7 @@ impl Commands<'_> {
         let acted = self.worker.run_operation(config, |door| {
             let now = clock::now().map_err(|error| NotDone::failed(&error))?;
             let acted = act(door, caller, now);
-            for doubt in door.take_group_warnings() {
+            for doubt in door.policy().take_group_warnings() {
                 self.write_log(Severity::Error, "warning", "group-unresolved", Some(&doubt));
             }
             match acted {

@@ -167,10 +167,10 @@ impl Outbox {
         }
         // what was taken is sent, even if a later operation fails
         let taken = self.store.act(move |door, now| {
-            let letters = door.take_queued_mail(letters, now)?;
-            let notices = door.take_due_notifications(notices, now);
+            let letters = door.mail().take_queued_mail(letters, now)?;
+            let notices = door.mail().take_due_notifications(notices, now);
             let expired = if removes {
-                door.remove_expired_mail(now)
+                door.mail().remove_expired_mail(now)
             } else {
                 Ok(Vec::new())
             };
@@ -277,7 +277,7 @@ impl OutboxStore {
         sent(&name, None, &result);
         // the conversation that waits has a time limit of its own
         if let Err(error) = self
-            .act(move |door, _| door.record_mail_delivery(&letter, &result))
+            .act(move |door, _| door.mail().record_mail_delivery(&letter, &result))
             .await
         {
             log(format_args!(
@@ -304,7 +304,7 @@ impl OutboxStore {
         sent(&name, Some(notice.event.kind.name()), &result);
         if result.is_ok() {
             if let Err(error) = self
-                .act(move |door, _| door.remove_sent_notification(&notice))
+                .act(move |door, _| door.mail().remove_sent_notification(&notice))
                 .await
             {
                 log(format_args!(

@@ -108,7 +108,7 @@ impl EngineClient {
 
     pub(crate) fn find_requirement(&self, context: PamContext<'_>) -> ClientResult<PamRequirement> {
         self.run_with_groups(context, |engine, now| {
-            engine.find_pam_requirement(context, now)
+            engine.verification().find_pam_requirement(context, now)
         })
     }
 
@@ -120,7 +120,11 @@ impl EngineClient {
         reading: InputReading,
     ) -> ClientResult<PamVerification> {
         let input = text(input, reading);
-        self.run(|engine, now| Ok(engine.verify_pam_input(context, &input, reading, now)?))
+        self.run(|engine, now| {
+            Ok(engine
+                .verification()
+                .verify_pam_input(context, &input, reading, now)?)
+        })
     }
 
     /// Verifies the mark of the `auth` hook, now that the whole stack has passed. Returns messages
@@ -130,7 +134,7 @@ impl EngineClient {
         context: PamContext<'_>,
         mark: &str,
     ) -> ClientResult<Result<Vec<String>, MarkRefusal>> {
-        self.run(|engine, now| Ok(engine.verify_auth_mark(context, mark, now)?))
+        self.run(|engine, now| Ok(engine.verification().verify_auth_mark(context, mark, now)?))
     }
 
     /// Returns why a user without a required second factor is granted access, if so, and the mark
@@ -140,7 +144,7 @@ impl EngineClient {
         context: PamContext<'_>,
     ) -> ClientResult<Option<(EnrollmentGrace, Option<TypedText>)>> {
         self.run_with_groups(context, |engine, now| {
-            engine.waive_pam_requirement(context, now)
+            engine.verification().waive_pam_requirement(context, now)
         })
     }
 
@@ -149,7 +153,11 @@ impl EngineClient {
         context: PamContext<'_>,
         period: GracePeriod,
     ) -> ClientResult<Option<PamGrant>> {
-        self.run(|engine, now| Ok(engine.grant_grace_period(context, period, now)?))
+        self.run(|engine, now| {
+            Ok(engine
+                .verification()
+                .grant_grace_period(context, period, now)?)
+        })
     }
 
     /// Ends what a changed password ends, at every gate when this returns. Returns messages for the
@@ -158,7 +166,11 @@ impl EngineClient {
         &self,
         context: PamContext<'_>,
     ) -> ClientResult<Option<Vec<String>>> {
-        self.run(|engine, now| Ok(engine.end_for_changed_password(context, now)?))
+        self.run(|engine, now| {
+            Ok(engine
+                .verification()
+                .end_for_changed_password(context, now)?)
+        })
     }
 
     /// Mails a code. Returns a message for the user. Waits until the mail is sent, for as long as
@@ -167,7 +179,9 @@ impl EngineClient {
         &self,
         context: PamContext<'_>,
     ) -> ClientResult<Result<String, PamRefusal>> {
-        let queued = match self.run(|engine, now| Ok(engine.mail_pam_code(context, now)?))? {
+        let queued = match self
+            .run(|engine, now| Ok(engine.verification().mail_pam_code(context, now)?))?
+        {
             MailRequest::Queued(queued) => queued,
             MailRequest::Refused(refusal) => {
                 return Ok(Err(PamRefusal {
@@ -181,12 +195,13 @@ impl EngineClient {
             thread::sleep(MAIL_INTERVAL);
             report_waiting();
             let waited = began.elapsed();
-            let sent =
-                match self.run(|engine, _| Ok(engine.check_mail_delivery(&queued, waited)))? {
-                    Some(sent) => sent,
-                    None if waited < LONGEST_MAIL => continue,
-                    None => return Ok(Err(not_mailed(&STILL_ON_ITS_WAY, messages::MAIL_SLOW))),
-                };
+            let sent = match self
+                .run(|engine, _| Ok(engine.mail().check_mail_delivery(&queued, waited)))?
+            {
+                Some(sent) => sent,
+                None if waited < LONGEST_MAIL => continue,
+                None => return Ok(Err(not_mailed(&STILL_ON_ITS_WAY, messages::MAIL_SLOW))),
+            };
             return match sent {
                 Ok(()) => Ok(Ok(messages::code_mailed_text(
                     &queued.to,
@@ -206,7 +221,9 @@ impl EngineClient {
     ) -> ClientResult<PromptEnrollment> {
         let code = one_time_code.map(|typed| text(typed, InputReading::Whole));
         self.run_with_groups(context, |engine, now| {
-            engine.begin_prompt_enrollment(context, code.as_deref(), now)
+            engine
+                .enrollment()
+                .begin_prompt_enrollment(context, code.as_deref(), now)
         })
     }
 
@@ -219,7 +236,9 @@ impl EngineClient {
     ) -> ClientResult<Result<TypedText, PamRefusal>> {
         let code = text(input, InputReading::Whole);
         self.run_with_groups(context, |engine, now| {
-            engine.confirm_prompt_enrollment(context, token, &code, now)
+            engine
+                .enrollment()
+                .confirm_prompt_enrollment(context, token, &code, now)
         })
     }
 
@@ -230,7 +249,9 @@ impl EngineClient {
         token: &TypedText,
     ) -> ClientResult<(PamGrant, Vec<String>)> {
         self.run_with_groups(context, |engine, now| {
-            engine.activate_prompt_enrollment(context, token, now)
+            engine
+                .enrollment()
+                .activate_prompt_enrollment(context, token, now)
         })
     }
 
@@ -243,9 +264,9 @@ impl EngineClient {
     ) -> ClientResult<R> {
         let groups = self.look_up_groups(context.account);
         self.run(|engine, now| {
-            engine.preload_groups(groups);
+            engine.policy().preload_groups(groups);
             let result = operation(engine, now);
-            engine.preload_groups(None);
+            engine.policy().preload_groups(None);
             Ok(result?)
         })
     }
@@ -278,7 +299,7 @@ impl EngineClient {
                 .and_then(|now| operation(engine, now));
             self.group_warnings
                 .borrow_mut()
-                .extend(engine.take_group_warnings());
+                .extend(engine.policy().take_group_warnings());
             result
         };
         match &self.worker {

@@ -53,13 +53,14 @@ impl Home {
         let mut door = Engine::open(config).unwrap();
         let pending = PendingEnrollment::new(door.config(), &"alice".parse().unwrap()).unwrap();
         let now = clock::now().unwrap();
-        door.activate(
-            &pending,
-            &EnrollmentConfirmation::by_administrator(),
-            "root",
-            now,
-        )
-        .unwrap();
+        door.enrollment()
+            .activate(
+                &pending,
+                &EnrollmentConfirmation::by_administrator(),
+                "root",
+                now,
+            )
+            .unwrap();
         Home { folder, pending }
     }
 
@@ -312,6 +313,7 @@ fn a_code_accepted_before_the_first_factor_is_recorded_by_the_account_hook() {
     };
     let last = || {
         door()
+            .accounts()
             .account_status(&"alice".parse().unwrap())
             .unwrap()
             .tally
@@ -455,8 +457,14 @@ fn an_app_password_passes_at_the_service_of_its_scope_alone() {
         .unwrap();
         let (name, scope) = (name.parse().unwrap(), scope.parse().unwrap());
         let alice = "alice".parse().unwrap();
-        let made =
-            door.add_app_password(&alice, &name, &scope, None, "root", clock::now().unwrap());
+        let made = door.app_passwords().add_app_password(
+            &alice,
+            &name,
+            &scope,
+            None,
+            "root",
+            clock::now().unwrap(),
+        );
         made.unwrap().grouped().to_string()
     };
     let (mail, sudo_too) = (

@@ -33,29 +33,37 @@ fn notifications_that_hang_delay_no_code() {
     let alice = name("alice");
     let posted = home
         .door
+        .accounts()
         .set_email(&alice, &address("alice@example.com"), "root", now)
         .unwrap();
     for _ in 0..20 {
-        home.door.unlock_account(&alice, "root", now).unwrap();
+        home.door
+            .accounts()
+            .unlock_account(&alice, "root", now)
+            .unwrap();
     }
     let _mail = home.sends();
     until("the code was sent", || {
         matches!(
-            home.door.check_mail_delivery(&posted, Duration::ZERO),
+            home.door
+                .mail()
+                .check_mail_delivery(&posted, Duration::ZERO),
             Some(Ok(()))
         )
     });
     until("notices were taken", || home.sent("notice").len() == 4);
     let typed = code(&home.sent("code")[0]);
     home.door
+        .accounts()
         .confirm_email(&alice, &Input::parse(typed.as_bytes()), "root", now)
         .unwrap();
 
     let posted = home
         .door
+        .accounts()
         .set_email(&name("bob"), &address("bob@example.com"), "root", now)
         .unwrap();
-    home.door.await_mail_delivery(&posted).unwrap();
+    home.door.mail().await_mail_delivery(&posted).unwrap();
     assert_eq!(
         home.sent("notice").len(),
         4,
@@ -77,20 +85,23 @@ fn codes_beyond_the_limit_wait_and_are_sent_later() {
                 name(&format!("p{number}")),
                 address(&format!("p{number}@example.com")),
             );
-            home.door.set_email(&who, &to, "root", now).unwrap()
+            home.door
+                .accounts()
+                .set_email(&who, &to, "root", now)
+                .unwrap()
         })
         .collect();
     let _mail = home.sends();
     until("sixteen were taken", || home.sent("code").len() == 16);
     assert!(matches!(
-        home.door.await_mail_delivery(&posted[19]),
+        home.door.mail().await_mail_delivery(&posted[19]),
         Err(NotMailed::Queued)
     ));
     assert_eq!(home.sent("code").len(), 16);
     fs::write(home.folder.path().join("sent/go"), "").unwrap();
     until("all were sent", || home.sent("code").len() == 20);
     for posted in &posted {
-        home.door.await_mail_delivery(posted).unwrap();
+        home.door.mail().await_mail_delivery(posted).unwrap();
     }
 }
 
@@ -102,9 +113,13 @@ fn a_damaged_notification_delays_no_code() {
     let alice = name("alice");
     let posted = home
         .door
+        .accounts()
         .set_email(&alice, &address("alice@example.com"), "root", now)
         .unwrap();
-    home.door.unlock_account(&alice, "root", now).unwrap();
+    home.door
+        .accounts()
+        .unlock_account(&alice, "root", now)
+        .unwrap();
     let store = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
     assert_eq!(
         store
@@ -115,7 +130,9 @@ fn a_damaged_notification_delays_no_code() {
     let _mail = home.sends();
     until("the code was sent", || {
         matches!(
-            home.door.check_mail_delivery(&posted, Duration::ZERO),
+            home.door
+                .mail()
+                .check_mail_delivery(&posted, Duration::ZERO),
             Some(Ok(()))
         )
     });
@@ -133,15 +150,16 @@ fn where_no_unit_runs_the_program_mail_waits() {
     let now = clock::now().unwrap();
     let posted = home
         .door
+        .accounts()
         .set_email(&name("alice"), &address("alice@example.com"), "root", now)
         .unwrap();
     let _mail = home.sends();
     assert!(matches!(
-        home.door.await_mail_delivery(&posted),
+        home.door.mail().await_mail_delivery(&posted),
         Err(NotMailed::Queued)
     ));
     assert!(home.sent("code").is_empty());
     fs::rename(&away, &socket).unwrap();
-    home.door.await_mail_delivery(&posted).unwrap();
+    home.door.mail().await_mail_delivery(&posted).unwrap();
     assert_eq!(home.sent("code").len(), 1);
 }

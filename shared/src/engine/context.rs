@@ -2,9 +2,9 @@
 //! them.
 //! Acts on accounts are not in this file.
 
-use super::account_data;
-use super::administration::account_name::find_other_spelling;
-use super::keyed_store::KeyedStore;
+use super::accounts::account_data;
+use super::accounts::account_name::find_other_spelling;
+use super::keys::keyed_store::KeyedStore;
 use crate::account::name::{Group, OtherSpelling, UserName};
 use crate::account::record::AccountId;
 use crate::account::second_factor::{Enrolled, MailStatus};
@@ -101,9 +101,8 @@ impl Engine {
             Some(record) => (record.id, record.groups),
             None => (AccountId(0), Vec::new()),
         };
-        let stored = is_enrolled(transaction.as_mut(), id)?;
-        let address =
-            account_data::load_mail_address(&self.config, transaction.as_mut(), name, id)?;
+        let stored = is_enrolled(&mut transaction, id)?;
+        let address = account_data::load_mail_address(&self.config, &mut transaction, name, id)?;
         let mail = if self.config.email.is_enabled() && address.is_some() {
             MailStatus::On
         } else {
@@ -115,7 +114,7 @@ impl Engine {
             Enrolled::No
         };
         // Looked up for every name, so that the time does not show which names have an account.
-        let spelled_otherwise = find_other_spelling(&self.config, transaction.as_mut(), name)?;
+        let spelled_otherwise = find_other_spelling(&self.config, &mut transaction, name)?;
         Ok((
             at,
             PolicyFacts {
@@ -136,7 +135,7 @@ impl Engine {
 /// Returns whether the store holds a second factor for an account, whether or not the configuration
 /// declares one.
 pub(super) fn is_enrolled(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
 ) -> Result<bool, StoreError> {
     Ok(!tx.authenticators(account)?.is_empty() || tx.mail_addresses(account)?.confirmed.is_some())

@@ -11,6 +11,7 @@ fn what_a_gate_notes_of_wrong_ones_counts_at_every_door() {
     let wrong = AppPassword::random().unwrap();
     let address = Address::parse("192.0.2.7").unwrap();
     home.door
+        .app_passwords()
         .record_app_password_use(&[], &[(address, NOW); 10])
         .unwrap();
     let delayed = Err(AppPasswordRefusal::AddressDelayed { wait: 300 });
@@ -33,8 +34,9 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
     let mut by = goes_by(&seen, 0);
     assert!(look(&mut home.door, &gate, Some(by)).is_none());
 
-    home.door.remove_gate(&gate).unwrap();
+    home.door.sessions().remove_gate(&gate).unwrap();
     home.door
+        .accounts()
         .add_account(
             &name("bob"),
             postern_shared::account::name::Distinct::No,
@@ -43,6 +45,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
         )
         .unwrap();
     home.door
+        .accounts()
         .change_groups(&name("bob"), &["ops".parse().unwrap()], &[], "root", NOW)
         .unwrap();
     let seen = look(&mut home.door, &gate, Some(by)).unwrap();
@@ -52,39 +55,45 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
     type Act = fn(&mut Engine) -> Option<(&'static str, usize)>;
     let acts: [Act; 5] = [
         |door| {
-            door.change_groups(&name("alice"), &["ops".parse().unwrap()], &[], "root", NOW)
+            door.accounts()
+                .change_groups(&name("alice"), &["ops".parse().unwrap()], &[], "root", NOW)
                 .unwrap();
             Some(("alice", 1))
         },
         |door| {
-            door.rename_account(
-                &name("alice"),
-                &name("alicia"),
-                postern_shared::account::name::Distinct::No,
-                "root",
-                NOW,
-            )
-            .unwrap();
+            door.accounts()
+                .rename_account(
+                    &name("alice"),
+                    &name("alicia"),
+                    postern_shared::account::name::Distinct::No,
+                    "root",
+                    NOW,
+                )
+                .unwrap();
             Some(("alicia", 1))
         },
         |door| {
             let (who, scope) = (name("alicia"), SCOPE.parse().unwrap());
-            door.add_app_password(&who, &label("two"), &scope, None, "root", NOW)
+            door.app_passwords()
+                .add_app_password(&who, &label("two"), &scope, None, "root", NOW)
                 .unwrap();
             Some(("alicia", 1))
         },
         |door| {
-            door.revoke_app_passwords(&name("alicia"), Some(&label("two")), "root", NOW)
+            door.app_passwords()
+                .revoke_app_passwords(&name("alicia"), Some(&label("two")), "root", NOW)
                 .unwrap();
             Some(("alicia", 1))
         },
         |door| {
-            door.remove_account(&name("alicia"), "root", NOW).unwrap();
+            door.accounts()
+                .remove_account(&name("alicia"), "root", NOW)
+                .unwrap();
             None
         },
     ];
     for act in acts {
-        home.door.remove_gate(&gate).unwrap();
+        home.door.sessions().remove_gate(&gate).unwrap();
         let expected = act(&mut home.door);
         let seen = look(&mut home.door, &gate, Some(by)).unwrap();
         let live = seen.app_passwords.last().expect("what changed is told");
@@ -152,20 +161,22 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
                 let mut door = Engine::open(config).unwrap();
                 let mut by = None;
                 while !ended.load(Ordering::SeqCst) {
-                    let looked = door.update_revocations(&[number; 16], by, NOW, |seen| {
-                        let mut current = current.lock().unwrap();
-                        let kept = current[usize::from(number)].get_or_insert_default();
-                        let before = by.map_or(0, |by: KnownRevisions| by.app_passwords);
-                        let app_passwords = seen
-                            .app_passwords
-                            .last()
-                            .map_or(before, |live| live.revision);
-                        by = Some(KnownRevisions {
-                            revision: seen.revoked.revision,
-                            app_passwords,
-                        });
-                        kept.take_over(seen);
-                    });
+                    let looked =
+                        door.sessions()
+                            .update_revocations(&[number; 16], by, NOW, |seen| {
+                                let mut current = current.lock().unwrap();
+                                let kept = current[usize::from(number)].get_or_insert_default();
+                                let before = by.map_or(0, |by: KnownRevisions| by.app_passwords);
+                                let app_passwords = seen
+                                    .app_passwords
+                                    .last()
+                                    .map_or(before, |live| live.revision);
+                                by = Some(KnownRevisions {
+                                    revision: seen.revoked.revision,
+                                    app_passwords,
+                                });
+                                kept.take_over(seen);
+                            });
                     looked.unwrap();
                     std::thread::sleep(Duration::from_millis(5));
                 }
@@ -186,6 +197,7 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
             let mail = add(&mut home, &format!("round {round}"), SCOPE);
             assert_eq!(sees(&mail), 2, "round {round}: it is good when it is shown");
             home.door
+                .app_passwords()
                 .revoke_app_passwords(&alice, None, "root", NOW)
                 .unwrap();
             assert_eq!(sees(&mail), 0, "round {round}");
@@ -223,6 +235,7 @@ fn uses_that_race_with_a_revocation_are_refused_once_it_is_reported_done() {
         // four processes that write without a pause can make the revocation time out
         let mut revoke = || {
             home.door
+                .app_passwords()
                 .revoke_app_passwords(&name("alice"), Some(&label("mail")), "root", NOW)
                 .ok()
         };

@@ -43,6 +43,7 @@ fn password() -> Password {
 fn home(extra: &str) -> Home {
     let mut home = Home::new(extra);
     home.door
+        .accounts()
         .add_account(
             &name("alice"),
             postern_shared::account::name::Distinct::No,
@@ -59,7 +60,7 @@ fn try_add(
     scope: &str,
     expires: Option<Timestamp>,
 ) -> Result<AppPassword, String> {
-    let made = home.door.add_app_password(
+    let made = home.door.app_passwords().add_app_password(
         &name("alice"),
         &label(called),
         &scope.parse().unwrap(),
@@ -75,7 +76,11 @@ fn add(home: &mut Home, called: &str, scope: &str) -> AppPassword {
 }
 
 fn names(home: &mut Home) -> Vec<String> {
-    let all = home.door.list_app_passwords(Some(&name("alice"))).unwrap();
+    let all = home
+        .door
+        .app_passwords()
+        .list_app_passwords(Some(&name("alice")))
+        .unwrap();
     all.into_iter().map(|kept| kept.name.to_string()).collect()
 }
 
@@ -117,7 +122,10 @@ fn tried_from(
         browser: None,
         service,
     };
-    Ok(door.verify_app_password(&visitor, typed, now)?.map(drop))
+    Ok(door
+        .app_passwords()
+        .verify_app_password(&visitor, typed, now)?
+        .map(drop))
 }
 
 /// Returns what a gate reads when it knows the given revisions.
@@ -127,7 +135,8 @@ fn look(
     goes_by: Option<KnownRevisions>,
 ) -> Option<RevocationUpdate> {
     let mut seen = None;
-    door.update_revocations(gate, goes_by, NOW, |found| seen = Some(found))
+    door.sessions()
+        .update_revocations(gate, goes_by, NOW, |found| seen = Some(found))
         .unwrap();
     seen
 }
@@ -182,6 +191,7 @@ fn its_time_is_over_at_the_second() {
         let mut live = Vec::new();
         Engine::open(home.door.config().clone())
             .unwrap()
+            .sessions()
             .update_revocations(&[7; 16], None, now, |seen| live = seen.app_passwords)
             .unwrap();
         live[0].all.len()
@@ -210,6 +220,7 @@ fn a_name_is_given_once_and_there_is_a_most() {
     let later = NOW.plus(1);
     let scope = "pam:x".parse().unwrap();
     home.door
+        .app_passwords()
         .add_app_password(&name("alice"), &label("app 0"), &scope, None, "root", later)
         .unwrap();
     assert_eq!(names(&mut home).len(), 100);
@@ -224,7 +235,7 @@ fn a_scope_that_means_nothing_is_refused() {
     assert!(error.contains("[gate.scope.webdev]"), "{error}");
     let error = try_add(&mut home, "x", "web:AUTH.example.com/", None).unwrap_err();
     assert!(error.contains("the gate's own pages"), "{error}");
-    let nobody = home.door.add_app_password(
+    let nobody = home.door.app_passwords().add_app_password(
         &name("bob"),
         &label("x"),
         &"webdav".parse().unwrap(),
@@ -243,9 +254,13 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
     let mut home = home("");
     let (alice, mail) = (name("alice"), add(&mut home, "mail", SCOPE));
     let other = add(&mut home, "other", SCOPE);
-    let taken = home
-        .door
-        .rename_app_password(&alice, &label("mail"), &label("other"), "root", NOW);
+    let taken = home.door.app_passwords().rename_app_password(
+        &alice,
+        &label("mail"),
+        &label("other"),
+        "root",
+        NOW,
+    );
     assert!(matches!(
         taken,
         Err(AdministrationError::AppPassword(
@@ -253,14 +268,16 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
         ))
     ));
     home.door
+        .app_passwords()
         .rename_app_password(&alice, &label("mail"), &label("phone"), "root", NOW)
         .unwrap();
     assert_eq!(names(&mut home), ["phone", "other"]);
     assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
 
-    let unknown = home
-        .door
-        .revoke_app_passwords(&alice, Some(&label("mail")), "root", NOW);
+    let unknown =
+        home.door
+            .app_passwords()
+            .revoke_app_passwords(&alice, Some(&label("mail")), "root", NOW);
     assert!(matches!(
         unknown,
         Err(AdministrationError::AppPassword(AppPasswordError::Unknown(
@@ -269,6 +286,7 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
     ));
     assert_eq!(
         home.door
+            .app_passwords()
             .revoke_app_passwords(&alice, Some(&label("phone")), "root", NOW)
             .unwrap(),
         1
@@ -280,6 +298,7 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
     assert_eq!(admits(&mut home.door, &other, "dovecot", NOW), Ok(()));
     assert_eq!(
         home.door
+            .app_passwords()
             .revoke_app_passwords(&alice, None, "root", NOW)
             .unwrap(),
         1
@@ -288,7 +307,10 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
         admits(&mut home.door, &other, "dovecot", NOW),
         Err(AppPasswordRefusal::Wrong)
     );
-    let none = home.door.revoke_app_passwords(&alice, None, "root", NOW);
+    let none = home
+        .door
+        .app_passwords()
+        .revoke_app_passwords(&alice, None, "root", NOW);
     assert!(matches!(
         none,
         Err(AdministrationError::AppPassword(AppPasswordError::None(_)))
@@ -296,6 +318,7 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
 
     let log = home
         .door
+        .audit_log()
         .list_events(&EventFilter::default(), 0, 100)
         .unwrap();
     let of = |what: EventKind| {
@@ -322,6 +345,7 @@ fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured
         };
         assert_eq!(
             home.door
+                .accounts()
                 .set_password(&alice, &password(), "root", NOW)
                 .unwrap(),
             AppPasswordsAfter::None
@@ -336,6 +360,7 @@ fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured
         let live = one_more(&mut home, "before the password");
         assert_eq!(
             home.door
+                .accounts()
                 .set_password(&alice, &password(), "root", NOW)
                 .unwrap(),
             expected(live)
@@ -345,7 +370,10 @@ fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured
         let vouched =
             postern_shared::engine::enrollment::pending::EnrollmentConfirmation::by_administrator();
         assert_eq!(
-            home.door.activate(&pending, &vouched, "root", NOW).unwrap(),
+            home.door
+                .enrollment()
+                .activate(&pending, &vouched, "root", NOW)
+                .unwrap(),
             expected(live)
         );
         let live = one_more(&mut home, "with it");
@@ -353,11 +381,15 @@ fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured
             .unwrap()
             .with_label(label("token"));
         assert_eq!(
-            home.door.activate(&further, &vouched, "root", NOW).unwrap(),
+            home.door
+                .enrollment()
+                .activate(&further, &vouched, "root", NOW)
+                .unwrap(),
             AppPasswordsAfter::None
         );
         assert_eq!(
             home.door
+                .accounts()
                 .disable_second_factor(&alice, "root", NOW)
                 .unwrap(),
             expected(live)
@@ -438,11 +470,18 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
     };
     let wrong = postern_shared::credential::input::Input::parse(b"000000");
     for _ in 0..5 {
-        home.door.verify_input(&visitor, &wrong, NOW).unwrap();
+        home.door
+            .verification()
+            .verify_input(&visitor, &wrong, NOW)
+            .unwrap();
         assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
     }
     refused(
-        &home.door.verify_input(&visitor, &wrong, NOW).unwrap(),
+        &home
+            .door
+            .verification()
+            .verify_input(&visitor, &wrong, NOW)
+            .unwrap(),
         Refusal::Delayed { wait: 30 },
     );
     // A familiar address has a bucket of its own, which would not be locked here.
@@ -451,11 +490,17 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
         Refusal::Delayed { wait: 30 },
     );
     assert_eq!(
-        home.door.account_status(&alice).unwrap().tally.last_sign_in,
+        home.door
+            .accounts()
+            .account_status(&alice)
+            .unwrap()
+            .tally
+            .last_sign_in,
         None
     );
     let log = home
         .door
+        .audit_log()
         .list_events(
             &EventFilter {
                 kind: Some(EventKind::Accepted),
@@ -491,7 +536,11 @@ fn it_is_no_code_and_changes_nothing() {
         };
         let answer = postern_shared::credential::input::Input::parse(widest.grouped().as_bytes());
         refused(
-            &home.door.verify_input(&visitor, &answer, NOW).unwrap(),
+            &home
+                .door
+                .verification()
+                .verify_input(&visitor, &answer, NOW)
+                .unwrap(),
             Refusal::Malformed,
         );
     }
@@ -501,15 +550,18 @@ fn it_is_no_code_and_changes_nothing() {
 fn the_last_use_is_kept_to_the_minute() {
     let mut home = home("");
     let mail = add(&mut home, "mail", SCOPE);
-    let last = |home: &mut Home| home.door.list_app_passwords(None).unwrap()[0].last_used;
+    let last =
+        |home: &mut Home| home.door.app_passwords().list_app_passwords(None).unwrap()[0].last_used;
     assert_eq!(last(&mut home), None);
     admits(&mut home.door, &mail, "dovecot", NOW).unwrap();
     assert_eq!(last(&mut home), Some(Timestamp(NOW.0 / 60 * 60)));
-    let number = home.door.list_app_passwords(None).unwrap()[0].number;
+    let number = home.door.app_passwords().list_app_passwords(None).unwrap()[0].number;
     home.door
+        .app_passwords()
         .record_app_password_use(&[(number, NOW.plus(120))], &[])
         .unwrap();
     home.door
+        .app_passwords()
         .record_app_password_use(&[(number, NOW), (999, NOW)], &[])
         .unwrap();
     assert_eq!(last(&mut home), Some(Timestamp((NOW.0 + 120) / 60 * 60)));
@@ -521,15 +573,19 @@ fn the_last_use_is_kept_to_the_minute() {
 fn rotated_keys_keep_them_and_compromised_ones_end_them_by_name() {
     let mut home = home("");
     let mail = add(&mut home, "mail", SCOPE);
-    home.door.rotate_keys(Renewal::Seal, "root", NOW).unwrap();
+    home.door
+        .keys()
+        .rotate_keys(Renewal::Seal, "root", NOW)
+        .unwrap();
     assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
     let seen = look(&mut home.door, &[7; 16], None).unwrap();
     assert!(knows(&seen, &mail));
-    home.door.remove_gate(&[7; 16]).unwrap();
+    home.door.sessions().remove_gate(&[7; 16]).unwrap();
 
     try_add(&mut home, "short", SCOPE, Some(NOW.plus(1))).unwrap();
     let rotated = home
         .door
+        .keys()
         .rotate_keys(Renewal::All, "root", NOW.plus(1))
         .unwrap();
     assert_eq!(rotated.ended[&name("alice")], [(KeyBound::AppPasswords, 1)]);
@@ -567,7 +623,12 @@ fn one_of_a_damaged_row_opens_nothing_and_the_others_do() {
         browser: None,
         service: "dovecot",
     };
-    assert!(home.door.verify_app_password(&visitor, &bad, NOW).is_err());
+    assert!(
+        home.door
+            .app_passwords()
+            .verify_app_password(&visitor, &bad, NOW)
+            .is_err()
+    );
     assert_eq!(admits(&mut home.door, &good, "dovecot", NOW), Ok(()));
 }
 
@@ -581,7 +642,11 @@ fn an_address_that_was_the_only_second_factor_ends_them_when_it_is_removed() {
     let sql = "INSERT INTO email (account, confirmed) SELECT id, 'alice@example.com' FROM account";
     engine.execute(sql, []).unwrap();
     let mail = add(&mut home, "mail", SCOPE);
-    let (enrolled, after) = home.door.remove_email(&alice, "root", NOW).unwrap();
+    let (enrolled, after) = home
+        .door
+        .accounts()
+        .remove_email(&alice, "root", NOW)
+        .unwrap();
     assert_eq!(
         (enrolled, after),
         (

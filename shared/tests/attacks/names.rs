@@ -30,12 +30,14 @@ const SPELLINGS: [&str; 6] = [
 ];
 
 fn is_brought(door: &mut Engine, who: &str) -> AfterPassword {
-    door.enter_identity(&browser(&remote("192.0.2.7")), &name(who), NOW)
+    door.login()
+        .enter_identity(&browser(&remote("192.0.2.7")), &name(who), NOW)
         .unwrap()
 }
 
 fn accounts(home: &mut Home) -> Vec<String> {
     home.door
+        .accounts()
         .account_statuses()
         .unwrap()
         .into_iter()
@@ -115,6 +117,7 @@ fn whoever_comes_in_another_spelling_is_told_of_which_account() {
     assert_eq!((other.name, other.existing), (name("ALICE"), name("alice")));
     // an account of exactly this name is not compared with others, since root created both
     home.door
+        .accounts()
         .add_account(&name("Alice"), Distinct::Yes, "root", NOW)
         .unwrap();
     assert!(matches!(
@@ -135,6 +138,7 @@ fn a_declared_account_has_one_spelling_too() {
     assert_eq!(accounts(&mut home), ["carol"]);
     assert!(
         home.door
+            .accounts()
             .add_account(&name("CAROL"), Distinct::No, "root", NOW)
             .is_err()
     );
@@ -173,6 +177,7 @@ fn whoever_the_configuration_names_is_named_in_every_spelling() {
         );
         // root may create two accounts
         home.door
+            .accounts()
             .add_account(&name("CAROL"), Distinct::Yes, "root", NOW)
             .unwrap();
         assert!(
@@ -204,18 +209,23 @@ fn no_command_makes_an_account_in_another_spelling_unless_it_says_so() {
         let pending = PendingEnrollment::new(home.door.config(), &who).unwrap();
         let door = &mut home.door;
         let errors = [
-            door.add_account(&who, Distinct::No, "root", NOW).err(),
-            door.check_enrollment(&pending).err(),
-            door.activate(
-                &pending,
-                &EnrollmentConfirmation::by_administrator(),
-                "root",
-                NOW,
-            )
-            .err(),
-            door.set_password(&who, &password("correct horse"), "root", NOW)
+            door.accounts()
+                .add_account(&who, Distinct::No, "root", NOW)
                 .err(),
-            door.set_email(&who, &"a@example.org".parse().unwrap(), "root", NOW)
+            door.enrollment().check_enrollment(&pending).err(),
+            door.enrollment()
+                .activate(
+                    &pending,
+                    &EnrollmentConfirmation::by_administrator(),
+                    "root",
+                    NOW,
+                )
+                .err(),
+            door.accounts()
+                .set_password(&who, &password("correct horse"), "root", NOW)
+                .err(),
+            door.accounts()
+                .set_email(&who, &"a@example.org".parse().unwrap(), "root", NOW)
                 .err(),
         ];
         for error in errors {
@@ -229,6 +239,7 @@ fn no_command_makes_an_account_in_another_spelling_unless_it_says_so() {
     home.enrols("bob");
     let renamed = |home: &mut Home, to: &str, distinct| {
         home.door
+            .accounts()
             .rename_account(&name("bob"), &name(to), distinct, "root", NOW)
     };
     assert!(matches!(
@@ -237,9 +248,11 @@ fn no_command_makes_an_account_in_another_spelling_unless_it_says_so() {
     ));
     renamed(&mut home, "Bob", Distinct::No).expect("a name may be spelled anew");
     home.door
+        .accounts()
         .rename_account(&name("Bob"), &name("ALICE"), Distinct::Yes, "root", NOW)
         .unwrap();
     home.door
+        .accounts()
         .add_account(&name("aLICE"), Distinct::Yes, "root", NOW)
         .unwrap();
     assert_eq!(accounts(&mut home), ["ALICE", "aLICE", "alice"]);
@@ -258,6 +271,7 @@ fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
     for trial in [ImportMode::DryRun, ImportMode::Commit] {
         let taken = home
             .door
+            .accounts()
             .import_authenticators(&import.found, trial, Distinct::No, "root", NOW)
             .unwrap();
         let (app, other) = (ImportReport::Imported("app".parse().unwrap()), |of| {
@@ -267,6 +281,7 @@ fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
     }
     let all = home
         .door
+        .accounts()
         .import_authenticators(
             &import.found,
             ImportMode::Commit,
@@ -300,7 +315,9 @@ fn a_prompt_takes_no_other_spelling_for_somebody_without_a_second_factor() {
         // the message is shown only after the first factor
         assert_eq!(need.is_err(), stage == Phase::After, "{stage:?} {spelling}");
         let begun = at_prompt(&mut home, spelling, stage, |engine, context| {
-            engine.begin_prompt_enrollment(context, None, NOW)
+            engine
+                .enrollment()
+                .begin_prompt_enrollment(context, None, NOW)
         });
         assert!(
             !matches!(begun, Ok(PromptEnrollment::Begun(_))),
@@ -318,7 +335,7 @@ fn a_prompt_takes_no_other_spelling_for_somebody_without_a_second_factor() {
 fn a_first_sign_in_at_a_prompt_makes_no_account_in_another_spelling() {
     let (mut home, _) = alice("[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n");
     let waived = at_prompt(&mut home, "ALICE", Phase::After, |engine, context| {
-        engine.waive_pam_requirement(context, NOW)
+        engine.verification().waive_pam_requirement(context, NOW)
     });
     assert!(waived.is_err());
     assert_eq!(accounts(&mut home), ["alice"]);
@@ -330,7 +347,7 @@ fn requirement(
     phase: Phase,
 ) -> Result<Requirement, AdministrationError> {
     at_prompt(home, who, phase, |engine, context| {
-        let found = engine.find_pam_requirement(context, NOW)?;
+        let found = engine.verification().find_pam_requirement(context, NOW)?;
         Ok(found.requirement)
     })
 }

@@ -24,7 +24,11 @@ fn need(home: &mut Home, who: &str) -> Requirement {
         phase: Phase::After,
         completed_methods: &CompletedMethods::default(),
     };
-    let found = home.door.find_pam_requirement(context, NOW).unwrap();
+    let found = home
+        .door
+        .verification()
+        .find_pam_requirement(context, NOW)
+        .unwrap();
     found.requirement
 }
 
@@ -35,13 +39,13 @@ fn a_required_group_that_no_source_knows_requires_everyone_and_the_log_says_so()
     let mut home = Home::new("[policy]\nrequired = [\"%staf\", \"!bob\"]\n");
     assert_eq!(need(&mut home, "root"), Requirement::Enrollment);
     assert_eq!(need(&mut home, "bob"), Requirement::Nothing);
-    let doubts = home.door.take_group_warnings();
+    let doubts = home.door.policy().take_group_warnings();
     assert_eq!(doubts.len(), 1, "{doubts:?}");
     assert!(
         doubts[0].starts_with("the group \"staf\" in policy.required: no source knows it"),
         "{doubts:?}"
     );
-    assert!(home.door.take_group_warnings().is_empty());
+    assert!(home.door.policy().take_group_warnings().is_empty());
 }
 
 #[test]
@@ -52,10 +56,16 @@ fn an_exception_an_exemption_and_administration_are_nothing_to_have_by_a_group_t
     let (mut home, _) =
         alice("[policy]\nadministrators = [\"%sudoo\"]\n[[policy.exempt]]\ngroups = [\"robts\"]\n");
     assert_eq!(need(&mut home, "alice"), Requirement::Code);
-    assert!(home.door.take_group_warnings()[0].contains("\"robts\" in policy.exempt-1"));
-    let administers = home.door.administrator_status(&name("alice")).unwrap();
+    assert!(home.door.policy().take_group_warnings()[0].contains("\"robts\" in policy.exempt-1"));
+    let administers = home
+        .door
+        .policy()
+        .administrator_status(&name("alice"))
+        .unwrap();
     assert_eq!(administers, postern_shared::engine::AdministratorStatus::No);
-    assert!(home.door.take_group_warnings()[0].contains("\"sudoo\" in policy.administrators"));
+    assert!(
+        home.door.policy().take_group_warnings()[0].contains("\"sudoo\" in policy.administrators")
+    );
 }
 
 /// The name service does not know Postern's own groups, which is no fault.
@@ -65,11 +75,13 @@ fn a_group_of_posterns_own_is_no_doubt() {
     home.enrols("bob");
     let ours: [Group; 1] = ["ours-alone".parse().unwrap()];
     home.door
+        .accounts()
         .change_groups(&name("bob"), &ours, &[], "root", NOW)
         .unwrap();
     assert_eq!(need(&mut home, "root"), Requirement::Nothing);
-    assert!(home.door.take_group_warnings().is_empty());
+    assert!(home.door.policy().take_group_warnings().is_empty());
     home.door
+        .accounts()
         .change_groups(&name("bob"), &[], &ours, "root", NOW)
         .unwrap();
     assert_eq!(
@@ -91,5 +103,5 @@ fn a_group_of_this_host_is_asked_about_each_person() {
     assert_eq!(need(&mut home, "root"), Requirement::Enrollment);
     assert_eq!(need(&mut home, "daemon"), Requirement::Nothing);
     assert_eq!(need(&mut home, "no-such-user-here"), Requirement::Nothing);
-    assert!(home.door.take_group_warnings().is_empty());
+    assert!(home.door.policy().take_group_warnings().is_empty());
 }

@@ -171,6 +171,7 @@ fn closing_the_store_leaves_its_files_in_place() {
     let inode = |file: &str| fs::metadata(store.join(file)).unwrap().ino();
     let before = ["db", "db-wal", "db-shm"].map(inode);
     home.door
+        .accounts()
         .set_password(
             &name("alice"),
             &crate::home::password("a password"),

@@ -60,7 +60,10 @@ fn admits(
         browser: None,
         service: "dovecot",
     };
-    home.door.verify_app_password(&visitor, typed, now).unwrap()
+    home.door
+        .app_passwords()
+        .verify_app_password(&visitor, typed, now)
+        .unwrap()
 }
 
 fn app_password(home: &mut Home) -> AppPassword {
@@ -69,6 +72,7 @@ fn app_password(home: &mut Home) -> AppPassword {
         "pam:dovecot".parse().unwrap(),
     );
     home.door
+        .app_passwords()
         .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
         .unwrap()
 }
@@ -104,6 +108,7 @@ fn before_the_first_factor_a_delayed_bucket_takes_the_same_writes() {
         let before = wal(home);
         let after = home
             .door
+            .login()
             .enter_password(&browser(&from), &who, Some(&wrong), &none, NOW)
             .unwrap();
         (wal(home) - before, after)
@@ -150,6 +155,7 @@ fn a_delayed_address_keeps_out_no_right_recovery_code_one_time_code_or_app_passw
         fills_the_count_of(&mut home, &strange, NOW);
         let (code, _) = home
             .door
+            .accounts()
             .issue_one_time_code(&name("alice"), "root", NOW)
             .unwrap();
         accepted(&home.attempt_from("alice", &strange, stage, &code.grouped(), NOW));
@@ -174,6 +180,7 @@ fn at_the_web_password_and_recovery_code_pass_from_a_delayed_address() {
     let wrong = Input::parse(b"ABCDE-FGHJK");
     let after = home
         .door
+        .login()
         .enter_password(&browser(&from), &who, Some(&right), &wrong, NOW)
         .unwrap();
     assert!(matches!(
@@ -182,6 +189,7 @@ fn at_the_web_password_and_recovery_code_pass_from_a_delayed_address() {
     ));
     let after = home
         .door
+        .login()
         .enter_password(&browser(&from), &who, Some(&right), &code, NOW)
         .unwrap();
     assert!(matches!(after, AfterPassword::Opened(_)));
@@ -198,6 +206,7 @@ fn guesses_through_an_address_delay_nobody_who_is_known_there() {
     accepted(&home.attempt_from("alice", &from, Phase::Before, &code_of(&app, 0), NOW));
     let (door, who, right) = (&mut home.door, name("alice"), password(PASSWORD));
     let after = door
+        .login()
         .enter_password(&browser(&from), &who, Some(&right), &Input::parse(b""), NOW)
         .unwrap();
     let AfterPassword::Code(pass) = after else {
@@ -205,6 +214,7 @@ fn guesses_through_an_address_delay_nobody_who_is_known_there() {
     };
     let typed = Input::parse(code_of(&app, 1).as_bytes());
     let after = door
+        .login()
         .enter_code(&browser(&from), &pass, &typed, TrustRequest::NotAsked, NOW)
         .unwrap();
     assert!(matches!(after, AfterCode::Opened(_)));
@@ -315,6 +325,7 @@ fn digits_in_the_field_for_a_recovery_code_are_compared_with_nothing() {
         let typed = Input::parse(typed.as_bytes());
         let after = home
             .door
+            .login()
             .enter_password(&browser(&from), &who, Some(&wrong), &typed, NOW)
             .unwrap();
         let AfterPassword::Refused(refusal) = after else {
@@ -338,6 +349,7 @@ fn a_right_recovery_code_buys_no_endless_guesses_at_the_password() {
     let mut enter = |from: &Origin, password: &_, recovery: &str, now| {
         let recovery = Input::parse(recovery.as_bytes());
         home.door
+            .login()
             .enter_password(&browser(from), &who, Some(password), &recovery, now)
             .unwrap()
     };
@@ -400,6 +412,7 @@ fn two_typing_errors_delay_nobody_who_has_a_counter() {
     };
     let pending = pending.with_parameters(parameters, Step(0));
     home.door
+        .enrollment()
         .activate(
             &pending,
             &EnrollmentConfirmation::by_administrator(),
@@ -447,6 +460,7 @@ fn a_one_time_code_made_by_a_clock_that_ran_ahead_does_not_live_longer() {
     let ahead = NOW.plus(30 * 86_400);
     let (code, _) = home
         .door
+        .accounts()
         .issue_one_time_code(&name("alice"), "root", ahead)
         .unwrap();
     refused(
@@ -454,11 +468,15 @@ fn a_one_time_code_made_by_a_clock_that_ran_ahead_does_not_live_longer() {
         Refusal::CodeExpired,
     );
     assert_eq!(
-        home.door.one_time_code_expiry(&name("alice"), NOW).unwrap(),
+        home.door
+            .accounts()
+            .one_time_code_expiry(&name("alice"), NOW)
+            .unwrap(),
         None
     );
     let (code, _) = home
         .door
+        .accounts()
         .issue_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     accepted(&home.attempt("alice", &code.grouped(), NOW.plus(48 * 3600 - 1)));
@@ -474,6 +492,7 @@ fn a_code_that_opened_under_a_clock_that_ran_ahead_never_opens_again() {
     accepted(&home.attempt("alice", &code, ahead));
     assert_eq!(
         home.door
+            .accounts()
             .lower_floors_to_clock(&name("alice"), "root", NOW)
             .unwrap(),
         1
@@ -481,6 +500,7 @@ fn a_code_that_opened_under_a_clock_that_ran_ahead_never_opens_again() {
     accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
     // disables the second factor, and enrolls the same secret again
     home.door
+        .accounts()
         .disable_second_factor(&name("alice"), "root", NOW)
         .unwrap();
     let anew = PendingEnrollment::new(&home.config, &name("alice"))
@@ -505,7 +525,10 @@ fn an_address_has_no_more_rows_than_fill_its_count() {
     let address = postern_shared::network::address::Address::parse("198.51.100.7").unwrap();
     for minute in 0..3 {
         let wrong = vec![(address, NOW.plus(60 * minute)); 500];
-        home.door.record_app_password_use(&[], &wrong).unwrap();
+        home.door
+            .app_passwords()
+            .record_app_password_use(&[], &wrong)
+            .unwrap();
     }
     let rows: i64 = home
         .engine()
@@ -549,7 +572,10 @@ fn what_is_older_than_thirty_days_is_cleared_a_little_with_every_write() {
     home.attempt_from("somebody", &from(98), Phase::Before, WRONG, later);
     assert_eq!(count(&home, "failure"), before - 4 + 1, "a few at once");
     assert_eq!(count(&home, "familiar_address"), 1);
-    home.door.remove_expired_rows(later).unwrap();
+    home.door
+        .app_passwords()
+        .remove_expired_rows(later)
+        .unwrap();
     assert_eq!(
         (count(&home, "failure"), count(&home, "address_failure")),
         (1, 1)
@@ -591,11 +617,13 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
     let distinct = postern_shared::account::name::Distinct::No;
     let tried = home
         .door
+        .accounts()
         .import_authenticators(&found, ImportMode::DryRun, distinct, "root", NOW)
         .unwrap();
     assert_eq!(revision(&home), before, "a trial keeps nothing");
     let done = home
         .door
+        .accounts()
         .import_authenticators(&found, ImportMode::Commit, distinct, "root", NOW)
         .unwrap();
     assert_eq!(tried, done);
@@ -610,6 +638,7 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
     );
     let again = home
         .door
+        .accounts()
         .import_authenticators(&found, ImportMode::Commit, distinct, "root", NOW)
         .unwrap();
     assert!(
@@ -626,6 +655,7 @@ fn a_reading_transaction_sees_the_store_as_it_was_when_it_began() {
     let mut store = postern_shared::store::open(&home.config.store.url).unwrap();
     let mut reading = store.begin(postern_shared::store::Intent::Read).unwrap();
     home.door
+        .accounts()
         .add_account(
             &name("bob"),
             postern_shared::account::name::Distinct::No,
@@ -684,6 +714,7 @@ fn whoever_finds_the_store_held_learns_by_whom() {
     );
     let failed = home
         .door
+        .accounts()
         .add_account(
             &name("bob"),
             postern_shared::account::name::Distinct::No,
@@ -703,6 +734,7 @@ fn whoever_finds_the_store_held_learns_by_whom() {
         "{failed}"
     );
     home.door
+        .accounts()
         .add_account(
             &name("bob"),
             postern_shared::account::name::Distinct::No,
@@ -723,7 +755,8 @@ fn commands_that_are_run_at_once_all_get_their_turn() {
         for number in 0..8 {
             let mut door = home.another();
             scope.spawn(move || {
-                door.disable_second_factor(&name(&format!("user{number}")), "root", NOW)
+                door.accounts()
+                    .disable_second_factor(&name(&format!("user{number}")), "root", NOW)
                     .unwrap()
             });
         }
@@ -758,6 +791,7 @@ fn a_gate_that_reads_many_app_passwords_holds_nobody_up() {
         let began = Instant::now();
         let mut told = 0;
         home.door
+            .sessions()
             .update_revocations(&[7; 16], None, NOW, |seen| {
                 told = seen.app_passwords[0].all.len()
             })
@@ -806,6 +840,7 @@ fn no_code_that_opened_under_a_clock_that_ran_ahead_opens_again() {
     }
     assert_eq!(
         home.door
+            .accounts()
             .lower_floors_to_clock(&name("alice"), "root", NOW)
             .unwrap(),
         1
@@ -831,6 +866,7 @@ fn of_many_codes_that_opened_under_a_clock_that_ran_ahead_none_opens_again() {
         accepted(&home.attempt("alice", &code_at(&app, 0, *then), *then));
     }
     home.door
+        .accounts()
         .lower_floors_to_clock(&name("alice"), "root", NOW)
         .unwrap();
     for then in &ahead {

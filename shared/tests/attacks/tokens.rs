@@ -29,9 +29,10 @@ const RULE: &str = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n";
 /// Signs in bob, who has a password and no second factor.
 fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
     home.door
+        .accounts()
         .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
         .unwrap();
-    let entered = home.door.enter_password(
+    let entered = home.door.login().enter_password(
         &browser(from),
         &name("bob"),
         Some(&password(PASSWORD)),
@@ -48,9 +49,10 @@ fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
 fn snapshot(home: &Home, now: Timestamp) -> RevokedSessions {
     let mut revoked = None;
     let mut gate = home.another();
-    gate.update_revocations(&[7; 16], None, now, |seen| revoked = Some(seen.revoked))
+    gate.sessions()
+        .update_revocations(&[7; 16], None, now, |seen| revoked = Some(seen.revoked))
         .unwrap();
-    gate.remove_gate(&[7; 16]).unwrap();
+    gate.sessions().remove_gate(&[7; 16]).unwrap();
     revoked.unwrap()
 }
 
@@ -63,7 +65,7 @@ fn an_enrollment_token_dies_with_its_session() {
         let mut home = Home::new("");
         let session = bob_signs_in(&mut home, &from);
         let given = password(PASSWORD);
-        let proof = home.door.step_up(
+        let proof = home.door.login().step_up(
             &browser(&from),
             &session,
             Some(&given),
@@ -75,14 +77,21 @@ fn an_enrollment_token_dies_with_its_session() {
         };
         let ticket = home
             .door
+            .enrollment()
             .issue_first_enrollment_token(&session, &proof, &from, NOW)
             .unwrap()
             .unwrap();
         let one = (!all).then_some(session.id);
         home.another()
+            .sessions()
             .revoke_sessions(&name("bob"), one, "root", NOW)
             .unwrap();
-        let Some(shown) = home.door.begin_web_enrollment(&ticket, NOW).unwrap() else {
+        let Some(shown) = home
+            .door
+            .enrollment()
+            .begin_web_enrollment(&ticket, NOW)
+            .unwrap()
+        else {
             continue;
         };
         let (secret, parameters) = otpauth_uri::parse_declared_secret(&shown.secret).unwrap();
@@ -93,6 +102,7 @@ fn an_enrollment_token_dies_with_its_session() {
         );
         let confirmed = home
             .door
+            .enrollment()
             .confirm_web_enrollment(&ticket, shown.draft, &shows, NOW)
             .unwrap();
         let AfterEnrollmentCode::Confirmed { confirmed, .. } = confirmed else {
@@ -100,6 +110,7 @@ fn an_enrollment_token_dies_with_its_session() {
         };
         let after = home
             .door
+            .enrollment()
             .finish_web_enrollment(&browser(&from), &ticket, &confirmed, NOW)
             .unwrap();
         assert!(
@@ -123,7 +134,7 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
             }),
             ..browser(&from)
         };
-        let entered = home.door.enter_password(
+        let entered = home.door.login().enter_password(
             &cheap,
             &name("alice"),
             Some(&password(PASSWORD)),
@@ -136,6 +147,7 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
         let session = opened.session;
         let Some(AfterPassword::Code(pass)) = home
             .door
+            .login()
             .upgrade_session(&browser(&from), &session, NOW)
             .unwrap()
         else {
@@ -143,12 +155,17 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
         };
         let one = (!all).then_some(session.id);
         home.another()
+            .sessions()
             .revoke_sessions(&name("alice"), one, "root", NOW)
             .unwrap();
         let answer = Input::parse(code_of(&app, 0).as_bytes());
-        let after =
-            home.door
-                .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
+        let after = home.door.login().enter_code(
+            &browser(&from),
+            &pass,
+            &answer,
+            TrustRequest::NotAsked,
+            NOW,
+        );
         assert!(
             matches!(after.unwrap(), AfterCode::Refused(_)),
             "a new full session, all: {all}"
@@ -164,10 +181,10 @@ fn a_revoked_session_stays_revoked_when_the_clock_ran_ahead_and_came_back() {
         let from = remote("192.0.2.7");
         let (mut home, app) = alice_at_the_web("");
         let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
-        home.door.sign_out(session.id).unwrap();
+        home.door.sessions().sign_out(session.id).unwrap();
         let then = NOW.plus(ahead);
         let other = signs_in(&mut home, &from, &code_at(&app, 0, then), then);
-        home.door.sign_out(other.id).unwrap();
+        home.door.sessions().sign_out(other.id).unwrap();
         snapshot(&home, then);
         assert!(snapshot(&home, NOW.plus(60)).covers(&session), "{ahead}");
     }
@@ -181,11 +198,12 @@ fn a_raised_generation_stays_raised_when_the_clock_ran_ahead_and_came_back() {
         let (mut home, app) = alice_at_the_web("");
         let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
         home.door
+            .accounts()
             .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
             .unwrap();
         let then = NOW.plus(ahead);
         let other = signs_in(&mut home, &from, &code_at(&app, 0, then), then);
-        home.door.sign_out(other.id).unwrap();
+        home.door.sessions().sign_out(other.id).unwrap();
         // a gate uses this until the next revocation, whatever its clock shows
         assert!(snapshot(&home, then).covers(&session), "{ahead}");
         assert!(snapshot(&home, NOW.plus(60)).covers(&session), "{ahead}");
@@ -212,12 +230,15 @@ fn a_process_of_the_users_own_says_no_password_changed() {
         phase: Phase::After,
         completed_methods: &CompletedMethods::default(),
     };
-    let after = home.door.end_for_changed_password(context, NOW);
+    let after = home
+        .door
+        .verification()
+        .end_for_changed_password(context, NOW);
     assert!(
         matches!(after, Err(AdministrationError::MayNotReportPassword(_))),
         "{after:?}"
     );
-    let left = home.door.list_sessions(&bob, NOW).unwrap();
+    let left = home.door.sessions().list_sessions(&bob, NOW).unwrap();
     assert_eq!(
         left.iter().map(|kept| kept.id).collect::<Vec<_>>(),
         [session.id]
@@ -236,6 +257,7 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
             ..browser(&from)
         };
         home.door
+            .login()
             .enter_password(
                 &browser,
                 &name("alice"),
@@ -249,9 +271,10 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
         panic!("no code is asked")
     };
     let answer = Input::parse(code_of(&app, 0).as_bytes());
-    let entered = home
-        .door
-        .enter_code(&browser(&from), &pass, &answer, TrustRequest::Asked, NOW);
+    let entered =
+        home.door
+            .login()
+            .enter_code(&browser(&from), &pass, &answer, TrustRequest::Asked, NOW);
     let AfterCode::Opened(owner) = entered.unwrap() else {
         panic!("not opened")
     };
@@ -276,6 +299,7 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
     }
     assert!(
         home.door
+            .sessions()
             .list_sessions(&name("alice"), NOW)
             .unwrap()
             .is_empty()
@@ -290,7 +314,7 @@ fn a_login_token_that_was_used_stays_so_when_the_clock_ran_ahead_and_came_back()
     let (mut home, app) = alice_at_the_web("");
     let asks = |home: &mut Home, now| {
         let given = password(PASSWORD);
-        let after = home.door.enter_password(
+        let after = home.door.login().enter_password(
             &browser(&from),
             &name("alice"),
             Some(&given),
@@ -305,6 +329,7 @@ fn a_login_token_that_was_used_stays_so_when_the_clock_ran_ahead_and_came_back()
     let enters = |home: &mut Home, token: &LoginToken, typed: &str, now| {
         let answer = Input::parse(typed.as_bytes());
         home.door
+            .login()
             .enter_code(&browser(&from), token, &answer, TrustRequest::NotAsked, now)
             .unwrap()
     };
@@ -333,6 +358,7 @@ fn a_session_that_is_good_when_the_clock_is_right_again_is_listed_and_can_be_rev
     let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
     let listed = |home: &mut Home, now| {
         home.door
+            .sessions()
             .list_sessions(&name("alice"), now)
             .unwrap()
             .iter()
@@ -343,6 +369,7 @@ fn a_session_that_is_good_when_the_clock_is_right_again_is_listed_and_can_be_rev
     assert!(!listed(&mut home, then) && listed(&mut home, NOW.plus(60)));
     assert_eq!(
         home.door
+            .sessions()
             .revoke_sessions(&name("alice"), Some(session.id), "root", then)
             .unwrap(),
         1
@@ -358,30 +385,34 @@ fn a_gate_that_looks_again_and_again_knows_every_revocation() {
     let mut gate = home.another();
     let (mut known, mut by) = (RevokedSessions::default(), None);
     let mut look = |by: &mut Option<KnownRevisions>, known: &mut RevokedSessions, now| {
-        let looked = gate.update_revocations(&[9; 16], *by, now, |seen| {
-            *known = known.merge(seen.revoked);
-            *by = Some(KnownRevisions {
-                revision: known.revision,
-                app_passwords: 0,
+        let looked = gate
+            .sessions()
+            .update_revocations(&[9; 16], *by, now, |seen| {
+                *known = known.merge(seen.revoked);
+                *by = Some(KnownRevisions {
+                    revision: known.revision,
+                    app_passwords: 0,
+                });
             });
-        });
         looked.unwrap();
         // so that no revocation waits for this gate
-        gate.remove_gate(&[9; 16]).unwrap();
+        gate.sessions().remove_gate(&[9; 16]).unwrap();
     };
     let mut ended = Vec::new();
     for day in 0..40 {
         let now = NOW.plus(day * 86_400);
         let session = signs_in(&mut home, &from, &code_at(&app, 0, now), now);
         match day % 3 {
-            0 => home.door.sign_out(session.id).unwrap(),
+            0 => home.door.sessions().sign_out(session.id).unwrap(),
             1 => drop(
                 home.door
+                    .sessions()
                     .revoke_sessions(&name("alice"), None, "root", now)
                     .unwrap(),
             ),
             _ => drop(
                 home.door
+                    .accounts()
                     .set_password(&name("alice"), &password(PASSWORD), "root", now)
                     .unwrap(),
             ),
@@ -419,6 +450,7 @@ fn sessions_that_the_trust_in_a_browser_opened_end_with_the_trust() {
             ..browser(&from)
         };
         home.door
+            .login()
             .enter_password(
                 &browser,
                 &name("alice"),
@@ -432,9 +464,10 @@ fn sessions_that_the_trust_in_a_browser_opened_end_with_the_trust() {
         panic!("no code is asked")
     };
     let answer = Input::parse(code_of(&app, 0).as_bytes());
-    let entered = home
-        .door
-        .enter_code(&browser(&from), &token, &answer, TrustRequest::Asked, NOW);
+    let entered =
+        home.door
+            .login()
+            .enter_code(&browser(&from), &token, &answer, TrustRequest::Asked, NOW);
     let AfterCode::Opened(by_code) = entered.unwrap() else {
         panic!("not opened")
     };
@@ -445,6 +478,7 @@ fn sessions_that_the_trust_in_a_browser_opened_end_with_the_trust() {
         panic!("a code is asked")
     };
     home.door
+        .sessions()
         .revoke_browsers(&name("alice"), None, "root", NOW)
         .unwrap();
     let revoked = snapshot(&home, NOW);
@@ -460,13 +494,15 @@ fn a_session_that_was_signed_out_while_an_act_ended_all_does_not_go_on() {
         let (mut home, app) = alice_at_the_web("");
         let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
         home.door
+            .accounts()
             .set_password(&name("alice"), &password(PASSWORD), "alice", NOW)
             .unwrap();
         if signs_out {
-            home.another().sign_out(session.id).unwrap();
+            home.another().sessions().sign_out(session.id).unwrap();
         }
         let after = home
             .door
+            .login()
             .reopen_session(&browser(&from), &session, NOW)
             .unwrap();
         assert_eq!(after.is_none(), signs_out);
@@ -493,9 +529,13 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
         ..browser(&from)
     };
     let given = password(PASSWORD);
-    let entered =
-        home.door
-            .enter_password(&cheap, &name("alice"), Some(&given), &Input::Malformed, NOW);
+    let entered = home.door.login().enter_password(
+        &cheap,
+        &name("alice"),
+        Some(&given),
+        &Input::Malformed,
+        NOW,
+    );
     let AfterPassword::Opened(opened) = entered.unwrap() else {
         panic!("not opened")
     };
@@ -507,6 +547,7 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
     let mut door = Engine::open(config).unwrap();
     let later = NOW.plus(120);
     let Some(AfterPassword::Code(token)) = door
+        .login()
         .upgrade_session(&browser(&from), &opened.session, later)
         .unwrap()
     else {
@@ -514,6 +555,7 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
     };
     let answer = Input::parse(code_at(&app, 0, later).as_bytes());
     let after = door
+        .login()
         .enter_code(
             &browser(&from),
             &token,
@@ -529,6 +571,7 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
     let late = NOW.plus(300);
     let answer = Input::parse(code_at(&app, 0, late).as_bytes());
     let over = door
+        .login()
         .enter_code(
             &browser(&from),
             &token,
@@ -549,17 +592,22 @@ fn no_session_goes_on_in_another_account_of_the_same_name() {
     let session = bob_signs_in(&mut home, &from);
     let bob = name("bob");
     home.door
+        .accounts()
         .set_password(&bob, &password(PASSWORD), "bob", NOW)
         .unwrap();
     let mut root = home.another();
-    root.remove_account(&bob, "root", NOW).unwrap();
-    root.add_account(&bob, Distinct::No, "root", NOW).unwrap();
+    root.accounts().remove_account(&bob, "root", NOW).unwrap();
+    root.accounts()
+        .add_account(&bob, Distinct::No, "root", NOW)
+        .unwrap();
     for _ in 0..=session.generation {
-        root.set_password(&bob, &password("another's password"), "root", NOW)
+        root.accounts()
+            .set_password(&bob, &password("another's password"), "root", NOW)
             .unwrap();
     }
     assert!(
         home.door
+            .login()
             .reopen_session(&browser(&from), &session, NOW)
             .unwrap()
             .is_none()
@@ -579,6 +627,7 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
             ..browser(&from)
         };
         home.door
+            .login()
             .enter_password(
                 &browser,
                 &name("alice"),
@@ -596,6 +645,7 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
         let answer = Input::parse(code_at(&app, 0, then).as_bytes());
         let entered = home
             .door
+            .login()
             .enter_code(&browser(&from), &token, &answer, TrustRequest::Asked, then)
             .unwrap();
         let AfterCode::Opened(opened) = entered else {
@@ -625,26 +675,36 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
         phase: Phase::After,
         completed_methods: &completed_methods,
     };
-    let begun = home.door.begin_prompt_enrollment(context, None, NOW);
+    let begun = home
+        .door
+        .enrollment()
+        .begin_prompt_enrollment(context, None, NOW);
     let PromptEnrollment::Begun(shown) = begun.unwrap() else {
         panic!("no enrollment")
     };
     let (secret, parameters) = otpauth_uri::parse_declared_secret(&shown.secret).unwrap();
     let code = generate_code(&secret, parameters, Step(NOW.0 / 30)).to_string();
-    let confirmed = home
-        .door
-        .confirm_prompt_enrollment(context, &shown.token, &code, NOW);
+    let confirmed =
+        home.door
+            .enrollment()
+            .confirm_prompt_enrollment(context, &shown.token, &code, NOW);
     let token = confirmed.unwrap().unwrap();
     // A gate that confirms late: the prompt reports nothing before the gate knows what the
     // enrollment ended.
     let mut gate = home.another();
-    gate.update_revocations(&[7; 16], None, NOW, |_| ())
+    gate.sessions()
+        .update_revocations(&[7; 16], None, NOW, |_| ())
         .unwrap();
     let mut prompt = home.another();
     let after = std::thread::scope(|scope| {
-        let prompt = scope.spawn(move || prompt.activate_prompt_enrollment(context, &token, NOW));
+        let prompt = scope.spawn(move || {
+            prompt
+                .enrollment()
+                .activate_prompt_enrollment(context, &token, NOW)
+        });
         while home
             .door
+            .enrollment()
             .list_authenticators(&name("bob"))
             .map_or(true, |all| all.is_empty())
         {
@@ -652,12 +712,16 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
         }
         let mut root = home.another();
         let revoked = scope.spawn(move || {
-            root.record_host_password_change(&name("bob"), Principal::Command("root"), NOW)
+            root.accounts().record_host_password_change(
+                &name("bob"),
+                Principal::Command("root"),
+                NOW,
+            )
         });
         while generation(&home, "bob") < 2 {
             std::thread::yield_now();
         }
-        gate.remove_gate(&[7; 16]).unwrap();
+        gate.sessions().remove_gate(&[7; 16]).unwrap();
         revoked.join().unwrap().unwrap();
         prompt.join().unwrap()
     });

@@ -80,12 +80,16 @@ pub(crate) fn signs_in(home: &mut Home, from: &Origin, typed: &str, now: Timesta
 #[track_caller]
 pub(crate) fn opens(home: &mut Home, from: &Origin, typed: &str, now: Timestamp) -> OpenedSession {
     let (door, who, none) = (&mut home.door, name("alice"), Input::parse(b""));
-    let asked = door.enter_password(&browser(from), &who, Some(&password(PASSWORD)), &none, now);
+    let asked =
+        door.login()
+            .enter_password(&browser(from), &who, Some(&password(PASSWORD)), &none, now);
     let AfterPassword::Code(pass) = asked.unwrap() else {
         panic!("no code is asked")
     };
     let answer = Input::parse(typed.as_bytes());
-    let entered = door.enter_code(&browser(from), &pass, &answer, TrustRequest::NotAsked, now);
+    let entered =
+        door.login()
+            .enter_code(&browser(from), &pass, &answer, TrustRequest::NotAsked, now);
     let AfterCode::Opened(opened) = entered.unwrap() else {
         panic!("not opened")
     };
@@ -96,6 +100,7 @@ pub(crate) fn opens(home: &mut Home, from: &Origin, typed: &str, now: Timestamp)
 pub(crate) fn alice_at_the_web(extra: &str) -> (Home, PendingEnrollment) {
     let (mut home, app) = alice(extra);
     home.door
+        .accounts()
         .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
         .unwrap();
     (home, app)
@@ -145,6 +150,7 @@ impl Home {
     /// Activates a pending enrollment without a code.
     pub(crate) fn activates(&mut self, pending: &PendingEnrollment) {
         self.door
+            .enrollment()
             .activate(
                 pending,
                 &EnrollmentConfirmation::by_administrator(),
@@ -226,7 +232,8 @@ pub(crate) fn attempt_at(
         browser: None,
         service: "test",
     };
-    door.verify_input(&visitor, &Input::parse(typed.as_bytes()), now)
+    door.verification()
+        .verify_input(&visitor, &Input::parse(typed.as_bytes()), now)
         .unwrap()
 }
 

@@ -21,15 +21,18 @@ pub(crate) fn address(text: &str) -> EmailAddress {
 
 /// Takes the one queued mail, as posternd does.
 pub(crate) fn takes(home: &mut Home, now: Timestamp) -> MailMessage {
-    let mut letters = home.door.take_queued_mail(8, now).unwrap();
+    let mut letters = home.door.mail().take_queued_mail(8, now).unwrap();
     assert_eq!(letters.len(), 1);
     letters.remove(0)
 }
 
 pub(crate) fn sends(home: &mut Home, posted: &MailQueued, now: Timestamp) -> MailMessage {
     let letter = takes(home, now);
-    home.door.record_mail_delivery(&letter, &Ok(())).unwrap();
-    home.door.await_mail_delivery(posted).unwrap();
+    home.door
+        .mail()
+        .record_mail_delivery(&letter, &Ok(()))
+        .unwrap();
+    home.door.mail().await_mail_delivery(posted).unwrap();
     letter
 }
 
@@ -37,11 +40,13 @@ pub(crate) fn sends(home: &mut Home, posted: &MailQueued, now: Timestamp) -> Mai
 pub(crate) fn has_mail(home: &mut Home, who: &str, to: &str, now: Timestamp) {
     let posted = home
         .door
+        .accounts()
         .set_email(&name(who), &address(to), "root", now)
         .unwrap();
     let letter = sends(home, &posted, now);
     assert_eq!(letter.to, address(to));
     home.door
+        .accounts()
         .confirm_email(
             &name(who),
             &Input::parse(letter.code.as_bytes()),
@@ -61,7 +66,7 @@ pub(crate) fn asks(home: &mut Home, who: &str, now: Timestamp) -> Result<MailMes
         browser: None,
         service: "test",
     };
-    match home.door.mail_code(&visitor, None, now).unwrap() {
+    match home.door.mail().mail_code(&visitor, None, now).unwrap() {
         MailRequest::Queued(posted) => Ok(sends(home, &posted, now)),
         MailRequest::Refused(refusal) => Err(refusal),
     }

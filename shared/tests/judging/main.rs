@@ -88,7 +88,7 @@ impl Host {
 
     fn has_a_code_mailed(&self, home: &mut Home, account: &str) -> MailRequest<MailQueued> {
         self.run(home, account, |engine, context| {
-            engine.mail_pam_code(context, NOW).unwrap()
+            engine.verification().mail_pam_code(context, NOW).unwrap()
         })
     }
 
@@ -112,7 +112,10 @@ impl Host {
 
     fn finds_requirement(&self, home: &mut Home, account: &str) -> PamRequirement {
         self.run(home, account, |engine, context| {
-            engine.find_pam_requirement(context, NOW).unwrap()
+            engine
+                .verification()
+                .find_pam_requirement(context, NOW)
+                .unwrap()
         })
     }
 
@@ -126,7 +129,10 @@ impl Host {
         account: &str,
     ) -> Option<(EnrollmentGrace, Option<TypedText>)> {
         self.run(home, account, |engine, context| {
-            engine.waive_pam_requirement(context, NOW).unwrap()
+            engine
+                .verification()
+                .waive_pam_requirement(context, NOW)
+                .unwrap()
         })
     }
 
@@ -148,7 +154,10 @@ impl Host {
         now: Timestamp,
     ) -> Result<Vec<String>, MarkRefusal> {
         self.run(home, account, |engine, context| {
-            engine.verify_auth_mark(context, mark, now).unwrap()
+            engine
+                .verification()
+                .verify_auth_mark(context, mark, now)
+                .unwrap()
         })
     }
 
@@ -163,7 +172,9 @@ fn verify(
     context: PamContext<'_>,
     typed: &str,
 ) -> Result<PamVerification, AdministrationError> {
-    engine.verify_pam_input(context, typed, InputReading::Whole, NOW)
+    engine
+        .verification()
+        .verify_pam_input(context, typed, InputReading::Whole, NOW)
 }
 
 #[track_caller]
@@ -185,6 +196,7 @@ fn granted(result: PamVerification) -> Option<TypedText> {
 
 fn last_sign_in(home: &mut Home) -> Option<Timestamp> {
     home.door
+        .accounts()
         .account_status(&name("alice"))
         .unwrap()
         .tally
@@ -245,7 +257,7 @@ fn for_the_own_account_no_claim_chooses_the_bucket() {
         kind: Some(EventKind::Refused),
         ..EventFilter::default()
     };
-    let events = home.door.list_events(&refused, 0, 100).unwrap();
+    let events = home.door.audit_log().list_events(&refused, 0, 100).unwrap();
     assert_eq!(events.len(), 5);
     assert!(
         events
@@ -267,10 +279,25 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
     let code = code_of(&app, 0);
     type Operation<'c> = &'c dyn Fn(&mut Engine, PamContext<'_>) -> Result<(), AdministrationError>;
     let operations: [Operation<'_>; 4] = [
-        &|engine, context| engine.find_pam_requirement(context, NOW).map(drop),
-        &|engine, context| engine.waive_pam_requirement(context, NOW).map(drop),
+        &|engine, context| {
+            engine
+                .verification()
+                .find_pam_requirement(context, NOW)
+                .map(drop)
+        },
+        &|engine, context| {
+            engine
+                .verification()
+                .waive_pam_requirement(context, NOW)
+                .map(drop)
+        },
         &|engine, context| verify(engine, context, &code).map(drop),
-        &|engine, context| engine.verify_auth_mark(context, &code, NOW).map(drop),
+        &|engine, context| {
+            engine
+                .verification()
+                .verify_auth_mark(context, &code, NOW)
+                .map(drop)
+        },
     ];
     let of = |home: &mut Home, account: &str| {
         operations.map(|operation| {
@@ -290,6 +317,7 @@ fn a_named_service_is_trusted_and_counted_by_address() {
     let (mut home, app) = alice(TRUSTING);
     for account in ["bob", "carol"] {
         home.door
+            .accounts()
             .add_account(
                 &name(account),
                 postern_shared::account::name::Distinct::No,
@@ -326,7 +354,9 @@ fn a_named_service_is_trusted_and_counted_by_address() {
         ..EventFilter::default()
     };
     assert_eq!(
-        home.door.list_events(&accepted, 0, 1).unwrap()[0].1.origin,
+        home.door.audit_log().list_events(&accepted, 0, 1).unwrap()[0]
+            .1
+            .origin,
         "local user dovecot"
     );
 }
@@ -406,6 +436,7 @@ fn a_hint_about_a_future_code_does_not_leave_the_engine() {
     );
     let events = home
         .door
+        .audit_log()
         .list_events(&EventFilter::default(), 0, 100)
         .unwrap();
     assert!(
@@ -454,7 +485,7 @@ fn the_gates_policy_counts() {
         None,
         "before the first factor nobody signs in"
     );
-    assert!(home.door.account_status(&name("carol")).is_err());
+    assert!(home.door.accounts().account_status(&name("carol")).is_err());
 }
 
 /// A process can report any service name.
@@ -518,22 +549,26 @@ fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
     let ends: [(&str, End); 4] = [
         ("second factor turned off", |home| {
             home.door
+                .accounts()
                 .disable_second_factor(&name("alice"), "root", NOW)
                 .unwrap();
         }),
         ("password changed", |home| {
             home.door
+                .accounts()
                 .record_host_password_change(&name("alice"), Principal::Command("root"), NOW)
                 .unwrap();
         }),
         ("account removed", |home| {
             home.door
+                .accounts()
                 .remove_account(&name("alice"), "root", NOW)
                 .unwrap()
         }),
         // A later sign-in of the owner made the token seem used, and ended the sessions by itself.
         ("password changed, and the owner came in", |home| {
             home.door
+                .accounts()
                 .record_host_password_change(&name("alice"), Principal::Command("root"), NOW)
                 .unwrap();
             let origin = Origin::Unknown;
@@ -546,6 +581,7 @@ fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
                 service: "test",
             };
             home.door
+                .verification()
                 .complete_login(&visitor, AuthenticationMethod::Code, NOW.plus(3))
                 .unwrap()
                 .unwrap();

@@ -94,6 +94,7 @@ fn a_mark_of_another_process_user_service_or_peer_does_not_count() {
         ask(user, Phase::Before)(&mut |context| {
             found = home
                 .door
+                .verification()
                 .verify_auth_mark(context, &mark, NOW)
                 .unwrap()
                 .err();
@@ -142,6 +143,7 @@ fn a_mark_does_not_outlive_a_revocation_whatever_let_its_auth_pass() {
         assert_eq!(host.refuses(&mut home, mark, NOW), None);
     }
     home.door
+        .accounts()
         .record_host_password_change(&name("alice"), Principal::Command("root"), NOW)
         .unwrap();
     for (host, mark) in marks {
@@ -161,7 +163,10 @@ fn a_mark_does_not_outlive_a_revocation_whatever_let_its_auth_pass() {
     };
     let waived = bob.waives(&mut home, "bob").unwrap().1.unwrap();
     assert!(bob.books_for(&mut home, "bob", &waived, NOW).is_ok());
-    home.door.remove_account(&name("bob"), "root", NOW).unwrap();
+    home.door
+        .accounts()
+        .remove_account(&name("bob"), "root", NOW)
+        .unwrap();
     assert_eq!(
         bob.books_for(&mut home, "bob", &waived, NOW),
         Err(MarkRefusal::Revoked)
@@ -237,7 +242,11 @@ fn an_unidentified_process_has_no_mark_and_cannot_use_one() {
         (&of_named, named(1), Ok(())),
     ] {
         let context = root(&service, &alice, &process, &nothing);
-        let found = home.door.verify_auth_mark(context, mark, NOW).unwrap();
+        let found = home
+            .door
+            .verification()
+            .verify_auth_mark(context, mark, NOW)
+            .unwrap();
         assert_eq!(found.map(drop), expected);
     }
 }

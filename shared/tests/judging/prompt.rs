@@ -10,7 +10,10 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     let (mut home, _) = alice(TRUSTING);
     let begins = |home: &mut Home, host: &Host| {
         host.run(home, "bob", |engine, context| {
-            engine.begin_prompt_enrollment(context, None, NOW).unwrap()
+            engine
+                .enrollment()
+                .begin_prompt_enrollment(context, None, NOW)
+                .unwrap()
         })
     };
     let bob = Host {
@@ -35,7 +38,9 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     let shown = shown.to_string();
     let confirms = |home: &mut Home, host: &Host, account: &str| {
         host.run(home, account, |engine, context| {
-            engine.confirm_prompt_enrollment(context, &token, &shown, NOW)
+            engine
+                .enrollment()
+                .confirm_prompt_enrollment(context, &token, &shown, NOW)
         })
     };
     // a host of another user, and one of another service
@@ -44,7 +49,9 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     let confirmed = confirms(&mut home, &after, "bob").unwrap().unwrap();
     let activates = |home: &mut Home, token: &TypedText, now| {
         after.run(home, "bob", |engine, context| {
-            engine.activate_prompt_enrollment(context, token, now)
+            engine
+                .enrollment()
+                .activate_prompt_enrollment(context, token, now)
         })
     };
     assert!(
@@ -63,7 +70,7 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
         account: Some(name("bob")),
         ..EventFilter::default()
     };
-    let events = home.door.list_events(&enrolled, 0, 10).unwrap();
+    let events = home.door.audit_log().list_events(&enrolled, 0, 10).unwrap();
     let (_, event) = &events[0];
     let said = (
         event.service.as_str(),
@@ -98,7 +105,7 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
     let (mut home, _) = alice(TRUSTING);
     let says = |home: &mut Home, host: &Host, account: &str| {
         host.run(home, account, |engine, context| {
-            engine.end_for_changed_password(context, NOW)
+            engine.verification().end_for_changed_password(context, NOW)
         })
     };
     let bob = Host {
@@ -112,7 +119,7 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
         "{refused:?}"
     );
     assert!(says(&mut home, &DOVECOT, "bob").unwrap().is_none());
-    assert!(home.door.account_status(&name("bob")).is_err());
+    assert!(home.door.accounts().account_status(&name("bob")).is_err());
     for (host, account) in [(&bob, "bob"), (&LOCKER, "alice")] {
         let refused = says(&mut home, host, account);
         assert!(
@@ -125,7 +132,7 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
         kind: Some(EventKind::HostPasswordChanged),
         ..EventFilter::default()
     };
-    let events = home.door.list_events(&only, 0, 100).unwrap();
+    let events = home.door.audit_log().list_events(&only, 0, 100).unwrap();
     let by: Vec<_> = events
         .iter()
         .map(|(_, event)| (event.principal.as_str(), event.origin.as_str()))
@@ -157,7 +164,9 @@ fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_a
     ] {
         let of = |home: &mut Home, account: &str| {
             let result = DOVECOT.run(home, account, |engine, context| {
-                engine.verify_pam_input(context, typed, InputReading::CodeAtEnd, NOW)
+                engine
+                    .verification()
+                    .verify_pam_input(context, typed, InputReading::CodeAtEnd, NOW)
             });
             let cause = refusal(result.unwrap()).cause;
             let charged = |table: &str| -> u32 {
@@ -189,6 +198,7 @@ fn an_app_password_opens_the_service_of_its_scope() {
             scope.parse().unwrap(),
         );
         home.door
+            .app_passwords()
             .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
             .unwrap()
     };
@@ -216,13 +226,15 @@ fn a_revocation_that_waits_for_a_gate_says_that_it_is_still_working() {
     use std::rc::Rc;
     let (mut home, _) = alice(TRUSTING);
     let mut gate = home.another();
-    gate.update_revocations(&[7; 16], None, NOW, |_| ())
+    gate.sessions()
+        .update_revocations(&[7; 16], None, NOW, |_| ())
         .unwrap();
     let said = Rc::new(Cell::new(0));
     let counts = Rc::clone(&said);
     let waiting = set_wait_callback(move || counts.set(counts.get() + 1));
     // The gate does not confirm, and its lease of five seconds expires.
     home.door
+        .accounts()
         .record_host_password_change(&name("alice"), Principal::Command("root"), NOW)
         .unwrap();
     drop(waiting);

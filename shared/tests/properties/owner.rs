@@ -86,6 +86,7 @@ fn signs_in(world: &mut World, from: &Origin, trust: TrustRequest) -> Option<Str
     let answer = Input::parse(typed.as_bytes());
     match world
         .door(0)
+        .login()
         .enter_code(&browser, &pass, &answer, trust, now)
         .unwrap()
     {

@@ -139,6 +139,7 @@ impl World {
                 at_the_prompt(
                     &self
                         .door(door)
+                        .verification()
                         .verify_input(&visitor, &answer, now)
                         .unwrap()
                         .result,
@@ -156,6 +157,7 @@ impl World {
         if met == Meets::OpenDoor {
             if stage == Phase::Before {
                 self.door(door)
+                    .verification()
                     .complete_login(&visitor, means(&meaning), now)
                     .unwrap();
             }
@@ -205,6 +207,7 @@ impl World {
         };
         let (alice, now, recovery) = (name("alice"), self.now, Input::parse(recovery.as_bytes()));
         self.door(door)
+            .login()
             .enter_password(&browser, &alice, Some(&password(typed)), &recovery, now)
             .unwrap()
     }
@@ -283,12 +286,14 @@ impl World {
             Administration::SecondAuthenticator if self.model.live.remove(&1) => {
                 let label = self.authenticators[1].label().clone();
                 self.door(0)
+                    .enrollment()
                     .remove_authenticator(&alice, &label, "root", now)
                     .unwrap();
             }
             Administration::SecondAuthenticator => {
                 self.door(0);
                 self.doors[0]
+                    .enrollment()
                     .activate(
                         &self.authenticators[1],
                         &EnrollmentConfirmation::by_administrator(),
@@ -300,6 +305,7 @@ impl World {
             }
             Administration::EnrolsAnew => {
                 self.door(1)
+                    .accounts()
                     .disable_second_factor(&alice, "root", now)
                     .unwrap();
                 let secret = self.authenticators[0].secret().clone();
@@ -307,6 +313,7 @@ impl World {
                     .unwrap()
                     .with_secret(secret);
                 self.door(1)
+                    .enrollment()
                     .activate(
                         &anew,
                         &EnrollmentConfirmation::by_administrator(),
@@ -320,12 +327,16 @@ impl World {
                 self.model.unlocks();
             }
             Administration::Unlocks => {
-                self.door(1).unlock_account(&alice, "root", now).unwrap();
+                self.door(1)
+                    .accounts()
+                    .unlock_account(&alice, "root", now)
+                    .unwrap();
                 self.model.unlocks();
             }
             Administration::NewRecoveryCodes => {
                 let codes = self.config.recovery.generate_codes().unwrap();
                 self.door(0)
+                    .enrollment()
                     .replace_recovery_codes(&alice, &codes, "root", now)
                     .unwrap();
                 self.has_recovery_codes(
@@ -338,12 +349,14 @@ impl World {
             Administration::OneTimeCode => {
                 let (code, ends) = self
                     .door(1)
+                    .accounts()
                     .issue_one_time_code(&alice, "root", now)
                     .unwrap();
                 self.model.one_time = Some((code.grouped().to_string(), now.0..ends.0, false));
             }
             Administration::MendsTheClock => {
                 self.door(0)
+                    .accounts()
                     .lower_floors_to_clock(&alice, "root", now)
                     .unwrap();
                 self.model.mends_the_clock(now.0);

@@ -51,6 +51,7 @@ pub(crate) fn asks(
     };
     Ok(home
         .door
+        .commands()
         .execute_request(
             caller,
             &CommandRequest {
@@ -88,14 +89,15 @@ pub(crate) fn gives_password(
         page: None,
         session: None,
     };
-    door.enter_password(
-        &browser,
-        &name("alice"),
-        Some(&password(typed)),
-        &Input::Malformed,
-        NOW,
-    )
-    .unwrap()
+    door.login()
+        .enter_password(
+            &browser,
+            &name("alice"),
+            Some(&password(typed)),
+            &Input::Malformed,
+            NOW,
+        )
+        .unwrap()
 }
 
 pub(crate) fn attempts(door: &mut Engine, typed: &str) -> Result<VerifiedAttempt, EngineError> {
@@ -107,5 +109,5 @@ pub(crate) fn attempts(door: &mut Engine, typed: &str) -> Result<VerifiedAttempt
         browser: None,
         service: "test",
     };
-    door.verify_input(&visitor, &answer, NOW)
+    door.verification().verify_input(&visitor, &answer, NOW)
 }

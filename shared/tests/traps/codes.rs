@@ -71,6 +71,7 @@ fn trap_05_expiry_test_inverted_or_cooldown_written_under_one_key_and_read_under
     let (mut home, _) = alice("");
     let (code, expires) = home
         .door
+        .accounts()
         .issue_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     for at in [expires, expires.plus(1), expires.plus(1_000_000)] {
@@ -137,6 +138,7 @@ fn trap_10_the_confirming_code_accepted_again_at_sign_in_or_refused_there_withou
         .ok()
         .unwrap();
     home.door
+        .enrollment()
         .activate(&app, &confirmation, "alice", NOW)
         .unwrap();
     let again = home.attempt("alice", &code, NOW);
@@ -165,6 +167,7 @@ fn trap_13_two_methods_on_only_one_accepted() {
     home.activates(&token);
     let (one_time, _) = home
         .door
+        .accounts()
         .issue_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     let methods = [
@@ -187,6 +190,7 @@ fn trap_15_one_text_for_every_failure() {
     let (mut home, app) = alice("[throttle]\nlock_after = 10");
     let (one_time, expires) = home
         .door
+        .accounts()
         .issue_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     let mut said = Vec::new();

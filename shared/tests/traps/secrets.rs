@@ -33,10 +33,12 @@ fn trap_01_secret_removed_in_the_manual_kept_in_the_store() {
     let [of_app, of_token] = home.sealed().try_into().unwrap();
     assert!(home.holds(&of_app) && home.holds(&of_token) && !home.holds(token.secret().expose()));
     home.door
+        .enrollment()
         .remove_authenticator(&name("alice"), token.label(), "root", NOW)
         .unwrap();
     assert!(!home.holds(&of_token) && home.holds(&of_app));
     home.door
+        .accounts()
         .disable_second_factor(&name("alice"), "root", NOW)
         .unwrap();
     assert!(!home.holds(&of_app));
@@ -47,7 +49,7 @@ fn trap_01_secret_removed_in_the_manual_kept_in_the_store() {
 fn trap_02_active_secret_replaced_with_the_password_alone() {
     let (mut home, app) = alice_at_the_web("");
     let first = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
-    let replaced = home.door.activate(
+    let replaced = home.door.enrollment().activate(
         &first,
         &EnrollmentConfirmation::by_administrator(),
         "alice",
@@ -74,7 +76,11 @@ fn trap_02_active_secret_replaced_with_the_password_alone() {
     at_the_web_too(&mut home);
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
     assert_eq!(
-        home.door.list_authenticators(&name("alice")).unwrap().len(),
+        home.door
+            .enrollment()
+            .list_authenticators(&name("alice"))
+            .unwrap()
+            .len(),
         1
     );
 }
@@ -83,17 +89,22 @@ fn trap_02_active_secret_replaced_with_the_password_alone() {
 fn at_the_web_too(home: &mut Home) {
     let (from, bob) = (remote("192.0.2.7"), name("bob"));
     home.door
+        .accounts()
         .set_password(&bob, &password(PASSWORD), "root", NOW)
         .unwrap();
     let given = password(PASSWORD);
-    let entered =
-        home.door
-            .enter_password(&browser(&from), &bob, Some(&given), &Input::Malformed, NOW);
+    let entered = home.door.login().enter_password(
+        &browser(&from),
+        &bob,
+        Some(&given),
+        &Input::Malformed,
+        NOW,
+    );
     let AfterPassword::Opened(opened) = entered.unwrap() else {
         panic!("not opened")
     };
     let session = opened.session;
-    let proof = home.door.step_up(
+    let proof = home.door.login().step_up(
         &browser(&from),
         &session,
         Some(&given),
@@ -105,18 +116,23 @@ fn at_the_web_too(home: &mut Home) {
     };
     let ticket = home
         .door
+        .enrollment()
         .issue_first_enrollment_token(&session, &proof, &from, NOW)
         .unwrap()
         .unwrap();
     home.enrols("bob");
     assert!(
         home.door
+            .enrollment()
             .issue_first_enrollment_token(&session, &proof, &from, NOW)
             .unwrap()
             .is_none()
     );
-    let Some(ShownEnrollment { secret, draft, .. }) =
-        home.door.begin_web_enrollment(&ticket, NOW).unwrap()
+    let Some(ShownEnrollment { secret, draft, .. }) = home
+        .door
+        .enrollment()
+        .begin_web_enrollment(&ticket, NOW)
+        .unwrap()
     else {
         return;
     };
@@ -124,6 +140,7 @@ fn at_the_web_too(home: &mut Home) {
     let shows = generate_code(&secret, parameters, Step(NOW.0 / 30)).to_string();
     let confirmed = home
         .door
+        .enrollment()
         .confirm_web_enrollment(&ticket, draft, &Input::parse(shows.as_bytes()), NOW)
         .unwrap();
     let AfterEnrollmentCode::Confirmed { confirmed, .. } = confirmed else {
@@ -131,6 +148,7 @@ fn at_the_web_too(home: &mut Home) {
     };
     let after = home
         .door
+        .enrollment()
         .finish_web_enrollment(&browser(&from), &ticket, &confirmed, NOW)
         .unwrap();
     assert!(
@@ -190,6 +208,7 @@ fn trap_09_recovery_code_in_plain() {
     let codes = home.config.recovery.generate_codes().unwrap();
     for who in ["alice", "bob"] {
         home.door
+            .enrollment()
             .replace_recovery_codes(&name(who), &codes, "root", NOW)
             .unwrap();
     }

@@ -39,6 +39,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     let answer = Input::parse(code_of(&app, -1).as_bytes());
     let entered = home
         .door
+        .login()
         .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
         .unwrap();
     let AfterCode::Opened(opened) = entered else {
@@ -47,6 +48,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     let trusted = opened.browser_cookie.as_ref().unwrap().to_string();
     let session = opened.session.to_cookie(&opened.keys);
     home.door
+        .accounts()
         .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
         .unwrap();
     let required = Config {
@@ -54,7 +56,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         ..home.config.clone()
     };
     let mut required = Engine::open(required).unwrap();
-    let entered = required.enter_password(
+    let entered = required.login().enter_password(
         &browser,
         &name("bob"),
         Some(&password(PASSWORD)),
@@ -186,6 +188,7 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
     let enter = |home: &mut Home, offset| {
         let answer = Input::parse(code_of(&app, offset).as_bytes());
         home.door
+            .login()
             .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
             .unwrap()
     };
@@ -195,19 +198,22 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
     let cookie = opened.browser_cookie.unwrap().to_string();
 
     home.door
+        .accounts()
         .disable_second_factor(&name("alice"), "root", NOW)
         .unwrap();
     let mut snapshot = None;
     home.door
+        .sessions()
         .update_revocations(&[7; 16], None, NOW, |seen| snapshot = Some(seen.revoked))
         .unwrap();
-    home.door.remove_gate(&[7; 16]).unwrap();
+    home.door.sessions().remove_gate(&[7; 16]).unwrap();
     assert!(
         snapshot.unwrap().covers(&opened.session),
         "its session is alive"
     );
     assert!(
         home.door
+            .sessions()
             .list_sessions(&name("alice"), NOW)
             .unwrap()
             .is_empty()

@@ -67,13 +67,14 @@ impl Home {
         let pending = PendingEnrollment::new(door.config(), &"alice".parse().expect("a name"))
             .expect("a secret");
         let now = clock::now().expect("a clock");
-        door.activate(
-            &pending,
-            &EnrollmentConfirmation::by_administrator(),
-            "root",
-            now,
-        )
-        .expect("it is hers");
+        door.enrollment()
+            .activate(
+                &pending,
+                &EnrollmentConfirmation::by_administrator(),
+                "root",
+                now,
+            )
+            .expect("it is hers");
         Home {
             folder,
             engines: Engines::new(),

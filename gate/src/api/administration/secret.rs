@@ -65,6 +65,7 @@ async fn verify_secret(request: &RequestContext<'_>, secret: &Zeroizing<String>)
         .run(WorkKind::Plain, move |engine| {
             let now = clock::now().map_err(LoginError::Clock)?;
             engine
+                .accounts()
                 .throttle_api_secret(address, shown, now)
                 .map_err(LoginError::Engine)
         });

@@ -31,7 +31,9 @@ pub(crate) async fn create_app_password(
 ) -> ActResult<AppPassword> {
     run_act(request, &step_up.session, move |engine, owner| {
         let (account, principal) = (owner.name(), owner.principal());
-        engine.add_app_password(account, &name, &scope, expires, principal, owner.now)
+        engine
+            .app_passwords()
+            .add_app_password(account, &name, &scope, expires, principal, owner.now)
     })
     .await
 }
@@ -41,7 +43,9 @@ pub(crate) async fn list_app_passwords(
     session: &Session,
 ) -> ActResult<Vec<AppPasswordRecord>> {
     run_act(request, session, |engine, owner| {
-        engine.list_app_passwords(Some(owner.name()))
+        engine
+            .app_passwords()
+            .list_app_passwords(Some(owner.name()))
     })
     .await
 }
@@ -53,7 +57,13 @@ pub(crate) async fn rename_app_password(
     new: Label,
 ) -> ActResult<()> {
     run_act(request, session, move |engine, owner| {
-        engine.rename_app_password(owner.name(), &name, &new, owner.principal(), owner.now)
+        engine.app_passwords().rename_app_password(
+            owner.name(),
+            &name,
+            &new,
+            owner.principal(),
+            owner.now,
+        )
     })
     .await
 }
@@ -65,7 +75,12 @@ pub(crate) async fn revoke_app_passwords(
     one: Option<Label>,
 ) -> ActResult<usize> {
     run_act(request, session, move |engine, owner| {
-        engine.revoke_app_passwords(owner.name(), one.as_ref(), owner.principal(), owner.now)
+        engine.app_passwords().revoke_app_passwords(
+            owner.name(),
+            one.as_ref(),
+            owner.principal(),
+            owner.now,
+        )
     })
     .await
 }

@@ -56,7 +56,9 @@ async fn find_pending_authenticator(
     ticket: TypedText,
 ) -> ActResult<ShownEnrollment> {
     run_act(request, session, move |engine, owner| {
-        engine.reopen_enrollment(owner.requester(), owner.name(), &ticket, owner.now)
+        engine
+            .commands()
+            .reopen_enrollment(owner.requester(), owner.name(), &ticket, owner.now)
     })
     .await
 }
@@ -111,7 +113,9 @@ pub(crate) async fn remove_authenticator(
 ) -> ActResult<EndedSessions> {
     let (kind, session) = (WorkKind::Plain, &step_up.session);
     let removed = account::run_act_and_continue(request, kind, session, move |engine, owner| {
-        engine.remove_authenticator(owner.name(), &label, owner.principal(), owner.now)
+        engine
+            .enrollment()
+            .remove_authenticator(owner.name(), &label, owner.principal(), owner.now)
     });
     let (_, opened) = removed.await?;
     let app_passwords = AppPasswordsAfter::None;

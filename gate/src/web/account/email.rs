@@ -25,7 +25,11 @@ pub(crate) async fn find_addresses(
     session: &Session,
 ) -> ActResult<MailAddresses> {
     run_act(request, session, |engine, owner| {
-        Ok(engine.account_status(owner.name())?.tally.addresses)
+        Ok(engine
+            .accounts()
+            .account_status(owner.name())?
+            .tally
+            .addresses)
     })
     .await
 }
@@ -43,7 +47,9 @@ pub(crate) async fn set_email(
     to: EmailAddress,
 ) -> ActResult<()> {
     let queued = run_act(request, &step_up.session, move |engine, owner| {
-        engine.set_email(owner.name(), &to, owner.principal(), owner.now)
+        engine
+            .accounts()
+            .set_email(owner.name(), &to, owner.principal(), owner.now)
     });
     let queued = Arc::new(queued.await?);
     let delivery = outbox::wait_for_delivery(&request.store_pool(), &queued).await;
@@ -61,7 +67,9 @@ pub(crate) async fn confirm_email(
     let step_up = step_up::recent_step_up(request);
     let (kind, session) = (WorkKind::Plain, request.require_session()?);
     let confirmed = account::run_act_and_continue(request, kind, &session, move |engine, owner| {
-        engine.confirm_email(owner.name(), &code, owner.principal(), owner.now)
+        engine
+            .accounts()
+            .confirm_email(owner.name(), &code, owner.principal(), owner.now)
     });
     let ((_, app_passwords), opened) = confirmed.await?;
     Ok(EndedSessions {
@@ -87,7 +95,9 @@ pub(crate) async fn remove_email(
     }
     let kind = WorkKind::Plain;
     let removed = account::run_act_and_continue(request, kind, session, |engine, owner| {
-        engine.remove_email(owner.name(), owner.principal(), owner.now)
+        engine
+            .accounts()
+            .remove_email(owner.name(), owner.principal(), owner.now)
     });
     let ((enrolled, app_passwords), opened) = removed.await?;
     let ended = EndedSessions {
@@ -101,7 +111,12 @@ pub(crate) async fn remove_email(
 /// Whether mailed codes are the account's only second factor.
 async fn is_only_second_factor(request: &RequestContext<'_>, session: &Session) -> ActResult<bool> {
     run_act(request, session, |engine, owner| {
-        Ok(engine.account_status(owner.name())?.tally.authenticators == 0)
+        Ok(engine
+            .accounts()
+            .account_status(owner.name())?
+            .tally
+            .authenticators
+            == 0)
     })
     .await
 }

@@ -21,13 +21,13 @@ pub(crate) async fn read_overview(
     run_act(request, session, move |engine, owner| {
         let (name, now) = (owner.name(), owner.now);
         Ok(AccountOverview {
-            status: engine.account_status(name)?,
-            authenticators: engine.list_authenticators(name)?,
-            app_passwords: engine.list_app_passwords(Some(name))?.len(),
-            sessions: engine.list_sessions(name, now)?.len(),
-            browsers: engine.list_trusted_browsers(name, now)?.len(),
+            status: engine.accounts().account_status(name)?,
+            authenticators: engine.enrollment().list_authenticators(name)?,
+            app_passwords: engine.app_passwords().list_app_passwords(Some(name))?.len(),
+            sessions: engine.sessions().list_sessions(name, now)?.len(),
+            browsers: engine.sessions().list_trusted_browsers(name, now)?.len(),
             administers: if has_pages {
-                engine.administrator_status(name)?
+                engine.policy().administrator_status(name)?
             } else {
                 AdministratorStatus::No
             },

@@ -33,7 +33,9 @@ pub(crate) async fn set_password(
     }
     let (kind, session) = (WorkKind::Hashing, &step_up.session);
     let changed = account::run_act_and_continue(request, kind, session, move |engine, owner| {
-        engine.set_password(owner.name(), &password, owner.principal(), owner.now)
+        engine
+            .accounts()
+            .set_password(owner.name(), &password, owner.principal(), owner.now)
     });
     let (app_passwords, opened) = changed.await?;
     Ok(EndedSessions {

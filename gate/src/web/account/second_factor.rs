@@ -26,7 +26,9 @@ pub(crate) async fn disable_second_factor(
         ));
     }
     let disabled = account::run_act_and_continue(request, kind, session, |engine, owner| {
-        engine.disable_second_factor(owner.name(), owner.principal(), owner.now)
+        engine
+            .accounts()
+            .disable_second_factor(owner.name(), owner.principal(), owner.now)
     });
     let (app_passwords, opened) = disabled.await?;
     request.log_sign_in(&session.name, "disabled", "step-up");
@@ -39,7 +41,9 @@ pub(crate) async fn disable_second_factor(
 
 pub(crate) async fn is_required(request: &RequestContext<'_>, name: &UserName) -> ActResult<bool> {
     let (pool, name) = (request.store_pool(), name.clone());
-    let run = pool.run(WorkKind::Plain, move |engine| engine.is_required(&name));
+    let run = pool.run(WorkKind::Plain, move |engine| {
+        engine.policy().is_required(&name)
+    });
     run.await
         .map_err(|error| request.refuse_unprocessed(&error))
 }
@@ -99,7 +103,9 @@ pub(crate) async fn begin_replacement(
 ) -> ActResult<EnrollmentToken> {
     let (session, token) = (step_up.session.clone(), step_up.token().clone());
     let run = request.run(move |engine, _, now| {
-        engine.issue_replacement_enrollment_token(&session, &token, now)
+        engine
+            .enrollment()
+            .issue_replacement_enrollment_token(&session, &token, now)
     });
     run.await
         .map_err(|error| request.refuse_unprocessed(&error))
@@ -112,7 +118,9 @@ pub(crate) async fn begin_enabling(
 ) -> ActResult<EnrollmentToken> {
     let (session, token) = (step_up.session.clone(), step_up.token().clone());
     let run = request.run(move |engine, client, now| {
-        engine.issue_first_enrollment_token(&session, &token, &client.origin, now)
+        engine
+            .enrollment()
+            .issue_first_enrollment_token(&session, &token, &client.origin, now)
     });
     let begun = run
         .await

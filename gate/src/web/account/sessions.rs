@@ -19,7 +19,7 @@ pub(crate) async fn list_sessions(
     session: &Session,
 ) -> ActResult<Vec<SessionRecord>> {
     run_act(request, session, |engine, owner| {
-        engine.list_sessions(owner.name(), owner.now)
+        engine.sessions().list_sessions(owner.name(), owner.now)
     })
     .await
 }
@@ -30,7 +30,9 @@ pub(crate) async fn list_browsers(
     session: &Session,
 ) -> ActResult<Vec<BrowserRecord>> {
     run_act(request, session, |engine, owner| {
-        engine.list_trusted_browsers(owner.name(), owner.now)
+        engine
+            .sessions()
+            .list_trusted_browsers(owner.name(), owner.now)
     })
     .await
 }
@@ -44,7 +46,9 @@ pub(crate) async fn revoke_sessions(
         request,
         &request.require_session()?,
         move |engine, owner| {
-            engine.revoke_sessions(owner.name(), one, owner.principal(), owner.now)
+            engine
+                .sessions()
+                .revoke_sessions(owner.name(), one, owner.principal(), owner.now)
         },
     )
     .await
@@ -59,7 +63,9 @@ pub(crate) async fn revoke_browsers(
         request,
         &request.require_session()?,
         move |engine, owner| {
-            engine.revoke_browsers(owner.name(), one, owner.principal(), owner.now)
+            engine
+                .sessions()
+                .revoke_browsers(owner.name(), one, owner.principal(), owner.now)
         },
     )
     .await

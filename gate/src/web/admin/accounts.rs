@@ -131,16 +131,16 @@ impl AccountDetails {
         most: usize,
         now: Timestamp,
     ) -> Result<AccountDetails, AdministrationError> {
-        let mut sessions = empty_if_unknown(engine.list_sessions(name, now))?;
-        let mut browsers = empty_if_unknown(engine.list_trusted_browsers(name, now))?;
+        let mut sessions = empty_if_unknown(engine.sessions().list_sessions(name, now))?;
+        let mut browsers = empty_if_unknown(engine.sessions().list_trusted_browsers(name, now))?;
         sessions.truncate(most);
         browsers.truncate(most);
         Ok(AccountDetails {
-            status: engine.account_status(name)?,
-            authenticators: engine.list_authenticators(name)?,
+            status: engine.accounts().account_status(name)?,
+            authenticators: engine.enrollment().list_authenticators(name)?,
             sessions,
             browsers,
-            one_time_code: engine.one_time_code_expiry(name, now)?,
+            one_time_code: engine.accounts().one_time_code_expiry(name, now)?,
         })
     }
 
@@ -195,7 +195,7 @@ pub(crate) async fn require_administrator(
         .filter(|_| request.has_administration_pages());
     let session = session.ok_or(HandlerError::NotFound)?;
     let status = run_act(request, &session, |engine, owner| {
-        engine.administrator_status(owner.name())
+        engine.policy().administrator_status(owner.name())
     });
     match status.await? {
         AdministratorStatus::Yes => Ok(session),
@@ -226,29 +226,41 @@ pub(crate) async fn run_admin_act(
         let (principal, now) = (owner.principal(), owner.now);
         Ok(match act {
             AdminAct::Disable => {
-                let after = engine.disable_second_factor(&name, principal, now)?;
-                let policy = AfterDisabled::of(engine.is_required(&name)?);
+                let after = engine
+                    .accounts()
+                    .disable_second_factor(&name, principal, now)?;
+                let policy = AfterDisabled::of(engine.policy().is_required(&name)?);
                 AdminActResult::Disabled(after, policy)
             }
             AdminAct::Unlock => {
-                engine.unlock_account(&name, principal, now)?;
+                engine.accounts().unlock_account(&name, principal, now)?;
                 AdminActResult::Done
             }
-            AdminAct::ResetClock => {
-                AdminActResult::Count(engine.lower_floors_to_clock(&name, principal, now)?)
-            }
-            AdminAct::EndSessions => {
-                AdminActResult::Count(engine.revoke_sessions(&name, None, principal, now)?)
-            }
-            AdminAct::RevokeBrowsers => {
-                AdminActResult::Count(engine.revoke_browsers(&name, None, principal, now)?)
-            }
+            AdminAct::ResetClock => AdminActResult::Count(
+                engine
+                    .accounts()
+                    .lower_floors_to_clock(&name, principal, now)?,
+            ),
+            AdminAct::EndSessions => AdminActResult::Count(
+                engine
+                    .sessions()
+                    .revoke_sessions(&name, None, principal, now)?,
+            ),
+            AdminAct::RevokeBrowsers => AdminActResult::Count(
+                engine
+                    .sessions()
+                    .revoke_browsers(&name, None, principal, now)?,
+            ),
             AdminAct::IssueCode => {
-                let (code, until) = engine.issue_one_time_code(&name, principal, now)?;
+                let (code, until) = engine
+                    .accounts()
+                    .issue_one_time_code(&name, principal, now)?;
                 AdminActResult::Code(code, until)
             }
             AdminAct::CancelCode => {
-                engine.cancel_one_time_code(&name, principal, now)?;
+                engine
+                    .accounts()
+                    .cancel_one_time_code(&name, principal, now)?;
                 AdminActResult::Done
             }
         })

@@ -31,7 +31,9 @@ pub(crate) async fn show_events_page(
         ..EventFilter::default()
     };
     let read = run_act(request, &session, move |engine, _| {
-        Ok(engine.newest_events(&filter, before, PAGE_SIZE + 1)?)
+        Ok(engine
+            .audit_log()
+            .newest_events(&filter, before, PAGE_SIZE + 1)?)
     });
     let mut events = read.await?;
     let is_last = events.len() <= PAGE_SIZE as usize;

@@ -28,7 +28,7 @@ pub(crate) async fn show_accounts_page(
     let session = require_administrator(request).await?;
     let part = form.field("find").to_owned();
     let found = run_act(request, &session, move |engine, _| {
-        engine.find_accounts(&part, None, MAX_ROWS + 1)
+        engine.accounts().find_accounts(&part, None, MAX_ROWS + 1)
     });
     let found = found.await?;
     let rows = found

@@ -178,7 +178,9 @@ pub(crate) async fn verify_identity(
         .store_pool
         .for_client(PoolClient::authenticated(ShareKey::Account(name.clone())));
     let run = client.run(&store_pool, WorkKind::Plain, move |engine, client, now| {
-        engine.enter_identity(&client.browser(), &account, now)
+        engine
+            .login()
+            .enter_identity(&client.browser(), &account, now)
     });
     let next = run.await?;
     if let AfterPassword::Refused(refusal) = &next {

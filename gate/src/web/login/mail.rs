@@ -81,7 +81,9 @@ pub(crate) async fn mail_code(
             browser: None,
             service: SERVICE,
         };
-        engine.mail_code(&verification, Some(&owned_token), now)
+        engine
+            .mail()
+            .mail_code(&verification, Some(&owned_token), now)
     });
     let posted = match queued.await? {
         MailRequest::Queued(posted) => Arc::new(posted),

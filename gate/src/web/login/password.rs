@@ -37,7 +37,11 @@ pub(crate) async fn pool_for_sign_in(
     let class = client.run(
         &unauthenticated,
         WorkKind::Reading,
-        move |engine, client, now| engine.classify_login(&client.browser(), &account, now),
+        move |engine, client, now| {
+            engine
+                .login()
+                .classify_login(&client.browser(), &account, now)
+        },
     );
     let pool_client = match class.await? {
         LoginClass::AddressDelayed { wait }
@@ -95,7 +99,7 @@ async fn verify_in_store(
         &store_pool,
         WorkKind::Hashing,
         move |engine, client, now| {
-            engine.enter_password(
+            engine.login().enter_password(
                 &client.browser(),
                 &account,
                 password.as_ref(),
@@ -123,7 +127,10 @@ async fn verify_on_host(
     };
     let (account, client) = (name.clone(), OwnedBrowserContext::new(request));
     let run = client.run(&store_pool, WorkKind::Plain, move |engine, client, now| {
-        let attempt = engine.charge_first_factor(&client.browser(), &account, &recovery, now)?;
+        let attempt =
+            engine
+                .login()
+                .charge_first_factor(&client.browser(), &account, &recovery, now)?;
         Ok::<_, LoginError>((attempt, recovery))
     });
     let (attempt, recovery) = match run.await? {
@@ -145,7 +152,9 @@ async fn verify_on_host(
     let account = name.clone();
     let run = client.run(&store_pool, WorkKind::Plain, move |engine, client, now| {
         let browser = client.browser();
-        engine.settle_first_factor(&browser, &account, attempt, reply, &recovery, now)
+        engine
+            .login()
+            .settle_first_factor(&browser, &account, attempt, reply, &recovery, now)
     });
     let next = run.await?;
     if reply == HostPasswordReply::NotVerified {

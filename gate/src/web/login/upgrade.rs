@@ -16,8 +16,11 @@ pub(crate) async fn upgrade_session(
     request: &RequestContext<'_>,
     session: Session,
 ) -> Result<Option<AfterPassword>, PoolError> {
-    let run = request
-        .run(move |engine, client, now| engine.upgrade_session(&client.browser(), &session, now));
+    let run = request.run(move |engine, client, now| {
+        engine
+            .login()
+            .upgrade_session(&client.browser(), &session, now)
+    });
     run.await
 }
 

@@ -93,6 +93,7 @@ fn a_mark_is_refused_after_a_revocation() {
     let host = passed(&home);
     let alice = "alice".parse().unwrap();
     home.door()
+        .accounts()
         .record_host_password_change(&alice, Principal::Command("root"), clock::now().unwrap())
         .unwrap();
     is_refused(&home, &host, "what its auth line accepted has been revoked");

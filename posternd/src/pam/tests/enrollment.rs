@@ -30,7 +30,8 @@ impl Home {
                 .config,
         )
         .unwrap();
-        door.list_authenticators(&"bob".parse().unwrap())
+        door.enrollment()
+            .list_authenticators(&"bob".parse().unwrap())
             .is_ok_and(|found| !found.is_empty())
     }
 
@@ -42,13 +43,14 @@ impl Home {
         )
         .unwrap();
         let bob = "bob".parse().unwrap();
-        let _ = door.add_account(
+        let _ = door.accounts().add_account(
             &bob,
             postern_shared::account::name::Distinct::No,
             "root",
             clock::now().unwrap(),
         );
-        door.issue_one_time_code(&bob, "root", clock::now().unwrap())
+        door.accounts()
+            .issue_one_time_code(&bob, "root", clock::now().unwrap())
             .unwrap()
             .0
             .grouped()
@@ -234,6 +236,7 @@ fn an_enrollment_does_not_outlive_a_change_of_the_account() {
         if prompt.ends_with(messages::SAVED_PROMPT) {
             let bob = "bob".parse().unwrap();
             door.borrow_mut()
+                .accounts()
                 .add_account(
                     &bob,
                     postern_shared::account::name::Distinct::No,

@@ -113,6 +113,7 @@ fn a_revocation_ends_the_grace_period_and_an_unreadable_store_denies() {
     let home = entered("");
     let (alice, now) = ("alice".parse().unwrap(), clock::now().unwrap());
     home.door()
+        .sessions()
         .revoke_sessions(&alice, None, "root", now)
         .unwrap();
     asked(&home, &from("192.0.2.7"), PASSED);

@@ -272,8 +272,14 @@ impl Home {
         .unwrap();
         let (name, scope) = (scope.parse().unwrap(), scope.parse().unwrap());
         let alice = "alice".parse().unwrap();
-        let made =
-            door.add_app_password(&alice, &name, &scope, None, "root", clock::now().unwrap());
+        let made = door.app_passwords().add_app_password(
+            &alice,
+            &name,
+            &scope,
+            None,
+            "root",
+            clock::now().unwrap(),
+        );
         made.unwrap().grouped().to_string()
     }
 }

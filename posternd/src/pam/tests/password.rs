@@ -20,6 +20,7 @@ impl Home {
             ..EventFilter::default()
         };
         self.door()
+            .audit_log()
             .list_events(&only, 0, 100)
             .unwrap()
             .into_iter()
@@ -38,6 +39,7 @@ fn a_changed_password_is_logged_and_reported_with_the_result_for_app_passwords()
     let (label, scope) = ("mail".parse().unwrap(), "pam:dovecot".parse().unwrap());
     let now = clock::now().unwrap();
     home.door()
+        .app_passwords()
         .add_app_password(&"alice".parse().unwrap(), &label, &scope, None, "root", now)
         .unwrap();
     let host = passwd("alice");

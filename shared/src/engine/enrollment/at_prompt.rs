@@ -12,8 +12,9 @@ use crate::account::record::AccountRecord;
 use crate::credential::input::Input;
 use crate::credential::recovery_code::RecoveryCode;
 use crate::crypto::vault::VaultError;
+use crate::engine::Enrollment;
 use crate::engine::{
-    AdministrationError, Engine, PamContext, PamGrant, PamRefusal, Principal, PromptEnrollment,
+    AdministrationError, PamContext, PamGrant, PamRefusal, Principal, PromptEnrollment,
     ShownAuthenticator, messages,
 };
 use crate::policy::requirement::EnrollmentRequirement;
@@ -25,7 +26,7 @@ use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
-impl Engine {
+impl Enrollment<'_> {
     /// Makes a new authenticator, which the store does not keep yet; with an administrator's
     /// one-time code, where the policy requires one.
     pub fn begin_prompt_enrollment(
@@ -40,12 +41,14 @@ impl Engine {
             Err(refusal) => return Ok(PromptEnrollment::Refused(refusal)),
         };
         let request = context.verification_request(&origin, Phase::After);
-        let pending = PendingEnrollment::new(&self.config, account).map_err(VaultError::Random)?;
+        let pending =
+            PendingEnrollment::new(&self.engine.config, account).map_err(VaultError::Random)?;
         self.check_enrollment(&pending)?;
         let footing = self.snapshot_account(account)?;
         // the PAM service's configuration says that a user without a second factor enrolls here,
         // required or not
         let requirement = self
+            .engine
             .config
             .policy
             .enrollment_requirement(origin.certain_address());
@@ -56,14 +59,18 @@ impl Engine {
             }
             (EnrollmentRequirement::OneTimeCode, Some(code)) => {
                 let input = Input::parse(code.as_bytes());
-                match self.verify_enrollment_one_time_code(&request, &input, None, now)? {
+                match self
+                    .engine
+                    .accounts()
+                    .verify_enrollment_one_time_code(&request, &input, None, now)?
+                {
                     Ok(invitation) => Some(invitation),
                     Err(refusal) => return Ok(PromptEnrollment::Refused(refusal.into())),
                 }
             }
         };
         let (keys, to) = (
-            self.token_keys(),
+            self.engine.token_keys(),
             context.requester.token_recipient(account, &footing),
         );
         let draft = EnrollmentDraft::of(&pending, footing, invitation);
@@ -91,17 +98,24 @@ impl Engine {
         }
         // loads the current keys, which open the token
         self.snapshot_account(context.account)?;
-        let token =
-            self.open_token::<EnrollmentDraft>(token, context.requester, context.account, now)?;
-        let pending = self.restore_pending_enrollment(token.payload(), &token)?;
-        let confirmation = match pending.confirm(&Input::parse(code.as_bytes()), &self.config, now)
-        {
-            Ok(confirmation) => confirmation,
-            Err(refusal) => return Ok(Err(refusal.into())),
-        };
+        let token = self.engine.commands().open_token::<EnrollmentDraft>(
+            token,
+            context.requester,
+            context.account,
+            now,
+        )?;
+        let pending = self
+            .engine
+            .commands()
+            .restore_pending_enrollment(token.payload(), &token)?;
+        let confirmation =
+            match pending.confirm(&Input::parse(code.as_bytes()), &self.engine.config, now) {
+                Ok(confirmation) => confirmation,
+                Err(refusal) => return Ok(Err(refusal.into())),
+            };
         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
         let confirmed = token.into_next(|draft| ConfirmedEnrollment { draft, step });
-        Ok(Ok(confirmed.seal(&self.token_keys())?.into()))
+        Ok(Ok(confirmed.seal(&self.engine.token_keys())?.into()))
     }
 
     /// Stores the confirmed authenticator and grants access; with messages for the user.
@@ -117,9 +131,16 @@ impl Engine {
         let request = context.verification_request(&origin, Phase::After);
         let account = context.account;
         self.snapshot_account(account)?;
-        let token =
-            self.open_token::<ConfirmedEnrollment>(token, context.requester, account, now)?;
-        let pending = self.restore_pending_enrollment(&token.payload().draft, &token)?;
+        let token = self.engine.commands().open_token::<ConfirmedEnrollment>(
+            token,
+            context.requester,
+            account,
+            now,
+        )?;
+        let pending = self
+            .engine
+            .commands()
+            .restore_pending_enrollment(&token.payload().draft, &token)?;
         let confirmation = EnrollmentConfirmation::by_code(token.payload().step);
         let actor = Principal::Service(account.as_str(), &origin, request.service);
         let before = token.at();
@@ -131,15 +152,25 @@ impl Engine {
         };
         // The activation waited for the gates: what ended all sessions meanwhile ends this sign-in
         // too.
-        match self.complete_login_unless(&request, AuthenticationMethod::Code, now, is_over)? {
+        match self.engine.verification().complete_login_unless(
+            &request,
+            AuthenticationMethod::Code,
+            now,
+            is_over,
+        )? {
             Some(_) => {}
             None => return Err(AdministrationError::Stale),
         }
         let at = self
+            .engine
+            .verification()
             .find_account_version(account)?
             .filter(|at| at.generation == generation)
             .ok_or(AdministrationError::Stale)?;
-        let mark = self.seal_mark(context, Some(at), now)?;
+        let mark = self
+            .engine
+            .verification()
+            .seal_mark(context, Some(at), now)?;
         let messages = messages::app_passwords_text(after).into_iter().collect();
         Ok((PamGrant::new(messages::ENROLLED_CAUSE, mark), messages))
     }
@@ -147,10 +178,10 @@ impl Engine {
     /// Returns the origin of a user who may enroll here, or refuses: a process of the account's own
     /// user, and a user who has not passed the first factor.
     fn enrolling_origin(
-        &self,
+        &mut self,
         context: PamContext<'_>,
     ) -> Result<Result<Origin, PamRefusal>, AdministrationError> {
-        let (origin, phase) = self.trusted_claims(context)?;
+        let (origin, phase) = self.engine.verification().trusted_claims(context)?;
         let may_enroll = phase == Phase::After && !context.requester.owns(context.account);
         Ok(may_enroll
             .then_some(origin)

@@ -10,14 +10,17 @@ use crate::account::second_factor::Enrolled;
 use crate::config::Config;
 use crate::credential::recovery_code::RecoveryCode;
 use crate::crypto::vault::{SecretBinding, Vault};
-use crate::engine::administration::account_name::check_new_name;
-use crate::engine::administration::acting::{
+use crate::engine::Enrollment;
+use crate::engine::accounts::account_data;
+use crate::engine::accounts::account_name::check_new_name;
+use crate::engine::accounts::lookup::{
     AdministrationError, AdministrationResult, find_account, find_or_add_account, log_event,
 };
-use crate::engine::administration::app_passwords::{self, AppPasswordsAfter};
+use crate::engine::app_passwords::changes;
+use crate::engine::app_passwords::changes::AppPasswordsAfter;
 use crate::engine::login::token_validity::check_token_parent;
 use crate::engine::principal::Principal;
-use crate::engine::{Engine, EngineError, account_data, is_enrolled};
+use crate::engine::{EngineError, is_enrolled};
 use crate::protocol::status::AuthenticatorState;
 use crate::store::{AuthenticatorRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
@@ -25,14 +28,17 @@ use crate::verify::account::StoredRecoveryCode;
 
 pub(in crate::engine) const MAX_AUTHENTICATORS: usize = 16;
 
-impl Engine {
+impl Enrollment<'_> {
     /// Returns the error with which [`Engine::activate`] would fail, before a secret is shown.
     pub fn check_enrollment(&mut self, pending: &PendingEnrollment) -> AdministrationResult {
-        self.check_not_declared(pending.name())?;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        self.engine.accounts().check_not_declared(pending.name())?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
         match tx.find_account(pending.name())? {
             None if pending.kind() == EnrollmentKind::First => {
-                match check_new_name(&self.config, tx.as_mut(), pending.name(), Distinct::No)? {
+                match check_new_name(&self.engine.config, &mut tx, pending.name(), Distinct::No)? {
                     Ok(_) => Ok(()),
                     Err(other) => Err(AdministrationError::OtherSpelling(other)),
                 }
@@ -53,12 +59,15 @@ impl Engine {
     ) -> Result<AppPasswordsAfter, AdministrationError> {
         let actor = actor.into();
         let name = pending.name();
-        self.check_not_declared(name)?;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let snapshot = read_account_snapshot(tx.as_mut(), &self.vault, name)?;
+        self.engine.accounts().check_not_declared(name)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
+        let snapshot = read_account_snapshot(&mut tx, &self.engine.vault, name)?;
         let is_stale = match (pending.snapshot(), pending.parent()) {
             (Some(began_on), Some(parent)) => {
-                let alive = check_token_parent(tx.as_mut(), name, began_on.at(), parent, now)?;
+                let alive = check_token_parent(&mut tx, name, began_on.at(), parent, now)?;
                 *began_on != snapshot || alive.is_none()
             }
             (Some(began_on), None) => *began_on != snapshot,
@@ -66,13 +75,11 @@ impl Engine {
         };
         let record = match pending.kind() {
             EnrollmentKind::First => {
-                find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?
+                find_or_add_account(&self.engine.config, &mut tx, name, actor, now)?
             }
-            EnrollmentKind::Replacement | EnrollmentKind::Further => {
-                find_account(tx.as_mut(), name)?
-            }
+            EnrollmentKind::Replacement | EnrollmentKind::Further => find_account(&mut tx, name)?,
         };
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         check_enrollment_kind(&tx.authenticators(record.id)?, pending)?;
         if is_stale {
             return Err(AdministrationError::Stale);
@@ -87,16 +94,16 @@ impl Engine {
         }
         // The same secret may have been stored before. Its floor is kept after its removal.
         let parameters = pending.parameters();
-        let fingerprint = self.vault.fingerprint(pending.secret(), parameters);
+        let fingerprint = self.engine.vault.fingerprint(pending.secret(), parameters);
         let floor =
-            account_data::load_floor(&self.vault, tx.as_mut(), pending.secret(), parameters)?;
+            account_data::load_floor(&self.engine.vault, &mut tx, pending.secret(), parameters)?;
         if confirmation.step().is_some_and(|step| floor >= Some(step)) {
             return Err(AdministrationError::CodeUsed);
         }
         if let Some(step) = confirmation.step().or(pending.before_first()).max(floor) {
             tx.raise_floor(&fingerprint, step)?;
         }
-        let sealed = self.vault.seal(
+        let sealed = self.engine.vault.seal(
             pending.secret(),
             &SecretBinding {
                 account: record.id.0,
@@ -125,30 +132,25 @@ impl Engine {
                 let hashes = StoredRecoveryCode::hash_all(
                     pending.recovery_codes(),
                     record.id.0,
-                    &self.vault,
+                    &self.engine.vault,
                 );
                 tx.replace_recovery_codes(record.id, &hashes)?;
                 EventKind::Enrolled
             }
         };
-        let revision = end_all(&self.config, tx.as_mut(), &record, what, actor, now)?;
+        let revision = end_all(&self.engine.config, &mut tx, &record, what, actor, now)?;
         let after = match pending.kind() {
             EnrollmentKind::Further => AppPasswordsAfter::None,
             EnrollmentKind::First | EnrollmentKind::Replacement => {
                 let account = (name, record.id);
-                app_passwords::apply_on_change_and_log(
-                    &self.config,
-                    tx.as_mut(),
-                    account,
-                    actor,
-                    now,
-                )?
+                changes::apply_on_change_and_log(&self.engine.config, &mut tx, account, actor, now)?
             }
         };
         tx.commit()?;
-        self.await_gate_confirmations(revision)?;
+        self.engine.sessions().await_gate_confirmations(revision)?;
         if pending.kind() == EnrollmentKind::Replacement {
-            self.store
+            self.engine
+                .store
                 .scrub()
                 .map_err(AdministrationError::NotScrubbed)?;
         }
@@ -160,8 +162,11 @@ impl Engine {
         &mut self,
         name: &UserName,
     ) -> Result<AccountSnapshot, EngineError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        Ok(read_account_snapshot(tx.as_mut(), &self.vault, name)?)
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
+        Ok(read_account_snapshot(&mut tx, &self.engine.vault, name)?)
     }
 
     /// Returns the authenticators of an account, oldest first.
@@ -169,16 +174,19 @@ impl Engine {
         &mut self,
         name: &UserName,
     ) -> Result<Vec<AuthenticatorState>, AdministrationError> {
-        let declared = account_data::read_declared_secret(&self.config, name)?;
+        let declared = account_data::read_declared_secret(&self.engine.config, name)?;
         let is_declared = declared.is_some();
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
         let record = match tx.find_account(name)? {
             None if !is_declared => return Err(AdministrationError::UnknownAccount(name.clone())),
             found => found,
         };
         let opened = account_data::load_authenticators(
-            &self.vault,
-            tx.as_mut(),
+            &self.engine.vault,
+            &mut tx,
             name,
             record.as_ref(),
             declared,
@@ -211,10 +219,13 @@ impl Engine {
         now: Timestamp,
     ) -> AdministrationResult {
         let actor = actor.into();
-        self.check_not_declared(name)?;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = find_account(tx.as_mut(), name)?;
-        actor.refuse_ended_session(tx.as_mut(), now)?;
+        self.engine.accounts().check_not_declared(name)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
+        let record = find_account(&mut tx, name)?;
+        actor.refuse_ended_session(&mut tx, now)?;
         let all = tx.authenticators(record.id)?;
         let Some(found) = all.iter().find(|stored| stored.name == *label) else {
             return Err(AdministrationError::UnknownAuthenticator(
@@ -222,28 +233,31 @@ impl Engine {
                 label.clone(),
             ));
         };
-        let by_mail =
-            self.config.email.is_enabled() && tx.mail_addresses(record.id)?.confirmed.is_some();
+        let by_mail = self.engine.config.email.is_enabled()
+            && tx.mail_addresses(record.id)?.confirmed.is_some();
         if all.len() == 1 && !by_mail {
             return Err(AdministrationError::LastAuthenticator(name.clone()));
         }
         tx.remove_authenticator(found.number)?;
         let revision = end_all(
-            &self.config,
-            tx.as_mut(),
+            &self.engine.config,
+            &mut tx,
             &record,
             EventKind::AuthenticatorRemoved,
             actor,
             now,
         )?;
         tx.commit()?;
-        self.await_gate_confirmations(revision)?;
-        self.store.scrub().map_err(AdministrationError::NotScrubbed)
+        self.engine.sessions().await_gate_confirmations(revision)?;
+        self.engine
+            .store
+            .scrub()
+            .map_err(AdministrationError::NotScrubbed)
     }
 
     /// Returns an error if the account may not have recovery codes, before any are shown.
     pub fn refuse_recovery_codes(&mut self, name: &UserName) -> AdministrationResult {
-        match self.load_policy_facts(name)?.enrolled {
+        match self.engine.load_policy_facts(name)?.enrolled {
             Enrolled::Yes => Ok(()),
             Enrolled::No => Err(AdministrationError::NotEnrolled(name.clone())),
         }
@@ -271,26 +285,29 @@ impl Engine {
         now: Timestamp,
     ) -> AdministrationResult {
         let actor = actor.into();
-        let is_declared = self.config.find_declared_account(name).is_some();
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        if read_account_snapshot(tx.as_mut(), &self.vault, name)? != *began_on {
+        let is_declared = self.engine.config.find_declared_account(name).is_some();
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
+        if read_account_snapshot(&mut tx, &self.engine.vault, name)? != *began_on {
             return Err(AdministrationError::Stale);
         }
         let record = match is_declared {
-            true => find_or_add_account(&self.config, tx.as_mut(), name, actor, now)?,
-            false => find_account(tx.as_mut(), name)?,
+            true => find_or_add_account(&self.engine.config, &mut tx, name, actor, now)?,
+            false => find_account(&mut tx, name)?,
         };
-        actor.refuse_ended_session(tx.as_mut(), now)?;
-        if !is_declared && !is_enrolled(tx.as_mut(), record.id)? {
+        actor.refuse_ended_session(&mut tx, now)?;
+        if !is_declared && !is_enrolled(&mut tx, record.id)? {
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
         tx.replace_recovery_codes(
             record.id,
-            &StoredRecoveryCode::hash_all(codes, record.id.0, &self.vault),
+            &StoredRecoveryCode::hash_all(codes, record.id.0, &self.engine.vault),
         )?;
         log_event(
-            &self.config,
-            tx.as_mut(),
+            &self.engine.config,
+            &mut tx,
             name,
             EventKind::RecoveryCodesReplaced,
             actor,
@@ -303,7 +320,7 @@ impl Engine {
 /// Returns the account's current snapshot. Recovery codes are random, so the least hash identifies
 /// the set.
 pub(in crate::engine) fn read_account_snapshot(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     vault: &Vault,
     name: &UserName,
 ) -> Result<AccountSnapshot, StoreError> {
@@ -356,7 +373,7 @@ fn check_enrollment_kind(
 /// that gates must apply.
 fn end_all<'a>(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     record: &AccountRecord,
     what: EventKind,
     actor: impl Into<Principal<'a>>,

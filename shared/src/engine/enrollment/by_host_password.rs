@@ -1,14 +1,15 @@
 //! The first enrollment by a user other than root, who proves the password of this host.
-//! [`crate::engine::administration::command`] has the one by a one-time code.
+//! [`crate::engine::commands`] has the one by a one-time code.
 //!
 //! It takes two steps. The caller has the host's PAM verify the password between them, without
 //! holding the engine: a verification that hangs blocks no other request.
 
 use super::pending::AccountSnapshot;
 use crate::account::name::UserName;
-use crate::engine::administration::acting::AdministrationError;
+use crate::engine::Enrollment;
+use crate::engine::accounts::lookup::AdministrationError;
 use crate::engine::verify::host_password::{HostPasswordAttempt, HostPasswordResult};
-use crate::engine::{COMMAND, Engine, Requester, VerificationRequest};
+use crate::engine::{COMMAND, Requester, VerificationRequest};
 use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::command_request::{AuthenticatorKind, EngineReply, EnrollmentOperation};
 use crate::protocol::host_password::HostPasswordReply;
@@ -26,7 +27,7 @@ pub struct EnrollmentRequest {
     snapshot: AccountSnapshot,
 }
 
-impl Engine {
+impl Enrollment<'_> {
     /// Checks a first enrollment and charges the password attempt to the throttle, before the host
     /// verifies the password.
     pub fn prepare_first_enrollment(
@@ -45,7 +46,11 @@ impl Engine {
         let origin = Origin::Local(account.to_string());
         self.check_password_suffices(&verification_request(account, &origin), &operation, now)?;
         let snapshot = self.snapshot_account(account)?;
-        match self.charge_host_password(&verification_request(account, &origin), now)? {
+        match self
+            .engine
+            .verification()
+            .charge_host_password(&verification_request(account, &origin), now)?
+        {
             Ok(attempt) => Ok(EnrollmentRequest {
                 account: account.clone(),
                 operation,
@@ -72,13 +77,15 @@ impl Engine {
         } = prepared;
         requester.check_account(&account)?;
         let origin = Origin::Local(account.to_string());
-        match self.settle_host_password(
+        match self.engine.verification().settle_host_password(
             &verification_request(&account, &origin),
             attempt,
             reply,
             now,
         )? {
             HostPasswordResult::Verified(_) => Ok(self
+                .engine
+                .commands()
                 .begin_enrollment(requester, &account, &operation, snapshot, None, now)?
                 .into()),
             HostPasswordResult::Refused(refusal) => Err(AdministrationError::HostPassword(refusal)),
@@ -95,10 +102,13 @@ impl Engine {
         operation: &EnrollmentOperation,
         now: Timestamp,
     ) -> Result<(), AdministrationError> {
-        let pending = self.build_pending_enrollment(request.name, operation)?;
+        let pending = self
+            .engine
+            .commands()
+            .build_pending_enrollment(request.name, operation)?;
         self.check_enrollment(&pending)?;
         // The peer runs a process as this user, so it has signed in on this host.
-        match self.enrollment_requirement(request, now)? {
+        match self.engine.policy().enrollment_requirement(request, now)? {
             EnrollmentRequirement::None => Ok(()),
             EnrollmentRequirement::OneTimeCode => {
                 Err(AdministrationError::OneTimeCodeNeeded(request.name.clone()))

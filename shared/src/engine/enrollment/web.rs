@@ -9,12 +9,13 @@ use crate::account::record::AccountId;
 use crate::account::second_factor::Enrolled;
 use crate::credential::input::Input;
 use crate::crypto::vault::VaultError;
+use crate::engine::Enrollment;
 use crate::engine::login::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant};
 use crate::engine::login::token_validity::{TokenValidity, check_token};
 use crate::engine::principal::Principal;
 use crate::engine::{
-    AdministrationError, BrowserContext, Engine, EngineError, EnrollmentPermission,
-    EnrollmentToken, LoginError, OpenedSession, SERVICE, VerificationRequest,
+    AdministrationError, BrowserContext, EngineError, EnrollmentPermission, EnrollmentToken,
+    LoginError, OpenedSession, SERVICE, VerificationRequest,
 };
 use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::command_request::TypedText;
@@ -60,7 +61,7 @@ pub enum AfterEnrollment {
     Over,
 }
 
-impl Engine {
+impl Enrollment<'_> {
     /// Verifies the one-time code that the enrollment requires. Returns the token that permits it.
     pub fn verify_web_one_time_code(
         &mut self,
@@ -76,7 +77,12 @@ impl Engine {
             browser: None,
             service: SERVICE,
         };
-        let verified = self.verify_enrollment_one_time_code(&request, input, Some(&token), now)?;
+        let verified = self.engine.accounts().verify_enrollment_one_time_code(
+            &request,
+            input,
+            Some(&token),
+            now,
+        )?;
         Ok(verified.map(|invitation| token.with_invitation(invitation)))
     }
 
@@ -99,11 +105,13 @@ impl Engine {
         let account = token.account();
         let pending = match may {
             EnrollmentPermission::Replacing => {
-                PendingEnrollment::replacement(&self.config, account)
+                PendingEnrollment::replacement(&self.engine.config, account)
             }
             EnrollmentPermission::WithOneTimeCode
             | EnrollmentPermission::Yes
-            | EnrollmentPermission::Invited(_) => PendingEnrollment::new(&self.config, account),
+            | EnrollmentPermission::Invited(_) => {
+                PendingEnrollment::new(&self.engine.config, account)
+            }
         };
         let pending = pending.map_err(VaultError::Random)?;
         if self.check_enrollment(&pending).is_err() {
@@ -117,7 +125,7 @@ impl Engine {
             parent,
         };
         let (keys, draft) = (
-            self.token_keys(),
+            self.engine.token_keys(),
             EnrollmentDraft::of(&pending, snapshot, invitation),
         );
         let draft = Token::issue(&keys, to, draft, now).map_err(VaultError::Random)?;
@@ -136,17 +144,18 @@ impl Engine {
             return Ok(AfterEnrollmentCode::Over);
         }
         let opened =
-            Token::<EnrollmentDraft>::open(&draft, &self.token_keys(), token.holder(), now);
+            Token::<EnrollmentDraft>::open(&draft, &self.engine.token_keys(), token.holder(), now);
         let Some(opened) = opened.filter(|opened| opened.account() == token.account()) else {
             return Ok(AfterEnrollmentCode::Over);
         };
-        let Ok(pending) = opened
-            .payload()
-            .pending(&self.config, token.account(), opened.parent())
+        let Ok(pending) =
+            opened
+                .payload()
+                .pending(&self.engine.config, token.account(), opened.parent())
         else {
             return Ok(AfterEnrollmentCode::Over);
         };
-        let confirmation = match pending.confirm(input, &self.config, now) {
+        let confirmation = match pending.confirm(input, &self.engine.config, now) {
             Err(refusal) => {
                 return Ok(AfterEnrollmentCode::Refused(
                     refusal,
@@ -166,7 +175,7 @@ impl Engine {
         let confirmed = opened.into_next(|draft| ConfirmedEnrollment { draft, step });
         Ok(AfterEnrollmentCode::Confirmed {
             codes,
-            confirmed: confirmed.seal(&self.token_keys())?.into(),
+            confirmed: confirmed.seal(&self.engine.token_keys())?.into(),
         })
     }
 
@@ -219,7 +228,13 @@ impl Engine {
             may,
             back_to: String::new(),
         };
-        let token = Token::issue_until(&self.token_keys(), to, enrollment, now, session.expires);
+        let token = Token::issue_until(
+            &self.engine.token_keys(),
+            to,
+            enrollment,
+            now,
+            session.expires,
+        );
         Ok(token.map_err(VaultError::Random)?)
     }
 
@@ -229,12 +244,15 @@ impl Engine {
         token: &EnrollmentToken,
         now: Timestamp,
     ) -> Result<Option<(AccountSnapshot, TokenValidity)>, EngineError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let Some(alive) = check_token(token, tx.as_mut(), &self.vault.token_keys(), now)? else {
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
+        let Some(alive) = check_token(token, &mut tx, &self.engine.vault.token_keys(), now)? else {
             return Ok(None);
         };
         Ok(Some((
-            read_account_snapshot(tx.as_mut(), &self.vault, token.account())?,
+            read_account_snapshot(&mut tx, &self.engine.vault, token.account())?,
             alive,
         )))
     }
@@ -254,7 +272,7 @@ impl Engine {
         {
             return Ok(None);
         }
-        if self.load_policy_facts(name)?.enrolled == Enrolled::Yes {
+        if self.engine.load_policy_facts(name)?.enrolled == Enrolled::Yes {
             return Ok(Some(EnrollmentRequirement::None));
         }
         let request = VerificationRequest {
@@ -264,7 +282,9 @@ impl Engine {
             browser: None,
             service: SERVICE,
         };
-        Ok(Some(self.enrollment_requirement(&request, now)?))
+        Ok(Some(
+            self.engine.policy().enrollment_requirement(&request, now)?,
+        ))
     }
 
     /// Activates the second factor and opens a session, after the user has saved the recovery
@@ -281,16 +301,21 @@ impl Engine {
             Some((_, alive)) => FirstFactorPassed::by_token_parent(token.parent(), &alive, now),
             None => None,
         };
-        let opened =
-            Token::<ConfirmedEnrollment>::open(confirmed, &self.token_keys(), token.holder(), now);
+        let opened = Token::<ConfirmedEnrollment>::open(
+            confirmed,
+            &self.engine.token_keys(),
+            token.holder(),
+            now,
+        );
         let opened = opened.filter(|opened| opened.account() == account);
         let (Some(opened), Some(first), Some(at)) = (opened, first, token.at()) else {
             return Ok(AfterEnrollment::Over);
         };
-        let Ok(pending) = opened
-            .payload()
-            .draft
-            .pending(&self.config, account, opened.parent())
+        let Ok(pending) =
+            opened
+                .payload()
+                .draft
+                .pending(&self.engine.config, account, opened.parent())
         else {
             return Ok(AfterEnrollment::Over);
         };
@@ -313,7 +338,12 @@ impl Engine {
         };
         let opens = SessionGrant::by_factors(&first, &second);
         Ok(
-            match self.open_session_after(browser, (account, at, before), opens, now)? {
+            match self.engine.login().open_session_after(
+                browser,
+                (account, at, before),
+                opens,
+                now,
+            )? {
                 None => AfterEnrollment::Over,
                 Some(opened) => AfterEnrollment::Opened(Box::new(OpenedSession {
                     app_passwords,

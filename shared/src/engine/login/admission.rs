@@ -5,6 +5,7 @@
 use super::{BrowserContext, LoginError};
 use crate::account::name::UserName;
 use crate::engine::Engine;
+use crate::engine::Login;
 use crate::engine::verify::evaluation::{address_failures, address_wait};
 use crate::store::{BrowserToken, Intent};
 use crate::system::clock::Timestamp;
@@ -23,7 +24,7 @@ pub enum LoginClass {
     },
 }
 
-impl Engine {
+impl Login<'_> {
     /// Returns the class of a login. A name without an account is [`LoginClass::Elsewhere`].
     pub fn classify_login(
         &mut self,
@@ -36,9 +37,9 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let mut transaction = store.begin(vault, Intent::Read)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let from = browser.origin.address().map(|address| address.key());
         if let Some(record) = tx.find_account(name)? {
             if let Some(value) = browser.cookie {

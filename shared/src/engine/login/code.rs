@@ -8,14 +8,16 @@ use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant, SteppedU
 use super::token_validity::check_token;
 use super::{AfterCode, BrowserContext, LoginError, OpenedSession, TrustRequest};
 use crate::credential::input::Input;
+use crate::engine::Login;
+use crate::engine::accounts::account_data;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{AfterRecovery, Engine, account_data};
+use crate::engine::{AfterRecovery, Engine};
 use crate::store::{Intent, LoginTokenState};
 use crate::system::clock::Timestamp;
 use crate::token::{LoginPayload, LoginToken};
 use crate::verify::decision::Refusal;
 
-impl Engine {
+impl Login<'_> {
     /// Verifies a code or a recovery code and opens the session. The login is refused where
     /// something has meanwhile ended all sessions, or the session that it upgrades.
     pub fn enter_code(
@@ -37,9 +39,9 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let recognized = recognize_browser(vault, tx, browser, name, now)?;
         let request = browser.after_first_factor(name);
         let evaluation = Evaluation::load(
@@ -142,7 +144,9 @@ impl Engine {
         };
         drop(evaluation);
         transaction.commit()?;
-        self.settle_recovery(opened.recovery)?;
+        self.engine
+            .verification()
+            .settle_recovery(opened.recovery)?;
         self.await_session_end(&opened)?;
         Ok(AfterCode::Opened(Box::new(opened)))
     }

@@ -16,10 +16,12 @@ use crate::account::record::{AccountId, AccountRecord};
 use crate::config::gate::FirstFactorSource;
 use crate::credential::input::Input;
 use crate::crypto::password::{Password, PasswordError, PasswordHash};
-use crate::engine::administration::account_name::check_new_name;
+use crate::engine::Login;
+use crate::engine::accounts::account_data;
+use crate::engine::accounts::account_name::check_new_name;
+use crate::engine::policy::exemption;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::verify::exemption;
-use crate::engine::{Engine, EnrollmentPermission, VerificationRequest, account_data};
+use crate::engine::{Engine, EnrollmentPermission, VerificationRequest};
 use crate::policy::groups;
 use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::host_password::HostPasswordReply;
@@ -38,7 +40,7 @@ pub struct FirstFactorAttempt {
     hash: Option<PasswordHash>,
 }
 
-impl Engine {
+impl Login<'_> {
     /// Verifies the password that the store keeps, with a recovery code if one was given along with
     /// it.
     pub fn enter_password(
@@ -49,7 +51,7 @@ impl Engine {
         recovery: &Input,
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
-        if self.config.gate.first_factor != FirstFactorSource::Password {
+        if self.engine.config.gate.first_factor != FirstFactorSource::Password {
             return Ok(AfterPassword::Refused(Refusal::Malformed));
         }
         match self.charge_first_factor(browser, name, recovery, now)? {
@@ -61,8 +63,9 @@ impl Engine {
                 if !matches!(refusal, Refusal::AddressDelayed { .. }) {
                     // The time must not show whether this name's bucket is delayed: names without
                     // an account share theirs.
-                    self.vault
-                        .verify_password(&mut self.hashing, password, None)?;
+                    self.engine
+                        .vault
+                        .verify_password(&mut self.engine.hashing, password, None)?;
                 }
                 Ok(AfterPassword::Refused(refusal))
             }
@@ -76,11 +79,12 @@ impl Engine {
         name: &UserName,
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
-        match self.config.gate.first_factor {
+        match self.engine.config.gate.first_factor {
             FirstFactorSource::Header => match self.find_other_spelling(name)? {
                 Some(other) => Ok(AfterPassword::OtherSpelling(other)),
                 None => {
-                    let first = FirstFactorPassed::by_identity(self.config.gate.first_factor, now);
+                    let first =
+                        FirstFactorPassed::by_identity(self.engine.config.gate.first_factor, now);
                     self.continue_after_first_factor(
                         browser,
                         name,
@@ -103,7 +107,9 @@ impl Engine {
         &mut self,
         name: &UserName,
     ) -> Result<Option<OtherSpelling>, LoginError> {
-        if self.config.find_declared_account(name).is_some() || self.load_account(name)?.is_some() {
+        if self.engine.config.find_declared_account(name).is_some()
+            || self.load_account(name)?.is_some()
+        {
             return Ok(None);
         }
         let Some(of) = groups::find_canonical_name(name)
@@ -112,8 +118,8 @@ impl Engine {
         else {
             return Ok(None);
         };
-        let is_account =
-            self.config.find_declared_account(&of).is_some() || self.load_account(&of)?.is_some();
+        let is_account = self.engine.config.find_declared_account(&of).is_some()
+            || self.load_account(&of)?.is_some();
         Ok(is_account.then(|| OtherSpelling {
             name: name.clone(),
             existing: of,
@@ -122,8 +128,9 @@ impl Engine {
 
     fn load_account(&mut self, name: &UserName) -> Result<Option<AccountRecord>, LoginError> {
         Ok(self
+            .engine
             .store
-            .begin(&mut self.vault, Intent::Read)?
+            .begin(&mut self.engine.vault, Intent::Read)?
             .find_account(name)?)
     }
 
@@ -145,10 +152,10 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let declared = account_data::read_declared_secret(config, name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let recognized = recognize_browser(vault, tx, browser, name, now)?;
         let request = browser.before_first_factor(name, &recognized);
         let evaluation = Evaluation::load(config, vault, tx, &request, declared, now)?;
@@ -205,7 +212,7 @@ impl Engine {
                 let first = FirstFactorPassed::by_password(
                     &attempt,
                     reply,
-                    self.config.gate.first_factor,
+                    self.engine.config.gate.first_factor,
                     now,
                 );
                 self.continue_after_first_factor(
@@ -230,9 +237,11 @@ impl Engine {
         attempt: &FirstFactorAttempt,
         password: Option<&Password>,
     ) -> Result<HostPasswordReply, LoginError> {
-        let is_right =
-            self.vault
-                .verify_password(&mut self.hashing, password, attempt.hash.as_ref())?;
+        let is_right = self.engine.vault.verify_password(
+            &mut self.engine.hashing,
+            password,
+            attempt.hash.as_ref(),
+        )?;
         Ok(if is_right {
             HostPasswordReply::Right
         } else {
@@ -244,7 +253,10 @@ impl Engine {
         &mut self,
         attempt: &FirstFactorAttempt,
     ) -> Result<(), LoginError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Attempt)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Attempt)?;
         tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
         Ok(tx.commit()?)
     }
@@ -270,10 +282,10 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let declared = || account_data::read_declared_secret(config, name);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         if let Some(attempt) = attempt {
             tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
         }
@@ -328,7 +340,9 @@ impl Engine {
         transaction.commit()?;
         match next {
             AfterPassword::Opened(opened) => {
-                self.settle_recovery(opened.recovery)?;
+                self.engine
+                    .verification()
+                    .settle_recovery(opened.recovery)?;
                 self.await_session_end(&opened)?;
                 Ok(AfterPassword::Opened(opened))
             }
@@ -340,7 +354,7 @@ impl Engine {
                     browser: None,
                     ..request
                 };
-                let may = match self.enrollment_requirement(&request, now)? {
+                let may = match self.engine.policy().enrollment_requirement(&request, now)? {
                     EnrollmentRequirement::None => EnrollmentPermission::Yes,
                     EnrollmentRequirement::OneTimeCode => EnrollmentPermission::WithOneTimeCode,
                 };

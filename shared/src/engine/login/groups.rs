@@ -5,7 +5,8 @@ use crate::account::name::{Group, UserName};
 use crate::account::record::AccountRecord;
 use crate::config::Config;
 use crate::config::gate::FirstFactorSource;
-use crate::engine::{Engine, PolicyError};
+use crate::engine::Login;
+use crate::engine::PolicyError;
 use crate::policy::groups::{self, GroupsError, NamedGroups, PersonGroups};
 use crate::policy::session_groups::{RequestedGroups, SessionGroups};
 use crate::token::session::LONGEST_GROUPS;
@@ -18,16 +19,17 @@ pub(in crate::engine) struct HostGroups {
     all: Vec<String>,
 }
 
-impl Engine {
+impl Login<'_> {
     /// Looks up the groups that the policy or a rule names, and all groups where accounts are those
     /// of the host.
     pub(in crate::engine) fn load_host_groups(
         &mut self,
         name: &UserName,
     ) -> Result<HostGroups, PolicyError> {
-        let named = NamedGroups::look_up_groups(self.config.named_groups()).find_memberships(name);
-        let named = self.resolve_groups(named)?;
-        let all = match self.config.gate.first_factor {
+        let named =
+            NamedGroups::look_up_groups(self.engine.config.named_groups()).find_memberships(name);
+        let named = self.engine.policy().resolve_groups(named)?;
+        let all = match self.engine.config.gate.first_factor {
             FirstFactorSource::Pam => {
                 groups::list_group_names(name).map_err(PolicyError::Groups)?
             }

@@ -6,6 +6,7 @@ use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::crypto::vault::Vault;
+use crate::engine::Login;
 use crate::engine::mail::notification;
 use crate::engine::{Engine, EngineError};
 use crate::store::{BrowserRecord, BrowserSessions, BrowserToken, Intent, StoreError, Transaction};
@@ -45,7 +46,7 @@ impl RecognizedBrowser {
 /// Looks up a browser's cookie. A cookie of another account proves nothing, nor does a stolen one.
 pub(super) fn recognize_browser(
     vault: &Vault,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     browser: &BrowserContext<'_>,
     name: &UserName,
     now: Timestamp,
@@ -63,7 +64,7 @@ pub(super) fn recognize_browser(
 
 fn find_browser(
     vault: &Vault,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     browser: &BrowserContext<'_>,
     name: &UserName,
     now: Timestamp,
@@ -82,7 +83,7 @@ fn find_browser(
     Ok(owner.map(|owner| (record, owner, token)))
 }
 
-impl Engine {
+impl Login<'_> {
     /// Removes a trusted browser whose cookie was stolen, and ends every session that began in it:
     /// one of the two browsers that have the cookie belongs to a thief.
     ///
@@ -99,24 +100,18 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         if browser.cookie.is_none() {
             return Ok(());
         }
         let mut transaction = store.begin(vault, Intent::Read)?;
         let is_stolen = |found| matches!(found, Some((_, _, BrowserToken::Stolen)));
-        if !is_stolen(find_browser(
-            vault,
-            transaction.as_mut(),
-            browser,
-            name,
-            now,
-        )?) {
+        if !is_stolen(find_browser(vault, &mut transaction, browser, name, now)?) {
             return Ok(());
         }
         drop(transaction);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         // Read again under the write lock.
         let Some((record, owner, BrowserToken::Stolen)) =
             find_browser(vault, tx, browser, name, now)?
@@ -137,6 +132,6 @@ impl Engine {
         };
         notification::log_event(config, tx, &event)?;
         transaction.commit()?;
-        self.await_gate_confirmations(revision)
+        self.engine.sessions().await_gate_confirmations(revision)
     }
 }

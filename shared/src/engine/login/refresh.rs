@@ -4,6 +4,7 @@
 use super::token_validity::check_token;
 use crate::account::event::{AuditEvent, EventKind};
 use crate::crypto::vault::VaultError;
+use crate::engine::Login;
 use crate::engine::mail::notification;
 use crate::engine::{Engine, LoginError, SERVICE};
 use crate::store::Intent;
@@ -20,7 +21,7 @@ pub enum AfterRefresh {
     SessionEnded,
 }
 
-impl Engine {
+impl Login<'_> {
     /// Exchanges a refresh token for the next one. The caller has checked whether the session is
     /// valid otherwise.
     pub fn refresh_session(
@@ -34,9 +35,9 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let (tx, keys) = (transaction.as_mut(), vault.token_keys());
+        let (tx, keys) = (&mut transaction, vault.token_keys());
         let account = check_token(&shown, tx, &keys, now)?.and_then(|validity| validity.record);
         let (Some(account), Some(session)) = (account, shown.session(&keys)) else {
             return Ok(AfterRefresh::SessionEnded);
@@ -64,7 +65,7 @@ impl Engine {
         };
         notification::log_event(config, tx, &event)?;
         transaction.commit()?;
-        self.await_gate_confirmations(revision)?;
+        self.engine.sessions().await_gate_confirmations(revision)?;
         Ok(AfterRefresh::Reused)
     }
 }

@@ -17,8 +17,10 @@ use crate::credential::input::Input;
 use crate::credential::secret::RandomError;
 use crate::crypto::password::{Password, PasswordError};
 use crate::crypto::vault::TokenKeys;
+use crate::engine::Engine;
+use crate::engine::Login;
+use crate::engine::accounts::account_data;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Engine, account_data};
 use crate::protocol::host_password::HostPasswordReply;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
@@ -37,7 +39,7 @@ pub enum AfterStepUp {
     SessionEnded,
 }
 
-impl Engine {
+impl Login<'_> {
     /// Verifies the password that the store keeps, and a code. An account without a second factor
     /// gives no code.
     pub fn step_up(
@@ -48,7 +50,7 @@ impl Engine {
         input: &Input,
         now: Timestamp,
     ) -> Result<AfterStepUp, LoginError> {
-        if self.config.gate.first_factor != FirstFactorSource::Password {
+        if self.engine.config.gate.first_factor != FirstFactorSource::Password {
             return Ok(AfterStepUp::Password(Refusal::Malformed));
         }
         match self.charge_first_factor(browser, &session.name, &Input::Malformed, now)? {
@@ -76,7 +78,7 @@ impl Engine {
                 let first = FirstFactorPassed::by_password(
                     attempt,
                     reply,
-                    self.config.gate.first_factor,
+                    self.engine.config.gate.first_factor,
                     now,
                 );
                 self.verify_step_up(browser, session, Some(attempt).zip(first), input, now)
@@ -97,7 +99,7 @@ impl Engine {
         input: &Input,
         now: Timestamp,
     ) -> Result<AfterStepUp, LoginError> {
-        match self.config.gate.first_factor {
+        match self.engine.config.gate.first_factor {
             FirstFactorSource::Header => self.verify_step_up(browser, session, None, input, now),
             FirstFactorSource::Password | FirstFactorSource::Pam => {
                 Ok(AfterStepUp::Password(Refusal::Malformed))
@@ -120,10 +122,10 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let declared = || account_data::read_declared_secret(config, name);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         if let Some((attempt, _)) = &attempt {
             tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
             let recognized = recognize_browser(vault, tx, browser, name, now)?;
@@ -158,7 +160,8 @@ impl Engine {
         transaction.commit()?;
         Ok(match proof {
             Ok(proof) => {
-                let token = StepUpToken::begun(&proof, session, &self.vault.token_keys(), now);
+                let token =
+                    StepUpToken::begun(&proof, session, &self.engine.vault.token_keys(), now);
                 AfterStepUp::Verified(token.map_err(PasswordError::from)?)
             }
             Err(refusal) => AfterStepUp::Code(refusal),

@@ -8,14 +8,16 @@ use super::token_validity::check_session;
 use super::{AfterPassword, BrowserContext, LoginError, OpenedSession};
 use crate::account::second_factor::Enrolled;
 use crate::credential::input::Input;
+use crate::engine::Login;
+use crate::engine::accounts::account_data;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Engine, EngineError, account_data};
+use crate::engine::{Engine, EngineError};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::TokenParent;
 use crate::token::session::Session;
 
-impl Engine {
+impl Login<'_> {
     /// Returns the step after the first factor of a session. `None` where the session is over or
     /// the account has no second factor: a first enrollment requires the first factor itself, and
     /// so the whole login.
@@ -33,9 +35,9 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let recognized = recognize_browser(vault, tx, browser, name, now)?;
         let request = browser.before_first_factor(name, &recognized);
         let evaluation = Evaluation::load(
@@ -80,8 +82,8 @@ impl Engine {
 
     /// Waits until every gate refuses the previous session.
     pub(super) fn await_session_end(&mut self, opened: &OpenedSession) -> Result<(), EngineError> {
-        opened
-            .ended
-            .map_or(Ok(()), |revision| self.await_gate_confirmations(revision))
+        opened.ended.map_or(Ok(()), |revision| {
+            self.engine.sessions().await_gate_confirmations(revision)
+        })
     }
 }

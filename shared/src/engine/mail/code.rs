@@ -11,9 +11,11 @@ use crate::config::Config;
 use crate::config::email::EmailConfig;
 use crate::credential::secret::{RandomError, fill_random};
 use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
+use crate::engine::Mail;
+use crate::engine::accounts::account_data;
 use crate::engine::login::token_validity::check_token;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
+use crate::engine::{Engine, EngineError, VerificationRequest};
 use crate::store::{ExpiredMail, Intent, MailState, QueuedMail, StoreError, Transaction};
 use crate::system::clock::{self, Timestamp};
 use crate::token::{LoginPayload, LoginToken};
@@ -106,7 +108,7 @@ impl fmt::Display for MailRefusal {
     }
 }
 
-impl Engine {
+impl Mail<'_> {
     /// Queues a code for sign-in. Before the first factor the reply is the same for every account
     /// and reveals no address. With a `token`, the sign-in that it belongs to must still be valid.
     pub fn mail_code(
@@ -123,9 +125,9 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let mut transaction = store.begin(vault, Intent::Write)?;
-        let requested = request_code(config, vault, transaction.as_mut(), request, token, now)?;
+        let requested = request_code(config, vault, &mut transaction, request, token, now)?;
         if let MailRequest::Queued(_) = requested {
             transaction.commit()?;
         }
@@ -153,10 +155,12 @@ impl Engine {
         mail: &MailQueued,
         waited: Duration,
     ) -> Option<Result<(), NotMailed>> {
-        let limit = Duration::from_secs(self.config.email.timeout.seconds()) + RECORD_TIMEOUT;
+        let limit =
+            Duration::from_secs(self.engine.config.email.timeout.seconds()) + RECORD_TIMEOUT;
         let state = self
+            .engine
             .store
-            .begin(&mut self.vault, Intent::Read)
+            .begin(&mut self.engine.vault, Intent::Read)
             .map_err(NotMailed::from);
         let state = match state.and_then(|mut tx| Ok(tx.mail_state(mail.number)?)) {
             Ok(state) => state,
@@ -179,10 +183,13 @@ impl Engine {
         mail: &MailQueued,
         sent: Result<(), NotMailed>,
     ) -> Result<(), NotMailed> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         tx.remove_mail(mail.number)?;
         if sent.is_err() {
-            invalidate_code(tx.as_mut(), mail.account, mail.hash)?;
+            invalidate_code(&mut tx, mail.account, mail.hash)?;
         }
         tx.commit()?;
         sent
@@ -197,14 +204,18 @@ impl Engine {
     ) -> Result<Vec<MailMessage>, EngineError> {
         if limit == 0
             || self
+                .engine
                 .store
-                .begin(&mut self.vault, Intent::Read)?
+                .begin(&mut self.engine.vault, Intent::Read)?
                 .waiting_mail(1, now)?
                 .is_empty()
         {
             return Ok(Vec::new());
         }
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let mut taken = Vec::new();
         for waiting in tx.waiting_mail(limit, now)? {
             let QueuedMail {
@@ -220,7 +231,7 @@ impl Engine {
                 to,
                 expires,
             };
-            let Some(code) = self.vault.unseal_code(&waiting.sealed, &binding) else {
+            let Some(code) = self.engine.vault.unseal_code(&waiting.sealed, &binding) else {
                 // It was not sealed with these keys, or it was changed.
                 tx.remove_mail(waiting.number)?;
                 continue;
@@ -228,6 +239,7 @@ impl Engine {
             tx.set_mail_state(waiting.number, &MailState::Sending)?;
             taken.push(MailMessage {
                 hash: self
+                    .engine
                     .vault
                     .mailed_hash(waiting.account.0, waiting.purpose, &code),
                 name: waiting.name,
@@ -247,14 +259,18 @@ impl Engine {
     /// as that is known.
     pub fn remove_expired_mail(&mut self, now: Timestamp) -> Result<Vec<UserName>, EngineError> {
         if self
+            .engine
             .store
-            .begin(&mut self.vault, Intent::Read)?
+            .begin(&mut self.engine.vault, Intent::Read)?
             .expired_mail(1, now)?
             .is_empty()
         {
             return Ok(Vec::new());
         }
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let mut unsent = Vec::new();
         for ExpiredMail {
             number,
@@ -278,13 +294,16 @@ impl Engine {
         mail: &MailMessage,
         sent: &Result<(), String>,
     ) -> Result<(), EngineError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         let state = sent
             .as_ref()
             .map_or_else(|why| MailState::Failed(why.clone()), |()| MailState::Sent);
         tx.set_mail_state(mail.number, &state)?;
         if sent.is_err() {
-            invalidate_code(tx.as_mut(), mail.account, mail.hash)?;
+            invalidate_code(&mut tx, mail.account, mail.hash)?;
         }
         Ok(tx.commit()?)
     }
@@ -292,10 +311,13 @@ impl Engine {
     /// Returns whether mail is overdue, because posternd is not running or cannot keep up. Nothing
     /// is overdue where mail is not configured.
     pub fn mail_is_overdue(&mut self, now: Timestamp) -> Result<bool, EngineError> {
-        if !self.config.email.is_enabled() {
+        if !self.engine.config.email.is_enabled() {
             return Ok(false);
         }
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
         let oldest = [
             tx.oldest_waiting_mail(now)?,
             tx.oldest_due_notification(now)?,
@@ -310,7 +332,7 @@ impl Engine {
 /// Returns why no code may be mailed now, for whatever purpose.
 pub(in crate::engine) fn mail_refusal(
     email: &EmailConfig,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     now: Timestamp,
 ) -> Result<Option<MailRefusal>, StoreError> {
@@ -328,7 +350,7 @@ pub(in crate::engine) fn mail_refusal(
 pub(in crate::engine) fn queue_code(
     email: &EmailConfig,
     vault: &Vault,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     to: EmailAddress,
     purpose: MailedFor,
@@ -364,7 +386,7 @@ pub(in crate::engine) fn queue_code(
 /// Returns whether the outbox has too many codes for this address. Anyone may enter any address as
 /// their own, which must not flood it with mail.
 pub(in crate::engine) fn has_too_many_confirmations(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     to: &EmailAddress,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
@@ -374,7 +396,7 @@ pub(in crate::engine) fn has_too_many_confirmations(
 fn request_code(
     config: &Config,
     vault: &Vault,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     request: &VerificationRequest<'_>,
     token: Option<&LoginToken>,
     now: Timestamp,
@@ -425,7 +447,7 @@ fn request_code(
 
 /// Removes a code that was not delivered, unless a newer code has replaced it.
 fn invalidate_code(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     hash: MailedHash,
 ) -> Result<(), StoreError> {

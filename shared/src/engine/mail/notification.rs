@@ -4,7 +4,8 @@
 use crate::account::email::EmailAddress;
 use crate::account::event::{AuditEvent, EventKind};
 use crate::config::Config;
-use crate::engine::{Engine, EngineError};
+use crate::engine::EngineError;
+use crate::engine::Mail;
 use crate::store::{Intent, LoggedEvent, Notification, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::verify::method::AuthenticationMethod;
@@ -18,7 +19,7 @@ const RETRY_DELAY: u64 = 300;
 /// address that the notification goes to.
 pub(in crate::engine) fn log_event(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
     let logged = tx.add_event(event)?;
@@ -83,7 +84,7 @@ fn concerns_owner(event: &AuditEvent) -> bool {
 /// its confirmation.
 fn notification_address(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     event: &AuditEvent,
 ) -> Result<Option<EmailAddress>, StoreError> {
     if let Some(declared) = config.find_declared_account(&event.account) {
@@ -96,7 +97,7 @@ fn notification_address(
     Ok(addresses.confirmed.or(addresses.pending))
 }
 
-impl Engine {
+impl Mail<'_> {
     /// Takes at most `limit` due notifications for posternd to send. Each becomes due again later
     /// unless [`Engine::remove_sent_notification`] removes it.
     pub fn take_due_notifications(
@@ -105,12 +106,18 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Vec<Notification>, EngineError> {
         let retry_at = now.plus(RETRY_DELAY);
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
         if limit == 0 || tx.due_notifications(now, retry_at, 1)?.is_empty() {
             return Ok(Vec::new());
         }
         drop(tx);
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         tx.remove_notifications_before(now.minus(RETRY_LIMIT))?;
         let due = tx.due_notifications(now, retry_at, limit)?;
         for notification in &due {
@@ -125,7 +132,10 @@ impl Engine {
         &mut self,
         notification: &Notification,
     ) -> Result<(), EngineError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Write)?;
         tx.remove_notification(notification.number)?;
         Ok(tx.commit()?)
     }

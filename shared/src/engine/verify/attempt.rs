@@ -5,8 +5,10 @@ use super::evaluation::Evaluation;
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::credential::input::Input;
+use crate::engine::Verification;
+use crate::engine::accounts::account_data;
 use crate::engine::login::token_validity::account_at;
-use crate::engine::{AppPasswordsAfter, Engine, EngineError, account_data};
+use crate::engine::{AppPasswordsAfter, Engine, EngineError};
 use crate::store::{Intent, MissedInputs};
 use crate::system::clock::Timestamp;
 use crate::token::AccountVersion;
@@ -60,7 +62,7 @@ pub struct VerifiedAttempt {
     pub(in crate::engine) is_free: bool,
 }
 
-impl Engine {
+impl Verification<'_> {
     /// Verifies one input and commits what it consumes.
     pub fn verify_input(
         &mut self,
@@ -73,10 +75,10 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
         let mut verified = evaluation.verify_input(tx, input)?;
         if verified.result.is_ok() {
@@ -116,10 +118,10 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
         let Some(record) = evaluation
             .record
@@ -149,12 +151,13 @@ impl Engine {
         };
         // A later revision covers this one too.
         let revision = self
+            .engine
             .store
-            .begin(&mut self.vault, Intent::Read)?
+            .begin(&mut self.engine.vault, Intent::Read)?
             .revision()?;
-        self.await_gate_confirmations(revision)?;
+        self.engine.sessions().await_gate_confirmations(revision)?;
         match recovered {
-            AfterRecovery::TurnedOff(_) => Ok(self.store.scrub()?),
+            AfterRecovery::TurnedOff(_) => Ok(self.engine.store.scrub()?),
             AfterRecovery::CodesLeft(_) => Ok(()),
         }
     }

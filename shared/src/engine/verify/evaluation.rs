@@ -11,11 +11,11 @@ use crate::credential::input::Input;
 use crate::credential::secret::Secret;
 use crate::credential::totp::OtpParameters;
 use crate::crypto::vault::{MailedFor, Vault};
-use crate::engine::administration::app_passwords;
+use crate::engine::accounts::account_data;
+use crate::engine::app_passwords::changes;
 use crate::engine::mail::notification;
 use crate::engine::{
     AfterLogin, AfterRecovery, COMMAND, Engine, EngineError, VerificationRequest, VerifiedAttempt,
-    account_data,
 };
 use crate::network::address::Address;
 use crate::store::{BucketKey, BucketOwner, FailureId, StoreError, Transaction};
@@ -56,7 +56,7 @@ impl<'a> Evaluation<'a> {
     pub(in crate::engine) fn load(
         config: &'a Config,
         vault: &'a Vault,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         request: &'a VerificationRequest<'a>,
         declared: Option<(Secret, OtpParameters)>,
         now: Timestamp,
@@ -150,7 +150,7 @@ impl<'a> Evaluation<'a> {
     /// caused by others nor the address limit apply there.
     pub(in crate::engine) fn in_recovery_bucket(
         mut self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
     ) -> Result<Evaluation<'a>, StoreError> {
         self.key.scope = ThrottleScope::RecoveryCode;
         let mut failures = tx.bucket_failures(&self.key, Engine::lock_window_start(self.now))?;
@@ -168,7 +168,7 @@ impl<'a> Evaluation<'a> {
     /// Verifies an input and writes what the decision asks for.
     pub(in crate::engine) fn verify_input(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         input: &Input,
     ) -> Result<VerifiedAttempt, StoreError> {
         let decision = self.decide_input(input);
@@ -207,7 +207,7 @@ impl<'a> Evaluation<'a> {
     /// logged.
     pub(in crate::engine) fn check_invitation(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         input: &Input,
     ) -> Result<Result<Invitation, Refusal>, StoreError> {
         let decided = decide_invitation(
@@ -265,7 +265,7 @@ impl<'a> Evaluation<'a> {
     /// Writes what a decision asks for.
     pub(in crate::engine) fn apply_decision(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         decision: Decision,
     ) -> Result<VerifiedAttempt, StoreError> {
         let is_free = decision.is_free();
@@ -326,7 +326,7 @@ impl<'a> Evaluation<'a> {
     /// Adds a failure to the bucket, and locks the bucket if that was one too many.
     pub(in crate::engine) fn charge_bucket(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         cost: u32,
         wrong: WrongFactor,
     ) -> Result<FailureId, StoreError> {
@@ -355,7 +355,7 @@ impl<'a> Evaluation<'a> {
     /// name.
     pub(in crate::engine) fn write_as_if_charged(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
     ) -> Result<(), StoreError> {
         let failure = ThrottleFailure {
             at: self.now,
@@ -385,7 +385,7 @@ impl<'a> Evaluation<'a> {
     /// Adds a failure to the address, unless the scope is exempt or the origin has no address.
     pub(in crate::engine) fn charge_address(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
     ) -> Result<Option<FailureId>, StoreError> {
         let since = self
             .now
@@ -403,7 +403,7 @@ impl<'a> Evaluation<'a> {
     /// nothing: otherwise one success would forgive the failures of everyone without an address.
     pub(in crate::engine) fn forget_own_failures(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
     ) -> Result<(), StoreError> {
         match &self.address_key {
             Some(address_key) => tx.remove_failures_from(&self.key, address_key),
@@ -414,7 +414,7 @@ impl<'a> Evaluation<'a> {
     /// Does the same in the bucket of [`Evaluation::in_recovery_bucket`].
     pub(in crate::engine) fn forget_recovery_failures(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
     ) -> Result<(), StoreError> {
         match &self.address_key {
             Some(address_key) => tx.remove_failures_from(
@@ -432,7 +432,7 @@ impl<'a> Evaluation<'a> {
     /// starts a grace period if a code was given.
     pub(in crate::engine) fn record_login(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         record: &AccountRecord,
         method: AuthenticationMethod,
     ) -> Result<AfterLogin, StoreError> {
@@ -485,7 +485,7 @@ impl<'a> Evaluation<'a> {
     /// may be in other hands. Turns the second factor off if the configuration says so.
     fn after_recovery(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         record: &AccountRecord,
     ) -> Result<AfterRecovery, StoreError> {
         let declared = self.config.find_declared_account(&record.name).is_some();
@@ -494,7 +494,7 @@ impl<'a> Evaluation<'a> {
         if self.config.recovery.on_use == OnUse::Disable && !declared {
             tx.remove_second_factor(record.id)?;
             self.log_event(tx, EventKind::Disabled, "recovery.on_use = \"disable\"")?;
-            let after = app_passwords::apply_on_change(self.config, tx, record.id, self.now)?;
+            let after = changes::apply_on_change(self.config, tx, record.id, self.now)?;
             if let Some((kind, cause)) = after.event() {
                 self.log_event(tx, kind, cause)?;
             }
@@ -510,7 +510,7 @@ impl<'a> Evaluation<'a> {
 
     pub(in crate::engine) fn log_event(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         kind: EventKind,
         cause: &str,
     ) -> Result<(), StoreError> {
@@ -537,7 +537,7 @@ impl<'a> Evaluation<'a> {
 
 /// Returns the scope in whose bucket this request's wrong inputs are counted.
 fn throttle_scope(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     owner: BucketOwner,
     request: &VerificationRequest<'_>,
@@ -580,7 +580,7 @@ fn throttle_scope(
 }
 
 fn is_familiar(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     address: Address,
     now: Timestamp,
@@ -595,7 +595,7 @@ fn is_familiar(
 
 /// Returns when an address failed within its window, newest first.
 pub(in crate::engine) fn address_failures(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     config: &Config,
     address_key: Option<&str>,
     now: Timestamp,

@@ -7,7 +7,9 @@
 //! password is wrong would allow uncounted guesses.
 
 use super::evaluation::Evaluation;
-use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
+use crate::engine::Verification;
+use crate::engine::accounts::account_data;
+use crate::engine::{Engine, EngineError, VerificationRequest};
 use crate::protocol::host_password::HostPasswordReply;
 use crate::store::{FailureId, Intent};
 use crate::system::clock::Timestamp;
@@ -33,7 +35,7 @@ pub enum HostPasswordResult {
 #[derive(Debug)]
 pub struct HostPassword(());
 
-impl Engine {
+impl Verification<'_> {
     /// Charges an attempt before the host is asked.
     pub fn charge_host_password(
         &mut self,
@@ -45,10 +47,10 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
         if let Some(refusal) = evaluation.first_factor_refusal() {
             let keep = evaluation.clock_corrected;
@@ -86,10 +88,10 @@ impl Engine {
             vault,
             store,
             ..
-        } = self;
+        } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
         let result = match reply {
             HostPasswordReply::Right => {

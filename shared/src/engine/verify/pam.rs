@@ -16,11 +16,13 @@ use crate::config::GracePeriod;
 use crate::credential::app_password::AppPassword;
 use crate::credential::completed_methods::CompletedMethods;
 use crate::credential::input::{Input, InputReading, LENGTHS, code_length_at_end};
-use crate::engine::administration::command::Requester;
+use crate::engine::Verification;
+use crate::engine::accounts::account_data;
+use crate::engine::commands::Requester;
 use crate::engine::mail::code::MailQueued;
 use crate::engine::{
-    AdministrationError, Engine, EngineError, MailRequest, PolicyError, PolicyFacts, Principal,
-    VerificationRequest, account_data, messages,
+    AdministrationError, EngineError, MailRequest, PolicyError, PolicyFacts, Principal,
+    VerificationRequest, messages,
 };
 use crate::policy::groups;
 use crate::policy::requirement::{EnrollmentGrace, PolicySubject, Requirement};
@@ -37,7 +39,7 @@ const APP_PASSWORD: &str = "app-password";
 /// Name of the method in logs.
 const GRACE_PERIOD: &str = "grace-period";
 
-impl Engine {
+impl Verification<'_> {
     /// Returns what the policy requires of the user, and whether codes are mailed to the account.
     pub fn find_pam_requirement(
         &mut self,
@@ -58,7 +60,9 @@ impl Engine {
         // A process of the account's own user could claim any service, so no service is exempt.
         let service = if own { "" } else { request.service };
         let request = VerificationRequest { service, ..request };
-        let (at, membership) = self.load_account_with_policy_facts(context.account)?;
+        let (at, membership) = self
+            .engine
+            .load_account_with_policy_facts(context.account)?;
         let mail = membership.mail;
         let requirement = self.policy_requirement(&request, completed_methods, membership)?;
         let mark = match requirement {
@@ -94,7 +98,11 @@ impl Engine {
             // between the two.
             let at = self.find_account_version(context.account)?;
             return Ok(
-                match self.verify_app_password(&request, &app_password, now)? {
+                match self.engine.app_passwords().verify_app_password(
+                    &request,
+                    &app_password,
+                    now,
+                )? {
                     Ok(_) => PamVerification::Accepted {
                         grant: PamGrant::new(APP_PASSWORD, self.seal_mark(context, at, now)?),
                         messages: Vec::new(),
@@ -166,7 +174,7 @@ impl Engine {
         }
         let request = context.verification_request(&origin, phase);
         let before = self.find_account_version(context.account)?;
-        let Some(waiver) = self.grant_enrollment_grace(&request, now)? else {
+        let Some(waiver) = self.engine.policy().grant_enrollment_grace(&request, now)? else {
             return Ok(None);
         };
         let at = match before {
@@ -209,13 +217,16 @@ impl Engine {
         // Any process of the user's could end all that is open, also of the own account: no
         // password is shown.
         if let Requester::Owner { name, .. } = context.requester {
-            if !self.config.pam.socket_users.contains(name) {
+            if !self.engine.config.pam.socket_users.contains(name) {
                 return Err(AdministrationError::MayNotReportPassword(name.clone()));
             }
         }
         let service = context.service.as_str();
         let actor = Principal::Service(context.requester.name(), &origin, service);
-        let ended = self.record_host_password_change(context.account, actor, now)?;
+        let ended =
+            self.engine
+                .accounts()
+                .record_host_password_change(context.account, actor, now)?;
         Ok(ended.map(|after| messages::app_passwords_text(after).into_iter().collect()))
     }
 
@@ -227,7 +238,7 @@ impl Engine {
     ) -> Result<MailRequest<MailQueued>, AdministrationError> {
         let (origin, phase) = self.trusted_claims(context)?;
         let request = context.verification_request(&origin, phase);
-        Ok(self.mail_code(&request, None, now)?)
+        Ok(self.engine.mail().mail_code(&request, None, now)?)
     }
 
     /// Returns origin and phase as far as the host is trusted to state them.
@@ -246,7 +257,9 @@ impl Engine {
             Requester::Owner { name, .. } if name == account => {
                 Ok((Origin::Local(name.to_string()), Phase::After))
             }
-            Requester::Owner { name, .. } if !self.config.pam.socket_users.contains(name) => {
+            Requester::Owner { name, .. }
+                if !self.engine.config.pam.socket_users.contains(name) =>
+            {
                 Err(AdministrationError::NotTrusted(name.clone()))
             }
             // A session at the gate is no PAM host.
@@ -281,7 +294,10 @@ impl Engine {
                 (Phase::After, Err(error)) => return Err(PolicyError::Groups(error)),
             }
         }
-        let groups = self.load_policy_groups(visitor.name, &membership.groups)?;
+        let groups = self
+            .engine
+            .policy()
+            .load_policy_groups(visitor.name, &membership.groups)?;
         let subject = PolicySubject {
             name: visitor.name,
             groups: &groups,
@@ -290,6 +306,7 @@ impl Engine {
             completed_methods: earlier,
         };
         Ok(self
+            .engine
             .config
             .policy
             .evaluate_requirement(&subject, membership.enrolled))
@@ -317,9 +334,12 @@ impl Engine {
 
     /// Returns the possible lengths of the account's codes, in digits.
     fn code_lengths(&mut self, name: &UserName) -> Result<(Enrolled, Vec<u32>), EngineError> {
-        let declared = account_data::read_declared_secret(&self.config, name)?;
-        let mail = self.load_policy_facts(name)?.mail;
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let declared = account_data::read_declared_secret(&self.engine.config, name)?;
+        let mail = self.engine.load_policy_facts(name)?.mail;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
         let id = tx
             .find_account(name)?
             .map_or(AccountId(0), |record| record.id);
@@ -333,7 +353,10 @@ impl Engine {
         };
         lengths.extend(crate::engine::mail::code::mailed_code_digits(mail));
         match lengths.is_empty() {
-            true => Ok((Enrolled::No, vec![self.config.totp.otp_parameters().digits])),
+            true => Ok((
+                Enrolled::No,
+                vec![self.engine.config.totp.otp_parameters().digits],
+            )),
             false => Ok((Enrolled::Yes, lengths)),
         }
     }

@@ -9,8 +9,9 @@ use super::pam_context::{MarkRefusal, PamContext};
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::crypto::vault::VaultError;
+use crate::engine::Verification;
 use crate::engine::login::token_validity::{account_at, check_token};
-use crate::engine::{AdministrationError, Engine, EngineError, VerificationRequest, messages};
+use crate::engine::{AdministrationError, EngineError, VerificationRequest, messages};
 use crate::protocol::command_request::TypedText;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
@@ -21,13 +22,16 @@ use crate::verify::throttle::Phase;
 /// Messages for the user, where the mark is valid.
 type MarkResult = Result<Result<Vec<String>, MarkRefusal>, AdministrationError>;
 
-impl Engine {
+impl Verification<'_> {
     pub(in crate::engine) fn find_account_version(
         &mut self,
         account: &UserName,
     ) -> Result<Option<AccountVersion>, EngineError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        Ok(account_at(tx.as_mut(), account)?)
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
+        Ok(account_at(&mut tx, account)?)
     }
 
     /// Seals the mark of a passed `auth` hook, for the account as it was before the decision.
@@ -62,7 +66,7 @@ impl Engine {
             accepted,
             told,
         };
-        let keys = self.token_keys();
+        let keys = self.engine.token_keys();
         let to = TokenRecipient {
             account: context.account,
             at,
@@ -87,9 +91,12 @@ impl Engine {
         if let Err(why) = context.process.binding() {
             return Ok(Err(MarkRefusal::Unseen(why)));
         }
-        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let mut tx = self
+            .engine
+            .store
+            .begin(&mut self.engine.vault, Intent::Read)?;
         // the keys as of this store transaction
-        let keys = self.vault.token_keys();
+        let keys = self.engine.vault.token_keys();
         let Some(token) = Token::<AuthMark>::open(mark, &keys, context.requester.holder(), now)
         else {
             return Ok(Err(MarkRefusal::Invalid));
@@ -101,7 +108,7 @@ impl Engine {
             accepted,
             told,
         } = token.payload();
-        let refusal = match check_token(&token, tx.as_mut(), &keys, now)? {
+        let refusal = match check_token(&token, &mut tx, &keys, now)? {
             _ if user != context.user => Some(MarkRefusal::User),
             _ if service != context.service => Some(MarkRefusal::Service),
             _ if !context.process.continues(binding) => Some(MarkRefusal::Process),

@@ -2,7 +2,7 @@
 //! transaction.
 
 use super::Deadline;
-use super::wal_end::WalEnd;
+use super::wal::WalEnd;
 use crate::store::StoreError;
 use rusqlite::{Connection, ffi};
 
@@ -13,11 +13,11 @@ pub(super) struct StoreConnection {
 }
 
 /// Result of a commit, copied to each attempt that shared it.
-pub(super) type CommitResult = Result<(), CommitError>;
+pub(in crate::store) type CommitResult = Result<(), CommitError>;
 
 /// Error of a commit as SQLite reports it, in a form that can be copied.
 #[derive(Clone, Debug)]
-pub(super) struct CommitError {
+pub(in crate::store) struct CommitError {
     code: ffi::Error,
     message: Option<String>,
 }

@@ -2,7 +2,8 @@
 //!
 //! MUST NOT replace an existing store, nor leave a partial one after an interruption.
 
-use super::{APPLICATION, SCHEMA, VERSION, location};
+use super::files::location;
+use super::{APPLICATION, SCHEMA, VERSION};
 use crate::crypto::vault::WrappedKey;
 use crate::store::{StoreError, StoreResult};
 use crate::system::trusted_file::{self, FileError, Folder};

@@ -8,12 +8,10 @@ mod unreleased;
 mod version_3;
 mod version_4;
 
-use super::database_path::DatabasePath;
-use super::wal_end::WalEnd;
-use super::{
-    APPLICATION, Deadline, SCHEMA, VERSION, busy_handler, harden, location, lock_holder,
-    refuse_file_size_limit, schema_check,
-};
+use super::files::{DatabasePath, location};
+use super::locks::{busy_handler, lock_holder};
+use super::wal::WalEnd;
+use super::{APPLICATION, Deadline, SCHEMA, VERSION, harden, refuse_file_size_limit, schema_check};
 use crate::store::{StoreError, StoreResult, UpgradeResult};
 use crate::system::trusted_file::{self, FileError};
 use rusqlite::config::DbConfig;
@@ -191,9 +189,9 @@ fn migrate(connection: &Connection, found: i64) -> StoreResult<()> {
 /// Creates the tables and indexes of a schema that are missing. The migration fills them.
 fn create_missing(connection: &Connection, schema: &str) -> StoreResult<()> {
     let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
-    for (name, sql) in schema_check::created_by(schema) {
+    for (name, sql) in schema_check::created_by(schema)? {
         if !connection.query_row(exists, [name], |row| row.get::<_, bool>(0))? {
-            connection.execute_batch(sql)?;
+            connection.execute_batch(&sql)?;
         }
     }
     Ok(())

@@ -17,7 +17,7 @@ use crate::web::admin::{accounts, audit_log, pages};
 use crate::web::language::Language;
 use crate::web::login::{self, first_factor, mail, upgrade};
 use crate::web::pages::account::Confirmation;
-use crate::web::refusal::{ActRefused, HandlerError};
+use crate::web::refusal::{ActRefused, HandlerError, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::{enroll, logout, notice};
 use hyper::body::Incoming;
@@ -29,7 +29,6 @@ use std::sync::LazyLock;
 /// First segment of the paths of administrators.
 const ADMINISTRATION: &str = "administration";
 
-type PageResult = Result<HttpReply, HandlerError>;
 type PageFuture<'a> = Pin<Box<dyn Future<Output = PageResult> + Send + 'a>>;
 
 /// Handler of a page or a form: an async function of the request and the fields of its query or

@@ -11,7 +11,7 @@ pub(crate) mod second_factor;
 pub(crate) mod sessions;
 
 use super::pages::account::{Confirmation, ConfirmationPage};
-use super::refusal::{ActRefused, ActResult, HandlerError};
+use super::refusal::{ActRefused, ActResult, PageResult};
 use super::request::{OwnedBrowserContext, RequestContext};
 use super::step_up::{self, StepUpProof};
 use crate::http::cookies::TokenChanges;
@@ -34,7 +34,15 @@ pub(crate) struct Owner<'a> {
     pub(crate) now: Timestamp,
 }
 
-impl Owner<'_> {
+impl<'a> Owner<'a> {
+    fn new(session: &'a Session, client: &'a OwnedBrowserContext, now: Timestamp) -> Owner<'a> {
+        Owner {
+            session,
+            client,
+            now,
+        }
+    }
+
     pub(crate) fn name(&self) -> &UserName {
         &self.session.name
     }
@@ -99,36 +107,40 @@ pub(crate) async fn run_act<T: Send + 'static>(
 ) -> ActResult<T> {
     let session = session.clone();
     let run = request.run(move |engine, client, now| {
-        let owner = Owner {
-            session: &session,
-            client,
-            now,
-        };
+        let owner = Owner::new(&session, client, now);
         separate_engine_error(work(engine, &owner))
     });
     request.check_act(run.await)
 }
 
 /// Runs an act that revokes every session of the account, and opens a new session for this browser.
+/// `step_up` is that of the request, if it has one.
 pub(crate) async fn run_act_and_continue<T: Send + 'static>(
     request: &RequestContext<'_>,
     kind: WorkKind,
     session: &Session,
-    work: impl FnOnce(&mut Engine, &Owner<'_>) -> Result<T, AdministrationError> + Send + 'static,
-) -> ActResult<(T, Option<OpenedSession>)> {
+    step_up: Option<StepUpProof>,
+    work: impl FnOnce(&mut Engine, &Owner<'_>) -> Result<(T, AppPasswordsAfter), AdministrationError>
+    + Send
+    + 'static,
+) -> ActResult<(T, EndedSessions)> {
     let session = session.clone();
     let run = request.run_in(kind, move |engine, client, now| {
-        let owner = Owner {
-            session: &session,
-            client,
-            now,
-        };
+        let owner = Owner::new(&session, client, now);
         Ok::<_, LoginError>(match separate_engine_error(work(engine, &owner))? {
             Ok(done) => Ok((done, owner.reopen_session(engine)?)),
             Err(error) => Err(error),
         })
     });
-    request.check_act(run.await)
+    let ((done, app_passwords), opened) = request.check_act(run.await)?;
+    Ok((
+        done,
+        EndedSessions {
+            step_up,
+            opened,
+            app_passwords,
+        },
+    ))
 }
 
 /// Parses a name of an authenticator or an app password.
@@ -142,7 +154,7 @@ pub(crate) async fn show_confirmation(
     request: &RequestContext<'_>,
     confirmation: Confirmation,
     refused: Option<&ActRefused>,
-) -> Result<HttpReply, HandlerError> {
+) -> PageResult {
     let page = ConfirmationPage {
         frame: request.frame(refused.map(ActRefused::text)),
         confirmation: &confirmation,

@@ -5,7 +5,7 @@
 //! the recovery codes are confirmed as saved.
 
 use super::pages;
-use super::refusal::HandlerError;
+use super::refusal::PageResult;
 use super::request::RequestContext;
 use crate::http::cookies::{TokenChange, TokenChanges};
 use crate::http::form::Form;
@@ -132,10 +132,7 @@ pub(crate) fn finish_tokens(request: &RequestContext<'_>, opened: &OpenedSession
 }
 
 /// Shows enroll.
-pub(crate) async fn show_enrollment_page(
-    request: &RequestContext<'_>,
-    _form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn show_enrollment_page(request: &RequestContext<'_>, _form: &Form) -> PageResult {
     let Some(token) = request.enrollment_token() else {
         return Ok(reply::see_other(&request.path_to("sign-in")));
     };
@@ -150,10 +147,7 @@ pub(crate) async fn show_enrollment_page(
 }
 
 /// Verifies the one-time code that an enrollment requires.
-pub(crate) async fn submit_one_time_code(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let Some(token) = request.enrollment_token() else {
         return Ok(render_expired(request));
     };
@@ -181,10 +175,7 @@ pub(crate) async fn submit_one_time_code(
 }
 
 /// Verifies the first code.
-pub(crate) async fn submit_first_code(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let Some(token) = request.enrollment_token() else {
         return Ok(render_expired(request));
     };
@@ -205,10 +196,7 @@ pub(crate) async fn submit_first_code(
 }
 
 /// Confirms that the recovery codes are saved.
-pub(crate) async fn submit_codes_saved(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_codes_saved(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let Some(token) = request.enrollment_token() else {
         return Ok(render_expired(request));
     };

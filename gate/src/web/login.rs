@@ -7,7 +7,7 @@ pub(crate) mod password;
 pub(crate) mod upgrade;
 
 use super::pages;
-use super::refusal::HandlerError;
+use super::refusal::PageResult;
 use super::request::RequestContext;
 use crate::http::cookies::TokenChanges;
 use crate::http::form::Form;
@@ -32,10 +32,7 @@ enum CodePageNote<'a> {
 }
 
 /// Shows code.
-pub(crate) async fn show_code_page(
-    request: &RequestContext<'_>,
-    _form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn show_code_page(request: &RequestContext<'_>, _form: &Form) -> PageResult {
     let Some(token) = request.login_token() else {
         return Ok(reply::see_other(&request.path_to("sign-in")));
     };
@@ -50,10 +47,7 @@ pub(crate) async fn show_code_page(
 }
 
 /// Verifies the code of a sign-in.
-pub(crate) async fn submit_code(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let Some(token) = request.login_token() else {
         return Ok(render_expired(request, None));
     };

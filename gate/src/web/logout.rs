@@ -5,7 +5,7 @@
 //! of them.
 
 use super::pages;
-use super::refusal::HandlerError;
+use super::refusal::PageResult;
 use super::request::RequestContext;
 use crate::check::{client, forward_auth};
 use crate::http::cookies::{SessionCookies, TokenChanges};
@@ -31,10 +31,7 @@ pub(crate) enum SignedOut {
 }
 
 /// Ends the sessions of the request.
-pub(crate) async fn submit_sign_out(
-    request: &RequestContext<'_>,
-    _form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_sign_out(request: &RequestContext<'_>, _form: &Form) -> PageResult {
     let (status, title, line) = match end_sessions(request).await {
         SignedOut::Ended => (
             StatusCode::OK,
@@ -127,10 +124,7 @@ async fn end_session(request: &RequestContext<'_>, session: &Session) -> Result<
 
 /// Shows cookies. Cookies are removed at once if they conflict, or if the user came from a page of
 /// the same site. A link on another site does not sign the user out.
-pub(crate) async fn show_cookies_page(
-    request: &RequestContext<'_>,
-    _form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn show_cookies_page(request: &RequestContext<'_>, _form: &Form) -> PageResult {
     let from = request
         .headers
         .get("sec-fetch-site")
@@ -149,10 +143,7 @@ pub(crate) async fn show_cookies_page(
 }
 
 /// Removes every cookie of the gate.
-pub(crate) async fn submit_cookies(
-    request: &RequestContext<'_>,
-    _form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_cookies(request: &RequestContext<'_>, _form: &Form) -> PageResult {
     Ok(clear_cookies(request))
 }
 

@@ -1,7 +1,7 @@
 //! Pages without a form: what was done, or why nothing was done.
 
 use super::pages::{self, NoticePage};
-use super::refusal::{ActRefused, HandlerError};
+use super::refusal::{ActRefused, HandlerError, PageResult};
 use super::request::RequestContext;
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
@@ -104,10 +104,7 @@ pub(crate) fn show_unavailable(request: &RequestContext<'_>, cause: &str, why: &
 }
 
 /// Shows not-covered. The host in the query is shown only if it is one and is not covered.
-pub(crate) async fn show_not_covered_page(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn show_not_covered_page(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let host = form.field("host");
     let is_shown = web_address::is_host(host) && !request.site.covers(&host.to_ascii_lowercase());
     let host = if is_shown { host } else { "" };

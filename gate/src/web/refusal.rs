@@ -2,11 +2,15 @@
 //! every language.
 
 use super::language::Language;
+use crate::http::reply::HttpReply;
 use crate::live::store_pool::PoolError;
 use hyper::StatusCode;
 use postern_shared::crypto::password::{self, PasswordError};
 use postern_shared::engine::{AdministrationError, AppPasswordError, MailRefusal, NotMailed};
 use postern_shared::verify::decision::Refusal;
+
+/// Result of a page's handler.
+pub(crate) type PageResult = Result<HttpReply, HandlerError>;
 
 /// Result of an act.
 pub(crate) type ActResult<T> = Result<T, ActRefused>;

@@ -1,11 +1,11 @@
 //! App passwords, for programs that cannot show a page: created, renamed, revoked.
 
 use crate::http::form::Form;
-use crate::http::reply::{self, HttpReply};
+use crate::http::reply;
 use crate::web::account::{parse_label, run_act};
 use crate::web::notice;
 use crate::web::pages::{self, account::AppPasswordsPage, account::NewAppPasswordPage};
-use crate::web::refusal::{ActRefused, ActResult, HandlerError};
+use crate::web::refusal::{ActRefused, ActResult, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
 use hyper::StatusCode;
@@ -101,7 +101,7 @@ pub(crate) async fn show_app_passwords_page(
     request: &RequestContext<'_>,
     _form: &Form,
     refused: Option<&ActRefused>,
-) -> Result<HttpReply, HandlerError> {
+) -> PageResult {
     let session = request.require_session()?;
     let step_up = step_up::required_step_up(request).await?;
     let scopes: Vec<String> = request
@@ -122,10 +122,7 @@ pub(crate) async fn show_app_passwords_page(
 }
 
 /// Makes an app password, which is shown once.
-pub(crate) async fn submit_app_password(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_app_password(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let name = parse_label(request, form.field("name"))?;
     let lines = form
         .field("scope")
@@ -156,10 +153,7 @@ pub(crate) async fn submit_app_password(
 }
 
 /// Renames or revokes an app password.
-pub(crate) async fn submit_change(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_change(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let session = request.require_session()?;
     let name = parse_label(request, form.field("name"))?;
     match form.field("action") {

@@ -1,20 +1,21 @@
 //! Further authenticators: added, activated by their first code, and removed.
 
 use crate::http::form::Form;
-use crate::http::reply::HttpReply;
 use crate::live::store_pool::{WorkKind, separate_engine_error};
 use crate::web::account::{self, EndedSessions, Owner, parse_label, run_act};
 use crate::web::enroll;
 use crate::web::language::Language;
 use crate::web::notice;
 use crate::web::pages::account::{AddAuthenticatorPage, Confirmation};
-use crate::web::refusal::{ActRefused, ActResult, HandlerError};
+use crate::web::refusal::{ActRefused, ActResult, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
 use hyper::StatusCode;
 use postern_shared::account::name::Label;
 use postern_shared::credential::totp::Algorithm;
-use postern_shared::engine::{AdministrationError, AppPasswordsAfter, LoginError, ShownEnrollment};
+use postern_shared::engine::{
+    AdministrationError, AppPasswordsAfter, Engine, LoginError, ShownEnrollment,
+};
 use postern_shared::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, EnrollmentOperation, FinishOperation, Operation, ReplyBody,
     TypedText,
@@ -74,11 +75,7 @@ pub(crate) async fn confirm_authenticator(
     let step_up = step_up::recent_step_up(request);
     let session = session.clone();
     let run = request.run(move |engine, client, now| {
-        let owner = Owner {
-            session: &session,
-            client,
-            now,
-        };
+        let owner = Owner::new(&session, client, now);
         let confirm = Operation::Finish(FinishOperation::Confirm { ticket, code });
         let ticket = match separate_engine_error(owner.execute(engine, confirm))? {
             Err(error) => return Ok::<_, LoginError>(Err(error)),
@@ -111,19 +108,16 @@ pub(crate) async fn remove_authenticator(
     step_up: StepUpProof,
     label: Label,
 ) -> ActResult<EndedSessions> {
-    let (kind, session) = (WorkKind::Plain, &step_up.session);
-    let removed = account::run_act_and_continue(request, kind, session, move |engine, owner| {
+    let (kind, session) = (WorkKind::Plain, step_up.session.clone());
+    let remove = move |engine: &mut Engine, owner: &Owner<'_>| {
+        let (name, principal, now) = (owner.name(), owner.principal(), owner.now);
         engine
             .enrollment()
-            .remove_authenticator(owner.name(), &label, owner.principal(), owner.now)
-    });
-    let (_, opened) = removed.await?;
-    let app_passwords = AppPasswordsAfter::None;
-    Ok(EndedSessions {
-        step_up: Some(step_up),
-        opened,
-        app_passwords,
-    })
+            .remove_authenticator(name, &label, principal, now)?;
+        Ok(((), AppPasswordsAfter::None))
+    };
+    let run = account::run_act_and_continue(request, kind, &session, Some(step_up), remove);
+    Ok(run.await?.1)
 }
 
 /// Shows authenticators/add.
@@ -131,7 +125,7 @@ pub(crate) async fn show_add_page(
     request: &RequestContext<'_>,
     _form: &Form,
     refused: Option<&ActRefused>,
-) -> Result<HttpReply, HandlerError> {
+) -> PageResult {
     let page = AddAuthenticatorPage {
         frame: request.frame(refused.map(ActRefused::text)),
         step_up: step_up::required_step_up(request).await?,
@@ -143,7 +137,7 @@ pub(crate) async fn show_add_page(
 pub(crate) async fn submit_new_authenticator(
     request: &RequestContext<'_>,
     form: &Form,
-) -> Result<HttpReply, HandlerError> {
+) -> PageResult {
     let operation = parse_enrollment(request, form)?;
     let step_up = step_up::verify_form(request, form).await?;
     let shown = begin_authenticator(request, &step_up, operation).await?;
@@ -184,10 +178,7 @@ fn parse_enrollment(request: &RequestContext<'_>, form: &Form) -> ActResult<Enro
 }
 
 /// Activates an authenticator by its first code.
-pub(crate) async fn submit_first_code(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let session = request.require_session()?;
     let (ticket, code) = (form.typed("pending"), form.typed("code"));
     Ok(
@@ -231,10 +222,7 @@ pub(crate) fn confirm_removal(language: &Language, form: &Form) -> Confirmation 
 }
 
 /// Removes an authenticator.
-pub(crate) async fn submit_removal(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let name = form.field("name").parse();
     let name = name.map_err(|_| ActRefused::invalid_value(request.text("name-invalid")))?;
     let step_up = step_up::verify_form(request, form).await?;

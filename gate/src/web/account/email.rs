@@ -1,20 +1,20 @@
 //! The address that codes are mailed to: set, confirmed by a mailed code, removed.
 
 use crate::http::form::Form;
-use crate::http::reply::{self, HttpReply};
+use crate::http::reply;
 use crate::live::outbox;
 use crate::live::store_pool::WorkKind;
-use crate::web::account::{self, EndedSessions, run_act, second_factor};
+use crate::web::account::{self, EndedSessions, Owner, run_act, second_factor};
 use crate::web::language::Language;
 use crate::web::notice;
 use crate::web::pages::account::{Confirmation, EmailPage};
-use crate::web::refusal::{ActRefused, ActResult, HandlerError};
+use crate::web::refusal::{ActRefused, ActResult, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
 use postern_shared::account::email::EmailAddress;
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::credential::input::Input;
-use postern_shared::engine::AdministrationError;
+use postern_shared::engine::{AdministrationError, Engine};
 use postern_shared::store::MailAddresses;
 use postern_shared::token::session::Session;
 use std::sync::Arc;
@@ -66,17 +66,12 @@ pub(crate) async fn confirm_email(
     // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
     let (kind, session) = (WorkKind::Plain, request.require_session()?);
-    let confirmed = account::run_act_and_continue(request, kind, &session, move |engine, owner| {
-        engine
-            .accounts()
-            .confirm_email(owner.name(), &code, owner.principal(), owner.now)
-    });
-    let ((_, app_passwords), opened) = confirmed.await?;
-    Ok(EndedSessions {
-        step_up,
-        opened,
-        app_passwords,
-    })
+    let confirm = move |engine: &mut Engine, owner: &Owner<'_>| {
+        let (name, principal, now) = (owner.name(), owner.principal(), owner.now);
+        engine.accounts().confirm_email(name, &code, principal, now)
+    };
+    let run = account::run_act_and_continue(request, kind, &session, step_up, confirm);
+    Ok(run.await?.1)
 }
 
 /// Removes the addresses, unless they are the only second factor of an account that must have one.
@@ -84,28 +79,21 @@ pub(crate) async fn remove_email(
     request: &RequestContext<'_>,
     step_up: StepUpProof,
 ) -> ActResult<(Enrolled, EndedSessions)> {
-    let session = &step_up.session;
+    let (kind, session) = (WorkKind::Plain, step_up.session.clone());
     if second_factor::is_required(request, &session.name).await?
-        && is_only_second_factor(request, session).await?
+        && is_only_second_factor(request, &session).await?
     {
         return Err(ActRefused::conflict(
             "required",
             request.text("turn-off-required"),
         ));
     }
-    let kind = WorkKind::Plain;
-    let removed = account::run_act_and_continue(request, kind, session, |engine, owner| {
+    let remove = |engine: &mut Engine, owner: &Owner<'_>| {
         engine
             .accounts()
             .remove_email(owner.name(), owner.principal(), owner.now)
-    });
-    let ((enrolled, app_passwords), opened) = removed.await?;
-    let ended = EndedSessions {
-        step_up: Some(step_up),
-        opened,
-        app_passwords,
     };
-    Ok((enrolled, ended))
+    account::run_act_and_continue(request, kind, &session, Some(step_up), remove).await
 }
 
 /// Whether mailed codes are the account's only second factor.
@@ -126,7 +114,7 @@ pub(crate) async fn show_email_page(
     request: &RequestContext<'_>,
     _form: &Form,
     refused: Option<&ActRefused>,
-) -> Result<HttpReply, HandlerError> {
+) -> PageResult {
     let session = request.require_session()?;
     let step_up = step_up::required_step_up(request).await?;
     let page = EmailPage {
@@ -138,10 +126,7 @@ pub(crate) async fn show_email_page(
 }
 
 /// Mails a code to a new address.
-pub(crate) async fn submit_email(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let to = parse_address(request, form.field("address"))?;
     let step_up = step_up::verify_form(request, form).await?;
     set_email(request, &step_up, to).await?;
@@ -150,10 +135,7 @@ pub(crate) async fn submit_email(
 }
 
 /// Confirms the pending address.
-pub(crate) async fn submit_email_code(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let code = Input::parse(form.field("code").as_bytes());
     let ended = confirm_email(request, code).await?;
     let line = request.text("address-confirmed-line");
@@ -177,10 +159,7 @@ pub(crate) fn confirm_removal(language: &Language, _form: &Form) -> Confirmation
 }
 
 /// Removes the addresses.
-pub(crate) async fn submit_removal(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let step_up = step_up::verify_form(request, form).await?;
     let (enrolled, ended) = remove_email(request, step_up).await?;
     let line = match enrolled {

@@ -1,18 +1,18 @@
 //! The password of the built-in first factor, changed by its owner.
 
 use crate::http::form::Form;
-use crate::http::reply::{self, HttpReply};
+use crate::http::reply;
 use crate::live::store_pool::WorkKind;
-use crate::web::account::{self, EndedSessions};
+use crate::web::account::{self, EndedSessions, Owner};
 use crate::web::notice;
 use crate::web::pages::account::NewPasswordPage;
-use crate::web::refusal::{ActRefused, ActResult, HandlerError};
+use crate::web::refusal::{ActRefused, ActResult, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
 use hyper::StatusCode;
 use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::crypto::password::{Password, SHORTEST};
-use postern_shared::engine::AdministrationError;
+use postern_shared::engine::{AdministrationError, Engine};
 use zeroize::Zeroizing;
 
 /// Parses a new password. Callers do so before the step-up consumes a code.
@@ -31,18 +31,18 @@ pub(crate) async fn set_password(
         let text = request.text("password-elsewhere");
         return Err(ActRefused::conflict("password_not_managed", text));
     }
-    let (kind, session) = (WorkKind::Hashing, &step_up.session);
-    let changed = account::run_act_and_continue(request, kind, session, move |engine, owner| {
-        engine
-            .accounts()
-            .set_password(owner.name(), &password, owner.principal(), owner.now)
-    });
-    let (app_passwords, opened) = changed.await?;
-    Ok(EndedSessions {
-        step_up: Some(step_up),
-        opened,
-        app_passwords,
-    })
+    let (kind, session) = (WorkKind::Hashing, step_up.session.clone());
+    let change = move |engine: &mut Engine, owner: &Owner<'_>| {
+        let (name, principal, now) = (owner.name(), owner.principal(), owner.now);
+        Ok((
+            (),
+            engine
+                .accounts()
+                .set_password(name, &password, principal, now)?,
+        ))
+    };
+    let run = account::run_act_and_continue(request, kind, &session, Some(step_up), change);
+    Ok(run.await?.1)
 }
 
 /// Shows password.
@@ -50,7 +50,7 @@ pub(crate) async fn show_password_page(
     request: &RequestContext<'_>,
     _form: &Form,
     refused: Option<&ActRefused>,
-) -> Result<HttpReply, HandlerError> {
+) -> PageResult {
     if request.site.gate().first_factor != FirstFactorSource::Password {
         return Ok(reply::bare(StatusCode::NOT_FOUND));
     }
@@ -63,10 +63,7 @@ pub(crate) async fn show_password_page(
 }
 
 /// Changes the password.
-pub(crate) async fn submit_new_password(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_new_password(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let new = form.field("new");
     if new != form.field("repeat") {
         return Err(ActRefused::invalid_value(request.text("passwords-differ")).into());

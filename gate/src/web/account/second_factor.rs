@@ -1,42 +1,42 @@
 //! The second factor as a whole: turned on, replaced, turned off.
 
 use crate::http::form::Form;
-use crate::http::reply::HttpReply;
 use crate::live::store_pool::WorkKind;
-use crate::web::account::{self, EndedSessions};
+use crate::web::account::{self, EndedSessions, Owner};
 use crate::web::enroll;
 use crate::web::language::Language;
 use crate::web::pages::account::Confirmation;
-use crate::web::refusal::{ActRefused, ActResult, HandlerError};
+use crate::web::refusal::{ActRefused, ActResult, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
 use postern_shared::account::name::UserName;
-use postern_shared::engine::EnrollmentToken;
+use postern_shared::engine::{Engine, EnrollmentToken};
 
 /// Turns the second factor off, unless the policy requires one.
 pub(crate) async fn disable_second_factor(
     request: &RequestContext<'_>,
     step_up: StepUpProof,
 ) -> ActResult<EndedSessions> {
-    let (kind, session) = (WorkKind::Plain, &step_up.session);
+    let (kind, session) = (WorkKind::Plain, step_up.session.clone());
     if is_required(request, &session.name).await? {
         return Err(ActRefused::conflict(
             "required",
             request.text("turn-off-required"),
         ));
     }
-    let disabled = account::run_act_and_continue(request, kind, session, |engine, owner| {
-        engine
-            .accounts()
-            .disable_second_factor(owner.name(), owner.principal(), owner.now)
-    });
-    let (app_passwords, opened) = disabled.await?;
+    let disable = |engine: &mut Engine, owner: &Owner<'_>| {
+        let (name, principal, now) = (owner.name(), owner.principal(), owner.now);
+        Ok((
+            (),
+            engine
+                .accounts()
+                .disable_second_factor(name, principal, now)?,
+        ))
+    };
+    let run = account::run_act_and_continue(request, kind, &session, Some(step_up), disable);
+    let (_, ended) = run.await?;
     request.log_sign_in(&session.name, "disabled", "step-up");
-    Ok(EndedSessions {
-        step_up: Some(step_up),
-        opened,
-        app_passwords,
-    })
+    Ok(ended)
 }
 
 pub(crate) async fn is_required(request: &RequestContext<'_>, name: &UserName) -> ActResult<bool> {
@@ -60,10 +60,7 @@ pub(crate) fn confirm_turn_off(language: &Language, _form: &Form) -> Confirmatio
 }
 
 /// Turns the second factor off.
-pub(crate) async fn submit_turn_off(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_turn_off(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let step_up = step_up::verify_form(request, form).await?;
     let ended = disable_second_factor(request, step_up).await?;
     let line = request.text("turned-off-line");
@@ -87,10 +84,7 @@ pub(crate) fn confirm_replacement(language: &Language, _form: &Form) -> Confirma
 }
 
 /// Begins an enrollment that replaces the second factor.
-pub(crate) async fn submit_replacement(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_replacement(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let step_up = step_up::verify_form(request, form).await?;
     let token = begin_replacement(request, &step_up).await?;
     let page = enroll::redirect_to_enrollment(request, &token)?;
@@ -144,10 +138,7 @@ pub(crate) fn confirm_turn_on(language: &Language, _form: &Form) -> Confirmation
 }
 
 /// Begins the enrollment of a second factor.
-pub(crate) async fn submit_turn_on(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_turn_on(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let step_up = step_up::verify_form(request, form).await?;
     let token = begin_enabling(request, &step_up).await?;
     Ok(enroll::redirect_to_enrollment(request, &token)?)

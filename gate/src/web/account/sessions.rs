@@ -1,11 +1,11 @@
 //! The account's sessions and trusted browsers: listed, and revoked one by one or all at once.
 
 use crate::http::form::Form;
-use crate::http::reply::{self, HttpReply};
+use crate::http::reply;
 use crate::web::account::run_act;
 use crate::web::notice;
 use crate::web::pages::account::SessionsPage;
-use crate::web::refusal::{ActRefused, ActResult, HandlerError};
+use crate::web::refusal::{ActRefused, ActResult, PageResult};
 use crate::web::request::RequestContext;
 use postern_shared::store::{BrowserRecord, SessionRecord};
 use postern_shared::token::session::{Session, SessionId};
@@ -76,7 +76,7 @@ pub(crate) async fn show_sign_ins_page(
     request: &RequestContext<'_>,
     _form: &Form,
     refused: Option<&ActRefused>,
-) -> Result<HttpReply, HandlerError> {
+) -> PageResult {
     let session = request.require_session()?;
     let mut sessions = list_sessions(request, &session).await?;
     let mut browsers = list_browsers(request, &session).await?;
@@ -95,7 +95,7 @@ pub(crate) async fn show_sign_ins_page(
 pub(crate) async fn submit_sign_ins_change(
     request: &RequestContext<'_>,
     form: &Form,
-) -> Result<HttpReply, HandlerError> {
+) -> PageResult {
     request.require_session()?;
     let unreadable = || ActRefused::invalid_value(request.text("act-failed"));
     match (form.field("action"), form.field("id")) {

@@ -8,7 +8,7 @@ use crate::http::form::Form;
 use crate::http::reply::HttpReply;
 use crate::web::account::{run_act, show_confirmation};
 use crate::web::pages;
-use crate::web::refusal::{ActRefused, ActResult, HandlerError};
+use crate::web::refusal::{ActRefused, ActResult, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up;
 use hyper::StatusCode;
@@ -21,10 +21,7 @@ use postern_shared::protocol::status::{AccountStatus, SecondFactorState};
 const MAX_ROWS: usize = 50;
 
 /// Shows administration: the accounts that match what was searched for.
-pub(crate) async fn show_accounts_page(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn show_accounts_page(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let session = require_administrator(request).await?;
     let part = form.field("find").to_owned();
     let found = run_act(request, &session, move |engine, _| {
@@ -60,10 +57,7 @@ fn account_row(request: &RequestContext<'_>, status: &AccountStatus) -> AccountR
 }
 
 /// Shows administration/account.
-pub(crate) async fn show_account_page(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn show_account_page(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let session = require_administrator(request).await?;
     let name = parse_name(request, form.field("name"))?;
     let account = name.clone();
@@ -94,17 +88,14 @@ pub(crate) async fn show_act_page(
     request: &RequestContext<'_>,
     form: &Form,
     refused: Option<&ActRefused>,
-) -> Result<HttpReply, HandlerError> {
+) -> PageResult {
     require_administrator(request).await?;
     let (name, act) = parse_act(request, form)?;
     show_confirmation(request, act.confirmation(request.language, &name), refused).await
 }
 
 /// Runs an act.
-pub(crate) async fn submit_admin_act(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_admin_act(request: &RequestContext<'_>, form: &Form) -> PageResult {
     require_administrator(request).await?;
     let (name, act) = parse_act(request, form)?;
     let step_up = step_up::verify_form(request, form).await?;

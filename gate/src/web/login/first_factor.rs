@@ -4,13 +4,13 @@
 use crate::check::rules::{self, ReturnPage, SessionSufficiency};
 use crate::http::cookies::{TokenChange, TokenChanges};
 use crate::http::form::Form;
-use crate::http::reply::{self, HttpReply};
+use crate::http::reply;
 use crate::live::store_pool::{PoolClient, PoolError, ShareKey, WorkKind};
 use crate::observe::log;
 use crate::web::enroll;
 use crate::web::login::{self, password};
 use crate::web::notice;
-use crate::web::refusal::HandlerError;
+use crate::web::refusal::PageResult;
 use crate::web::request::{OwnedBrowserContext, RequestContext};
 use hyper::StatusCode;
 use postern_shared::account::name::UserName;
@@ -40,10 +40,7 @@ fn may_open(request: &RequestContext<'_>, back_to: &str) -> bool {
 }
 
 /// Shows sign-in.
-pub(crate) async fn show_sign_in_page(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let back_to = request
         .site
         .valid_return_url(form.field("rd"))
@@ -67,10 +64,7 @@ pub(crate) async fn show_sign_in_page(
 }
 
 /// Verifies the password of a sign-in.
-pub(crate) async fn submit_password(
-    request: &RequestContext<'_>,
-    form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &Form) -> PageResult {
     let back_to = request
         .site
         .valid_return_url(form.field("rd"))
@@ -116,10 +110,7 @@ pub(super) fn may_navigate(request: &RequestContext<'_>) -> bool {
 }
 
 /// Signs in by the identity that the proxy sends, before the code is asked for.
-async fn sign_in_by_identity(
-    request: &RequestContext<'_>,
-    back_to: &str,
-) -> Result<HttpReply, HandlerError> {
+async fn sign_in_by_identity(request: &RequestContext<'_>, back_to: &str) -> PageResult {
     let Some(name) = identified_user(request) else {
         let (title, line) = (
             request.text("identity-missing"),
@@ -195,7 +186,7 @@ pub(crate) fn continue_sign_in(
     name: UserName,
     next: AfterPassword,
     back_to: &str,
-) -> Result<HttpReply, HandlerError> {
+) -> PageResult {
     let page = |status, text: String| {
         login::render_sign_in_page(request, status, back_to, name.as_str(), Some(&text))
     };

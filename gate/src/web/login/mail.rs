@@ -3,13 +3,13 @@
 
 use super::CodePageNote;
 use crate::http::form::Form;
-use crate::http::reply::{self, HttpReply};
+use crate::http::reply;
 use crate::live::outbox;
 use crate::live::store_pool::PoolError;
 use crate::observe::log;
 use crate::observe::metrics::{METRICS, MailResult};
 use crate::web::login;
-use crate::web::refusal::HandlerError;
+use crate::web::refusal::PageResult;
 use crate::web::request::RequestContext;
 use hyper::StatusCode;
 use postern_shared::account::email::EmailAddress;
@@ -29,10 +29,7 @@ pub(crate) enum CodeMailed {
 }
 
 /// Mails a code.
-pub(crate) async fn submit_mail_request(
-    request: &RequestContext<'_>,
-    _form: &Form,
-) -> Result<HttpReply, HandlerError> {
+pub(crate) async fn submit_mail_request(request: &RequestContext<'_>, _form: &Form) -> PageResult {
     let Some(token) = request.login_token() else {
         return Ok(login::render_expired(request, None));
     };

@@ -88,15 +88,12 @@ async fn read_account(call: &Call<'_>, _: NoBody) -> EndpointResult<Account> {
     Ok(account.into())
 }
 
-async fn submit_step_up(
-    call: &Call<'_>,
-    RequiredBody(input): RequiredBody<StepUpInput>,
-) -> EndpointResult<Done> {
+async fn submit_step_up(call: &Call<'_>, input: RequiredBody<StepUpInput>) -> EndpointResult<Done> {
     if !call.request.site.url.has_own_host() {
         let text = call.request.text("proof-not-kept");
         return Err(ActRefused::conflict("step_up_not_kept", text).into());
     }
-    let step_up = step_up::verify_step_up(call.request, &input).await?;
+    let step_up = step_up::verify_step_up(call.request, &input.0).await?;
     Ok(step_up_reply(call, &step_up, Done {}))
 }
 

@@ -112,12 +112,9 @@ async fn disable(call: &Call<'_>, _: NoBody) -> EndpointResult<OperationDone> {
     .await
 }
 
-async fn unlock(
-    call: &Call<'_>,
-    OptionalBody(how): OptionalBody<Unlock>,
-) -> EndpointResult<OperationDone> {
+async fn unlock(call: &Call<'_>, how: OptionalBody<Unlock>) -> EndpointResult<OperationDone> {
     run_operation(call, move |engine, name, principal, now| {
-        if !how.clock {
+        if !how.0.clock {
             engine.accounts().unlock_account(name, principal, now)?;
             return Ok(messages::unlocked(name));
         }

@@ -117,12 +117,9 @@ async fn create_app_password(
     Ok(step_up_reply(call, &step_up, answer))
 }
 
-async fn rename_app_password(
-    call: &Call<'_>,
-    RequiredBody(body): RequiredBody<Rename>,
-) -> EndpointResult<Done> {
+async fn rename_app_password(call: &Call<'_>, body: RequiredBody<Rename>) -> EndpointResult<Done> {
     let (request, name) = (call.request, call.label_argument()?);
-    let new = parse_label(request, &body.name)?;
+    let new = parse_label(request, &body.0.name)?;
     let session = request.require_session()?;
     app_passwords::rename_app_password(request, &session, name, new).await?;
     Ok(Done {}.into())

@@ -65,10 +65,8 @@ async fn read_addresses(call: &Call<'_>, _: NoBody) -> EndpointResult<Email> {
     Ok(email.into())
 }
 
-async fn set_address(
-    call: &Call<'_>,
-    RequiredBody(body): RequiredBody<NewEmail>,
-) -> EndpointResult<Done> {
+async fn set_address(call: &Call<'_>, body: RequiredBody<NewEmail>) -> EndpointResult<Done> {
+    let RequiredBody(body) = body;
     let to = email::parse_address(call.request, &body.address)?;
     let input = StepUpInput::new(body.password, body.code);
     let step_up = step_up::verify_step_up(call.request, &input).await?;

@@ -143,12 +143,9 @@ async fn confirm_enrollment(
     }
 }
 
-async fn finish_enrollment(
-    call: &Call<'_>,
-    RequiredBody(body): RequiredBody<Saved>,
-) -> EndpointResult<Next> {
+async fn finish_enrollment(call: &Call<'_>, body: RequiredBody<Saved>) -> EndpointResult<Next> {
     let (request, token) = (call.request, require_token(call.request)?);
-    match enroll::activate_enrollment(request, &token, body.pending).await? {
+    match enroll::activate_enrollment(request, &token, body.0.pending).await? {
         AfterEnrollment::Over => Err(expired(request).into()),
         AfterEnrollment::Opened(opened) => {
             let tokens = enroll::finish_tokens(request, &opened);

@@ -16,6 +16,7 @@ use postern_shared::account::name::UserName;
 use postern_shared::account::second_factor::CodeMethods;
 use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::credential::input::Input;
+use postern_shared::engine::messages;
 use postern_shared::engine::{
     AfterCode, AfterPassword, EnrollmentPermission, EnrollmentToken, MailRefusal, OpenedSession,
     TrustRequest,
@@ -185,10 +186,8 @@ async fn read_state(call: &Call<'_>, _: NoBody) -> EndpointResult<SignInState> {
     Ok(state.into())
 }
 
-async fn submit_password(
-    call: &Call<'_>,
-    RequiredBody(body): RequiredBody<Credentials>,
-) -> EndpointResult<Next> {
+async fn submit_password(call: &Call<'_>, body: RequiredBody<Credentials>) -> EndpointResult<Next> {
+    let RequiredBody(body) = body;
     let request = call.request;
     if request.site.gate().first_factor == FirstFactorSource::Header {
         let text = request.text("password-elsewhere");
@@ -240,10 +239,8 @@ async fn upgrade_session(
     continue_sign_in(request, name, next, back_to)
 }
 
-async fn submit_code(
-    call: &Call<'_>,
-    RequiredBody(body): RequiredBody<SignInCode>,
-) -> EndpointResult<Next> {
+async fn submit_code(call: &Call<'_>, body: RequiredBody<SignInCode>) -> EndpointResult<Next> {
+    let RequiredBody(body) = body;
     let (request, token) = (call.request, require_token(call.request)?);
     let trust = if body.trust {
         TrustRequest::Asked
@@ -276,28 +273,29 @@ async fn mail_code(call: &Call<'_>, _: NoBody) -> EndpointResult<Mailed> {
             let to = to.masked().to_string();
             return Ok(Mailed { to, expires_in }.into());
         }
-        CodeMailed::NotSent => ActRefused::unavailable("not_mailed", language.not_mailed()),
-        CodeMailed::Queued => ActRefused::unavailable("mail_waits", language.mail_waits()),
+        CodeMailed::NotSent => {
+            ActRefused::unavailable("not_mailed", language.message(messages::not_mailed()))
+        }
+        CodeMailed::Queued => {
+            ActRefused::unavailable("mail_waits", language.message(messages::mail_waits()))
+        }
         CodeMailed::Refused(MailRefusal::Code(why)) => {
             ActRefused::code(language, why).into_unauthorized()
         }
         CodeMailed::Refused(refusal @ MailRefusal::Cooldown { wait }) => {
-            let text = language.mail_refusal(refusal);
+            let text = language.message(refusal);
             ActRefused::too_many_requests("mail_cooldown", text, wait)
         }
         CodeMailed::Refused(refusal @ (MailRefusal::NotConfigured | MailRefusal::NoAddress)) => {
-            ActRefused::conflict("no_mail", language.mail_refusal(refusal))
+            ActRefused::conflict("no_mail", language.message(refusal))
         }
     };
     Err(refused.into())
 }
 
-async fn sign_out(
-    call: &Call<'_>,
-    OptionalBody(body): OptionalBody<SignOut>,
-) -> EndpointResult<Done> {
+async fn sign_out(call: &Call<'_>, body: OptionalBody<SignOut>) -> EndpointResult<Done> {
     let request = call.request;
-    if body.everywhere {
+    if body.0.everywhere {
         sessions::revoke_sessions(request, None).await?;
     } else if let SignedOut::Incomplete(left, error) = logout::end_sessions(request).await {
         let text = logout::sessions_not_ended(request, &left);

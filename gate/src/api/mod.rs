@@ -25,5 +25,4 @@ mod tokens;
 
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) use router::is_body;
-pub(crate) use router::{PATH_PREFIX, answer_endpoint};
-pub(crate) use tokens::replace_cookies_by_tokens;
+pub(crate) use router::{PATH_PREFIX, answer_endpoint, replace_cookies_by_tokens};

@@ -34,10 +34,8 @@ pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
     )]
 }
 
-async fn refresh_tokens(
-    call: &Call<'_>,
-    RequiredBody(body): RequiredBody<Refresh>,
-) -> EndpointResult<Refreshed> {
+async fn refresh_tokens(call: &Call<'_>, body: RequiredBody<Refresh>) -> EndpointResult<Refreshed> {
+    let RequiredBody(body) = body;
     let request = call.request;
     if !tokens::are_enabled(request.site) {
         return Err(HandlerError::NotFound);

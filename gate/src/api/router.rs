@@ -12,12 +12,13 @@ use crate::http::body::{collect_body, is_same_origin};
 use crate::http::cookies::TokenChanges;
 use crate::http::reply::{HttpReply, with_connection_close};
 use crate::http::route_table::{Route, RouteTable};
+use crate::state::site::Site;
 use crate::web::refusal::{ActRefused, ActResult, HandlerError};
 use crate::web::request::RequestContext;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, StatusCode};
+use hyper::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
 use std::sync::LazyLock;
 
@@ -62,6 +63,15 @@ async fn show_document(call: &Call<'_>, _: NoBody) -> EndpointResult<Document> {
     document["components"]["securitySchemes"]["session"]["name"] =
         call.request.site.cookies.names.session.into();
     Ok(Document(document).into())
+}
+
+/// Replaces the cookies of a request by those that its tokens stand for, if it is for an endpoint
+/// that accepts tokens.
+pub(crate) fn replace_cookies_by_tokens(site: &Site, page: &str, headers: &mut HeaderMap) {
+    let path = page.strip_prefix(PATH_PREFIX);
+    if path.is_some_and(|path| !path.starts_with(ADMINISTRATION)) {
+        super::tokens::replace_cookies(site, headers);
+    }
 }
 
 /// Answers one request to the API.

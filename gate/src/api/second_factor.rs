@@ -46,11 +46,8 @@ pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
     restrict(EndpointAccess::SignedIn, endpoints)
 }
 
-async fn turn_on(
-    call: &Call<'_>,
-    OptionalBody(input): OptionalBody<StepUpInput>,
-) -> EndpointResult<Next> {
-    let step_up = step_up::verify_step_up(call.request, &input).await?;
+async fn turn_on(call: &Call<'_>, input: OptionalBody<StepUpInput>) -> EndpointResult<Next> {
+    let step_up = step_up::verify_step_up(call.request, &input.0).await?;
     let token = second_factor::begin_enabling(call.request, &step_up).await?;
     begin_enrollment(call, &step_up, &token)
 }

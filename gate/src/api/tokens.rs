@@ -6,7 +6,6 @@
 //!
 //! MUST NOT read the cookies of a request that has any token, valid or not.
 
-use super::PATH_PREFIX;
 use crate::http::authorization::bearer_token;
 use crate::http::cookies::{PerCookie, TokenChange, TokenChanges};
 use crate::http::reply::HttpReply;
@@ -16,7 +15,6 @@ use crate::web::refusal::{ActRefused, ActResult};
 use crate::web::request::RequestContext;
 use hyper::header::{COOKIE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, StatusCode};
-use postern_shared::protocol::admin_api;
 use postern_shared::protocol::command_request::TypedText;
 use postern_shared::system::clock::{self, Timestamp};
 use postern_shared::token::session::Session;
@@ -81,10 +79,9 @@ pub(super) fn are_enabled(site: &Site) -> bool {
     site.gate().api_tokens && site.url.has_own_host()
 }
 
-/// Replaces the cookies of a request by those that its tokens stand for, if it has any token and is
-/// for an endpoint that accepts them.
-pub(crate) fn replace_cookies_by_tokens(site: &Site, page: &str, headers: &mut HeaderMap) {
-    if !are_enabled(site) || !page.starts_with(PATH_PREFIX) || page.starts_with(admin_api::PATH) {
+/// Replaces the cookies of a request by those that its tokens stand for, if it has any token.
+pub(super) fn replace_cookies(site: &Site, headers: &mut HeaderMap) {
+    if !are_enabled(site) {
         return;
     }
     let tokens = PerCookie {

@@ -61,7 +61,7 @@ pub(super) fn wanted_reply(method: &str, headers: &HeaderMap) -> WantedReply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::contract::headers;
+    use crate::proxy::original_request::headers;
 
     const PAGE: (&str, &str) = ("accept", "text/html,*/*;q=0.8");
 

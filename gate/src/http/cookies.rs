@@ -7,6 +7,8 @@
 
 mod session;
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) use session::sample_session;
 pub(crate) use session::{ConflictingCookies, SessionCookies};
 
 use cookie::{Cookie, SameSite};

@@ -305,29 +305,12 @@ pub(crate) fn separate_engine_error<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::cookies::sample_session;
     use postern_shared::account::second_factor::Enrolled;
-    use postern_shared::policy::session_groups::SessionGroups;
-    use postern_shared::system::clock::Timestamp;
-    use postern_shared::token::session::{CompletedFactors, FirstFactorMethod, SessionId};
+    use postern_shared::token::session::SessionId;
 
     fn session(name: &str, second: SecondFactorMethod) -> Session {
-        Session {
-            id: SessionId::random().unwrap(),
-            account: 1,
-            generation: 0,
-            revision: 0,
-            passed: CompletedFactors {
-                first: FirstFactorMethod::Password,
-                second,
-            },
-            issued: Timestamp(1_000_000),
-            expires: Timestamp(1_000_000 + 12 * 3600),
-            name: name.parse().unwrap(),
-            scope: "example.com".to_owned(),
-            groups: Vec::new(),
-            host_groups: SessionGroups::default(),
-            email: None,
-        }
+        sample_session(name, SessionId::random().unwrap(), second)
     }
 
     /// Each session had a share of its own: a user with hundreds of them filled the queue of all

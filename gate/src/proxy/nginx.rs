@@ -1,7 +1,7 @@
 //! Contract of nginx's auth_request: X-Original-URL, X-Original-Method and X-Real-IP, as the sample
 //! configuration sets them.
 
-use super::contract::{
+use super::original_request::{
     ContractError, OriginalRequest, client_value, is_authority, is_method, is_target, proxy_value,
 };
 use hyper::HeaderMap;
@@ -40,7 +40,7 @@ pub(super) fn parse_client_address(headers: &HeaderMap) -> Result<Address, Contr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::contract::headers;
+    use crate::proxy::original_request::headers;
 
     const GOOD: [(&str, &str); 3] = [
         ("x-original-url", "https://App.example.com:8443/a%2fb?q=1"),

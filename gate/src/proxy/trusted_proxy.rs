@@ -270,7 +270,7 @@ mod tests {
     }
 
     fn with_secrets(secrets: &[&str]) -> HeaderMap {
-        crate::proxy::contract::headers(
+        crate::proxy::original_request::headers(
             &secrets
                 .iter()
                 .map(|secret| (HEADER, *secret))

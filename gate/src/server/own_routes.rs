@@ -17,7 +17,7 @@ use crate::web::admin::{accounts, audit_log, pages};
 use crate::web::language::Language;
 use crate::web::login::{self, first_factor, mail, upgrade};
 use crate::web::pages::account::Confirmation;
-use crate::web::refusal::{ActRefused, HandlerError, PageResult};
+use crate::web::refusal::{HandlerError, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::{enroll, logout, notice};
 use hyper::body::Incoming;
@@ -34,66 +34,34 @@ type PageFuture<'a> = Pin<Box<dyn Future<Output = PageResult> + Send + 'a>>;
 /// Handler of a page or a form: an async function of the request and the fields of its query or
 /// body.
 trait FormHandler<'a>: Send + Sync {
-    fn call(&self, request: &'a RequestContext<'a>, form: &'a Form) -> PageFuture<'a>;
+    fn call(&self, request: &'a RequestContext<'a>, form: &'a PageForm) -> PageFuture<'a>;
 }
 
 impl<'a, H, F> FormHandler<'a> for H
 where
-    H: Fn(&'a RequestContext<'a>, &'a Form) -> F + Send + Sync,
+    H: Fn(&'a RequestContext<'a>, &'a PageForm) -> F + Send + Sync,
     F: Future<Output = PageResult> + Send + 'a,
 {
-    fn call(&self, request: &'a RequestContext<'a>, form: &'a Form) -> PageFuture<'a> {
+    fn call(&self, request: &'a RequestContext<'a>, form: &'a PageForm) -> PageFuture<'a> {
         Box::pin(self(request, form))
     }
 }
 
-/// Handler of a page with a form, which also shows why the form was refused.
-trait RefusalHandler<'a>: Send + Sync {
-    fn call(
-        &self,
-        request: &'a RequestContext<'a>,
-        form: &'a Form,
-        refused: Option<&'a ActRefused>,
-    ) -> PageFuture<'a>;
-}
-
-impl<'a, H, F> RefusalHandler<'a> for H
-where
-    H: Fn(&'a RequestContext<'a>, &'a Form, Option<&'a ActRefused>) -> F + Send + Sync,
-    F: Future<Output = PageResult> + Send + 'a,
-{
-    fn call(
-        &self,
-        request: &'a RequestContext<'a>,
-        form: &'a Form,
-        refused: Option<&'a ActRefused>,
-    ) -> PageFuture<'a> {
-        Box::pin(self(request, form, refused))
-    }
-}
-
 /// Content of a page that confirms an act.
-type ConfirmationContent = fn(&Language, &Form) -> Confirmation;
+type ConfirmationContent = fn(&Language, &PageForm) -> Confirmation;
 
 /// What shows a page, and a form again whose act was refused.
 enum PageContent {
-    Plain(Box<dyn for<'a> FormHandler<'a>>),
-    WithForm(Box<dyn for<'a> RefusalHandler<'a>>),
+    Page(Box<dyn for<'a> FormHandler<'a>>),
     Confirmation(ConfirmationContent),
 }
 
 impl PageContent {
-    async fn show(
-        &self,
-        request: &RequestContext<'_>,
-        form: &Form,
-        refused: Option<&ActRefused>,
-    ) -> PageResult {
+    async fn show(&self, request: &RequestContext<'_>, form: &PageForm) -> PageResult {
         match self {
-            PageContent::Plain(page) => page.call(request, form).await,
-            PageContent::WithForm(page) => page.call(request, form, refused).await,
+            PageContent::Page(page) => page.call(request, form).await,
             PageContent::Confirmation(content) => {
-                show_confirmation(request, content(request.language, form), refused).await
+                show_confirmation(request, content(request.language, form), form).await
             }
         }
     }
@@ -142,7 +110,7 @@ fn public(path: &'static str, page: impl for<'a> FormHandler<'a> + 'static) -> P
     vec![get(
         path,
         PageAccess::Anyone,
-        PageContent::Plain(Box::new(page)),
+        PageContent::Page(Box::new(page)),
     )]
 }
 
@@ -150,7 +118,7 @@ fn page(path: &'static str, page: impl for<'a> FormHandler<'a> + 'static) -> Pag
     vec![get(
         path,
         PageAccess::OneSession,
-        PageContent::Plain(Box::new(page)),
+        PageContent::Page(Box::new(page)),
     )]
 }
 
@@ -160,20 +128,20 @@ fn form(path: &'static str, act: impl for<'a> FormHandler<'a> + 'static) -> Page
 
 /// A form on another page, which shows the refusal.
 fn form_of(
-    page: impl for<'a> RefusalHandler<'a> + 'static,
+    page: impl for<'a> FormHandler<'a> + 'static,
     path: &'static str,
     act: impl for<'a> FormHandler<'a> + 'static,
 ) -> PageRoutes {
-    vec![post(path, act, Some(PageContent::WithForm(Box::new(page))))]
+    vec![post(path, act, Some(PageContent::Page(Box::new(page))))]
 }
 
 /// A page with a form, and its act.
 fn act(
     path: &'static str,
-    page: impl for<'a> RefusalHandler<'a> + Copy + 'static,
+    page: impl for<'a> FormHandler<'a> + Copy + 'static,
     act: impl for<'a> FormHandler<'a> + 'static,
 ) -> PageRoutes {
-    let content = || PageContent::WithForm(Box::new(page));
+    let content = || PageContent::Page(Box::new(page));
     vec![
         get(path, PageAccess::OneSession, content()),
         post(path, act, Some(content())),
@@ -324,8 +292,9 @@ pub(crate) async fn answer_page(
                     Ok(logout::clear_cookies(request))
                 }
                 None => {
-                    page.show(request, &Form::of_query(request.query), None)
-                        .await
+                    let fields = Form::of_query(request.query);
+                    let refused = None;
+                    page.show(request, &PageForm { fields, refused }).await
                 }
             }
         }
@@ -337,12 +306,25 @@ pub(crate) async fn answer_page(
         }
         PageHandler::Form(act, page) => match read_form(&parts.headers, body).await {
             Err(status) => return bare_and_close(status),
-            Ok(form) => match (act.call(request, &form).await, page) {
-                (Err(HandlerError::Refused(refused)), Some(page)) => {
-                    page.show(request, &form, Some(&refused)).await
+            Ok(fields) => {
+                let form = PageForm {
+                    fields,
+                    refused: None,
+                };
+                match (act.call(request, &form).await, page) {
+                    (Err(HandlerError::Refused(refused)), Some(page)) => {
+                        page.show(
+                            request,
+                            &PageForm {
+                                refused: Some(refused),
+                                ..form
+                            },
+                        )
+                        .await
+                    }
+                    (done, _) => done,
                 }
-                (done, _) => done,
-            },
+            }
         },
     };
     result.unwrap_or_else(|error| notice::show_error(request, error))
@@ -357,22 +339,22 @@ async fn refuse_administration(request: &RequestContext<'_>, method: &Method) ->
     notice::show_error(request, refused.unwrap_or(HandlerError::NotFound))
 }
 
-async fn show_style(request: &RequestContext<'_>, _form: &Form) -> PageResult {
+async fn show_style(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
     Ok(reply::content(
         "text/css",
         request.site.branding.style.clone(),
     ))
 }
 
-async fn show_code_script(_request: &RequestContext<'_>, _form: &Form) -> PageResult {
+async fn show_code_script(_request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
     Ok(reply::content("text/javascript", SCRIPTS[0]))
 }
 
-async fn show_keep_script(_request: &RequestContext<'_>, _form: &Form) -> PageResult {
+async fn show_keep_script(_request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
     Ok(reply::content("text/javascript", SCRIPTS[1]))
 }
 
-async fn show_logo(request: &RequestContext<'_>, _form: &Form) -> PageResult {
+async fn show_logo(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
     let logo = request
         .site
         .branding

@@ -11,7 +11,7 @@ pub(crate) mod second_factor;
 pub(crate) mod sessions;
 
 use super::pages::account::{Confirmation, ConfirmationPage};
-use super::refusal::{ActRefused, ActResult, PageResult};
+use super::refusal::{ActRefused, ActResult, PageForm, PageResult};
 use super::request::{OwnedBrowserContext, RequestContext};
 use super::step_up::{self, StepUpProof};
 use crate::http::cookies::TokenChanges;
@@ -153,14 +153,14 @@ pub(crate) fn parse_label(request: &RequestContext<'_>, text: &str) -> ActResult
 pub(crate) async fn show_confirmation(
     request: &RequestContext<'_>,
     confirmation: Confirmation,
-    refused: Option<&ActRefused>,
+    form: &PageForm,
 ) -> PageResult {
     let page = ConfirmationPage {
-        frame: request.frame(refused.map(ActRefused::text)),
+        frame: request.frame(form.message()),
         confirmation: &confirmation,
         step_up: step_up::required_step_up(request).await?,
     };
-    Ok(notice::page_with_refusal(&page, refused))
+    Ok(notice::page_with_refusal(&page, form))
 }
 
 /// Renders the result of an act that revoked every session: with the tokens of the new session, or

@@ -5,10 +5,9 @@
 //! the recovery codes are confirmed as saved.
 
 use super::pages;
-use super::refusal::PageResult;
+use super::refusal::{PageForm, PageResult};
 use super::request::RequestContext;
 use crate::http::cookies::{TokenChange, TokenChanges};
-use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
 use crate::web::login;
@@ -132,7 +131,10 @@ pub(crate) fn finish_tokens(request: &RequestContext<'_>, opened: &OpenedSession
 }
 
 /// Shows enroll.
-pub(crate) async fn show_enrollment_page(request: &RequestContext<'_>, _form: &Form) -> PageResult {
+pub(crate) async fn show_enrollment_page(
+    request: &RequestContext<'_>,
+    _form: &PageForm,
+) -> PageResult {
     let Some(token) = request.enrollment_token() else {
         return Ok(reply::see_other(&request.path_to("sign-in")));
     };
@@ -147,7 +149,10 @@ pub(crate) async fn show_enrollment_page(request: &RequestContext<'_>, _form: &F
 }
 
 /// Verifies the one-time code that an enrollment requires.
-pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_one_time_code(
+    request: &RequestContext<'_>,
+    form: &PageForm,
+) -> PageResult {
     let Some(token) = request.enrollment_token() else {
         return Ok(render_expired(request));
     };
@@ -163,7 +168,7 @@ pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Fo
     };
     let text = match refusal {
         Refusal::Malformed => request.text("one-time-code-invalid"),
-        refusal => request.language.refusal(refusal),
+        refusal => request.language.message(refusal),
     };
     let page = |status| render_one_time_code_page(request, status, &name, Some(&text));
     Ok(match refusal {
@@ -175,7 +180,7 @@ pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Fo
 }
 
 /// Verifies the first code.
-pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let Some(token) = request.enrollment_token() else {
         return Ok(render_expired(request));
     };
@@ -184,7 +189,7 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
         match confirm_enrollment(request, &token, form.typed("pending"), input).await? {
             AfterEnrollmentCode::Over => render_expired(request),
             AfterEnrollmentCode::Refused(refusal, shown) => {
-                let text = request.language.refusal(refusal);
+                let text = request.language.message(refusal);
                 let (status, name) = (StatusCode::UNAUTHORIZED, token.account());
                 render_new_authenticator(request, status, FIRST, name, &shown, Some(&text))
             }
@@ -196,7 +201,10 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
 }
 
 /// Confirms that the recovery codes are saved.
-pub(crate) async fn submit_codes_saved(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_codes_saved(
+    request: &RequestContext<'_>,
+    form: &PageForm,
+) -> PageResult {
     let Some(token) = request.enrollment_token() else {
         return Ok(render_expired(request));
     };

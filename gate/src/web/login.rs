@@ -7,10 +7,9 @@ pub(crate) mod password;
 pub(crate) mod upgrade;
 
 use super::pages;
-use super::refusal::PageResult;
+use super::refusal::{PageForm, PageResult};
 use super::request::RequestContext;
 use crate::http::cookies::TokenChanges;
-use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
 use crate::web::notice;
@@ -32,7 +31,7 @@ enum CodePageNote<'a> {
 }
 
 /// Shows code.
-pub(crate) async fn show_code_page(request: &RequestContext<'_>, _form: &Form) -> PageResult {
+pub(crate) async fn show_code_page(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
     let Some(token) = request.login_token() else {
         return Ok(reply::see_other(&request.path_to("sign-in")));
     };
@@ -47,7 +46,7 @@ pub(crate) async fn show_code_page(request: &RequestContext<'_>, _form: &Form) -
 }
 
 /// Verifies the code of a sign-in.
-pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let Some(token) = request.login_token() else {
         return Ok(render_expired(request, None));
     };
@@ -65,7 +64,7 @@ pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> Pa
         AfterCode::Refused(Refusal::Expired) => return Ok(render_expired(request, Some(&token))),
         AfterCode::Refused(refusal) => refusal,
     };
-    let text = request.language.refusal(refusal);
+    let text = request.language.message(refusal);
     let note = CodePageNote::Alert(&text);
     Ok(match refusal {
         Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => {
@@ -136,7 +135,10 @@ pub(crate) fn render_signed_in(
 pub(crate) fn sign_in_notices(request: &RequestContext<'_>, opened: &OpenedSession) -> Vec<String> {
     let language = request.language;
     let notices = [
-        opened.missed.as_ref().map(|missed| language.missed(missed)),
+        opened
+            .missed
+            .as_ref()
+            .map(|missed| language.message(missed)),
         opened
             .recovery
             .map(|recovered| language.recovered(recovered)),
@@ -153,7 +155,7 @@ pub(crate) fn sign_in_tokens(request: &RequestContext<'_>, opened: &OpenedSessio
 
 /// Renders the sign-in page for a sign-in that has expired.
 fn render_expired(request: &RequestContext<'_>, token: Option<&LoginToken>) -> HttpReply {
-    let text = request.language.refusal(Refusal::Expired);
+    let text = request.language.message(Refusal::Expired);
     let back_to = token.map_or("", |token| &token.payload().back_to);
     let user = token.map_or("", |token| token.account().as_str());
     render_sign_in_page(

@@ -5,11 +5,10 @@
 //! of them.
 
 use super::pages;
-use super::refusal::PageResult;
+use super::refusal::{PageForm, PageResult};
 use super::request::RequestContext;
 use crate::check::{client, forward_auth};
 use crate::http::cookies::{SessionCookies, TokenChanges};
-use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::{PoolClient, PoolError, ShareKey, WorkKind};
 use crate::web::notice;
@@ -31,7 +30,7 @@ pub(crate) enum SignedOut {
 }
 
 /// Ends the sessions of the request.
-pub(crate) async fn submit_sign_out(request: &RequestContext<'_>, _form: &Form) -> PageResult {
+pub(crate) async fn submit_sign_out(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
     let (status, title, line) = match end_sessions(request).await {
         SignedOut::Ended => (
             StatusCode::OK,
@@ -124,7 +123,10 @@ async fn end_session(request: &RequestContext<'_>, session: &Session) -> Result<
 
 /// Shows cookies. Cookies are removed at once if they conflict, or if the user came from a page of
 /// the same site. A link on another site does not sign the user out.
-pub(crate) async fn show_cookies_page(request: &RequestContext<'_>, _form: &Form) -> PageResult {
+pub(crate) async fn show_cookies_page(
+    request: &RequestContext<'_>,
+    _form: &PageForm,
+) -> PageResult {
     let from = request
         .headers
         .get("sec-fetch-site")
@@ -143,7 +145,7 @@ pub(crate) async fn show_cookies_page(request: &RequestContext<'_>, _form: &Form
 }
 
 /// Removes every cookie of the gate.
-pub(crate) async fn submit_cookies(request: &RequestContext<'_>, _form: &Form) -> PageResult {
+pub(crate) async fn submit_cookies(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
     Ok(clear_cookies(request))
 }
 

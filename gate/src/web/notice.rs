@@ -1,9 +1,8 @@
 //! Pages without a form: what was done, or why nothing was done.
 
 use super::pages::{self, NoticePage};
-use super::refusal::{ActRefused, HandlerError, PageResult};
+use super::refusal::{ActRefused, HandlerError, PageForm, PageResult};
 use super::request::RequestContext;
-use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
 use crate::observe::metrics::METRICS;
@@ -59,10 +58,11 @@ fn show_refusal(request: &RequestContext<'_>, refused: &ActRefused) -> HttpReply
 }
 
 /// Makes a reply of a page that may show a refusal, with the status of the refusal.
-pub(crate) fn page_with_refusal(page: &impl Template, refused: Option<&ActRefused>) -> HttpReply {
-    let status = refused.map_or(StatusCode::OK, |refused| refused.status);
-    let wait = refused.and_then(|refused| refused.retry_after);
-    with_wait(pages::reply(status, page), wait)
+pub(crate) fn page_with_refusal(page: &impl Template, form: &PageForm) -> HttpReply {
+    match &form.refused {
+        Some(refused) => with_wait(pages::reply(refused.status, page), refused.retry_after),
+        None => pages::reply(StatusCode::OK, page),
+    }
 }
 
 fn with_wait(page: HttpReply, seconds: Option<u64>) -> HttpReply {
@@ -104,7 +104,10 @@ pub(crate) fn show_unavailable(request: &RequestContext<'_>, cause: &str, why: &
 }
 
 /// Shows not-covered. The host in the query is shown only if it is one and is not covered.
-pub(crate) async fn show_not_covered_page(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn show_not_covered_page(
+    request: &RequestContext<'_>,
+    form: &PageForm,
+) -> PageResult {
     let host = form.field("host");
     let is_shown = web_address::is_host(host) && !request.site.covers(&host.to_ascii_lowercase());
     let host = if is_shown { host } else { "" };

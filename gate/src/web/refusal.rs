@@ -2,12 +2,36 @@
 //! every language.
 
 use super::language::Language;
+use crate::http::form::Form;
 use crate::http::reply::HttpReply;
 use crate::live::store_pool::PoolError;
 use hyper::StatusCode;
 use postern_shared::crypto::password::{self, PasswordError};
+use postern_shared::engine::messages;
 use postern_shared::engine::{AdministrationError, AppPasswordError, MailRefusal, NotMailed};
 use postern_shared::verify::decision::Refusal;
+use std::ops::Deref;
+
+/// Fields of a page's query or form, and why the form was refused.
+pub(crate) struct PageForm {
+    pub(crate) fields: Form,
+    pub(crate) refused: Option<ActRefused>,
+}
+
+impl PageForm {
+    /// Returns the message above the form.
+    pub(crate) fn message(&self) -> Option<&str> {
+        self.refused.as_ref().map(|refused| refused.text.as_str())
+    }
+}
+
+impl Deref for PageForm {
+    type Target = Form;
+
+    fn deref(&self) -> &Form {
+        &self.fields
+    }
+}
 
 /// Result of a page's handler.
 pub(crate) type PageResult = Result<HttpReply, HandlerError>;
@@ -56,10 +80,6 @@ impl ActRefused {
             text,
             retry_after: None,
         }
-    }
-
-    pub(crate) fn text(&self) -> &str {
-        &self.text
     }
 
     pub(crate) fn unauthorized(code: &'static str, text: String) -> ActRefused {
@@ -113,7 +133,7 @@ impl ActRefused {
 
     /// A code or a password was refused.
     pub(crate) fn code(language: &Language, refusal: Refusal) -> ActRefused {
-        let text = language.refusal(refusal);
+        let text = language.message(refusal);
         match refusal {
             Refusal::Wrong | Refusal::Ahead { .. } => ActRefused::forbidden("wrong_code", text),
             Refusal::Used { .. } => ActRefused::forbidden("code_used", text),
@@ -198,11 +218,11 @@ impl ActRefused {
             Error::Declared(_) => conflict("declared", language.text("account-declared")),
             Error::NoMail => conflict("no_mail", language.text("mail-off")),
             Error::MailCooldown(wait) => {
-                let text = language.mail_refusal(MailRefusal::Cooldown { wait: *wait });
+                let text = language.message(MailRefusal::Cooldown { wait: *wait });
                 ActRefused::too_many_requests("mail_cooldown", text, *wait)
             }
             Error::NotMailed(NotMailed::Queued) => {
-                ActRefused::unavailable("mail_waits", language.mail_waits())
+                ActRefused::unavailable("mail_waits", language.message(messages::mail_waits()))
             }
             Error::NotMailed(_) => {
                 ActRefused::unavailable("not_mailed", language.text("address-not-mailed"))

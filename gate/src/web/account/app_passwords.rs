@@ -1,11 +1,10 @@
 //! App passwords, for programs that cannot show a page: created, renamed, revoked.
 
-use crate::http::form::Form;
 use crate::http::reply;
 use crate::web::account::{parse_label, run_act};
 use crate::web::notice;
 use crate::web::pages::{self, account::AppPasswordsPage, account::NewAppPasswordPage};
-use crate::web::refusal::{ActRefused, ActResult, PageResult};
+use crate::web::refusal::{ActRefused, ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
 use hyper::StatusCode;
@@ -99,8 +98,7 @@ pub(crate) fn parse_scope(
 /// Shows app-passwords.
 pub(crate) async fn show_app_passwords_page(
     request: &RequestContext<'_>,
-    _form: &Form,
-    refused: Option<&ActRefused>,
+    form: &PageForm,
 ) -> PageResult {
     let session = request.require_session()?;
     let step_up = step_up::required_step_up(request).await?;
@@ -112,17 +110,20 @@ pub(crate) async fn show_app_passwords_page(
         .map(ToString::to_string)
         .collect();
     let page = AppPasswordsPage {
-        frame: request.frame(refused.map(ActRefused::text)),
+        frame: request.frame(form.message()),
         all: &list_app_passwords(request, &session).await?,
         scopes: &scopes,
         lifetimes: &LIFETIMES,
         step_up,
     };
-    Ok(notice::page_with_refusal(&page, refused))
+    Ok(notice::page_with_refusal(&page, form))
 }
 
 /// Makes an app password, which is shown once.
-pub(crate) async fn submit_app_password(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_app_password(
+    request: &RequestContext<'_>,
+    form: &PageForm,
+) -> PageResult {
     let name = parse_label(request, form.field("name"))?;
     let lines = form
         .field("scope")
@@ -153,7 +154,7 @@ pub(crate) async fn submit_app_password(request: &RequestContext<'_>, form: &For
 }
 
 /// Renames or revokes an app password.
-pub(crate) async fn submit_change(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_change(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let session = request.require_session()?;
     let name = parse_label(request, form.field("name"))?;
     match form.field("action") {

@@ -1,13 +1,12 @@
 //! Further authenticators: added, activated by their first code, and removed.
 
-use crate::http::form::Form;
 use crate::live::store_pool::{WorkKind, separate_engine_error};
 use crate::web::account::{self, EndedSessions, Owner, parse_label, run_act};
 use crate::web::enroll;
 use crate::web::language::Language;
 use crate::web::notice;
 use crate::web::pages::account::{AddAuthenticatorPage, Confirmation};
-use crate::web::refusal::{ActRefused, ActResult, PageResult};
+use crate::web::refusal::{ActRefused, ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
 use hyper::StatusCode;
@@ -121,22 +120,18 @@ pub(crate) async fn remove_authenticator(
 }
 
 /// Shows authenticators/add.
-pub(crate) async fn show_add_page(
-    request: &RequestContext<'_>,
-    _form: &Form,
-    refused: Option<&ActRefused>,
-) -> PageResult {
+pub(crate) async fn show_add_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let page = AddAuthenticatorPage {
-        frame: request.frame(refused.map(ActRefused::text)),
+        frame: request.frame(form.message()),
         step_up: step_up::required_step_up(request).await?,
     };
-    Ok(notice::page_with_refusal(&page, refused))
+    Ok(notice::page_with_refusal(&page, form))
 }
 
 /// Makes a pending authenticator, and asks for its first code.
 pub(crate) async fn submit_new_authenticator(
     request: &RequestContext<'_>,
-    form: &Form,
+    form: &PageForm,
 ) -> PageResult {
     let operation = parse_enrollment(request, form)?;
     let step_up = step_up::verify_form(request, form).await?;
@@ -147,7 +142,10 @@ pub(crate) async fn submit_new_authenticator(
 }
 
 /// Parses the form: an authenticator app, unless the seed of a hardware token is given.
-fn parse_enrollment(request: &RequestContext<'_>, form: &Form) -> ActResult<EnrollmentOperation> {
+fn parse_enrollment(
+    request: &RequestContext<'_>,
+    form: &PageForm,
+) -> ActResult<EnrollmentOperation> {
     let name = parse_label(request, form.field("name"))?;
     let seed: String = form.field("secret").split_whitespace().collect();
     let mut operation = EnrollmentOperation {
@@ -178,7 +176,7 @@ fn parse_enrollment(request: &RequestContext<'_>, form: &Form) -> ActResult<Enro
 }
 
 /// Activates an authenticator by its first code.
-pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let session = request.require_session()?;
     let (ticket, code) = (form.typed("pending"), form.typed("code"));
     Ok(
@@ -186,7 +184,7 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
             ConfirmedAuthenticator::Refused(why) => {
                 let shown = find_pending_authenticator(request, &session, ticket).await?;
                 let (status, name) = (StatusCode::FORBIDDEN, &session.name);
-                let text = request.language.refusal(why);
+                let text = request.language.message(why);
                 enroll::render_new_authenticator(
                     request,
                     status,
@@ -210,7 +208,7 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
 }
 
 /// Content of the page that confirms the removal of an authenticator.
-pub(crate) fn confirm_removal(language: &Language, form: &Form) -> Confirmation {
+pub(crate) fn confirm_removal(language: &Language, form: &PageForm) -> Confirmation {
     let name = form.field("name").to_owned();
     Confirmation {
         act: "authenticators/remove",
@@ -222,7 +220,7 @@ pub(crate) fn confirm_removal(language: &Language, form: &Form) -> Confirmation 
 }
 
 /// Removes an authenticator.
-pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let name = form.field("name").parse();
     let name = name.map_err(|_| ActRefused::invalid_value(request.text("name-invalid")))?;
     let step_up = step_up::verify_form(request, form).await?;

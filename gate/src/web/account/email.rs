@@ -1,6 +1,5 @@
 //! The address that codes are mailed to: set, confirmed by a mailed code, removed.
 
-use crate::http::form::Form;
 use crate::http::reply;
 use crate::live::outbox;
 use crate::live::store_pool::WorkKind;
@@ -8,7 +7,7 @@ use crate::web::account::{self, EndedSessions, Owner, run_act, second_factor};
 use crate::web::language::Language;
 use crate::web::notice;
 use crate::web::pages::account::{Confirmation, EmailPage};
-use crate::web::refusal::{ActRefused, ActResult, PageResult};
+use crate::web::refusal::{ActRefused, ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
 use postern_shared::account::email::EmailAddress;
@@ -110,23 +109,19 @@ async fn is_only_second_factor(request: &RequestContext<'_>, session: &Session) 
 }
 
 /// Shows email.
-pub(crate) async fn show_email_page(
-    request: &RequestContext<'_>,
-    _form: &Form,
-    refused: Option<&ActRefused>,
-) -> PageResult {
+pub(crate) async fn show_email_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let session = request.require_session()?;
     let step_up = step_up::required_step_up(request).await?;
     let page = EmailPage {
-        frame: request.frame(refused.map(ActRefused::text)),
+        frame: request.frame(form.message()),
         addresses: &find_addresses(request, &session).await?,
         step_up,
     };
-    Ok(notice::page_with_refusal(&page, refused))
+    Ok(notice::page_with_refusal(&page, form))
 }
 
 /// Mails a code to a new address.
-pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let to = parse_address(request, form.field("address"))?;
     let step_up = step_up::verify_form(request, form).await?;
     set_email(request, &step_up, to).await?;
@@ -135,7 +130,7 @@ pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &Form) -> P
 }
 
 /// Confirms the pending address.
-pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let code = Input::parse(form.field("code").as_bytes());
     let ended = confirm_email(request, code).await?;
     let line = request.text("address-confirmed-line");
@@ -148,7 +143,7 @@ pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &Form)
 }
 
 /// Content of the page that confirms the removal of the addresses.
-pub(crate) fn confirm_removal(language: &Language, _form: &Form) -> Confirmation {
+pub(crate) fn confirm_removal(language: &Language, _form: &PageForm) -> Confirmation {
     Confirmation {
         act: "email/remove",
         title: language.text("remove-address"),
@@ -159,7 +154,7 @@ pub(crate) fn confirm_removal(language: &Language, _form: &Form) -> Confirmation
 }
 
 /// Removes the addresses.
-pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let step_up = step_up::verify_form(request, form).await?;
     let (enrolled, ended) = remove_email(request, step_up).await?;
     let line = match enrolled {

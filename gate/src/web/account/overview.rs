@@ -1,11 +1,10 @@
 //! The overview of the account: the gate's first page after sign-in.
 
-use crate::http::form::Form;
 use crate::http::reply;
 use crate::web::account::run_act;
 use crate::web::notice;
 use crate::web::pages::{self, account::AccountOverview, account::OverviewPage};
-use crate::web::refusal::{ActResult, PageResult};
+use crate::web::refusal::{ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use hyper::StatusCode;
 use postern_shared::config::gate::FirstFactorSource;
@@ -37,7 +36,7 @@ pub(crate) async fn read_overview(
 }
 
 /// Shows the gate's own address.
-pub(crate) async fn show_home_page(request: &RequestContext<'_>, _form: &Form) -> PageResult {
+pub(crate) async fn show_home_page(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
     let Some(session) = request.session() else {
         if request.any_session().is_some() {
             return Ok(reply::see_other(&request.path_to("upgrade")));

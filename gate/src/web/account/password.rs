@@ -1,12 +1,11 @@
 //! The password of the built-in first factor, changed by its owner.
 
-use crate::http::form::Form;
 use crate::http::reply;
 use crate::live::store_pool::WorkKind;
 use crate::web::account::{self, EndedSessions, Owner};
 use crate::web::notice;
 use crate::web::pages::account::NewPasswordPage;
-use crate::web::refusal::{ActRefused, ActResult, PageResult};
+use crate::web::refusal::{ActRefused, ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
 use hyper::StatusCode;
@@ -48,22 +47,24 @@ pub(crate) async fn set_password(
 /// Shows password.
 pub(crate) async fn show_password_page(
     request: &RequestContext<'_>,
-    _form: &Form,
-    refused: Option<&ActRefused>,
+    form: &PageForm,
 ) -> PageResult {
     if request.site.gate().first_factor != FirstFactorSource::Password {
         return Ok(reply::bare(StatusCode::NOT_FOUND));
     }
     let page = NewPasswordPage {
-        frame: request.frame(refused.map(ActRefused::text)),
+        frame: request.frame(form.message()),
         step_up: step_up::required_step_up(request).await?,
         least: SHORTEST,
     };
-    Ok(notice::page_with_refusal(&page, refused))
+    Ok(notice::page_with_refusal(&page, form))
 }
 
 /// Changes the password.
-pub(crate) async fn submit_new_password(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_new_password(
+    request: &RequestContext<'_>,
+    form: &PageForm,
+) -> PageResult {
     let new = form.field("new");
     if new != form.field("repeat") {
         return Err(ActRefused::invalid_value(request.text("passwords-differ")).into());

@@ -1,13 +1,12 @@
 //! New recovery codes: shown once, and valid once the user confirms that they are saved.
 
-use crate::http::form::Form;
 use crate::http::reply;
 use crate::web::account::run_act;
 use crate::web::enroll;
 use crate::web::language::Language;
 use crate::web::notice;
 use crate::web::pages::account::Confirmation;
-use crate::web::refusal::{ActResult, PageResult};
+use crate::web::refusal::{ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
 use hyper::StatusCode;
@@ -48,7 +47,7 @@ pub(crate) async fn activate_recovery_codes(
 }
 
 /// Content of the page that confirms new recovery codes.
-pub(crate) fn confirm_renewal(language: &Language, _form: &Form) -> Confirmation {
+pub(crate) fn confirm_renewal(language: &Language, _form: &PageForm) -> Confirmation {
     Confirmation {
         act: "recovery-codes",
         title: language.text("new-codes"),
@@ -59,7 +58,7 @@ pub(crate) fn confirm_renewal(language: &Language, _form: &Form) -> Confirmation
 }
 
 /// Makes new recovery codes.
-pub(crate) async fn submit_renewal(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_renewal(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let step_up = step_up::verify_form(request, form).await?;
     let (codes, ticket) = begin_recovery_codes(request, &step_up).await?;
     let (act, button) = ("recovery-codes/confirm", request.text("use-new-codes"));
@@ -68,7 +67,10 @@ pub(crate) async fn submit_renewal(request: &RequestContext<'_>, form: &Form) ->
 }
 
 /// Confirms that the recovery codes are saved.
-pub(crate) async fn submit_codes_saved(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_codes_saved(
+    request: &RequestContext<'_>,
+    form: &PageForm,
+) -> PageResult {
     if form.field("saved") != "yes" {
         return Ok(reply::bare(StatusCode::BAD_REQUEST));
     }

@@ -1,12 +1,11 @@
 //! The second factor as a whole: turned on, replaced, turned off.
 
-use crate::http::form::Form;
 use crate::live::store_pool::WorkKind;
 use crate::web::account::{self, EndedSessions, Owner};
 use crate::web::enroll;
 use crate::web::language::Language;
 use crate::web::pages::account::Confirmation;
-use crate::web::refusal::{ActRefused, ActResult, PageResult};
+use crate::web::refusal::{ActRefused, ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
 use postern_shared::account::name::UserName;
@@ -49,7 +48,7 @@ pub(crate) async fn is_required(request: &RequestContext<'_>, name: &UserName) -
 }
 
 /// Content of the page that confirms that the second factor is turned off.
-pub(crate) fn confirm_turn_off(language: &Language, _form: &Form) -> Confirmation {
+pub(crate) fn confirm_turn_off(language: &Language, _form: &PageForm) -> Confirmation {
     Confirmation {
         act: "turn-off",
         title: language.text("turn-off"),
@@ -60,7 +59,7 @@ pub(crate) fn confirm_turn_off(language: &Language, _form: &Form) -> Confirmatio
 }
 
 /// Turns the second factor off.
-pub(crate) async fn submit_turn_off(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_turn_off(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let step_up = step_up::verify_form(request, form).await?;
     let ended = disable_second_factor(request, step_up).await?;
     let line = request.text("turned-off-line");
@@ -73,7 +72,7 @@ pub(crate) async fn submit_turn_off(request: &RequestContext<'_>, form: &Form) -
 }
 
 /// Content of the page that confirms an enrollment that replaces the second factor.
-pub(crate) fn confirm_replacement(language: &Language, _form: &Form) -> Confirmation {
+pub(crate) fn confirm_replacement(language: &Language, _form: &PageForm) -> Confirmation {
     Confirmation {
         act: "replace",
         title: language.text("replace"),
@@ -84,7 +83,10 @@ pub(crate) fn confirm_replacement(language: &Language, _form: &Form) -> Confirma
 }
 
 /// Begins an enrollment that replaces the second factor.
-pub(crate) async fn submit_replacement(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_replacement(
+    request: &RequestContext<'_>,
+    form: &PageForm,
+) -> PageResult {
     let step_up = step_up::verify_form(request, form).await?;
     let token = begin_replacement(request, &step_up).await?;
     let page = enroll::redirect_to_enrollment(request, &token)?;
@@ -124,7 +126,7 @@ pub(crate) async fn begin_enabling(
 }
 
 /// Content of the page that confirms the enrollment of a second factor.
-pub(crate) fn confirm_turn_on(language: &Language, _form: &Form) -> Confirmation {
+pub(crate) fn confirm_turn_on(language: &Language, _form: &PageForm) -> Confirmation {
     Confirmation {
         act: "turn-on",
         title: language.text("enroll"),
@@ -138,7 +140,7 @@ pub(crate) fn confirm_turn_on(language: &Language, _form: &Form) -> Confirmation
 }
 
 /// Begins the enrollment of a second factor.
-pub(crate) async fn submit_turn_on(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_turn_on(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let step_up = step_up::verify_form(request, form).await?;
     let token = begin_enabling(request, &step_up).await?;
     Ok(enroll::redirect_to_enrollment(request, &token)?)

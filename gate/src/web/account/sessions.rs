@@ -1,11 +1,10 @@
 //! The account's sessions and trusted browsers: listed, and revoked one by one or all at once.
 
-use crate::http::form::Form;
 use crate::http::reply;
 use crate::web::account::run_act;
 use crate::web::notice;
 use crate::web::pages::account::SessionsPage;
-use crate::web::refusal::{ActRefused, ActResult, PageResult};
+use crate::web::refusal::{ActRefused, ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use postern_shared::store::{BrowserRecord, SessionRecord};
 use postern_shared::token::session::{Session, SessionId};
@@ -74,8 +73,7 @@ pub(crate) async fn revoke_browsers(
 /// Shows sign-ins.
 pub(crate) async fn show_sign_ins_page(
     request: &RequestContext<'_>,
-    _form: &Form,
-    refused: Option<&ActRefused>,
+    form: &PageForm,
 ) -> PageResult {
     let session = request.require_session()?;
     let mut sessions = list_sessions(request, &session).await?;
@@ -83,18 +81,18 @@ pub(crate) async fn show_sign_ins_page(
     sessions.truncate(MAX_ROWS);
     browsers.truncate(MAX_ROWS);
     let page = SessionsPage {
-        frame: request.frame(refused.map(ActRefused::text)),
+        frame: request.frame(form.message()),
         own: session.id,
         sessions: &sessions,
         browsers: &browsers,
     };
-    Ok(notice::page_with_refusal(&page, refused))
+    Ok(notice::page_with_refusal(&page, form))
 }
 
 /// Revokes what the form names.
 pub(crate) async fn submit_sign_ins_change(
     request: &RequestContext<'_>,
-    form: &Form,
+    form: &PageForm,
 ) -> PageResult {
     request.require_session()?;
     let unreadable = || ActRefused::invalid_value(request.text("act-failed"));

@@ -3,10 +3,9 @@
 use super::accounts::require_administrator;
 use super::pages::{log_path, parse_name};
 use super::templates::EventsPage;
-use crate::http::form::Form;
 use crate::web::account::run_act;
 use crate::web::pages;
-use crate::web::refusal::PageResult;
+use crate::web::refusal::{PageForm, PageResult};
 use crate::web::request::RequestContext;
 use hyper::StatusCode;
 use postern_shared::account::event::EventFilter;
@@ -15,7 +14,7 @@ use postern_shared::account::event::EventFilter;
 const PAGE_SIZE: u32 = 50;
 
 /// Shows administration/log.
-pub(crate) async fn show_events_page(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn show_events_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let session = require_administrator(request).await?;
     let account = form
         .parameter("account")

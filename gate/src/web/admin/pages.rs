@@ -4,11 +4,10 @@ use super::accounts::{
     AccountDetails, AdminAct, AdminActResult, require_administrator, run_admin_act,
 };
 use super::templates::{AccountPage, AccountRow, AccountsPage, ActDonePage};
-use crate::http::form::Form;
 use crate::http::reply::HttpReply;
 use crate::web::account::{run_act, show_confirmation};
 use crate::web::pages;
-use crate::web::refusal::{ActRefused, ActResult, PageResult};
+use crate::web::refusal::{ActRefused, ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up;
 use hyper::StatusCode;
@@ -21,7 +20,10 @@ use postern_shared::protocol::status::{AccountStatus, SecondFactorState};
 const MAX_ROWS: usize = 50;
 
 /// Shows administration: the accounts that match what was searched for.
-pub(crate) async fn show_accounts_page(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn show_accounts_page(
+    request: &RequestContext<'_>,
+    form: &PageForm,
+) -> PageResult {
     let session = require_administrator(request).await?;
     let part = form.field("find").to_owned();
     let found = run_act(request, &session, move |engine, _| {
@@ -57,7 +59,7 @@ fn account_row(request: &RequestContext<'_>, status: &AccountStatus) -> AccountR
 }
 
 /// Shows administration/account.
-pub(crate) async fn show_account_page(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn show_account_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let session = require_administrator(request).await?;
     let name = parse_name(request, form.field("name"))?;
     let account = name.clone();
@@ -84,18 +86,14 @@ pub(crate) async fn show_account_page(request: &RequestContext<'_>, form: &Form)
 }
 
 /// Shows administration/act: the confirmation of an act, with the refusal of the attempt before.
-pub(crate) async fn show_act_page(
-    request: &RequestContext<'_>,
-    form: &Form,
-    refused: Option<&ActRefused>,
-) -> PageResult {
+pub(crate) async fn show_act_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     require_administrator(request).await?;
     let (name, act) = parse_act(request, form)?;
-    show_confirmation(request, act.confirmation(request.language, &name), refused).await
+    show_confirmation(request, act.confirmation(request.language, &name), form).await
 }
 
 /// Runs an act.
-pub(crate) async fn submit_admin_act(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_admin_act(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     require_administrator(request).await?;
     let (name, act) = parse_act(request, form)?;
     let step_up = step_up::verify_form(request, form).await?;
@@ -147,7 +145,7 @@ fn render_act_result(
 }
 
 /// Parses the account and the act of a form.
-fn parse_act(request: &RequestContext<'_>, form: &Form) -> ActResult<(UserName, AdminAct)> {
+fn parse_act(request: &RequestContext<'_>, form: &PageForm) -> ActResult<(UserName, AdminAct)> {
     let act = AdminAct::parse(form.field("action"));
     let act = act.ok_or_else(|| ActRefused::invalid_value(request.text("act-failed")))?;
     Ok((parse_name(request, form.field("account"))?, act))

@@ -3,14 +3,13 @@
 
 use crate::check::rules::{self, ReturnPage, SessionSufficiency};
 use crate::http::cookies::{TokenChange, TokenChanges};
-use crate::http::form::Form;
 use crate::http::reply;
 use crate::live::store_pool::{PoolClient, PoolError, ShareKey, WorkKind};
 use crate::observe::log;
 use crate::web::enroll;
 use crate::web::login::{self, password};
 use crate::web::notice;
-use crate::web::refusal::PageResult;
+use crate::web::refusal::{PageForm, PageResult};
 use crate::web::request::{OwnedBrowserContext, RequestContext};
 use hyper::StatusCode;
 use postern_shared::account::name::UserName;
@@ -40,7 +39,7 @@ fn may_open(request: &RequestContext<'_>, back_to: &str) -> bool {
 }
 
 /// Shows sign-in.
-pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let back_to = request
         .site
         .valid_return_url(form.field("rd"))
@@ -64,7 +63,7 @@ pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, form: &Form)
 }
 
 /// Verifies the password of a sign-in.
-pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let back_to = request
         .site
         .valid_return_url(form.field("rd"))
@@ -91,7 +90,7 @@ pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &Form) -
     let recovery = Input::parse(form.field("recovery").as_bytes());
     match password::verify_password(request, &name, typed, recovery, back_to).await? {
         AfterPassword::Refused(refusal @ Refusal::AddressDelayed { wait }) => {
-            let text = request.language.refusal(refusal);
+            let text = request.language.message(refusal);
             Ok(reply::with_retry_after(
                 page(StatusCode::TOO_MANY_REQUESTS, user, text),
                 wait,
@@ -129,7 +128,7 @@ async fn sign_in_by_identity(request: &RequestContext<'_>, back_to: &str) -> Pag
     }
     match verify_identity(request, &name, back_to).await? {
         AfterPassword::Refused(refusal) => {
-            let (status, text) = (StatusCode::UNAUTHORIZED, request.language.refusal(refusal));
+            let (status, text) = (StatusCode::UNAUTHORIZED, request.language.message(refusal));
             Ok(login::render_sign_in_page(
                 request,
                 status,
@@ -201,7 +200,7 @@ pub(crate) fn continue_sign_in(
             enroll::redirect_to_enrollment(request, &token.to_page(back_to.to_owned()))?
         }
         AfterPassword::Refused(refusal) => {
-            page(StatusCode::UNAUTHORIZED, request.language.refusal(refusal))
+            page(StatusCode::UNAUTHORIZED, request.language.message(refusal))
         }
         AfterPassword::OtherSpelling(other) => {
             request.log_other_spelling(&other);

@@ -2,17 +2,17 @@
 //! within a time limit.
 
 use super::CodePageNote;
-use crate::http::form::Form;
 use crate::http::reply;
 use crate::live::outbox;
 use crate::live::store_pool::PoolError;
 use crate::observe::log;
 use crate::observe::metrics::{METRICS, MailResult};
 use crate::web::login;
-use crate::web::refusal::PageResult;
+use crate::web::refusal::{PageForm, PageResult};
 use crate::web::request::RequestContext;
 use hyper::StatusCode;
 use postern_shared::account::email::EmailAddress;
+use postern_shared::engine::messages;
 use postern_shared::engine::{MailRefusal, MailRequest, NotMailed, SERVICE, VerificationRequest};
 use postern_shared::token::LoginToken;
 use postern_shared::verify::decision::Refusal;
@@ -29,7 +29,10 @@ pub(crate) enum CodeMailed {
 }
 
 /// Mails a code.
-pub(crate) async fn submit_mail_request(request: &RequestContext<'_>, _form: &Form) -> PageResult {
+pub(crate) async fn submit_mail_request(
+    request: &RequestContext<'_>,
+    _form: &PageForm,
+) -> PageResult {
     let Some(token) = request.login_token() else {
         return Ok(login::render_expired(request, None));
     };
@@ -40,7 +43,7 @@ pub(crate) async fn submit_mail_request(request: &RequestContext<'_>, _form: &Fo
             login::render_expired(request, Some(&token))
         }
         CodeMailed::Refused(refusal) => {
-            let text = language.mail_refusal(refusal);
+            let text = language.message(refusal);
             let note = CodePageNote::Alert(&text);
             match refusal {
                 MailRefusal::Cooldown { wait } | MailRefusal::Code(Refusal::Delayed { wait }) => {
@@ -50,16 +53,17 @@ pub(crate) async fn submit_mail_request(request: &RequestContext<'_>, _form: &Fo
             }
         }
         CodeMailed::Sent(to) => {
-            let text = language.mailed(&to, request.site.config.email.code_ttl.seconds());
+            let life = request.site.config.email.code_ttl.seconds();
+            let text = language.message(messages::code_mailed(&to, life));
             page(StatusCode::OK, CodePageNote::Status(&text))
         }
         CodeMailed::NotSent => page(
             StatusCode::SERVICE_UNAVAILABLE,
-            CodePageNote::Alert(&language.not_mailed()),
+            CodePageNote::Alert(&language.message(messages::not_mailed())),
         ),
         CodeMailed::Queued => page(
             StatusCode::SERVICE_UNAVAILABLE,
-            CodePageNote::Alert(&language.mail_waits()),
+            CodePageNote::Alert(&language.message(messages::mail_waits())),
         ),
     })
 }

@@ -1,11 +1,10 @@
 //! The upgrade of a session that only has the first factor to one with both.
 
-use crate::http::form::Form;
 use crate::http::reply;
 use crate::live::store_pool::PoolError;
 use crate::web::login;
 use crate::web::login::first_factor;
-use crate::web::refusal::PageResult;
+use crate::web::refusal::{PageForm, PageResult};
 use crate::web::request::RequestContext;
 use hyper::StatusCode;
 use postern_shared::engine::AfterPassword;
@@ -25,7 +24,7 @@ pub(crate) async fn upgrade_session(
 }
 
 /// Shows upgrade.
-pub(crate) async fn show_upgrade_page(request: &RequestContext<'_>, form: &Form) -> PageResult {
+pub(crate) async fn show_upgrade_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let back_to = request
         .site
         .valid_return_url(form.field("rd"))

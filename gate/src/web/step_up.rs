@@ -247,7 +247,7 @@ pub(crate) fn continued_session_tokens(
     opened: &OpenedSession,
 ) -> TokenChanges {
     let (session, keys) = (&opened.session, &opened.keys);
-    let same = step_up.map(|step_up| step_up.token.clone().going_on(session, keys));
+    let same = step_up.map(|step_up| step_up.token.clone().rebind(session, keys));
     TokenChanges {
         session: Some(issue_session(opened)),
         step_up: same.and_then(|token| issue_step_up(request, &token, keys)),

@@ -15,7 +15,7 @@ use postern_shared::config::Config;
 use postern_shared::engine::enrollment::pending;
 use postern_shared::engine::{Engine, EngineError, MailMessage};
 use postern_shared::store::Notification;
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::clock::{self, Timestamp};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,7 +77,7 @@ impl Outbox {
     pub(super) fn of(config: Config, command_socket: &Path) -> Outbox {
         let (origin, class) = (
             ClientOrigin::Service(b"mail".to_vec()),
-            Class::Authenticated,
+            AdmissionClass::Authenticated,
         );
         let worker = Worker {
             engines: Engines::new(),

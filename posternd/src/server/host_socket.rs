@@ -20,7 +20,7 @@ use postern_shared::protocol::{
     Denial, FrameError, Greeting, Instruction, Opening, PamFunctionResult, ServerState, VERSIONS,
     receive, send,
 };
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::name_service::NameService;
 use postern_shared::system::process::HostProcess;
 use postern_shared::system::thread_pool::ThreadPool;
@@ -200,7 +200,7 @@ fn converse(
             class_of(&transaction, pam),
         )
     });
-    let proven = class != Class::Unauthenticated;
+    let proven = class != AdmissionClass::Unauthenticated;
     let worker = Worker {
         engines,
         origin: origin.clone(),
@@ -209,9 +209,9 @@ fn converse(
     // the name service distinguishes two classes
     let _entered = names.attach_thread(
         if proven {
-            Class::Authenticated
+            AdmissionClass::Authenticated
         } else {
-            Class::Unauthenticated
+            AdmissionClass::Unauthenticated
         },
         format!("{origin:?}"),
     );

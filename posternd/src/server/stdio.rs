@@ -18,7 +18,7 @@ use postern_shared::protocol::{
     DecodeError, Denial, Frame, FrameError, Greeting, Instruction, Opening, PamFunctionResult,
     ServerState, Severity, VERSIONS, receive, send,
 };
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::name_service::NameService;
 use postern_shared::system::process::HostProcess;
 use std::fmt;
@@ -126,11 +126,12 @@ fn converse(
     let (hook, options) = (transaction.hook, transaction.options.clone());
     // the only conversation waits behind no other
     let origin = ClientOrigin::Service(Vec::new());
-    let _entered = NameService::default().attach_thread(Class::Authenticated, String::new());
+    let _entered =
+        NameService::default().attach_thread(AdmissionClass::Authenticated, String::new());
     let worker = Worker {
         engines: Engines::new(),
         origin,
-        class: Class::Authenticated,
+        class: AdmissionClass::Authenticated,
     };
     let host = RemoteHost::new(
         stream,

@@ -26,7 +26,7 @@ use postern_shared::protocol::{
     Denial, FrameError, Instruction, Opening, PamFunction, PamFunctionResult, PamTransaction,
     ServerState, Severity, receive, send,
 };
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::name_service::NameService;
 use postern_shared::system::process::HostProcess;
 use postern_shared::system::thread_pool::ThreadPool;
@@ -150,9 +150,9 @@ impl UserSocket {
         let opening: Opening = receive(&mut stream)?;
         let user = &admitted.user;
         let class = if user.is_service {
-            Class::Authenticated
+            AdmissionClass::Authenticated
         } else {
-            Class::Familiar
+            AdmissionClass::Familiar
         };
         let worker = Worker {
             engines: Arc::clone(&self.engines),
@@ -161,9 +161,9 @@ impl UserSocket {
         };
         // the name service distinguishes two classes
         let class = if user.is_service {
-            Class::Authenticated
+            AdmissionClass::Authenticated
         } else {
-            Class::Unauthenticated
+            AdmissionClass::Unauthenticated
         };
         let _entered = self.names.attach_thread(class, user.uid.to_string());
         match opening {

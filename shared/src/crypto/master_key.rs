@@ -157,7 +157,7 @@ impl OwnKeyFile {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let lock = folder.join(format!(".{name}.lock"));
         let io = |error| MasterKeyError::File(FileError::io(&lock, error));
-        trusted_file::Folder::open(folder)?;
+        trusted_file::TrustedFolder::open(folder)?;
         let mut options = File::options();
         options.write(true).create(true).truncate(false).mode(0o600);
         let opened = options

@@ -4,6 +4,7 @@
 
 use super::accounts::account_data;
 use super::accounts::account_name::find_other_spelling;
+use super::accounts::error::AdministrationError;
 use super::keys::keyed_store::KeyedStore;
 use crate::account::name::{Group, OtherSpelling, UserName};
 use crate::account::record::AccountId;
@@ -15,7 +16,7 @@ use crate::crypto::password::HashingMemory;
 use crate::crypto::vault::{Vault, VaultError};
 use crate::policy::groups::PersonGroups;
 use crate::store::{Intent, StoreError, Transaction};
-use crate::system::admission::Class;
+use crate::system::admission::AdmissionClass;
 use crate::system::clock::Timestamp;
 use crate::token::AccountVersion;
 use std::fmt;
@@ -65,7 +66,7 @@ impl Engine {
     }
 
     /// Sets the admission class of the writes that follow.
-    pub fn set_write_class(&mut self, class: Class) {
+    pub fn set_write_class(&mut self, class: AdmissionClass) {
         self.store.set_write_class(class);
     }
 
@@ -74,6 +75,28 @@ impl Engine {
     /// NOT keep this one.
     pub fn is_read_only(&self) -> bool {
         self.store.is_read_only()
+    }
+
+    /// Begins a transaction.
+    pub(super) fn begin(&mut self, intent: Intent) -> Result<Transaction<'_>, EngineError> {
+        self.store.begin(&mut self.vault, intent)
+    }
+
+    /// Begins a transaction. Returns it with the configuration, and with the keys that were current
+    /// when it began.
+    pub(super) fn begin_with_keys(
+        &mut self,
+        intent: Intent,
+    ) -> Result<(Transaction<'_>, &Config, &Vault), EngineError> {
+        let tx = self.store.begin(&mut self.vault, intent)?;
+        Ok((tx, &self.config, &self.vault))
+    }
+
+    /// Erases removed secrets from the store's files.
+    pub(super) fn scrub_secrets(&mut self) -> Result<(), AdministrationError> {
+        self.store
+            .truncate_wal()
+            .map_err(AdministrationError::WalNotTruncated)
     }
 
     /// Returns the keys that sign and seal tokens and cookies.

@@ -5,7 +5,7 @@ use super::Language;
 use fluent_bundle::{FluentArgs, FluentValue};
 use postern_shared::engine::messages::{self, MessageArgument, UserMessage};
 use postern_shared::engine::{AfterRecovery, AppPasswordsAfter};
-use postern_shared::system::admission::Busy;
+use postern_shared::system::admission::AdmissionRefusal;
 
 impl Language {
     /// Renders a message of the engine. Where this language lacks it, the text is English with
@@ -41,10 +41,10 @@ impl Language {
     }
 
     /// Returns why a request was refused for load, and what to do.
-    pub(crate) fn busy(&self, busy: Busy) -> String {
+    pub(crate) fn busy(&self, busy: AdmissionRefusal) -> String {
         match busy {
-            Busy::Own => self.text("busy-address-line"),
-            Busy::All => self.text("busy-line"),
+            AdmissionRefusal::KeyLimit => self.text("busy-address-line"),
+            AdmissionRefusal::Capacity => self.text("busy-line"),
         }
     }
 

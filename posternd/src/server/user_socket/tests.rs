@@ -150,7 +150,7 @@ fn a_command_is_of_the_user_whom_the_kernel_names() {
     );
     let why = refused(status(own.clone()));
     assert!(why.contains(&format!("there is no account {own}")), "{why}");
-    home.door()
+    home.engine()
         .accounts()
         .add_account(
             &own,

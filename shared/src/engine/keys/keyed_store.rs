@@ -7,7 +7,7 @@ use crate::crypto::master_key::MasterKeys;
 use crate::crypto::vault::{Vault, VaultError, WrappedKey};
 use crate::engine::EngineError;
 use crate::store::{self, Intent, Store, StoreError, Transaction};
-use crate::system::admission::Class;
+use crate::system::admission::AdmissionClass;
 use std::path::{Path, PathBuf};
 
 pub(in crate::engine) struct KeyedStore {
@@ -57,7 +57,7 @@ impl KeyedStore {
     }
 
     /// Sets the admission class of the writes that follow: see [`Store::set_write_class`].
-    pub(in crate::engine) fn set_write_class(&mut self, class: Class) {
+    pub(in crate::engine) fn set_write_class(&mut self, class: AdmissionClass) {
         self.store.set_write_class(class);
     }
 
@@ -66,8 +66,8 @@ impl KeyedStore {
         self.store.is_read_only()
     }
 
-    /// Empties the journal: see [`Store::truncate_wal`].
-    pub(in crate::engine) fn scrub(&mut self) -> Result<(), StoreError> {
+    /// Removes overwritten content from the WAL: see [`Store::truncate_wal`].
+    pub(in crate::engine) fn truncate_wal(&mut self) -> Result<(), StoreError> {
         self.store.truncate_wal()
     }
 }

@@ -6,7 +6,7 @@ use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::NewName;
 use crate::account::record::{AccountId, AccountRecord};
 use crate::account::second_factor::{Enrolled, MailStatus};
-use crate::config::{Config, OnUse};
+use crate::config::{Config, RecoveryCodeUse};
 use crate::credential::input::Input;
 use crate::credential::secret::Secret;
 use crate::credential::totp::OtpParameters;
@@ -22,11 +22,13 @@ use crate::store::{BucketKey, BucketOwner, FailureId, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::verify::account::AccountCredentials;
 use crate::verify::decision::{
-    Attempt, Consumed, Decision, Invitation, Refusal, decide, decide_invitation,
+    AcceptedEnrollmentCode, Attempt, Consumed, Decision, Refusal, decide, decide_enrollment_code,
 };
 use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
-use crate::verify::throttle::{self, Bucket, BucketState, Phase, ThrottleFailure, WrongFactor};
+use crate::verify::throttle::{
+    self, BucketState, Phase, ThrottleBucket, ThrottleFailure, WrongFactor,
+};
 use crate::verify::throttle_scope::ThrottleScope;
 
 /// Maximum number of SSH keys per account with a bucket each. Only keys with wrong codes count; all
@@ -123,7 +125,7 @@ impl<'a> Evaluation<'a> {
             mailed_code: mailed_code.map(|(_, kept)| kept),
             recovery_codes: tx.recovery_codes(id)?,
             one_time_code: tx.one_time_code(id)?,
-            bucket: Bucket {
+            bucket: ThrottleBucket {
                 failures,
                 locked: tx.is_bucket_locked(&key)?,
             },
@@ -157,7 +159,7 @@ impl<'a> Evaluation<'a> {
         failures
             .iter_mut()
             .for_each(|failure| failure.at = failure.at.min(self.now));
-        self.credentials.bucket = Bucket {
+        self.credentials.bucket = ThrottleBucket {
             failures,
             locked: tx.is_bucket_locked(&self.key)?,
         };
@@ -209,8 +211,8 @@ impl<'a> Evaluation<'a> {
         &self,
         tx: &mut Transaction<'_>,
         input: &Input,
-    ) -> Result<Result<Invitation, Refusal>, StoreError> {
-        let decided = decide_invitation(
+    ) -> Result<Result<AcceptedEnrollmentCode, Refusal>, StoreError> {
+        let decided = decide_enrollment_code(
             &self.credentials,
             &self.attempt(input, self.request.phase),
             self.now,
@@ -491,7 +493,7 @@ impl<'a> Evaluation<'a> {
         let declared = self.config.find_declared_account(&record.name).is_some();
         tx.end_sessions_and_browsers(record.id)?;
         tx.raise_revision()?;
-        if self.config.recovery.on_use == OnUse::Disable && !declared {
+        if self.config.recovery.on_use == RecoveryCodeUse::Disable && !declared {
             tx.remove_second_factor(record.id)?;
             self.log_event(tx, EventKind::Disabled, "recovery.on_use = \"disable\"")?;
             let after = changes::apply_on_change(self.config, tx, record.id, self.now)?;

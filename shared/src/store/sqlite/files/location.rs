@@ -4,7 +4,7 @@
 //! MUST NOT let the group write the folder: it could plant files that SQLite, run by root, would
 //! obey.
 
-use crate::system::trusted_file::{FileError, Folder};
+use crate::system::trusted_file::{FileError, TrustedFolder};
 use nix::sys::stat::{FileStat, SFlag};
 use nix::unistd::geteuid;
 use std::ffi::OsString;
@@ -58,7 +58,10 @@ pub(crate) fn check_trusted(path: &Path) -> Result<PathBuf, FileError> {
 }
 
 /// Creates the folder for root and the group that shares the store, if it is missing.
-pub(crate) fn prepare_folder(folder: &Path, group: Option<u32>) -> Result<Folder, FileError> {
+pub(crate) fn prepare_folder(
+    folder: &Path,
+    group: Option<u32>,
+) -> Result<TrustedFolder, FileError> {
     let io = |error| FileError::io(folder, error);
     match std::fs::DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => {
@@ -99,8 +102,9 @@ fn adopt_empty_volume(folder: &Path, group: Option<u32>) -> Result<(), FileError
 }
 
 /// Opens the folder. MUST NOT change owner or mode of an existing folder, such as /tmp.
-fn open(folder: &Path) -> Result<Folder, FileError> {
-    let opened = Folder::open(folder).map_err(|error| error.with_folder_mode(folder, FOLDER))?;
+fn open(folder: &Path) -> Result<TrustedFolder, FileError> {
+    let opened =
+        TrustedFolder::open(folder).map_err(|error| error.with_folder_mode(folder, FOLDER))?;
     match opened.mode() & !FOLDER & 0o777 {
         0 => Ok(opened),
         _ => Err(FileError::folder_mode(opened.path(), opened.mode(), FOLDER)),

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 fn acquire(queue: &Arc<WriteQueue>) -> WritePermit {
-    queue.acquire(Class::Familiar, false).unwrap().0
+    queue.acquire(AdmissionClass::Familiar, false).unwrap().0
 }
 
 fn wait_until_waiting(queue: &WriteQueue, count: usize) {
@@ -25,11 +25,11 @@ fn writers_are_ordered_by_class_and_then_by_arrival() {
     let _other_store = acquire(&WriteQueue::of_store((0, 2)));
     let (send, order) = mpsc::channel();
     let classes = [
-        Class::Unauthenticated,
-        Class::Familiar,
-        Class::Unauthenticated,
-        Class::Familiar,
-        Class::Authenticated,
+        AdmissionClass::Unauthenticated,
+        AdmissionClass::Familiar,
+        AdmissionClass::Unauthenticated,
+        AdmissionClass::Familiar,
+        AdmissionClass::Authenticated,
     ];
     let all: Vec<_> = (0..)
         .zip(classes)
@@ -59,14 +59,14 @@ fn a_writer_that_was_passed_four_times_is_next() {
         thread: thread::current(),
     };
     let mut queue = WriteQueueState {
-        waiting: vec![waiting(0, Class::Unauthenticated, true)],
+        waiting: vec![waiting(0, AdmissionClass::Unauthenticated, true)],
         ..WriteQueueState::default()
     };
     let mut order = Vec::new();
     for number in 1..10 {
         queue
             .waiting
-            .push(waiting(number, Class::Authenticated, false));
+            .push(waiting(number, AdmissionClass::Authenticated, false));
         queue.start_next().unwrap();
         order.push(queue.current.unwrap());
     }
@@ -74,8 +74,8 @@ fn a_writer_that_was_passed_four_times_is_next() {
     // nor does a possible shared transaction let a later writer pass
     let mut queue = WriteQueueState {
         waiting: vec![
-            waiting(1, Class::Familiar, true),
-            waiting(0, Class::Familiar, false),
+            waiting(1, AdmissionClass::Familiar, true),
+            waiting(0, AdmissionClass::Familiar, false),
         ],
         ..queue
     };
@@ -88,7 +88,7 @@ fn a_writer_that_was_passed_four_times_is_next() {
 fn a_writer_gives_up_after_the_time_limit() {
     let queue = WriteQueue::of_store((0, 3));
     let first = acquire(&queue);
-    let gives_up = || assert!(queue.acquire(Class::Familiar, true).is_none());
+    let gives_up = || assert!(queue.acquire(AdmissionClass::Familiar, true).is_none());
     thread::scope(|scope| scope.spawn(gives_up).join().unwrap());
     assert!(queue.lock().waiting.is_empty());
     drop(first);
@@ -273,7 +273,7 @@ fn a_permit_dropped_by_a_panic_blocks_no_other_writer() {
     let leader = test.attempt(1, uses(1));
     let queue = Arc::clone(&test.queue);
     let lost = thread::spawn(move || {
-        let (permit, connection) = queue.acquire(Class::Familiar, true).unwrap();
+        let (permit, connection) = queue.acquire(AdmissionClass::Familiar, true).unwrap();
         assert!(permit.has_joined() && connection.is_some());
     });
     wait_until_waiting(&test.queue, 2);

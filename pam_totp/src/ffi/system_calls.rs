@@ -1,17 +1,18 @@
-//! The system calls that start the helper, each as a safe function.
+//! The system calls that start the helper, each as a safe function. nix has the others.
 //!
 //! MUST NOT allocate, lock or touch what libc keeps for its threads: most of this runs in a copy of
 //! a PAM host that may have had threads, where a lock that another thread held stays locked for
 //! ever.
 //! MUST NOT change the host process: the signal mask of the calling thread is restored before a
 //! function returns.
-#![allow(unsafe_code)]
 
 use libc::{c_char, c_int, c_long, c_uint, c_void};
 use nix::errno::Errno;
+use nix::fcntl::{self, OFlag};
+use nix::sys::stat::Mode;
+use nix::unistd::close;
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::time::Instant;
 use std::{mem, ptr};
 
 /// The size of the kernel's signal set, in bytes.
@@ -35,88 +36,54 @@ fn done(result: c_int) -> Result<(), Errno> {
     check(c_long::from(result)).map(drop)
 }
 
-/// Waits for an event, whatever signals interrupt the wait. Returns `Ok(false)` at the deadline.
-pub(super) fn wait_until(
-    fd: BorrowedFd<'_>,
-    events: i16,
-    deadline: Instant,
-) -> Result<bool, Errno> {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        // rounded up: waits of 0 ms would spin through the last millisecond
-        let left = c_int::try_from(left.as_micros().div_ceil(1000)).unwrap_or(c_int::MAX);
-        let mut poll = libc::pollfd {
-            fd: fd.as_raw_fd(),
-            events,
-            revents: 0,
-        };
-        // SAFETY: one pollfd, which outlives the call.
-        match check(c_long::from(unsafe { libc::poll(&raw mut poll, 1, left) })) {
-            Ok(0) if Instant::now() >= deadline => return Ok(false),
-            Ok(0) | Err(Errno::EINTR) => {}
-            Ok(_) => return Ok(true),
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Sends without SIGPIPE and without waiting.
-pub(super) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
-    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
-    // SAFETY: pointer and length are those of one slice.
-    let sent = unsafe { libc::send(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
-    usize::try_from(sent).map_err(|_| Errno::last())
-}
-
-/// Receives without waiting. Returns 0 at the end of the stream.
-pub(super) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
-    // SAFETY: pointer and length are those of one slice, which nobody else refers to.
-    let got = unsafe {
-        libc::recv(
-            fd.as_raw_fd(),
-            buffer.as_mut_ptr().cast(),
-            buffer.len(),
-            libc::MSG_DONTWAIT,
-        )
-    };
-    usize::try_from(got).map_err(|_| Errno::last())
-}
-
 /// A buffer for one descriptor beside a message, aligned for its header.
 #[repr(C, align(8))]
 struct Control([u8; 64]);
 
+/// Bytes of a header with one descriptor; the kernel closes a second one, for which there is no
+/// room.
+// SAFETY: computes a size.
+const SPACE: c_uint = unsafe { libc::CMSG_SPACE(size_of::<RawFd>() as c_uint) };
+// SAFETY: computes a size.
+const HEADER: c_uint = unsafe { libc::CMSG_LEN(size_of::<RawFd>() as c_uint) };
+
+/// Returns a message of one part, with room for one descriptor.
+fn message(part: &mut libc::iovec, control: &mut Control) -> libc::msghdr {
+    // SAFETY: a msghdr of zeros is an empty message.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = part;
+    message.msg_iovlen = 1;
+    message.msg_control = ptr::from_mut(control).cast();
+    message.msg_controllen = SPACE as _;
+    message
+}
+
 /// Sends bytes, with a descriptor if there is one.
-pub(super) fn send_with(fd: RawFd, bytes: &[u8], passed: Option<RawFd>) -> Result<(), Errno> {
+pub(crate) fn send_with(fd: RawFd, bytes: &[u8], passed: Option<RawFd>) -> Result<(), Errno> {
     let mut part = libc::iovec {
         iov_base: bytes.as_ptr().cast_mut().cast(),
         iov_len: bytes.len(),
     };
     let mut control = Control([0; 64]);
-    // SAFETY: a msghdr of zeros is an empty message.
-    let mut message: libc::msghdr = unsafe { mem::zeroed() };
-    message.msg_iov = &raw mut part;
-    message.msg_iovlen = 1;
-    if let Some(passed) = passed {
-        message.msg_control = (&raw mut control).cast();
-        // SAFETY: the three macros compute sizes and places inside `control`, which is longer than
-        // one header with one descriptor (24 bytes), and msg_controllen is set before CMSG_FIRSTHDR
-        // reads it.
-        unsafe {
-            message.msg_controllen = libc::CMSG_SPACE(size_of::<RawFd>() as c_uint) as _;
+    let mut message = message(&mut part, &mut control);
+    match passed {
+        // SAFETY: the macros compute places inside `control`, which is longer than one header with
+        // one descriptor (24 bytes).
+        Some(passed) => unsafe {
             let header = libc::CMSG_FIRSTHDR(&raw const message);
             (*header).cmsg_level = libc::SOL_SOCKET;
             (*header).cmsg_type = libc::SCM_RIGHTS;
-            (*header).cmsg_len = libc::CMSG_LEN(size_of::<RawFd>() as c_uint) as _;
+            (*header).cmsg_len = HEADER as _;
             ptr::write_unaligned(libc::CMSG_DATA(header).cast::<RawFd>(), passed);
-        }
+        },
+        None => message.msg_controllen = 0,
     }
     // SAFETY: every pointer in the message is to something on this frame.
     check(unsafe { libc::sendmsg(fd, &raw const message, libc::MSG_NOSIGNAL) } as c_long).map(drop)
 }
 
 /// Receives bytes, and a descriptor if one was sent with them, close-on-exec.
-pub(super) fn receive_with(
+pub(crate) fn receive_with(
     fd: BorrowedFd<'_>,
     buffer: &mut [u8],
 ) -> Result<(usize, Option<OwnedFd>), Errno> {
@@ -125,17 +92,10 @@ pub(super) fn receive_with(
         iov_len: buffer.len(),
     };
     let mut control = Control([0; 64]);
-    // SAFETY: a msghdr of zeros is an empty message.
-    let mut message: libc::msghdr = unsafe { mem::zeroed() };
-    message.msg_iov = &raw mut part;
-    message.msg_iovlen = 1;
-    message.msg_control = (&raw mut control).cast();
-    // SAFETY: computes a size. Room for one descriptor only: the kernel closes what does not fit.
-    message.msg_controllen = unsafe { libc::CMSG_SPACE(size_of::<RawFd>() as c_uint) } as _;
+    let mut message = message(&mut part, &mut control);
     let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
     // SAFETY: every pointer in the message is to something that outlives the call.
-    let got = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, flags) };
-    let got = usize::try_from(got).map_err(|_| Errno::last())?;
+    let got = check(unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, flags) } as c_long)?;
     // SAFETY: the kernel wrote the header and its length; a header for SCM_RIGHTS that is long
     // enough holds a descriptor, which is nobody else's.
     let passed = unsafe {
@@ -143,19 +103,19 @@ pub(super) fn receive_with(
         let is_descriptor = !header.is_null()
             && (*header).cmsg_level == libc::SOL_SOCKET
             && (*header).cmsg_type == libc::SCM_RIGHTS
-            && (*header).cmsg_len as usize >= libc::CMSG_LEN(size_of::<RawFd>() as c_uint) as usize;
+            && (*header).cmsg_len as usize >= HEADER as usize;
         is_descriptor.then(|| {
             OwnedFd::from_raw_fd(ptr::read_unaligned(libc::CMSG_DATA(header).cast::<RawFd>()))
         })
     };
-    Ok((got, passed))
+    Ok((got as usize, passed))
 }
 
 /// Blocks every signal in the calling thread until this is dropped.
-pub(super) struct SignalsBlocked(SignalSet);
+pub(crate) struct SignalsBlocked(SignalSet);
 
 impl SignalsBlocked {
-    pub(super) fn new() -> Result<SignalsBlocked, Errno> {
+    pub(crate) fn new() -> Result<SignalsBlocked, Errno> {
         let mut before = [0; 2];
         set_signal_mask(&[u64::MAX; 2], &mut before)?;
         Ok(SignalsBlocked(before))
@@ -188,7 +148,7 @@ fn set_signal_mask(mask: &SignalSet, before: &mut SignalSet) -> Result<(), Errno
 
 /// Gives every signal its default action, also the two that libc reserves, then unblocks all of
 /// them.
-pub(super) fn reset_signals() -> Result<(), Errno> {
+pub(crate) fn reset_signals() -> Result<(), Errno> {
     // longer than the kernel's struct on any architecture; zeros are SIG_DFL, no flags, an empty
     // mask
     let default = [0u64; 8];
@@ -214,7 +174,7 @@ pub(super) fn reset_signals() -> Result<(), Errno> {
 /// run, and with no signal to the parent when the copy ends (exit signal 0). Returns its number.
 ///
 /// `child` runs with one thread. It MUST follow the rules at the head of this file.
-pub(super) fn run_in_copy<T>(child: fn(&T) -> !, argument: &T) -> Result<libc::pid_t, Errno> {
+pub(crate) fn run_in_copy<T>(child: fn(&T) -> !, argument: &T) -> Result<libc::pid_t, Errno> {
     let zero: c_long = 0;
     // SAFETY: no CLONE_VM and no stack: both processes go on from here, each with memory of its
     // own. All arguments are 0, so their order, which differs by architecture, does not matter.
@@ -225,7 +185,7 @@ pub(super) fn run_in_copy<T>(child: fn(&T) -> !, argument: &T) -> Result<libc::p
 }
 
 /// Kills a process that [`run_in_copy`] made and reaps it.
-pub(super) fn end_copy(process: libc::pid_t) {
+pub(crate) fn end_copy(process: libc::pid_t) {
     let mut flags = libc::__WCLONE | libc::WNOHANG;
     loop {
         // SAFETY: no status is asked for.
@@ -246,14 +206,14 @@ pub(super) fn end_copy(process: libc::pid_t) {
 }
 
 /// Ends this process without libc's exit handlers.
-pub(super) fn exit() -> ! {
+pub(crate) fn exit() -> ! {
     // SAFETY: touches no memory.
     unsafe { libc::_exit(127) }
 }
 
 /// Sets every id to root, without groups. Calls the kernel directly: libc would signal threads that
 /// the copy does not have.
-pub(super) fn become_root() -> Result<(), Errno> {
+pub(crate) fn become_root() -> Result<(), Errno> {
     let (zero, none): (c_long, *const libc::gid_t) = (0, ptr::null());
     // SAFETY: numbers and a null list of no groups. The user ids come first: from then on the user
     // can send no signal.
@@ -265,27 +225,21 @@ pub(super) fn become_root() -> Result<(), Errno> {
     Ok(())
 }
 
-/// Returns whether the effective user is root.
-pub(super) fn is_root() -> bool {
-    // SAFETY: cannot fail, and touches no memory.
-    unsafe { libc::geteuid() == 0 }
-}
-
-pub(super) fn new_session() -> Result<(), Errno> {
+pub(crate) fn new_session() -> Result<(), Errno> {
     // SAFETY: touches no memory.
     done(unsafe { libc::setsid() })
 }
 
 /// Returns a pidfd of this process, which stays valid when the number is reused; `None` before
 /// Linux 5.3.
-pub(super) fn own_pidfd() -> Option<RawFd> {
+pub(crate) fn own_pidfd() -> Option<RawFd> {
     // SAFETY: numbers only. The kernel's own getpid, for the copy was not made by libc.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::syscall(libc::SYS_getpid), 0) };
     RawFd::try_from(fd).ok().filter(|fd| *fd >= 0)
 }
 
 /// Kills the process of a pidfd.
-pub(super) fn kill_process(process: BorrowedFd<'_>) {
+pub(crate) fn kill_process(process: BorrowedFd<'_>) {
     let none = ptr::null::<libc::siginfo_t>();
     // SAFETY: a null siginfo makes the kernel fill in one as for kill.
     unsafe {
@@ -300,7 +254,7 @@ pub(super) fn kill_process(process: BorrowedFd<'_>) {
 }
 
 /// Reaps the process, if it has become a child of this one.
-pub(super) fn reap_process(process: BorrowedFd<'_>) {
+pub(crate) fn reap_process(process: BorrowedFd<'_>) {
     // SAFETY: siginfo_t is plain data, and the kernel writes it.
     unsafe {
         let mut status: libc::siginfo_t = mem::zeroed();
@@ -315,7 +269,7 @@ pub(super) fn reap_process(process: BorrowedFd<'_>) {
 }
 
 /// Returns the soft and the hard limit of a resource.
-pub(super) fn limits(resource: c_int) -> Result<(u64, u64), Errno> {
+pub(crate) fn limits(resource: c_int) -> Result<(u64, u64), Errno> {
     let mut limit = libc::rlimit64 {
         rlim_cur: 0,
         rlim_max: 0,
@@ -325,7 +279,7 @@ pub(super) fn limits(resource: c_int) -> Result<(u64, u64), Errno> {
     Ok((limit.rlim_cur, limit.rlim_max))
 }
 
-pub(super) fn set_limits(resource: c_int, soft: u64, hard: u64) -> Result<(), Errno> {
+pub(crate) fn set_limits(resource: c_int, soft: u64, hard: u64) -> Result<(), Errno> {
     let limit = libc::rlimit64 {
         rlim_cur: soft,
         rlim_max: hard,
@@ -336,7 +290,7 @@ pub(super) fn set_limits(resource: c_int, soft: u64, hard: u64) -> Result<(), Er
 
 /// Sets SCHED_OTHER, nice 0, the I/O priority that follows from nice, every processor, and memory
 /// of every node.
-pub(super) fn reset_scheduling() -> Result<(), Errno> {
+pub(crate) fn reset_scheduling() -> Result<(), Errno> {
     const IOPRIO_WHO_PROCESS: c_long = 1;
     const TIMER_SLACK_NANOSECONDS: c_long = 50_000;
     let zero: c_long = 0;
@@ -380,7 +334,7 @@ pub(super) fn reset_scheduling() -> Result<(), Errno> {
     Ok(())
 }
 
-pub(super) fn reset_directory_and_umask() -> Result<(), Errno> {
+pub(crate) fn reset_directory_and_umask() -> Result<(), Errno> {
     // SAFETY: a constant string.
     unsafe {
         libc::umask(0o077);
@@ -388,94 +342,15 @@ pub(super) fn reset_directory_and_umask() -> Result<(), Errno> {
     }
 }
 
-/// Opens a file, close-on-exec.
-pub(super) fn open(path: &CStr, flags: c_int) -> Result<RawFd, Errno> {
-    loop {
-        // SAFETY: a string that ends with 0; no mode is needed without O_CREAT.
-        match check(c_long::from(unsafe {
-            libc::open(path.as_ptr(), flags | libc::O_CLOEXEC)
-        })) {
-            Err(Errno::EINTR) => {}
-            Ok(fd) => return Ok(fd as RawFd),
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-pub(super) fn close(fd: RawFd) {
-    // SAFETY: only descriptors of a copy that is about to run another program, in which nothing
-    // else uses them.
-    unsafe { libc::close(fd) };
-}
-
 /// Duplicates `from` as `to`, which stays open when a program is run, unless `flags` say otherwise.
-pub(super) fn duplicate(from: RawFd, to: RawFd, flags: c_int) -> Result<(), Errno> {
+pub(crate) fn duplicate(from: RawFd, to: RawFd, flags: c_int) -> Result<(), Errno> {
     // SAFETY: only in a copy that is about to run another program, in which nothing else uses the
     // descriptor `to`.
     done(unsafe { libc::dup3(from, to, flags) })
 }
 
-/// Clears close-on-exec.
-pub(super) fn keep_open(fd: RawFd) -> Result<(), Errno> {
-    // SAFETY: numbers only.
-    done(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) })
-}
-
-/// Reads until the end of the file or until the buffer is full. Returns the number of bytes.
-pub(super) fn read_file(path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
-    let fd = open(path, libc::O_RDONLY)?;
-    let mut length = 0;
-    let result = loop {
-        let Some(rest) = buffer.get_mut(length..).filter(|rest| !rest.is_empty()) else {
-            break Ok(length);
-        };
-        // SAFETY: pointer and length are those of one slice.
-        let got = unsafe { libc::read(fd, rest.as_mut_ptr().cast(), rest.len()) };
-        match check(got as c_long) {
-            Ok(0) => break Ok(length),
-            Ok(got) => length += got as usize,
-            Err(Errno::EINTR) => {}
-            Err(error) => break Err(error),
-        }
-    };
-    close(fd);
-    result
-}
-
-/// Writes to a file that exists.
-pub(super) fn write_file(path: &CStr, bytes: &[u8]) -> Result<(), Errno> {
-    let fd = open(path, libc::O_WRONLY)?;
-    // SAFETY: pointer and length are those of one slice.
-    let result =
-        check(unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) } as c_long).map(drop);
-    close(fd);
-    result
-}
-
-/// Returns owner, group and mode of a file.
-pub(super) fn owner_and_mode(
-    path: &CStr,
-) -> Result<(libc::uid_t, libc::gid_t, libc::mode_t), Errno> {
-    // SAFETY: the kernel writes one stat; zeros are a valid one.
-    unsafe {
-        let mut stat: libc::stat = mem::zeroed();
-        done(libc::stat(path.as_ptr(), &raw mut stat))?;
-        Ok((stat.st_uid, stat.st_gid, stat.st_mode))
-    }
-}
-
-/// Returns the type of the file system at a path, as statfs(2) numbers them.
-pub(super) fn file_system(path: &CStr) -> Result<i64, Errno> {
-    // SAFETY: the kernel writes one statfs; zeros are a valid one.
-    unsafe {
-        let mut stat: libc::statfs = mem::zeroed();
-        done(libc::statfs(path.as_ptr(), &raw mut stat))?;
-        Ok(stat.f_type as i64)
-    }
-}
-
 /// Closes every descriptor that is not less than `first`.
-pub(super) fn close_from(first: RawFd) -> Result<(), Errno> {
+pub(crate) fn close_from(first: RawFd) -> Result<(), Errno> {
     let last = c_long::from(c_uint::MAX);
     // SAFETY: only in a copy that is about to run another program, in which nothing uses these
     // descriptors.
@@ -494,32 +369,29 @@ pub(super) fn close_from(first: RawFd) -> Result<(), Errno> {
 }
 
 /// Closes the descriptors that /proc/self/fd lists.
-pub(super) fn close_listed_from(first: RawFd) -> Result<(), Errno> {
+pub(crate) fn close_listed_from(first: RawFd) -> Result<(), Errno> {
     // offsets of the length and of the name in a linux_dirent64
     const LENGTH: usize = 16;
     const NAME: usize = 19;
-    let list = open(c"/proc/self/fd", libc::O_RDONLY | libc::O_DIRECTORY)?;
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let list = fcntl::open(c"/proc/self/fd", flags, Mode::empty())?;
     let mut entries = [0u64; 128];
     loop {
         // SAFETY: pointer and length are those of one array.
         let got = check(unsafe {
             libc::syscall(
                 libc::SYS_getdents64,
-                list,
+                list.as_raw_fd(),
                 entries.as_mut_ptr(),
                 size_of_val(&entries),
             )
-        });
+        })?;
         // SAFETY: the bytes of an array of integers, which lives longer.
         let bytes: &[u8] =
             unsafe { std::slice::from_raw_parts(entries.as_ptr().cast(), size_of_val(&entries)) };
         let mut rest = match got {
-            Ok(0) => break,
-            Ok(got) => bytes.get(..got as usize).unwrap_or_default(),
-            Err(error) => {
-                close(list);
-                return Err(error);
-            }
+            0 => return Ok(()),
+            got => bytes.get(..got as usize).unwrap_or_default(),
         };
         // procfs lists by number, so closing listed descriptors skips none that follow
         while let (Some(&[a, b]), Some(name)) = (rest.get(LENGTH..LENGTH + 2), rest.get(NAME..)) {
@@ -531,21 +403,19 @@ pub(super) fn close_listed_from(first: RawFd) -> Result<(), Errno> {
                     .checked_add(digit)
                     .filter(|_| digit < 10)
             });
-            if let Some(fd) = number.filter(|fd| *fd >= first && *fd != list) {
-                close(fd);
+            if let Some(fd) = number.filter(|fd| *fd >= first && *fd != list.as_raw_fd()) {
+                let _ = close(fd);
             }
             rest = rest
                 .get(usize::from(u16::from_ne_bytes([a, b])).max(1)..)
                 .unwrap_or_default();
         }
     }
-    close(list);
-    Ok(())
 }
 
 /// Replaces this program by another, and returns only on failure. Both lists end with null and hold
 /// C strings.
-pub(super) fn run_program<const A: usize, const E: usize>(
+pub(crate) fn run_program<const A: usize, const E: usize>(
     program: &CStr,
     arguments: &[*const c_char; A],
     environment: &[*const c_char; E],

@@ -64,7 +64,7 @@ async fn read_account(call: &Call<'_>, _: NoBody) -> EndpointResult<Account> {
     let request = call.request;
     let session = request.require_session()?;
     let (overview, step_up) = (
-        overview::read_overview(request, &session).await?,
+        overview::read_overview(request).await?,
         step_up::required_step_up(request).await?,
     );
     let (state, tally) = (overview.status.state, overview.status.tally);

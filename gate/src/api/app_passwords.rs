@@ -79,8 +79,7 @@ pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
 }
 
 async fn list_app_passwords(call: &Call<'_>, _: NoBody) -> EndpointResult<AppPasswords> {
-    let session = call.request.require_session()?;
-    let all = app_passwords::list_app_passwords(call.request, &session).await?;
+    let all = app_passwords::list_app_passwords(call.request).await?;
     let app_passwords = all.into_iter().map(|one| AppPasswordState {
         name: one.name.as_str().to_owned(),
         scope: one.scope.terms().iter().map(ToString::to_string).collect(),
@@ -120,13 +119,12 @@ async fn create_app_password(
 async fn rename_app_password(call: &Call<'_>, body: RequiredBody<Rename>) -> EndpointResult<Done> {
     let (request, name) = (call.request, call.label_argument()?);
     let new = parse_label(request, &body.0.name)?;
-    let session = request.require_session()?;
-    app_passwords::rename_app_password(request, &session, name, new).await?;
+    app_passwords::rename_app_password(request, name, new).await?;
     Ok(Done {}.into())
 }
 
 async fn revoke_app_password(call: &Call<'_>, _: NoBody) -> EndpointResult<Done> {
-    let (session, name) = (call.request.require_session()?, call.label_argument()?);
-    app_passwords::revoke_app_passwords(call.request, &session, Some(name)).await?;
+    let name = call.label_argument()?;
+    app_passwords::revoke_app_passwords(call.request, Some(name)).await?;
     Ok(Done {}.into())
 }

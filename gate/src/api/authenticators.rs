@@ -92,8 +92,7 @@ pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
 }
 
 async fn list_authenticators(call: &Call<'_>, _: NoBody) -> EndpointResult<Authenticators> {
-    let session = call.request.require_session()?;
-    let overview = overview::read_overview(call.request, &session).await?;
+    let overview = overview::read_overview(call.request).await?;
     let authenticators = overview
         .authenticators
         .into_iter()
@@ -157,9 +156,9 @@ async fn confirm_authenticator(
     call: &Call<'_>,
     RequiredBody(body): RequiredBody<FirstCode>,
 ) -> EndpointResult<EndedAccountSessions> {
-    let (request, session) = (call.request, call.request.require_session()?);
+    let request = call.request;
     let FirstCode { pending, code } = body;
-    match authenticators::confirm_authenticator(request, &session, pending, code).await? {
+    match authenticators::confirm_authenticator(request, pending, code).await? {
         ConfirmedAuthenticator::Refused(refusal) => {
             Err(ActRefused::code(request.language, refusal).into())
         }

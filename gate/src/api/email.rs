@@ -55,8 +55,7 @@ pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
 }
 
 async fn read_addresses(call: &Call<'_>, _: NoBody) -> EndpointResult<Email> {
-    let session = call.request.require_session()?;
-    let addresses = email::find_addresses(call.request, &session).await?;
+    let addresses = email::find_addresses(call.request).await?;
     let text = |address: Option<EmailAddress>| address.map(|address| address.as_str().to_owned());
     let email = Email {
         confirmed: text(addresses.confirmed),

@@ -195,15 +195,15 @@ async fn submit_password(call: &Call<'_>, body: RequiredBody<Credentials>) -> En
     }
     let refused = || ActRefused::unauthorized("refused", request.text("sign-in-refused"));
     let name = UserName::parse(body.user.trim().as_bytes()).map_err(|_| refused())?;
-    let back_to = requested_page(request, body.page.as_deref());
+    let return_url = requested_page(request, body.page.as_deref());
     let recovery = Input::parse(optional_text(body.recovery).as_bytes());
     let typed = optional_text(Some(body.password));
-    match password::verify_password(request, &name, typed, recovery, back_to).await? {
+    match password::verify_password(request, &name, typed, recovery, return_url).await? {
         AfterPassword::Refused(refusal @ Refusal::AddressDelayed { .. }) => {
             Err(ActRefused::code(request.language, refusal).into())
         }
         AfterPassword::Refused(_) => Err(refused().into()),
-        next => continue_sign_in(request, name, next, back_to),
+        next => continue_sign_in(request, name, next, return_url),
     }
 }
 
@@ -218,9 +218,9 @@ async fn submit_identity(
         return Err(missing().into());
     }
     let name = first_factor::identified_user(request).ok_or_else(missing)?;
-    let back_to = requested_page(request, body.page.as_deref());
-    let next = first_factor::verify_identity(request, &name, back_to).await?;
-    continue_sign_in(request, name, next, back_to)
+    let return_url = requested_page(request, body.page.as_deref());
+    let next = first_factor::verify_identity(request, &name, return_url).await?;
+    continue_sign_in(request, name, next, return_url)
 }
 
 async fn upgrade_session(
@@ -231,12 +231,12 @@ async fn upgrade_session(
     let signed_out = || ActRefused::signed_out(request.language);
     let session = request.any_session().ok_or_else(signed_out)?;
     let name = session.name.clone();
-    let back_to = requested_page(request, body.page.as_deref());
+    let return_url = requested_page(request, body.page.as_deref());
     // only a complete sign-in upgrades the session if nothing is required
     let next = upgrade::upgrade_session(request, session)
         .await?
         .ok_or_else(signed_out)?;
-    continue_sign_in(request, name, next, back_to)
+    continue_sign_in(request, name, next, return_url)
 }
 
 async fn submit_code(call: &Call<'_>, body: RequiredBody<SignInCode>) -> EndpointResult<Next> {
@@ -314,22 +314,22 @@ fn continue_sign_in(
     request: &RequestContext<'_>,
     name: UserName,
     next: AfterPassword,
-    back_to: &str,
+    return_url: &str,
 ) -> EndpointResult<Next> {
     match next {
         AfterPassword::Opened(opened) => {
             let tokens = login::sign_in_tokens(request, &opened);
-            Ok(finish_sign_in(request, &opened, back_to, tokens))
+            Ok(finish_sign_in(request, &opened, return_url, tokens))
         }
         AfterPassword::Code(token) => {
             let answer = require_code(&token.payload().methods, token.payload().digits);
-            let token = token.with_back_to(back_to.to_owned());
+            let token = token.with_back_to(return_url.to_owned());
             let tokens = first_factor::issue_login_token(request, &token)?;
             Ok(EndpointReply { answer, tokens })
         }
         AfterPassword::Enroll(token) => {
             request.log_sign_in(&name, "refused", &Refusal::NotEnrolled.to_string());
-            require_enrollment(request, &token.to_page(back_to.to_owned()))
+            require_enrollment(request, &token.to_page(return_url.to_owned()))
         }
         AfterPassword::Refused(refusal) => Err(ActRefused::code(request.language, refusal)
             .into_unauthorized()
@@ -357,13 +357,13 @@ pub(super) fn require_enrollment(
 pub(super) fn finish_sign_in(
     request: &RequestContext<'_>,
     opened: &OpenedSession,
-    back_to: &str,
+    return_url: &str,
     tokens: TokenChanges,
 ) -> EndpointReply<Next> {
     let answer = Next::SignedIn {
         user: opened.session.name.to_string(),
         notices: login::sign_in_notices(request, opened),
-        page: (!back_to.is_empty()).then(|| back_to.to_owned()),
+        page: (!return_url.is_empty()).then(|| return_url.to_owned()),
     };
     EndpointReply { answer, tokens }
 }

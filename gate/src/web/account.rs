@@ -99,13 +99,12 @@ impl EndedSessions {
     }
 }
 
-/// Runs an act of a session's owner on a worker thread.
+/// Runs an act of the session's owner on a worker thread.
 pub(crate) async fn run_act<T: Send + 'static>(
     request: &RequestContext<'_>,
-    session: &Session,
     work: impl FnOnce(&mut Engine, &Owner<'_>) -> Result<T, AdministrationError> + Send + 'static,
 ) -> ActResult<T> {
-    let session = session.clone();
+    let session = request.require_session()?;
     let run = request.run(move |engine, client, now| {
         let owner = Owner::new(&session, client, now);
         separate_engine_error(work(engine, &owner))
@@ -118,13 +117,12 @@ pub(crate) async fn run_act<T: Send + 'static>(
 pub(crate) async fn run_act_and_continue<T: Send + 'static>(
     request: &RequestContext<'_>,
     kind: WorkKind,
-    session: &Session,
     step_up: Option<StepUpProof>,
     work: impl FnOnce(&mut Engine, &Owner<'_>) -> Result<(T, AppPasswordsAfter), AdministrationError>
     + Send
     + 'static,
 ) -> ActResult<(T, EndedSessions)> {
-    let session = session.clone();
+    let session = request.require_session()?;
     let run = request.run_in(kind, move |engine, client, now| {
         let owner = Owner::new(&session, client, now);
         Ok::<_, LoginError>(match separate_engine_error(work(engine, &owner))? {

@@ -100,9 +100,9 @@ pub(crate) async fn verify_code(
 pub(crate) fn finish_sign_in(
     request: &RequestContext<'_>,
     opened: &OpenedSession,
-    back_to: &str,
+    return_url: &str,
 ) -> HttpReply {
-    let page = render_signed_in(request, opened, back_to);
+    let page = render_signed_in(request, opened, return_url);
     request.with_tokens(page, &sign_in_tokens(request, opened))
 }
 
@@ -110,22 +110,22 @@ pub(crate) fn finish_sign_in(
 pub(crate) fn render_signed_in(
     request: &RequestContext<'_>,
     opened: &OpenedSession,
-    back_to: &str,
+    return_url: &str,
 ) -> HttpReply {
     let notices = sign_in_notices(request, opened);
-    let back_to = if back_to.is_empty() {
+    let return_url = if return_url.is_empty() {
         request.site.url.path.as_str()
     } else {
-        back_to
+        return_url
     };
     if notices.is_empty() {
-        return reply::see_other(back_to);
+        return reply::see_other(return_url);
     }
     let page = pages::NoticePage {
         frame: request.frame(None),
         title: &request.text("signed-in"),
         lines: &notices,
-        link: Some((back_to, request.text("continue"))),
+        link: Some((return_url, request.text("continue"))),
         stepped_up: step_up::counts_as_step_up(request, opened),
     };
     pages::reply(StatusCode::OK, &page)
@@ -156,12 +156,12 @@ pub(crate) fn sign_in_tokens(request: &RequestContext<'_>, opened: &OpenedSessio
 /// Renders the sign-in page for a sign-in that has expired.
 fn render_expired(request: &RequestContext<'_>, token: Option<&LoginToken>) -> HttpReply {
     let text = request.language.message(Refusal::Expired);
-    let back_to = token.map_or("", |token| &token.payload().back_to);
+    let return_url = token.map_or("", |token| &token.payload().back_to);
     let user = token.map_or("", |token| token.account().as_str());
     render_sign_in_page(
         request,
         StatusCode::UNAUTHORIZED,
-        back_to,
+        return_url,
         user,
         Some(&text),
     )
@@ -170,7 +170,7 @@ fn render_expired(request: &RequestContext<'_>, token: Option<&LoginToken>) -> H
 pub(crate) fn render_sign_in_page(
     request: &RequestContext<'_>,
     status: StatusCode,
-    back_to: &str,
+    return_url: &str,
     user: &str,
     message: Option<&str>,
 ) -> HttpReply {
@@ -178,12 +178,12 @@ pub(crate) fn render_sign_in_page(
         // there is no form: the page shows the message, and a link to try again
         let title = request.text("sign-in");
         let lines: Vec<String> = message.map(str::to_owned).into_iter().collect();
-        let link = (&*request.sign_in_path(back_to), title.clone());
+        let link = (&*request.sign_in_path(return_url), title.clone());
         return notice::render_notice(request, status, &title, &lines, Some(link));
     }
     let page = pages::SignInPage {
         frame: request.frame(message),
-        back_to,
+        return_url,
         user,
     };
     pages::reply(status, &page)

@@ -25,7 +25,7 @@ pub(crate) struct PageFrame<'a> {
 #[template(path = "sign_in.html")]
 pub(crate) struct SignInPage<'a> {
     pub(crate) frame: PageFrame<'a>,
-    pub(crate) back_to: &'a str,
+    pub(crate) return_url: &'a str,
     pub(crate) user: &'a str,
 }
 

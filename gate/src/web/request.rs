@@ -270,8 +270,8 @@ impl RequestContext<'_> {
         format!("{}{page}", self.site.url.path)
     }
 
-    pub(crate) fn sign_in_path(&self, back_to: &str) -> String {
-        proxy_reply::sign_in_url(&self.path_to("sign-in"), Some(back_to))
+    pub(crate) fn sign_in_path(&self, return_url: &str) -> String {
+        proxy_reply::sign_in_url(&self.path_to("sign-in"), Some(return_url))
     }
 
     /// Logs in the format of the PAM module, and counts.
@@ -323,9 +323,9 @@ impl OwnedBrowserContext {
     }
 
     /// Adds the page behind the gate that the sign-in leads to.
-    pub(crate) fn with_page(self, site: &Site, back_to: &str) -> OwnedBrowserContext {
+    pub(crate) fn with_page(self, site: &Site, return_url: &str) -> OwnedBrowserContext {
         OwnedBrowserContext {
-            page: ReturnPage::parse(site, back_to),
+            page: ReturnPage::parse(site, return_url),
             ..self
         }
     }

@@ -13,7 +13,6 @@ use postern_shared::credential::app_password::AppPassword;
 use postern_shared::credential::scope::{AppPasswordScope, ScopeError};
 use postern_shared::store::AppPasswordRecord;
 use postern_shared::system::clock::{self, Timestamp};
-use postern_shared::token::session::Session;
 
 /// Lifetimes that the page offers, in days.
 pub(crate) const LIFETIMES: [u64; 3] = [30, 90, 365];
@@ -23,12 +22,12 @@ const DAY: u64 = 86_400;
 /// Creates an app password, which is shown once.
 pub(crate) async fn create_app_password(
     request: &RequestContext<'_>,
-    step_up: &StepUpProof,
+    _step_up: &StepUpProof,
     name: Label,
     scope: AppPasswordScope,
     expires: Option<Timestamp>,
 ) -> ActResult<AppPassword> {
-    run_act(request, &step_up.session, move |engine, owner| {
+    run_act(request, move |engine, owner| {
         let (account, principal) = (owner.name(), owner.principal());
         engine
             .app_passwords()
@@ -39,9 +38,8 @@ pub(crate) async fn create_app_password(
 
 pub(crate) async fn list_app_passwords(
     request: &RequestContext<'_>,
-    session: &Session,
 ) -> ActResult<Vec<AppPasswordRecord>> {
-    run_act(request, session, |engine, owner| {
+    run_act(request, |engine, owner| {
         engine
             .app_passwords()
             .list_app_passwords(Some(owner.name()))
@@ -51,11 +49,10 @@ pub(crate) async fn list_app_passwords(
 
 pub(crate) async fn rename_app_password(
     request: &RequestContext<'_>,
-    session: &Session,
     name: Label,
     new: Label,
 ) -> ActResult<()> {
-    run_act(request, session, move |engine, owner| {
+    run_act(request, move |engine, owner| {
         engine.app_passwords().rename_app_password(
             owner.name(),
             &name,
@@ -70,10 +67,9 @@ pub(crate) async fn rename_app_password(
 /// Revokes one app password, or all. Returns how many.
 pub(crate) async fn revoke_app_passwords(
     request: &RequestContext<'_>,
-    session: &Session,
     one: Option<Label>,
 ) -> ActResult<usize> {
-    run_act(request, session, move |engine, owner| {
+    run_act(request, move |engine, owner| {
         engine.app_passwords().revoke_app_passwords(
             owner.name(),
             one.as_ref(),
@@ -100,7 +96,6 @@ pub(crate) async fn show_app_passwords_page(
     request: &RequestContext<'_>,
     form: &PageForm,
 ) -> PageResult {
-    let session = request.require_session()?;
     let step_up = step_up::required_step_up(request).await?;
     let scopes: Vec<String> = request
         .site
@@ -111,7 +106,7 @@ pub(crate) async fn show_app_passwords_page(
         .collect();
     let page = AppPasswordsPage {
         frame: request.frame(form.message()),
-        all: &list_app_passwords(request, &session).await?,
+        all: &list_app_passwords(request).await?,
         scopes: &scopes,
         lifetimes: &LIFETIMES,
         step_up,
@@ -155,15 +150,15 @@ pub(crate) async fn submit_app_password(
 
 /// Renames or revokes an app password.
 pub(crate) async fn submit_change(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
-    let session = request.require_session()?;
+    request.require_session()?;
     let name = parse_label(request, form.field("name"))?;
     match form.field("action") {
         "rename" => {
             let new = parse_label(request, form.field("new"))?;
-            rename_app_password(request, &session, name, new).await?;
+            rename_app_password(request, name, new).await?;
         }
         "revoke" => {
-            revoke_app_passwords(request, &session, Some(name)).await?;
+            revoke_app_passwords(request, Some(name)).await?;
         }
         _ => return Err(ActRefused::invalid_value(request.text("act-failed")).into()),
     }

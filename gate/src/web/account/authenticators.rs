@@ -19,7 +19,6 @@ use postern_shared::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, EnrollmentOperation, FinishOperation, Operation, ReplyBody,
     TypedText,
 };
-use postern_shared::token::session::Session;
 use postern_shared::verify::decision::Refusal;
 
 /// Path that receives the first code of a new authenticator.
@@ -35,27 +34,26 @@ pub(crate) enum ConfirmedAuthenticator {
 /// Makes a pending authenticator, which is not stored.
 pub(crate) async fn begin_authenticator(
     request: &RequestContext<'_>,
-    step_up: &StepUpProof,
+    _step_up: &StepUpProof,
     operation: EnrollmentOperation,
 ) -> ActResult<ShownEnrollment> {
     let change = ChangeOperation::BeginEnrollment(operation);
     let operation = Operation::Change { code: None, change };
-    let begin = run_act(request, &step_up.session, |engine, owner| {
+    let begin = run_act(request, |engine, owner| {
         match owner.execute(engine, operation)? {
             ReplyBody::NewAuthenticator { ticket, .. } => Ok(ticket),
             _ => Err(AdministrationError::Stale),
         }
     });
-    find_pending_authenticator(request, &step_up.session, begin.await?).await
+    find_pending_authenticator(request, begin.await?).await
 }
 
 /// Returns what the page shows of a pending authenticator.
 async fn find_pending_authenticator(
     request: &RequestContext<'_>,
-    session: &Session,
     ticket: TypedText,
 ) -> ActResult<ShownEnrollment> {
-    run_act(request, session, move |engine, owner| {
+    run_act(request, move |engine, owner| {
         engine
             .commands()
             .reopen_enrollment(owner.requester(), owner.name(), &ticket, owner.now)
@@ -66,13 +64,12 @@ async fn find_pending_authenticator(
 /// Activates an authenticator by its first code. Every other session of the account is revoked.
 pub(crate) async fn confirm_authenticator(
     request: &RequestContext<'_>,
-    session: &Session,
     ticket: TypedText,
     code: TypedText,
 ) -> ActResult<ConfirmedAuthenticator> {
     // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
-    let session = session.clone();
+    let session = request.require_session()?;
     let run = request.run(move |engine, client, now| {
         let owner = Owner::new(&session, client, now);
         let confirm = Operation::Finish(FinishOperation::Confirm { ticket, code });
@@ -107,7 +104,7 @@ pub(crate) async fn remove_authenticator(
     step_up: StepUpProof,
     label: Label,
 ) -> ActResult<EndedSessions> {
-    let (kind, session) = (WorkKind::Plain, step_up.session.clone());
+    let kind = WorkKind::Plain;
     let remove = move |engine: &mut Engine, owner: &Owner<'_>| {
         let (name, principal, now) = (owner.name(), owner.principal(), owner.now);
         engine
@@ -115,7 +112,7 @@ pub(crate) async fn remove_authenticator(
             .remove_authenticator(name, &label, principal, now)?;
         Ok(((), AppPasswordsAfter::None))
     };
-    let run = account::run_act_and_continue(request, kind, &session, Some(step_up), remove);
+    let run = account::run_act_and_continue(request, kind, Some(step_up), remove);
     Ok(run.await?.1)
 }
 
@@ -180,9 +177,9 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &PageF
     let session = request.require_session()?;
     let (ticket, code) = (form.typed("pending"), form.typed("code"));
     Ok(
-        match confirm_authenticator(request, &session, ticket.clone(), code).await? {
+        match confirm_authenticator(request, ticket.clone(), code).await? {
             ConfirmedAuthenticator::Refused(why) => {
-                let shown = find_pending_authenticator(request, &session, ticket).await?;
+                let shown = find_pending_authenticator(request, ticket).await?;
                 let (status, name) = (StatusCode::FORBIDDEN, &session.name);
                 let text = request.language.message(why);
                 enroll::render_new_authenticator(

@@ -15,15 +15,11 @@ use postern_shared::account::second_factor::Enrolled;
 use postern_shared::credential::input::Input;
 use postern_shared::engine::{AdministrationError, Engine};
 use postern_shared::store::MailAddresses;
-use postern_shared::token::session::Session;
 use std::sync::Arc;
 
 /// Returns the account's confirmed and pending address.
-pub(crate) async fn find_addresses(
-    request: &RequestContext<'_>,
-    session: &Session,
-) -> ActResult<MailAddresses> {
-    run_act(request, session, |engine, owner| {
+pub(crate) async fn find_addresses(request: &RequestContext<'_>) -> ActResult<MailAddresses> {
+    run_act(request, |engine, owner| {
         Ok(engine
             .accounts()
             .account_status(owner.name())?
@@ -42,10 +38,10 @@ pub(crate) fn parse_address(request: &RequestContext<'_>, text: &str) -> ActResu
 /// Mails a code to a new address. The address is in use once that code is entered.
 pub(crate) async fn set_email(
     request: &RequestContext<'_>,
-    step_up: &StepUpProof,
+    _step_up: &StepUpProof,
     to: EmailAddress,
 ) -> ActResult<()> {
-    let queued = run_act(request, &step_up.session, move |engine, owner| {
+    let queued = run_act(request, move |engine, owner| {
         engine
             .accounts()
             .set_email(owner.name(), &to, owner.principal(), owner.now)
@@ -64,12 +60,12 @@ pub(crate) async fn confirm_email(
 ) -> ActResult<EndedSessions> {
     // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
-    let (kind, session) = (WorkKind::Plain, request.require_session()?);
+    let kind = WorkKind::Plain;
     let confirm = move |engine: &mut Engine, owner: &Owner<'_>| {
         let (name, principal, now) = (owner.name(), owner.principal(), owner.now);
         engine.accounts().confirm_email(name, &code, principal, now)
     };
-    let run = account::run_act_and_continue(request, kind, &session, step_up, confirm);
+    let run = account::run_act_and_continue(request, kind, step_up, confirm);
     Ok(run.await?.1)
 }
 
@@ -80,7 +76,7 @@ pub(crate) async fn remove_email(
 ) -> ActResult<(Enrolled, EndedSessions)> {
     let (kind, session) = (WorkKind::Plain, step_up.session.clone());
     if second_factor::is_required(request, &session.name).await?
-        && is_only_second_factor(request, &session).await?
+        && is_only_second_factor(request).await?
     {
         return Err(ActRefused::conflict(
             "required",
@@ -92,12 +88,12 @@ pub(crate) async fn remove_email(
             .accounts()
             .remove_email(owner.name(), owner.principal(), owner.now)
     };
-    account::run_act_and_continue(request, kind, &session, Some(step_up), remove).await
+    account::run_act_and_continue(request, kind, Some(step_up), remove).await
 }
 
 /// Whether mailed codes are the account's only second factor.
-async fn is_only_second_factor(request: &RequestContext<'_>, session: &Session) -> ActResult<bool> {
-    run_act(request, session, |engine, owner| {
+async fn is_only_second_factor(request: &RequestContext<'_>) -> ActResult<bool> {
+    run_act(request, |engine, owner| {
         Ok(engine
             .accounts()
             .account_status(owner.name())?
@@ -110,11 +106,10 @@ async fn is_only_second_factor(request: &RequestContext<'_>, session: &Session) 
 
 /// Shows email.
 pub(crate) async fn show_email_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
-    let session = request.require_session()?;
     let step_up = step_up::required_step_up(request).await?;
     let page = EmailPage {
         frame: request.frame(form.message()),
-        addresses: &find_addresses(request, &session).await?,
+        addresses: &find_addresses(request).await?,
         step_up,
     };
     Ok(notice::page_with_refusal(&page, form))

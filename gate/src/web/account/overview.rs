@@ -9,15 +9,11 @@ use crate::web::request::RequestContext;
 use hyper::StatusCode;
 use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::engine::AdministratorStatus;
-use postern_shared::token::session::Session;
 
 /// Reads the state of the account.
-pub(crate) async fn read_overview(
-    request: &RequestContext<'_>,
-    session: &Session,
-) -> ActResult<AccountOverview> {
+pub(crate) async fn read_overview(request: &RequestContext<'_>) -> ActResult<AccountOverview> {
     let has_pages = request.has_administration_pages();
-    run_act(request, session, move |engine, owner| {
+    run_act(request, move |engine, owner| {
         let (name, now) = (owner.name(), owner.now);
         Ok(AccountOverview {
             status: engine.accounts().account_status(name)?,
@@ -47,7 +43,7 @@ pub(crate) async fn show_home_page(request: &RequestContext<'_>, _form: &PageFor
         );
         return Ok(notice::show_notice(request, StatusCode::OK, &title, &lines));
     };
-    let overview = read_overview(request, &session).await?;
+    let overview = read_overview(request).await?;
     let page = OverviewPage {
         frame: request.frame(None),
         user: session.name.as_str(),

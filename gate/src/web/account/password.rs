@@ -30,7 +30,7 @@ pub(crate) async fn set_password(
         let text = request.text("password-elsewhere");
         return Err(ActRefused::conflict("password_not_managed", text));
     }
-    let (kind, session) = (WorkKind::Hashing, step_up.session.clone());
+    let kind = WorkKind::Hashing;
     let change = move |engine: &mut Engine, owner: &Owner<'_>| {
         let (name, principal, now) = (owner.name(), owner.principal(), owner.now);
         Ok((
@@ -40,7 +40,7 @@ pub(crate) async fn set_password(
                 .set_password(name, &password, principal, now)?,
         ))
     };
-    let run = account::run_act_and_continue(request, kind, &session, Some(step_up), change);
+    let run = account::run_act_and_continue(request, kind, Some(step_up), change);
     Ok(run.await?.1)
 }
 

@@ -19,11 +19,11 @@ use postern_shared::protocol::command_request::{
 /// them.
 pub(crate) async fn begin_recovery_codes(
     request: &RequestContext<'_>,
-    step_up: &StepUpProof,
+    _step_up: &StepUpProof,
 ) -> ActResult<(Vec<TypedText>, TypedText)> {
     let change = ChangeOperation::BeginRecoveryCodes;
     let operation = Operation::Change { code: None, change };
-    run_act(request, &step_up.session, |engine, owner| {
+    run_act(request, |engine, owner| {
         match owner.execute(engine, operation)? {
             ReplyBody::RecoveryCodes { codes, ticket } => Ok((codes, ticket)),
             _ => Err(AdministrationError::Stale),
@@ -38,11 +38,7 @@ pub(crate) async fn activate_recovery_codes(
     ticket: TypedText,
 ) -> ActResult<()> {
     let operation = Operation::Finish(FinishOperation::ReplaceRecoveryCodes { ticket });
-    let session = request.require_session()?;
-    run_act(request, &session, |engine, owner| {
-        owner.execute(engine, operation)
-    })
-    .await?;
+    run_act(request, |engine, owner| owner.execute(engine, operation)).await?;
     Ok(())
 }
 

@@ -32,7 +32,7 @@ pub(crate) async fn disable_second_factor(
                 .disable_second_factor(name, principal, now)?,
         ))
     };
-    let run = account::run_act_and_continue(request, kind, &session, Some(step_up), disable);
+    let run = account::run_act_and_continue(request, kind, Some(step_up), disable);
     let (_, ended) = run.await?;
     request.log_sign_in(&session.name, "disabled", "step-up");
     Ok(ended)

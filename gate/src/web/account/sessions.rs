@@ -7,28 +7,22 @@ use crate::web::pages::account::SessionsPage;
 use crate::web::refusal::{ActRefused, ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use postern_shared::store::{BrowserRecord, SessionRecord};
-use postern_shared::token::session::{Session, SessionId};
+use postern_shared::token::session::SessionId;
 
 /// Rows that a list shows at most, newest first.
 const MAX_ROWS: usize = 200;
 
 /// Returns the account's sessions, newest first.
-pub(crate) async fn list_sessions(
-    request: &RequestContext<'_>,
-    session: &Session,
-) -> ActResult<Vec<SessionRecord>> {
-    run_act(request, session, |engine, owner| {
+pub(crate) async fn list_sessions(request: &RequestContext<'_>) -> ActResult<Vec<SessionRecord>> {
+    run_act(request, |engine, owner| {
         engine.sessions().list_sessions(owner.name(), owner.now)
     })
     .await
 }
 
 /// Returns the account's trusted browsers, newest first.
-pub(crate) async fn list_browsers(
-    request: &RequestContext<'_>,
-    session: &Session,
-) -> ActResult<Vec<BrowserRecord>> {
-    run_act(request, session, |engine, owner| {
+pub(crate) async fn list_browsers(request: &RequestContext<'_>) -> ActResult<Vec<BrowserRecord>> {
+    run_act(request, |engine, owner| {
         engine
             .sessions()
             .list_trusted_browsers(owner.name(), owner.now)
@@ -41,15 +35,11 @@ pub(crate) async fn revoke_sessions(
     request: &RequestContext<'_>,
     one: Option<SessionId>,
 ) -> ActResult<usize> {
-    run_act(
-        request,
-        &request.require_session()?,
-        move |engine, owner| {
-            engine
-                .sessions()
-                .revoke_sessions(owner.name(), one, owner.principal(), owner.now)
-        },
-    )
+    run_act(request, move |engine, owner| {
+        engine
+            .sessions()
+            .revoke_sessions(owner.name(), one, owner.principal(), owner.now)
+    })
     .await
 }
 
@@ -58,15 +48,11 @@ pub(crate) async fn revoke_browsers(
     request: &RequestContext<'_>,
     one: Option<i64>,
 ) -> ActResult<usize> {
-    run_act(
-        request,
-        &request.require_session()?,
-        move |engine, owner| {
-            engine
-                .sessions()
-                .revoke_browsers(owner.name(), one, owner.principal(), owner.now)
-        },
-    )
+    run_act(request, move |engine, owner| {
+        engine
+            .sessions()
+            .revoke_browsers(owner.name(), one, owner.principal(), owner.now)
+    })
     .await
 }
 
@@ -76,8 +62,8 @@ pub(crate) async fn show_sign_ins_page(
     form: &PageForm,
 ) -> PageResult {
     let session = request.require_session()?;
-    let mut sessions = list_sessions(request, &session).await?;
-    let mut browsers = list_browsers(request, &session).await?;
+    let mut sessions = list_sessions(request).await?;
+    let mut browsers = list_browsers(request).await?;
     sessions.truncate(MAX_ROWS);
     browsers.truncate(MAX_ROWS);
     let page = SessionsPage {

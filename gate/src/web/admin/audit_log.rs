@@ -15,7 +15,7 @@ const PAGE_SIZE: u32 = 50;
 
 /// Shows administration/log.
 pub(crate) async fn show_events_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
-    let session = require_administrator(request).await?;
+    require_administrator(request).await?;
     let account = form
         .parameter("account")
         .map(|name| parse_name(request, &name))
@@ -25,7 +25,7 @@ pub(crate) async fn show_events_page(request: &RequestContext<'_>, form: &PageFo
         account: account.clone(),
         ..EventFilter::default()
     };
-    let read = run_act(request, &session, move |engine, _| {
+    let read = run_act(request, move |engine, _| {
         Ok(engine
             .audit_log()
             .newest_events(&filter, before, PAGE_SIZE + 1)?)

@@ -21,18 +21,18 @@ use postern_shared::verify::decision::Refusal;
 use zeroize::Zeroizing;
 
 /// Whether the session suffices for a page behind the gate, or no session ever would.
-fn may_open(request: &RequestContext<'_>, back_to: &str) -> bool {
+fn may_open(request: &RequestContext<'_>, return_url: &str) -> bool {
     let Some(session) = request.any_session() else {
         return false;
     };
-    match ReturnPage::parse(request.site, back_to) {
+    match ReturnPage::parse(request.site, return_url) {
         Some(page) => {
             let (_, reach) =
                 rules::decide_session(request.site, &page.request(request.address), &session);
             reach != SessionSufficiency::UpgradeRequired
         }
         None => {
-            !back_to.is_empty()
+            !return_url.is_empty()
                 && rules::is_full_session(request.site, &session, Some(request.address))
         }
     }
@@ -40,37 +40,37 @@ fn may_open(request: &RequestContext<'_>, back_to: &str) -> bool {
 
 /// Shows sign-in.
 pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
-    let back_to = request
+    let return_url = request
         .site
         .valid_return_url(form.field("rd"))
         .unwrap_or_default();
-    if may_open(request, back_to) {
-        return Ok(reply::see_other(back_to));
+    if may_open(request, return_url) {
+        return Ok(reply::see_other(return_url));
     }
     match request.site.gate().first_factor {
         FirstFactorSource::Password | FirstFactorSource::Pam => Ok(login::render_sign_in_page(
             request,
             StatusCode::OK,
-            back_to,
+            return_url,
             "",
             None,
         )),
-        FirstFactorSource::Header if request.session().is_some() && back_to.is_empty() => {
+        FirstFactorSource::Header if request.session().is_some() && return_url.is_empty() => {
             Ok(reply::see_other(&request.path_to("")))
         }
-        FirstFactorSource::Header => sign_in_by_identity(request, back_to).await,
+        FirstFactorSource::Header => sign_in_by_identity(request, return_url).await,
     }
 }
 
 /// Verifies the password of a sign-in.
 pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
-    let back_to = request
+    let return_url = request
         .site
         .valid_return_url(form.field("rd"))
         .unwrap_or_default();
     let user = form.field("user").trim();
     let page = |status, user, text: String| {
-        login::render_sign_in_page(request, status, back_to, user, Some(&text))
+        login::render_sign_in_page(request, status, return_url, user, Some(&text))
     };
     let refused = |user| {
         page(
@@ -84,11 +84,11 @@ pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &PageFor
     };
     if request.site.gate().first_factor == FirstFactorSource::Header {
         // with this first factor there is no password
-        return Ok(reply::see_other(&request.sign_in_path(back_to)));
+        return Ok(reply::see_other(&request.sign_in_path(return_url)));
     }
     let typed = Zeroizing::new(form.field("password").to_owned());
     let recovery = Input::parse(form.field("recovery").as_bytes());
-    match password::verify_password(request, &name, typed, recovery, back_to).await? {
+    match password::verify_password(request, &name, typed, recovery, return_url).await? {
         AfterPassword::Refused(refusal @ Refusal::AddressDelayed { wait }) => {
             let text = request.language.message(refusal);
             Ok(reply::with_retry_after(
@@ -97,7 +97,7 @@ pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &PageFor
             ))
         }
         AfterPassword::Refused(_) => Ok(refused(user)),
-        next => continue_sign_in(request, name, next, back_to),
+        next => continue_sign_in(request, name, next, return_url),
     }
 }
 
@@ -109,7 +109,7 @@ pub(super) fn may_navigate(request: &RequestContext<'_>) -> bool {
 }
 
 /// Signs in by the identity that the proxy sends, before the code is asked for.
-async fn sign_in_by_identity(request: &RequestContext<'_>, back_to: &str) -> PageResult {
+async fn sign_in_by_identity(request: &RequestContext<'_>, return_url: &str) -> PageResult {
     let Some(name) = identified_user(request) else {
         let (title, line) = (
             request.text("identity-missing"),
@@ -126,18 +126,18 @@ async fn sign_in_by_identity(request: &RequestContext<'_>, back_to: &str) -> Pag
     if !may_navigate(request) {
         return Ok(reply::bare(StatusCode::FORBIDDEN));
     }
-    match verify_identity(request, &name, back_to).await? {
+    match verify_identity(request, &name, return_url).await? {
         AfterPassword::Refused(refusal) => {
             let (status, text) = (StatusCode::UNAUTHORIZED, request.language.message(refusal));
             Ok(login::render_sign_in_page(
                 request,
                 status,
-                back_to,
+                return_url,
                 "",
                 Some(&text),
             ))
         }
-        next => continue_sign_in(request, name, next, back_to),
+        next => continue_sign_in(request, name, next, return_url),
     }
 }
 
@@ -158,9 +158,9 @@ pub(crate) fn identified_user(request: &RequestContext<'_>) -> Option<UserName> 
 pub(crate) async fn verify_identity(
     request: &RequestContext<'_>,
     name: &UserName,
-    back_to: &str,
+    return_url: &str,
 ) -> Result<AfterPassword, PoolError> {
-    let client = OwnedBrowserContext::new(request).with_page(request.site, back_to);
+    let client = OwnedBrowserContext::new(request).with_page(request.site, return_url);
     let account = name.clone();
     // a trusted proxy has authenticated the user
     let store_pool = request
@@ -184,20 +184,20 @@ pub(crate) fn continue_sign_in(
     request: &RequestContext<'_>,
     name: UserName,
     next: AfterPassword,
-    back_to: &str,
+    return_url: &str,
 ) -> PageResult {
     let page = |status, text: String| {
-        login::render_sign_in_page(request, status, back_to, name.as_str(), Some(&text))
+        login::render_sign_in_page(request, status, return_url, name.as_str(), Some(&text))
     };
     Ok(match next {
-        AfterPassword::Opened(opened) => login::finish_sign_in(request, &opened, back_to),
+        AfterPassword::Opened(opened) => login::finish_sign_in(request, &opened, return_url),
         AfterPassword::Code(token) => {
-            let tokens = issue_login_token(request, &token.with_back_to(back_to.to_owned()))?;
+            let tokens = issue_login_token(request, &token.with_back_to(return_url.to_owned()))?;
             request.with_tokens(reply::see_other(&request.path_to("code")), &tokens)
         }
         AfterPassword::Enroll(token) => {
             request.log_sign_in(&name, "refused", &Refusal::NotEnrolled.to_string());
-            enroll::redirect_to_enrollment(request, &token.to_page(back_to.to_owned()))?
+            enroll::redirect_to_enrollment(request, &token.to_page(return_url.to_owned()))?
         }
         AfterPassword::Refused(refusal) => {
             page(StatusCode::UNAUTHORIZED, request.language.message(refusal))

@@ -66,12 +66,14 @@ pub(crate) async fn verify_password(
     name: &UserName,
     typed: Zeroizing<String>,
     recovery: Input,
-    back_to: &str,
+    return_url: &str,
 ) -> Result<AfterPassword, PoolError> {
     let next = match request.site.gate().first_factor {
-        FirstFactorSource::Pam => verify_on_host(request, name, &typed, recovery, back_to).await?,
+        FirstFactorSource::Pam => {
+            verify_on_host(request, name, &typed, recovery, return_url).await?
+        }
         FirstFactorSource::Password => {
-            verify_in_store(request, name, typed, recovery, back_to).await?
+            verify_in_store(request, name, typed, recovery, return_url).await?
         }
         // with this first factor there is no password
         FirstFactorSource::Header => AfterPassword::Refused(Refusal::Malformed),
@@ -87,13 +89,13 @@ async fn verify_in_store(
     name: &UserName,
     typed: Zeroizing<String>,
     recovery: Input,
-    back_to: &str,
+    return_url: &str,
 ) -> Result<AfterPassword, PoolError> {
     let store_pool = match pool_for_sign_in(request, name, &recovery).await? {
         Ok(store_pool) => store_pool,
         Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
     };
-    let client = OwnedBrowserContext::new(request).with_page(request.site, back_to);
+    let client = OwnedBrowserContext::new(request).with_page(request.site, return_url);
     let (account, password) = (name.clone(), Password::from_input(typed));
     let run = client.run(
         &store_pool,
@@ -118,7 +120,7 @@ async fn verify_on_host(
     name: &UserName,
     typed: &str,
     recovery: Input,
-    back_to: &str,
+    return_url: &str,
 ) -> Result<AfterPassword, PoolError> {
     let started = Instant::now();
     let store_pool = match pool_for_sign_in(request, name, &recovery).await? {
@@ -148,7 +150,7 @@ async fn verify_on_host(
         Ok(reply) => (reply, None),
         Err(error) => (HostPasswordReply::NotVerified, Some(error)),
     };
-    let client = OwnedBrowserContext::new(request).with_page(request.site, back_to);
+    let client = OwnedBrowserContext::new(request).with_page(request.site, return_url);
     let account = name.clone();
     let run = client.run(&store_pool, WorkKind::Plain, move |engine, client, now| {
         let browser = client.browser();

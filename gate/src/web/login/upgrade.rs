@@ -25,11 +25,12 @@ pub(crate) async fn upgrade_session(
 
 /// Shows upgrade.
 pub(crate) async fn show_upgrade_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
-    let back_to = request
+    let return_url = request
         .site
         .valid_return_url(form.field("rd"))
         .unwrap_or_default();
-    let sign_in = |user| login::render_sign_in_page(request, StatusCode::OK, back_to, user, None);
+    let sign_in =
+        |user| login::render_sign_in_page(request, StatusCode::OK, return_url, user, None);
     let Some(session) = request.any_session() else {
         return Ok(sign_in(""));
     };
@@ -39,7 +40,7 @@ pub(crate) async fn show_upgrade_page(request: &RequestContext<'_>, form: &PageF
     }
     let name = session.name.clone();
     match upgrade_session(request, session).await? {
-        Some(next) => first_factor::continue_sign_in(request, name, next, back_to),
+        Some(next) => first_factor::continue_sign_in(request, name, next, return_url),
         // only a complete sign-in upgrades the session
         None => Ok(sign_in(name.as_str())),
     }

@@ -183,11 +183,7 @@ pub(super) fn endpoint<B: Body, A: Answer>(
         answer_shape: A::shape(),
         run,
     };
-    Route {
-        method,
-        path,
-        handler,
-    }
+    Route::new(method, path, handler)
 }
 
 impl Route<Endpoint> {

@@ -14,6 +14,16 @@ pub(crate) struct Route<H> {
     pub(crate) handler: H,
 }
 
+impl<H> Route<H> {
+    pub(crate) fn new(method: Method, path: &'static str, handler: H) -> Route<H> {
+        Route {
+            method,
+            path,
+            handler,
+        }
+    }
+}
+
 pub(crate) struct RouteTable<H>(Vec<Route<H>>);
 
 impl<H> RouteTable<H> {
@@ -93,11 +103,7 @@ mod tests {
 
     #[test]
     fn a_path_leads_to_one_route_and_its_variable_parts_are_decoded() {
-        let route = |method, path| Route {
-            method,
-            path,
-            handler: (),
-        };
+        let route = |method, path| Route::new(method, path, ());
         let table = RouteTable::new([vec![
             route(Method::GET, "account"),
             route(Method::DELETE, "authenticators/{name}"),

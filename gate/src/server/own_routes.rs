@@ -84,87 +84,59 @@ enum PageHandler {
     Form(Box<dyn for<'a> FormHandler<'a>>, Option<PageContent>),
 }
 
-fn get(path: &'static str, access: PageAccess, content: PageContent) -> Route<PageHandler> {
-    let (method, handler) = (Method::GET, PageHandler::Page(access, content));
-    Route {
-        method,
-        path,
-        handler,
-    }
-}
-
-fn post(
-    path: &'static str,
-    act: impl for<'a> FormHandler<'a> + 'static,
-    page: Option<PageContent>,
-) -> Route<PageHandler> {
-    let (method, handler) = (Method::POST, PageHandler::Form(Box::new(act), page));
-    Route {
-        method,
-        path,
-        handler,
-    }
-}
+/// Routes of one path.
+struct PageRoutes(Vec<Route<PageHandler>>);
 
 fn public(path: &'static str, page: impl for<'a> FormHandler<'a> + 'static) -> PageRoutes {
-    vec![get(
-        path,
-        PageAccess::Anyone,
-        PageContent::Page(Box::new(page)),
-    )]
+    let page = PageHandler::Page(PageAccess::Anyone, PageContent::Page(Box::new(page)));
+    PageRoutes(vec![Route::new(Method::GET, path, page)])
 }
 
 fn page(path: &'static str, page: impl for<'a> FormHandler<'a> + 'static) -> PageRoutes {
-    vec![get(
-        path,
-        PageAccess::OneSession,
-        PageContent::Page(Box::new(page)),
-    )]
+    let page = PageHandler::Page(PageAccess::OneSession, PageContent::Page(Box::new(page)));
+    PageRoutes(vec![Route::new(Method::GET, path, page)])
 }
 
+/// A form, whose refusal is shown on a page of its own.
 fn form(path: &'static str, act: impl for<'a> FormHandler<'a> + 'static) -> PageRoutes {
-    vec![post(path, act, None)]
+    let act = PageHandler::Form(Box::new(act), None);
+    PageRoutes(vec![Route::new(Method::POST, path, act)])
 }
 
-/// A form on another page, which shows the refusal.
-fn form_of(
-    page: impl for<'a> FormHandler<'a> + 'static,
-    path: &'static str,
-    act: impl for<'a> FormHandler<'a> + 'static,
-) -> PageRoutes {
-    vec![post(path, act, Some(PageContent::Page(Box::new(page))))]
-}
+impl PageRoutes {
+    /// The form is on this page at another path, which shows a refusal.
+    fn on(self, page: impl for<'a> FormHandler<'a> + 'static) -> PageRoutes {
+        self.with_refusals(PageContent::Page(Box::new(page)))
+    }
 
-/// A page with a form, and its act.
-fn act(
-    path: &'static str,
-    page: impl for<'a> FormHandler<'a> + Copy + 'static,
-    act: impl for<'a> FormHandler<'a> + 'static,
-) -> PageRoutes {
-    let content = || PageContent::Page(Box::new(page));
-    vec![
-        get(path, PageAccess::OneSession, content()),
-        post(path, act, Some(content())),
-    ]
-}
+    /// The form is on this page at the same path, which shows a refusal.
+    fn under(self, page: impl for<'a> FormHandler<'a> + Copy + 'static) -> PageRoutes {
+        self.with_page(PageContent::Page(Box::new(page))).on(page)
+    }
 
-/// A page that confirms an act, and the act.
-fn confirmed(
-    path: &'static str,
-    content: ConfirmationContent,
-    act: impl for<'a> FormHandler<'a> + 'static,
-) -> PageRoutes {
-    let content = || PageContent::Confirmation(content);
-    vec![
-        get(path, PageAccess::OneSession, content()),
-        post(path, act, Some(content())),
-    ]
-}
+    /// The form confirms an act, on a page at the same path, which shows a refusal.
+    fn confirmed(self, content: ConfirmationContent) -> PageRoutes {
+        self.with_page(PageContent::Confirmation(content))
+            .with_refusals(PageContent::Confirmation(content))
+    }
 
-type PageRoutes = Vec<Route<PageHandler>>;
+    fn with_page(mut self, content: PageContent) -> PageRoutes {
+        let page = PageHandler::Page(PageAccess::OneSession, content);
+        let path = self.0[0].path;
+        self.0.push(Route::new(Method::GET, path, page));
+        self
+    }
+
+    fn with_refusals(mut self, content: PageContent) -> PageRoutes {
+        if let PageHandler::Form(_, page) = &mut self.0[0].handler {
+            *page = Some(content);
+        }
+        self
+    }
+}
 
 static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
-    RouteTable::new([
+    let pages = [
         page("", overview::show_home_page),
         public("style.css", show_style),
         public("code.js", show_code_script),
@@ -187,79 +159,37 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         form("enroll/code", enroll::submit_first_code),
         form("enroll/finish", enroll::submit_codes_saved),
         // The user's own account.
-        confirmed(
-            "turn-on",
-            second_factor::confirm_turn_on,
-            second_factor::submit_turn_on,
-        ),
-        confirmed(
-            "turn-off",
-            second_factor::confirm_turn_off,
-            second_factor::submit_turn_off,
-        ),
-        confirmed(
-            "replace",
-            second_factor::confirm_replacement,
-            second_factor::submit_replacement,
-        ),
-        act(
+        form("turn-on", second_factor::submit_turn_on).confirmed(second_factor::confirm_turn_on),
+        form("turn-off", second_factor::submit_turn_off).confirmed(second_factor::confirm_turn_off),
+        form("replace", second_factor::submit_replacement)
+            .confirmed(second_factor::confirm_replacement),
+        form(
             "authenticators/add",
-            authenticators::show_add_page,
             authenticators::submit_new_authenticator,
-        ),
+        )
+        .under(authenticators::show_add_page),
         form("authenticators/confirm", authenticators::submit_first_code),
-        confirmed(
-            "authenticators/remove",
-            authenticators::confirm_removal,
-            authenticators::submit_removal,
-        ),
-        confirmed(
-            "recovery-codes",
-            recovery_codes::confirm_renewal,
-            recovery_codes::submit_renewal,
-        ),
+        form("authenticators/remove", authenticators::submit_removal)
+            .confirmed(authenticators::confirm_removal),
+        form("recovery-codes", recovery_codes::submit_renewal)
+            .confirmed(recovery_codes::confirm_renewal),
         form("recovery-codes/confirm", recovery_codes::submit_codes_saved),
-        act(
-            "app-passwords",
-            app_passwords::show_app_passwords_page,
-            app_passwords::submit_app_password,
-        ),
-        form_of(
-            app_passwords::show_app_passwords_page,
-            "app-passwords/change",
-            app_passwords::submit_change,
-        ),
-        act("email", email::show_email_page, email::submit_email),
-        form_of(
-            email::show_email_page,
-            "email/confirm",
-            email::submit_email_code,
-        ),
-        confirmed(
-            "email/remove",
-            email::confirm_removal,
-            email::submit_removal,
-        ),
-        act(
-            "sign-ins",
-            sessions::show_sign_ins_page,
-            sessions::submit_sign_ins_change,
-        ),
-        act(
-            "password",
-            password::show_password_page,
-            password::submit_new_password,
-        ),
+        form("app-passwords", app_passwords::submit_app_password)
+            .under(app_passwords::show_app_passwords_page),
+        form("app-passwords/change", app_passwords::submit_change)
+            .on(app_passwords::show_app_passwords_page),
+        form("email", email::submit_email).under(email::show_email_page),
+        form("email/confirm", email::submit_email_code).on(email::show_email_page),
+        form("email/remove", email::submit_removal).confirmed(email::confirm_removal),
+        form("sign-ins", sessions::submit_sign_ins_change).under(sessions::show_sign_ins_page),
+        form("password", password::submit_new_password).under(password::show_password_page),
         // Administration.
         page("administration", pages::show_accounts_page),
         page("administration/account", pages::show_account_page),
         page("administration/log", audit_log::show_events_page),
-        act(
-            "administration/act",
-            pages::show_act_page,
-            pages::submit_admin_act,
-        ),
-    ])
+        form("administration/act", pages::submit_admin_act).under(pages::show_act_page),
+    ];
+    RouteTable::new(pages.map(|routes| routes.0))
 });
 
 /// Answers a request for one of the gate's own pages, by its path below the gate's own.
@@ -292,9 +222,8 @@ pub(crate) async fn answer_page(
                     Ok(logout::clear_cookies(request))
                 }
                 None => {
-                    let fields = Form::of_query(request.query);
-                    let refused = None;
-                    page.show(request, &PageForm { fields, refused }).await
+                    let query = PageForm::new(Form::of_query(request.query));
+                    page.show(request, &query).await
                 }
             }
         }
@@ -307,20 +236,11 @@ pub(crate) async fn answer_page(
         PageHandler::Form(act, page) => match read_form(&parts.headers, body).await {
             Err(status) => return bare_and_close(status),
             Ok(fields) => {
-                let form = PageForm {
-                    fields,
-                    refused: None,
-                };
+                let mut form = PageForm::new(fields);
                 match (act.call(request, &form).await, page) {
                     (Err(HandlerError::Refused(refused)), Some(page)) => {
-                        page.show(
-                            request,
-                            &PageForm {
-                                refused: Some(refused),
-                                ..form
-                            },
-                        )
-                        .await
+                        form.refused = Some(refused);
+                        page.show(request, &form).await
                     }
                     (done, _) => done,
                 }

@@ -14,11 +14,16 @@ use std::ops::Deref;
 
 /// Fields of a page's query or form, and why the form was refused.
 pub(crate) struct PageForm {
-    pub(crate) fields: Form,
+    fields: Form,
     pub(crate) refused: Option<ActRefused>,
 }
 
 impl PageForm {
+    pub(crate) fn new(fields: Form) -> PageForm {
+        let refused = None;
+        PageForm { fields, refused }
+    }
+
     /// Returns the message above the form.
     pub(crate) fn message(&self) -> Option<&str> {
         self.refused.as_ref().map(|refused| refused.text.as_str())

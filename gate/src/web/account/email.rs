@@ -78,10 +78,8 @@ pub(crate) async fn remove_email(
     if second_factor::is_required(request, &session.name).await?
         && is_only_second_factor(request).await?
     {
-        return Err(ActRefused::conflict(
-            "required",
-            request.text("turn-off-required"),
-        ));
+        let text = request.text("turn-off-required");
+        return Err(ActRefused::conflict("required", text));
     }
     let remove = |engine: &mut Engine, owner: &Owner<'_>| {
         engine

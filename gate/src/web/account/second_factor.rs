@@ -18,10 +18,8 @@ pub(crate) async fn disable_second_factor(
 ) -> ActResult<EndedSessions> {
     let (kind, session) = (WorkKind::Plain, step_up.session.clone());
     if is_required(request, &session.name).await? {
-        return Err(ActRefused::conflict(
-            "required",
-            request.text("turn-off-required"),
-        ));
+        let text = request.text("turn-off-required");
+        return Err(ActRefused::conflict("required", text));
     }
     let disable = |engine: &mut Engine, owner: &Owner<'_>| {
         let (name, principal, now) = (owner.name(), owner.principal(), owner.now);

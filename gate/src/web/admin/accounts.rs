@@ -216,10 +216,8 @@ pub(crate) async fn run_admin_act(
     act: AdminAct,
 ) -> ActResult<AdminActResult> {
     if name == step_up.session.name {
-        return Err(ActRefused::conflict(
-            "own_account",
-            request.text("admin-own-account"),
-        ));
+        let text = request.text("admin-own-account");
+        return Err(ActRefused::conflict("own_account", text));
     }
     let account = name.clone();
     let result = run_act(request, move |engine, owner| {

@@ -1,6 +1,6 @@
 //! The state of the account, and step-up.
 
-use super::body::{NoBody, RequiredBody};
+use super::body::{Json, NoBody};
 use super::endpoint::{
     Call, Done, Endpoint, EndpointAccess, EndpointReply, EndpointResult, endpoint, restrict,
 };
@@ -88,7 +88,7 @@ async fn read_account(call: &Call<'_>, _: NoBody) -> EndpointResult<Account> {
     Ok(account.into())
 }
 
-async fn submit_step_up(call: &Call<'_>, input: RequiredBody<StepUpInput>) -> EndpointResult<Done> {
+async fn submit_step_up(call: &Call<'_>, input: Json<StepUpInput>) -> EndpointResult<Done> {
     if !call.request.site.url.has_own_host() {
         let text = call.request.text("proof-not-kept");
         return Err(ActRefused::conflict("step_up_not_kept", text).into());

@@ -4,7 +4,7 @@
 
 pub(super) mod secret;
 
-use super::body::{NoBody, OptionalBody, RequiredBody};
+use super::body::{Json, NoBody, OptionalJson};
 use super::endpoint::{
     Call, Endpoint, EndpointAccess, EndpointResult, Parameter, endpoint, restrict,
 };
@@ -112,7 +112,7 @@ async fn disable(call: &Call<'_>, _: NoBody) -> EndpointResult<OperationDone> {
     .await
 }
 
-async fn unlock(call: &Call<'_>, how: OptionalBody<Unlock>) -> EndpointResult<OperationDone> {
+async fn unlock(call: &Call<'_>, how: OptionalJson<Unlock>) -> EndpointResult<OperationDone> {
     run_operation(call, move |engine, name, principal, now| {
         if !how.0.clock {
             engine.accounts().unlock_account(name, principal, now)?;
@@ -128,7 +128,7 @@ async fn unlock(call: &Call<'_>, how: OptionalBody<Unlock>) -> EndpointResult<Op
 
 async fn revoke(
     call: &Call<'_>,
-    RequiredBody(Revoke { what }): RequiredBody<Revoke>,
+    Json(Revoke { what }): Json<Revoke>,
 ) -> EndpointResult<OperationDone> {
     run_operation(call, move |engine, name, principal, now| {
         Ok(match what {

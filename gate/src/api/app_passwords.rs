@@ -1,7 +1,7 @@
 //! App passwords, for programs that cannot show a page.
 
 use super::account::step_up_reply;
-use super::body::{NoBody, RequiredBody};
+use super::body::{Json, NoBody};
 use super::endpoint::{Call, Done, Endpoint, EndpointAccess, EndpointResult, endpoint, restrict};
 use crate::http::route_table::Route;
 use crate::web::account::{app_passwords, parse_label};
@@ -93,7 +93,7 @@ async fn list_app_passwords(call: &Call<'_>, _: NoBody) -> EndpointResult<AppPas
 
 async fn create_app_password(
     call: &Call<'_>,
-    RequiredBody(body): RequiredBody<AddAppPassword>,
+    Json(body): Json<AddAppPassword>,
 ) -> EndpointResult<MadeAppPassword> {
     let request = call.request;
     let name = parse_label(request, &body.name)?;
@@ -116,7 +116,7 @@ async fn create_app_password(
     Ok(step_up_reply(call, &step_up, answer))
 }
 
-async fn rename_app_password(call: &Call<'_>, body: RequiredBody<Rename>) -> EndpointResult<Done> {
+async fn rename_app_password(call: &Call<'_>, body: Json<Rename>) -> EndpointResult<Done> {
     let (request, name) = (call.request, call.label_argument()?);
     let new = parse_label(request, &body.0.name)?;
     app_passwords::rename_app_password(request, name, new).await?;

@@ -1,7 +1,7 @@
 //! Further authenticators.
 
 use super::account::{EndedAccountSessions, sessions_ended_reply, step_up_reply};
-use super::body::{NoBody, OptionalBody, RequiredBody, optional_text};
+use super::body::{Json, NoBody, OptionalJson, optional_text};
 use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointResult, endpoint, restrict};
 use super::enrollment::{FirstCode, NewAuthenticator, describe_new_authenticator};
 use crate::http::route_table::Route;
@@ -117,7 +117,7 @@ async fn list_authenticators(call: &Call<'_>, _: NoBody) -> EndpointResult<Authe
 
 async fn add_authenticator(
     call: &Call<'_>,
-    RequiredBody(body): RequiredBody<AddAuthenticator>,
+    Json(body): Json<AddAuthenticator>,
 ) -> EndpointResult<NewAuthenticator> {
     let request = call.request;
     let name = parse_label(request, &body.name)?;
@@ -154,7 +154,7 @@ async fn add_authenticator(
 
 async fn confirm_authenticator(
     call: &Call<'_>,
-    RequiredBody(body): RequiredBody<FirstCode>,
+    Json(body): Json<FirstCode>,
 ) -> EndpointResult<EndedAccountSessions> {
     let request = call.request;
     let FirstCode { pending, code } = body;
@@ -168,7 +168,7 @@ async fn confirm_authenticator(
 
 async fn remove_authenticator(
     call: &Call<'_>,
-    OptionalBody(input): OptionalBody<StepUpInput>,
+    OptionalJson(input): OptionalJson<StepUpInput>,
 ) -> EndpointResult<EndedAccountSessions> {
     let name = call.label_argument()?;
     let step_up = step_up::verify_step_up(call.request, &input).await?;

@@ -39,9 +39,9 @@ pub(super) trait Body: Sized + Send + 'static {
 
 pub(super) struct NoBody;
 
-pub(super) struct RequiredBody<T>(pub(super) T);
+pub(super) struct Json<T>(pub(super) T);
 
-pub(super) struct OptionalBody<T>(pub(super) T);
+pub(super) struct OptionalJson<T>(pub(super) T);
 
 impl Body for NoBody {
     fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> ActResult<NoBody> {
@@ -56,9 +56,9 @@ impl Body for NoBody {
     }
 }
 
-impl<T: DeserializeOwned + ToSchema + Send + 'static> Body for RequiredBody<T> {
-    fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> ActResult<RequiredBody<T>> {
-        parse_json(request, bytes).map(RequiredBody)
+impl<T: DeserializeOwned + ToSchema + Send + 'static> Body for Json<T> {
+    fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> ActResult<Json<T>> {
+        parse_json(request, bytes).map(Json)
     }
 
     fn kind() -> Option<BodyKind> {
@@ -69,12 +69,12 @@ impl<T: DeserializeOwned + ToSchema + Send + 'static> Body for RequiredBody<T> {
     }
 }
 
-impl<T: DeserializeOwned + Default + ToSchema + Send + 'static> Body for OptionalBody<T> {
-    fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> ActResult<OptionalBody<T>> {
+impl<T: DeserializeOwned + Default + ToSchema + Send + 'static> Body for OptionalJson<T> {
+    fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> ActResult<OptionalJson<T>> {
         if bytes.is_empty() {
-            return Ok(OptionalBody(T::default()));
+            return Ok(OptionalJson(T::default()));
         }
-        parse_json(request, bytes).map(OptionalBody)
+        parse_json(request, bytes).map(OptionalJson)
     }
 
     fn kind() -> Option<BodyKind> {

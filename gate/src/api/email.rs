@@ -1,7 +1,7 @@
 //! The address that codes are mailed to.
 
 use super::account::{EndedAccountSessions, sessions_ended_reply, step_up_reply};
-use super::body::{NoBody, OptionalBody, RequiredBody};
+use super::body::{Json, NoBody, OptionalJson};
 use super::endpoint::{Call, Done, Endpoint, EndpointAccess, EndpointResult, endpoint, restrict};
 use crate::http::route_table::Route;
 use crate::web::account::email;
@@ -64,8 +64,8 @@ async fn read_addresses(call: &Call<'_>, _: NoBody) -> EndpointResult<Email> {
     Ok(email.into())
 }
 
-async fn set_address(call: &Call<'_>, body: RequiredBody<NewEmail>) -> EndpointResult<Done> {
-    let RequiredBody(body) = body;
+async fn set_address(call: &Call<'_>, body: Json<NewEmail>) -> EndpointResult<Done> {
+    let Json(body) = body;
     let to = email::parse_address(call.request, &body.address)?;
     let input = StepUpInput::new(body.password, body.code);
     let step_up = step_up::verify_step_up(call.request, &input).await?;
@@ -75,7 +75,7 @@ async fn set_address(call: &Call<'_>, body: RequiredBody<NewEmail>) -> EndpointR
 
 async fn confirm_address(
     call: &Call<'_>,
-    RequiredBody(body): RequiredBody<MailedCode>,
+    Json(body): Json<MailedCode>,
 ) -> EndpointResult<EndedAccountSessions> {
     let code = Input::parse(body.code.as_bytes());
     Ok(sessions_ended_reply(
@@ -86,7 +86,7 @@ async fn confirm_address(
 
 async fn remove_address(
     call: &Call<'_>,
-    OptionalBody(input): OptionalBody<StepUpInput>,
+    OptionalJson(input): OptionalJson<StepUpInput>,
 ) -> EndpointResult<EndedAccountSessions> {
     let step_up = step_up::verify_step_up(call.request, &input).await?;
     let (_, ended) = email::remove_email(call.request, step_up).await?;

@@ -1,7 +1,7 @@
 //! Enrollment: the secret, its first code, the recovery codes, and then the second factor is on.
 //! The enrollment token is a cookie.
 
-use super::body::{NoBody, RequiredBody};
+use super::body::{Json, NoBody};
 use super::endpoint::{Call, Done, Endpoint, EndpointReply, EndpointResult, endpoint};
 use super::login::{Next, finish_sign_in};
 use crate::http::route_table::Route;
@@ -86,12 +86,9 @@ pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
     ]
 }
 
-async fn submit_one_time_code(
-    call: &Call<'_>,
-    RequiredBody(body): RequiredBody<InvitationCode>,
-) -> EndpointResult<Done> {
+async fn submit_one_time_code(call: &Call<'_>, body: Json<InvitationCode>) -> EndpointResult<Done> {
     let (request, token) = (call.request, require_token(call.request)?);
-    let input = Input::parse(body.code.as_bytes());
+    let input = Input::parse(body.0.code.as_bytes());
     let refusal = match enroll::verify_one_time_code(request, token, input).await? {
         Ok(token) => {
             let (answer, tokens) = (Done {}, enroll::issue_token(request, &token)?);
@@ -121,7 +118,7 @@ async fn begin_enrollment(call: &Call<'_>, _: NoBody) -> EndpointResult<NewAuthe
 
 async fn confirm_enrollment(
     call: &Call<'_>,
-    RequiredBody(body): RequiredBody<FirstCode>,
+    Json(body): Json<FirstCode>,
 ) -> EndpointResult<NewRecoveryCodes> {
     let (request, token) = (call.request, require_token(call.request)?);
     let input = Input::parse(body.code.as_bytes());
@@ -143,7 +140,7 @@ async fn confirm_enrollment(
     }
 }
 
-async fn finish_enrollment(call: &Call<'_>, body: RequiredBody<Saved>) -> EndpointResult<Next> {
+async fn finish_enrollment(call: &Call<'_>, body: Json<Saved>) -> EndpointResult<Next> {
     let (request, token) = (call.request, require_token(call.request)?);
     match enroll::activate_enrollment(request, &token, body.0.pending).await? {
         AfterEnrollment::Over => Err(expired(request).into()),

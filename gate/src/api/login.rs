@@ -1,6 +1,6 @@
 //! Sign-in, step by step, and sign-out.
 
-use super::body::{NoBody, OptionalBody, RequiredBody, optional_text};
+use super::body::{Json, NoBody, OptionalJson, optional_text};
 use super::endpoint::{Call, Done, Endpoint, EndpointReply, EndpointResult, endpoint};
 use crate::http::cookies::TokenChanges;
 use crate::http::route_table::Route;
@@ -186,8 +186,8 @@ async fn read_state(call: &Call<'_>, _: NoBody) -> EndpointResult<SignInState> {
     Ok(state.into())
 }
 
-async fn submit_password(call: &Call<'_>, body: RequiredBody<Credentials>) -> EndpointResult<Next> {
-    let RequiredBody(body) = body;
+async fn submit_password(call: &Call<'_>, body: Json<Credentials>) -> EndpointResult<Next> {
+    let Json(body) = body;
     let request = call.request;
     if request.site.gate().first_factor == FirstFactorSource::Header {
         let text = request.text("password-elsewhere");
@@ -209,7 +209,7 @@ async fn submit_password(call: &Call<'_>, body: RequiredBody<Credentials>) -> En
 
 async fn submit_identity(
     call: &Call<'_>,
-    OptionalBody(body): OptionalBody<LoginPurpose>,
+    OptionalJson(body): OptionalJson<LoginPurpose>,
 ) -> EndpointResult<Next> {
     let request = call.request;
     let missing =
@@ -225,7 +225,7 @@ async fn submit_identity(
 
 async fn upgrade_session(
     call: &Call<'_>,
-    OptionalBody(body): OptionalBody<LoginPurpose>,
+    OptionalJson(body): OptionalJson<LoginPurpose>,
 ) -> EndpointResult<Next> {
     let request = call.request;
     let signed_out = || ActRefused::signed_out(request.language);
@@ -239,8 +239,8 @@ async fn upgrade_session(
     continue_sign_in(request, name, next, return_url)
 }
 
-async fn submit_code(call: &Call<'_>, body: RequiredBody<SignInCode>) -> EndpointResult<Next> {
-    let RequiredBody(body) = body;
+async fn submit_code(call: &Call<'_>, body: Json<SignInCode>) -> EndpointResult<Next> {
+    let Json(body) = body;
     let (request, token) = (call.request, require_token(call.request)?);
     let trust = if body.trust {
         TrustRequest::Asked
@@ -293,7 +293,7 @@ async fn mail_code(call: &Call<'_>, _: NoBody) -> EndpointResult<Mailed> {
     Err(refused.into())
 }
 
-async fn sign_out(call: &Call<'_>, body: OptionalBody<SignOut>) -> EndpointResult<Done> {
+async fn sign_out(call: &Call<'_>, body: OptionalJson<SignOut>) -> EndpointResult<Done> {
     let request = call.request;
     if body.0.everywhere {
         sessions::revoke_sessions(request, None).await?;

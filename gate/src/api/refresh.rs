@@ -1,6 +1,6 @@
 //! The next access token of a session, for its newest refresh token.
 
-use super::body::RequiredBody;
+use super::body::Json;
 use super::endpoint::{Call, Endpoint, EndpointResult, endpoint};
 use super::tokens::{self, Tokens};
 use crate::http::route_table::Route;
@@ -34,8 +34,8 @@ pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
     )]
 }
 
-async fn refresh_tokens(call: &Call<'_>, body: RequiredBody<Refresh>) -> EndpointResult<Refreshed> {
-    let RequiredBody(body) = body;
+async fn refresh_tokens(call: &Call<'_>, body: Json<Refresh>) -> EndpointResult<Refreshed> {
+    let Json(body) = body;
     let request = call.request;
     if !tokens::are_enabled(request.site) {
         return Err(HandlerError::NotFound);

@@ -2,7 +2,7 @@
 //! renewed, turned off.
 
 use super::account::{EndedAccountSessions, sessions_ended_reply, step_up_reply};
-use super::body::{OptionalBody, RequiredBody};
+use super::body::{Json, OptionalJson};
 use super::endpoint::{Call, Done, Endpoint, EndpointAccess, EndpointResult, endpoint, restrict};
 use super::enrollment::{NewRecoveryCodes, Saved};
 use super::login::{Next, require_enrollment};
@@ -46,7 +46,7 @@ pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
     restrict(EndpointAccess::SignedIn, endpoints)
 }
 
-async fn turn_on(call: &Call<'_>, input: OptionalBody<StepUpInput>) -> EndpointResult<Next> {
+async fn turn_on(call: &Call<'_>, input: OptionalJson<StepUpInput>) -> EndpointResult<Next> {
     let step_up = step_up::verify_step_up(call.request, &input.0).await?;
     let token = second_factor::begin_enabling(call.request, &step_up).await?;
     begin_enrollment(call, &step_up, &token)
@@ -54,7 +54,7 @@ async fn turn_on(call: &Call<'_>, input: OptionalBody<StepUpInput>) -> EndpointR
 
 async fn replace_second_factor(
     call: &Call<'_>,
-    OptionalBody(input): OptionalBody<StepUpInput>,
+    OptionalJson(input): OptionalJson<StepUpInput>,
 ) -> EndpointResult<Next> {
     let step_up = step_up::verify_step_up(call.request, &input).await?;
     let token = second_factor::begin_replacement(call.request, &step_up).await?;
@@ -73,7 +73,7 @@ fn begin_enrollment(
 
 async fn turn_off(
     call: &Call<'_>,
-    OptionalBody(input): OptionalBody<StepUpInput>,
+    OptionalJson(input): OptionalJson<StepUpInput>,
 ) -> EndpointResult<EndedAccountSessions> {
     let step_up = step_up::verify_step_up(call.request, &input).await?;
     let ended = second_factor::disable_second_factor(call.request, step_up).await?;
@@ -82,7 +82,7 @@ async fn turn_off(
 
 async fn make_recovery_codes(
     call: &Call<'_>,
-    OptionalBody(input): OptionalBody<StepUpInput>,
+    OptionalJson(input): OptionalJson<StepUpInput>,
 ) -> EndpointResult<NewRecoveryCodes> {
     let step_up = step_up::verify_step_up(call.request, &input).await?;
     let new = recovery_codes::begin_recovery_codes(call.request, &step_up);
@@ -97,17 +97,14 @@ async fn make_recovery_codes(
     ))
 }
 
-async fn confirm_recovery_codes(
-    call: &Call<'_>,
-    RequiredBody(saved): RequiredBody<Saved>,
-) -> EndpointResult<Done> {
-    recovery_codes::activate_recovery_codes(call.request, saved.pending).await?;
+async fn confirm_recovery_codes(call: &Call<'_>, saved: Json<Saved>) -> EndpointResult<Done> {
+    recovery_codes::activate_recovery_codes(call.request, saved.0.pending).await?;
     Ok(Done {}.into())
 }
 
 async fn set_password(
     call: &Call<'_>,
-    RequiredBody(body): RequiredBody<NewPassword>,
+    Json(body): Json<NewPassword>,
 ) -> EndpointResult<EndedAccountSessions> {
     let new = password::parse_new_password(call.request, &body.new)?;
     let input = StepUpInput::new(body.password, body.code);

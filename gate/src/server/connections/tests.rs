@@ -14,6 +14,13 @@ fn run(story: impl Future<Output = ()>) {
         .block_on(story);
 }
 
+async fn admit_two(all: &Arc<Connections>) -> [ConnectionPermit; 2] {
+    [
+        all.admit(None).await.unwrap(),
+        all.admit(None).await.unwrap(),
+    ]
+}
+
 async fn must_close(permit: &ConnectionPermit) -> bool {
     timeout(Duration::from_millis(1), permit.wait_until_closed(NEVER))
         .await
@@ -54,10 +61,7 @@ fn no_connection_is_closed_below_the_limit() {
 fn a_connection_without_a_request_is_closed_after_a_while() {
     run(async {
         let all = Arc::new(Connections::with_limit(2));
-        let (silent, other) = (
-            all.admit(None).await.unwrap(),
-            all.admit(None).await.unwrap(),
-        );
+        let [silent, other] = admit_two(&all).await;
         drop(other.begin_request());
         assert!(
             timeout(SOON, silent.wait_until_closed(Duration::ZERO))
@@ -119,10 +123,7 @@ fn an_address_beyond_its_share_closes_its_own_connection() {
 fn a_connection_that_reads_no_reply_is_closed_after_a_while() {
     run(async {
         let all = Arc::new(Connections::with_limit(2));
-        let (stuck, reads) = (
-            all.admit(None).await.unwrap(),
-            all.admit(None).await.unwrap(),
-        );
+        let [stuck, reads] = admit_two(&all).await;
         let unsent = stuck.begin_reply(Duration::from_millis(5));
         drop(reads.begin_reply(Duration::from_millis(5)));
         assert!(timeout(SOON, stuck.wait_until_closed(NEVER)).await.is_ok());
@@ -135,10 +136,7 @@ fn a_connection_that_reads_no_reply_is_closed_after_a_while() {
 fn at_the_end_a_connection_that_waits_for_a_reply_stays_open() {
     run(async {
         let all = Arc::new(Connections::with_limit(2));
-        let (idle, other) = (
-            all.admit(None).await.unwrap(),
-            all.admit(None).await.unwrap(),
-        );
+        let [idle, other] = admit_two(&all).await;
         let request = other.begin_request();
         all.close_idle();
         assert!(must_close(&idle).await && !must_close(&other).await);

@@ -41,7 +41,7 @@ pub(crate) async fn begin_authenticator(
     let operation = Operation::Change { code: None, change };
     let begin = run_act(request, |engine, owner| {
         match owner.execute(engine, operation)? {
-            ReplyBody::NewAuthenticator { ticket, .. } => Ok(ticket),
+            ReplyBody::NewAuthenticator(shown) => Ok(shown.token),
             _ => Err(AdministrationError::Stale),
         }
     });
@@ -51,12 +51,12 @@ pub(crate) async fn begin_authenticator(
 /// Returns what the page shows of a pending authenticator.
 async fn find_pending_authenticator(
     request: &RequestContext<'_>,
-    ticket: TypedText,
+    token: TypedText,
 ) -> ActResult<ShownEnrollment> {
     run_act(request, move |engine, owner| {
         engine
             .commands()
-            .reopen_enrollment(owner.requester(), owner.name(), &ticket, owner.now)
+            .reopen_enrollment(owner.requester(), owner.name(), &token, owner.now)
     })
     .await
 }
@@ -64,7 +64,7 @@ async fn find_pending_authenticator(
 /// Activates an authenticator by its first code. Every other session of the account is revoked.
 pub(crate) async fn confirm_authenticator(
     request: &RequestContext<'_>,
-    ticket: TypedText,
+    token: TypedText,
     code: TypedText,
 ) -> ActResult<ConfirmedAuthenticator> {
     // read before the act, which revokes the session
@@ -72,14 +72,14 @@ pub(crate) async fn confirm_authenticator(
     let session = request.require_session()?;
     let run = request.run(move |engine, client, now| {
         let owner = Owner::new(&session, client, now);
-        let confirm = Operation::Finish(FinishOperation::Confirm { ticket, code });
-        let ticket = match separate_engine_error(owner.execute(engine, confirm))? {
+        let confirm = Operation::Finish(FinishOperation::Confirm { token, code });
+        let token = match separate_engine_error(owner.execute(engine, confirm))? {
             Err(error) => return Ok::<_, LoginError>(Err(error)),
-            Ok(ReplyBody::Confirmed { ticket }) => ticket,
+            Ok(ReplyBody::Confirmed { token }) => token,
             Ok(ReplyBody::NotConfirmed(why)) => return Ok(Ok(Err(why))),
             Ok(_) => return Ok(Err(AdministrationError::Stale)),
         };
-        let activate = Operation::Finish(FinishOperation::Activate { ticket });
+        let activate = Operation::Finish(FinishOperation::Activate { token });
         if let Err(error) = separate_engine_error(owner.execute(engine, activate))? {
             return Ok(Err(error));
         }
@@ -175,11 +175,11 @@ fn parse_enrollment(
 /// Activates an authenticator by its first code.
 pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let session = request.require_session()?;
-    let (ticket, code) = (form.typed("pending"), form.typed("code"));
+    let (token, code) = (form.typed("pending"), form.typed("code"));
     Ok(
-        match confirm_authenticator(request, ticket.clone(), code).await? {
+        match confirm_authenticator(request, token.clone(), code).await? {
             ConfirmedAuthenticator::Refused(why) => {
-                let shown = find_pending_authenticator(request, ticket).await?;
+                let shown = find_pending_authenticator(request, token).await?;
                 let (status, name) = (StatusCode::FORBIDDEN, &session.name);
                 let text = request.language.message(why);
                 enroll::render_new_authenticator(

@@ -15,7 +15,7 @@ use postern_shared::protocol::command_request::{
     ChangeOperation, FinishOperation, Operation, ReplyBody, TypedText,
 };
 
-/// Makes new recovery codes, which are not stored. Returns them with the ticket that activates
+/// Makes new recovery codes, which are not stored. Returns them with the token that activates
 /// them.
 pub(crate) async fn begin_recovery_codes(
     request: &RequestContext<'_>,
@@ -25,7 +25,7 @@ pub(crate) async fn begin_recovery_codes(
     let operation = Operation::Change { code: None, change };
     run_act(request, |engine, owner| {
         match owner.execute(engine, operation)? {
-            ReplyBody::RecoveryCodes { codes, ticket } => Ok((codes, ticket)),
+            ReplyBody::RecoveryCodes { codes, token } => Ok((codes, token)),
             _ => Err(AdministrationError::Stale),
         }
     })
@@ -35,9 +35,9 @@ pub(crate) async fn begin_recovery_codes(
 /// Stores the new recovery codes in place of the earlier ones.
 pub(crate) async fn activate_recovery_codes(
     request: &RequestContext<'_>,
-    ticket: TypedText,
+    token: TypedText,
 ) -> ActResult<()> {
-    let operation = Operation::Finish(FinishOperation::ReplaceRecoveryCodes { ticket });
+    let operation = Operation::Finish(FinishOperation::ReplaceRecoveryCodes { token });
     run_act(request, |engine, owner| owner.execute(engine, operation)).await?;
     Ok(())
 }
@@ -56,9 +56,9 @@ pub(crate) fn confirm_renewal(language: &Language, _form: &PageForm) -> Confirma
 /// Makes new recovery codes.
 pub(crate) async fn submit_renewal(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let step_up = step_up::verify_form(request, form).await?;
-    let (codes, ticket) = begin_recovery_codes(request, &step_up).await?;
+    let (codes, token) = begin_recovery_codes(request, &step_up).await?;
     let (act, button) = ("recovery-codes/confirm", request.text("use-new-codes"));
-    let page = enroll::render_recovery_codes(request, &codes, act, &ticket, button);
+    let page = enroll::render_recovery_codes(request, &codes, act, &token, button);
     Ok(request.with_tokens(page, &step_up.tokens(request)))
 }
 

@@ -11,11 +11,12 @@ use crate::web::refusal::{ActRefused, ActResult, HandlerError};
 use crate::web::request::RequestContext;
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, StatusCode};
 use postern_shared::account::name::Label;
 use serde::Serialize;
 use std::pin::Pin;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 const MEDIA_TYPE: &str = "application/json";
@@ -145,10 +146,10 @@ pub(super) fn endpoint<B: Body, A: Answer>(
     path: &'static str,
     handler: impl for<'a> EndpointHandler<'a, B, A>,
 ) -> Route<Endpoint> {
-    let handler = std::sync::Arc::new(handler);
+    let handler = Arc::new(handler);
     let has_answer = A::shape().is_some();
     let run: BoxedHandler = Box::new(move |call, bytes| {
-        let handler = std::sync::Arc::clone(&handler);
+        let handler = Arc::clone(&handler);
         Box::pin(async move {
             let request = call.request;
             let reply = handler.call(call, B::parse(request, &bytes)?).await?;
@@ -230,14 +231,14 @@ pub(super) fn json(
     let Ok(bytes) = serde_json::to_vec(answer) else {
         return reply::bare(StatusCode::INTERNAL_SERVER_ERROR);
     };
-    let mut reply = reply::bare(status);
-    let headers = reply.headers_mut();
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    headers.insert(
-        "x-content-type-options",
-        HeaderValue::from_static("nosniff"),
-    );
+    let headers = [
+        (CONTENT_TYPE, media_type),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    let mut reply = reply::with_headers(reply::bare(status), headers);
+    reply
+        .headers_mut()
+        .insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     *reply.body_mut() = Full::from(bytes);
     reply
 }

@@ -8,7 +8,7 @@
 
 use crate::http::authorization::bearer_token;
 use crate::http::cookies::{PerCookie, TokenChange, TokenChanges};
-use crate::http::reply::HttpReply;
+use crate::http::reply::{HttpReply, with_headers};
 use crate::live::store_pool::PoolError;
 use crate::state::site::Site;
 use crate::web::refusal::{ActRefused, ActResult};
@@ -240,14 +240,11 @@ fn not_issued(request: &RequestContext<'_>, error: &dyn std::error::Error) -> Ac
 }
 
 /// Adds the challenge of RFC 6750, section 3, where tokens are accepted.
-pub(super) fn with_challenge(request: &RequestContext<'_>, mut reply: HttpReply) -> HttpReply {
-    if reply.status() == StatusCode::UNAUTHORIZED && are_enabled(request.site) {
-        reply.headers_mut().insert(
-            WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer realm=\"sign-in\""),
-        );
+pub(super) fn with_challenge(request: &RequestContext<'_>, reply: HttpReply) -> HttpReply {
+    match reply.status() == StatusCode::UNAUTHORIZED && are_enabled(request.site) {
+        true => with_headers(reply, [(WWW_AUTHENTICATE, "Bearer realm=\"sign-in\"")]),
+        false => reply,
     }
-    reply
 }
 
 #[cfg(test)]

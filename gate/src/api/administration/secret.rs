@@ -6,13 +6,13 @@
 
 use crate::api::problem::problem;
 use crate::http::authorization::bearer_token;
-use crate::http::reply::{HttpReply, with_connection_close};
+use crate::http::reply::{HttpReply, with_connection_close, with_headers};
 use crate::live::store_pool::{PoolClient, WorkKind};
 use crate::observe::log;
 use crate::web::refusal::{ActRefused, ActResult};
 use crate::web::request::RequestContext;
 use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use postern_shared::engine::{LoginError, ShownSecret};
 use postern_shared::system::clock;
 use subtle::ConstantTimeEq;
@@ -27,11 +27,9 @@ pub(in crate::api) async fn refuse_without_secret(
     secret: &Zeroizing<String>,
 ) -> Option<HttpReply> {
     let refused = verify_secret(request, secret).await.err()?;
-    let mut reply = with_connection_close(problem(&refused));
+    let reply = with_connection_close(problem(&refused));
     if refused.status == StatusCode::UNAUTHORIZED {
-        reply
-            .headers_mut()
-            .insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+        return Some(with_headers(reply, [(WWW_AUTHENTICATE, CHALLENGE)]));
     }
     Some(reply)
 }

@@ -18,7 +18,7 @@ use hyper::StatusCode;
 use postern_shared::account::second_factor::CodeMethods;
 use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::credential::input::Input;
-use postern_shared::engine::{AfterCode, OpenedSession, TrustRequest};
+use postern_shared::engine::{AfterCode, AfterLogin, OpenedSession, TrustRequest};
 use postern_shared::token::LoginToken;
 use postern_shared::verify::decision::Refusal;
 
@@ -134,14 +134,10 @@ pub(crate) fn render_signed_in(
 /// Returns the notices of a sign-in: wrong codes since the last one, recovery codes, app passwords.
 pub(crate) fn sign_in_notices(request: &RequestContext<'_>, opened: &OpenedSession) -> Vec<String> {
     let language = request.language;
+    let AfterLogin { missed, recovery } = &opened.after_login;
     let notices = [
-        opened
-            .missed
-            .as_ref()
-            .map(|missed| language.message(missed)),
-        opened
-            .recovery
-            .map(|recovered| language.recovered(recovered)),
+        missed.as_ref().map(|missed| language.message(missed)),
+        recovery.map(|recovered| language.recovered(recovered)),
         language.app_passwords(opened.app_passwords),
     ];
     notices.into_iter().flatten().collect()

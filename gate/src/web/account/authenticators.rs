@@ -55,8 +55,8 @@ async fn find_pending_authenticator(
 ) -> ActResult<ShownEnrollment> {
     run_act(request, move |engine, owner| {
         engine
-            .commands()
-            .reopen_enrollment(owner.requester(), owner.name(), &token, owner.now)
+            .enrollment()
+            .reopen_enrollment(owner.requester(), owner.name(), token, owner.now)
     })
     .await
 }

@@ -119,7 +119,7 @@ fn describe_answers(
     endpoint: &Route<Endpoint>,
     schemas: &mut Map<String, Value>,
 ) -> Map<String, Value> {
-    let says = endpoint
+    let answer = endpoint
         .handler
         .answer_shape
         .as_ref()
@@ -129,13 +129,13 @@ fn describe_answers(
         endpoint.method != Method::GET && endpoint.handler.access != EndpointAccess::Administration;
     let tokens = has_cookies.then(|| add_schemas(schemas, &Shape::new::<WithTokens>()));
     let mut answers = Map::new();
-    if says.is_none() {
+    if answer.is_none() {
         answers.insert("204".to_owned(), json!({ "description": "Done." }));
     }
-    let schema = match (says, tokens) {
+    let schema = match (answer, tokens) {
         (None, None) => return answers,
         (Some(one), None) | (None, Some(one)) => one,
-        (Some(says), Some(tokens)) => json!({ "allOf": [says, tokens] }),
+        (Some(answer), Some(tokens)) => json!({ "allOf": [answer, tokens] }),
     };
     let content = json!({ "application/json": { "schema": schema } });
     answers.insert(

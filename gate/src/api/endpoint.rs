@@ -242,3 +242,27 @@ pub(super) fn json(
     *reply.body_mut() = Full::from(bytes);
     reply
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The flattened parts must be maps, or serialization fails and the answer is a bare 500.
+    #[test]
+    fn an_answer_without_tokens_is_the_answer_alone() {
+        let document = crate::api::document::Document(serde_json::json!({ "a": [1, { "b": 2 }] }));
+        let with = WithTokens { tokens: None };
+        let text = serde_json::to_string(&AnswerWithTokens {
+            answer: document,
+            with,
+        });
+        assert_eq!(text.unwrap(), r#"{"a":[1,{"b":2}]}"#);
+        let tokens = Some(Tokens::default());
+        let with = WithTokens { tokens };
+        let text = serde_json::to_string(&AnswerWithTokens {
+            answer: Done {},
+            with,
+        });
+        assert_eq!(text.unwrap(), r#"{"tokens":{}}"#);
+    }
+}

@@ -44,12 +44,12 @@ fn the_document_has_the_security_scheme_and_the_query_of_an_endpoint() {
     let described = &DOCUMENT["paths"]["/administration/accounts"]["get"];
     assert_eq!(described["security"], json!([{ "administration": [] }]));
     let parameters = described["parameters"].as_array().unwrap();
-    let asked: Vec<_> = parameters
+    let described: Vec<_> = parameters
         .iter()
         .map(|one| (one["in"].as_str(), one["name"].as_str()))
         .collect();
     assert_eq!(
-        asked,
+        described,
         [
             (Some("query"), Some("find")),
             (Some("query"), Some("after"))

@@ -16,11 +16,11 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Whether a form comes from one of the gate's own pages. Every browser sends one of the two
 /// headers; a header that is not sent does not refuse.
 pub(crate) fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
-    let all = |name: &str, said: &str| {
+    let all = |name: &str, expected: &str| {
         headers
             .get_all(name)
             .iter()
-            .all(|value| value.as_bytes() == said.as_bytes())
+            .all(|value| value.as_bytes() == expected.as_bytes())
     };
     all("sec-fetch-site", "same-origin") && all(ORIGIN.as_str(), origin)
 }

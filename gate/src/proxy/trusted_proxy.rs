@@ -289,11 +289,11 @@ mod tests {
             for from in ["192.0.2.7", ""] {
                 let untrusted = at(peer(from, true), secrets).unwrap_err();
                 assert_eq!(untrusted.as_browser(true), None, "{secrets:?}");
-                let said = untrusted.to_string();
+                let message = untrusted.to_string();
                 assert!(
-                    said.contains("is listed in gate.trusted_proxies as nginx")
-                        && said.contains("secret_file"),
-                    "{said}"
+                    message.contains("is listed in gate.trusted_proxies as nginx")
+                        && message.contains("secret_file"),
+                    "{message}"
                 );
             }
         }

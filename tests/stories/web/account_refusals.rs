@@ -99,9 +99,10 @@ fn nothing_is_taken_from_pages_of_another_site() {
     ];
     let source = include_str!("../../../gate/src/server/own_routes.rs");
     let forms: Vec<&str> = source
-        .split("post(\"")
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
+        .split("form(")
+        .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
+        // To every other client than an administrator this form does not exist.
+        .filter(|form| !form.starts_with("administration/"))
         .collect();
     assert!(
         forms.len() >= 20 && forms.contains(&"turn-off"),

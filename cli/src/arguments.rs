@@ -113,30 +113,14 @@ impl Command {
 
     /// Whether it is one that people run for their own account without root.
     pub(crate) fn is_for_everyone(&self) -> bool {
-        match self {
+        matches!(
+            self,
             Command::Status(_)
-            | Command::Enroll(_)
-            | Command::Recovery(_)
-            | Command::Authenticator(_)
-            | Command::Browser(_) => true,
-            Command::Init
-            | Command::Verify(_)
-            | Command::Disable(_)
-            | Command::OneTimeCode(_)
-            | Command::Unlock(_)
-            | Command::Account(_)
-            | Command::Password(_)
-            | Command::AppPassword(_)
-            | Command::Email(_)
-            | Command::Session(_)
-            | Command::Import(_)
-            | Command::Key(_)
-            | Command::Upgrade
-            | Command::PrintConfig(_)
-            | Command::Log(_)
-            | Command::Edit
-            | Command::Check(_) => false,
-        }
+                | Command::Enroll(_)
+                | Command::Recovery(_)
+                | Command::Authenticator(_)
+                | Command::Browser(_)
+        )
     }
 }
 

@@ -4,9 +4,8 @@
 //!
 //! A command MUST NOT depend on which of the two backends does its operation.
 
-use crate::arguments::Arguments;
-use crate::context;
-use crate::terminal::output::{CommandFailure, Output};
+use crate::context::{self, Invocation};
+use crate::terminal::output::{CommandFailure, CommandResult, Output};
 use crate::terminal::prompt;
 use nix::unistd::{User, geteuid, getuid};
 use postern_shared::account::name::UserName;
@@ -15,7 +14,7 @@ use postern_shared::engine::{Engine, Requester, messages};
 use postern_shared::protocol::client;
 use postern_shared::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EnrollmentOperation, FinishOperation,
-    Operation, ReadOperation, ReplyBody, TypedText,
+    Operation, ReadOperation, ReplyBody, ShownAuthenticator, TypedText,
 };
 use postern_shared::protocol::status::{AccountStatus, AuthenticatorState};
 use postern_shared::store::BrowserRecord;
@@ -35,27 +34,16 @@ enum BackendKind {
     Daemon,
 }
 
-/// The secret and the otpauth URI of a new authenticator, which are shown once.
-pub(crate) struct ShownAuthenticator {
-    pub(crate) secret: TypedText,
-    pub(crate) url: TypedText,
-    pub(crate) recovery_codes: Vec<TypedText>,
-    pub(crate) ticket: TypedText,
-}
-
 impl Backend {
     /// Opens the backend for `account`. Only root must name an account; for other users it is their
     /// own.
-    pub(crate) fn open(
-        arguments: &Arguments,
-        output: Output,
-        account: Option<&UserName>,
-    ) -> Result<Backend, CommandFailure> {
+    pub(crate) fn open(run: Invocation<'_>, account: Option<&UserName>) -> CommandResult<Backend> {
+        let output = run.output;
         if is_root() {
             let account = account
                 .cloned()
                 .ok_or(CommandFailure::Usage("as root, give the account: USER"))?;
-            let engine = Box::new(context::door(arguments, output)?);
+            let engine = Box::new(run.engine()?);
             return Ok(Backend {
                 way: BackendKind::Engine {
                     engine,
@@ -83,7 +71,7 @@ impl Backend {
     }
 
     /// Returns an error if this user is not root. A command calls this before it changes anything.
-    pub(crate) fn refuse_unless_root(&self, what: &str) -> Result<(), CommandFailure> {
+    pub(crate) fn refuse_unless_root(&self, what: &str) -> CommandResult {
         match self.way {
             BackendKind::Engine { .. } => Ok(()),
             BackendKind::Daemon => Err(CommandFailure::new(format_args!(
@@ -92,21 +80,21 @@ impl Backend {
         }
     }
 
-    pub(crate) fn status(&mut self) -> Result<AccountStatus, CommandFailure> {
+    pub(crate) fn status(&mut self) -> CommandResult<AccountStatus> {
         match self.run(Operation::Read(ReadOperation::Status))? {
             ReplyBody::Status(status) => Ok(*status),
             other => Err(unexpected(other)),
         }
     }
 
-    pub(crate) fn authenticators(&mut self) -> Result<Vec<AuthenticatorState>, CommandFailure> {
+    pub(crate) fn authenticators(&mut self) -> CommandResult<Vec<AuthenticatorState>> {
         match self.run(Operation::Read(ReadOperation::Authenticators))? {
             ReplyBody::Authenticators(all) => Ok(all),
             other => Err(unexpected(other)),
         }
     }
 
-    pub(crate) fn browsers(&mut self) -> Result<Vec<BrowserRecord>, CommandFailure> {
+    pub(crate) fn browsers(&mut self) -> CommandResult<Vec<BrowserRecord>> {
         match self.run(Operation::Read(ReadOperation::Browsers))? {
             ReplyBody::Browsers(all) => Ok(all),
             other => Err(unexpected(other)),
@@ -114,7 +102,7 @@ impl Backend {
     }
 
     /// Revokes one trusted browser, or all of them, and returns how many were revoked.
-    pub(crate) fn revoke_browsers(&mut self, one: Option<i64>) -> Result<usize, CommandFailure> {
+    pub(crate) fn revoke_browsers(&mut self, one: Option<i64>) -> CommandResult<usize> {
         match self.change(ChangeOperation::RevokeBrowsers(one))? {
             ReplyBody::Revoked(count) => Ok(count),
             other => Err(unexpected(other)),
@@ -122,7 +110,7 @@ impl Backend {
     }
 
     /// Makes a change that needs no second operation.
-    pub(crate) fn change_at_once(&mut self, change: ChangeOperation) -> Result<(), CommandFailure> {
+    pub(crate) fn change_at_once(&mut self, change: ChangeOperation) -> CommandResult {
         match self.change(change)? {
             ReplyBody::Done => Ok(()),
             other => Err(unexpected(other)),
@@ -133,19 +121,9 @@ impl Backend {
     pub(crate) fn begin_setup(
         &mut self,
         setup: EnrollmentOperation,
-    ) -> Result<ShownAuthenticator, CommandFailure> {
+    ) -> CommandResult<ShownAuthenticator> {
         match self.change(ChangeOperation::BeginEnrollment(setup))? {
-            ReplyBody::NewAuthenticator {
-                secret,
-                url,
-                recovery_codes,
-                ticket,
-            } => Ok(ShownAuthenticator {
-                secret,
-                url,
-                recovery_codes,
-                ticket,
-            }),
+            ReplyBody::NewAuthenticator(shown) => Ok(shown),
             other => Err(unexpected(other)),
         }
     }
@@ -154,38 +132,36 @@ impl Backend {
     /// reason of the refusal.
     pub(crate) fn confirm(
         &mut self,
-        ticket: &TypedText,
+        token: &TypedText,
         code: TypedText,
-    ) -> Result<Result<TypedText, String>, CommandFailure> {
+    ) -> CommandResult<Result<TypedText, String>> {
         match self.run(Operation::Finish(FinishOperation::Confirm {
-            ticket: ticket.clone(),
+            token: token.clone(),
             code,
         }))? {
-            ReplyBody::Confirmed { ticket } => Ok(Ok(ticket)),
+            ReplyBody::Confirmed { token } => Ok(Ok(token)),
             ReplyBody::NotConfirmed(why) => Ok(Err(messages::refusal(why))),
             other => Err(unexpected(other)),
         }
     }
 
     /// Creates recovery codes that are not valid yet, and the token that activates them.
-    pub(crate) fn begin_recovery_codes(
-        &mut self,
-    ) -> Result<(Vec<TypedText>, TypedText), CommandFailure> {
+    pub(crate) fn begin_recovery_codes(&mut self) -> CommandResult<(Vec<TypedText>, TypedText)> {
         match self.change(ChangeOperation::BeginRecoveryCodes)? {
-            ReplyBody::RecoveryCodes { codes, ticket } => Ok((codes, ticket)),
+            ReplyBody::RecoveryCodes { codes, token } => Ok((codes, token)),
             other => Err(unexpected(other)),
         }
     }
 
     /// Completes a pending enrollment or a pending set of recovery codes.
-    pub(crate) fn finish(&mut self, finish: FinishOperation) -> Result<(), CommandFailure> {
+    pub(crate) fn finish(&mut self, finish: FinishOperation) -> CommandResult {
         match self.run(Operation::Finish(finish))? {
             ReplyBody::Done => Ok(()),
             other => Err(unexpected(other)),
         }
     }
 
-    fn change(&mut self, change: ChangeOperation) -> Result<ReplyBody, CommandFailure> {
+    fn change(&mut self, change: ChangeOperation) -> CommandResult<ReplyBody> {
         match (&self.way, change) {
             (BackendKind::Engine { .. }, change) => {
                 self.run(Operation::Change { code: None, change })
@@ -208,10 +184,7 @@ impl Backend {
 
     /// Begins a first enrollment. The format of the input decides whether it is a one-time code or
     /// a password of this host.
-    fn begin_first_setup(
-        &mut self,
-        setup: EnrollmentOperation,
-    ) -> Result<ReplyBody, CommandFailure> {
+    fn begin_first_setup(&mut self, setup: EnrollmentOperation) -> CommandResult<ReplyBody> {
         let prompt = format!(
             "Password of {} on this host, or a one-time code from the administrator: ",
             self.account
@@ -229,7 +202,7 @@ impl Backend {
         })
     }
 
-    fn run(&mut self, task: Operation) -> Result<ReplyBody, CommandFailure> {
+    fn run(&mut self, task: Operation) -> CommandResult<ReplyBody> {
         let request = CommandRequest {
             account: self.account.clone(),
             operation: task,
@@ -263,7 +236,7 @@ pub(crate) fn is_root() -> bool {
 
 /// Returns the account named like the user who runs this process. posternd derives the same name
 /// from the peer credentials.
-fn own_name() -> Result<UserName, CommandFailure> {
+fn own_name() -> CommandResult<UserName> {
     let user = User::from_uid(geteuid())?;
     let user = user.ok_or_else(|| {
         CommandFailure::new(format_args!(

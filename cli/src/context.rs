@@ -6,9 +6,8 @@
 //! some runs of `upgrade` keep root, for the reasons they state. `key rotate` starts a second
 //! process that keeps it (`key_writer`).
 
-use crate::arguments::Arguments;
 use crate::terminal::injection_guard;
-use crate::terminal::output::{CommandFailure, Output};
+use crate::terminal::output::{CommandFailure, CommandResult, Output};
 use nix::unistd::{Uid, User, geteuid, getuid};
 use postern_shared::config::Config;
 use postern_shared::config::file::{self, ConfigError};
@@ -17,43 +16,52 @@ use postern_shared::store;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// Reads postern.toml. If root runs the command, a valid configuration is saved as the copy before
-/// it is used.
-pub(crate) fn config(arguments: &Arguments, output: Output) -> Result<Config, CommandFailure> {
-    let path = Path::new(&arguments.config);
-    let read = if geteuid().is_root() {
-        file::save_valid_copy(path)
-    } else {
-        file::read_config(path)
-    };
-    match read {
-        Ok(valid) => Ok(valid.config),
-        Err(ConfigError::NotSaved { valid, error }) => {
-            // The command can run without the copy.
-            let _ = output.warn(format_args!(
-                "the copy of the valid configuration cannot be saved: {error}"
-            ));
-            Ok(valid.config)
-        }
-        Err(error) => Err(CommandFailure::new(error.with_remedy())),
-    }
+/// The parts of the command line that every command has.
+#[derive(Clone, Copy)]
+pub(crate) struct Invocation<'a> {
+    /// The path of postern.toml.
+    pub(crate) config_path: &'a Path,
+    pub(crate) output: Output,
 }
 
-/// Opens the engine under the configuration, as user `posternd`.
-pub(crate) fn door(arguments: &Arguments, output: Output) -> Result<Engine, CommandFailure> {
-    open(config(arguments, output)?)
+impl Invocation<'_> {
+    /// Reads postern.toml. If root runs the command, a valid configuration is saved as the copy
+    /// before it is used.
+    pub(crate) fn config(self) -> CommandResult<Config> {
+        let read = if geteuid().is_root() {
+            file::save_valid_copy(self.config_path)
+        } else {
+            file::read_config(self.config_path)
+        };
+        match read {
+            Ok(valid) => Ok(valid.config),
+            Err(ConfigError::NotSaved { valid, error }) => {
+                // The command can run without the copy.
+                let _ = self.output.warn(format_args!(
+                    "the copy of the valid configuration cannot be saved: {error}"
+                ));
+                Ok(valid.config)
+            }
+            Err(error) => Err(CommandFailure::new(error.with_remedy())),
+        }
+    }
+
+    /// Opens the engine under the configuration, as user `posternd`.
+    pub(crate) fn engine(self) -> CommandResult<Engine> {
+        open(self.config()?)
+    }
 }
 
 /// Gives up root and opens the engine. The terminal, standard input and standard output are already
 /// open and remain usable.
-pub(crate) fn open(mut config: Config) -> Result<Engine, CommandFailure> {
+pub(crate) fn open(mut config: Config) -> CommandResult<Engine> {
     give_root_up(&mut config)?;
     Ok(Engine::open(config)?)
 }
 
 /// Changes to user `posternd` if this process is root, after the work for which an engine needs
 /// root. If that fails, nothing is opened: a host without this user has no daemon either.
-pub(crate) fn give_root_up(config: &mut Config) -> Result<(), CommandFailure> {
+pub(crate) fn give_root_up(config: &mut Config) -> CommandResult {
     if !geteuid().is_root() {
         return Ok(());
     }

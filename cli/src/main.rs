@@ -14,6 +14,7 @@ pub mod terminal;
 
 use clap::Parser;
 use std::process::ExitCode;
+use terminal::output::{CommandFailure, Output};
 
 fn main() -> ExitCode {
     if let Some(status) = key_writer::run_if_asked(std::env::args_os()) {
@@ -23,13 +24,11 @@ fn main() -> ExitCode {
         return status;
     }
     let arguments = arguments::Arguments::parse();
-    let output = crate::terminal::output::Output::new(arguments.json);
-    match commands::run(&arguments, &output) {
+    let output = Output::new(arguments.json);
+    match commands::run(&arguments, output) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of a pipe, such as `head`, has closed it after it read enough.
-        Err(crate::terminal::output::CommandFailure::Closed) if arguments.command.only_shows() => {
-            ExitCode::SUCCESS
-        }
+        Err(CommandFailure::Closed) if arguments.command.only_shows() => ExitCode::SUCCESS,
         Err(failure) => output.fail(&failure),
     }
 }

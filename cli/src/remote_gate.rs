@@ -8,7 +8,7 @@ use crate::arguments::remote_gate::RemoteGateArguments;
 use crate::arguments::{Arguments, Command};
 use crate::commands::status::{self, ShownStatus};
 use crate::commands::{disable, one_time_code};
-use crate::terminal::output::{CommandFailure, Output};
+use crate::terminal::output::{CommandFailure, CommandResult, Output};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use postern_shared::account::name::UserName;
 use postern_shared::config::gate::GateUrl;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 use zeroize::Zeroizing;
 
 /// Time limit of one request. To turn a second factor off, the gate waits for every other gate.
@@ -44,26 +44,15 @@ struct RemoteGate {
 }
 
 /// Runs the command of the command line at a gate.
-pub(crate) fn run(
-    arguments: &Arguments,
-    output: Output,
-    url: &GateUrl,
-) -> Result<(), CommandFailure> {
+pub(crate) fn run(arguments: &Arguments, output: Output, url: &GateUrl) -> CommandResult {
+    let gate = || RemoteGate::open(&arguments.afar, url);
     match &arguments.command {
         Command::Status(what) => match &what.user {
-            None => status::show(
-                output,
-                &open(&arguments.afar, url)?.everyone()?,
-                ShownStatus::All,
-            ),
-            Some(user) => {
-                let state: AccountState = open(&arguments.afar, url)?.asks(&of(user, ""))?;
-                status::show(output, &[state], ShownStatus::One)
-            }
+            None => status::show(output, &gate()?.accounts()?, ShownStatus::All),
+            Some(user) => status::show(output, &[gate()?.get(&of(user, ""))?], ShownStatus::One),
         },
         Command::Disable(what) => {
-            let done =
-                open(&arguments.afar, url)?.does::<OperationDone>(&of(&what.user, "/disable"));
+            let done = gate()?.post::<OperationDone>(&of(&what.user, "/disable"));
             let (success, message) = match &done {
                 Ok(done) => (true, done.message.clone()),
                 Err(CommandFailure::Message(message)) => (false, message.clone()),
@@ -73,25 +62,22 @@ pub(crate) fn run(
             done.map(drop).map_err(|_| CommandFailure::Said)
         }
         Command::Unlock(what) => {
-            let act = of(&what.user, "/unlock");
-            let done: OperationDone =
-                open(&arguments.afar, url)?.does_so(&act, &Unlock { clock: what.clock })?;
-            output.done(done.message)
-        }
-        Command::OneTimeCode(what) if what.cancel => {
-            let done: OperationDone =
-                open(&arguments.afar, url)?.undoes(&of(&what.user, "/one-time-code"))?;
+            let body = Unlock { clock: what.clock };
+            let done: OperationDone = gate()?.post_json(&of(&what.user, "/unlock"), &body)?;
             output.done(done.message)
         }
         Command::OneTimeCode(what) => {
+            let path = of(&what.user, "/one-time-code");
+            if what.cancel {
+                return output.done(gate()?.delete::<OperationDone>(&path)?.message);
+            }
             output.is_seen()?;
-            let gate = open(&arguments.afar, url)?;
-            let act = of(&what.user, "/one-time-code");
-            let issued: IssuedCode = gate.does(&act)?;
+            let gate = gate()?;
+            let issued: IssuedCode = gate.post(&path)?;
             let shown = one_time_code::show(output, &issued);
             if shown.is_err() {
                 // the code was not shown, so it is of no use
-                let _: OperationDone = gate.undoes(&act)?;
+                let _: OperationDone = gate.delete(&path)?;
             }
             shown
         }
@@ -109,60 +95,14 @@ fn of(user: &UserName, act: &str) -> String {
     )
 }
 
-fn open(afar: &RemoteGateArguments, url: &GateUrl) -> Result<RemoteGate, CommandFailure> {
-    let Some(file) = &afar.admin_secret_file else {
-        return Err(CommandFailure::Usage("--gate needs --admin-secret-file"));
-    };
-    let secret = trusted_file::read_trusted(file, Privacy::Secret, Follow::Yes, LARGEST_SECRET)?;
-    let secret = std::str::from_utf8(secret.trim_ascii())
-        .ok()
-        .filter(|text| is_secret(text.as_bytes()));
-    let Some(secret) = secret else {
-        return Err(CommandFailure::new(format_args!(
-            "{}: must contain a secret of at least {SHORTEST_SECRET} characters on one line",
-            file.display()
-        )));
-    };
-    // An error means that a provider is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let roots = match &afar.gate_ca {
-        Some(file) => authority(file)?,
-        None => known_here()?,
-    };
-    let config = Agent::config_builder()
-        .https_only(true)
-        .proxy(None)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .http_status_as_error(false)
-        .timeout_global(Some(PATIENCE))
-        .user_agent(concat!("postern/", env!("CARGO_PKG_VERSION")))
-        .tls_config(
-            TlsConfig::builder()
-                .root_certs(RootCerts::Specific(Arc::new(roots)))
-                .build(),
-        );
-    Ok(RemoteGate {
-        agent: config.build().into(),
-        url: format!("{}{}{PATH}", url.origin(), url.path),
-        authorization: Zeroizing::new(format!("Bearer {secret}")),
-    })
-}
-
 /// Reads the certificate authorities of one file.
-fn authority(file: &Path) -> Result<Vec<Certificate<'static>>, CommandFailure> {
+fn authority(file: &Path) -> CommandResult<Vec<Certificate<'static>>> {
     let pem = trusted_file::read_trusted(file, Privacy::Public, Follow::Yes, LARGEST_CA)?;
+    let invalid = |error| CommandFailure::new(format_args!("{}: {error}", file.display()));
     let mut found = Vec::new();
     for item in parse_pem(&pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => found.push(certificate),
-            Ok(_) => {}
-            Err(error) => {
-                return Err(CommandFailure::new(format_args!(
-                    "{}: {error}",
-                    file.display()
-                )));
-            }
+        if let PemItem::Certificate(certificate) = item.map_err(invalid)? {
+            found.push(certificate);
         }
     }
     match found.is_empty() {
@@ -175,7 +115,7 @@ fn authority(file: &Path) -> Result<Vec<Certificate<'static>>, CommandFailure> {
 }
 
 /// Returns the certificate authorities that this host trusts.
-fn known_here() -> Result<Vec<Certificate<'static>>, CommandFailure> {
+fn known_here() -> CommandResult<Vec<Certificate<'static>>> {
     let known = rustls_native_certs::load_native_certs().certs;
     match known.is_empty() {
         true => Err(CommandFailure::new(
@@ -189,8 +129,49 @@ fn known_here() -> Result<Vec<Certificate<'static>>, CommandFailure> {
 }
 
 impl RemoteGate {
+    fn open(afar: &RemoteGateArguments, url: &GateUrl) -> CommandResult<RemoteGate> {
+        let Some(file) = &afar.admin_secret_file else {
+            return Err(CommandFailure::Usage("--gate needs --admin-secret-file"));
+        };
+        let secret =
+            trusted_file::read_trusted(file, Privacy::Secret, Follow::Yes, LARGEST_SECRET)?;
+        let secret = std::str::from_utf8(secret.trim_ascii())
+            .ok()
+            .filter(|text| is_secret(text.as_bytes()));
+        let Some(secret) = secret else {
+            return Err(CommandFailure::new(format_args!(
+                "{}: must contain a secret of at least {SHORTEST_SECRET} characters on one line",
+                file.display()
+            )));
+        };
+        // An error means that a provider is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let roots = match &afar.gate_ca {
+            Some(file) => authority(file)?,
+            None => known_here()?,
+        };
+        let config = Agent::config_builder()
+            .https_only(true)
+            .proxy(None)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .timeout_global(Some(PATIENCE))
+            .user_agent(concat!("postern/", env!("CARGO_PKG_VERSION")))
+            .tls_config(
+                TlsConfig::builder()
+                    .root_certs(RootCerts::Specific(Arc::new(roots)))
+                    .build(),
+            );
+        Ok(RemoteGate {
+            agent: config.build().into(),
+            url: format!("{}{}{PATH}", url.origin(), url.path),
+            authorization: Zeroizing::new(format!("Bearer {secret}")),
+        })
+    }
+
     /// Reads all accounts, one page at a time.
-    fn everyone(&self) -> Result<Vec<AccountState>, CommandFailure> {
+    fn accounts(&self) -> CommandResult<Vec<AccountState>> {
         let mut all: Vec<AccountState> = Vec::new();
         loop {
             let after = all.last().map_or_else(String::new, |last| {
@@ -199,11 +180,11 @@ impl RemoteGate {
                     utf8_percent_encode(last.account.as_str(), NON_ALPHANUMERIC)
                 )
             });
-            let Accounts { accounts: page } = self.asks(&format!("accounts{after}"))?;
+            let Accounts { accounts: page } = self.get(&format!("accounts{after}"))?;
             let comes_later =
                 |one: &AccountState| all.last().is_none_or(|last| one.account > last.account);
             if !page.iter().all(comes_later) {
-                return Err(self.nonsense());
+                return Err(self.unexpected_reply());
             }
             if page.is_empty() {
                 return Ok(all);
@@ -212,54 +193,44 @@ impl RemoteGate {
         }
     }
 
-    fn asks<T: DeserializeOwned>(&self, what: &str) -> Result<T, CommandFailure> {
-        let request = self.agent.get(format!("{}{what}", self.url));
-        self.read(
-            request
-                .header("Authorization", self.authorization.as_str())
-                .call(),
-        )
-    }
-
-    fn does<T: DeserializeOwned>(&self, what: &str) -> Result<T, CommandFailure> {
-        let request = self.agent.post(format!("{}{what}", self.url));
-        self.read(
-            request
-                .header("Authorization", self.authorization.as_str())
-                .send_empty(),
-        )
-    }
-
-    fn does_so<T: DeserializeOwned>(
+    /// Returns a request with the secret, for a path below that of the API.
+    fn request<B>(
         &self,
-        what: &str,
-        how: &impl Serialize,
-    ) -> Result<T, CommandFailure> {
-        let body = serde_json::to_string(how)?;
-        let request = self
-            .agent
-            .post(format!("{}{what}", self.url))
-            .content_type("application/json");
-        self.read(
-            request
-                .header("Authorization", self.authorization.as_str())
-                .send(body),
-        )
+        method: fn(&Agent, String) -> RequestBuilder<B>,
+        path: &str,
+    ) -> RequestBuilder<B> {
+        method(&self.agent, format!("{}{path}", self.url))
+            .header("Authorization", self.authorization.as_str())
     }
 
-    fn undoes<T: DeserializeOwned>(&self, what: &str) -> Result<T, CommandFailure> {
-        let request = self.agent.delete(format!("{}{what}", self.url));
-        self.read(
-            request
-                .header("Authorization", self.authorization.as_str())
-                .call(),
-        )
+    fn get<T: DeserializeOwned>(&self, path: &str) -> CommandResult<T> {
+        self.read(self.request(Agent::get, path).call())
+    }
+
+    fn post<T: DeserializeOwned>(&self, path: &str) -> CommandResult<T> {
+        self.read(self.request(Agent::post, path).send_empty())
+    }
+
+    fn post_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> CommandResult<T> {
+        let body = serde_json::to_string(body)?;
+        let request = self
+            .request(Agent::post, path)
+            .content_type("application/json");
+        self.read(request.send(body))
+    }
+
+    fn delete<T: DeserializeOwned>(&self, path: &str) -> CommandResult<T> {
+        self.read(self.request(Agent::delete, path).call())
     }
 
     fn read<T: DeserializeOwned>(
         &self,
         answer: Result<Response<Body>, ureq::Error>,
-    ) -> Result<T, CommandFailure> {
+    ) -> CommandResult<T> {
         let unreached = |error| CommandFailure::new(format_args!("{}: {error}", self.url));
         let mut answer = answer.map_err(unreached)?;
         let status = answer.status();
@@ -275,7 +246,7 @@ impl RemoteGate {
             b""
         };
         if status == StatusCode::OK {
-            return serde_json::from_slice(body).map_err(|_| self.nonsense());
+            return serde_json::from_slice(body).map_err(|_| self.unexpected_reply());
         }
         match serde_json::from_slice::<AdminProblem>(body) {
             Ok(problem) if problem.code != NOT_FOUND => Err(CommandFailure::new(problem.detail)),
@@ -290,7 +261,7 @@ impl RemoteGate {
         }
     }
 
-    fn nonsense(&self) -> CommandFailure {
+    fn unexpected_reply(&self) -> CommandFailure {
         CommandFailure::new(format_args!("{}: this is not a reply of a gate", self.url))
     }
 }

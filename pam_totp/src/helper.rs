@@ -14,21 +14,28 @@
 
 mod cgroup;
 mod child;
-mod sys;
+mod failure;
+mod files;
+mod limits;
 #[cfg(test)]
 mod tests;
 
 use crate::connection::Timed;
-use child::{ARGUMENTS, Launch, LaunchFailure, LaunchStep, REPORT};
+use crate::ffi::system_calls::{self as sys, SignalsBlocked};
+use child::{ARGUMENTS, Launch};
+pub(crate) use failure::HelperError;
+use failure::{LaunchFailure, LaunchStep, REPORT};
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, recv, send};
+use nix::unistd::geteuid;
 use std::ffi::CStr;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::ptr;
 use std::time::{Duration, Instant};
-use std::{fmt, ptr};
-use sys::SignalsBlocked;
 
 /// Time limit of a helper that is ready until it runs its program, and of one whose socket was
 /// closed until it ends.
@@ -51,7 +58,7 @@ pub(crate) fn start(
     arguments: &[&CStr],
     deadline: Instant,
 ) -> Result<HelperProcess, HelperError> {
-    if !sys::is_root() {
+    if !geteuid().is_root() {
         return Err(HelperError::NotRoot);
     }
     let mut list = [ptr::null(); ARGUMENTS];
@@ -114,7 +121,7 @@ struct Report(LaunchFailure, Option<OwnedFd>);
 /// Receives the next report, or `None` at the end.
 fn next_report(report: &UnixStream, deadline: Instant) -> Result<Option<Report>, HelperError> {
     let mut bytes = [0; REPORT];
-    let received = retry_until(report, libc::POLLIN, deadline, || {
+    let received = retry_until(report, PollFlags::POLLIN, deadline, || {
         sys::receive_with(report.as_fd(), &mut bytes)
     });
     let (length, process) = match received {
@@ -139,7 +146,7 @@ fn next_report(report: &UnixStream, deadline: Instant) -> Result<Option<Report>,
 /// Repeats a nonblocking call until it succeeds or fails, or until the deadline (ETIMEDOUT).
 fn retry_until<T>(
     socket: &UnixStream,
-    events: i16,
+    events: PollFlags,
     deadline: Instant,
     mut call: impl FnMut() -> Result<T, Errno>,
 ) -> Result<T, Errno> {
@@ -151,9 +158,25 @@ fn retry_until<T>(
         match call() {
             Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) => {
-                sys::wait_until(socket.as_fd(), events, deadline)?;
+                wait_until(socket.as_fd(), events, deadline)?;
             }
             result => return result,
+        }
+    }
+}
+
+/// Waits for an event, whatever signals interrupt the wait. Returns `Ok(false)` at the deadline.
+fn wait_until(fd: BorrowedFd<'_>, events: PollFlags, deadline: Instant) -> Result<bool, Errno> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // rounded up: waits of 0 ms would spin through the last millisecond
+        let left = i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
+        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(fd, events)], left) {
+            Ok(0) if Instant::now() >= deadline => return Ok(false),
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(true),
+            Err(error) => return Err(error),
         }
     }
 }
@@ -192,15 +215,17 @@ impl Timed for HelperProcess {
 
 impl Read for HelperProcess {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let receive = || sys::receive(self.socket.as_fd(), buffer);
-        retry_until(&self.socket, libc::POLLIN, self.deadline, receive).map_err(io::Error::from)
+        let receive = || recv(self.socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT);
+        retry_until(&self.socket, PollFlags::POLLIN, self.deadline, receive)
+            .map_err(io::Error::from)
     }
 }
 
 impl Write for HelperProcess {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let send = || sys::send(self.socket.as_fd(), bytes);
-        retry_until(&self.socket, libc::POLLOUT, self.deadline, send).map_err(io::Error::from)
+        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+        let send = || send(self.socket.as_raw_fd(), bytes, flags);
+        retry_until(&self.socket, PollFlags::POLLOUT, self.deadline, send).map_err(io::Error::from)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -216,137 +241,12 @@ impl Drop for HelperProcess {
             return;
         };
         if !matches!(
-            sys::wait_until(process, libc::POLLIN, Instant::now() + HELPER_WAIT),
+            wait_until(process, PollFlags::POLLIN, Instant::now() + HELPER_WAIT),
             Ok(true)
         ) {
             sys::kill_process(process);
-            let _ = sys::wait_until(process, libc::POLLIN, Instant::now() + HELPER_WAIT);
+            let _ = wait_until(process, PollFlags::POLLIN, Instant::now() + HELPER_WAIT);
         }
         sys::reap_process(process);
-    }
-}
-
-/// Why the helper was not started.
-#[derive(Debug)]
-pub(crate) enum HelperError {
-    /// The effective user of the host is not root.
-    NotRoot,
-    /// More arguments than [`ARGUMENTS`].
-    TooManyArguments,
-    /// The limit of descriptors is reached.
-    Descriptors(Errno),
-    /// The limit of processes is reached.
-    Process(Errno),
-    /// A step before the program failed.
-    Step(LaunchFailure),
-    /// The helper ended before it ran its program.
-    Ended,
-    /// The helper sent nothing until the deadline.
-    Silent,
-}
-
-impl fmt::Display for HelperError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            HelperError::NotRoot => {
-                f.write_str("posternd --stdio is started by root only; start posternd.socket")
-            }
-            HelperError::TooManyArguments => f.write_str("posternd --stdio has too many arguments"),
-            HelperError::Descriptors(Errno::EMFILE) => f.write_str(
-                "no descriptor is left for posternd --stdio; raise RLIMIT_NOFILE (ulimit -n, LimitNOFILE=) of the PAM host",
-            ),
-            HelperError::Descriptors(Errno::ENFILE) => {
-                f.write_str("no descriptor is left for posternd --stdio; raise fs.file-max")
-            }
-            HelperError::Descriptors(errno) => {
-                write!(f, "no socket for posternd --stdio: {}", reason(*errno))
-            },
-            HelperError::Process(errno) => no_process(f, *errno),
-            HelperError::Step(failure) => failure.fmt(f),
-            HelperError::Ended => {
-                f.write_str("posternd --stdio was ended before it began; see the kernel's log (out of memory?)")
-            }
-            HelperError::Silent => f.write_str(
-                "posternd --stdio did not begin in time; is a process of the PAM host stopped, or its cgroup frozen?",
-            ),
-        }
-    }
-}
-
-impl std::error::Error for HelperError {}
-
-/// Returns the message of libc's: a table of messages would take memory in every host.
-fn reason(errno: Errno) -> io::Error {
-    io::Error::from_raw_os_error(errno as i32)
-}
-
-fn no_process(f: &mut fmt::Formatter<'_>, errno: Errno) -> fmt::Result {
-    match errno {
-        Errno::EAGAIN => f.write_str(
-            "no process is left for posternd --stdio; raise RLIMIT_NPROC (ulimit -u), pids.max of the cgroup (TasksMax=), or \
-             kernel.pid_max",
-        ),
-        Errno::ENOMEM => f.write_str("no memory is left for posternd --stdio"),
-        errno => write!(f, "no process for posternd --stdio: {}", reason(errno)),
-    }
-}
-
-impl fmt::Display for LaunchFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let errno = reason(self.errno);
-        match self.step {
-            LaunchStep::Root => {
-                write!(
-                    f,
-                    "posternd --stdio cannot become root ({errno}); give the PAM host CAP_SETUID and CAP_SETGID"
-                )
-            }
-            LaunchStep::CgroupUnknown => write!(
-                f,
-                "/proc/self/cgroup cannot be read ({errno}), so that a user might freeze posternd --stdio; mount /proc where \
-                 the PAM host runs"
-            ),
-            LaunchStep::CgroupOfUser => write!(
-                f,
-                "posternd --stdio cannot leave the cgroup of a user, who could freeze it ({errno}); mount /sys/fs/cgroup \
-                 writable where the PAM host runs, or start posternd.socket"
-            ),
-            LaunchStep::Process => no_process(f, self.errno),
-            LaunchStep::Limit => {
-                let name = self.limit_name();
-                write!(
-                    f,
-                    "posternd --stdio cannot raise {name} ({errno}); raise its hard limit, or give CAP_SYS_RESOURCE"
-                )
-            }
-            LaunchStep::OutOfMemoryScore => write!(
-                f,
-                "posternd --stdio cannot set its oom_score_adj to 0 ({errno}); set OOMScoreAdjust=0, or give CAP_SYS_RESOURCE"
-            ),
-            LaunchStep::Scheduling => write!(
-                f,
-                "posternd --stdio cannot reset its scheduling ({errno}); run the PAM host with nice 0, or give CAP_SYS_NICE"
-            ),
-            LaunchStep::Null => write!(
-                f,
-                "posternd --stdio cannot open /dev/null ({errno}); bind-mount it where the PAM host runs"
-            ),
-            LaunchStep::Program => write!(
-                f,
-                "posternd --stdio cannot be run ({errno}); install it, or bind-mount /usr/libexec/postern where the PAM host \
-                 runs"
-            ),
-            LaunchStep::Session
-            | LaunchStep::Descriptors
-            | LaunchStep::Directory
-            | LaunchStep::Signals
-            | LaunchStep::Ready => {
-                write!(
-                    f,
-                    "posternd --stdio cannot be prepared ({:?}: {errno}); please report it",
-                    self.step
-                )
-            }
-        }
     }
 }

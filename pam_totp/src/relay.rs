@@ -37,6 +37,9 @@ const SILENT: Duration = Duration::from_secs(10);
 /// Time limit of posternd from one input to the next prompt or the result.
 const VERIFIED: Duration = Duration::from_secs(30);
 
+/// The variable in which sshd states the completed methods.
+const SSH_AUTH_INFO: &str = "SSH_AUTH_INFO_0";
+
 /// The process that decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RelayServer {
@@ -349,7 +352,10 @@ impl RelayedConversation<'_> {
             match instruction {
                 Instruction::Ask { prompt, echo } => {
                     prompts += 1;
-                    if prompts > PROMPTS || self.hook != PamFunction::Auth {
+                    if prompts > PROMPTS
+                        || self.hook != PamFunction::Auth
+                        || is_proven(self.options)
+                    {
                         return Err(self.not_allowed("a prompt"));
                     }
                     let reply = self
@@ -383,17 +389,19 @@ impl RelayedConversation<'_> {
                 }
                 Instruction::KeepMark(_) => return Err(self.not_allowed("a mark")),
                 Instruction::StillWorking => {}
-                Instruction::End(result) if self.hook.may_end(result) => {
-                    let mark = self
-                        .mark
-                        .take()
-                        .filter(|_| !matches!(result, PamFunctionResult::Denied(_)));
-                    if let Some(mark) = mark {
+                Instruction::End(result) if !self.hook.may_end(result) => {
+                    return Err(self.not_allowed("the result of another hook"));
+                }
+                Instruction::End(PamFunctionResult::Passed) if !self.may_pass() => {
+                    return Err(self.not_allowed("success without a completed method"));
+                }
+                Instruction::End(denied @ PamFunctionResult::Denied(_)) => return Ok(denied),
+                Instruction::End(result) => {
+                    if let Some(mark) = self.mark.take() {
                         self.host.keep_mark(mark.to_vec());
                     }
                     return Ok(result);
                 }
-                Instruction::End(_) => return Err(self.not_allowed("the result of another hook")),
             }
         }
         Err(self.not_allowed("more than is allowed"))
@@ -414,6 +422,16 @@ impl RelayedConversation<'_> {
         RelayError::Bounds(self.server, what)
     }
 
+    /// Returns whether the hook may succeed. One with the option `proven`, which prompts for
+    /// nothing, succeeds only where sshd states completed methods.
+    fn may_pass(&self) -> bool {
+        !is_proven(self.options)
+            || self
+                .host
+                .variable(SSH_AUTH_INFO)
+                .is_some_and(|methods| !methods.trim_ascii().is_empty())
+    }
+
     fn may_read_stacked(&self) -> bool {
         let words = ["try_first_pass", "use_first_pass", "forward_pass"];
         self.hook == PamFunction::Auth
@@ -424,13 +442,16 @@ impl RelayedConversation<'_> {
     }
 }
 
+fn is_proven(options: &[String]) -> bool {
+    options.iter().any(|option| option == "proven")
+}
+
 /// Collects what posternd needs to know of the transaction.
 fn collect_transaction(
     hook: PamFunction,
     host: &dyn HostCalls,
     options: &[String],
 ) -> PamTransaction {
-    let never_prompts = options.iter().any(|option| option == "proven");
     let mark = match hook {
         PamFunction::Account => host.mark().map(Zeroizing::new),
         PamFunction::Auth | PamFunction::Password => None,
@@ -439,14 +460,16 @@ fn collect_transaction(
         hook,
         options: options.to_vec(),
         service: host.item(PamItemType::Service),
-        user: match never_prompts {
-            true => host.known_user(),
-            false => host.item(PamItemType::User),
+        // a hook with the option never prompts, not even for the name
+        user: if is_proven(options) {
+            host.known_user()
+        } else {
+            host.item(PamItemType::User)
         },
         remote_host: host.item(PamItemType::RemoteHost),
         terminal: host.item(PamItemType::Terminal),
         ssh_connection: host.variable("SSH_CONNECTION"),
-        ssh_auth_info: host.variable("SSH_AUTH_INFO_0"),
+        ssh_auth_info: host.variable(SSH_AUTH_INFO),
         real_uid: nix::unistd::getuid().as_raw(),
         mark,
     }

@@ -8,7 +8,7 @@ mod test_store;
 
 use mail_delivery::{MAIL, address, asks, by_both, by_mail_alone, has_mail, sends, takes, types};
 use postern_shared::account::second_factor::Enrolled;
-use postern_shared::config::OnUse;
+use postern_shared::config::RecoveryCodeUse;
 use postern_shared::credential::input::Input;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{AdministrationError, MailRefusal, NotMailed};
@@ -278,7 +278,7 @@ fn without_email_in_the_configuration_nothing_is_mailed_and_a_code_is_still_aske
 #[test]
 fn a_recovery_code_that_turns_the_second_factor_off_turns_mail_off() {
     let mut test = TestStore::new(&format!("{MAIL}[recovery]\non_use = \"disable\"\n"));
-    assert_eq!(test.config().recovery.on_use, OnUse::Disable);
+    assert_eq!(test.config().recovery.on_use, RecoveryCodeUse::Disable);
     let app = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
     test.activates(&app);
     has_mail(&mut test, "alice", "alice@example.com", NOW);

@@ -11,7 +11,7 @@ use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{AdministrationError, EnrollmentRequest, Requester};
 use postern_shared::protocol::command_request::{
     AuthenticatorKind, CommandRequest, EngineReply, EnrollmentOperation, FinishOperation,
-    Operation, ReplyBody, TypedText,
+    Operation, ReplyBody, ShownAuthenticator, TypedText,
 };
 use postern_shared::protocol::host_password::HostPasswordReply;
 use postern_shared::system::clock::Timestamp;
@@ -99,12 +99,12 @@ fn finishes(
 /// Returns the token of the enrollment that the right password confirmed.
 #[track_caller]
 fn confirmed(test: &mut TestStore, begun: EngineReply) -> TypedText {
-    let ReplyBody::NewAuthenticator {
+    let ReplyBody::NewAuthenticator(ShownAuthenticator {
         url,
-        ticket,
+        token,
         recovery_codes,
         ..
-    } = begun.answer
+    }) = begun.answer
     else {
         panic!("{begun:?}")
     };
@@ -114,14 +114,14 @@ fn confirmed(test: &mut TestStore, begun: EngineReply) -> TypedText {
     match finishes(
         test,
         FinishOperation::Confirm {
-            ticket,
+            token,
             code: shown.to_string().into(),
         },
     )
     .unwrap()
     .answer
     {
-        ReplyBody::Confirmed { ticket } => ticket,
+        ReplyBody::Confirmed { token } => token,
         other => panic!("{other:?}"),
     }
 }
@@ -134,17 +134,17 @@ fn enrolled(test: &mut TestStore) -> Enrolled {
 fn a_right_password_begins_the_first_setup_also_of_someone_without_an_account() {
     let mut test = TestStore::new("");
     let begun = tries(&mut test, HostPasswordReply::Right, NOW).unwrap();
-    let ticket = confirmed(&mut test, begun);
+    let token = confirmed(&mut test, begun);
     assert_eq!(enrolled(&mut test), Enrolled::No);
     finishes(
         &mut test,
         FinishOperation::Activate {
-            ticket: ticket.clone(),
+            token: token.clone(),
         },
     )
     .unwrap();
     assert_eq!(enrolled(&mut test), Enrolled::Yes);
-    let again = finishes(&mut test, FinishOperation::Activate { ticket });
+    let again = finishes(&mut test, FinishOperation::Activate { token });
     assert!(
         matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),
         "{again:?}"
@@ -257,8 +257,8 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
     let meanwhile = asks(&mut test, "alice", "alice", NOW).unwrap();
     test.activates(&app);
     let begun = hears(&mut test, meanwhile, HostPasswordReply::Right, NOW).unwrap();
-    let ticket = confirmed(&mut test, begun);
-    let late = finishes(&mut test, FinishOperation::Activate { ticket });
+    let token = confirmed(&mut test, begun);
+    let late = finishes(&mut test, FinishOperation::Activate { token });
     assert!(
         matches!(late, Err(AdministrationError::AlreadyEnrolled(_))),
         "{late:?}"
@@ -291,8 +291,8 @@ fn a_setup_that_was_asked_for_does_not_outlive_a_removal() {
         .unwrap();
     test.adds_account("alice");
     let begun = hears(&mut test, asking, HostPasswordReply::Right, NOW).unwrap();
-    let ticket = confirmed(&mut test, begun);
-    let stale = finishes(&mut test, FinishOperation::Activate { ticket });
+    let token = confirmed(&mut test, begun);
+    let stale = finishes(&mut test, FinishOperation::Activate { token });
     assert!(
         matches!(stale, Err(AdministrationError::Stale)),
         "{stale:?}"
@@ -350,7 +350,7 @@ fn someone_required_needs_a_one_time_code_once_their_time_is_over() {
     let mut test = TestStore::new("[policy]\nrequired = \"all\"\nenroll_within = \"1h\"");
     tries(&mut test, HostPasswordReply::Wrong, NOW).unwrap_err();
     let begun = tries(&mut test, HostPasswordReply::Right, NOW.plus(3599)).unwrap();
-    assert!(matches!(begun.answer, ReplyBody::NewAuthenticator { .. }));
+    assert!(matches!(begun.answer, ReplyBody::NewAuthenticator(_)));
     let late = tries(&mut test, HostPasswordReply::Right, NOW.plus(3600)).unwrap_err();
     assert!(
         matches!(late, AdministrationError::OneTimeCodeNeeded(_)),

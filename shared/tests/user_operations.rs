@@ -14,7 +14,7 @@ use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{AdministrationError, COMMAND, Requester};
 use postern_shared::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EngineReply, EnrollmentOperation,
-    FinishOperation, Operation, ReadOperation, ReplyBody, TypedText,
+    FinishOperation, Operation, ReadOperation, ReplyBody, ShownAuthenticator, TypedText,
 };
 use postern_shared::protocol::status::SecondFactorState;
 use postern_shared::system::clock::Timestamp;
@@ -57,12 +57,12 @@ fn finishes(test: &mut TestStore, finish: FinishOperation, now: Timestamp) -> Do
     asks(test, "alice", "alice", Operation::Finish(finish), now)
 }
 
-fn activates(test: &mut TestStore, ticket: TypedText, now: Timestamp) -> Done {
-    finishes(test, FinishOperation::Activate { ticket }, now)
+fn activates(test: &mut TestStore, token: TypedText, now: Timestamp) -> Done {
+    finishes(test, FinishOperation::Activate { token }, now)
 }
 
-fn replaces_codes(test: &mut TestStore, ticket: TypedText, now: Timestamp) -> Done {
-    finishes(test, FinishOperation::ReplaceRecoveryCodes { ticket }, now)
+fn replaces_codes(test: &mut TestStore, token: TypedText, now: Timestamp) -> Done {
+    finishes(test, FinishOperation::ReplaceRecoveryCodes { token }, now)
 }
 
 fn setup(kind: AuthenticatorKind, label: &str) -> ChangeOperation {
@@ -91,17 +91,17 @@ fn invited() -> (TestStore, String) {
 #[track_caller]
 fn begun(reply: Done) -> (String, TypedText, Vec<TypedText>) {
     match reply.unwrap().answer {
-        ReplyBody::NewAuthenticator {
+        ReplyBody::NewAuthenticator(ShownAuthenticator {
             url,
-            ticket,
+            token,
             recovery_codes,
             ..
-        } => {
+        }) => {
             let (secret, parameters) = otpauth_uri::parse_declared_secret(&url).unwrap();
             let step = parameters.moving.step_at(NOW).unwrap();
             (
                 generate_code(&secret, parameters, step).to_string(),
-                ticket,
+                token,
                 recovery_codes,
             )
         }
@@ -110,13 +110,13 @@ fn begun(reply: Done) -> (String, TypedText, Vec<TypedText>) {
 }
 
 #[track_caller]
-fn confirmed(test: &mut TestStore, ticket: &TypedText, code: &str) -> TypedText {
+fn confirmed(test: &mut TestStore, token: &TypedText, code: &str) -> TypedText {
     let finish = FinishOperation::Confirm {
-        ticket: ticket.clone(),
+        token: token.clone(),
         code: code.to_owned().into(),
     };
     match finishes(test, finish, NOW).unwrap().answer {
-        ReplyBody::Confirmed { ticket } => ticket,
+        ReplyBody::Confirmed { token } => token,
         other => panic!("{other:?}"),
     }
 }
@@ -130,12 +130,12 @@ fn stale(reply: Done) {
 }
 
 fn one_more(test: &mut TestStore, proof: &str, label: &str) -> TypedText {
-    let (code, ticket, _) = begun(changes(
+    let (code, token, _) = begun(changes(
         test,
         proof,
         setup(AuthenticatorKind::Further, label),
     ));
-    confirmed(test, &ticket, &code)
+    confirmed(test, &token, &code)
 }
 
 fn enrolled(test: &mut TestStore) -> Enrolled {
@@ -159,7 +159,7 @@ fn no_user_looks_at_or_changes_anothers_account() {
             change: setup(AuthenticatorKind::First, "x"),
         },
         Operation::Finish(FinishOperation::Activate {
-            ticket: "x".to_owned().into(),
+            token: "x".to_owned().into(),
         }),
     ] {
         let reply = asks(&mut test, "bob", "alice", operation, NOW);
@@ -288,25 +288,25 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
     begun(changes(&mut test, &invitation, first()));
     let (other, another, _) = begun(changes(&mut test, &invitation, first()));
     let other = confirmed(&mut test, &another, &other);
-    let (code, ticket, recovery_codes) = begun(changes(&mut test, &invitation, first()));
+    let (code, token, recovery_codes) = begun(changes(&mut test, &invitation, first()));
     assert_eq!(recovery_codes.len(), 6);
-    let ticket = confirmed(&mut test, &ticket, &code);
+    let token = confirmed(&mut test, &token, &code);
     assert_eq!(enrolled(&mut test), Enrolled::No);
-    activates(&mut test, ticket.clone(), NOW).unwrap();
+    activates(&mut test, token.clone(), NOW).unwrap();
     assert_eq!(enrolled(&mut test), Enrolled::Yes);
     test_store::refused(
         &test.attempt("alice", &code, NOW),
         Refusal::Used { wait: 15 },
     );
 
-    for ticket in [ticket, other] {
-        let again = activates(&mut test, ticket.clone(), NOW);
+    for token in [token, other] {
+        let again = activates(&mut test, token.clone(), NOW);
         assert!(
             matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),
             "{again:?}"
         );
         test.disables("alice", "root", NOW);
-        stale(activates(&mut test, ticket, NOW));
+        stale(activates(&mut test, token, NOW));
         let spent = changes(&mut test, &invitation, first());
         assert!(
             matches!(spent, Err(AdministrationError::Code(_))),
@@ -320,36 +320,36 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
 #[test]
 fn an_invitation_that_was_taken_back_finishes_nothing() {
     let (mut test, invitation) = invited();
-    let (code, ticket, _) = begun(changes(
+    let (code, token, _) = begun(changes(
         &mut test,
         &invitation,
         setup(AuthenticatorKind::First, "app"),
     ));
-    let ticket = confirmed(&mut test, &ticket, &code);
+    let token = confirmed(&mut test, &token, &code);
     test.accounts()
         .cancel_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
-    stale(activates(&mut test, ticket, NOW));
+    stale(activates(&mut test, token, NOW));
     assert_eq!(enrolled(&mut test), Enrolled::No);
 }
 
 /// A token is accepted only for the next operation of its own enrollment, and only before it
 /// expires.
 #[test]
-fn tickets_lead_to_their_own_step_within_their_time() {
+fn tokens_lead_to_their_own_step_within_their_time() {
     let (mut test, app) = alice("");
-    let (code, ticket, codes) = begun(changes(
+    let (code, token, codes) = begun(changes(
         &mut test,
         &code_of(&app, 0),
         setup(AuthenticatorKind::Further, "x"),
     ));
     assert!(codes.is_empty());
-    stale(activates(&mut test, ticket.clone(), NOW));
-    stale(replaces_codes(&mut test, ticket.clone(), NOW));
+    stale(activates(&mut test, token.clone(), NOW));
+    stale(replaces_codes(&mut test, token.clone(), NOW));
     let vouched = finishes(
         &mut test,
         FinishOperation::ActivateUnconfirmed {
-            ticket: ticket.clone(),
+            token: token.clone(),
         },
         NOW,
     );
@@ -358,18 +358,18 @@ fn tickets_lead_to_their_own_step_within_their_time() {
         "{vouched:?}"
     );
     let confirm = |code: &str| FinishOperation::Confirm {
-        ticket: ticket.clone(),
+        token: token.clone(),
         code: code.to_owned().into(),
     };
     let wrong = finishes(&mut test, confirm("000000"), NOW).unwrap().answer;
     assert!(matches!(wrong, ReplyBody::NotConfirmed(_)), "{wrong:?}");
     stale(finishes(&mut test, confirm(&code), NOW.plus(900)));
 
-    let confirmed = confirmed(&mut test, &ticket, &code);
+    let confirmed = confirmed(&mut test, &token, &code);
     let others = name("alice");
     let op = || {
         Operation::Finish(FinishOperation::Activate {
-            ticket: confirmed.clone(),
+            token: confirmed.clone(),
         })
     };
     for uid in [Some(UID + 1), None] {
@@ -432,11 +432,11 @@ fn what_was_begun_does_not_outlive_the_data_keys() {
 #[test]
 fn an_authenticator_that_was_removed_does_not_come_back() {
     let (mut test, app) = alice("");
-    let ticket = one_more(&mut test, &code_of(&app, 0), "x");
-    activates(&mut test, ticket.clone(), NOW).unwrap();
+    let token = one_more(&mut test, &code_of(&app, 0), "x");
+    activates(&mut test, token.clone(), NOW).unwrap();
     let remove = ChangeOperation::RemoveAuthenticator("x".parse().unwrap());
     changes(&mut test, &code_of(&app, 1), remove).unwrap();
-    stale(activates(&mut test, ticket, NOW));
+    stale(activates(&mut test, token, NOW));
 }
 
 /// A new set invalidates the old one, and no recovery code is accepted twice.
@@ -451,18 +451,18 @@ fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
     .unwrap()
     .answer
     {
-        ReplyBody::RecoveryCodes { codes, ticket } => (codes, ticket),
+        ReplyBody::RecoveryCodes { codes, token } => (codes, token),
         other => panic!("{other:?}"),
     };
-    let (codes, ticket) = new(&mut test, &code_of(&app, 0));
+    let (codes, token) = new(&mut test, &code_of(&app, 0));
     test_store::accepted(&test.attempt("alice", &app.recovery_codes()[0].grouped(), NOW));
-    stale(replaces_codes(&mut test, ticket, NOW));
+    stale(replaces_codes(&mut test, token, NOW));
     test_store::refused(&test.attempt("alice", &codes[0], NOW), Refusal::Wrong);
 
-    let (codes, ticket) = new(&mut test, &code_of(&app, 1));
-    replaces_codes(&mut test, ticket.clone(), NOW).unwrap();
+    let (codes, token) = new(&mut test, &code_of(&app, 1));
+    replaces_codes(&mut test, token.clone(), NOW).unwrap();
     test_store::accepted(&test.attempt("alice", &codes[0], NOW));
-    stale(replaces_codes(&mut test, ticket, NOW));
+    stale(replaces_codes(&mut test, token, NOW));
     test_store::refused(
         &test.attempt("alice", &codes[0], NOW),
         Refusal::Used { wait: 0 },
@@ -483,9 +483,9 @@ fn a_recovery_code_changes_things_too_and_what_it_leaves_is_reported() {
     )
     .unwrap();
     assert_eq!(reply.messages, ["5 recovery codes are left"]);
-    let (code, ticket, _) = begun(Ok(reply));
-    let ticket = confirmed(&mut test, &ticket, &code);
-    activates(&mut test, ticket, NOW).unwrap();
+    let (code, token, _) = begun(Ok(reply));
+    let token = confirmed(&mut test, &token, &code);
+    activates(&mut test, token, NOW).unwrap();
 }
 
 /// An enrollment that is not possible is refused before its code is consumed.
@@ -526,16 +526,16 @@ fn root_changes_any_account_without_a_code() {
         test.commands()
             .execute_request(Requester::Root("root"), &request, NOW)
     };
-    let (_, ticket, _) = begun(run(Operation::Change {
+    let (_, token, _) = begun(run(Operation::Change {
         code: None,
         change: setup(AuthenticatorKind::First, "app"),
     }));
     run(Operation::Finish(FinishOperation::ActivateUnconfirmed {
-        ticket: ticket.clone(),
+        token: token.clone(),
     }))
     .unwrap();
     let again = run(Operation::Finish(FinishOperation::ActivateUnconfirmed {
-        ticket,
+        token,
     }));
     assert!(
         matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),

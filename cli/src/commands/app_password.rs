@@ -1,10 +1,9 @@
 //! `postern app-password`: adds, lists, renames and revokes passwords for clients that cannot show
 //! a sign-in page.
 
-use crate::arguments::Arguments;
 use crate::arguments::app_password::{Add, RenameAppPassword, RevokeAppPassword};
-use crate::context;
-use crate::terminal::output::{CommandFailure, Output, Table};
+use crate::context::{self, Invocation};
+use crate::terminal::output::{CommandResult, Output, Table};
 use postern_shared::account::name::UserName;
 use postern_shared::credential::app_password::AppPassword;
 use postern_shared::credential::scope::AppPasswordScope;
@@ -12,21 +11,22 @@ use postern_shared::store::AppPasswordRecord;
 use postern_shared::system::clock::{self, Timestamp};
 use serde_json::{Value, json};
 
-pub(super) fn add(arguments: &Arguments, output: Output, what: &Add) -> Result<(), CommandFailure> {
+pub(super) fn add(run: Invocation<'_>, what: &Add) -> CommandResult {
     let (now, scope) = (
         clock::now()?,
         AppPasswordScope::try_from(what.scope.clone())?,
     );
     let expires = what.expires.seen_from(now);
-    output.is_seen()?;
-    let (mut door, actor) = (context::door(arguments, output)?, context::actor());
-    let made = door
+    run.output.is_seen()?;
+    let (mut engine, actor) = (run.engine()?, context::actor());
+    let made = engine
         .app_passwords()
         .add_app_password(&what.user, &what.name, &scope, expires, &actor, now)?;
-    let shown = show(output, what, &scope, expires, &made);
+    let shown = show(run.output, what, &scope, expires, &made);
     if shown.is_err() {
         // the password was not shown, so it is of no use
-        door.app_passwords()
+        engine
+            .app_passwords()
             .revoke_app_passwords(&what.user, Some(&what.name), &actor, now)?;
     }
     shown
@@ -39,7 +39,7 @@ fn show(
     scope: &AppPasswordScope,
     expires: Option<Timestamp>,
     made: &AppPassword,
-) -> Result<(), CommandFailure> {
+) -> CommandResult {
     if output.is_json() {
         return output.json(&json!({
             "account": what.user,
@@ -61,16 +61,12 @@ fn show(
     Ok(())
 }
 
-pub(super) fn list(
-    arguments: &Arguments,
-    output: Output,
-    user: Option<&UserName>,
-) -> Result<(), CommandFailure> {
-    let all = context::door(arguments, output)?
-        .app_passwords()
-        .list_app_passwords(user)?;
-    if output.is_json() {
-        return output.json(&all.iter().map(value).collect::<Vec<Value>>());
+pub(super) fn list(run: Invocation<'_>, user: Option<&UserName>) -> CommandResult {
+    let all = run.engine()?.app_passwords().list_app_passwords(user)?;
+    if run.output.is_json() {
+        return run
+            .output
+            .json(&all.iter().map(value).collect::<Vec<Value>>());
     }
     let mut table = Table::new(["account", "name", "scope", "created", "last use", "expires"]);
     for kept in all {
@@ -87,37 +83,33 @@ pub(super) fn list(
             expires.unwrap_or_else(|| "never".to_owned()),
         ]);
     }
-    output.text(table)
+    run.output.text(table)
 }
 
-pub(super) fn rename(
-    arguments: &Arguments,
-    output: Output,
-    what: &RenameAppPassword,
-) -> Result<(), CommandFailure> {
+pub(super) fn rename(run: Invocation<'_>, what: &RenameAppPassword) -> CommandResult {
     let RenameAppPassword { user, name, new } = what;
-    context::door(arguments, output)?
-        .app_passwords()
-        .rename_app_password(user, name, new, &context::actor(), clock::now()?)?;
-    output.done(format_args!(
+    run.engine()?.app_passwords().rename_app_password(
+        user,
+        name,
+        new,
+        &context::actor(),
+        clock::now()?,
+    )?;
+    run.output.done(format_args!(
         "{user}'s app password {name} is now named {new}"
     ))
 }
 
-pub(super) fn revoke(
-    arguments: &Arguments,
-    output: Output,
-    what: &RevokeAppPassword,
-) -> Result<(), CommandFailure> {
+pub(super) fn revoke(run: Invocation<'_>, what: &RevokeAppPassword) -> CommandResult {
     let (now, user) = (clock::now()?, &what.user);
-    let mut door = context::door(arguments, output)?;
-    let ended = door.app_passwords().revoke_app_passwords(
+    let mut engine = run.engine()?;
+    let ended = engine.app_passwords().revoke_app_passwords(
         user,
         what.name.as_ref(),
         &context::actor(),
         now,
     )?;
-    output.done(format_args!(
+    run.output.done(format_args!(
         "{ended} of {user}'s app passwords revoked; open connections continue until they close"
     ))
 }

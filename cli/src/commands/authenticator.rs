@@ -1,43 +1,20 @@
-//! `postern authenticator`: adds, lists and removes the authenticators of an account.
+//! `postern authenticator`: lists and removes the authenticators of an account.
 
-use super::setup;
 use crate::arguments::authenticator::NamedAuthenticator;
-use crate::arguments::{Arguments, Enroll};
 use crate::backend::Backend;
-use crate::terminal::output::{CommandFailure, Output, Table};
+use crate::context::Invocation;
+use crate::terminal::output::{CommandResult, Table};
 use postern_shared::account::name::UserName;
 use postern_shared::credential::totp::OtpKind;
-use postern_shared::protocol::command_request::{AuthenticatorKind, ChangeOperation};
+use postern_shared::protocol::command_request::ChangeOperation;
 use postern_shared::protocol::status::AuthenticatorState;
 use postern_shared::system::clock::Timestamp;
 use serde_json::{Value, json};
 
-pub(super) fn add(
-    arguments: &Arguments,
-    output: Output,
-    what: &Enroll,
-) -> Result<(), CommandFailure> {
-    let seed = setup::seed_of_file(&what.token)?;
-    let mut backend = Backend::open(arguments, output, what.user.as_ref())?;
-    setup::run(&mut backend, output, what, seed, AuthenticatorKind::Further)?;
-    match (output.is_json(), what.no_confirm) {
-        (true, true) => Ok(()),
-        _ => output.done(format_args!(
-            "{} has an additional authenticator, {}; sessions and trusted browsers have ended",
-            backend.account(),
-            what.token.name
-        )),
-    }
-}
-
-pub(super) fn list(
-    arguments: &Arguments,
-    output: Output,
-    user: Option<&UserName>,
-) -> Result<(), CommandFailure> {
-    let all = Backend::open(arguments, output, user)?.authenticators()?;
-    if output.is_json() {
-        return output.json(&all.iter().map(value).collect::<Vec<_>>());
+pub(super) fn list(run: Invocation<'_>, user: Option<&UserName>) -> CommandResult {
+    let all = Backend::open(run, user)?.authenticators()?;
+    if run.output.is_json() {
+        return run.output.json(&all.iter().map(value).collect::<Vec<_>>());
     }
     let mut table = Table::new(["name", "kind", "digits", "hash", "since", "last used"]);
     for state in &all {
@@ -57,7 +34,7 @@ pub(super) fn list(
             time(state.last_used),
         ]);
     }
-    output.text(table)
+    run.output.text(table)
 }
 
 fn value(state: &AuthenticatorState) -> Value {
@@ -77,15 +54,11 @@ fn value(state: &AuthenticatorState) -> Value {
     })
 }
 
-pub(super) fn remove(
-    arguments: &Arguments,
-    output: Output,
-    what: &NamedAuthenticator,
-) -> Result<(), CommandFailure> {
+pub(super) fn remove(run: Invocation<'_>, what: &NamedAuthenticator) -> CommandResult {
     let (user, name) = (&what.user, &what.name);
-    Backend::open(arguments, output, Some(user))?
+    Backend::open(run, Some(user))?
         .change_at_once(ChangeOperation::RemoveAuthenticator(name.clone()))?;
-    output.done(format_args!(
+    run.output.done(format_args!(
         "the codes of the authenticator {name} of {user} are no longer valid, and its secret is deleted"
     ))
 }

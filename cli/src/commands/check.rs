@@ -1,9 +1,8 @@
 //! `postern check`: validates postern.toml, and shows what the gate's rules decide about a request.
 
-use crate::arguments::Arguments;
 use crate::arguments::check::CheckArguments;
-use crate::context;
-use crate::terminal::output::{CommandFailure, Output};
+use crate::context::{self, Invocation};
+use crate::terminal::output::{CommandFailure, CommandResult, Output};
 use nix::unistd::geteuid;
 use postern_shared::account::name::UserName;
 use postern_shared::config::email::COMMAND_SOCKET;
@@ -19,42 +18,39 @@ use postern_shared::system::clock;
 use serde_json::json;
 use std::path::Path;
 
-pub(super) fn run(
-    arguments: &Arguments,
-    output: Output,
-    what: &CheckArguments,
-) -> Result<(), CommandFailure> {
+pub(super) fn run(run: Invocation<'_>, what: &CheckArguments) -> CommandResult {
     if what.keep {
-        let path = &arguments.config;
+        let path = run.config_path;
         let valid = file::save_valid_copy(path)
             .map_err(|error| CommandFailure::new(error.with_remedy()))?;
         // a configuration that the gate would refuse at a reload is an error here
-        gate(arguments, output, &valid.config)?;
+        gate(run, &valid.config)?;
         let copy = file::copy_path(path);
-        return output.done(format_args!(
+        return run.output.done(format_args!(
             "{} is valid, and saved as {}",
             path.display(),
             copy.display()
         ));
     }
-    let config = context::config(arguments, output)?;
+    let config = run.config()?;
     match what.rule.as_deref() {
-        Some([method, url]) => rule(output, config, method, url, what),
+        Some([method, url]) => rule(run.output, config, method, url, what),
         _ => {
-            gate(arguments, output, &config)?;
+            gate(run, &config)?;
             for warning in beyond_sessions(&config.gate) {
-                output.warn(warning)?;
+                run.output.warn(warning)?;
             }
-            mail(output, config)?;
-            output.done(format_args!("{} is valid", arguments.config.display()))
+            mail(run.output, config)?;
+            run.output
+                .done(format_args!("{} is valid", run.config_path.display()))
         }
     }
 }
 
 /// Returns an error for what the gate would refuse at its start: the domain of its cookies, and the
 /// secrets of proxies, which only root can read.
-fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), CommandFailure> {
-    let path = &arguments.config;
+fn gate(run: Invocation<'_>, config: &Config) -> CommandResult {
+    let path = run.config_path;
     let mend = |error| CommandFailure::new(format_args!("{error}; correct it with postern edit"));
     if geteuid().is_root() {
         return check_gate(path, None, config).map(|_| ()).map_err(mend);
@@ -66,7 +62,7 @@ fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), Co
         .iter()
         .any(|proxy| proxy.secret_file.is_some())
     {
-        true => Ok(output.warn(
+        true => Ok(run.output.warn(
             "the secrets of trusted proxies are not checked; run postern check as root for that",
         )?),
         false => Ok(()),
@@ -76,7 +72,7 @@ fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), Co
 /// Warns about mail that waits because posternd does not run, or because no process listens at the
 /// socket for `email.command`. Only root learns whether queued mail is overdue. There is no warning
 /// if the store cannot be opened.
-fn mail(output: Output, mut config: Config) -> Result<(), CommandFailure> {
+fn mail(output: Output, mut config: Config) -> CommandResult {
     let socket = Path::new(COMMAND_SOCKET);
     if config.email.uses_command() && socket.symlink_metadata().is_err() {
         output.warn(format_args!(
@@ -87,10 +83,10 @@ fn mail(output: Output, mut config: Config) -> Result<(), CommandFailure> {
         return Ok(());
     }
     context::give_root_up(&mut config)?;
-    let Ok(mut door) = Engine::open(config) else {
+    let Ok(mut engine) = Engine::open(config) else {
         return Ok(());
     };
-    match door.mail().mail_is_overdue(clock::now()?)? {
+    match engine.mail().mail_is_overdue(clock::now()?)? {
         true => Ok(output.warn("mail waits: start posternd, which sends it, or see its log")?),
         false => Ok(()),
     }
@@ -140,7 +136,7 @@ fn rule(
     method: &str,
     url: &str,
     what: &CheckArguments,
-) -> Result<(), CommandFailure> {
+) -> CommandResult {
     const URL: CommandFailure =
         CommandFailure::Usage("the request is a method, such as GET, and https://HOST/PATH");
     let method = Method::try_from(method.to_owned()).map_err(CommandFailure::Usage)?;

@@ -1,21 +1,16 @@
 //! `postern disable`: turns a second factor off and prints the result as a table.
 
-use crate::arguments::Arguments;
-use crate::context;
-use crate::terminal::output::{CommandFailure, Output, Table};
+use crate::context::{self, Invocation};
+use crate::terminal::output::{CommandFailure, CommandResult, Output, Table};
 use postern_shared::account::name::UserName;
 use postern_shared::engine::messages::{self, AfterDisabled};
 use postern_shared::system::clock;
 use serde_json::json;
 
-pub(super) fn run(
-    arguments: &Arguments,
-    output: Output,
-    user: &UserName,
-) -> Result<(), CommandFailure> {
+pub(super) fn run(run: Invocation<'_>, user: &UserName) -> CommandResult {
     let now = clock::now()?;
-    let mut door = context::door(arguments, output)?;
-    let result = door
+    let mut engine = run.engine()?;
+    let result = engine
         .accounts()
         .disable_second_factor(user, context::actor().as_str(), now);
     let (success, message) = match &result {
@@ -24,17 +19,17 @@ pub(super) fn run(
             messages::disabled(
                 user,
                 *after,
-                AfterDisabled::of(door.policy().is_required(user)?),
+                AfterDisabled::of(engine.policy().is_required(user)?),
             ),
         ),
         Err(error) => (false, error.to_string()),
     };
-    table(output, success, message)?;
+    table(run.output, success, message)?;
     result.map(drop).map_err(|_| CommandFailure::Said)
 }
 
 /// Prints the result for scripts also where the output is a table.
-pub(crate) fn table(output: Output, success: bool, message: String) -> Result<(), CommandFailure> {
+pub(crate) fn table(output: Output, success: bool, message: String) -> CommandResult {
     if output.is_json() {
         return output.json(&json!({"success": success, "message": message}));
     }

@@ -1,9 +1,8 @@
 //! `postern edit`: edits postern.toml as visudo edits sudoers. The editor changes a copy. The copy
 //! replaces the file only if it is valid.
 
-use crate::arguments::Arguments;
-use crate::context;
-use crate::terminal::output::{CommandFailure, Output};
+use crate::context::Invocation;
+use crate::terminal::output::{CommandFailure, CommandResult};
 use crate::terminal::prompt;
 use nix::fcntl::{Flock, FlockArg};
 use postern_shared::config::{check_gate, file};
@@ -13,9 +12,9 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFailure> {
+pub(super) fn run(run: Invocation<'_>) -> CommandResult {
     // the target of a link is edited, so the link stays
-    let path = &trusted_file::resolve_path(&arguments.config)?;
+    let path = &trusted_file::resolve_path(run.config_path)?;
     let io = |error| FileError::io(path, error);
     let original = File::open(path).map_err(io)?;
     let _lock = Flock::lock(original, FlockArg::LockExclusiveNonblock).map_err(|_| {
@@ -31,12 +30,14 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFa
         edit(&copy.0)?;
         let after = fs::read(&copy.0).map_err(|error| FileError::io(&copy.0, error))?;
         if after == before {
-            return output.done(format_args!("{} is unchanged", path.display()));
+            return run
+                .output
+                .done(format_args!("{} is unchanged", path.display()));
         }
         let checked = std::str::from_utf8(&after)
             .map_err(|_| format!("{}: not UTF-8", path.display()))
             .and_then(|text| {
-                let valid = file::validate_with_accounts(&arguments.config, text.to_owned());
+                let valid = file::validate_with_accounts(run.config_path, text.to_owned());
                 let checked =
                     valid.and_then(|valid| check_gate(path, Some(text), &valid.config).map(|_| ()));
                 checked.map_err(|error| error.to_string())
@@ -53,8 +54,10 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFa
                         false => CommandFailure::new(error),
                     });
                 }
-                context::config(arguments, output)?;
-                return output.done(format_args!("{} is valid and in force", path.display()));
+                run.config()?;
+                return run
+                    .output
+                    .done(format_args!("{} is valid and in force", path.display()));
             }
             Err(why) if !std::io::stdin().is_terminal() => {
                 return Err(CommandFailure::new(format_args!(
@@ -62,8 +65,8 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFa
                 )));
             }
             Err(why) => {
-                output.text(format_args!("{why}\n"))?;
-                let choice = prompt::ask(output, "(e)dit again, or e(x)it without a change? ")?;
+                run.output.text(format_args!("{why}\n"))?;
+                let choice = prompt::ask(run.output, "(e)dit again, or e(x)it without a change? ")?;
                 if !choice.trim().eq_ignore_ascii_case("e") {
                     return Err(CommandFailure::new("nothing was changed"));
                 }
@@ -107,7 +110,7 @@ impl Drop for Copy {
 
 /// Starts the editor of the environment, else Debian's default editor, else vi. The variable may
 /// hold options, so a shell splits it into words.
-fn edit(path: &Path) -> Result<(), CommandFailure> {
+fn edit(path: &Path) -> CommandResult {
     let chosen = ["SUDO_EDITOR", "VISUAL", "EDITOR"]
         .iter()
         .find_map(|name| std::env::var(name).ok());

@@ -1,15 +1,15 @@
 //! `postern import`: imports second factors from the files of other systems. It first prints what
 //! the import would change. Then, unless this is a dry run, it changes the store.
 
-use crate::arguments::{Arguments, ImportArguments};
-use crate::context;
-use crate::terminal::output::{CommandFailure, Output, Table};
+use crate::arguments::ImportArguments;
+use crate::context::{self, Invocation};
+use crate::terminal::output::{CommandFailure, CommandResult, Output, Table};
 use crate::terminal::prompt;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use postern_shared::account::name::UserName;
-use postern_shared::config::OnChange;
+use postern_shared::config::AppPasswordsOnChange;
 use postern_shared::credential::import::{
-    self, Dropped, FoundAuthenticator, ImportFormat, ImportLoss, LARGEST, NAMES, PskcKey,
+    self, FoundAuthenticator, ImportFormat, ImportLoss, LARGEST, NAMES, OmittedEntry, PskcKey,
 };
 use postern_shared::credential::totp::OtpKind;
 use postern_shared::engine::{ImportMode, ImportReport};
@@ -20,18 +20,14 @@ use std::io::Read;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-pub(super) fn run(
-    arguments: &Arguments,
-    output: Output,
-    what: &ImportArguments,
-) -> Result<(), CommandFailure> {
+pub(super) fn run(run: Invocation<'_>, what: &ImportArguments) -> CommandResult {
     let (now, actor, distinct) = (clock::now()?, context::actor(), what.distinct.word());
     // Root opens the files, which may lie in a user's home folder. Their content is parsed after
     // this process has given up root.
     let files = ImportFiles::read(what)?;
-    let mut door = context::door(arguments, output)?;
+    let mut engine = run.engine()?;
     let import = understand(what, &files, now)?;
-    let plan = door.accounts().import_authenticators(
+    let plan = engine.accounts().import_authenticators(
         &import.found,
         ImportMode::DryRun,
         distinct,
@@ -41,15 +37,15 @@ pub(super) fn run(
     let nothing = !plan
         .iter()
         .any(|taken| matches!(taken, ImportReport::Imported(_)));
-    if output.is_json() && (what.dry_run || nothing) {
-        output.json(&value(
+    if run.output.is_json() && (what.dry_run || nothing) {
+        run.output.json(&value(
             &import.found,
             &plan,
             &import.dropped,
             ImportMode::DryRun,
         ))?;
-    } else if !output.is_json() {
-        show(output, &import.found, &plan, &import.dropped)?;
+    } else if !run.output.is_json() {
+        show(run.output, &import.found, &plan, &import.dropped)?;
     }
     if what.dry_run {
         return Ok(());
@@ -60,20 +56,20 @@ pub(super) fn run(
         ));
     }
     if !what.yes {
-        let typed = prompt::ask(output, "Type \"import\" to do this: ")?;
+        let typed = prompt::ask(run.output, "Type \"import\" to do this: ")?;
         if !typed.trim().eq_ignore_ascii_case("import") {
             return Err(CommandFailure::new("not confirmed; nothing was changed"));
         }
     }
-    let done = door.accounts().import_authenticators(
+    let done = engine.accounts().import_authenticators(
         &import.found,
         ImportMode::Commit,
         distinct,
         &actor,
         now,
     )?;
-    if output.is_json() {
-        return output.json(&value(
+    if run.output.is_json() {
+        return run.output.json(&value(
             &import.found,
             &done,
             &import.dropped,
@@ -84,11 +80,11 @@ pub(super) fn run(
         .iter()
         .filter(|taken| matches!(taken, ImportReport::Imported(_)))
         .count();
-    let app_passwords = match door.config().app_passwords.on_change {
-        OnChange::Keep => "existing app passwords of these accounts keep working",
-        OnChange::Revoke => "existing app passwords of these accounts are revoked",
+    let app_passwords = match engine.config().app_passwords.on_change {
+        AppPasswordsOnChange::Keep => "existing app passwords of these accounts keep working",
+        AppPasswordsOnChange::Revoke => "existing app passwords of these accounts are revoked",
     };
-    output.done(format_args!(
+    run.output.done(format_args!(
         "{count} authenticators are active, for every service; postern recovery USER makes recovery codes; {app_passwords}"
     ))
 }
@@ -100,7 +96,7 @@ struct ImportFiles {
 }
 
 impl ImportFiles {
-    fn read(what: &ImportArguments) -> Result<ImportFiles, CommandFailure> {
+    fn read(what: &ImportArguments) -> CommandResult<ImportFiles> {
         let import = contents(&what.file)?;
         let key = what.key_file.as_ref().or(what.password_file.as_ref());
         Ok(ImportFiles {
@@ -114,7 +110,7 @@ fn understand(
     what: &ImportArguments,
     files: &ImportFiles,
     now: Timestamp,
-) -> Result<import::ImportedFile, CommandFailure> {
+) -> CommandResult<import::ImportedFile> {
     let key = match (&files.key, &what.key_file) {
         (Some(key), Some(_)) => Some(bytes_or_hex(key.clone())),
         (key, _) => key.clone(),
@@ -146,14 +142,14 @@ fn bytes_or_hex(bytes: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     }
 }
 
-fn owner(what: &ImportArguments) -> Result<&UserName, CommandFailure> {
+fn owner(what: &ImportArguments) -> CommandResult<&UserName> {
     let missing = "a file of google-authenticator does not name its account; give --user";
     what.user
         .as_ref()
         .ok_or_else(|| CommandFailure::new(missing))
 }
 
-fn contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, CommandFailure> {
+fn contents(path: &Path) -> CommandResult<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::new());
     let read =
         File::open(path).and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes));
@@ -165,8 +161,8 @@ fn show(
     output: Output,
     found: &[FoundAuthenticator],
     plan: &[ImportReport],
-    dropped: &[Dropped],
-) -> Result<(), CommandFailure> {
+    dropped: &[OmittedEntry],
+) -> CommandResult {
     let mut table = Table::new(["line", "account", "kind", "digits", "used up to", "becomes"]);
     for (one, taken) in found.iter().zip(plan) {
         table.row([
@@ -234,7 +230,7 @@ fn lost(loss: ImportLoss) -> &'static str {
 fn value(
     found: &[FoundAuthenticator],
     taken: &[ImportReport],
-    dropped: &[Dropped],
+    dropped: &[OmittedEntry],
     trial: ImportMode,
 ) -> Value {
     let one = |(one, taken): (&FoundAuthenticator, &ImportReport)| {
@@ -253,7 +249,7 @@ fn value(
             "message": becomes(taken),
         })
     };
-    let lost = |one: &Dropped| json!({"line": one.line, "account": one.account, "reason": lost(one.loss), "message": one.why});
+    let lost = |one: &OmittedEntry| json!({"line": one.line, "account": one.account, "reason": lost(one.loss), "message": one.why});
     json!({
         "dry_run": trial == ImportMode::DryRun,
         "found": found.iter().zip(taken).map(one).collect::<Vec<_>>(),

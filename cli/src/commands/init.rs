@@ -2,9 +2,8 @@
 //! It never replaces a file. It runs as root until all files exist, because root owns the folders.
 //! As root it reads nothing from a store.
 
-use crate::arguments::Arguments;
-use crate::context;
-use crate::terminal::output::{CommandFailure, Output};
+use crate::context::{self, Invocation};
+use crate::terminal::output::{CommandFailure, CommandResult};
 use postern_shared::config::file;
 use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::crypto::vault::Vault;
@@ -52,29 +51,29 @@ impl Drop for Made {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFailure> {
+pub(super) fn run(run: Invocation<'_>) -> CommandResult {
     // Nothing is created on a host without user posternd, which could not use it.
     let group = privileges::user_and_group()?.1.as_raw();
     let mut made = Made(Vec::new());
-    if arguments.config.symlink_metadata().is_err() {
-        if let Some(folder) = arguments.config.parent() {
+    if run.config_path.symlink_metadata().is_err() {
+        if let Some(folder) = run.config_path.parent() {
             make_folder(folder)?;
         }
-        trusted_file::remove_abandoned(&arguments.config)?;
+        trusted_file::remove_abandoned(run.config_path)?;
         trusted_file::write_atomically(
-            &arguments.config,
+            run.config_path,
             SAMPLE.as_bytes(),
             0o644,
             None,
             Existing::Refuse,
         )?;
-        made.0.push(arguments.config.clone());
-        let copy = file::copy_path(&arguments.config);
+        made.0.push(run.config_path.to_owned());
+        let copy = file::copy_path(run.config_path);
         if copy.symlink_metadata().is_err() {
             made.0.push(copy);
         }
     }
-    let config = context::config(arguments, output)?;
+    let config = run.config()?;
 
     let (key_path, url) = (config.store.key_file.path(), &config.store.url);
     let store_exists = store::exists(url);
@@ -108,8 +107,10 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFa
     // checks as user posternd that the new files can be opened
     context::open(config)?;
     match made.as_slice() {
-        [] => output.done("everything exists already; nothing was changed"),
-        made => output.done(format_args!(
+        [] => run
+            .output
+            .done("everything exists already; nothing was changed"),
+        made => run.output.done(format_args!(
             "created {}; keep a copy of the key file apart from the store",
             made.join(", ")
         )),

@@ -1,11 +1,11 @@
 //! `postern log`: prints audit events, oldest first, as a table or as one JSON object on each line.
 
-use crate::arguments::{Arguments, LogArguments};
-use crate::context;
-use crate::terminal::output::{CommandFailure, Output, Table};
+use crate::arguments::LogArguments;
+use crate::context::Invocation;
+use crate::terminal::output::{CommandResult, Output, Table, cells};
 use postern_shared::account::event::{AuditEvent, EventFilter, MAX_EVENTS};
 use postern_shared::system::clock;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -26,12 +26,8 @@ const HEAD: [&str; 7] = [
     "cause",
 ];
 
-pub(super) fn run(
-    arguments: &Arguments,
-    output: Output,
-    what: &LogArguments,
-) -> Result<(), CommandFailure> {
-    let mut door = context::door(arguments, output)?;
+pub(super) fn run(run: Invocation<'_>, what: &LogArguments) -> CommandResult {
+    let mut engine = run.engine()?;
     let now = clock::now()?;
     let filter = EventFilter {
         account: what.user.clone(),
@@ -45,15 +41,17 @@ pub(super) fn run(
         .lines
         .unwrap_or(if bounded { MAX_EVENTS } else { LINES });
     let mut printer = Printer {
-        output,
+        output: run.output,
         table: None,
     };
-    let mut last = door.audit_log().before_newest(&filter, lines)?;
+    let mut last = engine.audit_log().before_newest(&filter, lines)?;
     loop {
         // Read before the page of events, so that events which are written between the two reads
         // are in the next page and are not skipped.
-        let newest = door.audit_log().before_newest(&EventFilter::default(), 0)?;
-        let page = door.audit_log().list_events(&filter, last, PAGE)?;
+        let newest = engine
+            .audit_log()
+            .before_newest(&EventFilter::default(), 0)?;
+        let page = engine.audit_log().list_events(&filter, last, PAGE)?;
         let is_full = page.len() == PAGE as usize;
         last = match page.last() {
             Some((number, _)) if is_full => *number,
@@ -78,21 +76,21 @@ struct Printer {
 }
 
 impl Printer {
-    fn print(
-        &mut self,
-        mut events: impl Iterator<Item = AuditEvent>,
-    ) -> Result<(), CommandFailure> {
+    fn print(&mut self, events: impl Iterator<Item = AuditEvent>) -> CommandResult {
+        let mut events = events.map(|event| value(&event));
         if self.output.is_json() {
-            return events.try_for_each(|event| self.output.json(&value(&event)));
+            return events.try_for_each(|event| self.output.json(&event));
         }
         match &self.table {
             Some(table) => {
-                let lines: String = events.map(|event| table.line(&cells(event))).collect();
+                let lines: String = events
+                    .map(|event| table.line(&cells(&event, HEAD)))
+                    .collect();
                 self.output.text(lines)
             }
             None => {
                 let mut table = Table::new(HEAD);
-                events.for_each(|event| table.row(cells(event)));
+                events.for_each(|event| table.row(cells(&event, HEAD)));
                 self.output.text(&table)?;
                 self.table = Some(table);
                 Ok(())
@@ -101,44 +99,14 @@ impl Printer {
     }
 }
 
-fn cells(event: AuditEvent) -> [String; 7] {
-    let AuditEvent {
-        at,
-        account,
-        kind: what,
-        service: door,
-        origin,
-        principal: actor,
-        cause,
-    } = event;
-    [
-        at.to_string(),
-        what.name().to_owned(),
-        account.to_string(),
-        actor,
-        door,
-        origin,
-        cause,
-    ]
-}
-
-fn value(event: &AuditEvent) -> serde_json::Value {
-    let AuditEvent {
-        at,
-        account,
-        kind: what,
-        service: door,
-        origin,
-        principal: actor,
-        cause,
-    } = event;
+fn value(event: &AuditEvent) -> Value {
     json!({
-        "time": at.to_string(),
-        "event": what,
-        "account": account,
-        "principal": actor,
-        "service": door,
-        "origin": origin,
-        "cause": cause,
+        "time": event.at.to_string(),
+        "event": event.kind,
+        "account": event.account,
+        "principal": event.principal,
+        "service": event.service,
+        "origin": event.origin,
+        "cause": event.cause,
     })
 }

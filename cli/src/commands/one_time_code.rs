@@ -1,29 +1,25 @@
 //! `postern one-time-code`: issues a code for a person who has lost the authenticator. The code is
 //! shown once.
 
-use crate::arguments::{Arguments, OneTimeCodeArguments};
-use crate::context;
-use crate::terminal::output::{CommandFailure, Output};
+use crate::arguments::OneTimeCodeArguments;
+use crate::context::{self, Invocation};
+use crate::terminal::output::{CommandResult, Output};
 use postern_shared::engine::messages;
 use postern_shared::protocol::admin_api::IssuedCode;
 use postern_shared::system::clock;
 
-pub(super) fn run(
-    arguments: &Arguments,
-    output: Output,
-    what: &OneTimeCodeArguments,
-) -> Result<(), CommandFailure> {
+pub(super) fn run(run: Invocation<'_>, what: &OneTimeCodeArguments) -> CommandResult {
     let (user, actor, now) = (&what.user, context::actor(), clock::now()?);
-    let mut door = context::door(arguments, output)?;
+    let mut engine = run.engine()?;
     if what.cancel {
-        door.accounts().cancel_one_time_code(user, &actor, now)?;
-        return output.done(messages::one_time_code_cancelled(user));
+        engine.accounts().cancel_one_time_code(user, &actor, now)?;
+        return run.output.done(messages::one_time_code_cancelled(user));
     }
-    output.is_seen()?;
-    let (code, expires) = door.accounts().issue_one_time_code(user, &actor, now)?;
+    run.output.is_seen()?;
+    let (code, expires) = engine.accounts().issue_one_time_code(user, &actor, now)?;
     let (account, expires) = (user.clone(), expires.to_string());
     let shown = show(
-        output,
+        run.output,
         &IssuedCode {
             account,
             one_time_code: code.grouped().into(),
@@ -32,13 +28,13 @@ pub(super) fn run(
     );
     if shown.is_err() {
         // the code was not shown, so it is of no use
-        door.accounts().cancel_one_time_code(user, &actor, now)?;
+        engine.accounts().cancel_one_time_code(user, &actor, now)?;
     }
     shown
 }
 
 /// Shows a one-time code, which cannot be shown again.
-pub(crate) fn show(output: Output, issued: &IssuedCode) -> Result<(), CommandFailure> {
+pub(crate) fn show(output: Output, issued: &IssuedCode) -> CommandResult {
     if output.is_json() {
         return output.json(issued);
     }

@@ -2,10 +2,10 @@
 //! in. It prints no secret. The proxy's secret is written to a file of mode 0640, which the printed
 //! configuration includes; it is created if it is missing.
 
+use crate::arguments::PrintConfig;
 use crate::arguments::print_config::ProxyArguments;
-use crate::arguments::{Arguments, PrintConfig};
-use crate::context;
-use crate::terminal::output::{CommandFailure, Output};
+use crate::context::Invocation;
+use crate::terminal::output::{CommandFailure, CommandResult};
 use data_encoding::BASE64URL_NOPAD;
 use nix::unistd::Group;
 use postern_shared::config::gate::{self, GateConfig, GateUrl};
@@ -84,12 +84,8 @@ const TRAEFIK: ProxySample = ProxySample {
     group: Some("traefik"),
 };
 
-pub(super) fn run(
-    arguments: &Arguments,
-    output: Output,
-    what: &PrintConfig,
-) -> Result<(), CommandFailure> {
-    let gate = context::config(arguments, output)?.gate;
+pub(super) fn run(run: Invocation<'_>, what: &PrintConfig) -> CommandResult {
+    let gate = run.config()?.gate;
     let url = gate.url.as_ref().ok_or_else(|| {
         CommandFailure::new(
             "gate.url is missing; set the URL at which browsers reach the gate, with postern edit",
@@ -113,7 +109,7 @@ pub(super) fn run(
             "{folder}: no such folder; create it, or give another one with --folder"
         )));
     }
-    let proof = proof(&secret_path(&gate, sample.proxy, &arguments.config))?;
+    let proof = proof(&secret_path(&gate, sample.proxy, run.config_path))?;
     let group = sample
         .group
         .and_then(|name| Group::from_name(name).ok().flatten());
@@ -132,7 +128,7 @@ pub(super) fn run(
     } else {
         sample.path
     };
-    output.text(names.fill(printed))?;
+    run.output.text(names.fill(printed))?;
 
     let wrote = sample.includes.iter().map(|include| {
         format!(
@@ -142,7 +138,7 @@ pub(super) fn run(
         )
     });
     let wrote = wrote.collect::<Vec<_>>().join(" and ");
-    Ok(output.note(format_args!(
+    Ok(run.output.warn(format_args!(
         "wrote {wrote}; what is printed goes to {}",
         sample.printed
     ))?)
@@ -170,7 +166,7 @@ fn names(
     url: &GateUrl,
     what: &PrintConfig,
     folder: &Path,
-) -> Result<SampleNames, CommandFailure> {
+) -> CommandResult<SampleNames> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
     let folder = folder
         .to_str()
@@ -200,7 +196,7 @@ fn names(
 /// Replaces a file for the proxy atomically. An existing file MUST be a regular file and not a
 /// link.
 fn write(path: &Path, bytes: &[u8], mode: u32, group: u32) -> Result<(), FileError> {
-    trusted_file::Folder::open(path.parent().unwrap_or(Path::new("/")))?;
+    trusted_file::TrustedFolder::open(path.parent().unwrap_or(Path::new("/")))?;
     match path.symlink_metadata() {
         Ok(metadata) if metadata.is_symlink() => return Err(FileError::link(path)),
         Ok(metadata) if !metadata.is_file() => return Err(FileError::not_a_file(path)),
@@ -233,7 +229,7 @@ fn secret_path(gate: &GateConfig, kind: gate::ProxyKind, config: &Path) -> PathB
 }
 
 /// Reads the proxy's secret, and creates the file if it is missing.
-fn proof(path: &Path) -> Result<Zeroizing<String>, CommandFailure> {
+fn proof(path: &Path) -> CommandResult<Zeroizing<String>> {
     if path.symlink_metadata().is_err() {
         let mut bytes = Zeroizing::new([0; 32]);
         fill_random(&mut *bytes)?;

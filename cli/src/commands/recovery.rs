@@ -2,35 +2,33 @@
 //! valid when the person confirms that they are saved.
 
 use super::setup;
-use crate::arguments::{Arguments, RecoveryArguments};
+use crate::arguments::RecoveryArguments;
 use crate::backend::Backend;
-use crate::terminal::output::{CommandFailure, Output};
+use crate::context::Invocation;
+use crate::terminal::output::CommandResult;
 use postern_shared::protocol::command_request::FinishOperation;
 use serde_json::json;
 
-pub(super) fn run(
-    arguments: &Arguments,
-    output: Output,
-    what: &RecoveryArguments,
-) -> Result<(), CommandFailure> {
-    let mut backend = Backend::open(arguments, output, what.user.as_ref())?;
+pub(super) fn run(run: Invocation<'_>, what: &RecoveryArguments) -> CommandResult {
+    let mut backend = Backend::open(run, what.user.as_ref())?;
     if what.no_confirm {
         backend.refuse_unless_root("--no-confirm")?;
     }
-    output.is_seen()?;
-    let (codes, ticket) = backend.begin_recovery_codes()?;
-    if output.is_json() {
-        output.json(&json!({"account": backend.account(), "recovery_codes": codes}))?;
+    run.output.is_seen()?;
+    let (codes, token) = backend.begin_recovery_codes()?;
+    if run.output.is_json() {
+        run.output
+            .json(&json!({"account": backend.account(), "recovery_codes": codes}))?;
     } else {
-        setup::show_recovery_codes(output, &codes)?;
+        setup::show_recovery_codes(run.output, &codes)?;
     }
     if !what.no_confirm {
-        setup::wait_until_saved(output)?;
+        setup::wait_until_saved(run.output)?;
     }
-    backend.finish(FinishOperation::ReplaceRecoveryCodes { ticket })?;
-    match (output.is_json(), what.no_confirm) {
+    backend.finish(FinishOperation::ReplaceRecoveryCodes { token })?;
+    match (run.output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
-        _ => output.done(format_args!(
+        _ => run.output.done(format_args!(
             "the new recovery codes of {} are valid; earlier codes are no longer valid",
             backend.account()
         )),

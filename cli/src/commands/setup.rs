@@ -4,14 +4,15 @@
 
 use crate::arguments::Enroll;
 use crate::arguments::authenticator::HardwareToken;
-use crate::backend::{Backend, ShownAuthenticator};
-use crate::terminal::output::{CommandFailure, Output};
+use crate::backend::Backend;
+use crate::context::Invocation;
+use crate::terminal::output::{CommandFailure, CommandResult, Output};
 use crate::terminal::prompt;
 use postern_shared::credential::qr;
 use postern_shared::credential::secret::Secret;
 use postern_shared::engine::messages;
 use postern_shared::protocol::command_request::{
-    AuthenticatorKind, EnrollmentOperation, FinishOperation, TypedText,
+    AuthenticatorKind, EnrollmentOperation, FinishOperation, ShownAuthenticator, TypedText,
 };
 use postern_shared::system::trusted_file::{self, Follow, Privacy};
 use serde_json::json;
@@ -24,14 +25,33 @@ const IN_HAND: &str = "Enter the code that the token shows, or two in a row if i
 /// Largest size of a seed file, in bytes.
 const LARGEST_SEED: u64 = 4096;
 
+/// Runs `postern enroll`, which activates the first authenticator of an account, and `postern
+/// authenticator add`.
+pub(super) fn enroll(run: Invocation<'_>, what: &Enroll, kind: AuthenticatorKind) -> CommandResult {
+    let seed = seed_of_file(&what.token)?;
+    let mut backend = Backend::open(run, what.user.as_ref())?;
+    activate_new_authenticator(&mut backend, run.output, what, seed, kind)?;
+    let account = backend.account();
+    match (run.output.is_json() && what.no_confirm, kind) {
+        (true, _) => Ok(()),
+        (false, AuthenticatorKind::First) => run.output.done(format_args!(
+            "the second factor of {account} is on, for every service"
+        )),
+        (false, AuthenticatorKind::Further) => run.output.done(format_args!(
+            "{account} has an additional authenticator, {}; sessions and trusted browsers have ended",
+            what.token.name
+        )),
+    }
+}
+
 /// Runs the whole enrollment. The seed is the result of [`seed_of_file`].
-pub(super) fn run(
+fn activate_new_authenticator(
     backend: &mut Backend,
     output: Output,
     what: &Enroll,
     seed: Option<TypedText>,
     kind: AuthenticatorKind,
-) -> Result<(), CommandFailure> {
+) -> CommandResult {
     if what.no_confirm {
         backend.refuse_unless_root("--no-confirm")?;
     }
@@ -45,13 +65,11 @@ pub(super) fn run(
         show_secret(output, &shown)?;
     }
     let finish = match what.no_confirm {
-        true => FinishOperation::ActivateUnconfirmed {
-            ticket: shown.ticket,
-        },
+        true => FinishOperation::ActivateUnconfirmed { token: shown.token },
         false => {
             let prompt = if scanned { SCANNED } else { IN_HAND };
             FinishOperation::Activate {
-                ticket: confirm(backend, output, &shown.ticket, prompt)?,
+                token: confirm(backend, output, &shown.token, prompt)?,
             }
         }
     };
@@ -72,7 +90,7 @@ fn described(
     token: &HardwareToken,
     seed: Option<TypedText>,
     kind: AuthenticatorKind,
-) -> Result<EnrollmentOperation, CommandFailure> {
+) -> CommandResult<EnrollmentOperation> {
     let is_typed = token.seed_file.as_deref().is_some_and(is_terminal);
     let seed = if is_typed {
         Some(typed_seed(output)?)
@@ -94,14 +112,14 @@ fn is_terminal(file: &Path) -> bool {
     file == Path::new("-")
 }
 
-fn typed_seed(output: Output) -> Result<TypedText, CommandFailure> {
+fn typed_seed(output: Output) -> CommandResult<TypedText> {
     let typed = prompt::ask_hidden(output, "Secret of the token: ")?;
     Ok(normal(Secret::from_seed(&typed)?))
 }
 
 /// Reads the seed from the file named on the command line, if there is one. It is called before
 /// root is given up, because the file may be readable by root alone. Errors name the file.
-pub(super) fn seed_of_file(token: &HardwareToken) -> Result<Option<TypedText>, CommandFailure> {
+fn seed_of_file(token: &HardwareToken) -> CommandResult<Option<TypedText>> {
     let Some(file) = token.seed_file.as_deref().filter(|file| !is_terminal(file)) else {
         return Ok(None);
     };
@@ -118,7 +136,7 @@ fn normal(secret: Secret) -> TypedText {
 }
 
 /// Prints the secret and the URI above the QR code, which can fill the terminal.
-fn show_secret(output: Output, shown: &ShownAuthenticator) -> Result<(), CommandFailure> {
+fn show_secret(output: Output, shown: &ShownAuthenticator) -> CommandResult {
     output.text(format_args!(
         "Secret: {}\nURL: {}\n\n",
         &*shown.secret, &*shown.url
@@ -129,11 +147,7 @@ fn show_secret(output: Output, shown: &ShownAuthenticator) -> Result<(), Command
     }
 }
 
-fn show_json(
-    output: Output,
-    backend: &Backend,
-    shown: &ShownAuthenticator,
-) -> Result<(), CommandFailure> {
+fn show_json(output: Output, backend: &Backend, shown: &ShownAuthenticator) -> CommandResult {
     output.json(&json!({
         "account": backend.account(),
         "secret": shown.secret,
@@ -145,12 +159,12 @@ fn show_json(
 fn confirm(
     backend: &mut Backend,
     output: Output,
-    ticket: &TypedText,
+    token: &TypedText,
     prompt: &str,
-) -> Result<TypedText, CommandFailure> {
+) -> CommandResult<TypedText> {
     for left in (0..TRIES).rev() {
         let typed = prompt::ask(output, prompt)?;
-        match backend.confirm(ticket, typed.into())? {
+        match backend.confirm(token, typed.into())? {
             Ok(confirmed) => return Ok(confirmed),
             Err(why) if left > 0 && !output.is_json() => output.text(format_args!("{why}\n"))?,
             Err(why) if left > 0 => output.json(&json!({"success": false, "message": why}))?,
@@ -164,10 +178,7 @@ fn confirm(
     unreachable!("the last try returns")
 }
 
-pub(super) fn show_recovery_codes(
-    output: Output,
-    codes: &[TypedText],
-) -> Result<(), CommandFailure> {
+pub(super) fn show_recovery_codes(output: Output, codes: &[TypedText]) -> CommandResult {
     output.text("Recovery codes:\n")?;
     for code in codes {
         output.text(format_args!("{}\n", &**code))?;
@@ -175,7 +186,7 @@ pub(super) fn show_recovery_codes(
     output.text("Each is valid once, in place of a code from the app. They are not shown again.\n")
 }
 
-pub(super) fn wait_until_saved(output: Output) -> Result<(), CommandFailure> {
+pub(super) fn wait_until_saved(output: Output) -> CommandResult {
     for _ in 0..TRIES {
         let typed = prompt::ask(output, "Write them down, then type \"saved\": ")?;
         if typed.trim().eq_ignore_ascii_case("saved") {

@@ -1,29 +1,22 @@
 //! `postern status`: shows which accounts have a second factor, since when, and in what state.
 
-use crate::arguments::Arguments;
 use crate::backend;
 use crate::backend::Backend;
-use crate::context;
-use crate::terminal::output::{CommandFailure, Output, Table};
+use crate::context::Invocation;
+use crate::terminal::output::{CommandResult, Output, Table};
 use postern_shared::account::name::UserName;
 use postern_shared::protocol::admin_api::AccountState;
 use postern_shared::protocol::status::SecondFactorState;
 
-pub(super) fn run(
-    arguments: &Arguments,
-    output: Output,
-    user: Option<&UserName>,
-) -> Result<(), CommandFailure> {
+pub(super) fn run(run: Invocation<'_>, user: Option<&UserName>) -> CommandResult {
     let all = user.is_none() && backend::is_root();
     let statuses = match all {
-        true => context::door(arguments, output)?
-            .accounts()
-            .account_statuses()?,
-        false => vec![Backend::open(arguments, output, user)?.status()?],
+        true => run.engine()?.accounts().account_statuses()?,
+        false => vec![Backend::open(run, user)?.status()?],
     };
     let states: Vec<AccountState> = statuses.iter().map(AccountState::from).collect();
     show(
-        output,
+        run.output,
         &states,
         if all {
             ShownStatus::All
@@ -41,11 +34,7 @@ pub(crate) enum ShownStatus {
 }
 
 /// Prints the state of accounts.
-pub(crate) fn show(
-    output: Output,
-    states: &[AccountState],
-    shown: ShownStatus,
-) -> Result<(), CommandFailure> {
+pub(crate) fn show(output: Output, states: &[AccountState], shown: ShownStatus) -> CommandResult {
     if output.is_json() {
         return match (shown, states) {
             (ShownStatus::One, [one]) => output.json(one),

@@ -3,19 +3,18 @@
 //! systemd units run this command at each start; if there is nothing to migrate, user posternd
 //! opens the store.
 
-use crate::arguments::Arguments;
-use crate::context;
-use crate::terminal::output::{CommandFailure, Output};
+use crate::context::{self, Invocation};
+use crate::terminal::output::{CommandFailure, CommandResult};
 use postern_shared::config::file;
 use postern_shared::store::{self, UpgradeResult};
 
 /// Upgrades the store under the configuration that is in force, as the gate reads it. An edited
 /// configuration that is invalid does not block an upgrade.
-pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFailure> {
-    let mut in_force = file::load_config(&arguments.config)
+pub(super) fn run(run: Invocation<'_>) -> CommandResult {
+    let mut in_force = file::load_config(run.config_path)
         .map_err(|error| CommandFailure::new(error.with_remedy()))?;
     if let Some(problem) = &in_force.fallback {
-        output.warn(problem)?;
+        run.output.warn(problem)?;
     }
     // An error here is ignored: the upgrade itself reports a file that is missing or not trusted.
     if store::has_current_version(&in_force.config.store.url).unwrap_or(false) {
@@ -26,9 +25,9 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), CommandFa
     }
     match store::upgrade(&in_force.config.store.url)? {
         UpgradeResult::UpToDate(version) => {
-            output.done(format_args!("the store has version {version} already; nothing was changed"))
+            run.output.done(format_args!("the store has version {version} already; nothing was changed"))
         }
-        UpgradeResult::Upgraded { from, to, backup } => output.done(format_args!(
+        UpgradeResult::Upgraded { from, to, backup } => run.output.done(format_args!(
             "the store had version {from} and has version {to} now; {} is a copy of the earlier store: remove it once everything works",
             backup.display()
         )),

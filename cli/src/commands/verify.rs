@@ -1,9 +1,8 @@
 //! `postern verify`: verifies one code as a login does, consumes it, and prints the verification
 //! result.
 
-use crate::arguments::Arguments;
-use crate::context;
-use crate::terminal::output::{CommandFailure, Output};
+use crate::context::{self, Invocation};
+use crate::terminal::output::{CommandFailure, CommandResult};
 use crate::terminal::prompt;
 use postern_shared::account::name::UserName;
 use postern_shared::credential::input::Input;
@@ -14,13 +13,9 @@ use postern_shared::verify::origin::Origin;
 use postern_shared::verify::throttle::Phase;
 use serde_json::json;
 
-pub(super) fn run(
-    arguments: &Arguments,
-    output: Output,
-    user: &UserName,
-) -> Result<(), CommandFailure> {
-    let config = context::config(arguments, output)?;
-    let typed = prompt::ask(output, messages::CODE_PROMPT)?;
+pub(super) fn run(run: Invocation<'_>, user: &UserName) -> CommandResult {
+    let config = run.config()?;
+    let typed = prompt::ask(run.output, messages::CODE_PROMPT)?;
     let answer = Input::parse(typed.as_bytes());
     let now = clock::now()?;
     let origin = Origin::Local(context::actor());
@@ -37,17 +32,18 @@ pub(super) fn run(
 
     let refusal = outcome.result.err();
     let (verdict, retry_after) = name(refusal);
-    if output.is_json() {
-        output.json(&json!({"verdict": verdict, "retry_after": retry_after}))?;
+    if run.output.is_json() {
+        run.output
+            .json(&json!({"verdict": verdict, "retry_after": retry_after}))?;
     } else {
-        output.text(format_args!("{verdict}\n"))?;
+        run.output.text(format_args!("{verdict}\n"))?;
         let told = [
             refusal.map(messages::refusal),
             outcome.missed.as_ref().map(messages::missed_inputs),
             outcome.recovery.map(messages::recovery_text),
         ];
         for line in told.into_iter().flatten() {
-            output.text(format_args!("{line}\n"))?;
+            run.output.text(format_args!("{line}\n"))?;
         }
     }
     match refusal {

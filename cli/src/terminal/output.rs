@@ -2,7 +2,7 @@
 
 use nix::sys::stat::fstat;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 use std::io::{self, Write};
@@ -20,6 +20,9 @@ pub(crate) enum CommandFailure {
     /// The reader of standard output has closed it.
     Closed,
 }
+
+/// The result of a command, or of a part of one.
+pub(crate) type CommandResult<T = ()> = Result<T, CommandFailure>;
 
 impl CommandFailure {
     pub(crate) fn new(message: impl Display) -> CommandFailure {
@@ -91,7 +94,7 @@ impl Output {
     }
 
     /// Prints one JSON value on a line.
-    pub(crate) fn json(self, value: &impl Serialize) -> Result<(), CommandFailure> {
+    pub(crate) fn json(self, value: &impl Serialize) -> CommandResult {
         let text = Zeroizing::new(serde_json::to_string(value)?);
         // JSON allows the remaining characters only inside strings, where an escape is valid.
         let text = shown(&text, is_odd, |c| format!("\\u{:04x}", u32::from(c)));
@@ -100,14 +103,14 @@ impl Output {
 
     /// Prints text at once. Characters that would move a terminal's cursor are escaped,
     /// because the text may come from another person.
-    pub(crate) fn text(self, text: impl Display) -> Result<(), CommandFailure> {
+    pub(crate) fn text(self, text: impl Display) -> CommandResult {
         write_out(&lines(&Zeroizing::new(text.to_string())))
     }
 
     /// Returns an error if standard output is /dev/null, where a secret would be lost. It is called
     /// before a secret is created. The Rust runtime replaces a closed standard output by /dev/null
     /// before this program starts.
-    pub(crate) fn is_seen(self) -> Result<(), CommandFailure> {
+    pub(crate) fn is_seen(self) -> CommandResult {
         let seen = fstat(io::stdout())
             .is_ok_and(|stat| stat.st_rdev != NULL_DEVICE || stat.st_mode & S_IFMT != S_IFCHR);
         match seen {
@@ -118,21 +121,31 @@ impl Output {
         }
     }
 
+    /// Prints records: JSON, or a table whose columns are the keys. No record has a value other
+    /// than a text, a number, or null.
+    pub(crate) fn records<const N: usize>(self, keys: [&str; N], all: &[Value]) -> CommandResult {
+        if self.json {
+            return self.json(&all);
+        }
+        let heads = keys.map(|key| key.replace('_', " "));
+        let mut table = Table::new(heads.each_ref().map(String::as_str));
+        for record in all {
+            table.row(cells(record, keys));
+        }
+        self.text(table)
+    }
+
     /// Prints that an act is done.
-    pub(crate) fn done(self, message: impl Display) -> Result<(), CommandFailure> {
+    pub(crate) fn done(self, message: impl Display) -> CommandResult {
         match self.json {
             true => self.json(&json!({"success": true, "message": message.to_string()})),
             false => self.text(format_args!("{message}\n")),
         }
     }
 
-    /// Prints a warning on standard error. The command continues.
+    /// Prints on standard error a warning, or what was done in addition to the output. The command
+    /// continues.
     pub(crate) fn warn(self, message: impl Display) -> io::Result<()> {
-        writeln!(io::stderr(), "postern: {}", lines(&message.to_string()))
-    }
-
-    /// Prints on standard error what was done in addition to the output.
-    pub(crate) fn note(self, message: impl Display) -> io::Result<()> {
         writeln!(io::stderr(), "postern: {}", lines(&message.to_string()))
     }
 
@@ -161,7 +174,7 @@ const NULL_DEVICE: u64 = (1 << 8) | 3;
 const S_IFMT: u32 = 0o170_000;
 const S_IFCHR: u32 = 0o020_000;
 
-fn write_out(text: &str) -> Result<(), CommandFailure> {
+fn write_out(text: &str) -> CommandResult {
     let mut stdout = io::stdout().lock();
     match stdout
         .write_all(text.as_bytes())
@@ -170,6 +183,15 @@ fn write_out(text: &str) -> Result<(), CommandFailure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(CommandFailure::Closed),
         written => Ok(written?),
     }
+}
+
+/// Returns the cells of a record, by its keys.
+pub(crate) fn cells<const N: usize>(record: &Value, keys: [&str; N]) -> [String; N] {
+    keys.map(|key| match &record[key] {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    })
 }
 
 /// A table for people. Each column is as wide as its widest cell.

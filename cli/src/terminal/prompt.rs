@@ -1,6 +1,6 @@
 //! Prompts: one line of input from a terminal or from a pipe.
 
-use super::output::{CommandFailure, Output};
+use super::output::{CommandFailure, CommandResult, Output};
 use nix::sys::termios::{self, LocalFlags, SetArg};
 use std::io::{self, BufRead, IsTerminal, Read};
 use zeroize::Zeroizing;
@@ -14,10 +14,7 @@ pub(crate) fn is_watched(output: Output) -> bool {
 }
 
 /// Asks like [`ask`], without echo.
-pub(crate) fn ask_hidden(
-    output: Output,
-    prompt: &str,
-) -> Result<Zeroizing<String>, CommandFailure> {
+pub(crate) fn ask_hidden(output: Output, prompt: &str) -> CommandResult<Zeroizing<String>> {
     let stdin = io::stdin();
     let line = match termios::tcgetattr(&stdin) {
         // there is no terminal
@@ -39,7 +36,7 @@ pub(crate) fn ask_hidden(
 
 /// Reads one line from standard input. The prompt is shown on a terminal only. The end of input is
 /// an error.
-pub(crate) fn ask(output: Output, prompt: &str) -> Result<Zeroizing<String>, CommandFailure> {
+pub(crate) fn ask(output: Output, prompt: &str) -> CommandResult<Zeroizing<String>> {
     let stdin = io::stdin();
     if is_watched(output) {
         output.text(prompt)?;

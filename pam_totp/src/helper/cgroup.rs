@@ -15,13 +15,11 @@
 //! so that `freezer` and `name=systemd` count too. A hierarchy that is not mounted under
 //! /sys/fs/cgroup has no writable file: there only `user.slice` counts.
 
-use super::child::{LaunchFailure, LaunchStep};
-use super::sys;
+use super::failure::{LaunchFailure, LaunchStep};
+use super::files;
 use nix::errno::Errno;
+use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC};
 use std::ffi::CStr;
-
-const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
-const CGROUP_SUPER_MAGIC: i64 = 0x0027_e0eb;
 
 /// Files of a cgroup. Who can write one of them can move, freeze or kill the processes in it.
 const CONTROLS: [&[u8]; 6] = [
@@ -64,10 +62,10 @@ fn for_each_cgroup(
 ) -> Result<(), LaunchFailure> {
     let unknown = |errno| LaunchFailure::new(LaunchStep::CgroupUnknown, errno);
     let mut text = [0; 8192];
-    let length = match sys::read_file(c"/proc/self/cgroup", &mut text) {
+    let length = match files::read_file(c"/proc/self/cgroup", &mut text) {
         Ok(length) => length,
         // a kernel without cgroups; where /proc is not mounted, the cgroup is unknown
-        Err(Errno::ENOENT) if sys::owner_and_mode(c"/proc/self/status").is_ok() => return Ok(()),
+        Err(Errno::ENOENT) if files::owner_and_mode(c"/proc/self/status").is_ok() => return Ok(()),
         Err(errno) => return Err(unknown(errno)),
     };
     if length == text.len() {
@@ -123,7 +121,7 @@ fn is_writable_by_users(mount: &Path, path: &[u8]) -> bool {
             // a file that does not exist, or not in this namespace, cannot be written
             if let Ok((user, group, mode)) = file
                 .as_c_str()
-                .map_or(Err(Errno::EINVAL), sys::owner_and_mode)
+                .map_or(Err(Errno::EINVAL), files::owner_and_mode)
                 && (user != 0 || mode & 0o002 != 0 || (group != 0 && mode & 0o020 != 0))
             {
                 return true;
@@ -142,7 +140,7 @@ fn move_to_root_cgroup(mount: &Path) -> Result<(), Errno> {
             .flatten()
             .ok_or(Errno::ENAMETOOLONG)?;
         // "0" is the writing process
-        sys::write_file(file, b"0")
+        files::write_file(file, b"0")
     };
     write(b"/cgroup.procs").or_else(|root| write(b"/init.scope/cgroup.procs").map_err(|_| root))
 }
@@ -152,7 +150,8 @@ fn move_to_root_cgroup(mount: &Path) -> Result<(), Errno> {
 fn find_mount(hierarchy: &[u8]) -> Option<Path> {
     let at = |folder: &[u8], kind| {
         let mut path = Path::new(b"/sys/fs/cgroup");
-        let is_there = path.push(folder) && path.as_c_str().map(sys::file_system) == Some(Ok(kind));
+        let is_there =
+            path.push(folder) && path.as_c_str().map(files::file_system) == Some(Ok(kind));
         is_there.then_some(path)
     };
     if hierarchy.is_empty() {

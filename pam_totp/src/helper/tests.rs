@@ -177,7 +177,7 @@ fn assert_entered(case: &str, seen: &str) {
 }
 
 fn is_root() -> bool {
-    let root = sys::is_root();
+    let root = geteuid().is_root();
     if !root {
         let refused = start(c"/bin/sh", &[], Instant::now() + Duration::from_secs(5));
         assert!(matches!(refused, Err(HelperError::NotRoot)));
@@ -352,7 +352,7 @@ fn enter_cgroup(folder: &str, delegated: bool) {
 
 fn close_standard(fds: &[i32]) {
     for fd in fds {
-        sys::close(*fd);
+        let _ = nix::unistd::close(*fd);
     }
 }
 
@@ -594,11 +594,8 @@ fn use_helper(case: &str, helper: HelperProcess) -> String {
         helper.read_line(&mut seen).unwrap();
     }
     drop(helper);
-    let ended = sys::wait_until(
-        process.as_fd(),
-        libc::POLLIN,
-        Instant::now() + Duration::from_secs(10),
-    );
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let ended = wait_until(process.as_fd(), PollFlags::POLLIN, deadline);
     seen += if ended == Ok(true) {
         "left behind: nothing\n"
     } else {

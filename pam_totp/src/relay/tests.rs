@@ -13,8 +13,10 @@ use std::thread::{self, JoinHandle};
 use tempfile::TempDir;
 
 /// A PAM host that types "123456" at each prompt.
+#[derive(Default)]
 struct FakeHost {
-    user: RefCell<String>,
+    /// The user, if not alice.
+    user: RefCell<Option<String>>,
     prompts: RefCell<u32>,
     logged: RefCell<Vec<String>>,
     mark: RefCell<Option<Vec<u8>>>,
@@ -26,21 +28,6 @@ struct FakeHost {
     asked_for_user: Option<Box<dyn Fn()>>,
 }
 
-impl Default for FakeHost {
-    fn default() -> FakeHost {
-        FakeHost {
-            user: RefCell::new("alice".to_owned()),
-            prompts: RefCell::default(),
-            logged: RefCell::default(),
-            mark: RefCell::default(),
-            stacked: RefCell::default(),
-            named: Cell::default(),
-            id: Cell::default(),
-            asked_for_user: None,
-        }
-    }
-}
-
 impl super::HostCalls for FakeHost {
     fn item(&self, item: PamItemType) -> Option<Vec<u8>> {
         match item {
@@ -49,7 +36,7 @@ impl super::HostCalls for FakeHost {
                 if let Some(asked) = &self.asked_for_user {
                     asked();
                 }
-                Some(self.user.borrow().clone().into_bytes())
+                self.known_user()
             }
             PamItemType::RemoteHost | PamItemType::Terminal => None,
         }
@@ -73,7 +60,8 @@ impl super::HostCalls for FakeHost {
         self.logged.borrow_mut().push(line.to_owned());
     }
     fn known_user(&self) -> Option<Vec<u8>> {
-        Some(self.user.borrow().clone().into_bytes())
+        let user = self.user.borrow().clone();
+        Some(user.unwrap_or_else(|| "alice".to_owned()).into_bytes())
     }
     fn name_transaction(&self) -> Option<TransactionId> {
         let id = TransactionId([self.named.get(); TransactionId::LENGTH]);
@@ -115,12 +103,19 @@ fn posternd(play: impl FnOnce(UnixStream) + Send + 'static) -> Played {
     }
 }
 
+/// The same, with what follows the greeting and the opening.
+fn after_opening(play: impl FnOnce(UnixStream, Opening) + Send + 'static) -> Played {
+    posternd(move |mut stream| {
+        send(&mut stream, &ready()).unwrap();
+        let opening = receive(&mut stream).unwrap();
+        play(stream, opening);
+    })
+}
+
 /// Sends a greeting and the given instructions; reads replies until the module closes the
 /// connection.
 fn sends(instructions: Vec<Instruction>) -> Played {
-    posternd(move |mut stream| {
-        send(&mut stream, &ready()).unwrap();
-        let _: Opening = receive(&mut stream).unwrap();
+    after_opening(move |mut stream, _| {
         for instruction in &instructions {
             if send(&mut stream, instruction).is_err() {
                 return;
@@ -130,11 +125,21 @@ fn sends(instructions: Vec<Instruction>) -> Played {
     })
 }
 
-fn ready() -> Greeting {
+fn greeting(state: ServerState, versions: &[u16]) -> Greeting {
     Greeting {
-        versions: postern_shared::protocol::VERSIONS.to_vec(),
-        state: ServerState::Ready,
+        versions: versions.to_vec(),
+        state,
     }
+}
+
+fn ready() -> Greeting {
+    greeting(ServerState::Ready, postern_shared::protocol::VERSIONS)
+}
+
+/// Sends a greeting, and closes the connection.
+fn greets(state: ServerState, versions: &[u16]) -> Played {
+    let greeting = greeting(state, versions);
+    posternd(move |mut stream| send(&mut stream, &greeting).unwrap())
 }
 
 fn prompt() -> Instruction {
@@ -161,7 +166,9 @@ fn is_believed(path: &Path) -> bool {
     receive_greeting(path, Instant::now() + ADMITTED).is_ok()
 }
 
+const PASSED: PamFunctionResult = PamFunctionResult::Passed;
 const UNAVAILABLE: PamFunctionResult = PamFunctionResult::Denied(Denial::Unavailable);
+const REFUSED: PamFunctionResult = PamFunctionResult::Denied(Denial::Refused);
 
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
@@ -171,22 +178,16 @@ fn allowed_instructions_are_followed() {
     let steps = vec![
         prompt(),
         Instruction::KeepMark(mark),
-        Instruction::End(PamFunctionResult::Passed),
+        Instruction::End(PASSED),
     ];
-    assert_eq!(
-        relays(sends(steps), PamFunction::Auth, &host, &[]),
-        PamFunctionResult::Passed
-    );
+    assert_eq!(relays(sends(steps), PamFunction::Auth, &host, &[]), PASSED);
     assert_eq!(
         (*host.prompts.borrow(), host.mark().unwrap()),
         (1, b"mark".to_vec())
     );
 
-    let played = sends(vec![Instruction::End(PamFunctionResult::Passed)]);
-    assert_eq!(
-        relays(played, PamFunction::Account, &host, &[]),
-        PamFunctionResult::Passed
-    );
+    let played = sends(vec![Instruction::End(PASSED)]);
+    assert_eq!(relays(played, PamFunction::Account, &host, &[]), PASSED);
     assert_eq!(host.mark(), None, "a mark is good for one account");
 }
 
@@ -195,51 +196,64 @@ fn allowed_instructions_are_followed() {
 fn an_instruction_that_is_not_allowed_denies() {
     let tell = || Instruction::Tell("x".repeat(30_000));
     let password = || Instruction::SetStacked(Zeroizing::new(b"x".to_vec()));
-    let passed = || Instruction::End(PamFunctionResult::Passed);
-    let cases: Vec<(&str, PamFunction, Vec<Instruction>)> = vec![
+    let passed = || Instruction::End(PASSED);
+    let (auth, account, of_password) = (
+        PamFunction::Auth,
+        PamFunction::Account,
+        PamFunction::Password,
+    );
+    let ignored = Instruction::End(PamFunctionResult::NotNeeded);
+    let prompts = (0..200).map(|_| prompt()).collect();
+    let texts = (0..2_000).map(|_| tell()).collect();
+    let stacked = vec![Instruction::GetStacked, passed()];
+    let cases: [(&str, PamFunction, &[&str], Vec<Instruction>); 9] = [
+        ("endless prompts", auth, &[], prompts),
+        ("endless texts", auth, &[], texts),
         (
-            "endless prompts",
-            PamFunction::Auth,
-            (0..200).map(|_| prompt()).collect(),
-        ),
-        (
-            "endless texts",
-            PamFunction::Auth,
-            (0..2_000).map(|_| tell()).collect(),
-        ),
-        (
-            "the stacked password without the word",
-            PamFunction::Auth,
-            vec![Instruction::GetStacked, passed()],
+            "the stacked password without the option",
+            auth,
+            &[],
+            stacked,
         ),
         (
             "another stacked password",
-            PamFunction::Auth,
+            auth,
+            &[],
             vec![password(), passed()],
         ),
         (
             "a prompt in account",
-            PamFunction::Account,
+            account,
+            &[],
             vec![prompt(), passed()],
         ),
-        (
-            "account ignores",
-            PamFunction::Account,
-            vec![Instruction::End(PamFunctionResult::NotNeeded)],
-        ),
+        ("account ignores", account, &[], vec![ignored]),
         (
             "the result of another hook",
-            PamFunction::Password,
+            of_password,
+            &[],
             vec![passed()],
         ),
+        (
+            "success without a completed method",
+            auth,
+            &["proven"],
+            vec![passed()],
+        ),
+        (
+            "a prompt of proven",
+            auth,
+            &["proven"],
+            vec![prompt(), passed()],
+        ),
     ];
-    for (case, hook, instructions) in cases {
+    for (case, hook, options, instructions) in cases {
         let host = FakeHost {
             stacked: RefCell::new(Some(b"secret".to_vec())),
             ..FakeHost::default()
         };
         assert_eq!(
-            relays(sends(instructions), hook, &host, &[]),
+            relays(sends(instructions), hook, &host, options),
             UNAVAILABLE,
             "{case}"
         );
@@ -257,19 +271,11 @@ fn an_instruction_that_is_not_allowed_denies() {
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
 fn a_mark_without_a_result_is_not_kept() {
-    for last in [
-        None,
-        Some(Instruction::End(PamFunctionResult::Denied(Denial::Refused))),
-    ] {
+    for last in [None, Some(Instruction::End(REFUSED))] {
         let host = FakeHost::default();
-        let played = posternd(move |mut stream| {
-            send(&mut stream, &ready()).unwrap();
-            let _: Opening = receive(&mut stream).unwrap();
-            send(
-                &mut stream,
-                &Instruction::KeepMark(Zeroizing::new(b"mark".to_vec())),
-            )
-            .unwrap();
+        let played = after_opening(move |mut stream, _| {
+            let mark = Zeroizing::new(b"mark".to_vec());
+            send(&mut stream, &Instruction::KeepMark(mark)).unwrap();
             if let Some(last) = last {
                 send(&mut stream, &last).unwrap();
             }
@@ -294,9 +300,7 @@ fn invalid_frames_deny_and_report_that_the_code_may_be_consumed() {
     ];
     for (case, bytes) in cases {
         let host = FakeHost::default();
-        let played = posternd(move |mut stream| {
-            send(&mut stream, &ready()).unwrap();
-            let _: Opening = receive(&mut stream).unwrap();
+        let played = after_opening(move |mut stream, _| {
             send(&mut stream, &prompt()).unwrap();
             let _: RelayReply = receive(&mut stream).unwrap();
             stream.write_all(bytes).unwrap();
@@ -317,9 +321,7 @@ fn invalid_frames_deny_and_report_that_the_code_may_be_consumed() {
 
 /// Sends these bytes once it has a code, and then no more, with the connection open.
 fn falls_silent_after(bytes: Vec<u8>) -> Played {
-    posternd(move |mut stream| {
-        send(&mut stream, &ready()).unwrap();
-        let _: Opening = receive(&mut stream).unwrap();
+    after_opening(move |mut stream, _| {
         send(&mut stream, &prompt()).unwrap();
         let _: RelayReply = receive(&mut stream).unwrap();
         // the module may have closed the connection already
@@ -385,11 +387,7 @@ fn instructions_with_changed_bytes_end_within_bounds() {
         send(&mut whole, instruction).unwrap();
     }
     let body = whole.len();
-    send(
-        &mut whole,
-        &Instruction::End(PamFunctionResult::Denied(Denial::Refused)),
-    )
-    .unwrap();
+    send(&mut whole, &Instruction::End(REFUSED)).unwrap();
     // the same numbers in every run
     let mut number: u32 = 1;
     for _ in 0..500 {
@@ -403,9 +401,7 @@ fn instructions_with_changed_bytes_end_within_bounds() {
             stacked: RefCell::new(Some(b"secret".to_vec())),
             ..FakeHost::default()
         };
-        let played = posternd(move |mut stream| {
-            send(&mut stream, &ready()).unwrap();
-            let _: Opening = receive(&mut stream).unwrap();
+        let played = after_opening(move |mut stream, _| {
             let _ = stream.write_all(&bytes);
         });
         let result = relays(played, PamFunction::Auth, &host, &[]);
@@ -456,11 +452,7 @@ fn nothing_is_sent_to_a_socket_of_another_user() {
 fn without_a_listener_or_a_common_version_there_is_no_daemon() {
     let folder = tempfile::tempdir().unwrap();
     assert!(!is_believed(&folder.path().join("none")));
-    let strange = Greeting {
-        versions: vec![9_999],
-        state: ServerState::Ready,
-    };
-    let played = posternd(move |mut stream| send(&mut stream, &strange).unwrap());
+    let played = greets(ServerState::Ready, &[9_999]);
     assert!(!is_believed(&played.path));
     played.thread.join().unwrap();
 }
@@ -490,13 +482,6 @@ fn a_users_host_is_denied_where_no_posternd_answers() {
         &folder.path().join("none"),
         ["does not listen there", "start posternd.socket"],
     );
-    let greets = |state, versions: &[u16]| {
-        let greeting = Greeting {
-            versions: versions.to_vec(),
-            state,
-        };
-        posternd(move |mut stream| send(&mut stream, &greeting).unwrap())
-    };
     let versions = postern_shared::protocol::VERSIONS;
     denied(
         &greets(ServerState::Ready, &[9_999]).path,
@@ -511,21 +496,17 @@ fn a_users_host_is_denied_where_no_posternd_answers() {
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
 fn a_users_host_opens_as_a_users_host() {
-    let played = posternd(|mut stream| {
-        send(&mut stream, &ready()).unwrap();
-        let opening: Opening = receive(&mut stream).unwrap();
-        let is_users = matches!(opening, Opening::UserHost { .. });
-        let result = if is_users {
-            PamFunctionResult::Passed
-        } else {
-            PamFunctionResult::Denied(Denial::Refused)
+    let played = after_opening(|mut stream, opening| {
+        let result = match opening {
+            Opening::UserHost { .. } => PASSED,
+            _ => REFUSED,
         };
         send(&mut stream, &Instruction::End(result)).unwrap();
     });
     let host = FakeHost::default();
     assert_eq!(
         relay(HostUser::User, &played.path, PamFunction::Auth, &host, &[]),
-        PamFunctionResult::Passed
+        PASSED
     );
     played.thread.join().unwrap();
 }
@@ -535,7 +516,7 @@ fn a_users_host_opens_as_a_users_host() {
 fn a_line_of_the_modules_own_has_the_fields_of_posternds() {
     let host = FakeHost::default();
     log::log_denied(&host, "unavailable", &"why");
-    host.user.replace("hunter2\n".to_owned());
+    host.user.replace(Some("hunter2\n".to_owned()));
     log::log_denied(&host, "unavailable", &"why");
     let lines = host.logged.borrow();
     assert_eq!(
@@ -553,7 +534,7 @@ fn a_line_of_the_modules_own_has_the_fields_of_posternds() {
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
 fn received_bytes_are_read_after_the_host_was_stopped() {
-    let played = posternd(|mut stream| send(&mut stream, &ready()).unwrap());
+    let played = greets(ServerState::Ready, postern_shared::protocol::VERSIONS);
     let mut connection = LocalConnection::open(&played.path, Instant::now() + ADMITTED).unwrap();
     played.thread.join().unwrap();
     connection.wait_until(Instant::now() - Duration::from_secs(1));
@@ -597,27 +578,12 @@ fn the_module_does_not_connect_while_libpam_prompts_for_the_name() {
 fn opening_in(version: u16, of: HostUser, hook: PamFunction, host: &FakeHost) -> Opening {
     let (sender, opening) = std::sync::mpsc::channel();
     let played = posternd(move |mut stream| {
-        send(
-            &mut stream,
-            &Greeting {
-                versions: vec![version],
-                state: ServerState::Ready,
-            },
-        )
-        .unwrap();
-        sender
-            .send(receive::<Opening>(&mut stream).unwrap())
-            .unwrap();
-        send(
-            &mut stream,
-            &Instruction::End(PamFunctionResult::Denied(Denial::Refused)),
-        )
-        .unwrap();
+        send(&mut stream, &greeting(ServerState::Ready, &[version])).unwrap();
+        let opening: Opening = receive(&mut stream).unwrap();
+        sender.send(opening).unwrap();
+        send(&mut stream, &Instruction::End(REFUSED)).unwrap();
     });
-    assert_eq!(
-        relay(of, &played.path, hook, host, &[]),
-        PamFunctionResult::Denied(Denial::Refused)
-    );
+    assert_eq!(relay(of, &played.path, hook, host, &[]), REFUSED);
     played.thread.join().unwrap();
     opening.recv().unwrap()
 }

@@ -15,7 +15,7 @@ use postern_shared::engine::{
 use postern_shared::policy::groups::{NamedGroups, PersonGroups};
 use postern_shared::policy::requirement::EnrollmentGrace;
 use postern_shared::protocol::command_request::TypedText;
-use postern_shared::system::admission::Busy;
+use postern_shared::system::admission::AdmissionRefusal;
 use postern_shared::system::clock::{self, ClockError, Timestamp};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -335,7 +335,7 @@ pub(crate) enum EngineClientError {
     Store(AdministrationError),
     Clock(ClockError),
     /// No worker was free in time.
-    Busy(Busy),
+    Busy(AdmissionRefusal),
 }
 
 impl From<AdministrationError> for EngineClientError {

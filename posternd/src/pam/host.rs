@@ -182,6 +182,15 @@ pub(crate) mod fake {
         pub(crate) fn log_text(&self) -> String {
             self.logged.borrow().join("\n")
         }
+
+        #[track_caller]
+        pub(crate) fn assert_logged(&self, text: &str) {
+            assert!(
+                self.log_text().contains(text),
+                "no {text:?} in {}",
+                self.log_text()
+            );
+        }
     }
 
     impl PamHost for Fake {

@@ -11,21 +11,27 @@ mod password;
 mod through_the_protocol;
 mod without_root;
 
+use super::hooks;
 use super::host::PamItem;
 use super::host::fake::Fake;
-use super::{account, auth};
 use postern_shared::config::{StoreUrl, file};
 use postern_shared::credential::totp::{Step, generate_code};
 use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::crypto::vault::Vault;
 use postern_shared::engine::Engine;
 use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
-use postern_shared::protocol::{Denial, PamFunctionResult};
+use postern_shared::engine::messages::BEFORE_FIRST_FACTOR;
+use postern_shared::protocol::PamFunctionResult::{self, Denied, NotNeeded, Passed};
+use postern_shared::protocol::{Denial, PamFunction};
 use postern_shared::system::clock;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use tempfile::TempDir;
+
+/// The option of a stack that guarantees a first factor.
+const AFTER_FIRST: &str = "first_factor=passed";
+const KEY: &str = "publickey ssh-ed25519 AAAA";
 
 /// A folder with configuration, key and store; alice is enrolled.
 pub(crate) struct Home {
@@ -50,10 +56,11 @@ impl Home {
         postern_shared::store::create(&StoreUrl::try_from(url).unwrap(), None, &keys).unwrap();
 
         let config = file::read_config(&at("postern.toml")).unwrap().config;
-        let mut door = Engine::open(config).unwrap();
-        let pending = PendingEnrollment::new(door.config(), &"alice".parse().unwrap()).unwrap();
+        let mut engine = Engine::open(config).unwrap();
+        let pending = PendingEnrollment::new(engine.config(), &"alice".parse().unwrap()).unwrap();
         let now = clock::now().unwrap();
-        door.enrollment()
+        engine
+            .enrollment()
             .activate(
                 &pending,
                 &EnrollmentConfirmation::by_administrator(),
@@ -68,13 +75,9 @@ impl Home {
         self.folder.path().join(name)
     }
 
-    pub(crate) fn door(&self) -> Engine {
-        Engine::open(
-            file::read_config(&self.path("postern.toml"))
-                .unwrap()
-                .config,
-        )
-        .unwrap()
+    pub(crate) fn engine(&self) -> Engine {
+        let config = file::read_config(&self.path("postern.toml")).unwrap();
+        Engine::open(config.config).unwrap()
     }
 
     fn words(&self, words: &str) -> Vec<String> {
@@ -85,11 +88,11 @@ impl Home {
     }
 
     fn auth(&self, host: &Fake, words: &str) -> PamFunctionResult {
-        auth::authenticate(host, &self.words(words))
+        hooks::run_hook(PamFunction::Auth, host, &self.words(words))
     }
 
     fn account(&self, host: &Fake, words: &str) -> PamFunctionResult {
-        account::check_account(host, &self.words(words))
+        hooks::run_hook(PamFunction::Account, host, &self.words(words))
     }
 
     /// Returns the code of a time step relative to now.
@@ -114,22 +117,16 @@ fn a_code_passes_once_and_keeps_a_mark_for_the_account_hook() {
     let home = Home::new("");
     let code = home.code(0);
     let host = sudo().who_types(&[&code]);
-    assert_eq!(
-        home.auth(&host, "first_factor=passed"),
-        PamFunctionResult::Passed
-    );
-    assert!(
-        host.log_text()
-            .contains("accepted cause=code address=- service=sudo user=\"alice\"")
-    );
-    assert_eq!(home.account(&host, ""), PamFunctionResult::Passed);
+    assert_eq!(home.auth(&host, AFTER_FIRST), Passed);
+    host.assert_logged("accepted cause=code address=- service=sudo user=\"alice\"");
+    assert_eq!(home.account(&host, ""), Passed);
 
     let again = sudo().who_types(&[&code]);
     assert_eq!(
         home.auth(&again, "first_factor=passed tries=1"),
-        PamFunctionResult::Denied(Denial::TooManyTries)
+        Denied(Denial::TooManyTries)
     );
-    assert!(again.log_text().contains("refused cause=used"));
+    again.assert_logged("refused cause=used");
     assert!(again.told.borrow()[0].starts_with("That code was used already"));
 }
 
@@ -137,10 +134,7 @@ fn a_code_passes_once_and_keeps_a_mark_for_the_account_hook() {
 fn the_next_prompt_names_why_the_last_input_was_refused() {
     let home = Home::new("");
     let host = sudo().who_types(&["junk!", "000 00x", &home.recovery_code()]);
-    assert_eq!(
-        home.auth(&host, "first_factor=passed"),
-        PamFunctionResult::Passed
-    );
+    assert_eq!(home.auth(&host, AFTER_FIRST), Passed);
     let prompts = host.prompts.borrow();
     assert_eq!(prompts[0], "Verification code: ");
     assert!(
@@ -155,11 +149,8 @@ fn an_unknown_option_denies_and_is_named() {
     let home = Home::new("");
     for line in [Home::auth, Home::account] {
         let host = sudo();
-        assert_eq!(
-            line(&home, &host, "nulok"),
-            PamFunctionResult::Denied(Denial::Misconfigured)
-        );
-        assert!(host.log_text().contains("\"nulok\""));
+        assert_eq!(line(&home, &host, "nulok"), Denied(Denial::Misconfigured));
+        host.assert_logged("\"nulok\"");
         assert!(host.prompts.borrow().is_empty());
     }
 }
@@ -168,54 +159,33 @@ fn an_unknown_option_denies_and_is_named() {
 fn a_cancelled_prompt_ends_at_once() {
     let home = Home::new("");
     let host = sudo();
-    assert_eq!(
-        home.auth(&host, "first_factor=passed"),
-        PamFunctionResult::Denied(Denial::Conversation)
-    );
+    assert_eq!(home.auth(&host, AFTER_FIRST), Denied(Denial::Conversation));
     assert_eq!(host.prompts.borrow().len(), 1);
-    assert!(
-        host.log_text()
-            .contains("refused cause=cancelled address=- service=sudo user=\"alice\"")
-    );
+    host.assert_logged("refused cause=cancelled address=- service=sudo user=\"alice\"");
 }
 
 #[test]
 fn proven_prompts_for_nothing_and_trusts_only_an_sshd() {
     let home = Home::new("");
-    let key = "publickey ssh-ed25519 AAAA";
-    let sshd = Fake::at("sshd", "alice").with_variable("SSH_AUTH_INFO_0", key);
-    assert_eq!(home.auth(&sshd, "proven"), PamFunctionResult::Passed);
-    assert_eq!(
-        home.auth(&Fake::at("sshd", "alice"), "proven"),
-        PamFunctionResult::NotNeeded
-    );
-    let other = Fake::at("ftp", "alice").with_variable("SSH_AUTH_INFO_0", key);
-    assert_eq!(home.auth(&other, "proven"), PamFunctionResult::NotNeeded);
-    assert_eq!(
-        home.account(&sshd, ""),
-        PamFunctionResult::Denied(Denial::NotAsked)
-    );
+    let sshd = Fake::at("sshd", "alice").with_variable("SSH_AUTH_INFO_0", KEY);
+    assert_eq!(home.auth(&sshd, "proven"), Passed);
+    assert_eq!(home.auth(&Fake::at("sshd", "alice"), "proven"), NotNeeded);
+    let other = Fake::at("ftp", "alice").with_variable("SSH_AUTH_INFO_0", KEY);
+    assert_eq!(home.auth(&other, "proven"), NotNeeded);
+    assert_eq!(home.account(&sshd, ""), Denied(Denial::NotAsked));
 }
 
 #[test]
 fn the_account_hook_denies_without_a_code_unless_none_is_required() {
     let home = Home::new("");
     let alice = Fake::at("sshd", "alice");
-    assert_eq!(
-        home.account(&alice, ""),
-        PamFunctionResult::Denied(Denial::NotAsked)
-    );
-    assert!(
-        alice.log_text().contains("refused cause=not-verified")
-            && alice.log_text().contains("AuthenticationMethods")
-    );
-    assert_eq!(
-        home.account(&Fake::at("sshd", "bob"), ""),
-        PamFunctionResult::Passed
-    );
+    assert_eq!(home.account(&alice, ""), Denied(Denial::NotAsked));
+    alice.assert_logged("refused cause=not-verified");
+    alice.assert_logged("AuthenticationMethods");
+    assert_eq!(home.account(&Fake::at("sshd", "bob"), ""), Passed);
     assert_eq!(
         home.account(&Fake::at("sshd", "bob"), "unenrolled=deny"),
-        PamFunctionResult::Denied(Denial::NotAsked)
+        Denied(Denial::NotAsked)
     );
 }
 
@@ -223,43 +193,28 @@ fn the_account_hook_denies_without_a_code_unless_none_is_required() {
 fn a_mark_is_valid_for_its_own_user_only() {
     let home = Home::new("");
     let bob = Fake::at("sshd", "bob").who_types(&["1"]);
-    assert_eq!(
-        home.auth(&bob, "first_factor=passed"),
-        PamFunctionResult::NotNeeded
-    );
+    assert_eq!(home.auth(&bob, AFTER_FIRST), NotNeeded);
     let alice = Fake {
         mark: bob.mark,
         ..Fake::at("sshd", "alice")
     };
-    assert_eq!(
-        home.account(&alice, ""),
-        PamFunctionResult::Denied(Denial::NotAsked)
-    );
+    assert_eq!(home.account(&alice, ""), Denied(Denial::NotAsked));
 }
 
 #[test]
 fn options_and_policy_decide_on_users_without_a_second_factor() {
     let bob = || Fake::at("sudo", "bob");
     let (open, strict) = (Home::new(""), Home::new("[policy]\nrequired = \"all\""));
-    let passed = "first_factor=passed";
-    assert_eq!(open.auth(&bob(), passed), PamFunctionResult::NotNeeded);
+    let passed = AFTER_FIRST;
+    assert_eq!(open.auth(&bob(), passed), NotNeeded);
     assert_eq!(
         open.auth(&bob(), "first_factor=passed unenrolled=deny"),
-        PamFunctionResult::Denied(Denial::Refused)
+        Denied(Denial::Refused)
     );
-    assert_eq!(
-        strict.auth(&bob(), passed),
-        PamFunctionResult::Denied(Denial::Refused)
-    );
-    assert_eq!(
-        strict.auth(&bob(), "first_factor=passed nullok"),
-        PamFunctionResult::NotNeeded
-    );
+    assert_eq!(strict.auth(&bob(), passed), Denied(Denial::Refused));
+    assert_eq!(strict.auth(&bob(), "first_factor=passed nullok"), NotNeeded);
     let host = bob();
-    assert_eq!(
-        strict.auth(&host, passed),
-        PamFunctionResult::Denied(Denial::Refused)
-    );
+    assert_eq!(strict.auth(&host, passed), Denied(Denial::Refused));
     assert!(
         host.prompts.borrow().is_empty() && host.told.borrow()[0].contains("ask the administrator")
     );
@@ -276,23 +231,13 @@ fn before_the_first_factor_prompt_and_text_are_the_same_for_every_user() {
         ("../x", "000000"),
     ] {
         let host = Fake::at("sshd", user).who_types(&[typed, typed]);
-        assert!(
-            matches!(home.auth(&host, ""), PamFunctionResult::Denied(_)),
-            "{user}"
-        );
+        assert!(matches!(home.auth(&host, ""), Denied(_)), "{user}");
         assert_eq!(*host.prompts.borrow(), ["Verification code: "], "{user}");
-        assert_eq!(
-            *host.told.borrow(),
-            [postern_shared::engine::messages::BEFORE_FIRST_FACTOR],
-            "{user}"
-        );
+        assert_eq!(*host.told.borrow(), [BEFORE_FIRST_FACTOR], "{user}");
     }
     let right = Fake::at("sshd", "alice").who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&right, ""), PamFunctionResult::Passed);
-    assert_eq!(
-        *right.told.borrow(),
-        [postern_shared::engine::messages::BEFORE_FIRST_FACTOR]
-    );
+    assert_eq!(home.auth(&right, ""), Passed);
+    assert_eq!(*right.told.borrow(), [BEFORE_FIRST_FACTOR]);
 }
 
 #[test]
@@ -302,17 +247,9 @@ fn a_code_accepted_before_the_first_factor_is_recorded_by_the_account_hook() {
     let host = Fake::at("ftp", "alice")
         .with(PamItem::RemoteHost, address)
         .who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, ""), PamFunctionResult::Passed);
-    let door = || {
-        Engine::open(
-            file::read_config(&home.path("postern.toml"))
-                .unwrap()
-                .config,
-        )
-        .unwrap()
-    };
+    assert_eq!(home.auth(&host, ""), Passed);
     let last = || {
-        door()
+        home.engine()
             .accounts()
             .account_status(&"alice".parse().unwrap())
             .unwrap()
@@ -320,22 +257,22 @@ fn a_code_accepted_before_the_first_factor_is_recorded_by_the_account_hook() {
             .last_sign_in
     };
     assert_eq!(last(), None);
-    assert_eq!(home.account(&host, ""), PamFunctionResult::Passed);
+    assert_eq!(home.account(&host, ""), Passed);
     assert!(last().is_some());
 }
 
 #[test]
 fn an_exemption_is_named_in_the_log_and_passes_the_account_hook() {
     let home = Home::new("[[policy.exempt]]\nservices = [\"backup\"]");
-    for words in ["", "first_factor=passed"] {
+    for words in ["", AFTER_FIRST] {
         let host = Fake::at("backup", "alice");
-        assert_eq!(home.auth(&host, words), PamFunctionResult::NotNeeded);
-        assert!(host.log_text().contains("not needed cause=policy.exempt-1"));
-        assert_eq!(home.account(&host, ""), PamFunctionResult::Passed);
+        assert_eq!(home.auth(&host, words), NotNeeded);
+        host.assert_logged("not needed cause=policy.exempt-1");
+        assert_eq!(home.account(&host, ""), Passed);
     }
 }
 
-/// The translation of results into libpam's numbers is tested in `ffi`.
+/// The translation of results into libpam's numbers is tested in pam_totp/src/hooks.rs.
 #[test]
 fn trap_19_errors_answered_with_pam_ignore_or_success() {
     for broken in ["store/postern.db", "postern.key", "postern.toml"] {
@@ -343,21 +280,11 @@ fn trap_19_errors_answered_with_pam_ignore_or_success() {
         fs::rename(home.path(broken), home.path("aside")).unwrap();
         // without a saved copy, which would be in force otherwise
         let _ = fs::remove_file(home.path("postern.toml.valid"));
-        for words in ["", "first_factor=passed"] {
+        for words in ["", AFTER_FIRST] {
             let host = sudo().who_types(&[&home.code(0)]);
-            assert!(
-                matches!(home.auth(&host, words), PamFunctionResult::Denied(_)),
-                "{broken}"
-            );
-            assert!(
-                host.log_text().contains(broken),
-                "{broken}: {}",
-                host.log_text()
-            );
-            assert!(
-                matches!(home.account(&host, ""), PamFunctionResult::Denied(_)),
-                "{broken}"
-            );
+            assert!(matches!(home.auth(&host, words), Denied(_)), "{broken}");
+            host.assert_logged(broken);
+            assert!(matches!(home.account(&host, ""), Denied(_)), "{broken}");
         }
     }
 }
@@ -369,14 +296,8 @@ fn a_typo_in_the_configuration_is_logged_and_the_last_valid_copy_counts() {
     file::save_valid_copy(&path).unwrap();
     fs::write(&path, "[totp]\nperiod = 5\n").unwrap();
     let host = sudo().who_types(&[&home.code(0)]);
-    assert_eq!(
-        home.auth(&host, "first_factor=passed"),
-        PamFunctionResult::Passed
-    );
-    assert!(
-        host.log_text()
-            .contains("postern.toml:2: totp.period: must be")
-    );
+    assert_eq!(home.auth(&host, AFTER_FIRST), Passed);
+    host.assert_logged("postern.toml:2: totp.period: must be");
 }
 
 #[test]
@@ -394,10 +315,7 @@ fn a_name_that_no_account_can_have_gets_a_prompt_of_the_auth_hook_only() {
         assert!(host.prompts.borrow().is_empty(), "{words}");
     }
     let host = Fake::at("sshd", "../x").who_types(&["000000"]);
-    assert_eq!(
-        home.auth(&host, "first_factor=passed"),
-        PamFunctionResult::Denied(Denial::BadName)
-    );
+    assert_eq!(home.auth(&host, AFTER_FIRST), Denied(Denial::BadName));
     assert!(host.prompts.borrow().is_empty());
 }
 
@@ -405,26 +323,22 @@ fn a_name_that_no_account_can_have_gets_a_prompt_of_the_auth_hook_only() {
 fn an_untrusted_configuration_is_refused_once_by_the_auth_hook() {
     let home = Home::new("");
     fs::set_permissions(home.path("postern.toml"), PermissionsExt::from_mode(0o666)).unwrap();
-    let key = "publickey ssh-ed25519 AAAA";
-    let host = Fake::at("sshd", "alice").with_variable("SSH_AUTH_INFO_0", key);
-    assert_eq!(home.auth(&host, "proven"), PamFunctionResult::Passed);
-    assert_eq!(
-        home.auth(&host, "first_factor=passed"),
-        PamFunctionResult::Denied(Denial::Misconfigured)
-    );
+    let host = Fake::at("sshd", "alice").with_variable("SSH_AUTH_INFO_0", KEY);
+    assert_eq!(home.auth(&host, "proven"), Passed);
+    assert_eq!(home.auth(&host, AFTER_FIRST), Denied(Denial::Misconfigured));
     assert_eq!(host.logged.borrow().len(), 1);
-    assert!(host.log_text().contains("has mode 0666"));
+    host.assert_logged("has mode 0666");
 }
 
 #[test]
 fn an_exemption_needs_a_store_that_can_be_read() {
     let home = Home::new("[[policy.exempt]]\nservices = [\"backup\"]");
     fs::rename(home.path("store/postern.db"), home.path("aside")).unwrap();
-    for words in ["", "first_factor=passed"] {
+    for words in ["", AFTER_FIRST] {
         let host = Fake::at("backup", "alice");
         assert_eq!(
             home.auth(&host, words),
-            PamFunctionResult::Denied(Denial::Unavailable),
+            Denied(Denial::Unavailable),
             "{words}"
         );
     }
@@ -435,29 +349,18 @@ fn a_store_that_cannot_be_read_reveals_nothing_before_the_first_factor() {
     let home = Home::new("");
     fs::rename(home.path("store/postern.db"), home.path("aside")).unwrap();
     let host = Fake::at("sshd", "alice").who_types(&["000000"]);
-    assert_eq!(
-        home.auth(&host, ""),
-        PamFunctionResult::Denied(Denial::Unavailable)
-    );
-    assert_eq!(
-        *host.told.borrow(),
-        [postern_shared::engine::messages::BEFORE_FIRST_FACTOR]
-    );
+    assert_eq!(home.auth(&host, ""), Denied(Denial::Unavailable));
+    assert_eq!(*host.told.borrow(), [BEFORE_FIRST_FACTOR]);
 }
 
 #[test]
 fn an_app_password_passes_at_the_service_of_its_scope_alone() {
     let home = Home::new("");
     let add = |name: &str, scope: &str| {
-        let mut door = Engine::open(
-            file::read_config(&home.path("postern.toml"))
-                .unwrap()
-                .config,
-        )
-        .unwrap();
+        let mut engine = home.engine();
         let (name, scope) = (name.parse().unwrap(), scope.parse().unwrap());
         let alice = "alice".parse().unwrap();
-        let made = door.app_passwords().add_app_password(
+        let made = engine.app_passwords().add_app_password(
             &alice,
             &name,
             &scope,
@@ -473,46 +376,26 @@ fn an_app_password_passes_at_the_service_of_its_scope_alone() {
     );
     for words in ["", "first_factor=passed tries=1"] {
         let dovecot = Fake::at("dovecot", "alice").who_types(&[&mail]);
-        assert_eq!(home.auth(&dovecot, words), PamFunctionResult::Passed);
-        assert!(
-            dovecot
-                .log_text()
-                .contains("accepted cause=app-password address=- service=dovecot")
-        );
-        assert_eq!(home.account(&dovecot, ""), PamFunctionResult::Passed);
+        assert_eq!(home.auth(&dovecot, words), Passed);
+        dovecot.assert_logged("accepted cause=app-password address=- service=dovecot");
+        assert_eq!(home.account(&dovecot, ""), Passed);
         assert_eq!(
             home.auth(
                 &sudo().who_types(&[&sudo_too.replace('-', "").to_lowercase()]),
                 words
             ),
-            PamFunctionResult::Passed
+            Passed
         );
 
         let elsewhere = sudo().who_types(&[&mail]);
-        assert!(
-            matches!(home.auth(&elsewhere, words), PamFunctionResult::Denied(_)),
-            "{words}"
-        );
-        assert!(
-            elsewhere.log_text().contains("refused cause=scope"),
-            "{}",
-            elsewhere.log_text()
-        );
-        assert_eq!(
-            home.account(&elsewhere, ""),
-            PamFunctionResult::Denied(Denial::NotAsked)
-        );
+        assert!(matches!(home.auth(&elsewhere, words), Denied(_)), "{words}");
+        elsewhere.assert_logged("refused cause=scope");
+        assert_eq!(home.account(&elsewhere, ""), Denied(Denial::NotAsked));
         let bob = Fake::at("dovecot", "bob").who_types(&[&mail]);
-        assert_ne!(
-            home.auth(&bob, &format!("{words} unenrolled=deny")),
-            PamFunctionResult::Passed
-        );
+        assert_ne!(home.auth(&bob, &format!("{words} unenrolled=deny")), Passed);
     }
     let host = sudo().who_types(&[&mail, &home.code(0)]);
-    assert_eq!(
-        home.auth(&host, "first_factor=passed"),
-        PamFunctionResult::Passed
-    );
+    assert_eq!(home.auth(&host, AFTER_FIRST), Passed);
     assert!(host.prompts.borrow()[1].starts_with("That app password is not for this service\n"));
 }
 
@@ -521,28 +404,18 @@ fn a_service_may_require_the_code_of_another_account() {
     let home = Home::new("");
     let words = "first_factor=passed user=alice";
     let host = Fake::at("sudo", "bob").who_types(&["000000", &home.code(0)]);
-    assert_eq!(home.auth(&host, words), PamFunctionResult::Passed);
-    assert!(
-        host.log_text().contains("user=\"bob\""),
-        "{}",
-        host.log_text()
-    );
+    assert_eq!(home.auth(&host, words), Passed);
+    host.assert_logged("user=\"bob\"");
     // the mark is bob's, whatever the options of the account hook are
-    assert_eq!(home.account(&host, ""), PamFunctionResult::Passed);
+    assert_eq!(home.account(&host, ""), Passed);
     let alice = Fake {
         mark: host.mark,
         ..Fake::at("sudo", "alice")
     };
-    assert_eq!(
-        home.account(&alice, ""),
-        PamFunctionResult::Denied(Denial::NotAsked)
-    );
+    assert_eq!(home.account(&alice, ""), Denied(Denial::NotAsked));
     let before = Fake::at("ftp", "bob").who_types(&[&home.code(1)]);
-    assert_eq!(home.auth(&before, "user=alice"), PamFunctionResult::Passed);
-    assert_eq!(
-        home.account(&before, "user=alice"),
-        PamFunctionResult::Passed
-    );
+    assert_eq!(home.auth(&before, "user=alice"), Passed);
+    assert_eq!(home.account(&before, "user=alice"), Passed);
 }
 
 #[test]

@@ -5,14 +5,14 @@
 //! of its own.
 
 use crate::daemon::log::log;
-use crate::pam::conversation;
+use crate::pam::hooks;
 use crate::workers::origin::ClientOrigin;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use postern_shared::config::{FirstFactorState, PamConfig};
 use postern_shared::network::address::Address;
 use postern_shared::protocol::PamTransaction;
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::process;
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -102,7 +102,7 @@ fn remote_address(transaction: &PamTransaction, pam: &PamConfig) -> Option<Addre
     } = transaction;
     let connection = ssh_connection
         .as_ref()
-        .filter(|_| conversation::is_sshd(transaction, pam));
+        .filter(|_| hooks::is_sshd(transaction, pam));
     let address = connection
         .and_then(|said| said.split(|byte| *byte == b' ').next())
         .and_then(literal);
@@ -115,19 +115,19 @@ fn literal(text: &[u8]) -> Option<Address> {
 
 /// Returns the class, as one of root's hosts states it. A conversation with a mark, whose code is
 /// consumed, does not wait behind those that have only passed the first factor.
-pub(crate) fn class_of(transaction: &PamTransaction, pam: &PamConfig) -> Class {
+pub(crate) fn class_of(transaction: &PamTransaction, pam: &PamConfig) -> AdmissionClass {
     let says_key = transaction
         .ssh_auth_info
         .as_ref()
         .is_some_and(|said| !said.trim_ascii().is_empty());
     match &transaction.mark {
         // an empty mark is what the module leaves where it removes one
-        Some(mark) if !mark.is_empty() => Class::Authenticated,
-        _ if says_key && conversation::is_sshd(transaction, pam) => Class::Familiar,
-        _ if conversation::first_factor(transaction, pam) == FirstFactorState::Passed => {
-            Class::Familiar
+        Some(mark) if !mark.is_empty() => AdmissionClass::Authenticated,
+        _ if says_key && hooks::is_sshd(transaction, pam) => AdmissionClass::Familiar,
+        _ if hooks::first_factor(transaction, pam) == FirstFactorState::Passed => {
+            AdmissionClass::Familiar
         }
-        _ => Class::Unauthenticated,
+        _ => AdmissionClass::Unauthenticated,
     }
 }
 
@@ -264,7 +264,7 @@ mod tests {
         assert!(all.admit_or_wait(Connecting::User(0), || {}).is_some());
     }
 
-    fn class(transaction: PamTransaction, pam: &PamConfig) -> Class {
+    fn class(transaction: PamTransaction, pam: &PamConfig) -> AdmissionClass {
         class_of(&transaction, pam)
     }
 
@@ -276,12 +276,12 @@ mod tests {
         };
         assert_eq!(
             class(with(b"mark"), &PamConfig::default()),
-            Class::Authenticated
+            AdmissionClass::Authenticated
         );
         // an empty mark is what the module leaves where it removes one
         assert_eq!(
             class(with(b""), &PamConfig::default()),
-            Class::Unauthenticated
+            AdmissionClass::Unauthenticated
         );
     }
 
@@ -310,13 +310,23 @@ mod tests {
             }
         };
         for (service, word, pam, expected) in [
-            ("imap", "", &pam, Class::Familiar),
-            ("ftp", "", &pam, Class::Unauthenticated),
-            ("ftp", "", &everywhere, Class::Familiar),
-            ("ftp", "first_factor=passed", &pam, Class::Familiar),
-            ("imap", "first_factor=unknown", &pam, Class::Unauthenticated),
+            ("imap", "", &pam, AdmissionClass::Familiar),
+            ("ftp", "", &pam, AdmissionClass::Unauthenticated),
+            ("ftp", "", &everywhere, AdmissionClass::Familiar),
+            ("ftp", "first_factor=passed", &pam, AdmissionClass::Familiar),
+            (
+                "imap",
+                "first_factor=unknown",
+                &pam,
+                AdmissionClass::Unauthenticated,
+            ),
             // an invalid option
-            ("imap", "first_factor=pased", &pam, Class::Unauthenticated),
+            (
+                "imap",
+                "first_factor=pased",
+                &pam,
+                AdmissionClass::Unauthenticated,
+            ),
         ] {
             assert_eq!(
                 class(with(service, word), pam),
@@ -337,18 +347,18 @@ mod tests {
                 with("sshd", "publickey ssh-ed25519 AAAA\n"),
                 &PamConfig::default()
             ),
-            Class::Familiar
+            AdmissionClass::Familiar
         );
         assert_eq!(
             class(with("sshd", "\n"), &PamConfig::default()),
-            Class::Unauthenticated
+            AdmissionClass::Unauthenticated
         );
         assert_eq!(
             class(
                 with("imap", "publickey ssh-ed25519 AAAA\n"),
                 &PamConfig::default()
             ),
-            Class::Unauthenticated
+            AdmissionClass::Unauthenticated
         );
     }
 }

@@ -6,12 +6,12 @@
 use super::connection_limit::{ConnectionLimit, ConversationPermit};
 use super::host_socket::ends;
 use crate::daemon::configuration::CONFIGURATION;
-use crate::pam::conversation::User;
+use crate::pam::hooks::User;
 use nix::unistd::{self, Uid};
 use postern_shared::account::name::UserName;
 use postern_shared::protocol::ServerState;
 use postern_shared::system::admission::{
-    self, Admission, Class, ClassLimits, Limits, WaitingThread,
+    self, Admission, AdmissionClass, AdmissionLimits, AdmissionRequest, ClassLimits,
 };
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
@@ -36,7 +36,7 @@ const NONE: ClassLimits = ClassLimits {
     waiting: 0,
 };
 /// Look-ups at the same time. A user who was found before never waits for one who was not.
-const LOOK_UPS: Limits = Limits {
+const LOOK_UPS: AdmissionLimits = AdmissionLimits {
     shared: 2,
     authenticated: NONE,
     familiar: ClassLimits {
@@ -86,7 +86,7 @@ struct NamedUser {
 pub(super) struct Arriving {
     peers: Arc<UserLimits>,
     uid: u32,
-    turn: Option<WaitingThread<u32>>,
+    turn: Option<AdmissionRequest<u32>>,
 }
 
 /// An admitted peer, until this is dropped.
@@ -133,8 +133,8 @@ impl UserLimits {
                     turn: None,
                 });
             }
-            Some((Some(_), false)) => Class::Familiar,
-            Some((None, false)) | None => Class::Unauthenticated,
+            Some((Some(_), false)) => AdmissionClass::Familiar,
+            Some((None, false)) | None => AdmissionClass::Unauthenticated,
         };
         let turn = self
             .look_ups

@@ -11,7 +11,9 @@ use crate::daemon::watchdog::ACTIVITIES;
 use postern_shared::config::Config;
 use postern_shared::engine::{Engine, EngineError, report_waiting};
 use postern_shared::store::UnchangedFiles;
-use postern_shared::system::admission::{Admission, Busy, Class, ClassLimits, Limits};
+use postern_shared::system::admission::{
+    Admission, AdmissionClass, AdmissionLimits, AdmissionRefusal, ClassLimits,
+};
 use postern_shared::system::trusted_file::FolderStates;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -20,7 +22,7 @@ use std::time::Duration;
 
 /// Operations at the same time. One that reads is short; one that writes waits for the disk, and
 /// shares its commit.
-const WORKERS: Limits = Limits {
+const WORKERS: AdmissionLimits = AdmissionLimits {
     shared: 4,
     // with a mark: a code was consumed, so such a conversation must not be turned away as busy
     authenticated: ClassLimits {
@@ -45,7 +47,7 @@ const WORKERS: Limits = Limits {
 };
 /// The same for users of this host, each of whom has one operation; services that
 /// `pam.socket_users` names have some of their own.
-const WORKERS_OF_USERS: Limits = Limits {
+const WORKERS_OF_USERS: AdmissionLimits = AdmissionLimits {
     shared: 1,
     authenticated: ClassLimits {
         own: 2,
@@ -77,7 +79,7 @@ const MAX_IDLE: usize = 4;
 pub struct Engines {
     workers: Admission<ClientOrigin>,
     /// The class of every write at the store, whatever the class of its conversation.
-    writes_as: Option<Class>,
+    writes_as: Option<AdmissionClass>,
     idle: Mutex<Vec<PooledEngine>>,
 }
 
@@ -88,11 +90,11 @@ pub struct Worker {
     /// The origin of the conversation.
     pub origin: ClientOrigin,
     /// What the conversation has passed.
-    pub class: Class,
+    pub class: AdmissionClass,
 }
 
 struct PooledEngine {
-    door: Engine,
+    engine: Engine,
     /// `None` where the files were in doubt: the engine is used once.
     opened: Option<EngineFiles>,
     /// The length of the store at its last use, in bytes. A store that has become shorter was
@@ -114,7 +116,7 @@ type KeyFileState = [i64; 8];
 #[derive(Debug)]
 pub enum WorkerError {
     /// All workers are in use.
-    Busy(Busy),
+    Busy(AdmissionRefusal),
     Open(EngineError),
 }
 
@@ -126,15 +128,24 @@ impl Engines {
 
     /// Returns engines for hosts and commands of users; they never make a host of root's wait.
     pub fn of_users() -> Arc<Engines> {
-        Engines::limited(WORKERS_OF_USERS, Some(Class::Unauthenticated))
+        Engines::limited(WORKERS_OF_USERS, Some(AdmissionClass::Unauthenticated))
     }
 
-    fn limited(limits: Limits, writes_as: Option<Class>) -> Arc<Engines> {
+    fn limited(limits: AdmissionLimits, writes_as: Option<AdmissionClass>) -> Arc<Engines> {
         Arc::new(Engines {
             workers: Admission::new(limits),
             writes_as,
             idle: Mutex::default(),
         })
+    }
+
+    /// Returns a worker for one conversation.
+    pub fn worker(self: &Arc<Engines>, origin: ClientOrigin, class: AdmissionClass) -> Worker {
+        Worker {
+            engines: Arc::clone(self),
+            origin,
+            class,
+        }
     }
 
     /// Returns an idle engine that is still usable with this configuration, or opens one.
@@ -161,15 +172,16 @@ impl Engines {
             .as_ref()
             .and_then(|files| files.store.length_if_unchanged())
             .unwrap_or(0);
-        Engine::open(config.clone()).map(|door| PooledEngine {
-            door,
+        let engine = Engine::open(config.clone())?;
+        Ok(PooledEngine {
+            engine,
             opened,
             length,
         })
     }
 
     fn return_engine(&self, engine: PooledEngine) {
-        if engine.door.is_read_only() {
+        if engine.engine.is_read_only() {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -201,9 +213,9 @@ impl Worker {
             .acquire_engine(config)
             .map_err(WorkerError::Open)?;
         engine
-            .door
+            .engine
             .set_write_class(self.engines.writes_as.unwrap_or(self.class));
-        let ran = act(&mut engine.door);
+        let ran = act(&mut engine.engine);
         if ran.is_ok() {
             self.engines.return_engine(engine);
         }
@@ -217,7 +229,7 @@ impl PooledEngine {
         let files = self.opened.as_ref()?;
         let length = files.store.length_if_unchanged()?;
         let is_key = files.key == key_file(config).ok()? && files.above_key == above_key(config)?;
-        let is_good = is_key && self.length <= length && self.door.config() == config;
+        let is_good = is_key && self.length <= length && self.engine.config() == config;
         is_good.then_some(length)
     }
 }
@@ -293,14 +305,10 @@ mod tests {
     fn a_folder_that_is_opened_to_others_denies_until_it_is_closed() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder.path().canonicalize().unwrap());
-        let (origin, class) = (ClientOrigin::User(0), Class::Authenticated);
-        let worker = Worker {
-            engines: Engines::new(),
-            origin,
-            class,
-        };
+        let worker = Engines::new().worker(ClientOrigin::User(0), AdmissionClass::Authenticated);
         let name = "alice".parse().unwrap();
-        let act = || worker.run_operation(&config, |door| door.load_policy_facts(&name).map(drop));
+        let act =
+            || worker.run_operation(&config, |engine| engine.load_policy_facts(&name).map(drop));
         act().unwrap().unwrap();
         for (changed, mode) in [
             ("etc/postern", 0o755),

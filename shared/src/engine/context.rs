@@ -2,9 +2,10 @@
 //! them.
 //! Acts on accounts are not in this file.
 
-use super::account_data;
-use super::administration::account_name::find_other_spelling;
-use super::keyed_store::KeyedStore;
+use super::accounts::account_data;
+use super::accounts::account_name::find_other_spelling;
+use super::accounts::error::AdministrationError;
+use super::keys::keyed_store::KeyedStore;
 use crate::account::name::{Group, OtherSpelling, UserName};
 use crate::account::record::AccountId;
 use crate::account::second_factor::{Enrolled, MailStatus};
@@ -15,7 +16,7 @@ use crate::crypto::password::HashingMemory;
 use crate::crypto::vault::{Vault, VaultError};
 use crate::policy::groups::PersonGroups;
 use crate::store::{Intent, StoreError, Transaction};
-use crate::system::admission::Class;
+use crate::system::admission::AdmissionClass;
 use crate::system::clock::Timestamp;
 use crate::token::AccountVersion;
 use std::fmt;
@@ -65,7 +66,7 @@ impl Engine {
     }
 
     /// Sets the admission class of the writes that follow.
-    pub fn set_write_class(&mut self, class: Class) {
+    pub fn set_write_class(&mut self, class: AdmissionClass) {
         self.store.set_write_class(class);
     }
 
@@ -74,6 +75,28 @@ impl Engine {
     /// NOT keep this one.
     pub fn is_read_only(&self) -> bool {
         self.store.is_read_only()
+    }
+
+    /// Begins a transaction.
+    pub(super) fn begin(&mut self, intent: Intent) -> Result<Transaction<'_>, EngineError> {
+        self.store.begin(&mut self.vault, intent)
+    }
+
+    /// Begins a transaction. Returns it with the configuration, and with the keys that were current
+    /// when it began.
+    pub(super) fn begin_with_keys(
+        &mut self,
+        intent: Intent,
+    ) -> Result<(Transaction<'_>, &Config, &Vault), EngineError> {
+        let tx = self.store.begin(&mut self.vault, intent)?;
+        Ok((tx, &self.config, &self.vault))
+    }
+
+    /// Erases removed secrets from the store's files.
+    pub(super) fn scrub_secrets(&mut self) -> Result<(), AdministrationError> {
+        self.store
+            .truncate_wal()
+            .map_err(AdministrationError::WalNotTruncated)
     }
 
     /// Returns the keys that sign and seal tokens and cookies.
@@ -101,9 +124,8 @@ impl Engine {
             Some(record) => (record.id, record.groups),
             None => (AccountId(0), Vec::new()),
         };
-        let stored = is_enrolled(transaction.as_mut(), id)?;
-        let address =
-            account_data::load_mail_address(&self.config, transaction.as_mut(), name, id)?;
+        let stored = is_enrolled(&mut transaction, id)?;
+        let address = account_data::load_mail_address(&self.config, &mut transaction, name, id)?;
         let mail = if self.config.email.is_enabled() && address.is_some() {
             MailStatus::On
         } else {
@@ -115,7 +137,7 @@ impl Engine {
             Enrolled::No
         };
         // Looked up for every name, so that the time does not show which names have an account.
-        let spelled_otherwise = find_other_spelling(&self.config, transaction.as_mut(), name)?;
+        let spelled_otherwise = find_other_spelling(&self.config, &mut transaction, name)?;
         Ok((
             at,
             PolicyFacts {
@@ -136,7 +158,7 @@ impl Engine {
 /// Returns whether the store holds a second factor for an account, whether or not the configuration
 /// declares one.
 pub(super) fn is_enrolled(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
 ) -> Result<bool, StoreError> {
     Ok(!tx.authenticators(account)?.is_empty() || tx.mail_addresses(account)?.confirmed.is_some())

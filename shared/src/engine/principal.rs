@@ -43,7 +43,7 @@ impl Principal<'_> {
     /// Refuses a principal whose session has ended, including since the act began.
     pub(super) fn refuse_ended_session(
         self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         now: Timestamp,
     ) -> Result<(), AdministrationError> {
         let Principal::Session(name, _, id) = self else {

@@ -3,7 +3,7 @@
 //!
 //! The real servers show two of them, in `tests/stories/attacks/traps.rs`: 8, a pending token in a URL, and
 //! 20, a session written at every check. 19, errors answered with PAM_IGNORE, is in
-//! `posternd/src/pam/tests.rs` and `pam_totp/src/ffi.rs`. 16, a single sign-on that passes without
+//! `posternd/src/pam/tests.rs` and `pam_totp/src/hooks.rs`. 16, a single sign-on that passes without
 //! a code, is in `first_factors.rs`.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 

@@ -10,11 +10,11 @@ use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, Pendin
 use postern_shared::protocol::{
     Instruction, Opening, PamFunction, PamFunctionResult, PamTransaction, Severity, receive,
 };
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::clock;
 use postern_shared::system::process::HostProcess;
-use posternd::pam::conversation;
-use posternd::pam::conversation::{EngineAccess, User};
+use posternd::pam::hooks;
+use posternd::pam::hooks::{EngineAccess, User};
 use posternd::pam::remote_host::RemoteHost;
 use posternd::workers::engines::{Engines, Worker};
 use posternd::workers::origin::ClientOrigin;
@@ -116,7 +116,7 @@ impl Home {
                 peer,
                 transaction,
                 process,
-                (worker(Class::Familiar), user),
+                (worker(AdmissionClass::Familiar), user),
                 Box::new(log),
             )
         } else {
@@ -124,10 +124,10 @@ impl Home {
                 peer,
                 transaction,
                 process,
-                EngineAccess::Worker(worker(Class::Familiar)),
+                EngineAccess::Worker(worker(AdmissionClass::Familiar)),
             )
         };
-        let result = conversation::run_hook(hook, &host, &options);
+        let result = hooks::run_hook(hook, &host, &options);
         (result, host.end(result).is_ok())
     }
 }

@@ -5,7 +5,7 @@ use postern_shared::network::address::Address;
 use postern_shared::protocol::host_password::{
     Candidate, HostPasswordReply, HostPasswordRequest, SOCKET,
 };
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ fn question(name: &str, password: &str) -> HostPasswordRequest {
     HostPasswordRequest {
         name: name.parse().expect("a name"),
         address: Address::parse("192.0.2.7"),
-        class: Class::Unauthenticated,
+        class: AdmissionClass::Unauthenticated,
         password: Candidate::from_input(password.as_bytes()).expect("a password"),
     }
 }

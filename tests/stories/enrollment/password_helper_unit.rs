@@ -3,7 +3,7 @@
 
 use crate::gate::unit::{forbids_nothing_of, unit};
 use postern_shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest};
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use std::fs;
 use std::process::Command;
 use testhost::{Host, PasswordHelper, assert_contains, assert_lacks, finished};
@@ -92,7 +92,7 @@ fn the_helper_does_without_what_its_unit_forbids() {
         let question = HostPasswordRequest {
             name,
             address: None,
-            class: Class::Familiar,
+            class: AdmissionClass::Familiar,
             password,
         };
         PasswordHelper::hears(&question.encode())

@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use testhost::{
-    HOST_SOCKET, Host, PROGRAM, PamEnded, PamHost, Person, Phone, Posternd, REAL_PROGRAM, finished,
+    HOST_SOCKET, Host, PROGRAM, PamEnded, PamHost, Phone, Posternd, REAL_PROGRAM, finished,
     patiently, running, set_mode, signal, wait_until,
 };
 

@@ -1,34 +1,24 @@
 //! PAM hosts and networks that once avoided the code, or whose refusals did not name the user in
 //! the log.
 
-use super::{Home, sudo};
-use crate::pam::host::PamItem;
-use crate::pam::host::fake::Fake;
-use postern_shared::protocol::{Denial, PamFunctionResult};
-use std::fs;
-
-const PASSED: &str = "first_factor=passed";
+use super::*;
 
 /// A screen locker or server may authenticate several times on one handle: the last `auth` counts.
 #[test]
 fn a_refused_auth_removes_the_mark_of_an_earlier_one_on_the_same_handle() {
     for second in [
-        PASSED,
+        AFTER_FIRST,
         "first_factor=passed nulok",
         "proven",
         "app_password",
     ] {
         let home = Home::new("");
         let host = sudo().who_types(&[&home.code(0)]);
-        assert_eq!(home.auth(&host, PASSED), PamFunctionResult::Passed);
-        assert_ne!(
-            home.auth(&host, second),
-            PamFunctionResult::Passed,
-            "{second}"
-        );
+        assert_eq!(home.auth(&host, AFTER_FIRST), Passed);
+        assert_ne!(home.auth(&host, second), Passed, "{second}");
         assert_eq!(
             home.account(&host, ""),
-            PamFunctionResult::Denied(Denial::NotAsked),
+            Denied(Denial::NotAsked),
             "{second}"
         );
     }
@@ -39,12 +29,9 @@ fn a_refused_auth_removes_the_mark_of_an_earlier_one_on_the_same_handle() {
 fn a_mark_is_valid_for_one_account_hook() {
     let home = Home::new("");
     let host = sudo().who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, PASSED), PamFunctionResult::Passed);
-    assert_eq!(home.account(&host, ""), PamFunctionResult::Passed);
-    assert_eq!(
-        home.account(&host, ""),
-        PamFunctionResult::Denied(Denial::NotAsked)
-    );
+    assert_eq!(home.auth(&host, AFTER_FIRST), Passed);
+    assert_eq!(home.account(&host, ""), Passed);
+    assert_eq!(home.account(&host, ""), Denied(Denial::NotAsked));
 }
 
 /// Where a service gives the name of reverse DNS, the owner of the zone of an address writes
@@ -53,25 +40,21 @@ fn a_mark_is_valid_for_one_account_hook() {
 fn a_name_of_reverse_dns_that_looks_like_an_address_is_in_no_network() {
     let exempt = "[[policy.exempt]]\nnetworks = [\"192.0.2.0/24\"]\n";
     let home = Home::new(exempt);
-    for words in ["", PASSED] {
+    for words in ["", AFTER_FIRST] {
         let host = Fake::at("vsftpd", "alice")
             .with(PamItem::RemoteHost, "192.0.2.7")
             .who_types(&["000000"]);
         assert!(
-            matches!(home.auth(&host, words), PamFunctionResult::Denied(_)),
+            matches!(home.auth(&host, words), Denied(_)),
             "{words:?}: {}",
             host.log_text()
         );
         // wrong codes from that address are counted for it all the same
-        assert!(
-            host.log_text().contains("address=192.0.2.7"),
-            "{}",
-            host.log_text()
-        );
+        host.assert_logged("address=192.0.2.7");
         let host = Fake::at("vsftpd", "alice").with(PamItem::RemoteHost, "192.0.2.7");
         assert_eq!(
             home.account(&host, words),
-            PamFunctionResult::Denied(Denial::NotAsked),
+            Denied(Denial::NotAsked),
             "{words:?}"
         );
     }
@@ -87,12 +70,9 @@ fn a_name_of_reverse_dns_gives_no_grace_period_and_no_enrollment() {
     let alice = || Fake::at("vsftpd", "alice").with(PamItem::RemoteHost, "192.0.2.7");
     assert_eq!(
         home.auth(&alice().who_types(&[&home.code(0)]), words),
-        PamFunctionResult::Passed
+        Passed
     );
-    assert_eq!(
-        home.auth(&alice(), words),
-        PamFunctionResult::Denied(Denial::Conversation)
-    );
+    assert_eq!(home.auth(&alice(), words), Denied(Denial::Conversation));
     let bob = Fake::at("vsftpd", "bob").with(PamItem::RemoteHost, "192.0.2.7");
     home.auth(&bob, words);
     let prompts = bob.prompts.borrow().join("\n");
@@ -108,9 +88,9 @@ fn no_line_of_the_log_lacks_user_service_address_or_cause() {
     let files = ["store/postern.db", "postern.key", "postern.toml"];
     for (words, broken) in [("nulok", None), ("tries=0", None), ("user=a/b", None)]
         .into_iter()
-        .chain(files.map(|file| (PASSED, Some(file))))
+        .chain(files.map(|file| (AFTER_FIRST, Some(file))))
         .chain([
-            (PASSED, None),
+            (AFTER_FIRST, None),
             ("", None),
             ("first_factor=passed debug", None),
         ])
@@ -156,19 +136,13 @@ fn no_line_of_the_log_lacks_user_service_address_or_cause() {
 fn a_mark_that_cannot_be_removed_denies() {
     let home = Home::new("");
     let host = sudo().who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, PASSED), PamFunctionResult::Passed);
+    assert_eq!(home.auth(&host, AFTER_FIRST), Passed);
     let host = Fake {
         keeps_marks: true,
         ..host
     };
-    assert_eq!(
-        home.account(&host, ""),
-        PamFunctionResult::Denied(Denial::Unavailable)
-    );
-    assert_eq!(
-        home.auth(&host, PASSED),
-        PamFunctionResult::Denied(Denial::Unavailable)
-    );
+    assert_eq!(home.account(&host, ""), Denied(Denial::Unavailable));
+    assert_eq!(home.auth(&host, AFTER_FIRST), Denied(Denial::Unavailable));
     assert!(
         host.log_text().ends_with("restart the service"),
         "{}",
@@ -179,13 +153,12 @@ fn a_mark_that_cannot_be_removed_denies() {
 /// A typo is logged also where the last valid copy is in force.
 #[test]
 fn a_log_line_about_the_configuration_names_the_user() {
-    use postern_shared::config::file;
     let home = Home::new("");
     let path = home.path("postern.toml");
     file::save_valid_copy(&path).unwrap();
     fs::write(&path, "[totp]\nperiod = 5\n").unwrap();
     let host = sudo().who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, PASSED), PamFunctionResult::Passed);
+    assert_eq!(home.auth(&host, AFTER_FIRST), Passed);
     let log = host.log_text();
     let line = log
         .lines()
@@ -206,26 +179,14 @@ fn a_user_who_cannot_be_looked_up_is_refused() {
         names_unavailable: true,
         ..sudo().who_types(&[&home.code(0)])
     };
-    for words in ["", "first_factor=passed"] {
-        assert_eq!(
-            home.auth(&host, words),
-            PamFunctionResult::Denied(Denial::Unavailable)
-        );
+    for words in ["", AFTER_FIRST] {
+        assert_eq!(home.auth(&host, words), Denied(Denial::Unavailable));
     }
-    assert_eq!(
-        home.account(&host, ""),
-        PamFunctionResult::Denied(Denial::Unavailable)
-    );
+    assert_eq!(home.account(&host, ""), Denied(Denial::Unavailable));
     assert!(host.prompts.borrow().is_empty());
-    let log = host.log_text();
-    assert!(
-        log.contains("refused cause=unavailable ") && log.contains("see getent passwd"),
-        "{log}"
-    );
+    host.assert_logged("refused cause=unavailable ");
+    host.assert_logged("see getent passwd");
     // with a remote address, the user who runs the process does not matter
     let remote = host.with(PamItem::RemoteHost, "192.0.2.7");
-    assert_eq!(
-        home.auth(&remote, "first_factor=passed"),
-        PamFunctionResult::Passed
-    );
+    assert_eq!(home.auth(&remote, AFTER_FIRST), Passed);
 }

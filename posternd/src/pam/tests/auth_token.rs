@@ -8,10 +8,7 @@ use postern_shared::system::process::UnidentifiedProcess;
 /// Returns a host at which alice has passed `auth` with a code.
 fn passed(home: &Home) -> Fake {
     let host = sudo().who_types(&[&home.code(0)]);
-    assert_eq!(
-        home.auth(&host, "first_factor=passed"),
-        PamFunctionResult::Passed
-    );
+    assert_eq!(home.auth(&host, AFTER_FIRST), Passed);
     host
 }
 
@@ -19,10 +16,7 @@ fn passed(home: &Home) -> Fake {
 #[track_caller]
 fn is_refused(home: &Home, host: &Fake, why: &str) {
     host.logged.borrow_mut().clear();
-    assert_eq!(
-        home.account(host, ""),
-        PamFunctionResult::Denied(Denial::NotAsked)
-    );
+    assert_eq!(home.account(host, ""), Denied(Denial::NotAsked));
     let log = host.log_text();
     assert!(
         log.starts_with("refused cause=not-verified ") && log.contains(why),
@@ -55,18 +49,11 @@ fn a_mark_of_another_process_user_or_service_is_refused() {
     let shared = with_mark(Fake::at("sudo", "bob"));
     assert_eq!(
         home.account(&shared, "unenrolled=deny"),
-        PamFunctionResult::Denied(Denial::NotAsked)
+        Denied(Denial::NotAsked)
     );
-    assert!(
-        shared.log_text().contains("belongs to another user"),
-        "{}",
-        shared.log_text()
-    );
+    shared.assert_logged("belongs to another user");
     // the process of the mark
-    assert_eq!(
-        home.account(&with_mark(sudo()), ""),
-        PamFunctionResult::Passed
-    );
+    assert_eq!(home.account(&with_mark(sudo()), ""), Passed);
 }
 
 #[test]
@@ -92,7 +79,7 @@ fn a_mark_is_refused_after_a_revocation() {
     let home = Home::new("");
     let host = passed(&home);
     let alice = "alice".parse().unwrap();
-    home.door()
+    home.engine()
         .accounts()
         .record_host_password_change(&alice, Principal::Command("root"), clock::now().unwrap())
         .unwrap();
@@ -106,7 +93,7 @@ fn a_second_auth_that_is_refused_removes_the_mark_of_the_first() {
     let host = passed(&home).who_types(&["junk!"]);
     assert_eq!(
         home.auth(&host, "first_factor=passed tries=1"),
-        PamFunctionResult::Denied(Denial::TooManyTries)
+        Denied(Denial::TooManyTries)
     );
     is_refused(&home, &host, "no code was asked for");
 }
@@ -119,7 +106,7 @@ fn a_user_who_needs_no_code_passes_whatever_the_mark_is() {
         mark: passed(&home).mark,
         ..Fake::at("sshd", "bob")
     };
-    assert_eq!(home.account(&host, ""), PamFunctionResult::Passed);
+    assert_eq!(home.account(&host, ""), Passed);
 }
 
 /// A mark of an unidentified process was valid for all of them: now the policy is evaluated again,
@@ -136,23 +123,14 @@ fn an_unidentified_process_has_no_mark_and_none_is_accepted() {
             unseen,
             ..sudo().who_types(&[&home.code(0)])
         };
-        assert_eq!(
-            home.auth(&host, "first_factor=passed"),
-            PamFunctionResult::Passed
-        );
+        assert_eq!(home.auth(&host, AFTER_FIRST), Passed);
         assert_eq!(host.mark.borrow().as_deref(), None);
-        let log = host.log_text();
-        assert!(
-            log.contains("warning cause=process-unidentified ") && log.contains(remedy),
-            "{log}"
-        );
+        host.assert_logged("warning cause=process-unidentified ");
+        host.assert_logged(remedy);
         is_refused(&home, &host, remedy);
 
         let seen = sudo().who_types(&[&home.code(1)]);
-        assert_eq!(
-            home.auth(&seen, "first_factor=passed"),
-            PamFunctionResult::Passed
-        );
+        assert_eq!(home.auth(&seen, AFTER_FIRST), Passed);
         is_refused(
             &home,
             &Fake {
@@ -167,11 +145,8 @@ fn an_unidentified_process_has_no_mark_and_none_is_accepted() {
             unseen,
             ..Fake::at("sudo", "bob")
         };
-        assert_eq!(
-            home.auth(&bob, "first_factor=passed"),
-            PamFunctionResult::NotNeeded
-        );
-        assert_eq!(home.account(&bob, ""), PamFunctionResult::Passed);
+        assert_eq!(home.auth(&bob, AFTER_FIRST), NotNeeded);
+        assert_eq!(home.account(&bob, ""), Passed);
         assert!(
             !bob.log_text().contains("process-unidentified"),
             "{}",

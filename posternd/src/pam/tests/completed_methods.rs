@@ -1,15 +1,11 @@
 //! Exemptions that depend on the completed methods.
 
-use super::Home;
-use crate::pam::host::PamItem;
-use crate::pam::host::fake::Fake;
-use postern_shared::protocol::{Denial, PamFunctionResult};
+use super::*;
 
 const KEY: &str =
     "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\n";
 const BOTH: &str = "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\npassword\n";
 const PRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";
-const PASSED: &str = "first_factor=passed";
 
 fn home(after: &str) -> Home {
     Home::new(&format!("[[policy.exempt]]\ncompleted_methods = {after}"))
@@ -23,18 +19,14 @@ fn sshd(said: &'static str) -> Fake {
 #[track_caller]
 fn asks(home: &Home, host: &Fake, words: &str) -> bool {
     match home.auth(host, words) {
-        PamFunctionResult::NotNeeded => {
-            assert!(
-                host.log_text().contains("not needed cause=policy.exempt-1"),
-                "{}",
-                host.log_text()
-            );
+        NotNeeded => {
+            host.assert_logged("not needed cause=policy.exempt-1");
             assert!(host.prompts.borrow().is_empty());
-            assert_eq!(home.account(host, ""), PamFunctionResult::Passed);
+            assert_eq!(home.account(host, ""), Passed);
             false
         }
         // nothing is typed
-        PamFunctionResult::Denied(Denial::Conversation) => true,
+        Denied(Denial::Conversation) => true,
         other => panic!("{other:?}"),
     }
 }
@@ -42,27 +34,27 @@ fn asks(home: &Home, host: &Fake, words: &str) -> bool {
 #[test]
 fn a_rule_can_require_a_code_only_after_a_password() {
     let home = home("[\"publickey\"]");
-    assert!(!asks(&home, &sshd(KEY), PASSED));
+    assert!(!asks(&home, &sshd(KEY), AFTER_FIRST));
     assert!(!asks(&home, &sshd(KEY), ""));
-    assert!(asks(&home, &sshd(""), PASSED));
-    assert!(asks(&home, &sshd("password\n"), PASSED));
-    assert!(asks(&home, &sshd(BOTH), PASSED));
+    assert!(asks(&home, &sshd(""), AFTER_FIRST));
+    assert!(asks(&home, &sshd("password\n"), AFTER_FIRST));
+    assert!(asks(&home, &sshd(BOTH), AFTER_FIRST));
 }
 
 #[test]
 fn a_rule_can_require_a_code_only_after_a_key() {
     let home = home("[\"password\"]");
-    assert!(asks(&home, &sshd(KEY), PASSED));
-    assert!(!asks(&home, &sshd(""), PASSED));
+    assert!(asks(&home, &sshd(KEY), AFTER_FIRST));
+    assert!(!asks(&home, &sshd(""), AFTER_FIRST));
     assert!(!asks(&home, &sshd("password\n"), ""));
     assert!(asks(&home, &sshd(BOTH), ""));
     assert!(!asks(
         &home,
         &Fake::at("sudo", "alice").run_by("alice"),
-        PASSED
+        AFTER_FIRST
     ));
     // sshd's own password method states nothing, not even a key before it
-    assert!(asks(&home, &Fake::at("sshd", "alice"), PASSED));
+    assert!(asks(&home, &Fake::at("sshd", "alice"), AFTER_FIRST));
 }
 
 #[test]
@@ -88,7 +80,7 @@ fn a_rule_can_name_keys() {
 fn only_an_sshd_is_trusted() {
     let home = home("[\"publickey\"]");
     let other = Fake::at("sudo", "alice").with_variable("SSH_AUTH_INFO_0", KEY);
-    assert!(asks(&home, &other, PASSED));
+    assert!(asks(&home, &other, AFTER_FIRST));
 }
 
 #[test]
@@ -96,7 +88,7 @@ fn before_the_first_factor_every_user_is_prompted() {
     let home = home("[\"publickey\", \"password\"]");
     assert!(asks(&home, &sshd(""), ""));
     let host = sshd("").who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, ""), PamFunctionResult::Passed);
+    assert_eq!(home.auth(&host, ""), Passed);
 }
 
 /// `first_factor` in postern.toml describes the `auth` hook: where that hook was skipped it proves
@@ -107,17 +99,11 @@ fn the_account_hook_trusts_sshd_alone() {
         "[pam]\nfirst_factor = \"passed\"\n[[policy.exempt]]\ncompleted_methods = [\"password\"]",
     );
     assert_eq!(
-        home.account(&sshd(""), PASSED),
-        PamFunctionResult::Denied(Denial::NotAsked)
+        home.account(&sshd(""), AFTER_FIRST),
+        Denied(Denial::NotAsked)
     );
-    assert_eq!(
-        home.account(&sshd(KEY), ""),
-        PamFunctionResult::Denied(Denial::NotAsked)
-    );
-    assert_eq!(
-        home.account(&sshd("password\n"), ""),
-        PamFunctionResult::Passed
-    );
+    assert_eq!(home.account(&sshd(KEY), ""), Denied(Denial::NotAsked));
+    assert_eq!(home.account(&sshd("password\n"), ""), Passed);
 }
 
 #[test]
@@ -125,7 +111,7 @@ fn debug_logs_the_completed_methods() {
     let host = sshd(BOTH);
     home("[\"password\"]").auth(&host, "debug");
     let line = format!("completed_methods=publickey/{PRINT},password");
-    assert!(host.log_text().contains(&line), "{}", host.log_text());
+    host.assert_logged(&line);
 }
 
 /// Whoever knows the account's name, or its password, types wrong codes elsewhere: the owner, whose
@@ -136,26 +122,19 @@ fn a_verified_key_is_not_delayed_by_unauthenticated_clients() {
     let from = |address: &'static str, said| sshd(said).with_variable("SSH_CONNECTION", address);
     for _ in 0..2 {
         let stranger = from("198.51.100.7 1 192.0.2.1 22", "password\n").who_types(&["000000"; 3]);
-        assert!(matches!(
-            home.auth(&stranger, PASSED),
-            PamFunctionResult::Denied(_)
-        ));
+        assert!(matches!(home.auth(&stranger, AFTER_FIRST), Denied(_)));
     }
     let delayed = from("203.0.113.9 1 192.0.2.1 22", "password\n").who_types(&["000000"]);
-    home.auth(&delayed, PASSED);
-    assert!(
-        delayed.log_text().contains("cause=delayed-"),
-        "{}",
-        delayed.log_text()
-    );
+    home.auth(&delayed, AFTER_FIRST);
+    delayed.assert_logged("cause=delayed-");
     for (said, offset) in [
         (KEY, 0),
         ("publickey ssh-ed25519-cert-v01@openssh.com AAAA\n", 1),
     ] {
         let owner = from("203.0.113.9 1 192.0.2.1 22", said).who_types(&[&home.code(offset)]);
         assert_eq!(
-            home.auth(&owner, PASSED),
-            PamFunctionResult::Passed,
+            home.auth(&owner, AFTER_FIRST),
+            Passed,
             "{}",
             owner.log_text()
         );
@@ -168,16 +147,13 @@ fn unauthenticated_clients_without_an_address_do_not_delay_the_console() {
     let home = Home::new("");
     for _ in 0..2 {
         let stranger = sshd("password\n").who_types(&["000000"; 3]);
-        assert!(matches!(
-            home.auth(&stranger, PASSED),
-            PamFunctionResult::Denied(_)
-        ));
+        assert!(matches!(home.auth(&stranger, AFTER_FIRST), Denied(_)));
     }
     let console = || Fake::at("login", "alice").with(PamItem::Terminal, "/dev/tty1");
     let owner = console().who_types(&[&home.code(0)]);
     assert_eq!(
-        home.auth(&owner, PASSED),
-        PamFunctionResult::Passed,
+        home.auth(&owner, AFTER_FIRST),
+        Passed,
         "{}",
         owner.log_text()
     );

@@ -1,17 +1,12 @@
 //! An enrollment at the prompt, from the QR code to the activation.
 
-use super::Home;
-use crate::pam::host::fake::Fake;
-use postern_shared::config::file;
+use super::*;
 use postern_shared::credential::otpauth_uri;
-use postern_shared::credential::totp::generate_code;
-use postern_shared::engine::{Engine, messages};
-use postern_shared::protocol::{Denial, PamFunctionResult};
-use postern_shared::system::clock;
+use postern_shared::engine::messages;
 use std::cell::RefCell;
 
 const ENROLL: &str = "first_factor=passed unenrolled=enroll";
-const DENIED: PamFunctionResult = PamFunctionResult::Denied(Denial::Refused);
+const DENIED: PamFunctionResult = Denied(Denial::Refused);
 
 impl Home {
     /// Returns a host where bob types; `{code}` is the code of his phone.
@@ -24,32 +19,24 @@ impl Home {
     }
 
     fn bob_is_enrolled(&self) -> bool {
-        let mut door = Engine::open(
-            file::read_config(&self.path("postern.toml"))
-                .unwrap()
-                .config,
-        )
-        .unwrap();
-        door.enrollment()
+        let mut engine = self.engine();
+        engine
+            .enrollment()
             .list_authenticators(&"bob".parse().unwrap())
             .is_ok_and(|found| !found.is_empty())
     }
 
     fn one_time_code(&self) -> String {
-        let mut door = Engine::open(
-            file::read_config(&self.path("postern.toml"))
-                .unwrap()
-                .config,
-        )
-        .unwrap();
+        let mut engine = self.engine();
         let bob = "bob".parse().unwrap();
-        let _ = door.accounts().add_account(
+        let _ = engine.accounts().add_account(
             &bob,
             postern_shared::account::name::Distinct::No,
             "root",
             clock::now().unwrap(),
         );
-        door.accounts()
+        engine
+            .accounts()
             .issue_one_time_code(&bob, "root", clock::now().unwrap())
             .unwrap()
             .0
@@ -72,12 +59,7 @@ fn a_user_without_a_second_factor_enrolls_and_is_granted_access() {
     for policy in ["", "[policy]\nrequired = \"all\""] {
         let home = Home::new(policy);
         let host = home.bob(&["000000", "{code}", "", "Saved"]);
-        assert_eq!(
-            home.auth(&host, ENROLL),
-            PamFunctionResult::Passed,
-            "{}",
-            host.log_text()
-        );
+        assert_eq!(home.auth(&host, ENROLL), Passed, "{}", host.log_text());
         let prompts = host.prompts.borrow().clone();
         let rows: Vec<&str> = prompts[0].lines().collect();
         assert!(
@@ -100,7 +82,7 @@ fn a_user_without_a_second_factor_enrolls_and_is_granted_access() {
         );
         assert_eq!(prompts[3], "Type saved when you have them: ");
         assert!(home.bob_is_enrolled());
-        assert_eq!(home.account(&host, ENROLL), PamFunctionResult::Passed);
+        assert_eq!(home.account(&host, ENROLL), Passed);
         assert!(
             host.told
                 .borrow()
@@ -116,12 +98,7 @@ fn a_user_without_a_second_factor_enrolls_and_is_granted_access() {
 fn a_finished_enrollment_is_active_without_an_account_hook() {
     let home = Home::new("");
     let host = home.bob(&["{code}", "saved"]);
-    assert_eq!(
-        home.auth(&host, ENROLL),
-        PamFunctionResult::Passed,
-        "{}",
-        host.log_text()
-    );
+    assert_eq!(home.auth(&host, ENROLL), Passed, "{}", host.log_text());
     assert!(
         home.bob_is_enrolled(),
         "bob believes in a second factor that nothing asks for"
@@ -133,33 +110,23 @@ fn a_finished_enrollment_is_active_without_an_account_hook() {
 fn the_code_that_confirmed_the_authenticator_is_consumed() {
     let home = Home::new("");
     let host = home.bob(&["{code}", "saved"]);
-    assert_eq!(home.auth(&host, ENROLL), PamFunctionResult::Passed);
-    assert_eq!(home.account(&host, ENROLL), PamFunctionResult::Passed);
+    assert_eq!(home.auth(&host, ENROLL), Passed);
+    assert_eq!(home.account(&host, ENROLL), Passed);
     let shown = phone(&host.prompts.borrow()[0]).unwrap();
     let again = home.bob(&[&shown]);
     assert_eq!(
         home.auth(&again, "first_factor=passed tries=1"),
-        PamFunctionResult::Denied(Denial::TooManyTries)
+        Denied(Denial::TooManyTries)
     );
-    assert!(
-        again.log_text().contains("cause=used"),
-        "{}",
-        again.log_text()
-    );
-    assert_eq!(
-        home.account(&again, ENROLL),
-        PamFunctionResult::Denied(Denial::NotAsked)
-    );
+    again.assert_logged("cause=used");
+    assert_eq!(home.account(&again, ENROLL), Denied(Denial::NotAsked));
 }
 
 /// E4, promise 7
 #[test]
 fn an_unfinished_enrollment_stores_nothing() {
     let home = Home::new("");
-    let (again, tries) = (
-        PamFunctionResult::Denied(Denial::Conversation),
-        PamFunctionResult::Denied(Denial::TooManyTries),
-    );
+    let (again, tries) = (Denied(Denial::Conversation), Denied(Denial::TooManyTries));
     let wrong: [(&[&str], PamFunctionResult); 4] = [
         (&[], again),
         (&["{code}"], again),
@@ -188,12 +155,7 @@ fn a_required_one_time_code_is_prompted_for_first() {
     let home = Home::new("[policy]\nself_enroll = \"one-time-code\"");
     let right = home.one_time_code();
     let host = home.bob(&["hello", "P-2345-6789-ABCD", &right, "{code}", "saved"]);
-    assert_eq!(
-        home.auth(&host, ENROLL),
-        PamFunctionResult::Passed,
-        "{}",
-        host.log_text()
-    );
+    assert_eq!(home.auth(&host, ENROLL), Passed, "{}", host.log_text());
     let prompts = host.prompts.borrow().clone();
     assert!(prompts[0].contains("one-time code from the administrator"));
     assert!(
@@ -202,14 +164,11 @@ fn a_required_one_time_code_is_prompted_for_first() {
             .all(|prompt| !prompt.contains("otpauth")),
         "{prompts:?}"
     );
-    assert_eq!(home.account(&host, ENROLL), PamFunctionResult::Passed);
+    assert_eq!(home.account(&host, ENROLL), Passed);
     // the one-time code was consumed by the enrollment
     let host = home.bob(&[]);
     assert!(home.bob_is_enrolled());
-    assert_eq!(
-        home.auth(&host, ENROLL),
-        PamFunctionResult::Denied(Denial::Conversation)
-    );
+    assert_eq!(home.auth(&host, ENROLL), Denied(Denial::Conversation));
 
     let home = Home::new("[policy]\nself_enroll = \"one-time-code\"");
     home.one_time_code();
@@ -219,10 +178,7 @@ fn a_required_one_time_code_is_prompted_for_first() {
         "P-2345-6789-ABCD",
         "x",
     ]);
-    assert_eq!(
-        home.auth(&host, ENROLL),
-        PamFunctionResult::Denied(Denial::TooManyTries)
-    );
+    assert_eq!(home.auth(&host, ENROLL), Denied(Denial::TooManyTries));
     assert_eq!(host.prompts.borrow().len(), 3);
 }
 
@@ -231,11 +187,12 @@ fn a_required_one_time_code_is_prompted_for_first() {
 fn an_enrollment_does_not_outlive_a_change_of_the_account() {
     let home = Home::new("");
     let mut host = home.bob(&["{code}", "saved"]);
-    let door = RefCell::new(home.door());
+    let engine = RefCell::new(home.engine());
     host.meanwhile = Some(Box::new(move |prompt| {
         if prompt.ends_with(messages::SAVED_PROMPT) {
             let bob = "bob".parse().unwrap();
-            door.borrow_mut()
+            engine
+                .borrow_mut()
                 .accounts()
                 .add_account(
                     &bob,
@@ -248,15 +205,12 @@ fn an_enrollment_does_not_outlive_a_change_of_the_account() {
     }));
     assert_eq!(
         home.auth(&host, ENROLL),
-        PamFunctionResult::Denied(Denial::Unavailable),
+        Denied(Denial::Unavailable),
         "{}",
         host.log_text()
     );
     assert!(!home.bob_is_enrolled());
-    assert_eq!(
-        home.account(&host, ENROLL),
-        PamFunctionResult::Denied(Denial::NotAsked)
-    );
+    assert_eq!(home.account(&host, ENROLL), Denied(Denial::NotAsked));
 }
 
 #[test]
@@ -264,9 +218,6 @@ fn no_user_enrolls_another_account() {
     let home = Home::new("");
     let host = home.bob(&["{code}", "saved"]);
     let words = format!("{ENROLL} user=carol");
-    assert_eq!(
-        home.auth(&host, &words),
-        PamFunctionResult::Denied(Denial::Misconfigured)
-    );
+    assert_eq!(home.auth(&host, &words), Denied(Denial::Misconfigured));
     assert!(host.prompts.borrow().is_empty());
 }

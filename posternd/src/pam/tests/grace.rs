@@ -1,14 +1,8 @@
 //! `grace=`: no code is required for a while after a code from the same address.
 
-use super::Home;
-use crate::pam::host::PamItem;
-use crate::pam::host::fake::Fake;
-use postern_shared::protocol::{Denial, PamFunctionResult};
-use postern_shared::system::clock;
-use std::fs;
+use super::*;
 
 const PASSED: &str = "first_factor=passed grace=1h";
-const KEY: &str = "publickey ssh-ed25519 AAAA";
 
 fn from(address: &str) -> Fake {
     Fake::at("sshd", "alice")
@@ -19,7 +13,7 @@ fn from(address: &str) -> Fake {
 fn entered(config: &str) -> Home {
     let home = Home::new(config);
     let host = from("192.0.2.7").who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, PASSED), PamFunctionResult::Passed);
+    assert_eq!(home.auth(&host, PASSED), Passed);
     home
 }
 
@@ -27,7 +21,7 @@ fn entered(config: &str) -> Home {
 fn asked(home: &Home, host: &Fake, words: &str) {
     assert_eq!(
         home.auth(host, words),
-        PamFunctionResult::Denied(Denial::Conversation),
+        Denied(Denial::Conversation),
         "{}",
         host.log_text()
     );
@@ -36,15 +30,10 @@ fn asked(home: &Home, host: &Fake, words: &str) {
 
 #[track_caller]
 fn spared(home: &Home, host: &Fake, words: &str) {
-    assert_eq!(
-        home.auth(host, words),
-        PamFunctionResult::Passed,
-        "{}",
-        host.log_text()
-    );
+    assert_eq!(home.auth(host, words), Passed, "{}", host.log_text());
     assert!(host.prompts.borrow().is_empty());
     let line = "not needed cause=grace-period address=192.0.2.7 service=sshd user=\"alice\"";
-    assert!(host.log_text().contains(line), "{}", host.log_text());
+    host.assert_logged(line);
 }
 
 #[test]
@@ -52,7 +41,7 @@ fn within_the_grace_period_no_code_is_required_and_the_account_hook_passes() {
     let home = entered("");
     let host = from("192.0.2.7");
     spared(&home, &host, PASSED);
-    assert_eq!(home.account(&host, ""), PamFunctionResult::Passed);
+    assert_eq!(home.account(&host, ""), Passed);
     spared(
         &home,
         &from("192.0.2.7").with_variable("SSH_AUTH_INFO_0", KEY),
@@ -63,7 +52,7 @@ fn within_the_grace_period_no_code_is_required_and_the_account_hook_passes() {
 #[test]
 fn at_another_address_and_without_the_option_a_code_is_required() {
     let home = entered("");
-    asked(&home, &from("192.0.2.7"), "first_factor=passed");
+    asked(&home, &from("192.0.2.7"), AFTER_FIRST);
     asked(&home, &from("192.0.2.7"), "first_factor=passed grace=0");
     asked(&home, &from("192.0.2.8"), PASSED);
     asked(
@@ -85,9 +74,9 @@ fn a_service_whose_remote_host_is_an_address_has_it_too() {
     let ftp = || Fake::at("ftp", "alice").with(PamItem::RemoteHost, "192.0.2.7");
     assert_eq!(
         home.auth(&ftp().who_types(&[&home.code(0)]), PASSED),
-        PamFunctionResult::Passed
+        Passed
     );
-    assert_eq!(home.auth(&ftp(), PASSED), PamFunctionResult::Passed);
+    assert_eq!(home.auth(&ftp(), PASSED), Passed);
 }
 
 /// The grace period must reveal nothing before the first factor.
@@ -101,18 +90,15 @@ fn before_the_first_factor_it_has_no_effect() {
 fn the_account_hook_grants_no_grace_period_without_an_auth_hook() {
     let home = entered("[pam]\ngrace = \"1h\"");
     let host = from("192.0.2.7");
-    assert_eq!(
-        home.account(&host, "grace=1h"),
-        PamFunctionResult::Denied(Denial::NotAsked)
-    );
-    spared(&home, &host, "first_factor=passed");
+    assert_eq!(home.account(&host, "grace=1h"), Denied(Denial::NotAsked));
+    spared(&home, &host, AFTER_FIRST);
 }
 
 #[test]
 fn a_revocation_ends_the_grace_period_and_an_unreadable_store_denies() {
     let home = entered("");
     let (alice, now) = ("alice".parse().unwrap(), clock::now().unwrap());
-    home.door()
+    home.engine()
         .sessions()
         .revoke_sessions(&alice, None, "root", now)
         .unwrap();
@@ -122,6 +108,6 @@ fn a_revocation_ends_the_grace_period_and_an_unreadable_store_denies() {
     fs::rename(home.path("postern.key"), home.path("aside")).unwrap();
     assert_eq!(
         home.auth(&from("192.0.2.7"), PASSED),
-        PamFunctionResult::Denied(Denial::Unavailable)
+        Denied(Denial::Unavailable)
     );
 }

@@ -1,15 +1,9 @@
 //! Passwords with the code: the stacked password of an earlier module, a password before the code
 //! in the same field, and app passwords in place of both.
 
-use super::{Home, sudo};
-use crate::pam::host::PamItem;
-use crate::pam::host::fake::Fake;
-use postern_shared::config::file;
-use postern_shared::engine::Engine;
-use postern_shared::protocol::{Denial, PamFunctionResult};
-use postern_shared::system::clock;
+use super::*;
 
-const DENIED: PamFunctionResult = PamFunctionResult::Denied(Denial::Refused);
+const DENIED: PamFunctionResult = Denied(Denial::Refused);
 
 fn vpn() -> Fake {
     Fake::at("openvpn", "alice").with(PamItem::RemoteHost, "192.0.2.7")
@@ -26,18 +20,14 @@ fn the_code_is_split_off_and_the_password_is_forwarded() {
         ] {
             let home = Home::new("");
             let host = vpn().who_types(&[&typed.replace("{}", &home.code(0))]);
-            assert_eq!(
-                home.auth(&host, words),
-                PamFunctionResult::Passed,
-                "{words} {typed}"
-            );
+            assert_eq!(home.auth(&host, words), Passed, "{words} {typed}");
             assert_eq!(
                 host.password().as_deref(),
                 Some(password),
                 "{words} {typed}"
             );
             assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
-            assert_eq!(home.account(&host, words), PamFunctionResult::Passed);
+            assert_eq!(home.account(&host, words), Passed);
         }
     }
 }
@@ -46,10 +36,10 @@ fn the_code_is_split_off_and_the_password_is_forwarded() {
 fn a_recovery_code_and_an_app_password_are_accepted_after_a_password_too() {
     let home = Home::new("");
     let host = vpn().who_types(&[&format!("hunter2 {}", home.recovery_code())]);
-    assert_eq!(home.auth(&host, "forward_pass"), PamFunctionResult::Passed);
+    assert_eq!(home.auth(&host, "forward_pass"), Passed);
     assert_eq!(host.password().as_deref(), Some("hunter2"));
     let host = vpn().who_types(&[&home.app_password("pam:openvpn")]);
-    assert_eq!(home.auth(&host, "forward_pass"), PamFunctionResult::Passed);
+    assert_eq!(home.auth(&host, "forward_pass"), Passed);
     assert_eq!(host.password().as_deref(), Some(""));
 }
 
@@ -60,21 +50,12 @@ fn a_wrong_code_is_refused_and_the_password_is_forwarded_all_the_same() {
     let host = vpn().who_types(&["hunter2000000"]);
     assert_eq!(home.auth(&host, "forward_pass"), DENIED);
     assert_eq!(host.password().as_deref(), Some("hunter2"));
-    assert!(
-        host.log_text()
-            .contains("refused cause=wrong address=192.0.2.7"),
-        "{}",
-        host.log_text()
-    );
+    host.assert_logged("refused cause=wrong address=192.0.2.7");
     // an input without a code is not counted
     let host = vpn().who_types(&["hunter2"]);
     assert_eq!(home.auth(&host, "forward_pass"), DENIED);
     assert_eq!(host.password().as_deref(), Some("hunter2"));
-    assert!(
-        host.log_text().contains("refused cause=malformed"),
-        "{}",
-        host.log_text()
-    );
+    host.assert_logged("refused cause=malformed");
 }
 
 #[test]
@@ -82,23 +63,15 @@ fn the_whole_input_is_the_password_where_no_code_is_required() {
     let home = Home::new("[[policy.exempt]]\nservices = [\"backup\"]");
     for words in ["forward_pass", "forward_pass first_factor=passed"] {
         let bob = Fake::at("openvpn", "bob").who_types(&["hunter123456"]);
-        assert_eq!(
-            home.auth(&bob, words),
-            PamFunctionResult::NotNeeded,
-            "{words}"
-        );
+        assert_eq!(home.auth(&bob, words), NotNeeded, "{words}");
         assert_eq!(bob.password().as_deref(), Some("hunter123456"));
         let exempt = Fake::at("backup", "alice").who_types(&["hunter123456"]);
-        assert_eq!(
-            home.auth(&exempt, words),
-            PamFunctionResult::NotNeeded,
-            "{words}"
-        );
+        assert_eq!(home.auth(&exempt, words), NotNeeded, "{words}");
         assert_eq!(exempt.password().as_deref(), Some("hunter123456"));
         let gone = Fake::at("openvpn", "bob");
         assert_eq!(
             home.auth(&gone, words),
-            PamFunctionResult::Denied(Denial::Conversation),
+            Denied(Denial::Conversation),
             "{words}"
         );
     }
@@ -111,10 +84,7 @@ fn before_the_first_factor_a_password_and_code_get_the_same_text_too() {
     for user in ["alice", "bob", "nobody here", "../x"] {
         let host = Fake::at("openvpn", user).who_types(&["hunter2000000", "again"]);
         assert!(
-            matches!(
-                home.auth(&host, "forward_pass"),
-                PamFunctionResult::Denied(_)
-            ),
+            matches!(home.auth(&host, "forward_pass"), Denied(_)),
             "{user}"
         );
         assert_eq!(host.prompts.borrow().len(), 1, "{user}");
@@ -140,12 +110,12 @@ fn a_code_that_an_earlier_module_asked_for_is_used() {
     let host = sudo().with_password(&home.code(0));
     assert_eq!(
         home.auth(&host, "first_factor=passed use_first_pass"),
-        PamFunctionResult::Passed
+        Passed
     );
     let host = sudo().with_password(&format!("hunter2{}", home.code(1)));
     assert_eq!(
         home.auth(&host, "first_factor=passed use_first_pass forward_pass"),
-        PamFunctionResult::Passed
+        Passed
     );
     assert_eq!(host.password().as_deref(), Some("hunter2"));
     assert!(host.prompts.borrow().is_empty());
@@ -169,7 +139,7 @@ fn try_first_pass_prompts_where_the_password_was_no_code() {
     let home = Home::new("");
     let passed = "first_factor=passed try_first_pass";
     let host = sudo().with_password("hunter2").who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, passed), PamFunctionResult::Passed);
+    assert_eq!(home.auth(&host, passed), Passed);
     assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
     assert!(
         !host.log_text().contains("malformed"),
@@ -178,7 +148,7 @@ fn try_first_pass_prompts_where_the_password_was_no_code() {
     );
 
     let host = sudo().with_password("000000").who_types(&[&home.code(1)]);
-    assert_eq!(home.auth(&host, passed), PamFunctionResult::Passed);
+    assert_eq!(home.auth(&host, passed), Passed);
     assert!(host.prompts.borrow()[0].starts_with("That code is wrong"));
 }
 
@@ -192,10 +162,7 @@ fn before_the_first_factor_no_prompt_follows_a_stacked_password() {
         assert!(host.prompts.borrow().is_empty(), "{stacked}");
     }
     let host = sudo().who_types(&[&home.code(1)]);
-    assert_eq!(
-        home.auth(&host, "try_first_pass"),
-        PamFunctionResult::Passed
-    );
+    assert_eq!(home.auth(&host, "try_first_pass"), Passed);
 }
 
 #[test]
@@ -204,12 +171,9 @@ fn a_service_for_app_passwords_accepts_nothing_else() {
     let right = home.app_password("pam:dovecot");
     let dovecot = |typed: &str| Fake::at("dovecot", "alice").who_types(&[typed]);
     let host = dovecot(&right);
-    assert_eq!(home.auth(&host, "app_password"), PamFunctionResult::Passed);
+    assert_eq!(home.auth(&host, "app_password"), Passed);
     assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
-    assert_eq!(
-        home.account(&host, "app_password"),
-        PamFunctionResult::Passed
-    );
+    assert_eq!(home.account(&host, "app_password"), Passed);
     for typed in [
         home.code(0),
         home.recovery_code(),
@@ -223,11 +187,7 @@ fn a_service_for_app_passwords_accepts_nothing_else() {
         ] {
             let host = dovecot(&typed);
             assert_eq!(home.auth(&host, words), DENIED, "{words}");
-            assert!(
-                host.log_text().contains("refused cause=malformed"),
-                "{}",
-                host.log_text()
-            );
+            host.assert_logged("refused cause=malformed");
             let bob = Fake::at("dovecot", "bob").who_types(&[&typed]);
             assert_eq!(home.auth(&bob, words), DENIED, "{words}");
         }
@@ -236,8 +196,8 @@ fn a_service_for_app_passwords_accepts_nothing_else() {
     assert_eq!(home.auth(&bob, "app_password"), DENIED);
     // nothing was consumed
     assert_eq!(
-        home.auth(&sudo().who_types(&[&home.code(0)]), "first_factor=passed"),
-        PamFunctionResult::Passed
+        home.auth(&sudo().who_types(&[&home.code(0)]), AFTER_FIRST),
+        Passed
     );
 }
 
@@ -249,10 +209,7 @@ fn an_input_that_is_no_app_password_can_be_forwarded_to_other_modules() {
     assert_eq!(home.auth(&host, "app_password forward_pass"), DENIED);
     assert_eq!(host.password(), Some(typed));
     assert_eq!(host.log_text(), "", "nothing was refused yet");
-    assert_eq!(
-        home.auth(&host, "use_first_pass forward_pass"),
-        PamFunctionResult::Passed
-    );
+    assert_eq!(home.auth(&host, "use_first_pass forward_pass"), Passed);
     assert_eq!(host.password().as_deref(), Some("hunter2"));
     assert_eq!(host.prompts.borrow().len(), 1);
     // a wrong app password would count twice
@@ -264,15 +221,10 @@ fn an_input_that_is_no_app_password_can_be_forwarded_to_other_modules() {
 impl Home {
     /// Adds an app password of alice's.
     fn app_password(&self, scope: &str) -> String {
-        let mut door = Engine::open(
-            file::read_config(&self.path("postern.toml"))
-                .unwrap()
-                .config,
-        )
-        .unwrap();
+        let mut engine = self.engine();
         let (name, scope) = (scope.parse().unwrap(), scope.parse().unwrap());
         let alice = "alice".parse().unwrap();
-        let made = door.app_passwords().add_app_password(
+        let made = engine.app_passwords().add_app_password(
             &alice,
             &name,
             &scope,

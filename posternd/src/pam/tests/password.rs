@@ -1,13 +1,9 @@
 //! The `password` hook: what a changed password ends, and the report where that fails.
 
-use super::Home;
-use crate::pam::host::PamItem;
-use crate::pam::host::fake::Fake;
+use super::*;
 use crate::pam::{password, user};
 use postern_shared::account::event::{AuditEvent, EventFilter, EventKind};
 use postern_shared::engine::messages;
-use postern_shared::system::clock;
-use std::fs;
 
 impl Home {
     fn changed(&self, host: &Fake, words: &str) {
@@ -19,7 +15,7 @@ impl Home {
             kind: Some(EventKind::HostPasswordChanged),
             ..EventFilter::default()
         };
-        self.door()
+        self.engine()
             .audit_log()
             .list_events(&only, 0, 100)
             .unwrap()
@@ -38,7 +34,7 @@ fn a_changed_password_is_logged_and_reported_with_the_result_for_app_passwords()
     let home = Home::new("");
     let (label, scope) = ("mail".parse().unwrap(), "pam:dovecot".parse().unwrap());
     let now = clock::now().unwrap();
-    home.door()
+    home.engine()
         .app_passwords()
         .add_app_password(&"alice".parse().unwrap(), &label, &scope, None, "root", now)
         .unwrap();
@@ -103,8 +99,7 @@ fn a_failure_to_end_sessions_is_reported_with_the_remedy() {
     let home = Home::new("");
     let host = passwd("alice");
     home.changed(&host, "nulok");
-    assert!(
-        host.log_text().contains("\"nulok\"") && host.log_text().contains("not revoked cause=")
-    );
+    host.assert_logged("\"nulok\"");
+    host.assert_logged("not revoked cause=");
     assert!(home.changes().is_empty());
 }

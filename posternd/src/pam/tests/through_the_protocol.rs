@@ -1,16 +1,16 @@
 //! The same conversations through the protocol: the instructions for a module.
 
-use super::Home;
+use super::*;
 use crate::fixtures::transaction_of;
-use crate::pam::conversation::EngineAccess;
+use crate::pam::hooks::EngineAccess;
 use crate::pam::remote_host::RemoteHost;
-use crate::workers::engines::{Engines, Worker};
+use crate::workers::engines::Engines;
 use crate::workers::origin::ClientOrigin;
 use postern_shared::protocol::{
-    CommandReply, Denial, Frame, Greeting, Instruction, Opening, PamFunction, PamFunctionResult,
-    PamTransaction, RelayReply, ServerState, receive, send,
+    CommandReply, Frame, Greeting, Instruction, Opening, PamFunction, PamTransaction, RelayReply,
+    ServerState, receive, send,
 };
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::process::{HostProcess, ProcessId, TransactionId};
 use std::os::unix::net::UnixStream;
 use std::thread;
@@ -27,18 +27,15 @@ struct Ended {
 fn transaction(home: &Home, hook: PamFunction, mark: Option<Zeroizing<Vec<u8>>>) -> PamTransaction {
     PamTransaction {
         hook,
-        options: home.words("first_factor=passed"),
+        options: home.words(AFTER_FIRST),
         mark,
         ..transaction_of("x")
     }
 }
 
 fn worker() -> EngineAccess {
-    EngineAccess::Worker(Worker {
-        engines: Engines::new(),
-        origin: ClientOrigin::User(1000),
-        class: Class::Authenticated,
-    })
+    let origin = ClientOrigin::User(1000);
+    EngineAccess::Worker(Engines::new().worker(origin, AdmissionClass::Authenticated))
 }
 
 fn own_process() -> i32 {
@@ -64,7 +61,7 @@ fn runs_at(
     let conversation = thread::spawn(move || {
         let host = RemoteHost::new(daemon, transaction, process, reach);
         let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
-        let result = crate::pam::conversation::run_hook(hook, &host, &options);
+        let result = crate::pam::hooks::run_hook(hook, &host, &options);
         host.end(result).unwrap();
     });
     let (mut prompts, mut log, mut mark) = (Vec::new(), String::new(), None);
@@ -100,7 +97,7 @@ fn a_code_is_accepted_once_and_its_mark_lets_account_pass() {
     let home = Home::new("");
     let code = home.code(0);
     let entered = runs(transaction(&home, PamFunction::Auth, None), &code);
-    assert_eq!(entered.result, PamFunctionResult::Passed, "{}", entered.log);
+    assert_eq!(entered.result, Passed, "{}", entered.log);
     assert_eq!(entered.prompts.len(), 1);
     assert!(
         entered.log.starts_with("accepted cause=code "),
@@ -112,22 +109,15 @@ fn a_code_is_accepted_once_and_its_mark_lets_account_pass() {
     let account = runs(transaction(&home, PamFunction::Account, entered.mark), "");
     assert_eq!(
         (account.result, account.prompts.len()),
-        (PamFunctionResult::Passed, 0),
+        (Passed, 0),
         "{}",
         account.log
     );
     let unasked = runs(transaction(&home, PamFunction::Account, None), "");
-    assert!(
-        matches!(unasked.result, PamFunctionResult::Denied(_))
-            && unasked.log.contains("not-verified")
-    );
+    assert!(matches!(unasked.result, Denied(_)) && unasked.log.contains("not-verified"));
 
     let again = runs(transaction(&home, PamFunction::Auth, None), &code);
-    assert!(
-        matches!(again.result, PamFunctionResult::Denied(_)),
-        "{}",
-        again.log
-    );
+    assert!(matches!(again.result, Denied(_)), "{}", again.log);
     assert_eq!(again.mark, None);
 }
 
@@ -167,13 +157,10 @@ fn a_mark_opens_at_every_posternd_of_the_store_and_for_its_own_process() {
             }),
         );
         assert!(mark.is_some());
-        assert_eq!(
-            account(other.clone(), host(), &mark).0,
-            PamFunctionResult::Passed
-        );
+        assert_eq!(account(other.clone(), host(), &mark).0, Passed);
         let elsewhere = HostProcess::new(ProcessId::new(own_process(), 1), Vec::new());
         let (result, log) = account(other, elsewhere, &mark);
-        assert_eq!(result, PamFunctionResult::Denied(Denial::NotAsked));
+        assert_eq!(result, Denied(Denial::NotAsked));
         assert!(
             log.contains("cause=not-verified") && log.contains("belongs to another process"),
             "{log}"
@@ -196,7 +183,7 @@ fn a_reply_to_another_instruction_ends_the_conversation() {
             worker(),
         );
         let options = host.transaction().options.clone();
-        let result = crate::pam::conversation::run_hook(PamFunction::Auth, &host, &options);
+        let result = crate::pam::hooks::run_hook(PamFunction::Auth, &host, &options);
         (result, host.end(result).is_err())
     });
     let asked: Instruction = receive(&mut module).unwrap();
@@ -207,7 +194,7 @@ fn a_reply_to_another_instruction_ends_the_conversation() {
     )
     .unwrap();
     let (result, failed) = conversation.join().unwrap();
-    assert!(matches!(result, PamFunctionResult::Denied(_)) && failed);
+    assert!(matches!(result, Denied(_)) && failed);
 }
 
 /// Every message comes back as it was sent, and every shorter or longer frame of it is refused.
@@ -249,7 +236,7 @@ fn cut_or_longer_frames_are_refused() {
         });
     }
     refuses_all_but_whole(&RelayReply::Typed(Zeroizing::new(b"123456".to_vec())));
-    refuses_all_but_whole(&Instruction::End(PamFunctionResult::Passed));
+    refuses_all_but_whole(&Instruction::End(Passed));
 }
 
 fn refuses_all_but_whole<M: Frame + PartialEq + std::fmt::Debug>(message: &M) {
@@ -278,24 +265,19 @@ fn refuses_all_but_whole<M: Frame + PartialEq + std::fmt::Debug>(message: &M) {
 /// missing.
 #[test]
 fn an_engine_is_not_used_once_its_files_are_in_doubt() {
-    use std::fs;
     use std::os::unix::fs::PermissionsExt;
     let home = Home::new("");
     let engines = Engines::new();
-    let worker = || Worker {
-        engines: engines.clone(),
-        origin: ClientOrigin::User(1000),
-        class: Class::Authenticated,
-    };
+    let worker = engines.worker(ClientOrigin::User(1000), AdmissionClass::Authenticated);
     let config = || {
         postern_shared::config::file::read_config(&home.path("postern.toml"))
             .unwrap()
             .config
     };
     let reads = || {
-        worker()
-            .run_operation(&config(), |door| {
-                door.load_policy_facts(&"alice".parse().unwrap())
+        worker
+            .run_operation(&config(), |engine| {
+                engine.load_policy_facts(&"alice".parse().unwrap())
             })
             .map(|read| read.is_ok())
     };

@@ -1,16 +1,13 @@
 //! The same hooks in a host that is not root: posternd decides for the user whom the kernel names.
 
-use super::Home;
-use crate::pam::conversation::{EngineAccess, User};
-use crate::pam::host::PamItem;
-use crate::pam::host::fake::Fake;
+use super::*;
+use crate::pam::hooks::{EngineAccess, User};
+use crate::pam::password;
 use crate::pam::remote_host::RemoteHost;
-use crate::pam::{account, auth, password};
 use crate::workers::engines::{Engines, Worker};
 use crate::workers::origin::ClientOrigin;
-use postern_shared::engine::messages::BEFORE_FIRST_FACTOR;
-use postern_shared::protocol::{Denial, PamFunction, PamFunctionResult, PamTransaction};
-use postern_shared::system::admission::Class;
+use postern_shared::protocol::{PamFunction, PamTransaction};
+use postern_shared::system::admission::AdmissionClass;
 use std::cell::RefCell;
 use std::os::unix::net::UnixStream;
 
@@ -34,11 +31,7 @@ impl OfUser {
     }
 
     fn worker(&self) -> Worker {
-        Worker {
-            engines: Engines::of_users(),
-            origin: ClientOrigin::User(self.user.uid),
-            class: Class::Familiar,
-        }
+        Engines::of_users().worker(ClientOrigin::User(self.user.uid), AdmissionClass::Familiar)
     }
 
     fn host(&self, service: &str, user: &str, typed: &[&str]) -> Fake {
@@ -50,11 +43,11 @@ impl OfUser {
     }
 
     fn auth(&self, host: &Fake, words: &str) -> PamFunctionResult {
-        auth::authenticate(host, &self.home.words(words))
+        self.home.auth(host, words)
     }
 
     fn account(&self, host: &Fake) -> PamFunctionResult {
-        account::check_account(host, &self.home.words(""))
+        self.home.account(host, "")
     }
 }
 
@@ -64,13 +57,10 @@ fn a_code_passes_once_and_keeps_a_mark_for_the_account_hook() {
     let code = of_user.home.code(0);
     assert_eq!(
         of_user.account(&of_user.host("locker", "alice", &[])),
-        PamFunctionResult::Denied(Denial::NotAsked)
+        Denied(Denial::NotAsked)
     );
     let host = of_user.host("locker", "alice", &["hello", &code]);
-    assert_eq!(
-        of_user.auth(&host, "first_factor=passed"),
-        PamFunctionResult::Passed
-    );
+    assert_eq!(of_user.auth(&host, AFTER_FIRST), Passed);
     assert!(host.prompts.borrow()[1].starts_with("That is not a code: "));
     let log = host.log_text();
     assert!(
@@ -81,12 +71,12 @@ fn a_code_passes_once_and_keeps_a_mark_for_the_account_hook() {
         log.contains("accepted cause=code address=- service=locker user=\"alice\""),
         "{log}"
     );
-    assert_eq!(of_user.account(&host), PamFunctionResult::Passed);
+    assert_eq!(of_user.account(&host), Passed);
 
     let again = of_user.host("locker", "alice", &[&code]);
     assert_eq!(
         of_user.auth(&again, "first_factor=passed tries=1"),
-        PamFunctionResult::Denied(Denial::TooManyTries)
+        Denied(Denial::TooManyTries)
     );
     assert!(again.told.borrow()[0].starts_with("That code was used already"));
 }
@@ -95,16 +85,13 @@ fn a_code_passes_once_and_keeps_a_mark_for_the_account_hook() {
 fn before_the_first_factor_there_is_one_text_and_the_account_hook_shows_the_rest() {
     let of_user = OfUser::new("", "alice");
     let recovery = of_user.home.recovery_code();
-    for (typed, entry) in [
-        ("000000", PamFunctionResult::Denied(Denial::Refused)),
-        (&recovery, PamFunctionResult::Passed),
-    ] {
+    for (typed, entry) in [("000000", Denied(Denial::Refused)), (&recovery, Passed)] {
         let host = of_user.host("locker", "alice", &[typed]);
         assert_eq!(of_user.auth(&host, ""), entry);
         assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
         assert_eq!(*host.told.borrow(), [BEFORE_FIRST_FACTOR]);
-        if entry == PamFunctionResult::Passed {
-            assert_eq!(of_user.account(&host), PamFunctionResult::Passed);
+        if entry == Passed {
+            assert_eq!(of_user.account(&host), Passed);
             let told = host.told.borrow();
             assert!(
                 told.contains(&"5 recovery codes are left".to_owned()),
@@ -124,18 +111,11 @@ fn a_trusted_service_names_user_and_address() {
             .with(PamItem::RemoteHost, "192.0.2.7")
     };
     let wrong = at("000000");
-    assert_eq!(
-        of_user.auth(&wrong, ""),
-        PamFunctionResult::Denied(Denial::Refused)
-    );
-    assert!(
-        wrong
-            .log_text()
-            .contains("refused cause=wrong address=192.0.2.7 service=imap")
-    );
+    assert_eq!(of_user.auth(&wrong, ""), Denied(Denial::Refused));
+    wrong.assert_logged("refused cause=wrong address=192.0.2.7 service=imap");
     let right = at(&of_user.home.code(0));
-    assert_eq!(of_user.auth(&right, ""), PamFunctionResult::Passed);
-    assert_eq!(of_user.account(&right), PamFunctionResult::Passed);
+    assert_eq!(of_user.auth(&right, ""), Passed);
+    assert_eq!(of_user.account(&right), Passed);
     let told = right.told.borrow();
     assert_eq!(
         *told,
@@ -152,30 +132,20 @@ fn a_request_for_another_user_is_refused_and_the_log_names_the_option() {
     for user in ["alice", "nobody-here"] {
         let host = of_user.host("locker", user, &[&of_user.home.code(0)]);
         assert_eq!(
-            of_user.auth(&host, "first_factor=passed"),
-            PamFunctionResult::Denied(Denial::Unavailable)
+            of_user.auth(&host, AFTER_FIRST),
+            Denied(Denial::Unavailable)
         );
         assert!(host.prompts.borrow().is_empty());
-        assert!(
-            host.log_text().contains("pam.socket_users"),
-            "{}",
-            host.log_text()
-        );
-        assert_eq!(
-            of_user.account(&host),
-            PamFunctionResult::Denied(Denial::Unavailable)
-        );
+        host.assert_logged("pam.socket_users");
+        assert_eq!(of_user.account(&host), Denied(Denial::Unavailable));
     }
     let host = of_user.host("locker", "alice", &[&of_user.home.code(0)]);
-    assert_eq!(
-        of_user.auth(&host, ""),
-        PamFunctionResult::Denied(Denial::Unavailable)
-    );
+    assert_eq!(of_user.auth(&host, ""), Denied(Denial::Unavailable));
     assert_eq!(*host.told.borrow(), [BEFORE_FIRST_FACTOR]);
     // a user without a second factor needs no code of the own account
     assert_eq!(
-        of_user.auth(&of_user.host("locker", "bob", &[]), "first_factor=passed"),
-        PamFunctionResult::NotNeeded
+        of_user.auth(&of_user.host("locker", "bob", &[]), AFTER_FIRST),
+        NotNeeded
     );
 }
 
@@ -194,11 +164,8 @@ fn a_changed_password_is_trusted_only_of_a_named_service() {
     for user in ["alice", "bob"] {
         let host = of_user.host("kpasswd", user, &[]);
         password::handle_changed_password(&host, &of_user.home.words(""));
-        let log = host.log_text();
-        assert!(
-            log.contains("not revoked cause=unavailable") && log.contains("alice"),
-            "{log}"
-        );
+        host.assert_logged("not revoked cause=unavailable");
+        host.assert_logged("alice");
         assert_eq!(host.told.borrow().len(), 1);
     }
 }
@@ -216,15 +183,12 @@ fn the_grace_period_is_for_trusted_services() {
                 .host("imap", "alice", typed)
                 .with(PamItem::RemoteHost, "192.0.2.7")
         };
-        assert_eq!(
-            of_user.auth(&at(&[&of_user.home.code(0)]), line),
-            PamFunctionResult::Passed
-        );
+        assert_eq!(of_user.auth(&at(&[&of_user.home.code(0)]), line), Passed);
         let again = at(&[]);
         let entry = if spared {
-            PamFunctionResult::Passed
+            Passed
         } else {
-            PamFunctionResult::Denied(Denial::Conversation)
+            Denied(Denial::Conversation)
         };
         assert_eq!(of_user.auth(&again, line), entry, "{user}");
         assert_eq!(
@@ -274,15 +238,12 @@ fn claims_of_a_users_process_are_dropped() {
             assert_eq!(claim.is_some(), is_service);
         }
         assert_eq!(transaction.real_uid, 1000);
-        host.end(PamFunctionResult::Denied(Denial::Misconfigured))
-            .unwrap();
+        host.end(Denied(Denial::Misconfigured)).unwrap();
         let end: postern_shared::protocol::Instruction =
             postern_shared::protocol::receive(&mut module).unwrap();
         assert!(matches!(
             end,
-            postern_shared::protocol::Instruction::End(PamFunctionResult::Denied(
-                Denial::Misconfigured
-            ))
+            postern_shared::protocol::Instruction::End(Denied(Denial::Misconfigured))
         ));
     }
 }
@@ -296,7 +257,7 @@ fn a_claimed_service_exempts_nobody() {
         let host = alice.host("cron", "alice", &["000000"]);
         let result = alice.auth(&host, words);
         assert!(
-            matches!(result, PamFunctionResult::Denied(_)),
+            matches!(result, Denied(_)),
             "{words}: {result:?}: {}",
             host.log_text()
         );
@@ -306,8 +267,5 @@ fn a_claimed_service_exempts_nobody() {
         &format!("{policy}[pam]\nsocket_users = [\"cronie\"]"),
         "cronie",
     );
-    assert_eq!(
-        named.auth(&named.host("cron", "alice", &[]), ""),
-        PamFunctionResult::NotNeeded
-    );
+    assert_eq!(named.auth(&named.host("cron", "alice", &[]), ""), NotNeeded);
 }

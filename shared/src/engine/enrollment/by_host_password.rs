@@ -1,5 +1,5 @@
 //! The first enrollment by a user other than root, who proves the password of this host.
-//! [`crate::engine::administration::command`] has the one by a one-time code.
+//! [`crate::engine::commands`] has the one by a one-time code.
 //!
 //! It takes two steps. The caller has the host's PAM verify the password between them, without
 //! holding the engine: a verification that hangs blocks no other request.
@@ -7,7 +7,7 @@
 use super::pending::AccountSnapshot;
 use crate::account::name::UserName;
 use crate::engine::Enrollment;
-use crate::engine::administration::acting::AdministrationError;
+use crate::engine::accounts::error::AdministrationError;
 use crate::engine::verify::host_password::{HostPasswordAttempt, HostPasswordResult};
 use crate::engine::{COMMAND, Requester, VerificationRequest};
 use crate::policy::requirement::EnrollmentRequirement;

@@ -16,8 +16,8 @@ use crate::crypto::vault::SecretFingerprint;
 use crate::system::clock::Timestamp;
 use crate::token::{AccountVersion, TokenParent};
 use crate::verify::account::{AccountCredentials, LiveAuthenticator};
-use crate::verify::decision::{Attempt, Consumed, Invitation, Refusal, decide};
-use crate::verify::throttle::{Bucket, Phase};
+use crate::verify::decision::{AcceptedEnrollmentCode, Attempt, Consumed, Refusal, decide};
+use crate::verify::throttle::{Phase, ThrottleBucket};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -33,7 +33,7 @@ pub struct PendingEnrollment {
     recovery_codes: Vec<RecoveryCode>,
     snapshot: Option<AccountSnapshot>,
     parent: Option<TokenParent>,
-    invitation: Option<Invitation>,
+    invitation: Option<AcceptedEnrollmentCode>,
 }
 
 /// State of an account when an act of several steps began. Any later change makes the act stale: it
@@ -182,7 +182,7 @@ impl PendingEnrollment {
 
     /// Makes activation consume the one-time code that permitted the enrollment.
     #[must_use]
-    pub(crate) fn with_invitation(self, invitation: Invitation) -> PendingEnrollment {
+    pub(crate) fn with_invitation(self, invitation: AcceptedEnrollmentCode) -> PendingEnrollment {
         PendingEnrollment {
             invitation: Some(invitation),
             ..self
@@ -193,7 +193,7 @@ impl PendingEnrollment {
         self.snapshot.as_ref()
     }
 
-    pub(crate) fn invitation(&self) -> Option<Invitation> {
+    pub(crate) fn invitation(&self) -> Option<AcceptedEnrollmentCode> {
         self.invitation
     }
 
@@ -267,7 +267,7 @@ impl PendingEnrollment {
             mailed_code: None,
             recovery_codes: Vec::new(),
             one_time_code: None,
-            bucket: Bucket::default(),
+            bucket: ThrottleBucket::default(),
             address_wait: None,
         };
         let stage = Phase::After;
@@ -310,7 +310,8 @@ fn host_name() -> String {
         .and_then(|name| name.split('.').next())
         .unwrap_or_default()
         .to_owned();
-    SingleLine::try_from(short).map_or_else(|_| "postern".to_owned(), String::from)
+    SingleLine::try_from(short)
+        .map_or_else(|_| "postern".to_owned(), |line| line.as_str().to_owned())
 }
 
 #[cfg(test)]

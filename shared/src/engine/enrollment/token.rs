@@ -11,7 +11,7 @@ use crate::crypto::vault::TokenKeys;
 use crate::protocol::command_request::TypedText;
 use crate::system::clock::Timestamp;
 use crate::token::{Token, TokenHolder, TokenKind, TokenParent, TokenPayload};
-use crate::verify::decision::Invitation;
+use crate::verify::decision::AcceptedEnrollmentCode;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -25,7 +25,7 @@ pub enum EnrollmentPermission {
     /// It replaces the existing second factor, after step-up.
     Replacing,
     /// It is permitted by this one-time code.
-    Invited(Invitation),
+    Invited(AcceptedEnrollmentCode),
 }
 
 /// Carries an enrollment at the web from the first factor, or from the account page, to its end.
@@ -52,7 +52,11 @@ impl TokenPayload for WebEnrollment {
 
 impl EnrollmentToken {
     /// Opens a token that is valid at `now`.
-    pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<EnrollmentToken> {
+    pub fn open_enrollment(
+        text: &str,
+        keys: &TokenKeys,
+        now: Timestamp,
+    ) -> Option<EnrollmentToken> {
         Token::open(text, keys, TokenHolder::Bearer, now)
     }
 
@@ -68,7 +72,7 @@ impl EnrollmentToken {
 
     /// Permits the enrollment by a verified one-time code.
     #[must_use]
-    pub(crate) fn with_invitation(self, invitation: Invitation) -> EnrollmentToken {
+    pub(crate) fn with_invitation(self, invitation: AcceptedEnrollmentCode) -> EnrollmentToken {
         self.with_permission(EnrollmentPermission::Invited(invitation))
     }
 
@@ -98,7 +102,7 @@ pub(crate) struct EnrollmentDraft {
     secret: TypedText,
     kind: EnrollmentKind,
     recovery_codes: Vec<TypedText>,
-    invitation: Option<Invitation>,
+    invitation: Option<AcceptedEnrollmentCode>,
 }
 
 impl TokenPayload for EnrollmentDraft {
@@ -109,7 +113,7 @@ impl EnrollmentDraft {
     pub(crate) fn of(
         pending: &PendingEnrollment,
         snapshot: AccountSnapshot,
-        invitation: Option<Invitation>,
+        invitation: Option<AcceptedEnrollmentCode>,
     ) -> EnrollmentDraft {
         let code = |code: &RecoveryCode| TypedText::from(code.plain().to_owned());
         EnrollmentDraft {

@@ -39,7 +39,7 @@ impl Login<'_> {
             ..
         } = self.engine;
         let mut transaction = store.begin(vault, Intent::Read)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let from = browser.origin.address().map(|address| address.key());
         if let Some(record) = tx.find_account(name)? {
             if let Some(value) = browser.cookie {

@@ -9,8 +9,9 @@ use super::token_validity::check_token;
 use super::{AfterCode, BrowserContext, LoginError, OpenedSession, TrustRequest};
 use crate::credential::input::Input;
 use crate::engine::Login;
+use crate::engine::accounts::account_data;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{AfterRecovery, Engine, account_data};
+use crate::engine::{AfterRecovery, Engine};
 use crate::store::{Intent, LoginTokenState};
 use crate::system::clock::Timestamp;
 use crate::token::{LoginPayload, LoginToken};
@@ -40,7 +41,7 @@ impl Login<'_> {
             ..
         } = self.engine;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let recognized = recognize_browser(vault, tx, browser, name, now)?;
         let request = browser.after_first_factor(name);
         let evaluation = Evaluation::load(

@@ -17,10 +17,11 @@ use crate::config::gate::FirstFactorSource;
 use crate::credential::input::Input;
 use crate::crypto::password::{Password, PasswordError, PasswordHash};
 use crate::engine::Login;
-use crate::engine::administration::account_name::check_new_name;
+use crate::engine::accounts::account_data;
+use crate::engine::accounts::account_name::check_new_name;
+use crate::engine::policy::exemption;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::verify::exemption;
-use crate::engine::{Engine, EnrollmentPermission, VerificationRequest, account_data};
+use crate::engine::{Engine, EnrollmentPermission, VerificationRequest};
 use crate::policy::groups;
 use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::host_password::HostPasswordReply;
@@ -154,7 +155,7 @@ impl Login<'_> {
         } = self.engine;
         let declared = account_data::read_declared_secret(config, name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let recognized = recognize_browser(vault, tx, browser, name, now)?;
         let request = browser.before_first_factor(name, &recognized);
         let evaluation = Evaluation::load(config, vault, tx, &request, declared, now)?;
@@ -284,7 +285,7 @@ impl Login<'_> {
         } = self.engine;
         let declared = || account_data::read_declared_secret(config, name);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         if let Some(attempt) = attempt {
             tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
         }

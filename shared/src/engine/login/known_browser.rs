@@ -46,7 +46,7 @@ impl RecognizedBrowser {
 /// Looks up a browser's cookie. A cookie of another account proves nothing, nor does a stolen one.
 pub(super) fn recognize_browser(
     vault: &Vault,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     browser: &BrowserContext<'_>,
     name: &UserName,
     now: Timestamp,
@@ -64,7 +64,7 @@ pub(super) fn recognize_browser(
 
 fn find_browser(
     vault: &Vault,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     browser: &BrowserContext<'_>,
     name: &UserName,
     now: Timestamp,
@@ -106,18 +106,12 @@ impl Login<'_> {
         }
         let mut transaction = store.begin(vault, Intent::Read)?;
         let is_stolen = |found| matches!(found, Some((_, _, BrowserToken::Stolen)));
-        if !is_stolen(find_browser(
-            vault,
-            transaction.as_mut(),
-            browser,
-            name,
-            now,
-        )?) {
+        if !is_stolen(find_browser(vault, &mut transaction, browser, name, now)?) {
             return Ok(());
         }
         drop(transaction);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         // Read again under the write lock.
         let Some((record, owner, BrowserToken::Stolen)) =
             find_browser(vault, tx, browser, name, now)?

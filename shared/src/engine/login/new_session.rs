@@ -11,9 +11,8 @@ use crate::credential::secret::fill_random;
 use crate::crypto::password::PasswordError;
 use crate::crypto::vault::Vault;
 use crate::engine::Login;
-use crate::engine::{
-    AppPasswordsAfter, BrowserContext, Engine, LoginError, OpenedSession, account_data,
-};
+use crate::engine::accounts::account_data;
+use crate::engine::{AppPasswordsAfter, BrowserContext, Engine, LoginError, OpenedSession};
 use crate::policy::session_groups::RequestedGroups;
 use crate::store::{BrowserRecord, Intent, SessionBrowser, SessionRecord, Transaction};
 use crate::system::clock::Timestamp;
@@ -58,7 +57,7 @@ impl Login<'_> {
             ..
         } = self.engine;
         let mut transaction = store.begin(vault, Intent::Write)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let is_after =
             |record: &AccountRecord| record.id == at.id && record.generation == at.generation + 1;
         let record = tx.find_account(name)?.filter(is_after);
@@ -105,7 +104,7 @@ impl NewSession<'_> {
     /// Opens a session and adds its row.
     pub(in crate::engine) fn open(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         grant: SessionGrant,
         browser_cookie: Option<Zeroizing<String>>,
     ) -> Result<OpenedSession, LoginError> {
@@ -174,7 +173,7 @@ impl NewSession<'_> {
     /// Adds a trusted browser and returns its number and its cookie.
     pub(in crate::engine) fn trust_browser(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
     ) -> Result<(i64, Zeroizing<String>), LoginError> {
         let number = tx.add_trusted_browser(&BrowserRecord {
             number: 0,
@@ -193,7 +192,7 @@ impl NewSession<'_> {
     /// Replaces the cookie of a trusted browser and returns its number and the new cookie.
     pub(in crate::engine) fn rotate_cookie(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         number: i64,
         seen: bool,
     ) -> Result<(i64, Zeroizing<String>), LoginError> {

@@ -15,10 +15,11 @@ use crate::config::gate::rule::RuleAccess;
 use crate::credential::input::Input;
 use crate::crypto::password::PasswordError;
 use crate::crypto::vault::Vault;
+use crate::engine::accounts::account_data;
 use crate::engine::enrollment::token::WebEnrollment;
 use crate::engine::mail::code;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{EnrollmentPermission, EnrollmentToken, account_data};
+use crate::engine::{EnrollmentPermission, EnrollmentToken};
 use crate::policy::requirement::{PolicySubject, Requirement};
 use crate::policy::rule::{self, RuleRequest, RuleUser};
 use crate::policy::session_groups::RequestedGroups;
@@ -48,7 +49,7 @@ pub(super) struct LoginProgress<'a> {
 impl LoginProgress<'_> {
     pub(super) fn continue_login(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         evaluation: &Evaluation<'_>,
         recognized: &RecognizedBrowser,
     ) -> Result<AfterPassword, LoginError> {
@@ -212,7 +213,7 @@ impl LoginProgress<'_> {
     }
 
     /// Verifies the recovery or one-time code that was given with the password.
-    fn verify_recovery_input(&self, tx: &mut dyn Transaction) -> Result<AfterPassword, LoginError> {
+    fn verify_recovery_input(&self, tx: &mut Transaction<'_>) -> Result<AfterPassword, LoginError> {
         let LoginProgress {
             config,
             vault,
@@ -252,7 +253,7 @@ impl LoginProgress<'_> {
 
     fn ask_for_code(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         evaluation: &Evaluation<'_>,
     ) -> Result<AfterPassword, LoginError> {
         let (config, record) = (self.config, self.record);

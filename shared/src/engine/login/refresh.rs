@@ -37,7 +37,7 @@ impl Login<'_> {
             ..
         } = self.engine;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let (tx, keys) = (transaction.as_mut(), vault.token_keys());
+        let (tx, keys) = (&mut transaction, vault.token_keys());
         let account = check_token(&shown, tx, &keys, now)?.and_then(|validity| validity.record);
         let (Some(account), Some(session)) = (account, shown.session(&keys)) else {
             return Ok(AfterRefresh::SessionEnded);

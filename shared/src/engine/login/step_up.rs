@@ -17,9 +17,10 @@ use crate::credential::input::Input;
 use crate::credential::secret::RandomError;
 use crate::crypto::password::{Password, PasswordError};
 use crate::crypto::vault::TokenKeys;
+use crate::engine::Engine;
 use crate::engine::Login;
+use crate::engine::accounts::account_data;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Engine, account_data};
 use crate::protocol::host_password::HostPasswordReply;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
@@ -124,7 +125,7 @@ impl Login<'_> {
         } = self.engine;
         let declared = || account_data::read_declared_secret(config, name);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         if let Some((attempt, _)) = &attempt {
             tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
             let recognized = recognize_browser(vault, tx, browser, name, now)?;

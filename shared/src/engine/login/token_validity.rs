@@ -25,7 +25,7 @@ pub(in crate::engine) struct TokenValidity {
 /// Returns a proof if a token is valid in this transaction.
 pub(in crate::engine) fn check_token<P>(
     token: &Token<P>,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     keys: &TokenKeys,
     now: Timestamp,
 ) -> Result<Option<TokenValidity>, StoreError> {
@@ -38,7 +38,7 @@ pub(in crate::engine) fn check_token<P>(
 
 /// Returns a proof if the parent is valid and the account is unchanged.
 pub(in crate::engine) fn check_token_parent(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: &UserName,
     at: Option<AccountVersion>,
     parent: &TokenParent,
@@ -67,7 +67,7 @@ pub(in crate::engine) fn check_token_parent(
 }
 
 pub(in crate::engine) fn account_at(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: &UserName,
 ) -> Result<Option<AccountVersion>, StoreError> {
     Ok(tx
@@ -79,7 +79,7 @@ pub(in crate::engine) fn account_at(
 /// Returns a proof if a session is valid.
 pub(in crate::engine) fn check_session(
     session: &Session,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     now: Timestamp,
 ) -> Result<Option<TokenValidity>, StoreError> {
     let at = account_at(tx, &session.name)?;

@@ -9,8 +9,9 @@ use super::{AfterPassword, BrowserContext, LoginError, OpenedSession};
 use crate::account::second_factor::Enrolled;
 use crate::credential::input::Input;
 use crate::engine::Login;
+use crate::engine::accounts::account_data;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Engine, EngineError, account_data};
+use crate::engine::{Engine, EngineError};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::TokenParent;
@@ -36,7 +37,7 @@ impl Login<'_> {
             ..
         } = self.engine;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let recognized = recognize_browser(vault, tx, browser, name, now)?;
         let request = browser.before_first_factor(name, &recognized);
         let evaluation = Evaluation::load(

@@ -12,9 +12,10 @@ use crate::config::email::EmailConfig;
 use crate::credential::secret::{RandomError, fill_random};
 use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
 use crate::engine::Mail;
+use crate::engine::accounts::account_data;
 use crate::engine::login::token_validity::check_token;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
+use crate::engine::{Engine, EngineError, VerificationRequest};
 use crate::store::{ExpiredMail, Intent, MailState, QueuedMail, StoreError, Transaction};
 use crate::system::clock::{self, Timestamp};
 use crate::token::{LoginPayload, LoginToken};
@@ -126,7 +127,7 @@ impl Mail<'_> {
             ..
         } = self.engine;
         let mut transaction = store.begin(vault, Intent::Write)?;
-        let requested = request_code(config, vault, transaction.as_mut(), request, token, now)?;
+        let requested = request_code(config, vault, &mut transaction, request, token, now)?;
         if let MailRequest::Queued(_) = requested {
             transaction.commit()?;
         }
@@ -182,13 +183,10 @@ impl Mail<'_> {
         mail: &MailQueued,
         sent: Result<(), NotMailed>,
     ) -> Result<(), NotMailed> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let mut tx = self.engine.begin(Intent::Write)?;
         tx.remove_mail(mail.number)?;
         if sent.is_err() {
-            invalidate_code(tx.as_mut(), mail.account, mail.hash)?;
+            invalidate_code(&mut tx, mail.account, mail.hash)?;
         }
         tx.commit()?;
         sent
@@ -204,17 +202,13 @@ impl Mail<'_> {
         if limit == 0
             || self
                 .engine
-                .store
-                .begin(&mut self.engine.vault, Intent::Read)?
+                .begin(Intent::Read)?
                 .waiting_mail(1, now)?
                 .is_empty()
         {
             return Ok(Vec::new());
         }
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Write)?;
         let mut taken = Vec::new();
         for waiting in tx.waiting_mail(limit, now)? {
             let QueuedMail {
@@ -230,17 +224,14 @@ impl Mail<'_> {
                 to,
                 expires,
             };
-            let Some(code) = self.engine.vault.unseal_code(&waiting.sealed, &binding) else {
+            let Some(code) = vault.unseal_code(&waiting.sealed, &binding) else {
                 // It was not sealed with these keys, or it was changed.
                 tx.remove_mail(waiting.number)?;
                 continue;
             };
             tx.set_mail_state(waiting.number, &MailState::Sending)?;
             taken.push(MailMessage {
-                hash: self
-                    .engine
-                    .vault
-                    .mailed_hash(waiting.account.0, waiting.purpose, &code),
+                hash: vault.mailed_hash(waiting.account.0, waiting.purpose, &code),
                 name: waiting.name,
                 to: waiting.to,
                 code,
@@ -259,17 +250,13 @@ impl Mail<'_> {
     pub fn remove_expired_mail(&mut self, now: Timestamp) -> Result<Vec<UserName>, EngineError> {
         if self
             .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?
+            .begin(Intent::Read)?
             .expired_mail(1, now)?
             .is_empty()
         {
             return Ok(Vec::new());
         }
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let mut tx = self.engine.begin(Intent::Write)?;
         let mut unsent = Vec::new();
         for ExpiredMail {
             number,
@@ -293,16 +280,13 @@ impl Mail<'_> {
         mail: &MailMessage,
         sent: &Result<(), String>,
     ) -> Result<(), EngineError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let mut tx = self.engine.begin(Intent::Write)?;
         let state = sent
             .as_ref()
             .map_or_else(|why| MailState::Failed(why.clone()), |()| MailState::Sent);
         tx.set_mail_state(mail.number, &state)?;
         if sent.is_err() {
-            invalidate_code(tx.as_mut(), mail.account, mail.hash)?;
+            invalidate_code(&mut tx, mail.account, mail.hash)?;
         }
         Ok(tx.commit()?)
     }
@@ -313,10 +297,7 @@ impl Mail<'_> {
         if !self.engine.config.email.is_enabled() {
             return Ok(false);
         }
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
+        let mut tx = self.engine.begin(Intent::Read)?;
         let oldest = [
             tx.oldest_waiting_mail(now)?,
             tx.oldest_due_notification(now)?,
@@ -331,7 +312,7 @@ impl Mail<'_> {
 /// Returns why no code may be mailed now, for whatever purpose.
 pub(in crate::engine) fn mail_refusal(
     email: &EmailConfig,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     now: Timestamp,
 ) -> Result<Option<MailRefusal>, StoreError> {
@@ -349,7 +330,7 @@ pub(in crate::engine) fn mail_refusal(
 pub(in crate::engine) fn queue_code(
     email: &EmailConfig,
     vault: &Vault,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     to: EmailAddress,
     purpose: MailedFor,
@@ -385,7 +366,7 @@ pub(in crate::engine) fn queue_code(
 /// Returns whether the outbox has too many codes for this address. Anyone may enter any address as
 /// their own, which must not flood it with mail.
 pub(in crate::engine) fn has_too_many_confirmations(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     to: &EmailAddress,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
@@ -395,7 +376,7 @@ pub(in crate::engine) fn has_too_many_confirmations(
 fn request_code(
     config: &Config,
     vault: &Vault,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     request: &VerificationRequest<'_>,
     token: Option<&LoginToken>,
     now: Timestamp,
@@ -446,7 +427,7 @@ fn request_code(
 
 /// Removes a code that was not delivered, unless a newer code has replaced it.
 fn invalidate_code(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     hash: MailedHash,
 ) -> Result<(), StoreError> {

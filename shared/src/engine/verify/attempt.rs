@@ -6,8 +6,9 @@ use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::credential::input::Input;
 use crate::engine::Verification;
+use crate::engine::accounts::account_data;
 use crate::engine::login::token_validity::account_at;
-use crate::engine::{AppPasswordsAfter, Engine, EngineError, account_data};
+use crate::engine::{AppPasswordsAfter, Engine, EngineError};
 use crate::store::{Intent, MissedInputs};
 use crate::system::clock::Timestamp;
 use crate::token::AccountVersion;
@@ -77,7 +78,7 @@ impl Verification<'_> {
         } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
         let mut verified = evaluation.verify_input(tx, input)?;
         if verified.result.is_ok() {
@@ -120,7 +121,7 @@ impl Verification<'_> {
         } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
         let Some(record) = evaluation
             .record
@@ -156,7 +157,7 @@ impl Verification<'_> {
             .revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
         match recovered {
-            AfterRecovery::TurnedOff(_) => Ok(self.engine.store.scrub()?),
+            AfterRecovery::TurnedOff(_) => Ok(self.engine.store.truncate_wal()?),
             AfterRecovery::CodesLeft(_) => Ok(()),
         }
     }

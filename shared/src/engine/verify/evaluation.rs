@@ -6,27 +6,29 @@ use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::NewName;
 use crate::account::record::{AccountId, AccountRecord};
 use crate::account::second_factor::{Enrolled, MailStatus};
-use crate::config::{Config, OnUse};
+use crate::config::{Config, RecoveryCodeUse};
 use crate::credential::input::Input;
 use crate::credential::secret::Secret;
 use crate::credential::totp::OtpParameters;
 use crate::crypto::vault::{MailedFor, Vault};
-use crate::engine::administration::app_passwords;
+use crate::engine::accounts::account_data;
+use crate::engine::app_passwords::changes;
 use crate::engine::mail::notification;
 use crate::engine::{
     AfterLogin, AfterRecovery, COMMAND, Engine, EngineError, VerificationRequest, VerifiedAttempt,
-    account_data,
 };
 use crate::network::address::Address;
 use crate::store::{BucketKey, BucketOwner, FailureId, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::verify::account::AccountCredentials;
 use crate::verify::decision::{
-    Attempt, Consumed, Decision, Invitation, Refusal, decide, decide_invitation,
+    AcceptedEnrollmentCode, Attempt, Consumed, Decision, Refusal, decide, decide_enrollment_code,
 };
 use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
-use crate::verify::throttle::{self, Bucket, BucketState, Phase, ThrottleFailure, WrongFactor};
+use crate::verify::throttle::{
+    self, BucketState, Phase, ThrottleBucket, ThrottleFailure, WrongFactor,
+};
 use crate::verify::throttle_scope::ThrottleScope;
 
 /// Maximum number of SSH keys per account with a bucket each. Only keys with wrong codes count; all
@@ -56,7 +58,7 @@ impl<'a> Evaluation<'a> {
     pub(in crate::engine) fn load(
         config: &'a Config,
         vault: &'a Vault,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         request: &'a VerificationRequest<'a>,
         declared: Option<(Secret, OtpParameters)>,
         now: Timestamp,
@@ -123,7 +125,7 @@ impl<'a> Evaluation<'a> {
             mailed_code: mailed_code.map(|(_, kept)| kept),
             recovery_codes: tx.recovery_codes(id)?,
             one_time_code: tx.one_time_code(id)?,
-            bucket: Bucket {
+            bucket: ThrottleBucket {
                 failures,
                 locked: tx.is_bucket_locked(&key)?,
             },
@@ -150,14 +152,14 @@ impl<'a> Evaluation<'a> {
     /// caused by others nor the address limit apply there.
     pub(in crate::engine) fn in_recovery_bucket(
         mut self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
     ) -> Result<Evaluation<'a>, StoreError> {
         self.key.scope = ThrottleScope::RecoveryCode;
         let mut failures = tx.bucket_failures(&self.key, Engine::lock_window_start(self.now))?;
         failures
             .iter_mut()
             .for_each(|failure| failure.at = failure.at.min(self.now));
-        self.credentials.bucket = Bucket {
+        self.credentials.bucket = ThrottleBucket {
             failures,
             locked: tx.is_bucket_locked(&self.key)?,
         };
@@ -168,7 +170,7 @@ impl<'a> Evaluation<'a> {
     /// Verifies an input and writes what the decision asks for.
     pub(in crate::engine) fn verify_input(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         input: &Input,
     ) -> Result<VerifiedAttempt, StoreError> {
         let decision = self.decide_input(input);
@@ -207,10 +209,10 @@ impl<'a> Evaluation<'a> {
     /// logged.
     pub(in crate::engine) fn check_invitation(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         input: &Input,
-    ) -> Result<Result<Invitation, Refusal>, StoreError> {
-        let decided = decide_invitation(
+    ) -> Result<Result<AcceptedEnrollmentCode, Refusal>, StoreError> {
+        let decided = decide_enrollment_code(
             &self.credentials,
             &self.attempt(input, self.request.phase),
             self.now,
@@ -265,7 +267,7 @@ impl<'a> Evaluation<'a> {
     /// Writes what a decision asks for.
     pub(in crate::engine) fn apply_decision(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         decision: Decision,
     ) -> Result<VerifiedAttempt, StoreError> {
         let is_free = decision.is_free();
@@ -326,7 +328,7 @@ impl<'a> Evaluation<'a> {
     /// Adds a failure to the bucket, and locks the bucket if that was one too many.
     pub(in crate::engine) fn charge_bucket(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         cost: u32,
         wrong: WrongFactor,
     ) -> Result<FailureId, StoreError> {
@@ -355,7 +357,7 @@ impl<'a> Evaluation<'a> {
     /// name.
     pub(in crate::engine) fn write_as_if_charged(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
     ) -> Result<(), StoreError> {
         let failure = ThrottleFailure {
             at: self.now,
@@ -385,7 +387,7 @@ impl<'a> Evaluation<'a> {
     /// Adds a failure to the address, unless the scope is exempt or the origin has no address.
     pub(in crate::engine) fn charge_address(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
     ) -> Result<Option<FailureId>, StoreError> {
         let since = self
             .now
@@ -403,7 +405,7 @@ impl<'a> Evaluation<'a> {
     /// nothing: otherwise one success would forgive the failures of everyone without an address.
     pub(in crate::engine) fn forget_own_failures(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
     ) -> Result<(), StoreError> {
         match &self.address_key {
             Some(address_key) => tx.remove_failures_from(&self.key, address_key),
@@ -414,7 +416,7 @@ impl<'a> Evaluation<'a> {
     /// Does the same in the bucket of [`Evaluation::in_recovery_bucket`].
     pub(in crate::engine) fn forget_recovery_failures(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
     ) -> Result<(), StoreError> {
         match &self.address_key {
             Some(address_key) => tx.remove_failures_from(
@@ -432,7 +434,7 @@ impl<'a> Evaluation<'a> {
     /// starts a grace period if a code was given.
     pub(in crate::engine) fn record_login(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         record: &AccountRecord,
         method: AuthenticationMethod,
     ) -> Result<AfterLogin, StoreError> {
@@ -485,16 +487,16 @@ impl<'a> Evaluation<'a> {
     /// may be in other hands. Turns the second factor off if the configuration says so.
     fn after_recovery(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         record: &AccountRecord,
     ) -> Result<AfterRecovery, StoreError> {
         let declared = self.config.find_declared_account(&record.name).is_some();
         tx.end_sessions_and_browsers(record.id)?;
         tx.raise_revision()?;
-        if self.config.recovery.on_use == OnUse::Disable && !declared {
+        if self.config.recovery.on_use == RecoveryCodeUse::Disable && !declared {
             tx.remove_second_factor(record.id)?;
             self.log_event(tx, EventKind::Disabled, "recovery.on_use = \"disable\"")?;
-            let after = app_passwords::apply_on_change(self.config, tx, record.id, self.now)?;
+            let after = changes::apply_on_change(self.config, tx, record.id, self.now)?;
             if let Some((kind, cause)) = after.event() {
                 self.log_event(tx, kind, cause)?;
             }
@@ -510,7 +512,7 @@ impl<'a> Evaluation<'a> {
 
     pub(in crate::engine) fn log_event(
         &self,
-        tx: &mut dyn Transaction,
+        tx: &mut Transaction<'_>,
         kind: EventKind,
         cause: &str,
     ) -> Result<(), StoreError> {
@@ -537,7 +539,7 @@ impl<'a> Evaluation<'a> {
 
 /// Returns the scope in whose bucket this request's wrong inputs are counted.
 fn throttle_scope(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     owner: BucketOwner,
     request: &VerificationRequest<'_>,
@@ -580,7 +582,7 @@ fn throttle_scope(
 }
 
 fn is_familiar(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     address: Address,
     now: Timestamp,
@@ -595,7 +597,7 @@ fn is_familiar(
 
 /// Returns when an address failed within its window, newest first.
 pub(in crate::engine) fn address_failures(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     config: &Config,
     address_key: Option<&str>,
     now: Timestamp,

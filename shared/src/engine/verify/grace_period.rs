@@ -5,7 +5,8 @@
 use super::evaluation::Evaluation;
 use crate::config::GracePeriod;
 use crate::engine::Verification;
-use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
+use crate::engine::accounts::account_data;
+use crate::engine::{Engine, EngineError, VerificationRequest};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::{WithinGrace, decide_grace_period};
@@ -31,7 +32,7 @@ impl Verification<'_> {
         } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
         let last = match &evaluation.record {
             Some(record) => tx.last_code_time(record.id, &address.key(), request.service)?,

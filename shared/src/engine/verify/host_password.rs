@@ -8,7 +8,8 @@
 
 use super::evaluation::Evaluation;
 use crate::engine::Verification;
-use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
+use crate::engine::accounts::account_data;
+use crate::engine::{Engine, EngineError, VerificationRequest};
 use crate::protocol::host_password::HostPasswordReply;
 use crate::store::{FailureId, Intent};
 use crate::system::clock::Timestamp;
@@ -49,7 +50,7 @@ impl Verification<'_> {
         } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
         if let Some(refusal) = evaluation.first_factor_refusal() {
             let keep = evaluation.clock_corrected;
@@ -90,7 +91,7 @@ impl Verification<'_> {
         } = self.engine;
         let declared = account_data::read_declared_secret(config, request.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = transaction.as_mut();
+        let tx = &mut transaction;
         tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
         let result = match reply {
             HostPasswordReply::Right => {

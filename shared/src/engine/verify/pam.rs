@@ -17,11 +17,12 @@ use crate::credential::app_password::AppPassword;
 use crate::credential::completed_methods::CompletedMethods;
 use crate::credential::input::{Input, InputReading, LENGTHS, code_length_at_end};
 use crate::engine::Verification;
-use crate::engine::administration::command::Requester;
+use crate::engine::accounts::account_data;
+use crate::engine::commands::Requester;
 use crate::engine::mail::code::MailQueued;
 use crate::engine::{
     AdministrationError, EngineError, MailRequest, PolicyError, PolicyFacts, Principal,
-    VerificationRequest, account_data, messages,
+    VerificationRequest, messages,
 };
 use crate::policy::groups;
 use crate::policy::requirement::{EnrollmentGrace, PolicySubject, Requirement};

@@ -31,7 +31,7 @@ impl Verification<'_> {
             .engine
             .store
             .begin(&mut self.engine.vault, Intent::Read)?;
-        Ok(account_at(tx.as_mut(), account)?)
+        Ok(account_at(&mut tx, account)?)
     }
 
     /// Seals the mark of a passed `auth` hook, for the account as it was before the decision.
@@ -108,7 +108,7 @@ impl Verification<'_> {
             accepted,
             told,
         } = token.payload();
-        let refusal = match check_token(&token, tx.as_mut(), &keys, now)? {
+        let refusal = match check_token(&token, &mut tx, &keys, now)? {
             _ if user != context.user => Some(MarkRefusal::User),
             _ if service != context.service => Some(MarkRefusal::Service),
             _ if !context.process.continues(binding) => Some(MarkRefusal::Process),

@@ -53,7 +53,7 @@ pub(crate) enum Password {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum From {
     /// The owner's address.
-    TestStore,
+    Home,
     Stranger {
         network: u8,
         host: u8,
@@ -98,7 +98,7 @@ pub(crate) fn anything() -> impl Strategy<Value = Vec<Act>> {
         Administration::MendsTheClock,
     ]);
     let from = prop_oneof![
-        3 => Just(From::TestStore),
+        3 => Just(From::Home),
         3 => attacker(),
         1 => Just(From::LocalUser),
         1 => Just(From::Browser),

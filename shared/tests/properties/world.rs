@@ -366,7 +366,7 @@ fn stands(from: From, phase: Phase) -> (Origin, Who) {
         own_place,
     };
     match from {
-        From::TestStore => (remote("192.0.2.7"), who(Some("home"), None)),
+        From::Home => (remote("192.0.2.7"), who(Some("home"), None)),
         From::Stranger { network, host } => {
             let origin = remote(&format!("2001:db8:0:{network}::{host:x}"));
             (origin, who(Some(&format!("network {network}")), None))

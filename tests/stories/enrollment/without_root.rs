@@ -2,7 +2,8 @@
 
 use std::process::Command;
 use testhost::{
-    Host, PamPeer, Phone, Postern, Posternd, SOCKET, Store, Terminal, assert_contains, assert_lacks,
+    Host, PAM_SOCKET, PamPeer, Phone, Postern, Posternd, Store, Terminal, assert_contains,
+    assert_lacks,
 };
 
 pub(crate) const PAM_PEER: &str = env!("CARGO_BIN_EXE_pam_peer");
@@ -20,7 +21,7 @@ pub(crate) fn uid_of(name: &str) -> u32 {
 /// Sends a request to pam.sock as a user with this uid, and returns the reply.
 #[track_caller]
 pub(crate) fn sent_as(uid: u32, request: &str) -> String {
-    PamPeer::start(PAM_PEER, uid, SOCKET).sends_command(request)
+    PamPeer::start(PAM_PEER, uid, PAM_SOCKET).sends_command(request)
 }
 
 pub(crate) fn look(account: &str) -> String {

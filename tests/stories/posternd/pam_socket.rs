@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use testhost::{
-    HOST_SOCKET, Host, PamPeer, Postern, Posternd, SOCKET, Store, as_user, assert_contains,
+    HOST_SOCKET, Host, PAM_SOCKET, PamPeer, Postern, Posternd, Store, as_user, assert_contains,
     assert_lacks,
 };
 
@@ -61,7 +61,7 @@ fn without_posternd_the_command_says_so_at_once() {
 fn nonblocking() -> std::io::Result<UnixStream> {
     let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    socket.connect(&socket2::SockAddr::unix(SOCKET)?)?;
+    socket.connect(&socket2::SockAddr::unix(PAM_SOCKET)?)?;
     Ok(std::os::fd::OwnedFd::from(socket).into())
 }
 
@@ -75,7 +75,7 @@ fn a_frame_of_the_other_sockets_kind_is_refused() {
     let before = Store::open().dump();
 
     let claims = json!({ "service": "sudo", "user": "alice", "options": ["first_factor=passed"] });
-    let mut of_alice = PamPeer::start(PAM_PEER, uid_of("alice"), SOCKET);
+    let mut of_alice = PamPeer::start(PAM_PEER, uid_of("alice"), PAM_SOCKET);
     let came = of_alice.does(&json!({ "host": claims, "typed": phone.code() }));
     assert!(
         came["result"].to_string().contains("closed") && came["prompts"] == json!([]),
@@ -124,7 +124,7 @@ fn nothing_that_a_users_process_claims_lets_it_pass() {
     );
     let posternd = Posternd::start();
     alice.with_password().enters_with(&phone.code());
-    let mut peer = PamPeer::start(PAM_PEER, uid_of("alice"), SOCKET);
+    let mut peer = PamPeer::start(PAM_PEER, uid_of("alice"), PAM_SOCKET);
     for claims in [
         json!({ "service": "cron", "user": "alice", "options": ["first_factor=passed"] }),
         json!({ "service": "cron", "user": "alice" }),
@@ -159,7 +159,7 @@ fn without_a_gate_posternd_serves_the_users_of_its_host() {
     alice.enrols();
     let posternd = Posternd::start();
     alice.postern("status").does();
-    assert!(UnixStream::connect(testhost::SOCKET).is_err());
+    assert!(UnixStream::connect(testhost::PAM_SOCKET).is_err());
     drop(posternd);
     alice.postern("status").refuses();
 }
@@ -179,7 +179,7 @@ fn who_floods_the_socket_keeps_no_other_user_out() {
     );
     let posternd = Posternd::start();
 
-    let mut peer = PamPeer::start(PAM_PEER, uid_of("mallory"), SOCKET);
+    let mut peer = PamPeer::start(PAM_PEER, uid_of("mallory"), PAM_SOCKET);
     assert_eq!(peer.does(&json!({ "hold": 2000 }))["held"], 2000);
     let within = |what: &str, act: &mut dyn FnMut()| {
         let began = Instant::now();
@@ -218,7 +218,7 @@ fn who_floods_the_socket_keeps_no_other_user_out() {
     });
     drop(peer);
 
-    let mut peer = PamPeer::start(PAM_PEER, uid_of("mallory"), SOCKET);
+    let mut peer = PamPeer::start(PAM_PEER, uid_of("mallory"), PAM_SOCKET);
     for nonsense in [
         "x".repeat(1 << 20),
         "\n".to_owned(),

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use testhost::{
-    Host, PamPeer, Postern, Posternd, SOCKET, Store, as_user, assert_contains, assert_lacks,
+    Host, PAM_SOCKET, PamPeer, Postern, Posternd, Store, as_user, assert_contains, assert_lacks,
     finished, set_mode, wait_until,
 };
 
@@ -145,7 +145,7 @@ fn guesses_of_ones_own_code_meet_the_delay_and_keep_no_user_out_of_ssh() {
     let (alice, phone, recovery) = host.enrolled_user_with_recovery_codes("alice");
     let posternd = start_posternd(&host, "");
 
-    let mut guesser = PamPeer::start(PAM_PEER, uid_of("alice"), SOCKET);
+    let mut guesser = PamPeer::start(PAM_PEER, uid_of("alice"), PAM_SOCKET);
     let mut causes = Vec::new();
     for (number, wrong) in phone.wrong_codes(300).into_iter().enumerate() {
         let stage = if number % 2 == 0 { "unknown" } else { "passed" };
@@ -304,7 +304,7 @@ fn without_posternd_a_locker_stays_locked_and_says_so_at_once() {
             .journal
             .says("refused cause=unavailable address=- service=codes user=\"alice\": ");
         let remedy = line.contains("start posternd.socket") || line.contains("restart posternd");
-        assert!(line.contains(SOCKET) && remedy, "{why}: {line}");
+        assert!(line.contains(PAM_SOCKET) && remedy, "{why}: {line}");
     };
     posternd.signal(Signal::SIGSTOP);
     refused_at_once("stopped");
@@ -331,7 +331,7 @@ impl Impostor {
              open my $f, '>>', shift or die; while (my $s = $l->accept) { print $s \"\\x08\\0\\0\\0\\x01\\0\\x02\\0\\0\\0\\x01\\0\"; \
              $s->flush; sysread($s, my $heard, 65536); print $f $heard; $f->flush; close $s }";
         let mut perl = as_user(user, user);
-        perl.args(["perl", "-e", script, SOCKET, HEARD]);
+        perl.args(["perl", "-e", script, PAM_SOCKET, HEARD]);
         let impostor = Impostor(perl.stdin(Stdio::null()).spawn().expect("perl runs"));
         wait_until("it listens", || Ok(Path::new(HEARD).exists()));
         impostor
@@ -343,7 +343,7 @@ impl Drop for Impostor {
         // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
-        let _ = fs::remove_file(SOCKET);
+        let _ = fs::remove_file(PAM_SOCKET);
         let _ = fs::remove_file(HEARD);
     }
 }
@@ -356,7 +356,7 @@ fn an_impostor_in_posternds_place_learns_nothing_and_lets_no_user_in() {
     let phone = alice.enrols();
     drop(start_posternd(&host, ""));
     let folder = |mode| {
-        let _ = fs::remove_file(SOCKET);
+        let _ = fs::remove_file(PAM_SOCKET);
         fs::set_permissions("/run/postern", PermissionsExt::from_mode(mode)).expect("root may");
     };
     let owner = |name: &str| {
@@ -449,7 +449,7 @@ fn a_host_without_root_opens_neither_store_nor_key_and_keeps_no_descriptor() {
                 .parse::<u32>()
                 .ok()
         };
-        if let Some(number) = number("connect(").filter(|_| line.contains(SOCKET)) {
+        if let Some(number) = number("connect(").filter(|_| line.contains(PAM_SOCKET)) {
             open.push(number);
             connected += 1;
         }

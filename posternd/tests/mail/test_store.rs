@@ -17,15 +17,15 @@ use std::{fs, thread};
 use tempfile::TempDir;
 
 /// A store in a folder of its own, and a program that accepts mails.
-pub(crate) struct Home {
+pub(crate) struct TestStore {
     pub(crate) folder: TempDir,
-    pub(crate) door: Engine,
+    pub(crate) engine: Engine,
 }
 
-impl Home {
+impl TestStore {
     /// Makes a store, and `[email]` with this script as program: `$1` is the folder that it may
     /// write to.
-    pub(crate) fn new(script: &str, time_limit: &str) -> Home {
+    pub(crate) fn new(script: &str, time_limit: &str) -> TestStore {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let (masters, key) = MasterKeys::generate().unwrap();
@@ -50,8 +50,8 @@ impl Home {
         postern_shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap())
             .unwrap();
         run_programs(&at("socket"), at("postern.toml"));
-        Home {
-            door: Engine::open(config).unwrap(),
+        TestStore {
+            engine: Engine::open(config).unwrap(),
             folder,
         }
     }

@@ -6,7 +6,7 @@ use postern_shared::protocol::host_password::{Candidate, HostPasswordReply, Host
 use postern_shared::system::admission::AdmissionClass;
 use std::fs;
 use std::process::Command;
-use testhost::{Host, PasswordHelper, finished};
+use testhost::{Host, PasswordHelper, assert_contains, assert_lacks, finished};
 
 const SERVICE: &str = "/usr/lib/systemd/system/postern-password.service";
 const SOCKET: &str = "/usr/lib/systemd/system/postern-password.socket";
@@ -102,11 +102,9 @@ fn the_helper_does_without_what_its_unit_forbids() {
     );
     assert_eq!(asked("not the password"), Some(HostPasswordReply::Wrong));
     let status = fs::read_to_string(format!("/proc/{}/status", helper.process())).expect("it runs");
-    assert!(
-        status.contains("NoNewPrivs:\t1") && !status.contains("CapBnd:\t000001ffffffffff"),
-        "{status}"
-    );
-    assert!(!helper.log().contains("panicked"), "{}", helper.log());
+    assert_contains(&status, "NoNewPrivs:\t1");
+    assert_lacks(&status, "CapBnd:\t000001ffffffffff");
+    assert_lacks(helper.log(), "panicked");
     drop(helper);
 
     let trace = fs::read_to_string(TRACE).expect("strace wrote it");

@@ -5,7 +5,7 @@
 //! MUST NOT execute a change by an owner before `verify_requester` has returned.
 
 use super::Commands;
-use super::accounts::lookup::AdministrationError;
+use super::accounts::error::AdministrationError;
 use super::enrollment::authenticators::read_account_snapshot;
 use super::enrollment::pending::{AccountSnapshot, EnrollmentConfirmation, PendingEnrollment};
 use super::enrollment::token::{
@@ -292,12 +292,9 @@ impl Commands<'_> {
         account: &UserName,
         now: Timestamp,
     ) -> Result<AccountSnapshot, AdministrationError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
+        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Read)?;
         requester.actor().refuse_ended_session(&mut tx, now)?;
-        Ok(read_account_snapshot(&mut tx, &self.engine.vault, account)?)
+        Ok(read_account_snapshot(&mut tx, vault, account)?)
     }
 
     /// Makes the pending enrollment of a request. Its secret is random unless the request has a

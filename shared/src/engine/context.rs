@@ -4,6 +4,7 @@
 
 use super::accounts::account_data;
 use super::accounts::account_name::find_other_spelling;
+use super::accounts::error::AdministrationError;
 use super::keys::keyed_store::KeyedStore;
 use crate::account::name::{Group, OtherSpelling, UserName};
 use crate::account::record::AccountId;
@@ -74,6 +75,28 @@ impl Engine {
     /// NOT keep this one.
     pub fn is_read_only(&self) -> bool {
         self.store.is_read_only()
+    }
+
+    /// Begins a transaction.
+    pub(super) fn begin(&mut self, intent: Intent) -> Result<Transaction<'_>, EngineError> {
+        self.store.begin(&mut self.vault, intent)
+    }
+
+    /// Begins a transaction. Returns it with the configuration, and with the keys that were current
+    /// when it began.
+    pub(super) fn begin_with_keys(
+        &mut self,
+        intent: Intent,
+    ) -> Result<(Transaction<'_>, &Config, &Vault), EngineError> {
+        let tx = self.store.begin(&mut self.vault, intent)?;
+        Ok((tx, &self.config, &self.vault))
+    }
+
+    /// Erases removed secrets from the store's files.
+    pub(super) fn truncate_wal(&mut self) -> Result<(), AdministrationError> {
+        self.store
+            .truncate_wal()
+            .map_err(AdministrationError::WalNotTruncated)
     }
 
     /// Returns the keys that sign and seal tokens and cookies.

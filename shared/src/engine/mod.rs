@@ -21,8 +21,8 @@ pub(crate) mod verify;
 
 pub use accounts::account_data::read_secret_file;
 pub use accounts::api_secret::ShownSecret;
+pub use accounts::error::{AdministrationError, AppPasswordError};
 pub use accounts::import::{ImportMode, ImportReport};
-pub use accounts::lookup::{AdministrationError, AppPasswordError};
 pub use app_passwords::changes::AppPasswordsAfter;
 pub use commands::Requester;
 use context::is_enrolled;

@@ -1,7 +1,7 @@
 //! Accounts are added, removed and renamed, their groups are changed, and their states are listed.
 
 use super::account_name::check_new_name;
-use super::lookup::{AdministrationError, AdministrationResult, find_account, log_event};
+use super::error::AdministrationError;
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, Group, UserName};
 use crate::crypto::vault::SecretBinding;
@@ -23,25 +23,17 @@ impl Accounts<'_> {
         distinct: Distinct,
         actor: &str,
         now: Timestamp,
-    ) -> AdministrationResult {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        if tx.find_account(name)?.is_some() {
+    ) -> Result<(), AdministrationError> {
+        let mut change = self.engine.begin_change(actor, now)?;
+        if change.tx.find_account(name)?.is_some() {
             return Err(AdministrationError::AccountExists(name.clone()));
         }
-        let new = check_new_name(&self.engine.config, &mut tx, name, distinct)?;
-        tx.add_account(&new.map_err(AdministrationError::OtherSpelling)?, now)?;
-        log_event(
-            &self.engine.config,
-            &mut tx,
-            name,
-            EventKind::AccountAdded,
-            actor,
-            now,
-        )?;
-        Ok(tx.commit()?)
+        let new = check_new_name(change.config, &mut change.tx, name, distinct)?;
+        change
+            .tx
+            .add_account(&new.map_err(AdministrationError::OtherSpelling)?, now)?;
+        change.log_event(name, EventKind::AccountAdded)?;
+        Ok(change.commit()?)
     }
 
     /// Removes an account. The floors of its consumed time steps are kept. When this returns, its
@@ -51,30 +43,16 @@ impl Accounts<'_> {
         name: &UserName,
         actor: &str,
         now: Timestamp,
-    ) -> AdministrationResult {
-        self.check_not_declared(name)?;
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(&mut tx, name)?;
+    ) -> Result<(), AdministrationError> {
+        self.engine.check_not_declared(name)?;
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = change.find_account(name)?;
         // before the removal, which deletes the address that the notification goes to
-        log_event(
-            &self.engine.config,
-            &mut tx,
-            name,
-            EventKind::AccountRemoved,
-            actor,
-            now,
-        )?;
-        tx.remove_account(record.id)?;
-        let revision = tx.raise_revision()?;
-        tx.commit()?;
+        change.log_event(name, EventKind::AccountRemoved)?;
+        change.tx.remove_account(record.id)?;
+        let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
-        self.engine
-            .store
-            .truncate_wal()
-            .map_err(AdministrationError::WalNotTruncated)
+        self.engine.truncate_wal()
     }
 
     /// Renames an account, which keeps its second factor and all else. Every session ends, since
@@ -86,56 +64,37 @@ impl Accounts<'_> {
         distinct: Distinct,
         actor: &str,
         now: Timestamp,
-    ) -> AdministrationResult {
-        self.check_not_declared(name)?;
-        self.check_not_declared(new)?;
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(&mut tx, name)?;
-        if tx.find_account(new)?.is_some() {
+    ) -> Result<(), AdministrationError> {
+        self.engine.check_not_declared(name)?;
+        self.engine.check_not_declared(new)?;
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = change.find_account(name)?;
+        if change.tx.find_account(new)?.is_some() {
             return Err(AdministrationError::AccountExists(new.clone()));
         }
         let named = match name.is_other_spelling_of(new) {
             // another spelling of the account's own name
-            true => check_new_name(&self.engine.config, &mut tx, new, Distinct::Yes)?,
-            false => check_new_name(&self.engine.config, &mut tx, new, distinct)?,
+            true => check_new_name(change.config, &mut change.tx, new, Distinct::Yes)?,
+            false => check_new_name(change.config, &mut change.tx, new, distinct)?,
         };
         let named = named.map_err(AdministrationError::OtherSpelling)?;
         // Secrets are bound to the name.
-        for stored in tx.authenticators(record.id)? {
+        for stored in change.tx.authenticators(record.id)? {
             let binding = |name| SecretBinding {
                 account: record.id.0,
                 name,
                 parameters: stored.parameters,
             };
-            let secret = self.engine.vault.unseal(&stored.sealed, &binding(name))?;
-            tx.reseal_authenticator(
-                stored.number,
-                &self.engine.vault.seal(&secret, &binding(new))?,
-            )?;
+            let secret = change.vault.unseal(&stored.sealed, &binding(name))?;
+            change
+                .tx
+                .reseal_authenticator(stored.number, &change.vault.seal(&secret, &binding(new))?)?;
         }
-        tx.rename_account(record.id, &named)?;
-        tx.end_sessions(record.id)?;
-        let revision = tx.raise_revision()?;
-        log_event(
-            &self.engine.config,
-            &mut tx,
-            name,
-            EventKind::AccountRenamed,
-            actor,
-            now,
-        )?;
-        log_event(
-            &self.engine.config,
-            &mut tx,
-            new,
-            EventKind::AccountRenamed,
-            actor,
-            now,
-        )?;
-        tx.commit()?;
+        change.tx.rename_account(record.id, &named)?;
+        change.tx.end_sessions(record.id)?;
+        change.log_event(name, EventKind::AccountRenamed)?;
+        change.log_event(new, EventKind::AccountRenamed)?;
+        let revision = change.commit_revision()?;
         Ok(self.engine.sessions().await_gate_confirmations(revision)?)
     }
 
@@ -149,12 +108,9 @@ impl Accounts<'_> {
         actor: &str,
         now: Timestamp,
     ) -> Result<Vec<Group>, AdministrationError> {
-        self.check_not_declared(name)?;
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(&mut tx, name)?;
+        self.engine.check_not_declared(name)?;
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = change.find_account(name)?;
         let mut groups: BTreeSet<Group> = record.groups.iter().cloned().collect();
         groups.extend(add.iter().cloned());
         groups.retain(|group| !remove.contains(group));
@@ -173,18 +129,10 @@ impl Accounts<'_> {
                 MAX_GROUP_BYTES,
             ));
         }
-        tx.set_groups(record.id, &groups)?;
-        tx.end_sessions(record.id)?;
-        let revision = tx.raise_revision()?;
-        log_event(
-            &self.engine.config,
-            &mut tx,
-            name,
-            EventKind::GroupsChanged,
-            actor,
-            now,
-        )?;
-        tx.commit()?;
+        change.tx.set_groups(record.id, &groups)?;
+        change.tx.end_sessions(record.id)?;
+        change.log_event(name, EventKind::GroupsChanged)?;
+        let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
         Ok(groups)
     }
@@ -195,8 +143,7 @@ impl Accounts<'_> {
     ) -> Result<AccountStatus, AdministrationError> {
         let found = self
             .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?
+            .begin(Intent::Read)?
             .account_tallies(Some(name))?
             .pop();
         match (found, self.engine.config.find_declared_account(name)) {
@@ -208,11 +155,7 @@ impl Accounts<'_> {
 
     /// Returns the state of every account, by name.
     pub fn account_statuses(&mut self) -> Result<Vec<AccountStatus>, AdministrationError> {
-        let tallies = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?
-            .account_tallies(None)?;
+        let tallies = self.engine.begin(Intent::Read)?.account_tallies(None)?;
         let stored: BTreeSet<_> = tallies.iter().map(|tally| tally.name.clone()).collect();
         let declared = self
             .engine
@@ -249,8 +192,7 @@ impl Accounts<'_> {
     ) -> Result<Vec<AccountStatus>, AdministrationError> {
         let stored = self
             .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?
+            .begin(Intent::Read)?
             .find_account_names(part, after, most)?;
         let wanted = part.to_ascii_lowercase();
         let declared = self

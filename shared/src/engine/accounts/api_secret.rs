@@ -25,24 +25,18 @@ impl Accounts<'_> {
         shown: ShownSecret,
         now: Timestamp,
     ) -> Result<Option<u64>, EngineError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
-        let wait = address_delay(&self.engine.config, &mut tx, address, now)?;
+        let (mut tx, config, _) = self.engine.begin_with_keys(Intent::Read)?;
+        let wait = address_delay(config, &mut tx, address, now)?;
         if wait.is_some() || shown == ShownSecret::Right {
             return Ok(wait);
         }
         drop(tx);
         // The delay is read again, under the write lock.
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let wait = address_delay(&self.engine.config, &mut tx, address, now)?;
+        let (mut tx, config, _) = self.engine.begin_with_keys(Intent::Write)?;
+        let wait = address_delay(config, &mut tx, address, now)?;
         if wait.is_none() {
-            let since = now.minus(self.engine.config.throttle.address_window.seconds());
-            let limit = self.engine.config.throttle.address_limit.value();
+            let since = now.minus(config.throttle.address_window.seconds());
+            let limit = config.throttle.address_limit.value();
             tx.add_address_failure(&address.key(), now, since, limit)?;
             tx.commit()?;
         }

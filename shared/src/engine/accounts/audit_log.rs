@@ -16,8 +16,7 @@ impl AuditLog<'_> {
     ) -> Result<Vec<(i64, AuditEvent)>, EngineError> {
         Ok(self
             .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?
+            .begin(Intent::Read)?
             .events(filter, after, limit)?)
     }
 
@@ -25,8 +24,7 @@ impl AuditLog<'_> {
     pub fn before_newest(&mut self, filter: &EventFilter, count: u32) -> Result<i64, EngineError> {
         Ok(self
             .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?
+            .begin(Intent::Read)?
             .number_before_newest(filter, count)?)
     }
 
@@ -40,8 +38,7 @@ impl AuditLog<'_> {
         let before = before.unwrap_or(i64::MAX);
         Ok(self
             .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?
+            .begin(Intent::Read)?
             .events_before(filter, before, limit)?)
     }
 }

@@ -2,7 +2,8 @@
 //! second factor, since codes are mailed to it. It stays confirmed until a code mailed to the new
 //! address is entered.
 
-use super::lookup::{AdministrationError, find_account, find_or_add_account, log_event};
+use super::change::find_account;
+use super::error::AdministrationError;
 use crate::account::email::EmailAddress;
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
@@ -10,7 +11,6 @@ use crate::account::second_factor::Enrolled;
 use crate::credential::input::Input;
 use crate::crypto::vault::MailedFor;
 use crate::engine::Accounts;
-use crate::engine::app_passwords::changes;
 use crate::engine::app_passwords::changes::AppPasswordsAfter;
 use crate::engine::is_enrolled;
 use crate::engine::mail::code::{self, MailQueued, MailRefusal};
@@ -31,53 +31,41 @@ impl Accounts<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<MailQueued, AdministrationError> {
-        let actor = actor.into();
-        self.check_not_declared(name)?;
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_or_add_account(&self.engine.config, &mut tx, name, actor, now)?;
-        actor.refuse_ended_session(&mut tx, now)?;
-        match code::mail_refusal(&self.engine.config.email, &mut tx, record.id, now)? {
+        self.engine.check_not_declared(name)?;
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = change.find_or_add_account(name)?;
+        match code::mail_refusal(&change.config.email, &mut change.tx, record.id, now)? {
             Some(MailRefusal::Cooldown { wait }) => {
                 return Err(AdministrationError::MailCooldown(wait));
             }
             Some(_) => return Err(AdministrationError::NoMail),
             None => {}
         }
-        if code::has_too_many_confirmations(&mut tx, to, now)? {
+        if code::has_too_many_confirmations(&mut change.tx, to, now)? {
             return Err(AdministrationError::MailCooldown(
-                self.engine.config.email.cooldown.seconds(),
+                change.config.email.cooldown.seconds(),
             ));
         }
-        let addresses = tx.mail_addresses(record.id)?;
-        tx.set_mail_addresses(
+        let addresses = change.tx.mail_addresses(record.id)?;
+        change.tx.set_mail_addresses(
             record.id,
             &MailAddresses {
                 pending: Some(to.clone()),
                 ..addresses
             },
         )?;
-        let (email, purpose) = (&self.engine.config.email, MailedFor::Confirmation);
+        let (email, purpose) = (&change.config.email, MailedFor::Confirmation);
         let mail = code::queue_code(
             email,
-            &self.engine.vault,
-            &mut tx,
+            change.vault,
+            &mut change.tx,
             record.id,
             to.clone(),
             purpose,
             now,
         )?;
-        log_event(
-            &self.engine.config,
-            &mut tx,
-            name,
-            EventKind::EmailSet,
-            actor,
-            now,
-        )?;
-        tx.commit()?;
+        change.log_event(name, EventKind::EmailSet)?;
+        change.commit()?;
         Ok(mail)
     }
 
@@ -86,10 +74,7 @@ impl Accounts<'_> {
         &mut self,
         name: &UserName,
     ) -> Result<EmailAddress, AdministrationError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
+        let mut tx = self.engine.begin(Intent::Read)?;
         let record = find_account(&mut tx, name)?;
         let pending = tx.mail_addresses(record.id)?.pending;
         pending.ok_or_else(|| AdministrationError::NothingToConfirm(name.clone()))
@@ -104,26 +89,20 @@ impl Accounts<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<(EmailAddress, AppPasswordsAfter), AdministrationError> {
-        let actor = actor.into();
-        self.check_not_declared(name)?;
+        self.engine.check_not_declared(name)?;
         let refuse = |refusal| Err(AdministrationError::NotConfirmed(refusal));
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(&mut tx, name)?;
-        actor.refuse_ended_session(&mut tx, now)?;
-        let Some(address) = tx.mail_addresses(record.id)?.pending else {
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = change.find_account(name)?;
+        let Some(address) = change.tx.mail_addresses(record.id)?.pending else {
             return Err(AdministrationError::NothingToConfirm(name.clone()));
         };
         let Input::Digits(digits) = input else {
             return refuse(Refusal::Malformed);
         };
-        let hash = self
-            .engine
+        let hash = change
             .vault
             .mailed_hash(record.id.0, MailedFor::Confirmation, digits);
-        let stored = match tx.mailed_code(record.id)? {
+        let stored = match change.tx.mailed_code(record.id)? {
             Some((MailedFor::Confirmation, stored))
                 if !stored.used && stored.wrong_confirmations < MAX_WRONG =>
             {
@@ -132,39 +111,28 @@ impl Accounts<'_> {
             _ => return Err(AdministrationError::NoCodeToConfirm(name.clone())),
         };
         if stored.hash != hash {
-            tx.count_wrong_confirmation(record.id)?;
-            tx.commit()?;
+            change.tx.count_wrong_confirmation(record.id)?;
+            change.commit()?;
             return refuse(Refusal::Wrong);
         }
         if stored.is_expired(now) {
             return refuse(Refusal::CodeExpired);
         }
-        let was_on = is_enrolled(&mut tx, record.id)?;
-        tx.consume_mailed_code(record.id)?;
+        let was_on = is_enrolled(&mut change.tx, record.id)?;
+        change.tx.consume_mailed_code(record.id)?;
         let addresses = MailAddresses {
             confirmed: Some(address.clone()),
             pending: None,
         };
         // before the change, so that the earlier address is notified
-        log_event(
-            &self.engine.config,
-            &mut tx,
-            name,
-            EventKind::EmailConfirmed,
-            actor,
-            now,
-        )?;
-        tx.set_mail_addresses(record.id, &addresses)?;
-        tx.end_sessions_and_browsers(record.id)?;
-        let revision = tx.raise_revision()?;
+        change.log_event(name, EventKind::EmailConfirmed)?;
+        change.tx.set_mail_addresses(record.id, &addresses)?;
+        change.tx.end_sessions_and_browsers(record.id)?;
         let after = match was_on {
             true => AppPasswordsAfter::None,
-            false => {
-                let account = (name, record.id);
-                changes::apply_on_change_and_log(&self.engine.config, &mut tx, account, actor, now)?
-            }
+            false => change.apply_on_change(name, record.id)?,
         };
-        tx.commit()?;
+        let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
         Ok((address, after))
     }
@@ -177,54 +145,33 @@ impl Accounts<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<(Enrolled, AppPasswordsAfter), AdministrationError> {
-        let actor = actor.into();
-        self.check_not_declared(name)?;
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(&mut tx, name)?;
-        actor.refuse_ended_session(&mut tx, now)?;
-        let addresses = tx.mail_addresses(record.id)?;
+        self.engine.check_not_declared(name)?;
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = change.find_account(name)?;
+        let addresses = change.tx.mail_addresses(record.id)?;
         if addresses == MailAddresses::default() {
             return Err(AdministrationError::NoAddress(name.clone()));
         }
-        let enrolled = match tx.authenticators(record.id)?.is_empty() {
+        let enrolled = match change.tx.authenticators(record.id)?.is_empty() {
             true => Enrolled::No,
             false => Enrolled::Yes,
         };
         // before the removal, so that the removed address is notified
-        log_event(
-            &self.engine.config,
-            &mut tx,
-            name,
-            EventKind::EmailRemoved,
-            actor,
-            now,
-        )?;
-        tx.set_mailed_code(record.id, None)?;
+        change.log_event(name, EventKind::EmailRemoved)?;
+        change.tx.set_mailed_code(record.id, None)?;
         let mut after = AppPasswordsAfter::None;
         if addresses.confirmed.is_some() && enrolled == Enrolled::No {
-            tx.remove_second_factor(record.id)?;
-            tx.unlock_account(record.id)?;
-            let account = (name, record.id);
-            after = changes::apply_on_change_and_log(
-                &self.engine.config,
-                &mut tx,
-                account,
-                actor,
-                now,
-            )?;
+            change.tx.remove_second_factor(record.id)?;
+            change.tx.unlock_account(record.id)?;
+            after = change.apply_on_change(name, record.id)?;
         }
-        tx.set_mail_addresses(record.id, &MailAddresses::default())?;
-        tx.end_sessions_and_browsers(record.id)?;
-        let revision = tx.raise_revision()?;
-        tx.commit()?;
+        change
+            .tx
+            .set_mail_addresses(record.id, &MailAddresses::default())?;
+        change.tx.end_sessions_and_browsers(record.id)?;
+        let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
-        self.engine
-            .store
-            .truncate_wal()
-            .map_err(AdministrationError::WalNotTruncated)?;
+        self.engine.truncate_wal()?;
         Ok((enrolled, after))
     }
 }

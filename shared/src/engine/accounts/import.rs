@@ -2,18 +2,16 @@
 //! import replaces no second factor, and a code that was consumed there is not accepted here.
 
 use super::account_data;
-use super::lookup::{AdministrationError, find_or_add_distinct_account, log_event};
+use super::change::AccountChange;
+use super::error::AdministrationError;
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, LONGEST_LABEL, Label, NameKey, UserName, is_invisible};
-use crate::config::Config;
 use crate::credential::import::FoundAuthenticator;
 use crate::credential::otpauth_uri::MovingFactor;
 use crate::credential::totp::{OtpParameters, Step};
-use crate::crypto::vault::{SecretBinding, Vault};
+use crate::crypto::vault::SecretBinding;
 use crate::engine::Accounts;
-use crate::engine::Engine;
-use crate::engine::app_passwords::changes;
-use crate::store::{AuthenticatorRecord, Intent, Transaction};
+use crate::store::AuthenticatorRecord;
 use crate::system::clock::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -63,28 +61,13 @@ impl Accounts<'_> {
             if number > 0 {
                 std::thread::sleep(BATCH_PAUSE);
             }
-            let Engine {
-                config,
-                vault,
-                store,
-                ..
-            } = self.engine;
-            let mut transaction = store.begin(vault, Intent::Write)?;
-            let tx = &mut transaction;
+            let mut change = self.engine.begin_change(actor, now)?;
             let mut new: BTreeSet<&UserName> = BTreeSet::new();
             for at in batch {
-                let import = ImportTransaction {
-                    config,
-                    vault,
-                    distinct,
-                    actor,
-                    now,
-                };
-                all[at] = import.import_one(tx, &found[at], &mut new)?;
+                all[at] = change.import_one(&found[at], distinct, &mut new)?;
             }
             if mode == ImportMode::Commit && !new.is_empty() {
-                revision = Some(tx.raise_revision()?);
-                transaction.commit()?;
+                revision = Some(change.commit_revision()?);
             }
         }
         if let Some(revision) = revision {
@@ -116,43 +99,27 @@ fn batches(found: &[FoundAuthenticator]) -> Vec<Vec<usize>> {
     batches
 }
 
-/// Values that all authenticators of one import share.
-struct ImportTransaction<'a> {
-    config: &'a Config,
-    vault: &'a Vault,
-    distinct: Distinct,
-    actor: &'a str,
-    now: Timestamp,
-}
-
-impl ImportTransaction<'_> {
+impl AccountChange<'_> {
     /// Imports one authenticator. `new` has the accounts that received a second factor in this
     /// transaction.
     fn import_one<'f>(
-        &self,
-        tx: &mut Transaction<'_>,
+        &mut self,
         one: &'f FoundAuthenticator,
+        distinct: Distinct,
         new: &mut BTreeSet<&'f UserName>,
     ) -> Result<ImportReport, AdministrationError> {
-        let ImportTransaction {
-            config,
-            vault,
-            distinct,
-            actor,
-            now,
-        } = *self;
         let name = &one.account;
-        if config.find_declared_account(name).is_some() {
+        if self.config.find_declared_account(name).is_some() {
             return Ok(ImportReport::Declared);
         }
-        let record = match find_or_add_distinct_account(config, tx, name, distinct, actor, now) {
+        let record = match self.find_or_add_distinct_account(name, distinct) {
             Ok(record) => record,
             Err(AdministrationError::OtherSpelling(other)) => {
                 return Ok(ImportReport::OtherSpelling(other.existing));
             }
             Err(error) => return Err(error),
         };
-        let live = tx.authenticators(record.id)?;
+        let live = self.tx.authenticators(record.id)?;
         if !live.is_empty() && !new.contains(name) {
             return Ok(ImportReport::AlreadyEnrolled);
         }
@@ -160,17 +127,17 @@ impl ImportTransaction<'_> {
             return Ok(ImportReport::TooMany);
         }
         let parameters = one.parameters();
-        let fingerprint = vault.fingerprint(&one.secret, parameters);
+        let fingerprint = self.vault.fingerprint(&one.secret, parameters);
         if let Some(floor) = one.used_up_to().max(account_data::load_floor(
-            vault,
-            tx,
+            self.vault,
+            &mut self.tx,
             &one.secret,
             parameters,
         )?) {
-            tx.raise_floor(&fingerprint, floor)?;
+            self.tx.raise_floor(&fingerprint, floor)?;
         }
         let label = choose_label(one.label.as_deref(), &live);
-        let sealed = vault.seal(
+        let sealed = self.vault.seal(
             &one.secret,
             &SecretBinding {
                 account: record.id.0,
@@ -183,13 +150,13 @@ impl ImportTransaction<'_> {
             name: label.clone(),
             parameters,
             sealed,
-            created: now,
+            created: self.now,
         };
-        tx.add_authenticator(record.id, &added)?;
+        self.tx.add_authenticator(record.id, &added)?;
         if new.insert(name) {
-            tx.end_sessions_and_browsers(record.id)?;
-            log_event(config, tx, name, EventKind::Imported, actor, now)?;
-            changes::apply_on_change_and_log(config, tx, (name, record.id), actor, now)?;
+            self.tx.end_sessions_and_browsers(record.id)?;
+            self.log_event(name, EventKind::Imported)?;
+            self.apply_on_change(name, record.id)?;
         }
         Ok(ImportReport::Imported(label))
     }

@@ -1,9 +1,7 @@
 //! One-time codes, which an administrator issues to a user who has lost the authenticator. A code
 //! is accepted once, within 48 hours, and the second factor stays on.
 
-use super::lookup::{
-    AdministrationError, AdministrationResult, find_account, find_or_add_account, log_event,
-};
+use super::error::AdministrationError;
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::credential::input::Input;
@@ -31,20 +29,12 @@ impl Accounts<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<(OneTimeCode, Timestamp), AdministrationError> {
-        let actor = actor.into();
         let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = match self.engine.config.find_declared_account(name) {
-            Some(_) => find_or_add_account(&self.engine.config, &mut tx, name, actor, now)?,
-            None => find_account(&mut tx, name)?,
-        };
-        actor.refuse_ended_session(&mut tx, now)?;
-        let hash = self.engine.vault.one_time_hash(record.id.0, code.plain());
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = change.find_or_add_declared_account(name)?;
+        let hash = change.vault.one_time_hash(record.id.0, code.plain());
         let expires = now.plus(LIFETIME);
-        tx.set_one_time_code(
+        change.tx.set_one_time_code(
             record.id,
             Some(&StoredOneTimeCode {
                 hash,
@@ -53,15 +43,8 @@ impl Accounts<'_> {
                 used: false,
             }),
         )?;
-        log_event(
-            &self.engine.config,
-            &mut tx,
-            name,
-            EventKind::OneTimeCodeIssued,
-            actor,
-            now,
-        )?;
-        tx.commit()?;
+        change.log_event(name, EventKind::OneTimeCodeIssued)?;
+        change.commit()?;
         Ok((code, expires))
     }
 
@@ -115,10 +98,7 @@ impl Accounts<'_> {
         name: &UserName,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, EngineError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
+        let mut tx = self.engine.begin(Intent::Read)?;
         let Some(record) = tx.find_account(name)? else {
             return Ok(None);
         };
@@ -134,15 +114,10 @@ impl Accounts<'_> {
         name: &UserName,
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
-    ) -> AdministrationResult {
-        let actor = actor.into();
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(&mut tx, name)?;
-        actor.refuse_ended_session(&mut tx, now)?;
-        match tx.one_time_code(record.id)? {
+    ) -> Result<(), AdministrationError> {
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = change.find_account(name)?;
+        match change.tx.one_time_code(record.id)? {
             Some(stored) if !stored.used && !stored.is_expired(now) => {}
             _ => {
                 return Err(AdministrationError::NothingToRevoke(
@@ -151,15 +126,8 @@ impl Accounts<'_> {
                 ));
             }
         }
-        tx.set_one_time_code(record.id, None)?;
-        log_event(
-            &self.engine.config,
-            &mut tx,
-            name,
-            EventKind::OneTimeCodeCancelled,
-            actor,
-            now,
-        )?;
-        Ok(tx.commit()?)
+        change.tx.set_one_time_code(record.id, None)?;
+        change.log_event(name, EventKind::OneTimeCodeCancelled)?;
+        Ok(change.commit()?)
     }
 }

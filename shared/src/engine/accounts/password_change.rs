@@ -1,35 +1,32 @@
 //! Effects of a password change, by Postern or through PAM. An attacker who knew the earlier
 //! password may have left sessions or app passwords behind, so both end.
 
-use super::lookup::{AdministrationError, find_or_add_account, log_event};
+use super::change::AccountChange;
+use super::error::AdministrationError;
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
-use crate::config::Config;
 use crate::crypto::password::Password;
 use crate::engine::Accounts;
 use crate::engine::EngineError;
-use crate::engine::app_passwords::changes;
 use crate::engine::app_passwords::changes::AppPasswordsAfter;
 use crate::engine::principal::Principal;
-use crate::store::{Intent, StoreError, Transaction};
+use crate::store::StoreError;
 use crate::system::clock::Timestamp;
 
-/// Ends every session, trusted browser and grace period of an account, revokes its app passwords by
-/// `app_passwords.on_change`, and logs the event. Returns the revision that gates must apply.
-pub(in crate::engine) fn end_all_with_password(
-    config: &Config,
-    tx: &mut Transaction<'_>,
-    (name, account): (&UserName, AccountId),
-    what: EventKind,
-    actor: Principal<'_>,
-    now: Timestamp,
-) -> Result<(u64, AppPasswordsAfter), StoreError> {
-    tx.end_sessions_and_browsers(account)?;
-    let revision = tx.raise_revision()?;
-    log_event(config, tx, name, what, actor, now)?;
-    let after = changes::apply_on_change_and_log(config, tx, (name, account), actor, now)?;
-    Ok((revision, after))
+impl AccountChange<'_> {
+    /// Ends every session, trusted browser and grace period of an account, revokes its app
+    /// passwords by `app_passwords.on_change`, and logs the event.
+    fn end_all_with_password(
+        &mut self,
+        name: &UserName,
+        account: AccountId,
+        kind: EventKind,
+    ) -> Result<AppPasswordsAfter, StoreError> {
+        self.tx.end_sessions_and_browsers(account)?;
+        self.log_event(name, kind)?;
+        self.apply_on_change(name, account)
+    }
 }
 
 impl Accounts<'_> {
@@ -41,25 +38,17 @@ impl Accounts<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<AppPasswordsAfter, AdministrationError> {
-        let actor = actor.into();
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let mut change = self.engine.begin_change(actor, now)?;
         // with the pepper of this transaction, since a key rotation may have replaced an earlier
         // one
-        let hash = self
-            .engine
+        let hash = change
             .vault
             .hash_password(password)
             .map_err(AdministrationError::Password)?;
-        let record = find_or_add_account(&self.engine.config, &mut tx, name, actor, now)?;
-        actor.refuse_ended_session(&mut tx, now)?;
-        tx.set_password_hash(record.id, &hash)?;
-        let (account, what) = ((name, record.id), EventKind::PasswordSet);
-        let (revision, after) =
-            end_all_with_password(&self.engine.config, &mut tx, account, what, actor, now)?;
-        tx.commit()?;
+        let record = change.find_or_add_account(name)?;
+        change.tx.set_password_hash(record.id, &hash)?;
+        let after = change.end_all_with_password(name, record.id, EventKind::PasswordSet)?;
+        let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
         Ok(after)
     }
@@ -72,17 +61,13 @@ impl Accounts<'_> {
         actor: Principal<'_>,
         now: Timestamp,
     ) -> Result<Option<AppPasswordsAfter>, EngineError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let Some(record) = tx.find_account(name)? else {
+        let mut change = self.engine.begin_change(actor, now)?;
+        let Some(record) = change.tx.find_account(name)? else {
             return Ok(None);
         };
-        let (account, what) = ((name, record.id), EventKind::HostPasswordChanged);
-        let (revision, after) =
-            end_all_with_password(&self.engine.config, &mut tx, account, what, actor, now)?;
-        tx.commit()?;
+        let after =
+            change.end_all_with_password(name, record.id, EventKind::HostPasswordChanged)?;
+        let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
         Ok(Some(after))
     }

@@ -2,16 +2,15 @@
 //! ran ahead. Each act is one transaction with its event.
 
 use super::account_data;
-use super::lookup::{AdministrationError, AdministrationResult, find_account, log_event};
+use super::change::find_account;
+use super::error::AdministrationError;
 use crate::account::event::EventKind;
 use crate::account::name::{NewName, UserName};
 use crate::credential::totp::Step;
 use crate::engine::Accounts;
-use crate::engine::app_passwords::changes;
 use crate::engine::app_passwords::changes::AppPasswordsAfter;
 use crate::engine::is_enrolled;
 use crate::engine::principal::Principal;
-use crate::store::Intent;
 use crate::system::clock::Timestamp;
 
 impl Accounts<'_> {
@@ -22,44 +21,24 @@ impl Accounts<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<AppPasswordsAfter, AdministrationError> {
-        let actor = actor.into();
-        self.check_not_declared(name)?;
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(&mut tx, name)?;
-        if !is_enrolled(&mut tx, record.id)? {
-            drop(tx);
+        self.engine.check_not_declared(name)?;
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = find_account(&mut change.tx, name)?;
+        if !is_enrolled(&mut change.tx, record.id)? {
+            drop(change);
             // An earlier call may have failed to erase the secret.
-            self.engine
-                .store
-                .truncate_wal()
-                .map_err(AdministrationError::WalNotTruncated)?;
+            self.engine.truncate_wal()?;
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
-        actor.refuse_ended_session(&mut tx, now)?;
-        tx.remove_second_factor(record.id)?;
-        tx.unlock_account(record.id)?;
-        tx.end_sessions_and_browsers(record.id)?;
-        let revision = tx.raise_revision()?;
-        log_event(
-            &self.engine.config,
-            &mut tx,
-            name,
-            EventKind::Disabled,
-            actor,
-            now,
-        )?;
-        let account = (name, record.id);
-        let after =
-            changes::apply_on_change_and_log(&self.engine.config, &mut tx, account, actor, now)?;
-        tx.commit()?;
+        change.refuse_ended_session()?;
+        change.tx.remove_second_factor(record.id)?;
+        change.tx.unlock_account(record.id)?;
+        change.tx.end_sessions_and_browsers(record.id)?;
+        change.log_event(name, EventKind::Disabled)?;
+        let after = change.apply_on_change(name, record.id)?;
+        let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
-        self.engine
-            .store
-            .truncate_wal()
-            .map_err(AdministrationError::WalNotTruncated)?;
+        self.engine.truncate_wal()?;
         Ok(after)
     }
 
@@ -69,24 +48,12 @@ impl Accounts<'_> {
         name: &UserName,
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
-    ) -> AdministrationResult {
-        let actor = actor.into();
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(&mut tx, name)?;
-        actor.refuse_ended_session(&mut tx, now)?;
-        tx.unlock_account(record.id)?;
-        log_event(
-            &self.engine.config,
-            &mut tx,
-            name,
-            EventKind::Unlocked,
-            actor,
-            now,
-        )?;
-        Ok(tx.commit()?)
+    ) -> Result<(), AdministrationError> {
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = change.find_account(name)?;
+        change.tx.unlock_account(record.id)?;
+        change.log_event(name, EventKind::Unlocked)?;
+        Ok(change.commit()?)
     }
 
     /// Lowers floors that are ahead of the clock to the current time step. Returns how many were
@@ -97,21 +64,19 @@ impl Accounts<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
-        let actor = actor.into();
         let declared = account_data::read_declared_secret(&self.engine.config, name)?;
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = match tx.find_account(name)? {
-            None if declared.is_some() => tx.add_account(&NewName::accept_distinct(name), now)?,
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = match change.tx.find_account(name)? {
+            None if declared.is_some() => change
+                .tx
+                .add_account(&NewName::accept_distinct(name), now)?,
             None => return Err(AdministrationError::UnknownAccount(name.clone())),
             Some(record) => record,
         };
-        actor.refuse_ended_session(&mut tx, now)?;
+        change.refuse_ended_session()?;
         let authenticators = account_data::load_authenticators(
-            &self.engine.vault,
-            &mut tx,
+            change.vault,
+            &mut change.tx,
             name,
             Some(&record),
             declared,
@@ -126,29 +91,17 @@ impl Accounts<'_> {
             let newest = Step(
                 current
                     .0
-                    .saturating_add(u64::from(self.engine.config.totp.future_steps.value())),
+                    .saturating_add(u64::from(change.config.totp.future_steps.value())),
             );
             if let Some(floor) = authenticator.floor.filter(|floor| *floor > newest) {
-                tx.lower_floor(&authenticator.fingerprint, floor, current)?;
+                change
+                    .tx
+                    .lower_floor(&authenticator.fingerprint, floor, current)?;
                 lowered += 1;
             }
         }
-        log_event(
-            &self.engine.config,
-            &mut tx,
-            name,
-            EventKind::ClockUnlocked,
-            actor,
-            now,
-        )?;
-        tx.commit()?;
+        change.log_event(name, EventKind::ClockUnlocked)?;
+        change.commit()?;
         Ok(lowered)
-    }
-
-    pub(in crate::engine) fn check_not_declared(&self, name: &UserName) -> AdministrationResult {
-        match self.engine.config.find_declared_account(name) {
-            Some(_) => Err(AdministrationError::Declared(name.clone())),
-            None => Ok(()),
-        }
     }
 }

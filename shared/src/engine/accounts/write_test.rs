@@ -9,10 +9,7 @@ impl Accounts<'_> {
     /// Commits a change durably. The same transaction reverts the change, so the store stays as it
     /// was.
     pub fn try_write(&mut self) -> Result<(), EngineError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let mut tx = self.engine.begin(Intent::Write)?;
         // No gate has this id, since gate ids are random.
         let unused_id = [0; 16];
         let revision = tx.revision()?;

@@ -10,10 +10,8 @@ use crate::credential::scope::{AppPasswordScope, ScopeTerm};
 use crate::credential::secret::RandomError;
 use crate::crypto::vault::VaultError;
 use crate::engine::AppPasswords;
-use crate::engine::accounts::lookup::{
-    AdministrationError, AdministrationResult, AppPasswordError, find_account, find_or_add_account,
-    log_event_with_cause,
-};
+use crate::engine::accounts::change::find_account;
+use crate::engine::accounts::error::{AdministrationError, AppPasswordError};
 use crate::engine::principal::Principal;
 use crate::store::{AppPasswordRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
@@ -44,25 +42,17 @@ impl AppPasswords<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<AppPassword, AdministrationError> {
-        let actor = actor.into();
         self.check_scope(scope)?;
         if expires.is_some_and(|expires| expires <= now) {
             return Err(AppPasswordError::Past.into());
         }
         let password =
             AppPassword::random().map_err(|RandomError| VaultError::Random(RandomError))?;
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = match self.engine.config.find_declared_account(account) {
-            Some(_) => find_or_add_account(&self.engine.config, &mut tx, account, actor, now)?,
-            None => find_account(&mut tx, account)?,
-        };
-        actor.refuse_ended_session(&mut tx, now)?;
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = change.find_or_add_declared_account(account)?;
         let is_over =
             |stored: &AppPasswordRecord| stored.expires.is_some_and(|expires| expires <= now);
-        let mut live = tx.app_passwords(Some(record.id))?;
+        let mut live = change.tx.app_passwords(Some(record.id))?;
         live.retain(|stored| !is_over(stored));
         if live.iter().any(|stored| stored.name == *name) {
             return Err(AppPasswordError::NameTaken(account.clone(), name.clone()).into());
@@ -79,22 +69,11 @@ impl AppPasswords<'_> {
             expires,
             last_used: None,
         };
-        tx.add_app_password(
-            record.id,
-            &new,
-            &self.engine.vault.app_password_hash(&password),
-        )?;
-        let revision = tx.raise_revision()?;
-        log_event_with_cause(
-            &self.engine.config,
-            &mut tx,
-            account,
-            EventKind::AppPasswordAdded,
-            name.as_str(),
-            actor,
-            now,
-        )?;
-        tx.commit()?;
+        change
+            .tx
+            .add_app_password(record.id, &new, &change.vault.app_password_hash(&password))?;
+        change.log_event_with_cause(account, EventKind::AppPasswordAdded, name.as_str())?;
+        let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
         Ok(password)
     }
@@ -104,10 +83,7 @@ impl AppPasswords<'_> {
         &mut self,
         of: Option<&UserName>,
     ) -> Result<Vec<AppPasswordRecord>, AdministrationError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
+        let mut tx = self.engine.begin(Intent::Read)?;
         let of = match of {
             Some(name) => Some(find_account(&mut tx, name)?.id),
             None => None,
@@ -122,30 +98,17 @@ impl AppPasswords<'_> {
         new: &Label,
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
-    ) -> AdministrationResult {
-        let actor = actor.into();
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(&mut tx, account)?;
-        actor.refuse_ended_session(&mut tx, now)?;
-        let all = tx.app_passwords(Some(record.id))?;
+    ) -> Result<(), AdministrationError> {
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = change.find_account(account)?;
+        let all = change.tx.app_passwords(Some(record.id))?;
         let found = find(&all, account, name)?;
         if name != new && all.iter().any(|stored| stored.name == *new) {
             return Err(AppPasswordError::NameTaken(account.clone(), new.clone()).into());
         }
-        tx.rename_app_password(found.number, new)?;
-        log_event_with_cause(
-            &self.engine.config,
-            &mut tx,
-            account,
-            EventKind::AppPasswordRenamed,
-            new.as_str(),
-            actor,
-            now,
-        )?;
-        Ok(tx.commit()?)
+        change.tx.rename_app_password(found.number, new)?;
+        change.log_event_with_cause(account, EventKind::AppPasswordRenamed, new.as_str())?;
+        Ok(change.commit()?)
     }
 
     /// Revokes one app password of an account, or all. Returns how many. When this returns, neither
@@ -157,36 +120,28 @@ impl AppPasswords<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
-        let actor = actor.into();
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(&mut tx, account)?;
-        actor.refuse_ended_session(&mut tx, now)?;
-        let all = tx.app_passwords(Some(record.id))?;
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = change.find_account(account)?;
+        let all = change.tx.app_passwords(Some(record.id))?;
         let count = match one {
             Some(name) => {
-                tx.remove_app_password(find(&all, account, name)?.number)?;
+                change
+                    .tx
+                    .remove_app_password(find(&all, account, name)?.number)?;
                 1
             }
             None if all.is_empty() => return Err(AppPasswordError::None(account.clone()).into()),
             None => {
-                tx.remove_app_passwords(record.id, now)?;
+                change.tx.remove_app_passwords(record.id, now)?;
                 all.len()
             }
         };
-        let revision = tx.raise_revision()?;
-        log_event_with_cause(
-            &self.engine.config,
-            &mut tx,
+        change.log_event_with_cause(
             account,
             EventKind::AppPasswordRevoked,
             one.map_or("all", Label::as_str),
-            actor,
-            now,
         )?;
-        tx.commit()?;
+        let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
         Ok(count)
     }
@@ -242,31 +197,8 @@ pub(in crate::engine) fn apply_on_change(
     })
 }
 
-/// Applies `app_passwords.on_change` for an act of administration, and logs the event.
-pub(in crate::engine) fn apply_on_change_and_log<'a>(
-    config: &Config,
-    tx: &mut Transaction<'_>,
-    (name, account): (&UserName, AccountId),
-    actor: impl Into<Principal<'a>>,
-    now: Timestamp,
-) -> Result<AppPasswordsAfter, StoreError> {
-    let after = apply_on_change(config, tx, account, now)?;
-    if let AppPasswordsAfter::Revoked(_) = after {
-        log_event_with_cause(
-            config,
-            tx,
-            name,
-            EventKind::AppPasswordRevoked,
-            CHANGE_CAUSE,
-            actor,
-            now,
-        )?;
-    }
-    Ok(after)
-}
-
 impl AppPasswordsAfter {
-    /// Returns the event and its cause for a change that a sign-in made.
+    /// Returns the event and its cause of the change.
     pub(in crate::engine) fn event(self) -> Option<(EventKind, &'static str)> {
         match self {
             AppPasswordsAfter::Revoked(_) => Some((EventKind::AppPasswordRevoked, CHANGE_CAUSE)),

@@ -80,20 +80,14 @@ impl AppPasswords<'_> {
         );
         // Short transactions, because logins wait for each of them.
         for used in used.chunks(ROWS_PER_TRANSACTION) {
-            let mut tx = self
-                .engine
-                .store
-                .begin(&mut self.engine.vault, Intent::Write)?;
+            let mut tx = self.engine.begin(Intent::Write)?;
             for (number, at) in used {
                 tx.record_app_password_use(*number, *at)?;
             }
             tx.commit()?;
         }
         for wrong in wrong.chunks(ROWS_PER_TRANSACTION) {
-            let mut tx = self
-                .engine
-                .store
-                .begin(&mut self.engine.vault, Intent::Write)?;
+            let mut tx = self.engine.begin(Intent::Write)?;
             for (address, at) in wrong {
                 tx.add_address_failure(&address.key(), *at, at.minus(window), limit.value())?;
             }
@@ -110,10 +104,7 @@ impl AppPasswords<'_> {
     pub fn remove_expired_rows(&mut self, now: Timestamp) -> Result<(), EngineError> {
         let window = self.engine.config.throttle.address_window.seconds();
         for _ in 0..MAX_TRANSACTIONS {
-            let mut tx = self
-                .engine
-                .store
-                .begin(&mut self.engine.vault, Intent::Write)?;
+            let mut tx = self.engine.begin(Intent::Write)?;
             // A renewal of all keys that was cut off leaves such rows.
             let cleared = tx.remove_expired_rows(now, window, ROWS_PER_TRANSACTION as u32)?
                 + tx.forget_key_bound(ROWS_PER_TRANSACTION as u32)?;

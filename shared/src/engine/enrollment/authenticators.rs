@@ -5,18 +5,13 @@
 use super::pending::{AccountSnapshot, EnrollmentConfirmation, EnrollmentKind, PendingEnrollment};
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, Label, UserName};
-use crate::account::record::AccountRecord;
 use crate::account::second_factor::Enrolled;
-use crate::config::Config;
 use crate::credential::recovery_code::RecoveryCode;
 use crate::crypto::vault::{SecretBinding, Vault};
 use crate::engine::Enrollment;
 use crate::engine::accounts::account_data;
 use crate::engine::accounts::account_name::check_new_name;
-use crate::engine::accounts::lookup::{
-    AdministrationError, AdministrationResult, find_account, find_or_add_account, log_event,
-};
-use crate::engine::app_passwords::changes;
+use crate::engine::accounts::error::AdministrationError;
 use crate::engine::app_passwords::changes::AppPasswordsAfter;
 use crate::engine::login::token_validity::check_token_parent;
 use crate::engine::principal::Principal;
@@ -30,15 +25,15 @@ pub(in crate::engine) const MAX_AUTHENTICATORS: usize = 16;
 
 impl Enrollment<'_> {
     /// Returns the error with which [`Engine::activate`] would fail, before a secret is shown.
-    pub fn check_enrollment(&mut self, pending: &PendingEnrollment) -> AdministrationResult {
-        self.engine.accounts().check_not_declared(pending.name())?;
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
+    pub fn check_enrollment(
+        &mut self,
+        pending: &PendingEnrollment,
+    ) -> Result<(), AdministrationError> {
+        self.engine.check_not_declared(pending.name())?;
+        let (mut tx, config, _) = self.engine.begin_with_keys(Intent::Read)?;
         match tx.find_account(pending.name())? {
             None if pending.kind() == EnrollmentKind::First => {
-                match check_new_name(&self.engine.config, &mut tx, pending.name(), Distinct::No)? {
+                match check_new_name(config, &mut tx, pending.name(), Distinct::No)? {
                     Ok(_) => Ok(()),
                     Err(other) => Err(AdministrationError::OtherSpelling(other)),
                 }
@@ -57,53 +52,46 @@ impl Enrollment<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<AppPasswordsAfter, AdministrationError> {
-        let actor = actor.into();
         let name = pending.name();
-        self.engine.accounts().check_not_declared(name)?;
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let snapshot = read_account_snapshot(&mut tx, &self.engine.vault, name)?;
+        self.engine.check_not_declared(name)?;
+        let mut change = self.engine.begin_change(actor, now)?;
+        let snapshot = read_account_snapshot(&mut change.tx, change.vault, name)?;
         let is_stale = match (pending.snapshot(), pending.parent()) {
             (Some(began_on), Some(parent)) => {
-                let alive = check_token_parent(&mut tx, name, began_on.at(), parent, now)?;
+                let alive = check_token_parent(&mut change.tx, name, began_on.at(), parent, now)?;
                 *began_on != snapshot || alive.is_none()
             }
             (Some(began_on), None) => *began_on != snapshot,
             (None, _) => false,
         };
         let record = match pending.kind() {
-            EnrollmentKind::First => {
-                find_or_add_account(&self.engine.config, &mut tx, name, actor, now)?
-            }
-            EnrollmentKind::Replacement | EnrollmentKind::Further => find_account(&mut tx, name)?,
+            EnrollmentKind::First => change.find_or_add_account(name)?,
+            EnrollmentKind::Replacement | EnrollmentKind::Further => change.find_account(name)?,
         };
-        actor.refuse_ended_session(&mut tx, now)?;
-        check_enrollment_kind(&tx.authenticators(record.id)?, pending)?;
+        check_enrollment_kind(&change.tx.authenticators(record.id)?, pending)?;
         if is_stale {
             return Err(AdministrationError::Stale);
         }
         if let Some(invitation) = pending.invitation() {
-            match tx.one_time_code(record.id)? {
+            match change.tx.one_time_code(record.id)? {
                 Some(stored) if !stored.used && stored.hash == invitation.hash() => {
-                    tx.consume_one_time_code(record.id)?;
+                    change.tx.consume_one_time_code(record.id)?;
                 }
                 _ => return Err(AdministrationError::Stale),
             }
         }
         // The same secret may have been stored before. Its floor is kept after its removal.
         let parameters = pending.parameters();
-        let fingerprint = self.engine.vault.fingerprint(pending.secret(), parameters);
+        let fingerprint = change.vault.fingerprint(pending.secret(), parameters);
         let floor =
-            account_data::load_floor(&self.engine.vault, &mut tx, pending.secret(), parameters)?;
+            account_data::load_floor(change.vault, &mut change.tx, pending.secret(), parameters)?;
         if confirmation.step().is_some_and(|step| floor >= Some(step)) {
             return Err(AdministrationError::CodeUsed);
         }
         if let Some(step) = confirmation.step().or(pending.before_first()).max(floor) {
-            tx.raise_floor(&fingerprint, step)?;
+            change.tx.raise_floor(&fingerprint, step)?;
         }
-        let sealed = self.engine.vault.seal(
+        let sealed = change.vault.seal(
             pending.secret(),
             &SecretBinding {
                 account: record.id.0,
@@ -113,8 +101,8 @@ impl Enrollment<'_> {
         )?;
         if pending.kind() == EnrollmentKind::Replacement {
             // The address for mailed codes is kept.
-            for old in tx.authenticators(record.id)? {
-                tx.remove_authenticator(old.number)?;
+            for old in change.tx.authenticators(record.id)? {
+                change.tx.remove_authenticator(old.number)?;
             }
         }
         let label = pending.label().clone();
@@ -125,34 +113,31 @@ impl Enrollment<'_> {
             sealed,
             created: now,
         };
-        tx.add_authenticator(record.id, &authenticator)?;
+        change.tx.add_authenticator(record.id, &authenticator)?;
         let what = match pending.kind() {
             EnrollmentKind::Further => EventKind::AuthenticatorAdded,
             EnrollmentKind::First | EnrollmentKind::Replacement => {
                 let hashes = StoredRecoveryCode::hash_all(
                     pending.recovery_codes(),
                     record.id.0,
-                    &self.engine.vault,
+                    change.vault,
                 );
-                tx.replace_recovery_codes(record.id, &hashes)?;
+                change.tx.replace_recovery_codes(record.id, &hashes)?;
                 EventKind::Enrolled
             }
         };
-        let revision = end_all(&self.engine.config, &mut tx, &record, what, actor, now)?;
+        change.tx.end_sessions_and_browsers(record.id)?;
+        change.log_event(name, what)?;
         let after = match pending.kind() {
             EnrollmentKind::Further => AppPasswordsAfter::None,
             EnrollmentKind::First | EnrollmentKind::Replacement => {
-                let account = (name, record.id);
-                changes::apply_on_change_and_log(&self.engine.config, &mut tx, account, actor, now)?
+                change.apply_on_change(name, record.id)?
             }
         };
-        tx.commit()?;
+        let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
         if pending.kind() == EnrollmentKind::Replacement {
-            self.engine
-                .store
-                .truncate_wal()
-                .map_err(AdministrationError::WalNotTruncated)?;
+            self.engine.truncate_wal()?;
         }
         Ok(after)
     }
@@ -162,11 +147,8 @@ impl Enrollment<'_> {
         &mut self,
         name: &UserName,
     ) -> Result<AccountSnapshot, EngineError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
-        Ok(read_account_snapshot(&mut tx, &self.engine.vault, name)?)
+        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Read)?;
+        Ok(read_account_snapshot(&mut tx, vault, name)?)
     }
 
     /// Returns the authenticators of an account, oldest first.
@@ -176,21 +158,13 @@ impl Enrollment<'_> {
     ) -> Result<Vec<AuthenticatorState>, AdministrationError> {
         let declared = account_data::read_declared_secret(&self.engine.config, name)?;
         let is_declared = declared.is_some();
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
+        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Read)?;
         let record = match tx.find_account(name)? {
             None if !is_declared => return Err(AdministrationError::UnknownAccount(name.clone())),
             found => found,
         };
-        let opened = account_data::load_authenticators(
-            &self.engine.vault,
-            &mut tx,
-            name,
-            record.as_ref(),
-            declared,
-        )?;
+        let opened =
+            account_data::load_authenticators(vault, &mut tx, name, record.as_ref(), declared)?;
         let stored = match record {
             Some(record) if !is_declared => tx.authenticators(record.id)?,
             _ => Vec::new(),
@@ -217,46 +191,32 @@ impl Enrollment<'_> {
         label: &Label,
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
-    ) -> AdministrationResult {
-        let actor = actor.into();
-        self.engine.accounts().check_not_declared(name)?;
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(&mut tx, name)?;
-        actor.refuse_ended_session(&mut tx, now)?;
-        let all = tx.authenticators(record.id)?;
+    ) -> Result<(), AdministrationError> {
+        self.engine.check_not_declared(name)?;
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = change.find_account(name)?;
+        let all = change.tx.authenticators(record.id)?;
         let Some(found) = all.iter().find(|stored| stored.name == *label) else {
             return Err(AdministrationError::UnknownAuthenticator(
                 name.clone(),
                 label.clone(),
             ));
         };
-        let by_mail = self.engine.config.email.is_enabled()
-            && tx.mail_addresses(record.id)?.confirmed.is_some();
+        let by_mail = change.config.email.is_enabled()
+            && change.tx.mail_addresses(record.id)?.confirmed.is_some();
         if all.len() == 1 && !by_mail {
             return Err(AdministrationError::LastAuthenticator(name.clone()));
         }
-        tx.remove_authenticator(found.number)?;
-        let revision = end_all(
-            &self.engine.config,
-            &mut tx,
-            &record,
-            EventKind::AuthenticatorRemoved,
-            actor,
-            now,
-        )?;
-        tx.commit()?;
+        change.tx.remove_authenticator(found.number)?;
+        change.tx.end_sessions_and_browsers(record.id)?;
+        change.log_event(name, EventKind::AuthenticatorRemoved)?;
+        let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
-        self.engine
-            .store
-            .truncate_wal()
-            .map_err(AdministrationError::WalNotTruncated)
+        self.engine.truncate_wal()
     }
 
     /// Returns an error if the account may not have recovery codes, before any are shown.
-    pub fn refuse_recovery_codes(&mut self, name: &UserName) -> AdministrationResult {
+    pub fn refuse_recovery_codes(&mut self, name: &UserName) -> Result<(), AdministrationError> {
         match self.engine.load_policy_facts(name)?.enrolled {
             Enrolled::Yes => Ok(()),
             Enrolled::No => Err(AdministrationError::NotEnrolled(name.clone())),
@@ -270,7 +230,7 @@ impl Enrollment<'_> {
         codes: &[RecoveryCode],
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
-    ) -> AdministrationResult {
+    ) -> Result<(), AdministrationError> {
         let snapshot = self.snapshot_account(name)?;
         self.replace_recovery_codes_if_unchanged(&snapshot, name, codes, actor, now)
     }
@@ -283,37 +243,22 @@ impl Enrollment<'_> {
         codes: &[RecoveryCode],
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
-    ) -> AdministrationResult {
-        let actor = actor.into();
-        let is_declared = self.engine.config.find_declared_account(name).is_some();
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        if read_account_snapshot(&mut tx, &self.engine.vault, name)? != *began_on {
+    ) -> Result<(), AdministrationError> {
+        let mut change = self.engine.begin_change(actor, now)?;
+        if read_account_snapshot(&mut change.tx, change.vault, name)? != *began_on {
             return Err(AdministrationError::Stale);
         }
-        let record = match is_declared {
-            true => find_or_add_account(&self.engine.config, &mut tx, name, actor, now)?,
-            false => find_account(&mut tx, name)?,
-        };
-        actor.refuse_ended_session(&mut tx, now)?;
-        if !is_declared && !is_enrolled(&mut tx, record.id)? {
+        let record = change.find_or_add_declared_account(name)?;
+        let is_declared = change.config.find_declared_account(name).is_some();
+        if !is_declared && !is_enrolled(&mut change.tx, record.id)? {
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
-        tx.replace_recovery_codes(
+        change.tx.replace_recovery_codes(
             record.id,
-            &StoredRecoveryCode::hash_all(codes, record.id.0, &self.engine.vault),
+            &StoredRecoveryCode::hash_all(codes, record.id.0, change.vault),
         )?;
-        log_event(
-            &self.engine.config,
-            &mut tx,
-            name,
-            EventKind::RecoveryCodesReplaced,
-            actor,
-            now,
-        )?;
-        Ok(tx.commit()?)
+        change.log_event(name, EventKind::RecoveryCodesReplaced)?;
+        Ok(change.commit()?)
     }
 }
 
@@ -347,7 +292,7 @@ pub(in crate::engine) fn read_account_snapshot(
 fn check_enrollment_kind(
     live: &[AuthenticatorRecord],
     pending: &PendingEnrollment,
-) -> AdministrationResult {
+) -> Result<(), AdministrationError> {
     let name = || pending.name().clone();
     match (live, pending.kind()) {
         ([], EnrollmentKind::First) => Ok(()),
@@ -367,19 +312,4 @@ fn check_enrollment_kind(
         }
         (_, EnrollmentKind::Further) => Ok(()),
     }
-}
-
-/// Ends every session and trusted browser of an account and logs the event. Returns the revision
-/// that gates must apply.
-fn end_all<'a>(
-    config: &Config,
-    tx: &mut Transaction<'_>,
-    record: &AccountRecord,
-    what: EventKind,
-    actor: impl Into<Principal<'a>>,
-    now: Timestamp,
-) -> Result<u64, StoreError> {
-    tx.end_sessions_and_browsers(record.id)?;
-    log_event(config, tx, &record.name, what, actor, now)?;
-    tx.raise_revision()
 }

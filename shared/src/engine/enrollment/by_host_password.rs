@@ -7,7 +7,7 @@
 use super::pending::AccountSnapshot;
 use crate::account::name::UserName;
 use crate::engine::Enrollment;
-use crate::engine::accounts::lookup::AdministrationError;
+use crate::engine::accounts::error::AdministrationError;
 use crate::engine::verify::host_password::{HostPasswordAttempt, HostPasswordResult};
 use crate::engine::{COMMAND, Requester, VerificationRequest};
 use crate::policy::requirement::EnrollmentRequirement;

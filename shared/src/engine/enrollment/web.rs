@@ -244,15 +244,12 @@ impl Enrollment<'_> {
         token: &EnrollmentToken,
         now: Timestamp,
     ) -> Result<Option<(AccountSnapshot, TokenValidity)>, EngineError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
-        let Some(alive) = check_token(token, &mut tx, &self.engine.vault.token_keys(), now)? else {
+        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Read)?;
+        let Some(alive) = check_token(token, &mut tx, &vault.token_keys(), now)? else {
             return Ok(None);
         };
         Ok(Some((
-            read_account_snapshot(&mut tx, &self.engine.vault, token.account())?,
+            read_account_snapshot(&mut tx, vault, token.account())?,
             alive,
         )))
     }

@@ -52,13 +52,7 @@ pub struct RotationReport {
 impl Keys<'_> {
     /// Returns what `rotate_keys` with [`Renewal::All`] would end now.
     pub fn list_key_bound(&mut self, now: Timestamp) -> Result<EndedByRotation, EngineError> {
-        Ok(key_bound(
-            &mut self
-                .engine
-                .store
-                .begin(&mut self.engine.vault, Intent::Read)?,
-            now,
-        )?)
+        Ok(key_bound(&mut self.engine.begin(Intent::Read)?, now)?)
     }
 
     /// Replaces the master key, wraps the data keys with the new one, and seals all secrets with
@@ -93,11 +87,8 @@ impl Keys<'_> {
             Renewal::Seal => None,
             Renewal::All => Some(store::open(&self.engine.config.store.url)?),
         };
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        tx.replace_data_keys(&self.engine.vault.renew_keys(renewal, &masters)?)?;
+        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Write)?;
+        tx.replace_data_keys(&vault.renew_keys(renewal, &masters)?)?;
         tx.add_event(&event(renewal, actor, now))?;
         match &mut other {
             None => tx.commit()?,
@@ -129,10 +120,7 @@ impl Keys<'_> {
     fn remove_key_bound(&mut self) -> Result<(), EngineError> {
         loop {
             let began = Instant::now();
-            let mut tx = self
-                .engine
-                .store
-                .begin(&mut self.engine.vault, Intent::Write)?;
+            let mut tx = self.engine.begin(Intent::Write)?;
             let accounts = tx.forget_key_bound(ACCOUNTS_PER_TRANSACTION)?;
             if accounts == 0 {
                 return Ok(());
@@ -151,19 +139,12 @@ impl Keys<'_> {
             let mut after = 0;
             loop {
                 let began = Instant::now();
-                let mut tx = self
-                    .engine
-                    .store
-                    .begin(&mut self.engine.vault, Intent::Write)?;
+                let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Write)?;
                 let rows = tx.sealed_rows_after(sealed_in, after, BATCH)?;
                 let Some(last) = rows.last() else { break };
                 after = last.number;
                 for row in &rows {
-                    match self
-                        .engine
-                        .vault
-                        .reseal(&row.sealed, &row.associated_data)?
-                    {
+                    match vault.reseal(&row.sealed, &row.associated_data)? {
                         Resealed::Current => {}
                         Resealed::Replaced(sealed) => tx.reseal_row(row, &sealed)?,
                         Resealed::Damaged => drop(damaged.insert(row.name.clone())),
@@ -174,11 +155,8 @@ impl Keys<'_> {
                 std::thread::sleep(began.elapsed().max(PAUSE));
             }
         }
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        tx.replace_data_keys(&self.engine.vault.drop_previous_key(masters)?)?;
+        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Write)?;
+        tx.replace_data_keys(&vault.drop_previous_key(masters)?)?;
         tx.commit()?;
         Ok(damaged)
     }

@@ -183,10 +183,7 @@ impl Mail<'_> {
         mail: &MailQueued,
         sent: Result<(), NotMailed>,
     ) -> Result<(), NotMailed> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let mut tx = self.engine.begin(Intent::Write)?;
         tx.remove_mail(mail.number)?;
         if sent.is_err() {
             invalidate_code(&mut tx, mail.account, mail.hash)?;
@@ -205,17 +202,13 @@ impl Mail<'_> {
         if limit == 0
             || self
                 .engine
-                .store
-                .begin(&mut self.engine.vault, Intent::Read)?
+                .begin(Intent::Read)?
                 .waiting_mail(1, now)?
                 .is_empty()
         {
             return Ok(Vec::new());
         }
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Write)?;
         let mut taken = Vec::new();
         for waiting in tx.waiting_mail(limit, now)? {
             let QueuedMail {
@@ -231,17 +224,14 @@ impl Mail<'_> {
                 to,
                 expires,
             };
-            let Some(code) = self.engine.vault.unseal_code(&waiting.sealed, &binding) else {
+            let Some(code) = vault.unseal_code(&waiting.sealed, &binding) else {
                 // It was not sealed with these keys, or it was changed.
                 tx.remove_mail(waiting.number)?;
                 continue;
             };
             tx.set_mail_state(waiting.number, &MailState::Sending)?;
             taken.push(MailMessage {
-                hash: self
-                    .engine
-                    .vault
-                    .mailed_hash(waiting.account.0, waiting.purpose, &code),
+                hash: vault.mailed_hash(waiting.account.0, waiting.purpose, &code),
                 name: waiting.name,
                 to: waiting.to,
                 code,
@@ -260,17 +250,13 @@ impl Mail<'_> {
     pub fn remove_expired_mail(&mut self, now: Timestamp) -> Result<Vec<UserName>, EngineError> {
         if self
             .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?
+            .begin(Intent::Read)?
             .expired_mail(1, now)?
             .is_empty()
         {
             return Ok(Vec::new());
         }
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let mut tx = self.engine.begin(Intent::Write)?;
         let mut unsent = Vec::new();
         for ExpiredMail {
             number,
@@ -294,10 +280,7 @@ impl Mail<'_> {
         mail: &MailMessage,
         sent: &Result<(), String>,
     ) -> Result<(), EngineError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let mut tx = self.engine.begin(Intent::Write)?;
         let state = sent
             .as_ref()
             .map_or_else(|why| MailState::Failed(why.clone()), |()| MailState::Sent);
@@ -314,10 +297,7 @@ impl Mail<'_> {
         if !self.engine.config.email.is_enabled() {
             return Ok(false);
         }
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
+        let mut tx = self.engine.begin(Intent::Read)?;
         let oldest = [
             tx.oldest_waiting_mail(now)?,
             tx.oldest_due_notification(now)?,

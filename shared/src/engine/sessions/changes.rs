@@ -3,7 +3,8 @@
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::engine::Sessions;
-use crate::engine::accounts::lookup::{AdministrationError, find_account, log_event};
+use crate::engine::accounts::change::find_account;
+use crate::engine::accounts::error::AdministrationError;
 use crate::engine::principal::Principal;
 use crate::store::{BrowserRecord, BrowserSessions, Intent, SessionRecord};
 use crate::system::clock::Timestamp;
@@ -16,10 +17,7 @@ impl Sessions<'_> {
         name: &UserName,
         now: Timestamp,
     ) -> Result<Vec<SessionRecord>, AdministrationError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
+        let mut tx = self.engine.begin(Intent::Read)?;
         let record = find_account(&mut tx, name)?;
         Ok(tx.sessions(record.id, now)?)
     }
@@ -30,10 +28,7 @@ impl Sessions<'_> {
         name: &UserName,
         now: Timestamp,
     ) -> Result<Vec<BrowserRecord>, AdministrationError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
+        let mut tx = self.engine.begin(Intent::Read)?;
         let record = find_account(&mut tx, name)?;
         Ok(tx.trusted_browsers(record.id, now)?)
     }
@@ -48,40 +43,27 @@ impl Sessions<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
-        let actor = actor.into();
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(&mut tx, name)?;
-        actor.refuse_ended_session(&mut tx, now)?;
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = change.find_account(name)?;
         let nothing = || AdministrationError::NothingToRevoke("session", name.clone());
-        let had_grace = tx.end_grace_period(record.id)?;
+        let had_grace = change.tx.end_grace_period(record.id)?;
         let ended = match one {
             // finds also a session that has expired by a clock that runs ahead
-            Some(id) => match tx.find_session(record.id, id, Timestamp(0))? {
-                Some(_) => usize::from(tx.end_session(id)?),
+            Some(id) => match change.tx.find_session(record.id, id, Timestamp(0))? {
+                Some(_) => usize::from(change.tx.end_session(id)?),
                 None => return Err(nothing()),
             },
             None => {
-                let count = tx.sessions(record.id, now)?.len();
-                tx.end_sessions(record.id)?;
+                let count = change.tx.sessions(record.id, now)?.len();
+                change.tx.end_sessions(record.id)?;
                 count
             }
         };
         let is_seen = ended > 0 || had_grace;
-        let revision = tx.raise_revision()?;
         if is_seen {
-            log_event(
-                &self.engine.config,
-                &mut tx,
-                name,
-                EventKind::SessionRevoked,
-                actor,
-                now,
-            )?;
+            change.log_event(name, EventKind::SessionRevoked)?;
         }
-        tx.commit()?;
+        let revision = change.commit_revision()?;
         self.await_gate_confirmations(revision)?;
         if is_seen { Ok(ended) } else { Err(nothing()) }
     }
@@ -96,39 +78,30 @@ impl Sessions<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
-        let actor = actor.into();
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
-        let record = find_account(&mut tx, name)?;
-        actor.refuse_ended_session(&mut tx, now)?;
+        let mut change = self.engine.begin_change(actor, now)?;
+        let record = change.find_account(name)?;
         let mut ended = 0;
         // finds also trust that has expired by a clock that runs ahead
-        for browser in tx.trusted_browsers(record.id, Timestamp(0))? {
+        for browser in change.tx.trusted_browsers(record.id, Timestamp(0))? {
             if one.is_some_and(|one| one != browser.number) {
                 continue;
             }
-            ended += usize::from(tx.remove_trusted_browser(browser.number)?);
-            tx.end_sessions_of_browser(browser.number, BrowserSessions::ByTrust, actor.session())?;
+            ended += usize::from(change.tx.remove_trusted_browser(browser.number)?);
+            change.tx.end_sessions_of_browser(
+                browser.number,
+                BrowserSessions::ByTrust,
+                change.actor.session(),
+            )?;
         }
-        let had_grace = tx.end_grace_period(record.id)? && one.is_none();
+        let had_grace = change.tx.end_grace_period(record.id)? && one.is_none();
         if ended == 0 && !had_grace {
             return Err(AdministrationError::NothingToRevoke(
                 "trusted browser",
                 name.clone(),
             ));
         }
-        let revision = tx.raise_revision()?;
-        log_event(
-            &self.engine.config,
-            &mut tx,
-            name,
-            EventKind::BrowserRevoked,
-            actor,
-            now,
-        )?;
-        tx.commit()?;
+        change.log_event(name, EventKind::BrowserRevoked)?;
+        let revision = change.commit_revision()?;
         self.await_gate_confirmations(revision)?;
         Ok(ended)
     }

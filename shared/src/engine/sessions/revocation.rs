@@ -45,16 +45,12 @@ impl Sessions<'_> {
         let over = clock::since_boot().saturating_add(LEASE);
         while self
             .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?
+            .begin(Intent::Read)?
             .count_gates_behind(revision)?
             > 0
         {
             if clock::since_boot() > over {
-                let mut transaction = self
-                    .engine
-                    .store
-                    .begin(&mut self.engine.vault, Intent::Write)?;
+                let mut transaction = self.engine.begin(Intent::Write)?;
                 transaction.remove_gates_behind(revision)?;
                 return Ok(transaction.commit()?);
             }
@@ -79,10 +75,7 @@ impl Sessions<'_> {
     ) -> Result<(), EngineError> {
         let mut known = confirmed.map(|confirmed| confirmed.app_passwords);
         loop {
-            let mut transaction = self
-                .engine
-                .store
-                .begin(&mut self.engine.vault, Intent::Read)?;
+            let mut transaction = self.engine.begin(Intent::Read)?;
             let revision = transaction.revision()?;
             if confirmed.is_some_and(|confirmed| confirmed.revision == revision) {
                 return Ok(());
@@ -100,10 +93,7 @@ impl Sessions<'_> {
             let most = transaction
                 .revoked_sessions_after(confirmed.map_or(0, |confirmed| confirmed.revision))?;
             drop(transaction);
-            let mut transaction = self
-                .engine
-                .store
-                .begin(&mut self.engine.vault, Intent::Write)?;
+            let (mut transaction, _, vault) = self.engine.begin_with_keys(Intent::Write)?;
             transaction.forget_revocations(now)?;
             let revoked = most.merge(transaction.revoked_sessions_after(most.revision)?);
             let Some(then) = transaction.app_passwords_changed_after(first.revision)? else {
@@ -121,7 +111,7 @@ impl Sessions<'_> {
             let revision = revoked.revision;
             confirm(RevocationUpdate {
                 revoked,
-                keys: self.engine.vault.token_keys(),
+                keys: vault.token_keys(),
                 app_passwords,
             });
             transaction.set_gate_revision(gate, revision)?;
@@ -132,10 +122,7 @@ impl Sessions<'_> {
     /// Signs a session out. When this returns, every gate refuses the session, and an act in
     /// progress cannot open a session in its place.
     pub fn sign_out(&mut self, session: SessionId) -> Result<(), EngineError> {
-        let mut transaction = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let mut transaction = self.engine.begin(Intent::Write)?;
         transaction.end_session(session)?;
         let revision = transaction.raise_revision()?;
         transaction.commit()?;
@@ -144,10 +131,7 @@ impl Sessions<'_> {
 
     /// Removes a gate that has stopped, so that no revocation waits for it.
     pub fn remove_gate(&mut self, gate: &[u8; 16]) -> Result<(), EngineError> {
-        let mut transaction = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let mut transaction = self.engine.begin(Intent::Write)?;
         transaction.remove_gate(gate)?;
         Ok(transaction.commit()?)
     }

@@ -202,7 +202,7 @@ impl Transaction<'_> {
             revision,
             is_complete: true,
             all: all.collect(),
-            removed: Vec::new(),
+            ..LiveAppPasswords::default()
         })
     }
 

@@ -24,7 +24,7 @@ use crate::credential::totp::{OtpKind, OtpParameters, Step};
 use crate::crypto::vault::VaultError;
 use crate::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EngineReply, EnrollmentOperation,
-    FinishOperation, Operation, ReadOperation, ReplyBody, TypedText,
+    FinishOperation, Operation, ReadOperation, ReplyBody, ShownAuthenticator, TypedText,
 };
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
@@ -357,12 +357,12 @@ impl Commands<'_> {
             now,
         )
         .map_err(random_error)?;
-        Ok(ReplyBody::NewAuthenticator {
+        Ok(ReplyBody::NewAuthenticator(ShownAuthenticator {
             secret: pending.secret().to_base32().into(),
             url: pending.url().into(),
             recovery_codes: grouped(pending.recovery_codes()),
-            ticket: draft.seal(&keys)?.into(),
-        })
+            token: draft.seal(&keys)?.into(),
+        }))
     }
 
     /// Returns a begun enrollment for its requester to see again.
@@ -401,7 +401,7 @@ impl Commands<'_> {
             .map_err(random_error)?;
         Ok(ReplyBody::RecoveryCodes {
             codes: grouped(&codes),
-            ticket: new.seal(&keys)?.into(),
+            token: new.seal(&keys)?.into(),
         })
     }
 
@@ -415,8 +415,8 @@ impl Commands<'_> {
         // tickets are opened with the keys of now
         self.engine.enrollment().snapshot_account(account)?;
         match finish {
-            FinishOperation::Confirm { ticket, code } => {
-                let token = self.open_token::<EnrollmentDraft>(ticket, requester, account, now)?;
+            FinishOperation::Confirm { token, code } => {
+                let token = self.open_token::<EnrollmentDraft>(token, requester, account, now)?;
                 let pending = self.restore_pending_enrollment(token.payload(), &token)?;
                 match pending.confirm(
                     &input::Input::parse(code.as_bytes()),
@@ -428,15 +428,15 @@ impl Commands<'_> {
                         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
                         let next = token.into_next(|draft| ConfirmedEnrollment { draft, step });
                         Ok(ReplyBody::Confirmed {
-                            ticket: next.seal(&self.engine.token_keys())?.into(),
+                            token: next.seal(&self.engine.token_keys())?.into(),
                         }
                         .into())
                     }
                 }
             }
-            FinishOperation::Activate { ticket } => {
+            FinishOperation::Activate { token } => {
                 let token =
-                    self.open_token::<ConfirmedEnrollment>(ticket, requester, account, now)?;
+                    self.open_token::<ConfirmedEnrollment>(token, requester, account, now)?;
                 let pending = self.restore_pending_enrollment(&token.payload().draft, &token)?;
                 let given = EnrollmentConfirmation::by_code(token.payload().step);
                 Ok(activated(self.engine.enrollment().activate(
@@ -446,11 +446,11 @@ impl Commands<'_> {
                     now,
                 )?))
             }
-            FinishOperation::ActivateUnconfirmed { ticket } => {
+            FinishOperation::ActivateUnconfirmed { token } => {
                 let Requester::Root(actor) = requester else {
                     return Err(AdministrationError::OnlyRoot);
                 };
-                let token = self.open_token::<EnrollmentDraft>(ticket, requester, account, now)?;
+                let token = self.open_token::<EnrollmentDraft>(token, requester, account, now)?;
                 let pending = self.restore_pending_enrollment(token.payload(), &token)?;
                 Ok(activated(self.engine.enrollment().activate(
                     &pending,
@@ -459,7 +459,7 @@ impl Commands<'_> {
                     now,
                 )?))
             }
-            FinishOperation::ReplaceRecoveryCodes { ticket: token } => {
+            FinishOperation::ReplaceRecoveryCodes { token } => {
                 let token =
                     self.open_token::<PendingRecoveryCodes>(token, requester, account, now)?;
                 let (codes, snapshot) = (token.payload().codes(), &token.payload().snapshot);

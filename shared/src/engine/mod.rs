@@ -51,5 +51,5 @@ pub use verify::attempt::{AfterLogin, AfterRecovery, VerificationRequest, Verifi
 pub use verify::host_password::{HostPassword, HostPasswordAttempt, HostPasswordResult};
 pub use verify::pam_context::{
     MarkRefusal, PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification,
-    PromptEnrollment, ShownAuthenticator,
+    PromptEnrollment,
 };

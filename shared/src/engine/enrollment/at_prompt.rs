@@ -14,11 +14,10 @@ use crate::credential::recovery_code::RecoveryCode;
 use crate::crypto::vault::VaultError;
 use crate::engine::Enrollment;
 use crate::engine::{
-    AdministrationError, PamContext, PamGrant, PamRefusal, Principal, PromptEnrollment,
-    ShownAuthenticator, messages,
+    AdministrationError, PamContext, PamGrant, PamRefusal, Principal, PromptEnrollment, messages,
 };
 use crate::policy::requirement::EnrollmentRequirement;
-use crate::protocol::command_request::TypedText;
+use crate::protocol::command_request::{ShownAuthenticator, TypedText};
 use crate::system::clock::Timestamp;
 use crate::token::Token;
 use crate::verify::decision::Refusal;

@@ -9,7 +9,7 @@ use crate::account::second_factor::MailStatus;
 use crate::credential::completed_methods::CompletedMethods;
 use crate::engine::{Requester, VerificationRequest, messages};
 use crate::policy::requirement::Requirement;
-use crate::protocol::command_request::TypedText;
+use crate::protocol::command_request::{ShownAuthenticator, TypedText};
 use crate::system::process::{HostProcess, UnidentifiedProcess};
 use crate::verify::decision::Refusal;
 use crate::verify::origin::Origin;
@@ -120,19 +120,6 @@ pub enum PromptEnrollment {
     /// An administrator's one-time code is required.
     OneTimeCodeNeeded,
     Refused(PamRefusal),
-}
-
-/// A new authenticator, shown once.
-#[derive(Debug)]
-pub struct ShownAuthenticator {
-    /// The secret, in Base32.
-    pub secret: TypedText,
-    /// The otpauth URI.
-    pub url: TypedText,
-    /// The recovery codes, grouped.
-    pub recovery_codes: Vec<TypedText>,
-    /// The token for the step that confirms the authenticator.
-    pub token: TypedText,
 }
 
 /// Why a mark is invalid.

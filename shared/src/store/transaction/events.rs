@@ -2,21 +2,20 @@
 //! the account.
 
 use super::Transaction;
-use super::convert::{named, signed};
+use super::convert::{ColumnResult, Row, ToSql, named, signed};
 use crate::account::email::EmailAddress;
 use crate::account::event::{
     AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, MAX_EVENTS, RETENTION,
 };
 use crate::store::{LoggedEvent, MAX_NOTIFICATIONS, Notification, StoreResult};
 use crate::system::clock::Timestamp;
-use rusqlite::{Row, ToSql};
 
 /// Conditions of an [`EventFilter`], in the order of its fields.
 const FILTER: &str = "(?1 IS NULL OR account = ?1) AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR service = ?3) \
                      AND (?4 IS NULL OR at >= ?4) AND (?5 IS NULL OR at <= ?5)";
 
 /// Reads an event whose columns begin with column `first`.
-fn audit_event(row: &Row<'_>, first: usize, what: &str) -> rusqlite::Result<AuditEvent> {
+fn audit_event(row: &Row<'_>, first: usize, what: &str) -> ColumnResult<AuditEvent> {
     Ok(AuditEvent {
         at: row.get(first)?,
         account: named(row.get(first + 1), what)?,

@@ -159,11 +159,11 @@ impl Outbox {
             self.removed = Some(Instant::now());
         }
         // what was taken is sent, even if a later operation fails
-        let taken = self.store.act(move |door, now| {
-            let letters = door.mail().take_queued_mail(letters, now)?;
-            let notices = door.mail().take_due_notifications(notices, now);
+        let taken = self.store.act(move |engine, now| {
+            let letters = engine.mail().take_queued_mail(letters, now)?;
+            let notices = engine.mail().take_due_notifications(notices, now);
             let expired = if removes {
-                door.mail().remove_expired_mail(now)
+                engine.mail().remove_expired_mail(now)
             } else {
                 Ok(Vec::new())
             };
@@ -211,13 +211,13 @@ impl Outbox {
         // no other task uses the limit, and no more was taken than it allows
         for letter in letters {
             let (store, mailer) = (Arc::clone(&self.store), mailer.clone());
-            let place = Arc::clone(&self.letters).acquire_owned().await;
-            tokio::spawn(async move { store.send_letter(mailer, letter, place.ok()).await });
+            let permit = Arc::clone(&self.letters).acquire_owned().await;
+            tokio::spawn(async move { store.send_letter(mailer, letter, permit.ok()).await });
         }
         for notice in notices {
             let (store, mailer) = (Arc::clone(&self.store), mailer.clone());
-            let place = Arc::clone(&self.notices).acquire_owned().await;
-            tokio::spawn(async move { store.send_notice(mailer, notice, place.ok()).await });
+            let permit = Arc::clone(&self.notices).acquire_owned().await;
+            tokio::spawn(async move { store.send_notice(mailer, notice, permit.ok()).await });
         }
         problem
     }
@@ -245,7 +245,7 @@ impl OutboxStore {
         let (worker, config) = (self.worker.clone(), self.config.clone());
         let ran = tokio::task::spawn_blocking(move || {
             let now = clock::now().map_err(|error| error.to_string())?;
-            match worker.run_operation(&config, |door| act(door, now)) {
+            match worker.run_operation(&config, |engine| act(engine, now)) {
                 Ok(ran) => ran.map_err(|error| error.to_string()),
                 Err(WorkerError::Open(error)) => Err(error.to_string()),
                 Err(WorkerError::Busy(busy)) => Err(busy.to_string()),
@@ -259,26 +259,21 @@ impl OutboxStore {
         &self,
         mailer: Result<Arc<Mailer>, String>,
         letter: MailMessage,
-        place: Option<OwnedSemaphorePermit>,
+        _permit: Option<OwnedSemaphorePermit>,
     ) {
-        let issuer = pending::issuer(&self.config);
-        let result = match mailer {
-            Ok(mailer) => mailer.send(&MailText::code(&letter, &issuer)).await,
-            Err(why) => Err(why),
-        };
+        let text = MailText::code(&letter, &pending::issuer(&self.config));
+        let result = deliver(mailer, &text).await;
         let name = letter.name.clone();
         sent(&name, None, &result);
         // the conversation that waits has a time limit of its own
-        if let Err(error) = self
-            .act(move |door, _| door.mail().record_mail_delivery(&letter, &result))
-            .await
-        {
+        let record =
+            move |engine: &mut Engine, _| engine.mail().record_mail_delivery(&letter, &result);
+        if let Err(error) = self.act(record).await {
             log(format_args!(
                 "the result of a mail to {:?} cannot be stored: {error}",
                 name.as_str()
             ));
         }
-        drop(place);
     }
 
     /// Sends a notification, records the result and logs it. One that is not sent is taken again.
@@ -286,26 +281,25 @@ impl OutboxStore {
         &self,
         mailer: Result<Arc<Mailer>, String>,
         notice: Notification,
-        place: Option<OwnedSemaphorePermit>,
+        _permit: Option<OwnedSemaphorePermit>,
     ) {
-        let issuer = pending::issuer(&self.config);
-        let result = match mailer {
-            Ok(mailer) => mailer.send(&MailText::notification(&notice, &issuer)).await,
-            Err(why) => Err(why),
-        };
+        let text = MailText::notification(&notice, &pending::issuer(&self.config));
+        let result = deliver(mailer, &text).await;
         let name = notice.event.account.clone();
         sent(&name, Some(notice.event.kind.name()), &result);
-        if result.is_ok() {
-            if let Err(error) = self
-                .act(move |door, _| door.mail().remove_sent_notification(&notice))
-                .await
-            {
-                log(format_args!(
-                    "a notification to {:?} was mailed and may be mailed again: {error}",
-                    name.as_str()
-                ));
-            }
+        if result.is_err() {
+            return;
         }
-        drop(place);
+        let remove = move |engine: &mut Engine, _| engine.mail().remove_sent_notification(&notice);
+        if let Err(error) = self.act(remove).await {
+            log(format_args!(
+                "a notification to {:?} was mailed and may be mailed again: {error}",
+                name.as_str()
+            ));
+        }
     }
+}
+
+async fn deliver(mailer: Result<Arc<Mailer>, String>, text: &MailText<'_>) -> Result<(), String> {
+    mailer?.send(text).await
 }

@@ -3,22 +3,22 @@
 //!
 //! MUST take the requester from the kernel, and nothing about it from the host.
 
-use crate::workers::engines::{Worker, WorkerError};
+use crate::workers::engines::Worker;
 use postern_shared::account::name::UserName;
 use postern_shared::config::{Config, GracePeriod};
 use postern_shared::credential::input::{InputReading, LONGEST};
 use postern_shared::engine::{
-    AdministrationError, Engine, EngineError, MailRequest, MarkRefusal, NotMailed, PamContext,
-    PamGrant, PamRefusal, PamRequirement, PamVerification, PromptEnrollment, Requester, messages,
+    AdministrationError, Engine, MailRequest, MarkRefusal, NotMailed, PamContext, PamGrant,
+    PamRefusal, PamRequirement, PamVerification, PromptEnrollment, Requester, messages,
     report_waiting,
 };
 use postern_shared::policy::groups::{NamedGroups, PersonGroups};
 use postern_shared::policy::requirement::EnrollmentGrace;
 use postern_shared::protocol::command_request::TypedText;
-use postern_shared::system::admission::Busy;
-use postern_shared::system::clock::{self, ClockError, Timestamp};
+use postern_shared::system::clock::{self, Timestamp};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
 use zeroize::Zeroizing;
@@ -65,7 +65,9 @@ pub(crate) struct EngineClient {
     group_warnings: RefCell<Vec<String>>,
 }
 
-type ClientResult<R> = Result<R, EngineClientError>;
+/// A result of the engine; the error is of the store, the key, the clock, the groups, or of a worker
+/// that was not free in time.
+type ClientResult<R> = Result<R, Box<dyn Error>>;
 
 impl EngineClient {
     pub(crate) fn new(access: EngineAccess, config: &Config) -> EngineClient {
@@ -295,7 +297,7 @@ impl EngineClient {
     ) -> ClientResult<R> {
         let operation = |engine: &mut Engine| {
             let result = clock::now()
-                .map_err(EngineClientError::from)
+                .map_err(Box::from)
                 .and_then(|now| operation(engine, now));
             self.group_warnings
                 .borrow_mut()
@@ -326,61 +328,4 @@ fn text(typed: &[u8], reading: InputReading) -> TypedText {
         (Err(_), InputReading::CodeAtEnd) => String::from_utf8_lossy(typed).into_owned(),
     };
     TypedText::from(Zeroizing::new(text))
-}
-
-/// Why there is no decision.
-#[derive(Debug)]
-pub(crate) enum EngineClientError {
-    /// The store, the key, or the look-up of groups failed.
-    Store(AdministrationError),
-    Clock(ClockError),
-    /// No worker was free in time.
-    Busy(Busy),
-}
-
-impl From<AdministrationError> for EngineClientError {
-    fn from(error: AdministrationError) -> EngineClientError {
-        EngineClientError::Store(error)
-    }
-}
-
-impl From<EngineError> for EngineClientError {
-    fn from(error: EngineError) -> EngineClientError {
-        EngineClientError::Store(error.into())
-    }
-}
-
-impl From<WorkerError> for EngineClientError {
-    fn from(error: WorkerError) -> EngineClientError {
-        match error {
-            WorkerError::Busy(busy) => EngineClientError::Busy(busy),
-            WorkerError::Open(error) => error.into(),
-        }
-    }
-}
-
-impl From<ClockError> for EngineClientError {
-    fn from(error: ClockError) -> EngineClientError {
-        EngineClientError::Clock(error)
-    }
-}
-
-impl fmt::Display for EngineClientError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            EngineClientError::Store(error) => error.fmt(f),
-            EngineClientError::Clock(error) => error.fmt(f),
-            EngineClientError::Busy(busy) => write!(f, "posternd is busy: {busy}"),
-        }
-    }
-}
-
-impl std::error::Error for EngineClientError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            EngineClientError::Store(error) => Some(error),
-            EngineClientError::Clock(error) => Some(error),
-            EngineClientError::Busy(busy) => Some(busy),
-        }
-    }
 }

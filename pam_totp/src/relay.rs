@@ -80,9 +80,7 @@ enum RelayError {
 impl fmt::Display for RelayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RelayError::Absent(socket, absent) => {
-                write!(f, "{}: {absent}; {}", socket.display(), absent.remedy())
-            }
+            RelayError::Absent(socket, absent) => write!(f, "{}: {absent}", socket.display()),
             RelayError::Fallback(error) => error.fmt(f),
             RelayError::Busy => f.write_str("posternd has no room for another conversation; see its log"),
             RelayError::Version => f.write_str(
@@ -270,34 +268,31 @@ enum Absent {
     NameUnavailable,
 }
 
-impl Absent {
-    fn remedy(&self) -> &'static str {
-        match self {
-            Absent::NotListening => {
-                "start posternd.socket, or bind-mount the socket where the service runs"
-            }
-            Absent::NotRoot => "find out who made it, and start posternd.socket",
-            Absent::NoGreeting(_) | Absent::OtherVersion => "restart posternd and this service",
-            Absent::NoAccount => "run the service as a user of this host",
-            Absent::NameUnavailable => "see getent passwd",
-        }
-    }
-}
-
 impl fmt::Display for Absent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Absent::NotListening => f.write_str("posternd does not listen there"),
-            Absent::NotRoot => f.write_str("does not belong to root; nothing was sent"),
-            Absent::NoGreeting(error) => write!(f, "posternd does not answer ({error})"),
-            Absent::OtherVersion => f.write_str("posternd and pam_totp.so have different versions"),
+        f.write_str(match self {
+            Absent::NotListening => {
+                "posternd does not listen there; start posternd.socket, or bind-mount the socket where the service runs"
+            }
+            Absent::NotRoot => {
+                "does not belong to root; nothing was sent; find out who made it, and start posternd.socket"
+            }
+            Absent::NoGreeting(error) => {
+                return write!(
+                    f,
+                    "posternd does not answer ({error}); restart posternd and this service"
+                );
+            }
+            Absent::OtherVersion => {
+                "posternd and pam_totp.so have different versions; restart posternd and this service"
+            }
             Absent::NoAccount => {
-                f.write_str("posternd finds no name for the user that runs this service")
+                "posternd finds no name for the user that runs this service; run the service as a user of this host"
             }
             Absent::NameUnavailable => {
-                f.write_str("posternd cannot look up the user that runs this service")
+                "posternd cannot look up the user that runs this service; see getent passwd"
             }
-        }
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use postern_shared::engine::{
 use postern_shared::policy::groups::{NamedGroups, PersonGroups};
 use postern_shared::policy::requirement::EnrollmentGrace;
 use postern_shared::protocol::command_request::TypedText;
-use postern_shared::system::clock::{self, Timestamp};
+use postern_shared::system::clock::{self, ClockError, Timestamp};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -123,9 +123,9 @@ impl EngineClient {
     ) -> ClientResult<PamVerification> {
         let input = text(input, reading);
         self.run(|engine, now| {
-            Ok(engine
+            engine
                 .verification()
-                .verify_pam_input(context, &input, reading, now)?)
+                .verify_pam_input(context, &input, reading, now)
         })
     }
 
@@ -136,7 +136,7 @@ impl EngineClient {
         context: PamContext<'_>,
         mark: &str,
     ) -> ClientResult<Result<Vec<String>, MarkRefusal>> {
-        self.run(|engine, now| Ok(engine.verification().verify_auth_mark(context, mark, now)?))
+        self.run(|engine, now| engine.verification().verify_auth_mark(context, mark, now))
     }
 
     /// Returns why a user without a required second factor is granted access, if so, and the mark
@@ -156,9 +156,9 @@ impl EngineClient {
         period: GracePeriod,
     ) -> ClientResult<Option<PamGrant>> {
         self.run(|engine, now| {
-            Ok(engine
+            engine
                 .verification()
-                .grant_grace_period(context, period, now)?)
+                .grant_grace_period(context, period, now)
         })
     }
 
@@ -168,11 +168,7 @@ impl EngineClient {
         &self,
         context: PamContext<'_>,
     ) -> ClientResult<Option<Vec<String>>> {
-        self.run(|engine, now| {
-            Ok(engine
-                .verification()
-                .end_for_changed_password(context, now)?)
-        })
+        self.run(|engine, now| engine.verification().end_for_changed_password(context, now))
     }
 
     /// Mails a code. Returns a message for the user. Waits until the mail is sent, for as long as
@@ -181,25 +177,26 @@ impl EngineClient {
         &self,
         context: PamContext<'_>,
     ) -> ClientResult<Result<String, PamRefusal>> {
-        let queued = match self
-            .run(|engine, now| Ok(engine.verification().mail_pam_code(context, now)?))?
-        {
-            MailRequest::Queued(queued) => queued,
-            MailRequest::Refused(refusal) => {
-                return Ok(Err(PamRefusal {
-                    cause: refusal.to_string(),
-                    message: messages::mail_refusal(refusal),
-                }));
-            }
-        };
+        let queued =
+            match self.run(|engine, now| engine.verification().mail_pam_code(context, now))? {
+                MailRequest::Queued(queued) => queued,
+                MailRequest::Refused(refusal) => {
+                    return Ok(Err(PamRefusal {
+                        cause: refusal.to_string(),
+                        message: messages::mail_refusal(refusal),
+                    }));
+                }
+            };
         let began = Instant::now();
         loop {
             thread::sleep(MAIL_INTERVAL);
             report_waiting();
             let waited = began.elapsed();
-            let sent = match self
-                .run(|engine, _| Ok(engine.mail().check_mail_delivery(&queued, waited)))?
-            {
+            let check = |engine: &mut Engine, _| {
+                let sent = engine.mail().check_mail_delivery(&queued, waited);
+                Ok::<_, ClockError>(sent)
+            };
+            let sent = match self.run(check)? {
                 Some(sent) => sent,
                 None if waited < LONGEST_MAIL => continue,
                 None => return Ok(Err(not_mailed(&STILL_ON_ITS_WAY, messages::MAIL_SLOW))),
@@ -269,7 +266,7 @@ impl EngineClient {
             engine.policy().preload_groups(groups);
             let result = operation(engine, now);
             engine.policy().preload_groups(None);
-            Ok(result?)
+            result
         })
     }
 
@@ -291,14 +288,15 @@ impl EngineClient {
     }
 
     /// Runs an operation at the engine, in turn.
-    fn run<R>(
+    fn run<R, E: Into<Box<dyn Error>>>(
         &self,
-        operation: impl FnOnce(&mut Engine, Timestamp) -> ClientResult<R>,
+        operation: impl FnOnce(&mut Engine, Timestamp) -> Result<R, E>,
     ) -> ClientResult<R> {
         let operation = |engine: &mut Engine| {
-            let result = clock::now()
-                .map_err(Box::from)
-                .and_then(|now| operation(engine, now));
+            let result = match clock::now() {
+                Ok(now) => operation(engine, now).map_err(Into::into),
+                Err(error) => Err(error.into()),
+            };
             self.group_warnings
                 .borrow_mut()
                 .extend(engine.policy().take_group_warnings());

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 /// Sets up alice's account as after a web sign-in.
 fn had_a_session(home: &Home) {
-    home.engine()
+    home.sqlite()
         .execute("UPDATE account SET had_session = 1", [])
         .unwrap();
 }
@@ -45,11 +45,10 @@ fn session(account: i64) -> Session {
 
 fn revoked(home: &mut Home) -> RevokedSessions {
     let mut seen = None;
-    home.door
-        .sessions()
+    home.sessions()
         .update_revocations(&[7; 16], None, NOW, |found| seen = Some(found.revoked))
         .unwrap();
-    home.door.sessions().remove_gate(&[7; 16]).unwrap();
+    home.sessions().remove_gate(&[7; 16]).unwrap();
     seen.unwrap()
 }
 
@@ -67,8 +66,7 @@ fn a_removed_account_leaves_its_used_codes_and_nothing_else() {
         .unwrap();
     drop(connection);
     assert!(home.holds(&sealed));
-    home.door
-        .accounts()
+    home.accounts()
         .remove_account(&name("alice"), "root", NOW)
         .unwrap();
     assert!(!home.holds(&sealed), "its secret is gone");
@@ -76,17 +74,9 @@ fn a_removed_account_leaves_its_used_codes_and_nothing_else() {
         revoked(&mut home).covers(&session(1)),
         "its sessions are over"
     );
-    assert_eq!(
-        home.door
-            .load_policy_facts(&name("alice"))
-            .unwrap()
-            .enrolled,
-        Enrolled::No
-    );
+    assert_eq!(home.enrolled("alice"), Enrolled::No);
     assert!(matches!(
-        home.door
-            .accounts()
-            .remove_account(&name("alice"), "root", NOW),
+        home.accounts().remove_account(&name("alice"), "root", NOW),
         Err(AdministrationError::UnknownAccount(_))
     ));
     for table in [
@@ -118,8 +108,7 @@ fn a_renamed_account_keeps_its_second_factor() {
     let (mut home, app) = alice("");
     had_a_session(&home);
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
-    home.door
-        .accounts()
+    home.accounts()
         .rename_account(
             &name("alice"),
             &name("ünal"),
@@ -140,16 +129,8 @@ fn a_renamed_account_keeps_its_second_factor() {
     accepted(&home.attempt("ünal", app.recovery_codes()[0].plain(), NOW));
     assert!(revoked(&mut home).covers(&session(1)));
 
-    home.door
-        .accounts()
-        .add_account(
-            &name("bob"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
-    let taken = home.door.accounts().rename_account(
+    home.adds_account("bob");
+    let taken = home.accounts().rename_account(
         &name("bob"),
         &name("ünal"),
         postern_shared::account::name::Distinct::No,
@@ -163,24 +144,17 @@ fn a_renamed_account_keeps_its_second_factor() {
 fn groups_come_and_go_and_end_sessions() {
     let (mut home, _) = alice("");
     // gates do not keep groups of an account that never had a session
-    home.door
-        .accounts()
+    home.accounts()
         .change_groups(&name("alice"), &groups(&["first"]), &[], "root", NOW)
         .unwrap();
-    home.door
-        .accounts()
+    home.accounts()
         .change_groups(&name("alice"), &[], &groups(&["first"]), "root", NOW)
         .unwrap();
     assert!(!revoked(&mut home).covers(&session(1)));
     had_a_session(&home);
     let mut change = |add: &[&str], remove: &[&str]| {
-        home.door.accounts().change_groups(
-            &name("alice"),
-            &groups(add),
-            &groups(remove),
-            "root",
-            NOW,
-        )
+        home.accounts()
+            .change_groups(&name("alice"), &groups(add), &groups(remove), "root", NOW)
     };
     assert_eq!(
         change(&["ops", "ad min"], &[]).unwrap(),
@@ -198,7 +172,7 @@ fn groups_come_and_go_and_end_sessions() {
         Err(AdministrationError::TooManyGroups(..))
     ));
     assert_eq!(
-        home.door.load_policy_facts(&name("alice")).unwrap().groups,
+        home.load_policy_facts(&name("alice")).unwrap().groups,
         groups(&["ops"])
     );
     assert!(revoked(&mut home).covers(&session(1)));
@@ -216,34 +190,32 @@ fn what_the_configuration_declares_is_not_for_commands() {
     ));
     let (alice, carol) = (name("alice"), name("carol"));
     for refused in [
-        home.door.accounts().remove_account(&carol, "root", NOW),
-        home.door.accounts().rename_account(
+        home.accounts().remove_account(&carol, "root", NOW),
+        home.accounts().rename_account(
             &carol,
             &name("dora"),
             postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         ),
-        home.door.accounts().rename_account(
+        home.accounts().rename_account(
             &alice,
             &carol,
             postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         ),
-        home.door
-            .accounts()
+        home.accounts()
             .change_groups(&carol, &groups(&["ops"]), &[], "root", NOW)
             .map(drop),
     ] {
         assert!(matches!(refused, Err(AdministrationError::Declared(_))));
     }
     assert_eq!(
-        home.door.accounts().account_status(&carol).unwrap().state,
+        home.accounts().account_status(&carol).unwrap().state,
         SecondFactorState::Declared
     );
     let all: Vec<_> = home
-        .door
         .accounts()
         .account_statuses()
         .unwrap()
@@ -274,7 +246,7 @@ fn a_hundred_thousand_accounts_are_listed_quickly() {
         .unwrap();
     drop(connection);
     let began = Instant::now();
-    let all = home.door.accounts().account_statuses().unwrap();
+    let all = home.accounts().account_statuses().unwrap();
     let took = began.elapsed();
     assert_eq!((all.len(), all[7].tally.authenticators), (100_001, 1));
     assert!(took < Duration::from_secs(5), "{took:?}");

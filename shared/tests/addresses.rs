@@ -6,19 +6,18 @@ mod home;
 #[path = "home/postbox.rs"]
 mod postbox;
 
-use home::{Home, NOW, accepted, code_of, name, refused};
+use home::{Home, NOW, accepted, code_of, name, refused, request};
 use postbox::{MAIL, address, asks, by_both, by_mail_alone, has_mail, sends, takes, types};
 use postern_shared::account::second_factor::Enrolled;
-use postern_shared::config::OnUse;
+use postern_shared::config::RecoveryCodeUse;
 use postern_shared::credential::input::Input;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
-use postern_shared::engine::{AdministrationError, MailRefusal, NotMailed, VerificationRequest};
+use postern_shared::engine::{AdministrationError, MailRefusal, NotMailed};
 use postern_shared::policy::requirement::EnrollmentGrace;
 use postern_shared::protocol::status::SecondFactorState;
 use postern_shared::store::MailAddresses;
 use postern_shared::verify::decision::Refusal;
 use postern_shared::verify::origin::Origin;
-use postern_shared::verify::throttle::Phase;
 
 /// The authenticator and the mailed code can each be switched off while the other stays.
 #[test]
@@ -26,8 +25,7 @@ fn each_method_is_switched_off_alone() {
     let (mut home, app, now) = by_both();
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     assert_eq!(
-        home.door
-            .accounts()
+        home.accounts()
             .remove_email(&name("alice"), "root", now)
             .unwrap()
             .0,
@@ -41,8 +39,7 @@ fn each_method_is_switched_off_alone() {
     accepted(&home.attempt("alice", &code_of(&app, 0), now));
 
     let (mut home, app, now) = by_both();
-    home.door
-        .enrollment()
+    home.enrollment()
         .remove_authenticator(&name("alice"), app.label(), "root", now)
         .unwrap();
     refused(
@@ -53,8 +50,7 @@ fn each_method_is_switched_off_alone() {
     accepted(&types(&mut home, &letter, now));
     accepted(&home.attempt("alice", app.recovery_codes()[0].plain(), now));
     assert_eq!(
-        home.door
-            .accounts()
+        home.accounts()
             .account_status(&name("alice"))
             .unwrap()
             .state,
@@ -63,8 +59,7 @@ fn each_method_is_switched_off_alone() {
 
     assert!(home.holds(b"alice@example.com"));
     assert_eq!(
-        home.door
-            .accounts()
+        home.accounts()
             .remove_email(&name("alice"), "root", now)
             .unwrap()
             .0,
@@ -72,23 +67,16 @@ fn each_method_is_switched_off_alone() {
     );
     // The removed address gets one last notification. After that the store's bytes no longer hold
     // it.
-    for notice in home.door.mail().take_due_notifications(8, now).unwrap() {
-        home.door.mail().remove_sent_notification(&notice).unwrap();
+    for notice in home.mail().take_due_notifications(8, now).unwrap() {
+        home.mail().remove_sent_notification(&notice).unwrap();
     }
     assert!(
-        home.door
-            .accounts()
+        home.accounts()
             .disable_second_factor(&name("alice"), "root", now)
             .is_err()
     );
     assert!(!home.holds(b"alice@example.com"));
-    assert_eq!(
-        home.door
-            .load_policy_facts(&name("alice"))
-            .unwrap()
-            .enrolled,
-        Enrolled::No
-    );
+    assert_eq!(home.enrolled("alice"), Enrolled::No);
     refused(
         &home.attempt("alice", app.recovery_codes()[1].plain(), now),
         Refusal::NotEnrolled,
@@ -100,12 +88,11 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
     let mut home = Home::new(MAIL);
     let alice = name("alice");
     let posted = home
-        .door
         .accounts()
         .set_email(&alice, &address("a@example.com"), "root", NOW)
         .unwrap();
     assert_eq!(
-        home.door.load_policy_facts(&alice).unwrap().enrolled,
+        home.load_policy_facts(&alice).unwrap().enrolled,
         Enrolled::No
     );
     let letter = sends(&mut home, &posted, NOW);
@@ -119,8 +106,7 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
         "000000"
     };
     let confirms = |home: &mut Home, typed: &str, now| {
-        home.door
-            .accounts()
+        home.accounts()
             .confirm_email(&alice, &Input::parse(typed.as_bytes()), "root", now)
     };
     let refusal = confirms(&mut home, wrong, NOW);
@@ -143,7 +129,6 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
     // address.
     let now = NOW.plus(960);
     let posted = home
-        .door
         .accounts()
         .set_email(&alice, &address("b@example.com"), "root", now)
         .unwrap();
@@ -155,7 +140,6 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
     assert!(confirms(&mut home, &sign_in.code, now).is_err());
     accepted(&types(&mut home, &sign_in, now));
     let kept = home
-        .door
         .accounts()
         .account_status(&alice)
         .unwrap()
@@ -172,14 +156,12 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
 fn an_address_is_confirmed_within_five_tries_or_never() {
     let (mut home, alice) = (Home::new(MAIL), name("alice"));
     let posted = home
-        .door
         .accounts()
         .set_email(&alice, &address("a@example.com"), "root", NOW)
         .unwrap();
     let letter = sends(&mut home, &posted, NOW);
     let confirms = |home: &mut Home, typed: &str| {
-        home.door
-            .accounts()
+        home.accounts()
             .confirm_email(&alice, &Input::parse(typed.as_bytes()), "root", NOW)
     };
     let wrong = if *letter.code == "000000" {
@@ -197,14 +179,13 @@ fn an_address_is_confirmed_within_five_tries_or_never() {
     let late = confirms(&mut home, &letter.code);
     assert!(matches!(late, Err(AdministrationError::NoCodeToConfirm(_))));
     assert_eq!(
-        home.door.load_policy_facts(&alice).unwrap().enrolled,
+        home.load_policy_facts(&alice).unwrap().enrolled,
         Enrolled::No
     );
     // A confirmation that wrong codes ended does not end the cooldown.
-    let again =
-        home.door
-            .accounts()
-            .set_email(&alice, &address("a@example.com"), "root", NOW.plus(59));
+    let again = home
+        .accounts()
+        .set_email(&alice, &address("a@example.com"), "root", NOW.plus(59));
     assert!(matches!(again, Err(AdministrationError::MailCooldown(1))));
     has_mail(&mut home, "alice", "a@example.com", NOW.plus(60));
 }
@@ -214,14 +195,10 @@ fn an_address_is_confirmed_within_five_tries_or_never() {
 fn disable_turns_mail_off_too_and_the_address_is_to_be_confirmed_anew() {
     let (mut home, now) = by_mail_alone();
     let letter = asks(&mut home, "alice", now).ok().unwrap();
-    home.door
-        .accounts()
-        .disable_second_factor(&name("alice"), "root", now)
-        .unwrap();
+    home.disables("alice", "root", now);
     refused(&types(&mut home, &letter, now), Refusal::NotEnrolled);
     assert_eq!(
-        home.door
-            .accounts()
+        home.accounts()
             .account_status(&name("alice"))
             .unwrap()
             .state,
@@ -232,15 +209,11 @@ fn disable_turns_mail_off_too_and_the_address_is_to_be_confirmed_anew() {
         Some(MailRefusal::NoAddress)
     );
     assert_eq!(
-        home.door
-            .accounts()
-            .unconfirmed_email(&name("alice"))
-            .unwrap(),
+        home.accounts().unconfirmed_email(&name("alice")).unwrap(),
         address("alice@example.com")
     );
     assert!(matches!(
-        home.door
-            .accounts()
+        home.accounts()
             .disable_second_factor(&name("alice"), "root", now),
         Err(AdministrationError::NotEnrolled(_))
     ));
@@ -252,30 +225,18 @@ fn a_letter_that_is_not_sent_is_an_error_and_its_code_opens_nothing() {
     let (mut home, now) = by_mail_alone();
     let alice = name("alice");
     let posted = home
-        .door
         .accounts()
         .set_email(&alice, &address("b@example.com"), "root", now)
         .unwrap();
     let letter = takes(&mut home, now);
-    assert!(
-        home.door
-            .mail()
-            .take_queued_mail(8, now)
-            .unwrap()
-            .is_empty(),
-        "it is taken once"
-    );
-    home.door
-        .mail()
+    assert!(home.takes_mail(now).is_empty(), "it is taken once");
+    home.mail()
         .record_mail_delivery(&letter, &Err("no such mailbox".to_owned()))
         .unwrap();
-    let failed = home.door.mail().await_mail_delivery(&posted);
+    let failed = home.mail().await_mail_delivery(&posted);
     assert!(matches!(failed, Err(NotMailed::Failed(why)) if why == "no such mailbox"));
     let typed = Input::parse(letter.code.as_bytes());
-    let confirmed = home
-        .door
-        .accounts()
-        .confirm_email(&alice, &typed, "root", now);
+    let confirmed = home.accounts().confirm_email(&alice, &typed, "root", now);
     assert!(matches!(
         confirmed,
         Err(AdministrationError::NoCodeToConfirm(_))
@@ -283,8 +244,7 @@ fn a_letter_that_is_not_sent_is_an_error_and_its_code_opens_nothing() {
 
     // a mail that was not sent begins no cooldown
     let letter = asks(&mut home, "alice", now).ok().unwrap();
-    home.door
-        .mail()
+    home.mail()
         .record_mail_delivery(&letter, &Err("it hangs".to_owned()))
         .unwrap();
     refused(&types(&mut home, &letter, now), Refusal::Wrong);
@@ -294,35 +254,20 @@ fn a_letter_that_is_not_sent_is_an_error_and_its_code_opens_nothing() {
 #[test]
 fn without_email_in_the_configuration_nothing_is_mailed_and_a_code_is_still_asked_for() {
     let mut home = Home::new("");
-    let set =
-        home.door
-            .accounts()
-            .set_email(&name("alice"), &address("a@example.com"), "root", NOW);
+    let set = home
+        .accounts()
+        .set_email(&name("alice"), &address("a@example.com"), "root", NOW);
     assert!(matches!(set, Err(AdministrationError::NoMail)));
     assert!(
-        home.door.accounts().account_status(&name("alice")).is_err(),
+        home.accounts().account_status(&name("alice")).is_err(),
         "no account was made"
     );
 
     let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
-    home.door
-        .accounts()
-        .add_account(
-            &name("alice"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.adds_account("alice");
     let sql = "INSERT INTO email (account, confirmed) SELECT id, 'a@example.com' FROM account";
     connection.execute(sql, []).unwrap();
-    assert_eq!(
-        home.door
-            .load_policy_facts(&name("alice"))
-            .unwrap()
-            .enrolled,
-        Enrolled::Yes
-    );
+    assert_eq!(home.enrolled("alice"), Enrolled::Yes);
     assert_eq!(
         asks(&mut home, "alice", NOW).err(),
         Some(MailRefusal::NotConfigured)
@@ -333,18 +278,12 @@ fn without_email_in_the_configuration_nothing_is_mailed_and_a_code_is_still_aske
 #[test]
 fn a_recovery_code_that_turns_the_second_factor_off_turns_mail_off() {
     let mut home = Home::new(&format!("{MAIL}[recovery]\non_use = \"disable\"\n"));
-    assert_eq!(home.door.config().recovery.on_use, OnUse::Disable);
-    let app = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
+    assert_eq!(home.config().recovery.on_use, RecoveryCodeUse::Disable);
+    let app = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
     home.activates(&app);
     has_mail(&mut home, "alice", "alice@example.com", NOW);
     accepted(&home.attempt("alice", app.recovery_codes()[0].plain(), NOW));
-    assert_eq!(
-        home.door
-            .load_policy_facts(&name("alice"))
-            .unwrap()
-            .enrolled,
-        Enrolled::No
-    );
+    assert_eq!(home.enrolled("alice"), Enrolled::No);
 }
 
 #[test]
@@ -353,7 +292,7 @@ fn codes_of_a_declared_account_go_where_its_declaration_says() {
     let secret = home.folder.path().join("secret");
     std::fs::write(&secret, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n").unwrap();
     std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let mut config = home.door.config().clone();
+    let mut config = home.config().clone();
     let extra = format!(
         "{MAIL}[[account]]\nname = \"alice\"\nsecret_file = \"{}\"\nemail = \"declared@example.com\"\n",
         secret.display()
@@ -364,10 +303,9 @@ fn codes_of_a_declared_account_go_where_its_declaration_says() {
     let letter = asks(&mut home, "alice", NOW).ok().unwrap();
     assert_eq!(letter.to, address("declared@example.com"));
     accepted(&types(&mut home, &letter, NOW));
-    let set =
-        home.door
-            .accounts()
-            .set_email(&name("alice"), &address("a@example.com"), "root", NOW);
+    let set = home
+        .accounts()
+        .set_email(&name("alice"), &address("a@example.com"), "root", NOW);
     assert!(matches!(set, Err(AdministrationError::Declared(_))));
 }
 
@@ -377,17 +315,8 @@ fn an_administrator_with_mail_alone_has_a_second_factor() {
     let mut home = Home::new(&format!("{MAIL}{policy}"));
     let waived = |home: &mut Home| {
         let (bob, origin) = (name("bob"), Origin::Unknown);
-        let visitor = VerificationRequest {
-            name: &bob,
-            phase: Phase::After,
-            origin: &origin,
-            browser: None,
-            service: "test",
-        };
-        home.door
-            .policy()
-            .grant_enrollment_grace(&visitor, NOW)
-            .unwrap()
+        let visitor = request(&bob, &origin);
+        home.policy().grant_enrollment_grace(&visitor, NOW).unwrap()
     };
     assert_eq!(waived(&mut home), Some(EnrollmentGrace::LastAdministrator));
     has_mail(&mut home, "alice", "alice@example.com", NOW);
@@ -398,7 +327,7 @@ fn an_administrator_with_mail_alone_has_a_second_factor() {
 #[test]
 fn an_authenticator_put_in_place_of_a_lost_one_leaves_the_address_alone() {
     let (mut home, old, now) = by_both();
-    let new = PendingEnrollment::replacement(home.door.config(), &name("alice")).unwrap();
+    let new = PendingEnrollment::replacement(home.config(), &name("alice")).unwrap();
     home.activates(&new);
     refused(
         &home.attempt("alice", &code_of(&old, 0), now),

@@ -5,7 +5,6 @@
 mod home;
 
 use home::{Home, NOW, accepted, alice, code_of, name, refused};
-use postern_shared::account::event::EventFilter;
 use postern_shared::credential::input::Input;
 use postern_shared::credential::totp::{OtpKind, OtpParameters, Step};
 use postern_shared::engine::AdministrationError;
@@ -14,13 +13,13 @@ use postern_shared::verify::decision::Refusal;
 use postern_shared::verify::method::AuthenticationMethod;
 
 fn further(home: &Home, label: &str) -> PendingEnrollment {
-    PendingEnrollment::further(home.door.config(), &name("alice"))
+    PendingEnrollment::further(home.config(), &name("alice"))
         .unwrap()
         .with_label(label.parse().unwrap())
 }
 
 fn by_counter(home: &Home, label: &str, first: u64) -> PendingEnrollment {
-    let defaults = home.door.config().totp.otp_parameters();
+    let defaults = home.config().totp.otp_parameters();
     let parameters = OtpParameters {
         moving: OtpKind::Counter,
         ..defaults
@@ -42,8 +41,7 @@ fn any_authenticator_opens_and_spends_none_of_anothers_steps() {
     );
     accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
 
-    home.door
-        .enrollment()
+    home.enrollment()
         .remove_authenticator(&name("alice"), app.label(), "root", NOW)
         .unwrap();
     refused(
@@ -51,10 +49,9 @@ fn any_authenticator_opens_and_spends_none_of_anothers_steps() {
         Refusal::Wrong,
     );
     accepted(&home.attempt("alice", &code_of(&second, 1), NOW));
-    let last =
-        home.door
-            .enrollment()
-            .remove_authenticator(&name("alice"), second.label(), "root", NOW);
+    let last = home
+        .enrollment()
+        .remove_authenticator(&name("alice"), second.label(), "root", NOW);
     assert!(matches!(
         last,
         Err(AdministrationError::LastAuthenticator(_))
@@ -65,7 +62,7 @@ fn any_authenticator_opens_and_spends_none_of_anothers_steps() {
 fn a_name_is_given_once_and_there_is_a_most() {
     let (mut home, _) = alice("");
     let again = further(&home, "app");
-    let twice = home.door.enrollment().check_enrollment(&again);
+    let twice = home.enrollment().check_enrollment(&again);
     assert!(matches!(twice, Err(AdministrationError::LabelTaken(..))));
     for number in 2..=16 {
         let pending = further(&home, &format!("{number}"));
@@ -73,10 +70,10 @@ fn a_name_is_given_once_and_there_is_a_most() {
     }
     let more = further(&home, "more");
     assert!(matches!(
-        home.door.enrollment().check_enrollment(&more),
+        home.enrollment().check_enrollment(&more),
         Err(AdministrationError::TooMany(_, 16))
     ));
-    let refused = home.door.enrollment().activate(
+    let refused = home.enrollment().activate(
         &more,
         &EnrollmentConfirmation::by_administrator(),
         "root",
@@ -90,21 +87,13 @@ fn one_authenticator_more_needs_a_first_one() {
     let mut home = Home::new("");
     let pending = further(&home, "x");
     assert!(matches!(
-        home.door.enrollment().check_enrollment(&pending),
+        home.enrollment().check_enrollment(&pending),
         Err(AdministrationError::UnknownAccount(_))
     ));
-    home.door
-        .accounts()
-        .add_account(
-            &name("alice"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.adds_account("alice");
     let pending = further(&home, "x");
     assert!(matches!(
-        home.door.enrollment().check_enrollment(&pending),
+        home.enrollment().check_enrollment(&pending),
         Err(AdministrationError::NotEnrolled(_))
     ));
 }
@@ -117,23 +106,20 @@ fn a_seed_that_comes_back_brings_its_used_codes_along() {
     let token = further(&home, "token");
     home.activates(&token);
     accepted(&home.attempt("alice", &code_of(&token, 0), NOW));
-    home.door
-        .enrollment()
+    home.enrollment()
         .remove_authenticator(&name("alice"), token.label(), "root", NOW)
         .unwrap();
 
     let again = further(&home, "token again").with_secret(token.secret().clone());
     let used = Input::parse(code_of(&token, 0).as_bytes());
-    let confirmation = again.confirm(&used, home.door.config(), NOW).ok().unwrap();
+    let confirmation = again.confirm(&used, home.config(), NOW).ok().unwrap();
     let refusal = home
-        .door
         .enrollment()
         .activate(&again, &confirmation, "root", NOW);
     assert!(matches!(refusal, Err(AdministrationError::CodeUsed)));
     let next = Input::parse(code_of(&token, 1).as_bytes());
-    let confirmation = again.confirm(&next, home.door.config(), NOW).ok().unwrap();
-    home.door
-        .enrollment()
+    let confirmation = again.confirm(&next, home.config(), NOW).ok().unwrap();
+    home.enrollment()
         .activate(&again, &confirmation, "root", NOW)
         .unwrap();
     for offset in [-1, 0, 1] {
@@ -143,8 +129,7 @@ fn a_seed_that_comes_back_brings_its_used_codes_along() {
         );
     }
 
-    home.door
-        .enrollment()
+    home.enrollment()
         .remove_authenticator(&name("alice"), again.label(), "root", NOW)
         .unwrap();
     home.activates(&again);
@@ -197,7 +182,6 @@ fn a_token_by_counter_begins_where_it_stands() {
     accepted(&home.attempt("alice", &code_of(&token, 502), later));
 
     let listed = home
-        .door
         .enrollment()
         .list_authenticators(&name("alice"))
         .unwrap();
@@ -209,9 +193,8 @@ fn two_codes_in_a_row_confirm_a_token_whose_counter_nobody_knows() {
     let (mut home, _) = alice("");
     let token = by_counter(&home, "token", 0);
     let typed = Input::parse((code_of(&token, 700) + &code_of(&token, 701)).as_bytes());
-    let confirmation = token.confirm(&typed, home.door.config(), NOW).ok().unwrap();
-    home.door
-        .enrollment()
+    let confirmation = token.confirm(&typed, home.config(), NOW).ok().unwrap();
+    home.enrollment()
         .activate(&token, &confirmation, "root", NOW)
         .unwrap();
     refused(
@@ -225,9 +208,8 @@ fn two_codes_in_a_row_confirm_a_token_whose_counter_nobody_knows() {
 #[test]
 fn a_new_set_of_recovery_codes_kills_the_old_one() {
     let (mut home, app) = alice("");
-    let new = home.door.config().recovery.generate_codes().unwrap();
-    home.door
-        .enrollment()
+    let new = home.config().recovery.generate_codes().unwrap();
+    home.enrollment()
         .replace_recovery_codes(&name("alice"), &new, "root", NOW)
         .unwrap();
     refused(
@@ -236,8 +218,7 @@ fn a_new_set_of_recovery_codes_kills_the_old_one() {
     );
     accepted(&home.attempt("alice", new[0].plain(), NOW));
     assert_eq!(
-        home.door
-            .accounts()
+        home.accounts()
             .account_status(&name("alice"))
             .unwrap()
             .tally
@@ -250,16 +231,8 @@ fn a_new_set_of_recovery_codes_kills_the_old_one() {
 #[test]
 fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
     let (mut home, app) = alice("");
-    let (first, _) = home
-        .door
-        .accounts()
-        .issue_one_time_code(&name("alice"), "root", NOW)
-        .unwrap();
-    let (second, expires) = home
-        .door
-        .accounts()
-        .issue_one_time_code(&name("alice"), "root", NOW)
-        .unwrap();
+    let (first, _) = home.issues_one_time_code("alice", NOW);
+    let (second, expires) = home.issues_one_time_code("alice", NOW);
     assert_eq!(expires, NOW.plus(48 * 3600));
     refused(
         &home.attempt("alice", &first.grouped(), NOW),
@@ -272,28 +245,19 @@ fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
         Refusal::Used { wait: 0 },
     );
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
-    let log = home
-        .door
-        .audit_log()
-        .list_events(&EventFilter::default(), 0, 100)
-        .unwrap();
+    let log = home.all_events();
     assert!(
         log.iter()
             .any(|(_, event)| event.cause == AuthenticationMethod::OneTimeCode.name()),
         "{log:?}"
     );
 
-    let (third, _) = home
-        .door
-        .accounts()
-        .issue_one_time_code(&name("alice"), "root", NOW)
-        .unwrap();
+    let (third, _) = home.issues_one_time_code("alice", NOW);
     refused(
         &home.attempt("alice", &third.grouped(), expires),
         Refusal::CodeExpired,
     );
-    home.door
-        .accounts()
+    home.accounts()
         .cancel_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     refused(
@@ -301,7 +265,6 @@ fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
         Refusal::Wrong,
     );
     let nothing = home
-        .door
         .accounts()
         .cancel_one_time_code(&name("alice"), "root", NOW);
     assert!(matches!(
@@ -314,9 +277,9 @@ fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
 #[test]
 fn a_refusal_names_the_authenticator() {
     let mut home = Home::new("");
-    let first = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
+    let first = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
     home.activates(&first);
-    let again = home.door.enrollment().remove_authenticator(
+    let again = home.enrollment().remove_authenticator(
         &name("alice"),
         &"my phone".parse().unwrap(),
         "root",

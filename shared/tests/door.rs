@@ -4,13 +4,12 @@
 
 mod home;
 
-use home::{Home, NOW, accepted, alice, code_at, name, recovery, refused, remote};
+use home::{Home, NOW, accepted, alice, assert_contains, code_at, name, recovery, refused, remote};
 use postern_shared::account::event::EventFilter;
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::file;
 use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::crypto::vault::Vault;
-use postern_shared::engine::enrollment::pending::EnrollmentConfirmation;
 use postern_shared::engine::{AdministrationError, AfterRecovery, AppPasswordsAfter, Engine};
 use postern_shared::verify::decision::Refusal;
 use postern_shared::verify::throttle::Phase;
@@ -26,19 +25,8 @@ fn a_code_opens_once_and_survives_re_enrolment_of_the_same_secret() {
         &home.attempt("alice", &code, NOW),
         Refusal::Used { wait: 15 },
     );
-    home.door
-        .accounts()
-        .disable_second_factor(&name("alice"), "root", NOW)
-        .unwrap();
-    home.door
-        .enrollment()
-        .activate(
-            &app,
-            &EnrollmentConfirmation::by_administrator(),
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.disables("alice", "root", NOW);
+    home.activates(&app);
     refused(
         &home.attempt("alice", &code, NOW),
         Refusal::Used { wait: 15 },
@@ -79,7 +67,7 @@ fn strangers_elsewhere_cannot_use_up_the_tries_of_a_familiar_address() {
         later,
     );
     accepted(&owner);
-    let missed = owner.missed.unwrap();
+    let missed = owner.after_login.missed.unwrap();
     assert_eq!(
         (missed.count, missed.last_from.as_str()),
         (5, "198.51.100.5")
@@ -106,13 +94,7 @@ fn mending_the_clock_opens_no_used_code_again() {
     let (mut home, app) = alice("");
     let code = code_at(&app, 1, NOW);
     accepted(&home.attempt("alice", &code, NOW));
-    assert_eq!(
-        home.door
-            .accounts()
-            .lower_floors_to_clock(&name("alice"), "root", NOW)
-            .unwrap(),
-        0
-    );
+    assert_eq!(home.lowers_floors("alice", "root", NOW), 0);
     assert!(matches!(
         home.attempt("alice", &code, NOW).result,
         Err(Refusal::Used { .. })
@@ -124,13 +106,7 @@ fn mending_the_clock_opens_no_used_code_again() {
         matches!(refusal, Err(Refusal::ClockSetBack { .. })),
         "{refusal:?}"
     );
-    assert_eq!(
-        home.door
-            .accounts()
-            .lower_floors_to_clock(&name("alice"), "root", back)
-            .unwrap(),
-        1
-    );
+    assert_eq!(home.lowers_floors("alice", "root", back), 1);
     accepted(&home.attempt("alice", &code_at(&app, 1, back), back));
 }
 
@@ -140,7 +116,6 @@ fn answers_that_cost_nothing_write_nothing() {
     let code = code_at(&app, 0, NOW);
     accepted(&home.attempt("alice", &code, NOW));
     let events = home
-        .door
         .audit_log()
         .list_events(&EventFilter::default(), 0, 1000)
         .unwrap()
@@ -150,8 +125,7 @@ fn answers_that_cost_nothing_write_nothing() {
         home.attempt("alice", "no code", NOW);
     }
     assert_eq!(
-        home.door
-            .audit_log()
+        home.audit_log()
             .list_events(&EventFilter::default(), 0, 1000)
             .unwrap()
             .len(),
@@ -162,22 +136,12 @@ fn answers_that_cost_nothing_write_nothing() {
 #[test]
 fn a_second_factor_that_is_off_cannot_be_turned_off() {
     let (mut home, _) = alice("");
-    home.door
-        .accounts()
-        .disable_second_factor(&name("alice"), "root", NOW)
-        .unwrap();
+    home.disables("alice", "root", NOW);
     let again = home
-        .door
         .accounts()
         .disable_second_factor(&name("alice"), "root", NOW);
     assert!(matches!(again, Err(AdministrationError::NotEnrolled(_))));
-    assert_eq!(
-        home.door
-            .load_policy_facts(&name("alice"))
-            .unwrap()
-            .enrolled,
-        Enrolled::No
-    );
+    assert_eq!(home.enrolled("alice"), Enrolled::No);
 }
 
 #[test]
@@ -188,16 +152,10 @@ fn with_disable_the_one_recovery_code_turns_the_second_factor_off() {
     let outcome = home.attempt("alice", &recovery(&app, 0), NOW);
     accepted(&outcome);
     assert_eq!(
-        outcome.recovery,
+        outcome.after_login.recovery,
         Some(AfterRecovery::TurnedOff(AppPasswordsAfter::None))
     );
-    assert_eq!(
-        home.door
-            .load_policy_facts(&name("alice"))
-            .unwrap()
-            .enrolled,
-        Enrolled::No
-    );
+    assert_eq!(home.enrolled("alice"), Enrolled::No);
     assert!(!home.holds(&sealed));
 }
 
@@ -217,8 +175,7 @@ fn a_declaration_stands_in_place_of_what_was_enrolled() {
     home.door = Engine::open(file::read_config(&path).unwrap().config).unwrap();
     refused(&home.attempt("alice", &old, NOW), Refusal::Wrong);
     assert!(matches!(
-        home.door
-            .accounts()
+        home.accounts()
             .disable_second_factor(&name("alice"), "root", NOW),
         Err(AdministrationError::Declared(_))
     ));
@@ -227,20 +184,20 @@ fn a_declaration_stands_in_place_of_what_was_enrolled() {
 #[test]
 fn a_planted_journal_or_link_closes_the_door_and_is_left_alone() {
     let (home, _) = alice("");
-    let config = home.door.config().clone();
+    let config = home.config().clone();
     let store = home.folder.path().join("store");
     drop(home.door);
     let journal = store.join("db-journal");
     fs::write(&journal, "anything").unwrap();
     let error = Engine::open(config.clone()).err().unwrap().to_string();
-    assert!(error.contains("db-journal: unexpected file"), "{error}");
+    assert_contains(&error, "db-journal: unexpected file");
     assert!(journal.exists());
     fs::remove_file(&journal).unwrap();
 
     fs::rename(store.join("db"), home.folder.path().join("elsewhere")).unwrap();
     symlink(home.folder.path().join("elsewhere"), store.join("db")).unwrap();
     let error = Engine::open(config).err().unwrap().to_string();
-    assert!(error.contains("is a symbolic link"), "{error}");
+    assert_contains(&error, "is a symbolic link");
 }
 
 #[test]
@@ -252,7 +209,7 @@ fn making_a_store_changes_no_folder_that_is_not_its_own() {
         .try_into()
         .unwrap();
     let made = postern_shared::store::create(&url, None, &Vault::create(&masters).unwrap());
-    assert!(made.unwrap_err().to_string().contains("too open"));
+    assert_contains(made.unwrap_err().to_string(), "too open");
     assert_eq!(
         fs::metadata(folder.path()).unwrap().permissions().mode() & 0o7777,
         0o777
@@ -274,9 +231,9 @@ fn a_store_of_another_version_is_refused_by_number() {
     bytes[60..64].copy_from_slice(&7u32.to_be_bytes());
     fs::write(&db, bytes).unwrap();
     let error = Engine::open(config).err().unwrap().to_string();
-    assert!(
-        error.contains("the store has version 7, this program knows version 5"),
-        "{error}"
+    assert_contains(
+        &error,
+        "the store has version 7, this program knows version 5",
     );
 }
 
@@ -288,25 +245,20 @@ fn a_door_to_a_store_that_was_moved_away_or_replaced_opens_nothing() {
         home.folder.path().join("store/aside"),
     );
     let sets = |home: &mut Home| {
-        home.door
-            .accounts()
+        home.accounts()
             .set_password(&name("alice"), &home::password("a password"), "root", NOW)
             .map(|_| ())
     };
     sets(&mut home).unwrap();
     fs::rename(&store, &aside).unwrap();
-    assert!(
-        sets(&mut home)
-            .unwrap_err()
-            .to_string()
-            .contains("was moved or replaced")
+    assert_contains(
+        sets(&mut home).unwrap_err().to_string(),
+        "was moved or replaced",
     );
     fs::copy(&aside, &store).unwrap();
-    assert!(
-        sets(&mut home)
-            .unwrap_err()
-            .to_string()
-            .contains("was moved or replaced")
+    assert_contains(
+        sets(&mut home).unwrap_err().to_string(),
+        "was moved or replaced",
     );
     fs::rename(&aside, &store).unwrap();
     sets(&mut home).unwrap();

@@ -32,7 +32,7 @@ fn asks(home: &mut Home, who: &str, account: &str, task: Operation, now: Timesta
         name: &who,
         uid: UID,
     };
-    home.door.commands().execute_request(
+    home.commands().execute_request(
         caller,
         &CommandRequest {
             account: name(account),
@@ -73,20 +73,8 @@ fn setup(kind: AuthenticatorKind, label: &str) -> ChangeOperation {
 /// her.
 fn invited() -> (Home, String) {
     let mut home = Home::new("");
-    home.door
-        .accounts()
-        .add_account(
-            &name("alice"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
-    let (code, _) = home
-        .door
-        .accounts()
-        .issue_one_time_code(&name("alice"), "root", NOW)
-        .unwrap();
+    home.adds_account("alice");
+    let (code, _) = home.issues_one_time_code("alice", NOW);
     (home, code.grouped().to_string())
 }
 
@@ -143,24 +131,13 @@ fn one_more(home: &mut Home, proof: &str, label: &str) -> TypedText {
 }
 
 fn enrolled(home: &mut Home) -> Enrolled {
-    home.door
-        .load_policy_facts(&name("alice"))
-        .unwrap()
-        .enrolled
+    home.enrolled("alice")
 }
 
 #[test]
 fn nobody_looks_at_or_changes_anothers_account() {
     let (mut home, app) = alice("");
-    home.door
-        .accounts()
-        .add_account(
-            &name("bob"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.adds_account("bob");
     let own = Some(TypedText::from(code_of(&app, 0)));
     for task in [
         Operation::Read(ReadOperation::Status),
@@ -260,7 +237,6 @@ fn wrong_codes_are_counted_in_the_row_of_the_local_user_and_delayed() {
         "{delayed:?}"
     );
     let events = home
-        .door
         .audit_log()
         .list_events(
             &EventFilter {
@@ -334,10 +310,7 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
             matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),
             "{again:?}"
         );
-        home.door
-            .accounts()
-            .disable_second_factor(&name("alice"), "root", NOW)
-            .unwrap();
+        home.disables("alice", "root", NOW);
         stale(finishes(
             &mut home,
             FinishOperation::Activate { token },
@@ -348,7 +321,7 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
             matches!(spent, Err(AdministrationError::Code(_))),
             "{spent:?}"
         );
-        let anew = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
+        let anew = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
         home.activates(&anew);
     }
 }
@@ -362,8 +335,7 @@ fn an_invitation_that_was_taken_back_finishes_nothing() {
         setup(AuthenticatorKind::First, "app"),
     ));
     let token = confirmed(&mut home, &token, &code);
-    home.door
-        .accounts()
+    home.accounts()
         .cancel_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     stale(finishes(
@@ -434,17 +406,9 @@ fn tickets_lead_to_their_own_step_within_their_time() {
             account: name("alice"),
             operation: task(),
         };
-        stale(home.door.commands().execute_request(caller, &errand, NOW));
+        stale(home.commands().execute_request(caller, &errand, NOW));
     }
-    home.door
-        .accounts()
-        .add_account(
-            &name("bob"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.adds_account("bob");
     stale(asks(&mut home, "bob", "bob", task(), NOW));
     stale(finishes(
         &mut home,
@@ -467,11 +431,8 @@ fn tickets_lead_to_their_own_step_within_their_time() {
 fn what_was_begun_does_not_outlive_a_revocation() {
     let (mut home, app) = alice("");
     let begun = one_more(&mut home, &code_of(&app, 0), "thief");
-    home.door
-        .accounts()
-        .disable_second_factor(&name("alice"), "root", NOW)
-        .unwrap();
-    let anew = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
+    home.disables("alice", "root", NOW);
+    let anew = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
     home.activates(&anew);
     stale(finishes(
         &mut home,
@@ -479,8 +440,7 @@ fn what_was_begun_does_not_outlive_a_revocation() {
         NOW,
     ));
     assert_eq!(
-        home.door
-            .enrollment()
+        home.enrollment()
             .list_authenticators(&name("alice"))
             .unwrap()
             .len(),
@@ -492,11 +452,10 @@ fn what_was_begun_does_not_outlive_a_revocation() {
     );
 
     let begun = one_more(&mut home, &code_of(&anew, 0), "thief");
-    home.door
-        .accounts()
+    home.accounts()
         .remove_account(&name("alice"), "root", NOW)
         .unwrap();
-    let third = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
+    let third = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
     home.activates(&third);
     stale(finishes(
         &mut home,
@@ -510,10 +469,7 @@ fn what_was_begun_does_not_outlive_a_revocation() {
 fn what_was_begun_does_not_outlive_the_data_keys() {
     let (mut home, app) = alice("");
     let begun = one_more(&mut home, &code_of(&app, 0), "x");
-    home.door
-        .keys()
-        .rotate_keys(Renewal::All, "root", NOW)
-        .unwrap();
+    home.keys().rotate_keys(Renewal::All, "root", NOW).unwrap();
     stale(finishes(
         &mut home,
         FinishOperation::Activate { token: begun },
@@ -641,8 +597,7 @@ fn root_changes_any_account_without_a_code() {
             account: account.clone(),
             operation: task,
         };
-        home.door
-            .commands()
+        home.commands()
             .execute_request(Requester::Root("root"), &errand, NOW)
     };
     let (_, token, _) = begun(run(Operation::Change {

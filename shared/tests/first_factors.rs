@@ -5,34 +5,22 @@
 
 mod home;
 
-use home::{Home, NOW, PASSWORD, alice, code_of, name, password, recovery, remote};
+use home::{Home, NOW, PASSWORD, alice, browser_with, code_of, name, password, recovery, remote};
 use postern_shared::account::event::EventFilter;
 use postern_shared::account::name::Group;
 use postern_shared::account::second_factor::{CodeMethods, Enrolled};
 use postern_shared::credential::input::Input;
 use postern_shared::engine::{
-    AfterCode, AfterPassword, BrowserContext, EnrollmentPermission, OpenedSession, TrustRequest,
+    AfterCode, AfterPassword, EnrollmentPermission, OpenedSession, TrustRequest,
 };
 use postern_shared::protocol::host_password::HostPasswordReply;
 use postern_shared::token::session::SecondFactorMethod;
 use postern_shared::verify::decision::Refusal;
 use postern_shared::verify::method::AuthenticationMethod;
-use postern_shared::verify::origin::Origin;
 
 const PAM: &str = "[gate]\nfirst_factor = \"pam\"\n";
 const HEADER: &str = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\n\
                       from = [\"unix\"]\nidentity_header = \"Remote-User\"\n";
-
-fn browser<'a>(origin: &'a Origin, cookie: Option<&'a str>) -> BrowserContext<'a> {
-    BrowserContext {
-        origin,
-        name: "Test",
-        cookie,
-        scope: "example.com",
-        page: None,
-        session: None,
-    }
-}
 
 impl Home {
     /// Signs in with a password for which the host gives the reply.
@@ -44,7 +32,7 @@ impl Home {
         along: &str,
     ) -> AfterPassword {
         let (origin, who, along) = (remote(from), name(who), Input::parse(along.as_bytes()));
-        let browser = browser(&origin, None);
+        let browser = browser_with(&origin, None);
         match self
             .door
             .login()
@@ -65,7 +53,7 @@ impl Home {
         let origin = remote("192.0.2.7");
         self.door
             .login()
-            .enter_identity(&browser(&origin, cookie), &name(who), NOW)
+            .enter_identity(&browser_with(&origin, cookie), &name(who), NOW)
             .unwrap()
     }
 
@@ -110,7 +98,7 @@ fn a_first_sign_in_by_the_hosts_password_makes_the_account() {
         Refusal::Wrong,
     );
     assert!(
-        home.door.accounts().account_status(&name("bob")).is_err(),
+        home.accounts().account_status(&name("bob")).is_err(),
         "a wrong password makes none"
     );
     let session = opened(home.host_says(HostPasswordReply::Right, "bob", "192.0.2.7", "")).session;
@@ -132,7 +120,7 @@ fn the_hosts_groups_go_along_in_the_session() {
     let session = opened(home.host_says(HostPasswordReply::Right, "root", "192.0.2.7", "")).session;
     let groups: Vec<_> = session.groups.iter().map(Group::as_str).collect();
     assert!(groups.contains(&"root"), "{groups:?}");
-    let keys = home.door.token_keys();
+    let keys = home.token_keys();
     assert_eq!(
         postern_shared::token::session::Session::from_cookie(&session.to_cookie(&keys), &keys),
         Some(session)
@@ -145,13 +133,10 @@ fn the_hosts_groups_go_along_in_the_session() {
 fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
     for extra in [PAM, HEADER] {
         let (mut home, app) = alice(extra);
-        home.door
-            .accounts()
-            .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
-            .unwrap();
+        home.sets_password("alice");
         let origin = remote("192.0.2.7");
-        let by_password = home.door.login().enter_password(
-            &browser(&origin, None),
+        let by_password = home.login().enter_password(
+            &browser_with(&origin, None),
             &name("alice"),
             Some(&password(PASSWORD)),
             &Input::Malformed,
@@ -171,10 +156,9 @@ fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
             };
             assert_eq!(pass.payload().methods, CodeMethods::App);
             let answer = Input::parse(typed.as_bytes());
-            let browser = browser(&origin, None);
+            let browser = browser_with(&origin, None);
             let entered =
-                home.door
-                    .login()
+                home.login()
                     .enter_code(&browser, &pass, &answer, TrustRequest::NotAsked, NOW);
             assert!(matches!(entered.unwrap(), AfterCode::Opened(_)));
         }
@@ -187,8 +171,8 @@ fn a_password_of_the_host_is_charged_until_the_host_has_said_that_it_is_right() 
     let (origin, who) = (remote("192.0.2.7"), name("alice"));
     for _ in 0..5 {
         // the host did not reply, so the charge remains
-        let tried = home.door.login().charge_first_factor(
-            &browser(&origin, None),
+        let tried = home.login().charge_first_factor(
+            &browser_with(&origin, None),
             &who,
             &Input::Malformed,
             NOW,
@@ -227,18 +211,16 @@ fn a_host_that_was_not_asked_costs_nothing() {
 fn whatever_ends_all_sessions_while_the_host_is_asked_ends_this_sign_in_too() {
     let (mut home, _) = alice(PAM);
     let (origin, who) = (remote("192.0.2.7"), name("alice"));
-    let browser = browser(&origin, None);
+    let browser = browser_with(&origin, None);
     let tried = home
-        .door
         .login()
         .charge_first_factor(&browser, &who, &Input::Malformed, NOW)
         .unwrap()
         .unwrap();
-    home.door
-        .accounts()
+    home.accounts()
         .disable_second_factor(&who, "root", NOW)
         .unwrap();
-    let after = home.door.login().settle_first_factor(
+    let after = home.login().settle_first_factor(
         &browser,
         &who,
         tried,
@@ -276,21 +258,14 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
         let origin = remote("192.0.2.7");
         for typed in ["", "000000", PASSWORD] {
             let answer = Input::parse(typed.as_bytes());
-            let browser = browser(&origin, None);
+            let browser = browser_with(&origin, None);
             let entered =
-                home.door
-                    .login()
+                home.login()
                     .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW);
             assert!(matches!(entered.unwrap(), AfterCode::Refused(_)));
         }
     }
-    assert!(
-        home.door
-            .sessions()
-            .list_sessions(&name("alice"), NOW)
-            .unwrap()
-            .is_empty()
-    );
+    assert!(home.sessions_of("alice", NOW).is_empty());
     // except in a trusted browser, in which a code was entered before
     let AfterPassword::Code(pass) = home.is_brought("alice", None) else {
         panic!("it opens")
@@ -299,8 +274,8 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
         remote("192.0.2.7"),
         Input::parse(code_of(&app, 0).as_bytes()),
     );
-    let entered = home.door.login().enter_code(
-        &browser(&origin, None),
+    let entered = home.login().enter_code(
+        &browser_with(&origin, None),
         &pass,
         &answer,
         TrustRequest::Asked,
@@ -355,13 +330,7 @@ fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
                 panic!("it opens")
             };
             assert_eq!(token.payload().may, needs, "{extra} {within}");
-            assert!(
-                home.door
-                    .sessions()
-                    .list_sessions(&name("bob"), NOW)
-                    .unwrap()
-                    .is_empty()
-            );
+            assert!(home.sessions_of("bob", NOW).is_empty());
         }
     }
 }

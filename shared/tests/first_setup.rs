@@ -4,7 +4,7 @@
 
 mod home;
 
-use home::{Home, NOW, name};
+use home::{Home, NOW, assert_lacks, name};
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::credential::otpauth_uri;
 use postern_shared::credential::totp::generate_code;
@@ -42,7 +42,7 @@ fn asks(
         name: &who,
         uid: 1000,
     };
-    home.door.enrollment().prepare_first_enrollment(
+    home.enrollment().prepare_first_enrollment(
         caller,
         &name(account),
         setup(AuthenticatorKind::First),
@@ -57,7 +57,7 @@ fn hears(
     now: Timestamp,
 ) -> Result<EngineReply, AdministrationError> {
     let who = name("alice");
-    home.door.enrollment().begin_first_enrollment(
+    home.enrollment().begin_first_enrollment(
         Requester::Owner {
             name: &who,
             uid: 1000,
@@ -83,7 +83,7 @@ fn finishes(home: &mut Home, finish: FinishOperation) -> Result<EngineReply, Adm
         account: who.clone(),
         operation: Operation::Finish(finish),
     };
-    home.door.commands().execute_request(
+    home.commands().execute_request(
         Requester::Owner {
             name: &who,
             uid: 1000,
@@ -124,10 +124,7 @@ fn confirmed(home: &mut Home, begun: EngineReply) -> TypedText {
 }
 
 fn enrolled(home: &mut Home) -> Enrolled {
-    home.door
-        .load_policy_facts(&name("alice"))
-        .unwrap()
-        .enrolled
+    home.enrolled("alice")
 }
 
 #[test]
@@ -154,15 +151,7 @@ fn a_right_password_begins_the_first_setup_also_of_someone_without_an_account() 
 #[test]
 fn wrong_passwords_are_delayed_and_never_lock() {
     let mut home = Home::new("[throttle]\nlock_after = 10\n");
-    home.door
-        .accounts()
-        .add_account(
-            &name("alice"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.adds_account("alice");
     for _ in 0..5 {
         let wrong = tries(&mut home, HostPasswordReply::Wrong, NOW);
         assert!(
@@ -247,7 +236,7 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
     );
     let asking = asks(&mut home, "alice", "alice", NOW).unwrap();
     let who = name("bob");
-    let taken = home.door.enrollment().begin_first_enrollment(
+    let taken = home.enrollment().begin_first_enrollment(
         Requester::Owner {
             name: &who,
             uid: 1001,
@@ -261,7 +250,7 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
         "{taken:?}"
     );
 
-    let app = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
+    let app = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
     let meanwhile = asks(&mut home, "alice", "alice", NOW).unwrap();
     home.activates(&app);
     let begun = hears(&mut home, meanwhile, HostPasswordReply::Right, NOW).unwrap();
@@ -278,7 +267,6 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
             uid: 1000,
         };
         let on = home
-            .door
             .enrollment()
             .prepare_first_enrollment(caller, &who, setup(kind), NOW);
         assert!(
@@ -293,29 +281,12 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
 #[test]
 fn a_setup_that_was_asked_for_does_not_outlive_a_removal() {
     let mut home = Home::new("");
-    home.door
-        .accounts()
-        .add_account(
-            &name("alice"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.adds_account("alice");
     let asking = asks(&mut home, "alice", "alice", NOW).unwrap();
-    home.door
-        .accounts()
+    home.accounts()
         .remove_account(&name("alice"), "root", NOW)
         .unwrap();
-    home.door
-        .accounts()
-        .add_account(
-            &name("alice"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.adds_account("alice");
     let begun = hears(&mut home, asking, HostPasswordReply::Right, NOW).unwrap();
     let token = confirmed(&mut home, begun);
     let stale = finishes(&mut home, FinishOperation::Activate { token });
@@ -354,8 +325,8 @@ fn where_the_host_is_not_asked_no_password_is_right() {
         account: name("alice"),
         operation: task,
     };
-    assert!(!format!("{errand:?}").contains("secret"));
-    let run = home.door.commands().execute_request(
+    assert_lacks(&format!("{errand:?}"), "secret");
+    let run = home.commands().execute_request(
         Requester::Owner {
             name: &name("alice"),
             uid: 1000,

@@ -5,7 +5,7 @@ mod home;
 
 use home::{
     Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, code_at, code_of, name, password,
-    recovery, remote,
+    recovery, remote, request,
 };
 use postern_shared::config::GracePeriod;
 use postern_shared::crypto::vault::Renewal;
@@ -30,11 +30,9 @@ fn spared_at(
 ) -> bool {
     let alice = name("alice");
     let visitor = VerificationRequest {
-        name: &alice,
         phase: stage,
-        origin,
-        browser: None,
         service,
+        ..request(&alice, origin)
     };
     door.verification()
         .check_grace_period(&visitor, HOUR, now)
@@ -66,9 +64,8 @@ fn a_code_spares_the_next_at_the_same_service_and_address_for_its_time() {
     assert!(home.spared(NOW) && home.spared(NOW.plus(3599)));
     assert!(!home.spared(NOW.plus(3600)));
     assert!(!home.spared(NOW.minus(1)), "the clock was set back");
-    let mut at = |service: &str, origin: &Origin, stage| {
-        spared_at(&mut home.door, service, origin, stage, NOW)
-    };
+    let mut at =
+        |service: &str, origin: &Origin, stage| spared_at(&mut home, service, origin, stage, NOW);
     assert!(!at("other", &remote(HERE), Phase::After));
     assert!(!at("test", &remote("192.0.2.8"), Phase::After));
     assert!(!at("test", &remote(HERE), Phase::Before));
@@ -79,16 +76,10 @@ fn a_code_spares_the_next_at_the_same_service_and_address_for_its_time() {
         Phase::After
     ));
     let bob = name("bob");
-    let visitor = VerificationRequest {
-        name: &bob,
-        phase: Phase::After,
-        origin: &remote(HERE),
-        browser: None,
-        service: "test",
-    };
+    let origin = remote(HERE);
+    let visitor = request(&bob, &origin);
     assert_eq!(
-        home.door
-            .verification()
+        home.verification()
             .check_grace_period(&visitor, HOUR, NOW)
             .unwrap(),
         WithinGrace::No
@@ -106,13 +97,7 @@ fn without_an_address_no_code_begins_one() {
         (Origin::Local("alice".to_owned()), 0),
     ] {
         accepted(&home.attempt_from("alice", &origin, Phase::After, &code_of(&app, offset), NOW));
-        assert!(!spared_at(
-            &mut home.door,
-            "test",
-            &origin,
-            Phase::After,
-            NOW
-        ));
+        assert!(!spared_at(&mut home, "test", &origin, Phase::After, NOW));
     }
     assert!(!home.spared(NOW));
 }
@@ -124,15 +109,11 @@ fn a_code_before_the_first_factor_begins_none_also_when_it_is_booked() {
     accepted(&home.attempt_from("alice", &origin, Phase::Before, &code_of(&app, 0), NOW));
     assert!(!home.spared(NOW));
     let visitor = VerificationRequest {
-        name: &alice,
         phase: Phase::Before,
-        origin: &origin,
-        browser: None,
-        service: "test",
+        ..request(&alice, &origin)
     };
     assert!(
-        home.door
-            .verification()
+        home.verification()
             .complete_login(&visitor, AuthenticationMethod::Code, NOW)
             .unwrap()
             .is_some()
@@ -150,11 +131,7 @@ fn nothing_but_a_code_begins_one() {
         &recovery(&app, 0),
         NOW,
     ));
-    let (one_time, _) = home
-        .door
-        .accounts()
-        .issue_one_time_code(&name("alice"), "root", NOW)
-        .unwrap();
+    let (one_time, _) = home.issues_one_time_code("alice", NOW);
     accepted(&home.attempt_from(
         "alice",
         &remote(HERE),
@@ -164,21 +141,13 @@ fn nothing_but_a_code_begins_one() {
     ));
     let (label, scope) = ("x".parse().unwrap(), "pam:test".parse().unwrap());
     let made = home
-        .door
         .app_passwords()
         .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
         .unwrap();
     let (alice, origin) = (name("alice"), remote(HERE));
-    let visitor = VerificationRequest {
-        name: &alice,
-        phase: Phase::After,
-        origin: &origin,
-        browser: None,
-        service: "test",
-    };
+    let visitor = request(&alice, &origin);
     assert!(
-        home.door
-            .app_passwords()
+        home.app_passwords()
             .verify_app_password(&visitor, &made, NOW)
             .unwrap()
             .is_ok()
@@ -210,30 +179,24 @@ fn every_revocation_ends_it() {
     type Act = fn(&mut Home, &PendingEnrollment, Timestamp);
     let acts: [(&str, Act); 13] = [
         ("a new password", |home, _, now| {
-            home.door
-                .accounts()
+            home.accounts()
                 .set_password(&name("alice"), &password(PASSWORD), "root", now)
                 .unwrap();
         }),
         ("one of this host", |home, _, now| {
             let actor = Principal::Service("alice", &Origin::Unknown, "passwd");
-            home.door
-                .accounts()
+            home.accounts()
                 .record_host_password_change(&name("alice"), actor, now)
                 .unwrap();
         }),
         ("disabled, and enrolled anew", |home, app, now| {
-            home.door
-                .accounts()
-                .disable_second_factor(&name("alice"), "root", now)
-                .unwrap();
+            home.disables("alice", "root", now);
             home.activates(app);
         }),
         ("a new authenticator", |home, _, now| {
-            let further = PendingEnrollment::further(home.door.config(), &name("alice")).unwrap();
+            let further = PendingEnrollment::further(home.config(), &name("alice")).unwrap();
             let further = further.with_label("second".parse().unwrap());
-            home.door
-                .enrollment()
+            home.enrollment()
                 .activate(
                     &further,
                     &EnrollmentConfirmation::by_administrator(),
@@ -243,8 +206,7 @@ fn every_revocation_ends_it() {
                 .unwrap();
         }),
         ("an authenticator removed", |home, _, now| {
-            home.door
-                .enrollment()
+            home.enrollment()
                 .remove_authenticator(&name("alice"), &"second".parse().unwrap(), "root", now)
                 .unwrap();
         }),
@@ -262,15 +224,13 @@ fn every_revocation_ends_it() {
             ));
         }),
         ("groups", |home, _, now| {
-            home.door
-                .accounts()
+            home.accounts()
                 .change_groups(&name("alice"), &["ops".parse().unwrap()], &[], "root", now)
                 .unwrap();
         }),
         ("sessions revoked", |home, _, now| {
             assert_eq!(
-                home.door
-                    .sessions()
+                home.sessions()
                     .revoke_sessions(&name("alice"), None, "root", now)
                     .unwrap(),
                 0
@@ -278,16 +238,14 @@ fn every_revocation_ends_it() {
         }),
         ("browsers revoked", |home, _, now| {
             assert_eq!(
-                home.door
-                    .sessions()
+                home.sessions()
                     .revoke_browsers(&name("alice"), None, "root", now)
                     .unwrap(),
                 0
             );
         }),
         ("another name and back", |home, _, now| {
-            home.door
-                .accounts()
+            home.accounts()
                 .rename_account(
                     &name("alice"),
                     &name("alison"),
@@ -296,8 +254,7 @@ fn every_revocation_ends_it() {
                     now,
                 )
                 .unwrap();
-            home.door
-                .accounts()
+            home.accounts()
                 .rename_account(
                     &name("alison"),
                     &name("alice"),
@@ -308,15 +265,13 @@ fn every_revocation_ends_it() {
                 .unwrap();
         }),
         ("all keys renewed", |home, _, now| {
-            home.door
-                .keys()
+            home.keys()
                 .rotate_keys(Renewal::All, "root", now)
                 .map(drop)
                 .unwrap();
         }),
         ("removed, and made anew", |home, app, now| {
-            home.door
-                .accounts()
+            home.accounts()
                 .remove_account(&name("alice"), "root", now)
                 .unwrap();
             home.activates(app);
@@ -339,7 +294,6 @@ fn a_session_or_browser_that_is_not_there_ends_none() {
     let (mut home, app) = alice("");
     home.code_from(&app, HERE, 0);
     let revoked = home
-        .door
         .sessions()
         .revoke_browsers(&name("alice"), Some(7), "root", NOW);
     assert!(matches!(
@@ -347,12 +301,10 @@ fn a_session_or_browser_that_is_not_there_ends_none() {
         Err(AdministrationError::NothingToRevoke(..))
     ));
     assert!(home.spared(NOW));
-    home.door
-        .sessions()
+    home.sessions()
         .revoke_browsers(&name("alice"), None, "root", NOW)
         .unwrap();
     let again = home
-        .door
         .sessions()
         .revoke_sessions(&name("alice"), None, "root", NOW);
     assert!(matches!(

@@ -5,7 +5,8 @@
 mod home;
 
 use home::{
-    Home, NOW, PASSWORD, alice, alice_at_the_web, attempt_at, code_of, name, password, remote,
+    Home, NOW, PASSWORD, alice, alice_at_the_web, assert_contains, attempt_at, browser,
+    browser_with, code_of, name, password, remote, request,
 };
 use postern_shared::config::GracePeriod;
 use postern_shared::credential::input::Input;
@@ -14,8 +15,7 @@ use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::crypto::vault::Renewal;
 use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use postern_shared::engine::{
-    AfterCode, AfterPassword, BrowserContext, Engine, OpenedSession, RotationError, TrustRequest,
-    VerificationRequest,
+    AfterCode, AfterPassword, Engine, OpenedSession, RotationError, TrustRequest,
 };
 use postern_shared::store::KeyBound;
 use postern_shared::system::clock::Timestamp;
@@ -67,14 +67,7 @@ fn signs_in(
     typed: Option<&str>,
 ) -> Option<OpenedSession> {
     let origin = remote("192.0.2.7");
-    let browser = BrowserContext {
-        origin: &origin,
-        name: "Test",
-        cookie,
-        scope: "example.com",
-        page: None,
-        session: None,
-    };
+    let browser = browser_with(&origin, cookie);
     let nothing = Input::parse(b"");
     match door
         .login()
@@ -123,7 +116,7 @@ fn found<'a>(bytes: &[u8], wanted: impl IntoIterator<Item = &'a [u8]>) -> usize 
 #[test]
 fn a_rotation_changes_every_key_that_it_can_and_ends_nothing() {
     let (mut home, alice) = alice_at_the_web("");
-    let opened = signs_in(&mut home.door, "alice", None, Some(&code_of(&alice, -1))).unwrap();
+    let opened = signs_in(&mut home, "alice", None, Some(&code_of(&alice, -1))).unwrap();
     let mut before = home.another();
     let (sealed, key_file) = (home.sealed(), fs::read(home.key_file()).unwrap());
     let wrapped = home.blobs("SELECT wrapped FROM data_key");
@@ -238,7 +231,7 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
             .map(|(who, pending)| scope.spawn(|| login(who, pending)))
             .collect();
         let rotated: Vec<_> = (0..5)
-            .map(|_| home.door.keys().rotate_keys(Renewal::Seal, "root", NOW))
+            .map(|_| home.keys().rotate_keys(Renewal::Seal, "root", NOW))
             .collect();
         over.store(true, Ordering::Relaxed);
         // On a slow machine a process may always read with the old keys. The old master key is kept
@@ -264,14 +257,11 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
 fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else() {
     let (mut home, alice) = alice("");
     home.enrols("bob");
-    home.door
-        .accounts()
-        .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
-        .unwrap();
-    let opened = signs_in(&mut home.door, "alice", None, Some(&code_of(&alice, -1))).unwrap();
+    home.sets_password("alice");
+    let opened = signs_in(&mut home, "alice", None, Some(&code_of(&alice, -1))).unwrap();
     let cookie = opened.session.to_cookie(&opened.keys);
     let mut before = home.another();
-    let expected = home.door.keys().list_key_bound(NOW).unwrap();
+    let expected = home.keys().list_key_bound(NOW).unwrap();
 
     let ended = home.rotates(Renewal::All).ended;
     assert_eq!(ended, expected);
@@ -283,7 +273,7 @@ fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else(
     ];
     assert_eq!(ended[&name("alice")], of_alice);
     assert_eq!(ended[&name("bob")], [(KeyBound::RecoveryCodes, 6)]);
-    assert!(home.door.keys().list_key_bound(NOW).unwrap().is_empty());
+    assert!(home.keys().list_key_bound(NOW).unwrap().is_empty());
 
     let mut after = home.another();
     for door in [&mut before, &mut after] {
@@ -335,40 +325,35 @@ fn cut_off() -> (Home, PendingEnrollment, OpenedSession) {
          INSERT INTO account (name, name_key, created) SELECT 'other' || i, 'other' || i, 0 FROM n; \
          INSERT INTO recovery_code (account, hash, length) SELECT id, randomblob(32), 16 FROM account"
     );
-    home.engine().execute_batch(&others).unwrap();
+    home.sqlite().execute_batch(&others).unwrap();
     let alice = home.enrols("alice");
-    home.door
-        .accounts()
-        .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
-        .unwrap();
+    home.sets_password("alice");
     let label = "mail".parse().unwrap();
     let scope = "pam:dovecot".parse().unwrap();
-    home.door
-        .app_passwords()
+    home.app_passwords()
         .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
         .unwrap();
-    let opened = signs_in(&mut home.door, "alice", None, Some(&code_of(&alice, -1))).unwrap();
+    let opened = signs_in(&mut home, "alice", None, Some(&code_of(&alice, -1))).unwrap();
     let here = attempt_at(
-        &mut home.door,
+        &mut home,
         "alice",
         &remote(HERE),
         Phase::After,
         &code_of(&alice, 0),
         NOW,
     );
-    assert!(here.result.is_ok() && spares(&mut home.door));
-    home.engine()
+    assert!(here.result.is_ok() && spares(&mut home));
+    home.sqlite()
         .execute_batch(
             "UPDATE account SET member_of = hex(zeroblob(25000000)) WHERE name = 'other110'",
         )
         .unwrap();
     let error = home
-        .door
         .keys()
         .rotate_keys(Renewal::All, "root", NOW)
         .unwrap_err();
     assert!(matches!(error, RotationError::Engine(_)), "{error}");
-    home.engine()
+    home.sqlite()
         .execute_batch("UPDATE account SET member_of = '' WHERE name = 'other110'")
         .unwrap();
     (home, alice, opened)
@@ -376,13 +361,7 @@ fn cut_off() -> (Home, PendingEnrollment, OpenedSession) {
 
 fn spares(door: &mut Engine) -> bool {
     let (alice, origin) = (name("alice"), remote(HERE));
-    let visitor = VerificationRequest {
-        name: &alice,
-        phase: Phase::After,
-        origin: &origin,
-        browser: None,
-        service: "test",
-    };
+    let visitor = request(&alice, &origin);
     door.verification()
         .check_grace_period(&visitor, GracePeriod::new(3600), NOW)
         .unwrap()
@@ -391,7 +370,7 @@ fn spares(door: &mut Engine) -> bool {
 
 impl Home {
     fn count(&self, what: &str) -> i64 {
-        self.engine()
+        self.sqlite()
             .query_row(&format!("SELECT count(*) FROM {what}"), [], |row| {
                 row.get(0)
             })
@@ -412,38 +391,25 @@ fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_tim
         "what was removed before the end stays removed, hers is there"
     );
 
-    let status = home.door.accounts().account_status(&name("alice")).unwrap();
+    let status = home.accounts().account_status(&name("alice")).unwrap();
     assert_eq!(status.tally.recovery_codes, 0, "and not told of");
+    assert!(home.sessions_of("alice", NOW).is_empty());
+    assert!(home.trusted_browsers_of("alice", NOW).is_empty());
     assert!(
-        home.door
-            .sessions()
-            .list_sessions(&name("alice"), NOW)
-            .unwrap()
-            .is_empty()
-    );
-    assert!(
-        home.door
-            .sessions()
-            .list_trusted_browsers(&name("alice"), NOW)
-            .unwrap()
-            .is_empty()
-    );
-    assert!(
-        home.door
-            .app_passwords()
+        home.app_passwords()
             .list_app_passwords(None)
             .unwrap()
             .is_empty()
     );
-    assert!(!spares(&mut home.door), "grace");
+    assert!(!spares(&mut home), "grace");
     let cookie = opened.session.to_cookie(&opened.keys);
-    assert_eq!(Session::from_cookie(&cookie, &home.door.token_keys()), None);
+    assert_eq!(Session::from_cookie(&cookie, &home.token_keys()), None);
     assert!(
-        signs_in(&mut home.door, "alice", None, None).is_none(),
+        signs_in(&mut home, "alice", None, None).is_none(),
         "the password"
     );
     refuses(
-        &mut home.door,
+        &mut home,
         "alice",
         &alice.recovery_codes()[0].grouped(),
         Refusal::Malformed,
@@ -459,14 +425,8 @@ fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_tim
 #[test]
 fn a_renewal_that_was_cut_off_is_finished_by_the_next_rotation_and_leaves_what_is_newer() {
     let (mut home, alice, opened) = cut_off();
-    home.door
-        .accounts()
-        .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
-        .unwrap();
-    home.door
-        .accounts()
-        .issue_one_time_code(&name("alice"), "root", NOW)
-        .unwrap();
+    home.sets_password("alice");
+    home.issues_one_time_code("alice", NOW);
     assert_eq!(home.master_keys(), 2);
     home.rotates(Renewal::Seal);
     assert_eq!(home.master_keys(), 1);
@@ -484,10 +444,10 @@ fn a_renewal_that_was_cut_off_is_finished_by_the_next_rotation_and_leaves_what_i
     );
     let trusted = opened.browser_cookie.as_deref().map(String::as_str);
     assert!(
-        signs_in(&mut home.door, "alice", trusted, None).is_none(),
+        signs_in(&mut home, "alice", trusted, None).is_none(),
         "the browser is trusted no longer"
     );
-    assert!(signs_in(&mut home.door, "alice", None, Some(&code_of(&alice, 1))).is_some());
+    assert!(signs_in(&mut home, "alice", None, Some(&code_of(&alice, 1))).is_some());
 }
 
 #[test]
@@ -507,7 +467,7 @@ fn a_renewal_that_was_cut_off_tells_at_the_next_what_had_ended_and_was_still_the
 #[test]
 fn a_gate_that_clears_the_store_removes_what_ended_with_its_keys() {
     let (mut home, ..) = cut_off();
-    home.door.app_passwords().remove_expired_rows(NOW).unwrap();
+    home.app_passwords().remove_expired_rows(NOW).unwrap();
     assert_eq!(
         home.count("recovery_code") + home.count("app_password") + home.count("session"),
         0
@@ -520,30 +480,19 @@ fn a_gate_that_clears_the_store_removes_what_ended_with_its_keys() {
 #[test]
 fn a_used_code_of_a_removed_authenticator_stays_used_after_all_keys_were_renewed_twice() {
     let (mut home, alice) = alice("");
-    accepts(&mut home.door, "alice", &code_of(&alice, 0));
-    home.door
-        .accounts()
-        .disable_second_factor(&name("alice"), "root", NOW)
-        .unwrap();
+    accepts(&mut home, "alice", &code_of(&alice, 0));
+    home.disables("alice", "root", NOW);
     home.rotates(Renewal::All);
     home.rotates(Renewal::Seal);
     home.rotates(Renewal::All);
-    home.door
-        .enrollment()
-        .activate(
-            &alice,
-            &EnrollmentConfirmation::by_administrator(),
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.activates(&alice);
     refuses(
-        &mut home.door,
+        &mut home,
         "alice",
         &code_of(&alice, 0),
         Refusal::Used { wait: 15 },
     );
-    accepts(&mut home.door, "alice", &code_of(&alice, 1));
+    accepts(&mut home, "alice", &code_of(&alice, 1));
     refuses(
         &mut home.another(),
         "alice",
@@ -557,14 +506,7 @@ fn a_used_code_of_a_removed_authenticator_stays_used_after_all_keys_were_renewed
 fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
     let (mut home, alice) = alice_at_the_web("");
     let origin = remote("192.0.2.7");
-    let browser = BrowserContext {
-        origin: &origin,
-        name: "Test",
-        cookie: None,
-        scope: "example.com",
-        page: None,
-        session: None,
-    };
+    let browser = browser(&origin);
     let mut before = home.another();
     let asked = before.login().enter_password(
         &browser,
@@ -592,12 +534,11 @@ fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
 #[test]
 fn a_reader_that_stays_keeps_the_old_master_key_in_the_file() {
     let (mut home, alice) = alice("");
-    let reader = home.engine();
+    let reader = home.sqlite();
     reader
         .execute_batch("BEGIN; SELECT count(*) FROM data_key")
         .unwrap();
     let error = home
-        .door
         .keys()
         .rotate_keys(Renewal::Seal, "root", NOW)
         .unwrap_err();
@@ -614,7 +555,7 @@ fn a_secret_that_was_altered_in_the_store_is_named_and_stops_nobody_else() {
     let mut home = Home::new("");
     home.enrols("mallory");
     let alice = home.enrols("alice");
-    home.engine()
+    home.sqlite()
         .execute_batch("UPDATE secret SET sealed = zeroblob(60) WHERE authenticator = 1")
         .unwrap();
     let rotated = home.rotates(Renewal::Seal);
@@ -635,35 +576,27 @@ fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
     let open = || Engine::open(config.clone()).err().unwrap().to_string();
     let kept = fs::read(&key).unwrap();
     fs::remove_file(&key).unwrap();
-    assert!(
-        open().contains("etc/key: No such file") && open().contains("from its backup"),
-        "{}",
-        open()
-    );
+    assert_contains(&open(), "etc/key: No such file");
+    assert_contains(&open(), "from its backup");
     let (_, other) = MasterKeys::generate().unwrap();
     fs::write(&key, other.as_bytes()).unwrap();
     fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
-    assert!(
-        open().contains("etc/key: contains no master key that opens the store"),
-        "{}",
-        open()
+    assert_contains(
+        &open(),
+        "etc/key: contains no master key that opens the store",
     );
-    assert!(
-        open().contains("store/db; restore the key file that was saved with this store"),
-        "{}",
-        open()
+    assert_contains(
+        &open(),
+        "store/db; restore the key file that was saved with this store",
     );
     // An engine that has its keys in memory must not write a key file that lacks them.
     let error = home
-        .door
         .keys()
         .rotate_keys(Renewal::Seal, "root", NOW)
         .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("contains no master key that opens the store"),
-        "{error}"
+    assert_contains(
+        &error.to_string(),
+        "contains no master key that opens the store",
     );
     assert_eq!(fs::read(&key).unwrap(), other.as_bytes());
     fs::write(&key, &kept).unwrap();
@@ -686,10 +619,7 @@ fn a_disabled_secret_is_nowhere_in_the_stores_bytes() {
         // This order empties pages in different places, because 7 and 200 have no common divisor.
         let number = turn * 7 % ACCOUNTS;
         gate.load_policy_facts(&name("person0")).unwrap();
-        home.door
-            .accounts()
-            .disable_second_factor(&name(&format!("person{number}")), "root", NOW)
-            .unwrap();
+        home.disables(&format!("person{number}"), "root", NOW);
         removed.extend([
             pendings[number].secret().expose().to_owned(),
             sealed[number].clone(),

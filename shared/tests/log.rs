@@ -4,14 +4,17 @@
 
 mod home;
 
-use home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, name, password, recovery, remote};
+use home::{
+    Home, NOW, PASSWORD, alice_at_the_web, browser_with, code_at, name, password, recovery, remote,
+    request,
+};
 use postern_shared::account::event::{
     AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, EventKind, MAX_EVENTS, RETENTION,
 };
 use postern_shared::credential::input::Input;
 use postern_shared::engine::{
-    AfterCode, AfterPassword, BrowserContext, COMMAND, OpenedSession, TrustRequest,
-    VerificationRequest, VerifiedAttempt,
+    AfterCode, AfterPassword, COMMAND, OpenedSession, TrustRequest, VerificationRequest,
+    VerifiedAttempt,
 };
 use postern_shared::system::clock::Timestamp;
 use postern_shared::verify::origin::Origin;
@@ -29,11 +32,9 @@ impl Home {
     ) -> VerifiedAttempt {
         let name = name("alice");
         let visitor = VerificationRequest {
-            name: &name,
             phase: stage,
-            origin,
-            browser: None,
             service,
+            ..request(&name, origin)
         };
         self.door
             .verification()
@@ -54,14 +55,7 @@ impl Home {
         from: &str,
     ) -> AfterPassword {
         let origin = remote(from);
-        let browser = BrowserContext {
-            origin: &origin,
-            name: "Test",
-            cookie,
-            scope: "example.com",
-            page: None,
-            session: None,
-        };
+        let browser = browser_with(&origin, cookie);
         let recovery = Input::parse(recovery.as_bytes());
         self.door
             .login()
@@ -75,14 +69,7 @@ impl Home {
             panic!("no code is asked")
         };
         let origin = remote(from);
-        let browser = BrowserContext {
-            origin: &origin,
-            name: "Test",
-            cookie,
-            scope: "example.com",
-            page: None,
-            session: None,
-        };
+        let browser = browser_with(&origin, cookie);
         let answer = Input::parse(typed.as_bytes());
         self.door
             .login()
@@ -101,7 +88,7 @@ impl Home {
 
     fn count(&self, condition: &str) -> u32 {
         let sql = format!("SELECT count(*) FROM event WHERE {condition}");
-        self.engine().query_row(&sql, [], |row| row.get(0)).unwrap()
+        self.sqlite().query_row(&sql, [], |row| row.get(0)).unwrap()
     }
 
     /// Inserts events that are `seconds` old.
@@ -113,7 +100,7 @@ impl Home {
                     'user' || (n % 1000), 'code' FROM number",
             NOW.minus(seconds).0
         );
-        let store = self.engine();
+        let store = self.sqlite();
         store.execute_batch(&sql).unwrap();
         store
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
@@ -122,7 +109,7 @@ impl Home {
 
     /// Returns how many bytes one attempt writes.
     fn written_by(&mut self, typed: &str, now: Timestamp) -> u64 {
-        self.engine()
+        self.sqlite()
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .unwrap();
         self.at_ssh(typed, now);
@@ -171,10 +158,7 @@ fn an_event_says_who_did_what_at_which_door_from_where_and_why() {
     let carol = Origin::Local("carol".to_owned());
     home.attempt_by(COMMAND, &carol, Phase::After, &code_at(&app, 1, NOW), NOW);
     opened(home.signs_in(None, &recovery(&app, 0), "198.51.100.1"));
-    home.door
-        .accounts()
-        .unlock_account(&name("alice"), "carol", NOW)
-        .unwrap();
+    home.unlocks("alice", "carol", NOW);
 
     let events = home.events(&EventFilter::default());
     assert!(events.iter().all(|event| event.account == name("alice")));
@@ -198,8 +182,7 @@ fn an_event_says_who_did_what_at_which_door_from_where_and_why() {
 #[test]
 fn filters_narrow_and_the_newest_are_meant() {
     let (mut home, _) = alice_at_the_web("");
-    home.door
-        .accounts()
+    home.accounts()
         .add_account(
             &name("bob"),
             postern_shared::account::name::Distinct::No,
@@ -249,11 +232,10 @@ fn filters_narrow_and_the_newest_are_meant() {
     assert_eq!(of(until), ["account-added"]);
 
     let all = EventFilter::default();
-    let last = home.door.audit_log().before_newest(&all, 2).unwrap();
+    let last = home.audit_log().before_newest(&all, 2).unwrap();
     assert_eq!(
         told(
             &home
-                .door
                 .audit_log()
                 .list_events(&all, last, 10)
                 .unwrap()
@@ -263,11 +245,10 @@ fn filters_narrow_and_the_newest_are_meant() {
         )[0][0],
         "account-added"
     );
-    assert_eq!(home.door.audit_log().before_newest(&all, 100).unwrap(), 0);
-    let newest = home.door.audit_log().before_newest(&all, 0).unwrap();
+    assert_eq!(home.audit_log().before_newest(&all, 100).unwrap(), 0);
+    let newest = home.audit_log().before_newest(&all, 0).unwrap();
     assert!(
-        home.door
-            .audit_log()
+        home.audit_log()
             .list_events(&all, newest, 10)
             .unwrap()
             .is_empty()
@@ -277,7 +258,7 @@ fn filters_narrow_and_the_newest_are_meant() {
 #[test]
 fn a_million_events_are_kept() {
     let (mut home, _) = alice_at_the_web("");
-    home.engine()
+    home.sqlite()
         .execute(
             "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'event'",
             [i64::from(MAX_EVENTS) + 1],
@@ -397,7 +378,12 @@ fn wrong_passwords_are_no_wrong_codes() {
         );
     }
     let code = code_at(&app, -1, NOW);
-    assert_eq!(opened(home.signs_in(None, &code, "192.0.2.7")).missed, None);
+    assert_eq!(
+        opened(home.signs_in(None, &code, "192.0.2.7"))
+            .after_login
+            .missed,
+        None
+    );
 
     let later = NOW.plus(1);
     home.attempt_by(
@@ -415,7 +401,7 @@ fn wrong_passwords_are_no_wrong_codes() {
         later,
     );
     let entered = home.at_ssh(&code_at(&app, 0, NOW), NOW.plus(2));
-    let missed = entered.missed.unwrap();
+    let missed = entered.after_login.missed.unwrap();
     assert_eq!(
         (missed.count, missed.last_from.as_str()),
         (2, "198.51.100.8")
@@ -463,10 +449,7 @@ fn no_event_holds_a_secret_or_what_was_typed() {
             home.attempt_by(service, origin, Phase::After, typed, NOW);
         }
     }
-    home.door
-        .accounts()
-        .unlock_account(&name("alice"), "carol", NOW)
-        .unwrap();
+    home.unlocks("alice", "carol", NOW);
     home.at_web(
         None,
         "alice",
@@ -500,18 +483,11 @@ fn no_event_holds_a_secret_or_what_was_typed() {
         &recovery(&app, 1),
         "198.51.100.4",
     );
-    home.door
-        .accounts()
-        .lower_floors_to_clock(&name("alice"), "carol", NOW)
-        .unwrap();
-    home.door
-        .sessions()
+    home.lowers_floors("alice", "carol", NOW);
+    home.sessions()
         .revoke_sessions(&name("alice"), None, "carol", NOW)
         .unwrap();
-    home.door
-        .accounts()
-        .disable_second_factor(&name("alice"), "carol", NOW)
-        .unwrap();
+    home.disables("alice", "carol", NOW);
     secrets.extend([cookie, newer, newest, session.session.id.to_string()]);
 
     let events = home.events(&EventFilter::default());

@@ -5,30 +5,23 @@
 mod home;
 
 use home::{
-    Home, NOW, PASSWORD, alice_at_the_web, code_at, code_of, name, password, recovery, remote,
+    Home, NOW, PASSWORD, alice_at_the_web, browser, code_at, code_of, name, password, recovery,
+    remote, request,
 };
 use postern_shared::credential::input::Input;
 use postern_shared::engine::{
-    AfterCode, AfterPassword, BrowserContext, Engine, MailRefusal, MailRequest, SERVICE,
-    TrustRequest, VerificationRequest,
+    AfterCode, AfterPassword, Engine, MailRefusal, MailRequest, SERVICE, TrustRequest,
+    VerificationRequest,
 };
 use postern_shared::system::clock::Timestamp;
 use postern_shared::token::{LoginPayload, LoginToken, TokenKind};
 use postern_shared::verify::decision::Refusal;
-use postern_shared::verify::throttle::Phase;
 use std::sync::Barrier;
 
 /// Enters a code for alice. It is compared with three codes, so a wrong one costs one unit.
 fn enter(door: &mut Engine, pass: &LoginToken, typed: &str, now: Timestamp) -> AfterCode {
     let origin = remote("192.0.2.7");
-    let browser = BrowserContext {
-        origin: &origin,
-        name: "Test",
-        cookie: None,
-        scope: "example.com",
-        page: None,
-        session: None,
-    };
+    let browser = browser(&origin);
     let answer = Input::parse(typed.as_bytes());
     door.login()
         .enter_code(&browser, pass, &answer, TrustRequest::NotAsked, now)
@@ -37,16 +30,9 @@ fn enter(door: &mut Engine, pass: &LoginToken, typed: &str, now: Timestamp) -> A
 
 fn begin(home: &mut Home, now: Timestamp) -> LoginToken {
     let origin = remote("192.0.2.7");
-    let browser = BrowserContext {
-        origin: &origin,
-        name: "Test",
-        cookie: None,
-        scope: "example.com",
-        page: None,
-        session: None,
-    };
+    let browser = browser(&origin);
     let typed = password(PASSWORD);
-    let asked = home.door.login().enter_password(
+    let asked = home.login().enter_password(
         &browser,
         &name("alice"),
         Some(&typed),
@@ -72,21 +58,21 @@ fn a_sign_in_opens_once() {
     let (mut home, app) = alice_at_the_web("");
     let pass = begin(&mut home, NOW);
     assert!(matches!(
-        enter(&mut home.door, &pass, &code_of(&app, -1), NOW),
+        enter(&mut home, &pass, &code_of(&app, -1), NOW),
         AfterCode::Opened(_)
     ));
     refused(
-        &enter(&mut home.door, &pass, &code_of(&app, 0), NOW),
+        &enter(&mut home, &pass, &code_of(&app, 0), NOW),
         Refusal::Expired,
     );
     refused(
-        &enter(&mut home.door, &pass, &recovery(&app, 0), NOW),
+        &enter(&mut home, &pass, &recovery(&app, 0), NOW),
         Refusal::Expired,
     );
     // the failed attempt did not consume the code
     let anew = begin(&mut home, NOW);
     assert!(matches!(
-        enter(&mut home.door, &anew, &code_of(&app, 0), NOW),
+        enter(&mut home, &anew, &code_of(&app, 0), NOW),
         AfterCode::Opened(_)
     ));
 }
@@ -96,51 +82,41 @@ fn after_five_wrong_codes_a_sign_in_is_over_and_what_is_free_costs_none_of_them(
     let (mut home, app) = alice_at_the_web("[throttle]\nfree = 10\n");
     let pass = begin(&mut home, NOW);
     for typed in ["nonsense", "", "12", "a password", "not-a-code"] {
-        refused(
-            &enter(&mut home.door, &pass, typed, NOW),
-            Refusal::Malformed,
-        );
+        refused(&enter(&mut home, &pass, typed, NOW), Refusal::Malformed);
     }
     for _ in 0..5 {
-        refused(&enter(&mut home.door, &pass, "000000", NOW), Refusal::Wrong);
+        refused(&enter(&mut home, &pass, "000000", NOW), Refusal::Wrong);
     }
     for typed in [
         code_of(&app, 0),
         "22222-22222".to_owned(),
         "P-2222-2222-2222".to_owned(),
     ] {
-        refused(&enter(&mut home.door, &pass, &typed, NOW), Refusal::Expired);
+        refused(&enter(&mut home, &pass, &typed, NOW), Refusal::Expired);
     }
     let origin = remote("192.0.2.7");
     let alice = name("alice");
     let visitor = VerificationRequest {
-        name: &alice,
-        phase: Phase::After,
-        origin: &origin,
-        browser: None,
         service: SERVICE,
+        ..request(&alice, &origin)
     };
-    let mailed = home
-        .door
-        .mail()
-        .mail_code(&visitor, Some(&pass), NOW)
-        .unwrap();
+    let mailed = home.mail().mail_code(&visitor, Some(&pass), NOW).unwrap();
     assert!(matches!(
         mailed,
         MailRequest::Refused(MailRefusal::Code(Refusal::Expired))
     ));
     let anew = begin(&mut home, NOW);
     assert!(matches!(
-        enter(&mut home.door, &anew, &code_of(&app, 0), NOW),
+        enter(&mut home, &anew, &code_of(&app, 0), NOW),
         AfterCode::Opened(_)
     ));
     // A recovery code is accepted all the same, as the message about the delay offers.
     assert!(matches!(
-        enter(&mut home.door, &pass, &recovery(&app, 0), NOW),
+        enter(&mut home, &pass, &recovery(&app, 0), NOW),
         AfterCode::Opened(_)
     ));
     refused(
-        &enter(&mut home.door, &pass, &recovery(&app, 1), NOW),
+        &enter(&mut home, &pass, &recovery(&app, 1), NOW),
         Refusal::Expired,
     );
 }
@@ -150,17 +126,17 @@ fn a_delay_is_said_first_and_tries_made_during_it_cost_nothing() {
     let (mut home, app) = alice_at_the_web("[throttle]\nfree = 2\n");
     let pass = begin(&mut home, NOW);
     for _ in 0..2 {
-        refused(&enter(&mut home.door, &pass, "000000", NOW), Refusal::Wrong);
+        refused(&enter(&mut home, &pass, "000000", NOW), Refusal::Wrong);
     }
     for _ in 0..20 {
         refused(
-            &enter(&mut home.door, &pass, &code_of(&app, 0), NOW),
+            &enter(&mut home, &pass, &code_of(&app, 0), NOW),
             Refusal::Delayed { wait: 30 },
         );
     }
     let later = NOW.plus(30);
     assert!(matches!(
-        enter(&mut home.door, &pass, &code_at(&app, 0, later), later),
+        enter(&mut home, &pass, &code_at(&app, 0, later), later),
         AfterCode::Opened(_)
     ));
 
@@ -169,17 +145,17 @@ fn a_delay_is_said_first_and_tries_made_during_it_cost_nothing() {
     let pass = begin(&mut home, later);
     let mut at = later;
     for wrong in 0..5 {
-        refused(&enter(&mut home.door, &pass, "000000", at), Refusal::Wrong);
+        refused(&enter(&mut home, &pass, "000000", at), Refusal::Wrong);
         if wrong >= 1 {
             let AfterCode::Refused(Refusal::Delayed { wait }) =
-                enter(&mut home.door, &pass, "000000", at)
+                enter(&mut home, &pass, "000000", at)
             else {
                 panic!("no delay")
             };
             at = at.plus(wait.min(later.plus(TokenKind::Login.lifetime() - 1).since(at)));
         }
     }
-    let over = enter(&mut home.door, &pass, &code_at(&app, 0, at), at);
+    let over = enter(&mut home, &pass, &code_at(&app, 0, at), at);
     assert!(
         matches!(
             over,
@@ -195,13 +171,13 @@ fn a_sign_in_has_its_time() {
     let pass = begin(&mut home, NOW);
     for at in [NOW.plus(TokenKind::Login.lifetime()), NOW.minus(1)] {
         refused(
-            &enter(&mut home.door, &pass, &code_at(&app, 0, at), at),
+            &enter(&mut home, &pass, &code_at(&app, 0, at), at),
             Refusal::Expired,
         );
     }
     let last = NOW.plus(TokenKind::Login.lifetime() - 1);
     assert!(matches!(
-        enter(&mut home.door, &pass, &code_at(&app, 0, last), last),
+        enter(&mut home, &pass, &code_at(&app, 0, last), last),
         AfterCode::Opened(_)
     ));
 }
@@ -232,17 +208,17 @@ fn in_parallel_never_more_than_five_are_evaluated() {
 fn what_became_of_a_sign_in_is_forgotten_after_its_time() {
     let (mut home, app) = alice_at_the_web("");
     let kept = |home: &Home| {
-        home.engine()
+        home.sqlite()
             .query_row("SELECT count(*) FROM login_token", [], |row| {
                 row.get::<_, i64>(0)
             })
             .unwrap()
     };
     let pass = begin(&mut home, NOW);
-    refused(&enter(&mut home.door, &pass, "000000", NOW), Refusal::Wrong);
+    refused(&enter(&mut home, &pass, "000000", NOW), Refusal::Wrong);
     assert_eq!(kept(&home), 1);
     let later = NOW.plus(TokenKind::Login.lifetime() + 31 * 86_400 + 1);
     let pass = begin(&mut home, later);
-    enter(&mut home.door, &pass, &code_at(&app, 0, later), later);
+    enter(&mut home, &pass, &code_at(&app, 0, later), later);
     assert_eq!(kept(&home), 1);
 }

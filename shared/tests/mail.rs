@@ -6,20 +6,16 @@ mod home;
 #[path = "home/postbox.rs"]
 mod postbox;
 
-use home::{Home, NOW, accepted, code_of, name, refused};
+use home::{Home, NOW, accepted, assert_lacks, code_of, name, refused, request};
 use postbox::{address, asks, by_both, by_mail_alone, has_mail, sends, types};
-use postern_shared::account::event::EventFilter;
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::credential::input::Input;
 use postern_shared::crypto::vault::Renewal;
-use postern_shared::engine::{
-    AdministrationError, Engine, MailRefusal, NotMailed, VerificationRequest,
-};
+use postern_shared::engine::{AdministrationError, Engine, MailRefusal, NotMailed};
 use postern_shared::store::KeyBound;
 use postern_shared::verify::decision::Refusal;
 use postern_shared::verify::method::AuthenticationMethod;
 use postern_shared::verify::origin::Origin;
-use postern_shared::verify::throttle::Phase;
 
 /// A mailed code is accepted for 900 seconds.
 #[test]
@@ -57,17 +53,13 @@ fn a_mailed_code_opens_once_and_only_its_own_account() {
     let spaced = format!("{} {}", &letter.code[..3], &letter.code[3..]);
     accepted(&home.attempt("alice", &spaced, now));
     refused(&types(&mut home, &letter, now), Refusal::Used { wait: 0 });
-    let log = home
-        .door
-        .audit_log()
-        .list_events(&EventFilter::default(), 0, 100)
-        .unwrap();
+    let log = home.all_events();
     assert!(
         log.iter()
             .any(|(_, event)| event.cause == AuthenticationMethod::MailedCode.name()),
         "{log:?}"
     );
-    assert!(!format!("{log:?}").contains(letter.code.as_str()));
+    assert_lacks(&format!("{log:?}"), letter.code.as_str());
 }
 
 /// The fault, in other systems: the cooldown was written under one key and read under another.
@@ -90,7 +82,7 @@ fn a_second_mail_kills_the_first_code_and_is_refused_inside_the_cooldown() {
     refused(&types(&mut home, &second, now.plus(120)), Refusal::Wrong);
     accepted(&types(&mut home, &third, now.plus(120)));
     has_mail(&mut home, "bob", "bob@example.com", now.plus(120));
-    let set = home.door.accounts().set_email(
+    let set = home.accounts().set_email(
         &name("bob"),
         &address("b@example.com"),
         "root",
@@ -98,8 +90,7 @@ fn a_second_mail_kills_the_first_code_and_is_refused_inside_the_cooldown() {
     );
     assert!(matches!(set, Err(AdministrationError::MailCooldown(30))));
     assert_eq!(
-        home.door
-            .accounts()
+        home.accounts()
             .account_status(&name("bob"))
             .unwrap()
             .tally
@@ -122,13 +113,7 @@ fn with_both_on_either_code_is_accepted() {
 #[test]
 fn an_account_with_mail_alone_is_enrolled_and_nothing_but_its_code_opens() {
     let (mut home, now) = by_mail_alone();
-    assert_eq!(
-        home.door
-            .load_policy_facts(&name("alice"))
-            .unwrap()
-            .enrolled,
-        Enrolled::Yes
-    );
+    assert_eq!(home.enrolled("alice"), Enrolled::Yes);
     refused(&home.attempt("alice", "000000", now), Refusal::Wrong);
     refused(&home.attempt("alice", "00000000", now), Refusal::Malformed);
     let letter = asks(&mut home, "alice", now).ok().unwrap();
@@ -141,17 +126,11 @@ fn of_many_who_use_a_mailed_code_at_once_one_enters() {
     for crowd in [2, 10, 40] {
         let (mut home, now) = by_mail_alone();
         let letter = asks(&mut home, "alice", now).ok().unwrap();
-        let (config, together) = (home.door.config().clone(), std::sync::Barrier::new(crowd));
+        let (config, together) = (home.config().clone(), std::sync::Barrier::new(crowd));
         let enters = || {
             let mut door = Engine::open(config.clone()).unwrap();
             let (name, origin) = (name("alice"), Origin::Unknown);
-            let visitor = VerificationRequest {
-                name: &name,
-                phase: Phase::After,
-                origin: &origin,
-                browser: None,
-                service: "test",
-            };
+            let visitor = request(&name, &origin);
             let answer = Input::parse(letter.code.as_bytes());
             together.wait();
             match door
@@ -185,7 +164,6 @@ fn mailed_codes_and_unsent_letters_go_on_working_across_a_rotation() {
     has_mail(&mut home, "bob", "bob@example.com", NOW);
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     let posted = home
-        .door
         .accounts()
         .set_email(&name("bob"), &address("b@example.com"), "root", now)
         .unwrap();
@@ -196,18 +174,13 @@ fn mailed_codes_and_unsent_letters_go_on_working_across_a_rotation() {
             .unwrap()
     };
     let before = sealed(&home);
-    let rotated = home
-        .door
-        .keys()
-        .rotate_keys(Renewal::Seal, "root", now)
-        .unwrap();
+    let rotated = home.keys().rotate_keys(Renewal::Seal, "root", now).unwrap();
     assert!(rotated.ended.is_empty() && rotated.damaged.is_empty());
     assert!(sealed(&home) != before && !home.holds(&before));
     accepted(&types(&mut home, &letter, now));
     let unsent = sends(&mut home, &posted, now);
     assert_eq!(unsent.to, address("b@example.com"));
-    home.door
-        .accounts()
+    home.accounts()
         .confirm_email(
             &name("bob"),
             &Input::parse(unsent.code.as_bytes()),
@@ -223,30 +196,19 @@ fn mailed_codes_end_with_compromised_keys_and_their_letters_with_them() {
     has_mail(&mut home, "bob", "bob@example.com", NOW);
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     let posted = home
-        .door
         .accounts()
         .set_email(&name("bob"), &address("b@example.com"), "root", now)
         .unwrap();
-    let ends = home.door.keys().list_key_bound(now).unwrap();
+    let ends = home.keys().list_key_bound(now).unwrap();
     for who in ["alice", "bob"] {
         assert_eq!(ends[&name(who)], [(KeyBound::MailedCodes, 1)], "{who}");
     }
-    let rotated = home
-        .door
-        .keys()
-        .rotate_keys(Renewal::All, "root", now)
-        .unwrap();
+    let rotated = home.keys().rotate_keys(Renewal::All, "root", now).unwrap();
     assert!(rotated.ended == ends && rotated.damaged.is_empty());
     refused(&types(&mut home, &letter, now), Refusal::Wrong);
-    assert!(
-        home.door
-            .mail()
-            .take_queued_mail(8, now)
-            .unwrap()
-            .is_empty()
-    );
+    assert!(home.takes_mail(now).is_empty());
     assert!(matches!(
-        home.door.mail().await_mail_delivery(&posted),
+        home.mail().await_mail_delivery(&posted),
         Err(NotMailed::Replaced)
     ));
     // The address is not encrypted with the keys, and another code can be mailed at once.
@@ -259,8 +221,7 @@ fn a_letter_that_failed_does_not_take_a_newer_code_along() {
     let (mut home, now) = by_mail_alone();
     let first = asks(&mut home, "alice", now).ok().unwrap();
     let second = asks(&mut home, "alice", now.plus(60)).ok().unwrap();
-    home.door
-        .mail()
+    home.mail()
         .record_mail_delivery(&first, &Err("late".to_owned()))
         .unwrap();
     accepted(&types(&mut home, &second, now.plus(60)));
@@ -271,7 +232,6 @@ fn a_letter_that_failed_does_not_take_a_newer_code_along() {
 fn neither_the_code_nor_another_address_stands_in_the_store() {
     let (mut home, now) = by_mail_alone();
     let posted = home
-        .door
         .accounts()
         .set_email(&name("alice"), &address("b@example.com"), "root", now)
         .unwrap();
@@ -282,20 +242,15 @@ fn neither_the_code_nor_another_address_stands_in_the_store() {
         .unwrap();
     drop(connection);
     assert!(
-        home.door
-            .mail()
-            .take_queued_mail(8, now)
-            .unwrap()
-            .is_empty(),
+        home.takes_mail(now).is_empty(),
         "sealed for another address"
     );
     assert!(matches!(
-        home.door.mail().await_mail_delivery(&posted),
+        home.mail().await_mail_delivery(&posted),
         Err(NotMailed::Replaced)
     ));
 
     let posted = home
-        .door
         .accounts()
         .set_email(&name("alice"), &address("b@example.com"), "root", now)
         .unwrap();

@@ -4,14 +4,14 @@
 
 mod home;
 
-use home::{Home, NOW, PASSWORD, accepted, code_of, name, password, refused, remote, signs_in};
+use home::{
+    Home, NOW, PASSWORD, accepted, browser_with, code_of, name, password, refused, remote, signs_in,
+};
 use postern_shared::account::event::{EventFilter, EventKind};
 use postern_shared::credential::input::Input;
 use postern_shared::crypto::password::Password;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
-use postern_shared::engine::{
-    AfterCode, AfterPassword, AfterRefresh, BrowserContext, Principal, TrustRequest,
-};
+use postern_shared::engine::{AfterCode, AfterPassword, AfterRefresh, Principal, TrustRequest};
 use postern_shared::network::address::Address;
 use postern_shared::store::{MAX_NOTIFICATIONS, Notification};
 use postern_shared::system::clock::Timestamp;
@@ -25,10 +25,10 @@ const DAY: u64 = 24 * 3600;
 
 /// Returns all notifications that are due, and records them as sent.
 fn sent(home: &mut Home, now: Timestamp) -> Vec<Notification> {
-    let taken = home.door.mail().take_due_notifications(100, now).unwrap();
+    let taken = home.mail().take_due_notifications(100, now).unwrap();
     taken
         .iter()
-        .for_each(|notice| home.door.mail().remove_sent_notification(notice).unwrap());
+        .for_each(|notice| home.mail().remove_sent_notification(notice).unwrap());
     taken
 }
 
@@ -44,17 +44,12 @@ fn told(home: &mut Home, to: &str, expected: &[EventKind]) {
 }
 
 fn confirms(home: &mut Home, who: &str, to: &str, now: Timestamp) {
-    home.door
-        .accounts()
+    home.accounts()
         .set_email(&name(who), &to.parse().unwrap(), "root", now)
         .unwrap();
-    let letter = home.door.mail().take_queued_mail(8, now).unwrap().remove(0);
-    home.door
-        .mail()
-        .record_mail_delivery(&letter, &Ok(()))
-        .unwrap();
-    home.door
-        .accounts()
+    let letter = home.takes_mail(now).remove(0);
+    home.mail().record_mail_delivery(&letter, &Ok(())).unwrap();
+    home.accounts()
         .confirm_email(
             &name(who),
             &Input::parse(letter.code.as_bytes()),
@@ -69,7 +64,7 @@ fn confirms(home: &mut Home, who: &str, to: &str, now: Timestamp) {
 fn alice(config: &str) -> (Home, PendingEnrollment) {
     let mut home = Home::new(&format!("{MAIL}{config}"));
     confirms(&mut home, "alice", "alice@example.com", NOW.minus(60));
-    let app = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
+    let app = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
     home.activates(&app);
     told(
         &mut home,
@@ -89,7 +84,6 @@ fn every_administrative_act_is_mailed_with_its_actor() {
         Zeroizing::new("correct horse".to_owned()),
     );
     let (code, _) = home
-        .door
         .accounts()
         .issue_one_time_code(&who, "carol", NOW)
         .unwrap();
@@ -104,24 +98,17 @@ fn every_administrative_act_is_mailed_with_its_actor() {
         ("carol", NOW)
     );
 
-    home.door
-        .accounts()
+    home.accounts()
         .cancel_one_time_code(&who, "carol", NOW)
         .unwrap();
-    home.door
-        .accounts()
-        .unlock_account(&who, "carol", NOW)
-        .unwrap();
-    home.door
-        .accounts()
+    home.accounts().unlock_account(&who, "carol", NOW).unwrap();
+    home.accounts()
         .set_password(&who, &Password::from_input(password).unwrap(), "carol", NOW)
         .unwrap();
-    home.door
-        .enrollment()
+    home.enrollment()
         .replace_recovery_codes(&who, app.recovery_codes(), "carol", NOW)
         .unwrap();
-    home.door
-        .accounts()
+    home.accounts()
         .change_groups(&who, &["ops".parse().unwrap()], &[], "carol", NOW)
         .unwrap();
     let acts = [
@@ -132,13 +119,11 @@ fn every_administrative_act_is_mailed_with_its_actor() {
         EventKind::GroupsChanged,
     ];
     told(&mut home, to, &acts);
-    home.door
-        .accounts()
+    home.accounts()
         .disable_second_factor(&who, "carol", NOW)
         .unwrap();
     home.activates(&app);
-    home.door
-        .accounts()
+    home.accounts()
         .rename_account(
             &who,
             &name("alison"),
@@ -147,8 +132,7 @@ fn every_administrative_act_is_mailed_with_its_actor() {
             NOW,
         )
         .unwrap();
-    home.door
-        .accounts()
+    home.accounts()
         .remove_account(&name("alison"), "carol", NOW)
         .unwrap();
     let acts = [
@@ -165,15 +149,11 @@ fn an_address_that_is_replaced_or_removed_is_told_itself() {
     let (mut home, _) = alice("");
     confirms(&mut home, "alice", "thief@example.com", NOW);
     told(&mut home, "alice@example.com", &[EventKind::EmailConfirmed]);
-    home.door
-        .accounts()
+    home.accounts()
         .remove_email(&name("alice"), "root", NOW)
         .unwrap();
     told(&mut home, "thief@example.com", &[EventKind::EmailRemoved]);
-    home.door
-        .accounts()
-        .unlock_account(&name("alice"), "root", NOW)
-        .unwrap();
+    home.unlocks("alice", "root", NOW);
     told(&mut home, "", &[]);
 }
 
@@ -185,11 +165,7 @@ fn what_opened_without_the_persons_device_is_told_and_a_usual_sign_in_is_not() {
     refused(&home.attempt("alice", "00000000", NOW), Refusal::Malformed);
     told(&mut home, "", &[]);
     accepted(&home.attempt("alice", &app.recovery_codes()[0].grouped(), NOW));
-    let (code, _) = home
-        .door
-        .accounts()
-        .issue_one_time_code(&name("alice"), "root", NOW)
-        .unwrap();
+    let (code, _) = home.issues_one_time_code("alice", NOW);
     accepted(&home.attempt("alice", &code.grouped(), NOW));
     told(
         &mut home,
@@ -222,8 +198,7 @@ fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
     let actor = Principal::Service("alice", &origin, "passwd");
     let mut told = 0;
     for number in 0..100 {
-        home.door
-            .accounts()
+        home.accounts()
             .record_host_password_change(&who, actor, NOW.plus(number))
             .unwrap();
         let sent = sent(&mut home, NOW.plus(number));
@@ -237,11 +212,10 @@ fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
         kind: Some(EventKind::HostPasswordChanged),
         ..EventFilter::default()
     };
-    let logged = home.door.audit_log().list_events(&only, 0, 1000).unwrap();
+    let logged = home.audit_log().list_events(&only, 0, 1000).unwrap();
     assert_eq!((told, logged.len()), (40, 40));
     assert_eq!(logged.last().unwrap().1.cause, "daily-limit");
-    home.door
-        .accounts()
+    home.accounts()
         .record_host_password_change(&who, actor, NOW.plus(DAY + 100))
         .unwrap();
     assert_eq!(sent(&mut home, NOW.plus(DAY + 100)).len(), 1);
@@ -253,24 +227,15 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     let (mut home, app) = alice("");
     let (who, password) = (name("alice"), Zeroizing::new("correct horse".to_owned()));
     let password = Password::from_input(password).unwrap();
-    home.door
-        .accounts()
+    home.accounts()
         .set_password(&who, &password, "alice", NOW)
         .unwrap();
     told(&mut home, "alice@example.com", &[EventKind::PasswordSet]);
     let mut enters = |cookie: Option<&str>| -> Option<String> {
         let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
-        let browser = BrowserContext {
-            origin: &origin,
-            name: "Test",
-            cookie,
-            scope: "example.com",
-            page: None,
-            session: None,
-        };
+        let browser = browser_with(&origin, cookie);
         let nothing = Input::parse(b"");
         let opened = match home
-            .door
             .login()
             .enter_password(&browser, &who, Some(&password), &nothing, NOW)
             .unwrap()
@@ -279,7 +244,6 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
             AfterPassword::Code(pass) if cookie.is_none() => {
                 let answer = Input::parse(code_of(&app, 0).as_bytes());
                 match home
-                    .door
                     .login()
                     .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
                     .unwrap()
@@ -310,17 +274,12 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     );
 
     assert!(
-        home.door
-            .sessions()
-            .list_sessions(&who, NOW)
-            .unwrap()
-            .is_empty(),
+        home.sessions().list_sessions(&who, NOW).unwrap().is_empty(),
         "they were begun in that browser"
     );
     signs_in(&mut home, &remote("192.0.2.7"), &code_of(&app, 1), NOW);
     assert_eq!(
-        home.door
-            .sessions()
+        home.sessions()
             .revoke_sessions(&who, None, "alice", NOW)
             .unwrap(),
         1
@@ -332,24 +291,19 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
 #[test]
 fn a_refresh_token_that_is_used_again_is_told() {
     let (mut home, app) = alice("");
-    home.door
-        .accounts()
+    home.accounts()
         .set_password(&name("alice"), &password(PASSWORD), "alice", NOW)
         .unwrap();
     told(&mut home, "alice@example.com", &[EventKind::PasswordSet]);
     let from = remote("192.0.2.7");
     let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
-    let shown = RefreshToken::issue_first(&session, &home.door.token_keys(), NOW).unwrap();
-    home.door
-        .login()
+    let shown = RefreshToken::issue_first(&session, &home.token_keys(), NOW).unwrap();
+    home.login()
         .refresh_session(shown.clone(), &from, NOW)
         .unwrap();
     told(&mut home, "", &[]);
     assert_eq!(
-        home.door
-            .login()
-            .refresh_session(shown, &from, NOW)
-            .unwrap(),
+        home.login().refresh_session(shown, &from, NOW).unwrap(),
         AfterRefresh::Reused
     );
     told(&mut home, "alice@example.com", &[EventKind::SessionRevoked]);
@@ -358,17 +312,8 @@ fn a_refresh_token_that_is_used_again_is_told() {
 #[test]
 fn a_notice_that_is_not_sent_comes_again_for_three_days() {
     let (mut home, _) = alice("");
-    home.door
-        .accounts()
-        .unlock_account(&name("alice"), "root", NOW)
-        .unwrap();
-    let takes = |home: &mut Home, now| {
-        home.door
-            .mail()
-            .take_due_notifications(8, now)
-            .unwrap()
-            .len()
-    };
+    home.unlocks("alice", "root", NOW);
+    let takes = |home: &mut Home, now| home.mail().take_due_notifications(8, now).unwrap().len();
     assert_eq!(
         (takes(&mut home, NOW), takes(&mut home, NOW)),
         (1, 0),
@@ -394,15 +339,9 @@ fn an_account_keeps_a_few_notices_the_oldest_and_another_its_own() {
     confirms(&mut home, "bob", "bob@example.com", NOW);
     told(&mut home, "bob@example.com", &[EventKind::EmailConfirmed]);
     for number in 0..u64::from(MAX_NOTIFICATIONS) + 5 {
-        home.door
-            .accounts()
-            .unlock_account(&name("alice"), "root", NOW.plus(number))
-            .unwrap();
+        home.unlocks("alice", "root", NOW.plus(number));
     }
-    home.door
-        .accounts()
-        .unlock_account(&name("bob"), "root", NOW)
-        .unwrap();
+    home.unlocks("bob", "root", NOW);
     let sent = sent(&mut home, NOW.plus(60));
     assert_eq!(sent.len(), MAX_NOTIFICATIONS as usize + 1);
     assert_eq!((sent[0].event.at, sent[19].event.at), (NOW, NOW.plus(19)));
@@ -410,14 +349,10 @@ fn an_account_keeps_a_few_notices_the_oldest_and_another_its_own() {
     // An old notification that was never sent does not count against the limit.
     for day in [0, 4] {
         for _ in 0..MAX_NOTIFICATIONS {
-            home.door
-                .accounts()
-                .unlock_account(&name("alice"), "root", NOW.plus(day * DAY))
-                .unwrap();
+            home.unlocks("alice", "root", NOW.plus(day * DAY));
         }
     }
     let sent = home
-        .door
         .mail()
         .take_due_notifications(100, NOW.plus(4 * DAY))
         .unwrap();
@@ -432,18 +367,14 @@ fn an_account_keeps_a_few_notices_the_oldest_and_another_its_own() {
 #[test]
 fn without_mail_or_without_an_address_nothing_waits() {
     let mut home = Home::new("");
-    let app = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
+    let app = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
     home.activates(&app);
     let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
     let sql = "INSERT INTO email (account, confirmed) SELECT id, 'a@example.com' FROM account";
     connection.execute(sql, []).unwrap();
-    home.door
-        .accounts()
-        .unlock_account(&name("alice"), "root", NOW)
-        .unwrap();
+    home.unlocks("alice", "root", NOW);
     assert!(
-        home.door
-            .mail()
+        home.mail()
             .take_due_notifications(8, NOW)
             .unwrap()
             .is_empty()
@@ -451,8 +382,7 @@ fn without_mail_or_without_an_address_nothing_waits() {
     let mut home = Home::new(MAIL);
     home.activates(&app);
     assert!(
-        home.door
-            .mail()
+        home.mail()
             .take_due_notifications(8, NOW)
             .unwrap()
             .is_empty()

@@ -6,22 +6,19 @@ mod home;
 #[path = "home/postbox.rs"]
 mod postbox;
 
-use home::{Home, NOW, accepted, name, refused};
+use home::{Home, NOW, accepted, name, refused, request};
 use postbox::{MAIL, address, asks, by_mail_alone, has_mail, sends, takes, types};
-use postern_shared::engine::{
-    AdministrationError, MailQueued, MailRequest, NotMailed, VerificationRequest,
-};
+use postern_shared::engine::{AdministrationError, MailQueued, MailRequest, NotMailed};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::verify::decision::Refusal;
 use postern_shared::verify::origin::Origin;
-use postern_shared::verify::throttle::Phase;
 use std::time::{Duration, Instant};
 
 /// Longer than any process waits for the result of a delivery.
 const LONG: Duration = Duration::from_secs(60);
 
 fn rows(home: &Home) -> i64 {
-    home.engine()
+    home.sqlite()
         .query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))
         .unwrap()
 }
@@ -29,14 +26,8 @@ fn rows(home: &Home) -> i64 {
 /// Requests a code by mail while posternd is stopped.
 fn posts(home: &mut Home, who: &str, now: Timestamp) -> MailQueued {
     let (name, origin) = (name(who), Origin::Unknown);
-    let visitor = VerificationRequest {
-        name: &name,
-        phase: Phase::After,
-        origin: &origin,
-        browser: None,
-        service: "test",
-    };
-    match home.door.mail().mail_code(&visitor, None, now).unwrap() {
+    let visitor = request(&name, &origin);
+    match home.mail().mail_code(&visitor, None, now).unwrap() {
         MailRequest::Queued(posted) => posted,
         MailRequest::Refused(refusal) => panic!("{refusal}"),
     }
@@ -48,7 +39,7 @@ fn a_letter_that_nobody_takes_waits_and_its_code_opens_once_it_is_sent() {
     let posted = posts(&mut home, "alice", now);
     let began = Instant::now();
     assert!(matches!(
-        home.door.mail().await_mail_delivery(&posted),
+        home.mail().await_mail_delivery(&posted),
         Err(NotMailed::Queued)
     ));
     assert!(began.elapsed() < Duration::from_secs(4));
@@ -61,46 +52,31 @@ fn a_letter_whose_code_has_expired_is_never_sent_and_is_removed() {
     let (mut home, now) = by_mail_alone();
     let posted = posts(&mut home, "alice", now);
     assert!(
-        home.door
-            .mail()
+        home.mail()
             .remove_expired_mail(now.plus(899))
             .unwrap()
             .is_empty()
     );
-    assert!(
-        home.door
-            .mail()
-            .take_queued_mail(8, now.plus(900))
-            .unwrap()
-            .is_empty()
-    );
+    assert!(home.takes_mail(now.plus(900)).is_empty());
     assert_eq!(
-        home.door.mail().remove_expired_mail(now.plus(900)).unwrap(),
+        home.mail().remove_expired_mail(now.plus(900)).unwrap(),
         [name("alice")]
     );
     assert!(
-        home.door
-            .mail()
-            .take_queued_mail(8, now)
-            .unwrap()
-            .is_empty(),
+        home.takes_mail(now).is_empty(),
         "not even by a clock that was set back"
     );
     assert!(matches!(
-        home.door.mail().check_mail_delivery(&posted, LONG),
+        home.mail().check_mail_delivery(&posted, LONG),
         Some(Err(NotMailed::Replaced))
     ));
     // A sent mail whose result no process reads is removed.
     let now = now.plus(960);
     posts(&mut home, "alice", now);
     let letter = takes(&mut home, now);
-    home.door
-        .mail()
-        .record_mail_delivery(&letter, &Ok(()))
-        .unwrap();
+    home.mail().record_mail_delivery(&letter, &Ok(())).unwrap();
     assert!(
-        home.door
-            .mail()
+        home.mail()
             .remove_expired_mail(now.plus(900))
             .unwrap()
             .is_empty()
@@ -115,22 +91,15 @@ fn a_letter_that_was_taken_is_not_sent_a_second_time_and_is_told_as_not_sent() {
     let (mut home, now) = by_mail_alone();
     let posted = posts(&mut home, "alice", now);
     let letter = takes(&mut home, now);
+    assert!(home.takes_mail(now).is_empty());
     assert!(
-        home.door
-            .mail()
-            .take_queued_mail(8, now)
-            .unwrap()
-            .is_empty()
-    );
-    assert!(
-        home.door
-            .mail()
+        home.mail()
             .check_mail_delivery(&posted, Duration::from_secs(11))
             .is_none(),
         "it may still be on its way"
     );
     assert!(matches!(
-        home.door.mail().check_mail_delivery(&posted, LONG),
+        home.mail().check_mail_delivery(&posted, LONG),
         Some(Err(NotMailed::TimedOut))
     ));
     refused(&types(&mut home, &letter, now), Refusal::Wrong);
@@ -144,7 +113,7 @@ fn a_letter_that_was_taken_is_not_sent_a_second_time_and_is_told_as_not_sent() {
     posts(&mut home, "alice", now);
     takes(&mut home, now);
     assert_eq!(
-        home.door.mail().remove_expired_mail(now.plus(900)).unwrap(),
+        home.mail().remove_expired_mail(now.plus(900)).unwrap(),
         [name("alice")]
     );
 }
@@ -152,10 +121,9 @@ fn a_letter_that_was_taken_is_not_sent_a_second_time_and_is_told_as_not_sent() {
 #[test]
 fn mail_that_waits_is_noticed_by_its_age() {
     let (mut home, now) = by_mail_alone();
-    let waits =
-        |home: &mut Home, after: u64| home.door.mail().mail_is_overdue(now.plus(after)).unwrap();
-    for notice in home.door.mail().take_due_notifications(8, now).unwrap() {
-        home.door.mail().remove_sent_notification(&notice).unwrap();
+    let waits = |home: &mut Home, after: u64| home.mail().mail_is_overdue(now.plus(after)).unwrap();
+    for notice in home.mail().take_due_notifications(8, now).unwrap() {
+        home.mail().remove_sent_notification(&notice).unwrap();
     }
     assert!(!waits(&mut home, 3600));
     let posted = posts(&mut home, "alice", now);
@@ -174,15 +142,9 @@ fn mail_that_waits_is_noticed_by_its_age() {
     sends(&mut home, &posted, now.plus(11));
     assert!(!waits(&mut home, 11));
 
-    home.door
-        .accounts()
-        .unlock_account(&name("alice"), "root", now.plus(20))
-        .unwrap();
+    home.unlocks("alice", "root", now.plus(20));
     assert_eq!((waits(&mut home, 30), waits(&mut home, 31)), (false, true));
-    home.door
-        .mail()
-        .take_due_notifications(8, now.plus(31))
-        .unwrap();
+    home.mail().take_due_notifications(8, now.plus(31)).unwrap();
     assert!(!waits(&mut home, 31), "it was tried");
     assert!(waits(&mut home, 31 + 311), "it is due again");
 }
@@ -196,27 +158,21 @@ fn letters_to_an_unconfirmed_address_are_few_and_keep_no_code_from_its_owner() {
     let now = NOW.plus(60);
     let hers = address("alice@example.com");
     for mallory in ["mallory1", "mallory2", "mallory3", "mallory4"] {
-        home.door
-            .accounts()
+        home.accounts()
             .set_email(&name(mallory), &hers, "root", now)
             .unwrap();
     }
     let more = home
-        .door
         .accounts()
         .set_email(&name("mallory5"), &hers, "root", now);
     assert!(matches!(more, Err(AdministrationError::MailCooldown(60))));
     posts(&mut home, "alice", now);
-    let taken = home.door.mail().take_queued_mail(8, now).unwrap();
+    let taken = home.takes_mail(now);
     assert_eq!(taken.len(), 5);
     for letter in &taken {
-        home.door
-            .mail()
-            .record_mail_delivery(letter, &Ok(()))
-            .unwrap();
+        home.mail().record_mail_delivery(letter, &Ok(())).unwrap();
     }
-    home.door
-        .accounts()
+    home.accounts()
         .set_email(&name("mallory5"), &hers, "root", now)
         .unwrap();
 }
@@ -225,16 +181,9 @@ fn letters_to_an_unconfirmed_address_are_few_and_keep_no_code_from_its_owner() {
 fn a_letter_that_waits_goes_with_the_address_and_the_code() {
     let (mut home, now) = by_mail_alone();
     posts(&mut home, "alice", now);
-    home.door
-        .accounts()
+    home.accounts()
         .remove_email(&name("alice"), "root", now)
         .unwrap();
-    assert!(
-        home.door
-            .mail()
-            .take_queued_mail(8, now)
-            .unwrap()
-            .is_empty()
-    );
+    assert!(home.takes_mail(now).is_empty());
     assert_eq!(rows(&home), 0);
 }

@@ -3,7 +3,9 @@
 
 mod home;
 
-use home::{Home, NOW, alice_at_the_web, code_of, name, password, remote, signs_in};
+use home::{
+    Home, NOW, alice_at_the_web, assert_contains, code_of, name, password, remote, signs_in,
+};
 use postern_shared::account::event::{EventFilter, EventKind};
 use postern_shared::engine::AfterRefresh;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
@@ -19,7 +21,7 @@ fn enters(home: &mut Home, pending: &PendingEnrollment, now: Timestamp) -> Sessi
 
 /// Returns the first refresh token of a session.
 fn first_of(home: &Home, session: &Session) -> RefreshToken {
-    RefreshToken::issue_first(session, &home.door.token_keys(), session.issued).unwrap()
+    RefreshToken::issue_first(session, &home.token_keys(), session.issued).unwrap()
 }
 
 /// The newest refresh token is accepted once. An older one ends its session, and the other sessions
@@ -36,35 +38,22 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     let first = first_of(&home, &session);
     let mut newest = first.clone();
     for number in 1..=3 {
-        let after = home
-            .door
-            .login()
-            .refresh_session(newest, &from, now)
-            .unwrap();
+        let after = home.login().refresh_session(newest, &from, now).unwrap();
         let AfterRefresh::Next(next) = after else {
             panic!("{after:?}")
         };
         assert_eq!(
-            (
-                next.number(),
-                next.session(&home.door.token_keys()).as_ref()
-            ),
+            (next.number(), next.session(&home.token_keys()).as_ref()),
             (number, Some(&session))
         );
         newest = *next;
     }
     assert_eq!(
-        home.door
-            .login()
-            .refresh_session(first, &from, now)
-            .unwrap(),
+        home.login().refresh_session(first, &from, now).unwrap(),
         AfterRefresh::Reused
     );
     assert_eq!(
-        home.door
-            .login()
-            .refresh_session(newest, &from, now)
-            .unwrap(),
+        home.login().refresh_session(newest, &from, now).unwrap(),
         AfterRefresh::SessionEnded,
         "the thief's, too"
     );
@@ -72,27 +61,18 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
         kind: Some(EventKind::SessionRevoked),
         ..EventFilter::default()
     };
-    let events = home.door.audit_log().list_events(&filter, 0, 10).unwrap();
+    let events = home.audit_log().list_events(&filter, 0, 10).unwrap();
     assert_eq!(events.len(), 1);
-    assert!(
-        events[0].1.cause.contains("old refresh token"),
-        "{events:?}"
-    );
+    assert_contains(&events[0].1.cause, "old refresh token");
     let left: Vec<_> = home
-        .door
-        .sessions()
-        .list_sessions(&name("alice"), now)
-        .unwrap()
+        .sessions_of("alice", now)
         .into_iter()
         .map(|s| s.id)
         .collect();
     assert_eq!(left, [other.id]);
     let again = first_of(&home, &other);
     assert!(matches!(
-        home.door
-            .login()
-            .refresh_session(again, &from, now)
-            .unwrap(),
+        home.login().refresh_session(again, &from, now).unwrap(),
         AfterRefresh::Next(_)
     ));
 }
@@ -126,13 +106,7 @@ fn of_two_racers_with_one_refresh_token_at_most_one_is_given_the_next() {
         .filter(|after| **after == AfterRefresh::Reused)
         .count();
     assert_eq!((next, used), (1, 1), "{after:?}");
-    assert!(
-        home.door
-            .sessions()
-            .list_sessions(&name("alice"), NOW)
-            .unwrap()
-            .is_empty()
-    );
+    assert!(home.sessions_of("alice", NOW).is_empty());
 }
 
 /// A session that was revoked, that expired, or that ended with all sessions of the account is not
@@ -156,10 +130,7 @@ fn a_session_that_is_over_is_not_refreshed() {
             }
         }
         assert_eq!(
-            home.door
-                .login()
-                .refresh_session(shown, &from, now)
-                .unwrap(),
+            home.login().refresh_session(shown, &from, now).unwrap(),
             AfterRefresh::SessionEnded,
             "{by}"
         );

@@ -20,12 +20,9 @@ use postern_shared::verify::origin::Origin;
 /// Returns a browser at an address, without cookies.
 fn browser(origin: &Origin) -> BrowserContext<'_> {
     BrowserContext {
-        origin,
         name: "Firefox",
-        cookie: None,
         scope: "example.test",
-        page: None,
-        session: None,
+        ..home::browser(origin)
     }
 }
 
@@ -41,7 +38,6 @@ fn signs_in(
 ) -> OpenedSession {
     let (of, name) = (browser(origin), name(who));
     let after = home
-        .door
         .login()
         .enter_password(
             &of,
@@ -56,7 +52,6 @@ fn signs_in(
     };
     let answer = Input::parse(code_at(app, 0, now).as_bytes());
     match home
-        .door
         .login()
         .enter_code(&of, &pass, &answer, trust, now)
         .unwrap()
@@ -70,10 +65,7 @@ fn signs_in(
 fn both() -> (Home, PendingEnrollment, PendingEnrollment) {
     let (mut home, alice) = alice_at_the_web("[policy]\nadministrators = [\"carol\"]\n");
     let carol = home.enrols("carol");
-    home.door
-        .accounts()
-        .set_password(&name("carol"), &password(PASSWORD), "root", NOW)
-        .unwrap();
+    home.sets_password("carol");
     (home, alice, carol)
 }
 
@@ -91,49 +83,36 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
     );
     let who = name("carol");
     let actor = Principal::Session(&who, &origin, opened.session.id);
-    home.door
-        .accounts()
+    home.accounts()
         .unlock_account(&alice, actor, later)
         .unwrap();
-    home.door
-        .accounts()
+    home.accounts()
         .issue_one_time_code(&alice, actor, later)
         .unwrap();
     assert!(
-        home.door
-            .accounts()
+        home.accounts()
             .one_time_code_expiry(&alice, later)
             .unwrap()
             .is_some()
     );
-    home.door
-        .accounts()
+    home.accounts()
         .cancel_one_time_code(&alice, actor, later)
         .unwrap();
     assert_eq!(
-        home.door
-            .accounts()
-            .one_time_code_expiry(&alice, later)
-            .unwrap(),
+        home.accounts().one_time_code_expiry(&alice, later).unwrap(),
         None
     );
-    home.door
-        .accounts()
+    home.accounts()
         .lower_floors_to_clock(&alice, actor, later)
         .unwrap();
-    home.door
-        .accounts()
+    home.accounts()
         .disable_second_factor(&alice, actor, later)
         .unwrap();
     let filter = EventFilter {
         account: Some(alice.clone()),
         ..EventFilter::default()
     };
-    let log = home
-        .door
-        .audit_log()
-        .newest_events(&filter, None, 5)
-        .unwrap();
+    let log = home.audit_log().newest_events(&filter, None, 5).unwrap();
     let newest: Vec<EventKind> = log.iter().map(|(_, event)| event.kind).collect();
     let acts = [
         EventKind::Unlocked,
@@ -161,46 +140,35 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
     }
 
     home.enrols("alice");
-    home.door
-        .sessions()
+    home.sessions()
         .revoke_sessions(&who, None, "root", later)
         .unwrap();
     let stale = |done: Result<(), AdministrationError>| {
         assert!(matches!(done, Err(AdministrationError::Stale)))
     };
-    stale(home.door.accounts().unlock_account(&alice, actor, later));
+    stale(home.accounts().unlock_account(&alice, actor, later));
     stale(
-        home.door
-            .accounts()
+        home.accounts()
             .lower_floors_to_clock(&alice, actor, later)
             .map(drop),
     );
     stale(
-        home.door
-            .accounts()
+        home.accounts()
             .issue_one_time_code(&alice, actor, later)
             .map(drop),
     );
+    stale(home.accounts().cancel_one_time_code(&alice, actor, later));
     stale(
-        home.door
-            .accounts()
-            .cancel_one_time_code(&alice, actor, later),
-    );
-    stale(
-        home.door
-            .accounts()
+        home.accounts()
             .disable_second_factor(&alice, actor, later)
             .map(drop),
     );
     assert_eq!(
-        home.door.accounts().account_status(&alice).unwrap().state,
+        home.accounts().account_status(&alice).unwrap().state,
         SecondFactorState::On
     );
     assert_eq!(
-        home.door
-            .accounts()
-            .one_time_code_expiry(&alice, later)
-            .unwrap(),
+        home.accounts().one_time_code_expiry(&alice, later).unwrap(),
         None
     );
 }
@@ -213,8 +181,7 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     let (origin, alice) = (remote("192.0.2.7"), name("alice"));
     let opened = signs_in(&mut home, "alice", &app, &origin, TrustRequest::Asked, NOW);
     assert_eq!(
-        home.door
-            .sessions()
+        home.sessions()
             .list_trusted_browsers(&alice, NOW)
             .unwrap()
             .len(),
@@ -222,7 +189,7 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     );
     // a sign-in after the password and before the code
     let (later, of) = (NOW.plus(60), browser(&origin));
-    let pending = home.door.login().enter_password(
+    let pending = home.login().enter_password(
         &of,
         &alice,
         Some(&password(PASSWORD)),
@@ -234,20 +201,17 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     };
 
     let program = remote("198.51.100.1");
-    home.door
-        .accounts()
+    home.accounts()
         .disable_second_factor(&alice, Principal::Program(&program), later)
         .unwrap();
     assert!(
-        home.door
-            .sessions()
+        home.sessions()
             .list_sessions(&alice, later)
             .unwrap()
             .is_empty()
     );
     assert!(
-        home.door
-            .sessions()
+        home.sessions()
             .list_trusted_browsers(&alice, later)
             .unwrap()
             .is_empty()
@@ -255,7 +219,6 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     home.enrols("alice");
     let answer = Input::parse(code_at(&app, 0, later).as_bytes());
     let went_on = home
-        .door
         .login()
         .enter_code(&of, &pass, &answer, TrustRequest::NotAsked, later)
         .unwrap();
@@ -265,7 +228,7 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     );
     let actor = Principal::Session(&alice, &origin, opened.session.id);
     assert!(matches!(
-        home.door.accounts().unlock_account(&alice, actor, later),
+        home.accounts().unlock_account(&alice, actor, later),
         Err(AdministrationError::Stale)
     ));
     let filter = EventFilter {
@@ -273,7 +236,6 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
         ..EventFilter::default()
     };
     let (_, event) = home
-        .door
         .audit_log()
         .newest_events(&filter, None, 1)
         .unwrap()
@@ -288,17 +250,14 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
 fn only_whom_the_policy_names_administers_and_only_with_a_second_factor() {
     let (mut home, _, _) = both();
     let administers =
-        |home: &mut Home, who: &str| home.door.policy().administrator_status(&name(who)).unwrap();
+        |home: &mut Home, who: &str| home.policy().administrator_status(&name(who)).unwrap();
     assert_eq!(administers(&mut home, "carol"), AdministratorStatus::Yes);
     assert_eq!(administers(&mut home, "alice"), AdministratorStatus::No);
     assert_eq!(
         administers(&mut home, "nobody-of-that-name"),
         AdministratorStatus::No
     );
-    home.door
-        .accounts()
-        .disable_second_factor(&name("carol"), "root", NOW)
-        .unwrap();
+    home.disables("carol", "root", NOW);
     assert_eq!(
         administers(&mut home, "carol"),
         AdministratorStatus::OnceEnrolled
@@ -309,19 +268,10 @@ fn only_whom_the_policy_names_administers_and_only_with_a_second_factor() {
 fn people_are_found_by_a_part_of_the_name_page_by_page() {
     let mut home = Home::new("");
     for who in ["Alice", "alina", "bob", "100%", "a_b", "malice"] {
-        home.door
-            .accounts()
-            .add_account(
-                &name(who),
-                postern_shared::account::name::Distinct::No,
-                "root",
-                NOW,
-            )
-            .unwrap();
+        home.adds_account(who);
     }
     let mut found = |part: &str, after: Option<&str>, most| {
         let all = home
-            .door
             .accounts()
             .find_accounts(part, after.map(name).as_ref(), most)
             .unwrap();
@@ -344,19 +294,10 @@ fn people_are_found_by_a_part_of_the_name_page_by_page() {
 fn events_are_read_from_the_newest_page_by_page() {
     let mut home = Home::new("");
     for who in ["a", "b", "c", "d", "e"] {
-        home.door
-            .accounts()
-            .add_account(
-                &name(who),
-                postern_shared::account::name::Distinct::No,
-                "root",
-                NOW,
-            )
-            .unwrap();
+        home.adds_account(who);
     }
     let mut page = |before, limit| {
-        home.door
-            .audit_log()
+        home.audit_log()
             .newest_events(&EventFilter::default(), before, limit)
             .unwrap()
     };
@@ -383,8 +324,7 @@ fn ten_wrong_secrets_of_an_address_shut_it_out_with_the_right_one_too() {
         Address::parse("192.0.2.8").unwrap(),
     );
     let mut weigh = |address, shown, now| {
-        home.door
-            .accounts()
+        home.accounts()
             .throttle_api_secret(address, shown, now)
             .unwrap()
     };

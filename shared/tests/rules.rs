@@ -163,7 +163,7 @@ fn on_the_way_to_where_the_password_suffices_no_code_is_asked() {
         ),
         4,
     );
-    let log = home.engine();
+    let log = home.sqlite();
     let causes: i64 = log
         .query_row(
             "SELECT count(*) FROM event WHERE cause = 'gate.rule-1'",
@@ -197,14 +197,13 @@ fn the_groups_that_postern_keeps_count_and_those_of_the_host_are_kept_in_the_ses
         format!("{RULES}[[gate.rule]]\ngroups = [\"{group}\", \"nobodys\"]\nthen = \"password\"\n");
     let (mut home, _) = alice_at_the_web(&rules);
     let crew = ["crew".parse().unwrap()];
-    home.door
-        .accounts()
+    home.accounts()
         .change_groups(&name("alice"), &crew, &[], "root", NOW)
         .unwrap();
     by_rule(home.password("alice", at("/crew"), ""), 3);
     asked(Some(home.password("alice", at("/x"), "")));
 
-    let door = &mut home.door;
+    let door = &mut home;
     door.accounts()
         .set_password(&name(&me.name), &password(PASSWORD), "root", NOW)
         .unwrap();
@@ -248,10 +247,7 @@ fn a_new_session_ends_the_one_that_the_browser_had_and_no_other() {
 fn what_ended_all_sessions_leaves_nothing_to_rise_from() {
     let (mut home, _) = alice_at_the_web(RULES);
     let session = by_rule(home.password("alice", at("/cheap"), ""), 1);
-    home.door
-        .accounts()
-        .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
-        .unwrap();
+    home.sets_password("alice");
     assert!(home.rises(&session).is_none());
 }
 
@@ -259,7 +255,7 @@ fn what_ended_all_sessions_leaves_nothing_to_rise_from() {
 fn a_session_that_was_ended_by_itself_is_nothing_to_rise_from() {
     let (mut home, _) = alice_at_the_web(RULES);
     let session = by_rule(home.password("alice", at("/cheap"), ""), 1);
-    home.door.sessions().sign_out(session.id).unwrap();
+    home.sessions().sign_out(session.id).unwrap();
     assert!(home.rises(&session).is_none());
 }
 
@@ -317,10 +313,7 @@ fn a_trusted_browser_and_a_recovery_code_open_all_at_once() {
 #[test]
 fn whoever_must_enrol_enters_where_the_password_suffices_and_nowhere_else() {
     let (mut home, _) = alice_at_the_web(&format!("[policy]\nrequired = \"all\"\n{RULES}"));
-    home.door
-        .accounts()
-        .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
-        .unwrap();
+    home.sets_password("bob");
     let session = by_rule(home.password("bob", at("/bob"), ""), 2);
     assert!(
         home.rises(&session).is_none(),
@@ -344,7 +337,7 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
             method: "GET",
             address,
         };
-        let said = home.door.policy().test_rules(&name(who), &request).unwrap();
+        let said = home.policy().test_rules(&name(who), &request).unwrap();
         (
             said.decision.access,
             said.decision.rule,
@@ -398,8 +391,7 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
             session: Some(session.id),
             ..At::default()
         };
-        home.door
-            .login()
+        home.login()
             .upgrade_session(&at.browser(&origin), session, late)
             .unwrap()
     };
@@ -430,7 +422,7 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
             ..At::default()
         },
     );
-    match home.door.login().enter_code(
+    match home.login().enter_code(
         &at.browser(&origin),
         &pass,
         &answer,
@@ -440,11 +432,7 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
         Ok(AfterCode::Opened(opened)) => assert_eq!(opened.session.issued, third.issued),
         _ => panic!("not opened"),
     }
-    let kept = home
-        .door
-        .sessions()
-        .list_sessions(&name("alice"), late)
-        .unwrap();
+    let kept = home.sessions_of("alice", late);
     assert!(
         kept.iter().all(|kept| kept.expires <= NOW.plus(12 * 3600)),
         "{kept:?}"

@@ -30,12 +30,10 @@ fn recovers(home: &mut Home, pending: &PendingEnrollment) -> (Session, StepUpTok
 /// are saved.
 fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (EnrollmentToken, String) {
     let ticket = home
-        .door
         .enrollment()
         .issue_replacement_enrollment_token(session, proof, NOW)
         .unwrap();
     let shown = home
-        .door
         .enrollment()
         .begin_web_enrollment(&ticket, NOW)
         .unwrap()
@@ -47,7 +45,6 @@ fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (Enrollm
             .as_bytes(),
     );
     let confirmed = home
-        .door
         .enrollment()
         .confirm_web_enrollment(&ticket, shown.draft, &shows, NOW)
         .unwrap();
@@ -77,7 +74,6 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
             _ => {}
         }
         let after = home
-            .door
             .enrollment()
             .finish_web_enrollment(&browser(&from), &ticket, &confirmed, NOW)
             .unwrap();
@@ -100,7 +96,6 @@ fn the_second_factor_is_not_turned_off_from_a_session_that_ended() {
     home.another().sessions().sign_out(session.id).unwrap();
     let actor = Principal::Session(&session.name, &from, session.id);
     let off = home
-        .door
         .accounts()
         .disable_second_factor(&name("alice"), actor, NOW);
     assert!(matches!(off, Err(AdministrationError::Stale)), "{off:?}");
@@ -115,8 +110,7 @@ fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
     let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
     let mut step_up = |typed: &str, code: &str| {
         let answer = Input::parse(code.as_bytes());
-        home.door
-            .login()
+        home.login()
             .step_up(
                 &browser(&from),
                 &session,
@@ -149,7 +143,7 @@ fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
         step_up(PASSWORD, &code_of(&app, 0)),
         AfterStepUp::Code(Refusal::Used { .. })
     ));
-    let keys = home.door.token_keys();
+    let keys = home.token_keys();
     let cookie = ticket.seal(&keys).unwrap();
     assert!(StepUpToken::open_step_up(&cookie, &keys, &session, NOW).is_some());
     let other = signs_in(&mut home, &from, &code_of(&app, 1), NOW);
@@ -167,8 +161,7 @@ fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
     let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
     let answer = Input::parse(code_of(&app, 0).as_bytes());
     let mut step_up = |typed: &str| {
-        home.door
-            .login()
+        home.login()
             .step_up(
                 &browser(&from),
                 &session,
@@ -188,7 +181,7 @@ fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
         step_up(PASSWORD),
         AfterStepUp::Password(Refusal::Delayed { wait: 30 })
     ));
-    let asked = home.door.login().enter_password(
+    let asked = home.login().enter_password(
         &browser(&from),
         &name("alice"),
         Some(&password(PASSWORD)),
@@ -211,7 +204,7 @@ fn a_session_that_ended_is_not_stepped_up() {
     let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
     home.another().sessions().sign_out(session.id).unwrap();
     let answer = Input::parse(code_of(&app, 0).as_bytes());
-    let after = home.door.login().step_up(
+    let after = home.login().step_up(
         &browser(&from),
         &session,
         Some(&password(PASSWORD)),
@@ -230,7 +223,6 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
     let from = remote("192.0.2.7");
     let (mut home, app) = alice_at_the_web(header);
     let asked = home
-        .door
         .login()
         .enter_identity(&browser(&from), &name("alice"), NOW)
         .unwrap();
@@ -239,15 +231,14 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
     };
     let answer = Input::parse(code_of(&app, -1).as_bytes());
     let entered =
-        home.door
-            .login()
+        home.login()
             .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
     let AfterCode::Opened(entered) = entered.unwrap() else {
         panic!("not opened")
     };
     let session = entered.session;
     let answer = Input::parse(code_of(&app, 0).as_bytes());
-    let by_password = home.door.login().step_up(
+    let by_password = home.login().step_up(
         &browser(&from),
         &session,
         Some(&password(PASSWORD)),
@@ -259,13 +250,11 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
         AfterStepUp::Password(Refusal::Malformed)
     ));
     let none = home
-        .door
         .login()
         .step_up_by_code(&browser(&from), &session, &Input::parse(b""), NOW)
         .unwrap();
     assert!(matches!(none, AfterStepUp::Code(Refusal::Malformed)));
     let after = home
-        .door
         .login()
         .step_up_by_code(&browser(&from), &session, &answer, NOW)
         .unwrap();
@@ -279,14 +268,13 @@ fn a_password_of_the_host_steps_up_with_a_code() {
     let (mut home, app) = alice_at_the_web("[gate]\nfirst_factor = \"pam\"\n");
     let who = name("alice");
     let tries = |home: &mut Home| {
-        home.door
-            .login()
+        home.login()
             .charge_first_factor(&browser(&from), &who, &Input::Malformed, NOW)
             .unwrap()
             .unwrap()
     };
     let tried = tries(&mut home);
-    let asked = home.door.login().settle_first_factor(
+    let asked = home.login().settle_first_factor(
         &browser(&from),
         &who,
         tried,
@@ -299,8 +287,7 @@ fn a_password_of_the_host_steps_up_with_a_code() {
     };
     let answer = Input::parse(code_of(&app, -1).as_bytes());
     let entered =
-        home.door
-            .login()
+        home.login()
             .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
     let AfterCode::Opened(entered) = entered.unwrap() else {
         panic!("not opened")
@@ -313,7 +300,6 @@ fn a_password_of_the_host_steps_up_with_a_code() {
     ] {
         let tried = tries(&mut home);
         let after = home
-            .door
             .login()
             .settle_step_up(
                 &browser(&from),

@@ -4,6 +4,7 @@
 mod home;
 
 use home::{Home, NOW, accepted, name, refused};
+use postern_shared::account::name::Distinct;
 use postern_shared::credential::import::{ImportFormat, ImportedFile, parse_import_file};
 use postern_shared::credential::totp::{OtpKind, Step, generate_code};
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
@@ -18,6 +19,15 @@ const SEEDS: [&str; 3] = [
 
 fn urls(text: &str) -> ImportedFile {
     parse_import_file(ImportFormat::Otpauth, text.as_bytes()).unwrap()
+}
+
+/// Imports what was found in a file, as root.
+fn imports(home: &mut Home, import: &ImportedFile) -> Vec<ImportReport> {
+    let commit = ImportMode::Commit;
+    let mut accounts = home.accounts();
+    accounts
+        .import_authenticators(&import.found, commit, Distinct::No, "root", NOW)
+        .unwrap()
 }
 
 /// Returns the code of an imported authenticator for now, or for an offset from its first counter.
@@ -45,17 +55,7 @@ fn what_was_used_there_opens_nothing_here() {
     };
     let import = parse_import_file(format, file.as_bytes()).unwrap();
     let mut home = Home::new("");
-    let taken = home
-        .door
-        .accounts()
-        .import_authenticators(
-            &import.found,
-            ImportMode::Commit,
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    let taken = imports(&mut home, &import);
     assert_eq!(taken, [ImportReport::Imported("app".parse().unwrap())]);
     refused(
         &home.attempt("alice", &code_of(&import, 0, 0), NOW),
@@ -71,16 +71,7 @@ fn a_counter_goes_on_where_it_stood() {
         SEEDS[0]
     ));
     let mut home = Home::new("");
-    home.door
-        .accounts()
-        .import_authenticators(
-            &import.found,
-            ImportMode::Commit,
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    imports(&mut home, &import);
     accepted(&home.attempt("alice", &code_of(&import, 0, 0), NOW));
     refused(
         &home.attempt("alice", &code_of(&import, 0, 0), NOW),
@@ -93,18 +84,11 @@ fn a_dry_run_leaves_nothing() {
     let import = urls(&format!("otpauth://totp/alice?secret={}", SEEDS[0]));
     let mut home = Home::new("");
     let taken = home
-        .door
         .accounts()
-        .import_authenticators(
-            &import.found,
-            ImportMode::DryRun,
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
+        .import_authenticators(&import.found, ImportMode::DryRun, Distinct::No, "root", NOW)
         .unwrap();
     assert!(matches!(taken[0], ImportReport::Imported(_)));
-    assert!(home.door.accounts().account_statuses().unwrap().is_empty());
+    assert!(home.accounts().account_statuses().unwrap().is_empty());
     assert!(!home.holds(import.found[0].secret.expose()));
 }
 
@@ -118,19 +102,9 @@ fn nobodys_second_factor_is_replaced() {
         SEEDS[0], SEEDS[1], SEEDS[2]
     ));
     let mut home = Home::new("");
-    let bobs = PendingEnrollment::new(home.door.config(), &name("bob")).unwrap();
+    let bobs = PendingEnrollment::new(home.config(), &name("bob")).unwrap();
     home.activates(&bobs);
-    let taken = home
-        .door
-        .accounts()
-        .import_authenticators(
-            &import.found,
-            ImportMode::Commit,
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    let taken = imports(&mut home, &import);
     let named = |text: &str| ImportReport::Imported(text.parse().unwrap());
     assert_eq!(
         taken,
@@ -149,17 +123,7 @@ fn nobodys_second_factor_is_replaced() {
     accepted(&home.attempt("bob", &home::code_of(&bobs, 0), NOW));
 
     // a second import finds it already in the store
-    let again = home
-        .door
-        .accounts()
-        .import_authenticators(
-            &import.found,
-            ImportMode::Commit,
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    let again = imports(&mut home, &import);
     assert_eq!(
         again,
         [

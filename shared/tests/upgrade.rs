@@ -4,7 +4,7 @@
 
 mod home;
 
-use home::{Home, attempt_at, name};
+use home::{Home, assert_contains, attempt_at, name, request};
 use postern_shared::account::event::EventFilter;
 use postern_shared::account::name::Distinct;
 use postern_shared::config::Config;
@@ -125,11 +125,11 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     let path = folder.path().join("store/db");
     let before = fs::read(&path).unwrap();
     let refused = refused_open(&config);
-    assert!(
-        refused.contains("the store has version 3, this program knows version 5"),
-        "{refused}"
+    assert_contains(
+        &refused,
+        "the store has version 3, this program knows version 5",
     );
-    assert!(refused.contains("run postern upgrade as root"), "{refused}");
+    assert_contains(&refused, "run postern upgrade as root");
     assert_eq!(fs::read(&path).unwrap(), before, "nothing was written");
 
     let backup = upgraded(&config);
@@ -159,7 +159,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     for suffix in ["-wal", "-shm"] {
         fs::File::create(format!("{}{suffix}", path.display())).unwrap();
     }
-    assert!(refused_open(&config).contains("run postern upgrade as root"));
+    assert_contains(refused_open(&config), "run postern upgrade as root");
     upgraded(&config);
     Engine::open(config).unwrap();
 }
@@ -324,11 +324,8 @@ fn stores_that_were_never_released_are_refused_by_their_commit() {
         for refused in [refused_upgrade(&config), refused_open(&config)] {
             let named =
                 format!("the schema of commit {commit}, which calls itself version {version}");
-            assert!(refused.contains(&named), "{refused}");
-            assert!(
-                refused.contains("run postern init and enroll everyone again"),
-                "{refused}"
-            );
+            assert_contains(&refused, &named);
+            assert_contains(&refused, "run postern init and enroll everyone again");
         }
         assert_eq!(
             fs::read(folder.path().join("store/db")).unwrap(),
@@ -385,7 +382,7 @@ fn a_folder_that_others_can_write_is_no_place_for_an_upgrade() {
         PermissionsExt::from_mode(0o770),
     )
     .unwrap();
-    assert!(refused_upgrade(&config).contains("chmod it to 0750"));
+    assert_contains(refused_upgrade(&config), "chmod it to 0750");
     fs::set_permissions(
         folder.path().join("store"),
         PermissionsExt::from_mode(0o750),
@@ -410,11 +407,8 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
         let read = door.load_policy_facts(&name("alice")).map(|_| ());
         let written = door.verification().verify_input(
             &postern_shared::engine::VerificationRequest {
-                name: &name("alice"),
                 phase: Phase::Before,
-                origin: &Origin::Unknown,
-                browser: None,
-                service: "test",
+                ..request(&name("alice"), &Origin::Unknown)
             },
             &postern_shared::credential::input::Input::parse(b"123456"),
             NOW,
@@ -433,7 +427,7 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
             [version, newer].map(|version| refused.contains(&format!("version {version}")));
         assert_eq!(versions, [true, true], "{refused}");
     }
-    assert!(refused_open(&config).contains(&format!("version {newer}")));
+    assert_contains(refused_open(&config), format!("version {newer}"));
     // the store as after an upgrade that was undone from its copy
     let undone = format!(
         "BEGIN; ALTER TABLE person RENAME TO account; PRAGMA user_version = {version}; COMMIT"

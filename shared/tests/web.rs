@@ -4,14 +4,15 @@
 
 mod home;
 
-use home::{Home, NOW, PASSWORD, alice_at_the_web, code_of, name, password, recovery, remote};
-use postern_shared::account::event::EventFilter;
+use home::{
+    Home, NOW, PASSWORD, alice_at_the_web, browser_with, code_of, name, password, recovery, remote,
+};
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::credential::input::Input;
-use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{
-    AfterCode, AfterPassword, AppPasswordsAfter, BrowserContext, EnrollmentPermission,
-    KnownRevisions, OpenedSession, Principal, TrustRequest,
+    AfterCode, AfterPassword, AppPasswordsAfter, EnrollmentPermission, KnownRevisions,
+    OpenedSession, Principal, TrustRequest,
 };
 use postern_shared::token::LoginToken;
 use postern_shared::token::session::{RevokedSessions, SecondFactorMethod};
@@ -39,14 +40,7 @@ impl Home {
         recovery: &str,
     ) -> AfterPassword {
         let origin = remote(address);
-        let browser = BrowserContext {
-            origin: &origin,
-            name: "Test",
-            cookie,
-            scope: "example.com",
-            page: None,
-            session: None,
-        };
+        let browser = browser_with(&origin, cookie);
         let recovery = Input::parse(recovery.as_bytes());
         self.door
             .login()
@@ -69,14 +63,7 @@ impl Home {
         trust: TrustRequest,
     ) -> AfterCode {
         let origin = remote("192.0.2.7");
-        let browser = BrowserContext {
-            origin: &origin,
-            name: "Test",
-            cookie,
-            scope: "example.com",
-            page: None,
-            session: None,
-        };
+        let browser = browser_with(&origin, cookie);
         let answer = Input::parse(typed.as_bytes());
         self.door
             .login()
@@ -142,11 +129,7 @@ fn password_then_code_opens_a_session_that_the_list_shows() {
     let code = code_of(&app, 0);
     let opened = opened_by_code(home.enter_code(None, &code, TrustRequest::NotAsked));
     assert!(opened.browser_cookie.is_none());
-    let sessions = home
-        .door
-        .sessions()
-        .list_sessions(&name("alice"), NOW)
-        .unwrap();
+    let sessions = home.sessions_of("alice", NOW);
     assert_eq!(
         sessions.iter().map(|s| s.id).collect::<Vec<_>>(),
         [opened.session.id]
@@ -158,15 +141,7 @@ fn password_then_code_opens_a_session_that_the_list_shows() {
 #[test]
 fn wrong_passwords_unknown_names_and_names_without_a_password_are_refused_alike() {
     let (mut home, _) = alice_at_the_web("");
-    home.door
-        .accounts()
-        .add_account(
-            &name("carol"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.adds_account("carol");
     refused(
         &home.enter_password(None, "alice", "wrong horse", ""),
         Refusal::Wrong,
@@ -232,14 +207,7 @@ fn a_trusted_browser_skips_the_code_and_gets_a_new_cookie_each_time() {
     let second = home.rotated(&first);
     let third = home.rotated(&second);
     assert!(first != second && second != third);
-    assert_eq!(
-        home.door
-            .sessions()
-            .list_trusted_browsers(&name("alice"), NOW)
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(home.trusted_browsers_of("alice", NOW).len(), 1);
 }
 
 #[test]
@@ -254,14 +222,7 @@ fn an_answer_lost_on_the_way_stays_trusted_after_a_code() {
     let opened = opened_by_code(home.enter_code(Some(&first), &code, TrustRequest::NotAsked));
     let third = opened.browser_cookie.unwrap();
     home.rotated(&third);
-    assert_eq!(
-        home.door
-            .sessions()
-            .list_trusted_browsers(&name("alice"), NOW)
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(home.trusted_browsers_of("alice", NOW).len(), 1);
 }
 
 #[test]
@@ -271,19 +232,9 @@ fn an_old_cookie_after_the_new_one_was_seen_revokes_the_browser() {
     let second = home.rotated(&first);
     let third = home.rotated(&second);
     assert!(home.asks_for_the_code(&first));
-    assert!(
-        home.door
-            .sessions()
-            .list_trusted_browsers(&name("alice"), NOW)
-            .unwrap()
-            .is_empty()
-    );
+    assert!(home.trusted_browsers_of("alice", NOW).is_empty());
     assert!(home.asks_for_the_code(&third));
-    let log = home
-        .door
-        .audit_log()
-        .list_events(&EventFilter::default(), 0, 100)
-        .unwrap();
+    let log = home.all_events();
     assert!(
         log.iter()
             .any(|(_, event)| event.kind.name() == "browser-revoked")
@@ -294,20 +245,9 @@ fn an_old_cookie_after_the_new_one_was_seen_revokes_the_browser() {
 fn a_trusted_browser_is_good_for_its_own_account_only() {
     let (mut home, app) = alice_at_the_web("");
     let cookie = home.trusted(&app, 0);
-    let pending = PendingEnrollment::new(home.door.config(), &name("bob")).unwrap();
-    home.door
-        .enrollment()
-        .activate(
-            &pending,
-            &EnrollmentConfirmation::by_administrator(),
-            "root",
-            NOW,
-        )
-        .unwrap();
-    home.door
-        .accounts()
-        .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
-        .unwrap();
+    let pending = PendingEnrollment::new(home.config(), &name("bob")).unwrap();
+    home.activates(&pending);
+    home.sets_password("bob");
     let bob = home.enter_password(Some(&cookie), "bob", PASSWORD, "");
     assert!(matches!(bob, AfterPassword::Code(_)));
     home.rotated(&cookie);
@@ -320,27 +260,14 @@ fn whatever_ends_all_sessions_ends_a_sign_in_in_flight_too() {
     let AfterPassword::Code(pass) = home.enter_password(None, "alice", PASSWORD, "") else {
         panic!("no code is asked")
     };
-    home.door
-        .accounts()
+    home.accounts()
         .set_password(&name("alice"), &password("another horse"), "root", NOW)
         .unwrap();
     let code = code_of(&app, 0);
     let after = home.enter_code_of(&pass, None, &code, TrustRequest::Asked);
     assert!(matches!(after, AfterCode::Refused(Refusal::Expired)));
-    assert!(
-        home.door
-            .sessions()
-            .list_sessions(&name("alice"), NOW)
-            .unwrap()
-            .is_empty()
-    );
-    assert!(
-        home.door
-            .sessions()
-            .list_trusted_browsers(&name("alice"), NOW)
-            .unwrap()
-            .is_empty()
-    );
+    assert!(home.sessions_of("alice", NOW).is_empty());
+    assert!(home.trusted_browsers_of("alice", NOW).is_empty());
     refused(
         &home.enter_password(Some(&cookie), "alice", PASSWORD, ""),
         Refusal::Wrong,
@@ -363,14 +290,12 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
         "dav".parse().unwrap(),
         "web:app.example.com".parse().unwrap(),
     );
-    home.door
-        .app_passwords()
+    home.app_passwords()
         .add_app_password(&alice, &label, &scope, None, "root", NOW)
         .unwrap();
     let origin = remote("192.0.2.9");
     let actor = Principal::Service("carol", &origin, "passwd");
     let after = home
-        .door
         .accounts()
         .record_host_password_change(&alice, actor, NOW)
         .unwrap();
@@ -378,8 +303,7 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
 
     assert!(home.snapshot().covers(&session));
     assert!(
-        home.door
-            .sessions()
+        home.sessions()
             .list_trusted_browsers(&alice, NOW)
             .unwrap()
             .is_empty()
@@ -387,11 +311,7 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     assert!(home.asks_for_the_code(&cookie));
     let in_flight = home.enter_code_of(&pass, None, &code_of(&app, 1), TrustRequest::Asked);
     assert!(matches!(in_flight, AfterCode::Refused(Refusal::Expired)));
-    let log = home
-        .door
-        .audit_log()
-        .list_events(&EventFilter::default(), 0, 100)
-        .unwrap();
+    let log = home.all_events();
     let of = |name: &str| {
         log.iter()
             .filter(|(_, e)| e.kind.name() == name)
@@ -414,13 +334,12 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     // a name without an account has no sessions, and gets no account
     let nobody = name("nobody");
     assert_eq!(
-        home.door
-            .accounts()
+        home.accounts()
             .record_host_password_change(&nobody, actor, NOW)
             .unwrap(),
         None
     );
-    assert!(home.door.accounts().account_status(&nobody).is_err());
+    assert!(home.accounts().account_status(&nobody).is_err());
 }
 
 #[test]
@@ -430,16 +349,12 @@ fn a_snapshot_covers_what_was_revoked_and_nothing_else() {
     let first = opened_by_code(home.enter_code(None, &one, TrustRequest::NotAsked)).session;
     let second = opened_by_code(home.enter_code(None, &two, TrustRequest::NotAsked)).session;
     assert!(!home.snapshot().covers(&first));
-    home.door
-        .sessions()
+    home.sessions()
         .revoke_sessions(&name("alice"), Some(first.id), "root", NOW)
         .unwrap();
     let snapshot = home.snapshot();
     assert!(snapshot.covers(&first) && !snapshot.covers(&second));
-    home.door
-        .accounts()
-        .disable_second_factor(&name("alice"), "root", NOW)
-        .unwrap();
+    home.disables("alice", "root", NOW);
     assert!(home.snapshot().covers(&second));
 }
 
@@ -448,13 +363,11 @@ fn a_revocation_waits_for_a_gate_that_does_not_confirm_until_its_lease_is_over()
     let (mut home, app) = alice_at_the_web("");
     let code = code_of(&app, 0);
     let session = opened_by_code(home.enter_code(None, &code, TrustRequest::NotAsked)).session;
-    home.door
-        .sessions()
+    home.sessions()
         .update_revocations(&GATE, None, NOW, |_| {})
         .unwrap();
     let began = std::time::Instant::now();
-    home.door
-        .sessions()
+    home.sessions()
         .revoke_sessions(&name("alice"), Some(session.id), "root", NOW)
         .unwrap();
     assert!(began.elapsed() >= postern_shared::engine::LEASE);
@@ -516,10 +429,7 @@ fn a_session_that_an_exemption_spared_the_code_says_so() {
 #[test]
 fn whoever_is_required_and_not_enrolled_stays_outside() {
     let (mut home, _) = alice_at_the_web("[policy]\nrequired = \"all\"");
-    home.door
-        .accounts()
-        .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
-        .unwrap();
+    home.sets_password("bob");
     let AfterPassword::Enroll(token) = home.enter_password(None, "bob", PASSWORD, "") else {
         panic!("it opens")
     };

@@ -1,6 +1,7 @@
 //! A real headless Chromium, controlled through chromedriver by the WebDriver protocol (W3C), which
 //! is JSON over HTTP.
 
+use crate::person::Person;
 use crate::processes::{Running, patiently};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -115,6 +116,25 @@ impl Chromium {
             self.waits_until_gone(&page, &format!("the page is left by a click on {selector}"));
         }
         self
+    }
+
+    /// Clicks an element, and waits for a page with this heading.
+    #[track_caller]
+    pub fn clicks_to(&self, selector: &str, heading: &str) -> &Chromium {
+        self.clicks(selector).arrives_at(heading)
+    }
+
+    /// Submits the form of the page, and waits for a page with this heading.
+    #[track_caller]
+    pub fn submits_to(&self, heading: &str) -> &Chromium {
+        self.clicks_to("form > button", heading)
+    }
+
+    /// Types the password and a code that an act requires.
+    #[track_caller]
+    pub fn types_proof(&self, person: &Person, code: &str) -> &Chromium {
+        self.types("[name=password]", &person.password)
+            .types("[name=code]", code)
     }
 
     /// Waits for a page with this heading.

@@ -23,6 +23,12 @@ pub(crate) fn checkout(path: &str) -> PathBuf {
 #[track_caller]
 pub fn give_to_daemons(path: &str, mode: u32) {
     chown(path, Some(0), postern_group()).expect("root may do it");
+    set_mode(path, mode);
+}
+
+/// Sets the mode of a file or folder.
+#[track_caller]
+pub fn set_mode(path: impl AsRef<Path>, mode: u32) {
     fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("root may do it");
 }
 

@@ -3,10 +3,10 @@
 
 use crate::clock::on_the_clock;
 use crate::folder::CONFIG;
-use crate::processes::{Running, patiently};
+use crate::processes::{Running, patiently, wait_until};
 use crate::web::PROOF;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Group, Pid, User};
+use nix::sys::signal::Signal;
+use nix::unistd::{Group, User};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -46,8 +46,7 @@ impl Gate {
 
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
-        let process = i32::try_from(self.process()).expect("a process");
-        kill(Pid::from_raw(process), signal).expect("the gate runs");
+        crate::processes::signal(self.process(), signal);
     }
 
     /// Kills the gate, as a crash would.
@@ -68,9 +67,7 @@ impl Gate {
     #[track_caller]
     pub fn ends(&mut self) {
         let mut running = self.running.take().expect("the gate runs");
-        patiently("the gate has ended", || {
-            Ok((!running.is_running()).then_some(()))
-        });
+        wait_until("the gate has ended", || Ok(!running.is_running()));
     }
 
     /// Starts the gate again, with the current postern.toml.
@@ -191,6 +188,20 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// Panics unless the response has this status.
+    #[track_caller]
+    pub fn expect_status(self, status: u16) -> Reply {
+        assert_eq!(self.status, status, "{self:?}");
+        self
+    }
+
+    /// Panics unless the response redirects to this location.
+    #[track_caller]
+    pub fn redirects_to(&self, status: u16, location: &str) {
+        let sent = (self.status, self.header("location"));
+        assert_eq!(sent, (status, location), "{self:?}");
+    }
+
     /// Returns all values of a header.
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.headers

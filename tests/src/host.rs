@@ -9,10 +9,12 @@ use crate::folder::{CONFIG, STORE_FOLDER, WORK, checkout};
 use crate::journal::Journal;
 use crate::limit::Limit;
 use crate::person::Person;
+use crate::phone::Phone;
 use crate::postern::Postern;
 use crate::posternd::{self, Posternd};
 use crate::processes::{below, finished};
 use crate::sshd::{Sshd, put};
+use crate::web::Web;
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;
@@ -60,6 +62,14 @@ impl Host {
             true => Host::without_posternd(),
             false => Host::with_posternd("stories have it"),
         }
+    }
+
+    /// Makes a host with an empty store, nginx with a host for the gate's pages, and the gate.
+    #[track_caller]
+    pub fn with_web() -> (Host, Web) {
+        let host = Host::fresh();
+        let web = Web::nginx(&host, "");
+        (host, web)
     }
 
     /// Makes a host with posternd, for a story that needs it; `why` is printed where stories run
@@ -119,6 +129,36 @@ impl Host {
         Person::called(name)
     }
 
+    /// Returns a person with an authenticator.
+    #[track_caller]
+    pub fn enrolled_user(&self, name: &str) -> (Person, Phone) {
+        let person = self.person(name);
+        let phone = person.enrols();
+        (person, phone)
+    }
+
+    /// Returns a person with an authenticator and recovery codes.
+    #[track_caller]
+    pub fn enrolled_user_with_recovery_codes(&self, name: &str) -> (Person, Phone, Vec<String>) {
+        let person = self.person(name);
+        let (phone, recovery) = person.enrols_with_recovery_codes();
+        (person, phone, recovery)
+    }
+
+    /// Returns a person with a password for the web and an authenticator.
+    #[track_caller]
+    pub fn web_user(&self, name: &str) -> (Person, Phone) {
+        self.person(name).has_a_password();
+        self.enrolled_user(name)
+    }
+
+    /// Returns a person with a password for the web, an authenticator and recovery codes.
+    #[track_caller]
+    pub fn web_user_with_recovery_codes(&self, name: &str) -> (Person, Phone, Vec<String>) {
+        self.person(name).has_a_password();
+        self.enrolled_user_with_recovery_codes(name)
+    }
+
     /// Writes postern.toml, and checks with a command of root's that it is valid.
     #[track_caller]
     pub fn configure(&self, text: &str) {
@@ -136,6 +176,13 @@ impl Host {
     #[track_caller]
     pub fn pam(&self, service: &str, text: &str) {
         fs::write(format!("{SERVICES}/{service}"), text).expect("a service file can be written");
+    }
+
+    /// Writes a PAM service file in which `pam_totp.so` with these options decides alone.
+    #[track_caller]
+    pub fn requires_totp(&self, service: &str, options: &str) {
+        let auth = format!("auth required pam_totp.so {options}\n");
+        self.pam(service, &(auth + "account required pam_totp.so\n"));
     }
 
     /// Installs the sample of a PAM service, unchanged.

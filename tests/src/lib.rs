@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod application;
+mod assertions;
 mod chromium;
 mod clock;
 mod disk;
@@ -35,11 +36,12 @@ mod visitor;
 mod web;
 
 pub use application::{Application, Arrived};
+pub use assertions::{assert_contains, assert_lacks, assert_within};
 pub use chromium::{Chromium, keep_picture};
 pub use clock::{Clock, on_the_clock};
 pub use disk::Disk;
 pub use dovecot::Dovecot;
-pub use folder::{CONFIG, KEY, STORE, STORE_FOLDER, give_to_daemons};
+pub use folder::{CONFIG, KEY, STORE, STORE_FOLDER, give_to_daemons, set_mode};
 pub use gate::{Gate, Reply, SOCKET, Wire, tcp_reply};
 pub use host::{Host, without_posternd};
 pub use journal::Journal;
@@ -53,7 +55,7 @@ pub use phone::Phone;
 pub use postern::{Postern, Said};
 pub use posternd::{HOST_SOCKET, PAM_SOCKET, PROGRAM, Posternd, REAL_PROGRAM};
 pub use previous::{install_previous_module, install_previous_posternd};
-pub use processes::{ended, finished, outcome, patiently, running};
+pub use processes::{as_user, ended, finished, outcome, patiently, running, signal, wait_until};
 pub use scanner::scanned;
 pub use ssh::Ssh;
 pub use store::Store;

@@ -152,6 +152,11 @@ impl PamHost {
         let _ = writeln!(self.orders, "{order}");
     }
 
+    /// Types a text at the next prompt.
+    pub fn types(&mut self, text: &str) {
+        self.answers(&Answer::from(text));
+    }
+
     /// Closes the host's input, so that every further prompt fails, and waits for the end.
     #[track_caller]
     pub fn ends(self) -> PamEnded {

@@ -1,7 +1,7 @@
 //! The root helper of the gate: a real process of root at a socket that the test host holds, as
 //! systemd does.
 
-use crate::processes::{Running, below, end, patiently};
+use crate::processes::{Running, below, end, patiently, wait_until};
 use postern_shared::protocol::host_password::{GREETING, SOCKET};
 use std::fs;
 use std::io::{Read, Write};
@@ -56,9 +56,7 @@ impl PasswordHelper {
     pub fn crash(&mut self) {
         if let Some(running) = self.running.as_mut() {
             end(running.process());
-            patiently("the helper has ended", || {
-                Ok((!running.is_running()).then_some(()))
-            });
+            wait_until("the helper has ended", || Ok(!running.is_running()));
         }
         self.running = None;
     }

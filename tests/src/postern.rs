@@ -34,6 +34,20 @@ impl Postern {
         }
     }
 
+    /// Runs `postern` with arguments separated by blanks, and returns its JSON.
+    #[track_caller]
+    pub fn json(words: &str) -> Value {
+        Postern::call(words).does().json()
+    }
+
+    /// Issues a one-time code for an account, and returns it.
+    #[track_caller]
+    pub fn one_time_code(name: &str) -> String {
+        let issued = Postern::json(&format!("one-time-code {name} --json"));
+        let code = issued["one_time_code"].as_str();
+        code.expect("a one-time code").to_owned()
+    }
+
     /// Prepares a call that is wrapped into another command.
     pub fn under(command: Command) -> Postern {
         Postern {
@@ -46,6 +60,11 @@ impl Postern {
     pub fn input(mut self, text: &str) -> Postern {
         self.input.push_str(text);
         self
+    }
+
+    /// Adds a line to standard input.
+    pub fn types(self, line: &str) -> Postern {
+        self.input(line).input("\n")
     }
 
     /// Sets a variable of the environment.

@@ -2,10 +2,9 @@
 //! It uses the story's clock.
 
 use crate::clock::on_the_clock;
-use crate::processes::{Running, patiently};
-use nix::sys::signal::{Signal, kill};
+use crate::processes::{Running, patiently, wait_until};
+use nix::sys::signal::Signal;
 use nix::sys::socket::{Backlog, listen};
-use nix::unistd::Pid;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
@@ -81,9 +80,7 @@ impl Posternd {
     pub fn crash(&mut self) {
         if let Some(running) = self.running.as_mut() {
             crate::processes::end(running.process());
-            patiently("posternd has ended", || {
-                Ok((!running.is_running()).then_some(()))
-            });
+            wait_until("posternd has ended", || Ok(!running.is_running()));
         }
         self.running = None;
     }
@@ -98,12 +95,7 @@ impl Posternd {
 
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
-        let process = self.running.as_ref().map_or(0, Running::process);
-        kill(
-            Pid::from_raw(i32::try_from(process).expect("a process")),
-            signal,
-        )
-        .expect("posternd runs");
+        crate::processes::signal(self.process(), signal);
     }
 
     /// Returns its memory in KiB, with its share of pages that other processes map too (PSS).

@@ -32,6 +32,30 @@ pub fn patiently<T>(what: &str, mut look: impl FnMut() -> io::Result<Option<T>>)
     }
 }
 
+/// Polls until `is_so` returns true. Panics after the time limit.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> io::Result<bool>) {
+    patiently(what, || Ok(is_so()?.then_some(())));
+}
+
+/// Sends a signal to a process.
+#[track_caller]
+pub fn signal(process: u32, signal: Signal) {
+    let process = Pid::from_raw(i32::try_from(process).expect("a process"));
+    kill(process, signal).expect("the process runs");
+}
+
+/// Returns a command that runs the command in its arguments as a user with its groups.
+pub fn as_user(user: &str, group: &str) -> Command {
+    let mut setpriv = Command::new("setpriv");
+    setpriv.args([
+        &format!("--reuid={user}"),
+        &format!("--regid={group}"),
+        "--init-groups",
+    ]);
+    setpriv
+}
+
 /// Runs a tool of the host to its end, and panics if it fails.
 #[track_caller]
 pub fn finished(command: &mut Command) -> String {

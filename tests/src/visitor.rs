@@ -2,7 +2,8 @@
 //! story orders.
 
 use crate::gate::Reply;
-use crate::web::APP;
+use crate::person::Person;
+use crate::web::{APP, Web};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -112,9 +113,15 @@ impl Visitor {
         self.loads(reply.header("location"))
     }
 
-    /// Sends name and password, and returns the gate's response.
+    /// Sends a person's name and password, and returns the gate's response.
     #[track_caller]
-    pub fn password(&self, pages: &str, name: &str, password: &str) -> Reply {
+    pub fn password(&self, web: &Web, person: &Person) -> Reply {
+        self.sends_password(&web.pages, &person.name, &person.password)
+    }
+
+    /// Sends any name and password, and returns the gate's response.
+    #[track_caller]
+    pub fn sends_password(&self, pages: &str, name: &str, password: &str) -> Reply {
         let rd = format!("{APP}/");
         let fields = [
             ("rd", rd.as_str()),
@@ -127,25 +134,33 @@ impl Visitor {
 
     /// Sends a code on the code page, and returns the gate's response.
     #[track_caller]
-    pub fn code(&self, pages: &str, code: &str, trust: &str) -> Reply {
+    pub fn code(&self, web: &Web, code: &str) -> Reply {
+        self.sends_code(&web.pages, code, "")
+    }
+
+    /// Sends a code and the request to trust this browser, and returns the gate's response.
+    #[track_caller]
+    pub fn code_and_trust(&self, web: &Web, code: &str) -> Reply {
+        self.sends_code(&web.pages, code, "yes")
+    }
+
+    #[track_caller]
+    pub fn sends_code(&self, pages: &str, code: &str, trust: &str) -> Reply {
         self.sends(&format!("{pages}code"), &[("code", code), ("trust", trust)])
     }
 
     /// Signs in with password and code.
     #[track_caller]
-    pub fn signs_in(
-        &self,
-        pages: &str,
-        name: &str,
-        password: &str,
-        code: &str,
-        trust: &str,
-    ) -> Reply {
-        let asked = self.password(pages, name, password);
-        assert_eq!(asked.status, 303, "{asked:?}");
-        let entered = self.code(pages, code, trust);
-        assert_eq!(entered.status, 303, "{entered:?}");
-        entered
+    pub fn signs_in(&self, web: &Web, person: &Person, code: &str) -> Reply {
+        self.password(web, person).expect_status(303);
+        self.code(web, code).expect_status(303)
+    }
+
+    /// Signs in with password and code, and requests to trust this browser.
+    #[track_caller]
+    pub fn signs_in_and_trusts(&self, web: &Web, person: &Person, code: &str) -> Reply {
+        self.password(web, person).expect_status(303);
+        self.code_and_trust(web, code).expect_status(303)
     }
 
     /// Returns name and value of each cookie in the jar.
@@ -172,6 +187,12 @@ impl Visitor {
             .unwrap_or_else(|| panic!("no {name} among {cookies:?}"))
             .1
             .clone()
+    }
+
+    /// Returns a header line with a cookie of the jar.
+    #[track_caller]
+    pub fn cookie_header(&self, name: &str) -> String {
+        format!("Cookie: {name}={}", self.cookie(name))
     }
 
     /// Returns a browser with a copy of the cookie jar, as a thief would have it.

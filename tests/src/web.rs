@@ -51,6 +51,12 @@ pub struct Web {
 static PREPARED: Once = Once::new();
 
 impl Web {
+    /// Starts application, nginx and gate, with a host for the gate's pages.
+    #[track_caller]
+    pub fn nginx(host: &Host, extra: &str) -> Web {
+        Web::start(host, Front::Nginx, Place::OwnHost, extra)
+    }
+
     /// Starts application, proxy and gate. `extra` is added to the lines for postern.toml that the
     /// sample needs.
     #[track_caller]
@@ -95,6 +101,11 @@ impl Web {
             pages,
             front: Some(front),
         }
+    }
+
+    /// Returns the URL of a page of the gate.
+    pub fn page(&self, name: &str) -> String {
+        format!("{}{name}", self.pages)
     }
 
     /// Ends the application, and waits until its port is closed.

@@ -1,29 +1,22 @@
 //! Administration by command: what the commands show, and what they change.
 
 use std::fs;
-use testhost::{CONFIG, Host, KEY, Postern, STORE, Store, Terminal, give_to_daemons};
+use testhost::{
+    CONFIG, Host, KEY, Postern, STORE, Store, Terminal, assert_contains, give_to_daemons,
+};
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn init_makes_everything_once_and_replaces_nothing() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let key = fs::read(KEY).expect("the key");
 
-    assert!(
-        Postern::call("init")
-            .does()
-            .out
-            .contains("nothing was changed")
-    );
+    assert_contains(&Postern::call("init").does().out, "nothing was changed");
     fs::remove_file(KEY).expect("a file can be removed");
     let said = Postern::call("init").refuses();
-    assert!(
-        said.err.contains(KEY) && said.err.contains("from its backup"),
-        "{}",
-        said.err
-    );
+    assert_contains(&said.err, KEY);
+    assert_contains(&said.err, "from its backup");
     assert!(!fs::exists(KEY).expect("a folder"));
     fs::write(KEY, key).expect("the key can be put back");
     alice.with_key().is_turned_away();
@@ -38,14 +31,13 @@ fn init_makes_everything_once_and_replaces_nothing() {
 #[ignore = "needs the test host: tests/run"]
 fn status_lists_everyone_and_what_is_left() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (alice, phone, recovery) = host.enrolled_user_with_recovery_codes("alice");
     Postern::call("account add bob").does();
     Postern::call("account add bob").refuses();
     alice.with_key().enters_with(&phone.code());
     alice.with_key().enters_with(&recovery[0]);
 
-    let all = Postern::call("status --json").does().json();
+    let all = Postern::json("status --json");
     let names: Vec<_> = all
         .as_array()
         .expect("a list")
@@ -132,15 +124,13 @@ fn another_configuration_is_another_store() {
     fs::write(other, text).expect("a file can be written");
 
     Postern::call(&format!("init --config {other}")).does();
-    let said = Postern::call(&format!(
+    let said = Postern::json(&format!(
         "enroll alice --no-confirm --json --config {other}"
-    ))
-    .does()
-    .json();
+    ));
     assert_eq!(said["account"], "alice");
     alice.with_key().enters();
     let config = fs::read_to_string(CONFIG).expect("the sample");
-    assert!(config.contains("#key_file"), "{config}");
+    assert_contains(&config, "#key_file");
 }
 
 #[test]
@@ -153,9 +143,7 @@ fn accounts_come_go_and_change_their_names() {
         Postern::call("account group alice").does().out,
         "alice is in no group\n"
     );
-    let said = Postern::call("account group alice --add ops --add web --json")
-        .does()
-        .json();
+    let said = Postern::json("account group alice --add ops --add web --json");
     assert_eq!(said["groups"], serde_json::json!(["ops", "web"]));
     assert_eq!(
         Postern::call("account group alice --remove web").does().out,
@@ -174,12 +162,10 @@ fn accounts_come_go_and_change_their_names() {
     bob.with_key().enters_with(&phone.code());
     alice.with_key().enters();
     let removed = Postern::call("account remove bob").does();
-    assert!(removed.out.contains("remain used"), "{removed:?}");
+    assert_contains(&removed.out, "remain used");
     bob.with_key().enters();
     Postern::call("account remove bob").refuses();
     let log = Postern::call("log bob --json").does().out;
-    assert!(
-        log.contains("account-renamed") && log.contains("account-removed"),
-        "{log}"
-    );
+    assert_contains(&log, "account-renamed");
+    assert_contains(&log, "account-removed");
 }

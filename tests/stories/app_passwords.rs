@@ -1,7 +1,10 @@
 //! App passwords: for clients without a browser, at the application and at a PAM service.
 
 use std::process::Command;
-use testhost::{APP, AUTH, Front, Host, Person, Place, Postern, Visitor, Web, Wire, on_the_clock};
+use testhost::{
+    APP, AUTH, Front, Host, Person, Place, Postern, Visitor, Web, Wire, assert_contains,
+    on_the_clock,
+};
 
 const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
 const WEBDAV: &str = "[gate.scope.webdav]\nhosts = [\"app.example.test\"]\npaths = [\"/dav\"]\nmethods = [\"GET\", \"PROPFIND\"]\n";
@@ -210,15 +213,13 @@ fn with_a_session_a_foreign_authorization_passes_and_an_app_password_does_not() 
     ] {
         let host = Host::fresh();
         let web = Web::start(&host, front, place, WEBDAV);
-        let alice = host.person("alice");
-        alice.has_a_password();
-        let phone = alice.enrols();
+        let (alice, phone) = host.web_user("alice");
         let (dav, wide) = (
             add(&alice, "files", &["webdav"]),
             add(&alice, "wide", &["web:app.example.test"]),
         );
         let browser = Visitor::new();
-        browser.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+        browser.signs_in(&web, &alice, &phone.code());
         for (authorization, expected) in [
             (
                 "Authorization: Basic YWxpY2U6c2VjcmV0".to_owned(),
@@ -262,8 +263,7 @@ fn with_a_session_a_foreign_authorization_passes_and_an_app_password_does_not() 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn they_end_with_their_time_with_the_password_and_are_written_down_once() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, mut web) = Host::with_web();
     let alice = host.person("alice");
     alice.has_a_password();
     let check = |password: &str| {
@@ -291,11 +291,7 @@ fn they_end_with_their_time_with_the_password_and_are_written_down_once() {
     assert_eq!(check(&short).0, 401);
     assert_eq!(check(&lasting), allowed);
 
-    let listed = || {
-        Postern::call("app-password list alice --json")
-            .does()
-            .json()
-    };
+    let listed = || Postern::json("app-password list alice --json");
     let before = listed()[1]["last_used"].clone();
     assert!(before.is_null(), "no check writes: {before}");
     web.gate.stop();
@@ -305,26 +301,20 @@ fn they_end_with_their_time_with_the_password_and_are_written_down_once() {
         .to_owned();
     assert_eq!(last.len(), "2027-01-15T08:00Z".len(), "{last}");
     let table = Postern::call("app-password list alice").does().out;
-    assert!(
-        table.contains("lasting")
-            && table.contains(&last)
-            && table.contains("web:app.example.test"),
-        "{table}"
-    );
+    assert_contains(&table, "lasting");
+    assert_contains(&table, &last);
+    assert_contains(&table, "web:app.example.test");
     web.gate.restart();
 
     let said = Postern::call("password alice")
         .input("another password of alice\n")
         .does();
-    assert!(
-        said.out.contains("1 app password revoked: make new ones"),
-        "{said:?}"
-    );
+    assert_contains(&said.out, "1 app password revoked: make new ones");
     assert_eq!(check(&lasting).0, 401);
     testhost::reconfigure("[gate]", "[app_passwords]\non_change = \"keep\"\n[gate]");
     let kept = add(&alice, "kept", &["web:app.example.test"]);
     let said = Postern::call("enroll alice --no-confirm").does();
-    assert!(said.out.contains("1 app password kept"), "{said:?}");
+    assert_contains(&said.out, "1 app password kept");
     assert_eq!(check(&kept), allowed);
 }
 
@@ -333,8 +323,7 @@ fn they_end_with_their_time_with_the_password_and_are_written_down_once() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn wrong_ones_count_for_their_address() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, mut web) = Host::with_web();
     let alice = host.person("alice");
     alice.has_a_password();
     let mut guesses: Vec<String> = (0..10)
@@ -366,8 +355,7 @@ fn wrong_ones_count_for_their_address() {
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_pam_service_takes_it_where_it_asks_for_a_code() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     for service in ["mail-server", "file-server"] {
         let line = "auth required pam_totp.so\naccount required pam_totp.so\n";
         host.pam(service, line);

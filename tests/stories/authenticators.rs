@@ -2,9 +2,10 @@
 //! which oathtool plays.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use testhost::{APP, Front, Host, Phone, Place, Postern, Visitor, Web, finished};
+use testhost::{
+    APP, Host, Phone, Postern, Visitor, assert_contains, assert_lacks, finished, set_mode,
+};
 
 const SEED: &str = "3132333435363738393031323334353637383930";
 const SEED_FILE: &str = "/etc/postern/token.seed";
@@ -12,7 +13,7 @@ const SEED_FILE: &str = "/etc/postern/token.seed";
 /// Writes the seed of a token to a file of root.
 fn seed_arrives() {
     fs::write(SEED_FILE, SEED).expect("a file can be written");
-    fs::set_permissions(SEED_FILE, PermissionsExt::from_mode(0o600)).expect("a mode can be set");
+    set_mode(SEED_FILE, 0o600);
 }
 
 /// Returns the token's code at a counter.
@@ -41,42 +42,30 @@ fn by_time(host: &Host) -> String {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_token_by_counter_opens_both_doors_beside_the_app() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     seed_arrives();
 
     let add = format!("authenticator add alice --name token --seed-file {SEED_FILE} --counter 0");
     let said = Postern::call(&add)
         .input(&format!("000000\n{}\n", by_counter(2)))
         .does();
-    assert!(
-        said.out.contains("That code is wrong") && said.out.contains("an additional authenticator"),
-        "{said:?}"
-    );
-    assert!(
-        !said.out.contains("Secret") && !said.out.contains("otpauth"),
-        "{said:?}"
-    );
+    assert_contains(&said.out, "That code is wrong");
+    assert_contains(&said.out, "an additional authenticator");
+    assert_lacks(&said.out, "Secret");
+    assert_lacks(&said.out, "otpauth");
     Postern::call(&add).refuses();
 
     alice.with_key().is_refused(&by_counter(2), "used already");
     alice.with_key().enters_with(&by_counter(3));
     let visitor = Visitor::new();
-    assert_eq!(
-        visitor
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        303
-    );
-    let used = visitor.code(&web.pages, &by_counter(3), "");
+    assert_eq!(visitor.password(&web, &alice).status, 303);
+    let used = visitor.code(&web, &by_counter(3));
     assert!(
         used.status == 401 && used.body.contains("used already"),
         "{used:?}"
     );
-    assert_eq!(visitor.code(&web.pages, &by_counter(13), "").status, 303);
+    assert_eq!(visitor.code(&web, &by_counter(13)).status, 303);
     alice.with_key().enters_with(&phone.code());
 
     // The token's button was pressed in a pocket: two codes in a row synchronize the counter again.
@@ -97,7 +86,7 @@ fn a_token_by_counter_opens_both_doors_beside_the_app() {
     alice.with_key().is_refused(&by_counter(403), "wrong");
     alice.with_key().enters_with(&phone.code());
     let said = Postern::call("authenticator remove alice app").refuses();
-    assert!(said.err.contains("only authenticator"), "{said:?}");
+    assert_contains(&said.err, "only authenticator");
     // The token is found and added again: its used codes stay refused.
     Postern::call(&format!("{add} --no-confirm")).does();
     alice
@@ -111,8 +100,7 @@ fn a_token_by_counter_opens_both_doors_beside_the_app() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_token_of_eight_digits_is_the_only_authenticator() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     let alice = host.person("alice");
     alice.has_a_password();
     let enroll =
@@ -120,29 +108,20 @@ pub(crate) fn a_token_of_eight_digits_is_the_only_authenticator() {
     let said = Postern::call(enroll)
         .input(&format!("{SEED}\n{}\nsaved\n", by_time(&host)))
         .does();
-    assert!(
-        said.out.contains("Recovery codes:") && !said.out.contains(SEED),
-        "{said:?}"
-    );
+    assert_contains(&said.out, "Recovery codes:");
+    assert_lacks(&said.out, SEED);
 
     alice.with_key().is_refused(&by_time(&host), "used already");
     host.clock.forward(60);
     alice.with_key().enters_with(&by_time(&host));
     host.clock.forward(60);
     let visitor = Visitor::new();
-    assert_eq!(
-        visitor
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        303
-    );
-    let page = visitor.loads(&format!("{}code", web.pages));
-    assert!(page.body.contains("data-digits=\"8\""), "{page:?}");
-    assert_eq!(visitor.code(&web.pages, &by_time(&host), "").status, 303);
+    assert_eq!(visitor.password(&web, &alice).status, 303);
+    let page = visitor.loads(&web.page("code"));
+    assert_contains(&page.body, "data-digits=\"8\"");
+    assert_eq!(visitor.code(&web, &by_time(&host)).status, 303);
 
-    let listed = Postern::call("authenticator list alice --json")
-        .does()
-        .json();
+    let listed = Postern::json("authenticator list alice --json");
     assert_eq!(
         (
             &listed[0]["name"],
@@ -159,17 +138,11 @@ pub(crate) fn a_token_of_eight_digits_is_the_only_authenticator() {
 #[ignore = "needs the test host: tests/run"]
 fn a_new_phone_takes_over_when_it_is_confirmed() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let old = alice.enrols();
+    let (alice, old) = host.enrolled_user("alice");
     let cancelled = Postern::call("authenticator add alice --name new").refuses();
-    assert!(
-        cancelled.err.contains("nothing was changed"),
-        "{cancelled:?}"
-    );
+    assert_contains(&cancelled.err, "nothing was changed");
     alice.with_key().enters_with(&old.code());
-    let said = Postern::call("authenticator add alice --name new --no-confirm --json")
-        .does()
-        .json();
+    let said = Postern::json("authenticator add alice --name new --no-confirm --json");
     let new = Phone::scans(said["otpauth_url"].as_str().expect("an otpauth_url"));
     assert_eq!(said["recovery_codes"], serde_json::json!([]));
     alice.with_key().enters_with(&new.code());
@@ -185,15 +158,9 @@ fn a_new_phone_takes_over_when_it_is_confirmed() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_administrators_one_time_code_opens_once() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
-    let issue = || {
-        let said = Postern::call("one-time-code alice --json").does().json();
-        said["one_time_code"].as_str().expect("a code").to_owned()
-    };
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
+    let issue = || Postern::one_time_code("alice");
     let first = issue();
     alice.with_key().enters_with(&first.to_lowercase());
     alice.with_key().is_refused(&first, "used already");
@@ -201,13 +168,8 @@ fn an_administrators_one_time_code_opens_once() {
 
     let second = issue();
     let visitor = Visitor::new();
-    assert_eq!(
-        visitor
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        303
-    );
-    assert_eq!(visitor.code(&web.pages, &second, "").status, 303);
+    assert_eq!(visitor.password(&web, &alice).status, 303);
+    assert_eq!(visitor.code(&web, &second).status, 303);
     let late = issue();
     host.clock.forward(48 * 3600);
     alice.with_key().is_refused(&late, "has expired");
@@ -222,20 +184,13 @@ fn an_administrators_one_time_code_opens_once() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn recovery_ends_what_was_trusted() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (host, web) = Host::with_web();
+    let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
     let lost = Visitor::new();
-    lost.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    lost.signs_in_and_trusts(&web, &alice, &phone.code());
     alice.with_key().enters_with(&recovery[0]);
     assert_eq!(lost.loads(&format!("{APP}/")).status, 302);
-    assert_eq!(
-        lost.password(&web.pages, "alice", &alice.password)
-            .header("location"),
-        "/code"
-    );
+    assert_eq!(lost.password(&web, &alice).header("location"), "/code");
 
     let said = Postern::call("recovery alice").input("saved\n").does();
     let new: Vec<&str> = said.out.lines().filter(|line| line.len() == 11).collect();
@@ -243,6 +198,6 @@ fn recovery_ends_what_was_trusted() {
     alice.with_key().is_refused(&recovery[1], "wrong");
     alice.with_key().enters_with(new[0]);
     let unsaved = Postern::call("recovery alice").refuses();
-    assert!(unsaved.err.contains("nothing was changed"), "{unsaved:?}");
+    assert_contains(&unsaved.err, "nothing was changed");
     alice.with_key().enters_with(new[1]);
 }

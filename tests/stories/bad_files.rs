@@ -4,7 +4,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Command;
-use testhost::{Disk, Host, KEY, Person, Phone, Postern, STORE, STORE_FOLDER, Store, finished};
+use testhost::{
+    Disk, Host, KEY, Person, Phone, Postern, STORE, STORE_FOLDER, Store, assert_lacks, finished,
+};
 
 /// Damages a file, expects that access is denied and that the log names the file, repairs the file,
 /// and expects that no data is lost.
@@ -35,7 +37,7 @@ fn closed_while(
     // SQLite removes the WAL of an empty store. A command of root's makes it again, as the log line
     // says.
     Postern::call("status").does();
-    assert!(!host.journal.rest().contains("panic"));
+    assert_lacks(host.journal.rest(), "panic");
     host.clock.forward(30);
     person.with_key().enters_with(&phone.code());
     Store::open().is_sound();
@@ -88,8 +90,7 @@ fn missing(path: &'static str) -> Mend {
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_key_file_that_is_wrong_closes_every_door() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     alice.with_key().enters_with(&phone.code());
 
     let other = format!("{}\n", "ab".repeat(32));
@@ -139,8 +140,7 @@ pub(crate) fn a_key_file_that_is_wrong_closes_every_door() {
 #[ignore = "needs the test host: tests/run"]
 fn a_store_that_may_not_be_trusted_closes_every_door() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     alice.with_key().enters_with(&phone.code());
 
     closed_while(
@@ -194,8 +194,7 @@ fn a_store_that_may_not_be_trusted_closes_every_door() {
 #[ignore = "needs the test host: tests/run"]
 fn a_store_that_is_missing_or_broken_closes_every_door() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     alice.with_key().enters_with(&phone.code());
     Store::open().changes("PRAGMA wal_checkpoint(TRUNCATE)");
 
@@ -239,8 +238,7 @@ fn a_secret_moved_to_another_account_closes_that_account() {
 #[ignore = "needs the test host: tests/run"]
 fn a_full_disk_denies_and_loses_nothing() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let disk = Disk::over(STORE_FOLDER, "4m");
     alice.with_key().enters_with(&phone.code());
     host.clock.forward(30);
@@ -264,8 +262,7 @@ fn a_full_disk_denies_and_loses_nothing() {
 #[ignore = "needs the test host: tests/run"]
 fn a_read_only_disk_denies_and_loses_nothing() {
     let mut host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let disk = Disk::over(STORE_FOLDER, "4m");
     alice.with_key().enters_with(&phone.code());
     host.clock.forward(30);

@@ -2,7 +2,7 @@
 //! file path.
 
 use std::process::{Command, Stdio};
-use testhost::{Host, Store, on_the_clock, outcome};
+use testhost::{Host, Store, assert_contains, assert_lacks, on_the_clock, outcome};
 
 /// Signs in through pamtester, which passes on any bytes.
 #[track_caller]
@@ -42,10 +42,7 @@ fn sign_in(name: &[u8], answer: &[u8]) -> (bool, String) {
 }
 
 fn services(host: &Host) {
-    host.pam(
-        "codes",
-        "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
-    );
+    host.requires_totp("codes", "first_factor=passed");
 }
 
 #[test]
@@ -70,15 +67,14 @@ fn names_that_lead_elsewhere_or_never_end_are_refused() {
             .says("refused cause=invalid-name address=- service=codes");
     }
     assert_eq!(Store::open().dump(), before);
-    assert!(!host.journal.rest().contains("panic"));
+    assert_lacks(host.journal.rest(), "panic");
 }
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_bad_name_meets_the_same_prompt_as_a_good_one_at_ssh() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.pam(
         "sshd",
         "auth required pam_totp.so first_factor=unknown\nauth required pam_deny.so\n",
@@ -115,11 +111,10 @@ fn answers_that_never_end_or_are_no_text_are_no_code() {
     }
     assert_eq!(Store::open().number("SELECT count(*) FROM failure"), 0);
     let log = host.journal.rest();
-    assert!(
-        log.contains("cause=malformed") && !log.contains("panic"),
-        "{log}"
-    );
-    assert!(!log.contains("1111111") && !log.contains("OR 1=1"), "{log}");
+    assert_contains(&log, "cause=malformed");
+    assert_lacks(&log, "panic");
+    assert_lacks(&log, "1111111");
+    assert_lacks(&log, "OR 1=1");
 }
 
 /// The attack: a name with line breaks adds a forged line to the log.
@@ -130,7 +125,7 @@ fn the_log_quotes_names() {
     services(&host);
     sign_in(b"x accepted cause=code user=\"root\"", b"123456");
     let log = host.journal.rest();
-    assert!(!log.contains("user=\"root\""), "{log}");
+    assert_lacks(&log, "user=\"root\"");
 }
 
 /// The fault: an option is mistyped in a service file. Access is denied, and the log names the

@@ -1,6 +1,6 @@
 //! The host's own clock, set back or ahead.
 
-use testhost::{Host, Postern};
+use testhost::{Host, Postern, assert_contains};
 
 /// The fault: the clock was ahead at the last success. Until then new codes are older than the last
 /// accepted time step; `unlock --clock` repairs that.
@@ -8,8 +8,7 @@ use testhost::{Host, Postern};
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be_mended() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     alice.with_key().enters_with(&phone.code());
 
     host.clock.back(3600);
@@ -19,19 +18,13 @@ pub(crate) fn a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be
     );
     host.journal.says("refused cause=clock-set-back-");
     let said = Postern::call("unlock alice --clock").does();
-    assert!(
-        said.out.contains("are accepted again from the next one on"),
-        "{}",
-        said.out
-    );
+    assert_contains(&said.out, "are accepted again from the next one on");
     alice.with_key().is_refused(&phone.code(), "used already");
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
-    assert!(
-        Postern::call("unlock alice --clock")
-            .does()
-            .out
-            .contains("nothing to reset")
+    assert_contains(
+        &Postern::call("unlock alice --clock").does().out,
+        "nothing to reset",
     );
 }
 
@@ -40,8 +33,7 @@ pub(crate) fn a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be
 #[ignore = "needs the test host: tests/run"]
 fn a_delay_of_a_clock_that_ran_ahead_ends_within_max_delay() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     host.clock.forward(10 * 365 * 24 * 3600);
     for code in phone.wrong_codes(5) {
@@ -60,8 +52,7 @@ fn a_delay_of_a_clock_that_ran_ahead_ends_within_max_delay() {
 #[ignore = "needs the test host: tests/run"]
 fn a_code_is_not_accepted_twice_when_the_clock_jumps_back_and_forth() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     let (code, now) = (phone.code(), host.clock.now());
     alice.with_key().enters_with(&code);

@@ -8,8 +8,7 @@ use testhost::{Host, Phone, Postern, finished};
 #[ignore = "needs the test host: tests/run"]
 fn a_wrong_code_is_refused_and_the_next_try_may_be_right() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     let mut terminal = alice.with_key().up_to_the_code();
     terminal
@@ -26,8 +25,7 @@ fn a_wrong_code_is_refused_and_the_next_try_may_be_right() {
 #[ignore = "needs the test host: tests/run"]
 fn three_wrong_codes_end_the_conversation() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     let mut terminal = alice.with_key().up_to_the_code();
     let codes = phone.wrong_codes(3);
@@ -58,8 +56,7 @@ fn three_wrong_codes_end_the_conversation() {
 #[ignore = "needs the test host: tests/run"]
 fn a_used_code_and_every_older_one_are_refused() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     alice.with_key().enters_with(&phone.code());
     alice.with_key().is_refused(
@@ -82,8 +79,7 @@ fn a_used_code_and_every_older_one_are_refused() {
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_code_used_at_verify_is_refused_at_ssh_and_the_other_way_round() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     let said = Postern::call("verify alice --json")
         .input(&phone.code())
@@ -112,8 +108,7 @@ pub(crate) fn a_code_used_at_verify_is_refused_at_ssh_and_the_other_way_round() 
 #[ignore = "needs the test host: tests/run"]
 fn the_window_opens_and_closes_at_the_second() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let begin = host.clock.now() / 30 * 30;
 
     let code = phone.code_in(10);
@@ -138,8 +133,7 @@ fn the_window_opens_and_closes_at_the_second() {
 #[ignore = "needs the test host: tests/run"]
 fn the_window_is_as_wide_as_configured() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.configure("[totp]\npast_steps = 3\nfuture_steps = 0\n");
 
     alice
@@ -157,8 +151,7 @@ fn the_window_is_as_wide_as_configured() {
 #[ignore = "needs the test host: tests/run"]
 fn a_clock_that_is_behind_is_named_and_one_that_is_ahead_only_in_the_log() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     alice
         .with_key()
@@ -178,8 +171,7 @@ fn a_clock_that_is_behind_is_named_and_one_that_is_ahead_only_in_the_log() {
 #[ignore = "needs the test host: tests/run"]
 fn blanks_and_dashes_in_a_code_do_not_count() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     let ways: [fn(&str) -> String; 3] = [
         |code| format!("{} {}", &code[..3], &code[3..]),
@@ -197,8 +189,7 @@ fn blanks_and_dashes_in_a_code_do_not_count() {
 #[ignore = "needs the test host: tests/run"]
 fn leading_zeros_are_part_of_a_code() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     let steps = (1..)
         .find(|steps| phone.code_in(*steps).starts_with("00"))

@@ -1,8 +1,8 @@
 //! postern.toml: a typo locks no account out, and only root may write the file.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
-use testhost::{CONFIG, Host, Postern};
+use std::os::unix::fs::{chown, symlink};
+use testhost::{CONFIG, Host, Postern, assert_contains, set_mode};
 
 const COPY: &str = "/etc/postern/postern.toml.valid";
 /// Begin of the module's log line about a configuration that cannot be used.
@@ -24,8 +24,7 @@ fn goes_by_the_last_one(line: &str) {
 #[ignore = "needs the test host: tests/run"]
 fn a_typo_falls_back_to_the_last_valid_file_and_is_named() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.configure("[totp]\npast_steps = 4\n");
 
     for (text, named) in [
@@ -49,7 +48,7 @@ fn a_typo_falls_back_to_the_last_valid_file_and_is_named() {
         ),
     ] {
         host.write_configuration(text);
-        assert!(Postern::call("status").refuses().err.contains(named));
+        assert_contains(&Postern::call("status").refuses().err, named);
         alice.with_key().enters_with(&phone.code_in(-3));
         goes_by_the_last_one(&host.journal.says(named));
         host.clock.forward(30);
@@ -84,13 +83,11 @@ fn a_typo_without_a_valid_copy_denies() {
 #[ignore = "needs the test host: tests/run"]
 fn a_configuration_that_may_not_be_trusted_is_not_used() {
     let mut host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let inviting = "[[policy.exempt]]\nservices = [\"sshd\"]\n";
     let evils: [(&str, fn()); 5] = [
         ("has mode 0666, too open; chmod it to 0644", || {
-            fs::set_permissions(CONFIG, PermissionsExt::from_mode(0o666))
-                .expect("a mode can be set");
+            set_mode(CONFIG, 0o666);
         }),
         ("belongs to uid 4321; chown it to root", || {
             chown(CONFIG, Some(4321), None).expect("an owner can be set");
@@ -117,13 +114,13 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
         alice.with_key().enters_with(&phone.code());
         goes_by_the_last_one(&host.journal.says(named));
         let said = Postern::call("status").refuses();
-        assert!(said.err.contains(named), "{}", said.err);
+        assert_contains(&said.err, named);
         host.clock.forward(30);
         // The next text must not be written through a link, or into a file of another owner.
         let _ = fs::remove_file(CONFIG);
     }
     // Without a copy that can be trusted access is denied, once posternd has started again.
-    fs::set_permissions(COPY, PermissionsExt::from_mode(0o666)).expect("a mode can be set");
+    set_mode(COPY, 0o666);
     if let Some(posternd) = host.posternd.as_mut() {
         posternd.restart();
     }
@@ -131,12 +128,12 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
     let line = host
         .journal
         .says(&format!("{REFUSED} {CONFIG}: is not a regular file"));
-    assert!(
-        line.contains("postern.toml.valid: has mode 0666, too open; chmod it to 0644"),
-        "{line}"
+    assert_contains(
+        &line,
+        "postern.toml.valid: has mode 0666, too open; chmod it to 0644",
     );
     fs::remove_dir(CONFIG).expect("a folder can be removed");
-    fs::set_permissions(COPY, PermissionsExt::from_mode(0o644)).expect("a mode can be set");
+    set_mode(COPY, 0o644);
     host.configure("# defaults\n");
     alice.with_key().enters_with(&phone.code());
 }
@@ -149,11 +146,9 @@ fn edit_installs_what_is_valid_and_nothing_else() {
     host.write_configuration("# mine\n");
     let edit = |script: &str| Postern::call("edit").variable("EDITOR", script);
 
-    assert!(
-        edit("echo 'tries = ten' >>")
-            .refuses()
-            .err
-            .contains("postern.toml:2: ")
+    assert_contains(
+        &edit("echo 'tries = ten' >>").refuses().err,
+        "postern.toml:2: ",
     );
     assert_eq!(
         fs::read_to_string(CONFIG).expect("postern.toml"),

@@ -3,7 +3,9 @@
 
 use std::fs;
 use std::process::Command;
-use testhost::{Host, Posternd, Store, Terminal, on_the_clock};
+use testhost::{
+    Host, Posternd, Store, Terminal, as_user, assert_contains, assert_lacks, on_the_clock,
+};
 
 /// Starts login(1) on a terminal, as a getty does.
 #[track_caller]
@@ -41,8 +43,7 @@ fn is_in(mut terminal: Terminal, name: &str) {
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn password_then_code() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     let mut terminal = first_factor(&host, "alice", &alice.password);
     terminal
@@ -77,7 +78,7 @@ fn a_wrong_password_never_reaches_the_code_and_tells_nobody_apart() {
     let screens = held.map(|(name, mut terminal)| {
         terminal.expect("Login incorrect").expect("login: ");
         let screen = terminal.screen();
-        assert!(!screen.contains("Verification"), "{screen}");
+        assert_lacks(&screen, "Verification");
         screen.replace(name, "NAME")
     });
     assert!(
@@ -91,8 +92,7 @@ fn a_wrong_password_never_reaches_the_code_and_tells_nobody_apart() {
 #[ignore = "needs the test host: tests/run"]
 fn three_wrong_codes_end_it() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     let mut terminal = first_factor(&host, "alice", &alice.password);
     for code in phone.wrong_codes(3) {
@@ -102,14 +102,8 @@ fn three_wrong_codes_end_it() {
             .expect("That code is wrong");
     }
     let ended = terminal.ends();
-    assert!(
-        ended
-            .transcript
-            .contains("Maximum number of tries exceeded"),
-        "{}",
-        ended.transcript
-    );
-    assert!(!ended.transcript.contains("$ "), "{}", ended.transcript);
+    assert_contains(&ended.transcript, "Maximum number of tries exceeded");
+    assert_lacks(&ended.transcript, "$ ");
 }
 
 #[test]
@@ -150,10 +144,8 @@ fn login_f_asks_neither() {
         is_in(terminal, &person.name);
     }
     let log = host.journal.rest();
-    assert!(
-        log.contains("login:session") && !log.contains("pam_totp("),
-        "{log}"
-    );
+    assert_contains(&log, "login:session");
+    assert_lacks(&log, "pam_totp(");
 }
 
 /// The PAM services of Debian's i3lock and swaylock contain "auth include login".
@@ -161,24 +153,15 @@ fn login_f_asks_neither() {
 #[ignore = "needs the test host: tests/run"]
 fn a_locker_that_includes_login_asks_too_and_needs_the_gate() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.configure("# for lockers\n");
     host.sample("login");
     host.pam("i3lock", "auth include login\n");
     let unlocks = |code: &str| {
         let typed = "/run/postern-tests/typed";
         fs::write(typed, format!("{}\n{code}\n", alice.password)).expect("a file");
-        let mut locker = Command::new("setpriv");
-        locker.args([
-            "--reuid=alice",
-            "--regid=alice",
-            "--init-groups",
-            "pamtester",
-            "i3lock",
-            "alice",
-            "authenticate",
-        ]);
+        let mut locker = as_user("alice", "alice");
+        locker.args(["pamtester", "i3lock", "alice", "authenticate"]);
         locker.stdin(fs::File::open(typed).expect("a file"));
         locker
             .output()
@@ -191,7 +174,7 @@ fn a_locker_that_includes_login_asks_too_and_needs_the_gate() {
     let line = host
         .journal
         .says("pam_totp(i3lock:auth): refused cause=unavailable");
-    assert!(line.contains("start posternd.socket"), "{line}");
+    assert_contains(&line, "start posternd.socket");
     let posternd = Posternd::start();
     assert!(unlocks(&phone.code()));
     posternd

@@ -79,8 +79,7 @@ fn a_posternd_killed_at_any_write_accepts_no_code_twice() {
 
 #[track_caller]
 fn accepts_no_code_twice(host: &mut Host) {
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let (mut killed, mut at) = (0, 0);
 
     for round in 0..SSH_ROUNDS {

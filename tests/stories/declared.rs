@@ -1,8 +1,7 @@
 //! Accounts that are declared in the configuration instead of enrolled by command.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use testhost::{Host, Phone, Postern, give_to_daemons};
+use testhost::{Host, Phone, Postern, assert_contains, give_to_daemons, set_mode};
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const FILE: &str = "/etc/postern/bob.secret";
@@ -26,10 +25,7 @@ pub(crate) fn a_declared_account_works_from_the_next_prompt_and_disappears_with_
     bob.with_key().enters_with(&phone.code());
     bob.with_password()
         .is_refused(&phone.code(), "used already");
-    assert_eq!(
-        Postern::call("status bob --json").does().json()["state"],
-        "declared"
-    );
+    assert_eq!(Postern::json("status bob --json")["state"], "declared");
 
     host.write_configuration("# defaults\n");
     bob.with_key().enters();
@@ -53,12 +49,7 @@ fn an_account_declared_in_accounts_d_is_read_only_to_commands() {
     bob.with_key().enters_with(&phone.code());
     for call in ["disable bob", "enroll bob"] {
         let said = Postern::call(call).refuses();
-        assert!(
-            said.all()
-                .contains("declared in postern.toml or accounts.d"),
-            "{}",
-            said.all()
-        );
+        assert_contains(said.all(), "declared in postern.toml or accounts.d");
     }
     bob.with_key().enters_with(&phone.code_in(1));
 }
@@ -71,7 +62,7 @@ fn a_secret_file_that_others_can_read_denies() {
     let (bob, phone) = (host.person("bob"), Phone::scans(SECRET));
     declare(&host);
 
-    fs::set_permissions(FILE, PermissionsExt::from_mode(0o644)).expect("a mode can be set");
+    set_mode(FILE, 0o644);
     bob.with_key().is_turned_away();
     host.journal
         .says(&format!("{FILE}: has mode 0644, too open"));

@@ -17,8 +17,7 @@ fn exempts_after(host: &Host, after: &str) {
 #[ignore = "needs the test host: tests/run"]
 fn a_rule_asks_only_after_a_password_or_only_after_a_key() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     exempts_after(&host, "[\"publickey\"]");
     alice.with_key().enters();
@@ -40,8 +39,7 @@ fn a_rule_asks_only_after_a_password_or_only_after_a_key() {
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_rule_asks_after_certain_keys() {
     let mut host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let (another, of_another) = alice.gets_another_key();
     let first = alice.fingerprint();
 
@@ -90,8 +88,7 @@ pub(crate) fn a_rule_asks_after_certain_keys() {
 #[ignore = "needs the test host: tests/run"]
 fn of_two_keys_both_must_be_listed() {
     let mut host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let (another, of_another) = alice.gets_another_key();
     let first = alice.fingerprint();
     host.change_sshd(

@@ -1,7 +1,7 @@
 //! Enrollment by an administrator at a terminal, or by a script: a second factor is set up as a
 //! whole or not at all.
 
-use testhost::{Host, Phone, Postern, Store, Terminal};
+use testhost::{Host, Phone, Postern, Store, Terminal, assert_contains, assert_lacks};
 
 /// Runs `postern enroll` on a terminal up to its first question. Returns the terminal, and the app
 /// that read the otpauth URI.
@@ -51,10 +51,7 @@ fn a_confirmed_setup_is_on_at_once_and_its_code_is_spent() {
         "That code was used already; wait 15 s for the next one",
     );
     alice.with_key().enters_with(&phone.code_in(1));
-    assert_eq!(
-        Postern::call("status alice --json").does().json()["state"],
-        "on"
-    );
+    assert_eq!(Postern::json("status alice --json")["state"], "on");
 }
 
 /// The fault: the enrollment is interrupted, times out, or its terminal closes.
@@ -157,8 +154,7 @@ fn two_setups_differ_and_a_live_one_is_never_replaced() {
 #[ignore = "needs the test host: tests/run"]
 fn nothing_shows_secret_or_recovery_codes_again() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (alice, phone, recovery) = host.enrolled_user_with_recovery_codes("alice");
     alice.with_key().enters_with(&phone.code());
     alice.with_key().is_refused(&phone.wrong(), "wrong");
     alice.with_key().enters_with(&recovery[0]);
@@ -183,13 +179,11 @@ fn nothing_shows_secret_or_recovery_codes_again() {
         }
     }
     said.push_str(&Postern::call("disable alice").does().all());
-    assert!(said.contains("alice"), "{said}");
-    assert!(
-        !said.contains(&phone.secret()) && !said.contains("otpauth"),
-        "{said}"
-    );
+    assert_contains(&said, "alice");
+    assert_lacks(&said, phone.secret());
+    assert_lacks(&said, "otpauth");
     for code in recovery.iter().chain([&phone.code()]) {
-        assert!(!said.contains(code.as_str()), "{said}");
+        assert_lacks(&said, code.as_str());
     }
 }
 
@@ -200,9 +194,7 @@ fn issuer_and_account_are_encoded_in_the_url() {
     let host = Host::fresh();
     host.configure("[totp]\nissuer = \"A & B\"\n");
 
-    let said = Postern::call("enroll ü@x.org --no-confirm --json")
-        .does()
-        .json();
+    let said = Postern::json("enroll ü@x.org --no-confirm --json");
     let url = said["otpauth_url"].as_str().expect("a URL");
     let secret = said["secret"].as_str().expect("a secret");
     assert_eq!(
@@ -220,23 +212,20 @@ fn issuer_and_account_are_encoded_in_the_url() {
 #[ignore = "needs the test host: tests/run"]
 fn disabled_then_enrolled_again_is_a_new_secret() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let old = alice.enrols();
+    let (alice, old) = host.enrolled_user("alice");
     alice.with_key().enters_with(&old.code());
 
     let said = Postern::call("disable alice").does();
     assert!(said.out.starts_with("success | message\n"), "{}", said.out);
-    assert!(said.out.contains("\ntrue "), "{}", said.out);
+    assert_contains(&said.out, "\ntrue ");
     alice.with_key().enters();
     alice.with_password().enters();
 
     let said = Postern::call("disable alice --json").refuses().json();
     assert_eq!(said["success"], false);
-    assert!(
-        Postern::call("disable nobody")
-            .refuses()
-            .out
-            .contains("there is no account nobody")
+    assert_contains(
+        &Postern::call("disable nobody").refuses().out,
+        "there is no account nobody",
     );
 
     host.clock.forward(30);

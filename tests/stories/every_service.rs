@@ -165,8 +165,7 @@ fn without_a_store_those_who_are_asked_are_refused_and_nobody_else() {
 #[ignore = "needs the test host: tests/run"]
 fn a_fast_phone_never_moves_the_window() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     for _ in 0..3 {
         alice.with_key().enters_with(&phone.code_in(1));

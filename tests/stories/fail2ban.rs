@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, Stdio};
-use testhost::{Front, Gate, Host, Place, Postern, Visitor, Web, finished, on_the_clock};
+use testhost::{Gate, Host, Postern, Visitor, Web, assert_contains, finished, on_the_clock};
 
 const FILTER: &str = include_str!("../../config/fail2ban/filter.d/postern.conf");
 const JAIL: &str = include_str!("../../config/fail2ban/jail.d/postern.conf");
@@ -214,12 +214,12 @@ fn a_name_that_looks_like_a_line_bans_nobody_but_its_author() {
     }
     let mut log = host.journal.rest();
     // For an unknown account sshd passes junk to PAM instead of the input.
-    assert!(
-        log.contains(&format!(
+    assert_contains(
+        &log,
+        format!(
             "refused cause=malformed address=127.0.0.7 service=sshd user={:?}",
             names[0]
-        )),
-        "{log}"
+        ),
     );
     assert_eq!(
         set(&found_in(&log)),
@@ -270,25 +270,23 @@ fn hostname() -> String {
 fn guesses_at_the_web_are_found_too() {
     let host = Host::fresh();
     install();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let web = Web::nginx(&host, "");
+    let (alice, phone) = host.web_user("alice");
 
     let from = |address: &str| Visitor::new().from(address);
-    from("127.0.0.21").password(&web.pages, "alice", "another");
+    from("127.0.0.21").sends_password(&web.pages, "alice", "another");
     for name in hostile_names() {
-        from("127.0.0.22").password(&web.pages, &name, "another");
+        from("127.0.0.22").sends_password(&web.pages, &name, "another");
     }
     let visitor = from("127.0.0.23");
-    visitor.password(&web.pages, "alice", &alice.password);
-    visitor.code(&web.pages, &phone.wrong(), "");
+    visitor.password(&web, &alice);
+    visitor.code(&web, &phone.wrong());
     let visitor = from("127.0.0.24");
-    visitor.password(&web.pages, "alice", &alice.password);
-    visitor.code(&web.pages, &phone.code(), "");
+    visitor.password(&web, &alice);
+    visitor.code(&web, &phone.code());
     let visitor = from("127.0.0.25");
-    visitor.password(&web.pages, "alice", &alice.password);
-    visitor.code(&web.pages, &phone.code(), "");
+    visitor.password(&web, &alice);
+    visitor.code(&web, &phone.code());
 
     let log = said_in_the_journal(&web.gate);
     for line in [
@@ -329,7 +327,7 @@ fn the_jail_is_one_that_fail2ban_takes() {
     let _host = Host::fresh();
     install();
     let said = finished(Command::new("fail2ban-client").arg("--test"));
-    assert!(said.contains("configuration test is successful"), "{said}");
+    assert_contains(&said, "configuration test is successful");
     let told = finished(Command::new("fail2ban-client").arg("-d"));
     for part in [
         "['add', 'postern', 'systemd']",

@@ -2,23 +2,21 @@
 //! influence that process.
 
 use crate::guest_process::PAM_HOST;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use testhost::{
-    Answer, HOST_SOCKET, Host, PROGRAM, PamEnded, PamHost, Person, Phone, Postern, Posternd,
-    REAL_PROGRAM, Terminal, finished, patiently, running,
+    HOST_SOCKET, Host, PROGRAM, PamEnded, PamHost, Person, Phone, Postern, Posternd, REAL_PROGRAM,
+    Terminal, assert_lacks, finished, patiently, running, set_mode, signal, wait_until,
 };
 
 /// Longest delay of a host by a fallback that does not decide.
 const LONGEST: Duration = Duration::from_secs(12);
 
 fn alice(host: &Host) -> (Person, Phone) {
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     (alice, phone)
 }
 
@@ -55,19 +53,14 @@ fn without_a_daemon_people_enter_by_sudo() {
     assert!(sudo.ends().status.success());
     host.journal
         .says("pam_totp(sudo:auth): accepted cause=code");
-    let last = Postern::call("log alice --lines 1 --json").does().json();
-    assert_eq!(
-        (&last["service"], &last["origin"]),
-        (&"sudo".into(), &"local user alice".into())
-    );
+    let last = Postern::json("log alice --lines 1 --json");
+    assert_eq!(last["service"], "sudo");
+    assert_eq!(last["origin"], "local user alice");
 }
 
 /// Installs a PAM service with one prompt.
 fn a_service(host: &Host) {
-    host.pam(
-        "guest",
-        "auth required pam_totp.so first_factor=passed tries=1\naccount required pam_totp.so\n",
-    );
+    host.requires_totp("guest", "first_factor=passed tries=1");
 }
 
 /// Waits for the running fallback, and returns its process id.
@@ -76,14 +69,6 @@ fn fallback() -> u32 {
     patiently("the fallback runs", || {
         Ok(running(REAL_PROGRAM).first().copied())
     })
-}
-
-fn signal(process: u32, signal: Signal) {
-    kill(
-        Pid::from_raw(i32::try_from(process).expect("a process")),
-        signal,
-    )
-    .expect("it runs");
 }
 
 /// During the prompt the fallback is user posternd without a way back. It holds no descriptor but
@@ -133,11 +118,9 @@ fn the_fallback_has_given_root_up() {
         fs::read_link(format!("{folder}/cwd")).expect("it runs"),
         std::path::Path::new("/")
     );
-    pam.answers(&Answer::from(&*phone.code()));
+    pam.types(&phone.code());
     assert!(pam.ends().entered());
-    patiently("it has ended", || {
-        Ok(running(REAL_PROGRAM).is_empty().then_some(()))
-    });
+    wait_until("it has ended", || Ok(running(REAL_PROGRAM).is_empty()));
 }
 
 /// The attack: a user runs the fallback directly, to ask it for a decision.
@@ -259,7 +242,7 @@ fn a_fallback_that_is_killed_or_stopped_denies_and_is_named() {
         pam.expect("prompt");
         signal(fallback(), by);
         let begun = Instant::now();
-        pam.answers(&Answer::from(&*phone.code()));
+        pam.types(&phone.code());
         pam.expect("authenticate");
         assert!(begun.elapsed() < LONGEST, "{by}: {:?}", begun.elapsed());
         let ended = pam.ends();
@@ -271,8 +254,8 @@ fn a_fallback_that_is_killed_or_stopped_denies_and_is_named() {
         host.journal.says(&format!(
             "refused cause=unavailable address=- service=guest user=\"alice\": {line}"
         ));
-        patiently("nothing is left behind", || {
-            Ok(running(REAL_PROGRAM).is_empty().then_some(()))
+        wait_until("nothing is left behind", || {
+            Ok(running(REAL_PROGRAM).is_empty())
         });
     }
 }
@@ -388,7 +371,7 @@ fn under_every_condition_of_a_users_the_host_is_entered_or_the_log_says_why_not(
         pam.goes_on();
         let asks = pam.expect_one_of(&["prompt", "authenticate"]).0 == "prompt";
         if asks {
-            pam.answers(&Answer::from(&*phone.code()));
+            pam.types(&phone.code());
         }
         pam.expect("pause");
         pam.goes_on();
@@ -432,9 +415,9 @@ fn a_frozen_host_holds_nothing() {
     pam.goes_on();
     pam.expect("prompt");
     let inside = fs::read_to_string(format!("/proc/{}/cgroup", fallback())).expect("it runs");
-    assert!(!inside.contains("postern-story"), "{inside}");
+    assert_lacks(&inside, "postern-story");
     cgroup.freezes(true);
-    pam.answers(&Answer::from(&*phone.code()));
+    pam.types(&phone.code());
     alice.with_key().enters_with(&phone.code());
     cgroup.freezes(false);
     let ended = pam.ends();
@@ -515,7 +498,7 @@ fn a_transaction_may_begin_with_the_one_and_end_with_the_other() {
         pam.goes_on();
         pam.expect("prompt");
         assert_eq!(running(REAL_PROGRAM).len(), 1);
-        pam.answers(&Answer::from(&*phone.code()));
+        pam.types(&phone.code());
         pam.expect("pause");
         daemon = if is_daemon {
             None
@@ -545,7 +528,7 @@ fn a_configuration_of_the_lines_own_goes_to_the_fallback() {
         fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("root may do it");
         path
     };
-    fs::set_permissions(folder, PermissionsExt::from_mode(0o700)).expect("root may do it");
+    set_mode(folder, 0o700);
     let secret = write("carol", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\n", 0o600);
     let account = format!("[[account]]\nname = \"carol\"\nsecret_file = \"{secret}\"\n");
     let config = write(
@@ -561,7 +544,7 @@ fn a_configuration_of_the_lines_own_goes_to_the_fallback() {
     );
     let mut pam = PamHost::start(PAM_HOST, "guest", b"alice", &[]);
     assert_eq!(pam.expect("prompt"), "Own: ");
-    pam.answers(&Answer::from(&*phone.code()));
+    pam.types(&phone.code());
     assert!(pam.ends().entered());
     let copy = fs::metadata(format!("{config}.valid")).expect("root has kept it");
     assert_eq!((copy.uid(), copy.gid(), copy.mode() & 0o777), (0, 0, 0o644));
@@ -569,7 +552,7 @@ fn a_configuration_of_the_lines_own_goes_to_the_fallback() {
     let code = Phone::scans("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP").code();
     let mut pam = PamHost::start(PAM_HOST, "guest", b"carol", &[]);
     pam.expect("prompt");
-    pam.answers(&Answer::from(&*code));
+    pam.types(&code);
     let ended = pam.ends();
     assert!(ended.entered(), "{ended:?}\n{}", host.journal.rest());
 
@@ -657,7 +640,7 @@ fn traced_login(phone: &Phone) -> String {
     });
     pam.goes_on();
     pam.expect("prompt");
-    pam.answers(&Answer::from(&*phone.code()));
+    pam.types(&phone.code());
     pam.expect("pause");
     pam.goes_on();
     pam.expect("account");

@@ -1,6 +1,6 @@
 //! The grace period: after a code the same service asks the same address for none for a while.
 
-use testhost::{Front, Host, Person, Phone, Place, Postern, Posternd, Visitor, Web};
+use testhost::{Host, Person, Phone, Postern, Posternd, Visitor, Web, as_user};
 
 const HERE: &str = "127.0.0.1";
 const ONE_HOUR: &str = "[pam.service.sshd]\ngrace = \"1h\"\n";
@@ -8,8 +8,7 @@ const ONE_HOUR: &str = "[pam.service.sshd]\ngrace = \"1h\"\n";
 /// Returns a person who has just signed in with a code.
 #[track_caller]
 fn entered(host: &Host, configuration: &str) -> (Person, Phone) {
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.configure(configuration);
     alice.with_password().enters_with(&phone.code());
     (alice, phone)
@@ -134,11 +133,9 @@ fn a_changed_password_of_this_host_ends_it() {
 #[ignore = "needs the test host: tests/run"]
 fn only_a_code_at_the_same_service_begins_one() {
     let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, ONE_HOUR);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
-    Visitor::new().signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    let web = Web::nginx(&host, ONE_HOUR);
+    let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
+    Visitor::new().signs_in(&web, &alice, &phone.code());
     alice.with_key().enters_with(&recovery[0]);
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
@@ -151,8 +148,7 @@ fn only_a_code_at_the_same_service_begins_one() {
 #[ignore = "needs the test host: tests/run"]
 fn before_the_first_factor_everyone_is_asked() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.configure(ONE_HOUR);
     host.pam(
         "sshd",
@@ -178,26 +174,17 @@ fn before_the_first_factor_everyone_is_asked() {
 #[ignore = "needs the test host: tests/run"]
 fn it_counts_for_a_service_that_is_named() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (_, phone) = host.enrolled_user("alice");
     host.person("bob");
     host.configure(
         "[pam]\ngrace = \"1h\"\nsocket_users = [\"bob\"]\n[pam.service.mail]\nrhost_is_address = true\n",
     );
     let posternd = Posternd::start();
-    host.pam(
-        "mail",
-        "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
-    );
+    host.requires_totp("mail", "first_factor=passed");
     let enters = |user: &str, typed: &str| {
         let input = "/run/postern-tests/typed";
         std::fs::write(input, format!("{typed}\n")).expect("a file");
-        let mut tester = std::process::Command::new("setpriv");
-        tester.args([
-            &format!("--reuid={user}"),
-            &format!("--regid={user}"),
-            "--init-groups",
-        ]);
+        let mut tester = as_user(user, user);
         tester.args(["pamtester", "-I", &format!("rhost={HERE}"), "mail", "alice"]);
         tester
             .args(["authenticate", "acct_mgmt"])

@@ -1,6 +1,6 @@
 //! The guard refuses a sign-in for which no code was asked.
 
-use testhost::Host;
+use testhost::{Host, assert_contains};
 
 /// The most frequent misconfiguration that omits the second factor without notice.
 #[test]
@@ -15,9 +15,9 @@ fn a_key_alone_is_refused_where_authentication_methods_are_missing() {
     let line = host
         .journal
         .says("pam_totp(sshd:account): refused cause=not-verified address=127.0.0.1");
-    assert!(
-        line.contains("set KbdInteractiveAuthentication yes and AuthenticationMethods"),
-        "{line}"
+    assert_contains(
+        &line,
+        "set KbdInteractiveAuthentication yes and AuthenticationMethods",
     );
     bob.with_key().enters();
 }
@@ -46,8 +46,7 @@ pub(crate) fn the_guard_asks_the_policy_anew() {
 #[ignore = "needs the test host: tests/run"]
 fn password_authentication_alone_never_enters() {
     let mut host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.change_sshd("PasswordAuthentication no", "PasswordAuthentication yes");
     host.change_sshd("AuthenticationMethods", "#AuthenticationMethods");
 

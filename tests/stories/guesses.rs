@@ -27,8 +27,7 @@ fn five_wrong_codes(person: &Person, phone: &Phone) {
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn the_sixth_wrong_code_meets_a_delay() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     five_wrong_codes(&alice, &phone);
     alice.with_key().is_refused(
@@ -57,8 +56,7 @@ pub(crate) fn the_sixth_wrong_code_meets_a_delay() {
 #[ignore = "needs the test host: tests/run"]
 fn a_delay_outlives_a_restart() {
     let mut host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     five_wrong_codes(&alice, &phone);
     host.restart_sshd();
@@ -72,8 +70,7 @@ fn a_delay_outlives_a_restart() {
 #[ignore = "needs the test host: tests/run"]
 fn guesses_at_verify_are_delayed_and_leave_ssh_alone() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     for code in phone.wrong_codes(5) {
         let said = Postern::call("verify alice --json")
@@ -102,8 +99,7 @@ fn guesses_at_verify_are_delayed_and_leave_ssh_alone() {
 #[ignore = "needs the test host: tests/run"]
 fn what_is_no_guess_costs_nothing() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     alice.with_key().enters_with(&phone.code());
 
     for _ in 0..3 {
@@ -123,8 +119,7 @@ fn what_is_no_guess_costs_nothing() {
 #[ignore = "needs the test host: tests/run"]
 fn strangers_guessing_from_many_addresses_do_not_keep_the_owner_out() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (alice, phone, recovery) = host.enrolled_user_with_recovery_codes("alice");
     host.pam("sshd", UNKNOWN);
     alice
         .with_password()
@@ -211,8 +206,7 @@ fn an_address_that_guesses_at_many_accounts_is_throttled_alone() {
 #[ignore = "needs the test host: tests/run"]
 fn thieves_of_the_password_lock_themselves_out_not_the_owner() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (alice, phone, recovery) = host.enrolled_user_with_recovery_codes("alice");
     host.configure("[throttle]\nlock_after = 10\n");
     alice
         .with_password()
@@ -249,8 +243,7 @@ fn thieves_of_the_password_lock_themselves_out_not_the_owner() {
 #[ignore = "needs the test host: tests/run"]
 fn unlock_lifts_delays_and_locks() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     five_wrong_codes(&alice, &phone);
     alice

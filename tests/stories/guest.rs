@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
-use testhost::{Host, Terminal, finished};
+use testhost::{Host, Terminal, assert_contains, assert_lacks, finished};
 
 /// Returns the path of the module, where libpam searches for it.
 #[track_caller]
@@ -57,17 +57,15 @@ fn the_module_links_what_every_host_has_and_nothing_else() {
             "{needed:?}"
         );
     }
-    assert!(
-        dynamic.contains("NODELETE") && dynamic.contains("NOW"),
-        "{dynamic}"
-    );
+    assert_contains(&dynamic, "NODELETE");
+    assert_contains(&dynamic, "NOW");
     let segments = finished(Command::new("readelf").args(["--segments", "--wide", &module()]));
-    assert!(segments.contains("GNU_RELRO"), "{segments}");
+    assert_contains(&segments, "GNU_RELRO");
     let stack = segments
         .lines()
         .find(|line| line.contains("GNU_STACK"))
         .expect("a GNU_STACK segment");
-    assert!(!stack.contains("RWE"), "{stack}");
+    assert_lacks(stack, "RWE");
 }
 
 #[test]
@@ -100,15 +98,14 @@ fn the_module_is_small() {
     let size = fs::metadata(module()).expect("it is installed").len();
     assert!(size <= 400_000, "{size} bytes");
     let dynamic = finished(Command::new("readelf").args(["--dynamic", "--wide", &module()]));
-    assert!(!dynamic.contains("libm.so"), "{dynamic}");
+    assert_lacks(&dynamic, "libm.so");
 }
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn no_descriptor_is_left_open_in_sshd() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     let mut shell = alice.with_key().to_a_shell().up_to_the_code();
     shell.types(&phone.code()).expect("$ ");
@@ -132,8 +129,7 @@ pub(crate) fn no_descriptor_is_left_open_in_sshd() {
 #[ignore = "needs the test host: tests/run"]
 fn sudo_asks_for_the_code_and_is_left_as_it_was() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     // A setuid program sees only the real clock.
     host.clock.set(
         SystemTime::now()

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use std::fs;
-use testhost::{Answer, Host, PamEnded, PamHost, Phone};
+use testhost::{Answer, Host, PamEnded, PamHost, Phone, assert_contains, assert_lacks};
 
 /// Path of the PAM host that cargo built.
 pub(crate) const PAM_HOST: &str = env!("CARGO_BIN_EXE_pam_host");
@@ -11,10 +11,7 @@ pub(crate) const PAM_HOST: &str = env!("CARGO_BIN_EXE_pam_host");
 /// Enrolls alice, and installs a PAM service with one prompt.
 #[track_caller]
 fn a_service_that_asks_once(host: &Host) -> Phone {
-    host.pam(
-        "guest",
-        "auth required pam_totp.so first_factor=passed tries=1\naccount required pam_totp.so\n",
-    );
+    host.requires_totp("guest", "first_factor=passed tries=1");
     host.person("alice").enrols()
 }
 
@@ -77,7 +74,7 @@ fn threads_that_end_after_their_login_crash_no_host() {
     for _ in 0..25 {
         (0..THREADS).for_each(|_| drop(pam.expect("prompt")));
         host.clock.forward(30);
-        (0..THREADS).for_each(|_| pam.answers(&Answer::from(&*phone.code())));
+        (0..THREADS).for_each(|_| pam.types(&phone.code()));
     }
     let ended = pam.ends();
     assert_eq!(ended.signal, None);
@@ -145,7 +142,7 @@ fn under_valgrind(host: &Host, phone: &Phone, logins: usize) -> String {
         host.clock.forward(24 * 3600);
         for code in [phone.wrong(), phone.code()] {
             pam.expect("prompt");
-            pam.answers(&Answer::from(&*code));
+            pam.types(&code);
             // The code is verified before the clock moves.
             pam.expect("authenticate");
         }
@@ -170,8 +167,8 @@ fn valgrind_finds_no_fault_and_no_leak_in_many_logins() {
     let phone = a_service_that_asks_once(&host);
     let kept = [2, 5].map(|logins| {
         let report = under_valgrind(&host, &phone, logins);
-        assert!(report.contains("ERROR SUMMARY: 0 errors"), "{report}");
-        assert!(!report.contains("pam_totp.so"), "{report}");
+        assert_contains(&report, "ERROR SUMMARY: 0 errors");
+        assert_lacks(&report, "pam_totp.so");
         let at_exit = report
             .lines()
             .find_map(|line| line.split_once("in use at exit: "));

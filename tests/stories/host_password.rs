@@ -5,10 +5,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use postern_shared::protocol::host_password::SOCKET;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use testhost::{Host, PasswordHelper, Phone, Postern, Store, Terminal, ended, patiently};
+use testhost::{
+    Host, PasswordHelper, Phone, Postern, Store, Terminal, assert_contains, assert_lacks, ended,
+    set_mode, wait_until,
+};
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
@@ -55,50 +57,24 @@ fn the_right_password_of_this_host_sets_up_the_first_second_factor() {
         .expect("type \"saved\": ")
         .types("saved");
     let ended = terminal.ends();
-    assert!(
-        ended
-            .transcript
-            .contains("the second factor of alice is on"),
-        "{}",
-        ended.transcript
-    );
+    assert_contains(&ended.transcript, "the second factor of alice is on");
     assert_eq!(alice.postern("status --json").does().json()["state"], "on");
     alice.with_key().enters_with(&phone.code_in(1));
-    let enrolled = Postern::call("log alice --json --event enrolled")
-        .does()
-        .json();
-    assert_eq!(
-        (&enrolled["principal"], &enrolled["service"]),
-        (&"alice".into(), &"postern".into())
-    );
+    let enrolled = Postern::json("log alice --json --event enrolled");
+    assert_eq!(enrolled["principal"], "alice");
+    assert_eq!(enrolled["service"], "postern");
 
-    let again = alice
-        .postern("enroll")
-        .input(&format!("{}\n", alice.password))
-        .refuses();
-    assert!(
-        again.err.contains("has a second factor already"),
-        "{}",
-        again.err
-    );
+    let again = alice.postern("enroll").types(&alice.password).refuses();
+    assert_contains(&again.err, "has a second factor already");
     let bob = host.person("bob");
-    let others = bob
-        .postern("enroll alice")
-        .input(&format!("{}\n", alice.password))
-        .refuses();
-    assert!(
-        others.err.contains("another account than your own, bob"),
-        "{}",
-        others.err
-    );
+    let others = bob.postern("enroll alice").types(&alice.password).refuses();
+    assert_contains(&others.err, "another account than your own, bob");
     // Other stories sign in with names that are not UTF-8.
     let auth = fs::read("/var/log/auth.log").expect("rsyslogd writes it");
     let auth = String::from_utf8_lossy(&auth).into_owned();
     for log in [posternd.log(), helper.log(), auth] {
-        assert!(
-            !log.contains(&alice.password) && !log.contains("panicked"),
-            "{log}"
-        );
+        assert_lacks(&log, &alice.password);
+        assert_lacks(&log, "panicked");
     }
 }
 
@@ -116,14 +92,10 @@ fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
             .postern("enroll")
             .input("not the password\n")
             .refuses();
-        assert!(said.err.contains("That password is wrong"), "{}", said.err);
+        assert_contains(&said.err, "That password is wrong");
     }
     let said = alice.postern("enroll").input(&right).refuses();
-    assert!(
-        said.err.contains("Too many wrong passwords: wait 30 s"),
-        "{}",
-        said.err
-    );
+    assert_contains(&said.err, "Too many wrong passwords: wait 30 s");
     posternd.says("refused cause=password-wrong address=- service=postern user=\"alice\"");
     posternd.says("refused cause=password-delayed-30s address=- service=postern user=\"alice\"");
     let wrong = "refused cause=wrong address=- user=\"alice\"";
@@ -136,12 +108,11 @@ fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
 
     // A delay for passwords does not delay a one-time code.
     Postern::call("account add alice").does();
-    let code = Postern::call("one-time-code alice --json").does().json()["one_time_code"].clone();
-    let code = code.as_str().expect("a code");
+    let code = Postern::one_time_code("alice");
     let mut terminal = Terminal::run(alice.postern("enroll").command());
     terminal
         .expect(PROMPT)
-        .types(code)
+        .types(&code)
         .expect("your app shows: ");
     terminal.is_interrupted();
 
@@ -152,7 +123,7 @@ fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
         .types(&alice.password)
         .expect("your app shows: ");
     terminal.is_interrupted();
-    assert!(!Store::open().dump().contains(&alice.password));
+    assert_lacks(Store::open().dump(), &alice.password);
 }
 
 #[test]
@@ -164,26 +135,17 @@ fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
     let refused_at_once = |why: &str| {
         for _ in 0..3 {
             let began = Instant::now();
-            let said = alice
-                .postern("enroll")
-                .input(&format!("{}\n", alice.password))
-                .refuses();
+            let said = alice.postern("enroll").types(&alice.password).refuses();
             assert!(
                 began.elapsed() < Duration::from_secs(2),
                 "{why}: {:?}",
                 began.elapsed()
             );
-            assert!(
-                said.err
-                    .contains("ask the administrator to start postern-password.socket"),
-                "{}",
-                said.err
+            assert_contains(
+                &said.err,
+                "ask the administrator to start postern-password.socket",
             );
-            assert!(
-                said.err.contains("postern one-time-code alice"),
-                "{}",
-                said.err
-            );
+            assert_contains(&said.err, "postern one-time-code alice");
         }
     };
     refused_at_once("absent");
@@ -198,7 +160,7 @@ fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
     fs::remove_file(SOCKET).expect("/run can be written");
     let script = "use IO::Socket::UNIX; umask 0; my $l = IO::Socket::UNIX->new(Local => shift, Listen => 9) or die; \
          while (my $s = $l->accept) { print $s \"postern-password 2\\n\"; print $s \"yes\\n\"; }";
-    fs::set_permissions("/run", PermissionsExt::from_mode(0o777)).expect("root may do it");
+    set_mode("/run", 0o777);
     let mut perl = Command::new("setpriv");
     perl.args([
         "--reuid=nobody",
@@ -210,17 +172,17 @@ fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
         SOCKET,
     ]);
     let mut impostor = perl.spawn().expect("perl runs");
-    patiently("the impostor listens", || {
-        Ok(std::path::Path::new(SOCKET).exists().then_some(()))
+    wait_until("the impostor listens", || {
+        Ok(std::path::Path::new(SOCKET).exists())
     });
     refused_at_once("an impostor");
     impostor.kill().expect("it runs");
     ended(&mut impostor);
-    fs::set_permissions("/run", PermissionsExt::from_mode(0o755)).expect("root may do it");
+    set_mode("/run", 0o755);
     drop(helper);
 
     Postern::call("account add alice").does();
-    let code = Postern::call("one-time-code alice --json").does().json()["one_time_code"].clone();
+    let code = Postern::json("one-time-code alice --json")["one_time_code"].clone();
     let mut terminal = Terminal::run(alice.postern("enroll").command());
     terminal
         .expect(PROMPT)

@@ -5,12 +5,14 @@ use postern_shared::network::address::Address;
 use postern_shared::protocol::host_password::{
     Candidate, HostPasswordReply, HostPasswordRequest, SOCKET,
 };
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use testhost::{Host, PasswordHelper, Person, Posternd, Terminal, finished, patiently};
+use testhost::{
+    Host, PasswordHelper, Person, Posternd, Terminal, assert_contains, assert_lacks, assert_within,
+    finished, set_mode, wait_until,
+};
 
 const SERVICE: &str = "postern-gate";
 pub(crate) const PROMPT: &str =
@@ -27,7 +29,7 @@ fn question(name: &str, password: &str) -> HostPasswordRequest {
     HostPasswordRequest {
         name: name.parse().expect("a name"),
         address: Address::parse("192.0.2.7"),
-        class: Class::Unauthenticated,
+        class: AdmissionClass::Unauthenticated,
         password: Candidate::from_input(password.as_bytes()).expect("a password"),
     }
 }
@@ -56,7 +58,7 @@ fn chage(person: &Person, options: &str) {
 fn through_script(host: &Host, script: &str) {
     let path = "/run/postern-tests/before";
     fs::write(path, format!("#!/bin/sh\n{script}\n")).expect("the tests' folder can be written");
-    fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("root may do it");
+    set_mode(path, 0o755);
     let first = format!("auth optional pam_exec.so quiet {path}\n");
     host.pam(
         SERVICE,
@@ -92,15 +94,8 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
     assert_eq!(right(&alice), Some(HostPasswordReply::Wrong));
     // Debian's common-account ends with pam_deny.
     because("account-refused", "alice");
-    let said = alice
-        .postern("enroll")
-        .input(&format!("{}\n", alice.password))
-        .refuses();
-    assert!(
-        said.err.contains("or access to your account is denied"),
-        "{}",
-        said.err
-    );
+    let said = alice.postern("enroll").types(&alice.password).refuses();
+    assert_contains(&said.err, "or access to your account is denied");
     chage(&alice, "-E -1 -d 0");
     assert_eq!(right(&alice), Some(HostPasswordReply::Wrong));
     because("password-expired", "alice");
@@ -159,7 +154,8 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
         );
         because("password-not-checked", "alice");
     }
-    assert!(!posternd.log().contains("panicked") && !helper.log().contains("panicked"));
+    assert_lacks(posternd.log(), "panicked");
+    assert_lacks(helper.log(), "panicked");
 }
 
 #[test]
@@ -201,7 +197,7 @@ fn nobody_but_the_daemons_gets_an_answer() {
         );
     }
     // The helper checks the peer, also where the socket's mode lets everyone connect.
-    fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o666)).expect("root may do it");
+    set_mode(SOCKET, 0o666);
     for user in ["alice", "nobody", "www-data"] {
         assert_eq!(asks_as(user, "nogroup").0, "", "{user}");
         helper.says("refused cause=untrusted-peer uid=");
@@ -225,7 +221,8 @@ fn nobody_but_the_daemons_gets_an_answer() {
         Some(HostPasswordReply::Right)
     );
     assert_eq!(helper.questions().len(), 0);
-    assert!(!helper.log().contains(&alice.password) && !helper.log().contains("panicked"));
+    assert_lacks(helper.log(), &alice.password);
+    assert_lacks(helper.log(), "panicked");
     // The program refuses to run for other users.
     let said = alice
         .on_this_host("/usr/libexec/postern-password </dev/null")
@@ -251,19 +248,15 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
         let hung: Vec<_> = (0..4)
             .map(|_| scope.spawn(|| asked("bob", &bob.password)))
             .collect();
-        patiently("two of bob's questions hang", || {
-            Ok((helper.questions().len() >= 4).then_some(()))
+        wait_until("two of bob's questions hang", || {
+            Ok(helper.questions().len() >= 4)
         });
         let asked_alice = Instant::now();
         assert_eq!(
             asked("alice", &alice.password),
             Some(HostPasswordReply::Right)
         );
-        assert!(
-            asked_alice.elapsed() < Duration::from_secs(3),
-            "{:?}",
-            asked_alice.elapsed()
-        );
+        assert_within(asked_alice, Duration::from_secs(3));
         // Meanwhile the password is in the arguments and the environment of no process.
         for entry in fs::read_dir("/proc").expect("there is a /proc").flatten() {
             for what in ["cmdline", "environ"] {
@@ -298,9 +291,7 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
         "{took:?}"
     );
     helper.says("refused cause=timeout address=192.0.2.7 user=\"bob\"");
-    patiently("no question is left", || {
-        Ok(helper.questions().is_empty().then_some(()))
-    });
+    wait_until("no question is left", || Ok(helper.questions().is_empty()));
 
     // The helper is killed during a request: the process that serves the request ends with it, and
     // the person reads an error.
@@ -313,28 +304,17 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
         "refused cause=timeout address=192.0.2.7 user=\"alice\": PAM gave no answer: the process",
     );
     let mut helper = helper;
-    let enroll = |person: &Person| {
-        person
-            .postern("enroll")
-            .input(&format!("{}\n", person.password))
-            .refuses()
-    };
+    let enroll = |person: &Person| person.postern("enroll").types(&person.password).refuses();
     std::thread::scope(|scope| {
         let hangs = scope.spawn(|| enroll(&bob));
-        patiently("bob's question hangs", || {
-            Ok((helper.questions().len() >= 2).then_some(()))
-        });
+        wait_until("bob's question hangs", || Ok(helper.questions().len() >= 2));
         let questions = helper.questions();
         helper.crash();
         let said = hangs.join().expect("no panic");
-        assert!(
-            said.err.contains("could not be verified in time"),
-            "{}",
-            said.err
-        );
+        assert_contains(&said.err, "could not be verified in time");
         let asking = questions.first().expect("a process");
-        patiently("the question has ended", || {
-            Ok((!std::path::Path::new(&format!("/proc/{asking}")).exists()).then_some(()))
+        wait_until("the question has ended", || {
+            Ok(!std::path::Path::new(&format!("/proc/{asking}")).exists())
         });
     });
     posternd.says("refused cause=password-timeout address=- service=postern user=\"bob\"");
@@ -370,11 +350,8 @@ fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line()
     let line = common.lines().count() + 1;
     helper.says(&format!("/etc/pam.d/common-auth:{line}: holds pam_totp.so"));
     helper.says("refused cause=service address=192.0.2.7 user=\"alice\"");
-    let said = alice
-        .postern("enroll")
-        .input(&format!("{}\n", alice.password))
-        .refuses();
-    assert!(said.err.contains("cannot be verified now"), "{}", said.err);
+    let said = alice.postern("enroll").types(&alice.password).refuses();
+    assert_contains(&said.err, "cannot be verified now");
     let restarted = PasswordHelper::start();
     restarted.says("until then access by password is denied");
     drop(restarted);
@@ -391,7 +368,7 @@ fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line()
         "PAM would go by other"
     );
     helper.says("/etc/pam.d/postern-gate is missing");
-    assert!(!posternd.log().contains("panicked"));
+    assert_lacks(posternd.log(), "panicked");
 }
 
 #[test]
@@ -466,5 +443,5 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
             .count()
     });
     assert!((1..=30).contains(&got), "{got}");
-    assert!(!helper.log().contains("panicked"), "{}", helper.log());
+    assert_lacks(helper.log(), "panicked");
 }

@@ -3,10 +3,10 @@
 
 use crate::web_unit::{forbids_nothing_of, unit};
 use postern_shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest};
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use std::fs;
 use std::process::Command;
-use testhost::{Host, PasswordHelper, finished};
+use testhost::{Host, PasswordHelper, assert_contains, assert_lacks, finished};
 
 const SERVICE: &str = "/usr/lib/systemd/system/postern-password.service";
 const SOCKET: &str = "/usr/lib/systemd/system/postern-password.socket";
@@ -89,7 +89,7 @@ fn the_helper_does_without_what_its_unit_forbids() {
         let question = HostPasswordRequest {
             name,
             address: None,
-            class: Class::Familiar,
+            class: AdmissionClass::Familiar,
             password,
         };
         PasswordHelper::hears(&question.encode()).and_then(|said| HostPasswordReply::decode(&said))
@@ -102,11 +102,9 @@ fn the_helper_does_without_what_its_unit_forbids() {
     );
     assert_eq!(asked("not the password"), Some(HostPasswordReply::Wrong));
     let status = fs::read_to_string(format!("/proc/{}/status", helper.process())).expect("it runs");
-    assert!(
-        status.contains("NoNewPrivs:\t1") && !status.contains("CapBnd:\t000001ffffffffff"),
-        "{status}"
-    );
-    assert!(!helper.log().contains("panicked"), "{}", helper.log());
+    assert_contains(&status, "NoNewPrivs:\t1");
+    assert_lacks(&status, "CapBnd:\t000001ffffffffff");
+    assert_lacks(helper.log(), "panicked");
     drop(helper);
 
     let trace = fs::read_to_string(TRACE).expect("strace wrote it");

@@ -9,7 +9,9 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
-use testhost::{Clock, Host, Postern, finished, on_the_clock, outcome};
+use testhost::{
+    Clock, Host, Postern, assert_contains, assert_lacks, finished, on_the_clock, outcome,
+};
 
 const FOLDER: &str = "/run/postern-tests/import";
 
@@ -141,10 +143,7 @@ fn key_containers_are_read_as_pskctool_reads_them() {
             let info = finished(Command::new("pskctool").args(["--info", &file]));
             for found in &import.found {
                 let secret = data_encoding::BASE64.encode(found.secret.expose());
-                assert!(
-                    info.contains(&format!("Key Secret (base64): {secret}")),
-                    "{info}"
-                );
+                assert_contains(&info, format!("Key Secret (base64): {secret}"));
             }
         }
     }
@@ -182,7 +181,7 @@ fn key_containers_are_read_as_pskctool_reads_them() {
     let refusal = parse_import_file(ImportFormat::Pskc { key: PskcKey::None }, signed.as_bytes())
         .unwrap_err()
         .to_string();
-    assert!(refusal.contains("it is signed"), "{refusal}");
+    assert_contains(&refusal, "it is signed");
     let begin = signed.find("<Signature").expect("a signature");
     let end = signed.find("</Signature>").expect("its end") + "</Signature>".len();
     let bare = format!("{}{}", &signed[..begin], &signed[end..]);
@@ -297,17 +296,12 @@ fn a_person_moves_from_google_authenticator_without_a_new_qr() {
     signs_in("google-moving", &code_of(&found.found[0], now_step(30)));
 
     let call = format!("import google-authenticator {file}");
-    assert!(Postern::call(&call).refuses().err.contains("give --user"));
+    assert_contains(&Postern::call(&call).refuses().err, "give --user");
     let call = format!("{call} --user alice");
     let said = Postern::call(&format!("{call} --dry-run")).does();
-    assert!(
-        said.out.contains("authenticator app") && said.out.contains("5 scratch codes"),
-        "{said:?}"
-    );
-    assert_eq!(
-        Postern::call("status --json").does().json(),
-        serde_json::json!([])
-    );
+    assert_contains(&said.out, "authenticator app");
+    assert_contains(&said.out, "5 scratch codes");
+    assert_eq!(Postern::json("status --json"), serde_json::json!([]));
     Postern::call(&call).input("no\n").refuses();
     Postern::call(&call).input("import\n").does();
 
@@ -317,15 +311,13 @@ fn a_person_moves_from_google_authenticator_without_a_new_qr() {
     alice
         .with_key()
         .enters_with(&code_of(&found.found[0], Step(now_step(30).0 + 1)));
-    assert!(
-        Postern::call(&call)
-            .input("import\n")
-            .refuses()
-            .out
-            .contains("has a second factor already")
+    assert_contains(
+        &Postern::call(&call).input("import\n").refuses().out,
+        "has a second factor already",
     );
     let log = Postern::call("log alice --json").does().out;
-    assert!(log.contains("\"imported\""), "{log}");
+    assert_contains(&log, "\"imported\"");
     let secret = found.found[0].secret.to_base32();
-    assert!(!said.all().contains(secret.as_str()) && !log.contains(secret.as_str()));
+    assert_lacks(said.all(), secret.as_str());
+    assert_lacks(&log, secret.as_str());
 }

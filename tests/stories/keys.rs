@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 use testhost::{
-    APP, Front, Host, KEY, Person, Phone, Place, Postern, STORE, Store, Terminal, Visitor, Web,
-    finished, give_to_daemons, killed_at, killed_at_store_or_key, patiently, was_killed,
+    APP, Host, KEY, Person, Phone, Postern, STORE, Store, Terminal, Visitor, Web, assert_contains,
+    assert_lacks, finished, give_to_daemons, killed_at, killed_at_store_or_key, wait_until,
+    was_killed,
 };
 
 const BROWSER: &str = "__Host-postern-browser";
@@ -23,12 +24,10 @@ fn master_keys() -> usize {
 /// Starts the web, and signs a person in with a trusted browser.
 #[track_caller]
 fn signed_in(host: &Host) -> (Web, Visitor, Person, Phone, Vec<String>) {
-    let web = Web::start(host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let web = Web::nginx(host, "");
+    let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     (web, visitor, alice, phone, recovery)
 }
@@ -56,8 +55,8 @@ fn twenty_people_enter_again_and_again_while_keys_are_rotated() {
                 scope.spawn(move || {
                     // A few sessions continue at each rotation, so that every rotation meets some
                     // of them.
-                    patiently("the next rotation begins", || {
-                        Ok((rotations.load(Ordering::SeqCst) - before >= number / 5).then_some(()))
+                    wait_until("the next rotation begins", || {
+                        Ok(rotations.load(Ordering::SeqCst) - before >= number / 5)
                     });
                     terminal.types(&phone.code()).expect("entered as person");
                     inside.fetch_add(1, Ordering::SeqCst);
@@ -96,12 +95,7 @@ fn recovery_codes_browser_session_and_password_survive_a_rotation() {
     let key = fs::read(KEY).expect("the key file");
     for _ in 0..2 {
         let said = Postern::call("key rotate").does();
-        assert!(
-            said.out
-                .contains("back up the key file and the store again"),
-            "{}",
-            said.out
-        );
+        assert_contains(&said.out, "back up the key file and the store again");
     }
     assert!(fs::read(KEY).expect("the key file") != key && !Store::holds(&sealed));
     assert_eq!(
@@ -114,7 +108,7 @@ fn recovery_codes_browser_session_and_password_survive_a_rotation() {
     );
 
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200, "the session");
-    let again = visitor.password(&web.pages, "alice", &alice.password);
+    let again = visitor.password(&web, &alice);
     assert_eq!(again.status, 303, "{again:?}");
     assert!(
         !again.header("location").ends_with("code"),
@@ -125,17 +119,13 @@ fn recovery_codes_browser_session_and_password_survive_a_rotation() {
         .is_refused(&phone.code(), "That code was used already");
     alice.with_key().enters_with(&recovery[0]);
     host.clock.forward(30);
-    Visitor::new().signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    Visitor::new().signs_in(&web, &alice, &phone.code());
     alice
         .with_key()
         .is_refused(&phone.code(), "That code was used already");
     web.gate.says("accepted");
-    assert!(
-        !web.gate.log().contains("unavailable"),
-        "{}",
-        web.gate.log()
-    );
-    assert!(Postern::call("log").does().out.contains("keys-rotated"));
+    assert_lacks(web.gate.log(), "unavailable");
+    assert_contains(&Postern::call("log").does().out, "keys-rotated");
 }
 
 /// The attack: a thief of the disk searches for a disabled secret. The gate keeps the store open
@@ -256,7 +246,7 @@ fn after_a_compromise_only_authenticators_open() {
     let (web, visitor, alice, phone, recovery) = signed_in(&host);
     let page = format!("{APP}/");
     let waiting = Visitor::new();
-    waiting.password(&web.pages, "alice", &alice.password);
+    waiting.password(&web, &alice);
 
     let said = Postern::call("key rotate --compromised --yes --json").does();
     assert_eq!(
@@ -288,32 +278,24 @@ fn after_a_compromise_only_authenticators_open() {
         .is_refused(&recovery[0], "That is not a code");
     host.clock.forward(30);
     assert_eq!(
-        waiting.code(&web.pages, &phone.code(), "").status,
+        waiting.code(&web, &phone.code()).status,
         401,
         "a sign-in under way is over"
     );
-    assert_eq!(
-        visitor
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        401,
-        "the password"
-    );
+    assert_eq!(visitor.password(&web, &alice).status, 401, "the password");
     alice.with_key().enters_with(&phone.code());
 
     alice.has_a_password();
-    let asked = visitor.password(&web.pages, "alice", &alice.password);
+    let asked = visitor.password(&web, &alice);
     assert!(
         asked.header("location").ends_with("code"),
         "the browser is asked again: {asked:?}"
     );
     assert!(visitor.cookies().iter().any(|(name, _)| name == BROWSER));
     host.clock.forward(30);
-    assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 303);
+    assert_eq!(visitor.code(&web, &phone.code()).status, 303);
     assert_eq!(visitor.loads(&page).status, 200);
-    let new = Postern::call("recovery alice --no-confirm --json")
-        .does()
-        .json();
+    let new = Postern::json("recovery alice --no-confirm --json");
     let new = new["recovery_codes"][0]
         .as_str()
         .expect("a code")
@@ -325,13 +307,11 @@ fn after_a_compromise_only_authenticators_open() {
 #[ignore = "needs the test host: tests/run"]
 fn renewing_all_keys_says_first_what_ends_and_asks() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (_, recovery) = alice.enrols_with_recovery_codes();
+    let (alice, _, recovery) = host.web_user_with_recovery_codes("alice");
     let before = Store::open().dump();
 
     let said = Postern::call("key rotate --compromised").refuses();
-    assert!(said.err.contains("--yes"), "{}", said.err);
+    assert_contains(&said.err, "--yes");
     let mut terminal = Terminal::run(Postern::call("key rotate --compromised").command());
     terminal.expect(
         "for 1 accounts: 1 password, 6 recovery codes, 0 one-time codes, 0 app passwords, 0 mailed codes, 0 trusted browsers, 0 sessions",
@@ -363,8 +343,7 @@ fn renewing_all_keys_says_first_what_ends_and_asks() {
 #[ignore = "needs the test host: tests/run"]
 fn a_missing_or_foreign_key_closes_every_door_and_the_log_names_the_file() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let kept = fs::read(KEY).expect("the key file");
 
     fs::write(KEY, "ab".repeat(32) + "\n").expect("root may do it");
@@ -372,11 +351,9 @@ fn a_missing_or_foreign_key_closes_every_door_and_the_log_names_the_file() {
     host.journal.says(&format!(
         "{KEY}: contains no master key that opens the store {STORE}; restore the key file"
     ));
-    assert!(
-        Postern::call("key rotate")
-            .refuses()
-            .err
-            .contains("contains no master key that opens the store")
+    assert_contains(
+        &Postern::call("key rotate").refuses().err,
+        "contains no master key that opens the store",
     );
     fs::remove_file(KEY).expect("root may do it");
     alice.with_key().is_turned_away();
@@ -423,7 +400,7 @@ fn a_backup_restores() {
         .with_key()
         .is_refused(&phone.code(), "That code was used already");
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
-    let again = visitor.password(&web.pages, "alice", &alice.password);
+    let again = visitor.password(&web, &alice);
     assert!(
         again.status == 303 && !again.header("location").ends_with("code"),
         "{again:?}"

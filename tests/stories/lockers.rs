@@ -10,7 +10,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use testhost::{
-    Host, PAM_SOCKET as SOCKET, PamPeer, Postern, Posternd, Store, finished, patiently,
+    Host, PamPeer, Postern, Posternd, SOCKET, Store, as_user, assert_contains, assert_lacks,
+    finished, set_mode, wait_until,
 };
 
 const SAMPLE: &str = include_str!("../../config/pam.d/locker");
@@ -26,19 +27,6 @@ pub(crate) struct Said {
     pub(crate) entered: bool,
     pub(crate) text: String,
     pub(crate) took: Duration,
-}
-
-/// Prepares a command as a user without privileges.
-fn as_user(user: &str, command: &[&str]) -> Command {
-    let mut setpriv = Command::new("setpriv");
-    setpriv
-        .args([
-            &format!("--reuid={user}"),
-            &format!("--regid={user}"),
-            "--init-groups",
-        ])
-        .args(command);
-    setpriv
 }
 
 /// Runs a PAM host as `user` that signs `person` in.
@@ -66,7 +54,8 @@ pub(crate) fn host_of(
             .collect::<String>(),
     )
     .expect("a file");
-    let mut tester = as_user(user, &words);
+    let mut tester = as_user(user, user);
+    tester.args(&words);
     let began = Instant::now();
     let output = tester
         .stdin(fs::File::open(input).expect("a file"))
@@ -120,8 +109,7 @@ pub(crate) fn mail_user() {
 #[ignore = "needs the test host: tests/run"]
 fn a_screen_locker_asks_for_the_password_and_the_code() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let posternd = start_posternd(&host, "");
     let (service, password) = (["locker"], alice.password.as_str());
 
@@ -131,30 +119,20 @@ fn a_screen_locker_asks_for_the_password_and_the_code() {
         "alice",
         &["not the password", &phone.code()],
     );
-    assert!(!said.text.contains("Verification code"), "{}", said.text);
+    assert_lacks(&said.text, "Verification code");
     enters("alice", &service, "alice", &[password, &phone.code()]);
     posternd
         .says("pam_totp(locker:auth): accepted cause=code address=- service=locker user=\"alice\"");
     let said = refused("alice", &service, "alice", &[password, &phone.code()]);
-    assert!(
-        said.text.contains("That code was used already"),
-        "{}",
-        said.text
-    );
+    assert_contains(&said.text, "That code was used already");
     alice
         .with_key()
         .is_refused(&phone.code(), "That code was used already");
     alice.with_key().enters_with(&phone.code_in(1));
     let said = refused("alice", &service, "alice", &[password, &phone.code_in(1)]);
-    assert!(
-        said.text.contains("That code was used already"),
-        "{}",
-        said.text
-    );
+    assert_contains(&said.text, "That code was used already");
 
-    let events = Postern::call("log alice --json --service locker --event accepted")
-        .does()
-        .json();
+    let events = Postern::json("log alice --json --service locker --event accepted");
     assert_eq!(events["origin"], "local user alice");
 }
 
@@ -164,8 +142,7 @@ fn a_screen_locker_asks_for_the_password_and_the_code() {
 #[ignore = "needs the test host: tests/run"]
 fn guesses_of_ones_own_code_meet_the_delay_and_keep_nobody_out_of_ssh() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (alice, phone, recovery) = host.enrolled_user_with_recovery_codes("alice");
     let posternd = start_posternd(&host, "");
 
     let mut guesser = PamPeer::start(PAM_PEER, uid_of("alice"), SOCKET);
@@ -197,16 +174,12 @@ fn guesses_of_ones_own_code_meet_the_delay_and_keep_nobody_out_of_ssh() {
     );
 
     let said = refused("alice", &["codes"], "alice", &[&phone.code()]);
-    assert!(
-        said.text.contains("Too many wrong codes: wait 30 s"),
-        "{}",
-        said.text
-    );
+    assert_contains(&said.text, "Too many wrong codes: wait 30 s");
     alice.with_key().enters_with(&phone.code());
     let said = enters("alice", &["codes"], "alice", &[&recovery[0]]);
-    assert!(said.contains("5 recovery codes are left"), "{said}");
+    assert_contains(&said, "5 recovery codes are left");
     enters("alice", &["codes"], "alice", &[&phone.code_in(1)]);
-    assert!(!posternd.log().contains("panicked"), "{}", posternd.log());
+    assert_lacks(posternd.log(), "panicked");
 }
 
 #[test]
@@ -227,11 +200,8 @@ fn nobodys_process_asks_about_another_unless_it_is_named() {
         ] {
             refused(user, &[service], person, &[&phone.code()]);
             let line = posternd.says("refused cause=unavailable");
-            assert!(
-                line.contains(&format!("may ask only about the account {user}")),
-                "{line}"
-            );
-            assert!(line.contains("pam.socket_users"), "{line}");
+            assert_contains(&line, format!("may ask only about the account {user}"));
+            assert_contains(&line, "pam.socket_users");
         }
     }
     let said = |person| {
@@ -255,8 +225,7 @@ fn nobodys_process_asks_about_another_unless_it_is_named() {
 #[ignore = "needs the test host: tests/run"]
 fn a_mail_server_without_root_asks_about_everyone() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     mail_user();
     let posternd = start_posternd(&host, &format!("[pam]\nsocket_users = [\"{MAIL}\"]"));
     let from = |address: &'static str| ["-I", address, "unknown"];
@@ -264,7 +233,7 @@ fn a_mail_server_without_root_asks_about_everyone() {
     for person in [host.person("bob"), host.person("carol")] {
         for wrong in person.enrols().wrong_codes(5) {
             let said = refused(MAIL, &from("rhost=192.0.2.7"), &person.name, &[&wrong]);
-            assert!(said.text.contains("wait for a new code"), "{}", said.text);
+            assert_contains(&said.text, "wait for a new code");
         }
     }
     posternd.says("refused cause=wrong address=192.0.2.7 service=unknown user=\"carol\"");
@@ -282,15 +251,15 @@ fn a_mail_server_without_root_asks_about_everyone() {
     );
 
     assert_eq!(
-        Postern::call("status alice --json").does().json()["last_sign_in"],
+        Postern::json("status alice --json")["last_sign_in"],
         serde_json::Value::Null
     );
     let said = enters(MAIL, &from("rhost=198.51.100.9"), "alice", &[&phone.code()]);
-    assert!(
-        said.contains("1 wrong code since your last sign-in, last from 198.51.100.9"),
-        "{said}"
+    assert_contains(
+        &said,
+        "1 wrong code since your last sign-in, last from 198.51.100.9",
     );
-    assert!(Postern::call("status alice --json").does().json()["last_sign_in"].is_string());
+    assert!(Postern::json("status alice --json")["last_sign_in"].is_string());
     alice
         .with_key()
         .is_refused(&phone.code(), "That code was used already");
@@ -309,16 +278,12 @@ fn whoever_has_no_second_factor_gets_what_the_policy_says() {
     host.configure("[policy]\nrequired = \"all\"\n");
     let strict = Posternd::start();
     let said = refused("bob", &["locker"], "bob", &[&bob.password]);
-    assert!(
-        said.text.contains("needs a second factor and has none"),
-        "{}",
-        said.text
-    );
+    assert_contains(&said.text, "needs a second factor and has none");
     drop(strict);
     host.configure("[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n");
     let _lenient = Posternd::start();
     let said = enters("bob", &["locker"], "bob", &[&bob.password]);
-    assert!(said.contains("must have a second factor by"), "{said}");
+    assert_contains(&said, "must have a second factor by");
 }
 
 /// Without posternd a locker that is not root denies access at once, and names the cause.
@@ -326,8 +291,7 @@ fn whoever_has_no_second_factor_gets_what_the_policy_says() {
 #[ignore = "needs the test host: tests/run"]
 fn without_posternd_a_locker_stays_locked_and_says_so_at_once() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (_, phone) = host.enrolled_user("alice");
     let mut posternd = start_posternd(&host, "");
     let refused_at_once = |why: &str| {
         let said = refused("alice", &["codes"], "alice", &[&phone.code()]);
@@ -366,9 +330,10 @@ impl Impostor {
         let script = "use IO::Socket::UNIX; umask 0; $SIG{PIPE} = 'IGNORE'; my $l = IO::Socket::UNIX->new(Local => shift, Listen => 5) or die; \
              open my $f, '>>', shift or die; while (my $s = $l->accept) { print $s \"\\x08\\0\\0\\0\\x01\\0\\x02\\0\\0\\0\\x01\\0\"; \
              $s->flush; sysread($s, my $heard, 65536); print $f $heard; $f->flush; close $s }";
-        let mut perl = as_user(user, &["perl", "-e", script, SOCKET, HEARD]);
+        let mut perl = as_user(user, user);
+        perl.args(["perl", "-e", script, SOCKET, HEARD]);
         let impostor = Impostor(perl.stdin(Stdio::null()).spawn().expect("perl runs"));
-        patiently("it listens", || Ok(Path::new(HEARD).exists().then_some(())));
+        wait_until("it listens", || Ok(Path::new(HEARD).exists()));
         impostor
     }
 }
@@ -410,10 +375,7 @@ fn an_impostor_in_posternds_place_is_told_nothing_and_lets_nobody_in() {
                 "{what}: {line}"
             );
         }
-        let said = alice
-            .postern("recovery")
-            .input(&format!("{}\n", phone.code()))
-            .refuses();
+        let said = alice.postern("recovery").types(&phone.code()).refuses();
         assert!(
             said.err
                 .contains("does not belong to root; nothing was sent"),
@@ -426,7 +388,7 @@ fn an_impostor_in_posternds_place_is_told_nothing_and_lets_nobody_in() {
     folder(0o777);
     let impostor = Impostor::of("bob");
     is_told_nothing("in a folder of everyone's");
-    fs::set_permissions("/run/postern", PermissionsExt::from_mode(0o755)).expect("root may");
+    set_mode("/run/postern", 0o755);
     is_told_nothing("left behind in a folder of root's");
     drop(impostor);
     owner("bob");
@@ -444,8 +406,7 @@ fn an_impostor_in_posternds_place_is_told_nothing_and_lets_nobody_in() {
 #[ignore = "needs the test host: tests/run"]
 fn a_host_without_root_opens_neither_store_nor_key_and_keeps_no_descriptor() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (_, phone) = host.enrolled_user("alice");
     let _posternd = start_posternd(&host, "");
     let trace = "/tmp/trace";
     let _ = fs::remove_file(trace);
@@ -474,7 +435,7 @@ fn a_host_without_root_opens_neither_store_nor_key_and_keeps_no_descriptor() {
         "postern.db",
         "postern.key",
     ] {
-        assert!(!trace.contains(path), "{path}: {trace}");
+        assert_lacks(&trace, path);
     }
     let mut open = Vec::new();
     let mut connected = 0;
@@ -495,7 +456,7 @@ fn a_host_without_root_opens_neither_store_nor_key_and_keeps_no_descriptor() {
             open.retain(|kept| *kept != number);
         }
         if line.contains("sendto(") && !line.contains("AF_NETLINK") {
-            assert!(line.contains("MSG_NOSIGNAL"), "{line}");
+            assert_contains(line, "MSG_NOSIGNAL");
         }
     }
     assert!(

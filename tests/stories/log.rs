@@ -2,7 +2,7 @@
 //! contain.
 
 use std::process::{Command, Stdio};
-use testhost::{Front, Host, Place, Postern, Store, Terminal, Visitor, Web, on_the_clock};
+use testhost::{Host, Postern, Store, Terminal, Visitor, assert_contains, on_the_clock};
 
 fn events(call: &str) -> Vec<String> {
     let said = Postern::call(&format!("log {call} --json")).does().out;
@@ -18,8 +18,7 @@ fn events(call: &str) -> Vec<String> {
 #[ignore = "needs the test host: tests/run"]
 fn the_log_tells_what_happened_and_follows() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let mut following = Terminal::run(Postern::call("log --follow").command());
     following.expect("enrolled");
 
@@ -48,7 +47,7 @@ time                 | event         | account | principal | service | origin   
 2027-01-15T08:00:15Z | accepted      | alice   | alice     | sshd    | 127.0.0.1       | code
 ";
     assert_eq!(Postern::call("log").does().out, table);
-    let last = Postern::call("log alice --lines 1 --json").does().json();
+    let last = Postern::json("log alice --lines 1 --json");
     let expected = serde_json::json!({
         "time": "2027-01-15T08:00:15Z", "event": "accepted", "account": "alice", "principal": "alice",
         "service": "sshd", "origin": "127.0.0.1", "cause": "code",
@@ -104,13 +103,9 @@ fn an_administrator_is_named() {
     Postern::call("disable alice")
         .variable("SUDO_UID", &user.uid.to_string())
         .does();
-    let said = Postern::call("log alice --event disabled --json")
-        .does()
-        .json();
-    assert_eq!(
-        (&said["principal"], &said["account"]),
-        (&"carol".into(), &"alice".into())
-    );
+    let said = Postern::json("log alice --event disabled --json");
+    assert_eq!(said["principal"], "carol");
+    assert_eq!(said["account"], "alice");
 }
 
 /// The attack: a reader of the logs looks for secrets. Every kind of input is used over ssh and on
@@ -118,11 +113,8 @@ fn an_administrator_is_named() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn no_log_tells_what_was_typed() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (host, web) = Host::with_web();
+    let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
     host.journal.forget();
     let mut typed = vec![
         phone.secret(),
@@ -150,22 +142,17 @@ fn no_log_tells_what_was_typed() {
     let visitor = Visitor::new();
     assert_eq!(
         visitor
-            .password(&web.pages, "alice", "a guess at it")
+            .sends_password(&web.pages, "alice", "a guess at it")
             .status,
         401
     );
     assert_eq!(
         visitor
-            .password(&web.pages, "nobody", &alice.password)
+            .sends_password(&web.pages, "nobody", &alice.password)
             .status,
         401
     );
-    assert_eq!(
-        visitor
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        303
-    );
+    assert_eq!(visitor.password(&web, &alice).status, 303);
     for answer in [
         &phone.wrong_codes(4)[1],
         &phone.code(),
@@ -173,12 +160,9 @@ fn no_log_tells_what_was_typed() {
         &alice.password,
         &phone.wrong_codes(4)[2],
     ] {
-        assert_eq!(visitor.code(&web.pages, answer, "").status, 401, "{answer}");
+        assert_eq!(visitor.code(&web, answer).status, 401, "{answer}");
     }
-    assert_eq!(
-        visitor.code(&web.pages, &phone.code_in(1), "yes").status,
-        303
-    );
+    assert_eq!(visitor.code_and_trust(&web, &phone.code_in(1)).status, 303);
     typed.extend(
         visitor
             .cookies()
@@ -186,12 +170,7 @@ fn no_log_tells_what_was_typed() {
             .map(|(_, value)| value)
             .filter(|value| !value.is_empty()),
     );
-    assert_eq!(
-        visitor
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        303
-    );
+    assert_eq!(visitor.password(&web, &alice).status, 303);
     Postern::call("verify alice")
         .input(&phone.code_in(1))
         .refuses();
@@ -213,9 +192,10 @@ fn no_log_tells_what_was_typed() {
     }
     // Both logs use the same text.
     for means in ["code", "recovery-code"] {
-        assert!(logs[0].contains(&format!(
-            "accepted cause={means} address=127.0.0.1 service=sshd user=\"alice\""
-        )));
+        assert_contains(
+            &logs[0],
+            format!("accepted cause={means} address=127.0.0.1 service=sshd user=\"alice\""),
+        );
     }
     web.gate
         .says("accepted cause=code address=127.0.0.1 service=web user=\"alice\"");
@@ -255,18 +235,12 @@ pub(crate) fn a_prompt_that_is_cancelled_has_a_cause_of_its_own() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_busy_store_has_a_cause_of_its_own_at_the_gate_too() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     let alice = host.person("alice");
     alice.has_a_password();
     let stalled = Store::open();
     stalled.changes("BEGIN IMMEDIATE; UPDATE account SET created = created");
-    assert_eq!(
-        Visitor::new()
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        503
-    );
+    assert_eq!(Visitor::new().password(&web, &alice).status, 503);
     web.gate.says("refused cause=store-busy");
     drop(stalled);
 }

@@ -3,11 +3,11 @@
 
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use testhost::{
-    APP, Front, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailProgram, MailServer, Person, Phone, Place,
-    Postern, Reply, Store, Visitor, Web, Webhook, give_to_daemons, hanging_server, reconfigure,
+    APP, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailProgram, MailServer, Person, Phone, Postern,
+    Reply, Store, Visitor, Web, Webhook, assert_contains, assert_lacks, assert_within,
+    give_to_daemons, hanging_server, reconfigure, set_mode,
 };
 
 pub(crate) const PLAIN: &str =
@@ -22,7 +22,7 @@ fn by_tls(url: &str) -> String {
 
 /// Starts the web, and makes alice with a password.
 pub(crate) fn web(host: &Host, email: &str) -> (Web, Person) {
-    let web = Web::start(host, Front::Nginx, Place::OwnHost, email);
+    let web = Web::nginx(host, email);
     let alice = host.person("alice");
     alice.has_a_password();
     (web, alice)
@@ -31,21 +31,15 @@ pub(crate) fn web(host: &Host, email: &str) -> (Web, Person) {
 /// Sets and confirms alice's address, and waits until the cooldown has ended.
 pub(crate) fn confirmed(host: &Host, server: &MailServer) -> Mail {
     let said = Postern::call("email set alice alice@example.test").does();
-    assert!(
-        said.out.contains("a code was mailed to alice@example.test"),
-        "{}",
-        said.out
-    );
+    assert_contains(&said.out, "a code was mailed to alice@example.test");
     let mail = server.got();
     assert_eq!(mail.header("Rcpt"), "alice@example.test");
     Postern::call("email confirm alice")
-        .input(&format!("{}\n", mail.code()))
+        .types(&mail.code())
         .does();
-    assert!(
-        server
-            .told()
-            .text
-            .contains("an address that was confirmed just now")
+    assert_contains(
+        &server.told().text,
+        "an address that was confirmed just now",
     );
     host.clock.forward(60);
     mail
@@ -53,17 +47,12 @@ pub(crate) fn confirmed(host: &Host, server: &MailServer) -> Mail {
 
 pub(crate) fn passes_the_password(web: &Web, alice: &Person) -> Visitor {
     let visitor = Visitor::new();
-    assert_eq!(
-        visitor
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        303
-    );
+    assert_eq!(visitor.password(web, alice).status, 303);
     visitor
 }
 
 pub(crate) fn asks(web: &Web, visitor: &Visitor) -> Reply {
-    visitor.sends(&format!("{}mail", web.pages), &[])
+    visitor.sends(&web.page("mail"), &[])
 }
 
 fn with_app_and_mail(
@@ -92,23 +81,17 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
         ("starttls", "postern@example.test")
     );
     assert_eq!(first.header("Auto-Submitted"), "auto-generated");
-    let status = Postern::call("status alice --json").does().json();
+    let status = Postern::json("status alice --json");
     assert_eq!(status["email"], "alice@example.test");
 
     let visitor = passes_the_password(&web, &alice);
-    let page = visitor.loads(&format!("{}code", web.pages));
-    assert!(
-        page.body.contains("Mail a code to a•••@example.test"),
-        "{page:?}"
-    );
-    assert!(!page.body.contains("alice@example.test"), "{page:?}");
+    let page = visitor.loads(&web.page("code"));
+    assert_contains(&page.body, "Mail a code to a•••@example.test");
+    assert_lacks(&page.body, "alice@example.test");
     server.got_nothing();
     let sent = asks(&web, &visitor);
     assert_eq!(sent.status, 200, "{sent:?}");
-    assert!(
-        sent.body.contains("on its way to a•••@example.test"),
-        "{sent:?}"
-    );
+    assert_contains(&sent.body, "on its way to a•••@example.test");
     let mail = server.got();
     assert!(
         mail.header("Subject")
@@ -123,27 +106,27 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
         (429, "40"),
         "{again:?}"
     );
-    assert!(again.body.contains("wait 40 s"), "{again:?}");
+    assert_contains(&again.body, "wait 40 s");
     server.got_nothing();
     host.clock.forward(40);
     assert_eq!(asks(&web, &visitor).status, 200);
     let newer = server.got();
     // Both codes are equal once in a million times.
     if newer.code() != mail.code() {
-        assert_eq!(visitor.code(&web.pages, &mail.code(), "").status, 401);
+        assert_eq!(visitor.code(&web, &mail.code()).status, 401);
     }
-    let entered = visitor.code(&web.pages, &newer.code(), "");
-    assert!(entered.body.contains("1 wrong code since"), "{entered:?}");
+    let entered = visitor.code(&web, &newer.code());
+    assert_contains(&entered.body, "1 wrong code since");
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     let other = passes_the_password(&web, &alice);
-    let used = other.code(&web.pages, &newer.code(), "");
+    let used = other.code(&web, &newer.code());
     assert!(
         used.status == 401 && used.body.contains("used already"),
         "{used:?}"
     );
     assert_eq!(
-        other.code(&web.pages, &phone.code(), "").status,
+        other.code(&web, &phone.code()).status,
         303,
         "trap 13: either is accepted"
     );
@@ -170,10 +153,8 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
             "{code} in {kept}"
         );
     }
-    assert!(
-        events.contains("\"code-requested\"") && events.contains("\"email-confirmed\""),
-        "{events}"
-    );
+    assert_contains(&events, "\"code-requested\"");
+    assert_contains(&events, "\"email-confirmed\"");
 }
 
 #[test]
@@ -188,7 +169,7 @@ fn a_mailed_code_is_good_for_899_seconds_and_expired_at_901() {
         let mail = server.got();
         assert_eq!(mail.header("Way"), "plain");
         host.clock.forward(after);
-        let answer = passes_the_password(&web, &alice).code(&web.pages, &mail.code(), "");
+        let answer = passes_the_password(&web, &alice).code(&web, &mail.code());
         assert_eq!(answer.status, status, "{after}: {answer:?}");
         assert!(
             status == 303 || answer.body.contains("has expired"),
@@ -207,14 +188,10 @@ fn mail_alone_is_a_second_factor_until_it_is_removed() {
         &host,
         &(PLAIN.to_owned() + "[policy]\nrequired = [\"alice\"]\n"),
     );
-    let refused = Visitor::new().password(&web.pages, "alice", &alice.password);
+    let refused = Visitor::new().password(&web, &alice);
     assert_eq!(refused.status, 403, "required, and nothing set up");
     let said = Postern::call("email set alice alice@example.test").does();
-    assert!(
-        said.out.contains("postern email confirm alice"),
-        "{}",
-        said.out
-    );
+    assert_contains(&said.out, "postern email confirm alice");
     let code = server.got().code();
     let wrong = if code == "000000" { "000001" } else { "000000" };
     Postern::call("email confirm alice")
@@ -223,35 +200,24 @@ fn mail_alone_is_a_second_factor_until_it_is_removed() {
     let said = Postern::call("email confirm alice")
         .input(&format!("{code}\n"))
         .does();
-    assert!(said.out.contains("postern recovery alice"), "{}", said.out);
+    assert_contains(&said.out, "postern recovery alice");
     host.clock.forward(60);
 
     let visitor = passes_the_password(&web, &alice);
-    let page = visitor.loads(&format!("{}code", web.pages));
-    assert!(
-        page.body.contains("The code that was mailed to you"),
-        "{page:?}"
-    );
+    let page = visitor.loads(&web.page("code"));
+    assert_contains(&page.body, "The code that was mailed to you");
     assert_eq!(asks(&web, &visitor).status, 200);
-    assert_eq!(
-        visitor.code(&web.pages, &server.got().code(), "").status,
-        303
-    );
+    assert_eq!(visitor.code(&web, &server.got().code()).status, 303);
 
     let said = Postern::call("email remove alice").does();
-    assert!(said.out.contains("[policy] requires one"), "{}", said.out);
+    assert_contains(&said.out, "[policy] requires one");
     assert_eq!(
         visitor.loads(&format!("{APP}/")).status,
         302,
         "the session is over"
     );
     assert_eq!(asks(&web, &visitor).status, 401);
-    assert_eq!(
-        Visitor::new()
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        403
-    );
+    assert_eq!(Visitor::new().password(&web, &alice).status, 403);
     server.got_nothing();
 }
 
@@ -266,7 +232,7 @@ fn nobody_sends_mail_without_the_password() {
     assert_eq!(asks(&web, &Visitor::new()).status, 401);
     let foreign = visitor.with("Origin: https://evil.example.test");
     assert_eq!(asks(&web, &foreign).status, 403);
-    assert_eq!(visitor.loads(&format!("{}mail", web.pages)).status, 405);
+    assert_eq!(visitor.loads(&web.page("mail")).status, 405);
     Postern::call("session revoke alice --all").run();
     alice.has_a_password();
     assert_eq!(
@@ -299,24 +265,13 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
     assert_eq!(asks(&web, &visitor).status, 200);
     let (head, body) = hook.got();
     assert!(head.starts_with("POST /mail?to=all HTTP/1.1\r\n"), "{head}");
-    assert!(
-        head.contains("authorization: Bearer the password of the gate\r\n"),
-        "{head}"
-    );
+    assert_contains(&head, "authorization: Bearer the password of the gate\r\n");
     let letter: Value = serde_json::from_str(&body).expect("JSON");
-    assert_eq!(
-        (&letter["account"], &letter["to"]),
-        (&"alice".into(), &"alice@example.test".into())
-    );
+    assert_eq!(letter["account"], "alice");
+    assert_eq!(letter["to"], "alice@example.test");
     let code = letter["code"].as_str().expect("a code");
-    assert!(
-        !letter["subject"]
-            .as_str()
-            .expect("a subject")
-            .contains(code),
-        "{letter}"
-    );
-    assert_eq!(visitor.code(&web.pages, code, "").status, 303);
+    assert_lacks(letter["subject"].as_str().expect("a subject"), code);
+    assert_eq!(visitor.code(&web, code).status, 303);
 
     let (program, out) = ("/usr/local/bin/take-mail", "/var/tmp/mail-taken");
     fs::write(
@@ -324,7 +279,7 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
         format!("#!/bin/sh\ncat > {out}.new && mv {out}.new \"{out}-$1\"\n"),
     )
     .expect("/usr");
-    fs::set_permissions(program, PermissionsExt::from_mode(0o755)).expect("root may do it");
+    set_mode(program, 0o755);
     let by_program = format!(
         "[email]\ncommand = [\"{program}\", \"a b; c\"]\nfrom = \"postern@example.test\"\n"
     );
@@ -338,7 +293,7 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
         text: fs::read_to_string(format!("{out}-a b; c")).expect("the program took it"),
     };
     assert_eq!(taken.header("To"), "alice@example.test");
-    assert_eq!(visitor.code(&web.pages, &taken.code(), "").status, 303);
+    assert_eq!(visitor.code(&web, &taken.code()).status, 303);
 }
 
 /// The fault: the mail server refuses, fails or hangs. The error appears within the time limit, the
@@ -396,21 +351,18 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
         let began = Instant::now();
         let failed = asks(&web, &visitor);
         assert_eq!(failed.status, 503, "{why}: {failed:?}");
-        assert!(failed.body.contains("could not be mailed"), "{failed:?}");
+        assert_contains(&failed.body, "could not be mailed");
         host.posternd().says(why);
         let said = Postern::call("email set alice other@example.test").refuses();
-        assert!(
-            said.err.contains("no mail was sent") && said.err.contains(why),
-            "{why}: {}",
-            said.err
-        );
+        assert_contains(&said.err, "no mail was sent");
+        assert_contains(&said.err, why);
         assert!(
             began.elapsed() < Duration::from_secs(12),
             "{why}: {:?}",
             began.elapsed()
         );
         assert_eq!(
-            visitor.code(&web.pages, &phone.code(), "").status,
+            visitor.code(&web, &phone.code()).status,
             303,
             "{why}: the app's code opens"
         );
@@ -426,15 +378,11 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
     host.posternd_mut().crash();
     let began = Instant::now();
     let said = Postern::call("email set alice other@example.test").refuses();
-    assert!(said.err.contains("start posternd"), "{}", said.err);
-    assert!(
-        began.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        began.elapsed()
-    );
+    assert_contains(&said.err, "start posternd");
+    assert_within(began, Duration::from_secs(5));
     reconfigure(&now, "");
     let said = Postern::call("email set alice other@example.test").refuses();
-    assert!(said.err.contains("[email]"), "{}", said.err);
+    assert_contains(&said.err, "[email]");
     assert_eq!(
         Store::open().number("SELECT count(*) FROM outbox"),
         1,
@@ -451,7 +399,7 @@ fn a_server_that_quotes_the_code_does_not_get_it_into_a_log() {
     let (_web, _) = web(&host, PLAIN);
     for (address, why) in [("echo@example.test", "554"), ("nobody@example.test", "550")] {
         let said = Postern::call(&format!("email set alice {address}")).refuses();
-        assert!(said.err.contains(why), "{}", said.err);
+        assert_contains(&said.err, why);
         let digits = |text: &str| {
             text.split(|c: char| !c.is_ascii_digit())
                 .any(|run| run.len() == 6)
@@ -481,7 +429,7 @@ fn people_are_told_what_was_done_to_their_account() {
     let phone = alice.enrols();
     confirmed(&host, &server);
     let visitor = passes_the_password(&web, &alice);
-    assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 303);
+    assert_eq!(visitor.code(&web, &phone.code()).status, 303);
     Postern::call("unlock alice").does();
     let notice = server.told();
     for words in [
@@ -490,7 +438,7 @@ fn people_are_told_what_was_done_to_their_account() {
         "By:      root",
         " UTC",
     ] {
-        assert!(notice.text.contains(words), "{words}: {notice:?}");
+        assert_contains(&notice.text, words);
     }
     assert_eq!(notice.header("Auto-Submitted"), "auto-generated");
     host.posternd()
@@ -500,7 +448,7 @@ fn people_are_told_what_was_done_to_their_account() {
     host.posternd_mut().crash();
     Postern::call("authenticator add alice --no-confirm --name tablet").does();
     host.posternd_mut().restart();
-    assert!(server.told().text.contains("an authenticator was added"));
+    assert_contains(&server.told().text, "an authenticator was added");
     Postern::call("key rotate").does();
     Postern::call("email set alice other@example.test").does();
     Postern::call("email confirm alice")
@@ -542,9 +490,7 @@ fn an_application_is_told_the_confirmed_address() {
     let server = MailServer::start();
     let (web, alice) = web(&host, PLAIN);
     let phone = alice.enrols();
-    let made = Postern::call("app-password add alice files --scope web:app.example.test --json")
-        .does()
-        .json();
+    let made = Postern::json("app-password add alice files --scope web:app.example.test --json");
     let password = made["app_password"]
         .as_str()
         .expect("an app password")
@@ -558,7 +504,7 @@ fn an_application_is_told_the_confirmed_address() {
     Postern::call("email set alice alice@example.test").does();
     let code = server.got().code();
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     assert_eq!(
         (told_of(&visitor), told_of(&client)),
         (String::new(), String::new())
@@ -572,7 +518,7 @@ fn an_application_is_told_the_confirmed_address() {
         "the sessions of before have ended"
     );
     host.clock.forward(60);
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     let address = "alice@example.test";
     assert_eq!(
         (told_of(&visitor).as_str(), told_of(&client).as_str()),

@@ -4,7 +4,7 @@ use crate::mail::{PLAIN, confirmed};
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use testhost::{Host, MailServer, Postern, Terminal, Webhook};
+use testhost::{Host, MailServer, Postern, Terminal, Webhook, assert_lacks};
 
 const OFFER: &str = "Type m for a code by mail.";
 
@@ -47,7 +47,7 @@ fn m_asks_for_a_code_by_mail() {
     alice.with_password().enters_with(&phone.code());
     let mut terminal: Terminal = bob.with_key().dials();
     let screen = terminal.expect("Verification code: ").screen();
-    assert!(!screen.contains("by mail"), "{screen}");
+    assert_lacks(&screen, "by mail");
     terminal
         .types("m")
         .expect("That is not a code")

@@ -7,7 +7,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use testhost::{Host, KEY, MailProgram, Postern, STORE, Store, Systemd, finished, running};
+use testhost::{
+    Host, KEY, MailProgram, Postern, STORE, Store, Systemd, as_user, assert_contains, finished,
+    running,
+};
 
 const SOCKET: &str = "/run/postern/mail.sock";
 const UNITS: &str = "/usr/lib/systemd/system";
@@ -23,7 +26,7 @@ fn by(script: &str) -> String {
 #[track_caller]
 fn sends_nothing(user: &str) -> String {
     let said = Postern::call(&format!("email set {user} {user}@example.test")).refuses();
-    assert!(said.err.contains("no mail was sent"), "{}", said.err);
+    assert_contains(&said.err, "no mail was sent");
     said.err
 }
 
@@ -64,37 +67,23 @@ fn the_program_reads_neither_key_nor_store() {
     for path in [KEY, STORE, "/run/postern/pam.sock"] {
         host.configure(&by(&thief(path)));
         let said = sends_nothing("alice");
-        assert!(said.contains("exit status: 9: postern-mail"), "{said}");
-        assert!(
-            said.contains(path) && said.contains("Permission denied"),
-            "{said}"
-        );
+        assert_contains(&said, "exit status: 9: postern-mail");
+        assert_contains(&said, path);
+        assert_contains(&said, "Permission denied");
         assert!(!said.contains(" postern "), "its groups: {said}");
     }
     // The program's user has no access either, without the restrictions of the unit.
     for path in [KEY, STORE] {
-        let mut reads = Command::new("setpriv");
-        reads.args([
-            "--reuid=postern-mail",
-            "--regid=postern-mail",
-            "--init-groups",
-            "cat",
-            path,
-        ]);
+        let mut reads = as_user("postern-mail", "postern-mail");
+        reads.args(["cat", path]);
         assert!(
             !reads.output().expect("setpriv runs").status.success(),
             "{path}"
         );
     }
     // That user cannot connect to the socket that starts the program.
-    let mut connects = Command::new("setpriv");
-    connects.args([
-        "--reuid=postern-mail",
-        "--regid=postern-mail",
-        "--init-groups",
-        "python3",
-        "-c",
-    ]);
+    let mut connects = as_user("postern-mail", "postern-mail");
+    connects.args(["python3", "-c"]);
     connects.arg(format!(
         "import socket; socket.socket(socket.AF_UNIX).connect('{SOCKET}')"
     ));
@@ -106,36 +95,25 @@ fn the_program_reads_neither_key_nor_store() {
 
     host.configure(&by(&format!("cat >/dev/null; {setgid} -gn >&2; exit 9")));
     let said = sends_nothing("alice");
-    assert!(said.contains("exit status: 9: mail"), "{said}");
+    assert_contains(&said, "exit status: 9: mail");
     let took = by("cat >/dev/null");
     host.configure(&took);
     Postern::call("email set alice alice@example.test").does();
-    assert!(
-        systemd.log("posternd").contains("mailed user=\"alice\""),
-        "{}",
-        systemd.log("posternd")
-    );
+    assert_contains(systemd.log("posternd"), "mailed user=\"alice\"");
 
     // Without the unit posternd runs no program itself, and the mail waits.
     systemd.does("stop postern-mail.socket");
     let said = Postern::call("email set bob bob@example.test").refuses();
-    assert!(said.err.contains("the mail waits"), "{}", said.err);
-    assert!(
-        systemd
-            .log("posternd")
-            .contains("mail waits: nothing listens at /run/postern/mail.sock")
+    assert_contains(&said.err, "the mail waits");
+    assert_contains(
+        systemd.log("posternd"),
+        "mail waits: nothing listens at /run/postern/mail.sock",
     );
     let check = Postern::call("check").does().err;
-    assert!(
-        check.contains("systemctl enable --now postern-mail.socket"),
-        "{check}"
-    );
+    assert_contains(&check, "systemctl enable --now postern-mail.socket");
     systemd.does("start postern-mail.socket");
-    testhost::patiently("it is sent", || {
-        Ok(systemd
-            .log("posternd")
-            .contains("mailed user=\"bob\"")
-            .then_some(()))
+    testhost::wait_until("it is sent", || {
+        Ok(systemd.log("posternd").contains("mailed user=\"bob\""))
     });
 }
 
@@ -164,9 +142,7 @@ fn a_program_that_never_ends_is_ended() {
             began.elapsed()
         );
     }
-    testhost::patiently("nothing runs on", || {
-        Ok(running(sleep).is_empty().then_some(()))
-    });
+    testhost::wait_until("nothing runs on", || Ok(running(sleep).is_empty()));
     assert!(
         host.posternd().log().lines().all(|line| line.len() < 1000),
         "{}",
@@ -203,7 +179,7 @@ fn what_is_no_letter_runs_no_program() {
     };
     let large = 10 * 1024 * 1024_u32;
     let letter = [&[1][..], &large.to_be_bytes(), &vec![b'x'; large as usize]].concat();
-    assert!(ask(&letter).contains("larger than 262144 bytes"));
+    assert_contains(ask(&letter), "larger than 262144 bytes");
     assert_eq!(ask(&letter[..1000]).as_bytes().first(), Some(&1));
     assert_eq!(ask(&[1, 0, 0, 0, 9, b'h', b'a', b'l', b'f']), "");
     assert_eq!(ask(&[2, 0, 0, 0, 1, b'x']), "");

@@ -2,10 +2,9 @@
 //! accepts it, and a revocation makes it invalid.
 
 use crate::guest_process::PAM_HOST;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self};
 use testhost::{
-    Answer, Host, PamHost, Person, Phone, Posternd, install_previous_module, patiently,
+    Host, PamHost, Person, Phone, Posternd, install_previous_module, set_mode, wait_until,
 };
 
 /// The service makes the first file once `auth` has passed, and waits for the second before
@@ -20,14 +19,13 @@ fn between(host: &Host) -> (Person, Phone) {
         "#!/bin/sh\ntouch {REACHED}\nfor n in $(seq 500); do [ -e {GO_ON} ] && break; sleep 0.02; done\nrm -f {GO_ON}\n"
     );
     fs::write(script, text).expect("the copy of the host can be written");
-    fs::set_permissions(script, Permissions::from_mode(0o755)).expect("root may do it");
+    set_mode(script, 0o755);
     let lines = format!(
         "auth required pam_totp.so first_factor=passed\naccount required pam_exec.so quiet {script}\n\
          account required pam_totp.so\n"
     );
     host.pam("between", &lines);
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     (alice, phone)
 }
 
@@ -37,8 +35,8 @@ fn enters(code: &str, meanwhile: impl FnOnce()) -> bool {
     let _ = fs::remove_file(REACHED);
     let mut pam = PamHost::start(PAM_HOST, "between", b"alice", &[]);
     pam.expect("prompt");
-    pam.answers(&Answer::from(code));
-    patiently("auth has passed", || Ok(fs::exists(REACHED)?.then_some(())));
+    pam.types(code);
+    wait_until("auth has passed", || fs::exists(REACHED));
     meanwhile();
     fs::write(GO_ON, "").expect("/run can be written");
     let ended = pam.ends();
@@ -104,16 +102,13 @@ fn a_forked_child_goes_on_with_its_parents_mark_and_a_parent_not_with_its_childs
         "--clear-groups",
     ];
     let host = Host::without_posternd();
-    host.pam(
-        "forks",
-        "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
-    );
+    host.requires_totp("forks", "first_factor=passed");
     let phone = host.person("alice").enrols();
     let logs_in = |tool: &[&str], hook: &str| {
         host.clock.forward(30);
         let mut pam = PamHost::start_under(tool, PAM_HOST, "forks", b"alice", &["--fork", hook]);
         pam.expect("prompt");
-        pam.answers(&Answer::from(&*phone.code()));
+        pam.types(&phone.code());
         pam.ends()
     };
     let both = |who: &str, tool: &[&str]| {

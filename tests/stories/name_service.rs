@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
-use testhost::{HOST_SOCKET, Host, Posternd, finished};
+use testhost::{HOST_SOCKET, Host, Posternd, assert_contains, assert_within, finished};
 
 const LIBRARY: &str = "/usr/lib/libnss_slow.so.2";
 const SWITCH: &str = "/etc/nsswitch.conf";
@@ -102,8 +102,7 @@ fn begins(user: &str) -> UnixStream {
 #[ignore = "needs the test host: tests/run"]
 fn a_name_service_that_sleeps_denies_its_own_and_keeps_no_other_waiting() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let _sleeping = Sleeping::name_service();
     let posternd = Posternd::start();
     greets();
@@ -134,11 +133,7 @@ fn a_name_service_that_sleeps_denies_its_own_and_keeps_no_other_waiting() {
         );
     }
     // The lookups run in parallel: together they take as long as one.
-    assert!(
-        began.elapsed() < Duration::from_secs(6),
-        "{:?}",
-        began.elapsed()
-    );
+    assert_within(began, Duration::from_secs(6));
     let mut last = begins("dave");
     let Ok(Instruction::Log { line, .. }) = receive(&mut last) else {
         panic!("no log line")
@@ -167,9 +162,9 @@ fn a_group_of_a_directory_that_sleeps_is_a_doubt() {
     greets();
     alice.with_key().enters_with(&phone.code());
     let line = host.journal.says("warning cause=group-unresolved");
-    assert!(
-        line.contains("no answer within 3 s (/etc/nsswitch.conf: group: files slow)"),
-        "{line}"
+    assert_contains(
+        &line,
+        "no answer within 3 s (/etc/nsswitch.conf: group: files slow)",
     );
     bob.with_key().is_turned_away();
     host.journal.says("refused cause=not-enrolled");
@@ -210,8 +205,5 @@ fn a_name_service_that_sleeps_denies_its_own_at_pam_sock_and_keeps_no_user_waiti
         );
     }
     let line = posternd.says("no answer within 3 s");
-    assert!(
-        line.contains("(/etc/nsswitch.conf: passwd: files slow)"),
-        "{line}"
-    );
+    assert_contains(&line, "(/etc/nsswitch.conf: passwd: files slow)");
 }

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::process::Command;
-use testhost::{Dovecot, Host, Postern, Store, on_the_clock};
+use testhost::{Dovecot, Host, Postern, Store, assert_contains, on_the_clock};
 
 const VPN: &str = include_str!("../../config/pam.d/openvpn");
 const MAIL: &str = include_str!("../../config/pam.d/dovecot");
@@ -33,10 +33,7 @@ fn dials(person: &str, typed: &str) -> (bool, String) {
 fn enters(person: &str, typed: &str) {
     let (entered, screen) = dials(person, typed);
     assert!(entered, "{screen}");
-    assert!(
-        screen.contains("Password and verification code: "),
-        "{screen}"
-    );
+    assert_contains(&screen, "Password and verification code: ");
 }
 
 #[track_caller]
@@ -91,11 +88,9 @@ pub(crate) fn a_mail_program_enters_with_its_app_password() {
     host.pam("dovecot", MAIL);
     let dovecot = Dovecot::start();
     let add = |name: &str, scope: &str| {
-        let made = Postern::call(&format!(
+        let made = Postern::json(&format!(
             "app-password add alice {name} --scope {scope} --json"
-        ))
-        .does()
-        .json();
+        ));
         made["app_password"]
             .as_str()
             .unwrap_or_else(|| panic!("{made}"))

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 use testhost::{
-    APP, Front, Host, Person, Phone, Place, Postern, Posternd, STORE, Terminal, Visitor, Web,
-    outcome,
+    APP, Host, Person, Phone, Postern, Posternd, STORE, Terminal, Visitor, Web, as_user,
+    assert_contains, assert_lacks, outcome,
 };
 
 const PASSWD: &str = include_str!("../../config/pam.d/passwd");
@@ -34,10 +34,8 @@ impl Scene {
         );
         host.pam("passwd", PASSWD);
         host.pam("chpasswd", PASSWD);
-        let web = Web::start(host, Front::Nginx, Place::OwnHost, "");
-        let alice = host.person("alice");
-        alice.has_a_password();
-        let phone = alice.enrols();
+        let web = Web::nginx(host, "");
+        let (alice, phone) = host.web_user("alice");
         let mut scene = Scene {
             web,
             alice,
@@ -54,7 +52,7 @@ impl Scene {
         let code = self.phone.code_in(self.codes);
         self.codes += 1;
         self.visitor
-            .signs_in(&self.web.pages, "alice", &self.alice.password, &code, "yes");
+            .signs_in_and_trusts(&self.web, &self.alice, &code);
         assert!(self.is_open());
     }
 
@@ -62,7 +60,7 @@ impl Scene {
     #[track_caller]
     fn is_open(&self) -> bool {
         let session = self.visitor.loads(&format!("{APP}/")).status == 200;
-        let browsers = Postern::call("browser list alice --json").does().json();
+        let browsers = Postern::json("browser list alice --json");
         let trusts = browsers
             .as_array()
             .is_some_and(|browsers| !browsers.is_empty());
@@ -114,7 +112,7 @@ fn a_new_password_ends_browser_and_session_before_passwd_has_answered() {
     terminal.expect("do not match");
     let failed = terminal.is_interrupted();
     assert!(!failed.status.success(), "{}", failed.transcript);
-    assert!(!host.journal.rest().contains("ended"));
+    assert_lacks(host.journal.rest(), "ended");
     assert!(scene.is_open(), "a failed change ends nothing");
 
     let mut terminal = passwd(&scene.alice.password);
@@ -129,9 +127,7 @@ fn a_new_password_ends_browser_and_session_before_passwd_has_answered() {
     assert!(terminal.ends().status.success());
     host.journal
         .says("pam_totp(passwd:chauthtok): revoked cause=host-password address=- service=passwd");
-    let event = Postern::call("log alice --event host-password-changed --json")
-        .does()
-        .json();
+    let event = Postern::json("log alice --event host-password-changed --json");
     for (name, value) in [
         ("principal", "alice"),
         ("service", "passwd"),
@@ -158,9 +154,7 @@ fn a_password_that_root_sets_ends_them_too() {
     terminal.expect("password updated successfully");
     assert!(!scene.is_open());
     assert!(terminal.ends().status.success());
-    let event = Postern::call("log alice --event host-password-changed --json")
-        .does()
-        .json();
+    let event = Postern::json("log alice --event host-password-changed --json");
     assert_eq!(event["principal"], "root", "{event}");
 
     scene.signs_in();
@@ -218,7 +212,7 @@ pub(crate) fn the_line_makes_no_change_fail_and_none_succeed() {
     let line = host
         .journal
         .says("pam_totp(working:chauthtok): not revoked cause=unavailable");
-    assert!(line.contains("postern session revoke USER --all"), "{line}");
+    assert_contains(&line, "postern session revoke USER --all");
 }
 
 /// Over pam.sock, a password change counts only from a service that the configuration names. Any
@@ -237,12 +231,7 @@ fn a_host_without_root_ends_what_a_person_has_open_only_if_it_is_named() {
         "password required pam_permit.so\npassword optional pam_totp.so\n",
     );
     let changes = |user: &str| {
-        let mut tester = Command::new("setpriv");
-        tester.args([
-            &format!("--reuid={user}"),
-            &format!("--regid={user}"),
-            "--init-groups",
-        ]);
+        let mut tester = as_user(user, user);
         let output = tester
             .args(["pamtester", "kerberos", "alice", "chauthtok"])
             .output();
@@ -250,10 +239,7 @@ fn a_host_without_root_ends_what_a_person_has_open_only_if_it_is_named() {
     };
     assert!(changes("bob"));
     let line = posternd.says("pam_totp(kerberos:chauthtok): not revoked cause=unavailable");
-    assert!(
-        line.contains("may ask only about the account bob"),
-        "{line}"
-    );
+    assert_contains(&line, "may ask only about the account bob");
     let events = || {
         Postern::call("log alice --event host-password-changed --json")
             .does()

@@ -1,6 +1,6 @@
 //! Who must give a second factor, and how a new requirement locks out no administrator.
 
-use testhost::{APP, Front, Host, Place, Postern, Visitor, Web};
+use testhost::{APP, Host, Postern, Visitor, Web, assert_contains, assert_lacks};
 
 /// L13: the enrollment grace period starts with the first sign-in.
 #[test]
@@ -13,13 +13,13 @@ pub(crate) fn someone_required_comes_in_without_for_enroll_within_after_the_firs
     // Only a successful sign-in starts the grace period. An attacker without the password cannot
     // start it.
     alice.with_password().password("wrong").is_turned_away();
-    assert!(!Postern::call("status").does().out.contains("alice"));
+    assert_lacks(&Postern::call("status").does().out, "alice");
 
     let read = alice.with_password().enters();
-    assert!(read.contains("must have a second factor by "), "{read}");
+    assert_contains(&read, "must have a second factor by ");
     host.journal
         .says("not needed cause=enrollment-grace-period");
-    assert!(Postern::call("status alice").does().out.contains("off"));
+    assert_contains(&Postern::call("status alice").does().out, "off");
     host.clock.forward(24 * 3600 - 1);
     alice.with_key().enters();
 
@@ -49,18 +49,10 @@ fn requiring_a_second_factor_shuts_no_administrator_out_while_none_has_one() {
 
     for administrator in [&alice, &bob] {
         let read = administrator.with_key().enters();
-        assert!(
-            read.contains("No administrator has a second factor yet"),
-            "{read}"
-        );
+        assert_contains(&read, "No administrator has a second factor yet");
     }
     host.journal.says("not needed cause=last-administrator");
-    assert!(
-        Postern::call("log alice")
-            .does()
-            .out
-            .contains("last-administrator")
-    );
+    assert_contains(&Postern::call("log alice").does().out, "last-administrator");
     carol.with_key().is_turned_away();
     // The second factor of a user who is no administrator changes nothing.
     let phone = carol.enrols();
@@ -71,11 +63,7 @@ fn requiring_a_second_factor_shuts_no_administrator_out_while_none_has_one() {
     bob.with_key().is_turned_away();
     alice.with_key().enters_with(&phone.code());
     let said = Postern::call("disable alice").does();
-    assert!(
-        said.out.contains("postern one-time-code alice"),
-        "{}",
-        said.out
-    );
+    assert_contains(&said.out, "postern one-time-code alice");
     bob.with_key().enters();
 }
 
@@ -133,28 +121,17 @@ fn an_exemption_at_the_web_is_named_in_the_log() {
     let host = Host::fresh();
     let exempt = "[[policy.exempt]]\nservices = [\"sshd\"]\n\
                   [[policy.exempt]]\nservices = [\"web\"]\nnetworks = [\"127.0.1.0/24\"]\n";
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, exempt);
+    let web = Web::nginx(&host, exempt);
     let alice = host.person("alice");
     alice.has_a_password();
     alice.enrols();
     let inside = Visitor::new().from("127.0.1.7");
-    let entered = inside.password(&web.pages, "alice", &alice.password);
-    assert_eq!(
-        (entered.status, entered.header("location")),
-        (303, format!("{APP}/").as_str())
-    );
-    let event = Postern::call("log alice --event accepted --json")
-        .does()
-        .json();
+    let entered = inside.password(&web, &alice);
+    entered.redirects_to(303, &format!("{APP}/"));
+    let event = Postern::json("log alice --event accepted --json");
     assert_eq!(event["cause"], "policy.exempt-2", "{event}");
-    assert!(
-        web.gate.log().contains("accepted cause=policy.exempt-2"),
-        "{}",
-        web.gate.log()
-    );
+    assert_contains(web.gate.log(), "accepted cause=policy.exempt-2");
     // A client outside of the exempt network must give a code.
-    let outside = Visitor::new()
-        .from("127.0.2.7")
-        .password(&web.pages, "alice", &alice.password);
+    let outside = Visitor::new().from("127.0.2.7").password(&web, &alice);
     assert!(outside.header("location").ends_with("/code"), "{outside:?}");
 }

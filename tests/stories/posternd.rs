@@ -5,12 +5,12 @@ use nix::sys::signal::Signal;
 use std::fs;
 use std::process::Command;
 use testhost::{
-    HOST_SOCKET, Host, Person, Phone, Postern, Posternd, Store, Terminal, finished, patiently,
+    HOST_SOCKET, Host, Person, Phone, Postern, Posternd, Store, Terminal, assert_contains,
+    assert_lacks, finished, patiently, wait_until,
 };
 
 fn alice(host: &Host) -> (Person, Phone) {
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     (alice, phone)
 }
 
@@ -70,9 +70,9 @@ fn while_posternd_decides_the_host_opens_nothing_of_the_store() {
     tracer.kill().expect("it runs");
     tracer.wait().expect("it ends");
     let calls = fs::read_to_string(trace).expect("strace has written");
-    assert!(calls.contains(HOST_SOCKET), "{calls}");
+    assert_contains(&calls, HOST_SOCKET);
     for path in ["/etc/postern", "/var/lib/postern"] {
-        assert!(!calls.contains(path), "{path}: {calls}");
+        assert_lacks(&calls, path);
     }
 }
 
@@ -125,10 +125,8 @@ fn posternd_goes_by_the_last_valid_configuration() {
     host.write_configuration("[policy]\nrequired = \"alll\"\n");
     alice.with_key().enters_with(&phone.code());
     let line = host.journal.says("warning cause=misconfigured");
-    assert!(
-        line.contains("policy.required") && line.contains("stays in force"),
-        "{line}"
-    );
+    assert_contains(&line, "policy.required");
+    assert_contains(&line, "stays in force");
     bob.with_key().is_turned_away();
     posternd.restart();
     bob.with_key().is_turned_away();
@@ -162,9 +160,7 @@ fn an_impostor_of_the_gates_user_is_told_nothing() {
         .args([HOST_SOCKET, heard])
         .spawn()
         .expect("it starts");
-    patiently("the impostor listens", || {
-        Ok(fs::exists(HOST_SOCKET)?.then_some(()))
-    });
+    wait_until("the impostor listens", || fs::exists(HOST_SOCKET));
     alice.with_key().enters_with(&phone.code());
     impostor.kill().expect("it runs");
     impostor.wait().expect("it ends");
@@ -195,11 +191,9 @@ fn sudo_and_a_full_backlog() {
     assert!(sudo.ends().status.success());
     host.journal
         .says("pam_totp(sudo:auth): accepted cause=code");
-    let last = Postern::call("log alice --lines 1 --json").does().json();
-    assert_eq!(
-        (&last["service"], &last["origin"]),
-        (&"sudo".into(), &"local user alice".into())
-    );
+    let last = Postern::json("log alice --lines 1 --json");
+    assert_eq!(last["service"], "sudo");
+    assert_eq!(last["origin"], "local user alice");
     assert_eq!(posternd.log(), "");
     drop(posternd);
 

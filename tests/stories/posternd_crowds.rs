@@ -8,13 +8,14 @@ use nix::unistd::Pid;
 use postern_shared::protocol::{
     Greeting, Opening, PamFunction, PamTransaction, ServerState, VERSIONS, receive, send,
 };
-use std::fs::{self, Permissions};
+use std::fs::{self};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use testhost::{HOST_SOCKET, Host, PamHost, Person, Phone, Posternd, Terminal, patiently};
+use testhost::{
+    HOST_SOCKET, Host, PamHost, Person, Phone, Posternd, Terminal, as_user, set_mode, wait_until,
+};
 
 const DAEMON: &str = "/usr/libexec/postern/posternd";
 
@@ -56,7 +57,7 @@ impl Alone {
         fs::rename(DAEMON, format!("{DAEMON}.aside")).expect("the copy of the host can be written");
         let _ = fs::remove_file(STARTED);
         fs::write(DAEMON, format!("#!/bin/sh\necho $PPID >>{STARTED}\n")).expect("root may do it");
-        fs::set_permissions(DAEMON, Permissions::from_mode(0o755)).expect("root may do it");
+        set_mode(DAEMON, 0o755);
         Alone(posternd)
     }
 }
@@ -118,18 +119,8 @@ fn two_hundred_stopped_sudos_of_one_user_keep_nobody_out() {
     let (alice, phone, mallory) = people(&host);
     let posternd = Alone::start();
     let sudo = |_| {
-        let mut command = Command::new("setpriv");
-        command.args([
-            "--reuid=mallory",
-            "--regid=mallory",
-            "--init-groups",
-            "sudo",
-            "-S",
-            "-k",
-            "-p",
-            "",
-            "id",
-        ]);
+        let mut command = as_user("mallory", "mallory");
+        command.args(["sudo", "-S", "-k", "-p", "", "id"]);
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -141,8 +132,8 @@ fn two_hundred_stopped_sudos_of_one_user_keep_nobody_out() {
     };
     let sudos: Vec<Ending> = (0..200).map(sudo).collect();
     let threads = format!("/proc/{}/task", posternd.0.process());
-    patiently("each is asked for a code", || {
-        Ok((fs::read_dir(&threads)?.count() > sudos.len()).then_some(()))
+    wait_until("each is asked for a code", || {
+        Ok(fs::read_dir(&threads)?.count() > sudos.len())
     });
     for Ending(child) in &sudos {
         let process = Pid::from_raw(i32::try_from(child.id()).expect("a process"));
@@ -162,10 +153,7 @@ fn a_fallback_that_is_started_is_counted() {
     let mut posternd = Alone::start();
     posternd.no_fallback_was_started();
     posternd.0.signal(Signal::SIGSTOP);
-    host.pam(
-        "guest",
-        "auth required pam_totp.so\naccount required pam_totp.so\n",
-    );
+    host.requires_totp("guest", "");
     assert_eq!(
         PamHost::start(PAM_HOST, "guest", b"alice", &[])
             .ends()
@@ -193,9 +181,7 @@ fn two_thousand_connections_of_one_user_that_say_nothing_keep_nobody_out() {
         .spawn()
         .expect("it starts");
     let _crowd = Ending(crowd);
-    patiently("2,000 are connected", || {
-        Ok(fs::exists(started)?.then_some(()))
-    });
+    wait_until("2,000 are connected", || fs::exists(started));
     alice_and_root_get_in(&host, &alice, &phone);
     assert_eq!(posternd.0.log(), "");
     posternd.no_fallback_was_started();

@@ -4,14 +4,16 @@
 use crate::posternd_crowds::stranger;
 use crate::web_unit::unit;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use postern_shared::protocol::{Instruction, receive};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use testhost::{HOST_SOCKET, Host, PAM_SOCKET, Person, Phone, Systemd, finished, patiently};
+use testhost::{
+    HOST_SOCKET, Host, PAM_SOCKET, Person, Phone, Systemd, assert_contains, assert_lacks,
+    assert_within, finished, patiently, signal, wait_until,
+};
 
 const UNITS: &str = "/usr/lib/systemd/system";
 const GATE_SOCKET: &str = "/run/postern/gate.sock";
@@ -83,14 +85,6 @@ fn socket(path: &str) -> (u64, u32, u32, u32) {
 }
 
 #[track_caller]
-fn signal(process: u32, signal: Signal) {
-    kill(
-        Pid::from_raw(i32::try_from(process).expect("a process")),
-        signal,
-    )
-    .expect("it runs");
-}
-
 fn is_gone(process: u32) -> bool {
     !fs::exists(format!("/proc/{process}")).expect("there is a /proc")
 }
@@ -134,17 +128,13 @@ fn the_first_login_starts_posternd_and_one_that_is_stopped_is_replaced() {
 
     signal(first, Signal::SIGSTOP);
     let stopped = Instant::now();
-    patiently("systemd has killed it", || Ok(is_gone(first).then_some(())));
-    assert!(
-        stopped.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        stopped.elapsed()
-    );
-    patiently("it is started again", || {
-        Ok((systemd.property(POSTERND, "NRestarts") == "1").then_some(()))
+    wait_until("systemd has killed it", || Ok(is_gone(first)));
+    assert_within(stopped, Duration::from_secs(10));
+    wait_until("it is started again", || {
+        Ok(systemd.property(POSTERND, "NRestarts") == "1")
     });
-    patiently("it serves", || {
-        Ok((systemd.property(POSTERND, "ActiveState") == "active").then_some(()))
+    wait_until("it serves", || {
+        Ok(systemd.property(POSTERND, "ActiveState") == "active")
     });
     assert_eq!(socket(HOST_SOCKET), before);
     enters(&host, &people[1]);
@@ -156,16 +146,12 @@ fn the_first_login_starts_posternd_and_one_that_is_stopped_is_replaced() {
     let delay = Delay::of(thread_named(second, "accept"), "accept4");
     let _held = std::os::unix::net::UnixStream::connect(HOST_SOCKET).expect("systemd listens");
     delay.ends_with_the_watchdog(&systemd, second);
-    patiently("it serves", || {
-        Ok((systemd.property(POSTERND, "NRestarts") == "2").then_some(()))
+    wait_until("it serves", || {
+        Ok(systemd.property(POSTERND, "NRestarts") == "2")
     });
     assert_eq!(socket(HOST_SOCKET), before);
     enters(&host, &people[2]);
-    assert!(
-        !systemd.log("posternd").contains("panicked"),
-        "{}",
-        systemd.log("posternd")
-    );
+    assert_lacks(systemd.log("posternd"), "panicked");
 }
 
 /// The unit's limits suffice for the largest number of conversations, and one more client is
@@ -246,8 +232,8 @@ fn a_worker_that_hangs_is_found_out() {
     terminal.types(&people[0].1.code());
     assert!(!terminal.ends().entered());
     delay.ends_with_the_watchdog(&systemd, first);
-    patiently("it serves", || {
-        Ok((systemd.property(POSTERND, "NRestarts") == "1").then_some(()))
+    wait_until("it serves", || {
+        Ok(systemd.property(POSTERND, "NRestarts") == "1")
     });
     enters(&host, &people[1]);
 }
@@ -293,14 +279,10 @@ impl Delay {
             assert!(Instant::now() < until, "{}", systemd.log("posternd"));
             std::thread::sleep(Duration::from_millis(50));
         }
-        assert!(
-            systemd.log("posternd").contains("makes no progress"),
-            "{}",
-            systemd.log("posternd")
-        );
+        assert_contains(systemd.log("posternd"), "makes no progress");
         // The tracer keeps its tracees alive until it ends.
         drop(self);
-        patiently("it is gone", || Ok(is_gone(process).then_some(())));
+        wait_until("it is gone", || Ok(is_gone(process)));
     }
 }
 
@@ -396,11 +378,8 @@ fn posternd_reloads_and_drains() {
     systemd.does("start posternd.service");
     let process = systemd.process(POSTERND);
     systemd.does("reload posternd.service");
-    patiently("it has reloaded", || {
-        Ok(systemd
-            .log("posternd")
-            .contains("reloaded /etc")
-            .then_some(()))
+    wait_until("it has reloaded", || {
+        Ok(systemd.log("posternd").contains("reloaded /etc"))
     });
     host.write_configuration("[pam]\nnonsense = 1\n");
     systemd.refuses("reload posternd.service");
@@ -412,13 +391,13 @@ fn posternd_reloads_and_drains() {
     let slow = people[1].0.with_key().up_to_the_code();
     let began = Instant::now();
     systemd.does("stop --no-block posternd.service");
-    patiently("it drains", || {
-        Ok((systemd.property(POSTERND, "ActiveState") == "deactivating").then_some(()))
+    wait_until("it drains", || {
+        Ok(systemd.property(POSTERND, "ActiveState") == "deactivating")
     });
     quick.types(&people[0].1.code());
     assert!(quick.ends().entered());
-    patiently("it has ended", || {
-        Ok((systemd.property(POSTERND, "ActiveState") == "inactive").then_some(()))
+    wait_until("it has ended", || {
+        Ok(systemd.property(POSTERND, "ActiveState") == "inactive")
     });
     let took = began.elapsed();
     assert!((9..20).contains(&took.as_secs()), "{took:?}");

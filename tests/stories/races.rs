@@ -50,8 +50,7 @@ fn all_at_once(person: &Person, typed: &[String]) -> impl Fn(End) -> usize + use
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn of_many_sessions_with_one_code_exactly_one_enters() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     for many in [2, 10, 50, 100] {
         host.clock.forward(60);
@@ -71,8 +70,7 @@ pub(crate) fn of_many_sessions_with_one_code_exactly_one_enters() {
 #[ignore = "needs the test host: tests/run"]
 fn of_many_sessions_and_commands_with_one_code_exactly_one_accepts() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let held: Vec<Terminal> = (0..10).map(|_| alice.with_key().up_to_the_code()).collect();
     let (barrier, code) = (Barrier::new(20), phone.code());
 
@@ -114,8 +112,7 @@ fn of_many_sessions_and_commands_with_one_code_exactly_one_accepts() {
 #[ignore = "needs the test host: tests/run"]
 fn a_stalled_writer_refuses_others_and_hangs_nobody() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     let stalled = Store::open();
     stalled.changes("BEGIN IMMEDIATE; UPDATE account SET created = created");
@@ -132,8 +129,7 @@ fn a_stalled_writer_refuses_others_and_hangs_nobody() {
 #[ignore = "needs the test host: tests/run"]
 fn of_many_sessions_with_one_recovery_code_exactly_one_enters() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let (_, recovery) = alice.enrols_with_recovery_codes();
+    let (alice, _, recovery) = host.enrolled_user_with_recovery_codes("alice");
 
     let ends = all_at_once(&alice, &vec![recovery[0].clone(); 20]);
     assert_eq!((ends(End::In), ends(End::Used)), (1, 19));
@@ -144,8 +140,7 @@ fn of_many_sessions_with_one_recovery_code_exactly_one_enters() {
 #[ignore = "needs the test host: tests/run"]
 fn of_a_hundred_wrong_codes_at_once_five_are_evaluated() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     let ends = all_at_once(&alice, &phone.wrong_codes(100));
     assert_eq!((ends(End::Wrong), ends(End::Delayed)), (5, 95));

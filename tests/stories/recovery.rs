@@ -1,6 +1,6 @@
 //! Recovery codes at ssh: each is accepted once, also during a delay or a lock of codes.
 
-use testhost::{Host, Postern, Store};
+use testhost::{Host, Postern, Store, assert_lacks};
 
 /// R1: 6 codes of 10 characters without look-alikes by default; count and length are configurable.
 #[test]
@@ -32,8 +32,7 @@ fn recovery_codes_are_as_many_and_as_long_as_configured() {
 #[ignore = "needs the test host: tests/run"]
 fn a_recovery_code_opens_once() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (alice, phone, recovery) = host.enrolled_user_with_recovery_codes("alice");
     assert_eq!(recovery.len(), 6);
 
     alice.with_key().enters_with(&recovery[0]);
@@ -44,10 +43,7 @@ fn a_recovery_code_opens_once() {
     alice
         .with_key()
         .enters_with(&recovery[1].to_lowercase().replace('-', " "));
-    assert_eq!(
-        Postern::call("status alice --json").does().json()["recovery_codes"],
-        4
-    );
+    assert_eq!(Postern::json("status alice --json")["recovery_codes"], 4);
     alice.with_key().enters_with(&phone.code());
 }
 
@@ -56,8 +52,7 @@ fn a_recovery_code_opens_once() {
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn a_recovery_code_opens_during_a_delay_and_lifts_it() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (alice, phone, recovery) = host.enrolled_user_with_recovery_codes("alice");
 
     for code in phone.wrong_codes(5) {
         alice.with_key().is_refused(&code, "That code is wrong");
@@ -75,8 +70,7 @@ pub(crate) fn a_recovery_code_opens_during_a_delay_and_lifts_it() {
 #[ignore = "needs the test host: tests/run"]
 fn a_recovery_code_opens_a_lock() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (alice, phone, recovery) = host.enrolled_user_with_recovery_codes("alice");
     host.configure("[throttle]\nlock_after = 10\n");
 
     for code in phone.wrong_codes(10) {
@@ -89,15 +83,9 @@ fn a_recovery_code_opens_a_lock() {
         "Locked after too many wrong codes: enter a recovery code",
     );
     host.journal.says("refused cause=locked");
-    assert_eq!(
-        Postern::call("status alice --json").does().json()["locked"],
-        true
-    );
+    assert_eq!(Postern::json("status alice --json")["locked"], true);
     alice.with_key().enters_with(&recovery[0]);
-    assert_eq!(
-        Postern::call("status alice --json").does().json()["locked"],
-        false
-    );
+    assert_eq!(Postern::json("status alice --json")["locked"], false);
     alice.with_key().enters_with(&phone.code());
 }
 
@@ -106,8 +94,7 @@ fn a_recovery_code_opens_a_lock() {
 #[ignore = "needs the test host: tests/run"]
 fn an_address_that_guesses_recovery_codes_is_throttled() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (alice, phone, recovery) = host.enrolled_user_with_recovery_codes("alice");
 
     let guess = |last: char| format!("ABCDE-FGHJ{last}");
     for last in "ABCDEFGHJK".chars() {
@@ -145,10 +132,7 @@ fn with_disable_the_one_code_lets_in_and_turns_the_second_factor_off() {
 
     alice.with_key().enters_with(&phone.code());
     alice.with_key().enters_with(&recovery[0]);
-    assert_eq!(
-        Postern::call("status alice --json").does().json()["state"],
-        "off"
-    );
+    assert_eq!(Postern::json("status alice --json")["state"], "off");
     alice.with_key().enters();
 }
 
@@ -157,15 +141,16 @@ fn with_disable_the_one_code_lets_in_and_turns_the_second_factor_off() {
 #[ignore = "needs the test host: tests/run"]
 fn neither_secret_nor_recovery_codes_stand_in_the_store() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (_, phone, recovery) = host.enrolled_user_with_recovery_codes("alice");
 
     let dump = Store::open().dump().to_uppercase();
     for code in recovery {
         let plain = code.replace('-', "");
-        assert!(!dump.contains(&plain) && !dump.contains(&hex(plain.as_bytes())));
+        assert_lacks(&dump, &plain);
+        assert_lacks(&dump, hex(plain.as_bytes()));
     }
-    assert!(!dump.contains(&phone.secret()) && !dump.contains(&phone.secret_in_hex()));
+    assert_lacks(&dump, phone.secret());
+    assert_lacks(&dump, phone.secret_in_hex());
 }
 
 fn hex(bytes: &[u8]) -> String {

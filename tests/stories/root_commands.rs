@@ -4,10 +4,11 @@
 
 use nix::unistd::{Group, User};
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, chown};
 use std::process::Command;
 use testhost::{
-    Host, KEY, Phone, Postern, STORE, STORE_FOLDER, Store, Terminal, finished, give_to_daemons,
+    Host, KEY, Phone, Postern, STORE, STORE_FOLDER, Store, Terminal, assert_contains, assert_lacks,
+    finished, give_to_daemons, set_mode,
 };
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
@@ -124,10 +125,8 @@ fn sets_a_password(host: &Host) {
     assert_eq!(files(), before);
     // The audit event names the user who typed the command, not the user of the process.
     let log = Postern::call("log carol --json").does().out;
-    assert!(
-        log.contains("\"principal\":\"root\"") && !log.contains("posternd"),
-        "{log}"
-    );
+    assert_contains(&log, "\"principal\":\"root\"");
+    assert_lacks(&log, "posternd");
 }
 
 #[test]
@@ -150,24 +149,21 @@ fn what_root_alone_can_read_is_read_before() {
     let (_bob, phone) = (host.person("bob"), Phone::scans(SECRET));
     let secret = "/etc/postern/bob.secret";
     fs::write(secret, SECRET).expect("/etc can be written");
-    fs::set_permissions(secret, PermissionsExt::from_mode(0o600)).expect("a mode can be set");
+    set_mode(secret, 0o600);
     host.write_configuration(&format!(
         "[[account]]\nname = \"bob\"\nsecret_file = \"{secret}\"\n"
     ));
     let said = Postern::call("verify bob --json")
         .input(&phone.code())
         .does();
-    assert!(said.out.contains("\"accepted\""), "{}", said.all());
+    assert_contains(&said.out, "\"accepted\"");
 
     let file = "/etc/postern/import.uris";
     fs::write(file, format!("otpauth://totp/dave?secret={SECRET}\n")).expect("/etc can be written");
-    fs::set_permissions(file, PermissionsExt::from_mode(0o600)).expect("a mode can be set");
+    set_mode(file, 0o600);
     Postern::call(&format!("import otpauth {file} --yes")).does();
     fs::remove_file(file).expect("it is there");
-    assert_eq!(
-        Postern::call("status dave --json").does().json()["state"],
-        "on"
-    );
+    assert_eq!(Postern::json("status dave --json")["state"], "on");
 }
 
 /// If root cannot change to another user, the command opens nothing and reports the cause.
@@ -184,12 +180,8 @@ fn root_that_cannot_be_given_up_opens_no_store() {
         "carol",
     ]);
     let said = Postern::under(bound).refuses();
-    assert!(
-        said.err.contains("cannot become user posternd (EPERM"),
-        "{}",
-        said.err
-    );
-    assert!(said.err.contains("CAP_SETUID"), "{}", said.err);
+    assert_contains(&said.err, "cannot become user posternd (EPERM");
+    assert_contains(&said.err, "CAP_SETUID");
     assert_eq!(Store::open().number("SELECT count(*) FROM account"), 0);
 }
 
@@ -199,8 +191,7 @@ fn root_that_cannot_be_given_up_opens_no_store() {
 #[ignore = "needs the test host: tests/run"]
 fn a_store_that_is_put_back_is_made_whole_for_all_who_open_it() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let before: Vec<_> = files()
         .into_iter()
         .map(|(name, _, uid, gid, mode)| (name, uid, gid, mode))
@@ -237,11 +228,8 @@ fn a_key_that_posternd_cannot_read_is_found_by_roots_commands() {
     let _host = Host::fresh();
     chown(KEY, Some(0), Some(0)).expect("root may do it");
     let said = Postern::call("status").refuses();
-    assert!(
-        said.err.contains(KEY) && said.err.contains("Permission denied"),
-        "{}",
-        said.err
-    );
+    assert_contains(&said.err, KEY);
+    assert_contains(&said.err, "Permission denied");
     give_to_daemons(KEY, 0o640);
     Postern::call("status").does();
 }
@@ -252,8 +240,7 @@ fn a_key_that_posternd_cannot_read_is_found_by_roots_commands() {
 #[ignore = "needs the test host: tests/run"]
 fn a_rotation_reads_the_store_as_posternd_and_a_process_of_roots_writes_the_key_file() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let key = || {
         let found = fs::metadata(KEY).expect("the key file");
         (found.uid(), found.gid(), found.mode() & 0o7777)

@@ -1,6 +1,6 @@
 //! `unenrolled=enroll`: a user without a second factor enrolls during an ordinary ssh sign-in.
 
-use testhost::{Host, Person, Phone, Postern, Store, Terminal, scanned};
+use testhost::{Host, Person, Phone, Postern, Store, Terminal, assert_lacks, scanned};
 
 const ENROLL: &str =
     "[totp]\nissuer = \"server-01\"\n[pam.service.sshd]\nunenrolled = \"enroll\"\n";
@@ -92,9 +92,7 @@ pub(crate) fn the_first_ssh_login_shows_a_qr_and_the_recovery_codes_and_lets_in(
     host.journal.says(
         "pam_totp(sshd:auth): accepted cause=enrolled address=127.0.0.1 service=sshd user=\"alice\"",
     );
-    let event = Postern::call("log alice --event enrolled --json")
-        .does()
-        .json();
+    let event = Postern::json("log alice --event enrolled --json");
     assert_eq!(
         (&event["service"], &event["principal"]),
         (&"sshd".into(), &"alice".into()),
@@ -107,13 +105,11 @@ pub(crate) fn the_first_ssh_login_shows_a_qr_and_the_recovery_codes_and_lets_in(
         .with_key()
         .is_refused(&code, "That code was used already");
     let screen = alice.with_key().enters_with(&phone.code_in(1));
-    assert!(!screen.contains("otpauth"), "{screen}");
+    assert_lacks(&screen, "otpauth");
     alice.with_password().enters_with(&recovery[0]);
     let log = host.journal.rest();
-    assert!(
-        !log.contains(&phone.secret()) && !log.contains(&recovery[1]),
-        "{log}"
-    );
+    assert_lacks(&log, phone.secret());
+    assert_lacks(&log, &recovery[1]);
 }
 
 /// E4, promise 7: an enrollment that is cancelled, or whose connection is lost, changes nothing.
@@ -187,20 +183,19 @@ pub(crate) fn where_an_administrator_must_allow_it_a_one_time_code_comes_first()
         "{ENROLL}[policy]\nself_enroll = \"one-time-code\"\n"
     ));
     Postern::call("account add alice").does();
-    let made = Postern::call("one-time-code alice --json").does().json();
-    let code = made["one_time_code"].as_str().expect("a code");
+    let code = Postern::one_time_code("alice");
 
     let mut terminal = alice.with_password().dials();
     terminal.expect("Password: ").types(&alice.password);
     terminal
         .expect("a one-time code from the administrator")
         .expect("One-time code (P-...): ");
-    assert!(!terminal.screen().contains("otpauth"));
+    assert_lacks(terminal.screen(), "otpauth");
     terminal
         .types("P-2345-6789-ABCD")
         .expect("wrong")
         .expect("One-time code (P-...): ")
-        .types(code);
+        .types(&code);
     let phone = scans(&mut terminal);
     terminal
         .types(&phone.code())
@@ -208,5 +203,5 @@ pub(crate) fn where_an_administrator_must_allow_it_a_one_time_code_comes_first()
         .types("saved")
         .expect("entered as alice");
     // The enrollment has consumed the one-time code.
-    alice.with_key().is_refused(code, "used already");
+    alice.with_key().is_refused(&code, "used already");
 }

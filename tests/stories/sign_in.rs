@@ -1,14 +1,13 @@
 //! Sign-in by ssh: the first factor, then the code, if the user has or needs one.
 
-use testhost::{Host, Postern, Store};
+use testhost::{Host, Postern, Store, assert_contains, assert_lacks};
 
 /// L4: a key as the first factor.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn key_then_code() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     alice.with_key().enters_with(&phone.code());
     host.journal
@@ -20,8 +19,7 @@ fn key_then_code() {
 #[ignore = "needs the test host: tests/run"]
 fn password_then_code() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
 
     alice.with_password().enters_with(&phone.code());
     host.journal
@@ -65,10 +63,7 @@ fn whoever_must_have_a_second_factor_and_has_none_is_denied() {
     host.configure("[policy]\nrequired = [\"bob\"]\n");
 
     let screen = bob.with_key().is_turned_away();
-    assert!(
-        screen.contains("This account needs a second factor and has none"),
-        "{screen}"
-    );
+    assert_contains(&screen, "This account needs a second factor and has none");
     host.journal
         .says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"bob\"");
     bob.with_password().is_turned_away();
@@ -96,8 +91,7 @@ fn unenrolled_allow_lets_in_whoever_should_have_a_second_factor() {
 #[ignore = "needs the test host: tests/run"]
 fn an_exempt_network_is_asked_for_no_code_and_the_log_names_the_rule() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.configure("[[policy.exempt]]\nservices = [\"sshd\"]\nnetworks = [\"127.0.1.0/24\"]\n");
 
     alice.with_key().from("127.0.1.7").enters();
@@ -113,8 +107,7 @@ fn an_exempt_network_is_asked_for_no_code_and_the_log_names_the_rule() {
 #[ignore = "needs the test host: tests/run"]
 fn a_cancelled_prompt_costs_nothing() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let before = Store::open().dump();
 
     let terminal = alice.with_key().up_to_the_code();
@@ -128,8 +121,7 @@ fn a_cancelled_prompt_costs_nothing() {
 #[ignore = "needs the test host: tests/run"]
 pub(crate) fn success_tells_how_many_wrong_codes_there_were() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     alice.with_key().enters_with(&phone.code());
     host.clock.forward(30);
 
@@ -147,5 +139,5 @@ pub(crate) fn success_tells_how_many_wrong_codes_there_were() {
     shell.types("exit").types("");
     host.clock.forward(30);
     let screen = alice.with_key().enters_with(&phone.code());
-    assert!(!screen.contains("since your last sign-in"), "{screen}");
+    assert_lacks(&screen, "since your last sign-in");
 }

@@ -6,7 +6,7 @@ use postern_shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fs, thread};
-use testhost::{Answer, Front, Host, PamHost, Place, Postern, Posternd, STORE, Web};
+use testhost::{Answer, Host, PamHost, Postern, Posternd, STORE, Web};
 
 /// Sign-ins of each of two users. The write-ahead log reaches its full length after some tens of
 /// them.
@@ -99,10 +99,9 @@ fn the_write_ahead_log_stays_short_without_a_daemon() {
 fn posternd_and_the_gate_take_at_most_10_mib_each_while_idle() {
     let host = Host::without_posternd();
     let posternd = Posternd::start();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     alice.with_key().enters_with(&phone.code());
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let web = Web::nginx(&host, "");
     for (name, process) in [
         ("posternd", posternd.process()),
         ("postern-gate", web.gate.process()),

@@ -106,8 +106,7 @@ fn password_authentication_beside_the_sample_opens_nothing_more() {
 }
 
 fn root(host: &Host) -> (Person, Phone) {
-    let root = host.person("root");
-    let phone = root.enrols();
+    let (root, phone) = host.enrolled_user("root");
     (root, phone)
 }
 

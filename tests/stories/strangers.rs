@@ -1,6 +1,6 @@
 //! Before the first factor, an unauthenticated client cannot distinguish accounts.
 
-use testhost::{Host, Person, Ssh};
+use testhost::{Host, Person, Ssh, assert_contains, assert_lacks};
 
 /// The code is asked for whatever the password was, and every refusal has the same text.
 const UNKNOWN: &str = "\
@@ -44,8 +44,8 @@ fn whole_screens_tell_nobody_apart() {
     host.pam("sshd", UNKNOWN);
 
     let wrong_code = screen_of(&alice.with_password(), "alice", &phone.wrong());
-    assert!(wrong_code.contains("wait for a new code"), "{wrong_code}");
-    assert!(!wrong_code.contains("code is wrong"), "{wrong_code}");
+    assert_contains(&wrong_code, "wait for a new code");
+    assert_lacks(&wrong_code, "code is wrong");
 
     let unknown = alice.with_password().as_user("nobody-here");
     for (what, screen) in [

@@ -2,7 +2,7 @@
 //! is config/pam.d/su.
 
 use std::process::Command;
-use testhost::{Host, Person, Postern, Store, Terminal, finished};
+use testhost::{Host, Person, Postern, Store, Terminal, assert_contains, assert_lacks, finished};
 
 /// Prepares a host with the machine's clock, which su sees, and codes that are valid for minutes.
 #[track_caller]
@@ -62,11 +62,9 @@ pub(crate) fn password_and_code_of_the_other_person_and_guesses_counted_by_who_g
     assert!(terminal.ends().status.success());
     host.journal
         .says("pam_totp(su:auth): accepted cause=code address=- service=su user=\"alice\"");
-    let last = Postern::call("log alice --lines 1 --json").does().json();
-    assert_eq!(
-        (&last["service"], &last["origin"]),
-        (&"su".into(), &"local user carol".into())
-    );
+    let last = Postern::json("log alice --lines 1 --json");
+    assert_eq!(last["service"], "su");
+    assert_eq!(last["origin"], "local user carol");
     alice.with_key().enters_with(&phone.code_in(1));
 }
 
@@ -110,10 +108,8 @@ fn root_becomes_anyone_unasked() {
         );
     }
     let log = host.journal.rest();
-    assert!(
-        log.contains("su:session") && !log.contains("pam_totp("),
-        "{log}"
-    );
+    assert_contains(&log, "su:session");
+    assert_lacks(&log, "pam_totp(");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
-use testhost::{Host, Person, Postern, Store, Terminal, outcome};
+use testhost::{Host, Person, Postern, Store, Terminal, assert_contains, assert_lacks, outcome};
 
 /// A delay that is longer than any story, also on a busy machine: sudo sees the machine's clock.
 const LONG_DELAY: &str = "[throttle]\nfirst_delay = \"10m\"\n";
@@ -51,8 +51,7 @@ fn text(output: &Output) -> String {
 pub(crate) fn password_then_code_and_with_a_ticket_neither() {
     let host = host();
     host.sudoers("alice ALL=(ALL) ALL");
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.journal.forget();
 
     let mut terminal = on_a_terminal(
@@ -85,13 +84,11 @@ pub(crate) fn password_then_code_and_with_a_ticket_neither() {
         let line = format!(
             "pam_totp({service}:auth): accepted cause=code address=- service={service} user=\"alice\""
         );
-        assert!(log.contains(&line), "{log}");
+        assert_contains(&log, &line);
     }
-    let last = Postern::call("log alice --lines 1 --json").does().json();
-    assert_eq!(
-        (&last["service"], &last["origin"]),
-        (&"sudo-i".into(), &"local user alice".into())
-    );
+    let last = Postern::json("log alice --lines 1 --json");
+    assert_eq!(last["service"], "sudo-i");
+    assert_eq!(last["origin"], "local user alice");
 }
 
 /// sudo asks for nothing here, and the policy must not refuse either.
@@ -116,7 +113,7 @@ fn nopasswd_and_root_are_asked_nothing() {
         }
     }
     let log = host.journal.rest();
-    assert!(!log.contains("pam_totp("), "{log}");
+    assert_lacks(&log, "pam_totp(");
 }
 
 #[test]
@@ -124,8 +121,7 @@ fn nopasswd_and_root_are_asked_nothing() {
 fn without_a_terminal_nothing_is_asked_but_what_stdin_answers() {
     let host = host();
     host.sudoers("alice ALL=(ALL) ALL\nDefaults timestamp_timeout=0");
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let before = Store::open().dump();
 
     let output = piped(&alice, "sudo -n id -un", &[]);
@@ -166,17 +162,12 @@ fn without_a_terminal_nothing_is_asked_but_what_stdin_answers() {
 fn a_wrong_password_never_reaches_the_code() {
     let host = host();
     host.sudoers("alice ALL=(ALL) ALL\nDefaults passwd_tries=1");
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let before = Store::open().dump();
 
     let output = piped(&alice, "sudo -S id -un", &["another", &phone.code()]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        !text(&output).contains("Verification code"),
-        "{}",
-        text(&output)
-    );
+    assert_lacks(text(&output), "Verification code");
     assert_eq!(Store::open().dump(), before);
 }
 
@@ -211,8 +202,7 @@ fn three_wrong_codes_end_a_try_and_five_are_all_that_is_looked_at() {
     let host = host();
     host.configure(&format!("[totp]\nperiod = \"2m\"\n{LONG_DELAY}"));
     host.sudoers("alice ALL=(ALL) ALL");
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let wrong = phone.wrong_codes(9);
 
     // sudo suppresses messages, so the next prompt says why a code was refused.
@@ -237,11 +227,7 @@ fn three_wrong_codes_end_a_try_and_five_are_all_that_is_looked_at() {
     }
     let ended = terminal.ends();
     assert_eq!(ended.status.code(), Some(1), "{}", ended.transcript);
-    assert!(
-        ended.transcript.contains("3 incorrect password attempts"),
-        "{}",
-        ended.transcript
-    );
+    assert_contains(&ended.transcript, "3 incorrect password attempts");
     host.journal.says("refused cause=delayed-");
     assert_eq!(Store::open().number("SELECT sum(cost) FROM failure"), 5);
 

@@ -2,11 +2,10 @@
 //! wait for the stopped process.
 
 use crate::root_commands::is_posternds;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use std::fs;
 use std::process::Command;
-use testhost::{Host, Postern, Terminal, finished, patiently};
+use testhost::{Host, Postern, Terminal, finished, signal, wait_until};
 
 const LIBRARY: &str = "/usr/local/lib/slow_sync.so";
 const SYNCS: &str = "/tmp/postern-syncs";
@@ -59,24 +58,16 @@ fn a_command_that_is_stopped_inside_a_transaction_ends_it_first() {
         .expect("password for alice: ")
         .types(&alice.password);
     terminal.expect("Verification code: ").types(&phone.code());
-    patiently("the commit is being synced", || {
-        Ok(fs::exists(SYNCS)?.then_some(()))
-    });
+    wait_until("the commit is being synced", || fs::exists(SYNCS));
     let command = terminal.process_of("postern");
     is_posternds(command);
     terminal.types_bytes(&[0x1a]);
     bob.with_key().enters_with(&other.code());
-    patiently("the command is stopped", || {
-        Ok((state(command) == Some('T')).then_some(()))
-    });
+    wait_until("the command is stopped", || Ok(state(command) == Some('T')));
     // The stopped process holds no lock of the store.
     Postern::call("account add dave").does();
     let status = Postern::call("status carol");
     status.does();
-    kill(
-        Pid::from_raw(i32::try_from(command).expect("a process")),
-        Signal::SIGCONT,
-    )
-    .expect("it is there");
+    signal(command, Signal::SIGCONT);
     terminal.closes();
 }

@@ -3,7 +3,7 @@
 //! the part of trap 8 about a code in a subject.
 
 use std::fs;
-use testhost::{APP, Front, Host, Place, Postern, Store, Visitor, Web, Wire};
+use testhost::{APP, Host, Postern, Store, Visitor, Wire, assert_contains};
 
 const URLS: &str = "/var/log/nginx/access.log";
 const SESSION: &str = "__Secure-postern";
@@ -12,19 +12,16 @@ const SESSION: &str = "__Secure-postern";
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn trap_08_pending_token_in_a_url() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     let (visitor, code) = (Visitor::new(), phone.code());
 
     let sent = visitor.loads(&format!("{APP}/"));
     let page = visitor.follows(&sent);
-    let asked = visitor.password(&web.pages, "alice", &alice.password);
+    let asked = visitor.password(&web, &alice);
     let ticket = visitor.cookie("__Host-postern-login");
-    let code_page = visitor.loads(&format!("{}code", web.pages));
-    let entered = visitor.code(&web.pages, &code, "yes");
+    let code_page = visitor.loads(&web.page("code"));
+    let entered = visitor.code_and_trust(&web, &code);
     let inside = visitor.follows(&entered);
     assert_eq!(
         (asked.status, entered.status, inside.status),
@@ -48,7 +45,7 @@ fn trap_08_pending_token_in_a_url() {
         }
     }
     let urls = fs::read_to_string(URLS).expect("nginx logs every URL");
-    assert!(urls.contains("POST /code"), "{urls}");
+    assert_contains(&urls, "POST /code");
     for log in [urls, web.gate.log()] {
         assert!(!hidden.iter().any(|part| log.contains(part)), "{log}");
     }
@@ -58,19 +55,12 @@ fn trap_08_pending_token_in_a_url() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn trap_20_a_session_written_to_the_store_at_every_check() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     let alice = host.person("alice");
     alice.has_a_password();
     let visitor = Visitor::new();
-    visitor.signs_in(
-        &web.pages,
-        "alice",
-        &alice.password,
-        &alice.enrols().code(),
-        "",
-    );
-    let cookie = format!("Cookie: {SESSION}={}", visitor.cookie(SESSION));
+    visitor.signs_in(&web, &alice, &alice.enrols().code());
+    let cookie = visitor.cookie_header(SESSION);
     let (store, mut wire) = (Store::open(), Wire::open());
     let version = || store.number("PRAGMA data_version");
     let mut seen = version();

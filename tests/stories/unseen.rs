@@ -4,8 +4,8 @@
 
 use crate::guest_process::PAM_HOST;
 use testhost::{
-    Answer, HOST_SOCKET, Host, PamEnded, PamHost, Phone, Posternd, install_previous_module,
-    patiently,
+    HOST_SOCKET, Host, PamEnded, PamHost, Phone, Posternd, assert_contains, assert_lacks,
+    install_previous_module, patiently,
 };
 
 /// Starts posternd in a PID namespace of its own, where all other processes have number 0.
@@ -41,10 +41,7 @@ const WARNING: &str = "posternd: /proc hides the processes of others";
 #[track_caller]
 fn host() -> (Host, Phone) {
     let host = Host::without_posternd();
-    host.pam(
-        "guest",
-        "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
-    );
+    host.requires_totp("guest", "first_factor=passed");
     let phone = host.person("alice").enrols();
     (host, phone)
 }
@@ -58,7 +55,7 @@ fn logs_in(host: &Host, phone: &Phone, tool: &[&str], meanwhile: impl FnOnce()) 
     pam.expect("pause");
     pam.goes_on();
     pam.expect("prompt");
-    pam.answers(&Answer::from(&*phone.code()));
+    pam.types(&phone.code());
     pam.expect("pause");
     meanwhile();
     pam.goes_on();
@@ -83,7 +80,7 @@ fn is_denied_in_account(host: &Host, ended: &PamEnded, remedy: &str) {
     let line = host
         .journal
         .says("warning cause=process-unidentified address=- service=guest user=\"alice\": ");
-    assert!(line.contains(remedy), "{line}");
+    assert_contains(&line, remedy);
     host.journal.says(
         "refused cause=not-verified address=- service=guest user=\"alice\": a mark of its auth line",
     );
@@ -148,7 +145,7 @@ fn where_proc_hides_others_posternd_says_so_and_the_module_names_the_transaction
         "{ended:?}"
     );
     let line = posternd.says("warning cause=process-unidentified");
-    assert!(line.contains("mount /proc with gid=postern"), "{line}");
+    assert_contains(&line, "mount /proc with gid=postern");
     posternd.says("pam_totp(guest:account): refused cause=not-verified");
 
     install_previous_module();
@@ -164,5 +161,5 @@ fn where_proc_hides_others_posternd_says_so_and_the_module_names_the_transaction
     enters(&host, &phone);
     let ended = logs_in(&host, &phone, &tool, || ());
     assert!(ended.entered(), "{ended:?}\n{}", posternd.log());
-    assert!(!posternd.log().contains(WARNING), "{}", posternd.log());
+    assert_lacks(posternd.log(), WARNING);
 }

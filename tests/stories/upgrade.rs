@@ -4,9 +4,9 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
-use std::process::Command;
 use testhost::{
-    Disk, Host, KEY, Phone, Postern, STORE, STORE_FOLDER, Store, killed_at, was_killed,
+    Disk, Host, KEY, Phone, Postern, STORE, STORE_FOLDER, Store, as_user, assert_contains,
+    killed_at, was_killed,
 };
 
 /// Secret of alice, from `shared/tests/stores/version-3/CONTENTS.md`.
@@ -50,29 +50,21 @@ fn a_store_of_version_3_closes_every_door_until_it_is_upgraded() {
 
     alice.with_key().is_turned_away();
     let line = host.journal.says("refused cause=unavailable");
-    assert!(line.contains(REMEDY), "{line}");
-    let mut gate = Command::new("setpriv");
-    gate.args([
-        "--reuid=postern-gate",
-        "--regid=postern",
-        "--init-groups",
-        "/usr/bin/postern-gate",
-    ]);
+    assert_contains(&line, REMEDY);
+    let mut gate = as_user("postern-gate", "postern");
+    gate.args(["/usr/bin/postern-gate"]);
     let said = gate.output().expect("the gate runs");
     assert!(!said.status.success());
     assert!(
         String::from_utf8_lossy(&said.stderr).contains(REMEDY),
         "{said:?}"
     );
-    assert!(Postern::call("status").refuses().err.contains(REMEDY));
+    assert_contains(&Postern::call("status").refuses().err, REMEDY);
 
     let said = Postern::call("upgrade").does();
     let backup = format!("{STORE}.before-5");
-    assert!(
-        said.out.contains("had version 3 and has version 5 now") && said.out.contains(&backup),
-        "{}",
-        said.out
-    );
+    assert_contains(&said.out, "had version 3 and has version 5 now");
+    assert_contains(&said.out, &backup);
     let (store, copy) = (fs::metadata(STORE), fs::metadata(&backup));
     let (store, copy) = (store.expect("the store"), copy.expect("the copy"));
     assert_eq!(
@@ -80,11 +72,9 @@ fn a_store_of_version_3_closes_every_door_until_it_is_upgraded() {
         (copy.mode(), copy.uid(), copy.gid())
     );
     assert_eq!(copy.mode() & 0o7777, 0o660);
-    assert!(
-        Postern::call("upgrade")
-            .does()
-            .out
-            .contains("has version 5 already")
+    assert_contains(
+        &Postern::call("upgrade").does().out,
+        "has version 5 already",
     );
 
     alice.with_key().enters_with(&phone.code());
@@ -103,7 +93,7 @@ fn an_upgrade_killed_at_any_write_leaves_a_whole_store() {
         puts_version_3();
         let said = Postern::under(killed_at(at, Postern::call("upgrade").command())).run();
         if !was_killed() {
-            assert!(said.out.contains("has version 5 now"), "{}", said.all());
+            assert_contains(&said.out, "has version 5 now");
             break;
         }
         let left = version();
@@ -142,7 +132,7 @@ fn an_upgrade_on_a_full_disk_or_of_a_store_that_is_held_changes_nothing() {
     held.changes("BEGIN IMMEDIATE");
     let said = Postern::call("upgrade").refuses();
     let named = format!("held by process {}", std::process::id());
-    assert!(said.err.contains(&named), "{}", said.err);
+    assert_contains(&said.err, &named);
     held.changes("ROLLBACK");
     drop(held);
     assert_eq!(version(), 3);

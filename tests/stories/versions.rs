@@ -4,13 +4,12 @@
 
 use crate::guest_process::PAM_HOST;
 use postern_shared::protocol::{Greeting, VERSIONS, receive};
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command};
 use testhost::{
     HOST_SOCKET, Host, PROGRAM, PamHost, Person, Phone, Posternd, Terminal,
-    install_previous_module, install_previous_posternd, patiently,
+    install_previous_module, install_previous_posternd, patiently, set_mode,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +24,7 @@ fn alice(host: &Host) -> (Person, Phone) {
     host.sudoers("alice ALL=(ALL) ALL");
     host.clock.as_setuid_programs_see_it();
     host.configure("[totp]\nperiod = \"2m\"\n");
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     (alice, phone)
 }
 
@@ -121,10 +119,7 @@ fn a_new_module_and_an_old_fallback() {
 #[ignore = "needs the test host: tests/run"]
 fn a_transaction_may_begin_with_the_old_posternd_and_end_with_the_new_one() {
     let host = Host::without_posternd();
-    host.pam(
-        "guest",
-        "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
-    );
+    host.requires_totp("guest", "first_factor=passed");
     let phone = host.person("alice").enrols();
     let enters = |meanwhile: &mut dyn FnMut()| {
         host.clock.forward(30);
@@ -169,8 +164,7 @@ impl Previous {
         // A running process keeps its unlinked file.
         fs::remove_file(testhost::REAL_PROGRAM).expect("root may do it");
         fs::write(testhost::REAL_PROGRAM, self.0).expect("root may do it");
-        fs::set_permissions(testhost::REAL_PROGRAM, Permissions::from_mode(0o755))
-            .expect("root may do it");
+        set_mode(testhost::REAL_PROGRAM, 0o755);
     }
 }
 
@@ -218,10 +212,7 @@ fn where_no_version_is_shared_the_fallback_decides_or_the_log_says_what_to_insta
         "#!/usr/bin/python3\nimport socket\ns=socket.socket(fileno=0)\ns.send({STRANGE})\ns.recv(1)\n"
     );
     fs::write(PROGRAM, script).expect("root may do it");
-    host.pam(
-        "guest",
-        "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
-    );
+    host.requires_totp("guest", "first_factor=passed");
     let ended = PamHost::start(PAM_HOST, "guest", b"alice", &[]).ends();
     assert_eq!(ended.number(), Some(9), "{ended:?}");
     host.journal.says(

@@ -4,12 +4,13 @@
 use crate::mail::PLAIN;
 use data_encoding::BASE64;
 use testhost::{
-    APP, Chromium, Front, Host, MailServer, Person, Phone, Place, Postern, Visitor, Web, patiently,
+    APP, Chromium, Host, MailServer, Person, Phone, Postern, Visitor, Web, assert_contains,
+    assert_lacks, patiently, wait_until,
 };
 
 /// Starts the gate behind nginx on a host of its own, and adds alice with a password.
 pub(crate) fn web(host: &Host, extra: &str) -> (Web, Person) {
-    let web = Web::start(host, Front::Nginx, Place::OwnHost, extra);
+    let web = Web::nginx(host, extra);
     let alice = host.person("alice");
     alice.has_a_password();
     (web, alice)
@@ -45,40 +46,29 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
     let (web, alice) = web(&host, "");
     let phone = alice.enrols();
     let elsewhere = Visitor::new();
-    elsewhere.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    elsewhere.signs_in_and_trusts(&web, &alice, &phone.code());
     host.clock.forward(30);
     let browser = at_home(&web, &alice, &phone);
-    assert!(
-        browser.reads("main").contains("On since"),
-        "{}",
-        browser.reads("main")
-    );
-    assert!(
-        !browser
+    assert_contains(browser.reads("main"), "On since");
+    assert_lacks(
+        browser
             .runs("return document.documentElement.outerHTML")
-            .to_string()
-            .contains(&phone.secret())
+            .to_string(),
+        phone.secret(),
     );
 
-    browser
-        .clicks("a[href$='authenticators/add']")
-        .arrives_at("Add an authenticator");
+    browser.clicks_to("a[href$='authenticators/add']", "Add an authenticator");
     browser
         .types("[name=name]", "tablet")
         .types("[name=password]", "not hers")
         .types("[name=code]", "123456");
-    browser
-        .clicks("form > button")
-        .arrives_at("Add an authenticator");
+    browser.submits_to("Add an authenticator");
     assert_eq!(browser.reads("[role=alert]"), "That password is wrong.");
     host.clock.forward(30);
     browser
         .types("[name=name]", "tablet")
-        .types("[name=password]", &alice.password);
-    browser
-        .types("[name=code]", &phone.code())
-        .clicks("form > button")
-        .arrives_at("Set up your second factor");
+        .types_proof(&alice, &phone.code())
+        .submits_to("Set up your second factor");
     let tablet = scans(&browser);
     browser
         .types_the_last_digit(&tablet.wrong())
@@ -94,15 +84,14 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
         .arrives_at("Authenticator added");
     // She continues in a new session; every other session has ended.
     browser
-        .clicks("a.button")
-        .arrives_at("Your account")
+        .clicks_to("a.button", "Your account")
         .opens(APP)
         .arrives_at("The application");
     assert_eq!(elsewhere.fetches(APP).status, 401);
-    elsewhere.password(&web.pages, "alice", &alice.password);
+    elsewhere.password(&web, &alice);
     assert!(
         elsewhere
-            .loads(&format!("{}code", web.pages))
+            .loads(&web.page("code"))
             .body
             .contains("Verification code"),
         "no trust is left"
@@ -113,13 +102,11 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
     alice.with_key().enters_with(&phone.code());
 
     // The step-up of before is valid for 15 minutes, in the new session too.
-    browser
-        .opens(&web.pages)
-        .clicks("button[aria-label='Remove tablet']")
-        .arrives_at("Remove an authenticator");
-    browser
-        .clicks("form > button")
-        .arrives_at("Authenticator removed");
+    browser.opens(&web.pages).clicks_to(
+        "button[aria-label='Remove tablet']",
+        "Remove an authenticator",
+    );
+    browser.submits_to("Authenticator removed");
     host.clock.forward(30);
     alice
         .with_key()
@@ -127,9 +114,10 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
     alice.with_key().enters_with(&phone.code());
     let log = Postern::call("log alice --json").does().out;
     for what in ["authenticator-added", "authenticator-removed"] {
-        assert!(log.contains(what), "{what}: {log}");
+        assert_contains(&log, what);
     }
-    assert!(!web.gate.log().contains("panicked") && !web.gate.log().contains(&tablet.secret()));
+    assert_lacks(web.gate.log(), "panicked");
+    assert_lacks(web.gate.log(), tablet.secret());
 }
 
 /// E10: a hardware token is added by its seed.
@@ -142,18 +130,14 @@ fn a_hardware_token_is_added_by_its_seed() {
     let browser = at_home(&web, &alice, &phone);
     host.clock.forward(30);
     browser
-        .opens(&format!("{}authenticators/add", web.pages))
+        .opens(&web.page("authenticators/add"))
         .clicks("summary");
     browser
         .types("[name=name]", "token")
         .types("[name=secret]", "3132333435363738393031323334353637383930");
-    browser
-        .types("[name=password]", &alice.password)
-        .types("[name=code]", &phone.code());
+    browser.types_proof(&alice, &phone.code());
     browser.runs("document.querySelector('[name=digits]').value = '8'");
-    browser
-        .clicks("form > button")
-        .arrives_at("Set up your second factor");
+    browser.submits_to("Set up your second factor");
     let token = scans(&browser);
     assert_eq!(token.code().len(), 8);
     browser
@@ -173,15 +157,9 @@ fn recovery_codes_are_made_anew_by_their_owner() {
     let (phone, old) = alice.enrols_with_recovery_codes();
     let browser = at_home(&web, &alice, &phone);
     host.clock.forward(30);
-    browser
-        .clicks("a[href$=recovery-codes]")
-        .arrives_at("Make new recovery codes");
-    browser
-        .types("[name=password]", &alice.password)
-        .types("[name=code]", &phone.code());
-    browser
-        .clicks("form > button")
-        .arrives_at("Save your recovery codes");
+    browser.clicks_to("a[href$=recovery-codes]", "Make new recovery codes");
+    browser.types_proof(&alice, &phone.code());
+    browser.submits_to("Save your recovery codes");
     alice.with_key().enters_with(&old[0]);
     let codes = browser
         .runs("return [...document.querySelectorAll('.codes code')].map(c => c.textContent)");
@@ -205,11 +183,7 @@ fn recovery_codes_are_made_anew_by_their_owner() {
         host.clock.forward(30);
         phone
     });
-    assert!(
-        again.reads("main").contains("5 are left"),
-        "{}",
-        again.reads("main")
-    );
+    assert_contains(again.reads("main"), "5 are left");
     alice.with_key().enters_with(&old[1]);
 }
 
@@ -222,9 +196,7 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
     let phone = alice.enrols();
     let browser = at_home(&web, &alice, &phone);
     host.clock.forward(30);
-    browser
-        .clicks("a[href$=app-passwords]")
-        .arrives_at("App passwords");
+    browser.clicks_to("a[href$=app-passwords]", "App passwords");
     let fill = |name: &str, scope: &str| {
         browser
             .types("[name=name]:not([type=hidden])", name)
@@ -234,12 +206,8 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
         "calendar <script>alert(1)</script>",
         "web:app.example.test/notes",
     );
-    browser
-        .types("[name=password]", &alice.password)
-        .types("[name=code]", &phone.code());
-    browser
-        .clicks("main > form > button")
-        .arrives_at("calendar <script>alert(1)</script>");
+    browser.types_proof(&alice, &phone.code());
+    browser.clicks_to("main > form > button", "calendar <script>alert(1)</script>");
     let password = browser.reads("dl dd:last-of-type code");
     let basic = |visitor: &Visitor, path: &str| {
         let claim = BASE64.encode(format!("alice:{password}").as_bytes());
@@ -255,7 +223,7 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
     );
     assert_eq!(basic(&program, "/notes/..%2fother"), 403);
 
-    browser.clicks("a.button").arrives_at("App passwords");
+    browser.clicks_to("a.button", "App passwords");
     assert!(
         !browser
             .runs("return document.body.innerHTML")
@@ -265,21 +233,16 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
     );
     // The name is used again; the step-up of before is still valid.
     fill("calendar <script>alert(1)</script>", "web:app.example.test");
-    browser
-        .clicks("main > form > button")
-        .arrives_at("App passwords");
+    browser.clicks_to("main > form > button", "App passwords");
     assert_eq!(
         browser.reads("[role=alert]"),
         "There is already one with this name."
     );
     fill("nowhere", "web:auth.example.test");
-    browser
-        .clicks("main > form > button")
-        .arrives_at("App passwords");
-    assert!(
-        browser
-            .reads("[role=alert]")
-            .contains("not valid for the gate’s own pages")
+    browser.clicks_to("main > form > button", "App passwords");
+    assert_contains(
+        browser.reads("[role=alert]"),
+        "not valid for the gate’s own pages",
     );
     browser
         .clicks(".rows summary")
@@ -288,11 +251,9 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
     browser.arrives_at("App passwords");
     assert_eq!(browser.reads(".rows strong"), "phone");
     assert_eq!(basic(&program, "/notes/1"), 200);
-    browser
-        .clicks("button[aria-label='Revoke phone']")
-        .arrives_at("App passwords");
+    browser.clicks_to("button[aria-label='Revoke phone']", "App passwords");
     assert_eq!(basic(&program, "/notes/1"), 401);
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// T4, T5: sessions and trusted browsers are listed, and revoked one by one or all at once.
@@ -303,47 +264,37 @@ fn sessions_and_trusted_browsers_are_ended_by_their_owner() {
     let (web, alice) = web(&host, "");
     let phone = alice.enrols();
     let other = Visitor::new().with("User-Agent: <img src=x onerror=alert(1)>");
-    other.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    other.signs_in_and_trusts(&web, &alice, &phone.code());
     host.clock.forward(30);
     let browser = at_home(&web, &alice, &phone);
-    browser
-        .clicks("a[href$=sign-ins]")
-        .arrives_at("Sessions and browsers");
+    browser.clicks_to("a[href$=sign-ins]", "Sessions and browsers");
     let page = browser.reads("main");
-    assert!(
-        page.contains("<img src=x onerror=alert(1)>") && page.contains("This session"),
-        "{page}"
-    );
+    assert_contains(&page, "<img src=x onerror=alert(1)>");
+    assert_contains(&page, "This session");
 
     assert_eq!(other.fetches(APP).status, 200);
-    browser
-        .clicks("button[aria-label^='End the session in <img']")
-        .arrives_at("Sessions and browsers");
+    browser.clicks_to(
+        "button[aria-label^='End the session in <img']",
+        "Sessions and browsers",
+    );
     assert_eq!(other.fetches(APP).status, 401);
     // The browser is still trusted: the password alone starts a new session.
     assert_eq!(
-        other
-            .password(&web.pages, "alice", &alice.password)
-            .header("location"),
+        other.password(&web, &alice).header("location"),
         format!("{APP}/")
     );
-    browser.opens(&format!("{}sign-ins", web.pages));
-    browser
-        .clicks("button[aria-label^='Stop trusting <img']")
-        .arrives_at("Sessions and browsers");
-    assert!(
-        browser
-            .reads("main")
-            .contains("None: every sign-in asks for a code")
+    browser.opens(&web.page("sign-ins"));
+    browser.clicks_to(
+        "button[aria-label^='Stop trusting <img']",
+        "Sessions and browsers",
     );
-    let asked = other.password(&web.pages, "alice", &alice.password);
+    assert_contains(browser.reads("main"), "None: every sign-in asks for a code");
+    let asked = other.password(&web, &alice);
     assert!(asked.header("location").ends_with("/code"), "{asked:?}");
 
-    browser
-        .clicks("input[value=end] ~ input[value=all] ~ button")
-        .arrives_at("Sign in");
+    browser.clicks_to("input[value=end] ~ input[value=all] ~ button", "Sign in");
     assert_eq!(other.fetches(APP).status, 401);
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// T5, A6: a new password requires the old one and a code, and ends every other session.
@@ -354,21 +305,17 @@ fn a_password_is_changed_by_its_owner() {
     let (web, alice) = web(&host, "");
     let phone = alice.enrols();
     let other = Visitor::new();
-    other.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    other.signs_in_and_trusts(&web, &alice, &phone.code());
     host.clock.forward(30);
     let browser = at_home(&web, &alice, &phone);
     host.clock.forward(30);
-    browser
-        .clicks("a[href$=password]:not([href*=app])")
-        .arrives_at("Change your password");
+    browser.clicks_to("a[href$=password]:not([href*=app])", "Change your password");
     let try_it = |new: &str, again: &str| {
         browser.runs("for (const f of document.querySelectorAll('input')) f.minLength = 0");
         browser
             .types("[name=new]", new)
             .types("[name=repeat]", again);
-        browser
-            .types("[name=password]", &alice.password)
-            .types("[name=code]", &phone.code());
+        browser.types_proof(&alice, &phone.code());
         browser.clicks("form > button");
     };
     try_it("a new one, long enough", "another one");
@@ -379,11 +326,11 @@ fn a_password_is_changed_by_its_owner() {
         "The two passwords differ; nothing was changed."
     );
     try_it("short", "short");
-    assert!(
+    assert_contains(
         browser
             .arrives_at("Change your password")
-            .reads("[role=alert]")
-            .contains("8 characters")
+            .reads("[role=alert]"),
+        "8 characters",
     );
     try_it("a new one, long enough", "a new one, long enough");
     browser
@@ -391,11 +338,8 @@ fn a_password_is_changed_by_its_owner() {
         .opens(APP)
         .arrives_at("The application");
     assert_eq!(other.fetches(APP).status, 401);
-    assert_eq!(
-        other.password(&web.pages, "alice", &alice.password).status,
-        401
-    );
-    let new = other.password(&web.pages, "alice", "a new one, long enough");
+    assert_eq!(other.password(&web, &alice).status, 401);
+    let new = other.sends_password(&web.pages, "alice", "a new one, long enough");
     assert!(
         new.header("location").ends_with("/code"),
         "trusted no longer: {new:?}"
@@ -413,12 +357,9 @@ fn an_address_is_set_confirmed_and_removed_by_its_owner() {
     let browser = at_home(&web, &alice, &phone);
     host.clock.forward(30);
     browser
-        .clicks("a[href$=email]")
-        .arrives_at("Codes by mail")
+        .clicks_to("a[href$=email]", "Codes by mail")
         .types("[name=address]", "alice@example.test");
-    browser
-        .types("[name=password]", &alice.password)
-        .types("[name=code]", &phone.code());
+    browser.types_proof(&alice, &phone.code());
     browser.clicks("button.second");
     let mail = server.got();
     browser.arrives_at("Codes by mail");
@@ -439,25 +380,18 @@ fn an_address_is_set_confirmed_and_removed_by_its_owner() {
         .clicks("form[action$=confirm] button");
     browser
         .arrives_at("Address confirmed")
-        .clicks("a.button")
-        .arrives_at("Your account");
-    assert!(
-        browser
-            .reads("main")
-            .contains("Codes are mailed to alice@example.test")
+        .clicks_to("a.button", "Your account");
+    assert_contains(
+        browser.reads("main"),
+        "Codes are mailed to alice@example.test",
     );
     browser
         .clicks("a[href$=email]")
-        .clicks("a[href$='email/remove']")
-        .arrives_at("Stop mailing codes");
-    browser
-        .clicks("form > button")
-        .arrives_at("Codes by mail turned off");
-    assert!(
-        !Postern::call("status alice --json")
-            .does()
-            .out
-            .contains("alice@example.test")
+        .clicks_to("a[href$='email/remove']", "Stop mailing codes");
+    browser.submits_to("Codes by mail turned off");
+    assert_lacks(
+        &Postern::call("status alice --json").does().out,
+        "alice@example.test",
     );
 }
 
@@ -475,53 +409,38 @@ fn the_second_factor_is_turned_on_and_off_by_its_owner() {
         .enters_password("alice", &alice.password);
     browser
         .arrives_at("Your account")
-        .clicks("a[href$=turn-on]")
-        .arrives_at("Set up your second factor");
+        .clicks_to("a[href$=turn-on]", "Set up your second factor");
     browser
         .types("[name=password]", "not hers")
         .clicks("form > button");
     browser.arrives_at("Set up your second factor");
     assert_eq!(browser.reads("[role=alert]"), "That password is wrong.");
-    assert!(Postern::call("status alice").does().out.contains("off"));
+    assert_contains(&Postern::call("status alice").does().out, "off");
     browser
         .types("[name=password]", &alice.password)
         .clicks("form > button");
-    patiently("the QR is shown", || {
-        Ok((browser.runs("return !!document.querySelector('.qr svg')") == true).then_some(()))
+    wait_until("the QR is shown", || {
+        Ok(browser.runs("return !!document.querySelector('.qr svg')") == true)
     });
     let phone = scans(&browser);
     browser
         .types_the_last_digit(&phone.code())
         .arrives_at("Save your recovery codes");
-    browser
-        .clicks("[name=saved]")
-        .clicks("form > button")
-        .arrives_at("Your account");
-    assert!(
-        browser.reads("main").contains("6 are left"),
-        "{}",
-        browser.reads("main")
-    );
+    browser.clicks("[name=saved]").submits_to("Your account");
+    assert_contains(browser.reads("main"), "6 are left");
 
-    browser
-        .clicks("a[href$=turn-off]")
-        .arrives_at("Turn the second factor off");
+    browser.clicks_to("a[href$=turn-off]", "Turn the second factor off");
     host.clock.forward(30);
     browser
         .types("[name=password]", &alice.password)
         .types("[name=code]", &phone.wrong());
-    browser
-        .clicks("form > button")
-        .arrives_at("Turn the second factor off");
+    browser.submits_to("Turn the second factor off");
     assert_eq!(browser.reads("[role=alert]"), "That code is wrong");
+    browser.types_proof(&alice, &phone.code());
     browser
-        .types("[name=password]", &alice.password)
-        .types("[name=code]", &phone.code());
-    browser
-        .clicks("form > button")
-        .arrives_at("Second factor turned off")
+        .submits_to("Second factor turned off")
         .opens(APP)
         .arrives_at("The application");
-    assert!(Postern::call("status alice").does().out.contains("off"));
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_contains(&Postern::call("status alice").does().out, "off");
+    assert_lacks(web.gate.log(), "panicked");
 }

@@ -3,9 +3,10 @@
 
 use crate::web_account::web;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use testhost::{Front, Host, Phone, Place, Postern, Visitor, Web};
+use testhost::{
+    Front, Host, Phone, Place, Postern, Visitor, Web, assert_contains, assert_lacks, set_mode,
+};
 
 /// S1, S2, L8: an attacker has the session, or sends a form from another site. No critical act
 /// succeeds, and wrong proofs count like wrong sign-ins.
@@ -16,7 +17,7 @@ fn a_session_alone_changes_nothing_that_is_critical() {
     let (web, alice) = web(&host, "");
     let phone = alice.enrols();
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     let before = Postern::call("status alice --json").does().out;
     let acts: [(&str, &[(&str, &str)]); 7] = [
         ("turn-off", &[]),
@@ -58,7 +59,7 @@ fn a_session_alone_changes_nothing_that_is_critical() {
     );
 
     host.clock.forward(30);
-    let url = format!("{}turn-off", web.pages);
+    let url = web.page("turn-off");
     for wrong in phone.wrong_codes(5) {
         assert_eq!(
             visitor
@@ -78,7 +79,7 @@ fn a_session_alone_changes_nothing_that_is_critical() {
             .parse::<u64>()
             .is_ok_and(|wait| wait <= 30)
     );
-    assert!(Postern::call("status alice").does().out.contains("on"));
+    assert_contains(&Postern::call("status alice").does().out, "on");
 }
 
 /// CSRF: every form from another site is refused, also while a step-up is valid. No page can be
@@ -90,8 +91,8 @@ fn nothing_is_taken_from_pages_of_another_site() {
     let (web, alice) = web(&host, "");
     let (_, recovery) = alice.enrols_with_recovery_codes();
     let visitor = Visitor::new();
-    visitor.password(&web.pages, "alice", &alice.password);
-    visitor.code(&web.pages, &recovery[0], "");
+    visitor.password(&web, &alice);
+    visitor.code(&web, &recovery[0]);
     let before = [
         Postern::call("status alice --json").does().out,
         Postern::call("log alice").does().out,
@@ -140,10 +141,8 @@ fn nothing_is_taken_from_pages_of_another_site() {
             "{page}"
         );
         let policy = shown.header("content-security-policy");
-        assert!(
-            policy.contains("frame-ancestors 'none'") && policy.contains("default-src 'none'"),
-            "{policy}"
-        );
+        assert_contains(policy, "frame-ancestors 'none'");
+        assert_contains(policy, "default-src 'none'");
         assert!(
             !policy.contains("unsafe") && shown.header("cache-control") == "no-store",
             "{page}: {shown:?}"
@@ -158,13 +157,11 @@ fn nothing_is_taken_from_pages_of_another_site() {
 fn on_a_path_each_critical_act_takes_its_own_proof() {
     let host = Host::fresh();
     let web = Web::start(&host, Front::Nginx, Place::Path, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     host.clock.forward(30);
-    let url = format!("{}app-passwords", web.pages);
+    let url = web.page("app-passwords");
     let code = phone.code();
     let first = [
         ("name", "one"),
@@ -192,7 +189,7 @@ fn on_a_path_each_critical_act_takes_its_own_proof() {
         &[("name", "two"), ("scope", "pam:sshd"), first[2], first[3]],
     );
     assert_eq!(used.status, 403, "{used:?}");
-    assert!(used.body.contains("used already"), "{used:?}");
+    assert_contains(&used.body, "used already");
 }
 
 /// E13: the page says that the second factor is declared in a file, and refuses changes.
@@ -205,30 +202,21 @@ fn what_the_administrator_declared_is_not_changed_on_the_pages() {
     fs::write(FILE, SECRET).expect("a secret file can be written");
     let group = Command::new("chgrp").args(["postern", FILE]).status();
     assert!(group.is_ok_and(|status| status.success()));
-    fs::set_permissions(FILE, PermissionsExt::from_mode(0o640)).expect("a mode can be set");
+    set_mode(FILE, 0o640);
     let (web, alice) = web(
         &host,
         &format!("[[account]]\nname = \"alice\"\nsecret_file = \"{FILE}\"\n"),
     );
     let phone = Phone::scans(SECRET);
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     let page = visitor.loads(&web.pages);
-    assert!(
-        page.body
-            .contains("second factor is set in a configuration file"),
-        "{page:?}"
-    );
-    assert!(!page.body.contains("turn-off"), "{page:?}");
+    assert_contains(&page.body, "second factor is set in a configuration file");
+    assert_lacks(&page.body, "turn-off");
     host.clock.forward(30);
     let proof = [
         ("password", alice.password.as_str()),
         ("code", &phone.code()),
     ];
-    assert_eq!(
-        visitor
-            .sends(&format!("{}turn-off", web.pages), &proof)
-            .status,
-        409
-    );
+    assert_eq!(visitor.sends(&web.page("turn-off"), &proof).status, 409);
 }

@@ -6,7 +6,8 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use testhost::{
-    APP, Front, Host, Place, SOCKET, Visitor, Web, finished, patiently, reconfigure, tcp_reply,
+    APP, Host, SOCKET, Visitor, assert_contains, assert_lacks, finished, patiently, reconfigure,
+    set_mode, tcp_reply,
 };
 
 const UNIT: &str = "/usr/lib/systemd/system/postern-gate.socket";
@@ -26,11 +27,8 @@ fn systemd_understands_the_socket_unit() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_first_connection_starts_the_gate_and_the_socket_stays() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, mut web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     web.gate.stop();
     std::fs::remove_file(SOCKET).expect("the gate leaves its own");
     reconfigure(
@@ -51,18 +49,14 @@ fn the_first_connection_starts_the_gate_and_the_socket_stays() {
         .flatten()
         .expect("postern is installed");
     chown(SOCKET, None, Some(group.gid.as_raw())).expect("root may do it");
-    std::fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o660)).expect("root may do it");
-    assert!(
-        !web.gate.log().contains("postern-gate:"),
-        "{}",
-        web.gate.log()
-    );
+    set_mode(SOCKET, 0o660);
+    assert_lacks(web.gate.log(), "postern-gate:");
 
     // The first client waits until the gate serves.
     assert_eq!(Visitor::new().loads(&format!("{APP}/")).status, 302);
     web.gate.says("listens on systemd:web");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     let healthy = tcp_reply(9091, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").expect("an answer");
     assert_eq!(healthy.status, 200);
@@ -108,14 +102,14 @@ fn fails(options: &[&str], words: &str) {
         .read_to_string(&mut text)
         .expect("text");
     assert_eq!(status.code(), Some(1), "{text}");
-    assert!(text.contains(words) && !text.contains("panicked"), "{text}");
+    assert_contains(&text, words);
+    assert_lacks(&text, "panicked");
 }
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_socket_that_is_missing_or_that_nobody_takes_is_an_error_that_says_what_to_do() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (_host, mut web) = Host::with_web();
     web.gate.stop();
     assert!(Path::new(SOCKET).exists());
     fails(&[], "systemd passes a socket unknown that no entry uses");
@@ -146,6 +140,6 @@ fn a_socket_that_is_missing_or_that_nobody_takes_is_an_error_that_says_what_to_d
         .args(["LISTEN_FDS=1", "LISTEN_PID=1", "/usr/bin/postern-gate"])
         .output();
     let text = String::from_utf8_lossy(&said.expect("the gate can be called").stderr).into_owned();
-    assert!(text.contains("systemd passes no socket"), "{text}");
+    assert_contains(&text, "systemd passes no socket");
     finished(Command::new("rm").args(["-f", "/run/postern-tests/activation"]));
 }

@@ -4,11 +4,10 @@
 use crate::mail::{PLAIN, confirmed};
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use testhost::{
-    APP, AUTH, Chromium, Front, Host, MailServer, Person, Phone, Place, Postern, Reply, Visitor,
-    Web, finished, give_to_daemons, on_the_clock, reconfigure,
+    APP, AUTH, Chromium, Host, MailServer, Person, Phone, Postern, Reply, Visitor, Web,
+    assert_contains, assert_lacks, finished, give_to_daemons, on_the_clock, reconfigure, set_mode,
 };
 
 pub(crate) const SECRET: &str = "a-secret-of-32-characters-and-more-for-programs";
@@ -33,7 +32,7 @@ impl Office {
     #[track_caller]
     fn open_with(host: &Host, more: &str) -> Office {
         let lines = format!("{more}[policy]\nadministrators = [\"carol\"]\n");
-        let mut web = Web::start(host, Front::Nginx, Place::OwnHost, &lines);
+        let mut web = Web::nginx(host, &lines);
         takes_programs(&mut web, "pages = true\n");
         let person = |name| {
             let person = host.person(name);
@@ -115,16 +114,10 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
     );
     let alice = office.alice.1.code();
     let hers = Visitor::new();
-    hers.signs_in(
-        &office.web.pages,
-        "alice",
-        &office.alice.0.password,
-        &alice,
-        "yes",
-    );
+    hers.signs_in_and_trusts(&office.web, &office.alice.0, &alice);
 
     let state = json(&asks(&right, "GET", "accounts/alice"));
-    assert_eq!(state, Postern::call("status alice --json").does().json());
+    assert_eq!(state, Postern::json("status alice --json"));
     let found = json(&asks(&right, "GET", "accounts?find=LIC"));
     assert_eq!(
         found["accounts"].as_array().map(Vec::len),
@@ -171,13 +164,7 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
 
     // A session cookie of an administrator does not replace the secret.
     let cookies = Visitor::new();
-    cookies.signs_in(
-        &office.web.pages,
-        "carol",
-        &office.carol.0.password,
-        &office.carol.1.code(),
-        "",
-    );
+    cookies.signs_in(&office.web, &office.carol.0, &office.carol.1.code());
     let unshown = asks(&cookies, "GET", "accounts");
     assert_eq!(
         (unshown.status, unshown.header("www-authenticate")),
@@ -212,7 +199,8 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
     assert_eq!(asks(&right, "GET", "accounts").status, 404);
     configure(&mut office.web, "pages = true\n");
     assert_eq!(asks(&right, "GET", "accounts").status, 404);
-    assert!(!office.web.gate.log().contains(SECRET) && !office.web.gate.log().contains("panicked"));
+    assert_lacks(office.web.gate.log(), SECRET);
+    assert_lacks(office.web.gate.log(), "panicked");
 }
 
 /// N1, N2: the output equals that of the command beside the store. Only TLS is accepted.
@@ -243,22 +231,15 @@ fn the_command_administers_from_afar_as_it_does_beside_the_store() {
     let (alice, phone) = &office.alice;
     alice.with_key().enters_with(code);
     alice.with_key().is_refused(code, "used already");
-    assert!(
-        afar("one-time-code alice --cancel")
-            .refuses()
-            .err
-            .contains("no such one-time code")
+    assert_contains(
+        &afar("one-time-code alice --cancel").refuses().err,
+        "no such one-time code",
     );
     assert_eq!(
         afar("unlock alice").does().out,
         "delays and locks of alice are removed\n"
     );
-    assert!(
-        afar("unlock alice --clock")
-            .does()
-            .out
-            .contains("nothing to reset")
-    );
+    assert_contains(&afar("unlock alice --clock").does().out, "nothing to reset");
     let off = afar("disable alice").does().out;
     assert!(
         off.starts_with("success | message\n")
@@ -279,7 +260,7 @@ fn the_command_administers_from_afar_as_it_does_beside_the_store() {
         "--gate {AUTH} --admin-secret-file {SECRET_FILE} status"
     ))
     .refuses();
-    assert!(blind.err.contains("certificate"), "{}", blind.err);
+    assert_contains(&blind.err, "certificate");
     assert_eq!(
         Postern::call(&format!(
             "--gate http://auth.example.test --admin-secret-file {SECRET_FILE} status"
@@ -290,14 +271,9 @@ fn the_command_administers_from_afar_as_it_does_beside_the_store() {
     );
     assert_eq!(afar("password alice").run().exit, Some(2));
     configure(&mut office.web, "pages = true\n");
-    assert!(
-        afar("status")
-            .refuses()
-            .err
-            .contains("[gate.administration]")
-    );
-    fs::set_permissions(SECRET_FILE, PermissionsExt::from_mode(0o644)).expect("root may do it");
-    assert!(afar("status").refuses().err.contains(SECRET_FILE));
+    assert_contains(&afar("status").refuses().err, "[gate.administration]");
+    set_mode(SECRET_FILE, 0o644);
+    assert_contains(&afar("status").refuses().err, SECRET_FILE);
 }
 
 /// Gives nginx a certificate for the gate's host, issued by a test authority.
@@ -340,44 +316,30 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     let (alice, phone) = &office.alice;
     Postern::call("account add <b>x").does();
     let hers = Visitor::new().with("User-Agent: <script>alert(1)</script>");
-    hers.signs_in(
-        &office.web.pages,
-        "alice",
-        &alice.password,
-        &phone.code(),
-        "yes",
-    );
+    hers.signs_in_and_trusts(&office.web, alice, &phone.code());
     let browser = office.carols();
-    browser
-        .clicks("a[href$=administration]")
-        .arrives_at("Administration");
+    browser.clicks_to("a[href$=administration]", "Administration");
     browser
         .types("[name=find]", "<b>")
-        .clicks("form > button")
-        .arrives_at("Administration");
+        .submits_to("Administration");
     assert_eq!(browser.reads(".rows a"), "<b>x");
     browser
         .types("[name=find]", "LIC")
-        .clicks("form > button")
-        .arrives_at("Administration");
-    browser.clicks(".rows a").arrives_at("alice");
+        .submits_to("Administration");
+    browser.clicks_to(".rows a", "alice");
     let page = browser.reads("main");
-    assert!(
-        page.contains("On since") && page.contains("<script>alert(1)</script>"),
-        "{page}"
-    );
-    assert!(
-        !browser
+    assert_contains(&page, "On since");
+    assert_contains(&page, "<script>alert(1)</script>");
+    assert_lacks(
+        browser
             .runs("return document.documentElement.outerHTML")
-            .to_string()
-            .contains(&phone.secret())
+            .to_string(),
+        phone.secret(),
     );
 
     // The one-time code is accepted once.
     host.clock.forward(30);
-    browser
-        .clicks("input[value=issue-code] ~ button")
-        .arrives_at("Issue a one-time code");
+    browser.clicks_to("input[value=issue-code] ~ button", "Issue a one-time code");
     browser
         .types("[name=password]", "not hers")
         .types("[name=code]", "123456")
@@ -392,9 +354,7 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     browser
         .types("[name=password]", &carol.password)
         .types("[name=code]", &carols.code());
-    browser
-        .clicks("form > button")
-        .arrives_at("Issue a one-time code");
+    browser.submits_to("Issue a one-time code");
     let code = browser.reads(".codes code");
     assert!(code.starts_with("P-"), "{code}");
     alice.with_key().enters_with(&code);
@@ -406,33 +366,23 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     );
 
     // The step-up is valid for 15 minutes.
-    browser.clicks("a.button").arrives_at("alice");
-    browser
-        .clicks("input[value=disable] ~ button")
-        .arrives_at("Turn the second factor off");
-    browser
-        .clicks("form > button")
-        .arrives_at("Turn the second factor off");
-    assert!(
-        browser.reads("main").contains("is off"),
-        "{}",
-        browser.reads("main")
+    browser.clicks_to("a.button", "alice");
+    browser.clicks_to(
+        "input[value=disable] ~ button",
+        "Turn the second factor off",
     );
+    browser.submits_to("Turn the second factor off");
+    assert_contains(browser.reads("main"), "is off");
     assert_eq!(hers.fetches(APP).status, 401);
     browser
-        .clicks("a.button")
-        .arrives_at("alice")
-        .clicks(".links a")
-        .arrives_at("Events");
+        .clicks_to("a.button", "alice")
+        .clicks_to(".links a", "Events");
     let log = browser.reads("main");
-    assert!(
-        log.contains("disabled")
-            && log.contains("by carol")
-            && log.contains("one-time-code-issued"),
-        "{log}"
-    );
+    assert_contains(&log, "disabled");
+    assert_contains(&log, "by carol");
+    assert_contains(&log, "one-time-code-issued");
     browser
-        .opens(&format!("{}administration/log", office.web.pages))
+        .opens(&office.web.page("administration/log"))
         .arrives_at("Events");
 
     // An administrator cannot act on an account of their own here; the account page does that.
@@ -443,21 +393,14 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     browser
         .arrives_at("Turn the second factor off")
         .clicks("form > button");
-    assert!(
+    assert_contains(
         browser
             .arrives_at("Turn the second factor off")
-            .reads("[role=alert]")
-            .contains("your own account")
+            .reads("[role=alert]"),
+        "your own account",
     );
-    assert_eq!(
-        Postern::call("status carol --json").does().json()["state"],
-        "on"
-    );
-    assert!(
-        !office.web.gate.log().contains("panicked"),
-        "{}",
-        office.web.gate.log()
-    );
+    assert_eq!(Postern::json("status carol --json")["state"], "on");
+    assert_lacks(office.web.gate.log(), "panicked");
 }
 
 /// N4: the user is notified by mail, with the administrator's name, or with the note that a program
@@ -472,23 +415,15 @@ fn people_are_told_what_was_done_to_them_at_the_gate() {
     let done = asks(&program(SECRET), "POST", "accounts/alice/one-time-code");
     assert_eq!(done.status, 200, "{done:?}");
     let notice = server.told().text;
-    assert!(
-        notice.contains("one-time code was issued") && notice.contains("By:      administration"),
-        "{notice}"
-    );
-    assert!(
-        !notice.contains(json(&done)["one_time_code"].as_str().expect("a code")),
-        "{notice}"
+    assert_contains(&notice, "one-time code was issued");
+    assert_contains(&notice, "By:      administration");
+    assert_lacks(
+        &notice,
+        json(&done)["one_time_code"].as_str().expect("a code"),
     );
 
     let carol = Visitor::new();
-    carol.signs_in(
-        &office.web.pages,
-        "carol",
-        &office.carol.0.password,
-        &office.carol.1.code(),
-        "",
-    );
+    carol.signs_in(&office.web, &office.carol.0, &office.carol.1.code());
     host.clock.forward(30);
     let (password, code) = (office.carol.0.password.as_str(), office.carol.1.code());
     let disable = [
@@ -497,7 +432,7 @@ fn people_are_told_what_was_done_to_them_at_the_gate() {
         ("password", password),
         ("code", &code),
     ];
-    let act = format!("{}administration/act", office.web.pages);
+    let act = office.web.page("administration/act");
     assert_eq!(carol.sends(&act, &disable).status, 200);
     let notice = server.told().text;
     for words in [
@@ -505,7 +440,7 @@ fn people_are_told_what_was_done_to_them_at_the_gate() {
         "By:      carol",
         "From:    127.0.0.1",
     ] {
-        assert!(notice.contains(words), "{words}: {notice}");
+        assert_contains(&notice, words);
     }
 }
 
@@ -520,20 +455,8 @@ fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {
     let at = |page: &str| format!("{pages}administration{page}");
     let (alice, carol) = (Visitor::new(), Visitor::new());
     let disable = [("account", "carol"), ("action", "disable")];
-    alice.signs_in(
-        &pages,
-        "alice",
-        &office.alice.0.password,
-        &office.alice.1.code(),
-        "",
-    );
-    carol.signs_in(
-        &pages,
-        "carol",
-        &office.carol.0.password,
-        &office.carol.1.code(),
-        "",
-    );
+    alice.signs_in(&office.web, &office.alice.0, &office.alice.1.code());
+    carol.signs_in(&office.web, &office.carol.0, &office.carol.1.code());
     for page in [
         "",
         "/account?name=carol",
@@ -545,10 +468,8 @@ fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {
         assert_eq!(Visitor::new().loads(&at(page)).status, 404, "{page}");
     }
     assert_eq!(alice.sends(&at("/act"), &disable).status, 404);
-    assert!(
-        !alice.loads(&pages).body.contains("administration")
-            && carol.loads(&pages).body.contains("administration")
-    );
+    assert_lacks(&alice.loads(&pages).body, "administration");
+    assert_contains(&carol.loads(&pages).body, "administration");
 
     assert_eq!(carol.loads(&at("")).status, 200);
     let disable = [("account", "alice"), ("action", "disable")];
@@ -578,19 +499,13 @@ fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {
             .status,
         403
     );
-    assert_eq!(
-        Postern::call("status alice --json").does().json()["state"],
-        "on"
-    );
+    assert_eq!(Postern::json("status alice --json")["state"], "on");
     assert_eq!(carol.sends(&at("/act"), &proven).status, 200);
-    assert_eq!(
-        Postern::call("status alice --json").does().json()["state"],
-        "off"
-    );
+    assert_eq!(Postern::json("status alice --json")["state"], "off");
 
     Postern::call("disable carol").does();
     let weak = Visitor::new();
-    weak.password(&pages, "carol", &office.carol.0.password);
+    weak.sends_password(&pages, "carol", &office.carol.0.password);
     assert_eq!(
         weak.loads(&at("")).status,
         403,

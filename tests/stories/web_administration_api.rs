@@ -5,7 +5,7 @@ use crate::web_administration::{Office, SECRET, configure, program};
 use crate::web_api::Program;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use testhost::{Host, Postern};
+use testhost::{Host, Postern, assert_lacks};
 
 /// The endpoints for programs.
 const ENDPOINTS: [(&str, &str); 8] = [
@@ -154,13 +154,6 @@ fn the_document_lists_what_programs_do_and_each_refusal_has_its_status_and_code(
             );
         }
     }
-    assert_eq!(
-        Postern::call("status alice --json").does().json()["state"],
-        "on"
-    );
-    assert!(
-        !office.web.gate.log().contains("panicked"),
-        "{}",
-        office.web.gate.log()
-    );
+    assert_eq!(Postern::json("status alice --json")["state"], "on");
+    assert_lacks(office.web.gate.log(), "panicked");
 }

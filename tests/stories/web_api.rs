@@ -4,7 +4,7 @@ use crate::web_api_tokens::switch_on;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use testhost::{APP, Front, Host, Person, Phone, Place, Reply, Visitor, Web};
+use testhost::{APP, Front, Host, Person, Phone, Place, Reply, Visitor, Web, assert_lacks};
 
 /// A program that uses the API with the cookies or the tokens that it received.
 pub(crate) struct Program {
@@ -31,7 +31,7 @@ impl Program {
     pub(crate) fn of(web: &Web, visitor: Visitor) -> Program {
         Program {
             visitor,
-            api: format!("{}api/v1/", web.pages),
+            api: web.page("api/v1/"),
             tokens: None,
         }
     }
@@ -186,8 +186,7 @@ pub(crate) fn text(answer: &Value, at: &str) -> String {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_account_is_kept_from_its_first_setup_to_its_end_by_the_api_alone() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     is_kept_from_its_first_setup_to_its_end(&host, &web, Program::new);
 }
 
@@ -195,8 +194,7 @@ fn an_account_is_kept_from_its_first_setup_to_its_end_by_the_api_alone() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_account_is_kept_by_header_tokens_as_by_cookies() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, mut web) = Host::with_web();
     switch_on(&mut web);
     is_kept_from_its_first_setup_to_its_end(&host, &web, Program::of_tokens);
 }
@@ -404,7 +402,7 @@ fn is_kept_from_its_first_setup_to_its_end(
     );
     let listed = program.asks("GET", "app-passwords", Value::Null);
     assert_eq!(listed["app_passwords"][0]["name"], "my files");
-    assert!(!listed.to_string().contains(&app_password));
+    assert_lacks(listed.to_string(), &app_password);
     program.does("DELETE", "app-passwords/my%20files", Value::Null);
     program.is_refused(
         "DELETE",
@@ -495,7 +493,7 @@ fn is_kept_from_its_first_setup_to_its_end(
     for secret in [&phone.secret(), &app_password, &ticket, &login] {
         assert!(!log.contains(secret.as_str()), "{secret} stands in the log");
     }
-    assert!(!log.contains("panicked"), "{log}");
+    assert_lacks(&log, "panicked");
 }
 
 /// S1: on a path of the protected host no step-up is kept. Each critical act requires a proof of
@@ -505,9 +503,7 @@ fn is_kept_from_its_first_setup_to_its_end(
 fn on_a_path_of_the_protected_host_each_critical_act_takes_its_own_proof() {
     let host = Host::fresh();
     let web = Web::start(&host, Front::Nginx, Place::Path, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let program = Program::new(&web);
     program.signs_in(&alice, &phone.code());
     host.clock.forward(30);

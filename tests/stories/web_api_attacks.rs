@@ -3,7 +3,7 @@
 
 use crate::web_api::{Program, text};
 use serde_json::{Value, json};
-use testhost::{Front, Host, PROOF, Phone, Place, Visitor, Web, Wire};
+use testhost::{Host, PROOF, Phone, Visitor, Wire, assert_lacks};
 
 const SESSION: &str = "__Secure-postern";
 const LOGIN: &str = "__Host-postern-login";
@@ -15,14 +15,11 @@ const SETUP: &str = "__Host-postern-enrollment";
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     let program = Program::new(&web);
     program.signs_in(&alice, &phone.code());
-    let sessions = format!("{}api/v1/sessions", web.pages);
+    let sessions = web.page("api/v1/sessions");
     for header in [
         "Origin: https://evil.example",
         "Origin: null",
@@ -53,10 +50,9 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
         "{preflight:?}"
     );
 
-    let form = program.visitor.sends(
-        &format!("{}api/v1/sign-out", web.pages),
-        &[("everywhere", "true")],
-    );
+    let form = program
+        .visitor
+        .sends(&web.page("api/v1/sign-out"), &[("everywhere", "true")]);
     assert_eq!(form.status, 415, "{form:?}");
     let plain = Program::of(&web, program.visitor.with("Content-Type: text/plain"));
     plain.is_refused(
@@ -67,8 +63,7 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
         "unsupported_media_type",
     );
 
-    let sign_in =
-        |body: &str| Visitor::new().calls("POST", &format!("{}api/v1/sign-in", web.pages), body);
+    let sign_in = |body: &str| Visitor::new().calls("POST", &web.page("api/v1/sign-in"), body);
     let deep = format!("{{\"user\":{}", "[".repeat(10_000));
     let large = json!({ "user": "alice", "password": "x".repeat(17_000) }).to_string();
     for (body, status) in [
@@ -94,7 +89,7 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
         let reply = sign_in(body);
         assert_eq!(reply.status, status, "{reply:?}");
         assert_eq!(reply.header("content-type"), "application/problem+json");
-        assert!(!reply.body.contains("hunter2"), "{reply:?}");
+        assert_lacks(&reply.body, "hunter2");
     }
     // nginx refuses the body before the gate does.
     assert_eq!(sign_in(&large).status, 413);
@@ -126,15 +121,14 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
         1,
         "she is signed in as before"
     );
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// L2, S1: a token is valid for one purpose, one session and one account.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn no_token_opens_what_another_is_for() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.has_a_password();
     bob.has_a_password();
@@ -261,5 +255,5 @@ fn no_token_opens_what_another_is_for() {
         ),
         (&json!(1), &json!(1), &json!(1))
     );
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 }

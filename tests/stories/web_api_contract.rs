@@ -5,7 +5,7 @@ use crate::web_administration::{self, SECRET, takes_programs};
 use crate::web_api::Program;
 use serde_json::Value;
 use std::process::Command;
-use testhost::{Front, Host, Place, Web, reconfigure};
+use testhost::{Host, assert_lacks, reconfigure};
 
 /// The gate's TCP listener; here no proxy replies in place of the gate.
 const GATE: &str = "http://127.0.0.1:9091/api/v1";
@@ -63,11 +63,8 @@ fn is_kept(choices: &[&str]) {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn every_answer_is_as_the_document_says() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, mut web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     reconfigure(
         "[gate]\n",
         "[gate]\nlisten = [\"unix:/run/postern/gate.sock\", \"tcp:127.0.0.1:9091\"]\ninsecure_loopback = true\n",
@@ -127,5 +124,5 @@ fn every_answer_is_as_the_document_says() {
         found["accounts"][0]["account"], "alice",
         "it was let in: {found}"
     );
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 }

@@ -2,17 +2,17 @@
 
 use crate::web_api::{Program, text};
 use serde_json::{Value, json};
-use testhost::{APP, Front, Host, PROOF, Person, Phone, Place, Visitor, Web, Wire, reconfigure};
+use testhost::{
+    APP, Host, PROOF, Person, Phone, Visitor, Web, Wire, assert_contains, assert_lacks, reconfigure,
+};
 
 const SESSION: &str = "__Secure-postern";
 
 /// Starts a gate with header tokens, and enrolls alice.
 fn prepared(host: &Host) -> (Web, Person, Phone) {
-    let mut web = Web::start(host, Front::Nginx, Place::OwnHost, "");
+    let mut web = Web::nginx(host, "");
     switch_on(&mut web);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     (web, alice, phone)
 }
 
@@ -38,11 +38,8 @@ fn bearer(token: &str) -> String {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn where_header_tokens_are_off_none_is_given_and_none_is_read() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, mut web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     let credentials = json!({ "user": "alice", "password": alice.password });
 
     switch_on(&mut web);
@@ -133,7 +130,7 @@ fn a_refresh_token_that_is_used_again_ends_the_session() {
     thief.does("POST", "sign-in/refresh", stolen.clone());
     assert_eq!(thief.asks("GET", "account", Value::Null)["user"], "alice");
     let refused = program.is_refused("POST", "sign-in/refresh", stolen, 401, "token_used");
-    assert!(refused.body.contains("sign in again"), "{refused:?}");
+    assert_contains(&refused.body, "sign in again");
     for robbed in [&thief, &program] {
         robbed.is_refused("GET", "account", Value::Null, 401, "signed_out");
         let shown = json!({ "refresh_token": robbed.token("refresh_token") });
@@ -146,10 +143,7 @@ fn a_refresh_token_that_is_used_again_ends_the_session() {
     );
 
     let log = web.gate.log();
-    assert!(
-        log.contains("refused cause=refresh-token-used address="),
-        "{log}"
-    );
+    assert_contains(&log, "refused cause=refresh-token-used address=");
     for token in ["access_token", "refresh_token", "login_token"] {
         assert!(
             !log.contains(&program.token(token)),
@@ -159,10 +153,7 @@ fn a_refresh_token_that_is_used_again_ends_the_session() {
     let events = testhost::Postern::call("log alice --event session-revoked")
         .does()
         .out;
-    assert!(
-        events.contains("an old refresh token was used after a newer one"),
-        "{events}"
-    );
+    assert_contains(&events, "an old refresh token was used after a newer one");
 }
 
 /// P2: headers take precedence over cookies, and a token is valid for one purpose.
@@ -235,7 +226,7 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
         401
     );
     let page = Visitor::new().with(&bearer(&access)).loads(&web.pages);
-    assert!(!page.body.contains("alice"), "{page:?}");
+    assert_lacks(&page.body, "alice");
 
     // A request from another site is refused, also with a token.
     let led = bearing(&web, &[&bearer(&access), "Origin: https://evil.example"]);
@@ -277,5 +268,5 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
     program.is_refused("GET", "account", Value::Null, 401, "signed_out");
     let shown = json!({ "refresh_token": refresh });
     program.is_refused("POST", "sign-in/refresh", shown, 401, "signed_out");
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 }

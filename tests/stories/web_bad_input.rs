@@ -2,17 +2,16 @@
 
 use std::process::Command;
 use testhost::{
-    APP, Front, Host, PROOF, Person, Phone, Place, SOCKET, Visitor, Web, Wire, finished, patiently,
+    APP, Front, Host, PROOF, Person, Phone, Place, SOCKET, Visitor, Web, Wire, assert_contains,
+    assert_lacks, finished, patiently,
 };
 
 #[track_caller]
 fn signed_in(host: &Host, front: Front) -> (Web, Visitor, Person, Phone) {
     let web = Web::start(host, front, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     (web, visitor, alice, phone)
 }
 
@@ -142,7 +141,7 @@ fn odd_contract_headers_are_denied() {
             &many.iter().map(String::as_str).collect::<Vec<_>>(),
         ),
     );
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 
     // 200 cookies are within the limit.
     let many: String = (0..200).map(|n| format!("c{n}={n}; ")).collect();
@@ -241,7 +240,7 @@ fn odd_requests_through_the_proxies_are_refused_or_served() {
         for got in web.application.arrived() {
             assert_eq!(got.value("Remote-User"), "alice", "{got:?}");
         }
-        assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+        assert_lacks(web.gate.log(), "panicked");
     }
 }
 
@@ -251,7 +250,7 @@ fn odd_requests_through_the_proxies_are_refused_or_served() {
 fn nobody_is_sent_to_foreign_hosts() {
     let host = Host::fresh();
     let (web, _, alice, phone) = signed_in(&host, Front::Nginx);
-    let sign_in = format!("{}sign-in", web.pages);
+    let sign_in = web.page("sign-in");
     let long = format!("{APP}/?{}", "a".repeat(3000));
     for (rd, back) in [
         ("https://evil.test/", "/"),
@@ -278,7 +277,7 @@ fn nobody_is_sent_to_foreign_hosts() {
             &sign_in,
             &[("rd", rd), ("user", "alice"), ("password", &alice.password)],
         );
-        let entered = visitor.code(&web.pages, &phone.code(), "");
+        let entered = visitor.code(&web, &phone.code());
         assert_eq!(
             (entered.status, entered.header("location")),
             (303, back),
@@ -332,7 +331,7 @@ fn forms_over_the_limit_and_odd_ones_are_refused() {
         let status = status("POST /sign-in", &with(&[form]), odd);
         assert_eq!(status, 401, "{odd}");
     }
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// A gate that cannot start reports the file, the line and the remedy.
@@ -349,7 +348,8 @@ fn a_gate_that_cannot_start_says_why() {
             .expect("the gate can be called");
         let text = String::from_utf8_lossy(&said.stderr).into_owned();
         assert_eq!(said.status.code(), Some(status), "{text}");
-        assert!(text.contains(words) && !text.contains("panicked"), "{text}");
+        assert_contains(&text, words);
+        assert_lacks(&text, "panicked");
     };
     let within = |seconds: &str| {
         let mut gate = Command::new("timeout");

@@ -1,7 +1,9 @@
 //! A user at a real browser: Chromium, through nginx and Traefik.
 
 use serde_json::json;
-use testhost::{APP, Chromium, Front, Host, Place, Postern, Visitor, Web};
+use testhost::{
+    APP, Chromium, Front, Host, Place, Postern, Visitor, Web, assert_contains, assert_lacks,
+};
 
 /// The sign-out button of the account page.
 const SIGN_OUT: &str = "form[action$=sign-out] button";
@@ -12,9 +14,7 @@ const SIGN_OUT: &str = "form[action$=sign-out] button";
 fn a_day_at(front: Front, place: Place) {
     let host = Host::fresh();
     let web = Web::start(&host, front, place, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let browser = Chromium::start();
     let asked = format!("{APP}/notes/7?a=1&b=%2Fx%20y");
 
@@ -72,7 +72,7 @@ fn a_day_at(front: Front, place: Place) {
         .shows_tab(&second)
         .opens(&asked)
         .arrives_at("The application");
-    let listed = Postern::call("browser list alice --json").does().json();
+    let listed = Postern::json("browser list alice --json");
     assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
 
     // The second factor is disabled: the session has ended, and the password alone suffices.
@@ -81,7 +81,7 @@ fn a_day_at(front: Front, place: Place) {
         .opens(&asked)
         .enters_password("alice", &alice.password)
         .arrives_at("The application");
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 #[test]
@@ -113,11 +113,8 @@ fn a_day_behind_traefik_on_a_path() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_code_used_at_one_door_is_refused_at_the_other() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     let browser = Chromium::start();
 
     alice.with_key().enters_with(&phone.code());
@@ -126,11 +123,7 @@ fn a_code_used_at_one_door_is_refused_at_the_other() {
         .enters_password("alice", &alice.password)
         .enters_code(&phone.code());
     browser.arrives_at("Verification code");
-    assert!(
-        browser.reads("[role=alert]").contains("already"),
-        "{}",
-        browser.reads("[role=alert]")
-    );
+    assert_contains(browser.reads("[role=alert]"), "already");
     host.clock.forward(30);
     browser
         .enters_code(&phone.code())
@@ -143,11 +136,8 @@ fn a_code_used_at_one_door_is_refused_at_the_other() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn wrong_codes_meet_a_delay_and_a_recovery_code_opens() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (host, web) = Host::with_web();
+    let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
     let browser = Chromium::start();
 
     browser.opens(APP).enters_password("alice", &alice.password);
@@ -158,17 +148,12 @@ fn wrong_codes_meet_a_delay_and_a_recovery_code_opens() {
     browser
         .enters_code(&phone.code())
         .arrives_at("Verification code");
-    assert!(
-        browser.reads("[role=alert]").contains("wait 30"),
-        "{}",
-        browser.reads("[role=alert]")
-    );
+    assert_contains(browser.reads("[role=alert]"), "wait 30");
     // The field for digits is too short for a recovery code: a link leads to another field.
     browser.clicks("a[href*=other]").enters_answer(&recovery[0]);
     browser
         .arrives_at("Signed in")
-        .clicks("a.button")
-        .arrives_at("The application");
+        .clicks_to("a.button", "The application");
     drop(browser);
     let again = Chromium::start();
     again.opens(APP).enters_password("alice", &alice.password);
@@ -178,9 +163,7 @@ fn wrong_codes_meet_a_delay_and_a_recovery_code_opens() {
         .arrives_at("Verification code");
     host.clock.forward(60);
     let code = phone.code();
-    again
-        .clicks("a[href$=code]")
-        .arrives_at("Verification code");
+    again.clicks_to("a[href$=code]", "Verification code");
     again
         .enters_code(&format!(" {}-{}", &code[..3], &code[3..]))
         .arrives_at("The application");
@@ -191,11 +174,8 @@ fn wrong_codes_meet_a_delay_and_a_recovery_code_opens() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn without_scripts_the_sign_in_takes_a_click_more() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     let browser = Chromium::start();
     browser.devtools(
         "Emulation.setScriptExecutionDisabled",
@@ -214,11 +194,8 @@ fn without_scripts_the_sign_in_takes_a_click_more() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_application_may_send_the_browser_elsewhere_after_the_sign_in() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     let browser = Chromium::start();
     // The same server under a host name that no rule covers.
     let elsewhere = format!("{APP}/elsewhere?https://127.0.0.1:8443/");
@@ -226,11 +203,8 @@ fn an_application_may_send_the_browser_elsewhere_after_the_sign_in() {
         .opens(&elsewhere)
         .enters_password("alice", &alice.password)
         .enters_code(&phone.code());
-    testhost::patiently("the browser is elsewhere", || {
-        Ok(browser
-            .url()
-            .starts_with("https://127.0.0.1:8443/")
-            .then_some(()))
+    testhost::wait_until("the browser is elsewhere", || {
+        Ok(browser.url().starts_with("https://127.0.0.1:8443/"))
     });
     drop(web);
 }
@@ -239,14 +213,11 @@ fn an_application_may_send_the_browser_elsewhere_after_the_sign_in() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn forms_of_other_sites_are_refused() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
-    let out = format!("{}sign-out", web.pages);
+    visitor.signs_in(&web, &alice, &phone.code());
+    let out = web.page("sign-out");
     for header in [
         "Origin: https://evil.test",
         "Origin: null",
@@ -263,10 +234,10 @@ fn forms_of_other_sites_are_refused() {
         200,
         "still signed in"
     );
-    let page = visitor.loads(&format!("{}sign-in", web.pages));
+    let page = visitor.loads(&web.page("sign-in"));
     assert_eq!(page.header("x-frame-options"), "DENY");
-    assert!(
-        page.header("content-security-policy")
-            .contains("frame-ancestors 'none'")
+    assert_contains(
+        page.header("content-security-policy"),
+        "frame-ancestors 'none'",
     );
 }

@@ -12,11 +12,9 @@ const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
 #[track_caller]
 fn signed_in(host: &Host, front: Front, place: Place) -> (Web, Visitor, Person, Phone) {
     let web = Web::start(host, front, place, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
     (web, visitor, alice, phone)
 }
 
@@ -210,10 +208,7 @@ fn the_application_gets_its_own_cookies_and_none_of_the_gates() {
 fn a_local_user_without_the_proof_is_refused() {
     let host = Host::fresh();
     let (web, visitor, alice, _) = signed_in(&host, Front::Nginx, Place::OwnHost);
-    let cookie = format!(
-        "Cookie: __Secure-postern={}",
-        visitor.cookie("__Secure-postern")
-    );
+    let cookie = visitor.cookie_header("__Secure-postern");
     let allowed = Wire::open().checks(&[&cookie]);
     assert_eq!(
         (allowed.status, allowed.header("remote-user")),
@@ -261,10 +256,7 @@ fn a_local_user_without_the_proof_is_refused() {
     // nginx adds the proxy proof to requests for pages, but a browser cannot request a check
     // through it.
     let through = visitor.with("X-Original-URL: https://app.example.test:8443/");
-    assert_eq!(
-        through.loads(&format!("{}check/nginx", web.pages)).status,
-        404
-    );
+    assert_eq!(through.loads(&web.page("check/nginx")).status, 404);
 }
 
 /// Promise 4: without the gate, access is denied.
@@ -403,19 +395,15 @@ fn a_declared_account_works_and_brings_its_groups() {
         ])
         .status();
     assert!(owned.expect("sh runs").success());
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, declared);
+    let web = Web::nginx(&host, declared);
     Postern::call("password dora")
         .input("the password of dora\n")
         .does();
     let visitor = Visitor::new();
     let phone = Phone::scans(secret);
-    visitor.signs_in(
-        &web.pages,
-        "dora",
-        "the password of dora",
-        &phone.code(),
-        "",
-    );
+    let asked = visitor.sends_password(&web.pages, "dora", "the password of dora");
+    asked.expect_status(303);
+    visitor.code(&web, &phone.code()).expect_status(303);
     visitor.loads(&format!("{APP}/"));
     let got = web.application.got();
     assert_eq!(got.value("Remote-Groups"), "operators,staff");

@@ -5,16 +5,16 @@ use nix::sys::signal::Signal;
 use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
-use testhost::{APP, Front, Gate, Host, PROOF, Place, SOCKET, Visitor, Web, Wire, patiently};
+use testhost::{
+    APP, Gate, Host, PROOF, SOCKET, Visitor, Web, Wire, assert_lacks, assert_within, patiently,
+};
 
 #[track_caller]
 pub(crate) fn signed_in(host: &Host) -> (Web, Visitor) {
-    let web = Web::start(host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let web = Web::nginx(host, "");
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     (web, visitor)
 }
 
@@ -26,11 +26,7 @@ pub(crate) fn is_served(web: &Web, visitor: &Visitor) {
         let began = Instant::now();
         let answer = who.loads(&format!("{APP}/"));
         assert_eq!(answer.status, status, "{answer:?}\n{}", web.gate.log());
-        assert!(
-            began.elapsed() < Duration::from_secs(2),
-            "{:?}",
-            began.elapsed()
-        );
+        assert_within(began, Duration::from_secs(2));
     }
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     web.application.got_nothing();
@@ -105,7 +101,7 @@ fn connections_never_take_the_last_descriptors() {
             .status,
         401
     );
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
     drop(idle);
 
     web.gate.restart_through(&["prlimit", "--nofile=256:8192"]);
@@ -118,7 +114,7 @@ fn connections_never_take_the_last_descriptors() {
         let raised: Vec<_> = files.split_whitespace().skip(3).take(2).collect();
         Ok((raised == ["4352", "8192"]).then_some(()))
     });
-    assert!(!web.gate.log().contains("instead of"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "instead of");
 }
 
 /// SIGTERM at the connection limit: the gate finishes requests in progress, accepts no new
@@ -131,10 +127,7 @@ fn the_end_waits_for_open_requests_and_for_nothing_else() {
     web.gate.restart_through(&["prlimit", "--nofile=400:400"]);
     let idle = silent(300);
     let mut kept = Wire::open();
-    let cookie = format!(
-        "Cookie: __Secure-postern={}",
-        visitor.cookie("__Secure-postern")
-    );
+    let cookie = visitor.cookie_header("__Secure-postern");
     assert_eq!(kept.checks(&[&cookie]).status, 200);
     let mut halfway = Wire::open();
     halfway.sends(b"GET /check/nginx HTTP/1.1\r\nHost:");
@@ -165,11 +158,7 @@ fn the_end_waits_for_open_requests_and_for_nothing_else() {
         .expect("an open request is answered");
     assert_eq!(answer.status, 401, "{answer:?}");
     web.gate.ends();
-    assert!(
-        began.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        began.elapsed()
-    );
+    assert_within(began, Duration::from_secs(5));
 
     // A request that never completes does not delay the stop beyond its timeout.
     web.gate.restart();

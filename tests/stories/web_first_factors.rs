@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use testhost::{
     APP, Front, Host, PROOF, PasswordHelper, Person, Place, Postern, Reply, Visitor, Web, Wire,
-    finished, reconfigure,
+    assert_contains, assert_lacks, finished, reconfigure,
 };
 
 const SERVICE: &str = "postern-gate";
@@ -17,7 +17,7 @@ const UNIX: &str = "@include common-auth\n@include common-account\n";
 #[track_caller]
 fn pam(host: &Host) -> (Web, PasswordHelper) {
     host.pam(SERVICE, UNIX);
-    let mut web = Web::start(host, Front::Nginx, Place::OwnHost, "");
+    let mut web = Web::nginx(host, "");
     reconfigure("[gate]\n", "[gate]\nfirst_factor = \"pam\"\n");
     web.gate.restart();
     (web, PasswordHelper::start())
@@ -72,17 +72,13 @@ fn basic(visitor: &Visitor, name: &str) -> Visitor {
         .option(&format!("{name}:basic of {name}"))
 }
 
-fn page(web: &Web, name: &str) -> String {
-    format!("{}{name}", web.pages)
-}
-
 /// Returns the page of a refused sign-in, with the name removed, and its duration.
 #[track_caller]
 fn refused(web: &Web, name: &str, password: &str) -> (String, Duration) {
     let began = Instant::now();
     let reply = Visitor::new()
         .from(&fresh_address())
-        .password(&web.pages, name, password);
+        .sends_password(&web.pages, name, password);
     assert_eq!(reply.status, 401, "{name}: {reply:?}");
     assert!(reply.all("set-cookie").is_empty(), "{reply:?}");
     (reply.body.replace(name, "NAME"), began.elapsed())
@@ -112,18 +108,10 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
     let phone = alice.enrols();
 
     let visitor = Visitor::new();
-    let asked = visitor.password(&web.pages, "alice", &alice.password);
-    assert_eq!(
-        (asked.status, asked.header("location")),
-        (303, "/code"),
-        "{asked:?}"
-    );
-    let entered = visitor.code(&web.pages, &phone.code(), "yes");
-    assert_eq!(
-        (entered.status, entered.header("location")),
-        (303, format!("{APP}/").as_str()),
-        "{entered:?}"
-    );
+    let asked = visitor.password(&web, &alice);
+    asked.redirects_to(303, "/code");
+    let entered = visitor.code_and_trust(&web, &phone.code());
+    entered.redirects_to(303, &format!("{APP}/"));
     assert_eq!(visitor.follows(&entered).status, 200);
     let got = web.application.got();
     assert_eq!(got.value("Remote-User"), "alice");
@@ -134,35 +122,25 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
     );
 
     // The browser is trusted, so the host's password suffices.
-    visitor.sends(&page(&web, "sign-out"), &[]);
+    visitor.sends(&web.page("sign-out"), &[]);
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 302);
-    let again = visitor.password(&web.pages, "alice", &alice.password);
+    let again = visitor.password(&web, &alice);
     assert_eq!(again.header("location"), format!("{APP}/"), "{again:?}");
 
     // A user who signs in for the first time gets an account. Without a second factor, no code is
     // asked.
-    assert!(Postern::call("status bob").refuses().err.contains("bob"));
+    assert_contains(&Postern::call("status bob").refuses().err, "bob");
     let visitor = Visitor::new();
-    let entered = visitor.password(&web.pages, "bob", &bob.password);
-    assert_eq!(
-        (entered.status, entered.header("location")),
-        (303, format!("{APP}/").as_str()),
-        "{entered:?}"
-    );
+    let entered = visitor.password(&web, &bob);
+    entered.redirects_to(303, &format!("{APP}/"));
     visitor.follows(&entered);
     assert_eq!(web.application.got().value("Remote-User"), "bob");
-    let added = Postern::call("log bob --json --event account-added")
-        .does()
-        .json();
-    assert_eq!(
-        (&added["cause"], &added["service"]),
-        (&"first-sign-in".into(), &"web".into())
-    );
+    let added = Postern::json("log bob --json --event account-added");
+    assert_eq!(added["cause"], "first-sign-in");
+    assert_eq!(added["service"], "web");
     for log in [web.gate.log(), helper.log()] {
-        assert!(
-            !log.contains(&alice.password) && !log.contains("panicked"),
-            "{log}"
-        );
+        assert_lacks(&log, &alice.password);
+        assert_lacks(&log, "panicked");
     }
 }
 
@@ -217,11 +195,7 @@ fn pam_is_asked_by_the_service_that_the_configuration_names() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let (web, helper) = pam(&host);
-    let signs_in = || {
-        Visitor::new()
-            .from(&fresh_address())
-            .password(&web.pages, "alice", &alice.password)
-    };
+    let signs_in = || Visitor::new().from(&fresh_address()).password(&web, &alice);
     assert_eq!(signs_in().status, 303);
 
     host.pam(
@@ -259,7 +233,7 @@ fn pam_is_asked_by_the_service_that_the_configuration_names() {
     let absent = signs_in();
     assert_eq!(absent.status, 503, "{absent:?}");
     web.gate.says("postern-password does not answer");
-    assert!(!web.gate.log().contains("panicked"));
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// L10: the proxy establishes the identity, and the gate asks for a code only.
@@ -272,7 +246,7 @@ fn an_identity_that_nginx_established_needs_only_the_code() {
         let web = header(&host, place);
         let phone = alice.enrols();
         let stranger = Visitor::new();
-        let asked = stranger.loads(&page(&web, "sign-in"));
+        let asked = stranger.loads(&web.page("sign-in"));
         assert_eq!(
             (asked.status, asked.all("www-authenticate").len()),
             (401, 1),
@@ -284,11 +258,9 @@ fn an_identity_that_nginx_established_needs_only_the_code() {
         assert_eq!(sent.status, 302, "{place:?} {sent:?}");
         let sent = visitor.follows(&sent);
         assert_eq!(sent.status, 303, "{place:?} {sent:?}");
-        let code = visitor.loads(&page(&web, "code"));
-        assert!(
-            code.body.contains("one-time-code") && code.body.contains("alice"),
-            "{code:?}"
-        );
+        let code = visitor.loads(&web.page("code"));
+        assert_contains(&code.body, "one-time-code");
+        assert_contains(&code.body, "alice");
         assert!(
             !visitor
                 .cookies()
@@ -296,26 +268,20 @@ fn an_identity_that_nginx_established_needs_only_the_code() {
                 .any(|(name, _)| name.ends_with("postern")),
             "no session yet"
         );
-        let entered = visitor.code(&web.pages, &phone.code(), "");
-        assert_eq!(
-            (entered.status, entered.header("location")),
-            (303, format!("{APP}/notes").as_str())
-        );
+        let entered = visitor.code(&web, &phone.code());
+        entered.redirects_to(303, &format!("{APP}/notes"));
         assert_eq!(visitor.follows(&entered).status, 200);
         let got = web.application.got();
         assert_eq!(got.value("Remote-User"), "alice");
         // The Authorization header belongs to the application's own password.
         assert!(got.value("Authorization").starts_with("Basic "), "{got:?}");
-        assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+        assert_lacks(web.gate.log(), "panicked");
 
         // A user who is not enrolled and need not be.
         let bob = basic(&Visitor::new(), "bob");
         let sent = bob.loads(&format!("{APP}/notes"));
         let entered = bob.follows(&sent);
-        assert_eq!(
-            (entered.status, entered.header("location")),
-            (303, format!("{APP}/notes").as_str())
-        );
+        entered.redirects_to(303, &format!("{APP}/notes"));
         assert_eq!(bob.follows(&entered).status, 200);
         assert_eq!(web.application.got().value("Remote-User"), "bob");
         web.gate.says("accepted cause=identity");
@@ -346,7 +312,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
     let bob = basic(&Visitor::new(), "bob");
     assert_eq!(
         bob.with("Remote-User: alice")
-            .loads(&page(&web, "sign-in"))
+            .loads(&web.page("sign-in"))
             .status,
         400
     );
@@ -358,7 +324,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
     );
     web.application.got_nothing();
     let forger = bob.with("remote_user: alice");
-    let entered = forger.loads(&page(&web, "sign-in"));
+    let entered = forger.loads(&web.page("sign-in"));
     assert_eq!(entered.status, 303, "{entered:?}");
     forger.loads(&format!("{APP}/"));
     assert_eq!(web.application.got().value("Remote-User"), "bob");
@@ -381,7 +347,7 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
             (403, 0),
             "{cause}: {reply:?}"
         );
-        assert!(reply.body.contains("User name missing"), "{reply:?}");
+        assert_contains(&reply.body, "User name missing");
         web.gate.says(&format!(
             "refused cause=identity-{cause} address=192.0.2.7 service=web"
         ));
@@ -445,14 +411,14 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
 
     // Her session is refused once the proxy names another user.
     let visitor = basic(&Visitor::new(), "alice");
-    visitor.loads(&page(&web, "sign-in"));
-    assert_eq!(visitor.code(&web.pages, &code, "").status, 303);
+    visitor.loads(&web.page("sign-in"));
+    assert_eq!(visitor.code(&web, &code).status, 303);
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     web.application.got();
     let thief = basic(&visitor.robbed(), "bob");
     assert_eq!(thief.loads(&format!("{APP}/")).status, 302);
     web.application.got_nothing();
-    let cookie = format!("Cookie: {SESSION}={}", visitor.cookie(SESSION));
+    let cookie = visitor.cookie_header(SESSION);
     for (identity, status) in [
         ("Remote-User: alice", 200),
         ("X: y", 200),
@@ -484,20 +450,16 @@ fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
     reconfigure("[gate]\n", &required("0s"));
     web.gate.restart();
     let carol = basic(&Visitor::new(), "carol");
-    let asked = carol.loads(&page(&web, "sign-in"));
+    let asked = carol.loads(&web.page("sign-in"));
     assert_eq!(asked.status, 403, "{asked:?}");
-    assert!(asked.body.contains("one-time code"), "{asked:?}");
+    assert_contains(&asked.body, "one-time code");
     assert_eq!(carol.loads(&format!("{APP}/")).status, 302);
     reconfigure("\"0s\"", "\"1h\"");
     web.gate.restart();
     let bob = basic(&Visitor::new(), "bob");
-    let sent = bob.loads(&page(&web, "sign-in"));
-    assert_eq!(
-        (sent.status, sent.header("location")),
-        (303, "/enroll"),
-        "{sent:?}"
-    );
-    let setup = bob.loads(&page(&web, "enroll"));
+    let sent = bob.loads(&web.page("sign-in"));
+    sent.redirects_to(303, "/enroll");
+    let setup = bob.loads(&web.page("enroll"));
     assert!(
         setup.status == 200 && setup.body.contains("<svg"),
         "{setup:?}"
@@ -505,7 +467,7 @@ fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
     // The attacker uses a pending enrollment of another user.
     let thief = basic(&bob.robbed(), "carol");
     assert_eq!(
-        thief.loads(&page(&web, "enroll")).header("location"),
+        thief.loads(&web.page("enroll")).header("location"),
         "/sign-in"
     );
     web.application.got_nothing();
@@ -551,18 +513,18 @@ fn a_client_certificate_says_who_is_there() {
             .option(&at("pem"))
     };
     assert_eq!(
-        Visitor::new().loads(&page(&web, "sign-in")).status,
+        Visitor::new().loads(&web.page("sign-in")).status,
         400,
         "no certificate"
     );
     let visitor = shows("alice");
-    let asked = visitor.loads(&page(&web, "sign-in"));
+    let asked = visitor.loads(&web.page("sign-in"));
     assert_eq!(asked.header("location"), "/code", "{asked:?}");
-    assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 303);
+    assert_eq!(visitor.code(&web, &phone.code()).status, 303);
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     let bob = shows("bob");
-    assert_eq!(bob.loads(&page(&web, "sign-in")).status, 303);
+    assert_eq!(bob.loads(&web.page("sign-in")).status, 303);
     assert_eq!(bob.loads(&format!("{APP}/")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "bob");
 }

@@ -3,16 +3,13 @@
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use testhost::{APP, Front, Host, Place, Postern, Visitor, Web, Wire, reconfigure};
+use testhost::{APP, Host, Postern, Visitor, Wire, assert_contains, assert_lacks, reconfigure};
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, mut web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     reconfigure("[gate]\n", "[gate]\naccess_log = true\nlog = \"json\"\n");
     // The unit runs this command as root before each start and reload.
     Postern::call("check --keep").does();
@@ -20,12 +17,12 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
     let visitor = Visitor::new();
     assert_eq!(
         visitor
-            .password(&web.pages, "alice", "not the password")
+            .sends_password(&web.pages, "alice", "not the password")
             .status,
         401
     );
     let code = phone.code();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &code, "yes");
+    visitor.signs_in_and_trusts(&web, &alice, &code);
     assert_eq!(
         visitor
             .loads(&format!("{APP}/some/page?token=of-the-query"))
@@ -76,10 +73,8 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
         ("path", "/some/page"),
     ];
     let check = with(&let_in);
-    assert_eq!(
-        (&check["host"], &check["method"]),
-        (&"app.example.test".into(), &"GET".into())
-    );
+    assert_eq!(check["host"], "app.example.test");
+    assert_eq!(check["method"], "GET");
     assert!(
         check["duration_us"].is_u64()
             && check["time"]
@@ -126,11 +121,9 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
         text.lines().all(|line| line.starts_with("postern-gate: ")),
         "{text}"
     );
-    assert!(
-        text.contains(
-            "postern-gate: access kind=check address=127.0.0.1 user=\"alice\" duration_us="
-        ),
-        "{text}"
+    assert_contains(
+        text,
+        "postern-gate: access kind=check address=127.0.0.1 user=\"alice\" duration_us=",
     );
-    assert!(!text.contains("token"), "{text}");
+    assert_lacks(text, "token");
 }

@@ -1,7 +1,10 @@
 //! L2: a login token leads from the password to the code. It is valid for that purpose, for a
 //! limited time and number of attempts, and once.
 
-use testhost::{Front, Host, PROOF, Person, Phone, Place, Reply, Visitor, Web, Wire};
+use testhost::{
+    Front, Host, PROOF, Person, Phone, Place, Reply, Visitor, Web, Wire, assert_contains,
+    assert_lacks,
+};
 
 const LOGIN: &str = "__Host-postern-login";
 
@@ -13,9 +16,7 @@ fn alice(host: &Host) -> (Web, Person, Phone) {
         Place::OwnHost,
         "[throttle]\nfree = 10\n",
     );
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     (web, alice, phone)
 }
 
@@ -23,11 +24,7 @@ fn alice(host: &Host) -> (Web, Person, Phone) {
 #[track_caller]
 fn ticket(alice: &Person) -> String {
     let asked = Wire::open().password("alice", &alice.password, "192.0.2.7");
-    assert_eq!(
-        (asked.status, asked.header("location")),
-        (303, "/code"),
-        "{asked:?}"
-    );
+    asked.redirects_to(303, "/code");
     asked
         .header("set-cookie")
         .split(';')
@@ -93,7 +90,7 @@ fn trap_07_a_login_ticket_is_no_session_no_setup_and_no_step_up() {
         as_cookie("__Host-postern-step-up")
     );
     assert_eq!(asks("POST /turn-off", &both).header("location"), "/sign-in");
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 #[test]
@@ -134,12 +131,7 @@ fn a_login_ticket_ends_with_its_success_its_time_and_five_wrong_codes() {
     let opened = code(&ticket(&alice), &phone.code());
     let session = |cookie: &&str| cookie.starts_with("__Secure-postern=");
     assert!(opened.all("set-cookie").iter().any(session), "{opened:?}");
-    assert!(
-        opened
-            .body
-            .contains("5 wrong codes since your last sign-in"),
-        "{opened:?}"
-    );
+    assert_contains(&opened.body, "5 wrong codes since your last sign-in");
 }
 
 /// The page deletes its own cookie after the success.
@@ -149,7 +141,7 @@ fn a_browser_keeps_no_login_ticket_after_the_code() {
     let host = Host::fresh();
     let (web, alice, phone) = alice(&host);
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     assert!(
         !visitor.cookies().iter().any(|(name, _)| name == LOGIN),
         "{:?}",

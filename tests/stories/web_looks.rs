@@ -4,7 +4,7 @@
 use crate::mail::PLAIN;
 use serde_json::{Value, json};
 use std::fs;
-use testhost::{APP, Chromium, Front, Host, MailServer, Phone, Place, Postern, Web, keep_picture};
+use testhost::{APP, Chromium, Host, MailServer, Phone, Postern, Web, keep_picture};
 
 /// axe-core, as installed by its Python package.
 const AXE: &str = "/usr/local/lib/python3.11/dist-packages/axe_playwright_python/axe.min.js";
@@ -70,10 +70,8 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
     let extra = format!(
         "[policy]\nrequired = [\"bob\"]\nadministrators = [\"alice\"]\n{PLAIN}[gate.administration]\npages = true\n[gate.scope.webdav]\nhosts = [\"app.example.test\"]\n"
     );
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, &extra);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let web = Web::nginx(&host, &extra);
+    let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
     let bob = host.person("bob");
     bob.has_a_password();
     let browser = Chromium::start();
@@ -94,9 +92,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         .enters_code(&phone.wrong());
     browser.arrives_at("Verification code");
     eye.looks_at("code-refused");
-    browser
-        .clicks("a[href*=other]")
-        .arrives_at("Verification code");
+    browser.clicks_to("a[href*=other]", "Verification code");
     eye.looks_at("recovery");
     browser.enters_answer(&recovery[0]).arrives_at("Signed in");
     eye.looks_at("told");
@@ -122,8 +118,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         .types("[name=name]:not([type=hidden])", "notes");
     browser
         .types("[name=scope]", "webdav")
-        .clicks("main > form > button")
-        .arrives_at("notes");
+        .clicks_to("main > form > button", "notes");
     eye.looks_at("new-app-password");
     browser
         .opens(&at("email"))
@@ -133,17 +128,14 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
     eye.looks_at("email-pending");
     browser
         .opens(&at("recovery-codes"))
-        .clicks("form > button")
-        .arrives_at("Save your recovery codes");
+        .submits_to("Save your recovery codes");
     eye.looks_at("new-recovery-codes");
     browser
         .opens(&at("authenticators/add"))
         .types("[name=name]", "tablet")
         .clicks("summary");
     eye.looks_at("hardware-token");
-    browser
-        .clicks("form > button")
-        .arrives_at("Set up your second factor");
+    browser.submits_to("Set up your second factor");
     eye.looks_at("new-authenticator");
     for (page, heading) in [
         ("administration", "Administration"),
@@ -158,9 +150,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         browser.opens(&at(page)).arrives_at(heading);
         eye.looks_at(&page.replace(['/', '?', '&', '='], "-"));
     }
-    browser
-        .clicks("form > button")
-        .arrives_at("Issue a one-time code");
+    browser.submits_to("Issue a one-time code");
     eye.looks_at("administration-one-time-code");
     // The step-up has expired.
     host.clock.forward(1000);
@@ -170,25 +160,21 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         .types("[name=password]", "x");
     browser
         .types("[name=code]", "000000")
-        .clicks("form > button")
-        .arrives_at("Turn the second factor off");
+        .submits_to("Turn the second factor off");
     eye.looks_at("turn-off-refused");
 
     browser
         .opens(&web.pages)
-        .clicks("form[action$=sign-out] button")
-        .arrives_at("Signed out");
+        .clicks_to("form[action$=sign-out] button", "Signed out");
     browser
         .opens(&at("sign-in"))
         .enters_password("bob", &bob.password)
         .arrives_at("Second factor required");
     eye.looks_at("setup-one-time-code");
-    let code = Postern::call("one-time-code bob --json").does().json();
-    let code = code["one_time_code"].as_str().expect("a code").to_owned();
+    let code = Postern::one_time_code("bob");
     browser
         .types("[name=code]", &code)
-        .clicks("button")
-        .arrives_at("Set up your second factor");
+        .clicks_to("button", "Set up your second factor");
     browser.clicks("summary");
     eye.looks_at("setup");
     let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");
@@ -207,10 +193,8 @@ fn pages_speak_german_to_who_asks_for_it_and_wear_the_sites_name() {
     let host = Host::fresh();
     fs::write("/etc/postern/logo.svg", LOGO).expect("a logo can be written");
     let look = "[gate.branding]\nname = \"Beispiel & Söhne\"\nlogo_file = \"/etc/postern/logo.svg\"\ncolor = \"#7a1f5c\"\n";
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, look);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let web = Web::nginx(&host, look);
+    let (alice, phone) = host.web_user("alice");
     let browser = Chromium::start();
     browser.asks_for_language("de-AT,de;q=0.9,en;q=0.5");
     let mut eye = Eye::of(&browser);

@@ -3,14 +3,14 @@
 use nix::sys::signal::Signal;
 use std::fs;
 use testhost::{
-    APP, CONFIG, Front, Host, Place, Postern, Reply, STORE_FOLDER, Visitor, Web, Wire, patiently,
-    reconfigure, tcp_reply,
+    APP, CONFIG, Host, Postern, Reply, STORE_FOLDER, Visitor, Web, Wire, assert_lacks, reconfigure,
+    tcp_reply, wait_until,
 };
 
 const PORT: u16 = 9118;
 
 fn watched(host: &Host) -> Web {
-    let mut web = Web::start(host, Front::Nginx, Place::OwnHost, "");
+    let mut web = Web::nginx(host, "");
     reconfigure(
         "[gate]\n",
         &format!("[gate]\noperations = \"tcp:127.0.0.1:{PORT}\"\n"),
@@ -47,21 +47,16 @@ fn counted(sample: &str) -> f64 {
 fn metrics_count_what_happened_and_name_nobody() {
     let host = Host::fresh();
     let web = watched(&host);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
     assert_eq!(
         visitor
-            .password(&web.pages, "alice", "not the password")
+            .sends_password(&web.pages, "alice", "not the password")
             .status,
         401
     );
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
-    let cookie = format!(
-        "Cookie: __Secure-postern={}",
-        visitor.cookie("__Secure-postern")
-    );
+    visitor.signs_in(&web, &alice, &phone.code());
+    let cookie = visitor.cookie_header("__Secure-postern");
 
     let check =
         |result: &str| format!("postern_checks_total{{contract=\"nginx\",result=\"{result}\"}}");
@@ -149,11 +144,9 @@ fn metrics_count_what_happened_and_name_nobody() {
 fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
     let host = Host::fresh();
     let web = watched(&host);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     let page = format!("{APP}/");
     assert_eq!(visitor.loads(&page).status, 200);
     assert_eq!(
@@ -164,14 +157,9 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
     let aside = format!("{STORE_FOLDER}.aside");
     fs::rename(STORE_FOLDER, &aside).expect("root may do it");
     // A sign-in by password fails at once; an open session is denied after the lease.
-    assert_eq!(
-        Visitor::new()
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        503
-    );
-    patiently("the session is refused", || {
-        Ok((visitor.loads(&page).status == 302).then_some(()))
+    assert_eq!(Visitor::new().password(&web, &alice).status, 503);
+    wait_until("the session is refused", || {
+        Ok(visitor.loads(&page).status == 302)
     });
     let ready = asks("/readyz");
     assert_eq!(
@@ -191,13 +179,13 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
     web.gate.says("access is denied");
 
     fs::rename(&aside, STORE_FOLDER).expect("root may do it");
-    patiently("the session is good again", || {
-        Ok((visitor.loads(&page).status == 200).then_some(()))
+    wait_until("the session is good again", || {
+        Ok(visitor.loads(&page).status == 200)
     });
     assert_eq!(asks("/readyz").status, 200);
     host.clock.forward(30);
-    Visitor::new().signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    Visitor::new().signs_in(&web, &alice, &phone.code());
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// Promise 3: the gate uses a store that was restored from a backup, not the replaced one that it
@@ -207,11 +195,9 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
 fn a_store_that_is_put_back_in_place_of_another_is_the_one_that_counts() {
     let host = Host::fresh();
     let web = watched(&host);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     let page = format!("{APP}/");
     assert_eq!(visitor.loads(&page).status, 200);
 
@@ -223,11 +209,11 @@ fn a_store_that_is_put_back_in_place_of_another_is_the_one_that_counts() {
     fs::rename(STORE_FOLDER, &aside).expect("root may do it");
     fs::rename(&copy, STORE_FOLDER).expect("root may do it");
     Postern::call("session revoke alice --all").does();
-    patiently("the gate knows of it", || {
-        Ok((visitor.loads(&page).status == 302).then_some(()))
+    wait_until("the gate knows of it", || {
+        Ok(visitor.loads(&page).status == 302)
     });
     fs::remove_dir_all(aside).expect("root may do it");
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// An invalid configuration leaves the gate in service. Readiness and metrics report it.
@@ -248,10 +234,8 @@ fn a_file_that_is_wrong_leaves_the_gate_ready_and_monitoring_knows() {
             (200, true),
             "{ready:?}"
         );
-        assert!(
-            !ready.body.contains("nonsense") && !ready.body.contains("/etc"),
-            "{ready:?}"
-        );
+        assert_lacks(&ready.body, "nonsense");
+        assert_lacks(&ready.body, "/etc");
         assert_eq!(counted("postern_configuration_current"), 0.0);
         // A start with the copy of the last valid configuration reports the same.
         web.gate.restart();

@@ -1,7 +1,7 @@
 //! An application that is not trusted, beside others: the gate's pages are at a path of its own
 //! host, and its sessions are valid there alone.
 
-use testhost::{APP, Front, Host, Place, Postern, Visitor, Web, on_test_ports, reconfigure};
+use testhost::{APP, Host, Postern, Visitor, assert_lacks, on_test_ports, reconfigure};
 
 const GUESTBOOK: &str = "https://other.example.test:8443";
 
@@ -9,8 +9,7 @@ const GUESTBOOK: &str = "https://other.example.test:8443";
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_session_of_one_application_is_refused_at_another() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, mut web) = Host::with_web();
     reconfigure(
         "[gate]",
         &format!("[gate]\napplication_urls = [\"{GUESTBOOK}/_postern/\"]"),
@@ -22,9 +21,7 @@ fn a_session_of_one_application_is_refused_at_another() {
     let (_, server) = printed.split_once("\nserver {").expect("a server");
     let server = format!("server {{{}", on_test_ports(server));
     web.change_nginx(|text| format!("{text}\n{server}"));
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
 
     // The application's page redirects to the sign-in page on its own host, which sets host-only
     // cookies.
@@ -74,7 +71,7 @@ fn a_session_of_one_application_is_refused_at_another() {
     // The session of the parent domain is refused at this application.
     host.clock.forward(30);
     let member = Visitor::new();
-    member.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    member.signs_in(&web, &alice, &phone.code());
     assert_eq!(member.fetches(&format!("{APP}/")).status, 200);
     assert_eq!(member.fetches(&format!("{GUESTBOOK}/page")).status, 401);
     let value = member.cookie("__Secure-postern");
@@ -85,5 +82,5 @@ fn a_session_of_one_application_is_refused_at_another() {
     guest.sends(&format!("{pages}sign-out"), &[]);
     assert_eq!(guest.fetches(&rd).status, 401);
     assert_eq!(member.fetches(&format!("{APP}/")).status, 200);
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 }

@@ -1,11 +1,13 @@
 //! SIGHUP: the gate loads the current files and keeps all connections.
 
 use nix::sys::signal::Signal;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
-use testhost::{APP, Front, Gate, Host, Place, Visitor, Web, Wire, finished, reconfigure};
+use testhost::{
+    APP, Gate, Host, Visitor, Web, Wire, assert_contains, assert_lacks, finished, reconfigure,
+    set_mode,
+};
 
 /// Reloads the gate and waits for this log line.
 #[track_caller]
@@ -20,16 +22,11 @@ fn reload(gate: &Gate, says: &str) {
 fn a_reload_drops_neither_connection_nor_session() {
     let host = Host::fresh();
     let settings = "[[policy.exempt]]\nservices = [\"elsewhere\"]\n";
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, settings);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let web = Web::nginx(&host, settings);
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
-    let cookie = format!(
-        "Cookie: __Secure-postern={}",
-        visitor.cookie("__Secure-postern")
-    );
+    visitor.signs_in(&web, &alice, &phone.code());
+    let cookie = visitor.cookie_header("__Secure-postern");
     let mut wire = Wire::open();
     assert_eq!(wire.checks(&[&cookie]).status, 200);
     let process = web.gate.process();
@@ -38,7 +35,7 @@ fn a_reload_drops_neither_connection_nor_session() {
     // connection.
     let new = Visitor::new();
     assert!(
-        new.password(&web.pages, "alice", &alice.password)
+        new.password(&web, &alice)
             .header("location")
             .ends_with("/code")
     );
@@ -48,15 +45,12 @@ fn a_reload_drops_neither_connection_nor_session() {
     let exempt = Visitor::new();
     assert!(
         !exempt
-            .password(&web.pages, "alice", &alice.password)
+            .password(&web, &alice)
             .header("location")
             .ends_with("/code")
     );
     assert_eq!(exempt.loads(APP).status, 200);
-    let spared = format!(
-        "Cookie: __Secure-postern={}",
-        exempt.cookie("__Secure-postern")
-    );
+    let spared = exempt.cookie_header("__Secure-postern");
     assert_eq!(wire.checks(&[&spared]).status, 200);
 
     // Many reloads in a row use up no resource.
@@ -65,8 +59,8 @@ fn a_reload_drops_neither_connection_nor_session() {
         web.gate.signal(Signal::SIGHUP);
         assert_eq!(wire.checks(&[&cookie]).status, 200);
     }
-    testhost::patiently("the exemption is gone", || {
-        Ok((wire.checks(&[&spared]).status == 401).then_some(()))
+    testhost::wait_until("the exemption is gone", || {
+        Ok(wire.checks(&[&spared]).status == 401)
     });
     assert_eq!(
         (wire.checks(&[&cookie]).status, web.gate.process()),
@@ -75,20 +69,19 @@ fn a_reload_drops_neither_connection_nor_session() {
     // A revocation applies at once, also after reloads.
     testhost::Postern::call("session revoke alice --all").does();
     assert_eq!(wire.checks(&[&cookie]).status, 401);
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// sd_notify(3): the gate reports readiness, reload, watchdog and stop.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_service_manager_is_told() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (_host, mut web) = Host::with_web();
     let path = "/run/postern-tests/notify";
     // The socket may exist from a story that failed.
     let _ = std::fs::remove_file(path);
     let manager = UnixDatagram::bind(path).expect("the tests' folder can be written");
-    std::fs::set_permissions(path, PermissionsExt::from_mode(0o777)).expect("a mode can be set");
+    set_mode(path, 0o777);
     manager
         .set_read_timeout(Some(Duration::from_secs(30)))
         .expect("a limit");
@@ -126,13 +119,10 @@ fn the_service_manager_is_told() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn what_cannot_be_reloaded_leaves_the_gate_as_it_runs() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     let before = std::fs::read_to_string("/etc/postern/postern.toml").expect("it is in place");
 
     for (from, to, says) in [
@@ -159,12 +149,9 @@ fn what_cannot_be_reloaded_leaves_the_gate_as_it_runs() {
     ] {
         reconfigure(from, to);
         reload(&web.gate, says);
-        assert!(
-            web.gate
-                .log()
-                .contains("not reloaded, the previous configuration stays in force: "),
-            "{}",
-            web.gate.log()
+        assert_contains(
+            web.gate.log(),
+            "not reloaded, the previous configuration stays in force: ",
         );
         assert_eq!(visitor.loads(APP).status, 200, "{to}");
         std::fs::write("/etc/postern/postern.toml", &before).expect("/etc can be written");
@@ -192,21 +179,21 @@ fn a_new_certificate_is_shown_after_a_reload() {
     certify("old");
     let settings =
         "[gate.tls]\ncert_file = \"/etc/postern/gate.crt\"\nkey_file = \"/etc/postern/gate.key\"\n";
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, settings);
+    let mut web = Web::nginx(&host, settings);
     reconfigure(
         "[gate]\n",
         "[gate]\nlisten = [\"unix:/run/postern/gate.sock\", \"tls:127.0.0.1:9443\"]\n",
     );
     web.gate.restart();
-    assert!(shown().contains("old"));
+    assert_contains(shown(), "old");
     certify("new");
     assert!(shown().contains("old"), "not before it is told");
     reload(&web.gate, "reloaded");
-    assert!(shown().contains("new"));
+    assert_contains(shown(), "new");
     std::fs::write("/etc/postern/gate.crt", "no certificate").expect("/etc can be written");
     reload(
         &web.gate,
         "not reloaded, the previous configuration stays in force: gate.tls: /etc/postern/gate.crt",
     );
-    assert!(shown().contains("new"));
+    assert_contains(shown(), "new");
 }

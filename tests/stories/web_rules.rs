@@ -1,7 +1,7 @@
 //! Rules of the gate: where access is open, where the password suffices, where a code is required,
 //! and where access is denied.
 
-use testhost::{APP, Front, Host, Person, Place, Postern, Visitor, Web, Wire};
+use testhost::{APP, Front, Host, Person, Place, Postern, Visitor, Web, Wire, assert_contains};
 
 const SESSION: &str = "__Secure-postern";
 const RULES: &str = r#"
@@ -42,7 +42,7 @@ fn password(web: &Web, visitor: &Visitor, person: &Person, page: &str) -> testho
         ("password", &person.password),
         ("recovery", ""),
     ];
-    visitor.sends(&format!("{}sign-in", web.pages), &fields)
+    visitor.sends(&web.page("sign-in"), &fields)
 }
 
 /// C3: an open path needs no sign-in. No other spelling of a closed path evades its rule.
@@ -104,10 +104,7 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
         Postern::call("app-password revoke alice files").does();
         let wrong = client.calls("GET", &page, "");
         assert_eq!(wrong.status, 401, "{front:?} {wrong:?}");
-        assert!(
-            wrong.header("www-authenticate").contains("app password"),
-            "{wrong:?}"
-        );
+        assert_contains(wrong.header("www-authenticate"), "app password");
 
         // This rule depends on the client's address and on the method.
         let near = |from: &str| {
@@ -181,7 +178,7 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
 #[ignore = "needs the test host: tests/run"]
 fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
     let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, RULES);
+    let web = Web::nginx(&host, RULES);
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.has_a_password();
     bob.has_a_password();
@@ -189,12 +186,9 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
     let (visitor, page) = (Visitor::new(), |path: &str| format!("{APP}{path}"));
 
     let sent = visitor.loads(&page("/cheap/x?y"));
-    assert!(sent.header("location").contains("/sign-in?rd="), "{sent:?}");
+    assert_contains(sent.header("location"), "/sign-in?rd=");
     let entered = password(&web, &visitor, &alice, "/cheap/x?y");
-    assert_eq!(
-        (entered.status, entered.header("location")),
-        (303, page("/cheap/x?y").as_str())
-    );
+    entered.redirects_to(303, &page("/cheap/x?y"));
     web.gate
         .says("accepted cause=gate.rule-4 address=127.0.0.1 service=web user=\"alice\"");
     assert_eq!(visitor.loads(&page("/cheap")).status, 200);
@@ -240,11 +234,8 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
         200,
         "until then it stays as it was"
     );
-    let entered = visitor.code(&web.pages, &phone.code(), "");
-    assert_eq!(
-        (entered.status, entered.header("location")),
-        (303, page("/asked").as_str())
-    );
+    let entered = visitor.code(&web, &phone.code());
+    entered.redirects_to(303, &page("/asked"));
     assert_eq!(visitor.follows(&entered).status, 200);
     web.application.arrived();
 
@@ -295,7 +286,7 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
 fn whoever_must_enrol_reads_what_takes_the_password_and_sets_up_for_the_rest() {
     let host = Host::fresh();
     let required = format!("[policy]\nrequired = \"all\"\n{RULES}");
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, &required);
+    let web = Web::nginx(&host, &required);
     let carol = host.person("carol");
     carol.has_a_password();
     let visitor = Visitor::new();
@@ -387,9 +378,7 @@ fn check_says_which_rule_decides_and_why() {
         "--rule GET https://app.example.test/ --user alice --from 127.0.0.8",
         &["code:    not needed, by policy.exempt-1"],
     );
-    let json = Postern::call("check --json --rule GET https://app.example.test/ --user alice")
-        .does()
-        .json();
+    let json = Postern::json("check --json --rule GET https://app.example.test/ --user alice");
     assert_eq!(
         (json["access"].as_str(), json["rule"].is_null()),
         (Some("code"), true),
@@ -397,12 +386,10 @@ fn check_says_which_rule_decides_and_why() {
     );
 
     let sound = Postern::call("check").does();
-    assert!(sound.out.contains("postern.toml is valid"), "{sound:?}");
-    assert!(
-        sound
-            .err
-            .contains("gate.rule-7: sign-in is not possible for other.example.org"),
-        "{sound:?}"
+    assert_contains(&sound.out, "postern.toml is valid");
+    assert_contains(
+        &sound.err,
+        "gate.rule-7: sign-in is not possible for other.example.org",
     );
     for (words, exit) in [
         ("--rule get https://app.example.test/", 2),
@@ -416,8 +403,5 @@ fn check_says_which_rule_decides_and_why() {
     host.write_configuration("[[gate.rule]]\nthen = \"open\"\n[[gate.rule]]\nthen = \"deny\"\n");
     let said = Postern::call("check").run();
     assert_eq!(said.exit, Some(1));
-    assert!(
-        said.err.contains("gate.rule: rule 1 has no condition"),
-        "{said:?}"
-    );
+    assert_contains(&said.err, "gate.rule: rule 1 has no condition");
 }

@@ -3,7 +3,10 @@
 use data_encoding::BASE64;
 use std::fs;
 use std::process::Command;
-use testhost::{APP, Chromium, Front, Host, Phone, Place, Postern, Reply, Visitor, Web, finished};
+use testhost::{
+    APP, Chromium, Front, Host, Phone, Place, Postern, Reply, Visitor, Web, assert_contains,
+    assert_lacks, finished,
+};
 
 const REQUIRED: &str = "[policy]\nrequired = \"all\"\nadministrators = [\"carol\", \"%keepers\"]\n";
 const WITHIN: &str = "[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n";
@@ -48,7 +51,7 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
         browser
             .types_the_last_digit(&second.wrong())
             .arrives_at("Set up your second factor");
-        assert!(browser.reads("[role=alert]").contains("wrong"));
+        assert_contains(browser.reads("[role=alert]"), "wrong");
         let code = second.code();
         browser
             .types_the_last_digit(&code)
@@ -66,25 +69,21 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
             "Save your recovery codes",
             "not without the tick"
         );
-        browser
-            .clicks("[name=saved]")
-            .clicks("form > button")
-            .arrives_at("The application");
+        browser.clicks("[name=saved]").submits_to("The application");
         assert_eq!(browser.url(), asked);
         assert_eq!(web.application.got().value("Remote-User"), "alice");
 
         alice.with_key().is_refused(&code, "used already");
         host.clock.forward(30);
         alice.with_key().enters_with(&second.code());
-        let enrolled = Postern::call("log alice --event enrolled --json")
-            .does()
-            .json();
+        let enrolled = Postern::json("log alice --event enrolled --json");
         assert_eq!(
             (&enrolled["service"], &enrolled["principal"]),
             (&"web".into(), &"alice".into()),
             "{enrolled}"
         );
-        assert!(!web.gate.log().contains(&second.secret()) && !web.gate.log().contains(&code));
+        assert_lacks(web.gate.log(), second.secret());
+        assert_lacks(web.gate.log(), &code);
     }
 }
 
@@ -94,31 +93,19 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
 #[ignore = "needs the test host: tests/run"]
 fn later_a_first_setup_needs_a_one_time_code() {
     let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, REQUIRED);
+    let web = Web::nginx(&host, REQUIRED);
     let (alice, carol) = (host.person("alice"), host.person("carol"));
     alice.has_a_password();
     carol.has_a_password();
     carol.enrols();
     let visitor = Visitor::new();
 
-    let refused = visitor.password(&web.pages, "alice", &alice.password);
+    let refused = visitor.password(&web, &alice);
     assert_eq!(refused.status, 403, "{refused:?}");
-    assert!(
-        refused
-            .body
-            .contains("ask an administrator (carol, group keepers)"),
-        "{}",
-        refused.body
-    );
-    assert!(
-        !visitor
-            .loads(&format!("{}enroll", web.pages))
-            .body
-            .contains("otpauth")
-    );
-    let code = Postern::call("one-time-code alice --json").does().json();
-    let code = code["one_time_code"].as_str().expect("a code").to_owned();
-    let at = format!("{}enroll/one-time-code", web.pages);
+    assert_contains(&refused.body, "ask an administrator (carol, group keepers)");
+    assert_lacks(&visitor.loads(&web.page("enroll")).body, "otpauth");
+    let code = Postern::one_time_code("alice");
+    let at = web.page("enroll/one-time-code");
     for wrong in ["P-2222-2222-2222", "123456", "", "P-"] {
         assert_eq!(
             visitor.sends(&at, &[("code", wrong)]).status,
@@ -129,27 +116,21 @@ fn later_a_first_setup_needs_a_one_time_code() {
     let invited = visitor.sends(&at, &[("code", &code)]);
     assert_eq!(invited.status, 303, "{invited:?}");
     // The one-time code is not consumed yet: a cancelled enrollment leaves it valid.
-    visitor.loads(&format!("{}enroll", web.pages));
+    visitor.loads(&web.page("enroll"));
     let again = Visitor::new();
-    again.password(&web.pages, "alice", &alice.password);
+    again.password(&web, &alice);
     assert_eq!(again.sends(&at, &[("code", &code)]).status, 303);
 
     let (_, confirmed) = confirms(&web, &visitor);
     let late = confirms(&web, &again).1;
     let entered = finishes(&web, &visitor, &confirmed);
-    assert_eq!(
-        (entered.status, entered.header("location")),
-        (303, format!("{APP}/").as_str()),
-        "{entered:?}"
-    );
+    entered.redirects_to(303, &format!("{APP}/"));
     assert_eq!(visitor.follows(&entered).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     // The other enrollment began with the same one-time code, which is consumed now.
     assert_eq!(finishes(&web, &again, &late).status, 401);
     assert_eq!(
-        Postern::call("authenticator list alice --json")
-            .does()
-            .json()
+        Postern::json("authenticator list alice --json")
             .as_array()
             .map(Vec::len),
         Some(1)
@@ -182,9 +163,7 @@ fn self_enroll_says_from_where_a_first_setup_needs_nothing_else() {
         );
         let alice = host.person("alice");
         alice.has_a_password();
-        let said = Visitor::new()
-            .from(from)
-            .password(&web.pages, "alice", &alice.password);
+        let said = Visitor::new().from(from).password(&web, &alice);
         assert_eq!(said.status, status, "{extra} from {from}: {said:?}");
     }
 }
@@ -195,14 +174,17 @@ fn self_enroll_says_from_where_a_first_setup_needs_nothing_else() {
 #[ignore = "needs the test host: tests/run"]
 fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, WITHIN);
+    let web = Web::nginx(&host, WITHIN);
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.has_a_password();
     bob.has_a_password();
-    let setup = format!("{}enroll", web.pages);
+    let setup = web.page("enroll");
 
     let stranger = Visitor::new();
-    assert_eq!(stranger.password(&web.pages, "alice", "wrong").status, 401);
+    assert_eq!(
+        stranger.sends_password(&web.pages, "alice", "wrong").status,
+        401
+    );
     assert!(stranger.cookies().is_empty(), "{:?}", stranger.cookies());
     assert_eq!(stranger.loads(&setup).status, 303);
     for step in ["one-time-code", "code", "finish"] {
@@ -220,8 +202,8 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     }
 
     let visitor = Visitor::new();
-    let begun = visitor.password(&web.pages, "alice", &alice.password);
-    assert_eq!((begun.status, begun.header("location")), (303, "/enroll"));
+    let begun = visitor.password(&web, &alice);
+    begun.redirects_to(303, "/enroll");
     let cookie = begun.header("set-cookie");
     for part in [
         "__Host-postern-enrollment=",
@@ -230,7 +212,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
         "SameSite=Strict",
         "Max-Age=900",
     ] {
-        assert!(cookie.contains(part), "{cookie}");
+        assert_contains(cookie, part);
     }
     let page = visitor.loads(&setup);
     assert_eq!(
@@ -246,7 +228,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     // The token of another user, and of another browser of the same user.
     for (name, password) in [("bob", &bob.password), ("alice", &alice.password)] {
         let other = Visitor::new();
-        other.password(&web.pages, name, password);
+        other.sends_password(&web.pages, name, password);
         let fields = [("pending", draft.as_str()), ("code", &phone.code())];
         assert_eq!(
             other.sends(&format!("{setup}/code"), &fields).status,
@@ -274,7 +256,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     }
     // A pending enrollment is not a confirmed one.
     assert_eq!(finishes(&web, &visitor.robbed(), &draft).status, 401);
-    assert!(Postern::call("status alice").does().out.contains("off"));
+    assert_contains(&Postern::call("status alice").does().out, "off");
 
     // The token has expired.
     let (_, confirmed) = confirms(&web, &visitor);
@@ -283,15 +265,15 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     assert_eq!(finishes(&web, &thief, &confirmed).status, 401);
     // The password was changed meanwhile.
     let visitor = Visitor::new();
-    visitor.password(&web.pages, "alice", &alice.password);
+    visitor.password(&web, &alice);
     let (_, confirmed) = confirms(&web, &visitor);
     alice.has_a_password();
     assert_eq!(finishes(&web, &visitor, &confirmed).status, 401);
-    assert!(Postern::call("status alice").does().out.contains("off"));
+    assert_contains(&Postern::call("status alice").does().out, "off");
 
     // After activation, the secret is not shown again.
     let visitor = Visitor::new();
-    visitor.password(&web.pages, "alice", &alice.password);
+    visitor.password(&web, &alice);
     let (_, confirmed) = confirms(&web, &visitor);
     let ticket = visitor.robbed();
     assert_eq!(finishes(&web, &visitor, &confirmed).status, 303);
@@ -307,7 +289,7 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
         "{again:?}"
     );
     assert_eq!(finishes(&web, &ticket, &confirmed).status, 401);
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// Returns the authenticator on an enrollment page, and the token in its form.
@@ -333,9 +315,9 @@ fn authenticator(page: &Reply) -> (Phone, String) {
 /// Confirms the authenticator, and returns the token of the page with recovery codes.
 #[track_caller]
 fn confirms(web: &Web, visitor: &Visitor) -> (Phone, String) {
-    let (phone, draft) = authenticator(&visitor.loads(&format!("{}enroll", web.pages)));
+    let (phone, draft) = authenticator(&visitor.loads(&web.page("enroll")));
     let fields = [("pending", draft.as_str()), ("code", &phone.code())];
-    let page = visitor.sends(&format!("{}enroll/code", web.pages), &fields);
+    let page = visitor.sends(&web.page("enroll/code"), &fields);
     assert_eq!(page.status, 200, "{page:?}");
     let confirmed = page
         .body
@@ -348,7 +330,7 @@ fn confirms(web: &Web, visitor: &Visitor) -> (Phone, String) {
 #[track_caller]
 fn finishes(web: &Web, visitor: &Visitor, confirmed: &str) -> Reply {
     visitor.sends(
-        &format!("{}enroll/finish", web.pages),
+        &web.page("enroll/finish"),
         &[("confirmed", confirmed), ("saved", "yes")],
     )
 }

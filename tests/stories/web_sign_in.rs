@@ -3,7 +3,8 @@
 use std::net::TcpStream;
 use std::process::Command;
 use testhost::{
-    APP, Front, Host, PROOF, Place, Postern, Visitor, Web, Wire, finished, reconfigure,
+    APP, Front, Host, PROOF, Place, Postern, Visitor, Web, Wire, assert_contains, assert_lacks,
+    finished, reconfigure,
 };
 
 const WAYS: [(Front, Place); 4] = [
@@ -20,9 +21,7 @@ fn the_page_asked_for_comes_after_password_and_code() {
     for (front, place) in WAYS {
         let host = Host::fresh();
         let web = Web::start(&host, front, place, "");
-        let alice = host.person("alice");
-        alice.has_a_password();
-        let phone = alice.enrols();
+        let (alice, phone) = host.web_user("alice");
         let visitor = Visitor::new();
 
         let asked = format!("{APP}/notes/7?a=1&b=%2Fx%20y&c='\\");
@@ -42,7 +41,7 @@ fn the_page_asked_for_comes_after_password_and_code() {
             .replace("&#39;", "'");
         assert_eq!(rd, asked);
 
-        let sign_in = format!("{}sign-in", web.pages);
+        let sign_in = web.page("sign-in");
         let fields = [
             ("rd", rd.as_str()),
             ("user", "alice"),
@@ -57,14 +56,10 @@ fn the_page_asked_for_comes_after_password_and_code() {
                 .any(|(name, _)| name.ends_with("postern")),
             "no session yet"
         );
-        let code_page = visitor.loads(&format!("{}code", web.pages));
-        assert!(code_page.body.contains("one-time-code"), "{code_page:?}");
-        let entered = visitor.code(&web.pages, &phone.code(), "yes");
-        assert_eq!(
-            (entered.status, entered.header("location")),
-            (303, asked.as_str()),
-            "{entered:?}"
-        );
+        let code_page = visitor.loads(&web.page("code"));
+        assert_contains(&code_page.body, "one-time-code");
+        let entered = visitor.code_and_trust(&web, &phone.code());
+        entered.redirects_to(303, &asked);
 
         let page = visitor.follows(&entered);
         assert_eq!(page.status, 200, "{page:?}");
@@ -83,13 +78,13 @@ fn the_page_asked_for_comes_after_password_and_code() {
             "{got:?}"
         );
 
-        let out = visitor.sends(&format!("{}sign-out", web.pages), &[]);
+        let out = visitor.sends(&web.page("sign-out"), &[]);
         assert_eq!(out.status, 200, "{out:?}");
         assert_eq!(visitor.loads(&asked).status, 302);
         assert_eq!(visitor.fetches(&asked).status, 401);
         web.application.got_nothing();
 
-        let again = visitor.password(&web.pages, "alice", &alice.password);
+        let again = visitor.password(&web, &alice);
         assert_eq!(
             (again.status, again.header("location")),
             (303, format!("{APP}/").as_str()),
@@ -97,12 +92,12 @@ fn the_page_asked_for_comes_after_password_and_code() {
         );
         assert_eq!(visitor.follows(&again).status, 200);
         assert_eq!(web.application.got().value("Remote-User"), "alice");
-        assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+        assert_lacks(web.gate.log(), "panicked");
 
         Postern::call("disable alice").does();
         assert_eq!(visitor.loads(&asked).status, 302, "an open session is over");
         web.application.got_nothing();
-        let alone = visitor.password(&web.pages, "alice", &alice.password);
+        let alone = visitor.password(&web, &alice);
         assert_eq!(
             (alone.status, alone.header("location")),
             (303, format!("{APP}/").as_str()),
@@ -116,8 +111,7 @@ fn the_page_asked_for_comes_after_password_and_code() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_begins_anew_keeps_the_page_asked_for() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.has_a_password();
     alice.enrols();
@@ -125,7 +119,7 @@ fn whoever_begins_anew_keeps_the_page_asked_for() {
     let phone = bob.enrols();
     let visitor = Visitor::new();
     let asked = format!("{APP}/notes/7?a=1&b=%2Fx%20y");
-    let sign_in = format!("{}sign-in", web.pages);
+    let sign_in = web.page("sign-in");
     let with = |name: &str, password: &str, rd: &str| {
         let sent = visitor.sends(
             &sign_in,
@@ -156,12 +150,8 @@ fn whoever_begins_anew_keeps_the_page_asked_for() {
         );
     }
     with("bob", &bob.password, &asked);
-    let entered = visitor.code(&web.pages, &phone.code(), "");
-    assert_eq!(
-        (entered.status, entered.header("location")),
-        (303, asked.as_str()),
-        "{entered:?}"
-    );
+    let entered = visitor.code(&web, &phone.code());
+    entered.redirects_to(303, &asked);
     visitor.follows(&entered);
     assert_eq!(web.application.got().value("Remote-User"), "bob");
 }
@@ -170,11 +160,8 @@ fn whoever_begins_anew_keeps_the_page_asked_for() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn port_443_may_be_written_or_left_out() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, mut web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     reconfigure(
         "https://auth.example.test:8443/",
         "https://auth.example.test:443/",
@@ -193,11 +180,7 @@ fn port_443_may_be_written_or_left_out() {
     });
     let sent = visitor.loads(asked);
     let page = "https://auth.example.test/sign-in?rd=https%3A%2F%2Fapp.example.test%2Fnotes";
-    assert_eq!(
-        (sent.status, sent.header("location")),
-        (302, page),
-        "{sent:?}"
-    );
+    sent.redirects_to(302, page);
     assert_eq!(visitor.follows(&sent).status, 200);
     let fields = [
         ("rd", asked),
@@ -210,12 +193,8 @@ fn port_443_may_be_written_or_left_out() {
             .status,
         303
     );
-    let entered = visitor.code("https://auth.example.test/", &phone.code(), "");
-    assert_eq!(
-        (entered.status, entered.header("location")),
-        (303, asked),
-        "{entered:?}"
-    );
+    let entered = visitor.sends_code("https://auth.example.test/", &phone.code(), "");
+    entered.redirects_to(303, asked);
     assert_eq!(visitor.follows(&entered).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
 

@@ -1,7 +1,7 @@
 //! Request smuggling: requests that can be parsed in two ways, and bodies that never end. They are
 //! refused, and no bytes after them are answered.
 
-use testhost::{Front, Host, PROOF, Place, Web, Wire};
+use testhost::{Host, PROOF, Wire, assert_lacks};
 
 /// A request that would pass as a proxy's check if bytes of a body were parsed as a request.
 fn smuggled() -> String {
@@ -14,8 +14,7 @@ fn smuggled() -> String {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn requests_that_can_be_read_in_two_ways_end_the_connection() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (_host, web) = Host::with_web();
     let inner = smuggled();
     let length = inner.len() + 5;
     let both = format!("Content-Length: {length}\r\nTransfer-Encoding: chunked");
@@ -96,14 +95,13 @@ fn requests_that_can_be_read_in_two_ways_end_the_connection() {
         [Some(403), Some(401)],
         "a stranger's page, and then a check without a session"
     );
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn bodies_that_are_huge_or_never_end_hold_nobody_up() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (_host, web) = Host::with_web();
     let proof = format!("X-Postern-Proxy: {PROOF}");
     let lines = [
         "Host: auth.example.test:8443",
@@ -147,5 +145,5 @@ fn bodies_that_are_huge_or_never_end_hold_nobody_up() {
     let mut wire = Wire::open();
     wire.begins("GET /check/nginx", &[&lines[..], &checked].concat());
     assert_eq!(wire.reads().expect("an answer").status, 401);
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 }

@@ -1,7 +1,10 @@
 //! Critical acts at the web: the step-up of 15 minutes that a recovery code or a one-time code
 //! gives.
 
-use testhost::{APP, Chromium, Front, Host, Person, Phone, Place, Postern, Visitor, Web};
+use testhost::{
+    APP, Chromium, Front, Host, Person, Phone, Place, Postern, Visitor, Web, assert_contains,
+    assert_lacks,
+};
 
 /// Signs in with a recovery code.
 #[track_caller]
@@ -21,9 +24,7 @@ fn recovers(person: &Person, code: &str) -> Chromium {
 /// Starts to replace the lost authenticator, up to the QR code.
 #[track_caller]
 fn begins_anew(browser: &Chromium) -> Phone {
-    browser
-        .clicks("form[action$=replace] button")
-        .arrives_at("Set up your second factor");
+    browser.clicks_to("form[action$=replace] button", "Set up your second factor");
     let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");
     Phone::scans(url.as_str().expect("a link"))
 }
@@ -33,11 +34,8 @@ fn begins_anew(browser: &Chromium) -> Phone {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn after_a_recovery_code_the_authenticator_is_replaced_without_another_factor() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (old, recovery) = alice.enrols_with_recovery_codes();
+    let (host, web) = Host::with_web();
+    let (alice, old, recovery) = host.web_user_with_recovery_codes("alice");
     let browser = recovers(&alice, &recovery[0]);
     assert_eq!(browser.reads("h2"), "Have you lost your phone?");
     let new = begins_anew(&browser);
@@ -46,15 +44,10 @@ fn after_a_recovery_code_the_authenticator_is_replaced_without_another_factor() 
     browser
         .types_the_last_digit(&new.code())
         .arrives_at("Save your recovery codes");
-    browser
-        .clicks("[name=saved]")
-        .clicks("form > button")
-        .arrives_at("Your account");
-    assert!(
-        !browser
-            .runs("return document.body.textContent")
-            .to_string()
-            .contains("lost your phone")
+    browser.clicks("[name=saved]").submits_to("Your account");
+    assert_lacks(
+        browser.runs("return document.body.textContent").to_string(),
+        "lost your phone",
     );
     browser.opens(APP).arrives_at("The application");
 
@@ -66,11 +59,9 @@ fn after_a_recovery_code_the_authenticator_is_replaced_without_another_factor() 
         .with_key()
         .is_refused(&recovery[1], "That code is wrong");
     alice.with_key().enters_with(&new.code());
-    let left = Postern::call("authenticator list alice --json")
-        .does()
-        .json();
+    let left = Postern::json("authenticator list alice --json");
     assert_eq!(left.as_array().map(Vec::len), Some(1), "{left}");
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
 }
 
 /// R4, D1: if no second factor is required, the user can disable it after a one-time code.
@@ -88,31 +79,23 @@ fn after_a_one_time_code_the_second_factor_is_turned_off_where_none_is_required(
     for person in [&alice, &bob] {
         person.has_a_password();
         person.enrols();
-        let code = Postern::call(&format!("one-time-code {} --json", person.name))
-            .does()
-            .json();
+        let code = Postern::json(&format!("one-time-code {} --json", person.name));
         let visitor = Visitor::new();
-        visitor.password(&web.pages, &person.name, &person.password);
-        let entered = visitor.code(
-            &web.pages,
-            code["one_time_code"].as_str().expect("a code"),
-            "",
-        );
+        visitor.password(&web, person);
+        let entered = visitor.code(&web, code["one_time_code"].as_str().expect("a code"));
         assert!(
             entered.body.contains("lost your phone") || entered.status == 303,
             "{entered:?}"
         );
-        let said = visitor.sends(&format!("{}turn-off", web.pages), &[]);
+        let said = visitor.sends(&web.page("turn-off"), &[]);
         if person.name == "bob" {
             assert_eq!(said.status, 409, "{said:?}");
-            assert!(said.body.contains("must have a second factor"), "{said:?}");
+            assert_contains(&said.body, "must have a second factor");
             continue;
         }
         assert_eq!(said.status, 200, "{said:?}");
-        assert!(Postern::call("status alice").does().out.contains("off"));
-        let event = Postern::call("log alice --event disabled --json")
-            .does()
-            .json();
+        assert_contains(&Postern::call("status alice").does().out, "off");
+        let event = Postern::json("log alice --event disabled --json");
         assert_eq!(
             (&event["service"], &event["principal"]),
             (&"web".into(), &"alice".into()),
@@ -120,12 +103,7 @@ fn after_a_one_time_code_the_second_factor_is_turned_off_where_none_is_required(
         );
         // This session continues under a new cookie.
         assert_eq!(visitor.loads(APP).status, 200);
-        assert_eq!(
-            visitor
-                .password(&web.pages, "alice", &alice.password)
-                .status,
-            303
-        );
+        assert_eq!(visitor.password(&web, &alice).status, 303);
     }
 }
 
@@ -133,11 +111,8 @@ fn after_a_one_time_code_the_second_factor_is_turned_off_where_none_is_required(
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_critical_act_takes_a_fresh_code_of_this_session() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (host, web) = Host::with_web();
+    let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
     let acts = ["replace", "turn-off"].map(|act| format!("{}{act}", web.pages));
     let refused = |visitor: &Visitor, why: &str| {
         for act in &acts {
@@ -160,12 +135,12 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
 
     sent_away(&Visitor::new());
     let by_code = Visitor::new();
-    by_code.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    by_code.signs_in(&web, &alice, &phone.code());
     refused(&by_code, "a session by a code, which may be hours old");
 
     let recovered = Visitor::new();
-    recovered.password(&web.pages, "alice", &alice.password);
-    let told = recovered.code(&web.pages, &recovery[0], "");
+    recovered.password(&web, &alice);
+    let told = recovered.code(&web, &recovery[0]);
     let cookie = told
         .headers
         .iter()
@@ -179,7 +154,7 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
         "Max-Age=900",
         "Path=/",
     ] {
-        assert!(cookie.contains(part), "{cookie}");
+        assert_contains(cookie, part);
     }
     // The attacker sends a form from another site.
     let foreign = recovered.robbed().with("Origin: https://evil.example");
@@ -187,7 +162,7 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
     // Another session of the same user, after a code of its own.
     host.clock.forward(30);
     let other = Visitor::new();
-    other.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    other.signs_in(&web, &alice, &phone.code());
     let stolen = format!(
         "__Host-postern-step-up={}",
         recovered.cookie("__Host-postern-step-up")
@@ -205,7 +180,7 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
     let late = recovered.robbed();
     host.clock.forward(900);
     refused(&late, "too late");
-    assert!(Postern::call("status alice").does().out.contains("on"));
+    assert_contains(&Postern::call("status alice").does().out, "on");
 }
 
 /// Promise 3: an attacker starts a replacement at the browser that used the recovery code. Once
@@ -213,31 +188,21 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_replacement_ends_with_the_session_it_was_begun_in() {
-    let host = Host::fresh();
-    let _web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (old, recovery) = alice.enrols_with_recovery_codes();
+    let (host, _web) = Host::with_web();
+    let (alice, old, recovery) = host.web_user_with_recovery_codes("alice");
     let browser = recovers(&alice, &recovery[0]);
     let new = begins_anew(&browser);
     browser
         .types_the_last_digit(&new.code())
         .arrives_at("Save your recovery codes");
 
-    let sessions = Postern::call("session list alice --json").does().json();
+    let sessions = Postern::json("session list alice --json");
     let id = sessions[0]["id"]
         .as_str()
         .unwrap_or_else(|| panic!("{sessions}"));
     Postern::call(&format!("session revoke alice {id}")).does();
-    browser
-        .clicks("[name=saved]")
-        .clicks("form > button")
-        .arrives_at("Sign in");
-    assert!(
-        browser
-            .reads("[role=alert]")
-            .contains("Nothing was changed")
-    );
+    browser.clicks("[name=saved]").submits_to("Sign in");
+    assert_contains(browser.reads("[role=alert]"), "Nothing was changed");
     alice.with_key().enters_with(&old.code());
     alice
         .with_key()
@@ -250,12 +215,10 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
 fn on_a_path_of_the_application_nothing_critical_is_open() {
     let host = Host::fresh();
     let web = Web::start(&host, Front::Nginx, Place::Path, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (_, recovery) = alice.enrols_with_recovery_codes();
+    let (alice, _, recovery) = host.web_user_with_recovery_codes("alice");
     let visitor = Visitor::new();
-    visitor.password(&web.pages, "alice", &alice.password);
-    let told = visitor.code(&web.pages, &recovery[0], "");
+    visitor.password(&web, &alice);
+    let told = visitor.code(&web, &recovery[0]);
     assert!(
         told.status == 200 && !told.body.contains("lost your phone"),
         "{told:?}"
@@ -266,8 +229,5 @@ fn on_a_path_of_the_application_nothing_critical_is_open() {
             .iter()
             .any(|(name, _)| name.contains("step-up"))
     );
-    assert_eq!(
-        visitor.sends(&format!("{}turn-off", web.pages), &[]).status,
-        403
-    );
+    assert_eq!(visitor.sends(&web.page("turn-off"), &[]).status, 403);
 }

@@ -4,14 +4,13 @@ use nix::sys::signal::Signal;
 use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
-use testhost::{APP, Front, Host, Place, Postern, Reply, Store, Visitor, Web, Wire};
+use testhost::{APP, Host, Postern, Reply, Store, Visitor, Wire};
 
 /// L8: an address that guesses passwords is delayed, and other addresses are not.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn ten_wrong_passwords_from_one_address_and_it_waits() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     let alice = host.person("alice");
     alice.has_a_password();
     let mut wire = Wire::open();
@@ -46,13 +45,10 @@ fn ten_wrong_passwords_from_one_address_and_it_waits() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_guesses_keeps_the_owner_out_of_nothing() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (host, web) = Host::with_web();
+    let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
     let trusted = Visitor::new().from("127.0.0.7");
-    trusted.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    trusted.signs_in_and_trusts(&web, &alice, &phone.code());
     host.clock.forward(30);
     let mut wire = Wire::open();
     let guess = |wire: &mut Wire, addresses: u32| {
@@ -75,17 +71,14 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
         401
     );
     // The trusted browser signs in from any address.
-    let answer = trusted
-        .clone()
-        .from("127.0.0.8")
-        .password(&web.pages, "alice", &alice.password);
+    let answer = trusted.clone().from("127.0.0.8").password(&web, &alice);
     // Access is granted without a warning: none of the attackers passed the first factor.
     assert_eq!(answer.status, 303, "{answer:?}");
     assert_eq!(trusted.loads(&format!("{APP}/")).status, 200);
     host.clock.forward(1);
     // Sign-in from a familiar address, without the cookie.
     let familiar = Visitor::new().from("127.0.0.7");
-    familiar.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    familiar.signs_in(&web, &alice, &phone.code());
     // Sign-in by ssh with a key.
     host.clock.forward(30);
     guess(&mut wire, 100);
@@ -98,13 +91,13 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
         ("recovery", recovery[0].as_str()),
         ("rd", APP),
     ];
-    let answer = anywhere.sends(&format!("{}sign-in", web.pages), &fields);
+    let answer = anywhere.sends(&web.page("sign-in"), &fields);
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(anywhere.loads(&format!("{APP}/")).status, 200);
     // The recovery code is consumed only if both are right, and only once.
     let again = Visitor::new()
         .from("127.0.0.98")
-        .sends(&format!("{}sign-in", web.pages), &fields);
+        .sends(&web.page("sign-in"), &fields);
     assert_eq!(again.status, 401, "{again:?}");
     let fields = [
         ("user", "alice"),
@@ -115,7 +108,7 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
     assert_eq!(
         Visitor::new()
             .from("127.0.0.97")
-            .sends(&format!("{}sign-in", web.pages), &fields)
+            .sends(&web.page("sign-in"), &fields)
             .status,
         401
     );
@@ -128,7 +121,7 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
     assert_eq!(
         Visitor::new()
             .from("127.0.0.97")
-            .sends(&format!("{}sign-in", web.pages), &fields)
+            .sends(&web.page("sign-in"), &fields)
             .status,
         200
     );
@@ -139,13 +132,10 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (host, web) = Host::with_web();
+    let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
     let trusted = Visitor::new().from("127.0.0.7");
-    trusted.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    trusted.signs_in_and_trusts(&web, &alice, &phone.code());
     host.clock.forward(30);
     // From now on the address is familiar.
     alice.with_key().enters_with(&phone.code());
@@ -172,46 +162,26 @@ fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
     assert_eq!(answers.len(), 1000);
     assert_eq!(Store::open().number("SELECT count(*) FROM bucket_lock"), 1);
     let stranger = Visitor::new().from("127.0.0.99");
+    assert_eq!(stranger.password(&web, &alice).status, 303);
     assert_eq!(
-        stranger
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        303
-    );
-    assert_eq!(
-        stranger.code(&web.pages, &phone.code(), "").status,
+        stranger.code(&web, &phone.code()).status,
         401,
         "locked, also for the right one"
     );
 
     // The owner signs in at the trusted browser, by ssh from a familiar address, and from that
     // address in any browser.
-    assert_eq!(
-        trusted
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        200
-    );
+    assert_eq!(trusted.password(&web, &alice).status, 200);
     assert_eq!(trusted.loads(&format!("{APP}/")).status, 200);
     alice.with_key().enters_with(&phone.code());
     host.clock.forward(30);
     let familiar = Visitor::new().from("127.0.0.7");
-    assert_eq!(
-        familiar
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        303
-    );
-    assert_eq!(familiar.code(&web.pages, &phone.code(), "").status, 303);
+    assert_eq!(familiar.password(&web, &alice).status, 303);
+    assert_eq!(familiar.code(&web, &phone.code()).status, 303);
     // A recovery code from an unknown address is accepted and removes the lock.
     host.clock.forward(30);
-    assert_eq!(
-        stranger
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        303
-    );
-    assert_eq!(stranger.code(&web.pages, &recovery[0], "").status, 200);
+    assert_eq!(stranger.password(&web, &alice).status, 303);
+    assert_eq!(stranger.code(&web, &recovery[0]).status, 200);
     assert_eq!(Store::open().number("SELECT count(*) FROM bucket_lock"), 0);
 }
 
@@ -219,27 +189,19 @@ fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn one_code_at_both_doors_at_once_lets_exactly_one_in() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     for (browsers, shells) in [(1, 1), (5, 5), (60, 40)] {
         host.clock.forward(30);
         let code = phone.code();
         let visitors: Vec<_> = (0..browsers).map(|_| Visitor::new()).collect();
         for visitor in &visitors {
-            assert_eq!(
-                visitor
-                    .password(&web.pages, "alice", &alice.password)
-                    .status,
-                303
-            );
+            assert_eq!(visitor.password(&web, &alice).status, 303);
         }
         let entered: usize = thread::scope(|scope| {
             let (pages, alice, code) = (&web.pages, &alice, &code);
             let at_web = visitors.iter().map(|visitor| {
-                scope.spawn(move || usize::from(visitor.code(pages, code, "").status == 303))
+                scope.spawn(move || usize::from(visitor.sends_code(pages, code, "").status == 303))
             });
             let at_web: Vec<_> = at_web.collect();
             let at_ssh: Vec<_> = (0..shells)
@@ -273,24 +235,16 @@ fn one_code_at_both_doors_at_once_lets_exactly_one_in() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_gate_killed_in_mid_sign_in_forgets_nothing() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, mut web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     for round in 0..12_u64 {
         host.clock.forward(30);
         let visitor = Visitor::new();
-        assert_eq!(
-            visitor
-                .password(&web.pages, "alice", &alice.password)
-                .status,
-            303
-        );
+        assert_eq!(visitor.password(&web, &alice).status, 303);
         let code = phone.code();
         let before = sessions();
         let answer: Reply = thread::scope(|scope| {
-            let running = scope.spawn(|| visitor.code(&web.pages, &code, "yes"));
+            let running = scope.spawn(|| visitor.code_and_trust(&web, &code));
             thread::sleep(Duration::from_millis(10 + 2 * round));
             web.gate.signal(Signal::SIGKILL);
             running.join().expect("an answer of nginx's at least")
@@ -303,7 +257,7 @@ fn a_gate_killed_in_mid_sign_in_forgets_nothing() {
                 "round {round}: a session that the list does not show"
             );
         }
-        let again = visitor.code(&web.pages, &code, "");
+        let again = visitor.code(&web, &code);
         assert_eq!(
             again.status == 303,
             wrote == 0 && answer.status != 303,
@@ -314,7 +268,7 @@ fn a_gate_killed_in_mid_sign_in_forgets_nothing() {
 }
 
 fn sessions() -> usize {
-    let listed = Postern::call("session list alice --json").does().json();
+    let listed = Postern::json("session list alice --json");
     listed.as_array().map_or(0, Vec::len)
 }
 
@@ -322,20 +276,12 @@ fn sessions() -> usize {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn of_many_wrong_codes_at_both_doors_at_once_five_are_looked_at() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     let wrong = phone.wrong_codes(100);
     let visitors: Vec<_> = (0..60).map(|_| Visitor::new()).collect();
     for visitor in &visitors {
-        assert_eq!(
-            visitor
-                .password(&web.pages, "alice", &alice.password)
-                .status,
-            303
-        );
+        assert_eq!(visitor.password(&web, &alice).status, 303);
     }
     thread::scope(|scope| {
         let (pages, alice) = (&web.pages, &alice);
@@ -343,7 +289,7 @@ fn of_many_wrong_codes_at_both_doors_at_once_five_are_looked_at() {
             let visitor = visitors.get(number);
             scope.spawn(move || match visitor {
                 Some(visitor) => {
-                    let answer = visitor.code(pages, code, "");
+                    let answer = visitor.sends_code(pages, code, "");
                     assert!([401, 429].contains(&answer.status), "{answer:?}");
                 }
                 // With a key, another throttle scope would apply.

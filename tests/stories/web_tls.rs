@@ -2,6 +2,7 @@
 
 use testhost::{
     APP, Front, Host, PROOF, Place, Visitor, Web, change_traefik, finished, patiently, reconfigure,
+    wait_until,
 };
 
 const CHECK: &str = "https://127.0.0.1:9443/check/traefik";
@@ -50,21 +51,16 @@ fn a_proxy_proves_itself_by_its_certificate() {
     let settings = "[[gate.trusted_proxies]]\nproxy = \"traefik\"\nfrom = [\"127.0.0.1\"]\ncertificate = true\n\
         [gate.tls]\ncert_file = \"/etc/postern/gate.crt\"\nkey_file = \"/etc/postern/gate.key\"\n\
         client_ca_file = \"/etc/postern/proxies.crt\"\n";
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, settings);
+    let mut web = Web::nginx(&host, settings);
     reconfigure(
         "[gate]\n",
         "[gate]\nlisten = [\"unix:/run/postern/gate.sock\", \"tls:127.0.0.1:9443\"]\n",
     );
     web.gate.restart();
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
-    let cookie = format!(
-        "Cookie: __Secure-postern={}",
-        visitor.cookie("__Secure-postern")
-    );
+    visitor.signs_in(&web, &alice, &phone.code());
+    let cookie = visitor.cookie_header("__Secure-postern");
 
     for http in ["--http1.1", "--http2"] {
         let proxy = proxy().with(&cookie).option(http);
@@ -132,15 +128,13 @@ fn traefik_proves_itself_by_its_certificate() {
         reconfigure("tcp:127.0.0.1:9091", "tls:127.0.0.1:9091");
         web.gate.restart();
         change_traefik(|sample| over_tls(&sample).replace(PROOF, "no-secret-at-all"));
-        let alice = host.person("alice");
-        alice.has_a_password();
-        let phone = alice.enrols();
+        let (alice, phone) = host.web_user("alice");
         let (page, visitor) = (format!("{APP}/"), Visitor::new());
         patiently("Traefik speaks TLS to the gate", || {
             let answer = visitor.loads(&page);
             Ok((answer.status == 302).then_some(()))
         });
-        let entered = visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+        let entered = visitor.signs_in(&web, &alice, &phone.code());
         assert_eq!(visitor.follows(&entered).status, 200);
         assert_eq!(web.application.got().value("Remote-User"), "alice");
         let cookies = visitor.cookies();
@@ -178,9 +172,7 @@ fn traefik_proves_itself_by_its_certificate() {
         // forged certificate ends the handshake. A proxy without a certificate is refused too.
         let refused = |why: &str, status: u16, change: &dyn Fn(&str) -> String| {
             change_traefik(|sample| change(&sample));
-            patiently(why, || {
-                Ok((visitor.loads(&page).status == status).then_some(()))
-            });
+            wait_until(why, || Ok(visitor.loads(&page).status == status));
             web.application.arrived();
             assert_eq!(visitor.fetches(&page).status, status, "{why}");
             assert!(

@@ -1,26 +1,24 @@
 //! Trusted browsers and sessions, and how they end.
 
 use nix::sys::signal::Signal;
-use testhost::{APP, Front, Host, Person, Phone, Place, Postern, Visitor, Web, Wire};
+use testhost::{APP, Host, Person, Phone, Postern, Visitor, Web, Wire, assert_contains};
 
 const BROWSER: &str = "__Host-postern-browser";
 
 /// Starts a gate with a user who trusts this browser.
 #[track_caller]
 fn trusted(host: &Host) -> (Web, Visitor, Person, Phone) {
-    let web = Web::start(host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let web = Web::nginx(host, "");
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
     (web, visitor, alice, phone)
 }
 
 /// Returns whether the password alone suffices.
 #[track_caller]
 fn is_trusted(web: &Web, visitor: &Visitor, person: &Person) -> bool {
-    let answer = visitor.password(&web.pages, &person.name, &person.password);
+    let answer = visitor.password(web, person);
     assert_eq!(answer.status, 303, "{answer:?}");
     !answer.header("location").ends_with("code")
 }
@@ -50,13 +48,13 @@ fn a_trusted_browser_is_asked_for_the_password_only() {
         !is_trusted(&web, &visitor, &bob),
         "so is another account in this one"
     );
-    let wrong = visitor.password(&web.pages, "alice", "not the password");
+    let wrong = visitor.sends_password(&web.pages, "alice", "not the password");
     assert_eq!(wrong.status, 401, "{wrong:?}");
     assert!(is_trusted(&web, &visitor, &alice));
 
     host.clock.forward(31 * 86_400);
     assert!(!is_trusted(&web, &visitor, &alice), "its period is over");
-    visitor.code(&web.pages, &phone.code(), "yes");
+    visitor.code_and_trust(&web, &phone.code());
     assert!(is_trusted(&web, &visitor, &alice));
     visitor.forgets(BROWSER);
     assert!(!is_trusted(&web, &visitor, &alice), "its cookie is gone");
@@ -73,7 +71,7 @@ fn an_answer_lost_on_the_way_stays_trusted_after_a_code() {
     // The reply with the new cookie was lost: the old cookie requires a code.
     assert!(!is_trusted(&web, &before, &alice));
     host.clock.forward(30);
-    let entered = before.code(&web.pages, &phone.code(), "");
+    let entered = before.code(&web, &phone.code());
     assert_eq!(entered.status, 303, "{entered:?}");
     assert_eq!(browsers(&alice), 1);
     assert!(is_trusted(&web, &before, &alice));
@@ -94,11 +92,7 @@ fn a_stolen_old_cookie_revokes_the_browser() {
     assert_eq!(browsers(&alice), 0);
     assert!(!is_trusted(&web, &visitor, &alice));
     let log = Postern::call("log").does();
-    assert!(
-        log.out.contains("an old cookie was used after a newer one"),
-        "{}",
-        log.out
-    );
+    assert_contains(&log.out, "an old cookie was used after a newer one");
 }
 
 /// Two tabs on the code page trust one browser, not two.
@@ -112,7 +106,7 @@ fn two_tabs_trust_one_browser() {
     let second = visitor.robbed();
     assert!(!is_trusted(&web, &second, &alice));
     host.clock.forward(30);
-    assert_eq!(visitor.code(&web.pages, &phone.code(), "yes").status, 303);
+    assert_eq!(visitor.code_and_trust(&web, &phone.code()).status, 303);
     // The browser sends the cookie that the first tab received.
     let ticket = second.cookie("__Host-postern-login");
     host.clock.forward(30);
@@ -122,7 +116,7 @@ fn two_tabs_trust_one_browser() {
     );
     let entered = Visitor::new()
         .with(&line)
-        .code(&web.pages, &phone.code(), "yes");
+        .code_and_trust(&web, &phone.code());
     assert_eq!(entered.status, 303, "{entered:?}");
     assert_eq!(browsers(&alice), 1);
 }
@@ -146,10 +140,7 @@ fn a_revoked_browser_is_asked_again() {
 fn a_gate_that_slept_through_a_revocation_allows_nothing() {
     let host = Host::fresh();
     let (web, visitor, alice, _) = trusted(&host);
-    let cookie = format!(
-        "Cookie: __Secure-postern={}",
-        visitor.cookie("__Secure-postern")
-    );
+    let cookie = visitor.cookie_header("__Secure-postern");
     let mut wire = Wire::open();
     assert_eq!(wire.checks(&[&cookie]).status, 200);
 
@@ -192,12 +183,12 @@ fn a_sign_in_in_flight_ends_with_what_it_began_with() {
     let host = Host::fresh();
     let (web, _, alice, phone) = trusted(&host);
     let visitor = Visitor::new();
-    visitor.password(&web.pages, "alice", &alice.password);
+    visitor.password(&web, &alice);
     Postern::call("disable alice").does();
     host.clock.forward(30);
-    let answer = visitor.code(&web.pages, &phone.code(), "yes");
+    let answer = visitor.code_and_trust(&web, &phone.code());
     assert_eq!(answer.status, 401, "{answer:?}");
-    assert!(answer.body.contains("start again"), "{answer:?}");
+    assert_contains(&answer.body, "start again");
 }
 
 /// The login token between the pages expires after ten minutes, and is not a session.
@@ -208,12 +199,12 @@ fn a_login_ticket_is_good_for_ten_minutes_and_for_nothing_else() {
     let (web, _, alice, phone) = trusted(&host);
     host.clock.forward(30);
     let visitor = Visitor::new();
-    visitor.password(&web.pages, "alice", &alice.password);
+    visitor.password(&web, &alice);
     let ticket = visitor.cookie("__Host-postern-login");
     let posing = Visitor::new().with(&format!("Cookie: __Secure-postern={ticket}"));
     assert_eq!(posing.loads(&format!("{APP}/")).status, 302);
     host.clock.forward(601);
-    assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 401);
+    assert_eq!(visitor.code(&web, &phone.code()).status, 401);
 }
 
 /// A session expires at its end, whatever activity there was.

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use testhost::{APP, Front, Host, Place, Postern, STORE, Store, Visitor, Web, finished};
+use testhost::{
+    APP, Host, Postern, STORE, Store, Visitor, assert_contains, assert_lacks, finished,
+};
 
 const UNIT: &str = "/usr/lib/systemd/system/postern-gate.service";
 const TRACE: &str = "/run/postern-tests/gate.strace";
@@ -94,12 +96,9 @@ fn systemd_understands_the_unit() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_gate_does_without_what_its_unit_forbids() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, mut web) = Host::with_web();
     let log = format!("{STORE}-wal");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     // The last process that closes the store must not remove the write-ahead log: the gate could
     // not create it again.
     web.gate.stop();
@@ -120,24 +119,22 @@ fn the_gate_does_without_what_its_unit_forbids() {
     ]);
     let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", web.gate.process()))
         .expect("the gate runs");
-    assert!(
-        mounts.contains(" /etc ro,") && mounts.contains(" /var/lib/postern rw,"),
-        "{mounts}"
-    );
+    assert_contains(&mounts, " /etc ro,");
+    assert_contains(&mounts, " /var/lib/postern rw,");
     let visitor = Visitor::new();
     assert_eq!(
         visitor
-            .password(&web.pages, "alice", "not the password")
+            .sends_password(&web.pages, "alice", "not the password")
             .status,
         401
     );
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     // Root's commands use the same store.
     Postern::call("session revoke alice --all").does();
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 302);
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
     web.gate.stop();
 
     let trace = fs::read_to_string(TRACE).expect("strace wrote it");

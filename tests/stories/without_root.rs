@@ -7,18 +7,11 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use testhost::{
-    HOST_SOCKET, Host, PAM_SOCKET as SOCKET, PamPeer, Phone, Postern, Posternd, Store, Terminal,
+    HOST_SOCKET, Host, PamPeer, Phone, Postern, Posternd, SOCKET, Store, Terminal, as_user,
+    assert_contains, assert_lacks,
 };
 
 pub(crate) const PAM_PEER: &str = env!("CARGO_BIN_EXE_pam_peer");
-
-#[track_caller]
-fn invitation(name: &str) -> String {
-    let said = Postern::call(&format!("one-time-code {name} --json"))
-        .does()
-        .json();
-    said["one_time_code"].as_str().expect("a code").to_owned()
-}
 
 #[track_caller]
 pub(crate) fn uid_of(name: &str) -> u32 {
@@ -48,17 +41,10 @@ fn a_first_setup_takes_the_administrators_one_time_code() {
     let alice = host.person("alice");
     let posternd = Posternd::start();
     Postern::call("account add alice").does();
-    let code = invitation("alice");
+    let code = Postern::one_time_code("alice");
 
-    let said = alice
-        .postern("enroll")
-        .input(&format!("{}\n", alice.password))
-        .refuses();
-    assert!(
-        said.err.contains("postern one-time-code alice"),
-        "{}",
-        said.err
-    );
+    let said = alice.postern("enroll").types(&alice.password).refuses();
+    assert_contains(&said.err, "postern one-time-code alice");
     let setup = || {
         let mut terminal = Terminal::run(alice.postern("enroll").command());
         terminal
@@ -94,13 +80,7 @@ fn a_first_setup_takes_the_administrators_one_time_code() {
         .expect("type \"saved\": ")
         .types("saved");
     let ended = terminal.ends();
-    assert!(
-        ended
-            .transcript
-            .contains("the second factor of alice is on"),
-        "{}",
-        ended.transcript
-    );
+    assert_contains(&ended.transcript, "the second factor of alice is on");
     assert_eq!(alice.postern("status --json").does().json()["state"], "on");
     alice
         .with_key()
@@ -111,12 +91,9 @@ fn a_first_setup_takes_the_administrators_one_time_code() {
         .postern("enroll")
         .input(&format!("{code}\n"))
         .refuses();
-    assert!(
-        again.err.contains("has a second factor already"),
-        "{}",
-        again.err
-    );
-    assert!(!posternd.log().contains(&code) && !posternd.log().contains(&phone.secret()));
+    assert_contains(&again.err, "has a second factor already");
+    assert_lacks(posternd.log(), &code);
+    assert_lacks(posternd.log(), phone.secret());
 }
 
 /// N8, D4: each change requires a code.
@@ -124,8 +101,7 @@ fn a_first_setup_takes_the_administrators_one_time_code() {
 #[ignore = "needs the test host: tests/run"]
 fn each_change_takes_a_code() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let _posternd = Posternd::start();
 
     let mut terminal = Terminal::run(alice.postern("authenticator add --name token").command());
@@ -138,12 +114,9 @@ fn each_change_takes_a_code() {
     let token = Phone::scans(url.trim());
     terminal.types(&token.code());
     let ended = terminal.ends();
-    assert!(
-        ended
-            .transcript
-            .contains("alice has an additional authenticator, token"),
-        "{}",
-        ended.transcript
+    assert_contains(
+        &ended.transcript,
+        "alice has an additional authenticator, token",
     );
     assert_eq!(
         alice.postern("authenticator list --json").does().json()[1]["name"],
@@ -152,8 +125,8 @@ fn each_change_takes_a_code() {
 
     let used = alice
         .postern("authenticator remove alice token")
-        .input(&format!("{}\n", phone.code()));
-    assert!(used.refuses().err.contains("used already"));
+        .types(&phone.code());
+    assert_contains(&used.refuses().err, "used already");
     let next = format!("{}\n", phone.code_in(1));
     alice
         .postern("authenticator remove alice token")
@@ -192,11 +165,7 @@ fn each_change_takes_a_code() {
         .postern("browser revoke alice --all")
         .input(&format!("{}\n", phone.code_in(1)))
         .refuses();
-    assert!(
-        none.err.contains("has no such trusted browser"),
-        "{}",
-        none.err
-    );
+    assert_contains(&none.err, "has no such trusted browser");
     let events =
         Postern::call("log alice --json --service postern --event recovery-codes-replaced").does();
     assert_eq!(events.json()["principal"], "alice");
@@ -265,15 +234,16 @@ fn nobody_reaches_anothers_account_or_what_is_roots() {
     }
     // Bob sends requests of his own, without the command.
     let uid = |person: &testhost::Person| uid_of(&person.name);
-    assert!(sent_as(uid(&alice), &look("alice")).contains("\"status\""));
-    assert!(
-        sent_as(uid(&bob), &look("alice")).contains("only root may do this for another account")
+    assert_contains(sent_as(uid(&alice), &look("alice")), "\"status\"");
+    assert_contains(
+        sent_as(uid(&bob), &look("alice")),
+        "only root may do this for another account",
     );
     let forged = look("alice").replace("\"task\"", "\"uid\":0,\"task\"");
-    assert!(sent_as(uid(&bob), &forged).contains("invalid request"));
+    assert_contains(sent_as(uid(&bob), &forged), "invalid request");
     let change =
         "{\"account\":\"alice\",\"task\":{\"change\":{\"change\":{\"revoke-browsers\":null}}}}";
-    assert!(sent_as(uid(&alice), change).contains("That is not a code"));
+    assert_contains(sent_as(uid(&alice), change), "That is not a code");
     assert_eq!(Store::open().dump(), before);
     assert_eq!(
         Postern::call("enroll").run().exit,
@@ -296,9 +266,9 @@ fn a_user_without_a_name_that_is_an_accounts_has_none() {
     )
     .expect("root may");
     let said = sent_as(54321, &look("alice"));
-    assert!(said.contains("NoAccount"), "{said}");
+    assert_contains(&said, "NoAccount");
     let said = sent_as(54322, &look("alice"));
-    assert!(said.contains("NoAccount"), "{said}");
+    assert_contains(&said, "NoAccount");
     let mut command = Command::new("setpriv");
     command.args([
         "--reuid=54322",
@@ -317,30 +287,15 @@ fn a_user_without_a_name_that_is_an_accounts_has_none() {
 #[ignore = "needs the test host: tests/run"]
 fn wrong_codes_are_counted_for_the_local_user_alone() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let posternd = Posternd::start();
 
     for _ in 0..5 {
-        let said = alice
-            .postern("recovery")
-            .input(&format!("{}\n", phone.wrong()))
-            .refuses();
-        assert!(
-            said.err.contains("That code is wrong; nothing was changed"),
-            "{}",
-            said.err
-        );
+        let said = alice.postern("recovery").types(&phone.wrong()).refuses();
+        assert_contains(&said.err, "That code is wrong; nothing was changed");
     }
-    let said = alice
-        .postern("recovery")
-        .input(&format!("{}\n", phone.code()))
-        .refuses();
-    assert!(
-        said.err.contains("Too many wrong codes: wait 30 s"),
-        "{}",
-        said.err
-    );
+    let said = alice.postern("recovery").types(&phone.code()).refuses();
+    assert_contains(&said.err, "Too many wrong codes: wait 30 s");
     posternd.says("refused cause=wrong address=- service=postern user=\"alice\"");
     let events = Postern::call("log alice --json --event refused").does().out;
     assert_eq!(
@@ -356,33 +311,22 @@ fn wrong_codes_are_counted_for_the_local_user_alone() {
 #[ignore = "needs the test host: tests/run"]
 fn without_posternd_the_command_says_so_at_once() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let mut posternd = Posternd::start();
     let refused_at_once = |why: &str| {
         for call in ["status", "authenticator list", "recovery"] {
             let began = Instant::now();
-            let said = alice
-                .postern(call)
-                .input(&format!("{}\n", phone.code()))
-                .refuses();
+            let said = alice.postern(call).types(&phone.code()).refuses();
             assert!(
                 began.elapsed() < Duration::from_secs(2),
                 "{why}: {:?}",
                 began.elapsed()
             );
-            assert!(
-                said.err
-                    .contains("posternd does not answer at /run/postern/pam.sock"),
-                "{}",
-                said.err
+            assert_contains(
+                &said.err,
+                "posternd does not answer at /run/postern/pam.sock",
             );
-            assert!(
-                said.err
-                    .contains("ask the administrator to start posternd.socket"),
-                "{}",
-                said.err
-            );
+            assert_contains(&said.err, "ask the administrator to start posternd.socket");
         }
     };
     posternd.signal(Signal::SIGSTOP);
@@ -416,8 +360,7 @@ fn nonblocking() -> std::io::Result<UnixStream> {
 #[ignore = "needs the test host: tests/run"]
 fn a_frame_of_the_other_sockets_kind_is_refused() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (_, phone) = host.enrolled_user("alice");
     let posternd = Posternd::start();
     let before = Store::open().dump();
 
@@ -435,7 +378,7 @@ fn a_frame_of_the_other_sockets_kind_is_refused() {
         came["result"].to_string().contains("closed") && came["prompts"] == json!([]),
         "{came}"
     );
-    assert!(of_root.sends_command(&look("alice")).contains("error"));
+    assert_contains(of_root.sends_command(&look("alice")), "error");
     posternd.says("refused on host.sock: a frame of a kind that belongs to pam.sock");
     assert_eq!(
         posternd.log().matches("belongs to host.sock").count(),
@@ -464,8 +407,7 @@ fn a_frame_of_the_other_sockets_kind_is_refused() {
 #[ignore = "needs the test host: tests/run"]
 fn nothing_that_a_users_process_claims_lets_it_pass() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     host.configure(
         "[policy]\nrequired = \"all\"\n[[policy.exempt]]\nservices = [\"cron\"]\n[[policy.exempt]]\nnetworks = \
          [\"192.0.2.0/24\"]\n[[policy.exempt]]\ncompleted_methods = [\"publickey\"]\n[pam.service.imap]\nrhost_is_address = true\n",
@@ -492,11 +434,7 @@ fn nothing_that_a_users_process_claims_lets_it_pass() {
         let came = peer.does(&json!({ "user_host": account }));
         assert_eq!(came["result"], "NotAsked", "{account}: {came}");
     }
-    assert!(
-        !posternd.log().contains("address=192.0.2.7"),
-        "{}",
-        posternd.log()
-    );
+    assert_lacks(posternd.log(), "address=192.0.2.7");
     let own = json!({ "service": "x", "user": "alice", "options": ["config=/etc/shadow"] });
     let came = peer.does(&json!({ "user_host": own, "typed": phone.code_in(1) }));
     assert_eq!(came["result"], "Misconfigured", "{came}");
@@ -543,16 +481,8 @@ fn who_floods_the_socket_keeps_nobody_else_out() {
         );
     };
     within("a command", &mut || drop(alice.postern("status").does()));
-    let mut locker = Command::new("setpriv");
-    locker.args([
-        "--reuid=alice",
-        "--regid=alice",
-        "--init-groups",
-        "pamtester",
-        "codes",
-        "alice",
-        "authenticate",
-    ]);
+    let mut locker = as_user("alice", "alice");
+    locker.args(["pamtester", "codes", "alice", "authenticate"]);
     locker
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -587,8 +517,8 @@ fn who_floods_the_socket_keeps_nobody_else_out() {
     ] {
         peer.does(&json!({ "bytes": nonsense }));
     }
-    assert!(peer.sends_command("nonsense").contains("invalid request"));
+    assert_contains(peer.sends_command("nonsense"), "invalid request");
     posternd.says("sent an invalid frame");
     alice.postern("status").does();
-    assert!(!posternd.log().contains("panicked"), "{}", posternd.log());
+    assert_lacks(posternd.log(), "panicked");
 }

@@ -7,9 +7,9 @@ use crate::terminal::output::{CommandFailure, CommandResult, Output, Table};
 use crate::terminal::prompt;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use postern_shared::account::name::UserName;
-use postern_shared::config::OnChange;
+use postern_shared::config::AppPasswordsOnChange;
 use postern_shared::credential::import::{
-    self, Dropped, FoundAuthenticator, ImportFormat, ImportLoss, LARGEST, NAMES, PskcKey,
+    self, FoundAuthenticator, ImportFormat, ImportLoss, LARGEST, NAMES, OmittedEntry, PskcKey,
 };
 use postern_shared::credential::totp::OtpKind;
 use postern_shared::engine::{ImportMode, ImportReport};
@@ -81,8 +81,8 @@ pub(super) fn run(run: Invocation<'_>, what: &ImportArguments) -> CommandResult 
         .filter(|taken| matches!(taken, ImportReport::Imported(_)))
         .count();
     let app_passwords = match engine.config().app_passwords.on_change {
-        OnChange::Keep => "existing app passwords of these accounts keep working",
-        OnChange::Revoke => "existing app passwords of these accounts are revoked",
+        AppPasswordsOnChange::Keep => "existing app passwords of these accounts keep working",
+        AppPasswordsOnChange::Revoke => "existing app passwords of these accounts are revoked",
     };
     run.output.done(format_args!(
         "{count} authenticators are active, for every service; postern recovery USER makes recovery codes; {app_passwords}"
@@ -161,7 +161,7 @@ fn show(
     output: Output,
     found: &[FoundAuthenticator],
     plan: &[ImportReport],
-    dropped: &[Dropped],
+    dropped: &[OmittedEntry],
 ) -> CommandResult {
     let mut table = Table::new(["line", "account", "kind", "digits", "used up to", "becomes"]);
     for (one, taken) in found.iter().zip(plan) {
@@ -230,7 +230,7 @@ fn lost(loss: ImportLoss) -> &'static str {
 fn value(
     found: &[FoundAuthenticator],
     taken: &[ImportReport],
-    dropped: &[Dropped],
+    dropped: &[OmittedEntry],
     trial: ImportMode,
 ) -> Value {
     let one = |(one, taken): (&FoundAuthenticator, &ImportReport)| {
@@ -249,7 +249,7 @@ fn value(
             "message": becomes(taken),
         })
     };
-    let lost = |one: &Dropped| json!({"line": one.line, "account": one.account, "reason": lost(one.loss), "message": one.why});
+    let lost = |one: &OmittedEntry| json!({"line": one.line, "account": one.account, "reason": lost(one.loss), "message": one.why});
     json!({
         "dry_run": trial == ImportMode::DryRun,
         "found": found.iter().zip(taken).map(one).collect::<Vec<_>>(),

@@ -196,7 +196,7 @@ fn names(
 /// Replaces a file for the proxy atomically. An existing file MUST be a regular file and not a
 /// link.
 fn write(path: &Path, bytes: &[u8], mode: u32, group: u32) -> Result<(), FileError> {
-    trusted_file::Folder::open(path.parent().unwrap_or(Path::new("/")))?;
+    trusted_file::TrustedFolder::open(path.parent().unwrap_or(Path::new("/")))?;
     match path.symlink_metadata() {
         Ok(metadata) if metadata.is_symlink() => return Err(FileError::link(path)),
         Ok(metadata) if !metadata.is_file() => return Err(FileError::not_a_file(path)),

@@ -8,7 +8,7 @@ use postern_shared::protocol::host_password::{
     GREETING, HostPasswordReply, HostPasswordRequest, LONGEST_WORD, QUEUE_TIMEOUT, REQUEST_LIMITS,
     SOCKET, VERIFY_TIMEOUT,
 };
-use postern_shared::system::admission::{Admission, AdmissionPermit, Busy};
+use postern_shared::system::admission::{Admission, AdmissionPermit, AdmissionRefusal};
 use std::fmt::Display;
 use std::io;
 use std::path::Path;
@@ -74,10 +74,10 @@ pub(crate) async fn verify_host_password(
 async fn enter_queue(
     key: ShareKey,
     request: &HostPasswordRequest,
-) -> Result<AdmissionPermit<ShareKey>, Busy> {
+) -> Result<AdmissionPermit<ShareKey>, AdmissionRefusal> {
     timeout(ADMISSION_TIMEOUT, ADMISSION.acquire(request.class, key)?)
         .await
-        .unwrap_or(Err(Busy::All))
+        .unwrap_or(Err(AdmissionRefusal::Capacity))
 }
 
 async fn connect_to_helper(socket: &Path) -> io::Result<UnixStream> {

@@ -11,7 +11,7 @@ use postern_shared::config::Config;
 use postern_shared::credential::secret::fill_random;
 use postern_shared::crypto::vault::TokenKeys;
 use postern_shared::engine::{Engine, EngineError, KnownRevisions, LEASE, RevocationUpdate};
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::clock;
 use postern_shared::token::session::{RevokedSessions, Session};
 use std::sync::Arc;
@@ -99,7 +99,7 @@ impl RevocationCache {
 /// Opens the store. Its writes have the highest class, since without them no session is valid.
 fn open_engine(config: &Config) -> Result<Engine, EngineError> {
     let mut engine = Engine::open(config.clone())?;
-    engine.set_write_class(Class::Authenticated);
+    engine.set_write_class(AdmissionClass::Authenticated);
     Ok(engine)
 }
 

@@ -12,7 +12,9 @@ use postern_shared::config::Config;
 use postern_shared::engine::{AdministrationError, Engine, EngineError};
 use postern_shared::network::address::Address;
 use postern_shared::store;
-use postern_shared::system::admission::{Admission, Busy, Class, ClassLimits, Limits};
+use postern_shared::system::admission::{
+    Admission, AdmissionClass, AdmissionLimits, AdmissionRefusal, ClassLimits,
+};
 use postern_shared::token::session::{SecondFactorMethod, Session};
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -42,16 +44,16 @@ const UNAUTHENTICATED: ClassLimits = ClassLimits {
 };
 
 /// Limits of work without a hash: five at once.
-const WORK_LIMITS: Limits = Limits {
+const WORK_LIMITS: AdmissionLimits = AdmissionLimits {
     shared: 1,
     authenticated: AUTHENTICATED,
     familiar: FAMILIAR,
     unauthenticated: UNAUTHENTICATED,
 };
 /// Limits of work with a hash: five at once, 19 MiB each, which the engine keeps.
-const HASHING_LIMITS: Limits = WORK_LIMITS;
+const HASHING_LIMITS: AdmissionLimits = WORK_LIMITS;
 /// Limits of reads that find where a sign-in comes from, by clients that have proven nothing yet.
-const READING_LIMITS: Limits = Limits {
+const READING_LIMITS: AdmissionLimits = AdmissionLimits {
     shared: 0,
     authenticated: ClassLimits {
         own: 0,
@@ -98,14 +100,14 @@ pub(crate) enum HasSecondFactor {
 /// Client that some work is done for, by class and share.
 #[derive(Clone, Debug)]
 pub(crate) struct PoolClient {
-    pub(crate) class: Class,
+    pub(crate) class: AdmissionClass,
     pub(crate) key: ShareKey,
 }
 
 impl PoolClient {
     pub(crate) fn authenticated(key: ShareKey) -> PoolClient {
         PoolClient {
-            class: Class::Authenticated,
+            class: AdmissionClass::Authenticated,
             key,
         }
     }
@@ -122,14 +124,14 @@ impl PoolClient {
     /// Returns the client at an address that is familiar to the account.
     pub(crate) fn familiar(address: Address) -> PoolClient {
         PoolClient {
-            class: Class::Familiar,
+            class: AdmissionClass::Familiar,
             key: ShareKey::Address(address.key()),
         }
     }
 
     pub(crate) fn unauthenticated(address: Address) -> PoolClient {
         PoolClient {
-            class: Class::Unauthenticated,
+            class: AdmissionClass::Unauthenticated,
             key: ShareKey::Address(address.key()),
         }
     }
@@ -151,7 +153,7 @@ struct Pool {
 }
 
 impl Pool {
-    fn new(name: &'static str, limits: Limits) -> Pool {
+    fn new(name: &'static str, limits: AdmissionLimits) -> Pool {
         Pool {
             name,
             admission: Admission::new(limits),
@@ -190,7 +192,7 @@ pub(crate) struct PoolHandle {
 #[derive(Debug)]
 pub(crate) enum PoolError {
     /// Too much work waits already, or it waited too long.
-    Busy(Busy),
+    Busy(AdmissionRefusal),
     /// The engine failed. The fields are for the log.
     Failed {
         cause: &'static str,
@@ -268,7 +270,9 @@ impl PoolHandle {
                 PoolError::Busy(busy)
             };
             let admitted = timeout(QUEUE_TIMEOUT, admission.map_err(busy)?).await;
-            let permit = admitted.unwrap_or(Err(Busy::All)).map_err(busy)?;
+            let permit = admitted
+                .unwrap_or(Err(AdmissionRefusal::Capacity))
+                .map_err(busy)?;
             let (config, idle) = (workers.config.clone(), pool.idle);
             let finished = tokio::task::spawn_blocking(move || {
                 let _permit = permit;

@@ -6,7 +6,7 @@ mod latency;
 
 use latency::Latency;
 use postern_shared::config::gate::ProxyKind;
-use postern_shared::system::admission::Busy;
+use postern_shared::system::admission::AdmissionRefusal;
 use postern_shared::system::clock;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -272,10 +272,10 @@ impl Metrics {
         self.lines_dropped.inc();
     }
 
-    pub(crate) fn count_rejection(&self, resource: &'static str, busy: Busy) {
+    pub(crate) fn count_rejection(&self, resource: &'static str, busy: AdmissionRefusal) {
         let limit = match busy {
-            Busy::Own => "client",
-            Busy::All => "total",
+            AdmissionRefusal::KeyLimit => "client",
+            AdmissionRefusal::Capacity => "total",
         };
         self.rejected
             .get_or_create(&RejectedLabels { resource, limit })

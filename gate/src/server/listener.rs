@@ -5,7 +5,7 @@
 use super::sockets::{ActivatedSockets, Socket};
 use arc_swap::ArcSwap;
 use nix::unistd::Group;
-use postern_shared::config::gate::{Listen, TlsConfig};
+use postern_shared::config::gate::{ListenAddress, TlsConfig};
 use postern_shared::network::address::Address;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -69,24 +69,24 @@ impl Listener {
     /// Binds an entry of `gate.listen`. A path that systemd listens on, or an entry that names
     /// systemd, takes systemd's sockets.
     pub(crate) async fn bind(
-        listen: &Listen,
+        listen: &ListenAddress,
         certificate: Option<&Certificate>,
         sockets: &mut ActivatedSockets,
     ) -> Result<Vec<Listener>, String> {
         Ok(match listen {
-            Listen::Unix(path) => vec![match sockets.take_at(path) {
+            ListenAddress::Unix(path) => vec![match sockets.take_at(path) {
                 Some(socket) => UnixListener::from_std(socket)
                     .map(Listener::Unix)
                     .map_err(|error| format!("{}: {error}", path.display()))?,
                 None => Listener::Unix(bind_unix(path)?),
             }],
-            Listen::Tcp(address) => vec![Listener::Tcp(bind_tcp(address).await?)],
-            Listen::Tls(address) => {
+            ListenAddress::Tcp(address) => vec![Listener::Tcp(bind_tcp(address).await?)],
+            ListenAddress::Tls(address) => {
                 let certificate = certificate
                     .ok_or("a \"tls:\" listener needs [gate.tls] with cert_file and key_file")?;
                 vec![Listener::Tls(bind_tcp(address).await?, certificate.clone())]
             }
-            Listen::Systemd(name) => {
+            ListenAddress::Systemd(name) => {
                 let handed_over = sockets
                     .take_named(name.as_deref())?
                     .into_iter()

@@ -24,8 +24,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use postern_shared::config::file;
-use postern_shared::config::gate::Listen;
-use postern_shared::system::admission::Busy;
+use postern_shared::config::gate::ListenAddress;
+use postern_shared::system::admission::AdmissionRefusal;
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
@@ -179,9 +179,9 @@ async fn bind(site: &Site) -> Result<BoundListeners, StopReason> {
     let mut listeners = Vec::new();
     let wrong = |why| format!("gate.listen: {why}");
     // Entries that name a socket come before "systemd", which takes the remaining ones.
-    let takes_rest = |listen: &&Listen| **listen == Listen::Systemd(None);
-    let named = gate.listen.iter().filter(|listen| !takes_rest(listen));
-    for listen in named.chain(gate.listen.iter().filter(takes_rest).take(1)) {
+    let takes_rest = |listen: &&ListenAddress| **listen == ListenAddress::Systemd(None);
+    let named = gate.listen.0.iter().filter(|listen| !takes_rest(listen));
+    for listen in named.chain(gate.listen.0.iter().filter(takes_rest).take(1)) {
         listeners.extend(
             Listener::bind(listen, certificate.as_ref(), &mut sockets)
                 .await
@@ -200,7 +200,7 @@ async fn bind(site: &Site) -> Result<BoundListeners, StopReason> {
             String::from(at.clone())
         ));
     }
-    for listen in &gate.listen {
+    for listen in &gate.listen.0 {
         log::write_message(format_args!("listens on {}", String::from(listen.clone())));
     }
     Ok(BoundListeners {
@@ -299,7 +299,7 @@ fn reserve_request(
         .is_ok();
     let address = connection.address.filter(|_| !is_proxy);
     let held = permit.reserve_memory(address, request).ok_or_else(|| {
-        METRICS.count_rejection("memory", Busy::Own);
+        METRICS.count_rejection("memory", AdmissionRefusal::KeyLimit);
         StatusCode::SERVICE_UNAVAILABLE
     })?;
     Ok(Some((held, permit.begin_reply(SEND_TIMEOUT))))

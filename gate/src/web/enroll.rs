@@ -13,7 +13,7 @@ use crate::web::login;
 use crate::web::notice;
 use hyper::StatusCode;
 use postern_shared::account::name::UserName;
-use postern_shared::config::OnUse;
+use postern_shared::config::RecoveryCodeUse;
 use postern_shared::credential::input::Input;
 use postern_shared::credential::qr;
 use postern_shared::engine::{
@@ -279,7 +279,7 @@ pub(crate) fn render_recovery_codes(
         pending,
         button,
         first: act == FINISH,
-        turns_off: request.site.config.recovery.on_use == OnUse::Disable,
+        turns_off: request.site.config.recovery.on_use == RecoveryCodeUse::Disable,
     };
     reply::page(StatusCode::OK, html(&page))
 }

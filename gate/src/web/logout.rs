@@ -13,7 +13,7 @@ use crate::live::store_pool::{PoolClient, PoolError, ShareKey};
 use crate::observe::log;
 use crate::web::notice;
 use hyper::StatusCode;
-use postern_shared::system::admission::Busy;
+use postern_shared::system::admission::AdmissionRefusal;
 use postern_shared::token::session::Session;
 
 /// Sessions that one request can revoke at most.
@@ -87,7 +87,7 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
     for (number, session) in sessions.into_iter().enumerate() {
         let ended = match number < MAX_SESSIONS {
             true => end_session(request, &session).await,
-            false => Err(PoolError::Busy(Busy::Own)),
+            false => Err(PoolError::Busy(AdmissionRefusal::KeyLimit)),
         };
         if let Err(error) = ended {
             remaining.push(session);

@@ -104,7 +104,7 @@ impl RequestContext<'_> {
     /// Returns the token of an enrollment that has begun.
     pub(crate) fn enrollment_token(&self) -> Option<EnrollmentToken> {
         let (keys, now) = (self.site.revocation_cache.token_keys(), clock::now().ok()?);
-        let open = |value: &str| EnrollmentToken::read(value, &keys, now);
+        let open = |value: &str| EnrollmentToken::open_enrollment(value, &keys, now);
         let token = self
             .find_token(self.site.cookies.names.enrollment, open)
             .ok()??;

@@ -7,7 +7,7 @@ use postern_shared::protocol::host_password::{
     GREETING, HostPasswordReply, HostPasswordRequest, LONGEST_WORD, QUEUE_TIMEOUT, REQUEST_LIMITS,
     SOCKET, VERIFY_TIMEOUT,
 };
-use postern_shared::system::admission::{Admission, Busy};
+use postern_shared::system::admission::{Admission, AdmissionRefusal};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ pub(crate) struct HostPasswordHelper(Admission<u32>);
 /// Why there is no reply.
 pub(crate) enum HelperSilent {
     /// Too many requests waited.
-    Busy(Busy),
+    Busy(AdmissionRefusal),
     /// The helper was not reached and has not received the request.
     Absent(String),
     /// The helper has received the request.

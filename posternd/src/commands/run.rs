@@ -17,7 +17,7 @@ use postern_shared::protocol::command_request::{
 use postern_shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest};
 use postern_shared::protocol::{CommandReply, Frame, Severity, wire};
 use postern_shared::store;
-use postern_shared::system::admission::{Busy, Class};
+use postern_shared::system::admission::{AdmissionClass, AdmissionRefusal};
 use postern_shared::system::clock::{self, Timestamp};
 use postern_shared::verify::decision::Refusal;
 use std::error::Error;
@@ -39,7 +39,7 @@ enum NotDone {
     /// With a message for the user.
     Refused(AdministrationError),
     /// All workers are in use.
-    Busy(Busy),
+    Busy(AdmissionRefusal),
     /// With a log line.
     Failed {
         /// The cause, as logs name it.
@@ -129,7 +129,7 @@ impl Commands<'_> {
         let question = HostPasswordRequest {
             name: name.clone(),
             address: None,
-            class: Class::Familiar,
+            class: AdmissionClass::Familiar,
             password,
         };
         let warn = |severity, cause, why: &dyn Display| {
@@ -192,10 +192,10 @@ impl Commands<'_> {
                 self.write_log(Severity::Error, "refused", cause, Some(&why));
                 refused(NOT_NOW)
             }
-            NotDone::Busy(Busy::Own) => {
+            NotDone::Busy(AdmissionRefusal::KeyLimit) => {
                 refused("too many commands of yours run at once; try again when they have ended")
             }
-            NotDone::Busy(Busy::All) => {
+            NotDone::Busy(AdmissionRefusal::Capacity) => {
                 refused("too many commands of other users run at once; try again in a moment")
             }
             NotDone::Refused(error) => {

@@ -15,7 +15,7 @@ use postern_shared::config::Config;
 use postern_shared::engine::enrollment::pending;
 use postern_shared::engine::{Engine, EngineError, MailMessage};
 use postern_shared::store::Notification;
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::clock::{self, Timestamp};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,7 +76,7 @@ impl DueMail {
 impl Outbox {
     pub(super) fn of(config: Config, command_socket: &Path) -> Outbox {
         let origin = ClientOrigin::Service(b"mail".to_vec());
-        let worker = Engines::new().worker(origin, Class::Authenticated);
+        let worker = Engines::new().worker(origin, AdmissionClass::Authenticated);
         let store = OutboxStore {
             config,
             worker,

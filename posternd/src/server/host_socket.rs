@@ -17,7 +17,7 @@ use crate::workers::engines::Engines;
 use crate::workers::origin::ClientOrigin;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use postern_shared::protocol::{FrameError, Opening, ServerState, receive};
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::name_service::NameService;
 use postern_shared::system::process::HostProcess;
 use postern_shared::system::thread_pool::ThreadPool;
@@ -144,12 +144,12 @@ fn converse(
             class_of(&transaction, pam),
         )
     });
-    let proven = class != Class::Unauthenticated;
+    let proven = class != AdmissionClass::Unauthenticated;
     let worker = engines.worker(origin.clone(), class);
     // the name service distinguishes two classes
     let name_class = match proven {
-        true => Class::Authenticated,
-        false => Class::Unauthenticated,
+        true => AdmissionClass::Authenticated,
+        false => AdmissionClass::Unauthenticated,
     };
     let _entered = names.attach_thread(name_class, format!("{origin:?}"));
     let Some(_permit) = all.admit(origin, proven, ends(stream)) else {

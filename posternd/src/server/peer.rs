@@ -12,7 +12,7 @@ use nix::sys::socket::sockopt::PeerCredentials;
 use postern_shared::config::{FirstFactorState, PamConfig};
 use postern_shared::network::address::Address;
 use postern_shared::protocol::PamTransaction;
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::process;
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -115,17 +115,19 @@ fn literal(text: &[u8]) -> Option<Address> {
 
 /// Returns the class, as one of root's hosts states it. A conversation with a mark, whose code is
 /// consumed, does not wait behind those that have only passed the first factor.
-pub(crate) fn class_of(transaction: &PamTransaction, pam: &PamConfig) -> Class {
+pub(crate) fn class_of(transaction: &PamTransaction, pam: &PamConfig) -> AdmissionClass {
     let says_key = transaction
         .ssh_auth_info
         .as_ref()
         .is_some_and(|said| !said.trim_ascii().is_empty());
     match &transaction.mark {
         // an empty mark is what the module leaves where it removes one
-        Some(mark) if !mark.is_empty() => Class::Authenticated,
-        _ if says_key && hooks::is_sshd(transaction, pam) => Class::Familiar,
-        _ if hooks::first_factor(transaction, pam) == FirstFactorState::Passed => Class::Familiar,
-        _ => Class::Unauthenticated,
+        Some(mark) if !mark.is_empty() => AdmissionClass::Authenticated,
+        _ if says_key && hooks::is_sshd(transaction, pam) => AdmissionClass::Familiar,
+        _ if hooks::first_factor(transaction, pam) == FirstFactorState::Passed => {
+            AdmissionClass::Familiar
+        }
+        _ => AdmissionClass::Unauthenticated,
     }
 }
 
@@ -257,7 +259,7 @@ mod tests {
         assert!(all.admit_or_wait(Connecting::User(0), || {}).is_some());
     }
 
-    fn class(transaction: PamTransaction) -> Class {
+    fn class(transaction: PamTransaction) -> AdmissionClass {
         class_of(&transaction, &PamConfig::default())
     }
 
@@ -267,9 +269,9 @@ mod tests {
             mark: Some(Zeroizing::new(mark.to_vec())),
             ..transaction_of("x")
         };
-        assert_eq!(class(with(b"mark")), Class::Authenticated);
+        assert_eq!(class(with(b"mark")), AdmissionClass::Authenticated);
         // an empty mark is what the module leaves where it removes one
-        assert_eq!(class(with(b"")), Class::Unauthenticated);
+        assert_eq!(class(with(b"")), AdmissionClass::Unauthenticated);
     }
 
     /// A service whose postern.toml says that the first factor has passed waited with
@@ -297,13 +299,23 @@ mod tests {
             }
         };
         for (service, word, pam, expected) in [
-            ("imap", "", &pam, Class::Familiar),
-            ("ftp", "", &pam, Class::Unauthenticated),
-            ("ftp", "", &everywhere, Class::Familiar),
-            ("ftp", "first_factor=passed", &pam, Class::Familiar),
-            ("imap", "first_factor=unknown", &pam, Class::Unauthenticated),
+            ("imap", "", &pam, AdmissionClass::Familiar),
+            ("ftp", "", &pam, AdmissionClass::Unauthenticated),
+            ("ftp", "", &everywhere, AdmissionClass::Familiar),
+            ("ftp", "first_factor=passed", &pam, AdmissionClass::Familiar),
+            (
+                "imap",
+                "first_factor=unknown",
+                &pam,
+                AdmissionClass::Unauthenticated,
+            ),
             // an invalid option
-            ("imap", "first_factor=pased", &pam, Class::Unauthenticated),
+            (
+                "imap",
+                "first_factor=pased",
+                &pam,
+                AdmissionClass::Unauthenticated,
+            ),
         ] {
             let class = class_of(&with(service, word), pam);
             assert_eq!(class, expected, "{service} {word}");
@@ -318,12 +330,12 @@ mod tests {
         };
         assert_eq!(
             class(with("sshd", "publickey ssh-ed25519 AAAA\n")),
-            Class::Familiar
+            AdmissionClass::Familiar
         );
-        assert_eq!(class(with("sshd", "\n")), Class::Unauthenticated);
+        assert_eq!(class(with("sshd", "\n")), AdmissionClass::Unauthenticated);
         assert_eq!(
             class(with("imap", "publickey ssh-ed25519 AAAA\n")),
-            Class::Unauthenticated
+            AdmissionClass::Unauthenticated
         );
     }
 }

@@ -18,7 +18,7 @@ use postern_shared::protocol::{
     DecodeError, Denial, Frame, FrameError, Instruction, Opening, PamFunctionResult, ServerState,
     Severity, receive, send,
 };
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::name_service::NameService;
 use postern_shared::system::process::HostProcess;
 use std::fmt;
@@ -98,8 +98,12 @@ fn converse(
     };
     let options = transaction.options.clone();
     // the only conversation waits behind no other
-    let _entered = NameService::default().attach_thread(Class::Authenticated, String::new());
-    let worker = Engines::new().worker(ClientOrigin::Service(Vec::new()), Class::Authenticated);
+    let _entered =
+        NameService::default().attach_thread(AdmissionClass::Authenticated, String::new());
+    let worker = Engines::new().worker(
+        ClientOrigin::Service(Vec::new()),
+        AdmissionClass::Authenticated,
+    );
     let process = process.in_transaction(id);
     let access = EngineAccess::Worker(worker);
     let host = RemoteHost::new(stream.as_ref(), *transaction, process, access)

@@ -11,7 +11,7 @@ use nix::unistd::{self, Uid};
 use postern_shared::account::name::UserName;
 use postern_shared::protocol::ServerState;
 use postern_shared::system::admission::{
-    self, Admission, Class, ClassLimits, Limits, WaitingThread,
+    self, Admission, AdmissionClass, AdmissionLimits, AdmissionRequest, ClassLimits,
 };
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
@@ -42,7 +42,7 @@ const ONE: ClassLimits = ClassLimits {
     waiting: 32,
 };
 /// Look-ups at the same time. A user who was found before never waits for one who was not.
-const LOOK_UPS: Limits = Limits {
+const LOOK_UPS: AdmissionLimits = AdmissionLimits {
     shared: 2,
     authenticated: NONE,
     familiar: ONE,
@@ -82,7 +82,7 @@ struct NamedUser {
 pub(super) struct Arriving {
     peers: Arc<UserLimits>,
     uid: u32,
-    turn: Option<WaitingThread<u32>>,
+    turn: Option<AdmissionRequest<u32>>,
 }
 
 /// An admitted peer, until this is dropped.
@@ -123,8 +123,8 @@ impl UserLimits {
         let class = match self.cached_user(uid) {
             Some((None, true)) => return Err(ServerState::NoAccount),
             Some((Some(_), true)) => None,
-            Some((Some(_), false)) => Some(Class::Familiar),
-            Some((None, false)) | None => Some(Class::Unauthenticated),
+            Some((Some(_), false)) => Some(AdmissionClass::Familiar),
+            Some((None, false)) | None => Some(AdmissionClass::Unauthenticated),
         };
         let turn = class.map(|class| self.look_ups.acquire(class, uid));
         Ok(Arriving {

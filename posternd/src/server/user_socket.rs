@@ -25,7 +25,7 @@ use postern_shared::account::name;
 use postern_shared::protocol::{
     FrameError, Opening, PamFunction, PamTransaction, ServerState, Severity, receive, send,
 };
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::name_service::NameService;
 use postern_shared::system::process::HostProcess;
 use postern_shared::system::thread_pool::ThreadPool;
@@ -127,8 +127,8 @@ impl UserSocket {
         let user = &admitted.user;
         // the name service distinguishes two classes
         let (class, name_class) = match user.is_service {
-            true => (Class::Authenticated, Class::Authenticated),
-            false => (Class::Familiar, Class::Unauthenticated),
+            true => (AdmissionClass::Authenticated, AdmissionClass::Authenticated),
+            false => (AdmissionClass::Familiar, AdmissionClass::Unauthenticated),
         };
         let worker = self.engines.worker(ClientOrigin::User(user.uid), class);
         let _entered = self.names.attach_thread(name_class, user.uid.to_string());

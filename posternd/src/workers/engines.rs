@@ -11,7 +11,9 @@ use crate::daemon::watchdog::ACTIVITIES;
 use postern_shared::config::Config;
 use postern_shared::engine::{Engine, EngineError, report_waiting};
 use postern_shared::store::UnchangedFiles;
-use postern_shared::system::admission::{Admission, Busy, Class, ClassLimits, Limits};
+use postern_shared::system::admission::{
+    Admission, AdmissionClass, AdmissionLimits, AdmissionRefusal, ClassLimits,
+};
 use postern_shared::system::trusted_file::FolderStates;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +22,7 @@ use std::{fmt, io};
 
 /// Operations at the same time. One that reads is short; one that writes waits for the disk, and
 /// shares its commit.
-const WORKERS: Limits = Limits {
+const WORKERS: AdmissionLimits = AdmissionLimits {
     shared: 4,
     // with a mark: a code was consumed, so such a conversation must not be turned away as busy
     authenticated: ClassLimits {
@@ -45,7 +47,7 @@ const WORKERS: Limits = Limits {
 };
 /// The same for users of this host, each of whom has one operation; services that
 /// `pam.socket_users` names have some of their own.
-const WORKERS_OF_USERS: Limits = Limits {
+const WORKERS_OF_USERS: AdmissionLimits = AdmissionLimits {
     shared: 1,
     authenticated: ClassLimits {
         own: 2,
@@ -77,7 +79,7 @@ const MAX_IDLE: usize = 4;
 pub struct Engines {
     workers: Admission<ClientOrigin>,
     /// The class of every write at the store, whatever the class of its conversation.
-    writes_as: Option<Class>,
+    writes_as: Option<AdmissionClass>,
     idle: Mutex<Vec<PooledEngine>>,
 }
 
@@ -88,7 +90,7 @@ pub struct Worker {
     /// The origin of the conversation.
     pub origin: ClientOrigin,
     /// What the conversation has passed.
-    pub class: Class,
+    pub class: AdmissionClass,
 }
 
 struct PooledEngine {
@@ -114,7 +116,7 @@ type KeyFileState = [i64; 8];
 #[derive(Debug)]
 pub enum WorkerError {
     /// All workers are in use.
-    Busy(Busy),
+    Busy(AdmissionRefusal),
     Open(EngineError),
 }
 
@@ -144,10 +146,10 @@ impl Engines {
 
     /// Returns engines for hosts and commands of users; they never make a host of root's wait.
     pub fn of_users() -> Arc<Engines> {
-        Engines::limited(WORKERS_OF_USERS, Some(Class::Unauthenticated))
+        Engines::limited(WORKERS_OF_USERS, Some(AdmissionClass::Unauthenticated))
     }
 
-    fn limited(limits: Limits, writes_as: Option<Class>) -> Arc<Engines> {
+    fn limited(limits: AdmissionLimits, writes_as: Option<AdmissionClass>) -> Arc<Engines> {
         Arc::new(Engines {
             workers: Admission::new(limits),
             writes_as,
@@ -156,7 +158,7 @@ impl Engines {
     }
 
     /// Returns a worker for one conversation.
-    pub fn worker(self: &Arc<Engines>, origin: ClientOrigin, class: Class) -> Worker {
+    pub fn worker(self: &Arc<Engines>, origin: ClientOrigin, class: AdmissionClass) -> Worker {
         Worker {
             engines: Arc::clone(self),
             origin,
@@ -321,7 +323,7 @@ mod tests {
     fn a_folder_that_is_opened_to_others_denies_until_it_is_closed() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder.path().canonicalize().unwrap());
-        let worker = Engines::new().worker(ClientOrigin::User(0), Class::Authenticated);
+        let worker = Engines::new().worker(ClientOrigin::User(0), AdmissionClass::Authenticated);
         let name = "alice".parse().unwrap();
         let act =
             || worker.run_operation(&config, |engine| engine.load_policy_facts(&name).map(drop));

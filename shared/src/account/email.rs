@@ -14,7 +14,7 @@ const ATEXT_MARKS: &str = "!#$%&'*+-/=?^_`{|}~.";
 
 /// An address of the form `local@domain`, without quotes, comments or blanks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct EmailAddress(String);
 
 impl EmailAddress {
@@ -70,12 +70,6 @@ impl std::str::FromStr for EmailAddress {
     }
 }
 
-impl From<EmailAddress> for String {
-    fn from(address: EmailAddress) -> String {
-        address.0
-    }
-}
-
 impl fmt::Display for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -109,7 +103,7 @@ mod tests {
             "x_y-1@192.example",
         ] {
             assert_eq!(
-                text.parse::<EmailAddress>().map(String::from),
+                text.parse::<EmailAddress>().map(|address| address.0),
                 Ok(text.to_owned())
             );
         }

@@ -18,7 +18,7 @@ pub const LONGEST: usize = 256;
 /// The name of an account: 1 to 256 bytes of UTF-8 without control characters, invisible
 /// characters, `/`, `:`, or blanks at either end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct UserName(String);
 
 impl UserName {
@@ -76,19 +76,13 @@ impl TryFrom<String> for UserName {
     }
 }
 
-impl From<UserName> for String {
-    fn from(name: UserName) -> String {
-        name.0
-    }
-}
-
 /// Longest label, in characters.
 pub const LONGEST_LABEL: usize = 64;
 
 /// The label of an authenticator or an app password: 1 to 64 visible characters, without blanks at
 /// either end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct Label(String);
 
 impl Label {
@@ -129,12 +123,6 @@ impl std::str::FromStr for Label {
     }
 }
 
-impl From<Label> for String {
-    fn from(label: Label) -> String {
-        label.0
-    }
-}
-
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -144,7 +132,7 @@ impl fmt::Display for Label {
 /// The name of a group that Postern keeps: a label without commas, because applications read lists
 /// of groups. It does not begin with `%` or `!`, because these are prefixes in policies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct Group(Label);
 
 impl Group {
@@ -182,12 +170,6 @@ impl std::str::FromStr for Group {
 
     fn from_str(text: &str) -> Result<Group, NameError> {
         Group::try_from(text.to_owned())
-    }
-}
-
-impl From<Group> for String {
-    fn from(group: Group) -> String {
-        group.0.0
     }
 }
 

@@ -11,7 +11,7 @@ pub use administration::AdministrationConfig;
 pub use branding::BrandingConfig;
 pub use check::{ProxySecrets, check_cookie_domain, check_gate, registrable_domain};
 pub use first_factor::{FirstFactorSource, HOST_PASSWORD_SERVICE, IdentityHeader, PamServiceFile};
-pub use listen::{Listen, Operations};
+pub use listen::{ListenAddress, Listeners, OperationsListener};
 use rule::GateRule;
 
 use super::AbsolutePath;
@@ -21,16 +21,15 @@ use crate::network::address::{Address, Network};
 use crate::network::web_address::{WebPath, is_host};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// The table `[gate]` of postern.toml.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GateConfig {
     /// The gate's URL: a host of its own, or a path of the protected host.
     pub url: Option<GateUrl>,
     /// Listeners for proxies and browsers.
-    pub listen: Vec<Listen>,
+    pub listen: Listeners,
     /// Certificate of the `tls:` listeners.
     pub tls: Option<TlsConfig>,
     /// How the first factor is verified.
@@ -38,12 +37,12 @@ pub struct GateConfig {
     /// PAM service that verifies passwords of this host.
     pub pam_service: PamServiceFile,
     /// Domain of session cookies, if the gate has a host of its own.
-    pub cookie_domain: Option<Domain>,
+    pub cookie_domain: Option<CookieDomain>,
     /// Applications that are not trusted: the gate's pages are served at a path of the
     /// application's host, and its sessions are valid there only.
     pub application_urls: Vec<GateUrl>,
-    pub session_lifetime: Duration<300, 2_592_000>,
-    pub trusted_browser_lifetime: Duration<3600, 31_536_000>,
+    pub session_lifetime: Duration<300, 2_592_000, { 12 * 3600 }>,
+    pub trusted_browser_lifetime: Duration<3600, 31_536_000, { 30 * 24 * 3600 }>,
     /// Whether programs may send tokens in headers instead of cookies.
     pub api_tokens: bool,
     /// Whether the address alone identifies a proxy on loopback and on the Unix socket.
@@ -55,7 +54,7 @@ pub struct GateConfig {
     /// Access rules; the first that matches decides.
     pub rule: Vec<GateRule>,
     /// Listener for readiness and metrics.
-    pub operations: Option<Operations>,
+    pub operations: Option<OperationsListener>,
     /// Format of log lines.
     pub log: LogFormat,
     /// Whether each check and page request is logged.
@@ -64,37 +63,12 @@ pub struct GateConfig {
     pub administration: AdministrationConfig,
 }
 
-impl Default for GateConfig {
-    fn default() -> GateConfig {
-        GateConfig {
-            url: None,
-            listen: vec![Listen::Unix(PathBuf::from("/run/postern/gate.sock"))],
-            tls: None,
-            first_factor: FirstFactorSource::default(),
-            pam_service: PamServiceFile::default(),
-            cookie_domain: None,
-            application_urls: Vec::new(),
-            session_lifetime: Duration::new(12 * 3600),
-            trusted_browser_lifetime: Duration::new(30 * 24 * 3600),
-            api_tokens: false,
-            insecure_loopback: false,
-            trusted_proxies: Vec::new(),
-            scope: BTreeMap::new(),
-            rule: Vec::new(),
-            operations: None,
-            log: LogFormat::Text,
-            access_log: false,
-            branding: BrandingConfig::default(),
-            administration: AdministrationConfig::default(),
-        }
-    }
-}
-
 /// The value of the key `gate.log`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// Words and `key=value` pairs, as fail2ban reads them.
+    #[default]
     Text,
     /// One JSON object per line.
     Json,
@@ -164,10 +138,10 @@ impl From<GateUrl> for String {
 
 /// A domain and all hosts below it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Domain(String);
+#[serde(try_from = "String")]
+pub struct CookieDomain(String);
 
-impl Domain {
+impl CookieDomain {
     /// Returns the domain in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -180,22 +154,16 @@ impl Domain {
     }
 }
 
-impl TryFrom<String> for Domain {
+impl TryFrom<String> for CookieDomain {
     type Error = &'static str;
 
-    fn try_from(text: String) -> Result<Domain, Self::Error> {
+    fn try_from(text: String) -> Result<CookieDomain, Self::Error> {
         let text = text.trim_start_matches('.').to_ascii_lowercase();
         if is_host(&text) {
-            Ok(Domain(text))
+            Ok(CookieDomain(text))
         } else {
             Err("must be a domain such as example.com")
         }
-    }
-}
-
-impl From<Domain> for String {
-    fn from(domain: Domain) -> String {
-        domain.0
     }
 }
 

@@ -52,7 +52,7 @@ impl Default for StoreConfig {
 }
 
 /// The table `[totp]` of postern.toml.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TotpConfig {
     /// Name that authenticator apps show; the short host name if it is not set.
@@ -62,24 +62,11 @@ pub struct TotpConfig {
     /// Applies to new authenticators.
     pub digits: Digits,
     /// Applies to new authenticators.
-    pub period: Duration<15, 120>,
+    pub period: Duration<15, 120, 30>,
     /// Time steps before now that are accepted, for slow typing and slow clocks.
-    pub past_steps: BoundedInteger<0, 10>,
+    pub past_steps: BoundedInteger<0, 10, 1>,
     /// Time steps after now that are accepted, for fast clocks.
-    pub future_steps: BoundedInteger<0, 2>,
-}
-
-impl Default for TotpConfig {
-    fn default() -> TotpConfig {
-        TotpConfig {
-            issuer: None,
-            algorithm: Algorithm::Sha1,
-            digits: Digits::SIX,
-            period: Duration::new(30),
-            past_steps: BoundedInteger::new(1),
-            future_steps: BoundedInteger::new(1),
-        }
-    }
+    pub future_steps: BoundedInteger<0, 2, 1>,
 }
 
 impl TotpConfig {
@@ -97,24 +84,14 @@ impl TotpConfig {
 }
 
 /// The table `[recovery]` of postern.toml.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RecoveryConfig {
     /// Number of codes in a set.
-    pub count: BoundedInteger<1, 20>,
+    pub count: BoundedInteger<1, 20, 6>,
     /// Number of characters in a code.
-    pub length: BoundedInteger<10, 32>,
-    pub on_use: OnUse,
-}
-
-impl Default for RecoveryConfig {
-    fn default() -> RecoveryConfig {
-        RecoveryConfig {
-            count: BoundedInteger::new(6),
-            length: BoundedInteger::new(10),
-            on_use: OnUse::StepUp,
-        }
-    }
+    pub length: BoundedInteger<10, 32, 10>,
+    pub on_use: RecoveryCodeUse,
 }
 
 impl RecoveryConfig {
@@ -125,77 +102,58 @@ impl RecoveryConfig {
     /// Returns the number of codes in a new set: one with `on_use = "disable"`.
     pub fn set_size(&self) -> u32 {
         match self.on_use {
-            OnUse::StepUp => self.count.value(),
-            OnUse::Disable => 1,
+            RecoveryCodeUse::StepUp => self.count.value(),
+            RecoveryCodeUse::Disable => 1,
         }
     }
 }
 
 /// The value of the key `recovery.on_use`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum OnUse {
+pub enum RecoveryCodeUse {
     /// Access is granted, and the code also counts as step-up.
+    #[default]
     StepUp,
     /// The set has one code, which grants access and removes the second factor.
     Disable,
 }
 
 /// The table `[throttle]` of postern.toml.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ThrottleConfig {
     /// Wrong inputs before the first delay.
-    pub free: BoundedInteger<1, 10>,
+    pub free: BoundedInteger<1, 10, 5>,
     /// Length of the first delay; each further wrong input doubles the delay.
-    pub first_delay: Duration<1, 3600>,
-    pub max_delay: Duration<60, 86_400>,
+    pub first_delay: Duration<1, 3600, 30>,
+    pub max_delay: Duration<60, 86_400, 3600>,
     /// Wrong inputs within 30 days that lock the bucket (NIST SP 800-63B, 5.2.2: at most 100).
-    pub lock_after: BoundedInteger<10, 100>,
+    pub lock_after: BoundedInteger<10, 100, 100>,
     /// Wrong inputs from one address, for all accounts together, within `address_window`.
-    pub address_limit: BoundedInteger<1, 1000>,
+    pub address_limit: BoundedInteger<1, 1000, 10>,
     /// Time for which the wrong inputs from an address count.
-    pub address_window: Duration<60, 86_400>,
-}
-
-impl Default for ThrottleConfig {
-    fn default() -> ThrottleConfig {
-        ThrottleConfig {
-            free: BoundedInteger::new(5),
-            first_delay: Duration::new(30),
-            max_delay: Duration::new(3600),
-            lock_after: BoundedInteger::new(100),
-            address_limit: BoundedInteger::new(10),
-            address_window: Duration::new(300),
-        }
-    }
+    pub address_window: Duration<60, 86_400, 300>,
 }
 
 /// `[app_passwords]`: the effect of other changes on app passwords.
 /// `[gate.scope.NAME]` sets where they are accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AppPasswordConfig {
     /// What happens to the app passwords of an account when its password changes, or its second
     /// factor is activated or removed.
-    pub on_change: OnChange,
-}
-
-impl Default for AppPasswordConfig {
-    /// Revokes: a user may change a password because an attacker knew it, who could have made an app
-    /// password.
-    fn default() -> AppPasswordConfig {
-        AppPasswordConfig {
-            on_change: OnChange::Revoke,
-        }
-    }
+    pub on_change: AppPasswordsOnChange,
 }
 
 /// The value of the key `app_passwords.on_change`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum OnChange {
+pub enum AppPasswordsOnChange {
     Keep,
+    /// The default: a user may change a password because an attacker knew it, who could have made
+    /// an app password.
+    #[default]
     Revoke,
 }
 
@@ -218,7 +176,7 @@ pub struct DeclaredAccount {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "PathBuf", into = "PathBuf")]
+#[serde(try_from = "PathBuf")]
 pub struct AbsolutePath(PathBuf);
 
 impl AbsolutePath {
@@ -236,12 +194,6 @@ impl TryFrom<PathBuf> for AbsolutePath {
         } else {
             Err("must be an absolute path")
         }
-    }
-}
-
-impl From<AbsolutePath> for PathBuf {
-    fn from(path: AbsolutePath) -> PathBuf {
-        path.0
     }
 }
 
@@ -325,10 +277,12 @@ impl Config {
         name: &UserName,
         stored: &'a [Group],
     ) -> impl Iterator<Item = &'a Group> {
-        let declared = self
-            .find_declared_account(name)
-            .map_or(&[][..], |declared| &declared.groups);
-        declared.iter().chain(stored)
+        self.declared_groups(name).iter().chain(stored)
+    }
+
+    pub fn declared_groups(&self, name: &UserName) -> &[Group] {
+        self.find_declared_account(name)
+            .map_or(&[][..], |declared| &declared.groups)
     }
 
     pub fn find_declared_account(&self, name: &UserName) -> Option<&DeclaredAccount> {
@@ -385,55 +339,39 @@ mod tests {
     #[test]
     fn the_sample_and_the_man_page_name_every_key() {
         let sample: toml::Table = uncommented().parse().unwrap();
-        let exempt = sample["policy"]["exempt"][0].as_table().unwrap();
-        let proxy = sample["gate"]["trusted_proxies"][0].as_table().unwrap();
-        let tls = sample["gate"]["tls"].as_table().unwrap();
-        let scope = sample["gate"]["scope"]["webdav"].as_table().unwrap();
-        let rule = sample["gate"]["rule"][0].as_table().unwrap();
-        let look = sample["gate"]["branding"].as_table().unwrap();
-        let administration = sample["gate"]["administration"].as_table().unwrap();
-        let account = sample["account"][0].as_table().unwrap();
-        for (header, rest, table) in [
-            ("[store]", "", sample["store"].as_table().unwrap()),
-            ("[totp]", "", sample["totp"].as_table().unwrap()),
-            ("[recovery]", "", sample["recovery"].as_table().unwrap()),
-            ("[throttle]", "", sample["throttle"].as_table().unwrap()),
-            ("[policy]", "", sample["policy"].as_table().unwrap()),
-            ("[[policy.exempt]]", "", exempt),
-            (
-                "[app_passwords]",
-                "",
-                sample["app_passwords"].as_table().unwrap(),
-            ),
-            ("[email]", "", sample["email"].as_table().unwrap()),
-            ("[pam]", "", sample["pam"].as_table().unwrap()),
-            ("[gate]", "", sample["gate"].as_table().unwrap()),
-            ("[gate.tls]", "cert_file = \"/a\"\nkey_file = \"/a\"", tls),
-            (
-                "[[gate.trusted_proxies]]",
-                "proxy = \"nginx\"\nfrom = []",
-                proxy,
-            ),
-            ("[gate.scope.webdav]", "hosts = [\"a\"]", scope),
-            ("[[gate.rule]]", "then = \"code\"", rule),
-            ("[gate.branding]", "", look),
-            ("[gate.administration]", "", administration),
-            ("[[account]]", "name = \"a\"\nsecret_file = \"/a\"", account),
+        let sample = toml::Value::Table(sample);
+        for (header, rest) in [
+            ("[store]", ""),
+            ("[totp]", ""),
+            ("[recovery]", ""),
+            ("[throttle]", ""),
+            ("[policy]", ""),
+            ("[[policy.exempt]]", ""),
+            ("[app_passwords]", ""),
+            ("[email]", ""),
+            ("[pam]", ""),
+            ("[gate]", ""),
+            ("[gate.tls]", "cert_file = \"/a\"\nkey_file = \"/a\""),
+            ("[[gate.trusted_proxies]]", "proxy = \"nginx\"\nfrom = []"),
+            ("[gate.scope.webdav]", "hosts = [\"a\"]"),
+            ("[[gate.rule]]", "then = \"code\""),
+            ("[gate.branding]", ""),
+            ("[gate.administration]", ""),
+            ("[[account]]", "name = \"a\"\nsecret_file = \"/a\""),
         ] {
+            let path = header.trim_matches(['[', ']']).split('.');
+            let table = path.fold(&sample, |table, name| &table[name]);
+            let table = table.get(0).unwrap_or(table);
             for key in known_keys(header, rest) {
-                assert!(table.contains_key(&key), "{header} lacks {key}");
+                assert!(table.get(&key).is_some(), "{header} lacks {key}");
                 let described = [format!(".It Cm {key}\n"), format!(".{key}]")];
-                assert!(
-                    described.iter().any(|d| MANUAL.contains(d)),
-                    "postern.toml(5) lacks {key}"
-                );
+                let is_described = described.iter().any(|text| MANUAL.contains(text));
+                assert!(is_described, "postern.toml(5) lacks {key}");
             }
         }
         for section in known_keys("", "") {
-            assert!(
-                sample.contains_key(&section),
-                "the sample lacks [{section}]"
-            );
+            let has_section = sample.get(&section).is_some();
+            assert!(has_section, "the sample lacks [{section}]");
         }
     }
 }

@@ -15,8 +15,8 @@ pub mod value;
 pub use check::MOST_GROUPS;
 pub use gate::{ProxySecrets, check_cookie_domain, check_gate, registrable_domain};
 pub use keys::{
-    AbsolutePath, AppPasswordConfig, Config, DEFAULT_PATH, DeclaredAccount, OnChange, OnUse,
-    RecoveryConfig, StoreConfig, StoreUrl, ThrottleConfig, TotpConfig,
+    AbsolutePath, AppPasswordConfig, AppPasswordsOnChange, Config, DEFAULT_PATH, DeclaredAccount,
+    RecoveryCodeUse, RecoveryConfig, StoreConfig, StoreUrl, ThrottleConfig, TotpConfig,
 };
 pub use pam::{FirstFactorState, GracePeriod, PamConfig, PamServiceConfig, UnenrolledAction};
 pub use policy::{

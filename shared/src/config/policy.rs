@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The table `[policy]` of postern.toml.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
     pub required: RequiredAccounts,
@@ -22,23 +22,11 @@ pub struct PolicyConfig {
     pub exempt: Vec<Exemption>,
 }
 
-impl Default for PolicyConfig {
-    fn default() -> PolicyConfig {
-        PolicyConfig {
-            required: RequiredAccounts::Enrolled,
-            enroll_within: Duration::new(0),
-            self_enroll: SelfEnroll::Always,
-            self_enroll_networks: Vec::new(),
-            administrators: Administrators::default(),
-            exempt: Vec::new(),
-        }
-    }
-}
-
 /// `policy.self_enroll`: what a first enrollment requires besides the first factor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SelfEnroll {
+    #[default]
     Always,
     /// Nothing from `policy.self_enroll_networks`; an administrator's one-time code from elsewhere.
     Networks,
@@ -47,7 +35,7 @@ pub enum SelfEnroll {
 
 /// `policy.administrators`: names and `%groups`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+#[serde(try_from = "Vec<String>")]
 pub struct Administrators(pub(crate) Vec<String>);
 
 impl Administrators {
@@ -68,12 +56,6 @@ impl TryFrom<Vec<String>> for Administrators {
             true => Ok(Administrators(entries)),
             false => Err("must be a list of names and \"%groups\""),
         }
-    }
-}
-
-impl From<Administrators> for Vec<String> {
-    fn from(administrators: Administrators) -> Vec<String> {
-        administrators.0
     }
 }
 

@@ -5,11 +5,11 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
-/// A whole number from `MIN` to `MAX`.
+/// A whole number from `MIN` to `MAX`, and the default of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BoundedInteger<const MIN: u32, const MAX: u32>(u32);
+pub struct BoundedInteger<const MIN: u32, const MAX: u32, const DEFAULT: u32 = MIN>(u32);
 
-impl<const MIN: u32, const MAX: u32> BoundedInteger<MIN, MAX> {
+impl<const MIN: u32, const MAX: u32, const DEFAULT: u32> BoundedInteger<MIN, MAX, DEFAULT> {
     /// Builds a value in the range; the range is checked at compile time.
     pub const fn new(value: u32) -> Self {
         assert!(MIN <= value && value <= MAX);
@@ -21,11 +21,21 @@ impl<const MIN: u32, const MAX: u32> BoundedInteger<MIN, MAX> {
     }
 }
 
-impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for BoundedInteger<MIN, MAX> {
+impl<const MIN: u32, const MAX: u32, const DEFAULT: u32> Default
+    for BoundedInteger<MIN, MAX, DEFAULT>
+{
+    fn default() -> Self {
+        const { Self::new(DEFAULT) }
+    }
+}
+
+impl<'de, const MIN: u32, const MAX: u32, const DEFAULT: u32> Deserialize<'de>
+    for BoundedInteger<MIN, MAX, DEFAULT>
+{
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader<const MIN: u32, const MAX: u32>;
-        impl<const MIN: u32, const MAX: u32> Visitor<'_> for Reader<MIN, MAX> {
-            type Value = BoundedInteger<MIN, MAX>;
+        struct IntegerVisitor<const MIN: u32, const MAX: u32>;
+        impl<const MIN: u32, const MAX: u32> Visitor<'_> for IntegerVisitor<MIN, MAX> {
+            type Value = u32;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "a whole number from {MIN} to {MAX}")
@@ -33,31 +43,34 @@ impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for BoundedInteger<MI
 
             fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
                 match u32::try_from(value) {
-                    Ok(value) if (MIN..=MAX).contains(&value) => Ok(BoundedInteger(value)),
+                    Ok(value) if (MIN..=MAX).contains(&value) => Ok(value),
                     _ => Err(E::custom(format_args!(
                         "must be a whole number from {MIN} to {MAX}"
                     ))),
                 }
             }
         }
-        deserializer.deserialize_i64(Reader)
+        let value = deserializer.deserialize_i64(IntegerVisitor::<MIN, MAX>)?;
+        Ok(Self(value))
     }
 }
 
-impl<const MIN: u32, const MAX: u32> Serialize for BoundedInteger<MIN, MAX> {
+impl<const MIN: u32, const MAX: u32, const DEFAULT: u32> Serialize
+    for BoundedInteger<MIN, MAX, DEFAULT>
+{
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u32(self.0)
     }
 }
 
-/// A duration from `MIN` to `MAX` seconds: a number of seconds, or text such as "90s", "5m", "12h",
-/// "30d".
+/// A duration from `MIN` to `MAX` seconds, and the default of its key: a number of seconds, or text
+/// such as "90s", "5m", "12h", "30d".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Duration<const MIN: u64, const MAX: u64>(u64);
+pub struct Duration<const MIN: u64, const MAX: u64, const DEFAULT: u64 = MIN>(u64);
 
 const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
 
-impl<const MIN: u64, const MAX: u64> Duration<MIN, MAX> {
+impl<const MIN: u64, const MAX: u64, const DEFAULT: u64> Duration<MIN, MAX, DEFAULT> {
     /// Builds a value in the range; the range is checked at compile time.
     pub const fn new(seconds: u64) -> Self {
         assert!(MIN <= seconds && seconds <= MAX);
@@ -69,9 +82,17 @@ impl<const MIN: u64, const MAX: u64> Duration<MIN, MAX> {
     }
 }
 
+impl<const MIN: u64, const MAX: u64, const DEFAULT: u64> Default for Duration<MIN, MAX, DEFAULT> {
+    fn default() -> Self {
+        const { Self::new(DEFAULT) }
+    }
+}
+
 /// Parses a duration; the unit may be missing, because an option of a PAM module is text without a
 /// type.
-impl<const MIN: u64, const MAX: u64> std::str::FromStr for Duration<MIN, MAX> {
+impl<const MIN: u64, const MAX: u64, const DEFAULT: u64> std::str::FromStr
+    for Duration<MIN, MAX, DEFAULT>
+{
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -110,62 +131,65 @@ fn format_seconds(seconds: u64) -> String {
     format!("{}{unit}", seconds / length)
 }
 
-impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Duration<MIN, MAX> {
+impl<'de, const MIN: u64, const MAX: u64, const DEFAULT: u64> Deserialize<'de>
+    for Duration<MIN, MAX, DEFAULT>
+{
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader<const MIN: u64, const MAX: u64>;
-        impl<const MIN: u64, const MAX: u64> Reader<MIN, MAX> {
-            fn check<E: Error>(seconds: Option<u64>) -> Result<Duration<MIN, MAX>, E> {
-                seconds
-                    .filter(|s| (MIN..=MAX).contains(s))
-                    .map(Duration)
-                    .ok_or_else(|| {
-                        E::custom(format_args!(
-                            "must be a duration from {} to {}",
-                            format_seconds(MIN),
-                            format_seconds(MAX)
-                        ))
-                    })
-            }
-        }
-        impl<const MIN: u64, const MAX: u64> Visitor<'_> for Reader<MIN, MAX> {
-            type Value = Duration<MIN, MAX>;
+        /// Returns the seconds, if the text or number is a duration.
+        struct DurationVisitor<const MIN: u64, const MAX: u64>;
+        impl<const MIN: u64, const MAX: u64> Visitor<'_> for DurationVisitor<MIN, MAX> {
+            type Value = Option<u64>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(
-                    f,
-                    "a duration from {} to {}",
-                    format_seconds(MIN),
-                    format_seconds(MAX)
-                )
+                f.write_str(&duration_range(MIN, MAX))
             }
 
             fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
-                Self::check(u64::try_from(value).ok())
+                Ok(u64::try_from(value).ok())
             }
 
             fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
-                Self::check(parse_with_unit(value))
+                Ok(parse_with_unit(value))
             }
         }
-        deserializer.deserialize_any(Reader)
+        let seconds = deserializer.deserialize_any(DurationVisitor::<MIN, MAX>)?;
+        match seconds {
+            Some(seconds) if (MIN..=MAX).contains(&seconds) => Ok(Self(seconds)),
+            _ => Err(D::Error::custom(format_args!(
+                "must be {}",
+                duration_range(MIN, MAX)
+            ))),
+        }
     }
 }
 
-impl<const MIN: u64, const MAX: u64> Serialize for Duration<MIN, MAX> {
+fn duration_range(min: u64, max: u64) -> String {
+    format!(
+        "a duration from {} to {}",
+        format_seconds(min),
+        format_seconds(max)
+    )
+}
+
+impl<const MIN: u64, const MAX: u64, const DEFAULT: u64> Serialize for Duration<MIN, MAX, DEFAULT> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&format_seconds(self.0))
     }
 }
 
-/// The number of digits of a code, 6 or 8.
+/// The number of digits of a code, 6 or 8. The default is 6, which every authenticator app
+/// supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(try_from = "i64", into = "u32")]
+#[serde(try_from = "i64")]
 pub struct Digits(u32);
 
-impl Digits {
-    /// The number of digits that every authenticator app supports.
-    pub const SIX: Digits = Digits(6);
+impl Default for Digits {
+    fn default() -> Digits {
+        Digits(6)
+    }
+}
 
+impl Digits {
     pub fn value(self) -> u32 {
         self.0
     }
@@ -183,15 +207,9 @@ impl TryFrom<i64> for Digits {
     }
 }
 
-impl From<Digits> for u32 {
-    fn from(digits: Digits) -> u32 {
-        digits.0
-    }
-}
-
 /// One line of visible text, 1 to 64 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct SingleLine(String);
 
 impl SingleLine {
@@ -210,12 +228,6 @@ impl TryFrom<String> for SingleLine {
         } else {
             Err("must be 1 to 64 characters on one line, not all blank")
         }
-    }
-}
-
-impl From<SingleLine> for String {
-    fn from(line: SingleLine) -> String {
-        line.0
     }
 }
 

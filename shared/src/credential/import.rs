@@ -35,6 +35,7 @@ pub const LARGEST: usize = 1 << 20;
 pub const MOST: usize = 10_000;
 /// Longest line in bytes, more than the largest QR code holds.
 const LONGEST_LINE: usize = 4096;
+const LONG_LINE: &str = "the line is longer than 4096 bytes";
 /// Longest label in bytes.
 const LONGEST_LABEL: usize = 256;
 
@@ -116,7 +117,7 @@ pub struct ImportedFile {
     /// Authenticators that can be enrolled.
     pub found: Vec<FoundAuthenticator>,
     /// Authenticators and details that are not imported.
-    pub dropped: Vec<Dropped>,
+    pub dropped: Vec<OmittedEntry>,
     authenticators: usize,
 }
 
@@ -158,7 +159,7 @@ impl fmt::Debug for ScratchCode {
 
 /// An authenticator or a detail that is not imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dropped {
+pub struct OmittedEntry {
     /// Line of the file, from 1.
     pub line: usize,
     /// The account, if it is known.
@@ -187,40 +188,50 @@ struct ImportEntry {
     recovery: Vec<ScratchCode>,
 }
 
+impl ImportEntry {
+    /// An authenticator with SHA-1 and six digits, and without label, floor and scratch codes.
+    fn new(
+        line: usize,
+        account: String,
+        secret: Result<Secret, SecretError>,
+        moving: MovingFactor,
+    ) -> ImportEntry {
+        ImportEntry {
+            line,
+            account,
+            label: None,
+            secret,
+            algorithm: Algorithm::Sha1,
+            digits: 6,
+            moving,
+            floor: None,
+            recovery: Vec::new(),
+        }
+    }
+}
+
 impl ImportedFile {
     /// Adds an authenticator, or leaves it out with the reason.
     fn add(&mut self, entry: ImportEntry) -> Result<(), ImportError> {
-        let ImportEntry {
-            line,
-            account,
-            label,
-            algorithm,
-            moving,
-            floor,
-            recovery,
-            ..
-        } = entry;
-        if label
-            .as_ref()
-            .is_some_and(|label| label.len() > LONGEST_LABEL || label.chars().any(char::is_control))
-        {
-            return Err(ImportError::Line(
-                line,
-                "a label is too long or holds a control character",
-            ));
+        let (line, account) = (entry.line, entry.account.as_str());
+        let is_wrong =
+            |label: &String| label.len() > LONGEST_LABEL || label.chars().any(char::is_control);
+        if entry.label.as_ref().is_some_and(is_wrong) {
+            let why = "a label is too long or holds a control character";
+            return Err(ImportError::Line(line, why));
         }
         let name = match UserName::parse(account.as_bytes()) {
             Ok(name) => name,
             Err(error) => return self.leave_out(line, None, error.text()),
         };
-        let digits = match check_supported(entry.digits, moving) {
+        let digits = match check_supported(entry.digits, entry.moving) {
             Ok(digits) => digits,
-            Err(error) => return self.leave_out(line, Some(&account), error.text()),
+            Err(error) => return self.leave_out(line, Some(account), error.text()),
         };
         let secret = match entry.secret {
             Ok(secret) => secret,
             Err(SecretError::Length) => {
-                return self.leave_out(line, Some(&account), SecretError::Length.text());
+                return self.leave_out(line, Some(account), SecretError::Length.text());
             }
             Err(broken) => return Err(ImportError::Line(line, broken.text())),
         };
@@ -228,13 +239,13 @@ impl ImportedFile {
         self.found.push(FoundAuthenticator {
             line,
             account: name,
-            label,
+            label: entry.label,
             secret,
-            algorithm,
+            algorithm: entry.algorithm,
             digits,
-            moving,
-            floor,
-            recovery,
+            moving: entry.moving,
+            floor: entry.floor,
+            recovery: entry.recovery,
         });
         Ok(())
     }
@@ -247,33 +258,29 @@ impl ImportedFile {
         why: &'static str,
     ) -> Result<(), ImportError> {
         self.count(line)?;
-        let account = account.and_then(|account| account.parse().ok());
-        self.dropped.push(Dropped {
-            line,
-            account,
-            loss: ImportLoss::Authenticator,
-            why,
-        });
+        self.omit(line, account, ImportLoss::Authenticator, why);
         Ok(())
     }
 
     /// Records a detail that an authenticator loses: at most one per line of the file.
     fn note_loss(&mut self, line: usize, account: &str, why: &'static str) {
-        let account = account.parse().ok();
-        self.dropped.push(Dropped {
+        self.omit(line, Some(account), ImportLoss::Detail, why);
+    }
+
+    fn omit(&mut self, line: usize, account: Option<&str>, loss: ImportLoss, why: &'static str) {
+        let account = account.and_then(|account| account.parse().ok());
+        self.dropped.push(OmittedEntry {
             line,
             account,
-            loss: ImportLoss::Detail,
+            loss,
             why,
         });
     }
 
     fn count(&mut self, line: usize) -> Result<(), ImportError> {
         if self.authenticators == MOST {
-            return Err(ImportError::Line(
-                line,
-                "more than 10000 authenticators in one file; split it",
-            ));
+            let why = "more than 10000 authenticators in one file; split it";
+            return Err(ImportError::Line(line, why));
         }
         self.authenticators += 1;
         Ok(())
@@ -307,16 +314,21 @@ fn check_supported(digits: u64, moving: MovingFactor) -> Result<u32, OtpParamete
     Ok(parameters.check()?.digits)
 }
 
+/// Returns the lines with their numbers, without blank lines and those that begin with `#`.
+fn content_lines(text: &str) -> impl Iterator<Item = Result<(usize, &str), ImportError>> {
+    let is_content = |(_, line): &(usize, &str)| !line.is_empty() && !line.starts_with('#');
+    lines(text)
+        .map(|numbered| numbered.map(|(number, line)| (number, line.trim())))
+        .filter(move |numbered| numbered.as_ref().map_or(true, is_content))
+}
+
 /// Returns the lines with their numbers, and an error for a line that is too long.
 fn lines(text: &str) -> impl Iterator<Item = Result<(usize, &str), ImportError>> {
     (1..)
         .zip(text.lines())
         .map(|(number, line)| match line.len() {
             0..=LONGEST_LINE => Ok((number, line)),
-            _ => Err(ImportError::Line(
-                number,
-                "the line is longer than 4096 bytes",
-            )),
+            _ => Err(ImportError::Line(number, LONG_LINE)),
         })
 }
 
@@ -346,6 +358,46 @@ impl fmt::Display for ImportError {
 impl std::error::Error for ImportError {}
 
 #[cfg(test)]
+impl ImportFormat<'_> {
+    #[track_caller]
+    fn import(self, text: &str) -> ImportedFile {
+        parse_import_file(self, text.as_bytes()).unwrap()
+    }
+
+    #[track_caller]
+    fn refusal(self, text: &str) -> String {
+        let refused = parse_import_file(self, text.as_bytes());
+        refused.unwrap_err().to_string()
+    }
+
+    /// Checks that each text is refused with a message that begins with the words beside it.
+    #[track_caller]
+    fn assert_refusals<T: AsRef<str>>(self, table: impl IntoIterator<Item = (T, &'static str)>) {
+        for (text, expected) in table {
+            let message = self.refusal(text.as_ref());
+            assert!(message.starts_with(expected), "{message}, not {expected}");
+        }
+    }
+}
+
+#[cfg(test)]
+impl FoundAuthenticator {
+    /// Returns what determines codes, apart from the secret: `alice (label) SHA1 6 30s`, or with
+    /// the next counter `#7`, and the floor, if there is one.
+    fn description(&self) -> String {
+        let label = self.label.as_deref().unwrap_or("-");
+        let moving = match self.moving {
+            MovingFactor::Time { period } => format!("{period}s"),
+            MovingFactor::Counter { next } => format!("#{next}"),
+        };
+        let (name, digits) = (self.algorithm.name(), self.digits);
+        let floor = self.floor.map(|step| format!(" floor {}", step.0));
+        let floor = floor.unwrap_or_default();
+        format!("{} ({label}) {name} {digits} {moving}{floor}", self.account)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -365,10 +417,9 @@ mod tests {
 
     #[test]
     fn what_was_found_cannot_be_printed() {
-        let file = b"GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n\" TOTP_AUTH\n12345678\n";
+        let file = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n\" TOTP_AUTH\n12345678\n";
         let account = &"alice".parse().unwrap();
-        let import =
-            parse_import_file(ImportFormat::GoogleAuthenticator { account }, file).unwrap();
+        let import = ImportFormat::GoogleAuthenticator { account }.import(file);
         let printed = format!("{import:?}");
         assert!(
             printed.contains("alice") && !printed.contains("GEZD") && !printed.contains("12345678")

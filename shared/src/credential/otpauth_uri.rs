@@ -129,7 +129,7 @@ impl OtpauthUri {
         let mut query = OtpauthQuery::default();
         for pair in pairs.split('&') {
             let (key, value) = pair.split_once('=').ok_or(OtpauthError::Malformed)?;
-            query.set(key, Zeroizing::new(decode_percent(value)?))?;
+            query.set_parameter(key, Zeroizing::new(decode_percent(value)?))?;
         }
         let secret = Secret::from_base32(&query.secret.ok_or(OtpauthError::Missing)?)?;
         let algorithm = query
@@ -205,7 +205,7 @@ struct OtpauthQuery {
 }
 
 impl OtpauthQuery {
-    fn set(&mut self, key: &str, value: Zeroizing<String>) -> Result<(), OtpauthError> {
+    fn set_parameter(&mut self, key: &str, value: Zeroizing<String>) -> Result<(), OtpauthError> {
         let field = match key {
             "secret" => &mut self.secret,
             "algorithm" => &mut self.algorithm,

@@ -1,7 +1,7 @@
 //! The master key file: how it is read, made, and changed by a rotation. The data keys that a
 //! master key wraps are in [`super::vault`].
 //!
-//! MUST be changed only under a [`KeyFileLock`]: two rotations at once could lose the key of the
+//! MUST be changed only under a [`OwnKeyFile`]: two rotations at once could lose the key of the
 //! store.
 
 use crate::credential::secret::{RandomError, fill_random};
@@ -76,35 +76,6 @@ impl MasterKeys {
         Ok((keys, text))
     }
 
-    /// Adds a new random master key as the first one of a file, and returns all. If the file is
-    /// full, the keys that are not `used` are removed from it.
-    pub fn add_key_to_file(
-        path: &Path,
-        used: &[MasterKeyId],
-    ) -> Result<MasterKeys, MasterKeyError> {
-        let mut old = MasterKeys::read_file(path)?;
-        if old.0.len() == MOST {
-            old = old.retain(used);
-        }
-        if old.0.len() == MOST {
-            return Err(MasterKeyError::NotWritten(format!(
-                "{} holds {MOST} keys, all in use",
-                path.display()
-            )));
-        }
-        let new = random().map_err(|error| MasterKeyError::NotWritten(error.to_string()))?;
-        let keys = MasterKeys([vec![new], old.0].concat());
-        keys.replace_file(path)?;
-        Ok(keys)
-    }
-
-    /// Removes all keys but the newest from a file.
-    pub fn keep_newest_in_file(path: &Path) -> Result<(), MasterKeyError> {
-        let keys = MasterKeys::read_file(path)?;
-        let newest = keys.newest().0;
-        keys.retain(&[newest]).replace_file(path)
-    }
-
     /// Returns the identifiers, newest first.
     pub fn ids(&self) -> Vec<MasterKeyId> {
         self.0.iter().map(|(id, _)| *id).collect()
@@ -164,52 +135,29 @@ impl MasterKeys {
 
 /// Changes of a key file by a rotation: in this process, or by another one that may write the file.
 pub trait MasterKeyFile {
-    /// Adds a key as [`MasterKeys::add_key_to_file`] does.
+    /// Adds a new random master key as the first one of the file, and returns all. If the file is
+    /// full, the keys that are not `used` are removed from it.
     fn add(&mut self, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError>;
-    /// Removes keys as [`MasterKeys::keep_newest_in_file`] does.
+    /// Removes all keys but the newest.
     fn keep_newest(&mut self) -> Result<(), MasterKeyError>;
 }
 
-/// A key file that this process can write.
+/// A key file that this process can write, locked against all other changes. The lock ends with the
+/// process, however that ends.
 pub struct OwnKeyFile {
     path: PathBuf,
-    _lock: KeyFileLock,
-}
-
-impl OwnKeyFile {
-    /// Locks the file against other changes.
-    pub fn lock(path: &Path) -> Result<OwnKeyFile, MasterKeyError> {
-        Ok(OwnKeyFile {
-            path: path.to_owned(),
-            _lock: KeyFileLock::acquire(path)?,
-        })
-    }
-}
-
-impl MasterKeyFile for OwnKeyFile {
-    fn add(&mut self, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError> {
-        MasterKeys::add_key_to_file(&self.path, used)
-    }
-
-    fn keep_newest(&mut self) -> Result<(), MasterKeyError> {
-        MasterKeys::keep_newest_in_file(&self.path)
-    }
-}
-
-/// Lock against all other changes of a key file. It ends with the process, however that ends.
-pub struct KeyFileLock {
     _lock: Flock<File>,
 }
 
-impl KeyFileLock {
-    /// Acquires the lock. The lock is a file of its own, which only root can open: a user who can
-    /// open a file or a folder can lock it, and could block every rotation.
-    pub fn acquire(path: &Path) -> Result<KeyFileLock, MasterKeyError> {
+impl OwnKeyFile {
+    /// Locks the file against other changes. The lock is a file of its own, which only root can
+    /// open: a user who can open a file or a folder can lock it, and could block every rotation.
+    pub fn lock(path: &Path) -> Result<OwnKeyFile, MasterKeyError> {
         let folder = path.parent().unwrap_or(Path::new("/"));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let lock = folder.join(format!(".{name}.lock"));
         let io = |error| MasterKeyError::File(FileError::io(&lock, error));
-        trusted_file::Folder::open(folder)?;
+        trusted_file::TrustedFolder::open(folder)?;
         let mut options = File::options();
         options.write(true).create(true).truncate(false).mode(0o600);
         let opened = options
@@ -224,7 +172,35 @@ impl KeyFileLock {
         )?;
         // an interrupted change left keys in a temporary file
         trusted_file::remove_unfinished(path)?;
-        Ok(KeyFileLock { _lock: locked })
+        Ok(OwnKeyFile {
+            path: path.to_owned(),
+            _lock: locked,
+        })
+    }
+}
+
+impl MasterKeyFile for OwnKeyFile {
+    fn add(&mut self, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError> {
+        let mut old = MasterKeys::read_file(&self.path)?;
+        if old.0.len() == MOST {
+            old = old.retain(used);
+        }
+        if old.0.len() == MOST {
+            return Err(MasterKeyError::NotWritten(format!(
+                "{} holds {MOST} keys, all in use",
+                self.path.display()
+            )));
+        }
+        let new = random().map_err(|error| MasterKeyError::NotWritten(error.to_string()))?;
+        let keys = MasterKeys([vec![new], old.0].concat());
+        keys.replace_file(&self.path)?;
+        Ok(keys)
+    }
+
+    fn keep_newest(&mut self) -> Result<(), MasterKeyError> {
+        let keys = MasterKeys::read_file(&self.path)?;
+        let newest = keys.newest().0;
+        keys.retain(&[newest]).replace_file(&self.path)
     }
 }
 
@@ -307,11 +283,17 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    fn read(text: &str) -> Result<MasterKeys, MasterKeyError> {
+    /// Writes a key file into a folder of its own.
+    fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+        (folder, path)
+    }
+
+    fn read(text: &str) -> Result<MasterKeys, MasterKeyError> {
+        let (_folder, path) = written(text);
         MasterKeys::read_file(&path)
     }
 
@@ -344,28 +326,24 @@ mod tests {
 
     #[test]
     fn a_new_key_is_first_and_a_rotation_removes_the_others() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
         let (first, text) = MasterKeys::generate().unwrap();
         let old = first.newest().0;
-        fs::write(&path, text.as_bytes()).unwrap();
-        fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+        let (_folder, path) = written(&text);
+        let mut file = OwnKeyFile::lock(&path).unwrap();
 
-        let both = MasterKeys::add_key_to_file(&path, &[]).unwrap();
+        let both = file.add(&[]).unwrap();
         let read = MasterKeys::read_file(&path).unwrap();
         assert_eq!(read.ids(), both.ids());
         let new = read.newest().0;
         assert_eq!(read.ids(), [new, old]);
         // a full file keeps the keys that are in use
-        (2..MOST).for_each(|_| drop(MasterKeys::add_key_to_file(&path, &[]).unwrap()));
+        (2..MOST).for_each(|_| drop(file.add(&[]).unwrap()));
         let full = MasterKeys::read_file(&path).unwrap().ids();
         assert_eq!(full.len(), MOST);
-        assert!(MasterKeys::add_key_to_file(&path, &full).is_err());
-        let left = MasterKeys::add_key_to_file(&path, &[old, new])
-            .unwrap()
-            .ids();
+        assert!(file.add(&full).is_err());
+        let left = file.add(&[old, new]).unwrap().ids();
         assert_eq!(left[1..], [new, old]);
-        MasterKeys::keep_newest_in_file(&path).unwrap();
+        file.keep_newest().unwrap();
         assert_eq!(MasterKeys::read_file(&path).unwrap().ids(), left[..1]);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
     }
@@ -374,25 +352,16 @@ mod tests {
     /// blocks a rotation.
     #[test]
     fn a_lock_on_a_file_that_all_can_open_blocks_no_rotation() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        let (_, text) = MasterKeys::generate().unwrap();
-        fs::write(&path, text.as_bytes()).unwrap();
+        let (folder, path) = written(&MasterKeys::generate().unwrap().1);
         let held = [folder.path(), path.as_path()].map(|open_to_others| {
             let opened = File::open(open_to_others).unwrap();
             Flock::lock(opened, FlockArg::LockExclusiveNonblock)
                 .map_err(|(_, errno)| errno)
                 .unwrap()
         });
-        let changing = KeyFileLock::acquire(&path).unwrap();
-        let locks = fs::read_dir(folder.path())
-            .unwrap()
-            .map(|entry| entry.unwrap());
-        let lock = locks
-            .into_iter()
-            .find(|entry| entry.file_name() == ".key.lock")
-            .unwrap();
-        assert_eq!(lock.metadata().unwrap().mode() & 0o777, 0o600);
+        let changing = OwnKeyFile::lock(&path).unwrap();
+        let lock = fs::metadata(folder.path().join(".key.lock")).unwrap();
+        assert_eq!(lock.mode() & 0o777, 0o600);
         drop((changing, held));
     }
 
@@ -403,15 +372,15 @@ mod tests {
         let unfinished = folder.path().join(".key.4711.new");
         fs::write(&unfinished, "half a key").unwrap();
         fs::write(folder.path().join("key.old"), "the administrator's").unwrap();
-        let first = KeyFileLock::acquire(&path).unwrap();
+        let first = OwnKeyFile::lock(&path).unwrap();
         assert!(!unfinished.exists());
         // the administrator's file and the lock
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
         assert!(matches!(
-            KeyFileLock::acquire(&path),
+            OwnKeyFile::lock(&path),
             Err(MasterKeyError::Locked(_))
         ));
         drop(first);
-        assert!(KeyFileLock::acquire(&path).is_ok());
+        assert!(OwnKeyFile::lock(&path).is_ok());
     }
 }

@@ -116,17 +116,11 @@ pub struct SecretBinding<'a> {
 impl SecretBinding<'_> {
     /// Encodes the associated data.
     pub(crate) fn bytes(&self) -> AssociatedData {
-        let OtpParameters {
-            algorithm,
-            digits,
-            moving,
-        } = self.parameters;
-        let period = moving.period();
+        let (account, name) = (self.account, self.name);
+        let (algorithm, digits) = (self.parameters.algorithm.name(), self.parameters.digits);
+        let period = self.parameters.moving.period();
         AssociatedData(format!(
-            "postern authenticator\0{}\0{}\0{}\0{digits}\0{period}",
-            self.account,
-            self.name,
-            algorithm.name()
+            "postern authenticator\0{account}\0{name}\0{algorithm}\0{digits}\0{period}"
         ))
     }
 }
@@ -160,6 +154,10 @@ impl Vault {
             keys: DataKeys::open(masters, wrapped)?,
             wrapped: wrapped.to_owned(),
         })
+    }
+
+    fn key(&self, purpose: KeyPurpose) -> &MasterKey {
+        self.keys.current_key(purpose)
     }
 
     /// Returns whether the vault was opened from these keys. Each rotation wraps all of them again.
@@ -211,13 +209,7 @@ impl Vault {
         sealed: &[u8],
         bound: &AssociatedData,
     ) -> Result<Resealed, VaultError> {
-        if unseal(
-            self.keys.current_key(KeyPurpose::Seal),
-            sealed,
-            bound.0.as_bytes(),
-        )
-        .is_some()
-        {
+        if unseal(self.key(KeyPurpose::Seal), sealed, bound.0.as_bytes()).is_some() {
             return Ok(Resealed::Current);
         }
         match self.unseal_bytes(sealed, bound) {
@@ -227,30 +219,18 @@ impl Vault {
     }
 
     fn seal_bytes(&self, plain: &[u8], bound: &AssociatedData) -> Result<Vec<u8>, VaultError> {
-        seal(
-            self.keys.current_key(KeyPurpose::Seal),
-            plain,
-            bound.0.as_bytes(),
-        )
+        seal(self.key(KeyPurpose::Seal), plain, bound.0.as_bytes())
     }
 
     fn unseal_bytes(&self, sealed: &[u8], bound: &AssociatedData) -> Option<Zeroizing<Vec<u8>>> {
-        let newest = unseal(
-            self.keys.current_key(KeyPurpose::Seal),
-            sealed,
-            bound.0.as_bytes(),
-        );
+        let newest = unseal(self.key(KeyPurpose::Seal), sealed, bound.0.as_bytes());
         newest.or_else(|| unseal(self.keys.previous_seal_key()?, sealed, bound.0.as_bytes()))
     }
 
     /// Returns the fingerprint of a secret and its period, under which new floors are written.
     /// Algorithm and digits are left out: a code of 8 digits contains the code of 6.
     pub fn fingerprint(&self, secret: &Secret, parameters: OtpParameters) -> SecretFingerprint {
-        fingerprint(
-            self.keys.current_key(KeyPurpose::Fingerprint),
-            secret,
-            parameters,
-        )
+        fingerprint(self.key(KeyPurpose::Fingerprint), secret, parameters)
     }
 
     /// Returns the fingerprints under which a floor may be stored, newest first: the first that has
@@ -267,39 +247,35 @@ impl Vault {
 
     /// Returns the hash of a recovery code of an account.
     pub fn recovery_hash(&self, account: i64, plain: &str) -> RecoveryHash {
-        RecoveryHash(mac(
-            self.keys.current_key(KeyPurpose::Recovery),
-            &[&account.to_be_bytes(), plain.as_bytes()],
-        ))
+        let parts = [&account.to_be_bytes()[..], plain.as_bytes()];
+        RecoveryHash(mac(self.key(KeyPurpose::Recovery), &parts))
     }
 
     /// Returns the hash of a one-time code of an account.
     pub fn one_time_hash(&self, account: i64, plain: &str) -> OneTimeHash {
-        OneTimeHash(mac(
-            self.keys.current_key(KeyPurpose::Recovery),
-            &[b"one-time", &account.to_be_bytes(), plain.as_bytes()],
-        ))
+        let parts = [b"one-time", &account.to_be_bytes()[..], plain.as_bytes()];
+        OneTimeHash(mac(self.key(KeyPurpose::Recovery), &parts))
     }
 
     /// Returns the pepper for hashes of passwords.
     pub(crate) fn pepper(&self) -> &[u8] {
-        &**self.keys.current_key(KeyPurpose::Password)
+        &**self.key(KeyPurpose::Password)
     }
 
     /// Returns the hash of a trusted browser's cookie.
     pub(crate) fn browser_hash(&self, value: &[u8]) -> BrowserHash {
-        BrowserHash(mac(self.keys.current_key(KeyPurpose::Browser), &[value]))
+        BrowserHash(mac(self.key(KeyPurpose::Browser), &[value]))
     }
 
     /// Returns the hash by which an app password is found.
     pub(crate) fn app_password_hash(&self, password: &AppPassword) -> AppPasswordHash {
-        app_password_hash(self.keys.current_key(KeyPurpose::AppPassword), password)
+        app_password_hash(self.key(KeyPurpose::AppPassword), password)
     }
 
     /// Returns the keys for cookies and tokens. A process that verifies no inputs needs no other
     /// keys.
     pub fn token_keys(&self) -> TokenKeys {
-        let key = |purpose| self.keys.current_key(purpose).clone();
+        let key = |purpose| self.key(purpose).clone();
         TokenKeys {
             session: key(KeyPurpose::Session),
             token: key(KeyPurpose::Token),
@@ -309,19 +285,15 @@ impl Vault {
 
     /// Returns a secret that belongs to no authenticator, always the same for a name.
     pub fn decoy(&self, name: &UserName) -> Result<Secret, VaultError> {
-        let bytes = mac(
-            self.keys.current_key(KeyPurpose::Decoy),
-            &[b"secret", name.as_str().as_bytes()],
-        );
+        let parts = [b"secret", name.as_str().as_bytes()];
+        let bytes = mac(self.key(KeyPurpose::Decoy), &parts);
         Ok(Secret::from_bytes(Zeroizing::new(bytes[..20].to_vec()))?)
     }
 
     /// Returns the shared bucket for wrong inputs at a name without an account.
     pub fn shared_bucket(&self, name: &UserName) -> u16 {
-        let bytes = mac(
-            self.keys.current_key(KeyPurpose::Decoy),
-            &[b"row", name.as_str().as_bytes()],
-        );
+        let parts = [b"row", name.as_str().as_bytes()];
+        let bytes = mac(self.key(KeyPurpose::Decoy), &parts);
         u16::from_be_bytes([bytes[0], bytes[1]]) % BUCKETS
     }
 }
@@ -331,14 +303,8 @@ fn app_password_hash(key: &MasterKey, password: &AppPassword) -> AppPasswordHash
 }
 
 fn fingerprint(key: &MasterKey, secret: &Secret, parameters: OtpParameters) -> SecretFingerprint {
-    SecretFingerprint(mac(
-        key,
-        &[
-            b"totp",
-            &parameters.moving.period().to_be_bytes(),
-            secret.expose(),
-        ],
-    ))
+    let period = parameters.moving.period().to_be_bytes();
+    SecretFingerprint(mac(key, &[b"totp", &period, secret.expose()]))
 }
 
 /// Computes HMAC-SHA-256 over parts, each with its length before it, so that no two lists of parts
@@ -358,14 +324,12 @@ fn seal(key: &MasterKey, plain: &[u8], associated: &[u8]) -> Result<Vec<u8>, Vau
     // A random nonce of 192 bits does not repeat.
     fill_random(&mut sealed)?;
     let cipher = XChaCha20Poly1305::new((&**key).into());
+    let payload = Payload {
+        msg: plain,
+        aad: associated,
+    };
     let ciphertext = cipher
-        .encrypt(
-            XNonce::from_slice(&sealed),
-            Payload {
-                msg: plain,
-                aad: associated,
-            },
-        )
+        .encrypt(XNonce::from_slice(&sealed), payload)
         .map_err(|_| VaultError::Incomplete)?;
     sealed.extend(ciphertext);
     Ok(sealed)

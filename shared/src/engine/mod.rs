@@ -3,33 +3,39 @@
 //! and commits before it returns. The PAM module's daemon, the gate and the command use the same
 //! acts. The engine MUST NOT report success before the commit.
 
-mod account_data;
-pub(crate) mod administration;
+mod accounts;
+mod app_passwords;
+mod commands;
 mod context;
 pub mod enrollment;
-mod key_rotation;
-mod keyed_store;
+mod keys;
 mod login;
 pub(crate) mod mail;
 pub mod messages;
-mod principal;
-pub mod privileges;
-mod revocation;
-mod subjects;
+mod policy;
+mod sessions;
 pub(crate) mod verify;
 
-pub use account_data::read_secret_file;
-pub use administration::acting::{AdministrationError, AppPasswordError};
-pub use administration::api_secret::ShownSecret;
-pub use administration::app_passwords::AppPasswordsAfter;
-pub use administration::command::Requester;
-pub use administration::import::{ImportMode, ImportReport};
-use context::is_enrolled;
-pub use context::{COMMAND, DeclaredError, Engine, EngineError, PolicyFacts};
-pub use enrollment::by_host_password::EnrollmentRequest;
+pub use accounts::account_data::read_secret_file;
+pub use accounts::api_secret::ShownSecret;
+pub use accounts::error::{AdministrationError, AppPasswordError};
+pub use accounts::import::{ImportMode, ImportReport};
+pub use app_passwords::changes::AppPasswordsAfter;
+use context::engine::is_enrolled;
+pub use context::engine::{COMMAND, DeclaredError, Engine, EngineError, PolicyFacts};
+pub use context::principal::{Principal, Requester};
+pub use context::privileges;
+pub use context::subjects::{
+    AccountPolicy, Accounts, AppPasswords, AuditLog, Commands, Enrollment, Keys, Login, Mail,
+    Sessions, Verification,
+};
+use context::{principal, transaction};
+pub use enrollment::at_prompt::PromptEnrollment;
+pub use enrollment::by_command::EnrollmentRequest;
+pub use enrollment::steps::{AfterEnrollmentCode, ShownEnrollment};
 pub use enrollment::token::{EnrollmentPermission, EnrollmentToken};
-pub use enrollment::web::{AfterEnrollment, AfterEnrollmentCode, ShownEnrollment};
-pub use key_rotation::{EndedByRotation, RotationError, RotationReport};
+pub use enrollment::web::AfterEnrollment;
+pub use keys::rotation::{EndedByRotation, RotationError, RotationReport};
 pub use login::refresh::AfterRefresh;
 pub use login::{
     AfterCode, AfterPassword, AfterStepUp, BrowserContext, CodeSkipped, FirstFactorAttempt,
@@ -37,18 +43,13 @@ pub use login::{
 };
 pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMailed};
 pub use mail::waiting::{WaitCallbackGuard, report_waiting, set_wait_callback};
-pub use principal::Principal;
-pub use revocation::{KnownRevisions, LEASE, RevocationUpdate};
-pub use subjects::{
-    AccountPolicy, Accounts, AppPasswords, AuditLog, Commands, Enrollment, Keys, Login, Mail,
-    Sessions, Verification,
-};
+pub use policy::exemption::PolicyError;
+pub use policy::groups::AdministratorStatus;
+pub use policy::rule_test::RuleTest;
+pub use sessions::revocation::{KnownRevisions, LEASE, RevocationUpdate};
 pub use verify::attempt::{AfterLogin, AfterRecovery, VerificationRequest, VerifiedAttempt};
-pub use verify::exemption::PolicyError;
-pub use verify::groups::AdministratorStatus;
-pub use verify::host_password::{HostPassword, HostPasswordAttempt, HostPasswordResult};
+pub use verify::charge::ChargedAttempt;
+pub use verify::host_password::HostPassword;
 pub use verify::pam_context::{
     MarkRefusal, PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification,
-    PromptEnrollment,
 };
-pub use verify::rule_test::RuleTest;

@@ -8,7 +8,7 @@ use std::fmt;
 
 /// A host name in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct WebHost(String);
 
 impl WebHost {
@@ -25,12 +25,6 @@ impl TryFrom<String> for WebHost {
             true => Ok(WebHost(text.to_ascii_lowercase())),
             false => Err("must be a host such as app.example.com, without a port"),
         }
-    }
-}
-
-impl From<WebHost> for String {
-    fn from(host: WebHost) -> String {
-        host.0
     }
 }
 

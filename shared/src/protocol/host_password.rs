@@ -7,7 +7,7 @@
 
 use crate::account::name::{self, UserName};
 use crate::network::address::Address;
-use crate::system::admission::{Class, ClassLimits, Limits};
+use crate::system::admission::{AdmissionClass, AdmissionLimits, ClassLimits};
 use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -24,7 +24,7 @@ pub const LONGEST_REQUEST: usize =
 /// Limits of concurrent requests. After a wrong password most of the time is the pause of pam_unix,
 /// 2 s. One origin may have four requests, one account two, and clients with more proof have
 /// capacity of their own.
-pub const REQUEST_LIMITS: Limits = Limits {
+pub const REQUEST_LIMITS: AdmissionLimits = AdmissionLimits {
     shared: 8,
     authenticated: ClassLimits { own: 4, ..ONE_KEY },
     familiar: ClassLimits { own: 4, ..ONE_KEY },
@@ -74,7 +74,7 @@ pub struct HostPasswordRequest {
     pub address: Option<Address>,
     /// What the client has proven, according to the gate. A client with more proof never waits for
     /// one with less.
-    pub class: Class,
+    pub class: AdmissionClass,
     pub password: Candidate,
 }
 
@@ -124,17 +124,17 @@ impl HostPasswordRequest {
     }
 }
 
-const CLASSES: [Class; 3] = [
-    Class::Authenticated,
-    Class::Familiar,
-    Class::Unauthenticated,
+const CLASSES: [AdmissionClass; 3] = [
+    AdmissionClass::Authenticated,
+    AdmissionClass::Familiar,
+    AdmissionClass::Unauthenticated,
 ];
 
-fn word(class: Class) -> &'static str {
+fn word(class: AdmissionClass) -> &'static str {
     match class {
-        Class::Authenticated => "proven",
-        Class::Familiar => "known",
-        Class::Unauthenticated => "stranger",
+        AdmissionClass::Authenticated => "proven",
+        AdmissionClass::Familiar => "known",
+        AdmissionClass::Unauthenticated => "stranger",
     }
 }
 
@@ -205,7 +205,7 @@ mod tests {
         let longest = HostPasswordRequest {
             name: "n".repeat(name::LONGEST).parse().unwrap(),
             address: Address::parse("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
-            class: Class::Unauthenticated,
+            class: AdmissionClass::Unauthenticated,
             password: Candidate::from_input(&[b'x'; LONGEST_PASSWORD]).unwrap(),
         };
         let bytes = longest.encode();
@@ -272,7 +272,7 @@ mod tests {
         let request = HostPasswordRequest {
             name: "alice".parse().unwrap(),
             address: None,
-            class: Class::Familiar,
+            class: AdmissionClass::Familiar,
             password,
         };
         assert!(!format!("{request:?}").contains("secret"));

@@ -1,13 +1,24 @@
-//! Interface of the store, and its implementation with SQLite. Every change happens in a
-//! [`Transaction`], which either commits completely and durably or changes nothing.
+//! The store. Every change happens in a [`Transaction`], which either commits completely and durably
+//! or changes nothing.
+//!
+//! - `records`: what transactions take and return.
+//! - `error`: errors, and the word that logs give for each.
+//! - `transaction`: reads and changes by subject, with their SQL.
+//! - `sqlite`: the database below: connections, files, locks, the WAL, the schema and its migration.
 //!
 //! MUST NOT expose a type of the database library.
 
-mod interface;
-mod location;
+mod error;
+mod open;
+mod records;
 mod sqlite;
-mod unchanged_files;
+mod transaction;
 
 pub use crate::account::record::AccountRecord;
-pub use interface::*;
-pub use unchanged_files::UnchangedFiles;
+pub use error::{LockHolder, StoreError, StoreResult, log_cause};
+pub use open::{
+    UpgradeResult, create, exists, has_current_version, make_missing_files, open, upgrade,
+};
+pub use records::*;
+pub use sqlite::{Store, UnchangedFiles};
+pub use transaction::{Intent, Transaction};

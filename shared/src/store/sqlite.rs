@@ -4,44 +4,37 @@
 //! MUST NOT follow a link, trust the schema, or open a version that it does not know. MUST NOT
 //! create a store by opening one.
 
-mod busy_handler;
-mod checkpoint;
 mod connection;
 mod create;
-mod database_path;
-mod header;
-mod lock_holder;
+mod files;
+mod locks;
 mod migration;
 mod open_transaction;
 mod schema_check;
 mod settings;
-mod statements;
-mod stop_signals;
-mod wal_end;
-mod write_queue;
+mod wal;
 
-use super::{Intent, Store, StoreError, StoreResult, Transaction, UpgradeResult, location};
-use crate::system::admission::Class;
+use super::{Intent, StoreError, StoreResult, Transaction, UpgradeResult};
+use crate::system::admission::AdmissionClass;
 use crate::system::trusted_file::FileError;
-use busy_handler::PATIENCE;
-use connection::StoreConnection;
-use database_path::DatabasePath;
+use connection::{StoreConnection, store_version, use_wal, user_version};
+use files::{DatabasePath, header, location};
+use locks::busy_handler::PATIENCE;
+use locks::{StopsBlocked, WriteQueue, busy_handler, lock_holder};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
-use open_transaction::OpenTransaction;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
-use settings::{Deadline, PREPARED, harden};
-use statements::SqliteTransaction;
+use rusqlite::Connection;
+use settings::{Deadline, PREPARED};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use stop_signals::StopsBlocked;
-use wal_end::WalEnd;
-use write_queue::WriteQueue;
+use wal::{WalEnd, checkpoint};
 
 pub(super) use create::{create, make_missing_files};
+pub use files::UnchangedFiles;
+pub(super) use open_transaction::OpenTransaction;
 
-const SCHEMA: &str = include_str!("schema.sql");
+const SCHEMA: &str = include_str!("sqlite/schema.sql");
 /// `user_version`, raised with every change of the schema.
 const VERSION: i64 = 5;
 /// `application_id` ("Post"), by which file(1) and this program recognise a store.
@@ -52,31 +45,28 @@ const APPLICATION: i64 = 0x506f_7374;
 const WRITING: Duration = Duration::from_secs(10);
 const READING: Duration = Duration::from_secs(30);
 /// Time limit of SQLite's work that no transaction waits for.
-const SCRUBBING: Duration = Duration::from_secs(300);
+const TRUNCATION: Duration = Duration::from_secs(300);
 /// Time in which truncation of the WAL is retried while others use it.
-const SCRUB_PATIENCE: Duration = Duration::from_secs(20);
-pub(super) struct SqliteStore {
+const TRUNCATION_PATIENCE: Duration = Duration::from_secs(20);
+
+/// An open store, with the connection of its transactions.
+pub struct Store {
     /// `None` during a transaction, and after an error that closed the connection.
     connection: Option<StoreConnection>,
     path: DatabasePath,
     write_queue: Arc<WriteQueue>,
     /// Class of the writes that follow.
-    class: Class,
+    class: AdmissionClass,
 }
 
-impl SqliteStore {
-    pub(super) fn open(path: &Path) -> StoreResult<SqliteStore> {
+impl Store {
+    pub(super) fn open(path: &Path) -> StoreResult<Store> {
         refuse_file_size_limit()?;
         // a process that is stopped while it recovers the WAL index blocks all others
         let _blocked = StopsBlocked::new();
         let path = location::check_trusted(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX
-            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let connection = Connection::open_with_flags(&path, flags)
-            .map_err(|error| descriptors_exhausted(&path).unwrap_or(error.into()))?;
-        match SqliteStore::check(&connection) {
-            Ok(deadline) => {
+        match Store::connect(&path) {
+            Ok((connection, deadline)) => {
                 let database = DatabasePath::open(&path)?;
                 let queue = WriteQueue::of_store(database.file_id());
                 let connection = Some(StoreConnection {
@@ -84,11 +74,11 @@ impl SqliteStore {
                     deadline,
                     wal_end: WalEnd::new(&path),
                 });
-                Ok(SqliteStore {
+                Ok(Store {
                     connection,
                     path: database,
                     write_queue: queue,
-                    class: Class::Familiar,
+                    class: AdmissionClass::Familiar,
                 })
             }
             // a process that was stopped while it recovers the WAL index blocks even the opening
@@ -97,33 +87,17 @@ impl SqliteStore {
         }
     }
 
-    /// Configures a connection. Refuses anything that is not a store of this version.
-    fn check(connection: &Connection) -> StoreResult<Deadline> {
-        connection.busy_handler(Some(busy_handler::retry_while_busy))?;
+    /// Opens and configures a connection. Refuses anything that is not a store of this version.
+    fn connect(path: &Path) -> StoreResult<(Connection, Deadline)> {
+        let (connection, deadline) = connection::connect(path, READING)?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
-        let deadline = Deadline::install(connection)?;
-        deadline.set(READING);
-        harden(connection)?;
-        let application: i64 =
-            connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-        let found = user_version(connection)?;
-        if application != APPLICATION {
-            return Err(StoreError::Damaged(
-                "it is not a store of Postern".to_owned(),
-            ));
-        }
+        let found = store_version(&connection)?;
         if found != VERSION {
-            return Err(migration::version_error(connection, found));
+            return Err(migration::version_error(&connection, found));
         }
-        schema_check::check_schema(connection)?;
-        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-        if mode != "wal" {
-            // VACUUM INTO made this backup. The two bytes that change are in one sector, and only
-            // root can create a journal file here.
-            connection.pragma_update(None, "journal_mode", "MEMORY")?;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-        }
-        Ok(deadline)
+        schema_check::check_schema(&connection)?;
+        use_wal(&connection)?;
+        Ok((connection, deadline))
     }
 
     pub(super) fn has_current_version(path: &Path) -> StoreResult<bool> {
@@ -151,7 +125,7 @@ impl SqliteStore {
 
     fn begin_reading(&mut self, blocked: StopsBlocked) -> StoreResult<OpenTransaction<'_>> {
         self.open_connection()?;
-        let SqliteStore {
+        let Store {
             connection,
             path: database,
             ..
@@ -168,7 +142,7 @@ impl SqliteStore {
         blocked: StopsBlocked,
     ) -> StoreResult<OpenTransaction<'_>> {
         self.open_connection()?;
-        let SqliteStore {
+        let Store {
             connection,
             path: database,
             write_queue: queue,
@@ -222,13 +196,6 @@ fn descriptors_exhausted(path: &Path) -> Option<StoreError> {
     Some(FileError::io(path, open.err()?).into())
 }
 
-/// Returns the version in the store now.
-fn user_version(connection: &Connection) -> StoreResult<i64> {
-    Ok(connection
-        .prepare_cached("PRAGMA user_version")?
-        .query_row([], |row| row.get(0))?)
-}
-
 /// Begins a transaction on this store's own connection.
 fn begin<'a>(
     transaction: OpenTransaction<'a>,
@@ -263,40 +230,46 @@ fn begin_and_check(
     database.check_unmoved()
 }
 
-impl Store for SqliteStore {
-    fn begin(&mut self, intent: Intent) -> StoreResult<Box<dyn Transaction + '_>> {
+impl Store {
+    /// Begins a transaction. A transaction that is dropped without a commit changes nothing.
+    pub fn begin(&mut self, intent: Intent) -> StoreResult<Transaction<'_>> {
         let blocked = StopsBlocked::new();
         let open = match intent {
             Intent::Read => self.begin_reading(blocked)?,
             Intent::Write => self.begin_writing(false, blocked)?,
             Intent::Attempt => self.begin_writing(true, blocked)?,
         };
-        Ok(Box::new(SqliteTransaction { open, intent }))
+        Ok(Transaction::new(open, intent))
     }
 
-    fn set_write_class(&mut self, class: Class) {
+    /// Sets the class of the writes that follow. A better class writes first, within a limit that
+    /// protects the other classes from starvation.
+    pub fn set_write_class(&mut self, class: AdmissionClass) {
         self.class = class;
     }
 
-    fn is_read_only(&self) -> bool {
+    /// Returns whether the store can only be read, since the disk accepted no write at its opening.
+    pub fn is_read_only(&self) -> bool {
         self.open_connection().map_or(true, |connection| {
             connection.connection.is_readonly("main").unwrap_or(true)
         })
     }
 
-    fn truncate_wal(&mut self) -> StoreResult<()> {
+    /// Removes overwritten and deleted content from the WAL. Waits for every transaction that still
+    /// reads it.
+    pub fn truncate_wal(&mut self) -> StoreResult<()> {
         let _blocked = StopsBlocked::new();
         let StoreConnection {
             connection,
             deadline,
             wal_end,
         } = self.open_connection()?;
-        deadline.set(SCRUBBING);
+        deadline.set(TRUNCATION);
         wal_end.repair(connection)?;
         // SQLite does not wait for another process that truncates the WAL: it reports at once that
         // the store is busy
         let began = Instant::now();
-        while began.elapsed() < SCRUB_PATIENCE {
+        while began.elapsed() < TRUNCATION_PATIENCE {
             let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
             let busy = connection
                 .query_row(sql, [], |row| row.get::<_, i64>(0))
@@ -311,27 +284,12 @@ impl Store for SqliteStore {
     }
 }
 
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> StoreError {
-        match error.sqlite_error_code() {
-            // the last one is reported when another process recovers the WAL for too long
-            Some(
-                ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::FileLockingProtocolFailed,
-            ) => StoreError::Busy,
-            Some(ErrorCode::DiskFull) => StoreError::Full,
-            Some(ErrorCode::OperationInterrupted) => StoreError::TooLong,
-            Some(ErrorCode::TooBig) => {
-                StoreError::Damaged("it holds a value that is too long".to_owned())
-            }
-            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                StoreError::ReadOnly
-            }
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                StoreError::Damaged(error.to_string())
-            }
-            _ => StoreError::Engine(error.to_string()),
-        }
-    }
+/// Creates a store in a temporary folder, and opens it.
+#[cfg(test)]
+pub(super) fn new_store(folder: &tempfile::TempDir) -> Store {
+    let path = folder.path().join("store/postern.db");
+    let masters = crate::crypto::master_key::MasterKeys::generate().unwrap().0;
+    let keys = crate::crypto::vault::Vault::create(&masters).unwrap();
+    create(&path, None, &keys).unwrap();
+    Store::open(&path).unwrap()
 }

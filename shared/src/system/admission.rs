@@ -2,7 +2,7 @@
 //! address, a user, an account), reserved by class, and granted in a queue that is fair between
 //! keys. This is the only such queue.
 //!
-//! Uses `std` only: [`WaitingThread`] is a future for any runtime, and [`WaitingThread::wait`]
+//! Uses `std` only: [`AdmissionRequest`] is a future for any runtime, and [`AdmissionRequest::wait`]
 //! blocks a thread.
 //!
 //! MUST NOT wake a waiter while the state is locked: it may finish at once and release its permit.
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 /// Level of authentication of a request, best first. Each class has its own permits. A free shared
 /// permit goes to the best class that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
+pub enum AdmissionClass {
     /// A valid session, token or trusted browser, or a service that the configuration names.
     Authenticated,
     /// A familiar address.
@@ -47,7 +47,7 @@ pub struct ClassLimits {
 
 /// Limits of an [`Admission`].
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct AdmissionLimits {
     /// Permits that every class may use once its own are in use.
     pub shared: usize,
     pub authenticated: ClassLimits,
@@ -55,7 +55,7 @@ pub struct Limits {
     pub unauthenticated: ClassLimits,
 }
 
-impl Limits {
+impl AdmissionLimits {
     /// Returns the number of all permits.
     pub fn capacity(&self) -> usize {
         self.shared + self.authenticated.own + self.familiar.own + self.unauthenticated.own
@@ -64,23 +64,23 @@ impl Limits {
 
 /// Reason of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Busy {
+pub enum AdmissionRefusal {
     /// The key uses its maximum.
-    Own,
+    KeyLimit,
     /// All permits are in use.
-    All,
+    Capacity,
 }
 
-impl fmt::Display for Busy {
+impl fmt::Display for AdmissionRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Busy::Own => "too many requests of the same origin at once",
-            Busy::All => "too many requests at once",
+            AdmissionRefusal::KeyLimit => "too many requests of the same origin at once",
+            AdmissionRefusal::Capacity => "too many requests at once",
         })
     }
 }
 
-impl std::error::Error for Busy {}
+impl std::error::Error for AdmissionRefusal {}
 
 /// Permits and the queue for them. Clones share both.
 pub struct Admission<K>(Arc<Mutex<QueueState<K>>>);
@@ -92,18 +92,22 @@ impl<K> Clone for Admission<K> {
 }
 
 impl<K: Clone + Eq + Hash> Admission<K> {
-    pub fn new(limits: Limits) -> Admission<K> {
+    pub fn new(limits: AdmissionLimits) -> Admission<K> {
         Admission(Arc::new(Mutex::new(QueueState::new(limits))))
     }
 
     /// Takes a permit, or starts to wait for one. If the queue is full, a key without a waiting
     /// request displaces the newest request of the key with the most waiting requests.
-    pub fn acquire(&self, class: Class, key: K) -> Result<WaitingThread<K>, Busy> {
+    pub fn acquire(
+        &self,
+        class: AdmissionClass,
+        key: K,
+    ) -> Result<AdmissionRequest<K>, AdmissionRefusal> {
         let mut woken = Vec::new();
         let entered = self.state().acquire(class, &key, &mut woken);
         wake(woken);
         let number = entered?;
-        Ok(WaitingThread {
+        Ok(AdmissionRequest {
             admission: self.clone(),
             class,
             key: Some(key),
@@ -112,7 +116,11 @@ impl<K: Clone + Eq + Hash> Admission<K> {
     }
 
     /// Takes a permit, if one is free now.
-    pub fn try_acquire(&self, class: Class, key: K) -> Result<AdmissionPermit<K>, Busy> {
+    pub fn try_acquire(
+        &self,
+        class: AdmissionClass,
+        key: K,
+    ) -> Result<AdmissionPermit<K>, AdmissionRefusal> {
         self.state().try_acquire(class, &key)?;
         Ok(AdmissionPermit {
             admission: self.clone(),
@@ -134,7 +142,7 @@ impl<K: Clone + Eq + Hash> Admission<K> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn release(&self, class: Class, key: &K) {
+    fn release(&self, class: AdmissionClass, key: &K) {
         let mut woken = Vec::new();
         self.state().release(class, key, &mut woken);
         wake(woken);
@@ -148,7 +156,7 @@ fn wake(woken: Vec<Waker>) {
 /// A permit, released when it is dropped.
 pub struct AdmissionPermit<K: Clone + Eq + Hash> {
     admission: Admission<K>,
-    class: Class,
+    class: AdmissionClass,
     key: K,
 }
 
@@ -160,19 +168,19 @@ impl<K: Clone + Eq + Hash> Drop for AdmissionPermit<K> {
 
 /// A request for a permit. A request that is dropped no longer waits.
 #[must_use]
-pub struct WaitingThread<K: Clone + Eq + Hash> {
+pub struct AdmissionRequest<K: Clone + Eq + Hash> {
     admission: Admission<K>,
-    class: Class,
+    class: AdmissionClass,
     /// `None` once the request is decided.
     key: Option<K>,
     number: u64,
 }
 
 /// No field is pinned.
-impl<K: Clone + Eq + Hash> Unpin for WaitingThread<K> {}
+impl<K: Clone + Eq + Hash> Unpin for AdmissionRequest<K> {}
 
-impl<K: Clone + Eq + Hash> Future for WaitingThread<K> {
-    type Output = Result<AdmissionPermit<K>, Busy>;
+impl<K: Clone + Eq + Hash> Future for AdmissionRequest<K> {
+    type Output = Result<AdmissionPermit<K>, AdmissionRefusal>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = self
@@ -183,7 +191,7 @@ impl<K: Clone + Eq + Hash> Future for WaitingThread<K> {
             return Poll::Pending;
         };
         let Some(key) = self.key.take() else {
-            return Poll::Ready(Err(Busy::Own));
+            return Poll::Ready(Err(AdmissionRefusal::KeyLimit));
         };
         let (admission, class) = (self.admission.clone(), self.class);
         Poll::Ready(answer.map(|()| AdmissionPermit {
@@ -194,9 +202,9 @@ impl<K: Clone + Eq + Hash> Future for WaitingThread<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash> WaitingThread<K> {
+impl<K: Clone + Eq + Hash> AdmissionRequest<K> {
     /// Blocks the thread until a permit is granted, or until `within` has passed.
-    pub fn wait(self, within: Duration) -> Result<AdmissionPermit<K>, Busy> {
+    pub fn wait(self, within: Duration) -> Result<AdmissionPermit<K>, AdmissionRefusal> {
         let over = Instant::now() + within;
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
         let mut this = pin!(self);
@@ -206,20 +214,20 @@ impl<K: Clone + Eq + Hash> WaitingThread<K> {
             }
             let left = over.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(Busy::All);
+                return Err(AdmissionRefusal::Capacity);
             }
             std::thread::park_timeout(left);
         }
     }
 }
 
-impl<K: Clone + Eq + Hash> Drop for WaitingThread<K> {
+impl<K: Clone + Eq + Hash> Drop for AdmissionRequest<K> {
     fn drop(&mut self) {
         let Some(key) = self.key.take() else { return };
         let mut woken = Vec::new();
         self.admission
             .state()
-            .forget(self.class, &key, self.number, &mut woken);
+            .remove_request(self.class, &key, self.number, &mut woken);
         wake(woken);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 /// Time that a thread waits for a job before it ends.
-const PATIENCE: Duration = Duration::from_secs(30);
+const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -20,7 +20,7 @@ pub struct ThreadPool {
     stack: usize,
     /// Maximum of waiting threads.
     most_waiting: usize,
-    patience: Duration,
+    idle_limit: Duration,
     queue: Arc<JobQueue>,
 }
 
@@ -44,7 +44,7 @@ impl ThreadPool {
             name,
             stack,
             most_waiting,
-            patience: PATIENCE,
+            idle_limit: IDLE_LIMIT,
             queue: Arc::default(),
         }
     }
@@ -62,7 +62,7 @@ impl ThreadPool {
             return Ok(());
         }
         drop(state);
-        let (queue, patience, most) = (Arc::clone(&self.queue), self.patience, self.most_waiting);
+        let (queue, patience, most) = (Arc::clone(&self.queue), self.idle_limit, self.most_waiting);
         let builder = thread::Builder::new()
             .name(self.name.to_owned())
             .stack_size(self.stack);
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_thread_without_a_job_ends() {
         let threads = ThreadPool {
-            patience: Duration::from_millis(1),
+            idle_limit: Duration::from_millis(1),
             ..threads(1)
         };
         runs_on(&threads);

@@ -12,7 +12,7 @@ mod walk;
 mod write;
 
 pub use error::FileError;
-pub use folder::Folder;
+pub use folder::TrustedFolder;
 pub use folder_states::FolderStates;
 pub use write::{
     Existing, remove_abandoned, remove_unfinished, replace_if, sync_folder, write_atomically,

@@ -16,27 +16,27 @@ pub struct RevokedSessions {
     pub revision: u64,
     /// Sessions that began before this revision are refused: revocations up to it are forgotten.
     pub forgotten: u64,
-    newest: EndedSession,
-    older: Arc<EndedSession>,
+    newest: EndedSessions,
+    older: Arc<EndedSessions>,
 }
 
 /// Ended sessions, each with the revision at which it ended.
 #[derive(Clone, Debug, Default)]
-struct EndedSession {
+struct EndedSessions {
     /// Sessions that were ended one by one.
     sessions: HashMap<SessionId, u64>,
     /// Accounts whose generation was raised: the new generation and the revision.
     generations: HashMap<i64, (u64, u64)>,
 }
 
-impl EndedSession {
+impl EndedSessions {
     fn covers(&self, session: &Session) -> bool {
         let raised = self.generations.get(&session.account);
         raised.is_some_and(|(generation, _)| session.generation < *generation)
             || self.sessions.contains_key(&session.id)
     }
 
-    fn extend(&mut self, newer: EndedSession) {
+    fn extend(&mut self, newer: EndedSessions) {
         self.sessions.extend(newer.sessions);
         self.generations.extend(newer.generations);
     }

@@ -2,7 +2,7 @@
 //! keyed hashes, and the throttle's bucket. Values only: nothing here reads the store or compares
 //! an input.
 
-use super::throttle::Bucket;
+use super::throttle::ThrottleBucket;
 use crate::account::second_factor::{Enrolled, MailStatus};
 use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::Secret;
@@ -110,8 +110,26 @@ pub struct AccountCredentials {
     /// The newest one-time code, also if it is used.
     pub one_time_code: Option<StoredOneTimeCode>,
     /// Bucket of the attempt's phase and throttle scope.
-    pub bucket: Bucket,
+    pub bucket: ThrottleBucket,
     /// Seconds until the attempt's address may try again. `None` if it may try now, if there is no
     /// address, or if the scope is exempt (a trusted browser, a familiar address).
     pub address_wait: Option<u64>,
+}
+
+#[cfg(test)]
+impl AccountCredentials {
+    /// An enrolled account without any credential.
+    pub(super) fn without_credentials() -> AccountCredentials {
+        AccountCredentials {
+            enrolled: Enrolled::Yes,
+            authenticators: Vec::new(),
+            decoy: None,
+            mail: MailStatus::Off,
+            mailed_code: None,
+            recovery_codes: Vec::new(),
+            one_time_code: None,
+            bucket: ThrottleBucket::default(),
+            address_wait: None,
+        }
+    }
 }

@@ -92,6 +92,7 @@ pub struct FoundAppPassword {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use AppPasswordRefusal::{AddressDelayed, Expired, Scope, Wrong};
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
 
@@ -110,64 +111,33 @@ mod tests {
     fn an_app_password_is_accepted_for_its_account_at_its_services_until_it_expires() {
         let (alice, bob) = ("alice".parse().unwrap(), "bob".parse().unwrap());
         let accepted = || Ok(AcceptedAppPassword { number: 7 });
-        for (expires, name, service, wait, expected) in [
-            (None, &alice, "dovecot", None, accepted()),
-            (Some(NOW.0 + 1), &alice, "dovecot", None, accepted()),
+        let delayed = || Err(AddressDelayed { wait: 9 });
+        let expired = || Some(found(Some(NOW.0)));
+        let unlimited = || Some(found(None));
+        for (found, name, service, wait, expected) in [
+            (unlimited(), &alice, "dovecot", None, accepted()),
             (
-                Some(NOW.0),
+                Some(found(Some(NOW.0 + 1))),
                 &alice,
                 "dovecot",
                 None,
-                Err(AppPasswordRefusal::Expired),
+                accepted(),
             ),
-            (
-                Some(NOW.0),
-                &alice,
-                "sshd",
-                None,
-                Err(AppPasswordRefusal::Expired),
-            ),
-            (None, &alice, "sshd", None, Err(AppPasswordRefusal::Scope)),
-            (
-                None,
-                &alice,
-                "app.example.com",
-                None,
-                Err(AppPasswordRefusal::Scope),
-            ),
-            (None, &bob, "dovecot", None, Err(AppPasswordRefusal::Wrong)),
-            (None, &bob, "sshd", None, Err(AppPasswordRefusal::Wrong)),
-            (None, &alice, "dovecot", Some(9), accepted()),
-            (
-                Some(NOW.0),
-                &alice,
-                "dovecot",
-                Some(9),
-                Err(AppPasswordRefusal::Expired),
-            ),
-            (
-                None,
-                &alice,
-                "sshd",
-                Some(9),
-                Err(AppPasswordRefusal::Scope),
-            ),
-            (
-                None,
-                &bob,
-                "dovecot",
-                Some(9),
-                Err(AppPasswordRefusal::AddressDelayed { wait: 9 }),
-            ),
+            (expired(), &alice, "dovecot", None, Err(Expired)),
+            (expired(), &alice, "sshd", None, Err(Expired)),
+            (unlimited(), &alice, "sshd", None, Err(Scope)),
+            (unlimited(), &alice, "app.example.com", None, Err(Scope)),
+            (unlimited(), &bob, "dovecot", None, Err(Wrong)),
+            (unlimited(), &bob, "sshd", None, Err(Wrong)),
+            (unlimited(), &alice, "dovecot", Some(9), accepted()),
+            (expired(), &alice, "dovecot", Some(9), Err(Expired)),
+            (unlimited(), &alice, "sshd", Some(9), Err(Scope)),
+            (unlimited(), &bob, "dovecot", Some(9), delayed()),
+            (None, &alice, "dovecot", None, Err(Wrong)),
+            (None, &alice, "dovecot", Some(9), delayed()),
         ] {
-            let decided = decide_app_password(Some(&found(expires)), name, service, wait, NOW);
-            assert_eq!(decided, expected, "{expires:?} {name} {service} {wait:?}");
+            let decided = decide_app_password(found.as_ref(), name, service, wait, NOW);
+            assert_eq!(decided, expected, "{found:?} {name} {service} {wait:?}");
         }
-        assert_eq!(
-            decide_app_password(None, &alice, "dovecot", None, NOW),
-            Err(AppPasswordRefusal::Wrong)
-        );
-        let delayed = decide_app_password(None, &alice, "dovecot", Some(9), NOW);
-        assert_eq!(delayed, Err(AppPasswordRefusal::AddressDelayed { wait: 9 }));
     }
 }

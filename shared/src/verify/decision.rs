@@ -19,32 +19,10 @@ use crate::credential::totp::{OtpKind, Step};
 use crate::crypto::vault::{MailedHash, OneTimeHash, RecoveryHash, SecretFingerprint};
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
-/// Formats the cause for logs.
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Refusal::Wrong => f.write_str("wrong"),
-            Refusal::Used { .. } => f.write_str("used"),
-            Refusal::Behind { steps, .. } => write!(f, "behind-{steps}-steps"),
-            Refusal::Ahead { steps, .. } => write!(f, "ahead-{steps}-steps"),
-            Refusal::ClockSetBack { seconds } => write!(f, "clock-set-back-{seconds}s"),
-            Refusal::Delayed { wait } => write!(f, "delayed-{wait}s"),
-            Refusal::AddressDelayed { wait } => write!(f, "address-delayed-{wait}s"),
-            Refusal::Locked => f.write_str("locked"),
-            Refusal::Malformed => f.write_str("malformed"),
-            Refusal::NotEnrolled => f.write_str("not-enrolled"),
-            Refusal::CodeExpired => f.write_str("code-expired"),
-            Refusal::Expired => f.write_str("expired"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;
 
 pub use super::app_password::{AcceptedAppPassword, AppPasswordRefusal, decide_app_password};
 pub use super::grace_period::{WithinGrace, decide_grace_period};
-pub use super::one_time_code::{Invitation, decide_invitation};
+pub use super::one_time_code::{AcceptedEnrollmentCode, decide_enrollment_code};
 
 /// One input of one login, with its keyed hashes.
 pub struct Attempt<'a> {
@@ -129,6 +107,26 @@ pub enum Refusal {
     Expired,
 }
 
+/// Formats the cause for logs.
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refusal::Wrong => f.write_str("wrong"),
+            Refusal::Used { .. } => f.write_str("used"),
+            Refusal::Behind { steps, .. } => write!(f, "behind-{steps}-steps"),
+            Refusal::Ahead { steps, .. } => write!(f, "ahead-{steps}-steps"),
+            Refusal::ClockSetBack { seconds } => write!(f, "clock-set-back-{seconds}s"),
+            Refusal::Delayed { wait } => write!(f, "delayed-{wait}s"),
+            Refusal::AddressDelayed { wait } => write!(f, "address-delayed-{wait}s"),
+            Refusal::Locked => f.write_str("locked"),
+            Refusal::Malformed => f.write_str("malformed"),
+            Refusal::NotEnrolled => f.write_str("not-enrolled"),
+            Refusal::CodeExpired => f.write_str("code-expired"),
+            Refusal::Expired => f.write_str("expired"),
+        }
+    }
+}
+
 /// The verification result of one input.
 pub type VerificationResult = Result<Accepted, Refusal>;
 
@@ -189,7 +187,11 @@ pub fn decide(
                 Phase::After => {
                     let by_mail = account.mail == MailStatus::On
                         && digits.len() == super::mailed_code::DIGITS;
-                    by_mail || account.authenticators.iter().any(|a| fits(a, digits))
+                    by_mail
+                        || account
+                            .authenticators
+                            .iter()
+                            .any(|a| accepts_length(a, digits))
                 }
             };
             if !fits {
@@ -212,14 +214,10 @@ pub fn decide(
 fn refuse_wrong(account: &AccountCredentials) -> Decision {
     match account.address_wait {
         Some(wait) => Decision::refuse_free(Refusal::AddressDelayed { wait }),
-        None => {
-            let verdict = Err(Refusal::Wrong);
-            Decision {
-                result: verdict,
-                bucket_cost: None,
-                charges_address: true,
-            }
-        }
+        None => Decision {
+            charges_address: true,
+            ..Decision::refuse_free(Refusal::Wrong)
+        },
     }
 }
 
@@ -274,7 +272,7 @@ fn decide_one_time_code(
 
 /// Returns whether an authenticator makes codes of this length. Two consecutive codes resynchronise
 /// a counter.
-fn fits(authenticator: &LiveAuthenticator, digits: &str) -> bool {
+fn accepts_length(authenticator: &LiveAuthenticator, digits: &str) -> bool {
     let length = authenticator.parameters.digits;
     let in_step = matches!(authenticator.parameters.moving, OtpKind::Counter);
     digits.len() == length as usize
@@ -336,3 +334,6 @@ fn compare_digits(
         charges_address: attempt.phase == Phase::Before,
     }
 }
+
+#[cfg(test)]
+mod tests;

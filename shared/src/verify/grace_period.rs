@@ -39,24 +39,13 @@ pub fn decide_grace_period(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::second_factor::MailStatus;
-    use crate::verify::throttle::{Bucket, ThrottleFailure};
+    use crate::verify::throttle::{ThrottleBucket, ThrottleFailure};
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
     const HOUR: GracePeriod = GracePeriod::new(3600);
 
     fn account() -> AccountCredentials {
-        AccountCredentials {
-            enrolled: Enrolled::Yes,
-            authenticators: Vec::new(),
-            decoy: None,
-            mail: MailStatus::Off,
-            mailed_code: None,
-            recovery_codes: Vec::new(),
-            one_time_code: None,
-            bucket: Bucket::default(),
-            address_wait: None,
-        }
+        AccountCredentials::without_credentials()
     }
 
     fn is_within(
@@ -79,51 +68,29 @@ mod tests {
             (Some(NOW), GracePeriod::new(0), false),
             (Some(NOW.minus(3600)), GracePeriod::new(3601), true),
         ] {
-            assert_eq!(
-                is_within(&account(), last, grace),
-                expected,
-                "{last:?} {grace:?}"
-            );
+            let found = is_within(&account(), last, grace);
+            assert_eq!(found, expected, "{last:?} {grace:?}");
         }
     }
 
     #[test]
     fn while_delayed_or_locked_and_without_a_second_factor_there_is_no_grace_period() {
-        let wrong = |count: usize| vec![ThrottleFailure { at: NOW, cost: 1 }; count];
-        assert!(is_within(
-            &AccountCredentials {
-                bucket: Bucket {
-                    failures: wrong(4),
-                    locked: false
-                },
+        let with_bucket = |failures: usize, locked| {
+            let failures = vec![ThrottleFailure { at: NOW, cost: 1 }; failures];
+            AccountCredentials {
+                bucket: ThrottleBucket { failures, locked },
                 ..account()
-            },
-            Some(NOW),
-            HOUR
-        ));
+            }
+        };
+        assert!(is_within(&with_bucket(4, false), Some(NOW), HOUR));
+        let (mut address_delayed, mut unenrolled) = (account(), account());
+        address_delayed.address_wait = Some(1);
+        unenrolled.enrolled = Enrolled::No;
         for account in [
-            AccountCredentials {
-                bucket: Bucket {
-                    failures: wrong(6),
-                    locked: false,
-                },
-                ..account()
-            },
-            AccountCredentials {
-                bucket: Bucket {
-                    failures: Vec::new(),
-                    locked: true,
-                },
-                ..account()
-            },
-            AccountCredentials {
-                address_wait: Some(1),
-                ..account()
-            },
-            AccountCredentials {
-                enrolled: Enrolled::No,
-                ..account()
-            },
+            with_bucket(6, false),
+            with_bucket(0, true),
+            address_delayed,
+            unenrolled,
         ] {
             assert!(!is_within(&account, Some(NOW), HOUR));
         }

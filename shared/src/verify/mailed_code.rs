@@ -38,9 +38,7 @@ pub(super) fn compare_mailed_code(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::second_factor::Enrolled;
     use crate::verify::account::StoredMailedCode;
-    use crate::verify::throttle::Bucket;
 
     const SENT: Timestamp = Timestamp(1_800_000_015);
     const HASH: MailedHash = MailedHash([1; 32]);
@@ -54,24 +52,15 @@ mod tests {
             wrong_confirmations: 0,
         };
         let account = AccountCredentials {
-            enrolled: Enrolled::Yes,
-            authenticators: Vec::new(),
-            decoy: None,
             mail,
             mailed_code: Some(stored),
-            recovery_codes: Vec::new(),
-            one_time_code: None,
-            bucket: Bucket::default(),
-            address_wait: None,
+            ..AccountCredentials::without_credentials()
         };
         let now = Timestamp(SENT.0.checked_add_signed(after).unwrap());
-        let (found, count) = compare_mailed_code(&account, Some(HASH), "000000", now);
-        let (_, of_wrong) = compare_mailed_code(&account, Some(MailedHash([2; 32])), "000000", now);
-        assert_eq!(count, of_wrong);
-        assert_eq!(
-            compare_mailed_code(&account, Some(HASH), "00000000", now).1,
-            0
-        );
+        let compare = |hash, digits| compare_mailed_code(&account, Some(hash), digits, now);
+        let (found, count) = compare(HASH, "000000");
+        assert_eq!(compare(MailedHash([2; 32]), "000000").1, count);
+        assert_eq!(compare(HASH, "00000000").1, 0);
         (found.rank(), count)
     }
 
@@ -86,23 +75,16 @@ mod tests {
             (901, expired),
             (-1, expired),
         ] {
-            assert_eq!(
-                compare_at(MailStatus::On, false, after),
-                expected,
-                "{after}"
-            );
+            let found = compare_at(MailStatus::On, false, after);
+            assert_eq!(found, expected, "{after}");
         }
     }
 
     #[test]
     fn a_used_code_is_recognised_and_without_mail_no_code_matches() {
-        assert_eq!(
-            compare_at(MailStatus::On, true, 0),
-            (Match::Used { wait: 0 }.rank(), 0)
-        );
-        assert_eq!(
-            compare_at(MailStatus::Off, false, 0),
-            (Match::None.rank(), 0)
-        );
+        let used = Match::Used { wait: 0 }.rank();
+        assert_eq!(compare_at(MailStatus::On, true, 0), (used, 0));
+        let none = Match::None.rank();
+        assert_eq!(compare_at(MailStatus::Off, false, 0), (none, 0));
     }
 }

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 /// Permission to begin a first enrollment, and the code that it consumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Invitation([u8; 32]);
+pub struct AcceptedEnrollmentCode([u8; 32]);
 
-impl Invitation {
+impl AcceptedEnrollmentCode {
     /// Returns the hash of the one-time code.
     pub(crate) fn hash(self) -> OneTimeHash {
         OneTimeHash(self.0)
@@ -22,11 +22,11 @@ impl Invitation {
 
 /// Decides about one input. A right code is accepted while the address is delayed; a wrong one is
 /// not counted then.
-pub fn decide_invitation(
+pub fn decide_enrollment_code(
     account: &AccountCredentials,
     attempt: &Attempt<'_>,
     now: Timestamp,
-) -> Result<Invitation, Refusal> {
+) -> Result<AcceptedEnrollmentCode, Refusal> {
     match (
         account.enrolled,
         account.one_time_code,
@@ -35,7 +35,7 @@ pub fn decide_invitation(
         (Enrolled::No, Some(stored), Some(hash)) if stored.hash == hash => match stored {
             StoredOneTimeCode { used: true, .. } => Err(Refusal::Used { wait: 0 }),
             stored if stored.is_expired(now) => Err(Refusal::CodeExpired),
-            _ => Ok(Invitation(hash.0)),
+            _ => Ok(AcceptedEnrollmentCode(hash.0)),
         },
         (Enrolled::No, _, Some(_)) => match account.address_wait {
             Some(wait) => Err(Refusal::AddressDelayed { wait }),
@@ -48,9 +48,8 @@ pub fn decide_invitation(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::second_factor::MailStatus;
     use crate::credential::input::Input;
-    use crate::verify::throttle::{Bucket, Phase};
+    use crate::verify::throttle::Phase;
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
 
@@ -58,17 +57,11 @@ mod tests {
         enrolled: Enrolled,
         stored: Option<StoredOneTimeCode>,
         hash: u8,
-    ) -> Result<Invitation, Refusal> {
+    ) -> Result<AcceptedEnrollmentCode, Refusal> {
         let account = AccountCredentials {
             enrolled,
-            authenticators: Vec::new(),
-            decoy: None,
-            mail: MailStatus::Off,
-            mailed_code: None,
-            recovery_codes: Vec::new(),
             one_time_code: stored,
-            bucket: Bucket::default(),
-            address_wait: None,
+            ..AccountCredentials::without_credentials()
         };
         let attempt = Attempt {
             input: &Input::parse(b"P-2222-2222-2222"),
@@ -78,55 +71,36 @@ mod tests {
             configured_length: 10,
             phase: Phase::After,
         };
-        decide_invitation(&account, &attempt, NOW)
+        decide_enrollment_code(&account, &attempt, NOW)
     }
 
     #[test]
     fn only_a_valid_code_of_an_account_without_a_second_factor_permits_enrollment() {
+        use Enrolled::{No, Yes};
         let hash = OneTimeHash([1; 32]);
-        let valid = StoredOneTimeCode {
-            hash,
-            issued: NOW,
-            expires: NOW.plus(1),
-            used: false,
+        let stored = |issued, expires, used| {
+            Some(StoredOneTimeCode {
+                hash,
+                issued,
+                expires,
+                used,
+            })
         };
-        assert_eq!(
-            decide_with(Enrolled::No, Some(valid), 1).map(Invitation::hash),
-            Ok(valid.hash)
-        );
-        assert_eq!(
-            decide_with(Enrolled::No, Some(valid), 2),
-            Err(Refusal::Wrong)
-        );
-        assert_eq!(decide_with(Enrolled::No, None, 1), Err(Refusal::Wrong));
-        assert_eq!(
-            decide_with(Enrolled::Yes, Some(valid), 1),
-            Err(Refusal::Malformed)
-        );
-        let expired = StoredOneTimeCode {
-            expires: NOW,
-            ..valid
-        };
-        assert_eq!(
-            decide_with(Enrolled::No, Some(expired), 1),
-            Err(Refusal::CodeExpired)
-        );
-        let ahead = StoredOneTimeCode {
-            issued: NOW.plus(1),
-            expires: NOW.plus(9),
-            ..valid
-        };
-        assert_eq!(
-            decide_with(Enrolled::No, Some(ahead), 1),
-            Err(Refusal::CodeExpired)
-        );
-        let used = StoredOneTimeCode {
-            used: true,
-            ..valid
-        };
-        assert_eq!(
-            decide_with(Enrolled::No, Some(used), 1),
-            Err(Refusal::Used { wait: 0 })
-        );
+        let valid = stored(NOW, NOW.plus(1), false);
+        let expired = stored(NOW, NOW, false);
+        let ahead = stored(NOW.plus(1), NOW.plus(9), false);
+        let used = stored(NOW, NOW.plus(1), true);
+        for (enrolled, stored, input, expected) in [
+            (No, valid, 1, Ok(hash)),
+            (No, valid, 2, Err(Refusal::Wrong)),
+            (No, None, 1, Err(Refusal::Wrong)),
+            (Yes, valid, 1, Err(Refusal::Malformed)),
+            (No, expired, 1, Err(Refusal::CodeExpired)),
+            (No, ahead, 1, Err(Refusal::CodeExpired)),
+            (No, used, 1, Err(Refusal::Used { wait: 0 })),
+        ] {
+            let decided = decide_with(enrolled, stored, input).map(AcceptedEnrollmentCode::hash);
+            assert_eq!(decided, expected, "{stored:?}");
+        }
     }
 }

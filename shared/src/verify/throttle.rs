@@ -33,7 +33,7 @@ pub struct ThrottleFailure {
 
 /// The failures of one bucket as the store keeps them.
 #[derive(Clone, Debug, Default)]
-pub struct Bucket {
+pub struct ThrottleBucket {
     /// Failures of the last 30 days in any order, none later than now.
     pub failures: Vec<ThrottleFailure>,
     /// Whether the bucket is locked. Only a recovery code, a one-time code or an administrator
@@ -53,7 +53,7 @@ pub enum BucketState {
     Locked,
 }
 
-impl Bucket {
+impl ThrottleBucket {
     /// Returns the state of the bucket at `now`.
     pub fn state(&self, throttle: &ThrottleConfig, now: Timestamp) -> BucketState {
         if self.locked {
@@ -112,8 +112,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_800_000_000);
 
-    fn bucket(ages: &[u64]) -> Bucket {
-        Bucket {
+    fn bucket(ages: &[u64]) -> ThrottleBucket {
+        ThrottleBucket {
             failures: ages
                 .iter()
                 .map(|age| ThrottleFailure {
@@ -176,7 +176,7 @@ mod tests {
             let text =
                 format!("free = {free}\nfirst_delay = \"{first}s\"\nmax_delay = \"{longest}s\"");
             let throttle: ThrottleConfig = toml::from_str(&text).unwrap();
-            let bucket = Bucket {
+            let bucket = ThrottleBucket {
                 failures: vec![ThrottleFailure {
                     at: NOW.minus(age),
                     cost,
@@ -201,9 +201,9 @@ mod tests {
         let throttle = ThrottleConfig::default();
         assert!(!bucket(&[1_000_000; 98]).locks_with(1, &throttle));
         assert!(bucket(&[1_000_000; 99]).locks_with(1, &throttle));
-        let locked = Bucket {
+        let locked = ThrottleBucket {
             locked: true,
-            ..Bucket::default()
+            ..ThrottleBucket::default()
         };
         assert_eq!(locked.state(&throttle, NOW), BucketState::Locked);
     }

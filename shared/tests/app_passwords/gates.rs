@@ -10,19 +10,18 @@ fn what_a_gate_notes_of_wrong_ones_counts_at_every_door() {
     let mut home = home("");
     let wrong = AppPassword::random().unwrap();
     let address = Address::parse("192.0.2.7").unwrap();
-    home.door
-        .app_passwords()
+    home.app_passwords()
         .record_app_password_use(&[], &[(address, NOW); 10])
         .unwrap();
     let delayed = Err(AppPasswordRefusal::AddressDelayed { wait: 300 });
-    assert_eq!(admits(&mut home.door, &wrong, "dovecot", NOW), delayed);
+    assert_eq!(admits(&mut home, &wrong, "dovecot", NOW), delayed);
 }
 
 #[test]
 fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
     let mut home = home("");
     let (gate, mail) = ([7; 16], add(&mut home, "mail", SCOPE));
-    let seen = look(&mut home.door, &gate, None).unwrap();
+    let seen = look(&mut home, &gate, None).unwrap();
     assert!(knows(&seen, &mail));
     let goes_by = |seen: &RevocationUpdate, before: u64| KnownRevisions {
         revision: seen.revoked.revision,
@@ -32,23 +31,14 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
             .map_or(before, |live| live.revision),
     };
     let mut by = goes_by(&seen, 0);
-    assert!(look(&mut home.door, &gate, Some(by)).is_none());
+    assert!(look(&mut home, &gate, Some(by)).is_none());
 
-    home.door.sessions().remove_gate(&gate).unwrap();
-    home.door
-        .accounts()
-        .add_account(
-            &name("bob"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
-    home.door
-        .accounts()
+    home.sessions().remove_gate(&gate).unwrap();
+    home.adds_account("bob");
+    home.accounts()
         .change_groups(&name("bob"), &["ops".parse().unwrap()], &[], "root", NOW)
         .unwrap();
-    let seen = look(&mut home.door, &gate, Some(by)).unwrap();
+    let seen = look(&mut home, &gate, Some(by)).unwrap();
     assert!(seen.app_passwords.is_empty(), "bob has none");
     by = goes_by(&seen, by.app_passwords);
 
@@ -93,9 +83,9 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
         },
     ];
     for act in acts {
-        home.door.sessions().remove_gate(&gate).unwrap();
-        let expected = act(&mut home.door);
-        let seen = look(&mut home.door, &gate, Some(by)).unwrap();
+        home.sessions().remove_gate(&gate).unwrap();
+        let expected = act(&mut home);
+        let seen = look(&mut home, &gate, Some(by)).unwrap();
         let live = seen.app_passwords.last().expect("what changed is told");
         assert!(!live.is_complete, "all are read once");
         let hash = seen.keys.app_password_hash(&mail);
@@ -148,7 +138,7 @@ impl Kept {
 #[test]
 fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
     let mut home = home("");
-    let config = home.door.config().clone();
+    let config = home.config().clone();
     let ended = AtomicBool::new(false);
     let (alice, current) = (
         name("alice"),
@@ -196,8 +186,7 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
         for round in 0..10 {
             let mail = add(&mut home, &format!("round {round}"), SCOPE);
             assert_eq!(sees(&mail), 2, "round {round}: it is good when it is shown");
-            home.door
-                .app_passwords()
+            home.app_passwords()
                 .revoke_app_passwords(&alice, None, "root", NOW)
                 .unwrap();
             assert_eq!(sees(&mail), 0, "round {round}");
@@ -211,7 +200,7 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
 fn uses_that_race_with_a_revocation_are_refused_once_it_is_reported_done() {
     let mut home = home("");
     let mail = add(&mut home, "mail", SCOPE);
-    let (config, done) = (home.door.config().clone(), AtomicBool::new(false));
+    let (config, done) = (home.config().clone(), AtomicBool::new(false));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -234,8 +223,7 @@ fn uses_that_race_with_a_revocation_are_refused_once_it_is_reported_done() {
         }
         // four processes that write without a pause can make the revocation time out
         let mut revoke = || {
-            home.door
-                .app_passwords()
+            home.app_passwords()
                 .revoke_app_passwords(&name("alice"), Some(&label("mail")), "root", NOW)
                 .ok()
         };

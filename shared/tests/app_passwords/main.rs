@@ -6,7 +6,7 @@ mod gates;
 #[path = "../home/mod.rs"]
 mod home;
 
-use home::{Home, NOW, accepted, code_of, name, refused};
+use home::{Home, NOW, accepted, assert_contains, code_of, name, refused, request};
 use postern_shared::account::event::{EventFilter, EventKind};
 use postern_shared::account::name::Label;
 use postern_shared::credential::app_password::AppPassword;
@@ -22,7 +22,6 @@ use postern_shared::store::{KeyBound, StoreError};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::verify::decision::{AppPasswordRefusal, Refusal};
 use postern_shared::verify::origin::Origin;
-use postern_shared::verify::throttle::Phase;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -42,15 +41,7 @@ fn password() -> Password {
 /// Returns a store in which alice has an account without credentials.
 fn home(extra: &str) -> Home {
     let mut home = Home::new(extra);
-    home.door
-        .accounts()
-        .add_account(
-            &name("alice"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.adds_account("alice");
     home
 }
 
@@ -60,7 +51,7 @@ fn try_add(
     scope: &str,
     expires: Option<Timestamp>,
 ) -> Result<AppPassword, String> {
-    let made = home.door.app_passwords().add_app_password(
+    let made = home.app_passwords().add_app_password(
         &name("alice"),
         &label(called),
         &scope.parse().unwrap(),
@@ -77,7 +68,6 @@ fn add(home: &mut Home, called: &str, scope: &str) -> AppPassword {
 
 fn names(home: &mut Home) -> Vec<String> {
     let all = home
-        .door
         .app_passwords()
         .list_app_passwords(Some(&name("alice")))
         .unwrap();
@@ -116,11 +106,8 @@ fn tried_from(
         Origin::Remote(Address::parse(address).unwrap()),
     );
     let visitor = VerificationRequest {
-        name: &alice,
-        phase: Phase::After,
-        origin: &origin,
-        browser: None,
         service,
+        ..request(&alice, &origin)
     };
     Ok(door
         .app_passwords()
@@ -152,14 +139,14 @@ fn knows(seen: &RevocationUpdate, typed: &AppPassword) -> bool {
 fn it_opens_the_service_of_its_scope_without_a_second_factor() {
     let mut home = home("");
     let mail = add(&mut home, "mail", SCOPE);
-    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
+    assert_eq!(admits(&mut home, &mail, "dovecot", NOW), Ok(()));
     assert_eq!(
-        admits(&mut home.door, &mail, "sshd", NOW),
+        admits(&mut home, &mail, "sshd", NOW),
         Err(AppPasswordRefusal::Scope)
     );
     let never_made = AppPassword::random().unwrap();
     assert_eq!(
-        admits(&mut home.door, &never_made, "dovecot", NOW),
+        admits(&mut home, &never_made, "dovecot", NOW),
         Err(AppPasswordRefusal::Wrong)
     );
     for kept in [
@@ -176,20 +163,17 @@ fn its_time_is_over_at_the_second() {
     let mut home = home("");
     let until = NOW.plus(3600);
     let mail = try_add(&mut home, "mail", SCOPE, Some(until)).unwrap();
+    assert_eq!(admits(&mut home, &mail, "dovecot", until.minus(1)), Ok(()));
     assert_eq!(
-        admits(&mut home.door, &mail, "dovecot", until.minus(1)),
-        Ok(())
-    );
-    assert_eq!(
-        admits(&mut home.door, &mail, "dovecot", until),
+        admits(&mut home, &mail, "dovecot", until),
         Err(AppPasswordRefusal::Expired)
     );
     let again = try_add(&mut home, "again", SCOPE, Some(NOW)).unwrap_err();
-    assert!(again.contains("give a later --expires"), "{again}");
+    assert_contains(&again, "give a later --expires");
 
     let gate = |now| {
         let mut live = Vec::new();
-        Engine::open(home.door.config().clone())
+        Engine::open(home.config().clone())
             .unwrap()
             .sessions()
             .update_revocations(&[7; 16], None, now, |seen| live = seen.app_passwords)
@@ -206,21 +190,18 @@ fn a_name_is_given_once_and_there_is_a_most() {
         let until = if number == 0 { Some(NOW.plus(1)) } else { None };
         try_add(&mut home, &format!("app {number}"), "pam:x", until).unwrap();
     }
-    assert!(
-        try_add(&mut home, "app 7", "pam:x", None)
-            .unwrap_err()
-            .contains("already")
+    assert_contains(
+        &try_add(&mut home, "app 7", "pam:x", None).unwrap_err(),
+        "already",
     );
-    assert!(
-        try_add(&mut home, "one more", "pam:x", None)
-            .unwrap_err()
-            .contains("100 app passwords")
+    assert_contains(
+        &try_add(&mut home, "one more", "pam:x", None).unwrap_err(),
+        "100 app passwords",
     );
     // an expired app password does not count against the limit, and its name can be used again
     let later = NOW.plus(1);
     let scope = "pam:x".parse().unwrap();
-    home.door
-        .app_passwords()
+    home.app_passwords()
         .add_app_password(&name("alice"), &label("app 0"), &scope, None, "root", later)
         .unwrap();
     assert_eq!(names(&mut home).len(), 100);
@@ -232,10 +213,10 @@ fn a_scope_that_means_nothing_is_refused() {
     let mut home = home(&format!("{gate}{WEBDAV}"));
     add(&mut home, "files", "webdav");
     let error = try_add(&mut home, "x", "webdev", None).unwrap_err();
-    assert!(error.contains("[gate.scope.webdev]"), "{error}");
+    assert_contains(&error, "[gate.scope.webdev]");
     let error = try_add(&mut home, "x", "web:AUTH.example.com/", None).unwrap_err();
-    assert!(error.contains("the gate's own pages"), "{error}");
-    let nobody = home.door.app_passwords().add_app_password(
+    assert_contains(&error, "the gate's own pages");
+    let nobody = home.app_passwords().add_app_password(
         &name("bob"),
         &label("x"),
         &"webdav".parse().unwrap(),
@@ -254,7 +235,7 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
     let mut home = home("");
     let (alice, mail) = (name("alice"), add(&mut home, "mail", SCOPE));
     let other = add(&mut home, "other", SCOPE);
-    let taken = home.door.app_passwords().rename_app_password(
+    let taken = home.app_passwords().rename_app_password(
         &alice,
         &label("mail"),
         &label("other"),
@@ -267,16 +248,14 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
             AppPasswordError::NameTaken(..)
         ))
     ));
-    home.door
-        .app_passwords()
+    home.app_passwords()
         .rename_app_password(&alice, &label("mail"), &label("phone"), "root", NOW)
         .unwrap();
     assert_eq!(names(&mut home), ["phone", "other"]);
-    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
+    assert_eq!(admits(&mut home, &mail, "dovecot", NOW), Ok(()));
 
     let unknown =
-        home.door
-            .app_passwords()
+        home.app_passwords()
             .revoke_app_passwords(&alice, Some(&label("mail")), "root", NOW);
     assert!(matches!(
         unknown,
@@ -285,30 +264,27 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
         )))
     ));
     assert_eq!(
-        home.door
-            .app_passwords()
+        home.app_passwords()
             .revoke_app_passwords(&alice, Some(&label("phone")), "root", NOW)
             .unwrap(),
         1
     );
     assert_eq!(
-        admits(&mut home.door, &mail, "dovecot", NOW),
+        admits(&mut home, &mail, "dovecot", NOW),
         Err(AppPasswordRefusal::Wrong)
     );
-    assert_eq!(admits(&mut home.door, &other, "dovecot", NOW), Ok(()));
+    assert_eq!(admits(&mut home, &other, "dovecot", NOW), Ok(()));
     assert_eq!(
-        home.door
-            .app_passwords()
+        home.app_passwords()
             .revoke_app_passwords(&alice, None, "root", NOW)
             .unwrap(),
         1
     );
     assert_eq!(
-        admits(&mut home.door, &other, "dovecot", NOW),
+        admits(&mut home, &other, "dovecot", NOW),
         Err(AppPasswordRefusal::Wrong)
     );
     let none = home
-        .door
         .app_passwords()
         .revoke_app_passwords(&alice, None, "root", NOW);
     assert!(matches!(
@@ -316,11 +292,7 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
         Err(AdministrationError::AppPassword(AppPasswordError::None(_)))
     ));
 
-    let log = home
-        .door
-        .audit_log()
-        .list_events(&EventFilter::default(), 0, 100)
-        .unwrap();
+    let log = home.all_events();
     let of = |what: EventKind| {
         log.iter()
             .filter(move |(_, event)| event.kind == what)
@@ -344,8 +316,7 @@ fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured
             }
         };
         assert_eq!(
-            home.door
-                .accounts()
+            home.accounts()
                 .set_password(&alice, &password(), "root", NOW)
                 .unwrap(),
             AppPasswordsAfter::None
@@ -359,43 +330,39 @@ fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured
         };
         let live = one_more(&mut home, "before the password");
         assert_eq!(
-            home.door
-                .accounts()
+            home.accounts()
                 .set_password(&alice, &password(), "root", NOW)
                 .unwrap(),
             expected(live)
         );
         let live = one_more(&mut home, "before the second factor");
-        let pending = PendingEnrollment::new(home.door.config(), &alice).unwrap();
+        let pending = PendingEnrollment::new(home.config(), &alice).unwrap();
         let vouched =
             postern_shared::engine::enrollment::pending::EnrollmentConfirmation::by_administrator();
         assert_eq!(
-            home.door
-                .enrollment()
+            home.enrollment()
                 .activate(&pending, &vouched, "root", NOW)
                 .unwrap(),
             expected(live)
         );
         let live = one_more(&mut home, "with it");
-        let further = PendingEnrollment::further(home.door.config(), &alice)
+        let further = PendingEnrollment::further(home.config(), &alice)
             .unwrap()
             .with_label(label("token"));
         assert_eq!(
-            home.door
-                .enrollment()
+            home.enrollment()
                 .activate(&further, &vouched, "root", NOW)
                 .unwrap(),
             AppPasswordsAfter::None
         );
         assert_eq!(
-            home.door
-                .accounts()
+            home.accounts()
                 .disable_second_factor(&alice, "root", NOW)
                 .unwrap(),
             expected(live)
         );
         for made in &made {
-            assert_eq!(admits(&mut home.door, made, "dovecot", NOW).is_ok(), kept);
+            assert_eq!(admits(&mut home, made, "dovecot", NOW).is_ok(), kept);
         }
     }
 }
@@ -403,18 +370,19 @@ fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured
 #[test]
 fn a_recovery_code_that_turns_the_second_factor_off_says_what_becomes_of_them() {
     let mut home = home("[recovery]\non_use = \"disable\"");
-    let pending = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
+    let pending = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
     home.activates(&pending);
     let mail = add(&mut home, "mail", SCOPE);
     let outcome = home.attempt("alice", &pending.recovery_codes()[0].grouped(), NOW);
     accepted(&outcome);
-    let told = postern_shared::engine::messages::recovery_text(outcome.recovery.unwrap());
+    let told =
+        postern_shared::engine::messages::recovery_text(outcome.after_login.recovery.unwrap());
     assert!(
         told.ends_with("1 app password revoked: make new ones"),
         "{told}"
     );
     assert_eq!(
-        admits(&mut home.door, &mail, "dovecot", NOW),
+        admits(&mut home, &mail, "dovecot", NOW),
         Err(AppPasswordRefusal::Wrong)
     );
 }
@@ -422,29 +390,29 @@ fn a_recovery_code_that_turns_the_second_factor_off_says_what_becomes_of_them() 
 #[test]
 fn wrong_ones_count_for_their_address_and_for_no_account() {
     let mut home = home("");
-    let pending = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
+    let pending = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
     home.activates(&pending);
     let mail = add(&mut home, "mail", SCOPE);
     for _ in 0..10 {
         let guess = AppPassword::random().unwrap();
         assert_eq!(
-            admits(&mut home.door, &guess, "dovecot", NOW),
+            admits(&mut home, &guess, "dovecot", NOW),
             Err(AppPasswordRefusal::Wrong)
         );
     }
     let delayed = Err(AppPasswordRefusal::AddressDelayed { wait: 300 });
     let guess = AppPassword::random().unwrap();
-    assert_eq!(admits(&mut home.door, &guess, "dovecot", NOW), delayed);
+    assert_eq!(admits(&mut home, &guess, "dovecot", NOW), delayed);
     // A right app password cannot be guessed, so the delay of the address does not apply to it.
-    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
+    assert_eq!(admits(&mut home, &mail, "dovecot", NOW), Ok(()));
     assert_eq!(
-        admits_from("192.0.2.8", &mut home.door, &mail, "dovecot", NOW),
+        admits_from("192.0.2.8", &mut home, &mail, "dovecot", NOW),
         Ok(())
     );
     // An app password of another scope and an expired one are not counted as guesses.
     for _ in 0..20 {
         assert_eq!(
-            admits_from("192.0.2.8", &mut home.door, &mail, "sshd", NOW),
+            admits_from("192.0.2.8", &mut home, &mail, "sshd", NOW),
             Err(AppPasswordRefusal::Scope)
         );
     }
@@ -456,29 +424,24 @@ fn wrong_ones_count_for_their_address_and_for_no_account() {
 #[test]
 fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
     let mut home = home("[throttle]\naddress_limit = 1000\n");
-    let pending = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
+    let pending = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
     home.activates(&pending);
     let mail = add(&mut home, "mail", SCOPE);
     let alice = name("alice");
     let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
     let visitor = VerificationRequest {
-        name: &alice,
-        phase: Phase::After,
-        origin: &origin,
-        browser: None,
         service: "dovecot",
+        ..request(&alice, &origin)
     };
     let wrong = postern_shared::credential::input::Input::parse(b"000000");
     for _ in 0..5 {
-        home.door
-            .verification()
+        home.verification()
             .verify_input(&visitor, &wrong, NOW)
             .unwrap();
-        assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
+        assert_eq!(admits(&mut home, &mail, "dovecot", NOW), Ok(()));
     }
     refused(
         &home
-            .door
             .verification()
             .verify_input(&visitor, &wrong, NOW)
             .unwrap(),
@@ -490,8 +453,7 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
         Refusal::Delayed { wait: 30 },
     );
     assert_eq!(
-        home.door
-            .accounts()
+        home.accounts()
             .account_status(&alice)
             .unwrap()
             .tally
@@ -499,7 +461,6 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
         None
     );
     let log = home
-        .door
         .audit_log()
         .list_events(
             &EventFilter {
@@ -518,7 +479,7 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
 #[test]
 fn it_is_no_code_and_changes_nothing() {
     let mut home = home("");
-    let pending = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
+    let pending = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
     home.activates(&pending);
     let widest = add(
         &mut home,
@@ -528,16 +489,12 @@ fn it_is_no_code_and_changes_nothing() {
     for service in ["web", "postern"] {
         let (alice, origin) = (name("alice"), Origin::Local("alice".to_owned()));
         let visitor = VerificationRequest {
-            name: &alice,
-            phase: Phase::After,
-            origin: &origin,
-            browser: None,
             service,
+            ..request(&alice, &origin)
         };
         let answer = postern_shared::credential::input::Input::parse(widest.grouped().as_bytes());
         refused(
             &home
-                .door
                 .verification()
                 .verify_input(&visitor, &answer, NOW)
                 .unwrap(),
@@ -551,17 +508,15 @@ fn the_last_use_is_kept_to_the_minute() {
     let mut home = home("");
     let mail = add(&mut home, "mail", SCOPE);
     let last =
-        |home: &mut Home| home.door.app_passwords().list_app_passwords(None).unwrap()[0].last_used;
+        |home: &mut Home| home.app_passwords().list_app_passwords(None).unwrap()[0].last_used;
     assert_eq!(last(&mut home), None);
-    admits(&mut home.door, &mail, "dovecot", NOW).unwrap();
+    admits(&mut home, &mail, "dovecot", NOW).unwrap();
     assert_eq!(last(&mut home), Some(Timestamp(NOW.0 / 60 * 60)));
-    let number = home.door.app_passwords().list_app_passwords(None).unwrap()[0].number;
-    home.door
-        .app_passwords()
+    let number = home.app_passwords().list_app_passwords(None).unwrap()[0].number;
+    home.app_passwords()
         .record_app_password_use(&[(number, NOW.plus(120))], &[])
         .unwrap();
-    home.door
-        .app_passwords()
+    home.app_passwords()
         .record_app_password_use(&[(number, NOW), (999, NOW)], &[])
         .unwrap();
     assert_eq!(last(&mut home), Some(Timestamp((NOW.0 + 120) / 60 * 60)));
@@ -573,31 +528,27 @@ fn the_last_use_is_kept_to_the_minute() {
 fn rotated_keys_keep_them_and_compromised_ones_end_them_by_name() {
     let mut home = home("");
     let mail = add(&mut home, "mail", SCOPE);
-    home.door
-        .keys()
-        .rotate_keys(Renewal::Seal, "root", NOW)
-        .unwrap();
-    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
-    let seen = look(&mut home.door, &[7; 16], None).unwrap();
+    home.keys().rotate_keys(Renewal::Seal, "root", NOW).unwrap();
+    assert_eq!(admits(&mut home, &mail, "dovecot", NOW), Ok(()));
+    let seen = look(&mut home, &[7; 16], None).unwrap();
     assert!(knows(&seen, &mail));
-    home.door.sessions().remove_gate(&[7; 16]).unwrap();
+    home.sessions().remove_gate(&[7; 16]).unwrap();
 
     try_add(&mut home, "short", SCOPE, Some(NOW.plus(1))).unwrap();
     let rotated = home
-        .door
         .keys()
         .rotate_keys(Renewal::All, "root", NOW.plus(1))
         .unwrap();
     assert_eq!(rotated.ended[&name("alice")], [(KeyBound::AppPasswords, 1)]);
     assert_eq!(
-        admits(&mut home.door, &mail, "dovecot", NOW),
+        admits(&mut home, &mail, "dovecot", NOW),
         Err(AppPasswordRefusal::Wrong)
     );
     let by = KnownRevisions {
         revision: 0,
         app_passwords: seen.app_passwords[0].revision,
     };
-    let seen = look(&mut home.door, &[7; 16], Some(by)).unwrap();
+    let seen = look(&mut home, &[7; 16], Some(by)).unwrap();
     assert!(seen.app_passwords[0].is_complete && seen.app_passwords[0].all.is_empty());
     add(&mut home, "mail", SCOPE);
 }
@@ -613,23 +564,19 @@ fn one_of_a_damaged_row_opens_nothing_and_the_others_do() {
             [],
         )
         .unwrap();
-    let seen = look(&mut home.door, &[7; 16], None).unwrap();
+    let seen = look(&mut home, &[7; 16], None).unwrap();
     assert!(!knows(&seen, &bad) && knows(&seen, &good));
     let (alice, origin) = (name("alice"), Origin::Unknown);
     let visitor = VerificationRequest {
-        name: &alice,
-        phase: Phase::After,
-        origin: &origin,
-        browser: None,
         service: "dovecot",
+        ..request(&alice, &origin)
     };
     assert!(
-        home.door
-            .app_passwords()
+        home.app_passwords()
             .verify_app_password(&visitor, &bad, NOW)
             .is_err()
     );
-    assert_eq!(admits(&mut home.door, &good, "dovecot", NOW), Ok(()));
+    assert_eq!(admits(&mut home, &good, "dovecot", NOW), Ok(()));
 }
 
 /// A mail address is a second factor too, so its removal ends the app passwords if it was the only
@@ -638,15 +585,11 @@ fn one_of_a_damaged_row_opens_nothing_and_the_others_do() {
 fn an_address_that_was_the_only_second_factor_ends_them_when_it_is_removed() {
     let mut home = home("");
     let alice = name("alice");
-    let engine = home.engine();
+    let engine = home.sqlite();
     let sql = "INSERT INTO email (account, confirmed) SELECT id, 'alice@example.com' FROM account";
     engine.execute(sql, []).unwrap();
     let mail = add(&mut home, "mail", SCOPE);
-    let (enrolled, after) = home
-        .door
-        .accounts()
-        .remove_email(&alice, "root", NOW)
-        .unwrap();
+    let (enrolled, after) = home.accounts().remove_email(&alice, "root", NOW).unwrap();
     assert_eq!(
         (enrolled, after),
         (
@@ -655,7 +598,7 @@ fn an_address_that_was_the_only_second_factor_ends_them_when_it_is_removed() {
         )
     );
     assert_eq!(
-        admits(&mut home.door, &mail, "dovecot", NOW),
+        admits(&mut home, &mail, "dovecot", NOW),
         Err(AppPasswordRefusal::Wrong)
     );
 }

@@ -1,5 +1,6 @@
 //! Configuration files that are not trusted: links, owners, modes, and the last valid copy.
 
+use crate::home::assert_contains;
 use postern_shared::config::file::{self, ConfigError};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -106,9 +107,9 @@ fn a_configuration_that_cannot_be_kept_is_not_in_force() {
     let new = etc.at(&format!(".postern.toml.valid.{}.new", std::process::id()));
     fs::create_dir(&new).unwrap();
     assert!(!etc.requires_all());
-    assert!(
-        etc.problem()
-            .contains("comes into force once root has saved a copy of it: postern check --keep")
+    assert_contains(
+        &etc.problem(),
+        "comes into force once root has saved a copy of it: postern check --keep",
     );
     fs::remove_dir(&new).unwrap();
     assert!(etc.requires_all());
@@ -144,12 +145,12 @@ fn a_wrong_mode_or_owner_or_a_missing_file_leaves_the_last_valid_copy_in_force()
         assert!(etc.requires_all(), "{named}");
         assert_eq!(etc.in_force().config.account.len(), 1);
         let (problem, copy) = (etc.problem(), etc.at("postern.toml.valid"));
-        assert!(problem.contains(named), "{problem}");
+        assert_contains(&problem, named);
         let of_copy = format!(
             "until then {} is in force, the configuration of {since}",
             copy.display()
         );
-        assert!(problem.contains(&of_copy), "{problem}");
+        assert_contains(&problem, &of_copy);
     };
     for (path, open, should, named) in [
         (
@@ -197,13 +198,10 @@ fn a_doubt_without_a_trusted_copy_is_refused_with_a_remedy() {
     let refused = file::load_config(&etc.at("postern.toml")).err().unwrap();
     assert!(matches!(refused, ConfigError::NoCopy { .. }));
     let refused = refused.to_string();
-    assert!(
-        refused.contains("restore it, or create one with postern init"),
-        "{refused}"
-    );
-    assert!(
-        refused.contains("postern.toml.valid: has mode 0666, too open; chmod it to 0644"),
-        "{refused}"
+    assert_contains(&refused, "restore it, or create one with postern init");
+    assert_contains(
+        &refused,
+        "postern.toml.valid: has mode 0666, too open; chmod it to 0644",
     );
     // a copy that is a link is not trusted
     fs::rename(etc.at("postern.toml.valid"), etc.at("elsewhere")).unwrap();
@@ -243,18 +241,12 @@ fn a_link_is_followed_where_every_folder_on_the_way_can_be_trusted() {
     ] {
         mode(&folder, 0o775);
         let refused = file::read_config(&toml).err().unwrap().to_string();
-        assert!(
-            refused.contains("has mode 0775, too open; chmod it to 0755"),
-            "{refused}"
-        );
+        assert_contains(&refused, "has mode 0775, too open; chmod it to 0755");
         mode(&folder, 0o755);
         if is_root() {
             chown(&folder, Some(4321), None).unwrap();
             let refused = file::read_config(&toml).err().unwrap().to_string();
-            assert!(
-                refused.contains(&format!("{named}: belongs to uid 4321")),
-                "{refused}"
-            );
+            assert_contains(&refused, &format!("{named}: belongs to uid 4321"));
             chown(&folder, Some(0), None).unwrap();
         }
         assert!(file::read_config(&toml).is_ok());
@@ -262,29 +254,23 @@ fn a_link_is_followed_where_every_folder_on_the_way_can_be_trusted() {
     if is_root() {
         std::os::unix::fs::lchown(&toml, Some(4321), None).unwrap();
         let refused = file::read_config(&toml).err().unwrap().to_string();
-        assert!(
-            refused.contains("the symbolic link belongs to uid 4321; chown --no-dereference"),
-            "{refused}"
+        assert_contains(
+            &refused,
+            "the symbolic link belongs to uid 4321; chown --no-dereference",
         );
         std::os::unix::fs::lchown(&toml, Some(0), None).unwrap();
     }
     mode(&store.join("a/b/real.toml"), 0o666);
-    assert!(
-        file::read_config(&toml)
-            .err()
-            .unwrap()
-            .to_string()
-            .contains("has mode 0666, too open")
+    assert_contains(
+        &file::read_config(&toml).err().unwrap().to_string(),
+        "has mode 0666, too open",
     );
 
     fs::remove_file(&toml).unwrap();
     symlink(&toml, &toml).unwrap();
-    assert!(
-        file::read_config(&toml)
-            .err()
-            .unwrap()
-            .to_string()
-            .contains("too many symbolic links")
+    assert_contains(
+        &file::read_config(&toml).err().unwrap().to_string(),
+        "too many symbolic links",
     );
 }
 
@@ -320,10 +306,7 @@ fn many_files_of_accounts_are_read_in_time() {
         .err()
         .unwrap()
         .to_string();
-    assert!(
-        refused.contains("9999.toml:1: the account a7 is declared twice"),
-        "{refused}"
-    );
+    assert_contains(&refused, "9999.toml:1: the account a7 is declared twice");
 }
 
 /// The fault: each line of a PAM stack read postern.toml again. A configuration in memory stays in
@@ -351,7 +334,7 @@ fn a_configuration_that_is_read_once_is_read_again_after_every_change() {
     required(false);
     // same length, and the modification time set back
     etc.writes("postern.toml", "# the second day");
-    assert!(etc.problem().contains("does not end with a newline"));
+    assert_contains(&etc.problem(), "does not end with a newline");
     etc.writes("postern.toml", SECOND);
     old("postern.toml");
     if is_root() {
@@ -370,7 +353,7 @@ fn a_configuration_that_is_read_once_is_read_again_after_every_change() {
     std::thread::sleep(Duration::from_millis(2100));
     assert_eq!(etc.in_force().config.account.len(), 1);
     mode(&etc.at("accounts.d/a.toml"), 0o666);
-    assert!(etc.problem().contains("has mode 0666"));
+    assert_contains(&etc.problem(), "has mode 0666");
     mode(&etc.at("accounts.d/a.toml"), 0o644);
     assert!(etc.in_force().fallback.is_none());
     fs::remove_file(etc.at("accounts.d/a.toml")).unwrap();

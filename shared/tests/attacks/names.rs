@@ -36,8 +36,7 @@ fn is_brought(door: &mut Engine, who: &str) -> AfterPassword {
 }
 
 fn accounts(home: &mut Home) -> Vec<String> {
-    home.door
-        .accounts()
+    home.accounts()
         .account_statuses()
         .unwrap()
         .into_iter()
@@ -50,7 +49,7 @@ fn accounts(home: &mut Home) -> Vec<String> {
 fn an_identity_in_another_spelling_opens_nothing_and_makes_no_account() {
     let (mut home, _) = alice(HEADER);
     for spelling in SPELLINGS {
-        let after = is_brought(&mut home.door, spelling);
+        let after = is_brought(&mut home, spelling);
         assert!(
             !matches!(after, AfterPassword::Opened(_)),
             "{spelling} enters without a code"
@@ -111,17 +110,16 @@ fn of_two_spellings_that_come_at_once_one_makes_an_account() {
 #[test]
 fn whoever_comes_in_another_spelling_is_told_of_which_account() {
     let (mut home, _) = alice(HEADER);
-    let AfterPassword::OtherSpelling(other) = is_brought(&mut home.door, "ALICE") else {
+    let AfterPassword::OtherSpelling(other) = is_brought(&mut home, "ALICE") else {
         panic!("not refused")
     };
     assert_eq!((other.name, other.existing), (name("ALICE"), name("alice")));
     // an account of exactly this name is not compared with others, since root created both
-    home.door
-        .accounts()
+    home.accounts()
         .add_account(&name("Alice"), Distinct::Yes, "root", NOW)
         .unwrap();
     assert!(matches!(
-        is_brought(&mut home.door, "Alice"),
+        is_brought(&mut home, "Alice"),
         AfterPassword::Opened(_)
     ));
 }
@@ -132,13 +130,12 @@ fn a_declared_account_has_one_spelling_too() {
         "{HEADER}\n[[account]]\nname = \"carol\"\nsecret_file = \"/nonexistent\"\n"
     ));
     assert!(matches!(
-        is_brought(&mut home.door, "CAROL"),
+        is_brought(&mut home, "CAROL"),
         AfterPassword::OtherSpelling(_)
     ));
     assert_eq!(accounts(&mut home), ["carol"]);
     assert!(
-        home.door
-            .accounts()
+        home.accounts()
             .add_account(&name("CAROL"), Distinct::No, "root", NOW)
             .is_err()
     );
@@ -155,7 +152,7 @@ fn whoever_the_configuration_names_is_named_in_every_spelling() {
         "[policy]\nadministrators = [\"carol\"]",
     ] {
         let mut home = Home::new(&format!("{HEADER}\n{named}\n"));
-        let other = is_brought(&mut home.door, "CAROL");
+        let other = is_brought(&mut home, "CAROL");
         assert!(
             matches!(other, AfterPassword::OtherSpelling(_)),
             "{named}: an account of its own"
@@ -170,19 +167,18 @@ fn whoever_the_configuration_names_is_named_in_every_spelling() {
         );
         assert!(
             !matches!(
-                is_brought(&mut home.door, "carol"),
+                is_brought(&mut home, "carol"),
                 AfterPassword::OtherSpelling(_)
             ),
             "{named}"
         );
         // root may create two accounts
-        home.door
-            .accounts()
+        home.accounts()
             .add_account(&name("CAROL"), Distinct::Yes, "root", NOW)
             .unwrap();
         assert!(
             !matches!(
-                is_brought(&mut home.door, "CAROL"),
+                is_brought(&mut home, "CAROL"),
                 AfterPassword::OtherSpelling(_)
             ),
             "{named}"
@@ -191,7 +187,7 @@ fn whoever_the_configuration_names_is_named_in_every_spelling() {
     let both = "[policy]\nrequired = [\"dave\", \"Dave\"]";
     let mut home = Home::new(&format!("{HEADER}\n{both}\n"));
     for spelling in ["Dave", "dave"] {
-        let after = is_brought(&mut home.door, spelling);
+        let after = is_brought(&mut home, spelling);
         assert_eq!(
             matches!(after, AfterPassword::OtherSpelling(_)),
             spelling == "dave",
@@ -206,8 +202,8 @@ fn no_command_makes_an_account_in_another_spelling_unless_it_says_so() {
     let (mut home, _) = alice("");
     for spelling in SPELLINGS {
         let who = name(spelling);
-        let pending = PendingEnrollment::new(home.door.config(), &who).unwrap();
-        let door = &mut home.door;
+        let pending = PendingEnrollment::new(home.config(), &who).unwrap();
+        let door = &mut home;
         let errors = [
             door.accounts()
                 .add_account(&who, Distinct::No, "root", NOW)
@@ -238,8 +234,7 @@ fn no_command_makes_an_account_in_another_spelling_unless_it_says_so() {
     }
     home.enrols("bob");
     let renamed = |home: &mut Home, to: &str, distinct| {
-        home.door
-            .accounts()
+        home.accounts()
             .rename_account(&name("bob"), &name(to), distinct, "root", NOW)
     };
     assert!(matches!(
@@ -247,12 +242,10 @@ fn no_command_makes_an_account_in_another_spelling_unless_it_says_so() {
         Err(AdministrationError::OtherSpelling(_))
     ));
     renamed(&mut home, "Bob", Distinct::No).expect("a name may be spelled anew");
-    home.door
-        .accounts()
+    home.accounts()
         .rename_account(&name("Bob"), &name("ALICE"), Distinct::Yes, "root", NOW)
         .unwrap();
-    home.door
-        .accounts()
+    home.accounts()
         .add_account(&name("aLICE"), Distinct::Yes, "root", NOW)
         .unwrap();
     assert_eq!(accounts(&mut home), ["ALICE", "aLICE", "alice"]);
@@ -270,7 +263,6 @@ fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
     let import = parse_import_file(ImportFormat::Otpauth, file.concat().as_bytes()).unwrap();
     for trial in [ImportMode::DryRun, ImportMode::Commit] {
         let taken = home
-            .door
             .accounts()
             .import_authenticators(&import.found, trial, Distinct::No, "root", NOW)
             .unwrap();
@@ -280,7 +272,6 @@ fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
         assert_eq!(taken, [other("alice"), app, other("bob")], "{trial:?}");
     }
     let all = home
-        .door
         .accounts()
         .import_authenticators(
             &import.found,
@@ -369,5 +360,5 @@ fn at_prompt<R>(
         phase,
         completed_methods: &CompletedMethods::default(),
     };
-    operation(&mut home.door, context)
+    operation(home, context)
 }

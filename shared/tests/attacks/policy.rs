@@ -1,6 +1,7 @@
 //! Required groups that no group source knows, and PAM hosts that try to avoid the code.
 
 use super::home::{Home, alice, name};
+use crate::home::assert_contains;
 use postern_shared::account::name::{Group, Service};
 use postern_shared::credential::completed_methods::CompletedMethods;
 use postern_shared::engine::{PamContext, Requester};
@@ -25,7 +26,6 @@ fn need(home: &mut Home, who: &str) -> Requirement {
         completed_methods: &CompletedMethods::default(),
     };
     let found = home
-        .door
         .verification()
         .find_pam_requirement(context, NOW)
         .unwrap();
@@ -39,13 +39,13 @@ fn a_required_group_that_no_source_knows_requires_everyone_and_the_log_says_so()
     let mut home = Home::new("[policy]\nrequired = [\"%staf\", \"!bob\"]\n");
     assert_eq!(need(&mut home, "root"), Requirement::Enrollment);
     assert_eq!(need(&mut home, "bob"), Requirement::Nothing);
-    let doubts = home.door.policy().take_group_warnings();
+    let doubts = home.policy().take_group_warnings();
     assert_eq!(doubts.len(), 1, "{doubts:?}");
     assert!(
         doubts[0].starts_with("the group \"staf\" in policy.required: no source knows it"),
         "{doubts:?}"
     );
-    assert!(home.door.policy().take_group_warnings().is_empty());
+    assert!(home.policy().take_group_warnings().is_empty());
 }
 
 #[test]
@@ -56,15 +56,15 @@ fn an_exception_an_exemption_and_administration_are_nothing_to_have_by_a_group_t
     let (mut home, _) =
         alice("[policy]\nadministrators = [\"%sudoo\"]\n[[policy.exempt]]\ngroups = [\"robts\"]\n");
     assert_eq!(need(&mut home, "alice"), Requirement::Code);
-    assert!(home.door.policy().take_group_warnings()[0].contains("\"robts\" in policy.exempt-1"));
-    let administers = home
-        .door
-        .policy()
-        .administrator_status(&name("alice"))
-        .unwrap();
+    assert_contains(
+        &home.policy().take_group_warnings()[0],
+        "\"robts\" in policy.exempt-1",
+    );
+    let administers = home.policy().administrator_status(&name("alice")).unwrap();
     assert_eq!(administers, postern_shared::engine::AdministratorStatus::No);
-    assert!(
-        home.door.policy().take_group_warnings()[0].contains("\"sudoo\" in policy.administrators")
+    assert_contains(
+        &home.policy().take_group_warnings()[0],
+        "\"sudoo\" in policy.administrators",
     );
 }
 
@@ -74,14 +74,12 @@ fn a_group_of_posterns_own_is_no_doubt() {
     let mut home = Home::new("[policy]\nrequired = [\"%ours-alone\"]\n");
     home.enrols("bob");
     let ours: [Group; 1] = ["ours-alone".parse().unwrap()];
-    home.door
-        .accounts()
+    home.accounts()
         .change_groups(&name("bob"), &ours, &[], "root", NOW)
         .unwrap();
     assert_eq!(need(&mut home, "root"), Requirement::Nothing);
-    assert!(home.door.policy().take_group_warnings().is_empty());
-    home.door
-        .accounts()
+    assert!(home.policy().take_group_warnings().is_empty());
+    home.accounts()
         .change_groups(&name("bob"), &[], &ours, "root", NOW)
         .unwrap();
     assert_eq!(
@@ -103,5 +101,5 @@ fn a_group_of_this_host_is_asked_about_each_person() {
     assert_eq!(need(&mut home, "root"), Requirement::Enrollment);
     assert_eq!(need(&mut home, "daemon"), Requirement::Nothing);
     assert_eq!(need(&mut home, "no-such-user-here"), Requirement::Nothing);
-    assert!(home.door.policy().take_group_warnings().is_empty());
+    assert!(home.policy().take_group_warnings().is_empty());
 }

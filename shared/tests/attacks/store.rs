@@ -1,6 +1,6 @@
 //! Stores that an attacker changed, or that a disk error damaged.
 
-use crate::home::{Home, NOW, alice, name};
+use crate::home::{Home, NOW, alice, assert_contains, name};
 use postern_shared::engine::Engine;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -66,10 +66,7 @@ fn a_store_with_an_object_of_somebody_elses_is_refused_by_name() {
     ] {
         let refused = refusal_after(crafted);
         assert!(refused.contains(named), "{crafted}: {refused}");
-        assert!(
-            refused.contains("install the Postern that made"),
-            "{refused}"
-        );
+        assert_contains(&refused, "install the Postern that made");
     }
 }
 
@@ -116,10 +113,7 @@ fn a_small_table_with_many_rows_is_refused_at_once() {
         ),
     ] {
         let refused = refusal_after(&format!("{many} {insert}"));
-        assert!(
-            refused.contains(&format!("table {table} holds more than")),
-            "{refused}"
-        );
+        assert_contains(&refused, &format!("table {table} holds more than"));
     }
 }
 
@@ -127,10 +121,7 @@ fn a_small_table_with_many_rows_is_refused_at_once() {
 #[test]
 fn a_value_that_is_too_long_is_refused() {
     let refused = refusal_after("UPDATE data_key SET wrapped = zeroblob(50000000)");
-    assert!(
-        refused.contains("holds a value that is too long"),
-        "{refused}"
-    );
+    assert_contains(&refused, "holds a value that is too long");
 }
 
 /// A user who can write the folder could replace the files that root opens, and could make root
@@ -152,14 +143,14 @@ fn nobody_but_the_owner_makes_or_removes_files_beside_the_store() {
     ] {
         fs::set_permissions(&store, PermissionsExt::from_mode(open)).unwrap();
         let refused = Engine::open(home.config.clone()).err().unwrap().to_string();
-        assert!(refused.contains(named), "{refused}");
+        assert_contains(&refused, named);
     }
     fs::set_permissions(&store, PermissionsExt::from_mode(0o750)).unwrap();
     fs::set_permissions(store.join("db-shm"), PermissionsExt::from_mode(0o666)).unwrap();
     let refused = Engine::open(home.config.clone()).err().unwrap().to_string();
-    assert!(
-        refused.contains("db-shm: has mode 0666, too open; chmod it to 0660"),
-        "{refused}"
+    assert_contains(
+        &refused,
+        "db-shm: has mode 0666, too open; chmod it to 0660",
     );
 }
 
@@ -170,8 +161,7 @@ fn closing_the_store_leaves_its_files_in_place() {
     let store = home.folder.path().join("store");
     let inode = |file: &str| fs::metadata(store.join(file)).unwrap().ino();
     let before = ["db", "db-wal", "db-shm"].map(inode);
-    home.door
-        .accounts()
+    home.accounts()
         .set_password(
             &name("alice"),
             &crate::home::password("a password"),
@@ -228,9 +218,6 @@ fn a_store_is_made_in_its_folder_alone_and_whole() {
     let refused = postern_shared::store::create(&url, None, &keys)
         .unwrap_err()
         .to_string();
-    assert!(
-        refused.contains("db-wal: belongs to another store"),
-        "{refused}"
-    );
+    assert_contains(&refused, "db-wal: belongs to another store");
     assert_eq!(names(), ["db-shm", "db-wal"]);
 }

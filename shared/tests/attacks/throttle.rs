@@ -2,15 +2,15 @@
 //! long.
 
 use crate::home::{
-    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_at, code_of, name,
-    password, recovery, refused, remote,
+    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, assert_contains, browser, code_at,
+    code_of, name, password, recovery, refused, remote, request,
 };
 use postern_shared::account::name::Label;
 use postern_shared::credential::app_password::AppPassword;
 use postern_shared::credential::completed_methods::{SshKey, SshKeyFingerprint};
 use postern_shared::credential::input::Input;
 use postern_shared::credential::totp::{OtpKind, Step};
-use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
+use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{
     AfterCode, AfterPassword, ImportMode, ImportReport, TrustRequest, VerificationRequest,
 };
@@ -54,14 +54,11 @@ fn admits(
 ) -> Result<AcceptedAppPassword, AppPasswordRefusal> {
     let alice = name("alice");
     let visitor = VerificationRequest {
-        name: &alice,
         phase: Phase::Before,
-        origin: from,
-        browser: None,
         service: "dovecot",
+        ..request(&alice, from)
     };
-    home.door
-        .app_passwords()
+    home.app_passwords()
         .verify_app_password(&visitor, typed, now)
         .unwrap()
 }
@@ -71,8 +68,7 @@ fn app_password(home: &mut Home) -> AppPassword {
         Label::try_from("mail".to_owned()).unwrap(),
         "pam:dovecot".parse().unwrap(),
     );
-    home.door
-        .app_passwords()
+    home.app_passwords()
         .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
         .unwrap()
 }
@@ -83,7 +79,7 @@ fn app_password(home: &mut Home) -> AppPassword {
 fn before_the_first_factor_a_delayed_bucket_takes_the_same_writes() {
     let (mut home, _) = alice_at_the_web("");
     // A reader prevents a restart of the WAL, so that its length is the number of bytes written.
-    let reader = home.engine();
+    let reader = home.sqlite();
     reader
         .execute_batch("BEGIN; SELECT * FROM account;")
         .unwrap();
@@ -107,7 +103,6 @@ fn before_the_first_factor_a_delayed_bucket_takes_the_same_writes() {
         let none = Input::parse(b"");
         let before = wal(home);
         let after = home
-            .door
             .login()
             .enter_password(&browser(&from), &who, Some(&wrong), &none, NOW)
             .unwrap();
@@ -153,11 +148,7 @@ fn a_delayed_address_keeps_out_no_right_recovery_code_one_time_code_or_app_passw
     for (stage, host) in [(Phase::Before, 20), (Phase::After, 21)] {
         let strange = remote(&format!("198.51.100.{host}"));
         fills_the_count_of(&mut home, &strange, NOW);
-        let (code, _) = home
-            .door
-            .accounts()
-            .issue_one_time_code(&name("alice"), "root", NOW)
-            .unwrap();
+        let (code, _) = home.issues_one_time_code("alice", NOW);
         accepted(&home.attempt_from("alice", &strange, stage, &code.grouped(), NOW));
     }
 
@@ -179,7 +170,6 @@ fn at_the_web_password_and_recovery_code_pass_from_a_delayed_address() {
     let (who, right) = (name("alice"), password(PASSWORD));
     let wrong = Input::parse(b"ABCDE-FGHJK");
     let after = home
-        .door
         .login()
         .enter_password(&browser(&from), &who, Some(&right), &wrong, NOW)
         .unwrap();
@@ -188,7 +178,6 @@ fn at_the_web_password_and_recovery_code_pass_from_a_delayed_address() {
         AfterPassword::Refused(Refusal::AddressDelayed { .. })
     ));
     let after = home
-        .door
         .login()
         .enter_password(&browser(&from), &who, Some(&right), &code, NOW)
         .unwrap();
@@ -204,7 +193,7 @@ fn guesses_through_an_address_delay_nobody_who_is_known_there() {
     accepted(&home.attempt_from("alice", &from, Phase::After, &code_of(&app, -1), NOW));
     fills_the_count_of(&mut home, &from, NOW);
     accepted(&home.attempt_from("alice", &from, Phase::Before, &code_of(&app, 0), NOW));
-    let (door, who, right) = (&mut home.door, name("alice"), password(PASSWORD));
+    let (door, who, right) = (&mut home, name("alice"), password(PASSWORD));
     let after = door
         .login()
         .enter_password(&browser(&from), &who, Some(&right), &Input::parse(b""), NOW)
@@ -324,7 +313,6 @@ fn digits_in_the_field_for_a_recovery_code_are_compared_with_nothing() {
     for typed in [WRONG.to_owned(), code_of(&app, 0)] {
         let typed = Input::parse(typed.as_bytes());
         let after = home
-            .door
             .login()
             .enter_password(&browser(&from), &who, Some(&wrong), &typed, NOW)
             .unwrap();
@@ -348,8 +336,7 @@ fn a_right_recovery_code_buys_no_endless_guesses_at_the_password() {
     let (stranger, thief) = (remote("198.51.100.7"), remote("198.51.100.8"));
     let mut enter = |from: &Origin, password: &_, recovery: &str, now| {
         let recovery = Input::parse(recovery.as_bytes());
-        home.door
-            .login()
+        home.login()
             .enter_password(&browser(from), &who, Some(password), &recovery, now)
             .unwrap()
     };
@@ -411,15 +398,7 @@ fn two_typing_errors_delay_nobody_who_has_a_counter() {
         ..pending.parameters()
     };
     let pending = pending.with_parameters(parameters, Step(0));
-    home.door
-        .enrollment()
-        .activate(
-            &pending,
-            &EnrollmentConfirmation::by_administrator(),
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.activates(&pending);
     for _ in 0..4 {
         refused(&home.attempt("alice", WRONG, NOW), Refusal::Wrong);
     }
@@ -458,27 +437,18 @@ fn a_password_that_looks_like_a_recovery_code_of_another_length_costs_nothing() 
 fn a_one_time_code_made_by_a_clock_that_ran_ahead_does_not_live_longer() {
     let (mut home, _) = alice("");
     let ahead = NOW.plus(30 * 86_400);
-    let (code, _) = home
-        .door
-        .accounts()
-        .issue_one_time_code(&name("alice"), "root", ahead)
-        .unwrap();
+    let (code, _) = home.issues_one_time_code("alice", ahead);
     refused(
         &home.attempt("alice", &code.grouped(), NOW),
         Refusal::CodeExpired,
     );
     assert_eq!(
-        home.door
-            .accounts()
+        home.accounts()
             .one_time_code_expiry(&name("alice"), NOW)
             .unwrap(),
         None
     );
-    let (code, _) = home
-        .door
-        .accounts()
-        .issue_one_time_code(&name("alice"), "root", NOW)
-        .unwrap();
+    let (code, _) = home.issues_one_time_code("alice", NOW);
     accepted(&home.attempt("alice", &code.grouped(), NOW.plus(48 * 3600 - 1)));
 }
 
@@ -490,19 +460,10 @@ fn a_code_that_opened_under_a_clock_that_ran_ahead_never_opens_again() {
     let ahead = NOW.plus(86_400);
     let code = code_at(&app, 0, ahead);
     accepted(&home.attempt("alice", &code, ahead));
-    assert_eq!(
-        home.door
-            .accounts()
-            .lower_floors_to_clock(&name("alice"), "root", NOW)
-            .unwrap(),
-        1
-    );
+    assert_eq!(home.lowers_floors("alice", "root", NOW), 1);
     accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
     // disables the second factor, and enrolls the same secret again
-    home.door
-        .accounts()
-        .disable_second_factor(&name("alice"), "root", NOW)
-        .unwrap();
+    home.disables("alice", "root", NOW);
     let anew = PendingEnrollment::new(&home.config, &name("alice"))
         .unwrap()
         .with_secret(app.secret().clone());
@@ -525,13 +486,12 @@ fn an_address_has_no_more_rows_than_fill_its_count() {
     let address = postern_shared::network::address::Address::parse("198.51.100.7").unwrap();
     for minute in 0..3 {
         let wrong = vec![(address, NOW.plus(60 * minute)); 500];
-        home.door
-            .app_passwords()
+        home.app_passwords()
             .record_app_password_use(&[], &wrong)
             .unwrap();
     }
     let rows: i64 = home
-        .engine()
+        .sqlite()
         .query_row("SELECT count(*) FROM address_failure", [], |row| row.get(0))
         .unwrap();
     assert_eq!(rows, 10);
@@ -560,7 +520,7 @@ fn what_is_older_than_thirty_days_is_cleared_a_little_with_every_write() {
     }
     let count = |home: &Home, table: &str| -> i64 {
         let sql = format!("SELECT count(*) FROM {table}");
-        home.engine().query_row(&sql, [], |row| row.get(0)).unwrap()
+        home.sqlite().query_row(&sql, [], |row| row.get(0)).unwrap()
     };
     assert_eq!(
         (count(&home, "failure"), count(&home, "address_failure")),
@@ -572,10 +532,7 @@ fn what_is_older_than_thirty_days_is_cleared_a_little_with_every_write() {
     home.attempt_from("somebody", &from(98), Phase::Before, WRONG, later);
     assert_eq!(count(&home, "failure"), before - 4 + 1, "a few at once");
     assert_eq!(count(&home, "familiar_address"), 1);
-    home.door
-        .app_passwords()
-        .remove_expired_rows(later)
-        .unwrap();
+    home.app_passwords().remove_expired_rows(later).unwrap();
     assert_eq!(
         (count(&home, "failure"), count(&home, "address_failure")),
         (1, 1)
@@ -609,20 +566,18 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
     .unwrap()
     .found;
     let revision = |home: &Home| -> i64 {
-        home.engine()
+        home.sqlite()
             .query_row("SELECT number FROM revision", [], |row| row.get(0))
             .unwrap()
     };
     let before = revision(&home);
     let distinct = postern_shared::account::name::Distinct::No;
     let tried = home
-        .door
         .accounts()
         .import_authenticators(&found, ImportMode::DryRun, distinct, "root", NOW)
         .unwrap();
     assert_eq!(revision(&home), before, "a trial keeps nothing");
     let done = home
-        .door
         .accounts()
         .import_authenticators(&found, ImportMode::Commit, distinct, "root", NOW)
         .unwrap();
@@ -637,7 +592,6 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
         "{taken} in {transactions} transactions"
     );
     let again = home
-        .door
         .accounts()
         .import_authenticators(&found, ImportMode::Commit, distinct, "root", NOW)
         .unwrap();
@@ -654,15 +608,7 @@ fn a_reading_transaction_sees_the_store_as_it_was_when_it_began() {
     let (mut home, _) = alice("");
     let mut store = postern_shared::store::open(&home.config.store.url).unwrap();
     let mut reading = store.begin(postern_shared::store::Intent::Read).unwrap();
-    home.door
-        .accounts()
-        .add_account(
-            &name("bob"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    home.adds_account("bob");
     assert!(reading.find_account(&name("bob")).unwrap().is_none());
     assert!(reading.find_account(&name("alice")).unwrap().is_some());
 }
@@ -713,7 +659,6 @@ fn whoever_finds_the_store_held_learns_by_whom() {
             .success()
     );
     let failed = home
-        .door
         .accounts()
         .add_account(
             &name("bob"),
@@ -725,23 +670,10 @@ fn whoever_finds_the_store_held_learns_by_whom() {
         .to_string();
     holder.kill().unwrap();
     holder.wait().unwrap();
-    assert!(
-        failed.contains(&format!("held by process {pid} (")),
-        "{failed}"
-    );
-    assert!(
-        failed.contains("user ") && failed.contains("stopped"),
-        "{failed}"
-    );
-    home.door
-        .accounts()
-        .add_account(
-            &name("bob"),
-            postern_shared::account::name::Distinct::No,
-            "root",
-            NOW,
-        )
-        .unwrap();
+    assert_contains(&failed, &format!("held by process {pid} ("));
+    assert_contains(&failed, "user ");
+    assert_contains(&failed, "stopped");
+    home.adds_account("bob");
 }
 
 /// The fault: of four commands at the same time, one waited for five seconds and failed.
@@ -771,7 +703,7 @@ fn a_gate_that_reads_many_app_passwords_holds_nobody_up() {
     let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) \
                INSERT INTO app_password (hash, account, name, scope, created, revision) \
                SELECT randomblob(32), account, 'n' || i, scope, created, revision FROM n, app_password";
-    home.engine().execute_batch(sql).unwrap();
+    home.sqlite().execute_batch(sql).unwrap();
     let (ended, store) = (AtomicBool::new(false), home.folder.path().join("store/db"));
     let (looked, longest) = std::thread::scope(|scope| {
         // measures the longest wait of a process that requests the write lock all the time
@@ -790,8 +722,7 @@ fn a_gate_that_reads_many_app_passwords_holds_nobody_up() {
         });
         let began = Instant::now();
         let mut told = 0;
-        home.door
-            .sessions()
+        home.sessions()
             .update_revocations(&[7; 16], None, NOW, |seen| {
                 told = seen.app_passwords[0].all.len()
             })
@@ -838,13 +769,7 @@ fn no_code_that_opened_under_a_clock_that_ran_ahead_opens_again() {
     for then in ahead {
         accepted(&home.attempt("alice", &code_at(&app, 0, then), then));
     }
-    assert_eq!(
-        home.door
-            .accounts()
-            .lower_floors_to_clock(&name("alice"), "root", NOW)
-            .unwrap(),
-        1
-    );
+    assert_eq!(home.lowers_floors("alice", "root", NOW), 1);
     accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
     for then in ahead {
         refused(
@@ -865,10 +790,7 @@ fn of_many_codes_that_opened_under_a_clock_that_ran_ahead_none_opens_again() {
     for then in &ahead {
         accepted(&home.attempt("alice", &code_at(&app, 0, *then), *then));
     }
-    home.door
-        .accounts()
-        .lower_floors_to_clock(&name("alice"), "root", NOW)
-        .unwrap();
+    home.lowers_floors("alice", "root", NOW);
     for then in &ahead {
         let again = home
             .attempt("alice", &code_at(&app, 0, *then), *then)

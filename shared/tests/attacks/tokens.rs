@@ -1,8 +1,8 @@
 //! Tokens and sessions that remain valid after what they depend on has ended.
 
 use crate::home::{
-    Home, NOW, PASSWORD, alice_at_the_web, browser, code_at, code_of, name, password, remote,
-    signs_in,
+    Home, NOW, PASSWORD, alice_at_the_web, browser, browser_with, code_at, code_of, name, password,
+    remote, signs_in,
 };
 use postern_shared::account::name::{Distinct, Service};
 use postern_shared::config::Config;
@@ -28,11 +28,8 @@ const RULE: &str = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n";
 
 /// Signs in bob, who has a password and no second factor.
 fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
-    home.door
-        .accounts()
-        .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
-        .unwrap();
-    let entered = home.door.login().enter_password(
+    home.sets_password("bob");
+    let entered = home.login().enter_password(
         &browser(from),
         &name("bob"),
         Some(&password(PASSWORD)),
@@ -65,7 +62,7 @@ fn an_enrollment_token_dies_with_its_session() {
         let mut home = Home::new("");
         let session = bob_signs_in(&mut home, &from);
         let given = password(PASSWORD);
-        let proof = home.door.login().step_up(
+        let proof = home.login().step_up(
             &browser(&from),
             &session,
             Some(&given),
@@ -76,7 +73,6 @@ fn an_enrollment_token_dies_with_its_session() {
             panic!("not proven")
         };
         let ticket = home
-            .door
             .enrollment()
             .issue_first_enrollment_token(&session, &proof, &from, NOW)
             .unwrap()
@@ -87,7 +83,6 @@ fn an_enrollment_token_dies_with_its_session() {
             .revoke_sessions(&name("bob"), one, "root", NOW)
             .unwrap();
         let Some(shown) = home
-            .door
             .enrollment()
             .begin_web_enrollment(&ticket, NOW)
             .unwrap()
@@ -101,7 +96,6 @@ fn an_enrollment_token_dies_with_its_session() {
                 .as_bytes(),
         );
         let confirmed = home
-            .door
             .enrollment()
             .confirm_web_enrollment(&ticket, shown.draft, &shows, NOW)
             .unwrap();
@@ -109,7 +103,6 @@ fn an_enrollment_token_dies_with_its_session() {
             continue;
         };
         let after = home
-            .door
             .enrollment()
             .finish_web_enrollment(&browser(&from), &ticket, &confirmed, NOW)
             .unwrap();
@@ -134,7 +127,7 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
             }),
             ..browser(&from)
         };
-        let entered = home.door.login().enter_password(
+        let entered = home.login().enter_password(
             &cheap,
             &name("alice"),
             Some(&password(PASSWORD)),
@@ -146,7 +139,6 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
         };
         let session = opened.session;
         let Some(AfterPassword::Code(pass)) = home
-            .door
             .login()
             .upgrade_session(&browser(&from), &session, NOW)
             .unwrap()
@@ -159,13 +151,9 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
             .revoke_sessions(&name("alice"), one, "root", NOW)
             .unwrap();
         let answer = Input::parse(code_of(&app, 0).as_bytes());
-        let after = home.door.login().enter_code(
-            &browser(&from),
-            &pass,
-            &answer,
-            TrustRequest::NotAsked,
-            NOW,
-        );
+        let after =
+            home.login()
+                .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
         assert!(
             matches!(after.unwrap(), AfterCode::Refused(_)),
             "a new full session, all: {all}"
@@ -181,10 +169,10 @@ fn a_revoked_session_stays_revoked_when_the_clock_ran_ahead_and_came_back() {
         let from = remote("192.0.2.7");
         let (mut home, app) = alice_at_the_web("");
         let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
-        home.door.sessions().sign_out(session.id).unwrap();
+        home.sessions().sign_out(session.id).unwrap();
         let then = NOW.plus(ahead);
         let other = signs_in(&mut home, &from, &code_at(&app, 0, then), then);
-        home.door.sessions().sign_out(other.id).unwrap();
+        home.sessions().sign_out(other.id).unwrap();
         snapshot(&home, then);
         assert!(snapshot(&home, NOW.plus(60)).covers(&session), "{ahead}");
     }
@@ -197,13 +185,10 @@ fn a_raised_generation_stays_raised_when_the_clock_ran_ahead_and_came_back() {
         let from = remote("192.0.2.7");
         let (mut home, app) = alice_at_the_web("");
         let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
-        home.door
-            .accounts()
-            .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
-            .unwrap();
+        home.sets_password("alice");
         let then = NOW.plus(ahead);
         let other = signs_in(&mut home, &from, &code_at(&app, 0, then), then);
-        home.door.sessions().sign_out(other.id).unwrap();
+        home.sessions().sign_out(other.id).unwrap();
         // a gate uses this until the next revocation, whatever its clock shows
         assert!(snapshot(&home, then).covers(&session), "{ahead}");
         assert!(snapshot(&home, NOW.plus(60)).covers(&session), "{ahead}");
@@ -230,15 +215,12 @@ fn a_process_of_the_users_own_says_no_password_changed() {
         phase: Phase::After,
         completed_methods: &CompletedMethods::default(),
     };
-    let after = home
-        .door
-        .verification()
-        .end_for_changed_password(context, NOW);
+    let after = home.verification().end_for_changed_password(context, NOW);
     assert!(
         matches!(after, Err(AdministrationError::MayNotReportPassword(_))),
         "{after:?}"
     );
-    let left = home.door.sessions().list_sessions(&bob, NOW).unwrap();
+    let left = home.sessions().list_sessions(&bob, NOW).unwrap();
     assert_eq!(
         left.iter().map(|kept| kept.id).collect::<Vec<_>>(),
         [session.id]
@@ -252,12 +234,8 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
     let from = remote("192.0.2.7");
     let (mut home, app) = alice_at_the_web("");
     let enters = |home: &mut Home, cookie: Option<&str>| {
-        let browser = BrowserContext {
-            cookie,
-            ..browser(&from)
-        };
-        home.door
-            .login()
+        let browser = browser_with(&from, cookie);
+        home.login()
             .enter_password(
                 &browser,
                 &name("alice"),
@@ -272,8 +250,7 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
     };
     let answer = Input::parse(code_of(&app, 0).as_bytes());
     let entered =
-        home.door
-            .login()
+        home.login()
             .enter_code(&browser(&from), &pass, &answer, TrustRequest::Asked, NOW);
     let AfterCode::Opened(owner) = entered.unwrap() else {
         panic!("not opened")
@@ -297,13 +274,7 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
             "a session of the thief's goes on"
         );
     }
-    assert!(
-        home.door
-            .sessions()
-            .list_sessions(&name("alice"), NOW)
-            .unwrap()
-            .is_empty()
-    );
+    assert!(home.sessions_of("alice", NOW).is_empty());
 }
 
 /// The fault: while the clock was ahead, the record of a used login token was removed, and the
@@ -314,7 +285,7 @@ fn a_login_token_that_was_used_stays_so_when_the_clock_ran_ahead_and_came_back()
     let (mut home, app) = alice_at_the_web("");
     let asks = |home: &mut Home, now| {
         let given = password(PASSWORD);
-        let after = home.door.login().enter_password(
+        let after = home.login().enter_password(
             &browser(&from),
             &name("alice"),
             Some(&given),
@@ -328,8 +299,7 @@ fn a_login_token_that_was_used_stays_so_when_the_clock_ran_ahead_and_came_back()
     };
     let enters = |home: &mut Home, token: &LoginToken, typed: &str, now| {
         let answer = Input::parse(typed.as_bytes());
-        home.door
-            .login()
+        home.login()
             .enter_code(&browser(&from), token, &answer, TrustRequest::NotAsked, now)
             .unwrap()
     };
@@ -357,10 +327,7 @@ fn a_session_that_is_good_when_the_clock_is_right_again_is_listed_and_can_be_rev
     let (mut home, app) = alice_at_the_web("");
     let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
     let listed = |home: &mut Home, now| {
-        home.door
-            .sessions()
-            .list_sessions(&name("alice"), now)
-            .unwrap()
+        home.sessions_of("alice", now)
             .iter()
             .any(|kept| kept.id == session.id)
     };
@@ -368,8 +335,7 @@ fn a_session_that_is_good_when_the_clock_is_right_again_is_listed_and_can_be_rev
     signs_in(&mut home, &from, &code_at(&app, 0, then), then);
     assert!(!listed(&mut home, then) && listed(&mut home, NOW.plus(60)));
     assert_eq!(
-        home.door
-            .sessions()
+        home.sessions()
             .revoke_sessions(&name("alice"), Some(session.id), "root", then)
             .unwrap(),
         1
@@ -403,16 +369,14 @@ fn a_gate_that_looks_again_and_again_knows_every_revocation() {
         let now = NOW.plus(day * 86_400);
         let session = signs_in(&mut home, &from, &code_at(&app, 0, now), now);
         match day % 3 {
-            0 => home.door.sessions().sign_out(session.id).unwrap(),
+            0 => home.sessions().sign_out(session.id).unwrap(),
             1 => drop(
-                home.door
-                    .sessions()
+                home.sessions()
                     .revoke_sessions(&name("alice"), None, "root", now)
                     .unwrap(),
             ),
             _ => drop(
-                home.door
-                    .accounts()
+                home.accounts()
                     .set_password(&name("alice"), &password(PASSWORD), "root", now)
                     .unwrap(),
             ),
@@ -425,7 +389,7 @@ fn a_gate_that_looks_again_and_again_knows_every_revocation() {
         }
     }
     let kept: i64 = home
-        .engine()
+        .sqlite()
         .query_row("SELECT count(*) FROM revoked_session", [], |row| row.get(0))
         .unwrap();
     assert!(
@@ -445,12 +409,8 @@ fn sessions_that_the_trust_in_a_browser_opened_end_with_the_trust() {
     let (mut home, app) = alice_at_the_web("");
     let given = password(PASSWORD);
     let enters = |home: &mut Home, cookie: Option<&str>| {
-        let browser = BrowserContext {
-            cookie,
-            ..browser(&from)
-        };
-        home.door
-            .login()
+        let browser = browser_with(&from, cookie);
+        home.login()
             .enter_password(
                 &browser,
                 &name("alice"),
@@ -465,8 +425,7 @@ fn sessions_that_the_trust_in_a_browser_opened_end_with_the_trust() {
     };
     let answer = Input::parse(code_of(&app, 0).as_bytes());
     let entered =
-        home.door
-            .login()
+        home.login()
             .enter_code(&browser(&from), &token, &answer, TrustRequest::Asked, NOW);
     let AfterCode::Opened(by_code) = entered.unwrap() else {
         panic!("not opened")
@@ -477,8 +436,7 @@ fn sessions_that_the_trust_in_a_browser_opened_end_with_the_trust() {
     ) else {
         panic!("a code is asked")
     };
-    home.door
-        .sessions()
+    home.sessions()
         .revoke_browsers(&name("alice"), None, "root", NOW)
         .unwrap();
     let revoked = snapshot(&home, NOW);
@@ -493,15 +451,13 @@ fn a_session_that_was_signed_out_while_an_act_ended_all_does_not_go_on() {
     for signs_out in [false, true] {
         let (mut home, app) = alice_at_the_web("");
         let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
-        home.door
-            .accounts()
+        home.accounts()
             .set_password(&name("alice"), &password(PASSWORD), "alice", NOW)
             .unwrap();
         if signs_out {
             home.another().sessions().sign_out(session.id).unwrap();
         }
         let after = home
-            .door
             .login()
             .reopen_session(&browser(&from), &session, NOW)
             .unwrap();
@@ -529,13 +485,9 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
         ..browser(&from)
     };
     let given = password(PASSWORD);
-    let entered = home.door.login().enter_password(
-        &cheap,
-        &name("alice"),
-        Some(&given),
-        &Input::Malformed,
-        NOW,
-    );
+    let entered =
+        home.login()
+            .enter_password(&cheap, &name("alice"), Some(&given), &Input::Malformed, NOW);
     let AfterPassword::Opened(opened) = entered.unwrap() else {
         panic!("not opened")
     };
@@ -591,8 +543,7 @@ fn no_session_goes_on_in_another_account_of_the_same_name() {
     let mut home = Home::new("");
     let session = bob_signs_in(&mut home, &from);
     let bob = name("bob");
-    home.door
-        .accounts()
+    home.accounts()
         .set_password(&bob, &password(PASSWORD), "bob", NOW)
         .unwrap();
     let mut root = home.another();
@@ -606,8 +557,7 @@ fn no_session_goes_on_in_another_account_of_the_same_name() {
             .unwrap();
     }
     assert!(
-        home.door
-            .login()
+        home.login()
             .reopen_session(&browser(&from), &session, NOW)
             .unwrap()
             .is_none()
@@ -622,12 +572,8 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
     let (mut home, app) = alice_at_the_web("");
     let given = password(PASSWORD);
     let enters = |home: &mut Home, cookie: Option<&str>, now| {
-        let browser = BrowserContext {
-            cookie,
-            ..browser(&from)
-        };
-        home.door
-            .login()
+        let browser = browser_with(&from, cookie);
+        home.login()
             .enter_password(
                 &browser,
                 &name("alice"),
@@ -644,7 +590,6 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
         };
         let answer = Input::parse(code_at(&app, 0, then).as_bytes());
         let entered = home
-            .door
             .login()
             .enter_code(&browser(&from), &token, &answer, TrustRequest::Asked, then)
             .unwrap();
@@ -676,7 +621,6 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
         completed_methods: &completed_methods,
     };
     let begun = home
-        .door
         .enrollment()
         .begin_prompt_enrollment(context, None, NOW);
     let PromptEnrollment::Begun(shown) = begun.unwrap() else {
@@ -684,10 +628,9 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     };
     let (secret, parameters) = otpauth_uri::parse_declared_secret(&shown.secret).unwrap();
     let code = generate_code(&secret, parameters, Step(NOW.0 / 30)).to_string();
-    let confirmed =
-        home.door
-            .enrollment()
-            .confirm_prompt_enrollment(context, &shown.token, &code, NOW);
+    let confirmed = home
+        .enrollment()
+        .confirm_prompt_enrollment(context, &shown.token, &code, NOW);
     let token = confirmed.unwrap().unwrap();
     // A gate that confirms late: the prompt reports nothing before the gate knows what the
     // enrollment ended.
@@ -703,7 +646,6 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
                 .activate_prompt_enrollment(context, &token, NOW)
         });
         while home
-            .door
             .enrollment()
             .list_authenticators(&name("bob"))
             .map_or(true, |all| all.is_empty())
@@ -730,12 +672,12 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
         "{after:?}"
     );
     let sql = "SELECT count(*) FROM familiar_address WHERE code_at IS NOT NULL";
-    let graces: i64 = home.engine().query_row(sql, [], |row| row.get(0)).unwrap();
+    let graces: i64 = home.sqlite().query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(graces, 0, "a grace that outlives the revocation");
 }
 
 fn generation(home: &Home, who: &str) -> i64 {
-    home.engine()
+    home.sqlite()
         .query_row(
             "SELECT generation FROM account WHERE name = ?1",
             [who],

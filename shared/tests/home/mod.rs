@@ -2,9 +2,12 @@
 //! the library.
 #![allow(dead_code, reason = "each file of tests takes what it needs")]
 
-use postern_shared::account::name::UserName;
+use postern_shared::account::event::{AuditEvent, EventFilter};
+use postern_shared::account::name::{Distinct, UserName};
+use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::{Config, file};
 use postern_shared::credential::input::Input;
+use postern_shared::credential::recovery_code::OneTimeCode;
 use postern_shared::credential::secret::Secret;
 use postern_shared::credential::totp::{Step, generate_code};
 use postern_shared::crypto::master_key::MasterKeys;
@@ -12,10 +15,11 @@ use postern_shared::crypto::password::Password;
 use postern_shared::crypto::vault::Vault;
 use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use postern_shared::engine::{
-    AfterCode, AfterPassword, BrowserContext, Engine, OpenedSession, TrustRequest,
+    AfterCode, AfterPassword, BrowserContext, Engine, MailMessage, OpenedSession, TrustRequest,
     VerificationRequest, VerifiedAttempt,
 };
 use postern_shared::network::address::Address;
+use postern_shared::store::{BrowserRecord, SessionRecord};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::token::session::Session;
 use postern_shared::verify::decision::Refusal;
@@ -24,6 +28,7 @@ use postern_shared::verify::throttle::Phase;
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 use std::fs;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -63,6 +68,25 @@ pub(crate) fn browser(origin: &Origin) -> BrowserContext<'_> {
     }
 }
 
+/// Returns a browser with this cookie of a trusted browser.
+pub(crate) fn browser_with<'a>(origin: &'a Origin, cookie: Option<&'a str>) -> BrowserContext<'a> {
+    BrowserContext {
+        cookie,
+        ..browser(origin)
+    }
+}
+
+/// Returns a request after the first factor, at the service "test".
+pub(crate) fn request<'a>(name: &'a UserName, origin: &'a Origin) -> VerificationRequest<'a> {
+    VerificationRequest {
+        name,
+        phase: Phase::After,
+        origin,
+        browser: None,
+        service: "test",
+    }
+}
+
 /// Returns a store in which alice has an authenticator app.
 pub(crate) fn alice(extra: &str) -> (Home, PendingEnrollment) {
     let mut home = Home::new(extra);
@@ -99,11 +123,22 @@ pub(crate) fn opens(home: &mut Home, from: &Origin, typed: &str, now: Timestamp)
 /// Returns a store in which alice has an authenticator app and a password.
 pub(crate) fn alice_at_the_web(extra: &str) -> (Home, PendingEnrollment) {
     let (mut home, app) = alice(extra);
-    home.door
-        .accounts()
-        .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
-        .unwrap();
+    home.sets_password("alice");
     (home, app)
+}
+
+impl Deref for Home {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.door
+    }
+}
+
+impl DerefMut for Home {
+    fn deref_mut(&mut self) -> &mut Engine {
+        &mut self.door
+    }
 }
 
 impl Home {
@@ -160,6 +195,81 @@ impl Home {
             .unwrap();
     }
 
+    /// Adds an account, as root.
+    pub(crate) fn adds_account(&mut self, who: &str) {
+        let added = self
+            .accounts()
+            .add_account(&name(who), Distinct::No, "root", NOW);
+        added.unwrap();
+    }
+
+    /// Sets [`PASSWORD`], as root.
+    pub(crate) fn sets_password(&mut self, who: &str) {
+        let password = password(PASSWORD);
+        let set = self
+            .accounts()
+            .set_password(&name(who), &password, "root", NOW);
+        set.unwrap();
+    }
+
+    /// Issues a one-time code, as root.
+    pub(crate) fn issues_one_time_code(
+        &mut self,
+        who: &str,
+        now: Timestamp,
+    ) -> (OneTimeCode, Timestamp) {
+        let issued = self.accounts().issue_one_time_code(&name(who), "root", now);
+        issued.unwrap()
+    }
+
+    /// Turns the second factor off.
+    pub(crate) fn disables(&mut self, who: &str, principal: &str, now: Timestamp) {
+        let done = self
+            .accounts()
+            .disable_second_factor(&name(who), principal, now);
+        done.unwrap();
+    }
+
+    /// Removes delays and locks.
+    pub(crate) fn unlocks(&mut self, who: &str, principal: &str, now: Timestamp) {
+        let done = self.accounts().unlock_account(&name(who), principal, now);
+        done.unwrap();
+    }
+
+    /// Lowers the floors of an account to the clock, and returns how many were lowered.
+    pub(crate) fn lowers_floors(&mut self, who: &str, principal: &str, now: Timestamp) -> usize {
+        let lowered = self
+            .accounts()
+            .lower_floors_to_clock(&name(who), principal, now);
+        lowered.unwrap()
+    }
+
+    pub(crate) fn sessions_of(&mut self, who: &str, now: Timestamp) -> Vec<SessionRecord> {
+        self.sessions().list_sessions(&name(who), now).unwrap()
+    }
+
+    pub(crate) fn trusted_browsers_of(&mut self, who: &str, now: Timestamp) -> Vec<BrowserRecord> {
+        self.sessions()
+            .list_trusted_browsers(&name(who), now)
+            .unwrap()
+    }
+
+    pub(crate) fn enrolled(&mut self, who: &str) -> Enrolled {
+        self.load_policy_facts(&name(who)).unwrap().enrolled
+    }
+
+    /// Returns the first events of the audit log.
+    pub(crate) fn all_events(&mut self) -> Vec<(i64, AuditEvent)> {
+        self.audit_log()
+            .list_events(&EventFilter::default(), 0, 100)
+            .unwrap()
+    }
+
+    /// Takes the queued mail, as posternd does.
+    pub(crate) fn takes_mail(&mut self, now: Timestamp) -> Vec<MailMessage> {
+        self.mail().take_queued_mail(8, now).unwrap()
+    }
+
     /// Enters an input after the first factor, without an address.
     pub(crate) fn attempt(&mut self, who: &str, typed: &str, now: Timestamp) -> VerifiedAttempt {
         self.attempt_from(who, &Origin::Unknown, Phase::After, typed, now)
@@ -182,14 +292,14 @@ impl Home {
     }
 
     /// Opens the store with SQLite alone, for what the engine does not return.
-    pub(crate) fn engine(&self) -> Connection {
+    pub(crate) fn sqlite(&self) -> Connection {
         Connection::open(self.folder.path().join("store/db")).unwrap()
     }
 
     /// Returns the values of one column of blobs.
     pub(crate) fn blobs(&self, sql: &str) -> Vec<Vec<u8>> {
-        let engine = self.engine();
-        let mut statement = engine.prepare(sql).unwrap();
+        let sqlite = self.sqlite();
+        let mut statement = sqlite.prepare(sql).unwrap();
         let rows = statement.query_map([], |row| row.get(0)).unwrap();
         rows.collect::<Result<_, _>>().unwrap()
     }
@@ -226,11 +336,8 @@ pub(crate) fn attempt_at(
 ) -> VerifiedAttempt {
     let name = name(who);
     let visitor = VerificationRequest {
-        name: &name,
         phase: stage,
-        origin,
-        browser: None,
-        service: "test",
+        ..request(&name, origin)
     };
     door.verification()
         .verify_input(&visitor, &Input::parse(typed.as_bytes()), now)
@@ -267,4 +374,18 @@ pub(crate) fn accepted(outcome: &VerifiedAttempt) {
 #[track_caller]
 pub(crate) fn refused(outcome: &VerifiedAttempt, refusal: Refusal) {
     assert_eq!(outcome.result, Err(refusal));
+}
+
+/// Panics unless the text contains the part, and shows both.
+#[track_caller]
+pub(crate) fn assert_contains(text: impl AsRef<str>, part: impl AsRef<str>) {
+    let (text, part) = (text.as_ref(), part.as_ref());
+    assert!(text.contains(part), "no {part:?} in:\n{text}");
+}
+
+/// Panics if the text contains the part, and shows both.
+#[track_caller]
+pub(crate) fn assert_lacks(text: impl AsRef<str>, part: impl AsRef<str>) {
+    let (text, part) = (text.as_ref(), part.as_ref());
+    assert!(!text.contains(part), "{part:?} is in:\n{text}");
 }

@@ -1,16 +1,13 @@
 //! Mail in tests: the test does what posternd does, without a mail server.
 #![allow(dead_code, reason = "not every test uses all of it")]
 
-use crate::home::{Home, NOW, name};
+use crate::home::{Home, NOW, name, request};
 use postern_shared::account::email::EmailAddress;
 use postern_shared::credential::input::Input;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
-use postern_shared::engine::{
-    MailMessage, MailQueued, MailRefusal, MailRequest, VerificationRequest, VerifiedAttempt,
-};
+use postern_shared::engine::{MailMessage, MailQueued, MailRefusal, MailRequest, VerifiedAttempt};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::verify::origin::Origin;
-use postern_shared::verify::throttle::Phase;
 
 pub(crate) const MAIL: &str =
     "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n";
@@ -21,32 +18,27 @@ pub(crate) fn address(text: &str) -> EmailAddress {
 
 /// Takes the one queued mail, as posternd does.
 pub(crate) fn takes(home: &mut Home, now: Timestamp) -> MailMessage {
-    let mut letters = home.door.mail().take_queued_mail(8, now).unwrap();
+    let mut letters = home.takes_mail(now);
     assert_eq!(letters.len(), 1);
     letters.remove(0)
 }
 
 pub(crate) fn sends(home: &mut Home, posted: &MailQueued, now: Timestamp) -> MailMessage {
     let letter = takes(home, now);
-    home.door
-        .mail()
-        .record_mail_delivery(&letter, &Ok(()))
-        .unwrap();
-    home.door.mail().await_mail_delivery(posted).unwrap();
+    home.mail().record_mail_delivery(&letter, &Ok(())).unwrap();
+    home.mail().await_mail_delivery(posted).unwrap();
     letter
 }
 
 /// Sets and confirms an address.
 pub(crate) fn has_mail(home: &mut Home, who: &str, to: &str, now: Timestamp) {
     let posted = home
-        .door
         .accounts()
         .set_email(&name(who), &address(to), "root", now)
         .unwrap();
     let letter = sends(home, &posted, now);
     assert_eq!(letter.to, address(to));
-    home.door
-        .accounts()
+    home.accounts()
         .confirm_email(
             &name(who),
             &Input::parse(letter.code.as_bytes()),
@@ -59,14 +51,8 @@ pub(crate) fn has_mail(home: &mut Home, who: &str, to: &str, now: Timestamp) {
 /// Requests a code by mail, and returns the mail that posternd takes and sends.
 pub(crate) fn asks(home: &mut Home, who: &str, now: Timestamp) -> Result<MailMessage, MailRefusal> {
     let (name, origin) = (name(who), Origin::Unknown);
-    let visitor = VerificationRequest {
-        name: &name,
-        phase: Phase::After,
-        origin: &origin,
-        browser: None,
-        service: "test",
-    };
-    match home.door.mail().mail_code(&visitor, None, now).unwrap() {
+    let visitor = request(&name, &origin);
+    match home.mail().mail_code(&visitor, None, now).unwrap() {
         MailRequest::Queued(posted) => Ok(sends(home, &posted, now)),
         MailRequest::Refused(refusal) => Err(refusal),
     }
@@ -87,7 +73,7 @@ pub(crate) fn by_mail_alone() -> (Home, Timestamp) {
 /// Returns a store in which alice has an authenticator app and mail.
 pub(crate) fn by_both() -> (Home, PendingEnrollment, Timestamp) {
     let mut home = Home::new(MAIL);
-    let app = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
+    let app = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
     home.activates(&app);
     has_mail(&mut home, "alice", "alice@example.com", NOW.minus(60));
     (home, app, NOW)

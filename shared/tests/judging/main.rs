@@ -7,7 +7,7 @@ mod home;
 mod marks;
 mod prompt;
 
-use home::{Home, NOW, alice, code_of, name};
+use home::{Home, NOW, alice, assert_contains, code_of, name, request};
 use postern_shared::account::event::{EventFilter, EventKind};
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::credential::completed_methods::CompletedMethods;
@@ -18,7 +18,6 @@ use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{
     AdministrationError, Engine, MailQueued, MailRefusal, MailRequest, MarkRefusal, PamContext,
     PamRefusal, PamRequirement, PamVerification, Principal, PromptEnrollment, Requester,
-    VerificationRequest,
 };
 use postern_shared::policy::requirement::{EnrollmentGrace, Requirement};
 use postern_shared::protocol::command_request::TypedText;
@@ -83,7 +82,7 @@ impl Host {
                 self.completed_methods.as_bytes(),
             ),
         };
-        operation(&mut home.door, context)
+        operation(home, context)
     }
 
     fn has_a_code_mailed(&self, home: &mut Home, account: &str) -> MailRequest<MailQueued> {
@@ -195,8 +194,7 @@ fn granted(result: PamVerification) -> Option<TypedText> {
 }
 
 fn last_sign_in(home: &mut Home) -> Option<Timestamp> {
-    home.door
-        .accounts()
+    home.accounts()
         .account_status(&name("alice"))
         .unwrap()
         .tally
@@ -257,7 +255,7 @@ fn for_the_own_account_no_claim_chooses_the_bucket() {
         kind: Some(EventKind::Refused),
         ..EventFilter::default()
     };
-    let events = home.door.audit_log().list_events(&refused, 0, 100).unwrap();
+    let events = home.audit_log().list_events(&refused, 0, 100).unwrap();
     assert_eq!(events.len(), 5);
     assert!(
         events
@@ -307,7 +305,7 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
     };
     let (known, unknown) = (of(&mut home, "alice"), of(&mut home, "nobody-here"));
     assert_eq!(known, unknown);
-    assert!(known[0].contains("only about the account bob"), "{known:?}");
+    assert_contains(&known[0], "only about the account bob");
     assert_eq!(bob.need(&mut home, "bob"), Requirement::Nothing);
     home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
 }
@@ -316,15 +314,7 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
 fn a_named_service_is_trusted_and_counted_by_address() {
     let (mut home, app) = alice(TRUSTING);
     for account in ["bob", "carol"] {
-        home.door
-            .accounts()
-            .add_account(
-                &name(account),
-                postern_shared::account::name::Distinct::No,
-                "root",
-                NOW,
-            )
-            .unwrap();
+        home.adds_account(account);
         for other in 50..55 {
             assert_eq!(
                 DOVECOT.refused(&mut home, account, &code_of(&app, other)),
@@ -345,7 +335,7 @@ fn a_named_service_is_trusted_and_counted_by_address() {
         phase: Phase::Before,
         ..DOVECOT
     };
-    let app = PendingEnrollment::new(home.door.config(), &name("dovecot")).unwrap();
+    let app = PendingEnrollment::new(home.config(), &name("dovecot")).unwrap();
     home.activates(&app);
     own.opens(&mut home, "dovecot", &code_of(&app, 0));
     let accepted = EventFilter {
@@ -354,7 +344,7 @@ fn a_named_service_is_trusted_and_counted_by_address() {
         ..EventFilter::default()
     };
     assert_eq!(
-        home.door.audit_log().list_events(&accepted, 0, 1).unwrap()[0]
+        home.audit_log().list_events(&accepted, 0, 1).unwrap()[0]
             .1
             .origin,
         "local user dovecot"
@@ -403,12 +393,7 @@ fn an_acceptance_before_the_first_factor_is_recorded_after_it_and_only_once() {
 #[test]
 fn a_recovery_code_turns_nothing_off_before_the_first_factor_has_passed_and_nothing_twice() {
     let (mut home, app) = alice(&format!("{TRUSTING}\n[recovery]\non_use = \"disable\""));
-    let enrolled = |home: &mut Home| {
-        home.door
-            .load_policy_facts(&name("alice"))
-            .unwrap()
-            .enrolled
-    };
+    let enrolled = |home: &mut Home| home.enrolled("alice");
     let mark = DOVECOT.opens(&mut home, "alice", &app.recovery_codes()[0].grouped());
     assert_eq!(enrolled(&mut home), Enrolled::Yes);
     // a sign-in elsewhere in the meantime does not invalidate the mark
@@ -416,7 +401,7 @@ fn a_recovery_code_turns_nothing_off_before_the_first_factor_has_passed_and_noth
     DOVECOT.books(&mut home, &mark, NOW).unwrap();
     assert_eq!(enrolled(&mut home), Enrolled::No);
 
-    let anew = PendingEnrollment::new(home.door.config(), &name("alice")).unwrap();
+    let anew = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
     home.activates(&anew);
     assert_eq!(
         DOVECOT.refuses(&mut home, &mark, NOW),
@@ -434,11 +419,7 @@ fn a_hint_about_a_future_code_does_not_leave_the_engine() {
         (refused.cause.as_str(), refused.message.as_str()),
         ("wrong", "That code is wrong")
     );
-    let events = home
-        .door
-        .audit_log()
-        .list_events(&EventFilter::default(), 0, 100)
-        .unwrap();
+    let events = home.all_events();
     assert!(
         events
             .iter()
@@ -485,7 +466,7 @@ fn the_gates_policy_counts() {
         None,
         "before the first factor nobody signs in"
     );
-    assert!(home.door.accounts().account_status(&name("carol")).is_err());
+    assert!(home.accounts().account_status(&name("carol")).is_err());
 }
 
 /// A process can report any service name.
@@ -548,40 +529,27 @@ fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
     type End = fn(&mut Home);
     let ends: [(&str, End); 4] = [
         ("second factor turned off", |home| {
-            home.door
-                .accounts()
-                .disable_second_factor(&name("alice"), "root", NOW)
-                .unwrap();
+            home.disables("alice", "root", NOW);
         }),
         ("password changed", |home| {
-            home.door
-                .accounts()
+            home.accounts()
                 .record_host_password_change(&name("alice"), Principal::Command("root"), NOW)
                 .unwrap();
         }),
         ("account removed", |home| {
-            home.door
-                .accounts()
+            home.accounts()
                 .remove_account(&name("alice"), "root", NOW)
                 .unwrap()
         }),
         // A later sign-in of the owner made the token seem used, and ended the sessions by itself.
         ("password changed, and the owner came in", |home| {
-            home.door
-                .accounts()
+            home.accounts()
                 .record_host_password_change(&name("alice"), Principal::Command("root"), NOW)
                 .unwrap();
             let origin = Origin::Unknown;
             let alice = name("alice");
-            let visitor = VerificationRequest {
-                name: &alice,
-                phase: Phase::After,
-                origin: &origin,
-                browser: None,
-                service: "test",
-            };
-            home.door
-                .verification()
+            let visitor = request(&alice, &origin);
+            home.verification()
                 .complete_login(&visitor, AuthenticationMethod::Code, NOW.plus(3))
                 .unwrap()
                 .unwrap();
@@ -620,7 +588,7 @@ fn a_service_that_is_named_cannot_invent_local_users_to_guess_as() {
             phase: Phase::After,
             completed_methods: &CompletedMethods::default(),
         };
-        let result = verify(&mut home.door, context, &code_of(&app, 50 + number)).unwrap();
+        let result = verify(&mut home, context, &code_of(&app, 50 + number)).unwrap();
         compared += u32::from(refusal(result).cause == "wrong");
     }
     assert_eq!(compared, 5);

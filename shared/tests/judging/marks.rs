@@ -81,7 +81,7 @@ fn a_mark_of_another_process_user_service_or_peer_does_not_count() {
     // bob is granted access with a code of the shared account
     let mut mark = None;
     ask("bob", Phase::After)(&mut |context| {
-        mark = granted(verify(&mut home.door, context, &code_of(&app, 1)).unwrap());
+        mark = granted(verify(&mut home, context, &code_of(&app, 1)).unwrap());
     });
     let mark = mark.unwrap();
     assert_eq!(
@@ -93,7 +93,6 @@ fn a_mark_of_another_process_user_service_or_peer_does_not_count() {
         let mut found = None;
         ask(user, Phase::Before)(&mut |context| {
             found = home
-                .door
                 .verification()
                 .verify_auth_mark(context, &mark, NOW)
                 .unwrap()
@@ -142,8 +141,7 @@ fn a_mark_does_not_outlive_a_revocation_whatever_let_its_auth_pass() {
     for (host, mark) in marks {
         assert_eq!(host.refuses(&mut home, mark, NOW), None);
     }
-    home.door
-        .accounts()
+    home.accounts()
         .record_host_password_change(&name("alice"), Principal::Command("root"), NOW)
         .unwrap();
     for (host, mark) in marks {
@@ -163,8 +161,7 @@ fn a_mark_does_not_outlive_a_revocation_whatever_let_its_auth_pass() {
     };
     let waived = bob.waives(&mut home, "bob").unwrap().1.unwrap();
     assert!(bob.books_for(&mut home, "bob", &waived, NOW).is_ok());
-    home.door
-        .accounts()
+    home.accounts()
         .remove_account(&name("bob"), "root", NOW)
         .unwrap();
     assert_eq!(
@@ -213,7 +210,7 @@ fn an_unidentified_process_has_no_mark_and_cannot_use_one() {
     );
     let accepts = |home: &mut Home, process: HostProcess, typed: &str| {
         let context = root(&service, &alice, &process, &nothing);
-        granted(verify(&mut home.door, context, typed).unwrap())
+        granted(verify(home, context, typed).unwrap())
     };
     let unseen = || HostProcess::unidentified(UnidentifiedProcess::OtherNamespace);
     let recovery_code = app.recovery_codes()[0].grouped();
@@ -243,7 +240,6 @@ fn an_unidentified_process_has_no_mark_and_cannot_use_one() {
     ] {
         let context = root(&service, &alice, &process, &nothing);
         let found = home
-            .door
             .verification()
             .verify_auth_mark(context, mark, NOW)
             .unwrap();

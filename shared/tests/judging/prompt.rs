@@ -32,7 +32,7 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     let PromptEnrollment::Begun(enrollment) = begins(&mut home, &after) else {
         panic!("no enrollment")
     };
-    let (url, token) = (enrollment.url, enrollment.token);
+    let (url, token) = (enrollment.url, enrollment.ticket);
     let (secret, parameters) = otpauth_uri::parse_declared_secret(&url).unwrap();
     let shown = totp::generate_code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
     let shown = shown.to_string();
@@ -70,7 +70,7 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
         account: Some(name("bob")),
         ..EventFilter::default()
     };
-    let events = home.door.audit_log().list_events(&enrolled, 0, 10).unwrap();
+    let events = home.audit_log().list_events(&enrolled, 0, 10).unwrap();
     let (_, event) = &events[0];
     let said = (
         event.service.as_str(),
@@ -119,7 +119,7 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
         "{refused:?}"
     );
     assert!(says(&mut home, &DOVECOT, "bob").unwrap().is_none());
-    assert!(home.door.accounts().account_status(&name("bob")).is_err());
+    assert!(home.accounts().account_status(&name("bob")).is_err());
     for (host, account) in [(&bob, "bob"), (&LOCKER, "alice")] {
         let refused = says(&mut home, host, account);
         assert!(
@@ -132,7 +132,7 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
         kind: Some(EventKind::HostPasswordChanged),
         ..EventFilter::default()
     };
-    let events = home.door.audit_log().list_events(&only, 0, 100).unwrap();
+    let events = home.audit_log().list_events(&only, 0, 100).unwrap();
     let by: Vec<_> = events
         .iter()
         .map(|(_, event)| (event.principal.as_str(), event.origin.as_str()))
@@ -148,9 +148,9 @@ fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_a
     let mut home = Home::new(TRUSTING);
     let eight = OtpParameters {
         digits: 8,
-        ..home.door.config().totp.otp_parameters()
+        ..home.config().totp.otp_parameters()
     };
-    let app = PendingEnrollment::new(home.door.config(), &name("alice"))
+    let app = PendingEnrollment::new(home.config(), &name("alice"))
         .unwrap()
         .with_parameters(eight, Step(0));
     home.activates(&app);
@@ -171,10 +171,10 @@ fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_a
             let cause = refusal(result.unwrap()).cause;
             let charged = |table: &str| -> u32 {
                 let sql = format!("SELECT count(*) FROM {table}");
-                home.engine().query_row(&sql, [], |row| row.get(0)).unwrap()
+                home.sqlite().query_row(&sql, [], |row| row.get(0)).unwrap()
             };
             let charged = [charged("failure"), charged("address_failure")];
-            home.engine()
+            home.sqlite()
                 .execute_batch("DELETE FROM failure; DELETE FROM address_failure")
                 .unwrap();
             (cause, charged)
@@ -197,8 +197,7 @@ fn an_app_password_opens_the_service_of_its_scope() {
             called.to_owned().try_into().unwrap(),
             scope.parse().unwrap(),
         );
-        home.door
-            .app_passwords()
+        home.app_passwords()
             .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
             .unwrap()
     };
@@ -233,8 +232,7 @@ fn a_revocation_that_waits_for_a_gate_says_that_it_is_still_working() {
     let counts = Rc::clone(&said);
     let waiting = set_wait_callback(move || counts.set(counts.get() + 1));
     // The gate does not confirm, and its lease of five seconds expires.
-    home.door
-        .accounts()
+    home.accounts()
         .record_host_password_change(&name("alice"), Principal::Command("root"), NOW)
         .unwrap();
     drop(waiting);

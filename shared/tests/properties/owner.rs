@@ -1,10 +1,10 @@
 //! The owner, who signed in before: from the home address, and in a browser that is trusted since
 //! then.
 
-use crate::home::{PASSWORD, accepted, attempt_at, code_at, recovery, remote};
+use crate::home::{PASSWORD, accepted, attempt_at, browser, code_at, recovery, remote};
 use crate::world::World;
 use postern_shared::credential::input::Input;
-use postern_shared::engine::{AfterCode, AfterPassword, BrowserContext, TrustRequest};
+use postern_shared::engine::{AfterCode, AfterPassword, TrustRequest};
 use postern_shared::verify::origin::Origin;
 use postern_shared::verify::throttle::Phase;
 
@@ -75,14 +75,7 @@ fn signs_in(world: &mut World, from: &Origin, trust: TrustRequest) -> Option<Str
         panic!("the password is not taken")
     };
     let (typed, now) = (next_code(world), world.now);
-    let browser = BrowserContext {
-        origin: from,
-        name: "Test",
-        cookie: None,
-        scope: "example.com",
-        page: None,
-        session: None,
-    };
+    let browser = browser(from);
     let answer = Input::parse(typed.as_bytes());
     match world
         .door(0)

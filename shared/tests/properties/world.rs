@@ -3,14 +3,15 @@
 
 use crate::act::{Act, Administration, From, Password, Process, Typed};
 use crate::home::{
-    Home, NOW, PASSWORD, alice_at_the_web, code_at, name, password, recovery, remote,
+    Home, NOW, PASSWORD, alice_at_the_web, browser_with, code_at, name, password, recovery, remote,
+    request,
 };
 use crate::model::{CONFIG, Meaning, Meets, Model, REACH, Who};
 use crate::store::Store;
 use postern_shared::config::Config;
 use postern_shared::credential::input::Input;
 use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
-use postern_shared::engine::{AfterPassword, BrowserContext, Engine, VerificationRequest};
+use postern_shared::engine::{AfterPassword, Engine, VerificationRequest};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::verify::decision::{Refusal, VerificationResult};
 use postern_shared::verify::method::AuthenticationMethod;
@@ -124,11 +125,9 @@ impl World {
         let alice = name("alice");
         let browser = (from == From::Browser).then_some(7);
         let visitor = VerificationRequest {
-            name: &alice,
             phase: stage,
-            origin: &origin,
             browser,
-            service: "test",
+            ..request(&alice, &origin)
         };
         let met = match meaning {
             Meaning::RightPassword | Meaning::WrongPassword => {
@@ -197,14 +196,7 @@ impl World {
         typed: &str,
         recovery: &str,
     ) -> AfterPassword {
-        let browser = BrowserContext {
-            origin,
-            name: "Test",
-            cookie,
-            scope: "example.com",
-            page: None,
-            session: None,
-        };
+        let browser = browser_with(origin, cookie);
         let (alice, now, recovery) = (name("alice"), self.now, Input::parse(recovery.as_bytes()));
         self.door(door)
             .login()

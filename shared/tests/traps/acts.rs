@@ -1,10 +1,9 @@
 //! Acts of people and processes that the tests of several faults share.
 
-use crate::home::{Home, NOW, attempt_at, name, password};
+use crate::home::{Home, NOW, attempt_at, browser_with, name, password, request};
 use postern_shared::credential::input::Input;
 use postern_shared::engine::{
-    AdministrationError, AfterPassword, BrowserContext, Engine, EngineError, Requester,
-    VerificationRequest, VerifiedAttempt,
+    AdministrationError, AfterPassword, Engine, EngineError, Requester, VerifiedAttempt,
 };
 use postern_shared::protocol::command_request::{
     self, AuthenticatorKind, ChangeOperation, CommandRequest, EnrollmentOperation, Operation,
@@ -50,7 +49,6 @@ pub(crate) fn asks(
         uid: 1000,
     };
     Ok(home
-        .door
         .commands()
         .execute_request(
             caller,
@@ -81,14 +79,7 @@ pub(crate) fn gives_password(
     cookie: Option<&str>,
     typed: &str,
 ) -> AfterPassword {
-    let browser = BrowserContext {
-        origin: from,
-        name: "Test",
-        cookie,
-        scope: "example.com",
-        page: None,
-        session: None,
-    };
+    let browser = browser_with(from, cookie);
     door.login()
         .enter_password(
             &browser,
@@ -102,12 +93,6 @@ pub(crate) fn gives_password(
 
 pub(crate) fn attempts(door: &mut Engine, typed: &str) -> Result<VerifiedAttempt, EngineError> {
     let (alice, answer) = (name("alice"), Input::parse(typed.as_bytes()));
-    let visitor = VerificationRequest {
-        name: &alice,
-        phase: Phase::After,
-        origin: &Origin::Unknown,
-        browser: None,
-        service: "test",
-    };
+    let visitor = request(&alice, &Origin::Unknown);
     door.verification().verify_input(&visitor, &answer, NOW)
 }

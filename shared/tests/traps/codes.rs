@@ -69,11 +69,7 @@ fn trap_04_code_as_an_integer_leading_zeros_lost_and_000000_never_valid() {
 #[test]
 fn trap_05_expiry_test_inverted_or_cooldown_written_under_one_key_and_read_under_another() {
     let (mut home, _) = alice("");
-    let (code, expires) = home
-        .door
-        .accounts()
-        .issue_one_time_code(&name("alice"), "root", NOW)
-        .unwrap();
+    let (code, expires) = home.issues_one_time_code("alice", NOW);
     for at in [expires, expires.plus(1), expires.plus(1_000_000)] {
         refused(
             &home.attempt("alice", &code.grouped(), at),
@@ -137,8 +133,7 @@ fn trap_10_the_confirming_code_accepted_again_at_sign_in_or_refused_there_withou
         .confirm(&Input::parse(code.as_bytes()), &home.config, NOW)
         .ok()
         .unwrap();
-    home.door
-        .enrollment()
+    home.enrollment()
         .activate(&app, &confirmation, "alice", NOW)
         .unwrap();
     let again = home.attempt("alice", &code, NOW);
@@ -165,11 +160,7 @@ fn trap_13_two_methods_on_only_one_accepted() {
         .with_label("token".parse().unwrap())
         .with_parameters(parameters, Step(0));
     home.activates(&token);
-    let (one_time, _) = home
-        .door
-        .accounts()
-        .issue_one_time_code(&name("alice"), "root", NOW)
-        .unwrap();
+    let (one_time, _) = home.issues_one_time_code("alice", NOW);
     let methods = [
         code_of(&app, 0),
         code_of(&token, 0),
@@ -188,11 +179,7 @@ fn trap_13_two_methods_on_only_one_accepted() {
 #[test]
 fn trap_15_one_text_for_every_failure() {
     let (mut home, app) = alice("[throttle]\nlock_after = 10");
-    let (one_time, expires) = home
-        .door
-        .accounts()
-        .issue_one_time_code(&name("alice"), "root", NOW)
-        .unwrap();
+    let (one_time, expires) = home.issues_one_time_code("alice", NOW);
     let mut said = Vec::new();
     let mut says = |outcome: VerifiedAttempt| match outcome.result {
         Ok(_) => {}

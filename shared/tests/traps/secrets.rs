@@ -2,8 +2,8 @@
 
 use crate::acts::{asks, attempts, one_more};
 use crate::home::{
-    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_of, name, password,
-    remote,
+    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, assert_contains, browser, code_of,
+    name, password, remote,
 };
 use postern_shared::config::file;
 use postern_shared::credential::input::Input;
@@ -32,15 +32,11 @@ fn trap_01_secret_removed_in_the_manual_kept_in_the_store() {
     home.activates(&token);
     let [of_app, of_token] = home.sealed().try_into().unwrap();
     assert!(home.holds(&of_app) && home.holds(&of_token) && !home.holds(token.secret().expose()));
-    home.door
-        .enrollment()
+    home.enrollment()
         .remove_authenticator(&name("alice"), token.label(), "root", NOW)
         .unwrap();
     assert!(!home.holds(&of_token) && home.holds(&of_app));
-    home.door
-        .accounts()
-        .disable_second_factor(&name("alice"), "root", NOW)
-        .unwrap();
+    home.disables("alice", "root", NOW);
     assert!(!home.holds(&of_app));
     drop(other);
 }
@@ -49,7 +45,7 @@ fn trap_01_secret_removed_in_the_manual_kept_in_the_store() {
 fn trap_02_active_secret_replaced_with_the_password_alone() {
     let (mut home, app) = alice_at_the_web("");
     let first = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
-    let replaced = home.door.enrollment().activate(
+    let replaced = home.enrollment().activate(
         &first,
         &EnrollmentConfirmation::by_administrator(),
         "alice",
@@ -76,8 +72,7 @@ fn trap_02_active_secret_replaced_with_the_password_alone() {
     at_the_web_too(&mut home);
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
     assert_eq!(
-        home.door
-            .enrollment()
+        home.enrollment()
             .list_authenticators(&name("alice"))
             .unwrap()
             .len(),
@@ -88,23 +83,18 @@ fn trap_02_active_secret_replaced_with_the_password_alone() {
 /// The same at the web, with a first enrollment that began while there was no second factor.
 fn at_the_web_too(home: &mut Home) {
     let (from, bob) = (remote("192.0.2.7"), name("bob"));
-    home.door
-        .accounts()
+    home.accounts()
         .set_password(&bob, &password(PASSWORD), "root", NOW)
         .unwrap();
     let given = password(PASSWORD);
-    let entered = home.door.login().enter_password(
-        &browser(&from),
-        &bob,
-        Some(&given),
-        &Input::Malformed,
-        NOW,
-    );
+    let entered =
+        home.login()
+            .enter_password(&browser(&from), &bob, Some(&given), &Input::Malformed, NOW);
     let AfterPassword::Opened(opened) = entered.unwrap() else {
         panic!("not opened")
     };
     let session = opened.session;
-    let proof = home.door.login().step_up(
+    let proof = home.login().step_up(
         &browser(&from),
         &session,
         Some(&given),
@@ -115,21 +105,18 @@ fn at_the_web_too(home: &mut Home) {
         panic!("not proven")
     };
     let ticket = home
-        .door
         .enrollment()
         .issue_first_enrollment_token(&session, &proof, &from, NOW)
         .unwrap()
         .unwrap();
     home.enrols("bob");
     assert!(
-        home.door
-            .enrollment()
+        home.enrollment()
             .issue_first_enrollment_token(&session, &proof, &from, NOW)
             .unwrap()
             .is_none()
     );
     let Some(ShownEnrollment { secret, draft, .. }) = home
-        .door
         .enrollment()
         .begin_web_enrollment(&ticket, NOW)
         .unwrap()
@@ -139,7 +126,6 @@ fn at_the_web_too(home: &mut Home) {
     let (secret, parameters) = otpauth_uri::parse_declared_secret(&secret).unwrap();
     let shows = generate_code(&secret, parameters, Step(NOW.0 / 30)).to_string();
     let confirmed = home
-        .door
         .enrollment()
         .confirm_web_enrollment(&ticket, draft, &Input::parse(shows.as_bytes()), NOW)
         .unwrap();
@@ -147,7 +133,6 @@ fn at_the_web_too(home: &mut Home) {
         return;
     };
     let after = home
-        .door
         .enrollment()
         .finish_web_enrollment(&browser(&from), &ticket, &confirmed, NOW)
         .unwrap();
@@ -171,7 +156,7 @@ fn trap_06_empty_issuer_or_unencoded_label() {
         encoded.starts_with("otpauth://totp/A%20%26%20B%3A%20c:%C3%BC%40x.org?secret="),
         "{encoded}"
     );
-    assert!(encoded.contains("&issuer=A%20%26%20B%3A%20c&"), "{encoded}");
+    assert_contains(&encoded, "&issuer=A%20%26%20B%3A%20c&");
     let by_host = url("", "alice");
     let issuer = by_host
         .split("&issuer=")
@@ -207,8 +192,7 @@ fn trap_09_recovery_code_in_plain() {
     home.enrols("bob");
     let codes = home.config.recovery.generate_codes().unwrap();
     for who in ["alice", "bob"] {
-        home.door
-            .enrollment()
+        home.enrollment()
             .replace_recovery_codes(&name(who), &codes, "root", NOW)
             .unwrap();
     }
@@ -252,8 +236,8 @@ fn trap_11_ecb_no_mac_or_a_lost_master_key_that_locks_all_out_without_saying_so(
         let mut altered = sealed[0].clone();
         altered[byte] ^= 1;
         let sql = "UPDATE secret SET sealed = ?1 WHERE authenticator = 1";
-        home.engine().execute(sql, [altered]).unwrap();
-        let judged = attempts(&mut home.door, "000000");
+        home.sqlite().execute(sql, [altered]).unwrap();
+        let judged = attempts(&mut home, "000000");
         assert!(
             matches!(judged, Err(EngineError::Vault(_))),
             "byte {byte} may be altered"
@@ -261,8 +245,6 @@ fn trap_11_ecb_no_mac_or_a_lost_master_key_that_locks_all_out_without_saying_so(
     }
     fs::remove_file(home.key_file()).unwrap();
     let said = Engine::open(home.config.clone()).err().unwrap().to_string();
-    assert!(
-        said.contains("etc/key") && said.contains("backup"),
-        "{said}"
-    );
+    assert_contains(&said, "etc/key");
+    assert_contains(&said, "backup");
 }

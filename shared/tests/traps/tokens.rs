@@ -2,14 +2,13 @@
 
 use crate::acts::{asks, gives_password, one_more};
 use crate::home::{
-    Home, NOW, PASSWORD, accepted, alice_at_the_web, code_of, name, password, remote,
+    Home, NOW, PASSWORD, accepted, alice_at_the_web, browser, code_of, name, password, remote,
 };
 use postern_shared::config::Config;
 use postern_shared::credential::input::Input;
 use postern_shared::credential::otpauth_uri;
 use postern_shared::engine::{
-    AdministrationError, AfterCode, AfterPassword, BrowserContext, Engine, EnrollmentToken,
-    TrustRequest,
+    AdministrationError, AfterCode, AfterPassword, Engine, EnrollmentToken, TrustRequest,
 };
 use postern_shared::protocol::command_request::{
     self, ChangeOperation, FinishOperation, Operation, ShownAuthenticator,
@@ -23,22 +22,14 @@ use postern_shared::verify::decision::Refusal;
 fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable() {
     let (mut home, app) = alice_at_the_web("");
     let from = remote("192.0.2.7");
-    let AfterPassword::Code(pass) = gives_password(&mut home.door, &from, None, PASSWORD) else {
+    let AfterPassword::Code(pass) = gives_password(&mut home, &from, None, PASSWORD) else {
         panic!("no code is asked")
     };
-    let keys = home.door.token_keys();
+    let keys = home.token_keys();
     let login = pass.seal(&keys).unwrap().to_string();
-    let browser = BrowserContext {
-        origin: &from,
-        name: "Test",
-        cookie: None,
-        scope: "example.com",
-        page: None,
-        session: None,
-    };
+    let browser = browser(&from);
     let answer = Input::parse(code_of(&app, -1).as_bytes());
     let entered = home
-        .door
         .login()
         .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
         .unwrap();
@@ -47,10 +38,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     };
     let trusted = opened.browser_cookie.as_ref().unwrap().to_string();
     let session = opened.session.to_cookie(&opened.keys);
-    home.door
-        .accounts()
-        .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
-        .unwrap();
+    home.sets_password("bob");
     let required = Config {
         policy: toml::from_str("required = \"all\"").unwrap(),
         ..home.config.clone()
@@ -114,7 +102,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         assert!(LoginToken::open_login(other, &keys, NOW).is_none());
     }
     for other in [&session, &login, &setup, &renewal, &first] {
-        let asked = gives_password(&mut home.door, &from, Some(other), PASSWORD);
+        let asked = gives_password(&mut home, &from, Some(other), PASSWORD);
         assert!(
             matches!(asked, AfterPassword::Code(_)),
             "it trusts a browser"
@@ -144,9 +132,9 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         assert!(matches!(kept, Err(AdministrationError::Stale)), "{kept:?}");
     }
 
-    assert!(EnrollmentToken::read(&first, &keys, NOW).is_some());
+    assert!(EnrollmentToken::open_enrollment(&first, &keys, NOW).is_some());
     for other in [&session, &login, &trusted, &setup, &renewal] {
-        assert!(EnrollmentToken::read(other, &keys, NOW).is_none());
+        assert!(EnrollmentToken::open_enrollment(other, &keys, NOW).is_none());
     }
 
     let raw = otpauth_uri::parse_declared_secret(&secret).unwrap().0;
@@ -174,21 +162,13 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
 fn trap_14_administrators_disable_leaves_sessions_alive() {
     let (mut home, app) = alice_at_the_web("");
     let from = remote("192.0.2.7");
-    let AfterPassword::Code(pass) = gives_password(&mut home.door, &from, None, PASSWORD) else {
+    let AfterPassword::Code(pass) = gives_password(&mut home, &from, None, PASSWORD) else {
         panic!("no code is asked")
     };
-    let browser = BrowserContext {
-        origin: &from,
-        name: "Test",
-        cookie: None,
-        scope: "example.com",
-        page: None,
-        session: None,
-    };
+    let browser = browser(&from);
     let enter = |home: &mut Home, offset| {
         let answer = Input::parse(code_of(&app, offset).as_bytes());
-        home.door
-            .login()
+        home.login()
             .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
             .unwrap()
     };
@@ -197,33 +177,23 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
     };
     let cookie = opened.browser_cookie.unwrap().to_string();
 
-    home.door
-        .accounts()
-        .disable_second_factor(&name("alice"), "root", NOW)
-        .unwrap();
+    home.disables("alice", "root", NOW);
     let mut snapshot = None;
-    home.door
-        .sessions()
+    home.sessions()
         .update_revocations(&[7; 16], None, NOW, |seen| snapshot = Some(seen.revoked))
         .unwrap();
-    home.door.sessions().remove_gate(&[7; 16]).unwrap();
+    home.sessions().remove_gate(&[7; 16]).unwrap();
     assert!(
         snapshot.unwrap().covers(&opened.session),
         "its session is alive"
     );
-    assert!(
-        home.door
-            .sessions()
-            .list_sessions(&name("alice"), NOW)
-            .unwrap()
-            .is_empty()
-    );
+    assert!(home.sessions_of("alice", NOW).is_empty());
     assert!(
         matches!(enter(&mut home, 0), AfterCode::Refused(Refusal::Expired)),
         "a sign-in in flight is alive"
     );
     let anew = home.enrols("alice");
-    let asked = gives_password(&mut home.door, &from, Some(&cookie), PASSWORD);
+    let asked = gives_password(&mut home, &from, Some(&cookie), PASSWORD);
     assert!(
         matches!(asked, AfterPassword::Code(_)),
         "its browser is trusted"

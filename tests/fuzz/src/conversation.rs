@@ -10,7 +10,7 @@ use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, Pendin
 use postern_shared::protocol::{
     Instruction, Opening, PamFunction, PamFunctionResult, PamTransaction, Severity, receive,
 };
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::clock;
 use postern_shared::system::process::HostProcess;
 use posternd::pam::hooks;
@@ -116,7 +116,7 @@ impl Home {
                 peer,
                 transaction,
                 process,
-                (worker(Class::Familiar), user),
+                (worker(AdmissionClass::Familiar), user),
                 Box::new(log),
             )
         } else {
@@ -124,7 +124,7 @@ impl Home {
                 peer,
                 transaction,
                 process,
-                EngineAccess::Worker(worker(Class::Familiar)),
+                EngineAccess::Worker(worker(AdmissionClass::Familiar)),
             )
         };
         let result = hooks::run_hook(hook, &host, &options);

@@ -74,7 +74,7 @@ pub fn forged(bytes: &[u8]) -> bool {
     // No token of these kinds was issued.
     assert!(StepUpToken::open_step_up(&text, keys, session, NOW).is_none());
     assert!(LoginToken::open_login(&text, keys, NOW).is_none());
-    assert!(EnrollmentToken::read(&text, keys, NOW).is_none());
+    assert!(EnrollmentToken::open_enrollment(&text, keys, NOW).is_none());
     // Each token is accepted only within its validity.
     assert!(AccessToken::open_access(&text, keys, NOW.plus(3600)).is_none());
     assert!(RefreshToken::open_refresh(&text, keys, Timestamp(NOW.0 - 1)).is_none());

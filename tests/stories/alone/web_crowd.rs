@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use testhost::{Host, patiently, reconfigure};
+use testhost::{Host, assert_lacks, reconfigure, wait_until};
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
@@ -51,10 +51,10 @@ fn ten_thousand_idle_connections_hold_nobody_up() {
         }
         over.store(true, Ordering::SeqCst);
     });
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    assert_lacks(web.gate.log(), "panicked");
     drop((idle, more));
-    patiently("the gate has closed what was open", || {
-        Ok((descriptors(&web.gate) < 100).then_some(()))
+    wait_until("the gate has closed what was open", || {
+        Ok(descriptors(&web.gate) < 100)
     });
     is_served(&web, &visitor);
     // A line is logged each time that all connections are taken. On a slow machine the first are

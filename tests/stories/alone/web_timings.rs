@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::time::Instant;
-use testhost::{Front, Host, Place, Web, Wire, assert_alike};
+use testhost::{Host, Wire, assert_alike};
 
 /// Wrong passwords for each kind of name. A share of 0.62 of the timings of one kind above those of
 /// another is detected.
@@ -12,8 +12,7 @@ const ROUNDS: u32 = 500;
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn unknown_and_known_names_look_and_time_alike() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     let (alice, bob, carol) = (
         host.person("alice"),
         host.person("bob"),

@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 use testhost::{
     APP, AUTH, CONFIG, Chromium, Front, Host, KEY, PROOF, Place, Postern, Reply, Visitor, Web,
-    Wire, on_the_clock, reconfigure, tcp_reply,
+    Wire, assert_contains, assert_lacks, on_the_clock, reconfigure, tcp_reply,
 };
 
 const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
@@ -20,7 +20,7 @@ fn session(host: &Host, web: &Web, name: &str) -> String {
     person.has_a_password();
     let phone = person.enrols();
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, name, &person.password, &phone.code(), "");
+    visitor.signs_in(web, &person, &phone.code());
     visitor.cookie(SESSION)
 }
 
@@ -92,8 +92,7 @@ fn two_cookie_lines_over_http_1_are_one() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn planted_cookies_under_our_name_lock_nobody_out() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, mut web) = Host::with_web();
     let alice = session(&host, &web, "alice");
     let planted: String = (0..200)
         .map(|n| format!("{SESSION}=planted-{n:03}; "))
@@ -225,8 +224,7 @@ fn two_valid_sessions_that_disagree_lead_to_a_page_that_clears_them() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn sign_out_ends_every_valid_session_of_the_line_whatever_else_is_in_it() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     let out = format!("{AUTH}/sign-out");
     for (name, before) in [
         ("amy", &b"__Secure-postern=stale; "[..]),
@@ -257,14 +255,8 @@ fn sign_out_ends_every_valid_session_of_the_line_whatever_else_is_in_it() {
         );
     }
     let unread = with_cookies("out", &[b"__Secure-postern=stale"]).sends(&out, &[]);
-    assert!(unread.body.contains("no valid session"), "{unread:?}");
-    assert!(
-        unread
-            .all("set-cookie")
-            .join("\n")
-            .contains("__Secure-postern=;"),
-        "{unread:?}"
-    );
+    assert_contains(&unread.body, "no valid session");
+    assert_contains(unread.all("set-cookie").join("\n"), "__Secure-postern=;");
 }
 
 /// If the session cannot be revoked, the sign-out reports an error and deletes the cookies all the
@@ -272,8 +264,7 @@ fn sign_out_ends_every_valid_session_of_the_line_whatever_else_is_in_it() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn sign_out_takes_the_cookies_away_also_where_the_session_cannot_be_ended() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, mut web) = Host::with_web();
     let alice = format!("{SESSION}={}", session(&host, &web, "alice"));
     web.gate.restart();
     let hidden = format!("{KEY}.hidden");
@@ -287,14 +278,8 @@ fn sign_out_takes_the_cookies_away_also_where_the_session_cannot_be_ended() {
     fs::rename(&hidden, KEY).expect("root may do it");
     for answer in [left, called] {
         assert_eq!(answer.status, 503, "{answer:?}");
-        assert!(
-            answer
-                .all("set-cookie")
-                .join("\n")
-                .contains("__Secure-postern=;"),
-            "{answer:?}"
-        );
-        assert!(answer.body.contains("could not be ended"), "{answer:?}");
+        assert_contains(answer.all("set-cookie").join("\n"), "__Secure-postern=;");
+        assert_contains(&answer.body, "could not be ended");
     }
 }
 
@@ -341,8 +326,7 @@ fn a_path_that_can_be_read_in_two_ways_evades_no_rule() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn hosts_may_hold_an_underscore_and_a_malformed_request_is_no_fault_of_the_proxy() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     let cookie = format!("Cookie: {SESSION}={}", session(&host, &web, "alice"));
     let answer = asks(
         "GET /check/nginx",
@@ -373,11 +357,7 @@ fn hosts_may_hold_an_underscore_and_a_malformed_request_is_no_fault_of_the_proxy
     }
     web.gate
         .says("refused cause=malformed-request address=192.0.2.7 service=web");
-    assert!(
-        !web.gate.log().contains("print-config"),
-        "{}",
-        web.gate.log()
-    );
+    assert_lacks(web.gate.log(), "print-config");
 }
 
 /// A peer without a proxy proof was served as a browser at the peer's own address, which an exempt
@@ -385,8 +365,7 @@ fn hosts_may_hold_an_underscore_and_a_malformed_request_is_no_fault_of_the_proxy
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_peer_that_proves_no_proxy_is_refused_and_the_log_names_it_and_the_key() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (_host, mut web) = Host::with_web();
     reconfigure("from = [\"unix\"]", "from = [\"unix\", \"127.0.0.1\"]");
     reconfigure(
         "[gate]\n",
@@ -409,8 +388,7 @@ fn a_peer_that_proves_no_proxy_is_refused_and_the_log_names_it_and_the_key() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn proxy_secrets_and_cookie_domains_are_refused_by_check_edit_and_the_gate_alike() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, mut web) = Host::with_web();
     let good = fs::read_to_string(CONFIG).expect("it is there");
     let secret = "/etc/postern/other.secret";
     let line = |words: &str| {
@@ -585,7 +563,7 @@ fn clients_that_wait_for_a_challenge_get_in_by_app_password() {
             );
         }
         // A wrong password on the sign-in page must not open the browser's password dialog.
-        let answer = Visitor::new().password(&web.pages, "alice", "wrong");
+        let answer = Visitor::new().sends_password(&web.pages, "alice", "wrong");
         assert_eq!(answer.status, 401);
         assert!(
             !answer.header("www-authenticate").starts_with("Basic"),
@@ -599,8 +577,7 @@ fn clients_that_wait_for_a_challenge_get_in_by_app_password() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_application_that_no_session_reaches_is_said_to_be_one() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (_host, web) = Host::with_web();
     let answer = asks(
         "GET /check/nginx",
         &navigating("https://app.example.org/x", "A: b"),
@@ -632,7 +609,7 @@ fn an_application_that_no_session_reaches_is_said_to_be_one() {
         "{page:?}"
     );
     let forged = Visitor::new().loads(&format!("{AUTH}/not-covered?host=%3Cb%3Eevil"));
-    assert!(!forged.body.contains("evil"), "{forged:?}");
+    assert_lacks(&forged.body, "evil");
 }
 
 /// An application of the domain planted additional cookies. The user sees a page that reports them
@@ -645,9 +622,7 @@ fn a_browser_with_planted_cookies_gets_rid_of_them_by_itself() {
         let host = Host::fresh();
         let web = Web::start(&host, front, Place::OwnHost, "");
         let mallory = session(&host, &web, "mallory");
-        let alice = host.person("alice");
-        alice.has_a_password();
-        let phone = alice.enrols();
+        let (alice, phone) = host.web_user("alice");
         let browser = Chromium::start();
         let page = format!("{APP}/notes");
         browser
@@ -662,7 +637,7 @@ fn a_browser_with_planted_cookies_gets_rid_of_them_by_itself() {
         browser.devtools("Network.setCookie", &planted);
         browser.opens(&page).arrives_at("Conflicting cookies");
         assert!(
-            browser.url().starts_with(&format!("{}cookies", web.pages)),
+            browser.url().starts_with(&web.page("cookies")),
             "{}",
             browser.url()
         );

@@ -10,18 +10,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 use testhost::{
-    AUTH, Disk, Front, Host, PAM_SOCKET, PROOF, PamPeer, PasswordHelper, Person, Phone, Place,
-    Postern, Posternd, SOCKET, STORE_FOLDER, Visitor, Web, Wire, patiently, reconfigure, tcp_reply,
+    AUTH, Disk, Host, PAM_SOCKET, PROOF, PamPeer, PasswordHelper, Person, Phone, Postern, Posternd,
+    SOCKET, STORE_FOLDER, Visitor, Web, Wire, assert_contains, patiently, reconfigure, tcp_reply,
+    wait_until,
 };
 
 /// Starts a gate, and signs alice in at a browser that she trusts.
 fn trusted(host: &Host, extra: &str) -> (Web, Person, Phone, Visitor) {
-    let web = Web::start(host, Front::Nginx, Place::OwnHost, extra);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let web = Web::nginx(host, extra);
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
     (web, alice, phone, visitor)
 }
 
@@ -49,8 +48,8 @@ fn flooded(
             })
             .collect();
         // Every attacker waits for a reply before the others begin.
-        patiently("the flood has begun", || {
-            Ok((tries.load(Ordering::SeqCst) > connections + connections / 2).then_some(()))
+        wait_until("the flood has begun", || {
+            Ok(tries.load(Ordering::SeqCst) > connections + connections / 2)
         });
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(others));
         over.store(true, Ordering::SeqCst);
@@ -96,7 +95,7 @@ fn a_flood_of_wrong_passwords_keeps_the_owner_out_of_nothing() {
     let (web, alice, _, visitor) = trusted(&host, "");
     let signed_in = visitor.robbed();
     let statuses = flooded(300, made_up, || {
-        let password = |who: &Visitor| who.password(&web.pages, "alice", &alice.password).status;
+        let password = |who: &Visitor| who.password(&web, &alice).status;
         all_get_in(
             "a page of the account",
             20,
@@ -179,8 +178,7 @@ fn a_flood_through_nginx_keeps_the_owner_out_of_nothing() {
         let busy = || Some(resident(web.gate.process())).filter(|_| descriptors(&web.gate) > 150);
         patiently("the flood has begun", || Ok(busy()));
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let password =
-                |who: &Visitor| who.password(&web.pages, "alice", &alice.password).status;
+            let password = |who: &Visitor| who.password(&web, &alice).status;
             all_get_in(
                 "a page of the account",
                 20,
@@ -233,8 +231,7 @@ fn an_address_that_is_delayed_anyway_takes_no_worker() {
         100,
         |_, _| "203.0.113.9".to_owned(),
         || {
-            let password =
-                |who: &Visitor| who.password(&web.pages, "alice", &alice.password).status;
+            let password = |who: &Visitor| who.password(&web, &alice).status;
             all_get_in(
                 "a page of the account",
                 20,
@@ -265,18 +262,16 @@ fn an_address_that_is_delayed_anyway_takes_no_worker() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_flood_of_wrong_host_passwords_leaves_the_owner_a_question() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.enrolled_user("alice");
     reconfigure("[gate]\n", "[gate]\nfirst_factor = \"pam\"\n");
     let mut web = web;
     web.gate.restart();
     let _helper = PasswordHelper::start();
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
     flooded(120, made_up, || {
-        let password = |who: &Visitor| who.password(&web.pages, "alice", &alice.password).status;
+        let password = |who: &Visitor| who.password(&web, &alice).status;
         all_get_in("a trusted browser", 5, || password(&visitor), 303);
         all_get_in("a familiar address", 5, || password(&Visitor::new()), 303);
         let mut last = 60;
@@ -307,8 +302,8 @@ fn users_without_a_name_take_no_place_of_those_with_one() {
     for peer in &mut peers {
         assert_eq!(peer.does(&json!({ "hold": 30 }))["held"], 30);
         // posternd replies that it is busy while it looks up the users of earlier connections.
-        patiently("it is told", || {
-            Ok((peer.does(&status)["state"] == "NoAccount").then_some(()))
+        wait_until("it is told", || {
+            Ok(peer.does(&status)["state"] == "NoAccount")
         });
     }
     for _ in 0..5 {
@@ -321,8 +316,7 @@ fn users_without_a_name_take_no_place_of_those_with_one() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_log_that_nobody_reads_holds_nobody_up() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (_host, web) = Host::with_web();
     reconfigure(
         "[gate]\n",
         "[gate]\naccess_log = true\noperations = \"tcp:127.0.0.1:9092\"\n",
@@ -360,8 +354,7 @@ fn a_log_that_nobody_reads_holds_nobody_up() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn lines_that_strangers_cause_are_written_now_and_then() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (_host, web) = Host::with_web();
     let mut wire = Wire::open();
     for _ in 0..1000 {
         let answer = wire
@@ -523,27 +516,17 @@ fn a_gate_whose_store_takes_no_writes_is_not_ready() {
     let filler = format!("{STORE_FOLDER}/filler");
     let _ = fs::write(&filler, vec![0; 8 << 20]);
     // The write-ahead log has some free space left, which is used first.
-    patiently("nobody can sign in", || {
-        Ok((Wire::open()
+    wait_until("nobody can sign in", || {
+        Ok(Wire::open()
             .password("nobody", "wrong", "198.18.0.1")
             .status
             == 503)
-            .then_some(()))
     });
-    patiently("it is not ready", || {
-        Ok((ready().status == 503).then_some(()))
-    });
-    assert!(ready().body.contains("cannot be written"), "{:?}", ready());
+    wait_until("it is not ready", || Ok(ready().status == 503));
+    assert_contains(&ready().body, "cannot be written");
     fs::remove_file(&filler).expect("it can be removed");
-    patiently("it is ready again", || {
-        Ok((ready().status == 200).then_some(()))
-    });
-    assert_eq!(
-        Visitor::new()
-            .password(&web.pages, "alice", &alice.password)
-            .status,
-        303
-    );
+    wait_until("it is ready again", || Ok(ready().status == 200));
+    assert_eq!(Visitor::new().password(&web, &alice).status, 303);
     drop(web);
     drop(disk);
 }

@@ -5,7 +5,10 @@ use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
-use testhost::{CONFIG, Disk, Host, KEY, Postern, Posternd, STORE, STORE_FOLDER, Store, finished};
+use testhost::{
+    CONFIG, Disk, Host, KEY, Postern, Posternd, STORE, STORE_FOLDER, Store, assert_contains,
+    assert_lacks, finished,
+};
 
 const COPY: &str = "/etc/postern/postern.toml.valid";
 /// Prefix of a shell command that runs it as the gate's user.
@@ -38,8 +41,7 @@ fn inodes() -> Vec<u64> {
 #[ignore = "needs the test host: tests/run"]
 fn the_gates_user_makes_and_removes_no_file_beside_the_store() {
     let host = Host::without_posternd();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     let mode = |path: &str| fs::metadata(path).expect("it is there").mode() & 0o7777;
     assert_eq!(mode(STORE_FOLDER), 0o750);
     for suffix in ["", "-wal", "-shm"] {
@@ -103,7 +105,7 @@ fn what_could_not_be_synced_is_not_there_for_the_next_process() {
         Postern::under(command).input(code).run()
     };
     let said = verify(&phone.code(), "");
-    assert!(said.out.contains("\"accepted\""), "{}", said.all());
+    assert_contains(&said.out, "\"accepted\"");
     host.clock.forward(30);
     let count = || Store::open().number("SELECT count(*) FROM event");
     let (events, length) = (
@@ -116,7 +118,7 @@ fn what_could_not_be_synced_is_not_there_for_the_next_process() {
         "{}",
         said.all()
     );
-    assert!(said.all().contains("disk I/O error"), "{}", said.all());
+    assert_contains(said.all(), "disk I/O error");
     assert!(fs::metadata(format!("{STORE}-wal")).expect("the WAL").len() <= length);
     assert_eq!(
         count(),
@@ -124,7 +126,7 @@ fn what_could_not_be_synced_is_not_there_for_the_next_process() {
         "the next process found what was not committed"
     );
     let said = verify(&phone.code(), "");
-    assert!(said.out.contains("\"accepted\""), "{}", said.all());
+    assert_contains(&said.out, "\"accepted\"");
     Store::open().is_sound();
 }
 
@@ -134,8 +136,7 @@ fn what_could_not_be_synced_is_not_there_for_the_next_process() {
 #[ignore = "needs the test host: tests/run"]
 fn a_folder_that_is_opened_to_others_afterwards_denies_until_it_is_closed() {
     let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
+    let (alice, phone) = host.enrolled_user("alice");
     alice.with_key().enters_with(&phone.code());
     let mode = |mode| {
         fs::set_permissions("/etc/postern", PermissionsExt::from_mode(mode))
@@ -144,10 +145,7 @@ fn a_folder_that_is_opened_to_others_afterwards_denies_until_it_is_closed() {
     mode(0o777);
     alice.with_key().is_turned_away();
     let line = host.journal.says("refused cause=unavailable");
-    assert!(
-        line.contains("the folder has mode 0777, too open"),
-        "{line}"
-    );
+    assert_contains(&line, "the folder has mode 0777, too open");
     mode(0o755);
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
@@ -171,11 +169,7 @@ fn a_typo_brings_back_no_policy_of_the_first_day() {
     Postern::call("check --keep").does();
     put("[policy]\nrequired = \"al\"\n");
     let said = Postern::call("check --keep").refuses();
-    assert!(
-        said.err.contains("postern.toml:2: policy.required"),
-        "{}",
-        said.err
-    );
+    assert_contains(&said.err, "postern.toml:2: policy.required");
     assert_eq!(fs::read_to_string(COPY).expect("the copy"), strict);
     bob.with_password().is_turned_away();
 
@@ -202,7 +196,7 @@ fn a_wrong_configuration_fails_a_reload_and_is_not_tried_again() {
     ] {
         let path = format!("/usr/lib/systemd/system/{name}");
         let (_, said) = shell(&format!("systemd-analyze verify --man=no {path}"));
-        assert!(!said.contains("postern"), "{said}");
+        assert_lacks(&said, "postern");
     }
     let unit = "/usr/lib/systemd/system/postern-gate.service";
     let text = fs::read_to_string(unit).expect("the unit is installed");
@@ -223,10 +217,7 @@ fn a_wrong_configuration_fails_a_reload_and_is_not_tried_again() {
     Postern::call("check --keep").refuses();
     fs::remove_file(COPY).expect("init made it");
     let (status, said) = shell(&format!("{AS_GATE} postern-gate"));
-    assert!(
-        said.contains("postern.toml:2: gate.session_lifetime"),
-        "{said}"
-    );
+    assert_contains(&said, "postern.toml:2: gate.session_lifetime");
     assert_eq!(never, [status.to_string()]);
     // A fault that may be temporary is retried.
     host.configure(
@@ -257,7 +248,7 @@ fn a_store_is_made_on_a_volume_of_its_own_or_not_at_all() {
     let disk = Disk::over(STORE_FOLDER, "4m");
     mode(0o777);
     let said = Postern::call("init").refuses();
-    assert!(said.err.contains("chmod it to 0750"), "{}", said.err);
+    assert_contains(&said.err, "chmod it to 0750");
     let left: Vec<_> = fs::read_dir("/etc/postern")
         .expect("a folder")
         .flatten()
@@ -288,21 +279,12 @@ fn an_edit_overwrites_nothing_that_another_hand_wrote() {
     host.write_configuration("# mine\n");
     let edit = |script: &str| Postern::call("edit").variable("EDITOR", script);
     let said = edit(&format!("echo '# theirs' >{CONFIG}; echo '[pam]' >>")).refuses();
-    assert!(
-        said.err
-            .contains("was changed by someone else in the meantime"),
-        "{}",
-        said.err
-    );
+    assert_contains(&said.err, "was changed by someone else in the meantime");
     assert_eq!(
         fs::read_to_string(CONFIG).expect("postern.toml"),
         "# theirs\n"
     );
-    assert!(
-        said.err.contains("/etc/postern/postern.toml.rejected"),
-        "{}",
-        said.err
-    );
+    assert_contains(&said.err, "/etc/postern/postern.toml.rejected");
     let rejected = "/etc/postern/postern.toml.rejected";
     assert_eq!(
         fs::read_to_string(rejected).expect("the edited text"),
@@ -373,10 +355,8 @@ fn a_secret_that_nobody_can_see_changes_nothing() {
         "set -o pipefail; for n in $(seq 300); do postern account add user$n; done >/dev/null; postern status | head -n 1",
     );
     assert_eq!(status, 0, "{said}");
-    assert!(
-        !said.contains("postern:") && said.contains("second factor"),
-        "{said}"
-    );
+    assert_lacks(&said, "postern:");
+    assert_contains(&said, "second factor");
 }
 
 /// A process without free file descriptors reported that the store is not writable.

@@ -2,7 +2,7 @@
 
 use crate::guest_process::PAM_HOST;
 use std::fs;
-use testhost::{Answer, Host, PamHost, Postern, Store};
+use testhost::{Host, PamHost, Postern, Store, assert_contains, assert_lacks};
 
 /// File of this host that is restored on drop.
 struct Changed(&'static str, String);
@@ -38,7 +38,7 @@ fn a_second_auth_that_is_refused_takes_the_pass_of_the_first_away() {
         let mut pam = PamHost::start(PAM_HOST, "twice", b"alice", &["--auths", "2"]);
         for code in &typed {
             pam.expect("prompt");
-            pam.answers(&Answer::from(code.as_str()));
+            pam.types(code);
         }
         let ended = pam.ends();
         assert_eq!(ended.all("authenticate").len(), 2, "{ended:?}");
@@ -79,13 +79,7 @@ fn another_spelling_of_a_name_opens_nothing_and_makes_no_account() {
             format!("enroll {spelling} --no-confirm"),
         ] {
             let refused = Postern::call(&command).refuses();
-            assert!(
-                refused
-                    .err
-                    .contains("another spelling of the account \"alice\""),
-                "{}",
-                refused.err
-            );
+            assert_contains(&refused.err, "another spelling of the account \"alice\"");
         }
     }
     assert_eq!(Store::open().number("SELECT count(*) FROM account"), 1);
@@ -111,10 +105,7 @@ fn a_required_group_whose_source_does_not_answer_requires_everyone() {
     let line = host
         .journal
         .says("warning cause=group-unresolved address=127.0.0.1 service=sshd user=\"alice\": ");
-    assert!(
-        line.contains("\"directory-staff\" in policy.required"),
-        "{line}"
-    );
+    assert_contains(&line, "\"directory-staff\" in policy.required");
     host.journal
         .says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"alice\"");
     bob.with_key().enters();
@@ -141,5 +132,5 @@ fn a_member_of_a_very_large_group_is_neither_locked_out_nor_overlooked() {
     host.journal
         .says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"alice\"");
     bob.with_key().enters();
-    assert!(!host.journal.rest().contains("group-unresolved"));
+    assert_lacks(host.journal.rest(), "group-unresolved");
 }

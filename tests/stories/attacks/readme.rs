@@ -1,10 +1,10 @@
 //! The commands of README, run exactly as printed.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
-use testhost::{Host, finished};
+use testhost::{Host, assert_lacks, finished, set_mode};
 
 const TOOLS: &str = "/run/postern-tests/readme";
 
@@ -34,7 +34,7 @@ fn paste(lines: &[String]) -> String {
         let path = format!("{TOOLS}/{name}");
         fs::write(&path, format!("#!/bin/sh\n{script}\n"))
             .expect("the tests' folder can be written");
-        fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("a mode can be set");
+        set_mode(path, 0o755);
     };
     tool("systemctl", "echo \"systemctl $*\"");
     tool("sudo", "exec \"$@\"");
@@ -108,7 +108,7 @@ fn what_readme_says_can_be_pasted_and_leaves_no_secret_readable() {
         "{said}"
     );
     let secret = fs::read_to_string("/etc/postern/proxy.secret").expect("it was made");
-    assert!(!said.contains(secret.trim()), "{said}");
+    assert_lacks(&said, secret.trim());
     for folder in ["/etc/nginx", "/etc/nginx/conf.d", "/etc/postern"] {
         for entry in fs::read_dir(folder).expect("a folder").flatten() {
             let open = entry

@@ -4,7 +4,9 @@ use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::process::Command;
-use testhost::{APP, Front, Host, PROOF, Place, Postern, Visitor, Web, finished};
+use testhost::{
+    APP, Front, Host, PROOF, Place, Postern, Visitor, Web, assert_contains, assert_lacks, finished,
+};
 
 const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
 
@@ -12,11 +14,9 @@ const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
 #[track_caller]
 fn signed_in(host: &Host, front: Front, place: Place, extra: &str) -> (Web, Visitor) {
     let web = Web::start(host, front, place, extra);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    visitor.signs_in(&web, &alice, &phone.code());
     (web, visitor)
 }
 
@@ -96,12 +96,7 @@ fn a_second_location_is_protected_and_hears_of_no_forged_identity() {
         for path in ["/bare/", "/copied/", "/tried/", "/static/"] {
             let answer = visitor.loads(&format!("{APP}{path}"));
             assert_eq!(answer.status, 500, "{path} {answer:?}");
-            assert!(
-                answer
-                    .body
-                    .contains("include /etc/nginx/postern-headers.conf;"),
-                "{answer:?}"
-            );
+            assert_contains(&answer.body, "include /etc/nginx/postern-headers.conf;");
             web.application.got_nothing();
         }
         // Doubled headers; nginx 1.22 reads an empty first one.
@@ -135,11 +130,9 @@ fn a_second_location_is_protected_and_hears_of_no_forged_identity() {
                 }
             }
         }
-        assert!(
-            !stranger
-                .loads(&format!("{APP}/postern-check"))
-                .body
-                .contains("alice")
+        assert_lacks(
+            &stranger.loads(&format!("{APP}/postern-check")).body,
+            "alice",
         );
     }
 }
@@ -329,7 +322,7 @@ fn nginx_says_what_went_wrong() {
                 answer.header("content-type").starts_with("text/plain"),
                 "{answer:?}"
             );
-            assert!(answer.body.contains(words), "{answer:?}");
+            assert_contains(&answer.body, words);
         };
         says(
             &format!("{APP}/denied/"),
@@ -382,11 +375,9 @@ fn the_proxys_secret_is_printed_nowhere_and_readable_to_nobody() {
         let secret = fs::read_to_string("/etc/postern/proxy.secret").expect("it was made");
         let written = fs::read_to_string(path).expect("it was written");
         assert_eq!(secret_of(&written), secret.trim());
-        assert!(!said.all().contains(secret.trim()), "{said:?}");
-        assert!(
-            said.err.contains("wrote ") && said.err.contains(path),
-            "{said:?}"
-        );
+        assert_lacks(said.all(), secret.trim());
+        assert_contains(&said.err, "wrote ");
+        assert_contains(&said.err, path);
         for mark in [
             "@GATE_HOST@",
             "@APP_HOST@",

@@ -1,10 +1,9 @@
 //! Attackers who guess, or who stop a process of their own, lock out no other user.
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use std::fs;
 use testhost::{
-    APP, Ambush, Front, Host, Person, Phone, Place, Postern, Terminal, Visitor, Web, patiently,
+    APP, Ambush, Host, Person, Phone, Postern, Terminal, Visitor, Web, signal, wait_until,
     was_stopped,
 };
 
@@ -39,14 +38,11 @@ fn asks_sudo(alice: &Person) -> Terminal {
 fn guesses_codes_at_the_web(web: &Web, alice: &Person, phone: &Phone) {
     let thief = Visitor::new().from("127.0.0.66");
     for code in phone.wrong_codes(5) {
-        assert_eq!(
-            thief.password(&web.pages, "alice", &alice.password).status,
-            303
-        );
-        assert_eq!(thief.code(&web.pages, &code, "").status, 401);
+        assert_eq!(thief.password(web, alice).status, 303);
+        assert_eq!(thief.code(web, &code).status, 401);
     }
-    thief.password(&web.pages, "alice", &alice.password);
-    let delayed = thief.code(&web.pages, &phone.code(), "");
+    thief.password(web, alice);
+    let delayed = thief.code(web, &phone.code());
     assert_eq!(delayed.status, 429, "{delayed:?}");
 }
 
@@ -57,12 +53,10 @@ fn guesses_codes_at_the_web(web: &Web, alice: &Person, phone: &Phone) {
 fn guesses_at_the_web_and_at_ssh_delay_neither_ssh_with_a_key_nor_sudo() {
     let host = Host::fresh();
     host.clock.as_setuid_programs_see_it();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, SLOW);
+    let web = Web::nginx(&host, SLOW);
     host.sudoers("alice ALL=(ALL) ALL");
     host.pam("sshd", UNKNOWN);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (alice, phone) = host.web_user("alice");
 
     guesses_codes_at_the_web(&web, &alice, &phone);
     for (last, code) in (70..).zip(phone.wrong_codes(7)) {
@@ -98,12 +92,9 @@ fn guesses_at_the_web_and_at_ssh_delay_neither_ssh_with_a_key_nor_sudo() {
 fn guesses_at_unknown_names_refuse_no_right_credential_from_their_address() {
     const FAMILIAR: &str = "127.0.9.1";
     const NEW: &str = "127.0.9.2";
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     host.pam("sshd", UNKNOWN);
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
     let added = Postern::call("app-password add alice files --scope web:app.example.test").does();
     let app_password = added.out.trim_end();
     alice
@@ -114,12 +105,12 @@ fn guesses_at_unknown_names_refuse_no_right_credential_from_their_address() {
     for address in [FAMILIAR, NEW] {
         for number in 0..10 {
             let stranger = Visitor::new().from(address);
-            let answer = stranger.password(&web.pages, &format!("nobody{number}"), "a guess");
+            let answer = stranger.sends_password(&web.pages, &format!("nobody{number}"), "a guess");
             assert_eq!(answer.status, 401, "{address} {number} {answer:?}");
         }
         let answer = Visitor::new()
             .from(address)
-            .password(&web.pages, "somebody", "a guess");
+            .sends_password(&web.pages, "somebody", "a guess");
         assert_eq!(answer.status, 429, "{address} {answer:?}");
     }
     let mut terminal = alice.with_password().from(NEW).up_to_the_code();
@@ -168,13 +159,11 @@ fn is_named_while_stopped(alice: &Person, code: &str, process: u32, at: Option<&
         Some(call) => Ambush::at_any_file(process, call, "STOP", 1),
     };
     ssh.types(code);
-    patiently("it is stopped", || Ok(was_stopped().then_some(())));
+    wait_until("it is stopped", || Ok(was_stopped()));
     drop(ambush);
     let status = format!("/proc/{process}/status");
-    patiently("it is stopped without the tracer", || {
-        Ok(fs::read_to_string(&status)?
-            .contains("State:\tT")
-            .then_some(()))
+    wait_until("it is stopped without the tracer", || {
+        Ok(fs::read_to_string(&status)?.contains("State:\tT"))
     });
 
     let said = Postern::call("unlock alice").refuses().all();
@@ -186,11 +175,7 @@ fn is_named_while_stopped(alice: &Person, code: &str, process: u32, at: Option<&
     ] {
         assert!(said.contains(part), "{part} at {at:?}: {said}");
     }
-    kill(
-        Pid::from_raw(i32::try_from(process).expect("a process")),
-        Signal::SIGCONT,
-    )
-    .expect("it is there");
+    signal(process, Signal::SIGCONT);
     assert!(ssh.ends().entered());
     Postern::call("unlock alice").does();
 }

@@ -2,8 +2,8 @@
 
 use nix::sys::signal::Signal;
 use testhost::{
-    APP, Front, Host, Person, Phone, Place, Postern, Reply, Visitor, Web, Wire, patiently,
-    reconfigure,
+    APP, Host, Person, Phone, Postern, Reply, Visitor, Web, Wire, assert_contains, reconfigure,
+    wait_until,
 };
 
 const SESSION: &str = "__Secure-postern";
@@ -19,7 +19,7 @@ fn enters(web: &Web, person: &Person, page: &str) -> (Visitor, Reply) {
         ("password", &person.password),
         ("recovery", ""),
     ];
-    let reply = visitor.sends(&format!("{}sign-in", web.pages), &fields);
+    let reply = visitor.sends(&web.page("sign-in"), &fields);
     assert_eq!(reply.status, 303, "{reply:?}");
     (visitor, reply)
 }
@@ -34,10 +34,7 @@ fn reload(web: &Web) {
     };
     let before = reloads();
     web.gate.signal(Signal::SIGHUP);
-    patiently(
-        "the gate reloads",
-        || Ok((reloads() > before).then_some(())),
-    );
+    wait_until("the gate reloads", || Ok(reloads() > before));
 }
 
 /// Returns the status of a check with a session cookie.
@@ -79,8 +76,7 @@ fn hidden<'a>(page: &'a Reply, name: &str) -> &'a str {
 #[ignore = "needs the test host: tests/run"]
 fn an_enrollment_that_a_thief_began_ends_with_the_session_that_it_was_begun_in() {
     for all in [true, false] {
-        let host = Host::fresh();
-        let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+        let (host, web) = Host::with_web();
         let bob = host.person("bob");
         bob.has_a_password();
         let (thief, _) = enters(&web, &bob, "/");
@@ -99,7 +95,7 @@ fn an_enrollment_that_a_thief_began_ends_with_the_session_that_it_was_begun_in()
         let which = match all {
             true => "--all".to_owned(),
             false => {
-                let listed = Postern::call("session list bob --json").does().json();
+                let listed = Postern::json("session list bob --json");
                 listed[0]["id"]
                     .as_str()
                     .or(listed["id"].as_str())
@@ -120,7 +116,7 @@ fn an_enrollment_that_a_thief_began_ends_with_the_session_that_it_was_begun_in()
         ];
         for reply in &over {
             assert_eq!(reply.status, 401, "{reply:?}");
-            assert!(reply.body.contains("This setup has expired"), "{reply:?}");
+            assert_contains(&reply.body, "This setup has expired");
             assert!(
                 !reply
                     .all("set-cookie")
@@ -146,17 +142,15 @@ fn a_code_page_that_was_led_to_from_a_session_ends_with_that_session() {
     for all in [true, false] {
         let host = Host::fresh();
         let rule = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n";
-        let web = Web::start(&host, Front::Nginx, Place::OwnHost, rule);
-        let alice = host.person("alice");
-        alice.has_a_password();
-        let phone = alice.enrols();
+        let web = Web::nginx(&host, rule);
+        let (alice, phone) = host.web_user("alice");
         let (visitor, _) = enters(&web, &alice, "/cheap");
         let led = visitor.loads(&format!("{}upgrade?rd={APP}/", web.pages));
         assert_eq!(led.header("location"), "/code", "{led:?}");
         match all {
             true => Postern::call("session revoke alice --all").does(),
             false => {
-                let listed = Postern::call("session list alice --json").does().json();
+                let listed = Postern::json("session list alice --json");
                 let id = listed[0]["id"]
                     .as_str()
                     .or(listed["id"].as_str())
@@ -165,11 +159,11 @@ fn a_code_page_that_was_led_to_from_a_session_ends_with_that_session() {
                 Postern::call(&format!("session revoke alice {id}")).does()
             }
         };
-        let refused = visitor.code(&web.pages, &phone.code(), "");
+        let refused = visitor.code(&web, &phone.code());
         assert_eq!(refused.status, 401, "{refused:?}");
-        assert!(refused.body.contains("name=\"password\""), "{refused:?}");
+        assert_contains(&refused.body, "name=\"password\"");
         // The refused code is not consumed.
-        Visitor::new().signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+        Visitor::new().signs_in(&web, &alice, &phone.code());
     }
 }
 
@@ -179,8 +173,7 @@ fn a_code_page_that_was_led_to_from_a_session_ends_with_that_session() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (host, web) = Host::with_web();
     reconfigure("[gate]\n", "[gate]\nsession_lifetime = \"5m\"\n");
     reload(&web);
     let (alice, bob) = (host.person("alice"), host.person("bob"));
@@ -189,11 +182,11 @@ fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
     let phone = alice.enrols();
     let signs_in = || {
         let visitor = Visitor::new();
-        visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+        visitor.signs_in(&web, &alice, &phone.code());
         host.clock.forward(30);
         (visitor.cookie(SESSION), visitor)
     };
-    let signs_out = |visitor: &Visitor| visitor.sends(&format!("{}sign-out", web.pages), &[]);
+    let signs_out = |visitor: &Visitor| visitor.sends(&web.page("sign-out"), &[]);
     let ((out, visitor), (_left, _)) = (signs_in(), signs_in());
     assert_eq!(
         (checks(&out), signs_out(&visitor).status, checks(&out)),
@@ -213,7 +206,7 @@ fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
     let (by_password, _) = signs_in();
     assert_eq!((checks(&signed_out), checks(&by_password)), (401, 200));
     Postern::call("password alice")
-        .input(&format!("{}\n", alice.password))
+        .types(&alice.password)
         .does();
     assert_eq!(checks(&by_password), 401);
     host.clock.forward(13 * HOUR);
@@ -239,13 +232,13 @@ fn policy_is_applied_to_what_has_passed_and_not_to_what_followed_from_it_once() 
     let host = Host::fresh();
     let settings =
         "[policy]\nrequired = \"enrolled\"\n[[policy.exempt]]\nnetworks = [\"127.0.0.8\"]\n";
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, settings);
+    let web = Web::nginx(&host, settings);
     let (alice, hugo) = (host.person("alice"), host.person("hugo"));
     alice.has_a_password();
     hugo.has_a_password();
     let phone = alice.enrols();
     let near = Visitor::new().from("127.0.0.8");
-    let entered = near.password(&web.pages, "alice", &alice.password);
+    let entered = near.password(&web, &alice);
     assert_eq!(entered.status, 303, "{entered:?}");
     assert_eq!(checks(&near.cookie(SESSION)), 401, "outside");
     let fields = [
@@ -254,7 +247,7 @@ fn policy_is_applied_to_what_has_passed_and_not_to_what_followed_from_it_once() 
         ("password", &alice.password),
         ("code", &phone.code()),
     ];
-    let changed = near.sends(&format!("{}password", web.pages), &fields);
+    let changed = near.sends(&web.page("password"), &fields);
     assert_eq!(changed.status, 200, "{changed:?}");
     assert_eq!(near.loads(&format!("{APP}/")).status, 200, "inside");
     assert_eq!(
@@ -279,17 +272,14 @@ fn policy_is_applied_to_what_has_passed_and_not_to_what_followed_from_it_once() 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_stolen_trusted_browser_that_is_seen_ends_the_thiefs_session_too() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
     let owner = Visitor::new();
-    owner.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    owner.signs_in_and_trusts(&web, &alice, &phone.code());
     let thief = owner.robbed();
     thief.forgets(&format!("{SESSION}\t"));
     for _ in 0..2 {
-        let entered = thief.password(&web.pages, "alice", &alice.password);
+        let entered = thief.password(&web, &alice);
         assert!(
             !entered.header("location").ends_with("/code"),
             "{entered:?}"
@@ -298,7 +288,7 @@ fn a_stolen_trusted_browser_that_is_seen_ends_the_thiefs_session_too() {
     let cookies = [owner.cookie(SESSION), thief.cookie(SESSION)];
     assert!(cookies.iter().all(|cookie| checks(cookie) == 200));
     owner.forgets(&format!("{SESSION}\t"));
-    let asked = owner.password(&web.pages, "alice", &alice.password);
+    let asked = owner.password(&web, &alice);
     assert!(asked.header("location").ends_with("/code"), "{asked:?}");
     for cookie in &cookies {
         assert_eq!(checks(cookie), 401);

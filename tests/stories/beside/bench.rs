@@ -113,7 +113,7 @@ impl<'a> Bench<'a> {
     #[track_caller]
     pub(crate) fn held(&self, user: &str, code: &str) -> PamHost {
         let mut pam = self.host_for(user.as_bytes(), &["--barrier", &Barrier::path()]);
-        pam.answers(&Answer::from(code));
+        pam.types(code);
         pam.expect("held");
         pam
     }

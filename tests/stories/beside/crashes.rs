@@ -5,7 +5,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::time::Duration;
-use testhost::{Ambush, Answer, Barrier, PamHost, WRITES, patiently, was_stopped};
+use testhost::{Ambush, Barrier, PamHost, WRITES, wait_until, was_stopped};
 
 /// More writes than any of the modules makes, from the reply to the end.
 const MANY: u32 = 90;
@@ -55,13 +55,11 @@ fn standing_still(bench: &Bench<'_>, code: &str) -> PamHost {
     let pam = bench.held("alice", code);
     let ambush = Ambush::at_any_file(pam.process(), bench.module.call_in_the_middle(), "STOP", 1);
     barrier.lifts();
-    patiently("it is stopped", || Ok(was_stopped().then_some(())));
+    wait_until("it is stopped", || Ok(was_stopped()));
     drop(ambush);
     let status = format!("/proc/{}/status", pam.process());
-    patiently("it stands still by itself", || {
-        Ok(fs::read_to_string(&status)?
-            .contains("State:\tT")
-            .then_some(()))
+    wait_until("it stands still by itself", || {
+        Ok(fs::read_to_string(&status)?.contains("State:\tT"))
     });
     pam
 }
@@ -83,7 +81,7 @@ pub(crate) fn others_while_it_stands_still(bench: &Bench<'_>) -> Seen {
     let others = [("alice", bench.alice.code_in(1)), ("bob", bench.bob.code())];
     let others = others.map(|(user, code)| {
         let mut other = bench.host_for(user.as_bytes(), &[]);
-        other.answers(&Answer::from(&*code));
+        other.types(&code);
         other
     });
     let [alice, bob] = others.map(|other| bench.end(other));

@@ -55,7 +55,7 @@ pub(crate) fn a_hundred_wrong_codes(bench: &Bench<'_>) -> Seen {
         Some(words) => log.lines().filter(|line| line.contains(words)).count(),
         None => count(&outcomes, Outcome::Refused),
     };
-    right.answers(&Answer::from(&*bench.alice.code()));
+    right.types(&bench.alice.code());
     let right = bench.end(right);
     Seen::new(format!(
         "{compared} compared; the right one after them: {}",

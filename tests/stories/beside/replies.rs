@@ -69,7 +69,7 @@ pub(crate) fn odd_names(bench: &Bench<'_>) -> Seen {
 /// Searches memory directly after the reply, while the transaction is still open.
 pub(crate) fn what_memory_keeps(bench: &Bench<'_>) -> Seen {
     let mut pam = bench.host_for(b"alice", &["--memory"]);
-    pam.answers(&Answer::from(&*bench.alice.code()));
+    pam.types(&bench.alice.code());
     let places = pam.expect("after")["typed"].as_array().map_or(0, Vec::len);
     bench.end(pam);
     Seen::new(match places {

@@ -5,7 +5,9 @@
 
 use postern_shared::account::name::UserName;
 use postern_shared::protocol::host_password::{HostPasswordRequest, REQUEST_LIMITS};
-use postern_shared::system::admission::{Admission, AdmissionPermit, Class, ClassLimits, Limits};
+use postern_shared::system::admission::{
+    Admission, AdmissionClass, AdmissionLimits, AdmissionPermit, ClassLimits,
+};
 use std::time::{Duration, Instant};
 
 /// Connection limit. The gate opens nearly all connections, and bounds them by what its clients
@@ -49,7 +51,7 @@ pub(crate) struct PasswordTurn {
 
 impl HelperAdmission {
     pub(crate) fn new() -> HelperAdmission {
-        let all = |class| Limits {
+        let all = |class| AdmissionLimits {
             shared: 0,
             authenticated: class,
             familiar: class,
@@ -66,7 +68,7 @@ impl HelperAdmission {
     pub(crate) fn admit_connection(&self) -> Option<AdmittedConnection> {
         let permit = self
             .connections
-            .try_acquire(Class::Unauthenticated, ())
+            .try_acquire(AdmissionClass::Unauthenticated, ())
             .ok()?;
         Some(AdmittedConnection {
             admission: self.clone(),
@@ -113,7 +115,7 @@ mod tests {
     use postern_shared::network::address::Address;
     use postern_shared::protocol::host_password::Candidate;
 
-    fn request(name: &str, address: &str, class: Class) -> HostPasswordRequest {
+    fn request(name: &str, address: &str, class: AdmissionClass) -> HostPasswordRequest {
         let password = Candidate::from_input(b"secret").unwrap();
         HostPasswordRequest {
             name: name.parse().unwrap(),
@@ -151,7 +153,13 @@ mod tests {
     fn one_account_does_not_delay_another() {
         let admission = HelperAdmission::new();
         let connection = admission.admit_connection().unwrap();
-        let of_alice = |n: usize| request("alice", &format!("192.0.2.{n}"), Class::Unauthenticated);
+        let of_alice = |n: usize| {
+            request(
+                "alice",
+                &format!("192.0.2.{n}"),
+                AdmissionClass::Unauthenticated,
+            )
+        };
         let taken: Vec<_> = (0..9)
             .map_while(|n| take_turn(&connection, &of_alice(n)))
             .collect();
@@ -159,14 +167,14 @@ mod tests {
         assert!(
             take_turn(
                 &connection,
-                &request("bob", "192.0.2.9", Class::Unauthenticated)
+                &request("bob", "192.0.2.9", AdmissionClass::Unauthenticated)
             )
             .is_some()
         );
         assert!(
             take_turn(
                 &connection,
-                &request("alice", "192.0.2.9", Class::Authenticated)
+                &request("alice", "192.0.2.9", AdmissionClass::Authenticated)
             )
             .is_some(),
             "nor its owner"
@@ -184,25 +192,31 @@ mod tests {
             take_turn(&connection, &request(&format!("u{n}"), address, class))
         };
         let of_one: Vec<_> = (0..100)
-            .filter_map(|n| turn(n, "192.0.2.1", Class::Unauthenticated))
+            .filter_map(|n| turn(n, "192.0.2.1", AdmissionClass::Unauthenticated))
             .collect();
         assert_eq!(of_one.len(), REQUEST_LIMITS.unauthenticated.per_key);
         let all: Vec<_> = (0..200)
-            .filter_map(|n| turn(n, &format!("198.51.100.{n}"), Class::Unauthenticated))
+            .filter_map(|n| {
+                turn(
+                    n,
+                    &format!("198.51.100.{n}"),
+                    AdmissionClass::Unauthenticated,
+                )
+            })
             .collect();
         assert_eq!(
             all.len() + of_one.len(),
             REQUEST_LIMITS.unauthenticated.own + REQUEST_LIMITS.shared
         );
-        assert!(turn(500, "192.0.2.1", Class::Familiar).is_some());
-        assert!(turn(501, "192.0.2.1", Class::Authenticated).is_some());
+        assert!(turn(500, "192.0.2.1", AdmissionClass::Familiar).is_some());
+        assert!(turn(501, "192.0.2.1", AdmissionClass::Authenticated).is_some());
     }
 
     #[test]
     fn a_request_that_waits_gets_the_turn_that_ends() {
         let admission = HelperAdmission::new();
         let connection = admission.admit_connection().unwrap();
-        let alice = request("alice", "192.0.2.1", Class::Unauthenticated);
+        let alice = request("alice", "192.0.2.1", AdmissionClass::Unauthenticated);
         let taken: Vec<_> = (0..9)
             .map_while(|_| take_turn(&connection, &alice))
             .collect();

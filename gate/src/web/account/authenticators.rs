@@ -61,8 +61,8 @@ pub(crate) async fn find_pending_authenticator(
     account::run_work(request, session, move |engine, session, origin, now| {
         let requester = Requester::SteppedUp(session, origin);
         engine
-            .commands()
-            .reopen_enrollment(requester, &session.name, &token, now)
+            .enrollment()
+            .reopen_enrollment(requester, &session.name, token, now)
     })
     .await
 }

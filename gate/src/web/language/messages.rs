@@ -7,7 +7,7 @@ use postern_shared::account::email::EmailAddress;
 use postern_shared::engine::messages::{self, MessageArgument, UserMessage};
 use postern_shared::engine::{AfterRecovery, AppPasswordsAfter, MailRefusal};
 use postern_shared::store::MissedInputs;
-use postern_shared::system::admission::Busy;
+use postern_shared::system::admission::AdmissionRefusal;
 use postern_shared::verify::decision::Refusal;
 
 impl Language {
@@ -45,10 +45,10 @@ impl Language {
     }
 
     /// Returns why a request was refused for load, and what to do.
-    pub(crate) fn busy(&self, busy: Busy) -> String {
+    pub(crate) fn busy(&self, busy: AdmissionRefusal) -> String {
         match busy {
-            Busy::Own => self.text("busy-address-line"),
-            Busy::All => self.text("busy-line"),
+            AdmissionRefusal::KeyLimit => self.text("busy-address-line"),
+            AdmissionRefusal::Capacity => self.text("busy-line"),
         }
     }
 

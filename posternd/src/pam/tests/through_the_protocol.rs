@@ -10,7 +10,7 @@ use postern_shared::protocol::{
     CommandReply, Frame, Greeting, Instruction, Opening, PamFunction, PamTransaction, RelayReply,
     ServerState, receive, send,
 };
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::process::{HostProcess, ProcessId, TransactionId};
 use std::os::unix::net::UnixStream;
 use std::thread;
@@ -35,7 +35,7 @@ fn transaction(home: &Home, hook: PamFunction, mark: Option<Zeroizing<Vec<u8>>>)
 
 fn worker() -> EngineAccess {
     let origin = ClientOrigin::User(1000);
-    EngineAccess::Worker(Engines::new().worker(origin, Class::Authenticated))
+    EngineAccess::Worker(Engines::new().worker(origin, AdmissionClass::Authenticated))
 }
 
 fn own_process() -> i32 {
@@ -268,7 +268,7 @@ fn an_engine_is_not_used_once_its_files_are_in_doubt() {
     use std::os::unix::fs::PermissionsExt;
     let home = Home::new("");
     let engines = Engines::new();
-    let worker = engines.worker(ClientOrigin::User(1000), Class::Authenticated);
+    let worker = engines.worker(ClientOrigin::User(1000), AdmissionClass::Authenticated);
     let config = || {
         postern_shared::config::file::read_config(&home.path("postern.toml"))
             .unwrap()

@@ -8,7 +8,7 @@ use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::{Engines, Worker};
 use crate::workers::origin::ClientOrigin;
 use postern_shared::protocol::{Instruction, PamTransaction, receive};
-use postern_shared::system::admission::Class;
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::process::HostProcess;
 use std::cell::RefCell;
 use std::os::unix::net::UnixStream;
@@ -33,7 +33,7 @@ impl OfUser {
     }
 
     fn worker(&self) -> Worker {
-        Engines::of_users().worker(ClientOrigin::User(self.user.uid), Class::Familiar)
+        Engines::of_users().worker(ClientOrigin::User(self.user.uid), AdmissionClass::Familiar)
     }
 
     fn host(&self, service: &str, user: &str, typed: &[&str]) -> Fake {

@@ -10,7 +10,7 @@ const LONGEST: usize = 64;
 /// The name of a PAM service: 1 to 64 bytes, without blanks and without control, format or
 /// invisible characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct Service(String);
 
 impl Service {
@@ -40,12 +40,6 @@ impl TryFrom<String> for Service {
             true => Ok(Service(text)),
             false => Err("must be the name of a PAM service"),
         }
-    }
-}
-
-impl From<Service> for String {
-    fn from(service: Service) -> String {
-        service.0
     }
 }
 

@@ -42,7 +42,7 @@ impl FirstFactorSource {
 /// `gate.pam_service`: the name of a file in /etc/pam.d. It is in lower case, because libpam
 /// converts service names to lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct PamServiceFile(String);
 
 impl PamServiceFile {
@@ -71,15 +71,9 @@ impl TryFrom<String> for PamServiceFile {
     }
 }
 
-impl From<PamServiceFile> for String {
-    fn from(name: PamServiceFile) -> String {
-        name.0
-    }
-}
-
 /// `identity_header` of a trusted proxy: the header with the user name, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct IdentityHeader(String);
 
 /// Headers with another meaning, or that clients send in ordinary requests.
@@ -129,12 +123,6 @@ impl TryFrom<String> for IdentityHeader {
                 "must be a header such as Remote-User that proxies and browsers do not use otherwise",
             ),
         }
-    }
-}
-
-impl From<IdentityHeader> for String {
-    fn from(header: IdentityHeader) -> String {
-        header.0
     }
 }
 

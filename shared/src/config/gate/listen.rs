@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// One entry of `gate.listen`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Listen {
+pub enum ListenAddress {
     /// A listener written as `unix:PATH`.
     Unix(PathBuf),
     /// A listener written as `tcp:ADDRESS:PORT`.
@@ -19,64 +19,82 @@ pub enum Listen {
     Systemd(Option<String>),
 }
 
-impl TryFrom<String> for Listen {
+impl TryFrom<String> for ListenAddress {
     type Error = &'static str;
 
-    fn try_from(text: String) -> Result<Listen, Self::Error> {
+    fn try_from(text: String) -> Result<ListenAddress, Self::Error> {
         const EXPECTED: &str = "must be \"unix:/PATH\", \"tcp:ADDRESS:PORT\", \"tls:ADDRESS:PORT\", \"systemd\" or \"systemd:NAME\"";
         match text.split_once(':') {
-            Some(("unix", path)) if path.starts_with('/') => Ok(Listen::Unix(path.into())),
-            Some(("tcp", address)) => address.parse().map(Listen::Tcp).map_err(|_| EXPECTED),
-            Some(("tls", address)) => address.parse().map(Listen::Tls).map_err(|_| EXPECTED),
+            Some(("unix", path)) if path.starts_with('/') => Ok(ListenAddress::Unix(path.into())),
+            Some(("tcp", address)) => address
+                .parse()
+                .map(ListenAddress::Tcp)
+                .map_err(|_| EXPECTED),
+            Some(("tls", address)) => address
+                .parse()
+                .map(ListenAddress::Tls)
+                .map_err(|_| EXPECTED),
             // the characters that systemd.socket(5) allows in FileDescriptorName=
             Some(("systemd", name))
                 if !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && b != b':') =>
             {
-                Ok(Listen::Systemd(Some(name.to_owned())))
+                Ok(ListenAddress::Systemd(Some(name.to_owned())))
             }
-            None if text == "systemd" => Ok(Listen::Systemd(None)),
+            None if text == "systemd" => Ok(ListenAddress::Systemd(None)),
             _ => Err(EXPECTED),
         }
     }
 }
 
-impl From<Listen> for String {
-    fn from(listen: Listen) -> String {
+impl From<ListenAddress> for String {
+    fn from(listen: ListenAddress) -> String {
         match listen {
-            Listen::Unix(path) => format!("unix:{}", path.display()),
-            Listen::Tcp(address) => format!("tcp:{address}"),
-            Listen::Tls(address) => format!("tls:{address}"),
-            Listen::Systemd(None) => "systemd".to_owned(),
-            Listen::Systemd(Some(name)) => format!("systemd:{name}"),
+            ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+            ListenAddress::Tcp(address) => format!("tcp:{address}"),
+            ListenAddress::Tls(address) => format!("tls:{address}"),
+            ListenAddress::Systemd(None) => "systemd".to_owned(),
+            ListenAddress::Systemd(Some(name)) => format!("systemd:{name}"),
         }
+    }
+}
+
+/// `gate.listen`: the listeners for proxies and browsers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listeners(pub Vec<ListenAddress>);
+
+impl Default for Listeners {
+    fn default() -> Listeners {
+        Listeners(vec![ListenAddress::Unix("/run/postern/gate.sock".into())])
     }
 }
 
 /// `gate.operations`: a listener without TLS, for monitoring.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Operations(Listen);
+pub struct OperationsListener(ListenAddress);
 
-impl Operations {
+impl OperationsListener {
     /// Returns the listener, a Unix socket or TCP.
-    pub fn listen(&self) -> &Listen {
+    pub fn listen(&self) -> &ListenAddress {
         &self.0
     }
 }
 
-impl TryFrom<String> for Operations {
+impl TryFrom<String> for OperationsListener {
     type Error = &'static str;
 
-    fn try_from(text: String) -> Result<Operations, Self::Error> {
-        match Listen::try_from(text) {
-            Ok(listen @ (Listen::Unix(_) | Listen::Tcp(_))) => Ok(Operations(listen)),
+    fn try_from(text: String) -> Result<OperationsListener, Self::Error> {
+        match ListenAddress::try_from(text) {
+            Ok(listen @ (ListenAddress::Unix(_) | ListenAddress::Tcp(_))) => {
+                Ok(OperationsListener(listen))
+            }
             _ => Err("must be \"unix:/PATH\" or \"tcp:ADDRESS:PORT\""),
         }
     }
 }
 
-impl From<Operations> for String {
-    fn from(operations: Operations) -> String {
+impl From<OperationsListener> for String {
+    fn from(operations: OperationsListener) -> String {
         operations.0.into()
     }
 }
@@ -94,7 +112,7 @@ mod tests {
             "systemd",
             "systemd:postern-web",
         ] {
-            let read = Listen::try_from(text.to_owned()).unwrap();
+            let read = ListenAddress::try_from(text.to_owned()).unwrap();
             assert_eq!(String::from(read), text);
         }
     }
@@ -111,15 +129,21 @@ mod tests {
             "systemd:a:b",
             "systemd: a",
         ] {
-            assert!(Listen::try_from(text.to_owned()).is_err(), "{text:?}");
+            assert!(
+                ListenAddress::try_from(text.to_owned()).is_err(),
+                "{text:?}"
+            );
         }
     }
 
     #[test]
     fn monitoring_has_no_listener_with_tls_or_of_systemd() {
-        assert!(Operations::try_from("tcp:127.0.0.1:9118".to_owned()).is_ok());
+        assert!(OperationsListener::try_from("tcp:127.0.0.1:9118".to_owned()).is_ok());
         for text in ["tls:127.0.0.1:9118", "systemd", "systemd:a"] {
-            assert!(Operations::try_from(text.to_owned()).is_err(), "{text:?}");
+            assert!(
+                OperationsListener::try_from(text.to_owned()).is_err(),
+                "{text:?}"
+            );
         }
     }
 }

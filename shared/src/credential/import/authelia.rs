@@ -39,10 +39,8 @@ fn parse_csv(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
         }
         let fields: Vec<&str> = text.split(',').collect();
         let [issuer, username, algorithm, digits, period, secret] = fields[..] else {
-            return Err(ImportError::Line(
-                line,
-                "this line must have six fields; a name with a comma is not supported",
-            ));
+            let why = "this line must have six fields; a name with a comma is not supported";
+            return Err(ImportError::Line(line, why));
         };
         let fields = AutheliaFields {
             issuer,
@@ -79,36 +77,25 @@ fn add_record(
         digits: needed("digits")?,
         period: needed("period")?,
     };
+    let refuse = |why| ImportError::Line(line, why);
     let base32 = BASE64
         .decode(needed("secret")?.as_bytes())
-        .map(Zeroizing::new);
-    let base32 = base32.map_err(|_| ImportError::Line(line, "the secret is not Base64"))?;
-    let base32 = std::str::from_utf8(&base32);
+        .map(Zeroizing::new)
+        .map_err(|_| refuse("the secret is not Base64"))?;
     let base32 =
-        base32.map_err(|_| ImportError::Line(line, "the secret is not Base64 of Base32"))?;
-    let used = value("last_used_at").map(|text| {
-        stamp::parse_rfc3339(text).ok_or(ImportError::Line(
-            line,
-            "last_used_at must be a time with its zone",
-        ))
-    });
-    let used = used.transpose()?;
+        std::str::from_utf8(&base32).map_err(|_| refuse("the secret is not Base64 of Base32"))?;
+    let parse_used = |text| {
+        stamp::parse_rfc3339(text).ok_or(refuse("last_used_at must be a time with its zone"))
+    };
+    let used = value("last_used_at").map(parse_used).transpose()?;
     for pair in pairs
         .iter()
         .filter(|pair| !KEYS.contains(&pair.key.as_str()))
     {
-        import.note_loss(
-            pair.line,
-            fields.username,
-            "a key that Postern does not know",
-        );
+        let why = "a key that Postern does not know";
+        import.note_loss(pair.line, fields.username, why);
     }
-    fields.add_to(
-        line,
-        Secret::from_base32(base32),
-        used.map(|used| used.0),
-        import,
-    )
+    fields.add_to(line, Secret::from_base32(base32), used, import)
 }
 
 const KEYS: [&str; 8] = [
@@ -136,7 +123,7 @@ impl AutheliaFields<'_> {
         &self,
         line: usize,
         secret: Result<Secret, crate::credential::secret::SecretError>,
-        used: Option<u64>,
+        used: Option<Timestamp>,
         import: &mut ImportedFile,
     ) -> Result<(), ImportError> {
         let number = |text: &str| {
@@ -146,184 +133,97 @@ impl AutheliaFields<'_> {
         let (digits, period) = (number(self.digits)?, number(self.period)?);
         let account = self.username.to_owned();
         let Some(algorithm) = Algorithm::from_name(self.algorithm) else {
-            return import.leave_out(
-                line,
-                Some(&account),
-                "the algorithm must be SHA1, SHA256 or SHA512",
-            );
+            let why = "the algorithm must be SHA1, SHA256 or SHA512";
+            return import.leave_out(line, Some(&account), why);
         };
         import.add(ImportEntry {
-            line,
-            account,
             label: Some(self.issuer.to_owned()).filter(|issuer| !issuer.is_empty()),
-            secret,
             algorithm,
             digits,
-            moving: MovingFactor::Time { period },
             floor: used.and_then(|used| floor(used, period)),
-            recovery: Vec::new(),
+            ..ImportEntry::new(line, account, secret, MovingFactor::Time { period })
         })
     }
 }
 
 /// Returns the floor for the time of the last use. Authelia also accepts a code of the step after
 /// the current one, and stores only the time, so that step counts as used.
-fn floor(used: u64, period: u64) -> Option<Step> {
-    let step = OtpKind::Time { period }.step_at(Timestamp(used))?;
+fn floor(used: Timestamp, period: u64) -> Option<Step> {
+    let step = OtpKind::Time { period }.step_at(used)?;
     Some(Step(step.0.saturating_add(1)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::import::{
-        FoundAuthenticator, ImportFormat, ImportLoss, parse_import_file,
-    };
+    use crate::credential::import::ImportFormat::Authelia;
+    use crate::credential::import::{ImportLoss, OmittedEntry};
 
     /// Written with Go's yaml.v3 and net/url from the structure and the code of Authelia 4.38.
     const YAML: &str = include_str!("../../../tests/import/authelia/export.yml");
     const CSV: &str = include_str!("../../../tests/import/authelia/export.csv");
     const URLS: &str = include_str!("../../../tests/import/authelia/export.uris");
 
-    fn fields_of(
-        found: &FoundAuthenticator,
-    ) -> (&str, Option<&str>, String, Algorithm, u32, MovingFactor) {
-        let secret = found.secret.to_base32().to_string();
-        (
-            found.account.as_str(),
-            found.label.as_deref(),
-            secret,
-            found.algorithm,
-            found.digits,
-            found.moving,
-        )
-    }
-
-    #[track_caller]
-    fn import(text: &str) -> ImportedFile {
-        parse_import_file(ImportFormat::Authelia, text.as_bytes()).unwrap()
-    }
-
-    #[track_caller]
-    fn refused(text: &str) -> String {
-        parse_import_file(ImportFormat::Authelia, text.as_bytes())
-            .unwrap_err()
-            .to_string()
-    }
-
     #[test]
     fn the_three_kinds_of_export_have_the_same_contents() {
-        let time = |period| MovingFactor::Time { period };
         let expected = [
-            (
-                "john",
-                Some("Authelia"),
-                "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".to_owned(),
-                Algorithm::Sha1,
-                6,
-                time(30),
-            ),
-            (
-                "0123",
-                Some("auth: it's #1"),
-                "MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK".to_owned(),
-                Algorithm::Sha512,
-                6,
-                time(30),
-            ),
-            (
-                "@weird \"x\" \\ ü",
-                Some("My Site & Co"),
-                "KRUGS4ZANFZSAYJAKRUGS4ZANFZSAYJA".to_owned(),
-                Algorithm::Sha1,
-                6,
-                time(90),
-            ),
+            "john (Authelia) SHA1 6 30s GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
+            "0123 (auth: it's #1) SHA512 6 30s MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK",
+            "@weird \"x\" \\ ü (My Site & Co) SHA1 6 90s KRUGS4ZANFZSAYJAKRUGS4ZANFZSAYJA",
         ];
         for (name, text) in [("YAML", YAML), ("CSV", CSV), ("URLs", URLS)] {
-            let import = import(text);
-            assert_eq!(
-                import.found.iter().map(fields_of).collect::<Vec<_>>(),
-                expected,
-                "{name}"
-            );
+            let mut import = Authelia.import(text);
+            for (found, expected) in import.found.iter_mut().zip(expected) {
+                found.floor = None;
+                let secret = found.secret.to_base32();
+                let found = format!("{} {}", found.description(), secret.as_str());
+                assert_eq!(found, expected, "{name}");
+            }
+            assert_eq!(import.found.len(), expected.len(), "{name}");
             // a name with a colon, a secret of 80 bit
-            assert_eq!(import.dropped.len(), 2, "{name}");
-            assert!(
-                import
-                    .dropped
-                    .iter()
-                    .all(|dropped| dropped.loss == ImportLoss::Authenticator),
-                "{name}"
-            );
+            let losses: Vec<_> = import.dropped.iter().map(|dropped| dropped.loss).collect();
+            assert_eq!(losses, [ImportLoss::Authenticator; 2], "{name}");
         }
     }
 
     #[test]
     fn the_step_after_the_last_use_becomes_the_floor() {
-        let floors: Vec<_> = import(YAML).found.iter().map(|found| found.floor).collect();
-        assert_eq!(
-            floors,
-            [
-                Some(Step(1_795_278_894 / 30 + 1)),
-                Some(Step(1_735_787_045 / 30 + 1)),
-                None
-            ]
-        );
+        let floors = Authelia.import(YAML).found.into_iter();
+        let floors: Vec<_> = floors.map(|found| found.floor).collect();
+        let after = |second: u64| Some(Step(second / 30 + 1));
+        assert_eq!(floors, [after(1_795_278_894), after(1_735_787_045), None]);
     }
 
     #[test]
     fn malformed_exports_are_refused_by_line() {
-        for (text, expected) in [
-            (
-                YAML.replace("digits: 6", "digits: six"),
-                "line 4: digits and period",
-            ),
-            (
-                YAML.replace("      period: 30\n", ""),
-                "line 4: each map must have issuer, username",
-            ),
-            (
-                YAML.replace("secret: R0V", "secret: *0V"),
-                "line 11: an unsupported value",
-            ),
-            (
-                YAML.replace("secret: R0V", "secret: R-V"),
-                "line 4: the secret is not Base64",
-            ),
-            (
-                YAML.replace("secret: R0V", "secret: AAA"),
-                "line 4: the secret is not Base32",
-            ),
+        let with_comma = CSV.replace("Authelia,john", "Authelia, Inc.,john");
+        let other_title = YAML.replace("totp_configurations", "webauthn_credentials");
+        let secret = |base64| YAML.replace("secret: R0V", &format!("secret: {base64}"));
+        let other_secret = URLS.replace("secret=GEZ", "secret=01");
+        let words_for_number = YAML.replace("digits: 6", "digits: six");
+        let no_period = YAML.replace("      period: 30\n", "");
+        let no_number = CSV.replace(",6,30,", ",6,x,");
+        Authelia.assert_refusals([
+            (words_for_number, "line 4: digits and period"),
+            (no_period, "line 4: each map must have issuer, username"),
+            (secret("*0V"), "line 11: an unsupported value"),
+            (secret("R-V"), "line 4: the secret is not Base64"),
+            (secret("AAA"), "line 4: the secret is not Base32"),
             (YAML.replace("+01:00", ""), "line 4: last_used_at"),
-            (
-                YAML.replace("totp_configurations", "webauthn_credentials"),
-                "line 3: it is not an export",
-            ),
-            (
-                CSV.replace("Authelia,john", "Authelia, Inc.,john"),
-                "line 2: this line must have six fields",
-            ),
-            (CSV.replace(",6,30,", ",6,x,"), "line 2: digits and period"),
-            (
-                URLS.replace("secret=GEZ", "secret=01"),
-                "line 1: the secret is not Base32",
-            ),
-            ("".to_owned(), "there is no authenticator"),
-        ] {
-            let message = refused(&text);
-            assert!(message.starts_with(expected), "{message}, not {expected}");
-        }
+            (other_title, "line 3: it is not an export"),
+            (with_comma, "line 2: this line must have six fields"),
+            (no_number, "line 2: digits and period"),
+            (other_secret, "line 1: the secret is not Base32"),
+            (String::new(), "there is no authenticator"),
+        ]);
     }
 
     #[test]
     fn a_key_of_a_later_version_is_reported_as_lost() {
-        let import = import(&YAML.replace("      digits: 8", "      skew: 2\n      digits: 8"));
-        assert!(
-            import
-                .dropped
-                .iter()
-                .any(|dropped| dropped.line == 17 && dropped.loss == ImportLoss::Detail)
-        );
+        let import =
+            Authelia.import(&YAML.replace("      digits: 8", "      skew: 2\n      digits: 8"));
+        let is_lost =
+            |dropped: &OmittedEntry| (dropped.line, dropped.loss) == (17, ImportLoss::Detail);
+        assert!(import.dropped.iter().any(is_lost));
     }
 }

@@ -5,7 +5,7 @@
 use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, ScratchCode, lines};
 use crate::account::name::UserName;
 use crate::credential::secret::Secret;
-use crate::credential::totp::{Algorithm, Step};
+use crate::credential::totp::Step;
 use zeroize::Zeroizing;
 
 /// More unused scratch codes than the tool makes.
@@ -23,10 +23,8 @@ pub(super) fn parse_google_authenticator(
     let mut lines = lines(text);
     let (line, secret) = lines.next().ok_or(ImportError::File("it is empty"))??;
     if secret.trim().is_empty() {
-        return Err(ImportError::Line(
-            line,
-            "the first line must hold the secret",
-        ));
+        let why = "the first line must hold the secret";
+        return Err(ImportError::Line(line, why));
     }
     let secret = Secret::from_base32(secret);
 
@@ -40,31 +38,21 @@ pub(super) fn parse_google_authenticator(
             if recovery.len() == MOST_SCRATCH_CODES
                 || recovery.iter().any(|code| code.plain() == text)
             {
-                return Err(ImportError::Line(
-                    line,
-                    "a doubled scratch code, or more than 10 of them",
-                ));
+                let why = "a doubled scratch code, or more than 10 of them";
+                return Err(ImportError::Line(line, why));
             }
             recovery.push(ScratchCode(Zeroizing::new(text.to_owned())));
         } else if !text.is_empty() {
-            return Err(ImportError::Line(
-                line,
-                "this is neither an option nor a scratch code of 8 digits",
-            ));
+            let why = "this is neither an option nor a scratch code of 8 digits";
+            return Err(ImportError::Line(line, why));
         }
     }
 
     let (moving, floor) = options.moving_factor(line)?;
     import.add(ImportEntry {
-        line,
-        account: account.to_string(),
-        label: None,
-        secret,
-        algorithm: Algorithm::Sha1,
-        digits: 6,
-        moving,
         floor,
         recovery,
+        ..ImportEntry::new(line, account.to_string(), secret, moving)
     })
 }
 
@@ -90,17 +78,12 @@ impl GoogleOptions {
     ) -> Result<(), ImportError> {
         let mut words = text.split_ascii_whitespace();
         let (true, Some(name)) = (text.starts_with(' '), words.next()) else {
-            return Err(ImportError::Line(
-                line,
-                "an option is a quotation mark, a blank and its name",
-            ));
+            let why = "an option is a quotation mark, a blank and its name";
+            return Err(ImportError::Line(line, why));
         };
         if let Some((_, earlier)) = self.seen.iter().find(|(seen, _)| seen == name) {
-            return Err(ImportError::Lines(
-                line,
-                *earlier,
-                "it gives the same option",
-            ));
+            let why = "it gives the same option";
+            return Err(ImportError::Lines(line, *earlier, why));
         }
         if self.seen.len() == MOST_OPTIONS {
             return Err(ImportError::Line(line, "more than 100 options"));
@@ -115,20 +98,7 @@ impl GoogleOptions {
                     self.used = self.used.max(Some(parse_number(line, Some(step))?));
                 }
             }
-            "RATE_LIMIT" => {
-                import.note_loss(line, account.as_str(), "its rate limit: Postern counts guesses itself")
-            }
-            "WINDOW_SIZE" => import.note_loss(
-                line,
-                account.as_str(),
-                "its window: [totp] past_steps and future_steps say how far a code may be off",
-            ),
-            "TIME_SKEW" | "RESETTING_TIME_SKEW" => import.note_loss(
-                line,
-                account.as_str(),
-                "the clock skew it learnt: Postern does not learn one; set the clock of the person's device",
-            ),
-            _ => import.note_loss(line, account.as_str(), "an option that Postern does not know"),
+            _ => import.note_loss(line, account.as_str(), explain_loss(name)),
         }
         Ok(())
     }
@@ -155,6 +125,20 @@ impl GoogleOptions {
     }
 }
 
+/// Returns why an option that has no effect on codes is not imported.
+fn explain_loss(option: &str) -> &'static str {
+    match option {
+        "RATE_LIMIT" => "its rate limit: Postern counts guesses itself",
+        "WINDOW_SIZE" => {
+            "its window: [totp] past_steps and future_steps say how far a code may be off"
+        }
+        "TIME_SKEW" | "RESETTING_TIME_SKEW" => {
+            "the clock skew it learnt: Postern does not learn one; set the clock of the person's device"
+        }
+        _ => "an option that Postern does not know",
+    }
+}
+
 fn parse_number(line: usize, text: Option<&str>) -> Result<u64, ImportError> {
     text.and_then(|text| text.parse().ok())
         .ok_or(ImportError::Line(line, "the option needs a number"))
@@ -163,48 +147,26 @@ fn parse_number(line: usize, text: Option<&str>) -> Result<u64, ImportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::import::{ImportFormat, ImportLoss, parse_import_file};
+    use crate::credential::import::{ImportFormat, ImportLoss};
 
-    const UNUSED: &[u8] = include_bytes!("../../../tests/import/google-authenticator/unused");
-    const USED: &[u8] = include_bytes!("../../../tests/import/google-authenticator/used");
-    const COUNTER: &[u8] =
-        include_bytes!("../../../tests/import/google-authenticator/counter-used");
+    const UNUSED: &str = include_str!("../../../tests/import/google-authenticator/unused");
+    const USED: &str = include_str!("../../../tests/import/google-authenticator/used");
+    const COUNTER: &str = include_str!("../../../tests/import/google-authenticator/counter-used");
 
     const SECRET: &str = "WPYVHDTMXW2OUSRHQOXG4N74EY\n";
 
     #[track_caller]
-    fn import(bytes: &[u8]) -> ImportedFile {
-        parse_import_file(
-            ImportFormat::GoogleAuthenticator {
-                account: &"alice".parse().unwrap(),
-            },
-            bytes,
-        )
-        .unwrap()
-    }
-
-    #[track_caller]
-    fn refused(text: &str) -> String {
-        parse_import_file(
-            ImportFormat::GoogleAuthenticator {
-                account: &"alice".parse().unwrap(),
-            },
-            text.as_bytes(),
-        )
-        .unwrap_err()
-        .to_string()
+    fn import(text: &str) -> ImportedFile {
+        let account = &"alice".parse().unwrap();
+        ImportFormat::GoogleAuthenticator { account }.import(text)
     }
 
     #[test]
     fn a_file_of_the_tool_is_imported() {
         let import = import(UNUSED);
         let found = &import.found[0];
-        assert_eq!(
-            (found.account.as_str(), found.digits, found.floor),
-            ("alice", 6, None)
-        );
+        assert_eq!(found.description(), "alice (-) SHA1 6 30s");
         assert_eq!(found.secret.to_base32().as_str(), SECRET.trim());
-        assert_eq!(found.moving, MovingFactor::Time { period: 30 });
         let codes: Vec<&str> = found.recovery.iter().map(ScratchCode::plain).collect();
         assert_eq!(
             codes,
@@ -219,51 +181,40 @@ mod tests {
         let import = import(USED);
         assert_eq!(import.found[0].floor, Some(Step(59_842_624)));
         assert_eq!(import.found[0].recovery.len(), 4);
-        let dropped: Vec<(usize, ImportLoss)> =
-            import.dropped.iter().map(|d| (d.line, d.loss)).collect();
-        assert_eq!(
-            dropped,
-            [
-                (2, ImportLoss::Detail),
-                (3, ImportLoss::Detail),
-                (4, ImportLoss::Detail)
-            ]
-        );
+        let dropped = import.dropped.iter().map(|d| (d.line, d.loss));
+        assert!(dropped.eq((2..=4).map(|line| (line, ImportLoss::Detail))));
         assert!(import.dropped[0].why.contains("clock skew"));
     }
 
     #[test]
     fn a_counter_continues_after_the_last_one_used() {
-        assert_eq!(
-            import(COUNTER).found[0].moving,
-            MovingFactor::Counter { next: 3 }
-        );
+        let moving = import(COUNTER).found[0].moving;
+        assert_eq!(moving, MovingFactor::Counter { next: 3 });
     }
 
     #[test]
     fn an_old_secret_of_80_bits_and_an_odd_period_are_left_out() {
-        let short = import(b"GEZDGNBVGY3TQOJQ\n\" TOTP_AUTH\n");
+        let short = import("GEZDGNBVGY3TQOJQ\n\" TOTP_AUTH\n");
         assert!(short.found.is_empty());
         assert!(
             short.dropped[0].loss == ImportLoss::Authenticator
                 && short.dropped[0].why.contains("16 to 128")
         );
-        let quick = import(format!("{SECRET}\" TOTP_AUTH\n\" STEP_SIZE 10\n").as_bytes());
+        let quick = import(&format!("{SECRET}\" TOTP_AUTH\n\" STEP_SIZE 10\n"));
         assert!(quick.found.is_empty() && quick.dropped[0].why.contains("period"));
     }
 
     #[test]
     fn malformed_and_contradictory_files_are_refused_with_the_line() {
+        let account = &"alice".parse().unwrap();
+        let format = ImportFormat::GoogleAuthenticator { account };
+        let both = "\" TOTP_AUTH\n\" HOTP_COUNTER 1\n";
+        let twice = "\" TOTP_AUTH\n\" TOTP_AUTH\n";
+        let doubled = "\" TOTP_AUTH\n12345678\n12345678\n";
         for (rest, expected) in [
             ("", "line 1: the file has neither"),
-            (
-                "\" TOTP_AUTH\n\" HOTP_COUNTER 1\n",
-                "line 3: TOTP_AUTH and HOTP_COUNTER",
-            ),
-            (
-                "\" TOTP_AUTH\n\" TOTP_AUTH\n",
-                "line 3: it gives the same option as line 2",
-            ),
+            (both, "line 3: TOTP_AUTH and HOTP_COUNTER"),
+            (twice, "line 3: it gives the same option as line 2"),
             ("\" HOTP_COUNTER\n", "line 2: the option needs a number"),
             (
                 "\" DISALLOW_REUSE 1 x\n",
@@ -271,16 +222,20 @@ mod tests {
             ),
             ("\"TOTP_AUTH\n", "line 2: an option is a quotation mark"),
             ("\" TOTP_AUTH\n1234567\n", "line 3: this is neither"),
-            (
-                "\" TOTP_AUTH\n12345678\n12345678\n",
-                "line 4: a doubled scratch code",
-            ),
+            (doubled, "line 4: a doubled scratch code"),
         ] {
-            let message = refused(&format!("{SECRET}{rest}"));
-            assert!(message.starts_with(expected), "{message}");
+            format.assert_refusals([(format!("{SECRET}{rest}"), expected)]);
         }
-        assert!(refused("not base32!\n\" TOTP_AUTH\n").contains("not Base32"));
-        assert!(refused("\n\" TOTP_AUTH\n").contains("must hold the secret"));
-        assert_eq!(refused(""), "it is empty");
+        format.assert_refusals([
+            (
+                "not base32!\n\" TOTP_AUTH\n",
+                "line 1: the secret is not Base32",
+            ),
+            (
+                "\n\" TOTP_AUTH\n",
+                "line 1: the first line must hold the secret",
+            ),
+        ]);
+        assert_eq!(format.refusal(""), "it is empty");
     }
 }

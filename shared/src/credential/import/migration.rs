@@ -7,8 +7,9 @@
 //! OtpParameters { 1: secret  2: name  3: issuer  4: algorithm  5: digits  6: type  7: counter }
 //! ```
 
-use super::protobuf::{ProtobufField, ProtobufFields, ProtobufValue};
-use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, lines};
+use super::protobuf::ProtobufValue::{Bytes, Number};
+use super::protobuf::parse_fields;
+use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, content_lines};
 use crate::credential::otpauth_uri::split_label;
 use crate::credential::secret::Secret;
 use crate::credential::totp::Algorithm;
@@ -25,21 +26,14 @@ const MOST_PARTS: u64 = 1000;
 /// Adds the authenticators of `text`.
 pub(super) fn parse_migration(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     let mut parts = Vec::new();
-    for numbered in lines(text) {
+    for numbered in content_lines(text) {
         let (line, text) = numbered?;
-        let text = text.trim();
-        if text.is_empty() || text.starts_with('#') {
-            continue;
-        }
-        let data = text.strip_prefix(PREFIX);
-        let data = data.ok_or(ImportError::Line(
-            line,
-            "it must begin with otpauth-migration://offline?data=",
-        ))?;
-        let message = decode_base64(data).ok_or(ImportError::Line(
-            line,
-            "its data is damaged; copy it again",
-        ))?;
+        let why = "it must begin with otpauth-migration://offline?data=";
+        let data = text
+            .strip_prefix(PREFIX)
+            .ok_or(ImportError::Line(line, why))?;
+        let why = "its data is damaged; copy it again";
+        let message = decode_base64(data).ok_or(ImportError::Line(line, why))?;
         parts.push(parse_part(line, &message, import)?);
     }
     check_parts(parts)
@@ -65,37 +59,20 @@ fn parse_part(
 ) -> Result<MigrationPart, ImportError> {
     let (mut version, mut size, mut index, mut batch) = (None, None, None, None);
     let mut entries = Vec::new();
-    for field in ProtobufFields::new(message) {
-        match field.map_err(|_| broken(line))? {
-            ProtobufField {
-                number: 1,
-                value: ProtobufValue::Bytes(bytes),
-            } => entries.push(bytes),
-            ProtobufField {
-                number: 2,
-                value: ProtobufValue::Number(value),
-            } => set_once(line, &mut version, value)?,
-            ProtobufField {
-                number: 3,
-                value: ProtobufValue::Number(value),
-            } => set_once(line, &mut size, value)?,
-            ProtobufField {
-                number: 4,
-                value: ProtobufValue::Number(value),
-            } => set_once(line, &mut index, value)?,
-            ProtobufField {
-                number: 5,
-                value: ProtobufValue::Number(value),
-            } => set_once(line, &mut batch, value)?,
-            ProtobufField { number: 1..=5, .. } => return Err(broken(line)),
-            ProtobufField { .. } => {}
+    for field in parse_fields(message).ok_or(broken(line))? {
+        match field {
+            (1, Bytes(bytes)) => entries.push(bytes),
+            (2, Number(value)) => set_once(line, &mut version, value)?,
+            (3, Number(value)) => set_once(line, &mut size, value)?,
+            (4, Number(value)) => set_once(line, &mut index, value)?,
+            (5, Number(value)) => set_once(line, &mut batch, value)?,
+            (1..=5, _) => return Err(broken(line)),
+            _ => {}
         }
     }
     if !matches!(version, Some(1 | 2)) {
-        return Err(ImportError::Line(
-            line,
-            "a version of the export that Postern does not know",
-        ));
+        let why = "a version of the export that Postern does not know";
+        return Err(ImportError::Line(line, why));
     }
     for entry in entries {
         add_authenticator(line, entry, import)?;
@@ -141,11 +118,8 @@ fn add_authenticator(
         2 => Algorithm::Sha256,
         3 => Algorithm::Sha512,
         _ => {
-            return import.leave_out(
-                line,
-                Some(account),
-                "the algorithm must be SHA1, SHA256 or SHA512",
-            );
+            let why = "the algorithm must be SHA1, SHA256 or SHA512";
+            return import.leave_out(line, Some(account), why);
         }
     };
     let digits = match values.digits.unwrap_or(0) {
@@ -155,71 +129,40 @@ fn add_authenticator(
     };
     let moving = match values.kind.unwrap_or(0) {
         1 => {
-            let next = values.counter.unwrap_or(0);
-            MovingFactor::Counter {
-                next: i64::try_from(next)
-                    .map_err(|_| broken(line))?
-                    .unsigned_abs(),
-            }
+            let next = i64::try_from(values.counter.unwrap_or(0)).map_err(|_| broken(line))?;
+            let next = next.unsigned_abs();
+            MovingFactor::Counter { next }
         }
         2 => MovingFactor::Time { period: PERIOD },
         _ => {
-            return import.leave_out(
-                line,
-                Some(account),
-                "neither a TOTP nor a HOTP authenticator",
-            );
+            let why = "neither a TOTP nor a HOTP authenticator";
+            return import.leave_out(line, Some(account), why);
         }
     };
+    let secret = Secret::from_bytes(Zeroizing::new(values.secret.unwrap_or(&[]).to_vec()));
     import.add(ImportEntry {
-        line,
-        account: account.to_owned(),
         label,
-        secret: Secret::from_bytes(Zeroizing::new(values.secret.unwrap_or(&[]).to_vec())),
         algorithm,
         digits,
-        moving,
-        floor: None,
-        recovery: Vec::new(),
+        ..ImportEntry::new(line, account.to_owned(), secret, moving)
     })
 }
 
 fn parse_parameters(line: usize, message: &[u8]) -> Result<MigrationParameters<'_>, ImportError> {
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| broken(line));
     let mut values = MigrationParameters::default();
-    for field in ProtobufFields::new(message) {
-        match field.map_err(|_| broken(line))? {
-            ProtobufField {
-                number: 1,
-                value: ProtobufValue::Bytes(bytes),
-            } => set_once(line, &mut values.secret, bytes)?,
-            ProtobufField {
-                number: 2,
-                value: ProtobufValue::Bytes(bytes),
-            } => set_once(line, &mut values.name, text(bytes)?)?,
-            ProtobufField {
-                number: 3,
-                value: ProtobufValue::Bytes(bytes),
-            } => set_once(line, &mut values.issuer, text(bytes)?)?,
-            ProtobufField {
-                number: 4,
-                value: ProtobufValue::Number(value),
-            } => set_once(line, &mut values.algorithm, value)?,
-            ProtobufField {
-                number: 5,
-                value: ProtobufValue::Number(value),
-            } => set_once(line, &mut values.digits, value)?,
-            ProtobufField {
-                number: 6,
-                value: ProtobufValue::Number(value),
-            } => set_once(line, &mut values.kind, value)?,
-            ProtobufField {
-                number: 7,
-                value: ProtobufValue::Number(value),
-            } => set_once(line, &mut values.counter, value)?,
-            ProtobufField { number: 1..=7, .. } => return Err(broken(line)),
+    for field in parse_fields(message).ok_or(broken(line))? {
+        match field {
+            (1, Bytes(bytes)) => set_once(line, &mut values.secret, bytes)?,
+            (2, Bytes(bytes)) => set_once(line, &mut values.name, text(bytes)?)?,
+            (3, Bytes(bytes)) => set_once(line, &mut values.issuer, text(bytes)?)?,
+            (4, Number(value)) => set_once(line, &mut values.algorithm, value)?,
+            (5, Number(value)) => set_once(line, &mut values.digits, value)?,
+            (6, Number(value)) => set_once(line, &mut values.kind, value)?,
+            (7, Number(value)) => set_once(line, &mut values.counter, value)?,
+            (1..=7, _) => return Err(broken(line)),
             // 8, in newer versions, is the name of the entry inside the app
-            ProtobufField { .. } => {}
+            _ => {}
         }
     }
     Ok(values)
@@ -232,11 +175,8 @@ fn check_parts(mut parts: Vec<MigrationPart>) -> Result<(), ImportError> {
         let (one, next) = (pair[0], pair[1]);
         if one.batch == next.batch && (one.index == next.index || one.size != next.size) {
             let (line, earlier) = (one.line.max(next.line), one.line.min(next.line));
-            return Err(ImportError::Lines(
-                line,
-                earlier,
-                "it claims to be the same part of the same export",
-            ));
+            let why = "it claims to be the same part of the same export";
+            return Err(ImportError::Lines(line, earlier, why));
         }
     }
     for batch in parts.chunk_by(|one, next| one.batch == next.batch) {
@@ -257,32 +197,19 @@ fn set_once<T>(line: usize, slot: &mut Option<T>, value: T) -> Result<(), Import
 }
 
 fn broken(line: usize) -> ImportError {
-    ImportError::Line(
-        line,
-        "it is not an export of Google Authenticator, or it is damaged",
-    )
+    let why = "it is not an export of Google Authenticator, or it is damaged";
+    ImportError::Line(line, why)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::import::{ImportFormat, ImportLoss, parse_import_file};
+    use crate::credential::import::ImportFormat::OtpauthMigration;
+    use crate::credential::import::ImportLoss;
 
     /// Two parts, the second one first, made with protobuf's own Python library.
     const BATCH: &str = include_str!("../../../tests/import/migration/batch");
     const SINGLE: &str = include_str!("../../../tests/import/migration/single");
-
-    #[track_caller]
-    fn import(text: &str) -> ImportedFile {
-        parse_import_file(ImportFormat::OtpauthMigration, text.as_bytes()).unwrap()
-    }
-
-    #[track_caller]
-    fn refused(text: &str) -> String {
-        parse_import_file(ImportFormat::OtpauthMigration, text.as_bytes())
-            .unwrap_err()
-            .to_string()
-    }
 
     fn url(message: &[u8]) -> String {
         format!("{PREFIX}{}\n", BASE64.encode(message))
@@ -290,69 +217,44 @@ mod tests {
 
     #[test]
     fn all_parts_of_an_export_are_imported() {
-        let import = import(BATCH);
+        let import = OtpauthMigration.import(BATCH);
         let found: Vec<_> = import
             .found
             .iter()
-            .map(|f| {
-                (
-                    f.line,
-                    f.account.as_str(),
-                    f.label.as_deref(),
-                    f.algorithm,
-                    f.digits,
-                    f.moving,
-                )
-            })
+            .map(|found| (found.line, found.description()))
             .collect();
-        let (time, server) = (MovingFactor::Time { period: 30 }, Some("server-01"));
-        assert_eq!(
-            found,
-            [
-                (1, "ü@x.org", server, Algorithm::Sha512, 6, time),
-                (2, "alice", server, Algorithm::Sha1, 6, time),
-                (
-                    2,
-                    "bob",
-                    Some("A & B"),
-                    Algorithm::Sha256,
-                    8,
-                    MovingFactor::Counter { next: 42 }
-                ),
-            ]
-        );
+        let expected = [
+            (1, "ü@x.org (server-01) SHA512 6 30s".to_owned()),
+            (2, "alice (server-01) SHA1 6 30s".to_owned()),
+            (2, "bob (A & B) SHA256 8 #42".to_owned()),
+        ];
+        assert_eq!(found, expected);
         assert_eq!(import.found[1].secret.expose(), b"12345678901234567890");
         let dropped: Vec<_> = import
             .dropped
             .iter()
             .map(|d| (d.account.as_ref().map(|name| name.as_str()), d.loss))
             .collect();
-        assert_eq!(
-            dropped,
-            [
-                (Some("old"), ImportLoss::Authenticator),
-                (Some("md5"), ImportLoss::Authenticator)
-            ]
-        );
+        let loss = ImportLoss::Authenticator;
+        assert_eq!(dropped, [(Some("old"), loss), (Some("md5"), loss)]);
     }
 
     #[test]
     fn an_export_of_one_part_takes_the_apps_defaults() {
-        let import = import(SINGLE);
-        assert_eq!(
-            (import.found[0].account.as_str(), import.found[0].digits),
-            ("carol", 6)
-        );
+        let found = &OtpauthMigration.import(SINGLE).found[0];
+        assert_eq!((found.account.as_str(), found.digits), ("carol", 6));
     }
 
     #[test]
     fn a_part_that_is_missing_or_repeated_is_named() {
         let first = BATCH.lines().next().unwrap();
-        assert!(refused(first).starts_with("line 1: the export has more parts"));
-        assert!(
-            refused(&format!("{BATCH}{first}"))
-                .starts_with("line 3: it claims to be the same part")
-        );
+        OtpauthMigration.assert_refusals([
+            (first.to_owned(), "line 1: the export has more parts"),
+            (
+                format!("{BATCH}{first}"),
+                "line 3: it claims to be the same part",
+            ),
+        ]);
     }
 
     #[test]
@@ -375,8 +277,7 @@ mod tests {
                 0x10, 1, 0x0a, 13, 0x30, 1, 0x38, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1,
             ]),
         ] {
-            let message = refused(&format!("# export\n{text}"));
-            assert!(message.starts_with("line 2: "), "{message}");
+            OtpauthMigration.assert_refusals([(format!("# export\n{text}"), "line 2: ")]);
         }
     }
 }

@@ -36,17 +36,12 @@ pub(super) fn parse_oath(
                     .bytes()
                     .all(|b| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'/')) =>
                 {
-                    return Err(ImportError::Line(
-                        line,
-                        "a line begins with its type, such as HOTP/T30",
-                    ));
+                    let why = "a line begins with its type, such as HOTP/T30";
+                    return Err(ImportError::Line(line, why));
                 }
                 None => {
-                    import.leave_out(
-                        line,
-                        fields.get(1).copied(),
-                        "an unknown type, also to pam_oath",
-                    )?;
+                    let account = fields.get(1).copied();
+                    import.leave_out(line, account, "an unknown type, also to pam_oath")?;
                 }
             },
         }
@@ -119,24 +114,15 @@ fn add_line(
 
     // "+": another module asks for the password
     if !matches!(pin, "-" | "+") {
-        import.note_loss(
-            line,
-            account,
-            "its PIN: another PAM module asks for the first factor",
-        );
+        let why = "its PIN: another PAM module asks for the first factor";
+        import.note_loss(line, account, why);
     }
     let secret = Secret::from_bytes(secret);
     let (moving, floor) = match (kind.period, last) {
-        (None, None) => (
-            MovingFactor::Counter {
-                next: factor.unwrap_or(0),
-            },
-            None,
-        ),
-        (None, Some(_)) => {
+        (None, last) => {
             let next = factor
                 .unwrap_or(0)
-                .checked_add(1)
+                .checked_add(u64::from(last.is_some()))
                 .ok_or(broken("the moving factor is too large"))?;
             (MovingFactor::Counter { next }, None)
         }
@@ -155,17 +141,10 @@ fn add_line(
             (MovingFactor::Time { period }, floor)
         }
     };
-    let (account, digits) = (account.to_owned(), kind.digits.into());
     import.add(ImportEntry {
-        line,
-        account,
-        label: None,
-        secret,
-        algorithm: Algorithm::Sha1,
-        digits,
-        moving,
+        digits: kind.digits.into(),
         floor,
-        recovery: Vec::new(),
+        ..ImportEntry::new(line, account.to_owned(), secret, moving)
     })
 }
 
@@ -194,17 +173,17 @@ fn find_floor(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::import::{ImportFormat, ImportLoss, parse_import_file};
+    use crate::credential::import::{ImportFormat, ImportLoss};
 
     /// Written by pam_oath in Berlin, one hour ahead of UTC, at 1795278894 and, the last line, at
     /// 1795278925.
-    const USED: &[u8] = include_bytes!("../../../tests/import/oath/users.oath");
+    const USED: &str = include_str!("../../../tests/import/oath/users.oath");
     const NOW: Timestamp = Timestamp(1_795_278_930);
     const HEX: &str = "3132333435363738393031323334353637383930";
 
     #[track_caller]
-    fn import(bytes: &[u8], now: Timestamp) -> ImportedFile {
-        parse_import_file(ImportFormat::Oath { now }, bytes).unwrap()
+    fn import(text: &str, now: Timestamp) -> ImportedFile {
+        ImportFormat::Oath { now }.import(text)
     }
 
     #[test]
@@ -213,36 +192,25 @@ mod tests {
         let found: Vec<_> = import
             .found
             .iter()
-            .map(|f| {
-                (
-                    f.line,
-                    f.account.as_str(),
-                    f.digits,
-                    f.moving,
-                    f.floor.map(|step| step.0),
-                )
-            })
+            .map(|found| (found.line, found.description()))
             .collect();
-        let (t30, t60) = (
-            MovingFactor::Time { period: 30 },
-            MovingFactor::Time { period: 60 },
-        );
-        assert_eq!(
-            found,
-            [
-                (2, "alice", 6, MovingFactor::Counter { next: 4 }, None),
-                (3, "bob", 8, MovingFactor::Counter { next: 7 }, None),
-                // a code of the step before
-                (4, "carol", 6, t30, Some(1_795_278_894 / 30 - 1)),
-                (5, "dave", 8, t60, Some(1_795_278_894 / 60)),
-                // codes of two steps later
-                (6, "erin", 6, t30, Some(1_795_278_894 / 30 + 2)),
-                (7, "frank", 6, t30, None),
-                (8, "frank", 6, t30, Some(1_795_278_925 / 30 + 2)),
-                (11, "unused", 6, t30, None),
-                (12, "henry", 6, MovingFactor::Counter { next: 9 }, None),
-            ]
-        );
+        let floor = |account, digits, period: u64, step: u64| {
+            format!("{account} (-) SHA1 {digits} {period}s floor {step}")
+        };
+        let expected = [
+            (2, "alice (-) SHA1 6 #4".to_owned()),
+            (3, "bob (-) SHA1 8 #7".to_owned()),
+            // a code of the step before
+            (4, floor("carol", 6, 30, 1_795_278_894 / 30 - 1)),
+            (5, floor("dave", 8, 60, 1_795_278_894 / 60)),
+            // codes of two steps later
+            (6, floor("erin", 6, 30, 1_795_278_894 / 30 + 2)),
+            (7, "frank (-) SHA1 6 30s".to_owned()),
+            (8, floor("frank", 6, 30, 1_795_278_925 / 30 + 2)),
+            (11, "unused (-) SHA1 6 30s".to_owned()),
+            (12, "henry (-) SHA1 6 #9".to_owned()),
+        ];
+        assert_eq!(found, expected);
         let dropped: Vec<_> = import.dropped.iter().map(|d| (d.line, d.loss)).collect();
         assert_eq!(
             dropped,
@@ -253,16 +221,20 @@ mod tests {
 
     #[test]
     fn without_the_step_of_the_last_code_the_latest_possible_step_is_the_floor() {
-        let line = format!("HOTP/T30 alice - {HEX} 0 000000 2026-11-21T17:34:54L\n");
-        let soon = import(line.as_bytes(), NOW).found[0].floor;
-        assert_eq!(soon, Some(Step(NOW.0 / 30)));
-        let later = import(line.as_bytes(), NOW.plus(7 * 86_400)).found[0].floor;
-        assert_eq!(later, Some(Step((1_795_278_894 + 3600 + BEHIND) / 30)));
-        let unstamped = format!("HOTP/T30 alice - {HEX} 0 000000\n");
-        assert_eq!(
-            import(unstamped.as_bytes(), NOW).found[0].floor,
-            Some(Step(NOW.0 / 30))
-        );
+        let unstamped = format!("HOTP/T30 alice - {HEX} 0 000000");
+        let stamped = format!("{unstamped} 2026-11-21T17:34:54L\n");
+        for (line, now, floor) in [
+            (&stamped, NOW, NOW.0),
+            (
+                &stamped,
+                NOW.plus(7 * 86_400),
+                1_795_278_894 + 3600 + BEHIND,
+            ),
+            (&unstamped, NOW, NOW.0),
+        ] {
+            let found = import(line, now).found[0].floor;
+            assert_eq!(found, Some(Step(floor / 30)), "{line} {now}");
+        }
     }
 
     #[test]
@@ -289,59 +261,44 @@ mod tests {
         ] {
             assert!(OathKind::parse(text).is_none(), "{text}");
         }
-        assert_eq!(
-            import(b"MOTP x - 00\n", NOW).dropped[0].loss,
-            ImportLoss::Authenticator
-        );
+        let unknown = import("MOTP x - 00\n", NOW).dropped[0].loss;
+        assert_eq!(unknown, ImportLoss::Authenticator);
     }
 
     #[test]
     fn malformed_and_repeated_lines_are_refused_by_number() {
-        for (text, expected) in [
+        let format = ImportFormat::Oath { now: NOW };
+        let too_large = format!("{} 123456", u64::MAX);
+        let twice = format!("\nHOTP b - {HEX}\nHOTP a - {HEX} 9\n");
+        for (rest, expected) in [
             (
-                "HOTP alice -".to_owned(),
-                "line 1: this line must have type, account, PIN and secret",
-            ),
-            (
-                format!("HOTP a - {HEX} 1 123456 2026-11-21T17:34:54L x"),
+                "1 123456 2026-11-21T17:34:54L x",
                 "line 1: this line must have type, account",
             ),
-            ("<xml>".to_owned(), "line 1: a line begins with its type"),
+            ("x", "line 1: the moving factor"),
+            ("-1", "line 1: the moving factor"),
+            (&too_large, "line 1: the moving factor is too large"),
+            ("1 12345x", "line 1: the last code"),
+            ("1 123456 2026-11-21T17:34:54", "line 1: the time"),
+            (&twice, "line 3: it holds the same"),
+        ] {
+            let text = format!("HOTP a - {HEX} {rest}");
+            format.assert_refusals([(&text, expected)]);
+            assert!(!format.refusal(&text).contains("3132"), "{rest}");
+        }
+        let after_comment = format!("# x\nHOTP alice - {HEX} x");
+        format.assert_refusals([
             (
-                "HOTP alice - secret".to_owned(),
+                "HOTP alice -",
+                "line 1: this line must have type, account, PIN and secret",
+            ),
+            ("<xml>", "line 1: a line begins with its type"),
+            (
+                "HOTP alice - secret",
                 "line 1: the secret is not hexadecimal",
             ),
-            (
-                format!("# x\nHOTP alice - {HEX} x"),
-                "line 2: the moving factor",
-            ),
-            (
-                format!("HOTP alice - {HEX} -1"),
-                "line 1: the moving factor",
-            ),
-            (
-                format!("HOTP alice - {HEX} {} 123456", u64::MAX),
-                "line 1: the moving factor is too large",
-            ),
-            (
-                format!("HOTP alice - {HEX} 1 12345x"),
-                "line 1: the last code",
-            ),
-            (
-                format!("HOTP alice - {HEX} 1 123456 2026-11-21T17:34:54"),
-                "line 1: the time",
-            ),
-            (
-                format!("HOTP a - {HEX}\nHOTP b - {HEX}\nHOTP a - {HEX} 9\n"),
-                "line 3: it holds the same",
-            ),
-            ("# nothing\n".to_owned(), "there is no authenticator"),
-        ] {
-            let message = parse_import_file(ImportFormat::Oath { now: NOW }, text.as_bytes())
-                .unwrap_err()
-                .to_string();
-            assert!(message.starts_with(expected), "{message}");
-            assert!(!message.contains("3132"), "{message}");
-        }
+            (&after_comment, "line 2: the moving factor"),
+            ("# nothing\n", "there is no authenticator"),
+        ]);
     }
 }

@@ -1,10 +1,5 @@
 //! The encoding of protobuf, as far as an export needs it: fields in sequence, borrowed from the
-//! bytes. Nothing is copied, nothing recurses; a field that exceeds the bytes ends the parsing.
-
-pub(super) struct ProtobufField<'a> {
-    pub(super) number: u64,
-    pub(super) value: ProtobufValue<'a>,
-}
+//! bytes. Nothing is copied, nothing recurses; a field that exceeds the bytes makes them invalid.
 
 /// Value of a field. Fixed-width numbers occur in no export, and are skipped.
 pub(super) enum ProtobufValue<'a> {
@@ -13,21 +8,23 @@ pub(super) enum ProtobufValue<'a> {
     Other,
 }
 
-/// The bytes are no message.
-#[derive(Debug)]
-pub(super) struct ProtobufError;
+/// Parses the fields of a message, each with its number; `None` if the bytes are no message.
+pub(super) fn parse_fields(message: &[u8]) -> Option<Vec<(u64, ProtobufValue<'_>)>> {
+    let mut fields = Vec::new();
+    let mut bytes = ProtobufBytes { rest: message };
+    while !bytes.rest.is_empty() {
+        fields.push(bytes.read_field()?);
+    }
+    Some(fields)
+}
 
-/// Iterator over the fields of a message. It ends after an error.
-pub(super) struct ProtobufFields<'a> {
+/// The bytes of a message that are not parsed yet.
+struct ProtobufBytes<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> ProtobufFields<'a> {
-    pub(super) fn new(message: &'a [u8]) -> ProtobufFields<'a> {
-        ProtobufFields { rest: message }
-    }
-
-    fn read_field(&mut self) -> Option<ProtobufField<'a>> {
+impl<'a> ProtobufBytes<'a> {
+    fn read_field(&mut self) -> Option<(u64, ProtobufValue<'a>)> {
         let key = self.read_varint()?;
         let value = match key & 7 {
             0 => ProtobufValue::Number(self.read_varint()?),
@@ -40,7 +37,7 @@ impl<'a> ProtobufFields<'a> {
             _ => return None,
         };
         let number = key >> 3;
-        (number > 0).then_some(ProtobufField { number, value })
+        (number > 0).then_some((number, value))
     }
 
     /// Reads at most ten bytes of seven bits each; the tenth has only the 64th bit.
@@ -67,36 +64,17 @@ impl<'a> ProtobufFields<'a> {
     }
 }
 
-impl<'a> Iterator for ProtobufFields<'a> {
-    type Item = Result<ProtobufField<'a>, ProtobufError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let field = self.read_field().ok_or(ProtobufError);
-        if field.is_err() {
-            self.rest = &[];
-        }
-        Some(field)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn numbers(message: &[u8]) -> Option<Vec<(u64, u64)>> {
-        ProtobufFields::new(message)
-            .map(|field| match field {
-                Ok(ProtobufField {
-                    number,
-                    value: ProtobufValue::Number(value),
-                }) => Some((number, value)),
-                Ok(ProtobufField { number, .. }) => Some((number, 0)),
-                Err(ProtobufError) => None,
-            })
-            .collect()
+        let fields = parse_fields(message)?.into_iter();
+        let value = |value| match value {
+            ProtobufValue::Number(value) => value,
+            ProtobufValue::Bytes(_) | ProtobufValue::Other => 0,
+        };
+        Some(fields.map(|(number, of)| (number, value(of))).collect())
     }
 
     #[test]
@@ -105,24 +83,20 @@ mod tests {
         assert_eq!(numbers(&[0x10, 0xac, 0x02]), Some(vec![(2, 300)]));
         let most = [&[0x08][..], &[0xff; 9], &[1]].concat();
         assert_eq!(numbers(&most), Some(vec![(1, u64::MAX)]));
-        assert_eq!(
-            numbers(&[0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x15, 1, 2, 3, 4]),
-            Some(vec![(1, 0), (2, 0)])
-        );
+        let fixed_width = [0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x15, 1, 2, 3, 4];
+        assert_eq!(numbers(&fixed_width), Some(vec![(1, 0), (2, 0)]));
     }
 
     #[test]
     fn malformed_messages_are_refused() {
+        let too_long = [&[0x0a][..], &[0xff; 9], &[1]].concat();
+        let too_large = [&[0x08][..], &[0xff; 9], &[2]].concat();
         for message in [
             &[0x08][..],
             &[0x08, 0x80],
             &[0x0a, 5, 1],
-            &[
-                0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
-            ],
-            &[
-                0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,
-            ],
+            &too_long,
+            &too_large,
             &[0x00, 0],
             &[0x0b, 0],
             &[0x09, 1],

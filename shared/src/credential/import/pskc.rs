@@ -18,8 +18,10 @@ const NAMESPACE: &str = "urn:ietf:params:xml:ns:keyprov:pskc";
 const NODES: u32 = 1_000_000;
 const MOST_PREFIXES: usize = 50;
 const LONGEST_PIECE: usize = 16 * 1024;
+const DOCUMENT_TYPE: &str = "it has a document type, which is refused; remove it";
 const DEFAULT_PERIOD: u64 = 30;
 const DEFAULT_DIGITS: u64 = 6;
+const ONE_VALUE: &str = "a Secret holds one PlainValue or one EncryptedValue";
 
 /// Adds the authenticators of `text`.
 pub(super) fn parse_pskc(
@@ -34,17 +36,14 @@ pub(super) fn parse_pskc(
         ..ParsingOptions::default()
     };
     let document = Document::parse_with_options(text, options).map_err(|error| match error {
-        Error::DtdDetected => {
-            ImportError::File("it has a document type, which is refused; remove it")
-        }
+        Error::DtdDetected => ImportError::File(DOCUMENT_TYPE),
         Error::NodesLimitReached => ImportError::File("it has more than a million XML nodes"),
         _ => ImportError::Line(error.pos().row as usize, "the XML is malformed"),
     })?;
     let container = document.root_element();
     if !is_element(container, "KeyContainer") || container.attribute("Version") != Some("1.0") {
-        return Err(ImportError::File(
-            "it is not a KeyContainer of RFC 6030, version 1.0",
-        ));
+        let why = "it is not a KeyContainer of RFC 6030, version 1.0";
+        return Err(ImportError::File(why));
     }
     if let Some(signature) = document
         .descendants()
@@ -71,9 +70,8 @@ pub(super) fn parse_pskc(
 /// `<` occurs within an element's attributes.
 fn refuse_slow_xml(text: &str) -> Result<(), ImportError> {
     if text.split('<').any(|piece| piece.len() > LONGEST_PIECE) {
-        return Err(ImportError::File(
-            "it has an XML element or a text longer than 16 KiB",
-        ));
+        let why = "it has an XML element or a text longer than 16 KiB";
+        return Err(ImportError::File(why));
     }
     let mut prefixes = HashSet::new();
     for rest in text.split("xmlns").skip(1) {
@@ -98,18 +96,12 @@ fn add_authenticator(
         (owner, _) => owner,
     };
     let Some(owner) = owner else {
-        return import.leave_out(
-            line,
-            None,
-            "it names no user; add a UserId to the Key element",
-        );
+        let why = "it names no user; add a UserId to the Key element";
+        return import.leave_out(line, None, why);
     };
     let Some(account) = account_of_user_id(owner).map(str::to_owned) else {
-        return import.leave_out(
-            line,
-            None,
-            "its UserId is a distinguished name without one clear UID or CN",
-        );
+        let why = "its UserId is a distinguished name without one clear UID or CN";
+        return import.leave_out(line, None, why);
     };
     if let Some(why) = find_unsupported(key)? {
         return import.leave_out(line, Some(&account), why);
@@ -120,9 +112,8 @@ fn add_authenticator(
         Some("totp") => MovingFactor::Time { period },
         Some("hotp") => {
             let next = plain_number(data, "Counter")?;
-            MovingFactor::Counter {
-                next: next.ok_or_else(|| refusal(data, "a HOTP key needs its Counter"))?,
-            }
+            let next = next.ok_or_else(|| refusal(data, "a HOTP key needs its Counter"))?;
+            MovingFactor::Counter { next }
         }
         _ => return import.leave_out(line, Some(&account), "neither a TOTP nor a HOTP key"),
     };
@@ -131,11 +122,8 @@ fn add_authenticator(
     }
     let parameters = child(key, "AlgorithmParameters")?;
     let Some(algorithm) = parse_suite(parameters)? else {
-        return import.leave_out(
-            line,
-            Some(&account),
-            "the algorithm must be SHA1, SHA256 or SHA512",
-        );
+        let why = "the algorithm must be SHA1, SHA256 or SHA512";
+        return import.leave_out(line, Some(&account), why);
     };
     let response = parameters
         .map(|node| child(node, "ResponseFormat"))
@@ -147,27 +135,17 @@ fn add_authenticator(
             .map_err(|_| refusal(key, "the Length must be a number"))?,
         None => DEFAULT_DIGITS,
     };
-    let secret = read_secret(
-        required_child(data, "Secret", "its Data has no Secret")?,
-        opener,
-    )?;
+    let secret = required_child(data, "Secret", "its Data has no Secret")?;
+    let secret = Secret::from_bytes(read_secret(secret, opener)?);
     if child(data, "TimeDrift")?.is_some() {
-        import.note_loss(
-            line,
-            &account,
-            "the clock drift it learnt: Postern does not learn one",
-        );
+        let why = "the clock drift it learnt: Postern does not learn one";
+        import.note_loss(line, &account, why);
     }
     import.add(ImportEntry {
-        line,
-        account,
         label: device_label(key, device)?,
-        secret: Secret::from_bytes(secret),
         algorithm,
         digits,
-        moving,
-        floor: None,
-        recovery: Vec::new(),
+        ..ImportEntry::new(line, account, secret, moving)
     })
 }
 
@@ -220,15 +198,13 @@ fn find_unsupported(key: Node) -> Result<Option<&'static str>, ImportError> {
         let known =
             |node: Node| is_element(node, "KeyUsage") && node.text().map(str::trim) == Some("OTP");
         if !policy.children().filter(Node::is_element).all(known) {
-            return Ok(Some(
-                "its Policy (dates, PIN, number of uses) is not supported",
-            ));
+            let why = "its Policy (dates, PIN, number of uses) is not supported";
+            return Ok(Some(why));
         }
     }
     if child(key, "KeyProfileId")?.is_some() || child(key, "KeyReference")?.is_some() {
-        return Ok(Some(
-            "it refers to a profile or key that is not in the file",
-        ));
+        let why = "it refers to a profile or key that is not in the file";
+        return Ok(Some(why));
     }
     let Some(parameters) = child(key, "AlgorithmParameters")? else {
         return Ok(None);
@@ -274,11 +250,8 @@ fn read_secret(node: Node, opener: &PskcDecryptor) -> Result<Zeroizing<Vec<u8>>,
             opener.expects_plain(plain)?;
             decode_base64(plain)
         }
-        (None, Some(encrypted)) => opener.open(encrypted, child(node, "ValueMAC")?),
-        _ => Err(refusal(
-            node,
-            "a Secret holds one PlainValue or one EncryptedValue",
-        )),
+        (None, Some(encrypted)) => opener.decrypt_verified(encrypted, child(node, "ValueMAC")?),
+        _ => Err(refusal(node, ONE_VALUE)),
     }
 }
 

@@ -27,6 +27,7 @@ pub enum PskcKey<'a> {
 /// Most rounds of PBKDF2, which take some seconds.
 const MOST_ROUNDS: u32 = 10_000_000;
 const BLOCK: usize = 16;
+const NOT_ENCRYPTED: &str = "a key was given, but this is not encrypted; check where it comes from";
 const NO_SALT: &str = "it has no specified salt";
 
 const AES128: &str = "http://www.w3.org/2001/04/xmlenc#aes128-cbc";
@@ -55,21 +56,16 @@ impl PskcDecryptor {
             (PskcKey::Shared(key), None) => Zeroizing::new(key.to_vec()),
             (PskcKey::Password(password), Some(derived)) => derive_key(derived, password)?,
             (PskcKey::Shared(_), Some(derived)) => {
-                return Err(refusal(
-                    derived,
-                    "its key is derived from a password; give that password",
-                ));
+                let why = "its key is derived from a password; give that password";
+                return Err(refusal(derived, why));
             }
             (PskcKey::Password(_), None) => {
-                return Err(ImportError::File(
-                    "its key is not derived from a password; give the pre-shared key",
-                ));
+                let why = "its key is not derived from a password; give the pre-shared key";
+                return Err(ImportError::File(why));
             }
         };
-        let method = child(container, "MACMethod")?;
-        let method = method.ok_or(ImportError::File(
-            "it has no MACMethod: nothing in it can be verified",
-        ))?;
+        let why = "it has no MACMethod: nothing in it can be verified";
+        let method = child(container, "MACMethod")?.ok_or(ImportError::File(why))?;
         let hash = method.attribute("Algorithm").and_then(PskcHash::from_uri);
         let hash =
             hash.ok_or_else(|| refusal(method, "the MAC must be HMAC-SHA1, -SHA256 or -SHA512"))?;
@@ -85,24 +81,19 @@ impl PskcDecryptor {
     pub(super) fn expects_plain(&self, value: Node) -> Result<(), ImportError> {
         match self {
             PskcDecryptor::Plain => Ok(()),
-            PskcDecryptor::Keyed { .. } => Err(refusal(
-                value,
-                "a key was given, but this is not encrypted; check where it comes from",
-            )),
+            PskcDecryptor::Keyed { .. } => Err(refusal(value, NOT_ENCRYPTED)),
         }
     }
 
     /// Verifies the MAC of a value, and only then decrypts it.
-    pub(super) fn open(
+    pub(super) fn decrypt_verified(
         &self,
         encrypted: Node,
         mac: Option<Node>,
     ) -> Result<Zeroizing<Vec<u8>>, ImportError> {
         let PskcDecryptor::Keyed { key, mac_key, hash } = self else {
-            return Err(refusal(
-                encrypted,
-                "this is encrypted; give the key of the file",
-            ));
+            let why = "this is encrypted; give the key of the file";
+            return Err(refusal(encrypted, why));
         };
         let mac =
             mac.ok_or_else(|| refusal(encrypted, "this has no ValueMAC and cannot be verified"))?;
@@ -117,11 +108,8 @@ impl PskcDecryptor {
 /// Returns the bytes of a CipherValue: the initialization vector and the ciphertext.
 fn cipher_value(node: Node) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     let data = required_child(node, "CipherData", "there is no CipherData in it")?;
-    decode_base64(required_child(
-        data,
-        "CipherValue",
-        "there is no CipherValue in it",
-    )?)
+    let value = required_child(data, "CipherValue", "there is no CipherValue in it")?;
+    decode_base64(value)
 }
 
 fn decrypt(node: Node, key: &[u8], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportError> {
@@ -148,23 +136,15 @@ fn decrypt(node: Node, key: &[u8], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, I
 /// Derives the key by PBKDF2 (RFC 8018) with the parameters of the container.
 fn derive_key(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     let broken = |why| refusal(derived, why);
-    let method = required_child(
-        derived,
-        "KeyDerivationMethod",
-        "it has no KeyDerivationMethod",
-    )?;
-    if method
-        .attribute("Algorithm")
-        .is_none_or(|algorithm| !algorithm.ends_with("#pbkdf2"))
-    {
+    let why = "it has no KeyDerivationMethod";
+    let method = required_child(derived, "KeyDerivationMethod", why)?;
+    let algorithm = method.attribute("Algorithm").unwrap_or_default();
+    if !algorithm.ends_with("#pbkdf2") {
         return Err(broken("only PBKDF2 is supported to derive a key"));
     }
     let parameters = required_child(method, "PBKDF2-params", "it has no PBKDF2-params")?;
-    let salt = decode_base64(required_child(
-        required_child(parameters, "Salt", NO_SALT)?,
-        "Specified",
-        NO_SALT,
-    )?)?;
+    let salt = required_child(parameters, "Salt", NO_SALT)?;
+    let salt = decode_base64(required_child(salt, "Specified", NO_SALT)?)?;
     let number = |name: &str| -> Result<Option<u32>, ImportError> {
         let node = child(parameters, name)?;
         Ok(node

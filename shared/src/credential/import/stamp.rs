@@ -14,16 +14,9 @@ pub(super) fn parse_civil(text: &str) -> Option<Timestamp> {
     if !punctuated {
         return None;
     }
-    let date = [
-        number(text, 0, 4)?,
-        number(text, 5, 7)?,
-        number(text, 8, 10)?,
-    ];
-    let time = [
-        number(text, 11, 13)?,
-        number(text, 14, 16)?,
-        number(text, 17, 19)?,
-    ];
+    let part = |from, to| number(text, from, to);
+    let date = [part(0, 4)?, part(5, 7)?, part(8, 10)?];
+    let time = [part(11, 13)?, part(14, 16)?, part(17, 19)?];
     Timestamp::from_civil(date, time)
 }
 
@@ -72,10 +65,8 @@ mod tests {
     #[test]
     fn printed_timestamps_are_parsed_to_the_same_value() {
         for seconds in (0..4_102_444_800).step_by(86_399 * 7) {
-            assert_eq!(
-                parse_rfc3339(&Timestamp(seconds).to_string()),
-                Some(Timestamp(seconds))
-            );
+            let time = Timestamp(seconds);
+            assert_eq!(parse_rfc3339(&time.to_string()), Some(time));
         }
     }
 
@@ -87,11 +78,8 @@ mod tests {
             "2026-11-21T07:04:54-09:30",
             "2026-11-21 16:34:54.5z",
         ] {
-            assert_eq!(
-                parse_rfc3339(text),
-                Some(Timestamp(1_795_278_894)),
-                "{text}"
-            );
+            let time = Some(Timestamp(1_795_278_894));
+            assert_eq!(parse_rfc3339(text), time, "{text}");
         }
     }
 

@@ -1,17 +1,14 @@
 //! A list of otpauth URIs, one per line, as many programs export them. Blank lines and lines that
 //! begin with `#` are skipped.
 
-use super::{ImportEntry, ImportError, ImportedFile, lines};
+use super::{ImportEntry, ImportError, ImportedFile, content_lines};
 use crate::credential::otpauth_uri::{OtpauthError, OtpauthUri};
 
 /// Adds the authenticators of `text`.
 pub(super) fn parse_uris(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
-    for numbered in lines(text) {
+    for numbered in content_lines(text) {
         let (line, text) = numbered?;
-        let text = text.trim();
-        if !text.is_empty() && !text.starts_with('#') {
-            add_uri(line, text, import)?;
-        }
+        add_uri(line, text, import)?;
     }
     Ok(())
 }
@@ -25,15 +22,10 @@ fn add_uri(line: usize, text: &str, import: &mut ImportedFile) -> Result<(), Imp
         Err(error) => return Err(ImportError::Line(line, error.text())),
     };
     import.add(ImportEntry {
-        line,
-        account: url.account,
         label: url.issuer.filter(|issuer| !issuer.is_empty()),
-        secret: Ok(url.secret),
         algorithm: url.algorithm,
         digits: url.digits.into(),
-        moving: url.moving,
-        floor: None,
-        recovery: Vec::new(),
+        ..ImportEntry::new(line, url.account, Ok(url.secret), url.moving)
     })
 }
 
@@ -49,8 +41,7 @@ fn is_valid_but_unsupported(error: &OtpauthError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::credential::import::{ImportFormat, ImportLoss, parse_import_file};
-    use crate::credential::otpauth_uri::MovingFactor;
+    use crate::credential::import::{ImportFormat, ImportLoss};
 
     const BASE32: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
@@ -66,78 +57,44 @@ mod tests {
              otpauth://totp/host:x:root?secret={BASE32}\n\
              otpauth://totp/b%1B[31m?secret={BASE32}\n"
         );
-        let import = parse_import_file(ImportFormat::Otpauth, text.as_bytes()).unwrap();
+        let import = ImportFormat::Otpauth.import(&text);
         let found: Vec<_> = import
             .found
             .iter()
-            .map(|f| {
-                (
-                    f.line,
-                    f.account.as_str(),
-                    f.label.as_deref(),
-                    f.digits,
-                    f.moving,
-                )
-            })
+            .map(|found| (found.line, found.description()))
             .collect();
-        assert_eq!(
-            found,
-            [
-                (
-                    3,
-                    "alice",
-                    Some("server-01"),
-                    6,
-                    MovingFactor::Time { period: 30 }
-                ),
-                (4, "bob", None, 8, MovingFactor::Counter { next: 5 }),
-            ]
-        );
-        assert!(
-            import
-                .dropped
-                .iter()
-                .all(|d| d.loss == ImportLoss::Authenticator)
-        );
-        assert_eq!(
-            import.dropped.iter().map(|d| d.line).collect::<Vec<_>>(),
-            [5, 6, 7, 8, 9, 10]
-        );
+        let expected = [
+            (3, "alice (server-01) SHA1 6 30s".to_owned()),
+            (4, "bob (-) SHA256 8 #5".to_owned()),
+        ];
+        assert_eq!(found, expected);
+        let lost = import.dropped.iter().map(|d| (d.line, d.loss));
+        let expected = (5..=10).map(|line| (line, ImportLoss::Authenticator));
+        assert!(lost.eq(expected));
     }
 
     #[test]
     fn malformed_lists_are_refused_by_line() {
         let good = format!("otpauth://totp/a?secret={BASE32}\n");
+        let long = "x".repeat(5000);
         for (text, expected) in [
+            ("hello\n", "line 2: the otpauth URL must begin"),
             (
-                format!("{good}hello\n"),
-                "line 2: the otpauth URL must begin",
-            ),
-            (
-                format!("{good}otpauth://totp/b?issuer=x\n"),
+                "otpauth://totp/b?issuer=x\n",
                 "line 2: the otpauth URL has no secret",
             ),
             (
-                format!("{good}otpauth://totp/b?secret=01\n"),
+                "otpauth://totp/b?secret=01\n",
                 "line 2: the secret is not Base32",
             ),
+            (&good.replace("/a", "/%1B:b"), "line 2: a label"),
+            (&long, "line 2: the line is longer"),
             (
-                format!("{good}otpauth://totp/%1B:b?secret={BASE32}\n"),
-                "line 2: a label",
-            ),
-            (
-                format!("{good}{}\n", "x".repeat(5000)),
-                "line 2: the line is longer",
-            ),
-            (
-                format!("{good}\n{good}"),
+                &format!("\n{good}"),
                 "line 3: it holds the same authenticator",
             ),
         ] {
-            let message = parse_import_file(ImportFormat::Otpauth, text.as_bytes())
-                .unwrap_err()
-                .to_string();
-            assert!(message.starts_with(expected), "{message}");
+            ImportFormat::Otpauth.assert_refusals([(format!("{good}{text}"), expected)]);
         }
     }
 
@@ -146,12 +103,6 @@ mod tests {
         let many: String = (0..10_001)
             .map(|n| format!("otpauth://totp/{n}?secret={BASE32}\n"))
             .collect();
-        let message = parse_import_file(ImportFormat::Otpauth, many.as_bytes())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.starts_with("line 10001: more than 10000"),
-            "{message}"
-        );
+        ImportFormat::Otpauth.assert_refusals([(many, "line 10001: more than 10000")]);
     }
 }

@@ -85,12 +85,9 @@ pub(super) struct DataKeys {
 
 impl DataKeys {
     pub(super) fn random() -> Result<DataKeys, VaultError> {
-        let current = KeyPurpose::ALL
-            .iter()
-            .map(|_| random())
-            .collect::<Result<_, _>>()?;
+        let current = KeyPurpose::ALL.iter().map(|_| random());
         Ok(DataKeys {
-            current,
+            current: current.collect::<Result<_, _>>()?,
             seal_before: None,
             fingerprints_before: Vec::new(),
         })
@@ -121,14 +118,9 @@ impl DataKeys {
     /// Wraps all of them with the newest master key.
     pub(super) fn wrap(&self, masters: &MasterKeys) -> Result<Vec<WrappedKey>, VaultError> {
         let (master, master_key) = masters.newest();
-        let names = KeyPurpose::ALL
-            .iter()
-            .map(|purpose| purpose.name().to_owned());
-        let current = names.zip(&self.current);
-        let seal_before = self
-            .seal_before
-            .iter()
-            .map(|key| (SEAL_BEFORE.to_owned(), key));
+        let names = KeyPurpose::ALL.map(|purpose| purpose.name().to_owned());
+        let current = names.into_iter().zip(&self.current);
+        let seal_before = [SEAL_BEFORE.to_owned()].into_iter().zip(&self.seal_before);
         let fingerprints_before = (1..).map(fingerprint_before).zip(&self.fingerprints_before);
         current
             .chain(seal_before)

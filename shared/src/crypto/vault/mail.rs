@@ -56,17 +56,12 @@ pub struct LetterBinding<'a> {
 impl LetterBinding<'_> {
     /// Encodes the associated data.
     pub(crate) fn bytes(&self) -> AssociatedData {
-        let LetterBinding {
-            account,
-            purpose,
-            to,
-            expires,
-        } = self;
-        AssociatedData(format!(
-            "postern mail\0{account}\0{}\0{to}\0{}",
-            purpose.name(),
-            expires.0
-        ))
+        let (account, purpose, to) = (self.account, self.purpose.name(), self.to);
+        let text = format!(
+            "postern mail\0{account}\0{purpose}\0{to}\0{}",
+            self.expires.0
+        );
+        AssociatedData(text)
     }
 }
 
@@ -79,7 +74,7 @@ impl Vault {
             &account.to_be_bytes(),
             plain.as_bytes(),
         ];
-        MailedHash(mac(self.keys.current_key(KeyPurpose::Recovery), &parts))
+        MailedHash(mac(self.key(KeyPurpose::Recovery), &parts))
     }
 
     /// Seals a code that the gate will mail.

@@ -18,11 +18,12 @@ fn vault() -> Vault {
 fn a_secret_is_unsealed_only_with_its_own_binding() {
     let (vault, secret) = (vault(), Secret::random().unwrap());
     let (alice, bob) = ("alice".parse().unwrap(), "bob".parse().unwrap());
-    let binding = SecretBinding {
-        account: 1,
-        name: &alice,
-        parameters: PARAMETERS,
+    let bound = |account, name, parameters| SecretBinding {
+        account,
+        name,
+        parameters,
     };
+    let binding = bound(1, &alice, PARAMETERS);
     let sealed = vault.seal(&secret, &binding).unwrap();
     assert!(vault.unseal(&sealed, &binding).unwrap() == secret);
 
@@ -31,21 +32,9 @@ fn a_secret_is_unsealed_only_with_its_own_binding() {
         ..PARAMETERS
     };
     for other in [
-        SecretBinding {
-            account: 2,
-            name: &alice,
-            parameters: PARAMETERS,
-        },
-        SecretBinding {
-            account: 1,
-            name: &bob,
-            parameters: PARAMETERS,
-        },
-        SecretBinding {
-            account: 1,
-            name: &alice,
-            parameters: eight,
-        },
+        bound(2, &alice, PARAMETERS),
+        bound(1, &bob, PARAMETERS),
+        bound(1, &alice, eight),
     ] {
         assert!(matches!(
             vault.unseal(&sealed, &other),
@@ -110,32 +99,22 @@ fn bytes_of_the_previous_key_are_unsealed_until_it_is_dropped() {
 #[test]
 fn a_recovery_hash_belongs_to_one_account() {
     let vault = vault();
-    assert_eq!(
-        vault.recovery_hash(1, "ABCDEFGH23"),
-        vault.recovery_hash(1, "ABCDEFGH23")
-    );
-    assert_ne!(
-        vault.recovery_hash(1, "ABCDEFGH23"),
-        vault.recovery_hash(2, "ABCDEFGH23")
-    );
+    let hash = |account| vault.recovery_hash(account, "ABCDEFGH23");
+    assert_eq!(hash(1), hash(1));
+    assert_ne!(hash(1), hash(2));
 }
 
 #[test]
 fn eight_digits_have_the_fingerprint_of_six() {
     let (vault, secret) = (vault(), Secret::random().unwrap());
-    let of = |parameters| vault.fingerprint(&secret, parameters);
-    assert_eq!(
-        of(PARAMETERS),
-        of(OtpParameters {
-            digits: 8,
+    let of = |digits, period| {
+        let parameters = OtpParameters {
+            digits,
+            moving: OtpKind::Time { period },
             ..PARAMETERS
-        })
-    );
-    assert_ne!(
-        of(PARAMETERS),
-        of(OtpParameters {
-            moving: OtpKind::Time { period: 60 },
-            ..PARAMETERS
-        })
-    );
+        };
+        vault.fingerprint(&secret, parameters)
+    };
+    assert_eq!(of(6, 30), of(8, 30));
+    assert_ne!(of(6, 30), of(6, 60));
 }

@@ -7,20 +7,20 @@ use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::account::second_factor::MailStatus;
-use crate::config::Config;
 use crate::config::email::EmailConfig;
 use crate::credential::secret::{RandomError, fill_random};
-use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
+use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash, Vault};
 use crate::engine::Mail;
+use crate::engine::accounts::account_data;
 use crate::engine::login::token_validity::check_token;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Engine, EngineError, VerificationRequest, account_data};
+use crate::engine::{EngineError, VerificationRequest};
 use crate::store::{ExpiredMail, Intent, MailState, QueuedMail, StoreError, Transaction};
 use crate::system::clock::{self, Timestamp};
 use crate::token::{LoginPayload, LoginToken};
 use crate::verify::account::StoredMailedCode;
 use crate::verify::decision::Refusal;
-use crate::verify::throttle::{BucketState, Phase};
+use crate::verify::throttle::Phase;
 use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -119,16 +119,10 @@ impl Mail<'_> {
         if request.phase == Phase::Before {
             return Ok(MailRequest::Refused(MailRefusal::NoAddress));
         }
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
-        let mut transaction = store.begin(vault, Intent::Write)?;
-        let requested = request_code(config, vault, transaction.as_mut(), request, token, now)?;
+        let mut evaluation = self.engine.evaluate(request, Intent::Write, now)?;
+        let requested = request_code(&mut evaluation, request, token)?;
         if let MailRequest::Queued(_) = requested {
-            transaction.commit()?;
+            evaluation.commit()?;
         }
         Ok(requested)
     }
@@ -182,13 +176,10 @@ impl Mail<'_> {
         mail: &MailQueued,
         sent: Result<(), NotMailed>,
     ) -> Result<(), NotMailed> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let mut tx = self.engine.begin(Intent::Write)?;
         tx.remove_mail(mail.number)?;
         if sent.is_err() {
-            invalidate_code(tx.as_mut(), mail.account, mail.hash)?;
+            invalidate_code(&mut tx, mail.account, mail.hash)?;
         }
         tx.commit()?;
         sent
@@ -204,17 +195,13 @@ impl Mail<'_> {
         if limit == 0
             || self
                 .engine
-                .store
-                .begin(&mut self.engine.vault, Intent::Read)?
+                .begin(Intent::Read)?
                 .waiting_mail(1, now)?
                 .is_empty()
         {
             return Ok(Vec::new());
         }
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Write)?;
         let mut taken = Vec::new();
         for waiting in tx.waiting_mail(limit, now)? {
             let QueuedMail {
@@ -230,17 +217,14 @@ impl Mail<'_> {
                 to,
                 expires,
             };
-            let Some(code) = self.engine.vault.unseal_code(&waiting.sealed, &binding) else {
+            let Some(code) = vault.unseal_code(&waiting.sealed, &binding) else {
                 // It was not sealed with these keys, or it was changed.
                 tx.remove_mail(waiting.number)?;
                 continue;
             };
             tx.set_mail_state(waiting.number, &MailState::Sending)?;
             taken.push(MailMessage {
-                hash: self
-                    .engine
-                    .vault
-                    .mailed_hash(waiting.account.0, waiting.purpose, &code),
+                hash: vault.mailed_hash(waiting.account.0, waiting.purpose, &code),
                 name: waiting.name,
                 to: waiting.to,
                 code,
@@ -259,17 +243,13 @@ impl Mail<'_> {
     pub fn remove_expired_mail(&mut self, now: Timestamp) -> Result<Vec<UserName>, EngineError> {
         if self
             .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?
+            .begin(Intent::Read)?
             .expired_mail(1, now)?
             .is_empty()
         {
             return Ok(Vec::new());
         }
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let mut tx = self.engine.begin(Intent::Write)?;
         let mut unsent = Vec::new();
         for ExpiredMail {
             number,
@@ -293,16 +273,13 @@ impl Mail<'_> {
         mail: &MailMessage,
         sent: &Result<(), String>,
     ) -> Result<(), EngineError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let mut tx = self.engine.begin(Intent::Write)?;
         let state = sent
             .as_ref()
             .map_or_else(|why| MailState::Failed(why.clone()), |()| MailState::Sent);
         tx.set_mail_state(mail.number, &state)?;
         if sent.is_err() {
-            invalidate_code(tx.as_mut(), mail.account, mail.hash)?;
+            invalidate_code(&mut tx, mail.account, mail.hash)?;
         }
         Ok(tx.commit()?)
     }
@@ -313,10 +290,7 @@ impl Mail<'_> {
         if !self.engine.config.email.is_enabled() {
             return Ok(false);
         }
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
+        let mut tx = self.engine.begin(Intent::Read)?;
         let oldest = [
             tx.oldest_waiting_mail(now)?,
             tx.oldest_due_notification(now)?,
@@ -331,7 +305,7 @@ impl Mail<'_> {
 /// Returns why no code may be mailed now, for whatever purpose.
 pub(in crate::engine) fn mail_refusal(
     email: &EmailConfig,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     now: Timestamp,
 ) -> Result<Option<MailRefusal>, StoreError> {
@@ -349,13 +323,13 @@ pub(in crate::engine) fn mail_refusal(
 pub(in crate::engine) fn queue_code(
     email: &EmailConfig,
     vault: &Vault,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     to: EmailAddress,
     purpose: MailedFor,
     now: Timestamp,
 ) -> Result<MailQueued, EngineError> {
-    let code = random_code().map_err(VaultError::Random)?;
+    let code = random_code()?;
     let hash = vault.mailed_hash(account.0, purpose, &code);
     let expires = now.plus(email.code_ttl.seconds());
     let stored = StoredMailedCode {
@@ -385,7 +359,7 @@ pub(in crate::engine) fn queue_code(
 /// Returns whether the outbox has too many codes for this address. Anyone may enter any address as
 /// their own, which must not flood it with mail.
 pub(in crate::engine) fn has_too_many_confirmations(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     to: &EmailAddress,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
@@ -393,60 +367,40 @@ pub(in crate::engine) fn has_too_many_confirmations(
 }
 
 fn request_code(
-    config: &Config,
-    vault: &Vault,
-    tx: &mut dyn Transaction,
+    evaluation: &mut Evaluation<'_>,
     request: &VerificationRequest<'_>,
     token: Option<&LoginToken>,
-    now: Timestamp,
 ) -> Result<MailRequest<MailQueued>, EngineError> {
-    let evaluation = Evaluation::load(
-        config,
-        vault,
-        tx,
-        request,
-        account_data::read_declared_secret(config, request.name)?,
-        now,
-    )?;
-    let Some(record) = &evaluation.record else {
+    let Some(account) = evaluation.record.as_ref().map(|record| record.id) else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
-    let throttled = match evaluation.credentials.bucket.state(&config.throttle, now) {
-        BucketState::Open => None,
-        BucketState::Delayed { wait } => Some(Refusal::Delayed { wait }),
-        BucketState::Locked => Some(Refusal::Locked),
-    };
-    if let Some(refusal) = throttled {
+    if let Some(refusal) = evaluation.bucket_refusal() {
         return Ok(MailRequest::Refused(MailRefusal::Code(refusal)));
     }
+    let tx = &mut evaluation.tx;
+    let (config, vault, now) = (tx.config, tx.vault, tx.now);
     if let Some(token) = token {
         let trials = tx.login_token_state(token.id())?;
-        let is_alive = check_token(token, tx, &vault.token_keys(), now)?.is_some();
+        let is_alive = check_token(token, tx)?.is_some();
         if !is_alive || trials.used || trials.wrong >= LoginPayload::MAX_WRONG_CODES {
             return Ok(MailRequest::Refused(MailRefusal::Code(Refusal::Expired)));
         }
     }
-    let Some(to) = account_data::load_mail_address(config, tx, request.name, record.id)? else {
+    let Some(to) = account_data::load_mail_address(config, tx, request.name, account)? else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
-    if let Some(refusal) = mail_refusal(&config.email, tx, record.id, now)? {
+    if let Some(refusal) = mail_refusal(&config.email, tx, account, now)? {
         return Ok(MailRequest::Refused(refusal));
     }
-    evaluation.log_event(tx, EventKind::CodeRequested, "")?;
-    Ok(MailRequest::Queued(queue_code(
-        &config.email,
-        vault,
-        tx,
-        record.id,
-        to,
-        MailedFor::Login,
-        now,
-    )?))
+    evaluation.log_event(EventKind::CodeRequested, "")?;
+    let (email, tx) = (&config.email, &mut evaluation.tx);
+    let queued = queue_code(email, vault, tx, account, to, MailedFor::Login, now)?;
+    Ok(MailRequest::Queued(queued))
 }
 
 /// Removes a code that was not delivered, unless a newer code has replaced it.
 fn invalidate_code(
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     account: AccountId,
     hash: MailedHash,
 ) -> Result<(), StoreError> {

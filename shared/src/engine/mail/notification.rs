@@ -19,7 +19,7 @@ const RETRY_DELAY: u64 = 300;
 /// address that the notification goes to.
 pub(in crate::engine) fn log_event(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
     let logged = tx.add_event(event)?;
@@ -84,7 +84,7 @@ fn concerns_owner(event: &AuditEvent) -> bool {
 /// its confirmation.
 fn notification_address(
     config: &Config,
-    tx: &mut dyn Transaction,
+    tx: &mut Transaction<'_>,
     event: &AuditEvent,
 ) -> Result<Option<EmailAddress>, StoreError> {
     if let Some(declared) = config.find_declared_account(&event.account) {
@@ -106,18 +106,12 @@ impl Mail<'_> {
         now: Timestamp,
     ) -> Result<Vec<Notification>, EngineError> {
         let retry_at = now.plus(RETRY_DELAY);
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
+        let mut tx = self.engine.begin(Intent::Read)?;
         if limit == 0 || tx.due_notifications(now, retry_at, 1)?.is_empty() {
             return Ok(Vec::new());
         }
         drop(tx);
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let mut tx = self.engine.begin(Intent::Write)?;
         tx.remove_notifications_before(now.minus(RETRY_LIMIT))?;
         let due = tx.due_notifications(now, retry_at, limit)?;
         for notification in &due {
@@ -132,10 +126,7 @@ impl Mail<'_> {
         &mut self,
         notification: &Notification,
     ) -> Result<(), EngineError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Write)?;
+        let mut tx = self.engine.begin(Intent::Write)?;
         tx.remove_notification(notification.number)?;
         Ok(tx.commit()?)
     }

@@ -2,177 +2,118 @@
 
 use super::*;
 use crate::policy::groups::UnresolvedGroup;
+use Enrolled::{No, Yes};
+use Requirement::{Code, Enrollment, Exempt, Nothing};
 
 const PRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";
 const OTHER: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
+fn policy(text: &str) -> PolicyConfig {
+    toml::from_str(text).unwrap()
+}
+
+fn alice() -> UserName {
+    "alice".parse().unwrap()
+}
+
+fn groups(names: &[&str]) -> PersonGroups {
+    PersonGroups::from_names(names.iter().copied())
+}
+
+/// What a policy requires of alice.
 fn requirement(
-    policy: &str,
-    groups: &[&str],
+    text: &str,
+    groups: &PersonGroups,
     service: &str,
     address: &str,
     enrolled: Enrolled,
 ) -> Requirement {
-    let policy: PolicyConfig = toml::from_str(policy).unwrap();
-    let groups = PersonGroups::from_names(groups.iter().copied());
-    let name = "alice".parse().unwrap();
-    let (address, completed_methods) = (Address::parse(address), &CompletedMethods::PASSWORD);
-    policy.evaluate_requirement(
-        &PolicySubject {
-            name: &name,
-            groups: &groups,
-            service,
-            address,
-            completed_methods,
-        },
-        enrolled,
-    )
+    let subject = PolicySubject {
+        name: &alice(),
+        groups,
+        service,
+        address: Address::parse(address),
+        completed_methods: &CompletedMethods::PASSWORD,
+    };
+    policy(text).evaluate_requirement(&subject, enrolled)
 }
 
 /// Whether an exemption with the given `completed_methods` applies to what sshd reported.
 fn exempt_after(condition: &str, ssh_auth_info: &str) -> bool {
-    let policy: PolicyConfig =
-        toml::from_str(&format!("[[exempt]]\ncompleted_methods = {condition}")).unwrap();
-    let (name, completed_methods) = (
-        &"alice".parse().unwrap(),
-        &CompletedMethods::parse_ssh_auth_info(ssh_auth_info.as_bytes()),
-    );
-    let groups = &PersonGroups::default();
+    let policy = policy(&format!("[[exempt]]\ncompleted_methods = {condition}"));
     let subject = PolicySubject {
-        name,
-        groups,
+        name: &alice(),
+        groups: &PersonGroups::default(),
         service: "sshd",
         address: None,
-        completed_methods,
+        completed_methods: &CompletedMethods::parse_ssh_auth_info(ssh_auth_info.as_bytes()),
     };
-    policy.evaluate_requirement(&subject, Enrolled::Yes) == Requirement::Exempt(1)
+    policy.evaluate_requirement(&subject, Yes) == Exempt(1)
 }
 
 #[test]
-fn by_default_an_enrolled_user_gives_a_code() {
-    assert_eq!(
-        requirement("", &[], "sshd", "", Enrolled::Yes),
-        Requirement::Code
-    );
-    assert_eq!(
-        requirement("", &[], "sshd", "", Enrolled::No),
-        Requirement::Nothing
-    );
-}
-
-#[test]
-fn required_takes_names_groups_and_exceptions() {
+fn an_enrolled_user_gives_a_code_and_required_takes_names_groups_and_exceptions() {
     let all = "required = \"all\"";
-    assert_eq!(
-        requirement(all, &[], "sshd", "", Enrolled::No),
-        Requirement::Enrollment
-    );
     let listed = "required = [\"%staff\", \"bob\", \"!%robots\"]";
-    assert_eq!(
-        requirement(listed, &["staff"], "sshd", "", Enrolled::No),
-        Requirement::Enrollment
-    );
-    assert_eq!(
-        requirement(listed, &["staff", "robots"], "sshd", "", Enrolled::No),
-        Requirement::Nothing
-    );
-    assert_eq!(
-        requirement(listed, &[], "sshd", "", Enrolled::No),
-        Requirement::Nothing
-    );
     let but_alice = "required = [\"all\", \"!alice\"]";
-    assert_eq!(
-        requirement(but_alice, &[], "sshd", "", Enrolled::No),
-        Requirement::Nothing
-    );
-    assert_eq!(
-        requirement(but_alice, &[], "sshd", "", Enrolled::Yes),
-        Requirement::Code
-    );
+    for (text, names, enrolled, expected) in [
+        ("", &[][..], Yes, Code),
+        ("", &[], No, Nothing),
+        (all, &[], No, Enrollment),
+        (listed, &["staff"], No, Enrollment),
+        (listed, &["staff", "robots"], No, Nothing),
+        (listed, &[], No, Nothing),
+        (but_alice, &[], No, Nothing),
+        (but_alice, &[], Yes, Code),
+    ] {
+        let found = requirement(text, &groups(names), "sshd", "", enrolled);
+        assert_eq!(found, expected, "{text} {names:?}");
+    }
 }
 
 #[test]
 fn an_unknown_membership_is_read_in_the_stricter_way() {
     let unresolved =
         PersonGroups::default().with_unresolved(["staff", "robots"], UnresolvedGroup::NoSuchGroup);
-    let requirement = |policy: &str, groups: &PersonGroups, enrolled| {
-        let policy: PolicyConfig = toml::from_str(policy).unwrap();
-        let (name, completed_methods) = (&"alice".parse().unwrap(), &CompletedMethods::PASSWORD);
-        policy.evaluate_requirement(
-            &PolicySubject {
-                name,
-                groups,
-                service: "sshd",
-                address: None,
-                completed_methods,
-            },
-            enrolled,
-        )
-    };
-    assert_eq!(
-        requirement("required = [\"%staff\"]", &unresolved, Enrolled::No),
-        Requirement::Enrollment
-    );
-    assert_eq!(
-        requirement(
+    let also_staff = unresolved.clone().with_groups(["staff"]);
+    let exempt = "[[exempt]]\ngroups = [\"staff\"]";
+    for (text, groups, enrolled, expected) in [
+        ("required = [\"%staff\"]", &unresolved, No, Enrollment),
+        (
             "required = [\"all\", \"!%robots\"]",
             &unresolved,
-            Enrolled::No
+            No,
+            Enrollment,
         ),
-        Requirement::Enrollment
-    );
-    assert_eq!(
-        requirement(
+        (
             "required = [\"%staff\", \"!alice\"]",
             &unresolved,
-            Enrolled::No
+            No,
+            Nothing,
         ),
-        Requirement::Nothing
-    );
-    assert_eq!(
-        requirement("required = [\"%sudo\"]", &unresolved, Enrolled::No),
-        Requirement::Nothing
-    );
-    assert_eq!(
-        requirement(
-            "[[exempt]]\ngroups = [\"staff\"]",
-            &unresolved,
-            Enrolled::Yes
-        ),
-        Requirement::Code
-    );
-    let also = unresolved.clone().with_groups(["staff"]);
-    assert_eq!(
-        requirement("[[exempt]]\ngroups = [\"staff\"]", &also, Enrolled::Yes),
-        Requirement::Exempt(1)
-    );
-    let policy: PolicyConfig = toml::from_str("administrators = [\"%staff\"]").unwrap();
-    assert!(!policy.is_administrator(&"alice".parse().unwrap(), &unresolved));
+        ("required = [\"%sudo\"]", &unresolved, No, Nothing),
+        (exempt, &unresolved, Yes, Code),
+        (exempt, &also_staff, Yes, Exempt(1)),
+    ] {
+        let found = requirement(text, groups, "sshd", "", enrolled);
+        assert_eq!(found, expected, "{text}");
+    }
+    assert!(!policy("administrators = [\"%staff\"]").is_administrator(&alice(), &unresolved));
 }
 
 #[test]
 fn an_exemption_holds_where_all_its_conditions_do() {
-    let policy = "[[exempt]]\nservices = [\"cron\"]\n[[exempt]]\ngroups = [\"ops\"]\nnetworks = [\"192.0.2.0/24\"]";
-    assert_eq!(
-        requirement(policy, &["ops"], "sshd", "192.0.2.7", Enrolled::Yes),
-        Requirement::Exempt(2)
-    );
-    assert_eq!(
-        requirement(policy, &[], "sshd", "192.0.2.7", Enrolled::Yes),
-        Requirement::Code
-    );
-    assert_eq!(
-        requirement(policy, &["ops"], "sshd", "198.51.100.7", Enrolled::Yes),
-        Requirement::Code
-    );
-    assert_eq!(
-        requirement(policy, &["ops"], "sshd", "", Enrolled::Yes),
-        Requirement::Code
-    );
-    assert_eq!(
-        requirement(policy, &[], "cron", "", Enrolled::Yes),
-        Requirement::Exempt(1)
-    );
+    let text = "[[exempt]]\nservices = [\"cron\"]\n[[exempt]]\ngroups = [\"ops\"]\nnetworks = [\"192.0.2.0/24\"]";
+    for (names, service, address, expected) in [
+        (&["ops"][..], "sshd", "192.0.2.7", Exempt(2)),
+        (&[], "sshd", "192.0.2.7", Code),
+        (&["ops"], "sshd", "198.51.100.7", Code),
+        (&["ops"], "sshd", "", Code),
+        (&[], "cron", "", Exempt(1)),
+    ] {
+        let found = requirement(text, &groups(names), service, address, Yes);
+        assert_eq!(found, expected, "{names:?} {service} {address}");
+    }
 }
 
 #[test]
@@ -240,16 +181,11 @@ fn each_of_several_completed_factors_must_be_listed() {
 
 #[test]
 fn before_the_first_factor_no_method_is_completed() {
-    let everyone = |text: &str| {
-        toml::from_str::<PolicyConfig>(text)
-            .unwrap()
-            .exempts_everyone("sshd", None)
-    };
-    assert_eq!(everyone("[[exempt]]\nservices = [\"sshd\"]"), Some(1));
-    assert_eq!(
-        everyone("[[exempt]]\nservices = [\"sshd\"]\ncompleted_methods = [\"password\"]"),
-        None
-    );
+    let everyone = |text: &str| policy(text).exempts_everyone("sshd", None);
+    let service = "[[exempt]]\nservices = [\"sshd\"]";
+    assert_eq!(everyone(service), Some(1));
+    let with_method = format!("{service}\ncompleted_methods = [\"password\"]");
+    assert_eq!(everyone(&with_method), None);
 }
 
 #[test]
@@ -283,53 +219,41 @@ fn an_entry_that_no_factor_can_match_is_refused() {
 
 #[test]
 fn a_first_enrollment_requires_what_self_enroll_sets() {
-    let enrolling = |text: &str, address: &str| {
-        toml::from_str::<PolicyConfig>(text)
-            .unwrap()
-            .enrollment_requirement(Address::parse(address))
-    };
+    use EnrollmentRequirement::{None, OneTimeCode};
     let networks = "self_enroll = \"networks\"\nself_enroll_networks = [\"192.0.2.0/24\"]";
-    for (policy, address, expected) in [
-        ("", "198.51.100.7", EnrollmentRequirement::None),
-        ("", "", EnrollmentRequirement::None),
-        (networks, "192.0.2.7", EnrollmentRequirement::None),
-        (networks, "198.51.100.7", EnrollmentRequirement::OneTimeCode),
-        (networks, "", EnrollmentRequirement::OneTimeCode),
-        (
-            "self_enroll = \"one-time-code\"",
-            "192.0.2.7",
-            EnrollmentRequirement::OneTimeCode,
-        ),
+    let by_code = "self_enroll = \"one-time-code\"";
+    for (text, address, expected) in [
+        ("", "198.51.100.7", None),
+        ("", "", None),
+        (networks, "192.0.2.7", None),
+        (networks, "198.51.100.7", OneTimeCode),
+        (networks, "", OneTimeCode),
+        (by_code, "192.0.2.7", OneTimeCode),
     ] {
-        assert_eq!(
-            enrolling(policy, address),
-            expected,
-            "{policy} from {address:?}"
-        );
+        let found = policy(text).enrollment_requirement(Address::parse(address));
+        assert_eq!(found, expected, "{text} from {address:?}");
     }
 }
 
 #[test]
 fn the_enrollment_grace_period_ends_after_the_first_sign_in() {
-    let until = |text: &str, now| {
-        toml::from_str::<PolicyConfig>(text)
-            .unwrap()
-            .enrollment_deadline(Timestamp(1000), Timestamp(now))
-    };
-    assert_eq!(until("", 1000), None);
-    assert_eq!(until("enroll_within = \"1h\"", 1000), Some(Timestamp(4600)));
-    assert_eq!(until("enroll_within = \"1h\"", 4599), Some(Timestamp(4600)));
-    assert_eq!(until("enroll_within = \"1h\"", 4600), None);
+    let hour = "enroll_within = \"1h\"";
+    for (text, now, until) in [
+        ("", 1000, None),
+        (hour, 1000, Some(Timestamp(4600))),
+        (hour, 4599, Some(Timestamp(4600))),
+        (hour, 4600, None),
+    ] {
+        let deadline = policy(text).enrollment_deadline(Timestamp(1000), Timestamp(now));
+        assert_eq!(deadline, until, "{text} at {now}");
+    }
 }
 
 #[test]
 fn administrators_are_names_and_groups_and_no_exceptions() {
-    let policy: PolicyConfig = toml::from_str("administrators = [\"alice\", \"%sudo\"]").unwrap();
-    let is = |name: &str, groups: &[&str]| {
-        policy.is_administrator(
-            &name.parse().unwrap(),
-            &PersonGroups::from_names(groups.iter().copied()),
-        )
+    let policy = policy("administrators = [\"alice\", \"%sudo\"]");
+    let is = |name: &str, names: &[&str]| {
+        policy.is_administrator(&name.parse().unwrap(), &groups(names))
     };
     assert!(is("alice", &[]) && is("bob", &["users", "sudo"]));
     assert!(!is("bob", &["alice"]) && !is("sudo", &[]));
@@ -338,12 +262,7 @@ fn administrators_are_names_and_groups_and_no_exceptions() {
 
 #[test]
 fn groups_are_looked_up_only_where_they_matter() {
-    let asks = |text: &str| {
-        !toml::from_str::<PolicyConfig>(text)
-            .unwrap()
-            .named_groups()
-            .is_empty()
-    };
+    let asks = |text: &str| !policy(text).named_groups().is_empty();
     assert!(!asks("required = [\"alice\"]"));
     assert!(asks("required = [\"!%robots\", \"all\"]"));
     assert!(asks("[[exempt]]\ngroups = [\"ops\"]"));

@@ -2,10 +2,11 @@
 //!
 //! MUST NOT replace an existing store, nor leave a partial one after an interruption.
 
-use super::{APPLICATION, SCHEMA, VERSION, location};
+use super::files::location;
+use super::{APPLICATION, SCHEMA, VERSION};
 use crate::crypto::vault::WrappedKey;
 use crate::store::{StoreError, StoreResult};
-use crate::system::trusted_file::{self, FileError, Folder};
+use crate::system::trusted_file::{self, FileError, TrustedFolder};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, Permissions};
@@ -86,7 +87,7 @@ fn fill(path: &Path, keys: &[WrappedKey]) -> StoreResult<()> {
 /// Creates the missing files next to a store, for the store's group: a backup is only one file.
 /// If the folder or the store is missing or not trusted, opening reports it.
 pub(in crate::store) fn make_missing_files(path: &Path) -> StoreResult<()> {
-    let Ok(folder) = Folder::open(path.parent().unwrap_or(Path::new("/"))) else {
+    let Ok(folder) = TrustedFolder::open(path.parent().unwrap_or(Path::new("/"))) else {
         return Ok(());
     };
     let path = folder.path().join(path.file_name().unwrap_or_default());
@@ -132,7 +133,11 @@ fn create_empty(path: &Path, group: Option<u32>) -> StoreResult<()> {
 
 /// Returns whether an empty file next to the store exists, and gives it to the group. A file with
 /// content belongs to a lost store: SQLite would read that content into this one.
-fn adopt_empty_file(folder: &Folder, beside: &Path, group: Option<u32>) -> StoreResult<bool> {
+fn adopt_empty_file(
+    folder: &TrustedFolder,
+    beside: &Path,
+    group: Option<u32>,
+) -> StoreResult<bool> {
     match folder.stat(beside.file_name().unwrap_or_default())? {
         None => Ok(false),
         Some(stat) if stat.st_size == 0 => {

@@ -3,8 +3,7 @@
 //! connection.
 
 use super::connection::{CommitResult, StoreConnection};
-use super::stop_signals::StopsBlocked;
-use super::write_queue::WritePermit;
+use super::locks::{StopsBlocked, WritePermit};
 use rusqlite::Connection;
 
 /// Savepoint of one attempt in a transaction that another attempt began.
@@ -15,7 +14,7 @@ const ROLL_BACK: &str = "ROLLBACK TO attempt";
 /// A transaction, until it is committed or dropped. The fields are dropped in this order: the locks
 /// of the store are released, then the write permit, then the terminal's stop signals are
 /// delivered.
-pub(super) struct OpenTransaction<'a> {
+pub(in crate::store) struct OpenTransaction<'a> {
     /// `None` after the end of the transaction.
     connection: Option<StoreConnection>,
     /// Slot of this store's own connection between transactions.
@@ -63,7 +62,7 @@ impl<'a> OpenTransaction<'a> {
             .expect("a transaction has a connection until it ends")
     }
 
-    pub(super) fn connection(&self) -> &Connection {
+    pub(in crate::store) fn connection(&self) -> &Connection {
         &self.store_connection().connection
     }
 
@@ -75,7 +74,7 @@ impl<'a> OpenTransaction<'a> {
     }
 
     /// Commits, together with the commit group if there is one.
-    pub(super) fn commit(mut self) -> CommitResult {
+    pub(in crate::store) fn commit(mut self) -> CommitResult {
         let released = match self.has_joined() {
             true => self.store_connection().execute(RELEASE),
             false => Ok(()),

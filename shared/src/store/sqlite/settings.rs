@@ -3,7 +3,7 @@
 //! MUST be applied before the schema is read, since any user with write access to the store may
 //! have changed it.
 
-use super::checkpoint;
+use super::wal::checkpoint;
 use crate::store::StoreResult;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;

@@ -2,7 +2,7 @@
 //!
 //! Invariant after each change: no class has a free permit that one of its waiting keys may use.
 
-use super::{Busy, Class, ClassLimits, Limits};
+use super::{AdmissionClass, AdmissionLimits, AdmissionRefusal, ClassLimits};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -11,14 +11,14 @@ use std::task::Waker;
 /// Number of waiting keys up to which the order is strictly by arrival.
 const MANY_KEYS: usize = 64;
 
-const CLASSES: [Class; 3] = [
-    Class::Authenticated,
-    Class::Familiar,
-    Class::Unauthenticated,
+const CLASSES: [AdmissionClass; 3] = [
+    AdmissionClass::Authenticated,
+    AdmissionClass::Familiar,
+    AdmissionClass::Unauthenticated,
 ];
 
 pub(super) struct QueueState<K> {
-    limits: Limits,
+    limits: AdmissionLimits,
     classes: [FairQueue<K>; 3],
     requests: HashMap<u64, QueuedRequest>,
     next: u64,
@@ -55,7 +55,7 @@ enum QueuedRequest {
 }
 
 impl<K: Clone + Eq + Hash> QueueState<K> {
-    pub(super) fn new(limits: Limits) -> QueueState<K> {
+    pub(super) fn new(limits: AdmissionLimits) -> QueueState<K> {
         let queue = || FairQueue {
             running: 0,
             waiting: 0,
@@ -87,18 +87,22 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     }
 
     /// Takes a permit without waiting.
-    pub(super) fn try_acquire(&mut self, class: Class, key: &K) -> Result<(), Busy> {
-        let most = self.limits.of(class).per_key;
+    pub(super) fn try_acquire(
+        &mut self,
+        class: AdmissionClass,
+        key: &K,
+    ) -> Result<(), AdmissionRefusal> {
+        let most = self.limits.class_limits(class).per_key;
         let queue = &self.classes[class as usize];
         if queue
             .keys
             .get(key)
             .is_some_and(|share| share.running >= most)
         {
-            return Err(Busy::Own);
+            return Err(AdmissionRefusal::KeyLimit);
         }
         if !self.has_room(class) {
-            return Err(Busy::All);
+            return Err(AdmissionRefusal::Capacity);
         }
         let queue = &mut self.classes[class as usize];
         queue.running += 1;
@@ -109,24 +113,26 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     /// Takes a permit or waits. Returns the number of the request.
     pub(super) fn acquire(
         &mut self,
-        class: Class,
+        class: AdmissionClass,
         key: &K,
         woken: &mut Vec<Waker>,
-    ) -> Result<u64, Busy> {
+    ) -> Result<u64, AdmissionRefusal> {
         let number = self.next;
         self.next += 1;
         if self.try_acquire(class, key).is_ok() {
             self.requests.insert(number, QueuedRequest::Admitted);
             return Ok(number);
         }
-        let limits = *self.limits.of(class);
+        let limits = *self.limits.class_limits(class);
         let queue = &mut self.classes[class as usize];
         let waits = queue.keys.get(key).map_or(0, |share| share.waiting.len());
         if waits >= limits.waiting_per_key {
-            return Err(Busy::Own);
+            return Err(AdmissionRefusal::KeyLimit);
         }
         if queue.waiting >= limits.waiting {
-            let displaced = queue.displace(waits + 1).ok_or(Busy::All)?;
+            let displaced = queue
+                .displace(waits + 1)
+                .ok_or(AdmissionRefusal::Capacity)?;
             let before = self.requests.insert(displaced, QueuedRequest::Displaced);
             woken.extend(before.and_then(QueuedRequest::waker));
         }
@@ -140,7 +146,11 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     }
 
     /// Returns the decision about a request, if there is one.
-    pub(super) fn poll_request(&mut self, number: u64, waker: &Waker) -> Option<Result<(), Busy>> {
+    pub(super) fn poll_request(
+        &mut self,
+        number: u64,
+        waker: &Waker,
+    ) -> Option<Result<(), AdmissionRefusal>> {
         let answer = match self.requests.get_mut(&number) {
             Some(QueuedRequest::Waits(kept)) => {
                 match kept {
@@ -150,14 +160,20 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
                 return None;
             }
             Some(QueuedRequest::Admitted) => Ok(()),
-            Some(QueuedRequest::Displaced) | None => Err(Busy::Own),
+            Some(QueuedRequest::Displaced) | None => Err(AdmissionRefusal::KeyLimit),
         };
         self.requests.remove(&number);
         Some(answer)
     }
 
     /// Removes a request that was dropped.
-    pub(super) fn forget(&mut self, class: Class, key: &K, number: u64, woken: &mut Vec<Waker>) {
+    pub(super) fn remove_request(
+        &mut self,
+        class: AdmissionClass,
+        key: &K,
+        number: u64,
+        woken: &mut Vec<Waker>,
+    ) {
         match self.requests.remove(&number) {
             Some(QueuedRequest::Waits(_)) => self.classes[class as usize].remove(key, number),
             Some(QueuedRequest::Admitted) => self.release(class, key, woken),
@@ -166,8 +182,8 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     }
 
     /// Releases a permit, and grants free permits to the next requests.
-    pub(super) fn release(&mut self, class: Class, key: &K, woken: &mut Vec<Waker>) {
-        let limits = *self.limits.of(class);
+    pub(super) fn release(&mut self, class: AdmissionClass, key: &K, woken: &mut Vec<Waker>) {
+        let limits = *self.limits.class_limits(class);
         let queue = &mut self.classes[class as usize];
         queue.running = queue.running.saturating_sub(1);
         if let Some(share) = queue.keys.get_mut(key) {
@@ -177,7 +193,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         queue.drop_empty(key);
         for class in CLASSES {
             while self.has_room(class) {
-                let limits = *self.limits.of(class);
+                let limits = *self.limits.class_limits(class);
                 let Some(number) = self.classes[class as usize].next(&limits) else {
                     break;
                 };
@@ -188,13 +204,13 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     }
 
     /// Returns whether a class may use one more permit, its own or a shared one.
-    fn has_room(&self, class: Class) -> bool {
-        let beyond_own = |class: Class| {
+    fn has_room(&self, class: AdmissionClass) -> bool {
+        let beyond_own = |class: AdmissionClass| {
             self.classes[class as usize]
                 .running
-                .saturating_sub(self.limits.of(class).own)
+                .saturating_sub(self.limits.class_limits(class).own)
         };
-        self.classes[class as usize].running < self.limits.of(class).own
+        self.classes[class as usize].running < self.limits.class_limits(class).own
             || CLASSES.into_iter().map(beyond_own).sum::<usize>() < self.limits.shared
     }
 }
@@ -291,12 +307,12 @@ impl QueuedRequest {
     }
 }
 
-impl Limits {
-    fn of(&self, class: Class) -> &ClassLimits {
+impl AdmissionLimits {
+    fn class_limits(&self, class: AdmissionClass) -> &ClassLimits {
         match class {
-            Class::Authenticated => &self.authenticated,
-            Class::Familiar => &self.familiar,
-            Class::Unauthenticated => &self.unauthenticated,
+            AdmissionClass::Authenticated => &self.authenticated,
+            AdmissionClass::Familiar => &self.familiar,
+            AdmissionClass::Unauthenticated => &self.unauthenticated,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! random sequences of requests against these promises, and single cases.
 
 use super::*;
+use AdmissionClass::{Authenticated, Familiar, Unauthenticated};
 use proptest::prelude::*;
 use std::collections::{HashMap, VecDeque};
 
@@ -11,16 +12,22 @@ const CLASS: ClassLimits = ClassLimits {
     waiting_per_key: 3,
     waiting: 6,
 };
-const LIMITS: Limits = Limits {
+const LIMITS: AdmissionLimits = AdmissionLimits {
     shared: 2,
     authenticated: CLASS,
     familiar: CLASS,
     unauthenticated: CLASS,
 };
 
+/// Limits without shared permits.
+const UNSHARED: AdmissionLimits = AdmissionLimits {
+    shared: 0,
+    ..LIMITS
+};
+
 fn poll_once<K: Clone + Eq + Hash>(
-    waiting: &mut WaitingThread<K>,
-) -> Option<Result<AdmissionPermit<K>, Busy>> {
+    waiting: &mut AdmissionRequest<K>,
+) -> Option<Result<AdmissionPermit<K>, AdmissionRefusal>> {
     match Pin::new(waiting).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => Some(answer),
         Poll::Pending => None,
@@ -29,7 +36,7 @@ fn poll_once<K: Clone + Eq + Hash>(
 
 fn admitted<K: Clone + Eq + Hash>(
     admission: &Admission<K>,
-    class: Class,
+    class: AdmissionClass,
     key: K,
 ) -> AdmissionPermit<K> {
     poll_once(&mut admission.acquire(class, key).unwrap())
@@ -37,25 +44,30 @@ fn admitted<K: Clone + Eq + Hash>(
         .unwrap()
 }
 
+/// Requests a permit without authentication, or waits.
+fn wait_for<K: Clone + Eq + Hash>(admission: &Admission<K>, key: K) -> AdmissionRequest<K> {
+    admission.acquire(Unauthenticated, key).unwrap()
+}
+
 #[test]
 fn unauthenticated_requests_leave_the_permits_of_better_classes() {
     let admission = Admission::new(LIMITS);
     let permits: Vec<_> = (0..100)
-        .filter_map(|key| admission.try_acquire(Class::Unauthenticated, key).ok())
+        .filter_map(|key| admission.try_acquire(Unauthenticated, key).ok())
         .collect();
     assert_eq!(permits.len(), LIMITS.shared + CLASS.own);
     let mut waiting: Vec<_> = (0..100)
-        .filter_map(|key| admission.acquire(Class::Unauthenticated, 1000 + key).ok())
+        .filter_map(|key| admission.acquire(Unauthenticated, 1000 + key).ok())
         .collect();
     assert_eq!(waiting.len(), CLASS.waiting);
-    let _known = admitted(&admission, Class::Familiar, 0);
-    let proven = admitted(&admission, Class::Authenticated, 0);
-    let mut more = admission.acquire(Class::Authenticated, 1).unwrap();
+    let _known = admitted(&admission, Familiar, 0);
+    let proven = admitted(&admission, Authenticated, 0);
+    let mut more = admission.acquire(Authenticated, 1).unwrap();
     assert!(poll_once(&mut more).is_none());
     drop(permits);
     assert!(
         poll_once(&mut more).unwrap().is_ok(),
-        "a shared place that is free goes to it first"
+        "it gets the first free shared permit"
     );
     drop(proven);
     let next: Vec<_> = waiting.iter_mut().filter_map(poll_once).collect();
@@ -66,22 +78,18 @@ fn unauthenticated_requests_leave_the_permits_of_better_classes() {
 fn a_key_that_asks_a_hundred_times_is_refused_for_its_own_share() {
     let admission = Admission::new(LIMITS);
     let held: Vec<_> = (0..100)
-        .map(|_| admission.acquire(Class::Unauthenticated, "one"))
+        .map(|_| admission.acquire(Unauthenticated, "one"))
         .collect();
-    assert_eq!(
-        held.iter().filter(|one| one.is_ok()).count(),
-        CLASS.per_key + CLASS.waiting_per_key
-    );
-    assert!(
-        held.iter()
-            .all(|one| one.as_ref().err().is_none_or(|busy| *busy == Busy::Own))
-    );
-    let _other = admitted(&admission, Class::Unauthenticated, "other");
+    let refusals: Vec<_> = held.iter().filter_map(|one| one.as_ref().err()).collect();
+    assert_eq!(refusals.len(), 100 - CLASS.per_key - CLASS.waiting_per_key);
+    let limit = AdmissionRefusal::KeyLimit;
+    assert!(refusals.into_iter().all(|refusal| *refusal == limit));
+    let _other = admitted(&admission, Unauthenticated, "other");
 }
 
 #[test]
 fn keys_take_turns_whatever_their_number_of_requests() {
-    let admission = Admission::new(Limits {
+    let admission = Admission::new(AdmissionLimits {
         shared: 0,
         unauthenticated: ClassLimits {
             per_key: 1,
@@ -89,11 +97,9 @@ fn keys_take_turns_whatever_their_number_of_requests() {
         },
         ..LIMITS
     });
-    let first = admitted(&admission, Class::Unauthenticated, "many");
-    let mut many: VecDeque<_> = (0..3)
-        .map(|_| admission.acquire(Class::Unauthenticated, "many").unwrap())
-        .collect();
-    let mut few = admission.acquire(Class::Unauthenticated, "few").unwrap();
+    let first = admitted(&admission, Unauthenticated, "many");
+    let mut many: VecDeque<_> = (0..3).map(|_| wait_for(&admission, "many")).collect();
+    let mut few = wait_for(&admission, "few");
     drop(first);
     let few = poll_once(&mut few)
         .expect("it is next: the other one has had a turn")
@@ -116,19 +122,16 @@ fn with_very_many_keys_the_newest_and_the_oldest_are_admitted_soon() {
         waiting_per_key: 8,
         waiting: 1024,
     };
-    let admission = Admission::new(Limits {
+    let admission = Admission::new(AdmissionLimits {
         shared: 0,
         unauthenticated: of_many,
         ..LIMITS
     });
-    let mut permit = Some(admitted(&admission, Class::Unauthenticated, 9999));
+    let mut permit = Some(admitted(&admission, Unauthenticated, 9999));
     let mut waiting: Vec<_> = (0..300)
-        .map(|key| (key, admission.acquire(Class::Unauthenticated, key).unwrap()))
+        .map(|key| (key, wait_for(&admission, key)))
         .collect();
-    waiting.push((
-        1000,
-        admission.acquire(Class::Unauthenticated, 1000).unwrap(),
-    ));
+    waiting.push((1000, wait_for(&admission, 1000)));
     let mut order = Vec::new();
     while !waiting.is_empty() {
         drop(permit.take());
@@ -136,7 +139,7 @@ fn with_very_many_keys_the_newest_and_the_oldest_are_admitted_soon() {
             .iter_mut()
             .enumerate()
             .find_map(|(at, (_, one))| Some((at, poll_once(one)?.unwrap())));
-        let (at, taken) = next.expect("one comes in each time");
+        let (at, taken) = next.expect("one is admitted each time");
         order.push(waiting.remove(at).0);
         permit = Some(taken);
     }
@@ -147,38 +150,31 @@ fn with_very_many_keys_the_newest_and_the_oldest_are_admitted_soon() {
 
 #[test]
 fn in_a_full_queue_a_new_key_displaces_the_newest_request_of_the_key_with_most() {
-    let admission = Admission::new(Limits {
-        shared: 0,
-        ..LIMITS
-    });
-    let _permit = admitted(&admission, Class::Unauthenticated, "a");
-    let mut a: Vec<_> = (0..3)
-        .map(|_| admission.acquire(Class::Unauthenticated, "a").unwrap())
-        .collect();
-    let _b: Vec<_> = (0..3)
-        .map(|_| admission.acquire(Class::Unauthenticated, "b").unwrap())
-        .collect();
+    let admission = Admission::new(UNSHARED);
+    let _permit = admitted(&admission, Unauthenticated, "a");
+    let mut a: Vec<_> = (0..3).map(|_| wait_for(&admission, "a")).collect();
+    let _b: Vec<_> = (0..3).map(|_| wait_for(&admission, "b")).collect();
     let _new = admission
-        .acquire(Class::Unauthenticated, "c")
+        .acquire(Unauthenticated, "c")
         .expect("it waits nowhere yet");
     let _other = admission
-        .acquire(Class::Unauthenticated, "d")
+        .acquire(Unauthenticated, "d")
         .expect("nor does this one");
     assert_eq!(admission.waiting(), CLASS.waiting);
-    assert!(matches!(poll_once(&mut a[2]), None | Some(Err(Busy::Own))));
+    assert!(matches!(
+        poll_once(&mut a[2]),
+        None | Some(Err(AdmissionRefusal::KeyLimit))
+    ));
     assert!(poll_once(&mut a[0]).is_none());
-    let single = Admission::new(Limits {
-        shared: 0,
-        ..LIMITS
-    });
-    let _permit = admitted(&single, Class::Unauthenticated, 0);
+    let single = Admission::new(UNSHARED);
+    let _permit = admitted(&single, Unauthenticated, 0);
     let _all: Vec<_> = (1..=CLASS.waiting)
-        .map(|key| single.acquire(Class::Unauthenticated, key).unwrap())
+        .map(|key| single.acquire(Unauthenticated, key).unwrap())
         .collect();
     assert_eq!(
-        single.acquire(Class::Unauthenticated, 99).err(),
-        Some(Busy::All),
-        "nobody has more than one"
+        single.acquire(Unauthenticated, 99).err(),
+        Some(AdmissionRefusal::Capacity),
+        "no key has more than one request"
     );
 }
 
@@ -186,40 +182,35 @@ fn in_a_full_queue_a_new_key_displaces_the_newest_request_of_the_key_with_most()
 fn a_dropped_request_leaves_no_state() {
     let admission = Admission::new(LIMITS);
     let permits: Vec<_> = (0..3)
-        .map(|key| admitted(&admission, Class::Unauthenticated, key))
+        .map(|key| admitted(&admission, Unauthenticated, key))
         .collect();
-    let waiting: Vec<_> = (0..3)
-        .map(|key| admission.acquire(Class::Unauthenticated, key).unwrap())
-        .collect();
+    let waiting: Vec<_> = (0..3).map(|key| wait_for(&admission, key)).collect();
     drop(waiting);
     assert_eq!(admission.waiting(), 0);
-    let unread = admission.acquire(Class::Unauthenticated, 7).unwrap();
+    let unread = admission.acquire(Unauthenticated, 7).unwrap();
     drop(permits);
-    assert_eq!(admission.in_use(), 1, "admitted, and nobody has looked yet");
+    assert_eq!(admission.in_use(), 1, "admitted, and not polled yet");
     drop(unread);
     assert_eq!((admission.in_use(), admission.state().requests()), (0, 0));
 }
 
 #[test]
 fn a_thread_waits_for_a_permit_until_its_time_limit() {
-    let admission = Admission::new(Limits {
-        shared: 0,
-        ..LIMITS
-    });
-    let permit = admitted(&admission, Class::Familiar, "key");
+    let admission = Admission::new(UNSHARED);
+    let permit = admitted(&admission, Familiar, "key");
     assert_eq!(
         admission
-            .acquire(Class::Familiar, "key")
+            .acquire(Familiar, "key")
             .unwrap()
             .wait(Duration::ZERO)
             .err(),
-        Some(Busy::All)
+        Some(AdmissionRefusal::Capacity)
     );
     assert_eq!(admission.waiting(), 0);
     std::thread::scope(|scope| {
         let waits = scope.spawn(|| {
             admission
-                .acquire(Class::Familiar, "key")
+                .acquire(Familiar, "key")
                 .unwrap()
                 .wait(Duration::from_secs(60))
                 .is_ok()
@@ -232,17 +223,13 @@ fn a_thread_waits_for_a_permit_until_its_time_limit() {
 
 #[derive(Clone, Copy, Debug)]
 enum Act {
-    Enter(Class, u8),
+    Enter(AdmissionClass, u8),
     Leave(usize),
     GiveUp(usize),
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
-    let class = prop_oneof![
-        Just(Class::Authenticated),
-        Just(Class::Familiar),
-        Just(Class::Unauthenticated)
-    ];
+    let class = prop_oneof![Just(Authenticated), Just(Familiar), Just(Unauthenticated)];
     let act = prop_oneof![
         4 => (class, 0_u8..4).prop_map(|(class, key)| Act::Enter(class, key)),
         3 => (0_usize..64).prop_map(Act::Leave),
@@ -255,8 +242,8 @@ proptest! {
     #[test]
     fn no_sequence_breaks_a_promise(acts in acts()) {
         let admission = Admission::new(LIMITS);
-        let mut permits: Vec<(Class, u8, AdmissionPermit<u8>)> = Vec::new();
-        let mut waiting: Vec<(Class, u8, WaitingThread<u8>)> = Vec::new();
+        let mut permits: Vec<(AdmissionClass, u8, AdmissionPermit<u8>)> = Vec::new();
+        let mut waiting: Vec<(AdmissionClass, u8, AdmissionRequest<u8>)> = Vec::new();
         for act in acts {
             match act {
                 Act::Enter(class, key) => {
@@ -277,19 +264,19 @@ proptest! {
                 }
             }
             waiting = still;
-            let mut of_key: HashMap<(Class, u8), usize> = HashMap::new();
+            let mut of_key: HashMap<(AdmissionClass, u8), usize> = HashMap::new();
             for (class, key, _) in &permits {
                 *of_key.entry((*class, *key)).or_default() += 1;
             }
             prop_assert!(of_key.values().all(|count| *count <= CLASS.per_key));
             prop_assert!(permits.len() <= LIMITS.capacity());
             prop_assert_eq!((permits.len(), waiting.len()), (admission.in_use(), admission.waiting()));
-            let of_class = |class: Class| permits.iter().filter(|(of, ..)| *of == class).count();
-            let classes = [Class::Authenticated, Class::Familiar, Class::Unauthenticated];
+            let of_class = |class: AdmissionClass| permits.iter().filter(|(of, ..)| *of == class).count();
+            let classes = [Authenticated, Familiar, Unauthenticated];
             let beyond_own: usize = classes.map(|class| of_class(class).saturating_sub(CLASS.own)).iter().sum();
             for class in classes {
                 let taken = of_class(class);
-                let wants = |(of, key, _): &(Class, u8, WaitingThread<u8>)| {
+                let wants = |(of, key, _): &(AdmissionClass, u8, AdmissionRequest<u8>)| {
                     *of == class && of_key.get(&(*of, *key)).is_none_or(|count| *count < CLASS.per_key)
                 };
                 // no request waits while a permit is free, its own or a shared one

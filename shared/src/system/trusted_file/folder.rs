@@ -12,22 +12,22 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// A folder of root or the current user that no other user can write.
-pub struct Folder {
+pub struct TrustedFolder {
     open: OwnedFd,
     stat: FileStat,
     path: PathBuf,
-    asked: PathBuf,
+    requested_path: PathBuf,
 }
 
-impl Folder {
+impl TrustedFolder {
     /// Opens a folder. Links on the path are followed if they are trusted.
-    pub fn open(path: &Path) -> Result<Folder, FileError> {
+    pub fn open(path: &Path) -> Result<TrustedFolder, FileError> {
         let (open, stat, real) = walk::walk_to_folder(path)?;
-        Ok(Folder {
+        Ok(TrustedFolder {
             open,
             stat,
             path: real,
-            asked: path.to_owned(),
+            requested_path: path.to_owned(),
         })
     }
 
@@ -56,7 +56,7 @@ impl Folder {
 
     /// Returns the sorted names that end in `extension`.
     pub fn file_names(&self, extension: &str) -> Result<Vec<PathBuf>, FileError> {
-        let io = |errno: Errno| FileError::io(&self.asked, errno.into());
+        let io = |errno: Errno| FileError::io(&self.requested_path, errno.into());
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let mut open = Dir::openat(&self.open, ".", flags, Mode::empty()).map_err(io)?;
         let mut names = Vec::new();
@@ -79,7 +79,7 @@ impl Folder {
         privacy: Privacy,
         largest: u64,
     ) -> Result<Zeroizing<Vec<u8>>, FileError> {
-        let path = self.asked.join(name);
+        let path = self.requested_path.join(name);
         match read_in_folder(&self.open, name, &path, privacy, largest) {
             Err(error) if error.is_link() => read_trusted(&path, privacy, Follow::Yes, largest),
             read => read,

@@ -6,7 +6,7 @@ use super::*;
 use crate::credential::secret::Secret;
 use crate::credential::totp::{Algorithm, OtpParameters, generate_code};
 use crate::verify::account::StoredRecoveryCode;
-use crate::verify::throttle::{Bucket, ThrottleFailure};
+use crate::verify::throttle::ThrottleFailure;
 use zeroize::Zeroizing;
 
 const NOW: Timestamp = Timestamp(1_800_000_015);
@@ -32,27 +32,15 @@ fn authenticator(seed: u8) -> LiveAuthenticator {
 }
 
 fn account() -> AccountCredentials {
+    let recovery_code = |hash: u8, used| StoredRecoveryCode {
+        hash: RecoveryHash([hash; 32]),
+        length: 10,
+        used,
+    };
     AccountCredentials {
-        enrolled: Enrolled::Yes,
         authenticators: vec![authenticator(1)],
-        decoy: None,
-        mail: MailStatus::Off,
-        mailed_code: None,
-        recovery_codes: vec![
-            StoredRecoveryCode {
-                hash: RecoveryHash([1; 32]),
-                length: 10,
-                used: false,
-            },
-            StoredRecoveryCode {
-                hash: RecoveryHash([2; 32]),
-                length: 10,
-                used: true,
-            },
-        ],
-        one_time_code: None,
-        bucket: Bucket::default(),
-        address_wait: None,
+        recovery_codes: vec![recovery_code(1, false), recovery_code(2, true)],
+        ..AccountCredentials::without_credentials()
     }
 }
 
@@ -90,14 +78,8 @@ fn decide_typed(
     phase: Phase,
     at: Timestamp,
 ) -> Decision {
-    decide_input(
-        account,
-        &Input::parse(typed.as_bytes()),
-        0,
-        phase,
-        &TotpConfig::default(),
-        at,
-    )
+    let (input, totp) = (Input::parse(typed.as_bytes()), TotpConfig::default());
+    decide_input(account, &input, 0, phase, &totp, at)
 }
 
 fn result_of(account: &AccountCredentials, typed: &str) -> VerificationResult {
@@ -109,8 +91,20 @@ fn accepted(seed: u8, offset: i64) -> VerificationResult {
     Ok(Accepted { consumed })
 }
 
-fn refused(refusal: Refusal) -> VerificationResult {
-    Err(refusal)
+const WRONG: VerificationResult = Err(Refusal::Wrong);
+
+fn used(wait: u64) -> Decision {
+    Decision::refuse_free(Refusal::Used { wait })
+}
+
+fn behind(steps: u64) -> VerificationResult {
+    let seconds = steps * PERIOD;
+    Err(Refusal::Behind { steps, seconds })
+}
+
+fn ahead(steps: u64) -> VerificationResult {
+    let seconds = steps * PERIOD;
+    Err(Refusal::Ahead { steps, seconds })
 }
 
 /// Formats a decision as the table writes it: `in`, or the cause and the cost.
@@ -132,27 +126,20 @@ fn describe(decision: &Decision) -> String {
 }
 
 #[test]
-fn the_window_is_one_step_to_each_side_by_default() {
-    for offset in -1..=1 {
-        assert_eq!(
-            result_of(&account(), &code_of(1, offset)),
-            accepted(1, offset)
-        );
+fn the_window_is_one_step_to_each_side_and_drift_beyond_ten_minutes_is_just_wrong() {
+    for (offset, expected) in [
+        (-21, WRONG),
+        (-20, behind(20)),
+        (-2, behind(2)),
+        (-1, accepted(1, -1)),
+        (0, accepted(1, 0)),
+        (1, accepted(1, 1)),
+        (2, ahead(2)),
+        (21, WRONG),
+    ] {
+        let result = result_of(&account(), &code_of(1, offset));
+        assert_eq!(result, expected, "{offset}");
     }
-    assert_eq!(
-        result_of(&account(), &code_of(1, -2)),
-        refused(Refusal::Behind {
-            steps: 2,
-            seconds: 60
-        })
-    );
-    assert_eq!(
-        result_of(&account(), &code_of(1, 2)),
-        refused(Refusal::Ahead {
-            steps: 2,
-            seconds: 60
-        })
-    );
 }
 
 #[test]
@@ -187,18 +174,12 @@ fn a_used_step_and_every_older_one_are_refused_free_of_charge() {
     account.authenticators[0].floor = Some(step(0));
     for offset in [-3, -1, 0] {
         let decision = decide_typed(&account, &code_of(1, offset), Phase::After, NOW);
-        assert_eq!(
-            decision,
-            Decision::refuse_free(Refusal::Used { wait: 15 }),
-            "{offset}"
-        );
+        assert_eq!(decision, used(15), "{offset}");
     }
     assert_eq!(result_of(&account, &code_of(1, 1)), accepted(1, 1));
     account.authenticators[0].floor = Some(step(1));
-    assert_eq!(
-        result_of(&account, &code_of(1, 1)),
-        refused(Refusal::Used { wait: 45 })
-    );
+    let result = result_of(&account, &code_of(1, 1));
+    assert_eq!(result, used(45).result);
 }
 
 #[test]
@@ -234,28 +215,20 @@ fn accepted_counter(counter: u64) -> VerificationResult {
 
 #[test]
 fn a_counter_is_found_within_the_look_ahead_and_no_further() {
-    for counter in [20, 21, 30] {
-        assert_eq!(
-            result_of(&by_counter(), &counter_code(counter)),
-            accepted_counter(counter)
-        );
+    for (counter, expected) in [
+        (20, accepted_counter(20)),
+        (21, accepted_counter(21)),
+        (30, accepted_counter(30)),
+        (31, WRONG),
+        (9, WRONG),
+    ] {
+        let result = result_of(&by_counter(), &counter_code(counter));
+        assert_eq!(result, expected, "{counter}");
     }
-    assert_eq!(
-        result_of(&by_counter(), &counter_code(31)),
-        refused(Refusal::Wrong)
-    );
     for counter in [10, 19] {
         let decision = decide_typed(&by_counter(), &counter_code(counter), Phase::After, NOW);
-        assert_eq!(
-            decision,
-            Decision::refuse_free(Refusal::Used { wait: 0 }),
-            "{counter}"
-        );
+        assert_eq!(decision, used(0), "{counter}");
     }
-    assert_eq!(
-        result_of(&by_counter(), &counter_code(9)),
-        refused(Refusal::Wrong)
-    );
     let mut new = by_counter();
     new.authenticators[0].floor = None;
     assert_eq!(result_of(&new, &counter_code(0)), accepted_counter(0));
@@ -266,43 +239,16 @@ fn two_consecutive_codes_resynchronise_a_counter() {
     let pair =
         |first: u64, second: u64| format!("{} {}", counter_code(first), counter_code(second));
     for counter in [20, 500, 1019] {
-        assert_eq!(
-            result_of(&by_counter(), &pair(counter, counter + 1)),
-            accepted_counter(counter + 1)
-        );
+        let result = result_of(&by_counter(), &pair(counter, counter + 1));
+        assert_eq!(result, accepted_counter(counter + 1));
     }
     for (first, second) in [(500, 502), (501, 500), (18, 19), (19, 20), (1020, 1021)] {
         let decision = decide_typed(&by_counter(), &pair(first, second), Phase::After, NOW);
-        assert_eq!(
-            (decision.result, decision.bucket_cost),
-            (refused(Refusal::Wrong), Some(1)),
-            "{first}"
-        );
+        assert_eq!(describe(&decision), "wrong+bucket", "{first}");
     }
     // two consecutive codes are malformed for an account whose codes are all time-based
-    assert_eq!(
-        result_of(&account(), &pair(500, 501)),
-        refused(Refusal::Malformed)
-    );
-}
-
-#[test]
-fn drift_beyond_ten_minutes_is_just_wrong() {
-    assert_eq!(
-        result_of(&account(), &code_of(1, -20)),
-        refused(Refusal::Behind {
-            steps: 20,
-            seconds: 600
-        })
-    );
-    assert_eq!(
-        result_of(&account(), &code_of(1, -21)),
-        refused(Refusal::Wrong)
-    );
-    assert_eq!(
-        result_of(&account(), &code_of(1, 21)),
-        refused(Refusal::Wrong)
-    );
+    let result = result_of(&account(), &pair(500, 501));
+    assert_eq!(result, Err(Refusal::Malformed));
 }
 
 #[test]
@@ -311,44 +257,29 @@ fn a_clock_set_back_is_a_cause_of_its_own() {
     account.authenticators[0].floor = Some(step(10));
     for offset in [-5, 0, 1, 10] {
         let decision = decide_typed(&account, &code_of(1, offset), Phase::After, NOW);
-        assert_eq!(
-            decision,
-            Decision::refuse_free(Refusal::ClockSetBack { seconds: 285 }),
-            "{offset}"
-        );
+        let expected = Decision::refuse_free(Refusal::ClockSetBack { seconds: 285 });
+        assert_eq!(decision, expected, "{offset}");
     }
-    assert_eq!(
-        result_of(&account, &code_of(1, 11)),
-        refused(Refusal::Ahead {
-            steps: 11,
-            seconds: 330
-        })
-    );
-    assert_eq!(result_of(&account, "000000"), refused(Refusal::Wrong));
+    assert_eq!(result_of(&account, &code_of(1, 11)), ahead(11));
+    assert_eq!(result_of(&account, "000000"), WRONG);
 }
 
 #[test]
 fn wrong_codes_cost_by_what_they_were_compared_with() {
     let mut account = account();
-    assert_eq!(
-        decide_typed(&account, "000000", Phase::After, NOW).bucket_cost,
-        Some(1)
-    );
+    let cost = |account: &AccountCredentials| {
+        decide_typed(account, "000000", Phase::After, NOW).bucket_cost
+    };
+    assert_eq!(cost(&account), Some(1));
     account.authenticators.push(authenticator(2));
-    assert_eq!(
-        decide_typed(&account, "000000", Phase::After, NOW).bucket_cost,
-        Some(2)
-    );
+    assert_eq!(cost(&account), Some(2));
 }
 
 #[test]
 fn the_first_and_the_last_second_do_not_overflow() {
     for at in [Timestamp(0), Timestamp(u64::MAX)] {
-        assert!(
-            decide_typed(&account(), "000000", Phase::After, at)
-                .result
-                .is_err()
-        );
+        let decision = decide_typed(&account(), "000000", Phase::After, at);
+        assert!(decision.result.is_err());
     }
 }
 
@@ -376,14 +307,10 @@ fn every_algorithm_length_and_period_has_its_window() {
                 (current + 1, "in"),
                 (current + 2, "ahead-2-steps+bucket"),
             ] {
-                let typed =
-                    generate_code(&account.authenticators[0].secret, parameters, Step(step))
-                        .to_string();
-                assert_eq!(
-                    describe(&decide_typed(&account, &typed, Phase::After, NOW)),
-                    expected,
-                    "{parameters:?} {step}"
-                );
+                let secret = &account.authenticators[0].secret;
+                let typed = generate_code(secret, parameters, Step(step));
+                let decision = decide_typed(&account, &typed, Phase::After, NOW);
+                assert_eq!(describe(&decision), expected, "{parameters:?} {step}");
             }
         }
     }
@@ -415,11 +342,8 @@ fn of_several_authenticators_the_best_match_counts() {
                 authenticators,
                 ..account()
             };
-            assert_eq!(
-                describe(&decide_typed(&account, &typed, Phase::After, NOW)),
-                expected,
-                "{floors:?} {order:?}"
-            );
+            let decision = decide_typed(&account, &typed, Phase::After, NOW);
+            assert_eq!(describe(&decision), expected, "{floors:?} {order:?}");
         }
     }
 }
@@ -430,16 +354,10 @@ fn of_equal_codes_the_highest_step_is_consumed() {
     // the first step after NOW whose neighbours to both sides have one code
     const BETWEEN: u64 = 60_216_135;
     let (now, equal) = (Timestamp(BETWEEN * PERIOD), "339909");
-    let secret = &authenticator(1).secret;
-    assert!(
-        [BETWEEN - 1, BETWEEN + 1].iter().all(|step| generate_code(
-            secret,
-            PARAMETERS,
-            Step(*step)
-        )
-        .as_str()
-            == equal)
-    );
+    for step in [BETWEEN - 1, BETWEEN + 1] {
+        let code = generate_code(&authenticator(1).secret, PARAMETERS, Step(step));
+        assert_eq!(code.as_str(), equal);
+    }
     let consumed = Consumed::Step(SecretFingerprint([1; 32]), Step(BETWEEN + 1));
     let accepted_now = decide_typed(&account(), equal, Phase::After, now);
     assert_eq!(accepted_now.result, Ok(Accepted { consumed }));

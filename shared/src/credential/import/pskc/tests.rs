@@ -2,7 +2,7 @@
 //! pskctool signed, and an example of RFC 6030.
 
 use super::*;
-use crate::credential::import::{FoundAuthenticator, ImportFormat, ImportLoss, PskcKey};
+use crate::credential::import::{ImportFormat, ImportLoss, PskcKey};
 
 const PLAIN: &str = include_str!("../../../../tests/import/pskc/plain.xml");
 const AES128: &str = include_str!("../../../../tests/import/pskc/aes128.xml");
@@ -19,56 +19,24 @@ fn house_key() -> Vec<u8> {
     (0..32).collect()
 }
 
-fn import(text: &str, key: PskcKey) -> Result<ImportedFile, ImportError> {
-    crate::credential::import::parse_import_file(ImportFormat::Pskc { key }, text.as_bytes())
-}
-
-#[track_caller]
-fn refused(text: &str, key: PskcKey) -> String {
-    import(text, key).unwrap_err().to_string()
-}
-
-fn fields_of(
-    found: &FoundAuthenticator,
-) -> (&str, Option<&str>, Vec<u8>, Algorithm, u32, MovingFactor) {
-    let secret = found.secret.expose().to_vec();
-    (
-        found.account.as_str(),
-        found.label.as_deref(),
-        secret,
-        found.algorithm,
-        found.digits,
-        found.moving,
-    )
+fn format(key: PskcKey) -> ImportFormat {
+    ImportFormat::Pskc { key }
 }
 
 #[test]
 fn plain_and_encrypted_containers_have_the_same_contents() {
-    let secret = |hex: &str| data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
     let expected = [
         (
-            "alice",
-            Some("Key of Alice"),
-            b"12345678901234567890".to_vec(),
-            Algorithm::Sha1,
-            6,
-            MovingFactor::Time { period: 30 },
+            "alice (Key of Alice) SHA1 6 30s",
+            "3132333435363738393031323334353637383930",
         ),
         (
-            "bob",
-            Some("Example 0002"),
-            secret("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"),
-            Algorithm::Sha256,
-            8,
-            MovingFactor::Time { period: 60 },
+            "bob (Example 0002) SHA256 8 60s",
+            "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
         ),
         (
-            "carol",
-            Some("Example 0003"),
-            secret("ffeeddccbbaa99887766554433221100ffeeddcc"),
-            Algorithm::Sha1,
-            6,
-            MovingFactor::Counter { next: 7 },
+            "carol (Example 0003) SHA1 6 #7",
+            "ffeeddccbbaa99887766554433221100ffeeddcc",
         ),
     ];
     for (name, text, key) in [
@@ -77,12 +45,13 @@ fn plain_and_encrypted_containers_have_the_same_contents() {
         ("AES-256", AES256, PskcKey::Shared(&house_key())),
         ("password", PASSWORD, PskcKey::Password(b"correct horse")),
     ] {
-        let import = import(text, key).unwrap();
-        assert_eq!(
-            import.found.iter().map(fields_of).collect::<Vec<_>>(),
-            expected,
-            "{name}"
-        );
+        let import = format(key).import(text);
+        assert_eq!(import.found.len(), expected.len(), "{name}");
+        for (found, (description, secret)) in import.found.iter().zip(expected) {
+            assert_eq!(found.description(), description, "{name}");
+            let found = data_encoding::HEXLOWER.encode(found.secret.expose());
+            assert_eq!(found, secret, "{name}");
+        }
         assert!(import.dropped.is_empty(), "{name}");
     }
 }
@@ -90,16 +59,11 @@ fn plain_and_encrypted_containers_have_the_same_contents() {
 /// Figure 6, with the UserId that it lacks.
 #[test]
 fn the_example_of_the_rfc_is_imported() {
-    let import = import(RFC, PskcKey::Shared(&SHARED)).unwrap();
+    let import = format(PskcKey::Shared(&SHARED)).import(RFC);
     let found = &import.found[0];
-    assert_eq!((found.account.as_str(), found.digits), ("jsmith", 8));
-    assert_eq!(
-        (found.secret.expose(), found.moving),
-        (
-            &b"12345678901234567890"[..],
-            MovingFactor::Counter { next: 0 }
-        )
-    );
+    assert!(found.description().starts_with("jsmith ("));
+    assert!(found.description().ends_with(") SHA1 8 #0"));
+    assert_eq!(found.secret.expose(), b"12345678901234567890");
 }
 
 #[test]
@@ -109,29 +73,25 @@ fn what_cannot_be_verified_is_refused() {
     let without_mac = cut(AES128, "<pskc:ValueMAC>", "</pskc:ValueMAC>");
     let without_method = cut(AES128, "<pskc:MACMethod", "</pskc:MACMethod>");
     let without_mac_key = cut(AES128, "<pskc:MACKey>", "</pskc:MACKey>");
-    for (text, key, said) in [
+    let (zero, x, wrong) = (
+        PskcKey::Shared(&[0; 16]),
+        PskcKey::Password(b"x"),
+        PskcKey::Password(b"wrong"),
+    );
+    let other_mac = AES128.replace("hmac-sha1", "hmac-md5");
+    let other_cipher = AES128.replace("#aes128-cbc", "#tripledes-cbc");
+    let many_rounds = PASSWORD.replace(">100000<", ">4000000000<");
+    for (text, key, expected) in [
         (AES128, PskcKey::None, "line 24: this is encrypted"),
         (AES128, house, "line 5: AES-128 needs a key of 16 bytes"),
-        (
-            AES128,
-            PskcKey::Shared(&[0; 16]),
-            "line 5: this cannot be decrypted",
-        ),
-        (
-            AES128,
-            PskcKey::Password(b"x"),
-            "its key is not derived from a password",
-        ),
+        (AES128, zero, "line 5: this cannot be decrypted"),
+        (AES128, x, "its key is not derived from a password"),
         (
             PASSWORD,
             shared,
             "line 4: its key is derived from a password",
         ),
-        (
-            PASSWORD,
-            PskcKey::Password(b"wrong"),
-            "line 17: this cannot be decrypted",
-        ),
+        (PASSWORD, wrong, "line 17: this cannot be decrypted"),
         (PLAIN, shared, "it has no MACMethod"),
         (&without_mac, shared, "line 24: this has no ValueMAC"),
         (&without_method, shared, "it has no MACMethod"),
@@ -140,25 +100,12 @@ fn what_cannot_be_verified_is_refused() {
             shared,
             "line 4: the MACMethod has no MACKey",
         ),
-        (
-            &AES128.replace("hmac-sha1", "hmac-md5"),
-            shared,
-            "line 4: the MAC must be",
-        ),
-        (
-            &AES128.replace("#aes128-cbc", "#tripledes-cbc"),
-            shared,
-            "line 5: the cipher must be",
-        ),
-        (
-            &PASSWORD.replace(">100000<", ">4000000000<"),
-            PskcKey::Password(b"x"),
-            "line 4: the IterationCount",
-        ),
+        (&other_mac, shared, "line 4: the MAC must be"),
+        (&other_cipher, shared, "line 5: the cipher must be"),
+        (&many_rounds, x, "line 4: the IterationCount"),
         (SIGNED, PskcKey::None, "line 2: it is signed"),
     ] {
-        let message = refused(text, key);
-        assert!(message.starts_with(said), "{message}, not {said}");
+        format(key).assert_refusals([(text, expected)]);
     }
 }
 
@@ -171,14 +118,15 @@ fn a_changed_value_is_refused_before_it_is_decrypted() {
     for tag in ["<xenc:CipherValue>", "<pskc:ValueMAC>"] {
         let from = begin + AES128[begin..end].find(tag).unwrap() + tag.len();
         let length = AES128[from..].find('<').unwrap();
-        for place in from..from + length {
-            let mut changed = AES128.as_bytes().to_vec();
-            changed[place] = if changed[place] == b'A' { b'B' } else { b'A' };
-            let changed = String::from_utf8(changed).unwrap();
-            assert!(
-                import(&changed, PskcKey::Shared(&SHARED)).is_err(),
-                "{place}"
-            );
+        for position in from..from + length {
+            let other = if AES128[position..].starts_with('A') {
+                "B"
+            } else {
+                "A"
+            };
+            let mut changed = AES128.to_owned();
+            changed.replace_range(position..=position, other);
+            format(PskcKey::Shared(&SHARED)).refusal(&changed);
             tried += 1;
         }
     }
@@ -186,7 +134,8 @@ fn a_changed_value_is_refused_before_it_is_decrypted() {
     let plain = "<pskc:PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=</pskc:PlainValue>";
     let smuggled = AES128.replacen("<pskc:EncryptedValue>", &format!("{plain}<!--"), 1);
     let smuggled = smuggled.replacen("</pskc:ValueMAC>", "</pskc:ValueMAC>-->", 1);
-    assert!(refused(&smuggled, PskcKey::Shared(&SHARED)).contains("this is not encrypted"));
+    let message = format(PskcKey::Shared(&SHARED)).refusal(&smuggled);
+    assert!(message.contains("this is not encrypted"), "{message}");
 }
 
 #[test]
@@ -195,70 +144,43 @@ fn keys_that_are_not_understood_are_left_out() {
         "<pskc:Policy><pskc:ExpiryDate>2030-01-01T00:00:00Z</pskc:ExpiryDate></pskc:Policy>";
     let usage = "<pskc:Policy><pskc:KeyUsage>OTP</pskc:KeyUsage></pskc:Policy>";
     let before_data = |text: &str| PLAIN.replacen("<pskc:Data>", &format!("{text}<pskc:Data>"), 1);
+    let changed = |from: &str, to: &str| {
+        assert!(PLAIN.contains(from), "{from}");
+        PLAIN.replacen(from, to, 1)
+    };
+    let reference = "<pskc:KeyReference>x</pskc:KeyReference>";
+    let time = "<pskc:Time><pskc:PlainValue>9</pskc:PlainValue></pskc:Time><pskc:TimeInterval>";
+    let challenge = "<pskc:ChallengeFormat/><pskc:ResponseFormat";
     for (text, why) in [
         (before_data(policy), "its Policy"),
+        (before_data(reference), "it refers to"),
+        (changed("Length=\"6\"", "Length=\"7\""), "digits must be"),
+        (changed("DECIMAL", "HEXADECIMAL"), "its codes are not"),
+        (changed("pskc:totp", "pskc:ocra"), "neither a TOTP nor"),
+        (changed(">30<", ">5<"), "the period"),
         (
-            before_data("<pskc:KeyReference>x</pskc:KeyReference>"),
-            "it refers to",
-        ),
-        (
-            PLAIN.replacen("Length=\"6\"", "Length=\"7\"", 1),
-            "digits must be",
-        ),
-        (
-            PLAIN.replacen("DECIMAL", "HEXADECIMAL", 1),
-            "its codes are not",
-        ),
-        (
-            PLAIN.replacen("pskc:totp", "pskc:ocra", 1),
-            "neither a TOTP nor",
-        ),
-        (PLAIN.replacen(">30<", ">5<", 1), "the period"),
-        (
-            PLAIN.replacen("<pskc:UserId>alice</pskc:UserId>", "", 1),
+            changed("<pskc:UserId>alice</pskc:UserId>", ""),
             "it names no user",
         ),
         (
-            PLAIN.replacen("MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=", "MTIz", 1),
+            changed("MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=", "MTIz"),
             "the secret must have",
         ),
+        (changed("<pskc:TimeInterval>", time), "its steps"),
         (
-            PLAIN.replacen(
-                "<pskc:TimeInterval>",
-                "<pskc:Time><pskc:PlainValue>9</pskc:PlainValue></pskc:Time><pskc:TimeInterval>",
-                1,
-            ),
-            "its steps",
-        ),
-        (
-            PLAIN.replacen(
-                "<pskc:ResponseFormat",
-                "<pskc:ChallengeFormat/><pskc:ResponseFormat",
-                1,
-            ),
+            changed("<pskc:ResponseFormat", challenge),
             "its codes answer",
         ),
     ] {
-        let import = import(&text, PskcKey::None).unwrap();
+        let import = format(PskcKey::None).import(&text);
         assert_eq!(import.found.len(), 2, "{why}");
-        assert_eq!(
-            (import.dropped[0].line, import.dropped[0].loss),
-            (8, ImportLoss::Authenticator),
-            "{why}"
-        );
-        assert!(
-            import.dropped[0].why.starts_with(why),
-            "{}",
-            import.dropped[0].why
-        );
+        let dropped = &import.dropped[0];
+        let found = (dropped.line, dropped.loss);
+        assert_eq!(found, (8, ImportLoss::Authenticator), "{why}");
+        assert!(dropped.why.starts_with(why), "{}", dropped.why);
     }
-    assert_eq!(
-        import(&before_data(usage), PskcKey::None)
-            .unwrap()
-            .found
-            .len(),
-        3
-    );
+    let import = format(PskcKey::None).import(&before_data(usage));
+    assert_eq!(import.found.len(), 3);
 }
 
 #[test]
@@ -282,62 +204,48 @@ fn an_account_is_read_from_a_distinguished_name_only_if_unambiguous() {
 #[test]
 fn malformed_xml_and_document_types_are_refused() {
     let bomb = "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b SYSTEM \"/etc/passwd\">]>\n";
-    let headed = PLAIN.replacen(
-        "<pskc:KeyContainer",
-        &format!("{bomb}<pskc:KeyContainer"),
-        1,
-    );
+    let changed = |from: &str, to: &str| PLAIN.replacen(from, to, 1);
+    let container = "<pskc:KeyContainer";
+    let headed = changed(container, &format!("{bomb}{container}"));
     let twice = "<pskc:UserId>bob</pskc:UserId><pskc:UserId>alice</pskc:UserId>";
-    for (text, said) in [
+    let doubled = changed("<pskc:UserId>alice</pskc:UserId>", twice);
+    let other_version = changed("Version=\"1.0\">", "Version=\"2.0\">");
+    let other_namespace = PLAIN.replace("keyprov:pskc\"", "keyprov:other\"");
+    let divided = changed(">alice<", ">al<!-- -->ice<");
+    format(PskcKey::None).assert_refusals([
         (headed, "it has a document type"),
-        (PLAIN.replacen("</pskc:Data>", "", 1), "line 2"),
-        (
-            PLAIN.replacen("Version=\"1.0\">", "Version=\"2.0\">", 1),
-            "it is not a KeyContainer",
-        ),
-        (
-            PLAIN.replace("keyprov:pskc\"", "keyprov:other\""),
-            "it is not a KeyContainer",
-        ),
+        (changed("</pskc:Data>", ""), "line 2"),
+        (other_version, "it is not a KeyContainer"),
+        (other_namespace, "it is not a KeyContainer"),
         ("<a/>".to_owned(), "it is not a KeyContainer"),
         ("{}".to_owned(), "line 1: the XML is malformed"),
-        (
-            PLAIN.replacen("<pskc:UserId>alice</pskc:UserId>", twice, 1),
-            "line 21: it holds the same element",
-        ),
-        (
-            PLAIN.replacen(">alice<", ">al<!-- -->ice<", 1),
-            "line 21: this element may contain only text",
-        ),
-        (
-            PLAIN.replacen("MTIz", "M*Iz", 1),
-            "line 15: this is not Base64",
-        ),
-        (
-            PLAIN.replacen(">30<", ">x<", 1),
-            "line 17: this needs a PlainValue",
-        ),
-        (
-            PLAIN.replacen(">7<", "><", 1),
-            "line 58: this needs a PlainValue",
-        ),
-    ] {
-        let message = refused(&text, PskcKey::None);
-        assert!(message.starts_with(said), "{message}, not {said}");
-    }
+        (doubled, "line 21: it holds the same element"),
+        (divided, "line 21: this element may contain only text"),
+        (changed("MTIz", "M*Iz"), "line 15: this is not Base64"),
+        (changed(">30<", ">x<"), "line 17: this needs a PlainValue"),
+        (changed(">7<", "><"), "line 58: this needs a PlainValue"),
+    ]);
 }
 
 #[test]
 fn a_million_nested_elements_are_refused() {
     let deep = "<a>".repeat(crate::credential::import::LARGEST / 3);
-    assert!(refused(&deep, PskcKey::None).contains("XML"));
+    assert!(format(PskcKey::None).refusal(&deep).contains("XML"));
     let pairs = crate::credential::import::LARGEST / 7;
     let closed = format!("{}{}", "<a>".repeat(pairs), "</a>".repeat(pairs));
-    assert!(import(&closed, PskcKey::None).is_err());
+    format(PskcKey::None).refusal(&closed);
     let scopes: String = (0..51).map(|n| format!("<a xmlns:b{n}='c'>")).collect();
-    assert!(refused(&scopes, PskcKey::None).contains("namespaces"));
+    assert!(
+        format(PskcKey::None)
+            .refusal(&scopes)
+            .contains("namespaces")
+    );
     let attributes: String = (0..5000).map(|n| format!(" a{n}='>'")).collect();
-    assert!(refused(&format!("<a{attributes}/>"), PskcKey::None).contains("16 KiB"));
+    assert!(
+        format(PskcKey::None)
+            .refusal(&format!("<a{attributes}/>"))
+            .contains("16 KiB")
+    );
 }
 
 fn cut(text: &str, from: &str, to: &str) -> String {

@@ -25,16 +25,15 @@ fn account_in(situation: Situation) -> AccountCredentials {
         used: false,
     });
     account.authenticators[0].floor = Some(step(-1));
+    let failures = vec![ThrottleFailure { at: NOW, cost: 1 }; 5];
     match situation {
         Situation::Open => {}
-        Situation::Delayed => {
-            account.bucket.failures = vec![ThrottleFailure { at: NOW, cost: 1 }; 5]
-        }
+        Situation::Delayed => account.bucket.failures = failures,
         Situation::Locked => account.bucket.locked = true,
         Situation::AddressDelayed => account.address_wait = Some(7),
         Situation::DelayedAndAddressDelayed => {
             account.address_wait = Some(7);
-            account.bucket.failures = vec![ThrottleFailure { at: NOW, cost: 1 }; 5];
+            account.bucket.failures = failures;
         }
         Situation::Off => {
             account.enrolled = Enrolled::No;
@@ -66,80 +65,70 @@ fn every_input_has_its_result_in_every_situation() {
         ("P-222222222222".to_owned(), 1),
         ("P-222222222222".to_owned(), 9),
     ];
+    // the results of codes, and of recovery codes and one-time codes: these are not delayed
+    let (undelayed, address_delayed) = (
+        "in used wrong+address malformed in wrong+address",
+        "in used a malformed in a",
+    );
+    let wrong_codes = "wrong+bucket+address wrong+bucket+address wrong+bucket+address malformed";
+    let wrong_others =
+        "wrong+address wrong+address wrong+address malformed wrong+address wrong+address";
     let table = [
-        (
-            Open,
-            After,
-            "in used wrong+bucket malformed in used wrong+address malformed in wrong+address",
-        ),
+        (Open, After, "in used wrong+bucket malformed", undelayed),
         (
             Open,
             Before,
-            "in used wrong+bucket+address malformed in used wrong+address malformed in wrong+address",
+            "in used wrong+bucket+address malformed",
+            undelayed,
         ),
-        (
-            Delayed,
-            After,
-            "delayed-30s delayed-30s delayed-30s malformed in used wrong+address malformed in wrong+address",
-        ),
-        (
-            Delayed,
-            Before,
-            "delayed-30s delayed-30s delayed-30s malformed in used wrong+address malformed in wrong+address",
-        ),
-        (
-            Locked,
-            After,
-            "locked locked locked malformed in used wrong+address malformed in wrong+address",
-        ),
+        (Delayed, After, "d d d malformed", undelayed),
+        (Delayed, Before, "d d d malformed", undelayed),
+        (Locked, After, "locked locked locked malformed", undelayed),
         (
             AddressDelayed,
             After,
-            "in used wrong+bucket malformed in used a malformed in a",
+            "in used wrong+bucket malformed",
+            address_delayed,
         ),
-        (
-            AddressDelayed,
-            Before,
-            "a a a malformed in used a malformed in a",
-        ),
+        (AddressDelayed, Before, "a a a malformed", address_delayed),
         (
             DelayedAndAddressDelayed,
             After,
-            "delayed-30s delayed-30s delayed-30s malformed in used a malformed in a",
+            "d d d malformed",
+            address_delayed,
         ),
         (
             DelayedAndAddressDelayed,
             Before,
-            "a a a malformed in used a malformed in a",
+            "a a a malformed",
+            address_delayed,
         ),
-        (Off, After, "off off off off off off off off off off"),
-        (
-            Off,
-            Before,
-            "wrong+bucket+address wrong+bucket+address wrong+bucket+address malformed wrong+address wrong+address \
-             wrong+address malformed wrong+address wrong+address",
-        ),
+        (Off, After, "off off off off", "off off off off off off"),
+        (Off, Before, wrong_codes, wrong_others),
     ];
-    for (situation, phase, expected) in table {
-        let results: Vec<_> = inputs
-            .iter()
-            .map(|(text, hash)| {
-                let input = Input::parse(text.as_bytes());
-                describe(&decide_input(
-                    &account_in(situation),
-                    &input,
-                    *hash,
-                    phase,
-                    &TotpConfig::default(),
-                    NOW,
-                ))
-            })
-            .collect();
+    for (situation, phase, codes, others) in table {
+        let decide = |(text, hash): &(String, u8)| {
+            let (input, totp) = (Input::parse(text.as_bytes()), TotpConfig::default());
+            describe(&decide_input(
+                &account_in(situation),
+                &input,
+                *hash,
+                phase,
+                &totp,
+                NOW,
+            ))
+        };
+        let results: Vec<_> = inputs.iter().map(decide).collect();
         let results = results
             .join(" ")
             .replace("address-delayed-7s", "a")
+            .replace("delayed-30s", "d")
             .replace("not-enrolled", "off");
-        assert_eq!(results, expected, "{situation:?} {phase:?}");
+        assert_eq!(
+            results,
+            format!("{codes} {others}"),
+            "{situation:?} {phase:?}"
+        );
     }
 }
 
@@ -163,15 +152,9 @@ fn a_one_time_code_is_accepted_once_before_it_expires() {
             one_time_code: Some(StoredOneTimeCode { used, ..stored }),
             ..account()
         };
-        let input = Input::parse(b"P-222222222222");
-        let decision = decide_input(
-            &account,
-            &input,
-            1,
-            Phase::After,
-            &TotpConfig::default(),
-            NOW.plus(after),
-        );
+        let (input, totp) = (Input::parse(b"P-222222222222"), TotpConfig::default());
+        let now = NOW.plus(after);
+        let decision = decide_input(&account, &input, 1, Phase::After, &totp, now);
         assert_eq!(describe(&decision), expected, "{used} {after}");
     }
 }
@@ -182,39 +165,19 @@ fn a_one_time_code_is_accepted_once_before_it_expires() {
 fn which_lengths_are_compared() {
     let mut eight = account();
     eight.authenticators[0].parameters.digits = 8;
-    let both = || {
-        vec![
-            authenticator(1),
-            LiveAuthenticator {
-                parameters: eight.authenticators[0].parameters,
-                ..authenticator(2)
-            },
-        ]
-    };
-    let both = AccountCredentials {
-        authenticators: both(),
-        ..account()
-    };
-    let malformed = "malformed";
+    let mut both = account();
+    both.authenticators.push(LiveAuthenticator {
+        parameters: eight.authenticators[0].parameters,
+        ..authenticator(2)
+    });
+    let (malformed, wrong, wrong_before) = ("malformed", "wrong+bucket", "wrong+bucket+address");
     for (length, six_after, eight_after, both_after, before) in [
         (5, malformed, malformed, malformed, malformed),
-        (
-            6,
-            "wrong+bucket",
-            malformed,
-            "wrong+bucket",
-            "wrong+bucket+address",
-        ),
+        (6, wrong, malformed, wrong, wrong_before),
         (7, malformed, malformed, malformed, malformed),
-        (
-            8,
-            malformed,
-            "wrong+bucket",
-            "wrong+bucket",
-            "wrong+bucket+address",
-        ),
-        (12, malformed, malformed, malformed, "wrong+bucket+address"),
-        (16, malformed, malformed, malformed, "wrong+bucket+address"),
+        (8, malformed, wrong, wrong, wrong_before),
+        (12, malformed, malformed, malformed, wrong_before),
+        (16, malformed, malformed, malformed, wrong_before),
         (18, malformed, malformed, malformed, malformed),
     ] {
         let typed = "0".repeat(length);
@@ -223,16 +186,10 @@ fn which_lengths_are_compared() {
             (&eight, eight_after),
             (&both, both_after),
         ] {
-            assert_eq!(
-                describe(&decide_typed(account, &typed, Phase::After, NOW)),
-                after,
-                "{length} after"
-            );
-            assert_eq!(
-                describe(&decide_typed(account, &typed, Phase::Before, NOW)),
-                before,
-                "{length} before"
-            );
+            for (phase, expected) in [(Phase::After, after), (Phase::Before, before)] {
+                let decision = decide_typed(account, &typed, phase, NOW);
+                assert_eq!(describe(&decision), expected, "{length} {phase:?}");
+            }
         }
     }
 }

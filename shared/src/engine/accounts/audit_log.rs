@@ -1,0 +1,44 @@
+//! Pages of the audit log. Each page is one transaction: no reader holds the store open while its
+//! output is read.
+
+use crate::account::event::{AuditEvent, EventFilter};
+use crate::engine::AuditLog;
+use crate::engine::EngineError;
+use crate::store::Intent;
+
+impl AuditLog<'_> {
+    /// Returns events numbered after `after`, oldest first, at most `limit`.
+    pub fn list_events(
+        &mut self,
+        filter: &EventFilter,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, AuditEvent)>, EngineError> {
+        Ok(self
+            .engine
+            .begin(Intent::Read)?
+            .events(filter, after, limit)?)
+    }
+
+    /// Returns the number that precedes the newest `count` events.
+    pub fn before_newest(&mut self, filter: &EventFilter, count: u32) -> Result<i64, EngineError> {
+        Ok(self
+            .engine
+            .begin(Intent::Read)?
+            .number_before_newest(filter, count)?)
+    }
+
+    /// Returns events numbered before `before`, newest first, at most `limit`.
+    pub fn newest_events(
+        &mut self,
+        filter: &EventFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<(i64, AuditEvent)>, EngineError> {
+        let before = before.unwrap_or(i64::MAX);
+        Ok(self
+            .engine
+            .begin(Intent::Read)?
+            .events_before(filter, before, limit)?)
+    }
+}

@@ -1,0 +1,259 @@
+//! Execution of requests: root's from the command, a local user's through posternd, and a web
+//! user's through the gate after step-up. A user who changes the own account proves it with a code,
+//! which is verified, throttled and consumed as at a sign-in.
+//!
+//! MUST NOT execute a change by an owner before `verify_requester` has returned.
+
+use super::enrollment::pending::{AccountSnapshot, PendingEnrollment, group_recovery_codes};
+use super::enrollment::steps::read_account_snapshot;
+use super::enrollment::token::PendingRecoveryCodes;
+use super::{
+    AdministrationError, AppPasswordsAfter, COMMAND, Commands, Requester, VerificationRequest,
+    messages,
+};
+use crate::account::name::UserName;
+use crate::credential::input::Input;
+use crate::protocol::command_request::{
+    AuthenticatorKind, ChangeOperation, CommandRequest, EngineReply, EnrollmentOperation,
+    FinishOperation, Operation, ReadOperation, ReplyBody, TypedText,
+};
+use crate::store::Intent;
+use crate::system::clock::Timestamp;
+use crate::token::Token;
+use crate::verify::decision::AcceptedEnrollmentCode;
+use crate::verify::origin::Origin;
+use crate::verify::throttle::Phase;
+
+/// Trusted browsers in a reply, the newest. The reply must fit one frame.
+const MAX_BROWSERS: usize = 200;
+
+/// Proof on which a change is executed.
+struct CodeProof {
+    messages: Vec<String>,
+    /// Snapshot taken before the proof: what begins here must not outlive a later revocation.
+    snapshot: AccountSnapshot,
+    invitation: Option<AcceptedEnrollmentCode>,
+}
+
+impl Commands<'_> {
+    /// Executes one request.
+    pub fn execute_request(
+        &mut self,
+        requester: Requester<'_>,
+        request: &CommandRequest,
+        now: Timestamp,
+    ) -> Result<EngineReply, AdministrationError> {
+        let account = &request.account;
+        requester.check_account(account)?;
+        match &request.operation {
+            Operation::Read(read) => Ok(self.execute_read(account, *read, now)?.into()),
+            Operation::Finish(finish) => self.execute_finish(requester, account, finish, now),
+            // The host verifies the password between two steps, `prepare_first_enrollment` and
+            // `begin_first_enrollment`.
+            Operation::FirstEnrollment { .. } => Err(AdministrationError::HostPasswordUnavailable(
+                account.clone(),
+            )),
+            Operation::Change { code, change } => {
+                // An impossible change is refused before it consumes a code.
+                self.check_change(account, change)?;
+                let proof =
+                    self.verify_requester(requester, account, code.as_ref(), change, now)?;
+                let (engine, actor) = (&mut *self.engine, requester.actor());
+                let reply = match change {
+                    ChangeOperation::RevokeBrowsers(one) => ReplyBody::Revoked(
+                        engine
+                            .sessions()
+                            .revoke_browsers(account, *one, actor, now)?,
+                    ),
+                    ChangeOperation::RemoveAuthenticator(label) => {
+                        let mut enrollment = engine.enrollment();
+                        enrollment.remove_authenticator(account, label, actor, now)?;
+                        ReplyBody::Done
+                    }
+                    ChangeOperation::BeginEnrollment(operation) => {
+                        let (snapshot, invitation) = (proof.snapshot, proof.invitation);
+                        let mut enrollment = engine.enrollment();
+                        enrollment.begin_enrollment(
+                            requester, account, operation, snapshot, invitation, now,
+                        )?
+                    }
+                    ChangeOperation::BeginRecoveryCodes => {
+                        self.begin_recovery_codes(requester, account, proof.snapshot, now)?
+                    }
+                };
+                Ok(EngineReply {
+                    messages: proof.messages,
+                    ..reply.into()
+                })
+            }
+        }
+    }
+
+    fn execute_read(
+        &mut self,
+        account: &UserName,
+        read: ReadOperation,
+        now: Timestamp,
+    ) -> Result<ReplyBody, AdministrationError> {
+        Ok(match read {
+            ReadOperation::Status => {
+                ReplyBody::Status(Box::new(self.engine.accounts().account_status(account)?))
+            }
+            ReadOperation::Authenticators => {
+                ReplyBody::Authenticators(self.engine.enrollment().list_authenticators(account)?)
+            }
+            ReadOperation::Browsers => {
+                let mut browsers = self.engine.sessions().list_trusted_browsers(account, now)?;
+                browsers.truncate(MAX_BROWSERS);
+                ReplyBody::Browsers(browsers)
+            }
+        })
+    }
+
+    fn check_change(
+        &mut self,
+        account: &UserName,
+        change: &ChangeOperation,
+    ) -> Result<(), AdministrationError> {
+        match change {
+            ChangeOperation::BeginEnrollment(enrollment) => {
+                let config = self.engine.config();
+                let pending = PendingEnrollment::from_operation(config, account, enrollment)?;
+                self.engine.enrollment().check_enrollment(&pending)
+            }
+            ChangeOperation::BeginRecoveryCodes => {
+                self.engine.enrollment().refuse_recovery_codes(account)
+            }
+            ChangeOperation::RevokeBrowsers(_) | ChangeOperation::RemoveAuthenticator(_) => Ok(()),
+        }
+    }
+
+    /// Verifies and consumes the code of a local user. Root and a user after step-up need none. The
+    /// one-time code of a first enrollment is verified here and consumed by its activation.
+    fn verify_requester(
+        &mut self,
+        requester: Requester<'_>,
+        account: &UserName,
+        code: Option<&TypedText>,
+        change: &ChangeOperation,
+        now: Timestamp,
+    ) -> Result<CodeProof, AdministrationError> {
+        let mut proof = CodeProof {
+            messages: Vec::new(),
+            snapshot: self.snapshot_for(requester, account, now)?,
+            invitation: None,
+        };
+        let Requester::Owner { name, .. } = requester else {
+            return Ok(proof);
+        };
+        let origin = Origin::Local(name.to_string());
+        // The peer runs a process as this user, so it has passed the first factor.
+        let request = VerificationRequest {
+            name: account,
+            phase: Phase::After,
+            origin: &origin,
+            browser: None,
+            service: COMMAND,
+        };
+        let typed = code.map_or("", |code| &**code);
+        let input = Input::parse(typed.as_bytes());
+        if let ChangeOperation::BeginEnrollment(EnrollmentOperation {
+            kind: AuthenticatorKind::First,
+            ..
+        }) = change
+        {
+            proof.invitation = Some(
+                self.engine
+                    .accounts()
+                    .verify_owner_one_time_code(&request, &input, now)?,
+            );
+            return Ok(proof);
+        }
+        let outcome = self
+            .engine
+            .verification()
+            .verify_input(&request, &input, now)?;
+        match outcome.result {
+            Err(refusal) => Err(AdministrationError::Code(refusal)),
+            Ok(_) => {
+                proof.messages.extend(outcome.after_login.messages());
+                if outcome.after_login.recovery.is_some() {
+                    // A recovery code ends all sessions of the account, which changes its snapshot.
+                    proof.snapshot = self.engine.enrollment().snapshot_account(account)?;
+                }
+                Ok(proof)
+            }
+        }
+    }
+
+    /// Returns the account's snapshot. Fails if the requester's session has ended.
+    fn snapshot_for(
+        &mut self,
+        requester: Requester<'_>,
+        account: &UserName,
+        now: Timestamp,
+    ) -> Result<AccountSnapshot, AdministrationError> {
+        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Read)?;
+        requester.actor().refuse_ended_session(&mut tx, now)?;
+        Ok(read_account_snapshot(&mut tx, vault, account)?)
+    }
+
+    fn begin_recovery_codes(
+        &mut self,
+        requester: Requester<'_>,
+        account: &UserName,
+        snapshot: AccountSnapshot,
+        now: Timestamp,
+    ) -> Result<ReplyBody, AdministrationError> {
+        let codes = self.engine.config().recovery.generate_codes()?;
+        let shown = group_recovery_codes(&codes);
+        let keys = self.engine.token_keys();
+        let to = requester.token_recipient(account, &snapshot);
+        let new = Token::issue(&keys, to, PendingRecoveryCodes { snapshot, codes }, now)?;
+        Ok(ReplyBody::RecoveryCodes {
+            codes: shown,
+            token: new.seal(&keys)?.into(),
+        })
+    }
+
+    fn execute_finish(
+        &mut self,
+        requester: Requester<'_>,
+        account: &UserName,
+        finish: &FinishOperation,
+        now: Timestamp,
+    ) -> Result<EngineReply, AdministrationError> {
+        let mut enrollment = self.engine.enrollment();
+        match finish {
+            FinishOperation::Confirm { token, code } => Ok(enrollment
+                .confirm_enrollment(requester, account, token, code, now)?
+                .into()),
+            FinishOperation::Activate { token } => {
+                let (holder, actor) = (requester.holder(), requester.actor());
+                enrollment
+                    .activate_confirmed(token, account, holder, actor, now)
+                    .map(|activated| activated_reply(activated.app_passwords))
+            }
+            FinishOperation::ActivateUnconfirmed { token } => enrollment
+                .activate_unconfirmed(token, account, requester, now)
+                .map(activated_reply),
+            FinishOperation::ReplaceRecoveryCodes { token } => {
+                let token = enrollment
+                    .open_step::<PendingRecoveryCodes>(token, account, requester.holder(), now)?
+                    .ok_or(AdministrationError::Stale)?;
+                let PendingRecoveryCodes { snapshot, codes } = token.payload();
+                let actor = requester.actor();
+                enrollment
+                    .replace_recovery_codes_if_unchanged(snapshot, account, codes, actor, now)?;
+                Ok(ReplyBody::Done.into())
+            }
+        }
+    }
+}
+
+fn activated_reply(after: AppPasswordsAfter) -> EngineReply {
+    EngineReply {
+        messages: messages::app_passwords_text(after).into_iter().collect(),
+        ..ReplyBody::Done.into()
+    }
+}

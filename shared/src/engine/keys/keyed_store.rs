@@ -1,0 +1,94 @@
+//! The store together with its keys.
+//! Each transaction uses the data keys that were current when it began, so a key rotation in
+//! another process never splits a transaction.
+
+use crate::config::StoreConfig as Settings;
+use crate::crypto::master_key::MasterKeys;
+use crate::crypto::vault::{Vault, VaultError, WrappedKey};
+use crate::engine::EngineError;
+use crate::store::{self, Intent, Store, StoreError, Transaction};
+use crate::system::admission::AdmissionClass;
+use std::path::{Path, PathBuf};
+
+pub(in crate::engine) struct KeyedStore {
+    store: Store,
+    path: PathBuf,
+    key_file: PathBuf,
+}
+
+impl KeyedStore {
+    pub(in crate::engine) fn open(settings: &Settings) -> Result<(KeyedStore, Vault), EngineError> {
+        let store = store::open(&settings.url)?;
+        let path = settings.url.sqlite_path().to_owned();
+        let mut keyed = KeyedStore {
+            store,
+            path,
+            key_file: settings.key_file.path().to_owned(),
+        };
+        let mut transaction = keyed.store.begin(Intent::Read)?;
+        let wrapped = transaction.data_keys()?;
+        let (_, vault) = unwrap(&keyed.key_file, &keyed.path, &wrapped)?;
+        drop(transaction);
+        Ok((keyed, vault))
+    }
+
+    /// Begins a transaction. Afterwards `vault` holds the data keys of that transaction.
+    pub(in crate::engine) fn begin(
+        &mut self,
+        vault: &mut Vault,
+        intent: Intent,
+    ) -> Result<Transaction<'_>, EngineError> {
+        let mut transaction = self.store.begin(intent)?;
+        let wrapped = transaction.data_keys()?;
+        if !vault.is_opened_from(&wrapped) {
+            (_, *vault) = unwrap(&self.key_file, &self.path, &wrapped)?;
+        }
+        Ok(transaction)
+    }
+
+    /// Returns the master keys of the key file that wrap a data key. No wrapping key is missing
+    /// there, or the store would not open.
+    pub(in crate::engine) fn masters_in_use(&mut self) -> Result<MasterKeys, EngineError> {
+        let mut transaction = self.store.begin(Intent::Read)?;
+        let wrapped = transaction.data_keys()?;
+        let (masters, _) = unwrap(&self.key_file, &self.path, &wrapped)?;
+        let in_use: Vec<_> = wrapped.iter().map(|key| key.master).collect();
+        Ok(masters.retain(&in_use))
+    }
+
+    /// Sets the admission class of the writes that follow: see [`Store::set_write_class`].
+    pub(in crate::engine) fn set_write_class(&mut self, class: AdmissionClass) {
+        self.store.set_write_class(class);
+    }
+
+    /// Returns whether the store refuses writes: see [`Store::is_read_only`].
+    pub(in crate::engine) fn is_read_only(&self) -> bool {
+        self.store.is_read_only()
+    }
+
+    /// Removes overwritten content from the WAL: see [`Store::truncate_wal`].
+    pub(in crate::engine) fn truncate_wal(&mut self) -> Result<(), StoreError> {
+        self.store.truncate_wal()
+    }
+}
+
+/// Reads the master keys and unwraps the data keys.
+///
+/// MUST be called within the transaction that returned the wrapped keys: a master key is in the
+/// file before a store is wrapped with it, and is removed only after a [`Store::truncate_wal`],
+/// which waits for every transaction that still sees what the key wrapped.
+fn unwrap(
+    key_file: &Path,
+    store: &Path,
+    wrapped: &[WrappedKey],
+) -> Result<(MasterKeys, Vault), EngineError> {
+    let masters = MasterKeys::read_file(key_file)?;
+    match Vault::open(&masters, wrapped) {
+        Ok(vault) => Ok((masters, vault)),
+        Err(VaultError::WrongKey) => Err(EngineError::WrongKey {
+            key: key_file.to_owned(),
+            store: store.to_owned(),
+        }),
+        Err(error) => Err(error.into()),
+    }
+}

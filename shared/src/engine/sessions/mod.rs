@@ -1,0 +1,4 @@
+//! Sessions and trusted browsers: their lists, their revocation, and how every gate learns of it.
+
+pub(super) mod changes;
+pub(super) mod revocation;

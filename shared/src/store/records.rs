@@ -1,0 +1,291 @@
+//! Records of the store, as transactions return and take them. Rows and SQL are in `transaction`.
+//!
+//! MUST NOT name anything of a database library, since more than one may keep the same records.
+
+use crate::account::email::EmailAddress;
+use crate::account::event::AuditEvent;
+use crate::account::name::{Label, UserName};
+use crate::account::record::AccountId;
+use crate::credential::scope::AppPasswordScope;
+use crate::credential::totp::OtpParameters;
+use crate::crypto::vault::{AppPasswordHash, AssociatedData, MailedFor};
+use crate::system::clock::Timestamp;
+use crate::token::session::SessionId;
+use crate::verify::app_password::FoundAppPassword;
+use crate::verify::throttle::Phase;
+use crate::verify::throttle_scope::ThrottleScope;
+use serde::{Deserialize, Serialize};
+
+/// Number of a throttle failure that can be removed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailureId(pub(super) i64);
+
+/// Authenticator as the store keeps it.
+pub struct AuthenticatorRecord {
+    /// Number that the store assigns.
+    pub number: i64,
+    /// Name that the account's owner chose; unique in the account.
+    pub name: Label,
+    pub parameters: OtpParameters,
+    /// Sealed secret.
+    pub sealed: Vec<u8>,
+    /// Time of activation.
+    pub created: Timestamp,
+}
+
+/// Owner of a throttle bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BucketOwner {
+    Account(AccountId),
+    /// One of a fixed number of buckets that names without an account share.
+    UnknownName(u16),
+}
+
+/// Key of a throttle bucket: owner, phase and scope.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BucketKey {
+    pub owner: BucketOwner,
+    pub phase: Phase,
+    pub scope: ThrottleScope,
+}
+
+/// Wrong codes since the last sign-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissedInputs {
+    pub count: u64,
+    /// Address of the last wrong code, or `-`.
+    pub last_from: String,
+}
+
+/// Session as the store keeps it.
+#[derive(Clone, Debug)]
+pub struct SessionRecord {
+    pub id: SessionId,
+    /// Name from the User-Agent header.
+    pub browser: String,
+    /// Address at sign-in, or `-`.
+    pub address: String,
+    pub created: Timestamp,
+    pub last_seen: Timestamp,
+    pub expires: Timestamp,
+    /// Trusted browser in which the session began, if any.
+    pub trusted_browser: Option<SessionBrowser>,
+}
+
+/// Trusted browser of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionBrowser {
+    pub number: i64,
+    /// Whether the trusted browser replaced the second factor.
+    pub by_trust: bool,
+}
+
+impl SessionRecord {
+    /// Returns whether the trusted browser replaced the second factor.
+    pub fn is_by_trust(&self) -> bool {
+        self.trusted_browser.is_some_and(|in_it| in_it.by_trust)
+    }
+}
+
+/// Selection among the sessions of a trusted browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrowserSessions {
+    /// All sessions that began in it.
+    All,
+    /// Sessions in which the trusted browser replaced the second factor.
+    ByTrust,
+}
+
+/// Trusted browser as the store keeps it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BrowserRecord {
+    pub number: i64,
+    pub account: AccountId,
+    /// Name from the User-Agent header.
+    pub name: String,
+    /// Address of the last use, or `-`.
+    pub address: String,
+    /// Time since which it is trusted.
+    pub created: Timestamp,
+    pub last_seen: Timestamp,
+    /// Expiry of the trust.
+    pub expires: Timestamp,
+}
+
+/// Validity of a trusted browser's cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrowserToken {
+    /// The newest token. It replaces the second factor.
+    Newest,
+    /// An older token, while the newest was not seen yet: two tabs, or a lost reply. The second
+    /// factor is required.
+    Older,
+    /// A token from before the newest was seen. It was stolen.
+    Stolen,
+}
+
+/// Summary of one account for `postern status`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AccountTally {
+    pub name: UserName,
+    /// Last sign-in with a second factor.
+    pub last_sign_in: Option<Timestamp>,
+    /// Number of active authenticators.
+    pub authenticators: u64,
+    /// Activation of the oldest active authenticator.
+    pub since: Option<Timestamp>,
+    /// Number of recovery codes that are not used.
+    pub recovery_codes: u64,
+    pub addresses: MailAddresses,
+    /// Number of locked throttle buckets.
+    pub locks: u64,
+}
+
+/// App password as lists show it.
+#[derive(Clone, Debug)]
+pub struct AppPasswordRecord {
+    pub number: i64,
+    pub account: UserName,
+    /// Name that the account's owner chose; unique in the account.
+    pub name: Label,
+    /// Services and addresses for which it is valid.
+    pub scope: AppPasswordScope,
+    pub created: Timestamp,
+    /// Expiry; `None` for an app password that does not expire.
+    pub expires: Option<Timestamp>,
+    /// Last use, to the minute.
+    pub last_used: Option<Timestamp>,
+}
+
+/// Valid app passwords, or the changes since a revision, for a gate that keeps them in memory.
+#[derive(Debug, Default)]
+pub struct LiveAppPasswords {
+    /// Revision, raised by every change of an app password and of what a gate copies from its
+    /// account.
+    pub revision: u64,
+    /// Whether `all` is complete. If not, `all` holds only the new and changed ones.
+    pub is_complete: bool,
+    /// App passwords with their hashes, in no order.
+    pub all: Vec<(AppPasswordHash, FoundAppPassword)>,
+    pub removed: Vec<AppPasswordHash>,
+}
+
+/// Result of adding an audit event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoggedEvent {
+    Added,
+    /// The account has too many events of this kind in one day.
+    TooMany,
+}
+
+/// Kind of a sealed value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealedValue {
+    /// Secrets of authenticators.
+    Authenticators,
+    /// Codes in queued mail.
+    QueuedMail,
+}
+
+impl SealedValue {
+    pub const ALL: [SealedValue; 2] = [SealedValue::Authenticators, SealedValue::QueuedMail];
+}
+
+/// Row with a sealed value.
+pub struct SealedRow {
+    pub sealed_in: SealedValue,
+    pub number: i64,
+    pub name: UserName,
+    /// Associated data of the seal.
+    pub associated_data: AssociatedData,
+    pub sealed: Vec<u8>,
+}
+
+/// Value that is stored only as a keyed hash or checked only by a signature. It is worthless
+/// without the key and cannot be computed again from the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyBound {
+    /// Password of the built-in first factor.
+    Password,
+    RecoveryCodes,
+    /// One-time codes that are not used and not expired.
+    OneTimeCodes,
+    /// App passwords that are not expired.
+    AppPasswords,
+    MailedCodes,
+    Browsers,
+    Sessions,
+}
+
+impl KeyBound {
+    pub const ALL: [KeyBound; 7] = [
+        KeyBound::Password,
+        KeyBound::RecoveryCodes,
+        KeyBound::OneTimeCodes,
+        KeyBound::AppPasswords,
+        KeyBound::MailedCodes,
+        KeyBound::Browsers,
+        KeyBound::Sessions,
+    ];
+}
+
+/// Use of a login token so far. A token without a row is unused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoginTokenState {
+    /// Number of wrong codes.
+    pub wrong: u32,
+    /// Whether a code was right, which ends the login.
+    pub used: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailAddresses {
+    /// Address to which mail has arrived. Codes are sent there.
+    pub confirmed: Option<EmailAddress>,
+    /// Address that replaces `confirmed` once mail to it has arrived.
+    pub pending: Option<EmailAddress>,
+}
+
+/// Mail that waits for posternd.
+pub struct QueuedMail {
+    pub number: i64,
+    /// Account that the code belongs to.
+    pub account: AccountId,
+    pub name: UserName,
+    pub to: EmailAddress,
+    pub purpose: MailedFor,
+    /// Expiry of the code.
+    pub expires: Timestamp,
+    pub sealed: Vec<u8>,
+}
+
+/// Queued mail whose code has expired.
+pub struct ExpiredMail {
+    pub number: i64,
+    pub name: UserName,
+    /// State at expiry.
+    pub state: MailState,
+}
+
+/// State of queued mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailState {
+    /// posternd has not read it.
+    Waiting,
+    /// posternd is sending it.
+    Sending,
+    Sent,
+    /// It could not be sent, with the reason.
+    Failed(String),
+}
+
+/// Maximum of stored notifications per account. The oldest are kept.
+pub const MAX_NOTIFICATIONS: u32 = 20;
+
+/// Notification that waits for posternd.
+#[derive(Debug)]
+pub struct Notification {
+    pub number: i64,
+    pub to: EmailAddress,
+    pub event: AuditEvent,
+}

@@ -1,0 +1,155 @@
+//! Conversions between columns and values, the only place where a type of this program meets one of
+//! the database library. A text or blob that this program did not write is reported as damage of
+//! the store, with what it belongs to; never with its content.
+
+use crate::account::email::EmailAddress;
+use crate::account::event::EventKind;
+use crate::account::name::{Group, Label, UserName};
+use crate::account::record::AccountId;
+use crate::credential::scope::AppPasswordScope;
+use crate::credential::totp::{Algorithm, OtpKind, OtpParameters, Step};
+use crate::crypto::password::PasswordHash;
+use crate::crypto::vault::{
+    AppPasswordHash, BrowserHash, MailedFor, MailedHash, OneTimeHash, RecoveryHash,
+    SecretFingerprint,
+};
+use crate::store::{MailAddresses, StoreError};
+use crate::system::clock::Timestamp;
+use crate::token::TokenId;
+use crate::token::session::SessionId;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
+use rusqlite::{Error, Row};
+
+/// Converts to SQLite's signed integers, which hold every time and step that occurs.
+pub(super) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+/// Implements the conversions of a type: what it belongs to, its column, and the value of a column,
+/// `None` if the column is damaged.
+macro_rules! column {
+    ($type:ty, $what:literal, $value:ident => $column:expr, $read:ident: $raw:ty => $load:expr) => {
+        impl ToSql for $type {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                let $value = self;
+                Ok($column.into())
+            }
+        }
+
+        impl FromSql for $type {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<$type> {
+                let $read = <$raw>::column_result(value)?;
+                let damage =
+                    || FromSqlError::Other(Box::new(StoreError::Damaged($what.to_owned())));
+                $load.ok_or_else(damage)
+            }
+        }
+    };
+}
+
+/// Implements the conversions of a type that holds an array of bytes.
+macro_rules! bytes_column {
+    ($type:ident, $what:literal) => {
+        column!($type, $what, value => &value.0[..], bytes: Vec<u8> => bytes.try_into().ok().map($type));
+    };
+}
+
+column!(AccountId, "an account", id => id.0, id: i64 => Some(AccountId(id)));
+column!(Timestamp, "a time", at => signed(at.0), at: i64 => Some(Timestamp(unsigned(at))));
+column!(Step, "a step", step => signed(step.0), step: i64 => Some(Step(unsigned(step))));
+column!(UserName, "an account's name", name => name.as_str(), text: String => UserName::from_store(&text).ok());
+column!(Label, "a name", name => name.as_str(), text: String => Label::from_store(text).ok());
+column!(EmailAddress, "an e-mail address", to => to.as_str(), text: String => EmailAddress::try_from(text).ok());
+column!(EventKind, "an event", kind => kind.name(), name: String => EventKind::from_name(&name));
+column!(MailedFor, "a mailed code", purpose => purpose.name(), name: String => MailedFor::from_name(&name));
+column!(Algorithm, "an authenticator", algorithm => algorithm.name(), name: String => Algorithm::from_name(&name));
+column!(AppPasswordScope, "an app password's scope", scope => scope.to_string(), text: String => text.parse().ok());
+column!(PasswordHash, "a password", hash => hash.0.as_str(), text: String => Some(PasswordHash(text)));
+bytes_column!(SecretFingerprint, "a step floor");
+bytes_column!(RecoveryHash, "a recovery code");
+bytes_column!(OneTimeHash, "a one-time code");
+bytes_column!(MailedHash, "a mailed code");
+bytes_column!(AppPasswordHash, "an app password");
+bytes_column!(BrowserHash, "a trusted browser");
+bytes_column!(SessionId, "a session");
+bytes_column!(TokenId, "a login token");
+
+/// Returns the error of a damaged value.
+pub(super) fn damaged(what: &str) -> Error {
+    let damage = StoreError::Damaged(what.to_owned());
+    Error::FromSqlConversionFailure(0, Type::Null, Box::new(damage))
+}
+
+/// Says of a damaged value what it belongs to here.
+pub(super) fn named<T>(read: rusqlite::Result<T>, what: &str) -> rusqlite::Result<T> {
+    read.map_err(|error| match error {
+        Error::FromSqlConversionFailure(..) => damaged(what),
+        error => error,
+    })
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> StoreError {
+        StoreError::from(&error)
+    }
+}
+
+impl From<&Error> for StoreError {
+    fn from(error: &Error) -> StoreError {
+        use rusqlite::ErrorCode::*;
+        if let Error::FromSqlConversionFailure(_, _, source) = error {
+            if let Some(StoreError::Damaged(what)) = source.downcast_ref() {
+                return StoreError::Damaged(what.clone());
+            }
+        }
+        match error.sqlite_error_code() {
+            // the last one is reported when another process recovers the WAL for too long
+            Some(DatabaseBusy | DatabaseLocked | FileLockingProtocolFailed) => StoreError::Busy,
+            Some(DiskFull) => StoreError::Full,
+            Some(OperationInterrupted) => StoreError::TooLong,
+            Some(TooBig) => StoreError::Damaged("it holds a value that is too long".to_owned()),
+            Some(ReadOnly | CannotOpen | PermissionDenied) => StoreError::ReadOnly,
+            Some(DatabaseCorrupt | NotADatabase) => StoreError::Damaged(error.to_string()),
+            _ => StoreError::Engine(error.to_string()),
+        }
+    }
+}
+
+/// Turns the error of a damaged value into `None`.
+pub(super) fn readable<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::FromSqlConversionFailure(..)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Parses group names, one per line.
+pub(super) fn groups(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Group>> {
+    let lines: String = row.get(column)?;
+    let group =
+        |name: &str| Group::from_store(name.to_owned()).map_err(|_| damaged("an account's groups"));
+    lines.lines().map(group).collect()
+}
+
+/// Reads the confirmed address from column `first`, and the pending one from the next.
+pub(super) fn mail_addresses(row: &Row<'_>, first: usize) -> rusqlite::Result<MailAddresses> {
+    Ok(MailAddresses {
+        confirmed: row.get(first)?,
+        pending: row.get(first + 1)?,
+    })
+}
+
+/// Reads algorithm, digits and period from column `first` on.
+pub(super) fn otp_parameters(row: &Row<'_>, first: usize) -> rusqlite::Result<OtpParameters> {
+    let parameters = OtpParameters {
+        algorithm: row.get(first)?,
+        digits: row.get(first + 1)?,
+        moving: OtpKind::from_period(unsigned(row.get(first + 2)?)),
+    };
+    parameters.check().map_err(|_| damaged("an authenticator"))
+}

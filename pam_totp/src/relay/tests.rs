@@ -6,7 +6,7 @@ use crate::host::{MarkStays, NoInput};
 use nix::unistd::{Uid, chown};
 use postern_shared::protocol::{Echo, Severity};
 use std::cell::{Cell, RefCell};
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::thread::{self, JoinHandle};

@@ -1,4 +1,4 @@
-//! Commands of users who are not root, for their own accounts: each is parsed, run by an engine,
+//! UserCommand of users who are not root, for their own accounts: each is parsed, run by an engine,
 //! and replied to.
 //!
 //! MUST NOT act for another account than that of the user whom the kernel names.
@@ -26,7 +26,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
 /// A command of a user.
-pub(crate) struct Commands<'a> {
+pub(crate) struct UserCommand<'a> {
     pub(crate) config: &'a Path,
     pub(crate) passwords: &'a HostPasswordHelper,
     pub(crate) log: &'a UserLog,
@@ -68,7 +68,7 @@ impl From<AdministrationError> for NotDone {
     }
 }
 
-impl Commands<'_> {
+impl UserCommand<'_> {
     /// Runs the command of a request.
     pub(crate) fn reply(&self, request: &[u8]) -> CommandReply {
         let reply = match wire::decode::<CommandRequest>(request) {

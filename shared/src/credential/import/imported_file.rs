@@ -18,7 +18,7 @@ pub struct ImportedFile {
     /// Authenticators that can be enrolled.
     pub found: Vec<FoundAuthenticator>,
     /// Authenticators and details that are not imported.
-    pub dropped: Vec<OmittedEntry>,
+    pub omitted: Vec<OmittedEntry>,
     authenticators: usize,
 }
 
@@ -170,7 +170,7 @@ impl ImportedFile {
 
     fn omit(&mut self, line: usize, account: Option<&str>, loss: ImportLoss, why: &'static str) {
         let account = account.and_then(|account| account.parse().ok());
-        self.dropped.push(OmittedEntry {
+        self.omitted.push(OmittedEntry {
             line,
             account,
             loss,
@@ -190,7 +190,7 @@ impl ImportedFile {
     /// Refuses the same secret twice for one account: it is unknown which floor or counter is
     /// right.
     pub(super) fn refuse_duplicates(&self) -> Result<(), ImportError> {
-        if self.found.is_empty() && self.dropped.is_empty() {
+        if self.found.is_empty() && self.omitted.is_empty() {
             return Err(ImportError::File("there is no authenticator in it"));
         }
         let mut order: Vec<&FoundAuthenticator> = self.found.iter().collect();

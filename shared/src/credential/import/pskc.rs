@@ -1,6 +1,6 @@
 //! Portable Symmetric Key Containers (RFC 6030), version 1.0: the keys, their accounts, and how
-//! they make codes. Encrypted values are decrypted by [`key`]. A document type is
-//! refused, and with it all entities.
+//! they make codes. Encrypted values are decrypted by [`key`]. A document type is refused, and with
+//! it all entities.
 //!
 //! Only secrets are encrypted and verified. Accounts, digits and counters are not, as RFC 6030
 //! specifies.

@@ -14,7 +14,7 @@ use postern_shared::engine::{Engine, Requester, messages};
 use postern_shared::protocol::client;
 use postern_shared::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EnrollmentOperation, FinishOperation,
-    Operation, ReadOperation, ReplyBody, TypedText,
+    Operation, ReadOperation, ReplyBody, ShownAuthenticator, TypedText,
 };
 use postern_shared::protocol::status::{AccountStatus, AuthenticatorState};
 use postern_shared::store::BrowserRecord;
@@ -32,14 +32,6 @@ pub(crate) struct Backend {
 enum BackendKind {
     Engine { engine: Box<Engine>, actor: String },
     Daemon,
-}
-
-/// The secret and the otpauth URI of a new authenticator, which are shown once.
-pub(crate) struct ShownAuthenticator {
-    pub(crate) secret: TypedText,
-    pub(crate) url: TypedText,
-    pub(crate) recovery_codes: Vec<TypedText>,
-    pub(crate) ticket: TypedText,
 }
 
 impl Backend {
@@ -131,17 +123,7 @@ impl Backend {
         setup: EnrollmentOperation,
     ) -> CommandResult<ShownAuthenticator> {
         match self.change(ChangeOperation::BeginEnrollment(setup))? {
-            ReplyBody::NewAuthenticator {
-                secret,
-                url,
-                recovery_codes,
-                ticket,
-            } => Ok(ShownAuthenticator {
-                secret,
-                url,
-                recovery_codes,
-                ticket,
-            }),
+            ReplyBody::NewAuthenticator(shown) => Ok(shown),
             other => Err(unexpected(other)),
         }
     }
@@ -150,14 +132,14 @@ impl Backend {
     /// reason of the refusal.
     pub(crate) fn confirm(
         &mut self,
-        ticket: &TypedText,
+        token: &TypedText,
         code: TypedText,
     ) -> CommandResult<Result<TypedText, String>> {
         match self.run(Operation::Finish(FinishOperation::Confirm {
-            ticket: ticket.clone(),
+            token: token.clone(),
             code,
         }))? {
-            ReplyBody::Confirmed { ticket } => Ok(Ok(ticket)),
+            ReplyBody::Confirmed { token } => Ok(Ok(token)),
             ReplyBody::NotConfirmed(why) => Ok(Err(messages::refusal(why))),
             other => Err(unexpected(other)),
         }
@@ -166,7 +148,7 @@ impl Backend {
     /// Creates recovery codes that are not valid yet, and the token that activates them.
     pub(crate) fn begin_recovery_codes(&mut self) -> CommandResult<(Vec<TypedText>, TypedText)> {
         match self.change(ChangeOperation::BeginRecoveryCodes)? {
-            ReplyBody::RecoveryCodes { codes, ticket } => Ok((codes, ticket)),
+            ReplyBody::RecoveryCodes { codes, token } => Ok((codes, token)),
             other => Err(unexpected(other)),
         }
     }

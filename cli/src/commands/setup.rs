@@ -4,7 +4,7 @@
 
 use crate::arguments::Enroll;
 use crate::arguments::authenticator::HardwareToken;
-use crate::backend::{Backend, ShownAuthenticator};
+use crate::backend::Backend;
 use crate::context::Invocation;
 use crate::terminal::output::{CommandFailure, CommandResult, Output};
 use crate::terminal::prompt;
@@ -12,7 +12,7 @@ use postern_shared::credential::qr;
 use postern_shared::credential::secret::Secret;
 use postern_shared::engine::messages;
 use postern_shared::protocol::command_request::{
-    AuthenticatorKind, EnrollmentOperation, FinishOperation, TypedText,
+    AuthenticatorKind, EnrollmentOperation, FinishOperation, ShownAuthenticator, TypedText,
 };
 use postern_shared::system::trusted_file::{self, Follow, Privacy};
 use serde_json::json;
@@ -65,13 +65,11 @@ fn activate_new_authenticator(
         show_secret(output, &shown)?;
     }
     let finish = match what.no_confirm {
-        true => FinishOperation::ActivateUnconfirmed {
-            ticket: shown.ticket,
-        },
+        true => FinishOperation::ActivateUnconfirmed { token: shown.token },
         false => {
             let prompt = if scanned { SCANNED } else { IN_HAND };
             FinishOperation::Activate {
-                ticket: confirm(backend, output, &shown.ticket, prompt)?,
+                token: confirm(backend, output, &shown.token, prompt)?,
             }
         }
     };
@@ -161,12 +159,12 @@ fn show_json(output: Output, backend: &Backend, shown: &ShownAuthenticator) -> C
 fn confirm(
     backend: &mut Backend,
     output: Output,
-    ticket: &TypedText,
+    token: &TypedText,
     prompt: &str,
 ) -> CommandResult<TypedText> {
     for left in (0..TRIES).rev() {
         let typed = prompt::ask(output, prompt)?;
-        match backend.confirm(ticket, typed.into())? {
+        match backend.confirm(token, typed.into())? {
             Ok(confirmed) => return Ok(confirmed),
             Err(why) if left > 0 && !output.is_json() => output.text(format_args!("{why}\n"))?,
             Err(why) if left > 0 => output.json(&json!({"success": false, "message": why}))?,

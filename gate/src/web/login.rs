@@ -17,7 +17,7 @@ use hyper::StatusCode;
 use postern_shared::account::second_factor::CodeMethods;
 use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::credential::input::Input;
-use postern_shared::engine::{AfterCode, OpenedSession, TrustRequest};
+use postern_shared::engine::{AfterCode, AfterLogin, OpenedSession, TrustRequest};
 use postern_shared::token::LoginToken;
 use postern_shared::verify::decision::Refusal;
 
@@ -144,14 +144,12 @@ pub(crate) fn finish_sign_in(
 
 /// Returns the notices of a sign-in: wrong codes since the last one, recovery codes, app passwords.
 pub(crate) fn sign_in_notices(request: &RequestContext<'_>, opened: &OpenedSession) -> Vec<String> {
+    let AfterLogin { missed, recovery } = &opened.after_login;
     let notices = [
-        opened
-            .missed
+        missed
             .as_ref()
             .map(|missed| request.language.missed(missed)),
-        opened
-            .recovery
-            .map(|recovered| request.language.recovered(recovered)),
+        recovery.map(|recovered| request.language.recovered(recovered)),
         request.language.app_passwords(opened.app_passwords),
     ];
     notices.into_iter().flatten().collect()

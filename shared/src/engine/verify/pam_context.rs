@@ -113,28 +113,6 @@ impl From<Refusal> for PamRefusal {
     }
 }
 
-/// The result of the first step of an enrollment at a prompt.
-#[derive(Debug)]
-pub enum PromptEnrollment {
-    Begun(ShownAuthenticator),
-    /// An administrator's one-time code is required.
-    OneTimeCodeNeeded,
-    Refused(PamRefusal),
-}
-
-/// A new authenticator, shown once.
-#[derive(Debug)]
-pub struct ShownAuthenticator {
-    /// The secret, in Base32.
-    pub secret: TypedText,
-    /// The otpauth URI.
-    pub url: TypedText,
-    /// The recovery codes, grouped.
-    pub recovery_codes: Vec<TypedText>,
-    /// The token for the step that confirms the authenticator.
-    pub token: TypedText,
-}
-
 /// Why a mark is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MarkRefusal {

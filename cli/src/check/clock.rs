@@ -2,9 +2,24 @@
 
 use super::finding::Finding;
 use super::machine::Machine;
+use postern_shared::system::clock::Timestamp;
 
+/// Seconds by which the clock may be behind a sign-in that was recorded.
+const MARGIN: u64 = 60;
 const TIMEDATECTL: &str = "/usr/bin/timedatectl";
 const SYNCHRONISE: &str = "install systemd-timesyncd or chrony, then timedatectl set-ntp true";
+
+/// Reports a clock that stands before the last sign-in that the store recorded.
+pub(crate) fn before_sign_in(now: Timestamp, last: Option<Timestamp>) -> Option<Finding> {
+    let behind = last?
+        .0
+        .checked_sub(now.0)
+        .filter(|behind| *behind > MARGIN)?;
+    Some(
+        Finding::fault("clock", format_args!("is {behind} s behind the last sign-in that the store recorded, so either was wrong, and codes are refused as already used"))
+            .remedy("set the clock; if it was ahead before, run postern unlock USER --clock"),
+    )
+}
 
 pub(crate) fn findings(machine: &Machine) -> Vec<Finding> {
     let shown = machine.run(

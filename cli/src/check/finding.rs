@@ -58,16 +58,23 @@ impl Finding {
         }
     }
 
+    /// Adds the file to change. A message that begins with its name loses it.
     pub(crate) fn in_file(mut self, file: impl AsRef<Path>) -> Finding {
+        let name = format!("{}: ", file.as_ref().display());
+        if let Some(rest) = self.what.strip_prefix(&name) {
+            self.what = rest.to_owned();
+        }
         self.file = Some(file.as_ref().to_owned());
         self
     }
 
     /// Adds the place to change.
-    pub(crate) fn at(mut self, place: &Place) -> Finding {
-        self.file = Some(place.file.clone());
-        self.line = place.line;
-        self
+    pub(crate) fn at(self, place: &Place) -> Finding {
+        let line = place.line;
+        Finding {
+            line,
+            ..self.in_file(&place.file)
+        }
     }
 
     pub(crate) fn remedy(mut self, remedy: impl fmt::Display) -> Finding {

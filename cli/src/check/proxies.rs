@@ -130,11 +130,15 @@ fn secret(machine: &Machine, proxy: &TrustedProxy) -> Vec<Finding> {
     };
     let mut others = Vec::new();
     let mut is_sent = false;
-    for path in machine.files_below(folder) {
+    let folders = ["/etc/nginx", "/etc/traefik"];
+    for path in folders
+        .iter()
+        .flat_map(|folder| machine.files_below(folder))
+    {
         let text = Zeroizing::new(machine.read(&path).unwrap_or_default());
         for (number, line) in (1..).zip(text.lines()) {
             if line.contains(secret) {
-                is_sent = true;
+                is_sent |= path.starts_with(folder);
                 if store::is_public(machine, &path) {
                     findings.push(
                         Finding::fault("proxy", "everyone can read the proxy's secret in this file, and pretend to be the proxy")
@@ -142,7 +146,7 @@ fn secret(machine: &Machine, proxy: &TrustedProxy) -> Vec<Finding> {
                             .remedy(format_args!("chmod 0640 {}, then make a new secret: remove {} and run postern print-config {}", path.display(), file.path().display(), proxy.proxy.name())),
                     );
                 }
-            } else if sends_a_secret(&path, line) {
+            } else if path.starts_with(folder) && sends_a_secret(&path, line) {
                 others.push(Place::line(&path, number));
             }
         }

@@ -112,10 +112,13 @@ fn with_engine(
             })
         }));
     }
-    let overdue = system_clock::now()
-        .ok()
-        .and_then(|now| engine.mail().mail_is_overdue(now).ok());
-    if overdue == Some(true) {
+    let Ok(now) = system_clock::now() else {
+        return findings;
+    };
+    let statuses = engine.accounts().account_statuses().unwrap_or_default();
+    let last = statuses.iter().filter_map(|one| one.tally.last_sign_in);
+    findings.extend(clock::before_sign_in(now, last.max()));
+    if engine.mail().mail_is_overdue(now).unwrap_or(false) {
         findings.push(mail::overdue());
     }
     findings

@@ -1,0 +1,668 @@
+//! `postern check` on the real machine: it finds each set-up that is broken on purpose, names the
+//! line to change, and finds nothing in the set-ups of README.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use testhost::{Host, PROGRAM, PagesAt, Phone, Postern, Proxy, Store, Web, finished, wait_until};
+
+/// Saves what the cases change; `put_back` restores it.
+const SAVE: &str = "
+    rm -rf /run/saved; mkdir /run/saved
+    for folder in pam.d ssh postern nginx traefik; do
+        [ ! -e /etc/$folder ] || cp -a /etc/$folder /run/saved/$folder
+    done";
+const PUT_BACK: &str = "
+    for folder in pam.d ssh postern nginx traefik; do
+        rm -rf /etc/$folder
+        [ ! -e /run/saved/$folder ] || cp -a /run/saved/$folder /etc/$folder
+    done
+    chown root:postern /var/lib/postern; chmod 0750 /var/lib/postern
+    chmod 0660 /var/lib/postern/*";
+
+/// A set-up that is broken on purpose.
+struct Broken {
+    /// Commands that break it.
+    by: &'static str,
+    /// How the line begins: `fault` or `warning`.
+    severity: &'static str,
+    /// Words of the line, separated by `|`.
+    words: &'static str,
+}
+
+const fn fault(by: &'static str, words: &'static str) -> Broken {
+    Broken {
+        by,
+        severity: "fault",
+        words,
+    }
+}
+
+const fn warning(by: &'static str, words: &'static str) -> Broken {
+    Broken {
+        by,
+        severity: "warning",
+        words,
+    }
+}
+
+#[track_caller]
+fn shell(script: &str) {
+    finished(Command::new("sh").args(["-ec", script]));
+}
+
+/// Returns the lines of `postern check` that report a warning or a fault.
+#[track_caller]
+fn complaints() -> Vec<String> {
+    let said = Postern::call("check").run();
+    let is_complaint = |line: &&str| line.starts_with("warning") || line.starts_with("fault");
+    let lines: Vec<String> = said
+        .out
+        .lines()
+        .filter(is_complaint)
+        .map(str::to_owned)
+        .collect();
+    let has_fault = lines.iter().any(|line| line.starts_with("fault"));
+    assert_eq!(said.exit, Some(i32::from(has_fault)), "{}", said.all());
+    assert!(said.err.is_empty(), "{}", said.err);
+    lines
+}
+
+#[track_caller]
+fn finds_nothing(what: &str) {
+    let lines = complaints();
+    assert!(lines.is_empty(), "{what}: {lines:#?}");
+}
+
+/// Breaks the machine in each way, checks it, and puts everything back.
+fn finds_each(cases: &[Broken]) {
+    shell(SAVE);
+    let mut missed = Vec::new();
+    for Broken {
+        by,
+        severity,
+        words,
+    } in cases
+    {
+        shell(by);
+        let lines = complaints();
+        let fits = |line: &&String| {
+            line.starts_with(severity) && words.split('|').all(|word| line.contains(word))
+        };
+        match lines.iter().find(fits) {
+            Some(line) => println!("{by}\n    {line}"),
+            None => missed.push(format!("{by}\n  lacks {severity} {words}: {lines:#?}")),
+        }
+        shell(PUT_BACK);
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    finds_nothing("after everything is put back");
+}
+
+/// The keys of people of other stories, who are no part of the set-ups here. They come back when
+/// this value is dropped.
+struct HiddenKeys(Vec<String>);
+
+impl HiddenKeys {
+    fn hide() -> HiddenKeys {
+        let homes = fs::read_dir("/home").expect("there is a /home").flatten();
+        let mut files: Vec<String> = homes
+            .map(|home| format!("{}/.ssh/authorized_keys", home.path().display()))
+            .collect();
+        files.push("/root/.ssh/authorized_keys".to_owned());
+        files.retain(|file| fs::rename(file, format!("{file}.hidden")).is_ok());
+        HiddenKeys(files)
+    }
+
+    /// Gives a person the own key back.
+    #[track_caller]
+    fn show(&mut self, name: &str) {
+        let is_own = |file: &String| file.contains(&format!("/{name}/"));
+        if let Some(index) = self.0.iter().position(is_own) {
+            let file = self.0.remove(index);
+            fs::rename(format!("{file}.hidden"), file).expect("it was hidden");
+        }
+    }
+}
+
+impl Drop for HiddenKeys {
+    fn drop(&mut self) {
+        for file in &self.0 {
+            let _ = fs::rename(format!("{file}.hidden"), file);
+        }
+    }
+}
+
+/// A host as README sets it up for SSH, where nobody has a key.
+fn ssh_host() -> (Host, HiddenKeys) {
+    let (host, keys, _) = ssh_host_with_phone();
+    (host, keys)
+}
+
+fn ssh_host_with_phone() -> (Host, HiddenKeys, Phone) {
+    let host = Host::fresh();
+    let keys = HiddenKeys::hide();
+    host.sample("sudo-i");
+    let phone = host.person("alice").enrols();
+    (host, keys, phone)
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_set_up_for_ssh_has_no_fault_and_each_broken_one_has() {
+    let (_host, _keys) = ssh_host();
+    finds_nothing("the set-up of README for SSH");
+    finds_each(&[
+        fault(
+            "rm /etc/ssh/sshd_config.d/postern.conf",
+            "/etc/ssh/sshd_config:|KbdInteractiveAuthentication is no|copy sshd_config.d/postern.conf",
+        ),
+        fault(
+            "rm /etc/ssh/sshd_config.d/postern.conf; sed -i '/^account.*pam_totp/d' /etc/pam.d/sshd",
+            "sshd: |a key alone grants access without a code|account required pam_totp.so",
+        ),
+        fault(
+            "echo 'KbdInteractiveAuthentication no' >/etc/ssh/sshd_config.d/10-other.conf",
+            "/etc/ssh/sshd_config.d/10-other.conf:1: sshd refuses its configuration: AuthenticationMethods needs keyboard-interactive, which is disabled here|remove this line",
+        ),
+        fault(
+            "cp /run/postern-tests/pam.d/sshd /etc/pam.d/sshd",
+            "/etc/pam.d/sshd: does not name pam_totp.so|copy pam.d/sshd",
+        ),
+        fault(
+            "echo 'UsePAM no' >/etc/ssh/sshd_config.d/10-other.conf",
+            "10-other.conf:1: UsePAM is no",
+        ),
+        fault(
+            "printf 'PasswordAuthentication yes\\nAuthenticationMethods password\\n' >/etc/ssh/sshd_config.d/10-other.conf",
+            "10-other.conf:1: PasswordAuthentication answers the prompt",
+        ),
+        fault(
+            "echo 'AuthenticationMethods any' >/etc/ssh/sshd_config.d/10-other.conf",
+            "10-other.conf:1: after a key sshd does not go on to the prompt",
+        ),
+        fault(
+            "echo Nonsense >/etc/ssh/sshd_config.d/10-other.conf",
+            "sshd: /etc/ssh/sshd_config.d/10-other.conf:1: ",
+        ),
+        fault(
+            "sed -i 's/^auth       required      pam_totp.so/auth optional pam_totp.so/' /etc/pam.d/sshd",
+            "/etc/pam.d/sshd:|the stack can succeed although pam_totp.so has failed",
+        ),
+        fault(
+            "sed -i 's/^auth       requisite     pam_unix.so/auth sufficient pam_unix.so/' /etc/pam.d/sshd",
+            "/etc/pam.d/sshd:|this line ends the stack with success before pam_totp.so",
+        ),
+        fault(
+            "sed -i 's/success=1 default=ignore. pam_totp.so proven/success=2 default=ignore] pam_totp.so proven/' /etc/pam.d/sshd",
+            "/etc/pam.d/sshd:|this line jumps over pam_totp.so",
+        ),
+        fault(
+            "sed -i 's/^account    required      pam_totp.so/account sufficient pam_permit.so\\naccount required pam_totp.so/' /etc/pam.d/sshd",
+            "/etc/pam.d/sshd:|is not denied, though no code was verified",
+        ),
+        warning(
+            "sed -i 's/first_factor=passed/first_factor=passed nullok/' /etc/pam.d/sudo",
+            "/etc/pam.d/sudo:|remove nullok",
+        ),
+        fault(
+            "sed -i 's/^auth       requisite/auth requisit/' /etc/pam.d/sudo",
+            "/etc/pam.d/sudo:|PAM does not understand this line",
+        ),
+        fault(
+            "sed -i 's/first_factor=passed/first_facto=passed/' /etc/pam.d/sudo",
+            "/etc/pam.d/sudo:|sudo: unknown option \"first_facto\"|pam_totp(8)",
+        ),
+        fault(
+            "echo '@include gone' >>/etc/pam.d/sudo",
+            "/etc/pam.d/sudo:|/etc/pam.d/gone: ",
+        ),
+        fault(
+            "cp /run/postern-tests/pam.d/sudo-i /etc/pam.d/sudo-i",
+            "/etc/pam.d/sudo-i: sudo asks for the code, and sudo -i does not|copy pam.d/sudo-i",
+        ),
+        fault(
+            "sed -i '1iauth required pam_totp.so' /etc/pam.d/su; printf 'auth required pam_unix.so\\n' >/etc/pam.d/su-l",
+            "/etc/pam.d/su-l: su asks for the code, and su - does not",
+        ),
+        fault(
+            "echo 'auth required pam_totp.so' >/etc/pam.d/myapp",
+            "/etc/pam.d/myapp:1: myapp: whoever needs no code is denied|pam_permit.so",
+        ),
+        warning(
+            "for service in login su; do sed -i '1iauth required pam_totp.so' /etc/pam.d/$service; done",
+            "every way to root asks for the code",
+        ),
+    ]);
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn whom_sshd_locks_out_is_named() {
+    let (mut host, mut keys) = ssh_host();
+    let exceptions = "/etc/ssh/sshd_config.d/postern-exceptions.conf";
+    let carol = host.person("carol");
+    keys.show("carol");
+    let lines = complaints();
+    assert!(
+        matches!(&lines[..], [line] if line.starts_with("warning") && line.contains("keys and no second factor: carol;") && line.contains(exceptions)),
+        "{lines:#?}"
+    );
+    carol.enrols();
+    finds_nothing("carol is enrolled");
+
+    host.person("root");
+    keys.show("root");
+    let lines = complaints();
+    assert!(
+        matches!(&lines[..], [line] if line.starts_with("fault") && line.contains("root has a key in /root/.ssh/authorized_keys, and cannot sign in") && line.contains("postern-exceptions.conf")),
+        "{lines:#?}"
+    );
+    shell("groupadd --force --system robots");
+    host.sshd_sample("postern-exceptions.conf");
+    finds_nothing("root is an exception");
+    host.configure("[policy]\nrequired = [\"root\"]\n");
+    let lines = complaints();
+    assert!(
+        lines.iter().any(|line| line.starts_with("fault")
+            && line.contains("root signs in by a key alone, and is then denied")
+            && line.contains("[[policy.exempt]]")),
+        "{lines:#?}"
+    );
+    host.configure("[policy]\nrequired = [\"root\"]\n[[policy.exempt]]\ngroups = [\"root\"]\nservices = [\"sshd\"]\n");
+    finds_nothing("root is exempt");
+    shell("sed -i '/^account.*pam_totp/d' /etc/pam.d/sshd");
+    host.configure("[policy]\nrequired = [\"root\"]\n");
+    let lines = complaints();
+    assert!(
+        lines.iter().any(|line| line.starts_with("fault")
+            && line.contains("root needs a code, and a key alone grants access")),
+        "{lines:#?}"
+    );
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn key_store_and_configuration_are_looked_at() {
+    let (_host, _keys) = ssh_host();
+    finds_each(&[
+        fault(
+            "chmod 0644 /etc/postern/postern.key",
+            "key: /etc/postern/postern.key: |too open|chmod 0640",
+        ),
+        fault(
+            "rm /etc/postern/postern.key",
+            "key: /etc/postern/postern.key: |restore it from the backup",
+        ),
+        fault(
+            "chown root:root /etc/postern/postern.key; chmod 0600 /etc/postern/postern.key",
+            "key: /etc/postern/postern.key: user posternd cannot read|chown root:postern",
+        ),
+        fault(
+            "rm -rf /run/other; mkdir -m 0755 /run/other
+            printf '[store]\\nurl = \"sqlite:/run/other/db/postern.db\"\\nkey_file = \"/run/other/postern.key\"\\n' >/run/other/postern.toml
+            postern --config /run/other/postern.toml init; cat /run/other/postern.key >/etc/postern/postern.key",
+            "store: |key|restore key and store from one backup",
+        ),
+        fault(
+            "chmod 0666 /var/lib/postern/postern.db",
+            "store: /var/lib/postern/postern.db: |mode 0666|chmod 0660",
+        ),
+        fault(
+            "chmod 0755 /var/lib/postern",
+            "store: /var/lib/postern: |mode 0755|chmod 0750",
+        ),
+        fault(
+            "chown posternd /var/lib/postern",
+            "store: /var/lib/postern: has owner",
+        ),
+        fault(
+            "chmod 0664 /etc/postern/postern.toml",
+            "configuration: /etc/postern/postern.toml: |0664, too open|last valid copy is in force",
+        ),
+        fault(
+            "chown nobody /etc/postern/postern.toml",
+            "configuration: /etc/postern/postern.toml: |belongs to uid",
+        ),
+        fault(
+            "chmod 0600 /etc/postern/postern.toml",
+            "configuration: /etc/postern/postern.toml: user posternd cannot read|chmod 0644",
+        ),
+        fault(
+            "mkdir -p /etc/postern/accounts.d; chown nobody /etc/postern/accounts.d",
+            "accounts.d|belongs to uid",
+        ),
+        fault(
+            "mkdir -p /etc/postern/accounts.d; echo '# none' >/etc/postern/accounts.d/a.toml; chmod 0600 /etc/postern/accounts.d/a.toml",
+            "/etc/postern/accounts.d/a.toml: user posternd cannot read",
+        ),
+        fault(
+            "rm /etc/postern/postern.toml",
+            "configuration: /etc/postern/postern.toml: |postern init",
+        ),
+        fault(
+            "printf '[totp]\\nperid = 3\\n' >/etc/postern/postern.toml",
+            "/etc/postern/postern.toml:2: totp.perid|postern edit",
+        ),
+        fault(
+            "printf '[policy]\\nrequired = [\"%%stuff\"]\\n' >/etc/postern/postern.toml",
+            "policy: /etc/postern/postern.toml:2: the group stuff in policy.required: no source knows it",
+        ),
+        warning(
+            "printf '[policy]\\nrequired = \"all\"\\n' >/etc/postern/postern.toml",
+            "/etc/postern/postern.toml:2: policy.required includes accounts without a second factor|root",
+        ),
+        warning(
+            "printf '[email]\\ncommand = [\"/bin/cat\"]\\nfrom = \"a@example.test\"\\n' >/etc/postern/postern.toml",
+            "mail: |email.command: nothing listens at|systemctl enable --now postern-mail.socket",
+        ),
+        fault(
+            "printf '[email]\\nsmtp_url = \"smtp://127.0.0.1:2\"\\nfrom = \"a@example.test\"\\n' >/etc/postern/postern.toml",
+            "mail: |email.smtp_url: 127.0.0.1 port 2 cannot be reached",
+        ),
+    ]);
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn daemons_and_clock_are_looked_at() {
+    let (mut host, mut keys, phone) = ssh_host_with_phone();
+    keys.show("alice");
+    let program = "/usr/libexec/postern/posternd.real";
+    shell(&format!(
+        "cp {program} {program}.new; mv {program}.new {program}"
+    ));
+    let lines = complaints();
+    assert!(
+        matches!(&lines[..], [line] if line.starts_with("fault") && line.contains("runs an earlier program") && line.contains("systemctl restart posternd")),
+        "{lines:#?}"
+    );
+    host.posternd_mut().restart();
+    wait_until("posternd was restarted", || Ok(complaints().is_empty()));
+    host.posternd_mut().crash();
+    let lines = complaints();
+    assert!(
+        matches!(&lines[..], [line] if line.starts_with("fault") && line.contains("posternd does not run")),
+        "{lines:#?}"
+    );
+    host.posternd = None;
+    let lines = complaints();
+    for words in [
+        "nothing listens at /run/postern/host.sock",
+        "nothing listens at /run/postern/pam.sock",
+    ] {
+        assert!(
+            lines.iter().any(|line| line.contains(words)),
+            "{words}: {lines:#?}"
+        );
+    }
+    host.posternd = Some(testhost::Posternd::start());
+    wait_until("posternd runs again", || Ok(complaints().is_empty()));
+
+    shell(&format!(
+        "mv {PROGRAM} {PROGRAM}.saved; printf '#!/bin/sh\\necho posternd 0.0.9\\n' >{PROGRAM}; chmod 0755 {PROGRAM}"
+    ));
+    let lines = complaints();
+    shell(&format!("mv {PROGRAM}.saved {PROGRAM}"));
+    assert!(
+        matches!(&lines[..], [line] if line.starts_with("fault") && line.contains("posternd has version 0.0.9")),
+        "{lines:#?}"
+    );
+
+    let version = Store::open().number("PRAGMA user_version");
+    Store::open().changes(&format!("PRAGMA user_version = {}", version + 1));
+    let lines = complaints();
+    Store::open().changes(&format!("PRAGMA user_version = {version}"));
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("fault    store: ") && line.contains("version")),
+        "{lines:#?}"
+    );
+
+    let alice = host.person("alice");
+    alice.with_key().enters_with(&phone.code());
+    host.clock.back(600);
+    let lines = complaints();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("fault    clock: is 6")
+                && line.contains("unlock USER --clock")),
+        "{lines:#?}"
+    );
+    host.clock.forward(600);
+
+    let tool = "/usr/bin/timedatectl";
+    shell(&format!("[ ! -e {tool} ] || mv {tool} {tool}.saved"));
+    for (says, complaint) in [("no", true), ("yes", false)] {
+        fs::write(tool, format!("#!/bin/sh\necho {says}\n")).expect("/usr can be written");
+        shell(&format!("chmod 0755 {tool}"));
+        let lines = complaints();
+        let is_it = lines
+            .iter()
+            .any(|line| line.contains("clock: is not synchronised"));
+        assert_eq!(is_it, complaint, "{lines:#?}");
+    }
+    shell(&format!(
+        "rm {tool}; [ ! -e {tool}.saved ] || mv {tool}.saved {tool}"
+    ));
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_set_up_for_the_web_has_no_fault_and_each_broken_one_has() {
+    let (host, _keys) = ssh_host();
+    let mut web = Web::start(&host, Proxy::Nginx, PagesAt::OwnHost, "");
+    finds_nothing("the set-up of README for the web");
+    finds_each(&[
+        fault(
+            "sed -i '/^cookie_domain/d' /etc/postern/postern.toml",
+            "gate.cookie_domain: is missing",
+        ),
+        fault(
+            "sed -i 's/^cookie_domain.*/cookie_domain = \"example.org\"/' /etc/postern/postern.toml",
+            "/etc/postern/postern.toml:|gate.cookie_domain: example.org does not cover",
+        ),
+        fault(
+            "sed -i 's/^cookie_domain.*/cookie_domain = \"test\"/' /etc/postern/postern.toml",
+            "gate.cookie_domain: test is a public suffix",
+        ),
+        fault(
+            "sed -i 's/^cookie_domain.*/cookie_domain = \"auth.example.test\"/' /etc/postern/postern.toml",
+            "gate.cookie_domain: auth.example.test is the gate's own host",
+        ),
+        fault(
+            "sed -i 's/^from = .*/from = [\"127.0.0.1\"]/' /etc/postern/postern.toml",
+            "/etc/postern/postern.toml:|from names addresses, and the gate listens on Unix sockets only",
+        ),
+        fault(
+            "echo short >/etc/postern/proxy.secret",
+            "gate.trusted_proxies.secret_file: /etc/postern/proxy.secret: contains a secret of less than",
+        ),
+        fault(
+            "chmod 0644 /etc/postern/proxy.secret",
+            "/etc/postern/proxy.secret: |too open",
+        ),
+        fault(
+            "chown root:root /etc/postern/proxy.secret; chmod 0600 /etc/postern/proxy.secret",
+            "proxy: /etc/postern/proxy.secret: |user postern-gate cannot read",
+        ),
+        fault(
+            "echo another-secret-that-is-long >/etc/postern/proxy.secret",
+            "proxy: /etc/nginx/postern-proof.conf:|sends another secret|print-config nginx",
+        ),
+        fault(
+            "cp /etc/nginx/postern-proof.conf /etc/nginx/copy.conf; chmod 0644 /etc/nginx/copy.conf",
+            "proxy: /etc/nginx/copy.conf:|everyone can read the proxy's secret",
+        ),
+        fault(
+            "mkdir -p /etc/traefik/dynamic; sed 's/.*/          X-Postern-Proxy: &/' /etc/postern/proxy.secret >/etc/traefik/dynamic/copy.yml; chmod 0644 /etc/traefik/dynamic/copy.yml",
+            "proxy: /etc/traefik/dynamic/copy.yml:1: everyone can read the proxy's secret",
+        ),
+        fault(
+            "sed -i 's/^\\[gate\\]/[gate]\\nfirst_factor = \"pam\"/' /etc/postern/postern.toml",
+            "/etc/postern/postern.toml:2: gate.first_factor is \"pam\", and nothing listens at /run/postern-password.sock",
+        ),
+        fault(
+            "printf '[[gate.rule]]\\nhosts = [\"other.example.org\"]\\nthen = \"maybe\"\\n' >>/etc/postern/postern.toml",
+            "/etc/postern/postern.toml:|gate.rule.then",
+        ),
+        warning(
+            "printf '[[gate.rule]]\\nhosts = [\"other.example.org\"]\\nthen = \"code\"\\n' >>/etc/postern/postern.toml",
+            "/etc/postern/postern.toml:|sign-in is not possible for other.example.org",
+        ),
+        fault(
+            "printf '[[gate.rule]]\\ngroups = [\"stuff\"]\\nthen = \"code\"\\n[[policy.exempt]]\\ngroups = [\"stuff\"]\\n' >>/etc/postern/postern.toml",
+            "/etc/postern/postern.toml:|the group stuff",
+        ),
+    ]);
+
+    shell("gpasswd --delete www-data postern-proxy");
+    let lines = complaints();
+    assert!(
+        lines.iter().any(|line| line.starts_with("fault")
+            && line.contains("user www-data, as whom nginx runs, is not in group postern-proxy")),
+        "{lines:#?}"
+    );
+    web.change_nginx(|text| text);
+    shell("usermod --append --groups postern-proxy www-data");
+    let lines = complaints();
+    assert!(
+        lines.iter().any(|line| line.starts_with("fault")
+            && line.contains("started before its user was in group postern-proxy")),
+        "{lines:#?}"
+    );
+    web.change_nginx(|text| text);
+    finds_nothing("nginx was restarted");
+
+    web.gate.crash();
+    let lines = complaints();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("fault") && line.contains("postern-gate does not run")),
+        "{lines:#?}"
+    );
+    web.gate.restart();
+    shell(
+        "cp -a /usr/bin/postern-gate /usr/bin/gate.saved; printf '#!/bin/sh\\necho postern-gate 0.0.9\\n' >/usr/bin/new; chmod 0755 /usr/bin/new; mv /usr/bin/new /usr/bin/postern-gate",
+    );
+    let lines = complaints();
+    for words in ["postern-gate has version 0.0.9", "runs an earlier program"] {
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.starts_with("fault") && line.contains(words)),
+            "{words}: {lines:#?}"
+        );
+    }
+    shell("mv /usr/bin/gate.saved /usr/bin/postern-gate");
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_gates_certificate_is_looked_at() {
+    let (host, _keys) = ssh_host();
+    let make = |name: &str, days: &str, host: &str| {
+        let at = |end: &str| format!("/etc/postern/{name}.{end}");
+        finished(Command::new("openssl").args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            days,
+            "-subj",
+            "/CN=x",
+            "-addext",
+            &format!("subjectAltName=DNS:{host}"),
+            "-keyout",
+            &at("key"),
+            "-out",
+            &at("crt"),
+        ]));
+        shell(&format!("chgrp postern {0}; chmod 0640 {0}", at("key")));
+    };
+    let text = |name: &str, key: &str| {
+        format!(
+            "[gate]\nurl = \"https://auth.example.test/\"\ncookie_domain = \"example.test\"\nlisten = [\"tls:127.0.0.1:4443\"]\n[gate.tls]\ncert_file = \"/etc/postern/{name}.crt\"\nkey_file = \"/etc/postern/{key}.key\"\n"
+        )
+    };
+    make("good", "3000", "auth.example.test");
+    make("soon", "1", "auth.example.test");
+    make("other", "3000", "www.example.test");
+    let check = |name: &str, key: &str| {
+        host.write_configuration(&text(name, key));
+        complaints().join("\n")
+    };
+    assert!(!check("good", "good").contains("certificate"));
+    assert!(
+        check("other", "other").contains("/etc/postern/other.crt is not for auth.example.test")
+    );
+    assert!(check("good", "other").contains("gate.tls.key_file: /etc/postern/other.key: "));
+    shell("chown root:root /etc/postern/good.key; chmod 0600 /etc/postern/good.key");
+    assert!(check("good", "good").contains(
+        "postern.toml:7: gate.tls.key_file: user postern-gate cannot read /etc/postern/good.key"
+    ));
+    assert!(
+        check("soon", "soon").contains("expires in")
+            || check("soon", "soon").contains("has expired")
+    );
+    host.clock.forward(3 * 86_400);
+    assert!(check("soon", "soon").contains("/etc/postern/soon.crt has expired"));
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_report_has_a_form_for_scripts_and_says_what_it_could_not_see() {
+    let (host, _keys) = ssh_host();
+    shell("chmod 0644 /etc/postern/postern.key");
+    let said = Postern::call("check --json").refuses();
+    let findings = said.json();
+    let all = findings.as_array().expect("an array");
+    let key = all
+        .iter()
+        .find(|one| one["subject"] == "key")
+        .expect("the key");
+    assert_eq!(key["severity"], "fault");
+    assert_eq!(key["file"], "/etc/postern/postern.key");
+    assert!(
+        key["remedy"]
+            .as_str()
+            .is_some_and(|text| text.contains("chmod 0640"))
+    );
+    shell("chmod 0640 /etc/postern/postern.key");
+
+    let said = host.person("bob").postern("check").does();
+    for words in ["skipped  store: only root", "skipped  sshd: only root"] {
+        assert!(said.out.contains(words), "{}", said.all());
+    }
+    assert!(!Path::new("/etc/postern/.new").exists());
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn enroll_says_where_the_code_is_asked_for() {
+    let (host, _keys) = ssh_host();
+    let said = Postern::call("enroll bob --no-confirm").does();
+    assert!(
+        said.out.contains("the second factor of bob is on; asked for the code at: sshd, sudo; not at: su, login, web"),
+        "{}",
+        said.all()
+    );
+    host.write_configuration(
+        "[gate]\nurl = \"https://auth.example.test/\"\ncookie_domain = \"example.test\"\n",
+    );
+    shell("rm /etc/ssh/sshd_config.d/postern.conf");
+    let said = Postern::call("enroll carol --no-confirm").does();
+    assert!(
+        said.out
+            .contains("asked for the code at: sudo, web; not at: sshd, su, login"),
+        "{}",
+        said.all()
+    );
+}

@@ -57,7 +57,7 @@ pub(crate) fn findings(machine: &Machine, path: &Path, config: &Config) -> Vec<F
     for (key, file) in [("key_file", &tls.key_file), ("cert_file", &tls.cert_file)] {
         let blocked = machine
             .user("postern-gate")
-            .and_then(|user| machine.hindrance(file.path(), &machine.reader(&user)));
+            .and_then(|user| machine.blocking_path(file.path(), &machine.reader(&user)));
         if let Some(blocked) = blocked {
             findings.push(
                 Finding::fault("certificate", format_args!("gate.tls.{key}: user postern-gate cannot read {}, so the gate does not start: see {}", file.path().display(), blocked.display()))

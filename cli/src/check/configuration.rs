@@ -1,12 +1,13 @@
-//! The configuration, as the gate and posternd judge it: the files, what they contradict, and the
+//! The configuration, as the gate and posternd validate it: the files, what they contradict, and the
 //! files that they name.
 //!
-//! [`verify`] is the one judgement that `postern edit`, `postern check --keep` and `postern check`
+//! [`verify`] is the one validation that `postern edit`, `postern check --keep` and `postern check`
 //! share.
 
 use super::certificates;
 use super::finding::{Finding, Place, Severity};
 use super::machine::Machine;
+use super::pam_stack::load_stack;
 use nix::unistd::geteuid;
 use postern_shared::config::file::{self, ConfigError};
 use postern_shared::config::gate::rule::{HostPattern, RuleAccess};
@@ -14,6 +15,7 @@ use postern_shared::config::gate::{
     FirstFactorSource, GateConfig, GateUrl, ListenAddress, ProxyPeer,
 };
 use postern_shared::config::{Config, check_cookie_domain, check_gate, registrable_domain};
+use postern_shared::system::pam_service::PamHook;
 use std::path::{Path, PathBuf};
 
 /// Users of the daemons, who read the configuration.
@@ -62,7 +64,7 @@ pub(crate) fn load(machine: &Machine, path: &Path) -> (Option<Config>, Vec<Findi
                 .err()
                 .map(|error| of_error(path, &error)),
         );
-        findings.extend(judge(machine, path, config));
+        findings.extend(contradictions(machine, path, config));
     }
     let is_fault = |finding: &Finding| finding.severity == Severity::Fault;
     if !findings.iter().any(is_fault) {
@@ -121,7 +123,7 @@ fn unreadable(machine: &Machine, path: &Path) -> Vec<Finding> {
     for file in files.iter().filter(|file| machine.exists(file)) {
         let blocked = DAEMONS.iter().find_map(|name| {
             let user = machine.user(name)?;
-            let at = machine.hindrance(file, &machine.reader(&user))?;
+            let at = machine.blocking_path(file, &machine.reader(&user))?;
             Some((*name, at))
         });
         if let Some((name, at)) = blocked {
@@ -140,7 +142,7 @@ fn unreadable(machine: &Machine, path: &Path) -> Vec<Finding> {
 }
 
 /// Returns what contradicts itself, without being refused by the gate.
-fn judge(machine: &Machine, path: &Path, config: &Config) -> Vec<Finding> {
+fn contradictions(machine: &Machine, path: &Path, config: &Config) -> Vec<Finding> {
     let gate = &config.gate;
     if gate.url.is_none() {
         return Vec::new();
@@ -256,6 +258,18 @@ fn first_factor(
             .at(&at(&["gate", "first_factor"]))
             .remedy("copy pam.d/postern-gate of the samples to /etc/pam.d"),
         );
+    }
+    for hook in [PamHook::Auth, PamHook::Account] {
+        let stack = load_stack(machine, gate.pam_service.as_str(), hook);
+        findings.extend(stack.our_lines().first().map(|(place, _)| {
+            let what = "pam_totp.so would ask here for a code that cannot be entered, so passwords of this machine are refused at the web";
+            Finding::fault("configuration", what)
+                .at(place)
+                .remedy(format_args!(
+                    "list other modules in {} than those of this file",
+                    service.display()
+                ))
+        }));
     }
     let socket = Path::new("/run/postern-password.sock");
     if !machine.listening_paths().contains(socket) {

@@ -4,6 +4,7 @@
 //! MUST NOT change anything, nor start a service. A test reads a folder in place of `/`, with
 //! recorded output of commands.
 
+use nix::fcntl::OFlag;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{Group, User, geteuid, getgrouplist};
 #[cfg(test)]
@@ -12,7 +13,7 @@ use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -107,11 +108,20 @@ impl Machine {
     /// Reads a text file. Bytes that are not UTF-8 are replaced.
     pub(crate) fn read(&self, path: impl AsRef<Path>) -> io::Result<String> {
         let path = self.real_path(path.as_ref());
-        if !path.metadata()?.is_file() {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
+        let regular = |metadata: fs::Metadata| match metadata.is_file() {
+            true => Ok(()),
+            false => Err(io::Error::from(io::ErrorKind::InvalidInput)),
+        };
+        regular(path.metadata()?)?;
+        // a file of a user may be replaced meanwhile, and a FIFO in its place must not block
+        let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let file = File::options()
+            .read(true)
+            .custom_flags(flags.bits())
+            .open(path)?;
+        regular(file.metadata()?)?;
         let mut bytes = Vec::new();
-        File::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
+        file.take(LARGEST).read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
@@ -254,7 +264,7 @@ impl Machine {
 
     /// Returns the path that keeps a user from reading a file: the file, or a folder above it;
     /// `None` if the user can read it. Access control lists are not considered.
-    pub(crate) fn hindrance(&self, path: &Path, reader: &Reader) -> Option<PathBuf> {
+    pub(crate) fn blocking_path(&self, path: &Path, reader: &Reader) -> Option<PathBuf> {
         let allows = |path: &Path, bit: u32| {
             let Ok(metadata) = self.metadata(path) else {
                 return false;

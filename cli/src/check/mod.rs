@@ -4,7 +4,7 @@
 //! - `finding`: one line of the report.
 //! - `machine`: the facts: files, users, sockets, processes, output of commands.
 //! - `configuration`: postern.toml and the files it names. `postern edit` and `check --keep` share
-//!   its judgement.
+//!   its validation.
 //! - `store`: key file and store. `daemons`: posternd and the gate. `proxies`, `certificates`.
 //! - `pam_stack`, `pam_services`: the stacks of /etc/pam.d. `sshd_settings`, `sshd`: `sshd -T`.
 //! - `policy`, `mail`, `clock`.

@@ -147,7 +147,7 @@ impl SshdFacts {
         }
         let lists = self.general.usable_methods(false);
         let mut findings = Vec::new();
-        if lists.iter().any(|list| is_without_prompt(list)) && !self.has_guard() {
+        if lists.iter().any(is_without_prompt) && !self.has_guard() {
             findings.push(
                 fault("a key alone grants access without a code: there is no AuthenticationMethods that leads to the prompt, and the account lines of pam.d/sshd do not deny it")
                     .at(&self.place("authenticationmethods"))
@@ -169,7 +169,7 @@ impl SshdFacts {
                     .remedy(COPY_SAMPLES),
             );
         }
-        if lists.iter().any(|list| is_without_prompt(list)) && self.has_guard() {
+        if lists.iter().any(is_without_prompt) && self.has_guard() {
             findings.push(
                 fault("after a key sshd does not go on to the prompt for the code, and whoever needs one is denied")
                     .at(&self.place("authenticationmethods"))
@@ -243,7 +243,7 @@ impl SshdFacts {
                 continue;
             }
             let Some(need) = need(account) else { continue };
-            let key_alone = lists.iter().any(|list| is_without_prompt(list));
+            let key_alone = lists.iter().any(is_without_prompt);
             let is_general =
                 account.settings.usable_methods(false) == self.general.usable_methods(false);
             if key_alone && need.after_key && !is_general {

@@ -85,7 +85,7 @@ fn key(machine: &Machine, path: &Path) -> Vec<Finding> {
 fn readers(machine: &Machine, path: &Path) -> Option<(&'static str, PathBuf)> {
     ["posternd", "postern-gate"].into_iter().find_map(|name| {
         let user = machine.user(name)?;
-        let at = machine.hindrance(path, &machine.reader(&user))?;
+        let at = machine.blocking_path(path, &machine.reader(&user))?;
         Some((name, at))
     })
 }
@@ -189,7 +189,7 @@ pub(crate) fn secret_file(machine: &Machine, path: &Path, reader: &str) -> Resul
     let user = machine
         .user(reader)
         .ok_or_else(|| format!("there is no user {reader}"))?;
-    match machine.hindrance(path, &machine.reader(&user)) {
+    match machine.blocking_path(path, &machine.reader(&user)) {
         Some(at) => Err(format!(
             "{}: user {reader} cannot read {}",
             at.display(),

@@ -505,6 +505,10 @@ fn the_set_up_for_the_web_has_no_fault_and_each_broken_one_has() {
             "/etc/postern/postern.toml:2: gate.first_factor is \"pam\", and nothing listens at /run/postern-password.sock",
         ),
         fault(
+            "sed -i 's/^\\[gate\\]/[gate]\\nfirst_factor = \"pam\"/' /etc/postern/postern.toml; echo 'auth required pam_totp.so' >/etc/pam.d/postern-gate",
+            "configuration: /etc/pam.d/postern-gate:1: pam_totp.so would ask here for a code",
+        ),
+        fault(
             "printf '[[gate.rule]]\\nhosts = [\"other.example.org\"]\\nthen = \"maybe\"\\n' >>/etc/postern/postern.toml",
             "/etc/postern/postern.toml:|gate.rule.then",
         ),

@@ -7,6 +7,7 @@
 //!   its validation.
 //! - `store`: key file and store. `daemons`: posternd and the gate. `proxies`, `certificates`.
 //! - `pam_stack`, `pam_services`: the stacks of /etc/pam.d. `sshd_settings`, `sshd`: `sshd -T`.
+//! - `units`: whether the PAM hosts reach posternd from their sandbox.
 //! - `policy`, `mail`, `clock`.
 //! - `report`: runs them all.
 //!
@@ -27,5 +28,6 @@ mod report;
 mod sshd;
 mod sshd_settings;
 mod store;
+mod units;
 
 pub(crate) use report::{AskedServices, check_machine};

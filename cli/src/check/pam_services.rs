@@ -5,6 +5,7 @@ use super::machine::Machine;
 use super::pam_stack::{
     Bypass, BypassKind, OurResult, Stack, StackCaller, load_stack, service_names,
 };
+use super::units;
 use postern_shared::system::pam_service::{MODULE, MODULE_OPTIONS, PamHook, SERVICE_FOLDERS};
 use std::path::Path;
 
@@ -53,6 +54,7 @@ pub(crate) fn findings(machine: &Machine) -> Vec<Finding> {
     for (first, second, command) in PAIRS {
         findings.extend(pair(machine, first, second, command));
     }
+    findings.extend(units::findings(machine, &asking));
     if !asking.is_empty() {
         let what = format!("asks for the code: {}", asking.join(", "));
         findings.push(Finding::ok("pam", what));

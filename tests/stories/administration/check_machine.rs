@@ -433,6 +433,19 @@ fn daemons_and_clock_are_looked_at() {
     );
     host.clock.forward(600);
 
+    let tool = "/usr/bin/systemctl";
+    shell(&format!(
+        "mv {tool} {tool}.saved; printf '#!/bin/sh\\nprintf \"LoadState=loaded\\\\nRootDirectory=/srv/jail\\\\nFragmentPath=/lib/systemd/system/$4\\\\n\"\\n' >{tool}; chmod 0755 {tool}"
+    ));
+    let lines = complaints();
+    shell(&format!("mv {tool}.saved {tool}"));
+    assert!(
+        lines.iter().any(|line| line
+            .starts_with("fault    pam: /lib/systemd/system/ssh.service: ")
+            && line.contains("RootDirectory=/srv/jail")),
+        "{lines:#?}"
+    );
+
     let tool = "/usr/bin/timedatectl";
     shell(&format!("[ ! -e {tool} ] || mv {tool} {tool}.saved"));
     for (says, complaint) in [("no", true), ("yes", false)] {

@@ -34,7 +34,7 @@ impl Accounts<'_> {
         self.engine.check_not_declared(name)?;
         let mut change = self.engine.begin_change(actor, now)?;
         let record = change.find_or_add_account(name)?;
-        match code::mail_refusal(&change.tx.config.email, &mut change.tx, record.id, now)? {
+        match code::mail_refusal(&mut change.tx, record.id)? {
             Some(MailRefusal::Cooldown { wait }) => {
                 return Err(AdministrationError::MailCooldown(wait));
             }
@@ -42,28 +42,14 @@ impl Accounts<'_> {
             None => {}
         }
         if code::has_too_many_confirmations(&mut change.tx, to, now)? {
-            return Err(AdministrationError::MailCooldown(
-                change.tx.config.email.cooldown.seconds(),
-            ));
+            let cooldown = change.tx.config.email.cooldown.seconds();
+            return Err(AdministrationError::MailCooldown(cooldown));
         }
-        let addresses = change.tx.mail_addresses(record.id)?;
-        change.tx.set_mail_addresses(
-            record.id,
-            &MailAddresses {
-                pending: Some(to.clone()),
-                ..addresses
-            },
-        )?;
-        let (email, purpose) = (&change.tx.config.email, MailedFor::Confirmation);
-        let mail = code::queue_code(
-            email,
-            change.tx.vault,
-            &mut change.tx,
-            record.id,
-            to.clone(),
-            purpose,
-            now,
-        )?;
+        let mut addresses = change.tx.mail_addresses(record.id)?;
+        addresses.pending = Some(to.clone());
+        change.tx.set_mail_addresses(record.id, &addresses)?;
+        let purpose = MailedFor::Confirmation;
+        let mail = code::queue_code(&mut change.tx, record.id, to.clone(), purpose)?;
         change.log_event(name, EventKind::EmailSet)?;
         change.commit()?;
         Ok(mail)

@@ -132,14 +132,14 @@ impl Backend {
     /// reason of the refusal.
     pub(crate) fn confirm(
         &mut self,
-        ticket: &TypedText,
+        token: &TypedText,
         code: TypedText,
     ) -> CommandResult<Result<TypedText, String>> {
         match self.run(Operation::Finish(FinishOperation::Confirm {
-            ticket: ticket.clone(),
+            token: token.clone(),
             code,
         }))? {
-            ReplyBody::Confirmed { ticket } => Ok(Ok(ticket)),
+            ReplyBody::Confirmed { token } => Ok(Ok(token)),
             ReplyBody::NotConfirmed(why) => Ok(Err(messages::refusal(why))),
             other => Err(unexpected(other)),
         }
@@ -148,7 +148,7 @@ impl Backend {
     /// Creates recovery codes that are not valid yet, and the token that activates them.
     pub(crate) fn begin_recovery_codes(&mut self) -> CommandResult<(Vec<TypedText>, TypedText)> {
         match self.change(ChangeOperation::BeginRecoveryCodes)? {
-            ReplyBody::RecoveryCodes { codes, ticket } => Ok((codes, ticket)),
+            ReplyBody::RecoveryCodes { codes, token } => Ok((codes, token)),
             other => Err(unexpected(other)),
         }
     }

@@ -85,7 +85,7 @@ fn begun(reply: Done) -> (String, TypedText, Vec<TypedText>) {
     match reply.unwrap().answer {
         ReplyBody::NewAuthenticator(ShownAuthenticator {
             url,
-            ticket,
+            token,
             recovery_codes,
             ..
         }) => {
@@ -93,7 +93,7 @@ fn begun(reply: Done) -> (String, TypedText, Vec<TypedText>) {
             let step = parameters.moving.step_at(NOW).unwrap();
             (
                 generate_code(&secret, parameters, step).to_string(),
-                ticket,
+                token,
                 recovery_codes,
             )
         }
@@ -102,13 +102,13 @@ fn begun(reply: Done) -> (String, TypedText, Vec<TypedText>) {
 }
 
 #[track_caller]
-fn confirmed(home: &mut Home, ticket: &TypedText, code: &str) -> TypedText {
+fn confirmed(home: &mut Home, token: &TypedText, code: &str) -> TypedText {
     let finish = FinishOperation::Confirm {
-        ticket: ticket.clone(),
+        token: token.clone(),
         code: code.to_owned().into(),
     };
     match finishes(home, finish, NOW).unwrap().answer {
-        ReplyBody::Confirmed { ticket } => ticket,
+        ReplyBody::Confirmed { token } => token,
         other => panic!("{other:?}"),
     }
 }
@@ -122,12 +122,12 @@ fn stale(reply: Done) {
 }
 
 fn one_more(home: &mut Home, proof: &str, label: &str) -> TypedText {
-    let (code, ticket, _) = begun(changes(
+    let (code, token, _) = begun(changes(
         home,
         proof,
         setup(AuthenticatorKind::Further, label),
     ));
-    confirmed(home, &ticket, &code)
+    confirmed(home, &token, &code)
 }
 
 fn enrolled(home: &mut Home) -> Enrolled {
@@ -151,7 +151,7 @@ fn nobody_looks_at_or_changes_anothers_account() {
             change: setup(AuthenticatorKind::First, "x"),
         },
         Operation::Finish(FinishOperation::Activate {
-            ticket: "x".to_owned().into(),
+            token: "x".to_owned().into(),
         }),
     ] {
         let reply = asks(&mut home, "bob", "alice", task, NOW);
@@ -280,14 +280,14 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
     begun(changes(&mut home, &invitation, first()));
     let (other, another, _) = begun(changes(&mut home, &invitation, first()));
     let other = confirmed(&mut home, &another, &other);
-    let (code, ticket, recovery_codes) = begun(changes(&mut home, &invitation, first()));
+    let (code, token, recovery_codes) = begun(changes(&mut home, &invitation, first()));
     assert_eq!(recovery_codes.len(), 6);
-    let ticket = confirmed(&mut home, &ticket, &code);
+    let token = confirmed(&mut home, &token, &code);
     assert_eq!(enrolled(&mut home), Enrolled::No);
     finishes(
         &mut home,
         FinishOperation::Activate {
-            ticket: ticket.clone(),
+            token: token.clone(),
         },
         NOW,
     )
@@ -298,11 +298,11 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
         Refusal::Used { wait: 15 },
     );
 
-    for ticket in [ticket, other] {
+    for token in [token, other] {
         let again = finishes(
             &mut home,
             FinishOperation::Activate {
-                ticket: ticket.clone(),
+                token: token.clone(),
             },
             NOW,
         );
@@ -313,7 +313,7 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
         home.disables("alice", "root", NOW);
         stale(finishes(
             &mut home,
-            FinishOperation::Activate { ticket },
+            FinishOperation::Activate { token },
             NOW,
         ));
         let spent = changes(&mut home, &invitation, first());
@@ -329,18 +329,18 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
 #[test]
 fn an_invitation_that_was_taken_back_finishes_nothing() {
     let (mut home, invitation) = invited();
-    let (code, ticket, _) = begun(changes(
+    let (code, token, _) = begun(changes(
         &mut home,
         &invitation,
         setup(AuthenticatorKind::First, "app"),
     ));
-    let ticket = confirmed(&mut home, &ticket, &code);
+    let token = confirmed(&mut home, &token, &code);
     home.accounts()
         .cancel_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     stale(finishes(
         &mut home,
-        FinishOperation::Activate { ticket },
+        FinishOperation::Activate { token },
         NOW,
     ));
     assert_eq!(enrolled(&mut home), Enrolled::No);
@@ -351,7 +351,7 @@ fn an_invitation_that_was_taken_back_finishes_nothing() {
 #[test]
 fn tickets_lead_to_their_own_step_within_their_time() {
     let (mut home, app) = alice("");
-    let (code, ticket, codes) = begun(changes(
+    let (code, token, codes) = begun(changes(
         &mut home,
         &code_of(&app, 0),
         setup(AuthenticatorKind::Further, "x"),
@@ -360,21 +360,21 @@ fn tickets_lead_to_their_own_step_within_their_time() {
     stale(finishes(
         &mut home,
         FinishOperation::Activate {
-            ticket: ticket.clone(),
+            token: token.clone(),
         },
         NOW,
     ));
     stale(finishes(
         &mut home,
         FinishOperation::ReplaceRecoveryCodes {
-            ticket: ticket.clone(),
+            token: token.clone(),
         },
         NOW,
     ));
     let vouched = finishes(
         &mut home,
         FinishOperation::ActivateUnconfirmed {
-            ticket: ticket.clone(),
+            token: token.clone(),
         },
         NOW,
     );
@@ -383,18 +383,18 @@ fn tickets_lead_to_their_own_step_within_their_time() {
         "{vouched:?}"
     );
     let confirm = |code: &str| FinishOperation::Confirm {
-        ticket: ticket.clone(),
+        token: token.clone(),
         code: code.to_owned().into(),
     };
     let wrong = finishes(&mut home, confirm("000000"), NOW).unwrap().answer;
     assert!(matches!(wrong, ReplyBody::NotConfirmed(_)), "{wrong:?}");
     stale(finishes(&mut home, confirm(&code), NOW.plus(900)));
 
-    let confirmed = confirmed(&mut home, &ticket, &code);
+    let confirmed = confirmed(&mut home, &token, &code);
     let others = name("alice");
     let task = || {
         Operation::Finish(FinishOperation::Activate {
-            ticket: confirmed.clone(),
+            token: confirmed.clone(),
         })
     };
     for uid in [Some(UID + 1), None] {
@@ -413,13 +413,13 @@ fn tickets_lead_to_their_own_step_within_their_time() {
     stale(finishes(
         &mut home,
         FinishOperation::Activate {
-            ticket: confirmed.clone(),
+            token: confirmed.clone(),
         },
         NOW.plus(900),
     ));
     finishes(
         &mut home,
-        FinishOperation::Activate { ticket: confirmed },
+        FinishOperation::Activate { token: confirmed },
         NOW.plus(899),
     )
     .unwrap();
@@ -436,7 +436,7 @@ fn what_was_begun_does_not_outlive_a_revocation() {
     home.activates(&anew);
     stale(finishes(
         &mut home,
-        FinishOperation::Activate { ticket: begun },
+        FinishOperation::Activate { token: begun },
         NOW,
     ));
     assert_eq!(
@@ -459,7 +459,7 @@ fn what_was_begun_does_not_outlive_a_revocation() {
     home.activates(&third);
     stale(finishes(
         &mut home,
-        FinishOperation::Activate { ticket: begun },
+        FinishOperation::Activate { token: begun },
         NOW,
     ));
 }
@@ -472,7 +472,7 @@ fn what_was_begun_does_not_outlive_the_data_keys() {
     home.keys().rotate_keys(Renewal::All, "root", NOW).unwrap();
     stale(finishes(
         &mut home,
-        FinishOperation::Activate { ticket: begun },
+        FinishOperation::Activate { token: begun },
         NOW,
     ));
 }
@@ -480,11 +480,11 @@ fn what_was_begun_does_not_outlive_the_data_keys() {
 #[test]
 fn an_authenticator_that_was_removed_does_not_come_back() {
     let (mut home, app) = alice("");
-    let ticket = one_more(&mut home, &code_of(&app, 0), "x");
+    let token = one_more(&mut home, &code_of(&app, 0), "x");
     finishes(
         &mut home,
         FinishOperation::Activate {
-            ticket: ticket.clone(),
+            token: token.clone(),
         },
         NOW,
     )
@@ -493,7 +493,7 @@ fn an_authenticator_that_was_removed_does_not_come_back() {
     changes(&mut home, &code_of(&app, 1), remove).unwrap();
     stale(finishes(
         &mut home,
-        FinishOperation::Activate { ticket },
+        FinishOperation::Activate { token },
         NOW,
     ));
 }
@@ -510,23 +510,23 @@ fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
     .unwrap()
     .answer
     {
-        ReplyBody::RecoveryCodes { codes, ticket } => (codes, ticket),
+        ReplyBody::RecoveryCodes { codes, token } => (codes, token),
         other => panic!("{other:?}"),
     };
-    let (codes, ticket) = new(&mut home, &code_of(&app, 0));
+    let (codes, token) = new(&mut home, &code_of(&app, 0));
     home::accepted(&home.attempt("alice", &app.recovery_codes()[0].grouped(), NOW));
     stale(finishes(
         &mut home,
-        FinishOperation::ReplaceRecoveryCodes { ticket },
+        FinishOperation::ReplaceRecoveryCodes { token },
         NOW,
     ));
     home::refused(&home.attempt("alice", &codes[0], NOW), Refusal::Wrong);
 
-    let (codes, ticket) = new(&mut home, &code_of(&app, 1));
+    let (codes, token) = new(&mut home, &code_of(&app, 1));
     finishes(
         &mut home,
         FinishOperation::ReplaceRecoveryCodes {
-            ticket: ticket.clone(),
+            token: token.clone(),
         },
         NOW,
     )
@@ -534,7 +534,7 @@ fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
     home::accepted(&home.attempt("alice", &codes[0], NOW));
     stale(finishes(
         &mut home,
-        FinishOperation::ReplaceRecoveryCodes { ticket },
+        FinishOperation::ReplaceRecoveryCodes { token },
         NOW,
     ));
     home::refused(
@@ -557,9 +557,9 @@ fn a_recovery_code_changes_things_too_and_what_it_leaves_is_told() {
     )
     .unwrap();
     assert_eq!(reply.messages, ["5 recovery codes are left"]);
-    let (code, ticket, _) = begun(Ok(reply));
-    let ticket = confirmed(&mut home, &ticket, &code);
-    finishes(&mut home, FinishOperation::Activate { ticket }, NOW).unwrap();
+    let (code, token, _) = begun(Ok(reply));
+    let token = confirmed(&mut home, &token, &code);
+    finishes(&mut home, FinishOperation::Activate { token }, NOW).unwrap();
 }
 
 /// An enrollment that is not possible is refused before its code is consumed.
@@ -600,16 +600,16 @@ fn root_changes_any_account_without_a_code() {
         home.commands()
             .execute_request(Requester::Root("root"), &errand, NOW)
     };
-    let (_, ticket, _) = begun(run(Operation::Change {
+    let (_, token, _) = begun(run(Operation::Change {
         code: None,
         change: setup(AuthenticatorKind::First, "app"),
     }));
     run(Operation::Finish(FinishOperation::ActivateUnconfirmed {
-        ticket: ticket.clone(),
+        token: token.clone(),
     }))
     .unwrap();
     let again = run(Operation::Finish(FinishOperation::ActivateUnconfirmed {
-        ticket,
+        token,
     }));
     assert!(
         matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),

@@ -98,7 +98,7 @@ fn finishes(home: &mut Home, finish: FinishOperation) -> Result<EngineReply, Adm
 fn confirmed(home: &mut Home, begun: EngineReply) -> TypedText {
     let ReplyBody::NewAuthenticator(ShownAuthenticator {
         url,
-        ticket,
+        token,
         recovery_codes,
         ..
     }) = begun.answer
@@ -111,14 +111,14 @@ fn confirmed(home: &mut Home, begun: EngineReply) -> TypedText {
     match finishes(
         home,
         FinishOperation::Confirm {
-            ticket,
+            token,
             code: shown.to_string().into(),
         },
     )
     .unwrap()
     .answer
     {
-        ReplyBody::Confirmed { ticket } => ticket,
+        ReplyBody::Confirmed { token } => token,
         other => panic!("{other:?}"),
     }
 }
@@ -131,17 +131,17 @@ fn enrolled(home: &mut Home) -> Enrolled {
 fn a_right_password_begins_the_first_setup_also_of_someone_without_an_account() {
     let mut home = Home::new("");
     let begun = tries(&mut home, HostPasswordReply::Right, NOW).unwrap();
-    let ticket = confirmed(&mut home, begun);
+    let token = confirmed(&mut home, begun);
     assert_eq!(enrolled(&mut home), Enrolled::No);
     finishes(
         &mut home,
         FinishOperation::Activate {
-            ticket: ticket.clone(),
+            token: token.clone(),
         },
     )
     .unwrap();
     assert_eq!(enrolled(&mut home), Enrolled::Yes);
-    let again = finishes(&mut home, FinishOperation::Activate { ticket });
+    let again = finishes(&mut home, FinishOperation::Activate { token });
     assert!(
         matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),
         "{again:?}"
@@ -254,8 +254,8 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
     let meanwhile = asks(&mut home, "alice", "alice", NOW).unwrap();
     home.activates(&app);
     let begun = hears(&mut home, meanwhile, HostPasswordReply::Right, NOW).unwrap();
-    let ticket = confirmed(&mut home, begun);
-    let late = finishes(&mut home, FinishOperation::Activate { ticket });
+    let token = confirmed(&mut home, begun);
+    let late = finishes(&mut home, FinishOperation::Activate { token });
     assert!(
         matches!(late, Err(AdministrationError::AlreadyEnrolled(_))),
         "{late:?}"
@@ -288,8 +288,8 @@ fn a_setup_that_was_asked_for_does_not_outlive_a_removal() {
         .unwrap();
     home.adds_account("alice");
     let begun = hears(&mut home, asking, HostPasswordReply::Right, NOW).unwrap();
-    let ticket = confirmed(&mut home, begun);
-    let stale = finishes(&mut home, FinishOperation::Activate { ticket });
+    let token = confirmed(&mut home, begun);
+    let stale = finishes(&mut home, FinishOperation::Activate { token });
     assert!(
         matches!(stale, Err(AdministrationError::Stale)),
         "{stale:?}"

@@ -15,7 +15,7 @@ pub(super) fn run(run: Invocation<'_>, what: &RecoveryArguments) -> CommandResul
         backend.refuse_unless_root("--no-confirm")?;
     }
     run.output.is_seen()?;
-    let (codes, ticket) = backend.begin_recovery_codes()?;
+    let (codes, token) = backend.begin_recovery_codes()?;
     if run.output.is_json() {
         run.output
             .json(&json!({"account": backend.account(), "recovery_codes": codes}))?;
@@ -25,7 +25,7 @@ pub(super) fn run(run: Invocation<'_>, what: &RecoveryArguments) -> CommandResul
     if !what.no_confirm {
         setup::wait_until_saved(run.output)?;
     }
-    backend.finish(FinishOperation::ReplaceRecoveryCodes { ticket })?;
+    backend.finish(FinishOperation::ReplaceRecoveryCodes { token })?;
     match (run.output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
         _ => run.output.done(format_args!(

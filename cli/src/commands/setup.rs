@@ -65,13 +65,11 @@ fn activate_new_authenticator(
         show_secret(output, &shown)?;
     }
     let finish = match what.no_confirm {
-        true => FinishOperation::ActivateUnconfirmed {
-            ticket: shown.ticket,
-        },
+        true => FinishOperation::ActivateUnconfirmed { token: shown.token },
         false => {
             let prompt = if scanned { SCANNED } else { IN_HAND };
             FinishOperation::Activate {
-                ticket: confirm(backend, output, &shown.ticket, prompt)?,
+                token: confirm(backend, output, &shown.token, prompt)?,
             }
         }
     };
@@ -161,12 +159,12 @@ fn show_json(output: Output, backend: &Backend, shown: &ShownAuthenticator) -> C
 fn confirm(
     backend: &mut Backend,
     output: Output,
-    ticket: &TypedText,
+    token: &TypedText,
     prompt: &str,
 ) -> CommandResult<TypedText> {
     for left in (0..TRIES).rev() {
         let typed = prompt::ask(output, prompt)?;
-        match backend.confirm(ticket, typed.into())? {
+        match backend.confirm(token, typed.into())? {
             Ok(confirmed) => return Ok(confirmed),
             Err(why) if left > 0 && !output.is_json() => output.text(format_args!("{why}\n"))?,
             Err(why) if left > 0 => output.json(&json!({"success": false, "message": why}))?,

@@ -166,9 +166,9 @@ async fn add_authenticator(
         },
     )
     .await?;
-    let ticket = authenticators::begin_authenticator(request, &step_up, setup).await?;
+    let token = authenticators::begin_authenticator(request, &step_up, setup).await?;
     let shown =
-        authenticators::find_pending_authenticator(request, &step_up.session, ticket).await?;
+        authenticators::find_pending_authenticator(request, &step_up.session, token).await?;
     Ok(EndpointReply {
         reply: step_up_reply(request, &step_up),
         answer: describe_new_authenticator(request, shown)?,

@@ -126,7 +126,7 @@ async fn make_recovery_codes(
     let new = recovery_codes::begin_recovery_codes(request, &step_up).await?;
     let answer = NewRecoveryCodes {
         recovery_codes: new.codes,
-        pending: new.ticket,
+        pending: new.token,
     };
     Ok(EndpointReply {
         reply: step_up_reply(request, &step_up),

@@ -291,10 +291,7 @@ pub(crate) fn with_continued_session(
     with_sealed_token(
         request,
         with_session_cookie(request, page, opened),
-        &step_up
-            .token
-            .clone()
-            .going_on(&opened.session, &opened.keys),
+        &step_up.token.clone().rebind(&opened.session, &opened.keys),
         &opened.keys,
     )
 }

@@ -6,7 +6,7 @@
 use super::host_password::{HelperSilent, HostPasswordHelper};
 use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::user_log::UserLog;
-use crate::pam::conversation::{LogFields, User};
+use crate::pam::hooks::{LogFields, User};
 use crate::workers::engines::{Worker, WorkerError};
 use postern_shared::account::name::{Service, UserName};
 use postern_shared::config::Config;

@@ -47,16 +47,14 @@ impl UserLog {
                 return u32::MAX;
             }
         }
-        let of_user = written.entry(uid).or_insert(LoggedLine {
+        let none = LoggedLine {
             since: now,
             lines: 0,
-        });
-        if is_over(of_user) {
-            *of_user = LoggedLine {
-                since: now,
-                lines: 0,
-            };
+        };
+        if written.get(&uid).is_some_and(is_over) {
+            written.remove(&uid);
         }
+        let of_user = written.entry(uid).or_insert(none);
         let before = of_user.lines;
         of_user.lines = before.saturating_add(1);
         before
@@ -66,12 +64,7 @@ impl UserLog {
 /// Writes a line with its level as in sd-daemon(3). Control characters are replaced, since one
 /// could begin another line.
 fn write(severity: Severity, line: &str) {
-    let level = match severity {
-        Severity::Error => 3,
-        Severity::Notice => 5,
-        Severity::Info => 6,
-        Severity::Debug => 7,
-    };
+    let level = severity.number();
     let line: String = line
         .chars()
         .map(|letter| if letter.is_control() { '?' } else { letter })

@@ -12,17 +12,10 @@ use zeroize::Zeroizing;
 impl<'a> MailText<'a> {
     pub(super) fn notification(notice: &'a Notification, issuer: &str) -> MailText<'a> {
         let Notification { to, event, .. } = notice;
-        let AuditEvent {
-            at,
-            account,
-            service: door,
-            origin,
-            principal: actor,
-            ..
-        } = event;
+        let account = &event.account;
         let (headline, advice) = (headline(event), advice(event.kind));
         let mut text = format!("The account {account} at {issuer}: {headline}.\n\n");
-        let through = match door.as_str() {
+        let through = match event.service.as_str() {
             COMMAND => "the command postern",
             SERVICE => "the web",
             service => service,
@@ -31,11 +24,11 @@ impl<'a> MailText<'a> {
             // writing to a string cannot fail
             let _ = writeln!(text, "    {name:<8} {value}");
         };
-        line("When:", &utc(*at));
+        line("When:", &utc(event.at));
         line("Through:", &through);
-        line("By:", actor);
-        if origin != "-" {
-            line("From:", origin);
+        line("By:", &event.principal);
+        if event.origin != "-" {
+            line("From:", &event.origin);
         }
         let _ = write!(
             text,
@@ -150,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn news_say_what_happened_when_through_which_door_by_whom_and_from_where() {
+    fn a_notification_says_what_happened_when_through_which_service_by_whom_and_from_where() {
         let (subject, text) = written(event(EventKind::Accepted));
         assert_eq!(
             subject,

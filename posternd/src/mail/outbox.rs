@@ -75,15 +75,8 @@ impl DueMail {
 
 impl Outbox {
     pub(super) fn of(config: Config, command_socket: &Path) -> Outbox {
-        let (origin, class) = (
-            ClientOrigin::Service(b"mail".to_vec()),
-            AdmissionClass::Authenticated,
-        );
-        let worker = Worker {
-            engines: Engines::new(),
-            origin,
-            class,
-        };
+        let origin = ClientOrigin::Service(b"mail".to_vec());
+        let worker = Engines::new().worker(origin, AdmissionClass::Authenticated);
         let store = OutboxStore {
             config,
             worker,

@@ -3,9 +3,10 @@
 //!
 //! MUST NOT pass without a valid mark, unless the policy requires no code.
 
-use super::entry::{PamConversation, PamServiceContext, deny_mark_not_removed, deny_misconfigured};
+use super::conversation::{
+    HookResult, PamConversation, PamServiceContext, parse_options, remove_mark,
+};
 use super::host::PamHost;
-use super::options::PamOptions;
 use postern_shared::config::UnenrolledAction;
 use postern_shared::engine::MarkRefusal;
 use postern_shared::policy::requirement::Requirement;
@@ -14,54 +15,32 @@ use postern_shared::verify::throttle::Phase;
 
 /// Runs `account pam_totp.so`. Removes the mark when it passes: a mark is valid for one `account`
 /// call.
-pub(super) fn check_account(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
-    match verify_kept_mark(host, words) {
-        PamFunctionResult::Passed => match host.remove_mark() {
-            Ok(()) => PamFunctionResult::Passed,
-            Err(error) => deny_mark_not_removed(host, &error),
-        },
-        refused => refused,
-    }
+pub(super) fn check_account(host: &dyn PamHost, words: &[String]) -> HookResult {
+    verify_kept_mark(host, words)?;
+    remove_mark(host)?;
+    Ok(PamFunctionResult::Passed)
 }
 
-fn verify_kept_mark(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
-    let options = match PamOptions::parse(words) {
-        Ok(options) => options,
-        Err(error) => return deny_misconfigured(host, &error),
-    };
-    let context = match PamServiceContext::open(host, &options) {
-        Ok(context) => context,
-        Err(denial) => return PamFunctionResult::Denied(denial),
-    };
-    let conversation = match context.identify_user() {
-        Ok(conversation) => conversation,
-        Err(denial) => return PamFunctionResult::Denied(denial),
-    };
+fn verify_kept_mark(host: &dyn PamHost, words: &[String]) -> HookResult<()> {
+    let context = PamServiceContext::open(host, &parse_options(host, words)?)?;
+    let conversation = context.identify_user()?;
     // the module leaves an empty mark where it removes one
     let mark = host
         .kept_mark()
         .and_then(|mark| String::from_utf8(mark).ok());
-    match mark.filter(|mark| !mark.is_empty()) {
-        Some(mark) => match conversation
-            .engine
-            .verify_mark(conversation.context(Phase::Before), &mark)
-        {
-            Ok(Ok(messages)) => {
-                conversation.show_messages(&messages);
-                PamFunctionResult::Passed
-            }
-            Ok(Err(refusal)) => check_policy(&conversation, Some(refusal)),
-            Err(error) => conversation.deny_unavailable(&error),
-        },
+    let Some(mark) = mark.filter(|mark| !mark.is_empty()) else {
         // the auth hook has left no mark where the process cannot be distinguished from others
-        None => check_policy(
-            &conversation,
-            conversation
-                .process
-                .binding()
-                .err()
-                .map(MarkRefusal::Unseen),
-        ),
+        let unseen = conversation.process.binding().err();
+        return check_policy(&conversation, unseen.map(MarkRefusal::Unseen));
+    };
+    let engine = &conversation.engine;
+    match engine.verify_mark(conversation.context(Phase::Before), &mark) {
+        Ok(Ok(messages)) => {
+            conversation.show_messages(&messages);
+            Ok(())
+        }
+        Ok(Err(refusal)) => check_policy(&conversation, Some(refusal)),
+        Err(error) => Err(conversation.deny_unavailable(&error)),
     }
 }
 
@@ -70,27 +49,19 @@ fn verify_kept_mark(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
 fn check_policy(
     conversation: &PamConversation<'_>,
     refusal: Option<MarkRefusal>,
-) -> PamFunctionResult {
-    let requirement = match conversation
-        .engine
-        .find_requirement(conversation.context(Phase::After))
-    {
-        Ok(found) => found.requirement,
-        Err(error) => return conversation.deny_unavailable(&error),
-    };
-    let needed = match (requirement, conversation.settings.unenrolled) {
-        (Requirement::Exempt(_), _) => false,
-        (Requirement::Code, _) => true,
-        (_, Some(UnenrolledAction::Allow)) => false,
-        (_, Some(UnenrolledAction::Deny | UnenrolledAction::Enroll)) => true,
-        (Requirement::Enrollment, None) => match conversation.waive_requirement() {
-            PamFunctionResult::NotNeeded => false,
-            denied => return denied,
-        },
-        (Requirement::Nothing, None) => false,
-    };
-    if !needed {
-        return PamFunctionResult::Passed;
+) -> HookResult<()> {
+    let engine = &conversation.engine;
+    let policy = engine.find_requirement(conversation.context(Phase::After));
+    let requirement = policy
+        .map_err(|error| conversation.deny_unavailable(&error))?
+        .requirement;
+    match (requirement, conversation.settings.unenrolled) {
+        (Requirement::Exempt(_), _) => return Ok(()),
+        (Requirement::Code, _) => {}
+        (_, Some(UnenrolledAction::Allow)) => return Ok(()),
+        (_, Some(UnenrolledAction::Deny | UnenrolledAction::Enroll)) => {}
+        (Requirement::Enrollment, None) => return conversation.waive_requirement().map(drop),
+        (Requirement::Nothing, None) => return Ok(()),
     }
     let cause = if let Some(refusal) = refusal {
         &format!("not-verified: {refusal}")
@@ -100,5 +71,5 @@ fn check_policy(
         "not-verified: no code was asked for; this service has no auth line with pam_totp.so that everyone passes"
     };
     conversation.log_result(Severity::Notice, "refused", cause);
-    PamFunctionResult::Denied(Denial::NotAsked)
+    Err(Denial::NotAsked)
 }

@@ -3,7 +3,9 @@
 //! MUST NOT hold a worker or an engine while a prompt waits.
 //! MUST NOT let the prompts or the texts before the first factor depend on the account.
 
-use super::entry::{PamConversation, PamServiceContext, deny_mark_not_removed, deny_misconfigured};
+use super::conversation::{
+    HookResult, PamConversation, PamServiceContext, parse_options, remove_mark,
+};
 use super::host::{NoAnswer, PamHost};
 use super::input::{InputSource, PromptInputs, TypedInput, forward_password};
 use super::options::{AcceptedCredentials, PamOptions};
@@ -25,21 +27,13 @@ const MAIL: &[u8] = b"m";
 
 /// Runs `auth pam_totp.so`. Removes the mark of an earlier `auth` first: a host may authenticate
 /// several times in one transaction.
-pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> PamFunctionResult {
-    if let Err(error) = host.remove_mark() {
-        return deny_mark_not_removed(host, &error);
-    }
-    let options = match PamOptions::parse(words) {
-        Ok(options) => options,
-        Err(error) => return deny_misconfigured(host, &error),
-    };
+pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> HookResult {
+    remove_mark(host)?;
+    let options = parse_options(host, words)?;
     if options.proven() {
-        return check_completed_methods(host, &options);
+        return Ok(check_completed_methods(host, &options));
     }
-    let context = match PamServiceContext::open(host, &options) {
-        Ok(context) => context,
-        Err(denial) => return PamFunctionResult::Denied(denial),
-    };
+    let context = PamServiceContext::open(host, &options)?;
     if let Some(seconds) = context.settings.fail_delay {
         host.delay_failure(seconds);
     }
@@ -48,19 +42,15 @@ pub(super) fn authenticate(host: &dyn PamHost, words: &[String]) -> PamFunctionR
         FirstFactorState::Unknown if !context.completed_methods.is_empty() => Phase::After,
         FirstFactorState::Unknown => Phase::Before,
     };
-    let conversation = match context.identify_user() {
-        Ok(conversation) => conversation,
-        Err(denial) => {
-            // Before the first factor, a name that no account can have gets the same prompt and
-            // text as others.
-            if phase == Phase::Before {
-                let _ = PromptInputs::single(host, &context.settings)
-                    .read_input(&context.settings.prompt);
-                host.show_message(messages::BEFORE_FIRST_FACTOR);
-            }
-            return PamFunctionResult::Denied(denial);
+    let conversation = context.identify_user().inspect_err(|_| {
+        // Before the first factor, a name that no account can have gets the same prompt and text as
+        // others.
+        if phase == Phase::Before {
+            let settings = &context.settings;
+            let _ = PromptInputs::single(host, settings).read_input(&settings.prompt);
+            host.show_message(messages::BEFORE_FIRST_FACTOR);
         }
-    };
+    })?;
     match (context.settings.accepts, phase) {
         (AcceptedCredentials::AppPasswords, _) => conversation.ask_for_app_password(),
         (AcceptedCredentials::All, Phase::After) => conversation.authenticate_after_first_factor(),
@@ -87,18 +77,12 @@ fn check_completed_methods(host: &dyn PamHost, options: &PamOptions) -> PamFunct
 impl PamConversation<'_> {
     /// Authenticates after the first factor: a user who needs no code passes, texts name the reason
     /// of a refusal, and there are several prompts.
-    fn authenticate_after_first_factor(&self) -> PamFunctionResult {
-        let context = PamContext {
-            completed_methods: &user::completed_methods_after_first_factor(
-                self.host,
-                self.settings.sshd,
-            ),
+    fn authenticate_after_first_factor(&self) -> HookResult {
+        let sshd = self.settings.sshd;
+        let policy = self.find_requirement(PamContext {
+            completed_methods: &user::completed_methods_after_first_factor(self.host, sshd),
             ..self.context(Phase::After)
-        };
-        let policy = match self.engine.find_requirement(context) {
-            Ok(found) => found,
-            Err(error) => return self.deny_unavailable(&error),
-        };
+        })?;
         let is_unenrolled = matches!(
             policy.requirement,
             Requirement::Enrollment | Requirement::Nothing
@@ -107,52 +91,47 @@ impl PamConversation<'_> {
             return self.enroll_at_prompt();
         }
         let mail = policy.mail;
-        match self.decide_without_code(policy, Phase::After) {
-            None => match self.grant_grace_period() {
-                None => self.ask_for_code(mail),
-                Some(result) => self.pass_after_password(result),
-            },
-            Some(PamFunctionResult::Denied(Denial::Refused)) => {
-                self.host.show_message(messages::NOT_ENROLLED);
-                PamFunctionResult::Denied(Denial::Refused)
-            }
-            Some(result) => self.pass_after_password(result),
+        let without_code = self.decide_without_code(policy, Phase::After);
+        if let Some(Err(Denial::Refused)) = without_code {
+            self.host.show_message(messages::NOT_ENROLLED);
         }
+        let result = match without_code.transpose()? {
+            Some(result) => result,
+            None => match self.grant_grace_period()? {
+                Some(result) => result,
+                None => return self.ask_for_code(mail),
+            },
+        };
+        self.forward_password_alone()?;
+        Ok(result)
     }
 
-    fn ask_for_code(&self, mail: MailStatus) -> PamFunctionResult {
+    fn ask_for_code(&self, mail: MailStatus) -> HookResult {
         let mut inputs = PromptInputs::up_to_tries(self.host, &self.settings);
         let mut mails = 0;
         let mut text: Option<String> = None;
         let mut denial = Denial::Refused;
         while let Some(typed) = inputs.read_input(&self.compose_prompt(text.as_deref(), mail)) {
-            let typed = match typed {
-                Ok(typed) => typed,
-                Err(NoAnswer) => return self.deny_cancelled(),
-            };
+            let typed = typed.map_err(|NoAnswer| self.deny_cancelled())?;
             if mail == MailStatus::On && typed.text.trim_ascii().eq_ignore_ascii_case(MAIL) {
-                text = match self.mail_code() {
-                    Ok(text) => Some(text),
-                    Err(denied) => return denied,
-                };
+                text = Some(self.mail_code()?);
                 mails += 1;
                 if mails < self.settings.tries {
                     inputs.add_prompt();
                 }
                 continue;
             }
-            let refusal = match self.verify_input(Phase::After, &typed) {
-                Err(denied) => return denied,
-                Ok(PamVerification::Accepted {
+            let refusal = match self.verify_input(Phase::After, &typed)? {
+                PamVerification::Accepted {
                     grant,
                     messages,
                     code_length,
-                }) => {
+                } => {
                     forward_password(self.host, &self.settings, &typed, code_length);
                     self.show_messages(&messages);
-                    return self.grant_access(grant);
+                    return Ok(self.grant_access(grant));
                 }
-                Ok(PamVerification::Refused { refusal, .. }) => refusal,
+                PamVerification::Refused { refusal, .. } => refusal,
             };
             // The stacked password may contain no code: then the code is prompted for here.
             if typed.source == InputSource::Stacked && refusal.cause == "malformed" {
@@ -167,13 +146,12 @@ impl PamConversation<'_> {
         }
         match text {
             Some(text) => self.host.show_message(&text),
-            None => self.log_result(
-                Severity::Notice,
-                "refused",
-                "no-input: no earlier module asked for a code",
-            ),
+            None => {
+                let cause = "no-input: no earlier module asked for a code";
+                self.log_result(Severity::Notice, "refused", cause);
+            }
         }
-        PamFunctionResult::Denied(denial)
+        Err(denial)
     }
 
     /// Joins the text about the last input, the offer of a code by mail, and the prompt.
@@ -182,28 +160,23 @@ impl PamConversation<'_> {
             MailStatus::On => Some(messages::MAIL_OFFER),
             MailStatus::Off => None,
         };
-        let lines: Vec<&str> = text
-            .into_iter()
-            .chain(offer)
-            .chain([self.settings.prompt.as_str()])
-            .collect();
+        let prompt = Some(self.settings.prompt.as_str());
+        let lines: Vec<&str> = [text, offer, prompt].into_iter().flatten().collect();
         lines.join("\n")
     }
 
     /// Mails a code. Returns the text for the next prompt.
-    fn mail_code(&self) -> Result<String, PamFunctionResult> {
-        match self.engine.mail_code(self.context(Phase::After)) {
-            Err(error) => Err(self.deny_unavailable(&error)),
-            Ok(Ok(text)) => Ok(text),
-            Ok(Err(PamRefusal { cause, message })) => {
-                self.log_result(Severity::Notice, "not mailed", &cause);
-                Ok(message)
-            }
-        }
+    fn mail_code(&self) -> HookResult<String> {
+        let mailed = self.engine.mail_code(self.context(Phase::After));
+        let mailed = mailed.map_err(|error| self.deny_unavailable(&error))?;
+        Ok(mailed.unwrap_or_else(|PamRefusal { cause, message }| {
+            self.log_result(Severity::Notice, "not mailed", &cause);
+            message
+        }))
     }
 
     /// Authenticates before the first factor: prompt, text and timing are the same for every name.
-    fn authenticate_before_first_factor(&self) -> PamFunctionResult {
+    fn authenticate_before_first_factor(&self) -> HookResult {
         let context = self.context(Phase::Before);
         let exempts = self
             .config
@@ -211,105 +184,67 @@ impl PamConversation<'_> {
             .exempts_everyone(self.service.as_str(), self.origin.certain_address());
         if let Some(rule) = exempts.filter(|_| self.engine.trusts_claims()) {
             // the engine is used all the same: a store that cannot be read denies access here too
-            return match self.engine.find_requirement(context) {
-                Err(error) => self.deny_unavailable(&error),
-                Ok(policy) => match self.forward_password_alone() {
-                    Ok(()) => self.exempt_user(rule, policy.mark),
-                    Err(denied) => denied,
-                },
-            };
+            let policy = self.find_requirement(context)?;
+            self.forward_password_alone()?;
+            return Ok(self.exempt_user(rule, policy.mark));
         }
-        let typed = match self.read_single_input() {
-            Ok(typed) => typed,
-            Err(denied) => return denied,
-        };
+        let typed = self.read_single_input()?;
         let result = self.verify_input(Phase::Before, &typed);
         self.host.show_message(messages::BEFORE_FIRST_FACTOR);
-        let result = match result {
-            Ok(result) => result,
-            Err(denied) => return denied,
-        };
+        let result = result?;
         // for accepted inputs too, so that the time does not depend on the result
         let policy = self.engine.find_requirement(context);
-        match (result, policy) {
-            (
-                PamVerification::Accepted {
-                    grant, code_length, ..
-                },
-                _,
-            ) => {
+        match result {
+            PamVerification::Accepted {
+                grant, code_length, ..
+            } => {
                 forward_password(self.host, &self.settings, &typed, code_length);
-                self.grant_access(grant)
+                Ok(self.grant_access(grant))
             }
-            (PamVerification::Refused { .. }, Err(error)) => self.deny_unavailable(&error),
-            (
-                PamVerification::Refused {
-                    refusal,
-                    code_length,
-                },
-                Ok(policy),
-            ) => {
+            PamVerification::Refused {
+                refusal,
+                code_length,
+            } => {
+                let policy = policy.map_err(|error| self.deny_unavailable(&error))?;
                 let without_code = self.decide_without_code(policy, Phase::Before);
-                forward_password(
-                    self.host,
-                    &self.settings,
-                    &typed,
-                    if without_code.is_some() {
-                        0
-                    } else {
-                        code_length
-                    },
-                );
+                let taken = without_code.map_or(code_length, |_| 0);
+                forward_password(self.host, &self.settings, &typed, taken);
                 without_code.unwrap_or_else(|| {
                     self.log_refusal(&refusal);
-                    PamFunctionResult::Denied(Denial::Refused)
+                    Err(Denial::Refused)
                 })
             }
         }
     }
 
     /// Accepts an app password and nothing else. An input of another form is not verified.
-    fn ask_for_app_password(&self) -> PamFunctionResult {
-        let typed = match self.read_single_input() {
-            Ok(typed) => typed,
-            Err(denied) => return denied,
-        };
+    fn ask_for_app_password(&self) -> HookResult {
+        let typed = self.read_single_input()?;
         let is_app_password =
             std::str::from_utf8(&typed.text).is_ok_and(|text| AppPassword::parse(text).is_ok());
-        let result = match is_app_password {
-            true => self.verify_input(Phase::Before, &typed),
-            false => Ok(PamVerification::Refused {
-                refusal: PamRefusal {
-                    cause: "malformed".to_owned(),
-                    message: String::new(),
-                },
-                code_length: 0,
-            }),
+        let cause = if is_app_password {
+            match self.verify_input(Phase::Before, &typed)? {
+                PamVerification::Accepted { grant, .. } => return Ok(self.grant_access(grant)),
+                PamVerification::Refused { refusal, .. } => refusal.cause,
+            }
+        } else {
+            "malformed".to_owned()
         };
-        match result {
-            Err(denied) => denied,
-            Ok(PamVerification::Accepted { grant, .. }) => self.grant_access(grant),
-            // forwarding an app password would have another module verify it again
-            Ok(PamVerification::Refused { refusal, .. })
-                if is_app_password || self.settings.reading == InputReading::Whole =>
-            {
-                self.log_refusal(&refusal);
-                PamFunctionResult::Denied(Denial::Refused)
-            }
+        // forwarding an app password would have another module verify it again
+        if is_app_password || self.settings.reading == InputReading::Whole {
+            self.log_result(Severity::Notice, "refused", &cause);
+        } else {
             // the module that gets the password logs the refusal
-            Ok(PamVerification::Refused { .. }) => {
-                forward_password(self.host, &self.settings, &typed, 0);
-                PamFunctionResult::Denied(Denial::Refused)
-            }
+            forward_password(self.host, &self.settings, &typed, 0);
         }
+        Err(Denial::Refused)
     }
 
     /// Reads one input; an empty one where `use_first_pass` forbids a prompt and there is no
     /// stacked password.
-    fn read_single_input(&self) -> Result<TypedInput, PamFunctionResult> {
+    fn read_single_input(&self) -> HookResult<TypedInput> {
         match PromptInputs::single(self.host, &self.settings).read_input(&self.settings.prompt) {
-            Some(Ok(typed)) => Ok(typed),
-            Some(Err(NoAnswer)) => Err(self.deny_cancelled()),
+            Some(typed) => typed.map_err(|NoAnswer| self.deny_cancelled()),
             None => Ok(TypedInput {
                 text: Default::default(),
                 source: InputSource::Stacked,
@@ -317,38 +252,27 @@ impl PamConversation<'_> {
         }
     }
 
-    /// Returns the result, once the password for later modules is set.
-    fn pass_after_password(&self, result: PamFunctionResult) -> PamFunctionResult {
-        match result {
-            PamFunctionResult::Denied(_) => result,
-            PamFunctionResult::Passed | PamFunctionResult::NotNeeded => {
-                self.forward_password_alone().err().unwrap_or(result)
-            }
-        }
+    fn find_requirement(&self, context: PamContext<'_>) -> HookResult<PamRequirement> {
+        let found = self.engine.find_requirement(context);
+        found.map_err(|error| self.deny_unavailable(&error))
     }
 
-    fn verify_input(
-        &self,
-        phase: Phase,
-        typed: &TypedInput,
-    ) -> Result<PamVerification, PamFunctionResult> {
-        let result =
-            self.engine
-                .verify_input(self.context(phase), &typed.text, self.settings.reading);
+    fn verify_input(&self, phase: Phase, typed: &TypedInput) -> HookResult<PamVerification> {
+        let (context, reading) = (self.context(phase), self.settings.reading);
+        let result = self.engine.verify_input(context, &typed.text, reading);
         result.map_err(|error| self.deny_unavailable(&error))
     }
 
     /// Prompts for the password alone, where no code is needed but a later module expects the
     /// password of this hook.
-    fn forward_password_alone(&self) -> Result<(), PamFunctionResult> {
+    fn forward_password_alone(&self) -> HookResult<()> {
         if self.settings.reading == InputReading::CodeAtEnd
             && self.host.stacked_password().is_none()
         {
-            match PromptInputs::single(self.host, &self.settings).read_input(&self.settings.prompt)
-            {
-                Some(Ok(typed)) => forward_password(self.host, &self.settings, &typed, 0),
-                Some(Err(NoAnswer)) => return Err(self.deny_cancelled()),
-                None => {}
+            let mut inputs = PromptInputs::single(self.host, &self.settings);
+            if let Some(typed) = inputs.read_input(&self.settings.prompt) {
+                let typed = typed.map_err(|NoAnswer| self.deny_cancelled())?;
+                forward_password(self.host, &self.settings, &typed, 0);
             }
         }
         Ok(())
@@ -356,49 +280,40 @@ impl PamConversation<'_> {
 
     /// Returns the result for a user who needs no code, or has none to give; `None` where a code is
     /// required.
-    fn decide_without_code(
-        &self,
-        policy: PamRequirement,
-        phase: Phase,
-    ) -> Option<PamFunctionResult> {
+    fn decide_without_code(&self, policy: PamRequirement, phase: Phase) -> Option<HookResult> {
         match (policy.requirement, self.settings.unenrolled) {
-            (Requirement::Exempt(rule), _) => Some(self.exempt_user(rule, policy.mark)),
+            (Requirement::Exempt(rule), _) => Some(Ok(self.exempt_user(rule, policy.mark))),
             (Requirement::Code, _) => None,
             (_, Some(UnenrolledAction::Allow)) | (Requirement::Nothing, None) => {
                 self.log_result(Severity::Info, "not needed", "not-enrolled");
-                Some(self.pass_without_code(policy.mark))
+                Some(Ok(self.pass_without_code(policy.mark)))
             }
             // a first sign-in, from which the enrollment grace period counts, is one after the
             // first factor
             (Requirement::Enrollment, None) if phase == Phase::After => {
                 Some(self.waive_requirement())
             }
-            (Requirement::Enrollment | Requirement::Nothing, _) => Some(self.deny_unenrolled()),
+            (Requirement::Enrollment | Requirement::Nothing, _) => {
+                Some(Err(self.deny_unenrolled()))
+            }
         }
     }
 
     /// Grants access within the grace period; `None` where a code is required.
-    fn grant_grace_period(&self) -> Option<PamFunctionResult> {
+    fn grant_grace_period(&self) -> HookResult<Option<PamFunctionResult>> {
         if self.settings.grace.seconds() == 0 || self.origin.certain_address().is_none() {
-            return None;
+            return Ok(None);
         }
-        match self
-            .engine
-            .grant_grace_period(self.context(Phase::After), self.settings.grace)
-        {
-            Err(error) => Some(self.deny_unavailable(&error)),
-            Ok(None) => None,
-            // not PAM_IGNORE: a code is required here, and was given earlier
-            Ok(Some(grant)) => Some(self.grant_access_as("not needed", grant)),
-        }
+        let (context, period) = (self.context(Phase::After), self.settings.grace);
+        let granted = self.engine.grant_grace_period(context, period);
+        let granted = granted.map_err(|error| self.deny_unavailable(&error))?;
+        // not PAM_IGNORE: a code is required here, and was given earlier
+        Ok(granted.map(|grant| self.grant_access_as("not needed", grant)))
     }
 
     fn exempt_user(&self, rule: usize, mark: Option<TypedText>) -> PamFunctionResult {
-        self.log_result(
-            Severity::Info,
-            "not needed",
-            &format!("policy.exempt-{rule}"),
-        );
+        let cause = format!("policy.exempt-{rule}");
+        self.log_result(Severity::Info, "not needed", &cause);
         self.pass_without_code(mark)
     }
 

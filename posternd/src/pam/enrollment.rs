@@ -4,12 +4,12 @@
 //!
 //! MUST put every text into a prompt: hosts show messages late or never.
 
-use super::entry::{PamConversation, deny_misconfigured};
+use super::conversation::{HookResult, PamConversation, deny};
 use super::host::NoAnswer;
 use postern_shared::credential::qr;
 use postern_shared::engine::{PamGrant, PamRefusal, PromptEnrollment, messages};
 use postern_shared::protocol::command_request::{ShownAuthenticator, TypedText};
-use postern_shared::protocol::{Denial, Echo, PamFunctionResult, Severity};
+use postern_shared::protocol::{Denial, Echo, Severity};
 use postern_shared::verify::throttle::Phase;
 use zeroize::Zeroizing;
 
@@ -19,26 +19,19 @@ const SAVED: &[u8] = b"saved";
 impl PamConversation<'_> {
     /// Runs the enrollment, from the QR code to the recovery codes. Each step prompts at most
     /// `tries` times.
-    pub(crate) fn enroll_at_prompt(&self) -> PamFunctionResult {
+    pub(crate) fn enroll_at_prompt(&self) -> HookResult {
         if self.account != self.user {
-            return deny_misconfigured(
-                self.host,
-                &"unenrolled=enroll is only for the user's own account; remove it or user=",
-            );
+            let why = "unenrolled=enroll is only for the user's own account; remove it or user=";
+            return Err(deny(self.host, Denial::Misconfigured, &why));
         }
-        let ended = self.begin_enrollment().and_then(|shown| {
-            let confirmed = self.confirm_enrollment(&shown)?;
-            self.wait_until_saved(&shown.recovery_codes)?;
-            self.activate_enrollment(&confirmed)
-        });
-        match ended {
-            Ok(granted) => self.grant_access(granted),
-            Err(denied) => denied,
-        }
+        let shown = self.begin_enrollment()?;
+        let confirmed = self.confirm_enrollment(&shown)?;
+        self.wait_until_saved(&shown.recovery_codes)?;
+        Ok(self.grant_access(self.activate_enrollment(&confirmed)?))
     }
 
     /// Activates the authenticator, which is stored then, whatever the rest of the stack returns.
-    fn activate_enrollment(&self, confirmed: &TypedText) -> Result<PamGrant, PamFunctionResult> {
+    fn activate_enrollment(&self, confirmed: &TypedText) -> HookResult<PamGrant> {
         let activated = self
             .engine
             .activate_enrollment(self.context(Phase::After), confirmed);
@@ -48,7 +41,7 @@ impl PamConversation<'_> {
         Ok(granted)
     }
 
-    fn begin_enrollment(&self) -> Result<ShownAuthenticator, PamFunctionResult> {
+    fn begin_enrollment(&self) -> HookResult<ShownAuthenticator> {
         let context = self.context(Phase::After);
         let mut code: Option<Zeroizing<Vec<u8>>> = None;
         let mut text: Option<String> = None;
@@ -65,30 +58,23 @@ impl PamConversation<'_> {
                     text = Some(self.log_enrollment_refusal(refusal))
                 }
             }
-            tries = match tries.checked_sub(1) {
-                Some(left) => left,
-                None => return Err(self.deny_too_many_tries(text)),
+            let Some(left) = tries.checked_sub(1) else {
+                return Err(self.deny_too_many_tries(text));
             };
+            tries = left;
             let above = text
                 .as_deref()
                 .unwrap_or(messages::ENROLLMENT_NEEDS_ONE_TIME_CODE);
-            code = Some(self.ask(
-                &format!("{above}\n{}", messages::ONE_TIME_CODE_PROMPT),
-                Echo::Off,
-            )?);
+            let prompt = format!("{above}\n{}", messages::ONE_TIME_CODE_PROMPT);
+            code = Some(self.ask(&prompt, Echo::Off)?);
         }
     }
 
     /// Confirms the authenticator by a code. Returns the token for its activation.
-    fn confirm_enrollment(
-        &self,
-        shown: &ShownAuthenticator,
-    ) -> Result<TypedText, PamFunctionResult> {
+    fn confirm_enrollment(&self, shown: &ShownAuthenticator) -> HookResult<TypedText> {
         let Some(picture) = qr::draw_half_blocks(&shown.url) else {
-            return Err(deny_misconfigured(
-                self.host,
-                &"the otpauth URI is too long for a QR code; shorten totp.issuer",
-            ));
+            let why = "the otpauth URI is too long for a QR code; shorten totp.issuer";
+            return Err(deny(self.host, Denial::Misconfigured, &why));
         };
         let (secret, url) = (group_by_four(&shown.secret), &*shown.url);
         // secret and URI come before the QR code, so that a terminal of 24 rows shows the whole QR
@@ -106,7 +92,7 @@ impl PamConversation<'_> {
             let typed = self.ask(&prompt, Echo::On)?;
             let confirmed = self
                 .engine
-                .confirm_enrollment(context, &shown.ticket, &typed);
+                .confirm_enrollment(context, &shown.token, &typed);
             match confirmed.map_err(|error| self.deny_unavailable(&error))? {
                 Ok(token) => return Ok(token),
                 Err(refusal) => {
@@ -120,7 +106,7 @@ impl PamConversation<'_> {
         Err(self.deny_too_many_tries(text))
     }
 
-    fn wait_until_saved(&self, codes: &[TypedText]) -> Result<(), PamFunctionResult> {
+    fn wait_until_saved(&self, codes: &[TypedText]) -> HookResult<()> {
         let mut prompt = Zeroizing::new(format!("{}\n", messages::RECOVERY_CODES));
         for code in codes {
             prompt.push_str("    ");
@@ -141,7 +127,7 @@ impl PamConversation<'_> {
         Err(self.deny_too_many_tries(None))
     }
 
-    fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, PamFunctionResult> {
+    fn ask(&self, prompt: &str, echo: Echo) -> HookResult<Zeroizing<Vec<u8>>> {
         self.host
             .ask(prompt, echo)
             .map_err(|NoAnswer| self.deny_cancelled())
@@ -153,13 +139,13 @@ impl PamConversation<'_> {
         refusal.message
     }
 
-    fn deny_too_many_tries(&self, text: Option<String>) -> PamFunctionResult {
+    fn deny_too_many_tries(&self, text: Option<String>) -> Denial {
         if let Some(text) = text {
             self.host.show_message(&text);
         }
         self.host.show_message(messages::ENROLLMENT_CANCELLED);
         self.deny_unenrolled();
-        PamFunctionResult::Denied(Denial::TooManyTries)
+        Denial::TooManyTries
     }
 }
 

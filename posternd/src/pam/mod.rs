@@ -4,10 +4,10 @@
 
 mod account;
 mod auth;
-pub mod conversation;
+mod conversation;
 mod engine_access;
 mod enrollment;
-mod entry;
+pub mod hooks;
 mod host;
 mod input;
 mod log;

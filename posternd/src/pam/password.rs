@@ -4,10 +4,9 @@
 //! MUST NOT change the result of the stack: the password is changed already, and PAM_SUCCESS could
 //! override a module that refused.
 
-use super::entry::{PamServiceContext, deny_misconfigured};
+use super::conversation::{HookResult, PamServiceContext, parse_options};
 use super::host::PamHost;
 use super::log::LogFields;
-use super::options::PamOptions;
 use postern_shared::engine::{PamContext, Requester, messages};
 use postern_shared::protocol::{Denial, Severity};
 use postern_shared::store;
@@ -19,23 +18,16 @@ const REMEDY: &str = "end open sessions with postern session revoke USER --all a
 
 /// Runs `password … pam_totp.so`, after the modules above it have changed the password.
 pub(super) fn handle_changed_password(host: &dyn PamHost, words: &[String]) {
-    let context = match PamOptions::parse(words) {
-        Ok(options) => PamServiceContext::open(host, &options),
-        Err(error) => {
-            deny_misconfigured(host, &error);
-            Err(Denial::Misconfigured)
-        }
-    };
-    let context = match context {
-        Ok(context) => context,
-        Err(_) => return report_not_ended(host),
-    };
-    let conversation = match context.identify_user() {
-        Ok(conversation) => conversation,
+    match end_for_changed_password(host, words) {
         // no account can have such a name
-        Err(Denial::BadName) => return,
-        Err(_) => return report_not_ended(host),
-    };
+        Ok(()) | Err(Denial::BadName) => {}
+        Err(_) => report_not_ended(host),
+    }
+}
+
+fn end_for_changed_password(host: &dyn PamHost, words: &[String]) -> HookResult<()> {
+    let context = PamServiceContext::open(host, &parse_options(host, words)?)?;
+    let conversation = context.identify_user()?;
     let actor = host.runs_as();
     let origin = match &context.origin {
         Origin::Unknown => Origin::Local(actor.clone()),
@@ -59,13 +51,15 @@ pub(super) fn handle_changed_password(host: &dyn PamHost, words: &[String]) {
             host.show_message(messages::NOT_SIGNED_OUT);
         }
     }
+    Ok(())
 }
 
 /// Reports that nothing was ended: the configuration is invalid, or the user cannot be looked up.
 /// The log line before this one names the reason.
 fn report_not_ended(host: &dyn PamHost) {
     let detail = format_args!("a password was changed; {REMEDY}");
-    LogFields::of_host(host).write(
+    let fields = LogFields::of_host(host);
+    fields.write(
         host,
         Severity::Error,
         "not revoked",

@@ -2,7 +2,7 @@
 //!
 //! MUST NOT continue a conversation whose connection has failed: a prompt then gets no input.
 
-use super::conversation::{EngineAccess, MarkNotRemoved, NoAnswer, PamHost, PamItem, User};
+use super::hooks::{EngineAccess, MarkNotRemoved, NoAnswer, PamHost, PamItem, User};
 use crate::daemon::configuration::CONFIGURATION;
 use crate::workers::engines::Worker;
 use nix::errno::Errno;
@@ -363,7 +363,7 @@ fn cut(text: &str, most: usize) -> &str {
 mod tests {
     use super::*;
     use crate::fixtures::transaction_of;
-    use crate::pam::conversation::EngineAccess;
+    use crate::pam::hooks::EngineAccess;
     use std::io;
 
     /// The bytes that were sent, and the replies that follow.

@@ -11,9 +11,9 @@ mod password;
 mod through_the_protocol;
 mod without_root;
 
+use super::hooks;
 use super::host::PamItem;
 use super::host::fake::Fake;
-use super::{account, auth};
 use postern_shared::config::{StoreUrl, file};
 use postern_shared::credential::totp::{Step, generate_code};
 use postern_shared::crypto::master_key::MasterKeys;
@@ -21,8 +21,8 @@ use postern_shared::crypto::vault::Vault;
 use postern_shared::engine::Engine;
 use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use postern_shared::engine::messages::BEFORE_FIRST_FACTOR;
-use postern_shared::protocol::Denial;
 use postern_shared::protocol::PamFunctionResult::{self, Denied, NotNeeded, Passed};
+use postern_shared::protocol::{Denial, PamFunction};
 use postern_shared::system::clock;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -88,11 +88,11 @@ impl Home {
     }
 
     fn auth(&self, host: &Fake, words: &str) -> PamFunctionResult {
-        auth::authenticate(host, &self.words(words))
+        hooks::run_hook(PamFunction::Auth, host, &self.words(words))
     }
 
     fn account(&self, host: &Fake, words: &str) -> PamFunctionResult {
-        account::check_account(host, &self.words(words))
+        hooks::run_hook(PamFunction::Account, host, &self.words(words))
     }
 
     /// Returns the code of a time step relative to now.

@@ -3,6 +3,7 @@
 pub mod connection_limit;
 pub mod host_socket;
 pub mod peer;
+mod relayed_hook;
 pub mod service;
 pub mod sockets;
 pub mod stdio;

@@ -5,7 +5,7 @@
 //! of its own.
 
 use crate::daemon::log::log;
-use crate::pam::conversation;
+use crate::pam::hooks;
 use crate::workers::origin::ClientOrigin;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
@@ -102,7 +102,7 @@ fn remote_address(transaction: &PamTransaction, pam: &PamConfig) -> Option<Addre
     } = transaction;
     let connection = ssh_connection
         .as_ref()
-        .filter(|_| conversation::is_sshd(transaction, pam));
+        .filter(|_| hooks::is_sshd(transaction, pam));
     let address = connection
         .and_then(|said| said.split(|byte| *byte == b' ').next())
         .and_then(literal);
@@ -123,8 +123,8 @@ pub(crate) fn class_of(transaction: &PamTransaction, pam: &PamConfig) -> Admissi
     match &transaction.mark {
         // an empty mark is what the module leaves where it removes one
         Some(mark) if !mark.is_empty() => AdmissionClass::Authenticated,
-        _ if says_key && conversation::is_sshd(transaction, pam) => AdmissionClass::Familiar,
-        _ if conversation::first_factor(transaction, pam) == FirstFactorState::Passed => {
+        _ if says_key && hooks::is_sshd(transaction, pam) => AdmissionClass::Familiar,
+        _ if hooks::first_factor(transaction, pam) == FirstFactorState::Passed => {
             AdmissionClass::Familiar
         }
         _ => AdmissionClass::Unauthenticated,

@@ -4,19 +4,19 @@
 //!
 //! MUST drop root before it opens key or store, and before it reads anything of the module's.
 
-use crate::pam::conversation::{self, EngineAccess, LogFields};
+use super::relayed_hook::{self, PATIENCE, greet};
+use crate::pam::hooks::{EngineAccess, LogFields};
 use crate::pam::remote_host::RemoteHost;
-use crate::workers::engines::{Engines, Worker};
+use crate::workers::engines::Engines;
 use crate::workers::origin::ClientOrigin;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::unistd::getresuid;
 use postern_shared::config::file::{self, ConfigError, CurrentConfig};
 use postern_shared::engine::privileges::{PrivilegesError, drop_root};
-use postern_shared::engine::set_wait_callback;
 use postern_shared::protocol::{
-    DecodeError, Denial, Frame, FrameError, Greeting, Instruction, Opening, PamFunctionResult,
-    ServerState, Severity, VERSIONS, receive, send,
+    DecodeError, Denial, Frame, FrameError, Instruction, Opening, PamFunctionResult, ServerState,
+    Severity, receive, send,
 };
 use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::name_service::NameService;
@@ -26,41 +26,23 @@ use std::io::{self, Read};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::time::Duration;
-
-/// Time limit of the module for its opening, and for receiving a frame.
-const PATIENCE: Duration = Duration::from_secs(5);
+use std::sync::Arc;
 
 pub fn serve(config: &Path) -> Result<(), StdioError> {
     let stream = accept_root_stream()?;
     // The module made both ends of the socket, so the peer is the host process. Root sees it also
     // where /proc hides it.
-    let process = HostProcess::find(
-        getsockopt(&stream, PeerCredentials)
-            .map_err(io::Error::from)?
-            .pid(),
-    );
+    let peer = getsockopt(&stream, PeerCredentials).map_err(io::Error::from)?;
+    let process = HostProcess::find(peer.pid());
     // root saves a copy of the configuration in force, as root's commands do
     let mut configuration = file::load_config(config);
-    let unprivileged = drop_root(
-        configuration
-            .as_mut()
-            .ok()
-            .map(|in_force| &mut in_force.config),
-    );
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let in_force = configuration.as_mut().ok();
+    let unprivileged = drop_root(in_force.map(|in_force| &mut in_force.config));
     stream.set_read_timeout(Some(PATIENCE))?;
-    send(
-        &mut &stream,
-        &Greeting {
-            versions: VERSIONS.to_vec(),
-            state: ServerState::Ready,
-        },
-    )?;
+    greet(&stream, ServerState::Ready)?;
     match unprivileged {
-        Ok(()) => converse(&stream, process, configuration),
+        Ok(()) => converse(&Arc::new(stream), process, configuration),
         Err(error) => {
             deny_before_request(&stream, &error)?;
             Err(error.into())
@@ -111,49 +93,32 @@ fn accept_root_stream() -> Result<UnixStream, StdioError> {
 }
 
 fn converse(
-    stream: &UnixStream,
+    stream: &Arc<UnixStream>,
     process: HostProcess,
     configuration: Result<CurrentConfig, ConfigError>,
 ) -> Result<(), StdioError> {
     let Opening::Host {
         transaction, id, ..
-    } = receive(&mut &*stream)?
+    } = receive(&mut stream.as_ref())?
     else {
         return Err(FrameError::from(DecodeError("kind")).into());
     };
-    // a user may take any time at a prompt
-    stream.set_read_timeout(None)?;
-    let (hook, options) = (transaction.hook, transaction.options.clone());
+    let options = transaction.options.clone();
     // the only conversation waits behind no other
-    let origin = ClientOrigin::Service(Vec::new());
     let _entered =
         NameService::default().attach_thread(AdmissionClass::Authenticated, String::new());
-    let worker = Worker {
-        engines: Engines::new(),
-        origin,
-        class: AdmissionClass::Authenticated,
-    };
-    let host = RemoteHost::new(
-        stream,
-        *transaction,
-        process.in_transaction(id),
-        EngineAccess::Worker(worker),
-    )
-    .with_configuration(configuration);
-    let module = stream.try_clone()?;
-    let _waiting = set_wait_callback(move || {
-        // a module that has gone is noticed at the next instruction
-        let _ = send(&mut &module, &Instruction::StillWorking);
-    });
-    let ran = panic::catch_unwind(AssertUnwindSafe(|| {
-        conversation::run_hook(hook, &host, &options)
-    }));
-    let result = ran.unwrap_or_else(|_| {
+    let worker = Engines::new().worker(
+        ClientOrigin::Service(Vec::new()),
+        AdmissionClass::Authenticated,
+    );
+    let process = process.in_transaction(id);
+    let access = EngineAccess::Worker(worker);
+    let host = RemoteHost::new(stream.as_ref(), *transaction, process, access)
+        .with_configuration(configuration);
+    relayed_hook::run(stream, host, &options, |host| {
         let detail = "internal error of posternd --stdio; please report it";
-        LogFields::of_host(&host).write(&host, Severity::Error, "refused", "panic", Some(&detail));
-        PamFunctionResult::Denied(Denial::Unavailable)
-    });
-    host.end(result)?;
+        LogFields::of_host(host).write(host, Severity::Error, "refused", "panic", Some(&detail));
+    })?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 use super::connection_limit::{ConnectionLimit, ConversationPermit};
 use super::host_socket::ends;
 use crate::daemon::configuration::CONFIGURATION;
-use crate::pam::conversation::User;
+use crate::pam::hooks::User;
 use nix::unistd::{self, Uid};
 use postern_shared::account::name::UserName;
 use postern_shared::protocol::ServerState;

@@ -7,24 +7,23 @@
 #[cfg(test)]
 mod tests;
 
-use super::host_socket::{PATIENCE, STACK, WAITING_THREADS, greet};
+use super::host_socket::{STACK, WAITING_THREADS};
+use super::relayed_hook::{self, PATIENCE, greet};
 use super::service::Daemon;
 use super::user_limits::{Admitted, Arriving, UserLimits};
 use crate::commands::host_password::HostPasswordHelper;
 use crate::commands::run::Commands;
 use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::user_log::UserLog;
-use crate::pam::conversation::{self, User};
+use crate::pam::hooks::{self, User};
 use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::{Engines, Worker};
 use crate::workers::origin::ClientOrigin;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use postern_shared::account::name;
-use postern_shared::engine::set_wait_callback;
 use postern_shared::protocol::{
-    Denial, FrameError, Instruction, Opening, PamFunction, PamFunctionResult, PamTransaction,
-    ServerState, Severity, receive, send,
+    FrameError, Opening, PamFunction, PamTransaction, ServerState, Severity, receive, send,
 };
 use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::name_service::NameService;
@@ -32,7 +31,6 @@ use postern_shared::system::process::HostProcess;
 use postern_shared::system::thread_pool::ThreadPool;
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,19 +43,6 @@ pub struct UserSocket {
     passwords: HostPasswordHelper,
     threads: ThreadPool,
     log: UserLog,
-}
-
-#[derive(Debug)]
-enum UserSocketEnded {
-    Stream(FrameError),
-    /// The frame belongs to host.sock.
-    OtherSocket,
-}
-
-impl<E: Into<FrameError>> From<E> for UserSocketEnded {
-    fn from(error: E) -> UserSocketEnded {
-        UserSocketEnded::Stream(error.into())
-    }
 }
 
 impl UserSocket {
@@ -104,11 +89,8 @@ impl UserSocket {
             socket.admit(&stream, process, arriving);
         });
         if let Err(error) = started {
-            self.log.write(
-                uid,
-                Severity::Error,
-                &format!("a thread cannot be started: {error}"),
-            );
+            let line = format!("a thread cannot be started: {error}");
+            self.log.write(uid, Severity::Error, &line);
         }
     }
 
@@ -118,92 +100,69 @@ impl UserSocket {
             Err(state) => drop(greet(stream, state)),
             Ok(admitted) => {
                 let uid = admitted.user.uid;
-                match self.talk(stream, process, admitted) {
-                    Ok(()) | Err(UserSocketEnded::Stream(FrameError::Stream(_))) => {}
-                    Err(UserSocketEnded::Stream(error)) => {
-                        let line = format!(
-                            "refused on pam.sock: uid {uid} sent an invalid frame: {error}"
-                        );
-                        self.log.write(uid, Severity::Notice, &line);
-                    }
-                    Err(UserSocketEnded::OtherSocket) => {
-                        let line = format!(
-                            "refused on pam.sock: uid {uid} sent a frame of a kind that belongs to host.sock"
-                        );
-                        self.log.write(uid, Severity::Notice, &line);
-                    }
+                match self.serve_admitted(stream, process, admitted) {
+                    Ok(()) | Err(FrameError::Stream(_)) => {}
+                    Err(error) => self.log_refusal(uid, &format!("an invalid frame: {error}")),
                 }
             }
         }
     }
 
+    fn log_refusal(&self, uid: u32, sent: &str) {
+        let line = format!("refused on pam.sock: uid {uid} sent {sent}");
+        self.log.write(uid, Severity::Notice, &line);
+    }
+
     /// Serves a connection, from the greeting to the result. It counts against the limit until
     /// this returns.
-    fn talk(
+    fn serve_admitted(
         &self,
-        mut stream: &UnixStream,
+        stream: &Arc<UnixStream>,
         process: i32,
         admitted: Admitted,
-    ) -> Result<(), UserSocketEnded> {
+    ) -> Result<(), FrameError> {
         greet(stream, ServerState::Ready)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let opening: Opening = receive(&mut stream)?;
+        let opening: Opening = receive(&mut stream.as_ref())?;
         let user = &admitted.user;
-        let class = if user.is_service {
-            AdmissionClass::Authenticated
-        } else {
-            AdmissionClass::Familiar
-        };
-        let worker = Worker {
-            engines: Arc::clone(&self.engines),
-            origin: ClientOrigin::User(user.uid),
-            class,
-        };
         // the name service distinguishes two classes
-        let class = if user.is_service {
-            AdmissionClass::Authenticated
-        } else {
-            AdmissionClass::Unauthenticated
+        let (class, name_class) = match user.is_service {
+            true => (AdmissionClass::Authenticated, AdmissionClass::Authenticated),
+            false => (AdmissionClass::Familiar, AdmissionClass::Unauthenticated),
         };
-        let _entered = self.names.attach_thread(class, user.uid.to_string());
+        let worker = self.engines.worker(ClientOrigin::User(user.uid), class);
+        let _entered = self.names.attach_thread(name_class, user.uid.to_string());
         match opening {
-            Opening::Host { .. } => Err(UserSocketEnded::OtherSocket),
+            Opening::Host { .. } => {
+                self.log_refusal(user.uid, "a frame of a kind that belongs to host.sock");
+                Ok(())
+            }
             Opening::UserHost { transaction, .. } => {
-                // a user may take any time at a prompt
-                stream.set_read_timeout(None)?;
                 let process = HostProcess::find(process);
-                Ok(self.converse(stream, *transaction, process, (worker, user.clone()))?)
+                self.converse(stream, *transaction, process, (worker, user.clone()))
             }
             Opening::Command { request, .. } => {
-                let Self {
-                    config,
-                    passwords,
-                    log,
-                    ..
-                } = self;
-                let reply = Commands {
-                    config,
-                    passwords,
-                    log,
+                let commands = Commands {
+                    config: &self.config,
+                    passwords: &self.passwords,
+                    log: &self.log,
                     worker,
                     user,
-                }
-                .reply(&request);
-                Ok(send(&mut stream, &reply)?)
+                };
+                send(&mut stream.as_ref(), &commands.reply(&request))
             }
         }
     }
 
     fn converse(
         &self,
-        stream: &UnixStream,
+        stream: &Arc<UnixStream>,
         transaction: PamTransaction,
         process: HostProcess,
         (worker, user): (Worker, User),
     ) -> Result<(), FrameError> {
-        let hook = transaction.hook;
+        let (hook, uid) = (transaction.hook, user.uid);
         let service = name::Service::from_pam(transaction.service.as_deref().unwrap_or_default());
-        let uid = user.uid;
         let program = format!("pam_totp({service}:{})", name_of(hook));
         let log =
             |severity, line: &str| self.log.write(uid, severity, &format!("{program}: {line}"));
@@ -212,21 +171,14 @@ impl UserSocket {
         // posternd's configuration is used: another path would reveal which files posternd can
         // read
         options.insert(0, format!("config={}", self.config.display()));
-        let host = RemoteHost::of_user(stream, transaction, process, (worker, user), Box::new(log));
+        let access = (worker, user);
+        let host =
+            RemoteHost::of_user(stream.as_ref(), transaction, process, access, Box::new(log));
         if names_file {
-            let denied = conversation::refuse_config(&host, hook);
+            let denied = hooks::refuse_config(&host, hook);
             return host.end(denied);
         }
-        let module = stream.try_clone()?;
-        let _waiting = set_wait_callback(move || {
-            // a client that has gone is noticed at the next instruction
-            let _ = send(&mut &module, &Instruction::StillWorking);
-        });
-        let ran = panic::catch_unwind(AssertUnwindSafe(|| {
-            conversation::run_hook(hook, &host, &options)
-        }));
-        // the panic hook has logged its message
-        host.end(ran.unwrap_or(PamFunctionResult::Denied(Denial::Unavailable)))
+        relayed_hook::run(stream, host, &options, |_| {})
     }
 }
 

@@ -94,7 +94,7 @@ pub struct Worker {
 }
 
 struct PooledEngine {
-    door: Engine,
+    engine: Engine,
     /// `None` where the files were in doubt: the engine is used once.
     opened: Option<EngineFiles>,
     /// The length of the store at its last use, in bytes. A store that has become shorter was
@@ -139,6 +139,15 @@ impl Engines {
         })
     }
 
+    /// Returns a worker for one conversation.
+    pub fn worker(self: &Arc<Engines>, origin: ClientOrigin, class: AdmissionClass) -> Worker {
+        Worker {
+            engines: Arc::clone(self),
+            origin,
+            class,
+        }
+    }
+
     /// Returns an idle engine that is still usable with this configuration, or opens one.
     fn acquire_engine(&self, config: &Config) -> Result<PooledEngine, EngineError> {
         let kept = self
@@ -163,15 +172,16 @@ impl Engines {
             .as_ref()
             .and_then(|files| files.store.length_if_unchanged())
             .unwrap_or(0);
-        Engine::open(config.clone()).map(|door| PooledEngine {
-            door,
+        let engine = Engine::open(config.clone())?;
+        Ok(PooledEngine {
+            engine,
             opened,
             length,
         })
     }
 
     fn return_engine(&self, engine: PooledEngine) {
-        if engine.door.is_read_only() {
+        if engine.engine.is_read_only() {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -203,9 +213,9 @@ impl Worker {
             .acquire_engine(config)
             .map_err(WorkerError::Open)?;
         engine
-            .door
+            .engine
             .set_write_class(self.engines.writes_as.unwrap_or(self.class));
-        let ran = act(&mut engine.door);
+        let ran = act(&mut engine.engine);
         if ran.is_ok() {
             self.engines.return_engine(engine);
         }
@@ -219,7 +229,7 @@ impl PooledEngine {
         let files = self.opened.as_ref()?;
         let length = files.store.length_if_unchanged()?;
         let is_key = files.key == key_file(config).ok()? && files.above_key == above_key(config)?;
-        let is_good = is_key && self.length <= length && self.door.config() == config;
+        let is_good = is_key && self.length <= length && self.engine.config() == config;
         is_good.then_some(length)
     }
 }
@@ -295,14 +305,10 @@ mod tests {
     fn a_folder_that_is_opened_to_others_denies_until_it_is_closed() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder.path().canonicalize().unwrap());
-        let (origin, class) = (ClientOrigin::User(0), AdmissionClass::Authenticated);
-        let worker = Worker {
-            engines: Engines::new(),
-            origin,
-            class,
-        };
+        let worker = Engines::new().worker(ClientOrigin::User(0), AdmissionClass::Authenticated);
         let name = "alice".parse().unwrap();
-        let act = || worker.run_operation(&config, |door| door.load_policy_facts(&name).map(drop));
+        let act =
+            || worker.run_operation(&config, |engine| engine.load_policy_facts(&name).map(drop));
         act().unwrap().unwrap();
         for (changed, mode) in [
             ("etc/postern", 0o755),

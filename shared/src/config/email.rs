@@ -293,31 +293,24 @@ mod tests {
     fn only_loopback_is_reached_without_tls() {
         let smtp =
             |url: &str| SmtpUrl::try_from(url.to_owned()).map(|url| (url.port, url.protection));
-        assert_eq!(smtp("smtps://mail.example.com"), Ok((465, Protection::Tls)));
-        assert_eq!(
-            smtp("smtp://mail.example.com/"),
-            Ok((587, Protection::StartTls))
-        );
-        assert_eq!(
-            smtp("smtp://mail.example.com:25"),
-            Ok((25, Protection::StartTls))
-        );
-        assert_eq!(smtp("smtp://127.0.0.1"), Ok((25, Protection::None)));
-        assert_eq!(smtp("smtp://localhost:2525"), Ok((2525, Protection::None)));
-        assert_eq!(
-            smtp("smtp://localhost.example.com"),
-            Ok((587, Protection::StartTls))
-        );
+        for (url, port, protection) in [
+            ("smtps://mail.example.com", 465, Protection::Tls),
+            ("smtp://mail.example.com/", 587, Protection::StartTls),
+            ("smtp://mail.example.com:25", 25, Protection::StartTls),
+            ("smtp://127.0.0.1", 25, Protection::None),
+            ("smtp://localhost:2525", 2525, Protection::None),
+            ("smtp://localhost.example.com", 587, Protection::StartTls),
+        ] {
+            assert_eq!(smtp(url), Ok((port, protection)), "{url}");
+        }
         let webhook =
             |url: &str| WebhookUrl::try_from(url.to_owned()).map(|url| (url.port, url.path));
-        assert_eq!(
-            webhook("https://hooks.example.com"),
-            Ok((443, "/".to_owned()))
-        );
-        assert_eq!(
-            webhook("http://127.0.0.1:8025/x?y=1"),
-            Ok((8025, "/x?y=1".to_owned()))
-        );
+        for (url, port, path) in [
+            ("https://hooks.example.com", 443, "/"),
+            ("http://127.0.0.1:8025/x?y=1", 8025, "/x?y=1"),
+        ] {
+            assert_eq!(webhook(url), Ok((port, path.to_owned())), "{url}");
+        }
         assert!(webhook("http://hooks.example.com/").is_err());
     }
 
@@ -343,33 +336,29 @@ mod tests {
     #[test]
     fn keys_that_contradict_each_other_are_refused() {
         let check = |text: &str| {
-            toml::from_str::<EmailConfig>(text)
-                .unwrap()
-                .check()
-                .map_err(|c| c.message)
+            let config: EmailConfig = toml::from_str(text).unwrap();
+            config.check().map_err(|conflict| conflict.message)
         };
-        assert_eq!(check(""), Ok(()));
-        assert_eq!(
-            check("smtp_url = \"smtp://localhost\"\nfrom = \"a@example.com\""),
-            Ok(())
-        );
-        assert_eq!(check("webhook_url = \"https://example.com/\""), Ok(()));
+        let smtp = "smtp_url = \"smtp://localhost\"\n";
+        let webhook = "webhook_url = \"https://example.com/\"\n";
+        let from = "from = \"a@example.com\"\n";
+        let secrets = "webhook_secret_file = \"/a\"\nwebhook_secret_credential = \"a\"";
+        for text in ["", &format!("{smtp}{from}"), webhook] {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
         for (text, words) in [
-            ("smtp_url = \"smtp://localhost\"", "needs from"),
+            (smtp, "needs from"),
             (
-                "command = [\"sendmail\"]\nfrom = \"a@example.com\"",
+                &format!("command = [\"sendmail\"]\n{from}"),
                 "absolute path",
             ),
             (
-                "webhook_url = \"https://example.com/\"\ncommand = [\"/bin/true\"]",
+                &format!("{webhook}command = [\"/bin/true\"]"),
                 "more than one",
             ),
             ("smtp_user = \"a\"", "together with"),
             ("smtp_password_file = \"/a\"", "together with"),
-            (
-                "webhook_secret_file = \"/a\"\nwebhook_secret_credential = \"a\"",
-                "keep one",
-            ),
+            (secrets, "keep one"),
         ] {
             assert!(check(text).unwrap_err().contains(words), "{text}");
         }

@@ -14,6 +14,7 @@ pub use error::{ConfigError, Fallback};
 pub use last_valid::LastValidConfig;
 
 use super::Config;
+use super::check::Conflict;
 use crate::account::name::UserName;
 use crate::system::clock::Timestamp;
 use crate::system::trusted_file::{self, FileError, Follow, Privacy, TrustedFolder};
@@ -57,6 +58,16 @@ pub struct CurrentConfig {
     pub is_saved: bool,
 }
 
+impl CurrentConfig {
+    fn from_files(config: Config, is_saved: bool) -> CurrentConfig {
+        CurrentConfig {
+            config,
+            fallback: None,
+            is_saved,
+        }
+    }
+}
+
 /// Reads and validates postern.toml and the files of accounts.d beside it.
 pub fn read_config(path: &Path) -> Result<ValidConfig, ConfigError> {
     validate_with_accounts(path, read_text(path, Follow::Yes)?)
@@ -69,33 +80,21 @@ pub fn validate_with_accounts(path: &Path, text: String) -> Result<ValidConfig, 
     let mut names: BTreeSet<UserName> = config.account.iter().map(|a| a.name.clone()).collect();
     let mut has_account_files = false;
     for (file, text) in read_accounts_d(path)? {
-        let content = |message| ConfigError::Content {
-            path: file.clone(),
-            line: 1,
-            key: None,
-            message,
-        };
         hash.update(file.as_os_str().as_encoded_bytes());
         hash.update([0]);
         hash.update(text.as_bytes());
         has_account_files = true;
         for account in parse_accounts(&file, &text)? {
             if !names.insert(account.name.clone()) {
-                return Err(content(format!(
-                    "the account {} is declared twice",
-                    account.name
-                )));
+                let message = format!("the account {} is declared twice", account.name);
+                return Err(ConfigError::content(&file, 1, None, message));
             }
             config.account.push(account);
         }
     }
     if has_account_files {
-        config.check().map_err(|conflict| ConfigError::Content {
-            path: path.to_owned(),
-            line: 1,
-            key: None,
-            message: conflict.message,
-        })?;
+        let refuse = |conflict: Conflict| ConfigError::content(path, 1, None, conflict.message);
+        config.check().map_err(refuse)?;
     }
     Ok(ValidConfig {
         config,
@@ -116,42 +115,31 @@ pub fn load_config(path: &Path) -> Result<CurrentConfig, ConfigError> {
         .as_ref()
         .and_then(|files| unchanged::find_cached(path, files))
     {
-        return Ok(CurrentConfig {
-            config,
-            fallback: None,
-            is_saved: true,
-        });
+        return Ok(CurrentConfig::from_files(config, true));
     }
     let reason = match read_current(path) {
         Ok((valid, is_saved)) => {
             if let Some(files) = files.filter(|_| is_saved) {
                 unchanged::cache_config(path, files, &valid.config);
             }
-            return Ok(CurrentConfig {
-                config: valid.config,
-                fallback: None,
-                is_saved,
-            });
+            return Ok(CurrentConfig::from_files(valid.config, is_saved));
         }
         Err(reason) => reason,
     };
     let copy = copy_path(path);
     match read_text(&copy, Follow::No).and_then(|text| validate(&copy, &text)) {
         Ok(config) => {
-            let changed = copy
-                .metadata()
-                .and_then(|metadata| metadata.modified())
-                .ok();
+            let metadata = copy.metadata();
+            let changed = metadata.and_then(|metadata| metadata.modified()).ok();
             let since = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-            let since = since.map(|time| Timestamp(time.as_secs()));
+            let fallback = Fallback {
+                reason,
+                copy: Some(copy),
+                since: since.map(|time| Timestamp(time.as_secs())),
+            };
             Ok(CurrentConfig {
-                config,
-                fallback: Some(Fallback {
-                    reason,
-                    copy: Some(copy),
-                    since,
-                }),
-                is_saved: true,
+                fallback: Some(fallback),
+                ..CurrentConfig::from_files(config, true)
             })
         }
         Err(no_copy) => match (reason, no_copy) {
@@ -159,11 +147,7 @@ pub fn load_config(path: &Path) -> Result<CurrentConfig, ConfigError> {
             (ConfigError::NotSaved { valid, .. }, ConfigError::File(error))
                 if error.is_missing() =>
             {
-                Ok(CurrentConfig {
-                    config: valid.config,
-                    fallback: None,
-                    is_saved: false,
-                })
+                Ok(CurrentConfig::from_files(valid.config, false))
             }
             (reason, no_copy) => Err(ConfigError::NoCopy {
                 reason: Box::new(reason),
@@ -255,20 +239,14 @@ impl ValidConfig {
 }
 
 fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
-    let refuse =
-        |position: Option<usize>, key: Option<String>, message: String| ConfigError::Content {
-            path: path.to_owned(),
-            line: position.map_or(1, |p| locate::line_number(text, p)),
-            key,
-            message,
-        };
+    let refuse = |position: Option<usize>, key: Option<String>, message: String| {
+        let line = position.map_or(1, |p| locate::line_number(text, p));
+        ConfigError::content(path, line, key, message)
+    };
     // A truncated file can be valid TOML with a weaker policy, so it is refused.
     if text.trim().is_empty() {
-        return Err(refuse(
-            None,
-            None,
-            "is empty; to keep every default, write a comment".to_owned(),
-        ));
+        let empty = "is empty; to keep every default, write a comment".to_owned();
+        return Err(refuse(None, None, empty));
     }
     if !text.ends_with('\n') {
         let end = "does not end with a newline (truncated?)".to_owned();
@@ -292,19 +270,13 @@ fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
 
 fn parse_accounts(path: &Path, text: &str) -> Result<Vec<super::DeclaredAccount>, ConfigError> {
     let config = validate(path, text)?;
-    if (Config {
-        account: Vec::new(),
-        ..config.clone()
-    }) != Config::default()
-    {
-        return Err(ConfigError::Content {
-            path: path.to_owned(),
-            line: 1,
-            key: None,
-            message: "a file in accounts.d holds [[account]] tables only".to_owned(),
-        });
+    let mut others = config;
+    let accounts = std::mem::take(&mut others.account);
+    if others != Config::default() {
+        let message = "a file in accounts.d holds [[account]] tables only";
+        return Err(ConfigError::content(path, 1, None, message));
     }
-    Ok(config.account)
+    Ok(accounts)
 }
 
 /// Returns the path of the saved copy: postern.toml.valid beside postern.toml.
@@ -315,24 +287,17 @@ pub fn copy_path(path: &Path) -> PathBuf {
 }
 
 fn read_text(path: &Path, follow: Follow) -> Result<String, ConfigError> {
-    decode_text(
-        path,
-        &trusted_file::read_trusted(path, Privacy::Public, follow, LARGEST)?,
-    )
+    let bytes = trusted_file::read_trusted(path, Privacy::Public, follow, LARGEST)?;
+    decode_text(path, &bytes)
 }
 
 fn decode_text(path: &Path, bytes: &[u8]) -> Result<String, ConfigError> {
-    std::str::from_utf8(bytes)
-        .map(str::to_owned)
-        .map_err(|error| ConfigError::Content {
-            path: path.to_owned(),
-            line: 1 + bytes[..error.valid_up_to()]
-                .iter()
-                .filter(|b| **b == b'\n')
-                .count(),
-            key: None,
-            message: "not UTF-8".to_owned(),
-        })
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        let line = 1 + before.iter().filter(|b| **b == b'\n').count();
+        ConfigError::content(path, line, None, "not UTF-8")
+    })?;
+    Ok(text.to_owned())
 }
 
 /// Returns the files of accounts.d and their texts, ordered by file name. Owner and mode of the
@@ -344,17 +309,21 @@ fn read_accounts_d(path: &Path) -> Result<Vec<(PathBuf, String)>, ConfigError> {
         Err(error) if error.is_missing() => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let read = |name: PathBuf| {
+    let read_text = |name: PathBuf| {
         let path = path.join(&name);
         let text = decode_text(&path, &folder.read_file(&name, Privacy::Public, LARGEST)?)?;
         Ok((path, text))
     };
-    folder.file_names("toml")?.into_iter().map(read).collect()
+    folder
+        .file_names("toml")?
+        .into_iter()
+        .map(read_text)
+        .collect()
 }
 
 impl fmt::Debug for ValidConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Valid").finish_non_exhaustive()
+        f.debug_struct("ValidConfig").finish_non_exhaustive()
     }
 }
 

@@ -106,7 +106,7 @@ macro_rules! plain {
     ($(#[$doc:meta])* $name:ident, $longest:literal, $allowed:expr, $what:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[serde(try_from = "String")]
         pub struct $name(String);
 
         impl TryFrom<String> for $name {
@@ -118,12 +118,6 @@ macro_rules! plain {
                     true => Ok($name(text)),
                     false => Err($what),
                 }
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(plain: $name) -> String {
-                plain.0
             }
         }
 

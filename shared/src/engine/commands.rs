@@ -212,7 +212,7 @@ impl Commands<'_> {
         let new = Token::issue(&keys, to, PendingRecoveryCodes { snapshot, codes }, now)?;
         Ok(ReplyBody::RecoveryCodes {
             codes: shown,
-            ticket: new.seal(&keys)?.into(),
+            token: new.seal(&keys)?.into(),
         })
     }
 
@@ -225,21 +225,21 @@ impl Commands<'_> {
     ) -> Result<EngineReply, AdministrationError> {
         let mut enrollment = self.engine.enrollment();
         match finish {
-            FinishOperation::Confirm { ticket, code } => Ok(enrollment
-                .confirm_enrollment(requester, account, ticket, code, now)?
+            FinishOperation::Confirm { token, code } => Ok(enrollment
+                .confirm_enrollment(requester, account, token, code, now)?
                 .into()),
-            FinishOperation::Activate { ticket } => {
+            FinishOperation::Activate { token } => {
                 let (holder, actor) = (requester.holder(), requester.actor());
                 enrollment
-                    .activate_confirmed(ticket, account, holder, actor, now)
+                    .activate_confirmed(token, account, holder, actor, now)
                     .map(|activated| activated_reply(activated.app_passwords))
             }
-            FinishOperation::ActivateUnconfirmed { ticket } => enrollment
-                .activate_unconfirmed(ticket, account, requester, now)
+            FinishOperation::ActivateUnconfirmed { token } => enrollment
+                .activate_unconfirmed(token, account, requester, now)
                 .map(activated_reply),
-            FinishOperation::ReplaceRecoveryCodes { ticket } => {
+            FinishOperation::ReplaceRecoveryCodes { token } => {
                 let token = enrollment
-                    .open_step::<PendingRecoveryCodes>(ticket, account, requester.holder(), now)?
+                    .open_step::<PendingRecoveryCodes>(token, account, requester.holder(), now)?
                     .ok_or(AdministrationError::Stale)?;
                 let PendingRecoveryCodes { snapshot, codes } = token.payload();
                 let actor = requester.actor();

@@ -169,24 +169,15 @@ pub struct EventEntry {
 
 impl From<(i64, AuditEvent)> for EventEntry {
     fn from((number, event): (i64, AuditEvent)) -> EventEntry {
-        let AuditEvent {
-            at,
-            account,
-            kind: what,
-            service: door,
-            origin,
-            principal: actor,
-            cause,
-        } = event;
         EventEntry {
             number,
-            time: at.to_string(),
-            account,
-            event: what,
-            service: door,
-            origin,
-            principal: actor,
-            cause,
+            time: event.at.to_string(),
+            account: event.account,
+            event: event.kind,
+            service: event.service,
+            origin: event.origin,
+            principal: event.principal,
+            cause: event.cause,
         }
     }
 }

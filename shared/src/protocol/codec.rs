@@ -102,22 +102,33 @@ impl<'a> Decoder<'a> {
         Ok(taken)
     }
 
+    fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecodeError> {
+        let bytes = self.take(N, field)?;
+        bytes.try_into().map_err(|_| DecodeError(field))
+    }
+
     pub(super) fn u8(&mut self, field: &'static str) -> Result<u8, DecodeError> {
-        Ok(self.take(1, field)?[0])
+        self.array(field).map(u8::from_le_bytes)
     }
 
     pub(super) fn u16(&mut self, field: &'static str) -> Result<u16, DecodeError> {
-        let bytes = self.take(2, field)?;
-        Ok(u16::from_le_bytes(
-            bytes.try_into().map_err(|_| DecodeError(field))?,
-        ))
+        self.array(field).map(u16::from_le_bytes)
     }
 
     pub(super) fn u32(&mut self, field: &'static str) -> Result<u32, DecodeError> {
-        let bytes = self.take(4, field)?;
-        Ok(u32::from_le_bytes(
-            bytes.try_into().map_err(|_| DecodeError(field))?,
-        ))
+        self.array(field).map(u32::from_le_bytes)
+    }
+
+    /// Reads the number of one of these values.
+    pub(super) fn one_of<T: Copy, const N: usize>(
+        &mut self,
+        values: [T; N],
+        number: impl Fn(T) -> u8,
+        field: &'static str,
+    ) -> Result<T, DecodeError> {
+        let found = self.u8(field)?;
+        let value = values.into_iter().find(|value| number(*value) == found);
+        value.ok_or(DecodeError(field))
     }
 
     /// Reads a byte string of at most `limit` bytes.

@@ -105,26 +105,30 @@ pub enum FinishOperation {
     /// Confirms the new authenticator by a code; it is not stored yet.
     Confirm {
         /// Token of [`ReplyBody::NewAuthenticator`].
-        ticket: TypedText,
+        #[serde(rename = "ticket")]
+        token: TypedText,
         /// The code of the new authenticator.
         code: TypedText,
     },
     /// Activates the authenticator and its recovery codes.
     Activate {
         /// Token of [`ReplyBody::Confirmed`].
-        ticket: TypedText,
+        #[serde(rename = "ticket")]
+        token: TypedText,
     },
     /// Activates the authenticator without a code, for an administrator.
     #[serde(rename = "vouch")]
     ActivateUnconfirmed {
         /// Token of [`ReplyBody::NewAuthenticator`].
-        ticket: TypedText,
+        #[serde(rename = "ticket")]
+        token: TypedText,
     },
     /// Replaces the old recovery codes with the new ones, which the user has saved.
     #[serde(rename = "keep-recovery-codes")]
     ReplaceRecoveryCodes {
         /// Token of [`ReplyBody::RecoveryCodes`].
-        ticket: TypedText,
+        #[serde(rename = "ticket")]
+        token: TypedText,
     },
 }
 
@@ -160,26 +164,30 @@ pub enum ReplyBody {
     /// The code confirmed the new authenticator.
     Confirmed {
         /// Token that activates the authenticator.
-        ticket: TypedText,
+        #[serde(rename = "ticket")]
+        token: TypedText,
     },
     /// New recovery codes, which are shown once.
     RecoveryCodes {
         codes: Vec<TypedText>,
         /// Token that activates the recovery codes.
-        ticket: TypedText,
+        #[serde(rename = "ticket")]
+        token: TypedText,
     },
 }
 
 /// A new authenticator, which is shown once.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ShownAuthenticator {
+    /// Secret in Base32.
     pub secret: TypedText,
     /// otpauth URI, the text of the QR code.
     pub url: TypedText,
     /// With the first authenticator, the recovery codes in groups.
     pub recovery_codes: Vec<TypedText>,
     /// Token that confirms the authenticator.
-    pub ticket: TypedText,
+    #[serde(rename = "ticket")]
+    pub token: TypedText,
 }
 
 impl From<ReplyBody> for EngineReply {

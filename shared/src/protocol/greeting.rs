@@ -10,14 +10,14 @@ const MOST: usize = 16;
 /// Whether posternd accepts one more conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerState {
-    Ready,
+    Ready = 0,
     /// The connection limit is reached. The module MUST NOT proceed without posternd.
-    Busy,
+    Busy = 1,
     /// The user ID of the peer on pam.sock has no name on this host, or a name that no account can
     /// have.
-    NoAccount,
+    NoAccount = 2,
     /// The name of the peer cannot be looked up now.
-    NameUnavailable,
+    NameUnavailable = 3,
 }
 
 impl ServerState {
@@ -29,12 +29,7 @@ impl ServerState {
     ];
 
     fn number(self) -> u8 {
-        match self {
-            ServerState::Ready => 0,
-            ServerState::Busy => 1,
-            ServerState::NoAccount => 2,
-            ServerState::NameUnavailable => 3,
-        }
+        self as u8
     }
 }
 
@@ -66,11 +61,7 @@ impl Frame for Greeting {
         if kind != GREETING {
             return Err(FrameError::Kind(kind));
         }
-        let number = fields.u8("state")?;
-        let state = ServerState::ALL
-            .into_iter()
-            .find(|state| state.number() == number);
-        let state = state.ok_or(DecodeError("state"))?;
+        let state = fields.one_of(ServerState::ALL, ServerState::number, "state")?;
         let bytes = fields.bytes(2 * MOST, "versions")?;
         if bytes.len() % 2 != 0 {
             return Err(DecodeError("versions").into());

@@ -1,6 +1,6 @@
 //! Instructions of posternd to the module. The module enforces limits of its own on each of them.
 
-use super::codec::{DecodeError, Decoder, Encoder};
+use super::codec::{Decoder, Encoder};
 use super::frame::{Frame, FrameError};
 use super::pam_function::PamFunctionResult;
 use crate::credential::input;
@@ -24,19 +24,19 @@ const MARK: usize = 4 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Echo {
-    On,
-    Off,
+    Off = 0,
+    On = 1,
 }
 
-/// Severity of a log line, as in syslog(3).
+/// Severity of a log line, with its number in syslog(3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// An administrator must act.
-    Error,
-    Notice,
-    Info,
+    Error = 3,
+    Notice = 5,
+    Info = 6,
     /// For the search for a fault.
-    Debug,
+    Debug = 7,
 }
 
 /// One step of the conversation.
@@ -69,13 +69,16 @@ pub enum Instruction {
 }
 
 impl Severity {
-    fn number(self) -> u8 {
-        match self {
-            Severity::Error => 3,
-            Severity::Notice => 5,
-            Severity::Info => 6,
-            Severity::Debug => 7,
-        }
+    const ALL: [Severity; 4] = [
+        Severity::Error,
+        Severity::Notice,
+        Severity::Info,
+        Severity::Debug,
+    ];
+
+    /// Returns the number in syslog(3), which is that of the protocol too.
+    pub fn number(self) -> u8 {
+        self as u8
     }
 }
 
@@ -99,10 +102,7 @@ impl Frame for Instruction {
     fn encode(&self, fields: &mut Encoder) {
         match self {
             Instruction::Ask { prompt, echo } => {
-                fields.u8(match echo {
-                    Echo::On => 1,
-                    Echo::Off => 0,
-                });
+                fields.u8(*echo as u8);
                 fields.bytes(prompt.as_bytes());
             }
             Instruction::Tell(text) => fields.bytes(text.as_bytes()),
@@ -120,43 +120,29 @@ impl Frame for Instruction {
     fn decode(kind: u8, fields: &mut Decoder<'_>) -> Result<Instruction, FrameError> {
         Ok(match kind {
             ASK => Instruction::Ask {
-                echo: match fields.u8("echo")? {
-                    0 => Echo::Off,
-                    1 => Echo::On,
-                    _ => return Err(DecodeError("echo").into()),
-                },
+                echo: fields.one_of([Echo::Off, Echo::On], |echo| echo as u8, "echo")?,
                 prompt: Zeroizing::new(fields.text(TEXT, "prompt")?.to_owned()),
             },
             TELL => Instruction::Tell(fields.text(TEXT, "text")?.to_owned()),
-            LOG => {
-                let number = fields.u8("severity")?;
-                let all = [
-                    Severity::Error,
-                    Severity::Notice,
-                    Severity::Info,
-                    Severity::Debug,
-                ];
-                let severity = all.into_iter().find(|severity| severity.number() == number);
-                Instruction::Log {
-                    severity: severity.ok_or(DecodeError("severity"))?,
-                    line: fields.text(LINE, "log line")?.to_owned(),
-                }
-            }
+            LOG => Instruction::Log {
+                severity: fields.one_of(Severity::ALL, Severity::number, "severity")?,
+                line: fields.text(LINE, "log line")?.to_owned(),
+            },
             DELAY_FAILURE => Instruction::DelayFailure(fields.u32("seconds")?),
             GET_STACKED => Instruction::GetStacked,
-            SET_STACKED => Instruction::SetStacked(Zeroizing::new(
-                fields
-                    .bytes(input::LONGEST + 1, "stacked password")?
-                    .to_vec(),
-            )),
+            SET_STACKED => {
+                let password = fields.bytes(input::LONGEST + 1, "stacked password")?;
+                Instruction::SetStacked(Zeroizing::new(password.to_vec()))
+            }
             KEEP_MARK => {
                 Instruction::KeepMark(Zeroizing::new(fields.bytes(MARK, "mark")?.to_vec()))
             }
             STILL_WORKING => Instruction::StillWorking,
-            END => {
-                let result = PamFunctionResult::from_number(fields.u8("result")?);
-                Instruction::End(result.ok_or(DecodeError("result"))?)
-            }
+            END => Instruction::End(fields.one_of(
+                PamFunctionResult::ALL,
+                PamFunctionResult::number,
+                "result",
+            )?),
             _ => return Err(FrameError::Kind(kind)),
         })
     }

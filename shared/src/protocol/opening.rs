@@ -146,28 +146,25 @@ impl Frame for Opening {
         if !VERSIONS.contains(&version) {
             return Err(DecodeError("version").into());
         }
-        Ok(match kind {
-            HOST => {
-                let transaction = Box::new(PamTransaction::decode(fields)?);
-                let id = if version >= NAMES_TRANSACTION {
-                    decode_id(fields)?
-                } else {
-                    None
-                };
-                Opening::Host {
-                    version,
-                    transaction,
-                    id,
-                }
-            }
-            USER_HOST => Opening::UserHost {
+        if kind == COMMAND {
+            let request = Zeroizing::new(fields.bytes(REQUEST, "request")?.to_vec());
+            return Ok(Opening::Command { version, request });
+        }
+        let transaction = Box::new(PamTransaction::decode(fields)?);
+        if kind == USER_HOST {
+            return Ok(Opening::UserHost {
                 version,
-                transaction: Box::new(PamTransaction::decode(fields)?),
-            },
-            _ => {
-                let request = Zeroizing::new(fields.bytes(REQUEST, "request")?.to_vec());
-                Opening::Command { version, request }
-            }
+                transaction,
+            });
+        }
+        let id = match version >= NAMES_TRANSACTION {
+            true => decode_id(fields)?,
+            false => None,
+        };
+        Ok(Opening::Host {
+            version,
+            transaction,
+            id,
         })
     }
 }
@@ -175,13 +172,8 @@ impl Frame for Opening {
 fn decode_id(fields: &mut Decoder<'_>) -> Result<Option<TransactionId>, DecodeError> {
     const FIELD: &str = "transaction id";
     let bytes = fields.optional_bytes(TransactionId::LENGTH, FIELD)?;
-    let id = bytes.map(|bytes| {
-        bytes
-            .try_into()
-            .map(TransactionId)
-            .map_err(|_| DecodeError(FIELD))
-    });
-    id.transpose()
+    let id = bytes.map(|bytes| bytes.try_into().map(TransactionId));
+    id.transpose().map_err(|_| DecodeError(FIELD))
 }
 
 impl PamTransaction {
@@ -191,22 +183,13 @@ impl PamTransaction {
         for option in &self.options {
             fields.bytes(option.as_bytes());
         }
-        let PamTransaction {
-            service,
-            user,
-            remote_host,
-            terminal,
-            ssh_connection,
-            ssh_auth_info,
-            ..
-        } = self;
         for item in [
-            service,
-            user,
-            remote_host,
-            terminal,
-            ssh_connection,
-            ssh_auth_info,
+            &self.service,
+            &self.user,
+            &self.remote_host,
+            &self.terminal,
+            &self.ssh_connection,
+            &self.ssh_auth_info,
         ] {
             fields.optional_bytes(item.as_deref());
         }
@@ -215,7 +198,7 @@ impl PamTransaction {
     }
 
     fn decode(fields: &mut Decoder<'_>) -> Result<PamTransaction, FrameError> {
-        let hook = PamFunction::from_number(fields.u8("hook")?).ok_or(DecodeError("hook"))?;
+        let hook = fields.one_of(PamFunction::ALL, PamFunction::number, "hook")?;
         let count = usize::try_from(fields.u32("options")?).unwrap_or(usize::MAX);
         if count > OPTIONS {
             return Err(DecodeError("options").into());

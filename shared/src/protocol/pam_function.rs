@@ -5,11 +5,11 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PamFunction {
     /// `auth`: pam_sm_authenticate(3).
-    Auth,
+    Auth = 1,
     /// `account`: pam_sm_acct_mgmt(3).
-    Account,
+    Account = 2,
     /// `password`: pam_sm_chauthtok(3), after the password was changed.
-    Password,
+    Password = 3,
 }
 
 /// Result of a function, before it is translated for libpam.
@@ -27,19 +27,19 @@ pub enum PamFunctionResult {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
     /// The input is refused, or the account has no second factor.
-    Refused,
+    Refused = 0x80,
     /// The number of prompts reached the option `tries`.
-    TooManyTries,
+    TooManyTries = 0x81,
     /// The conversation failed or was cancelled.
-    Conversation,
+    Conversation = 0x82,
     /// No account can have this name.
-    BadName,
+    BadName = 0x83,
     /// The store, the key or the clock is not available.
-    Unavailable,
+    Unavailable = 0x84,
     /// An option or the configuration is invalid.
-    Misconfigured,
+    Misconfigured = 0x85,
     /// `account` found that no code was asked for.
-    NotAsked,
+    NotAsked = 0x86,
 }
 
 impl PamFunction {
@@ -53,27 +53,19 @@ impl PamFunction {
         }
     }
 
-    pub(super) fn number(self) -> u8 {
-        match self {
-            PamFunction::Auth => 1,
-            PamFunction::Account => 2,
-            PamFunction::Password => 3,
-        }
-    }
+    pub(super) const ALL: [PamFunction; 3] = [
+        PamFunction::Auth,
+        PamFunction::Account,
+        PamFunction::Password,
+    ];
 
-    pub(super) fn from_number(number: u8) -> Option<PamFunction> {
-        [
-            PamFunction::Auth,
-            PamFunction::Account,
-            PamFunction::Password,
-        ]
-        .into_iter()
-        .find(|hook| hook.number() == number)
+    pub(super) fn number(self) -> u8 {
+        self as u8
     }
 }
 
 impl PamFunctionResult {
-    const ALL: [PamFunctionResult; 9] = [
+    pub(super) const ALL: [PamFunctionResult; 9] = [
         PamFunctionResult::Passed,
         PamFunctionResult::NotNeeded,
         PamFunctionResult::Denied(Denial::Refused),
@@ -91,19 +83,7 @@ impl PamFunctionResult {
         match self {
             PamFunctionResult::Passed => 0x53,
             PamFunctionResult::NotNeeded => 0x2c,
-            PamFunctionResult::Denied(Denial::Refused) => 0x80,
-            PamFunctionResult::Denied(Denial::TooManyTries) => 0x81,
-            PamFunctionResult::Denied(Denial::Conversation) => 0x82,
-            PamFunctionResult::Denied(Denial::BadName) => 0x83,
-            PamFunctionResult::Denied(Denial::Unavailable) => 0x84,
-            PamFunctionResult::Denied(Denial::Misconfigured) => 0x85,
-            PamFunctionResult::Denied(Denial::NotAsked) => 0x86,
+            PamFunctionResult::Denied(denial) => denial as u8,
         }
-    }
-
-    pub(super) fn from_number(number: u8) -> Option<PamFunctionResult> {
-        PamFunctionResult::ALL
-            .into_iter()
-            .find(|result| result.number() == number)
     }
 }

@@ -33,20 +33,20 @@ mod tests {
         let request = CommandRequest {
             account: "ü@x.org".parse().unwrap(),
             operation: Operation::Finish(FinishOperation::Activate {
-                ticket: "a\nb".to_owned().into(),
+                token: "a\nb".to_owned().into(),
             }),
         };
-        let Operation::Finish(FinishOperation::Activate { ticket }) =
+        let Operation::Finish(FinishOperation::Activate { token }) =
             decode::<CommandRequest>(&encode(&request).unwrap())
                 .unwrap()
                 .operation
         else {
             panic!("another request")
         };
-        assert_eq!(&*ticket, "a\nb");
+        assert_eq!(&*token, "a\nb");
         assert!(
             !format!("{request:?}").contains("a\\nb"),
-            "a ticket must not be printed"
+            "a token must not be printed"
         );
     }
 

@@ -17,13 +17,13 @@ mod wal;
 use super::{Intent, StoreError, StoreResult, Transaction, UpgradeResult};
 use crate::system::admission::AdmissionClass;
 use crate::system::trusted_file::FileError;
-use connection::StoreConnection;
+use connection::{StoreConnection, store_version, use_wal, user_version};
 use files::{DatabasePath, header, location};
 use locks::busy_handler::PATIENCE;
 use locks::{StopsBlocked, WriteQueue, busy_handler, lock_holder};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
-use rusqlite::{Connection, OpenFlags};
-use settings::{Deadline, PREPARED, harden};
+use rusqlite::Connection;
+use settings::{Deadline, PREPARED};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -45,9 +45,9 @@ const APPLICATION: i64 = 0x506f_7374;
 const WRITING: Duration = Duration::from_secs(10);
 const READING: Duration = Duration::from_secs(30);
 /// Time limit of SQLite's work that no transaction waits for.
-const SCRUBBING: Duration = Duration::from_secs(300);
+const TRUNCATION: Duration = Duration::from_secs(300);
 /// Time in which truncation of the WAL is retried while others use it.
-const SCRUB_PATIENCE: Duration = Duration::from_secs(20);
+const TRUNCATION_PATIENCE: Duration = Duration::from_secs(20);
 
 /// An open store, with the connection of its transactions.
 pub struct Store {
@@ -65,13 +65,8 @@ impl Store {
         // a process that is stopped while it recovers the WAL index blocks all others
         let _blocked = StopsBlocked::new();
         let path = location::check_trusted(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX
-            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let connection = Connection::open_with_flags(&path, flags)
-            .map_err(|error| descriptors_exhausted(&path).unwrap_or(error.into()))?;
-        match Store::check(&connection) {
-            Ok(deadline) => {
+        match Store::connect(&path) {
+            Ok((connection, deadline)) => {
                 let database = DatabasePath::open(&path)?;
                 let queue = WriteQueue::of_store(database.file_id());
                 let connection = Some(StoreConnection {
@@ -92,33 +87,17 @@ impl Store {
         }
     }
 
-    /// Configures a connection. Refuses anything that is not a store of this version.
-    fn check(connection: &Connection) -> StoreResult<Deadline> {
-        connection.busy_handler(Some(busy_handler::retry_while_busy))?;
+    /// Opens and configures a connection. Refuses anything that is not a store of this version.
+    fn connect(path: &Path) -> StoreResult<(Connection, Deadline)> {
+        let (connection, deadline) = connection::connect(path, READING)?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
-        let deadline = Deadline::install(connection)?;
-        deadline.set(READING);
-        harden(connection)?;
-        let application: i64 =
-            connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-        let found = user_version(connection)?;
-        if application != APPLICATION {
-            return Err(StoreError::Damaged(
-                "it is not a store of Postern".to_owned(),
-            ));
-        }
+        let found = store_version(&connection)?;
         if found != VERSION {
-            return Err(migration::version_error(connection, found));
+            return Err(migration::version_error(&connection, found));
         }
-        schema_check::check_schema(connection)?;
-        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-        if mode != "wal" {
-            // VACUUM INTO made this backup. The two bytes that change are in one sector, and only
-            // root can create a journal file here.
-            connection.pragma_update(None, "journal_mode", "MEMORY")?;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-        }
-        Ok(deadline)
+        schema_check::check_schema(&connection)?;
+        use_wal(&connection)?;
+        Ok((connection, deadline))
     }
 
     pub(super) fn has_current_version(path: &Path) -> StoreResult<bool> {
@@ -217,13 +196,6 @@ fn descriptors_exhausted(path: &Path) -> Option<StoreError> {
     Some(FileError::io(path, open.err()?).into())
 }
 
-/// Returns the version in the store now.
-fn user_version(connection: &Connection) -> StoreResult<i64> {
-    Ok(connection
-        .prepare_cached("PRAGMA user_version")?
-        .query_row([], |row| row.get(0))?)
-}
-
 /// Begins a transaction on this store's own connection.
 fn begin<'a>(
     transaction: OpenTransaction<'a>,
@@ -292,12 +264,12 @@ impl Store {
             deadline,
             wal_end,
         } = self.open_connection()?;
-        deadline.set(SCRUBBING);
+        deadline.set(TRUNCATION);
         wal_end.repair(connection)?;
         // SQLite does not wait for another process that truncates the WAL: it reports at once that
         // the store is busy
         let began = Instant::now();
-        while began.elapsed() < SCRUB_PATIENCE {
+        while began.elapsed() < TRUNCATION_PATIENCE {
             let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
             let busy = connection
                 .query_row(sql, [], |row| row.get::<_, i64>(0))

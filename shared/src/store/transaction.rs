@@ -14,8 +14,8 @@ mod sessions;
 mod statement;
 mod throttle;
 
-use super::StoreResult;
 use super::sqlite::OpenTransaction;
+use super::{StoreError, StoreResult};
 
 /// Whether a transaction writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ impl<'a> Transaction<'a> {
 
     /// Commits durably. Access is granted only after this returns.
     pub fn commit(self) -> StoreResult<()> {
-        Ok(self.open.commit()?)
+        self.open
+            .commit()
+            .map_err(|error| StoreError::from(&*error))
     }
 }

@@ -85,9 +85,11 @@ impl fmt::Display for Timestamp {
 
 /// Parses a time as [`Timestamp`] prints it, or a date, which is its first second; both UTC.
 impl FromStr for Timestamp {
-    type Err = TimestampError;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Timestamp, TimestampError> {
+    fn from_str(text: &str) -> Result<Timestamp, Self::Err> {
+        const EXPECTED: &str =
+            "must be a date such as 2027-01-15 or a time such as 2027-01-15T08:00:00Z, both UTC";
         let (date, time) = text.split_once('T').unwrap_or((text, "00:00:00Z"));
         let numbers = |text: &str, between: char| -> Option<[u64; 3]> {
             let found: Vec<u64> = text
@@ -98,30 +100,16 @@ impl FromStr for Timestamp {
         };
         let clock = time.strip_suffix('Z').and_then(|time| numbers(time, ':'));
         let (Some(day), Some(clock)) = (numbers(date, '-'), clock) else {
-            return Err(TimestampError);
+            return Err(EXPECTED);
         };
-        let read = Timestamp::from_civil(day, clock).ok_or(TimestampError)?;
+        let parsed = Timestamp::from_civil(day, clock).ok_or(EXPECTED)?;
         // any other form prints differently: a sign, a missing digit, a leap second
-        match read.to_string() == format!("{date}T{time}") {
-            true => Ok(read),
-            false => Err(TimestampError),
+        match parsed.to_string() == format!("{date}T{time}") {
+            true => Ok(parsed),
+            false => Err(EXPECTED),
         }
     }
 }
-
-/// The text is neither a time nor a date.
-#[derive(Debug)]
-pub struct TimestampError;
-
-impl fmt::Display for TimestampError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "must be a date such as 2027-01-15 or a time such as 2027-01-15T08:00:00Z, both UTC",
-        )
-    }
-}
-
-impl std::error::Error for TimestampError {}
 
 /// The clock is before 1970, so that no code can be verified.
 #[derive(Debug)]
@@ -158,13 +146,14 @@ mod tests {
 
     #[test]
     fn timestamps_read_as_rfc_3339() {
-        assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00Z");
-        assert_eq!(Timestamp(951_782_400).to_string(), "2000-02-29T00:00:00Z");
-        assert_eq!(Timestamp(1_111_111_109).to_string(), "2005-03-18T01:58:29Z");
-        assert_eq!(
-            Timestamp(20_000_000_000).to_string(),
-            "2603-10-11T11:33:20Z"
-        );
+        for (second, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_111_111_109, "2005-03-18T01:58:29Z"),
+            (20_000_000_000, "2603-10-11T11:33:20Z"),
+        ] {
+            assert_eq!(Timestamp(second).to_string(), text);
+        }
     }
 
     #[test]
@@ -181,10 +170,8 @@ mod tests {
             let time = Timestamp(second);
             assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);
         }
-        assert_eq!(
-            "2027-01-15".parse::<Timestamp>().unwrap().to_string(),
-            "2027-01-15T00:00:00Z"
-        );
+        let date: Timestamp = "2027-01-15".parse().unwrap();
+        assert_eq!(date.to_string(), "2027-01-15T00:00:00Z");
         for text in [
             "",
             "2027",

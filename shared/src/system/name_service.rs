@@ -20,24 +20,15 @@ const WAITING_THREADS: usize = 2;
 /// Limits of concurrent look-ups. A look-up after its time limit keeps its permit until it returns.
 const LIMITS: AdmissionLimits = AdmissionLimits {
     shared: 0,
-    authenticated: ClassLimits {
-        own: 64,
-        per_key: 4,
-        waiting_per_key: 256,
-        waiting: 1024,
-    },
-    familiar: ClassLimits {
-        own: 64,
-        per_key: 4,
-        waiting_per_key: 256,
-        waiting: 1024,
-    },
-    unauthenticated: ClassLimits {
-        own: 64,
-        per_key: 4,
-        waiting_per_key: 256,
-        waiting: 1024,
-    },
+    authenticated: CLASS_LIMITS,
+    familiar: CLASS_LIMITS,
+    unauthenticated: CLASS_LIMITS,
+};
+const CLASS_LIMITS: ClassLimits = ClassLimits {
+    own: 64,
+    per_key: 4,
+    waiting_per_key: 256,
+    waiting: 1024,
 };
 
 thread_local! {
@@ -127,16 +118,15 @@ impl Drop for LookupSlot {
 pub fn look_up<T: Send + 'static>(
     look_up: impl FnOnce() -> Result<T, Errno> + Send + 'static,
 ) -> Result<T, Errno> {
-    let entered = LOOK_UPS.with_borrow(|of| {
-        of.as_ref().map(
-            |Lookups {
-                 service,
-                 class,
-                 key,
-             }| (service.clone(), *class, key.clone()),
-        )
+    let attached = LOOK_UPS.with_borrow(|attached| {
+        let Lookups {
+            service,
+            class,
+            key,
+        } = attached.as_ref()?;
+        Some((service.clone(), *class, key.clone()))
     });
-    match entered {
+    match attached {
         Some((service, class, key)) => service.run_lookup((class, key), look_up),
         None => look_up(),
     }

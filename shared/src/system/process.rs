@@ -97,27 +97,22 @@ impl HostProcess {
                 ancestors: Ancestors::From(parent),
             }),
         };
-        HostProcess {
-            view,
-            transaction: None,
-        }
+        HostProcess::from_view(view)
     }
 
     pub const fn new(itself: ProcessId, ancestors: Vec<ProcessId>) -> HostProcess {
-        let seen = ProcessView {
-            itself,
-            ancestors: Ancestors::Known(ancestors),
-        };
-        HostProcess {
-            view: Ok(seen),
-            transaction: None,
-        }
+        let ancestors = Ancestors::Known(ancestors);
+        HostProcess::from_view(Ok(ProcessView { itself, ancestors }))
     }
 
     /// Returns a process that the kernel does not identify.
     pub const fn unidentified(why: UnidentifiedProcess) -> HostProcess {
+        HostProcess::from_view(Err(why))
+    }
+
+    const fn from_view(view: Result<ProcessView, UnidentifiedProcess>) -> HostProcess {
         HostProcess {
-            view: Err(why),
+            view,
             transaction: None,
         }
     }
@@ -302,29 +297,20 @@ mod tests {
     /// of them.
     #[test]
     fn a_process_that_cannot_be_seen_is_bound_to_nothing() {
-        assert_eq!(
-            HostProcess::find(0).binding(),
-            Err(UnidentifiedProcess::OtherNamespace)
-        );
-        assert_eq!(
-            HostProcess::find(i32::MAX).binding(),
-            Err(UnidentifiedProcess::Hidden)
-        );
-        for why in [
-            UnidentifiedProcess::OtherNamespace,
-            UnidentifiedProcess::Hidden,
+        let to_nothing = ProcessBinding {
+            process: None,
+            transaction: None,
+        };
+        assert!(!own().continues(&to_nothing));
+        for (number, why) in [
+            (0, UnidentifiedProcess::OtherNamespace),
+            (i32::MAX, UnidentifiedProcess::Hidden),
         ] {
+            assert_eq!(HostProcess::find(number).binding(), Err(why));
             let unseen = HostProcess::unidentified(why);
             assert_eq!(unseen.binding(), Err(why));
             assert!(!unseen.continues(&own().binding().unwrap()));
-            assert!(!unseen.continues(&ProcessBinding {
-                process: None,
-                transaction: None
-            }));
-            assert!(!own().continues(&ProcessBinding {
-                process: None,
-                transaction: None
-            }));
+            assert!(!unseen.continues(&to_nothing));
         }
     }
 
@@ -342,13 +328,12 @@ mod tests {
             assert!(!process.continues(&binding), "of a module that names none");
         }
         // the protocol's version changed between the two hooks: the kernel decides
-        let (named, unnamed) = (
-            own().in_transaction(this).binding().unwrap(),
-            own().binding().unwrap(),
-        );
-        assert!(own().continues(&named) && own().in_transaction(this).continues(&unnamed));
-        assert!(
-            !elsewhere().continues(&named) && !elsewhere().in_transaction(this).continues(&unnamed)
-        );
+        let named = own().in_transaction(this).binding().unwrap();
+        let unnamed = own().binding().unwrap();
+        for (process, continues) in [(own(), true), (elsewhere(), false)] {
+            assert_eq!(process.continues(&named), continues);
+            let process = process.in_transaction(this);
+            assert_eq!(process.continues(&unnamed), continues);
+        }
     }
 }

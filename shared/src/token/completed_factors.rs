@@ -107,6 +107,7 @@ mod tests {
     use super::*;
     use crate::credential::completed_methods::CompletedMethods;
     use crate::network::address::Address;
+    use crate::policy::groups::PersonGroups;
 
     #[test]
     fn completed_factors_survive_a_cookie_and_other_bytes_are_refused() {
@@ -126,6 +127,7 @@ mod tests {
     /// The current policy decides, and not the policy at the time of the login.
     #[test]
     fn the_current_policy_decides_whether_the_factors_suffice() {
+        let all = "required = \"all\"";
         let exempt = "[[exempt]]\nnetworks = [\"192.0.2.0/24\"]";
         let (none, had) = (
             SecondFactorMethod::None(Enrolled::No),
@@ -133,7 +135,7 @@ mod tests {
         );
         for (policy, second, address, full) in [
             ("", none, "198.51.100.7", true),
-            ("required = \"all\"", none, "198.51.100.7", false),
+            (all, none, "198.51.100.7", false),
             ("required = [\"alice\"]", none, "198.51.100.7", false),
             ("required = [\"bob\"]", none, "198.51.100.7", true),
             (exempt, none, "198.51.100.7", true),
@@ -141,34 +143,23 @@ mod tests {
             (exempt, had, "198.51.100.7", false),
             (exempt, had, "", false),
             ("", had, "192.0.2.7", false),
-            (
-                "required = \"all\"",
-                SecondFactorMethod::TrustedBrowser,
-                "",
-                true,
-            ),
-            ("required = \"all\"", SecondFactorMethod::Code, "", true),
+            (all, SecondFactorMethod::TrustedBrowser, "", true),
+            (all, SecondFactorMethod::Code, "", true),
         ] {
             let parsed: PolicyConfig = toml::from_str(policy).unwrap();
-            let name = "alice".parse().unwrap();
-            let (address, earlier) = (Address::parse(address), &CompletedMethods::PASSWORD);
-            let groups = &crate::policy::groups::PersonGroups::default();
             let subject = PolicySubject {
-                name: &name,
-                groups,
+                name: &"alice".parse().unwrap(),
+                groups: &PersonGroups::default(),
                 service: "web",
-                address,
-                completed_methods: earlier,
+                address: Address::parse(address),
+                completed_methods: &CompletedMethods::PASSWORD,
             };
             let factors = CompletedFactors {
                 first: FirstFactorMethod::Password,
                 second,
             };
-            assert_eq!(
-                factors.is_full(&parsed, &subject),
-                full,
-                "{policy} {second:?} {address:?}"
-            );
+            let is_full = factors.is_full(&parsed, &subject);
+            assert_eq!(is_full, full, "{policy} {second:?} {address:?}");
         }
     }
 }

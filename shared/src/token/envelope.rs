@@ -7,7 +7,7 @@ use super::kind::{TokenKind, TokenPayload};
 use super::session::{FirstFactorMethod, Session, SessionId};
 use crate::account::name::UserName;
 use crate::account::record::{AccountId, AccountRecord};
-use crate::credential::secret::{RandomError, fill_random};
+use crate::credential::secret::{RandomError, random_bytes};
 use crate::crypto::vault::{TokenKeys, VaultError};
 use crate::system::clock::Timestamp;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -65,17 +65,11 @@ pub(crate) enum TokenParent {
 impl TokenParent {
     /// Returns the parent for a session.
     pub(crate) fn session(session: &Session) -> TokenParent {
-        let Session {
-            id,
-            issued,
-            expires,
-            ..
-        } = *session;
         TokenParent::Session {
-            id,
+            id: session.id,
             first: session.passed.first,
-            issued,
-            expires,
+            issued: session.issued,
+            expires: session.expires,
         }
     }
 }
@@ -89,6 +83,14 @@ pub(crate) struct AccountVersion {
 }
 
 impl AccountVersion {
+    /// Returns the version when a session began.
+    pub(crate) fn of_session(session: &Session) -> AccountVersion {
+        AccountVersion {
+            id: AccountId(session.account),
+            generation: session.generation,
+        }
+    }
+
     /// Returns the version in a record.
     pub(crate) fn from_record(record: &AccountRecord) -> AccountVersion {
         AccountVersion {
@@ -120,15 +122,10 @@ pub struct Token<P> {
     keys: [u8; 32],
 }
 
-#[derive(Serialize)]
-struct SealedToken<'a, P> {
-    envelope: &'a Envelope,
-    payload: &'a P,
-}
-
-#[derive(Deserialize)]
-struct OpenedToken<P> {
-    envelope: Envelope,
+/// The sealed text: references where it is sealed, values where it is opened.
+#[derive(Serialize, Deserialize)]
+struct TokenContent<E, P> {
+    envelope: E,
     payload: P,
 }
 
@@ -143,9 +140,7 @@ pub(crate) struct TokenRecipient<'a> {
 impl TokenId {
     /// Makes a random identifier.
     pub(crate) fn random() -> Result<TokenId, RandomError> {
-        let mut id = [0; 16];
-        fill_random(&mut id)?;
-        Ok(TokenId(id))
+        random_bytes().map(TokenId)
     }
 }
 
@@ -230,19 +225,11 @@ impl<P: TokenPayload> Token<P> {
     /// Returns the same proof for the session that replaces its session, with the remaining
     /// lifetime.
     pub(crate) fn bind_to_session(self, session: &Session, keys: &TokenKeys) -> Token<P> {
-        let at = AccountVersion {
-            id: AccountId(session.account),
-            generation: session.generation,
-        };
-        let (holder, parent) = (
-            TokenHolder::Session(session.id),
-            TokenParent::session(session),
-        );
         Token {
             envelope: Envelope {
-                at: Some(at),
-                holder,
-                parent,
+                at: Some(AccountVersion::of_session(session)),
+                holder: TokenHolder::Session(session.id),
+                parent: TokenParent::session(session),
                 ..self.envelope
             },
             keys: keys.fingerprint(),
@@ -266,11 +253,11 @@ impl<P: TokenPayload> Token<P> {
 
     fn seal_with(&self, payload: &P, keys: &TokenKeys) -> Result<Zeroizing<String>, VaultError> {
         let mut plain = Zeroizing::new(Vec::with_capacity(LONGEST));
-        let sealed = SealedToken {
+        let content = TokenContent {
             envelope: &self.envelope,
             payload,
         };
-        serde_json::to_writer(&mut *plain, &sealed).map_err(|_| VaultError::Incomplete)?;
+        serde_json::to_writer(&mut *plain, &content).map_err(|_| VaultError::Incomplete)?;
         Ok(Zeroizing::new(
             BASE64URL_NOPAD.encode(&keys.seal(P::KIND.sealed_as(), &plain)?),
         ))
@@ -292,7 +279,7 @@ impl<P: TokenPayload> Token<P> {
         }
         let sealed = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
         let plain = keys.unseal(P::KIND.sealed_as(), &sealed)?;
-        let OpenedToken { envelope, payload } = serde_json::from_slice(&plain).ok()?;
+        let TokenContent { envelope, payload } = serde_json::from_slice(&plain).ok()?;
         let token = Token {
             envelope,
             payload,

@@ -9,7 +9,7 @@ pub use super::revoked::RevokedSessions;
 
 use crate::account::email::EmailAddress;
 use crate::account::name::{Group, UserName};
-use crate::credential::secret::{RandomError, fill_random};
+use crate::credential::secret::{RandomError, random_bytes};
 use crate::crypto::vault::TokenKeys;
 use crate::policy::session_groups::SessionGroups;
 use crate::system::clock::Timestamp;
@@ -36,9 +36,7 @@ pub struct SessionId(pub [u8; 16]);
 impl SessionId {
     /// Makes a random identifier.
     pub fn random() -> Result<SessionId, RandomError> {
-        let mut id = [0; 16];
-        fill_random(&mut id)?;
-        Ok(SessionId(id))
+        random_bytes().map(SessionId)
     }
 
     /// Parses the text of [`fmt::Display`].
@@ -89,28 +87,16 @@ impl Session {
     pub fn to_cookie(&self, keys: &TokenKeys) -> String {
         let scope = &self.scope[..self.scope.len().min(LONGEST_SCOPE)];
         let [first, second] = self.passed.to_bytes();
-        let mut bytes = vec![
-            FORMAT,
-            first,
-            second,
-            u8::try_from(scope.len()).unwrap_or(0),
-        ];
+        let scope_length = u8::try_from(scope.len()).unwrap_or(0);
+        let mut bytes = vec![FORMAT, first, second, scope_length];
         bytes.extend(self.id.0);
         bytes.extend(self.account.to_be_bytes());
-        for number in [
-            self.generation,
-            self.revision,
-            self.issued.0,
-            self.expires.0,
-        ] {
+        let times = [self.issued.0, self.expires.0];
+        for number in [self.generation, self.revision].into_iter().chain(times) {
             bytes.extend(number.to_be_bytes());
         }
-        let groups = self
-            .groups
-            .iter()
-            .map(Group::as_str)
-            .collect::<Vec<_>>()
-            .join("\n");
+        let groups: Vec<&str> = self.groups.iter().map(Group::as_str).collect();
+        let groups = groups.join("\n");
         let email = self.email.as_ref().map_or("", EmailAddress::as_str);
         let host_groups = self.host_groups.to_bytes();
         for length in [groups.len(), host_groups.len()] {
@@ -209,6 +195,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::groups::PersonGroups;
     use crate::policy::session_groups::RequestedGroups;
 
     fn session() -> Session {
@@ -226,14 +213,10 @@ mod tests {
             name: "ü@x.org".parse().unwrap(),
             scope: "example.com".to_owned(),
             groups: vec!["ops".parse().unwrap(), "ü b".parse().unwrap()],
-            host_groups: {
-                let rule = "[[gate.rule]]\ngroups = [\"sudo\", \"users\"]\nthen = \"deny\"";
-                let asked = RequestedGroups::from_config(&toml::from_str(rule).unwrap());
-                SessionGroups::record_memberships(
-                    &asked,
-                    &crate::policy::groups::PersonGroups::from_names(["sudo", "adm"]),
-                )
-            },
+            host_groups: SessionGroups::record_memberships(
+                &RequestedGroups::from_names(["sudo", "users"].into_iter()),
+                &PersonGroups::from_names(["sudo", "adm"]),
+            ),
             email: Some("alice@example.org".to_owned().try_into().unwrap()),
         }
     }
@@ -241,10 +224,8 @@ mod tests {
     #[test]
     fn a_cookie_is_parsed_to_the_same_session() {
         let (keys, session) = (TokenKeys::fresh(), session());
-        assert_eq!(
-            Session::from_cookie(&session.to_cookie(&keys), &keys),
-            Some(session)
-        );
+        let parsed = Session::from_cookie(&session.to_cookie(&keys), &keys);
+        assert_eq!(parsed, Some(session));
     }
 
     #[test]
@@ -256,16 +237,8 @@ mod tests {
             assert_eq!(Session::from_cookie(&cookie[..cut], &mine), None);
         }
         for position in 0..cookie.len() {
-            let mut altered = cookie.clone().into_bytes();
-            altered[position] = if altered[position] == b'A' {
-                b'B'
-            } else {
-                b'A'
-            };
-            assert_eq!(
-                Session::from_cookie(std::str::from_utf8(&altered).unwrap(), &mine),
-                None
-            );
+            let altered = crate::token::tests::with_other_character(&cookie, position);
+            assert_eq!(Session::from_cookie(&altered, &mine), None);
         }
         assert_eq!(Session::from_cookie(&"A".repeat(64 * 1024), &mine), None);
     }
@@ -282,11 +255,8 @@ mod tests {
             (300, 299, true),
             (300, 300, false),
         ] {
-            assert_eq!(
-                session.is_valid_at(life, session.issued.plus(at)),
-                good,
-                "{life} {at}"
-            );
+            let is_valid = session.is_valid_at(life, session.issued.plus(at));
+            assert_eq!(is_valid, good, "{life} {at}");
         }
         assert!(session.is_valid_at(300, session.issued.minus(60)));
         assert!(!session.is_valid_at(300, session.issued.minus(61)));

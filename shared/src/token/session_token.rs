@@ -6,7 +6,6 @@ use super::{
     AccessToken, AccountVersion, RefreshToken, StepUpToken, Token, TokenHolder, TokenKind,
     TokenParent, TokenPayload, TokenRecipient,
 };
-use crate::account::record::AccountId;
 use crate::credential::secret::RandomError;
 use crate::crypto::vault::TokenKeys;
 use crate::system::clock::Timestamp;
@@ -23,7 +22,7 @@ impl TokenPayload for StepUpPayload {
 /// A session, as its cookie.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessPayload {
-    cookie: String,
+    pub(super) cookie: String,
 }
 
 impl TokenPayload for AccessPayload {
@@ -33,9 +32,9 @@ impl TokenPayload for AccessPayload {
 /// A session, and the number of this refresh token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefreshPayload {
-    cookie: String,
-    /// Returns the number of refresh tokens that the session had before.
-    number: u64,
+    pub(super) cookie: String,
+    /// Number of refresh tokens that the session had before.
+    pub(super) number: u64,
 }
 
 impl TokenPayload for RefreshPayload {
@@ -44,13 +43,9 @@ impl TokenPayload for RefreshPayload {
 
 /// Returns the recipient of a token for a session.
 pub(crate) fn session_recipient(session: &Session, holder: TokenHolder) -> TokenRecipient<'_> {
-    let at = AccountVersion {
-        id: AccountId(session.account),
-        generation: session.generation,
-    };
     TokenRecipient {
         account: &session.name,
-        at: Some(at),
+        at: Some(AccountVersion::of_session(session)),
         holder,
         parent: TokenParent::session(session),
     }
@@ -73,7 +68,7 @@ impl StepUpToken {
 
     /// Returns the same proof, valid no longer, for the session that replaces its session.
     #[must_use]
-    pub fn going_on(self, session: &Session, keys: &TokenKeys) -> StepUpToken {
+    pub fn rebind(self, session: &Session, keys: &TokenKeys) -> StepUpToken {
         self.bind_to_session(session, keys)
     }
 }
@@ -86,16 +81,10 @@ impl AccessToken {
         end: Timestamp,
         now: Timestamp,
     ) -> Result<AccessToken, RandomError> {
-        let access = AccessPayload {
-            cookie: session.to_cookie(keys),
-        };
-        Token::issue_until(
-            keys,
-            session_recipient(session, TokenHolder::Bearer),
-            access,
-            now,
-            end.min(session.expires),
-        )
+        let cookie = session.to_cookie(keys);
+        let to = session_recipient(session, TokenHolder::Bearer);
+        let end = end.min(session.expires);
+        Token::issue_until(keys, to, AccessPayload { cookie }, now, end)
     }
 
     /// Returns the session of an access token that is valid at `now`. The caller MUST check the
@@ -123,17 +112,10 @@ impl RefreshToken {
         keys: &TokenKeys,
         now: Timestamp,
     ) -> Result<RefreshToken, RandomError> {
-        let refresh = RefreshPayload {
-            cookie: session.to_cookie(keys),
-            number,
-        };
-        Token::issue_until(
-            keys,
-            session_recipient(session, TokenHolder::Bearer),
-            refresh,
-            now,
-            session.expires,
-        )
+        let cookie = session.to_cookie(keys);
+        let refresh = RefreshPayload { cookie, number };
+        let to = session_recipient(session, TokenHolder::Bearer);
+        Token::issue_until(keys, to, refresh, now, session.expires)
     }
 
     /// Opens a refresh token that is valid at `now`. The caller MUST check that it is the newest
@@ -149,31 +131,5 @@ impl RefreshToken {
     /// Returns the number of refresh tokens that the session had before.
     pub fn number(&self) -> u64 {
         self.payload().number
-    }
-}
-
-#[cfg(test)]
-impl StepUpPayload {
-    pub(super) fn for_tests() -> StepUpPayload {
-        StepUpPayload {}
-    }
-}
-
-#[cfg(test)]
-impl AccessPayload {
-    pub(super) fn for_tests(cookie: &str) -> AccessPayload {
-        AccessPayload {
-            cookie: cookie.to_owned(),
-        }
-    }
-}
-
-#[cfg(test)]
-impl RefreshPayload {
-    pub(super) fn for_tests(cookie: &str, number: u64) -> RefreshPayload {
-        RefreshPayload {
-            cookie: cookie.to_owned(),
-            number,
-        }
     }
 }

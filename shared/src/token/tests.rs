@@ -23,8 +23,25 @@ use zeroize::Zeroizing;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
+/// Replaces one character by `A`, or an `A` by `B`.
+pub(super) fn with_other_character(text: &str, position: usize) -> String {
+    let other = if text[position..].starts_with('A') {
+        "B"
+    } else {
+        "A"
+    };
+    let mut altered = text.to_owned();
+    altered.replace_range(position..=position, other);
+    altered
+}
+
 fn alice() -> UserName {
     "alice".parse().unwrap()
+}
+
+fn longest_name() -> UserName {
+    let name = "\u{fc}".repeat(crate::account::name::LONGEST / 2);
+    name.parse().unwrap()
 }
 
 fn at() -> AccountVersion {
@@ -67,20 +84,16 @@ fn sample<P: TokenPayload>(
     holder: TokenHolder,
     payload: impl Fn() -> P,
 ) -> Sample {
-    let to = |account| {
-        let parent = TokenParent::FirstFactor {
+    let to = TokenRecipient {
+        account: &alice(),
+        at: Some(at()),
+        holder,
+        parent: TokenParent::FirstFactor {
             sign_in: TokenId([3; 16]),
             first: FirstFactorMethod::Password,
-        };
-        TokenRecipient {
-            account,
-            at: Some(at()),
-            holder,
-            parent,
-        }
+        },
     };
-    let name = alice();
-    let token = Token::issue(keys, to(&name), payload(), NOW).unwrap();
+    let token = Token::issue(keys, to, payload(), NOW).unwrap();
     let longer = token.clone_with_life(P::KIND.lifetime() + 1, payload());
     Sample {
         kind: P::KIND,
@@ -102,6 +115,7 @@ impl<P: TokenPayload> Token<P> {
 
 fn all(keys: &TokenKeys, holder: TokenHolder) -> Vec<Sample> {
     let codes = || vec![RecoveryCode::random(10).unwrap()];
+    let cookie = || "cookie".to_owned();
     let login = || LoginPayload {
         digits: 6,
         methods: CodeMethods::App,
@@ -122,9 +136,12 @@ fn all(keys: &TokenKeys, holder: TokenHolder) -> Vec<Sample> {
             snapshot: snapshot(),
             codes: codes(),
         }),
-        sample(keys, holder, StepUpPayload::for_tests),
-        sample(keys, holder, || AccessPayload::for_tests("cookie")),
-        sample(keys, holder, || RefreshPayload::for_tests("cookie", 3)),
+        sample(keys, holder, || StepUpPayload {}),
+        sample(keys, holder, || AccessPayload { cookie: cookie() }),
+        sample(keys, holder, || RefreshPayload {
+            cookie: cookie(),
+            number: 3,
+        }),
         sample(keys, holder, || AuthMark {
             user: alice(),
             service: "sshd".to_owned().try_into().unwrap(),
@@ -143,11 +160,8 @@ fn all(keys: &TokenKeys, holder: TokenHolder) -> Vec<Sample> {
 
 #[test]
 fn the_table_has_every_kind() {
-    let kinds: Vec<TokenKind> = all(&TokenKeys::fresh(), TokenHolder::Bearer)
-        .iter()
-        .map(|one| one.kind)
-        .collect();
-    assert_eq!(kinds, TokenKind::ALL);
+    let samples = all(&TokenKeys::fresh(), TokenHolder::Bearer).into_iter();
+    assert!(samples.map(|one| one.kind).eq(TokenKind::ALL));
 }
 
 #[test]
@@ -160,18 +174,12 @@ fn a_token_opens_as_it_was_issued_and_with_no_fault() {
         let opens = |text: &str| (one.opens)(text, &keys, holder, NOW);
         assert!(opens(&one.text), "{kind:?}");
         // age, by clocks that run or are set back
+        let opens_at = |at| (one.opens)(&one.text, &keys, holder, at);
         for (age, good) in [(life - 1, true), (life, false), (life * 2, false)] {
-            assert_eq!(
-                (one.opens)(&one.text, &keys, holder, NOW.plus(age)),
-                good,
-                "{kind:?} after {age}"
-            );
+            assert_eq!(opens_at(NOW.plus(age)), good, "{kind:?} after {age}");
         }
         for back in [1, 60, life, NOW.0] {
-            assert!(
-                !(one.opens)(&one.text, &keys, holder, NOW.minus(back)),
-                "{kind:?} {back} s before"
-            );
+            assert!(!opens_at(NOW.minus(back)), "{kind:?} {back} s before");
         }
         assert!(!opens(&one.too_long), "{kind:?} of a longer life");
         for other in [
@@ -181,34 +189,20 @@ fn a_token_opens_as_it_was_issued_and_with_no_fault() {
             TokenHolder::Session(super::session::SessionId([1; 16])),
             TokenHolder::Enrollment(TokenId([1; 16])),
         ] {
-            assert!(
-                !(one.opens)(&one.text, &keys, other, NOW),
-                "{kind:?} of {other:?}"
-            );
+            let opened = (one.opens)(&one.text, &keys, other, NOW);
+            assert!(!opened, "{kind:?} of {other:?}");
         }
-        assert!(
-            !(one.opens)(&one.text, &others, holder, NOW),
-            "{kind:?} with other keys"
-        );
+        let opened = (one.opens)(&one.text, &others, holder, NOW);
+        assert!(!opened, "{kind:?} with other keys");
         // cut, doubled, altered
         for cut in 0..one.text.len() {
-            assert!(
-                !opens(&one.text[..cut]) && !opens(&one.text[cut + 1..]),
-                "{kind:?} cut at {cut}"
-            );
+            let opened = opens(&one.text[..cut]) || opens(&one.text[cut + 1..]);
+            assert!(!opened, "{kind:?} cut at {cut}");
         }
         assert!(!opens(&one.text.repeat(2)), "{kind:?} doubled");
         for position in (0..one.text.len()).step_by(7) {
-            let mut altered = one.text.clone().into_bytes();
-            altered[position] = if altered[position] == b'A' {
-                b'B'
-            } else {
-                b'A'
-            };
-            assert!(
-                !opens(std::str::from_utf8(&altered).unwrap()),
-                "{kind:?} altered at {position}"
-            );
+            let altered = with_other_character(&one.text, position);
+            assert!(!opens(&altered), "{kind:?} altered at {position}");
         }
         for text in [
             "",
@@ -221,28 +215,18 @@ fn a_token_opens_as_it_was_issued_and_with_no_fault() {
         }
         // another kind, also with this kind's associated data
         for other in &samples {
-            assert_eq!(
-                opens(&other.text),
-                other.kind == kind,
-                "{:?} as {kind:?}",
-                other.kind
-            );
+            let is_same = other.kind == kind;
+            assert_eq!(opens(&other.text), is_same, "{:?} as {kind:?}", other.kind);
         }
-        let plain = keys
-            .unseal(
-                kind.sealed_as(),
-                &BASE64URL_NOPAD.decode(one.text.as_bytes()).unwrap(),
-            )
-            .unwrap();
+        let sealed = BASE64URL_NOPAD.decode(one.text.as_bytes()).unwrap();
+        let plain = keys.unseal(kind.sealed_as(), &sealed).unwrap();
         for other in TokenKind::ALL.into_iter().filter(|other| *other != kind) {
-            let said = |kind: TokenKind| serde_json::to_string(&kind).unwrap();
+            let name = |kind: TokenKind| serde_json::to_string(&kind).unwrap();
             let text = String::from_utf8(plain.to_vec()).unwrap();
-            let forged = text.replacen(&said(kind), &said(other), 1);
+            let forged = text.replacen(&name(kind), &name(other), 1);
             let sealed = keys.seal(kind.sealed_as(), forged.as_bytes()).unwrap();
-            assert!(
-                !opens(&BASE64URL_NOPAD.encode(&sealed)),
-                "{kind:?} that says {other:?}"
-            );
+            let opened = opens(&BASE64URL_NOPAD.encode(&sealed));
+            assert!(!opened, "{kind:?} with the name {other:?}");
         }
     }
 }
@@ -279,15 +263,11 @@ fn tokens_of_a_session_expire_with_it() {
     let access = AccessToken::issue_access(&session, &keys, NOW.plus(3600), NOW).unwrap();
     assert_eq!(access.seconds_left(NOW), 60);
     let text = access.seal(&keys).unwrap();
-    assert_eq!(
-        AccessToken::open_access(&text, &keys, NOW),
-        Some(session.clone())
-    );
+    let opened = AccessToken::open_access(&text, &keys, NOW);
+    assert_eq!(opened, Some(session.clone()));
     assert_eq!(AccessToken::open_access(&text, &keys, NOW.plus(60)), None);
-    let text = RefreshToken::issue_first(&session, &keys, NOW)
-        .unwrap()
-        .seal(&keys)
-        .unwrap();
+    let refresh = RefreshToken::issue_first(&session, &keys, NOW).unwrap();
+    let text = refresh.seal(&keys).unwrap();
     let read = RefreshToken::open_refresh(&text, &keys, NOW).unwrap();
     assert_eq!((read.session(&keys), read.number()), (Some(session), 0));
     assert!(RefreshToken::open_refresh(&text, &keys, NOW.plus(60)).is_none());
@@ -304,22 +284,13 @@ fn an_access_token_is_valid_for_fifteen_minutes() {
 
 #[test]
 fn the_longest_return_address_fits_a_cookie_that_browsers_keep() {
-    let (keys, name) = (
-        TokenKeys::fresh(),
-        "\u{fc}"
-            .repeat(crate::account::name::LONGEST / 2)
-            .parse::<UserName>()
-            .unwrap(),
-    );
+    let (keys, name) = (TokenKeys::fresh(), longest_name());
     for back_to in ["x".repeat(2048), "\"".repeat(2048)] {
-        let to = || {
-            let parent = TokenParent::session(&Session::of_alice());
-            TokenRecipient {
-                account: &name,
-                at: Some(at()),
-                holder: TokenHolder::Bearer,
-                parent,
-            }
+        let to = || TokenRecipient {
+            account: &name,
+            at: Some(at()),
+            holder: TokenHolder::Bearer,
+            parent: TokenParent::session(&Session::of_alice()),
         };
         let methods = CodeMethods::AppOrMail("a\u{2022}\u{2022}\u{2022}@example.com".to_owned());
         let login = LoginPayload {
@@ -327,27 +298,20 @@ fn the_longest_return_address_fits_a_cookie_that_browsers_keep() {
             methods,
             back_to: back_to.clone(),
         };
-        let login = Token::issue(&keys, to(), login, NOW)
-            .unwrap()
-            .seal(&keys)
-            .unwrap();
+        let login = Token::issue(&keys, to(), login, NOW).unwrap();
+        let login = login.seal(&keys).unwrap();
         let enrollment = WebEnrollment {
             may: EnrollmentPermission::Yes,
             back_to: back_to.clone(),
         };
-        let enrollment = Token::issue(&keys, to(), enrollment, NOW)
-            .unwrap()
-            .seal(&keys)
-            .unwrap();
+        let enrollment = Token::issue(&keys, to(), enrollment, NOW).unwrap();
+        let enrollment = enrollment.seal(&keys).unwrap();
         for cookie in [&login, &enrollment] {
             assert!(cookie.len() <= envelope::LONGEST_COOKIE, "{}", cookie.len());
         }
         let read = LoginToken::open_login(&login, &keys, NOW).unwrap();
-        assert_eq!(
-            read.payload().back_to.is_empty(),
-            back_to.starts_with('"'),
-            "kept where it fits"
-        );
+        let is_dropped = read.payload().back_to.is_empty();
+        assert_eq!(is_dropped, back_to.starts_with('"'), "kept where it fits");
         assert!(EnrollmentToken::open_enrollment(&enrollment, &keys, NOW).is_some());
     }
 }
@@ -355,15 +319,9 @@ fn the_longest_return_address_fits_a_cookie_that_browsers_keep() {
 #[test]
 fn the_largest_token_fits_a_frame() {
     let config: Config = toml::from_str("[recovery]\ncount = 20\nlength = 32").unwrap();
-    let account: UserName = "\u{fc}"
-        .repeat(crate::account::name::LONGEST / 2)
-        .parse()
-        .unwrap();
-    let seed = Secret::from_bytes(Zeroizing::new(vec![
-        255;
-        crate::credential::secret::LONGEST
-    ]))
-    .unwrap();
+    let account = longest_name();
+    let seed = Zeroizing::new(vec![255; crate::credential::secret::LONGEST]);
+    let seed = Secret::from_bytes(seed).unwrap();
     let pending = PendingEnrollment::new(&config, &account)
         .unwrap()
         .with_label(Label::try_from("\"".repeat(crate::account::name::LONGEST_LABEL)).unwrap())
@@ -373,15 +331,12 @@ fn the_largest_token_fits_a_frame() {
         recovery: Some([255; 32]),
         keys: [255; 32],
     };
-    let (keys, parent) = (
-        TokenKeys::fresh(),
-        TokenParent::session(&Session::of_alice()),
-    );
+    let keys = TokenKeys::fresh();
     let to = TokenRecipient {
         account: &account,
         at: snapshot.at(),
         holder: TokenHolder::Enrollment(TokenId([255; 16])),
-        parent,
+        parent: TokenParent::session(&Session::of_alice()),
     };
     let draft = Token::issue(&keys, to, draft_of(pending, snapshot), NOW).unwrap();
     let text = draft

@@ -630,7 +630,7 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     let code = generate_code(&secret, parameters, Step(NOW.0 / 30)).to_string();
     let confirmed = home
         .enrollment()
-        .confirm_prompt_enrollment(context, &shown.ticket, &code, NOW);
+        .confirm_prompt_enrollment(context, &shown.token, &code, NOW);
     let token = confirmed.unwrap().unwrap();
     // A gate that confirms late: the prompt reports nothing before the gate knows what the
     // enrollment ended.

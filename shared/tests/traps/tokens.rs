@@ -11,7 +11,7 @@ use postern_shared::engine::{
     AdministrationError, AfterCode, AfterPassword, Engine, EnrollmentToken, TrustRequest,
 };
 use postern_shared::protocol::command_request::{
-    self, ChangeOperation, FinishOperation, Operation,
+    self, ChangeOperation, FinishOperation, Operation, ShownAuthenticator,
 };
 use postern_shared::token::LoginToken;
 use postern_shared::token::session::Session;
@@ -65,9 +65,9 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         },
     )
     .unwrap();
-    let command_request::ReplyBody::NewAuthenticator(command_request::ShownAuthenticator {
+    let command_request::ReplyBody::NewAuthenticator(ShownAuthenticator {
         secret,
-        ticket: setup,
+        token: setup,
         ..
     }) = begun
     else {
@@ -84,7 +84,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     .unwrap();
     let command_request::ReplyBody::RecoveryCodes {
         codes,
-        ticket: renewal,
+        token: renewal,
     } = begun
     else {
         panic!("{begun:?}")
@@ -109,15 +109,15 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         );
     }
     for other in [&session, &login, &trusted, &renewal, &first] {
-        let ticket = || other.to_string().into();
+        let token = || other.to_string().into();
         let confirmed = FinishOperation::Confirm {
-            ticket: ticket(),
+            token: token(),
             code: code_of(&app, 0).into(),
         };
         for finish in [
             confirmed,
-            FinishOperation::Activate { ticket: ticket() },
-            FinishOperation::ActivateUnconfirmed { ticket: ticket() },
+            FinishOperation::Activate { token: token() },
+            FinishOperation::ActivateUnconfirmed { token: token() },
         ] {
             assert!(asks(&mut home, Operation::Finish(finish)).is_err());
         }
@@ -126,7 +126,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         let kept = asks(
             &mut home,
             Operation::Finish(FinishOperation::ReplaceRecoveryCodes {
-                ticket: other.to_string().into(),
+                token: other.to_string().into(),
             }),
         );
         assert!(matches!(kept, Err(AdministrationError::Stale)), "{kept:?}");

@@ -13,8 +13,8 @@ use postern_shared::protocol::{
 use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::clock;
 use postern_shared::system::process::HostProcess;
-use posternd::pam::conversation;
-use posternd::pam::conversation::{EngineAccess, User};
+use posternd::pam::hooks;
+use posternd::pam::hooks::{EngineAccess, User};
 use posternd::pam::remote_host::RemoteHost;
 use posternd::workers::engines::{Engines, Worker};
 use posternd::workers::origin::ClientOrigin;
@@ -127,7 +127,7 @@ impl Home {
                 EngineAccess::Worker(worker(AdmissionClass::Familiar)),
             )
         };
-        let result = conversation::run_hook(hook, &host, &options);
+        let result = hooks::run_hook(hook, &host, &options);
         (result, host.end(result).is_ok())
     }
 }

@@ -44,7 +44,7 @@ pub(crate) async fn begin_authenticator(
 ) -> Result<TypedText, ActRefused> {
     let change = ChangeOperation::BeginEnrollment(operation);
     match account::run_change(request, step_up, change).await? {
-        ReplyBody::NewAuthenticator(shown) => Ok(shown.ticket),
+        ReplyBody::NewAuthenticator(shown) => Ok(shown.token),
         _ => Err(ActRefused::act(
             request.language,
             &AdministrationError::Stale,
@@ -56,13 +56,13 @@ pub(crate) async fn begin_authenticator(
 pub(crate) async fn find_pending_authenticator(
     request: &RequestContext<'_>,
     session: &Session,
-    ticket: TypedText,
+    token: TypedText,
 ) -> Result<ShownEnrollment, ActRefused> {
     account::run_work(request, session, move |engine, session, origin, now| {
         let requester = Requester::SteppedUp(session, origin);
         engine
             .enrollment()
-            .reopen_enrollment(requester, &session.name, ticket, now)
+            .reopen_enrollment(requester, &session.name, token, now)
     })
     .await
 }
@@ -71,7 +71,7 @@ pub(crate) async fn find_pending_authenticator(
 pub(crate) async fn confirm_authenticator(
     request: &RequestContext<'_>,
     session: &Session,
-    ticket: TypedText,
+    token: TypedText,
     code: TypedText,
 ) -> Result<ConfirmedAuthenticator, ActRefused> {
     let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
@@ -82,22 +82,22 @@ pub(crate) async fn confirm_authenticator(
             account: session.name.clone(),
             operation: Operation::Finish(finish),
         };
-        let confirm = command(FinishOperation::Confirm { ticket, code });
-        let ticket = match separate_engine_error(
+        let confirm = command(FinishOperation::Confirm { token, code });
+        let token = match separate_engine_error(
             engine.commands().execute_request(requester, &confirm, now),
         )
         .map_err(LoginError::Engine)?
         {
             Err(error) => return Ok::<_, LoginError>(Err(error)),
             Ok(reply) => match reply.answer {
-                ReplyBody::Confirmed { ticket } => ticket,
+                ReplyBody::Confirmed { token } => token,
                 ReplyBody::NotConfirmed(why) => {
                     return Ok(Ok(ConfirmedAuthenticator::Refused(why)));
                 }
                 _ => return Ok(Err(AdministrationError::Stale)),
             },
         };
-        let activate = command(FinishOperation::Activate { ticket });
+        let activate = command(FinishOperation::Activate { token });
         if let Err(error) =
             separate_engine_error(engine.commands().execute_request(requester, &activate, now))
                 .map_err(LoginError::Engine)?
@@ -176,8 +176,8 @@ async fn begin_from_form(
 ) -> Result<(StepUpProof, ShownEnrollment), ActRefused> {
     let operation = parse_enrollment(request, form)?;
     let step_up = step_up::verify_step_up(request, &StepUpInput::from_form(form)).await?;
-    let ticket = begin_authenticator(request, &step_up, operation).await?;
-    let shown = find_pending_authenticator(request, &step_up.session, ticket).await?;
+    let token = begin_authenticator(request, &step_up, operation).await?;
+    let shown = find_pending_authenticator(request, &step_up.session, token).await?;
     Ok((step_up, shown))
 }
 
@@ -226,11 +226,11 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form)
     // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
     let typed = |field| TypedText::from(form.field(field).to_owned());
-    let ticket = typed("pending");
-    match confirm_authenticator(request, &session, ticket.clone(), typed("code")).await {
+    let token = typed("pending");
+    match confirm_authenticator(request, &session, token.clone(), typed("code")).await {
         Err(refused) => notice::show_refusal(request, &refused),
         Ok(ConfirmedAuthenticator::Refused(why)) => {
-            match find_pending_authenticator(request, &session, ticket).await {
+            match find_pending_authenticator(request, &session, token).await {
                 Err(refused) => notice::show_refusal(request, &refused),
                 Ok(shown) => {
                     let (status, text) = (StatusCode::FORBIDDEN, request.language.refusal(why));

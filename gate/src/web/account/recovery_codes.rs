@@ -17,10 +17,10 @@ use postern_shared::protocol::command_request::{
 };
 use postern_shared::token::session::Session;
 
-/// New recovery codes, and the ticket that activates them.
+/// New recovery codes, and the token that activates them.
 pub(crate) struct RenewedCodes {
     pub(crate) codes: Vec<TypedText>,
-    pub(crate) ticket: TypedText,
+    pub(crate) token: TypedText,
 }
 
 /// Makes new recovery codes, which are not stored.
@@ -30,7 +30,7 @@ pub(crate) async fn begin_recovery_codes(
 ) -> Result<RenewedCodes, ActRefused> {
     let change = ChangeOperation::BeginRecoveryCodes;
     match account::run_change(request, step_up, change).await? {
-        ReplyBody::RecoveryCodes { codes, ticket } => Ok(RenewedCodes { codes, ticket }),
+        ReplyBody::RecoveryCodes { codes, token } => Ok(RenewedCodes { codes, token }),
         _ => Err(ActRefused::act(
             request.language,
             &AdministrationError::Stale,
@@ -42,9 +42,9 @@ pub(crate) async fn begin_recovery_codes(
 pub(crate) async fn activate_recovery_codes(
     request: &RequestContext<'_>,
     session: &Session,
-    ticket: TypedText,
+    token: TypedText,
 ) -> Result<(), ActRefused> {
-    let operation = Operation::Finish(FinishOperation::ReplaceRecoveryCodes { ticket });
+    let operation = Operation::Finish(FinishOperation::ReplaceRecoveryCodes { token });
     account::run_operation(request, session, operation).await?;
     Ok(())
 }
@@ -80,7 +80,7 @@ pub(crate) async fn submit_renewal(request: &RequestContext<'_>, form: &Form) ->
                 request,
                 &codes,
                 "recovery-codes/confirm",
-                &new.ticket,
+                &new.token,
                 request.language.text("use-new-codes"),
             );
             step_up::with_step_up_cookie(request, page, &step_up)
@@ -93,9 +93,9 @@ pub(crate) async fn submit_codes_saved(request: &RequestContext<'_>, form: &Form
     if form.field("saved") != "yes" {
         return reply::bare(StatusCode::BAD_REQUEST);
     }
-    let ticket = TypedText::from(form.field("confirmed").to_owned());
+    let token = TypedText::from(form.field("confirmed").to_owned());
     let result = match request.require_session() {
-        Ok(session) => activate_recovery_codes(request, &session, ticket).await,
+        Ok(session) => activate_recovery_codes(request, &session, token).await,
         Err(refused) => Err(refused),
     };
     match result {

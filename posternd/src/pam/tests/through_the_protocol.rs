@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::fixtures::transaction_of;
-use crate::pam::conversation::EngineAccess;
+use crate::pam::hooks::EngineAccess;
 use crate::pam::remote_host::RemoteHost;
-use crate::workers::engines::{Engines, Worker};
+use crate::workers::engines::Engines;
 use crate::workers::origin::ClientOrigin;
 use postern_shared::protocol::{
     CommandReply, Frame, Greeting, Instruction, Opening, PamFunction, PamTransaction, RelayReply,
@@ -34,11 +34,8 @@ fn transaction(home: &Home, hook: PamFunction, mark: Option<Zeroizing<Vec<u8>>>)
 }
 
 fn worker() -> EngineAccess {
-    EngineAccess::Worker(Worker {
-        engines: Engines::new(),
-        origin: ClientOrigin::User(1000),
-        class: AdmissionClass::Authenticated,
-    })
+    let origin = ClientOrigin::User(1000);
+    EngineAccess::Worker(Engines::new().worker(origin, AdmissionClass::Authenticated))
 }
 
 fn own_process() -> i32 {
@@ -64,7 +61,7 @@ fn runs_at(
     let conversation = thread::spawn(move || {
         let host = RemoteHost::new(daemon, transaction, process, reach);
         let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
-        let result = crate::pam::conversation::run_hook(hook, &host, &options);
+        let result = crate::pam::hooks::run_hook(hook, &host, &options);
         host.end(result).unwrap();
     });
     let (mut prompts, mut log, mut mark) = (Vec::new(), String::new(), None);
@@ -186,7 +183,7 @@ fn a_reply_to_another_instruction_ends_the_conversation() {
             worker(),
         );
         let options = host.transaction().options.clone();
-        let result = crate::pam::conversation::run_hook(PamFunction::Auth, &host, &options);
+        let result = crate::pam::hooks::run_hook(PamFunction::Auth, &host, &options);
         (result, host.end(result).is_err())
     });
     let asked: Instruction = receive(&mut module).unwrap();
@@ -271,18 +268,14 @@ fn an_engine_is_not_used_once_its_files_are_in_doubt() {
     use std::os::unix::fs::PermissionsExt;
     let home = Home::new("");
     let engines = Engines::new();
-    let worker = || Worker {
-        engines: engines.clone(),
-        origin: ClientOrigin::User(1000),
-        class: AdmissionClass::Authenticated,
-    };
+    let worker = engines.worker(ClientOrigin::User(1000), AdmissionClass::Authenticated);
     let config = || {
         postern_shared::config::file::read_config(&home.path("postern.toml"))
             .unwrap()
             .config
     };
     let reads = || {
-        worker()
+        worker
             .run_operation(&config(), |engine| {
                 engine.load_policy_facts(&"alice".parse().unwrap())
             })

@@ -1,7 +1,7 @@
 //! The same hooks in a host that is not root: posternd decides for the user whom the kernel names.
 
 use super::*;
-use crate::pam::conversation::{EngineAccess, User};
+use crate::pam::hooks::{EngineAccess, User};
 use crate::pam::password;
 use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::{Engines, Worker};
@@ -31,11 +31,7 @@ impl OfUser {
     }
 
     fn worker(&self) -> Worker {
-        Worker {
-            engines: Engines::of_users(),
-            origin: ClientOrigin::User(self.user.uid),
-            class: AdmissionClass::Familiar,
-        }
+        Engines::of_users().worker(ClientOrigin::User(self.user.uid), AdmissionClass::Familiar)
     }
 
     fn host(&self, service: &str, user: &str, typed: &[&str]) -> Fake {
@@ -47,11 +43,11 @@ impl OfUser {
     }
 
     fn auth(&self, host: &Fake, words: &str) -> PamFunctionResult {
-        auth::authenticate(host, &self.home.words(words))
+        self.home.auth(host, words)
     }
 
     fn account(&self, host: &Fake) -> PamFunctionResult {
-        account::check_account(host, &self.home.words(""))
+        self.home.account(host, "")
     }
 }
 

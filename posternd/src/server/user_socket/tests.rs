@@ -5,9 +5,11 @@ use super::*;
 use crate::fixtures::transaction_of;
 use postern_shared::account::name::UserName;
 use postern_shared::protocol::command_request::{
-    CommandRequest, EngineReply as ErrandReply, Operation, ReadOperation, ReplyBody,
+    CommandRequest, EngineReply, Operation, ReadOperation, ReplyBody,
 };
-use postern_shared::protocol::{CommandReply, Greeting, Instruction, VERSIONS, wire};
+use postern_shared::protocol::{
+    CommandReply, Denial, Greeting, Instruction, PamFunctionResult, VERSIONS, wire,
+};
 use std::io::{Read, Write};
 use zeroize::Zeroizing;
 
@@ -48,7 +50,7 @@ fn own_name() -> UserName {
     user.name.parse().unwrap()
 }
 
-fn command(config: &Path, request: &[u8]) -> ErrandReply {
+fn command(config: &Path, request: &[u8]) -> EngineReply {
     let mut peer = greeted(config);
     let request = Zeroizing::new(request.to_vec());
     send(
@@ -132,11 +134,11 @@ fn a_command_is_of_the_user_whom_the_kernel_names() {
     let home = crate::pam::tests::Home::new("");
     let config = home.path("postern.toml");
     let status = |account: UserName| {
-        let errand = CommandRequest {
+        let request = CommandRequest {
             account,
             operation: Operation::Read(ReadOperation::Status),
         };
-        command(&config, &wire::encode(&errand).unwrap()).answer
+        command(&config, &wire::encode(&request).unwrap()).answer
     };
     let own = own_name();
     let refused = |answer: ReplyBody| match answer {
@@ -169,11 +171,11 @@ fn a_command_is_of_the_user_whom_the_kernel_names() {
 /// Errors that only an administrator can solve are logged.
 #[test]
 fn without_a_configuration_nothing_is_done() {
-    let errand = CommandRequest {
+    let request = CommandRequest {
         account: own_name(),
         operation: Operation::Read(ReadOperation::Status),
     };
-    let reply = command(Path::new(NOWHERE), &wire::encode(&errand).unwrap());
+    let reply = command(Path::new(NOWHERE), &wire::encode(&request).unwrap());
     assert!(
         matches!(reply.answer, ReplyBody::Refused(why) if why == crate::commands::run::NOT_NOW)
     );

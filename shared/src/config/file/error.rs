@@ -5,7 +5,7 @@ use super::ValidConfig;
 use crate::system::clock::Timestamp;
 use crate::system::trusted_file::FileError;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug)]
 pub struct Fallback {
@@ -63,6 +63,21 @@ impl From<FileError> for ConfigError {
 }
 
 impl ConfigError {
+    /// Refuses the content of a file, at a line from 1.
+    pub(in crate::config) fn content(
+        path: &Path,
+        line: usize,
+        key: Option<String>,
+        message: impl Into<String>,
+    ) -> ConfigError {
+        ConfigError::Content {
+            path: path.to_owned(),
+            line,
+            key,
+            message: message.into(),
+        }
+    }
+
     /// Returns the message, with the remedy if the message does not name one.
     pub fn with_remedy(&self) -> String {
         match self {

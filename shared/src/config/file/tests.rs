@@ -46,38 +46,24 @@ fn a_refusal_names_file_line_key_and_range() {
 }
 
 #[test]
-fn an_unknown_key_is_refused_with_the_known_ones() {
-    let error = validate(Path::new("p.toml"), "[totp]\nperoid = 30\n")
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error
-            .starts_with("p.toml:2: totp.peroid: unknown field `peroid`, expected one of `issuer`"),
-        "{error}"
-    );
-    // an old name counts in its own table only
-    let error = validate(Path::new("p.toml"), "[totp]\ntime_limit = 30\n")
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.starts_with("p.toml:2: totp.time_limit: unknown field"),
-        "{error}"
-    );
-    let error = validate(Path::new("p.toml"), "[totp]\n[mail]\n")
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.starts_with("p.toml:2: mail: unknown field `mail`"),
-        "{error}"
-    );
-}
-
-#[test]
-fn broken_toml_names_its_line() {
-    let error = validate(Path::new("p.toml"), "[totp]\nperiod = \n")
-        .unwrap_err()
-        .to_string();
-    assert!(error.starts_with("p.toml:2: "), "{error}");
+fn an_unknown_key_is_refused_with_the_known_ones_and_broken_toml_with_its_line() {
+    for (text, expected) in [
+        (
+            "[totp]\nperoid = 30\n",
+            "2: totp.peroid: unknown field `peroid`, expected one of `issuer`",
+        ),
+        // an old name counts in its own table only
+        (
+            "[totp]\ntime_limit = 30\n",
+            "2: totp.time_limit: unknown field",
+        ),
+        ("[totp]\n[mail]\n", "2: mail: unknown field `mail`"),
+        // broken TOML
+        ("[totp]\nperiod = \n", "2: "),
+    ] {
+        let error = validate(Path::new("p.toml"), text).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("p.toml:{expected}")), "{error}");
+    }
 }
 
 #[test]
@@ -93,49 +79,31 @@ fn a_typo_falls_back_to_the_last_valid_copy() {
     fs::write(&path, "[totp]\nperiod = 6\n").unwrap();
     let in_force = load_config(&path).unwrap();
     assert_eq!(in_force.config.totp.period.seconds(), 60);
+    let bob = &"bob".parse().unwrap();
+    assert!(in_force.config.find_declared_account(bob).is_some());
+    let fallback = in_force.fallback.unwrap().to_string();
     assert!(
-        in_force
-            .config
-            .find_declared_account(&"bob".parse().unwrap())
-            .is_some()
-    );
-    assert!(
-        in_force
-            .fallback
-            .unwrap()
-            .to_string()
-            .contains("postern.toml:2: totp.period")
+        fallback.contains("postern.toml:2: totp.period"),
+        "{fallback}"
     );
 }
 
 #[test]
 fn a_truncated_file_is_refused() {
-    assert_refused_verbatim("", "1: is empty; to keep every default, write a comment");
-    assert_refused_verbatim(
-        " \n\n",
-        "1: is empty; to keep every default, write a comment",
-    );
-    assert_refused_verbatim(
-        "[store]\n[poli",
-        "2: does not end with a newline (truncated?)",
-    );
-}
-
-#[track_caller]
-fn assert_refused_verbatim(text: &str, expected: &str) {
-    let error = validate(Path::new("p.toml"), text).unwrap_err().to_string();
-    assert_eq!(error, format!("p.toml:{expected}"));
+    let empty = "1: is empty; to keep every default, write a comment";
+    let truncated = "2: does not end with a newline (truncated?)";
+    for (text, expected) in [("", empty), (" \n\n", empty), ("[store]\n[poli", truncated)] {
+        let error = validate(Path::new("p.toml"), text).unwrap_err().to_string();
+        assert_eq!(error, format!("p.toml:{expected}"));
+    }
 }
 
 #[test]
 fn inline_accounts_and_those_of_accounts_d_make_one_valid_copy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("postern.toml");
-    fs::write(
-        &path,
-        "account = [{ name = \"a\", secret_file = \"/run/a\" }]\n",
-    )
-    .unwrap();
+    let inline = "account = [{ name = \"a\", secret_file = \"/run/a\" }]\n";
+    fs::write(&path, inline).unwrap();
     fs::create_dir(folder.path().join("accounts.d")).unwrap();
     let extra = "account = [{ name = \"b\", secret_file = \"/run/b\" }]\n";
     fs::write(folder.path().join("accounts.d/b.toml"), extra).unwrap();
@@ -159,21 +127,13 @@ fn accounts_d_declares_accounts_and_nothing_else() {
     fs::write(&path, "# defaults\n").unwrap();
     fs::create_dir(folder.path().join("accounts.d")).unwrap();
     let extra = folder.path().join("accounts.d/x.toml");
-    fs::write(&extra, "[totp]\nperiod = 60\n").unwrap();
-    assert!(
-        read_config(&path)
-            .err()
-            .unwrap()
-            .to_string()
-            .contains("[[account]] tables only")
-    );
     let twice = "[[account]]\nname = \"bob\"\nsecret_file = \"/run/bob\"\n".repeat(2);
-    fs::write(&extra, twice).unwrap();
-    assert!(
-        read_config(&path)
-            .err()
-            .unwrap()
-            .to_string()
-            .contains("declared twice")
-    );
+    for (text, words) in [
+        ("[totp]\nperiod = 60\n", "[[account]] tables only"),
+        (&twice, "declared twice"),
+    ] {
+        fs::write(&extra, text).unwrap();
+        let error = read_config(&path).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
 }

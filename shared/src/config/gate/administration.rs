@@ -35,11 +35,8 @@ impl AdministrationConfig {
 
     /// Whether administration is allowed from an address.
     pub fn allows_address(&self, address: Address) -> bool {
-        self.networks.is_empty()
-            || self
-                .networks
-                .iter()
-                .any(|network| network.contains(address))
+        let mut networks = self.networks.iter();
+        self.networks.is_empty() || networks.any(|network| network.contains(address))
     }
 
     /// Checks everything that involves more than one key.
@@ -88,41 +85,35 @@ mod tests {
                 .check(Some(&url), administrators)
                 .map_err(|c| c.message)
         };
+        let pages_and_secret = "pages = true\nsecret_file = \"/a\"";
+        let two_secrets = "secret_file = \"/a\"\nsecret_credential = \"a\"";
         assert_eq!(check("", on_path, 0), Ok(()));
-        assert_eq!(
-            check("pages = true\nsecret_file = \"/a\"", own_host, 1),
-            Ok(())
-        );
+        assert_eq!(check(pages_and_secret, own_host, 1), Ok(()));
         assert_eq!(check("secret_credential = \"a\"", own_host, 0), Ok(()));
         for (text, url, administrators, words) in [
             ("pages = true", on_path, 1, "host of its own"),
             ("secret_file = \"/a\"", on_path, 1, "host of its own"),
             ("pages = true", own_host, 0, "names no one"),
-            (
-                "secret_file = \"/a\"\nsecret_credential = \"a\"",
-                own_host,
-                1,
-                "keep one",
-            ),
+            (two_secrets, own_host, 1, "keep one"),
         ] {
-            assert!(
-                check(text, url, administrators)
-                    .unwrap_err()
-                    .contains(words),
-                "{text}"
-            );
+            let message = check(text, url, administrators).unwrap_err();
+            assert!(message.contains(words), "{text}");
         }
     }
 
     #[test]
     fn networks_narrow_where_it_is_reached_from() {
-        let read = |text: &str| toml::from_str::<AdministrationConfig>(text).unwrap();
-        let from = |one: &AdministrationConfig, address| {
-            one.allows_address(Address::parse(address).unwrap())
-        };
-        assert!(from(&read(""), "192.0.2.7"));
-        let narrow = read("networks = [\"192.0.2.0/24\", \"2001:db8::/32\"]");
-        assert!(from(&narrow, "192.0.2.7") && from(&narrow, "2001:db8::1"));
-        assert!(!from(&narrow, "198.51.100.1") && !from(&narrow, "::1"));
+        let narrow = "networks = [\"192.0.2.0/24\", \"2001:db8::/32\"]";
+        for (text, address, expected) in [
+            ("", "192.0.2.7", true),
+            (narrow, "192.0.2.7", true),
+            (narrow, "2001:db8::1", true),
+            (narrow, "198.51.100.1", false),
+            (narrow, "::1", false),
+        ] {
+            let config: AdministrationConfig = toml::from_str(text).unwrap();
+            let allowed = config.allows_address(Address::parse(address).unwrap());
+            assert_eq!(allowed, expected, "{text} {address}");
+        }
     }
 }

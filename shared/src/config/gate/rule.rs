@@ -13,44 +13,26 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GateRule {
-    #[serde(
-        default,
-        deserialize_with = "non_empty_list",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "non_empty_list")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<HostPattern>,
     /// Paths, each with everything below it.
-    #[serde(
-        default,
-        deserialize_with = "non_empty_list",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "non_empty_list")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<WebPath>,
-    #[serde(
-        default,
-        deserialize_with = "non_empty_list",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "non_empty_list")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<Method>,
     /// Networks of the client's address.
-    #[serde(
-        default,
-        deserialize_with = "non_empty_list",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "non_empty_list")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<Network>,
-    #[serde(
-        default,
-        deserialize_with = "non_empty_list",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "non_empty_list")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<UserName>,
     /// Groups that Postern keeps, and groups of the host.
-    #[serde(
-        default,
-        deserialize_with = "non_empty_list",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "non_empty_list")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
     pub then: RuleAccess,
 }
@@ -58,21 +40,16 @@ pub struct GateRule {
 impl GateRule {
     /// Whether the rule has no condition.
     pub fn is_unconditional(&self) -> bool {
-        let GateRule {
-            hosts,
-            paths,
-            methods,
-            networks,
-            users,
-            groups,
-            then: _,
-        } = self;
-        hosts.is_empty()
-            && paths.is_empty()
-            && methods.is_empty()
-            && networks.is_empty()
-            && users.is_empty()
-            && groups.is_empty()
+        let without_conditions = GateRule {
+            hosts: Vec::new(),
+            paths: Vec::new(),
+            methods: Vec::new(),
+            networks: Vec::new(),
+            users: Vec::new(),
+            groups: Vec::new(),
+            then: self.then,
+        };
+        *self == without_conditions
     }
 }
 
@@ -182,9 +159,9 @@ mod tests {
     #[test]
     fn a_rule_is_parsed_and_serialized_alike() {
         let text = "hosts = [\"App.example.com\", \"*.Example.org\"]\npaths = [\"/d%61v/\"]\nmethods = [\"GET\"]\nnetworks = [\"192.0.2.0/24\"]\nusers = [\"alice\"]\ngroups = [\"ops\"]\nthen = \"password\"";
-        let read = rule(text).unwrap();
-        assert_eq!(read.hosts[1].to_string(), "*.example.org");
-        assert_eq!(rule(&toml::to_string(&read).unwrap()), Ok(read));
+        let parsed = rule(text).unwrap();
+        assert_eq!(parsed.hosts[1].to_string(), "*.example.org");
+        assert_eq!(rule(&toml::to_string(&parsed).unwrap()), Ok(parsed));
         let all = rule("then = \"open\"").unwrap();
         assert!(all.is_unconditional());
         assert_eq!(rule(&toml::to_string(&all).unwrap()), Ok(all));

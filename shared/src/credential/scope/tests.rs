@@ -16,14 +16,12 @@ fn named() -> NamedScopes {
 #[track_caller]
 fn covers(scope: &str, method: &str, host: &str, target: &str) -> bool {
     let scope: AppPasswordScope = scope.parse().unwrap();
-    scope.covers_request(
-        &named(),
-        &WebRequest {
-            host,
-            target,
-            method,
-        },
-    )
+    let request = WebRequest {
+        host,
+        target,
+        method,
+    };
+    scope.covers_request(&named(), &request)
 }
 
 #[test]
@@ -40,13 +38,8 @@ fn a_scope_is_formatted_as_it_was_parsed() {
     ] {
         assert_eq!(text.parse::<AppPasswordScope>().unwrap().to_string(), text);
     }
-    assert_eq!(
-        "web:APP.Example.com/dav/"
-            .parse::<AppPasswordScope>()
-            .unwrap()
-            .to_string(),
-        "web:app.example.com/dav"
-    );
+    let parsed: AppPasswordScope = "web:APP.Example.com/dav/".parse().unwrap();
+    assert_eq!(parsed.to_string(), "web:app.example.com/dav");
 }
 
 #[test]
@@ -102,126 +95,43 @@ fn a_service_is_covered_by_its_own_name_alone() {
     ] {
         assert!(!scope.covers_service(other), "{other}");
     }
-    assert!(!covers(
-        "pam:app.example.com",
-        "GET",
-        "app.example.com",
-        "/"
-    ));
+    let scope = "pam:app.example.com";
+    assert!(!covers(scope, "GET", "app.example.com", "/"));
 }
 
 #[test]
 fn host_path_and_method_must_all_match() {
-    for (scope, method, host, target, expected) in [
-        (
-            "web:app.example.com",
-            "DELETE",
-            "app.example.com",
-            "/x?y",
-            true,
-        ),
-        (
-            "web:app.example.com",
-            "GET",
-            "other.example.com",
-            "/x",
-            false,
-        ),
-        (
-            "web:app.example.com",
-            "GET",
-            "app.example.com.evil.test",
-            "/x",
-            false,
-        ),
-        (
-            "web:app.example.com",
-            "GET",
-            "sub.app.example.com",
-            "/x",
-            false,
-        ),
-        ("web:app.example.com", "GET", "", "/x", false),
-        (
-            "web:app.example.com/dav",
-            "GET",
-            "app.example.com",
-            "/dav",
-            true,
-        ),
-        (
-            "web:app.example.com/dav",
-            "GET",
-            "app.example.com",
-            "/dav/a%20b?c=/../",
-            true,
-        ),
-        (
-            "web:app.example.com/dav",
-            "GET",
-            "app.example.com",
-            "/%64av/",
-            true,
-        ),
-        (
-            "web:app.example.com/dav",
-            "GET",
-            "app.example.com",
-            "/davx",
-            false,
-        ),
-        (
-            "web:app.example.com/dav",
-            "GET",
-            "app.example.com",
-            "/",
-            false,
-        ),
-        (
-            "web:app.example.com/ GET",
-            "GET",
-            "app.example.com",
-            "/x",
-            true,
-        ),
-        (
-            "web:app.example.com/ GET",
-            "HEAD",
-            "app.example.com",
-            "/x",
-            false,
-        ),
+    let (app, dav) = ("web:app.example.com", "web:app.example.com/dav");
+    let root = "web:app.example.com/ GET";
+    for (scope, request, expected) in [
+        (app, "DELETE app.example.com/x?y", true),
+        (app, "GET other.example.com/x", false),
+        (app, "GET app.example.com.evil.test/x", false),
+        (app, "GET sub.app.example.com/x", false),
+        (app, "GET /x", false),
+        (dav, "GET app.example.com/dav", true),
+        (dav, "GET app.example.com/dav/a%20b?c=/../", true),
+        (dav, "GET app.example.com/%64av/", true),
+        (dav, "GET app.example.com/davx", false),
+        (dav, "GET app.example.com/", false),
+        (root, "GET app.example.com/x", true),
+        (root, "HEAD app.example.com/x", false),
         (
             "webdav",
-            "PROPFIND",
-            "cloud.example.com",
-            "/remote.php/dav/x",
+            "PROPFIND cloud.example.com/remote.php/dav/x",
             true,
         ),
-        ("webdav", "GET", "files.example.com", "/dav", true),
-        (
-            "webdav",
-            "GET",
-            "files.example.com",
-            "/remote.php/davx",
-            false,
-        ),
-        ("webdav", "PUT", "files.example.com", "/dav", false),
-        ("webdav", "GET", "app.example.com", "/dav", false),
-        ("unknown", "GET", "app.example.com", "/dav", false),
-        (
-            "unknown\nall-of-app",
-            "GET",
-            "app.example.com",
-            "/dav",
-            true,
-        ),
+        ("webdav", "GET files.example.com/dav", true),
+        ("webdav", "GET files.example.com/remote.php/davx", false),
+        ("webdav", "PUT files.example.com/dav", false),
+        ("webdav", "GET app.example.com/dav", false),
+        ("unknown", "GET app.example.com/dav", false),
+        ("unknown\nall-of-app", "GET app.example.com/dav", true),
     ] {
-        assert_eq!(
-            covers(scope, method, host, target),
-            expected,
-            "{scope} {method} {host} {target}"
-        );
+        let (method, url) = request.split_once(' ').unwrap();
+        let (host, target) = url.split_at(url.find('/').unwrap());
+        let covered = covers(scope, method, host, target);
+        assert_eq!(covered, expected, "{scope} {request}");
     }
 }
 
@@ -253,19 +163,15 @@ fn an_ambiguous_path_is_covered_by_no_path() {
         "*",
         "",
     ] {
-        assert!(
-            !covers("web:app.example.com/dav", "GET", "app.example.com", target),
-            "{target}"
-        );
-        assert!(
-            !covers("web:app.example.com/", "GET", "app.example.com", target),
-            "{target}"
-        );
-        // every interpretation of the path is a path of this host
-        assert!(
-            covers("web:app.example.com", "GET", "app.example.com", target),
-            "{target}"
-        );
+        for (scope, expected) in [
+            ("web:app.example.com/dav", false),
+            ("web:app.example.com/", false),
+            // every interpretation of the path is a path of this host
+            ("web:app.example.com", true),
+        ] {
+            let covered = covers(scope, "GET", "app.example.com", target);
+            assert_eq!(covered, expected, "{scope} {target}");
+        }
     }
 }
 

@@ -51,7 +51,7 @@ impl Accounts<'_> {
         change.tx.remove_account(record.id)?;
         let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
-        self.engine.scrub_secrets()
+        self.engine.truncate_wal()
     }
 
     /// Renames an account, which keeps its second factor and all else. Every session ends, since

@@ -156,7 +156,7 @@ impl Accounts<'_> {
         change.tx.end_sessions_and_browsers(record.id)?;
         let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
-        self.engine.scrub_secrets()?;
+        self.engine.truncate_wal()?;
         Ok((enrolled, after))
     }
 }

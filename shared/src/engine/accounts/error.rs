@@ -71,7 +71,7 @@ pub enum AdministrationError {
     Password(PasswordError),
     AppPassword(AppPasswordError),
     /// The second factor is off, but its secret may still be in the store's journal.
-    NotScrubbed(StoreError),
+    WalNotTruncated(StoreError),
     Groups(GroupsError),
     Engine(EngineError),
 }
@@ -180,7 +180,7 @@ impl fmt::Display for AdministrationError {
             AdministrationError::NotConfirmed(refusal) => f.write_str(&messages::refusal(*refusal)),
             AdministrationError::Password(error) => error.fmt(f),
             AdministrationError::AppPassword(error) => error.fmt(f),
-            AdministrationError::NotScrubbed(error) => write!(
+            AdministrationError::WalNotTruncated(error) => write!(
                 f,
                 "the second factor is off, but bytes of the old secret may be left in the store's journal ({error}); run postern disable again later"
             ),
@@ -194,7 +194,7 @@ impl std::error::Error for AdministrationError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             AdministrationError::OtherSpelling(error) => Some(error),
-            AdministrationError::NotScrubbed(error) => Some(error),
+            AdministrationError::WalNotTruncated(error) => Some(error),
             AdministrationError::NotMailed(error) => Some(error),
             AdministrationError::Groups(error) => Some(error),
             AdministrationError::Engine(error) => Some(error),

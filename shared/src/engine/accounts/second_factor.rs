@@ -27,7 +27,7 @@ impl Accounts<'_> {
         if !is_enrolled(&mut change.tx, record.id)? {
             drop(change);
             // An earlier call may have failed to erase the secret.
-            self.engine.scrub_secrets()?;
+            self.engine.truncate_wal()?;
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
         change.refuse_ended_session()?;
@@ -38,7 +38,7 @@ impl Accounts<'_> {
         let after = change.apply_on_change(name, record.id)?;
         let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
-        self.engine.scrub_secrets()?;
+        self.engine.truncate_wal()?;
         Ok(after)
     }
 

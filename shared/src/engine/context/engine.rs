@@ -98,8 +98,10 @@ impl Engine {
     }
 
     /// Erases removed secrets from the store's files.
-    pub(in crate::engine) fn scrub_secrets(&mut self) -> Result<(), AdministrationError> {
-        self.store.scrub().map_err(AdministrationError::NotScrubbed)
+    pub(in crate::engine) fn truncate_wal(&mut self) -> Result<(), AdministrationError> {
+        self.store
+            .truncate_wal()
+            .map_err(AdministrationError::WalNotTruncated)
     }
 
     /// Returns the keys that sign and seal tokens and cookies.

@@ -77,7 +77,7 @@ impl Enrollment<'_> {
         change.log_event(name, EventKind::AuthenticatorRemoved)?;
         let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
-        self.engine.scrub_secrets()
+        self.engine.truncate_wal()
     }
 
     /// Returns an error if the account may not have recovery codes, before any are shown.

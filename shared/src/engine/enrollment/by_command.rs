@@ -74,7 +74,7 @@ impl Enrollment<'_> {
         let input = Input::parse(code.as_bytes());
         match self.confirm_draft(sealed.clone(), account, requester.holder(), &input, now)? {
             AfterEnrollmentCode::Confirmed { confirmed, .. } => {
-                Ok(ReplyBody::Confirmed { ticket: confirmed })
+                Ok(ReplyBody::Confirmed { token: confirmed })
             }
             AfterEnrollmentCode::Refused(refusal, _) => Ok(ReplyBody::NotConfirmed(refusal)),
             AfterEnrollmentCode::Over => Err(AdministrationError::Stale),

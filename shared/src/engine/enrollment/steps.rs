@@ -314,7 +314,7 @@ impl Enrollment<'_> {
         let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
         if draft.kind == EnrollmentKind::Replacement {
-            self.engine.scrub_secrets()?;
+            self.engine.truncate_wal()?;
         }
         Ok(after)
     }
@@ -346,7 +346,7 @@ pub(in crate::engine) fn show_authenticator(
         secret: shown.secret,
         url: shown.url,
         recovery_codes: token.payload().grouped_recovery_codes(),
-        ticket: shown.draft,
+        token: shown.draft,
     }
 }
 

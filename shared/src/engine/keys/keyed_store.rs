@@ -66,8 +66,8 @@ impl KeyedStore {
         self.store.is_read_only()
     }
 
-    /// Empties the journal: see [`Store::truncate_wal`].
-    pub(in crate::engine) fn scrub(&mut self) -> Result<(), StoreError> {
+    /// Removes overwritten content from the WAL: see [`Store::truncate_wal`].
+    pub(in crate::engine) fn truncate_wal(&mut self) -> Result<(), StoreError> {
         self.store.truncate_wal()
     }
 }

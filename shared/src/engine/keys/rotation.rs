@@ -109,7 +109,7 @@ impl Keys<'_> {
         let path = || self.engine.config.store.key_file.path().to_owned();
         self.engine
             .store
-            .scrub()
+            .truncate_wal()
             .map_err(|error| RotationError::OldKeyStays(path(), error))?;
         file.keep_newest()?;
         Ok(rotated)

@@ -78,26 +78,14 @@ impl Login<'_> {
         name: &UserName,
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
-        match self.engine.config.gate.first_factor {
-            FirstFactorSource::Header => match self.find_other_spelling(name, now)? {
-                Some(other) => Ok(AfterPassword::OtherSpelling(other)),
-                None => {
-                    let first =
-                        FirstFactorPassed::by_identity(self.engine.config.gate.first_factor, now);
-                    self.continue_after_first_factor(
-                        browser,
-                        name,
-                        None,
-                        first,
-                        &Input::Malformed,
-                        now,
-                    )
-                }
-            },
-            FirstFactorSource::Password | FirstFactorSource::Pam => {
-                Ok(AfterPassword::Refused(Refusal::Malformed))
-            }
+        let configured = self.engine.config.gate.first_factor;
+        let Some(first) = FirstFactorPassed::by_identity(configured, now) else {
+            return Ok(AfterPassword::Refused(Refusal::Malformed));
+        };
+        if let Some(other) = self.find_other_spelling(name)? {
+            return Ok(AfterPassword::OtherSpelling(other));
         }
+        self.continue_after_first_factor(browser, name, None, first, &Input::Malformed, now)
     }
 
     /// Returns the account that an unknown identity has on this host under another name: some name
@@ -105,9 +93,8 @@ impl Login<'_> {
     fn find_other_spelling(
         &mut self,
         name: &UserName,
-        now: Timestamp,
     ) -> Result<Option<OtherSpelling>, LoginError> {
-        if self.engine.config.find_declared_account(name).is_some() || self.is_account(name, now)? {
+        if self.is_account(name)? {
             return Ok(None);
         }
         let Some(of) = groups::find_canonical_name(name)
@@ -116,16 +103,17 @@ impl Login<'_> {
         else {
             return Ok(None);
         };
-        let is_account =
-            self.engine.config.find_declared_account(&of).is_some() || self.is_account(&of, now)?;
-        Ok(is_account.then(|| OtherSpelling {
+        Ok(self.is_account(&of)?.then(|| OtherSpelling {
             name: name.clone(),
             existing: of,
         }))
     }
 
-    fn is_account(&mut self, name: &UserName, now: Timestamp) -> Result<bool, LoginError> {
-        let mut tx = self.engine.begin_act(Intent::Read, now)?;
+    fn is_account(&mut self, name: &UserName) -> Result<bool, LoginError> {
+        if self.engine.config.find_declared_account(name).is_some() {
+            return Ok(true);
+        }
+        let mut tx = self.engine.begin(Intent::Read)?;
         Ok(tx.find_account(name)?.is_some())
     }
 
@@ -180,29 +168,35 @@ impl Login<'_> {
         recovery: &Input,
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
-        match reply {
-            HostPasswordReply::Right => {
-                let first = FirstFactorPassed::by_password(
-                    &attempt,
-                    reply,
-                    self.engine.config.gate.first_factor,
-                    now,
-                );
-                self.continue_after_first_factor(
-                    browser,
-                    name,
-                    Some(&attempt),
-                    first,
-                    recovery,
-                    now,
-                )
+        match self.settle_password(&attempt, reply, now)? {
+            Ok(first) => {
+                let attempt = Some(&attempt);
+                self.continue_after_first_factor(browser, name, attempt, first, recovery, now)
             }
-            HostPasswordReply::Wrong => Ok(AfterPassword::Refused(Refusal::Wrong)),
+            Err(refusal) => Ok(AfterPassword::Refused(refusal)),
+        }
+    }
+
+    /// Returns the proof that a charged password is right. Refunds an attempt about which the host
+    /// was never asked; the caller refunds a right one.
+    pub(super) fn settle_password(
+        &mut self,
+        attempt: &FirstFactorAttempt,
+        reply: HostPasswordReply,
+        now: Timestamp,
+    ) -> Result<Result<FirstFactorPassed, Refusal>, LoginError> {
+        let configured = self.engine.config.gate.first_factor;
+        Ok(match reply {
+            HostPasswordReply::Right => {
+                FirstFactorPassed::by_password(attempt, reply, configured, now)
+                    .ok_or(Refusal::Malformed)
+            }
+            HostPasswordReply::Wrong => Err(Refusal::Wrong),
             HostPasswordReply::NotVerified => {
                 self.engine.refund_unasked(&attempt.charge, now)?;
-                Ok(AfterPassword::Refused(Refusal::Malformed))
+                Err(Refusal::Malformed)
             }
-        }
+        })
     }
 
     pub(super) fn verify_stored_password(
@@ -215,10 +209,9 @@ impl Login<'_> {
             password,
             attempt.hash.as_ref(),
         )?;
-        Ok(if is_right {
-            HostPasswordReply::Right
-        } else {
-            HostPasswordReply::Wrong
+        Ok(match is_right {
+            true => HostPasswordReply::Right,
+            false => HostPasswordReply::Wrong,
         })
     }
 
@@ -252,13 +245,10 @@ impl Login<'_> {
         browser: &BrowserContext<'_>,
         name: &UserName,
         attempt: Option<&FirstFactorAttempt>,
-        first: Option<FirstFactorPassed>,
+        first: FirstFactorPassed,
         recovery: &Input,
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
-        let Some(first) = first else {
-            return Ok(AfterPassword::Refused(Refusal::Malformed));
-        };
         self.end_stolen_browser(browser, name, now)?;
         let host = self.load_host_groups(name)?;
         let (mut evaluation, recognized) =
@@ -284,7 +274,7 @@ impl Login<'_> {
                     return Ok(AfterPassword::OtherSpelling(other));
                 }
             };
-            exemption::log_request(tx, &request, EventKind::AccountAdded, "first-sign-in", now)?;
+            exemption::log_request(tx, &request, EventKind::AccountAdded, "first-sign-in")?;
             tx.add_account(&new, now)?;
             evaluation = evaluation.load_again(request)?;
         }

@@ -1,9 +1,10 @@
 //! The step after a first factor has passed: a session, the code, or only an enrollment.
 
+use super::groups::web_requirement;
 use super::known_browser::{RecognizedBrowser, TrustedBrowserProof};
 use super::new_session::NewSession;
 use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant};
-use super::{AfterPassword, CodeSkipped, LoginError, OpenedSession, RequestedPage, SERVICE};
+use super::{AfterPassword, CodeSkipped, LoginError, OpenedSession, RequestedPage};
 use crate::account::event::EventKind;
 use crate::account::second_factor::{CodeMethods, Enrolled};
 use crate::config::Config;
@@ -16,9 +17,8 @@ use crate::engine::mail::code;
 use crate::engine::transaction::EngineTransaction;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{EnrollmentPermission, EnrollmentToken};
-use crate::policy::requirement::{PolicySubject, Requirement};
-use crate::policy::rule::{self, RuleRequest, RuleUser};
-use crate::policy::session_groups::RequestedGroups;
+use crate::policy::requirement::Requirement;
+use crate::policy::rule::RuleRequest;
 use crate::token::{
     AccountVersion, LoginPayload, Token, TokenHolder, TokenParent, TokenPayload, TokenRecipient,
 };
@@ -145,17 +145,13 @@ impl<'a> LoginProgress<'a> {
 
     fn requirement(&self, config: &Config, enrolled: Enrolled) -> Requirement {
         let NewSession {
-            browser, record, ..
+            browser,
+            record,
+            host,
         } = self.session;
-        let groups = self.session.host.for_policy(config, record);
-        let subject = PolicySubject {
-            name: &record.name,
-            groups: &groups,
-            service: SERVICE,
-            address: browser.origin.certain_address(),
-            completed_methods: config.gate.first_factor.completed_methods(),
-        };
-        config.policy.evaluate_requirement(&subject, enrolled)
+        let groups = host.for_policy(config, record);
+        let address = browser.origin.certain_address();
+        web_requirement(config, &record.name, &groups, address, enrolled)
     }
 
     /// Returns the rule by which the requested page needs only the first factor.
@@ -166,16 +162,6 @@ impl<'a> LoginProgress<'a> {
             host: groups,
         } = self.session;
         let RequestedPage { host, target } = browser.page?;
-        let asked = RequestedGroups::from_config(config);
-        let known = groups.known(&asked);
-        let declared = config
-            .find_declared_account(&record.name)
-            .map_or(&[][..], |declared| &declared.groups);
-        let person = RuleUser {
-            name: &record.name,
-            groups: [declared, &record.groups],
-            host_groups: known.read_for(&asked),
-        };
         // The browser returns to the page with GET, whatever the first request was.
         let request = RuleRequest {
             host,
@@ -183,7 +169,7 @@ impl<'a> LoginProgress<'a> {
             method: "GET",
             address: browser.origin.certain_address(),
         };
-        let decision = rule::evaluate_rules(&config.gate.rule, &request, Some(&person));
+        let decision = groups.evaluate_rules(config, &record.name, &record.groups, &request);
         decision
             .rule
             .filter(|_| decision.access == RuleAccess::Password)

@@ -69,21 +69,12 @@ impl Login<'_> {
         input: &Input,
         now: Timestamp,
     ) -> Result<AfterStepUp, LoginError> {
-        match reply {
-            HostPasswordReply::Right => {
-                let first = FirstFactorPassed::by_password(
-                    attempt,
-                    reply,
-                    self.engine.config.gate.first_factor,
-                    now,
-                );
-                self.verify_step_up(browser, session, Some(attempt).zip(first), input, now)
+        match (self.settle_password(attempt, reply, now)?, reply) {
+            (Ok(first), _) => {
+                self.verify_step_up(browser, session, Some((attempt, first)), input, now)
             }
-            HostPasswordReply::Wrong => Ok(AfterStepUp::Password(Refusal::Wrong)),
-            HostPasswordReply::NotVerified => {
-                self.engine.refund_unasked(&attempt.charge, now)?;
-                Ok(AfterStepUp::Unasked)
-            }
+            (Err(_), HostPasswordReply::NotVerified) => Ok(AfterStepUp::Unasked),
+            (Err(refusal), _) => Ok(AfterStepUp::Password(refusal)),
         }
     }
 

@@ -133,7 +133,7 @@ impl Verification<'_> {
             .revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
         match recovered {
-            AfterRecovery::TurnedOff(_) => Ok(self.engine.store.scrub()?),
+            AfterRecovery::TurnedOff(_) => Ok(self.engine.store.truncate_wal()?),
             AfterRecovery::CodesLeft(_) => Ok(()),
         }
     }

@@ -8,15 +8,16 @@ mod unreleased;
 mod version_3;
 mod version_4;
 
+use super::connection::{connect, store_version, use_wal};
 use super::files::{DatabasePath, location};
-use super::locks::{busy_handler, lock_holder};
+use super::locks::lock_holder;
 use super::wal::WalEnd;
-use super::{APPLICATION, Deadline, SCHEMA, VERSION, harden, refuse_file_size_limit, schema_check};
+use super::{SCHEMA, VERSION, refuse_file_size_limit, schema_check};
 use crate::store::{StoreError, StoreResult, UpgradeResult};
 use crate::system::trusted_file::{self, FileError};
+use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -80,22 +81,17 @@ fn upgrade_under_lock(path: &Path) -> StoreResult<UpgradeResult> {
     let connection = open(path)?;
     let database = DatabasePath::open(path)?;
     // refused before any wait
-    let found = version(&connection)?;
+    let found = store_version(&connection)?;
     if found == VERSION {
         schema_check::check_schema(&connection)?;
         return Ok(UpgradeResult::UpToDate(VERSION));
     }
     check_old_schema(&connection, found)?;
-    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-    if mode != "wal" {
-        // as at opening
-        connection.pragma_update(None, "journal_mode", "MEMORY")?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-    }
+    use_wal(&connection)?;
     connection.execute_batch("BEGIN IMMEDIATE")?;
     database.check_unmoved()?;
     // another upgrade may have been faster
-    let found = version(&connection)?;
+    let found = store_version(&connection)?;
     if found == VERSION {
         return Ok(UpgradeResult::UpToDate(VERSION));
     }
@@ -119,28 +115,11 @@ fn upgrade_under_lock(path: &Path) -> StoreResult<UpgradeResult> {
 }
 
 fn open(path: &Path) -> StoreResult<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_handler(Some(busy_handler::retry_while_busy))?;
-    Deadline::install(&connection)?.set(TIME_LIMIT);
-    harden(&connection)?;
+    let (connection, _) = connect(path, TIME_LIMIT)?;
     // A referenced table is created again under its own name: the references keep their text.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, true)?;
     Ok(connection)
-}
-
-fn version(connection: &Connection) -> StoreResult<i64> {
-    let application: i64 =
-        connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    if application != APPLICATION {
-        return Err(StoreError::Damaged(
-            "it is not a store of Postern".to_owned(),
-        ));
-    }
-    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
 /// Refuses a store from which no migration starts.
@@ -159,21 +138,9 @@ fn check_old_schema(connection: &Connection, found: i64) -> StoreResult<()> {
 
 /// Runs every migration from a version on, within the caller's transaction.
 fn migrate(connection: &Connection, found: i64) -> StoreResult<()> {
-    let migrations = MIGRATIONS
-        .iter()
-        .skip_while(|migration| migration.from != found);
-    let next = MIGRATIONS
-        .iter()
-        .map(|migration| migration.schema)
-        .skip(1)
-        .chain([SCHEMA]);
-    let next = next.skip(
-        MIGRATIONS
-            .iter()
-            .take_while(|migration| migration.from != found)
-            .count(),
-    );
-    for (migration, next) in migrations.zip(next) {
+    let next = MIGRATIONS.iter().skip(1).map(|migration| migration.schema);
+    let migrations = MIGRATIONS.iter().zip(next.chain([SCHEMA]));
+    for (migration, next) in migrations.skip_while(|(migration, _)| migration.from != found) {
         (migration.migrate)(connection, next)?;
         connection.pragma_update(None, "user_version", migration.from + 1)?;
     }
@@ -258,7 +225,7 @@ mod tests {
     }
 
     fn version_at(path: &Path) -> i64 {
-        version(&open(path).unwrap()).unwrap()
+        store_version(&open(path).unwrap()).unwrap()
     }
 
     #[test]
@@ -345,18 +312,9 @@ mod tests {
         };
         let number = "SELECT number FROM revision";
         let backup = Connection::open(backup).unwrap();
-        assert_eq!(
-            backup
-                .query_row(number, [], |row| row.get::<_, i64>(0))
-                .unwrap(),
-            9
-        );
-        assert_eq!(
-            open(&path)
-                .unwrap()
-                .query_row(number, [], |row| row.get::<_, i64>(0))
-                .unwrap(),
-            10
-        );
+        for (store, expected) in [(backup, 9), (open(&path).unwrap(), 10)] {
+            let found: i64 = store.query_row(number, [], |row| row.get(0)).unwrap();
+            assert_eq!(found, expected);
+        }
     }
 }

@@ -94,8 +94,14 @@ pub(super) fn named<T>(read: rusqlite::Result<T>, what: &str) -> rusqlite::Resul
 
 impl From<Error> for StoreError {
     fn from(error: Error) -> StoreError {
+        StoreError::from(&error)
+    }
+}
+
+impl From<&Error> for StoreError {
+    fn from(error: &Error) -> StoreError {
         use rusqlite::ErrorCode::*;
-        if let Error::FromSqlConversionFailure(_, _, source) = &error {
+        if let Error::FromSqlConversionFailure(_, _, source) = error {
             if let Some(StoreError::Damaged(what)) = source.downcast_ref() {
                 return StoreError::Damaged(what.clone());
             }

@@ -30,49 +30,40 @@ fn reseal_statement(sealed_in: SealedValue) -> &'static str {
     }
 }
 
-/// Returns the query for account names and counts; `?1` is the time now.
-fn count_statement(what: KeyBound) -> &'static str {
+/// Returns the table of key-bound values, and the condition of those that have not ended; `?1` is
+/// the time now.
+fn table(what: KeyBound) -> (&'static str, &'static str) {
     match what {
-        KeyBound::Password => "SELECT name, 1 FROM account WHERE password IS NOT NULL AND ?1 >= 0",
-        KeyBound::RecoveryCodes => {
-            "SELECT account.name, count(*) FROM recovery_code JOIN account ON account.id = recovery_code.account \
-             WHERE used_at IS NULL AND ?1 >= 0 GROUP BY account.id"
-        }
-        KeyBound::OneTimeCodes => {
-            "SELECT account.name, 1 FROM one_time_code JOIN account ON account.id = one_time_code.account \
-             WHERE NOT used AND expires > ?1"
-        }
-        KeyBound::AppPasswords => {
-            "SELECT account.name, count(*) FROM app_password JOIN account ON account.id = app_password.account \
-             WHERE expires IS NULL OR expires > ?1 GROUP BY account.id"
-        }
-        KeyBound::MailedCodes => {
-            "SELECT account.name, 1 FROM mailed_code JOIN account ON account.id = mailed_code.account \
-             WHERE NOT used AND expires > ?1"
-        }
-        KeyBound::Browsers => {
-            "SELECT account.name, count(*) FROM trusted_browser JOIN account ON account.id = trusted_browser.account \
-             WHERE expires > ?1 GROUP BY account.id"
-        }
-        KeyBound::Sessions => {
-            "SELECT account.name, count(*) FROM session JOIN account ON account.id = session.account \
-             WHERE expires > ?1 GROUP BY account.id"
-        }
+        KeyBound::Password => ("account", "password IS NOT NULL AND ?1 >= 0"),
+        KeyBound::RecoveryCodes => ("recovery_code", "used_at IS NULL AND ?1 >= 0"),
+        KeyBound::OneTimeCodes => ("one_time_code", "NOT used AND expires > ?1"),
+        KeyBound::AppPasswords => ("app_password", "(expires IS NULL OR expires > ?1)"),
+        KeyBound::MailedCodes => ("mailed_code", "NOT used AND expires > ?1"),
+        KeyBound::Browsers => ("trusted_browser", "expires > ?1"),
+        KeyBound::Sessions => ("session", "expires > ?1"),
+    }
+}
+
+/// Returns the query for account names and counts; `?1` is the time now.
+fn count_statement(what: KeyBound) -> String {
+    let (table, condition) = table(what);
+    match what {
+        KeyBound::Password => format!("SELECT name, 1 FROM {table} WHERE {condition}"),
+        _ => format!(
+            "SELECT account.name, count(*) FROM {table} JOIN account ON account.id = {table}.account \
+             WHERE {condition} GROUP BY account.id"
+        ),
     }
 }
 
 /// Returns the statement that removes the values of an account; `?1` is its number.
-fn remove_statement(what: KeyBound) -> &'static str {
+fn remove_statement(what: KeyBound) -> String {
+    let (table, _) = table(what);
     match what {
         KeyBound::Password => {
-            "UPDATE account SET password = NULL WHERE id = ?1 AND password IS NOT NULL"
+            format!("UPDATE {table} SET password = NULL WHERE id = ?1 AND password IS NOT NULL")
         }
-        KeyBound::RecoveryCodes => "DELETE FROM recovery_code WHERE account = ?1",
-        KeyBound::OneTimeCodes => "DELETE FROM one_time_code WHERE account = ?1",
-        KeyBound::AppPasswords => "DELETE FROM app_password WHERE account = ?1",
-        KeyBound::MailedCodes => "DELETE FROM mailed_code WHERE account = ?1",
-        KeyBound::Browsers => "DELETE FROM trusted_browser WHERE account = ?1",
-        KeyBound::Sessions => "DELETE FROM session WHERE account = ?1",
+        _ => format!("DELETE FROM {table} WHERE account = ?1"),
     }
 }
 
@@ -161,7 +152,7 @@ impl Transaction<'_> {
         what: KeyBound,
         now: Timestamp,
     ) -> StoreResult<Vec<(UserName, u64)>> {
-        self.query_rows(count_statement(what), [now], |row| {
+        self.query_rows(&count_statement(what), [now], |row| {
             Ok((row.get(0)?, unsigned(row.get(1)?)))
         })
     }
@@ -192,7 +183,7 @@ impl Transaction<'_> {
     /// Removes what was bound to renewed keys, for an account that was not read since.
     pub(super) fn forget_key_bound_of(&mut self, account: AccountId) -> StoreResult<()> {
         for what in KeyBound::ALL {
-            self.execute(remove_statement(what), [account])?;
+            self.execute(&remove_statement(what), [account])?;
         }
         // queued mail, whose codes have ended
         self.execute("DELETE FROM outbox WHERE account = ?1", [account])?;

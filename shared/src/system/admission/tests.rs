@@ -2,6 +2,7 @@
 //! random sequences of requests against these promises, and single cases.
 
 use super::*;
+use AdmissionClass::{Authenticated, Familiar, Unauthenticated};
 use proptest::prelude::*;
 use std::collections::{HashMap, VecDeque};
 
@@ -16,6 +17,12 @@ const LIMITS: AdmissionLimits = AdmissionLimits {
     authenticated: CLASS,
     familiar: CLASS,
     unauthenticated: CLASS,
+};
+
+/// Limits without shared permits.
+const UNSHARED: AdmissionLimits = AdmissionLimits {
+    shared: 0,
+    ..LIMITS
 };
 
 fn poll_once<K: Clone + Eq + Hash>(
@@ -37,33 +44,30 @@ fn admitted<K: Clone + Eq + Hash>(
         .unwrap()
 }
 
+/// Requests a permit without authentication, or waits.
+fn wait_for<K: Clone + Eq + Hash>(admission: &Admission<K>, key: K) -> AdmissionRequest<K> {
+    admission.acquire(Unauthenticated, key).unwrap()
+}
+
 #[test]
 fn unauthenticated_requests_leave_the_permits_of_better_classes() {
     let admission = Admission::new(LIMITS);
     let permits: Vec<_> = (0..100)
-        .filter_map(|key| {
-            admission
-                .try_acquire(AdmissionClass::Unauthenticated, key)
-                .ok()
-        })
+        .filter_map(|key| admission.try_acquire(Unauthenticated, key).ok())
         .collect();
     assert_eq!(permits.len(), LIMITS.shared + CLASS.own);
     let mut waiting: Vec<_> = (0..100)
-        .filter_map(|key| {
-            admission
-                .acquire(AdmissionClass::Unauthenticated, 1000 + key)
-                .ok()
-        })
+        .filter_map(|key| admission.acquire(Unauthenticated, 1000 + key).ok())
         .collect();
     assert_eq!(waiting.len(), CLASS.waiting);
-    let _known = admitted(&admission, AdmissionClass::Familiar, 0);
-    let proven = admitted(&admission, AdmissionClass::Authenticated, 0);
-    let mut more = admission.acquire(AdmissionClass::Authenticated, 1).unwrap();
+    let _known = admitted(&admission, Familiar, 0);
+    let proven = admitted(&admission, Authenticated, 0);
+    let mut more = admission.acquire(Authenticated, 1).unwrap();
     assert!(poll_once(&mut more).is_none());
     drop(permits);
     assert!(
         poll_once(&mut more).unwrap().is_ok(),
-        "a shared place that is free goes to it first"
+        "it gets the first free shared permit"
     );
     drop(proven);
     let next: Vec<_> = waiting.iter_mut().filter_map(poll_once).collect();
@@ -74,18 +78,13 @@ fn unauthenticated_requests_leave_the_permits_of_better_classes() {
 fn a_key_that_asks_a_hundred_times_is_refused_for_its_own_share() {
     let admission = Admission::new(LIMITS);
     let held: Vec<_> = (0..100)
-        .map(|_| admission.acquire(AdmissionClass::Unauthenticated, "one"))
+        .map(|_| admission.acquire(Unauthenticated, "one"))
         .collect();
-    assert_eq!(
-        held.iter().filter(|one| one.is_ok()).count(),
-        CLASS.per_key + CLASS.waiting_per_key
-    );
-    assert!(held.iter().all(|one| {
-        one.as_ref()
-            .err()
-            .is_none_or(|busy| *busy == AdmissionRefusal::KeyLimit)
-    }));
-    let _other = admitted(&admission, AdmissionClass::Unauthenticated, "other");
+    let refusals: Vec<_> = held.iter().filter_map(|one| one.as_ref().err()).collect();
+    assert_eq!(refusals.len(), 100 - CLASS.per_key - CLASS.waiting_per_key);
+    let limit = AdmissionRefusal::KeyLimit;
+    assert!(refusals.into_iter().all(|refusal| *refusal == limit));
+    let _other = admitted(&admission, Unauthenticated, "other");
 }
 
 #[test]
@@ -98,17 +97,9 @@ fn keys_take_turns_whatever_their_number_of_requests() {
         },
         ..LIMITS
     });
-    let first = admitted(&admission, AdmissionClass::Unauthenticated, "many");
-    let mut many: VecDeque<_> = (0..3)
-        .map(|_| {
-            admission
-                .acquire(AdmissionClass::Unauthenticated, "many")
-                .unwrap()
-        })
-        .collect();
-    let mut few = admission
-        .acquire(AdmissionClass::Unauthenticated, "few")
-        .unwrap();
+    let first = admitted(&admission, Unauthenticated, "many");
+    let mut many: VecDeque<_> = (0..3).map(|_| wait_for(&admission, "many")).collect();
+    let mut few = wait_for(&admission, "few");
     drop(first);
     let few = poll_once(&mut few)
         .expect("it is next: the other one has had a turn")
@@ -136,23 +127,11 @@ fn with_very_many_keys_the_newest_and_the_oldest_are_admitted_soon() {
         unauthenticated: of_many,
         ..LIMITS
     });
-    let mut permit = Some(admitted(&admission, AdmissionClass::Unauthenticated, 9999));
+    let mut permit = Some(admitted(&admission, Unauthenticated, 9999));
     let mut waiting: Vec<_> = (0..300)
-        .map(|key| {
-            (
-                key,
-                admission
-                    .acquire(AdmissionClass::Unauthenticated, key)
-                    .unwrap(),
-            )
-        })
+        .map(|key| (key, wait_for(&admission, key)))
         .collect();
-    waiting.push((
-        1000,
-        admission
-            .acquire(AdmissionClass::Unauthenticated, 1000)
-            .unwrap(),
-    ));
+    waiting.push((1000, wait_for(&admission, 1000)));
     let mut order = Vec::new();
     while !waiting.is_empty() {
         drop(permit.take());
@@ -160,7 +139,7 @@ fn with_very_many_keys_the_newest_and_the_oldest_are_admitted_soon() {
             .iter_mut()
             .enumerate()
             .find_map(|(at, (_, one))| Some((at, poll_once(one)?.unwrap())));
-        let (at, taken) = next.expect("one comes in each time");
+        let (at, taken) = next.expect("one is admitted each time");
         order.push(waiting.remove(at).0);
         permit = Some(taken);
     }
@@ -171,30 +150,15 @@ fn with_very_many_keys_the_newest_and_the_oldest_are_admitted_soon() {
 
 #[test]
 fn in_a_full_queue_a_new_key_displaces_the_newest_request_of_the_key_with_most() {
-    let admission = Admission::new(AdmissionLimits {
-        shared: 0,
-        ..LIMITS
-    });
-    let _permit = admitted(&admission, AdmissionClass::Unauthenticated, "a");
-    let mut a: Vec<_> = (0..3)
-        .map(|_| {
-            admission
-                .acquire(AdmissionClass::Unauthenticated, "a")
-                .unwrap()
-        })
-        .collect();
-    let _b: Vec<_> = (0..3)
-        .map(|_| {
-            admission
-                .acquire(AdmissionClass::Unauthenticated, "b")
-                .unwrap()
-        })
-        .collect();
+    let admission = Admission::new(UNSHARED);
+    let _permit = admitted(&admission, Unauthenticated, "a");
+    let mut a: Vec<_> = (0..3).map(|_| wait_for(&admission, "a")).collect();
+    let _b: Vec<_> = (0..3).map(|_| wait_for(&admission, "b")).collect();
     let _new = admission
-        .acquire(AdmissionClass::Unauthenticated, "c")
+        .acquire(Unauthenticated, "c")
         .expect("it waits nowhere yet");
     let _other = admission
-        .acquire(AdmissionClass::Unauthenticated, "d")
+        .acquire(Unauthenticated, "d")
         .expect("nor does this one");
     assert_eq!(admission.waiting(), CLASS.waiting);
     assert!(matches!(
@@ -202,22 +166,15 @@ fn in_a_full_queue_a_new_key_displaces_the_newest_request_of_the_key_with_most()
         None | Some(Err(AdmissionRefusal::KeyLimit))
     ));
     assert!(poll_once(&mut a[0]).is_none());
-    let single = Admission::new(AdmissionLimits {
-        shared: 0,
-        ..LIMITS
-    });
-    let _permit = admitted(&single, AdmissionClass::Unauthenticated, 0);
+    let single = Admission::new(UNSHARED);
+    let _permit = admitted(&single, Unauthenticated, 0);
     let _all: Vec<_> = (1..=CLASS.waiting)
-        .map(|key| {
-            single
-                .acquire(AdmissionClass::Unauthenticated, key)
-                .unwrap()
-        })
+        .map(|key| single.acquire(Unauthenticated, key).unwrap())
         .collect();
     assert_eq!(
-        single.acquire(AdmissionClass::Unauthenticated, 99).err(),
+        single.acquire(Unauthenticated, 99).err(),
         Some(AdmissionRefusal::Capacity),
-        "nobody has more than one"
+        "no key has more than one request"
     );
 }
 
@@ -225,36 +182,25 @@ fn in_a_full_queue_a_new_key_displaces_the_newest_request_of_the_key_with_most()
 fn a_dropped_request_leaves_no_state() {
     let admission = Admission::new(LIMITS);
     let permits: Vec<_> = (0..3)
-        .map(|key| admitted(&admission, AdmissionClass::Unauthenticated, key))
+        .map(|key| admitted(&admission, Unauthenticated, key))
         .collect();
-    let waiting: Vec<_> = (0..3)
-        .map(|key| {
-            admission
-                .acquire(AdmissionClass::Unauthenticated, key)
-                .unwrap()
-        })
-        .collect();
+    let waiting: Vec<_> = (0..3).map(|key| wait_for(&admission, key)).collect();
     drop(waiting);
     assert_eq!(admission.waiting(), 0);
-    let unread = admission
-        .acquire(AdmissionClass::Unauthenticated, 7)
-        .unwrap();
+    let unread = admission.acquire(Unauthenticated, 7).unwrap();
     drop(permits);
-    assert_eq!(admission.in_use(), 1, "admitted, and nobody has looked yet");
+    assert_eq!(admission.in_use(), 1, "admitted, and not polled yet");
     drop(unread);
     assert_eq!((admission.in_use(), admission.state().requests()), (0, 0));
 }
 
 #[test]
 fn a_thread_waits_for_a_permit_until_its_time_limit() {
-    let admission = Admission::new(AdmissionLimits {
-        shared: 0,
-        ..LIMITS
-    });
-    let permit = admitted(&admission, AdmissionClass::Familiar, "key");
+    let admission = Admission::new(UNSHARED);
+    let permit = admitted(&admission, Familiar, "key");
     assert_eq!(
         admission
-            .acquire(AdmissionClass::Familiar, "key")
+            .acquire(Familiar, "key")
             .unwrap()
             .wait(Duration::ZERO)
             .err(),
@@ -264,7 +210,7 @@ fn a_thread_waits_for_a_permit_until_its_time_limit() {
     std::thread::scope(|scope| {
         let waits = scope.spawn(|| {
             admission
-                .acquire(AdmissionClass::Familiar, "key")
+                .acquire(Familiar, "key")
                 .unwrap()
                 .wait(Duration::from_secs(60))
                 .is_ok()
@@ -283,11 +229,7 @@ enum Act {
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
-    let class = prop_oneof![
-        Just(AdmissionClass::Authenticated),
-        Just(AdmissionClass::Familiar),
-        Just(AdmissionClass::Unauthenticated)
-    ];
+    let class = prop_oneof![Just(Authenticated), Just(Familiar), Just(Unauthenticated)];
     let act = prop_oneof![
         4 => (class, 0_u8..4).prop_map(|(class, key)| Act::Enter(class, key)),
         3 => (0_usize..64).prop_map(Act::Leave),
@@ -330,7 +272,7 @@ proptest! {
             prop_assert!(permits.len() <= LIMITS.capacity());
             prop_assert_eq!((permits.len(), waiting.len()), (admission.in_use(), admission.waiting()));
             let of_class = |class: AdmissionClass| permits.iter().filter(|(of, ..)| *of == class).count();
-            let classes = [AdmissionClass::Authenticated, AdmissionClass::Familiar, AdmissionClass::Unauthenticated];
+            let classes = [Authenticated, Familiar, Unauthenticated];
             let beyond_own: usize = classes.map(|class| of_class(class).saturating_sub(CLASS.own)).iter().sum();
             for class in classes {
                 let taken = of_class(class);

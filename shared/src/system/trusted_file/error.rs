@@ -38,14 +38,10 @@ impl FileError {
     pub fn io(path: &Path, error: io::Error) -> FileError {
         // O_NOFOLLOW reports a link in this way
         let is_link = error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32);
-        FileError::new(
-            path,
-            if is_link {
-                FileProblem::Link
-            } else {
-                FileProblem::Io(error)
-            },
-        )
+        match is_link {
+            true => FileError::link(path),
+            false => FileError::new(path, FileProblem::Io(error)),
+        }
     }
 
     /// A symbolic link where none is allowed.
@@ -115,63 +111,42 @@ impl FileError {
 
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
+        write!(f, "{}: ", self.path.display())?;
         match &self.problem {
             FileProblem::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                write!(f, "{path}: {error}; only root may")
+                write!(f, "{error}; only root may")
             }
             FileProblem::Io(error) if out_of_files(error) => {
-                write!(
-                    f,
-                    "{path}: {error}; raise the limit of open files (ulimit -n, LimitNOFILE=)"
-                )
+                let remedy = "raise the limit of open files (ulimit -n, LimitNOFILE=)";
+                write!(f, "{error}; {remedy}")
             }
-            FileProblem::Io(error) => write!(f, "{path}: {error}"),
-            FileProblem::Link => write!(
-                f,
-                "{path}: is a symbolic link; replace it with the file itself"
-            ),
-            FileProblem::NotAFile => write!(f, "{path}: is not a regular file"),
-            FileProblem::Owner(uid) => write!(f, "{path}: belongs to uid {uid}; chown it to root"),
+            FileProblem::Io(error) => write!(f, "{error}"),
+            FileProblem::Link => f.write_str("is a symbolic link; replace it with the file itself"),
+            FileProblem::NotAFile => f.write_str("is not a regular file"),
+            FileProblem::Owner(uid) => write!(f, "belongs to uid {uid}; chown it to root"),
             FileProblem::Mode { is, allowed } => {
-                write!(
-                    f,
-                    "{path}: has mode {is:04o}, too open; chmod it to {allowed:04o}"
-                )
+                write!(f, "has mode {is:04o}, too open; chmod it to {allowed:04o}")
             }
-            FileProblem::OpenFolder { is, allowed } => {
-                write!(
-                    f,
-                    "{path}: the folder has mode {is:04o}, too open; chmod it to {allowed:04o}"
-                )
-            }
-            FileProblem::LinkOwner(uid) => {
-                write!(
-                    f,
-                    "{path}: the symbolic link belongs to uid {uid}; chown --no-dereference it to root"
-                )
-            }
-            FileProblem::Links => write!(f, "{path}: too many symbolic links, one after the other"),
-            FileProblem::Planted => {
-                write!(
-                    f,
-                    "{path}: unexpected file; find out who created it, then remove it"
-                )
-            }
-            FileProblem::Missing => write!(
+            FileProblem::OpenFolder { is, allowed } => write!(
                 f,
-                "{path}: is missing; run postern status as root, which makes it"
+                "the folder has mode {is:04o}, too open; chmod it to {allowed:04o}"
             ),
+            FileProblem::LinkOwner(uid) => write!(
+                f,
+                "the symbolic link belongs to uid {uid}; chown --no-dereference it to root"
+            ),
+            FileProblem::Links => f.write_str("too many symbolic links, one after the other"),
+            FileProblem::Planted => {
+                f.write_str("unexpected file; find out who created it, then remove it")
+            }
+            FileProblem::Missing => {
+                f.write_str("is missing; run postern status as root, which makes it")
+            }
             FileProblem::LeftOver => {
-                write!(
-                    f,
-                    "{path}: belongs to another store; restore that store, or move this file away"
-                )
+                f.write_str("belongs to another store; restore that store, or move this file away")
             }
-            FileProblem::Changed => {
-                write!(f, "{path}: was changed by someone else in the meantime")
-            }
-            FileProblem::TooLarge(largest) => write!(f, "{path}: is larger than {largest} bytes"),
+            FileProblem::Changed => f.write_str("was changed by someone else in the meantime"),
+            FileProblem::TooLarge(largest) => write!(f, "is larger than {largest} bytes"),
         }
     }
 }

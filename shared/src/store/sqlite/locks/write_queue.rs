@@ -8,7 +8,7 @@
 //! after its transaction began.
 
 use super::busy_handler;
-use crate::store::sqlite::connection::{CommitError, CommitResult, StoreConnection};
+use crate::store::sqlite::connection::{self, CommitResult, StoreConnection};
 use crate::system::admission::AdmissionClass;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Thread};
@@ -97,17 +97,10 @@ impl WriteQueueState {
     /// Returns the index of the next writer.
     fn next_index(&self) -> Option<usize> {
         let all = self.waiting.iter().enumerate();
-        let order = |writer: &WaitingWriter| {
-            (
-                writer.passed_over < MAX_PASSED_OVER,
-                writer.class,
-                writer.number,
-            )
-        };
-        // of those that were passed too often, the first to arrive
-        let order = |writer: &WaitingWriter| match order(writer) {
-            (false, _, number) => (false, AdmissionClass::Authenticated, number),
-            key => key,
+        let order = |writer: &WaitingWriter| match writer.passed_over < MAX_PASSED_OVER {
+            true => (true, writer.class, writer.number),
+            // of those that were passed too often, the first to arrive
+            false => (false, AdmissionClass::Authenticated, writer.number),
         };
         all.min_by_key(|(_, writer)| order(writer))
             .map(|(index, _)| index)
@@ -258,11 +251,10 @@ impl WritePermit {
         let mut queue = self.queue.lock();
         let may_grow = group.members.len() < MAX_MEMBERS - 1 && group.began.elapsed() < JOIN_TIME;
         let may_hand_over = may_grow && connection.is_in_transaction();
-        let next = match may_hand_over {
-            true => queue.start_next_if(|writer| writer.may_join && writer.number < group.until),
-            false => None,
+        let may_follow = |writer: &WaitingWriter| {
+            may_hand_over && writer.may_join && writer.number < group.until
         };
-        if let Some(next) = next {
+        if let Some(next) = queue.start_next_if(may_follow) {
             let leader = group.leader;
             group.members.push(thread::current());
             queue.handed_over = Some((group, connection));
@@ -294,23 +286,21 @@ impl WritePermit {
             .unwrap_or_else(|| CommitGroup::new(self.number));
         let mut queue = self.queue.lock();
         let next = queue.start_next();
-        let is_alone = members.is_empty();
-        let (finished, connection) = match is_alone {
-            true => (None, connection),
-            false => (
-                Some(FinishedGroup {
+        let own = match members.is_empty() {
+            true => connection,
+            false => {
+                queue.finished.push(FinishedGroup {
                     leader,
                     result,
                     connection,
                     unread: members.len(),
-                }),
-                None,
-            ),
+                });
+                None
+            }
         };
-        queue.finished.extend(finished);
         drop(queue);
         next.iter().chain(&members).for_each(Thread::unpark);
-        connection
+        own
     }
 
     fn wait_for_commit(&self, leader: u64) -> (CommitResult, Option<StoreConnection>) {
@@ -322,12 +312,8 @@ impl WritePermit {
                 .position(|finished| finished.leader == leader)?;
             let finished = &mut queue.finished[index];
             finished.unread -= 1;
-            let connection = if is_leader {
-                finished.connection.take()
-            } else {
-                None
-            };
-            let found = (finished.result.clone(), connection);
+            let own = finished.connection.take_if(|_| is_leader);
+            let found = (finished.result.clone(), own);
             if finished.unread == 0 {
                 queue.finished.swap_remove(index);
             }
@@ -341,7 +327,7 @@ impl Drop for WritePermit {
     fn drop(&mut self) {
         busy_handler::reset_queue_time();
         if !self.is_released {
-            self.release(Err(CommitError::aborted()), None);
+            self.release(connection::aborted(), None);
         }
     }
 }

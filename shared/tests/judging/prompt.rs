@@ -32,7 +32,7 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     let PromptEnrollment::Begun(enrollment) = begins(&mut home, &after) else {
         panic!("no enrollment")
     };
-    let (url, token) = (enrollment.url, enrollment.ticket);
+    let (url, token) = (enrollment.url, enrollment.token);
     let (secret, parameters) = otpauth_uri::parse_declared_secret(&url).unwrap();
     let shown = totp::generate_code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
     let shown = shown.to_string();

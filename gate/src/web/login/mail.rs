@@ -94,13 +94,8 @@ pub(crate) async fn mail_code(
 ) -> Result<CodeMailed, PoolError> {
     let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
     let queued = request.store_pool().with_engine(move |engine| {
-        let verification = VerificationRequest {
-            name: owned_token.account(),
-            phase: Phase::After,
-            origin: &client.origin,
-            browser: None,
-            service: SERVICE,
-        };
+        let verification =
+            VerificationRequest::new(owned_token.account(), Phase::After, &client.origin, SERVICE);
         engine
             .mail()
             .mail_code(&verification, Some(&owned_token), client.now()?)

@@ -2,20 +2,18 @@
 //! second factor, since codes are mailed to it. It stays confirmed until a code mailed to the new
 //! address is entered.
 
-use super::change::find_account;
-use super::error::AdministrationError;
 use crate::account::email::EmailAddress;
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::second_factor::Enrolled;
 use crate::credential::input::Input;
 use crate::crypto::vault::MailedFor;
-use crate::engine::Accounts;
-use crate::engine::app_passwords::changes::AppPasswordsAfter;
-use crate::engine::is_enrolled;
-use crate::engine::mail::code::{self, MailQueued, MailRefusal};
-use crate::engine::principal::Principal;
-use crate::store::{Intent, MailAddresses};
+use crate::engine::mail::code;
+use crate::engine::{
+    Accounts, AdministrationError, AppPasswordsAfter, MailQueued, MailRefusal, Principal,
+    is_enrolled,
+};
+use crate::store::MailAddresses;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::Refusal;
 
@@ -60,8 +58,7 @@ impl Accounts<'_> {
         &mut self,
         name: &UserName,
     ) -> Result<EmailAddress, AdministrationError> {
-        let mut tx = self.engine.begin(Intent::Read)?;
-        let record = find_account(&mut tx, name)?;
+        let (mut tx, record) = self.engine.read_account(name)?;
         let pending = tx.mail_addresses(record.id)?.pending;
         pending.ok_or_else(|| AdministrationError::NothingToConfirm(name.clone()))
     }

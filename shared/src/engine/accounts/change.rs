@@ -4,14 +4,13 @@
 //! MUST refuse an ended session in the transaction that writes, after the account was found.
 
 use super::account_name::check_new_name;
-use super::error::AdministrationError;
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, UserName};
 use crate::account::record::{AccountId, AccountRecord};
-use crate::engine::app_passwords::changes::{self, AppPasswordsAfter};
-use crate::engine::principal::{Principal, audit_event};
+use crate::engine::app_passwords::changes;
+use crate::engine::principal::audit_event;
 use crate::engine::transaction::EngineTransaction;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{AdministrationError, AppPasswordsAfter, Engine, EngineError, Principal};
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::token::session::SessionId;
@@ -33,6 +32,16 @@ impl Engine {
             tx: self.begin_act(Intent::Write, now)?,
             actor: actor.into(),
         })
+    }
+
+    /// Begins a transaction that reads, and returns the account.
+    pub(in crate::engine) fn read_account(
+        &mut self,
+        name: &UserName,
+    ) -> Result<(Transaction<'_>, AccountRecord), AdministrationError> {
+        let mut tx = self.begin(Intent::Read)?;
+        let record = find_account(&mut tx, name)?;
+        Ok((tx, record))
     }
 
     pub(in crate::engine) fn check_not_declared(

@@ -8,8 +8,9 @@ use super::pending::{AccountSnapshot, EnrollmentDraft, PendingEnrollment};
 use super::steps::{AfterEnrollmentCode, ShownEnrollment, show_authenticator, show_enrollment};
 use crate::account::name::UserName;
 use crate::credential::input::Input;
-use crate::engine::verify::charge::ChargedAttempt;
-use crate::engine::{AdministrationError, COMMAND, Enrollment, Requester, VerificationRequest};
+use crate::engine::{
+    AdministrationError, COMMAND, ChargedAttempt, Enrollment, Requester, VerificationRequest,
+};
 use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::command_request::{
     AuthenticatorKind, EngineReply, EnrollmentOperation, ReplyBody, TypedText,
@@ -164,11 +165,5 @@ impl Enrollment<'_> {
 /// The peer has passed some sign-in as this user, but not by this password. The password is
 /// therefore a first factor, and a wrong one does not lock the account.
 fn verification_request<'a>(name: &'a UserName, origin: &'a Origin) -> VerificationRequest<'a> {
-    VerificationRequest {
-        name,
-        phase: Phase::Before,
-        origin,
-        browser: None,
-        service: COMMAND,
-    }
+    VerificationRequest::new(name, Phase::Before, origin, COMMAND)
 }

@@ -40,13 +40,7 @@ impl<'a> PamContext<'a> {
         origin: &'a Origin,
         phase: Phase,
     ) -> VerificationRequest<'a> {
-        VerificationRequest {
-            name: self.account,
-            phase,
-            origin,
-            browser: None,
-            service: self.service.as_str(),
-        }
+        VerificationRequest::new(self.account, phase, origin, self.service.as_str())
     }
 }
 

@@ -69,7 +69,7 @@ fn attackers_elsewhere_cannot_use_up_the_tries_of_a_familiar_address() {
         later,
     );
     accepted(&owner);
-    let missed = owner.missed.unwrap();
+    let missed = owner.after_login.missed.unwrap();
     assert_eq!(
         (missed.count, missed.last_from.as_str()),
         (5, "198.51.100.5")
@@ -154,7 +154,7 @@ fn with_disable_the_one_recovery_code_turns_the_second_factor_off() {
     let tried = test.attempt("alice", &recovery(&app, 0), NOW);
     accepted(&tried);
     assert_eq!(
-        tried.recovery,
+        tried.after_login.recovery,
         Some(AfterRecovery::TurnedOff(AppPasswordsAfter::None))
     );
     assert_eq!(test.enrolled("alice"), Enrolled::No);

@@ -378,7 +378,12 @@ fn wrong_passwords_are_no_wrong_codes() {
         );
     }
     let code = code_at(&app, -1, NOW);
-    assert_eq!(opened(test.signs_in(None, &code, "192.0.2.7")).missed, None);
+    assert_eq!(
+        opened(test.signs_in(None, &code, "192.0.2.7"))
+            .after_login
+            .missed,
+        None
+    );
 
     let later = NOW.plus(1);
     test.attempt_by(
@@ -396,7 +401,7 @@ fn wrong_passwords_are_no_wrong_codes() {
         later,
     );
     let entered = test.at_ssh(&code_at(&app, 0, NOW), NOW.plus(2));
-    let missed = entered.missed.unwrap();
+    let missed = entered.after_login.missed.unwrap();
     assert_eq!(
         (missed.count, missed.last_from.as_str()),
         (2, "198.51.100.8")

@@ -376,7 +376,8 @@ fn a_recovery_code_that_turns_the_second_factor_off_says_what_becomes_of_them() 
     let mail = add(&mut test, "mail", SCOPE);
     let tried = test.attempt("alice", &pending.recovery_codes()[0].grouped(), NOW);
     accepted(&tried);
-    let notified = postern_shared::engine::messages::recovery_text(tried.recovery.unwrap());
+    let notified =
+        postern_shared::engine::messages::recovery_text(tried.after_login.recovery.unwrap());
     assert!(
         notified.ends_with("1 app password revoked: make new ones"),
         "{notified}"

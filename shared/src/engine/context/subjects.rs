@@ -1,61 +1,61 @@
 //! Acts on the engine, by subject. Each subject borrows the engine, and so its store, keys and
 //! configuration. The acts stand in the folder of the subject.
 
-use super::Engine;
+use crate::engine::Engine;
 
 /// What the policy requires of an account, with its groups.
 pub struct AccountPolicy<'e> {
-    pub(super) engine: &'e mut Engine,
+    pub(in crate::engine) engine: &'e mut Engine,
 }
 
 /// Changes to accounts.
 pub struct Accounts<'e> {
-    pub(super) engine: &'e mut Engine,
+    pub(in crate::engine) engine: &'e mut Engine,
 }
 
 /// App passwords of accounts.
 pub struct AppPasswords<'e> {
-    pub(super) engine: &'e mut Engine,
+    pub(in crate::engine) engine: &'e mut Engine,
 }
 
 /// The audit log.
 pub struct AuditLog<'e> {
-    pub(super) engine: &'e mut Engine,
+    pub(in crate::engine) engine: &'e mut Engine,
 }
 
 /// Requests of commands.
 pub struct Commands<'e> {
-    pub(super) engine: &'e mut Engine,
+    pub(in crate::engine) engine: &'e mut Engine,
 }
 
 /// Enrollment of authenticators, and new recovery codes.
 pub struct Enrollment<'e> {
-    pub(super) engine: &'e mut Engine,
+    pub(in crate::engine) engine: &'e mut Engine,
 }
 
 /// Rotation of the keys.
 pub struct Keys<'e> {
-    pub(super) engine: &'e mut Engine,
+    pub(in crate::engine) engine: &'e mut Engine,
 }
 
 /// Logins at the web, from the first factor to a session, and step-up.
 pub struct Login<'e> {
-    pub(super) engine: &'e mut Engine,
+    pub(in crate::engine) engine: &'e mut Engine,
 }
 
 /// The outbox: mailed codes and notifications.
 pub struct Mail<'e> {
-    pub(super) engine: &'e mut Engine,
+    pub(in crate::engine) engine: &'e mut Engine,
 }
 
 /// Sessions and trusted browsers, and their revocation at every gate.
 pub struct Sessions<'e> {
-    pub(super) engine: &'e mut Engine,
+    pub(in crate::engine) engine: &'e mut Engine,
 }
 
 /// Verification of inputs, at PAM services and at the web, and what the policy says of a request.
 pub struct Verification<'e> {
-    pub(super) engine: &'e mut Engine,
+    pub(in crate::engine) engine: &'e mut Engine,
 }
 
 impl Engine {

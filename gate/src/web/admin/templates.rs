@@ -1,8 +1,8 @@
 //! Templates of the pages of administrators.
 
-use super::PageFrame;
-use super::account::moment;
-use crate::web::admin::{AccountDetails, AdminAct};
+use super::accounts::{AccountDetails, AdminAct};
+use crate::web::pages::PageFrame;
+use crate::web::pages::account::moment;
 use askama::Template;
 use postern_shared::account::event::AuditEvent;
 use postern_shared::system::clock::Timestamp;

@@ -3,8 +3,8 @@
 //! opens the key file or the store. The store may contain what an intruder wrote, so a bug in
 //! reading it must not give root away, and files created beside the store must not belong to root.
 
-use super::read_secret_file;
 use crate::config::{Config, SecretText};
+use crate::engine::read_secret_file;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::prctl::{set_dumpable, set_no_new_privs};

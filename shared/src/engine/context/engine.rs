@@ -2,18 +2,19 @@
 //! them.
 //! Acts on accounts are not in this file.
 
-use super::accounts::account_data;
-use super::accounts::account_name::find_other_spelling;
-use super::accounts::error::AdministrationError;
-use super::keys::keyed_store::KeyedStore;
 use crate::account::name::{Group, OtherSpelling, UserName};
 use crate::account::record::AccountId;
 use crate::account::second_factor::{Enrolled, MailStatus};
 use crate::config::Config;
 use crate::credential::otpauth_uri::OtpauthError;
+use crate::credential::secret::RandomError;
 use crate::crypto::master_key::MasterKeyError;
 use crate::crypto::password::HashingMemory;
 use crate::crypto::vault::{Vault, VaultError};
+use crate::engine::accounts::account_data;
+use crate::engine::accounts::account_name::find_other_spelling;
+use crate::engine::accounts::error::AdministrationError;
+use crate::engine::keys::keyed_store::KeyedStore;
 use crate::policy::groups::PersonGroups;
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::admission::AdmissionClass;
@@ -38,14 +39,14 @@ pub struct PolicyFacts {
 
 /// The opened store with its keys and the configuration.
 pub struct Engine {
-    pub(super) config: Config,
-    pub(super) vault: Vault,
-    pub(super) store: KeyedStore,
-    pub(super) hashing: HashingMemory,
+    pub(in crate::engine) config: Config,
+    pub(in crate::engine) vault: Vault,
+    pub(in crate::engine) store: KeyedStore,
+    pub(in crate::engine) hashing: HashingMemory,
     /// Warnings about groups that no source knows, waiting to be logged.
-    pub(super) group_warnings: Vec<String>,
+    pub(in crate::engine) group_warnings: Vec<String>,
     /// Host groups of one account, looked up before this engine was locked.
-    pub(super) preloaded_groups: Option<(UserName, PersonGroups)>,
+    pub(in crate::engine) preloaded_groups: Option<(UserName, PersonGroups)>,
 }
 
 impl Engine {
@@ -78,13 +79,16 @@ impl Engine {
     }
 
     /// Begins a transaction.
-    pub(super) fn begin(&mut self, intent: Intent) -> Result<Transaction<'_>, EngineError> {
+    pub(in crate::engine) fn begin(
+        &mut self,
+        intent: Intent,
+    ) -> Result<Transaction<'_>, EngineError> {
         self.store.begin(&mut self.vault, intent)
     }
 
     /// Begins a transaction. Returns it with the configuration, and with the keys that were current
     /// when it began.
-    pub(super) fn begin_with_keys(
+    pub(in crate::engine) fn begin_with_keys(
         &mut self,
         intent: Intent,
     ) -> Result<(Transaction<'_>, &Config, &Vault), EngineError> {
@@ -93,7 +97,7 @@ impl Engine {
     }
 
     /// Erases removed secrets from the store's files.
-    pub(super) fn scrub_secrets(&mut self) -> Result<(), AdministrationError> {
+    pub(in crate::engine) fn truncate_wal(&mut self) -> Result<(), AdministrationError> {
         self.store
             .truncate_wal()
             .map_err(AdministrationError::WalNotTruncated)
@@ -112,7 +116,7 @@ impl Engine {
 
     /// Loads an account's version and its policy facts in one transaction, so that both are of one
     /// moment.
-    pub(super) fn load_account_with_policy_facts(
+    pub(in crate::engine) fn load_account_with_policy_facts(
         &mut self,
         name: &UserName,
     ) -> Result<(Option<AccountVersion>, PolicyFacts), EngineError> {
@@ -150,14 +154,14 @@ impl Engine {
     }
 
     /// Returns the start of the 30-day window; older wrong codes no longer count.
-    pub(super) fn lock_window_start(now: Timestamp) -> Timestamp {
+    pub(in crate::engine) fn lock_window_start(now: Timestamp) -> Timestamp {
         now.minus(crate::verify::throttle::LOCK_WINDOW)
     }
 }
 
 /// Returns whether the store holds a second factor for an account, whether or not the configuration
 /// declares one.
-pub(super) fn is_enrolled(
+pub(in crate::engine) fn is_enrolled(
     tx: &mut Transaction<'_>,
     account: AccountId,
 ) -> Result<bool, StoreError> {
@@ -199,6 +203,12 @@ impl From<MasterKeyError> for EngineError {
 impl From<StoreError> for EngineError {
     fn from(error: StoreError) -> EngineError {
         EngineError::Store(error)
+    }
+}
+
+impl From<RandomError> for EngineError {
+    fn from(error: RandomError) -> EngineError {
+        EngineError::Vault(VaultError::Random(error))
     }
 }
 

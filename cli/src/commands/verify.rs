@@ -37,12 +37,8 @@ pub(super) fn run(run: Invocation<'_>, user: &UserName) -> CommandResult {
             .json(&json!({"verdict": verdict, "retry_after": retry_after}))?;
     } else {
         run.output.text(format_args!("{verdict}\n"))?;
-        let told = [
-            refusal.map(messages::refusal),
-            outcome.missed.as_ref().map(messages::missed_inputs),
-            outcome.recovery.map(messages::recovery_text),
-        ];
-        for line in told.into_iter().flatten() {
+        let refused = refusal.map(messages::refusal);
+        for line in refused.into_iter().chain(outcome.after_login.messages()) {
             run.output.text(format_args!("{line}\n"))?;
         }
     }

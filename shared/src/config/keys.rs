@@ -277,10 +277,12 @@ impl Config {
         name: &UserName,
         stored: &'a [Group],
     ) -> impl Iterator<Item = &'a Group> {
-        let declared = self
-            .find_declared_account(name)
-            .map_or(&[][..], |declared| &declared.groups);
-        declared.iter().chain(stored)
+        self.declared_groups(name).iter().chain(stored)
+    }
+
+    pub fn declared_groups(&self, name: &UserName) -> &[Group] {
+        self.find_declared_account(name)
+            .map_or(&[][..], |declared| &declared.groups)
     }
 
     pub fn find_declared_account(&self, name: &UserName) -> Option<&DeclaredAccount> {

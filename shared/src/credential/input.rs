@@ -26,6 +26,11 @@ pub enum Input {
 }
 
 impl Input {
+    /// Returns whether the input has the shape of a recovery code or a one-time code.
+    pub fn is_recovery(&self) -> bool {
+        matches!(self, Input::RecoveryCode(_) | Input::OneTimeCode(_))
+    }
+
     /// Parses the bytes of the input.
     pub fn parse(typed: &[u8]) -> Input {
         if typed.len() > LONGEST {

@@ -28,11 +28,10 @@ use known_browser::RecognizedBrowser;
 pub(super) use known_browser::TrustedBrowserProof;
 pub use step_up::AfterStepUp;
 
-use super::{AfterRecovery, AppPasswordsAfter, EnrollmentToken, VerificationRequest};
+use super::{AfterLogin, AppPasswordsAfter, EnrollmentToken, VerificationRequest};
 use crate::account::name::{OtherSpelling, UserName};
 use crate::crypto::vault::TokenKeys;
 use crate::policy::rule::RuleName;
-use crate::store::MissedInputs;
 use crate::token::session::{Session, SessionId};
 use crate::token::{LoginToken, StepUpToken};
 use crate::verify::decision::Refusal;
@@ -119,10 +118,7 @@ pub struct OpenedSession {
     pub browser_cookie: Option<Zeroizing<String>>,
     /// Step-up token, where the login itself is proof enough for critical acts.
     pub step_up: Option<StepUpToken>,
-    /// Wrong codes since the last login.
-    pub missed: Option<MissedInputs>,
-    /// Present only where a recovery code was used.
-    pub recovery: Option<AfterRecovery>,
+    pub after_login: AfterLogin,
     /// What happened to app passwords at the end of an enrollment.
     pub app_passwords: AppPasswordsAfter,
     /// Revision that ended the previous session, which gates have to confirm.

@@ -1,12 +1,12 @@
 //! Throttle of programs that administer through the gate. A wrong API secret counts for the client
 //! address alone, together with wrong inputs from that address.
 
-use crate::config::Config;
 use crate::engine::Accounts;
 use crate::engine::EngineError;
-use crate::engine::verify::evaluation::{address_failures, address_wait};
+use crate::engine::transaction::EngineTransaction;
+use crate::engine::verify::charge::{address_failures, address_wait};
 use crate::network::address::Address;
-use crate::store::{Intent, StoreError, Transaction};
+use crate::store::{Intent, StoreError};
 use crate::system::clock::Timestamp;
 
 /// Result of comparing what a program sent with the API secret.
@@ -25,19 +25,19 @@ impl Accounts<'_> {
         shown: ShownSecret,
         now: Timestamp,
     ) -> Result<Option<u64>, EngineError> {
-        let (mut tx, config, _) = self.engine.begin_with_keys(Intent::Read)?;
-        let wait = address_delay(config, &mut tx, address, now)?;
+        let mut tx = self.engine.begin_act(Intent::Read, now)?;
+        let wait = address_delay(&mut tx, address)?;
         if wait.is_some() || shown == ShownSecret::Right {
             return Ok(wait);
         }
         drop(tx);
         // The delay is read again, under the write lock.
-        let (mut tx, config, _) = self.engine.begin_with_keys(Intent::Write)?;
-        let wait = address_delay(config, &mut tx, address, now)?;
+        let mut tx = self.engine.begin_act(Intent::Write, now)?;
+        let wait = address_delay(&mut tx, address)?;
         if wait.is_none() {
-            let since = now.minus(config.throttle.address_window.seconds());
-            let limit = config.throttle.address_limit.value();
-            tx.add_address_failure(&address.key(), now, since, limit)?;
+            let throttle = &tx.config.throttle;
+            let since = now.minus(throttle.address_window.seconds());
+            tx.add_address_failure(&address.key(), now, since, throttle.address_limit.value())?;
             tx.commit()?;
         }
         Ok(wait)
@@ -45,14 +45,13 @@ impl Accounts<'_> {
 }
 
 fn address_delay(
-    config: &Config,
-    tx: &mut Transaction<'_>,
+    tx: &mut EngineTransaction<'_>,
     address: Address,
-    now: Timestamp,
 ) -> Result<Option<u64>, StoreError> {
-    let mut failures = address_failures(tx, config, Some(&address.key()), now)?;
+    let now = tx.now;
+    let mut failures = address_failures(tx, Some(&address.key()))?;
     // Failures recorded by a clock that ran ahead must not delay an address until that time comes
     // again. An API secret is too long to be guessed in the meantime.
     failures.retain(|at| *at <= now);
-    Ok(address_wait(config, &failures, now))
+    Ok(address_wait(tx.config, &failures, now))
 }

@@ -34,7 +34,7 @@ impl Accounts<'_> {
         self.engine.check_not_declared(name)?;
         let mut change = self.engine.begin_change(actor, now)?;
         let record = change.find_or_add_account(name)?;
-        match code::mail_refusal(&change.config.email, &mut change.tx, record.id, now)? {
+        match code::mail_refusal(&change.tx.config.email, &mut change.tx, record.id, now)? {
             Some(MailRefusal::Cooldown { wait }) => {
                 return Err(AdministrationError::MailCooldown(wait));
             }
@@ -43,7 +43,7 @@ impl Accounts<'_> {
         }
         if code::has_too_many_confirmations(&mut change.tx, to, now)? {
             return Err(AdministrationError::MailCooldown(
-                change.config.email.cooldown.seconds(),
+                change.tx.config.email.cooldown.seconds(),
             ));
         }
         let addresses = change.tx.mail_addresses(record.id)?;
@@ -54,10 +54,10 @@ impl Accounts<'_> {
                 ..addresses
             },
         )?;
-        let (email, purpose) = (&change.config.email, MailedFor::Confirmation);
+        let (email, purpose) = (&change.tx.config.email, MailedFor::Confirmation);
         let mail = code::queue_code(
             email,
-            change.vault,
+            change.tx.vault,
             &mut change.tx,
             record.id,
             to.clone(),
@@ -99,9 +99,8 @@ impl Accounts<'_> {
         let Input::Digits(digits) = input else {
             return refuse(Refusal::Malformed);
         };
-        let hash = change
-            .vault
-            .mailed_hash(record.id.0, MailedFor::Confirmation, digits);
+        let vault = change.tx.vault;
+        let hash = vault.mailed_hash(record.id.0, MailedFor::Confirmation, digits);
         let stored = match change.tx.mailed_code(record.id)? {
             Some((MailedFor::Confirmation, stored))
                 if !stored.used && stored.wrong_confirmations < MAX_WRONG =>

@@ -6,13 +6,11 @@ use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::credential::input::Input;
 use crate::credential::recovery_code::OneTimeCode;
-use crate::credential::secret::RandomError;
-use crate::crypto::vault::VaultError;
 use crate::engine::Accounts;
 use crate::engine::login::token_validity::check_token;
 use crate::engine::principal::Principal;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Engine, EngineError, EnrollmentToken, VerificationRequest};
+use crate::engine::{EngineError, EnrollmentToken, VerificationRequest};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::verify::account::StoredOneTimeCode;
@@ -29,10 +27,10 @@ impl Accounts<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<(OneTimeCode, Timestamp), AdministrationError> {
-        let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
+        let code = OneTimeCode::random()?;
         let mut change = self.engine.begin_change(actor, now)?;
         let record = change.find_or_add_declared_account(name)?;
-        let hash = change.vault.one_time_hash(record.id.0, code.plain());
+        let hash = change.tx.vault.one_time_hash(record.id.0, code.plain());
         let expires = now.plus(LIFETIME);
         change.tx.set_one_time_code(
             record.id,
@@ -72,23 +70,15 @@ impl Accounts<'_> {
         token: Option<&EnrollmentToken>,
         now: Timestamp,
     ) -> Result<Result<AcceptedEnrollmentCode, Refusal>, EngineError> {
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
-        let mut transaction = store.begin(vault, Intent::Write)?;
-        let tx = &mut transaction;
+        let mut tx = self.engine.begin_act(Intent::Write, now)?;
         if let Some(token) = token {
-            if check_token(token, tx, &vault.token_keys(), now)?.is_none() {
+            if check_token(token, &mut tx)?.is_none() {
                 return Ok(Err(Refusal::Expired));
             }
         }
-        let evaluation = Evaluation::load(config, vault, tx, request, None, now)?;
-        let verified = evaluation.check_invitation(tx, input)?;
-        drop(evaluation);
-        transaction.commit()?;
+        let mut evaluation = Evaluation::load(tx, *request, None)?;
+        let verified = evaluation.check_invitation(input)?;
+        evaluation.commit()?;
         Ok(verified)
     }
 

@@ -42,6 +42,7 @@ impl Accounts<'_> {
         // with the pepper of this transaction, since a key rotation may have replaced an earlier
         // one
         let hash = change
+            .tx
             .vault
             .hash_password(password)
             .map_err(AdministrationError::Password)?;

@@ -75,7 +75,7 @@ impl Accounts<'_> {
         };
         change.refuse_ended_session()?;
         let authenticators = account_data::load_authenticators(
-            change.vault,
+            change.tx.vault,
             &mut change.tx,
             name,
             Some(&record),
@@ -91,7 +91,7 @@ impl Accounts<'_> {
             let newest = Step(
                 current
                     .0
-                    .saturating_add(u64::from(change.config.totp.future_steps.value())),
+                    .saturating_add(u64::from(change.tx.config.totp.future_steps.value())),
             );
             if let Some(floor) = authenticator.floor.filter(|floor| *floor > newest) {
                 change

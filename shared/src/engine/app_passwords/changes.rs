@@ -7,8 +7,6 @@ use crate::account::record::AccountId;
 use crate::config::{AppPasswordsOnChange, Config};
 use crate::credential::app_password::AppPassword;
 use crate::credential::scope::{AppPasswordScope, ScopeTerm};
-use crate::credential::secret::RandomError;
-use crate::crypto::vault::VaultError;
 use crate::engine::AppPasswords;
 use crate::engine::accounts::change::find_account;
 use crate::engine::accounts::error::{AdministrationError, AppPasswordError};
@@ -46,8 +44,7 @@ impl AppPasswords<'_> {
         if expires.is_some_and(|expires| expires <= now) {
             return Err(AppPasswordError::Past.into());
         }
-        let password =
-            AppPassword::random().map_err(|RandomError| VaultError::Random(RandomError))?;
+        let password = AppPassword::random()?;
         let mut change = self.engine.begin_change(actor, now)?;
         let record = change.find_or_add_declared_account(account)?;
         let is_over =
@@ -69,9 +66,8 @@ impl AppPasswords<'_> {
             expires,
             last_used: None,
         };
-        change
-            .tx
-            .add_app_password(record.id, &new, &change.vault.app_password_hash(&password))?;
+        let hash = change.tx.vault.app_password_hash(&password);
+        change.tx.add_app_password(record.id, &new, &hash)?;
         change.log_event_with_cause(account, EventKind::AppPasswordAdded, name.as_str())?;
         let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;

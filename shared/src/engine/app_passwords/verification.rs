@@ -3,10 +3,7 @@
 
 use crate::account::event::EventKind;
 use crate::credential::app_password::AppPassword;
-use crate::engine::AppPasswords;
-use crate::engine::accounts::account_data;
-use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Engine, EngineError, VerificationRequest};
+use crate::engine::{AppPasswords, EngineError, VerificationRequest};
 use crate::network::address::Address;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
@@ -32,35 +29,28 @@ impl AppPasswords<'_> {
         app_password: &AppPassword,
         now: Timestamp,
     ) -> Result<Result<AcceptedAppPassword, AppPasswordRefusal>, EngineError> {
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
-        let declared = account_data::read_declared_secret(config, request.name)?;
-        let mut transaction = store.begin(vault, Intent::Write)?;
-        let tx = &mut transaction;
-        let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
-        let found = tx.find_app_password(&vault.app_password_hash(app_password))?;
+        let mut evaluation = self.engine.evaluate(request, Intent::Write, now)?;
+        let hash = evaluation.tx.vault.app_password_hash(app_password);
+        let found = evaluation.tx.find_app_password(&hash)?;
         let wait = evaluation.credentials.address_wait;
         let decided = decide_app_password(found.as_ref(), request.name, request.service, wait, now);
         match &decided {
             // Mail programs log in every few minutes. The last use records that; events would push
             // other events out.
-            Ok(admission) => tx.record_app_password_use(admission.number(), now)?,
+            Ok(admission) => evaluation
+                .tx
+                .record_app_password_use(admission.number(), now)?,
             Err(AppPasswordRefusal::AddressDelayed { .. }) => return Ok(decided),
             Err(refusal) => {
                 if *refusal == AppPasswordRefusal::Wrong {
-                    evaluation.charge_address(tx)?;
+                    evaluation.charge_address()?;
                 }
                 if request.phase == Phase::After {
-                    evaluation.log_event(tx, EventKind::Refused, &refusal.to_string())?;
+                    evaluation.log_event(EventKind::Refused, &refusal.to_string())?;
                 }
             }
         }
-        drop(evaluation);
-        transaction.commit()?;
+        evaluation.commit()?;
         Ok(decided)
     }
 

@@ -4,12 +4,10 @@
 
 use super::{BrowserContext, LoginError};
 use crate::account::name::UserName;
-use crate::engine::Engine;
 use crate::engine::Login;
-use crate::engine::verify::evaluation::{address_failures, address_wait};
+use crate::engine::verify::charge::{address_failures, address_wait, is_familiar};
 use crate::store::{BrowserToken, Intent};
 use crate::system::clock::Timestamp;
-use crate::verify::throttle;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginClass {
@@ -32,36 +30,29 @@ impl Login<'_> {
         name: &UserName,
         now: Timestamp,
     ) -> Result<LoginClass, LoginError> {
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
-        let mut transaction = store.begin(vault, Intent::Read)?;
-        let tx = &mut transaction;
-        let from = browser.origin.address().map(|address| address.key());
+        let mut tx = self.engine.begin_act(Intent::Read, now)?;
+        let from = browser.origin.address();
         if let Some(record) = tx.find_account(name)? {
             if let Some(value) = browser.cookie {
-                let found = tx.find_browser_by_token(&vault.browser_hash(value.as_bytes()), now)?;
+                let hash = tx.vault.browser_hash(value.as_bytes());
+                let found = tx.find_browser_by_token(&hash, now)?;
                 if found.is_some_and(|(of, token)| {
                     of.account == record.id && token != BrowserToken::Stolen
                 }) {
                     return Ok(LoginClass::TrustedBrowser);
                 }
             }
-            if let Some(from) = &from {
-                let until = now.plus(throttle::CLOCK_SLACK);
-                if tx.is_familiar(record.id, from, Engine::lock_window_start(now), until)? {
+            if let Some(from) = from {
+                if is_familiar(&mut tx, record.id, from)? {
                     return Ok(LoginClass::FamiliarAddress);
                 }
             }
         }
-        let failures = address_failures(tx, config, from.as_deref(), now)?;
+        let failures = address_failures(&mut tx, from.map(|from| from.key()).as_deref())?;
         // Failures in the future are corrected where the password is charged.
         let are_past = failures.iter().all(|at| *at <= now);
         Ok(
-            match address_wait(config, &failures, now).filter(|_| are_past) {
+            match address_wait(tx.config, &failures, now).filter(|_| are_past) {
                 Some(wait) => LoginClass::AddressDelayed { wait },
                 None => LoginClass::Elsewhere,
             },

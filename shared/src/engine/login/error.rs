@@ -5,6 +5,7 @@ use crate::crypto::password::PasswordError;
 use crate::engine::EngineError;
 use crate::policy::groups::GroupsError;
 use crate::system::clock::ClockError;
+use std::error::Error;
 use std::fmt;
 
 /// Why a login could not be decided. Access is denied.
@@ -29,26 +30,26 @@ impl From<PasswordError> for LoginError {
     }
 }
 
-impl fmt::Display for LoginError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl LoginError {
+    fn cause(&self) -> &(dyn Error + 'static) {
         match self {
-            LoginError::Engine(error) => error.fmt(f),
-            LoginError::Password(error) => error.fmt(f),
-            LoginError::Clock(error) => error.fmt(f),
-            LoginError::Groups(error) => error.fmt(f),
-            LoginError::OtherSpelling(error) => error.fmt(f),
+            LoginError::Engine(error) => error,
+            LoginError::Password(error) => error,
+            LoginError::Clock(error) => error,
+            LoginError::Groups(error) => error,
+            LoginError::OtherSpelling(error) => error,
         }
     }
 }
 
-impl std::error::Error for LoginError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            LoginError::Engine(error) => Some(error),
-            LoginError::Password(error) => Some(error),
-            LoginError::Clock(error) => Some(error),
-            LoginError::Groups(error) => Some(error),
-            LoginError::OtherSpelling(error) => Some(error),
-        }
+impl fmt::Display for LoginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.cause(), f)
+    }
+}
+
+impl Error for LoginError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.cause())
     }
 }

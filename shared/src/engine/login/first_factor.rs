@@ -6,35 +6,34 @@
 //! asked.
 //! MUST verify no password where another first factor is configured.
 
-use super::known_browser::recognize_browser;
+use super::known_browser::{RecognizedBrowser, recognize_browser};
+use super::new_session::NewSession;
 use super::next::LoginProgress;
 use super::proof::FirstFactorPassed;
 use super::{AfterPassword, BrowserContext, LoginError};
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, OtherSpelling, UserName};
-use crate::account::record::{AccountId, AccountRecord};
+use crate::account::record::AccountId;
 use crate::config::gate::FirstFactorSource;
 use crate::credential::input::Input;
 use crate::crypto::password::{Password, PasswordError, PasswordHash};
-use crate::engine::Login;
 use crate::engine::accounts::account_data;
 use crate::engine::accounts::account_name::check_new_name;
 use crate::engine::policy::exemption;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Engine, EnrollmentPermission, VerificationRequest};
+use crate::engine::{ChargedAttempt, EnrollmentPermission, Login};
 use crate::policy::groups;
 use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::host_password::HostPasswordReply;
-use crate::store::{FailureId, Intent};
+use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::{TokenId, TokenParent};
 use crate::verify::decision::Refusal;
-use crate::verify::throttle::{Phase, WrongFactor};
+use crate::verify::throttle::Phase;
 
 /// A password attempt that is charged and not yet verified.
 pub struct FirstFactorAttempt {
-    pub(super) bucket_failure: FailureId,
-    pub(super) address_failure: Option<FailureId>,
+    pub(super) charge: ChargedAttempt,
     /// The account's generation when the attempt was charged.
     pub(super) generation: Option<u64>,
     hash: Option<PasswordHash>,
@@ -79,26 +78,14 @@ impl Login<'_> {
         name: &UserName,
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
-        match self.engine.config.gate.first_factor {
-            FirstFactorSource::Header => match self.find_other_spelling(name)? {
-                Some(other) => Ok(AfterPassword::OtherSpelling(other)),
-                None => {
-                    let first =
-                        FirstFactorPassed::by_identity(self.engine.config.gate.first_factor, now);
-                    self.continue_after_first_factor(
-                        browser,
-                        name,
-                        None,
-                        first,
-                        &Input::Malformed,
-                        now,
-                    )
-                }
-            },
-            FirstFactorSource::Password | FirstFactorSource::Pam => {
-                Ok(AfterPassword::Refused(Refusal::Malformed))
-            }
+        let configured = self.engine.config.gate.first_factor;
+        let Some(first) = FirstFactorPassed::by_identity(configured, now) else {
+            return Ok(AfterPassword::Refused(Refusal::Malformed));
+        };
+        if let Some(other) = self.find_other_spelling(name)? {
+            return Ok(AfterPassword::OtherSpelling(other));
         }
+        self.continue_after_first_factor(browser, name, None, first, &Input::Malformed, now)
     }
 
     /// Returns the account that an unknown identity has on this host under another name: some name
@@ -107,9 +94,7 @@ impl Login<'_> {
         &mut self,
         name: &UserName,
     ) -> Result<Option<OtherSpelling>, LoginError> {
-        if self.engine.config.find_declared_account(name).is_some()
-            || self.load_account(name)?.is_some()
-        {
+        if self.is_account(name)? {
             return Ok(None);
         }
         let Some(of) = groups::find_canonical_name(name)
@@ -118,20 +103,18 @@ impl Login<'_> {
         else {
             return Ok(None);
         };
-        let is_account = self.engine.config.find_declared_account(&of).is_some()
-            || self.load_account(&of)?.is_some();
-        Ok(is_account.then(|| OtherSpelling {
+        Ok(self.is_account(&of)?.then(|| OtherSpelling {
             name: name.clone(),
             existing: of,
         }))
     }
 
-    fn load_account(&mut self, name: &UserName) -> Result<Option<AccountRecord>, LoginError> {
-        Ok(self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?
-            .find_account(name)?)
+    fn is_account(&mut self, name: &UserName) -> Result<bool, LoginError> {
+        if self.engine.config.find_declared_account(name).is_some() {
+            return Ok(true);
+        }
+        let mut tx = self.engine.begin(Intent::Read)?;
+        Ok(tx.find_account(name)?.is_some())
     }
 
     /// Charges a password before it is verified.
@@ -147,50 +130,28 @@ impl Login<'_> {
         now: Timestamp,
     ) -> Result<Result<FirstFactorAttempt, Refusal>, LoginError> {
         self.end_stolen_browser(browser, name, now)?;
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
-        let declared = account_data::read_declared_secret(config, name)?;
-        let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = &mut transaction;
-        let recognized = recognize_browser(vault, tx, browser, name, now)?;
-        let request = browser.before_first_factor(name, &recognized);
-        let evaluation = Evaluation::load(config, vault, tx, &request, declared, now)?;
-        let with_recovery = evaluation.has_recovery_code(recovery);
-        let evaluation = match with_recovery {
-            true => evaluation.in_recovery_bucket(tx)?,
-            false => evaluation,
-        };
-        if let Some(refusal) = evaluation.first_factor_refusal() {
-            let delayed = matches!(refusal, Refusal::Delayed { .. });
-            if delayed {
-                evaluation.write_as_if_charged(tx)?;
-            }
-            let worth_keeping = delayed || evaluation.clock_corrected;
-            drop(evaluation);
-            match worth_keeping {
-                true => transaction.commit()?,
-                false => drop(transaction),
-            }
-            return Ok(Err(refusal));
+        let (mut evaluation, _) = self.evaluate_login(browser, name, Phase::Before, None, now)?;
+        if evaluation.has_recovery_code(recovery) {
+            evaluation.use_recovery_bucket()?;
         }
-        let bucket_failure = evaluation.charge_bucket(tx, 1, WrongFactor::Password)?;
-        let address_failure = evaluation.charge_address(tx)?;
-        let hash = tx.password_hash(
-            evaluation
-                .record
-                .as_ref()
-                .map_or(AccountId(0), |record| record.id),
-        )?;
-        let generation = evaluation.record.as_ref().map(|record| record.generation);
-        drop(evaluation);
-        transaction.commit()?;
+        let charge = match evaluation.charge_password()? {
+            Ok(charge) => charge,
+            Err(refusal) => {
+                let delayed = matches!(refusal, Refusal::Delayed { .. });
+                if delayed {
+                    evaluation.write_as_if_charged()?;
+                }
+                evaluation.commit_if(delayed)?;
+                return Ok(Err(refusal));
+            }
+        };
+        let record = evaluation.record.as_ref();
+        let account = record.map_or(AccountId(0), |record| record.id);
+        let generation = record.map(|record| record.generation);
+        let hash = evaluation.tx.password_hash(account)?;
+        evaluation.commit()?;
         Ok(Ok(FirstFactorAttempt {
-            bucket_failure,
-            address_failure,
+            charge,
             generation,
             hash,
         }))
@@ -207,29 +168,35 @@ impl Login<'_> {
         recovery: &Input,
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
-        match reply {
-            HostPasswordReply::Right => {
-                let first = FirstFactorPassed::by_password(
-                    &attempt,
-                    reply,
-                    self.engine.config.gate.first_factor,
-                    now,
-                );
-                self.continue_after_first_factor(
-                    browser,
-                    name,
-                    Some(&attempt),
-                    first,
-                    recovery,
-                    now,
-                )
+        match self.settle_password(&attempt, reply, now)? {
+            Ok(first) => {
+                let attempt = Some(&attempt);
+                self.continue_after_first_factor(browser, name, attempt, first, recovery, now)
             }
-            HostPasswordReply::Wrong => Ok(AfterPassword::Refused(Refusal::Wrong)),
-            HostPasswordReply::NotVerified => {
-                self.refund_attempt(&attempt)?;
-                Ok(AfterPassword::Refused(Refusal::Malformed))
-            }
+            Err(refusal) => Ok(AfterPassword::Refused(refusal)),
         }
+    }
+
+    /// Returns the proof that a charged password is right. Refunds an attempt about which the host
+    /// was never asked; the caller refunds a right one.
+    pub(super) fn settle_password(
+        &mut self,
+        attempt: &FirstFactorAttempt,
+        reply: HostPasswordReply,
+        now: Timestamp,
+    ) -> Result<Result<FirstFactorPassed, Refusal>, LoginError> {
+        let configured = self.engine.config.gate.first_factor;
+        Ok(match reply {
+            HostPasswordReply::Right => {
+                FirstFactorPassed::by_password(attempt, reply, configured, now)
+                    .ok_or(Refusal::Malformed)
+            }
+            HostPasswordReply::Wrong => Err(Refusal::Wrong),
+            HostPasswordReply::NotVerified => {
+                self.engine.refund_unasked(&attempt.charge, now)?;
+                Err(Refusal::Malformed)
+            }
+        })
     }
 
     pub(super) fn verify_stored_password(
@@ -242,23 +209,33 @@ impl Login<'_> {
             password,
             attempt.hash.as_ref(),
         )?;
-        Ok(if is_right {
-            HostPasswordReply::Right
-        } else {
-            HostPasswordReply::Wrong
+        Ok(match is_right {
+            true => HostPasswordReply::Right,
+            false => HostPasswordReply::Wrong,
         })
     }
 
-    pub(super) fn refund_attempt(
-        &mut self,
-        attempt: &FirstFactorAttempt,
-    ) -> Result<(), LoginError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Attempt)?;
-        tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
-        Ok(tx.commit()?)
+    /// Evaluates a browser's request before or after the first factor. A charged attempt is
+    /// refunded, unless the caller drops the transaction.
+    pub(super) fn evaluate_login<'a>(
+        &'a mut self,
+        browser: &BrowserContext<'a>,
+        name: &'a UserName,
+        phase: Phase,
+        attempt: Option<&FirstFactorAttempt>,
+        now: Timestamp,
+    ) -> Result<(Evaluation<'a>, RecognizedBrowser), LoginError> {
+        let declared = account_data::read_declared_secret(&self.engine.config, name)?;
+        let mut tx = self.engine.begin_act(Intent::Attempt, now)?;
+        if let Some(attempt) = attempt {
+            attempt.charge.refund(&mut tx)?;
+        }
+        let recognized = recognize_browser(&mut tx, browser, name)?;
+        let request = match phase {
+            Phase::Before => browser.before_first_factor(name, &recognized),
+            Phase::After => browser.after_first_factor(name),
+        };
+        Ok((Evaluation::load(tx, request, declared)?, recognized))
     }
 
     /// Continues after a first factor has passed: the only place that does. The attempt is
@@ -268,33 +245,17 @@ impl Login<'_> {
         browser: &BrowserContext<'_>,
         name: &UserName,
         attempt: Option<&FirstFactorAttempt>,
-        first: Option<FirstFactorPassed>,
+        first: FirstFactorPassed,
         recovery: &Input,
         now: Timestamp,
     ) -> Result<AfterPassword, LoginError> {
-        let Some(first) = first else {
-            return Ok(AfterPassword::Refused(Refusal::Malformed));
-        };
         self.end_stolen_browser(browser, name, now)?;
         let host = self.load_host_groups(name)?;
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
-        let declared = || account_data::read_declared_secret(config, name);
-        let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = &mut transaction;
-        if let Some(attempt) = attempt {
-            tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
-        }
-        let recognized = recognize_browser(vault, tx, browser, name, now)?;
-        let request = browser.before_first_factor(name, &recognized);
-        let mut evaluation = Evaluation::load(config, vault, tx, &request, declared()?, now)?;
+        let (mut evaluation, recognized) =
+            self.evaluate_login(browser, name, Phase::Before, attempt, now)?;
         if attempt.is_some() {
-            evaluation.forget_own_failures(tx)?;
-            evaluation.forget_recovery_failures(tx)?;
+            evaluation.forget_own_failures()?;
+            evaluation.forget_recovery_failures()?;
         }
         // What ended all sessions meanwhile (a new password, the second factor on or off) ended
         // this login too.
@@ -302,21 +263,22 @@ impl Login<'_> {
         if attempt.is_some_and(|attempt| attempt.generation != found) {
             return Ok(AfterPassword::Refused(Refusal::Expired));
         }
+        let (config, request) = (evaluation.tx.config, evaluation.request);
         if evaluation.record.is_none() && config.gate.first_factor.creates_accounts() {
-            drop(evaluation);
+            let tx = &mut evaluation.tx;
             let new = match check_new_name(config, tx, name, Distinct::No)? {
                 Ok(new) => new,
                 Err(other) => {
                     // The first factor was right, so the attempt is refunded.
-                    transaction.commit()?;
+                    evaluation.commit()?;
                     return Ok(AfterPassword::OtherSpelling(other));
                 }
             };
-            exemption::log_request(tx, &request, EventKind::AccountAdded, "first-sign-in", now)?;
+            exemption::log_request(tx, &request, EventKind::AccountAdded, "first-sign-in")?;
             tx.add_account(&new, now)?;
-            evaluation = Evaluation::load(config, vault, tx, &request, declared()?, now)?;
+            evaluation = evaluation.load_again(request)?;
         }
-        let Some(record) = &evaluation.record else {
+        let Some(record) = evaluation.record.clone() else {
             return Ok(AfterPassword::Refused(Refusal::Expired));
         };
         let sign_in = TokenId::random().map_err(PasswordError::from)?;
@@ -325,44 +287,31 @@ impl Login<'_> {
             first: first.first(),
         };
         let progress = LoginProgress {
-            config,
-            vault,
-            browser,
-            record,
-            host: &host,
+            session: NewSession {
+                browser,
+                record: &record,
+                host: &host,
+            },
             recovery,
             first,
             parent,
-            now,
         };
-        let next = progress.continue_login(tx, &evaluation, &recognized)?;
-        drop(evaluation);
-        transaction.commit()?;
-        match next {
+        match progress.continue_login(evaluation, &recognized)? {
             AfterPassword::Opened(opened) => {
-                self.engine
-                    .verification()
-                    .settle_recovery(opened.recovery)?;
-                self.await_session_end(&opened)?;
+                self.settle_login(&opened)?;
                 Ok(AfterPassword::Opened(opened))
             }
             // Enrollment needs no one-time code while access would be granted without a second
             // factor.
             AfterPassword::Enroll(token) => {
-                let request = VerificationRequest {
-                    phase: Phase::After,
-                    browser: None,
-                    ..request
-                };
+                let request = browser.after_first_factor(name);
                 let may = match self.engine.policy().enrollment_requirement(&request, now)? {
                     EnrollmentRequirement::None => EnrollmentPermission::Yes,
                     EnrollmentRequirement::OneTimeCode => EnrollmentPermission::WithOneTimeCode,
                 };
                 Ok(AfterPassword::Enroll(Box::new(token.with_permission(may))))
             }
-            AfterPassword::Code(_)
-            | AfterPassword::Refused(_)
-            | AfterPassword::OtherSpelling(_) => Ok(next),
+            next => Ok(next),
         }
     }
 }

@@ -3,11 +3,14 @@
 
 use crate::account::name::{Group, UserName};
 use crate::account::record::AccountRecord;
+use crate::account::second_factor::Enrolled;
 use crate::config::Config;
 use crate::config::gate::FirstFactorSource;
-use crate::engine::Login;
-use crate::engine::PolicyError;
+use crate::engine::{Login, PolicyError, SERVICE};
+use crate::network::address::Address;
 use crate::policy::groups::{self, GroupsError, NamedGroups, PersonGroups};
+use crate::policy::requirement::{PolicySubject, Requirement};
+use crate::policy::rule::{self, RuleDecision, RuleRequest, RuleUser};
 use crate::policy::session_groups::{RequestedGroups, SessionGroups};
 use crate::token::session::LONGEST_GROUPS;
 
@@ -43,6 +46,24 @@ impl HostGroups {
     /// Returns the groups on which rules and the policy decide.
     pub(in crate::engine) fn known(&self, asked: &RequestedGroups) -> SessionGroups {
         SessionGroups::record_memberships(asked, &self.named)
+    }
+
+    /// Returns the decision of the rules about an account's request.
+    pub(in crate::engine) fn evaluate_rules(
+        &self,
+        config: &Config,
+        name: &UserName,
+        kept: &[Group],
+        request: &RuleRequest<'_>,
+    ) -> RuleDecision {
+        let asked = RequestedGroups::from_config(config);
+        let known = self.known(&asked);
+        let person = RuleUser {
+            name,
+            groups: [config.declared_groups(name), kept],
+            host_groups: known.read_for(&asked),
+        };
+        rule::evaluate_rules(&config.gate.rule, request, Some(&person))
     }
 
     /// Returns all groups on which the policy decides, including those of Postern.
@@ -86,4 +107,22 @@ impl HostGroups {
             _ => Err(GroupsError::TooMany(LONGEST_GROUPS)),
         }
     }
+}
+
+/// Returns what the policy requires of an account at the web.
+pub(in crate::engine) fn web_requirement(
+    config: &Config,
+    name: &UserName,
+    groups: &PersonGroups,
+    address: Option<Address>,
+    enrolled: Enrolled,
+) -> Requirement {
+    let subject = PolicySubject {
+        name,
+        groups,
+        service: SERVICE,
+        address,
+        completed_methods: config.gate.first_factor.completed_methods(),
+    };
+    config.policy.evaluate_requirement(&subject, enrolled)
 }

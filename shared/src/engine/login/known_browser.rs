@@ -1,15 +1,13 @@
 //! Recognition of the browser that logs in: whether the account trusts it.
 //! A cookie that is sent although the browser got a newer one was copied: the trust ends.
 
-use super::{BrowserContext, SERVICE};
-use crate::account::event::{AuditEvent, EventKind};
+use super::BrowserContext;
+use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
-use crate::crypto::vault::Vault;
-use crate::engine::Login;
-use crate::engine::mail::notification;
-use crate::engine::{Engine, EngineError};
-use crate::store::{BrowserRecord, BrowserSessions, BrowserToken, Intent, StoreError, Transaction};
+use crate::engine::transaction::EngineTransaction;
+use crate::engine::{EngineError, Login, Principal};
+use crate::store::{BrowserRecord, BrowserSessions, BrowserToken, Intent, StoreError};
 use crate::system::clock::Timestamp;
 
 /// What a trusted-browser cookie proves.
@@ -45,13 +43,11 @@ impl RecognizedBrowser {
 
 /// Looks up a browser's cookie. A cookie of another account proves nothing, nor does a stolen one.
 pub(super) fn recognize_browser(
-    vault: &Vault,
-    tx: &mut Transaction<'_>,
+    tx: &mut EngineTransaction<'_>,
     browser: &BrowserContext<'_>,
     name: &UserName,
-    now: Timestamp,
 ) -> Result<RecognizedBrowser, StoreError> {
-    Ok(match find_browser(vault, tx, browser, name, now)? {
+    Ok(match find_browser(tx, browser, name)? {
         Some((record, _, BrowserToken::Newest)) => {
             RecognizedBrowser::Trusted(TrustedBrowserProof {
                 number: record.number,
@@ -63,18 +59,15 @@ pub(super) fn recognize_browser(
 }
 
 fn find_browser(
-    vault: &Vault,
-    tx: &mut Transaction<'_>,
+    tx: &mut EngineTransaction<'_>,
     browser: &BrowserContext<'_>,
     name: &UserName,
-    now: Timestamp,
 ) -> Result<Option<(BrowserRecord, AccountRecord, BrowserToken)>, StoreError> {
     let Some(value) = browser.cookie else {
         return Ok(None);
     };
-    let Some((record, token)) =
-        tx.find_browser_by_token(&vault.browser_hash(value.as_bytes()), now)?
-    else {
+    let (hash, now) = (tx.vault.browser_hash(value.as_bytes()), tx.now);
+    let Some((record, token)) = tx.find_browser_by_token(&hash, now)? else {
         return Ok(None);
     };
     let owner = tx
@@ -95,43 +88,30 @@ impl Login<'_> {
         name: &UserName,
         now: Timestamp,
     ) -> Result<(), EngineError> {
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
         if browser.cookie.is_none() {
             return Ok(());
         }
-        let mut transaction = store.begin(vault, Intent::Read)?;
-        let is_stolen = |found| matches!(found, Some((_, _, BrowserToken::Stolen)));
-        if !is_stolen(find_browser(vault, &mut transaction, browser, name, now)?) {
+        let mut tx = self.engine.begin_act(Intent::Read, now)?;
+        let Some((_, _, BrowserToken::Stolen)) = find_browser(&mut tx, browser, name)? else {
             return Ok(());
-        }
-        drop(transaction);
-        let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = &mut transaction;
+        };
+        drop(tx);
         // Read again under the write lock.
-        let Some((record, owner, BrowserToken::Stolen)) =
-            find_browser(vault, tx, browser, name, now)?
+        let mut tx = self.engine.begin_act(Intent::Attempt, now)?;
+        let Some((record, owner, BrowserToken::Stolen)) = find_browser(&mut tx, browser, name)?
         else {
             return Ok(());
         };
         tx.remove_trusted_browser(record.number)?;
         tx.end_sessions_of_browser(record.number, BrowserSessions::All, None)?;
         let revision = tx.raise_revision()?;
-        let event = AuditEvent {
-            at: now,
-            account: owner.name,
-            kind: EventKind::BrowserRevoked,
-            service: SERVICE.to_owned(),
-            origin: browser.origin.to_string(),
-            principal: name.to_string(),
-            cause: "an old cookie was used after a newer one".to_owned(),
-        };
-        notification::log_event(config, tx, &event)?;
-        transaction.commit()?;
+        tx.log_event(
+            &owner.name,
+            EventKind::BrowserRevoked,
+            "an old cookie was used after a newer one",
+            Principal::Browser(name, browser.origin),
+        )?;
+        tx.commit()?;
         self.engine.sessions().await_gate_confirmations(revision)
     }
 }

@@ -3,21 +3,22 @@
 //! proves.
 
 use super::HostGroups;
-use super::proof::SessionGrant;
+use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant, SteppedUp};
 use crate::account::name::UserName;
 use crate::account::record::{AccountId, AccountRecord};
-use crate::config::Config;
 use crate::credential::secret::fill_random;
 use crate::crypto::password::PasswordError;
-use crate::crypto::vault::Vault;
-use crate::engine::Login;
 use crate::engine::accounts::account_data;
-use crate::engine::{AppPasswordsAfter, BrowserContext, Engine, LoginError, OpenedSession};
+use crate::engine::transaction::EngineTransaction;
+use crate::engine::{
+    AfterLogin, AppPasswordsAfter, BrowserContext, EngineError, Login, LoginError, OpenedSession,
+};
 use crate::policy::session_groups::RequestedGroups;
-use crate::store::{BrowserRecord, Intent, SessionBrowser, SessionRecord, Transaction};
+use crate::store::{BrowserRecord, Intent, SessionBrowser, SessionRecord};
 use crate::system::clock::Timestamp;
-use crate::token::AccountVersion;
 use crate::token::session::{SecondFactorMethod, Session, SessionId};
+use crate::token::{AccountVersion, StepUpToken};
+use crate::verify::decision::Accepted;
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
@@ -50,18 +51,10 @@ impl Login<'_> {
         now: Timestamp,
     ) -> Result<Option<OpenedSession>, LoginError> {
         let host = self.load_host_groups(name)?;
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
-        let mut transaction = store.begin(vault, Intent::Write)?;
-        let tx = &mut transaction;
+        let mut tx = self.engine.begin_act(Intent::Write, now)?;
         let is_after =
             |record: &AccountRecord| record.id == at.id && record.generation == at.generation + 1;
-        let record = tx.find_account(name)?.filter(is_after);
-        let Some(record) = record else {
+        let Some(record) = tx.find_account(name)?.filter(is_after) else {
             return Ok(None);
         };
         // The person signed out meanwhile, in another tab.
@@ -69,28 +62,33 @@ impl Login<'_> {
             return Ok(None);
         }
         tx.record_sign_in(record.id, now)?;
-        let new_session = NewSession {
-            config,
-            vault,
+        let opened = NewSession {
             browser,
             record: &record,
             host: &host,
-            now,
-        };
-        let opened = new_session.open(tx, grant, None)?;
-        transaction.commit()?;
+        }
+        .open(&mut tx, grant, None)?;
+        tx.commit()?;
         Ok(Some(opened))
+    }
+
+    /// Waits until every gate refuses what the login ended: the previous session, and what the use
+    /// of a recovery code ended.
+    pub(super) fn settle_login(&mut self, opened: &OpenedSession) -> Result<(), EngineError> {
+        let mut verification = self.engine.verification();
+        verification.settle_recovery(&opened.after_login)?;
+        match opened.ended {
+            Some(revision) => self.engine.sessions().await_gate_confirmations(revision),
+            None => Ok(()),
+        }
     }
 }
 
-/// What is needed to open a session.
-pub(in crate::engine) struct NewSession<'a> {
-    pub(in crate::engine) config: &'a Config,
-    pub(in crate::engine) vault: &'a Vault,
-    pub(in crate::engine) browser: &'a BrowserContext<'a>,
-    pub(in crate::engine) record: &'a AccountRecord,
-    pub(in crate::engine) host: &'a HostGroups,
-    pub(in crate::engine) now: Timestamp,
+/// For whom a session is opened, in which browser.
+pub(super) struct NewSession<'a> {
+    pub(super) browser: &'a BrowserContext<'a>,
+    pub(super) record: &'a AccountRecord,
+    pub(super) host: &'a HostGroups,
 }
 
 impl NewSession<'_> {
@@ -101,21 +99,46 @@ impl NewSession<'_> {
             .map_or_else(|| "-".to_owned(), |address| address.to_string())
     }
 
-    /// Opens a session and adds its row.
-    pub(in crate::engine) fn open(
+    /// Opens a session for an accepted input, with the step-up token where the login is proof
+    /// enough.
+    pub(super) fn open_by_input(
         &self,
-        tx: &mut Transaction<'_>,
+        tx: &mut EngineTransaction<'_>,
+        first: &FirstFactorPassed,
+        (accepted, after_login): (&Accepted, AfterLogin),
+        (browser, cookie): (Option<i64>, Option<Zeroizing<String>>),
+    ) -> Result<OpenedSession, LoginError> {
+        // The use of a recovery code may have ended all sessions, so the new session is issued for
+        // the account as it is now.
+        let found = tx.find_account(&self.record.name)?;
+        let record = found.as_ref().unwrap_or(self.record);
+        let grant = SessionGrant::by_factors(first, &SecondFactorPassed::by_input(accepted));
+        let opened = NewSession { record, ..*self }.open(tx, grant.in_browser(browser), cookie)?;
+        let step_up = SteppedUp::by_login(accepted)
+            .map(|proof| StepUpToken::begun(&proof, &opened.session, &opened.keys, tx.now))
+            .transpose()
+            .map_err(PasswordError::from)?;
+        Ok(OpenedSession {
+            after_login,
+            step_up,
+            ..opened
+        })
+    }
+
+    /// Opens a session and adds its row.
+    pub(super) fn open(
+        &self,
+        tx: &mut EngineTransaction<'_>,
         grant: SessionGrant,
         browser_cookie: Option<Zeroizing<String>>,
     ) -> Result<OpenedSession, LoginError> {
+        let (config, vault, now) = (tx.config, tx.vault, tx.now);
         let groups = self
             .host
-            .of_session(self.config, self.record)
+            .of_session(config, self.record)
             .map_err(LoginError::Groups)?;
         let id = SessionId::random().map_err(PasswordError::from)?;
-        let of_life = grant
-            .began
-            .plus(self.config.gate.session_lifetime.seconds());
+        let of_life = grant.began.plus(config.gate.session_lifetime.seconds());
         let expires = grant.until.map_or(of_life, |until| until.min(of_life));
         let by_trust = grant.passed.second == SecondFactorMethod::TrustedBrowser;
         tx.add_session(
@@ -124,8 +147,8 @@ impl NewSession<'_> {
                 id,
                 browser: self.browser.name.to_owned(),
                 address: self.address(),
-                created: self.now,
-                last_seen: self.now,
+                created: now,
+                last_seen: now,
                 expires,
                 trusted_browser: grant
                     .browser
@@ -147,60 +170,52 @@ impl NewSession<'_> {
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
             groups,
-            host_groups: self.host.known(&RequestedGroups::from_config(self.config)),
-            email: account_data::load_mail_address(
-                self.config,
-                tx,
-                &self.record.name,
-                self.record.id,
-            )?,
+            host_groups: self.host.known(&RequestedGroups::from_config(config)),
+            email: account_data::load_mail_address(config, tx, &self.record.name, self.record.id)?,
         };
-        let keys = self.vault.token_keys();
         Ok(OpenedSession {
             session,
             method: grant.method(),
             code_skipped: None,
-            keys,
+            keys: vault.token_keys(),
             browser_cookie,
             step_up: None,
-            missed: None,
-            recovery: None,
+            after_login: AfterLogin::default(),
             app_passwords: AppPasswordsAfter::None,
             ended,
         })
     }
 
     /// Adds a trusted browser and returns its number and its cookie.
-    pub(in crate::engine) fn trust_browser(
+    pub(super) fn trust_browser(
         &self,
-        tx: &mut Transaction<'_>,
+        tx: &mut EngineTransaction<'_>,
     ) -> Result<(i64, Zeroizing<String>), LoginError> {
+        let (lifetime, now) = (tx.config.gate.trusted_browser_lifetime, tx.now);
         let number = tx.add_trusted_browser(&BrowserRecord {
             number: 0,
             account: self.record.id,
             name: self.browser.name.to_owned(),
             address: self.address(),
-            created: self.now,
-            last_seen: self.now,
-            expires: self
-                .now
-                .plus(self.config.gate.trusted_browser_lifetime.seconds()),
+            created: now,
+            last_seen: now,
+            expires: now.plus(lifetime.seconds()),
         })?;
         self.rotate_cookie(tx, number, false)
     }
 
     /// Replaces the cookie of a trusted browser and returns its number and the new cookie.
-    pub(in crate::engine) fn rotate_cookie(
+    pub(super) fn rotate_cookie(
         &self,
-        tx: &mut Transaction<'_>,
+        tx: &mut EngineTransaction<'_>,
         number: i64,
         seen: bool,
     ) -> Result<(i64, Zeroizing<String>), LoginError> {
         let mut bytes = Zeroizing::new([0; 32]);
         fill_random(&mut *bytes).map_err(PasswordError::from)?;
         let value = Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes));
-        let hash = self.vault.browser_hash(value.as_bytes());
-        tx.rotate_browser_token(number, &hash, seen, &self.address(), self.now)?;
+        let (hash, now) = (tx.vault.browser_hash(value.as_bytes()), tx.now);
+        tx.rotate_browser_token(number, &hash, seen, &self.address(), now)?;
         Ok((number, value))
     }
 }

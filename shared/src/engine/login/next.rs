@@ -1,264 +1,203 @@
 //! The step after a first factor has passed: a session, the code, or only an enrollment.
 
-use super::known_browser::RecognizedBrowser;
+use super::groups::web_requirement;
+use super::known_browser::{RecognizedBrowser, TrustedBrowserProof};
 use super::new_session::NewSession;
-use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant, SteppedUp};
-use super::{
-    AfterPassword, BrowserContext, CodeSkipped, HostGroups, LoginError, OpenedSession,
-    RequestedPage, SERVICE,
-};
+use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant};
+use super::{AfterPassword, CodeSkipped, LoginError, OpenedSession, RequestedPage};
 use crate::account::event::EventKind;
-use crate::account::record::AccountRecord;
 use crate::account::second_factor::{CodeMethods, Enrolled};
 use crate::config::Config;
 use crate::config::gate::rule::RuleAccess;
 use crate::credential::input::Input;
 use crate::crypto::password::PasswordError;
-use crate::crypto::vault::Vault;
 use crate::engine::accounts::account_data;
 use crate::engine::enrollment::token::WebEnrollment;
 use crate::engine::mail::code;
+use crate::engine::transaction::EngineTransaction;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{EnrollmentPermission, EnrollmentToken};
-use crate::policy::requirement::{PolicySubject, Requirement};
-use crate::policy::rule::{self, RuleRequest, RuleUser};
-use crate::policy::session_groups::RequestedGroups;
-use crate::store::Transaction;
-use crate::system::clock::Timestamp;
+use crate::policy::requirement::Requirement;
+use crate::policy::rule::RuleRequest;
 use crate::token::{
-    AccountVersion, LoginPayload, StepUpToken, Token, TokenHolder, TokenParent, TokenRecipient,
+    AccountVersion, LoginPayload, Token, TokenHolder, TokenParent, TokenPayload, TokenRecipient,
 };
 use crate::verify::decision::Refusal;
 use crate::verify::method::AuthenticationMethod;
 
 /// A login whose first factor has passed.
 pub(super) struct LoginProgress<'a> {
-    pub(super) config: &'a Config,
-    pub(super) vault: &'a Vault,
-    pub(super) browser: &'a BrowserContext<'a>,
-    pub(super) record: &'a AccountRecord,
-    pub(super) host: &'a HostGroups,
+    pub(super) session: NewSession<'a>,
     /// A recovery or one-time code that was given with the password.
     pub(super) recovery: &'a Input,
     /// The first factor, and the parent of the tokens that follow.
     pub(super) first: FirstFactorPassed,
     pub(super) parent: TokenParent,
-    pub(super) now: Timestamp,
 }
 
-impl LoginProgress<'_> {
+impl<'a> LoginProgress<'a> {
+    /// Decides on the step that follows, and commits what it writes.
     pub(super) fn continue_login(
         &self,
-        tx: &mut Transaction<'_>,
-        evaluation: &Evaluation<'_>,
+        mut evaluation: Evaluation<'a>,
         recognized: &RecognizedBrowser,
     ) -> Result<AfterPassword, LoginError> {
-        let requirement = self.requirement(evaluation.credentials.enrolled);
-        if let Requirement::Nothing | Requirement::Exempt(_) = requirement {
-            let mut opened = self.new_session(self.record).open(
-                tx,
-                self.first_factor_only(evaluation, recognized),
-                None,
-            )?;
-            if let Requirement::Exempt(rule) = requirement {
-                opened.code_skipped = Some(CodeSkipped::Exemption(rule));
+        let next = match self.decide_next(&mut evaluation, recognized)? {
+            Some(next) => next,
+            None => {
+                let NewSession {
+                    browser, record, ..
+                } = self.session;
+                let request = browser.after_first_factor(&record.name);
+                evaluation = evaluation.load_again(request)?;
+                self.verify_recovery_input(&mut evaluation)?
             }
-            evaluation.log_event(tx, EventKind::Accepted, &opened.cause())?;
-            return Ok(AfterPassword::Opened(Box::new(opened)));
-        }
-        let by_rule = match self.recovery {
-            Input::Digits(_) | Input::Malformed => self.password_rule(),
-            // A recovery or one-time code opens a full session, so the rule that needs only a
-            // password does not apply.
-            Input::RecoveryCode(_) | Input::OneTimeCode(_) => None,
         };
-        if evaluation.credentials.enrolled == Enrolled::No && by_rule.is_none() {
-            evaluation.log_event(tx, EventKind::Refused, &Refusal::NotEnrolled.to_string())?;
-            return Ok(AfterPassword::Enroll(Box::new(self.enrollment()?)));
-        }
-        if let RecognizedBrowser::Trusted(trusted) = recognized {
-            evaluation.log_event(
-                tx,
-                EventKind::Accepted,
-                AuthenticationMethod::TrustedBrowser.name(),
-            )?;
-            let missed = evaluation
-                .record_login(tx, self.record, AuthenticationMethod::TrustedBrowser)?
-                .missed;
-            let new_session = self.new_session(self.record);
-            let (_, cookie) = new_session.rotate_cookie(tx, trusted.number(), true)?;
-            let grant = SessionGrant::by_factors(
-                &self.first,
-                &SecondFactorPassed::by_trusted_browser(trusted),
-            );
-            let grant = grant.in_browser(Some(trusted.number()));
-            let opened = OpenedSession {
-                missed,
-                ..new_session.open(tx, grant, Some(cookie))?
-            };
-            return Ok(AfterPassword::Opened(Box::new(opened)));
-        }
-        if let Some(rule) = by_rule {
-            let mut opened = self.new_session(self.record).open(
-                tx,
-                self.first_factor_only(evaluation, recognized),
-                None,
-            )?;
-            opened.code_skipped = Some(CodeSkipped::Rule(rule));
-            evaluation.log_event(tx, EventKind::Accepted, &opened.cause())?;
-            return Ok(AfterPassword::Opened(Box::new(opened)));
-        }
-        match self.recovery {
-            Input::RecoveryCode(_) | Input::OneTimeCode(_) => self.verify_recovery_input(tx),
-            Input::Digits(_) | Input::Malformed => self.ask_for_code(tx, evaluation),
-        }
+        evaluation.commit()?;
+        Ok(next)
     }
 
-    fn new_session<'a>(&'a self, record: &'a AccountRecord) -> NewSession<'a> {
-        let LoginProgress {
-            config,
-            vault,
-            browser,
-            host,
-            now,
-            ..
-        } = *self;
-        NewSession {
-            config,
-            vault,
+    /// Returns `None` where the recovery or one-time code that was given with the password decides.
+    fn decide_next(
+        &self,
+        evaluation: &mut Evaluation<'_>,
+        recognized: &RecognizedBrowser,
+    ) -> Result<Option<AfterPassword>, LoginError> {
+        let (config, enrolled) = (evaluation.tx.config, evaluation.credentials.enrolled);
+        let skips_code = match self.requirement(config, enrolled) {
+            Requirement::Nothing => Some(None),
+            Requirement::Exempt(rule) => Some(Some(CodeSkipped::Exemption(rule))),
+            Requirement::Code | Requirement::Enrollment => None,
+        };
+        // A recovery or one-time code opens a full session, so the rule that needs only a password
+        // does not apply.
+        let by_rule = match self.recovery.is_recovery() {
+            true => None,
+            false => self.password_rule(config).map(CodeSkipped::Rule),
+        };
+        let next = if let Some(code_skipped) = skips_code {
+            self.open_by_first_factor(evaluation, recognized, code_skipped)?
+        } else if enrolled == Enrolled::No && by_rule.is_none() {
+            evaluation.log_event(EventKind::Refused, &Refusal::NotEnrolled.to_string())?;
+            AfterPassword::Enroll(Box::new(self.issue_enrollment_token(&evaluation.tx)?))
+        } else if let RecognizedBrowser::Trusted(trusted) = recognized {
+            self.open_in_trusted_browser(evaluation, trusted)?
+        } else if by_rule.is_some() {
+            self.open_by_first_factor(evaluation, recognized, by_rule)?
+        } else if self.recovery.is_recovery() {
+            return Ok(None);
+        } else {
+            self.ask_for_code(evaluation)?
+        };
+        Ok(Some(next))
+    }
+
+    fn open_by_first_factor(
+        &self,
+        evaluation: &mut Evaluation<'_>,
+        recognized: &RecognizedBrowser,
+        code_skipped: Option<CodeSkipped>,
+    ) -> Result<AfterPassword, LoginError> {
+        let none = SecondFactorPassed::none(evaluation.credentials.enrolled);
+        let grant = SessionGrant::by_factors(&self.first, &none).in_browser(recognized.number());
+        let opened = OpenedSession {
+            code_skipped,
+            ..self.session.open(&mut evaluation.tx, grant, None)?
+        };
+        evaluation.log_event(EventKind::Accepted, &opened.cause())?;
+        Ok(AfterPassword::Opened(Box::new(opened)))
+    }
+
+    fn open_in_trusted_browser(
+        &self,
+        evaluation: &mut Evaluation<'_>,
+        trusted: &TrustedBrowserProof,
+    ) -> Result<AfterPassword, LoginError> {
+        let method = AuthenticationMethod::TrustedBrowser;
+        evaluation.log_event(EventKind::Accepted, method.name())?;
+        let after_login = evaluation.record_login(method)?;
+        let tx = &mut evaluation.tx;
+        let (number, cookie) = self.session.rotate_cookie(tx, trusted.number(), true)?;
+        let second = SecondFactorPassed::by_trusted_browser(trusted);
+        let grant = SessionGrant::by_factors(&self.first, &second).in_browser(Some(number));
+        let opened = self.session.open(tx, grant, Some(cookie))?;
+        Ok(AfterPassword::Opened(Box::new(OpenedSession {
+            after_login,
+            ..opened
+        })))
+    }
+
+    fn issue_token<P: TokenPayload>(
+        &self,
+        tx: &EngineTransaction<'_>,
+        payload: P,
+    ) -> Result<Token<P>, LoginError> {
+        let record = self.session.record;
+        let to = TokenRecipient {
+            account: &record.name,
+            at: Some(AccountVersion::from_record(record)),
+            holder: TokenHolder::Bearer,
+            parent: self.parent.clone(),
+        };
+        Ok(Token::issue(&tx.vault.token_keys(), to, payload, tx.now)
+            .map_err(PasswordError::from)?)
+    }
+
+    fn requirement(&self, config: &Config, enrolled: Enrolled) -> Requirement {
+        let NewSession {
             browser,
             record,
             host,
-            now,
-        }
-    }
-
-    fn first_factor_only(
-        &self,
-        evaluation: &Evaluation<'_>,
-        recognized: &RecognizedBrowser,
-    ) -> SessionGrant {
-        let none = SecondFactorPassed::none(evaluation.credentials.enrolled);
-        SessionGrant::by_factors(&self.first, &none).in_browser(recognized.number())
-    }
-
-    fn token_recipient(&self) -> TokenRecipient<'_> {
-        let at = AccountVersion {
-            id: self.record.id,
-            generation: self.record.generation,
-        };
-        let (account, parent) = (&self.record.name, self.parent.clone());
-        TokenRecipient {
-            account,
-            at: Some(at),
-            holder: TokenHolder::Bearer,
-            parent,
-        }
-    }
-
-    /// Returns the token for a first enrollment. It requires a one-time code unless the caller
-    /// permits more.
-    fn enrollment(&self) -> Result<EnrollmentToken, LoginError> {
-        let enrollment = WebEnrollment {
-            may: EnrollmentPermission::WithOneTimeCode,
-            back_to: String::new(),
-        };
-        let token = Token::issue(
-            &self.vault.token_keys(),
-            self.token_recipient(),
-            enrollment,
-            self.now,
-        );
-        Ok(token.map_err(PasswordError::from)?)
-    }
-
-    fn requirement(&self, enrolled: Enrolled) -> Requirement {
-        let groups = self.host.for_policy(self.config, self.record);
-        let subject = PolicySubject {
-            name: &self.record.name,
-            groups: &groups,
-            service: SERVICE,
-            address: self.browser.origin.certain_address(),
-            completed_methods: self.config.gate.first_factor.completed_methods(),
-        };
-        self.config.policy.evaluate_requirement(&subject, enrolled)
+        } = self.session;
+        let groups = host.for_policy(config, record);
+        let address = browser.origin.certain_address();
+        web_requirement(config, &record.name, &groups, address, enrolled)
     }
 
     /// Returns the rule by which the requested page needs only the first factor.
-    fn password_rule(&self) -> Option<usize> {
-        let RequestedPage { host, target } = self.browser.page?;
-        let asked = RequestedGroups::from_config(self.config);
-        let known = self.host.known(&asked);
-        let declared = self
-            .config
-            .find_declared_account(&self.record.name)
-            .map_or(&[][..], |declared| &declared.groups);
-        let groups = [declared, &self.record.groups];
-        let person = RuleUser {
-            name: &self.record.name,
-            groups,
-            host_groups: known.read_for(&asked),
-        };
+    fn password_rule(&self, config: &Config) -> Option<usize> {
+        let NewSession {
+            browser,
+            record,
+            host: groups,
+        } = self.session;
+        let RequestedPage { host, target } = browser.page?;
         // The browser returns to the page with GET, whatever the first request was.
         let request = RuleRequest {
             host,
             target,
             method: "GET",
-            address: self.browser.origin.certain_address(),
+            address: browser.origin.certain_address(),
         };
-        let decision = rule::evaluate_rules(&self.config.gate.rule, &request, Some(&person));
+        let decision = groups.evaluate_rules(config, &record.name, &record.groups, &request);
         decision
             .rule
             .filter(|_| decision.access == RuleAccess::Password)
     }
 
     /// Verifies the recovery or one-time code that was given with the password.
-    fn verify_recovery_input(&self, tx: &mut Transaction<'_>) -> Result<AfterPassword, LoginError> {
-        let LoginProgress {
-            config,
-            vault,
-            browser,
-            record,
-            now,
-            ..
-        } = *self;
-        let name = &record.name;
-        let after = browser.after_first_factor(name);
-        let evaluation = Evaluation::load(
-            config,
-            vault,
-            tx,
-            &after,
-            account_data::read_declared_secret(config, name)?,
-            now,
-        )?;
-        let verified = evaluation.verify_input(tx, self.recovery)?;
+    fn verify_recovery_input(
+        &self,
+        evaluation: &mut Evaluation<'_>,
+    ) -> Result<AfterPassword, LoginError> {
+        let verified = evaluation.verify_input(self.recovery)?;
         let accepted = match verified.result {
             Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
             Ok(accepted) => accepted,
         };
-        // The use of the code may have ended all sessions, so the new session is issued for the
-        // account as it is now.
-        let record = tx.find_account(name)?.unwrap_or_else(|| record.clone());
-        let grant = SessionGrant::by_factors(&self.first, &SecondFactorPassed::by_input(&accepted));
-        let mut opened = self.new_session(&record).open(tx, grant, None)?;
-        opened.step_up = step_up(&opened, SteppedUp::by_login(&accepted), now)?;
-        let opened = OpenedSession {
-            missed: verified.missed,
-            recovery: verified.recovery,
-            ..opened
-        };
+        let opened = self.session.open_by_input(
+            &mut evaluation.tx,
+            &self.first,
+            (&accepted, verified.after_login),
+            (None, None),
+        )?;
         Ok(AfterPassword::Opened(Box::new(opened)))
     }
 
-    fn ask_for_code(
-        &self,
-        tx: &mut Transaction<'_>,
-        evaluation: &Evaluation<'_>,
-    ) -> Result<AfterPassword, LoginError> {
-        let (config, record) = (self.config, self.record);
-        let to = match config.email.is_enabled() {
-            true => account_data::load_mail_address(config, tx, &record.name, record.id)?
+    fn ask_for_code(&self, evaluation: &mut Evaluation<'_>) -> Result<AfterPassword, LoginError> {
+        let (tx, record) = (&mut evaluation.tx, self.session.record);
+        let to = match tx.config.email.is_enabled() {
+            true => account_data::load_mail_address(tx.config, tx, &record.name, record.id)?
                 .map(|address| address.masked()),
             false => None,
         };
@@ -278,24 +217,20 @@ impl LoginProgress<'_> {
             methods,
             back_to: String::new(),
         };
-        let token = Token::issue(
-            &self.vault.token_keys(),
-            self.token_recipient(),
-            login,
-            self.now,
-        );
-        Ok(AfterPassword::Code(Box::new(
-            token.map_err(PasswordError::from)?,
-        )))
+        let token = self.issue_token(&evaluation.tx, login)?;
+        Ok(AfterPassword::Code(Box::new(token)))
     }
-}
 
-/// Returns the step-up token for the session that a login opened, where the login is proof enough.
-pub(super) fn step_up(
-    opened: &OpenedSession,
-    proof: Option<SteppedUp>,
-    now: Timestamp,
-) -> Result<Option<StepUpToken>, LoginError> {
-    let begun = proof.map(|proof| StepUpToken::begun(&proof, &opened.session, &opened.keys, now));
-    Ok(begun.transpose().map_err(PasswordError::from)?)
+    /// Returns the token for a first enrollment. It requires a one-time code unless the caller
+    /// permits more.
+    fn issue_enrollment_token(
+        &self,
+        tx: &EngineTransaction<'_>,
+    ) -> Result<EnrollmentToken, LoginError> {
+        let enrollment = WebEnrollment {
+            may: EnrollmentPermission::WithOneTimeCode,
+            back_to: String::new(),
+        };
+        self.issue_token(tx, enrollment)
+    }
 }

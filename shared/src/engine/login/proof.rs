@@ -38,12 +38,16 @@ impl FirstFactorPassed {
             FirstFactorSource::Pam => FirstFactorMethod::HostPassword,
             FirstFactorSource::Header => return None,
         };
-        (reply == HostPasswordReply::Right).then_some(FirstFactorPassed {
+        (reply == HostPasswordReply::Right).then(|| FirstFactorPassed::now(first, now))
+    }
+
+    fn now(first: FirstFactorMethod, now: Timestamp) -> FirstFactorPassed {
+        FirstFactorPassed {
             first,
             began: now,
             until: None,
             browser: None,
-        })
+        }
     }
 
     /// Proves an identity, where a trusted proxy establishes it.
@@ -51,14 +55,8 @@ impl FirstFactorPassed {
         configured: FirstFactorSource,
         now: Timestamp,
     ) -> Option<FirstFactorPassed> {
-        let first = FirstFactorMethod::Identity;
-        let passed = FirstFactorPassed {
-            first,
-            began: now,
-            until: None,
-            browser: None,
-        };
-        (configured == FirstFactorSource::Header).then_some(passed)
+        (configured == FirstFactorSource::Header)
+            .then(|| FirstFactorPassed::now(FirstFactorMethod::Identity, now))
     }
 
     /// Proves the first factor of a token's parent that is still valid. A token of a prompt or a
@@ -84,12 +82,7 @@ impl FirstFactorPassed {
                     browser,
                 })
             }
-            TokenParent::FirstFactor { first, .. } => Some(FirstFactorPassed {
-                first,
-                began: now,
-                until: None,
-                browser: None,
-            }),
+            TokenParent::FirstFactor { first, .. } => Some(FirstFactorPassed::now(first, now)),
             TokenParent::Peer => None,
         }
     }
@@ -204,10 +197,7 @@ impl SessionGrant {
             (SecondFactorMethod::None(_), FirstFactorMethod::Identity) => {
                 AuthenticationMethod::Identity
             }
-            (
-                SecondFactorMethod::None(_),
-                FirstFactorMethod::Password | FirstFactorMethod::HostPassword,
-            ) => AuthenticationMethod::Password,
+            (SecondFactorMethod::None(_), _) => AuthenticationMethod::Password,
             (SecondFactorMethod::Code, _) => AuthenticationMethod::Code,
             (SecondFactorMethod::MailedCode, _) => AuthenticationMethod::MailedCode,
             (SecondFactorMethod::RecoveryCode, _) => AuthenticationMethod::RecoveryCode,

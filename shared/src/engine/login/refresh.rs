@@ -2,11 +2,9 @@
 //! An older token was used before, so one of its two users is a thief, and the session ends.
 
 use super::token_validity::check_token;
-use crate::account::event::{AuditEvent, EventKind};
+use crate::account::event::EventKind;
 use crate::crypto::vault::VaultError;
-use crate::engine::Login;
-use crate::engine::mail::notification;
-use crate::engine::{Engine, LoginError, SERVICE};
+use crate::engine::{Login, LoginError, Principal};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::RefreshToken;
@@ -30,15 +28,9 @@ impl Login<'_> {
         origin: &Origin,
         now: Timestamp,
     ) -> Result<AfterRefresh, LoginError> {
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
-        let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let (tx, keys) = (&mut transaction, vault.token_keys());
-        let account = check_token(&shown, tx, &keys, now)?.and_then(|validity| validity.record);
+        let mut tx = self.engine.begin_act(Intent::Attempt, now)?;
+        let keys = tx.vault.token_keys();
+        let account = check_token(&shown, &mut tx)?.and_then(|validity| validity.record);
         let (Some(account), Some(session)) = (account, shown.session(&keys)) else {
             return Ok(AfterRefresh::SessionEnded);
         };
@@ -47,24 +39,20 @@ impl Login<'_> {
         };
         if shown.number() == newest {
             tx.record_refresh(session.id, now)?;
-            transaction.commit()?;
+            tx.commit()?;
             let next = RefreshToken::issue_numbered(&session, newest + 1, &keys, now)
                 .map_err(VaultError::Random)?;
             return Ok(AfterRefresh::Next(Box::new(next)));
         }
         tx.end_session(session.id)?;
         let revision = tx.raise_revision()?;
-        let event = AuditEvent {
-            at: now,
-            principal: account.name.to_string(),
-            account: account.name,
-            kind: EventKind::SessionRevoked,
-            service: SERVICE.to_owned(),
-            origin: origin.to_string(),
-            cause: "an old refresh token was used after a newer one".to_owned(),
-        };
-        notification::log_event(config, tx, &event)?;
-        transaction.commit()?;
+        tx.log_event(
+            &account.name,
+            EventKind::SessionRevoked,
+            "an old refresh token was used after a newer one",
+            Principal::Browser(&account.name, origin),
+        )?;
+        tx.commit()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
         Ok(AfterRefresh::Reused)
     }

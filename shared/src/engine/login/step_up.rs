@@ -6,7 +6,6 @@
 //! is.
 
 use super::first_factor::FirstFactorAttempt;
-use super::known_browser::recognize_browser;
 use super::proof::{FirstFactorPassed, SteppedUp};
 use super::token_validity::check_session;
 use super::{BrowserContext, LoginError};
@@ -17,16 +16,13 @@ use crate::credential::input::Input;
 use crate::credential::secret::RandomError;
 use crate::crypto::password::{Password, PasswordError};
 use crate::crypto::vault::TokenKeys;
-use crate::engine::Engine;
 use crate::engine::Login;
-use crate::engine::accounts::account_data;
-use crate::engine::verify::evaluation::Evaluation;
 use crate::protocol::host_password::HostPasswordReply;
-use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
 use crate::token::{StepUpPayload, StepUpToken, Token, TokenHolder};
 use crate::verify::decision::Refusal;
+use crate::verify::throttle::Phase;
 
 pub enum AfterStepUp {
     /// The step-up token for this session.
@@ -73,21 +69,12 @@ impl Login<'_> {
         input: &Input,
         now: Timestamp,
     ) -> Result<AfterStepUp, LoginError> {
-        match reply {
-            HostPasswordReply::Right => {
-                let first = FirstFactorPassed::by_password(
-                    attempt,
-                    reply,
-                    self.engine.config.gate.first_factor,
-                    now,
-                );
-                self.verify_step_up(browser, session, Some(attempt).zip(first), input, now)
+        match (self.settle_password(attempt, reply, now)?, reply) {
+            (Ok(first), _) => {
+                self.verify_step_up(browser, session, Some((attempt, first)), input, now)
             }
-            HostPasswordReply::Wrong => Ok(AfterStepUp::Password(Refusal::Wrong)),
-            HostPasswordReply::NotVerified => {
-                self.refund_attempt(attempt)?;
-                Ok(AfterStepUp::Unasked)
-            }
+            (Err(_), HostPasswordReply::NotVerified) => Ok(AfterStepUp::Unasked),
+            (Err(refusal), _) => Ok(AfterStepUp::Password(refusal)),
         }
     }
 
@@ -117,51 +104,38 @@ impl Login<'_> {
     ) -> Result<AfterStepUp, LoginError> {
         let name = &session.name;
         self.end_stolen_browser(browser, name, now)?;
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
-        let declared = || account_data::read_declared_secret(config, name);
-        let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = &mut transaction;
-        if let Some((attempt, _)) = &attempt {
-            tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
-            let recognized = recognize_browser(vault, tx, browser, name, now)?;
-            let request = browser.before_first_factor(name, &recognized);
-            Evaluation::load(config, vault, tx, &request, declared()?, now)?
-                .forget_own_failures(tx)?;
+        let (phase, charged) = match &attempt {
+            Some((charged, _)) => (Phase::Before, Some(*charged)),
+            None => (Phase::After, None),
+        };
+        let (mut evaluation, _) = self.evaluate_login(browser, name, phase, charged, now)?;
+        if charged.is_some() {
+            evaluation.forget_own_failures()?;
+            evaluation = evaluation.load_again(browser.after_first_factor(name))?;
         }
-        let after = browser.after_first_factor(name);
-        let evaluation = Evaluation::load(config, vault, tx, &after, declared()?, now)?;
-        let lives = check_session(session, tx, now)?.is_some();
-        let is_same = attempt
-            .as_ref()
-            .is_none_or(|(attempt, _)| attempt.generation == Some(session.generation));
+        let lives = check_session(session, &mut evaluation.tx)?.is_some();
+        let is_same = charged.is_none_or(|charged| charged.generation == Some(session.generation));
         if !lives || !is_same {
-            drop(evaluation);
-            transaction.commit()?;
+            evaluation.commit()?;
             return Ok(AfterStepUp::SessionEnded);
         }
         let proof = match (evaluation.credentials.enrolled, input, &attempt) {
             (Enrolled::Yes, Input::RecoveryCode(_), _) => Err(Refusal::Malformed),
-            (Enrolled::Yes, _, _) => match evaluation.verify_input(tx, input)?.result {
+            (Enrolled::Yes, _, _) => match evaluation.verify_input(input)?.result {
                 Ok(accepted) => Ok(SteppedUp::by_input(&accepted)),
                 Err(refusal) => Err(refusal),
             },
             (Enrolled::No, _, Some((_, first))) => {
-                evaluation.log_event(tx, EventKind::Accepted, "password-again")?;
+                evaluation.log_event(EventKind::Accepted, "password-again")?;
                 Ok(SteppedUp::by_first_factor(first))
             }
             (Enrolled::No, _, None) => Err(Refusal::NotEnrolled),
         };
-        drop(evaluation);
-        transaction.commit()?;
+        let keys = evaluation.tx.vault.token_keys();
+        evaluation.commit()?;
         Ok(match proof {
             Ok(proof) => {
-                let token =
-                    StepUpToken::begun(&proof, session, &self.engine.vault.token_keys(), now);
+                let token = StepUpToken::begun(&proof, session, &keys, now);
                 AfterStepUp::Verified(token.map_err(PasswordError::from)?)
             }
             Err(refusal) => AfterStepUp::Code(refusal),

@@ -6,7 +6,7 @@
 
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
-use crate::crypto::vault::TokenKeys;
+use crate::engine::transaction::EngineTransaction;
 use crate::store::{SessionRecord, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
@@ -25,12 +25,11 @@ pub(in crate::engine) struct TokenValidity {
 /// Returns a proof if a token is valid in this transaction.
 pub(in crate::engine) fn check_token<P>(
     token: &Token<P>,
-    tx: &mut Transaction<'_>,
-    keys: &TokenKeys,
-    now: Timestamp,
+    tx: &mut EngineTransaction<'_>,
 ) -> Result<Option<TokenValidity>, StoreError> {
+    let now = tx.now;
     // Keys may have been renewed since the token was opened.
-    if token.is_expired(now) || !token.is_sealed_with(keys) {
+    if token.is_expired(now) || !token.is_sealed_with(&tx.vault.token_keys()) {
         return Ok(None);
     }
     check_token_parent(tx, token.account(), token.at(), token.parent(), now)
@@ -79,9 +78,9 @@ pub(in crate::engine) fn account_at(
 /// Returns a proof if a session is valid.
 pub(in crate::engine) fn check_session(
     session: &Session,
-    tx: &mut Transaction<'_>,
-    now: Timestamp,
+    tx: &mut EngineTransaction<'_>,
 ) -> Result<Option<TokenValidity>, StoreError> {
+    let now = tx.now;
     let at = account_at(tx, &session.name)?;
     let is_same =
         |at: AccountVersion| at.id.0 == session.account && at.generation == session.generation;

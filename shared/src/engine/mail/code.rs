@@ -7,21 +7,20 @@ use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::account::second_factor::MailStatus;
-use crate::config::Config;
 use crate::config::email::EmailConfig;
 use crate::credential::secret::{RandomError, fill_random};
-use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
+use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash, Vault};
 use crate::engine::Mail;
 use crate::engine::accounts::account_data;
 use crate::engine::login::token_validity::check_token;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{Engine, EngineError, VerificationRequest};
+use crate::engine::{EngineError, VerificationRequest};
 use crate::store::{ExpiredMail, Intent, MailState, QueuedMail, StoreError, Transaction};
 use crate::system::clock::{self, Timestamp};
 use crate::token::{LoginPayload, LoginToken};
 use crate::verify::account::StoredMailedCode;
 use crate::verify::decision::Refusal;
-use crate::verify::throttle::{BucketState, Phase};
+use crate::verify::throttle::Phase;
 use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -120,16 +119,10 @@ impl Mail<'_> {
         if request.phase == Phase::Before {
             return Ok(MailRequest::Refused(MailRefusal::NoAddress));
         }
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
-        let mut transaction = store.begin(vault, Intent::Write)?;
-        let requested = request_code(config, vault, &mut transaction, request, token, now)?;
+        let mut evaluation = self.engine.evaluate(request, Intent::Write, now)?;
+        let requested = request_code(&mut evaluation, request, token)?;
         if let MailRequest::Queued(_) = requested {
-            transaction.commit()?;
+            evaluation.commit()?;
         }
         Ok(requested)
     }
@@ -336,7 +329,7 @@ pub(in crate::engine) fn queue_code(
     purpose: MailedFor,
     now: Timestamp,
 ) -> Result<MailQueued, EngineError> {
-    let code = random_code().map_err(VaultError::Random)?;
+    let code = random_code()?;
     let hash = vault.mailed_hash(account.0, purpose, &code);
     let expires = now.plus(email.code_ttl.seconds());
     let stored = StoredMailedCode {
@@ -374,55 +367,35 @@ pub(in crate::engine) fn has_too_many_confirmations(
 }
 
 fn request_code(
-    config: &Config,
-    vault: &Vault,
-    tx: &mut Transaction<'_>,
+    evaluation: &mut Evaluation<'_>,
     request: &VerificationRequest<'_>,
     token: Option<&LoginToken>,
-    now: Timestamp,
 ) -> Result<MailRequest<MailQueued>, EngineError> {
-    let evaluation = Evaluation::load(
-        config,
-        vault,
-        tx,
-        request,
-        account_data::read_declared_secret(config, request.name)?,
-        now,
-    )?;
-    let Some(record) = &evaluation.record else {
+    let Some(account) = evaluation.record.as_ref().map(|record| record.id) else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
-    let throttled = match evaluation.credentials.bucket.state(&config.throttle, now) {
-        BucketState::Open => None,
-        BucketState::Delayed { wait } => Some(Refusal::Delayed { wait }),
-        BucketState::Locked => Some(Refusal::Locked),
-    };
-    if let Some(refusal) = throttled {
+    if let Some(refusal) = evaluation.bucket_refusal() {
         return Ok(MailRequest::Refused(MailRefusal::Code(refusal)));
     }
+    let tx = &mut evaluation.tx;
+    let (config, vault, now) = (tx.config, tx.vault, tx.now);
     if let Some(token) = token {
         let trials = tx.login_token_state(token.id())?;
-        let is_alive = check_token(token, tx, &vault.token_keys(), now)?.is_some();
+        let is_alive = check_token(token, tx)?.is_some();
         if !is_alive || trials.used || trials.wrong >= LoginPayload::MAX_WRONG_CODES {
             return Ok(MailRequest::Refused(MailRefusal::Code(Refusal::Expired)));
         }
     }
-    let Some(to) = account_data::load_mail_address(config, tx, request.name, record.id)? else {
+    let Some(to) = account_data::load_mail_address(config, tx, request.name, account)? else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
-    if let Some(refusal) = mail_refusal(&config.email, tx, record.id, now)? {
+    if let Some(refusal) = mail_refusal(&config.email, tx, account, now)? {
         return Ok(MailRequest::Refused(refusal));
     }
-    evaluation.log_event(tx, EventKind::CodeRequested, "")?;
-    Ok(MailRequest::Queued(queue_code(
-        &config.email,
-        vault,
-        tx,
-        record.id,
-        to,
-        MailedFor::Login,
-        now,
-    )?))
+    evaluation.log_event(EventKind::CodeRequested, "")?;
+    let (email, tx) = (&config.email, &mut evaluation.tx);
+    let queued = queue_code(email, vault, tx, account, to, MailedFor::Login, now)?;
+    Ok(MailRequest::Queued(queued))
 }
 
 /// Removes a code that was not delivered, unless a newer code has replaced it.

@@ -7,15 +7,19 @@ use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::{Distinct, OtherSpelling, UserName};
 use crate::account::second_factor::Enrolled;
 use crate::credential::completed_methods::CompletedMethods;
-use crate::engine::AccountPolicy;
 use crate::engine::accounts::account_name::check_new_name;
-use crate::engine::{AdministrationError, COMMAND, EngineError, LoginError, VerificationRequest};
+use crate::engine::principal::{Principal, audit_event};
+use crate::engine::transaction::EngineTransaction;
+use crate::engine::{
+    AccountPolicy, AdministrationError, COMMAND, EngineError, LoginError, VerificationRequest,
+};
 use crate::policy::groups::GroupsError;
 use crate::policy::requirement::{
     EnrollmentGrace, EnrollmentRequirement, PolicySubject, Requirement,
 };
-use crate::store::{Intent, StoreError, Transaction};
+use crate::store::{Intent, StoreError};
 use crate::system::clock::Timestamp;
+use std::error::Error;
 use std::fmt;
 
 /// Maximum number of accounts with a second factor that are searched for an administrator. Where
@@ -35,11 +39,8 @@ impl AccountPolicy<'_> {
     ) -> Result<Option<EnrollmentGrace>, PolicyError> {
         let grace = self.enrollment_grace(request, now)?;
         if let Some(grace) = grace {
-            let mut tx = self
-                .engine
-                .store
-                .begin(&mut self.engine.vault, Intent::Write)?;
-            log_request(&mut tx, request, EventKind::Accepted, grace.name(), now)?;
+            let mut tx = self.engine.begin_act(Intent::Write, now)?;
+            log_request(&mut tx, request, EventKind::Accepted, grace.name())?;
             tx.commit()?;
         }
         Ok(grace)
@@ -51,43 +52,26 @@ impl AccountPolicy<'_> {
         request: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<Option<EnrollmentGrace>, PolicyError> {
-        let mut grace = None;
         if self.engine.config.policy.enroll_within.seconds() > 0 {
-            let mut tx = self
-                .engine
-                .store
-                .begin(&mut self.engine.vault, Intent::Write)?;
-            let record = match tx.find_account(request.name)? {
-                Some(record) => record,
+            let mut tx = self.engine.begin_act(Intent::Write, now)?;
+            let config = tx.config;
+            let account = match tx.find_account(request.name)? {
+                Some(record) => record.id,
                 None => {
-                    let new =
-                        check_new_name(&self.engine.config, &mut tx, request.name, Distinct::No)?;
+                    let new = check_new_name(config, &mut tx, request.name, Distinct::No)?;
                     let new = new.map_err(PolicyError::OtherSpelling)?;
-                    log_request(
-                        &mut tx,
-                        request,
-                        EventKind::AccountAdded,
-                        "first-sign-in",
-                        now,
-                    )?;
-                    tx.add_account(&new, now)?
+                    log_request(&mut tx, request, EventKind::AccountAdded, "first-sign-in")?;
+                    tx.add_account(&new, now)?.id
                 }
             };
-            let first = tx.record_first_sign_in(record.id, now)?;
-            grace = self
-                .engine
-                .config
-                .policy
-                .enrollment_deadline(first, now)
-                .map(EnrollmentGrace::Until);
+            let first = tx.record_first_sign_in(account, now)?;
             tx.commit()?;
-        }
-        Ok(match grace {
-            None if self.is_last_administrator(request.name)? => {
-                Some(EnrollmentGrace::LastAdministrator)
+            if let Some(until) = config.policy.enrollment_deadline(first, now) {
+                return Ok(Some(EnrollmentGrace::Until(until)));
             }
-            grace => grace,
-        })
+        }
+        let is_last = self.is_last_administrator(request.name)?;
+        Ok(is_last.then_some(EnrollmentGrace::LastAdministrator))
     }
 
     /// Returns what a first enrollment requires besides the first factor: a one-time code, where a
@@ -100,11 +84,8 @@ impl AccountPolicy<'_> {
         if self.is_required(request.name)? && self.enrollment_grace(request, now)?.is_none() {
             return Ok(EnrollmentRequirement::OneTimeCode);
         }
-        Ok(self
-            .engine
-            .config
-            .policy
-            .enrollment_requirement(request.origin.certain_address()))
+        let policy = &self.engine.config.policy;
+        Ok(policy.enrollment_requirement(request.origin.certain_address()))
     }
 
     /// Returns whether the policy requires a second factor of an account that has none, where no
@@ -119,12 +100,8 @@ impl AccountPolicy<'_> {
             address: None,
             completed_methods: &CompletedMethods::default(),
         };
-        Ok(self
-            .engine
-            .config
-            .policy
-            .evaluate_requirement(&subject, Enrolled::No)
-            == Requirement::Enrollment)
+        let policy = &self.engine.config.policy;
+        Ok(policy.evaluate_requirement(&subject, Enrolled::No) == Requirement::Enrollment)
     }
 
     /// Returns whether this account is an administrator and no administrator has a second factor.
@@ -133,11 +110,9 @@ impl AccountPolicy<'_> {
         if !self.is_administrator(name, &kept)? {
             return Ok(false);
         }
-        let enrolled = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?
-            .enrolled_accounts(MAX_SEARCHED + 1)?;
+        let mut tx = self.engine.begin(Intent::Read)?;
+        let enrolled = tx.enrolled_accounts(MAX_SEARCHED + 1)?;
+        drop(tx);
         if enrolled.len() > MAX_SEARCHED {
             return Ok(false);
         }
@@ -146,21 +121,23 @@ impl AccountPolicy<'_> {
 }
 
 pub(in crate::engine) fn log_request(
-    tx: &mut Transaction<'_>,
+    tx: &mut EngineTransaction<'_>,
     request: &VerificationRequest<'_>,
     kind: EventKind,
     cause: &str,
-    now: Timestamp,
 ) -> Result<(), StoreError> {
-    tx.add_event(&AuditEvent {
-        at: now,
-        account: request.name.clone(),
-        kind,
-        service: request.service.to_owned(),
-        origin: request.origin.to_string(),
-        principal: request.name.to_string(),
+    let VerificationRequest {
+        name,
+        origin,
+        service,
+        ..
+    } = *request;
+    let actor = Principal::Service(name.as_str(), origin, service);
+    let event = AuditEvent {
         cause: cause.to_owned(),
-    })?;
+        ..audit_event(name, kind, actor, tx.now)
+    };
+    tx.add_event(&event)?;
     Ok(())
 }
 
@@ -198,22 +175,24 @@ impl From<PolicyError> for AdministrationError {
     }
 }
 
-impl fmt::Display for PolicyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl PolicyError {
+    fn cause(&self) -> &(dyn Error + 'static) {
         match self {
-            PolicyError::Engine(error) => error.fmt(f),
-            PolicyError::Groups(error) => error.fmt(f),
-            PolicyError::OtherSpelling(error) => error.fmt(f),
+            PolicyError::Engine(error) => error,
+            PolicyError::Groups(error) => error,
+            PolicyError::OtherSpelling(error) => error,
         }
     }
 }
 
-impl std::error::Error for PolicyError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            PolicyError::Engine(error) => Some(error),
-            PolicyError::Groups(error) => Some(error),
-            PolicyError::OtherSpelling(error) => Some(error),
-        }
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.cause(), f)
+    }
+}
+
+impl Error for PolicyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.cause())
     }
 }

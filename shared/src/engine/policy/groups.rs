@@ -5,8 +5,8 @@
 
 use crate::account::name::{Group, UserName};
 use crate::account::second_factor::Enrolled;
-use crate::engine::AccountPolicy;
-use crate::engine::{AdministrationError, EngineError, PolicyError};
+use crate::config::Config;
+use crate::engine::{AccountPolicy, AdministrationError, EngineError, PolicyError};
 use crate::policy::groups::{NamedGroups, PersonGroups, UnresolvedGroup};
 use crate::store::Intent;
 use std::collections::BTreeSet;
@@ -65,13 +65,8 @@ impl AccountPolicy<'_> {
             _ => NamedGroups::look_up_groups(self.engine.config.policy.named_groups())
                 .find_memberships(name),
         };
-        let own_groups = self
-            .engine
-            .config
-            .memberships(name, kept)
-            .map(Group::as_str);
-        let groups = host.with_groups(own_groups);
-        self.resolve_groups(groups)
+        let own_groups = self.engine.config.memberships(name, kept);
+        self.resolve_groups(host.with_groups(own_groups.map(Group::as_str)))
     }
 
     /// Returns whether an account is certainly an administrator.
@@ -80,16 +75,10 @@ impl AccountPolicy<'_> {
         name: &UserName,
         kept: &[Group],
     ) -> Result<bool, EngineError> {
-        let policy = &self.engine.config.policy;
-        let own_groups = PersonGroups::from_names(
-            self.engine
-                .config
-                .memberships(name, kept)
-                .map(Group::as_str),
-        );
-        if policy.is_administrator(name, &own_groups) {
+        if is_administrator_by_own_groups(&self.engine.config, name, kept) {
             return Ok(true);
         }
+        let policy = &self.engine.config.policy;
         let host =
             NamedGroups::look_up_groups(policy.administrator_groups()).find_memberships(name);
         let groups = self.resolve_groups(host)?;
@@ -101,30 +90,21 @@ impl AccountPolicy<'_> {
         &mut self,
         enrolled: &[(UserName, Vec<Group>)],
     ) -> Result<bool, PolicyError> {
-        let policy = &self.engine.config.policy;
-        let declared = self
-            .engine
-            .config
-            .account
-            .iter()
-            .map(|declared| (&declared.name, &[][..]));
+        let config = &self.engine.config;
+        let declared = config.account.iter();
+        let declared = declared.map(|declared| (&declared.name, &[][..]));
         let all: Vec<(&UserName, &[Group])> = enrolled
             .iter()
             .map(|(name, kept)| (name, kept.as_slice()))
             .chain(declared)
             .collect();
-        let is_by_own_groups = |(name, kept): &(&UserName, &[Group])| {
-            let own_groups = self
-                .engine
-                .config
-                .memberships(name, kept)
-                .map(Group::as_str);
-            policy.is_administrator(name, &PersonGroups::from_names(own_groups))
-        };
-        if all.iter().any(is_by_own_groups) {
+        if all
+            .iter()
+            .any(|(name, kept)| is_administrator_by_own_groups(config, name, kept))
+        {
             return Ok(true);
         }
-        let host = NamedGroups::look_up_groups(policy.administrator_groups());
+        let host = NamedGroups::look_up_groups(config.policy.administrator_groups());
         if !host.any_exists() {
             return Ok(host.any_lookup_failed());
         }
@@ -148,23 +128,14 @@ impl AccountPolicy<'_> {
         };
         let unknown: Vec<String> = groups.unresolved().filter_map(unknown).collect();
         if !unknown.is_empty() {
-            let declared = self
-                .engine
-                .config
-                .account
-                .iter()
-                .flat_map(|account| &account.groups)
-                .map(Group::as_str);
-            let mut known: BTreeSet<String> = declared
-                .filter(|group| unknown.iter().any(|unknown| unknown == group))
-                .map(str::to_owned)
-                .collect();
-            let mut tx = self
-                .engine
-                .store
-                .begin(&mut self.engine.vault, Intent::Read)?;
+            let (mut tx, config, _) = self.engine.begin_with_keys(Intent::Read)?;
+            let declared = |name: &str| {
+                let mut all = config.account.iter().flat_map(|account| &account.groups);
+                all.any(|group| group.as_str() == name)
+            };
+            let mut known = BTreeSet::new();
             for group in unknown {
-                if tx.is_group_in_use(&group)? {
+                if declared(&group) || tx.is_group_in_use(&group)? {
                     known.insert(group);
                 }
             }
@@ -175,12 +146,18 @@ impl AccountPolicy<'_> {
             let warning = format!(
                 "the group {group:?} in {keys}: {why}; until this is corrected, the stricter policy applies to everyone who could be a member; see getent group"
             );
-            if self.engine.group_warnings.len() < MAX_WARNINGS
-                && !self.engine.group_warnings.contains(&warning)
-            {
-                self.engine.group_warnings.push(warning);
+            let warnings = &mut self.engine.group_warnings;
+            if warnings.len() < MAX_WARNINGS && !warnings.contains(&warning) {
+                warnings.push(warning);
             }
         }
         Ok(groups)
     }
+}
+
+/// Returns whether an account is an administrator by its name, or by groups that Postern knows.
+fn is_administrator_by_own_groups(config: &Config, name: &UserName, kept: &[Group]) -> bool {
+    let own_groups = config.memberships(name, kept).map(Group::as_str);
+    let own_groups = PersonGroups::from_names(own_groups);
+    config.policy.is_administrator(name, &own_groups)
 }

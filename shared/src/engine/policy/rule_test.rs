@@ -1,12 +1,12 @@
 //! A test of rules and policy: what a given request would get, for `postern check`.
 //! Nothing is written, and no account needs to exist.
 
-use crate::account::name::UserName;
+use crate::account::name::{Group, UserName};
 use crate::config::gate::rule::RuleAccess;
-use crate::engine::AccountPolicy;
-use crate::engine::{PolicyError, SERVICE};
-use crate::policy::requirement::{PolicySubject, Requirement};
-use crate::policy::rule::{self, RuleDecision, RuleRequest, RuleUser};
+use crate::engine::login::groups::web_requirement;
+use crate::engine::{AccountPolicy, PolicyError};
+use crate::policy::requirement::Requirement;
+use crate::policy::rule::{RuleDecision, RuleRequest};
 use crate::policy::session_groups::RequestedGroups;
 
 /// What a request would get after a login.
@@ -28,54 +28,29 @@ impl AccountPolicy<'_> {
         request: &RuleRequest<'_>,
     ) -> Result<RuleTest, PolicyError> {
         let facts = self.engine.load_policy_facts(name)?;
-        let asked = RequestedGroups::from_config(&self.engine.config);
         let host = self.engine.login().load_host_groups(name)?;
-        let known = host.known(&asked);
-        let declared = self
-            .engine
-            .config
-            .find_declared_account(name)
-            .map_or(&[][..], |declared| &declared.groups);
-        let of_host = known.read_for(&asked);
-        let person = RuleUser {
-            name,
-            groups: [declared, &facts.groups],
-            host_groups: of_host,
-        };
-        let decision = rule::evaluate_rules(&self.engine.config.gate.rule, request, Some(&person));
+        let decision = host.evaluate_rules(&self.engine.config, name, &facts.groups, request);
         let requirement = match decision.access {
             RuleAccess::Code => {
                 let groups = self.load_policy_groups(name, &facts.groups)?;
-                let completed_methods = self.engine.config.gate.first_factor.completed_methods();
-                let address = request.address;
-                let subject = PolicySubject {
+                let (config, enrolled) = (&self.engine.config, facts.enrolled);
+                Some(web_requirement(
+                    config,
                     name,
-                    groups: &groups,
-                    service: SERVICE,
-                    address,
-                    completed_methods,
-                };
-                Some(
-                    self.engine
-                        .config
-                        .policy
-                        .evaluate_requirement(&subject, facts.enrolled),
-                )
+                    &groups,
+                    request.address,
+                    enrolled,
+                ))
             }
             RuleAccess::Open | RuleAccess::Password | RuleAccess::Deny => None,
         };
-        let own_groups = self
-            .engine
-            .config
-            .memberships(name, &facts.groups)
-            .map(|group| group.as_str().to_owned());
-        let groups = own_groups
-            .chain(
-                of_host
-                    .iter()
-                    .flat_map(|of_host| of_host.confirmed().map(str::to_owned)),
-            )
-            .collect();
+        let config = &self.engine.config;
+        let asked = RequestedGroups::from_config(config);
+        let known = host.known(&asked);
+        let of_host = known.read_for(&asked).into_iter();
+        let of_host = of_host.flat_map(|of_host| of_host.confirmed());
+        let own_groups = config.memberships(name, &facts.groups).map(Group::as_str);
+        let groups = own_groups.chain(of_host).map(str::to_owned).collect();
         Ok(RuleTest {
             groups,
             decision,

@@ -80,18 +80,16 @@ impl Sessions<'_> {
     ) -> Result<usize, AdministrationError> {
         let mut change = self.engine.begin_change(actor, now)?;
         let record = change.find_account(name)?;
-        let mut ended = 0;
+        let (own, mut ended) = (change.actor_session(), 0);
         // finds also trust that has expired by a clock that runs ahead
         for browser in change.tx.trusted_browsers(record.id, Timestamp(0))? {
             if one.is_some_and(|one| one != browser.number) {
                 continue;
             }
             ended += usize::from(change.tx.remove_trusted_browser(browser.number)?);
-            change.tx.end_sessions_of_browser(
-                browser.number,
-                BrowserSessions::ByTrust,
-                change.actor.session(),
-            )?;
+            change
+                .tx
+                .end_sessions_of_browser(browser.number, BrowserSessions::ByTrust, own)?;
         }
         let had_grace = change.tx.end_grace_period(record.id)? && one.is_none();
         if ended == 0 && !had_grace {

@@ -1,14 +1,11 @@
 //! One verification in one transaction: load, decide, write, commit.
 //! The result is returned only after the commit.
 
-use super::evaluation::Evaluation;
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::credential::input::Input;
-use crate::engine::Verification;
-use crate::engine::accounts::account_data;
 use crate::engine::login::token_validity::account_at;
-use crate::engine::{AppPasswordsAfter, Engine, EngineError};
+use crate::engine::{AppPasswordsAfter, EngineError, Verification, messages};
 use crate::store::{Intent, MissedInputs};
 use crate::system::clock::Timestamp;
 use crate::token::AccountVersion;
@@ -18,6 +15,7 @@ use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
 /// One request to verify: who asks, from where, at which service.
+#[derive(Clone, Copy)]
 pub struct VerificationRequest<'a> {
     pub name: &'a UserName,
     pub phase: Phase,
@@ -38,7 +36,7 @@ pub enum AfterRecovery {
 }
 
 /// What a person is told after a login.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct AfterLogin {
     /// Wrong codes since the last login.
     pub missed: Option<MissedInputs>,
@@ -46,15 +44,21 @@ pub struct AfterLogin {
     pub recovery: Option<AfterRecovery>,
 }
 
+impl AfterLogin {
+    /// Returns the messages for the person, in English.
+    pub fn messages(&self) -> Vec<String> {
+        let missed = self.missed.as_ref().map(messages::missed_inputs);
+        let recovery = self.recovery.map(messages::recovery_text);
+        missed.into_iter().chain(recovery).collect()
+    }
+}
+
 /// Result of one verification, with what the login is told.
 #[derive(Debug)]
 pub struct VerifiedAttempt {
     /// The result. What an accepted input consumes is committed.
     pub result: VerificationResult,
-    /// Wrong codes since the last login.
-    pub missed: Option<MissedInputs>,
-    /// Present only where a recovery code was used.
-    pub recovery: Option<AfterRecovery>,
+    pub after_login: AfterLogin,
     /// The account's version after the accepted input was written. Whatever ends its sessions later
     /// raises the generation.
     pub(in crate::engine) at: Option<AccountVersion>,
@@ -70,27 +74,13 @@ impl Verification<'_> {
         input: &Input,
         now: Timestamp,
     ) -> Result<VerifiedAttempt, EngineError> {
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
-        let declared = account_data::read_declared_secret(config, request.name)?;
-        let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = &mut transaction;
-        let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
-        let mut verified = evaluation.verify_input(tx, input)?;
+        let mut evaluation = self.engine.evaluate(request, Intent::Attempt, now)?;
+        let mut verified = evaluation.verify_input(input)?;
         if verified.result.is_ok() {
-            verified.at = account_at(tx, request.name)?;
+            verified.at = account_at(&mut evaluation.tx, request.name)?;
         }
-        let worth_keeping = !verified.is_free || evaluation.clock_corrected;
-        drop(evaluation);
-        match worth_keeping {
-            true => transaction.commit()?,
-            false => drop(transaction),
-        }
-        self.settle_recovery(verified.recovery)?;
+        evaluation.commit_if(!verified.is_free)?;
+        self.settle_recovery(&verified.after_login)?;
         Ok(verified)
     }
 
@@ -113,40 +103,26 @@ impl Verification<'_> {
         now: Timestamp,
         is_recorded: impl FnOnce(&AccountRecord) -> bool,
     ) -> Result<Option<AfterLogin>, EngineError> {
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
-        let declared = account_data::read_declared_secret(config, request.name)?;
-        let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = &mut transaction;
-        let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
-        let Some(record) = evaluation
-            .record
-            .as_ref()
-            .filter(|record| !is_recorded(record))
-        else {
-            drop(evaluation);
-            // The transaction that recorded it may share this commit.
-            transaction.commit()?;
-            return Ok(None);
+        let mut evaluation = self.engine.evaluate(request, Intent::Attempt, now)?;
+        let after_login = match evaluation.record.as_ref().map(is_recorded) {
+            Some(false) => Some(evaluation.record_login(method)?),
+            Some(true) | None => None,
         };
-        let after_login = evaluation.record_login(tx, record, method)?;
-        drop(evaluation);
-        transaction.commit()?;
-        self.settle_recovery(after_login.recovery)?;
-        Ok(Some(after_login))
+        // Where nothing is recorded, the transaction that recorded it may share this commit.
+        evaluation.commit()?;
+        if let Some(after_login) = &after_login {
+            self.settle_recovery(after_login)?;
+        }
+        Ok(after_login)
     }
 
     /// Waits until every gate refuses what the use of a recovery code ended, and removes the bytes
     /// of a secret that it turned off.
     pub(in crate::engine) fn settle_recovery(
         &mut self,
-        recovery: Option<AfterRecovery>,
+        after_login: &AfterLogin,
     ) -> Result<(), EngineError> {
-        let Some(recovered) = recovery else {
+        let Some(recovered) = after_login.recovery else {
             return Ok(());
         };
         // A later revision covers this one too.

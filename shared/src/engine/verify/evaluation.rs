@@ -1,87 +1,93 @@
 //! One verification within one transaction: the account's credentials and its throttle bucket,
-//! loaded, and the writes that a decision asks for.
-//! The decision itself is in `crate::verify::decision`. This file neither commits nor decides.
+//! loaded, and the decision about an input.
+//! The decision itself is in `crate::verify::decision`; what it costs and consumes is written in
+//! `charge` and `consumption`. Nothing here commits but [`Evaluation::commit`], which the act calls.
 
-use crate::account::event::{AuditEvent, EventKind};
+use super::attempt::VerificationRequest;
+use super::charge::{address_failures, address_wait, throttle_scope};
+use crate::account::event::EventKind;
 use crate::account::name::NewName;
 use crate::account::record::{AccountId, AccountRecord};
 use crate::account::second_factor::{Enrolled, MailStatus};
-use crate::config::{Config, RecoveryCodeUse};
 use crate::credential::input::Input;
 use crate::credential::secret::Secret;
 use crate::credential::totp::OtpParameters;
-use crate::crypto::vault::{MailedFor, Vault};
+use crate::crypto::vault::MailedFor;
 use crate::engine::accounts::account_data;
-use crate::engine::app_passwords::changes;
-use crate::engine::mail::notification;
-use crate::engine::{
-    AfterLogin, AfterRecovery, COMMAND, Engine, EngineError, VerificationRequest, VerifiedAttempt,
-};
-use crate::network::address::Address;
-use crate::store::{BucketKey, BucketOwner, FailureId, StoreError, Transaction};
+use crate::engine::principal::Principal;
+use crate::engine::transaction::EngineTransaction;
+use crate::engine::{COMMAND, Engine, EngineError};
+use crate::store::{BucketKey, BucketOwner, Intent, StoreError};
 use crate::system::clock::Timestamp;
 use crate::verify::account::AccountCredentials;
 use crate::verify::decision::{
-    AcceptedEnrollmentCode, Attempt, Consumed, Decision, Refusal, decide, decide_enrollment_code,
+    AcceptedEnrollmentCode, Attempt, Decision, Refusal, decide, decide_enrollment_code,
 };
-use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
-use crate::verify::throttle::{
-    self, BucketState, Phase, ThrottleBucket, ThrottleFailure, WrongFactor,
-};
+use crate::verify::throttle::{Phase, ThrottleBucket};
 use crate::verify::throttle_scope::ThrottleScope;
 
-/// Maximum number of SSH keys per account with a bucket each. Only keys with wrong codes count; all
-/// further keys share one bucket.
-const MAX_KEY_BUCKETS: u32 = 8;
-
-/// One loaded verification.
+/// One loaded verification, with its transaction.
 pub(in crate::engine) struct Evaluation<'a> {
-    pub(in crate::engine) config: &'a Config,
-    vault: &'a Vault,
-    request: &'a VerificationRequest<'a>,
-    now: Timestamp,
+    pub(in crate::engine) tx: EngineTransaction<'a>,
+    pub(in crate::engine) request: VerificationRequest<'a>,
     /// `None` for a name without an account.
     pub(in crate::engine) record: Option<AccountRecord>,
     pub(in crate::engine) credentials: AccountCredentials,
-    key: BucketKey,
-    address_key: Option<String>,
+    pub(super) key: BucketKey,
+    pub(super) address_key: Option<String>,
     /// Key under which wrong inputs from this address are counted, over all accounts.
-    count_key: Option<String>,
+    pub(super) count_key: Option<String>,
     /// Whether failure times in the future were corrected, which needs a commit even if nothing
     /// else was written.
-    pub(in crate::engine) clock_corrected: bool,
+    clock_corrected: bool,
+}
+
+impl Engine {
+    /// Begins a transaction and loads a verification.
+    pub(in crate::engine) fn evaluate<'a>(
+        &'a mut self,
+        request: &VerificationRequest<'a>,
+        intent: Intent,
+        now: Timestamp,
+    ) -> Result<Evaluation<'a>, EngineError> {
+        let declared = account_data::read_declared_secret(&self.config, request.name)?;
+        Evaluation::load(self.begin_act(intent, now)?, *request, declared)
+    }
 }
 
 impl<'a> Evaluation<'a> {
     /// Loads the account, its bucket, and the failures of the request's address.
     pub(in crate::engine) fn load(
-        config: &'a Config,
-        vault: &'a Vault,
-        tx: &mut Transaction<'_>,
-        request: &'a VerificationRequest<'a>,
+        mut tx: EngineTransaction<'a>,
+        request: VerificationRequest<'a>,
         declared: Option<(Secret, OtpParameters)>,
-        now: Timestamp,
     ) -> Result<Evaluation<'a>, EngineError> {
+        let (config, vault, now) = (tx.config, tx.vault, tx.now);
         let record = match tx.find_account(request.name)? {
             None if declared.is_some() => {
                 Some(tx.add_account(&NewName::accept_distinct(request.name), now)?)
             }
             found => found,
         };
-        let authenticators =
-            account_data::load_authenticators(vault, tx, request.name, record.as_ref(), declared)?;
+        let authenticators = account_data::load_authenticators(
+            vault,
+            &mut tx,
+            request.name,
+            record.as_ref(),
+            declared,
+        )?;
         let decoy = match authenticators.is_empty() {
             true => Some(account_data::load_decoy(
                 vault,
-                tx,
+                &mut tx,
                 request.name,
                 config.totp.otp_parameters(),
             )?),
             false => None,
         };
         let id = record.as_ref().map_or(AccountId(0), |record| record.id);
-        let mail = match account_data::load_mail_address(config, tx, request.name, id)? {
+        let mail = match account_data::load_mail_address(config, &mut tx, request.name, id)? {
             Some(_) => MailStatus::On,
             None => MailStatus::Off,
         };
@@ -99,14 +105,14 @@ impl<'a> Evaluation<'a> {
         let key = BucketKey {
             owner,
             phase: request.phase,
-            scope: throttle_scope(tx, id, owner, request, now)?,
+            scope: throttle_scope(&mut tx, id, owner, &request)?,
         };
         let address_key = request.origin.address().map(|address| address.key());
         let count_key = request.origin.throttle_key();
 
         let mut clock_corrected = false;
         let mut failures = tx.bucket_failures(&key, Engine::lock_window_start(now))?;
-        let mut address_failures = address_failures(tx, config, count_key.as_deref(), now)?;
+        let mut address_failures = address_failures(&mut tx, count_key.as_deref())?;
         let ahead = |at: Timestamp| at > now;
         if failures.iter().any(|f| ahead(f.at)) || address_failures.iter().any(|at| ahead(*at)) {
             // The clock ran ahead and was set back. No delay may end later than max_delay from now.
@@ -117,7 +123,7 @@ impl<'a> Evaluation<'a> {
                 .for_each(|at| *at = (*at).min(now));
             clock_corrected = true;
         }
-        let account = AccountCredentials {
+        let credentials = AccountCredentials {
             enrolled,
             authenticators,
             decoy,
@@ -135,12 +141,10 @@ impl<'a> Evaluation<'a> {
             },
         };
         Ok(Evaluation {
-            config,
-            vault,
+            tx,
             request,
-            now,
             record,
-            credentials: account,
+            credentials,
             key,
             address_key,
             count_key,
@@ -148,33 +152,33 @@ impl<'a> Evaluation<'a> {
         })
     }
 
-    /// Counts this verification in the bucket for valid recovery and one-time codes. Neither delays
-    /// caused by others nor the address limit apply there.
-    pub(in crate::engine) fn in_recovery_bucket(
-        mut self,
-        tx: &mut Transaction<'_>,
-    ) -> Result<Evaluation<'a>, StoreError> {
-        self.key.scope = ThrottleScope::RecoveryCode;
-        let mut failures = tx.bucket_failures(&self.key, Engine::lock_window_start(self.now))?;
-        failures
-            .iter_mut()
-            .for_each(|failure| failure.at = failure.at.min(self.now));
-        self.credentials.bucket = ThrottleBucket {
-            failures,
-            locked: tx.is_bucket_locked(&self.key)?,
-        };
-        self.credentials.address_wait = None;
-        Ok(self)
+    /// Loads another request about the same account in the same transaction.
+    pub(in crate::engine) fn load_again(
+        self,
+        request: VerificationRequest<'a>,
+    ) -> Result<Evaluation<'a>, EngineError> {
+        let declared = account_data::read_declared_secret(self.tx.config, request.name)?;
+        let mut again = Evaluation::load(self.tx, request, declared)?;
+        again.clock_corrected |= self.clock_corrected;
+        Ok(again)
     }
 
-    /// Verifies an input and writes what the decision asks for.
-    pub(in crate::engine) fn verify_input(
-        &self,
-        tx: &mut Transaction<'_>,
-        input: &Input,
-    ) -> Result<VerifiedAttempt, StoreError> {
-        let decision = self.decide_input(input);
-        self.apply_decision(tx, decision)
+    /// Counts this verification in the bucket for valid recovery and one-time codes. Neither delays
+    /// caused by others nor the address limit apply there.
+    pub(in crate::engine) fn use_recovery_bucket(&mut self) -> Result<(), StoreError> {
+        let now = self.tx.now;
+        self.key.scope = ThrottleScope::RecoveryCode;
+        let since = Engine::lock_window_start(now);
+        let mut failures = self.tx.bucket_failures(&self.key, since)?;
+        failures
+            .iter_mut()
+            .for_each(|failure| failure.at = failure.at.min(now));
+        self.credentials.bucket = ThrottleBucket {
+            failures,
+            locked: self.tx.is_bucket_locked(&self.key)?,
+        };
+        self.credentials.address_wait = None;
+        Ok(())
     }
 
     /// Decides about an input and writes nothing. The caller MUST apply the decision before the
@@ -184,335 +188,67 @@ impl<'a> Evaluation<'a> {
     }
 
     fn decide_at(&self, input: &Input, phase: Phase) -> Decision {
-        let attempt = self.attempt(input, phase);
+        let (config, attempt) = (self.tx.config, self.attempt(input, phase));
         decide(
             &self.credentials,
             &attempt,
-            &self.config.totp,
-            &self.config.throttle,
-            self.now,
+            &config.totp,
+            &config.throttle,
+            self.tx.now,
         )
     }
 
     /// Returns whether an input is a valid recovery or one-time code; consumes nothing. Digits are
     /// refused without comparison: this counts no failure, and digits can be guessed.
     pub(in crate::engine) fn has_recovery_code(&self, input: &Input) -> bool {
-        match input {
-            Input::RecoveryCode(_) | Input::OneTimeCode(_) => {
-                self.decide_at(input, Phase::After).result.is_ok()
-            }
-            Input::Digits(_) | Input::Malformed => false,
-        }
+        input.is_recovery() && self.decide_at(input, Phase::After).result.is_ok()
     }
 
     /// Decides whether a one-time code permits a first enrollment. A wrong one is counted and
     /// logged.
     pub(in crate::engine) fn check_invitation(
-        &self,
-        tx: &mut Transaction<'_>,
+        &mut self,
         input: &Input,
     ) -> Result<Result<AcceptedEnrollmentCode, Refusal>, StoreError> {
-        let decided = decide_enrollment_code(
-            &self.credentials,
-            &self.attempt(input, self.request.phase),
-            self.now,
-        );
+        let attempt = self.attempt(input, self.request.phase);
+        let decided = decide_enrollment_code(&self.credentials, &attempt, self.tx.now);
         if let Err(Refusal::Wrong) = decided {
-            self.charge_address(tx)?;
-            self.log_event(tx, EventKind::Refused, &Refusal::Wrong.to_string())?;
+            self.charge_address()?;
+            self.log_event(EventKind::Refused, &Refusal::Wrong.to_string())?;
         }
         Ok(decided)
     }
 
     fn attempt<'b>(&self, input: &'b Input, phase: Phase) -> Attempt<'b> {
-        let number = self.record.as_ref().map_or(0, |record| record.id.0);
-        let recovery_hash = match input {
-            Input::RecoveryCode(plain) => Some(self.vault.recovery_hash(number, plain)),
-            Input::Digits(_) | Input::OneTimeCode(_) | Input::Malformed => None,
-        };
-        let one_time_hash = match input {
-            Input::OneTimeCode(plain) => Some(self.vault.one_time_hash(number, plain)),
-            Input::Digits(_) | Input::RecoveryCode(_) | Input::Malformed => None,
-        };
-        let mailed_hash = match input {
-            Input::Digits(plain) => Some(self.vault.mailed_hash(number, MailedFor::Login, plain)),
-            Input::RecoveryCode(_) | Input::OneTimeCode(_) | Input::Malformed => None,
-        };
-        let usual_length = self.config.recovery.length.value();
-        Attempt {
+        let (vault, number) = (
+            self.tx.vault,
+            self.record.as_ref().map_or(0, |record| record.id.0),
+        );
+        let mut attempt = Attempt {
             input,
-            recovery_hash,
-            one_time_hash,
-            mailed_hash,
-            configured_length: usual_length,
+            recovery_hash: None,
+            one_time_hash: None,
+            mailed_hash: None,
+            configured_length: self.tx.config.recovery.length.value(),
             phase,
-        }
-    }
-
-    /// Returns why a first factor is refused without being verified, if it is.
-    pub(in crate::engine) fn first_factor_refusal(&self) -> Option<Refusal> {
-        match (
-            self.credentials.address_wait,
-            self.credentials
-                .bucket
-                .state(&self.config.throttle, self.now),
-        ) {
-            (Some(wait), _) => Some(Refusal::AddressDelayed { wait }),
-            (None, BucketState::Delayed { wait }) => Some(Refusal::Delayed { wait }),
-            (None, BucketState::Locked) => Some(Refusal::Locked),
-            (None, BucketState::Open) => None,
-        }
-    }
-
-    /// Writes what a decision asks for.
-    pub(in crate::engine) fn apply_decision(
-        &self,
-        tx: &mut Transaction<'_>,
-        decision: Decision,
-    ) -> Result<VerifiedAttempt, StoreError> {
-        let is_free = decision.is_free();
-        let mut verified = VerifiedAttempt {
-            result: decision.result,
-            missed: None,
-            recovery: None,
-            at: None,
-            is_free,
         };
-        match &verified.result {
-            Ok(accepted) => {
-                let record = self
-                    .record
-                    .as_ref()
-                    .expect("only an account with a second factor is accepted");
-                // Otherwise a full disk or a write limit could let wrong inputs fail uncounted
-                // while right ones are accepted.
-                self.write_as_if_charged(tx)?;
-                match accepted.consumed() {
-                    Consumed::Step(fingerprint, step) => tx.raise_floor(&fingerprint, step)?,
-                    Consumed::RecoveryCode(hash) => {
-                        tx.consume_recovery_code(record.id, &hash, self.now)?
-                    }
-                    Consumed::OneTimeCode => tx.consume_one_time_code(record.id)?,
-                    Consumed::MailedCode => tx.consume_mailed_code(record.id)?,
-                }
-                let method = AuthenticationMethod::from(accepted.consumed());
-                self.log_event(tx, EventKind::Accepted, method.name())?;
-                if self.request.phase == Phase::After {
-                    let after_login = self.record_login(tx, record, method)?;
-                    (verified.missed, verified.recovery) =
-                        (after_login.missed, after_login.recovery);
-                }
+        match input {
+            Input::RecoveryCode(plain) => {
+                attempt.recovery_hash = Some(vault.recovery_hash(number, plain));
             }
-            Err(Refusal::Delayed { .. }) if self.request.phase == Phase::Before => {
-                self.write_as_if_charged(tx)?;
-                verified.is_free = false;
+            Input::OneTimeCode(plain) => {
+                attempt.one_time_hash = Some(vault.one_time_hash(number, plain));
             }
-            Err(_) if is_free => {}
-            Err(refusal) => {
-                if let Some(cost) = decision.bucket_cost {
-                    self.charge_bucket(tx, cost, WrongFactor::Code)?;
-                }
-                if decision.charges_address {
-                    self.charge_address(tx)?;
-                }
-                // Names without an account leave no event. Before the first factor, accounts must
-                // not differ from them.
-                if self.request.phase == Phase::After {
-                    self.log_event(tx, EventKind::Refused, &refusal.to_string())?;
-                }
+            Input::Digits(plain) => {
+                attempt.mailed_hash = Some(vault.mailed_hash(number, MailedFor::Login, plain));
             }
+            Input::Malformed => {}
         }
-        Ok(verified)
-    }
-
-    /// Adds a failure to the bucket, and locks the bucket if that was one too many.
-    pub(in crate::engine) fn charge_bucket(
-        &self,
-        tx: &mut Transaction<'_>,
-        cost: u32,
-        wrong: WrongFactor,
-    ) -> Result<FailureId, StoreError> {
-        let failure = ThrottleFailure { at: self.now, cost };
-        let charged = tx.add_failure(
-            &self.key,
-            failure,
-            wrong,
-            self.address_key.as_deref(),
-            self.failures_kept_since(),
-        )?;
-        let locks = self
-            .credentials
-            .bucket
-            .locks_with(cost, &self.config.throttle);
-        if self.request.phase == Phase::After && locks {
-            tx.lock_bucket(&self.key, self.now)?;
-            self.log_event(tx, EventKind::Locked, "too many wrong codes in 30 days")?;
-        }
-        Ok(charged)
-    }
-
-    /// Writes what a wrong input writes, and removes it again. A refusal because of the bucket's
-    /// delay does the same before the first factor: names without an account share their buckets,
-    /// and the time of a commit would tell an account, whose own bucket is not delayed, from such a
-    /// name.
-    pub(in crate::engine) fn write_as_if_charged(
-        &self,
-        tx: &mut Transaction<'_>,
-    ) -> Result<(), StoreError> {
-        let failure = ThrottleFailure {
-            at: self.now,
-            cost: 1,
-        };
-        let address_key = self.address_key.as_deref();
-        let charged = tx.add_failure(
-            &self.key,
-            failure,
-            WrongFactor::Code,
-            address_key,
-            self.failures_kept_since(),
-        )?;
-        let charged_address = self.charge_address(tx)?;
-        tx.remove_failure(charged, charged_address)
-    }
-
-    /// Returns since when failures of the bucket are kept: one day before the first factor, where
-    /// nothing locks, and 30 days after it.
-    fn failures_kept_since(&self) -> Timestamp {
-        match self.request.phase {
-            Phase::Before => self.now.minus(throttle::DELAY_WINDOW),
-            Phase::After => Engine::lock_window_start(self.now),
-        }
-    }
-
-    /// Adds a failure to the address, unless the scope is exempt or the origin has no address.
-    pub(in crate::engine) fn charge_address(
-        &self,
-        tx: &mut Transaction<'_>,
-    ) -> Result<Option<FailureId>, StoreError> {
-        let since = self
-            .now
-            .minus(self.config.throttle.address_window.seconds());
-        match &self.count_key {
-            Some(address_key) if !self.key.scope.is_exempt_from_address_count() => {
-                let limit = self.config.throttle.address_limit.value();
-                Ok(tx.add_address_failure(address_key, self.now, since, limit)?)
-            }
-            Some(_) | None => Ok(None),
-        }
-    }
-
-    /// Removes the failures from the request's own address. An origin without an address removes
-    /// nothing: otherwise one success would forgive the failures of everyone without an address.
-    pub(in crate::engine) fn forget_own_failures(
-        &self,
-        tx: &mut Transaction<'_>,
-    ) -> Result<(), StoreError> {
-        match &self.address_key {
-            Some(address_key) => tx.remove_failures_from(&self.key, address_key),
-            None => Ok(()),
-        }
-    }
-
-    /// Does the same in the bucket of [`Evaluation::in_recovery_bucket`].
-    pub(in crate::engine) fn forget_recovery_failures(
-        &self,
-        tx: &mut Transaction<'_>,
-    ) -> Result<(), StoreError> {
-        match &self.address_key {
-            Some(address_key) => tx.remove_failures_from(
-                &BucketKey {
-                    scope: ThrottleScope::RecoveryCode,
-                    ..self.key.clone()
-                },
-                address_key,
-            ),
-            None => Ok(()),
-        }
-    }
-
-    /// Records a login: removes the failures from its own address, makes the address familiar, and
-    /// starts a grace period if a code was given.
-    pub(in crate::engine) fn record_login(
-        &self,
-        tx: &mut Transaction<'_>,
-        record: &AccountRecord,
-        method: AuthenticationMethod,
-    ) -> Result<AfterLogin, StoreError> {
-        let missed = tx.missed_inputs(record.id, record.last_sign_in.unwrap_or(Timestamp(0)))?;
-        match method {
-            AuthenticationMethod::Code
-            | AuthenticationMethod::MailedCode
-            | AuthenticationMethod::TrustedBrowser
-            | AuthenticationMethod::Password
-            | AuthenticationMethod::Identity => self.forget_own_failures(tx)?,
-            // These methods remove a lock.
-            AuthenticationMethod::RecoveryCode | AuthenticationMethod::OneTimeCode => {
-                tx.unlock_bucket(&self.key)?
-            }
-        }
-        if let Some(address_key) = &self.address_key {
-            let service = self.request.service;
-            tx.record_familiar_address(
-                record.id,
-                address_key,
-                service,
-                self.now,
-                Engine::lock_window_start(self.now),
-            )?;
-            // A code that was given before the first factor is recorded in a later transaction, and
-            // all sessions may have been ended between the two.
-            if self.request.phase == Phase::After
-                && matches!(
-                    method,
-                    AuthenticationMethod::Code | AuthenticationMethod::MailedCode
-                )
-            {
-                tx.record_code_time(record.id, address_key, service, self.now)?;
-            }
-        }
-        tx.record_sign_in(record.id, self.now)?;
-        let recovery = match method {
-            AuthenticationMethod::Code
-            | AuthenticationMethod::MailedCode
-            | AuthenticationMethod::OneTimeCode
-            | AuthenticationMethod::TrustedBrowser
-            | AuthenticationMethod::Password
-            | AuthenticationMethod::Identity => None,
-            AuthenticationMethod::RecoveryCode => Some(self.after_recovery(tx, record)?),
-        };
-        Ok(AfterLogin { missed, recovery })
-    }
-
-    /// Ends every session and trusted browser after the use of a recovery code, because the device
-    /// may be in other hands. Turns the second factor off if the configuration says so.
-    fn after_recovery(
-        &self,
-        tx: &mut Transaction<'_>,
-        record: &AccountRecord,
-    ) -> Result<AfterRecovery, StoreError> {
-        let declared = self.config.find_declared_account(&record.name).is_some();
-        tx.end_sessions_and_browsers(record.id)?;
-        tx.raise_revision()?;
-        if self.config.recovery.on_use == RecoveryCodeUse::Disable && !declared {
-            tx.remove_second_factor(record.id)?;
-            self.log_event(tx, EventKind::Disabled, "recovery.on_use = \"disable\"")?;
-            let after = changes::apply_on_change(self.config, tx, record.id, self.now)?;
-            if let Some((kind, cause)) = after.event() {
-                self.log_event(tx, kind, cause)?;
-            }
-            return Ok(AfterRecovery::TurnedOff(after));
-        }
-        let left = tx
-            .recovery_codes(record.id)?
-            .iter()
-            .filter(|code| !code.used)
-            .count();
-        Ok(AfterRecovery::CodesLeft(left))
+        attempt
     }
 
     pub(in crate::engine) fn log_event(
-        &self,
-        tx: &mut Transaction<'_>,
+        &mut self,
         kind: EventKind,
         cause: &str,
     ) -> Result<(), StoreError> {
@@ -520,112 +256,27 @@ impl<'a> Evaluation<'a> {
         let Some(record) = &self.record else {
             return Ok(());
         };
-        let actor = match self.request.origin {
-            Origin::Local(name) if self.request.service == COMMAND => name.as_str(),
+        let VerificationRequest {
+            origin, service, ..
+        } = self.request;
+        let actor = match origin {
+            Origin::Local(name) if service == COMMAND => name.as_str(),
             _ => record.name.as_str(),
         };
-        let event = AuditEvent {
-            at: self.now,
-            account: record.name.clone(),
-            kind,
-            service: self.request.service.to_owned(),
-            origin: self.request.origin.to_string(),
-            principal: actor.to_owned(),
-            cause: cause.to_owned(),
-        };
-        notification::log_event(self.config, tx, &event)
+        let actor = Principal::Service(actor, origin, service);
+        self.tx.log_event(&record.name, kind, cause, actor)
     }
-}
 
-/// Returns the scope in whose bucket this request's wrong inputs are counted.
-fn throttle_scope(
-    tx: &mut Transaction<'_>,
-    account: AccountId,
-    owner: BucketOwner,
-    request: &VerificationRequest<'_>,
-    now: Timestamp,
-) -> Result<ThrottleScope, StoreError> {
-    Ok(match (request.browser, request.origin) {
-        (Some(number), _) => ThrottleScope::TrustedBrowser(number),
-        (None, Origin::Key { key, address }) => {
-            let own = BucketKey {
-                owner,
-                phase: request.phase,
-                scope: ThrottleScope::VerifiedKey(key.clone()),
-            };
-            match tx.count_other_failed_keys(
-                &own,
-                MAX_KEY_BUCKETS,
-                Engine::lock_window_start(now),
-            )? < MAX_KEY_BUCKETS
-            {
-                true => own.scope,
-                false => match address {
-                    Some(address) if is_familiar(tx, account, *address, now)? => {
-                        ThrottleScope::FamiliarAddress(*address)
-                    }
-                    _ => ThrottleScope::FurtherKeys,
-                },
-            }
-        }
-        (None, Origin::Local(name)) if name.starts_with('#') => ThrottleScope::NamelessUsers,
-        (None, Origin::Local(name)) => ThrottleScope::LocalUser(name.clone()),
-        (None, Origin::Terminal(name)) => ThrottleScope::Terminal(name.clone()),
-        (None, Origin::Remote(address)) if is_familiar(tx, account, *address, now)? => {
-            ThrottleScope::FamiliarAddress(*address)
-        }
-        (None, Origin::Claimed(address)) if is_familiar(tx, account, *address, now)? => {
-            ThrottleScope::ClaimedFamiliarAddress(*address)
-        }
-        _ => ThrottleScope::Anywhere,
-    })
-}
-
-fn is_familiar(
-    tx: &mut Transaction<'_>,
-    account: AccountId,
-    address: Address,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    tx.is_familiar(
-        account,
-        &address.key(),
-        Engine::lock_window_start(now),
-        now.plus(throttle::CLOCK_SLACK),
-    )
-}
-
-/// Returns when an address failed within its window, newest first.
-pub(in crate::engine) fn address_failures(
-    tx: &mut Transaction<'_>,
-    config: &Config,
-    address_key: Option<&str>,
-    now: Timestamp,
-) -> Result<Vec<Timestamp>, StoreError> {
-    match address_key {
-        Some(address_key) => tx.address_failures(
-            address_key,
-            now.minus(config.throttle.address_window.seconds() - 1),
-        ),
-        None => Ok(Vec::new()),
+    /// Commits durably. Access is granted only after this returns.
+    pub(in crate::engine) fn commit(self) -> Result<(), StoreError> {
+        self.tx.commit()
     }
-}
 
-/// Returns the seconds until the address may try again, which is when the failure that reaches the
-/// limit leaves the window.
-pub(in crate::engine) fn address_wait(
-    config: &Config,
-    newest_first: &[Timestamp],
-    now: Timestamp,
-) -> Option<u64> {
-    let limit = config.throttle.address_limit.value() as usize;
-    let filling = newest_first.get(limit - 1)?;
-    Some(
-        config
-            .throttle
-            .address_window
-            .seconds()
-            .saturating_sub(now.since(*filling))
-            .max(1),
-    )
+    /// Commits if something was written, be it only corrected failure times.
+    pub(in crate::engine) fn commit_if(self, written: bool) -> Result<(), StoreError> {
+        match written || self.clock_corrected {
+            true => self.commit(),
+            false => Ok(()),
+        }
+    }
 }

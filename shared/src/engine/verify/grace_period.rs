@@ -2,11 +2,8 @@
 //! same address.
 //! Only a code starts a grace period. Its use does not extend it.
 
-use super::evaluation::Evaluation;
 use crate::config::GracePeriod;
-use crate::engine::Verification;
-use crate::engine::accounts::account_data;
-use crate::engine::{Engine, EngineError, VerificationRequest};
+use crate::engine::{EngineError, Verification, VerificationRequest};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::{WithinGrace, decide_grace_period};
@@ -24,25 +21,16 @@ impl Verification<'_> {
         else {
             return Ok(WithinGrace::No);
         };
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
-        let declared = account_data::read_declared_secret(config, request.name)?;
-        let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = &mut transaction;
-        let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
+        let mut evaluation = self.engine.evaluate(request, Intent::Attempt, now)?;
+        let (tx, service) = (&mut evaluation.tx, request.service);
         let last = match &evaluation.record {
-            Some(record) => tx.last_code_time(record.id, &address.key(), request.service)?,
+            Some(record) => tx.last_code_time(record.id, &address.key(), service)?,
             None => None,
         };
-        let within_grace =
-            decide_grace_period(&evaluation.credentials, last, grace, &config.throttle, now);
-        drop(evaluation);
+        let (credentials, throttle) = (&evaluation.credentials, &evaluation.tx.config.throttle);
+        let within_grace = decide_grace_period(credentials, last, grace, throttle, now);
         // An attempt that shares this commit may have written the code that this result relies on.
-        transaction.commit()?;
+        evaluation.commit()?;
         Ok(within_grace)
     }
 }

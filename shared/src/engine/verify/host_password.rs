@@ -1,35 +1,13 @@
 //! Verification of a password by the host's PAM stack, which the store does not keep.
 //! The attempt is charged first. Then the host is asked, outside of any transaction and without
-//! this engine. A right password refunds the attempt. So however many requests arrive at once, no
-//! more passwords are verified than the bucket allows.
-//!
-//! MUST NOT refund an attempt that the host did not answer: a stack that is slow only where the
-//! password is wrong would allow uncounted guesses.
+//! this engine. A right password refunds the attempt.
 
-use super::evaluation::Evaluation;
-use crate::engine::Verification;
-use crate::engine::accounts::account_data;
-use crate::engine::{Engine, EngineError, VerificationRequest};
+use super::charge::ChargedAttempt;
+use crate::engine::{AdministrationError, EngineError, Verification, VerificationRequest};
 use crate::protocol::host_password::HostPasswordReply;
-use crate::store::{FailureId, Intent};
+use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::Refusal;
-use crate::verify::throttle::WrongFactor;
-
-#[derive(Debug)]
-pub struct HostPasswordAttempt {
-    bucket_failure: FailureId,
-    address_failure: Option<FailureId>,
-}
-
-/// Result of a charged attempt.
-#[derive(Debug)]
-pub enum HostPasswordResult {
-    Verified(HostPassword),
-    Refused(Refusal),
-    /// The host was not asked. The attempt is refunded.
-    Unasked,
-}
 
 /// Proof that the host accepted the password. Only this file constructs it.
 #[derive(Debug)]
@@ -41,69 +19,39 @@ impl Verification<'_> {
         &mut self,
         request: &VerificationRequest<'_>,
         now: Timestamp,
-    ) -> Result<Result<HostPasswordAttempt, Refusal>, EngineError> {
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
-        let declared = account_data::read_declared_secret(config, request.name)?;
-        let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = &mut transaction;
-        let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
-        if let Some(refusal) = evaluation.first_factor_refusal() {
-            let keep = evaluation.clock_corrected;
-            drop(evaluation);
-            match keep {
-                true => transaction.commit()?,
-                false => drop(transaction),
-            }
-            return Ok(Err(refusal));
-        }
-        let bucket_failure = evaluation.charge_bucket(tx, 1, WrongFactor::Password)?;
-        let address_failure = evaluation.charge_address(tx)?;
-        drop(evaluation);
-        transaction.commit()?;
-        Ok(Ok(HostPasswordAttempt {
-            bucket_failure,
-            address_failure,
-        }))
+    ) -> Result<Result<ChargedAttempt, Refusal>, EngineError> {
+        let mut evaluation = self.engine.evaluate(request, Intent::Attempt, now)?;
+        let charged = evaluation.charge_password()?;
+        evaluation.commit_if(charged.is_ok())?;
+        Ok(charged)
     }
 
     /// Applies the host's reply to a charged attempt. A caller drops an attempt without a reply
     /// instead, and it stays charged.
+    ///
+    /// # Errors
+    /// The password is wrong, or the host was not asked, which refunds the attempt.
     pub fn settle_host_password(
         &mut self,
         request: &VerificationRequest<'_>,
-        attempt: HostPasswordAttempt,
+        attempt: &ChargedAttempt,
         reply: HostPasswordReply,
         now: Timestamp,
-    ) -> Result<HostPasswordResult, EngineError> {
-        if reply == HostPasswordReply::Wrong {
-            return Ok(HostPasswordResult::Refused(Refusal::Wrong));
-        }
-        let Engine {
-            config,
-            vault,
-            store,
-            ..
-        } = self.engine;
-        let declared = account_data::read_declared_secret(config, request.name)?;
-        let mut transaction = store.begin(vault, Intent::Attempt)?;
-        let tx = &mut transaction;
-        tx.remove_failure(attempt.bucket_failure, attempt.address_failure)?;
-        let result = match reply {
+    ) -> Result<HostPassword, AdministrationError> {
+        match reply {
+            HostPasswordReply::Wrong => Err(AdministrationError::HostPassword(Refusal::Wrong)),
+            HostPasswordReply::NotVerified => {
+                self.engine.refund_unasked(attempt, now)?;
+                let name = request.name.clone();
+                Err(AdministrationError::HostPasswordUnavailable(name))
+            }
             HostPasswordReply::Right => {
-                let evaluation = Evaluation::load(config, vault, tx, request, declared, now)?;
-                evaluation.forget_own_failures(tx)?;
-                HostPasswordResult::Verified(HostPassword(()))
+                let mut evaluation = self.engine.evaluate(request, Intent::Attempt, now)?;
+                attempt.refund(&mut evaluation.tx)?;
+                evaluation.forget_own_failures()?;
+                evaluation.commit()?;
+                Ok(HostPassword(()))
             }
-            HostPasswordReply::Wrong | HostPasswordReply::NotVerified => {
-                HostPasswordResult::Unasked
-            }
-        };
-        transaction.commit()?;
-        Ok(result)
+        }
     }
 }

@@ -4,6 +4,8 @@
 
 pub(super) mod attempt;
 pub(crate) mod auth_token;
+pub(super) mod charge;
+pub(super) mod consumption;
 pub(super) mod evaluation;
 pub(super) mod grace_period;
 pub(super) mod host_password;

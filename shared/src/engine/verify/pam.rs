@@ -18,8 +18,8 @@ use crate::credential::completed_methods::CompletedMethods;
 use crate::credential::input::{Input, InputReading, LENGTHS, code_length_at_end};
 use crate::engine::Verification;
 use crate::engine::accounts::account_data;
-use crate::engine::commands::Requester;
 use crate::engine::mail::code::MailQueued;
+use crate::engine::principal::Requester;
 use crate::engine::{
     AdministrationError, EngineError, MailRequest, PolicyError, PolicyFacts, Principal,
     VerificationRequest, messages,
@@ -141,11 +141,7 @@ impl Verification<'_> {
             at: now,
             from: origin.clone(),
         });
-        let texts = [
-            attempt.missed.as_ref().map(messages::missed_inputs),
-            attempt.recovery.map(messages::recovery_text),
-        ];
-        let texts: Vec<String> = texts.into_iter().flatten().collect();
+        let texts = attempt.after_login.messages();
         // A host that does not know that the first factor has passed shows the messages in its
         // account hook.
         let later = match context.phase {

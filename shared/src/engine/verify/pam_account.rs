@@ -11,7 +11,7 @@ use crate::account::record::AccountRecord;
 use crate::crypto::vault::VaultError;
 use crate::engine::Verification;
 use crate::engine::login::token_validity::{account_at, check_token};
-use crate::engine::{AdministrationError, EngineError, VerificationRequest, messages};
+use crate::engine::{AdministrationError, EngineError, VerificationRequest};
 use crate::protocol::command_request::TypedText;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
@@ -91,12 +91,9 @@ impl Verification<'_> {
         if let Err(why) = context.process.binding() {
             return Ok(Err(MarkRefusal::Unseen(why)));
         }
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
+        let mut tx = self.engine.begin_act(Intent::Read, now)?;
         // the keys as of this store transaction
-        let keys = self.engine.vault.token_keys();
+        let keys = tx.vault.token_keys();
         let Some(token) = Token::<AuthMark>::open(mark, &keys, context.requester.holder(), now)
         else {
             return Ok(Err(MarkRefusal::Invalid));
@@ -108,7 +105,7 @@ impl Verification<'_> {
             accepted,
             told,
         } = token.payload();
-        let refusal = match check_token(&token, &mut tx, &keys, now)? {
+        let refusal = match check_token(&token, &mut tx)? {
             _ if user != context.user => Some(MarkRefusal::User),
             _ if service != context.service => Some(MarkRefusal::Service),
             _ if !context.process.continues(binding) => Some(MarkRefusal::Process),
@@ -148,13 +145,7 @@ impl Verification<'_> {
         if is_over {
             return Ok(Err(MarkRefusal::Revoked));
         }
-        let told = entered.map_or([None, None], |entered| {
-            [
-                entered.missed.as_ref().map(messages::missed_inputs),
-                entered.recovery.map(messages::recovery_text),
-            ]
-        });
-        Ok(Ok(told.into_iter().flatten().collect()))
+        Ok(Ok(entered.unwrap_or_default().messages()))
     }
 }
 

@@ -1,0 +1,242 @@
+//! The throttle of a verification: which bucket counts it, what a failure adds, and what a success
+//! removes. An attempt at a password is charged before it is verified, and refunded afterwards: so
+//! however many requests arrive at once, no more passwords are verified than the bucket allows.
+//!
+//! MUST NOT refund an attempt that was not verified, except one about which the host was never
+//! asked: a stack that is slow only where the password is wrong would allow uncounted guesses.
+
+use super::attempt::VerificationRequest;
+use super::evaluation::Evaluation;
+use crate::account::event::EventKind;
+use crate::account::record::AccountId;
+use crate::config::Config;
+use crate::engine::transaction::EngineTransaction;
+use crate::engine::{Engine, EngineError};
+use crate::network::address::Address;
+use crate::store::{BucketKey, BucketOwner, FailureId, Intent, StoreError};
+use crate::system::clock::Timestamp;
+use crate::verify::decision::Refusal;
+use crate::verify::origin::Origin;
+use crate::verify::throttle::{self, BucketState, Phase, ThrottleFailure, WrongFactor};
+use crate::verify::throttle_scope::ThrottleScope;
+
+/// Maximum number of SSH keys per account with a bucket each. Only keys with wrong codes count; all
+/// further keys share one bucket.
+const MAX_KEY_BUCKETS: u32 = 8;
+
+/// A password attempt that is charged and not yet verified. A caller drops an attempt without a
+/// reply, and it stays charged.
+#[derive(Debug)]
+pub struct ChargedAttempt {
+    bucket_failure: FailureId,
+    address_failure: Option<FailureId>,
+}
+
+impl ChargedAttempt {
+    pub(in crate::engine) fn refund(
+        &self,
+        tx: &mut EngineTransaction<'_>,
+    ) -> Result<(), StoreError> {
+        tx.remove_failure(self.bucket_failure, self.address_failure)
+    }
+}
+
+impl Engine {
+    /// Refunds an attempt about which the host was never asked.
+    pub(in crate::engine) fn refund_unasked(
+        &mut self,
+        attempt: &ChargedAttempt,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        let mut tx = self.begin_act(Intent::Attempt, now)?;
+        attempt.refund(&mut tx)?;
+        Ok(tx.commit()?)
+    }
+}
+
+impl Evaluation<'_> {
+    /// Charges a password before it is verified, or refuses to have it verified.
+    pub(in crate::engine) fn charge_password(
+        &mut self,
+    ) -> Result<Result<ChargedAttempt, Refusal>, StoreError> {
+        match self.password_refusal() {
+            Some(refusal) => Ok(Err(refusal)),
+            None => Ok(Ok(ChargedAttempt {
+                bucket_failure: self.charge_bucket(1, WrongFactor::Password)?,
+                address_failure: self.charge_address()?,
+            })),
+        }
+    }
+
+    fn password_refusal(&self) -> Option<Refusal> {
+        match self.credentials.address_wait {
+            Some(wait) => Some(Refusal::AddressDelayed { wait }),
+            None => self.bucket_refusal(),
+        }
+    }
+
+    /// Returns why the bucket refuses an input without comparison, if it does.
+    pub(in crate::engine) fn bucket_refusal(&self) -> Option<Refusal> {
+        let bucket = &self.credentials.bucket;
+        match bucket.state(&self.tx.config.throttle, self.tx.now) {
+            BucketState::Open => None,
+            BucketState::Delayed { wait } => Some(Refusal::Delayed { wait }),
+            BucketState::Locked => Some(Refusal::Locked),
+        }
+    }
+
+    /// Adds a failure to the bucket, and locks the bucket if that was one too many.
+    pub(super) fn charge_bucket(
+        &mut self,
+        cost: u32,
+        wrong: WrongFactor,
+    ) -> Result<FailureId, StoreError> {
+        let charged = self.add_failure(cost, wrong)?;
+        let throttle = &self.tx.config.throttle;
+        let locks = self.credentials.bucket.locks_with(cost, throttle);
+        if self.request.phase == Phase::After && locks {
+            let now = self.tx.now;
+            self.tx.lock_bucket(&self.key, now)?;
+            self.log_event(EventKind::Locked, "too many wrong codes in 30 days")?;
+        }
+        Ok(charged)
+    }
+
+    /// Adds a failure. Failures of the bucket are kept for one day before the first factor, where
+    /// nothing locks, and for 30 days after it.
+    fn add_failure(&mut self, cost: u32, wrong: WrongFactor) -> Result<FailureId, StoreError> {
+        let now = self.tx.now;
+        let kept_since = match self.request.phase {
+            Phase::Before => now.minus(throttle::DELAY_WINDOW),
+            Phase::After => Engine::lock_window_start(now),
+        };
+        let (failure, from) = (
+            ThrottleFailure { at: now, cost },
+            self.address_key.as_deref(),
+        );
+        self.tx
+            .add_failure(&self.key, failure, wrong, from, kept_since)
+    }
+
+    /// Writes what a wrong input writes, and removes it again. A refusal because of the bucket's
+    /// delay does the same before the first factor: names without an account share their buckets,
+    /// and the time of a commit would tell an account, whose own bucket is not delayed, from such a
+    /// name.
+    pub(in crate::engine) fn write_as_if_charged(&mut self) -> Result<(), StoreError> {
+        let charged = self.add_failure(1, WrongFactor::Code)?;
+        let charged_address = self.charge_address()?;
+        self.tx.remove_failure(charged, charged_address)
+    }
+
+    /// Adds a failure to the address, unless the scope is exempt or the origin has no address.
+    pub(in crate::engine) fn charge_address(&mut self) -> Result<Option<FailureId>, StoreError> {
+        let (config, now) = (self.tx.config, self.tx.now);
+        match &self.count_key {
+            Some(address_key) if !self.key.scope.is_exempt_from_address_count() => {
+                let since = now.minus(config.throttle.address_window.seconds());
+                let limit = config.throttle.address_limit.value();
+                self.tx.add_address_failure(address_key, now, since, limit)
+            }
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Removes the failures from the request's own address. An origin without an address removes
+    /// nothing: otherwise one success would forgive the failures of everyone without an address.
+    pub(in crate::engine) fn forget_own_failures(&mut self) -> Result<(), StoreError> {
+        match &self.address_key {
+            Some(address_key) => self.tx.remove_failures_from(&self.key, address_key),
+            None => Ok(()),
+        }
+    }
+
+    /// Does the same in the bucket of [`Evaluation::use_recovery_bucket`].
+    pub(in crate::engine) fn forget_recovery_failures(&mut self) -> Result<(), StoreError> {
+        let key = BucketKey {
+            scope: ThrottleScope::RecoveryCode,
+            ..self.key.clone()
+        };
+        match &self.address_key {
+            Some(address_key) => self.tx.remove_failures_from(&key, address_key),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Returns the scope in whose bucket this request's wrong inputs are counted.
+pub(super) fn throttle_scope(
+    tx: &mut EngineTransaction<'_>,
+    account: AccountId,
+    owner: BucketOwner,
+    request: &VerificationRequest<'_>,
+) -> Result<ThrottleScope, StoreError> {
+    let since = Engine::lock_window_start(tx.now);
+    Ok(match (request.browser, request.origin) {
+        (Some(number), _) => ThrottleScope::TrustedBrowser(number),
+        (None, Origin::Key { key, address }) => {
+            let own = BucketKey {
+                owner,
+                phase: request.phase,
+                scope: ThrottleScope::VerifiedKey(key.clone()),
+            };
+            let others = tx.count_other_failed_keys(&own, MAX_KEY_BUCKETS, since)?;
+            match (others < MAX_KEY_BUCKETS, address) {
+                (true, _) => own.scope,
+                (false, Some(address)) if is_familiar(tx, account, *address)? => {
+                    ThrottleScope::FamiliarAddress(*address)
+                }
+                (false, _) => ThrottleScope::FurtherKeys,
+            }
+        }
+        (None, Origin::Local(name)) if name.starts_with('#') => ThrottleScope::NamelessUsers,
+        (None, Origin::Local(name)) => ThrottleScope::LocalUser(name.clone()),
+        (None, Origin::Terminal(name)) => ThrottleScope::Terminal(name.clone()),
+        (None, Origin::Remote(address)) if is_familiar(tx, account, *address)? => {
+            ThrottleScope::FamiliarAddress(*address)
+        }
+        (None, Origin::Claimed(address)) if is_familiar(tx, account, *address)? => {
+            ThrottleScope::ClaimedFamiliarAddress(*address)
+        }
+        _ => ThrottleScope::Anywhere,
+    })
+}
+
+/// Returns whether the account logged in from this address during the last 30 days.
+pub(in crate::engine) fn is_familiar(
+    tx: &mut EngineTransaction<'_>,
+    account: AccountId,
+    address: Address,
+) -> Result<bool, StoreError> {
+    let (since, until) = (
+        Engine::lock_window_start(tx.now),
+        tx.now.plus(throttle::CLOCK_SLACK),
+    );
+    tx.is_familiar(account, &address.key(), since, until)
+}
+
+/// Returns when an address failed within its window, newest first.
+pub(in crate::engine) fn address_failures(
+    tx: &mut EngineTransaction<'_>,
+    address_key: Option<&str>,
+) -> Result<Vec<Timestamp>, StoreError> {
+    let since = tx
+        .now
+        .minus(tx.config.throttle.address_window.seconds() - 1);
+    match address_key {
+        Some(address_key) => tx.address_failures(address_key, since),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Returns the seconds until the address may try again, which is when the failure that reaches the
+/// limit leaves the window.
+pub(in crate::engine) fn address_wait(
+    config: &Config,
+    newest_first: &[Timestamp],
+    now: Timestamp,
+) -> Option<u64> {
+    let limit = config.throttle.address_limit.value() as usize;
+    let filling = newest_first.get(limit - 1)?;
+    let window = config.throttle.address_window.seconds();
+    Some(window.saturating_sub(now.since(*filling)).max(1))
+}

@@ -123,7 +123,7 @@ impl Enrollment<'_> {
         context: PamContext<'_>,
         token: &TypedText,
         now: Timestamp,
-    ) -> Result<(PamGrant, Vec<String>), AdministrationError> {
+    ) -> Result<PamGrant, AdministrationError> {
         let Ok(origin) = self.enrolling_origin(context)? else {
             return Err(AdministrationError::Stale);
         };
@@ -171,7 +171,7 @@ impl Enrollment<'_> {
             .verification()
             .seal_mark(context, Some(at), now)?;
         let messages = messages::app_passwords_text(after).into_iter().collect();
-        Ok((PamGrant::new(messages::ENROLLED_CAUSE, mark), messages))
+        Ok(PamGrant::new(messages::ENROLLED_CAUSE, mark).with_messages(messages))
     }
 
     /// Returns the origin of a user who may enroll here, or refuses: a process of the account's own

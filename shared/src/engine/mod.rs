@@ -13,11 +13,7 @@ mod login;
 pub(crate) mod mail;
 pub mod messages;
 mod policy;
-mod principal;
-pub mod privileges;
 mod sessions;
-mod subjects;
-mod transaction;
 pub(crate) mod verify;
 
 pub use accounts::account_data::read_secret_file;
@@ -25,12 +21,20 @@ pub use accounts::api_secret::ShownSecret;
 pub use accounts::error::{AdministrationError, AppPasswordError};
 pub use accounts::import::{ImportMode, ImportReport};
 pub use app_passwords::changes::AppPasswordsAfter;
-pub use commands::Requester;
-use context::is_enrolled;
-pub use context::{COMMAND, DeclaredError, Engine, EngineError, PolicyFacts};
-pub use enrollment::by_host_password::EnrollmentRequest;
+use context::engine::is_enrolled;
+pub use context::engine::{COMMAND, Engine, EngineError, PolicyFacts};
+pub use context::principal::{Principal, Requester};
+pub use context::privileges;
+pub use context::subjects::{
+    AccountPolicy, Accounts, AppPasswords, AuditLog, Commands, Enrollment, Keys, Login, Mail,
+    Sessions, Verification,
+};
+use context::{principal, transaction};
+pub use enrollment::at_prompt::PromptEnrollment;
+pub use enrollment::by_command::EnrollmentRequest;
+pub use enrollment::steps::{AfterEnrollmentCode, ShownEnrollment};
 pub use enrollment::token::{EnrollmentPermission, EnrollmentToken};
-pub use enrollment::web::{AfterEnrollment, AfterEnrollmentCode, ShownEnrollment};
+pub use enrollment::web::AfterEnrollment;
 pub use keys::rotation::{EndedByRotation, RotationError, RotationReport};
 pub use login::refresh::AfterRefresh;
 pub use login::{
@@ -42,16 +46,10 @@ pub use mail::waiting::{WaitCallbackGuard, report_waiting, set_wait_callback};
 pub use policy::exemption::PolicyError;
 pub use policy::groups::AdministratorStatus;
 pub use policy::rule_test::RuleTest;
-pub use principal::Principal;
 pub use sessions::revocation::{KnownRevisions, LEASE, RevocationUpdate};
-pub use subjects::{
-    AccountPolicy, Accounts, AppPasswords, AuditLog, Commands, Enrollment, Keys, Login, Mail,
-    Sessions, Verification,
-};
 pub use verify::attempt::{AfterLogin, AfterRecovery, VerificationRequest, VerifiedAttempt};
 pub use verify::charge::ChargedAttempt;
 pub use verify::host_password::HostPassword;
 pub use verify::pam_context::{
     MarkRefusal, PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification,
-    PromptEnrollment,
 };

@@ -10,10 +10,9 @@ use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::Secret;
 use crate::credential::totp::Step;
 use crate::crypto::vault::TokenKeys;
-use crate::engine::enrollment::pending::{AccountSnapshot, PendingEnrollment};
+use crate::engine::enrollment::pending::{AccountSnapshot, EnrollmentDraft, PendingEnrollment};
 use crate::engine::enrollment::token::{
-    ConfirmedEnrollment, EnrollmentDraft, EnrollmentPermission, EnrollmentToken,
-    PendingRecoveryCodes, WebEnrollment,
+    ConfirmedEnrollment, EnrollmentPermission, EnrollmentToken, PendingRecoveryCodes, WebEnrollment,
 };
 use crate::engine::verify::auth_token::{AuthMark, EarlyAcceptance};
 use crate::system::clock::Timestamp;
@@ -60,8 +59,15 @@ fn snapshot() -> AccountSnapshot {
     }
 }
 
-fn pending() -> PendingEnrollment {
-    PendingEnrollment::new(&Config::default(), &alice()).unwrap()
+fn draft_of(pending: PendingEnrollment, snapshot: AccountSnapshot) -> EnrollmentDraft {
+    let mut draft = pending.draft;
+    draft.snapshot = Some(snapshot);
+    draft
+}
+
+fn draft() -> EnrollmentDraft {
+    let pending = PendingEnrollment::new(&Config::default(), &alice()).unwrap();
+    draft_of(pending, snapshot())
 }
 
 /// A token of one kind, sealed, and the function that opens it.
@@ -108,7 +114,7 @@ impl<P: TokenPayload> Token<P> {
 }
 
 fn all(keys: &TokenKeys, holder: TokenHolder) -> Vec<Sample> {
-    let codes = || [RecoveryCode::random(10).unwrap()];
+    let codes = || vec![RecoveryCode::random(10).unwrap()];
     let cookie = || "cookie".to_owned();
     let login = || LoginPayload {
         digits: 6,
@@ -121,15 +127,14 @@ fn all(keys: &TokenKeys, holder: TokenHolder) -> Vec<Sample> {
             may: EnrollmentPermission::Yes,
             back_to: String::new(),
         }),
-        sample(keys, holder, || {
-            EnrollmentDraft::of(&pending(), snapshot(), None)
-        }),
+        sample(keys, holder, draft),
         sample(keys, holder, || ConfirmedEnrollment {
-            draft: EnrollmentDraft::of(&pending(), snapshot(), None),
+            draft: draft(),
             step: Step(7),
         }),
-        sample(keys, holder, move || {
-            PendingRecoveryCodes::of(&codes(), snapshot())
+        sample(keys, holder, move || PendingRecoveryCodes {
+            snapshot: snapshot(),
+            codes: codes(),
         }),
         sample(keys, holder, || StepUpPayload {}),
         sample(keys, holder, || AccessPayload { cookie: cookie() }),
@@ -235,11 +240,14 @@ fn the_token_of_the_next_step_has_the_remaining_lifetime() {
         holder,
         parent: TokenParent::Peer,
     };
-    let draft = EnrollmentDraft::of(&pending(), snapshot(), None);
-    let draft = Token::issue(&keys, to, draft, NOW).unwrap();
-    let step = Step(7);
-    let next = draft.into_next(|draft| ConfirmedEnrollment { draft, step });
-    let next = next.seal(&keys).unwrap();
+    let draft = Token::issue(&keys, to, draft(), NOW).unwrap();
+    let next = draft
+        .into_next(|draft| ConfirmedEnrollment {
+            draft,
+            step: Step(7),
+        })
+        .seal(&keys)
+        .unwrap();
     let opens =
         |at| Token::<ConfirmedEnrollment>::open(&next, &keys, holder, Timestamp(at)).is_some();
     assert!(opens(NOW.0) && opens(NOW.0 + 899) && !opens(NOW.0 + 900) && !opens(NOW.0 - 1));
@@ -260,8 +268,8 @@ fn tokens_of_a_session_expire_with_it() {
     assert_eq!(AccessToken::open_access(&text, &keys, NOW.plus(60)), None);
     let refresh = RefreshToken::issue_first(&session, &keys, NOW).unwrap();
     let text = refresh.seal(&keys).unwrap();
-    let read = RefreshToken::open_refresh(&text, &keys, NOW).unwrap();
-    assert_eq!((read.session(&keys), read.number()), (Some(session), 0));
+    let opened = RefreshToken::open_refresh(&text, &keys, NOW).unwrap();
+    assert_eq!((opened.session(&keys), opened.number()), (Some(session), 0));
     assert!(RefreshToken::open_refresh(&text, &keys, NOW.plus(60)).is_none());
 }
 
@@ -301,8 +309,8 @@ fn the_longest_return_address_fits_a_cookie_that_browsers_keep() {
         for cookie in [&login, &enrollment] {
             assert!(cookie.len() <= envelope::LONGEST_COOKIE, "{}", cookie.len());
         }
-        let read = LoginToken::open_login(&login, &keys, NOW).unwrap();
-        let is_dropped = read.payload().back_to.is_empty();
+        let opened = LoginToken::open_login(&login, &keys, NOW).unwrap();
+        let is_dropped = opened.payload().back_to.is_empty();
         assert_eq!(is_dropped, back_to.starts_with('"'), "kept where it fits");
         assert!(EnrollmentToken::open_enrollment(&enrollment, &keys, NOW).is_some());
     }
@@ -330,10 +338,13 @@ fn the_largest_token_fits_a_frame() {
         holder: TokenHolder::Enrollment(TokenId([255; 16])),
         parent: TokenParent::session(&Session::of_alice()),
     };
-    let draft = EnrollmentDraft::of(&pending, snapshot, None);
-    let draft = Token::issue(&keys, to, draft, NOW).unwrap();
-    let step = Step(u64::MAX);
-    let confirmed = draft.into_next(|draft| ConfirmedEnrollment { draft, step });
-    let text = confirmed.seal(&keys).unwrap();
+    let draft = Token::issue(&keys, to, draft_of(pending, snapshot), NOW).unwrap();
+    let text = draft
+        .into_next(|draft| ConfirmedEnrollment {
+            draft,
+            step: Step(u64::MAX),
+        })
+        .seal(&keys)
+        .unwrap();
     assert!(text.len() < 8192 / 2, "{}", text.len());
 }

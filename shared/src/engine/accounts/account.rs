@@ -1,15 +1,14 @@
 //! Accounts are added, removed and renamed, their groups are changed, and their states are listed.
 
 use super::account_name::check_new_name;
-use super::error::AdministrationError;
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, Group, UserName};
 use crate::crypto::vault::SecretBinding;
-use crate::engine::Accounts;
+use crate::engine::{Accounts, AdministrationError};
 use crate::protocol::status::{AccountStatus, SecondFactorState};
 use crate::store::{AccountTally, Intent, MailAddresses};
 use crate::system::clock::Timestamp;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Limit for the names of an account's groups together, in bytes: session cookies carry them.
 const MAX_GROUP_BYTES: usize = 1024;
@@ -28,10 +27,9 @@ impl Accounts<'_> {
         if change.tx.find_account(name)?.is_some() {
             return Err(AdministrationError::AccountExists(name.clone()));
         }
-        let new = check_new_name(change.config, &mut change.tx, name, distinct)?;
-        change
-            .tx
-            .add_account(&new.map_err(AdministrationError::OtherSpelling)?, now)?;
+        let new = check_new_name(change.tx.config, &mut change.tx, name, distinct)?
+            .map_err(AdministrationError::OtherSpelling)?;
+        change.tx.add_account(&new, now)?;
         change.log_event(name, EventKind::AccountAdded)?;
         Ok(change.commit()?)
     }
@@ -52,7 +50,7 @@ impl Accounts<'_> {
         change.tx.remove_account(record.id)?;
         let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
-        self.engine.scrub_secrets()
+        self.engine.truncate_wal()
     }
 
     /// Renames an account, which keeps its second factor and all else. Every session ends, since
@@ -72,23 +70,24 @@ impl Accounts<'_> {
         if change.tx.find_account(new)?.is_some() {
             return Err(AdministrationError::AccountExists(new.clone()));
         }
-        let named = match name.is_other_spelling_of(new) {
+        let distinct = match name.is_other_spelling_of(new) {
             // another spelling of the account's own name
-            true => check_new_name(change.config, &mut change.tx, new, Distinct::Yes)?,
-            false => check_new_name(change.config, &mut change.tx, new, distinct)?,
+            true => Distinct::Yes,
+            false => distinct,
         };
-        let named = named.map_err(AdministrationError::OtherSpelling)?;
+        let named = check_new_name(change.tx.config, &mut change.tx, new, distinct)?
+            .map_err(AdministrationError::OtherSpelling)?;
         // Secrets are bound to the name.
+        let vault = change.tx.vault;
         for stored in change.tx.authenticators(record.id)? {
             let binding = |name| SecretBinding {
                 account: record.id.0,
                 name,
                 parameters: stored.parameters,
             };
-            let secret = change.vault.unseal(&stored.sealed, &binding(name))?;
-            change
-                .tx
-                .reseal_authenticator(stored.number, &change.vault.seal(&secret, &binding(new))?)?;
+            let secret = vault.unseal(&stored.sealed, &binding(name))?;
+            let sealed = vault.seal(&secret, &binding(new))?;
+            change.tx.reseal_authenticator(stored.number, &sealed)?;
         }
         change.tx.rename_account(record.id, &named)?;
         change.tx.end_sessions(record.id)?;
@@ -141,44 +140,26 @@ impl Accounts<'_> {
         &mut self,
         name: &UserName,
     ) -> Result<AccountStatus, AdministrationError> {
-        let found = self
-            .engine
-            .begin(Intent::Read)?
-            .account_tallies(Some(name))?
-            .pop();
-        match (found, self.engine.config.find_declared_account(name)) {
-            (Some(tally), _) => Ok(self.load_account_state(tally)),
-            (None, Some(_)) => Ok(self.load_account_state(unused_account(name))),
-            (None, None) => Err(AdministrationError::UnknownAccount(name.clone())),
+        let (mut tx, config, _) = self.engine.begin_with_keys(Intent::Read)?;
+        let is_declared = config.find_declared_account(name).is_some();
+        match tx.account_tallies(Some(name))?.pop() {
+            Some(tally) => Ok(state_of(tally, is_declared)),
+            None if is_declared => Ok(state_of(unused_account(name), is_declared)),
+            None => Err(AdministrationError::UnknownAccount(name.clone())),
         }
     }
 
     /// Returns the state of every account, by name.
     pub fn account_statuses(&mut self) -> Result<Vec<AccountStatus>, AdministrationError> {
-        let tallies = self.engine.begin(Intent::Read)?.account_tallies(None)?;
-        let stored: BTreeSet<_> = tallies.iter().map(|tally| tally.name.clone()).collect();
-        let declared = self
-            .engine
-            .config
-            .account
-            .iter()
-            .map(|declared| &declared.name);
-        let declared = declared
-            .filter(|name| !stored.contains(name))
-            .map(unused_account);
-        let mut all: Vec<AccountTally> = tallies.into_iter().chain(declared).collect();
-        all.sort_by(|a, b| a.name.cmp(&b.name));
-        let declared: HashSet<_> = self
-            .engine
-            .config
-            .account
-            .iter()
-            .map(|declared| &declared.name)
-            .collect();
-        let state = |tally: AccountTally| {
-            let is_declared = declared.contains(&tally.name);
-            state_of(tally, is_declared)
-        };
+        let (mut tx, config, _) = self.engine.begin_with_keys(Intent::Read)?;
+        let stored = tx.account_tallies(None)?.into_iter();
+        let mut all: BTreeMap<_, _> = stored.map(|tally| (tally.name.clone(), tally)).collect();
+        let declared: HashSet<_> = config.account.iter().map(|one| &one.name).collect();
+        for name in &declared {
+            all.entry((*name).clone())
+                .or_insert_with(|| unused_account(name));
+        }
+        let state = |(name, tally)| state_of(tally, declared.contains(&name));
         Ok(all.into_iter().map(state).collect())
     }
 
@@ -190,17 +171,11 @@ impl Accounts<'_> {
         after: Option<&UserName>,
         most: usize,
     ) -> Result<Vec<AccountStatus>, AdministrationError> {
-        let stored = self
-            .engine
-            .begin(Intent::Read)?
-            .find_account_names(part, after, most)?;
+        let (mut tx, config, _) = self.engine.begin_with_keys(Intent::Read)?;
+        let stored = tx.find_account_names(part, after, most)?;
+        drop(tx);
         let wanted = part.to_ascii_lowercase();
-        let declared = self
-            .engine
-            .config
-            .account
-            .iter()
-            .map(|declared| &declared.name);
+        let declared = config.account.iter().map(|one| &one.name);
         let matches = |name: &&UserName| {
             name.as_str().to_ascii_lowercase().contains(&wanted)
                 && after.is_none_or(|after| *name > after)
@@ -216,15 +191,6 @@ impl Accounts<'_> {
             }
         }
         Ok(found)
-    }
-
-    fn load_account_state(&self, tally: AccountTally) -> AccountStatus {
-        let is_declared = self
-            .engine
-            .config
-            .find_declared_account(&tally.name)
-            .is_some();
-        state_of(tally, is_declared)
     }
 }
 

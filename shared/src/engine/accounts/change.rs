@@ -4,27 +4,21 @@
 //! MUST refuse an ended session in the transaction that writes, after the account was found.
 
 use super::account_name::check_new_name;
-use super::error::AdministrationError;
-use crate::account::event::{AuditEvent, EventKind};
+use crate::account::event::EventKind;
 use crate::account::name::{Distinct, UserName};
 use crate::account::record::{AccountId, AccountRecord};
-use crate::config::Config;
-use crate::crypto::vault::Vault;
-use crate::engine::app_passwords::changes::{self, AppPasswordsAfter};
-use crate::engine::mail::notification;
-use crate::engine::principal::{Principal, audit_event};
-use crate::engine::{Engine, EngineError};
+use crate::engine::app_passwords::changes;
+use crate::engine::principal::audit_event;
+use crate::engine::transaction::EngineTransaction;
+use crate::engine::{AdministrationError, AppPasswordsAfter, Engine, EngineError, Principal};
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
+use crate::token::session::SessionId;
 
 /// A change by one principal. Without a commit it changes nothing.
 pub(in crate::engine) struct AccountChange<'a> {
-    pub(in crate::engine) tx: Transaction<'a>,
-    pub(in crate::engine) config: &'a Config,
-    /// Keys that were current when the transaction began.
-    pub(in crate::engine) vault: &'a Vault,
-    pub(in crate::engine) actor: Principal<'a>,
-    pub(in crate::engine) now: Timestamp,
+    pub(in crate::engine) tx: EngineTransaction<'a>,
+    actor: Principal<'a>,
 }
 
 impl Engine {
@@ -34,14 +28,20 @@ impl Engine {
         actor: impl Into<Principal<'p>>,
         now: Timestamp,
     ) -> Result<AccountChange<'a>, EngineError> {
-        let (tx, config, vault) = self.begin_with_keys(Intent::Write)?;
         Ok(AccountChange {
-            tx,
-            config,
-            vault,
+            tx: self.begin_act(Intent::Write, now)?,
             actor: actor.into(),
-            now,
         })
+    }
+
+    /// Begins a transaction that reads, and returns the account.
+    pub(in crate::engine) fn read_account(
+        &mut self,
+        name: &UserName,
+    ) -> Result<(Transaction<'_>, AccountRecord), AdministrationError> {
+        let mut tx = self.begin(Intent::Read)?;
+        let record = find_account(&mut tx, name)?;
+        Ok((tx, record))
     }
 
     pub(in crate::engine) fn check_not_declared(
@@ -83,7 +83,7 @@ impl AccountChange<'_> {
         &mut self,
         name: &UserName,
     ) -> Result<AccountRecord, AdministrationError> {
-        match self.config.find_declared_account(name) {
+        match self.tx.config.find_declared_account(name) {
             Some(_) => self.find_or_add_account(name),
             None => self.find_account(name),
         }
@@ -99,15 +99,21 @@ impl AccountChange<'_> {
         if let Some(record) = self.tx.find_account(name)? {
             return Ok(record);
         }
-        let new = check_new_name(self.config, &mut self.tx, name, distinct)?
+        let (config, now) = (self.tx.config, self.tx.now);
+        let new = check_new_name(config, &mut self.tx, name, distinct)?
             .map_err(AdministrationError::OtherSpelling)?;
-        let event = audit_event(name, EventKind::AccountAdded, self.actor, self.now);
+        let event = audit_event(name, EventKind::AccountAdded, self.actor, now);
         self.tx.add_event(&event)?;
-        Ok(self.tx.add_account(&new, self.now)?)
+        Ok(self.tx.add_account(&new, now)?)
+    }
+
+    pub(in crate::engine) fn actor_session(&self) -> Option<SessionId> {
+        self.actor.session()
     }
 
     pub(in crate::engine) fn refuse_ended_session(&mut self) -> Result<(), AdministrationError> {
-        self.actor.refuse_ended_session(&mut self.tx, self.now)
+        let now = self.tx.now;
+        self.actor.refuse_ended_session(&mut self.tx, now)
     }
 
     /// Logs an event and queues the notification to the account's owner.
@@ -125,11 +131,7 @@ impl AccountChange<'_> {
         kind: EventKind,
         cause: &str,
     ) -> Result<(), StoreError> {
-        let event = AuditEvent {
-            cause: cause.to_owned(),
-            ..audit_event(name, kind, self.actor, self.now)
-        };
-        notification::log_event(self.config, &mut self.tx, &event)
+        self.tx.log_event(name, kind, cause, self.actor)
     }
 
     /// Applies `app_passwords.on_change`, and logs the event.
@@ -138,7 +140,8 @@ impl AccountChange<'_> {
         name: &UserName,
         account: AccountId,
     ) -> Result<AppPasswordsAfter, StoreError> {
-        let after = changes::apply_on_change(self.config, &mut self.tx, account, self.now)?;
+        let (config, now) = (self.tx.config, self.tx.now);
+        let after = changes::apply_on_change(config, &mut self.tx, account, now)?;
         if let Some((kind, cause)) = after.event() {
             self.log_event_with_cause(name, kind, cause)?;
         }

@@ -3,14 +3,13 @@
 
 use super::account_data;
 use super::change::AccountChange;
-use super::error::AdministrationError;
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, LONGEST_LABEL, Label, NameKey, UserName, is_invisible};
 use crate::credential::import::FoundAuthenticator;
 use crate::credential::otpauth_uri::MovingFactor;
 use crate::credential::totp::{OtpParameters, Step};
 use crate::crypto::vault::SecretBinding;
-use crate::engine::Accounts;
+use crate::engine::{Accounts, AdministrationError};
 use crate::store::AuthenticatorRecord;
 use crate::system::clock::Timestamp;
 use std::collections::{BTreeSet, HashMap};
@@ -108,8 +107,8 @@ impl AccountChange<'_> {
         distinct: Distinct,
         new: &mut BTreeSet<&'f UserName>,
     ) -> Result<ImportReport, AdministrationError> {
-        let name = &one.account;
-        if self.config.find_declared_account(name).is_some() {
+        let (name, vault, now) = (&one.account, self.tx.vault, self.tx.now);
+        if self.tx.config.find_declared_account(name).is_some() {
             return Ok(ImportReport::Declared);
         }
         let record = match self.find_or_add_distinct_account(name, distinct) {
@@ -123,13 +122,13 @@ impl AccountChange<'_> {
         if !live.is_empty() && !new.contains(name) {
             return Ok(ImportReport::AlreadyEnrolled);
         }
-        if live.len() >= crate::engine::enrollment::authenticators::MAX_AUTHENTICATORS {
+        if live.len() >= crate::engine::enrollment::steps::MAX_AUTHENTICATORS {
             return Ok(ImportReport::TooMany);
         }
         let parameters = one.parameters();
-        let fingerprint = self.vault.fingerprint(&one.secret, parameters);
+        let fingerprint = vault.fingerprint(&one.secret, parameters);
         if let Some(floor) = one.used_up_to().max(account_data::load_floor(
-            self.vault,
+            vault,
             &mut self.tx,
             &one.secret,
             parameters,
@@ -137,7 +136,7 @@ impl AccountChange<'_> {
             self.tx.raise_floor(&fingerprint, floor)?;
         }
         let label = choose_label(one.label.as_deref(), &live);
-        let sealed = self.vault.seal(
+        let sealed = vault.seal(
             &one.secret,
             &SecretBinding {
                 account: record.id.0,
@@ -150,7 +149,7 @@ impl AccountChange<'_> {
             name: label.clone(),
             parameters,
             sealed,
-            created: self.now,
+            created: now,
         };
         self.tx.add_authenticator(record.id, &added)?;
         if new.insert(name) {

@@ -1,18 +1,15 @@
 //! One-time codes, which an administrator issues to a user who has lost the authenticator. A code
 //! is accepted once, within 48 hours, and the second factor stays on.
 
-use super::error::AdministrationError;
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::credential::input::Input;
 use crate::credential::recovery_code::OneTimeCode;
-use crate::credential::secret::RandomError;
-use crate::crypto::vault::VaultError;
-use crate::engine::Accounts;
 use crate::engine::login::token_validity::check_token;
-use crate::engine::principal::Principal;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{EngineError, EnrollmentToken, VerificationRequest};
+use crate::engine::{
+    Accounts, AdministrationError, EngineError, EnrollmentToken, Principal, VerificationRequest,
+};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::verify::account::StoredOneTimeCode;
@@ -29,10 +26,10 @@ impl Accounts<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<(OneTimeCode, Timestamp), AdministrationError> {
-        let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
+        let code = OneTimeCode::random()?;
         let mut change = self.engine.begin_change(actor, now)?;
         let record = change.find_or_add_declared_account(name)?;
-        let hash = change.vault.one_time_hash(record.id.0, code.plain());
+        let hash = change.tx.vault.one_time_hash(record.id.0, code.plain());
         let expires = now.plus(LIFETIME);
         change.tx.set_one_time_code(
             record.id,

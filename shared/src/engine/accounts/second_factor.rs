@@ -3,14 +3,10 @@
 
 use super::account_data;
 use super::change::find_account;
-use super::error::AdministrationError;
 use crate::account::event::EventKind;
 use crate::account::name::{NewName, UserName};
 use crate::credential::totp::Step;
-use crate::engine::Accounts;
-use crate::engine::app_passwords::changes::AppPasswordsAfter;
-use crate::engine::is_enrolled;
-use crate::engine::principal::Principal;
+use crate::engine::{Accounts, AdministrationError, AppPasswordsAfter, Principal, is_enrolled};
 use crate::system::clock::Timestamp;
 
 impl Accounts<'_> {
@@ -27,7 +23,7 @@ impl Accounts<'_> {
         if !is_enrolled(&mut change.tx, record.id)? {
             drop(change);
             // An earlier call may have failed to erase the secret.
-            self.engine.scrub_secrets()?;
+            self.engine.truncate_wal()?;
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
         change.refuse_ended_session()?;
@@ -38,7 +34,7 @@ impl Accounts<'_> {
         let after = change.apply_on_change(name, record.id)?;
         let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
-        self.engine.scrub_secrets()?;
+        self.engine.truncate_wal()?;
         Ok(after)
     }
 
@@ -75,7 +71,7 @@ impl Accounts<'_> {
         };
         change.refuse_ended_session()?;
         let authenticators = account_data::load_authenticators(
-            change.vault,
+            change.tx.vault,
             &mut change.tx,
             name,
             Some(&record),
@@ -91,7 +87,7 @@ impl Accounts<'_> {
             let newest = Step(
                 current
                     .0
-                    .saturating_add(u64::from(change.config.totp.future_steps.value())),
+                    .saturating_add(u64::from(change.tx.config.totp.future_steps.value())),
             );
             if let Some(floor) = authenticator.floor.filter(|floor| *floor > newest) {
                 change

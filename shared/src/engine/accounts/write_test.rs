@@ -1,8 +1,7 @@
 //! Test that the store accepts writes. A full disk, a read-only disk and a lock held by another
 //! process show only in a write.
 
-use crate::engine::Accounts;
-use crate::engine::EngineError;
+use crate::engine::{Accounts, EngineError};
 use crate::store::Intent;
 
 impl Accounts<'_> {

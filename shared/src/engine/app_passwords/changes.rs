@@ -7,12 +7,7 @@ use crate::account::record::AccountId;
 use crate::config::{AppPasswordsOnChange, Config};
 use crate::credential::app_password::AppPassword;
 use crate::credential::scope::{AppPasswordScope, ScopeTerm};
-use crate::credential::secret::RandomError;
-use crate::crypto::vault::VaultError;
-use crate::engine::AppPasswords;
-use crate::engine::accounts::change::find_account;
-use crate::engine::accounts::error::{AdministrationError, AppPasswordError};
-use crate::engine::principal::Principal;
+use crate::engine::{AdministrationError, AppPasswordError, AppPasswords, Principal};
 use crate::store::{AppPasswordRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
@@ -46,8 +41,7 @@ impl AppPasswords<'_> {
         if expires.is_some_and(|expires| expires <= now) {
             return Err(AppPasswordError::Past.into());
         }
-        let password =
-            AppPassword::random().map_err(|RandomError| VaultError::Random(RandomError))?;
+        let password = AppPassword::random()?;
         let mut change = self.engine.begin_change(actor, now)?;
         let record = change.find_or_add_declared_account(account)?;
         let is_over =
@@ -69,9 +63,8 @@ impl AppPasswords<'_> {
             expires,
             last_used: None,
         };
-        change
-            .tx
-            .add_app_password(record.id, &new, &change.vault.app_password_hash(&password))?;
+        let hash = change.tx.vault.app_password_hash(&password);
+        change.tx.add_app_password(record.id, &new, &hash)?;
         change.log_event_with_cause(account, EventKind::AppPasswordAdded, name.as_str())?;
         let revision = change.commit_revision()?;
         self.engine.sessions().await_gate_confirmations(revision)?;
@@ -83,12 +76,13 @@ impl AppPasswords<'_> {
         &mut self,
         of: Option<&UserName>,
     ) -> Result<Vec<AppPasswordRecord>, AdministrationError> {
-        let mut tx = self.engine.begin(Intent::Read)?;
-        let of = match of {
-            Some(name) => Some(find_account(&mut tx, name)?.id),
-            None => None,
-        };
-        Ok(tx.app_passwords(of)?)
+        match of {
+            Some(name) => {
+                let (mut tx, record) = self.engine.read_account(name)?;
+                Ok(tx.app_passwords(Some(record.id))?)
+            }
+            None => Ok(self.engine.begin(Intent::Read)?.app_passwords(None)?),
+        }
     }
 
     pub fn rename_app_password<'a>(

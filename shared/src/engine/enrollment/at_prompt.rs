@@ -6,24 +6,29 @@
 //! found a terminal open, and such a host proves no password. `postern enroll` prompts for the
 //! password.
 
-use super::pending::{EnrollmentConfirmation, PendingEnrollment};
-use super::token::{ConfirmedEnrollment, EnrollmentDraft};
+use super::pending::PendingEnrollment;
+use super::steps::{ActivatedEnrollment, AfterEnrollmentCode, show_authenticator};
 use crate::account::record::AccountRecord;
 use crate::credential::input::Input;
-use crate::credential::recovery_code::RecoveryCode;
-use crate::crypto::vault::VaultError;
-use crate::engine::Enrollment;
 use crate::engine::{
-    AdministrationError, PamContext, PamGrant, PamRefusal, Principal, PromptEnrollment, messages,
+    AdministrationError, Enrollment, PamContext, PamGrant, PamRefusal, Principal, messages,
 };
 use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::command_request::{ShownAuthenticator, TypedText};
 use crate::system::clock::Timestamp;
-use crate::token::Token;
 use crate::verify::decision::Refusal;
 use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
+
+/// The result of the first step of an enrollment at a prompt.
+#[derive(Debug)]
+pub enum PromptEnrollment {
+    Begun(ShownAuthenticator),
+    /// An administrator's one-time code is required.
+    OneTimeCodeNeeded,
+    Refused(PamRefusal),
+}
 
 impl Enrollment<'_> {
     /// Makes a new authenticator, which the store does not keep yet; with an administrator's
@@ -40,10 +45,9 @@ impl Enrollment<'_> {
             Err(refusal) => return Ok(PromptEnrollment::Refused(refusal)),
         };
         let request = context.verification_request(&origin, Phase::After);
-        let pending =
-            PendingEnrollment::new(&self.engine.config, account).map_err(VaultError::Random)?;
+        let pending = PendingEnrollment::new(&self.engine.config, account)?;
         self.check_enrollment(&pending)?;
-        let footing = self.snapshot_account(account)?;
+        let snapshot = self.snapshot_account(account)?;
         // the PAM service's configuration says that a user without a second factor enrolls here,
         // required or not
         let requirement = self
@@ -68,19 +72,10 @@ impl Enrollment<'_> {
                 }
             }
         };
-        let (keys, to) = (
-            self.engine.token_keys(),
-            context.requester.token_recipient(account, &footing),
-        );
-        let draft = EnrollmentDraft::of(&pending, footing, invitation);
-        let token = Token::issue(&keys, to, draft, now).map_err(VaultError::Random)?;
-        let grouped = |code: &RecoveryCode| TypedText::from(code.grouped());
-        Ok(PromptEnrollment::Begun(ShownAuthenticator {
-            secret: pending.secret().to_base32().into(),
-            url: pending.url().into(),
-            recovery_codes: pending.recovery_codes().iter().map(grouped).collect(),
-            token: token.seal(&keys)?.into(),
-        }))
+        let to = context.requester.token_recipient(account, &snapshot);
+        let (draft, sealed) = self.issue_draft(pending, snapshot, invitation, to, now)?;
+        let shown = show_authenticator(&self.engine.config, &draft, sealed);
+        Ok(PromptEnrollment::Begun(shown))
     }
 
     /// Verifies a code of the new authenticator, which the store does not keep yet. Returns the
@@ -95,26 +90,13 @@ impl Enrollment<'_> {
         if let Err(refusal) = self.enrolling_origin(context)? {
             return Ok(Err(refusal));
         }
-        // loads the current keys, which open the token
-        self.snapshot_account(context.account)?;
-        let token = self.engine.commands().open_token::<EnrollmentDraft>(
-            token,
-            context.requester,
-            context.account,
-            now,
-        )?;
-        let pending = self
-            .engine
-            .commands()
-            .restore_pending_enrollment(token.payload(), &token)?;
-        let confirmation =
-            match pending.confirm(&Input::parse(code.as_bytes()), &self.engine.config, now) {
-                Ok(confirmation) => confirmation,
-                Err(refusal) => return Ok(Err(refusal.into())),
-            };
-        let step = confirmation.step().ok_or(AdministrationError::Stale)?;
-        let confirmed = token.into_next(|draft| ConfirmedEnrollment { draft, step });
-        Ok(Ok(confirmed.seal(&self.engine.token_keys())?.into()))
+        let (account, holder) = (context.account, context.requester.holder());
+        let input = Input::parse(code.as_bytes());
+        match self.confirm_draft(token.clone(), account, holder, &input, now)? {
+            AfterEnrollmentCode::Confirmed { confirmed, .. } => Ok(Ok(confirmed)),
+            AfterEnrollmentCode::Refused(refusal, _) => Ok(Err(refusal.into())),
+            AfterEnrollmentCode::Over => Err(AdministrationError::Stale),
+        }
     }
 
     /// Stores the confirmed authenticator and grants access; with messages for the user.
@@ -128,22 +110,13 @@ impl Enrollment<'_> {
             return Err(AdministrationError::Stale);
         };
         let request = context.verification_request(&origin, Phase::After);
-        let account = context.account;
-        self.snapshot_account(account)?;
-        let token = self.engine.commands().open_token::<ConfirmedEnrollment>(
-            token,
-            context.requester,
-            account,
-            now,
-        )?;
-        let pending = self
-            .engine
-            .commands()
-            .restore_pending_enrollment(&token.payload().draft, &token)?;
-        let confirmation = EnrollmentConfirmation::by_code(token.payload().step);
+        let (account, holder) = (context.account, context.requester.holder());
         let actor = Principal::Service(account.as_str(), &origin, request.service);
-        let before = token.at();
-        let after = self.activate(&pending, &confirmation, actor, now)?;
+        let ActivatedEnrollment {
+            before,
+            app_passwords,
+            ..
+        } = self.activate_confirmed(token, account, holder, actor, now)?;
         // 0 of an account that the activation added
         let generation = before.map_or(0, |before| before.generation) + 1;
         let is_over = |record: &AccountRecord| {
@@ -170,7 +143,9 @@ impl Enrollment<'_> {
             .engine
             .verification()
             .seal_mark(context, Some(at), now)?;
-        let messages = messages::app_passwords_text(after).into_iter().collect();
+        let messages = messages::app_passwords_text(app_passwords)
+            .into_iter()
+            .collect();
         Ok(PamGrant::new(messages::ENROLLED_CAUSE, mark).with_messages(messages))
     }
 

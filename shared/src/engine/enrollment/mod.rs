@@ -1,9 +1,10 @@
-//! Enrollment: an authenticator is made, confirmed by a code, and activated; at the web, at a PAM prompt
-//! and by a command.
+//! Enrollment: an authenticator is made, confirmed by a code, and activated; at the web, at a PAM
+//! prompt and by a command. `steps` has the steps that all of them share.
 
 pub(super) mod at_prompt;
 pub(super) mod authenticators;
-pub(super) mod by_host_password;
+pub(super) mod by_command;
 pub mod pending;
+pub(super) mod steps;
 pub(crate) mod token;
 pub(super) mod web;

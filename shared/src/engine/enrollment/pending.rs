@@ -1,7 +1,8 @@
-//! A pending enrollment: secret, otpauth URI, and recovery codes with a first authenticator, in
-//! memory only. The store keeps nothing before confirmation, so a cancelled enrollment changes
-//! nothing.
+//! A pending enrollment: secret, otpauth URI, and recovery codes with a first authenticator. The
+//! store keeps nothing before activation, so a cancelled enrollment changes nothing: between two
+//! steps the caller holds the draft in a sealed token.
 
+use super::token::sealed_recovery_codes;
 use crate::account::name::{Label, UserName};
 use crate::account::record::AccountId;
 use crate::account::second_factor::{Enrolled, MailStatus};
@@ -13,27 +14,47 @@ use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::{RandomError, Secret};
 use crate::credential::totp::{OtpKind, OtpParameters, Step};
 use crate::crypto::vault::SecretFingerprint;
+use crate::engine::AdministrationError;
+use crate::protocol::command_request::{AuthenticatorKind, EnrollmentOperation, TypedText};
 use crate::system::clock::Timestamp;
-use crate::token::{AccountVersion, TokenParent};
+use crate::token::AccountVersion;
 use crate::verify::account::{AccountCredentials, LiveAuthenticator};
 use crate::verify::decision::{AcceptedEnrollmentCode, Attempt, Consumed, Refusal, decide};
 use crate::verify::throttle::{Phase, ThrottleBucket};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
 /// An enrollment that is not activated yet. Its secret and recovery codes are shown once.
 pub struct PendingEnrollment {
-    name: UserName,
-    label: Label,
-    secret: Secret,
-    parameters: OtpParameters,
-    first: Step,
+    pub(super) name: UserName,
     issuer: String,
-    kind: EnrollmentKind,
-    recovery_codes: Vec<RecoveryCode>,
-    snapshot: Option<AccountSnapshot>,
-    parent: Option<TokenParent>,
-    invitation: Option<AcceptedEnrollmentCode>,
+    pub(crate) draft: EnrollmentDraft,
+}
+
+/// A pending enrollment as a sealed token carries it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct EnrollmentDraft {
+    /// Activation fails if the account is no longer in this state. Every sealed draft has it.
+    #[serde(rename = "footing", deserialize_with = "required_snapshot")]
+    pub(crate) snapshot: Option<AccountSnapshot>,
+    pub(super) label: Label,
+    pub(super) parameters: OtpParameters,
+    /// First counter whose code is accepted.
+    first: Step,
+    #[serde(with = "super::token::sealed_secret")]
+    pub(super) secret: Secret,
+    pub(super) kind: EnrollmentKind,
+    /// Empty for an additional authenticator.
+    #[serde(with = "sealed_recovery_codes")]
+    pub(super) recovery_codes: Vec<RecoveryCode>,
+    /// The one-time code that permitted the enrollment, which activation consumes.
+    pub(super) invitation: Option<AcceptedEnrollmentCode>,
+}
+
+fn required_snapshot<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<AccountSnapshot>, D::Error> {
+    AccountSnapshot::deserialize(deserializer).map(Some)
 }
 
 /// State of an account when an act of several steps began. Any later change makes the act stale: it
@@ -77,7 +98,7 @@ impl EnrollmentConfirmation {
     }
 
     /// Restores a confirmation from a sealed token.
-    pub(crate) fn by_code(step: Step) -> EnrollmentConfirmation {
+    pub(super) fn by_code(step: Step) -> EnrollmentConfirmation {
         EnrollmentConfirmation(Some(step))
     }
 
@@ -90,111 +111,88 @@ impl EnrollmentConfirmation {
 impl PendingEnrollment {
     /// Makes a first enrollment with a random secret and random recovery codes.
     pub fn new(config: &Config, name: &UserName) -> Result<PendingEnrollment, RandomError> {
-        let recovery_codes = config.recovery.generate_codes()?;
-        Ok(PendingEnrollment {
-            kind: EnrollmentKind::First,
-            recovery_codes,
-            ..PendingEnrollment::further(config, name)?
-        })
+        let mut pending = PendingEnrollment::further(config, name)?;
+        pending.draft.kind = EnrollmentKind::First;
+        pending.draft.recovery_codes = config.recovery.generate_codes()?;
+        Ok(pending)
     }
 
     /// Makes an enrollment that replaces the existing second factor.
     pub fn replacement(config: &Config, name: &UserName) -> Result<PendingEnrollment, RandomError> {
-        Ok(PendingEnrollment {
-            kind: EnrollmentKind::Replacement,
-            ..PendingEnrollment::new(config, name)?
-        })
+        let mut pending = PendingEnrollment::new(config, name)?;
+        pending.draft.kind = EnrollmentKind::Replacement;
+        Ok(pending)
     }
 
     /// Makes an enrollment of an additional authenticator.
     pub fn further(config: &Config, name: &UserName) -> Result<PendingEnrollment, RandomError> {
         Ok(PendingEnrollment {
             name: name.clone(),
-            label: Label::try_from("app".to_owned()).expect("it is short and plain"),
-            secret: Secret::random()?,
-            parameters: config.totp.otp_parameters(),
-            first: Step(0),
             issuer: issuer(config),
-            kind: EnrollmentKind::Further,
-            recovery_codes: Vec::new(),
-            snapshot: None,
-            parent: None,
-            invitation: None,
+            draft: EnrollmentDraft {
+                snapshot: None,
+                label: Label::try_from("app".to_owned()).expect("it is short and plain"),
+                parameters: config.totp.otp_parameters(),
+                first: Step(0),
+                secret: Secret::random()?,
+                kind: EnrollmentKind::Further,
+                recovery_codes: Vec::new(),
+                invitation: None,
+            },
+        })
+    }
+
+    /// Makes the pending enrollment of a request. Its secret is random unless the request has a
+    /// seed.
+    pub(crate) fn from_operation(
+        config: &Config,
+        account: &UserName,
+        operation: &EnrollmentOperation,
+    ) -> Result<PendingEnrollment, AdministrationError> {
+        let pending = match operation.kind {
+            AuthenticatorKind::First => PendingEnrollment::new(config, account),
+            AuthenticatorKind::Further => PendingEnrollment::further(config, account),
+        };
+        let defaults = config.totp.otp_parameters();
+        let parameters = OtpParameters {
+            algorithm: operation.algorithm.unwrap_or(defaults.algorithm),
+            digits: operation.digits.unwrap_or(defaults.digits),
+            moving: match (operation.counter, operation.period) {
+                (Some(_), _) => OtpKind::Counter,
+                (None, Some(period)) => OtpKind::Time { period },
+                (None, None) => defaults.moving,
+            },
+        };
+        let parameters = parameters.check().map_err(AdministrationError::Parameters);
+        let pending = pending?
+            .with_label(operation.name.clone())
+            .with_parameters(parameters?, Step(operation.counter.unwrap_or_default()));
+        Ok(match &operation.seed {
+            Some(seed) => {
+                pending.with_secret(Secret::from_seed(seed).map_err(AdministrationError::Seed)?)
+            }
+            None => pending,
         })
     }
 
     #[must_use]
-    pub fn with_label(self, label: Label) -> PendingEnrollment {
-        PendingEnrollment { label, ..self }
+    pub fn with_label(mut self, label: Label) -> PendingEnrollment {
+        self.draft.label = label;
+        self
     }
 
     /// Sets the parameters. A HOTP authenticator begins at counter `first`.
     #[must_use]
-    pub fn with_parameters(self, parameters: OtpParameters, first: Step) -> PendingEnrollment {
-        PendingEnrollment {
-            parameters,
-            first,
-            ..self
-        }
+    pub fn with_parameters(mut self, parameters: OtpParameters, first: Step) -> PendingEnrollment {
+        (self.draft.parameters, self.draft.first) = (parameters, first);
+        self
     }
 
     /// Sets the secret of an existing hardware token.
     #[must_use]
-    pub fn with_secret(self, secret: Secret) -> PendingEnrollment {
-        PendingEnrollment { secret, ..self }
-    }
-
-    /// Sets the kind and the recovery codes that were shown.
-    #[must_use]
-    pub(crate) fn restored(
-        self,
-        kind: EnrollmentKind,
-        recovery_codes: Vec<RecoveryCode>,
-    ) -> PendingEnrollment {
-        PendingEnrollment {
-            kind,
-            recovery_codes,
-            ..self
-        }
-    }
-
-    /// Makes activation fail if the account is no longer in the state of this snapshot.
-    #[must_use]
-    pub(crate) fn with_snapshot(self, snapshot: AccountSnapshot) -> PendingEnrollment {
-        PendingEnrollment {
-            snapshot: Some(snapshot),
-            ..self
-        }
-    }
-
-    /// Makes activation fail if the parent session or first factor has ended.
-    #[must_use]
-    pub(crate) fn with_parent(self, parent: TokenParent) -> PendingEnrollment {
-        PendingEnrollment {
-            parent: Some(parent),
-            ..self
-        }
-    }
-
-    pub(crate) fn parent(&self) -> Option<&TokenParent> {
-        self.parent.as_ref()
-    }
-
-    /// Makes activation consume the one-time code that permitted the enrollment.
-    #[must_use]
-    pub(crate) fn with_invitation(self, invitation: AcceptedEnrollmentCode) -> PendingEnrollment {
-        PendingEnrollment {
-            invitation: Some(invitation),
-            ..self
-        }
-    }
-
-    pub(crate) fn snapshot(&self) -> Option<&AccountSnapshot> {
-        self.snapshot.as_ref()
-    }
-
-    pub(crate) fn invitation(&self) -> Option<AcceptedEnrollmentCode> {
-        self.invitation
+    pub fn with_secret(mut self, secret: Secret) -> PendingEnrollment {
+        self.draft.secret = secret;
+        self
     }
 
     pub fn name(&self) -> &UserName {
@@ -202,57 +200,65 @@ impl PendingEnrollment {
     }
 
     pub fn label(&self) -> &Label {
-        &self.label
-    }
-
-    /// First counter whose code is accepted.
-    pub fn first(&self) -> Step {
-        self.first
+        &self.draft.label
     }
 
     pub fn secret(&self) -> &Secret {
-        &self.secret
+        &self.draft.secret
+    }
+
+    pub fn parameters(&self) -> OtpParameters {
+        self.draft.parameters
+    }
+
+    pub fn recovery_codes(&self) -> &[RecoveryCode] {
+        &self.draft.recovery_codes
     }
 
     /// Returns the otpauth URI, which is the text of the QR code.
     pub fn url(&self) -> Zeroizing<String> {
-        otpauth_uri::format_uri(
-            &self.issuer,
-            self.name.as_str(),
-            &self.secret,
-            self.parameters,
-            self.first,
-        )
+        self.draft.url(&self.name, &self.issuer)
     }
 
-    /// Recovery codes; empty for an additional authenticator.
-    pub fn recovery_codes(&self) -> &[RecoveryCode] {
-        &self.recovery_codes
+    /// Verifies a current code of the new authenticator.
+    pub fn confirm(
+        &self,
+        input: &Input,
+        config: &Config,
+        now: Timestamp,
+    ) -> Result<EnrollmentConfirmation, Refusal> {
+        let step = self.draft.verify_code(input, config, now)?;
+        Ok(EnrollmentConfirmation(Some(step)))
+    }
+}
+
+impl EnrollmentDraft {
+    /// Returns the otpauth URI.
+    pub(super) fn url(&self, name: &UserName, issuer: &str) -> Zeroizing<String> {
+        let (secret, parameters) = (&self.secret, self.parameters);
+        otpauth_uri::format_uri(issuer, name.as_str(), secret, parameters, self.first)
     }
 
-    pub fn kind(&self) -> EnrollmentKind {
-        self.kind
-    }
-
-    pub fn parameters(&self) -> OtpParameters {
-        self.parameters
+    pub(super) fn grouped_recovery_codes(&self) -> Vec<TypedText> {
+        group_recovery_codes(&self.recovery_codes)
     }
 
     /// Floor that a HOTP authenticator begins with. A TOTP authenticator begins without one.
-    pub(crate) fn before_first(&self) -> Option<Step> {
+    pub(super) fn before_first(&self) -> Option<Step> {
         match self.parameters.moving {
             OtpKind::Time { .. } => None,
             OtpKind::Counter => self.first.0.checked_sub(1).map(Step),
         }
     }
 
-    /// Verifies a current code of the new authenticator.
-    pub fn confirm(
+    /// Verifies a current code of the new authenticator. Returns the time step that the code
+    /// consumes.
+    pub(super) fn verify_code(
         &self,
-        answer: &Input,
+        input: &Input,
         config: &Config,
         now: Timestamp,
-    ) -> Result<EnrollmentConfirmation, Refusal> {
+    ) -> Result<Step, Refusal> {
         let account = AccountCredentials {
             enrolled: Enrolled::Yes,
             authenticators: vec![LiveAuthenticator {
@@ -270,25 +276,27 @@ impl PendingEnrollment {
             bucket: ThrottleBucket::default(),
             address_wait: None,
         };
-        let stage = Phase::After;
         let attempt = Attempt {
-            input: answer,
+            input,
             recovery_hash: None,
             one_time_hash: None,
             mailed_hash: None,
             configured_length: config.recovery.length.value(),
-            phase: stage,
+            phase: Phase::After,
         };
-        match decide(&account, &attempt, &config.totp, &config.throttle, now).result {
-            Err(refusal) => Err(refusal),
-            Ok(accepted) => match accepted.consumed() {
-                Consumed::Step(_, step) => Ok(EnrollmentConfirmation(Some(step))),
-                Consumed::RecoveryCode(_) | Consumed::OneTimeCode | Consumed::MailedCode => {
-                    Err(Refusal::Malformed)
-                }
-            },
+        let accepted = decide(&account, &attempt, &config.totp, &config.throttle, now).result?;
+        match accepted.consumed() {
+            Consumed::Step(_, step) => Ok(step),
+            Consumed::RecoveryCode(_) | Consumed::OneTimeCode | Consumed::MailedCode => {
+                Err(Refusal::Malformed)
+            }
         }
     }
+}
+
+/// Returns recovery codes as they are shown.
+pub(in crate::engine) fn group_recovery_codes(codes: &[RecoveryCode]) -> Vec<TypedText> {
+    codes.iter().map(|code| code.grouped().into()).collect()
 }
 
 /// Returns the issuer shown in authenticator apps: the configured one, or the host's name.

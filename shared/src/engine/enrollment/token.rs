@@ -1,19 +1,16 @@
 //! Sealed tokens between the steps of an enrollment. The store keeps nothing before activation: the
 //! caller receives the pending state in a sealed token and returns it with the next step.
 
-use super::pending::{AccountSnapshot, EnrollmentKind, PendingEnrollment};
-use crate::account::name::{Label, UserName};
-use crate::config::Config;
+use super::pending::{AccountSnapshot, EnrollmentDraft};
 use crate::credential::recovery_code::RecoveryCode;
-use crate::credential::secret::{RandomError, Secret, SecretError};
-use crate::credential::totp::{OtpParameters, Step};
+use crate::credential::secret::Secret;
+use crate::credential::totp::Step;
 use crate::crypto::vault::TokenKeys;
 use crate::protocol::command_request::TypedText;
 use crate::system::clock::Timestamp;
-use crate::token::{Token, TokenHolder, TokenKind, TokenParent, TokenPayload};
+use crate::token::{Token, TokenHolder, TokenKind, TokenPayload};
 use crate::verify::decision::AcceptedEnrollmentCode;
-use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Condition under which an enrollment may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,70 +88,8 @@ impl EnrollmentToken {
     }
 }
 
-/// A pending enrollment that was shown and is not confirmed yet.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct EnrollmentDraft {
-    #[serde(rename = "footing")]
-    pub(crate) snapshot: AccountSnapshot,
-    label: Label,
-    parameters: OtpParameters,
-    first: Step,
-    secret: TypedText,
-    kind: EnrollmentKind,
-    recovery_codes: Vec<TypedText>,
-    invitation: Option<AcceptedEnrollmentCode>,
-}
-
 impl TokenPayload for EnrollmentDraft {
     const KIND: TokenKind = TokenKind::Draft;
-}
-
-impl EnrollmentDraft {
-    pub(crate) fn of(
-        pending: &PendingEnrollment,
-        snapshot: AccountSnapshot,
-        invitation: Option<AcceptedEnrollmentCode>,
-    ) -> EnrollmentDraft {
-        let code = |code: &RecoveryCode| TypedText::from(code.plain().to_owned());
-        EnrollmentDraft {
-            snapshot,
-            label: pending.label().clone(),
-            parameters: pending.parameters(),
-            first: pending.first(),
-            secret: pending.secret().to_base32().into(),
-            kind: pending.kind(),
-            recovery_codes: pending.recovery_codes().iter().map(code).collect(),
-            invitation,
-        }
-    }
-
-    /// Restores the pending enrollment.
-    pub(crate) fn pending(
-        &self,
-        config: &Config,
-        account: &UserName,
-        parent: &TokenParent,
-    ) -> Result<PendingEnrollment, DraftError> {
-        let secret = Secret::from_base32(&self.secret).map_err(DraftError::Secret)?;
-        let pending = PendingEnrollment::further(config, account)
-            .map_err(DraftError::Random)?
-            .restored(self.kind, restore_recovery_codes(&self.recovery_codes))
-            .with_label(self.label.clone())
-            .with_parameters(self.parameters, self.first)
-            .with_secret(secret)
-            .with_snapshot(self.snapshot.clone())
-            .with_parent(parent.clone());
-        Ok(match self.invitation {
-            Some(invitation) => pending.with_invitation(invitation),
-            None => pending,
-        })
-    }
-}
-
-/// Why a draft cannot be restored.
-pub(crate) enum DraftError {
-    Secret(SecretError),
-    Random(RandomError),
 }
 
 /// A pending enrollment that a code has confirmed.
@@ -173,32 +108,49 @@ impl TokenPayload for ConfirmedEnrollment {
 pub(crate) struct PendingRecoveryCodes {
     #[serde(rename = "footing")]
     pub(crate) snapshot: AccountSnapshot,
-    codes: Vec<TypedText>,
+    #[serde(with = "sealed_recovery_codes")]
+    pub(crate) codes: Vec<RecoveryCode>,
 }
 
 impl TokenPayload for PendingRecoveryCodes {
     const KIND: TokenKind = TokenKind::RecoveryCodes;
 }
 
-impl PendingRecoveryCodes {
-    pub(crate) fn of(codes: &[RecoveryCode], snapshot: AccountSnapshot) -> PendingRecoveryCodes {
-        PendingRecoveryCodes {
-            snapshot,
-            codes: codes
-                .iter()
-                .map(|code| code.plain().to_owned().into())
-                .collect(),
-        }
+/// A secret in a sealed token, as Base32. Elsewhere secrets are not serialized.
+pub(super) mod sealed_secret {
+    use super::{Deserialize, Deserializer, Secret, Serializer, TypedText};
+    use serde::de::Error;
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        secret: &Secret,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&secret.to_base32())
     }
 
-    pub(crate) fn codes(&self) -> Vec<RecoveryCode> {
-        restore_recovery_codes(&self.codes)
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Secret, D::Error> {
+        Secret::from_base32(&TypedText::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 
-fn restore_recovery_codes(codes: &[TypedText]) -> Vec<RecoveryCode> {
-    codes
-        .iter()
-        .map(|code| RecoveryCode::from_plain(Zeroizing::new((**code).to_owned())))
-        .collect()
+/// Recovery codes in a sealed token. Elsewhere recovery codes are not serialized.
+pub(super) mod sealed_recovery_codes {
+    use super::{Deserialize, Deserializer, RecoveryCode, Serializer, TypedText};
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        codes: &[RecoveryCode],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(codes.iter().map(RecoveryCode::plain))
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<RecoveryCode>, D::Error> {
+        let codes = Vec::<TypedText>::deserialize(deserializer)?;
+        let restore = |code: TypedText| RecoveryCode::from_plain((*code).to_owned().into());
+        Ok(codes.into_iter().map(restore).collect())
+    }
 }

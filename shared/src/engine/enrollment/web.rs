@@ -2,20 +2,20 @@
 //! after step-up. An [`EnrollmentToken`] permits it and ends with the session or first factor that
 //! it was issued from. The store keeps nothing of it before activation.
 
-use super::authenticators::read_account_snapshot;
-use super::pending::{AccountSnapshot, EnrollmentConfirmation, PendingEnrollment};
-use super::token::{ConfirmedEnrollment, EnrollmentDraft, WebEnrollment};
+use super::pending::{AccountSnapshot, PendingEnrollment};
+use super::steps::{
+    ActivatedEnrollment, AfterEnrollmentCode, ShownEnrollment, read_account_snapshot,
+    show_enrollment,
+};
+use super::token::{EnrollmentPermission, EnrollmentToken, WebEnrollment};
 use crate::account::record::AccountId;
 use crate::account::second_factor::Enrolled;
 use crate::credential::input::Input;
-use crate::crypto::vault::VaultError;
-use crate::engine::Enrollment;
 use crate::engine::login::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant};
 use crate::engine::login::token_validity::{TokenValidity, check_token};
-use crate::engine::principal::Principal;
 use crate::engine::{
-    AdministrationError, BrowserContext, EngineError, EnrollmentPermission, EnrollmentToken,
-    LoginError, OpenedSession, SERVICE, VerificationRequest,
+    AdministrationError, BrowserContext, EngineError, Enrollment, LoginError, OpenedSession,
+    Principal, SERVICE, VerificationRequest,
 };
 use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::command_request::TypedText;
@@ -26,32 +26,6 @@ use crate::token::{AccountVersion, StepUpToken, Token, TokenHolder, TokenParent,
 use crate::verify::decision::Refusal;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
-
-/// A new authenticator as the page shows it.
-pub struct ShownEnrollment {
-    /// Base32.
-    pub secret: TypedText,
-    /// Otpauth URI, the text of the QR code.
-    pub url: TypedText,
-    /// Sealed [`EnrollmentDraft`].
-    pub draft: TypedText,
-    /// Length of its codes.
-    pub digits: u32,
-}
-
-/// Result of [`Engine::confirm_web_enrollment`].
-pub enum AfterEnrollmentCode {
-    Confirmed {
-        /// Recovery codes, grouped for reading.
-        codes: Vec<TypedText>,
-        /// Sealed [`ConfirmedEnrollment`].
-        confirmed: TypedText,
-    },
-    /// The code is refused, and the authenticator is shown again.
-    Refused(Refusal, ShownEnrollment),
-    /// The enrollment has ended, or this browser did not begin it.
-    Over,
-}
 
 /// Result of [`Engine::finish_web_enrollment`].
 pub enum AfterEnrollment {
@@ -70,13 +44,8 @@ impl Enrollment<'_> {
         input: &Input,
         now: Timestamp,
     ) -> Result<Result<EnrollmentToken, Refusal>, LoginError> {
-        let request = VerificationRequest {
-            name: token.account(),
-            phase: Phase::After,
-            origin: browser.origin,
-            browser: None,
-            service: SERVICE,
-        };
+        let request =
+            VerificationRequest::new(token.account(), Phase::After, browser.origin, SERVICE);
         let verified = self.engine.accounts().verify_enrollment_one_time_code(
             &request,
             input,
@@ -93,8 +62,8 @@ impl Enrollment<'_> {
         token: &EnrollmentToken,
         now: Timestamp,
     ) -> Result<Option<ShownEnrollment>, LoginError> {
-        let may = token.payload().may;
-        let invitation = match may {
+        let permission = token.payload().may;
+        let invitation = match permission {
             EnrollmentPermission::WithOneTimeCode => return Ok(None),
             EnrollmentPermission::Yes | EnrollmentPermission::Replacing => None,
             EnrollmentPermission::Invited(invitation) => Some(invitation),
@@ -103,33 +72,22 @@ impl Enrollment<'_> {
             return Ok(None);
         };
         let account = token.account();
-        let pending = match may {
-            EnrollmentPermission::Replacing => {
-                PendingEnrollment::replacement(&self.engine.config, account)
-            }
-            EnrollmentPermission::WithOneTimeCode
-            | EnrollmentPermission::Yes
-            | EnrollmentPermission::Invited(_) => {
-                PendingEnrollment::new(&self.engine.config, account)
-            }
+        let pending = if permission == EnrollmentPermission::Replacing {
+            PendingEnrollment::replacement(&self.engine.config, account)?
+        } else {
+            PendingEnrollment::new(&self.engine.config, account)?
         };
-        let pending = pending.map_err(VaultError::Random)?;
         if self.check_enrollment(&pending).is_err() {
             return Ok(None);
         }
-        let (holder, parent) = (token.holder(), token.parent().clone());
         let to = TokenRecipient {
             account,
             at: snapshot.at(),
-            holder,
-            parent,
+            holder: token.holder(),
+            parent: token.parent().clone(),
         };
-        let (keys, draft) = (
-            self.engine.token_keys(),
-            EnrollmentDraft::of(&pending, snapshot, invitation),
-        );
-        let draft = Token::issue(&keys, to, draft, now).map_err(VaultError::Random)?;
-        Ok(Some(show_enrollment(&pending, draft.seal(&keys)?.into())))
+        let (draft, sealed) = self.issue_draft(pending, snapshot, invitation, to, now)?;
+        Ok(Some(show_enrollment(&self.engine.config, &draft, sealed)))
     }
 
     /// Verifies a code of the new authenticator.
@@ -143,40 +101,7 @@ impl Enrollment<'_> {
         if self.read_live_snapshot(token, now)?.is_none() {
             return Ok(AfterEnrollmentCode::Over);
         }
-        let opened =
-            Token::<EnrollmentDraft>::open(&draft, &self.engine.token_keys(), token.holder(), now);
-        let Some(opened) = opened.filter(|opened| opened.account() == token.account()) else {
-            return Ok(AfterEnrollmentCode::Over);
-        };
-        let Ok(pending) =
-            opened
-                .payload()
-                .pending(&self.engine.config, token.account(), opened.parent())
-        else {
-            return Ok(AfterEnrollmentCode::Over);
-        };
-        let confirmation = match pending.confirm(input, &self.engine.config, now) {
-            Err(refusal) => {
-                return Ok(AfterEnrollmentCode::Refused(
-                    refusal,
-                    show_enrollment(&pending, draft),
-                ));
-            }
-            Ok(confirmation) => confirmation,
-        };
-        let Some(step) = confirmation.step() else {
-            return Ok(AfterEnrollmentCode::Over);
-        };
-        let codes = pending
-            .recovery_codes()
-            .iter()
-            .map(|code| code.grouped().into())
-            .collect();
-        let confirmed = opened.into_next(|draft| ConfirmedEnrollment { draft, step });
-        Ok(AfterEnrollmentCode::Confirmed {
-            codes,
-            confirmed: confirmed.seal(&self.engine.token_keys())?.into(),
-        })
+        Ok(self.confirm_draft(draft, token.account(), token.holder(), input, now)?)
     }
 
     /// Returns the token for a first authenticator of a user after step-up; `None` if the account
@@ -228,14 +153,9 @@ impl Enrollment<'_> {
             may,
             back_to: String::new(),
         };
-        let token = Token::issue_until(
-            &self.engine.token_keys(),
-            to,
-            enrollment,
-            now,
-            session.expires,
-        );
-        Ok(token.map_err(VaultError::Random)?)
+        let keys = self.engine.token_keys();
+        let token = Token::issue_until(&keys, to, enrollment, now, session.expires);
+        Ok(token?)
     }
 
     /// Returns the account's snapshot if the token's parent is still valid.
@@ -271,13 +191,7 @@ impl Enrollment<'_> {
         if self.engine.load_policy_facts(name)?.enrolled == Enrolled::Yes {
             return Ok(Some(EnrollmentRequirement::None));
         }
-        let request = VerificationRequest {
-            name,
-            phase: Phase::After,
-            origin,
-            browser: None,
-            service: SERVICE,
-        };
+        let request = VerificationRequest::new(name, Phase::After, origin, SERVICE);
         Ok(Some(
             self.engine.policy().enrollment_requirement(&request, now)?,
         ))
@@ -297,25 +211,9 @@ impl Enrollment<'_> {
             Some((_, alive)) => FirstFactorPassed::by_token_parent(token.parent(), &alive, now),
             None => None,
         };
-        let opened = Token::<ConfirmedEnrollment>::open(
-            confirmed,
-            &self.engine.token_keys(),
-            token.holder(),
-            now,
-        );
-        let opened = opened.filter(|opened| opened.account() == account);
-        let (Some(opened), Some(first), Some(at)) = (opened, first, token.at()) else {
+        let (Some(first), Some(at)) = (first, token.at()) else {
             return Ok(AfterEnrollment::Over);
         };
-        let Ok(pending) =
-            opened
-                .payload()
-                .draft
-                .pending(&self.engine.config, account, opened.parent())
-        else {
-            return Ok(AfterEnrollment::Over);
-        };
-        let confirmation = EnrollmentConfirmation::by_code(opened.payload().step);
         let (actor, before) = match token.parent() {
             TokenParent::Session { id, .. } => {
                 (Principal::Session(account, browser.origin, *id), Some(*id))
@@ -324,8 +222,13 @@ impl Enrollment<'_> {
                 (Principal::Browser(account, browser.origin), None)
             }
         };
-        let app_passwords = match self.activate(&pending, &confirmation, actor, now) {
-            Ok(after) => after,
+        let activated = self.activate_confirmed(confirmed, account, token.holder(), actor, now);
+        let ActivatedEnrollment {
+            confirmation,
+            app_passwords,
+            ..
+        } = match activated {
+            Ok(activated) => activated,
             Err(AdministrationError::Engine(error)) => return Err(error.into()),
             Err(_) => return Ok(AfterEnrollment::Over),
         };
@@ -333,31 +236,17 @@ impl Enrollment<'_> {
             return Ok(AfterEnrollment::Over);
         };
         let opens = SessionGrant::by_factors(&first, &second);
-        Ok(
-            match self.engine.login().open_session_after(
-                browser,
-                (account, at, before),
-                opens,
-                now,
-            )? {
-                None => AfterEnrollment::Over,
-                Some(opened) => AfterEnrollment::Opened(Box::new(OpenedSession {
-                    app_passwords,
-                    ..opened
-                })),
-            },
-        )
-    }
-}
-
-pub(in crate::engine) fn show_enrollment(
-    pending: &PendingEnrollment,
-    draft: TypedText,
-) -> ShownEnrollment {
-    ShownEnrollment {
-        secret: pending.secret().to_base32().into(),
-        url: pending.url().into(),
-        draft,
-        digits: pending.parameters().digits,
+        let after = (account, at, before);
+        let opened = self
+            .engine
+            .login()
+            .open_session_after(browser, after, opens, now)?;
+        Ok(match opened {
+            None => AfterEnrollment::Over,
+            Some(opened) => AfterEnrollment::Opened(Box::new(OpenedSession {
+                app_passwords,
+                ..opened
+            })),
+        })
     }
 }

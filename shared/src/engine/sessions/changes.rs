@@ -2,11 +2,8 @@
 
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
-use crate::engine::Sessions;
-use crate::engine::accounts::change::find_account;
-use crate::engine::accounts::error::AdministrationError;
-use crate::engine::principal::Principal;
-use crate::store::{BrowserRecord, BrowserSessions, Intent, SessionRecord};
+use crate::engine::{AdministrationError, Principal, Sessions};
+use crate::store::{BrowserRecord, BrowserSessions, SessionRecord};
 use crate::system::clock::Timestamp;
 use crate::token::session::SessionId;
 
@@ -17,8 +14,7 @@ impl Sessions<'_> {
         name: &UserName,
         now: Timestamp,
     ) -> Result<Vec<SessionRecord>, AdministrationError> {
-        let mut tx = self.engine.begin(Intent::Read)?;
-        let record = find_account(&mut tx, name)?;
+        let (mut tx, record) = self.engine.read_account(name)?;
         Ok(tx.sessions(record.id, now)?)
     }
 
@@ -28,8 +24,7 @@ impl Sessions<'_> {
         name: &UserName,
         now: Timestamp,
     ) -> Result<Vec<BrowserRecord>, AdministrationError> {
-        let mut tx = self.engine.begin(Intent::Read)?;
-        let record = find_account(&mut tx, name)?;
+        let (mut tx, record) = self.engine.read_account(name)?;
         Ok(tx.trusted_browsers(record.id, now)?)
     }
 
@@ -80,18 +75,16 @@ impl Sessions<'_> {
     ) -> Result<usize, AdministrationError> {
         let mut change = self.engine.begin_change(actor, now)?;
         let record = change.find_account(name)?;
-        let mut ended = 0;
+        let (own, mut ended) = (change.actor_session(), 0);
         // finds also trust that has expired by a clock that runs ahead
         for browser in change.tx.trusted_browsers(record.id, Timestamp(0))? {
             if one.is_some_and(|one| one != browser.number) {
                 continue;
             }
             ended += usize::from(change.tx.remove_trusted_browser(browser.number)?);
-            change.tx.end_sessions_of_browser(
-                browser.number,
-                BrowserSessions::ByTrust,
-                change.actor.session(),
-            )?;
+            change
+                .tx
+                .end_sessions_of_browser(browser.number, BrowserSessions::ByTrust, own)?;
         }
         let had_grace = change.tx.end_grace_period(record.id)? && one.is_none();
         if ended == 0 && !had_grace {

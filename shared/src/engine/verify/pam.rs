@@ -18,8 +18,8 @@ use crate::credential::completed_methods::CompletedMethods;
 use crate::credential::input::{Input, InputReading, LENGTHS, code_length_at_end};
 use crate::engine::Verification;
 use crate::engine::accounts::account_data;
-use crate::engine::commands::Requester;
 use crate::engine::mail::code::MailQueued;
+use crate::engine::principal::Requester;
 use crate::engine::{
     AdministrationError, EngineError, MailRequest, PolicyError, PolicyFacts, Principal,
     VerificationRequest, messages,

@@ -123,13 +123,12 @@ impl Verification<'_> {
         accepted: &EarlyAcceptance,
         now: Timestamp,
     ) -> MarkResult {
-        let visitor = VerificationRequest {
-            name: token.account(),
-            phase: Phase::Before,
-            origin: &accepted.from,
-            browser: None,
-            service: token.payload().service.as_str(),
-        };
+        let visitor = VerificationRequest::new(
+            token.account(),
+            Phase::Before,
+            &accepted.from,
+            token.payload().service.as_str(),
+        );
         // stays true where there is no account any more
         let mut is_over = true;
         let is_settled = |record: &AccountRecord| {

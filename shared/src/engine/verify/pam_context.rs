@@ -9,7 +9,7 @@ use crate::account::second_factor::MailStatus;
 use crate::credential::completed_methods::CompletedMethods;
 use crate::engine::{Requester, VerificationRequest, messages};
 use crate::policy::requirement::Requirement;
-use crate::protocol::command_request::{ShownAuthenticator, TypedText};
+use crate::protocol::command_request::TypedText;
 use crate::system::process::{HostProcess, UnidentifiedProcess};
 use crate::verify::decision::{AppPasswordRefusal, Refusal};
 use crate::verify::origin::Origin;
@@ -40,13 +40,7 @@ impl<'a> PamContext<'a> {
         origin: &'a Origin,
         phase: Phase,
     ) -> VerificationRequest<'a> {
-        VerificationRequest {
-            name: self.account,
-            phase,
-            origin,
-            browser: None,
-            service: self.service.as_str(),
-        }
+        VerificationRequest::new(self.account, phase, origin, self.service.as_str())
     }
 }
 
@@ -121,15 +115,6 @@ impl From<Refusal> for PamRefusal {
             message: messages::refusal(refusal),
         }
     }
-}
-
-/// The result of the first step of an enrollment at a prompt.
-#[derive(Debug)]
-pub enum PromptEnrollment {
-    Begun(ShownAuthenticator),
-    /// An administrator's one-time code is required.
-    OneTimeCodeNeeded,
-    Refused(PamRefusal),
 }
 
 /// Why a mark is invalid.

@@ -241,12 +241,12 @@ impl EngineClient {
         })
     }
 
-    /// Activates a confirmed authenticator. Returns messages for the user too.
+    /// Activates a confirmed authenticator.
     pub(crate) fn activate_enrollment(
         &self,
         context: PamContext<'_>,
         token: &TypedText,
-    ) -> ClientResult<(PamGrant, Vec<String>)> {
+    ) -> ClientResult<PamGrant> {
         self.run_with_groups(context, |engine, now| {
             engine
                 .enrollment()

@@ -27,11 +27,7 @@ impl Verification<'_> {
         &mut self,
         account: &UserName,
     ) -> Result<Option<AccountVersion>, EngineError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
-        Ok(account_at(&mut tx, account)?)
+        Ok(account_at(&mut self.engine.begin(Intent::Read)?, account)?)
     }
 
     /// Seals the mark of a passed `auth` hook, for the account as it was before the decision.

@@ -4,9 +4,10 @@
 
 use crate::api;
 use crate::http::authorization::{Authorization, bearer_token};
-use crate::http::cookies::{MAX_SESSION_COOKIES, SessionCookies, scan_cookies};
+use crate::http::cookies::{MAX_SESSION_COOKIES, SessionCookies, sample_session, scan_cookies};
 use crate::http::form::Form;
-use crate::proxy::contract::{self, ContractError, OriginalRequest};
+use crate::proxy::contract;
+use crate::proxy::original_request::{ContractError, OriginalRequest};
 use crate::web::language::Language;
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT_LANGUAGE, HeaderName, HeaderValue};
@@ -15,11 +16,7 @@ use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::crypto::vault::{TokenKeys, Vault};
 use postern_shared::network::address::Address;
 use postern_shared::network::web_address::split_url;
-use postern_shared::policy::session_groups::SessionGroups;
-use postern_shared::system::clock::Timestamp;
-use postern_shared::token::session::{
-    CompletedFactors, FirstFactorMethod, SecondFactorMethod, Session, SessionId,
-};
+use postern_shared::token::session::{SecondFactorMethod, SessionId};
 use std::sync::LazyLock;
 
 /// Keys, and the cookies of two sessions.
@@ -30,23 +27,7 @@ static SIGNED: LazyLock<(TokenKeys, [String; 2])> = LazyLock::new(|| {
         .expect("a vault")
         .token_keys();
     let cookie = |name: &str, id: u8| {
-        let session = Session {
-            id: SessionId([id; 16]),
-            account: 1,
-            generation: 0,
-            revision: 0,
-            passed: CompletedFactors {
-                first: FirstFactorMethod::Password,
-                second: SecondFactorMethod::Code,
-            },
-            issued: Timestamp(1_700_000_000),
-            expires: Timestamp(1_700_003_600),
-            name: name.parse().expect("a name"),
-            scope: "example.com".to_owned(),
-            groups: Vec::new(),
-            host_groups: SessionGroups::default(),
-            email: None,
-        };
+        let session = sample_session(name, SessionId([id; 16]), SecondFactorMethod::Code);
         session.to_cookie(&keys)
     };
     let cookies = [cookie("alice", 1), cookie("bob", 2)];

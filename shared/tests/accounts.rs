@@ -1,9 +1,8 @@
 //! Accounts: they are added, removed and renamed, and their groups change.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod home;
+mod test_store;
 
-use home::{Home, NOW, accepted, alice, code_of, name, refused};
 use postern_shared::account::name::Group;
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::engine::AdministrationError;
@@ -14,10 +13,11 @@ use postern_shared::token::session::{
 };
 use postern_shared::verify::decision::Refusal;
 use std::time::{Duration, Instant};
+use test_store::{NOW, TestStore, accepted, alice, code_of, name, refused};
 
 /// Sets up alice's account as after a web sign-in.
-fn had_a_session(home: &Home) {
-    home.sqlite()
+fn had_a_session(test: &TestStore) {
+    test.sqlite()
         .execute("UPDATE account SET had_session = 1", [])
         .unwrap();
 }
@@ -43,12 +43,12 @@ fn session(account: i64) -> Session {
     }
 }
 
-fn revoked(home: &mut Home) -> RevokedSessions {
+fn revoked(test: &mut TestStore) -> RevokedSessions {
     let mut seen = None;
-    home.sessions()
+    test.sessions()
         .update_revocations(&[7; 16], None, NOW, |found| seen = Some(found.revoked))
         .unwrap();
-    home.sessions().remove_gate(&[7; 16]).unwrap();
+    test.sessions().remove_gate(&[7; 16]).unwrap();
     seen.unwrap()
 }
 
@@ -58,25 +58,25 @@ fn groups(names: &[&str]) -> Vec<Group> {
 
 #[test]
 fn a_removed_account_leaves_its_used_codes_and_nothing_else() {
-    let (mut home, app) = alice("");
-    accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
-    let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
+    let (mut test, app) = alice("");
+    accepted(&test.attempt("alice", &code_of(&app, 0), NOW));
+    let connection = rusqlite::Connection::open(test.folder.path().join("store/db")).unwrap();
     let sealed: Vec<u8> = connection
         .query_row("SELECT sealed FROM secret", [], |row| row.get(0))
         .unwrap();
     drop(connection);
-    assert!(home.holds(&sealed));
-    home.accounts()
+    assert!(test.holds(&sealed));
+    test.accounts()
         .remove_account(&name("alice"), "root", NOW)
         .unwrap();
-    assert!(!home.holds(&sealed), "its secret is gone");
+    assert!(!test.holds(&sealed), "its secret is gone");
     assert!(
-        revoked(&mut home).covers(&session(1)),
+        revoked(&mut test).covers(&session(1)),
         "its sessions are over"
     );
-    assert_eq!(home.enrolled("alice"), Enrolled::No);
+    assert_eq!(test.enrolled("alice"), Enrolled::No);
     assert!(matches!(
-        home.accounts().remove_account(&name("alice"), "root", NOW),
+        test.accounts().remove_account(&name("alice"), "root", NOW),
         Err(AdministrationError::UnknownAccount(_))
     ));
     for table in [
@@ -87,28 +87,28 @@ fn a_removed_account_leaves_its_used_codes_and_nothing_else() {
         "familiar_address",
         "account",
     ] {
-        let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
+        let connection = rusqlite::Connection::open(test.folder.path().join("store/db")).unwrap();
         let sql = format!("SELECT count(*) FROM {table}");
         let left: i64 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
         assert_eq!(left, 0, "{table}");
     }
-    home.activates(&app);
+    test.activates(&app);
     refused(
-        &home.attempt("alice", &code_of(&app, 0), NOW),
+        &test.attempt("alice", &code_of(&app, 0), NOW),
         Refusal::Used { wait: 15 },
     );
     assert!(
-        !revoked(&mut home).covers(&session(2)),
+        !revoked(&mut test).covers(&session(2)),
         "the new account is another one"
     );
 }
 
 #[test]
 fn a_renamed_account_keeps_its_second_factor() {
-    let (mut home, app) = alice("");
-    had_a_session(&home);
-    accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
-    home.accounts()
+    let (mut test, app) = alice("");
+    had_a_session(&test);
+    accepted(&test.attempt("alice", &code_of(&app, 0), NOW));
+    test.accounts()
         .rename_account(
             &name("alice"),
             &name("ünal"),
@@ -118,19 +118,19 @@ fn a_renamed_account_keeps_its_second_factor() {
         )
         .unwrap();
     refused(
-        &home.attempt("alice", &code_of(&app, 1), NOW),
+        &test.attempt("alice", &code_of(&app, 1), NOW),
         Refusal::NotEnrolled,
     );
     refused(
-        &home.attempt("ünal", &code_of(&app, 0), NOW),
+        &test.attempt("ünal", &code_of(&app, 0), NOW),
         Refusal::Used { wait: 15 },
     );
-    accepted(&home.attempt("ünal", &code_of(&app, 1), NOW));
-    accepted(&home.attempt("ünal", app.recovery_codes()[0].plain(), NOW));
-    assert!(revoked(&mut home).covers(&session(1)));
+    accepted(&test.attempt("ünal", &code_of(&app, 1), NOW));
+    accepted(&test.attempt("ünal", app.recovery_codes()[0].plain(), NOW));
+    assert!(revoked(&mut test).covers(&session(1)));
 
-    home.adds_account("bob");
-    let taken = home.accounts().rename_account(
+    test.adds_account("bob");
+    let taken = test.accounts().rename_account(
         &name("bob"),
         &name("ünal"),
         postern_shared::account::name::Distinct::No,
@@ -142,18 +142,18 @@ fn a_renamed_account_keeps_its_second_factor() {
 
 #[test]
 fn groups_come_and_go_and_end_sessions() {
-    let (mut home, _) = alice("");
+    let (mut test, _) = alice("");
     // gates do not keep groups of an account that never had a session
-    home.accounts()
+    test.accounts()
         .change_groups(&name("alice"), &groups(&["first"]), &[], "root", NOW)
         .unwrap();
-    home.accounts()
+    test.accounts()
         .change_groups(&name("alice"), &[], &groups(&["first"]), "root", NOW)
         .unwrap();
-    assert!(!revoked(&mut home).covers(&session(1)));
-    had_a_session(&home);
+    assert!(!revoked(&mut test).covers(&session(1)));
+    had_a_session(&test);
     let mut change = |add: &[&str], remove: &[&str]| {
-        home.accounts()
+        test.accounts()
             .change_groups(&name("alice"), &groups(add), &groups(remove), "root", NOW)
     };
     assert_eq!(
@@ -172,10 +172,10 @@ fn groups_come_and_go_and_end_sessions() {
         Err(AdministrationError::TooManyGroups(..))
     ));
     assert_eq!(
-        home.load_policy_facts(&name("alice")).unwrap().groups,
+        test.load_policy_facts(&name("alice")).unwrap().groups,
         groups(&["ops"])
     );
-    assert!(revoked(&mut home).covers(&session(1)));
+    assert!(revoked(&mut test).covers(&session(1)));
 }
 
 #[test]
@@ -184,38 +184,38 @@ fn what_the_configuration_declares_is_not_for_commands() {
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n").unwrap();
     std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let (mut home, _) = alice(&format!(
+    let (mut test, _) = alice(&format!(
         "[[account]]\nname = \"carol\"\nsecret_file = \"{}\"\n",
         secret.display()
     ));
     let (alice, carol) = (name("alice"), name("carol"));
     for refused in [
-        home.accounts().remove_account(&carol, "root", NOW),
-        home.accounts().rename_account(
+        test.accounts().remove_account(&carol, "root", NOW),
+        test.accounts().rename_account(
             &carol,
             &name("dora"),
             postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         ),
-        home.accounts().rename_account(
+        test.accounts().rename_account(
             &alice,
             &carol,
             postern_shared::account::name::Distinct::No,
             "root",
             NOW,
         ),
-        home.accounts()
+        test.accounts()
             .change_groups(&carol, &groups(&["ops"]), &[], "root", NOW)
             .map(drop),
     ] {
         assert!(matches!(refused, Err(AdministrationError::Declared(_))));
     }
     assert_eq!(
-        home.accounts().account_status(&carol).unwrap().state,
+        test.accounts().account_status(&carol).unwrap().state,
         SecondFactorState::Declared
     );
-    let all: Vec<_> = home
+    let all: Vec<_> = test
         .accounts()
         .account_statuses()
         .unwrap()
@@ -229,8 +229,8 @@ fn what_the_configuration_declares_is_not_for_commands() {
 /// debug code on a slow machine.
 #[test]
 fn a_hundred_thousand_accounts_are_listed_quickly() {
-    let (mut home, _) = alice("");
-    let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
+    let (mut test, _) = alice("");
+    let connection = rusqlite::Connection::open(test.folder.path().join("store/db")).unwrap();
     connection
         .execute_batch(
             "BEGIN;
@@ -246,7 +246,7 @@ fn a_hundred_thousand_accounts_are_listed_quickly() {
         .unwrap();
     drop(connection);
     let began = Instant::now();
-    let all = home.accounts().account_statuses().unwrap();
+    let all = test.accounts().account_statuses().unwrap();
     let took = began.elapsed();
     assert_eq!((all.len(), all[7].tally.authenticators), (100_001, 1));
     assert!(took < Duration::from_secs(5), "{took:?}");

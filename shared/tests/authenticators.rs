@@ -2,54 +2,54 @@
 //! codes.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod home;
+mod test_store;
 
-use home::{Home, NOW, accepted, alice, code_of, name, refused};
 use postern_shared::credential::input::Input;
 use postern_shared::credential::totp::{OtpKind, OtpParameters, Step};
 use postern_shared::engine::AdministrationError;
 use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use postern_shared::verify::decision::Refusal;
 use postern_shared::verify::method::AuthenticationMethod;
+use test_store::{NOW, TestStore, accepted, alice, code_of, name, refused};
 
-fn further(home: &Home, label: &str) -> PendingEnrollment {
-    PendingEnrollment::further(home.config(), &name("alice"))
+fn further(test: &TestStore, label: &str) -> PendingEnrollment {
+    PendingEnrollment::further(test.config(), &name("alice"))
         .unwrap()
         .with_label(label.parse().unwrap())
 }
 
-fn by_counter(home: &Home, label: &str, first: u64) -> PendingEnrollment {
-    let defaults = home.config().totp.otp_parameters();
+fn by_counter(test: &TestStore, label: &str, first: u64) -> PendingEnrollment {
+    let defaults = test.config().totp.otp_parameters();
     let parameters = OtpParameters {
         moving: OtpKind::Counter,
         ..defaults
     };
-    further(home, label).with_parameters(parameters, Step(first))
+    further(test, label).with_parameters(parameters, Step(first))
 }
 
 /// A code of one authenticator consumes no time step of another.
 #[test]
 fn any_authenticator_opens_and_spends_none_of_anothers_steps() {
-    let (mut home, app) = alice("");
-    let second = further(&home, "second");
-    home.activates(&second);
-    accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
-    accepted(&home.attempt("alice", &code_of(&second, 0), NOW));
+    let (mut test, app) = alice("");
+    let second = further(&test, "second");
+    test.activates(&second);
+    accepted(&test.attempt("alice", &code_of(&app, 0), NOW));
+    accepted(&test.attempt("alice", &code_of(&second, 0), NOW));
     refused(
-        &home.attempt("alice", &code_of(&second, 0), NOW),
+        &test.attempt("alice", &code_of(&second, 0), NOW),
         Refusal::Used { wait: 15 },
     );
-    accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
+    accepted(&test.attempt("alice", &code_of(&app, 1), NOW));
 
-    home.enrollment()
+    test.enrollment()
         .remove_authenticator(&name("alice"), app.label(), "root", NOW)
         .unwrap();
     refused(
-        &home.attempt("alice", &code_of(&app, -1), NOW),
+        &test.attempt("alice", &code_of(&app, -1), NOW),
         Refusal::Wrong,
     );
-    accepted(&home.attempt("alice", &code_of(&second, 1), NOW));
-    let last = home
+    accepted(&test.attempt("alice", &code_of(&second, 1), NOW));
+    let last = test
         .enrollment()
         .remove_authenticator(&name("alice"), second.label(), "root", NOW);
     assert!(matches!(
@@ -60,20 +60,20 @@ fn any_authenticator_opens_and_spends_none_of_anothers_steps() {
 
 #[test]
 fn a_name_is_given_once_and_there_is_a_most() {
-    let (mut home, _) = alice("");
-    let again = further(&home, "app");
-    let twice = home.enrollment().check_enrollment(&again);
+    let (mut test, _) = alice("");
+    let again = further(&test, "app");
+    let twice = test.enrollment().check_enrollment(&again);
     assert!(matches!(twice, Err(AdministrationError::LabelTaken(..))));
     for number in 2..=16 {
-        let pending = further(&home, &format!("{number}"));
-        home.activates(&pending);
+        let pending = further(&test, &format!("{number}"));
+        test.activates(&pending);
     }
-    let more = further(&home, "more");
+    let more = further(&test, "more");
     assert!(matches!(
-        home.enrollment().check_enrollment(&more),
+        test.enrollment().check_enrollment(&more),
         Err(AdministrationError::TooMany(_, 16))
     ));
-    let refused = home.enrollment().activate(
+    let refused = test.enrollment().activate(
         &more,
         &EnrollmentConfirmation::by_administrator(),
         "root",
@@ -84,16 +84,16 @@ fn a_name_is_given_once_and_there_is_a_most() {
 
 #[test]
 fn one_authenticator_more_needs_a_first_one() {
-    let mut home = Home::new("");
-    let pending = further(&home, "x");
+    let mut test = TestStore::new("");
+    let pending = further(&test, "x");
     assert!(matches!(
-        home.enrollment().check_enrollment(&pending),
+        test.enrollment().check_enrollment(&pending),
         Err(AdministrationError::UnknownAccount(_))
     ));
-    home.adds_account("alice");
-    let pending = further(&home, "x");
+    test.adds_account("alice");
+    let pending = further(&test, "x");
     assert!(matches!(
-        home.enrollment().check_enrollment(&pending),
+        test.enrollment().check_enrollment(&pending),
         Err(AdministrationError::NotEnrolled(_))
     ));
 }
@@ -102,62 +102,62 @@ fn one_authenticator_more_needs_a_first_one() {
 /// must be unused.
 #[test]
 fn a_seed_that_comes_back_brings_its_used_codes_along() {
-    let (mut home, _) = alice("");
-    let token = further(&home, "token");
-    home.activates(&token);
-    accepted(&home.attempt("alice", &code_of(&token, 0), NOW));
-    home.enrollment()
+    let (mut test, _) = alice("");
+    let token = further(&test, "token");
+    test.activates(&token);
+    accepted(&test.attempt("alice", &code_of(&token, 0), NOW));
+    test.enrollment()
         .remove_authenticator(&name("alice"), token.label(), "root", NOW)
         .unwrap();
 
-    let again = further(&home, "token again").with_secret(token.secret().clone());
+    let again = further(&test, "token again").with_secret(token.secret().clone());
     let used = Input::parse(code_of(&token, 0).as_bytes());
-    let confirmation = again.confirm(&used, home.config(), NOW).ok().unwrap();
-    let refusal = home
+    let confirmation = again.confirm(&used, test.config(), NOW).ok().unwrap();
+    let refusal = test
         .enrollment()
         .activate(&again, &confirmation, "root", NOW);
     assert!(matches!(refusal, Err(AdministrationError::CodeUsed)));
     let next = Input::parse(code_of(&token, 1).as_bytes());
-    let confirmation = again.confirm(&next, home.config(), NOW).ok().unwrap();
-    home.enrollment()
+    let confirmation = again.confirm(&next, test.config(), NOW).ok().unwrap();
+    test.enrollment()
         .activate(&again, &confirmation, "root", NOW)
         .unwrap();
     for offset in [-1, 0, 1] {
         refused(
-            &home.attempt("alice", &code_of(&token, offset), NOW),
+            &test.attempt("alice", &code_of(&token, offset), NOW),
             Refusal::Used { wait: 45 },
         );
     }
 
-    home.enrollment()
+    test.enrollment()
         .remove_authenticator(&name("alice"), again.label(), "root", NOW)
         .unwrap();
-    home.activates(&again);
+    test.activates(&again);
     refused(
-        &home.attempt("alice", &code_of(&token, 1), NOW),
+        &test.attempt("alice", &code_of(&token, 1), NOW),
         Refusal::Used { wait: 45 },
     );
 }
 
 /// A hardware token that counts is added at its present counter.
 #[test]
-fn a_token_by_counter_begins_where_it_stands() {
-    let (mut home, _) = alice("");
-    let token = by_counter(&home, "token", 100);
+fn a_token_by_counter_begins_at_its_current_value() {
+    let (mut test, _) = alice("");
+    let token = by_counter(&test, "token", 100);
     assert!(token.url().contains("otpauth://hotp/") && token.url().ends_with("counter=100"));
-    home.activates(&token);
+    test.activates(&token);
     refused(
-        &home.attempt("alice", &code_of(&token, 99), NOW),
+        &test.attempt("alice", &code_of(&token, 99), NOW),
         Refusal::Used { wait: 0 },
     );
-    accepted(&home.attempt("alice", &code_of(&token, 103), NOW));
+    accepted(&test.attempt("alice", &code_of(&token, 103), NOW));
     refused(
-        &home.attempt("alice", &code_of(&token, 102), NOW),
+        &test.attempt("alice", &code_of(&token, 102), NOW),
         Refusal::Used { wait: 0 },
     );
-    accepted(&home.attempt("alice", &code_of(&token, 114), NOW));
+    accepted(&test.attempt("alice", &code_of(&token, 114), NOW));
     refused(
-        &home.attempt("alice", &code_of(&token, 500), NOW),
+        &test.attempt("alice", &code_of(&token, 500), NOW),
         Refusal::Wrong,
     );
     // A look-ahead costs as much as a window of three codes, and so does the app: one unit for
@@ -165,23 +165,23 @@ fn a_token_by_counter_begins_where_it_stands() {
     let pair = code_of(&token, 500) + " " + &code_of(&token, 501);
     for _ in 0..2 {
         refused(
-            &home.attempt("alice", &code_of(&token, 500), NOW),
+            &test.attempt("alice", &code_of(&token, 500), NOW),
             Refusal::Wrong,
         );
     }
     refused(
-        &home.attempt("alice", &pair, NOW),
+        &test.attempt("alice", &pair, NOW),
         Refusal::Delayed { wait: 60 },
     );
     let later = NOW.plus(60);
-    accepted(&home.attempt("alice", &pair, later));
+    accepted(&test.attempt("alice", &pair, later));
     refused(
-        &home.attempt("alice", &code_of(&token, 501), later),
+        &test.attempt("alice", &code_of(&token, 501), later),
         Refusal::Used { wait: 0 },
     );
-    accepted(&home.attempt("alice", &code_of(&token, 502), later));
+    accepted(&test.attempt("alice", &code_of(&token, 502), later));
 
-    let listed = home
+    let listed = test
         .enrollment()
         .list_authenticators(&name("alice"))
         .unwrap();
@@ -189,36 +189,36 @@ fn a_token_by_counter_begins_where_it_stands() {
 }
 
 #[test]
-fn two_codes_in_a_row_confirm_a_token_whose_counter_nobody_knows() {
-    let (mut home, _) = alice("");
-    let token = by_counter(&home, "token", 0);
+fn two_codes_in_a_row_confirm_a_token_whose_counter_no_one_knows() {
+    let (mut test, _) = alice("");
+    let token = by_counter(&test, "token", 0);
     let typed = Input::parse((code_of(&token, 700) + &code_of(&token, 701)).as_bytes());
-    let confirmation = token.confirm(&typed, home.config(), NOW).ok().unwrap();
-    home.enrollment()
+    let confirmation = token.confirm(&typed, test.config(), NOW).ok().unwrap();
+    test.enrollment()
         .activate(&token, &confirmation, "root", NOW)
         .unwrap();
     refused(
-        &home.attempt("alice", &code_of(&token, 701), NOW),
+        &test.attempt("alice", &code_of(&token, 701), NOW),
         Refusal::Used { wait: 0 },
     );
-    accepted(&home.attempt("alice", &code_of(&token, 702), NOW));
+    accepted(&test.attempt("alice", &code_of(&token, 702), NOW));
 }
 
 /// A new set of recovery codes invalidates the old one.
 #[test]
 fn a_new_set_of_recovery_codes_kills_the_old_one() {
-    let (mut home, app) = alice("");
-    let new = home.config().recovery.generate_codes().unwrap();
-    home.enrollment()
+    let (mut test, app) = alice("");
+    let new = test.config().recovery.generate_codes().unwrap();
+    test.enrollment()
         .replace_recovery_codes(&name("alice"), &new, "root", NOW)
         .unwrap();
     refused(
-        &home.attempt("alice", app.recovery_codes()[0].plain(), NOW),
+        &test.attempt("alice", app.recovery_codes()[0].plain(), NOW),
         Refusal::Wrong,
     );
-    accepted(&home.attempt("alice", new[0].plain(), NOW));
+    accepted(&test.attempt("alice", new[0].plain(), NOW));
     assert_eq!(
-        home.accounts()
+        test.accounts()
             .account_status(&name("alice"))
             .unwrap()
             .tally
@@ -230,41 +230,41 @@ fn a_new_set_of_recovery_codes_kills_the_old_one() {
 /// An administrator's one-time code is accepted once, and the second factor stays on.
 #[test]
 fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
-    let (mut home, app) = alice("");
-    let (first, _) = home.issues_one_time_code("alice", NOW);
-    let (second, expires) = home.issues_one_time_code("alice", NOW);
+    let (mut test, app) = alice("");
+    let (first, _) = test.issues_one_time_code("alice", NOW);
+    let (second, expires) = test.issues_one_time_code("alice", NOW);
     assert_eq!(expires, NOW.plus(48 * 3600));
     refused(
-        &home.attempt("alice", &first.grouped(), NOW),
+        &test.attempt("alice", &first.grouped(), NOW),
         Refusal::Wrong,
     );
-    let opened = home.attempt("alice", &second.grouped().to_lowercase(), NOW);
+    let opened = test.attempt("alice", &second.grouped().to_lowercase(), NOW);
     accepted(&opened);
     refused(
-        &home.attempt("alice", &second.grouped(), NOW),
+        &test.attempt("alice", &second.grouped(), NOW),
         Refusal::Used { wait: 0 },
     );
-    accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
-    let log = home.all_events();
+    accepted(&test.attempt("alice", &code_of(&app, 0), NOW));
+    let log = test.all_events();
     assert!(
         log.iter()
             .any(|(_, event)| event.cause == AuthenticationMethod::OneTimeCode.name()),
         "{log:?}"
     );
 
-    let (third, _) = home.issues_one_time_code("alice", NOW);
+    let (third, _) = test.issues_one_time_code("alice", NOW);
     refused(
-        &home.attempt("alice", &third.grouped(), expires),
+        &test.attempt("alice", &third.grouped(), expires),
         Refusal::CodeExpired,
     );
-    home.accounts()
+    test.accounts()
         .cancel_one_time_code(&name("alice"), "root", NOW)
         .unwrap();
     refused(
-        &home.attempt("alice", &third.grouped(), NOW),
+        &test.attempt("alice", &third.grouped(), NOW),
         Refusal::Wrong,
     );
-    let nothing = home
+    let nothing = test
         .accounts()
         .cancel_one_time_code(&name("alice"), "root", NOW);
     assert!(matches!(
@@ -276,10 +276,10 @@ fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
 /// The message shows the label as the person wrote it, and no Rust type.
 #[test]
 fn a_refusal_names_the_authenticator() {
-    let mut home = Home::new("");
-    let first = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
-    home.activates(&first);
-    let again = home.enrollment().remove_authenticator(
+    let mut test = TestStore::new("");
+    let first = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
+    test.activates(&first);
+    let again = test.enrollment().remove_authenticator(
         &name("alice"),
         &"my phone".parse().unwrap(),
         "root",

@@ -3,9 +3,8 @@
 //! engine's part.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod home;
+mod test_store;
 
-use home::{Home, NOW, PASSWORD, alice, browser_with, code_of, name, password, recovery, remote};
 use postern_shared::account::event::EventFilter;
 use postern_shared::account::name::Group;
 use postern_shared::account::second_factor::{CodeMethods, Enrolled};
@@ -17,16 +16,19 @@ use postern_shared::protocol::host_password::HostPasswordReply;
 use postern_shared::token::session::SecondFactorMethod;
 use postern_shared::verify::decision::Refusal;
 use postern_shared::verify::method::AuthenticationMethod;
+use test_store::{
+    NOW, PASSWORD, TestStore, alice, browser_with, code_of, name, password, recovery, remote,
+};
 
 const PAM: &str = "[gate]\nfirst_factor = \"pam\"\n";
 const HEADER: &str = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\n\
                       from = [\"unix\"]\nidentity_header = \"Remote-User\"\n";
 
-impl Home {
+impl TestStore {
     /// Signs in with a password for which the host gives the reply.
     fn host_says(
         &mut self,
-        said: HostPasswordReply,
+        output: HostPasswordReply,
         who: &str,
         from: &str,
         along: &str,
@@ -34,15 +36,15 @@ impl Home {
         let (origin, who, along) = (remote(from), name(who), Input::parse(along.as_bytes()));
         let browser = browser_with(&origin, None);
         match self
-            .door
+            .engine
             .login()
             .charge_first_factor(&browser, &who, &along, NOW)
             .unwrap()
         {
             Ok(tried) => self
-                .door
+                .engine
                 .login()
-                .settle_first_factor(&browser, &who, tried, said, &along, NOW)
+                .settle_first_factor(&browser, &who, tried, output, &along, NOW)
                 .unwrap(),
             Err(refusal) => AfterPassword::Refused(refusal),
         }
@@ -51,7 +53,7 @@ impl Home {
     /// Signs in with an identity from a trusted proxy.
     fn is_brought(&mut self, who: &str, cookie: Option<&str>) -> AfterPassword {
         let origin = remote("192.0.2.7");
-        self.door
+        self.engine
             .login()
             .enter_identity(&browser_with(&origin, cookie), &name(who), NOW)
             .unwrap()
@@ -59,7 +61,7 @@ impl Home {
 
     fn causes(&mut self, who: &str) -> Vec<String> {
         let log = self
-            .door
+            .engine
             .audit_log()
             .list_events(&EventFilter::default(), 0, 100)
             .unwrap();
@@ -92,35 +94,35 @@ fn opened(after: AfterPassword) -> OpenedSession {
 
 #[test]
 fn a_first_sign_in_by_the_hosts_password_makes_the_account() {
-    let mut home = Home::new(PAM);
+    let mut test = TestStore::new(PAM);
     refused(
-        &home.host_says(HostPasswordReply::Wrong, "bob", "192.0.2.7", ""),
+        &test.host_says(HostPasswordReply::Wrong, "bob", "192.0.2.7", ""),
         Refusal::Wrong,
     );
     assert!(
-        home.accounts().account_status(&name("bob")).is_err(),
+        test.accounts().account_status(&name("bob")).is_err(),
         "a wrong password makes none"
     );
-    let session = opened(home.host_says(HostPasswordReply::Right, "bob", "192.0.2.7", "")).session;
+    let session = opened(test.host_says(HostPasswordReply::Right, "bob", "192.0.2.7", "")).session;
     assert_eq!(
         (session.name.as_str(), session.passed.second),
         ("bob", SecondFactorMethod::None(Enrolled::No))
     );
     assert_eq!(
-        home.causes("bob"),
+        test.causes("bob"),
         ["account-added first-sign-in", "accepted password"]
     );
-    let again = opened(home.host_says(HostPasswordReply::Right, "bob", "192.0.2.7", "")).session;
+    let again = opened(test.host_says(HostPasswordReply::Right, "bob", "192.0.2.7", "")).session;
     assert_eq!(again.account, session.account);
 }
 
 #[test]
 fn the_hosts_groups_go_along_in_the_session() {
-    let mut home = Home::new(PAM);
-    let session = opened(home.host_says(HostPasswordReply::Right, "root", "192.0.2.7", "")).session;
+    let mut test = TestStore::new(PAM);
+    let session = opened(test.host_says(HostPasswordReply::Right, "root", "192.0.2.7", "")).session;
     let groups: Vec<_> = session.groups.iter().map(Group::as_str).collect();
     assert!(groups.contains(&"root"), "{groups:?}");
-    let keys = home.token_keys();
+    let keys = test.token_keys();
     assert_eq!(
         postern_shared::token::session::Session::from_cookie(&session.to_cookie(&keys), &keys),
         Some(session)
@@ -132,10 +134,10 @@ fn the_hosts_groups_go_along_in_the_session() {
 #[test]
 fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
     for extra in [PAM, HEADER] {
-        let (mut home, app) = alice(extra);
-        home.sets_password("alice");
+        let (mut test, app) = alice(extra);
+        test.sets_password("alice");
         let origin = remote("192.0.2.7");
-        let by_password = home.login().enter_password(
+        let by_password = test.login().enter_password(
             &browser_with(&origin, None),
             &name("alice"),
             Some(&password(PASSWORD)),
@@ -144,12 +146,12 @@ fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
         );
         refused(&by_password.unwrap(), Refusal::Malformed);
         if extra == PAM {
-            refused(&home.is_brought("alice", None), Refusal::Malformed);
+            refused(&test.is_brought("alice", None), Refusal::Malformed);
         }
         for typed in [code_of(&app, 0), recovery(&app, 0)] {
             let next = match extra {
-                PAM => home.host_says(HostPasswordReply::Right, "alice", "192.0.2.7", ""),
-                _ => home.is_brought("alice", None),
+                PAM => test.host_says(HostPasswordReply::Right, "alice", "192.0.2.7", ""),
+                _ => test.is_brought("alice", None),
             };
             let AfterPassword::Code(pass) = next else {
                 panic!("no code is asked")
@@ -158,7 +160,7 @@ fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
             let answer = Input::parse(typed.as_bytes());
             let browser = browser_with(&origin, None);
             let entered =
-                home.login()
+                test.login()
                     .enter_code(&browser, &pass, &answer, TrustRequest::NotAsked, NOW);
             assert!(matches!(entered.unwrap(), AfterCode::Opened(_)));
         }
@@ -166,12 +168,12 @@ fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
 }
 
 #[test]
-fn a_password_of_the_host_is_charged_until_the_host_has_said_that_it_is_right() {
-    let (mut home, app) = alice(PAM);
+fn a_password_of_the_host_is_charged_until_the_host_has_confirmed_that_it_is_right() {
+    let (mut test, app) = alice(PAM);
     let (origin, who) = (remote("192.0.2.7"), name("alice"));
     for _ in 0..5 {
         // the host did not reply, so the charge remains
-        let tried = home.login().charge_first_factor(
+        let tried = test.login().charge_first_factor(
             &browser_with(&origin, None),
             &who,
             &Input::Malformed,
@@ -180,47 +182,47 @@ fn a_password_of_the_host_is_charged_until_the_host_has_said_that_it_is_right() 
         drop(tried.unwrap().unwrap());
     }
     refused(
-        &home.host_says(HostPasswordReply::Right, "alice", "192.0.2.8", ""),
+        &test.host_says(HostPasswordReply::Right, "alice", "192.0.2.8", ""),
         Refusal::Delayed { wait: 30 },
     );
     // The password is verified if a recovery code is given with it. Either one alone grants no
     // access.
     let code = recovery(&app, 0);
     refused(
-        &home.host_says(HostPasswordReply::Wrong, "alice", "192.0.2.8", &code),
+        &test.host_says(HostPasswordReply::Wrong, "alice", "192.0.2.8", &code),
         Refusal::Wrong,
     );
-    let opened = opened(home.host_says(HostPasswordReply::Right, "alice", "192.0.2.8", &code));
+    let opened = opened(test.host_says(HostPasswordReply::Right, "alice", "192.0.2.8", &code));
     assert_eq!(opened.method, AuthenticationMethod::RecoveryCode);
 }
 
 #[test]
 fn a_host_that_was_not_asked_costs_nothing() {
-    let (mut home, _) = alice(PAM);
+    let (mut test, _) = alice(PAM);
     for _ in 0..20 {
         refused(
-            &home.host_says(HostPasswordReply::NotVerified, "alice", "192.0.2.7", ""),
+            &test.host_says(HostPasswordReply::NotVerified, "alice", "192.0.2.7", ""),
             Refusal::Malformed,
         );
     }
-    let next = home.host_says(HostPasswordReply::Right, "alice", "192.0.2.7", "");
+    let next = test.host_says(HostPasswordReply::Right, "alice", "192.0.2.7", "");
     assert!(matches!(next, AfterPassword::Code(_)));
 }
 
 #[test]
 fn whatever_ends_all_sessions_while_the_host_is_asked_ends_this_sign_in_too() {
-    let (mut home, _) = alice(PAM);
+    let (mut test, _) = alice(PAM);
     let (origin, who) = (remote("192.0.2.7"), name("alice"));
     let browser = browser_with(&origin, None);
-    let tried = home
+    let tried = test
         .login()
         .charge_first_factor(&browser, &who, &Input::Malformed, NOW)
         .unwrap()
         .unwrap();
-    home.accounts()
+    test.accounts()
         .disable_second_factor(&who, "root", NOW)
         .unwrap();
-    let after = home.login().settle_first_factor(
+    let after = test.login().settle_first_factor(
         &browser,
         &who,
         tried,
@@ -233,16 +235,16 @@ fn whatever_ends_all_sessions_while_the_host_is_asked_ends_this_sign_in_too() {
 
 #[test]
 fn names_without_an_account_are_counted_too() {
-    let mut home = Home::new(PAM);
+    let mut test = TestStore::new(PAM);
     for host in 1..=5 {
         let from = format!("198.51.100.{host}");
         refused(
-            &home.host_says(HostPasswordReply::Wrong, "nobody", &from, ""),
+            &test.host_says(HostPasswordReply::Wrong, "nobody", &from, ""),
             Refusal::Wrong,
         );
     }
     refused(
-        &home.host_says(HostPasswordReply::Right, "nobody", "192.0.2.7", ""),
+        &test.host_says(HostPasswordReply::Right, "nobody", "192.0.2.7", ""),
         Refusal::Delayed { wait: 30 },
     );
 }
@@ -250,9 +252,9 @@ fn names_without_an_account_are_counted_too() {
 /// An enrolled account must enter the code, also if the proxy's identity opened a session before.
 #[test]
 fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
-    let (mut home, app) = alice(HEADER);
+    let (mut test, app) = alice(HEADER);
     for _ in 0..3 {
-        let AfterPassword::Code(pass) = home.is_brought("alice", None) else {
+        let AfterPassword::Code(pass) = test.is_brought("alice", None) else {
             panic!("it opens")
         };
         let origin = remote("192.0.2.7");
@@ -260,21 +262,21 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
             let answer = Input::parse(typed.as_bytes());
             let browser = browser_with(&origin, None);
             let entered =
-                home.login()
+                test.login()
                     .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW);
             assert!(matches!(entered.unwrap(), AfterCode::Refused(_)));
         }
     }
-    assert!(home.sessions_of("alice", NOW).is_empty());
+    assert!(test.sessions_of("alice", NOW).is_empty());
     // except in a trusted browser, in which a code was entered before
-    let AfterPassword::Code(pass) = home.is_brought("alice", None) else {
+    let AfterPassword::Code(pass) = test.is_brought("alice", None) else {
         panic!("it opens")
     };
     let (origin, answer) = (
         remote("192.0.2.7"),
         Input::parse(code_of(&app, 0).as_bytes()),
     );
-    let entered = home.login().enter_code(
+    let entered = test.login().enter_code(
         &browser_with(&origin, None),
         &pass,
         &answer,
@@ -286,10 +288,10 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
     };
     let cookie = entered.browser_cookie.unwrap().to_string();
     assert_eq!(
-        opened(home.is_brought("alice", Some(&cookie))).method,
+        opened(test.is_brought("alice", Some(&cookie))).method,
         AuthenticationMethod::TrustedBrowser
     );
-    let bob = opened(home.is_brought("bob", Some(&cookie)));
+    let bob = opened(test.is_brought("bob", Some(&cookie)));
     assert_eq!(
         (bob.method, bob.browser_cookie),
         (AuthenticationMethod::Identity, None),
@@ -299,21 +301,21 @@ fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
 
 #[test]
 fn an_identity_alone_opens_where_no_code_is_needed_and_makes_the_account() {
-    let mut home = Home::new(HEADER);
-    let opened = opened(home.is_brought("carol", None));
+    let mut test = TestStore::new(HEADER);
+    let opened = opened(test.is_brought("carol", None));
     assert_eq!(
         (opened.method, opened.session.groups),
         (AuthenticationMethod::Identity, Vec::new())
     );
     assert_eq!(
-        home.causes("carol"),
+        test.causes("carol"),
         ["account-added first-sign-in", "accepted identity"]
     );
 }
 
 /// An account that must have a second factor and has none is offered only the enrollment.
 #[test]
-fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
+fn a_user_who_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
     for extra in [PAM, HEADER] {
         for (within, needs) in [
             ("0s", EnrollmentPermission::WithOneTimeCode),
@@ -321,16 +323,16 @@ fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
         ] {
             let policy =
                 format!("{extra}[policy]\nrequired = \"all\"\nenroll_within = \"{within}\"");
-            let mut home = Home::new(&policy);
+            let mut test = TestStore::new(&policy);
             let next = match extra {
-                PAM => home.host_says(HostPasswordReply::Right, "bob", "192.0.2.7", ""),
-                _ => home.is_brought("bob", None),
+                PAM => test.host_says(HostPasswordReply::Right, "bob", "192.0.2.7", ""),
+                _ => test.is_brought("bob", None),
             };
             let AfterPassword::Enroll(token) = next else {
                 panic!("it opens")
             };
             assert_eq!(token.payload().may, needs, "{extra} {within}");
-            assert!(home.sessions_of("bob", NOW).is_empty());
+            assert!(test.sessions_of("bob", NOW).is_empty());
         }
     }
 }
@@ -339,14 +341,14 @@ fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
 #[test]
 fn an_identity_is_no_password_to_an_exemption() {
     let exempt = "[[policy.exempt]]\ncompleted_methods = [\"password\"]\n";
-    let (mut home, _) = alice(&format!("{exempt}{HEADER}"));
+    let (mut test, _) = alice(&format!("{exempt}{HEADER}"));
     assert!(matches!(
-        home.is_brought("alice", None),
+        test.is_brought("alice", None),
         AfterPassword::Code(_)
     ));
-    let (mut home, _) = alice(&format!("{exempt}{PAM}"));
+    let (mut test, _) = alice(&format!("{exempt}{PAM}"));
     let session =
-        opened(home.host_says(HostPasswordReply::Right, "alice", "192.0.2.7", "")).session;
+        opened(test.host_says(HostPasswordReply::Right, "alice", "192.0.2.7", "")).session;
     assert_eq!(
         session.passed.second,
         SecondFactorMethod::None(Enrolled::Yes)

@@ -2,9 +2,8 @@
 //! host's reply themselves; the stories use the real PAM.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod home;
+mod test_store;
 
-use home::{Home, NOW, assert_lacks, name};
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::credential::otpauth_uri;
 use postern_shared::credential::totp::generate_code;
@@ -17,6 +16,7 @@ use postern_shared::protocol::command_request::{
 use postern_shared::protocol::host_password::HostPasswordReply;
 use postern_shared::system::clock::Timestamp;
 use postern_shared::verify::decision::Refusal;
+use test_store::{NOW, TestStore, assert_lacks, name};
 
 fn setup(kind: AuthenticatorKind) -> EnrollmentOperation {
     let name = "app".parse().unwrap();
@@ -32,7 +32,7 @@ fn setup(kind: AuthenticatorKind) -> EnrollmentOperation {
 }
 
 fn asks(
-    home: &mut Home,
+    test: &mut TestStore,
     who: &str,
     account: &str,
     now: Timestamp,
@@ -42,7 +42,7 @@ fn asks(
         name: &who,
         uid: 1000,
     };
-    home.enrollment().prepare_first_enrollment(
+    test.enrollment().prepare_first_enrollment(
         caller,
         &name(account),
         setup(AuthenticatorKind::First),
@@ -51,51 +51,54 @@ fn asks(
 }
 
 fn hears(
-    home: &mut Home,
+    test: &mut TestStore,
     asking: EnrollmentRequest,
-    said: HostPasswordReply,
+    output: HostPasswordReply,
     now: Timestamp,
 ) -> Result<EngineReply, AdministrationError> {
     let who = name("alice");
-    home.enrollment().begin_first_enrollment(
+    test.enrollment().begin_first_enrollment(
         Requester::Owner {
             name: &who,
             uid: 1000,
         },
         asking,
-        said,
+        output,
         now,
     )
 }
 
 fn tries(
-    home: &mut Home,
-    said: HostPasswordReply,
+    test: &mut TestStore,
+    output: HostPasswordReply,
     now: Timestamp,
 ) -> Result<EngineReply, AdministrationError> {
-    let asking = asks(home, "alice", "alice", now)?;
-    hears(home, asking, said, now)
+    let asking = asks(test, "alice", "alice", now)?;
+    hears(test, asking, output, now)
 }
 
-fn finishes(home: &mut Home, finish: FinishOperation) -> Result<EngineReply, AdministrationError> {
+fn finishes(
+    test: &mut TestStore,
+    finish: FinishOperation,
+) -> Result<EngineReply, AdministrationError> {
     let who = name("alice");
-    let errand = CommandRequest {
+    let request = CommandRequest {
         account: who.clone(),
         operation: Operation::Finish(finish),
     };
-    home.commands().execute_request(
+    test.commands().execute_request(
         Requester::Owner {
             name: &who,
             uid: 1000,
         },
-        &errand,
+        &request,
         NOW,
     )
 }
 
 /// Returns the token of the enrollment that the right password confirmed.
 #[track_caller]
-fn confirmed(home: &mut Home, begun: EngineReply) -> TypedText {
+fn confirmed(test: &mut TestStore, begun: EngineReply) -> TypedText {
     let ReplyBody::NewAuthenticator(ShownAuthenticator {
         url,
         token,
@@ -109,7 +112,7 @@ fn confirmed(home: &mut Home, begun: EngineReply) -> TypedText {
     let (secret, parameters) = otpauth_uri::parse_declared_secret(&url).unwrap();
     let shown = generate_code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
     match finishes(
-        home,
+        test,
         FinishOperation::Confirm {
             token,
             code: shown.to_string().into(),
@@ -123,25 +126,25 @@ fn confirmed(home: &mut Home, begun: EngineReply) -> TypedText {
     }
 }
 
-fn enrolled(home: &mut Home) -> Enrolled {
-    home.enrolled("alice")
+fn enrolled(test: &mut TestStore) -> Enrolled {
+    test.enrolled("alice")
 }
 
 #[test]
 fn a_right_password_begins_the_first_setup_also_of_someone_without_an_account() {
-    let mut home = Home::new("");
-    let begun = tries(&mut home, HostPasswordReply::Right, NOW).unwrap();
-    let token = confirmed(&mut home, begun);
-    assert_eq!(enrolled(&mut home), Enrolled::No);
+    let mut test = TestStore::new("");
+    let begun = tries(&mut test, HostPasswordReply::Right, NOW).unwrap();
+    let token = confirmed(&mut test, begun);
+    assert_eq!(enrolled(&mut test), Enrolled::No);
     finishes(
-        &mut home,
+        &mut test,
         FinishOperation::Activate {
             token: token.clone(),
         },
     )
     .unwrap();
-    assert_eq!(enrolled(&mut home), Enrolled::Yes);
-    let again = finishes(&mut home, FinishOperation::Activate { token });
+    assert_eq!(enrolled(&mut test), Enrolled::Yes);
+    let again = finishes(&mut test, FinishOperation::Activate { token });
     assert!(
         matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),
         "{again:?}"
@@ -150,10 +153,10 @@ fn a_right_password_begins_the_first_setup_also_of_someone_without_an_account() 
 
 #[test]
 fn wrong_passwords_are_delayed_and_never_lock() {
-    let mut home = Home::new("[throttle]\nlock_after = 10\n");
-    home.adds_account("alice");
+    let mut test = TestStore::new("[throttle]\nlock_after = 10\n");
+    test.adds_account("alice");
     for _ in 0..5 {
-        let wrong = tries(&mut home, HostPasswordReply::Wrong, NOW);
+        let wrong = tries(&mut test, HostPasswordReply::Wrong, NOW);
         assert!(
             matches!(
                 wrong,
@@ -162,14 +165,14 @@ fn wrong_passwords_are_delayed_and_never_lock() {
             "{wrong:?}"
         );
     }
-    let delayed = asks(&mut home, "alice", "alice", NOW);
+    let delayed = asks(&mut test, "alice", "alice", NOW);
     let Err(AdministrationError::HostPassword(Refusal::Delayed { wait: 30 })) = delayed else {
         panic!("{delayed:?}")
     };
     let mut now = NOW;
     for _ in 0..20 {
         now = now.plus(3600);
-        let wrong = tries(&mut home, HostPasswordReply::Wrong, now);
+        let wrong = tries(&mut test, HostPasswordReply::Wrong, now);
         assert!(
             matches!(
                 wrong,
@@ -178,32 +181,32 @@ fn wrong_passwords_are_delayed_and_never_lock() {
             "{wrong:?}"
         );
     }
-    tries(&mut home, HostPasswordReply::Right, now.plus(3600)).unwrap();
+    tries(&mut test, HostPasswordReply::Right, now.plus(3600)).unwrap();
     // a success clears the count of wrong inputs
     for _ in 0..5 {
-        tries(&mut home, HostPasswordReply::Wrong, now.plus(3600)).unwrap_err();
+        tries(&mut test, HostPasswordReply::Wrong, now.plus(3600)).unwrap_err();
     }
 }
 
 /// Parallel attempts are charged before the host verifies any of them.
 #[test]
 fn no_more_are_looked_at_at_once_than_the_row_allows() {
-    let mut home = Home::new("");
+    let mut test = TestStore::new("");
     let asked: Vec<_> = (0..20)
-        .filter_map(|_| asks(&mut home, "alice", "alice", NOW).ok())
+        .filter_map(|_| asks(&mut test, "alice", "alice", NOW).ok())
         .collect();
     assert_eq!(asked.len(), 5);
     for asking in asked {
-        hears(&mut home, asking, HostPasswordReply::Right, NOW).unwrap();
+        hears(&mut test, asking, HostPasswordReply::Right, NOW).unwrap();
     }
-    assert!(asks(&mut home, "alice", "alice", NOW).is_ok());
+    assert!(asks(&mut test, "alice", "alice", NOW).is_ok());
 }
 
 #[test]
 fn what_the_host_was_not_asked_is_free_and_what_it_did_not_answer_is_not() {
-    let mut home = Home::new("");
+    let mut test = TestStore::new("");
     for _ in 0..20 {
-        let unasked = tries(&mut home, HostPasswordReply::NotVerified, NOW);
+        let unasked = tries(&mut test, HostPasswordReply::NotVerified, NOW);
         assert!(
             matches!(
                 unasked,
@@ -213,9 +216,9 @@ fn what_the_host_was_not_asked_is_free_and_what_it_did_not_answer_is_not() {
         );
     }
     for _ in 0..5 {
-        drop(asks(&mut home, "alice", "alice", NOW).unwrap());
+        drop(asks(&mut test, "alice", "alice", NOW).unwrap());
     }
-    let delayed = asks(&mut home, "alice", "alice", NOW);
+    let delayed = asks(&mut test, "alice", "alice", NOW);
     assert!(
         matches!(
             delayed,
@@ -228,15 +231,15 @@ fn what_the_host_was_not_asked_is_free_and_what_it_did_not_answer_is_not() {
 /// A password of the host allows nothing but the first enrollment of a person's own second factor.
 #[test]
 fn a_password_changes_nothing_but_ones_own_first_second_factor() {
-    let mut home = Home::new("");
-    let others = asks(&mut home, "bob", "alice", NOW);
+    let mut test = TestStore::new("");
+    let others = asks(&mut test, "bob", "alice", NOW);
     assert!(
         matches!(others, Err(AdministrationError::NotOwn(_))),
         "{others:?}"
     );
-    let asking = asks(&mut home, "alice", "alice", NOW).unwrap();
+    let asking = asks(&mut test, "alice", "alice", NOW).unwrap();
     let who = name("bob");
-    let taken = home.enrollment().begin_first_enrollment(
+    let taken = test.enrollment().begin_first_enrollment(
         Requester::Owner {
             name: &who,
             uid: 1001,
@@ -250,12 +253,12 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
         "{taken:?}"
     );
 
-    let app = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
-    let meanwhile = asks(&mut home, "alice", "alice", NOW).unwrap();
-    home.activates(&app);
-    let begun = hears(&mut home, meanwhile, HostPasswordReply::Right, NOW).unwrap();
-    let token = confirmed(&mut home, begun);
-    let late = finishes(&mut home, FinishOperation::Activate { token });
+    let app = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
+    let meanwhile = asks(&mut test, "alice", "alice", NOW).unwrap();
+    test.activates(&app);
+    let begun = hears(&mut test, meanwhile, HostPasswordReply::Right, NOW).unwrap();
+    let token = confirmed(&mut test, begun);
+    let late = finishes(&mut test, FinishOperation::Activate { token });
     assert!(
         matches!(late, Err(AdministrationError::AlreadyEnrolled(_))),
         "{late:?}"
@@ -266,7 +269,7 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
             name: &who,
             uid: 1000,
         };
-        let on = home
+        let on = test
             .enrollment()
             .prepare_first_enrollment(caller, &who, setup(kind), NOW);
         assert!(
@@ -274,22 +277,22 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
             "{on:?}"
         );
     }
-    home::accepted(&home.attempt("alice", &home::code_of(&app, 0), NOW));
+    test_store::accepted(&test.attempt("alice", &test_store::code_of(&app, 0), NOW));
 }
 
 /// A pending enrollment is invalid after the account is removed.
 #[test]
 fn a_setup_that_was_asked_for_does_not_outlive_a_removal() {
-    let mut home = Home::new("");
-    home.adds_account("alice");
-    let asking = asks(&mut home, "alice", "alice", NOW).unwrap();
-    home.accounts()
+    let mut test = TestStore::new("");
+    test.adds_account("alice");
+    let asking = asks(&mut test, "alice", "alice", NOW).unwrap();
+    test.accounts()
         .remove_account(&name("alice"), "root", NOW)
         .unwrap();
-    home.adds_account("alice");
-    let begun = hears(&mut home, asking, HostPasswordReply::Right, NOW).unwrap();
-    let token = confirmed(&mut home, begun);
-    let stale = finishes(&mut home, FinishOperation::Activate { token });
+    test.adds_account("alice");
+    let begun = hears(&mut test, asking, HostPasswordReply::Right, NOW).unwrap();
+    let token = confirmed(&mut test, begun);
+    let stale = finishes(&mut test, FinishOperation::Activate { token });
     assert!(
         matches!(stale, Err(AdministrationError::Stale)),
         "{stale:?}"
@@ -303,9 +306,9 @@ fn where_the_policy_wants_a_one_time_code_no_password_does() {
         "\"one-time-code\"",
         "\"networks\"\nself_enroll_networks = [\"127.0.0.0/8\", \"::/0\"]",
     ] {
-        let mut home = Home::new(&format!("[policy]\nself_enroll = {policy}\n"));
+        let mut test = TestStore::new(&format!("[policy]\nself_enroll = {policy}\n"));
         for _ in 0..20 {
-            let refused = asks(&mut home, "alice", "alice", NOW);
+            let refused = asks(&mut test, "alice", "alice", NOW);
             assert!(
                 matches!(refused, Err(AdministrationError::OneTimeCodeNeeded(_))),
                 "{refused:?}"
@@ -316,22 +319,22 @@ fn where_the_policy_wants_a_one_time_code_no_password_does() {
 
 #[test]
 fn where_the_host_is_not_asked_no_password_is_right() {
-    let mut home = Home::new("");
-    let task = Operation::FirstEnrollment {
+    let mut test = TestStore::new("");
+    let op = Operation::FirstEnrollment {
         password: "secret".to_owned().into(),
         setup: setup(AuthenticatorKind::First),
     };
-    let errand = CommandRequest {
+    let request = CommandRequest {
         account: name("alice"),
-        operation: task,
+        operation: op,
     };
-    assert_lacks(&format!("{errand:?}"), "secret");
-    let run = home.commands().execute_request(
+    assert_lacks(&format!("{request:?}"), "secret");
+    let run = test.commands().execute_request(
         Requester::Owner {
             name: &name("alice"),
             uid: 1000,
         },
-        &errand,
+        &request,
         NOW,
     );
     assert!(
@@ -344,17 +347,17 @@ fn where_the_host_is_not_asked_no_password_is_right() {
 /// one-time code.
 #[test]
 fn someone_required_needs_a_one_time_code_once_their_time_is_over() {
-    let mut home = Home::new("[policy]\nrequired = \"all\"\nenroll_within = \"1h\"");
-    tries(&mut home, HostPasswordReply::Wrong, NOW).unwrap_err();
-    let begun = tries(&mut home, HostPasswordReply::Right, NOW.plus(3599)).unwrap();
+    let mut test = TestStore::new("[policy]\nrequired = \"all\"\nenroll_within = \"1h\"");
+    tries(&mut test, HostPasswordReply::Wrong, NOW).unwrap_err();
+    let begun = tries(&mut test, HostPasswordReply::Right, NOW.plus(3599)).unwrap();
     assert!(matches!(begun.answer, ReplyBody::NewAuthenticator(_)));
-    let late = tries(&mut home, HostPasswordReply::Right, NOW.plus(3600)).unwrap_err();
+    let late = tries(&mut test, HostPasswordReply::Right, NOW.plus(3600)).unwrap_err();
     assert!(
         matches!(late, AdministrationError::OneTimeCodeNeeded(_)),
         "{late:?}"
     );
-    let mut home = Home::new("[policy]\nrequired = \"all\"");
-    let never = tries(&mut home, HostPasswordReply::Right, NOW).unwrap_err();
+    let mut test = TestStore::new("[policy]\nrequired = \"all\"");
+    let never = tries(&mut test, HostPasswordReply::Right, NOW).unwrap_err();
     assert!(
         matches!(never, AdministrationError::OneTimeCodeNeeded(_)),
         "{never:?}"

@@ -1,12 +1,8 @@
 //! Grace periods on a real store: which success begins one, where it applies, and what ends it.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod home;
+mod test_store;
 
-use home::{
-    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, code_at, code_of, name, password,
-    recovery, remote, request,
-};
 use postern_shared::config::GracePeriod;
 use postern_shared::crypto::vault::Renewal;
 use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
@@ -16,33 +12,38 @@ use postern_shared::verify::decision::WithinGrace;
 use postern_shared::verify::method::AuthenticationMethod;
 use postern_shared::verify::origin::Origin;
 use postern_shared::verify::throttle::Phase;
+use test_store::{
+    NOW, PASSWORD, TestStore, accepted, alice, alice_at_the_web, code_at, code_of, name, password,
+    recovery, remote, request,
+};
 
 const HOUR: GracePeriod = GracePeriod::new(3600);
 const HERE: &str = "192.0.2.7";
 
 /// Returns whether alice needs no code at a service because of a grace period.
-fn spared_at(
-    door: &mut Engine,
+fn within_grace_at(
+    opened: &mut Engine,
     service: &str,
     origin: &Origin,
-    stage: Phase,
+    phase: Phase,
     now: Timestamp,
 ) -> bool {
     let alice = name("alice");
-    let visitor = VerificationRequest {
-        phase: stage,
+    let login = VerificationRequest {
+        phase,
         service,
         ..request(&alice, origin)
     };
-    door.verification()
-        .check_grace_period(&visitor, HOUR, now)
+    opened
+        .verification()
+        .check_grace_period(&login, HOUR, now)
         .unwrap()
         == WithinGrace::Yes
 }
 
-impl Home {
-    fn spared(&mut self, now: Timestamp) -> bool {
-        spared_at(&mut self.door, "test", &remote(HERE), Phase::After, now)
+impl TestStore {
+    fn is_within_grace(&mut self, now: Timestamp) -> bool {
+        within_grace_at(&mut self.engine, "test", &remote(HERE), Phase::After, now)
     }
 
     fn code_from(&mut self, app: &PendingEnrollment, address: &str, offset: i64) {
@@ -58,14 +59,18 @@ impl Home {
 
 #[test]
 fn a_code_spares_the_next_at_the_same_service_and_address_for_its_time() {
-    let (mut home, app) = alice("");
-    assert!(!home.spared(NOW));
-    home.code_from(&app, HERE, 0);
-    assert!(home.spared(NOW) && home.spared(NOW.plus(3599)));
-    assert!(!home.spared(NOW.plus(3600)));
-    assert!(!home.spared(NOW.minus(1)), "the clock was set back");
-    let mut at =
-        |service: &str, origin: &Origin, stage| spared_at(&mut home, service, origin, stage, NOW);
+    let (mut test, app) = alice("");
+    assert!(!test.is_within_grace(NOW));
+    test.code_from(&app, HERE, 0);
+    assert!(test.is_within_grace(NOW) && test.is_within_grace(NOW.plus(3599)));
+    assert!(!test.is_within_grace(NOW.plus(3600)));
+    assert!(
+        !test.is_within_grace(NOW.minus(1)),
+        "the clock was set back"
+    );
+    let mut at = |service: &str, origin: &Origin, phase| {
+        within_grace_at(&mut test, service, origin, phase, NOW)
+    };
     assert!(!at("other", &remote(HERE), Phase::After));
     assert!(!at("test", &remote("192.0.2.8"), Phase::After));
     assert!(!at("test", &remote(HERE), Phase::Before));
@@ -77,62 +82,68 @@ fn a_code_spares_the_next_at_the_same_service_and_address_for_its_time() {
     ));
     let bob = name("bob");
     let origin = remote(HERE);
-    let visitor = request(&bob, &origin);
+    let login = request(&bob, &origin);
     assert_eq!(
-        home.verification()
-            .check_grace_period(&visitor, HOUR, NOW)
+        test.verification()
+            .check_grace_period(&login, HOUR, NOW)
             .unwrap(),
         WithinGrace::No
     );
     // a check of the grace period does not extend it
-    assert!(home.spared(NOW.plus(3500)));
-    assert!(!home.spared(NOW.plus(3600)));
+    assert!(test.is_within_grace(NOW.plus(3500)));
+    assert!(!test.is_within_grace(NOW.plus(3600)));
 }
 
 #[test]
 fn without_an_address_no_code_begins_one() {
-    let (mut home, app) = alice("");
+    let (mut test, app) = alice("");
     for (origin, offset) in [
         (Origin::Unknown, -1),
         (Origin::Local("alice".to_owned()), 0),
     ] {
-        accepted(&home.attempt_from("alice", &origin, Phase::After, &code_of(&app, offset), NOW));
-        assert!(!spared_at(&mut home, "test", &origin, Phase::After, NOW));
+        accepted(&test.attempt_from("alice", &origin, Phase::After, &code_of(&app, offset), NOW));
+        assert!(!within_grace_at(
+            &mut test,
+            "test",
+            &origin,
+            Phase::After,
+            NOW
+        ));
     }
-    assert!(!home.spared(NOW));
+    assert!(!test.is_within_grace(NOW));
 }
 
 #[test]
 fn a_code_before_the_first_factor_begins_none_also_when_it_is_booked() {
-    let (mut home, app) = alice("");
+    let (mut test, app) = alice("");
     let (origin, alice) = (remote(HERE), name("alice"));
-    accepted(&home.attempt_from("alice", &origin, Phase::Before, &code_of(&app, 0), NOW));
-    assert!(!home.spared(NOW));
-    let visitor = VerificationRequest {
+    accepted(&test.attempt_from("alice", &origin, Phase::Before, &code_of(&app, 0), NOW));
+    assert!(!test.is_within_grace(NOW));
+    let login = VerificationRequest {
         phase: Phase::Before,
         ..request(&alice, &origin)
     };
     assert!(
-        home.verification()
-            .complete_login(&visitor, AuthenticationMethod::Code, NOW)
+        test.verification()
+            .complete_login(&login, AuthenticationMethod::Code, NOW)
             .unwrap()
             .is_some()
     );
-    assert!(!home.spared(NOW));
+    assert!(!test.is_within_grace(NOW));
 }
 
 #[test]
 fn nothing_but_a_code_begins_one() {
-    let (mut home, app) = alice("");
-    accepted(&home.attempt_from(
+    let (mut test, app) = alice("");
+    accepted(&test.attempt_from(
         "alice",
         &remote(HERE),
         Phase::After,
         &recovery(&app, 0),
         NOW,
     ));
-    let (one_time, _) = home.issues_one_time_code("alice", NOW);
-    accepted(&home.attempt_from(
+    let (one_time, _) = test.issues_one_time_code("alice", NOW);
+    accepted(&test.attempt_from(
         "alice",
         &remote(HERE),
         Phase::After,
@@ -140,28 +151,28 @@ fn nothing_but_a_code_begins_one() {
         NOW,
     ));
     let (label, scope) = ("x".parse().unwrap(), "pam:test".parse().unwrap());
-    let made = home
+    let made = test
         .app_passwords()
         .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
         .unwrap();
     let (alice, origin) = (name("alice"), remote(HERE));
-    let visitor = request(&alice, &origin);
+    let login = request(&alice, &origin);
     assert!(
-        home.app_passwords()
-            .verify_app_password(&visitor, &made, NOW)
+        test.app_passwords()
+            .verify_app_password(&login, &made, NOW)
             .unwrap()
             .is_ok()
     );
-    assert!(!home.spared(NOW));
+    assert!(!test.is_within_grace(NOW));
 }
 
 #[test]
-fn whoever_guesses_from_there_is_not_spared() {
-    let (mut home, app) = alice("");
-    home.code_from(&app, HERE, 0);
+fn a_user_who_guesses_from_there_is_not_exempt() {
+    let (mut test, app) = alice("");
+    test.code_from(&app, HERE, 0);
     for _ in 0..5 {
-        assert!(home.spared(NOW));
-        home.attempt_from(
+        assert!(test.is_within_grace(NOW));
+        test.attempt_from(
             "alice",
             &remote(HERE),
             Phase::After,
@@ -169,34 +180,34 @@ fn whoever_guesses_from_there_is_not_spared() {
             NOW,
         );
     }
-    assert!(!home.spared(NOW));
-    assert!(home.spared(NOW.plus(120)));
+    assert!(!test.is_within_grace(NOW));
+    assert!(test.is_within_grace(NOW.plus(120)));
 }
 
 /// Every revocation and every change of a credential ends the grace periods of the account.
 #[test]
 fn every_revocation_ends_it() {
-    type Act = fn(&mut Home, &PendingEnrollment, Timestamp);
+    type Act = fn(&mut TestStore, &PendingEnrollment, Timestamp);
     let acts: [(&str, Act); 13] = [
-        ("a new password", |home, _, now| {
-            home.accounts()
+        ("a new password", |test, _, now| {
+            test.accounts()
                 .set_password(&name("alice"), &password(PASSWORD), "root", now)
                 .unwrap();
         }),
-        ("one of this host", |home, _, now| {
+        ("one of this host", |test, _, now| {
             let actor = Principal::Service("alice", &Origin::Unknown, "passwd");
-            home.accounts()
+            test.accounts()
                 .record_host_password_change(&name("alice"), actor, now)
                 .unwrap();
         }),
-        ("disabled, and enrolled anew", |home, app, now| {
-            home.disables("alice", "root", now);
-            home.activates(app);
+        ("disabled, and enrolled anew", |test, app, now| {
+            test.disables("alice", "root", now);
+            test.activates(app);
         }),
-        ("a new authenticator", |home, _, now| {
-            let further = PendingEnrollment::further(home.config(), &name("alice")).unwrap();
+        ("a new authenticator", |test, _, now| {
+            let further = PendingEnrollment::further(test.config(), &name("alice")).unwrap();
             let further = further.with_label("second".parse().unwrap());
-            home.enrollment()
+            test.enrollment()
                 .activate(
                     &further,
                     &EnrollmentConfirmation::by_administrator(),
@@ -205,17 +216,17 @@ fn every_revocation_ends_it() {
                 )
                 .unwrap();
         }),
-        ("an authenticator removed", |home, _, now| {
-            home.enrollment()
+        ("an authenticator removed", |test, _, now| {
+            test.enrollment()
                 .remove_authenticator(&name("alice"), &"second".parse().unwrap(), "root", now)
                 .unwrap();
         }),
-        ("a recovery code", |home, app, now| {
+        ("a recovery code", |test, app, now| {
             let origin = remote("198.51.100.1");
-            accepted(&home.attempt_from("alice", &origin, Phase::After, &recovery(app, 0), now));
+            accepted(&test.attempt_from("alice", &origin, Phase::After, &recovery(app, 0), now));
         }),
-        ("a recovery code from there", |home, app, now| {
-            accepted(&home.attempt_from(
+        ("a recovery code from there", |test, app, now| {
+            accepted(&test.attempt_from(
                 "alice",
                 &remote(HERE),
                 Phase::After,
@@ -223,29 +234,29 @@ fn every_revocation_ends_it() {
                 now,
             ));
         }),
-        ("groups", |home, _, now| {
-            home.accounts()
+        ("groups", |test, _, now| {
+            test.accounts()
                 .change_groups(&name("alice"), &["ops".parse().unwrap()], &[], "root", now)
                 .unwrap();
         }),
-        ("sessions revoked", |home, _, now| {
+        ("sessions revoked", |test, _, now| {
             assert_eq!(
-                home.sessions()
+                test.sessions()
                     .revoke_sessions(&name("alice"), None, "root", now)
                     .unwrap(),
                 0
             );
         }),
-        ("browsers revoked", |home, _, now| {
+        ("browsers revoked", |test, _, now| {
             assert_eq!(
-                home.sessions()
+                test.sessions()
                     .revoke_browsers(&name("alice"), None, "root", now)
                     .unwrap(),
                 0
             );
         }),
-        ("another name and back", |home, _, now| {
-            home.accounts()
+        ("another name and back", |test, _, now| {
+            test.accounts()
                 .rename_account(
                     &name("alice"),
                     &name("alison"),
@@ -254,7 +265,7 @@ fn every_revocation_ends_it() {
                     now,
                 )
                 .unwrap();
-            home.accounts()
+            test.accounts()
                 .rename_account(
                     &name("alison"),
                     &name("alice"),
@@ -264,47 +275,47 @@ fn every_revocation_ends_it() {
                 )
                 .unwrap();
         }),
-        ("all keys renewed", |home, _, now| {
-            home.keys()
+        ("all keys renewed", |test, _, now| {
+            test.keys()
                 .rotate_keys(Renewal::All, "root", now)
                 .map(drop)
                 .unwrap();
         }),
-        ("removed, and made anew", |home, app, now| {
-            home.accounts()
+        ("removed, and made anew", |test, app, now| {
+            test.accounts()
                 .remove_account(&name("alice"), "root", now)
                 .unwrap();
-            home.activates(app);
+            test.activates(app);
         }),
     ];
-    let (mut home, app) = alice_at_the_web("");
+    let (mut test, app) = alice_at_the_web("");
     for (hours, (what, act)) in acts.into_iter().enumerate() {
         let now = NOW.plus(hours as u64 * 3600);
         let code = code_at(&app, 0, now);
-        accepted(&home.attempt_from("alice", &remote(HERE), Phase::After, &code, now));
-        assert!(home.spared(now), "before {what}");
-        act(&mut home, &app, now);
-        assert!(!home.spared(now), "after {what}");
+        accepted(&test.attempt_from("alice", &remote(HERE), Phase::After, &code, now));
+        assert!(test.is_within_grace(now), "before {what}");
+        act(&mut test, &app, now);
+        assert!(!test.is_within_grace(now), "after {what}");
     }
 }
 
 /// A revocation of what does not exist changes nothing.
 #[test]
 fn a_session_or_browser_that_is_not_there_ends_none() {
-    let (mut home, app) = alice("");
-    home.code_from(&app, HERE, 0);
-    let revoked = home
+    let (mut test, app) = alice("");
+    test.code_from(&app, HERE, 0);
+    let revoked = test
         .sessions()
         .revoke_browsers(&name("alice"), Some(7), "root", NOW);
     assert!(matches!(
         revoked,
         Err(AdministrationError::NothingToRevoke(..))
     ));
-    assert!(home.spared(NOW));
-    home.sessions()
+    assert!(test.is_within_grace(NOW));
+    test.sessions()
         .revoke_browsers(&name("alice"), None, "root", NOW)
         .unwrap();
-    let again = home
+    let again = test
         .sessions()
         .revoke_sessions(&name("alice"), None, "root", NOW);
     assert!(matches!(

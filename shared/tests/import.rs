@@ -25,10 +25,10 @@ fn changed_files_never_panic_and_no_refusal_repeats_them() {
                     change(&mut bytes, &mut dice);
                 }
                 if let Err(error) = parse_import_file(format, &bytes) {
-                    let said = error.to_string();
+                    let output = error.to_string();
                     assert!(
-                        said.len() < 200 && said.is_ascii() && !said.contains("12345678"),
-                        "{name}: {said}"
+                        output.len() < 200 && output.is_ascii() && !output.contains("12345678"),
+                        "{name}: {output}"
                     );
                 }
                 tried += 1;

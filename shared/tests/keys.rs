@@ -2,12 +2,8 @@
 //! is removed.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod home;
+mod test_store;
 
-use home::{
-    Home, NOW, PASSWORD, alice, alice_at_the_web, assert_contains, attempt_at, browser,
-    browser_with, code_of, name, password, remote, request,
-};
 use postern_shared::config::GracePeriod;
 use postern_shared::credential::input::Input;
 use postern_shared::credential::totp::generate_code;
@@ -28,23 +24,27 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use test_store::{
+    NOW, PASSWORD, TestStore, alice, alice_at_the_web, assert_contains, attempt_at, browser,
+    browser_with, code_of, name, password, remote, request,
+};
 
-fn judge(door: &mut Engine, who: &str, typed: &str, now: Timestamp) -> VerificationResult {
-    attempt_at(door, who, &Origin::Unknown, Phase::After, typed, now).result
+fn verify(opened: &mut Engine, who: &str, typed: &str, now: Timestamp) -> VerificationResult {
+    attempt_at(opened, who, &Origin::Unknown, Phase::After, typed, now).result
 }
 
 #[track_caller]
-fn accepts(door: &mut Engine, who: &str, typed: &str) {
-    let verdict = judge(door, who, typed, NOW);
-    assert!(verdict.is_ok(), "{verdict:?}");
+fn accepts(engine: &mut Engine, who: &str, typed: &str) {
+    let result = verify(engine, who, typed, NOW);
+    assert!(result.is_ok(), "{result:?}");
 }
 
 #[track_caller]
-fn refuses(door: &mut Engine, who: &str, typed: &str, refusal: Refusal) {
-    assert_eq!(judge(door, who, typed, NOW), Err(refusal));
+fn refuses(engine: &mut Engine, who: &str, typed: &str, refusal: Refusal) {
+    assert_eq!(verify(engine, who, typed, NOW), Err(refusal));
 }
 
-impl Home {
+impl TestStore {
     fn master_keys(&self) -> usize {
         fs::read_to_string(self.key_file())
             .unwrap()
@@ -55,13 +55,16 @@ impl Home {
 
     #[track_caller]
     fn rotates(&mut self, renewal: Renewal) -> postern_shared::engine::RotationReport {
-        self.door.keys().rotate_keys(renewal, "root", NOW).unwrap()
+        self.engine
+            .keys()
+            .rotate_keys(renewal, "root", NOW)
+            .unwrap()
     }
 }
 
 /// Signs in at the web with the password, and with a code if one is required.
 fn signs_in(
-    door: &mut Engine,
+    engine: &mut Engine,
     who: &str,
     cookie: Option<&str>,
     typed: Option<&str>,
@@ -69,7 +72,7 @@ fn signs_in(
     let origin = remote("192.0.2.7");
     let browser = browser_with(&origin, cookie);
     let nothing = Input::parse(b"");
-    match door
+    match engine
         .login()
         .enter_password(
             &browser,
@@ -83,7 +86,7 @@ fn signs_in(
         AfterPassword::Opened(opened) => Some(*opened),
         AfterPassword::Code(pass) => {
             let answer = Input::parse(typed?.as_bytes());
-            match door
+            match engine
                 .login()
                 .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
                 .unwrap()
@@ -115,24 +118,24 @@ fn found<'a>(bytes: &[u8], wanted: impl IntoIterator<Item = &'a [u8]>) -> usize 
 /// A rotation replaces every key that it can, and ends no session.
 #[test]
 fn a_rotation_changes_every_key_that_it_can_and_ends_nothing() {
-    let (mut home, alice) = alice_at_the_web("");
-    let opened = signs_in(&mut home, "alice", None, Some(&code_of(&alice, -1))).unwrap();
-    let mut before = home.another();
-    let (sealed, key_file) = (home.sealed(), fs::read(home.key_file()).unwrap());
-    let wrapped = home.blobs("SELECT wrapped FROM data_key");
+    let (mut test, alice) = alice_at_the_web("");
+    let opened = signs_in(&mut test, "alice", None, Some(&code_of(&alice, -1))).unwrap();
+    let mut before = test.another();
+    let (sealed, key_file) = (test.sealed(), fs::read(test.key_file()).unwrap());
+    let wrapped = test.blobs("SELECT wrapped FROM data_key");
 
-    assert!(home.rotates(Renewal::Seal).ended.is_empty());
-    assert!(home.master_keys() == 1 && fs::read(home.key_file()).unwrap() != key_file);
+    assert!(test.rotates(Renewal::Seal).ended.is_empty());
+    assert!(test.master_keys() == 1 && fs::read(test.key_file()).unwrap() != key_file);
     let gone = sealed.iter().chain(&wrapped).map(Vec::as_slice);
     assert_eq!(
-        found(&home.bytes(), gone),
+        found(&test.bytes(), gone),
         0,
         "the old key would still open something"
     );
-    let mut after = home.another();
-    for door in [&mut before, &mut after] {
+    let mut after = test.another();
+    for engine in [&mut before, &mut after] {
         refuses(
-            door,
+            engine,
             "alice",
             &code_of(&alice, -1),
             Refusal::Used { wait: 0 },
@@ -159,11 +162,11 @@ fn a_rotation_changes_every_key_that_it_can_and_ends_nothing() {
 /// A process that was open before the rotation and one that starts later can each read what the
 /// other writes.
 #[test]
-fn a_door_that_was_open_before_goes_by_the_new_keys_from_its_next_transaction_on() {
-    let mut home = Home::new("");
-    let mut before = home.another();
-    home.rotates(Renewal::Seal);
-    let pending = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
+fn an_engine_that_was_open_before_uses_the_new_keys_from_its_next_transaction_on() {
+    let mut test = TestStore::new("");
+    let mut before = test.another();
+    test.rotates(Renewal::Seal);
+    let pending = PendingEnrollment::new(&test.config, &name("alice")).unwrap();
     before
         .enrollment()
         .activate(
@@ -173,12 +176,12 @@ fn a_door_that_was_open_before_goes_by_the_new_keys_from_its_next_transaction_on
             NOW,
         )
         .unwrap();
-    home.rotates(Renewal::All);
+    test.rotates(Renewal::All);
     before
         .accounts()
         .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
         .unwrap();
-    let mut after = home.another();
+    let mut after = test.another();
     assert!(signs_in(&mut after, "alice", None, Some(&code_of(&pending, 0))).is_some());
     refuses(
         &mut before,
@@ -191,15 +194,15 @@ fn a_door_that_was_open_before_goes_by_the_new_keys_from_its_next_transaction_on
 /// No login fails at any moment of a rotation.
 #[test]
 fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
-    let mut home = Home::new("");
+    let mut test = TestStore::new("");
     let people: Vec<(String, PendingEnrollment)> = (0..3)
         .map(|number| format!("person{number}"))
-        .map(|who| (who.clone(), home.enrols(&who)))
+        .map(|who| (who.clone(), test.enrols(&who)))
         .collect();
     for number in 0..300 {
-        home.enrols(&format!("other{number}"));
+        test.enrols(&format!("other{number}"));
     }
-    let (over, config) = (AtomicBool::new(false), home.config.clone());
+    let (over, config) = (AtomicBool::new(false), test.config.clone());
     let login = |who: &str, pending: &PendingEnrollment| {
         let mut count = 0;
         let mut kept = Engine::open(config.clone()).unwrap();
@@ -211,14 +214,14 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
                 pending.parameters().moving.step_at(now).unwrap(),
             );
             let mut fresh;
-            let door = if count % 2 == 0 {
+            let engine = if count % 2 == 0 {
                 fresh = Engine::open(config.clone()).unwrap();
                 &mut fresh
             } else {
                 &mut kept
             };
-            let verdict = judge(door, who, typed.as_ref(), now);
-            assert!(verdict.is_ok(), "{verdict:?}");
+            let result = verify(engine, who, typed.as_ref(), now);
+            assert!(result.is_ok(), "{result:?}");
             count += 1;
             // a person needs time to type
             std::thread::sleep(Duration::from_millis(5));
@@ -231,7 +234,7 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
             .map(|(who, pending)| scope.spawn(|| login(who, pending)))
             .collect();
         let rotated: Vec<_> = (0..5)
-            .map(|_| home.keys().rotate_keys(Renewal::Seal, "root", NOW))
+            .map(|_| test.keys().rotate_keys(Renewal::Seal, "root", NOW))
             .collect();
         over.store(true, Ordering::Relaxed);
         // On a slow machine a process may always read with the old keys. The old master key is kept
@@ -249,21 +252,21 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
             .sum()
     });
     assert!(logins > 40, "{logins}");
-    home.rotates(Renewal::Seal);
-    assert_eq!(home.master_keys(), 1);
+    test.rotates(Renewal::Seal);
+    assert_eq!(test.master_keys(), 1);
 }
 
 #[test]
 fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else() {
-    let (mut home, alice) = alice("");
-    home.enrols("bob");
-    home.sets_password("alice");
-    let opened = signs_in(&mut home, "alice", None, Some(&code_of(&alice, -1))).unwrap();
+    let (mut test, alice) = alice("");
+    test.enrols("bob");
+    test.sets_password("alice");
+    let opened = signs_in(&mut test, "alice", None, Some(&code_of(&alice, -1))).unwrap();
     let cookie = opened.session.to_cookie(&opened.keys);
-    let mut before = home.another();
-    let expected = home.keys().list_key_bound(NOW).unwrap();
+    let mut before = test.another();
+    let expected = test.keys().list_key_bound(NOW).unwrap();
 
-    let ended = home.rotates(Renewal::All).ended;
+    let ended = test.rotates(Renewal::All).ended;
     assert_eq!(ended, expected);
     let of_alice = [
         (KeyBound::Password, 1),
@@ -273,18 +276,18 @@ fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else(
     ];
     assert_eq!(ended[&name("alice")], of_alice);
     assert_eq!(ended[&name("bob")], [(KeyBound::RecoveryCodes, 6)]);
-    assert!(home.keys().list_key_bound(NOW).unwrap().is_empty());
+    assert!(test.keys().list_key_bound(NOW).unwrap().is_empty());
 
-    let mut after = home.another();
-    for door in [&mut before, &mut after] {
+    let mut after = test.another();
+    for engine in [&mut before, &mut after] {
         refuses(
-            door,
+            engine,
             "alice",
             &alice.recovery_codes()[0].grouped(),
             Refusal::Malformed,
         );
         assert!(
-            signs_in(door, "alice", None, None).is_none(),
+            signs_in(engine, "alice", None, None).is_none(),
             "the password is over"
         );
     }
@@ -318,57 +321,58 @@ const HERE: &str = "192.0.2.7";
 /// Returns a store after an interrupted renewal of all keys. Alice has one of each credential that
 /// depends on keys, and comes after many accounts. The renewal failed at an account before her,
 /// whose row is too large to read.
-fn cut_off() -> (Home, PendingEnrollment, OpenedSession) {
-    let mut home = Home::new("");
+fn cut_off() -> (TestStore, PendingEnrollment, OpenedSession) {
+    let mut test = TestStore::new("");
     let others = format!(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {OTHERS}) \
          INSERT INTO account (name, name_key, created) SELECT 'other' || i, 'other' || i, 0 FROM n; \
          INSERT INTO recovery_code (account, hash, length) SELECT id, randomblob(32), 16 FROM account"
     );
-    home.sqlite().execute_batch(&others).unwrap();
-    let alice = home.enrols("alice");
-    home.sets_password("alice");
+    test.sqlite().execute_batch(&others).unwrap();
+    let alice = test.enrols("alice");
+    test.sets_password("alice");
     let label = "mail".parse().unwrap();
     let scope = "pam:dovecot".parse().unwrap();
-    home.app_passwords()
+    test.app_passwords()
         .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
         .unwrap();
-    let opened = signs_in(&mut home, "alice", None, Some(&code_of(&alice, -1))).unwrap();
+    let opened = signs_in(&mut test, "alice", None, Some(&code_of(&alice, -1))).unwrap();
     let here = attempt_at(
-        &mut home,
+        &mut test,
         "alice",
         &remote(HERE),
         Phase::After,
         &code_of(&alice, 0),
         NOW,
     );
-    assert!(here.result.is_ok() && spares(&mut home));
-    home.sqlite()
+    assert!(here.result.is_ok() && spares(&mut test));
+    test.sqlite()
         .execute_batch(
             "UPDATE account SET member_of = hex(zeroblob(25000000)) WHERE name = 'other110'",
         )
         .unwrap();
-    let error = home
+    let error = test
         .keys()
         .rotate_keys(Renewal::All, "root", NOW)
         .unwrap_err();
     assert!(matches!(error, RotationError::Engine(_)), "{error}");
-    home.sqlite()
+    test.sqlite()
         .execute_batch("UPDATE account SET member_of = '' WHERE name = 'other110'")
         .unwrap();
-    (home, alice, opened)
+    (test, alice, opened)
 }
 
-fn spares(door: &mut Engine) -> bool {
+fn spares(engine: &mut Engine) -> bool {
     let (alice, origin) = (name("alice"), remote(HERE));
-    let visitor = request(&alice, &origin);
-    door.verification()
-        .check_grace_period(&visitor, GracePeriod::new(3600), NOW)
+    let login = request(&alice, &origin);
+    engine
+        .verification()
+        .check_grace_period(&login, GracePeriod::new(3600), NOW)
         .unwrap()
         == WithinGrace::Yes
 }
 
-impl Home {
+impl TestStore {
     fn count(&self, what: &str) -> i64 {
         self.sqlite()
             .query_row(&format!("SELECT count(*) FROM {what}"), [], |row| {
@@ -381,9 +385,9 @@ impl Home {
 /// The fault: all logins waited while the rows of every account were read and removed.
 #[test]
 fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_time() {
-    let (mut home, alice, opened) = cut_off();
+    let (mut test, alice, opened) = cut_off();
     let of_alice = "recovery_code JOIN account ON account.id = account WHERE name = 'alice'";
-    let (all, hers) = (home.count("recovery_code"), home.count(of_alice));
+    let (all, hers) = (test.count("recovery_code"), test.count(of_alice));
     let left = OTHERS % AT_ONCE;
     assert_eq!(
         (all - hers, hers),
@@ -391,31 +395,31 @@ fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_tim
         "what was removed before the end stays removed, hers is there"
     );
 
-    let status = home.accounts().account_status(&name("alice")).unwrap();
+    let status = test.accounts().account_status(&name("alice")).unwrap();
     assert_eq!(status.tally.recovery_codes, 0, "and not told of");
-    assert!(home.sessions_of("alice", NOW).is_empty());
-    assert!(home.trusted_browsers_of("alice", NOW).is_empty());
+    assert!(test.sessions_of("alice", NOW).is_empty());
+    assert!(test.trusted_browsers_of("alice", NOW).is_empty());
     assert!(
-        home.app_passwords()
+        test.app_passwords()
             .list_app_passwords(None)
             .unwrap()
             .is_empty()
     );
-    assert!(!spares(&mut home), "grace");
+    assert!(!spares(&mut test), "grace");
     let cookie = opened.session.to_cookie(&opened.keys);
-    assert_eq!(Session::from_cookie(&cookie, &home.token_keys()), None);
+    assert_eq!(Session::from_cookie(&cookie, &test.token_keys()), None);
     assert!(
-        signs_in(&mut home, "alice", None, None).is_none(),
+        signs_in(&mut test, "alice", None, None).is_none(),
         "the password"
     );
     refuses(
-        &mut home,
+        &mut test,
         "alice",
         &alice.recovery_codes()[0].grouped(),
         Refusal::Malformed,
     );
     refuses(
-        &mut home.another(),
+        &mut test.another(),
         "alice",
         &code_of(&alice, 0),
         Refusal::Used { wait: 15 },
@@ -424,36 +428,36 @@ fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_tim
 
 #[test]
 fn a_renewal_that_was_cut_off_is_finished_by_the_next_rotation_and_leaves_what_is_newer() {
-    let (mut home, alice, opened) = cut_off();
-    home.sets_password("alice");
-    home.issues_one_time_code("alice", NOW);
-    assert_eq!(home.master_keys(), 2);
-    home.rotates(Renewal::Seal);
-    assert_eq!(home.master_keys(), 1);
+    let (mut test, alice, opened) = cut_off();
+    test.sets_password("alice");
+    test.issues_one_time_code("alice", NOW);
+    assert_eq!(test.master_keys(), 2);
+    test.rotates(Renewal::Seal);
+    assert_eq!(test.master_keys(), 1);
     for (table, left) in [
         ("recovery_code", 0),
         ("app_password", 0),
         ("session", 0),
         ("one_time_code", 1),
     ] {
-        assert_eq!(home.count(table), left, "{table}");
+        assert_eq!(test.count(table), left, "{table}");
     }
     assert_eq!(
-        home.count("account WHERE at_renewal < (SELECT number FROM renewal)"),
+        test.count("account WHERE at_renewal < (SELECT number FROM renewal)"),
         0
     );
     let trusted = opened.browser_cookie.as_deref().map(String::as_str);
     assert!(
-        signs_in(&mut home, "alice", trusted, None).is_none(),
+        signs_in(&mut test, "alice", trusted, None).is_none(),
         "the browser is trusted no longer"
     );
-    assert!(signs_in(&mut home, "alice", None, Some(&code_of(&alice, 1))).is_some());
+    assert!(signs_in(&mut test, "alice", None, Some(&code_of(&alice, 1))).is_some());
 }
 
 #[test]
-fn a_renewal_that_was_cut_off_tells_at_the_next_what_had_ended_and_was_still_there() {
-    let (mut home, ..) = cut_off();
-    let ended = home.rotates(Renewal::All).ended;
+fn a_renewal_that_was_cut_off_reports_at_the_next_what_had_ended_and_was_still_there() {
+    let (mut test, ..) = cut_off();
+    let ended = test.rotates(Renewal::All).ended;
     assert_eq!(ended.len() as i64, OTHERS % AT_ONCE + 1);
     assert_eq!(
         ended[&name("alice")].len(),
@@ -466,35 +470,35 @@ fn a_renewal_that_was_cut_off_tells_at_the_next_what_had_ended_and_was_still_the
 /// The remaining rows are removed without another rotation.
 #[test]
 fn a_gate_that_clears_the_store_removes_what_ended_with_its_keys() {
-    let (mut home, ..) = cut_off();
-    home.app_passwords().remove_expired_rows(NOW).unwrap();
+    let (mut test, ..) = cut_off();
+    test.app_passwords().remove_expired_rows(NOW).unwrap();
     assert_eq!(
-        home.count("recovery_code") + home.count("app_password") + home.count("session"),
+        test.count("recovery_code") + test.count("app_password") + test.count("session"),
         0
     );
-    assert_eq!(home.count("account WHERE password IS NOT NULL"), 0);
+    assert_eq!(test.count("account WHERE password IS NOT NULL"), 0);
 }
 
 /// The used steps of a removed secret cannot get a new fingerprint, because the secret is not in
 /// the store. Their old fingerprint stays valid, so that no code is accepted twice.
 #[test]
 fn a_used_code_of_a_removed_authenticator_stays_used_after_all_keys_were_renewed_twice() {
-    let (mut home, alice) = alice("");
-    accepts(&mut home, "alice", &code_of(&alice, 0));
-    home.disables("alice", "root", NOW);
-    home.rotates(Renewal::All);
-    home.rotates(Renewal::Seal);
-    home.rotates(Renewal::All);
-    home.activates(&alice);
+    let (mut test, alice) = alice("");
+    accepts(&mut test, "alice", &code_of(&alice, 0));
+    test.disables("alice", "root", NOW);
+    test.rotates(Renewal::All);
+    test.rotates(Renewal::Seal);
+    test.rotates(Renewal::All);
+    test.activates(&alice);
     refuses(
-        &mut home,
+        &mut test,
         "alice",
         &code_of(&alice, 0),
         Refusal::Used { wait: 15 },
     );
-    accepts(&mut home, "alice", &code_of(&alice, 1));
+    accepts(&mut test, "alice", &code_of(&alice, 1));
     refuses(
-        &mut home.another(),
+        &mut test.another(),
         "alice",
         &code_of(&alice, 1),
         Refusal::Used { wait: 45 },
@@ -504,10 +508,10 @@ fn a_used_code_of_a_removed_authenticator_stays_used_after_all_keys_were_renewed
 /// A sign-in between password and code ends when the keys are replaced.
 #[test]
 fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
-    let (mut home, alice) = alice_at_the_web("");
+    let (mut test, alice) = alice_at_the_web("");
     let origin = remote("192.0.2.7");
     let browser = browser(&origin);
-    let mut before = home.another();
+    let mut before = test.another();
     let asked = before.login().enter_password(
         &browser,
         &name("alice"),
@@ -518,7 +522,7 @@ fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
     let AfterPassword::Code(pass) = asked.unwrap() else {
         panic!("no code is asked")
     };
-    home.rotates(Renewal::All);
+    test.rotates(Renewal::All);
     let answer = Input::parse(code_of(&alice, 0).as_bytes());
     let after = before
         .login()
@@ -533,46 +537,46 @@ fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
 /// reports it. The next rotation removes it.
 #[test]
 fn a_reader_that_stays_keeps_the_old_master_key_in_the_file() {
-    let (mut home, alice) = alice("");
-    let reader = home.sqlite();
+    let (mut test, alice) = alice("");
+    let reader = test.sqlite();
     reader
         .execute_batch("BEGIN; SELECT count(*) FROM data_key")
         .unwrap();
-    let error = home
+    let error = test
         .keys()
         .rotate_keys(Renewal::Seal, "root", NOW)
         .unwrap_err();
     assert!(matches!(error, RotationError::OldKeyStays(..)), "{error}");
-    assert_eq!(home.master_keys(), 2);
-    accepts(&mut home.another(), "alice", &code_of(&alice, 0));
+    assert_eq!(test.master_keys(), 2);
+    accepts(&mut test.another(), "alice", &code_of(&alice, 0));
     drop(reader);
-    home.rotates(Renewal::Seal);
-    assert_eq!(home.master_keys(), 1);
+    test.rotates(Renewal::Seal);
+    assert_eq!(test.master_keys(), 1);
 }
 
 #[test]
-fn a_secret_that_was_altered_in_the_store_is_named_and_stops_nobody_else() {
-    let mut home = Home::new("");
-    home.enrols("mallory");
-    let alice = home.enrols("alice");
-    home.sqlite()
+fn a_secret_that_was_altered_in_the_store_is_named_and_stops_no_other_user() {
+    let mut test = TestStore::new("");
+    test.enrols("mallory");
+    let alice = test.enrols("alice");
+    test.sqlite()
         .execute_batch("UPDATE secret SET sealed = zeroblob(60) WHERE authenticator = 1")
         .unwrap();
-    let rotated = home.rotates(Renewal::Seal);
+    let rotated = test.rotates(Renewal::Seal);
     assert_eq!(
         rotated.damaged.into_iter().collect::<Vec<_>>(),
         [name("mallory")]
     );
-    assert_eq!(home.master_keys(), 1);
-    accepts(&mut home.another(), "alice", &code_of(&alice, 0));
+    assert_eq!(test.master_keys(), 1);
+    accepts(&mut test.another(), "alice", &code_of(&alice, 0));
 }
 
 /// A missing key file and one of another store deny all access, and the error names the file.
 #[test]
-fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
-    let mut home = Home::new("");
-    home.enrols("alice");
-    let (key, config) = (home.key_file(), home.config.clone());
+fn a_missing_or_foreign_key_file_denies_access_and_is_named() {
+    let mut test = TestStore::new("");
+    test.enrols("alice");
+    let (key, config) = (test.key_file(), test.config.clone());
     let open = || Engine::open(config.clone()).err().unwrap().to_string();
     let kept = fs::read(&key).unwrap();
     fs::remove_file(&key).unwrap();
@@ -590,7 +594,7 @@ fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
         "store/db; restore the key file that was saved with this store",
     );
     // An engine that has its keys in memory must not write a key file that lacks them.
-    let error = home
+    let error = test
         .keys()
         .rotate_keys(Renewal::Seal, "root", NOW)
         .unwrap_err();
@@ -600,7 +604,7 @@ fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
     );
     assert_eq!(fs::read(&key).unwrap(), other.as_bytes());
     fs::write(&key, &kept).unwrap();
-    home.rotates(Renewal::Seal);
+    test.rotates(Renewal::Seal);
 }
 
 /// A secret must not remain in the store or its WAL, also where SQLite moved rows between pages
@@ -608,25 +612,25 @@ fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
 #[test]
 fn a_disabled_secret_is_nowhere_in_the_stores_bytes() {
     const ACCOUNTS: usize = 200;
-    let mut home = Home::new("");
-    let mut gate = home.another();
+    let mut test = TestStore::new("");
+    let mut gate = test.another();
     let pendings: Vec<PendingEnrollment> = (0..ACCOUNTS)
-        .map(|number| home.enrols(&format!("person{number}")))
+        .map(|number| test.enrols(&format!("person{number}")))
         .collect();
-    let mut sealed = home.sealed();
+    let mut sealed = test.sealed();
     let mut removed = Vec::new();
     for turn in 0..ACCOUNTS - 40 {
         // This order empties pages in different places, because 7 and 200 have no common divisor.
         let number = turn * 7 % ACCOUNTS;
         gate.load_policy_facts(&name("person0")).unwrap();
-        home.disables(&format!("person{number}"), "root", NOW);
+        test.disables(&format!("person{number}"), "root", NOW);
         removed.extend([
             pendings[number].secret().expose().to_owned(),
             sealed[number].clone(),
         ]);
         if turn == ACCOUNTS / 2 {
-            home.rotates(Renewal::Seal);
-            let old = std::mem::replace(&mut sealed, home.sealed());
+            test.rotates(Renewal::Seal);
+            let old = std::mem::replace(&mut sealed, test.sealed());
             removed.extend(
                 old.into_iter()
                     .filter(|old| old.iter().any(|byte| *byte != 0)),
@@ -634,19 +638,19 @@ fn a_disabled_secret_is_nowhere_in_the_stores_bytes() {
         }
         if turn % 10 == 9 {
             assert_eq!(
-                found(&home.bytes(), removed.iter().map(Vec::as_slice)),
+                found(&test.bytes(), removed.iter().map(Vec::as_slice)),
                 0,
                 "turn {turn}"
             );
         }
     }
-    let left = home
+    let left = test
         .sealed()
         .into_iter()
         .filter(|left| left.iter().any(|byte| *byte != 0));
     let left: Vec<_> = left.collect();
     assert_eq!(
-        found(&home.bytes(), left.iter().map(Vec::as_slice)),
+        found(&test.bytes(), left.iter().map(Vec::as_slice)),
         40,
         "what is there is found"
     );

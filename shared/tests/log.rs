@@ -2,12 +2,8 @@
 //! and what it costs.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod home;
+mod test_store;
 
-use home::{
-    Home, NOW, PASSWORD, alice_at_the_web, browser_with, code_at, name, password, recovery, remote,
-    request,
-};
 use postern_shared::account::event::{
     AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, EventKind, MAX_EVENTS, RETENTION,
 };
@@ -20,25 +16,29 @@ use postern_shared::system::clock::Timestamp;
 use postern_shared::verify::origin::Origin;
 use postern_shared::verify::throttle::Phase;
 use std::fs;
+use test_store::{
+    NOW, PASSWORD, TestStore, alice_at_the_web, browser_with, code_at, name, password, recovery,
+    remote, request,
+};
 
-impl Home {
+impl TestStore {
     fn attempt_by(
         &mut self,
         service: &str,
         origin: &Origin,
-        stage: Phase,
+        phase: Phase,
         typed: &str,
         now: Timestamp,
     ) -> VerifiedAttempt {
         let name = name("alice");
-        let visitor = VerificationRequest {
-            phase: stage,
+        let asked = VerificationRequest {
+            phase,
             service,
             ..request(&name, origin)
         };
-        self.door
+        self.engine
             .verification()
-            .verify_input(&visitor, &Input::parse(typed.as_bytes()), now)
+            .verify_input(&asked, &Input::parse(typed.as_bytes()), now)
             .unwrap()
     }
 
@@ -57,7 +57,7 @@ impl Home {
         let origin = remote(from);
         let browser = browser_with(&origin, cookie);
         let recovery = Input::parse(recovery.as_bytes());
-        self.door
+        self.engine
             .login()
             .enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW)
             .unwrap()
@@ -71,7 +71,7 @@ impl Home {
         let origin = remote(from);
         let browser = browser_with(&origin, cookie);
         let answer = Input::parse(typed.as_bytes());
-        self.door
+        self.engine
             .login()
             .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
             .unwrap()
@@ -79,7 +79,7 @@ impl Home {
 
     fn events(&mut self, filter: &EventFilter) -> Vec<AuditEvent> {
         let events = self
-            .door
+            .engine
             .audit_log()
             .list_events(filter, 0, 10_000)
             .unwrap();
@@ -128,12 +128,12 @@ fn opened(after: AfterCode) -> OpenedSession {
 }
 
 /// Returns event kind, actor, service, origin and cause of each event.
-fn told(events: &[AuditEvent]) -> Vec<[&str; 5]> {
-    let told = |e| {
+fn notified(events: &[AuditEvent]) -> Vec<[&str; 5]> {
+    let notified = |e| {
         let AuditEvent {
             kind: what,
             principal: actor,
-            service: door,
+            service: engine,
             origin,
             cause,
             ..
@@ -141,30 +141,30 @@ fn told(events: &[AuditEvent]) -> Vec<[&str; 5]> {
         [
             what.name(),
             actor.as_str(),
-            door.as_str(),
+            engine.as_str(),
             origin.as_str(),
             cause.as_str(),
         ]
     };
-    events.iter().map(told).collect()
+    events.iter().map(notified).collect()
 }
 
 #[test]
-fn an_event_says_who_did_what_at_which_door_from_where_and_why() {
-    let (mut home, app) = alice_at_the_web("");
-    home.at_ssh(&code_at(&app, -2, NOW), NOW);
-    home.at_ssh(&code_at(&app, 3, NOW), NOW);
-    home.at_ssh(&code_at(&app, 0, NOW), NOW);
+fn an_event_says_who_did_what_at_which_service_from_where_and_why() {
+    let (mut test, app) = alice_at_the_web("");
+    test.at_ssh(&code_at(&app, -2, NOW), NOW);
+    test.at_ssh(&code_at(&app, 3, NOW), NOW);
+    test.at_ssh(&code_at(&app, 0, NOW), NOW);
     let carol = Origin::Local("carol".to_owned());
-    home.attempt_by(COMMAND, &carol, Phase::After, &code_at(&app, 1, NOW), NOW);
-    opened(home.signs_in(None, &recovery(&app, 0), "198.51.100.1"));
-    home.unlocks("alice", "carol", NOW);
+    test.attempt_by(COMMAND, &carol, Phase::After, &code_at(&app, 1, NOW), NOW);
+    opened(test.signs_in(None, &recovery(&app, 0), "198.51.100.1"));
+    test.unlocks("alice", "carol", NOW);
 
-    let events = home.events(&EventFilter::default());
+    let events = test.events(&EventFilter::default());
     assert!(events.iter().all(|event| event.account == name("alice")));
     let by_hand = "local user carol";
     assert_eq!(
-        told(&events),
+        notified(&events),
         [
             ["account-added", "root", "postern", "local user root", ""],
             ["enrolled", "root", "postern", "local user root", ""],
@@ -181,8 +181,8 @@ fn an_event_says_who_did_what_at_which_door_from_where_and_why() {
 
 #[test]
 fn filters_narrow_and_the_newest_are_meant() {
-    let (mut home, _) = alice_at_the_web("");
-    home.accounts()
+    let (mut test, _) = alice_at_the_web("");
+    test.accounts()
         .add_account(
             &name("bob"),
             postern_shared::account::name::Distinct::No,
@@ -190,9 +190,9 @@ fn filters_narrow_and_the_newest_are_meant() {
             NOW.plus(60),
         )
         .unwrap();
-    home.at_ssh("000000", NOW.plus(120));
+    test.at_ssh("000000", NOW.plus(120));
     let mut of = |filter: EventFilter| {
-        told(&home.events(&filter))
+        notified(&test.events(&filter))
             .into_iter()
             .map(|event| event[0].to_owned())
             .collect::<Vec<_>>()
@@ -232,10 +232,10 @@ fn filters_narrow_and_the_newest_are_meant() {
     assert_eq!(of(until), ["account-added"]);
 
     let all = EventFilter::default();
-    let last = home.audit_log().before_newest(&all, 2).unwrap();
+    let last = test.audit_log().before_newest(&all, 2).unwrap();
     assert_eq!(
-        told(
-            &home
+        notified(
+            &test
                 .audit_log()
                 .list_events(&all, last, 10)
                 .unwrap()
@@ -245,10 +245,10 @@ fn filters_narrow_and_the_newest_are_meant() {
         )[0][0],
         "account-added"
     );
-    assert_eq!(home.audit_log().before_newest(&all, 100).unwrap(), 0);
-    let newest = home.audit_log().before_newest(&all, 0).unwrap();
+    assert_eq!(test.audit_log().before_newest(&all, 100).unwrap(), 0);
+    let newest = test.audit_log().before_newest(&all, 0).unwrap();
     assert!(
-        home.audit_log()
+        test.audit_log()
             .list_events(&all, newest, 10)
             .unwrap()
             .is_empty()
@@ -257,17 +257,17 @@ fn filters_narrow_and_the_newest_are_meant() {
 
 #[test]
 fn a_million_events_are_kept() {
-    let (mut home, _) = alice_at_the_web("");
-    home.sqlite()
+    let (mut test, _) = alice_at_the_web("");
+    test.sqlite()
         .execute(
             "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'event'",
             [i64::from(MAX_EVENTS) + 1],
         )
         .unwrap();
-    home.at_ssh("000000", NOW);
+    test.at_ssh("000000", NOW);
     // two of the three earlier events were removed
     assert_eq!(
-        told(&home.events(&EventFilter::default()))
+        notified(&test.events(&EventFilter::default()))
             .iter()
             .map(|e| e[0])
             .collect::<Vec<_>>(),
@@ -277,12 +277,12 @@ fn a_million_events_are_kept() {
 
 #[test]
 fn what_is_older_than_400_days_goes_a_little_at_a_time() {
-    let (mut home, app) = alice_at_the_web("");
-    home.fill(5, RETENTION + 1);
+    let (mut test, app) = alice_at_the_web("");
+    test.fill(5, RETENTION + 1);
     let (mut old, all) = (Vec::new(), EventFilter::default());
     for number in 0..4 {
-        home.at_ssh(&code_at(&app, -2, NOW.plus(number)), NOW.plus(number));
-        let events = home.events(&all);
+        test.at_ssh(&code_at(&app, -2, NOW.plus(number)), NOW.plus(number));
+        let events = test.events(&all);
         old.push(
             events
                 .iter()
@@ -291,34 +291,34 @@ fn what_is_older_than_400_days_goes_a_little_at_a_time() {
         );
     }
     assert_eq!(old, [3, 1, 0, 0]);
-    home.fill(1, RETENTION - 60);
-    home.at_ssh("000000", NOW);
-    assert_eq!(home.count("account <> 'alice'"), 1);
+    test.fill(1, RETENTION - 60);
+    test.at_ssh("000000", NOW);
+    assert_eq!(test.count("account <> 'alice'"), 1);
 }
 
 #[test]
 fn an_attempt_writes_as_little_with_a_million_events_as_with_a_thousand() {
-    let (mut home, _) = alice_at_the_web("");
-    home.fill(1000, 0);
-    let few = home.written_by("000000", NOW);
+    let (mut test, _) = alice_at_the_web("");
+    test.fill(1000, 0);
+    let few = test.written_by("000000", NOW);
     // The log is full, so each new event removes one. Some events are too old as well.
-    home.fill(MAX_EVENTS - home.count("1"), RETENTION - 5_000_000);
-    let many = home.written_by("000001", NOW);
+    test.fill(MAX_EVENTS - test.count("1"), RETENTION - 5_000_000);
+    let many = test.written_by("000001", NOW);
     // The B-trees are deeper, and the removed events lie on pages of their own.
     assert!(
         many <= few + 12 * 4120,
         "{few} bytes with a thousand events, {many} with a million"
     );
-    assert!(home.count("1") < MAX_EVENTS);
+    assert!(test.count("1") < MAX_EVENTS);
 }
 
 /// Recovery codes have no bucket, and without an address nothing delays them.
 #[test]
-fn whoever_holds_a_first_factor_cannot_fill_the_log() {
-    let (mut home, app) = alice_at_the_web("");
+fn a_user_who_holds_a_first_factor_cannot_fill_the_log() {
+    let (mut test, app) = alice_at_the_web("");
     let guess = "abcde-fghjk";
     for _ in 0..130 {
-        home.attempt_by(
+        test.attempt_by(
             "sudo",
             &Origin::Local("alice".to_owned()),
             Phase::After,
@@ -326,7 +326,7 @@ fn whoever_holds_a_first_factor_cannot_fill_the_log() {
             NOW,
         );
     }
-    let refused = home.events(&EventFilter {
+    let refused = test.events(&EventFilter {
         kind: Some(EventKind::Refused),
         ..EventFilter::default()
     });
@@ -337,39 +337,39 @@ fn whoever_holds_a_first_factor_cannot_fill_the_log() {
     );
 
     // A granted access is logged all the same, and the next day every event is logged again.
-    home.at_ssh(&code_at(&app, 0, NOW), NOW);
+    test.at_ssh(&code_at(&app, 0, NOW), NOW);
     assert_eq!(
-        home.events(&EventFilter::default()).last().unwrap().kind,
+        test.events(&EventFilter::default()).last().unwrap().kind,
         EventKind::Accepted
     );
-    home.at_ssh(guess, NOW.plus(DAY));
+    test.at_ssh(guess, NOW.plus(DAY));
     assert_eq!(
-        home.events(&EventFilter::default()).last().unwrap().cause,
+        test.events(&EventFilter::default()).last().unwrap().cause,
         "wrong"
     );
 }
 
 #[test]
-fn whoever_holds_no_first_factor_writes_nothing() {
-    let (mut home, app) = alice_at_the_web("");
-    let before = home.events(&EventFilter::default());
+fn a_user_who_holds_no_first_factor_writes_nothing() {
+    let (mut test, app) = alice_at_the_web("");
+    let before = test.events(&EventFilter::default());
     for number in 0..8 {
         let from = format!("198.51.100.{number}");
         for who in ["alice", "nobody"] {
-            home.at_web(None, who, "wrong horse", "", &from);
-            home.at_web(None, who, "wrong horse", &recovery(&app, 0), &from);
+            test.at_web(None, who, "wrong horse", "", &from);
+            test.at_web(None, who, "wrong horse", &recovery(&app, 0), &from);
         }
-        home.attempt_by("ftp", &remote(&from), Phase::Before, "000000", NOW);
-        home.attempt_by("ftp", &remote(&from), Phase::Before, "abcde-fghjk", NOW);
+        test.attempt_by("ftp", &remote(&from), Phase::Before, "000000", NOW);
+        test.attempt_by("ftp", &remote(&from), Phase::Before, "abcde-fghjk", NOW);
     }
-    assert_eq!(home.events(&EventFilter::default()), before);
+    assert_eq!(test.events(&EventFilter::default()), before);
 }
 
 #[test]
 fn wrong_passwords_are_no_wrong_codes() {
-    let (mut home, app) = alice_at_the_web("");
+    let (mut test, app) = alice_at_the_web("");
     for number in 1..=3 {
-        home.at_web(
+        test.at_web(
             None,
             "alice",
             "wrong horse",
@@ -379,28 +379,28 @@ fn wrong_passwords_are_no_wrong_codes() {
     }
     let code = code_at(&app, -1, NOW);
     assert_eq!(
-        opened(home.signs_in(None, &code, "192.0.2.7"))
+        opened(test.signs_in(None, &code, "192.0.2.7"))
             .after_login
             .missed,
         None
     );
 
     let later = NOW.plus(1);
-    home.attempt_by(
+    test.attempt_by(
         "ftp",
         &remote("198.51.100.9"),
         Phase::Before,
         "000000",
         later,
     );
-    home.attempt_by(
+    test.attempt_by(
         "sshd",
         &remote("198.51.100.8"),
         Phase::After,
         "000000",
         later,
     );
-    let entered = home.at_ssh(&code_at(&app, 0, NOW), NOW.plus(2));
+    let entered = test.at_ssh(&code_at(&app, 0, NOW), NOW.plus(2));
     let missed = entered.after_login.missed.unwrap();
     assert_eq!(
         (missed.count, missed.last_from.as_str()),
@@ -411,7 +411,7 @@ fn wrong_passwords_are_no_wrong_codes() {
 /// Makes attempts of every kind, with secrets that the test knows.
 #[test]
 fn no_event_holds_a_secret_or_what_was_typed() {
-    let (mut home, app) = alice_at_the_web("");
+    let (mut test, app) = alice_at_the_web("");
     let mut secrets = vec![
         PASSWORD.to_owned(),
         "wrong horse".to_owned(),
@@ -445,12 +445,12 @@ fn no_event_holds_a_secret_or_what_was_typed() {
         ("-", &Origin::Unknown),
     ] {
         for typed in &typed {
-            home.attempt_by(service, origin, Phase::Before, typed, NOW);
-            home.attempt_by(service, origin, Phase::After, typed, NOW);
+            test.attempt_by(service, origin, Phase::Before, typed, NOW);
+            test.attempt_by(service, origin, Phase::After, typed, NOW);
         }
     }
-    home.unlocks("alice", "carol", NOW);
-    home.at_web(
+    test.unlocks("alice", "carol", NOW);
+    test.at_web(
         None,
         "alice",
         "wrong horse",
@@ -458,39 +458,39 @@ fn no_event_holds_a_secret_or_what_was_typed() {
         "198.51.100.1",
     );
     assert!(matches!(
-        home.signs_in(None, "000000", "198.51.100.2"),
+        test.signs_in(None, "000000", "198.51.100.2"),
         AfterCode::Refused(_)
     ));
-    let session = opened(home.signs_in(None, &code_at(&app, 1, NOW), "198.51.100.3"));
+    let session = opened(test.signs_in(None, &code_at(&app, 1, NOW), "198.51.100.3"));
     let cookie = session.browser_cookie.unwrap().to_string();
     let AfterPassword::Opened(trusted) =
-        home.at_web(Some(&cookie), "alice", PASSWORD, "", "198.51.100.3")
+        test.at_web(Some(&cookie), "alice", PASSWORD, "", "198.51.100.3")
     else {
         panic!("a code is asked")
     };
     let newer = trusted.browser_cookie.unwrap().to_string();
     let AfterPassword::Opened(again) =
-        home.at_web(Some(&newer), "alice", PASSWORD, "", "198.51.100.3")
+        test.at_web(Some(&newer), "alice", PASSWORD, "", "198.51.100.3")
     else {
         panic!("a code is asked")
     };
     let newest = again.browser_cookie.unwrap().to_string();
     // the cookie is used a second time, as a thief does
-    home.at_web(
+    test.at_web(
         Some(&cookie),
         "alice",
         PASSWORD,
         &recovery(&app, 1),
         "198.51.100.4",
     );
-    home.lowers_floors("alice", "carol", NOW);
-    home.sessions()
+    test.lowers_floors("alice", "carol", NOW);
+    test.sessions()
         .revoke_sessions(&name("alice"), None, "carol", NOW)
         .unwrap();
-    home.disables("alice", "carol", NOW);
+    test.disables("alice", "carol", NOW);
     secrets.extend([cookie, newer, newest, session.session.id.to_string()]);
 
-    let events = home.events(&EventFilter::default());
+    let events = test.events(&EventFilter::default());
     let kinds: std::collections::HashSet<_> =
         events.iter().map(|event| event.kind.name()).collect();
     assert!(kinds.len() >= 8 && events.len() > 20, "{kinds:?}");
@@ -507,34 +507,34 @@ fn no_event_holds_a_secret_or_what_was_typed() {
         assert!(causes.contains(cause), "{cause}: {causes:?}");
     }
     for AuditEvent {
-        service: door,
+        service: engine,
         origin,
         principal: actor,
         cause,
         ..
     } in &events
     {
-        for text in [door, origin, actor, cause] {
+        for text in [engine, origin, actor, cause] {
             let text = text.to_lowercase();
-            let told = secrets
+            let notified = secrets
                 .iter()
                 .find(|secret| text.contains(&secret.to_lowercase()));
-            assert_eq!(told, None, "{text}");
+            assert_eq!(notified, None, "{text}");
         }
     }
 }
 
 #[test]
-fn a_verdict_that_is_delayed_locked_or_used_writes_nothing() {
-    let (mut home, app) = alice_at_the_web("");
+fn a_delayed_locked_or_used_result_writes_nothing() {
+    let (mut test, app) = alice_at_the_web("");
     let code = code_at(&app, 0, NOW);
-    home.at_ssh(&code, NOW);
+    test.at_ssh(&code, NOW);
     for _ in 0..5 {
-        home.at_ssh("000000", NOW);
+        test.at_ssh("000000", NOW);
     }
-    let before = home.events(&EventFilter::default()).len();
+    let before = test.events(&EventFilter::default()).len();
     for typed in [code.as_str(), "000000", "no code"] {
-        assert!(home.at_ssh(typed, NOW).result.is_err());
+        assert!(test.at_ssh(typed, NOW).result.is_err());
     }
-    assert_eq!(home.events(&EventFilter::default()).len(), before);
+    assert_eq!(test.events(&EventFilter::default()).len(), before);
 }

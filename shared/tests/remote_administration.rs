@@ -2,9 +2,8 @@
 //! the administration secret.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod home;
+mod test_store;
 
-use home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, name, password, remote};
 use postern_shared::account::event::{EventFilter, EventKind};
 use postern_shared::credential::input::Input;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
@@ -16,20 +15,21 @@ use postern_shared::network::address::Address;
 use postern_shared::protocol::status::SecondFactorState;
 use postern_shared::system::clock::Timestamp;
 use postern_shared::verify::origin::Origin;
+use test_store::{NOW, PASSWORD, TestStore, alice_at_the_web, code_at, name, password, remote};
 
 /// Returns a browser at an address, without cookies.
 fn browser(origin: &Origin) -> BrowserContext<'_> {
     BrowserContext {
         name: "Firefox",
         scope: "example.test",
-        ..home::browser(origin)
+        ..test_store::browser(origin)
     }
 }
 
 /// Signs a person in at the web.
 #[track_caller]
 fn signs_in(
-    home: &mut Home,
+    test: &mut TestStore,
     who: &str,
     app: &PendingEnrollment,
     origin: &Origin,
@@ -37,7 +37,7 @@ fn signs_in(
     now: Timestamp,
 ) -> OpenedSession {
     let (of, name) = (browser(origin), name(who));
-    let after = home
+    let after = test
         .login()
         .enter_password(
             &of,
@@ -51,7 +51,7 @@ fn signs_in(
         panic!("no code is asked for")
     };
     let answer = Input::parse(code_at(app, 0, now).as_bytes());
-    match home
+    match test
         .login()
         .enter_code(&of, &pass, &answer, trust, now)
         .unwrap()
@@ -62,19 +62,19 @@ fn signs_in(
 }
 
 /// Signs alice and the administrator carol in at the web.
-fn both() -> (Home, PendingEnrollment, PendingEnrollment) {
-    let (mut home, alice) = alice_at_the_web("[policy]\nadministrators = [\"carol\"]\n");
-    let carol = home.enrols("carol");
-    home.sets_password("carol");
-    (home, alice, carol)
+fn both() -> (TestStore, PendingEnrollment, PendingEnrollment) {
+    let (mut test, alice) = alice_at_the_web("[policy]\nadministrators = [\"carol\"]\n");
+    let carol = test.enrols("carol");
+    test.sets_password("carol");
+    (test, alice, carol)
 }
 
 #[test]
 fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
-    let (mut home, _, carol) = both();
+    let (mut test, _, carol) = both();
     let (origin, later, alice) = (remote("192.0.2.9"), NOW.plus(60), name("alice"));
     let opened = signs_in(
-        &mut home,
+        &mut test,
         "carol",
         &carol,
         &origin,
@@ -83,36 +83,36 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
     );
     let who = name("carol");
     let actor = Principal::Session(&who, &origin, opened.session.id);
-    home.accounts()
+    test.accounts()
         .unlock_account(&alice, actor, later)
         .unwrap();
-    home.accounts()
+    test.accounts()
         .issue_one_time_code(&alice, actor, later)
         .unwrap();
     assert!(
-        home.accounts()
+        test.accounts()
             .one_time_code_expiry(&alice, later)
             .unwrap()
             .is_some()
     );
-    home.accounts()
+    test.accounts()
         .cancel_one_time_code(&alice, actor, later)
         .unwrap();
     assert_eq!(
-        home.accounts().one_time_code_expiry(&alice, later).unwrap(),
+        test.accounts().one_time_code_expiry(&alice, later).unwrap(),
         None
     );
-    home.accounts()
+    test.accounts()
         .lower_floors_to_clock(&alice, actor, later)
         .unwrap();
-    home.accounts()
+    test.accounts()
         .disable_second_factor(&alice, actor, later)
         .unwrap();
     let filter = EventFilter {
         account: Some(alice.clone()),
         ..EventFilter::default()
     };
-    let log = home.audit_log().newest_events(&filter, None, 5).unwrap();
+    let log = test.audit_log().newest_events(&filter, None, 5).unwrap();
     let newest: Vec<EventKind> = log.iter().map(|(_, event)| event.kind).collect();
     let acts = [
         EventKind::Unlocked,
@@ -139,36 +139,36 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
         );
     }
 
-    home.enrols("alice");
-    home.sessions()
+    test.enrols("alice");
+    test.sessions()
         .revoke_sessions(&who, None, "root", later)
         .unwrap();
     let stale = |done: Result<(), AdministrationError>| {
         assert!(matches!(done, Err(AdministrationError::Stale)))
     };
-    stale(home.accounts().unlock_account(&alice, actor, later));
+    stale(test.accounts().unlock_account(&alice, actor, later));
     stale(
-        home.accounts()
+        test.accounts()
             .lower_floors_to_clock(&alice, actor, later)
             .map(drop),
     );
     stale(
-        home.accounts()
+        test.accounts()
             .issue_one_time_code(&alice, actor, later)
             .map(drop),
     );
-    stale(home.accounts().cancel_one_time_code(&alice, actor, later));
+    stale(test.accounts().cancel_one_time_code(&alice, actor, later));
     stale(
-        home.accounts()
+        test.accounts()
             .disable_second_factor(&alice, actor, later)
             .map(drop),
     );
     assert_eq!(
-        home.accounts().account_status(&alice).unwrap().state,
+        test.accounts().account_status(&alice).unwrap().state,
         SecondFactorState::On
     );
     assert_eq!(
-        home.accounts().one_time_code_expiry(&alice, later).unwrap(),
+        test.accounts().one_time_code_expiry(&alice, later).unwrap(),
         None
     );
 }
@@ -177,11 +177,11 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
 /// off the second factor.
 #[test]
 fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_program() {
-    let (mut home, app, _) = both();
+    let (mut test, app, _) = both();
     let (origin, alice) = (remote("192.0.2.7"), name("alice"));
-    let opened = signs_in(&mut home, "alice", &app, &origin, TrustRequest::Asked, NOW);
+    let opened = signs_in(&mut test, "alice", &app, &origin, TrustRequest::Asked, NOW);
     assert_eq!(
-        home.sessions()
+        test.sessions()
             .list_trusted_browsers(&alice, NOW)
             .unwrap()
             .len(),
@@ -189,7 +189,7 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     );
     // a sign-in after the password and before the code
     let (later, of) = (NOW.plus(60), browser(&origin));
-    let pending = home.login().enter_password(
+    let pending = test.login().enter_password(
         &of,
         &alice,
         Some(&password(PASSWORD)),
@@ -201,24 +201,24 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     };
 
     let program = remote("198.51.100.1");
-    home.accounts()
+    test.accounts()
         .disable_second_factor(&alice, Principal::Program(&program), later)
         .unwrap();
     assert!(
-        home.sessions()
+        test.sessions()
             .list_sessions(&alice, later)
             .unwrap()
             .is_empty()
     );
     assert!(
-        home.sessions()
+        test.sessions()
             .list_trusted_browsers(&alice, later)
             .unwrap()
             .is_empty()
     );
-    home.enrols("alice");
+    test.enrols("alice");
     let answer = Input::parse(code_at(&app, 0, later).as_bytes());
-    let went_on = home
+    let went_on = test
         .login()
         .enter_code(&of, &pass, &answer, TrustRequest::NotAsked, later)
         .unwrap();
@@ -228,14 +228,14 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     );
     let actor = Principal::Session(&alice, &origin, opened.session.id);
     assert!(matches!(
-        home.accounts().unlock_account(&alice, actor, later),
+        test.accounts().unlock_account(&alice, actor, later),
         Err(AdministrationError::Stale)
     ));
     let filter = EventFilter {
         kind: Some(EventKind::Disabled),
         ..EventFilter::default()
     };
-    let (_, event) = home
+    let (_, event) = test
         .audit_log()
         .newest_events(&filter, None, 1)
         .unwrap()
@@ -248,30 +248,30 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
 
 #[test]
 fn only_whom_the_policy_names_administers_and_only_with_a_second_factor() {
-    let (mut home, _, _) = both();
+    let (mut test, _, _) = both();
     let administers =
-        |home: &mut Home, who: &str| home.policy().administrator_status(&name(who)).unwrap();
-    assert_eq!(administers(&mut home, "carol"), AdministratorStatus::Yes);
-    assert_eq!(administers(&mut home, "alice"), AdministratorStatus::No);
+        |test: &mut TestStore, who: &str| test.policy().administrator_status(&name(who)).unwrap();
+    assert_eq!(administers(&mut test, "carol"), AdministratorStatus::Yes);
+    assert_eq!(administers(&mut test, "alice"), AdministratorStatus::No);
     assert_eq!(
-        administers(&mut home, "nobody-of-that-name"),
+        administers(&mut test, "nobody-of-that-name"),
         AdministratorStatus::No
     );
-    home.disables("carol", "root", NOW);
+    test.disables("carol", "root", NOW);
     assert_eq!(
-        administers(&mut home, "carol"),
+        administers(&mut test, "carol"),
         AdministratorStatus::OnceEnrolled
     );
 }
 
 #[test]
 fn people_are_found_by_a_part_of_the_name_page_by_page() {
-    let mut home = Home::new("");
+    let mut test = TestStore::new("");
     for who in ["Alice", "alina", "bob", "100%", "a_b", "malice"] {
-        home.adds_account(who);
+        test.adds_account(who);
     }
     let mut found = |part: &str, after: Option<&str>, most| {
-        let all = home
+        let all = test
             .accounts()
             .find_accounts(part, after.map(name).as_ref(), most)
             .unwrap();
@@ -292,12 +292,12 @@ fn people_are_found_by_a_part_of_the_name_page_by_page() {
 
 #[test]
 fn events_are_read_from_the_newest_page_by_page() {
-    let mut home = Home::new("");
+    let mut test = TestStore::new("");
     for who in ["a", "b", "c", "d", "e"] {
-        home.adds_account(who);
+        test.adds_account(who);
     }
     let mut page = |before, limit| {
-        home.audit_log()
+        test.audit_log()
             .newest_events(&EventFilter::default(), before, limit)
             .unwrap()
     };
@@ -318,13 +318,13 @@ fn events_are_read_from_the_newest_page_by_page() {
 
 #[test]
 fn ten_wrong_secrets_of_an_address_shut_it_out_with_the_right_one_too() {
-    let mut home = Home::new("");
+    let mut test = TestStore::new("");
     let (one, other) = (
         Address::parse("192.0.2.7").unwrap(),
         Address::parse("192.0.2.8").unwrap(),
     );
     let mut weigh = |address, shown, now| {
-        home.accounts()
+        test.accounts()
             .throttle_api_secret(address, shown, now)
             .unwrap()
     };

@@ -2,11 +2,8 @@
 //! sessions.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod home;
+mod test_store;
 
-use home::{
-    Home, NOW, PASSWORD, alice_at_the_web, code_at, code_of, name, password, recovery, remote,
-};
 use nix::unistd::{Group, User, getuid};
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::gate::rule::RuleAccess;
@@ -21,6 +18,9 @@ use postern_shared::policy::rule::{RuleReason, RuleRequest};
 use postern_shared::policy::session_groups::RequestedGroups;
 use postern_shared::token::LoginToken;
 use postern_shared::token::session::{SecondFactorMethod, Session, SessionId};
+use test_store::{
+    NOW, PASSWORD, TestStore, alice_at_the_web, code_at, code_of, name, password, recovery, remote,
+};
 
 const RULES: &str = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n\
                      [[gate.rule]]\npaths = [\"/bob\"]\nusers = [\"bob\"]\nthen = \"password\"\n\
@@ -45,11 +45,11 @@ fn at(page: &str) -> At<'_> {
     }
 }
 
-impl Home {
+impl TestStore {
     fn password(&mut self, who: &str, at: At<'_>, recovery: &str) -> AfterPassword {
         let origin = remote(at.address.unwrap_or("198.51.100.7"));
         let recovery = Input::parse(recovery.as_bytes());
-        self.door
+        self.engine
             .login()
             .enter_password(
                 &at.browser(&origin),
@@ -70,7 +70,7 @@ impl Home {
     ) -> OpenedSession {
         let (origin, answer) = (remote("198.51.100.7"), Input::parse(typed.as_bytes()));
         match self
-            .door
+            .engine
             .login()
             .enter_code(&at.browser(&origin), &pass, &answer, trust, NOW)
         {
@@ -79,13 +79,13 @@ impl Home {
         }
     }
 
-    fn rises(&mut self, session: &Session) -> Option<AfterPassword> {
-        self.rises_at(session, At::default())
+    fn upgrades(&mut self, session: &Session) -> Option<AfterPassword> {
+        self.upgrades_at(session, At::default())
     }
 
-    fn rises_at(&mut self, session: &Session, at: At<'_>) -> Option<AfterPassword> {
+    fn upgrades_at(&mut self, session: &Session, at: At<'_>) -> Option<AfterPassword> {
         let origin = remote("198.51.100.7");
-        self.door
+        self.engine
             .login()
             .upgrade_session(&at.browser(&origin), session, NOW)
             .unwrap()
@@ -148,12 +148,12 @@ fn asked(after: Option<AfterPassword>) -> LoginToken {
 
 #[test]
 fn on_the_way_to_where_the_password_suffices_no_code_is_asked() {
-    let (mut home, _) = alice_at_the_web(RULES);
+    let (mut test, _) = alice_at_the_web(RULES);
     for page in ["/cheap", "/cheap/x?y", "/che%61p/"] {
-        by_rule(home.password("alice", at(page), ""), 1);
+        by_rule(test.password("alice", at(page), ""), 1);
     }
     by_rule(
-        home.password(
+        test.password(
             "alice",
             At {
                 address: Some("192.0.2.9"),
@@ -163,7 +163,7 @@ fn on_the_way_to_where_the_password_suffices_no_code_is_asked() {
         ),
         4,
     );
-    let log = home.sqlite();
+    let log = test.sqlite();
     let causes: i64 = log
         .query_row(
             "SELECT count(*) FROM event WHERE cause = 'gate.rule-1'",
@@ -184,9 +184,9 @@ fn on_the_way_to_where_the_password_suffices_no_code_is_asked() {
         "/form",
         "/open",
     ] {
-        asked(Some(home.password("alice", at(page), "")));
+        asked(Some(test.password("alice", at(page), "")));
     }
-    asked(Some(home.password("alice", At::default(), "")));
+    asked(Some(test.password("alice", At::default(), "")));
 }
 
 #[test]
@@ -195,107 +195,108 @@ fn the_groups_that_postern_keeps_count_and_those_of_the_host_are_kept_in_the_ses
     let group = Group::from_gid(me.gid).unwrap().unwrap().name;
     let rules =
         format!("{RULES}[[gate.rule]]\ngroups = [\"{group}\", \"nobodys\"]\nthen = \"password\"\n");
-    let (mut home, _) = alice_at_the_web(&rules);
+    let (mut test, _) = alice_at_the_web(&rules);
     let crew = ["crew".parse().unwrap()];
-    home.accounts()
+    test.accounts()
         .change_groups(&name("alice"), &crew, &[], "root", NOW)
         .unwrap();
-    by_rule(home.password("alice", at("/crew"), ""), 3);
-    asked(Some(home.password("alice", at("/x"), "")));
+    by_rule(test.password("alice", at("/crew"), ""), 3);
+    asked(Some(test.password("alice", at("/x"), "")));
 
-    let door = &mut home;
-    door.accounts()
+    let engine = &mut test;
+    engine
+        .accounts()
         .set_password(&name(&me.name), &password(PASSWORD), "root", NOW)
         .unwrap();
-    home.enrols(&me.name);
-    let session = by_rule(home.password(&me.name, at("/x"), ""), 7);
-    let asks = RequestedGroups::from_config(&home.config);
+    test.enrols(&me.name);
+    let session = by_rule(test.password(&me.name, at("/x"), ""), 7);
+    let asks = RequestedGroups::from_config(&test.config);
     let answered = session.host_groups.read_for(&asks).unwrap();
     assert_eq!(answered.confirmed().collect::<Vec<_>>(), [group]);
 }
 
 #[test]
 fn a_code_raises_the_session_under_another_name_and_ends_the_one_before() {
-    let (mut home, app) = alice_at_the_web(RULES);
-    let before = by_rule(home.password("alice", at("/cheap"), ""), 1);
-    let pass = asked(home.rises(&before));
+    let (mut test, app) = alice_at_the_web(RULES);
+    let before = by_rule(test.password("alice", at("/cheap"), ""), 1);
+    let pass = asked(test.upgrades(&before));
     let here = At {
         session: Some(before.id),
         ..At::default()
     };
-    let opened = home.code(pass, here, &code_of(&app, 0), TrustRequest::NotAsked);
+    let opened = test.code(pass, here, &code_of(&app, 0), TrustRequest::NotAsked);
     assert_eq!(opened.session.passed.second, SecondFactorMethod::Code);
     assert_ne!(opened.session.id, before.id);
-    assert!(home.ended(&before) && !home.ended(&opened.session));
+    assert!(test.ended(&before) && !test.ended(&opened.session));
 }
 
 /// A new sign-in ends the session that this browser had. Other browsers keep theirs.
 #[test]
 fn a_new_session_ends_the_one_that_the_browser_had_and_no_other() {
-    let (mut home, _) = alice_at_the_web(RULES);
-    let elsewhere = by_rule(home.password("alice", at("/cheap"), ""), 1);
-    let before = by_rule(home.password("alice", at("/cheap"), ""), 1);
+    let (mut test, _) = alice_at_the_web(RULES);
+    let elsewhere = by_rule(test.password("alice", at("/cheap"), ""), 1);
+    let before = by_rule(test.password("alice", at("/cheap"), ""), 1);
     let here = At {
         session: Some(before.id),
         ..at("/cheap")
     };
-    let after = by_rule(home.password("alice", here, ""), 1);
-    assert!(home.ended(&before) && !home.ended(&elsewhere) && !home.ended(&after));
+    let after = by_rule(test.password("alice", here, ""), 1);
+    assert!(test.ended(&before) && !test.ended(&elsewhere) && !test.ended(&after));
 }
 
 #[test]
-fn what_ended_all_sessions_leaves_nothing_to_rise_from() {
-    let (mut home, _) = alice_at_the_web(RULES);
-    let session = by_rule(home.password("alice", at("/cheap"), ""), 1);
-    home.sets_password("alice");
-    assert!(home.rises(&session).is_none());
+fn what_ended_all_sessions_leaves_nothing_to_upgrade() {
+    let (mut test, _) = alice_at_the_web(RULES);
+    let session = by_rule(test.password("alice", at("/cheap"), ""), 1);
+    test.sets_password("alice");
+    assert!(test.upgrades(&session).is_none());
 }
 
 #[test]
-fn a_session_that_was_ended_by_itself_is_nothing_to_rise_from() {
-    let (mut home, _) = alice_at_the_web(RULES);
-    let session = by_rule(home.password("alice", at("/cheap"), ""), 1);
-    home.sessions().sign_out(session.id).unwrap();
-    assert!(home.rises(&session).is_none());
+fn a_session_that_was_ended_by_itself_cannot_be_upgraded() {
+    let (mut test, _) = alice_at_the_web(RULES);
+    let session = by_rule(test.password("alice", at("/cheap"), ""), 1);
+    test.sessions().sign_out(session.id).unwrap();
+    assert!(test.upgrades(&session).is_none());
 }
 
 /// The browser became trusted in another session or was trusted before, so no code is asked for.
 #[test]
-fn in_a_trusted_browser_a_session_rises_by_itself() {
-    let (mut home, app) = alice_at_the_web(RULES);
-    let before = by_rule(home.password("alice", at("/cheap"), ""), 1);
-    let pass = asked(Some(home.password("alice", At::default(), "")));
-    let trusted = home.code(pass, At::default(), &code_of(&app, 0), TrustRequest::Asked);
+fn in_a_trusted_browser_a_session_is_upgraded_by_itself() {
+    let (mut test, app) = alice_at_the_web(RULES);
+    let before = by_rule(test.password("alice", at("/cheap"), ""), 1);
+    let pass = asked(Some(test.password("alice", At::default(), "")));
+    let trusted = test.code(pass, At::default(), &code_of(&app, 0), TrustRequest::Asked);
     let cookie = trusted.browser_cookie.unwrap();
     let here = At {
         cookie: Some(&cookie),
         session: Some(before.id),
         ..At::default()
     };
-    let Some(AfterPassword::Opened(opened)) = home.rises_at(&before, here) else {
+    let Some(AfterPassword::Opened(opened)) = test.upgrades_at(&before, here) else {
         panic!("not opened")
     };
     assert_eq!(
         opened.session.passed.second,
         SecondFactorMethod::TrustedBrowser
     );
-    assert!(home.ended(&before) && !home.ended(&opened.session) && !home.ended(&trusted.session));
+    assert!(test.ended(&before) && !test.ended(&opened.session) && !test.ended(&trusted.session));
 }
 
 /// A recovery code or a trusted browser proves more than the password, so the code is not asked for
 /// again.
 #[test]
 fn a_trusted_browser_and_a_recovery_code_open_all_at_once() {
-    let (mut home, app) = alice_at_the_web(RULES);
-    let pass = asked(Some(home.password("alice", At::default(), "")));
-    let trusted = home.code(pass, At::default(), &code_of(&app, 0), TrustRequest::Asked);
+    let (mut test, app) = alice_at_the_web(RULES);
+    let pass = asked(Some(test.password("alice", At::default(), "")));
+    let trusted = test.code(pass, At::default(), &code_of(&app, 0), TrustRequest::Asked);
     let cookie = trusted.browser_cookie.unwrap();
     let here = At {
         cookie: Some(&cookie),
         ..at("/cheap")
     };
-    let by_trust = home.password("alice", here, "");
-    let by_recovery = home.password("alice", at("/cheap"), &recovery(&app, 0));
+    let by_trust = test.password("alice", here, "");
+    let by_recovery = test.password("alice", at("/cheap"), &recovery(&app, 0));
     for (after, second) in [
         (by_trust, SecondFactorMethod::TrustedBrowser),
         (by_recovery, SecondFactorMethod::RecoveryCode),
@@ -311,24 +312,24 @@ fn a_trusted_browser_and_a_recovery_code_open_all_at_once() {
 }
 
 #[test]
-fn whoever_must_enrol_enters_where_the_password_suffices_and_nowhere_else() {
-    let (mut home, _) = alice_at_the_web(&format!("[policy]\nrequired = \"all\"\n{RULES}"));
-    home.sets_password("bob");
-    let session = by_rule(home.password("bob", at("/bob"), ""), 2);
+fn a_user_who_must_enrol_enters_where_the_password_suffices_and_nowhere_else() {
+    let (mut test, _) = alice_at_the_web(&format!("[policy]\nrequired = \"all\"\n{RULES}"));
+    test.sets_password("bob");
+    let session = by_rule(test.password("bob", at("/bob"), ""), 2);
     assert!(
-        home.rises(&session).is_none(),
+        test.upgrades(&session).is_none(),
         "there is no code to ask for"
     );
     assert!(matches!(
-        home.password("bob", at("/"), ""),
+        test.password("bob", at("/"), ""),
         AfterPassword::Enroll(_)
     ));
 }
 
 #[test]
 fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
-    let (mut home, _) = alice_at_the_web(RULES);
-    let before = home.bytes();
+    let (mut test, _) = alice_at_the_web(RULES);
+    let before = test.bytes();
     let mut rehearse = |who: &str, target: &str| {
         let address = Address::parse("192.0.2.9");
         let request = RuleRequest {
@@ -337,12 +338,12 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
             method: "GET",
             address,
         };
-        let said = home.policy().test_rules(&name(who), &request).unwrap();
+        let output = test.policy().test_rules(&name(who), &request).unwrap();
         (
-            said.decision.access,
-            said.decision.rule,
-            said.decision.reason,
-            said.requirement,
+            output.decision.access,
+            output.decision.rule,
+            output.decision.reason,
+            output.requirement,
         )
     };
     assert_eq!(
@@ -368,43 +369,43 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
         )
     );
     assert_eq!(rehearse("alice", "/near/../x").0, RuleAccess::Code);
-    assert!(home.bytes() == before);
+    assert!(test.bytes() == before);
 }
 
 /// The lifetime of a session is absolute. The session that replaces it after an upgrade, by a code,
 /// a trusted browser or an exemption, expires no later.
 #[test]
-fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
+fn an_upgraded_session_lasts_no_longer_than_the_original() {
     let exempt = "[[policy.exempt]]\nnetworks = [\"203.0.113.0/24\"]\n";
-    let (mut home, app) = alice_at_the_web(&format!("{RULES}{exempt}"));
+    let (mut test, app) = alice_at_the_web(&format!("{RULES}{exempt}"));
     let late = NOW.plus(11 * 3600);
-    let pass = asked(Some(home.password("alice", At::default(), "")));
-    let trusted = home
+    let pass = asked(Some(test.password("alice", At::default(), "")));
+    let trusted = test
         .code(pass, At::default(), &code_of(&app, 0), TrustRequest::Asked)
         .browser_cookie
         .unwrap();
-    let begun = |home: &mut Home| by_rule(home.password("alice", at("/cheap"), ""), 1);
-    let rise = |home: &mut Home, session: &Session, cookie: Option<&str>, from: &str| {
+    let begun = |test: &mut TestStore| by_rule(test.password("alice", at("/cheap"), ""), 1);
+    let rise = |test: &mut TestStore, session: &Session, cookie: Option<&str>, from: &str| {
         let origin = remote(from);
         let at = At {
             cookie,
             session: Some(session.id),
             ..At::default()
         };
-        home.login()
+        test.login()
             .upgrade_session(&at.browser(&origin), session, late)
             .unwrap()
     };
 
-    let first = begun(&mut home);
+    let first = begun(&mut test);
     let Some(AfterPassword::Opened(opened)) =
-        rise(&mut home, &first, Some(&trusted), "198.51.100.7")
+        rise(&mut test, &first, Some(&trusted), "198.51.100.7")
     else {
         panic!("the browser is trusted");
     };
     assert_eq!(opened.session.issued, first.issued);
-    let second = begun(&mut home);
-    let Some(AfterPassword::Opened(opened)) = rise(&mut home, &second, None, "203.0.113.9") else {
+    let second = begun(&mut test);
+    let Some(AfterPassword::Opened(opened)) = rise(&mut test, &second, None, "203.0.113.9") else {
         panic!("no code is asked there");
     };
     let none = SecondFactorMethod::None(Enrolled::Yes);
@@ -412,8 +413,8 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
         (opened.session.issued, opened.session.passed.second),
         (second.issued, none)
     );
-    let third = begun(&mut home);
-    let pass = asked(rise(&mut home, &third, None, "198.51.100.7"));
+    let third = begun(&mut test);
+    let pass = asked(rise(&mut test, &third, None, "198.51.100.7"));
     let answer = Input::parse(code_at(&app, 0, late).as_bytes());
     let (origin, at) = (
         remote("198.51.100.7"),
@@ -422,7 +423,7 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
             ..At::default()
         },
     );
-    match home.login().enter_code(
+    match test.login().enter_code(
         &at.browser(&origin),
         &pass,
         &answer,
@@ -432,7 +433,7 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
         Ok(AfterCode::Opened(opened)) => assert_eq!(opened.session.issued, third.issued),
         _ => panic!("not opened"),
     }
-    let kept = home.sessions_of("alice", late);
+    let kept = test.sessions_of("alice", late);
     assert!(
         kept.iter().all(|kept| kept.expires <= NOW.plus(12 * 3600)),
         "{kept:?}"

@@ -1,12 +1,8 @@
 //! Critical acts in a session: they end with it.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod home;
+mod test_store;
 
-use home::{
-    Home, NOW, PASSWORD, accepted, alice_at_the_web, browser, code_of, name, opens, password,
-    recovery, remote, signs_in,
-};
 use postern_shared::credential::input::Input;
 use postern_shared::credential::otpauth_uri;
 use postern_shared::credential::totp::{Step, generate_code};
@@ -19,21 +15,29 @@ use postern_shared::protocol::host_password::HostPasswordReply;
 use postern_shared::token::StepUpToken;
 use postern_shared::token::session::Session;
 use postern_shared::verify::decision::Refusal;
+use test_store::{
+    NOW, PASSWORD, TestStore, accepted, alice_at_the_web, browser, code_of, name, opens, password,
+    recovery, remote, signs_in,
+};
 
 /// Signs alice in by a recovery code, since she has lost the phone.
-fn recovers(home: &mut Home, pending: &PendingEnrollment) -> (Session, StepUpToken) {
-    let opened = opens(home, &remote("192.0.2.7"), &recovery(pending, 0), NOW);
+fn recovers(test: &mut TestStore, pending: &PendingEnrollment) -> (Session, StepUpToken) {
+    let opened = opens(test, &remote("192.0.2.7"), &recovery(pending, 0), NOW);
     (opened.session, opened.step_up.unwrap())
 }
 
 /// Begins a new authenticator in place of the lost one, up to the step in which the recovery codes
 /// are saved.
-fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (EnrollmentToken, String) {
-    let ticket = home
+fn replaces(
+    test: &mut TestStore,
+    session: &Session,
+    proof: &StepUpToken,
+) -> (EnrollmentToken, String) {
+    let ticket = test
         .enrollment()
         .issue_replacement_enrollment_token(session, proof, NOW)
         .unwrap();
-    let shown = home
+    let shown = test
         .enrollment()
         .begin_web_enrollment(&ticket, NOW)
         .unwrap()
@@ -44,7 +48,7 @@ fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (Enrollm
             .to_string()
             .as_bytes(),
     );
-    let confirmed = home
+    let confirmed = test
         .enrollment()
         .confirm_web_enrollment(&ticket, shown.draft, &shows, NOW)
         .unwrap();
@@ -60,20 +64,20 @@ fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (Enrollm
 fn a_replacement_ends_with_the_session_it_was_begun_in() {
     let from = remote("192.0.2.7");
     for by in ["command", "sign-out", "nobody"] {
-        let (mut home, pending) = alice_at_the_web("");
-        let (session, proof) = recovers(&mut home, &pending);
-        let (ticket, confirmed) = replaces(&mut home, &session, &proof);
+        let (mut test, pending) = alice_at_the_web("");
+        let (session, proof) = recovers(&mut test, &pending);
+        let (ticket, confirmed) = replaces(&mut test, &session, &proof);
         match by {
             "command" => {
-                home.another()
+                test.another()
                     .sessions()
                     .revoke_sessions(&name("alice"), Some(session.id), "root", NOW)
                     .unwrap();
             }
-            "sign-out" => home.another().sessions().sign_out(session.id).unwrap(),
+            "sign-out" => test.another().sessions().sign_out(session.id).unwrap(),
             _ => {}
         }
-        let after = home
+        let after = test
             .enrollment()
             .finish_web_enrollment(&browser(&from), &ticket, &confirmed, NOW)
             .unwrap();
@@ -81,7 +85,7 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
             "nobody" => assert!(matches!(after, AfterEnrollment::Opened(_)), "{by}"),
             _ => {
                 assert!(matches!(after, AfterEnrollment::Over), "{by}");
-                accepted(&home.attempt("alice", &code_of(&pending, 0), NOW));
+                accepted(&test.attempt("alice", &code_of(&pending, 0), NOW));
             }
         }
     }
@@ -91,26 +95,26 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
 #[test]
 fn the_second_factor_is_not_turned_off_from_a_session_that_ended() {
     let from = remote("192.0.2.7");
-    let (mut home, pending) = alice_at_the_web("");
-    let (session, _) = recovers(&mut home, &pending);
-    home.another().sessions().sign_out(session.id).unwrap();
+    let (mut test, pending) = alice_at_the_web("");
+    let (session, _) = recovers(&mut test, &pending);
+    test.another().sessions().sign_out(session.id).unwrap();
     let actor = Principal::Session(&session.name, &from, session.id);
-    let off = home
+    let off = test
         .accounts()
         .disable_second_factor(&name("alice"), actor, NOW);
     assert!(matches!(off, Err(AdministrationError::Stale)), "{off:?}");
-    accepted(&home.attempt("alice", &code_of(&pending, 0), NOW));
+    accepted(&test.attempt("alice", &code_of(&pending, 0), NOW));
 }
 
 /// Password and code are the only proof that a critical act accepts, and only for this session.
 #[test]
 fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
     let from = remote("192.0.2.7");
-    let (mut home, app) = alice_at_the_web("");
-    let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
+    let (mut test, app) = alice_at_the_web("");
+    let session = signs_in(&mut test, &from, &code_of(&app, -1), NOW);
     let mut step_up = |typed: &str, code: &str| {
         let answer = Input::parse(code.as_bytes());
-        home.login()
+        test.login()
             .step_up(
                 &browser(&from),
                 &session,
@@ -143,10 +147,10 @@ fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
         step_up(PASSWORD, &code_of(&app, 0)),
         AfterStepUp::Code(Refusal::Used { .. })
     ));
-    let keys = home.token_keys();
+    let keys = test.token_keys();
     let cookie = ticket.seal(&keys).unwrap();
     assert!(StepUpToken::open_step_up(&cookie, &keys, &session, NOW).is_some());
-    let other = signs_in(&mut home, &from, &code_of(&app, 1), NOW);
+    let other = signs_in(&mut test, &from, &code_of(&app, 1), NOW);
     assert!(
         StepUpToken::open_step_up(&cookie, &keys, &other, NOW).is_none(),
         "it is another session's"
@@ -157,11 +161,11 @@ fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
 #[test]
 fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
     let from = remote("192.0.2.7");
-    let (mut home, app) = alice_at_the_web("");
-    let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
+    let (mut test, app) = alice_at_the_web("");
+    let session = signs_in(&mut test, &from, &code_of(&app, -1), NOW);
     let answer = Input::parse(code_of(&app, 0).as_bytes());
     let mut step_up = |typed: &str| {
-        home.login()
+        test.login()
             .step_up(
                 &browser(&from),
                 &session,
@@ -181,7 +185,7 @@ fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
         step_up(PASSWORD),
         AfterStepUp::Password(Refusal::Delayed { wait: 30 })
     ));
-    let asked = home.login().enter_password(
+    let asked = test.login().enter_password(
         &browser(&from),
         &name("alice"),
         Some(&password(PASSWORD)),
@@ -200,11 +204,11 @@ fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
 #[test]
 fn a_session_that_ended_is_not_stepped_up() {
     let from = remote("192.0.2.7");
-    let (mut home, app) = alice_at_the_web("");
-    let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
-    home.another().sessions().sign_out(session.id).unwrap();
+    let (mut test, app) = alice_at_the_web("");
+    let session = signs_in(&mut test, &from, &code_of(&app, -1), NOW);
+    test.another().sessions().sign_out(session.id).unwrap();
     let answer = Input::parse(code_of(&app, 0).as_bytes());
-    let after = home.login().step_up(
+    let after = test.login().step_up(
         &browser(&from),
         &session,
         Some(&password(PASSWORD)),
@@ -212,7 +216,7 @@ fn a_session_that_ended_is_not_stepped_up() {
         NOW,
     );
     assert!(matches!(after.unwrap(), AfterStepUp::SessionEnded));
-    accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
+    accepted(&test.attempt("alice", &code_of(&app, 0), NOW));
 }
 
 /// The proxy supplies the identity instead of a password.
@@ -221,8 +225,8 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
     let header = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\n\
                   from = [\"unix\"]\nidentity_header = \"Remote-User\"\n";
     let from = remote("192.0.2.7");
-    let (mut home, app) = alice_at_the_web(header);
-    let asked = home
+    let (mut test, app) = alice_at_the_web(header);
+    let asked = test
         .login()
         .enter_identity(&browser(&from), &name("alice"), NOW)
         .unwrap();
@@ -231,14 +235,14 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
     };
     let answer = Input::parse(code_of(&app, -1).as_bytes());
     let entered =
-        home.login()
+        test.login()
             .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
     let AfterCode::Opened(entered) = entered.unwrap() else {
         panic!("not opened")
     };
     let session = entered.session;
     let answer = Input::parse(code_of(&app, 0).as_bytes());
-    let by_password = home.login().step_up(
+    let by_password = test.login().step_up(
         &browser(&from),
         &session,
         Some(&password(PASSWORD)),
@@ -249,12 +253,12 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
         by_password.unwrap(),
         AfterStepUp::Password(Refusal::Malformed)
     ));
-    let none = home
+    let none = test
         .login()
         .step_up_by_code(&browser(&from), &session, &Input::parse(b""), NOW)
         .unwrap();
     assert!(matches!(none, AfterStepUp::Code(Refusal::Malformed)));
-    let after = home
+    let after = test
         .login()
         .step_up_by_code(&browser(&from), &session, &answer, NOW)
         .unwrap();
@@ -265,16 +269,16 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
 #[test]
 fn a_password_of_the_host_steps_up_with_a_code() {
     let from = remote("192.0.2.7");
-    let (mut home, app) = alice_at_the_web("[gate]\nfirst_factor = \"pam\"\n");
+    let (mut test, app) = alice_at_the_web("[gate]\nfirst_factor = \"pam\"\n");
     let who = name("alice");
-    let tries = |home: &mut Home| {
-        home.login()
+    let tries = |test: &mut TestStore| {
+        test.login()
             .charge_first_factor(&browser(&from), &who, &Input::Malformed, NOW)
             .unwrap()
             .unwrap()
     };
-    let tried = tries(&mut home);
-    let asked = home.login().settle_first_factor(
+    let tried = tries(&mut test);
+    let asked = test.login().settle_first_factor(
         &browser(&from),
         &who,
         tried,
@@ -287,25 +291,25 @@ fn a_password_of_the_host_steps_up_with_a_code() {
     };
     let answer = Input::parse(code_of(&app, -1).as_bytes());
     let entered =
-        home.login()
+        test.login()
             .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
     let AfterCode::Opened(entered) = entered.unwrap() else {
         panic!("not opened")
     };
     let answer = Input::parse(code_of(&app, 0).as_bytes());
-    for (said, proven) in [
+    for (output, proven) in [
         (HostPasswordReply::Wrong, false),
         (HostPasswordReply::NotVerified, false),
         (HostPasswordReply::Right, true),
     ] {
-        let tried = tries(&mut home);
-        let after = home
+        let tried = tries(&mut test);
+        let after = test
             .login()
             .settle_step_up(
                 &browser(&from),
                 &entered.session,
                 &tried,
-                said,
+                output,
                 &answer,
                 NOW,
             )
@@ -313,7 +317,7 @@ fn a_password_of_the_host_steps_up_with_a_code() {
         assert_eq!(
             matches!(after, AfterStepUp::Verified(_)),
             proven,
-            "{said:?}"
+            "{output:?}"
         );
     }
 }

@@ -2,9 +2,8 @@
 //! `stores/version-3/CONTENTS.md` describes the store of version 3.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod home;
+mod test_store;
 
-use home::{Home, assert_contains, attempt_at, name, request};
 use postern_shared::account::event::EventFilter;
 use postern_shared::account::name::Distinct;
 use postern_shared::config::Config;
@@ -21,6 +20,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+use test_store::{TestStore, assert_contains, attempt_at, name, request};
 
 /// The time when the store was created.
 const MADE: Timestamp = Timestamp(1_795_913_156);
@@ -32,12 +32,12 @@ fn stores() -> PathBuf {
 
 /// Returns a folder with a store of version 3 that no process has open.
 fn version_3(extra: &str) -> (TempDir, Config) {
-    let Home {
+    let TestStore {
         folder,
         config,
-        door,
-    } = Home::new(extra);
-    drop(door);
+        engine,
+    } = TestStore::new(extra);
+    drop(engine);
     for suffix in ["-wal", "-shm"] {
         fs::File::create(folder.path().join(format!("store/db{suffix}"))).unwrap();
     }
@@ -57,12 +57,12 @@ fn version_3(extra: &str) -> (TempDir, Config) {
 
 /// Returns a folder with a store that a schema creates.
 fn made_by(schema: &str, version: i64) -> (TempDir, Config) {
-    let Home {
+    let TestStore {
         folder,
         config,
-        door,
-    } = Home::new("");
-    drop(door);
+        engine: opened,
+    } = TestStore::new("");
+    drop(opened);
     let path = folder.path().join("store/db");
     for suffix in ["", "-wal", "-shm"] {
         fs::File::create(folder.path().join(format!("store/db{suffix}"))).unwrap();
@@ -101,12 +101,12 @@ fn upgraded(config: &Config) -> PathBuf {
     backup
 }
 
-fn verdict(door: &mut Engine, who: &str, typed: &str, now: Timestamp) -> VerificationResult {
-    attempt_at(door, who, &Origin::Unknown, Phase::After, typed, now).result
+fn verify(engine: &mut Engine, who: &str, typed: &str, now: Timestamp) -> VerificationResult {
+    attempt_at(engine, who, &Origin::Unknown, Phase::After, typed, now).result
 }
 
-fn is_accepted(door: &mut Engine, who: &str, typed: &str, now: Timestamp) -> bool {
-    verdict(door, who, typed, now).is_ok()
+fn is_accepted(engine: &mut Engine, who: &str, typed: &str, now: Timestamp) -> bool {
+    verify(engine, who, typed, now).is_ok()
 }
 
 fn totp(secret: &str, now: Timestamp) -> String {
@@ -165,18 +165,18 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
 }
 
 #[test]
-fn what_a_store_of_version_3_holds_goes_on_working() {
+fn what_a_store_of_version_3_holds_keeps_working() {
     const ALICE: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
     let (folder, config) = version_3("");
     upgraded(&config);
-    let mut door = Engine::open(config).unwrap();
+    let mut opened = Engine::open(config).unwrap();
 
     // The accepted time step is still refused, and later ones are accepted.
-    let used = verdict(&mut door, "alice", &totp(ALICE, MADE), MADE);
+    let used = verify(&mut opened, "alice", &totp(ALICE, MADE), MADE);
     assert!(matches!(used, Err(Refusal::Used { .. })), "{used:?}");
-    assert!(is_accepted(&mut door, "alice", &totp(ALICE, NOW), NOW));
+    assert!(is_accepted(&mut opened, "alice", &totp(ALICE, NOW), NOW));
     assert!(is_accepted(
-        &mut door,
+        &mut opened,
         "bob",
         &totp("OJWCBJZLH7BOYSRDMK3PFYNS5E7SCCVH", NOW),
         NOW
@@ -189,7 +189,7 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
     };
     let by_counter = generate_code(&seed, parameters, Step(0));
     assert!(
-        is_accepted(&mut door, "alice", &by_counter, NOW),
+        is_accepted(&mut opened, "alice", &by_counter, NOW),
         "the token by counter"
     );
     let recovery = [
@@ -201,20 +201,21 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
         "HG4XT-EBJN6",
     ];
     for typed in recovery {
-        assert!(is_accepted(&mut door, "alice", typed, NOW), "{typed}");
-        let again = verdict(&mut door, "alice", typed, NOW);
+        assert!(is_accepted(&mut opened, "alice", typed, NOW), "{typed}");
+        let again = verify(&mut opened, "alice", typed, NOW);
         assert!(matches!(again, Err(Refusal::Used { .. })), "{again:?}");
     }
 
-    let carol = door.accounts().account_status(&name("carol")).unwrap();
+    let carol = opened.accounts().account_status(&name("carol")).unwrap();
     assert!(!matches!(carol.state, SecondFactorState::On));
     assert!(
-        door.accounts()
+        opened
+            .accounts()
             .one_time_code_expiry(&name("carol"), NOW)
             .unwrap()
             .is_some()
     );
-    let groups = door
+    let groups = opened
         .accounts()
         .change_groups(&name("carol"), &[], &[], "root", NOW)
         .unwrap();
@@ -225,21 +226,23 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
             .collect::<Vec<_>>(),
         ["staff"]
     );
-    let app_passwords = door.app_passwords().list_app_passwords(None).unwrap();
+    let app_passwords = opened.app_passwords().list_app_passwords(None).unwrap();
     assert_eq!(app_passwords.len(), 1);
     assert_eq!(
         app_passwords[0].scope.to_string(),
         "web:cloud.example.com/dav"
     );
     assert_eq!(
-        door.accounts()
+        opened
+            .accounts()
             .unconfirmed_email(&name("alice"))
             .unwrap()
             .as_str(),
         "alice@example.com"
     );
     assert!(
-        door.audit_log()
+        opened
+            .audit_log()
             .list_events(&EventFilter::default(), 0, 100)
             .unwrap()
             .len()
@@ -248,11 +251,13 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
 
     // Another spelling belongs to the existing account, and no account number is used twice.
     assert!(
-        door.accounts()
+        opened
+            .accounts()
             .add_account(&name("Bob"), Distinct::No, "root", NOW)
             .is_err()
     );
-    door.accounts()
+    opened
+        .accounts()
         .add_account(&name("dora"), Distinct::No, "root", NOW)
         .unwrap();
     let engine = rusqlite::Connection::open(folder.path().join("store/db")).unwrap();
@@ -394,18 +399,18 @@ fn a_folder_that_others_can_write_is_no_place_for_an_upgrade() {
 /// A daemon of this version keeps running while a newer `postern upgrade` changes its store.
 #[test]
 fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
-    let Home {
+    let TestStore {
         folder,
         config,
-        mut door,
-    } = Home::new("");
+        engine: mut opened,
+    } = TestStore::new("");
     let engine = rusqlite::Connection::open(folder.path().join("store/db")).unwrap();
     let version: i64 = engine
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
-    let found = |door: &mut Engine| {
-        let read = door.load_policy_facts(&name("alice")).map(|_| ());
-        let written = door.verification().verify_input(
+    let found = |opened: &mut Engine| {
+        let read = opened.load_policy_facts(&name("alice")).map(|_| ());
+        let written = opened.verification().verify_input(
             &postern_shared::engine::VerificationRequest {
                 phase: Phase::Before,
                 ..request(&name("alice"), &Origin::Unknown)
@@ -415,13 +420,13 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
         );
         [read, written.map(|_| ())].map(|result| result.err().map(|error| error.to_string()))
     };
-    assert_eq!(found(&mut door), [None, None]);
+    assert_eq!(found(&mut opened), [None, None]);
     let newer = version + 1;
     let upgraded = format!(
         "BEGIN; ALTER TABLE account RENAME TO person; PRAGMA user_version = {newer}; COMMIT"
     );
     engine.execute_batch(&upgraded).unwrap();
-    for refused in found(&mut door) {
+    for refused in found(&mut opened) {
         let refused = refused.unwrap();
         let versions =
             [version, newer].map(|version| refused.contains(&format!("version {version}")));
@@ -433,7 +438,7 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
         "BEGIN; ALTER TABLE person RENAME TO account; PRAGMA user_version = {version}; COMMIT"
     );
     engine.execute_batch(&undone).unwrap();
-    assert_eq!(found(&mut door), [None, None]);
+    assert_eq!(found(&mut opened), [None, None]);
 }
 
 /// Version 5 finds the rows of version 4 under other names, with the same numbers.

@@ -2,9 +2,8 @@
 //! one did.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod home;
+mod test_store;
 
-use home::{Home, NOW, accepted, attempt_at, code_at, name, remote};
 use postern_shared::config::{Config, file};
 use postern_shared::credential::secret::Secret;
 use postern_shared::engine::Engine;
@@ -18,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use std::{fs, thread};
+use test_store::{NOW, TestStore, accepted, attempt_at, code_at, name, remote};
 use zeroize::Zeroizing;
 
 /// Maximum length of the WAL, in bytes.
@@ -54,10 +54,10 @@ impl Person {
         self.logins += 1;
         let now = Timestamp(NOW.0 + 30 * self.logins);
         let code = code_at(&self.authenticator, 0, now);
-        let mut door = Engine::open(self.config.clone()).unwrap();
+        let mut engine = Engine::open(self.config.clone()).unwrap();
         let origin = remote("192.0.2.1");
         accepted(&attempt_at(
-            &mut door,
+            &mut engine,
             &self.name,
             &origin,
             Phase::After,
@@ -69,10 +69,10 @@ impl Person {
 
 /// Returns a store that no process has open, and alice.
 fn closed() -> (tempfile::TempDir, Person) {
-    let mut home = Home::new("");
-    home.enrols("alice");
-    let alice = Person::new(&home.config, "alice");
-    (home.folder, alice)
+    let mut test = TestStore::new("");
+    test.enrols("alice");
+    let alice = Person::new(&test.config, "alice");
+    (test.folder, alice)
 }
 
 fn wal(folder: &Path) -> PathBuf {
@@ -134,12 +134,12 @@ fn logins_beside_a_connection_that_does_nothing_leave_the_wal_short() {
 #[test]
 fn writes_of_one_connection_leave_the_wal_short() {
     let (folder, mut alice) = closed();
-    let mut door = Engine::open(alice.config.clone()).unwrap();
+    let mut engine = Engine::open(alice.config.clone()).unwrap();
     for login in 1..=LOGINS {
         let now = Timestamp(NOW.0 + 30 * login);
         let code = code_at(&alice.authenticator, 0, now);
         accepted(&attempt_at(
-            &mut door,
+            &mut engine,
             "alice",
             &remote("192.0.2.1"),
             Phase::After,
@@ -148,7 +148,7 @@ fn writes_of_one_connection_leave_the_wal_short() {
         ));
         assert!(length(folder.path()) <= USUAL);
     }
-    drop(door);
+    drop(engine);
     alice.logins = LOGINS;
     alice.logs_in();
 }
@@ -210,13 +210,13 @@ fn a_crowd_of_logins_leaves_the_wal_bounded() {
         (0..LOGINS / 8).for_each(|_| person.logs_in());
         return;
     }
-    let mut home = Home::new("");
+    let mut test = TestStore::new("");
     let people: Vec<_> = (0..16).map(|number| format!("person{number}")).collect();
     for who in &people {
-        home.enrols(who);
+        test.enrols(who);
     }
-    let Home { folder, door, .. } = home;
-    drop(door);
+    let TestStore { folder, engine, .. } = test;
+    drop(engine);
     let process = |who: &String| {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command

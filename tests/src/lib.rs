@@ -2,66 +2,93 @@
 //! that the story sets, the system log, and the people who sign in at real terminals.
 #![forbid(unsafe_code)]
 
-mod application;
 mod assertions;
-mod chromium;
-mod clock;
-mod disk;
-mod dovecot;
-mod folder;
-mod gate;
-mod host;
-mod journal;
-mod limit;
-mod mail;
-mod mail_program;
-mod pam_host;
-mod pam_peer;
-mod password_helper;
-mod person;
-mod phone;
-mod postern;
-mod posternd;
-mod previous;
-mod processes;
-mod scanner;
-mod ssh;
-mod sshd;
-mod store;
-mod syscalls;
-mod systemd;
-mod terminal;
-mod timings;
-mod visitor;
-mod web;
+/// The host itself: its clock, files, log and systemd.
+mod machine {
+    pub(crate) mod clock;
+    pub(crate) mod disk;
+    pub(crate) mod files;
+    pub(crate) mod host;
+    pub(crate) mod journal;
+    pub(crate) mod systemd;
+}
+/// Servers that take and show mail.
+mod mail {
+    pub(crate) mod dovecot;
+    pub(crate) mod program;
+    pub(crate) mod server;
+}
+/// PAM hosts, and the helper for passwords.
+mod pam {
+    pub(crate) mod pam_host;
+    pub(crate) mod pam_peer;
+    pub(crate) mod password_helper;
+    pub(crate) mod sshd;
+}
+/// Postern: its command, its daemon, its store.
+mod postern {
+    pub(crate) mod command;
+    pub(crate) mod daemon;
+    pub(crate) mod previous;
+    pub(crate) mod store;
+}
+/// Processes, and what is measured of them.
+mod process {
+    pub(crate) mod limit;
+    pub(crate) mod processes;
+    pub(crate) mod syscalls;
+    pub(crate) mod timings;
+}
+/// People and their terminals.
+mod user {
+    pub(crate) mod person;
+    pub(crate) mod phone;
+    pub(crate) mod scanner;
+    pub(crate) mod ssh;
+    pub(crate) mod terminal;
+}
+/// The proxies, the gate and browsers.
+mod web {
+    pub(crate) mod application;
+    pub(crate) mod chromium;
+    pub(crate) mod client;
+    pub(crate) mod gate;
+    pub(crate) mod setup;
+}
 
-pub use application::{Application, Arrived};
 pub use assertions::{assert_contains, assert_lacks, assert_within};
-pub use chromium::{Chromium, keep_picture};
-pub use clock::{Clock, on_the_clock};
-pub use disk::Disk;
-pub use dovecot::Dovecot;
-pub use folder::{CONFIG, KEY, STORE, STORE_FOLDER, give_to_daemons, set_mode};
-pub use gate::{Gate, Reply, SOCKET, Wire, tcp_reply};
-pub use host::{Host, without_posternd};
-pub use journal::Journal;
-pub use mail::{MAIL_CA, MAIL_PASSWORD, Mail, MailServer, Webhook, hanging_server};
-pub use mail_program::MailProgram;
-pub use pam_host::{Answer, Barrier, PamEnded, PamHost, SEAL};
-pub use pam_peer::PamPeer;
-pub use password_helper::PasswordHelper;
-pub use person::Person;
-pub use phone::Phone;
-pub use postern::{Postern, Said};
-pub use posternd::{HOST_SOCKET, PAM_SOCKET, PROGRAM, Posternd, REAL_PROGRAM};
-pub use previous::{install_previous_module, install_previous_posternd};
-pub use processes::{as_user, ended, finished, outcome, patiently, running, signal, wait_until};
-pub use scanner::scanned;
-pub use ssh::Ssh;
-pub use store::Store;
-pub use syscalls::{Ambush, WRITES, killed_at, killed_at_store_or_key, was_killed, was_stopped};
-pub use systemd::Systemd;
-pub use terminal::{Ended, Terminal};
-pub use timings::assert_alike;
-pub use visitor::Visitor;
-pub use web::{APP, AUTH, Front, PROOF, Place, Web, change_traefik, on_test_ports, reconfigure};
+pub use machine::clock::{Clock, on_the_clock};
+pub use machine::disk::Disk;
+pub use machine::files::{CONFIG, KEY, STORE, STORE_FOLDER, give_to_daemons, set_mode};
+pub use machine::host::{Host, without_posternd};
+pub use machine::journal::Journal;
+pub use machine::systemd::Systemd;
+pub use mail::dovecot::Dovecot;
+pub use mail::program::MailProgram;
+pub use mail::server::{MAIL_CA, MAIL_PASSWORD, Mail, MailServer, Webhook, hanging_server};
+pub use pam::pam_host::{Barrier, PamEnded, PamHost, PromptReply, SEAL};
+pub use pam::pam_peer::PamPeer;
+pub use pam::password_helper::PasswordHelper;
+pub use postern::command::{CommandOutput, Postern};
+pub use postern::daemon::{HOST_SOCKET, PAM_SOCKET, PROGRAM, Posternd, REAL_PROGRAM};
+pub use postern::previous::{install_previous_module, install_previous_posternd};
+pub use postern::store::Store;
+pub use process::processes::{
+    as_user, ended, finished, patiently, running, signal, wait_for_output, wait_until,
+};
+pub use process::syscalls::{
+    TracedProcess, WRITES, killed_at, killed_at_store_or_key, was_killed, was_stopped,
+};
+pub use process::timings::assert_alike;
+pub use user::person::Person;
+pub use user::phone::Phone;
+pub use user::scanner::scanned;
+pub use user::ssh::Ssh;
+pub use user::terminal::{Ended, Terminal};
+pub use web::application::{Application, ReceivedRequest};
+pub use web::chromium::{Chromium, keep_picture};
+pub use web::client::WebClient;
+pub use web::gate::{Gate, Reply, SOCKET, Wire, tcp_reply};
+pub use web::setup::{
+    APP, AUTH, PROOF, PagesAt, Proxy, Web, change_traefik, on_test_ports, reconfigure,
+};

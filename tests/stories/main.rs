@@ -2,7 +2,18 @@
 //! host. They run one at a time, as root on a throwaway copy of this machine: tests/run starts
 //! them.
 
-mod administration;
+/// Commands of root, the configuration, and administration at the web.
+mod administration {
+    mod api;
+    mod commands;
+    mod completions;
+    mod configuration;
+    pub(crate) mod log;
+    pub(crate) mod policy;
+    pub(crate) mod root_commands;
+    mod terminal_stops;
+    pub(crate) mod web;
+}
 /// These stories measure time, or use all that the machine has: tests/shares runs them with nothing
 /// beside them.
 mod alone {
@@ -11,97 +22,122 @@ mod alone {
     mod web_crowd;
     mod web_timings;
 }
-mod app_passwords;
+/// The JSON API.
+mod api {
+    mod attacks;
+    pub(crate) mod calls;
+    mod contract;
+    pub(crate) mod tokens;
+}
 mod attacks;
-mod authenticators;
-mod bad_files;
-mod bad_input;
 mod beside;
-mod clocks;
-mod codes;
-mod completions;
-mod configuration;
-mod console;
-mod crashes;
-mod cron;
-mod declared;
-mod earlier;
-mod enrolment;
-mod every_service;
-mod fail2ban;
-mod fallback;
-mod grace;
-mod guard;
-mod guesses;
-mod guest;
-mod guest_process;
-mod host_password;
-mod host_password_helper;
-mod host_password_unit;
-mod import;
-mod keys;
-mod lockers;
-mod log;
-mod mail;
-mod mail_at_prompt;
-mod mail_program;
-mod mail_waits;
-mod marks;
-mod name_service;
-mod one_field;
-mod password_change;
-mod policy;
-mod posternd;
-mod posternd_crowds;
-mod posternd_unit;
-mod qr;
-mod races;
-mod recovery;
-mod root_commands;
-mod service_files;
-mod setup_at_prompt;
-mod sign_in;
-mod sizes;
-mod sshd_modes;
-mod strangers;
-mod su;
-mod sudo;
-mod terminal_stops;
-mod traps;
-mod unseen;
-mod upgrade;
-mod versions;
-mod web_account;
-mod web_account_refusals;
-mod web_activation;
-mod web_administration;
-mod web_administration_api;
-mod web_api;
-mod web_api_attacks;
-mod web_api_contract;
-mod web_api_tokens;
-mod web_bad_input;
-mod web_browser;
-mod web_checks;
-mod web_crowds;
-mod web_first_factors;
-mod web_log;
-mod web_login_ticket;
-mod web_looks;
-mod web_operations;
-mod web_own_paths;
-mod web_reload;
-mod web_rules;
-mod web_setup;
-mod web_sign_in;
-mod web_smuggling;
-mod web_step_up;
-mod web_strangers;
-mod web_tls;
-mod web_trust;
-mod web_unit;
-mod without_posternd;
-mod without_root;
+/// How a second factor is set up.
+mod enrollment {
+    pub(crate) mod at_prompt;
+    mod command;
+    pub(crate) mod declared;
+    mod host_password;
+    mod import;
+    pub(crate) mod password_helper;
+    mod password_helper_unit;
+    mod qr;
+    pub(crate) mod without_root;
+}
+/// The gate as a process: checks, units, floods.
+mod gate {
+    mod activation;
+    mod bad_input;
+    mod checks;
+    pub(crate) mod floods;
+    mod log;
+    mod operations;
+    mod own_paths;
+    mod reload;
+    mod smuggling;
+    mod tls;
+    pub(crate) mod unit;
+}
+/// Mailed codes.
+mod mail {
+    mod at_prompt;
+    pub(crate) mod codes;
+    mod outbox;
+    mod program;
+    mod transports;
+}
+/// The PAM module and the process that loads it.
+mod pam {
+    mod bad_input;
+    mod marks;
+    pub(crate) mod module;
+    mod name_service;
+    pub(crate) mod process;
+    mod sizes;
+    mod unseen_processes;
+}
+/// The daemon, and the module without it.
+mod posternd {
+    pub(crate) mod daemon;
+    mod fallback;
+    mod fallback_conditions;
+    pub(crate) mod floods;
+    mod pam_socket;
+    mod unit;
+    mod versions;
+    mod without_posternd;
+}
+/// The samples for PAM services.
+mod services {
+    pub(crate) mod console;
+    pub(crate) mod cron;
+    mod every_service;
+    mod fail2ban;
+    pub(crate) mod guard;
+    pub(crate) mod lockers;
+    pub(crate) mod one_field;
+    pub(crate) mod password_change;
+    mod service_files;
+    mod sshd_modes;
+    pub(crate) mod su;
+    pub(crate) mod sudo;
+}
+/// Sign-in by ssh with every credential.
+mod sign_in {
+    pub(crate) mod app_passwords;
+    pub(crate) mod authenticators;
+    pub(crate) mod clocks;
+    pub(crate) mod codes;
+    pub(crate) mod completed_methods;
+    pub(crate) mod grace;
+    pub(crate) mod guesses;
+    pub(crate) mod races;
+    pub(crate) mod recovery;
+    pub(crate) mod ssh;
+    mod unknown_users;
+}
+/// Key and store: rotation, crashes, upgrades.
+mod store {
+    pub(crate) mod bad_files;
+    mod crashes;
+    mod keys;
+    mod upgrade;
+}
+/// Pages of the gate.
+mod web {
+    pub(crate) mod account;
+    mod account_refusals;
+    mod branding;
+    mod browser;
+    mod enrollment;
+    mod first_factors;
+    mod guesses;
+    mod login_token;
+    mod proxy_identity;
+    mod rules;
+    mod sign_in;
+    mod step_up;
+    mod trusted_browsers;
+}
 
 /// The fault: `cargo test -- --ignored` is run on a real machine. Each story must end before it
 /// changes the machine.
@@ -110,12 +146,12 @@ fn a_story_without_a_test_host_ends_at_once() {
     let stories = std::env::current_exe().expect("this program");
     let mut story = std::process::Command::new(stories);
     story
-        .args(["--ignored", "--exact", "sign_in::key_then_code"])
+        .args(["--ignored", "--exact", "sign_in::ssh::key_then_code"])
         .env_remove("POSTERN_TEST_HOST");
     let output = story.output().expect("this program runs");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        !output.status.success() && said.contains("run it with tests/run"),
-        "{said}"
+        !output.status.success() && text.contains("run it with tests/run"),
+        "{text}"
     );
 }

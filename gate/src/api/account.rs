@@ -1,16 +1,15 @@
 //! The state of the account, and step-up.
 
-use super::body::{NoBody, RequiredBody};
-use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
-use crate::http::reply::{self, HttpReply};
-use crate::web::account::overview;
+use super::body::{Json, NoBody};
+use super::endpoint::{
+    Call, Done, Endpoint, EndpointAccess, EndpointReply, EndpointResult, endpoint, restrict,
+};
+use crate::http::route_table::Route;
+use crate::web::account::{EndedSessions, overview};
 use crate::web::refusal::ActRefused;
-use crate::web::request::RequestContext;
-use crate::web::step_up;
-use crate::web::step_up::{StepUpInput, StepUpProof, StepUpRequirement};
-use hyper::{Method, StatusCode};
+use crate::web::step_up::{self, StepUpInput, StepUpProof, StepUpRequirement};
+use hyper::Method;
 use postern_shared::config::gate::FirstFactorSource;
-use postern_shared::engine::{AppPasswordsAfter, OpenedSession};
 use postern_shared::protocol::status::SecondFactorState;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -52,93 +51,72 @@ pub(super) struct EndedAccountSessions {
     notices: Vec<String>,
 }
 
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        Endpoint::with_answer(
-            (Method::GET, "account"),
-            EndpointAccess::SignedIn,
-            "Returns the state of the account.",
-            |call, NoBody| Box::pin(read_account(call.request)),
-        ),
-        Endpoint::without_answer(
-            (Method::POST, "step-up"),
-            EndpointAccess::SignedIn,
-            "Gives a proof for critical acts, which is valid for 15 minutes.",
-            |call, RequiredBody(input)| Box::pin(submit_step_up(call.request, input)),
-        ),
-    ]
+pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
+    let endpoints = [
+        endpoint(Method::GET, "account", read_account).summary("Returns the state of the account."),
+        endpoint(Method::POST, "step-up", submit_step_up)
+            .summary("Gives a proof for critical acts, which is valid for 15 minutes."),
+    ];
+    restrict(EndpointAccess::SignedIn, endpoints)
 }
 
-async fn read_account(request: &RequestContext<'_>) -> Result<EndpointReply<Account>, ActRefused> {
+async fn read_account(call: &Call<'_>, _: NoBody) -> EndpointResult<Account> {
+    let request = call.request;
     let session = request.require_session()?;
     let (overview, step_up) = (
-        overview::read_overview(request, &session).await?,
-        step_up::required_step_up(request, &session).await?,
+        overview::read_overview(request).await?,
+        step_up::required_step_up(request).await?,
     );
-    Ok(EndpointReply::new(Account {
+    let (state, tally) = (overview.status.state, overview.status.tally);
+    let account = Account {
         user: session.name.to_string(),
-        second_factor: match overview.status.state {
+        second_factor: match state {
             SecondFactorState::Off => SecondFactor::Off,
             SecondFactorState::On => SecondFactor::On,
             SecondFactorState::Declared => SecondFactor::Declared,
         },
-        since: overview.status.tally.since.map(|since| since.0),
+        since: tally.since.map(|since| since.0),
         authenticators: overview.authenticators.len(),
-        recovery_codes: overview.status.tally.recovery_codes,
+        recovery_codes: tally.recovery_codes,
         app_passwords: overview.app_passwords,
         sessions: overview.sessions,
         browsers: overview.browsers,
         can_mail: request.site.config.email.is_enabled(),
         has_password: request.site.gate().first_factor == FirstFactorSource::Password,
         step_up,
-    }))
-}
-
-async fn submit_step_up(
-    request: &RequestContext<'_>,
-    input: StepUpInput,
-) -> Result<EndpointReply<()>, ActRefused> {
-    if !request.site.url.has_own_host() {
-        let text = request.language.text("proof-not-kept");
-        return Err(ActRefused::new(
-            StatusCode::CONFLICT,
-            "step_up_not_kept",
-            text,
-        ));
-    }
-    let step_up = step_up::verify_step_up(request, &input).await?;
-    Ok(EndpointReply {
-        reply: step_up_reply(request, &step_up),
-        answer: (),
-    })
-}
-
-/// Returns an empty reply with the step-up cookie.
-pub(super) fn step_up_reply(request: &RequestContext<'_>, step_up: &StepUpProof) -> HttpReply {
-    step_up::with_step_up_cookie(request, reply::bare(StatusCode::OK), step_up)
-}
-
-/// Returns the result of an act that revoked every session, with the cookies of the new one.
-pub(super) fn sessions_ended_reply(
-    request: &RequestContext<'_>,
-    step_up: Option<&StepUpProof>,
-    opened: Option<&OpenedSession>,
-    after: AppPasswordsAfter,
-) -> EndpointReply<EndedAccountSessions> {
-    let reply = reply::bare(StatusCode::OK);
-    let reply = match (step_up, opened) {
-        (Some(step_up), Some(opened)) => {
-            step_up::with_continued_session(request, reply, step_up, opened)
-        }
-        (None, Some(opened)) => step_up::with_session_cookie(request, reply, opened),
-        (_, None) => reply,
     };
-    let notices = request.language.app_passwords(after).into_iter().collect();
-    EndpointReply {
-        reply,
-        answer: EndedAccountSessions {
-            signed_in: opened.is_some(),
-            notices,
-        },
+    Ok(account.into())
+}
+
+async fn submit_step_up(call: &Call<'_>, input: Json<StepUpInput>) -> EndpointResult<Done> {
+    if !call.request.site.url.has_own_host() {
+        let text = call.request.text("proof-not-kept");
+        return Err(ActRefused::conflict("step_up_not_kept", text).into());
     }
+    let step_up = step_up::verify_step_up(call.request, &input.0).await?;
+    Ok(step_up_reply(call, &step_up, Done {}))
+}
+
+/// Returns an answer with the step-up token.
+pub(super) fn step_up_reply<A>(
+    call: &Call<'_>,
+    step_up: &StepUpProof,
+    answer: A,
+) -> EndpointReply<A> {
+    let tokens = step_up.tokens(call.request);
+    EndpointReply { answer, tokens }
+}
+
+/// Returns the result of an act that revoked every session, with the tokens of the new one.
+pub(super) fn sessions_ended_reply(
+    call: &Call<'_>,
+    ended: &EndedSessions,
+) -> EndpointReply<EndedAccountSessions> {
+    let notices = call.request.language.app_passwords(ended.app_passwords);
+    let answer = EndedAccountSessions {
+        signed_in: ended.is_signed_in(),
+        notices: notices.into_iter().collect(),
+    };
+    let tokens = ended.tokens(call.request);
+    EndpointReply { answer, tokens }
 }

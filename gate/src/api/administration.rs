@@ -4,24 +4,26 @@
 
 pub(super) mod secret;
 
-use super::body::{NoBody, OptionalBody, RequiredBody};
-use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
-use super::query::Parameter;
-use crate::live::store_pool::{PoolClient, ShareKey, separate_engine_error};
-use crate::observe::log;
-use crate::web::refusal;
-use crate::web::refusal::ActRefused;
-use crate::web::request::RequestContext;
+use super::body::{Json, NoBody, OptionalJson};
+use super::endpoint::{
+    Call, Endpoint, EndpointAccess, EndpointResult, Parameter, endpoint, restrict,
+};
+use crate::http::route_table::Route;
+use crate::live::store_pool::{PoolClient, ShareKey, WorkKind, separate_engine_error};
+use crate::web::refusal::{ActRefused, ActResult};
 use hyper::Method;
 use postern_shared::account::event::EventFilter;
 use postern_shared::account::name::{NameError, UserName};
 use postern_shared::engine::messages::{self, AfterDisabled};
 use postern_shared::engine::{AdministrationError, Engine, LoginError, Principal};
 use postern_shared::protocol::admin_api::{
-    self, AccountState, Accounts, EventEntry, Events, IssuedCode, PAGE, Revoke, Revoked, Unlock,
+    AccountState, Accounts, EventEntry, Events, IssuedCode, OperationDone, PAGE, Revoke, Revoked,
+    Unlock,
 };
 use postern_shared::system::clock::{self, Timestamp};
 use postern_shared::verify::origin::Origin;
+
+const ONE_TIME_CODE: &str = "administration/accounts/{name}/one-time-code";
 
 const FIND: Parameter = Parameter {
     name: "find",
@@ -40,172 +42,139 @@ const BEFORE: Parameter = Parameter {
     description: "The number of an event: returns the events before it, for the next page.",
 };
 
-type AdministrationReply<A> = Result<EndpointReply<A>, ActRefused>;
-
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    use EndpointAccess::Administration;
-    vec![
-        Endpoint::with_answer(
-            (Method::GET, "administration/accounts"),
-            Administration,
-            "Returns the state of accounts, by name, 200 at most.",
-            |call, NoBody| Box::pin(find_accounts(call)),
+pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
+    let endpoints = [
+        endpoint(Method::GET, "administration/accounts", find_accounts)
+            .summary("Returns the state of accounts, by name, 200 at most.")
+            .query(&[FIND, AFTER]),
+        endpoint(Method::GET, "administration/accounts/{name}", read_status)
+            .summary("Returns the state of one account."),
+        endpoint(
+            Method::POST,
+            "administration/accounts/{name}/disable",
+            disable,
         )
-        .with_query(&[FIND, AFTER]),
-        Endpoint::with_answer(
-            (Method::GET, "administration/accounts/{name}"),
-            Administration,
-            "Returns the state of one account.",
-            |call, NoBody| Box::pin(read_status(call)),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "administration/accounts/{name}/disable"),
-            Administration,
-            "Turns the second factor off, and ends sessions and trusted browsers.",
-            |call, NoBody| Box::pin(disable(call)),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "administration/accounts/{name}/unlock"),
-            Administration,
+        .summary("Turns the second factor off, and ends sessions and trusted browsers."),
+        endpoint(
+            Method::POST,
+            "administration/accounts/{name}/unlock",
+            unlock,
+        )
+        .summary(
             "Removes delays and locks, or accepts codes again after the host's clock was ahead.",
-            |call, OptionalBody(how)| Box::pin(unlock(call, how)),
         ),
-        Endpoint::with_answer(
-            (Method::POST, "administration/accounts/{name}/revoke"),
-            Administration,
-            "Ends every session, or revokes every trusted browser.",
-            |call, RequiredBody(what)| Box::pin(revoke(call, what)),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "administration/accounts/{name}/one-time-code"),
-            Administration,
-            "Issues a one-time code, in place of an earlier one; it is shown once.",
-            |call, NoBody| Box::pin(issue_one_time_code(call)),
-        ),
-        Endpoint::with_answer(
-            (
-                Method::DELETE,
-                "administration/accounts/{name}/one-time-code",
-            ),
-            Administration,
-            "Cancels the one-time code.",
-            |call, NoBody| Box::pin(cancel_one_time_code(call)),
-        ),
-        Endpoint::with_answer(
-            (Method::GET, "administration/events"),
-            Administration,
-            "Returns the events, newest first, 200 at most.",
-            |call, NoBody| Box::pin(list_events(call)),
+        endpoint(
+            Method::POST,
+            "administration/accounts/{name}/revoke",
+            revoke,
         )
-        .with_query(&[ACCOUNT, BEFORE]),
-    ]
+        .summary("Ends every session, or revokes every trusted browser."),
+        endpoint(Method::POST, ONE_TIME_CODE, issue_one_time_code)
+            .summary("Issues a one-time code, in place of an earlier one; it is shown once."),
+        endpoint(Method::DELETE, ONE_TIME_CODE, cancel_one_time_code)
+            .summary("Cancels the one-time code."),
+        endpoint(Method::GET, "administration/events", list_events)
+            .summary("Returns the events, newest first, 200 at most.")
+            .query(&[ACCOUNT, BEFORE]),
+    ];
+    restrict(EndpointAccess::Administration, endpoints)
 }
 
-async fn find_accounts(call: &Call<'_>) -> AdministrationReply<Accounts> {
+async fn find_accounts(call: &Call<'_>, _: NoBody) -> EndpointResult<Accounts> {
     let part = call.query_value(&FIND).unwrap_or_default();
     let after = call
         .query_value(&AFTER)
         .map(|name| parse_name(&name))
         .transpose()?;
-    let found = run_act(call.request, move |engine, _, _| {
+    let found = run_act(call, move |engine, _, _| {
         engine.accounts().find_accounts(&part, after.as_ref(), PAGE)
-    })
-    .await?;
-    Ok(EndpointReply::new(Accounts {
-        accounts: found.iter().map(AccountState::from).collect(),
-    }))
+    });
+    let accounts = found.await?.iter().map(AccountState::from).collect();
+    Ok(Accounts { accounts }.into())
 }
 
-async fn read_status(call: &Call<'_>) -> AdministrationReply<AccountState> {
+async fn read_status(call: &Call<'_>, _: NoBody) -> EndpointResult<AccountState> {
     let name = parse_name(call.argument())?;
-    let found = run_act(call.request, move |engine, _, _| {
+    let found = run_act(call, move |engine, _, _| {
         engine.accounts().account_status(&name)
-    })
-    .await?;
-    Ok(EndpointReply::new(AccountState::from(&found)))
+    });
+    Ok(AccountState::from(&found.await?).into())
 }
 
-async fn disable(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
-    let name = parse_name(call.argument())?;
-    let message = run_act(call.request, move |engine, principal, now| {
+async fn disable(call: &Call<'_>, _: NoBody) -> EndpointResult<OperationDone> {
+    run_operation(call, |engine, name, principal, now| {
         let after = engine
             .accounts()
-            .disable_second_factor(&name, principal, now)?;
-        Ok(messages::disabled(
-            &name,
-            after,
-            AfterDisabled::of(engine.policy().is_required(&name)?),
-        ))
-    });
-    operation_done(message.await?)
+            .disable_second_factor(name, principal, now)?;
+        let policy = AfterDisabled::of(engine.policy().is_required(name)?);
+        Ok(messages::disabled(name, after, policy))
+    })
+    .await
 }
 
-async fn unlock(call: &Call<'_>, how: Unlock) -> AdministrationReply<admin_api::OperationDone> {
-    let name = parse_name(call.argument())?;
-    let message = run_act(call.request, move |engine, principal, now| {
-        if !how.clock {
-            engine.accounts().unlock_account(&name, principal, now)?;
-            return Ok(messages::unlocked(&name));
+async fn unlock(call: &Call<'_>, how: OptionalJson<Unlock>) -> EndpointResult<OperationDone> {
+    run_operation(call, move |engine, name, principal, now| {
+        if !how.0.clock {
+            engine.accounts().unlock_account(name, principal, now)?;
+            return Ok(messages::unlocked(name));
         }
         let reset = engine
             .accounts()
-            .lower_floors_to_clock(&name, principal, now)?;
-        Ok(messages::clock_unlocked(&name, reset, now))
-    });
-    operation_done(message.await?)
+            .lower_floors_to_clock(name, principal, now)?;
+        Ok(messages::clock_unlocked(name, reset, now))
+    })
+    .await
 }
 
 async fn revoke(
     call: &Call<'_>,
-    Revoke { what }: Revoke,
-) -> AdministrationReply<admin_api::OperationDone> {
-    let name = parse_name(call.argument())?;
-    let message = run_act(call.request, move |engine, principal, now| {
+    Json(Revoke { what }): Json<Revoke>,
+) -> EndpointResult<OperationDone> {
+    run_operation(call, move |engine, name, principal, now| {
         Ok(match what {
             Revoked::Sessions => {
                 let ended = engine
                     .sessions()
-                    .revoke_sessions(&name, None, principal, now)?;
+                    .revoke_sessions(name, None, principal, now)?;
                 format!("{ended} sessions of {name} have ended")
             }
             Revoked::Browsers => {
                 let ended = engine
                     .sessions()
-                    .revoke_browsers(&name, None, principal, now)?;
+                    .revoke_browsers(name, None, principal, now)?;
                 format!("{ended} browsers of {name} are no longer trusted")
             }
         })
-    });
-    operation_done(message.await?)
+    })
+    .await
 }
 
-async fn issue_one_time_code(call: &Call<'_>) -> AdministrationReply<IssuedCode> {
+async fn issue_one_time_code(call: &Call<'_>, _: NoBody) -> EndpointResult<IssuedCode> {
     let name = parse_name(call.argument())?;
     let account = name.clone();
-    let issued = run_act(call.request, move |engine, principal, now| {
+    let issued = run_act(call, move |engine, principal, now| {
         engine.accounts().issue_one_time_code(&name, principal, now)
     });
     let (code, expires) = issued.await?;
-    let one_time_code = code.grouped().into();
-    Ok(EndpointReply::new(IssuedCode {
+    let issued = IssuedCode {
         account,
-        one_time_code,
+        one_time_code: code.grouped().into(),
         expires: expires.to_string(),
-    }))
+    };
+    Ok(issued.into())
 }
 
-async fn cancel_one_time_code(call: &Call<'_>) -> AdministrationReply<admin_api::OperationDone> {
-    let name = parse_name(call.argument())?;
-    let message = run_act(call.request, move |engine, principal, now| {
+async fn cancel_one_time_code(call: &Call<'_>, _: NoBody) -> EndpointResult<OperationDone> {
+    run_operation(call, |engine, name, principal, now| {
         engine
             .accounts()
-            .cancel_one_time_code(&name, principal, now)?;
-        Ok(messages::one_time_code_cancelled(&name))
-    });
-    operation_done(message.await?)
+            .cancel_one_time_code(name, principal, now)?;
+        Ok(messages::one_time_code_cancelled(name))
+    })
+    .await
 }
 
-async fn list_events(call: &Call<'_>) -> AdministrationReply<Events> {
+async fn list_events(call: &Call<'_>, _: NoBody) -> EndpointResult<Events> {
     let account = call
         .query_value(&ACCOUNT)
         .map(|name| parse_name(&name))
@@ -221,55 +190,65 @@ async fn list_events(call: &Call<'_>) -> AdministrationReply<Events> {
         ..EventFilter::default()
     };
     let most = u32::try_from(PAGE).unwrap_or(u32::MAX);
-    let found = run_act(call.request, move |engine, _, _| {
+    let found = run_act(call, move |engine, _, _| {
         Ok(engine.audit_log().newest_events(&filter, before, most)?)
-    })
-    .await?;
-    Ok(EndpointReply::new(Events {
-        events: found.into_iter().map(EventEntry::from).collect(),
-    }))
+    });
+    let events = found.await?.into_iter().map(EventEntry::from).collect();
+    Ok(Events { events }.into())
 }
 
 /// Runs an act of a program that has sent the secret.
 async fn run_act<T: Send + 'static>(
-    request: &RequestContext<'_>,
+    call: &Call<'_>,
     work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
     + Send
     + 'static,
-) -> Result<T, ActRefused> {
+) -> ActResult<T> {
+    let request = call.request;
     let origin = Origin::Remote(request.address);
     // the router has verified the secret
-    let store_pool = request
+    let client = PoolClient::authenticated(ShareKey::Program);
+    let run = request
         .site
         .store_pool
-        .for_client(PoolClient::authenticated(ShareKey::Program));
-    let run = store_pool.with_engine(move |engine| {
-        let now = clock::now().map_err(LoginError::Clock)?;
-        separate_engine_error(work(engine, Principal::Program(&origin), now))
-            .map_err(LoginError::Engine)
-    });
+        .for_client(client)
+        .run(WorkKind::Plain, move |engine| {
+            let now = clock::now().map_err(LoginError::Clock)?;
+            separate_engine_error(work(engine, Principal::Program(&origin), now))
+                .map_err(LoginError::Engine)
+        });
     let done = run
         .await
-        .map_err(|error| refusal::refuse_unprocessed(request, &error))?;
+        .map_err(|error| request.refuse_unprocessed(&error))?;
     done.map_err(|error| {
         let refused = ActRefused::act(request.language, &error);
-        let line = log::event("refused")
-            .with("cause", refused.code)
-            .with("address", request.address);
-        line.write_with_message(&error);
+        request.log_refusal(refused.code, &error);
         // the text of the command, in English
-        ActRefused {
-            text: error.to_string(),
-            ..refused
-        }
+        let text = error.to_string();
+        ActRefused { text, ..refused }
     })
 }
 
-fn operation_done(message: String) -> AdministrationReply<admin_api::OperationDone> {
-    Ok(EndpointReply::new(admin_api::OperationDone::new(message)))
+/// Runs an act on the account in the path, which returns the message of the command.
+async fn run_operation(
+    call: &Call<'_>,
+    work: impl FnOnce(
+        &mut Engine,
+        &UserName,
+        Principal<'_>,
+        Timestamp,
+    ) -> Result<String, AdministrationError>
+    + Send
+    + 'static,
+) -> EndpointResult<OperationDone> {
+    let name = parse_name(call.argument())?;
+    let message = run_act(call, move |engine, principal, now| {
+        work(engine, &name, principal, now)
+    });
+    Ok(OperationDone::new(message.await?).into())
 }
 
-fn parse_name(text: &str) -> Result<UserName, ActRefused> {
+fn parse_name(text: &str) -> ActResult<UserName> {
     text.parse()
         .map_err(|error: NameError| ActRefused::invalid_value(error.to_string()))
 }

@@ -1,16 +1,13 @@
 //! App passwords, for programs that cannot show a page.
 
 use super::account::step_up_reply;
-use super::body::{NoBody, RequiredBody};
-use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
-use crate::web::account::AppPasswordRequest;
-use crate::web::account::app_passwords;
+use super::body::{Json, NoBody};
+use super::endpoint::{Call, Done, Endpoint, EndpointAccess, EndpointResult, endpoint, restrict};
+use crate::http::route_table::Route;
+use crate::web::account::{app_passwords, parse_label};
 use crate::web::refusal::ActRefused;
-use crate::web::request::RequestContext;
-use crate::web::step_up;
-use crate::web::step_up::StepUpInput;
+use crate::web::step_up::{self, StepUpInput};
 use hyper::Method;
-use postern_shared::credential::scope::{AppPasswordScope, ScopeError};
 use postern_shared::protocol::command_request::TypedText;
 use postern_shared::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -67,40 +64,22 @@ struct Rename {
     name: String,
 }
 
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    use EndpointAccess::SignedIn;
-    vec![
-        Endpoint::with_answer(
-            (Method::GET, "app-passwords"),
-            SignedIn,
-            "Lists the account's app passwords.",
-            |call, NoBody| Box::pin(list_app_passwords(call.request)),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "app-passwords"),
-            SignedIn,
-            "Makes an app password.",
-            |call, RequiredBody(body)| Box::pin(create_app_password(call.request, body)),
-        ),
-        Endpoint::without_answer(
-            (Method::PATCH, "app-passwords/{name}"),
-            SignedIn,
-            "Renames an app password.",
-            |call, RequiredBody(body)| Box::pin(rename_app_password(call, body)),
-        ),
-        Endpoint::without_answer(
-            (Method::DELETE, "app-passwords/{name}"),
-            SignedIn,
-            "Revokes an app password.",
-            |call, NoBody| Box::pin(revoke_app_password(call)),
-        ),
-    ]
+pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
+    let endpoints = [
+        endpoint(Method::GET, "app-passwords", list_app_passwords)
+            .summary("Lists the account's app passwords."),
+        endpoint(Method::POST, "app-passwords", create_app_password)
+            .summary("Makes an app password."),
+        endpoint(Method::PATCH, "app-passwords/{name}", rename_app_password)
+            .summary("Renames an app password."),
+        endpoint(Method::DELETE, "app-passwords/{name}", revoke_app_password)
+            .summary("Revokes an app password."),
+    ];
+    restrict(EndpointAccess::SignedIn, endpoints)
 }
 
-async fn list_app_passwords(
-    request: &RequestContext<'_>,
-) -> Result<EndpointReply<AppPasswords>, ActRefused> {
-    let all = app_passwords::list_app_passwords(request, &request.require_session()?).await?;
+async fn list_app_passwords(call: &Call<'_>, _: NoBody) -> EndpointResult<AppPasswords> {
+    let all = app_passwords::list_app_passwords(call.request).await?;
     let app_passwords = all.into_iter().map(|one| AppPasswordState {
         name: one.name.as_str().to_owned(),
         scope: one.scope.terms().iter().map(ToString::to_string).collect(),
@@ -108,76 +87,44 @@ async fn list_app_passwords(
         expires: one.expires.map(|at| at.0),
         last_used: one.last_used.map(|at| at.0),
     });
-    Ok(EndpointReply::new(AppPasswords {
-        app_passwords: app_passwords.collect(),
-    }))
+    let app_passwords = app_passwords.collect();
+    Ok(AppPasswords { app_passwords }.into())
 }
 
 async fn create_app_password(
-    request: &RequestContext<'_>,
-    body: AddAppPassword,
-) -> Result<EndpointReply<MadeAppPassword>, ActRefused> {
-    let name = app_passwords::parse_label(request, &body.name)?;
-    let scope: AppPasswordScope = body.scope.join("\n").parse().map_err(|error: ScopeError| {
-        ActRefused::invalid_value(request.language.text_with(
-            "scope-invalid",
-            "why",
-            error.to_string(),
-        ))
-    })?;
+    call: &Call<'_>,
+    Json(body): Json<AddAppPassword>,
+) -> EndpointResult<MadeAppPassword> {
+    let request = call.request;
+    let name = parse_label(request, &body.name)?;
+    let scope = app_passwords::parse_scope(request, &body.scope.join("\n"))?;
     let expires = match body.expires.map(i64::try_from) {
         None => None,
         Some(Ok(at)) => Some(Timestamp(at.unsigned_abs())),
         Some(Err(_)) => {
-            return Err(ActRefused::invalid_value(
-                request.language.text("expiry-too-far"),
-            ));
+            return Err(ActRefused::invalid_value(request.text("expiry-too-far")).into());
         }
     };
-    let step_up = step_up::verify_step_up(
-        request,
-        &StepUpInput {
-            password: body.password,
-            code: body.code,
-        },
-    )
-    .await?;
-    let new = AppPasswordRequest {
-        name: name.clone(),
-        scope,
-        expires,
-    };
-    let made = app_passwords::create_app_password(request, &step_up, new).await?;
+    let input = StepUpInput::new(body.password, body.code);
+    let step_up = step_up::verify_step_up(request, &input).await?;
+    let label = name.clone();
+    let made = app_passwords::create_app_password(request, &step_up, label, scope, expires).await?;
     let answer = MadeAppPassword {
         name: name.as_str().to_owned(),
         app_password: made.grouped().to_string().into(),
     };
-    Ok(EndpointReply {
-        reply: step_up_reply(request, &step_up),
-        answer,
-    })
+    Ok(step_up_reply(call, &step_up, answer))
 }
 
-async fn rename_app_password(
-    call: &Call<'_>,
-    body: Rename,
-) -> Result<EndpointReply<()>, ActRefused> {
-    let request = call.request;
-    let (name, new) = (
-        call.label_argument()?,
-        app_passwords::parse_label(request, &body.name)?,
-    );
-    app_passwords::rename_app_password(request, &request.require_session()?, name, new).await?;
-    Ok(EndpointReply::new(()))
+async fn rename_app_password(call: &Call<'_>, body: Json<Rename>) -> EndpointResult<Done> {
+    let (request, name) = (call.request, call.label_argument()?);
+    let new = parse_label(request, &body.0.name)?;
+    app_passwords::rename_app_password(request, name, new).await?;
+    Ok(Done {}.into())
 }
 
-async fn revoke_app_password(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
-    let request = call.request;
-    app_passwords::revoke_app_passwords(
-        request,
-        &request.require_session()?,
-        Some(call.label_argument()?),
-    )
-    .await?;
-    Ok(EndpointReply::new(()))
+async fn revoke_app_password(call: &Call<'_>, _: NoBody) -> EndpointResult<Done> {
+    let name = call.label_argument()?;
+    app_passwords::revoke_app_passwords(call.request, Some(name)).await?;
+    Ok(Done {}.into())
 }

@@ -1,20 +1,16 @@
 //! Further authenticators.
 
 use super::account::{EndedAccountSessions, sessions_ended_reply, step_up_reply};
-use super::body::{NoBody, OptionalBody, RequiredBody, optional_text};
-use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
+use super::body::{Json, NoBody, OptionalJson, optional_text};
+use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointResult, endpoint, restrict};
 use super::enrollment::{FirstCode, NewAuthenticator, describe_new_authenticator};
-use crate::web::account::ConfirmedAuthenticator;
-use crate::web::account::app_passwords;
-use crate::web::account::authenticators;
-use crate::web::account::overview;
+use crate::http::route_table::Route;
+use crate::web::account::authenticators::{self, ConfirmedAuthenticator};
+use crate::web::account::{overview, parse_label};
 use crate::web::refusal::ActRefused;
-use crate::web::request::RequestContext;
-use crate::web::step_up;
-use crate::web::step_up::StepUpInput;
+use crate::web::step_up::{self, StepUpInput};
 use hyper::Method;
 use postern_shared::credential::totp::{Algorithm, OtpKind};
-use postern_shared::engine::AppPasswordsAfter;
 use postern_shared::protocol::command_request::{
     AuthenticatorKind, EnrollmentOperation, TypedText,
 };
@@ -73,40 +69,30 @@ struct AddAuthenticator {
     code: Option<TypedText>,
 }
 
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    use EndpointAccess::SignedIn;
-    vec![
-        Endpoint::with_answer(
-            (Method::GET, "authenticators"),
-            SignedIn,
-            "Lists the account's authenticators.",
-            |call, NoBody| Box::pin(list_authenticators(call.request)),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "authenticators"),
-            SignedIn,
-            "Adds an authenticator, which its first code activates.",
-            |call, RequiredBody(body)| Box::pin(add_authenticator(call.request, body)),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "authenticators/confirm"),
-            SignedIn,
-            "Activates an authenticator with its first code.",
-            |call, RequiredBody(body)| Box::pin(confirm_authenticator(call.request, body)),
-        ),
-        Endpoint::with_answer(
-            (Method::DELETE, "authenticators/{name}"),
-            SignedIn,
-            "Removes an authenticator that is not the only one.",
-            |call, OptionalBody(input)| Box::pin(remove_authenticator(call, input)),
-        ),
-    ]
+pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
+    let endpoints = [
+        endpoint(Method::GET, "authenticators", list_authenticators)
+            .summary("Lists the account's authenticators."),
+        endpoint(Method::POST, "authenticators", add_authenticator)
+            .summary("Adds an authenticator, which its first code activates."),
+        endpoint(
+            Method::POST,
+            "authenticators/confirm",
+            confirm_authenticator,
+        )
+        .summary("Activates an authenticator with its first code."),
+        endpoint(
+            Method::DELETE,
+            "authenticators/{name}",
+            remove_authenticator,
+        )
+        .summary("Removes an authenticator that is not the only one."),
+    ];
+    restrict(EndpointAccess::SignedIn, endpoints)
 }
 
-async fn list_authenticators(
-    request: &RequestContext<'_>,
-) -> Result<EndpointReply<Authenticators>, ActRefused> {
-    let overview = overview::read_overview(request, &request.require_session()?).await?;
+async fn list_authenticators(call: &Call<'_>, _: NoBody) -> EndpointResult<Authenticators> {
+    let overview = overview::read_overview(call.request).await?;
     let authenticators = overview
         .authenticators
         .into_iter()
@@ -125,27 +111,25 @@ async fn list_authenticators(
             since: one.created.map(|at| at.0),
             last_used: one.last_used.map(|at| at.0),
         });
-    Ok(EndpointReply::new(Authenticators {
-        authenticators: authenticators.collect(),
-    }))
+    let authenticators = authenticators.collect();
+    Ok(Authenticators { authenticators }.into())
 }
 
 async fn add_authenticator(
-    request: &RequestContext<'_>,
-    body: AddAuthenticator,
-) -> Result<EndpointReply<NewAuthenticator>, ActRefused> {
-    let name = app_passwords::parse_label(request, &body.name)?;
+    call: &Call<'_>,
+    Json(body): Json<AddAuthenticator>,
+) -> EndpointResult<NewAuthenticator> {
+    let request = call.request;
+    let name = parse_label(request, &body.name)?;
     let seed: String = optional_text(body.secret).split_whitespace().collect();
     let is_described = body.algorithm.is_some()
         || body.digits.is_some()
         || body.period.is_some()
         || body.counter.is_some();
     if seed.is_empty() && is_described {
-        return Err(ActRefused::invalid_value(
-            request.language.text("seed-missing"),
-        ));
+        return Err(ActRefused::invalid_value(request.text("seed-missing")).into());
     }
-    let setup = EnrollmentOperation {
+    let operation = EnrollmentOperation {
         kind: AuthenticatorKind::Further,
         name,
         seed: (!seed.is_empty()).then(|| seed.into()),
@@ -158,55 +142,36 @@ async fn add_authenticator(
         digits: body.digits,
         period: body.period,
     };
-    let step_up = step_up::verify_step_up(
-        request,
-        &StepUpInput {
-            password: body.password,
-            code: body.code,
-        },
-    )
-    .await?;
-    let token = authenticators::begin_authenticator(request, &step_up, setup).await?;
-    let shown =
-        authenticators::find_pending_authenticator(request, &step_up.session, token).await?;
-    Ok(EndpointReply {
-        reply: step_up_reply(request, &step_up),
-        answer: describe_new_authenticator(request, shown)?,
-    })
+    let input = StepUpInput::new(body.password, body.code);
+    let step_up = step_up::verify_step_up(request, &input).await?;
+    let shown = authenticators::begin_authenticator(request, &step_up, operation).await?;
+    Ok(step_up_reply(
+        call,
+        &step_up,
+        describe_new_authenticator(request, shown)?,
+    ))
 }
 
 async fn confirm_authenticator(
-    request: &RequestContext<'_>,
-    body: FirstCode,
-) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
-    let session = request.require_session()?;
-    // read before the act, which revokes the session
-    let step_up = step_up::recent_step_up(request);
-    match authenticators::confirm_authenticator(request, &session, body.pending, body.code).await? {
+    call: &Call<'_>,
+    Json(body): Json<FirstCode>,
+) -> EndpointResult<EndedAccountSessions> {
+    let request = call.request;
+    let FirstCode { pending, code } = body;
+    match authenticators::confirm_authenticator(request, pending, code).await? {
         ConfirmedAuthenticator::Refused(refusal) => {
-            Err(ActRefused::code(request.language, refusal))
+            Err(ActRefused::code(request.language, refusal).into())
         }
-        ConfirmedAuthenticator::Activated(opened) => Ok(sessions_ended_reply(
-            request,
-            step_up.as_ref(),
-            opened.as_deref(),
-            AppPasswordsAfter::None,
-        )),
+        ConfirmedAuthenticator::Activated(ended) => Ok(sessions_ended_reply(call, &ended)),
     }
 }
 
 async fn remove_authenticator(
     call: &Call<'_>,
-    input: StepUpInput,
-) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
-    let request = call.request;
+    OptionalJson(input): OptionalJson<StepUpInput>,
+) -> EndpointResult<EndedAccountSessions> {
     let name = call.label_argument()?;
-    let step_up = step_up::verify_step_up(request, &input).await?;
-    let opened = authenticators::remove_authenticator(request, &step_up, name).await?;
-    Ok(sessions_ended_reply(
-        request,
-        Some(&step_up),
-        opened.as_ref(),
-        AppPasswordsAfter::None,
-    ))
+    let step_up = step_up::verify_step_up(call.request, &input).await?;
+    let ended = authenticators::remove_authenticator(call.request, step_up, name).await?;
+    Ok(sessions_ended_reply(call, &ended))
 }

@@ -1,6 +1,6 @@
 //! Request bodies: JSON of one type, without unknown fields, or no body.
 
-use crate::web::refusal::ActRefused;
+use crate::web::refusal::{ActRefused, ActResult};
 use crate::web::request::RequestContext;
 use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
@@ -33,18 +33,18 @@ pub(super) struct BodyKind {
 
 /// Kind of body that an endpoint reads.
 pub(super) trait Body: Sized + Send + 'static {
-    fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> Result<Self, ActRefused>;
+    fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> ActResult<Self>;
     fn kind() -> Option<BodyKind>;
 }
 
 pub(super) struct NoBody;
 
-pub(super) struct RequiredBody<T>(pub(super) T);
+pub(super) struct Json<T>(pub(super) T);
 
-pub(super) struct OptionalBody<T>(pub(super) T);
+pub(super) struct OptionalJson<T>(pub(super) T);
 
 impl Body for NoBody {
-    fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> Result<NoBody, ActRefused> {
+    fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> ActResult<NoBody> {
         match bytes.is_empty() {
             true => Ok(NoBody),
             false => Err(malformed_body(request)),
@@ -56,9 +56,9 @@ impl Body for NoBody {
     }
 }
 
-impl<T: DeserializeOwned + ToSchema + Send + 'static> Body for RequiredBody<T> {
-    fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> Result<RequiredBody<T>, ActRefused> {
-        parse_json(request, bytes).map(RequiredBody)
+impl<T: DeserializeOwned + ToSchema + Send + 'static> Body for Json<T> {
+    fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> ActResult<Json<T>> {
+        parse_json(request, bytes).map(Json)
     }
 
     fn kind() -> Option<BodyKind> {
@@ -69,12 +69,12 @@ impl<T: DeserializeOwned + ToSchema + Send + 'static> Body for RequiredBody<T> {
     }
 }
 
-impl<T: DeserializeOwned + Default + ToSchema + Send + 'static> Body for OptionalBody<T> {
-    fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> Result<OptionalBody<T>, ActRefused> {
+impl<T: DeserializeOwned + Default + ToSchema + Send + 'static> Body for OptionalJson<T> {
+    fn parse(request: &RequestContext<'_>, bytes: &[u8]) -> ActResult<OptionalJson<T>> {
         if bytes.is_empty() {
-            return Ok(OptionalBody(T::default()));
+            return Ok(OptionalJson(T::default()));
         }
-        parse_json(request, bytes).map(OptionalBody)
+        parse_json(request, bytes).map(OptionalJson)
     }
 
     fn kind() -> Option<BodyKind> {
@@ -90,10 +90,7 @@ pub(super) fn optional_text(typed: Option<TypedText>) -> Zeroizing<String> {
     Zeroizing::new(typed.as_deref().unwrap_or_default().to_owned())
 }
 
-fn parse_json<T: DeserializeOwned>(
-    request: &RequestContext<'_>,
-    bytes: &[u8],
-) -> Result<T, ActRefused> {
+fn parse_json<T: DeserializeOwned>(request: &RequestContext<'_>, bytes: &[u8]) -> ActResult<T> {
     let kind = request
         .headers
         .get(CONTENT_TYPE)

@@ -1,13 +1,11 @@
 //! The address that codes are mailed to.
 
 use super::account::{EndedAccountSessions, sessions_ended_reply, step_up_reply};
-use super::body::{NoBody, OptionalBody, RequiredBody};
-use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
+use super::body::{Json, NoBody, OptionalJson};
+use super::endpoint::{Call, Done, Endpoint, EndpointAccess, EndpointResult, endpoint, restrict};
+use crate::http::route_table::Route;
 use crate::web::account::email;
-use crate::web::refusal::ActRefused;
-use crate::web::request::RequestContext;
-use crate::web::step_up;
-use crate::web::step_up::StepUpInput;
+use crate::web::step_up::{self, StepUpInput};
 use hyper::Method;
 use postern_shared::account::email::EmailAddress;
 use postern_shared::credential::input::Input;
@@ -43,93 +41,54 @@ struct MailedCode {
     code: TypedText,
 }
 
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    use EndpointAccess::SignedIn;
-    vec![
-        Endpoint::with_answer(
-            (Method::GET, "email"),
-            SignedIn,
-            "Returns the address that codes are mailed to.",
-            |call, NoBody| Box::pin(read_addresses(call.request)),
-        ),
-        Endpoint::without_answer(
-            (Method::PUT, "email"),
-            SignedIn,
-            "Mails a code to a new address, which that code confirms.",
-            |call, RequiredBody(body)| Box::pin(set_address(call.request, body)),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "email/confirm"),
-            SignedIn,
-            "Confirms a new address with the code that was mailed to it.",
-            |call, RequiredBody(body)| Box::pin(confirm_address(call.request, body)),
-        ),
-        Endpoint::with_answer(
-            (Method::DELETE, "email"),
-            SignedIn,
-            "Removes the address.",
-            |call, OptionalBody(input)| Box::pin(remove_address(call.request, input)),
-        ),
-    ]
+pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
+    let endpoints = [
+        endpoint(Method::GET, "email", read_addresses)
+            .summary("Returns the address that codes are mailed to."),
+        endpoint(Method::PUT, "email", set_address)
+            .summary("Mails a code to a new address, which that code confirms."),
+        endpoint(Method::POST, "email/confirm", confirm_address)
+            .summary("Confirms a new address with the code that was mailed to it."),
+        endpoint(Method::DELETE, "email", remove_address).summary("Removes the address."),
+    ];
+    restrict(EndpointAccess::SignedIn, endpoints)
 }
 
-async fn read_addresses(request: &RequestContext<'_>) -> Result<EndpointReply<Email>, ActRefused> {
-    let addresses = email::find_addresses(request, &request.require_session()?).await?;
+async fn read_addresses(call: &Call<'_>, _: NoBody) -> EndpointResult<Email> {
+    let addresses = email::find_addresses(call.request).await?;
     let text = |address: Option<EmailAddress>| address.map(|address| address.as_str().to_owned());
-    Ok(EndpointReply::new(Email {
+    let email = Email {
         confirmed: text(addresses.confirmed),
         pending: text(addresses.pending),
-    }))
+    };
+    Ok(email.into())
 }
 
-async fn set_address(
-    request: &RequestContext<'_>,
-    body: NewEmail,
-) -> Result<EndpointReply<()>, ActRefused> {
-    let to = body.address.trim().parse::<EmailAddress>();
-    let to = to.map_err(|_| ActRefused::invalid_value(request.language.text("address-invalid")))?;
-    let step_up = step_up::verify_step_up(
-        request,
-        &StepUpInput {
-            password: body.password,
-            code: body.code,
-        },
-    )
-    .await?;
-    email::set_email(request, &step_up, to).await?;
-    Ok(EndpointReply {
-        reply: step_up_reply(request, &step_up),
-        answer: (),
-    })
+async fn set_address(call: &Call<'_>, body: Json<NewEmail>) -> EndpointResult<Done> {
+    let Json(body) = body;
+    let to = email::parse_address(call.request, &body.address)?;
+    let input = StepUpInput::new(body.password, body.code);
+    let step_up = step_up::verify_step_up(call.request, &input).await?;
+    email::set_email(call.request, &step_up, to).await?;
+    Ok(step_up_reply(call, &step_up, Done {}))
 }
 
 async fn confirm_address(
-    request: &RequestContext<'_>,
-    body: MailedCode,
-) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
-    let session = request.require_session()?;
-    // read before the act, which revokes the session
-    let step_up = step_up::recent_step_up(request);
-    let (after, opened) =
-        email::confirm_email(request, &session, Input::parse(body.code.as_bytes())).await?;
+    call: &Call<'_>,
+    Json(body): Json<MailedCode>,
+) -> EndpointResult<EndedAccountSessions> {
+    let code = Input::parse(body.code.as_bytes());
     Ok(sessions_ended_reply(
-        request,
-        step_up.as_ref(),
-        opened.as_ref(),
-        after,
+        call,
+        &email::confirm_email(call.request, code).await?,
     ))
 }
 
 async fn remove_address(
-    request: &RequestContext<'_>,
-    input: StepUpInput,
-) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
-    let step_up = step_up::verify_step_up(request, &input).await?;
-    let (_, after, opened) = email::remove_email(request, &step_up).await?;
-    Ok(sessions_ended_reply(
-        request,
-        Some(&step_up),
-        opened.as_ref(),
-        after,
-    ))
+    call: &Call<'_>,
+    OptionalJson(input): OptionalJson<StepUpInput>,
+) -> EndpointResult<EndedAccountSessions> {
+    let step_up = step_up::verify_step_up(call.request, &input).await?;
+    let (_, ended) = email::remove_email(call.request, step_up).await?;
+    Ok(sessions_ended_reply(call, &ended))
 }

@@ -1,15 +1,15 @@
 //! Enrollment: the secret, its first code, the recovery codes, and then the second factor is on.
 //! The enrollment token is a cookie.
 
-use super::body::{NoBody, RequiredBody};
-use super::endpoint::{Endpoint, EndpointAccess, EndpointReply};
-use super::login::{Next, as_unauthorized, finish_sign_in};
-use crate::http::reply;
+use super::body::{Json, NoBody};
+use super::endpoint::{Call, Done, Endpoint, EndpointReply, EndpointResult, endpoint};
+use super::login::{Next, finish_sign_in};
+use crate::http::route_table::Route;
+use crate::live::store_pool::PoolError;
 use crate::web::enroll;
-use crate::web::refusal;
-use crate::web::refusal::ActRefused;
+use crate::web::refusal::{ActRefused, ActResult};
 use crate::web::request::RequestContext;
-use hyper::{Method, StatusCode};
+use hyper::Method;
 use postern_shared::credential::input::Input;
 use postern_shared::credential::qr;
 use postern_shared::engine::{
@@ -73,131 +73,85 @@ pub(super) struct NewRecoveryCodes {
     pub(super) pending: TypedText,
 }
 
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    use EndpointAccess::Anyone;
+pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
     vec![
-        Endpoint::without_answer(
-            (Method::POST, "enroll/one-time-code"),
-            Anyone,
-            "Sends the one-time code that an enrollment requires.",
-            |call, RequiredBody(body)| Box::pin(submit_one_time_code(call.request, body)),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "enroll"),
-            Anyone,
-            "Makes the secret of an enrollment that has begun.",
-            |call, NoBody| Box::pin(begin_enrollment(call.request)),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "enroll/confirm"),
-            Anyone,
-            "Confirms it with its first code, and returns the recovery codes.",
-            |call, RequiredBody(body)| Box::pin(confirm_enrollment(call.request, body)),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "enroll/finish"),
-            Anyone,
-            "Confirms that the recovery codes are saved, and turns the second factor on.",
-            |call, RequiredBody(body)| Box::pin(finish_enrollment(call.request, body)),
-        ),
+        endpoint(Method::POST, "enroll/one-time-code", submit_one_time_code)
+            .summary("Sends the one-time code that an enrollment requires."),
+        endpoint(Method::POST, "enroll", begin_enrollment)
+            .summary("Makes the secret of an enrollment that has begun."),
+        endpoint(Method::POST, "enroll/confirm", confirm_enrollment)
+            .summary("Confirms it with its first code, and returns the recovery codes."),
+        endpoint(Method::POST, "enroll/finish", finish_enrollment)
+            .summary("Confirms that the recovery codes are saved, and turns the second factor on."),
     ]
 }
 
-async fn submit_one_time_code(
-    request: &RequestContext<'_>,
-    body: InvitationCode,
-) -> Result<EndpointReply<()>, ActRefused> {
-    let token = require_token(request)?;
-    let result =
-        enroll::verify_one_time_code(request, &token, Input::parse(body.code.as_bytes())).await;
-    match result.map_err(|error| refusal::refuse_sign_in(request, &error))? {
+async fn submit_one_time_code(call: &Call<'_>, body: Json<InvitationCode>) -> EndpointResult<Done> {
+    let (request, token) = (call.request, require_token(call.request)?);
+    let input = Input::parse(body.0.code.as_bytes());
+    let refusal = match enroll::verify_one_time_code(request, token, input).await? {
         Ok(token) => {
-            let reply =
-                enroll::with_enrollment_cookie(request, reply::bare(StatusCode::OK), &token);
-            Ok(EndpointReply {
-                reply: reply.map_err(|error| refusal::refuse_sign_in(request, &error))?,
-                answer: (),
-            })
+            let (answer, tokens) = (Done {}, enroll::issue_token(request, &token)?);
+            return Ok(EndpointReply { answer, tokens });
         }
-        Err(Refusal::Expired) => Err(expired(request)),
-        Err(refusal) => {
-            let refused = as_unauthorized(ActRefused::code(request.language, refusal));
-            Err(match refusal {
-                Refusal::Malformed => ActRefused {
-                    text: request.language.text("one-time-code-invalid"),
-                    ..refused
-                },
-                _ => refused,
-            })
-        }
+        Err(Refusal::Expired) => return Err(expired(request).into()),
+        Err(refusal) => refusal,
+    };
+    let mut refused = ActRefused::code(request.language, refusal).into_unauthorized();
+    if refusal == Refusal::Malformed {
+        refused.text = request.text("one-time-code-invalid");
     }
+    Err(refused.into())
 }
 
-async fn begin_enrollment(
-    request: &RequestContext<'_>,
-) -> Result<EndpointReply<NewAuthenticator>, ActRefused> {
-    let token = require_token(request)?;
+async fn begin_enrollment(call: &Call<'_>, _: NoBody) -> EndpointResult<NewAuthenticator> {
+    let (request, token) = (call.request, require_token(call.request)?);
     if token.payload().may == EnrollmentPermission::WithOneTimeCode {
-        let text = request.language.text("enrollment-required-line");
-        return Err(ActRefused::new(
-            StatusCode::FORBIDDEN,
-            "one_time_code_required",
-            text,
-        ));
+        let text = request.text("enrollment-required-line");
+        return Err(ActRefused::forbidden("one_time_code_required", text).into());
     }
-    match enroll::begin_enrollment(request, &token)
-        .await
-        .map_err(|error| refusal::refuse_sign_in(request, &error))?
-    {
-        None => Err(expired(request)),
-        Some(shown) => Ok(EndpointReply::new(describe_new_authenticator(
-            request, shown,
-        )?)),
+    match enroll::begin_enrollment(request, &token).await? {
+        None => Err(expired(request).into()),
+        Some(shown) => Ok(describe_new_authenticator(request, shown)?.into()),
     }
 }
 
 async fn confirm_enrollment(
-    request: &RequestContext<'_>,
-    body: FirstCode,
-) -> Result<EndpointReply<NewRecoveryCodes>, ActRefused> {
-    let token = require_token(request)?;
-    let result = enroll::confirm_enrollment(
-        request,
-        &token,
-        body.pending,
-        Input::parse(body.code.as_bytes()),
-    )
-    .await;
-    match result.map_err(|error| refusal::refuse_sign_in(request, &error))? {
-        AfterEnrollmentCode::Over => Err(expired(request)),
+    call: &Call<'_>,
+    Json(body): Json<FirstCode>,
+) -> EndpointResult<NewRecoveryCodes> {
+    let (request, token) = (call.request, require_token(call.request)?);
+    let input = Input::parse(body.code.as_bytes());
+    match enroll::confirm_enrollment(request, &token, body.pending, input).await? {
+        AfterEnrollmentCode::Over => Err(expired(request).into()),
         AfterEnrollmentCode::Refused(refusal, _) => {
-            Err(as_unauthorized(ActRefused::code(request.language, refusal)))
+            Err(ActRefused::code(request.language, refusal)
+                .into_unauthorized()
+                .into())
         }
         AfterEnrollmentCode::Confirmed { codes, confirmed } => {
-            Ok(EndpointReply::new(NewRecoveryCodes {
-                recovery_codes: codes,
-                pending: confirmed,
-            }))
+            let (recovery_codes, pending) = (codes, confirmed);
+            Ok(NewRecoveryCodes {
+                recovery_codes,
+                pending,
+            }
+            .into())
         }
     }
 }
 
-async fn finish_enrollment(
-    request: &RequestContext<'_>,
-    body: Saved,
-) -> Result<EndpointReply<Next>, ActRefused> {
-    let token = require_token(request)?;
-    match enroll::activate_enrollment(request, &token, body.pending)
-        .await
-        .map_err(|error| refusal::refuse_sign_in(request, &error))?
-    {
-        AfterEnrollment::Over => Err(expired(request)),
+async fn finish_enrollment(call: &Call<'_>, body: Json<Saved>) -> EndpointResult<Next> {
+    let (request, token) = (call.request, require_token(call.request)?);
+    match enroll::activate_enrollment(request, &token, body.0.pending).await? {
+        AfterEnrollment::Over => Err(expired(request).into()),
         AfterEnrollment::Opened(opened) => {
-            let done = finish_sign_in(request, &opened, &token.payload().back_to);
-            Ok(EndpointReply {
-                reply: enroll::without_enrollment_cookie(request, done.reply),
-                ..done
-            })
+            let tokens = enroll::finish_tokens(request, &opened);
+            Ok(finish_sign_in(
+                request,
+                &opened,
+                &token.payload().back_to,
+                tokens,
+            ))
         }
     }
 }
@@ -206,40 +160,26 @@ async fn finish_enrollment(
 pub(super) fn describe_new_authenticator(
     request: &RequestContext<'_>,
     shown: ShownEnrollment,
-) -> Result<NewAuthenticator, ActRefused> {
+) -> ActResult<NewAuthenticator> {
     let qr = qr::draw_svg(&shown.url).ok_or_else(|| {
-        let why = "the otpauth URI is too long for a QR code; shorten totp.issuer".to_owned();
-        refusal::refuse_sign_in(
-            request,
-            &crate::live::store_pool::PoolError::Failed {
-                cause: "unavailable",
-                why,
-            },
-        )
+        request.refuse_sign_in(&PoolError::Failed {
+            cause: "unavailable",
+            why: enroll::NO_QR_CODE.to_owned(),
+        })
     })?;
-    let ShownEnrollment {
-        secret,
-        url,
-        draft,
-        digits,
-    } = shown;
     Ok(NewAuthenticator {
-        secret,
-        otpauth_url: url,
+        secret: shown.secret,
+        otpauth_url: shown.url,
         qr: qr.to_string(),
-        digits,
-        pending: draft,
+        digits: shown.digits,
+        pending: shown.draft,
     })
 }
 
-fn require_token(request: &RequestContext<'_>) -> Result<EnrollmentToken, ActRefused> {
+fn require_token(request: &RequestContext<'_>) -> ActResult<EnrollmentToken> {
     request.enrollment_token().ok_or_else(|| expired(request))
 }
 
 fn expired(request: &RequestContext<'_>) -> ActRefused {
-    ActRefused::new(
-        StatusCode::UNAUTHORIZED,
-        "enrollment_expired",
-        request.language.text("enrollment-expired"),
-    )
+    ActRefused::unauthorized("enrollment_expired", request.text("enrollment-expired"))
 }

@@ -1,28 +1,22 @@
 //! Sign-in, step by step, and sign-out.
 
-use super::body::{NoBody, OptionalBody, RequiredBody, optional_text};
-use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
-use crate::http::reply;
+use super::body::{Json, NoBody, OptionalJson, optional_text};
+use super::endpoint::{Call, Done, Endpoint, EndpointReply, EndpointResult, endpoint};
+use crate::http::cookies::TokenChanges;
+use crate::http::route_table::Route;
 use crate::web::account::sessions;
-use crate::web::enroll;
-use crate::web::enroll::pool_error;
-use crate::web::login;
-use crate::web::login::first_factor;
-use crate::web::login::mail;
 use crate::web::login::mail::CodeMailed;
-use crate::web::login::password;
-use crate::web::login::upgrade;
-use crate::web::logout;
-use crate::web::logout::SignedOut;
-use crate::web::refusal;
-use crate::web::refusal::ActRefused;
+use crate::web::login::{self, first_factor, mail, password, upgrade};
+use crate::web::logout::{self, SignedOut};
+use crate::web::refusal::{ActRefused, ActResult};
 use crate::web::request::RequestContext;
-use crate::web::step_up;
-use hyper::{Method, StatusCode};
+use crate::web::{enroll, step_up};
+use hyper::Method;
 use postern_shared::account::name::UserName;
 use postern_shared::account::second_factor::CodeMethods;
 use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::credential::input::Input;
+use postern_shared::engine::messages;
 use postern_shared::engine::{
     AfterCode, AfterPassword, EnrollmentPermission, EnrollmentToken, MailRefusal, OpenedSession,
     TrustRequest,
@@ -154,57 +148,28 @@ struct Mailed {
     expires_in: u64,
 }
 
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    use EndpointAccess::Anyone;
+pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
     vec![
-        Endpoint::with_answer(
-            (Method::GET, "sign-in"),
-            Anyone,
-            "Returns whether the request has a session.",
-            |call, NoBody| Box::pin(async { Ok(EndpointReply::new(sign_in_state(call.request))) }),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "sign-in"),
-            Anyone,
-            "Begins a sign-in with name and password.",
-            |call, RequiredBody(body)| Box::pin(submit_password(call.request, body)),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "sign-in/identity"),
-            Anyone,
-            "Begins a sign-in with the name that the proxy sends.",
-            |call, OptionalBody(body)| Box::pin(submit_identity(call.request, body)),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "sign-in/upgrade"),
-            Anyone,
-            "Begins the upgrade of a session that only has the first factor.",
-            |call, OptionalBody(body)| Box::pin(upgrade_session(call.request, body)),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "sign-in/code"),
-            Anyone,
-            "Enters the code of a sign-in.",
-            |call, RequiredBody(body)| Box::pin(submit_code(call.request, body)),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "sign-in/mail"),
-            Anyone,
-            "Mails a code for a sign-in.",
-            |call, NoBody| Box::pin(mail_code(call.request)),
-        ),
-        Endpoint::without_answer(
-            (Method::POST, "sign-out"),
-            Anyone,
-            "Ends this session, or every session of the account.",
-            |call, OptionalBody(body)| Box::pin(sign_out(call, body)),
-        ),
+        endpoint(Method::GET, "sign-in", read_state)
+            .summary("Returns whether the request has a session."),
+        endpoint(Method::POST, "sign-in", submit_password)
+            .summary("Begins a sign-in with name and password."),
+        endpoint(Method::POST, "sign-in/identity", submit_identity)
+            .summary("Begins a sign-in with the name that the proxy sends."),
+        endpoint(Method::POST, "sign-in/upgrade", upgrade_session)
+            .summary("Begins the upgrade of a session that only has the first factor."),
+        endpoint(Method::POST, "sign-in/code", submit_code)
+            .summary("Enters the code of a sign-in."),
+        endpoint(Method::POST, "sign-in/mail", mail_code).summary("Mails a code for a sign-in."),
+        endpoint(Method::POST, "sign-out", sign_out)
+            .summary("Ends this session, or every session of the account."),
     ]
 }
 
-fn sign_in_state(request: &RequestContext<'_>) -> SignInState {
+async fn read_state(call: &Call<'_>, _: NoBody) -> EndpointResult<SignInState> {
+    let request = call.request;
     let (any, full) = (request.any_session(), request.session());
-    SignInState {
+    let state = SignInState {
         first_factor: match request.site.gate().first_factor {
             FirstFactorSource::Password => FirstFactorKind::Password,
             FirstFactorSource::Pam => FirstFactorKind::HostPassword,
@@ -217,166 +182,131 @@ fn sign_in_state(request: &RequestContext<'_>) -> SignInState {
         },
         user: any.map(|session| session.name.to_string()),
         stepped_up: step_up::recent_step_up(request).is_some(),
-    }
+    };
+    Ok(state.into())
 }
 
-async fn submit_password(
-    request: &RequestContext<'_>,
-    body: Credentials,
-) -> Result<EndpointReply<Next>, ActRefused> {
+async fn submit_password(call: &Call<'_>, body: Json<Credentials>) -> EndpointResult<Next> {
+    let Json(body) = body;
+    let request = call.request;
     if request.site.gate().first_factor == FirstFactorSource::Header {
-        let text = request.language.text("password-elsewhere");
-        return Err(ActRefused::new(
-            StatusCode::CONFLICT,
-            "password_not_managed",
-            text,
-        ));
+        let text = request.text("password-elsewhere");
+        return Err(ActRefused::conflict("password_not_managed", text).into());
     }
-    let text = || request.language.text("sign-in-refused");
-    let refused = || ActRefused::new(StatusCode::UNAUTHORIZED, "refused", text());
+    let refused = || ActRefused::unauthorized("refused", request.text("sign-in-refused"));
     let name = UserName::parse(body.user.trim().as_bytes()).map_err(|_| refused())?;
-    let back_to = requested_page(request, body.page.as_deref());
+    let return_url = requested_page(request, body.page.as_deref());
     let recovery = Input::parse(optional_text(body.recovery).as_bytes());
-    let result = password::verify_password(
-        request,
-        &name,
-        optional_text(Some(body.password)),
-        recovery,
-        back_to,
-    )
-    .await;
-    match result.map_err(|error| refusal::refuse_sign_in(request, &error))? {
+    let typed = optional_text(Some(body.password));
+    match password::verify_password(request, &name, typed, recovery, return_url).await? {
         AfterPassword::Refused(refusal @ Refusal::AddressDelayed { .. }) => {
-            Err(ActRefused::code(request.language, refusal))
+            Err(ActRefused::code(request.language, refusal).into())
         }
-        AfterPassword::Refused(_) => Err(refused()),
-        next => continue_sign_in(request, name, next, back_to),
+        AfterPassword::Refused(_) => Err(refused().into()),
+        next => continue_sign_in(request, name, next, return_url),
     }
 }
 
 async fn submit_identity(
-    request: &RequestContext<'_>,
-    body: LoginPurpose,
-) -> Result<EndpointReply<Next>, ActRefused> {
-    let missing = || {
-        let text = request.language.text("identity-missing-line");
-        ActRefused::new(StatusCode::FORBIDDEN, "identity_missing", text)
-    };
+    call: &Call<'_>,
+    OptionalJson(body): OptionalJson<LoginPurpose>,
+) -> EndpointResult<Next> {
+    let request = call.request;
+    let missing =
+        || ActRefused::forbidden("identity_missing", request.text("identity-missing-line"));
     if request.site.gate().first_factor != FirstFactorSource::Header {
-        return Err(missing());
+        return Err(missing().into());
     }
     let name = first_factor::identified_user(request).ok_or_else(missing)?;
-    let back_to = requested_page(request, body.page.as_deref());
-    let next = first_factor::verify_identity(request, &name, back_to)
-        .await
-        .map_err(|error| refusal::refuse_sign_in(request, &error))?;
-    continue_sign_in(request, name, next, back_to)
+    let return_url = requested_page(request, body.page.as_deref());
+    let next = first_factor::verify_identity(request, &name, return_url).await?;
+    continue_sign_in(request, name, next, return_url)
 }
 
 async fn upgrade_session(
-    request: &RequestContext<'_>,
-    body: LoginPurpose,
-) -> Result<EndpointReply<Next>, ActRefused> {
-    let session = request
-        .any_session()
-        .ok_or_else(|| ActRefused::signed_out(request.language))?;
+    call: &Call<'_>,
+    OptionalJson(body): OptionalJson<LoginPurpose>,
+) -> EndpointResult<Next> {
+    let request = call.request;
+    let signed_out = || ActRefused::signed_out(request.language);
+    let session = request.any_session().ok_or_else(signed_out)?;
     let name = session.name.clone();
-    let back_to = requested_page(request, body.page.as_deref());
-    match upgrade::upgrade_session(request, session)
-        .await
-        .map_err(|error| refusal::refuse_sign_in(request, &error))?
-    {
-        Some(next) => continue_sign_in(request, name, next, back_to),
-        // only a complete sign-in upgrades the session
-        None => Err(ActRefused::signed_out(request.language)),
-    }
+    let return_url = requested_page(request, body.page.as_deref());
+    // only a complete sign-in upgrades the session if nothing is required
+    let next = upgrade::upgrade_session(request, session)
+        .await?
+        .ok_or_else(signed_out)?;
+    continue_sign_in(request, name, next, return_url)
 }
 
-async fn submit_code(
-    request: &RequestContext<'_>,
-    body: SignInCode,
-) -> Result<EndpointReply<Next>, ActRefused> {
-    let token = require_token(request)?;
+async fn submit_code(call: &Call<'_>, body: Json<SignInCode>) -> EndpointResult<Next> {
+    let Json(body) = body;
+    let (request, token) = (call.request, require_token(call.request)?);
     let trust = if body.trust {
         TrustRequest::Asked
     } else {
         TrustRequest::NotAsked
     };
-    let result =
-        login::verify_code(request, &token, Input::parse(body.code.as_bytes()), trust).await;
-    match result.map_err(|error| refusal::refuse_sign_in(request, &error))? {
-        AfterCode::Opened(opened) => Ok(finish_sign_in(request, &opened, &token.payload().back_to)),
-        AfterCode::Refused(refusal) => {
-            Err(as_unauthorized(ActRefused::code(request.language, refusal)))
+    let input = Input::parse(body.code.as_bytes());
+    match login::verify_code(request, &token, input, trust).await? {
+        AfterCode::Opened(opened) => {
+            let tokens = login::sign_in_tokens(request, &opened);
+            Ok(finish_sign_in(
+                request,
+                &opened,
+                &token.payload().back_to,
+                tokens,
+            ))
         }
+        AfterCode::Refused(refusal) => Err(ActRefused::code(request.language, refusal)
+            .into_unauthorized()
+            .into()),
     }
 }
 
-async fn mail_code(request: &RequestContext<'_>) -> Result<EndpointReply<Mailed>, ActRefused> {
-    let token = require_token(request)?;
-    match mail::mail_code(request, &token)
-        .await
-        .map_err(|error| refusal::refuse_sign_in(request, &error))?
-    {
+async fn mail_code(call: &Call<'_>, _: NoBody) -> EndpointResult<Mailed> {
+    let (request, token) = (call.request, require_token(call.request)?);
+    let language = request.language;
+    let refused = match mail::mail_code(request, &token).await? {
         CodeMailed::Sent(to) => {
             let expires_in = request.site.config.email.code_ttl.seconds();
-            Ok(EndpointReply::new(Mailed {
-                to: to.masked().to_string(),
-                expires_in,
-            }))
+            let to = to.masked().to_string();
+            return Ok(Mailed { to, expires_in }.into());
         }
-        CodeMailed::NotSent => Err(ActRefused::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not_mailed",
-            request.language.not_mailed(),
-        )),
-        CodeMailed::Queued => Err(ActRefused::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "mail_waits",
-            request.language.mail_waits(),
-        )),
-        CodeMailed::Refused(refusal) => {
-            let text = request.language.mail_refusal(refusal);
-            let (refused, wait) = match refusal {
-                MailRefusal::Code(why) => {
-                    return Err(as_unauthorized(ActRefused::code(request.language, why)));
-                }
-                MailRefusal::Cooldown { wait } => (
-                    ActRefused::new(StatusCode::TOO_MANY_REQUESTS, "mail_cooldown", text),
-                    Some(wait),
-                ),
-                MailRefusal::NotConfigured | MailRefusal::NoAddress => {
-                    (ActRefused::new(StatusCode::CONFLICT, "no_mail", text), None)
-                }
-            };
-            Err(ActRefused {
-                retry_after: wait,
-                ..refused
-            })
+        CodeMailed::NotSent => {
+            ActRefused::unavailable("not_mailed", language.message(messages::not_mailed()))
         }
-    }
+        CodeMailed::Queued => {
+            ActRefused::unavailable("mail_waits", language.message(messages::mail_waits()))
+        }
+        CodeMailed::Refused(MailRefusal::Code(why)) => {
+            ActRefused::code(language, why).into_unauthorized()
+        }
+        CodeMailed::Refused(refusal @ MailRefusal::Cooldown { wait }) => {
+            let text = language.message(refusal);
+            ActRefused::too_many_requests("mail_cooldown", text, wait)
+        }
+        CodeMailed::Refused(refusal @ (MailRefusal::NotConfigured | MailRefusal::NoAddress)) => {
+            ActRefused::conflict("no_mail", language.message(refusal))
+        }
+    };
+    Err(refused.into())
 }
 
-async fn sign_out(call: &Call<'_>, body: SignOut) -> Result<EndpointReply<()>, ActRefused> {
+async fn sign_out(call: &Call<'_>, body: OptionalJson<SignOut>) -> EndpointResult<Done> {
     let request = call.request;
-    match body.everywhere {
-        true => {
-            sessions::revoke_sessions(request, &request.require_session()?, None).await?;
+    if body.0.everywhere {
+        sessions::revoke_sessions(request, None).await?;
+    } else if let SignedOut::Incomplete(left, error) = logout::end_sessions(request).await {
+        let text = logout::sessions_not_ended(request, &left);
+        return Err(ActRefused {
+            text,
+            ..ActRefused::unprocessed(request.language, &error)
         }
-        false => {
-            if let SignedOut::Incomplete(left, error) = logout::end_sessions(request).await {
-                let refused = ActRefused::unprocessed(request.language, &error);
-                return Err(ActRefused {
-                    text: logout::sessions_not_ended(request, &left),
-                    ..refused
-                });
-            }
-        }
+        .into());
     }
-    Ok(EndpointReply {
-        reply: request.without_sign_in_cookies(reply::bare(StatusCode::OK)),
-        answer: (),
-    })
+    let (answer, tokens) = (Done {}, TokenChanges::signed_out());
+    Ok(EndpointReply { answer, tokens })
 }
 
 /// Returns the step that follows the first factor.
@@ -384,33 +314,29 @@ fn continue_sign_in(
     request: &RequestContext<'_>,
     name: UserName,
     next: AfterPassword,
-    back_to: &str,
-) -> Result<EndpointReply<Next>, ActRefused> {
+    return_url: &str,
+) -> EndpointResult<Next> {
     match next {
-        AfterPassword::Opened(opened) => Ok(finish_sign_in(request, &opened, back_to)),
+        AfterPassword::Opened(opened) => {
+            let tokens = login::sign_in_tokens(request, &opened);
+            Ok(finish_sign_in(request, &opened, return_url, tokens))
+        }
         AfterPassword::Code(token) => {
             let answer = require_code(&token.payload().methods, token.payload().digits);
-            let token = token.with_back_to(back_to.to_owned());
-            let reply =
-                first_factor::with_login_token(request, reply::bare(StatusCode::OK), &token);
-            let reply =
-                reply.map_err(|error| refusal::refuse_sign_in(request, &pool_error(&error)))?;
-            Ok(EndpointReply { reply, answer })
+            let token = token.with_back_to(return_url.to_owned());
+            let tokens = first_factor::issue_login_token(request, &token)?;
+            Ok(EndpointReply { answer, tokens })
         }
         AfterPassword::Enroll(token) => {
             request.log_sign_in(&name, "refused", &Refusal::NotEnrolled.to_string());
-            require_enrollment(request, &token.to_page(back_to.to_owned()))
+            require_enrollment(request, &token.to_page(return_url.to_owned()))
         }
-        AfterPassword::Refused(refusal) => {
-            Err(as_unauthorized(ActRefused::code(request.language, refusal)))
-        }
+        AfterPassword::Refused(refusal) => Err(ActRefused::code(request.language, refusal)
+            .into_unauthorized()
+            .into()),
         AfterPassword::OtherSpelling(other) => {
             request.log_other_spelling(&other);
-            Err(ActRefused::new(
-                StatusCode::FORBIDDEN,
-                "name_taken",
-                request.language.text("other-spelling"),
-            ))
+            Err(ActRefused::forbidden("name_taken", request.text("other-spelling")).into())
         }
     }
 }
@@ -419,36 +345,27 @@ fn continue_sign_in(
 pub(super) fn require_enrollment(
     request: &RequestContext<'_>,
     token: &EnrollmentToken,
-) -> Result<EndpointReply<Next>, ActRefused> {
-    let reply = enroll::with_enrollment_cookie(request, reply::bare(StatusCode::OK), token);
-    let reply = reply.map_err(|error| refusal::refuse_sign_in(request, &error))?;
+) -> EndpointResult<Next> {
     let one_time_code = token.payload().may == EnrollmentPermission::WithOneTimeCode;
     Ok(EndpointReply {
-        reply,
         answer: Next::EnrollmentRequired { one_time_code },
+        tokens: enroll::issue_token(request, token)?,
     })
 }
 
-/// Returns the reply that ends a sign-in, with the session's cookies.
+/// Returns the reply that ends a sign-in, with the tokens of its session.
 pub(super) fn finish_sign_in(
     request: &RequestContext<'_>,
     opened: &OpenedSession,
-    back_to: &str,
+    return_url: &str,
+    tokens: TokenChanges,
 ) -> EndpointReply<Next> {
-    let page = (!back_to.is_empty()).then(|| back_to.to_owned());
-    let (user, notices) = (
-        opened.session.name.to_string(),
-        login::sign_in_notices(request, opened),
-    );
-    let reply = login::with_sign_in_cookies(request, reply::bare(StatusCode::OK), opened);
-    EndpointReply {
-        reply,
-        answer: Next::SignedIn {
-            user,
-            notices,
-            page,
-        },
-    }
+    let answer = Next::SignedIn {
+        user: opened.session.name.to_string(),
+        notices: login::sign_in_notices(request, opened),
+        page: (!return_url.is_empty()).then(|| return_url.to_owned()),
+    };
+    EndpointReply { answer, tokens }
 }
 
 fn require_code(methods: &CodeMethods, digits: u32) -> Next {
@@ -457,33 +374,20 @@ fn require_code(methods: &CodeMethods, digits: u32) -> Next {
         CodeMethods::AppOrMail(to) => (vec![CodeMethod::App, CodeMethod::Mail], Some(to.clone())),
         CodeMethods::Mail(to) => (vec![CodeMethod::Mail], Some(to.clone())),
     };
-    let preferred = methods.first().copied().unwrap_or(CodeMethod::App);
     Next::CodeRequired {
+        preferred: methods.first().copied().unwrap_or(CodeMethod::App),
         methods,
-        preferred,
         digits,
         mail_to,
     }
 }
 
-fn require_token(request: &RequestContext<'_>) -> Result<LoginToken, ActRefused> {
-    request
-        .login_token()
-        .ok_or_else(|| ActRefused::code(request.language, Refusal::Expired))
+fn require_token(request: &RequestContext<'_>) -> ActResult<LoginToken> {
+    let expired = || ActRefused::code(request.language, Refusal::Expired);
+    request.login_token().ok_or_else(expired)
 }
 
 fn requested_page<'a>(request: &RequestContext<'_>, page: Option<&'a str>) -> &'a str {
     page.and_then(|page| request.site.valid_return_url(page))
         .unwrap_or_default()
-}
-
-/// Turns 403 into 401, since the client is not authenticated yet.
-pub(super) fn as_unauthorized(refused: ActRefused) -> ActRefused {
-    match refused.status {
-        StatusCode::FORBIDDEN => ActRefused {
-            status: StatusCode::UNAUTHORIZED,
-            ..refused
-        },
-        _ => refused,
-    }
 }

@@ -15,14 +15,14 @@ mod endpoint;
 mod enrollment;
 mod login;
 mod problem;
-mod query;
 mod refresh;
 mod router;
 mod second_factor;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) use router::is_body;
-pub(crate) use router::{PATH_PREFIX, answer_endpoint};
-pub(crate) use tokens::replace_cookies_by_tokens;
+pub(crate) use router::{PATH_PREFIX, answer_endpoint, replace_cookies_by_tokens};

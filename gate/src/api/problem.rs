@@ -96,10 +96,6 @@ pub(super) struct Problem {
 }
 
 pub(super) fn problem(refused: &ActRefused) -> HttpReply {
-    let mut answer = reply::bare(refused.status);
-    if let Some(wait) = refused.retry_after {
-        answer = reply::with_retry_after(answer, wait);
-    }
     let body = Problem {
         r#type: "about:blank",
         title: refused.status.canonical_reason().unwrap_or("Refused"),
@@ -108,7 +104,11 @@ pub(super) fn problem(refused: &ActRefused) -> HttpReply {
         code: ProblemCode(refused.code),
         retry_after: refused.retry_after,
     };
-    json(answer, MEDIA_TYPE, &body)
+    let answer = json(refused.status, MEDIA_TYPE, &body);
+    match refused.retry_after {
+        Some(wait) => reply::with_retry_after(answer, wait),
+        None => answer,
+    }
 }
 
 #[cfg(test)]
@@ -117,6 +117,16 @@ mod tests {
     use std::collections::BTreeSet;
     use std::fs;
     use std::path::Path;
+
+    /// Functions whose first argument is a code.
+    const CONSTRUCTORS: [&str; 6] = [
+        "conflict(",
+        "forbidden(",
+        "not_found(",
+        "too_many_requests(",
+        "unauthorized(",
+        "unavailable(",
+    ];
 
     #[test]
     fn the_document_has_every_code_of_the_sources_and_no_other() {
@@ -144,9 +154,7 @@ mod tests {
                         .and_then(|rest| rest.rsplit([' ', '(']).next());
                     let follows = word
                         .is_some_and(|word| word == "status" || word.starts_with("StatusCode::"));
-                    let is_made = ["conflict(", "gone("]
-                        .iter()
-                        .any(|made| before.ends_with(made));
+                    let is_made = CONSTRUCTORS.iter().any(|made| before.ends_with(made));
                     let is_snake = literal.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
                     if (follows || is_made) && is_snake && !literal.is_empty() {
                         codes.insert(literal.to_owned());

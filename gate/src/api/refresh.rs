@@ -1,13 +1,12 @@
 //! The next access token of a session, for its newest refresh token.
 
-use super::body::RequiredBody;
-use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
-use super::router::unknown_endpoint;
+use super::body::Json;
+use super::endpoint::{Call, Endpoint, EndpointResult, endpoint};
 use super::tokens::{self, Tokens};
-use crate::live::store_pool::PoolClient;
-use crate::web::refusal;
-use crate::web::refusal::ActRefused;
-use hyper::{Method, StatusCode};
+use crate::http::route_table::Route;
+use crate::live::store_pool::{PoolClient, WorkKind};
+use crate::web::refusal::{ActRefused, HandlerError};
+use hyper::Method;
 use postern_shared::engine::{AfterRefresh, LoginError};
 use postern_shared::protocol::command_request::TypedText;
 use postern_shared::system::clock;
@@ -29,59 +28,49 @@ struct Refreshed {
     tokens: Tokens,
 }
 
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::with_answer(
-        (Method::POST, "sign-in/refresh"),
-        EndpointAccess::Anyone,
+pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
+    vec![endpoint(Method::POST, "sign-in/refresh", refresh_tokens).summary(
         "Returns the next access and refresh token. It exists only where gate.api_tokens is on.",
-        |call, RequiredBody(body)| Box::pin(refresh_tokens(call, body)),
     )]
 }
 
-async fn refresh_tokens(
-    call: &Call<'_>,
-    body: Refresh,
-) -> Result<EndpointReply<Refreshed>, ActRefused> {
+async fn refresh_tokens(call: &Call<'_>, body: Json<Refresh>) -> EndpointResult<Refreshed> {
+    let Json(body) = body;
     let request = call.request;
     if !tokens::are_enabled(request.site) {
-        return Err(unknown_endpoint(request, &[]));
+        return Err(HandlerError::NotFound);
     }
     let expired = || ActRefused::signed_out(request.language);
-    let (keys, now) = (
-        request.site.revocation_cache.token_keys(),
-        clock::now().ok(),
-    );
+    let keys = request.site.revocation_cache.token_keys();
+    let now = clock::now().ok();
     let token = now.and_then(|now| RefreshToken::open_refresh(&body.refresh_token, &keys, now));
     let body = token.ok_or_else(expired)?;
     let session = body
         .session(&keys)
-        .filter(|session| request.accepts_session(session))
-        .ok_or_else(expired)?;
+        .filter(|session| request.accepts_session(session));
+    let session = session.ok_or_else(expired)?;
     let store_pool = request
         .site
         .store_pool
         .for_client(PoolClient::of_session(&session));
     let (name, origin) = (session.name, Origin::Remote(request.address));
-    let run = store_pool.with_engine(move |engine| {
+    let run = store_pool.run(WorkKind::Plain, move |engine| {
         let now = clock::now().map_err(LoginError::Clock)?;
         engine.login().refresh_session(body, &origin, now)
     });
     match run
         .await
-        .map_err(|error| refusal::refuse_unprocessed(request, &error))?
+        .map_err(|error| request.refuse_unprocessed(&error))?
     {
-        AfterRefresh::Next(next) => Ok(EndpointReply::new(Refreshed {
-            tokens: Tokens::refreshed(request, &next)?,
-        })),
+        AfterRefresh::Next(next) => {
+            let tokens = Tokens::refreshed(request, &next, Tokens::default())?;
+            Ok(Refreshed { tokens }.into())
+        }
         AfterRefresh::Reused => {
             request.log_sign_in(&name, "refused", "refresh-token-used");
-            let text = request.language.text("refresh-token-used");
-            Err(ActRefused::new(
-                StatusCode::UNAUTHORIZED,
-                "token_used",
-                text,
-            ))
+            let text = request.text("refresh-token-used");
+            Err(ActRefused::unauthorized("token_used", text).into())
         }
-        AfterRefresh::SessionEnded => Err(expired()),
+        AfterRefresh::SessionEnded => Err(expired().into()),
     }
 }

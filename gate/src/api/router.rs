@@ -4,18 +4,22 @@
 //! administration is read.
 
 use super::administration::secret;
-use super::endpoint::{Call, Endpoint, EndpointAccess};
+use super::body::NoBody;
+use super::document::{Document, describe_endpoints};
+use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointResult, endpoint};
 use super::problem::problem;
-use crate::http::body::{BODY_TIMEOUT, MAX_BODY, is_same_origin};
+use crate::http::body::{collect_body, is_same_origin};
+use crate::http::cookies::TokenChanges;
 use crate::http::reply::{HttpReply, with_connection_close};
-use crate::web::refusal::ActRefused;
+use crate::http::route_table::{Route, RouteTable};
+use crate::state::site::Site;
+use crate::web::refusal::{ActRefused, ActResult, HandlerError};
 use crate::web::request::RequestContext;
-use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, StatusCode};
-use percent_encoding::percent_decode_str;
+use hyper::{HeaderMap, Method, StatusCode};
+use serde_json::Value;
 use std::sync::LazyLock;
 
 /// Path of the API below the gate's.
@@ -23,8 +27,6 @@ pub(crate) const PATH_PREFIX: &str = "api/v1/";
 /// Path of the endpoints of administration below the API's.
 const ADMINISTRATION: &str = "administration/";
 const SIGN_OUT: &str = "sign-out";
-/// Segments of a path that are compared at most.
-const MAX_SEGMENTS: usize = 8;
 
 /// Whether a text is valid as a body of one of the types that several endpoints read.
 #[cfg(any(test, feature = "fuzz"))]
@@ -36,9 +38,10 @@ pub(crate) fn is_body(bytes: &[u8]) -> bool {
     is_any && bytes.trim_ascii_start().starts_with(b"{")
 }
 
-pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
-    let endpoints = [
-        super::document::endpoints(),
+pub(super) static ENDPOINTS: LazyLock<RouteTable<Endpoint>> = LazyLock::new(|| {
+    let described = endpoint(Method::GET, "openapi.json", show_document);
+    RouteTable::new([
+        vec![described.summary("This description.")],
         super::login::endpoints(),
         super::enrollment::endpoints(),
         super::account::endpoints(),
@@ -49,9 +52,27 @@ pub(super) static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
         super::sessions::endpoints(),
         super::refresh::endpoints(),
         super::administration::endpoints(),
-    ];
-    endpoints.into_iter().flatten().collect()
+    ])
 });
+
+pub(super) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| describe_endpoints(&ENDPOINTS));
+
+async fn show_document(call: &Call<'_>, _: NoBody) -> EndpointResult<Document> {
+    let mut document = DOCUMENT.clone();
+    // the name depends on the gate's path
+    document["components"]["securitySchemes"]["session"]["name"] =
+        call.request.site.cookies.names.session.into();
+    Ok(Document(document).into())
+}
+
+/// Replaces the cookies of a request by those that its tokens stand for, if it is for an endpoint
+/// that accepts tokens.
+pub(crate) fn replace_cookies_by_tokens(site: &Site, page: &str, headers: &mut HeaderMap) {
+    let path = page.strip_prefix(PATH_PREFIX);
+    if path.is_some_and(|path| !path.starts_with(ADMINISTRATION)) {
+        super::tokens::replace_cookies(site, headers);
+    }
+}
 
 /// Answers one request to the API.
 pub(crate) async fn answer_endpoint(
@@ -62,20 +83,23 @@ pub(crate) async fn answer_endpoint(
 ) -> HttpReply {
     if path.starts_with(ADMINISTRATION) {
         let Some(secret) = request.administration_secret() else {
-            return problem(&unknown_endpoint(request, &[]));
+            return problem(&unknown_endpoint(request));
         };
         if let Some(reply) = secret::refuse_without_secret(request, secret).await {
             return reply;
         }
     }
-    let found = match find_endpoint(&parts.method, path) {
+    let (endpoint, arguments) = match ENDPOINTS.find(&parts.method, path) {
         Ok(found) => found,
+        Err(allowed) if allowed.is_empty() => return problem(&unknown_endpoint(request)),
         Err(allowed) => {
-            let mut reply = problem(&unknown_endpoint(request, &allowed));
+            let (status, text) = (
+                StatusCode::METHOD_NOT_ALLOWED,
+                request.text("method-not-allowed"),
+            );
+            let mut reply = problem(&ActRefused::new(status, "method_not_allowed", text));
             if let Ok(value) = HeaderValue::try_from(allowed.join(", ")) {
-                if !allowed.is_empty() {
-                    reply.headers_mut().insert(ALLOW, value);
-                }
+                reply.headers_mut().insert(ALLOW, value);
             }
             return reply;
         }
@@ -84,130 +108,60 @@ pub(crate) async fn answer_endpoint(
         Ok(bytes) => bytes,
         Err(refused) => return with_connection_close(problem(&refused)),
     };
-    let (endpoint, _) = &found;
-    let signs_out = endpoint.path == SIGN_OUT;
-    let reply = run_endpoint(request, parts, found, bytes)
+    let call = Call { request, arguments };
+    let reply = run_endpoint(&call, parts, endpoint, bytes)
         .await
-        .unwrap_or_else(|refused| match signs_out {
-            // the cookies are removed even if a revocation failed, but not for a request of another
-            // site
-            true if refused.status != StatusCode::FORBIDDEN => {
-                request.without_sign_in_cookies(problem(&refused))
+        .unwrap_or_else(|error| {
+            let refused = match error {
+                HandlerError::Refused(refused) => refused,
+                HandlerError::SignIn(error) => request.refuse_sign_in(&error),
+                HandlerError::NotFound => unknown_endpoint(request),
+            };
+            match endpoint.path == SIGN_OUT {
+                // the cookies are removed even if a revocation failed, but not for a request of another
+                // site
+                true if refused.status != StatusCode::FORBIDDEN => {
+                    request.with_tokens(problem(&refused), &TokenChanges::signed_out())
+                }
+                _ => problem(&refused),
             }
-            _ => problem(&refused),
         });
     super::tokens::with_challenge(request, reply)
 }
 
 async fn run_endpoint(
-    request: &RequestContext<'_>,
+    call: &Call<'_>,
     parts: &Parts,
-    (endpoint, arguments): (&Endpoint, Vec<String>),
+    endpoint: &Route<Endpoint>,
     bytes: Bytes,
-) -> Result<HttpReply, ActRefused> {
+) -> Result<HttpReply, HandlerError> {
+    let (request, access) = (call.request, endpoint.handler.access);
     let is_harmless = endpoint.method == Method::GET;
     // no browser sends the secret of administration along with a request of another site
-    let is_ambient = endpoint.access != EndpointAccess::Administration;
+    let is_ambient = access != EndpointAccess::Administration;
     if !is_harmless && is_ambient && !is_same_origin(&parts.headers, &request.site.url.origin()) {
-        let text = request.language.text("foreign-origin");
-        return Err(ActRefused::new(
-            StatusCode::FORBIDDEN,
-            "foreign_origin",
-            text,
-        ));
+        let text = request.text("foreign-origin");
+        return Err(ActRefused::forbidden("foreign_origin", text).into());
     }
-    if endpoint.access == EndpointAccess::SignedIn {
+    if access == EndpointAccess::SignedIn {
         request.require_session()?;
     }
-    let query = parts.uri.query().unwrap_or_default();
-    endpoint
-        .run(
-            &Call {
-                request,
-                arguments,
-                query,
-            },
-            bytes,
-        )
-        .await
+    endpoint.handler.run(call, bytes).await
 }
 
-/// Returns the endpoint with the arguments in its path, or the methods that the path has.
-fn find_endpoint(
-    method: &Method,
-    path: &str,
-) -> Result<(&'static Endpoint, Vec<String>), Vec<&'static str>> {
-    let segments: Vec<&str> = path.split('/').take(MAX_SEGMENTS).collect();
-    let method = if method == Method::HEAD {
-        &Method::GET
-    } else {
-        method
+fn unknown_endpoint(request: &RequestContext<'_>) -> ActRefused {
+    ActRefused::not_found("not_found", request.text("unknown-endpoint"))
+}
+
+async fn read_body(request: &RequestContext<'_>, body: Incoming) -> ActResult<Bytes> {
+    let (status, code, text) = match collect_body(body).await {
+        Ok(bytes) => return Ok(bytes),
+        Err(status @ StatusCode::REQUEST_TIMEOUT) => {
+            (status, "too_slow", request.text("body-too-slow"))
+        }
+        Err(status) => (status, "too_large", request.text("body-too-large")),
     };
-    let mut allowed = Vec::new();
-    for endpoint in ENDPOINTS.iter() {
-        let Some(arguments) = match_path(endpoint.path, &segments) else {
-            continue;
-        };
-        if endpoint.method == *method {
-            return Ok((endpoint, arguments));
-        }
-        allowed.push(endpoint.method.as_str());
-        if endpoint.method == Method::GET {
-            allowed.push("HEAD");
-        }
-    }
-    Err(allowed)
-}
-
-/// Returns the arguments in a path, decoded, if the path has the form.
-fn match_path(form: &str, segments: &[&str]) -> Option<Vec<String>> {
-    let form: Vec<&str> = form.split('/').collect();
-    if form.len() != segments.len() {
-        return None;
-    }
-    let mut arguments = Vec::new();
-    for (part, segment) in form.iter().zip(segments) {
-        match part.starts_with('{') {
-            true if segment.is_empty() => return None,
-            true => arguments.push(percent_decode_str(segment).decode_utf8().ok()?.into_owned()),
-            false if part == segment => {}
-            false => return None,
-        }
-    }
-    Some(arguments)
-}
-
-pub(super) fn unknown_endpoint(request: &RequestContext<'_>, allowed: &[&str]) -> ActRefused {
-    match allowed.is_empty() {
-        true => ActRefused::new(
-            StatusCode::NOT_FOUND,
-            "not_found",
-            request.language.text("unknown-endpoint"),
-        ),
-        false => {
-            let (status, text) = (
-                StatusCode::METHOD_NOT_ALLOWED,
-                request.language.text("method-not-allowed"),
-            );
-            ActRefused::new(status, "method_not_allowed", text)
-        }
-    }
-}
-
-async fn read_body(request: &RequestContext<'_>, body: Incoming) -> Result<Bytes, ActRefused> {
-    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await {
-        Err(_) => Err(ActRefused::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "too_slow",
-            request.language.text("body-too-slow"),
-        )),
-        Ok(Err(_)) => Err(ActRefused::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            request.language.text("body-too-large"),
-        )),
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-    }
+    Err(ActRefused::new(status, code, text))
 }
 
 #[cfg(test)]
@@ -215,54 +169,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_leads_to_one_endpoint_and_its_variable_parts_are_decoded() {
-        let (endpoint, arguments) =
-            find_endpoint(&Method::DELETE, "authenticators/my%20t%2fken").unwrap();
-        assert_eq!(
-            (endpoint.path, arguments),
-            ("authenticators/{name}", vec!["my t/ken".to_owned()])
-        );
-        assert!(find_endpoint(&Method::HEAD, "account").is_ok());
-        for path in [
-            "",
-            "accounts",
-            "account/",
-            "/account",
-            "authenticators/",
-            "authenticators/%ff",
-            "a/b/c/d",
-        ] {
-            assert_eq!(
-                find_endpoint(&Method::DELETE, path).err(),
-                Some(Vec::new()),
-                "{path}"
-            );
-        }
-        assert_eq!(
-            find_endpoint(&Method::POST, "account").err(),
-            Some(vec!["GET", "HEAD"])
-        );
-        let act = "administration/accounts/a%20b/one-time-code";
-        assert_eq!(
-            find_endpoint(&Method::DELETE, act).map(|(_, arguments)| arguments),
-            Ok(vec!["a b".to_owned()])
-        );
-        assert_eq!(
-            find_endpoint(&Method::GET, act).err(),
-            Some(vec!["POST", "DELETE"])
-        );
-    }
-
-    #[test]
     fn no_two_endpoints_answer_the_same_request() {
-        for (at, one) in ENDPOINTS.iter().enumerate() {
-            let segments: Vec<&str> = one.path.split('/').collect();
-            for other in &ENDPOINTS[at + 1..] {
-                let same =
-                    one.method == other.method && match_path(other.path, &segments).is_some();
-                assert!(!same, "{} {} and {}", one.method, one.path, other.path);
-            }
-        }
+        ENDPOINTS.assert_unambiguous();
     }
 
     /// The secret is verified by the path, before the endpoint is known.
@@ -274,9 +182,10 @@ mod tests {
         );
         for endpoint in ENDPOINTS.iter() {
             let is_below = endpoint.path.starts_with(ADMINISTRATION);
+            let access = endpoint.handler.access;
             assert_eq!(
                 is_below,
-                endpoint.access == EndpointAccess::Administration,
+                access == EndpointAccess::Administration,
                 "{}",
                 endpoint.path
             );
@@ -289,7 +198,7 @@ mod tests {
             .iter()
             .filter(|endpoint| endpoint.method == Method::GET)
         {
-            assert!(endpoint.body.is_none(), "{}", endpoint.path);
+            assert!(endpoint.handler.body.is_none(), "{}", endpoint.path);
         }
     }
 }

@@ -2,20 +2,15 @@
 //! renewed, turned off.
 
 use super::account::{EndedAccountSessions, sessions_ended_reply, step_up_reply};
-use super::body::{OptionalBody, RequiredBody, optional_text};
-use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
+use super::body::{Json, OptionalJson};
+use super::endpoint::{Call, Done, Endpoint, EndpointAccess, EndpointResult, endpoint, restrict};
 use super::enrollment::{NewRecoveryCodes, Saved};
 use super::login::{Next, require_enrollment};
-use crate::web::account::password;
-use crate::web::account::recovery_codes;
-use crate::web::account::second_factor;
-use crate::web::refusal::ActRefused;
-use crate::web::request::RequestContext;
-use crate::web::step_up;
-use crate::web::step_up::StepUpInput;
+use crate::http::route_table::Route;
+use crate::web::account::{password, recovery_codes, second_factor};
+use crate::web::step_up::{self, StepUpInput, StepUpProof};
 use hyper::Method;
-use postern_shared::crypto::password::Password;
-use postern_shared::engine::AdministrationError;
+use postern_shared::engine::EnrollmentToken;
 use postern_shared::protocol::command_request::TypedText;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -32,143 +27,88 @@ struct NewPassword {
     code: Option<TypedText>,
 }
 
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    use EndpointAccess::SignedIn;
-    vec![
-        Endpoint::with_answer(
-            (Method::POST, "second-factor"),
-            SignedIn,
-            "Begins the enrollment of a second factor, which continues at setup.",
-            |call, OptionalBody(input)| Box::pin(turn_on(call.request, input)),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "second-factor/replacement"),
-            SignedIn,
-            "Begins an enrollment that replaces the second factor.",
-            |call, OptionalBody(input)| Box::pin(replace_second_factor(call.request, input)),
-        ),
-        Endpoint::with_answer(
-            (Method::DELETE, "second-factor"),
-            SignedIn,
-            "Turns the second factor off.",
-            |call, OptionalBody(input)| Box::pin(turn_off(call.request, input)),
-        ),
-        Endpoint::with_answer(
-            (Method::POST, "recovery-codes"),
-            SignedIn,
+pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
+    let endpoints = [
+        endpoint(Method::POST, "second-factor", turn_on)
+            .summary("Begins the enrollment of a second factor, which continues at setup."),
+        endpoint(Method::POST, "second-factor/replacement", replace_second_factor)
+            .summary("Begins an enrollment that replaces the second factor."),
+        endpoint(Method::DELETE, "second-factor", turn_off)
+            .summary("Turns the second factor off."),
+        endpoint(Method::POST, "recovery-codes", make_recovery_codes).summary(
             "Makes new recovery codes; the old ones are valid until the new ones are confirmed as saved.",
-            |call, OptionalBody(input)| Box::pin(make_recovery_codes(call.request, input)),
         ),
-        Endpoint::without_answer(
-            (Method::POST, "recovery-codes/confirm"),
-            SignedIn,
-            "Confirms that new recovery codes are saved; they replace the old ones.",
-            |call, RequiredBody(saved)| Box::pin(confirm_recovery_codes(call, saved)),
-        ),
-        Endpoint::with_answer(
-            (Method::PUT, "password"),
-            SignedIn,
-            "Changes the password that Postern keeps.",
-            |call, RequiredBody(body)| Box::pin(set_password(call.request, body)),
-        ),
-    ]
+        endpoint(Method::POST, "recovery-codes/confirm", confirm_recovery_codes)
+            .summary("Confirms that new recovery codes are saved; they replace the old ones."),
+        endpoint(Method::PUT, "password", set_password)
+            .summary("Changes the password that Postern keeps."),
+    ];
+    restrict(EndpointAccess::SignedIn, endpoints)
 }
 
-async fn turn_on(
-    request: &RequestContext<'_>,
-    input: StepUpInput,
-) -> Result<EndpointReply<Next>, ActRefused> {
-    let step_up = step_up::verify_step_up(request, &input).await?;
-    let done = require_enrollment(
-        request,
-        &second_factor::begin_enabling(request, &step_up).await?,
-    )?;
-    Ok(EndpointReply {
-        reply: step_up::with_step_up_cookie(request, done.reply, &step_up),
-        ..done
-    })
+async fn turn_on(call: &Call<'_>, input: OptionalJson<StepUpInput>) -> EndpointResult<Next> {
+    let step_up = step_up::verify_step_up(call.request, &input.0).await?;
+    let token = second_factor::begin_enabling(call.request, &step_up).await?;
+    begin_enrollment(call, &step_up, &token)
 }
 
 async fn replace_second_factor(
-    request: &RequestContext<'_>,
-    input: StepUpInput,
-) -> Result<EndpointReply<Next>, ActRefused> {
-    let step_up = step_up::verify_step_up(request, &input).await?;
-    let done = require_enrollment(
-        request,
-        &second_factor::begin_replacement(request, &step_up).await?,
-    )?;
-    Ok(EndpointReply {
-        reply: step_up::with_step_up_cookie(request, done.reply, &step_up),
-        ..done
-    })
+    call: &Call<'_>,
+    OptionalJson(input): OptionalJson<StepUpInput>,
+) -> EndpointResult<Next> {
+    let step_up = step_up::verify_step_up(call.request, &input).await?;
+    let token = second_factor::begin_replacement(call.request, &step_up).await?;
+    begin_enrollment(call, &step_up, &token)
+}
+
+fn begin_enrollment(
+    call: &Call<'_>,
+    step_up: &StepUpProof,
+    token: &EnrollmentToken,
+) -> EndpointResult<Next> {
+    let mut reply = require_enrollment(call.request, token)?;
+    reply.tokens.step_up = step_up.tokens(call.request).step_up;
+    Ok(reply)
 }
 
 async fn turn_off(
-    request: &RequestContext<'_>,
-    input: StepUpInput,
-) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
-    let step_up = step_up::verify_step_up(request, &input).await?;
-    let (after, opened) = second_factor::disable_second_factor(request, &step_up).await?;
-    Ok(sessions_ended_reply(
-        request,
-        Some(&step_up),
-        opened.as_ref(),
-        after,
-    ))
+    call: &Call<'_>,
+    OptionalJson(input): OptionalJson<StepUpInput>,
+) -> EndpointResult<EndedAccountSessions> {
+    let step_up = step_up::verify_step_up(call.request, &input).await?;
+    let ended = second_factor::disable_second_factor(call.request, step_up).await?;
+    Ok(sessions_ended_reply(call, &ended))
 }
 
 async fn make_recovery_codes(
-    request: &RequestContext<'_>,
-    input: StepUpInput,
-) -> Result<EndpointReply<NewRecoveryCodes>, ActRefused> {
-    let step_up = step_up::verify_step_up(request, &input).await?;
-    let new = recovery_codes::begin_recovery_codes(request, &step_up).await?;
-    let answer = NewRecoveryCodes {
-        recovery_codes: new.codes,
-        pending: new.token,
-    };
-    Ok(EndpointReply {
-        reply: step_up_reply(request, &step_up),
-        answer,
-    })
+    call: &Call<'_>,
+    OptionalJson(input): OptionalJson<StepUpInput>,
+) -> EndpointResult<NewRecoveryCodes> {
+    let step_up = step_up::verify_step_up(call.request, &input).await?;
+    let new = recovery_codes::begin_recovery_codes(call.request, &step_up);
+    let (recovery_codes, pending) = new.await?;
+    Ok(step_up_reply(
+        call,
+        &step_up,
+        NewRecoveryCodes {
+            recovery_codes,
+            pending,
+        },
+    ))
 }
 
-async fn confirm_recovery_codes(
-    call: &Call<'_>,
-    saved: Saved,
-) -> Result<EndpointReply<()>, ActRefused> {
-    recovery_codes::activate_recovery_codes(
-        call.request,
-        &call.request.require_session()?,
-        saved.pending,
-    )
-    .await?;
-    Ok(EndpointReply::new(()))
+async fn confirm_recovery_codes(call: &Call<'_>, saved: Json<Saved>) -> EndpointResult<Done> {
+    recovery_codes::activate_recovery_codes(call.request, saved.0.pending).await?;
+    Ok(Done {}.into())
 }
 
 async fn set_password(
-    request: &RequestContext<'_>,
-    body: NewPassword,
-) -> Result<EndpointReply<EndedAccountSessions>, ActRefused> {
-    let new = optional_text(Some(body.new));
-    // checked before the step-up consumes a code
-    Password::new(new.clone()).map_err(|error| {
-        ActRefused::act(request.language, &AdministrationError::Password(error))
-    })?;
-    let step_up = step_up::verify_step_up(
-        request,
-        &StepUpInput {
-            password: body.password,
-            code: body.code,
-        },
-    )
-    .await?;
-    let (after, opened) = password::set_password(request, &step_up, new).await?;
-    Ok(sessions_ended_reply(
-        request,
-        Some(&step_up),
-        opened.as_ref(),
-        after,
-    ))
+    call: &Call<'_>,
+    Json(body): Json<NewPassword>,
+) -> EndpointResult<EndedAccountSessions> {
+    let new = password::parse_new_password(call.request, &body.new)?;
+    let input = StepUpInput::new(body.password, body.code);
+    let step_up = step_up::verify_step_up(call.request, &input).await?;
+    let ended = password::set_password(call.request, step_up, new).await?;
+    Ok(sessions_ended_reply(call, &ended))
 }

@@ -1,12 +1,13 @@
 //! The account's sessions and trusted browsers.
 
 use super::body::NoBody;
-use super::endpoint::{Call, Endpoint, EndpointAccess, EndpointReply};
-use crate::http::reply;
+use super::endpoint::{
+    Call, Done, Endpoint, EndpointAccess, EndpointReply, EndpointResult, endpoint, restrict,
+};
+use crate::http::cookies::TokenChanges;
+use crate::http::route_table::Route;
 use crate::web::account::sessions;
-use crate::web::refusal::ActRefused;
-use crate::web::request::RequestContext;
-use hyper::{Method, StatusCode};
+use hyper::Method;
 use postern_shared::token::session::SessionId;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -53,120 +54,71 @@ struct Count {
     ended: usize,
 }
 
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    use EndpointAccess::SignedIn;
-    vec![
-        Endpoint::with_answer(
-            (Method::GET, "sessions"),
-            SignedIn,
-            "Lists the account's sessions.",
-            |call, NoBody| Box::pin(list_sessions(call.request)),
-        ),
-        Endpoint::with_answer(
-            (Method::DELETE, "sessions"),
-            SignedIn,
-            "Ends every session of the account, this one too.",
-            |call, NoBody| Box::pin(revoke_all_sessions(call.request)),
-        ),
-        Endpoint::without_answer(
-            (Method::DELETE, "sessions/{id}"),
-            SignedIn,
-            "Ends one session.",
-            |call, NoBody| Box::pin(revoke_session(call)),
-        ),
-        Endpoint::with_answer(
-            (Method::GET, "browsers"),
-            SignedIn,
-            "Lists the browsers that the account trusts.",
-            |call, NoBody| Box::pin(list_browsers(call.request)),
-        ),
-        Endpoint::with_answer(
-            (Method::DELETE, "browsers"),
-            SignedIn,
-            "Revokes every trusted browser.",
-            |call, NoBody| Box::pin(revoke_all_browsers(call.request)),
-        ),
-        Endpoint::without_answer(
-            (Method::DELETE, "browsers/{number}"),
-            SignedIn,
-            "Revokes one trusted browser.",
-            |call, NoBody| Box::pin(revoke_browser(call)),
-        ),
-    ]
+pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
+    let endpoints = [
+        endpoint(Method::GET, "sessions", list_sessions).summary("Lists the account's sessions."),
+        endpoint(Method::DELETE, "sessions", revoke_all_sessions)
+            .summary("Ends every session of the account, this one too."),
+        endpoint(Method::DELETE, "sessions/{id}", revoke_session).summary("Ends one session."),
+        endpoint(Method::GET, "browsers", list_browsers)
+            .summary("Lists the browsers that the account trusts."),
+        endpoint(Method::DELETE, "browsers", revoke_all_browsers)
+            .summary("Revokes every trusted browser."),
+        endpoint(Method::DELETE, "browsers/{number}", revoke_browser)
+            .summary("Revokes one trusted browser."),
+    ];
+    restrict(EndpointAccess::SignedIn, endpoints)
 }
 
-async fn list_sessions(
-    request: &RequestContext<'_>,
-) -> Result<EndpointReply<Sessions>, ActRefused> {
-    let own = request.require_session()?;
-    let sessions = sessions::list_sessions(request, &own)
-        .await?
-        .into_iter()
-        .map(|one| SessionLine {
-            id: one.id.to_string(),
-            own: one.id == own.id,
-            browser: one.browser,
-            address: one.address,
-            created: one.created.0,
-            last_seen: one.last_seen.0,
-            expires: one.expires.0,
-        });
-    Ok(EndpointReply::new(Sessions {
-        sessions: sessions.collect(),
-    }))
+async fn list_sessions(call: &Call<'_>, _: NoBody) -> EndpointResult<Sessions> {
+    let own = call.request.require_session()?;
+    let all = sessions::list_sessions(call.request).await?;
+    let sessions = all.into_iter().map(|one| SessionLine {
+        id: one.id.to_string(),
+        own: one.id == own.id,
+        browser: one.browser,
+        address: one.address,
+        created: one.created.0,
+        last_seen: one.last_seen.0,
+        expires: one.expires.0,
+    });
+    let sessions = sessions.collect();
+    Ok(Sessions { sessions }.into())
 }
 
-async fn revoke_all_sessions(
-    request: &RequestContext<'_>,
-) -> Result<EndpointReply<Count>, ActRefused> {
-    let ended = sessions::revoke_sessions(request, &request.require_session()?, None).await?;
-    Ok(EndpointReply {
-        reply: request.without_sign_in_cookies(reply::bare(StatusCode::OK)),
-        answer: Count { ended },
-    })
+async fn revoke_all_sessions(call: &Call<'_>, _: NoBody) -> EndpointResult<Count> {
+    let ended = sessions::revoke_sessions(call.request, None).await?;
+    let (answer, tokens) = (Count { ended }, TokenChanges::signed_out());
+    Ok(EndpointReply { answer, tokens })
 }
 
-async fn revoke_session(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
-    let (request, id) = (
-        call.request,
-        SessionId::parse(call.argument()).ok_or_else(|| call.no_such_item())?,
-    );
-    sessions::revoke_sessions(request, &request.require_session()?, Some(id)).await?;
-    Ok(EndpointReply::new(()))
+async fn revoke_session(call: &Call<'_>, _: NoBody) -> EndpointResult<Done> {
+    let id = SessionId::parse(call.argument()).ok_or_else(|| call.no_such_item())?;
+    sessions::revoke_sessions(call.request, Some(id)).await?;
+    Ok(Done {}.into())
 }
 
-async fn list_browsers(
-    request: &RequestContext<'_>,
-) -> Result<EndpointReply<Browsers>, ActRefused> {
-    let browsers = sessions::list_browsers(request, &request.require_session()?)
-        .await?
-        .into_iter()
-        .map(|one| BrowserLine {
-            number: one.number,
-            browser: one.name,
-            address: one.address,
-            created: one.created.0,
-            last_seen: one.last_seen.0,
-            expires: one.expires.0,
-        });
-    Ok(EndpointReply::new(Browsers {
-        browsers: browsers.collect(),
-    }))
+async fn list_browsers(call: &Call<'_>, _: NoBody) -> EndpointResult<Browsers> {
+    let all = sessions::list_browsers(call.request).await?;
+    let browsers = all.into_iter().map(|one| BrowserLine {
+        number: one.number,
+        browser: one.name,
+        address: one.address,
+        created: one.created.0,
+        last_seen: one.last_seen.0,
+        expires: one.expires.0,
+    });
+    let browsers = browsers.collect();
+    Ok(Browsers { browsers }.into())
 }
 
-async fn revoke_all_browsers(
-    request: &RequestContext<'_>,
-) -> Result<EndpointReply<Count>, ActRefused> {
-    Ok(EndpointReply::new(Count {
-        ended: sessions::revoke_browsers(request, &request.require_session()?, None).await?,
-    }))
+async fn revoke_all_browsers(call: &Call<'_>, _: NoBody) -> EndpointResult<Count> {
+    let ended = sessions::revoke_browsers(call.request, None).await?;
+    Ok(Count { ended }.into())
 }
 
-async fn revoke_browser(call: &Call<'_>) -> Result<EndpointReply<()>, ActRefused> {
-    let (request, number) = (
-        call.request,
-        call.argument().parse().map_err(|_| call.no_such_item())?,
-    );
-    sessions::revoke_browsers(request, &request.require_session()?, Some(number)).await?;
-    Ok(EndpointReply::new(()))
+async fn revoke_browser(call: &Call<'_>, _: NoBody) -> EndpointResult<Done> {
+    let number = call.argument().parse().map_err(|_| call.no_such_item())?;
+    sessions::revoke_browsers(call.request, Some(number)).await?;
+    Ok(Done {}.into())
 }

@@ -1,26 +1,23 @@
 //! Header tokens, for programs without a cookie store: each of the gate's cookies has a header that
-//! replaces it. Where `gate.api_tokens` is on, a reply that sets cookies also has them as tokens,
-//! and the tokens of a request are read as its cookies. Everything behind this file reads cookies
-//! only. A session's cookie is never a token itself: an access token replaces it for 15 minutes,
+//! replaces it. Where `gate.api_tokens` is on, a reply that issues tokens has them in its answer
+//! besides the cookies, and the tokens of a request are read as its cookies. Everything behind this
+//! file reads cookies only. A session's cookie is never a token itself: an access token replaces it for 15 minutes,
 //! and a refresh token returns the next.
 //!
 //! MUST NOT read the cookies of a request that has any token, valid or not.
 
-use super::PATH_PREFIX;
 use crate::http::authorization::bearer_token;
-use crate::http::cookies::PerCookie;
-use crate::http::reply::HttpReply;
+use crate::http::cookies::{PerCookie, TokenChange, TokenChanges};
+use crate::http::reply::{HttpReply, with_headers};
+use crate::live::store_pool::PoolError;
 use crate::state::site::Site;
-use crate::web::enroll::pool_error;
-use crate::web::refusal;
-use crate::web::refusal::ActRefused;
+use crate::web::refusal::{ActRefused, ActResult};
 use crate::web::request::RequestContext;
-use cookie::Cookie;
-use hyper::header::{COOKIE, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE};
+use hyper::header::{COOKIE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, StatusCode};
-use postern_shared::protocol::admin_api;
 use postern_shared::protocol::command_request::TypedText;
-use postern_shared::system::clock;
+use postern_shared::system::clock::{self, Timestamp};
+use postern_shared::token::session::Session;
 use postern_shared::token::{AccessToken, RefreshToken};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -82,10 +79,9 @@ pub(super) fn are_enabled(site: &Site) -> bool {
     site.gate().api_tokens && site.url.has_own_host()
 }
 
-/// Replaces the cookies of a request by those that its tokens stand for, if it has any token and is
-/// for an endpoint that accepts them.
-pub(crate) fn replace_cookies_by_tokens(site: &Site, page: &str, headers: &mut HeaderMap) {
-    if !are_enabled(site) || !page.starts_with(PATH_PREFIX) || page.starts_with(admin_api::PATH) {
+/// Replaces the cookies of a request by those that its tokens stand for, if it has any token.
+pub(super) fn replace_cookies(site: &Site, headers: &mut HeaderMap) {
+    if !are_enabled(site) {
         return;
     }
     let tokens = PerCookie {
@@ -166,77 +162,47 @@ fn read_header_token(headers: &HeaderMap, name: &str) -> HeaderToken {
 }
 
 impl Tokens {
-    /// Returns the cookies that a reply sets, as tokens.
-    pub(super) fn from_reply(
+    /// Returns the tokens that a reply issues, if there are any.
+    pub(super) fn of(
         request: &RequestContext<'_>,
-        reply: &HttpReply,
-    ) -> Result<Option<Tokens>, ActRefused> {
+        changes: &TokenChanges,
+    ) -> ActResult<Option<Tokens>> {
         if !are_enabled(request.site) {
             return Ok(None);
         }
-        let (names, mut found) = (request.site.cookies.names, None);
-        for line in reply.headers().get_all(SET_COOKIE) {
-            let Some(cookie) = line.to_str().ok().and_then(|line| Cookie::parse(line).ok()) else {
-                continue;
-            };
-            // a cookie that is removed
-            if cookie.value().is_empty() {
-                continue;
-            }
-            let tokens = found.get_or_insert_with(Tokens::default);
-            let value = || Some(TypedText::from(cookie.value().to_owned()));
-            match cookie.name() {
-                name if name == names.session => tokens.add_first(request, cookie.value())?,
-                name if name == names.login => tokens.login_token = value(),
-                name if name == names.enrollment => tokens.enrollment_token = value(),
-                name if name == names.step_up => tokens.step_up_token = value(),
-                name if name == names.trusted_browser => tokens.browser_token = value(),
-                _ => {}
-            }
-        }
-        Ok(found)
-    }
-
-    /// Adds the first tokens of a session.
-    fn add_first(&mut self, request: &RequestContext<'_>, cookie: &str) -> Result<(), ActRefused> {
-        let session = postern_shared::token::session::Session::from_cookie(
-            cookie,
-            &request.site.revocation_cache.token_keys(),
-        );
-        let session = session.ok_or_else(|| ActRefused::signed_out(request.language))?;
-        let failed = |error: &dyn std::error::Error| {
-            refusal::refuse_unprocessed(request, &pool_error(error))
+        let issued = |change: &Option<TokenChange>| match change {
+            Some(TokenChange::Issued(value, _)) => Some(TypedText::from(value.clone())),
+            Some(TokenChange::Cleared) | None => None,
         };
-        let (keys, now) = (
-            request.site.revocation_cache.token_keys(),
-            clock::now().map_err(|error| failed(&error))?,
-        );
-        let first =
-            RefreshToken::issue_first(&session, &keys, now).map_err(|error| failed(&error))?;
-        self.add_renewed(request, &first)
+        let others = Tokens {
+            login_token: issued(&changes.login),
+            enrollment_token: issued(&changes.enrollment),
+            step_up_token: issued(&changes.step_up),
+            browser_token: issued(&changes.trusted_browser),
+            ..Tokens::default()
+        };
+        if let Some(cookie) = issued(&changes.session) {
+            let first = issue_first_token(request, &cookie)?;
+            return Ok(Some(Tokens::refreshed(request, &first, others)?));
+        }
+        let all = [
+            &others.login_token,
+            &others.enrollment_token,
+            &others.step_up_token,
+        ];
+        let has_any = all.iter().any(|token| token.is_some()) || others.browser_token.is_some();
+        Ok(has_any.then_some(others))
     }
 
-    /// Returns the tokens of a session with its newest refresh token.
+    /// Adds the tokens of a session with its newest refresh token.
     pub(super) fn refreshed(
         request: &RequestContext<'_>,
         newest: &RefreshToken,
-    ) -> Result<Tokens, ActRefused> {
-        let mut tokens = Tokens::default();
-        tokens.add_renewed(request, newest)?;
-        Ok(tokens)
-    }
-
-    fn add_renewed(
-        &mut self,
-        request: &RequestContext<'_>,
-        newest: &RefreshToken,
-    ) -> Result<(), ActRefused> {
-        let failed = |error: &dyn std::error::Error| {
-            refusal::refuse_unprocessed(request, &pool_error(error))
-        };
+        others: Tokens,
+    ) -> ActResult<Tokens> {
         let (keys, now) = (
             request.site.revocation_cache.token_keys(),
-            clock::now().map_err(|error| failed(&error))?,
+            read_clock(request)?,
         );
         let session = newest
             .session(&keys)
@@ -244,28 +210,41 @@ impl Tokens {
         let end = session
             .issued
             .plus(request.site.gate().session_lifetime.seconds());
-        let access =
-            AccessToken::issue_access(&session, &keys, end, now).map_err(|error| failed(&error))?;
-        let sealed = access
-            .seal(&keys)
-            .and_then(|text| Ok((text, newest.seal(&keys)?)));
-        let (access_text, refresh_text) = sealed.map_err(|error| failed(&error))?;
-        self.access_token = Some(access_text.as_str().to_owned().into());
-        self.expires_in = Some(access.seconds_left(now));
-        self.refresh_token = Some(refresh_text.as_str().to_owned().into());
-        Ok(())
+        let access = AccessToken::issue_access(&session, &keys, end, now);
+        let access = access.map_err(|error| not_issued(request, &error))?;
+        let seal = |error| not_issued(request, &error);
+        Ok(Tokens {
+            access_token: Some(access.seal(&keys).map_err(seal)?.into()),
+            expires_in: Some(access.seconds_left(now)),
+            refresh_token: Some(newest.seal(&keys).map_err(seal)?.into()),
+            ..others
+        })
     }
 }
 
+/// Issues the first refresh token of a session, by its cookie.
+fn issue_first_token(request: &RequestContext<'_>, cookie: &str) -> ActResult<RefreshToken> {
+    let keys = request.site.revocation_cache.token_keys();
+    let session = Session::from_cookie(cookie, &keys);
+    let session = session.ok_or_else(|| ActRefused::signed_out(request.language))?;
+    let first = RefreshToken::issue_first(&session, &keys, read_clock(request)?);
+    first.map_err(|error| not_issued(request, &error))
+}
+
+fn read_clock(request: &RequestContext<'_>) -> ActResult<Timestamp> {
+    clock::now().map_err(|error| not_issued(request, &error))
+}
+
+fn not_issued(request: &RequestContext<'_>, error: &dyn std::error::Error) -> ActRefused {
+    request.refuse_unprocessed(&PoolError::unavailable(error))
+}
+
 /// Adds the challenge of RFC 6750, section 3, where tokens are accepted.
-pub(super) fn with_challenge(request: &RequestContext<'_>, mut reply: HttpReply) -> HttpReply {
-    if reply.status() == StatusCode::UNAUTHORIZED && are_enabled(request.site) {
-        reply.headers_mut().insert(
-            WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer realm=\"sign-in\""),
-        );
+pub(super) fn with_challenge(request: &RequestContext<'_>, reply: HttpReply) -> HttpReply {
+    match reply.status() == StatusCode::UNAUTHORIZED && are_enabled(request.site) {
+        true => with_headers(reply, [(WWW_AUTHENTICATE, "Bearer realm=\"sign-in\"")]),
+        false => reply,
     }
-    reply
 }
 
 #[cfg(test)]

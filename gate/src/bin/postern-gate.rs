@@ -6,7 +6,7 @@ use postern_shared::config::DEFAULT_PATH;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Postern's door to the web: forward-auth answers and sign-in pages
+/// Answers forward-auth checks of proxies and serves the sign-in pages
 #[derive(Parser)]
 #[command(name = "postern-gate", version)]
 struct GateArguments {

@@ -60,60 +60,41 @@ pub(super) fn wanted_reply(method: &str, headers: &HeaderMap) -> WantedReply {
 
 #[cfg(test)]
 mod tests {
+    use super::Challenge::{Basic, Bearer};
+    use super::WantedReply::{Data, Page};
     use super::*;
-    use crate::proxy::contract::headers;
+    use crate::proxy::original_request::headers;
 
     const PAGE: (&str, &str) = ("accept", "text/html,*/*;q=0.8");
 
     /// Browsers are redirected and see no dialog; git, wget and WebDAV clients wait for Basic.
     #[test]
     fn only_clients_that_show_no_pages_get_a_basic_challenge() {
-        for (pairs, expected_challenge, expected_reply) in [
-            (vec![], Challenge::Basic, WantedReply::Data),
-            (vec![("accept", "*/*")], Challenge::Basic, WantedReply::Data),
-            (
-                vec![("sec-fetch-mode", "")],
-                Challenge::Basic,
-                WantedReply::Data,
-            ),
-            (
-                vec![("sec-fetch-mode", "cors")],
-                Challenge::Bearer,
-                WantedReply::Data,
-            ),
+        for (pairs, challenge, reply) in [
+            (vec![], Basic, Data),
+            (vec![("accept", "*/*")], Basic, Data),
+            (vec![("sec-fetch-mode", "")], Basic, Data),
+            (vec![("sec-fetch-mode", "cors")], Bearer, Data),
             (
                 vec![("x-requested-with", "XMLHttpRequest"), PAGE],
-                Challenge::Bearer,
-                WantedReply::Data,
+                Bearer,
+                Data,
             ),
-            (vec![PAGE], Challenge::Bearer, WantedReply::Page),
-            (
-                vec![("accept", "application/xml"), PAGE],
-                Challenge::Bearer,
-                WantedReply::Page,
-            ),
-            (
-                vec![("sec-fetch-mode", "navigate")],
-                Challenge::Bearer,
-                WantedReply::Page,
-            ),
+            (vec![PAGE], Bearer, Page),
+            (vec![("accept", "application/xml"), PAGE], Bearer, Page),
+            (vec![("sec-fetch-mode", "navigate")], Bearer, Page),
         ] {
             let headers = headers(&pairs);
+            let selected = select_challenge("GET", &headers);
             assert_eq!(
-                (
-                    select_challenge("GET", &headers),
-                    wanted_reply("GET", &headers)
-                ),
-                (expected_challenge, expected_reply),
+                (selected, wanted_reply("GET", &headers)),
+                (challenge, reply),
                 "{pairs:?}"
             );
         }
         let mut latin = headers(&[PAGE]);
         latin.append("accept", HeaderValue::from_bytes(b"\xeb").unwrap());
-        assert_eq!(
-            wanted_reply("GET", &latin),
-            WantedReply::Page,
-            "bytes that are no text hide nothing"
-        );
+        let why = "bytes that are no text hide nothing";
+        assert_eq!(wanted_reply("GET", &latin), Page, "{why}");
     }
 }

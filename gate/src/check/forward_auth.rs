@@ -11,8 +11,8 @@ use crate::http::cookies::{ConflictingCookies, MAX_SESSION_COOKIES, SessionCooki
 use crate::live::app_password_cache::CacheRefusal;
 use crate::observe::log;
 use crate::observe::metrics::CheckLabel;
-use crate::proxy::contract::OriginalRequest;
 use crate::proxy::identity::Identity;
+use crate::proxy::original_request::OriginalRequest;
 use crate::state::site::Site;
 use hyper::HeaderMap;
 use hyper::body::Bytes;
@@ -338,7 +338,7 @@ fn single_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a He
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::contract::headers;
+    use crate::proxy::original_request::headers;
 
     #[test]
     fn a_cookie_line_is_opaque_and_a_repeated_header_is_refused() {

@@ -7,6 +7,8 @@
 
 mod session;
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) use session::sample_session;
 pub(crate) use session::{ConflictingCookies, SessionCookies};
 
 use cookie::{Cookie, SameSite};
@@ -15,12 +17,13 @@ use postern_shared::config::gate::GateConfig;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::{Range, RangeInclusive};
+use zeroize::Zeroizing;
 
 /// Part that the names of all cookies of Postern's have.
 const OURS: &str = "postern";
 
 /// One value for each cookie of the gate, such as its name or the header that replaces it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct PerCookie<T> {
     pub(crate) session: T,
     pub(crate) trusted_browser: T,
@@ -38,6 +41,30 @@ impl<T> PerCookie<T> {
             self.enrollment,
             self.step_up,
         ]
+    }
+}
+
+/// A token that a reply gives to the client, or takes from it.
+pub(crate) enum TokenChange {
+    /// The value, and its lifetime in seconds.
+    Issued(Zeroizing<String>, u64),
+    Cleared,
+}
+
+/// Tokens that a reply issues or clears, each once. A browser receives them as cookies, and a
+/// program without a cookie store as values of header tokens.
+pub(crate) type TokenChanges = PerCookie<Option<TokenChange>>;
+
+impl TokenChanges {
+    /// Clears the session and what belongs to it. The browser stays trusted.
+    pub(crate) fn signed_out() -> TokenChanges {
+        TokenChanges {
+            session: Some(TokenChange::Cleared),
+            trusted_browser: None,
+            login: Some(TokenChange::Cleared),
+            enrollment: Some(TokenChange::Cleared),
+            step_up: Some(TokenChange::Cleared),
+        }
     }
 }
 
@@ -253,14 +280,38 @@ impl CookieBuilder {
         }
     }
 
-    /// Returns the session cookie, which the protected applications' hosts receive.
-    pub(crate) fn session_cookie(&self, value: &str, seconds: u64) -> String {
-        let mut cookie = build_cookie(self.names.session, value, seconds);
-        cookie.set_path("/");
-        if let Some(domain) = &self.domain {
-            cookie.set_domain(domain.clone());
-        }
-        cookie.to_string()
+    /// Renders changes as values of Set-Cookie. The protected applications' hosts receive the
+    /// session; only the gate's own pages receive the other cookies, of which a browser does not
+    /// send those of enrollment and step-up on a request from another site.
+    pub(crate) fn render(&self, changes: &TokenChanges) -> Vec<String> {
+        let (names, own) = (self.names, self.path.as_str());
+        let all = [
+            (names.session, "/", SameSite::Lax, &changes.session),
+            (names.login, own, SameSite::Lax, &changes.login),
+            (
+                names.trusted_browser,
+                own,
+                SameSite::Lax,
+                &changes.trusted_browser,
+            ),
+            (names.step_up, own, SameSite::Strict, &changes.step_up),
+            (names.enrollment, own, SameSite::Strict, &changes.enrollment),
+        ];
+        let rendered = all
+            .into_iter()
+            .filter_map(|(name, path, same_site, change)| {
+                let (value, seconds) = match change.as_ref()? {
+                    TokenChange::Issued(value, seconds) => (value.as_str(), *seconds),
+                    TokenChange::Cleared => ("", 0),
+                };
+                let mut cookie = build_cookie(name, value, seconds, path);
+                cookie.set_same_site(same_site);
+                if let Some(domain) = self.domain.as_ref().filter(|_| name == names.session) {
+                    cookie.set_domain(domain.clone());
+                }
+                Some(cookie.to_string())
+            });
+        rendered.collect()
     }
 
     /// Returns expired cookies for every name, at the domain and at the host, for all paths and for
@@ -271,8 +322,7 @@ impl CookieBuilder {
             let is_for_domains = !name.starts_with("__Host-");
             for path in ["/", &self.path] {
                 for domain in [None, self.domain.as_ref().filter(|_| is_for_domains)] {
-                    let mut cookie = build_cookie(name, "", 0);
-                    cookie.set_path(path.to_owned());
+                    let mut cookie = build_cookie(name, "", 0, path);
                     domain
                         .into_iter()
                         .for_each(|domain| cookie.set_domain(domain.clone()));
@@ -284,29 +334,15 @@ impl CookieBuilder {
         expired.dedup();
         expired
     }
-
-    /// Returns a cookie that only the gate's own pages receive.
-    pub(crate) fn own_cookie(&self, name: &'static str, value: &str, seconds: u64) -> String {
-        let mut cookie = build_cookie(name, value, seconds);
-        cookie.set_path(self.path.clone());
-        cookie.to_string()
-    }
-
-    /// Returns a cookie that a browser does not send on a request from another site.
-    pub(crate) fn strict_cookie(&self, name: &'static str, value: &str, seconds: u64) -> String {
-        let mut cookie = build_cookie(name, value, seconds);
-        cookie.set_path(self.path.clone());
-        cookie.set_same_site(SameSite::Strict);
-        cookie.to_string()
-    }
 }
 
-fn build_cookie(name: &'static str, value: &str, seconds: u64) -> Cookie<'static> {
+fn build_cookie(name: &'static str, value: &str, seconds: u64, path: &str) -> Cookie<'static> {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     Cookie::build((name, value.to_owned()))
         .secure(true)
         .http_only(true)
         .same_site(SameSite::Lax)
+        .path(path.to_owned())
         .max_age(cookie::time::Duration::seconds(seconds))
         .build()
 }

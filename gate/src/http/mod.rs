@@ -1,5 +1,5 @@
-//! HTTP independent of routes: bodies, forms, cookies, the Authorization header, replies, and
-//! memory limits.
+//! HTTP independent of pages and endpoints: bodies, forms, cookies, the Authorization header, tables
+//! of routes, replies, and memory limits.
 
 pub(crate) mod authorization;
 pub(crate) mod body;
@@ -7,3 +7,4 @@ pub(crate) mod cookies;
 pub(crate) mod form;
 pub(crate) mod memory_limit;
 pub(crate) mod reply;
+pub(crate) mod route_table;

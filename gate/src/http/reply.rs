@@ -4,8 +4,9 @@
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER,
-    SET_COOKIE,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
+    HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 
@@ -16,14 +17,24 @@ pub(crate) type HttpReply = Response<Full<Bytes>>;
 /// sign-on.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action https:; frame-ancestors 'none'; base-uri 'none'";
 
+/// Sets headers, in place of earlier values.
+pub(crate) fn with_headers<const N: usize>(
+    mut reply: HttpReply,
+    headers: [(HeaderName, &'static str); N],
+) -> HttpReply {
+    for (name, value) in headers {
+        reply
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    reply
+}
+
 /// Returns a reply without a body.
 pub(crate) fn bare(status: StatusCode) -> HttpReply {
     let mut reply = Response::new(Full::default());
     *reply.status_mut() = status;
-    let headers = reply.headers_mut();
-    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    reply
+    with_headers(reply, [(CONTENT_LENGTH, "0"), (CACHE_CONTROL, "no-store")])
 }
 
 /// Returns a reply that closes the connection, so that the rest of the request is not read.
@@ -32,51 +43,37 @@ pub(crate) fn bare_and_close(status: StatusCode) -> HttpReply {
 }
 
 /// Makes a reply close its connection.
-pub(crate) fn with_connection_close(mut reply: HttpReply) -> HttpReply {
-    reply
-        .headers_mut()
-        .insert(CONNECTION, HeaderValue::from_static("close"));
-    reply
+pub(crate) fn with_connection_close(reply: HttpReply) -> HttpReply {
+    with_headers(reply, [(CONNECTION, "close")])
+}
+
+/// Returns a text that is not cached.
+pub(crate) fn text(status: StatusCode, kind: &'static str, text: String) -> HttpReply {
+    let mut reply = Response::new(Full::from(text));
+    *reply.status_mut() = status;
+    with_headers(reply, [(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")])
 }
 
 pub(crate) fn page(status: StatusCode, html: String) -> HttpReply {
-    let mut reply = Response::new(Full::from(html));
-    *reply.status_mut() = status;
-    let headers = reply.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        "x-content-type-options",
-        HeaderValue::from_static("nosniff"),
-    );
-    headers.insert("x-frame-options", HeaderValue::from_static("DENY"));
-    headers.insert("referrer-policy", HeaderValue::from_static("same-origin"));
-    headers.insert("content-security-policy", HeaderValue::from_static(POLICY));
-    reply
+    let headers = [
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "same-origin"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+    ];
+    with_headers(text(status, "text/html; charset=utf-8", html), headers)
 }
 
 /// Returns static content: a style sheet, script or picture.
 pub(crate) fn content(kind: &'static str, body: impl Into<Bytes>) -> HttpReply {
-    let mut reply = Response::new(Full::new(body.into()));
-    reply
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    reply
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
-    reply.headers_mut().insert(
-        "x-content-type-options",
-        HeaderValue::from_static("nosniff"),
-    );
-    // A picture that is opened by itself must not run scripts.
-    reply.headers_mut().insert(
-        "content-security-policy",
-        HeaderValue::from_static("default-src 'none'; sandbox"),
-    );
-    reply
+    let headers = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, "max-age=3600"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // A picture that is opened by itself must not run scripts.
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+    ];
+    with_headers(Response::new(Full::new(body.into())), headers)
 }
 
 /// Redirects a browser after a form.

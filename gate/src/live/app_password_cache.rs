@@ -294,24 +294,20 @@ mod tests {
         let world = World::new();
         let [one, over, unknown] = [(); 3].map(|()| AppPassword::random().unwrap());
         world.load(&[(1, &one, Some(NOW.0 + 1)), (2, &over, Some(NOW.0))]);
-        assert_eq!(world.verify(Some("alice"), &one, "/dav/x"), Ok(1));
-        assert_eq!(world.verify(None, &one, "/dav/x"), Ok(1));
-        assert_eq!(
-            world.verify(Some("bob"), &one, "/dav/x"),
-            Err(CacheRefusal::Wrong)
-        );
-        assert_eq!(
-            world.verify(Some("alice"), &unknown, "/dav/x"),
-            Err(CacheRefusal::Wrong)
-        );
-        assert_eq!(
-            world.verify(Some("alice"), &over, "/dav/x"),
-            Err(CacheRefusal::Expired)
-        );
-        assert_eq!(
-            world.verify(Some("alice"), &one, "/other"),
-            Err(CacheRefusal::Scope)
-        );
+        for (name, typed, target, expected) in [
+            (Some("alice"), &one, "/dav/x", Ok(1)),
+            (None, &one, "/dav/x", Ok(1)),
+            (Some("bob"), &one, "/dav/x", Err(CacheRefusal::Wrong)),
+            (Some("alice"), &unknown, "/dav/x", Err(CacheRefusal::Wrong)),
+            (Some("alice"), &over, "/dav/x", Err(CacheRefusal::Expired)),
+            (Some("alice"), &one, "/other", Err(CacheRefusal::Scope)),
+        ] {
+            assert_eq!(
+                world.verify(name, typed, target),
+                expected,
+                "{name:?} {target}"
+            );
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! MUST NOT hold an engine of the pool while it waits: mail servers can take minutes.
 
-use super::store_pool::{PoolError, PoolHandle};
+use super::store_pool::{PoolError, PoolHandle, WorkKind};
 use postern_shared::engine::{EngineError, MailQueued, NotMailed};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(crate) async fn wait_for_delivery(
         })
         .await;
         let (mail, waited) = (Arc::clone(mail), began.elapsed());
-        let delivery = pool.with_engine(move |engine| {
+        let delivery = pool.run(WorkKind::Plain, move |engine| {
             Ok::<_, EngineError>(engine.mail().check_mail_delivery(&mail, waited))
         });
         if let Some(result) = delivery.await? {

@@ -75,7 +75,10 @@ const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) enum ShareKey {
     /// An account's valid sessions, however many. Those with a second factor have a share apart
     /// from those with the first factor alone.
-    Session(UserName, HasSecondFactor),
+    Session {
+        account: UserName,
+        has_second_factor: bool,
+    },
     /// Work that ends an account's sessions, by cookies that may no longer be valid.
     SignOut(UserName),
     /// Clients that have passed an account's first factor, by a valid token.
@@ -88,13 +91,6 @@ pub(crate) enum ShareKey {
     Program,
     /// Work of the gate itself.
     Gate,
-}
-
-/// Whether a second factor opened a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum HasSecondFactor {
-    Yes,
-    No,
 }
 
 /// Client that some work is done for, by class and share.
@@ -114,11 +110,10 @@ impl PoolClient {
 
     /// Returns the client of a valid session. Many sessions of an account have the share of one.
     pub(crate) fn of_session(session: &Session) -> PoolClient {
-        let second = match session.passed.second {
-            SecondFactorMethod::None(_) => HasSecondFactor::No,
-            _ => HasSecondFactor::Yes,
-        };
-        PoolClient::authenticated(ShareKey::Session(session.name.clone(), second))
+        PoolClient::authenticated(ShareKey::Session {
+            account: session.name.clone(),
+            has_second_factor: !matches!(session.passed.second, SecondFactorMethod::None(_)),
+        })
     }
 
     /// Returns the client at an address that is familiar to the account.
@@ -188,6 +183,16 @@ pub(crate) struct PoolHandle {
     pub(crate) client: PoolClient,
 }
 
+/// Which pool some work takes an engine of.
+#[derive(Clone, Copy)]
+pub(crate) enum WorkKind {
+    Plain,
+    /// Work that hashes a password.
+    Hashing,
+    /// Reads that find which share the rest of a request takes.
+    Reading,
+}
+
 /// Why work was not done.
 #[derive(Debug)]
 pub(crate) enum PoolError {
@@ -201,6 +206,16 @@ pub(crate) enum PoolError {
     },
 }
 
+impl PoolError {
+    /// Makes an error of one that occurs before a worker is asked.
+    pub(crate) fn unavailable(error: &dyn std::error::Error) -> PoolError {
+        PoolError::Failed {
+            cause: "unavailable",
+            why: error.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for PoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -211,48 +226,10 @@ impl fmt::Display for PoolError {
 }
 
 impl PoolHandle {
-    /// Runs `work` with an engine. An engine that failed is not used again.
-    pub(crate) fn with_engine<T, E, F>(
+    /// Runs `work` with an engine of a pool. An engine that failed is not used again.
+    pub(crate) fn run<T, E, F>(
         &self,
-        work: F,
-    ) -> impl Future<Output = Result<T, PoolError>> + Send + use<T, E, F>
-    where
-        F: FnOnce(&mut Engine) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: std::error::Error + 'static,
-    {
-        self.run_in_pool(&self.store_pool.work, work)
-    }
-
-    /// Runs work that hashes a password.
-    pub(crate) fn with_hashing_engine<T, E, F>(
-        &self,
-        work: F,
-    ) -> impl Future<Output = Result<T, PoolError>> + Send + use<T, E, F>
-    where
-        F: FnOnce(&mut Engine) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: std::error::Error + 'static,
-    {
-        self.run_in_pool(&self.store_pool.hashing, work)
-    }
-
-    /// Runs work that only reads, to find which share the rest of a request takes.
-    pub(crate) fn with_reading_engine<T, E, F>(
-        &self,
-        work: F,
-    ) -> impl Future<Output = Result<T, PoolError>> + Send + use<T, E, F>
-    where
-        F: FnOnce(&mut Engine) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: std::error::Error + 'static,
-    {
-        self.run_in_pool(&self.store_pool.reading, work)
-    }
-
-    fn run_in_pool<T, E, F>(
-        &self,
-        pool: &Pool,
+        kind: WorkKind,
         work: F,
     ) -> impl Future<Output = Result<T, PoolError>> + Send + use<T, E, F>
     where
@@ -261,6 +238,11 @@ impl PoolHandle {
         E: std::error::Error + 'static,
     {
         let began = Instant::now();
+        let pool = match kind {
+            WorkKind::Plain => &self.store_pool.work,
+            WorkKind::Hashing => &self.store_pool.hashing,
+            WorkKind::Reading => &self.store_pool.reading,
+        };
         let PoolClient { class, key } = self.client.clone();
         let admission = pool.admission.acquire(class, key);
         let (pool, workers) = (pool.clone(), Arc::clone(&self.store_pool));
@@ -327,29 +309,12 @@ pub(crate) fn separate_engine_error<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::cookies::sample_session;
     use postern_shared::account::second_factor::Enrolled;
-    use postern_shared::policy::session_groups::SessionGroups;
-    use postern_shared::system::clock::Timestamp;
-    use postern_shared::token::session::{CompletedFactors, FirstFactorMethod, SessionId};
+    use postern_shared::token::session::SessionId;
 
     fn session(name: &str, second: SecondFactorMethod) -> Session {
-        Session {
-            id: SessionId::random().unwrap(),
-            account: 1,
-            generation: 0,
-            revision: 0,
-            passed: CompletedFactors {
-                first: FirstFactorMethod::Password,
-                second,
-            },
-            issued: Timestamp(1_000_000),
-            expires: Timestamp(1_000_000 + 12 * 3600),
-            name: name.parse().unwrap(),
-            scope: "example.com".to_owned(),
-            groups: Vec::new(),
-            host_groups: SessionGroups::default(),
-            email: None,
-        }
+        sample_session(name, SessionId::random().unwrap(), second)
     }
 
     /// Each session had a share of its own: a user with hundreds of them filled the queue of all

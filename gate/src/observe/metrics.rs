@@ -13,7 +13,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -153,86 +153,62 @@ impl Metrics {
             CheckLabel::ALL.map(counter)
         };
         let (nginx, traefik) = (counters_of("nginx"), counters_of("traefik"));
-        let (check, judged) = (
-            Latency::new(&CHECK_BUCKETS),
-            Latency::new(&VERIFICATION_BUCKETS),
-        );
-        let metrics = Metrics {
-            nginx,
-            traefik,
-            untrusted_requests: Counter::default(),
-            sign_ins: Family::default(),
-            mails: Family::default(),
-            rejected: Family::default(),
-            lines_dropped: Counter::default(),
-            check_duration: check.clone(),
-            verification_duration: judged.clone(),
-            store_up: Gauge::default(),
-            last_success: Gauge::default(),
-            configuration_current: Gauge::default(),
-            connections: Gauge::default(),
-            registry: Registry::default(),
-        };
-        registry.register("checks", "Number of forward-auth checks", checks);
-        registry.register(
+        let check_duration = Latency::new(&CHECK_BUCKETS);
+        let verification_duration = Latency::new(&VERIFICATION_BUCKETS);
+        let to = &mut registry;
+        to.register("checks", "Number of forward-auth checks", checks);
+        let untrusted_requests = register(
+            to,
             "untrusted_requests",
             "Number of requests refused because the peer proved no trusted proxy",
-            metrics.untrusted_requests.clone(),
         );
-        registry.register(
+        let sign_ins = register(
+            to,
             "sign_ins",
             "Number of sign-in attempts and re-authentications",
-            metrics.sign_ins.clone(),
         );
-        registry.register(
-            "mails",
-            "Number of mailed codes requested at sign-in",
-            metrics.mails.clone(),
-        );
-        registry.register(
+        let mails = register(to, "mails", "Number of mailed codes requested at sign-in");
+        let rejected = register(
+            to,
             "requests_rejected",
             "Number of requests rejected because a resource limit was reached",
-            metrics.rejected.clone(),
         );
-        registry.register(
+        let lines_dropped = register(
+            to,
             "log_lines_dropped",
             "Number of log lines dropped because the log was not read fast enough",
-            metrics.lines_dropped.clone(),
         );
-        registry.register_with_unit(
+        to.register_with_unit(
             "check_duration",
             "Duration of forward-auth checks",
             Unit::Seconds,
-            check,
+            check_duration.clone(),
         );
-        registry.register_with_unit(
+        to.register_with_unit(
             "verification_duration",
             "Duration of password and code verification, including the time in the queue",
             Unit::Seconds,
-            judged,
+            verification_duration.clone(),
         );
-        registry.register(
+        let store_up = register(
+            to,
             "store_up",
             "Whether the store is readable; without it access is denied",
-            metrics.store_up.clone(),
         );
-        registry.register_with_unit(
+        let last_success = Gauge::<f64, AtomicU64>::default();
+        to.register_with_unit(
             "store_last_success_timestamp",
             "Unix time of the last successful read of the store",
             Unit::Seconds,
-            metrics.last_success.clone(),
+            last_success.clone(),
         );
-        registry.register(
+        let configuration_current = register(
+            to,
             "configuration_current",
             "Whether the configuration in force is that of the file",
-            metrics.configuration_current.clone(),
         );
-        registry.register(
-            "connections",
-            "Number of open connections",
-            metrics.connections.clone(),
-        );
-        registry.register(
+        let connections = register(to, "connections", "Number of open connections");
+        to.register(
             "build",
             "Version of postern-gate",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
@@ -247,7 +223,19 @@ impl Metrics {
         );
         Metrics {
             registry,
-            ..metrics
+            nginx,
+            traefik,
+            untrusted_requests,
+            sign_ins,
+            mails,
+            rejected,
+            lines_dropped,
+            check_duration,
+            verification_duration,
+            store_up,
+            last_success,
+            configuration_current,
+            connections,
         }
     }
 
@@ -320,6 +308,13 @@ impl Metrics {
         let _ = text::encode(&mut text, &self.registry);
         text
     }
+}
+
+/// Registers a new metric, and returns it.
+fn register<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    to.register(name, help, metric.clone());
+    metric
 }
 
 /// Removes numbers, so that `delayed-30s` is `delayed`: a label has few values.

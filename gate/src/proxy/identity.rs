@@ -78,7 +78,7 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::contract::headers;
+    use crate::proxy::original_request::headers;
 
     const NAME: &str = "remote-user";
 

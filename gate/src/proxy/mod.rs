@@ -4,6 +4,7 @@
 
 pub(crate) mod contract;
 pub(crate) mod identity;
-pub(crate) mod nginx;
-pub(crate) mod traefik;
+mod nginx;
+pub(crate) mod original_request;
+mod traefik;
 pub(crate) mod trusted_proxy;

@@ -1,7 +1,7 @@
 //! Contract of nginx's auth_request: X-Original-URL, X-Original-Method and X-Real-IP, as the sample
 //! configuration sets them.
 
-use super::contract::{
+use super::original_request::{
     ContractError, OriginalRequest, client_value, is_authority, is_method, is_target, proxy_value,
 };
 use hyper::HeaderMap;
@@ -40,7 +40,7 @@ pub(super) fn parse_client_address(headers: &HeaderMap) -> Result<Address, Contr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::contract::headers;
+    use crate::proxy::original_request::headers;
 
     const GOOD: [(&str, &str); 3] = [
         ("x-original-url", "https://App.example.com:8443/a%2fb?q=1"),
@@ -63,33 +63,31 @@ mod tests {
     fn missing_empty_repeated_and_malformed_headers_are_named() {
         for (name, _) in GOOD {
             let without: Vec<_> = GOOD.into_iter().filter(|(n, _)| *n != name).collect();
-            assert_eq!(
-                parse_check(&headers(&without)),
-                Err(ContractError::Proxy(name))
-            );
-            let doubled: Vec<_> = GOOD
-                .into_iter()
-                .chain(GOOD.into_iter().filter(|(n, _)| *n == name))
-                .collect();
-            assert_eq!(
-                parse_check(&headers(&doubled)),
-                Err(ContractError::Proxy(name))
-            );
+            let own = GOOD.into_iter().filter(|(n, _)| *n == name);
+            let doubled: Vec<_> = GOOD.into_iter().chain(own).collect();
             let empty: Vec<_> = without.iter().copied().chain([(name, "")]).collect();
-            assert_eq!(
-                parse_check(&headers(&empty)),
-                Err(ContractError::Proxy(name))
-            );
+            for pairs in [without, doubled, empty] {
+                let expected = Err(ContractError::Proxy(name));
+                assert_eq!(parse_check(&headers(&pairs)), expected, "{pairs:?}");
+            }
         }
         for malformed in ["http://app/", "/x"] {
-            let mut pairs = GOOD;
-            pairs[0].1 = malformed;
-            assert_eq!(
-                parse_check(&headers(&pairs)),
-                Err(ContractError::Proxy(URL)),
-                "{malformed}"
-            );
+            assert_refused(0, malformed, &ContractError::Proxy(URL));
         }
+    }
+
+    #[track_caller]
+    fn assert_refused(at: usize, value: &str, expected: &ContractError) {
+        let mut pairs = GOOD.map(|(name, value)| (name, value.to_owned()));
+        value.clone_into(&mut pairs[at].1);
+        let pairs = pairs
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str()));
+        assert_eq!(
+            parse_check(&headers(&pairs)).as_ref(),
+            Err(expected),
+            "{value}"
+        );
     }
 
     /// A client's malformed request was logged as the proxy's fault, without the client's address.
@@ -104,28 +102,10 @@ mod tests {
             "https://app/ x",
             "https://app/\u{fc}",
         ] {
-            let mut pairs = GOOD;
-            pairs[0].1 = malformed;
-            assert_eq!(
-                parse_check(&headers(&pairs)),
-                Err(ContractError::Client(URL, client)),
-                "{malformed}"
-            );
+            assert_refused(0, malformed, &ContractError::Client(URL, client));
         }
-        for malformed in [
-            "A B",
-            "%zz",
-            "G\u{e4}T",
-            "A/B",
-            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-        ] {
-            let mut pairs = GOOD;
-            pairs[1].1 = malformed;
-            assert_eq!(
-                parse_check(&headers(&pairs)),
-                Err(ContractError::Client(METHOD, client)),
-                "{malformed}"
-            );
+        for malformed in ["A B", "%zz", "G\u{e4}T", "A/B", &"A".repeat(33)] {
+            assert_refused(1, malformed, &ContractError::Client(METHOD, client));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Contract of Traefik's ForwardAuth: X-Forwarded-Method, -Proto, -Host, -Uri and -For, with
 //! trustForwardHeader off.
 
-use super::contract::{
+use super::original_request::{
     ContractError, OriginalRequest, client_value, is_authority, is_method, is_target, proxy_value,
 };
 use hyper::HeaderMap;
@@ -61,7 +61,7 @@ pub(super) fn parse_client_address(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::contract::headers;
+    use crate::proxy::original_request::headers;
 
     const GOOD: [(&str, &str); 5] = [
         ("x-forwarded-method", "POST"),

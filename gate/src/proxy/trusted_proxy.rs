@@ -97,6 +97,14 @@ impl UntrustedPeer {
     }
 }
 
+const NO_SECRET: &str = "does not send the secret of its secret_file as the only X-Postern-Proxy";
+const NO_CERTIFICATE: &str =
+    "shows no client certificate of gate.tls.client_ca_file, which certificate = true requires";
+const NO_PROOF: &str =
+    "proves nothing by its address, which any local process can use: set secret_file";
+const OTHER_CONTRACT: &str =
+    "uses the check endpoint of another proxy: correct proxy, or the URL of its check";
+
 /// Names the peer and the key to set.
 impl fmt::Display for UntrustedPeer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,36 +112,17 @@ impl fmt::Display for UntrustedPeer {
             Some(address) => write!(f, "the peer {address} is ")?,
             None => f.write_str("the peer on the unix socket is ")?,
         }
-        let listed = |f: &mut fmt::Formatter<'_>, proxy: ProxyKind, reason: &str| {
-            write!(
-                f,
-                "listed in gate.trusted_proxies as {}, and {reason}",
-                proxy.name()
-            )
+        let (proxy, why) = match self.reason {
+            UntrustedReason::NotListed => {
+                return f.write_str("not listed in from of gate.trusted_proxies");
+            }
+            UntrustedReason::Secret(proxy) => (proxy, NO_SECRET),
+            UntrustedReason::Certificate(proxy) => (proxy, NO_CERTIFICATE),
+            UntrustedReason::Local(proxy) => (proxy, NO_PROOF),
+            UntrustedReason::Contract(proxy) => (proxy, OTHER_CONTRACT),
         };
-        match self.reason {
-            UntrustedReason::NotListed => f.write_str("not listed in from of gate.trusted_proxies"),
-            UntrustedReason::Secret(proxy) => listed(
-                f,
-                proxy,
-                "does not send the secret of its secret_file as the only X-Postern-Proxy",
-            ),
-            UntrustedReason::Certificate(proxy) => listed(
-                f,
-                proxy,
-                "shows no client certificate of gate.tls.client_ca_file, which certificate = true requires",
-            ),
-            UntrustedReason::Local(proxy) => listed(
-                f,
-                proxy,
-                "proves nothing by its address, which any local process can use: set secret_file",
-            ),
-            UntrustedReason::Contract(proxy) => listed(
-                f,
-                proxy,
-                "uses the check endpoint of another proxy: correct proxy, or the URL of its check",
-            ),
-        }
+        let proxy = proxy.name();
+        write!(f, "listed in gate.trusted_proxies as {proxy}, and {why}")
     }
 }
 
@@ -270,7 +259,7 @@ mod tests {
     }
 
     fn with_secrets(secrets: &[&str]) -> HeaderMap {
-        crate::proxy::contract::headers(
+        crate::proxy::original_request::headers(
             &secrets
                 .iter()
                 .map(|secret| (HEADER, *secret))
@@ -300,11 +289,11 @@ mod tests {
             for from in ["192.0.2.7", ""] {
                 let untrusted = at(peer(from, true), secrets).unwrap_err();
                 assert_eq!(untrusted.as_browser(true), None, "{secrets:?}");
-                let said = untrusted.to_string();
+                let message = untrusted.to_string();
                 assert!(
-                    said.contains("is listed in gate.trusted_proxies as nginx")
-                        && said.contains("secret_file"),
-                    "{said}"
+                    message.contains("is listed in gate.trusted_proxies as nginx")
+                        && message.contains("secret_file"),
+                    "{message}"
                 );
             }
         }

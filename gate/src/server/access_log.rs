@@ -4,7 +4,7 @@
 
 use crate::check::forward_auth::CheckResult;
 use crate::observe::log;
-use crate::proxy::contract::OriginalRequest;
+use crate::proxy::original_request::OriginalRequest;
 use hyper::StatusCode;
 use hyper::http::request::Parts;
 use postern_shared::account::name::UserName;

@@ -4,15 +4,13 @@
 
 use super::connections::Connections;
 use super::listener::{AcceptedConnection, Listener};
-use crate::http::reply::{HttpReply, bare};
-use crate::live::store_pool::{PoolClient, ShareKey};
+use crate::http::reply::{self, HttpReply, bare};
+use crate::live::store_pool::{PoolClient, ShareKey, WorkKind};
 use crate::observe::log;
 use crate::observe::metrics::{GateHealth, METRICS};
 use crate::state::site::Site;
 use arc_swap::ArcSwap;
-use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
@@ -136,12 +134,12 @@ impl RunningGate {
             return bare(StatusCode::METHOD_NOT_ALLOWED);
         }
         match path {
-            "/healthz" => text_reply(StatusCode::OK, TEXT, "serves\n".to_owned()),
+            "/healthz" => reply::text(StatusCode::OK, TEXT, "serves\n".to_owned()),
             "/readyz" => match self.readiness().await {
-                Ok(text) => text_reply(StatusCode::OK, TEXT, text),
-                Err(why) => text_reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
+                Ok(text) => reply::text(StatusCode::OK, TEXT, text),
+                Err(why) => reply::text(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
             },
-            "/metrics" => text_reply(
+            "/metrics" => reply::text(
                 StatusCode::OK,
                 OPEN_METRICS,
                 METRICS.text(&self.gate_health()),
@@ -187,7 +185,7 @@ impl RunningGate {
             .load()
             .store_pool
             .for_client(PoolClient::authenticated(ShareKey::Gate));
-        let test = pool.with_engine(|engine| {
+        let test = pool.run(WorkKind::Plain, |engine| {
             engine.accounts().try_write()?;
             // A request that needs the clock reports its failure.
             Ok::<_, EngineError>(match clock::now() {
@@ -229,16 +227,4 @@ impl RunningGate {
             connections: self.connections.count(),
         }
     }
-}
-
-fn text_reply(status: StatusCode, kind: &'static str, text: String) -> HttpReply {
-    let mut reply = HttpReply::new(Full::from(text));
-    *reply.status_mut() = status;
-    reply
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    reply
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    reply
 }

@@ -1,7 +1,5 @@
-//! Routes of the gate's own pages: method, path, who may use it, and its handler.
-//!
-//! The pages of administrators and the API are below paths of their own, and have routes of their
-//! own there.
+//! Routes of the gate's own pages: method, path, who may use it, and its handler. The API has a
+//! table of its own, of the same type.
 //!
 //! MUST check the origin of every form before its body is read.
 
@@ -9,22 +7,65 @@ use crate::api;
 use crate::http::body::{is_same_origin, read_form};
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply, bare, bare_and_close};
+use crate::http::route_table::{Route, RouteTable};
 use crate::state::branding::SCRIPTS;
 use crate::web::account::{
     app_passwords, authenticators, email, overview, password, recovery_codes, second_factor,
-    sessions,
+    sessions, show_confirmation,
 };
-use crate::web::admin::pages;
+use crate::web::admin::{accounts, audit_log, pages};
+use crate::web::language::Language;
 use crate::web::login::{self, first_factor, mail, upgrade};
+use crate::web::pages::account::Confirmation;
+use crate::web::refusal::{HandlerError, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::{enroll, logout, notice};
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use std::pin::Pin;
+use std::sync::LazyLock;
 
 /// First segment of the paths of administrators.
 const ADMINISTRATION: &str = "administration";
+
+type PageFuture<'a> = Pin<Box<dyn Future<Output = PageResult> + Send + 'a>>;
+
+/// Handler of a page or a form: an async function of the request and the fields of its query or
+/// body.
+trait FormHandler<'a>: Send + Sync {
+    fn call(&self, request: &'a RequestContext<'a>, form: &'a PageForm) -> PageFuture<'a>;
+}
+
+impl<'a, H, F> FormHandler<'a> for H
+where
+    H: Fn(&'a RequestContext<'a>, &'a PageForm) -> F + Send + Sync,
+    F: Future<Output = PageResult> + Send + 'a,
+{
+    fn call(&self, request: &'a RequestContext<'a>, form: &'a PageForm) -> PageFuture<'a> {
+        Box::pin(self(request, form))
+    }
+}
+
+/// Content of a page that confirms an act.
+type ConfirmationContent = fn(&Language, &PageForm) -> Confirmation;
+
+/// What shows a page, and a form again whose act was refused.
+enum PageContent {
+    Page(Box<dyn for<'a> FormHandler<'a>>),
+    Confirmation(ConfirmationContent),
+}
+
+impl PageContent {
+    async fn show(&self, request: &RequestContext<'_>, form: &PageForm) -> PageResult {
+        match self {
+            PageContent::Page(page) => page.call(request, form).await,
+            PageContent::Confirmation(content) => {
+                show_confirmation(request, content(request.language, form), form).await
+            }
+        }
+    }
+}
 
 /// Who may see a page.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,259 +76,218 @@ enum PageAccess {
     OneSession,
 }
 
-type PageFuture<'a> = Pin<Box<dyn Future<Output = HttpReply> + Send + 'a>>;
-/// Handler of a page, which gets the query.
-type PageHandler = for<'a> fn(&'a RequestContext<'a>, &'a str) -> PageFuture<'a>;
-type FormHandler = for<'a> fn(&'a RequestContext<'a>, &'a Form) -> PageFuture<'a>;
-
-enum RouteHandler {
+enum PageHandler {
     /// GET and HEAD.
-    Page(PageAccess, PageHandler),
-    /// POST from one of the gate's own pages.
-    Form(FormHandler),
+    Page(PageAccess, PageContent),
+    /// POST from one of the gate's own pages; and what shows the refusal of its act, if not a page
+    /// of its own.
+    Form(Box<dyn for<'a> FormHandler<'a>>, Option<PageContent>),
 }
 
-struct PageRoute {
-    /// Below the gate's own path.
-    path: &'static str,
-    handler: RouteHandler,
+/// Routes of one path.
+struct PageRoutes(Vec<Route<PageHandler>>);
+
+fn public(path: &'static str, page: impl for<'a> FormHandler<'a> + 'static) -> PageRoutes {
+    let page = PageHandler::Page(PageAccess::Anyone, PageContent::Page(Box::new(page)));
+    PageRoutes(vec![Route::new(Method::GET, path, page)])
 }
 
-const fn get(path: &'static str, handler: PageHandler) -> PageRoute {
-    let handler = RouteHandler::Page(PageAccess::OneSession, handler);
-    PageRoute { path, handler }
+fn page(path: &'static str, page: impl for<'a> FormHandler<'a> + 'static) -> PageRoutes {
+    let page = PageHandler::Page(PageAccess::OneSession, PageContent::Page(Box::new(page)));
+    PageRoutes(vec![Route::new(Method::GET, path, page)])
 }
 
-const fn get_public(path: &'static str, handler: PageHandler) -> PageRoute {
-    let handler = RouteHandler::Page(PageAccess::Anyone, handler);
-    PageRoute { path, handler }
+/// A form, whose refusal is shown on a page of its own.
+fn form(path: &'static str, act: impl for<'a> FormHandler<'a> + 'static) -> PageRoutes {
+    let act = PageHandler::Form(Box::new(act), None);
+    PageRoutes(vec![Route::new(Method::POST, path, act)])
 }
 
-const fn post(path: &'static str, handler: FormHandler) -> PageRoute {
-    let handler = RouteHandler::Form(handler);
-    PageRoute { path, handler }
+impl PageRoutes {
+    /// The form is on this page at another path, which shows a refusal.
+    fn on(self, page: impl for<'a> FormHandler<'a> + 'static) -> PageRoutes {
+        self.with_refusals(PageContent::Page(Box::new(page)))
+    }
+
+    /// The form is on this page at the same path, which shows a refusal.
+    fn under(self, page: impl for<'a> FormHandler<'a> + Copy + 'static) -> PageRoutes {
+        self.with_page(PageContent::Page(Box::new(page))).on(page)
+    }
+
+    /// The form confirms an act, on a page at the same path, which shows a refusal.
+    fn confirmed(self, content: ConfirmationContent) -> PageRoutes {
+        self.with_page(PageContent::Confirmation(content))
+            .with_refusals(PageContent::Confirmation(content))
+    }
+
+    fn with_page(mut self, content: PageContent) -> PageRoutes {
+        let page = PageHandler::Page(PageAccess::OneSession, content);
+        let path = self.0[0].path;
+        self.0.push(Route::new(Method::GET, path, page));
+        self
+    }
+
+    fn with_refusals(mut self, content: PageContent) -> PageRoutes {
+        if let PageHandler::Form(_, page) = &mut self.0[0].handler {
+            *page = Some(content);
+        }
+        self
+    }
 }
 
-static PAGES: [PageRoute; 45] = [
-    get("", |c, _| Box::pin(overview::show_home_page(c))),
-    get_public("style.css", |c, _| {
-        ready(reply::content("text/css", c.site.branding.style.clone()))
-    }),
-    get_public("code.js", |_, _| {
-        ready(reply::content("text/javascript", SCRIPTS[0]))
-    }),
-    get_public("keep.js", |_, _| {
-        ready(reply::content("text/javascript", SCRIPTS[1]))
-    }),
-    get_public("logo", |c, _| {
-        ready(match &c.site.branding.logo {
-            Some(logo) => reply::content(logo.kind, logo.bytes.clone()),
-            None => bare(StatusCode::NOT_FOUND),
-        })
-    }),
-    // Signing in and out.
-    get("sign-in", |c, q| {
-        Box::pin(async { first_factor::show_sign_in_page(c, &parameter(q, "rd")).await })
-    }),
-    post("sign-in", |c, f| {
-        Box::pin(first_factor::submit_password(c, f))
-    }),
-    get("upgrade", |c, q| {
-        Box::pin(async { upgrade::show_upgrade_page(c, &parameter(q, "rd")).await })
-    }),
-    get("code", |c, q| ready(login::show_code_page(c, q == "other"))),
-    post("code", |c, f| Box::pin(login::submit_code(c, f))),
-    post("mail", |c, _| Box::pin(mail::submit_mail_request(c))),
-    post("sign-out", |c, _| Box::pin(logout::submit_sign_out(c))),
-    get("cookies", |c, _| ready(logout::show_cookies_page(c))),
-    post("cookies", |c, _| ready(logout::clear_cookies(c))),
-    get_public("not-covered", |c, q| {
-        ready(notice::show_not_covered_page(c, &parameter(q, "host")))
-    }),
-    // Enrollment.
-    get("enroll", |c, _| Box::pin(enroll::show_enrollment_page(c))),
-    post("enroll/one-time-code", |c, f| {
-        Box::pin(enroll::submit_one_time_code(c, f))
-    }),
-    post("enroll/code", |c, f| {
-        Box::pin(enroll::submit_first_code(c, f))
-    }),
-    post("enroll/finish", |c, f| {
-        Box::pin(enroll::submit_codes_saved(c, f))
-    }),
-    // The user's own account.
-    get("turn-on", |c, _| {
-        Box::pin(second_factor::show_turn_on_page(c, None))
-    }),
-    post("turn-on", |c, f| {
-        Box::pin(second_factor::submit_turn_on(c, f))
-    }),
-    get("turn-off", |c, _| {
-        Box::pin(second_factor::show_turn_off_page(c, None))
-    }),
-    post("turn-off", |c, f| {
-        Box::pin(second_factor::submit_turn_off(c, f))
-    }),
-    get("replace", |c, _| {
-        Box::pin(second_factor::show_replacement_page(c, None))
-    }),
-    post("replace", |c, f| {
-        Box::pin(second_factor::submit_replacement(c, f))
-    }),
-    get("authenticators/add", |c, _| {
-        Box::pin(authenticators::show_add_page(c, None))
-    }),
-    post("authenticators/add", |c, f| {
-        Box::pin(authenticators::submit_new_authenticator(c, f))
-    }),
-    post("authenticators/confirm", |c, f| {
-        Box::pin(authenticators::submit_first_code(c, f))
-    }),
-    get("authenticators/remove", |c, q| {
-        Box::pin(async {
-            let name = parameter(q, "name");
-            authenticators::show_removal_page(c, &name, None).await
-        })
-    }),
-    post("authenticators/remove", |c, f| {
-        Box::pin(authenticators::submit_removal(c, f))
-    }),
-    get("recovery-codes", |c, _| {
-        Box::pin(recovery_codes::show_recovery_codes_page(c, None))
-    }),
-    post("recovery-codes", |c, f| {
-        Box::pin(recovery_codes::submit_renewal(c, f))
-    }),
-    post("recovery-codes/confirm", |c, f| {
-        Box::pin(recovery_codes::submit_codes_saved(c, f))
-    }),
-    get("app-passwords", |c, _| {
-        Box::pin(app_passwords::show_app_passwords_page(c, None))
-    }),
-    post("app-passwords", |c, f| {
-        Box::pin(app_passwords::submit_app_password(c, f))
-    }),
-    post("app-passwords/change", |c, f| {
-        Box::pin(app_passwords::submit_change(c, f))
-    }),
-    get("email", |c, _| Box::pin(email::show_email_page(c, None))),
-    post("email", |c, f| Box::pin(email::submit_email(c, f))),
-    post("email/confirm", |c, f| {
-        Box::pin(email::submit_email_code(c, f))
-    }),
-    get("email/remove", |c, _| {
-        Box::pin(email::show_removal_page(c, None))
-    }),
-    post("email/remove", |c, f| Box::pin(email::submit_removal(c, f))),
-    get("sign-ins", |c, _| {
-        Box::pin(sessions::show_sign_ins_page(c, None))
-    }),
-    post("sign-ins", |c, f| {
-        Box::pin(sessions::submit_sign_ins_change(c, f))
-    }),
-    get("password", |c, _| {
-        Box::pin(password::show_password_page(c, None))
-    }),
-    post("password", |c, f| {
-        Box::pin(password::submit_new_password(c, f))
-    }),
-];
+static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
+    let pages = [
+        page("", overview::show_home_page),
+        public("style.css", show_style),
+        public("code.js", show_code_script),
+        public("keep.js", show_keep_script),
+        public("logo", show_logo),
+        // Signing in and out.
+        page("sign-in", first_factor::show_sign_in_page),
+        form("sign-in", first_factor::submit_password),
+        page("upgrade", upgrade::show_upgrade_page),
+        page("code", login::show_code_page),
+        form("code", login::submit_code),
+        form("mail", mail::submit_mail_request),
+        form("sign-out", logout::submit_sign_out),
+        page("cookies", logout::show_cookies_page),
+        form("cookies", logout::submit_cookies),
+        public("not-covered", notice::show_not_covered_page),
+        // Enrollment.
+        page("enroll", enroll::show_enrollment_page),
+        form("enroll/one-time-code", enroll::submit_one_time_code),
+        form("enroll/code", enroll::submit_first_code),
+        form("enroll/finish", enroll::submit_codes_saved),
+        // The user's own account.
+        form("turn-on", second_factor::submit_turn_on).confirmed(second_factor::confirm_turn_on),
+        form("turn-off", second_factor::submit_turn_off).confirmed(second_factor::confirm_turn_off),
+        form("replace", second_factor::submit_replacement)
+            .confirmed(second_factor::confirm_replacement),
+        form(
+            "authenticators/add",
+            authenticators::submit_new_authenticator,
+        )
+        .under(authenticators::show_add_page),
+        form("authenticators/confirm", authenticators::submit_first_code),
+        form("authenticators/remove", authenticators::submit_removal)
+            .confirmed(authenticators::confirm_removal),
+        form("recovery-codes", recovery_codes::submit_renewal)
+            .confirmed(recovery_codes::confirm_renewal),
+        form("recovery-codes/confirm", recovery_codes::submit_codes_saved),
+        form("app-passwords", app_passwords::submit_app_password)
+            .under(app_passwords::show_app_passwords_page),
+        form("app-passwords/change", app_passwords::submit_change)
+            .on(app_passwords::show_app_passwords_page),
+        form("email", email::submit_email).under(email::show_email_page),
+        form("email/confirm", email::submit_email_code).on(email::show_email_page),
+        form("email/remove", email::submit_removal).confirmed(email::confirm_removal),
+        form("sign-ins", sessions::submit_sign_ins_change).under(sessions::show_sign_ins_page),
+        form("password", password::submit_new_password).under(password::show_password_page),
+        // Administration.
+        page("administration", pages::show_accounts_page),
+        page("administration/account", pages::show_account_page),
+        page("administration/log", audit_log::show_events_page),
+        form("administration/act", pages::submit_admin_act).under(pages::show_act_page),
+    ];
+    RouteTable::new(pages.map(|routes| routes.0))
+});
 
 /// Answers a request for one of the gate's own pages, by its path below the gate's own.
 pub(crate) async fn answer_page(
-    context: &RequestContext<'_>,
+    request: &RequestContext<'_>,
     parts: &Parts,
     path: &str,
     body: Incoming,
 ) -> HttpReply {
-    if path.split('/').next() == Some(ADMINISTRATION) {
-        return answer_administrator(context, parts, path, body).await;
-    }
     if let Some(path) = path.strip_prefix(api::PATH_PREFIX) {
-        return api::answer_endpoint(context, parts, path, body).await;
+        return api::answer_endpoint(request, parts, path, body).await;
     }
-    let mut status = StatusCode::NOT_FOUND;
-    for route in PAGES.iter().filter(|route| route.path == path) {
-        match (&route.handler, &parts.method) {
-            (RouteHandler::Page(access, handler), &Method::GET | &Method::HEAD) => {
-                if *access == PageAccess::OneSession {
-                    if let Some(conflict) = context.cookie_conflict() {
-                        conflict.log(context.address);
-                        return logout::clear_cookies(context);
-                    }
-                }
-                return handler(context, parts.uri.query().unwrap_or_default()).await;
-            }
-            (RouteHandler::Form(handler), &Method::POST) => {
-                if !is_same_origin(&parts.headers, &context.site.url.origin()) {
-                    return bare(StatusCode::FORBIDDEN);
-                }
-                return match read_form(&parts.headers, body).await {
-                    Ok(form) => handler(context, &form).await,
-                    Err(status) => bare_and_close(status),
-                };
-            }
-            _ => status = StatusCode::METHOD_NOT_ALLOWED,
-        }
-    }
-    bare(status)
-}
-
-/// Answers a request for a page of administrators. To every other client no such page exists,
-/// whatever it sends.
-async fn answer_administrator(
-    context: &RequestContext<'_>,
-    parts: &Parts,
-    path: &str,
-    body: Incoming,
-) -> HttpReply {
-    if !context.has_administration_pages() || context.session().is_none() {
+    // To other clients than administrators none of these pages exists, whatever they send.
+    let is_administration = path.split('/').next() == Some(ADMINISTRATION);
+    if is_administration && (!request.has_administration_pages() || request.session().is_none()) {
         return bare_and_close(StatusCode::NOT_FOUND);
     }
-    match (&parts.method, path) {
-        (&Method::GET | &Method::HEAD, path) => {
-            let query = parts.uri.query().unwrap_or_default();
-            pages::show_administration_page(context, path, query).await
-        }
-        (&Method::POST, "administration/act") => {
-            if !is_same_origin(&parts.headers, &context.site.url.origin()) {
-                return bare_and_close(StatusCode::FORBIDDEN);
+    let handler = match PAGES.find(&parts.method, path) {
+        Ok((route, _)) => &route.handler,
+        Err(_) if is_administration => return refuse_administration(request, &parts.method).await,
+        Err(allowed) if allowed.is_empty() => return bare(StatusCode::NOT_FOUND),
+        Err(_) => return bare(StatusCode::METHOD_NOT_ALLOWED),
+    };
+    let result = match handler {
+        PageHandler::Page(access, page) => {
+            let is_exclusive = *access == PageAccess::OneSession && !is_administration;
+            match is_exclusive.then(|| request.cookie_conflict()).flatten() {
+                Some(conflict) => {
+                    conflict.log(request.address);
+                    Ok(logout::clear_cookies(request))
+                }
+                None => {
+                    let query = PageForm::new(Form::of_query(request.query));
+                    page.show(request, &query).await
+                }
             }
-            match read_form(&parts.headers, body).await {
-                Ok(form) => pages::submit_admin_act(context, &form).await,
-                Err(status) => bare_and_close(status),
-            }
         }
-        _ => bare_and_close(StatusCode::NOT_FOUND),
+        PageHandler::Form(..) if !is_same_origin(&parts.headers, &request.site.url.origin()) => {
+            return match is_administration {
+                true => bare_and_close(StatusCode::FORBIDDEN),
+                false => bare(StatusCode::FORBIDDEN),
+            };
+        }
+        PageHandler::Form(act, page) => match read_form(&parts.headers, body).await {
+            Err(status) => return bare_and_close(status),
+            Ok(fields) => {
+                let mut form = PageForm::new(fields);
+                match (act.call(request, &form).await, page) {
+                    (Err(HandlerError::Refused(refused)), Some(page)) => {
+                        form.refused = Some(refused);
+                        page.show(request, &form).await
+                    }
+                    (done, _) => done,
+                }
+            }
+        },
+    };
+    result.unwrap_or_else(|error| notice::show_error(request, error))
+}
+
+/// Answers a request for a page below administration that does not exist.
+async fn refuse_administration(request: &RequestContext<'_>, method: &Method) -> HttpReply {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return bare_and_close(StatusCode::NOT_FOUND);
     }
+    let refused = accounts::require_administrator(request).await.err();
+    notice::show_error(request, refused.unwrap_or(HandlerError::NotFound))
 }
 
-fn ready<'a>(reply: HttpReply) -> PageFuture<'a> {
-    Box::pin(std::future::ready(reply))
+async fn show_style(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
+    Ok(reply::content(
+        "text/css",
+        request.site.branding.style.clone(),
+    ))
 }
 
-/// Returns the first parameter of a name in a query, empty if there is none.
-fn parameter(query: &str, name: &str) -> String {
-    form_urlencoded::parse(query.as_bytes())
-        .find(|(found, _)| found == name)
-        .map_or_else(String::new, |(_, value)| value.into_owned())
+async fn show_code_script(_request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
+    Ok(reply::content("text/javascript", SCRIPTS[0]))
+}
+
+async fn show_keep_script(_request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
+    Ok(reply::content("text/javascript", SCRIPTS[1]))
+}
+
+async fn show_logo(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
+    let logo = request
+        .site
+        .branding
+        .logo
+        .as_ref()
+        .ok_or(HandlerError::NotFound)?;
+    Ok(reply::content(logo.kind, logo.bytes.clone()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn no_two_routes_answer_the_same_request() {
-        for (position, one) in PAGES.iter().enumerate() {
-            for other in &PAGES[position + 1..] {
-                let is_page = |route: &PageRoute| matches!(route.handler, RouteHandler::Page(..));
-                assert!(
-                    one.path != other.path || is_page(one) != is_page(other),
-                    "{}",
-                    one.path
-                );
-            }
-        }
+        super::PAGES.assert_unambiguous();
     }
 }

@@ -11,8 +11,9 @@ use crate::http::authorization::Authorization;
 use crate::http::reply::{self, HttpReply, bare};
 use crate::observe::log;
 use crate::observe::metrics::{CheckLabel, METRICS};
-use crate::proxy::contract::{self, ContractError, OriginalRequest};
+use crate::proxy::contract;
 use crate::proxy::identity::Identity;
+use crate::proxy::original_request::{ContractError, OriginalRequest};
 use crate::proxy::trusted_proxy::{ProxyConnection, UntrustedPeer};
 use crate::state::site::Site;
 use crate::web::language::Language;
@@ -204,6 +205,7 @@ async fn answer_own_page(
     let context = RequestContext {
         site,
         headers: &parts.headers,
+        query: parts.uri.query().unwrap_or_default(),
         address,
         identity,
         language: Language::negotiate(&parts.headers),

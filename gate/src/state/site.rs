@@ -137,7 +137,7 @@ impl Site {
             return false;
         }
         match (WebPath::parse(target), WebPath::parse(&self.url.path)) {
-            (Ok(asked), Ok(own)) => asked.is_below(&own),
+            (Ok(requested), Ok(own)) => requested.is_below(&own),
             // A path that can be parsed in two ways may be one.
             _ => true,
         }

@@ -10,191 +10,172 @@ pub(crate) mod recovery_codes;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;
 
-pub(crate) use app_passwords::AppPasswordRequest;
-pub(crate) use authenticators::ConfirmedAuthenticator;
-
-use super::pages::account::Confirmation;
-use super::pages::{self, html};
-use super::refusal::ActRefused;
+use super::pages::account::{Confirmation, ConfirmationPage};
+use super::refusal::{ActRefused, ActResult, PageForm, PageResult};
 use super::request::{OwnedBrowserContext, RequestContext};
-use super::step_up::{StepUpProof, StepUpRequirement};
+use super::step_up::{self, StepUpProof};
+use crate::http::cookies::TokenChanges;
 use crate::http::reply::HttpReply;
-use crate::live::store_pool::separate_engine_error;
+use crate::live::store_pool::{WorkKind, separate_engine_error};
 use crate::web::notice;
-use crate::web::refusal;
-use crate::web::step_up;
 use hyper::StatusCode;
+use postern_shared::account::name::{Label, UserName};
 use postern_shared::engine::{
-    AdministrationError, Engine, LoginError, OpenedSession, Principal, Requester,
+    AdministrationError, AppPasswordsAfter, Engine, LoginError, OpenedSession, Principal, Requester,
 };
-use postern_shared::protocol::command_request::{
-    ChangeOperation, CommandRequest, Operation, ReplyBody,
-};
+use postern_shared::protocol::command_request::{CommandRequest, Operation, ReplyBody};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::token::session::Session;
-use postern_shared::verify::origin::Origin;
 
-/// Result of an act, with the session that replaces the one of the request.
-type ContinuedSession<T> =
-    Result<Result<(T, Option<OpenedSession>), AdministrationError>, LoginError>;
-
-/// Runs work for a session's owner on a worker thread.
-pub(crate) async fn run_work<T: Send + 'static>(
-    request: &RequestContext<'_>,
-    session: &Session,
-    work: impl FnOnce(&mut Engine, &Session, &Origin, Timestamp) -> Result<T, AdministrationError>
-    + Send
-    + 'static,
-) -> Result<T, ActRefused> {
-    let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
-    let run = request.store_pool().with_engine(move |engine| {
-        let result = work(engine, &session, &client.origin, client.now()?);
-        separate_engine_error(result).map_err(LoginError::Engine)
-    });
-    refusal::check_act(request, run.await)
+/// A session's owner at work, on a worker thread.
+pub(crate) struct Owner<'a> {
+    pub(crate) session: &'a Session,
+    client: &'a OwnedBrowserContext,
+    pub(crate) now: Timestamp,
 }
 
-/// Runs an act whose principal is the session's owner.
-pub(crate) async fn run_act<T: Send + 'static>(
-    request: &RequestContext<'_>,
-    session: &Session,
-    work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
-    + Send
-    + 'static,
-) -> Result<T, ActRefused> {
-    run_work(request, session, |engine, session, origin, now| {
-        let principal = Principal::Session(&session.name, origin, session.id);
-        work(engine, principal, now)
-    })
-    .await
-}
+impl<'a> Owner<'a> {
+    fn new(session: &'a Session, client: &'a OwnedBrowserContext, now: Timestamp) -> Owner<'a> {
+        Owner {
+            session,
+            client,
+            now,
+        }
+    }
 
-/// Runs an act that revokes every session of the account, and opens a new session for this browser.
-pub(crate) async fn run_act_and_continue<T: Send + 'static>(
-    request: &RequestContext<'_>,
-    session: &Session,
-    work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
-    + Send
-    + 'static,
-) -> Result<(T, Option<OpenedSession>), ActRefused> {
-    let run = request
-        .store_pool()
-        .with_engine(then_continue(request, session, work));
-    refusal::check_act(request, run.await)
-}
+    pub(crate) fn name(&self) -> &UserName {
+        &self.session.name
+    }
 
-/// The same for an act that hashes a password.
-pub(crate) async fn hash_and_continue<T: Send + 'static>(
-    request: &RequestContext<'_>,
-    session: &Session,
-    work: impl FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>
-    + Send
-    + 'static,
-) -> Result<(T, Option<OpenedSession>), ActRefused> {
-    let run = request
-        .store_pool()
-        .with_hashing_engine(then_continue(request, session, work));
-    refusal::check_act(request, run.await)
-}
+    pub(crate) fn principal(&self) -> Principal<'_> {
+        Principal::Session(&self.session.name, &self.client.origin, self.session.id)
+    }
 
-fn then_continue<T, F>(
-    request: &RequestContext<'_>,
-    session: &Session,
-    work: F,
-) -> impl FnOnce(&mut Engine) -> ContinuedSession<T> + use<T, F>
-where
-    F: FnOnce(&mut Engine, Principal<'_>, Timestamp) -> Result<T, AdministrationError>,
-{
-    let (session, client) = (session.clone(), OwnedBrowserContext::new(request));
-    move |engine| {
-        let now = client.now()?;
-        let principal = Principal::Session(&session.name, &client.origin, session.id);
-        let done = match separate_engine_error(work(engine, principal, now))
-            .map_err(LoginError::Engine)?
-        {
-            Ok(done) => done,
-            Err(error) => return Ok(Err(error)),
-        };
-        let opened = engine
+    fn requester(&self) -> Requester<'_> {
+        Requester::SteppedUp(self.session, &self.client.origin)
+    }
+
+    /// Runs an operation of the commands. A change requires a step-up.
+    fn execute(
+        &self,
+        engine: &mut Engine,
+        operation: Operation,
+    ) -> Result<ReplyBody, AdministrationError> {
+        let account = self.session.name.clone();
+        let command = CommandRequest { account, operation };
+        let reply = engine
+            .commands()
+            .execute_request(self.requester(), &command, self.now);
+        Ok(reply?.answer)
+    }
+
+    /// Opens a new session for this browser, after an act that revoked every session.
+    fn reopen_session(&self, engine: &mut Engine) -> Result<Option<OpenedSession>, LoginError> {
+        engine
             .login()
-            .reopen_session(&client.browser(), &session, now)?;
-        Ok(Ok((done, opened)))
+            .reopen_session(&self.client.browser(), self.session, self.now)
     }
 }
 
-/// Runs an operation that requires a step-up.
-pub(crate) async fn run_change(
-    request: &RequestContext<'_>,
-    step_up: &StepUpProof,
-    change: ChangeOperation,
-) -> Result<ReplyBody, ActRefused> {
-    let operation = Operation::Change { code: None, change };
-    run_operation(request, &step_up.session, operation).await
+/// Result of an act that revoked every session of the account, and every trusted browser.
+pub(crate) struct EndedSessions {
+    /// Step-up of the request, before its session was revoked.
+    step_up: Option<StepUpProof>,
+    /// The session that replaces the one of the request, if it continues.
+    opened: Option<OpenedSession>,
+    pub(crate) app_passwords: AppPasswordsAfter,
 }
 
-/// Runs an operation of a session's owner. A change requires [`run_change`].
-pub(crate) async fn run_operation(
+impl EndedSessions {
+    pub(crate) fn is_signed_in(&self) -> bool {
+        self.opened.is_some()
+    }
+
+    pub(crate) fn tokens(&self, request: &RequestContext<'_>) -> TokenChanges {
+        let (step_up, opened) = (self.step_up.as_ref(), self.opened.as_ref());
+        opened.map_or_else(TokenChanges::default, |opened| {
+            step_up::continued_session_tokens(request, step_up, opened)
+        })
+    }
+}
+
+/// Runs an act of the session's owner on a worker thread.
+pub(crate) async fn run_act<T: Send + 'static>(
     request: &RequestContext<'_>,
-    session: &Session,
-    operation: Operation,
-) -> Result<ReplyBody, ActRefused> {
-    let reply = run_work(request, session, |engine, session, origin, now| {
-        let command = CommandRequest {
-            account: session.name.clone(),
-            operation,
-        };
-        engine
-            .commands()
-            .execute_request(Requester::SteppedUp(session, origin), &command, now)
+    work: impl FnOnce(&mut Engine, &Owner<'_>) -> Result<T, AdministrationError> + Send + 'static,
+) -> ActResult<T> {
+    let session = request.require_session()?;
+    let run = request.run(move |engine, client, now| {
+        let owner = Owner::new(&session, client, now);
+        separate_engine_error(work(engine, &owner))
     });
-    Ok(reply.await?.answer)
+    request.check_act(run.await)
 }
 
-/// Returns what a step-up in the session of this request requires now.
-pub(crate) async fn required_step_up_now(
+/// Runs an act that revokes every session of the account, and opens a new session for this browser.
+/// `step_up` is that of the request, if it has one.
+pub(crate) async fn run_act_and_continue<T: Send + 'static>(
     request: &RequestContext<'_>,
-) -> Result<StepUpRequirement, ActRefused> {
-    step_up::required_step_up(request, &request.require_session()?).await
+    kind: WorkKind,
+    step_up: Option<StepUpProof>,
+    work: impl FnOnce(&mut Engine, &Owner<'_>) -> Result<(T, AppPasswordsAfter), AdministrationError>
+    + Send
+    + 'static,
+) -> ActResult<(T, EndedSessions)> {
+    let session = request.require_session()?;
+    let run = request.run_in(kind, move |engine, client, now| {
+        let owner = Owner::new(&session, client, now);
+        Ok::<_, LoginError>(match separate_engine_error(work(engine, &owner))? {
+            Ok(done) => Ok((done, owner.reopen_session(engine)?)),
+            Err(error) => Err(error),
+        })
+    });
+    let ((done, app_passwords), opened) = request.check_act(run.await)?;
+    Ok((
+        done,
+        EndedSessions {
+            step_up,
+            opened,
+            app_passwords,
+        },
+    ))
+}
+
+/// Parses a name of an authenticator or an app password.
+pub(crate) fn parse_label(request: &RequestContext<'_>, text: &str) -> ActResult<Label> {
+    let invalid = |_| ActRefused::invalid_value(request.text("name-invalid"));
+    text.trim().parse().map_err(invalid)
 }
 
 /// Renders the page that confirms a critical act, with the refusal of the attempt before.
 pub(crate) async fn show_confirmation(
     request: &RequestContext<'_>,
-    confirmation: Confirmation<'_>,
-    refused: Option<&ActRefused>,
-) -> HttpReply {
-    let step_up = match required_step_up_now(request).await {
-        Ok(step_up) => step_up,
-        Err(refused) => return notice::show_refusal(request, &refused),
-    };
-    let page = pages::account::ConfirmationPage {
-        frame: request.frame(),
+    confirmation: Confirmation,
+    form: &PageForm,
+) -> PageResult {
+    let page = ConfirmationPage {
+        frame: request.frame(form.message()),
         confirmation: &confirmation,
-        step_up,
-        message: refused.map(|refused| refused.text.as_str()),
+        step_up: step_up::required_step_up(request).await?,
     };
-    notice::page_with_refusal(html(&page), refused)
+    Ok(notice::page_with_refusal(&page, form))
 }
 
-/// Renders the result of an act that revoked every session: with the cookies of the new session, or
+/// Renders the result of an act that revoked every session: with the tokens of the new session, or
 /// with a link to the sign-in page.
 pub(crate) fn show_sessions_ended(
     request: &RequestContext<'_>,
-    step_up: Option<&StepUpProof>,
-    opened: Option<&OpenedSession>,
-    title: String,
-    lines: &[String],
+    ended: &EndedSessions,
+    title: &str,
+    line: String,
 ) -> HttpReply {
-    match (step_up, opened) {
-        (Some(step_up), Some(opened)) => step_up::with_continued_session(
-            request,
-            notice::show_done(request, &title, lines),
-            step_up,
-            opened,
+    let notice = request.language.app_passwords(ended.app_passwords);
+    let lines: Vec<String> = std::iter::once(line).chain(notice).collect();
+    match ended.is_signed_in() {
+        true => request.with_tokens(
+            notice::show_done(request, title, &lines),
+            &ended.tokens(request),
         ),
-        (None, Some(opened)) => {
-            step_up::with_session_cookie(request, notice::show_done(request, &title, lines), opened)
-        }
-        (_, None) => notice::show_notice(request, StatusCode::OK, &title, lines),
+        false => notice::show_notice(request, StatusCode::OK, title, &lines),
     }
 }

@@ -4,9 +4,10 @@
 //! The state is a token in a cookie and a pending enrollment in the form; nothing is stored before
 //! the recovery codes are confirmed as saved.
 
-use super::pages::{self, html};
-use super::request::{OwnedBrowserContext, RequestContext};
-use crate::http::form::Form;
+use super::pages;
+use super::refusal::{PageForm, PageResult};
+use super::request::RequestContext;
+use crate::http::cookies::{TokenChange, TokenChanges};
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
 use crate::web::login;
@@ -17,25 +18,20 @@ use postern_shared::config::RecoveryCodeUse;
 use postern_shared::credential::input::Input;
 use postern_shared::credential::qr;
 use postern_shared::engine::{
-    AfterEnrollment, AfterEnrollmentCode, EnrollmentPermission, EnrollmentToken, ShownEnrollment,
+    AfterEnrollment, AfterEnrollmentCode, EnrollmentPermission, EnrollmentToken, OpenedSession,
+    ShownEnrollment,
 };
 use postern_shared::protocol::command_request::TypedText;
 use postern_shared::token::TokenKind;
 use postern_shared::verify::decision::Refusal;
 use zeroize::Zeroizing;
 
+pub(crate) const NO_QR_CODE: &str =
+    "the otpauth URI is too long for a QR code; shorten totp.issuer";
 /// Path that receives the first code, of a first authenticator or of one that replaces all.
 const FIRST: &str = "enroll/code";
 /// Path that receives the confirmation that the recovery codes are saved.
 const FINISH: &str = "enroll/finish";
-
-/// Makes a [`PoolError`] of an error that occurs before a worker is asked.
-pub(crate) fn pool_error(error: &dyn std::error::Error) -> PoolError {
-    PoolError::Failed {
-        cause: "unavailable",
-        why: error.to_string(),
-    }
-}
 
 /// Groups a secret in fours, as people copy it by hand. Authenticator apps ignore the spaces.
 fn group_in_fours(secret: &str) -> Zeroizing<String> {
@@ -53,7 +49,7 @@ fn group_in_fours(secret: &str) -> Zeroizing<String> {
 pub(crate) fn redirect_to_enrollment(
     request: &RequestContext<'_>,
     token: &EnrollmentToken,
-) -> HttpReply {
+) -> Result<HttpReply, PoolError> {
     let page = match token.payload().may {
         EnrollmentPermission::WithOneTimeCode => {
             render_one_time_code_page(request, StatusCode::FORBIDDEN, token.account(), None)
@@ -62,10 +58,7 @@ pub(crate) fn redirect_to_enrollment(
         | EnrollmentPermission::Replacing
         | EnrollmentPermission::Invited(_) => reply::see_other(&request.path_to("enroll")),
     };
-    match with_enrollment_cookie(request, page, token) {
-        Ok(page) => page,
-        Err(error) => notice::show_pool_error(request, &error),
-    }
+    Ok(request.with_tokens(page, &issue_token(request, token)?))
 }
 
 /// Makes a pending enrollment, which is not stored. Returns `None` if the token has expired.
@@ -73,35 +66,27 @@ pub(crate) async fn begin_enrollment(
     request: &RequestContext<'_>,
     token: &EnrollmentToken,
 ) -> Result<Option<ShownEnrollment>, PoolError> {
-    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
+    let token = token.clone();
     request
-        .store_pool()
-        .with_engine(move |engine| {
-            engine
-                .enrollment()
-                .begin_web_enrollment(&owned_token, client.now()?)
-        })
+        .run(move |engine, _, now| engine.enrollment().begin_web_enrollment(&token, now))
         .await
 }
 
 /// Verifies the one-time code without which an enrollment cannot begin, and logs a refusal.
 pub(crate) async fn verify_one_time_code(
     request: &RequestContext<'_>,
-    token: &EnrollmentToken,
+    token: EnrollmentToken,
     input: Input,
 ) -> Result<Result<EnrollmentToken, Refusal>, PoolError> {
-    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
-    let run = request.store_pool().with_engine(move |engine| {
-        engine.enrollment().verify_web_one_time_code(
-            &client.browser(),
-            owned_token,
-            &input,
-            client.now()?,
-        )
+    let name = token.account().clone();
+    let run = request.run(move |engine, client, now| {
+        engine
+            .enrollment()
+            .verify_web_one_time_code(&client.browser(), token, &input, now)
     });
     let result = run.await?;
     if let Err(refusal) = &result {
-        request.log_sign_in(token.account(), "refused", &refusal.to_string());
+        request.log_sign_in(&name, "refused", &refusal.to_string());
     }
     Ok(result)
 }
@@ -113,11 +98,11 @@ pub(crate) async fn confirm_enrollment(
     draft: TypedText,
     input: Input,
 ) -> Result<AfterEnrollmentCode, PoolError> {
-    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
-    let run = request.store_pool().with_engine(move |engine| {
+    let token = token.clone();
+    let run = request.run(move |engine, _, now| {
         engine
             .enrollment()
-            .confirm_web_enrollment(&owned_token, draft, &input, client.now()?)
+            .confirm_web_enrollment(&token, draft, &input, now)
     });
     run.await
 }
@@ -128,206 +113,163 @@ pub(crate) async fn activate_enrollment(
     token: &EnrollmentToken,
     confirmed: TypedText,
 ) -> Result<AfterEnrollment, PoolError> {
-    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
-    let run = request.store_pool().with_engine(move |engine| {
-        engine.enrollment().finish_web_enrollment(
-            &client.browser(),
-            &owned_token,
-            &confirmed,
-            client.now()?,
-        )
+    let token = token.clone();
+    let run = request.run(move |engine, client, now| {
+        engine
+            .enrollment()
+            .finish_web_enrollment(&client.browser(), &token, &confirmed, now)
     });
     run.await
 }
 
-/// Handles a GET request for enroll.
-pub(crate) async fn show_enrollment_page(request: &RequestContext<'_>) -> HttpReply {
+/// Returns the tokens of the session that an enrollment opened. Its own token is cleared.
+pub(crate) fn finish_tokens(request: &RequestContext<'_>, opened: &OpenedSession) -> TokenChanges {
+    TokenChanges {
+        enrollment: Some(TokenChange::Cleared),
+        ..login::sign_in_tokens(request, opened)
+    }
+}
+
+/// Shows enroll.
+pub(crate) async fn show_enrollment_page(
+    request: &RequestContext<'_>,
+    _form: &PageForm,
+) -> PageResult {
     let Some(token) = request.enrollment_token() else {
-        return reply::see_other(&request.path_to("sign-in"));
+        return Ok(reply::see_other(&request.path_to("sign-in")));
     };
+    let (status, name) = (StatusCode::OK, token.account());
     if token.payload().may == EnrollmentPermission::WithOneTimeCode {
-        return render_one_time_code_page(request, StatusCode::OK, token.account(), None);
+        return Ok(render_one_time_code_page(request, status, name, None));
     }
-    match begin_enrollment(request, &token).await {
-        Err(error) => notice::show_pool_error(request, &error),
-        Ok(None) => render_expired(request),
-        Ok(Some(shown)) => render_new_authenticator(
-            request,
-            StatusCode::OK,
-            FIRST,
-            token.account(),
-            &shown,
-            None,
-        ),
-    }
+    Ok(match begin_enrollment(request, &token).await? {
+        None => render_expired(request),
+        Some(shown) => render_new_authenticator(request, status, FIRST, name, &shown, None),
+    })
 }
 
-/// Handles a POST request for enroll/one-time-code.
-pub(crate) async fn submit_one_time_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
+/// Verifies the one-time code that an enrollment requires.
+pub(crate) async fn submit_one_time_code(
+    request: &RequestContext<'_>,
+    form: &PageForm,
+) -> PageResult {
     let Some(token) = request.enrollment_token() else {
-        return render_expired(request);
+        return Ok(render_expired(request));
     };
+    let name = token.account().clone();
     let input = Input::parse(form.field("code").as_bytes());
-    match verify_one_time_code(request, &token, input).await {
-        Err(error) => notice::show_pool_error(request, &error),
-        Ok(Ok(token)) => {
-            match with_enrollment_cookie(
-                request,
-                reply::see_other(&request.path_to("enroll")),
-                &token,
-            ) {
-                Ok(page) => page,
-                Err(error) => notice::show_pool_error(request, &error),
-            }
+    let refusal = match verify_one_time_code(request, token, input).await? {
+        Ok(token) => {
+            let page = reply::see_other(&request.path_to("enroll"));
+            return Ok(request.with_tokens(page, &issue_token(request, &token)?));
         }
-        Ok(Err(Refusal::Expired)) => render_expired(request),
-        Ok(Err(refusal)) => {
-            let text = match refusal {
-                Refusal::Malformed => request.language.text("one-time-code-invalid"),
-                refusal => request.language.refusal(refusal),
-            };
-            match refusal {
-                Refusal::AddressDelayed { wait } => {
-                    let status = StatusCode::TOO_MANY_REQUESTS;
-                    let page =
-                        render_one_time_code_page(request, status, token.account(), Some(&text));
-                    reply::with_retry_after(page, wait)
-                }
-                _ => render_one_time_code_page(
-                    request,
-                    StatusCode::UNAUTHORIZED,
-                    token.account(),
-                    Some(&text),
-                ),
-            }
+        Err(Refusal::Expired) => return Ok(render_expired(request)),
+        Err(refusal) => refusal,
+    };
+    let text = match refusal {
+        Refusal::Malformed => request.text("one-time-code-invalid"),
+        refusal => request.language.message(refusal),
+    };
+    let page = |status| render_one_time_code_page(request, status, &name, Some(&text));
+    Ok(match refusal {
+        Refusal::AddressDelayed { wait } => {
+            reply::with_retry_after(page(StatusCode::TOO_MANY_REQUESTS), wait)
         }
-    }
+        _ => page(StatusCode::UNAUTHORIZED),
+    })
 }
 
-/// Handles a POST request for enroll/code.
-pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
+/// Verifies the first code.
+pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let Some(token) = request.enrollment_token() else {
-        return render_expired(request);
+        return Ok(render_expired(request));
     };
     let input = Input::parse(form.field("code").as_bytes());
-    match confirm_enrollment(
-        request,
-        &token,
-        form.field("pending").to_owned().into(),
-        input,
+    Ok(
+        match confirm_enrollment(request, &token, form.typed("pending"), input).await? {
+            AfterEnrollmentCode::Over => render_expired(request),
+            AfterEnrollmentCode::Refused(refusal, shown) => {
+                let text = request.language.message(refusal);
+                let (status, name) = (StatusCode::UNAUTHORIZED, token.account());
+                render_new_authenticator(request, status, FIRST, name, &shown, Some(&text))
+            }
+            AfterEnrollmentCode::Confirmed { codes, confirmed } => {
+                render_recovery_codes(request, &codes, FINISH, &confirmed, request.text("turn-on"))
+            }
+        },
     )
-    .await
-    {
-        Err(error) => notice::show_pool_error(request, &error),
-        Ok(AfterEnrollmentCode::Over) => render_expired(request),
-        Ok(AfterEnrollmentCode::Refused(refusal, shown)) => {
-            let text = request.language.refusal(refusal);
-            render_new_authenticator(
-                request,
-                StatusCode::UNAUTHORIZED,
-                FIRST,
-                token.account(),
-                &shown,
-                Some(&text),
-            )
-        }
-        Ok(AfterEnrollmentCode::Confirmed { codes, confirmed }) => {
-            let codes: Vec<&str> = codes.iter().map(|code| &**code).collect();
-            render_recovery_codes(
-                request,
-                &codes,
-                FINISH,
-                &confirmed,
-                request.language.text("turn-on"),
-            )
-        }
-    }
 }
 
-/// Handles a POST request for enroll/finish.
-pub(crate) async fn submit_codes_saved(request: &RequestContext<'_>, form: &Form) -> HttpReply {
+/// Confirms that the recovery codes are saved.
+pub(crate) async fn submit_codes_saved(
+    request: &RequestContext<'_>,
+    form: &PageForm,
+) -> PageResult {
     let Some(token) = request.enrollment_token() else {
-        return render_expired(request);
+        return Ok(render_expired(request));
     };
     // browsers require the checkbox, so a request without it was made by hand
     if form.field("saved") != "yes" {
-        return reply::bare(StatusCode::BAD_REQUEST);
+        return Ok(reply::bare(StatusCode::BAD_REQUEST));
     }
-    match activate_enrollment(request, &token, form.field("confirmed").to_owned().into()).await {
-        Err(error) => notice::show_pool_error(request, &error),
-        Ok(AfterEnrollment::Over) => render_expired(request),
-        Ok(AfterEnrollment::Opened(opened)) => without_enrollment_cookie(
-            request,
-            login::finish_sign_in(request, &opened, &token.payload().back_to),
-        ),
-    }
+    Ok(
+        match activate_enrollment(request, &token, form.typed("confirmed")).await? {
+            AfterEnrollment::Over => render_expired(request),
+            AfterEnrollment::Opened(opened) => {
+                let page = login::render_signed_in(request, &opened, &token.payload().back_to);
+                request.with_tokens(page, &finish_tokens(request, &opened))
+            }
+        },
+    )
 }
 
 /// Renders recovery codes, which are shown once. The form sends `pending` to `act`, which activates
 /// the codes.
 pub(crate) fn render_recovery_codes(
     request: &RequestContext<'_>,
-    codes: &[&str],
+    codes: &[TypedText],
     act: &str,
     pending: &str,
     button: String,
 ) -> HttpReply {
+    let codes: Vec<&str> = codes.iter().map(|code| &**code).collect();
     let page = pages::RecoveryCodesPage {
-        frame: request.frame(),
-        codes,
+        frame: request.frame(None),
+        codes: &codes,
         act,
         pending,
         button,
         first: act == FINISH,
         turns_off: request.site.config.recovery.on_use == RecoveryCodeUse::Disable,
     };
-    reply::page(StatusCode::OK, html(&page))
+    pages::reply(StatusCode::OK, &page)
 }
 
-/// Adds the cookie of an enrollment.
-pub(crate) fn with_enrollment_cookie(
+/// Issues the token of an enrollment.
+pub(crate) fn issue_token(
     request: &RequestContext<'_>,
-    page: HttpReply,
     token: &EnrollmentToken,
-) -> Result<HttpReply, PoolError> {
-    let (cookies, value) = (
-        &request.site.cookies,
-        token.seal(&request.site.revocation_cache.token_keys()),
-    );
-    let value = value.map_err(|error| pool_error(&error))?;
-    Ok(reply::with_cookie(
-        page,
-        &cookies.strict_cookie(
-            cookies.names.enrollment,
-            &value,
-            TokenKind::Enrollment.lifetime(),
-        ),
-    ))
-}
-
-/// Removes the cookie of an enrollment.
-pub(crate) fn without_enrollment_cookie(
-    request: &RequestContext<'_>,
-    page: HttpReply,
-) -> HttpReply {
-    reply::with_cookie(
-        page,
-        &request
-            .site
-            .cookies
-            .strict_cookie(request.site.cookies.names.enrollment, "", 0),
-    )
+) -> Result<TokenChanges, PoolError> {
+    let value = token.seal(&request.site.revocation_cache.token_keys());
+    let value = value.map_err(|error| PoolError::unavailable(&error))?;
+    Ok(TokenChanges {
+        enrollment: Some(TokenChange::Issued(value, TokenKind::Enrollment.lifetime())),
+        ..TokenChanges::default()
+    })
 }
 
 fn render_expired(request: &RequestContext<'_>) -> HttpReply {
-    let page = login::render_sign_in_page(
-        request,
-        StatusCode::UNAUTHORIZED,
-        "",
-        "",
-        Some(&request.language.text("enrollment-expired")),
-    );
-    without_enrollment_cookie(request, page)
+    let text = request.text("enrollment-expired");
+    let status = StatusCode::UNAUTHORIZED;
+    let page = login::render_sign_in_page(request, status, "", "", Some(&text));
+    let cleared = Some(TokenChange::Cleared);
+    request.with_tokens(
+        page,
+        &TokenChanges {
+            enrollment: cleared,
+            ..TokenChanges::default()
+        },
+    )
 }
 
 fn render_one_time_code_page(
@@ -336,22 +278,15 @@ fn render_one_time_code_page(
     name: &UserName,
     message: Option<&str>,
 ) -> HttpReply {
+    let language = request.language;
     let display_name = |display_name: &str| match display_name.strip_prefix('%') {
-        Some(group) => request
-            .language
-            .text_with("group", "name", group.to_owned()),
+        Some(group) => language.text_with("group", "name", group.to_owned()),
         None => display_name.to_owned(),
     };
-    let administrators: Vec<String> = request
-        .site
-        .config
-        .policy
-        .administrators
-        .entries()
-        .map(display_name)
-        .collect();
+    let administrators = &request.site.config.policy.administrators;
+    let administrators: Vec<String> = administrators.entries().map(display_name).collect();
     let ask = match administrators.is_empty() {
-        true => request.language.text("enrollment-required-line"),
+        true => request.text("enrollment-required-line"),
         false => request.language.text_with(
             "enrollment-required-one-of",
             "administrators",
@@ -359,12 +294,11 @@ fn render_one_time_code_page(
         ),
     };
     let page = pages::OneTimeCodePage {
-        frame: request.frame(),
+        frame: request.frame(message),
         user: name.as_str(),
         ask: &ask,
-        message,
     };
-    reply::page(status, html(&page))
+    pages::reply(status, &page)
 }
 
 /// Renders a pending enrollment. `act` is the path that receives its first code.
@@ -377,14 +311,10 @@ pub(crate) fn render_new_authenticator(
     message: Option<&str>,
 ) -> HttpReply {
     let Some(qr) = qr::draw_svg(&shown.url) else {
-        return notice::show_unavailable(
-            request,
-            "unavailable",
-            "the otpauth URI is too long for a QR code; shorten totp.issuer",
-        );
+        return notice::show_unavailable(request, "unavailable", NO_QR_CODE);
     };
     let page = pages::EnrollmentPage {
-        frame: request.frame(),
+        frame: request.frame(message),
         user: name.as_str(),
         qr: &qr,
         secret: &group_in_fours(&shown.secret),
@@ -392,7 +322,6 @@ pub(crate) fn render_new_authenticator(
         draft: &shown.draft,
         act,
         digits: shown.digits,
-        message,
     };
-    reply::page(status, html(&page))
+    pages::reply(status, &page)
 }

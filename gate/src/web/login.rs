@@ -6,9 +6,10 @@ pub(crate) mod mail;
 pub(crate) mod password;
 pub(crate) mod upgrade;
 
-use super::pages::{self, html};
-use super::request::{OwnedBrowserContext, RequestContext};
-use crate::http::form::Form;
+use super::pages;
+use super::refusal::{PageForm, PageResult};
+use super::request::RequestContext;
+use crate::http::cookies::TokenChanges;
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
 use crate::web::notice;
@@ -29,25 +30,25 @@ enum CodePageNote<'a> {
     Status(&'a str),
 }
 
-/// Handles a GET request for code.
-pub(crate) fn show_code_page(request: &RequestContext<'_>, any_text: bool) -> HttpReply {
-    match request.login_token() {
-        Some(token) => render_code_page(
-            request,
-            StatusCode::OK,
-            &token,
-            CodePageNote::Empty,
-            any_text,
-        ),
-        None => reply::see_other(&request.path_to("sign-in")),
-    }
+/// Shows code.
+pub(crate) async fn show_code_page(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
+    let Some(token) = request.login_token() else {
+        return Ok(reply::see_other(&request.path_to("sign-in")));
+    };
+    let any_text = request.query == "other";
+    Ok(render_code_page(
+        request,
+        StatusCode::OK,
+        &token,
+        CodePageNote::Empty,
+        any_text,
+    ))
 }
 
-/// Handles a POST request for code.
-pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
+/// Verifies the code of a sign-in.
+pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let Some(token) = request.login_token() else {
-        let text = request.language.refusal(Refusal::Expired);
-        return render_sign_in_page(request, StatusCode::UNAUTHORIZED, "", "", Some(&text));
+        return Ok(render_expired(request, None));
     };
     let input = Input::parse(form.field("code").as_bytes());
     let any_text = !matches!(input, Input::Digits(_));
@@ -56,39 +57,23 @@ pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &Form) -> Ht
     } else {
         TrustRequest::NotAsked
     };
-    match verify_code(request, &token, input, trust).await {
-        Err(error) => notice::show_pool_error(request, &error),
-        Ok(AfterCode::Opened(opened)) => finish_sign_in(request, &opened, &token.payload().back_to),
-        Ok(AfterCode::Refused(refusal)) => {
-            let text = request.language.refusal(refusal);
-            match refusal {
-                Refusal::Expired => render_sign_in_page(
-                    request,
-                    StatusCode::UNAUTHORIZED,
-                    &token.payload().back_to,
-                    token.account().as_str(),
-                    Some(&text),
-                ),
-                Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => {
-                    let page = render_code_page(
-                        request,
-                        StatusCode::TOO_MANY_REQUESTS,
-                        &token,
-                        CodePageNote::Alert(&text),
-                        any_text,
-                    );
-                    reply::with_retry_after(page, wait)
-                }
-                _ => render_code_page(
-                    request,
-                    StatusCode::UNAUTHORIZED,
-                    &token,
-                    CodePageNote::Alert(&text),
-                    any_text,
-                ),
-            }
+    let refusal = match verify_code(request, &token, input, trust).await? {
+        AfterCode::Opened(opened) => {
+            return Ok(finish_sign_in(request, &opened, &token.payload().back_to));
         }
-    }
+        AfterCode::Refused(Refusal::Expired) => return Ok(render_expired(request, Some(&token))),
+        AfterCode::Refused(refusal) => refusal,
+    };
+    let text = request.language.message(refusal);
+    let note = CodePageNote::Alert(&text);
+    Ok(match refusal {
+        Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => {
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let page = render_code_page(request, status, &token, note, any_text);
+            reply::with_retry_after(page, wait)
+        }
+        _ => render_code_page(request, StatusCode::UNAUTHORIZED, &token, note, any_text),
+    })
 }
 
 /// Verifies the code of a sign-in, and logs a refusal.
@@ -98,15 +83,11 @@ pub(crate) async fn verify_code(
     input: Input,
     trust: TrustRequest,
 ) -> Result<AfterCode, PoolError> {
-    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
-    let run = request.store_pool().with_engine(move |engine| {
-        engine.login().enter_code(
-            &client.browser(),
-            &owned_token,
-            &input,
-            trust,
-            client.now()?,
-        )
+    let owned_token = token.clone();
+    let run = request.run(move |engine, client, now| {
+        engine
+            .login()
+            .enter_code(&client.browser(), &owned_token, &input, trust, now)
     });
     let next = run.await?;
     if let AfterCode::Refused(refusal) = &next {
@@ -115,91 +96,93 @@ pub(crate) async fn verify_code(
     Ok(next)
 }
 
-/// Sets the cookies of the new session, and returns to the requested page.
+/// Issues the tokens of the new session, and returns to the requested page.
 pub(crate) fn finish_sign_in(
     request: &RequestContext<'_>,
     opened: &OpenedSession,
-    back_to: &str,
+    return_url: &str,
+) -> HttpReply {
+    let page = render_signed_in(request, opened, return_url);
+    request.with_tokens(page, &sign_in_tokens(request, opened))
+}
+
+/// Returns to the requested page, or shows the notices of a sign-in before.
+pub(crate) fn render_signed_in(
+    request: &RequestContext<'_>,
+    opened: &OpenedSession,
+    return_url: &str,
 ) -> HttpReply {
     let notices = sign_in_notices(request, opened);
-    let back_to = if back_to.is_empty() {
+    let return_url = if return_url.is_empty() {
         request.site.url.path.as_str()
     } else {
-        back_to
+        return_url
     };
-    let page = if notices.is_empty() {
-        reply::see_other(back_to)
-    } else {
-        let page = pages::NoticePage {
-            frame: request.frame(),
-            title: &request.language.text("signed-in"),
-            lines: &notices,
-            link: Some((back_to, request.language.text("continue"))),
-            stepped_up: step_up::counts_as_step_up(request, opened),
-        };
-        reply::page(StatusCode::OK, html(&page))
+    if notices.is_empty() {
+        return reply::see_other(return_url);
+    }
+    let page = pages::NoticePage {
+        frame: request.frame(None),
+        title: &request.text("signed-in"),
+        lines: &notices,
+        link: Some((return_url, request.text("continue"))),
+        stepped_up: step_up::counts_as_step_up(request, opened),
     };
-    with_sign_in_cookies(request, page, opened)
+    pages::reply(StatusCode::OK, &page)
 }
 
 /// Returns the notices of a sign-in: wrong codes since the last one, recovery codes, app passwords.
 pub(crate) fn sign_in_notices(request: &RequestContext<'_>, opened: &OpenedSession) -> Vec<String> {
+    let language = request.language;
     let AfterLogin { missed, recovery } = &opened.after_login;
     let notices = [
-        missed
-            .as_ref()
-            .map(|missed| request.language.missed(missed)),
-        recovery.map(|recovered| request.language.recovered(recovered)),
-        request.language.app_passwords(opened.app_passwords),
+        missed.as_ref().map(|missed| language.message(missed)),
+        recovery.map(|recovered| language.recovered(recovered)),
+        language.app_passwords(opened.app_passwords),
     ];
     notices.into_iter().flatten().collect()
 }
 
-/// Adds the cookies of a new session, and removes the cookie of its sign-in.
-pub(crate) fn with_sign_in_cookies(
-    request: &RequestContext<'_>,
-    page: HttpReply,
-    opened: &OpenedSession,
-) -> HttpReply {
-    let (gate, cookies) = (request.site.gate(), &request.site.cookies);
+/// Logs a sign-in, and returns the tokens of its session.
+pub(crate) fn sign_in_tokens(request: &RequestContext<'_>, opened: &OpenedSession) -> TokenChanges {
     request.log_sign_in(&opened.session.name, "accepted", &opened.cause());
-    let page = step_up::with_session_cookie(request, page, opened);
-    let page = reply::with_cookie(page, &cookies.own_cookie(cookies.names.login, "", 0));
-    let page = match &opened.browser_cookie {
-        Some(value) => reply::with_cookie(
-            page,
-            &cookies.own_cookie(
-                cookies.names.trusted_browser,
-                value,
-                gate.trusted_browser_lifetime.seconds(),
-            ),
-        ),
-        None => page,
-    };
-    step_up::with_step_up_of_sign_in(request, page, opened)
+    step_up::sign_in_tokens(request, opened)
+}
+
+/// Renders the sign-in page for a sign-in that has expired.
+fn render_expired(request: &RequestContext<'_>, token: Option<&LoginToken>) -> HttpReply {
+    let text = request.language.message(Refusal::Expired);
+    let return_url = token.map_or("", |token| &token.payload().back_to);
+    let user = token.map_or("", |token| token.account().as_str());
+    render_sign_in_page(
+        request,
+        StatusCode::UNAUTHORIZED,
+        return_url,
+        user,
+        Some(&text),
+    )
 }
 
 pub(crate) fn render_sign_in_page(
     request: &RequestContext<'_>,
     status: StatusCode,
-    back_to: &str,
+    return_url: &str,
     user: &str,
     message: Option<&str>,
 ) -> HttpReply {
     if request.site.gate().first_factor == FirstFactorSource::Header {
         // there is no form: the page shows the message, and a link to try again
-        let title = request.language.text("sign-in");
+        let title = request.text("sign-in");
         let lines: Vec<String> = message.map(str::to_owned).into_iter().collect();
-        let link = (&*request.sign_in_path(back_to), title.clone());
+        let link = (&*request.sign_in_path(return_url), title.clone());
         return notice::render_notice(request, status, &title, &lines, Some(link));
     }
     let page = pages::SignInPage {
-        frame: request.frame(),
-        back_to,
+        frame: request.frame(message),
+        return_url,
         user,
-        message,
     };
-    reply::page(status, html(&page))
+    pages::reply(status, &page)
 }
 
 fn render_code_page(
@@ -220,16 +203,15 @@ fn render_code_page(
         CodePageNote::Status(text) => (None, Some(text)),
     };
     let page = pages::CodePage {
-        frame: request.frame(),
+        frame: request.frame(message),
         user: token.account().as_str(),
         sign_in: &request.sign_in_path(&token.payload().back_to),
         days: request.site.gate().trusted_browser_lifetime.seconds() / 86_400,
-        message,
         status: note_status,
         any_text,
         digits: token.payload().digits,
         app,
         mail,
     };
-    reply::page(status, html(&page))
+    pages::reply(status, &page)
 }

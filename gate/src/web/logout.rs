@@ -4,13 +4,13 @@
 //! MUST NOT use the worker threads for passwords and codes: unauthenticated clients can occupy all
 //! of them.
 
-use super::pages::{self, html};
+use super::pages;
+use super::refusal::{PageForm, PageResult};
 use super::request::RequestContext;
 use crate::check::{client, forward_auth};
-use crate::http::cookies::SessionCookies;
+use crate::http::cookies::{SessionCookies, TokenChanges};
 use crate::http::reply::{self, HttpReply};
-use crate::live::store_pool::{PoolClient, PoolError, ShareKey};
-use crate::observe::log;
+use crate::live::store_pool::{PoolClient, PoolError, ShareKey, WorkKind};
 use crate::web::notice;
 use hyper::StatusCode;
 use postern_shared::system::admission::AdmissionRefusal;
@@ -29,32 +29,40 @@ pub(crate) enum SignedOut {
     Incomplete(Vec<Session>, PoolError),
 }
 
-/// Handles a POST request for sign-out.
-pub(crate) async fn submit_sign_out(request: &RequestContext<'_>) -> HttpReply {
+/// Ends the sessions of the request.
+pub(crate) async fn submit_sign_out(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
     let (status, title, line) = match end_sessions(request).await {
         SignedOut::Ended => (
             StatusCode::OK,
-            request.language.text("signed-out"),
-            request.language.text("signed-out-line"),
+            request.text("signed-out"),
+            request.text("signed-out-line"),
         ),
         SignedOut::NoSession => (
             StatusCode::OK,
-            request.language.text("signed-out"),
-            request.language.text("no-session-to-end"),
+            request.text("signed-out"),
+            request.text("no-session-to-end"),
         ),
-        SignedOut::Incomplete(remaining, _) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            request.language.text("unavailable"),
-            sessions_not_ended(request, &remaining),
-        ),
+        SignedOut::Incomplete(remaining, _) => {
+            let line = sessions_not_ended(request, &remaining);
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                request.text("unavailable"),
+                line,
+            )
+        }
     };
-    request.without_sign_in_cookies(notice::show_notice(request, status, &title, &[line]))
+    let page = notice::show_notice(request, status, &title, &[line]);
+    Ok(request.with_tokens(page, &TokenChanges::signed_out()))
 }
 
 /// Returns a text that lists sessions that are still valid.
 pub(crate) fn sessions_not_ended(request: &RequestContext<'_>, remaining: &[Session]) -> String {
-    let of = |session: &Session| format!("{} ({})", session.name, session.issued);
-    let sessions = remaining.iter().map(of).collect::<Vec<_>>().join(", ");
+    let describe = |session: &Session| format!("{} ({})", session.name, session.issued);
+    let sessions = remaining
+        .iter()
+        .map(describe)
+        .collect::<Vec<_>>()
+        .join(", ");
     request
         .language
         .text_with("session-not-ended", "sessions", sessions)
@@ -73,11 +81,8 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
         &request.site.revocation_cache.token_keys(),
         usize::MAX,
     );
-    let mut sessions: Vec<Session> = session_cookies
-        .signed
-        .into_iter()
-        .map(|(_, session)| session)
-        .collect();
+    let signed = session_cookies.signed.into_iter();
+    let mut sessions: Vec<Session> = signed.map(|(_, session)| session).collect();
     sessions.sort_by_key(|session| session.id.0);
     sessions.dedup_by_key(|session| session.id);
     if sessions.is_empty() {
@@ -98,10 +103,8 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
         return SignedOut::Ended;
     };
     if let PoolError::Failed { cause, why } = &why {
-        let line = log::event("refused")
-            .with("cause", cause)
-            .with("address", request.address);
-        line.write_with_message(format_args!("a sign-out could not end the session: {why}"));
+        let why = format_args!("a sign-out could not end the session: {why}");
+        request.log_refusal(cause, why);
     }
     SignedOut::Incomplete(remaining, why)
 }
@@ -109,21 +112,21 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
 /// Revokes one session. Its signature is valid, so the pool counts the request as that of an
 /// authenticated client, even if the session is not accepted at this host.
 async fn end_session(request: &RequestContext<'_>, session: &Session) -> Result<(), PoolError> {
-    let store_pool = request
-        .site
-        .store_pool
-        .for_client(PoolClient::authenticated(ShareKey::SignOut(
-            session.name.clone(),
-        )));
-    let id = session.id;
+    let client = PoolClient::authenticated(ShareKey::SignOut(session.name.clone()));
+    let (store_pool, id) = (request.site.store_pool.for_client(client), session.id);
     store_pool
-        .with_engine(move |engine| engine.sessions().sign_out(id))
+        .run(WorkKind::Plain, move |engine| {
+            engine.sessions().sign_out(id)
+        })
         .await
 }
 
-/// Handles GET cookies. Cookies are removed at once if they conflict, or if the user came from a
-/// page of the same site. A link on another site does not sign the user out.
-pub(crate) fn show_cookies_page(request: &RequestContext<'_>) -> HttpReply {
+/// Shows cookies. Cookies are removed at once if they conflict, or if the user came from a page of
+/// the same site. A link on another site does not sign the user out.
+pub(crate) async fn show_cookies_page(
+    request: &RequestContext<'_>,
+    _form: &PageForm,
+) -> PageResult {
     let from = request
         .headers
         .get("sec-fetch-site")
@@ -131,27 +134,26 @@ pub(crate) fn show_cookies_page(request: &RequestContext<'_>) -> HttpReply {
     let is_requested = client::is_navigation(request.headers)
         && matches!(from, Some(b"none" | b"same-origin" | b"same-site"));
     if is_requested || request.cookie_conflict().is_some() {
-        return clear_cookies(request);
+        return Ok(clear_cookies(request));
     }
-    reply::page(
+    Ok(pages::reply(
         StatusCode::OK,
-        html(&pages::CookiesPage {
-            frame: request.frame(),
-        }),
-    )
+        &pages::CookiesPage {
+            frame: request.frame(None),
+        },
+    ))
 }
 
-/// Handles a POST request for cookies.
+/// Removes every cookie of the gate.
+pub(crate) async fn submit_cookies(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
+    Ok(clear_cookies(request))
+}
+
 pub(crate) fn clear_cookies(request: &RequestContext<'_>) -> HttpReply {
     let lines = [
-        request.language.text("cookies-line"),
-        request.language.text("cookies-removed"),
+        request.text("cookies-line"),
+        request.text("cookies-removed"),
     ];
-    let page = notice::show_notice(
-        request,
-        StatusCode::OK,
-        &request.language.text("cookies"),
-        &lines,
-    );
+    let page = notice::show_notice(request, StatusCode::OK, &request.text("cookies"), &lines);
     reply::with_cookies_cleared(page, &request.site.cookies.expired_cookies())
 }

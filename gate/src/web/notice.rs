@@ -1,12 +1,12 @@
 //! Pages without a form: what was done, or why nothing was done.
 
-use super::pages::{NoticePage, html};
-use super::refusal::ActRefused;
+use super::pages::{self, NoticePage};
+use super::refusal::{ActRefused, HandlerError, PageForm, PageResult};
 use super::request::RequestContext;
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
-use crate::observe::log;
 use crate::observe::metrics::METRICS;
+use askama::Template;
 use hyper::StatusCode;
 use postern_shared::network::web_address;
 
@@ -19,13 +19,13 @@ pub(crate) fn render_notice(
     link: Option<(&str, String)>,
 ) -> HttpReply {
     let page = NoticePage {
-        frame: request.frame(),
+        frame: request.frame(None),
         title,
         lines,
         link,
         stepped_up: false,
     };
-    reply::page(status, html(&page))
+    pages::reply(status, &page)
 }
 
 /// Renders a notice with a link to the sign-in page.
@@ -35,36 +35,34 @@ pub(crate) fn show_notice(
     title: &str,
     lines: &[String],
 ) -> HttpReply {
-    let link = (
-        &*request.path_to("sign-in"),
-        request.language.text("sign-in"),
-    );
+    let link = (&*request.path_to("sign-in"), request.text("sign-in"));
     render_notice(request, status, title, lines, Some(link))
 }
 
 /// Renders what was done, with a link to the account.
 pub(crate) fn show_done(request: &RequestContext<'_>, title: &str, lines: &[String]) -> HttpReply {
-    let link = (&*request.path_to(""), request.language.text("to-account"));
+    let link = (&*request.path_to(""), request.text("to-account"));
     render_notice(request, StatusCode::OK, title, lines, Some(link))
 }
 
 /// Renders a refusal on a page of its own. Without a session the browser is sent to the sign-in
 /// page.
-pub(crate) fn show_refusal(request: &RequestContext<'_>, refused: &ActRefused) -> HttpReply {
+fn show_refusal(request: &RequestContext<'_>, refused: &ActRefused) -> HttpReply {
     if refused.status == StatusCode::UNAUTHORIZED {
         return reply::see_other(&request.path_to("sign-in"));
     }
-    let title = request.language.text("act-failed-title");
+    let title = request.text("act-failed-title");
     let lines = std::slice::from_ref(&refused.text);
     let page = show_notice(request, refused.status, &title, lines);
     with_wait(page, refused.retry_after)
 }
 
 /// Makes a reply of a page that may show a refusal, with the status of the refusal.
-pub(crate) fn page_with_refusal(html: String, refused: Option<&ActRefused>) -> HttpReply {
-    let status = refused.map_or(StatusCode::OK, |refused| refused.status);
-    let wait = refused.and_then(|refused| refused.retry_after);
-    with_wait(reply::page(status, html), wait)
+pub(crate) fn page_with_refusal(page: &impl Template, form: &PageForm) -> HttpReply {
+    match &form.refused {
+        Some(refused) => with_wait(pages::reply(refused.status, page), refused.retry_after),
+        None => pages::reply(StatusCode::OK, page),
+    }
 }
 
 fn with_wait(page: HttpReply, seconds: Option<u64>) -> HttpReply {
@@ -74,11 +72,19 @@ fn with_wait(page: HttpReply, seconds: Option<u64>) -> HttpReply {
     }
 }
 
-/// Renders why no worker did what the request needs.
-pub(crate) fn show_pool_error(request: &RequestContext<'_>, error: &PoolError) -> HttpReply {
+/// Renders why a handler has no page.
+pub(crate) fn show_error(request: &RequestContext<'_>, error: HandlerError) -> HttpReply {
+    match error {
+        HandlerError::Refused(refused) => show_refusal(request, &refused),
+        HandlerError::SignIn(error) => show_pool_error(request, &error),
+        HandlerError::NotFound => reply::bare(StatusCode::NOT_FOUND),
+    }
+}
+
+fn show_pool_error(request: &RequestContext<'_>, error: &PoolError) -> HttpReply {
     match error {
         PoolError::Busy(busy) => {
-            let (title, line) = (request.language.text("busy"), request.language.busy(*busy));
+            let (title, line) = (request.text("busy"), request.language.busy(*busy));
             let status = StatusCode::SERVICE_UNAVAILABLE;
             reply::with_retry_after(show_notice(request, status, &title, &[line]), 2)
         }
@@ -89,27 +95,34 @@ pub(crate) fn show_pool_error(request: &RequestContext<'_>, error: &PoolError) -
 /// Logs why sign-in is not available, and says no more than that on the page.
 pub(crate) fn show_unavailable(request: &RequestContext<'_>, cause: &str, why: &str) -> HttpReply {
     METRICS.count_sign_in("failed", cause);
-    log::event("refused")
-        .with("cause", cause)
-        .with("address", request.address)
-        .write_with_message(why);
+    request.log_refusal(cause, why);
     let (title, line) = (
-        request.language.text("unavailable"),
-        request.language.text("unavailable-line"),
+        request.text("unavailable"),
+        request.text("unavailable-line"),
     );
     show_notice(request, StatusCode::SERVICE_UNAVAILABLE, &title, &[line])
 }
 
-/// Handles GET not-covered. The host in the query is shown only if it is one and is not covered.
-pub(crate) fn show_not_covered_page(request: &RequestContext<'_>, host: &str) -> HttpReply {
+/// Shows not-covered. The host in the query is shown only if it is one and is not covered.
+pub(crate) async fn show_not_covered_page(
+    request: &RequestContext<'_>,
+    form: &PageForm,
+) -> PageResult {
+    let host = form.field("host");
     let is_shown = web_address::is_host(host) && !request.site.covers(&host.to_ascii_lowercase());
     let host = if is_shown { host } else { "" };
-    let lines = [
-        request
-            .language
-            .text_with("not-covered-line", "host", host.to_owned()),
-        request.language.text("not-covered-ask"),
-    ];
-    let title = request.language.text("not-covered");
-    render_notice(request, StatusCode::FORBIDDEN, &title, &lines, None)
+    let line = request
+        .language
+        .text_with("not-covered-line", "host", host.to_owned());
+    let (title, lines) = (
+        request.text("not-covered"),
+        [line, request.text("not-covered-ask")],
+    );
+    Ok(render_notice(
+        request,
+        StatusCode::FORBIDDEN,
+        &title,
+        &lines,
+        None,
+    ))
 }

@@ -2,12 +2,13 @@
 //! easier to use with one.
 
 pub(crate) mod account;
-pub(crate) mod admin;
 mod user_agent;
 
 use super::language::Language;
+use crate::http::reply::{self, HttpReply};
 use crate::state::branding::Branding;
 use askama::Template;
+use hyper::StatusCode;
 
 /// What every page needs.
 #[derive(Clone, Copy)]
@@ -16,15 +17,16 @@ pub(crate) struct PageFrame<'a> {
     pub(crate) base: &'a str,
     pub(crate) language: &'static Language,
     pub(crate) branding: &'a Branding,
+    /// Why the form was refused.
+    pub(crate) message: Option<&'a str>,
 }
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 pub(crate) struct SignInPage<'a> {
     pub(crate) frame: PageFrame<'a>,
-    pub(crate) back_to: &'a str,
+    pub(crate) return_url: &'a str,
     pub(crate) user: &'a str,
-    pub(crate) message: Option<&'a str>,
 }
 
 #[derive(Template)]
@@ -35,7 +37,6 @@ pub(crate) struct CodePage<'a> {
     /// Path to start again, with the requested page.
     pub(crate) sign_in: &'a str,
     pub(crate) days: u64,
-    pub(crate) message: Option<&'a str>,
     pub(crate) status: Option<&'a str>,
     pub(crate) any_text: bool,
     /// Length of the account's longest code.
@@ -54,7 +55,6 @@ pub(crate) struct OneTimeCodePage<'a> {
     pub(crate) user: &'a str,
     /// Text that says whom to ask for a code.
     pub(crate) ask: &'a str,
-    pub(crate) message: Option<&'a str>,
 }
 
 /// A pending enrollment.
@@ -71,7 +71,6 @@ pub(crate) struct EnrollmentPage<'a> {
     /// Path that receives the first code.
     pub(crate) act: &'a str,
     pub(crate) digits: u32,
-    pub(crate) message: Option<&'a str>,
 }
 
 #[derive(Template)]
@@ -109,7 +108,7 @@ pub(crate) struct NoticePage<'a> {
     pub(crate) stepped_up: bool,
 }
 
-/// Renders a page. A template that fails yields an empty page.
-pub(crate) fn html(page: &impl Template) -> String {
-    page.render().unwrap_or_default()
+/// Makes a reply of a page. A template that fails yields an empty page.
+pub(crate) fn reply(status: StatusCode, page: &impl Template) -> HttpReply {
+    reply::page(status, page.render().unwrap_or_default())
 }

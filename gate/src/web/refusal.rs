@@ -2,14 +2,69 @@
 //! every language.
 
 use super::language::Language;
-use super::request::RequestContext;
+use crate::http::form::Form;
+use crate::http::reply::HttpReply;
 use crate::live::store_pool::PoolError;
-use crate::observe::log;
-use crate::observe::metrics::METRICS;
 use hyper::StatusCode;
-use postern_shared::crypto::password::PasswordError;
+use postern_shared::crypto::password::{self, PasswordError};
+use postern_shared::engine::messages;
 use postern_shared::engine::{AdministrationError, AppPasswordError, MailRefusal, NotMailed};
 use postern_shared::verify::decision::Refusal;
+use std::ops::Deref;
+
+/// Fields of a page's query or form, and why the form was refused.
+pub(crate) struct PageForm {
+    fields: Form,
+    pub(crate) refused: Option<ActRefused>,
+}
+
+impl PageForm {
+    pub(crate) fn new(fields: Form) -> PageForm {
+        let refused = None;
+        PageForm { fields, refused }
+    }
+
+    /// Returns the message above the form.
+    pub(crate) fn message(&self) -> Option<&str> {
+        self.refused.as_ref().map(|refused| refused.text.as_str())
+    }
+}
+
+impl Deref for PageForm {
+    type Target = Form;
+
+    fn deref(&self) -> &Form {
+        &self.fields
+    }
+}
+
+/// Result of a page's handler.
+pub(crate) type PageResult = Result<HttpReply, HandlerError>;
+
+/// Result of an act.
+pub(crate) type ActResult<T> = Result<T, ActRefused>;
+
+/// Why a handler of a page or an endpoint has no result.
+#[derive(Debug)]
+pub(crate) enum HandlerError {
+    Refused(ActRefused),
+    /// No worker did what a sign-in needs, which is counted as a sign-in that failed.
+    SignIn(PoolError),
+    /// To this client nothing exists here.
+    NotFound,
+}
+
+impl From<ActRefused> for HandlerError {
+    fn from(refused: ActRefused) -> HandlerError {
+        HandlerError::Refused(refused)
+    }
+}
+
+impl From<PoolError> for HandlerError {
+    fn from(error: PoolError) -> HandlerError {
+        HandlerError::SignIn(error)
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct ActRefused {
@@ -32,22 +87,48 @@ impl ActRefused {
         }
     }
 
-    /// The session has expired or was revoked, or there was none.
-    pub(crate) fn signed_out(language: &Language) -> ActRefused {
-        ActRefused::new(
-            StatusCode::UNAUTHORIZED,
-            "signed_out",
-            language.text("not-signed-in-line"),
-        )
+    pub(crate) fn unauthorized(code: &'static str, text: String) -> ActRefused {
+        ActRefused::new(StatusCode::UNAUTHORIZED, code, text)
     }
 
-    /// The act requires a step-up.
-    pub(crate) fn step_up_required(language: &Language) -> ActRefused {
-        ActRefused::new(
-            StatusCode::FORBIDDEN,
-            "step_up_required",
-            language.text("step-up-required"),
-        )
+    pub(crate) fn forbidden(code: &'static str, text: String) -> ActRefused {
+        ActRefused::new(StatusCode::FORBIDDEN, code, text)
+    }
+
+    pub(crate) fn not_found(code: &'static str, text: String) -> ActRefused {
+        ActRefused::new(StatusCode::NOT_FOUND, code, text)
+    }
+
+    pub(crate) fn conflict(code: &'static str, text: String) -> ActRefused {
+        ActRefused::new(StatusCode::CONFLICT, code, text)
+    }
+
+    pub(crate) fn unavailable(code: &'static str, text: String) -> ActRefused {
+        ActRefused::new(StatusCode::SERVICE_UNAVAILABLE, code, text)
+    }
+
+    pub(crate) fn too_many_requests(code: &'static str, text: String, wait: u64) -> ActRefused {
+        let refused = ActRefused::new(StatusCode::TOO_MANY_REQUESTS, code, text);
+        ActRefused {
+            retry_after: Some(wait),
+            ..refused
+        }
+    }
+
+    /// The session has expired or was revoked, or there was none.
+    pub(crate) fn signed_out(language: &Language) -> ActRefused {
+        ActRefused::unauthorized("signed_out", language.text("not-signed-in-line"))
+    }
+
+    /// The client is not authenticated yet, so that 403 is 401.
+    pub(crate) fn into_unauthorized(self) -> ActRefused {
+        match self.status {
+            StatusCode::FORBIDDEN => ActRefused {
+                status: StatusCode::UNAUTHORIZED,
+                ..self
+            },
+            _ => self,
+        }
     }
 
     /// An input that is not valid.
@@ -57,192 +138,114 @@ impl ActRefused {
 
     /// A code or a password was refused.
     pub(crate) fn code(language: &Language, refusal: Refusal) -> ActRefused {
-        let (status, code) = match refusal {
-            Refusal::Wrong | Refusal::Ahead { .. } => (StatusCode::FORBIDDEN, "wrong_code"),
-            Refusal::Used { .. } => (StatusCode::FORBIDDEN, "code_used"),
-            Refusal::Behind { .. } => (StatusCode::FORBIDDEN, "clock_behind"),
-            Refusal::ClockSetBack { .. } => (StatusCode::FORBIDDEN, "clock_set_back"),
-            Refusal::Delayed { .. } | Refusal::AddressDelayed { .. } => {
-                (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts")
+        let text = language.message(refusal);
+        match refusal {
+            Refusal::Wrong | Refusal::Ahead { .. } => ActRefused::forbidden("wrong_code", text),
+            Refusal::Used { .. } => ActRefused::forbidden("code_used", text),
+            Refusal::Behind { .. } => ActRefused::forbidden("clock_behind", text),
+            Refusal::ClockSetBack { .. } => ActRefused::forbidden("clock_set_back", text),
+            Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => {
+                ActRefused::too_many_requests("too_many_attempts", text, wait)
             }
-            Refusal::Locked => (StatusCode::FORBIDDEN, "locked"),
-            Refusal::Malformed => (StatusCode::FORBIDDEN, "no_code"),
-            Refusal::NotEnrolled => (StatusCode::FORBIDDEN, "not_enrolled"),
-            Refusal::CodeExpired => (StatusCode::FORBIDDEN, "code_expired"),
-            Refusal::Expired => (StatusCode::UNAUTHORIZED, "sign_in_expired"),
-        };
-        let retry_after = match refusal {
-            Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => Some(wait),
-            _ => None,
-        };
-        ActRefused {
-            retry_after,
-            ..ActRefused::new(status, code, language.refusal(refusal))
+            Refusal::Locked => ActRefused::forbidden("locked", text),
+            Refusal::Malformed => ActRefused::forbidden("no_code", text),
+            Refusal::NotEnrolled => ActRefused::forbidden("not_enrolled", text),
+            Refusal::CodeExpired => ActRefused::forbidden("code_expired", text),
+            Refusal::Expired => ActRefused::unauthorized("sign_in_expired", text),
         }
     }
 
     /// The account's own password was refused.
     pub(crate) fn password(language: &Language, refusal: Refusal) -> ActRefused {
         match refusal {
-            Refusal::Wrong | Refusal::Malformed => ActRefused::new(
-                StatusCode::FORBIDDEN,
-                "wrong_password",
-                language.text("wrong-password"),
-            ),
+            Refusal::Wrong | Refusal::Malformed => {
+                ActRefused::forbidden("wrong_password", language.text("wrong-password"))
+            }
             other => ActRefused::code(language, other),
         }
     }
 
     /// No worker did what the request needs.
     pub(crate) fn unprocessed(language: &Language, error: &PoolError) -> ActRefused {
-        let status = StatusCode::SERVICE_UNAVAILABLE;
         match error {
             PoolError::Busy(busy) => ActRefused {
                 retry_after: Some(2),
-                ..ActRefused::new(status, "busy", language.busy(*busy))
+                ..ActRefused::unavailable("busy", language.busy(*busy))
             },
             PoolError::Failed { .. } => {
-                ActRefused::new(status, "unavailable", language.text("unavailable-line"))
+                ActRefused::unavailable("unavailable", language.text("unavailable-line"))
             }
         }
     }
 
     /// Translates an error of an act.
     pub(crate) fn act(language: &Language, error: &AdministrationError) -> ActRefused {
-        let conflict = |code, text| ActRefused::new(StatusCode::CONFLICT, code, text);
-        let gone = |code, text| ActRefused::new(StatusCode::NOT_FOUND, code, text);
+        use AdministrationError as Error;
+        use AppPasswordError as Password;
+        let conflict = ActRefused::conflict;
+        let not_found = ActRefused::not_found;
+        let invalid_value = ActRefused::invalid_value;
         match error {
-            AdministrationError::UnknownAccount(_) => {
-                gone("no_account", language.text("no-account"))
-            }
-            AdministrationError::AlreadyEnrolled(_) => {
+            Error::UnknownAccount(_) => not_found("no_account", language.text("no-account")),
+            Error::AlreadyEnrolled(_) => {
                 conflict("already_enrolled", language.text("already-enrolled"))
             }
-            AdministrationError::NotEnrolled(_) => {
-                conflict("not_enrolled", language.text("no-second-factor"))
-            }
-            AdministrationError::LabelTaken(..)
-            | AdministrationError::AppPassword(AppPasswordError::NameTaken(..)) => {
+            Error::NotEnrolled(_) => conflict("not_enrolled", language.text("no-second-factor")),
+            Error::LabelTaken(..) | Error::AppPassword(Password::NameTaken(..)) => {
                 conflict("name_taken", language.text("name-taken"))
             }
-            AdministrationError::OtherSpelling(_) => {
-                conflict("name_taken", language.text("other-spelling"))
+            Error::OtherSpelling(_) => conflict("name_taken", language.text("other-spelling")),
+            Error::UnknownAuthenticator(..)
+            | Error::NothingToRevoke(..)
+            | Error::AppPassword(Password::Unknown(..) | Password::None(_)) => {
+                not_found("no_such_item", language.text("not-found"))
             }
-            AdministrationError::UnknownAuthenticator(..)
-            | AdministrationError::NothingToRevoke(..)
-            | AdministrationError::AppPassword(
-                AppPasswordError::Unknown(..) | AppPasswordError::None(_),
-            ) => gone("no_such_item", language.text("not-found")),
-            AdministrationError::LastAuthenticator(_) => {
+            Error::LastAuthenticator(_) => {
                 conflict("last_authenticator", language.text("last-authenticator"))
             }
-            AdministrationError::TooMany(_, most) => conflict(
+            Error::TooMany(_, most) => conflict(
                 "too_many",
                 language.text_with("too-many", "most", *most as u64),
             ),
-            AdministrationError::AppPassword(AppPasswordError::TooMany(..)) => {
+            Error::AppPassword(Password::TooMany(..)) => {
                 conflict("too_many", language.text("too-many-app-passwords"))
             }
-            AdministrationError::AppPassword(AppPasswordError::Undeclared(name)) => {
-                ActRefused::invalid_value(language.text_with(
-                    "scope-unknown",
-                    "name",
-                    name.to_string(),
-                ))
+            Error::AppPassword(Password::Undeclared(name)) => {
+                invalid_value(language.text_with("scope-unknown", "name", name.to_string()))
             }
-            AdministrationError::AppPassword(AppPasswordError::Gate) => {
-                ActRefused::invalid_value(language.text("scope-of-gate"))
+            Error::AppPassword(Password::Gate) => invalid_value(language.text("scope-of-gate")),
+            Error::AppPassword(Password::Past) => invalid_value(language.text("expiry-past")),
+            Error::CodeUsed => conflict("code_used", language.text("secret-code-used")),
+            Error::Stale => conflict("stale", language.text("stale")),
+            Error::Parameters(_) | Error::Seed(_) => {
+                invalid_value(language.text_with("token-invalid", "why", error.to_string()))
             }
-            AdministrationError::AppPassword(AppPasswordError::Past) => {
-                ActRefused::invalid_value(language.text("expiry-past"))
+            Error::Declared(_) => conflict("declared", language.text("account-declared")),
+            Error::NoMail => conflict("no_mail", language.text("mail-off")),
+            Error::MailCooldown(wait) => {
+                let text = language.message(MailRefusal::Cooldown { wait: *wait });
+                ActRefused::too_many_requests("mail_cooldown", text, *wait)
             }
-            AdministrationError::CodeUsed => {
-                conflict("code_used", language.text("secret-code-used"))
+            Error::NotMailed(NotMailed::Queued) => {
+                ActRefused::unavailable("mail_waits", language.message(messages::mail_waits()))
             }
-            AdministrationError::Stale => conflict("stale", language.text("stale")),
-            AdministrationError::Parameters(_) | AdministrationError::Seed(_) => {
-                ActRefused::invalid_value(language.text_with(
-                    "token-invalid",
-                    "why",
-                    error.to_string(),
-                ))
+            Error::NotMailed(_) => {
+                ActRefused::unavailable("not_mailed", language.text("address-not-mailed"))
             }
-            AdministrationError::Declared(_) => {
-                conflict("declared", language.text("account-declared"))
-            }
-            AdministrationError::NoMail => conflict("no_mail", language.text("mail-off")),
-            AdministrationError::MailCooldown(wait) => ActRefused {
-                retry_after: Some(*wait),
-                ..ActRefused::new(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    "mail_cooldown",
-                    language.mail_refusal(MailRefusal::Cooldown { wait: *wait }),
-                )
-            },
-            AdministrationError::NotMailed(NotMailed::Queued) => ActRefused::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "mail_waits",
-                language.mail_waits(),
-            ),
-            AdministrationError::NotMailed(_) => ActRefused::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "not_mailed",
-                language.text("address-not-mailed"),
-            ),
-            AdministrationError::NoAddress(_)
-            | AdministrationError::NothingToConfirm(_)
-            | AdministrationError::NoCodeToConfirm(_) => {
+            Error::NoAddress(_) | Error::NothingToConfirm(_) | Error::NoCodeToConfirm(_) => {
                 conflict("nothing_to_confirm", language.text("nothing-to-confirm"))
             }
-            AdministrationError::NotConfirmed(refusal) | AdministrationError::Code(refusal) => {
+            Error::NotConfirmed(refusal) | Error::Code(refusal) => {
                 ActRefused::code(language, *refusal)
             }
-            AdministrationError::Password(PasswordError::TooShort) => {
-                ActRefused::invalid_value(language.text_with(
-                    "password-too-short",
-                    "least",
-                    postern_shared::crypto::password::SHORTEST as u64,
-                ))
+            Error::Password(PasswordError::TooShort) => {
+                let least = password::SHORTEST as u64;
+                invalid_value(language.text_with("password-too-short", "least", least))
             }
-            AdministrationError::Password(PasswordError::TooLong) => {
-                ActRefused::invalid_value(language.text("password-too-long"))
+            Error::Password(PasswordError::TooLong) => {
+                invalid_value(language.text("password-too-long"))
             }
             _ => conflict("not_done", language.text("act-failed")),
         }
     }
-}
-
-/// Logs why no worker did what the request needs, and makes a refusal of it.
-pub(crate) fn refuse_unprocessed(request: &RequestContext<'_>, error: &PoolError) -> ActRefused {
-    if let PoolError::Failed { cause, why } = error {
-        log::event("refused")
-            .with("cause", cause)
-            .with("address", request.address)
-            .write_with_message(why);
-    }
-    ActRefused::unprocessed(request.language, error)
-}
-
-/// Returns the result of an act, or logs why there is none and makes a refusal of it.
-pub(crate) fn check_act<T>(
-    request: &RequestContext<'_>,
-    result: Result<Result<T, AdministrationError>, PoolError>,
-) -> Result<T, ActRefused> {
-    let result = result.map_err(|error| refuse_unprocessed(request, &error))?;
-    result.map_err(|error| {
-        let refused = ActRefused::act(request.language, &error);
-        let line = log::event("refused")
-            .with("cause", refused.code)
-            .with("address", request.address);
-        line.write_with_message(&error);
-        refused
-    })
-}
-
-/// The same at sign-in, where failures are counted.
-pub(crate) fn refuse_sign_in(request: &RequestContext<'_>, error: &PoolError) -> ActRefused {
-    if let PoolError::Failed { cause, .. } = error {
-        METRICS.count_sign_in("failed", cause);
-    }
-    refuse_unprocessed(request, error)
 }

@@ -6,12 +6,14 @@
 
 use super::language::Language;
 use super::pages::PageFrame;
-use super::refusal::ActRefused;
+use super::refusal::{ActRefused, ActResult};
 use crate::check::rules::{self, ReturnPage};
 use crate::check::{forward_auth, proxy_reply};
-use crate::http::cookies::{ConflictingCookies, MAX_SESSION_COOKIES, SessionCookies, scan_cookies};
+use crate::http::cookies::{
+    ConflictingCookies, MAX_SESSION_COOKIES, SessionCookies, TokenChanges, scan_cookies,
+};
 use crate::http::reply::{self, HttpReply};
-use crate::live::store_pool::{PoolClient, PoolHandle, ShareKey};
+use crate::live::store_pool::{PoolClient, PoolError, PoolHandle, ShareKey, WorkKind};
 use crate::observe::log;
 use crate::observe::metrics::METRICS;
 use crate::proxy::identity::Identity;
@@ -20,12 +22,15 @@ use hyper::HeaderMap;
 use hyper::header::USER_AGENT;
 use postern_shared::account::name::{OtherSpelling, UserName};
 use postern_shared::config::gate::FirstFactorSource;
-use postern_shared::engine::{BrowserContext, EnrollmentToken, SERVICE};
+use postern_shared::engine::{
+    AdministrationError, BrowserContext, Engine, EnrollmentToken, LoginError, SERVICE,
+};
 use postern_shared::network::address::Address;
 use postern_shared::system::clock::{self, Timestamp};
 use postern_shared::token::LoginToken;
 use postern_shared::token::session::{Session, SessionId};
 use postern_shared::verify::origin::Origin;
+use std::fmt::Display;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -33,6 +38,8 @@ use zeroize::Zeroizing;
 pub(crate) struct RequestContext<'a> {
     pub(crate) site: &'a Arc<Site>,
     pub(crate) headers: &'a HeaderMap,
+    /// Query of the URL.
+    pub(crate) query: &'a str,
     pub(crate) address: Address,
     /// Identity that a trusted proxy sends.
     pub(crate) identity: Identity,
@@ -55,7 +62,7 @@ impl RequestContext<'_> {
     }
 
     /// Returns the session, or a refusal without one.
-    pub(crate) fn require_session(&self) -> Result<Session, ActRefused> {
+    pub(crate) fn require_session(&self) -> ActResult<Session> {
         self.session()
             .ok_or_else(|| ActRefused::signed_out(self.language))
     }
@@ -85,20 +92,15 @@ impl RequestContext<'_> {
 
     /// Returns the token of a sign-in whose first factor has passed.
     pub(crate) fn login_token(&self) -> Option<LoginToken> {
-        self.find_token(self.site.cookies.names.login, |value| {
-            self.read_login_token(value)
-        })
-        .ok()
-        .flatten()
+        self.find_login_token().ok().flatten()
     }
 
-    fn read_login_token(&self, value: &str) -> Option<LoginToken> {
-        let token = LoginToken::open_login(
-            value,
-            &self.site.revocation_cache.token_keys(),
-            clock::now().ok()?,
-        )?;
-        self.accepts_token_of(token.account()).then_some(token)
+    fn find_login_token(&self) -> Result<Option<LoginToken>, ConflictingCookies> {
+        self.find_token(self.site.cookies.names.login, |value| {
+            let keys = self.site.revocation_cache.token_keys();
+            let token = LoginToken::open_login(value, &keys, clock::now().ok()?)?;
+            self.accepts_token_of(token.account()).then_some(token)
+        })
     }
 
     /// Returns the token of an enrollment that has begun.
@@ -151,37 +153,48 @@ impl RequestContext<'_> {
 
     /// Returns the conflict between cookies of the gate, if there is one.
     pub(crate) fn cookie_conflict(&self) -> Option<ConflictingCookies> {
-        self.find_session().err().or_else(|| {
-            self.find_token(self.site.cookies.names.login, |value| {
-                self.read_login_token(value)
-            })
-            .err()
-        })
+        let sessions = self.find_session().err();
+        sessions.or_else(|| self.find_login_token().err())
     }
 
-    /// Removes the cookies of the session and of what belongs to it. The browser stays trusted.
-    pub(crate) fn without_sign_in_cookies(&self, page: HttpReply) -> HttpReply {
-        let cookies = &self.site.cookies;
-        let page = reply::with_cookie(page, &cookies.session_cookie("", 0));
-        let page = reply::with_cookie(page, &cookies.own_cookie(cookies.names.login, "", 0));
-        let page = reply::with_cookie(page, &cookies.strict_cookie(cookies.names.step_up, "", 0));
-        reply::with_cookie(
-            page,
-            &cookies.strict_cookie(cookies.names.enrollment, "", 0),
-        )
+    /// Sets the cookies that a reply issues or clears.
+    pub(crate) fn with_tokens(&self, reply: HttpReply, changes: &TokenChanges) -> HttpReply {
+        let lines = self.site.cookies.render(changes);
+        lines
+            .iter()
+            .fold(reply, |reply, line| reply::with_cookie(reply, line))
+    }
+
+    /// Runs work of this request on a worker thread.
+    pub(crate) async fn run<T: Send + 'static, E: Into<LoginError> + 'static>(
+        &self,
+        work: impl FnOnce(&mut Engine, &OwnedBrowserContext, Timestamp) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, PoolError> {
+        self.run_in(WorkKind::Plain, work).await
+    }
+
+    pub(crate) async fn run_in<T: Send + 'static, E: Into<LoginError> + 'static>(
+        &self,
+        kind: WorkKind,
+        work: impl FnOnce(&mut Engine, &OwnedBrowserContext, Timestamp) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, PoolError> {
+        let client = OwnedBrowserContext::new(self);
+        client.run(&self.store_pool(), kind, work).await
     }
 
     /// Returns the worker pool for this request, with the priority of the session or token that the
     /// request has, or of its address.
     pub(crate) fn store_pool(&self) -> PoolHandle {
-        let pool_client = if let Some(session) = self.any_session() {
-            PoolClient::of_session(&session)
-        } else if let Some(token) = self.login_token() {
-            PoolClient::authenticated(ShareKey::Account(token.account().clone()))
-        } else if let Some(token) = self.enrollment_token() {
-            PoolClient::authenticated(ShareKey::Account(token.account().clone()))
-        } else {
-            PoolClient::unauthenticated(self.address)
+        let of_token = || {
+            let account = self.login_token().map(|token| token.account().clone());
+            account.or_else(|| Some(self.enrollment_token()?.account().clone()))
+        };
+        let pool_client = match self.any_session() {
+            Some(session) => PoolClient::of_session(&session),
+            None => match of_token() {
+                Some(account) => PoolClient::authenticated(ShareKey::Account(account)),
+                None => PoolClient::unauthenticated(self.address),
+            },
         };
         self.site.store_pool.for_client(pool_client)
     }
@@ -205,11 +218,51 @@ impl RequestContext<'_> {
             .filter(|_| self.reaches_administration())
     }
 
-    pub(crate) fn frame(&self) -> PageFrame<'_> {
+    /// Logs why no worker did what the request needs, and makes a refusal of it.
+    pub(crate) fn refuse_unprocessed(&self, error: &PoolError) -> ActRefused {
+        if let PoolError::Failed { cause, why } = error {
+            self.log_refusal(cause, why);
+        }
+        ActRefused::unprocessed(self.language, error)
+    }
+
+    /// The same at sign-in, where failures are counted.
+    pub(crate) fn refuse_sign_in(&self, error: &PoolError) -> ActRefused {
+        if let PoolError::Failed { cause, .. } = error {
+            METRICS.count_sign_in("failed", cause);
+        }
+        self.refuse_unprocessed(error)
+    }
+
+    /// Returns the result of an act, or logs why there is none and makes a refusal of it.
+    pub(crate) fn check_act<T>(
+        &self,
+        result: Result<Result<T, AdministrationError>, PoolError>,
+    ) -> ActResult<T> {
+        let result = result.map_err(|error| self.refuse_unprocessed(&error))?;
+        result.map_err(|error| {
+            let refused = ActRefused::act(self.language, &error);
+            self.log_refusal(refused.code, &error);
+            refused
+        })
+    }
+
+    pub(crate) fn log_refusal(&self, cause: &str, why: impl Display) {
+        let line = log::event("refused").with("cause", cause);
+        line.with("address", self.address).write_with_message(why);
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.language.text(name)
+    }
+
+    /// Returns the frame of a page, with the message above its content.
+    pub(crate) fn frame<'a>(&'a self, message: Option<&'a str>) -> PageFrame<'a> {
         PageFrame {
             base: &self.site.url.path,
             language: self.language,
             branding: &self.site.branding,
+            message,
         }
     }
 
@@ -217,8 +270,8 @@ impl RequestContext<'_> {
         format!("{}{page}", self.site.url.path)
     }
 
-    pub(crate) fn sign_in_path(&self, back_to: &str) -> String {
-        proxy_reply::sign_in_url(&self.path_to("sign-in"), Some(back_to))
+    pub(crate) fn sign_in_path(&self, return_url: &str) -> String {
+        proxy_reply::sign_in_url(&self.path_to("sign-in"), Some(return_url))
     }
 
     /// Logs in the format of the PAM module, and counts.
@@ -270,9 +323,9 @@ impl OwnedBrowserContext {
     }
 
     /// Adds the page behind the gate that the sign-in leads to.
-    pub(crate) fn with_page(self, site: &Site, back_to: &str) -> OwnedBrowserContext {
+    pub(crate) fn with_page(self, site: &Site, return_url: &str) -> OwnedBrowserContext {
         OwnedBrowserContext {
-            page: ReturnPage::parse(site, back_to),
+            page: ReturnPage::parse(site, return_url),
             ..self
         }
     }
@@ -288,7 +341,17 @@ impl OwnedBrowserContext {
         }
     }
 
-    pub(crate) fn now(&self) -> Result<Timestamp, postern_shared::engine::LoginError> {
-        clock::now().map_err(postern_shared::engine::LoginError::Clock)
+    /// Runs work for this client with an engine of a pool.
+    pub(crate) async fn run<T: Send + 'static, E: Into<LoginError> + 'static>(
+        self,
+        pool: &PoolHandle,
+        kind: WorkKind,
+        work: impl FnOnce(&mut Engine, &OwnedBrowserContext, Timestamp) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, PoolError> {
+        let run = pool.run(kind, move |engine| {
+            let now = clock::now().map_err(LoginError::Clock)?;
+            work(engine, &self, now).map_err(Into::into)
+        });
+        run.await
     }
 }

@@ -6,20 +6,19 @@
 //! On a path of the protected host no step-up is remembered, since the application's scripts have
 //! the same origin as the gate there: each critical act requires its own.
 
-use super::refusal::ActRefused;
-use super::request::{OwnedBrowserContext, RequestContext};
+use super::refusal::{ActRefused, ActResult};
+use super::request::RequestContext;
 use crate::check::forward_auth;
-use crate::http::cookies::{MAX_SESSION_COOKIES, scan_cookies};
+use crate::http::cookies::{MAX_SESSION_COOKIES, TokenChange, TokenChanges, scan_cookies};
 use crate::http::form::Form;
-use crate::http::reply::{self, HttpReply};
-use crate::live::store_pool::PoolError;
+use crate::live::store_pool::{PoolError, WorkKind};
 use crate::observe::log;
 use crate::web::login::password;
-use crate::web::refusal;
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::credential::input::Input;
 use postern_shared::crypto::password::Password;
+use postern_shared::crypto::vault::TokenKeys;
 use postern_shared::engine::{AfterStepUp, OpenedSession};
 use postern_shared::protocol::command_request::TypedText;
 use postern_shared::protocol::host_password::HostPasswordReply;
@@ -40,6 +39,15 @@ pub(crate) struct StepUpProof {
 impl StepUpProof {
     pub(crate) fn token(&self) -> &StepUpToken {
         &self.token
+    }
+
+    /// Returns the step-up token, for further acts.
+    pub(crate) fn tokens(&self, request: &RequestContext<'_>) -> TokenChanges {
+        let keys = request.site.revocation_cache.token_keys();
+        TokenChanges {
+            step_up: issue_step_up(request, &self.token, &keys),
+            ..TokenChanges::default()
+        }
     }
 }
 
@@ -64,12 +72,8 @@ pub(crate) struct StepUpInput {
 }
 
 impl StepUpInput {
-    pub(crate) fn from_form(form: &Form) -> StepUpInput {
-        let field = |name| Some(TypedText::from(form.field(name).to_owned()));
-        StepUpInput {
-            password: field("password"),
-            code: field("code"),
-        }
+    pub(crate) fn new(password: Option<TypedText>, code: Option<TypedText>) -> StepUpInput {
+        StepUpInput { password, code }
     }
 
     fn password(&self) -> &str {
@@ -84,18 +88,6 @@ impl StepUpInput {
 /// Whether the sign-in that opened a session counts as a step-up.
 pub(crate) fn counts_as_step_up(request: &RequestContext<'_>, opened: &OpenedSession) -> bool {
     request.site.url.has_own_host() && opened.step_up.is_some()
-}
-
-/// Adds the step-up cookie of a sign-in, if the sign-in counts as a step-up.
-pub(crate) fn with_step_up_of_sign_in(
-    request: &RequestContext<'_>,
-    page: HttpReply,
-    opened: &OpenedSession,
-) -> HttpReply {
-    match &opened.step_up {
-        Some(token) => with_sealed_token(request, page, token, &opened.keys),
-        None => page,
-    }
 }
 
 /// Returns the session with its step-up, if the request has a valid one.
@@ -117,86 +109,83 @@ pub(crate) fn recent_step_up(request: &RequestContext<'_>) -> Option<StepUpProof
         .then_some(StepUpProof { session, token })
 }
 
-/// Returns what a step-up in this session requires now.
-pub(crate) async fn required_step_up(
-    request: &RequestContext<'_>,
-    session: &Session,
-) -> Result<StepUpRequirement, ActRefused> {
+/// Returns what a step-up in the session of this request requires now.
+pub(crate) async fn required_step_up(request: &RequestContext<'_>) -> ActResult<StepUpRequirement> {
+    let name = request.require_session()?.name;
     if recent_step_up(request).is_some() {
         return Ok(StepUpRequirement::default());
     }
-    let name = session.name.clone();
-    let facts = request
-        .store_pool()
-        .with_engine(move |engine| engine.load_policy_facts(&name))
+    let pool = request.store_pool();
+    let facts = pool
+        .run(WorkKind::Plain, move |engine| {
+            engine.load_policy_facts(&name)
+        })
         .await;
-    let facts = facts.map_err(|error| refusal::refuse_unprocessed(request, &error))?;
+    let facts = facts.map_err(|error| request.refuse_unprocessed(&error))?;
     Ok(StepUpRequirement {
         password: request.site.gate().first_factor != FirstFactorSource::Header,
         code: facts.enrolled == Enrolled::Yes,
     })
 }
 
+/// Returns the step-up of a short time ago, or verifies the one in a form.
+pub(crate) async fn verify_form(
+    request: &RequestContext<'_>,
+    form: &Form,
+) -> ActResult<StepUpProof> {
+    let input = StepUpInput::new(Some(form.typed("password")), Some(form.typed("code")));
+    verify_step_up(request, &input).await
+}
+
 /// Returns the step-up of a short time ago, or verifies the one in `input`.
 pub(crate) async fn verify_step_up(
     request: &RequestContext<'_>,
     input: &StepUpInput,
-) -> Result<StepUpProof, ActRefused> {
+) -> ActResult<StepUpProof> {
     if let Some(step_up) = recent_step_up(request) {
         return Ok(step_up);
     }
-    let session = request
-        .session()
-        .ok_or_else(|| ActRefused::signed_out(request.language))?;
+    let session = request.require_session()?;
     if input.password().is_empty() && input.code().is_empty() {
-        return Err(ActRefused::step_up_required(request.language));
+        let text = request.text("step-up-required");
+        return Err(ActRefused::forbidden("step_up_required", text));
     }
     let code = Input::parse(input.code().as_bytes());
     let result = match request.site.gate().first_factor {
         FirstFactorSource::Password => verify_in_store(request, &session, input, code).await,
         FirstFactorSource::Pam => verify_on_host(request, &session, input, code).await,
         FirstFactorSource::Header => {
-            let (account_session, client) = (session.clone(), OwnedBrowserContext::new(request));
-            let run = request.store_pool().with_engine(move |engine| {
-                engine.login().step_up_by_code(
-                    &client.browser(),
-                    &account_session,
-                    &code,
-                    client.now()?,
-                )
+            let session = session.clone();
+            let run = request.run(move |engine, client, now| {
+                engine
+                    .login()
+                    .step_up_by_code(&client.browser(), &session, &code, now)
             });
             run.await
         }
     };
-    let (refused, cause) =
-        match result.map_err(|error| refusal::refuse_unprocessed(request, &error))? {
-            AfterStepUp::Verified(token) => {
-                request.log_sign_in(&session.name, "accepted", "step-up");
-                return Ok(StepUpProof { session, token });
-            }
-            AfterStepUp::Password(refusal) => (
-                ActRefused::password(request.language, refusal),
-                format!("step-up-password-{refusal}"),
-            ),
-            AfterStepUp::Code(refusal) => (
-                ActRefused::code(request.language, refusal),
-                format!("step-up-{refusal}"),
-            ),
-            AfterStepUp::Unasked => {
-                let why = "postern-password did not ask PAM; its log says why".to_owned();
-                return Err(refusal::refuse_unprocessed(
-                    request,
-                    &PoolError::Failed {
-                        cause: "password-unavailable",
-                        why,
-                    },
-                ));
-            }
-            AfterStepUp::SessionEnded => (
-                ActRefused::signed_out(request.language),
-                "step-up-session-over".to_owned(),
-            ),
-        };
+    let language = request.language;
+    let (refused, cause) = match result.map_err(|error| request.refuse_unprocessed(&error))? {
+        AfterStepUp::Verified(token) => {
+            request.log_sign_in(&session.name, "accepted", "step-up");
+            return Ok(StepUpProof { session, token });
+        }
+        AfterStepUp::Password(refusal) => (
+            ActRefused::password(language, refusal),
+            format!("step-up-password-{refusal}"),
+        ),
+        AfterStepUp::Code(refusal) => (
+            ActRefused::code(language, refusal),
+            format!("step-up-{refusal}"),
+        ),
+        AfterStepUp::Unasked => {
+            return Err(request.refuse_unprocessed(&password::not_asked()));
+        }
+        AfterStepUp::SessionEnded => (
+            ActRefused::signed_out(language),
+            "step-up-session-over".to_owned(),
+        ),
+    };
     request.log_sign_in(&session.name, "refused", &cause);
     Err(refused)
 }
@@ -207,16 +196,12 @@ async fn verify_in_store(
     input: &StepUpInput,
     code: Input,
 ) -> Result<AfterStepUp, PoolError> {
-    let (account_session, client) = (session.clone(), OwnedBrowserContext::new(request));
+    let session = session.clone();
     let password = Password::from_input(Zeroizing::new(input.password().to_owned()));
-    let run = request.store_pool().with_hashing_engine(move |engine| {
-        engine.login().step_up(
-            &client.browser(),
-            &account_session,
-            password.as_ref(),
-            &code,
-            client.now()?,
-        )
+    let run = request.run_in(WorkKind::Hashing, move |engine, client, now| {
+        engine
+            .login()
+            .step_up(&client.browser(), &session, password.as_ref(), &code, now)
     });
     run.await
 }
@@ -228,103 +213,77 @@ async fn verify_on_host(
     input: &StepUpInput,
     code: Input,
 ) -> Result<AfterStepUp, PoolError> {
-    let (name, client) = (session.name.clone(), OwnedBrowserContext::new(request));
-    let run = request.store_pool().with_engine(move |engine| {
-        engine.login().charge_first_factor(
-            &client.browser(),
-            &name,
-            &Input::Malformed,
-            client.now()?,
-        )
+    let name = session.name.clone();
+    let run = request.run(move |engine, client, now| {
+        engine
+            .login()
+            .charge_first_factor(&client.browser(), &name, &Input::Malformed, now)
     });
     let attempt = match run.await? {
         Ok(attempt) => attempt,
         Err(refusal) => return Ok(AfterStepUp::Password(refusal)),
     };
-    let reply = password::check_host_password(
-        request,
-        &request.store_pool().client,
-        &session.name,
-        input.password(),
-    )
-    .await?;
+    let pool_client = request.store_pool().client;
+    let typed = input.password();
+    let reply = password::check_host_password(request, &pool_client, &session.name, typed).await?;
     let reply = reply.unwrap_or_else(|why| {
         log::write_message(why);
         HostPasswordReply::NotVerified
     });
-    let (account_session, client) = (session.clone(), OwnedBrowserContext::new(request));
-    let run = request.store_pool().with_engine(move |engine| {
-        engine.login().settle_step_up(
-            &client.browser(),
-            &account_session,
-            &attempt,
-            reply,
-            &code,
-            client.now()?,
-        )
+    let session = session.clone();
+    let run = request.run(move |engine, client, now| {
+        engine
+            .login()
+            .settle_step_up(&client.browser(), &session, &attempt, reply, &code, now)
     });
     run.await
 }
 
-/// Adds the step-up cookie to a reply.
-pub(crate) fn with_step_up_cookie(
+/// Returns the tokens of the session that replaces one that an act revoked, with the same step-up
+/// for its remaining time.
+pub(crate) fn continued_session_tokens(
     request: &RequestContext<'_>,
-    page: HttpReply,
-    step_up: &StepUpProof,
-) -> HttpReply {
-    with_sealed_token(
-        request,
-        page,
-        &step_up.token,
-        &request.site.revocation_cache.token_keys(),
-    )
-}
-
-/// Adds the cookie of the session that replaces one that an act revoked, and the same step-up for
-/// its remaining time.
-pub(crate) fn with_continued_session(
-    request: &RequestContext<'_>,
-    page: HttpReply,
-    step_up: &StepUpProof,
+    step_up: Option<&StepUpProof>,
     opened: &OpenedSession,
-) -> HttpReply {
-    with_sealed_token(
-        request,
-        with_session_cookie(request, page, opened),
-        &step_up.token.clone().rebind(&opened.session, &opened.keys),
-        &opened.keys,
-    )
-}
-
-/// Adds the session cookie of a new session.
-pub(crate) fn with_session_cookie(
-    request: &RequestContext<'_>,
-    page: HttpReply,
-    opened: &OpenedSession,
-) -> HttpReply {
-    let seconds = clock::now().map_or(0, |now| opened.session.expires.since(now));
-    let value = opened.session.to_cookie(&opened.keys);
-    reply::with_cookie(page, &request.site.cookies.session_cookie(&value, seconds))
-}
-
-fn with_sealed_token(
-    request: &RequestContext<'_>,
-    page: HttpReply,
-    token: &StepUpToken,
-    keys: &postern_shared::crypto::vault::TokenKeys,
-) -> HttpReply {
-    let (Ok(now), true) = (clock::now(), request.site.url.has_own_host()) else {
-        return page;
-    };
-    match token.seal(keys) {
-        Ok(value) => {
-            let cookies = &request.site.cookies;
-            reply::with_cookie(
-                page,
-                &cookies.strict_cookie(cookies.names.step_up, &value, token.seconds_left(now)),
-            )
-        }
-        // without the cookie the next critical act requires a new step-up
-        Err(_) => page,
+) -> TokenChanges {
+    let (session, keys) = (&opened.session, &opened.keys);
+    let same = step_up.map(|step_up| step_up.token.clone().rebind(session, keys));
+    TokenChanges {
+        session: Some(issue_session(opened)),
+        step_up: same.and_then(|token| issue_step_up(request, &token, keys)),
+        ..TokenChanges::default()
     }
+}
+
+/// Returns the tokens of a sign-in: those of its session, and of its step-up if it counts as one.
+/// The token of the first factor is cleared.
+pub(crate) fn sign_in_tokens(request: &RequestContext<'_>, opened: &OpenedSession) -> TokenChanges {
+    let lifetime = request.site.gate().trusted_browser_lifetime.seconds();
+    let browser = opened.browser_cookie.as_ref();
+    let step_up = opened.step_up.as_ref();
+    TokenChanges {
+        session: Some(issue_session(opened)),
+        login: Some(TokenChange::Cleared),
+        trusted_browser: browser.map(|value| TokenChange::Issued(value.clone(), lifetime)),
+        step_up: step_up.and_then(|token| issue_step_up(request, token, &opened.keys)),
+        enrollment: None,
+    }
+}
+
+fn issue_session(opened: &OpenedSession) -> TokenChange {
+    let seconds = clock::now().map_or(0, |now| opened.session.expires.since(now));
+    TokenChange::Issued(opened.session.to_cookie(&opened.keys).into(), seconds)
+}
+
+fn issue_step_up(
+    request: &RequestContext<'_>,
+    token: &StepUpToken,
+    keys: &TokenKeys,
+) -> Option<TokenChange> {
+    if !request.site.url.has_own_host() {
+        return None;
+    }
+    let seconds = token.seconds_left(clock::now().ok()?);
+    // without the token the next critical act requires a new step-up
+    Some(TokenChange::Issued(token.seal(keys).ok()?, seconds))
 }

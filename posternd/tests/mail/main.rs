@@ -1,15 +1,15 @@
 //! The thread that sends mail, on a real store in a folder of its own; a program accepts the mails.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod home;
+mod test_store;
 
-use home::{Home, address, name, until};
 use postern_shared::credential::input::Input;
 use postern_shared::engine::NotMailed;
 use postern_shared::system::clock;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
+use test_store::{TestStore, address, name, until};
 
 /// Returns the code in a mail that the program accepted.
 fn code(mail: &Path) -> String {
@@ -28,44 +28,44 @@ fn notifications_that_hang_delay_no_code() {
     let script = "cat > $1/new.$$\n\
                   if grep -q 'The code that confirms' $1/new.$$; then\n\
                   mv $1/new.$$ $1/code.$$; else mv $1/new.$$ $1/notice.$$; exec sleep 60; fi";
-    let mut home = Home::new(script, "30s");
+    let mut test = TestStore::new(script, "30s");
     let now = clock::now().unwrap();
     let alice = name("alice");
-    let posted = home
-        .door
+    let posted = test
+        .engine
         .accounts()
         .set_email(&alice, &address("alice@example.com"), "root", now)
         .unwrap();
     for _ in 0..20 {
-        home.door
+        test.engine
             .accounts()
             .unlock_account(&alice, "root", now)
             .unwrap();
     }
-    let _mail = home.sends();
+    let _mail = test.sends();
     until("the code was sent", || {
         matches!(
-            home.door
+            test.engine
                 .mail()
                 .check_mail_delivery(&posted, Duration::ZERO),
             Some(Ok(()))
         )
     });
-    until("notices were taken", || home.sent("notice").len() == 4);
-    let typed = code(&home.sent("code")[0]);
-    home.door
+    until("notices were taken", || test.sent("notice").len() == 4);
+    let typed = code(&test.sent("code")[0]);
+    test.engine
         .accounts()
         .confirm_email(&alice, &Input::parse(typed.as_bytes()), "root", now)
         .unwrap();
 
-    let posted = home
-        .door
+    let posted = test
+        .engine
         .accounts()
         .set_email(&name("bob"), &address("bob@example.com"), "root", now)
         .unwrap();
-    home.door.mail().await_mail_delivery(&posted).unwrap();
+    test.engine.mail().await_mail_delivery(&posted).unwrap();
     assert_eq!(
-        home.sent("notice").len(),
+        test.sent("notice").len(),
         4,
         "no more than four at the same time"
     );
@@ -77,7 +77,7 @@ fn notifications_that_hang_delay_no_code() {
 fn codes_beyond_the_limit_wait_and_are_sent_later() {
     let script =
         "cat > $1/new.$$; mv $1/new.$$ $1/code.$$; while [ ! -e $1/go ]; do sleep 0.1; done";
-    let mut home = Home::new(script, "30s");
+    let mut test = TestStore::new(script, "30s");
     let now = clock::now().unwrap();
     let posted: Vec<_> = (0..20)
         .map(|number| {
@@ -85,81 +85,81 @@ fn codes_beyond_the_limit_wait_and_are_sent_later() {
                 name(&format!("p{number}")),
                 address(&format!("p{number}@example.com")),
             );
-            home.door
+            test.engine
                 .accounts()
                 .set_email(&who, &to, "root", now)
                 .unwrap()
         })
         .collect();
-    let _mail = home.sends();
-    until("sixteen were taken", || home.sent("code").len() == 16);
+    let _mail = test.sends();
+    until("sixteen were taken", || test.sent("code").len() == 16);
     assert!(matches!(
-        home.door.mail().await_mail_delivery(&posted[19]),
+        test.engine.mail().await_mail_delivery(&posted[19]),
         Err(NotMailed::Queued)
     ));
-    assert_eq!(home.sent("code").len(), 16);
-    fs::write(home.folder.path().join("sent/go"), "").unwrap();
-    until("all were sent", || home.sent("code").len() == 20);
+    assert_eq!(test.sent("code").len(), 16);
+    fs::write(test.folder.path().join("sent/go"), "").unwrap();
+    until("all were sent", || test.sent("code").len() == 20);
     for posted in &posted {
-        home.door.mail().await_mail_delivery(posted).unwrap();
+        test.engine.mail().await_mail_delivery(posted).unwrap();
     }
 }
 
 /// A notification that cannot be read does not stop mail.
 #[test]
 fn a_damaged_notification_delays_no_code() {
-    let mut home = Home::new("cat > $1/code.$$", "10s");
+    let mut test = TestStore::new("cat > $1/code.$$", "10s");
     let now = clock::now().unwrap();
     let alice = name("alice");
-    let posted = home
-        .door
+    let posted = test
+        .engine
         .accounts()
         .set_email(&alice, &address("alice@example.com"), "root", now)
         .unwrap();
-    home.door
+    test.engine
         .accounts()
         .unlock_account(&alice, "root", now)
         .unwrap();
-    let store = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
+    let store = rusqlite::Connection::open(test.folder.path().join("store/db")).unwrap();
     assert_eq!(
         store
             .execute("UPDATE notification SET kind = 'nothing known'", [])
             .unwrap(),
         1
     );
-    let _mail = home.sends();
+    let _mail = test.sends();
     until("the code was sent", || {
         matches!(
-            home.door
+            test.engine
                 .mail()
                 .check_mail_delivery(&posted, Duration::ZERO),
             Some(Ok(()))
         )
     });
-    assert_eq!(home.sent("code").len(), 1);
+    assert_eq!(test.sent("code").len(), 1);
 }
 
 /// Without a unit the program is not run in posternd's process, which has the key, and no mail is
 /// lost.
 #[test]
 fn where_no_unit_runs_the_program_mail_waits() {
-    let mut home = Home::new("cat > $1/code.$$", "10s");
-    let socket = home.folder.path().join("socket");
-    let away = home.folder.path().join("away");
+    let mut test = TestStore::new("cat > $1/code.$$", "10s");
+    let socket = test.folder.path().join("socket");
+    let away = test.folder.path().join("away");
     fs::rename(&socket, &away).unwrap();
     let now = clock::now().unwrap();
-    let posted = home
-        .door
+    let posted = test
+        .engine
         .accounts()
         .set_email(&name("alice"), &address("alice@example.com"), "root", now)
         .unwrap();
-    let _mail = home.sends();
+    let _mail = test.sends();
     assert!(matches!(
-        home.door.mail().await_mail_delivery(&posted),
+        test.engine.mail().await_mail_delivery(&posted),
         Err(NotMailed::Queued)
     ));
-    assert!(home.sent("code").is_empty());
+    assert!(test.sent("code").is_empty());
     fs::rename(&away, &socket).unwrap();
-    home.door.mail().await_mail_delivery(&posted).unwrap();
-    assert_eq!(home.sent("code").len(), 1);
+    test.engine.mail().await_mail_delivery(&posted).unwrap();
+    assert_eq!(test.sent("code").len(), 1);
 }

@@ -68,16 +68,14 @@ impl Store {
         match Store::connect(&path) {
             Ok((connection, deadline)) => {
                 let database = DatabasePath::open(&path)?;
-                let queue = WriteQueue::of_store(database.file_id());
-                let connection = Some(StoreConnection {
-                    connection,
-                    deadline,
-                    wal_end: WalEnd::new(&path),
-                });
                 Ok(Store {
-                    connection,
+                    connection: Some(StoreConnection {
+                        connection,
+                        deadline,
+                        wal_end: WalEnd::new(&path),
+                    }),
+                    write_queue: WriteQueue::of_store(database.file_id()),
                     path: database,
-                    write_queue: queue,
                     class: AdmissionClass::Familiar,
                 })
             }
@@ -125,14 +123,9 @@ impl Store {
 
     fn begin_reading(&mut self, blocked: StopsBlocked) -> StoreResult<OpenTransaction<'_>> {
         self.open_connection()?;
-        let Store {
-            connection,
-            path: database,
-            ..
-        } = self;
-        let transaction = OpenTransaction::new(connection, None, blocked);
+        let transaction = OpenTransaction::new(&mut self.connection, None, blocked);
         transaction.store_connection().deadline.set(READING);
-        begin(transaction, "BEGIN", database)
+        begin(transaction, "BEGIN", &self.path)
     }
 
     /// Continues the transaction that other threads of this process share, or begins one.
@@ -142,36 +135,22 @@ impl Store {
         blocked: StopsBlocked,
     ) -> StoreResult<OpenTransaction<'_>> {
         self.open_connection()?;
-        let Store {
-            connection,
-            path: database,
-            write_queue: queue,
-            class,
-        } = self;
-        let Some((permit, handed_over)) = queue.acquire(*class, may_share) else {
-            return Err(database.name_lock_holder(StoreError::Busy));
+        let Some((permit, handed_over)) = self.write_queue.acquire(self.class, may_share) else {
+            return Err(self.path.name_lock_holder(StoreError::Busy));
         };
+        let idle = &mut self.connection;
         if let Some(handed_over) = handed_over {
             busy_handler::reset_queue_time();
             handed_over.deadline.set(WRITING);
-            return Ok(OpenTransaction::join(
-                handed_over,
-                connection,
-                permit,
-                blocked,
-            )?);
+            return Ok(OpenTransaction::join(handed_over, idle, permit, blocked)?);
         }
-        let transaction = OpenTransaction::new(connection, Some(permit), blocked);
-        let StoreConnection {
-            connection,
-            deadline,
-            wal_end,
-        } = transaction.store_connection();
+        let transaction = OpenTransaction::new(idle, Some(permit), blocked);
+        let own = transaction.store_connection();
         // the wait for the write lock has a limit of its own
-        deadline.set(PATIENCE + WRITING);
-        wal_end.repair(connection)?;
-        checkpoint::checkpoint_if_long(connection);
-        let mut transaction = begin(transaction, "BEGIN IMMEDIATE", database)?;
+        own.deadline.set(PATIENCE + WRITING);
+        own.wal_end.repair(&own.connection)?;
+        checkpoint::checkpoint_if_long(&own.connection);
+        let mut transaction = begin(transaction, "BEGIN IMMEDIATE", &self.path)?;
         transaction.store_connection().deadline.set(WRITING);
         transaction.accept_joiners();
         Ok(transaction)
@@ -259,22 +238,16 @@ impl Store {
     /// reads it.
     pub fn truncate_wal(&mut self) -> StoreResult<()> {
         let _blocked = StopsBlocked::new();
-        let StoreConnection {
-            connection,
-            deadline,
-            wal_end,
-        } = self.open_connection()?;
-        deadline.set(TRUNCATION);
-        wal_end.repair(connection)?;
+        let own = self.open_connection()?;
+        own.deadline.set(TRUNCATION);
+        own.wal_end.repair(&own.connection)?;
         // SQLite does not wait for another process that truncates the WAL: it reports at once that
         // the store is busy
         let began = Instant::now();
         while began.elapsed() < TRUNCATION_PATIENCE {
             let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-            let busy = connection
-                .query_row(sql, [], |row| row.get::<_, i64>(0))
-                .map_err(StoreError::from);
-            match busy {
+            let busy = own.connection.query_row(sql, [], |row| row.get(0));
+            match busy.map_err(StoreError::from) {
                 Ok(0) => return Ok(()),
                 Ok(_) | Err(StoreError::Busy) => busy_handler::sleep_random(),
                 Err(error) => return Err(error),

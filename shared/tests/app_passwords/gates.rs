@@ -6,22 +6,22 @@ use postern_shared::crypto::vault::TokenKeys;
 use std::collections::HashSet;
 
 #[test]
-fn what_a_gate_notes_of_wrong_ones_counts_at_every_door() {
-    let mut home = home("");
+fn what_a_gate_notes_of_wrong_ones_counts_for_every_service() {
+    let mut test = test("");
     let wrong = AppPassword::random().unwrap();
     let address = Address::parse("192.0.2.7").unwrap();
-    home.app_passwords()
+    test.app_passwords()
         .record_app_password_use(&[], &[(address, NOW); 10])
         .unwrap();
     let delayed = Err(AppPasswordRefusal::AddressDelayed { wait: 300 });
-    assert_eq!(admits(&mut home, &wrong, "dovecot", NOW), delayed);
+    assert_eq!(admits(&mut test, &wrong, "dovecot", NOW), delayed);
 }
 
 #[test]
-fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
-    let mut home = home("");
-    let (gate, mail) = ([7; 16], add(&mut home, "mail", SCOPE));
-    let seen = look(&mut home, &gate, None).unwrap();
+fn a_gate_reads_them_again_when_they_or_their_accounts_change_and_only_then() {
+    let mut test = test("");
+    let (gate, mail) = ([7; 16], add(&mut test, "mail", SCOPE));
+    let seen = look(&mut test, &gate, None).unwrap();
     assert!(knows(&seen, &mail));
     let goes_by = |seen: &RevocationUpdate, before: u64| KnownRevisions {
         revision: seen.revoked.revision,
@@ -31,27 +31,29 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
             .map_or(before, |live| live.revision),
     };
     let mut by = goes_by(&seen, 0);
-    assert!(look(&mut home, &gate, Some(by)).is_none());
+    assert!(look(&mut test, &gate, Some(by)).is_none());
 
-    home.sessions().remove_gate(&gate).unwrap();
-    home.adds_account("bob");
-    home.accounts()
+    test.sessions().remove_gate(&gate).unwrap();
+    test.adds_account("bob");
+    test.accounts()
         .change_groups(&name("bob"), &["ops".parse().unwrap()], &[], "root", NOW)
         .unwrap();
-    let seen = look(&mut home, &gate, Some(by)).unwrap();
+    let seen = look(&mut test, &gate, Some(by)).unwrap();
     assert!(seen.app_passwords.is_empty(), "bob has none");
     by = goes_by(&seen, by.app_passwords);
 
     type Act = fn(&mut Engine) -> Option<(&'static str, usize)>;
     let acts: [Act; 5] = [
-        |door| {
-            door.accounts()
+        |engine| {
+            engine
+                .accounts()
                 .change_groups(&name("alice"), &["ops".parse().unwrap()], &[], "root", NOW)
                 .unwrap();
             Some(("alice", 1))
         },
-        |door| {
-            door.accounts()
+        |engine| {
+            engine
+                .accounts()
                 .rename_account(
                     &name("alice"),
                     &name("alicia"),
@@ -62,30 +64,33 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
                 .unwrap();
             Some(("alicia", 1))
         },
-        |door| {
+        |engine| {
             let (who, scope) = (name("alicia"), SCOPE.parse().unwrap());
-            door.app_passwords()
+            engine
+                .app_passwords()
                 .add_app_password(&who, &label("two"), &scope, None, "root", NOW)
                 .unwrap();
             Some(("alicia", 1))
         },
-        |door| {
-            door.app_passwords()
+        |engine| {
+            engine
+                .app_passwords()
                 .revoke_app_passwords(&name("alicia"), Some(&label("two")), "root", NOW)
                 .unwrap();
             Some(("alicia", 1))
         },
-        |door| {
-            door.accounts()
+        |engine| {
+            engine
+                .accounts()
                 .remove_account(&name("alicia"), "root", NOW)
                 .unwrap();
             None
         },
     ];
     for act in acts {
-        home.sessions().remove_gate(&gate).unwrap();
-        let expected = act(&mut home);
-        let seen = look(&mut home, &gate, Some(by)).unwrap();
+        test.sessions().remove_gate(&gate).unwrap();
+        let expected = act(&mut test);
+        let seen = look(&mut test, &gate, Some(by)).unwrap();
         let live = seen.app_passwords.last().expect("what changed is told");
         assert!(!live.is_complete, "all are read once");
         let hash = seen.keys.app_password_hash(&mail);
@@ -137,8 +142,8 @@ impl Kept {
 /// A revocation is in force at two gates, which poll as real gates do, when it is reported as done.
 #[test]
 fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
-    let mut home = home("");
-    let config = home.config().clone();
+    let mut test = test("");
+    let config = test.config().clone();
     let ended = AtomicBool::new(false);
     let (alice, current) = (
         name("alice"),
@@ -148,11 +153,12 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
         for number in 0..2_u8 {
             let (config, ended, current) = (config.clone(), &ended, &current);
             scope.spawn(move || {
-                let mut door = Engine::open(config).unwrap();
+                let mut engine = Engine::open(config).unwrap();
                 let mut by = None;
                 while !ended.load(Ordering::SeqCst) {
                     let looked =
-                        door.sessions()
+                        engine
+                            .sessions()
                             .update_revocations(&[number; 16], by, NOW, |seen| {
                                 let mut current = current.lock().unwrap();
                                 let kept = current[usize::from(number)].get_or_insert_default();
@@ -184,9 +190,9 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
             std::thread::sleep(Duration::from_millis(5));
         }
         for round in 0..10 {
-            let mail = add(&mut home, &format!("round {round}"), SCOPE);
+            let mail = add(&mut test, &format!("round {round}"), SCOPE);
             assert_eq!(sees(&mail), 2, "round {round}: it is good when it is shown");
-            home.app_passwords()
+            test.app_passwords()
                 .revoke_app_passwords(&alice, None, "root", NOW)
                 .unwrap();
             assert_eq!(sees(&mail), 0, "round {round}");
@@ -198,17 +204,17 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
 /// The app password is accepted at a PAM service only before the revocation is reported as done.
 #[test]
 fn uses_that_race_with_a_revocation_are_refused_once_it_is_reported_done() {
-    let mut home = home("");
-    let mail = add(&mut home, "mail", SCOPE);
-    let (config, done) = (home.config().clone(), AtomicBool::new(false));
+    let mut test = test("");
+    let mail = add(&mut test, "mail", SCOPE);
+    let (config, done) = (test.config().clone(), AtomicBool::new(false));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let mut door = Engine::open(config.clone()).unwrap();
+                let mut engine = Engine::open(config.clone()).unwrap();
                 for turn in 0.. {
                     let was_done = done.load(Ordering::SeqCst);
                     let address = format!("192.0.2.{}", turn % 200);
-                    let admitted = match tried_from(&address, &mut door, &mail, "dovecot", NOW) {
+                    let admitted = match tried_from(&address, &mut engine, &mail, "dovecot", NOW) {
                         Ok(admitted) => admitted.is_ok(),
                         // the other processes write without a pause, so this use is refused too
                         Err(EngineError::Store(StoreError::Busy)) => false,
@@ -223,7 +229,7 @@ fn uses_that_race_with_a_revocation_are_refused_once_it_is_reported_done() {
         }
         // four processes that write without a pause can make the revocation time out
         let mut revoke = || {
-            home.app_passwords()
+            test.app_passwords()
                 .revoke_app_passwords(&name("alice"), Some(&label("mail")), "root", NOW)
                 .ok()
         };

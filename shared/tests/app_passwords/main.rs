@@ -3,10 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod gates;
-#[path = "../home/mod.rs"]
-mod home;
+#[path = "../test_store/mod.rs"]
+mod test_store;
 
-use home::{Home, NOW, accepted, assert_contains, code_of, name, refused, request};
 use postern_shared::account::event::{EventFilter, EventKind};
 use postern_shared::account::name::Label;
 use postern_shared::credential::app_password::AppPassword;
@@ -24,6 +23,7 @@ use postern_shared::verify::decision::{AppPasswordRefusal, Refusal};
 use postern_shared::verify::origin::Origin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use test_store::{NOW, TestStore, accepted, assert_contains, code_of, name, refused, request};
 use zeroize::Zeroizing;
 
 const SCOPE: &str = "pam:dovecot\nweb:app.example.com/dav";
@@ -39,19 +39,19 @@ fn password() -> Password {
 }
 
 /// Returns a store in which alice has an account without credentials.
-fn home(extra: &str) -> Home {
-    let mut home = Home::new(extra);
-    home.adds_account("alice");
-    home
+fn test(extra: &str) -> TestStore {
+    let mut test = TestStore::new(extra);
+    test.adds_account("alice");
+    test
 }
 
 fn try_add(
-    home: &mut Home,
+    test: &mut TestStore,
     called: &str,
     scope: &str,
     expires: Option<Timestamp>,
 ) -> Result<AppPassword, String> {
-    let made = home.app_passwords().add_app_password(
+    let made = test.app_passwords().add_app_password(
         &name("alice"),
         &label(called),
         &scope.parse().unwrap(),
@@ -62,12 +62,12 @@ fn try_add(
     made.map_err(|error| error.to_string())
 }
 
-fn add(home: &mut Home, called: &str, scope: &str) -> AppPassword {
-    try_add(home, called, scope, None).unwrap()
+fn add(test: &mut TestStore, called: &str, scope: &str) -> AppPassword {
+    try_add(test, called, scope, None).unwrap()
 }
 
-fn names(home: &mut Home) -> Vec<String> {
-    let all = home
+fn names(test: &mut TestStore) -> Vec<String> {
+    let all = test
         .app_passwords()
         .list_app_passwords(Some(&name("alice")))
         .unwrap();
@@ -76,27 +76,27 @@ fn names(home: &mut Home) -> Vec<String> {
 
 /// Enters an app password at the prompt of a PAM service for alice.
 fn admits(
-    door: &mut Engine,
+    engine: &mut Engine,
     typed: &AppPassword,
     service: &str,
     now: Timestamp,
 ) -> Result<(), AppPasswordRefusal> {
-    admits_from("192.0.2.7", door, typed, service, now)
+    admits_from("192.0.2.7", engine, typed, service, now)
 }
 
 fn admits_from(
     address: &str,
-    door: &mut Engine,
+    engine: &mut Engine,
     typed: &AppPassword,
     service: &str,
     now: Timestamp,
 ) -> Result<(), AppPasswordRefusal> {
-    tried_from(address, door, typed, service, now).unwrap()
+    tried_from(address, engine, typed, service, now).unwrap()
 }
 
 fn tried_from(
     address: &str,
-    door: &mut Engine,
+    engine: &mut Engine,
     typed: &AppPassword,
     service: &str,
     now: Timestamp,
@@ -105,24 +105,25 @@ fn tried_from(
         name("alice"),
         Origin::Remote(Address::parse(address).unwrap()),
     );
-    let visitor = VerificationRequest {
+    let login = VerificationRequest {
         service,
         ..request(&alice, &origin)
     };
-    Ok(door
+    Ok(engine
         .app_passwords()
-        .verify_app_password(&visitor, typed, now)?
+        .verify_app_password(&login, typed, now)?
         .map(drop))
 }
 
 /// Returns what a gate reads when it knows the given revisions.
 fn look(
-    door: &mut Engine,
+    engine: &mut Engine,
     gate: &[u8; 16],
     goes_by: Option<KnownRevisions>,
 ) -> Option<RevocationUpdate> {
     let mut seen = None;
-    door.sessions()
+    engine
+        .sessions()
         .update_revocations(gate, goes_by, NOW, |found| seen = Some(found))
         .unwrap();
     seen
@@ -137,16 +138,16 @@ fn knows(seen: &RevocationUpdate, typed: &AppPassword) -> bool {
 
 #[test]
 fn it_opens_the_service_of_its_scope_without_a_second_factor() {
-    let mut home = home("");
-    let mail = add(&mut home, "mail", SCOPE);
-    assert_eq!(admits(&mut home, &mail, "dovecot", NOW), Ok(()));
+    let mut test = test("");
+    let mail = add(&mut test, "mail", SCOPE);
+    assert_eq!(admits(&mut test, &mail, "dovecot", NOW), Ok(()));
     assert_eq!(
-        admits(&mut home, &mail, "sshd", NOW),
+        admits(&mut test, &mail, "sshd", NOW),
         Err(AppPasswordRefusal::Scope)
     );
     let never_made = AppPassword::random().unwrap();
     assert_eq!(
-        admits(&mut home, &never_made, "dovecot", NOW),
+        admits(&mut test, &never_made, "dovecot", NOW),
         Err(AppPasswordRefusal::Wrong)
     );
     for kept in [
@@ -154,26 +155,26 @@ fn it_opens_the_service_of_its_scope_without_a_second_factor() {
         mail.grouped().replace('-', ""),
         mail.grouped()[1..].replace('-', ""),
     ] {
-        assert!(!home.holds(kept.as_bytes()), "the store holds a hash alone");
+        assert!(!test.holds(kept.as_bytes()), "the store holds a hash alone");
     }
 }
 
 #[test]
 fn its_time_is_over_at_the_second() {
-    let mut home = home("");
+    let mut test = test("");
     let until = NOW.plus(3600);
-    let mail = try_add(&mut home, "mail", SCOPE, Some(until)).unwrap();
-    assert_eq!(admits(&mut home, &mail, "dovecot", until.minus(1)), Ok(()));
+    let mail = try_add(&mut test, "mail", SCOPE, Some(until)).unwrap();
+    assert_eq!(admits(&mut test, &mail, "dovecot", until.minus(1)), Ok(()));
     assert_eq!(
-        admits(&mut home, &mail, "dovecot", until),
+        admits(&mut test, &mail, "dovecot", until),
         Err(AppPasswordRefusal::Expired)
     );
-    let again = try_add(&mut home, "again", SCOPE, Some(NOW)).unwrap_err();
+    let again = try_add(&mut test, "again", SCOPE, Some(NOW)).unwrap_err();
     assert_contains(&again, "give a later --expires");
 
     let gate = |now| {
         let mut live = Vec::new();
-        Engine::open(home.config().clone())
+        Engine::open(test.config().clone())
             .unwrap()
             .sessions()
             .update_revocations(&[7; 16], None, now, |seen| live = seen.app_passwords)
@@ -185,38 +186,38 @@ fn its_time_is_over_at_the_second() {
 
 #[test]
 fn a_name_is_given_once_and_there_is_a_most() {
-    let mut home = home("");
+    let mut test = test("");
     for number in 0..100 {
         let until = if number == 0 { Some(NOW.plus(1)) } else { None };
-        try_add(&mut home, &format!("app {number}"), "pam:x", until).unwrap();
+        try_add(&mut test, &format!("app {number}"), "pam:x", until).unwrap();
     }
     assert_contains(
-        &try_add(&mut home, "app 7", "pam:x", None).unwrap_err(),
+        &try_add(&mut test, "app 7", "pam:x", None).unwrap_err(),
         "already",
     );
     assert_contains(
-        &try_add(&mut home, "one more", "pam:x", None).unwrap_err(),
+        &try_add(&mut test, "one more", "pam:x", None).unwrap_err(),
         "100 app passwords",
     );
     // an expired app password does not count against the limit, and its name can be used again
     let later = NOW.plus(1);
     let scope = "pam:x".parse().unwrap();
-    home.app_passwords()
+    test.app_passwords()
         .add_app_password(&name("alice"), &label("app 0"), &scope, None, "root", later)
         .unwrap();
-    assert_eq!(names(&mut home).len(), 100);
+    assert_eq!(names(&mut test).len(), 100);
 }
 
 #[test]
 fn a_scope_that_means_nothing_is_refused() {
     let gate = "[gate]\nurl = \"https://auth.example.com/\"\ncookie_domain = \"example.com\"\n";
-    let mut home = home(&format!("{gate}{WEBDAV}"));
-    add(&mut home, "files", "webdav");
-    let error = try_add(&mut home, "x", "webdev", None).unwrap_err();
+    let mut test = test(&format!("{gate}{WEBDAV}"));
+    add(&mut test, "files", "webdav");
+    let error = try_add(&mut test, "x", "webdev", None).unwrap_err();
     assert_contains(&error, "[gate.scope.webdev]");
-    let error = try_add(&mut home, "x", "web:AUTH.example.com/", None).unwrap_err();
+    let error = try_add(&mut test, "x", "web:AUTH.example.com/", None).unwrap_err();
     assert_contains(&error, "the gate's own pages");
-    let nobody = home.app_passwords().add_app_password(
+    let nobody = test.app_passwords().add_app_password(
         &name("bob"),
         &label("x"),
         &"webdav".parse().unwrap(),
@@ -231,11 +232,11 @@ fn a_scope_that_means_nothing_is_refused() {
 }
 
 #[test]
-fn renamed_it_goes_on_working_and_revoked_it_does_not() {
-    let mut home = home("");
-    let (alice, mail) = (name("alice"), add(&mut home, "mail", SCOPE));
-    let other = add(&mut home, "other", SCOPE);
-    let taken = home.app_passwords().rename_app_password(
+fn renamed_it_keeps_working_and_revoked_it_does_not() {
+    let mut test = test("");
+    let (alice, mail) = (name("alice"), add(&mut test, "mail", SCOPE));
+    let other = add(&mut test, "other", SCOPE);
+    let taken = test.app_passwords().rename_app_password(
         &alice,
         &label("mail"),
         &label("other"),
@@ -248,14 +249,14 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
             AppPasswordError::NameTaken(..)
         ))
     ));
-    home.app_passwords()
+    test.app_passwords()
         .rename_app_password(&alice, &label("mail"), &label("phone"), "root", NOW)
         .unwrap();
-    assert_eq!(names(&mut home), ["phone", "other"]);
-    assert_eq!(admits(&mut home, &mail, "dovecot", NOW), Ok(()));
+    assert_eq!(names(&mut test), ["phone", "other"]);
+    assert_eq!(admits(&mut test, &mail, "dovecot", NOW), Ok(()));
 
     let unknown =
-        home.app_passwords()
+        test.app_passwords()
             .revoke_app_passwords(&alice, Some(&label("mail")), "root", NOW);
     assert!(matches!(
         unknown,
@@ -264,27 +265,27 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
         )))
     ));
     assert_eq!(
-        home.app_passwords()
+        test.app_passwords()
             .revoke_app_passwords(&alice, Some(&label("phone")), "root", NOW)
             .unwrap(),
         1
     );
     assert_eq!(
-        admits(&mut home, &mail, "dovecot", NOW),
+        admits(&mut test, &mail, "dovecot", NOW),
         Err(AppPasswordRefusal::Wrong)
     );
-    assert_eq!(admits(&mut home, &other, "dovecot", NOW), Ok(()));
+    assert_eq!(admits(&mut test, &other, "dovecot", NOW), Ok(()));
     assert_eq!(
-        home.app_passwords()
+        test.app_passwords()
             .revoke_app_passwords(&alice, None, "root", NOW)
             .unwrap(),
         1
     );
     assert_eq!(
-        admits(&mut home, &other, "dovecot", NOW),
+        admits(&mut test, &other, "dovecot", NOW),
         Err(AppPasswordRefusal::Wrong)
     );
-    let none = home
+    let none = test
         .app_passwords()
         .revoke_app_passwords(&alice, None, "root", NOW);
     assert!(matches!(
@@ -292,7 +293,7 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
         Err(AdministrationError::AppPassword(AppPasswordError::None(_)))
     ));
 
-    let log = home.all_events();
+    let log = test.all_events();
     let of = |what: EventKind| {
         log.iter()
             .filter(move |(_, event)| event.kind == what)
@@ -306,7 +307,7 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
 #[test]
 fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured() {
     for (extra, kept) in [("", false), (KEEP, true)] {
-        let mut home = home(extra);
+        let mut test = test(extra);
         let alice = name("alice");
         let expected = |count| {
             if kept {
@@ -316,151 +317,151 @@ fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured
             }
         };
         assert_eq!(
-            home.accounts()
+            test.accounts()
                 .set_password(&alice, &password(), "root", NOW)
                 .unwrap(),
             AppPasswordsAfter::None
         );
         let mut made = Vec::new();
         let mut count = 0;
-        let mut one_more = |home: &mut Home, called: &str| {
-            made.push(add(home, called, SCOPE));
+        let mut one_more = |test: &mut TestStore, called: &str| {
+            made.push(add(test, called, SCOPE));
             count = if kept { count + 1 } else { 1 };
             count
         };
-        let live = one_more(&mut home, "before the password");
+        let live = one_more(&mut test, "before the password");
         assert_eq!(
-            home.accounts()
+            test.accounts()
                 .set_password(&alice, &password(), "root", NOW)
                 .unwrap(),
             expected(live)
         );
-        let live = one_more(&mut home, "before the second factor");
-        let pending = PendingEnrollment::new(home.config(), &alice).unwrap();
+        let live = one_more(&mut test, "before the second factor");
+        let pending = PendingEnrollment::new(test.config(), &alice).unwrap();
         let vouched =
             postern_shared::engine::enrollment::pending::EnrollmentConfirmation::by_administrator();
         assert_eq!(
-            home.enrollment()
+            test.enrollment()
                 .activate(&pending, &vouched, "root", NOW)
                 .unwrap(),
             expected(live)
         );
-        let live = one_more(&mut home, "with it");
-        let further = PendingEnrollment::further(home.config(), &alice)
+        let live = one_more(&mut test, "with it");
+        let further = PendingEnrollment::further(test.config(), &alice)
             .unwrap()
             .with_label(label("token"));
         assert_eq!(
-            home.enrollment()
+            test.enrollment()
                 .activate(&further, &vouched, "root", NOW)
                 .unwrap(),
             AppPasswordsAfter::None
         );
         assert_eq!(
-            home.accounts()
+            test.accounts()
                 .disable_second_factor(&alice, "root", NOW)
                 .unwrap(),
             expected(live)
         );
         for made in &made {
-            assert_eq!(admits(&mut home, made, "dovecot", NOW).is_ok(), kept);
+            assert_eq!(admits(&mut test, made, "dovecot", NOW).is_ok(), kept);
         }
     }
 }
 
 #[test]
 fn a_recovery_code_that_turns_the_second_factor_off_says_what_becomes_of_them() {
-    let mut home = home("[recovery]\non_use = \"disable\"");
-    let pending = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
-    home.activates(&pending);
-    let mail = add(&mut home, "mail", SCOPE);
-    let outcome = home.attempt("alice", &pending.recovery_codes()[0].grouped(), NOW);
-    accepted(&outcome);
-    let told =
-        postern_shared::engine::messages::recovery_text(outcome.after_login.recovery.unwrap());
+    let mut test = test("[recovery]\non_use = \"disable\"");
+    let pending = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
+    test.activates(&pending);
+    let mail = add(&mut test, "mail", SCOPE);
+    let tried = test.attempt("alice", &pending.recovery_codes()[0].grouped(), NOW);
+    accepted(&tried);
+    let notified =
+        postern_shared::engine::messages::recovery_text(tried.after_login.recovery.unwrap());
     assert!(
-        told.ends_with("1 app password revoked: make new ones"),
-        "{told}"
+        notified.ends_with("1 app password revoked: make new ones"),
+        "{notified}"
     );
     assert_eq!(
-        admits(&mut home, &mail, "dovecot", NOW),
+        admits(&mut test, &mail, "dovecot", NOW),
         Err(AppPasswordRefusal::Wrong)
     );
 }
 
 #[test]
 fn wrong_ones_count_for_their_address_and_for_no_account() {
-    let mut home = home("");
-    let pending = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
-    home.activates(&pending);
-    let mail = add(&mut home, "mail", SCOPE);
+    let mut test = test("");
+    let pending = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
+    test.activates(&pending);
+    let mail = add(&mut test, "mail", SCOPE);
     for _ in 0..10 {
         let guess = AppPassword::random().unwrap();
         assert_eq!(
-            admits(&mut home, &guess, "dovecot", NOW),
+            admits(&mut test, &guess, "dovecot", NOW),
             Err(AppPasswordRefusal::Wrong)
         );
     }
     let delayed = Err(AppPasswordRefusal::AddressDelayed { wait: 300 });
     let guess = AppPassword::random().unwrap();
-    assert_eq!(admits(&mut home, &guess, "dovecot", NOW), delayed);
+    assert_eq!(admits(&mut test, &guess, "dovecot", NOW), delayed);
     // A right app password cannot be guessed, so the delay of the address does not apply to it.
-    assert_eq!(admits(&mut home, &mail, "dovecot", NOW), Ok(()));
+    assert_eq!(admits(&mut test, &mail, "dovecot", NOW), Ok(()));
     assert_eq!(
-        admits_from("192.0.2.8", &mut home, &mail, "dovecot", NOW),
+        admits_from("192.0.2.8", &mut test, &mail, "dovecot", NOW),
         Ok(())
     );
     // An app password of another scope and an expired one are not counted as guesses.
     for _ in 0..20 {
         assert_eq!(
-            admits_from("192.0.2.8", &mut home, &mail, "sshd", NOW),
+            admits_from("192.0.2.8", &mut test, &mail, "sshd", NOW),
             Err(AppPasswordRefusal::Scope)
         );
     }
-    accepted(&home.attempt("alice", &code_of(&pending, 0), NOW));
+    accepted(&test.attempt("alice", &code_of(&pending, 0), NOW));
 }
 
 /// An app password MUST NOT clear the count of wrong codes: its holder could then guess codes
 /// without a delay.
 #[test]
 fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
-    let mut home = home("[throttle]\naddress_limit = 1000\n");
-    let pending = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
-    home.activates(&pending);
-    let mail = add(&mut home, "mail", SCOPE);
+    let mut test = test("[throttle]\naddress_limit = 1000\n");
+    let pending = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
+    test.activates(&pending);
+    let mail = add(&mut test, "mail", SCOPE);
     let alice = name("alice");
     let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
-    let visitor = VerificationRequest {
+    let login = VerificationRequest {
         service: "dovecot",
         ..request(&alice, &origin)
     };
     let wrong = postern_shared::credential::input::Input::parse(b"000000");
     for _ in 0..5 {
-        home.verification()
-            .verify_input(&visitor, &wrong, NOW)
+        test.verification()
+            .verify_input(&login, &wrong, NOW)
             .unwrap();
-        assert_eq!(admits(&mut home, &mail, "dovecot", NOW), Ok(()));
+        assert_eq!(admits(&mut test, &mail, "dovecot", NOW), Ok(()));
     }
     refused(
-        &home
+        &test
             .verification()
-            .verify_input(&visitor, &wrong, NOW)
+            .verify_input(&login, &wrong, NOW)
             .unwrap(),
         Refusal::Delayed { wait: 30 },
     );
     // A familiar address has a bucket of its own, which would not be locked here.
     refused(
-        &home.attempt("alice", "000000", NOW),
+        &test.attempt("alice", "000000", NOW),
         Refusal::Delayed { wait: 30 },
     );
     assert_eq!(
-        home.accounts()
+        test.accounts()
             .account_status(&alice)
             .unwrap()
             .tally
             .last_sign_in,
         None
     );
-    let log = home
+    let log = test
         .audit_log()
         .list_events(
             &EventFilter {
@@ -478,25 +479,25 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
 /// its scope is.
 #[test]
 fn it_is_no_code_and_changes_nothing() {
-    let mut home = home("");
-    let pending = PendingEnrollment::new(home.config(), &name("alice")).unwrap();
-    home.activates(&pending);
+    let mut test = test("");
+    let pending = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
+    test.activates(&pending);
     let widest = add(
-        &mut home,
+        &mut test,
         "widest",
         "pam:sudo\npam:web\npam:postern\nweb:app.example.com",
     );
     for service in ["web", "postern"] {
         let (alice, origin) = (name("alice"), Origin::Local("alice".to_owned()));
-        let visitor = VerificationRequest {
+        let login = VerificationRequest {
             service,
             ..request(&alice, &origin)
         };
         let answer = postern_shared::credential::input::Input::parse(widest.grouped().as_bytes());
         refused(
-            &home
+            &test
                 .verification()
-                .verify_input(&visitor, &answer, NOW)
+                .verify_input(&login, &answer, NOW)
                 .unwrap(),
             Refusal::Malformed,
         );
@@ -505,91 +506,91 @@ fn it_is_no_code_and_changes_nothing() {
 
 #[test]
 fn the_last_use_is_kept_to_the_minute() {
-    let mut home = home("");
-    let mail = add(&mut home, "mail", SCOPE);
+    let mut test = test("");
+    let mail = add(&mut test, "mail", SCOPE);
     let last =
-        |home: &mut Home| home.app_passwords().list_app_passwords(None).unwrap()[0].last_used;
-    assert_eq!(last(&mut home), None);
-    admits(&mut home, &mail, "dovecot", NOW).unwrap();
-    assert_eq!(last(&mut home), Some(Timestamp(NOW.0 / 60 * 60)));
-    let number = home.app_passwords().list_app_passwords(None).unwrap()[0].number;
-    home.app_passwords()
+        |test: &mut TestStore| test.app_passwords().list_app_passwords(None).unwrap()[0].last_used;
+    assert_eq!(last(&mut test), None);
+    admits(&mut test, &mail, "dovecot", NOW).unwrap();
+    assert_eq!(last(&mut test), Some(Timestamp(NOW.0 / 60 * 60)));
+    let number = test.app_passwords().list_app_passwords(None).unwrap()[0].number;
+    test.app_passwords()
         .record_app_password_use(&[(number, NOW.plus(120))], &[])
         .unwrap();
-    home.app_passwords()
+    test.app_passwords()
         .record_app_password_use(&[(number, NOW), (999, NOW)], &[])
         .unwrap();
-    assert_eq!(last(&mut home), Some(Timestamp((NOW.0 + 120) / 60 * 60)));
+    assert_eq!(last(&mut test), Some(Timestamp((NOW.0 + 120) / 60 * 60)));
 }
 
 /// App passwords keep working after a rotation of keys. If the keys were compromised, the rotation
 /// ends them and lists them by name.
 #[test]
 fn rotated_keys_keep_them_and_compromised_ones_end_them_by_name() {
-    let mut home = home("");
-    let mail = add(&mut home, "mail", SCOPE);
-    home.keys().rotate_keys(Renewal::Seal, "root", NOW).unwrap();
-    assert_eq!(admits(&mut home, &mail, "dovecot", NOW), Ok(()));
-    let seen = look(&mut home, &[7; 16], None).unwrap();
+    let mut test = test("");
+    let mail = add(&mut test, "mail", SCOPE);
+    test.keys().rotate_keys(Renewal::Seal, "root", NOW).unwrap();
+    assert_eq!(admits(&mut test, &mail, "dovecot", NOW), Ok(()));
+    let seen = look(&mut test, &[7; 16], None).unwrap();
     assert!(knows(&seen, &mail));
-    home.sessions().remove_gate(&[7; 16]).unwrap();
+    test.sessions().remove_gate(&[7; 16]).unwrap();
 
-    try_add(&mut home, "short", SCOPE, Some(NOW.plus(1))).unwrap();
-    let rotated = home
+    try_add(&mut test, "short", SCOPE, Some(NOW.plus(1))).unwrap();
+    let rotated = test
         .keys()
         .rotate_keys(Renewal::All, "root", NOW.plus(1))
         .unwrap();
     assert_eq!(rotated.ended[&name("alice")], [(KeyBound::AppPasswords, 1)]);
     assert_eq!(
-        admits(&mut home, &mail, "dovecot", NOW),
+        admits(&mut test, &mail, "dovecot", NOW),
         Err(AppPasswordRefusal::Wrong)
     );
     let by = KnownRevisions {
         revision: 0,
         app_passwords: seen.app_passwords[0].revision,
     };
-    let seen = look(&mut home, &[7; 16], Some(by)).unwrap();
+    let seen = look(&mut test, &[7; 16], Some(by)).unwrap();
     assert!(seen.app_passwords[0].is_complete && seen.app_passwords[0].all.is_empty());
-    add(&mut home, "mail", SCOPE);
+    add(&mut test, "mail", SCOPE);
 }
 
 #[test]
 fn one_of_a_damaged_row_opens_nothing_and_the_others_do() {
-    let mut home = home("");
-    let (bad, good) = (add(&mut home, "bad", SCOPE), add(&mut home, "good", SCOPE));
-    let engine = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
+    let mut test = test("");
+    let (bad, good) = (add(&mut test, "bad", SCOPE), add(&mut test, "good", SCOPE));
+    let engine = rusqlite::Connection::open(test.folder.path().join("store/db")).unwrap();
     engine
         .execute(
             "UPDATE app_password SET scope = 'web:' WHERE name = 'bad'",
             [],
         )
         .unwrap();
-    let seen = look(&mut home, &[7; 16], None).unwrap();
+    let seen = look(&mut test, &[7; 16], None).unwrap();
     assert!(!knows(&seen, &bad) && knows(&seen, &good));
     let (alice, origin) = (name("alice"), Origin::Unknown);
-    let visitor = VerificationRequest {
+    let login = VerificationRequest {
         service: "dovecot",
         ..request(&alice, &origin)
     };
     assert!(
-        home.app_passwords()
-            .verify_app_password(&visitor, &bad, NOW)
+        test.app_passwords()
+            .verify_app_password(&login, &bad, NOW)
             .is_err()
     );
-    assert_eq!(admits(&mut home, &good, "dovecot", NOW), Ok(()));
+    assert_eq!(admits(&mut test, &good, "dovecot", NOW), Ok(()));
 }
 
 /// A mail address is a second factor too, so its removal ends the app passwords if it was the only
 /// one.
 #[test]
 fn an_address_that_was_the_only_second_factor_ends_them_when_it_is_removed() {
-    let mut home = home("");
+    let mut test = test("");
     let alice = name("alice");
-    let engine = home.sqlite();
+    let engine = test.sqlite();
     let sql = "INSERT INTO email (account, confirmed) SELECT id, 'alice@example.com' FROM account";
     engine.execute(sql, []).unwrap();
-    let mail = add(&mut home, "mail", SCOPE);
-    let (enrolled, after) = home.accounts().remove_email(&alice, "root", NOW).unwrap();
+    let mail = add(&mut test, "mail", SCOPE);
+    let (enrolled, after) = test.accounts().remove_email(&alice, "root", NOW).unwrap();
     assert_eq!(
         (enrolled, after),
         (
@@ -598,7 +599,7 @@ fn an_address_that_was_the_only_second_factor_ends_them_when_it_is_removed() {
         )
     );
     assert_eq!(
-        admits(&mut home, &mail, "dovecot", NOW),
+        admits(&mut test, &mail, "dovecot", NOW),
         Err(AppPasswordRefusal::Wrong)
     );
 }

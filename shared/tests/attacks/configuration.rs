@@ -1,6 +1,6 @@
 //! Configuration files that are not trusted: links, owners, modes, and the last valid copy.
 
-use crate::home::assert_contains;
+use crate::test_store::assert_contains;
 use postern_shared::config::file::{self, ConfigError};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};

@@ -2,12 +2,14 @@
 //! its fix.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-#[path = "../home/mod.rs"]
-mod home;
+#[path = "../test_store/mod.rs"]
+mod test_store;
 
+mod clock_ahead;
 mod configuration;
 mod names;
 mod policy;
 mod store;
+mod store_load;
 mod throttle;
 mod tokens;

@@ -1,7 +1,7 @@
 //! Two spellings of one name. No sign-in, prompt, command or import creates a second account for
 //! another spelling of an existing name, unless root requests it.
 
-use super::home::{Home, NOW, alice, browser, name, password, remote};
+use super::test_store::{NOW, TestStore, alice, browser, name, password, remote};
 use postern_shared::account::name::{Distinct, Service, UserName};
 use postern_shared::credential::completed_methods::CompletedMethods;
 use postern_shared::credential::import::{ImportFormat, parse_import_file};
@@ -29,14 +29,15 @@ const SPELLINGS: [&str; 6] = [
     "\u{1D41A}\u{1D425}\u{1D422}\u{1D41C}\u{1D41E}",
 ];
 
-fn is_brought(door: &mut Engine, who: &str) -> AfterPassword {
-    door.login()
+fn is_brought(opened: &mut Engine, who: &str) -> AfterPassword {
+    opened
+        .login()
         .enter_identity(&browser(&remote("192.0.2.7")), &name(who), NOW)
         .unwrap()
 }
 
-fn accounts(home: &mut Home) -> Vec<String> {
-    home.accounts()
+fn accounts(test: &mut TestStore) -> Vec<String> {
+    test.accounts()
         .account_statuses()
         .unwrap()
         .into_iter()
@@ -47,19 +48,19 @@ fn accounts(home: &mut Home) -> Vec<String> {
 /// A proxy passes the identity in the spelling that the person typed there.
 #[test]
 fn an_identity_in_another_spelling_opens_nothing_and_makes_no_account() {
-    let (mut home, _) = alice(HEADER);
+    let (mut test, _) = alice(HEADER);
     for spelling in SPELLINGS {
-        let after = is_brought(&mut home, spelling);
+        let after = is_brought(&mut test, spelling);
         assert!(
             !matches!(after, AfterPassword::Opened(_)),
             "{spelling} enters without a code"
         );
-        assert_eq!(accounts(&mut home), ["alice"], "{spelling}");
+        assert_eq!(accounts(&mut test), ["alice"], "{spelling}");
     }
 }
 
 #[test]
-fn characters_that_nobody_sees_make_no_name() {
+fn characters_that_are_invisible_make_no_name() {
     for text in [
         "ali\u{200B}ce",
         "alice\u{FE0F}",
@@ -86,56 +87,56 @@ fn characters_that_nobody_sees_make_no_name() {
 #[test]
 fn of_two_spellings_that_come_at_once_one_makes_an_account() {
     for round in 0..20 {
-        let mut home = Home::new(HEADER);
-        let mut doors = [home.another(), home.another()];
+        let mut test = TestStore::new(HEADER);
+        let mut engines = [test.another(), test.another()];
         let barrier = std::sync::Barrier::new(2);
         std::thread::scope(|scope| {
-            for (door, spelling) in doors.iter_mut().zip(["bob", "BOB"]) {
+            for (engine, spelling) in engines.iter_mut().zip(["bob", "BOB"]) {
                 scope.spawn(|| {
                     barrier.wait();
-                    is_brought(door, spelling)
+                    is_brought(engine, spelling)
                 });
             }
         });
         assert_eq!(
-            accounts(&mut home).len(),
+            accounts(&mut test).len(),
             1,
             "round {round}: {:?}",
-            accounts(&mut home)
+            accounts(&mut test)
         );
     }
 }
 
 /// The person sees the name of the existing account, and the log holds both spellings.
 #[test]
-fn whoever_comes_in_another_spelling_is_told_of_which_account() {
-    let (mut home, _) = alice(HEADER);
-    let AfterPassword::OtherSpelling(other) = is_brought(&mut home, "ALICE") else {
+fn a_user_who_signs_in_with_another_spelling_is_refused_with_the_name_of_the_account() {
+    let (mut test, _) = alice(HEADER);
+    let AfterPassword::OtherSpelling(other) = is_brought(&mut test, "ALICE") else {
         panic!("not refused")
     };
     assert_eq!((other.name, other.existing), (name("ALICE"), name("alice")));
     // an account of exactly this name is not compared with others, since root created both
-    home.accounts()
+    test.accounts()
         .add_account(&name("Alice"), Distinct::Yes, "root", NOW)
         .unwrap();
     assert!(matches!(
-        is_brought(&mut home, "Alice"),
+        is_brought(&mut test, "Alice"),
         AfterPassword::Opened(_)
     ));
 }
 
 #[test]
 fn a_declared_account_has_one_spelling_too() {
-    let mut home = Home::new(&format!(
+    let mut test = TestStore::new(&format!(
         "{HEADER}\n[[account]]\nname = \"carol\"\nsecret_file = \"/nonexistent\"\n"
     ));
     assert!(matches!(
-        is_brought(&mut home, "CAROL"),
+        is_brought(&mut test, "CAROL"),
         AfterPassword::OtherSpelling(_)
     ));
-    assert_eq!(accounts(&mut home), ["carol"]);
+    assert_eq!(accounts(&mut test), ["carol"]);
     assert!(
-        home.accounts()
+        test.accounts()
             .add_account(&name("CAROL"), Distinct::No, "root", NOW)
             .is_err()
     );
@@ -144,50 +145,50 @@ fn a_declared_account_has_one_spelling_too() {
 /// The fault: a rule or policy that names, in capitals, a person without an account applied to
 /// another name.
 #[test]
-fn whoever_the_configuration_names_is_named_in_every_spelling() {
+fn a_user_who_the_configuration_names_is_named_in_every_spelling() {
     for named in [
         "[[gate.rule]]\nusers = [\"carol\"]\nthen = \"deny\"",
         "[policy]\nrequired = [\"carol\"]",
         "[policy]\nrequired = [\"all\", \"!carol\"]",
         "[policy]\nadministrators = [\"carol\"]",
     ] {
-        let mut home = Home::new(&format!("{HEADER}\n{named}\n"));
-        let other = is_brought(&mut home, "CAROL");
+        let mut test = TestStore::new(&format!("{HEADER}\n{named}\n"));
+        let other = is_brought(&mut test, "CAROL");
         assert!(
             matches!(other, AfterPassword::OtherSpelling(_)),
             "{named}: an account of its own"
         );
-        assert_eq!(accounts(&mut home).len(), 0, "{named}");
+        assert_eq!(accounts(&mut test).len(), 0, "{named}");
         // an unauthenticated client does not learn the names in the configuration
-        let need = requirement(&mut home, "CAROL", Phase::Before);
+        let need = requirement(&mut test, "CAROL", Phase::Before);
         assert!(matches!(need, Ok(Requirement::Code)), "{named}: {need:?}");
         assert!(
-            requirement(&mut home, "CAROL", Phase::After).is_err(),
+            requirement(&mut test, "CAROL", Phase::After).is_err(),
             "{named}"
         );
         assert!(
             !matches!(
-                is_brought(&mut home, "carol"),
+                is_brought(&mut test, "carol"),
                 AfterPassword::OtherSpelling(_)
             ),
             "{named}"
         );
         // root may create two accounts
-        home.accounts()
+        test.accounts()
             .add_account(&name("CAROL"), Distinct::Yes, "root", NOW)
             .unwrap();
         assert!(
             !matches!(
-                is_brought(&mut home, "CAROL"),
+                is_brought(&mut test, "CAROL"),
                 AfterPassword::OtherSpelling(_)
             ),
             "{named}"
         );
     }
     let both = "[policy]\nrequired = [\"dave\", \"Dave\"]";
-    let mut home = Home::new(&format!("{HEADER}\n{both}\n"));
+    let mut test = TestStore::new(&format!("{HEADER}\n{both}\n"));
     for spelling in ["Dave", "dave"] {
-        let after = is_brought(&mut home, spelling);
+        let after = is_brought(&mut test, spelling);
         assert_eq!(
             matches!(after, AfterPassword::OtherSpelling(_)),
             spelling == "dave",
@@ -199,17 +200,19 @@ fn whoever_the_configuration_names_is_named_in_every_spelling() {
 /// Each of these commands creates a missing account.
 #[test]
 fn no_command_makes_an_account_in_another_spelling_unless_it_says_so() {
-    let (mut home, _) = alice("");
+    let (mut test, _) = alice("");
     for spelling in SPELLINGS {
         let who = name(spelling);
-        let pending = PendingEnrollment::new(home.config(), &who).unwrap();
-        let door = &mut home;
+        let pending = PendingEnrollment::new(test.config(), &who).unwrap();
+        let engine = &mut test;
         let errors = [
-            door.accounts()
+            engine
+                .accounts()
                 .add_account(&who, Distinct::No, "root", NOW)
                 .err(),
-            door.enrollment().check_enrollment(&pending).err(),
-            door.enrollment()
+            engine.enrollment().check_enrollment(&pending).err(),
+            engine
+                .enrollment()
                 .activate(
                     &pending,
                     &EnrollmentConfirmation::by_administrator(),
@@ -217,10 +220,12 @@ fn no_command_makes_an_account_in_another_spelling_unless_it_says_so() {
                     NOW,
                 )
                 .err(),
-            door.accounts()
+            engine
+                .accounts()
                 .set_password(&who, &password("correct horse"), "root", NOW)
                 .err(),
-            door.accounts()
+            engine
+                .accounts()
                 .set_email(&who, &"a@example.org".parse().unwrap(), "root", NOW)
                 .err(),
         ];
@@ -230,30 +235,30 @@ fn no_command_makes_an_account_in_another_spelling_unless_it_says_so() {
                 "{spelling}: {error:?}"
             );
         }
-        assert_eq!(accounts(&mut home), ["alice"], "{spelling}");
+        assert_eq!(accounts(&mut test), ["alice"], "{spelling}");
     }
-    home.enrols("bob");
-    let renamed = |home: &mut Home, to: &str, distinct| {
-        home.accounts()
+    test.enrols("bob");
+    let renamed = |test: &mut TestStore, to: &str, distinct| {
+        test.accounts()
             .rename_account(&name("bob"), &name(to), distinct, "root", NOW)
     };
     assert!(matches!(
-        renamed(&mut home, "ALICE", Distinct::No),
+        renamed(&mut test, "ALICE", Distinct::No),
         Err(AdministrationError::OtherSpelling(_))
     ));
-    renamed(&mut home, "Bob", Distinct::No).expect("a name may be spelled anew");
-    home.accounts()
+    renamed(&mut test, "Bob", Distinct::No).expect("a name may be spelled anew");
+    test.accounts()
         .rename_account(&name("Bob"), &name("ALICE"), Distinct::Yes, "root", NOW)
         .unwrap();
-    home.accounts()
+    test.accounts()
         .add_account(&name("aLICE"), Distinct::Yes, "root", NOW)
         .unwrap();
-    assert_eq!(accounts(&mut home), ["ALICE", "aLICE", "alice"]);
+    assert_eq!(accounts(&mut test), ["ALICE", "aLICE", "alice"]);
 }
 
 #[test]
 fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
-    let (mut home, _) = alice("");
+    let (mut test, _) = alice("");
     let url = |who: &str, seed| format!("otpauth://totp/{who}?secret={seed}\n");
     let file = [
         url("ALICE", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"),
@@ -262,7 +267,7 @@ fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
     ];
     let import = parse_import_file(ImportFormat::Otpauth, file.concat().as_bytes()).unwrap();
     for trial in [ImportMode::DryRun, ImportMode::Commit] {
-        let taken = home
+        let taken = test
             .accounts()
             .import_authenticators(&import.found, trial, Distinct::No, "root", NOW)
             .unwrap();
@@ -271,7 +276,7 @@ fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
         });
         assert_eq!(taken, [other("alice"), app, other("bob")], "{trial:?}");
     }
-    let all = home
+    let all = test
         .accounts()
         .import_authenticators(
             &import.found,
@@ -288,35 +293,35 @@ fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
         2,
         "{all:?}"
     );
-    assert_eq!(accounts(&mut home), ["ALICE", "BOB", "alice", "bob"]);
+    assert_eq!(accounts(&mut test), ["ALICE", "BOB", "alice", "bob"]);
 }
 
 /// A service whose users have no account on this host may treat any spelling as the same user. The
 /// spelling MUST NOT decide whether a second factor is required.
 #[test]
-fn a_prompt_takes_no_other_spelling_for_somebody_without_a_second_factor() {
-    let (mut home, _) = alice("");
-    for (stage, spelling) in [Phase::Before, Phase::After]
+fn a_prompt_takes_no_other_spelling_for_a_user_without_a_second_factor() {
+    let (mut test, _) = alice("");
+    for (phase, spelling) in [Phase::Before, Phase::After]
         .into_iter()
         .flat_map(|s| SPELLINGS.map(|w| (s, w)))
     {
-        let need = requirement(&mut home, spelling, stage);
+        let need = requirement(&mut test, spelling, phase);
         let is_open = matches!(need, Ok(Requirement::Nothing | Requirement::Exempt(_)));
-        assert!(!is_open, "{stage:?} {spelling}");
+        assert!(!is_open, "{phase:?} {spelling}");
         // the message is shown only after the first factor
-        assert_eq!(need.is_err(), stage == Phase::After, "{stage:?} {spelling}");
-        let begun = at_prompt(&mut home, spelling, stage, |engine, context| {
+        assert_eq!(need.is_err(), phase == Phase::After, "{phase:?} {spelling}");
+        let begun = at_prompt(&mut test, spelling, phase, |engine, context| {
             engine
                 .enrollment()
                 .begin_prompt_enrollment(context, None, NOW)
         });
         assert!(
             !matches!(begun, Ok(PromptEnrollment::Begun(_))),
-            "{stage:?} {spelling}"
+            "{phase:?} {spelling}"
         );
     }
     assert!(matches!(
-        requirement(&mut home, "bob", Phase::After),
+        requirement(&mut test, "bob", Phase::After),
         Ok(Requirement::Nothing)
     ));
 }
@@ -324,27 +329,27 @@ fn a_prompt_takes_no_other_spelling_for_somebody_without_a_second_factor() {
 /// The enrollment grace period creates an account as well.
 #[test]
 fn a_first_sign_in_at_a_prompt_makes_no_account_in_another_spelling() {
-    let (mut home, _) = alice("[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n");
-    let waived = at_prompt(&mut home, "ALICE", Phase::After, |engine, context| {
+    let (mut test, _) = alice("[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n");
+    let waived = at_prompt(&mut test, "ALICE", Phase::After, |engine, context| {
         engine.verification().waive_pam_requirement(context, NOW)
     });
     assert!(waived.is_err());
-    assert_eq!(accounts(&mut home), ["alice"]);
+    assert_eq!(accounts(&mut test), ["alice"]);
 }
 
 fn requirement(
-    home: &mut Home,
+    test: &mut TestStore,
     who: &str,
     phase: Phase,
 ) -> Result<Requirement, AdministrationError> {
-    at_prompt(home, who, phase, |engine, context| {
+    at_prompt(test, who, phase, |engine, context| {
         let found = engine.verification().find_pam_requirement(context, NOW)?;
         Ok(found.requirement)
     })
 }
 
 fn at_prompt<R>(
-    home: &mut Home,
+    test: &mut TestStore,
     who: &str,
     phase: Phase,
     operation: impl FnOnce(&mut Engine, PamContext<'_>) -> R,
@@ -360,5 +365,5 @@ fn at_prompt<R>(
         phase,
         completed_methods: &CompletedMethods::default(),
     };
-    operation(home, context)
+    operation(test, context)
 }

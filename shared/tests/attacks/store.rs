@@ -1,6 +1,6 @@
 //! Stores that an attacker changed, or that a disk error damaged.
 
-use crate::home::{Home, NOW, alice, assert_contains, name};
+use crate::test_store::{NOW, TestStore, alice, assert_contains, name};
 use postern_shared::engine::Engine;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 /// Changes a store by SQL, opens it, and returns the refusal.
 #[track_caller]
 fn refusal_after(crafted: &str) -> String {
-    let (home, _) = alice("");
-    let Home {
+    let (test, _) = alice("");
+    let TestStore {
         folder,
         config,
-        door,
-    } = home;
-    drop(door);
+        engine: opened,
+    } = test;
+    drop(opened);
     let engine = rusqlite::Connection::open(folder.path().join("store/db")).unwrap();
     engine.execute_batch(crafted).unwrap();
     drop(engine);
@@ -31,7 +31,7 @@ fn refusal_after(crafted: &str) -> String {
 
 /// Triggers and views in a schema run in the process that opens the store, which may be root's.
 #[test]
-fn a_store_with_an_object_of_somebody_elses_is_refused_by_name() {
+fn a_store_with_an_object_of_another_owner_is_refused_by_name() {
     let virtual_table = "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema \
          VALUES ('table', 'words', 'words', 0, 'CREATE VIRTUAL TABLE words USING fts5(a)');";
     for (crafted, named) in [
@@ -127,9 +127,9 @@ fn a_value_that_is_too_long_is_refused() {
 /// A user who can write the folder could replace the files that root opens, and could make root
 /// remove other files.
 #[test]
-fn nobody_but_the_owner_makes_or_removes_files_beside_the_store() {
-    let (home, _) = alice("");
-    let store = home.folder.path().join("store");
+fn no_user_but_the_owner_makes_or_removes_files_beside_the_store() {
+    let (test, _) = alice("");
+    let store = test.folder.path().join("store");
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().mode() & 0o7777;
     assert_eq!(mode(&store), 0o750);
     for file in ["db", "db-wal", "db-shm"] {
@@ -142,12 +142,12 @@ fn nobody_but_the_owner_makes_or_removes_files_beside_the_store() {
         (0o755, "chmod it to 0750"),
     ] {
         fs::set_permissions(&store, PermissionsExt::from_mode(open)).unwrap();
-        let refused = Engine::open(home.config.clone()).err().unwrap().to_string();
+        let refused = Engine::open(test.config.clone()).err().unwrap().to_string();
         assert_contains(&refused, named);
     }
     fs::set_permissions(&store, PermissionsExt::from_mode(0o750)).unwrap();
     fs::set_permissions(store.join("db-shm"), PermissionsExt::from_mode(0o666)).unwrap();
-    let refused = Engine::open(home.config.clone()).err().unwrap().to_string();
+    let refused = Engine::open(test.config.clone()).err().unwrap().to_string();
     assert_contains(
         &refused,
         "db-shm: has mode 0666, too open; chmod it to 0660",
@@ -157,20 +157,20 @@ fn nobody_but_the_owner_makes_or_removes_files_beside_the_store() {
 /// The group that shares the store cannot create these files again.
 #[test]
 fn closing_the_store_leaves_its_files_in_place() {
-    let mut home = Home::new("");
-    let store = home.folder.path().join("store");
+    let mut test = TestStore::new("");
+    let store = test.folder.path().join("store");
     let inode = |file: &str| fs::metadata(store.join(file)).unwrap().ino();
     let before = ["db", "db-wal", "db-shm"].map(inode);
-    home.accounts()
+    test.accounts()
         .set_password(
             &name("alice"),
-            &crate::home::password("a password"),
+            &crate::test_store::password("a password"),
             "root",
             NOW,
         )
         .unwrap();
-    let (config, another) = (home.config.clone(), home.another());
-    drop((home.door, another));
+    let (config, another) = (test.config.clone(), test.another());
+    drop((test.engine, another));
     drop(Engine::open(config).unwrap());
     assert_eq!(["db", "db-wal", "db-shm"].map(inode), before);
 }
@@ -179,8 +179,8 @@ fn closing_the_store_leaves_its_files_in_place() {
 /// store are not used.
 #[test]
 fn a_store_is_made_in_its_folder_alone_and_whole() {
-    let (home, _) = alice("");
-    let folder = home.folder.path().join("mount");
+    let (test, _) = alice("");
+    let folder = test.folder.path().join("mount");
     fs::create_dir(&folder).unwrap();
     fs::set_permissions(&folder, PermissionsExt::from_mode(0o750)).unwrap();
     let (masters, _) = postern_shared::crypto::master_key::MasterKeys::generate().unwrap();
@@ -205,7 +205,7 @@ fn a_store_is_made_in_its_folder_alone_and_whole() {
     ] {
         fs::write(folder.join(left), "").unwrap();
     }
-    let beside = || fs::read_dir(home.folder.path()).unwrap().count();
+    let beside = || fs::read_dir(test.folder.path()).unwrap().count();
     let before = beside();
     postern_shared::store::create(&url, None, &keys).unwrap();
     assert_eq!(names(), ["db", "db-shm", "db-wal"]);

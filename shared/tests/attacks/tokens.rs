@@ -1,8 +1,8 @@
 //! Tokens and sessions that remain valid after what they depend on has ended.
 
-use crate::home::{
-    Home, NOW, PASSWORD, alice_at_the_web, browser, browser_with, code_at, code_of, name, password,
-    remote, signs_in,
+use crate::test_store::{
+    NOW, PASSWORD, TestStore, alice_at_the_web, browser, browser_with, code_at, code_of, name,
+    password, remote, signs_in,
 };
 use postern_shared::account::name::{Distinct, Service};
 use postern_shared::config::Config;
@@ -17,19 +17,18 @@ use postern_shared::engine::{
 };
 use postern_shared::system::clock::Timestamp;
 use postern_shared::system::process::HostProcess;
-use postern_shared::token::LoginToken;
 use postern_shared::token::session::{RevokedSessions, Session};
 use postern_shared::verify::decision::Refusal;
 use postern_shared::verify::origin::Origin;
 use postern_shared::verify::throttle::Phase;
 
-const HOUR: u64 = 3600;
+pub(crate) const HOUR: u64 = 3600;
 const RULE: &str = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n";
 
 /// Signs in bob, who has a password and no second factor.
-fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
-    home.sets_password("bob");
-    let entered = home.login().enter_password(
+fn bob_signs_in(test: &mut TestStore, from: &Origin) -> Session {
+    test.sets_password("bob");
+    let entered = test.login().enter_password(
         &browser(from),
         &name("bob"),
         Some(&password(PASSWORD)),
@@ -43,9 +42,9 @@ fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
 }
 
 /// Returns what forward-auth checks use after one read of the store.
-fn snapshot(home: &Home, now: Timestamp) -> RevokedSessions {
+pub(crate) fn snapshot(test: &TestStore, now: Timestamp) -> RevokedSessions {
     let mut revoked = None;
-    let mut gate = home.another();
+    let mut gate = test.another();
     gate.sessions()
         .update_revocations(&[7; 16], None, now, |seen| revoked = Some(seen.revoked))
         .unwrap();
@@ -59,10 +58,10 @@ fn snapshot(home: &Home, now: Timestamp) -> RevokedSessions {
 fn an_enrollment_token_dies_with_its_session() {
     let from = remote("192.0.2.7");
     for all in [true, false] {
-        let mut home = Home::new("");
-        let session = bob_signs_in(&mut home, &from);
+        let mut test = TestStore::new("");
+        let session = bob_signs_in(&mut test, &from);
         let given = password(PASSWORD);
-        let proof = home.login().step_up(
+        let proof = test.login().step_up(
             &browser(&from),
             &session,
             Some(&given),
@@ -72,17 +71,17 @@ fn an_enrollment_token_dies_with_its_session() {
         let AfterStepUp::Verified(proof) = proof.unwrap() else {
             panic!("not proven")
         };
-        let ticket = home
+        let ticket = test
             .enrollment()
             .issue_first_enrollment_token(&session, &proof, &from, NOW)
             .unwrap()
             .unwrap();
         let one = (!all).then_some(session.id);
-        home.another()
+        test.another()
             .sessions()
             .revoke_sessions(&name("bob"), one, "root", NOW)
             .unwrap();
-        let Some(shown) = home
+        let Some(shown) = test
             .enrollment()
             .begin_web_enrollment(&ticket, NOW)
             .unwrap()
@@ -95,14 +94,14 @@ fn an_enrollment_token_dies_with_its_session() {
                 .to_string()
                 .as_bytes(),
         );
-        let confirmed = home
+        let confirmed = test
             .enrollment()
             .confirm_web_enrollment(&ticket, shown.draft, &shows, NOW)
             .unwrap();
         let AfterEnrollmentCode::Confirmed { confirmed, .. } = confirmed else {
             continue;
         };
-        let after = home
+        let after = test
             .enrollment()
             .finish_web_enrollment(&browser(&from), &ticket, &confirmed, NOW)
             .unwrap();
@@ -119,7 +118,7 @@ fn an_enrollment_token_dies_with_its_session() {
 fn a_login_token_of_an_upgrade_dies_with_its_session() {
     let from = remote("192.0.2.7");
     for all in [true, false] {
-        let (mut home, app) = alice_at_the_web(RULE);
+        let (mut test, app) = alice_at_the_web(RULE);
         let cheap = BrowserContext {
             page: Some(RequestedPage {
                 host: "app.example.com",
@@ -127,7 +126,7 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
             }),
             ..browser(&from)
         };
-        let entered = home.login().enter_password(
+        let entered = test.login().enter_password(
             &cheap,
             &name("alice"),
             Some(&password(PASSWORD)),
@@ -138,7 +137,7 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
             panic!("not opened")
         };
         let session = opened.session;
-        let Some(AfterPassword::Code(pass)) = home
+        let Some(AfterPassword::Code(pass)) = test
             .login()
             .upgrade_session(&browser(&from), &session, NOW)
             .unwrap()
@@ -146,13 +145,13 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
             panic!("no code is asked")
         };
         let one = (!all).then_some(session.id);
-        home.another()
+        test.another()
             .sessions()
             .revoke_sessions(&name("alice"), one, "root", NOW)
             .unwrap();
         let answer = Input::parse(code_of(&app, 0).as_bytes());
         let after =
-            home.login()
+            test.login()
                 .enter_code(&browser(&from), &pass, &answer, TrustRequest::NotAsked, NOW);
         assert!(
             matches!(after.unwrap(), AfterCode::Refused(_)),
@@ -161,46 +160,12 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
     }
 }
 
-/// The fault: a sign-in while the clock was ahead removed the records of revoked sessions, whose
-/// cookies were valid again once the clock was right.
-#[test]
-fn a_revoked_session_stays_revoked_when_the_clock_ran_ahead_and_came_back() {
-    for ahead in [13 * HOUR, 40 * 24 * HOUR, 400 * 24 * HOUR] {
-        let from = remote("192.0.2.7");
-        let (mut home, app) = alice_at_the_web("");
-        let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
-        home.sessions().sign_out(session.id).unwrap();
-        let then = NOW.plus(ahead);
-        let other = signs_in(&mut home, &from, &code_at(&app, 0, then), then);
-        home.sessions().sign_out(other.id).unwrap();
-        snapshot(&home, then);
-        assert!(snapshot(&home, NOW.plus(60)).covers(&session), "{ahead}");
-    }
-}
-
-/// The same fault for all sessions of an account, which a new password had ended.
-#[test]
-fn a_raised_generation_stays_raised_when_the_clock_ran_ahead_and_came_back() {
-    for ahead in [13 * HOUR, 40 * 24 * HOUR, 400 * 24 * HOUR] {
-        let from = remote("192.0.2.7");
-        let (mut home, app) = alice_at_the_web("");
-        let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
-        home.sets_password("alice");
-        let then = NOW.plus(ahead);
-        let other = signs_in(&mut home, &from, &code_at(&app, 0, then), then);
-        home.sessions().sign_out(other.id).unwrap();
-        // a gate uses this until the next revocation, whatever its clock shows
-        assert!(snapshot(&home, then).covers(&session), "{ahead}");
-        assert!(snapshot(&home, NOW.plus(60)).covers(&session), "{ahead}");
-    }
-}
-
 /// The fault: one line of JSON on pam.sock, from any process of the user, ended that user's
 /// sessions and app passwords.
 #[test]
 fn a_process_of_the_users_own_says_no_password_changed() {
-    let mut home = Home::new("");
-    let session = bob_signs_in(&mut home, &remote("192.0.2.7"));
+    let mut test = TestStore::new("");
+    let session = bob_signs_in(&mut test, &remote("192.0.2.7"));
     let bob = name("bob");
     let context = PamContext {
         requester: Requester::Owner {
@@ -215,12 +180,12 @@ fn a_process_of_the_users_own_says_no_password_changed() {
         phase: Phase::After,
         completed_methods: &CompletedMethods::default(),
     };
-    let after = home.verification().end_for_changed_password(context, NOW);
+    let after = test.verification().end_for_changed_password(context, NOW);
     assert!(
         matches!(after, Err(AdministrationError::MayNotReportPassword(_))),
         "{after:?}"
     );
-    let left = home.sessions().list_sessions(&bob, NOW).unwrap();
+    let left = test.sessions().list_sessions(&bob, NOW).unwrap();
     assert_eq!(
         left.iter().map(|kept| kept.id).collect::<Vec<_>>(),
         [session.id]
@@ -232,10 +197,10 @@ fn a_process_of_the_users_own_says_no_password_changed() {
 #[test]
 fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
     let from = remote("192.0.2.7");
-    let (mut home, app) = alice_at_the_web("");
-    let enters = |home: &mut Home, cookie: Option<&str>| {
+    let (mut test, app) = alice_at_the_web("");
+    let enters = |test: &mut TestStore, cookie: Option<&str>| {
         let browser = browser_with(&from, cookie);
-        home.login()
+        test.login()
             .enter_password(
                 &browser,
                 &name("alice"),
@@ -245,110 +210,44 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
             )
             .unwrap()
     };
-    let AfterPassword::Code(pass) = enters(&mut home, None) else {
+    let AfterPassword::Code(pass) = enters(&mut test, None) else {
         panic!("no code is asked")
     };
     let answer = Input::parse(code_of(&app, 0).as_bytes());
     let entered =
-        home.login()
+        test.login()
             .enter_code(&browser(&from), &pass, &answer, TrustRequest::Asked, NOW);
     let AfterCode::Opened(owner) = entered.unwrap() else {
         panic!("not opened")
     };
     let stolen = owner.browser_cookie.as_ref().unwrap().to_string();
-    let AfterPassword::Opened(thief) = enters(&mut home, Some(&stolen)) else {
+    let AfterPassword::Opened(thief) = enters(&mut test, Some(&stolen)) else {
         panic!("a code is asked")
     };
     let next = thief.browser_cookie.as_ref().unwrap().to_string();
-    let AfterPassword::Opened(again) = enters(&mut home, Some(&next)) else {
+    let AfterPassword::Opened(again) = enters(&mut test, Some(&next)) else {
         panic!("a code is asked")
     };
     // the owner's browser sends the value that the thief has already used
     assert!(matches!(
-        enters(&mut home, Some(&stolen)),
+        enters(&mut test, Some(&stolen)),
         AfterPassword::Code(_)
     ));
     for session in [&owner.session, &thief.session, &again.session] {
         assert!(
-            snapshot(&home, NOW).covers(session),
+            snapshot(&test, NOW).covers(session),
             "a session of the thief's goes on"
         );
     }
-    assert!(home.sessions_of("alice", NOW).is_empty());
-}
-
-/// The fault: while the clock was ahead, the record of a used login token was removed, and the
-/// token was valid again once the clock was right.
-#[test]
-fn a_login_token_that_was_used_stays_so_when_the_clock_ran_ahead_and_came_back() {
-    let from = remote("192.0.2.7");
-    let (mut home, app) = alice_at_the_web("");
-    let asks = |home: &mut Home, now| {
-        let given = password(PASSWORD);
-        let after = home.login().enter_password(
-            &browser(&from),
-            &name("alice"),
-            Some(&given),
-            &Input::Malformed,
-            now,
-        );
-        let AfterPassword::Code(token) = after.unwrap() else {
-            panic!("no code is asked")
-        };
-        token
-    };
-    let enters = |home: &mut Home, token: &LoginToken, typed: &str, now| {
-        let answer = Input::parse(typed.as_bytes());
-        home.login()
-            .enter_code(&browser(&from), token, &answer, TrustRequest::NotAsked, now)
-            .unwrap()
-    };
-    let token = asks(&mut home, NOW);
-    assert!(matches!(
-        enters(&mut home, &token, &code_of(&app, 0), NOW),
-        AfterCode::Opened(_)
-    ));
-    let then = NOW.plus(13 * HOUR);
-    let other = asks(&mut home, then);
-    assert!(matches!(
-        enters(&mut home, &other, "000000", then),
-        AfterCode::Refused(_)
-    ));
-    let back = NOW.plus(30);
-    let again = enters(&mut home, &token, &code_at(&app, 0, back), back);
-    assert!(matches!(again, AfterCode::Refused(Refusal::Expired)));
-}
-
-/// The fault: while the clock was ahead, a session seemed to have expired. It was not listed and
-/// could not be revoked, but was valid again later.
-#[test]
-fn a_session_that_is_good_when_the_clock_is_right_again_is_listed_and_can_be_revoked() {
-    let from = remote("192.0.2.7");
-    let (mut home, app) = alice_at_the_web("");
-    let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
-    let listed = |home: &mut Home, now| {
-        home.sessions_of("alice", now)
-            .iter()
-            .any(|kept| kept.id == session.id)
-    };
-    let then = NOW.plus(13 * HOUR);
-    signs_in(&mut home, &from, &code_at(&app, 0, then), then);
-    assert!(!listed(&mut home, then) && listed(&mut home, NOW.plus(60)));
-    assert_eq!(
-        home.sessions()
-            .revoke_sessions(&name("alice"), Some(session.id), "root", then)
-            .unwrap(),
-        1
-    );
-    assert!(snapshot(&home, NOW.plus(60)).covers(&session));
+    assert!(test.sessions_of("alice", NOW).is_empty());
 }
 
 /// A gate that reads only changes knows the same revocations as a gate that has just started.
 #[test]
 fn a_gate_that_looks_again_and_again_knows_every_revocation() {
     let from = remote("192.0.2.7");
-    let (mut home, app) = alice_at_the_web("");
-    let mut gate = home.another();
+    let (mut test, app) = alice_at_the_web("");
+    let mut gate = test.another();
     let (mut known, mut by) = (RevokedSessions::default(), None);
     let mut look = |by: &mut Option<KnownRevisions>, known: &mut RevokedSessions, now| {
         let looked = gate
@@ -367,28 +266,28 @@ fn a_gate_that_looks_again_and_again_knows_every_revocation() {
     let mut ended = Vec::new();
     for day in 0..40 {
         let now = NOW.plus(day * 86_400);
-        let session = signs_in(&mut home, &from, &code_at(&app, 0, now), now);
+        let session = signs_in(&mut test, &from, &code_at(&app, 0, now), now);
         match day % 3 {
-            0 => home.sessions().sign_out(session.id).unwrap(),
+            0 => test.sessions().sign_out(session.id).unwrap(),
             1 => drop(
-                home.sessions()
+                test.sessions()
                     .revoke_sessions(&name("alice"), None, "root", now)
                     .unwrap(),
             ),
             _ => drop(
-                home.accounts()
+                test.accounts()
                     .set_password(&name("alice"), &password(PASSWORD), "root", now)
                     .unwrap(),
             ),
         }
         ended.push(session);
         look(&mut by, &mut known, now);
-        let fresh = snapshot(&home, now);
+        let fresh = snapshot(&test, now);
         for session in &ended {
             assert!(known.covers(session) && fresh.covers(session), "day {day}");
         }
     }
-    let kept: i64 = home
+    let kept: i64 = test
         .sqlite()
         .query_row("SELECT count(*) FROM revoked_session", [], |row| row.get(0))
         .unwrap();
@@ -397,20 +296,20 @@ fn a_gate_that_looks_again_and_again_knows_every_revocation() {
         "what no session can be good for is forgotten: {kept}"
     );
     let last = NOW.plus(40 * 86_400);
-    let session = signs_in(&mut home, &from, &code_at(&app, 0, last), last);
+    let session = signs_in(&mut test, &from, &code_at(&app, 0, last), last);
     look(&mut by, &mut known, last);
-    assert!(!known.covers(&session) && !snapshot(&home, last).covers(&session));
+    assert!(!known.covers(&session) && !snapshot(&test, last).covers(&session));
 }
 
 /// The fault: `postern browser revoke` kept the sessions that the trusted browser had opened.
 #[test]
 fn sessions_that_the_trust_in_a_browser_opened_end_with_the_trust() {
     let from = remote("192.0.2.7");
-    let (mut home, app) = alice_at_the_web("");
+    let (mut test, app) = alice_at_the_web("");
     let given = password(PASSWORD);
-    let enters = |home: &mut Home, cookie: Option<&str>| {
+    let enters = |test: &mut TestStore, cookie: Option<&str>| {
         let browser = browser_with(&from, cookie);
-        home.login()
+        test.login()
             .enter_password(
                 &browser,
                 &name("alice"),
@@ -420,26 +319,26 @@ fn sessions_that_the_trust_in_a_browser_opened_end_with_the_trust() {
             )
             .unwrap()
     };
-    let AfterPassword::Code(token) = enters(&mut home, None) else {
+    let AfterPassword::Code(token) = enters(&mut test, None) else {
         panic!("no code is asked")
     };
     let answer = Input::parse(code_of(&app, 0).as_bytes());
     let entered =
-        home.login()
+        test.login()
             .enter_code(&browser(&from), &token, &answer, TrustRequest::Asked, NOW);
     let AfterCode::Opened(by_code) = entered.unwrap() else {
         panic!("not opened")
     };
     let AfterPassword::Opened(by_trust) = enters(
-        &mut home,
+        &mut test,
         by_code.browser_cookie.as_ref().map(|c| c.as_str()),
     ) else {
         panic!("a code is asked")
     };
-    home.sessions()
+    test.sessions()
         .revoke_browsers(&name("alice"), None, "root", NOW)
         .unwrap();
-    let revoked = snapshot(&home, NOW);
+    let revoked = snapshot(&test, NOW);
     assert!(revoked.covers(&by_trust.session) && !revoked.covers(&by_code.session));
 }
 
@@ -449,15 +348,15 @@ fn sessions_that_the_trust_in_a_browser_opened_end_with_the_trust() {
 fn a_session_that_was_signed_out_while_an_act_ended_all_does_not_go_on() {
     let from = remote("192.0.2.7");
     for signs_out in [false, true] {
-        let (mut home, app) = alice_at_the_web("");
-        let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
-        home.accounts()
+        let (mut test, app) = alice_at_the_web("");
+        let session = signs_in(&mut test, &from, &code_of(&app, 0), NOW);
+        test.accounts()
             .set_password(&name("alice"), &password(PASSWORD), "alice", NOW)
             .unwrap();
         if signs_out {
-            home.another().sessions().sign_out(session.id).unwrap();
+            test.another().sessions().sign_out(session.id).unwrap();
         }
-        let after = home
+        let after = test
             .login()
             .reopen_session(&browser(&from), &session, NOW)
             .unwrap();
@@ -476,7 +375,7 @@ fn a_session_that_was_signed_out_while_an_act_ended_all_does_not_go_on() {
 #[test]
 fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_another_setting_too() {
     let from = remote("192.0.2.7");
-    let (mut home, app) = alice_at_the_web(&format!("{RULE}[gate]\nsession_lifetime = \"5m\"\n"));
+    let (mut test, app) = alice_at_the_web(&format!("{RULE}[gate]\nsession_lifetime = \"5m\"\n"));
     let cheap = BrowserContext {
         page: Some(RequestedPage {
             host: "app.example.com",
@@ -486,19 +385,19 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
     };
     let given = password(PASSWORD);
     let entered =
-        home.login()
+        test.login()
             .enter_password(&cheap, &name("alice"), Some(&given), &Input::Malformed, NOW);
     let AfterPassword::Opened(opened) = entered.unwrap() else {
         panic!("not opened")
     };
-    let mut config = home.config.clone();
+    let mut config = test.config.clone();
     config.gate.session_lifetime = toml::from_str::<Config>("[gate]\nsession_lifetime = \"12h\"")
         .unwrap()
         .gate
         .session_lifetime;
-    let mut door = Engine::open(config).unwrap();
+    let mut engine = Engine::open(config).unwrap();
     let later = NOW.plus(120);
-    let Some(AfterPassword::Code(token)) = door
+    let Some(AfterPassword::Code(token)) = engine
         .login()
         .upgrade_session(&browser(&from), &opened.session, later)
         .unwrap()
@@ -506,7 +405,7 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
         panic!("no code is asked")
     };
     let answer = Input::parse(code_at(&app, 0, later).as_bytes());
-    let after = door
+    let after = engine
         .login()
         .enter_code(
             &browser(&from),
@@ -522,7 +421,7 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
     assert_eq!(raised.session.expires, opened.session.expires);
     let late = NOW.plus(300);
     let answer = Input::parse(code_at(&app, 0, late).as_bytes());
-    let over = door
+    let over = engine
         .login()
         .enter_code(
             &browser(&from),
@@ -538,15 +437,15 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
 /// The fault: during an act of a session its account was removed and another of the same name was
 /// added, and the session continued in the new account.
 #[test]
-fn no_session_goes_on_in_another_account_of_the_same_name() {
+fn no_session_continues_in_another_account_of_the_same_name() {
     let from = remote("192.0.2.7");
-    let mut home = Home::new("");
-    let session = bob_signs_in(&mut home, &from);
+    let mut test = TestStore::new("");
+    let session = bob_signs_in(&mut test, &from);
     let bob = name("bob");
-    home.accounts()
+    test.accounts()
         .set_password(&bob, &password(PASSWORD), "bob", NOW)
         .unwrap();
-    let mut root = home.another();
+    let mut root = test.another();
     root.accounts().remove_account(&bob, "root", NOW).unwrap();
     root.accounts()
         .add_account(&bob, Distinct::No, "root", NOW)
@@ -557,56 +456,18 @@ fn no_session_goes_on_in_another_account_of_the_same_name() {
             .unwrap();
     }
     assert!(
-        home.login()
+        test.login()
             .reopen_session(&browser(&from), &session, NOW)
             .unwrap()
             .is_none()
     );
 }
 
-/// The fault: while the clock was ahead, a browser was trusted until a time that is far in the
-/// future once the clock is right.
-#[test]
-fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
-    let from = remote("192.0.2.7");
-    let (mut home, app) = alice_at_the_web("");
-    let given = password(PASSWORD);
-    let enters = |home: &mut Home, cookie: Option<&str>, now| {
-        let browser = browser_with(&from, cookie);
-        home.login()
-            .enter_password(
-                &browser,
-                &name("alice"),
-                Some(&given),
-                &Input::Malformed,
-                now,
-            )
-            .unwrap()
-    };
-    for ahead in [0, 60, HOUR, 400 * 24 * HOUR] {
-        let then = NOW.plus(ahead);
-        let AfterPassword::Code(token) = enters(&mut home, None, then) else {
-            panic!("no code is asked")
-        };
-        let answer = Input::parse(code_at(&app, 0, then).as_bytes());
-        let entered = home
-            .login()
-            .enter_code(&browser(&from), &token, &answer, TrustRequest::Asked, then)
-            .unwrap();
-        let AfterCode::Opened(opened) = entered else {
-            panic!("not opened")
-        };
-        let cookie = opened.browser_cookie.as_ref().map(|cookie| cookie.as_str());
-        let is_trusted = matches!(enters(&mut home, cookie, NOW), AfterPassword::Opened(_));
-        assert_eq!(is_trusted, ahead <= 60, "{ahead}");
-    }
-}
-
 /// The fault: during a first enrollment at a prompt all sessions were revoked while the gates were
 /// informed, and the prompt still granted access and began a grace period.
 #[test]
-fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
-    let mut home = Home::new("");
+fn an_enrollment_at_a_prompt_lets_no_user_in_whom_a_revocation_ended_meanwhile() {
+    let mut test = TestStore::new("");
     let (service, bob) = (Service::from_pam(b"sshd"), name("bob"));
     let (process, origin) = (HostProcess::find(1), remote("192.0.2.7"));
     let completed_methods = CompletedMethods::default();
@@ -620,7 +481,7 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
         phase: Phase::After,
         completed_methods: &completed_methods,
     };
-    let begun = home
+    let begun = test
         .enrollment()
         .begin_prompt_enrollment(context, None, NOW);
     let PromptEnrollment::Begun(shown) = begun.unwrap() else {
@@ -628,31 +489,31 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     };
     let (secret, parameters) = otpauth_uri::parse_declared_secret(&shown.secret).unwrap();
     let code = generate_code(&secret, parameters, Step(NOW.0 / 30)).to_string();
-    let confirmed = home
+    let confirmed = test
         .enrollment()
         .confirm_prompt_enrollment(context, &shown.token, &code, NOW);
     let token = confirmed.unwrap().unwrap();
     // A gate that confirms late: the prompt reports nothing before the gate knows what the
     // enrollment ended.
-    let mut gate = home.another();
+    let mut gate = test.another();
     gate.sessions()
         .update_revocations(&[7; 16], None, NOW, |_| ())
         .unwrap();
-    let mut prompt = home.another();
+    let mut prompt = test.another();
     let after = std::thread::scope(|scope| {
         let prompt = scope.spawn(move || {
             prompt
                 .enrollment()
                 .activate_prompt_enrollment(context, &token, NOW)
         });
-        while home
+        while test
             .enrollment()
             .list_authenticators(&name("bob"))
             .map_or(true, |all| all.is_empty())
         {
             std::thread::yield_now();
         }
-        let mut root = home.another();
+        let mut root = test.another();
         let revoked = scope.spawn(move || {
             root.accounts().record_host_password_change(
                 &name("bob"),
@@ -660,7 +521,7 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
                 NOW,
             )
         });
-        while generation(&home, "bob") < 2 {
+        while generation(&test, "bob") < 2 {
             std::thread::yield_now();
         }
         gate.sessions().remove_gate(&[7; 16]).unwrap();
@@ -672,12 +533,12 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
         "{after:?}"
     );
     let sql = "SELECT count(*) FROM familiar_address WHERE code_at IS NOT NULL";
-    let graces: i64 = home.sqlite().query_row(sql, [], |row| row.get(0)).unwrap();
+    let graces: i64 = test.sqlite().query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(graces, 0, "a grace that outlives the revocation");
 }
 
-fn generation(home: &Home, who: &str) -> i64 {
-    home.sqlite()
+fn generation(test: &TestStore, who: &str) -> i64 {
+    test.sqlite()
         .query_row(
             "SELECT generation FROM account WHERE name = ?1",
             [who],

@@ -10,8 +10,8 @@ pub(crate) enum Act {
     Types {
         typed: Typed,
         from: From,
-        stage: Phase,
-        door: usize,
+        phase: Phase,
+        engine: usize,
     },
     Passes(u64),
     ClockGoesBack(u64),
@@ -99,7 +99,7 @@ pub(crate) fn anything() -> impl Strategy<Value = Vec<Act>> {
     ]);
     let from = prop_oneof![
         3 => Just(From::Home),
-        3 => stranger(),
+        3 => attacker(),
         1 => Just(From::LocalUser),
         1 => Just(From::Browser),
         2 => Just(From::Nowhere),
@@ -118,14 +118,14 @@ pub(crate) fn anything() -> impl Strategy<Value = Vec<Act>> {
 
 /// Generates sequences of acts by attackers, who may know the password, but neither the secret nor
 /// a recovery code.
-pub(crate) fn strangers() -> impl Strategy<Value = Vec<Act>> {
+pub(crate) fn attackers() -> impl Strategy<Value = Vec<Act>> {
     let typed = prop_oneof![
         8 => Just(Typed::WrongCode),
         3 => Just(Typed::WrongRecovery),
         1 => Just(Typed::Junk),
         2 => password(),
     ];
-    let from = prop_oneof![4 => stranger(), 1 => Just(From::Nowhere)];
+    let from = prop_oneof![4 => attacker(), 1 => Just(From::Nowhere)];
     vec(
         prop_oneof![12 => types(typed, from), 3 => passes(DAY / 4), 1 => restarts()],
         1..160,
@@ -135,11 +135,11 @@ pub(crate) fn strangers() -> impl Strategy<Value = Vec<Act>> {
 /// Returns the last acts of a sequence, some time steps later: wrong codes before and after the
 /// first factor, as many as delay every other client with the same bucket.
 pub(crate) fn last_guesses() -> impl Iterator<Item = Act> {
-    let guess = |stage| Act::Types {
+    let guess = |phase| Act::Types {
         typed: Typed::WrongCode,
         from: From::Nowhere,
-        stage,
-        door: 0,
+        phase,
+        engine: 0,
     };
     let guesses = (0..3).flat_map(move |_| [guess(Phase::Before), guess(Phase::After)]);
     std::iter::once(Act::Passes(90)).chain(guesses)
@@ -149,16 +149,16 @@ fn types(
     typed: impl Strategy<Value = Typed>,
     from: impl Strategy<Value = From>,
 ) -> impl Strategy<Value = Act> {
-    let stage = select(vec![Phase::Before, Phase::After, Phase::After]);
-    (typed, from, stage, 0..2_usize).prop_map(|(typed, from, stage, door)| {
+    let phase = select(vec![Phase::Before, Phase::After, Phase::After]);
+    (typed, from, phase, 0..2_usize).prop_map(|(typed, from, phase, engine)| {
         // after the first factor a trusted browser is asked for nothing more
         let is_before = from == From::Browser || matches!(typed, Typed::Password(_));
-        let stage = if is_before { Phase::Before } else { stage };
+        let phase = if is_before { Phase::Before } else { phase };
         Act::Types {
             typed,
             from,
-            stage,
-            door,
+            phase,
+            engine,
         }
     })
 }
@@ -191,7 +191,7 @@ fn password() -> impl Strategy<Value = Typed> {
     ])
 }
 
-fn stranger() -> impl Strategy<Value = From> {
+fn attacker() -> impl Strategy<Value = From> {
     (0..2_u8, any::<u8>()).prop_map(|(network, host)| From::Stranger { network, host })
 }
 

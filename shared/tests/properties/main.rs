@@ -5,11 +5,11 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod act;
-#[path = "../home/mod.rs"]
-mod home;
 mod model;
 mod owner;
 mod store;
+#[path = "../test_store/mod.rs"]
+mod test_store;
 mod world;
 
 use act::Act;
@@ -33,13 +33,13 @@ fn all(
         ..Config::default()
     };
     let total = RefCell::new(Tally::new());
-    let outcome = TestRunner::new(config).run(&sequences, |acts| {
+    let attempt = TestRunner::new(config).run(&sequences, |acts| {
         for (what, count) in lives(acts) {
             *total.borrow_mut().entry(what).or_default() += count;
         }
         Ok(())
     });
-    match outcome {
+    match attempt {
         Ok(()) => total.into_inner(),
         Err(TestError::Fail(reason, acts)) => {
             let acts: Vec<_> = acts.iter().map(|act| format!("{act:?}\n")).collect();
@@ -74,8 +74,8 @@ fn nothing_opens_twice_no_count_is_exceeded_and_no_refusal_changes_more_than_a_c
 
 /// An attacker who guesses codes cannot keep the owner out.
 #[test]
-fn whatever_strangers_do_the_owner_gets_in() {
-    let tally = all(16, act::strangers(), |acts| {
+fn whatever_attackers_do_the_owner_gets_in() {
+    let tally = all(16, act::attackers(), |acts| {
         let mut world = World::new();
         let owner = Owner::moves_in(&mut world);
         acts.into_iter()

@@ -39,7 +39,7 @@ const SLACK: u64 = 60;
 /// The sender of an input, as the throttle distinguishes them.
 #[derive(Clone, Debug)]
 pub(crate) struct Who {
-    pub(crate) stage: Phase,
+    pub(crate) phase: Phase,
     pub(crate) address: Option<String>,
     /// The scope of a local user or a trusted browser, which does not depend on the address.
     pub(crate) own_place: Option<&'static str>,
@@ -131,7 +131,7 @@ impl Model {
         let familiar = |address: &&String| self.is_familiar(address, now);
         let own = who.own_place.map(str::to_owned);
         let place = own.or_else(|| who.address.as_ref().filter(familiar).cloned());
-        (who.stage, place.unwrap_or_else(|| "elsewhere".to_owned()))
+        (who.phase, place.unwrap_or_else(|| "elsewhere".to_owned()))
     }
 
     /// Returns whether access was granted from the address within the last 30 days before `now`.
@@ -188,7 +188,7 @@ impl Model {
                 _ => throttled.unwrap_or(Meets::Charge),
             },
             _ => {
-                let throttled = throttled.filter(|_| who.stage == Phase::Before);
+                let throttled = throttled.filter(|_| who.phase == Phase::Before);
                 let delayed = throttled.or_else(|| self.delay(&self.key(who, now), now));
                 delayed.unwrap_or_else(|| match meaning {
                     Meaning::Code(secret, step) => self.meets_code(*secret, *step, now),
@@ -243,7 +243,7 @@ impl Model {
         let key = self.key(who, now);
         match met {
             Meets::OpenDoor => {
-                let kept = if who.stage == Phase::Before {
+                let kept = if who.phase == Phase::Before {
                     DAY
                 } else {
                     MONTH
@@ -258,7 +258,7 @@ impl Model {
                 let row = self.rows.entry(key).or_default();
                 forgive(row, who);
             }
-            Meets::Delay(_) if who.stage == Phase::Before => {
+            Meets::Delay(_) if who.phase == Phase::Before => {
                 self.forget_old(&key, DAY, who, now);
                 self.clears(now);
             }
@@ -279,7 +279,7 @@ impl Model {
                         of_month.map(|failure| failure.cost).sum::<u64>()
                     };
                     let before = self.rows.get(&key).map_or(0, of_month);
-                    let kept = if who.stage == Phase::Before {
+                    let kept = if who.phase == Phase::Before {
                         DAY
                     } else {
                         MONTH
@@ -302,9 +302,9 @@ impl Model {
                         cost,
                         address,
                     });
-                    row.locked |= who.stage == Phase::After && before + cost >= LOCK_AFTER;
+                    row.locked |= who.phase == Phase::After && before + cost >= LOCK_AFTER;
                 }
-                if cost.is_none() || who.stage == Phase::Before {
+                if cost.is_none() || who.phase == Phase::Before {
                     if let Some(address) = self.counted_address(who, now) {
                         self.forget_old_of_address(address, now);
                         self.last_id += 1;

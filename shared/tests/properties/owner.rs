@@ -1,7 +1,7 @@
 //! The owner, who signed in before: from the home address, and in a browser that is trusted since
 //! then.
 
-use crate::home::{PASSWORD, accepted, attempt_at, browser, code_at, recovery, remote};
+use crate::test_store::{PASSWORD, accepted, attempt_at, browser, code_at, recovery, remote};
 use crate::world::World;
 use postern_shared::credential::input::Input;
 use postern_shared::engine::{AfterCode, AfterPassword, TrustRequest};
@@ -9,15 +9,15 @@ use postern_shared::verify::origin::Origin;
 use postern_shared::verify::throttle::Phase;
 
 pub(crate) struct Owner {
-    home: Origin,
+    test: Origin,
     cookie: String,
 }
 
 impl Owner {
     pub(crate) fn moves_in(world: &mut World) -> Owner {
-        let home = remote("192.0.2.7");
-        let cookie = signs_in(world, &home, TrustRequest::Asked).expect("the browser is trusted");
-        Owner { home, cookie }
+        let test = remote("192.0.2.7");
+        let cookie = signs_in(world, &test, TrustRequest::Asked).expect("the browser is trusted");
+        Owner { test, cookie }
     }
 
     /// Signs in everywhere without a delay: with the password alone in the trusted browser, with
@@ -40,26 +40,26 @@ impl Owner {
 
         let here = Origin::Local("alice".to_owned());
         let places = [
-            (&self.home, Phase::Before),
-            (&self.home, Phase::After),
+            (&self.test, Phase::Before),
+            (&self.test, Phase::After),
             (&here, Phase::After),
         ];
-        for ((origin, stage), offset) in places.into_iter().zip(-1..) {
+        for ((origin, phase), offset) in places.into_iter().zip(-1..) {
             let (typed, now) = (
                 code_at(&world.authenticators[0], offset, world.now),
                 world.now,
             );
             accepted(&attempt_at(
-                world.door(0),
+                world.engine(0),
                 "alice",
                 origin,
-                stage,
+                phase,
                 &typed,
                 now,
             ));
         }
         world.now = world.now.plus(30);
-        signs_in(world, &self.home, TrustRequest::NotAsked);
+        signs_in(world, &self.test, TrustRequest::NotAsked);
     }
 }
 
@@ -78,7 +78,7 @@ fn signs_in(world: &mut World, from: &Origin, trust: TrustRequest) -> Option<Str
     let browser = browser(from);
     let answer = Input::parse(typed.as_bytes());
     match world
-        .door(0)
+        .engine(0)
         .login()
         .enter_code(&browser, &pass, &answer, trust, now)
         .unwrap()

@@ -2,12 +2,12 @@
 //! compared.
 
 use crate::act::{Act, Administration, From, Password, Process, Typed};
-use crate::home::{
-    Home, NOW, PASSWORD, alice_at_the_web, browser_with, code_at, name, password, recovery, remote,
-    request,
-};
 use crate::model::{CONFIG, Meaning, Meets, Model, REACH, Who};
 use crate::store::Store;
+use crate::test_store::{
+    NOW, PASSWORD, TestStore, alice_at_the_web, browser_with, code_at, name, password, recovery,
+    remote, request,
+};
 use postern_shared::config::Config;
 use postern_shared::credential::input::Input;
 use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
@@ -26,7 +26,7 @@ pub(crate) type Tally = HashMap<&'static str, usize>;
 pub(crate) struct World {
     folder: TempDir,
     config: Config,
-    doors: Vec<Engine>,
+    engines: Vec<Engine>,
     store: Option<Store>,
     pub(crate) authenticators: [PendingEnrollment; 2],
     /// Accepted codes, oldest first.
@@ -41,20 +41,20 @@ pub(crate) struct World {
 impl World {
     /// Returns a world in which alice has two authenticators and two processes have the store open.
     pub(crate) fn new() -> World {
-        let (mut home, app) = alice_at_the_web(CONFIG);
-        let second = PendingEnrollment::further(&home.config, &name("alice")).unwrap();
+        let (mut test, app) = alice_at_the_web(CONFIG);
+        let second = PendingEnrollment::further(&test.config, &name("alice")).unwrap();
         let second = second.with_label("second".parse().unwrap());
-        home.activates(&second);
-        let other = home.another();
-        let Home {
+        test.activates(&second);
+        let other = test.another();
+        let TestStore {
             folder,
             config,
-            door,
-        } = home;
+            engine,
+        } = test;
         let mut world = World {
             folder,
             config,
-            doors: vec![door, other],
+            engines: vec![engine, other],
             store: None,
             authenticators: [app, second],
             opened: Vec::new(),
@@ -76,11 +76,12 @@ impl World {
         self.old_recovery = std::mem::replace(&mut self.recovery, codes);
     }
 
-    pub(crate) fn door(&mut self, number: usize) -> &mut Engine {
-        while self.doors.len() <= number {
-            self.doors.push(Engine::open(self.config.clone()).unwrap());
+    pub(crate) fn engine(&mut self, number: usize) -> &mut Engine {
+        while self.engines.len() <= number {
+            self.engines
+                .push(Engine::open(self.config.clone()).unwrap());
         }
-        &mut self.doors[number]
+        &mut self.engines[number]
     }
 
     fn store(&mut self) -> &Store {
@@ -93,30 +94,30 @@ impl World {
             Act::Types {
                 typed,
                 from,
-                stage,
-                door,
-            } => self.types(typed, from, stage, door),
+                phase,
+                engine,
+            } => self.types(typed, from, phase, engine),
             Act::Passes(seconds) => self.now = self.now.plus(seconds),
             Act::ClockGoesBack(seconds) => self.now = self.now.minus(seconds),
             Act::Restarts(Process::Door(number)) => {
-                self.door(number);
-                drop(self.doors.remove(number));
+                self.engine(number);
+                drop(self.engines.remove(number));
             }
             Act::Restarts(Process::Everything) => {
                 self.store = None;
-                self.doors.clear();
+                self.engines.clear();
             }
             Act::Administers(what) => self.administers(what),
         }
     }
 
-    fn types(&mut self, typed: Typed, from: From, stage: Phase, door: usize) {
+    fn types(&mut self, typed: Typed, from: From, phase: Phase, engine: usize) {
         let at_no_web =
             matches!(from, From::LocalUser | From::Browser) && matches!(typed, Typed::Password(_));
         let Some((text, meaning)) = self.reads(typed).filter(|_| !at_no_web) else {
             return;
         };
-        let (origin, who) = stands(from, stage);
+        let (origin, who) = stands(from, phase);
         let now = self.now;
         let mended = self.model.settle(&who, now.0);
         let expected = self.model.meets(&who, &meaning, now.0);
@@ -124,22 +125,22 @@ impl World {
 
         let alice = name("alice");
         let browser = (from == From::Browser).then_some(7);
-        let visitor = VerificationRequest {
-            phase: stage,
+        let asked = VerificationRequest {
+            phase,
             browser,
             ..request(&alice, &origin)
         };
         let met = match meaning {
             Meaning::RightPassword | Meaning::WrongPassword => {
-                at_the_web(&self.gives_password(door, &origin, None, &text, ""))
+                at_the_web(&self.gives_password(engine, &origin, None, &text, ""))
             }
             _ => {
                 let answer = Input::parse(text.as_bytes());
                 at_the_prompt(
                     &self
-                        .door(door)
+                        .engine(engine)
                         .verification()
-                        .verify_input(&visitor, &answer, now)
+                        .verify_input(&asked, &answer, now)
                         .unwrap()
                         .result,
                 )
@@ -154,10 +155,10 @@ impl World {
         assert_eq!(met, expected, "{meaning:?} by {who:?}");
         *self.tally.entry(met.name()).or_default() += 1;
         if met == Meets::OpenDoor {
-            if stage == Phase::Before {
-                self.door(door)
+            if phase == Phase::Before {
+                self.engine(engine)
                     .verification()
-                    .complete_login(&visitor, means(&meaning), now)
+                    .complete_login(&asked, means(&meaning), now)
                     .unwrap();
             }
             self.model.enters(&who, &meaning, now.0);
@@ -174,7 +175,7 @@ impl World {
                 "{met:?} wrote something"
             );
             // A delay before the first factor writes as well, and may remove what is too old.
-            let clears = matches!(met, Meets::Delay(_)) && stage == Phase::Before;
+            let clears = matches!(met, Meets::Delay(_)) && phase == Phase::Before;
             let is_counted = match clears {
                 true => after
                     .counts
@@ -190,7 +191,7 @@ impl World {
     /// Enters name and password at the gate's sign-in page, with a recovery code or without.
     pub(crate) fn gives_password(
         &mut self,
-        door: usize,
+        engine: usize,
         origin: &Origin,
         cookie: Option<&str>,
         typed: &str,
@@ -198,7 +199,7 @@ impl World {
     ) -> AfterPassword {
         let browser = browser_with(origin, cookie);
         let (alice, now, recovery) = (name("alice"), self.now, Input::parse(recovery.as_bytes()));
-        self.door(door)
+        self.engine(engine)
             .login()
             .enter_password(&browser, &alice, Some(&password(typed)), &recovery, now)
             .unwrap()
@@ -277,14 +278,14 @@ impl World {
         match what {
             Administration::SecondAuthenticator if self.model.live.remove(&1) => {
                 let label = self.authenticators[1].label().clone();
-                self.door(0)
+                self.engine(0)
                     .enrollment()
                     .remove_authenticator(&alice, &label, "root", now)
                     .unwrap();
             }
             Administration::SecondAuthenticator => {
-                self.door(0);
-                self.doors[0]
+                self.engine(0);
+                self.engines[0]
                     .enrollment()
                     .activate(
                         &self.authenticators[1],
@@ -296,7 +297,7 @@ impl World {
                 self.model.live.insert(1);
             }
             Administration::EnrolsAnew => {
-                self.door(1)
+                self.engine(1)
                     .accounts()
                     .disable_second_factor(&alice, "root", now)
                     .unwrap();
@@ -304,7 +305,7 @@ impl World {
                 let anew = PendingEnrollment::new(&self.config, &alice)
                     .unwrap()
                     .with_secret(secret);
-                self.door(1)
+                self.engine(1)
                     .enrollment()
                     .activate(
                         &anew,
@@ -319,7 +320,7 @@ impl World {
                 self.model.unlocks();
             }
             Administration::Unlocks => {
-                self.door(1)
+                self.engine(1)
                     .accounts()
                     .unlock_account(&alice, "root", now)
                     .unwrap();
@@ -327,7 +328,7 @@ impl World {
             }
             Administration::NewRecoveryCodes => {
                 let codes = self.config.recovery.generate_codes().unwrap();
-                self.door(0)
+                self.engine(0)
                     .enrollment()
                     .replace_recovery_codes(&alice, &codes, "root", now)
                     .unwrap();
@@ -340,14 +341,14 @@ impl World {
             }
             Administration::OneTimeCode => {
                 let (code, ends) = self
-                    .door(1)
+                    .engine(1)
                     .accounts()
                     .issue_one_time_code(&alice, "root", now)
                     .unwrap();
                 self.model.one_time = Some((code.grouped().to_string(), now.0..ends.0, false));
             }
             Administration::MendsTheClock => {
-                self.door(0)
+                self.engine(0)
                     .accounts()
                     .lower_floors_to_clock(&alice, "root", now)
                     .unwrap();
@@ -358,9 +359,9 @@ impl World {
 }
 
 /// Returns the origin of an input for the engine and its sender for the model.
-fn stands(from: From, stage: Phase) -> (Origin, Who) {
+fn stands(from: From, phase: Phase) -> (Origin, Who) {
     let who = |address: Option<&str>, own_place| Who {
-        stage,
+        phase,
         address: address.map(str::to_owned),
         own_place,
     };
@@ -387,8 +388,8 @@ fn means(meaning: &Meaning) -> AuthenticationMethod {
     }
 }
 
-fn at_the_prompt(verdict: &VerificationResult) -> Meets {
-    match verdict {
+fn at_the_prompt(result: &VerificationResult) -> Meets {
+    match result {
         Ok(_) => Meets::OpenDoor,
         Err(refusal) => refused(*refusal),
     }

@@ -1,6 +1,6 @@
 //! Acts of people and processes that the tests of several faults share.
 
-use crate::home::{Home, NOW, attempt_at, browser_with, name, password, request};
+use crate::test_store::{NOW, TestStore, attempt_at, browser_with, name, password, request};
 use postern_shared::credential::input::Input;
 use postern_shared::engine::{
     AdministrationError, AfterPassword, Engine, EngineError, Requester, VerifiedAttempt,
@@ -15,12 +15,12 @@ use std::sync::Barrier;
 use std::thread;
 
 /// Returns the results of many processes that enter their inputs at the same time.
-pub(crate) fn at_once(home: &Home, answers: &[(&str, String)]) -> Vec<VerificationResult> {
-    let (barrier, config) = (Barrier::new(answers.len()), &home.config);
+pub(crate) fn at_once(test: &TestStore, answers: &[(&str, String)]) -> Vec<VerificationResult> {
+    let (barrier, config) = (Barrier::new(answers.len()), &test.config);
     let one = |who: &str, typed: &str| {
-        let mut door = Engine::open(config.clone()).unwrap();
+        let mut opened = Engine::open(config.clone()).unwrap();
         barrier.wait();
-        attempt_at(&mut door, who, &Origin::Unknown, Phase::After, typed, NOW).result
+        attempt_at(&mut opened, who, &Origin::Unknown, Phase::After, typed, NOW).result
     };
     thread::scope(|scope| {
         let running: Vec<_> = answers
@@ -35,26 +35,26 @@ pub(crate) fn at_once(home: &Home, answers: &[(&str, String)]) -> Vec<Verificati
 }
 
 pub(crate) fn opened(verdicts: &[VerificationResult]) -> usize {
-    verdicts.iter().filter(|verdict| verdict.is_ok()).count()
+    verdicts.iter().filter(|result| result.is_ok()).count()
 }
 
 /// Runs an operation of alice, who is not root, on her own account.
 pub(crate) fn asks(
-    home: &mut Home,
-    task: Operation,
+    test: &mut TestStore,
+    op: Operation,
 ) -> Result<command_request::ReplyBody, AdministrationError> {
     let alice = name("alice");
     let caller = Requester::Owner {
         name: &alice,
         uid: 1000,
     };
-    Ok(home
+    Ok(test
         .commands()
         .execute_request(
             caller,
             &CommandRequest {
                 account: alice.clone(),
-                operation: task,
+                operation: op,
             },
             NOW,
         )?
@@ -74,13 +74,14 @@ pub(crate) fn one_more() -> ChangeOperation {
 }
 
 pub(crate) fn gives_password(
-    door: &mut Engine,
+    engine: &mut Engine,
     from: &Origin,
     cookie: Option<&str>,
     typed: &str,
 ) -> AfterPassword {
     let browser = browser_with(from, cookie);
-    door.login()
+    engine
+        .login()
         .enter_password(
             &browser,
             &name("alice"),
@@ -91,8 +92,8 @@ pub(crate) fn gives_password(
         .unwrap()
 }
 
-pub(crate) fn attempts(door: &mut Engine, typed: &str) -> Result<VerifiedAttempt, EngineError> {
+pub(crate) fn attempts(engine: &mut Engine, typed: &str) -> Result<VerifiedAttempt, EngineError> {
     let (alice, answer) = (name("alice"), Input::parse(typed.as_bytes()));
-    let visitor = request(&alice, &Origin::Unknown);
-    door.verification().verify_input(&visitor, &answer, NOW)
+    let login = request(&alice, &Origin::Unknown);
+    engine.verification().verify_input(&login, &answer, NOW)
 }

@@ -1,7 +1,9 @@
 //! Many simultaneous processes, one of which is killed.
 
 use crate::acts::{at_once, attempts, gives_password, opened};
-use crate::home::{Home, NOW, alice, alice_at_the_web, attempt_at, code_of, refused, remote};
+use crate::test_store::{
+    NOW, TestStore, alice, alice_at_the_web, attempt_at, code_of, refused, remote,
+};
 use postern_shared::engine::{AfterPassword, EngineError};
 use postern_shared::store::StoreError;
 use postern_shared::verify::decision::{Refusal, VerificationResult};
@@ -13,13 +15,13 @@ use std::thread;
 
 #[test]
 fn trap_12_throttle_only_by_address_only_in_memory_only_for_passwords_or_not_under_parallel_load() {
-    let (home, _) = alice("");
+    let (test, _) = alice("");
     let guesses: Vec<_> = (0..24)
         .map(|number| ("alice", format!("{number:06}")))
         .collect();
-    let verdicts = at_once(&home, &guesses);
+    let verdicts = at_once(&test, &guesses);
     let delayed =
-        |verdict: &&VerificationResult| matches!(verdict, Err(Refusal::Delayed { wait: 30 }));
+        |result: &&VerificationResult| matches!(result, Err(Refusal::Delayed { wait: 30 }));
     assert_eq!(
         verdicts.iter().filter(delayed).count(),
         24 - 5,
@@ -27,11 +29,11 @@ fn trap_12_throttle_only_by_address_only_in_memory_only_for_passwords_or_not_und
     );
 
     // As many addresses as guesses, each in a process of its own without state.
-    let (home, _) = alice_at_the_web("");
+    let (test, _) = alice_at_the_web("");
     let from = |number: u32| remote(&format!("198.51.100.{number}"));
     for number in 1..=5 {
         let guessed = attempt_at(
-            &mut home.another(),
+            &mut test.another(),
             "alice",
             &from(number),
             Phase::After,
@@ -39,11 +41,11 @@ fn trap_12_throttle_only_by_address_only_in_memory_only_for_passwords_or_not_und
             NOW,
         );
         refused(&guessed, Refusal::Wrong);
-        let guessed = gives_password(&mut home.another(), &from(number), None, "wrong horse");
+        let guessed = gives_password(&mut test.another(), &from(number), None, "wrong horse");
         assert!(matches!(guessed, AfterPassword::Refused(Refusal::Wrong)));
     }
     let sixth = attempt_at(
-        &mut home.another(),
+        &mut test.another(),
         "alice",
         &from(6),
         Phase::After,
@@ -51,7 +53,7 @@ fn trap_12_throttle_only_by_address_only_in_memory_only_for_passwords_or_not_und
         NOW,
     );
     refused(&sixth, Refusal::Delayed { wait: 30 });
-    let sixth = gives_password(&mut home.another(), &from(6), None, "wrong horse");
+    let sixth = gives_password(&mut test.another(), &from(6), None, "wrong horse");
     assert!(matches!(
         sixth,
         AfterPassword::Refused(Refusal::Delayed { wait: 30 })
@@ -74,19 +76,19 @@ fn trap_18_a_lock_file_of_a_killed_process_locks_everyone_out_or_two_people_bloc
             thread::park();
         }
     }
-    let mut home = Home::new("");
+    let mut test = TestStore::new("");
     let people: Vec<_> = (0..8).map(|number| format!("person{number}")).collect();
-    let apps: Vec<_> = people.iter().map(|who| home.enrols(who)).collect();
-    home.enrols("alice");
+    let apps: Vec<_> = people.iter().map(|who| test.enrols(who)).collect();
+    test.enrols("alice");
     let mut holder = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--nocapture", NAME])
-        .env(STORE, home.folder.path().join("store/db"))
+        .env(STORE, test.folder.path().join("store/db"))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "holding"));
-    let meanwhile = attempts(&mut home.another(), "000000");
+    let meanwhile = attempts(&mut test.another(), "000000");
     assert!(matches!(
         meanwhile,
         Err(EngineError::Store(StoreError::Busy | StoreError::Held(_)))
@@ -98,5 +100,5 @@ fn trap_18_a_lock_file_of_a_killed_process_locks_everyone_out_or_two_people_bloc
         .iter()
         .zip(&apps)
         .map(|(who, app)| (who.as_str(), code_of(app, 0)));
-    assert_eq!(opened(&at_once(&home, &codes.collect::<Vec<_>>())), 8);
+    assert_eq!(opened(&at_once(&test, &codes.collect::<Vec<_>>())), 8);
 }

@@ -1,8 +1,8 @@
 //! How secrets and recovery codes are stored, and what is shown of them once.
 
 use crate::acts::{asks, attempts, one_more};
-use crate::home::{
-    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, assert_contains, browser, code_of,
+use crate::test_store::{
+    NOW, PASSWORD, TestStore, accepted, alice, alice_at_the_web, assert_contains, browser, code_of,
     name, password, remote,
 };
 use postern_shared::config::file;
@@ -24,28 +24,28 @@ use std::fs;
 /// The secret is removed also while another process has the store open.
 #[test]
 fn trap_01_secret_removed_in_the_manual_kept_in_the_store() {
-    let (mut home, _) = alice("");
-    let other = home.another();
-    let token = PendingEnrollment::further(&home.config, &name("alice"))
+    let (mut test, _) = alice("");
+    let other = test.another();
+    let token = PendingEnrollment::further(&test.config, &name("alice"))
         .unwrap()
         .with_label("token".parse().unwrap());
-    home.activates(&token);
-    let [of_app, of_token] = home.sealed().try_into().unwrap();
-    assert!(home.holds(&of_app) && home.holds(&of_token) && !home.holds(token.secret().expose()));
-    home.enrollment()
+    test.activates(&token);
+    let [of_app, of_token] = test.sealed().try_into().unwrap();
+    assert!(test.holds(&of_app) && test.holds(&of_token) && !test.holds(token.secret().expose()));
+    test.enrollment()
         .remove_authenticator(&name("alice"), token.label(), "root", NOW)
         .unwrap();
-    assert!(!home.holds(&of_token) && home.holds(&of_app));
-    home.disables("alice", "root", NOW);
-    assert!(!home.holds(&of_app));
+    assert!(!test.holds(&of_token) && test.holds(&of_app));
+    test.disables("alice", "root", NOW);
+    assert!(!test.holds(&of_app));
     drop(other);
 }
 
 #[test]
 fn trap_02_active_secret_replaced_with_the_password_alone() {
-    let (mut home, app) = alice_at_the_web("");
-    let first = PendingEnrollment::new(&home.config, &name("alice")).unwrap();
-    let replaced = home.enrollment().activate(
+    let (mut test, app) = alice_at_the_web("");
+    let first = PendingEnrollment::new(&test.config, &name("alice")).unwrap();
+    let replaced = test.enrollment().activate(
         &first,
         &EnrollmentConfirmation::by_administrator(),
         "alice",
@@ -58,7 +58,7 @@ fn trap_02_active_secret_replaced_with_the_password_alone() {
     for proof in [None, Some(PASSWORD), Some("000000")] {
         let code = proof.map(|typed| typed.to_owned().into());
         let begun = asks(
-            &mut home,
+            &mut test,
             Operation::Change {
                 code,
                 change: one_more(),
@@ -69,10 +69,10 @@ fn trap_02_active_secret_replaced_with_the_password_alone() {
             "{proof:?}"
         );
     }
-    at_the_web_too(&mut home);
-    accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
+    at_the_web_too(&mut test);
+    accepted(&test.attempt("alice", &code_of(&app, 0), NOW));
     assert_eq!(
-        home.enrollment()
+        test.enrollment()
             .list_authenticators(&name("alice"))
             .unwrap()
             .len(),
@@ -81,20 +81,20 @@ fn trap_02_active_secret_replaced_with_the_password_alone() {
 }
 
 /// The same at the web, with a first enrollment that began while there was no second factor.
-fn at_the_web_too(home: &mut Home) {
+fn at_the_web_too(test: &mut TestStore) {
     let (from, bob) = (remote("192.0.2.7"), name("bob"));
-    home.accounts()
+    test.accounts()
         .set_password(&bob, &password(PASSWORD), "root", NOW)
         .unwrap();
     let given = password(PASSWORD);
     let entered =
-        home.login()
+        test.login()
             .enter_password(&browser(&from), &bob, Some(&given), &Input::Malformed, NOW);
     let AfterPassword::Opened(opened) = entered.unwrap() else {
         panic!("not opened")
     };
     let session = opened.session;
-    let proof = home.login().step_up(
+    let proof = test.login().step_up(
         &browser(&from),
         &session,
         Some(&given),
@@ -104,19 +104,19 @@ fn at_the_web_too(home: &mut Home) {
     let AfterStepUp::Verified(proof) = proof.unwrap() else {
         panic!("not proven")
     };
-    let ticket = home
+    let ticket = test
         .enrollment()
         .issue_first_enrollment_token(&session, &proof, &from, NOW)
         .unwrap()
         .unwrap();
-    home.enrols("bob");
+    test.enrols("bob");
     assert!(
-        home.enrollment()
+        test.enrollment()
             .issue_first_enrollment_token(&session, &proof, &from, NOW)
             .unwrap()
             .is_none()
     );
-    let Some(ShownEnrollment { secret, draft, .. }) = home
+    let Some(ShownEnrollment { secret, draft, .. }) = test
         .enrollment()
         .begin_web_enrollment(&ticket, NOW)
         .unwrap()
@@ -125,14 +125,14 @@ fn at_the_web_too(home: &mut Home) {
     };
     let (secret, parameters) = otpauth_uri::parse_declared_secret(&secret).unwrap();
     let shows = generate_code(&secret, parameters, Step(NOW.0 / 30)).to_string();
-    let confirmed = home
+    let confirmed = test
         .enrollment()
         .confirm_web_enrollment(&ticket, draft, &Input::parse(shows.as_bytes()), NOW)
         .unwrap();
     let AfterEnrollmentCode::Confirmed { confirmed, .. } = confirmed else {
         return;
     };
-    let after = home
+    let after = test
         .enrollment()
         .finish_web_enrollment(&browser(&from), &ticket, &confirmed, NOW)
         .unwrap();
@@ -145,8 +145,8 @@ fn at_the_web_too(home: &mut Home) {
 #[test]
 fn trap_06_empty_issuer_or_unencoded_label() {
     let url = |extra: &str, who: &str| {
-        let home = Home::new(extra);
-        PendingEnrollment::new(&home.config, &name(who))
+        let test = TestStore::new(extra);
+        PendingEnrollment::new(&test.config, &name(who))
             .unwrap()
             .url()
             .to_string()
@@ -169,9 +169,9 @@ fn trap_06_empty_issuer_or_unencoded_label() {
         !issuer.is_empty() && by_host.contains(&format!("/{issuer}:alice?")),
         "{by_host}"
     );
-    let home = Home::new("");
+    let test = TestStore::new("");
     for empty in ["", " "] {
-        let path = home.folder.path().join("empty.toml");
+        let path = test.folder.path().join("empty.toml");
         fs::write(&path, format!("[totp]\nissuer = \"{empty}\"\n")).unwrap();
         assert!(
             file::read_config(&path)
@@ -188,11 +188,11 @@ fn trap_06_empty_issuer_or_unencoded_label() {
 /// codes.
 #[test]
 fn trap_09_recovery_code_in_plain() {
-    let (mut home, app) = alice("");
-    home.enrols("bob");
-    let codes = home.config.recovery.generate_codes().unwrap();
+    let (mut test, app) = alice("");
+    test.enrols("bob");
+    let codes = test.config.recovery.generate_codes().unwrap();
     for who in ["alice", "bob"] {
-        home.enrollment()
+        test.enrollment()
             .replace_recovery_codes(&name(who), &codes, "root", NOW)
             .unwrap();
     }
@@ -206,25 +206,25 @@ fn trap_09_recovery_code_in_plain() {
                 Sha256::digest(&written).to_vec(),
                 Sha1::digest(&written).to_vec(),
             ];
-            assert!(!home.holds(written.as_bytes()) && hashes.iter().all(|hash| !home.holds(hash)));
+            assert!(!test.holds(written.as_bytes()) && hashes.iter().all(|hash| !test.holds(hash)));
         }
     }
-    let kept = home.blobs("SELECT hash FROM recovery_code");
+    let kept = test.blobs("SELECT hash FROM recovery_code");
     assert_eq!(kept.iter().collect::<HashSet<_>>().len(), 12);
     for who in ["alice", "bob"] {
-        accepted(&home.attempt(who, codes[0].plain(), NOW));
+        accepted(&test.attempt(who, codes[0].plain(), NOW));
     }
 }
 
 #[test]
 fn trap_11_ecb_no_mac_or_a_lost_master_key_that_locks_all_out_without_saying_so() {
-    let mut home = Home::new("");
+    let mut test = TestStore::new("");
     // a secret of equal blocks, the same for both accounts
     for who in ["alice", "bob"] {
-        let app = PendingEnrollment::new(&home.config, &name(who)).unwrap();
-        home.activates(&app.with_secret(Secret::from_seed(&"5a".repeat(48)).unwrap()));
+        let app = PendingEnrollment::new(&test.config, &name(who)).unwrap();
+        test.activates(&app.with_secret(Secret::from_seed(&"5a".repeat(48)).unwrap()));
     }
-    let sealed = home.sealed();
+    let sealed = test.sealed();
     let blocks: Vec<_> = sealed.iter().flat_map(|sealed| sealed.windows(8)).collect();
     assert_eq!(
         blocks.iter().collect::<HashSet<_>>().len(),
@@ -236,15 +236,15 @@ fn trap_11_ecb_no_mac_or_a_lost_master_key_that_locks_all_out_without_saying_so(
         let mut altered = sealed[0].clone();
         altered[byte] ^= 1;
         let sql = "UPDATE secret SET sealed = ?1 WHERE authenticator = 1";
-        home.sqlite().execute(sql, [altered]).unwrap();
-        let judged = attempts(&mut home, "000000");
+        test.sqlite().execute(sql, [altered]).unwrap();
+        let judged = attempts(&mut test, "000000");
         assert!(
             matches!(judged, Err(EngineError::Vault(_))),
             "byte {byte} may be altered"
         );
     }
-    fs::remove_file(home.key_file()).unwrap();
-    let said = Engine::open(home.config.clone()).err().unwrap().to_string();
-    assert_contains(&said, "etc/key");
-    assert_contains(&said, "backup");
+    fs::remove_file(test.key_file()).unwrap();
+    let output = Engine::open(test.config.clone()).err().unwrap().to_string();
+    assert_contains(&output, "etc/key");
+    assert_contains(&output, "backup");
 }

@@ -1,8 +1,8 @@
 //! Values between two pages and in browsers: tokens, sessions, cookies.
 
 use crate::acts::{asks, gives_password, one_more};
-use crate::home::{
-    Home, NOW, PASSWORD, accepted, alice_at_the_web, browser, code_of, name, password, remote,
+use crate::test_store::{
+    NOW, PASSWORD, TestStore, accepted, alice_at_the_web, browser, code_of, name, password, remote,
 };
 use postern_shared::config::Config;
 use postern_shared::credential::input::Input;
@@ -20,16 +20,16 @@ use postern_shared::verify::decision::Refusal;
 /// The enrollment token is sealed, so that its holder cannot read it.
 #[test]
 fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable() {
-    let (mut home, app) = alice_at_the_web("");
+    let (mut test, app) = alice_at_the_web("");
     let from = remote("192.0.2.7");
-    let AfterPassword::Code(pass) = gives_password(&mut home, &from, None, PASSWORD) else {
+    let AfterPassword::Code(pass) = gives_password(&mut test, &from, None, PASSWORD) else {
         panic!("no code is asked")
     };
-    let keys = home.token_keys();
+    let keys = test.token_keys();
     let login = pass.seal(&keys).unwrap().to_string();
     let browser = browser(&from);
     let answer = Input::parse(code_of(&app, -1).as_bytes());
-    let entered = home
+    let entered = test
         .login()
         .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
         .unwrap();
@@ -38,10 +38,10 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     };
     let trusted = opened.browser_cookie.as_ref().unwrap().to_string();
     let session = opened.session.to_cookie(&opened.keys);
-    home.sets_password("bob");
+    test.sets_password("bob");
     let required = Config {
         policy: toml::from_str("required = \"all\"").unwrap(),
-        ..home.config.clone()
+        ..test.config.clone()
     };
     let mut required = Engine::open(required).unwrap();
     let entered = required.login().enter_password(
@@ -58,7 +58,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
 
     let code = Some(code_of(&app, 0).into());
     let begun = asks(
-        &mut home,
+        &mut test,
         Operation::Change {
             code,
             change: one_more(),
@@ -75,7 +75,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     };
     let code = Some(code_of(&app, 1).into());
     let begun = asks(
-        &mut home,
+        &mut test,
         Operation::Change {
             code,
             change: ChangeOperation::BeginRecoveryCodes,
@@ -102,7 +102,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         assert!(LoginToken::open_login(other, &keys, NOW).is_none());
     }
     for other in [&session, &login, &setup, &renewal, &first] {
-        let asked = gives_password(&mut home, &from, Some(other), PASSWORD);
+        let asked = gives_password(&mut test, &from, Some(other), PASSWORD);
         assert!(
             matches!(asked, AfterPassword::Code(_)),
             "it trusts a browser"
@@ -119,12 +119,12 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
             FinishOperation::Activate { token: token() },
             FinishOperation::ActivateUnconfirmed { token: token() },
         ] {
-            assert!(asks(&mut home, Operation::Finish(finish)).is_err());
+            assert!(asks(&mut test, Operation::Finish(finish)).is_err());
         }
     }
     for other in [&session, &login, &trusted, &setup, &first] {
         let kept = asks(
-            &mut home,
+            &mut test,
             Operation::Finish(FinishOperation::ReplaceRecoveryCodes {
                 token: other.to_string().into(),
             }),
@@ -160,43 +160,43 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
 /// No trusted browser and no login token remains valid either.
 #[test]
 fn trap_14_administrators_disable_leaves_sessions_alive() {
-    let (mut home, app) = alice_at_the_web("");
+    let (mut test, app) = alice_at_the_web("");
     let from = remote("192.0.2.7");
-    let AfterPassword::Code(pass) = gives_password(&mut home, &from, None, PASSWORD) else {
+    let AfterPassword::Code(pass) = gives_password(&mut test, &from, None, PASSWORD) else {
         panic!("no code is asked")
     };
     let browser = browser(&from);
-    let enter = |home: &mut Home, offset| {
+    let enter = |test: &mut TestStore, offset| {
         let answer = Input::parse(code_of(&app, offset).as_bytes());
-        home.login()
+        test.login()
             .enter_code(&browser, &pass, &answer, TrustRequest::Asked, NOW)
             .unwrap()
     };
-    let AfterCode::Opened(opened) = enter(&mut home, -1) else {
+    let AfterCode::Opened(opened) = enter(&mut test, -1) else {
         panic!("not opened")
     };
     let cookie = opened.browser_cookie.unwrap().to_string();
 
-    home.disables("alice", "root", NOW);
+    test.disables("alice", "root", NOW);
     let mut snapshot = None;
-    home.sessions()
+    test.sessions()
         .update_revocations(&[7; 16], None, NOW, |seen| snapshot = Some(seen.revoked))
         .unwrap();
-    home.sessions().remove_gate(&[7; 16]).unwrap();
+    test.sessions().remove_gate(&[7; 16]).unwrap();
     assert!(
         snapshot.unwrap().covers(&opened.session),
         "its session is alive"
     );
-    assert!(home.sessions_of("alice", NOW).is_empty());
+    assert!(test.sessions_of("alice", NOW).is_empty());
     assert!(
-        matches!(enter(&mut home, 0), AfterCode::Refused(Refusal::Expired)),
+        matches!(enter(&mut test, 0), AfterCode::Refused(Refusal::Expired)),
         "a sign-in in flight is alive"
     );
-    let anew = home.enrols("alice");
-    let asked = gives_password(&mut home, &from, Some(&cookie), PASSWORD);
+    let anew = test.enrols("alice");
+    let asked = gives_password(&mut test, &from, Some(&cookie), PASSWORD);
     assert!(
         matches!(asked, AfterPassword::Code(_)),
         "its browser is trusted"
     );
-    accepted(&home.attempt("alice", &code_of(&anew, 0), NOW));
+    accepted(&test.attempt("alice", &code_of(&anew, 0), NOW));
 }

@@ -22,10 +22,10 @@ fn time_of(name: &str, password: &str, code: &str) -> Duration {
         tester.stdin.take().expect("a pipe"),
         tester.stderr.take().expect("a pipe"),
     );
-    let mut said = Vec::new();
+    let mut output = Vec::new();
     let mut until = |prompt: &str| {
         let mut buffer = [0; 512];
-        while !said
+        while !output
             .windows(prompt.len())
             .any(|window| window == prompt.as_bytes())
         {
@@ -33,9 +33,9 @@ fn time_of(name: &str, password: &str, code: &str) -> Duration {
             assert!(
                 count > 0,
                 "no {prompt:?} in {}",
-                String::from_utf8_lossy(&said)
+                String::from_utf8_lossy(&output)
             );
-            said.extend(&buffer[..count]);
+            output.extend(&buffer[..count]);
         }
     };
     until("Password: ");
@@ -50,7 +50,7 @@ fn time_of(name: &str, password: &str, code: &str) -> Duration {
 /// The attack: response times tell which accounts exist, or have a second factor.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_thousand_timings_tell_nobody_apart() {
+fn a_thousand_timings_do_not_distinguish_accounts() {
     let host = Host::fresh();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let phone = alice.enrols();

@@ -1,6 +1,6 @@
 //! The attack: ten thousand connections are held open. New clients are still served at once.
 
-use crate::web_crowds::{TAKEN, descriptors, is_served, signed_in, silent};
+use crate::gate::floods::{TAKEN, descriptors, is_served, signed_in, silent};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::collections::VecDeque;
 use std::net::TcpStream;
@@ -11,9 +11,9 @@ use testhost::{Host, assert_lacks, reconfigure, wait_until};
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn ten_thousand_idle_connections_hold_nobody_up() {
+fn ten_thousand_idle_connections_delay_no_user() {
     let host = Host::fresh();
-    let (mut web, visitor) = signed_in(&host);
+    let (mut web, client) = signed_in(&host);
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("there is a limit");
     setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("this process may have so many");
     assert!(
@@ -30,7 +30,7 @@ fn ten_thousand_idle_connections_hold_nobody_up() {
         .map(|_| TcpStream::connect("127.0.0.1:9091").expect("a connection"))
         .collect();
     for _ in 0..10 {
-        is_served(&web, &visitor);
+        is_served(&web, &client);
     }
     web.gate.says(TAKEN);
     // The same while further connections arrive without end.
@@ -47,7 +47,7 @@ fn ten_thousand_idle_connections_hold_nobody_up() {
             }
         });
         for _ in 0..10 {
-            is_served(&web, &visitor);
+            is_served(&web, &client);
         }
         over.store(true, Ordering::SeqCst);
     });
@@ -56,9 +56,9 @@ fn ten_thousand_idle_connections_hold_nobody_up() {
     wait_until("the gate has closed what was open", || {
         Ok(descriptors(&web.gate) < 100)
     });
-    is_served(&web, &visitor);
+    is_served(&web, &client);
     // A line is logged each time that all connections are taken. On a slow machine the first are
     // closed before the others arrive.
-    let said = web.gate.log().matches(TAKEN).count();
-    assert!((1..5).contains(&said), "{}", web.gate.log());
+    let output = web.gate.log().matches(TAKEN).count();
+    assert!((1..5).contains(&output), "{}", web.gate.log());
 }

@@ -38,15 +38,15 @@ fn unknown_and_known_names_look_and_time_alike() {
             };
             let address = format!("198.51.{}.{}", round % 250, kind + 1);
             let began = Instant::now();
-            let answer = wire.password(&name, "not the password", &address);
+            let reply = wire.password(&name, "not the password", &address);
             let took = began.elapsed();
-            assert_eq!(answer.status, 401, "{answer:?}");
-            let headers: Vec<_> = answer
+            assert_eq!(reply.status, 401, "{reply:?}");
+            let headers: Vec<_> = reply
                 .headers
                 .iter()
                 .filter(|(key, _)| key != "date" && key != "content-length")
                 .collect();
-            texts.insert(format!("{headers:?}{}", answer.body.replace(&name, "NAME")));
+            texts.insert(format!("{headers:?}{}", reply.body.replace(&name, "NAME")));
             took
         },
     );
@@ -56,9 +56,9 @@ fn unknown_and_known_names_look_and_time_alike() {
     let refused: HashSet<String> = (0..8)
         .flat_map(|round| ["alice", "nobody-here"].map(|name| (round, name)))
         .map(|(round, name)| {
-            let answer = wire.password(name, "not the password", &format!("203.0.113.{round}"));
-            assert_eq!(answer.status, 401);
-            answer.body.replace(name, "NAME")
+            let reply = wire.password(name, "not the password", &format!("203.0.113.{round}"));
+            assert_eq!(reply.status, 401);
+            reply.body.replace(name, "NAME")
         })
         .collect();
     assert_eq!(refused.len(), 1, "{refused:?}");

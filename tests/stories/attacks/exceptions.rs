@@ -48,7 +48,7 @@ fn the_samples_alone_lock_out_programs_and_root_by_key() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn the_exceptions_let_root_and_programs_in_by_key_and_nobody_else() {
+fn the_exceptions_let_root_and_programs_in_by_key_and_no_other_user() {
     let mut host = Host::fresh();
     let (root, robot) = (host.person("root"), host.person("robot"));
     let (alice, bob) = (host.person("alice"), host.person("bob"));
@@ -62,7 +62,7 @@ fn the_exceptions_let_root_and_programs_in_by_key_and_nobody_else() {
         person.with_key().option(BATCH).enters();
         ansible(person).enters();
         // The key is the only accepted method.
-        let ended = person.with_password().dials().ends();
+        let ended = person.with_password().connects().ends();
         assert!(!ended.entered(), "{}", ended.transcript);
     }
     // All other users must give a code.

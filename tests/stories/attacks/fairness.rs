@@ -1,27 +1,24 @@
 //! Unauthenticated clients that take connections, workers or memory from the owner of an account.
 
-use crate::web_crowds::descriptors;
-use crate::without_root::PAM_PEER;
+use crate::enrollment::without_root::PAM_PEER;
+use crate::gate::floods::descriptors;
 use serde_json::json;
-use std::io::Write;
-use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{fs, thread};
 use testhost::{
-    AUTH, Disk, Host, PAM_SOCKET, PROOF, PamPeer, PasswordHelper, Person, Phone, Postern, Posternd,
-    SOCKET, STORE_FOLDER, Visitor, Web, Wire, assert_contains, patiently, reconfigure, tcp_reply,
-    wait_until,
+    AUTH, Host, PAM_SOCKET, PamPeer, PasswordHelper, Person, Phone, Postern, Posternd, Web,
+    WebClient, Wire, patiently, reconfigure, wait_until,
 };
 
 /// Starts a gate, and signs alice in at a browser that she trusts.
-fn trusted(host: &Host, extra: &str) -> (Web, Person, Phone, Visitor) {
+pub(crate) fn trusted(host: &Host, extra: &str) -> (Web, Person, Phone, WebClient) {
     let web = Web::nginx(host, extra);
     let (alice, phone) = host.web_user("alice");
-    let visitor = Visitor::new();
-    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
-    (web, alice, phone, visitor)
+    let client = WebClient::new();
+    client.signs_in_and_trusts(&web, &alice, &phone.code());
+    (web, alice, phone, client)
 }
 
 /// Runs `others` while attackers send wrong passwords over this number of connections. Returns the
@@ -33,7 +30,7 @@ fn flooded(
 ) -> Vec<u16> {
     let (over, tries) = (AtomicBool::new(false), AtomicUsize::new(0));
     let statuses = thread::scope(|scope| {
-        let strangers: Vec<_> = (0..connections)
+        let attackers: Vec<_> = (0..connections)
             .map(|number| {
                 let (over, tries, from) = (&over, &tries, &from);
                 scope.spawn(move || {
@@ -53,7 +50,7 @@ fn flooded(
         });
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(others));
         over.store(true, Ordering::SeqCst);
-        let statuses = strangers
+        let statuses = attackers
             .into_iter()
             .flat_map(|one| one.join().unwrap_or_default())
             .collect();
@@ -69,9 +66,18 @@ fn flooded(
     statuses
 }
 
+/// Returns clients, each at an address from which nothing was sent before.
+fn new_addresses() -> impl FnMut() -> WebClient {
+    let mut last = 60;
+    move || {
+        last += 1;
+        WebClient::new().from(&format!("127.0.0.{last}"))
+    }
+}
+
 /// Checks that each of the tries returns the right status, and prints the average duration.
 #[track_caller]
-fn all_get_in(what: &str, tries: usize, mut one: impl FnMut() -> u16, right: u16) {
+fn all_get_in(what: &str, tries: usize, right: u16, mut one: impl FnMut() -> u16) {
     let began = Instant::now();
     let statuses: Vec<_> = (0..tries).map(|_| one()).collect();
     let got_in = statuses.iter().filter(|status| **status == right).count();
@@ -92,34 +98,30 @@ fn made_up(_: usize, count: usize) -> String {
 #[ignore = "needs the test host: tests/run"]
 fn a_flood_of_wrong_passwords_keeps_the_owner_out_of_nothing() {
     let host = Host::fresh();
-    let (web, alice, _, visitor) = trusted(&host, "");
-    let signed_in = visitor.robbed();
+    let (web, alice, _, client) = trusted(&host, "");
+    let signed_in = client.copy_of_cookies();
     let statuses = flooded(300, made_up, || {
-        let password = |who: &Visitor| who.password(&web, &alice).status;
+        let password = |who: &WebClient| who.password(&web, &alice).status;
+        all_get_in("a page of the account", 20, 200, || {
+            signed_in.loads(&web.pages).status
+        });
+        all_get_in("a trusted browser", 15, 303, || password(&client));
         all_get_in(
-            "a page of the account",
-            20,
-            || signed_in.loads(&web.pages).status,
-            200,
-        );
-        all_get_in("a trusted browser", 15, || password(&visitor), 303);
-        all_get_in("a familiar address", 10, || password(&Visitor::new()), 303);
-        let mut last = 60;
-        all_get_in(
-            "a new address",
-            5,
-            || {
-                last += 1;
-                let new = Visitor::new().from(&format!("127.0.0.{last}"));
-                // 300 attackers have the same priority as a new address, so on a slow machine some
-                // tries time out.
-                let mut answers = (0..5)
-                    .map(|_| password(&new))
-                    .inspect(|answer| print!("{answer} "));
-                answers.find(|answer| *answer != 503).unwrap_or(503)
-            },
+            "a familiar address",
+            10,
             303,
+            || password(&WebClient::new()),
         );
+        let mut next = new_addresses();
+        all_get_in("a new address", 5, 303, || {
+            let new = next();
+            // 300 attackers have the same priority as a new address, so on a slow machine some
+            // tries time out.
+            let mut answers = (0..5)
+                .map(|_| password(&new))
+                .inspect(|reply| print!("{reply} "));
+            answers.find(|reply| *reply != 503).unwrap_or(503)
+        });
         let out = signed_in.sends(&format!("{AUTH}/sign-out"), &[]);
         assert_eq!(
             out.status, 200,
@@ -143,8 +145,8 @@ fn a_flood_of_wrong_passwords_keeps_the_owner_out_of_nothing() {
 #[ignore = "needs the test host: tests/run"]
 fn a_flood_through_nginx_keeps_the_owner_out_of_nothing() {
     let host = Host::fresh();
-    let (web, alice, _, visitor) = trusted(&host, "");
-    let signed_in = visitor.robbed();
+    let (web, alice, _, client) = trusted(&host, "");
+    let signed_in = client.copy_of_cookies();
     let tries = |round: usize| {
         let one = |number: usize| {
             format!(
@@ -161,7 +163,7 @@ fn a_flood_through_nginx_keeps_the_owner_out_of_nothing() {
     let file = format!("/tmp/flood-{}", std::process::id());
     let (over, mut answers) = (AtomicBool::new(false), String::new());
     thread::scope(|scope| {
-        let strangers = scope.spawn(|| {
+        let attackers = scope.spawn(|| {
             let mut answers = String::new();
             for round in 0..20 {
                 if over.load(Ordering::SeqCst) {
@@ -178,28 +180,22 @@ fn a_flood_through_nginx_keeps_the_owner_out_of_nothing() {
         let busy = || Some(resident(web.gate.process())).filter(|_| descriptors(&web.gate) > 150);
         patiently("the flood has begun", || Ok(busy()));
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let password = |who: &Visitor| who.password(&web, &alice).status;
+            let password = |who: &WebClient| who.password(&web, &alice).status;
+            all_get_in("a page of the account", 20, 200, || {
+                signed_in.loads(&web.pages).status
+            });
+            all_get_in("a trusted browser", 10, 303, || password(&client));
             all_get_in(
-                "a page of the account",
-                20,
-                || signed_in.loads(&web.pages).status,
-                200,
-            );
-            all_get_in("a trusted browser", 10, || password(&visitor), 303);
-            all_get_in("a familiar address", 10, || password(&Visitor::new()), 303);
-            let mut last = 60;
-            all_get_in(
-                "a new address",
-                5,
-                || {
-                    last += 1;
-                    password(&Visitor::new().from(&format!("127.0.0.{last}")))
-                },
+                "a familiar address",
+                10,
                 303,
+                || password(&WebClient::new()),
             );
+            let mut new = new_addresses();
+            all_get_in("a new address", 5, 303, || password(&new()));
         }));
         over.store(true, Ordering::SeqCst);
-        answers = strangers.join().expect("the strangers end");
+        answers = attackers.join().expect("the strangers end");
         if let Err(panic) = ended {
             std::panic::resume_unwind(panic);
         }
@@ -221,8 +217,8 @@ fn a_flood_through_nginx_keeps_the_owner_out_of_nothing() {
 #[ignore = "needs the test host: tests/run"]
 fn an_address_that_is_delayed_anyway_takes_no_worker() {
     let host = Host::fresh();
-    let (web, alice, _, visitor) = trusted(&host, "");
-    let signed_in = visitor.robbed();
+    let (web, alice, _, client) = trusted(&host, "");
+    let signed_in = client.copy_of_cookies();
     for number in 0..12 {
         // Guesses at different names count for the address; delayed guesses at one name do not.
         Wire::open().password(&format!("somebody{number}"), "wrong", "203.0.113.9");
@@ -231,24 +227,13 @@ fn an_address_that_is_delayed_anyway_takes_no_worker() {
         100,
         |_, _| "203.0.113.9".to_owned(),
         || {
-            let password = |who: &Visitor| who.password(&web, &alice).status;
-            all_get_in(
-                "a page of the account",
-                20,
-                || signed_in.loads(&web.pages).status,
-                200,
-            );
-            all_get_in("a trusted browser", 10, || password(&visitor), 303);
-            let mut last = 60;
-            all_get_in(
-                "a new address",
-                10,
-                || {
-                    last += 1;
-                    password(&Visitor::new().from(&format!("127.0.0.{last}")))
-                },
-                303,
-            );
+            let password = |who: &WebClient| who.password(&web, &alice).status;
+            all_get_in("a page of the account", 20, 200, || {
+                signed_in.loads(&web.pages).status
+            });
+            all_get_in("a trusted browser", 10, 303, || password(&client));
+            let mut new = new_addresses();
+            all_get_in("a new address", 10, 303, || password(&new()));
         },
     );
     let let_in: Vec<_> = statuses
@@ -268,22 +253,14 @@ fn a_flood_of_wrong_host_passwords_leaves_the_owner_a_question() {
     let mut web = web;
     web.gate.restart();
     let _helper = PasswordHelper::start();
-    let visitor = Visitor::new();
-    visitor.signs_in_and_trusts(&web, &alice, &phone.code());
+    let client = WebClient::new();
+    client.signs_in_and_trusts(&web, &alice, &phone.code());
     flooded(120, made_up, || {
-        let password = |who: &Visitor| who.password(&web, &alice).status;
-        all_get_in("a trusted browser", 5, || password(&visitor), 303);
-        all_get_in("a familiar address", 5, || password(&Visitor::new()), 303);
-        let mut last = 60;
-        all_get_in(
-            "a new address",
-            2,
-            || {
-                last += 1;
-                password(&Visitor::new().from(&format!("127.0.0.{last}")))
-            },
-            303,
-        );
+        let password = |who: &WebClient| who.password(&web, &alice).status;
+        all_get_in("a trusted browser", 5, 303, || password(&client));
+        all_get_in("a familiar address", 5, 303, || password(&WebClient::new()));
+        let mut new = new_addresses();
+        all_get_in("a new address", 2, 303, || password(&new()));
     });
 }
 
@@ -312,81 +289,8 @@ fn users_without_a_name_take_no_place_of_those_with_one() {
     assert_eq!(posternd.log(), "", "and no line of the log");
 }
 
-/// A process held standard error open and did not read it: checks and /healthz hung.
-#[test]
-#[ignore = "needs the test host: tests/run"]
-fn a_log_that_nobody_reads_holds_nobody_up() {
-    let (_host, web) = Host::with_web();
-    reconfigure(
-        "[gate]\n",
-        "[gate]\naccess_log = true\noperations = \"tcp:127.0.0.1:9092\"\n",
-    );
-    let mut web = web;
-    let read = "while IFS= read -r line; do echo \"$line\" >&2; case $line in *'listens on'*) break;; esac; done";
-    let through = format!("exec \"$@\" 2> >({read}; exec sleep 600)");
-    web.gate.restart_through(&["bash", "-c", &through, "bash"]);
-    let mut wire = Wire::open();
-    let began = Instant::now();
-    // The pipe buffers 64 KiB, the queue 2 MiB.
-    for _ in 0..20_000 {
-        assert_eq!(wire.checks(&["Sec-Fetch-Mode: navigate"]).status, 401);
-    }
-    println!("20,000 checks in {:?}", began.elapsed());
-    assert_eq!(
-        wire.asks("GET /healthz", &["Host: x"], "")
-            .map(|answer| answer.status),
-        Some(200)
-    );
-    let metrics = tcp_reply(9092, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").expect("it answers");
-    let dropped = metrics
-        .body
-        .lines()
-        .find(|line| line.starts_with("postern_log_lines_dropped_total "));
-    let dropped: u64 = dropped
-        .and_then(|line| line.rsplit(' ').next()?.parse().ok())
-        .expect("it is counted");
-    assert!(dropped > 1000, "{dropped}");
-    let took = web.gate.stop();
-    assert!(took < Duration::from_secs(10), "{took:?}");
-}
-
-/// Malformed requests caused a log line each, without a rate limit.
-#[test]
-#[ignore = "needs the test host: tests/run"]
-fn lines_that_strangers_cause_are_written_now_and_then() {
-    let (_host, web) = Host::with_web();
-    let mut wire = Wire::open();
-    for _ in 0..1000 {
-        let answer = wire
-            .asks("GET /check/nginx", &["Host: x"], "")
-            .expect("an answer");
-        assert_eq!(answer.status, 403);
-        let proof = format!("X-Postern-Proxy: {PROOF}");
-        let lines = [
-            "Host: x",
-            &proof,
-            "X-Original-Method: A_B",
-            "X-Real-IP: 192.0.2.7",
-        ];
-        assert_eq!(
-            wire.asks("GET /check/nginx", &lines, "")
-                .expect("an answer")
-                .status,
-            401
-        );
-    }
-    for (kind, cause) in [
-        ("proxy-contract", "cause=proxy-contract"),
-        ("untrusted-proxy", "cause=untrusted-proxy"),
-    ] {
-        let lines = web.gate.log().matches(cause).count();
-        assert!((1..60).contains(&lines), "{lines} lines of {cause}");
-        web.gate.says(&format!("log kind={kind} suppressed="));
-    }
-}
-
 /// Returns the resident memory of a process, in MiB.
-fn resident(process: u32) -> usize {
+pub(crate) fn resident(process: u32) -> usize {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status
         .lines()
@@ -397,136 +301,4 @@ fn resident(process: u32) -> usize {
         .parse::<usize>()
         .unwrap_or(0)
         / 1024
-}
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len())
-        .expect("a frame is small")
-        .to_be_bytes();
-    let mut bytes = length[1..].to_vec();
-    bytes.extend([kind, flags]);
-    bytes.extend(stream.to_be_bytes());
-    bytes.extend(payload);
-    bytes
-}
-
-/// Encodes a header field without indexing by HPACK (RFC 7541, section 6.2.2).
-fn literal(name: &str, value: &str) -> Vec<u8> {
-    let mut bytes = vec![0];
-    for text in [name, value] {
-        bytes.push(
-            u8::try_from(text.len())
-                .ok()
-                .filter(|length| *length < 127)
-                .expect("it is short"),
-        );
-        bytes.extend(text.as_bytes());
-    }
-    bytes
-}
-
-/// Opens a connection with concurrent requests, each with fields that take one byte on the wire.
-fn many_fields(streams: u32, fields: usize) -> UnixStream {
-    let mut stream = UnixStream::connect(SOCKET).expect("the gate listens");
-    stream
-        .set_write_timeout(Some(Duration::from_secs(5)))
-        .expect("a timeout");
-    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    bytes.extend(frame(4, 0, 0, &[]));
-    for number in 0..streams {
-        // POST and https; "a: b" is added to the dynamic table once, and then takes one byte each.
-        let mut block = vec![0x83, 0x87];
-        for (name, value) in [
-            (":path", "/sign-in"),
-            (":authority", "auth.example.test:8443"),
-            ("x-postern-proxy", PROOF),
-            ("x-real-ip", "192.0.2.7"),
-            ("content-type", "application/x-www-form-urlencoded"),
-            ("content-length", "10"),
-        ] {
-            block.extend(literal(name, value));
-        }
-        if number == 0 {
-            block.extend([0x40, 1, b'a', 1, b'b']);
-        }
-        block.extend(vec![0xbe; fields]);
-        bytes.extend(frame(1, 4, 2 * number + 1, &block));
-    }
-    // The gate may refuse the requests while they are sent.
-    let _ = stream.write_all(&bytes);
-    stream
-}
-
-/// 0.6 MiB that one connection sent took 40 MiB of the gate's memory.
-#[test]
-#[ignore = "needs the test host: tests/run"]
-fn small_fields_in_great_numbers_hold_little_memory() {
-    let host = Host::fresh();
-    let (web, _, _, visitor) = trusted(&host, "");
-    let before = resident(web.gate.process());
-    let most = AtomicUsize::new(before);
-    for fields in [2700, 1200, 80] {
-        let held: Vec<_> = (0..30).map(|_| many_fields(200, fields)).collect();
-        for _ in 0..20 {
-            most.fetch_max(resident(web.gate.process()), Ordering::SeqCst);
-            thread::sleep(Duration::from_millis(100));
-        }
-        let answer = visitor.loads(&web.pages);
-        assert_eq!(answer.status, 200, "{answer:?}");
-        drop(held);
-    }
-    let most = most.load(Ordering::SeqCst);
-    println!("{before} MiB before, {most} MiB at most");
-    assert!(
-        most < before + 160,
-        "{before} MiB before, {most} MiB at most"
-    );
-    // HTTP/1 heads that never end.
-    let held: Vec<_> = (0..500)
-        .map(|_| {
-            let mut stream = UnixStream::connect(SOCKET).expect("the gate listens");
-            stream
-                .set_write_timeout(Some(Duration::from_secs(5)))
-                .expect("a timeout");
-            let head = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(60_000));
-            let _ = stream.write_all(head.as_bytes());
-            stream
-        })
-        .collect();
-    thread::sleep(Duration::from_secs(1));
-    let now = resident(web.gate.process());
-    println!("{now} MiB with 500 heads of 60 kB");
-    assert!(now < most + 120, "{most} MiB before, {now} MiB now");
-    drop(held);
-}
-
-/// On a full disk no user could sign in, and the gate reported that it was ready.
-#[test]
-#[ignore = "needs the test host: tests/run"]
-fn a_gate_whose_store_takes_no_writes_is_not_ready() {
-    let host = Host::fresh();
-    let (mut web, alice, _, _) = trusted(&host, "");
-    reconfigure("[gate]\n", "[gate]\noperations = \"tcp:127.0.0.1:9092\"\n");
-    web.gate.restart();
-    let ready = || tcp_reply(9092, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").expect("it answers");
-    assert_eq!(ready().status, 200, "{:?}", ready());
-    let disk = Disk::over(STORE_FOLDER, "4m");
-    web.gate.restart();
-    assert_eq!(ready().status, 200, "{:?}", ready());
-    let filler = format!("{STORE_FOLDER}/filler");
-    let _ = fs::write(&filler, vec![0; 8 << 20]);
-    // The write-ahead log has some free space left, which is used first.
-    wait_until("nobody can sign in", || {
-        Ok(Wire::open()
-            .password("nobody", "wrong", "198.18.0.1")
-            .status
-            == 503)
-    });
-    wait_until("it is not ready", || Ok(ready().status == 503));
-    assert_contains(&ready().body, "cannot be written");
-    fs::remove_file(&filler).expect("it can be removed");
-    wait_until("it is ready again", || Ok(ready().status == 200));
-    assert_eq!(Visitor::new().password(&web, &alice).status, 303);
-    drop(web);
-    drop(disk);
 }

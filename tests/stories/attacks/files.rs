@@ -20,10 +20,10 @@ fn shell(script: &str) -> (i32, String) {
         .args(["-c", script])
         .output()
         .expect("bash runs");
-    let said = [output.stdout, output.stderr].concat();
+    let text = [output.stdout, output.stderr].concat();
     (
         output.status.code().unwrap_or(-1),
-        String::from_utf8_lossy(&said).into_owned(),
+        String::from_utf8_lossy(&text).into_owned(),
     )
 }
 
@@ -54,10 +54,10 @@ fn the_gates_user_makes_and_removes_no_file_beside_the_store() {
         format!("rm -f {STORE}-wal"),
         format!("mv {STORE} {STORE}.old"),
     ] {
-        let (status, said) = shell(&format!("{AS_GATE} {act}"));
+        let (status, output) = shell(&format!("{AS_GATE} {act}"));
         assert!(
-            status != 0 && said.contains("Permission denied"),
-            "{act}: {said}"
+            status != 0 && output.contains("Permission denied"),
+            "{act}: {output}"
         );
     }
 
@@ -104,29 +104,29 @@ fn what_could_not_be_synced_is_not_there_for_the_next_process() {
         );
         Postern::under(command).input(code).run()
     };
-    let said = verify(&phone.code(), "");
-    assert_contains(&said.out, "\"accepted\"");
+    let output = verify(&phone.code(), "");
+    assert_contains(&output.out, "\"accepted\"");
     host.clock.forward(30);
     let count = || Store::open().number("SELECT count(*) FROM event");
     let (events, length) = (
         count(),
         fs::metadata(format!("{STORE}-wal")).expect("the WAL").len(),
     );
-    let said = verify(&phone.code(), "-e inject=fsync,fdatasync:error=EIO");
+    let output = verify(&phone.code(), "-e inject=fsync,fdatasync:error=EIO");
     assert!(
-        said.exit == Some(1) && !said.out.contains("\"accepted\""),
+        output.exit == Some(1) && !output.out.contains("\"accepted\""),
         "{}",
-        said.all()
+        output.all()
     );
-    assert_contains(said.all(), "disk I/O error");
+    assert_contains(output.all(), "disk I/O error");
     assert!(fs::metadata(format!("{STORE}-wal")).expect("the WAL").len() <= length);
     assert_eq!(
         count(),
         events,
         "the next process found what was not committed"
     );
-    let said = verify(&phone.code(), "");
-    assert_contains(&said.out, "\"accepted\"");
+    let output = verify(&phone.code(), "");
+    assert_contains(&output.out, "\"accepted\"");
     Store::open().is_sound();
 }
 
@@ -168,8 +168,8 @@ fn a_typo_brings_back_no_policy_of_the_first_day() {
     put(strict);
     Postern::call("check --keep").does();
     put("[policy]\nrequired = \"al\"\n");
-    let said = Postern::call("check --keep").refuses();
-    assert_contains(&said.err, "postern.toml:2: policy.required");
+    let output = Postern::call("check --keep").refuses();
+    assert_contains(&output.err, "postern.toml:2: policy.required");
     assert_eq!(fs::read_to_string(COPY).expect("the copy"), strict);
     bob.with_password().is_turned_away();
 
@@ -195,8 +195,8 @@ fn a_wrong_configuration_fails_a_reload_and_is_not_tried_again() {
         "postern-config.service",
     ] {
         let path = format!("/usr/lib/systemd/system/{name}");
-        let (_, said) = shell(&format!("systemd-analyze verify --man=no {path}"));
-        assert_lacks(&said, "postern");
+        let (_, output) = shell(&format!("systemd-analyze verify --man=no {path}"));
+        assert_lacks(&output, "postern");
     }
     let unit = "/usr/lib/systemd/system/postern-gate.service";
     let text = fs::read_to_string(unit).expect("the unit is installed");
@@ -216,17 +216,17 @@ fn a_wrong_configuration_fails_a_reload_and_is_not_tried_again() {
     host.write_configuration("[gate]\nsession_lifetime = \"1s\"\n");
     Postern::call("check --keep").refuses();
     fs::remove_file(COPY).expect("init made it");
-    let (status, said) = shell(&format!("{AS_GATE} postern-gate"));
-    assert_contains(&said, "postern.toml:2: gate.session_lifetime");
+    let (status, output) = shell(&format!("{AS_GATE} postern-gate"));
+    assert_contains(&output, "postern.toml:2: gate.session_lifetime");
     assert_eq!(never, [status.to_string()]);
     // A fault that may be temporary is retried.
     host.configure(
         "[gate]\nurl = \"https://auth.example.test/\"\ncookie_domain = \"example.test\"\n",
     );
-    let (status, said) = shell(&format!(
+    let (status, output) = shell(&format!(
         "mv {STORE} {STORE}.aside; {AS_GATE} postern-gate; s=$?; mv {STORE}.aside {STORE}; exit $s"
     ));
-    assert_eq!(status, 1, "{said}");
+    assert_eq!(status, 1, "{output}");
 }
 
 /// On a volume of its own, the store could not be created, and the key file remained.
@@ -247,8 +247,8 @@ fn a_store_is_made_on_a_volume_of_its_own_or_not_at_all() {
     anew();
     let disk = Disk::over(STORE_FOLDER, "4m");
     mode(0o777);
-    let said = Postern::call("init").refuses();
-    assert_contains(&said.err, "chmod it to 0750");
+    let output = Postern::call("init").refuses();
+    assert_contains(&output.err, "chmod it to 0750");
     let left: Vec<_> = fs::read_dir("/etc/postern")
         .expect("a folder")
         .flatten()
@@ -265,8 +265,8 @@ fn a_store_is_made_on_a_volume_of_its_own_or_not_at_all() {
         fs::metadata(STORE_FOLDER).expect("the folder").mode() & 0o7777,
         0o750
     );
-    let (status, said) = shell(&format!("{AS_GATE} test -w {STORE}"));
-    assert_eq!(status, 0, "{said}");
+    let (status, output) = shell(&format!("{AS_GATE} test -w {STORE}"));
+    assert_eq!(status, 0, "{output}");
     drop(disk);
     mode(0o750);
 }
@@ -278,13 +278,13 @@ fn an_edit_overwrites_nothing_that_another_hand_wrote() {
     let host = Host::fresh();
     host.write_configuration("# mine\n");
     let edit = |script: &str| Postern::call("edit").variable("EDITOR", script);
-    let said = edit(&format!("echo '# theirs' >{CONFIG}; echo '[pam]' >>")).refuses();
-    assert_contains(&said.err, "was changed by someone else in the meantime");
+    let output = edit(&format!("echo '# theirs' >{CONFIG}; echo '[pam]' >>")).refuses();
+    assert_contains(&output.err, "was changed by someone else in the meantime");
     assert_eq!(
         fs::read_to_string(CONFIG).expect("postern.toml"),
         "# theirs\n"
     );
-    assert_contains(&said.err, "/etc/postern/postern.toml.rejected");
+    assert_contains(&output.err, "/etc/postern/postern.toml.rejected");
     let rejected = "/etc/postern/postern.toml.rejected";
     assert_eq!(
         fs::read_to_string(rejected).expect("the edited text"),
@@ -314,7 +314,7 @@ fn an_edit_overwrites_nothing_that_another_hand_wrote() {
 /// change nothing.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_secret_that_nobody_can_see_changes_nothing() {
+fn a_secret_that_is_invisible_changes_nothing() {
     let host = Host::fresh();
     host.person("alice");
     host.person("bob").enrols();
@@ -328,8 +328,8 @@ fn a_secret_that_nobody_can_see_changes_nothing() {
             "authenticator add bob --name second --no-confirm",
         ] {
             let before = Store::open().dump();
-            let (status, said) = shell(&format!("postern {command} {to}"));
-            assert_eq!(status, 1, "{command} {to}: {said}");
+            let (status, output) = shell(&format!("postern {command} {to}"));
+            assert_eq!(status, 1, "{command} {to}: {output}");
             let without_log = |dump: &str| -> Vec<String> {
                 let counts = [
                     "event|",
@@ -347,16 +347,16 @@ fn a_secret_that_nobody_can_see_changes_nothing() {
             assert_eq!(
                 without_log(&Store::open().dump()),
                 without_log(&before),
-                "{command} {to}: {said}"
+                "{command} {to}: {output}"
             );
         }
     }
-    let (status, said) = shell(
+    let (status, output) = shell(
         "set -o pipefail; for n in $(seq 300); do postern account add user$n; done >/dev/null; postern status | head -n 1",
     );
-    assert_eq!(status, 0, "{said}");
-    assert_lacks(&said, "postern:");
-    assert_contains(&said, "second factor");
+    assert_eq!(status, 0, "{output}");
+    assert_lacks(&output, "postern:");
+    assert_contains(&output, "second factor");
 }
 
 /// A process without free file descriptors reported that the store is not writable.
@@ -365,7 +365,7 @@ fn a_secret_that_nobody_can_see_changes_nothing() {
 fn too_many_open_files_are_called_that() {
     let _host = Host::fresh();
     for limit in 4..12 {
-        let (status, said) = shell(&format!("ulimit -n {limit}; postern status"));
+        let (status, output) = shell(&format!("ulimit -n {limit}; postern status"));
         if status == 0 {
             return;
         }
@@ -374,8 +374,8 @@ fn too_many_open_files_are_called_that() {
             "error while loading shared libraries",
         ];
         assert!(
-            is_named.iter().any(|named| said.contains(named)),
-            "{limit}: {said}"
+            is_named.iter().any(|named| output.contains(named)),
+            "{limit}: {output}"
         );
     }
     panic!("12 descriptors are not enough");

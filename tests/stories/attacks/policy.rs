@@ -1,6 +1,6 @@
 //! Groups, the guard in `account`, and user names, through real PAM hosts.
 
-use crate::guest_process::PAM_HOST;
+use crate::pam::process::PAM_HOST;
 use std::fs;
 use testhost::{Host, PamHost, Postern, Store, assert_contains, assert_lacks};
 

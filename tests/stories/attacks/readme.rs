@@ -58,7 +58,7 @@ fn paste(lines: &[String]) -> String {
 fn what_readme_says_can_be_pasted_and_leaves_no_secret_readable() {
     let mut host = Host::fresh();
     fs::remove_file("/etc/ssh/sshd_config.d/postern.conf").expect("a drop-in can be removed");
-    let said = paste(
+    let output = paste(
         &commands(&[
             "pam.d/sshd",
             "postern.conf",
@@ -66,7 +66,7 @@ fn what_readme_says_can_be_pasted_and_leaves_no_secret_readable() {
             "sshd -t",
         ])[..4],
     );
-    assert_eq!(said, "systemctl reload ssh\n");
+    assert_eq!(output, "systemctl reload ssh\n");
     host.restart_sshd();
     let (root, alice) = (host.person("root"), host.person("alice"));
     let phone = alice.enrols();
@@ -102,13 +102,13 @@ fn what_readme_says_can_be_pasted_and_leaves_no_secret_readable() {
         }
     }
     let lines = commands(&["print-config nginx", "postern edit", "usermod", "nginx -t"]);
-    let said = paste(&lines);
+    let output = paste(&lines);
     assert!(
-        said.ends_with("systemctl enable --now postern-gate\nsystemctl restart nginx\n"),
-        "{said}"
+        output.ends_with("systemctl enable --now postern-gate\nsystemctl restart nginx\n"),
+        "{output}"
     );
     let secret = fs::read_to_string("/etc/postern/proxy.secret").expect("it was made");
-    assert_lacks(&said, secret.trim());
+    assert_lacks(&output, secret.trim());
     for folder in ["/etc/nginx", "/etc/nginx/conf.d", "/etc/postern"] {
         for entry in fs::read_dir(folder).expect("a folder").flatten() {
             let open = entry

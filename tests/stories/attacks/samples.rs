@@ -5,19 +5,20 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::process::Command;
 use testhost::{
-    APP, Front, Host, PROOF, Place, Postern, Visitor, Web, assert_contains, assert_lacks, finished,
+    APP, Host, PROOF, PagesAt, Postern, Proxy, Web, WebClient, assert_contains, assert_lacks,
+    finished,
 };
 
-const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
+const FRONTS: [Proxy; 2] = [Proxy::Nginx, Proxy::Traefik];
 
 /// Starts a gate with a user who is signed in.
 #[track_caller]
-fn signed_in(host: &Host, front: Front, place: Place, extra: &str) -> (Web, Visitor) {
-    let web = Web::start(host, front, place, extra);
+fn signed_in(host: &Host, proxy: Proxy, pages_at: PagesAt, extra: &str) -> (Web, WebClient) {
+    let web = Web::start(host, proxy, pages_at, extra);
     let (alice, phone) = host.web_user("alice");
-    let visitor = Visitor::new();
-    visitor.signs_in(&web, &alice, &phone.code());
-    (web, visitor)
+    let client = WebClient::new();
+    client.signs_in(&web, &alice, &phone.code());
+    (web, client)
 }
 
 /// Returns a raw request with alice's cookies.
@@ -62,11 +63,11 @@ const LOCATIONS: &str = "
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_second_location_is_protected_and_hears_of_no_forged_identity() {
-    for place in [Place::OwnHost, Place::Path] {
+    for pages_at in [PagesAt::OwnHost, PagesAt::Path] {
         let host = Host::fresh();
-        let (mut web, visitor) = signed_in(&host, Front::Nginx, place, "");
+        let (mut web, client) = signed_in(&host, Proxy::Nginx, pages_at, "");
         web.change_nginx(|text| text.replacen("\n    location = /postern-check {", LOCATIONS, 1));
-        let stranger = Visitor::new();
+        let attacker = WebClient::new();
         for path in [
             "/",
             "/bare/",
@@ -75,17 +76,14 @@ fn a_second_location_is_protected_and_hears_of_no_forged_identity() {
             "/tried/",
             "/static/dict/words",
         ] {
-            for visitor in [&stranger, &stranger.with("Remote-User: root")] {
-                let answer = visitor.loads(&format!("{APP}{path}"));
-                assert!(
-                    [302, 400, 500].contains(&answer.status),
-                    "{path} {answer:?}"
-                );
+            for client in [&attacker, &attacker.with("Remote-User: root")] {
+                let reply = client.loads(&format!("{APP}{path}"));
+                assert!([302, 400, 500].contains(&reply.status), "{path} {reply:?}");
             }
             web.application.got_nothing();
         }
         for path in ["/", "/included/"] {
-            assert_eq!(visitor.loads(&format!("{APP}{path}")).status, 200, "{path}");
+            assert_eq!(client.loads(&format!("{APP}{path}")).status, 200, "{path}");
             let got = web.application.got();
             assert_eq!(
                 (got.value("Remote-User"), got.value("Cookie")),
@@ -94,9 +92,9 @@ fn a_second_location_is_protected_and_hears_of_no_forged_identity() {
             );
         }
         for path in ["/bare/", "/copied/", "/tried/", "/static/"] {
-            let answer = visitor.loads(&format!("{APP}{path}"));
-            assert_eq!(answer.status, 500, "{path} {answer:?}");
-            assert_contains(&answer.body, "include /etc/nginx/postern-headers.conf;");
+            let reply = client.loads(&format!("{APP}{path}"));
+            assert_eq!(reply.status, 500, "{path} {reply:?}");
+            assert_contains(&reply.body, "include /etc/nginx/postern-headers.conf;");
             web.application.got_nothing();
         }
         // Doubled headers; nginx 1.22 reads an empty first one.
@@ -113,7 +111,7 @@ fn a_second_location_is_protected_and_hears_of_no_forged_identity() {
                     // header.
                     continue;
                 }
-                visitor.speaks(
+                client.sends_raw(
                     "127.0.0.1",
                     &request(path, &format!("{forged}Connection: close\r\n")),
                     "</h1>",
@@ -131,7 +129,7 @@ fn a_second_location_is_protected_and_hears_of_no_forged_identity() {
             }
         }
         assert_lacks(
-            &stranger.loads(&format!("{APP}/postern-check")).body,
+            &attacker.loads(&format!("{APP}/postern-check")).body,
             "alice",
         );
     }
@@ -142,11 +140,11 @@ fn a_second_location_is_protected_and_hears_of_no_forged_identity() {
 #[ignore = "needs the test host: tests/run"]
 fn what_a_client_says_of_itself_does_not_go_on() {
     const FORGED: &str = "192.0.2.66";
-    for front in FRONTS {
+    for proxy in FRONTS {
         for http in ["--http1.1", "--http2"] {
             let host = Host::fresh();
-            let (web, visitor) = signed_in(&host, front, Place::OwnHost, "");
-            let mut visitor = visitor.option(http);
+            let (web, client) = signed_in(&host, proxy, PagesAt::OwnHost, "");
+            let mut client = client.option(http);
             for name in [
                 "X-Real-IP",
                 "X-Forwarded-For",
@@ -171,14 +169,14 @@ fn what_a_client_says_of_itself_does_not_go_on() {
                 "X.Real.IP",
                 "X_Forwarded_For",
             ] {
-                visitor = visitor.with(&format!("{name}: {FORGED}"));
+                client = client.with(&format!("{name}: {FORGED}"));
             }
-            let answer = visitor.loads(&format!("{APP}/"));
-            assert_eq!(answer.status, 200, "{front:?} {answer:?}");
+            let reply = client.loads(&format!("{APP}/"));
+            assert_eq!(reply.status, 200, "{proxy:?} {reply:?}");
             let got = web.application.got();
             assert!(
                 !format!("{got:?}").contains(FORGED),
-                "{front:?} {http} {got:#?}"
+                "{proxy:?} {http} {got:#?}"
             );
             assert_eq!(got.value("X-Forwarded-For"), "127.0.0.1", "{got:?}");
             assert_eq!(got.value("X-Forwarded-Proto"), "https", "{got:?}");
@@ -202,28 +200,28 @@ fn an_upload_of_200_mb_arrives() {
     fs::File::create(upload)
         .and_then(|file| file.set_len(LENGTH))
         .expect("the tests' folder can be written");
-    for (front, place) in [
-        (Front::Nginx, Place::OwnHost),
-        (Front::Nginx, Place::Path),
-        (Front::Traefik, Place::Path),
+    for (proxy, pages_at) in [
+        (Proxy::Nginx, PagesAt::OwnHost),
+        (Proxy::Nginx, PagesAt::Path),
+        (Proxy::Traefik, PagesAt::Path),
     ] {
         let host = Host::fresh();
-        let (web, visitor) = signed_in(&host, front, place, "");
+        let (web, client) = signed_in(&host, proxy, pages_at, "");
         for method in ["PUT", "POST"] {
-            let sends = visitor
+            let sends = client
                 .option("-X")
                 .option(method)
                 .option("-T")
                 .option(upload);
-            let answer = sends.fetches(&format!("{APP}/files"));
-            assert_eq!(answer.status, 200, "{front:?} {method} {answer:?}");
-            assert_eq!(web.application.got().length, LENGTH, "{front:?} {method}");
+            let reply = sends.fetches(&format!("{APP}/files"));
+            assert_eq!(reply.status, 200, "{proxy:?} {method} {reply:?}");
+            assert_eq!(web.application.got().length, LENGTH, "{proxy:?} {method}");
         }
-        let stranger = Visitor::new().option("-T").option(upload);
-        let answer = stranger.fetches(&format!("{APP}/files"));
+        let attacker = WebClient::new().option("-T").option(upload);
+        let reply = attacker.fetches(&format!("{APP}/files"));
         assert!(
-            [0, 401].contains(&answer.status),
-            "refused, or cut off while it sends: {answer:?}"
+            [0, 401].contains(&reply.status),
+            "refused, or cut off while it sends: {reply:?}"
         );
         web.application.got_nothing();
     }
@@ -234,38 +232,38 @@ fn an_upload_of_200_mb_arrives() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn websockets_and_events_reach_the_application() {
-    for (front, place) in [
-        (Front::Nginx, Place::OwnHost),
-        (Front::Nginx, Place::Path),
-        (Front::Traefik, Place::OwnHost),
+    for (proxy, pages_at) in [
+        (Proxy::Nginx, PagesAt::OwnHost),
+        (Proxy::Nginx, PagesAt::Path),
+        (Proxy::Traefik, PagesAt::OwnHost),
     ] {
         let host = Host::fresh();
-        let (web, visitor) = signed_in(&host, front, place, "");
+        let (web, client) = signed_in(&host, proxy, pages_at, "");
         let socket = "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
         let bytes = request("/socket", socket) + "{answer}\u{81}\u{5}hello";
-        let said = visitor.speaks("127.0.0.1", &bytes, "hello");
+        let output = client.sends_raw("127.0.0.1", &bytes, "hello");
         assert!(
-            said.starts_with("HTTP/1.1 101 ") && said.ends_with("hello"),
-            "{front:?} {said:?}"
+            output.starts_with("HTTP/1.1 101 ") && output.ends_with("hello"),
+            "{proxy:?} {output:?}"
         );
         assert_eq!(web.application.got().value("Remote-User"), "alice");
-        let said = Visitor::new().speaks("127.0.0.1", &bytes, "\r\n\r\n");
+        let output = WebClient::new().sends_raw("127.0.0.1", &bytes, "\r\n\r\n");
         assert!(
-            said.starts_with("HTTP/1.1 401 ") || said.starts_with("HTTP/1.1 302 "),
-            "{front:?} {said:?}"
+            output.starts_with("HTTP/1.1 401 ") || output.starts_with("HTTP/1.1 302 "),
+            "{proxy:?} {output:?}"
         );
         web.application.got_nothing();
 
         // The application sends only one event.
-        let said = visitor.speaks(
+        let output = client.sends_raw(
             "127.0.0.1",
             &request("/events", "Accept: text/event-stream\r\n"),
             "data: one",
         );
         assert!(
-            said.contains("text/event-stream") && said.contains("data: one"),
-            "{front:?} {said:?}"
+            output.contains("text/event-stream") && output.contains("data: one"),
+            "{proxy:?} {output:?}"
         );
         web.application.arrived();
     }
@@ -275,33 +273,33 @@ fn websockets_and_events_reach_the_application() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_samples_serve_ipv6_and_lead_plain_http_to_https() {
-    for (front, place) in [
-        (Front::Nginx, Place::OwnHost),
-        (Front::Nginx, Place::Path),
-        (Front::Traefik, Place::OwnHost),
+    for (proxy, pages_at) in [
+        (Proxy::Nginx, PagesAt::OwnHost),
+        (Proxy::Nginx, PagesAt::Path),
+        (Proxy::Traefik, PagesAt::OwnHost),
     ] {
         let host = Host::fresh();
-        let (web, visitor) = signed_in(&host, front, place, "");
-        let plain = Visitor::new()
+        let (web, client) = signed_in(&host, proxy, pages_at, "");
+        let plain = WebClient::new()
             .option("--connect-to")
             .option("::127.0.0.1:8480");
         for page in [
             "http://app.example.test/page?q=1",
             "http://auth.example.test/page?q=1",
         ] {
-            if place == Place::Path && page.contains("auth") {
+            if pages_at == PagesAt::Path && page.contains("auth") {
                 continue;
             }
             let sent = plain.loads(page);
-            assert!([301, 308].contains(&sent.status), "{front:?} {sent:?}");
+            assert!([301, 308].contains(&sent.status), "{proxy:?} {sent:?}");
             let location = sent.header("location").replace(":8443", "");
-            assert_eq!(location, page.replace("http:", "https:"), "{front:?}");
+            assert_eq!(location, page.replace("http:", "https:"), "{proxy:?}");
         }
         if fs::read_to_string("/proc/net/if_inet6")
             .is_ok_and(|interfaces| interfaces.contains(" lo"))
         {
-            let said = visitor.speaks("::1", &request("/", "Connection: close\r\n"), "</h1>");
-            assert!(said.starts_with("HTTP/1.1 200 "), "{front:?} {said:?}");
+            let output = client.sends_raw("::1", &request("/", "Connection: close\r\n"), "</h1>");
+            assert!(output.starts_with("HTTP/1.1 200 "), "{proxy:?} {output:?}");
             assert_eq!(web.application.got().value("X-Forwarded-For"), "::1");
         }
     }
@@ -311,18 +309,18 @@ fn the_samples_serve_ipv6_and_lead_plain_http_to_https() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn nginx_says_what_went_wrong() {
-    for place in [Place::OwnHost, Place::Path] {
+    for pages_at in [PagesAt::OwnHost, PagesAt::Path] {
         let host = Host::fresh();
         let denied = "[[gate.rule]]\npaths = [\"/denied/\"]\nthen = \"deny\"\n";
-        let (mut web, visitor) = signed_in(&host, Front::Nginx, place, denied);
+        let (mut web, client) = signed_in(&host, Proxy::Nginx, pages_at, denied);
         let says = |url: &str, status: u16, words: &str| {
-            let answer = visitor.loads(url);
-            assert_eq!(answer.status, status, "{answer:?}");
+            let reply = client.loads(url);
+            assert_eq!(reply.status, status, "{reply:?}");
             assert!(
-                answer.header("content-type").starts_with("text/plain"),
-                "{answer:?}"
+                reply.header("content-type").starts_with("text/plain"),
+                "{reply:?}"
             );
-            assert_contains(&answer.body, words);
+            assert_contains(&reply.body, words);
         };
         says(
             &format!("{APP}/denied/"),
@@ -339,9 +337,9 @@ fn nginx_says_what_went_wrong() {
         web.gate.stop();
         says(&format!("{APP}/"), 500, "postern-gate does not answer");
         let pages = web.pages.clone();
-        let words = match place {
-            Place::OwnHost => "Signing in is not possible at the moment",
-            Place::Path => "postern-gate does not answer",
+        let words = match pages_at {
+            PagesAt::OwnHost => "Signing in is not possible at the moment",
+            PagesAt::Path => "postern-gate does not answer",
         };
         says(&format!("{pages}sign-in"), 502, words);
         web.gate.restart();
@@ -353,7 +351,7 @@ fn nginx_says_what_went_wrong() {
 /// A command of README printed the proxy's secret, and wrote it to a file that everyone could read.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn the_proxys_secret_is_printed_nowhere_and_readable_to_nobody() {
+fn the_proxys_secret_is_printed_nowhere_and_readable_by_no_user() {
     let host = Host::fresh();
     host.configure("[gate]\nurl = \"https://auth.example.com/\"\n");
     let secret_of = |text: &str| text.split('"').nth(1).expect("a secret").to_owned();
@@ -371,13 +369,13 @@ fn the_proxys_secret_is_printed_nowhere_and_readable_to_nobody() {
         let folder = path.rsplit_once('/').expect("a path").0;
         fs::create_dir_all(folder).expect("/etc can be written");
         let _ = fs::remove_file(path);
-        let said = Postern::call(&format!("print-config {proxy}")).does();
+        let output = Postern::call(&format!("print-config {proxy}")).does();
         let secret = fs::read_to_string("/etc/postern/proxy.secret").expect("it was made");
         let written = fs::read_to_string(path).expect("it was written");
         assert_eq!(secret_of(&written), secret.trim());
-        assert_lacks(said.all(), secret.trim());
-        assert_contains(&said.err, "wrote ");
-        assert_contains(&said.err, path);
+        assert_lacks(output.all(), secret.trim());
+        assert_contains(&output.err, "wrote ");
+        assert_contains(&output.err, path);
         for mark in [
             "@GATE_HOST@",
             "@APP_HOST@",
@@ -386,7 +384,7 @@ fn the_proxys_secret_is_printed_nowhere_and_readable_to_nobody() {
             "@COOKIE_DOMAIN@",
         ] {
             assert!(
-                !said.out.contains(mark) && !written.contains(mark),
+                !output.out.contains(mark) && !written.contains(mark),
                 "{mark}"
             );
         }
@@ -418,22 +416,23 @@ fn the_proxys_secret_is_printed_nowhere_and_readable_to_nobody() {
         // The command follows no link, and writes to no folder where others can replace the file.
         fs::remove_file(path).expect("/etc can be written");
         symlink("/etc/postern-elsewhere", path).expect("/etc can be written");
-        let said = Postern::call(&format!("print-config {proxy}")).refuses();
+        let output = Postern::call(&format!("print-config {proxy}")).refuses();
         assert!(
-            said.err.contains("is a symbolic link") && said.out.is_empty(),
-            "{said:?}"
+            output.err.contains("is a symbolic link") && output.out.is_empty(),
+            "{output:?}"
         );
         assert!(!fs::exists("/etc/postern-elsewhere").expect("/etc can be read"));
         fs::remove_file(path).expect("/etc can be written");
-        let said = Postern::call(&format!("print-config {proxy} --folder /tmp")).refuses();
+        let output = Postern::call(&format!("print-config {proxy} --folder /tmp")).refuses();
         assert!(
-            said.err.contains("too open") && said.out.is_empty(),
-            "{said:?}"
+            output.err.contains("too open") && output.out.is_empty(),
+            "{output:?}"
         );
-        let said = Postern::call(&format!("print-config {proxy} --folder /etc/nowhere")).refuses();
+        let output =
+            Postern::call(&format!("print-config {proxy} --folder /etc/nowhere")).refuses();
         assert!(
-            said.err.contains("--folder") && said.out.is_empty(),
-            "{said:?}"
+            output.err.contains("--folder") && output.out.is_empty(),
+            "{output:?}"
         );
         fs::remove_file("/etc/postern/proxy.secret").expect("/etc can be written");
     }

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use std::fs;
 use testhost::{
-    APP, Ambush, Host, Person, Phone, Postern, Terminal, Visitor, Web, signal, wait_until,
+    APP, Host, Person, Phone, Postern, Terminal, TracedProcess, Web, WebClient, signal, wait_until,
     was_stopped,
 };
 
@@ -36,7 +36,7 @@ fn asks_sudo(alice: &Person) -> Terminal {
 /// right code is then not verified there.
 #[track_caller]
 fn guesses_codes_at_the_web(web: &Web, alice: &Person, phone: &Phone) {
-    let thief = Visitor::new().from("127.0.0.66");
+    let thief = WebClient::new().from("127.0.0.66");
     for code in phone.wrong_codes(5) {
         assert_eq!(thief.password(web, alice).status, 303);
         assert_eq!(thief.code(web, &code).status, 401);
@@ -60,11 +60,11 @@ fn guesses_at_the_web_and_at_ssh_delay_neither_ssh_with_a_key_nor_sudo() {
 
     guesses_codes_at_the_web(&web, &alice, &phone);
     for (last, code) in (70..).zip(phone.wrong_codes(7)) {
-        let stranger = alice
+        let attacker = alice
             .with_password()
             .password("a guess")
             .from(&format!("127.0.0.{last}"));
-        let mut terminal = stranger.up_to_the_code();
+        let mut terminal = attacker.up_to_the_code();
         terminal.types(&code);
         assert!(!terminal.ends().entered());
     }
@@ -104,14 +104,14 @@ fn guesses_at_unknown_names_refuse_no_right_credential_from_their_address() {
 
     for address in [FAMILIAR, NEW] {
         for number in 0..10 {
-            let stranger = Visitor::new().from(address);
-            let answer = stranger.sends_password(&web.pages, &format!("nobody{number}"), "a guess");
-            assert_eq!(answer.status, 401, "{address} {number} {answer:?}");
+            let attacker = WebClient::new().from(address);
+            let reply = attacker.sends_password(&web.pages, &format!("nobody{number}"), "a guess");
+            assert_eq!(reply.status, 401, "{address} {number} {reply:?}");
         }
-        let answer = Visitor::new()
+        let reply = WebClient::new()
             .from(address)
             .sends_password(&web.pages, "somebody", "a guess");
-        assert_eq!(answer.status, 429, "{address} {answer:?}");
+        assert_eq!(reply.status, 429, "{address} {reply:?}");
     }
     let mut terminal = alice.with_password().from(NEW).up_to_the_code();
     terminal.types(&phone.code_in(1));
@@ -127,7 +127,7 @@ fn guesses_at_unknown_names_refuse_no_right_credential_from_their_address() {
         .from(FAMILIAR)
         .enters_with(&phone.code_in(1));
     for address in [FAMILIAR, NEW] {
-        let client = Visitor::new().from(address).option("--basic");
+        let client = WebClient::new().from(address).option("--basic");
         let client = client.option(&format!("-ualice:{app_password}"));
         assert_eq!(client.fetches(&format!("{APP}/")).status, 200, "{address}");
     }
@@ -152,28 +152,28 @@ fn a_stopped_posternd_that_holds_the_store_is_named() {
 
 #[track_caller]
 fn is_named_while_stopped(alice: &Person, code: &str, process: u32, at: Option<&str>) {
-    let mut ssh = alice.with_key().dials();
+    let mut ssh = alice.with_key().connects();
     ssh.expect("Verification code: ");
-    let ambush = match at {
-        None => Ambush::stops_at(process, 1),
-        Some(call) => Ambush::at_any_file(process, call, "STOP", 1),
+    let traced = match at {
+        None => TracedProcess::stops_at(process, 1),
+        Some(call) => TracedProcess::at_any_file(process, call, "STOP", 1),
     };
     ssh.types(code);
     wait_until("it is stopped", || Ok(was_stopped()));
-    drop(ambush);
+    drop(traced);
     let status = format!("/proc/{process}/status");
     wait_until("it is stopped without the tracer", || {
         Ok(fs::read_to_string(&status)?.contains("State:\tT"))
     });
 
-    let said = Postern::call("unlock alice").refuses().all();
+    let output = Postern::call("unlock alice").refuses().all();
     for part in [
         &format!("held by process {process} ("),
         "posternd",
         "stopped",
         "kill -CONT",
     ] {
-        assert!(said.contains(part), "{part} at {at:?}: {said}");
+        assert!(output.contains(part), "{part} at {at:?}: {output}");
     }
     signal(process, Signal::SIGCONT);
     assert!(ssh.ends().entered());

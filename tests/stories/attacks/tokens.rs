@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 use testhost::{
-    APP, Host, Person, Phone, Postern, Reply, Visitor, Web, Wire, assert_contains, reconfigure,
+    APP, Host, Person, Phone, Postern, Reply, Web, WebClient, Wire, assert_contains, reconfigure,
     wait_until,
 };
 
@@ -10,8 +10,8 @@ const SESSION: &str = "__Secure-postern";
 const HOUR: u64 = 3600;
 
 #[track_caller]
-fn enters(web: &Web, person: &Person, page: &str) -> (Visitor, Reply) {
-    let visitor = Visitor::new();
+fn enters(web: &Web, person: &Person, page: &str) -> (WebClient, Reply) {
+    let client = WebClient::new();
     let rd = format!("{APP}{page}");
     let fields = [
         ("rd", rd.as_str()),
@@ -19,9 +19,9 @@ fn enters(web: &Web, person: &Person, page: &str) -> (Visitor, Reply) {
         ("password", &person.password),
         ("recovery", ""),
     ];
-    let reply = visitor.sends(&web.page("sign-in"), &fields);
+    let reply = client.sends(&web.page("sign-in"), &fields);
     assert_eq!(reply.status, 303, "{reply:?}");
-    (visitor, reply)
+    (client, reply)
 }
 
 #[track_caller]
@@ -144,8 +144,8 @@ fn a_code_page_that_was_led_to_from_a_session_ends_with_that_session() {
         let rule = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n";
         let web = Web::nginx(&host, rule);
         let (alice, phone) = host.web_user("alice");
-        let (visitor, _) = enters(&web, &alice, "/cheap");
-        let led = visitor.loads(&format!("{}upgrade?rd={APP}/", web.pages));
+        let (client, _) = enters(&web, &alice, "/cheap");
+        let led = client.loads(&format!("{}upgrade?rd={APP}/", web.pages));
         assert_eq!(led.header("location"), "/code", "{led:?}");
         match all {
             true => Postern::call("session revoke alice --all").does(),
@@ -159,11 +159,11 @@ fn a_code_page_that_was_led_to_from_a_session_ends_with_that_session() {
                 Postern::call(&format!("session revoke alice {id}")).does()
             }
         };
-        let refused = visitor.code(&web, &phone.code());
+        let refused = client.code(&web, &phone.code());
         assert_eq!(refused.status, 401, "{refused:?}");
         assert_contains(&refused.body, "name=\"password\"");
         // The refused code is not consumed.
-        Visitor::new().signs_in(&web, &alice, &phone.code());
+        WebClient::new().signs_in(&web, &alice, &phone.code());
     }
 }
 
@@ -181,15 +181,15 @@ fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
     bob.has_a_password();
     let phone = alice.enrols();
     let signs_in = || {
-        let visitor = Visitor::new();
-        visitor.signs_in(&web, &alice, &phone.code());
+        let client = WebClient::new();
+        client.signs_in(&web, &alice, &phone.code());
         host.clock.forward(30);
-        (visitor.cookie(SESSION), visitor)
+        (client.cookie(SESSION), client)
     };
-    let signs_out = |visitor: &Visitor| visitor.sends(&web.page("sign-out"), &[]);
-    let ((out, visitor), (_left, _)) = (signs_in(), signs_in());
+    let signs_out = |client: &WebClient| client.sends(&web.page("sign-out"), &[]);
+    let ((out, client), (_left, _)) = (signs_in(), signs_in());
     assert_eq!(
-        (checks(&out), signs_out(&visitor).status, checks(&out)),
+        (checks(&out), signs_out(&client).status, checks(&out)),
         (200, 200, 401)
     );
     host.clock.forward(301);
@@ -201,8 +201,8 @@ fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
         "the setting of now lengthens a session of before"
     );
 
-    let (signed_out, visitor) = signs_in();
-    signs_out(&visitor);
+    let (signed_out, client) = signs_in();
+    signs_out(&client);
     let (by_password, _) = signs_in();
     assert_eq!((checks(&signed_out), checks(&by_password)), (401, 200));
     Postern::call("password alice")
@@ -237,7 +237,7 @@ fn policy_is_applied_to_what_has_passed_and_not_to_what_followed_from_it_once() 
     alice.has_a_password();
     hugo.has_a_password();
     let phone = alice.enrols();
-    let near = Visitor::new().from("127.0.0.8");
+    let near = WebClient::new().from("127.0.0.8");
     let entered = near.password(&web, &alice);
     assert_eq!(entered.status, 303, "{entered:?}");
     assert_eq!(checks(&near.cookie(SESSION)), 401, "outside");
@@ -274,10 +274,10 @@ fn policy_is_applied_to_what_has_passed_and_not_to_what_followed_from_it_once() 
 fn a_stolen_trusted_browser_that_is_seen_ends_the_thiefs_session_too() {
     let (host, web) = Host::with_web();
     let (alice, phone) = host.web_user("alice");
-    let owner = Visitor::new();
+    let owner = WebClient::new();
     owner.signs_in_and_trusts(&web, &alice, &phone.code());
-    let thief = owner.robbed();
-    thief.forgets(&format!("{SESSION}\t"));
+    let thief = owner.copy_of_cookies();
+    thief.deletes_cookies(&format!("{SESSION}\t"));
     for _ in 0..2 {
         let entered = thief.password(&web, &alice);
         assert!(
@@ -287,7 +287,7 @@ fn a_stolen_trusted_browser_that_is_seen_ends_the_thiefs_session_too() {
     }
     let cookies = [owner.cookie(SESSION), thief.cookie(SESSION)];
     assert!(cookies.iter().all(|cookie| checks(cookie) == 200));
-    owner.forgets(&format!("{SESSION}\t"));
+    owner.deletes_cookies(&format!("{SESSION}\t"));
     let asked = owner.password(&web, &alice);
     assert!(asked.header("location").ends_with("/code"), "{asked:?}");
     for cookie in &cookies {

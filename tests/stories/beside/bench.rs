@@ -1,10 +1,10 @@
 //! Logins at one module, one by one and in parallel, and their results.
 
 use super::module::Module;
-use crate::guest_process::PAM_HOST;
+use crate::pam::process::PAM_HOST;
 use std::cell::RefCell;
 use std::time::Duration;
-use testhost::{Answer, Barrier, Host, PamHost, Phone};
+use testhost::{Barrier, Host, PamHost, Phone, PromptReply};
 
 /// Longer than any login takes that does not hang.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -74,7 +74,7 @@ impl<'a> Bench<'a> {
         self.host.journal.forget();
         let seen = run(self);
         let outcomes = self.outcomes.take();
-        let had = |outcome, fault| outcomes.contains(&outcome).then_some(fault);
+        let had = |wait_for_output, fault| outcomes.contains(&wait_for_output).then_some(fault);
         let seen = seen
             .but(had(Outcome::Crashed, "the host crashed"))
             .but(had(Outcome::Hung, "the host hung"));
@@ -87,13 +87,13 @@ impl<'a> Bench<'a> {
     /// Signs in as alice, with this input at the prompt.
     #[track_caller]
     pub(crate) fn login(&self, code: &str) -> Outcome {
-        self.login_as(b"alice", &Answer::from(code))
+        self.login_as(b"alice", &PromptReply::from(code))
     }
 
     #[track_caller]
-    pub(crate) fn login_as(&self, user: &[u8], answer: &Answer) -> Outcome {
+    pub(crate) fn login_as(&self, user: &[u8], reply: &PromptReply) -> Outcome {
         let mut pam = self.host_for(user, &[]);
-        pam.answers(answer);
+        pam.answers(reply);
         self.end(pam)
     }
 
@@ -124,14 +124,14 @@ impl<'a> Bench<'a> {
     }
 
     pub(crate) fn end(&self, pam: PamHost) -> Outcome {
-        let outcome = match pam.ends_within(PATIENCE) {
+        let wait_for_output = match pam.ends_within(PATIENCE) {
             None => Outcome::Hung,
             Some(ended) if ended.signal.is_some() => Outcome::Crashed,
             Some(ended) if ended.entered() => Outcome::In,
             Some(_) => Outcome::Refused,
         };
-        self.outcomes.borrow_mut().push(outcome);
-        outcome
+        self.outcomes.borrow_mut().push(wait_for_output);
+        wait_for_output
     }
 }
 
@@ -139,13 +139,13 @@ impl<'a> Bench<'a> {
 pub(crate) fn count(outcomes: &[Outcome], wanted: Outcome) -> usize {
     outcomes
         .iter()
-        .filter(|outcome| **outcome == wanted)
+        .filter(|wait_for_output| **wait_for_output == wanted)
         .count()
 }
 
 /// Returns the result as one word.
-pub(crate) fn word(outcome: Outcome) -> &'static str {
-    match outcome {
+pub(crate) fn word(wait_for_output: Outcome) -> &'static str {
+    match wait_for_output {
         Outcome::In => "in",
         Outcome::Refused => "refused",
         Outcome::Crashed => "crashed",

@@ -5,7 +5,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::time::Duration;
-use testhost::{Ambush, Barrier, PamHost, WRITES, wait_until, was_stopped};
+use testhost::{Barrier, PamHost, TracedProcess, WRITES, wait_until, was_stopped};
 
 /// More writes than any of the modules makes, from the reply to the end.
 const MANY: u32 = 90;
@@ -20,10 +20,11 @@ pub(crate) fn killed_at_every_write(bench: &Bench<'_>) -> Seen {
         let barrier = Barrier::lowered();
         let pam = bench.held("alice", &code);
         // A message to posternd counts as a write.
-        let ambush = Ambush::at_any_file(pam.process(), &format!("{WRITES},sendto"), "KILL", when);
+        let traced =
+            TracedProcess::at_any_file(pam.process(), &format!("{WRITES},sendto"), "KILL", when);
         barrier.lifts();
         let ended = pam.ends();
-        drop(ambush);
+        drop(traced);
         if ended.signal.is_none() {
             break;
         }
@@ -53,10 +54,11 @@ pub(crate) fn killed_at_every_write(bench: &Bench<'_>) -> Seen {
 fn standing_still(bench: &Bench<'_>, code: &str) -> PamHost {
     let barrier = Barrier::lowered();
     let pam = bench.held("alice", code);
-    let ambush = Ambush::at_any_file(pam.process(), bench.module.call_in_the_middle(), "STOP", 1);
+    let traced =
+        TracedProcess::at_any_file(pam.process(), bench.module.call_in_the_middle(), "STOP", 1);
     barrier.lifts();
     wait_until("it is stopped", || Ok(was_stopped()));
-    drop(ambush);
+    drop(traced);
     let status = format!("/proc/{}/status", pam.process());
     wait_until("it stands still by itself", || {
         Ok(fs::read_to_string(&status)?.contains("State:\tT"))

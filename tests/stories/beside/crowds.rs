@@ -1,7 +1,7 @@
 //! Many logins in parallel: all are held at the prompt, and continue at the same time.
 
 use super::bench::{Bench, Outcome, Seen, TWICE, count, word};
-use testhost::Answer;
+use testhost::PromptReply;
 
 fn with_one_code(bench: &Bench<'_>, many: usize, rounds: usize) -> Seen {
     let entered = (0..rounds).map(|_| {
@@ -71,9 +71,9 @@ pub(crate) fn two_people(bench: &Bench<'_>) -> Seen {
     for _ in 0..ROUNDS {
         bench.host.clock.forward(60);
         let logins = [("alice", bench.alice.code()), ("bob", bench.bob.code())];
-        for ((user, code), outcome) in logins.iter().zip(bench.at_once(&logins)) {
-            let second = bench.login_as(user.as_bytes(), &Answer::from(code.as_str()));
-            match (outcome, second) {
+        for ((user, code), wait_for_output) in logins.iter().zip(bench.at_once(&logins)) {
+            let second = bench.login_as(user.as_bytes(), &PromptReply::from(code.as_str()));
+            match (wait_for_output, second) {
                 (Outcome::In, Outcome::In) => again += 1,
                 (Outcome::In, _) => {}
                 _ => refused += 1,

@@ -1,38 +1,38 @@
 //! Unusual replies of the conversation, and unusual user names.
 
 use super::bench::{Bench, Outcome, Seen, count, word};
-use testhost::Answer;
+use testhost::PromptReply;
 
-fn after(bench: &Bench<'_>, answer: &Answer) -> Seen {
-    let outcome = bench.login_as(b"alice", answer);
-    Seen::new(word(outcome)).but((outcome == Outcome::In).then_some("that opened"))
+fn after(bench: &Bench<'_>, reply: &PromptReply) -> Seen {
+    let wait_for_output = bench.login_as(b"alice", reply);
+    Seen::new(word(wait_for_output)).but((wait_for_output == Outcome::In).then_some("that opened"))
 }
 
 pub(crate) fn a_null_reply(bench: &Bench<'_>) -> Seen {
-    after(bench, &Answer::NullReply)
+    after(bench, &PromptReply::NullReply)
 }
 
 pub(crate) fn a_null_array(bench: &Bench<'_>) -> Seen {
-    after(bench, &Answer::NullArray)
+    after(bench, &PromptReply::NullArray)
 }
 
 pub(crate) fn a_failed_conversation(bench: &Bench<'_>) -> Seen {
-    after(bench, &Answer::Failure)
+    after(bench, &PromptReply::Failure)
 }
 
 pub(crate) fn a_mebibyte(bench: &Bench<'_>) -> Seen {
-    after(bench, &Answer::Text(vec![b'1'; 1 << 20]))
+    after(bench, &PromptReply::Text(vec![b'1'; 1 << 20]))
 }
 
 pub(crate) fn control_bytes(bench: &Bench<'_>) -> Seen {
     let every: Vec<u8> = (1..=31).chain(127..=255).collect();
-    after(bench, &Answer::Text(every))
+    after(bench, &PromptReply::Text(every))
 }
 
 /// The junk that sshd passes to PAM for an account without access. It must not use up the tries of
 /// the real owner.
 pub(crate) fn junk_of_sshd(bench: &Bench<'_>) -> Seen {
-    let junk = Answer::from("\u{8}\n\r\u{7f}INCORRECT");
+    let junk = PromptReply::from("\u{8}\n\r\u{7f}INCORRECT");
     let outcomes: Vec<_> = (0..10).map(|_| bench.login_as(b"alice", &junk)).collect();
     let refused = count(&outcomes, Outcome::Refused);
     let owner = bench.login(&bench.alice.code());
@@ -56,8 +56,8 @@ pub(crate) fn odd_names(bench: &Bench<'_>) -> Seen {
         b"%s%n%s%n",
         &long,
     ];
-    let answer = Answer::from(&*bench.alice.code());
-    let outcomes = names.map(|name| bench.login_as(name, &answer));
+    let reply = PromptReply::from(&*bench.alice.code());
+    let outcomes = names.map(|name| bench.login_as(name, &reply));
     Seen::new(format!(
         "{} of {} refused",
         count(&outcomes, Outcome::Refused),

@@ -26,9 +26,9 @@ pub(crate) fn old_codes_in_sequence(bench: &Bench<'_>) -> Seen {
     let outcomes: Vec<Outcome> = codes
         .iter()
         .map(|code| {
-            let outcome = bench.login(code);
+            let wait_for_output = bench.login(code);
             bench.host.clock.forward(30);
-            outcome
+            wait_for_output
         })
         .collect();
     let entered = count(&outcomes, Outcome::In);

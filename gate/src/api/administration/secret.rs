@@ -6,14 +6,13 @@
 
 use crate::api::problem::problem;
 use crate::http::authorization::bearer_token;
-use crate::http::reply::{HttpReply, with_connection_close};
-use crate::live::store_pool::PoolClient;
+use crate::http::reply::{HttpReply, with_connection_close, with_headers};
+use crate::live::store_pool::{PoolClient, WorkKind};
 use crate::observe::log;
-use crate::web::refusal;
-use crate::web::refusal::ActRefused;
+use crate::web::refusal::{ActRefused, ActResult};
 use crate::web::request::RequestContext;
 use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use postern_shared::engine::{LoginError, ShownSecret};
 use postern_shared::system::clock;
 use subtle::ConstantTimeEq;
@@ -28,19 +27,14 @@ pub(in crate::api) async fn refuse_without_secret(
     secret: &Zeroizing<String>,
 ) -> Option<HttpReply> {
     let refused = verify_secret(request, secret).await.err()?;
-    let mut reply = with_connection_close(problem(&refused));
+    let reply = with_connection_close(problem(&refused));
     if refused.status == StatusCode::UNAUTHORIZED {
-        reply
-            .headers_mut()
-            .insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+        return Some(with_headers(reply, [(WWW_AUTHENTICATE, CHALLENGE)]));
     }
     Some(reply)
 }
 
-async fn verify_secret(
-    request: &RequestContext<'_>,
-    secret: &Zeroizing<String>,
-) -> Result<(), ActRefused> {
+async fn verify_secret(request: &RequestContext<'_>, secret: &Zeroizing<String>) -> ActResult<()> {
     let mut lines = request.headers.get_all(AUTHORIZATION).iter();
     let shown = match (lines.next(), lines.next()) {
         (Some(line), None) => bearer_token(line.as_bytes()).filter(|shown| !shown.is_empty()),
@@ -48,7 +42,7 @@ async fn verify_secret(
     };
     let Some(shown) = shown else {
         let text = "Authorization: Bearer SECRET is required".to_owned();
-        return Err(ActRefused::new(StatusCode::UNAUTHORIZED, "no_secret", text));
+        return Err(ActRefused::unauthorized("no_secret", text));
     };
     let is_right = bool::from(secret.as_bytes().ct_eq(shown));
     let (address, shown) = (
@@ -61,17 +55,18 @@ async fn verify_secret(
     );
     // the same priority for a right and a wrong secret, so that the duration does not tell them
     // apart
-    let store_pool = request
+    let client = PoolClient::unauthenticated(address);
+    let run = request
         .site
         .store_pool
-        .for_client(PoolClient::unauthenticated(address));
-    let run = store_pool.with_engine(move |engine| {
-        let now = clock::now().map_err(LoginError::Clock)?;
-        engine
-            .accounts()
-            .throttle_api_secret(address, shown, now)
-            .map_err(LoginError::Engine)
-    });
+        .for_client(client)
+        .run(WorkKind::Plain, move |engine| {
+            let now = clock::now().map_err(LoginError::Clock)?;
+            engine
+                .accounts()
+                .throttle_api_secret(address, shown, now)
+                .map_err(LoginError::Engine)
+        });
     let refused = |cause: &str| {
         log::event("refused")
             .with("cause", cause)
@@ -80,23 +75,22 @@ async fn verify_secret(
     };
     match run
         .await
-        .map_err(|error| refusal::refuse_unprocessed(request, &error))?
+        .map_err(|error| request.refuse_unprocessed(&error))?
     {
         Some(wait) => {
             refused(&format!("address-delayed-{wait}s"));
             let text =
                 "too many wrong secrets or codes came from your address; wait, then try again";
-            let status = StatusCode::TOO_MANY_REQUESTS;
-            let refused = ActRefused::new(status, "too_many_attempts", text.to_owned());
-            Err(ActRefused {
-                retry_after: Some(wait),
-                ..refused
-            })
+            Err(ActRefused::too_many_requests(
+                "too_many_attempts",
+                text.to_owned(),
+                wait,
+            ))
         }
         None if shown == ShownSecret::Wrong => {
             refused("administration-secret");
             let text = "the secret for administration is wrong".to_owned();
-            Err(ActRefused::new(StatusCode::FORBIDDEN, "wrong_secret", text))
+            Err(ActRefused::forbidden("wrong_secret", text))
         }
         None => Ok(()),
     }

@@ -29,18 +29,11 @@ const CONNECTION_LIMITS: ClassLimits = ClassLimits {
     waiting: 0,
 };
 
-#[derive(Clone)]
 pub(crate) struct HelperAdmission {
     connections: Admission<()>,
     /// Keyed by client address. Requests without an address come from this host.
     origins: Admission<Option<String>>,
     accounts: Admission<UserName>,
-}
-
-/// Admission of one connection, until it is dropped.
-pub(crate) struct AdmittedConnection {
-    admission: HelperAdmission,
-    _permit: AdmissionPermit<()>,
 }
 
 /// Admission of one request to PAM, until it is dropped.
@@ -64,24 +57,17 @@ impl HelperAdmission {
         }
     }
 
-    /// Admits a connection, if fewer than the limit are open.
-    pub(crate) fn admit_connection(&self) -> Option<AdmittedConnection> {
-        let permit = self
-            .connections
+    /// Admits a connection until the permit is dropped, if fewer than the limit are open.
+    pub(crate) fn admit_connection(&self) -> Option<AdmissionPermit<()>> {
+        self.connections
             .try_acquire(AdmissionClass::Unauthenticated, ())
-            .ok()?;
-        Some(AdmittedConnection {
-            admission: self.clone(),
-            _permit: permit,
-        })
+            .ok()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.connections.in_use() == 0
     }
-}
 
-impl AdmittedConnection {
     /// Waits for a turn. The account's turn comes first, so that a request that waits for it holds
     /// no turn of others.
     pub(crate) fn wait_for_turn(
@@ -91,14 +77,13 @@ impl AdmittedConnection {
     ) -> Option<PasswordTurn> {
         let deadline = Instant::now() + within;
         let account = self
-            .admission
             .accounts
             .acquire(request.class, request.name.clone())
             .ok()?
             .wait(within)
             .ok()?;
         let origin = request.address.map(|address| address.key());
-        let origin = self.admission.origins.acquire(request.class, origin).ok()?;
+        let origin = self.origins.acquire(request.class, origin).ok()?;
         let origin = origin
             .wait(deadline.saturating_duration_since(Instant::now()))
             .ok()?;
@@ -126,10 +111,10 @@ mod tests {
     }
 
     fn take_turn(
-        connection: &AdmittedConnection,
+        admission: &HelperAdmission,
         request: &HostPasswordRequest,
     ) -> Option<PasswordTurn> {
-        connection.wait_for_turn(request, Duration::ZERO)
+        admission.wait_for_turn(request, Duration::ZERO)
     }
 
     #[test]
@@ -152,7 +137,6 @@ mod tests {
     #[test]
     fn one_account_does_not_delay_another() {
         let admission = HelperAdmission::new();
-        let connection = admission.admit_connection().unwrap();
         let of_alice = |n: usize| {
             request(
                 "alice",
@@ -161,35 +145,34 @@ mod tests {
             )
         };
         let taken: Vec<_> = (0..9)
-            .map_while(|n| take_turn(&connection, &of_alice(n)))
+            .map_while(|n| take_turn(&admission, &of_alice(n)))
             .collect();
         assert_eq!(taken.len(), ACCOUNT_LIMITS.per_key);
         assert!(
             take_turn(
-                &connection,
+                &admission,
                 &request("bob", "192.0.2.9", AdmissionClass::Unauthenticated)
             )
             .is_some()
         );
         assert!(
             take_turn(
-                &connection,
+                &admission,
                 &request("alice", "192.0.2.9", AdmissionClass::Authenticated)
             )
             .is_some(),
             "nor its owner"
         );
         drop(taken);
-        assert!(take_turn(&connection, &of_alice(0)).is_some());
+        assert!(take_turn(&admission, &of_alice(0)).is_some());
     }
 
     /// Sixteen wrong passwords of 2 s each from a few addresses used up every request to PAM.
     #[test]
     fn a_few_addresses_do_not_use_up_every_request_to_pam() {
         let admission = HelperAdmission::new();
-        let connection = admission.admit_connection().unwrap();
         let turn = |n: usize, address: &str, class| {
-            take_turn(&connection, &request(&format!("u{n}"), address, class))
+            take_turn(&admission, &request(&format!("u{n}"), address, class))
         };
         let of_one: Vec<_> = (0..100)
             .filter_map(|n| turn(n, "192.0.2.1", AdmissionClass::Unauthenticated))
@@ -215,14 +198,13 @@ mod tests {
     #[test]
     fn a_request_that_waits_gets_the_turn_that_ends() {
         let admission = HelperAdmission::new();
-        let connection = admission.admit_connection().unwrap();
         let alice = request("alice", "192.0.2.1", AdmissionClass::Unauthenticated);
         let taken: Vec<_> = (0..9)
-            .map_while(|_| take_turn(&connection, &alice))
+            .map_while(|_| take_turn(&admission, &alice))
             .collect();
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| {
-                connection
+                admission
                     .wait_for_turn(&alice, Duration::from_secs(60))
                     .is_some()
             });

@@ -4,7 +4,7 @@
 //!
 //! MUST take the peer's identity from the kernel (SO_PEERCRED).
 
-use crate::admission::{AdmittedConnection, HelperAdmission};
+use crate::admission::HelperAdmission;
 use crate::child_process::{self, read_until};
 use crate::tries::PasswordTries;
 use crate::{log, service};
@@ -129,25 +129,22 @@ impl HelperServer {
             );
             return;
         }
-        let Some(connection) = self.admission.admit_connection() else {
+        let Some(permit) = self.admission.admit_connection() else {
             log::write_rate_limited("busy", "refused cause=busy: too many requests at once");
             return;
         };
         let helper = Arc::clone(self);
         let begun = std::thread::Builder::new().spawn(move || {
+            let _permit = permit;
             // An error on the peer's own connection needs no log line.
-            let _ = helper.serve_stream(stream, &connection);
+            let _ = helper.serve_stream(stream);
         });
         if let Err(error) = begun {
             log::write_rate_limited("busy", format_args!("refused cause=busy: {error}"));
         }
     }
 
-    fn serve_stream(
-        &self,
-        mut stream: UnixStream,
-        connection: &AdmittedConnection,
-    ) -> io::Result<()> {
+    fn serve_stream(&self, mut stream: UnixStream) -> io::Result<()> {
         stream.set_write_timeout(Some(REQUEST_TIMEOUT))?;
         stream.write_all(GREETING)?;
         let bytes = read_until(
@@ -163,7 +160,7 @@ impl HelperServer {
             );
             return Ok(());
         };
-        if let Some(reply) = self.answer_request(&request, &bytes, connection) {
+        if let Some(reply) = self.answer_request(&request, &bytes) {
             stream.write_all(reply.word())?;
         }
         Ok(())
@@ -174,7 +171,6 @@ impl HelperServer {
         &self,
         request: &HostPasswordRequest,
         bytes: &[u8],
-        connection: &AdmittedConnection,
     ) -> Option<HostPasswordReply> {
         let name = &request.name;
         let log_refusal = |cause: &str, why: &dyn Display| {
@@ -194,7 +190,7 @@ impl HelperServer {
             return Some(HostPasswordReply::NotVerified);
         };
         let give_back = || self.with_tries(|tries, _| tries.return_try(name, taken));
-        let Some(_turn) = connection.wait_for_turn(request, QUEUE_TIMEOUT) else {
+        let Some(_turn) = self.admission.wait_for_turn(request, QUEUE_TIMEOUT) else {
             log_refusal("busy", &"too many requests at once");
             give_back();
             return Some(HostPasswordReply::NotVerified);

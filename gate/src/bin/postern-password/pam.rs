@@ -106,23 +106,19 @@ pub(crate) fn verify_password(
 
 impl fmt::Display for PasswordRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PasswordRefusal::Root => f.write_str("root"),
-            PasswordRefusal::Authentication(
-                ErrorCode::AuthenticationError | ErrorCode::UserUnknown,
-            ) => f.write_str("wrong"),
-            PasswordRefusal::Authentication(error) => write!(f, "auth-{}", error_name(*error)),
-            PasswordRefusal::Account(ErrorCode::AccountExpired) => f.write_str("account-expired"),
-            PasswordRefusal::Account(ErrorCode::NewAuthTokRequired) => {
-                f.write_str("password-expired")
-            }
-            PasswordRefusal::Account(
-                ErrorCode::AuthenticationError | ErrorCode::PermissionDenied,
-            ) => f.write_str("account-refused"),
-            PasswordRefusal::Account(error) => write!(f, "account-{}", error_name(*error)),
-            PasswordRefusal::NotChecked => f.write_str("password-not-checked"),
-            PasswordRefusal::OtherName => f.write_str("name-mismatch"),
-        }
+        use ErrorCode as Code;
+        use PasswordRefusal::{Account, Authentication, NotChecked, OtherName, Root};
+        f.write_str(match self {
+            Root => "root",
+            Authentication(Code::AuthenticationError | Code::UserUnknown) => "wrong",
+            Authentication(error) => return write!(f, "auth-{}", error_name(*error)),
+            Account(Code::AccountExpired) => "account-expired",
+            Account(Code::NewAuthTokRequired) => "password-expired",
+            Account(Code::AuthenticationError | Code::PermissionDenied) => "account-refused",
+            Account(error) => return write!(f, "account-{}", error_name(*error)),
+            NotChecked => "password-not-checked",
+            OtherName => "name-mismatch",
+        })
     }
 }
 
@@ -132,6 +128,7 @@ fn error_name(error: ErrorCode) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::PasswordRefusal::{Account, Authentication, NotChecked};
     use super::*;
     use nonstick::conv::{ErrorMsg, InfoMsg, MaskedQAndA, QAndA};
 
@@ -172,31 +169,13 @@ mod tests {
     #[test]
     fn every_pam_result_has_a_cause_in_the_log() {
         for (refusal, word) in [
-            (
-                PasswordRefusal::Authentication(ErrorCode::AuthenticationError),
-                "wrong",
-            ),
-            (
-                PasswordRefusal::Authentication(ErrorCode::UserUnknown),
-                "wrong",
-            ),
-            (
-                PasswordRefusal::Authentication(ErrorCode::SystemError),
-                "auth-systemerror",
-            ),
-            (
-                PasswordRefusal::Account(ErrorCode::AccountExpired),
-                "account-expired",
-            ),
-            (
-                PasswordRefusal::Account(ErrorCode::NewAuthTokRequired),
-                "password-expired",
-            ),
-            (
-                PasswordRefusal::Account(ErrorCode::PermissionDenied),
-                "account-refused",
-            ),
-            (PasswordRefusal::NotChecked, "password-not-checked"),
+            (Authentication(ErrorCode::AuthenticationError), "wrong"),
+            (Authentication(ErrorCode::UserUnknown), "wrong"),
+            (Authentication(ErrorCode::SystemError), "auth-systemerror"),
+            (Account(ErrorCode::AccountExpired), "account-expired"),
+            (Account(ErrorCode::NewAuthTokRequired), "password-expired"),
+            (Account(ErrorCode::PermissionDenied), "account-refused"),
+            (NotChecked, "password-not-checked"),
         ] {
             assert_eq!(refusal.to_string(), word);
         }

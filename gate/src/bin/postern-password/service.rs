@@ -242,10 +242,10 @@ mod tests {
             left: MAX_FILES,
         };
         let checked = search.check_file(SERVICE, ServiceLines::Both);
-        let place = format!("{}/", folder.path().display());
+        let prefix = format!("{}/", folder.path().display());
         checked
             .err()
-            .map(|error| error.to_string().replace(&place, ""))
+            .map(|error| error.to_string().replace(&prefix, ""))
     }
 
     #[test]

@@ -137,16 +137,45 @@ impl<'a> SessionCookies<'a> {
     }
 }
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) use sample::sample_session;
+
+#[cfg(any(test, feature = "fuzz"))]
+mod sample {
+    use postern_shared::policy::session_groups::SessionGroups;
+    use postern_shared::system::clock::Timestamp;
+    use postern_shared::token::session::{
+        CompletedFactors, FirstFactorMethod, SecondFactorMethod, Session, SessionId,
+    };
+
+    /// Makes a session for tests.
+    pub(crate) fn sample_session(name: &str, id: SessionId, second: SecondFactorMethod) -> Session {
+        Session {
+            id,
+            account: 1,
+            generation: 0,
+            revision: 0,
+            passed: CompletedFactors {
+                first: FirstFactorMethod::Password,
+                second,
+            },
+            issued: Timestamp(1_000_000),
+            expires: Timestamp(1_000_000 + 12 * 3600),
+            name: name.parse().expect("a name"),
+            scope: "example.com".to_owned(),
+            groups: Vec::new(),
+            host_groups: SessionGroups::default(),
+            email: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use postern_shared::crypto::master_key::MasterKeys;
     use postern_shared::crypto::vault::Vault;
-    use postern_shared::policy::session_groups::SessionGroups;
-    use postern_shared::system::clock::Timestamp;
-    use postern_shared::token::session::{
-        CompletedFactors, FirstFactorMethod, SecondFactorMethod, SessionId,
-    };
+    use postern_shared::token::session::{SecondFactorMethod, SessionId};
 
     const NAME: &str = "__Secure-postern";
 
@@ -158,23 +187,7 @@ mod tests {
     }
 
     fn session(name: &str) -> Session {
-        Session {
-            id: SessionId::random().unwrap(),
-            account: 1,
-            generation: 0,
-            revision: 0,
-            passed: CompletedFactors {
-                first: FirstFactorMethod::Password,
-                second: SecondFactorMethod::Code,
-            },
-            issued: Timestamp(1_000_000),
-            expires: Timestamp(1_000_000 + 12 * 3600),
-            name: name.parse().unwrap(),
-            scope: "example.com".to_owned(),
-            groups: Vec::new(),
-            host_groups: SessionGroups::default(),
-            email: None,
-        }
+        sample_session(name, SessionId::random().unwrap(), SecondFactorMethod::Code)
     }
 
     fn line(values: &[&str]) -> Vec<u8> {

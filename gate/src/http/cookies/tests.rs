@@ -211,3 +211,39 @@ fn random_lines_keep_foreign_cookies_and_lose_ours() {
 fn contains(text: &[u8], part: &[u8]) -> bool {
     part.is_empty() || memmem::find(text, part).is_some()
 }
+
+/// A token that is cleared, issued twice, or without its attributes would stay, or go to an
+/// application.
+#[test]
+fn issued_and_cleared_tokens_have_the_attributes_of_their_cookies() {
+    let domain = GateConfig {
+        cookie_domain: Some("example.com".to_owned().try_into().unwrap()),
+        ..GateConfig::default()
+    };
+    let issued = |text: &str| Some(TokenChange::Issued(text.to_owned().into(), 60));
+    let changes = TokenChanges {
+        session: issued("a"),
+        trusted_browser: issued("b"),
+        login: Some(TokenChange::Cleared),
+        enrollment: None,
+        step_up: issued("c"),
+    };
+    assert_eq!(
+        CookieBuilder::new(&domain, "/").render(&changes),
+        [
+            "__Secure-postern=a; HttpOnly; SameSite=Lax; Secure; Path=/; Domain=example.com; Max-Age=60",
+            "__Host-postern-login=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0",
+            "__Host-postern-browser=b; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60",
+            "__Host-postern-step-up=c; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=60",
+        ]
+    );
+    assert_eq!(
+        CookieBuilder::new(&domain, "/_postern/").render(&TokenChanges::signed_out()),
+        [
+            "__Host-postern=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0",
+            "__Secure-postern-login=; HttpOnly; SameSite=Lax; Secure; Path=/_postern/; Max-Age=0",
+            "__Secure-postern-step-up=; HttpOnly; SameSite=Strict; Secure; Path=/_postern/; Max-Age=0",
+            "__Secure-postern-enrollment=; HttpOnly; SameSite=Strict; Secure; Path=/_postern/; Max-Age=0",
+        ]
+    );
+}

@@ -3,7 +3,7 @@
 use super::*;
 use std::collections::{BTreeMap, HashSet};
 
-const STANDING: GateHealth = GateHealth {
+const HEALTH: GateHealth = GateHealth {
     has_lease: true,
     since_last_read: Duration::from_millis(250),
     is_configuration_current: false,
@@ -90,7 +90,7 @@ fn the_text_is_open_metrics_and_counts_what_happened() {
     metrics.count_sign_in("disabled", "step-up");
     metrics.count_mail(MailResult::Failed);
     metrics.observe_verification(Duration::from_secs(60));
-    let text = metrics.text(&STANDING);
+    let text = metrics.text(&HEALTH);
     let samples = read(&text);
     for (sample, value) in [
         (

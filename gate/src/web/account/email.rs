@@ -1,232 +1,163 @@
 //! The address that codes are mailed to: set, confirmed by a mailed code, removed.
 
-use crate::http::form::Form;
-use crate::http::reply::{self, HttpReply};
+use crate::http::reply;
 use crate::live::outbox;
-use crate::web::account;
-use crate::web::account::second_factor;
+use crate::live::store_pool::WorkKind;
+use crate::web::account::{self, EndedSessions, Owner, run_act, second_factor};
+use crate::web::language::Language;
 use crate::web::notice;
-use crate::web::pages::account::Confirmation;
-use crate::web::pages::{self, html};
-use crate::web::refusal;
-use crate::web::refusal::ActRefused;
+use crate::web::pages::account::{Confirmation, EmailPage};
+use crate::web::refusal::{ActRefused, ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
-use crate::web::step_up;
-use crate::web::step_up::{StepUpInput, StepUpProof};
-use hyper::StatusCode;
+use crate::web::step_up::{self, StepUpProof};
 use postern_shared::account::email::EmailAddress;
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::credential::input::Input;
-use postern_shared::engine::{
-    AdministrationError, AppPasswordsAfter, Engine, OpenedSession, Principal,
-};
+use postern_shared::engine::{AdministrationError, Engine};
 use postern_shared::store::MailAddresses;
-use postern_shared::token::session::Session;
 use std::sync::Arc;
 
 /// Returns the account's confirmed and pending address.
-pub(crate) async fn find_addresses(
-    request: &RequestContext<'_>,
-    session: &Session,
-) -> Result<MailAddresses, ActRefused> {
-    let account = session.name.clone();
-    Ok(account::run_act(request, session, move |engine, _, _| {
-        engine.accounts().account_status(&account)
+pub(crate) async fn find_addresses(request: &RequestContext<'_>) -> ActResult<MailAddresses> {
+    run_act(request, |engine, owner| {
+        Ok(engine
+            .accounts()
+            .account_status(owner.name())?
+            .tally
+            .addresses)
     })
-    .await?
-    .tally
-    .addresses)
+    .await
+}
+
+/// Parses an address that is typed.
+pub(crate) fn parse_address(request: &RequestContext<'_>, text: &str) -> ActResult<EmailAddress> {
+    let invalid = |_| ActRefused::invalid_value(request.text("address-invalid"));
+    text.trim().parse().map_err(invalid)
 }
 
 /// Mails a code to a new address. The address is in use once that code is entered.
 pub(crate) async fn set_email(
     request: &RequestContext<'_>,
-    step_up: &StepUpProof,
+    _step_up: &StepUpProof,
     to: EmailAddress,
-) -> Result<(), ActRefused> {
-    let account = step_up.session.name.clone();
-    let set = move |engine: &mut Engine, principal: Principal<'_>, now| {
-        engine.accounts().set_email(&account, &to, principal, now)
-    };
-    let queued = account::run_act(request, &step_up.session, set).await?;
-    match outbox::wait_for_delivery(&request.store_pool(), &Arc::new(queued)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(why)) => Err(ActRefused::act(
-            request.language,
-            &AdministrationError::NotMailed(why),
-        )),
-        Err(error) => Err(refusal::refuse_unprocessed(request, &error)),
-    }
+) -> ActResult<()> {
+    let queued = run_act(request, move |engine, owner| {
+        engine
+            .accounts()
+            .set_email(owner.name(), &to, owner.principal(), owner.now)
+    });
+    let queued = Arc::new(queued.await?);
+    let delivery = outbox::wait_for_delivery(&request.store_pool(), &queued).await;
+    delivery
+        .map_err(|error| request.refuse_unprocessed(&error))?
+        .map_err(|why| ActRefused::act(request.language, &AdministrationError::NotMailed(why)))
 }
 
 /// Confirms the pending address by the code that was mailed to it.
 pub(crate) async fn confirm_email(
     request: &RequestContext<'_>,
-    session: &Session,
     code: Input,
-) -> Result<(AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
-    let account = session.name.clone();
-    let confirm = move |engine: &mut Engine, principal: Principal<'_>, now| {
-        engine
-            .accounts()
-            .confirm_email(&account, &code, principal, now)
+) -> ActResult<EndedSessions> {
+    // read before the act, which revokes the session
+    let step_up = step_up::recent_step_up(request);
+    let kind = WorkKind::Plain;
+    let confirm = move |engine: &mut Engine, owner: &Owner<'_>| {
+        let (name, principal, now) = (owner.name(), owner.principal(), owner.now);
+        engine.accounts().confirm_email(name, &code, principal, now)
     };
-    let ((_, after), opened) = account::run_act_and_continue(request, session, confirm).await?;
-    Ok((after, opened))
+    let run = account::run_act_and_continue(request, kind, step_up, confirm);
+    Ok(run.await?.1)
 }
 
 /// Removes the addresses, unless they are the only second factor of an account that must have one.
 pub(crate) async fn remove_email(
     request: &RequestContext<'_>,
-    step_up: &StepUpProof,
-) -> Result<(Enrolled, AppPasswordsAfter, Option<OpenedSession>), ActRefused> {
-    let account = step_up.session.name.clone();
-    if second_factor::is_required(request, &account).await?
-        && is_only_second_factor(request, &step_up.session).await?
+    step_up: StepUpProof,
+) -> ActResult<(Enrolled, EndedSessions)> {
+    let (kind, session) = (WorkKind::Plain, step_up.session.clone());
+    if second_factor::is_required(request, &session.name).await?
+        && is_only_second_factor(request).await?
     {
-        return Err(ActRefused::new(
-            StatusCode::CONFLICT,
-            "required",
-            request.language.text("turn-off-required"),
-        ));
+        let text = request.text("turn-off-required");
+        return Err(ActRefused::conflict("required", text));
     }
-    let remove = move |engine: &mut Engine, principal: Principal<'_>, now| {
-        engine.accounts().remove_email(&account, principal, now)
+    let remove = |engine: &mut Engine, owner: &Owner<'_>| {
+        engine
+            .accounts()
+            .remove_email(owner.name(), owner.principal(), owner.now)
     };
-    let ((enrolled, after), opened) =
-        account::run_act_and_continue(request, &step_up.session, remove).await?;
-    Ok((enrolled, after, opened))
+    account::run_act_and_continue(request, kind, Some(step_up), remove).await
 }
 
 /// Whether mailed codes are the account's only second factor.
-async fn is_only_second_factor(
-    request: &RequestContext<'_>,
-    session: &Session,
-) -> Result<bool, ActRefused> {
-    let account = session.name.clone();
-    let status = account::run_act(request, session, move |engine, _, _| {
-        engine.accounts().account_status(&account)
+async fn is_only_second_factor(request: &RequestContext<'_>) -> ActResult<bool> {
+    run_act(request, |engine, owner| {
+        Ok(engine
+            .accounts()
+            .account_status(owner.name())?
+            .tally
+            .authenticators
+            == 0)
     })
-    .await?;
-    Ok(status.tally.authenticators == 0)
+    .await
 }
 
-/// Handles a GET request for email.
-pub(crate) async fn show_email_page(
-    request: &RequestContext<'_>,
-    refused: Option<&ActRefused>,
-) -> HttpReply {
-    let loaded = match request.require_session() {
-        Ok(session) => match step_up::required_step_up(request, &session).await {
-            Ok(step_up) => find_addresses(request, &session)
-                .await
-                .map(|addresses| (step_up, addresses)),
-            Err(refused) => Err(refused),
-        },
-        Err(refused) => Err(refused),
-    };
-    let (step_up, addresses) = match loaded {
-        Ok(loaded) => loaded,
-        Err(refused) => return notice::show_refusal(request, &refused),
-    };
-    let page = pages::account::EmailPage {
-        frame: request.frame(),
-        addresses: &addresses,
+/// Shows email.
+pub(crate) async fn show_email_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
+    let step_up = step_up::required_step_up(request).await?;
+    let page = EmailPage {
+        frame: request.frame(form.message()),
+        addresses: &find_addresses(request).await?,
         step_up,
-        message: refused.map(|refused| refused.text.as_str()),
     };
-    notice::page_with_refusal(html(&page), refused)
+    Ok(notice::page_with_refusal(&page, form))
 }
 
-/// Handles a POST request for email.
-pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let to = form.field("address").trim().parse::<EmailAddress>();
-    let set = match to {
-        Err(_) => Err(ActRefused::invalid_value(
-            request.language.text("address-invalid"),
-        )),
-        Ok(to) => match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
-            Ok(step_up) => set_email(request, &step_up, to).await.map(|()| step_up),
-            Err(refused) => Err(refused),
-        },
-    };
-    match set {
-        Err(refused) => show_email_page(request, Some(&refused)).await,
-        Ok(step_up) => step_up::with_step_up_cookie(
-            request,
-            reply::see_other(&request.path_to("email")),
-            &step_up,
-        ),
-    }
+/// Mails a code to a new address.
+pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
+    let to = parse_address(request, form.field("address"))?;
+    let step_up = step_up::verify_form(request, form).await?;
+    set_email(request, &step_up, to).await?;
+    let page = reply::see_other(&request.path_to("email"));
+    Ok(request.with_tokens(page, &step_up.tokens(request)))
 }
 
-/// Handles a POST request for email/confirm.
-pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &Form) -> HttpReply {
+/// Confirms the pending address.
+pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let code = Input::parse(form.field("code").as_bytes());
-    // read before the act, which revokes the session
-    let step_up = step_up::recent_step_up(request);
-    let confirmed = match request.require_session() {
-        Ok(session) => confirm_email(request, &session, code).await,
-        Err(refused) => Err(refused),
-    };
-    match confirmed {
-        Err(refused) => show_email_page(request, Some(&refused)).await,
-        Ok((after, opened)) => {
-            let lines: Vec<String> =
-                std::iter::once(request.language.text("address-confirmed-line"))
-                    .chain(request.language.app_passwords(after))
-                    .collect();
-            account::show_sessions_ended(
-                request,
-                step_up.as_ref(),
-                opened.as_ref(),
-                request.language.text("address-confirmed"),
-                &lines,
-            )
-        }
-    }
+    let ended = confirm_email(request, code).await?;
+    let line = request.text("address-confirmed-line");
+    Ok(account::show_sessions_ended(
+        request,
+        &ended,
+        &request.text("address-confirmed"),
+        line,
+    ))
 }
 
-/// Handles a GET request for email/remove.
-pub(crate) async fn show_removal_page(
-    request: &RequestContext<'_>,
-    refused: Option<&ActRefused>,
-) -> HttpReply {
-    let confirmation = Confirmation {
+/// Content of the page that confirms the removal of the addresses.
+pub(crate) fn confirm_removal(language: &Language, _form: &PageForm) -> Confirmation {
+    Confirmation {
         act: "email/remove",
-        title: request.language.text("remove-address"),
-        lines: vec![request.language.text("remove-address-line")],
-        button: request.language.text("remove"),
+        title: language.text("remove-address"),
+        lines: vec![language.text("remove-address-line")],
+        button: language.text("remove"),
         hidden: Vec::new(),
-    };
-    account::show_confirmation(request, confirmation, refused).await
+    }
 }
 
-/// Handles a POST request for email/remove.
-pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let removed = match step_up::verify_step_up(request, &StepUpInput::from_form(form)).await {
-        Ok(step_up) => remove_email(request, &step_up)
-            .await
-            .map(|removed| (step_up, removed)),
-        Err(refused) => Err(refused),
+/// Removes the addresses.
+pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
+    let step_up = step_up::verify_form(request, form).await?;
+    let (enrolled, ended) = remove_email(request, step_up).await?;
+    let line = match enrolled {
+        Enrolled::Yes => request.text("address-removed-line"),
+        Enrolled::No => request.text("turned-off-line"),
     };
-    match removed {
-        Err(refused) => show_removal_page(request, Some(&refused)).await,
-        Ok((step_up, (enrolled, after, opened))) => {
-            let line = match enrolled {
-                Enrolled::Yes => request.language.text("address-removed-line"),
-                Enrolled::No => request.language.text("turned-off-line"),
-            };
-            let lines: Vec<String> = std::iter::once(line)
-                .chain(request.language.app_passwords(after))
-                .collect();
-            account::show_sessions_ended(
-                request,
-                Some(&step_up),
-                opened.as_ref(),
-                request.language.text("address-removed"),
-                &lines,
-            )
-        }
-    }
+    Ok(account::show_sessions_ended(
+        request,
+        &ended,
+        &request.text("address-removed"),
+        line,
+    ))
 }

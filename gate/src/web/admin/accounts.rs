@@ -4,19 +4,18 @@
 //!
 //! MUST NOT set a credential other than a one-time code, and MUST NOT show a secret.
 
-use crate::http::reply::{self, HttpReply};
-use crate::web::account;
+use crate::web::account::run_act;
 use crate::web::language::Language;
-use crate::web::notice;
 use crate::web::pages::account::Confirmation;
-use crate::web::refusal::ActRefused;
+use crate::web::refusal::{ActRefused, ActResult, HandlerError};
 use crate::web::request::RequestContext;
 use crate::web::step_up::StepUpProof;
-use hyper::StatusCode;
 use postern_shared::account::name::UserName;
 use postern_shared::credential::recovery_code::OneTimeCode;
 use postern_shared::engine::messages::AfterDisabled;
-use postern_shared::engine::{AdministratorStatus, AppPasswordsAfter};
+use postern_shared::engine::{AdministrationError, AdministratorStatus, AppPasswordsAfter, Engine};
+use postern_shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
+use postern_shared::store::{BrowserRecord, SessionRecord};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::token::session::Session;
 
@@ -59,50 +58,119 @@ impl AdminAct {
         AdminAct::ALL.into_iter().find(|act| act.word() == word)
     }
 
-    pub(crate) fn title(self, language: &Language) -> String {
+    /// Returns the title of the act, and its effect.
+    fn texts(self, language: &Language) -> (String, String) {
         match self {
-            AdminAct::Disable => language.text("turn-off"),
-            AdminAct::Unlock => language.text("admin-unlock"),
-            AdminAct::ResetClock => language.text("admin-reset-clock"),
-            AdminAct::EndSessions => language.text("admin-end-sessions"),
-            AdminAct::RevokeBrowsers => language.text("revoke-trust-all"),
-            AdminAct::IssueCode => language.text("admin-issue-code"),
-            AdminAct::CancelCode => language.text("admin-cancel-code"),
+            AdminAct::Disable => (
+                language.text("turn-off"),
+                language.text("admin-disable-line"),
+            ),
+            AdminAct::Unlock => (
+                language.text("admin-unlock"),
+                language.text("admin-unlock-line"),
+            ),
+            AdminAct::ResetClock => (
+                language.text("admin-reset-clock"),
+                language.text("admin-reset-clock-line"),
+            ),
+            AdminAct::EndSessions => (
+                language.text("admin-end-sessions"),
+                language.text("open-connections"),
+            ),
+            AdminAct::RevokeBrowsers => (
+                language.text("revoke-trust-all"),
+                language.text("admin-revoke-trust-line"),
+            ),
+            AdminAct::IssueCode => (
+                language.text("admin-issue-code"),
+                language.text("admin-issue-code-line"),
+            ),
+            AdminAct::CancelCode => (
+                language.text("admin-cancel-code"),
+                language.text("admin-cancel-code-line"),
+            ),
         }
     }
 
-    /// Returns the effect of the act as a text.
-    fn line(self, language: &Language) -> String {
-        match self {
-            AdminAct::Disable => language.text("admin-disable-line"),
-            AdminAct::Unlock => language.text("admin-unlock-line"),
-            AdminAct::ResetClock => language.text("admin-reset-clock-line"),
-            AdminAct::EndSessions => language.text("open-connections"),
-            AdminAct::RevokeBrowsers => language.text("admin-revoke-trust-line"),
-            AdminAct::IssueCode => language.text("admin-issue-code-line"),
-            AdminAct::CancelCode => language.text("admin-cancel-code-line"),
-        }
+    pub(crate) fn title(self, language: &Language) -> String {
+        self.texts(language).0
     }
 
     /// Returns the content of the page that confirms the act.
-    pub(super) fn confirmation(
-        self,
-        language: &Language,
-        name: &UserName,
-    ) -> Confirmation<'static> {
+    pub(super) fn confirmation(self, language: &Language, name: &UserName) -> Confirmation {
+        let (title, line) = self.texts(language);
         Confirmation {
             act: "administration/act",
-            title: self.title(language),
+            title: title.clone(),
             lines: vec![
                 language.text_with("admin-account", "name", name.as_str()),
-                self.line(language),
+                line,
             ],
-            button: self.title(language),
+            button: title,
             hidden: vec![
                 ("account", name.to_string()),
                 ("action", self.word().to_owned()),
             ],
         }
+    }
+}
+
+/// State of another account.
+pub(crate) struct AccountDetails {
+    pub(crate) status: AccountStatus,
+    pub(crate) authenticators: Vec<AuthenticatorState>,
+    pub(crate) sessions: Vec<SessionRecord>,
+    pub(crate) browsers: Vec<BrowserRecord>,
+    pub(crate) one_time_code: Option<Timestamp>,
+}
+
+impl AccountDetails {
+    pub(super) fn read(
+        engine: &mut Engine,
+        name: &UserName,
+        most: usize,
+        now: Timestamp,
+    ) -> Result<AccountDetails, AdministrationError> {
+        let mut sessions = empty_if_unknown(engine.sessions().list_sessions(name, now))?;
+        let mut browsers = empty_if_unknown(engine.sessions().list_trusted_browsers(name, now))?;
+        sessions.truncate(most);
+        browsers.truncate(most);
+        Ok(AccountDetails {
+            status: engine.accounts().account_status(name)?,
+            authenticators: engine.enrollment().list_authenticators(name)?,
+            sessions,
+            browsers,
+            one_time_code: engine.accounts().one_time_code_expiry(name, now)?,
+        })
+    }
+
+    /// Returns the acts that the state of the account allows.
+    pub(super) fn acts(&self) -> Vec<AdminAct> {
+        let acts = [
+            (AdminAct::Unlock, true),
+            (AdminAct::ResetClock, true),
+            (AdminAct::CancelCode, self.one_time_code.is_some()),
+            (AdminAct::IssueCode, true),
+            (AdminAct::EndSessions, !self.sessions.is_empty()),
+            (AdminAct::RevokeBrowsers, !self.browsers.is_empty()),
+            (
+                AdminAct::Disable,
+                self.status.state == SecondFactorState::On,
+            ),
+        ];
+        acts.into_iter()
+            .filter_map(|(act, is_allowed)| is_allowed.then_some(act))
+            .collect()
+    }
+}
+
+/// Returns an empty list for an account that is declared in a file and has never signed in.
+fn empty_if_unknown<T>(
+    list: Result<Vec<T>, AdministrationError>,
+) -> Result<Vec<T>, AdministrationError> {
+    match list {
+        Err(AdministrationError::UnknownAccount(_)) => Ok(Vec::new()),
+        list => list,
     }
 }
 
@@ -121,26 +189,20 @@ pub(crate) enum AdminActResult {
 /// whether the page exists.
 pub(crate) async fn require_administrator(
     request: &RequestContext<'_>,
-) -> Result<Session, HttpReply> {
-    let not_found = || reply::bare(StatusCode::NOT_FOUND);
-    if !request.has_administration_pages() {
-        return Err(not_found());
-    }
-    let session = request.session().ok_or_else(not_found)?;
-    let name = session.name.clone();
-    let status = account::run_act(request, &session, move |engine, _, _| {
-        engine.policy().administrator_status(&name)
-    })
-    .await;
-    match status.map_err(|refused| notice::show_refusal(request, &refused))? {
+) -> Result<Session, HandlerError> {
+    let session = request
+        .session()
+        .filter(|_| request.has_administration_pages());
+    let session = session.ok_or(HandlerError::NotFound)?;
+    let status = run_act(request, |engine, owner| {
+        engine.policy().administrator_status(owner.name())
+    });
+    match status.await? {
         AdministratorStatus::Yes => Ok(session),
-        AdministratorStatus::No => Err(not_found()),
+        AdministratorStatus::No => Err(HandlerError::NotFound),
         AdministratorStatus::OnceEnrolled => {
-            let text = request.language.text("admin-needs-factor");
-            Err(notice::show_refusal(
-                request,
-                &ActRefused::new(StatusCode::FORBIDDEN, "needs_factor", text),
-            ))
+            let text = request.text("admin-needs-factor");
+            Err(ActRefused::forbidden("needs_factor", text).into())
         }
     }
 }
@@ -152,16 +214,14 @@ pub(crate) async fn run_admin_act(
     step_up: &StepUpProof,
     name: UserName,
     act: AdminAct,
-) -> Result<AdminActResult, ActRefused> {
+) -> ActResult<AdminActResult> {
     if name == step_up.session.name {
-        return Err(ActRefused::new(
-            StatusCode::CONFLICT,
-            "own_account",
-            request.language.text("admin-own-account"),
-        ));
+        let text = request.text("admin-own-account");
+        return Err(ActRefused::conflict("own_account", text));
     }
     let account = name.clone();
-    let result = account::run_act(request, &step_up.session, move |engine, principal, now| {
+    let result = run_act(request, move |engine, owner| {
+        let (principal, now) = (owner.principal(), owner.now);
         Ok(match act {
             AdminAct::Disable => {
                 let after = engine

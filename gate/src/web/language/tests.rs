@@ -177,15 +177,15 @@ fn messages_of_the_engine_are_rendered_in_english_and_german() {
         last_from: "-".to_owned(),
     };
     let english = "1 wrong code since your last sign-in, last from this host";
-    assert_eq!(ENGLISH.missed(&missed), english);
+    assert_eq!(ENGLISH.message(&missed), english);
     let text = "1 falscher Code seit Ihrer letzten Anmeldung, zuletzt von diesem Server";
-    assert_eq!(german.missed(&missed), text);
+    assert_eq!(german.message(&missed), text);
     let behind = Refusal::Behind {
         steps: 3,
         seconds: 90,
     };
     let english = "That code is too old: your device’s clock is behind by about 90 s; set it to the network’s time";
-    assert_eq!(ENGLISH.refusal(behind), english);
+    assert_eq!(ENGLISH.message(behind), english);
     let off = AfterRecovery::TurnedOff(AppPasswordsAfter::Revoked(1));
     let english = "That recovery code turned your second factor off; set it up again. 1 app password revoked: make new ones";
     assert_eq!(ENGLISH.recovered(off), english);
@@ -205,7 +205,7 @@ fn german_has_its_own_plural_forms() {
         "4 Wiederherstellungscodes sind übrig"
     );
     assert_eq!(
-        german.refusal(Refusal::Used { wait: 7 }),
+        german.message(Refusal::Used { wait: 7 }),
         "Dieser Code wurde schon verwendet; warten Sie 7 s auf den nächsten"
     );
 }

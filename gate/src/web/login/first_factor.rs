@@ -1,109 +1,143 @@
 //! The first factor at the sign-in page: a password, or the identity that the proxy sends; and the
 //! page that follows.
 
-use crate::http::form::Form;
-use crate::http::reply::{self, HttpReply};
-use crate::live::store_pool::{PoolClient, PoolError, ShareKey};
+use crate::check::rules::{self, ReturnPage, SessionSufficiency};
+use crate::http::cookies::{TokenChange, TokenChanges};
+use crate::http::reply;
+use crate::live::store_pool::{PoolClient, PoolError, ShareKey, WorkKind};
 use crate::observe::log;
 use crate::web::enroll;
-use crate::web::login;
-use crate::web::login::password;
-use crate::web::login::upgrade;
+use crate::web::login::{self, password};
 use crate::web::notice;
+use crate::web::refusal::{PageForm, PageResult};
 use crate::web::request::{OwnedBrowserContext, RequestContext};
 use hyper::StatusCode;
 use postern_shared::account::name::UserName;
 use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::credential::input::Input;
-use postern_shared::crypto::vault::VaultError;
 use postern_shared::engine::{AfterPassword, SERVICE};
 use postern_shared::token::{LoginToken, TokenKind};
 use postern_shared::verify::decision::Refusal;
 use zeroize::Zeroizing;
 
-/// Handles a GET request for sign-in.
-pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, rd: &str) -> HttpReply {
-    let back_to = request.site.valid_return_url(rd).unwrap_or_default();
-    if upgrade::may_open(request, back_to) {
-        return reply::see_other(back_to);
-    }
-    match request.site.gate().first_factor {
-        FirstFactorSource::Password | FirstFactorSource::Pam => {
-            login::render_sign_in_page(request, StatusCode::OK, back_to, "", None)
+/// Whether the session suffices for a page behind the gate, or no session ever would.
+fn may_open(request: &RequestContext<'_>, return_url: &str) -> bool {
+    let Some(session) = request.any_session() else {
+        return false;
+    };
+    match ReturnPage::parse(request.site, return_url) {
+        Some(page) => {
+            let (_, reach) =
+                rules::decide_session(request.site, &page.request(request.address), &session);
+            reach != SessionSufficiency::UpgradeRequired
         }
-        FirstFactorSource::Header if request.session().is_some() && back_to.is_empty() => {
-            reply::see_other(&request.path_to(""))
+        None => {
+            !return_url.is_empty()
+                && rules::is_full_session(request.site, &session, Some(request.address))
         }
-        FirstFactorSource::Header => sign_in_by_identity(request, back_to).await,
     }
 }
 
-/// Handles a POST request for sign-in.
-pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &Form) -> HttpReply {
-    let back_to = request
+/// Shows sign-in.
+pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
+    let return_url = request
+        .site
+        .valid_return_url(form.field("rd"))
+        .unwrap_or_default();
+    if may_open(request, return_url) {
+        return Ok(reply::see_other(return_url));
+    }
+    match request.site.gate().first_factor {
+        FirstFactorSource::Password | FirstFactorSource::Pam => Ok(login::render_sign_in_page(
+            request,
+            StatusCode::OK,
+            return_url,
+            "",
+            None,
+        )),
+        FirstFactorSource::Header if request.session().is_some() && return_url.is_empty() => {
+            Ok(reply::see_other(&request.path_to("")))
+        }
+        FirstFactorSource::Header => sign_in_by_identity(request, return_url).await,
+    }
+}
+
+/// Verifies the password of a sign-in.
+pub(crate) async fn submit_password(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
+    let return_url = request
         .site
         .valid_return_url(form.field("rd"))
         .unwrap_or_default();
     let user = form.field("user").trim();
-    let refused = || request.language.text("sign-in-refused");
-    let Ok(name) = UserName::parse(user.as_bytes()) else {
-        return login::render_sign_in_page(
-            request,
+    let page = |status, user, text: String| {
+        login::render_sign_in_page(request, status, return_url, user, Some(&text))
+    };
+    let refused = |user| {
+        page(
             StatusCode::UNAUTHORIZED,
-            back_to,
-            "",
-            Some(&refused()),
-        );
+            user,
+            request.text("sign-in-refused"),
+        )
+    };
+    let Ok(name) = UserName::parse(user.as_bytes()) else {
+        return Ok(refused(""));
     };
     if request.site.gate().first_factor == FirstFactorSource::Header {
         // with this first factor there is no password
-        return reply::see_other(&request.sign_in_path(back_to));
+        return Ok(reply::see_other(&request.sign_in_path(return_url)));
     }
     let typed = Zeroizing::new(form.field("password").to_owned());
     let recovery = Input::parse(form.field("recovery").as_bytes());
-    match password::verify_password(request, &name, typed, recovery, back_to).await {
-        Err(error) => notice::show_pool_error(request, &error),
-        Ok(AfterPassword::Refused(refusal)) => match refusal {
-            Refusal::AddressDelayed { wait } => {
-                let text = request.language.refusal(refusal);
-                let page = login::render_sign_in_page(
-                    request,
-                    StatusCode::TOO_MANY_REQUESTS,
-                    back_to,
-                    user,
-                    Some(&text),
-                );
-                reply::with_retry_after(page, wait)
-            }
-            _ => login::render_sign_in_page(
-                request,
-                StatusCode::UNAUTHORIZED,
-                back_to,
-                user,
-                Some(&refused()),
-            ),
-        },
-        Ok(next) => continue_sign_in(request, name, next, back_to),
+    match password::verify_password(request, &name, typed, recovery, return_url).await? {
+        AfterPassword::Refused(refusal @ Refusal::AddressDelayed { wait }) => {
+            let text = request.language.message(refusal);
+            Ok(reply::with_retry_after(
+                page(StatusCode::TOO_MANY_REQUESTS, user, text),
+                wait,
+            ))
+        }
+        AfterPassword::Refused(_) => Ok(refused(user)),
+        next => continue_sign_in(request, name, next, return_url),
     }
 }
 
-/// Signs in by the identity that the proxy sends, before the code is asked for.
-async fn sign_in_by_identity(request: &RequestContext<'_>, back_to: &str) -> HttpReply {
-    let Some(name) = identified_user(request) else {
-        return render_missing_identity(request);
-    };
-    // another site can send the browser here, but an image on its pages changes nothing
+/// Whether a request may change the state of the browser. Another site can send the browser here,
+/// but an image on its pages changes nothing.
+pub(super) fn may_navigate(request: &RequestContext<'_>) -> bool {
     let mode = request.headers.get("sec-fetch-mode");
-    if mode.is_some_and(|mode| mode.as_bytes() != b"navigate") {
-        return reply::bare(StatusCode::FORBIDDEN);
+    mode.is_none_or(|mode| mode.as_bytes() == b"navigate")
+}
+
+/// Signs in by the identity that the proxy sends, before the code is asked for.
+async fn sign_in_by_identity(request: &RequestContext<'_>, return_url: &str) -> PageResult {
+    let Some(name) = identified_user(request) else {
+        let (title, line) = (
+            request.text("identity-missing"),
+            request.text("identity-missing-line"),
+        );
+        return Ok(notice::render_notice(
+            request,
+            StatusCode::FORBIDDEN,
+            &title,
+            &[line],
+            None,
+        ));
+    };
+    if !may_navigate(request) {
+        return Ok(reply::bare(StatusCode::FORBIDDEN));
     }
-    match verify_identity(request, &name, back_to).await {
-        Err(error) => notice::show_pool_error(request, &error),
-        Ok(AfterPassword::Refused(refusal)) => {
-            let text = request.language.refusal(refusal);
-            login::render_sign_in_page(request, StatusCode::UNAUTHORIZED, back_to, "", Some(&text))
+    match verify_identity(request, &name, return_url).await? {
+        AfterPassword::Refused(refusal) => {
+            let (status, text) = (StatusCode::UNAUTHORIZED, request.language.message(refusal));
+            Ok(login::render_sign_in_page(
+                request,
+                status,
+                return_url,
+                "",
+                Some(&text),
+            ))
         }
-        Ok(next) => continue_sign_in(request, name, next, back_to),
+        next => continue_sign_in(request, name, next, return_url),
     }
 }
 
@@ -113,9 +147,8 @@ pub(crate) fn identified_user(request: &RequestContext<'_>) -> Option<UserName> 
         (crate::proxy::identity::Identity::Named(name), None) => return Some(name.clone()),
         (_, reason) => reason.unwrap_or_default(),
     };
-    log::event("refused")
-        .with("cause", cause)
-        .with("address", request.address)
+    let line = log::event("refused").with("cause", cause);
+    line.with("address", request.address)
         .with("service", SERVICE)
         .write_with_message(why);
     None
@@ -125,21 +158,19 @@ pub(crate) fn identified_user(request: &RequestContext<'_>) -> Option<UserName> 
 pub(crate) async fn verify_identity(
     request: &RequestContext<'_>,
     name: &UserName,
-    back_to: &str,
+    return_url: &str,
 ) -> Result<AfterPassword, PoolError> {
-    let (account, client) = (
-        name.clone(),
-        OwnedBrowserContext::new(request).with_page(request.site, back_to),
-    );
+    let client = OwnedBrowserContext::new(request).with_page(request.site, return_url);
+    let account = name.clone();
     // a trusted proxy has authenticated the user
     let store_pool = request
         .site
         .store_pool
         .for_client(PoolClient::authenticated(ShareKey::Account(name.clone())));
-    let run = store_pool.with_engine(move |engine| {
+    let run = client.run(&store_pool, WorkKind::Plain, move |engine, client, now| {
         engine
             .login()
-            .enter_identity(&client.browser(), &account, client.now()?)
+            .enter_identity(&client.browser(), &account, now)
     });
     let next = run.await?;
     if let AfterPassword::Refused(refusal) = &next {
@@ -153,66 +184,40 @@ pub(crate) fn continue_sign_in(
     request: &RequestContext<'_>,
     name: UserName,
     next: AfterPassword,
-    back_to: &str,
-) -> HttpReply {
-    match next {
-        AfterPassword::Opened(opened) => login::finish_sign_in(request, &opened, back_to),
+    return_url: &str,
+) -> PageResult {
+    let page = |status, text: String| {
+        login::render_sign_in_page(request, status, return_url, name.as_str(), Some(&text))
+    };
+    Ok(match next {
+        AfterPassword::Opened(opened) => login::finish_sign_in(request, &opened, return_url),
         AfterPassword::Code(token) => {
-            redirect_to_code(request, &token.with_back_to(back_to.to_owned()))
+            let tokens = issue_login_token(request, &token.with_back_to(return_url.to_owned()))?;
+            request.with_tokens(reply::see_other(&request.path_to("code")), &tokens)
         }
         AfterPassword::Enroll(token) => {
             request.log_sign_in(&name, "refused", &Refusal::NotEnrolled.to_string());
-            enroll::redirect_to_enrollment(request, &token.to_page(back_to.to_owned()))
+            enroll::redirect_to_enrollment(request, &token.to_page(return_url.to_owned()))?
         }
         AfterPassword::Refused(refusal) => {
-            let text = request.language.refusal(refusal);
-            login::render_sign_in_page(
-                request,
-                StatusCode::UNAUTHORIZED,
-                back_to,
-                name.as_str(),
-                Some(&text),
-            )
+            page(StatusCode::UNAUTHORIZED, request.language.message(refusal))
         }
         AfterPassword::OtherSpelling(other) => {
             request.log_other_spelling(&other);
-            let text = request.language.text("other-spelling");
-            login::render_sign_in_page(
-                request,
-                StatusCode::FORBIDDEN,
-                back_to,
-                name.as_str(),
-                Some(&text),
-            )
+            page(StatusCode::FORBIDDEN, request.text("other-spelling"))
         }
-    }
+    })
 }
 
-fn redirect_to_code(request: &RequestContext<'_>, token: &LoginToken) -> HttpReply {
-    match with_login_token(request, reply::see_other(&request.path_to("code")), token) {
-        Ok(page) => page,
-        Err(error) => notice::show_unavailable(request, "unavailable", &error.to_string()),
-    }
-}
-
-/// Adds the cookie of a sign-in whose first factor has passed.
-pub(crate) fn with_login_token(
+/// Issues the token of a sign-in whose first factor has passed.
+pub(crate) fn issue_login_token(
     request: &RequestContext<'_>,
-    page: HttpReply,
     token: &LoginToken,
-) -> Result<HttpReply, VaultError> {
-    let (cookies, value) = (
-        &request.site.cookies,
-        token.seal(&request.site.revocation_cache.token_keys())?,
-    );
-    Ok(reply::with_cookie(
-        page,
-        &cookies.own_cookie(cookies.names.login, &value, TokenKind::Login.lifetime()),
-    ))
-}
-
-fn render_missing_identity(request: &RequestContext<'_>) -> HttpReply {
-    let lines = [request.language.text("identity-missing-line")];
-    let title = request.language.text("identity-missing");
-    notice::render_notice(request, StatusCode::FORBIDDEN, &title, &lines, None)
+) -> Result<TokenChanges, PoolError> {
+    let value = token.seal(&request.site.revocation_cache.token_keys());
+    let value = value.map_err(|error| PoolError::unavailable(&error))?;
+    Ok(TokenChanges {
+        login: Some(TokenChange::Issued(value, TokenKind::Login.lifetime())),
+        ..TokenChanges::default()
+    })
 }

@@ -2,19 +2,18 @@
 //! within a time limit.
 
 use super::CodePageNote;
-use crate::http::reply::{self, HttpReply};
+use crate::http::reply;
 use crate::live::outbox;
 use crate::live::store_pool::PoolError;
 use crate::observe::log;
 use crate::observe::metrics::{METRICS, MailResult};
 use crate::web::login;
-use crate::web::notice;
-use crate::web::request::{OwnedBrowserContext, RequestContext};
+use crate::web::refusal::{PageForm, PageResult};
+use crate::web::request::RequestContext;
 use hyper::StatusCode;
 use postern_shared::account::email::EmailAddress;
-use postern_shared::engine::{
-    LoginError, MailRefusal, MailRequest, NotMailed, SERVICE, VerificationRequest,
-};
+use postern_shared::engine::messages;
+use postern_shared::engine::{MailRefusal, MailRequest, NotMailed, SERVICE, VerificationRequest};
 use postern_shared::token::LoginToken;
 use postern_shared::verify::decision::Refusal;
 use postern_shared::verify::throttle::Phase;
@@ -29,62 +28,44 @@ pub(crate) enum CodeMailed {
     Refused(MailRefusal),
 }
 
-/// Handles a POST request for mail.
-pub(crate) async fn submit_mail_request(request: &RequestContext<'_>) -> HttpReply {
+/// Mails a code.
+pub(crate) async fn submit_mail_request(
+    request: &RequestContext<'_>,
+    _form: &PageForm,
+) -> PageResult {
     let Some(token) = request.login_token() else {
-        let text = request.language.refusal(Refusal::Expired);
-        return login::render_sign_in_page(request, StatusCode::UNAUTHORIZED, "", "", Some(&text));
+        return Ok(login::render_expired(request, None));
     };
-    match mail_code(request, &token).await {
-        Err(error) => notice::show_pool_error(request, &error),
-        Ok(CodeMailed::Refused(refusal)) => {
-            let text = request.language.mail_refusal(refusal);
-            let page = |status| {
-                login::render_code_page(request, status, &token, CodePageNote::Alert(&text), false)
-            };
+    let language = request.language;
+    let page = |status, note| login::render_code_page(request, status, &token, note, false);
+    Ok(match mail_code(request, &token).await? {
+        CodeMailed::Refused(MailRefusal::Code(Refusal::Expired)) => {
+            login::render_expired(request, Some(&token))
+        }
+        CodeMailed::Refused(refusal) => {
+            let text = language.message(refusal);
+            let note = CodePageNote::Alert(&text);
             match refusal {
-                MailRefusal::Code(Refusal::Expired) => {
-                    let (back_to, user) = (&token.payload().back_to, token.account().as_str());
-                    login::render_sign_in_page(
-                        request,
-                        StatusCode::UNAUTHORIZED,
-                        back_to,
-                        user,
-                        Some(&text),
-                    )
-                }
                 MailRefusal::Cooldown { wait } | MailRefusal::Code(Refusal::Delayed { wait }) => {
-                    reply::with_retry_after(page(StatusCode::TOO_MANY_REQUESTS), wait)
+                    reply::with_retry_after(page(StatusCode::TOO_MANY_REQUESTS, note), wait)
                 }
-                _ => page(StatusCode::FORBIDDEN),
+                _ => page(StatusCode::FORBIDDEN, note),
             }
         }
-        Ok(CodeMailed::Sent(to)) => {
-            let text = request
-                .language
-                .mailed(&to, request.site.config.email.code_ttl.seconds());
-            login::render_code_page(
-                request,
-                StatusCode::OK,
-                &token,
-                CodePageNote::Status(&text),
-                false,
-            )
+        CodeMailed::Sent(to) => {
+            let life = request.site.config.email.code_ttl.seconds();
+            let text = language.message(messages::code_mailed(&to, life));
+            page(StatusCode::OK, CodePageNote::Status(&text))
         }
-        Ok(not_sent @ (CodeMailed::NotSent | CodeMailed::Queued)) => {
-            let text = match not_sent {
-                CodeMailed::Queued => request.language.mail_waits(),
-                _ => request.language.not_mailed(),
-            };
-            login::render_code_page(
-                request,
-                StatusCode::SERVICE_UNAVAILABLE,
-                &token,
-                CodePageNote::Alert(&text),
-                false,
-            )
-        }
-    }
+        CodeMailed::NotSent => page(
+            StatusCode::SERVICE_UNAVAILABLE,
+            CodePageNote::Alert(&language.message(messages::not_mailed())),
+        ),
+        CodeMailed::Queued => page(
+            StatusCode::SERVICE_UNAVAILABLE,
+            CodePageNote::Alert(&language.message(messages::mail_waits())),
+        ),
+    })
 }
 
 /// Puts a code into the outbox, and waits until the mail is sent or has failed.
@@ -92,14 +73,13 @@ pub(crate) async fn mail_code(
     request: &RequestContext<'_>,
     token: &LoginToken,
 ) -> Result<CodeMailed, PoolError> {
-    let (owned_token, client) = (token.clone(), OwnedBrowserContext::new(request));
-    let queued = request.store_pool().with_engine(move |engine| {
+    let owned_token = token.clone();
+    let queued = request.run(move |engine, client, now| {
         let verification =
             VerificationRequest::new(owned_token.account(), Phase::After, &client.origin, SERVICE);
         engine
             .mail()
-            .mail_code(&verification, Some(&owned_token), client.now()?)
-            .map_err(LoginError::Engine)
+            .mail_code(&verification, Some(&owned_token), now)
     });
     let posted = match queued.await? {
         MailRequest::Queued(posted) => Arc::new(posted),

@@ -3,13 +3,13 @@
 //! MUST NOT show by its duration whether PAM was asked.
 
 use crate::live::host_password;
-use crate::live::store_pool::{PoolClient, PoolError, PoolHandle, ShareKey};
+use crate::live::store_pool::{PoolClient, PoolError, PoolHandle, ShareKey, WorkKind};
 use crate::web::request::{OwnedBrowserContext, RequestContext};
 use postern_shared::account::name::UserName;
 use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::credential::input::Input;
 use postern_shared::crypto::password::Password;
-use postern_shared::engine::{AfterPassword, LoginClass};
+use postern_shared::engine::{AfterPassword, LoginClass, LoginError};
 use postern_shared::protocol::host_password::{Candidate, HostPasswordReply, HostPasswordRequest};
 use postern_shared::verify::decision::Refusal;
 use std::time::Duration;
@@ -34,11 +34,15 @@ pub(crate) async fn pool_for_sign_in(
         .store_pool
         .for_client(PoolClient::unauthenticated(request.address));
     let (account, client) = (name.clone(), OwnedBrowserContext::new(request));
-    let class = unauthenticated.with_reading_engine(move |engine| {
-        engine
-            .login()
-            .classify_login(&client.browser(), &account, client.now()?)
-    });
+    let class = client.run(
+        &unauthenticated,
+        WorkKind::Reading,
+        move |engine, client, now| {
+            engine
+                .login()
+                .classify_login(&client.browser(), &account, now)
+        },
+    );
     let pool_client = match class.await? {
         LoginClass::AddressDelayed { wait }
             if matches!(recovery, Input::Malformed | Input::Digits(_)) =>
@@ -62,12 +66,14 @@ pub(crate) async fn verify_password(
     name: &UserName,
     typed: Zeroizing<String>,
     recovery: Input,
-    back_to: &str,
+    return_url: &str,
 ) -> Result<AfterPassword, PoolError> {
     let next = match request.site.gate().first_factor {
-        FirstFactorSource::Pam => verify_on_host(request, name, &typed, recovery, back_to).await?,
+        FirstFactorSource::Pam => {
+            verify_on_host(request, name, &typed, recovery, return_url).await?
+        }
         FirstFactorSource::Password => {
-            verify_in_store(request, name, typed, recovery, back_to).await?
+            verify_in_store(request, name, typed, recovery, return_url).await?
         }
         // with this first factor there is no password
         FirstFactorSource::Header => AfterPassword::Refused(Refusal::Malformed),
@@ -83,23 +89,27 @@ async fn verify_in_store(
     name: &UserName,
     typed: Zeroizing<String>,
     recovery: Input,
-    back_to: &str,
+    return_url: &str,
 ) -> Result<AfterPassword, PoolError> {
     let store_pool = match pool_for_sign_in(request, name, &recovery).await? {
         Ok(store_pool) => store_pool,
         Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
     };
-    let client = OwnedBrowserContext::new(request).with_page(request.site, back_to);
+    let client = OwnedBrowserContext::new(request).with_page(request.site, return_url);
     let (account, password) = (name.clone(), Password::from_input(typed));
-    let run = store_pool.with_hashing_engine(move |engine| {
-        engine.login().enter_password(
-            &client.browser(),
-            &account,
-            password.as_ref(),
-            &recovery,
-            client.now()?,
-        )
-    });
+    let run = client.run(
+        &store_pool,
+        WorkKind::Hashing,
+        move |engine, client, now| {
+            engine.login().enter_password(
+                &client.browser(),
+                &account,
+                password.as_ref(),
+                &recovery,
+                now,
+            )
+        },
+    );
     run.await
 }
 
@@ -110,7 +120,7 @@ async fn verify_on_host(
     name: &UserName,
     typed: &str,
     recovery: Input,
-    back_to: &str,
+    return_url: &str,
 ) -> Result<AfterPassword, PoolError> {
     let started = Instant::now();
     let store_pool = match pool_for_sign_in(request, name, &recovery).await? {
@@ -118,14 +128,12 @@ async fn verify_on_host(
         Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
     };
     let (account, client) = (name.clone(), OwnedBrowserContext::new(request));
-    let run = store_pool.with_engine(move |engine| {
-        let attempt = engine.login().charge_first_factor(
-            &client.browser(),
-            &account,
-            &recovery,
-            client.now()?,
-        )?;
-        Ok::<_, postern_shared::engine::LoginError>((attempt, recovery))
+    let run = client.run(&store_pool, WorkKind::Plain, move |engine, client, now| {
+        let attempt =
+            engine
+                .login()
+                .charge_first_factor(&client.browser(), &account, &recovery, now)?;
+        Ok::<_, LoginError>((attempt, recovery))
     });
     let (attempt, recovery) = match run.await? {
         (Ok(attempt), recovery) => (attempt, recovery),
@@ -142,34 +150,30 @@ async fn verify_on_host(
         Ok(reply) => (reply, None),
         Err(error) => (HostPasswordReply::NotVerified, Some(error)),
     };
-    let (account, client) = (
-        name.clone(),
-        OwnedBrowserContext::new(request).with_page(request.site, back_to),
-    );
-    let run = store_pool.with_engine(move |engine| {
-        engine.login().settle_first_factor(
-            &client.browser(),
-            &account,
-            attempt,
-            reply,
-            &recovery,
-            client.now()?,
-        )
+    let client = OwnedBrowserContext::new(request).with_page(request.site, return_url);
+    let account = name.clone();
+    let run = client.run(&store_pool, WorkKind::Plain, move |engine, client, now| {
+        let browser = client.browser();
+        engine
+            .login()
+            .settle_first_factor(&browser, &account, attempt, reply, &recovery, now)
     });
     let next = run.await?;
     if reply == HostPasswordReply::NotVerified {
-        return Err(error.unwrap_or_else(|| {
-            let why = "postern-password did not ask PAM; its log says why".to_owned();
-            PoolError::Failed {
-                cause: "password-unavailable",
-                why,
-            }
-        }));
+        return Err(error.unwrap_or_else(not_asked));
     }
     if let AfterPassword::Refused(_) = next {
         delay_refusal(started).await;
     }
     Ok(next)
+}
+
+/// The error of a password about which PAM was not asked.
+pub(crate) fn not_asked() -> PoolError {
+    PoolError::Failed {
+        cause: "password-unavailable",
+        why: "postern-password did not ask PAM; its log says why".to_owned(),
+    }
 }
 
 /// Asks PAM through postern-password. The inner error means that PAM was not asked.

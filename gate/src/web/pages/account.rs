@@ -29,8 +29,8 @@ impl AccountOverview {
 }
 
 /// Content of the page that confirms a critical act. Without a requirement it has a button only.
-pub(crate) struct Confirmation<'a> {
-    pub(crate) act: &'a str,
+pub(crate) struct Confirmation {
+    pub(crate) act: &'static str,
     pub(crate) title: String,
     pub(crate) lines: Vec<String>,
     pub(crate) button: String,
@@ -54,9 +54,8 @@ pub(crate) struct OverviewPage<'a> {
 #[template(path = "confirmation.html")]
 pub(crate) struct ConfirmationPage<'a> {
     pub(crate) frame: PageFrame<'a>,
-    pub(crate) confirmation: &'a Confirmation<'a>,
+    pub(crate) confirmation: &'a Confirmation,
     pub(crate) step_up: StepUpRequirement,
-    pub(crate) message: Option<&'a str>,
 }
 
 #[derive(Template)]
@@ -64,7 +63,6 @@ pub(crate) struct ConfirmationPage<'a> {
 pub(crate) struct AddAuthenticatorPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) step_up: StepUpRequirement,
-    pub(crate) message: Option<&'a str>,
 }
 
 #[derive(Template)]
@@ -77,7 +75,6 @@ pub(crate) struct AppPasswordsPage<'a> {
     /// Lifetimes, in days.
     pub(crate) lifetimes: &'a [u64],
     pub(crate) step_up: StepUpRequirement,
-    pub(crate) message: Option<&'a str>,
 }
 
 #[derive(Template)]
@@ -95,7 +92,6 @@ pub(crate) struct EmailPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) addresses: &'a MailAddresses,
     pub(crate) step_up: StepUpRequirement,
-    pub(crate) message: Option<&'a str>,
 }
 
 #[derive(Template)]
@@ -104,7 +100,6 @@ pub(crate) struct NewPasswordPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) step_up: StepUpRequirement,
     pub(crate) least: usize,
-    pub(crate) message: Option<&'a str>,
 }
 
 #[derive(Template)]
@@ -114,11 +109,10 @@ pub(crate) struct SessionsPage<'a> {
     pub(crate) own: SessionId,
     pub(crate) sessions: &'a [SessionRecord],
     pub(crate) browsers: &'a [BrowserRecord],
-    pub(crate) message: Option<&'a str>,
 }
 
 /// Formats a timestamp for people, to the minute, in UTC.
-pub(super) fn moment(at: impl std::fmt::Display) -> String {
+pub(crate) fn moment(at: impl std::fmt::Display) -> String {
     let text = at.to_string();
     format!(
         "{} {} UTC",

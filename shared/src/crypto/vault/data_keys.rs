@@ -22,39 +22,25 @@ pub enum KeyPurpose {
 }
 
 impl KeyPurpose {
-    /// All purposes in the order of their declaration.
-    pub const ALL: [KeyPurpose; 9] = [
-        KeyPurpose::Seal,
-        KeyPurpose::Recovery,
-        KeyPurpose::Fingerprint,
-        KeyPurpose::Decoy,
-        KeyPurpose::Password,
-        KeyPurpose::Session,
-        KeyPurpose::Token,
-        KeyPurpose::Browser,
-        KeyPurpose::AppPassword,
+    /// All purposes in the order of their declaration, with their names in the store. A change of
+    /// a name would make existing data keys unreadable.
+    const NAMES: [(KeyPurpose, &str); 9] = [
+        (KeyPurpose::Seal, "seal"),
+        (KeyPurpose::Recovery, "recovery"),
+        (KeyPurpose::Fingerprint, "fingerprint"),
+        (KeyPurpose::Decoy, "decoy"),
+        (KeyPurpose::Password, "password"),
+        (KeyPurpose::Session, "session"),
+        (KeyPurpose::Token, "ticket"),
+        (KeyPurpose::Browser, "browser"),
+        (KeyPurpose::AppPassword, "app-password"),
     ];
-
-    /// Returns the name in the store. A change here would make existing data keys unreadable.
-    pub fn name(self) -> &'static str {
-        match self {
-            KeyPurpose::Seal => "seal",
-            KeyPurpose::Recovery => "recovery",
-            KeyPurpose::Fingerprint => "fingerprint",
-            KeyPurpose::Decoy => "decoy",
-            KeyPurpose::Password => "password",
-            KeyPurpose::Session => "session",
-            KeyPurpose::Token => "ticket",
-            KeyPurpose::Browser => "browser",
-            KeyPurpose::AppPassword => "app-password",
-        }
-    }
 }
 
 /// A data key as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrappedKey {
-    /// [`KeyPurpose::name`], or the name of a previous key.
+    /// Name of a [`KeyPurpose`], or the name of a previous key.
     pub purpose: String,
     pub master: MasterKeyId,
     pub wrapped: Vec<u8>,
@@ -75,7 +61,7 @@ const SEAL_BEFORE: &str = "seal-before";
 /// The unwrapped data keys.
 #[derive(Clone)]
 pub(super) struct DataKeys {
-    /// In the order of [`KeyPurpose::ALL`].
+    /// In the order of [`KeyPurpose::NAMES`].
     current: Vec<MasterKey>,
     seal_before: Option<MasterKey>,
     /// Newest first. They are kept for ever, since floors outlive their secrets; they unseal
@@ -85,7 +71,7 @@ pub(super) struct DataKeys {
 
 impl DataKeys {
     pub(super) fn random() -> Result<DataKeys, VaultError> {
-        let current = KeyPurpose::ALL.iter().map(|_| random());
+        let current = KeyPurpose::NAMES.iter().map(|_| random());
         Ok(DataKeys {
             current: current.collect::<Result<_, _>>()?,
             seal_before: None,
@@ -100,9 +86,9 @@ impl DataKeys {
     ) -> Result<DataKeys, VaultError> {
         let find = |name: &str| wrapped.iter().find(|w| w.purpose == name);
         let open = |wrapped: &WrappedKey| open(masters, wrapped);
-        let current = KeyPurpose::ALL
+        let current = KeyPurpose::NAMES
             .iter()
-            .map(|purpose| open(find(purpose.name()).ok_or(VaultError::Incomplete)?))
+            .map(|(_, name)| open(find(name).ok_or(VaultError::Incomplete)?))
             .collect::<Result<_, _>>()?;
         let seal_before = find(SEAL_BEFORE).map(open).transpose()?;
         let fingerprints_before = (1..)
@@ -118,7 +104,7 @@ impl DataKeys {
     /// Wraps all of them with the newest master key.
     pub(super) fn wrap(&self, masters: &MasterKeys) -> Result<Vec<WrappedKey>, VaultError> {
         let (master, master_key) = masters.newest();
-        let names = KeyPurpose::ALL.map(|purpose| purpose.name().to_owned());
+        let names = KeyPurpose::NAMES.map(|(_, name)| name.to_owned());
         let current = names.into_iter().zip(&self.current);
         let seal_before = [SEAL_BEFORE.to_owned()].into_iter().zip(&self.seal_before);
         let fingerprints_before = (1..).map(fingerprint_before).zip(&self.fingerprints_before);
@@ -220,7 +206,7 @@ mod tests {
 
     #[test]
     fn purposes_are_listed_in_the_order_of_their_declaration() {
-        for (position, purpose) in KeyPurpose::ALL.into_iter().enumerate() {
+        for (position, (purpose, _)) in KeyPurpose::NAMES.into_iter().enumerate() {
             assert_eq!(purpose as usize, position);
         }
     }
@@ -243,8 +229,8 @@ mod tests {
     fn data_keys_cannot_be_exchanged() {
         let masters = masters();
         let mut wrapped = DataKeys::random().unwrap().wrap(&masters).unwrap();
-        wrapped[0].purpose = KeyPurpose::Recovery.name().to_owned();
-        wrapped[1].purpose = KeyPurpose::Seal.name().to_owned();
+        wrapped[0].purpose = "recovery".to_owned();
+        wrapped[1].purpose = "seal".to_owned();
         assert!(matches!(
             DataKeys::open(&masters, &wrapped),
             Err(VaultError::WrongKey)
@@ -255,7 +241,7 @@ mod tests {
     fn a_rotation_renews_only_the_sealing_key() {
         let keys = DataKeys::random().unwrap();
         let renewed = keys.renew(Renewal::Seal).unwrap();
-        for purpose in KeyPurpose::ALL {
+        for (purpose, _) in KeyPurpose::NAMES {
             assert_eq!(
                 keys.current_key(purpose) == renewed.current_key(purpose),
                 purpose != KeyPurpose::Seal,
@@ -271,7 +257,7 @@ mod tests {
         let first = DataKeys::random().unwrap();
         let second = first.renew(Renewal::All).unwrap();
         let third = second.renew(Renewal::All).unwrap();
-        for purpose in KeyPurpose::ALL {
+        for (purpose, _) in KeyPurpose::NAMES {
             assert!(
                 first.current_key(purpose) != second.current_key(purpose),
                 "{purpose:?}"

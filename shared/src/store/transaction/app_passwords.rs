@@ -2,14 +2,13 @@
 //! Each has a scope and may expire.
 
 use super::Transaction;
-use super::convert::{groups, named, readable, signed, unsigned};
+use super::convert::{ColumnResult, Row, groups, named, readable, signed, unsigned};
 use crate::account::name::Label;
 use crate::account::record::AccountId;
 use crate::crypto::vault::AppPasswordHash;
 use crate::store::{AppPasswordRecord, LiveAppPasswords, StoreResult};
 use crate::system::clock::Timestamp;
 use crate::verify::app_password::FoundAppPassword;
-use rusqlite::Row;
 
 const FOUND: &str = "app_password.id, account.name, member_of, confirmed, scope, expires FROM app_password \
                      JOIN account ON account.id = app_password.account \
@@ -24,7 +23,7 @@ const REVISIONS_KEPT: i64 = 10_000;
 const CLEARED_AT_ONCE: u32 = 200;
 
 /// Reads the columns of [`FOUND`], of which the first is column `first`.
-fn found_app_password(row: &Row<'_>, first: usize) -> rusqlite::Result<FoundAppPassword> {
+fn found_app_password(row: &Row<'_>, first: usize) -> ColumnResult<FoundAppPassword> {
     Ok(FoundAppPassword {
         number: row.get(first)?,
         account: row.get(first + 1)?,
@@ -39,7 +38,7 @@ type ReadAppPassword = (Option<AppPasswordHash>, Option<FoundAppPassword>);
 
 /// Reads an app password with its hash. An unreadable part is `None`: such a row grants no access,
 /// but does not hide the others.
-fn read_with_hash(row: &Row<'_>) -> rusqlite::Result<ReadAppPassword> {
+fn read_with_hash(row: &Row<'_>) -> ColumnResult<ReadAppPassword> {
     Ok((readable(row.get(0))?, readable(found_app_password(row, 1))?))
 }
 
@@ -202,7 +201,7 @@ impl Transaction<'_> {
             revision,
             is_complete: true,
             all: all.collect(),
-            removed: Vec::new(),
+            ..LiveAppPasswords::default()
         })
     }
 

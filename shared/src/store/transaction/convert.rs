@@ -17,8 +17,10 @@ use crate::store::{MailAddresses, StoreError};
 use crate::system::clock::Timestamp;
 use crate::token::TokenId;
 use crate::token::session::SessionId;
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
-use rusqlite::{Error, Row};
+use rusqlite::Error;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Type, ValueRef};
+
+pub(super) use rusqlite::{Result as ColumnResult, Row, ToSql};
 
 /// Converts to SQLite's signed integers, which hold every time and step that occurs.
 pub(super) fn signed(value: u64) -> i64 {
@@ -34,7 +36,7 @@ pub(super) fn unsigned(value: i64) -> u64 {
 macro_rules! column {
     ($type:ty, $what:literal, $value:ident => $column:expr, $read:ident: $raw:ty => $load:expr) => {
         impl ToSql for $type {
-            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+            fn to_sql(&self) -> ColumnResult<ToSqlOutput<'_>> {
                 let $value = self;
                 Ok($column.into())
             }
@@ -85,7 +87,7 @@ pub(super) fn damaged(what: &str) -> Error {
 }
 
 /// Says of a damaged value what it belongs to here.
-pub(super) fn named<T>(read: rusqlite::Result<T>, what: &str) -> rusqlite::Result<T> {
+pub(super) fn named<T>(read: ColumnResult<T>, what: &str) -> ColumnResult<T> {
     read.map_err(|error| match error {
         Error::FromSqlConversionFailure(..) => damaged(what),
         error => error,
@@ -120,7 +122,7 @@ impl From<&Error> for StoreError {
 }
 
 /// Turns the error of a damaged value into `None`.
-pub(super) fn readable<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
+pub(super) fn readable<T>(read: ColumnResult<T>) -> ColumnResult<Option<T>> {
     match read {
         Ok(value) => Ok(Some(value)),
         Err(Error::FromSqlConversionFailure(..)) => Ok(None),
@@ -129,7 +131,7 @@ pub(super) fn readable<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Option<
 }
 
 /// Parses group names, one per line.
-pub(super) fn groups(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Group>> {
+pub(super) fn groups(row: &Row<'_>, column: usize) -> ColumnResult<Vec<Group>> {
     let lines: String = row.get(column)?;
     let group =
         |name: &str| Group::from_store(name.to_owned()).map_err(|_| damaged("an account's groups"));
@@ -137,7 +139,7 @@ pub(super) fn groups(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Group
 }
 
 /// Reads the confirmed address from column `first`, and the pending one from the next.
-pub(super) fn mail_addresses(row: &Row<'_>, first: usize) -> rusqlite::Result<MailAddresses> {
+pub(super) fn mail_addresses(row: &Row<'_>, first: usize) -> ColumnResult<MailAddresses> {
     Ok(MailAddresses {
         confirmed: row.get(first)?,
         pending: row.get(first + 1)?,
@@ -145,7 +147,7 @@ pub(super) fn mail_addresses(row: &Row<'_>, first: usize) -> rusqlite::Result<Ma
 }
 
 /// Reads algorithm, digits and period from column `first` on.
-pub(super) fn otp_parameters(row: &Row<'_>, first: usize) -> rusqlite::Result<OtpParameters> {
+pub(super) fn otp_parameters(row: &Row<'_>, first: usize) -> ColumnResult<OtpParameters> {
     let parameters = OtpParameters {
         algorithm: row.get(first)?,
         digits: row.get(first + 1)?,

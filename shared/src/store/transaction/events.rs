@@ -2,21 +2,20 @@
 //! the account.
 
 use super::Transaction;
-use super::convert::{named, signed};
+use super::convert::{ColumnResult, Row, ToSql, named, signed};
 use crate::account::email::EmailAddress;
 use crate::account::event::{
     AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, MAX_EVENTS, RETENTION,
 };
 use crate::store::{LoggedEvent, MAX_NOTIFICATIONS, Notification, StoreResult};
 use crate::system::clock::Timestamp;
-use rusqlite::Row;
 
 /// Conditions of an [`EventFilter`], in the order of its fields.
 const FILTER: &str = "(?1 IS NULL OR account = ?1) AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR service = ?3) \
                      AND (?4 IS NULL OR at >= ?4) AND (?5 IS NULL OR at <= ?5)";
 
 /// Reads an event whose columns begin with column `first`.
-fn audit_event(row: &Row<'_>, first: usize, what: &str) -> rusqlite::Result<AuditEvent> {
+fn audit_event(row: &Row<'_>, first: usize, what: &str) -> ColumnResult<AuditEvent> {
     Ok(AuditEvent {
         at: row.get(first)?,
         account: named(row.get(first + 1), what)?,
@@ -26,6 +25,19 @@ fn audit_event(row: &Row<'_>, first: usize, what: &str) -> rusqlite::Result<Audi
         principal: row.get(first + 5)?,
         cause: row.get(first + 6)?,
     })
+}
+
+/// Returns the columns of an event, as [`audit_event`] reads them.
+fn event_columns(event: &AuditEvent) -> [&dyn ToSql; 7] {
+    [
+        &event.at,
+        &event.account,
+        &event.kind,
+        &event.service,
+        &event.origin,
+        &event.principal,
+        &event.cause,
+    ]
 }
 
 impl Transaction<'_> {
@@ -63,33 +75,23 @@ impl Transaction<'_> {
     /// Adds an audit event, subject to [`crate::account::event::EventKind::daily_limit`]. Removes a
     /// few events that are too many or too old.
     pub fn add_event(&mut self, event: &AuditEvent) -> StoreResult<LoggedEvent> {
-        let AuditEvent {
-            at,
-            account,
-            kind,
-            service,
-            origin,
-            principal,
-            cause,
-        } = event;
-        let mut cause = cause.as_str();
-        if let Some(limit) = kind.daily_limit() {
+        let mut columns = event_columns(event);
+        if let Some(limit) = event.kind.daily_limit() {
             match limit.saturating_sub(self.count_in_a_day(event, limit)?) {
                 0 => return Ok(LoggedEvent::TooMany),
-                1 => cause = DAILY_LIMIT_CAUSE,
+                1 => columns[6] = &DAILY_LIMIT_CAUSE,
                 _ => {}
             }
         }
         let sql = "INSERT INTO event (at, account, kind, service, origin, principal, cause) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let columns = (at, account, kind, service, origin, principal, cause);
         self.execute(sql, columns)?;
         let newest = self.last_insert_rowid();
         // Two for each new one: no sign-in pays for many, and a clock ahead of time removes few.
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ?1 ORDER BY id LIMIT 2)";
         self.execute(sql, [newest - i64::from(MAX_EVENTS)])?;
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ?1 ORDER BY at LIMIT 2)";
-        self.execute(sql, [at.minus(RETENTION)])?;
+        self.execute(sql, [event.at.minus(RETENTION)])?;
         Ok(LoggedEvent::Added)
     }
 
@@ -132,34 +134,13 @@ impl Transaction<'_> {
         event: &AuditEvent,
         since: Timestamp,
     ) -> StoreResult<()> {
-        let AuditEvent {
-            at,
-            account,
-            kind,
-            service,
-            origin,
-            principal,
-            cause,
-        } = event;
         let sql = "DELETE FROM notification WHERE account = ?1 AND at < ?2";
-        self.execute(sql, (account, since))?;
-        let sql = "INSERT INTO notification (address, due, at, account, kind, service, origin, principal, cause) \
-                   SELECT ?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8 \
-                   WHERE (SELECT count(*) FROM notification WHERE account = ?3) < ?9";
-        self.execute(
-            sql,
-            (
-                to,
-                at,
-                account,
-                kind,
-                service,
-                origin,
-                principal,
-                cause,
-                MAX_NOTIFICATIONS,
-            ),
-        )
+        self.execute(sql, (&event.account, since))?;
+        let sql = "INSERT INTO notification (at, account, kind, service, origin, principal, cause, address, due) \
+                   SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?1 \
+                   WHERE (SELECT count(*) FROM notification WHERE account = ?2) < ?9";
+        let more: [&dyn ToSql; 2] = [to, &MAX_NOTIFICATIONS];
+        self.execute(sql, &*[&event_columns(event)[..], &more].concat())
     }
 
     /// Returns at most `limit` notifications that are due, oldest first. Includes those due after

@@ -2,13 +2,12 @@
 //! sealed again. Key-bound values cannot be computed again and end with the key.
 
 use super::Transaction;
-use super::convert::{named, otp_parameters, unsigned};
+use super::convert::{ColumnResult, Row, named, otp_parameters, unsigned};
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::crypto::vault::{LetterBinding, SecretBinding, WrappedKey};
 use crate::store::{KeyBound, SealedRow, SealedValue, StoreResult};
 use crate::system::clock::Timestamp;
-use rusqlite::Row;
 
 /// Condition that the account `?1` has no values of renewed keys. Such values count as removed.
 pub(super) const IS_UP_TO_DATE: &str =
@@ -67,7 +66,7 @@ fn remove_statement(what: KeyBound) -> String {
     }
 }
 
-fn sealed_secret(row: &Row<'_>) -> rusqlite::Result<SealedRow> {
+fn sealed_secret(row: &Row<'_>) -> ColumnResult<SealedRow> {
     let name = row.get(2)?;
     let binding = SecretBinding {
         account: row.get(1)?,
@@ -83,7 +82,7 @@ fn sealed_secret(row: &Row<'_>) -> rusqlite::Result<SealedRow> {
     })
 }
 
-fn sealed_mail(row: &Row<'_>) -> rusqlite::Result<SealedRow> {
+fn sealed_mail(row: &Row<'_>) -> ColumnResult<SealedRow> {
     let to = row.get(4)?;
     let binding = LetterBinding {
         account: row.get(1)?,

@@ -2,21 +2,20 @@
 //! posternd.
 
 use super::Transaction;
-use super::convert::{mail_addresses, signed};
+use super::convert::{ColumnResult, Row, mail_addresses, signed};
 use crate::account::email::EmailAddress;
 use crate::account::record::AccountId;
 use crate::crypto::vault::MailedFor;
 use crate::store::{ExpiredMail, MailAddresses, MailState, QueuedMail, StoreResult};
 use crate::system::clock::Timestamp;
 use crate::verify::account::StoredMailedCode;
-use rusqlite::Row;
 
 const WAITING: i64 = 0;
 const SENDING: i64 = 1;
 const SENT: i64 = 2;
 const FAILED: i64 = 3;
 
-fn mail_state(row: &Row<'_>, first: usize) -> rusqlite::Result<MailState> {
+fn mail_state(row: &Row<'_>, first: usize) -> ColumnResult<MailState> {
     Ok(match row.get(first)? {
         WAITING => MailState::Waiting,
         SENDING => MailState::Sending,

@@ -3,7 +3,7 @@
 //! MUST NOT return a session or browser that has expired or whose keys were renewed.
 
 use super::Transaction;
-use super::convert::unsigned;
+use super::convert::{ColumnResult, Row, unsigned};
 use super::keys::IS_UP_TO_DATE;
 use super::revocations::REVOCATIONS_KEPT;
 use crate::account::record::AccountId;
@@ -16,7 +16,6 @@ use crate::store::{
 use crate::system::clock::Timestamp;
 use crate::token::session::{CLOCKS_APART, SessionId};
 use crate::token::{LoginToken, TokenId};
-use rusqlite::Row;
 
 const NEWEST: i64 = 0;
 const OLDER: i64 = 1;
@@ -26,7 +25,7 @@ const TOKENS_KEPT: i64 = 64;
 
 const SESSION: &str = "id, name, address, created, last_seen, expires, trusted_browser, by_trust";
 
-fn session_record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
+fn session_record(row: &Row<'_>) -> ColumnResult<SessionRecord> {
     let session_browser = |number| SessionBrowser {
         number,
         by_trust: row.get(7).unwrap_or(true),
@@ -44,7 +43,7 @@ fn session_record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
 
 const BROWSER: &str = "id, account, name, address, created, last_seen, expires";
 
-fn browser_record(row: &Row<'_>) -> rusqlite::Result<BrowserRecord> {
+fn browser_record(row: &Row<'_>) -> ColumnResult<BrowserRecord> {
     Ok(BrowserRecord {
         number: row.get(0)?,
         account: row.get(1)?,

@@ -257,7 +257,7 @@ impl Transaction<'_> {
         &mut self,
         account: AccountId,
         from: &str,
-        door: &str,
+        service: &str,
         now: Timestamp,
         since: Timestamp,
     ) -> StoreResult<()> {
@@ -266,7 +266,7 @@ impl Transaction<'_> {
         self.clear_addresses(since, CLEARED_AT_ONCE)?;
         let sql = "INSERT INTO familiar_address (account, address, service, at) VALUES (?1, ?2, ?3, ?4) \
                    ON CONFLICT (account, address, service) DO UPDATE SET at = excluded.at";
-        self.execute(sql, (account, from, door, now))
+        self.execute(sql, (account, from, service, now))
     }
 
     /// Records that this access was granted by a code, which starts the grace period.
@@ -274,12 +274,12 @@ impl Transaction<'_> {
         &mut self,
         account: AccountId,
         from: &str,
-        door: &str,
+        service: &str,
         now: Timestamp,
     ) -> StoreResult<()> {
         let sql = "UPDATE familiar_address SET code_at = ?4 \
                    WHERE account = ?1 AND address = ?2 AND service = ?3";
-        self.execute(sql, (account, from, door, now))
+        self.execute(sql, (account, from, service, now))
     }
 
     /// Returns when a code last granted access there, unless the grace period was ended since.
@@ -287,13 +287,13 @@ impl Transaction<'_> {
         &mut self,
         account: AccountId,
         from: &str,
-        door: &str,
+        service: &str,
     ) -> StoreResult<Option<Timestamp>> {
         let sql = format!(
             "SELECT code_at FROM familiar_address \
              WHERE account = ?1 AND address = ?2 AND service = ?3 AND code_at IS NOT NULL AND {IS_UP_TO_DATE}"
         );
-        self.find_row(&sql, (account, from, door), |row| row.get(0))
+        self.find_row(&sql, (account, from, service), |row| row.get(0))
     }
 
     /// Ends an account's grace periods everywhere. Returns whether there were any.

@@ -54,23 +54,23 @@ pub(crate) fn login(
         .take()
         .expect("a pipe")
         .write_all(order.as_bytes());
-    let mut said = String::new();
+    let mut output = String::new();
     child
         .stdout
         .take()
         .expect("a pipe")
-        .read_to_string(&mut said)
+        .read_to_string(&mut output)
         .expect("it says text");
     let status = child.wait().expect("a child can be waited for");
     let took = begin.elapsed();
-    let entered = said.contains("{\"authenticate\":0}") && said.contains("{\"account\":0}");
+    let entered = output.contains("{\"authenticate\":0}") && output.contains("{\"account\":0}");
     assert!(
         status.success() && entered,
-        "{} denies {}: {said}",
+        "{} denies {}: {output}",
         kind.title(),
         person.name
     );
-    (took, said)
+    (took, output)
 }
 
 /// Mixes the logins of all contestants, so that other load on the machine meets all of them alike.

@@ -11,8 +11,8 @@ pub(crate) const LOGINS: usize = 5;
 /// Returns the median peak memory of the host in a login of each contestant, in KiB.
 pub(crate) fn peaks(pam_host: &Path, all: &[&Contestant], posternd: &Posternd) -> Vec<(Kind, u64)> {
     let peak = |one: &Contestant| {
-        let said = one_login(pam_host, one, posternd, &["--peak"]).1;
-        let (_, number) = said.split_once("{\"peak\":").expect("the host says it");
+        let output = one_login(pam_host, one, posternd, &["--peak"]).1;
+        let (_, number) = output.split_once("{\"peak\":").expect("the host says it");
         number
             .split('}')
             .next()

@@ -33,8 +33,8 @@ impl Memory {
                 let offsets = (0..(read + 1).saturating_sub(reply.len()).min(PIECE)).filter(fits);
                 let places = offsets
                     .map(|offset| start + offset)
-                    .filter(|place| !own.contains(place));
-                found.extend(places.map(|place| format!("{name}+{:#x}", place - from)));
+                    .filter(|pages_at| !own.contains(pages_at));
+                found.extend(places.map(|pages_at| format!("{name}+{:#x}", pages_at - from)));
             }
         }
         wipe(&mut buffer);

@@ -36,15 +36,13 @@ impl UnchangedFiles {
         let states = states(path);
         let resolved = check_trusted(path)?;
         let is_plain = resolved == path;
-        let states = if is_plain {
-            states
-        } else {
-            self::states(&resolved)
-        };
         Ok(UnchangedFiles {
             path: path.to_owned(),
             is_plain,
-            states,
+            states: match is_plain {
+                true => states,
+                false => self::states(&resolved),
+            },
         })
     }
 
@@ -82,11 +80,7 @@ fn states(path: &Path) -> Vec<(PathBuf, Option<StoreFileState>)> {
 
 fn state_of(metadata: &Metadata) -> StoreFileState {
     // the number of a folder's links changes with its subfolders
-    let names = if metadata.is_file() {
-        metadata.nlink()
-    } else {
-        0
-    };
+    let names = u64::from(metadata.is_file()) * metadata.nlink();
     let (mode, uid, gid) = (metadata.mode(), metadata.uid(), metadata.gid());
     [
         metadata.dev(),

@@ -100,30 +100,21 @@ mod tests {
 
     #[test]
     fn a_lock_of_the_store_is_distinguished_from_others() {
-        let line = |rest: &str| parse_lock_line(&format!("1: POSIX  ADVISORY  WRITE {rest}"), 77);
-        assert_eq!(line("123 08:01:77 120 120"), Some((123, 120)));
-        assert_eq!(line("123 08:01:77 123 123"), Some((123, 123)));
-        assert_eq!(line("123 08:01:77 128 128"), Some((123, 128)));
-        for other in [
-            "123 08:01:78 120 120",
-            "123 08:01:77 129 129",
-            "123 08:01:77 0 0",
-            "x 08:01:77 120 120",
-            "",
+        for (line, expected) in [
+            ("1: POSIX  ADVISORY  WRITE 123 08:01:77 120 120", Some(120)),
+            ("1: POSIX  ADVISORY  WRITE 123 08:01:77 123 123", Some(123)),
+            ("1: POSIX  ADVISORY  WRITE 123 08:01:77 128 128", Some(128)),
+            ("1: POSIX  ADVISORY  WRITE 123 08:01:78 120 120", None),
+            ("1: POSIX  ADVISORY  WRITE 123 08:01:77 129 129", None),
+            ("1: POSIX  ADVISORY  WRITE 123 08:01:77 0 0", None),
+            ("1: POSIX  ADVISORY  WRITE x 08:01:77 120 120", None),
+            ("1: POSIX  ADVISORY  WRITE ", None),
+            ("1: POSIX  ADVISORY  READ 123 08:01:77 128 128", None),
+            ("1: -> POSIX  ADVISORY  WRITE 123 08:01:77 120 120", None),
+            ("1: FLOCK  ADVISORY  WRITE 123 08:01:77 0 EOF", None),
         ] {
-            assert_eq!(line(other), None, "{other}");
+            let expected = expected.map(|first| (123, first));
+            assert_eq!(parse_lock_line(line, 77), expected, "{line}");
         }
-        assert_eq!(
-            parse_lock_line("1: POSIX  ADVISORY  READ 123 08:01:77 128 128", 77),
-            None
-        );
-        assert_eq!(
-            parse_lock_line("1: -> POSIX  ADVISORY  WRITE 123 08:01:77 120 120", 77),
-            None
-        );
-        assert_eq!(
-            parse_lock_line("1: FLOCK  ADVISORY  WRITE 123 08:01:77 0 EOF", 77),
-            None
-        );
     }
 }

@@ -238,16 +238,19 @@ impl WritePermit {
         }
     }
 
+    /// Takes the commit group, which the attempt forms alone if nothing was shared.
+    fn take_group(&mut self) -> CommitGroup {
+        let group = self.group.take();
+        group.unwrap_or_else(|| CommitGroup::new(self.number))
+    }
+
     /// Hands the transaction over to the next member, or commits it. Returns after the commit, with
     /// the connection if it is the caller's own.
     pub(crate) fn hand_over_or_commit(
         mut self,
         connection: StoreConnection,
     ) -> (CommitResult, Option<StoreConnection>) {
-        let mut group = self
-            .group
-            .take()
-            .unwrap_or_else(|| CommitGroup::new(self.number));
+        let mut group = self.take_group();
         let mut queue = self.queue.lock();
         let may_grow = group.members.len() < MAX_MEMBERS - 1 && group.began.elapsed() < JOIN_TIME;
         let may_hand_over = may_grow && connection.is_in_transaction();
@@ -280,10 +283,7 @@ impl WritePermit {
         self.is_released = true;
         let CommitGroup {
             leader, members, ..
-        } = self
-            .group
-            .take()
-            .unwrap_or_else(|| CommitGroup::new(self.number));
+        } = self.take_group();
         let mut queue = self.queue.lock();
         let next = queue.start_next();
         let own = match members.is_empty() {

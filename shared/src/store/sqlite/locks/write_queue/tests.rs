@@ -1,8 +1,10 @@
 //! Tests of the write queue: order, group commit, and failures of single attempts.
 
 use super::*;
+use crate::credential::totp::Step;
+use crate::crypto::vault::SecretFingerprint;
 use crate::store::sqlite::new_store;
-use crate::store::{Intent, Store, StoreError, Transaction};
+use crate::store::{Intent, Store, StoreError, StoreResult, Transaction};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -122,8 +124,8 @@ impl TestStore {
     fn attempt(
         &self,
         waiting: usize,
-        act: impl FnOnce(Transaction<'_>) -> Result<(), StoreError> + Send + 'static,
-    ) -> JoinHandle<Result<(), StoreError>> {
+        act: impl FnOnce(Transaction<'_>) -> StoreResult<()> + Send + 'static,
+    ) -> JoinHandle<StoreResult<()>> {
         self.attempt_on(opened(&self.path), waiting, act)
     }
 
@@ -131,8 +133,8 @@ impl TestStore {
         &self,
         mut store: Store,
         waiting: usize,
-        act: impl FnOnce(Transaction<'_>) -> Result<(), StoreError> + Send + 'static,
-    ) -> JoinHandle<Result<(), StoreError>> {
+        act: impl FnOnce(Transaction<'_>) -> StoreResult<()> + Send + 'static,
+    ) -> JoinHandle<StoreResult<()>> {
         let thread = thread::spawn(move || act(store.begin(Intent::Attempt)?));
         wait_until_waiting(&self.queue, waiting);
         thread
@@ -147,14 +149,14 @@ impl TestStore {
     }
 }
 
-fn fingerprint(number: u8) -> crate::crypto::vault::SecretFingerprint {
-    crate::crypto::vault::SecretFingerprint([number; 32])
+fn fingerprint(number: u8) -> SecretFingerprint {
+    SecretFingerprint([number; 32])
 }
 
 /// Returns an attempt that marks a code as used and commits.
-fn uses(number: u8) -> impl FnOnce(Transaction<'_>) -> Result<(), StoreError> {
+fn uses(number: u8) -> impl FnOnce(Transaction<'_>) -> StoreResult<()> {
     move |mut tx| {
-        tx.raise_floor(&fingerprint(number), crate::credential::totp::Step(1))?;
+        tx.raise_floor(&fingerprint(number), Step(1))?;
         tx.commit()
     }
 }
@@ -163,32 +165,23 @@ fn uses(number: u8) -> impl FnOnce(Transaction<'_>) -> Result<(), StoreError> {
 fn attempts_that_wait_share_a_commit_and_one_that_fails_is_undone_alone() {
     let test = TestStore::new();
     let mut store = opened(&test.path);
-    let mut first = store.begin(Intent::Attempt).unwrap();
-    first
-        .raise_floor(&fingerprint(0), crate::credential::totp::Step(1))
-        .unwrap();
-    first.commit().unwrap();
+    uses(0)(store.begin(Intent::Attempt).unwrap()).unwrap();
     // an attempt that arrives after the transaction began gets its own
     let mut first = store.begin(Intent::Write).unwrap();
-    first
-        .raise_floor(&fingerprint(1), crate::credential::totp::Step(1))
-        .unwrap();
+    first.raise_floor(&fingerprint(1), Step(1)).unwrap();
     let leader = test.attempt(1, uses(2));
     let fails = test.attempt(2, |mut tx| {
-        tx.raise_floor(&fingerprint(3), crate::credential::totp::Step(1))?;
+        tx.raise_floor(&fingerprint(3), Step(1))?;
         Err(StoreError::Full)
     });
     let panics = test.attempt(3, |mut tx| {
-        tx.raise_floor(&fingerprint(4), crate::credential::totp::Step(1))?;
+        tx.raise_floor(&fingerprint(4), Step(1))?;
         panic!("within its part")
     });
     let last = test.attempt(4, uses(5));
     let commits = |store: &Store| -> i64 {
-        store
-            .open_connection()
-            .unwrap()
-            .connection
-            .query_row("PRAGMA data_version", [], |row| row.get(0))
+        let own = &store.open_connection().unwrap().connection;
+        own.query_row("PRAGMA data_version", [], |row| row.get(0))
             .unwrap()
     };
     let watch = opened(&test.path);
@@ -215,7 +208,7 @@ fn no_attempt_returns_before_the_commit() {
     let (answered, is_answered) = mpsc::channel::<()>();
     let (go_on, goes_on) = mpsc::channel::<()>();
     let breaks = test.attempt(3, move |mut tx| {
-        tx.raise_floor(&fingerprint(3), crate::credential::totp::Step(1))?;
+        tx.raise_floor(&fingerprint(3), Step(1))?;
         // the two attempts before have finished their part
         answered.send(()).unwrap();
         goes_on.recv().unwrap();
@@ -238,12 +231,8 @@ fn a_failed_commit_fails_for_the_whole_group_and_not_for_the_next_attempt() {
     let mut store = opened(&test.path);
     let first = store.begin(Intent::Write).unwrap();
     let leads = opened(&test.path);
-    leads
-        .open_connection()
-        .unwrap()
-        .connection
-        .commit_hook(Some(|| true))
-        .unwrap();
+    let own = &leads.open_connection().unwrap().connection;
+    own.commit_hook(Some(|| true)).unwrap();
     let leader = test.attempt_on(leads, 1, uses(1));
     // and for an attempt that only reads what they wrote
     let reads = |mut tx: Transaction<'_>| {
@@ -257,9 +246,9 @@ fn a_failed_commit_fails_for_the_whole_group_and_not_for_the_next_attempt() {
     ];
     first.commit().unwrap();
     assert!(leader.join().unwrap().is_err());
-    others
-        .into_iter()
-        .for_each(|other| assert!(other.join().unwrap().is_err()));
+    for other in others {
+        assert!(other.join().unwrap().is_err());
+    }
     assert_eq!(test.used(), [] as [u8; 0]);
     uses(4)(store.begin(Intent::Attempt).unwrap()).unwrap();
     assert_eq!(test.used(), [4]);
@@ -303,8 +292,7 @@ fn many_concurrent_attempts_use_each_code_once() {
                     {
                         continue;
                     }
-                    tx.raise_floor(&fingerprint(code), crate::credential::totp::Step(1))
-                        .unwrap();
+                    tx.raise_floor(&fingerprint(code), Step(1)).unwrap();
                     tx.commit().unwrap();
                     accepted.lock().unwrap().push(code);
                 }

@@ -1,0 +1,104 @@
+//! The original request, and the values of the headers in which a proxy describes it.
+//!
+//! Refuses a header that is missing, empty, repeated or too long, and separates what a client chose
+//! from what the proxy sets.
+
+use hyper::HeaderMap;
+use hyper::header::HeaderValue;
+use postern_shared::network::address::Address;
+use postern_shared::network::web_address::normalize_host;
+
+/// Longest header value that is read, in bytes.
+const MAX_VALUE: usize = 16 * 1024;
+
+/// The client's request to the application, as the proxy describes it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct OriginalRequest<'a> {
+    pub(crate) method: &'a str,
+    /// Host and port, as the browser sent them.
+    pub(crate) authority: &'a str,
+    /// Path and query.
+    pub(crate) target: &'a str,
+    pub(crate) address: Address,
+}
+
+impl OriginalRequest<'_> {
+    /// The host in lower case, without port and trailing dot.
+    pub(crate) fn host(&self) -> String {
+        normalize_host(self.authority)
+    }
+
+    /// The URL, to return to after sign-in.
+    pub(crate) fn url(&self) -> String {
+        format!("https://{}{}", self.authority, self.target)
+    }
+}
+
+/// Why a check or its client address cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ContractError {
+    /// The proxy violates its contract: this header is missing, empty, repeated or malformed.
+    Proxy(&'static str),
+    /// The client's request is malformed: the header that holds it, and the client's address.
+    Client(&'static str, Address),
+}
+
+fn single_value<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+) -> Result<&'a HeaderValue, ContractError> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) if !value.is_empty() => Ok(value),
+        _ => Err(ContractError::Proxy(name)),
+    }
+}
+
+/// Returns the only value of a header that the proxy makes, as visible ASCII text.
+pub(super) fn proxy_value<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+) -> Result<&'a str, ContractError> {
+    visible_text(single_value(headers, name)?).ok_or(ContractError::Proxy(name))
+}
+
+/// Returns the only value of a header that the proxy copies from the client, as visible ASCII text.
+pub(super) fn client_value<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+    client: Address,
+) -> Result<&'a str, ContractError> {
+    visible_text(single_value(headers, name)?).ok_or(ContractError::Client(name, client))
+}
+
+fn visible_text(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok().filter(|text| text.len() <= MAX_VALUE)
+}
+
+/// Whether text is an authority that may be part of a URL: letters, digits, dots, dashes,
+/// underscores, a port, brackets.
+pub(super) fn is_authority(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:[]".contains(c);
+    !text.is_empty() && text.len() <= 260 && text.chars().all(plain)
+}
+
+/// Whether text is a path and query as browsers send them.
+pub(super) fn is_target(text: &str) -> bool {
+    text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// Whether text is a method as applications use them: a token (RFC 9110, section 5.6.2) of letters,
+/// digits, `-` and `_`.
+pub(super) fn is_method(text: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+    (1..=32).contains(&text.len()) && text.bytes().all(is_plain)
+}
+
+#[cfg(test)]
+pub(crate) fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        headers.append(*name, value.parse().expect("a header value"));
+    }
+    headers
+}

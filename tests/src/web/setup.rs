@@ -1,0 +1,246 @@
+//! The web on the test host: an application, a real nginx or Traefik before it with the unchanged
+//! sample of the checkout, and the gate. All listen on loopback, the proxy on port 8443.
+
+use crate::machine::files::{CONFIG, WORK, checkout, give_to_daemons};
+use crate::machine::host::Host;
+use crate::postern::command::Postern;
+use crate::process::processes::{Running, finished, patiently};
+use crate::web::application::Application;
+use crate::web::gate::Gate;
+use std::fs;
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Once;
+
+/// Origin of the protected application.
+pub const APP: &str = "https://app.example.test:8443";
+/// Origin of the gate, on a host of its own.
+pub const AUTH: &str = "https://auth.example.test:8443";
+/// The proxy proof that nginx and Traefik send.
+pub const PROOF: &str = "a-proof-that-only-the-proxy-and-the-gate-know";
+
+const PROOF_FILE: &str = "/etc/postern/proxy.secret";
+const NGINX: &str = "/etc/nginx/conf.d/postern.conf";
+const TRAEFIK: &str = "/etc/traefik/dynamic/postern.yml";
+
+/// The proxy before the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proxy {
+    Nginx,
+    Traefik,
+}
+
+/// Where the gate's pages are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PagesAt {
+    /// The pages have a host of their own.
+    OwnHost,
+    /// The pages are on a path of the protected host.
+    Path,
+}
+
+pub struct Web {
+    pub gate: Gate,
+    pub application: Application,
+    /// Base URL of the gate's pages.
+    pub pages: String,
+    proxy: Option<Running>,
+}
+
+static PREPARED: Once = Once::new();
+
+impl Web {
+    /// Starts application, nginx and gate, with a host for the gate's pages.
+    #[track_caller]
+    pub fn nginx(host: &Host, extra: &str) -> Web {
+        Web::start(host, Proxy::Nginx, PagesAt::OwnHost, extra)
+    }
+
+    /// Starts application, proxy and gate. `extra` is added to the lines for postern.toml that the
+    /// sample needs.
+    #[track_caller]
+    pub fn start(host: &Host, proxy: Proxy, pages_at: PagesAt, extra: &str) -> Web {
+        PREPARED.call_once(prepare);
+        let (folder, ending) = match proxy {
+            Proxy::Nginx => ("nginx", "conf"),
+            Proxy::Traefik => ("traefik", "yml"),
+        };
+        let name = if pages_at == PagesAt::OwnHost {
+            "own-host"
+        } else {
+            "path"
+        };
+        let sample = fs::read_to_string(checkout(&format!("config/{folder}/{name}.{ending}")))
+            .expect("the sample is in the checkout");
+        fs::write(PROOF_FILE, PROOF).expect("/etc can be written");
+        give_to_daemons(PROOF_FILE, 0o640);
+        let with_port = |text: String| text.replace(".test/", ".test:8443/");
+        let settings = needs(&sample, "postern.toml")
+            .replace("@GATE_HOST@", "auth.example.test")
+            .replace("@APP_HOST@", "app.example.test")
+            .replace("@COOKIE_DOMAIN@", "example.test");
+        host.configure(&(with_port(settings) + extra));
+        let sample = Postern::call(&format!("print-config {folder} --app app.example.test"))
+            .does()
+            .out;
+
+        let application = Application::start();
+        let gate = Gate::start();
+        let proxy = match proxy {
+            Proxy::Nginx => nginx(&sample),
+            Proxy::Traefik => traefik(&sample),
+        };
+        let pages = match pages_at {
+            PagesAt::OwnHost => format!("{AUTH}/"),
+            PagesAt::Path => format!("{APP}/_postern/"),
+        };
+        Web {
+            gate,
+            application,
+            pages,
+            proxy: Some(proxy),
+        }
+    }
+
+    /// Returns the URL of a page of the gate.
+    pub fn page(&self, name: &str) -> String {
+        format!("{}{name}", self.pages)
+    }
+
+    /// Ends the application, and waits until its port is closed.
+    #[track_caller]
+    pub fn stop_application(&mut self) {
+        self.application.end();
+    }
+
+    /// Changes nginx's configuration, and starts nginx again.
+    #[track_caller]
+    pub fn change_nginx(&mut self, change: impl FnOnce(String) -> String) {
+        let text = fs::read_to_string(NGINX).expect("nginx's file is in place");
+        self.proxy = None;
+        self.proxy = Some(nginx(&change(text)));
+    }
+}
+
+/// Returns the lines that another file needs according to the sample's head.
+fn needs(sample: &str, what: &str) -> String {
+    let wanted = format!("# {what} needs:");
+    let lines = sample.lines().skip_while(|line| *line != wanted).skip(1);
+    let lines: Vec<_> = lines
+        .map_while(|line| line.strip_prefix("#     "))
+        .collect();
+    assert!(
+        !lines.is_empty(),
+        "the sample does not say what {what} needs"
+    );
+    lines.join("\n") + "\n"
+}
+
+/// Prepares names and certificates, once for all stories.
+fn prepare() {
+    let hosts = fs::read_to_string("/etc/hosts").expect("there is an /etc/hosts");
+    let names = "127.0.0.1 app.example.test auth.example.test other.example.test\n";
+    fs::write("/etc/hosts", hosts + names).expect("/etc can be written");
+    for name in ["app", "auth", "other"].map(|name| format!("{name}.example.test")) {
+        let at = |ending: &str| format!("/etc/ssl/private/{name}.{ending}");
+        finished(Command::new("openssl").args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "30",
+            "-subj",
+            &format!("/CN={name}"),
+            "-addext",
+            &format!("subjectAltName=DNS:{name}"),
+            "-keyout",
+            &at("key"),
+            "-out",
+            &at("crt"),
+        ]));
+    }
+    finished(Command::new("usermod").args(["--append", "--groups", "postern-proxy", "www-data"]));
+    for path in ["/etc/nginx/sites-enabled/default", TRAEFIK] {
+        if Path::new(path).symlink_metadata().is_ok() {
+            fs::remove_file(path).expect("/etc can be written");
+        }
+    }
+    fs::create_dir_all("/etc/traefik/dynamic").expect("/etc can be written");
+}
+
+fn nginx(sample: &str) -> Running {
+    fs::write(NGINX, on_test_ports(sample)).expect("/etc can be written");
+    finished(Command::new("nginx").arg("-t"));
+    let mut nginx = Command::new("nginx");
+    nginx.args(["-g", "daemon off;"]);
+    listening(Running::start(nginx, "nginx.log"))
+}
+
+/// Returns the sample for nginx with the ports of the tests.
+pub fn on_test_ports(sample: &str) -> String {
+    let ports = [("443 ssl", "8443 ssl"), ("80;", "8480;")];
+    ports.iter().fold(sample.to_owned(), |text, (from, to)| {
+        let text = text.replace(&format!("listen {from}"), &format!("listen {to}"));
+        text.replace(&format!("listen [::]:{from}"), &format!("listen [::]:{to}"))
+    })
+}
+
+fn traefik(sample: &str) -> Running {
+    fs::write(TRAEFIK, sample).expect("/etc can be written");
+    let settings = needs(sample, "Traefik's static configuration")
+        .replace(":443\"", ":8443\"")
+        .replace(":80\"", ":8480\"");
+    fs::write("/etc/traefik/traefik.yml", settings).expect("/etc can be written");
+    let mut traefik = Command::new("/usr/local/bin/traefik");
+    traefik.args(["--configFile=/etc/traefik/traefik.yml"]);
+    let running = listening(Running::start(traefik, "traefik.log"));
+    patiently("Traefik has read its routers", || {
+        let mut curl = Command::new("curl");
+        let text = curl
+            .args([
+                "-sk",
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_code}",
+                &format!("{APP}/"),
+            ])
+            .output()?;
+        let text = String::from_utf8_lossy(&text.stdout).into_owned();
+        Ok((!["404", "000"].contains(&text.as_str())).then_some(()))
+    });
+    running
+}
+
+fn listening(mut proxy: Running) -> Running {
+    patiently("the proxy listens", || {
+        assert!(proxy.is_running(), "{}", proxy.output());
+        TcpStream::connect("127.0.0.1:8443").map(|_| Some(()))
+    });
+    proxy
+}
+
+/// Changes Traefik's configuration. Traefik reloads it by itself, a little later.
+#[track_caller]
+pub fn change_traefik(change: impl FnOnce(String) -> String) {
+    let text = fs::read_to_string(TRAEFIK).expect("Traefik's file is in place");
+    fs::write(TRAEFIK, change(text)).expect("/etc can be written");
+}
+
+/// Returns the path of the log of a proxy or of the gate.
+pub(crate) fn log(name: &str) -> String {
+    format!("{WORK}/{name}")
+}
+
+/// Replaces a text of postern.toml. The gate reads it at its next start.
+#[track_caller]
+pub fn reconfigure(from: &str, to: &str) {
+    let text = fs::read_to_string(CONFIG).expect("postern.toml is in place");
+    assert!(text.contains(from), "postern.toml has no {from:?}");
+    fs::write(CONFIG, text.replace(from, to)).expect("/etc can be written");
+}

@@ -7,18 +7,22 @@
 //! MUST NOT let the stacked password leave the host process unless the module's own options ask for
 //! it.
 
+mod error;
+#[cfg(test)]
+mod tests;
+
 use crate::connection::{ConnectError, LocalConnection, Timed};
-use crate::fallback::{self, FallbackError};
+use crate::fallback;
 use crate::host::{HostCalls, PamItemType};
 use crate::log;
+use error::{Absent, RelayError, RelayServer};
 use postern_shared::protocol::{
     DecodeError, Denial, FrameError, Greeting, Instruction, Opening, PamFunction,
     PamFunctionResult, PamTransaction, RelayReply, ServerState, common_version, receive, send,
 };
 use postern_shared::system::process::TransactionId;
 use std::fmt;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -39,92 +43,6 @@ const VERIFIED: Duration = Duration::from_secs(30);
 
 /// The variable in which sshd states the completed methods.
 const SSH_AUTH_INFO: &str = "SSH_AUTH_INFO_0";
-
-/// The process that decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RelayServer {
-    Daemon,
-    Stdio,
-}
-
-impl fmt::Display for RelayServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            RelayServer::Daemon => "posternd",
-            RelayServer::Stdio => "posternd --stdio",
-        })
-    }
-}
-
-/// Why there is no result.
-#[derive(Debug)]
-enum RelayError {
-    /// No daemon that is trusted, and that greets this host, listens at the socket.
-    Absent(PathBuf, Absent),
-    /// No daemon listens, and the fallback did not start.
-    Fallback(FallbackError),
-    /// The connection limit of posternd is reached.
-    Busy,
-    /// The fallback speaks no version of the protocol that the module speaks.
-    Version,
-    /// The memory limit of the host is reached.
-    Memory,
-    /// The connection failed, or a frame is invalid.
-    Frame(RelayServer, FrameError),
-    /// An instruction that the module's limits do not allow.
-    Bounds(RelayServer, &'static str),
-    /// A time limit was exceeded.
-    TooLong(RelayServer),
-}
-
-impl fmt::Display for RelayError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RelayError::Absent(socket, absent) => {
-                write!(f, "{}: {absent}; {}", socket.display(), absent.remedy())
-            }
-            RelayError::Fallback(error) => error.fmt(f),
-            RelayError::Busy => f.write_str("posternd has no room for another conversation; see its log"),
-            RelayError::Version => f.write_str(
-                "posternd --stdio and pam_totp.so have different versions; install both of one version",
-            ),
-            RelayError::Memory => f.write_str(
-                "no memory is left in the PAM host; raise RLIMIT_AS and RLIMIT_DATA (ulimit -v, ulimit -d)",
-            ),
-            RelayError::Frame(RelayServer::Daemon, FrameError::Stream(error)) => {
-                write!(f, "posternd ended the conversation: {error}; see its log")
-            }
-            RelayError::Frame(RelayServer::Stdio, FrameError::Stream(error)) => {
-                write!(f, "posternd --stdio ended the conversation: {error}; was it killed?")
-            }
-            RelayError::Frame(server, error) => write!(
-                f,
-                "{server} and pam_totp.so have different versions ({error}); install both of one version, and restart posternd"
-            ),
-            RelayError::Bounds(server, what) => write!(f, "{server} sent an instruction that is not allowed: {what}"),
-            RelayError::TooLong(RelayServer::Daemon) => {
-                f.write_str("posternd did not answer in time; see its log")
-            }
-            RelayError::TooLong(RelayServer::Stdio) => {
-                f.write_str("posternd --stdio did not answer in time; is it stopped, or the disk slow?")
-            }
-        }
-    }
-}
-
-impl RelayError {
-    fn from_frame(server: RelayServer, error: FrameError) -> RelayError {
-        match error {
-            FrameError::Stream(error) if error.kind() == ErrorKind::TimedOut => {
-                RelayError::TooLong(server)
-            }
-            FrameError::Stream(error) if error.kind() == ErrorKind::OutOfMemory => {
-                RelayError::Memory
-            }
-            error => RelayError::Frame(server, error),
-        }
-    }
-}
 
 /// The effective user of the PAM host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,49 +174,6 @@ fn start_fallback(options: &[String], until: Instant) -> Result<RelayConnection,
         .map_err(|error| RelayError::from_frame(RelayServer::Stdio, error))?;
     let version = common_version(&greeting.versions).ok_or(RelayError::Version)?;
     Ok((RelayServer::Stdio, helper, version))
-}
-
-/// Why no daemon at the socket is trusted and greets this host.
-#[derive(Debug)]
-enum Absent {
-    NotListening,
-    NotRoot,
-    NoGreeting(FrameError),
-    OtherVersion,
-    /// The host's user has no name that an account can have.
-    NoAccount,
-    NameUnavailable,
-}
-
-impl Absent {
-    fn remedy(&self) -> &'static str {
-        match self {
-            Absent::NotListening => {
-                "start posternd.socket, or bind-mount the socket where the service runs"
-            }
-            Absent::NotRoot => "find out who made it, and start posternd.socket",
-            Absent::NoGreeting(_) | Absent::OtherVersion => "restart posternd and this service",
-            Absent::NoAccount => "run the service as a user of this host",
-            Absent::NameUnavailable => "see getent passwd",
-        }
-    }
-}
-
-impl fmt::Display for Absent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Absent::NotListening => f.write_str("posternd does not listen there"),
-            Absent::NotRoot => f.write_str("does not belong to root; nothing was sent"),
-            Absent::NoGreeting(error) => write!(f, "posternd does not answer ({error})"),
-            Absent::OtherVersion => f.write_str("posternd and pam_totp.so have different versions"),
-            Absent::NoAccount => {
-                f.write_str("posternd finds no name for the user that runs this service")
-            }
-            Absent::NameUnavailable => {
-                f.write_str("posternd cannot look up the user that runs this service")
-            }
-        }
-    }
 }
 
 /// Connects to a posternd and reads its greeting. Returns the version to speak, or `None` where
@@ -481,6 +356,3 @@ fn replace_control_characters(line: &str) -> String {
         .map(|letter| if letter.is_control() { '?' } else { letter })
         .collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -152,35 +152,21 @@ enum Transport {
 impl Mailer {
     /// Reads the files that `[email]` names; does not connect.
     fn read(email: &EmailConfig, command_socket: &Path) -> Result<Mailer, String> {
-        let transport = match (
-            &email.smtp_url,
-            &email.webhook_url,
-            email.command.as_slice(),
-        ) {
-            (Some(url), ..) => {
-                let (file, credential) =
-                    (&email.smtp_password_file, &email.smtp_password_credential);
-                let password = secret_file::read_secret_line(
-                    "email.smtp_password",
-                    file.as_ref(),
-                    credential.as_ref(),
-                )?;
-                let user = email.smtp_user.clone().zip(password);
-                let authority = email.smtp_ca_file.as_ref().map(AbsolutePath::path);
-                Transport::Smtp(Box::new(smtp::SmtpServer::new(url, user, authority)?))
-            }
-            (None, Some(url), _) => {
-                let (file, credential) =
-                    (&email.webhook_secret_file, &email.webhook_secret_credential);
-                let secret = secret_file::read_secret_line(
-                    "email.webhook_secret",
-                    file.as_ref(),
-                    credential.as_ref(),
-                )?;
-                Transport::Webhook(webhook::Webhook::new(url, secret)?)
-            }
-            (None, None, []) => Transport::Off,
-            (None, None, _) => Transport::Command(command_socket.to_owned()),
+        let read = secret_file::read_secret_line;
+        let transport = if let Some(url) = &email.smtp_url {
+            let (file, credential) = (&email.smtp_password_file, &email.smtp_password_credential);
+            let password = read("email.smtp_password", file.as_ref(), credential.as_ref())?;
+            let user = email.smtp_user.clone().zip(password);
+            let authority = email.smtp_ca_file.as_ref().map(AbsolutePath::path);
+            Transport::Smtp(Box::new(smtp::SmtpServer::new(url, user, authority)?))
+        } else if let Some(url) = &email.webhook_url {
+            let (file, credential) = (&email.webhook_secret_file, &email.webhook_secret_credential);
+            let secret = read("email.webhook_secret", file.as_ref(), credential.as_ref())?;
+            Transport::Webhook(webhook::Webhook::new(url, secret)?)
+        } else if email.command.is_empty() {
+            Transport::Off
+        } else {
+            Transport::Command(command_socket.to_owned())
         };
         let limit = Duration::from_secs(email.timeout.seconds());
         Ok(Mailer {

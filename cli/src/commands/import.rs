@@ -41,11 +41,11 @@ pub(super) fn run(run: Invocation<'_>, what: &ImportArguments) -> CommandResult 
         run.output.json(&value(
             &import.found,
             &plan,
-            &import.dropped,
+            &import.omitted,
             ImportMode::DryRun,
         ))?;
     } else if !run.output.is_json() {
-        show(run.output, &import.found, &plan, &import.dropped)?;
+        show(run.output, &import.found, &plan, &import.omitted)?;
     }
     if what.dry_run {
         return Ok(());
@@ -72,7 +72,7 @@ pub(super) fn run(run: Invocation<'_>, what: &ImportArguments) -> CommandResult 
         return run.output.json(&value(
             &import.found,
             &done,
-            &import.dropped,
+            &import.omitted,
             ImportMode::Commit,
         ));
     }

@@ -43,11 +43,11 @@ impl HostPasswordHelper {
     pub(crate) fn verify_password(
         &self,
         uid: u32,
-        question: &HostPasswordRequest,
+        request: &HostPasswordRequest,
     ) -> Result<HostPasswordReply, HelperSilent> {
         let turn = self
             .0
-            .acquire(question.class, uid)
+            .acquire(request.class, uid)
             .and_then(|turn| turn.wait(TURN));
         let _turn = turn.map_err(HelperSilent::Busy)?;
         let mut stream = connect_helper().map_err(|error| {
@@ -60,7 +60,7 @@ impl HostPasswordHelper {
                 "postern-password did not answer: {why}; its log says more"
             ))
         };
-        let word = send_request(&mut stream, question).map_err(|error| unanswered(&error))?;
+        let word = send_request(&mut stream, request).map_err(|error| unanswered(&error))?;
         HostPasswordReply::decode(&word).ok_or_else(|| unanswered(&"it closed the connection"))
     }
 }
@@ -75,9 +75,9 @@ fn connect_helper() -> io::Result<LocalStream> {
     }
 }
 
-fn send_request(stream: &mut LocalStream, question: &HostPasswordRequest) -> io::Result<Vec<u8>> {
+fn send_request(stream: &mut LocalStream, request: &HostPasswordRequest) -> io::Result<Vec<u8>> {
     stream.set_deadline(Instant::now() + SAYS);
-    stream.write_all(&question.encode())?;
+    stream.write_all(&request.encode())?;
     stream.shutdown_write()?;
     let mut word = Vec::with_capacity(LONGEST_WORD);
     stream.take(LONGEST_WORD as u64).read_to_end(&mut word)?;

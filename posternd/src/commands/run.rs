@@ -1,4 +1,4 @@
-//! Commands of users who are not root, for their own accounts: each is parsed, run by an engine,
+//! UserCommand of users who are not root, for their own accounts: each is parsed, run by an engine,
 //! and replied to.
 //!
 //! MUST NOT act for another account than that of the user whom the kernel names.
@@ -26,7 +26,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
 /// A command of a user.
-pub(crate) struct Commands<'a> {
+pub(crate) struct UserCommand<'a> {
     pub(crate) config: &'a Path,
     pub(crate) passwords: &'a HostPasswordHelper,
     pub(crate) log: &'a UserLog,
@@ -68,21 +68,20 @@ impl From<AdministrationError> for NotDone {
     }
 }
 
-impl Commands<'_> {
+impl UserCommand<'_> {
     /// Runs the command of a request.
     pub(crate) fn reply(&self, request: &[u8]) -> CommandReply {
         let reply = match wire::decode::<CommandRequest>(request) {
             None => {
                 refused("invalid request; the command and posternd may have different versions")
             }
-            Some(errand) => {
-                let done = panic::catch_unwind(AssertUnwindSafe(|| self.run_command(errand)));
-                match done {
-                    Ok(Ok(reply)) => reply,
-                    Ok(Err(why)) => self.log_refusal(why),
-                    // the panic hook has logged its message
-                    Err(_) => refused(NOT_NOW),
-                }
+            Some(request) => {
+                let done = panic::catch_unwind(AssertUnwindSafe(|| self.run_command(request)));
+                // the panic hook has logged its message
+                done.map_or_else(
+                    |_| refused(NOT_NOW),
+                    |done| done.unwrap_or_else(|why| self.log_refusal(why)),
+                )
             }
         };
         let fits = wire::encode(&reply).filter(|bytes| bytes.len() + 16 <= CommandReply::LIMIT);
@@ -90,7 +89,7 @@ impl Commands<'_> {
         CommandReply(bytes.unwrap_or_default())
     }
 
-    fn run_command(&self, errand: CommandRequest) -> Result<EngineReply, NotDone> {
+    fn run_command(&self, request: CommandRequest) -> Result<EngineReply, NotDone> {
         let in_force = CONFIGURATION
             .load_config(self.config)
             .map_err(|error| NotDone::failed(&error))?;
@@ -98,13 +97,13 @@ impl Commands<'_> {
             self.write_log(Severity::Error, "warning", "misconfigured", Some(&problem));
         }
         let config = in_force.config;
-        match errand {
+        match request {
             CommandRequest {
                 account,
                 operation: Operation::FirstEnrollment { password, setup },
             } => self.begin_first_setup(&config, account, &password, setup),
-            errand => self.run_at_engine(&config, |door, caller, now| {
-                door.commands().execute_request(caller, &errand, now)
+            request => self.run_at_engine(&config, |engine, requester, now| {
+                engine.commands().execute_request(requester, &request, now)
             }),
         }
     }
@@ -121,9 +120,10 @@ impl Commands<'_> {
         let Some(password) = Candidate::from_input(password.as_bytes()) else {
             return Err(AdministrationError::HostPassword(Refusal::Wrong).into());
         };
-        let asking = self.run_at_engine(config, |door, caller, now| {
-            door.enrollment()
-                .prepare_first_enrollment(caller, &account, setup, now)
+        let asking = self.run_at_engine(config, |engine, requester, now| {
+            engine
+                .enrollment()
+                .prepare_first_enrollment(requester, &account, setup, now)
         })?;
         let User { uid, name, .. } = self.user;
         let question = HostPasswordRequest {
@@ -132,34 +132,23 @@ impl Commands<'_> {
             class: AdmissionClass::Familiar,
             password,
         };
-        let said = match self.passwords.verify_password(*uid, &question) {
-            Ok(said) => said,
+        let warn = |severity, cause, why: &dyn Display| {
+            self.write_log(severity, "warning", cause, Some(why));
+            HostPasswordReply::NotVerified
+        };
+        let reply = match self.passwords.verify_password(*uid, &question) {
+            Ok(reply) => reply,
             Err(HelperSilent::Unanswered(why)) => {
-                self.write_log(Severity::Error, "warning", "password-timeout", Some(&why));
+                warn(Severity::Error, "password-timeout", &why);
                 return Err(AdministrationError::HostPasswordTimedOut(name.clone()).into());
             }
-            Err(HelperSilent::Absent(why)) => {
-                self.write_log(
-                    Severity::Error,
-                    "warning",
-                    "password-unavailable",
-                    Some(&why),
-                );
-                HostPasswordReply::NotVerified
-            }
-            Err(HelperSilent::Busy(busy)) => {
-                self.write_log(
-                    Severity::Notice,
-                    "warning",
-                    "password-unavailable",
-                    Some(&busy),
-                );
-                HostPasswordReply::NotVerified
-            }
+            Err(HelperSilent::Absent(why)) => warn(Severity::Error, "password-unavailable", &why),
+            Err(HelperSilent::Busy(busy)) => warn(Severity::Notice, "password-unavailable", &busy),
         };
-        self.run_at_engine(config, |door, caller, now| {
-            door.enrollment()
-                .begin_first_enrollment(caller, asking, said, now)
+        self.run_at_engine(config, |engine, requester, now| {
+            engine
+                .enrollment()
+                .begin_first_enrollment(requester, asking, reply, now)
         })
     }
 
@@ -169,15 +158,20 @@ impl Commands<'_> {
         config: &Config,
         act: impl FnOnce(&mut Engine, Requester<'_>, Timestamp) -> Result<R, AdministrationError>,
     ) -> Result<R, NotDone> {
-        let caller = Requester::Owner {
+        let requester = Requester::Owner {
             name: &self.user.name,
             uid: self.user.uid,
         };
-        let acted = self.worker.run_operation(config, |door| {
+        let acted = self.worker.run_operation(config, |engine| {
             let now = clock::now().map_err(|error| NotDone::failed(&error))?;
-            let acted = act(door, caller, now);
-            for doubt in door.policy().take_group_warnings() {
-                self.write_log(Severity::Error, "warning", "group-unresolved", Some(&doubt));
+            let acted = act(engine, requester, now);
+            for warning in engine.policy().take_group_warnings() {
+                self.write_log(
+                    Severity::Error,
+                    "warning",
+                    "group-unresolved",
+                    Some(&warning),
+                );
             }
             match acted {
                 // an error closes the engine
@@ -236,11 +230,8 @@ impl Commands<'_> {
             service: Service::from_pam(COMMAND.as_bytes()),
             user: Some(self.user.name.clone()),
         };
-        self.log.write(
-            self.user.uid,
-            severity,
-            &fields.format_line(result, cause, detail),
-        );
+        let line = fields.format_line(result, cause, detail);
+        self.log.write(self.user.uid, severity, &line);
     }
 }
 

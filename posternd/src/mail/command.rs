@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 /// mail.
 pub(super) const VERSION: u8 = 1;
 /// The longest mail, in bytes. posternd's own have some thousand.
-pub(super) const LARGEST_LETTER: u32 = 256 * 1024;
+pub(super) const LARGEST_MAIL: u32 = 256 * 1024;
 /// The reply that the program accepted the mail.
 pub(super) const SENT: u8 = 0;
 /// The reply that the program did not accept the mail; the reason follows.
@@ -41,18 +41,18 @@ pub(super) fn is_ready(socket: &Path) -> bool {
 
 /// Has the unit run the program with a mail. When this future is dropped the connection ends, and
 /// the program ends within its own time limit.
-pub(super) async fn send(socket: &Path, letter: &[u8]) -> Result<(), String> {
+pub(super) async fn send(socket: &Path, mail: &[u8]) -> Result<(), String> {
     let failed = |error: io::Error| {
         format!(
             "postern-mail does not answer at {}: {error}; systemctl enable --now postern-mail.socket starts it",
             socket.display()
         )
     };
-    let Some(length) = u32::try_from(letter.len())
+    let Some(length) = u32::try_from(mail.len())
         .ok()
-        .filter(|length| *length <= LARGEST_LETTER)
+        .filter(|length| *length <= LARGEST_MAIL)
     else {
-        return Err(format!("the mail is larger than {LARGEST_LETTER} bytes"));
+        return Err(format!("the mail is larger than {LARGEST_MAIL} bytes"));
     };
     let mut stream = connected(socket).await.map_err(failed)?;
     // a mail contains a code: it is sent only to a process that systemd has started
@@ -66,7 +66,7 @@ pub(super) async fn send(socket: &Path, letter: &[u8]) -> Result<(), String> {
     let exchange = async {
         stream.write_u8(VERSION).await?;
         stream.write_u32(length).await?;
-        stream.write_all(letter).await?;
+        stream.write_all(mail).await?;
         let result = stream.read_u8().await?;
         let mut reason = Vec::new();
         stream.take(LONGEST_REASON).read_to_end(&mut reason).await?;

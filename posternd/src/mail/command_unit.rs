@@ -5,7 +5,7 @@
 //! MUST NOT run as a user who can read the key or the store: the unit's user is in no group of
 //! theirs.
 
-use super::command::{LARGEST_LETTER, LONGEST_REASON, NOT_SENT, SENT, VERSION};
+use super::command::{LARGEST_MAIL, LONGEST_REASON, NOT_SENT, SENT, VERSION};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use postern_shared::config::file::{self, ConfigError};
@@ -46,8 +46,8 @@ pub fn serve(config: &Path) -> Result<(), CommandError> {
 pub fn serve_at(stream: &UnixStream, config: &Path) -> Result<(), CommandError> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let (result, reason) = match read_letter(stream) {
-        Ok(letter) => match send(config, &letter) {
+    let (result, reason) = match read_mail(stream) {
+        Ok(mail) => match send(config, &mail) {
             Ok(()) => (SENT, String::new()),
             Err(why) => (NOT_SENT, why),
         },
@@ -64,7 +64,7 @@ pub fn serve_at(stream: &UnixStream, config: &Path) -> Result<(), CommandError> 
 }
 
 /// Reads a whole mail: a part of one is not sent.
-fn read_letter(mut stream: &UnixStream) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+fn read_mail(mut stream: &UnixStream) -> Result<Zeroizing<Vec<u8>>, CommandError> {
     let mut head = [0; 5];
     stream.read_exact(&mut head)?;
     let [version, length @ ..] = head;
@@ -72,20 +72,20 @@ fn read_letter(mut stream: &UnixStream) -> Result<Zeroizing<Vec<u8>>, CommandErr
         return Err(CommandError::Version);
     }
     let length = u32::from_be_bytes(length);
-    if length > LARGEST_LETTER {
+    if length > LARGEST_MAIL {
         return Err(CommandError::TooLarge);
     }
-    let mut letter = Zeroizing::new(vec![
+    let mut mail = Zeroizing::new(vec![
         0;
         usize::try_from(length)
             .map_err(|_| CommandError::TooLarge)?
     ]);
-    stream.read_exact(&mut letter)?;
-    Ok(letter)
+    stream.read_exact(&mut mail)?;
+    Ok(mail)
 }
 
 /// Runs the program of the configuration in force, within the time limit of one mail.
-fn send(config: &Path, letter: &[u8]) -> Result<(), String> {
+fn send(config: &Path, mail: &[u8]) -> Result<(), String> {
     let in_force = file::load_config(config).map_err(|error: ConfigError| error.to_string())?;
     let email = in_force.config.email;
     let Some((program, arguments)) = email.command.split_first() else {
@@ -97,13 +97,13 @@ fn send(config: &Path, letter: &[u8]) -> Result<(), String> {
     let limit = Duration::from_secs(email.timeout.seconds());
     runtime
         .map_err(|error| error.to_string())?
-        .block_on(run(program, arguments, letter, limit))
+        .block_on(run(program, arguments, mail, limit))
 }
 
 async fn run(
     program: &str,
     arguments: &[String],
-    letter: &[u8],
+    mail: &[u8],
     limit: Duration,
 ) -> Result<(), String> {
     let mut child = Command::new(program)
@@ -124,10 +124,10 @@ async fn run(
     let writes = async {
         let Some(mut stdin) = stdin else { return };
         // a program that does not read the mail refuses it by its exit status
-        let _ = stdin.write_all(letter).await;
+        let _ = stdin.write_all(mail).await;
         let _ = stdin.shutdown().await;
     };
-    let said = RefCell::new(Vec::new());
+    let error_output = RefCell::new(Vec::new());
     let reads = async {
         // the rest of a long error output is not read
         let Some(mut stderr) = stderr.map(|stderr| stderr.take(LONGEST_REASON)) else {
@@ -135,7 +135,9 @@ async fn run(
         };
         let mut chunk = [0; 512];
         while let Ok(length @ 1..) = stderr.read(&mut chunk).await {
-            said.borrow_mut().extend_from_slice(&chunk[..length]);
+            error_output
+                .borrow_mut()
+                .extend_from_slice(&chunk[..length]);
         }
     };
     let mut is_read = false;
@@ -156,10 +158,10 @@ async fn run(
         // a process that the program left behind may hold its standard error open
         let _ = tokio::time::timeout(LAST_WORDS, reads).await;
     }
-    let said = String::from_utf8_lossy(&said.borrow()).into_owned();
+    let error_output = String::from_utf8_lossy(&error_output.borrow()).into_owned();
     match ended {
         Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(status)) => Err(format!("{program}: {status}: {said}")),
+        Ok(Ok(status)) => Err(format!("{program}: {status}: {error_output}")),
         Ok(Err(error)) => Err(format!("{program}: {error}")),
         Err(_) => {
             // the process was not reaped yet, so its number is its own
@@ -197,7 +199,7 @@ impl fmt::Display for CommandError {
             CommandError::Version => {
                 f.write_str("posternd has another version; run systemctl restart posternd")
             }
-            CommandError::TooLarge => write!(f, "the mail is larger than {LARGEST_LETTER} bytes"),
+            CommandError::TooLarge => write!(f, "the mail is larger than {LARGEST_MAIL} bytes"),
             CommandError::Stream(error) => write!(f, "no mail from posternd: {error}"),
         }
     }
@@ -243,13 +245,13 @@ mod tests {
         (reply, unit.join().unwrap())
     }
 
-    fn request(letter: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(letter.len()).unwrap().to_be_bytes();
-        [&[VERSION], &length[..], letter].concat()
+    fn request(mail: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(mail.len()).unwrap().to_be_bytes();
+        [&[VERSION], &length[..], mail].concat()
     }
 
     #[test]
-    fn a_letter_reaches_the_program_and_its_exit_status_comes_back() {
+    fn a_mail_reaches_the_program_and_its_exit_status_comes_back() {
         let folder = tempfile::tempdir().unwrap();
         let config = configured(folder.path(), "cat > $1/taken");
         let (reply, served) = replies(&config, &request(b"To: a@example.com\n\nhello\n"));
@@ -269,10 +271,10 @@ mod tests {
         let config = configured(folder.path(), "echo no luck >&2; exit 3");
         let (reply, _) = replies(&config, &request(b"x"));
         assert_eq!(reply[0], NOT_SENT);
-        let said = String::from_utf8_lossy(&reply[1..]);
+        let reason = String::from_utf8_lossy(&reply[1..]);
         assert!(
-            said.contains("exit status: 3") && said.contains("no luck"),
-            "{said}"
+            reason.contains("exit status: 3") && reason.contains("no luck"),
+            "{reason}"
         );
     }
 
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_letter_one_that_is_too_large_and_one_of_another_version_reach_no_program() {
+    fn half_a_mail_one_that_is_too_large_and_one_of_another_version_reach_no_program() {
         let folder = tempfile::tempdir().unwrap();
         let config = configured(folder.path(), "touch $1/ran");
         let (reply, _) = replies(
@@ -311,7 +313,7 @@ mod tests {
         );
         assert_eq!(reply[0], NOT_SENT);
         assert!(String::from_utf8_lossy(&reply).contains("larger than 262144 bytes"));
-        let (reply, served) = replies(&config, &request(b"a whole letter")[..12]);
+        let (reply, served) = replies(&config, &request(b"a whole mail")[..12]);
         assert!(reply.is_empty() && matches!(served, Err(CommandError::Stream(_))));
         let (reply, served) = replies(&config, &[VERSION + 1, 0, 0, 0, 0]);
         assert!(reply.is_empty() && matches!(served, Err(CommandError::Version)));

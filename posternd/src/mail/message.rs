@@ -31,9 +31,9 @@ pub(super) enum Brings<'a> {
 }
 
 impl<'a> MailText<'a> {
-    pub(super) fn code(letter: &'a MailMessage, issuer: &str) -> MailText<'a> {
-        let (name, code, until) = (&letter.name, letter.code.as_str(), utc(letter.expires));
-        let (subject, text) = match letter.purpose {
+    pub(super) fn code(mail: &'a MailMessage, issuer: &str) -> MailText<'a> {
+        let (name, code, until) = (&mail.name, mail.code.as_str(), utc(mail.expires));
+        let (subject, text) = match mail.purpose {
             MailedFor::Login => (
                 format!("Your verification code for {issuer}"),
                 format!(
@@ -53,10 +53,10 @@ impl<'a> MailText<'a> {
                 ),
             ),
         };
-        let (account, brings) = (&letter.name, Brings::Code(code));
+        let (account, brings) = (&mail.name, Brings::Code(code));
         MailText {
             account,
-            to: &letter.to,
+            to: &mail.to,
             subject,
             text: Zeroizing::new(text),
             brings,

@@ -10,8 +10,8 @@ use std::fmt::Write;
 use zeroize::Zeroizing;
 
 impl<'a> MailText<'a> {
-    pub(super) fn notification(notice: &'a Notification, issuer: &str) -> MailText<'a> {
-        let Notification { to, event, .. } = notice;
+    pub(super) fn notification(notification: &'a Notification, issuer: &str) -> MailText<'a> {
+        let Notification { to, event, .. } = notification;
         let account = &event.account;
         let (headline, advice) = (headline(event), advice(event.kind));
         let mut text = format!("The account {account} at {issuer}: {headline}.\n\n");
@@ -121,12 +121,12 @@ mod tests {
     use super::*;
 
     fn written(event: AuditEvent) -> (String, String) {
-        let notice = Notification {
+        let notification = Notification {
             number: 1,
             to: "alice@example.com".parse().unwrap(),
             event,
         };
-        let written = MailText::notification(&notice, "server-01");
+        let written = MailText::notification(&notification, "server-01");
         (written.subject.clone(), written.text.to_string())
     }
 

@@ -24,11 +24,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 /// Mails with codes that are sent at the same time, at most.
-const LETTERS: usize = 16;
+const MAILS: usize = 16;
 /// Notifications that are sent at the same time, at most.
-const NOTICES: usize = 4;
+const NOTIFICATIONS: usize = 4;
 /// Threads that look up addresses of mail servers or work at the store.
-pub(super) const BLOCKING: usize = LETTERS + NOTICES + 1;
+pub(super) const BLOCKING: usize = MAILS + NOTIFICATIONS + 1;
 /// The interval at which the outbox is read.
 const INTERVAL: Duration = Duration::from_millis(200);
 /// The interval at which mails with expired codes are removed.
@@ -37,8 +37,8 @@ const EXPIRED: Duration = Duration::from_secs(5);
 /// The sender, which one configuration after the other is used with.
 pub(super) struct Outbox {
     store: Arc<OutboxStore>,
-    letters: Arc<Semaphore>,
-    notices: Arc<Semaphore>,
+    mails: Arc<Semaphore>,
+    notifications: Arc<Semaphore>,
     /// The time of the last removal.
     removed: Option<Instant>,
     /// The socket of the unit that runs the administrator's program.
@@ -59,8 +59,8 @@ struct OutboxStore {
 
 /// The mails and notifications that are due.
 struct DueMail {
-    letters: Vec<MailMessage>,
-    notices: Vec<Notification>,
+    mails: Vec<MailMessage>,
+    notifications: Vec<Notification>,
     /// The accounts whose codes expired before they were sent.
     expired: Vec<UserName>,
     /// Why more may be due.
@@ -69,7 +69,7 @@ struct DueMail {
 
 impl DueMail {
     fn has_mail(&self) -> bool {
-        !self.letters.is_empty() || !self.notices.is_empty()
+        !self.mails.is_empty() || !self.notifications.is_empty()
     }
 }
 
@@ -84,8 +84,8 @@ impl Outbox {
         };
         Outbox {
             store: Arc::new(store),
-            letters: Arc::new(Semaphore::new(LETTERS)),
-            notices: Arc::new(Semaphore::new(NOTICES)),
+            mails: Arc::new(Semaphore::new(MAILS)),
+            notifications: Arc::new(Semaphore::new(NOTIFICATIONS)),
             removed: None,
             command_socket: command_socket.to_owned(),
             unread: false,
@@ -116,7 +116,7 @@ impl Outbox {
             self.unread = problem.is_some();
             sleep(if self.unread { CONFIGURATION } else { INTERVAL }).await;
         }
-        for (places, all) in [(&self.letters, LETTERS), (&self.notices, NOTICES)] {
+        for (places, all) in [(&self.mails, MAILS), (&self.notifications, NOTIFICATIONS)] {
             // each task ends within the time limit
             let _ = places
                 .acquire_many(u32::try_from(all).unwrap_or(u32::MAX))
@@ -145,37 +145,40 @@ impl Outbox {
         match waits {
             true => (0, 0),
             false => (
-                self.letters.available_permits(),
-                self.notices.available_permits(),
+                self.mails.available_permits(),
+                self.notifications.available_permits(),
             ),
         }
     }
 
     /// Takes what is due, within the limits.
     async fn take(&mut self) -> Result<DueMail, String> {
-        let (letters, notices) = self.places();
+        let (mails, notifications) = self.places();
         let removes = self.removed.is_none_or(|last| last.elapsed() >= EXPIRED);
         if removes {
             self.removed = Some(Instant::now());
         }
         // what was taken is sent, even if a later operation fails
-        let taken = self.store.act(move |door, now| {
-            let letters = door.mail().take_queued_mail(letters, now)?;
-            let notices = door.mail().take_due_notifications(notices, now);
+        let taken = self.store.act(move |engine, now| {
+            let mails = engine.mail().take_queued_mail(mails, now)?;
+            let notifications = engine.mail().take_due_notifications(notifications, now);
             let expired = if removes {
-                door.mail().remove_expired_mail(now)
+                engine.mail().remove_expired_mail(now)
             } else {
                 Ok(Vec::new())
             };
-            let problem = notices
+            let problem = notifications
                 .as_ref()
                 .err()
                 .or(expired.as_ref().err())
                 .map(ToString::to_string);
-            let (notices, expired) = (notices.unwrap_or_default(), expired.unwrap_or_default());
+            let (notifications, expired) = (
+                notifications.unwrap_or_default(),
+                expired.unwrap_or_default(),
+            );
             Ok(DueMail {
-                letters,
-                notices,
+                mails,
+                notifications,
                 expired,
                 problem,
             })
@@ -196,8 +199,8 @@ impl Outbox {
             return found.problem;
         }
         let DueMail {
-            letters,
-            notices,
+            mails,
+            notifications,
             problem,
             ..
         } = found;
@@ -209,15 +212,19 @@ impl Outbox {
             .unwrap_or_else(|error| Err(error.to_string()))
             .map(Arc::new);
         // no other task uses the limit, and no more was taken than it allows
-        for letter in letters {
+        for mail in mails {
             let (store, mailer) = (Arc::clone(&self.store), mailer.clone());
-            let place = Arc::clone(&self.letters).acquire_owned().await;
-            tokio::spawn(async move { store.send_letter(mailer, letter, place.ok()).await });
+            let permit = Arc::clone(&self.mails).acquire_owned().await;
+            tokio::spawn(async move { store.send_mail(mailer, mail, permit.ok()).await });
         }
-        for notice in notices {
+        for notification in notifications {
             let (store, mailer) = (Arc::clone(&self.store), mailer.clone());
-            let place = Arc::clone(&self.notices).acquire_owned().await;
-            tokio::spawn(async move { store.send_notice(mailer, notice, place.ok()).await });
+            let permit = Arc::clone(&self.notifications).acquire_owned().await;
+            tokio::spawn(async move {
+                store
+                    .send_notification(mailer, notification, permit.ok())
+                    .await
+            });
         }
         problem
     }
@@ -245,7 +252,7 @@ impl OutboxStore {
         let (worker, config) = (self.worker.clone(), self.config.clone());
         let ran = tokio::task::spawn_blocking(move || {
             let now = clock::now().map_err(|error| error.to_string())?;
-            match worker.run_operation(&config, |door| act(door, now)) {
+            match worker.run_operation(&config, |engine| act(engine, now)) {
                 Ok(ran) => ran.map_err(|error| error.to_string()),
                 Err(WorkerError::Open(error)) => Err(error.to_string()),
                 Err(WorkerError::Busy(busy)) => Err(busy.to_string()),
@@ -255,57 +262,52 @@ impl OutboxStore {
     }
 
     /// Sends a mail, records the result and logs it.
-    async fn send_letter(
+    async fn send_mail(
         &self,
         mailer: Result<Arc<Mailer>, String>,
-        letter: MailMessage,
-        place: Option<OwnedSemaphorePermit>,
+        mail: MailMessage,
+        _permit: Option<OwnedSemaphorePermit>,
     ) {
-        let issuer = pending::issuer(&self.config);
-        let result = match mailer {
-            Ok(mailer) => mailer.send(&MailText::code(&letter, &issuer)).await,
-            Err(why) => Err(why),
-        };
-        let name = letter.name.clone();
+        let text = MailText::code(&mail, &pending::issuer(&self.config));
+        let result = deliver(mailer, &text).await;
+        let name = mail.name.clone();
         sent(&name, None, &result);
         // the conversation that waits has a time limit of its own
-        if let Err(error) = self
-            .act(move |door, _| door.mail().record_mail_delivery(&letter, &result))
-            .await
-        {
+        let record =
+            move |engine: &mut Engine, _| engine.mail().record_mail_delivery(&mail, &result);
+        if let Err(error) = self.act(record).await {
             log(format_args!(
                 "the result of a mail to {:?} cannot be stored: {error}",
                 name.as_str()
             ));
         }
-        drop(place);
     }
 
     /// Sends a notification, records the result and logs it. One that is not sent is taken again.
-    async fn send_notice(
+    async fn send_notification(
         &self,
         mailer: Result<Arc<Mailer>, String>,
-        notice: Notification,
-        place: Option<OwnedSemaphorePermit>,
+        notification: Notification,
+        _permit: Option<OwnedSemaphorePermit>,
     ) {
-        let issuer = pending::issuer(&self.config);
-        let result = match mailer {
-            Ok(mailer) => mailer.send(&MailText::notification(&notice, &issuer)).await,
-            Err(why) => Err(why),
-        };
-        let name = notice.event.account.clone();
-        sent(&name, Some(notice.event.kind.name()), &result);
-        if result.is_ok() {
-            if let Err(error) = self
-                .act(move |door, _| door.mail().remove_sent_notification(&notice))
-                .await
-            {
-                log(format_args!(
-                    "a notification to {:?} was mailed and may be mailed again: {error}",
-                    name.as_str()
-                ));
-            }
+        let text = MailText::notification(&notification, &pending::issuer(&self.config));
+        let result = deliver(mailer, &text).await;
+        let name = notification.event.account.clone();
+        sent(&name, Some(notification.event.kind.name()), &result);
+        if result.is_err() {
+            return;
         }
-        drop(place);
+        let remove =
+            move |engine: &mut Engine, _| engine.mail().remove_sent_notification(&notification);
+        if let Err(error) = self.act(remove).await {
+            log(format_args!(
+                "a notification to {:?} was mailed and may be mailed again: {error}",
+                name.as_str()
+            ));
+        }
     }
+}
+
+async fn deliver(mailer: Result<Arc<Mailer>, String>, text: &MailText<'_>) -> Result<(), String> {
+    mailer?.send(text).await
 }

@@ -38,14 +38,9 @@ impl SmtpServer {
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<(), String> {
-        match self
-            .0
-            .send_raw(message.envelope(), &message.formatted())
-            .await
-        {
-            Ok(_) => Ok(()),
-            Err(error) => Err(chain(&error)),
-        }
+        let formatted = message.formatted();
+        let sent = self.0.send_raw(message.envelope(), &formatted).await;
+        sent.map(drop).map_err(|error| chain(&error))
     }
 }
 

@@ -31,18 +31,7 @@ impl Webhook {
         url: &WebhookUrl,
         secret: Option<Zeroizing<String>>,
     ) -> Result<Webhook, String> {
-        let authorization = match secret {
-            None => None,
-            Some(secret) => {
-                let bearer = Zeroizing::new(format!("Bearer {}", secret.as_str()));
-                let mut value = HeaderValue::try_from(bearer.as_str()).map_err(|_| {
-                    "email.webhook_secret: contains a character that is not valid in a header"
-                        .to_owned()
-                })?;
-                value.set_sensitive(true);
-                Some(value)
-            }
-        };
+        let authorization = secret.as_deref().map(|secret| bearer(secret)).transpose()?;
         let tls = if url.tls { Some(connector()?) } else { None };
         Ok(Webhook {
             url: url.clone(),
@@ -100,6 +89,15 @@ impl Webhook {
             false => Err(format!("the webhook answered {status}")),
         }
     }
+}
+
+fn bearer(secret: &str) -> Result<HeaderValue, String> {
+    let bearer = Zeroizing::new(format!("Bearer {secret}"));
+    let mut value = HeaderValue::try_from(bearer.as_str()).map_err(|_| {
+        "email.webhook_secret: contains a character that is not valid in a header".to_owned()
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn connector() -> Result<TlsConnector, String> {

@@ -40,7 +40,7 @@ fn verify_kept_mark(host: &dyn PamHost, words: &[String]) -> HookResult<()> {
             Ok(())
         }
         Ok(Err(refusal)) => check_policy(&conversation, Some(refusal)),
-        Err(error) => Err(conversation.deny_unavailable(&error)),
+        Err(error) => Err(conversation.deny_unavailable(&*error)),
     }
 }
 
@@ -53,7 +53,7 @@ fn check_policy(
     let engine = &conversation.engine;
     let policy = engine.find_requirement(conversation.context(Phase::After));
     let requirement = policy
-        .map_err(|error| conversation.deny_unavailable(&error))?
+        .map_err(|error| conversation.deny_unavailable(&*error))?
         .requirement;
     match (requirement, conversation.settings.unenrolled) {
         (Requirement::Exempt(_), _) => return Ok(()),

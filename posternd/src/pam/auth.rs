@@ -168,7 +168,7 @@ impl PamConversation<'_> {
     /// Mails a code. Returns the text for the next prompt.
     fn mail_code(&self) -> HookResult<String> {
         let mailed = self.engine.mail_code(self.context(Phase::After));
-        let mailed = mailed.map_err(|error| self.deny_unavailable(&error))?;
+        let mailed = mailed.map_err(|error| self.deny_unavailable(&*error))?;
         Ok(mailed.unwrap_or_else(|PamRefusal { cause, message }| {
             self.log_result(Severity::Notice, "not mailed", &cause);
             message
@@ -205,7 +205,7 @@ impl PamConversation<'_> {
                 refusal,
                 code_length,
             } => {
-                let policy = policy.map_err(|error| self.deny_unavailable(&error))?;
+                let policy = policy.map_err(|error| self.deny_unavailable(&*error))?;
                 let without_code = self.decide_without_code(policy, Phase::Before);
                 let taken = without_code.map_or(code_length, |_| 0);
                 forward_password(self.host, &self.settings, &typed, taken);
@@ -254,13 +254,13 @@ impl PamConversation<'_> {
 
     fn find_requirement(&self, context: PamContext<'_>) -> HookResult<PamRequirement> {
         let found = self.engine.find_requirement(context);
-        found.map_err(|error| self.deny_unavailable(&error))
+        found.map_err(|error| self.deny_unavailable(&*error))
     }
 
     fn verify_input(&self, phase: Phase, typed: &TypedInput) -> HookResult<PamVerification> {
         let (context, reading) = (self.context(phase), self.settings.reading);
         let result = self.engine.verify_input(context, &typed.text, reading);
-        result.map_err(|error| self.deny_unavailable(&error))
+        result.map_err(|error| self.deny_unavailable(&*error))
     }
 
     /// Prompts for the password alone, where no code is needed but a later module expects the
@@ -306,7 +306,7 @@ impl PamConversation<'_> {
         }
         let (context, period) = (self.context(Phase::After), self.settings.grace);
         let granted = self.engine.grant_grace_period(context, period);
-        let granted = granted.map_err(|error| self.deny_unavailable(&error))?;
+        let granted = granted.map_err(|error| self.deny_unavailable(&*error))?;
         // not PAM_IGNORE: a code is required here, and was given earlier
         Ok(granted.map(|grant| self.grant_access_as("not needed", grant)))
     }

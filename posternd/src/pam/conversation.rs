@@ -172,7 +172,7 @@ impl PamConversation<'_> {
     /// postern.toml set `unenrolled`.
     pub(crate) fn waive_requirement(&self) -> HookResult {
         let waived = self.engine.waive_requirement(self.context(Phase::After));
-        let waived = waived.map_err(|error| self.deny_unavailable(&error))?;
+        let waived = waived.map_err(|error| self.deny_unavailable(&*error))?;
         let (waiver, mark) = waived.ok_or_else(|| self.deny_unenrolled())?;
         self.host.show_message(&messages::exemption_text(waiver));
         self.log_result(Severity::Notice, "not needed", waiver.name());

@@ -3,23 +3,23 @@
 //!
 //! MUST take the requester from the kernel, and nothing about it from the host.
 
-use crate::workers::engines::{Worker, WorkerError};
+use crate::workers::engines::Worker;
 use postern_shared::account::name::UserName;
 use postern_shared::config::{Config, GracePeriod};
 use postern_shared::credential::input::{InputReading, LONGEST};
 use postern_shared::engine::messages::UserMessage;
 use postern_shared::engine::{
-    AdministrationError, Engine, EngineError, MailRequest, MarkRefusal, NotMailed, PamContext,
-    PamGrant, PamRefusal, PamRequirement, PamVerification, PromptEnrollment, Requester, messages,
+    AdministrationError, Engine, MailRequest, MarkRefusal, NotMailed, PamContext, PamGrant,
+    PamRefusal, PamRequirement, PamVerification, PromptEnrollment, Requester, messages,
     report_waiting,
 };
 use postern_shared::policy::groups::{NamedGroups, PersonGroups};
 use postern_shared::policy::requirement::EnrollmentGrace;
 use postern_shared::protocol::command_request::TypedText;
-use postern_shared::system::admission::AdmissionRefusal;
 use postern_shared::system::clock::{self, ClockError, Timestamp};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
 use zeroize::Zeroizing;
@@ -66,7 +66,9 @@ pub(crate) struct EngineClient {
     group_warnings: RefCell<Vec<String>>,
 }
 
-type ClientResult<R> = Result<R, EngineClientError>;
+/// A result of the engine; the error is of the store, the key, the clock, the groups, or of a worker
+/// that was not free in time.
+type ClientResult<R> = Result<R, Box<dyn Error>>;
 
 impl EngineClient {
     pub(crate) fn new(access: EngineAccess, config: &Config) -> EngineClient {
@@ -122,9 +124,9 @@ impl EngineClient {
     ) -> ClientResult<PamVerification> {
         let input = text(input, reading);
         self.run(|engine, now| {
-            Ok(engine
+            engine
                 .verification()
-                .verify_pam_input(context, &input, reading, now)?)
+                .verify_pam_input(context, &input, reading, now)
         })
     }
 
@@ -135,7 +137,7 @@ impl EngineClient {
         context: PamContext<'_>,
         mark: &str,
     ) -> ClientResult<Result<Vec<String>, MarkRefusal>> {
-        self.run(|engine, now| Ok(engine.verification().verify_auth_mark(context, mark, now)?))
+        self.run(|engine, now| engine.verification().verify_auth_mark(context, mark, now))
     }
 
     /// Returns why a user without a required second factor is granted access, if so, and the mark
@@ -155,9 +157,9 @@ impl EngineClient {
         period: GracePeriod,
     ) -> ClientResult<Option<PamGrant>> {
         self.run(|engine, now| {
-            Ok(engine
+            engine
                 .verification()
-                .grant_grace_period(context, period, now)?)
+                .grant_grace_period(context, period, now)
         })
     }
 
@@ -167,11 +169,7 @@ impl EngineClient {
         &self,
         context: PamContext<'_>,
     ) -> ClientResult<Option<Vec<String>>> {
-        self.run(|engine, now| {
-            Ok(engine
-                .verification()
-                .end_for_changed_password(context, now)?)
-        })
+        self.run(|engine, now| engine.verification().end_for_changed_password(context, now))
     }
 
     /// Mails a code. Returns a message for the user. Waits until the mail is sent, for as long as
@@ -180,25 +178,26 @@ impl EngineClient {
         &self,
         context: PamContext<'_>,
     ) -> ClientResult<Result<String, PamRefusal>> {
-        let queued = match self
-            .run(|engine, now| Ok(engine.verification().mail_pam_code(context, now)?))?
-        {
-            MailRequest::Queued(queued) => queued,
-            MailRequest::Refused(refusal) => {
-                return Ok(Err(PamRefusal {
-                    cause: refusal.to_string(),
-                    message: UserMessage::from(refusal).to_string(),
-                }));
-            }
-        };
+        let queued =
+            match self.run(|engine, now| engine.verification().mail_pam_code(context, now))? {
+                MailRequest::Queued(queued) => queued,
+                MailRequest::Refused(refusal) => {
+                    return Ok(Err(PamRefusal {
+                        cause: refusal.to_string(),
+                        message: UserMessage::from(refusal).to_string(),
+                    }));
+                }
+            };
         let began = Instant::now();
         loop {
             thread::sleep(MAIL_INTERVAL);
             report_waiting();
             let waited = began.elapsed();
-            let sent = match self
-                .run(|engine, _| Ok(engine.mail().check_mail_delivery(&queued, waited)))?
-            {
+            let check = |engine: &mut Engine, _| {
+                let sent = engine.mail().check_mail_delivery(&queued, waited);
+                Ok::<_, ClockError>(sent)
+            };
+            let sent = match self.run(check)? {
                 Some(sent) => sent,
                 None if waited < LONGEST_MAIL => continue,
                 None => return Ok(Err(not_mailed(&STILL_ON_ITS_WAY, messages::MAIL_SLOW))),
@@ -268,7 +267,7 @@ impl EngineClient {
             engine.policy().preload_groups(groups);
             let result = operation(engine, now);
             engine.policy().preload_groups(None);
-            Ok(result?)
+            result
         })
     }
 
@@ -290,14 +289,15 @@ impl EngineClient {
     }
 
     /// Runs an operation at the engine, in turn.
-    fn run<R>(
+    fn run<R, E: Into<Box<dyn Error>>>(
         &self,
-        operation: impl FnOnce(&mut Engine, Timestamp) -> ClientResult<R>,
+        operation: impl FnOnce(&mut Engine, Timestamp) -> Result<R, E>,
     ) -> ClientResult<R> {
         let operation = |engine: &mut Engine| {
-            let result = clock::now()
-                .map_err(EngineClientError::from)
-                .and_then(|now| operation(engine, now));
+            let result = match clock::now() {
+                Ok(now) => operation(engine, now).map_err(Into::into),
+                Err(error) => Err(error.into()),
+            };
             self.group_warnings
                 .borrow_mut()
                 .extend(engine.policy().take_group_warnings());
@@ -327,61 +327,4 @@ fn text(typed: &[u8], reading: InputReading) -> TypedText {
         (Err(_), InputReading::CodeAtEnd) => String::from_utf8_lossy(typed).into_owned(),
     };
     TypedText::from(Zeroizing::new(text))
-}
-
-/// Why there is no decision.
-#[derive(Debug)]
-pub(crate) enum EngineClientError {
-    /// The store, the key, or the look-up of groups failed.
-    Store(AdministrationError),
-    Clock(ClockError),
-    /// No worker was free in time.
-    Busy(AdmissionRefusal),
-}
-
-impl From<AdministrationError> for EngineClientError {
-    fn from(error: AdministrationError) -> EngineClientError {
-        EngineClientError::Store(error)
-    }
-}
-
-impl From<EngineError> for EngineClientError {
-    fn from(error: EngineError) -> EngineClientError {
-        EngineClientError::Store(error.into())
-    }
-}
-
-impl From<WorkerError> for EngineClientError {
-    fn from(error: WorkerError) -> EngineClientError {
-        match error {
-            WorkerError::Busy(busy) => EngineClientError::Busy(busy),
-            WorkerError::Open(error) => error.into(),
-        }
-    }
-}
-
-impl From<ClockError> for EngineClientError {
-    fn from(error: ClockError) -> EngineClientError {
-        EngineClientError::Clock(error)
-    }
-}
-
-impl fmt::Display for EngineClientError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            EngineClientError::Store(error) => error.fmt(f),
-            EngineClientError::Clock(error) => error.fmt(f),
-            EngineClientError::Busy(busy) => write!(f, "posternd is busy: {busy}"),
-        }
-    }
-}
-
-impl std::error::Error for EngineClientError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            EngineClientError::Store(error) => Some(error),
-            EngineClientError::Clock(error) => Some(error),
-            EngineClientError::Busy(busy) => Some(busy),
-        }
-    }
 }

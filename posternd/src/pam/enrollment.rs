@@ -35,7 +35,7 @@ impl PamConversation<'_> {
         let activated = self
             .engine
             .activate_enrollment(self.context(Phase::After), confirmed);
-        let (granted, told) = activated.map_err(|error| self.deny_unavailable(&error))?;
+        let (granted, told) = activated.map_err(|error| self.deny_unavailable(&*error))?;
         self.show_messages(&told);
         self.host.show_message(messages::ENROLLMENT_DONE);
         Ok(granted)
@@ -51,7 +51,7 @@ impl PamConversation<'_> {
             let begun = self
                 .engine
                 .begin_enrollment(context, code.as_ref().map(|code| code.as_slice()));
-            match begun.map_err(|error| self.deny_unavailable(&error))? {
+            match begun.map_err(|error| self.deny_unavailable(&*error))? {
                 PromptEnrollment::Begun(shown) => return Ok(shown),
                 PromptEnrollment::OneTimeCodeNeeded => {}
                 PromptEnrollment::Refused(refusal) => {
@@ -93,7 +93,7 @@ impl PamConversation<'_> {
             let confirmed = self
                 .engine
                 .confirm_enrollment(context, &shown.token, &typed);
-            match confirmed.map_err(|error| self.deny_unavailable(&error))? {
+            match confirmed.map_err(|error| self.deny_unavailable(&*error))? {
                 Ok(token) => return Ok(token),
                 Err(refusal) => {
                     let why = self.log_enrollment_refusal(refusal);

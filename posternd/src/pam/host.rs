@@ -116,7 +116,7 @@ pub(crate) mod fake {
         pub(crate) unseen: Option<UnidentifiedProcess>,
         /// The engine that decides, and the user whom the host runs as; root, with an engine of
         /// its own, by default.
-        pub(crate) reach: Option<EngineAccess>,
+        pub(crate) access: Option<EngineAccess>,
         pub(crate) stacked: RefCell<Option<Vec<u8>>>,
         pub(crate) delay: Cell<u64>,
         /// An authenticator app, which reads a prompt and shows a code until it can read another
@@ -195,7 +195,7 @@ pub(crate) mod fake {
 
     impl PamHost for Fake {
         fn engine_access(&self) -> EngineAccess {
-            self.reach.clone().unwrap_or(EngineAccess::Store)
+            self.access.clone().unwrap_or(EngineAccess::Store)
         }
 
         fn item(&self, item: PamItem) -> Option<Vec<u8>> {

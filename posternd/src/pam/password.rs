@@ -46,7 +46,7 @@ fn end_for_changed_password(host: &dyn PamHost, words: &[String]) -> HookResult<
         }
         Ok(None) => {}
         Err(error) => {
-            let why = format!("{}: {error}; {REMEDY}", store::log_cause(&error));
+            let why = format!("{}: {error}; {REMEDY}", store::log_cause(&*error));
             conversation.log_result(Severity::Error, "not revoked", &why);
             host.show_message(messages::NOT_SIGNED_OUT);
         }

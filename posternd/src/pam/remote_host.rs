@@ -11,11 +11,11 @@ use postern_shared::account::name::is_plain_name;
 use postern_shared::config::file::{ConfigError, CurrentConfig};
 use postern_shared::policy::groups;
 use postern_shared::protocol::{
-    Echo, FrameError, Instruction, PamFunctionResult, PamTransaction, RelayReply, Severity,
-    receive, send,
+    DecodeError, Echo, FrameError, Instruction, PamFunctionResult, PamTransaction, RelayReply,
+    Severity, receive, send,
 };
 use postern_shared::system::process::HostProcess;
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::io::{Read, Write};
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -33,7 +33,7 @@ pub type WriteLog<'a> = Box<dyn Fn(Severity, &str) + 'a>;
 pub struct RemoteHost<'a, S> {
     transaction: PamTransaction,
     process: HostProcess,
-    reach: EngineAccess,
+    access: EngineAccess,
     configuration: RefCell<Option<Result<CurrentConfig, ConfigError>>>,
     /// Writes log lines; the module writes them where this is not set.
     log: Option<WriteLog<'a>>,
@@ -96,21 +96,19 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
         stream: S,
         transaction: PamTransaction,
         process: HostProcess,
-        reach: EngineAccess,
+        access: EngineAccess,
     ) -> RemoteHost<'a, S> {
-        let connection = RefCell::new(ModuleConnection {
-            stream,
-            waiting: Vec::new(),
-            failed: None,
-        });
-        let configuration = RefCell::default();
         RemoteHost {
             transaction,
             process,
-            reach,
-            configuration,
+            access,
+            configuration: RefCell::default(),
             log: None,
-            connection,
+            connection: RefCell::new(ModuleConnection {
+                stream,
+                waiting: Vec::new(),
+                failed: None,
+            }),
         }
     }
 
@@ -135,36 +133,25 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
         (worker, user): (Worker, User),
         log: WriteLog<'a>,
     ) -> RemoteHost<'a, S> {
-        let real_uid = user.uid;
-        let transaction = match user.is_service {
-            true => PamTransaction {
-                real_uid,
-                ..claimed
-            },
-            false => PamTransaction {
-                real_uid,
-                remote_host: None,
-                terminal: None,
-                ssh_connection: None,
-                ssh_auth_info: None,
-                ..claimed
-            },
+        let claim = |item: Option<Vec<u8>>| item.filter(|_| user.is_service);
+        let transaction = PamTransaction {
+            real_uid: user.uid,
+            remote_host: claim(claimed.remote_host),
+            terminal: claim(claimed.terminal),
+            ssh_connection: claim(claimed.ssh_connection),
+            ssh_auth_info: claim(claimed.ssh_auth_info),
+            ..claimed
         };
-        let host = RemoteHost::new(
-            stream,
-            transaction,
-            process,
-            EngineAccess::User(worker, user),
-        );
+        let access = EngineAccess::User(worker, user);
         RemoteHost {
             log: Some(log),
-            ..host
+            ..RemoteHost::new(stream, transaction, process, access)
         }
     }
 
     /// Returns the user whom the kernel names, where that is not root.
     fn user(&self) -> Option<&User> {
-        match &self.reach {
+        match &self.access {
             EngineAccess::User(_, user) => Some(user),
             EngineAccess::Store | EngineAccess::Worker(_) => None,
         }
@@ -185,33 +172,22 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
         connection.failed.map_or(Ok(()), Err)
     }
 
-    fn send(&self, instruction: &Instruction) {
-        self.connection.borrow_mut().send(instruction);
-    }
-
-    fn send_later(&self, instruction: &Instruction) {
-        self.connection.borrow_mut().send_later(instruction);
-    }
-
-    fn ask(&self, instruction: &Instruction) -> Option<RelayReply> {
-        self.connection.borrow_mut().ask(instruction)
+    fn connection(&self) -> RefMut<'_, ModuleConnection<S>> {
+        self.connection.borrow_mut()
     }
 
     /// Ends the conversation where a reply does not fit its instruction.
     fn out_of_order(&self, reply: Option<RelayReply>) {
         if reply.is_some() {
-            let error = postern_shared::protocol::DecodeError("a reply to another instruction");
-            self.connection
-                .borrow_mut()
-                .failed
-                .get_or_insert(error.into());
+            let error = DecodeError("a reply to another instruction");
+            self.connection().failed.get_or_insert(error.into());
         }
     }
 }
 
 impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
     fn engine_access(&self) -> EngineAccess {
-        self.reach.clone()
+        self.access.clone()
     }
 
     fn load_configuration(&self, path: &Path) -> Result<CurrentConfig, ConfigError> {
@@ -221,19 +197,13 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
     }
 
     fn item(&self, item: PamItem) -> Option<Vec<u8>> {
-        let PamTransaction {
-            service,
-            user,
-            remote_host,
-            terminal,
-            ..
-        } = &self.transaction;
-        match item {
-            PamItem::Service => service.clone(),
-            PamItem::User => user.clone(),
-            PamItem::RemoteHost => remote_host.clone(),
-            PamItem::Terminal => terminal.clone(),
-        }
+        let item = match item {
+            PamItem::Service => &self.transaction.service,
+            PamItem::User => &self.transaction.user,
+            PamItem::RemoteHost => &self.transaction.remote_host,
+            PamItem::Terminal => &self.transaction.terminal,
+        };
+        item.clone()
     }
 
     fn real_user(&self) -> Result<Option<String>, Errno> {
@@ -268,10 +238,9 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
     }
 
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
-        match self.ask(&Instruction::Ask {
-            prompt: Zeroizing::new(prompt.to_owned()),
-            echo,
-        }) {
+        let prompt = Zeroizing::new(prompt.to_owned());
+        let reply = self.connection().ask(&Instruction::Ask { prompt, echo });
+        match reply {
             Some(RelayReply::Typed(typed)) => Ok(typed),
             Some(RelayReply::NoInput) => Err(NoAnswer),
             other => {
@@ -282,11 +251,13 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
     }
 
     fn show_message(&self, text: &str) {
-        self.send(&Instruction::Tell(cut(text, TEXT).to_owned()));
+        self.connection()
+            .send(&Instruction::Tell(cut(text, TEXT).to_owned()));
     }
 
     fn stacked_password(&self) -> Option<Zeroizing<Vec<u8>>> {
-        match self.ask(&Instruction::GetStacked) {
+        let reply = self.connection().ask(&Instruction::GetStacked);
+        match reply {
             Some(RelayReply::Stacked(password)) => password,
             other => {
                 self.out_of_order(other);
@@ -296,11 +267,12 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
     }
 
     fn set_stacked_password(&self, password: &[u8]) {
-        self.send(&Instruction::SetStacked(Zeroizing::new(password.to_vec())));
+        self.connection()
+            .send(&Instruction::SetStacked(Zeroizing::new(password.to_vec())));
     }
 
     fn delay_failure(&self, seconds: u64) {
-        self.send_later(&Instruction::DelayFailure(
+        self.connection().send_later(&Instruction::DelayFailure(
             u32::try_from(seconds).unwrap_or(u32::MAX),
         ));
     }
@@ -308,7 +280,7 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
     fn log(&self, severity: Severity, line: &str) {
         match &self.log {
             Some(log) => log(severity, cut(line, LINE)),
-            None => self.send_later(&Instruction::Log {
+            None => self.connection().send_later(&Instruction::Log {
                 severity,
                 line: cut(line, LINE).to_owned(),
             }),
@@ -320,7 +292,8 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
     }
 
     fn keep_mark(&self, mark: Vec<u8>) {
-        self.send_later(&Instruction::KeepMark(Zeroizing::new(mark)));
+        self.connection()
+            .send_later(&Instruction::KeepMark(Zeroizing::new(mark)));
     }
 
     fn kept_mark(&self) -> Option<Vec<u8>> {

@@ -45,16 +45,13 @@ impl fmt::Display for UserError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             UserError::Name(error) => error.fmt(f),
-            UserError::Lookup(error) => {
+            UserError::Lookup(error) | UserError::HostLookup(error) => {
                 let why = name_service::explain_failure(*error, "passwd");
-                write!(f, "the user cannot be looked up: {why}; see getent passwd")
-            }
-            UserError::HostLookup(error) => {
-                let why = name_service::explain_failure(*error, "passwd");
-                write!(
-                    f,
-                    "the user who runs the service cannot be looked up: {why}; see getent passwd"
-                )
+                let user = match self {
+                    UserError::HostLookup(_) => "the user who runs the service",
+                    _ => "the user",
+                };
+                write!(f, "{user} cannot be looked up: {why}; see getent passwd")
             }
         }
     }

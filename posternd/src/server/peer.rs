@@ -240,22 +240,17 @@ mod tests {
     fn whoever_cannot_be_seen_connects_beside_root() {
         assert_eq!(UNSEEN.connecting(), Connecting::Unseen);
         assert_eq!(ROOT.connecting(), Connecting::User(0));
-        assert_eq!(
-            PeerProcess {
-                real_uid: Some(1000),
-                ..ROOT
-            }
-            .connecting(),
-            Connecting::User(1000)
-        );
-        assert_eq!(
-            PeerProcess {
-                effective_uid: 1000,
-                ..UNSEEN
-            }
-            .connecting(),
-            Connecting::User(1000)
-        );
+        let started_by_a_user = PeerProcess {
+            real_uid: Some(1000),
+            ..ROOT
+        };
+        let of_a_user = PeerProcess {
+            effective_uid: 1000,
+            ..UNSEEN
+        };
+        for peer in [started_by_a_user, of_a_user] {
+            assert_eq!(peer.connecting(), Connecting::User(1000));
+        }
         let all = ConnectionLimit::new(256, 64);
         let unseen: Vec<_> = (0..100)
             .filter_map(|_| all.admit_or_wait(Connecting::Unseen, || {}))
@@ -264,8 +259,8 @@ mod tests {
         assert!(all.admit_or_wait(Connecting::User(0), || {}).is_some());
     }
 
-    fn class(transaction: PamTransaction, pam: &PamConfig) -> AdmissionClass {
-        class_of(&transaction, pam)
+    fn class(transaction: PamTransaction) -> AdmissionClass {
+        class_of(&transaction, &PamConfig::default())
     }
 
     #[test]
@@ -274,15 +269,9 @@ mod tests {
             mark: Some(Zeroizing::new(mark.to_vec())),
             ..transaction_of("x")
         };
-        assert_eq!(
-            class(with(b"mark"), &PamConfig::default()),
-            AdmissionClass::Authenticated
-        );
+        assert_eq!(class(with(b"mark")), AdmissionClass::Authenticated);
         // an empty mark is what the module leaves where it removes one
-        assert_eq!(
-            class(with(b""), &PamConfig::default()),
-            AdmissionClass::Unauthenticated
-        );
+        assert_eq!(class(with(b"")), AdmissionClass::Unauthenticated);
     }
 
     /// A service whose postern.toml says that the first factor has passed waited with
@@ -328,11 +317,8 @@ mod tests {
                 AdmissionClass::Unauthenticated,
             ),
         ] {
-            assert_eq!(
-                class(with(service, word), pam),
-                expected,
-                "{service} {word}"
-            );
+            let class = class_of(&with(service, word), pam);
+            assert_eq!(class, expected, "{service} {word}");
         }
     }
 
@@ -343,21 +329,12 @@ mod tests {
             ..transaction_of(service)
         };
         assert_eq!(
-            class(
-                with("sshd", "publickey ssh-ed25519 AAAA\n"),
-                &PamConfig::default()
-            ),
+            class(with("sshd", "publickey ssh-ed25519 AAAA\n")),
             AdmissionClass::Familiar
         );
+        assert_eq!(class(with("sshd", "\n")), AdmissionClass::Unauthenticated);
         assert_eq!(
-            class(with("sshd", "\n"), &PamConfig::default()),
-            AdmissionClass::Unauthenticated
-        );
-        assert_eq!(
-            class(
-                with("imap", "publickey ssh-ed25519 AAAA\n"),
-                &PamConfig::default()
-            ),
+            class(with("imap", "publickey ssh-ed25519 AAAA\n")),
             AdmissionClass::Unauthenticated
         );
     }

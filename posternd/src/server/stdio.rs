@@ -58,17 +58,10 @@ fn deny_before_request(mut stream: &UnixStream, error: &PrivilegesError) -> Resu
         "unavailable",
         Some(&format_args!("posternd --stdio: {error}")),
     );
-    send(
-        &mut stream,
-        &Instruction::Log {
-            severity: Severity::Error,
-            line,
-        },
-    )?;
-    send(
-        &mut stream,
-        &Instruction::End(PamFunctionResult::Denied(Denial::Unavailable)),
-    )?;
+    let severity = Severity::Error;
+    let denied = PamFunctionResult::Denied(Denial::Unavailable);
+    send(&mut stream, &Instruction::Log { severity, line })?;
+    send(&mut stream, &Instruction::End(denied))?;
     // the opening must be received before the module reads the result
     stream.shutdown(Shutdown::Write)?;
     io::copy(&mut stream.take(Opening::LIMIT as u64), &mut io::sink())?;

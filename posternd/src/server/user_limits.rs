@@ -35,22 +35,18 @@ const NONE: ClassLimits = ClassLimits {
     waiting_per_key: 0,
     waiting: 0,
 };
+const ONE: ClassLimits = ClassLimits {
+    own: 1,
+    per_key: 1,
+    waiting_per_key: 3,
+    waiting: 32,
+};
 /// Look-ups at the same time. A user who was found before never waits for one who was not.
 const LOOK_UPS: AdmissionLimits = AdmissionLimits {
     shared: 2,
     authenticated: NONE,
-    familiar: ClassLimits {
-        own: 1,
-        per_key: 1,
-        waiting_per_key: 3,
-        waiting: 32,
-    },
-    unauthenticated: ClassLimits {
-        own: 1,
-        per_key: 1,
-        waiting_per_key: 3,
-        waiting: 32,
-    },
+    familiar: ONE,
+    unauthenticated: ONE,
 };
 /// Time limit of a look-up with its turn: less than the module waits for a greeting.
 const PATIENCE: Duration = Duration::from_millis(1200);
@@ -92,7 +88,7 @@ pub(super) struct Arriving {
 /// An admitted peer, until this is dropped.
 pub(super) struct Admitted {
     pub(super) user: User,
-    _place: ConversationPermit<u32>,
+    _permit: ConversationPermit<u32>,
 }
 
 impl UserLimits {
@@ -126,24 +122,15 @@ impl UserLimits {
         }
         let class = match self.cached_user(uid) {
             Some((None, true)) => return Err(ServerState::NoAccount),
-            Some((Some(_), true)) => {
-                return Ok(Arriving {
-                    peers: Arc::clone(self),
-                    uid,
-                    turn: None,
-                });
-            }
-            Some((Some(_), false)) => AdmissionClass::Familiar,
-            Some((None, false)) | None => AdmissionClass::Unauthenticated,
+            Some((Some(_), true)) => None,
+            Some((Some(_), false)) => Some(AdmissionClass::Familiar),
+            Some((None, false)) | None => Some(AdmissionClass::Unauthenticated),
         };
-        let turn = self
-            .look_ups
-            .acquire(class, uid)
-            .map_err(|_| ServerState::Busy)?;
+        let turn = class.map(|class| self.look_ups.acquire(class, uid));
         Ok(Arriving {
             peers: Arc::clone(self),
             uid,
-            turn: Some(turn),
+            turn: turn.transpose().map_err(|_| ServerState::Busy)?,
         })
     }
 
@@ -239,24 +226,22 @@ impl Arriving {
                 peers.look_up(uid, place, until)?
             }
         };
-        let is_service = peers
-            .named
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&name);
-        let places = if is_service {
-            &peers.services
-        } else {
-            &peers.users
+        let mut named = peers.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_service = named.contains(&name);
+        drop(named);
+        let limit = match is_service {
+            true => &peers.services,
+            false => &peers.users,
         };
-        let place = places.admit(uid, false, end).ok_or(ServerState::Busy)?;
+        let permit = limit.admit(uid, false, end).ok_or(ServerState::Busy)?;
+        let user = User {
+            uid,
+            name,
+            is_service,
+        };
         Ok(Admitted {
-            user: User {
-                uid,
-                name,
-                is_service,
-            },
-            _place: place,
+            user,
+            _permit: permit,
         })
     }
 }
@@ -317,45 +302,19 @@ mod tests {
     #[test]
     fn whoever_has_too_many_ends_the_oldest_of_their_own() {
         let peers = peers_finding(find_below_2000, &[990]);
-        let ended = Arc::new(AtomicUsize::new(0));
-        let mut held = Vec::new();
-        let counting = |ended: &Arc<AtomicUsize>| {
+        let (ended, of_others) = (Arc::default(), Arc::default());
+        let admit = |uid, ended: &Arc<AtomicUsize>| {
             let ended = Arc::clone(ended);
-            move || {
-                ended.fetch_add(1, Ordering::SeqCst);
-            }
+            let end = move || _ = ended.fetch_add(1, Ordering::SeqCst);
+            peers
+                .admit_connection(uid)
+                .unwrap()
+                .admit_until(end)
+                .unwrap()
         };
-        let of_others = Arc::new(AtomicUsize::new(0));
-        held.push(
-            peers
-                .admit_connection(1001)
-                .unwrap()
-                .admit_until(counting(&of_others))
-                .unwrap(),
-        );
-        held.push(
-            peers
-                .admit_connection(990)
-                .unwrap()
-                .admit_until(counting(&of_others))
-                .unwrap(),
-        );
-        for _ in 0..2000 {
-            held.push(
-                peers
-                    .admit_connection(1000)
-                    .unwrap()
-                    .admit_until(counting(&ended))
-                    .unwrap(),
-            );
-        }
-        held.push(
-            peers
-                .admit_connection(1002)
-                .unwrap()
-                .admit_until(counting(&of_others))
-                .unwrap(),
-        );
+        let mut held = vec![admit(1001, &of_others), admit(990, &of_others)];
+        held.extend((0..2000).map(|_| admit(1000, &ended)));
+        held.push(admit(1002, &of_others));
         assert_eq!(peers.users.open(), OF_ONE_USER + 2);
         assert_eq!(ended.load(Ordering::SeqCst), 2000 - OF_ONE_USER);
         assert_eq!(of_others.load(Ordering::SeqCst), 0);

@@ -12,7 +12,7 @@ use super::relayed_hook::{self, PATIENCE, greet};
 use super::service::Daemon;
 use super::user_limits::{Admitted, Arriving, UserLimits};
 use crate::commands::host_password::HostPasswordHelper;
-use crate::commands::run::Commands;
+use crate::commands::run::UserCommand;
 use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::user_log::UserLog;
 use crate::pam::hooks::{self, User};
@@ -142,14 +142,14 @@ impl UserSocket {
                 self.converse(stream, *transaction, process, (worker, user.clone()))
             }
             Opening::Command { request, .. } => {
-                let commands = Commands {
+                let command = UserCommand {
                     config: &self.config,
                     passwords: &self.passwords,
                     log: &self.log,
                     worker,
                     user,
                 };
-                send(&mut stream.as_ref(), &commands.reply(&request))
+                send(&mut stream.as_ref(), &command.reply(&request))
             }
         }
     }

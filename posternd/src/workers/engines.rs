@@ -15,10 +15,10 @@ use postern_shared::system::admission::{
     Admission, AdmissionClass, AdmissionLimits, AdmissionRefusal, ClassLimits,
 };
 use postern_shared::system::trusted_file::FolderStates;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use std::{fmt, io};
 
 /// Operations at the same time. One that reads is short; one that writes waits for the disk, and
 /// shares its commit.
@@ -120,6 +120,24 @@ pub enum WorkerError {
     Open(EngineError),
 }
 
+impl fmt::Display for WorkerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WorkerError::Busy(busy) => write!(f, "posternd is busy: {busy}"),
+            WorkerError::Open(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for WorkerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            WorkerError::Busy(busy) => Some(busy),
+            WorkerError::Open(error) => Some(error),
+        }
+    }
+}
+
 impl Engines {
     /// Returns engines for root's hosts; none is open yet.
     pub fn new() -> Arc<Engines> {
@@ -204,7 +222,7 @@ impl Worker {
             .workers
             .acquire(self.class, self.origin.clone())
             .map_err(WorkerError::Busy)?;
-        let _place = turn.wait(WORKER_WAIT).map_err(WorkerError::Busy)?;
+        let _permit = turn.wait(WORKER_WAIT).map_err(WorkerError::Busy)?;
         // waiting for the turn may have taken some seconds
         report_waiting();
         let _activity = ACTIVITIES.begin("an act on the store", LONGEST_OPERATION);

@@ -25,16 +25,6 @@ impl Conflict {
 }
 
 impl Config {
-    /// Returns the groups that rules, exemptions and `policy.required` name.
-    pub fn named_groups(&self) -> BTreeSet<&str> {
-        let rules = self
-            .gate
-            .rule
-            .iter()
-            .flat_map(|rule| rule.groups.iter().map(|group| group.as_str()));
-        rules.chain(self.policy.named_groups()).collect()
-    }
-
     /// Checks that each application URL is a path on a host of its own, and the gate has another
     /// host.
     fn check_application_urls(&self) -> Result<(), Conflict> {

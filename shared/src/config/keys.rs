@@ -1,9 +1,9 @@
 //! The top level of postern.toml and its smaller tables: each key with its type, range and default.
 
 use super::pam::PamConfig;
-use super::policy::{PolicyConfig, RequiredAccounts};
+use super::policy::PolicyConfig;
 use super::secret_file::SecretText;
-use super::value::{BoundedInteger, Digits, Duration, SingleLine};
+use super::value::{AbsolutePath, BoundedInteger, Digits, Duration, SingleLine, StoreUrl};
 use super::{email, gate};
 use crate::account::email::EmailAddress;
 use crate::account::name::{Group, UserName};
@@ -11,7 +11,7 @@ use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::secret::RandomError;
 use crate::credential::totp::{Algorithm, OtpKind, OtpParameters};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub const DEFAULT_PATH: &str = "/etc/postern/postern.toml";
 
@@ -173,121 +173,6 @@ pub struct DeclaredAccount {
     /// Address for notifications and mailed codes.
     #[serde(default)]
     pub email: Option<EmailAddress>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "PathBuf")]
-pub struct AbsolutePath(PathBuf);
-
-impl AbsolutePath {
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl TryFrom<PathBuf> for AbsolutePath {
-    type Error = &'static str;
-
-    fn try_from(path: PathBuf) -> Result<AbsolutePath, Self::Error> {
-        if path.is_absolute() {
-            Ok(AbsolutePath(path))
-        } else {
-            Err("must be an absolute path")
-        }
-    }
-}
-
-/// The value of the key `store.url`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct StoreUrl(PathBuf);
-
-impl StoreUrl {
-    /// Returns the path of the database file.
-    pub fn sqlite_path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for StoreUrl {
-    type Error = &'static str;
-
-    fn try_from(url: String) -> Result<StoreUrl, Self::Error> {
-        match url.strip_prefix("sqlite:").map(PathBuf::from) {
-            Some(path) if path.is_absolute() && path.file_name().is_some() => Ok(StoreUrl(path)),
-            _ => Err("must be \"sqlite:\" and an absolute path"),
-        }
-    }
-}
-
-impl From<StoreUrl> for String {
-    fn from(url: StoreUrl) -> String {
-        format!("sqlite:{}", url.0.display())
-    }
-}
-
-impl Config {
-    /// Returns the keys that name a group, in the form of log messages.
-    pub fn keys_naming_group(&self, group: &str) -> Vec<String> {
-        let is_it = |word: &str| word.trim_start_matches('!').strip_prefix('%') == Some(group);
-        let mut keys = Vec::new();
-        if matches!(&self.policy.required, RequiredAccounts::Listed(words) if words.iter().any(|word| is_it(word)))
-        {
-            keys.push("policy.required".to_owned());
-        }
-        let exempt = self.policy.exempt.iter().zip(1..);
-        let exempt = exempt.filter(|(exempt, _)| exempt.groups.iter().any(|named| named == group));
-        keys.extend(exempt.map(|(_, position)| format!("policy.exempt-{position}")));
-        if self.policy.administrators.entries().any(is_it) {
-            keys.push("policy.administrators".to_owned());
-        }
-        let rules = self.gate.rule.iter().zip(1..);
-        let rules =
-            rules.filter(|(rule, _)| rule.groups.iter().any(|named| named.as_str() == group));
-        keys.extend(rules.map(|(_, position)| format!("gate.rule-{position}")));
-        keys
-    }
-
-    /// Returns the users that rules and the policy name, whether or not they have an account.
-    pub fn named_users(&self) -> Vec<UserName> {
-        let required = match &self.policy.required {
-            RequiredAccounts::Enrolled | RequiredAccounts::All => &[][..],
-            RequiredAccounts::Listed(words) => words,
-        };
-        let required = required
-            .iter()
-            .map(|word| word.trim_start_matches('!'))
-            .filter(|word| *word != "all");
-        let words = required.chain(self.policy.administrators.entries());
-        let words = words
-            .filter(|word| !word.starts_with('%'))
-            .filter_map(|word| word.parse().ok());
-        self.gate
-            .rule
-            .iter()
-            .flat_map(|rule| rule.users.iter().cloned())
-            .chain(words)
-            .collect()
-    }
-
-    /// Returns the groups of an account that are declared or stored, without those of
-    /// the host.
-    pub fn memberships<'a>(
-        &'a self,
-        name: &UserName,
-        stored: &'a [Group],
-    ) -> impl Iterator<Item = &'a Group> {
-        self.declared_groups(name).iter().chain(stored)
-    }
-
-    pub fn declared_groups(&self, name: &UserName) -> &[Group] {
-        self.find_declared_account(name)
-            .map_or(&[][..], |declared| &declared.groups)
-    }
-
-    pub fn find_declared_account(&self, name: &UserName) -> Option<&DeclaredAccount> {
-        self.account.iter().find(|declared| declared.name == *name)
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod email;
 pub mod file;
 pub mod gate;
 mod keys;
+mod named;
 mod pam;
 mod policy;
 pub mod secret_file;
@@ -15,8 +16,8 @@ pub mod value;
 pub use check::MOST_GROUPS;
 pub use gate::{ProxySecrets, check_cookie_domain, check_gate, registrable_domain};
 pub use keys::{
-    AbsolutePath, AppPasswordConfig, AppPasswordsOnChange, Config, DEFAULT_PATH, DeclaredAccount,
-    RecoveryCodeUse, RecoveryConfig, StoreConfig, StoreUrl, ThrottleConfig, TotpConfig,
+    AppPasswordConfig, AppPasswordsOnChange, Config, DEFAULT_PATH, DeclaredAccount,
+    RecoveryCodeUse, RecoveryConfig, StoreConfig, ThrottleConfig, TotpConfig,
 };
 pub use pam::{FirstFactorState, GracePeriod, PamConfig, PamServiceConfig, UnenrolledAction};
 pub use policy::{
@@ -24,3 +25,4 @@ pub use policy::{
     SelfEnroll,
 };
 pub use secret_file::SecretText;
+pub use value::{AbsolutePath, StoreUrl};

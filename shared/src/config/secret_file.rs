@@ -1,8 +1,8 @@
 //! Reads secrets that postern.toml names: from files, or from systemd credentials.
 
 use super::AbsolutePath;
-use super::email::SystemdCredential;
 use crate::system::trusted_file::{self, Follow, Privacy};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +41,38 @@ pub fn read_secret_line(
             "{key}: {}: must contain the secret on one line",
             path.display()
         )),
+    }
+}
+
+/// The name of a systemd credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SystemdCredential(String);
+
+impl SystemdCredential {
+    /// Returns the path of the credential below `$CREDENTIALS_DIRECTORY`; `None` if systemd passes
+    /// no credentials.
+    pub fn path(&self) -> Option<PathBuf> {
+        let folder = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?);
+        folder.is_absolute().then(|| folder.join(&self.0))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for SystemdCredential {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<SystemdCredential, Self::Error> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        match (1..=128).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('.') {
+            true => Ok(SystemdCredential(name)),
+            false => {
+                Err("must be the name of a systemd credential: letters, digits, '-', '_' and '.'")
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::{Serialize, Serializer};
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// A whole number from `MIN` to `MAX`, and the default of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,6 +229,57 @@ impl TryFrom<String> for SingleLine {
         } else {
             Err("must be 1 to 64 characters on one line, not all blank")
         }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(try_from = "PathBuf")]
+pub struct AbsolutePath(pub(super) PathBuf);
+
+impl AbsolutePath {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl TryFrom<PathBuf> for AbsolutePath {
+    type Error = &'static str;
+
+    fn try_from(path: PathBuf) -> Result<AbsolutePath, Self::Error> {
+        if path.is_absolute() {
+            Ok(AbsolutePath(path))
+        } else {
+            Err("must be an absolute path")
+        }
+    }
+}
+
+/// The value of the key `store.url`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct StoreUrl(pub(super) PathBuf);
+
+impl StoreUrl {
+    /// Returns the path of the database file.
+    pub fn sqlite_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for StoreUrl {
+    type Error = &'static str;
+
+    fn try_from(url: String) -> Result<StoreUrl, Self::Error> {
+        match url.strip_prefix("sqlite:").map(PathBuf::from) {
+            Some(path) if path.is_absolute() && path.file_name().is_some() => Ok(StoreUrl(path)),
+            _ => Err("must be \"sqlite:\" and an absolute path"),
+        }
+    }
+}
+
+impl From<StoreUrl> for String {
+    fn from(url: StoreUrl) -> String {
+        format!("sqlite:{}", url.0.display())
     }
 }
 

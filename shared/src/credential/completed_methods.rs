@@ -271,28 +271,31 @@ mod tests {
 
     #[test]
     fn a_line_is_a_method_and_its_key() {
-        assert_eq!(
-            parse(&format!("publickey {KEY}\n")),
-            one(SshMethod::Publickey, known())
-        );
+        use SshMethod::{GssapiWithMic, Hostbased, KeyboardInteractive, Password, Publickey};
+        let publickey = format!("publickey {KEY}\n");
         let hostbased =
             format!("hostbased {KEY} client user \"alice\", client host \"a.example.org\"\n");
-        assert_eq!(parse(&hostbased), one(SshMethod::Hostbased, known()));
-        assert_eq!(parse("password\n"), one(SshMethod::Password, SshKey::None));
-        assert_eq!(
-            parse("keyboard-interactive/pam\n"),
-            one(SshMethod::KeyboardInteractive, SshKey::None)
-        );
-        assert_eq!(
-            parse("gssapi-with-mic alice@EXAMPLE.ORG"),
-            one(SshMethod::GssapiWithMic, SshKey::None)
-        );
-        assert_eq!(parse(&format!("publickey {KEY}\n\npassword\n")).len(), 2);
+        for (line, method, key) in [
+            (publickey.as_str(), Publickey, known()),
+            (&hostbased, Hostbased, known()),
+            ("password\n", Password, SshKey::None),
+            (
+                "keyboard-interactive/pam\n",
+                KeyboardInteractive,
+                SshKey::None,
+            ),
+            (
+                "gssapi-with-mic alice@EXAMPLE.ORG",
+                GssapiWithMic,
+                SshKey::None,
+            ),
+        ] {
+            assert_eq!(parse(line), one(method, key), "{line}");
+        }
+        assert_eq!(parse(&format!("{publickey}\npassword\n")).len(), 2);
         for nothing in ["", "\n", " \n\t"] {
-            assert!(
-                CompletedMethods::parse_ssh_auth_info(nothing.as_bytes()).is_empty(),
-                "{nothing:?}"
-            );
+            let completed = CompletedMethods::parse_ssh_auth_info(nothing.as_bytes());
+            assert!(completed.is_empty(), "{nothing:?}");
         }
     }
 
@@ -308,11 +311,8 @@ mod tests {
             format!("ssh-rsa {blob}"),
             format!("ssh-ed25519 {}", &blob[4..]),
         ] {
-            assert_eq!(
-                parse(&format!("publickey {key}\n")),
-                one(SshMethod::Publickey, SshKey::Unread),
-                "{key}"
-            );
+            let expected = one(SshMethod::Publickey, SshKey::Unread);
+            assert_eq!(parse(&format!("publickey {key}\n")), expected, "{key}");
         }
     }
 
@@ -322,16 +322,12 @@ mod tests {
             method: None,
             key: SshKey::Unread,
         }];
-        assert_eq!(
-            parse(&format!("publickey ssh-rsa {}\n", "A".repeat(LONGEST))),
-            unclear
-        );
-        assert_eq!(parse(&"password\n".repeat(MOST + 1)), unclear);
-        assert_eq!(parse("telepathy\n"), unclear);
-        assert_eq!(
-            CompletedMethods::parse_ssh_auth_info(b"\xff").factors(),
-            unclear
-        );
+        let long_key = format!("publickey ssh-rsa {}\n", "A".repeat(LONGEST));
+        for text in [&long_key, &*"password\n".repeat(MOST + 1), "telepathy\n"] {
+            assert_eq!(parse(text), unclear);
+        }
+        let not_utf8 = CompletedMethods::parse_ssh_auth_info(b"\xff");
+        assert_eq!(not_utf8.factors(), unclear);
         assert_eq!(parse(&"password\n".repeat(MOST)).len(), MOST);
     }
 
@@ -361,10 +357,8 @@ mod tests {
                 .cloned()
         };
         assert_eq!(key(&format!("password\npublickey {KEY}\n")), Some(known()));
-        assert_eq!(
-            key(&format!("publickey {CERTIFICATE}\n")),
-            Some(SshKey::Unread)
-        );
+        let certificate = key(&format!("publickey {CERTIFICATE}\n"));
+        assert_eq!(certificate, Some(SshKey::Unread));
         for text in [
             "",
             "password\n",
@@ -373,25 +367,18 @@ mod tests {
         ] {
             assert_eq!(key(text), None, "{text}");
         }
-        assert_eq!(
-            CompletedMethods::parse_ssh_auth_info(b"\xff").verified_key(),
-            None
-        );
+        let not_utf8 = CompletedMethods::parse_ssh_auth_info(b"\xff");
+        assert_eq!(not_utf8.verified_key(), None);
     }
 
     #[test]
     fn completed_methods_survive_serialization() {
-        let completed = CompletedMethods::parse_ssh_auth_info(
-            format!("publickey {KEY}\nhostbased x\npassword\nfoo\n").as_bytes(),
-        );
-        let text = serde_json::to_string(&completed).unwrap();
-        assert_eq!(
-            serde_json::from_str::<CompletedMethods>(&text).unwrap(),
-            completed
-        );
-        assert_eq!(
-            completed.to_string(),
-            format!("publickey/{FINGERPRINT},hostbased/?,password,?/?")
-        );
+        let text = format!("publickey {KEY}\nhostbased x\npassword\nfoo\n");
+        let completed = CompletedMethods::parse_ssh_auth_info(text.as_bytes());
+        let json = serde_json::to_string(&completed).unwrap();
+        let parsed: CompletedMethods = serde_json::from_str(&json).unwrap();
+        assert_eq!(parsed, completed);
+        let expected = format!("publickey/{FINGERPRINT},hostbased/?,password,?/?");
+        assert_eq!(completed.to_string(), expected);
     }
 }

@@ -325,10 +325,8 @@ mod tests {
 
     #[test]
     fn base32_alone_takes_the_formats_defaults() {
-        assert_eq!(
-            parse_declared_secret(&format!("{BASE32}\n")).unwrap().1,
-            DEFAULTS
-        );
+        let (_, parameters) = parse_declared_secret(&format!("{BASE32}\n")).unwrap();
+        assert_eq!(parameters, DEFAULTS);
     }
 
     #[test]
@@ -340,20 +338,14 @@ mod tests {
             ("host:x:root", Some("host"), "x:root"),
             ("it:%20us:alice", Some("it: us"), "alice"),
         ] {
-            let url = OtpauthUri::parse(&format!(
-                "otpauth://hotp/{label}?secret={BASE32}&counter=7&issuer=it:+us"
-            ));
-            let url = url.unwrap();
-            assert_eq!(
-                (url.issuer.as_deref(), url.account.as_str()),
-                (issuer, account)
-            );
+            let text = format!("otpauth://hotp/{label}?secret={BASE32}&counter=7&issuer=it:+us");
+            let url = OtpauthUri::parse(&text).unwrap();
+            let parts = (url.issuer.as_deref(), url.account.as_str());
+            assert_eq!(parts, (issuer, account));
             assert_eq!(url.moving, MovingFactor::Counter { next: 7 });
         }
-        let url = OtpauthUri::parse(&format!(
-            "otpauth://totp/alice?secret={BASE32}&issuer=host&period=60"
-        ))
-        .unwrap();
+        let text = format!("otpauth://totp/alice?secret={BASE32}&issuer=host&period=60");
+        let url = OtpauthUri::parse(&text).unwrap();
         assert_eq!(url.issuer.as_deref(), Some("host"));
         assert_eq!(url.moving, MovingFactor::Time { period: 60 });
         let no_counter = OtpauthUri::parse(&format!("otpauth://hotp/alice?secret={BASE32}"));
@@ -362,31 +354,19 @@ mod tests {
 
     #[test]
     fn malformed_uris_are_refused_with_their_reason() {
+        let with = |pair: &str| format!("otpauth://totp/a?secret={BASE32}&{pair}");
+        let twice = with(&format!("secret={BASE32}"));
+        let hotp = "otpauth://hotp/a?secret=x&counter=1";
         for (text, why) in [
-            ("otpauth://hotp/a?secret=x&counter=1", OtpauthError::NotTotp),
+            (hotp, OtpauthError::NotTotp),
             ("otpauth://totp/a", OtpauthError::Missing),
             ("otpauth://totp/a?issuer=b", OtpauthError::Missing),
             ("otpauth://totp/a?secret", OtpauthError::Malformed),
-            (
-                &format!("otpauth://totp/a?secret={BASE32}&digits=7"),
-                OtpParametersError::Digits.into(),
-            ),
-            (
-                &format!("otpauth://totp/a?secret={BASE32}&period=x"),
-                OtpauthError::Number,
-            ),
-            (
-                &format!("otpauth://totp/a?secret={BASE32}&period=7"),
-                OtpParametersError::Period.into(),
-            ),
-            (
-                &format!("otpauth://totp/a?secret={BASE32}&algorithm=MD5"),
-                OtpauthError::Algorithm,
-            ),
-            (
-                &format!("otpauth://totp/a?secret={BASE32}&secret={BASE32}"),
-                OtpauthError::Malformed,
-            ),
+            (&with("digits=7"), OtpParametersError::Digits.into()),
+            (&with("period=x"), OtpauthError::Number),
+            (&with("period=7"), OtpParametersError::Period.into()),
+            (&with("algorithm=MD5"), OtpauthError::Algorithm),
+            (&twice, OtpauthError::Malformed),
             ("", SecretError::Length.into()),
             (&"A".repeat(4096), OtpauthError::TooLong),
         ] {

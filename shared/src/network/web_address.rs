@@ -215,9 +215,13 @@ mod tests {
             ("/a.b/..c/d..e", "/a.b/..c/d..e"),
             ("/100%25", "/100%"),
         ] {
-            let read = WebPath::parse(target).unwrap();
-            assert_eq!(read.as_str(), path, "{target}");
-            assert_eq!(WebPath::try_from(read.to_string()), Ok(read), "{target}");
+            let parsed = WebPath::parse(target).unwrap();
+            assert_eq!(parsed.as_str(), path, "{target}");
+            assert_eq!(
+                WebPath::try_from(parsed.to_string()),
+                Ok(parsed),
+                "{target}"
+            );
         }
     }
 

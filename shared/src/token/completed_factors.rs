@@ -111,17 +111,17 @@ mod tests {
 
     #[test]
     fn completed_factors_survive_a_cookie_and_other_bytes_are_refused() {
-        let mut read = 0;
+        let mut count = 0;
         for first in 0..=u8::MAX {
             for second in 0..=u8::MAX {
                 let Some(factors) = CompletedFactors::from_bytes([first, second]) else {
                     continue;
                 };
                 assert_eq!(factors.to_bytes(), [first, second]);
-                read += 1;
+                count += 1;
             }
         }
-        assert_eq!(read, 3 * 7);
+        assert_eq!(count, 3 * 7);
     }
 
     /// The current policy decides, and not the policy at the time of the login.

@@ -268,8 +268,8 @@ fn tokens_of_a_session_expire_with_it() {
     assert_eq!(AccessToken::open_access(&text, &keys, NOW.plus(60)), None);
     let refresh = RefreshToken::issue_first(&session, &keys, NOW).unwrap();
     let text = refresh.seal(&keys).unwrap();
-    let read = RefreshToken::open_refresh(&text, &keys, NOW).unwrap();
-    assert_eq!((read.session(&keys), read.number()), (Some(session), 0));
+    let opened = RefreshToken::open_refresh(&text, &keys, NOW).unwrap();
+    assert_eq!((opened.session(&keys), opened.number()), (Some(session), 0));
     assert!(RefreshToken::open_refresh(&text, &keys, NOW.plus(60)).is_none());
 }
 
@@ -309,8 +309,8 @@ fn the_longest_return_address_fits_a_cookie_that_browsers_keep() {
         for cookie in [&login, &enrollment] {
             assert!(cookie.len() <= envelope::LONGEST_COOKIE, "{}", cookie.len());
         }
-        let read = LoginToken::open_login(&login, &keys, NOW).unwrap();
-        let is_dropped = read.payload().back_to.is_empty();
+        let opened = LoginToken::open_login(&login, &keys, NOW).unwrap();
+        let is_dropped = opened.payload().back_to.is_empty();
         assert_eq!(is_dropped, back_to.starts_with('"'), "kept where it fits");
         assert!(EnrollmentToken::open_enrollment(&enrollment, &keys, NOW).is_some());
     }

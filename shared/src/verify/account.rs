@@ -83,8 +83,7 @@ impl StoredMailedCode {
     }
 
     /// Returns the seconds until another code may be requested; 0 if at once. A clock that was set
-    /// back
-    /// MUST NOT extend that time either.
+    /// back MUST NOT extend that time either.
     pub fn cooldown_left(&self, cooldown: u64, now: Timestamp) -> u64 {
         match now < self.sent {
             true => 0,

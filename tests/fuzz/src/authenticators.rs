@@ -111,7 +111,7 @@ pub fn import(bytes: &[u8]) -> bool {
         assert!(file.len() <= LARGEST && import.found.len() <= MOST);
         let lines = file.split(|byte| *byte == b'\n').count();
         import.found.iter().for_each(|found| is_sound(found, lines));
-        assert!(import.dropped.iter().all(|dropped| !dropped.why.is_empty()));
+        assert!(import.omitted.iter().all(|omitted| !omitted.why.is_empty()));
         is_read = true;
     }
     is_read

@@ -6,21 +6,13 @@ use super::*;
 /// A screen locker or server may authenticate several times on one handle: the last `auth` counts.
 #[test]
 fn a_refused_auth_removes_the_mark_of_an_earlier_one_on_the_same_handle() {
-    for second in [
-        AFTER_FIRST,
-        "first_factor=passed nulok",
-        "proven",
-        "app_password",
-    ] {
+    let nulok = "first_factor=passed nulok";
+    for second in [AFTER_FIRST, nulok, "proven", "app_password"] {
         let home = Home::new("");
         let host = sudo().who_types(&[&home.code(0)]);
         assert_eq!(home.auth(&host, AFTER_FIRST), Passed);
         assert_ne!(home.auth(&host, second), Passed, "{second}");
-        assert_eq!(
-            home.account(&host, ""),
-            Denied(Denial::NotAsked),
-            "{second}"
-        );
+        assert_eq!(home.account(&host, ""), Denied(NotAsked), "{second}");
     }
 }
 
@@ -31,7 +23,7 @@ fn a_mark_is_valid_for_one_account_hook() {
     let host = sudo().who_types(&[&home.code(0)]);
     assert_eq!(home.auth(&host, AFTER_FIRST), Passed);
     assert_eq!(home.account(&host, ""), Passed);
-    assert_eq!(home.account(&host, ""), Denied(Denial::NotAsked));
+    assert_eq!(home.account(&host, ""), Denied(NotAsked));
 }
 
 /// Where a service gives the name of reverse DNS, the owner of the zone of an address writes
@@ -52,11 +44,7 @@ fn a_name_of_reverse_dns_that_looks_like_an_address_is_in_no_network() {
         // wrong codes from that address are counted for it all the same
         host.assert_logged("address=192.0.2.7");
         let host = Fake::at("vsftpd", "alice").with(PamItem::RemoteHost, "192.0.2.7");
-        assert_eq!(
-            home.account(&host, words),
-            Denied(Denial::NotAsked),
-            "{words:?}"
-        );
+        assert_eq!(home.account(&host, words), Denied(NotAsked), "{words:?}");
     }
 }
 
@@ -72,7 +60,7 @@ fn a_name_of_reverse_dns_gives_no_grace_period_and_no_enrollment() {
         home.auth(&alice().who_types(&[&home.code(0)]), words),
         Passed
     );
-    assert_eq!(home.auth(&alice(), words), Denied(Denial::Conversation));
+    assert_eq!(home.auth(&alice(), words), Denied(Conversation));
     let bob = Fake::at("vsftpd", "bob").with(PamItem::RemoteHost, "192.0.2.7");
     home.auth(&bob, words);
     let prompts = bob.prompts.borrow().join("\n");
@@ -141,8 +129,8 @@ fn a_mark_that_cannot_be_removed_denies() {
         keeps_marks: true,
         ..host
     };
-    assert_eq!(home.account(&host, ""), Denied(Denial::Unavailable));
-    assert_eq!(home.auth(&host, AFTER_FIRST), Denied(Denial::Unavailable));
+    assert_eq!(home.account(&host, ""), Denied(Unavailable));
+    assert_eq!(home.auth(&host, AFTER_FIRST), Denied(Unavailable));
     assert!(
         host.log_text().ends_with("restart the service"),
         "{}",
@@ -150,9 +138,9 @@ fn a_mark_that_cannot_be_removed_denies() {
     );
 }
 
-/// A typo is logged also where the last valid copy is in force.
+/// A typo is logged also where the last valid copy is in force, with the user.
 #[test]
-fn a_log_line_about_the_configuration_names_the_user() {
+fn a_typo_in_the_configuration_is_logged_and_the_last_valid_copy_counts() {
     let home = Home::new("");
     let path = home.path("postern.toml");
     file::save_valid_copy(&path).unwrap();
@@ -160,14 +148,12 @@ fn a_log_line_about_the_configuration_names_the_user() {
     let host = sudo().who_types(&[&home.code(0)]);
     assert_eq!(home.auth(&host, AFTER_FIRST), Passed);
     let log = host.log_text();
-    let line = log
-        .lines()
-        .find(|line| line.contains("totp.period"))
+    let mut lines = log.lines();
+    let line = lines
+        .find(|line| line.contains("postern.toml:2: totp.period: must be"))
         .unwrap();
-    assert!(
-        line.starts_with("warning cause=misconfigured address=- service=sudo user=\"alice\": "),
-        "{line}"
-    );
+    let begin = "warning cause=misconfigured address=- service=sudo user=\"alice\": ";
+    assert!(line.starts_with(begin), "{line}");
 }
 
 /// Wrong codes were counted under the number of a user whose name the host did not find: more tries
@@ -180,9 +166,9 @@ fn a_user_who_cannot_be_looked_up_is_refused() {
         ..sudo().who_types(&[&home.code(0)])
     };
     for words in ["", AFTER_FIRST] {
-        assert_eq!(home.auth(&host, words), Denied(Denial::Unavailable));
+        assert_eq!(home.auth(&host, words), Denied(Unavailable));
     }
-    assert_eq!(home.account(&host, ""), Denied(Denial::Unavailable));
+    assert_eq!(home.account(&host, ""), Denied(Unavailable));
     assert!(host.prompts.borrow().is_empty());
     host.assert_logged("refused cause=unavailable ");
     host.assert_logged("see getent passwd");

@@ -16,7 +16,7 @@ fn passed(home: &Home) -> Fake {
 #[track_caller]
 fn is_refused(home: &Home, host: &Fake, why: &str) {
     host.logged.borrow_mut().clear();
-    assert_eq!(home.account(host, ""), Denied(Denial::NotAsked));
+    assert_eq!(home.account(host, ""), Denied(NotAsked));
     let log = host.log_text();
     assert!(
         log.starts_with("refused cause=not-verified ") && log.contains(why),
@@ -47,10 +47,7 @@ fn a_mark_of_another_process_user_or_service_is_refused() {
         "the mark of its auth line belongs to another service",
     );
     let shared = with_mark(Fake::at("sudo", "bob"));
-    assert_eq!(
-        home.account(&shared, "unenrolled=deny"),
-        Denied(Denial::NotAsked)
-    );
+    assert_eq!(home.account(&shared, "unenrolled=deny"), Denied(NotAsked));
     shared.assert_logged("belongs to another user");
     // the process of the mark
     assert_eq!(home.account(&with_mark(sudo()), ""), Passed);
@@ -91,10 +88,7 @@ fn a_mark_is_refused_after_a_revocation() {
 fn a_second_auth_that_is_refused_removes_the_mark_of_the_first() {
     let home = Home::new("");
     let host = passed(&home).who_types(&["junk!"]);
-    assert_eq!(
-        home.auth(&host, "first_factor=passed tries=1"),
-        Denied(Denial::TooManyTries)
-    );
+    assert_eq!(home.auth(&host, ONE_TRY), Denied(TooManyTries));
     is_refused(&home, &host, "no code was asked for");
 }
 

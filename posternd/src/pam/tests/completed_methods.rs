@@ -26,7 +26,7 @@ fn asks(home: &Home, host: &Fake, words: &str) -> bool {
             false
         }
         // nothing is typed
-        Denied(Denial::Conversation) => true,
+        Denied(Conversation) => true,
         other => panic!("{other:?}"),
     }
 }
@@ -98,11 +98,8 @@ fn the_account_hook_trusts_sshd_alone() {
     let home = Home::new(
         "[pam]\nfirst_factor = \"passed\"\n[[policy.exempt]]\ncompleted_methods = [\"password\"]",
     );
-    assert_eq!(
-        home.account(&sshd(""), AFTER_FIRST),
-        Denied(Denial::NotAsked)
-    );
-    assert_eq!(home.account(&sshd(KEY), ""), Denied(Denial::NotAsked));
+    assert_eq!(home.account(&sshd(""), AFTER_FIRST), Denied(NotAsked));
+    assert_eq!(home.account(&sshd(KEY), ""), Denied(NotAsked));
     assert_eq!(home.account(&sshd("password\n"), ""), Passed);
 }
 
@@ -132,12 +129,7 @@ fn a_verified_key_is_not_delayed_by_unauthenticated_clients() {
         ("publickey ssh-ed25519-cert-v01@openssh.com AAAA\n", 1),
     ] {
         let owner = from("203.0.113.9 1 192.0.2.1 22", said).who_types(&[&home.code(offset)]);
-        assert_eq!(
-            home.auth(&owner, AFTER_FIRST),
-            Passed,
-            "{}",
-            owner.log_text()
-        );
+        home.expect_auth(&owner, AFTER_FIRST, Passed);
     }
 }
 
@@ -151,10 +143,5 @@ fn unauthenticated_clients_without_an_address_do_not_delay_the_console() {
     }
     let console = || Fake::at("login", "alice").with(PamItem::Terminal, "/dev/tty1");
     let owner = console().who_types(&[&home.code(0)]);
-    assert_eq!(
-        home.auth(&owner, AFTER_FIRST),
-        Passed,
-        "{}",
-        owner.log_text()
-    );
+    home.expect_auth(&owner, AFTER_FIRST, Passed);
 }

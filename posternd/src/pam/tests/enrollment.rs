@@ -6,7 +6,7 @@ use postern_shared::engine::messages;
 use std::cell::RefCell;
 
 const ENROLL: &str = "first_factor=passed unenrolled=enroll";
-const DENIED: PamFunctionResult = Denied(Denial::Refused);
+const DENIED: PamFunctionResult = Denied(Refused);
 
 impl Home {
     /// Returns a host where bob types; `{code}` is the code of his phone.
@@ -59,7 +59,7 @@ fn a_user_without_a_second_factor_enrolls_and_is_granted_access() {
     for policy in ["", "[policy]\nrequired = \"all\""] {
         let home = Home::new(policy);
         let host = home.bob(&["000000", "{code}", "", "Saved"]);
-        assert_eq!(home.auth(&host, ENROLL), Passed, "{}", host.log_text());
+        home.expect_auth(&host, ENROLL, Passed);
         let prompts = host.prompts.borrow().clone();
         let rows: Vec<&str> = prompts[0].lines().collect();
         assert!(
@@ -98,7 +98,7 @@ fn a_user_without_a_second_factor_enrolls_and_is_granted_access() {
 fn a_finished_enrollment_is_active_without_an_account_hook() {
     let home = Home::new("");
     let host = home.bob(&["{code}", "saved"]);
-    assert_eq!(home.auth(&host, ENROLL), Passed, "{}", host.log_text());
+    home.expect_auth(&host, ENROLL, Passed);
     assert!(
         home.bob_is_enrolled(),
         "bob believes in a second factor that nothing asks for"
@@ -114,19 +114,16 @@ fn the_code_that_confirmed_the_authenticator_is_consumed() {
     assert_eq!(home.account(&host, ENROLL), Passed);
     let shown = phone(&host.prompts.borrow()[0]).unwrap();
     let again = home.bob(&[&shown]);
-    assert_eq!(
-        home.auth(&again, "first_factor=passed tries=1"),
-        Denied(Denial::TooManyTries)
-    );
+    assert_eq!(home.auth(&again, ONE_TRY), Denied(TooManyTries));
     again.assert_logged("cause=used");
-    assert_eq!(home.account(&again, ENROLL), Denied(Denial::NotAsked));
+    assert_eq!(home.account(&again, ENROLL), Denied(NotAsked));
 }
 
 /// E4, promise 7
 #[test]
 fn an_unfinished_enrollment_stores_nothing() {
     let home = Home::new("");
-    let (again, tries) = (Denied(Denial::Conversation), Denied(Denial::TooManyTries));
+    let (again, tries) = (Denied(Conversation), Denied(TooManyTries));
     let wrong: [(&[&str], PamFunctionResult); 4] = [
         (&[], again),
         (&["{code}"], again),
@@ -155,7 +152,7 @@ fn a_required_one_time_code_is_prompted_for_first() {
     let home = Home::new("[policy]\nself_enroll = \"one-time-code\"");
     let right = home.one_time_code();
     let host = home.bob(&["hello", "P-2345-6789-ABCD", &right, "{code}", "saved"]);
-    assert_eq!(home.auth(&host, ENROLL), Passed, "{}", host.log_text());
+    home.expect_auth(&host, ENROLL, Passed);
     let prompts = host.prompts.borrow().clone();
     assert!(prompts[0].contains("one-time code from the administrator"));
     assert!(
@@ -168,7 +165,7 @@ fn a_required_one_time_code_is_prompted_for_first() {
     // the one-time code was consumed by the enrollment
     let host = home.bob(&[]);
     assert!(home.bob_is_enrolled());
-    assert_eq!(home.auth(&host, ENROLL), Denied(Denial::Conversation));
+    assert_eq!(home.auth(&host, ENROLL), Denied(Conversation));
 
     let home = Home::new("[policy]\nself_enroll = \"one-time-code\"");
     home.one_time_code();
@@ -178,7 +175,7 @@ fn a_required_one_time_code_is_prompted_for_first() {
         "P-2345-6789-ABCD",
         "x",
     ]);
-    assert_eq!(home.auth(&host, ENROLL), Denied(Denial::TooManyTries));
+    assert_eq!(home.auth(&host, ENROLL), Denied(TooManyTries));
     assert_eq!(host.prompts.borrow().len(), 3);
 }
 
@@ -203,14 +200,9 @@ fn an_enrollment_does_not_outlive_a_change_of_the_account() {
                 .unwrap();
         }
     }));
-    assert_eq!(
-        home.auth(&host, ENROLL),
-        Denied(Denial::Unavailable),
-        "{}",
-        host.log_text()
-    );
+    home.expect_auth(&host, ENROLL, Denied(Unavailable));
     assert!(!home.bob_is_enrolled());
-    assert_eq!(home.account(&host, ENROLL), Denied(Denial::NotAsked));
+    assert_eq!(home.account(&host, ENROLL), Denied(NotAsked));
 }
 
 #[test]
@@ -218,6 +210,6 @@ fn no_user_enrolls_another_account() {
     let home = Home::new("");
     let host = home.bob(&["{code}", "saved"]);
     let words = format!("{ENROLL} user=carol");
-    assert_eq!(home.auth(&host, &words), Denied(Denial::Misconfigured));
+    assert_eq!(home.auth(&host, &words), Denied(Misconfigured));
     assert!(host.prompts.borrow().is_empty());
 }

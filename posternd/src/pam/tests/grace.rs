@@ -19,18 +19,13 @@ fn entered(config: &str) -> Home {
 
 #[track_caller]
 fn asked(home: &Home, host: &Fake, words: &str) {
-    assert_eq!(
-        home.auth(host, words),
-        Denied(Denial::Conversation),
-        "{}",
-        host.log_text()
-    );
+    home.expect_auth(host, words, Denied(Conversation));
     assert_eq!(host.prompts.borrow().len(), 1);
 }
 
 #[track_caller]
 fn spared(home: &Home, host: &Fake, words: &str) {
-    assert_eq!(home.auth(host, words), Passed, "{}", host.log_text());
+    home.expect_auth(host, words, Passed);
     assert!(host.prompts.borrow().is_empty());
     let line = "not needed cause=grace-period address=192.0.2.7 service=sshd user=\"alice\"";
     host.assert_logged(line);
@@ -90,7 +85,7 @@ fn before_the_first_factor_it_has_no_effect() {
 fn the_account_hook_grants_no_grace_period_without_an_auth_hook() {
     let home = entered("[pam]\ngrace = \"1h\"");
     let host = from("192.0.2.7");
-    assert_eq!(home.account(&host, "grace=1h"), Denied(Denial::NotAsked));
+    assert_eq!(home.account(&host, "grace=1h"), Denied(NotAsked));
     spared(&home, &host, AFTER_FIRST);
 }
 
@@ -106,8 +101,5 @@ fn a_revocation_ends_the_grace_period_and_an_unreadable_store_denies() {
 
     let home = entered("");
     fs::rename(home.path("postern.key"), home.path("aside")).unwrap();
-    assert_eq!(
-        home.auth(&from("192.0.2.7"), PASSED),
-        Denied(Denial::Unavailable)
-    );
+    assert_eq!(home.auth(&from("192.0.2.7"), PASSED), Denied(Unavailable));
 }

@@ -3,7 +3,7 @@
 
 use super::*;
 
-const DENIED: PamFunctionResult = Denied(Denial::Refused);
+const DENIED: PamFunctionResult = Denied(Refused);
 
 fn vpn() -> Fake {
     Fake::at("openvpn", "alice").with(PamItem::RemoteHost, "192.0.2.7")
@@ -69,11 +69,7 @@ fn the_whole_input_is_the_password_where_no_code_is_required() {
         assert_eq!(home.auth(&exempt, words), NotNeeded, "{words}");
         assert_eq!(exempt.password().as_deref(), Some("hunter123456"));
         let gone = Fake::at("openvpn", "bob");
-        assert_eq!(
-            home.auth(&gone, words),
-            Denied(Denial::Conversation),
-            "{words}"
-        );
+        assert_eq!(home.auth(&gone, words), Denied(Conversation), "{words}");
     }
 }
 
@@ -88,11 +84,7 @@ fn before_the_first_factor_a_password_and_code_get_the_same_text_too() {
             "{user}"
         );
         assert_eq!(host.prompts.borrow().len(), 1, "{user}");
-        assert_eq!(
-            *host.told.borrow(),
-            [postern_shared::engine::messages::BEFORE_FIRST_FACTOR],
-            "{user}"
-        );
+        assert_eq!(*host.told.borrow(), [BEFORE_FIRST_FACTOR], "{user}");
     }
 }
 

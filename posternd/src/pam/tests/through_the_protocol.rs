@@ -52,14 +52,14 @@ fn runs(transaction: PamTransaction, typed: &str) -> Ended {
 }
 
 fn runs_at(
-    reach: EngineAccess,
+    access: EngineAccess,
     process: HostProcess,
     transaction: PamTransaction,
     typed: &str,
 ) -> Ended {
     let (mut module, daemon) = UnixStream::pair().unwrap();
     let conversation = thread::spawn(move || {
-        let host = RemoteHost::new(daemon, transaction, process, reach);
+        let host = RemoteHost::new(daemon, transaction, process, access);
         let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
         let result = crate::pam::hooks::run_hook(hook, &host, &options);
         host.end(result).unwrap();
@@ -160,7 +160,7 @@ fn a_mark_opens_at_every_posternd_of_the_store_and_for_its_own_process() {
         assert_eq!(account(other.clone(), host(), &mark).0, Passed);
         let elsewhere = HostProcess::new(ProcessId::new(own_process(), 1), Vec::new());
         let (result, log) = account(other, elsewhere, &mark);
-        assert_eq!(result, Denied(Denial::NotAsked));
+        assert_eq!(result, Denied(NotAsked));
         assert!(
             log.contains("cause=not-verified") && log.contains("belongs to another process"),
             "{log}"

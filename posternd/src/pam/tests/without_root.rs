@@ -1,13 +1,15 @@
 //! The same hooks in a host that is not root: posternd decides for the user whom the kernel names.
 
 use super::*;
+use crate::fixtures::transaction_of;
 use crate::pam::hooks::{EngineAccess, User};
 use crate::pam::password;
 use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::{Engines, Worker};
 use crate::workers::origin::ClientOrigin;
-use postern_shared::protocol::{PamFunction, PamTransaction};
+use postern_shared::protocol::{Instruction, PamTransaction, receive};
 use postern_shared::system::admission::AdmissionClass;
+use postern_shared::system::process::HostProcess;
 use std::cell::RefCell;
 use std::os::unix::net::UnixStream;
 
@@ -35,9 +37,9 @@ impl OfUser {
     }
 
     fn host(&self, service: &str, user: &str, typed: &[&str]) -> Fake {
-        let reach = Some(EngineAccess::User(self.worker(), self.user.clone()));
+        let access = Some(EngineAccess::User(self.worker(), self.user.clone()));
         Fake {
-            reach,
+            access,
             ..Fake::at(service, user).who_types(typed)
         }
     }
@@ -57,7 +59,7 @@ fn a_code_passes_once_and_keeps_a_mark_for_the_account_hook() {
     let code = of_user.home.code(0);
     assert_eq!(
         of_user.account(&of_user.host("locker", "alice", &[])),
-        Denied(Denial::NotAsked)
+        Denied(NotAsked)
     );
     let host = of_user.host("locker", "alice", &["hello", &code]);
     assert_eq!(of_user.auth(&host, AFTER_FIRST), Passed);
@@ -74,10 +76,7 @@ fn a_code_passes_once_and_keeps_a_mark_for_the_account_hook() {
     assert_eq!(of_user.account(&host), Passed);
 
     let again = of_user.host("locker", "alice", &[&code]);
-    assert_eq!(
-        of_user.auth(&again, "first_factor=passed tries=1"),
-        Denied(Denial::TooManyTries)
-    );
+    assert_eq!(of_user.auth(&again, ONE_TRY), Denied(TooManyTries));
     assert!(again.told.borrow()[0].starts_with("That code was used already"));
 }
 
@@ -85,7 +84,7 @@ fn a_code_passes_once_and_keeps_a_mark_for_the_account_hook() {
 fn before_the_first_factor_there_is_one_text_and_the_account_hook_shows_the_rest() {
     let of_user = OfUser::new("", "alice");
     let recovery = of_user.home.recovery_code();
-    for (typed, entry) in [("000000", Denied(Denial::Refused)), (&recovery, Passed)] {
+    for (typed, entry) in [("000000", Denied(Refused)), (&recovery, Passed)] {
         let host = of_user.host("locker", "alice", &[typed]);
         assert_eq!(of_user.auth(&host, ""), entry);
         assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
@@ -111,7 +110,7 @@ fn a_trusted_service_names_user_and_address() {
             .with(PamItem::RemoteHost, "192.0.2.7")
     };
     let wrong = at("000000");
-    assert_eq!(of_user.auth(&wrong, ""), Denied(Denial::Refused));
+    assert_eq!(of_user.auth(&wrong, ""), Denied(Refused));
     wrong.assert_logged("refused cause=wrong address=192.0.2.7 service=imap");
     let right = at(&of_user.home.code(0));
     assert_eq!(of_user.auth(&right, ""), Passed);
@@ -131,16 +130,13 @@ fn a_request_for_another_user_is_refused_and_the_log_names_the_option() {
     let of_user = OfUser::new("", "bob");
     for user in ["alice", "nobody-here"] {
         let host = of_user.host("locker", user, &[&of_user.home.code(0)]);
-        assert_eq!(
-            of_user.auth(&host, AFTER_FIRST),
-            Denied(Denial::Unavailable)
-        );
+        assert_eq!(of_user.auth(&host, AFTER_FIRST), Denied(Unavailable));
         assert!(host.prompts.borrow().is_empty());
         host.assert_logged("pam.socket_users");
-        assert_eq!(of_user.account(&host), Denied(Denial::Unavailable));
+        assert_eq!(of_user.account(&host), Denied(Unavailable));
     }
     let host = of_user.host("locker", "alice", &[&of_user.home.code(0)]);
-    assert_eq!(of_user.auth(&host, ""), Denied(Denial::Unavailable));
+    assert_eq!(of_user.auth(&host, ""), Denied(Unavailable));
     assert_eq!(*host.told.borrow(), [BEFORE_FIRST_FACTOR]);
     // a user without a second factor needs no code of the own account
     assert_eq!(
@@ -185,11 +181,7 @@ fn the_grace_period_is_for_trusted_services() {
         };
         assert_eq!(of_user.auth(&at(&[&of_user.home.code(0)]), line), Passed);
         let again = at(&[]);
-        let entry = if spared {
-            Passed
-        } else {
-            Denied(Denial::Conversation)
-        };
+        let entry = if spared { Passed } else { Denied(Conversation) };
         assert_eq!(of_user.auth(&again, line), entry, "{user}");
         assert_eq!(
             again
@@ -201,36 +193,25 @@ fn the_grace_period_is_for_trusted_services() {
     }
 }
 
-/// Address and completed methods do not reach a conversation, unless `pam.socket_users` names the
+/// Address and completed methods do not access a conversation, unless `pam.socket_users` names the
 /// host's user.
 #[test]
 fn claims_of_a_users_process_are_dropped() {
     let claimed = PamTransaction {
-        hook: PamFunction::Auth,
-        options: Vec::new(),
-        service: Some(b"sshd".to_vec()),
-        user: Some(b"alice".to_vec()),
         remote_host: Some(b"192.0.2.7".to_vec()),
         terminal: Some(b"pts/1".to_vec()),
         ssh_connection: Some(b"192.0.2.7 1 192.0.2.1 22".to_vec()),
         ssh_auth_info: Some(b"publickey x".to_vec()),
-        real_uid: 0,
-        mark: None,
+        ..transaction_of("sshd")
     };
     for (config, is_service) in [("", false), ("[pam]\nsocket_users = [\"alice\"]", true)] {
         let of_user = OfUser::new(config, "alice");
         let logged = RefCell::new(Vec::new());
         let log = |_, line: &str| logged.borrow_mut().push(line.to_owned());
         let (mut module, daemon) = UnixStream::pair().unwrap();
-        let (worker, user) = (of_user.worker(), of_user.user.clone());
-        let process = postern_shared::system::process::HostProcess::find(1);
-        let host = RemoteHost::of_user(
-            daemon,
-            claimed.clone(),
-            process,
-            (worker, user),
-            Box::new(log),
-        );
+        let access = (of_user.worker(), of_user.user.clone());
+        let process = HostProcess::find(1);
+        let host = RemoteHost::of_user(daemon, claimed.clone(), process, access, Box::new(log));
         let transaction = host.transaction();
         let items = [&transaction.remote_host, &transaction.terminal];
         let variables = [&transaction.ssh_connection, &transaction.ssh_auth_info];
@@ -238,13 +219,9 @@ fn claims_of_a_users_process_are_dropped() {
             assert_eq!(claim.is_some(), is_service);
         }
         assert_eq!(transaction.real_uid, 1000);
-        host.end(Denied(Denial::Misconfigured)).unwrap();
-        let end: postern_shared::protocol::Instruction =
-            postern_shared::protocol::receive(&mut module).unwrap();
-        assert!(matches!(
-            end,
-            postern_shared::protocol::Instruction::End(Denied(Denial::Misconfigured))
-        ));
+        host.end(Denied(Misconfigured)).unwrap();
+        let end: Instruction = receive(&mut module).unwrap();
+        assert_eq!(end, Instruction::End(Denied(Misconfigured)));
     }
 }
 
@@ -253,7 +230,7 @@ fn claims_of_a_users_process_are_dropped() {
 fn a_claimed_service_exempts_nobody() {
     let policy = "[[policy.exempt]]\nservices = [\"cron\"]\n";
     let alice = OfUser::new(policy, "alice");
-    for words in ["", "first_factor=passed tries=1"] {
+    for words in ["", ONE_TRY] {
         let host = alice.host("cron", "alice", &["000000"]);
         let result = alice.auth(&host, words);
         assert!(

@@ -4,7 +4,7 @@
 use super::GateUrl;
 use crate::config::AbsolutePath;
 use crate::config::check::Conflict;
-use crate::config::email::SystemdCredential;
+use crate::config::secret_file::SystemdCredential;
 use crate::network::address::{Address, Network};
 use serde::{Deserialize, Serialize};
 

@@ -116,7 +116,7 @@ impl std::fmt::Display for Color {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Color, &'static str> {
+    fn parse(text: &str) -> Result<Color, &'static str> {
         Color::try_from(text.to_owned())
     }
 
@@ -125,7 +125,7 @@ mod tests {
         let black = Color([0; 3]);
         assert!((black.contrast(Color::WHITE) - 21.0).abs() < 1e-9);
         // the greys just above and just below a contrast of 4.5 on white
-        assert!(read("#767676").is_ok() && read("#777777").is_err());
+        assert!(parse("#767676").is_ok() && parse("#777777").is_err());
     }
 
     #[test]
@@ -142,10 +142,10 @@ mod tests {
             "#ffff00",
             "#ü1fbf",
         ] {
-            assert!(read(text).is_err(), "{text}");
+            assert!(parse(text).is_err(), "{text}");
         }
-        assert_eq!(read("#1F5FBF").unwrap().to_string(), "#1f5fbf");
-        assert_eq!(read("#1f5fbf"), Ok(Color::default()));
+        assert_eq!(parse("#1F5FBF").unwrap().to_string(), "#1f5fbf");
+        assert_eq!(parse("#1f5fbf"), Ok(Color::default()));
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
         let ground = Color::rgb(0x1d, 0x23, 0x2d);
         for text in ["#000000", "#1f5fbf", "#8b0000", "#767676", "#0000ff"] {
             assert!(
-                read(text).unwrap().readable_on(ground).contrast(ground) >= READABLE,
+                parse(text).unwrap().readable_on(ground).contrast(ground) >= READABLE,
                 "{text}"
             );
         }

@@ -112,8 +112,8 @@ mod tests {
             "systemd",
             "systemd:postern-web",
         ] {
-            let read = ListenAddress::try_from(text.to_owned()).unwrap();
-            assert_eq!(String::from(read), text);
+            let parsed = ListenAddress::try_from(text.to_owned()).unwrap();
+            assert_eq!(String::from(parsed), text);
         }
     }
 

@@ -181,7 +181,7 @@ mod tests {
             }
             assert_eq!(import.found.len(), expected.len(), "{name}");
             // a name with a colon, a secret of 80 bit
-            let losses: Vec<_> = import.dropped.iter().map(|dropped| dropped.loss).collect();
+            let losses: Vec<_> = import.omitted.iter().map(|omitted| omitted.loss).collect();
             assert_eq!(losses, [ImportLoss::Authenticator; 2], "{name}");
         }
     }
@@ -223,7 +223,7 @@ mod tests {
         let import =
             Authelia.import(&YAML.replace("      digits: 8", "      skew: 2\n      digits: 8"));
         let is_lost =
-            |dropped: &OmittedEntry| (dropped.line, dropped.loss) == (17, ImportLoss::Detail);
-        assert!(import.dropped.iter().any(is_lost));
+            |omitted: &OmittedEntry| (omitted.line, omitted.loss) == (17, ImportLoss::Detail);
+        assert!(import.omitted.iter().any(is_lost));
     }
 }

@@ -181,9 +181,9 @@ mod tests {
         let import = import(USED);
         assert_eq!(import.found[0].floor, Some(Step(59_842_624)));
         assert_eq!(import.found[0].recovery.len(), 4);
-        let dropped = import.dropped.iter().map(|d| (d.line, d.loss));
-        assert!(dropped.eq((2..=4).map(|line| (line, ImportLoss::Detail))));
-        assert!(import.dropped[0].why.contains("clock skew"));
+        let omitted = import.omitted.iter().map(|d| (d.line, d.loss));
+        assert!(omitted.eq((2..=4).map(|line| (line, ImportLoss::Detail))));
+        assert!(import.omitted[0].why.contains("clock skew"));
     }
 
     #[test]
@@ -197,11 +197,11 @@ mod tests {
         let short = import("GEZDGNBVGY3TQOJQ\n\" TOTP_AUTH\n");
         assert!(short.found.is_empty());
         assert!(
-            short.dropped[0].loss == ImportLoss::Authenticator
-                && short.dropped[0].why.contains("16 to 128")
+            short.omitted[0].loss == ImportLoss::Authenticator
+                && short.omitted[0].why.contains("16 to 128")
         );
         let quick = import(&format!("{SECRET}\" TOTP_AUTH\n\" STEP_SIZE 10\n"));
-        assert!(quick.found.is_empty() && quick.dropped[0].why.contains("period"));
+        assert!(quick.found.is_empty() && quick.omitted[0].why.contains("period"));
     }
 
     #[test]

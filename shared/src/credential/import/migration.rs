@@ -230,13 +230,13 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!(import.found[1].secret.expose(), b"12345678901234567890");
-        let dropped: Vec<_> = import
-            .dropped
+        let omitted: Vec<_> = import
+            .omitted
             .iter()
             .map(|d| (d.account.as_ref().map(|name| name.as_str()), d.loss))
             .collect();
         let loss = ImportLoss::Authenticator;
-        assert_eq!(dropped, [(Some("old"), loss), (Some("md5"), loss)]);
+        assert_eq!(omitted, [(Some("old"), loss), (Some("md5"), loss)]);
     }
 
     #[test]

@@ -211,12 +211,12 @@ mod tests {
             (12, "henry (-) SHA1 6 #9".to_owned()),
         ];
         assert_eq!(found, expected);
-        let dropped: Vec<_> = import.dropped.iter().map(|d| (d.line, d.loss)).collect();
+        let omitted: Vec<_> = import.omitted.iter().map(|d| (d.line, d.loss)).collect();
         assert_eq!(
-            dropped,
+            omitted,
             [(6, ImportLoss::Detail), (9, ImportLoss::Authenticator)]
         );
-        assert!(import.dropped[0].why.contains("PIN") && import.dropped[1].why.contains("digits"));
+        assert!(import.omitted[0].why.contains("PIN") && import.omitted[1].why.contains("digits"));
     }
 
     #[test]
@@ -261,7 +261,7 @@ mod tests {
         ] {
             assert!(OathKind::parse(text).is_none(), "{text}");
         }
-        let unknown = import("MOTP x - 00\n", NOW).dropped[0].loss;
+        let unknown = import("MOTP x - 00\n", NOW).omitted[0].loss;
         assert_eq!(unknown, ImportLoss::Authenticator);
     }
 

@@ -1,15 +1,20 @@
 //! Portable Symmetric Key Containers (RFC 6030), version 1.0: the keys, their accounts, and how
-//! they make codes. Encrypted values are decrypted by [`super::pskc_key`]. A document type is
-//! refused, and with it all entities.
+//! they make codes. Encrypted values are decrypted by [`key`]. A document type is refused, and with
+//! it all entities.
 //!
 //! Only secrets are encrypted and verified. Accounts, digits and counters are not, as RFC 6030
 //! specifies.
 
-use super::pskc_element::{child, decode_base64, line_of, refusal, required_child, text_of};
-use super::pskc_key::{PskcDecryptor, PskcKey};
+mod element;
+mod key;
+
+pub use key::PskcKey;
+
 use super::{ImportEntry, ImportError, ImportedFile, MovingFactor};
 use crate::credential::secret::Secret;
 use crate::credential::totp::Algorithm;
+use element::{child, decode_base64, line_of, refusal, required_child, text_of};
+use key::PskcDecryptor;
 use roxmltree::{Document, Error, Node, ParsingOptions};
 use std::collections::HashSet;
 use zeroize::Zeroizing;

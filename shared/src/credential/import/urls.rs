@@ -68,7 +68,7 @@ mod tests {
             (4, "bob (-) SHA256 8 #5".to_owned()),
         ];
         assert_eq!(found, expected);
-        let lost = import.dropped.iter().map(|d| (d.line, d.loss));
+        let lost = import.omitted.iter().map(|d| (d.line, d.loss));
         let expected = (5..=10).map(|line| (line, ImportLoss::Authenticator));
         assert!(lost.eq(expected));
     }

@@ -163,8 +163,12 @@ mod tests {
             ("~", None),
             ("", None),
         ] {
-            let read = parse_scalar(text).unwrap();
-            assert_eq!(read.as_ref().map(|read| read.as_str()), value, "{text}");
+            let parsed = parse_scalar(text).unwrap();
+            assert_eq!(
+                parsed.as_ref().map(|parsed| parsed.as_str()),
+                value,
+                "{text}"
+            );
         }
         for text in [
             "&a x",

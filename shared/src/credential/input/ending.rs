@@ -23,13 +23,13 @@ pub enum InputReading {
 /// as many digits as any code can have is taken as digits, whatever the lengths of this account.
 pub(crate) fn code_length_at_end(typed: &str, lengths: &[u32]) -> usize {
     let word = typed.rsplit_once(' ').map(|(_, word)| word);
-    let read = word.map(|word| Input::parse(word.as_bytes()));
+    let last = word.map(|word| Input::parse(word.as_bytes()));
     let has_length = |digits: &str| {
         lengths
             .iter()
             .any(|length| *length as usize == digits.len())
     };
-    match (word, &read) {
+    match (word, &last) {
         (Some(word), Some(Input::Digits(digits))) if has_length(digits) => return word.len(),
         (Some(word), Some(Input::OneTimeCode(_))) => return word.len(),
         _ => {}
@@ -39,7 +39,7 @@ pub(crate) fn code_length_at_end(typed: &str, lengths: &[u32]) -> usize {
         .iter()
         .map(|length| *length as usize)
         .filter(|length| *length <= digits);
-    match (fits.max(), word, read) {
+    match (fits.max(), word, last) {
         (Some(length), _, _) => length,
         (None, Some(word), Some(Input::RecoveryCode(_))) if digits < SHORTEST => word.len(),
         (None, _, _) => 0,

@@ -52,7 +52,7 @@ fn plain_and_encrypted_containers_have_the_same_contents() {
             let found = data_encoding::HEXLOWER.encode(found.secret.expose());
             assert_eq!(found, secret, "{name}");
         }
-        assert!(import.dropped.is_empty(), "{name}");
+        assert!(import.omitted.is_empty(), "{name}");
     }
 }
 
@@ -174,10 +174,10 @@ fn keys_that_are_not_understood_are_left_out() {
     ] {
         let import = format(PskcKey::None).import(&text);
         assert_eq!(import.found.len(), 2, "{why}");
-        let dropped = &import.dropped[0];
-        let found = (dropped.line, dropped.loss);
+        let omitted = &import.omitted[0];
+        let found = (omitted.line, omitted.loss);
         assert_eq!(found, (8, ImportLoss::Authenticator), "{why}");
-        assert!(dropped.why.starts_with(why), "{}", dropped.why);
+        assert!(omitted.why.starts_with(why), "{}", omitted.why);
     }
     let import = format(PskcKey::None).import(&before_data(usage));
     assert_eq!(import.found.len(), 3);

@@ -2,11 +2,10 @@
 //! one that is derived from a password, and an HMAC over each value.
 //!
 //! A value MUST have a valid MAC before it is decrypted; a container without MACs is refused. If a
-//! key was given, plain values
-//! MUST NOT be accepted: an attacker may have inserted them.
+//! key was given, plain values MUST NOT be accepted: an attacker may have inserted them.
 
-use super::ImportError;
-use super::pskc_element::{child, decode_base64, plain_text, refusal, required_child};
+use super::element::{child, decode_base64, plain_text, refusal, required_child};
+use crate::credential::import::ImportError;
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockDecryptMut, KeyIvInit};
 use hmac::{Hmac, Mac};

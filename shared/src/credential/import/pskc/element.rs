@@ -1,6 +1,6 @@
 //! Elements of a key container: found by name, read as text, and refused with their line.
 
-use super::ImportError;
+use crate::credential::import::ImportError;
 use data_encoding::BASE64;
 use roxmltree::Node;
 use zeroize::Zeroizing;

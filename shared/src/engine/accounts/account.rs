@@ -1,6 +1,6 @@
 //! Accounts are added, removed and renamed, their groups are changed, and their states are listed.
 
-use super::account_name::check_new_name;
+use super::change::check_new_name;
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, Group, UserName};
 use crate::crypto::vault::SecretBinding;

@@ -13,7 +13,7 @@ use crate::crypto::password::HashingMemory;
 use crate::crypto::vault::{Vault, VaultError};
 use crate::engine::AdministrationError;
 use crate::engine::accounts::account_data;
-use crate::engine::accounts::account_name::find_other_spelling;
+use crate::engine::accounts::change::find_other_spelling;
 use crate::engine::keys::keyed_store::KeyedStore;
 use crate::policy::groups::PersonGroups;
 use crate::store::{Intent, StoreError, Transaction};
@@ -102,6 +102,19 @@ impl Engine {
         self.store
             .truncate_wal()
             .map_err(AdministrationError::WalNotTruncated)
+    }
+
+    /// Tests that the store accepts writes: a full disk, a read-only disk and a lock held by another
+    /// process show only in a write. Commits a change durably. The same transaction reverts the
+    /// change, so the store stays as it was.
+    pub fn try_write(&mut self) -> Result<(), EngineError> {
+        let mut tx = self.begin(Intent::Write)?;
+        // No gate has this id, since gate ids are random.
+        let unused_id = [0; 16];
+        let revision = tx.revision()?;
+        tx.set_gate_revision(&unused_id, revision)?;
+        tx.remove_gate(&unused_id)?;
+        Ok(tx.commit()?)
     }
 
     /// Returns the keys that sign and seal tokens and cookies.

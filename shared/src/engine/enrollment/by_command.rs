@@ -1,5 +1,5 @@
-//! An enrollment by a command or on the account page. `commands` verifies the code of the requester;
-//! here is the first enrollment by a user who proves the password of this host instead.
+//! An enrollment by a command or on the account page. `commands` verifies the code of the requester.
+//! Here is the first enrollment by a user who proves the password of this host instead.
 //!
 //! It takes two steps. The caller has the host's PAM verify the password between them, without
 //! holding the engine: a verification that hangs blocks no other request.

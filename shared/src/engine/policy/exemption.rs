@@ -7,7 +7,7 @@ use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::{Distinct, OtherSpelling, UserName};
 use crate::account::second_factor::Enrolled;
 use crate::credential::completed_methods::CompletedMethods;
-use crate::engine::accounts::account_name::check_new_name;
+use crate::engine::accounts::change::check_new_name;
 use crate::engine::principal::audit_event;
 use crate::engine::transaction::EngineTransaction;
 use crate::engine::{

@@ -13,8 +13,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use postern_shared::account::name::UserName;
 use postern_shared::config::gate::GateUrl;
 use postern_shared::protocol::admin_api::{
-    AccountState, Accounts, AdminProblem, IssuedCode, LARGEST_REPLY, LARGEST_SECRET, OperationDone,
-    PATH, SHORTEST_SECRET, Unlock, is_secret,
+    AccountList, AccountState, AdminProblem, IssuedCode, LARGEST_REPLY, LARGEST_SECRET,
+    OperationDone, PATH, SHORTEST_SECRET, Unlock, is_secret,
 };
 use postern_shared::system::trusted_file::{self, Follow, Privacy};
 use serde::Serialize;
@@ -180,7 +180,7 @@ impl RemoteGate {
                     utf8_percent_encode(last.account.as_str(), NON_ALPHANUMERIC)
                 )
             });
-            let Accounts { accounts: page } = self.get(&format!("accounts{after}"))?;
+            let AccountList { accounts: page } = self.get(&format!("accounts{after}"))?;
             let comes_later =
                 |one: &AccountState| all.last().is_none_or(|last| one.account > last.account);
             if !page.iter().all(comes_later) {

@@ -328,7 +328,7 @@ fn where_the_host_is_not_asked_no_password_is_right() {
         account: name("alice"),
         operation: op,
     };
-    assert_lacks(&format!("{request:?}"), "secret");
+    assert_lacks(format!("{request:?}"), "secret");
     let run = test.commands().execute_request(
         Requester::Owner {
             name: &name("alice"),

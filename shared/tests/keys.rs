@@ -580,17 +580,17 @@ fn a_missing_or_foreign_key_file_denies_access_and_is_named() {
     let open = || Engine::open(config.clone()).err().unwrap().to_string();
     let kept = fs::read(&key).unwrap();
     fs::remove_file(&key).unwrap();
-    assert_contains(&open(), "etc/key: No such file");
-    assert_contains(&open(), "from its backup");
+    assert_contains(open(), "etc/key: No such file");
+    assert_contains(open(), "from its backup");
     let (_, other) = MasterKeys::generate().unwrap();
     fs::write(&key, other.as_bytes()).unwrap();
     fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
     assert_contains(
-        &open(),
+        open(),
         "etc/key: contains no master key that opens the store",
     );
     assert_contains(
-        &open(),
+        open(),
         "store/db; restore the key file that was saved with this store",
     );
     // An engine that has its keys in memory must not write a key file that lacks them.
@@ -599,7 +599,7 @@ fn a_missing_or_foreign_key_file_denies_access_and_is_named() {
         .rotate_keys(Renewal::Seal, "root", NOW)
         .unwrap_err();
     assert_contains(
-        &error.to_string(),
+        error.to_string(),
         "contains no master key that opens the store",
     );
     assert_eq!(fs::read(&key).unwrap(), other.as_bytes());

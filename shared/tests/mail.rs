@@ -56,7 +56,7 @@ fn a_mailed_code_opens_once_and_only_its_own_account() {
             .any(|(_, event)| event.cause == AuthenticationMethod::MailedCode.name()),
         "{log:?}"
     );
-    assert_lacks(&format!("{log:?}"), mail.code.as_str());
+    assert_lacks(format!("{log:?}"), mail.code.as_str());
 }
 
 /// The fault, in other systems: the cooldown was written under one key and read under another.

@@ -336,7 +336,7 @@ fn an_invitation_that_was_taken_back_finishes_nothing() {
 /// A token is accepted only for the next operation of its own enrollment, and only before it
 /// expires.
 #[test]
-fn tickets_lead_to_their_own_step_within_their_time() {
+fn tokens_lead_to_their_own_step_within_their_time() {
     let (mut test, app) = alice("");
     let (code, token, codes) = begun(changes(
         &mut test,

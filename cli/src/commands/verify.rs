@@ -19,13 +19,7 @@ pub(super) fn run(run: Invocation<'_>, user: &UserName) -> CommandResult {
     let answer = Input::parse(typed.as_bytes());
     let now = clock::now()?;
     let origin = Origin::Local(context::actor());
-    let visitor = VerificationRequest {
-        name: user,
-        phase: Phase::After,
-        origin: &origin,
-        browser: None,
-        service: COMMAND,
-    };
+    let visitor = VerificationRequest::new(user, Phase::After, &origin, COMMAND);
     let outcome = context::open(config)?
         .verification()
         .verify_input(&visitor, &answer, now)?;

@@ -5,7 +5,7 @@ use super::endpoint::{
     Call, Done, Endpoint, EndpointAccess, EndpointReply, EndpointResult, endpoint, restrict,
 };
 use crate::http::route_table::Route;
-use crate::web::account::{EndedSessions, overview};
+use crate::web::account::{ContinuedSession, overview};
 use crate::web::refusal::ActRefused;
 use crate::web::step_up::{self, StepUpInput, StepUpProof, StepUpRequirement};
 use hyper::Method;
@@ -110,7 +110,7 @@ pub(super) fn step_up_reply<A>(
 /// Returns the result of an act that revoked every session, with the tokens of the new one.
 pub(super) fn sessions_ended_reply(
     call: &Call<'_>,
-    ended: &EndedSessions,
+    ended: &ContinuedSession,
 ) -> EndpointReply<EndedAccountSessions> {
     let notices = call.request.language.app_passwords(ended.app_passwords);
     let answer = EndedAccountSessions {

@@ -17,8 +17,8 @@ use postern_shared::account::name::{NameError, UserName};
 use postern_shared::engine::messages::{self, AfterDisabled};
 use postern_shared::engine::{AdministrationError, Engine, LoginError, Principal};
 use postern_shared::protocol::admin_api::{
-    AccountState, Accounts, EventEntry, Events, IssuedCode, OperationDone, PAGE, Revoke, Revoked,
-    Unlock,
+    AccountList, AccountState, EventEntry, Events, IssuedCode, OperationDone, PAGE, Revoke,
+    Revoked, Unlock,
 };
 use postern_shared::system::clock::{self, Timestamp};
 use postern_shared::verify::origin::Origin;
@@ -80,7 +80,7 @@ pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
     restrict(EndpointAccess::Administration, endpoints)
 }
 
-async fn find_accounts(call: &Call<'_>, _: NoBody) -> EndpointResult<Accounts> {
+async fn find_accounts(call: &Call<'_>, _: NoBody) -> EndpointResult<AccountList> {
     let part = call.query_value(&FIND).unwrap_or_default();
     let after = call
         .query_value(&AFTER)
@@ -90,7 +90,7 @@ async fn find_accounts(call: &Call<'_>, _: NoBody) -> EndpointResult<Accounts> {
         engine.accounts().find_accounts(&part, after.as_ref(), PAGE)
     });
     let accounts = found.await?.iter().map(AccountState::from).collect();
-    Ok(Accounts { accounts }.into())
+    Ok(AccountList { accounts }.into())
 }
 
 async fn read_status(call: &Call<'_>, _: NoBody) -> EndpointResult<AccountState> {

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 /// The account's app passwords.
 #[derive(Serialize, ToSchema)]
-struct AppPasswords {
+struct AppPasswordList {
     app_passwords: Vec<AppPasswordState>,
 }
 
@@ -78,7 +78,7 @@ pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
     restrict(EndpointAccess::SignedIn, endpoints)
 }
 
-async fn list_app_passwords(call: &Call<'_>, _: NoBody) -> EndpointResult<AppPasswords> {
+async fn list_app_passwords(call: &Call<'_>, _: NoBody) -> EndpointResult<AppPasswordList> {
     let all = app_passwords::list_app_passwords(call.request).await?;
     let app_passwords = all.into_iter().map(|one| AppPasswordState {
         name: one.name.as_str().to_owned(),
@@ -88,7 +88,7 @@ async fn list_app_passwords(call: &Call<'_>, _: NoBody) -> EndpointResult<AppPas
         last_used: one.last_used.map(|at| at.0),
     });
     let app_passwords = app_passwords.collect();
-    Ok(AppPasswords { app_passwords }.into())
+    Ok(AppPasswordList { app_passwords }.into())
 }
 
 async fn create_app_password(

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 /// The account's sessions, newest first.
 #[derive(Serialize, ToSchema)]
-struct Sessions {
+struct SessionList {
     sessions: Vec<SessionLine>,
 }
 
@@ -70,7 +70,7 @@ pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
     restrict(EndpointAccess::SignedIn, endpoints)
 }
 
-async fn list_sessions(call: &Call<'_>, _: NoBody) -> EndpointResult<Sessions> {
+async fn list_sessions(call: &Call<'_>, _: NoBody) -> EndpointResult<SessionList> {
     let own = call.request.require_session()?;
     let all = sessions::list_sessions(call.request).await?;
     let sessions = all.into_iter().map(|one| SessionLine {
@@ -83,7 +83,7 @@ async fn list_sessions(call: &Call<'_>, _: NoBody) -> EndpointResult<Sessions> {
         expires: one.expires.0,
     });
     let sessions = sessions.collect();
-    Ok(Sessions { sessions }.into())
+    Ok(SessionList { sessions }.into())
 }
 
 async fn revoke_all_sessions(call: &Call<'_>, _: NoBody) -> EndpointResult<Count> {

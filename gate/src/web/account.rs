@@ -78,7 +78,7 @@ impl<'a> Owner<'a> {
 }
 
 /// Result of an act that revoked every session of the account, and every trusted browser.
-pub(crate) struct EndedSessions {
+pub(crate) struct ContinuedSession {
     /// Step-up of the request, before its session was revoked.
     step_up: Option<StepUpProof>,
     /// The session that replaces the one of the request, if it continues.
@@ -86,7 +86,7 @@ pub(crate) struct EndedSessions {
     pub(crate) app_passwords: AppPasswordsAfter,
 }
 
-impl EndedSessions {
+impl ContinuedSession {
     pub(crate) fn is_signed_in(&self) -> bool {
         self.opened.is_some()
     }
@@ -121,7 +121,7 @@ pub(crate) async fn run_act_and_continue<T: Send + 'static>(
     work: impl FnOnce(&mut Engine, &Owner<'_>) -> Result<(T, AppPasswordsAfter), AdministrationError>
     + Send
     + 'static,
-) -> ActResult<(T, EndedSessions)> {
+) -> ActResult<(T, ContinuedSession)> {
     let session = request.require_session()?;
     let run = request.run_in(kind, move |engine, client, now| {
         let owner = Owner::new(&session, client, now);
@@ -133,7 +133,7 @@ pub(crate) async fn run_act_and_continue<T: Send + 'static>(
     let ((done, app_passwords), opened) = request.check_act(run.await)?;
     Ok((
         done,
-        EndedSessions {
+        ContinuedSession {
             step_up,
             opened,
             app_passwords,
@@ -165,7 +165,7 @@ pub(crate) async fn show_confirmation(
 /// with a link to the sign-in page.
 pub(crate) fn show_sessions_ended(
     request: &RequestContext<'_>,
-    ended: &EndedSessions,
+    ended: &ContinuedSession,
     title: &str,
     line: String,
 ) -> HttpReply {

@@ -1,4 +1,4 @@
-//! UserCommand of users who are not root, for their own accounts: each is parsed, run by an engine,
+//! Commands of users who are not root, for their own accounts: each is parsed, run by an engine,
 //! and replied to.
 //!
 //! MUST NOT act for another account than that of the user whom the kernel names.

@@ -121,17 +121,14 @@ impl PamConversation<'_> {
                 }
                 continue;
             }
-            let refusal = match self.verify_input(Phase::After, &typed)? {
-                PamVerification::Accepted {
-                    grant,
-                    messages,
-                    code_length,
-                } => {
-                    forward_password(self.host, &self.settings, &typed, code_length);
-                    self.show_messages(&messages);
+            let verified = self.verify_input(Phase::After, &typed)?;
+            let refusal = match verified.result {
+                Ok(grant) => {
+                    forward_password(self.host, &self.settings, &typed, verified.code_length);
+                    self.show_messages(&grant.messages);
                     return Ok(self.grant_access(grant));
                 }
-                PamVerification::Refused { refusal, .. } => refusal,
+                Err(refusal) => refusal,
             };
             // The stacked password may contain no code: then the code is prompted for here.
             if typed.source == InputSource::Stacked && refusal.cause == "malformed" {
@@ -189,22 +186,20 @@ impl PamConversation<'_> {
             return Ok(self.exempt_user(rule, policy.mark));
         }
         let typed = self.read_single_input()?;
-        let result = self.verify_input(Phase::Before, &typed);
+        let verified = self.verify_input(Phase::Before, &typed);
         self.host.show_message(messages::BEFORE_FIRST_FACTOR);
-        let result = result?;
+        let PamVerification {
+            result,
+            code_length,
+        } = verified?;
         // for accepted inputs too, so that the time does not depend on the result
         let policy = self.engine.find_requirement(context);
         match result {
-            PamVerification::Accepted {
-                grant, code_length, ..
-            } => {
+            Ok(grant) => {
                 forward_password(self.host, &self.settings, &typed, code_length);
                 Ok(self.grant_access(grant))
             }
-            PamVerification::Refused {
-                refusal,
-                code_length,
-            } => {
+            Err(refusal) => {
                 let policy = policy.map_err(|error| self.deny_unavailable(&*error))?;
                 let without_code = self.decide_without_code(policy, Phase::Before);
                 let taken = without_code.map_or(code_length, |_| 0);
@@ -223,9 +218,9 @@ impl PamConversation<'_> {
         let is_app_password =
             std::str::from_utf8(&typed.text).is_ok_and(|text| AppPassword::parse(text).is_ok());
         let cause = if is_app_password {
-            match self.verify_input(Phase::Before, &typed)? {
-                PamVerification::Accepted { grant, .. } => return Ok(self.grant_access(grant)),
-                PamVerification::Refused { refusal, .. } => refusal.cause,
+            match self.verify_input(Phase::Before, &typed)?.result {
+                Ok(grant) => return Ok(self.grant_access(grant)),
+                Err(refusal) => refusal.cause,
             }
         } else {
             "malformed".to_owned()

@@ -7,6 +7,7 @@ use crate::workers::engines::Worker;
 use postern_shared::account::name::UserName;
 use postern_shared::config::{Config, GracePeriod};
 use postern_shared::credential::input::{InputReading, LONGEST};
+use postern_shared::engine::messages::UserMessage;
 use postern_shared::engine::{
     AdministrationError, Engine, MailRequest, MarkRefusal, NotMailed, PamContext, PamGrant,
     PamRefusal, PamRequirement, PamVerification, PromptEnrollment, Requester, messages,
@@ -183,7 +184,7 @@ impl EngineClient {
                 MailRequest::Refused(refusal) => {
                     return Ok(Err(PamRefusal {
                         cause: refusal.to_string(),
-                        message: messages::mail_refusal(refusal),
+                        message: UserMessage::from(refusal).to_string(),
                     }));
                 }
             };
@@ -202,10 +203,10 @@ impl EngineClient {
                 None => return Ok(Err(not_mailed(&STILL_ON_ITS_WAY, messages::MAIL_SLOW))),
             };
             return match sent {
-                Ok(()) => Ok(Ok(messages::code_mailed_text(
-                    &queued.to,
-                    self.config.email.code_ttl.seconds(),
-                ))),
+                Ok(()) => {
+                    let life = self.config.email.code_ttl.seconds();
+                    Ok(Ok(messages::code_mailed(&queued.to, life).to_string()))
+                }
                 Err(NotMailed::Engine(error)) => Err(error.into()),
                 Err(error @ NotMailed::Queued) => Ok(Err(not_mailed(&error, messages::MAIL_WAITS))),
                 Err(error) => Ok(Err(not_mailed(&error, messages::NOT_MAILED))),
@@ -241,12 +242,12 @@ impl EngineClient {
         })
     }
 
-    /// Activates a confirmed authenticator. Returns messages for the user too.
+    /// Activates a confirmed authenticator.
     pub(crate) fn activate_enrollment(
         &self,
         context: PamContext<'_>,
         token: &TypedText,
-    ) -> ClientResult<(PamGrant, Vec<String>)> {
+    ) -> ClientResult<PamGrant> {
         self.run_with_groups(context, |engine, now| {
             engine
                 .enrollment()

@@ -35,8 +35,8 @@ impl PamConversation<'_> {
         let activated = self
             .engine
             .activate_enrollment(self.context(Phase::After), confirmed);
-        let (granted, told) = activated.map_err(|error| self.deny_unavailable(&*error))?;
-        self.show_messages(&told);
+        let granted = activated.map_err(|error| self.deny_unavailable(&*error))?;
+        self.show_messages(&granted.messages);
         self.host.show_message(messages::ENROLLMENT_DONE);
         Ok(granted)
     }

@@ -148,13 +148,7 @@ impl Commands<'_> {
         };
         let origin = Origin::Local(name.to_string());
         // The peer runs a process as this user, so it has passed the first factor.
-        let request = VerificationRequest {
-            name: account,
-            phase: Phase::After,
-            origin: &origin,
-            browser: None,
-            service: COMMAND,
-        };
+        let request = VerificationRequest::new(account, Phase::After, &origin, COMMAND);
         let typed = code.map_or("", |code| &**code);
         let input = Input::parse(typed.as_bytes());
         if let ChangeOperation::BeginEnrollment(EnrollmentOperation {

@@ -80,13 +80,7 @@ impl<'a> BrowserContext<'a> {
 
     /// Returns the request to verify a second factor.
     fn after_first_factor(&self, name: &'a UserName) -> VerificationRequest<'a> {
-        VerificationRequest {
-            name,
-            phase: Phase::After,
-            origin: self.origin,
-            browser: None,
-            service: SERVICE,
-        }
+        VerificationRequest::new(name, Phase::After, self.origin, SERVICE)
     }
 }
 

@@ -276,11 +276,6 @@ pub fn password_refusal(cause: Refusal) -> String {
     }
 }
 
-/// Returns why no code is mailed and what to do, in English.
-pub fn mail_refusal(cause: MailRefusal) -> String {
-    UserMessage::from(cause).to_string()
-}
-
 impl From<MailRefusal> for UserMessage {
     fn from(cause: MailRefusal) -> UserMessage {
         match cause {
@@ -295,11 +290,6 @@ impl From<MailRefusal> for UserMessage {
             MailRefusal::Code(why) => why.into(),
         }
     }
-}
-
-/// Returns where a code was mailed and for how many seconds it is valid, in English.
-pub fn code_mailed_text(to: &EmailAddress, life: u64) -> String {
-    code_mailed(to, life).to_string()
 }
 
 /// Returns where a code was mailed and for how many seconds it is valid.

@@ -22,7 +22,7 @@ pub use accounts::error::{AdministrationError, AppPasswordError};
 pub use accounts::import::{ImportMode, ImportReport};
 pub use app_passwords::changes::AppPasswordsAfter;
 use context::engine::is_enrolled;
-pub use context::engine::{COMMAND, DeclaredError, Engine, EngineError, PolicyFacts};
+pub use context::engine::{COMMAND, Engine, EngineError, PolicyFacts};
 pub use context::principal::{Principal, Requester};
 pub use context::privileges;
 pub use context::subjects::{

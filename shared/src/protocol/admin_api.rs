@@ -65,7 +65,7 @@ impl From<&AccountStatus> for AccountState {
 /// Status of accounts in the order of their names.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Accounts {
+pub struct AccountList {
     /// One page of the list.
     pub accounts: Vec<AccountState>,
 }

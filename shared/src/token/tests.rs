@@ -127,7 +127,7 @@ fn all(keys: &TokenKeys, holder: TokenHolder) -> Vec<Sample> {
             may: EnrollmentPermission::Yes,
             back_to: String::new(),
         }),
-        sample(keys, holder, || draft()),
+        sample(keys, holder, draft),
         sample(keys, holder, || ConfirmedEnrollment {
             draft: draft(),
             step: Step(7),

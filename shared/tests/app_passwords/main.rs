@@ -192,11 +192,11 @@ fn a_name_is_given_once_and_there_is_a_most() {
         try_add(&mut test, &format!("app {number}"), "pam:x", until).unwrap();
     }
     assert_contains(
-        &try_add(&mut test, "app 7", "pam:x", None).unwrap_err(),
+        try_add(&mut test, "app 7", "pam:x", None).unwrap_err(),
         "already",
     );
     assert_contains(
-        &try_add(&mut test, "one more", "pam:x", None).unwrap_err(),
+        try_add(&mut test, "one more", "pam:x", None).unwrap_err(),
         "100 app passwords",
     );
     // an expired app password does not count against the limit, and its name can be used again

@@ -108,7 +108,7 @@ fn a_configuration_that_cannot_be_kept_is_not_in_force() {
     fs::create_dir(&new).unwrap();
     assert!(!etc.requires_all());
     assert_contains(
-        &etc.problem(),
+        etc.problem(),
         "comes into force once root has saved a copy of it: postern check --keep",
     );
     fs::remove_dir(&new).unwrap();
@@ -246,7 +246,7 @@ fn a_link_is_followed_where_every_folder_on_the_way_can_be_trusted() {
         if is_root() {
             chown(&folder, Some(4321), None).unwrap();
             let refused = file::read_config(&toml).err().unwrap().to_string();
-            assert_contains(&refused, &format!("{named}: belongs to uid 4321"));
+            assert_contains(&refused, format!("{named}: belongs to uid 4321"));
             chown(&folder, Some(0), None).unwrap();
         }
         assert!(file::read_config(&toml).is_ok());
@@ -262,14 +262,14 @@ fn a_link_is_followed_where_every_folder_on_the_way_can_be_trusted() {
     }
     mode(&store.join("a/b/real.toml"), 0o666);
     assert_contains(
-        &file::read_config(&toml).err().unwrap().to_string(),
+        file::read_config(&toml).err().unwrap().to_string(),
         "has mode 0666, too open",
     );
 
     fs::remove_file(&toml).unwrap();
     symlink(&toml, &toml).unwrap();
     assert_contains(
-        &file::read_config(&toml).err().unwrap().to_string(),
+        file::read_config(&toml).err().unwrap().to_string(),
         "too many symbolic links",
     );
 }
@@ -334,7 +334,7 @@ fn a_configuration_that_is_read_once_is_read_again_after_every_change() {
     required(false);
     // same length, and the modification time set back
     etc.writes("postern.toml", "# the second day");
-    assert_contains(&etc.problem(), "does not end with a newline");
+    assert_contains(etc.problem(), "does not end with a newline");
     etc.writes("postern.toml", SECOND);
     old("postern.toml");
     if is_root() {
@@ -353,7 +353,7 @@ fn a_configuration_that_is_read_once_is_read_again_after_every_change() {
     std::thread::sleep(Duration::from_millis(2100));
     assert_eq!(etc.in_force().config.account.len(), 1);
     mode(&etc.at("accounts.d/a.toml"), 0o666);
-    assert_contains(&etc.problem(), "has mode 0666");
+    assert_contains(etc.problem(), "has mode 0666");
     mode(&etc.at("accounts.d/a.toml"), 0o644);
     assert!(etc.in_force().fallback.is_none());
     fs::remove_file(etc.at("accounts.d/a.toml")).unwrap();

@@ -113,7 +113,7 @@ fn a_small_table_with_many_rows_is_refused_at_once() {
         ),
     ] {
         let refused = refusal_after(&format!("{many} {insert}"));
-        assert_contains(&refused, &format!("table {table} holds more than"));
+        assert_contains(&refused, format!("table {table} holds more than"));
     }
 }
 

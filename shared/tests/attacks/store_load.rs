@@ -165,7 +165,7 @@ fn a_user_who_finds_the_store_held_learns_by_whom() {
     let mut holder = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "throttle::holds_the_store",
+            "store_load::holds_the_store",
             "--ignored",
             "--nocapture",
         ])
@@ -201,7 +201,7 @@ fn a_user_who_finds_the_store_held_learns_by_whom() {
         .to_string();
     holder.kill().unwrap();
     holder.wait().unwrap();
-    assert_contains(&failed, &format!("held by process {pid} ("));
+    assert_contains(&failed, format!("held by process {pid} ("));
     assert_contains(&failed, "user ");
     assert_contains(&failed, "stopped");
     test.adds_account("bob");

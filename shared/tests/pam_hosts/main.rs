@@ -178,19 +178,13 @@ fn verify(
 
 #[track_caller]
 fn refusal(result: PamVerification) -> PamRefusal {
-    match result {
-        PamVerification::Refused { refusal, .. } => refusal,
-        accepted => panic!("{accepted:?}"),
-    }
+    result.result.unwrap_err()
 }
 
 /// Returns the auth mark if access was granted.
 #[track_caller]
 fn granted(result: PamVerification) -> Option<TypedText> {
-    match result {
-        PamVerification::Accepted { grant, .. } => grant.into_parts().1,
-        refused => panic!("{refused:?}"),
-    }
+    result.result.unwrap().into_parts().1
 }
 
 fn last_sign_in(test: &mut TestStore) -> Option<Timestamp> {

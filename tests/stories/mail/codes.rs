@@ -257,7 +257,7 @@ fn people_are_notified_of_what_was_done_to_their_account() {
     }
     assert_eq!(notice.header("Auto-Submitted"), "auto-generated");
     host.posternd()
-        .says("mailed user=\"alice\" notice=unlocked");
+        .says("mailed user=\"alice\" notification=unlocked");
 
     web.gate.crash();
     host.posternd_mut().crash();
@@ -291,7 +291,7 @@ fn a_notice_that_failed_is_sent_again_later() {
     reconfigure(PLAIN, &down);
     Postern::call("unlock alice").does();
     host.posternd()
-        .says("not mailed cause=mail user=\"alice\" notice=unlocked");
+        .says("not mailed cause=mail user=\"alice\" notification=unlocked");
     reconfigure(&down, PLAIN);
     host.clock.forward(301);
     // The previous notification may arrive twice: the server stopped when it had just been sent.

@@ -159,7 +159,7 @@ fn without_a_gate_posternd_serves_the_users_of_its_host() {
     alice.enrols();
     let posternd = Posternd::start();
     alice.postern("status").does();
-    assert!(UnixStream::connect(testhost::PAM_SOCKET).is_err());
+    assert!(UnixStream::connect(testhost::SOCKET).is_err());
     drop(posternd);
     alice.postern("status").refuses();
 }

@@ -1,7 +1,7 @@
 //! Further authenticators: added, activated by their first code, and removed.
 
 use crate::live::store_pool::{WorkKind, separate_engine_error};
-use crate::web::account::{self, EndedSessions, Owner, parse_label, run_act};
+use crate::web::account::{self, ContinuedSession, Owner, parse_label, run_act};
 use crate::web::enroll;
 use crate::web::language::Language;
 use crate::web::notice;
@@ -26,7 +26,7 @@ const CONFIRM: &str = "authenticators/confirm";
 
 pub(crate) enum ConfirmedAuthenticator {
     /// The authenticator is active.
-    Activated(Box<EndedSessions>),
+    Activated(Box<ContinuedSession>),
     /// The code is wrong; another one can be entered.
     Refused(Refusal),
 }
@@ -89,7 +89,7 @@ pub(crate) async fn confirm_authenticator(
         Err(refusal) => ConfirmedAuthenticator::Refused(refusal),
         Ok(opened) => {
             let app_passwords = AppPasswordsAfter::None;
-            ConfirmedAuthenticator::Activated(Box::new(EndedSessions {
+            ConfirmedAuthenticator::Activated(Box::new(ContinuedSession {
                 step_up,
                 opened,
                 app_passwords,
@@ -103,7 +103,7 @@ pub(crate) async fn remove_authenticator(
     request: &RequestContext<'_>,
     step_up: StepUpProof,
     label: Label,
-) -> ActResult<EndedSessions> {
+) -> ActResult<ContinuedSession> {
     let kind = WorkKind::Plain;
     let remove = move |engine: &mut Engine, owner: &Owner<'_>| {
         let (name, principal, now) = (owner.name(), owner.principal(), owner.now);

@@ -3,7 +3,7 @@
 use crate::http::reply;
 use crate::live::outbox;
 use crate::live::store_pool::WorkKind;
-use crate::web::account::{self, EndedSessions, Owner, run_act, second_factor};
+use crate::web::account::{self, ContinuedSession, Owner, run_act, second_factor};
 use crate::web::language::Language;
 use crate::web::notice;
 use crate::web::pages::account::{Confirmation, EmailPage};
@@ -57,7 +57,7 @@ pub(crate) async fn set_email(
 pub(crate) async fn confirm_email(
     request: &RequestContext<'_>,
     code: Input,
-) -> ActResult<EndedSessions> {
+) -> ActResult<ContinuedSession> {
     // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
     let kind = WorkKind::Plain;
@@ -73,7 +73,7 @@ pub(crate) async fn confirm_email(
 pub(crate) async fn remove_email(
     request: &RequestContext<'_>,
     step_up: StepUpProof,
-) -> ActResult<(Enrolled, EndedSessions)> {
+) -> ActResult<(Enrolled, ContinuedSession)> {
     let (kind, session) = (WorkKind::Plain, step_up.session.clone());
     if second_factor::is_required(request, &session.name).await?
         && is_only_second_factor(request).await?

@@ -2,7 +2,7 @@
 
 use crate::http::reply;
 use crate::live::store_pool::WorkKind;
-use crate::web::account::{self, EndedSessions, Owner};
+use crate::web::account::{self, ContinuedSession, Owner};
 use crate::web::notice;
 use crate::web::pages::account::NewPasswordPage;
 use crate::web::refusal::{ActRefused, ActResult, PageForm, PageResult};
@@ -25,7 +25,7 @@ pub(crate) async fn set_password(
     request: &RequestContext<'_>,
     step_up: StepUpProof,
     password: Password,
-) -> ActResult<EndedSessions> {
+) -> ActResult<ContinuedSession> {
     if request.site.gate().first_factor != FirstFactorSource::Password {
         let text = request.text("password-elsewhere");
         return Err(ActRefused::conflict("password_not_managed", text));

@@ -1,7 +1,7 @@
 //! The second factor as a whole: turned on, replaced, turned off.
 
 use crate::live::store_pool::WorkKind;
-use crate::web::account::{self, EndedSessions, Owner};
+use crate::web::account::{self, ContinuedSession, Owner};
 use crate::web::enroll;
 use crate::web::language::Language;
 use crate::web::pages::account::Confirmation;
@@ -15,7 +15,7 @@ use postern_shared::engine::{Engine, EnrollmentToken};
 pub(crate) async fn disable_second_factor(
     request: &RequestContext<'_>,
     step_up: StepUpProof,
-) -> ActResult<EndedSessions> {
+) -> ActResult<ContinuedSession> {
     let (kind, session) = (WorkKind::Plain, step_up.session.clone());
     if is_required(request, &session.name).await? {
         let text = request.text("turn-off-required");

@@ -75,13 +75,8 @@ pub(crate) async fn mail_code(
 ) -> Result<CodeMailed, PoolError> {
     let owned_token = token.clone();
     let queued = request.run(move |engine, client, now| {
-        let verification = VerificationRequest {
-            name: owned_token.account(),
-            phase: Phase::After,
-            origin: &client.origin,
-            browser: None,
-            service: SERVICE,
-        };
+        let verification =
+            VerificationRequest::new(owned_token.account(), Phase::After, &client.origin, SERVICE);
         engine
             .mail()
             .mail_code(&verification, Some(&owned_token), now)

@@ -1,11 +1,10 @@
 //! Accounts are added, removed and renamed, their groups are changed, and their states are listed.
 
-use super::account_name::check_new_name;
-use super::error::AdministrationError;
+use super::change::check_new_name;
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, Group, UserName};
 use crate::crypto::vault::SecretBinding;
-use crate::engine::Accounts;
+use crate::engine::{Accounts, AdministrationError};
 use crate::protocol::status::{AccountStatus, SecondFactorState};
 use crate::store::{AccountTally, Intent, MailAddresses};
 use crate::system::clock::Timestamp;

@@ -7,11 +7,11 @@ use crate::account::email::EmailAddress;
 use crate::account::name::UserName;
 use crate::account::record::{AccountId, AccountRecord};
 use crate::config::{Config, DeclaredAccount};
-use crate::credential::otpauth_uri;
+use crate::credential::otpauth_uri::{OtpauthError, parse_declared_secret};
 use crate::credential::secret::Secret;
 use crate::credential::totp::{OtpParameters, Step};
 use crate::crypto::vault::{SecretBinding, Vault};
-use crate::engine::{DeclaredError, EngineError};
+use crate::engine::EngineError;
 use crate::store::{AuthenticatorRecord, MailAddresses, StoreError, Transaction};
 use crate::system::trusted_file::{self, FileError, Follow, Privacy};
 use crate::verify::account::LiveAuthenticator;
@@ -28,24 +28,17 @@ pub(in crate::engine) fn read_declared_secret(
     let Some(declared) = config.find_declared_account(name) else {
         return Ok(None);
     };
-    let path = declared.secret_file.path();
-    let wrong = |error| EngineError::Declared {
-        path: path.to_owned(),
-        error,
-    };
+    let wrong = |error| EngineError::SecretContent(declared.secret_file.path().to_owned(), error);
     let read;
     let bytes = match declared.secret.bytes() {
         Some(bytes) => bytes,
         None => {
-            read = read_secret_file(declared).map_err(|error| wrong(DeclaredError::File(error)))?;
+            read = read_secret_file(declared).map_err(EngineError::SecretFile)?;
             &read
         }
     };
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| wrong(DeclaredError::Content(otpauth_uri::OtpauthError::Malformed)))?;
-    let read = otpauth_uri::parse_declared_secret(text)
-        .map_err(|error| wrong(DeclaredError::Content(error)))?;
-    Ok(Some(read))
+    let text = std::str::from_utf8(bytes).map_err(|_| wrong(OtpauthError::Malformed))?;
+    Ok(Some(parse_declared_secret(text).map_err(wrong)?))
 }
 
 pub fn read_secret_file(declared: &DeclaredAccount) -> Result<Zeroizing<Vec<u8>>, FileError> {

@@ -1,10 +1,9 @@
 //! Throttle of programs that administer through the gate. A wrong API secret counts for the client
 //! address alone, together with wrong inputs from that address.
 
-use crate::engine::Accounts;
-use crate::engine::EngineError;
 use crate::engine::transaction::EngineTransaction;
 use crate::engine::verify::charge::{address_failures, address_wait};
+use crate::engine::{Accounts, EngineError};
 use crate::network::address::Address;
 use crate::store::{Intent, StoreError};
 use crate::system::clock::Timestamp;

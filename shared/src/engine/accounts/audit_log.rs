@@ -2,8 +2,7 @@
 //! output is read.
 
 use crate::account::event::{AuditEvent, EventFilter};
-use crate::engine::AuditLog;
-use crate::engine::EngineError;
+use crate::engine::{AuditLog, EngineError};
 use crate::store::Intent;
 
 impl AuditLog<'_> {

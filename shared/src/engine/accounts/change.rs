@@ -2,16 +2,19 @@
 //! found or added, a principal whose session has ended is refused, and the audit event is logged.
 //!
 //! MUST refuse an ended session in the transaction that writes, after the account was found.
+//!
+//! A sign-in, a command, an import and an administrator at the web all check the name of a new
+//! account here, in the transaction that adds it. Of two spellings that arrive at once, one becomes
+//! an account.
 
-use super::account_name::check_new_name;
-use super::error::AdministrationError;
 use crate::account::event::EventKind;
-use crate::account::name::{Distinct, UserName};
+use crate::account::name::{Distinct, NewName, OtherSpelling, UserName};
 use crate::account::record::{AccountId, AccountRecord};
-use crate::engine::app_passwords::changes::{self, AppPasswordsAfter};
-use crate::engine::principal::{Principal, audit_event};
+use crate::config::Config;
+use crate::engine::app_passwords::changes;
+use crate::engine::principal::audit_event;
 use crate::engine::transaction::EngineTransaction;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{AdministrationError, AppPasswordsAfter, Engine, EngineError, Principal};
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::token::session::SessionId;
@@ -33,6 +36,16 @@ impl Engine {
             tx: self.begin_act(Intent::Write, now)?,
             actor: actor.into(),
         })
+    }
+
+    /// Begins a transaction that reads, and returns the account.
+    pub(in crate::engine) fn read_account(
+        &mut self,
+        name: &UserName,
+    ) -> Result<(Transaction<'_>, AccountRecord), AdministrationError> {
+        let mut tx = self.begin(Intent::Read)?;
+        let record = find_account(&mut tx, name)?;
+        Ok((tx, record))
     }
 
     pub(in crate::engine) fn check_not_declared(
@@ -159,4 +172,49 @@ pub(in crate::engine) fn find_account(
 ) -> Result<AccountRecord, AdministrationError> {
     tx.find_account(name)?
         .ok_or_else(|| AdministrationError::UnknownAccount(name.clone()))
+}
+
+/// Returns the name for a new or renamed account. Refuses it if another account, stored or
+/// declared, or a user named in the configuration has another spelling of it. A name declared by
+/// root is always permitted.
+pub(in crate::engine) fn check_new_name(
+    config: &Config,
+    tx: &mut Transaction<'_>,
+    name: &UserName,
+    distinct: Distinct,
+) -> Result<Result<NewName, OtherSpelling>, StoreError> {
+    if distinct == Distinct::Yes || config.find_declared_account(name).is_some() {
+        return Ok(Ok(NewName::accept_distinct(name)));
+    }
+    let stored = tx.find_names_by_key(&name.key())?;
+    Ok(check_spellings(config, &stored, name))
+}
+
+/// Returns the stored, declared or configured account of which `name` is another spelling; `None`
+/// if `name` itself is an account.
+pub(in crate::engine) fn find_other_spelling(
+    config: &Config,
+    tx: &mut Transaction<'_>,
+    name: &UserName,
+) -> Result<Option<OtherSpelling>, StoreError> {
+    let stored = tx.find_names_by_key(&name.key())?;
+    if config.find_declared_account(name).is_some() || stored.contains(name) {
+        return Ok(None);
+    }
+    Ok(check_spellings(config, &stored, name).err())
+}
+
+/// Rules and policies may name users who have no account yet, and apply to every spelling of the
+/// name. A name that root has written in the configuration itself is permitted.
+fn check_spellings(
+    config: &Config,
+    stored: &[UserName],
+    name: &UserName,
+) -> Result<NewName, OtherSpelling> {
+    let declared = config.account.iter().map(|declared| &declared.name);
+    let mut named = config.named_users();
+    if named.contains(name) {
+        named.clear();
+    }
+    NewName::check_spelling(name, stored.iter().chain(declared).chain(&named))
 }

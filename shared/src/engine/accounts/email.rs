@@ -2,20 +2,18 @@
 //! second factor, since codes are mailed to it. It stays confirmed until a code mailed to the new
 //! address is entered.
 
-use super::change::find_account;
-use super::error::AdministrationError;
 use crate::account::email::EmailAddress;
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::second_factor::Enrolled;
 use crate::credential::input::Input;
 use crate::crypto::vault::MailedFor;
-use crate::engine::Accounts;
-use crate::engine::app_passwords::changes::AppPasswordsAfter;
-use crate::engine::is_enrolled;
-use crate::engine::mail::code::{self, MailQueued, MailRefusal};
-use crate::engine::principal::Principal;
-use crate::store::{Intent, MailAddresses};
+use crate::engine::mail::code;
+use crate::engine::{
+    Accounts, AdministrationError, AppPasswordsAfter, MailQueued, MailRefusal, Principal,
+    is_enrolled,
+};
+use crate::store::MailAddresses;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::Refusal;
 
@@ -34,7 +32,7 @@ impl Accounts<'_> {
         self.engine.check_not_declared(name)?;
         let mut change = self.engine.begin_change(actor, now)?;
         let record = change.find_or_add_account(name)?;
-        match code::mail_refusal(&change.tx.config.email, &mut change.tx, record.id, now)? {
+        match code::mail_refusal(&mut change.tx, record.id)? {
             Some(MailRefusal::Cooldown { wait }) => {
                 return Err(AdministrationError::MailCooldown(wait));
             }
@@ -42,28 +40,14 @@ impl Accounts<'_> {
             None => {}
         }
         if code::has_too_many_confirmations(&mut change.tx, to, now)? {
-            return Err(AdministrationError::MailCooldown(
-                change.tx.config.email.cooldown.seconds(),
-            ));
+            let cooldown = change.tx.config.email.cooldown.seconds();
+            return Err(AdministrationError::MailCooldown(cooldown));
         }
-        let addresses = change.tx.mail_addresses(record.id)?;
-        change.tx.set_mail_addresses(
-            record.id,
-            &MailAddresses {
-                pending: Some(to.clone()),
-                ..addresses
-            },
-        )?;
-        let (email, purpose) = (&change.tx.config.email, MailedFor::Confirmation);
-        let mail = code::queue_code(
-            email,
-            change.tx.vault,
-            &mut change.tx,
-            record.id,
-            to.clone(),
-            purpose,
-            now,
-        )?;
+        let mut addresses = change.tx.mail_addresses(record.id)?;
+        addresses.pending = Some(to.clone());
+        change.tx.set_mail_addresses(record.id, &addresses)?;
+        let purpose = MailedFor::Confirmation;
+        let mail = code::queue_code(&mut change.tx, record.id, to.clone(), purpose)?;
         change.log_event(name, EventKind::EmailSet)?;
         change.commit()?;
         Ok(mail)
@@ -74,8 +58,7 @@ impl Accounts<'_> {
         &mut self,
         name: &UserName,
     ) -> Result<EmailAddress, AdministrationError> {
-        let mut tx = self.engine.begin(Intent::Read)?;
-        let record = find_account(&mut tx, name)?;
+        let (mut tx, record) = self.engine.read_account(name)?;
         let pending = tx.mail_addresses(record.id)?.pending;
         pending.ok_or_else(|| AdministrationError::NothingToConfirm(name.clone()))
     }

@@ -3,14 +3,13 @@
 
 use super::account_data;
 use super::change::AccountChange;
-use super::error::AdministrationError;
 use crate::account::event::EventKind;
 use crate::account::name::{Distinct, LONGEST_LABEL, Label, NameKey, UserName, is_invisible};
 use crate::credential::import::FoundAuthenticator;
 use crate::credential::otpauth_uri::MovingFactor;
 use crate::credential::totp::{OtpParameters, Step};
 use crate::crypto::vault::SecretBinding;
-use crate::engine::Accounts;
+use crate::engine::{Accounts, AdministrationError};
 use crate::store::AuthenticatorRecord;
 use crate::system::clock::Timestamp;
 use std::collections::{BTreeSet, HashMap};

@@ -3,7 +3,6 @@
 
 pub(super) mod account;
 pub(super) mod account_data;
-pub(super) mod account_name;
 pub(super) mod api_secret;
 pub(super) mod audit_log;
 pub(super) mod change;
@@ -13,4 +12,3 @@ pub(super) mod import;
 pub(super) mod one_time_code;
 pub(super) mod password_change;
 pub(super) mod second_factor;
-pub(super) mod write_test;

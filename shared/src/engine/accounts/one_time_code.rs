@@ -1,16 +1,15 @@
 //! One-time codes, which an administrator issues to a user who has lost the authenticator. A code
 //! is accepted once, within 48 hours, and the second factor stays on.
 
-use super::error::AdministrationError;
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::credential::input::Input;
 use crate::credential::recovery_code::OneTimeCode;
-use crate::engine::Accounts;
 use crate::engine::login::token_validity::check_token;
-use crate::engine::principal::Principal;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{EngineError, EnrollmentToken, VerificationRequest};
+use crate::engine::{
+    Accounts, AdministrationError, EngineError, EnrollmentToken, Principal, VerificationRequest,
+};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::verify::account::StoredOneTimeCode;

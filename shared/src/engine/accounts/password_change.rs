@@ -2,15 +2,11 @@
 //! password may have left sessions or app passwords behind, so both end.
 
 use super::change::AccountChange;
-use super::error::AdministrationError;
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::crypto::password::Password;
-use crate::engine::Accounts;
-use crate::engine::EngineError;
-use crate::engine::app_passwords::changes::AppPasswordsAfter;
-use crate::engine::principal::Principal;
+use crate::engine::{Accounts, AdministrationError, AppPasswordsAfter, EngineError, Principal};
 use crate::store::StoreError;
 use crate::system::clock::Timestamp;
 

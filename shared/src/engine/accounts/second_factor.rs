@@ -3,14 +3,10 @@
 
 use super::account_data;
 use super::change::find_account;
-use super::error::AdministrationError;
 use crate::account::event::EventKind;
 use crate::account::name::{NewName, UserName};
 use crate::credential::totp::Step;
-use crate::engine::Accounts;
-use crate::engine::app_passwords::changes::AppPasswordsAfter;
-use crate::engine::is_enrolled;
-use crate::engine::principal::Principal;
+use crate::engine::{Accounts, AdministrationError, AppPasswordsAfter, Principal, is_enrolled};
 use crate::system::clock::Timestamp;
 
 impl Accounts<'_> {

@@ -7,10 +7,7 @@ use crate::account::record::AccountId;
 use crate::config::{AppPasswordsOnChange, Config};
 use crate::credential::app_password::AppPassword;
 use crate::credential::scope::{AppPasswordScope, ScopeTerm};
-use crate::engine::AppPasswords;
-use crate::engine::accounts::change::find_account;
-use crate::engine::accounts::error::{AdministrationError, AppPasswordError};
-use crate::engine::principal::Principal;
+use crate::engine::{AdministrationError, AppPasswordError, AppPasswords, Principal};
 use crate::store::{AppPasswordRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 
@@ -79,12 +76,13 @@ impl AppPasswords<'_> {
         &mut self,
         of: Option<&UserName>,
     ) -> Result<Vec<AppPasswordRecord>, AdministrationError> {
-        let mut tx = self.engine.begin(Intent::Read)?;
-        let of = match of {
-            Some(name) => Some(find_account(&mut tx, name)?.id),
-            None => None,
-        };
-        Ok(tx.app_passwords(of)?)
+        match of {
+            Some(name) => {
+                let (mut tx, record) = self.engine.read_account(name)?;
+                Ok(tx.app_passwords(Some(record.id))?)
+            }
+            None => Ok(self.engine.begin(Intent::Read)?.app_passwords(None)?),
+        }
     }
 
     pub fn rename_app_password<'a>(

@@ -11,14 +11,15 @@ use crate::credential::secret::RandomError;
 use crate::crypto::master_key::MasterKeyError;
 use crate::crypto::password::HashingMemory;
 use crate::crypto::vault::{Vault, VaultError};
+use crate::engine::AdministrationError;
 use crate::engine::accounts::account_data;
-use crate::engine::accounts::account_name::find_other_spelling;
-use crate::engine::accounts::error::AdministrationError;
+use crate::engine::accounts::change::find_other_spelling;
 use crate::engine::keys::keyed_store::KeyedStore;
 use crate::policy::groups::PersonGroups;
 use crate::store::{Intent, StoreError, Transaction};
 use crate::system::admission::AdmissionClass;
 use crate::system::clock::Timestamp;
+use crate::system::trusted_file::FileError;
 use crate::token::AccountVersion;
 use std::fmt;
 use std::path::PathBuf;
@@ -103,6 +104,19 @@ impl Engine {
             .map_err(AdministrationError::WalNotTruncated)
     }
 
+    /// Tests that the store accepts writes: a full disk, a read-only disk and a lock held by another
+    /// process show only in a write. Commits a change durably. The same transaction reverts the
+    /// change, so the store stays as it was.
+    pub fn try_write(&mut self) -> Result<(), EngineError> {
+        let mut tx = self.begin(Intent::Write)?;
+        // No gate has this id, since gate ids are random.
+        let unused_id = [0; 16];
+        let revision = tx.revision()?;
+        tx.set_gate_revision(&unused_id, revision)?;
+        tx.remove_gate(&unused_id)?;
+        Ok(tx.commit()?)
+    }
+
     /// Returns the keys that sign and seal tokens and cookies.
     pub fn token_keys(&self) -> crate::crypto::vault::TokenKeys {
         self.vault.token_keys()
@@ -179,19 +193,10 @@ pub enum EngineError {
         key: PathBuf,
         store: PathBuf,
     },
-    Declared {
-        path: PathBuf,
-        error: DeclaredError,
-    },
-}
-
-/// Why the secret file of a declared account is refused.
-#[derive(Debug)]
-pub enum DeclaredError {
-    /// The file cannot be read, or its owner or mode is not trusted.
-    File(crate::system::trusted_file::FileError),
-    /// The file contains neither an otpauth URI nor Base32.
-    Content(OtpauthError),
+    /// The secret file of a declared account cannot be read, or its owner or mode is not trusted.
+    SecretFile(FileError),
+    /// The secret file of a declared account contains neither an otpauth URI nor Base32.
+    SecretContent(PathBuf, OtpauthError),
 }
 
 impl From<MasterKeyError> for EngineError {
@@ -230,16 +235,8 @@ impl fmt::Display for EngineError {
                 key.display(),
                 store.display()
             ),
-            EngineError::Declared {
-                error: DeclaredError::File(error),
-                ..
-            } => error.fmt(f),
-            EngineError::Declared {
-                path,
-                error: DeclaredError::Content(error),
-            } => {
-                write!(f, "{}: {error}", path.display())
-            }
+            EngineError::SecretFile(error) => error.fmt(f),
+            EngineError::SecretContent(path, error) => write!(f, "{}: {error}", path.display()),
         }
     }
 }
@@ -251,14 +248,8 @@ impl std::error::Error for EngineError {
             EngineError::Store(error) => Some(error),
             EngineError::Vault(error) => Some(error),
             EngineError::WrongKey { .. } => None,
-            EngineError::Declared {
-                error: DeclaredError::File(error),
-                ..
-            } => Some(error),
-            EngineError::Declared {
-                error: DeclaredError::Content(error),
-                ..
-            } => Some(error),
+            EngineError::SecretFile(error) => Some(error),
+            EngineError::SecretContent(_, error) => Some(error),
         }
     }
 }

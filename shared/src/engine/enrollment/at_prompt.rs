@@ -105,7 +105,7 @@ impl Enrollment<'_> {
         context: PamContext<'_>,
         token: &TypedText,
         now: Timestamp,
-    ) -> Result<(PamGrant, Vec<String>), AdministrationError> {
+    ) -> Result<PamGrant, AdministrationError> {
         let Ok(origin) = self.enrolling_origin(context)? else {
             return Err(AdministrationError::Stale);
         };
@@ -146,7 +146,7 @@ impl Enrollment<'_> {
         let messages = messages::app_passwords_text(app_passwords)
             .into_iter()
             .collect();
-        Ok((PamGrant::new(messages::ENROLLED_CAUSE, mark), messages))
+        Ok(PamGrant::new(messages::ENROLLED_CAUSE, mark).with_messages(messages))
     }
 
     /// Returns the origin of a user who may enroll here, or refuses: a process of the account's own

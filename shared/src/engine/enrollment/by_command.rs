@@ -1,5 +1,5 @@
-//! An enrollment by a command or on the account page. `commands` verifies the code of the requester;
-//! here is the first enrollment by a user who proves the password of this host instead.
+//! An enrollment by a command or on the account page. `commands` verifies the code of the requester.
+//! Here is the first enrollment by a user who proves the password of this host instead.
 //!
 //! It takes two steps. The caller has the host's PAM verify the password between them, without
 //! holding the engine: a verification that hangs blocks no other request.
@@ -8,8 +8,9 @@ use super::pending::{AccountSnapshot, EnrollmentDraft, PendingEnrollment};
 use super::steps::{AfterEnrollmentCode, ShownEnrollment, show_authenticator, show_enrollment};
 use crate::account::name::UserName;
 use crate::credential::input::Input;
-use crate::engine::verify::charge::ChargedAttempt;
-use crate::engine::{AdministrationError, COMMAND, Enrollment, Requester, VerificationRequest};
+use crate::engine::{
+    AdministrationError, COMMAND, ChargedAttempt, Enrollment, Requester, VerificationRequest,
+};
 use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::command_request::{
     AuthenticatorKind, EngineReply, EnrollmentOperation, ReplyBody, TypedText,
@@ -164,11 +165,5 @@ impl Enrollment<'_> {
 /// The peer has passed some sign-in as this user, but not by this password. The password is
 /// therefore a first factor, and a wrong one does not lock the account.
 fn verification_request<'a>(name: &'a UserName, origin: &'a Origin) -> VerificationRequest<'a> {
-    VerificationRequest {
-        name,
-        phase: Phase::Before,
-        origin,
-        browser: None,
-        service: COMMAND,
-    }
+    VerificationRequest::new(name, Phase::Before, origin, COMMAND)
 }

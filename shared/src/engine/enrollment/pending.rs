@@ -373,6 +373,24 @@ mod tests {
         assert_eq!(refusal, Some(Refusal::Malformed));
     }
 
+    /// A draft without a snapshot would be activated after a revocation.
+    #[test]
+    fn a_sealed_draft_has_a_snapshot() {
+        let mut draft = pending(&Config::default()).draft;
+        let opens = |draft| serde_json::from_value::<EnrollmentDraft>(draft).is_ok();
+        assert!(!opens(serde_json::to_value(&draft).unwrap()));
+        draft.snapshot = Some(AccountSnapshot {
+            account: None,
+            recovery: None,
+            keys: [0; 32],
+        });
+        let mut sealed = serde_json::to_value(&draft).unwrap();
+        assert!(sealed["secret"].is_string() && sealed["recovery_codes"][0].is_string());
+        assert!(opens(sealed.clone()));
+        sealed.as_object_mut().unwrap().remove("footing");
+        assert!(!opens(sealed));
+    }
+
     #[test]
     fn with_disable_there_is_one_recovery_code() {
         let config: Config = toml::from_str("[recovery]\non_use = \"disable\"").unwrap();

@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::credential::input::Input;
 use crate::crypto::vault::{SecretBinding, Vault};
 use crate::engine::accounts::account_data;
-use crate::engine::accounts::account_name::check_new_name;
+use crate::engine::accounts::change::check_new_name;
 use crate::engine::login::token_validity::check_token_parent;
 use crate::engine::{
     AdministrationError, AppPasswordsAfter, EngineError, Enrollment, Principal, Requester,

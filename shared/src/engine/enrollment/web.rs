@@ -44,13 +44,8 @@ impl Enrollment<'_> {
         input: &Input,
         now: Timestamp,
     ) -> Result<Result<EnrollmentToken, Refusal>, LoginError> {
-        let request = VerificationRequest {
-            name: token.account(),
-            phase: Phase::After,
-            origin: browser.origin,
-            browser: None,
-            service: SERVICE,
-        };
+        let request =
+            VerificationRequest::new(token.account(), Phase::After, browser.origin, SERVICE);
         let verified = self.engine.accounts().verify_enrollment_one_time_code(
             &request,
             input,
@@ -196,13 +191,7 @@ impl Enrollment<'_> {
         if self.engine.load_policy_facts(name)?.enrolled == Enrolled::Yes {
             return Ok(Some(EnrollmentRequirement::None));
         }
-        let request = VerificationRequest {
-            name,
-            phase: Phase::After,
-            origin,
-            browser: None,
-            service: SERVICE,
-        };
+        let request = VerificationRequest::new(name, Phase::After, origin, SERVICE);
         Ok(Some(
             self.engine.policy().enrollment_requirement(&request, now)?,
         ))

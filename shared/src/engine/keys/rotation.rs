@@ -19,11 +19,9 @@
 
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::UserName;
-use crate::credential::secret::RandomError;
-use crate::crypto::master_key::{MasterKeyError, MasterKeyFile, MasterKeys, OwnKeyFile};
-use crate::crypto::vault::{Renewal, Resealed, VaultError};
-use crate::engine::Keys;
-use crate::engine::{COMMAND, EngineError};
+use crate::crypto::master_key::{MasterKeyFile, MasterKeys, OwnKeyFile};
+use crate::crypto::vault::{Renewal, Resealed};
+use crate::engine::{COMMAND, EngineError, Keys};
 use crate::store::{self, Intent, KeyBound, SealedValue, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -191,39 +189,13 @@ fn event(renewal: Renewal, actor: &str, now: Timestamp) -> AuditEvent {
 /// Why a rotation did not finish. The store stays usable, and another rotation finishes it.
 #[derive(Debug)]
 pub enum RotationError {
-    Key(MasterKeyError),
-    Random(RandomError),
     Engine(EngineError),
     /// Every step but the last is done: the old master key is still in the file.
     OldKeyStays(PathBuf, StoreError),
 }
 
-impl From<MasterKeyError> for RotationError {
-    fn from(error: MasterKeyError) -> RotationError {
-        RotationError::Key(error)
-    }
-}
-
-impl From<RandomError> for RotationError {
-    fn from(error: RandomError) -> RotationError {
-        RotationError::Random(error)
-    }
-}
-
-impl From<EngineError> for RotationError {
-    fn from(error: EngineError) -> RotationError {
-        RotationError::Engine(error)
-    }
-}
-
-impl From<StoreError> for RotationError {
-    fn from(error: StoreError) -> RotationError {
-        RotationError::Engine(error.into())
-    }
-}
-
-impl From<VaultError> for RotationError {
-    fn from(error: VaultError) -> RotationError {
+impl<E: Into<EngineError>> From<E> for RotationError {
+    fn from(error: E) -> RotationError {
         RotationError::Engine(error.into())
     }
 }
@@ -231,8 +203,6 @@ impl From<VaultError> for RotationError {
 impl fmt::Display for RotationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RotationError::Key(error) => error.fmt(f),
-            RotationError::Random(error) => error.fmt(f),
             RotationError::Engine(error) => error.fmt(f),
             RotationError::OldKeyStays(path, error) => write!(
                 f,
@@ -246,8 +216,6 @@ impl fmt::Display for RotationError {
 impl std::error::Error for RotationError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            RotationError::Key(error) => Some(error),
-            RotationError::Random(error) => Some(error),
             RotationError::Engine(error) => Some(error),
             RotationError::OldKeyStays(_, error) => Some(error),
         }

@@ -18,7 +18,7 @@ use crate::config::gate::FirstFactorSource;
 use crate::credential::input::Input;
 use crate::crypto::password::{Password, PasswordError, PasswordHash};
 use crate::engine::accounts::account_data;
-use crate::engine::accounts::account_name::check_new_name;
+use crate::engine::accounts::change::check_new_name;
 use crate::engine::policy::exemption;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{ChargedAttempt, EnrollmentPermission, Login};

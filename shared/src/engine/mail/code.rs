@@ -7,15 +7,14 @@ use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::account::second_factor::MailStatus;
-use crate::config::email::EmailConfig;
 use crate::credential::secret::{RandomError, fill_random};
-use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash, Vault};
-use crate::engine::Mail;
+use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash};
 use crate::engine::accounts::account_data;
 use crate::engine::login::token_validity::check_token;
+use crate::engine::transaction::EngineTransaction;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{EngineError, VerificationRequest};
-use crate::store::{ExpiredMail, Intent, MailState, QueuedMail, StoreError, Transaction};
+use crate::engine::{EngineError, Mail, VerificationRequest};
+use crate::store::{ExpiredMail, Intent, MailState, StoreError, Transaction};
 use crate::system::clock::{self, Timestamp};
 use crate::token::{LoginPayload, LoginToken};
 use crate::verify::account::StoredMailedCode;
@@ -150,14 +149,10 @@ impl Mail<'_> {
     ) -> Option<Result<(), NotMailed>> {
         let limit =
             Duration::from_secs(self.engine.config.email.timeout.seconds()) + RECORD_TIMEOUT;
-        let state = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)
-            .map_err(NotMailed::from);
-        let state = match state.and_then(|mut tx| Ok(tx.mail_state(mail.number)?)) {
+        let read = self.engine.begin(Intent::Read);
+        let state = match read.and_then(|mut tx| Ok(tx.mail_state(mail.number)?)) {
             Ok(state) => state,
-            Err(error) => return Some(Err(error)),
+            Err(error) => return Some(Err(error.into())),
         };
         let sent = match state {
             Some(MailState::Waiting) if waited < TAKE_TIMEOUT => return None,
@@ -192,30 +187,17 @@ impl Mail<'_> {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<MailMessage>, EngineError> {
-        if limit == 0
-            || self
-                .engine
-                .begin(Intent::Read)?
-                .waiting_mail(1, now)?
-                .is_empty()
-        {
+        if limit == 0 || self.is_outbox_empty(now)? {
             return Ok(Vec::new());
         }
         let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Write)?;
         let mut taken = Vec::new();
         for waiting in tx.waiting_mail(limit, now)? {
-            let QueuedMail {
-                account,
-                purpose,
-                ref to,
-                expires,
-                ..
-            } = waiting;
             let binding = LetterBinding {
-                account: account.0,
-                purpose,
-                to,
-                expires,
+                account: waiting.account.0,
+                purpose: waiting.purpose,
+                to: &waiting.to,
+                expires: waiting.expires,
             };
             let Some(code) = vault.unseal_code(&waiting.sealed, &binding) else {
                 // It was not sealed with these keys, or it was changed.
@@ -238,15 +220,16 @@ impl Mail<'_> {
         Ok(taken)
     }
 
+    fn is_outbox_empty(&mut self, now: Timestamp) -> Result<bool, EngineError> {
+        let mut tx = self.engine.begin(Intent::Read)?;
+        Ok(tx.waiting_mail(1, now)?.is_empty())
+    }
+
     /// Removes expired codes from the outbox. Returns the accounts whose code was not sent, as far
     /// as that is known.
     pub fn remove_expired_mail(&mut self, now: Timestamp) -> Result<Vec<UserName>, EngineError> {
-        if self
-            .engine
-            .begin(Intent::Read)?
-            .expired_mail(1, now)?
-            .is_empty()
-        {
+        let expired = self.engine.begin(Intent::Read)?.expired_mail(1, now)?;
+        if expired.is_empty() {
             return Ok(Vec::new());
         }
         let mut tx = self.engine.begin(Intent::Write)?;
@@ -304,11 +287,10 @@ impl Mail<'_> {
 
 /// Returns why no code may be mailed now, for whatever purpose.
 pub(in crate::engine) fn mail_refusal(
-    email: &EmailConfig,
-    tx: &mut Transaction<'_>,
+    tx: &mut EngineTransaction<'_>,
     account: AccountId,
-    now: Timestamp,
 ) -> Result<Option<MailRefusal>, StoreError> {
+    let (email, now) = (&tx.config.email, tx.now);
     if !email.is_enabled() {
         return Ok(Some(MailRefusal::NotConfigured));
     }
@@ -321,20 +303,17 @@ pub(in crate::engine) fn mail_refusal(
 
 /// Makes a code that replaces an earlier one, and queues it in the outbox, sealed.
 pub(in crate::engine) fn queue_code(
-    email: &EmailConfig,
-    vault: &Vault,
-    tx: &mut Transaction<'_>,
+    tx: &mut EngineTransaction<'_>,
     account: AccountId,
     to: EmailAddress,
     purpose: MailedFor,
-    now: Timestamp,
 ) -> Result<MailQueued, EngineError> {
     let code = random_code()?;
-    let hash = vault.mailed_hash(account.0, purpose, &code);
-    let expires = now.plus(email.code_ttl.seconds());
+    let hash = tx.vault.mailed_hash(account.0, purpose, &code);
+    let expires = tx.now.plus(tx.config.email.code_ttl.seconds());
     let stored = StoredMailedCode {
         hash,
-        sent: now,
+        sent: tx.now,
         expires,
         used: false,
         wrong_confirmations: 0,
@@ -346,7 +325,7 @@ pub(in crate::engine) fn queue_code(
         to: &to,
         expires,
     };
-    let sealed = vault.seal_code(&code, &binding)?;
+    let sealed = tx.vault.seal_code(&code, &binding)?;
     let number = tx.queue_mail(account, &to, purpose, expires, &sealed)?;
     Ok(MailQueued {
         number,
@@ -378,7 +357,7 @@ fn request_code(
         return Ok(MailRequest::Refused(MailRefusal::Code(refusal)));
     }
     let tx = &mut evaluation.tx;
-    let (config, vault, now) = (tx.config, tx.vault, tx.now);
+    let config = tx.config;
     if let Some(token) = token {
         let trials = tx.login_token_state(token.id())?;
         let is_alive = check_token(token, tx)?.is_some();
@@ -389,12 +368,11 @@ fn request_code(
     let Some(to) = account_data::load_mail_address(config, tx, request.name, account)? else {
         return Ok(MailRequest::Refused(MailRefusal::NoAddress));
     };
-    if let Some(refusal) = mail_refusal(&config.email, tx, account, now)? {
+    if let Some(refusal) = mail_refusal(tx, account)? {
         return Ok(MailRequest::Refused(refusal));
     }
     evaluation.log_event(EventKind::CodeRequested, "")?;
-    let (email, tx) = (&config.email, &mut evaluation.tx);
-    let queued = queue_code(email, vault, tx, account, to, MailedFor::Login, now)?;
+    let queued = queue_code(&mut evaluation.tx, account, to, MailedFor::Login)?;
     Ok(MailRequest::Queued(queued))
 }
 

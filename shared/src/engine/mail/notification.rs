@@ -4,8 +4,7 @@
 use crate::account::email::EmailAddress;
 use crate::account::event::{AuditEvent, EventKind};
 use crate::config::Config;
-use crate::engine::EngineError;
-use crate::engine::Mail;
+use crate::engine::{EngineError, Mail};
 use crate::store::{Intent, LoggedEvent, Notification, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::verify::method::AuthenticationMethod;

@@ -7,11 +7,12 @@ use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::{Distinct, OtherSpelling, UserName};
 use crate::account::second_factor::Enrolled;
 use crate::credential::completed_methods::CompletedMethods;
-use crate::engine::accounts::account_name::check_new_name;
-use crate::engine::principal::{Principal, audit_event};
+use crate::engine::accounts::change::check_new_name;
+use crate::engine::principal::audit_event;
 use crate::engine::transaction::EngineTransaction;
 use crate::engine::{
-    AccountPolicy, AdministrationError, COMMAND, EngineError, LoginError, VerificationRequest,
+    AccountPolicy, AdministrationError, COMMAND, EngineError, LoginError, Principal,
+    VerificationRequest,
 };
 use crate::policy::groups::GroupsError;
 use crate::policy::requirement::{

@@ -2,11 +2,8 @@
 
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
-use crate::engine::Sessions;
-use crate::engine::accounts::change::find_account;
-use crate::engine::accounts::error::AdministrationError;
-use crate::engine::principal::Principal;
-use crate::store::{BrowserRecord, BrowserSessions, Intent, SessionRecord};
+use crate::engine::{AdministrationError, Principal, Sessions};
+use crate::store::{BrowserRecord, BrowserSessions, SessionRecord};
 use crate::system::clock::Timestamp;
 use crate::token::session::SessionId;
 
@@ -17,8 +14,7 @@ impl Sessions<'_> {
         name: &UserName,
         now: Timestamp,
     ) -> Result<Vec<SessionRecord>, AdministrationError> {
-        let mut tx = self.engine.begin(Intent::Read)?;
-        let record = find_account(&mut tx, name)?;
+        let (mut tx, record) = self.engine.read_account(name)?;
         Ok(tx.sessions(record.id, now)?)
     }
 
@@ -28,8 +24,7 @@ impl Sessions<'_> {
         name: &UserName,
         now: Timestamp,
     ) -> Result<Vec<BrowserRecord>, AdministrationError> {
-        let mut tx = self.engine.begin(Intent::Read)?;
-        let record = find_account(&mut tx, name)?;
+        let (mut tx, record) = self.engine.read_account(name)?;
         Ok(tx.trusted_browsers(record.id, now)?)
     }
 

@@ -3,8 +3,7 @@
 //! is complete when every gate has confirmed the new revision or its lease has expired.
 
 use crate::crypto::vault::TokenKeys;
-use crate::engine::Sessions;
-use crate::engine::{EngineError, report_waiting};
+use crate::engine::{EngineError, Sessions, report_waiting};
 use crate::store::{Intent, LiveAppPasswords};
 use crate::system::clock::{self, Timestamp};
 use crate::token::session::{RevokedSessions, SessionId};

@@ -26,6 +26,24 @@ pub struct VerificationRequest<'a> {
     pub service: &'a str,
 }
 
+impl<'a> VerificationRequest<'a> {
+    /// Makes a request that comes from no trusted browser.
+    pub fn new(
+        name: &'a UserName,
+        phase: Phase,
+        origin: &'a Origin,
+        service: &'a str,
+    ) -> VerificationRequest<'a> {
+        VerificationRequest {
+            name,
+            phase,
+            origin,
+            browser: None,
+            service,
+        }
+    }
+}
+
 /// What is left after a recovery code was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterRecovery {

@@ -97,30 +97,39 @@ impl Verification<'_> {
             // Read before the password is verified, so that the mark does not outlive a revocation
             // between the two.
             let at = self.find_account_version(context.account)?;
-            return Ok(
-                match self.engine.app_passwords().verify_app_password(
-                    &request,
-                    &app_password,
-                    now,
-                )? {
-                    Ok(_) => PamVerification::Accepted {
-                        grant: PamGrant::new(APP_PASSWORD, self.seal_mark(context, at, now)?),
-                        messages: Vec::new(),
-                        code_length,
-                    },
-                    Err(refusal) => PamVerification::Refused {
-                        refusal: PamRefusal {
-                            cause: refusal.to_string(),
-                            message: messages::app_password_refusal(refusal),
-                        },
-                        code_length,
-                    },
-                },
-            );
+            let mut app_passwords = self.engine.app_passwords();
+            let verified = app_passwords.verify_app_password(&request, &app_password, now)?;
+            let result = match verified {
+                Ok(_) => Ok(PamGrant::new(
+                    APP_PASSWORD,
+                    self.seal_mark(context, at, now)?,
+                )),
+                Err(refusal) => Err(refusal.into()),
+            };
+            return Ok(PamVerification {
+                result,
+                code_length,
+            });
         }
         let attempt = self.verify_input(&request, &Input::parse(code.as_bytes()), now)?;
-        let method = match attempt.result {
-            Ok(accepted) => AuthenticationMethod::from(accepted.consumed()),
+        let result = match attempt.result {
+            Ok(accepted) => {
+                let means = AuthenticationMethod::from(accepted.consumed());
+                let accepted = (phase == Phase::Before).then(|| EarlyAcceptance {
+                    means,
+                    at: now,
+                    from: origin.clone(),
+                });
+                let messages = attempt.after_login.messages();
+                // A host that does not know that the first factor has passed shows the messages in
+                // its account hook.
+                let later = match context.phase {
+                    Phase::Before if accepted.is_none() => messages.clone(),
+                    _ => Vec::new(),
+                };
+                let mark = self.seal_early_mark(context, attempt.at, accepted, later, now)?;
+                Ok(PamGrant::new(means.name(), mark).with_messages(messages))
+            }
             Err(refusal) => {
                 let mut refused = PamRefusal::from(refusal);
                 // A hint about a future code could be used later, and the user of this process may
@@ -130,28 +139,11 @@ impl Verification<'_> {
                 {
                     refused.cause = Refusal::Wrong.to_string();
                 }
-                return Ok(PamVerification::Refused {
-                    refusal: refused,
-                    code_length,
-                });
+                Err(refused)
             }
         };
-        let accepted = (phase == Phase::Before).then(|| EarlyAcceptance {
-            means: method,
-            at: now,
-            from: origin.clone(),
-        });
-        let texts = attempt.after_login.messages();
-        // A host that does not know that the first factor has passed shows the messages in its
-        // account hook.
-        let later = match context.phase {
-            Phase::Before if accepted.is_none() => texts.clone(),
-            _ => Vec::new(),
-        };
-        let mark = self.seal_early_mark(context, attempt.at, accepted, later, now)?;
-        Ok(PamVerification::Accepted {
-            grant: PamGrant::new(method.name(), mark),
-            messages: texts,
+        Ok(PamVerification {
+            result,
             code_length,
         })
     }
@@ -193,13 +185,11 @@ impl Verification<'_> {
         let request = context.verification_request(&origin, phase);
         // Read before the decision, so that the mark does not outlive a revocation between the two.
         let at = self.find_account_version(context.account)?;
-        Ok(match self.check_grace_period(&request, period, now)? {
-            WithinGrace::No => None,
-            WithinGrace::Yes => Some(PamGrant::new(
-                GRACE_PERIOD,
-                self.seal_mark(context, at, now)?,
-            )),
-        })
+        if self.check_grace_period(&request, period, now)? == WithinGrace::No {
+            return Ok(None);
+        }
+        let mark = self.seal_mark(context, at, now)?;
+        Ok(Some(PamGrant::new(GRACE_PERIOD, mark)))
     }
 
     /// Ends what a changed password of the user on this host ends. Returns messages for the user,
@@ -301,11 +291,8 @@ impl Verification<'_> {
             address: visitor.origin.certain_address(),
             completed_methods: earlier,
         };
-        Ok(self
-            .engine
-            .config
-            .policy
-            .evaluate_requirement(&subject, membership.enrolled))
+        let policy = &self.engine.config.policy;
+        Ok(policy.evaluate_requirement(&subject, membership.enrolled))
     }
 
     /// Splits the code off the end of an input, and returns its length in bytes. An app password is
@@ -332,10 +319,7 @@ impl Verification<'_> {
     fn code_lengths(&mut self, name: &UserName) -> Result<(Enrolled, Vec<u32>), EngineError> {
         let declared = account_data::read_declared_secret(&self.engine.config, name)?;
         let mail = self.engine.load_policy_facts(name)?.mail;
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
+        let mut tx = self.engine.begin(Intent::Read)?;
         let id = tx
             .find_account(name)?
             .map_or(AccountId(0), |record| record.id);
@@ -344,9 +328,10 @@ impl Verification<'_> {
             Some((_, parameters)) => vec![parameters.digits],
             None => stored
                 .iter()
-                .map(|authenticator| authenticator.parameters.digits)
+                .map(|stored| stored.parameters.digits)
                 .collect(),
         };
+        drop(tx);
         lengths.extend(crate::engine::mail::code::mailed_code_digits(mail));
         match lengths.is_empty() {
             true => Ok((

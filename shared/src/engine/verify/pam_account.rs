@@ -27,11 +27,7 @@ impl Verification<'_> {
         &mut self,
         account: &UserName,
     ) -> Result<Option<AccountVersion>, EngineError> {
-        let mut tx = self
-            .engine
-            .store
-            .begin(&mut self.engine.vault, Intent::Read)?;
-        Ok(account_at(&mut tx, account)?)
+        Ok(account_at(&mut self.engine.begin(Intent::Read)?, account)?)
     }
 
     /// Seals the mark of a passed `auth` hook, for the account as it was before the decision.
@@ -127,13 +123,12 @@ impl Verification<'_> {
         accepted: &EarlyAcceptance,
         now: Timestamp,
     ) -> MarkResult {
-        let visitor = VerificationRequest {
-            name: token.account(),
-            phase: Phase::Before,
-            origin: &accepted.from,
-            browser: None,
-            service: token.payload().service.as_str(),
-        };
+        let visitor = VerificationRequest::new(
+            token.account(),
+            Phase::Before,
+            &accepted.from,
+            token.payload().service.as_str(),
+        );
         // stays true where there is no account any more
         let mut is_over = true;
         let is_settled = |record: &AccountRecord| {

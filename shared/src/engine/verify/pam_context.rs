@@ -11,7 +11,7 @@ use crate::engine::{Requester, VerificationRequest, messages};
 use crate::policy::requirement::Requirement;
 use crate::protocol::command_request::TypedText;
 use crate::system::process::{HostProcess, UnidentifiedProcess};
-use crate::verify::decision::Refusal;
+use crate::verify::decision::{AppPasswordRefusal, Refusal};
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 use std::fmt;
@@ -40,13 +40,7 @@ impl<'a> PamContext<'a> {
         origin: &'a Origin,
         phase: Phase,
     ) -> VerificationRequest<'a> {
-        VerificationRequest {
-            name: self.account,
-            phase,
-            origin,
-            browser: None,
-            service: self.service.as_str(),
-        }
+        VerificationRequest::new(self.account, phase, origin, self.service.as_str())
     }
 }
 
@@ -64,11 +58,21 @@ pub struct PamRequirement {
 pub struct PamGrant {
     by: &'static str,
     mark: Option<TypedText>,
+    /// Messages for the user: wrong codes since the last sign-in, recovery codes that are left.
+    pub messages: Vec<String>,
 }
 
 impl PamGrant {
     pub(in crate::engine) fn new(by: &'static str, mark: Option<TypedText>) -> PamGrant {
-        PamGrant { by, mark }
+        PamGrant {
+            by,
+            mark,
+            messages: Vec::new(),
+        }
+    }
+
+    pub(in crate::engine) fn with_messages(self, messages: Vec<String>) -> PamGrant {
+        PamGrant { messages, ..self }
     }
 
     /// The method, as logs name it, and the mark for the `account` hook: none where the host
@@ -80,19 +84,10 @@ impl PamGrant {
 
 /// The verification result of one input.
 #[derive(Debug)]
-pub enum PamVerification {
-    Accepted {
-        grant: PamGrant,
-        /// Messages for the user: wrong codes since the last sign-in, recovery codes that are left.
-        messages: Vec<String>,
-        /// Bytes at the end of the input that are the code.
-        code_length: usize,
-    },
-    Refused {
-        refusal: PamRefusal,
-        /// Bytes at the end of the input that were taken for the code.
-        code_length: usize,
-    },
+pub struct PamVerification {
+    pub result: Result<PamGrant, PamRefusal>,
+    /// Bytes at the end of the input that were taken for the code.
+    pub code_length: usize,
 }
 
 /// Why access is denied, or an operation is not done.
@@ -102,6 +97,15 @@ pub struct PamRefusal {
     pub cause: String,
     /// As the user reads it.
     pub message: String,
+}
+
+impl From<AppPasswordRefusal> for PamRefusal {
+    fn from(refusal: AppPasswordRefusal) -> PamRefusal {
+        PamRefusal {
+            cause: refusal.to_string(),
+            message: messages::app_password_refusal(refusal),
+        }
+    }
 }
 
 impl From<Refusal> for PamRefusal {

@@ -1,7 +1,7 @@
 //! The clock: codes are compared with it, so it must be synchronised.
 
-use super::finding::Finding;
-use super::machine::Machine;
+use crate::check::finding::Finding;
+use crate::check::machine::Machine;
 use postern_shared::system::clock::Timestamp;
 
 /// Seconds by which the clock may be behind a sign-in that was recorded.

@@ -4,10 +4,10 @@
 //! [`verify`] is the one validation that `postern edit`, `postern check --keep` and `postern check`
 //! share.
 
-use super::certificates;
-use super::finding::{Finding, Place, Severity};
-use super::machine::Machine;
-use super::pam_stack::load_stack;
+use crate::check::finding::{Finding, Place, Severity};
+use crate::check::gate::certificates;
+use crate::check::machine::Machine;
+use crate::check::pam::stack::load_stack;
 use nix::unistd::geteuid;
 use postern_shared::config::file::{self, ConfigError};
 use postern_shared::config::gate::rule::{HostPattern, RuleAccess};

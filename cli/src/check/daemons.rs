@@ -1,9 +1,9 @@
 //! The daemons: whether they run, are those that are installed, and listen where PAM hosts and
 //! proxies connect.
 
-use super::finding::Finding;
-use super::machine::Machine;
-use super::pam_stack::service_names;
+use crate::check::finding::Finding;
+use crate::check::machine::Machine;
+use crate::check::pam::stack::service_names;
 use postern_shared::config::Config;
 use postern_shared::config::gate::ListenAddress;
 use postern_shared::system::pam_service::{MODULE, SERVICE_FOLDERS};

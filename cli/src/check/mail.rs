@@ -1,7 +1,7 @@
 //! Mail: whether the server, the webhook or the program can be reached, and whether mail waits.
 
-use super::finding::Finding;
-use super::machine::Machine;
+use crate::check::finding::Finding;
+use crate::check::machine::Machine;
 use postern_shared::config::Config;
 use postern_shared::config::email::COMMAND_SOCKET;
 use std::net::{TcpStream, ToSocketAddrs};

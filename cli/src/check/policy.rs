@@ -1,10 +1,11 @@
 //! The policy: groups that nobody knows, who is locked out by `required`, and whether root has a
 //! way in without the store.
 
-use super::finding::{Finding, Place};
-use super::machine::Machine;
-use super::pam_services;
-use super::sshd::{SshdFacts, list_names};
+use crate::check::finding::{Finding, Place};
+use crate::check::machine::Machine;
+use crate::check::pam::services as pam_services;
+use crate::check::sshd::access::list_names;
+use crate::check::sshd::facts::SshdFacts;
 use postern_shared::account::name::UserName;
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::file;

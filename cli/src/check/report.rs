@@ -1,12 +1,13 @@
 //! Runs every check, first those that need root, then those of the opened store, which user
 //! `posternd` opens. And where the code is asked for, for `postern enroll`.
 
-use super::finding::{Finding, Severity};
-use super::machine::Machine;
-use super::sshd::{AccountNeed, SshdFacts};
-use super::{
-    certificates, clock, configuration, daemons, mail, pam_services, policy, proxies, store,
-};
+use crate::check::finding::{Finding, Severity};
+use crate::check::gate::{certificates, proxies};
+use crate::check::machine::Machine;
+use crate::check::pam::services as pam_services;
+use crate::check::sshd::access::AccountNeed;
+use crate::check::sshd::facts::SshdFacts;
+use crate::check::{clock, configuration, daemons, mail, policy, store};
 use crate::context::{self, Invocation};
 use crate::terminal::output::{CommandFailure, CommandResult};
 use postern_shared::account::second_factor::Enrolled;

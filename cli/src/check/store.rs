@@ -1,8 +1,8 @@
 //! Key file and store: owners, modes, who can read them, and free space. Whether key and store
 //! belong together shows when the engine opens them.
 
-use super::finding::Finding;
-use super::machine::Machine;
+use crate::check::finding::Finding;
+use crate::check::machine::Machine;
 use postern_shared::config::Config;
 use postern_shared::system::trusted_file::{self, FileError, Follow, Privacy};
 use std::os::unix::fs::MetadataExt;

@@ -1,43 +1,16 @@
-//! sshd: whether every way in leads to the prompt for the code, and whom that locks out.
-//!
-//! `sshd -T` says what is in force: for users whom no `Match` names, for root, and for each account
-//! that has keys or can sign in.
+//! Whether every way in by ssh leads to the prompt for the code, and whom that locks out.
 
-use super::finding::{Finding, Place};
-use super::machine::{Machine, MachineUser};
-use super::pam_stack::{Stack, StackCaller, load_stack};
-use super::sshd_settings::{MethodList, SSHD_CONFIG, SshdMethod, SshdSettings, find_keyword};
-use postern_shared::system::pam_service::PamHook;
-use std::path::{Path, PathBuf};
+use crate::check::finding::{Finding, Place};
+use crate::check::machine::Machine;
+use crate::check::pam::evaluation::StackCaller;
+use crate::check::sshd::facts::{SshdAccount, SshdFacts};
+use crate::check::sshd::settings::{MethodList, SSHD_CONFIG, SshdMethod};
 
-const SSHD: &str = "/usr/sbin/sshd";
 const SERVICE_FILE: &str = "/etc/pam.d/sshd";
 const DROP_IN: &str = "/etc/ssh/sshd_config.d/postern.conf";
 const COPY_SAMPLES: &str =
     "copy sshd_config.d/postern.conf of the samples to /etc/ssh/sshd_config.d, and reload ssh";
 const COPY_EXCEPTIONS: &str = "copy sshd_config.d/postern-exceptions.conf of the samples to /etc/ssh/sshd_config.d, and reload ssh";
-/// Most accounts for which `sshd -T` is asked.
-const MOST_ACCOUNTS: usize = 100;
-/// The client in `sshd -T -C`: an address of documentation, which no `Match` should name.
-const CLIENT: &str = "host=client.invalid,addr=192.0.2.1";
-
-/// What sshd and its PAM service do.
-pub(crate) struct SshdFacts {
-    general: SshdSettings,
-    pub(crate) accounts: Vec<SshdAccount>,
-    auth: Stack,
-    account: Stack,
-    /// Keywords and the lines that set them.
-    places: Vec<(&'static str, Option<Place>)>,
-}
-
-/// One account of the machine, as sshd treats it.
-pub(crate) struct SshdAccount {
-    pub(crate) user: MachineUser,
-    settings: SshdSettings,
-    /// The file of authorized keys that has one, and the first key.
-    keys: Option<(PathBuf, String)>,
-}
 
 /// What the policy requires of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,59 +21,6 @@ pub(crate) struct AccountNeed {
 }
 
 impl SshdFacts {
-    /// Returns what there is to know, or why it is not known. `None` if there is no sshd.
-    pub(crate) fn gather(machine: &Machine) -> Option<Result<SshdFacts, Finding>> {
-        if !machine.exists(SSHD) {
-            return None;
-        }
-        if !machine.is_root() {
-            return Some(Err(Finding::skipped(
-                "sshd",
-                "only root can run sshd -T, which shows what is in force; run postern check as root",
-            )));
-        }
-        Some(SshdFacts::ask(machine))
-    }
-
-    fn ask(machine: &Machine) -> Result<SshdFacts, Finding> {
-        let general = test_mode(machine, None)?;
-        let mut accounts = Vec::new();
-        let is_uniform = !has_match(machine);
-        for user in candidates(machine) {
-            let keys = first_key(machine, &general, &user);
-            let is_listed = user.uid == 0 || keys.is_some();
-            if !is_listed && accounts.len() >= MOST_ACCOUNTS {
-                continue;
-            }
-            let settings = match is_uniform {
-                true => general.clone(),
-                false => test_mode(machine, Some(&user.name))?,
-            };
-            accounts.push(SshdAccount {
-                user,
-                settings,
-                keys,
-            });
-            if accounts.len() >= 4 * MOST_ACCOUNTS {
-                break;
-            }
-        }
-        let keywords = [
-            "usepam",
-            "kbdinteractiveauthentication",
-            "passwordauthentication",
-            "authenticationmethods",
-            "permitrootlogin",
-        ];
-        Ok(SshdFacts {
-            general,
-            accounts,
-            auth: load_stack(machine, "sshd", PamHook::Auth),
-            account: load_stack(machine, "sshd", PamHook::Account),
-            places: keywords.map(|key| (key, find_keyword(machine, key))).into(),
-        })
-    }
-
     /// Returns the line that sets a keyword, else the file where it belongs.
     fn place(&self, keyword: &str) -> Place {
         let known = self.places.iter().find(|(key, _)| *key == keyword);
@@ -276,14 +196,6 @@ impl SshdFacts {
     }
 }
 
-impl SshdAccount {
-    /// Returns the first key, as SSH_AUTH_INFO_0 shows it.
-    pub(crate) fn auth_info(&self) -> String {
-        let key = self.keys.as_ref().map_or("", |(_, key)| key.as_str());
-        format!("publickey {key}\n")
-    }
-}
-
 /// Joins names for a message: at most ten.
 pub(crate) fn list_names(names: &[&str]) -> String {
     match names.len() {
@@ -303,128 +215,18 @@ fn is_without_prompt(list: &MethodList) -> bool {
     !list.iter().any(is_prompt)
 }
 
-/// Runs `sshd -T`, for one user or for none.
-fn test_mode(machine: &Machine, user: Option<&str>) -> Result<SshdSettings, Finding> {
-    let connection = user.map(|user| format!("user={user},{CLIENT}"));
-    let arguments = match &connection {
-        Some(connection) => vec!["-T", "-C", connection.as_str()],
-        None => vec!["-T"],
-    };
-    match machine.run(SSHD, &arguments) {
-        Some(output) if output.succeeded => Ok(SshdSettings::parse(&output.out)),
-        Some(output) if output.err.contains("privilege separation directory") => {
-            Err(Finding::skipped("sshd", "sshd does not run"))
-        }
-        Some(output) => {
-            let why = output.err.lines().next().unwrap_or("it failed").trim();
-            Err(refused(machine, why))
-        }
-        None => Err(Finding::skipped("sshd", "sshd -T cannot be run")),
-    }
-}
-
-/// The finding for a configuration that sshd refuses, and does not start with.
-fn refused(machine: &Machine, why: &str) -> Finding {
-    let disabled = [
-        ("keyboard-interactive", "kbdinteractiveauthentication"),
-        ("publickey", "pubkeyauthentication"),
-        ("password", "passwordauthentication"),
-    ];
-    let is_disabled =
-        |(method, _): &&(&str, &str)| why.starts_with(&format!("Disabled method \"{method}\""));
-    if let Some((method, keyword)) = disabled.iter().find(is_disabled) {
-        let place = find_keyword(machine, keyword).unwrap_or_else(|| Place::file(SSHD_CONFIG));
-        let what = format!(
-            "sshd refuses its configuration: AuthenticationMethods needs {method}, which is disabled here"
-        );
-        return Finding::fault("sshd", what)
-            .at(&place)
-            .remedy("remove this line: sshd uses the first value; then reload ssh");
-    }
-    let remedy = "correct it; sshd -t says when it is valid";
-    match place_in_message(why) {
-        Some((place, why)) => Finding::fault("sshd", why).at(&place).remedy(remedy),
-        None => Finding::fault("sshd", format_args!("sshd -T: {why}"))
-            .in_file(SSHD_CONFIG)
-            .remedy(remedy),
-    }
-}
-
-/// Splits `FILE line N: MESSAGE`, or `FILE: line N: MESSAGE`.
-fn place_in_message(why: &str) -> Option<(Place, &str)> {
-    let (file, rest) = why.split_once(" line ")?;
-    let (line, message) = rest.split_once(": ")?;
-    let file = file.trim_end_matches(':');
-    let is_path = file.starts_with('/');
-    let place = Place::line(file, line.parse().ok()?);
-    is_path.then_some((place, message))
-}
-
-/// Whether any file of sshd_config has a `Match`, so that users differ.
-fn has_match(machine: &Machine) -> bool {
-    let files = machine.files_in("/etc/ssh/sshd_config.d").into_iter();
-    files.chain([PathBuf::from(SSHD_CONFIG)]).any(|file| {
-        let text = machine.read(file).unwrap_or_default();
-        text.lines().any(|line| {
-            let line = line.trim_start().to_ascii_lowercase();
-            line.starts_with("match")
-                || line.starts_with("include") && !line.contains("/etc/ssh/sshd_config.d/*.conf")
-        })
-    })
-}
-
-/// Returns root and the users with a shell, those with lower ids first.
-fn candidates(machine: &Machine) -> Vec<MachineUser> {
-    let no_shell = |shell: &Path| {
-        let name = shell.file_name().unwrap_or_default();
-        ["nologin", "false", "sync"].iter().any(|no| name == *no)
-    };
-    let mut users = machine.local_users();
-    users.retain(|user| user.uid == 0 || !no_shell(&user.shell));
-    users.sort_by_key(|user| user.uid);
-    users.dedup_by(|later, first| later.uid == first.uid);
-    users
-}
-
-fn first_key(
-    machine: &Machine,
-    settings: &SshdSettings,
-    user: &MachineUser,
-) -> Option<(PathBuf, String)> {
-    let files = settings.authorized_keys(&user.name, &user.home, user.uid);
-    files.into_iter().find_map(|file| {
-        let text = machine.read(&file).ok()?;
-        let mut lines = text.lines().map(str::trim);
-        let line = lines.find(|line| !line.is_empty() && !line.starts_with('#'))?;
-        // options may come before the type of the key
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let is_type = |word: &&&str| {
-            ["ssh-", "ecdsa-", "sk-"]
-                .iter()
-                .any(|p| word.starts_with(p))
-        };
-        let key = words
-            .iter()
-            .find(is_type)
-            .and_then(|kind| {
-                let at = words.iter().position(|word| word == kind)?;
-                Some(format!("{kind} {}", words.get(at + 1)?))
-            })
-            .unwrap_or_default();
-        Some((file, key))
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Severity;
     use super::*;
+    use crate::check::finding::Severity;
+    use crate::check::sshd::facts::CLIENT;
+    use std::path::Path;
 
     const GENERAL: &str = "usepam yes\npubkeyauthentication yes\npasswordauthentication no\nkbdinteractiveauthentication yes\npermitrootlogin without-password\nauthenticationmethods publickey,keyboard-interactive:pam keyboard-interactive:pam\nauthorizedkeysfile .ssh/authorized_keys\n";
 
     fn machine(root: &Path) -> Machine {
         let machine = Machine::at(root);
-        machine.write(SSHD, "");
+        machine.write("/usr/sbin/sshd", "");
         machine.write(
             "/etc/passwd",
             "root:x:0:0::/root:/bin/bash\nalice:x:1000:1000::/home/alice:/bin/bash\nwww:x:33:33::/:/usr/sbin/nologin\nbroken:x\n",

@@ -1,11 +1,10 @@
 //! The PAM services that name pam_totp.so, and those that let people in beside them.
 
-use super::finding::{Finding, Place};
-use super::machine::Machine;
-use super::pam_stack::{
-    Bypass, BypassKind, OurResult, Stack, StackCaller, load_stack, service_names,
-};
-use super::units;
+use crate::check::finding::{Finding, Place};
+use crate::check::machine::Machine;
+use crate::check::pam::evaluation::{Bypass, BypassKind, OurResult, StackCaller};
+use crate::check::pam::stack::{Stack, load_stack, service_names};
+use crate::check::pam::units;
 use postern_shared::system::pam_service::{MODULE, MODULE_OPTIONS, PamHook, SERVICE_FOLDERS};
 use std::path::Path;
 

@@ -2,8 +2,8 @@
 //!
 //! MUST NOT print the key.
 
-use super::finding::{Finding, Place};
-use super::machine::Machine;
+use crate::check::finding::{Finding, Place};
+use crate::check::machine::Machine;
 use postern_shared::config::Config;
 use postern_shared::config::file::{self, ConfigError};
 use postern_shared::config::gate::{ListenAddress, TlsConfig};

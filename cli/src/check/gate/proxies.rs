@@ -3,9 +3,9 @@
 //!
 //! MUST NOT print a secret.
 
-use super::finding::{Finding, Place};
-use super::machine::{Machine, MachineProcess};
-use super::store;
+use crate::check::finding::{Finding, Place};
+use crate::check::machine::{Machine, MachineProcess};
+use crate::check::store;
 use postern_shared::config::Config;
 use postern_shared::config::gate::{ListenAddress, ProxyKind, ProxyPeer, TrustedProxy};
 use std::path::Path;

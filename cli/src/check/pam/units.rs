@@ -1,8 +1,8 @@
 //! The systemd units of PAM hosts: whether pam_totp.so can reach the sockets of posternd from
 //! inside their sandbox.
 
-use super::finding::Finding;
-use super::machine::Machine;
+use crate::check::finding::Finding;
+use crate::check::machine::Machine;
 
 const SYSTEMCTL: &str = "/usr/bin/systemctl";
 const SOCKETS: &str = "/run/postern";

@@ -1,7 +1,7 @@
 //! Reads the output of `sshd -T`, and finds the line of sshd_config that set a keyword.
 
-use super::finding::Place;
-use super::machine::Machine;
+use crate::check::finding::Place;
+use crate::check::machine::Machine;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

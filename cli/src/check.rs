@@ -1,0 +1,43 @@
+//! `postern check`: checks the real machine, and reports what denies access to those who should
+//! have it, or grants access without a code. Each file is a subject.
+//!
+//! - `finding`: one line of the report.
+//! - `machine`: the facts: files, users, sockets, processes, output of commands.
+//! - `configuration`: postern.toml and the files it names. `postern edit` and `check --keep` share
+//!   its validation.
+//! - `store`: key file and store. `daemons`: posternd and the gate.
+//! - `pam`: the stacks of /etc/pam.d, and the units of PAM hosts. `sshd`: `sshd -T`.
+//! - `gate`: proxies and certificate. `policy`, `mail`, `clock`.
+//! - `report`: runs them all.
+//!
+//! MUST NOT change the machine.
+
+mod clock;
+pub(crate) mod configuration;
+mod daemons;
+mod finding;
+mod machine;
+mod mail;
+mod policy;
+mod report;
+mod store;
+/// What the gate shares with others: its certificate, and the proxies before it.
+mod gate {
+    pub(crate) mod certificates;
+    pub(crate) mod proxies;
+}
+/// PAM services and their stacks.
+mod pam {
+    pub(crate) mod evaluation;
+    pub(crate) mod services;
+    pub(crate) mod stack;
+    pub(crate) mod units;
+}
+/// sshd, as `sshd -T` shows it.
+mod sshd {
+    pub(crate) mod access;
+    pub(crate) mod facts;
+    pub(crate) mod settings;
+}
+
+pub(crate) use report::{AskedServices, check_machine};

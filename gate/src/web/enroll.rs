@@ -130,7 +130,6 @@ pub(crate) fn finish_tokens(request: &RequestContext<'_>, opened: &OpenedSession
     }
 }
 
-/// Shows enroll.
 pub(crate) async fn show_enrollment_page(
     request: &RequestContext<'_>,
     _form: &PageForm,

@@ -36,7 +36,6 @@ struct CodeProof {
 }
 
 impl Commands<'_> {
-    /// Executes one request.
     pub fn execute_request(
         &mut self,
         requester: Requester<'_>,

@@ -65,7 +65,6 @@ pub enum AfterEnrollmentCode {
     Over,
 }
 
-/// An activated enrollment.
 pub(in crate::engine) struct ActivatedEnrollment {
     pub(in crate::engine) confirmation: EnrollmentConfirmation,
     /// The account when the draft was issued; `None` if there was none.

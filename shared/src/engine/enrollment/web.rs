@@ -27,7 +27,6 @@ use crate::verify::decision::Refusal;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
-/// Result of [`Engine::finish_web_enrollment`].
 pub enum AfterEnrollment {
     /// The second factor is active, and the session has begun.
     Opened(Box<OpenedSession>),

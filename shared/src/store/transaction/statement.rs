@@ -38,7 +38,6 @@ impl Transaction<'_> {
         Ok(self.prepare(sql)?.execute(parameters)?)
     }
 
-    /// Returns all rows.
     pub(super) fn query_rows<T>(
         &self,
         sql: &str,

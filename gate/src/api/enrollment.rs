@@ -58,7 +58,7 @@ pub(super) struct Saved {
 /// An administrator's one-time code.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct InvitationCode {
+struct EnrollmentCode {
     #[schema(value_type = String)]
     code: TypedText,
 }
@@ -86,7 +86,7 @@ pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
     ]
 }
 
-async fn submit_one_time_code(call: &Call<'_>, body: Json<InvitationCode>) -> EndpointResult<Done> {
+async fn submit_one_time_code(call: &Call<'_>, body: Json<EnrollmentCode>) -> EndpointResult<Done> {
     let (request, token) = (call.request, require_token(call.request)?);
     let input = Input::parse(body.0.code.as_bytes());
     let refusal = match enroll::verify_one_time_code(request, token, input).await? {

@@ -37,9 +37,7 @@ static EMPTY: HeaderValue = HeaderValue::from_static("");
 
 /// Result of a check, before it is rendered for a proxy.
 pub(crate) enum CheckResult {
-    /// Access is granted.
     Allow(Allowed),
-    /// No session.
     SignIn(WantedReply),
     /// A valid session whose level does not suffice.
     Upgrade(WantedReply),

@@ -56,7 +56,7 @@ pub(crate) fn redirect_to_enrollment(
         }
         EnrollmentPermission::Yes
         | EnrollmentPermission::Replacing
-        | EnrollmentPermission::Invited(_) => reply::see_other(&request.path_to("enroll")),
+        | EnrollmentPermission::ByOneTimeCode(_) => reply::see_other(&request.path_to("enroll")),
     };
     Ok(request.with_tokens(page, &issue_token(request, token)?))
 }
@@ -130,7 +130,6 @@ pub(crate) fn finish_tokens(request: &RequestContext<'_>, opened: &OpenedSession
     }
 }
 
-/// Shows enroll.
 pub(crate) async fn show_enrollment_page(
     request: &RequestContext<'_>,
     _form: &PageForm,

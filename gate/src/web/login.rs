@@ -30,7 +30,6 @@ enum CodePageNote<'a> {
     Status(&'a str),
 }
 
-/// Shows code.
 pub(crate) async fn show_code_page(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
     let Some(token) = request.login_token() else {
         return Ok(reply::see_other(&request.path_to("sign-in")));

@@ -57,7 +57,6 @@ pub(crate) struct OneTimeCodePage<'a> {
     pub(crate) ask: &'a str,
 }
 
-/// A pending enrollment.
 #[derive(Template)]
 #[template(path = "enrollment.html")]
 pub(crate) struct EnrollmentPage<'a> {

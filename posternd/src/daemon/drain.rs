@@ -9,7 +9,6 @@ use std::time::Duration;
 
 pub static CONNECTIONS: OpenConnections = OpenConnections::new();
 
-/// The open connections.
 pub struct OpenConnections {
     state: Mutex<DrainState>,
     ended: Condvar,

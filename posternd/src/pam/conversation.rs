@@ -41,7 +41,6 @@ pub(crate) struct PamServiceContext<'a> {
 /// A conversation with a user.
 pub(crate) struct PamConversation<'a> {
     service: &'a PamServiceContext<'a>,
-    /// Who signs in.
     pub(crate) user: UserName,
     /// The account whose codes count.
     pub(crate) account: UserName,

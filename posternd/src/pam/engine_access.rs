@@ -147,7 +147,7 @@ impl EngineClient {
         context: PamContext<'_>,
     ) -> ClientResult<Option<(EnrollmentGrace, Option<TypedText>)>> {
         self.run_with_groups(context, |engine, now| {
-            engine.verification().waive_pam_requirement(context, now)
+            engine.verification().exempt_pam_user(context, now)
         })
     }
 

@@ -187,7 +187,6 @@ pub enum NameError {
 }
 
 impl NameError {
-    /// Returns the message.
     pub fn text(self) -> &'static str {
         match self {
             NameError::Empty => "the account name is empty",

@@ -173,7 +173,6 @@ impl TryFrom<String> for CookieDomain {
 pub struct TlsConfig {
     /// Certificate chain (PEM).
     pub cert_file: AbsolutePath,
-    /// Private key (PEM).
     pub key_file: AbsolutePath,
     /// CA of the client certificates that identify proxies (PEM).
     #[serde(default)]
@@ -221,7 +220,6 @@ pub struct TrustedProxy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum ProxyPeer {
-    /// The Unix socket.
     Unix,
     Network(Network),
 }

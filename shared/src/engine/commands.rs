@@ -32,11 +32,10 @@ struct CodeProof {
     messages: Vec<String>,
     /// Snapshot taken before the proof: what begins here must not outlive a later revocation.
     snapshot: AccountSnapshot,
-    invitation: Option<AcceptedEnrollmentCode>,
+    accepted_code: Option<AcceptedEnrollmentCode>,
 }
 
 impl Commands<'_> {
-    /// Executes one request.
     pub fn execute_request(
         &mut self,
         requester: Requester<'_>,
@@ -71,10 +70,15 @@ impl Commands<'_> {
                         ReplyBody::Done
                     }
                     ChangeOperation::BeginEnrollment(operation) => {
-                        let (snapshot, invitation) = (proof.snapshot, proof.invitation);
+                        let (snapshot, accepted_code) = (proof.snapshot, proof.accepted_code);
                         let mut enrollment = engine.enrollment();
                         enrollment.begin_enrollment(
-                            requester, account, operation, snapshot, invitation, now,
+                            requester,
+                            account,
+                            operation,
+                            snapshot,
+                            accepted_code,
+                            now,
                         )?
                     }
                     ChangeOperation::BeginRecoveryCodes => {
@@ -141,7 +145,7 @@ impl Commands<'_> {
         let mut proof = CodeProof {
             messages: Vec::new(),
             snapshot: self.snapshot_for(requester, account, now)?,
-            invitation: None,
+            accepted_code: None,
         };
         let Requester::Owner { name, .. } = requester else {
             return Ok(proof);
@@ -156,7 +160,7 @@ impl Commands<'_> {
             ..
         }) = change
         {
-            proof.invitation = Some(
+            proof.accepted_code = Some(
                 self.engine
                     .accounts()
                     .verify_owner_one_time_code(&request, &input, now)?,

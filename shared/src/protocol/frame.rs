@@ -13,7 +13,6 @@ pub trait Frame: Sized {
 
     /// Returns the kind. No two kinds of messages have the same number, in either direction.
     fn kind(&self) -> u8;
-    /// Encodes the fields.
     fn encode(&self, fields: &mut Encoder);
     /// Decodes the fields of a kind.
     fn decode(kind: u8, fields: &mut Decoder<'_>) -> Result<Self, FrameError>;

@@ -149,7 +149,6 @@ pub enum HostPasswordReply {
 }
 
 impl HostPasswordReply {
-    /// Encodes the reply.
     pub fn word(self) -> &'static [u8] {
         match self {
             HostPasswordReply::Right => b"yes\n",

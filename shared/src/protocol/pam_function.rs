@@ -15,11 +15,9 @@ pub enum PamFunction {
 /// Result of a function, before it is translated for libpam.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PamFunctionResult {
-    /// The function succeeds.
     Passed,
     /// The module is ignored: no code is required here.
     NotNeeded,
-    /// Access is denied.
     Denied(Denial),
 }
 

@@ -11,7 +11,6 @@ pub fn open(url: &StoreUrl) -> StoreResult<Store> {
     Store::open(url.sqlite_path())
 }
 
-/// Result of [`upgrade`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpgradeResult {
     UpToDate(i64),

@@ -27,9 +27,7 @@ pub struct AuthenticatorRecord {
     /// Name that the account's owner chose; unique in the account.
     pub name: Label,
     pub parameters: OtpParameters,
-    /// Sealed secret.
     pub sealed: Vec<u8>,
-    /// Time of activation.
     pub created: Timestamp,
 }
 
@@ -181,7 +179,6 @@ pub enum LoggedEvent {
 /// Kind of a sealed value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SealedValue {
-    /// Secrets of authenticators.
     Authenticators,
     /// Codes in queued mail.
     QueuedMail,
@@ -263,7 +260,6 @@ pub struct QueuedMail {
 pub struct ExpiredMail {
     pub number: i64,
     pub name: UserName,
-    /// State at expiry.
     pub state: MailState,
 }
 

@@ -331,7 +331,7 @@ fn a_prompt_takes_no_other_spelling_for_a_user_without_a_second_factor() {
 fn a_first_sign_in_at_a_prompt_makes_no_account_in_another_spelling() {
     let (mut test, _) = alice("[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n");
     let waived = at_prompt(&mut test, "ALICE", Phase::After, |engine, context| {
-        engine.verification().waive_pam_requirement(context, NOW)
+        engine.verification().exempt_pam_user(context, NOW)
     });
     assert!(waived.is_err());
     assert_eq!(accounts(&mut test), ["alice"]);

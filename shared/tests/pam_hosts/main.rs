@@ -128,10 +128,7 @@ impl Host {
         account: &str,
     ) -> Option<(EnrollmentGrace, Option<TypedText>)> {
         self.run(test, account, |engine, context| {
-            engine
-                .verification()
-                .waive_pam_requirement(context, NOW)
-                .unwrap()
+            engine.verification().exempt_pam_user(context, NOW).unwrap()
         })
     }
 
@@ -280,7 +277,7 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
         &|engine, context| {
             engine
                 .verification()
-                .waive_pam_requirement(context, NOW)
+                .exempt_pam_user(context, NOW)
                 .map(drop)
         },
         &|engine, context| verify(engine, context, &code).map(drop),

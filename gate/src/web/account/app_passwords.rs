@@ -91,7 +91,6 @@ pub(crate) fn parse_scope(
     })
 }
 
-/// Shows app-passwords.
 pub(crate) async fn show_app_passwords_page(
     request: &RequestContext<'_>,
     form: &PageForm,

@@ -116,7 +116,6 @@ pub(crate) async fn remove_authenticator(
     Ok(run.await?.1)
 }
 
-/// Shows authenticators/add.
 pub(crate) async fn show_add_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let page = AddAuthenticatorPage {
         frame: request.frame(form.message()),
@@ -216,7 +215,6 @@ pub(crate) fn confirm_removal(language: &Language, form: &PageForm) -> Confirmat
     }
 }
 
-/// Removes an authenticator.
 pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let name = form.field("name").parse();
     let name = name.map_err(|_| ActRefused::invalid_value(request.text("name-invalid")))?;

@@ -102,7 +102,6 @@ async fn is_only_second_factor(request: &RequestContext<'_>) -> ActResult<bool> 
     .await
 }
 
-/// Shows email.
 pub(crate) async fn show_email_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let step_up = step_up::required_step_up(request).await?;
     let page = EmailPage {
@@ -146,7 +145,6 @@ pub(crate) fn confirm_removal(language: &Language, _form: &PageForm) -> Confirma
     }
 }
 
-/// Removes the addresses.
 pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let step_up = step_up::verify_form(request, form).await?;
     let (enrolled, ended) = remove_email(request, step_up).await?;

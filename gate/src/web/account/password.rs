@@ -44,7 +44,6 @@ pub(crate) async fn set_password(
     Ok(run.await?.1)
 }
 
-/// Shows password.
 pub(crate) async fn show_password_page(
     request: &RequestContext<'_>,
     form: &PageForm,
@@ -60,7 +59,6 @@ pub(crate) async fn show_password_page(
     Ok(notice::page_with_refusal(&page, form))
 }
 
-/// Changes the password.
 pub(crate) async fn submit_new_password(
     request: &RequestContext<'_>,
     form: &PageForm,

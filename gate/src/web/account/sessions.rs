@@ -56,7 +56,6 @@ pub(crate) async fn revoke_browsers(
     .await
 }
 
-/// Shows sign-ins.
 pub(crate) async fn show_sign_ins_page(
     request: &RequestContext<'_>,
     form: &PageForm,

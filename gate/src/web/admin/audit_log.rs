@@ -13,7 +13,6 @@ use postern_shared::account::event::EventFilter;
 /// Events that one page lists.
 const PAGE_SIZE: u32 = 50;
 
-/// Shows administration/log.
 pub(crate) async fn show_events_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     require_administrator(request).await?;
     let account = form

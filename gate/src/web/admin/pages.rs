@@ -58,7 +58,6 @@ fn account_row(request: &RequestContext<'_>, status: &AccountStatus) -> AccountR
     }
 }
 
-/// Shows administration/account.
 pub(crate) async fn show_account_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let session = require_administrator(request).await?;
     let name = parse_name(request, form.field("name"))?;
@@ -92,7 +91,6 @@ pub(crate) async fn show_act_page(request: &RequestContext<'_>, form: &PageForm)
     show_confirmation(request, act.confirmation(request.language, &name), form).await
 }
 
-/// Runs an act.
 pub(crate) async fn submit_admin_act(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     require_administrator(request).await?;
     let (name, act) = parse_act(request, form)?;

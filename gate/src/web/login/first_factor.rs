@@ -38,7 +38,6 @@ fn may_open(request: &RequestContext<'_>, return_url: &str) -> bool {
     }
 }
 
-/// Shows sign-in.
 pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let return_url = request
         .site

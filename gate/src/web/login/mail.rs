@@ -28,7 +28,6 @@ pub(crate) enum CodeMailed {
     Refused(MailRefusal),
 }
 
-/// Mails a code.
 pub(crate) async fn submit_mail_request(
     request: &RequestContext<'_>,
     _form: &PageForm,

@@ -23,7 +23,6 @@ pub(crate) async fn upgrade_session(
     run.await
 }
 
-/// Shows upgrade.
 pub(crate) async fn show_upgrade_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let return_url = request
         .site

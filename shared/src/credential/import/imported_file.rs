@@ -37,7 +37,6 @@ pub struct FoundAuthenticator {
     pub moving: MovingFactor,
     /// The highest time step that is known to be used; a counter has `next` instead.
     pub floor: Option<Step>,
-    /// Unused scratch codes.
     pub recovery: Vec<ScratchCode>,
 }
 

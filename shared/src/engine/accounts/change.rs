@@ -26,7 +26,6 @@ pub(in crate::engine) struct AccountChange<'a> {
 }
 
 impl Engine {
-    /// Begins a change.
     pub(in crate::engine) fn begin_change<'a, 'p: 'a>(
         &'a mut self,
         actor: impl Into<Principal<'p>>,

@@ -76,7 +76,7 @@ impl Accounts<'_> {
             }
         }
         let mut evaluation = Evaluation::load(tx, *request, None)?;
-        let verified = evaluation.check_invitation(input)?;
+        let verified = evaluation.check_enrollment_code(input)?;
         evaluation.commit()?;
         Ok(verified)
     }

@@ -79,7 +79,6 @@ impl Engine {
         self.store.is_read_only()
     }
 
-    /// Begins a transaction.
     pub(in crate::engine) fn begin(
         &mut self,
         intent: Intent,

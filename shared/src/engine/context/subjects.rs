@@ -8,7 +8,6 @@ pub struct AccountPolicy<'e> {
     pub(in crate::engine) engine: &'e mut Engine,
 }
 
-/// Changes to accounts.
 pub struct Accounts<'e> {
     pub(in crate::engine) engine: &'e mut Engine,
 }
@@ -18,12 +17,10 @@ pub struct AppPasswords<'e> {
     pub(in crate::engine) engine: &'e mut Engine,
 }
 
-/// The audit log.
 pub struct AuditLog<'e> {
     pub(in crate::engine) engine: &'e mut Engine,
 }
 
-/// Requests of commands.
 pub struct Commands<'e> {
     pub(in crate::engine) engine: &'e mut Engine,
 }

@@ -55,7 +55,7 @@ impl Enrollment<'_> {
             .config
             .policy
             .enrollment_requirement(origin.certain_address());
-        let invitation = match (requirement, one_time_code) {
+        let accepted_code = match (requirement, one_time_code) {
             (EnrollmentRequirement::None, _) => None,
             (EnrollmentRequirement::OneTimeCode, None) => {
                 return Ok(PromptEnrollment::OneTimeCodeNeeded);
@@ -67,13 +67,13 @@ impl Enrollment<'_> {
                     .accounts()
                     .verify_enrollment_one_time_code(&request, &input, None, now)?
                 {
-                    Ok(invitation) => Some(invitation),
+                    Ok(accepted_code) => Some(accepted_code),
                     Err(refusal) => return Ok(PromptEnrollment::Refused(refusal.into())),
                 }
             }
         };
         let to = context.requester.token_recipient(account, &snapshot);
-        let (draft, sealed) = self.issue_draft(pending, snapshot, invitation, to, now)?;
+        let (draft, sealed) = self.issue_draft(pending, snapshot, accepted_code, to, now)?;
         let shown = show_authenticator(&self.engine.config, &draft, sealed);
         Ok(PromptEnrollment::Begun(shown))
     }

@@ -39,12 +39,12 @@ impl Enrollment<'_> {
         account: &UserName,
         operation: &EnrollmentOperation,
         snapshot: AccountSnapshot,
-        invitation: Option<AcceptedEnrollmentCode>,
+        accepted_code: Option<AcceptedEnrollmentCode>,
         now: Timestamp,
     ) -> Result<ReplyBody, AdministrationError> {
         let pending = PendingEnrollment::from_operation(&self.engine.config, account, operation)?;
         let to = requester.token_recipient(account, &snapshot);
-        let (draft, sealed) = self.issue_draft(pending, snapshot, invitation, to, now)?;
+        let (draft, sealed) = self.issue_draft(pending, snapshot, accepted_code, to, now)?;
         let shown = show_authenticator(&self.engine.config, &draft, sealed);
         Ok(ReplyBody::NewAuthenticator(shown))
     }

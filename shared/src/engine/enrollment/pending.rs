@@ -48,7 +48,8 @@ pub(crate) struct EnrollmentDraft {
     #[serde(with = "sealed_recovery_codes")]
     pub(super) recovery_codes: Vec<RecoveryCode>,
     /// The one-time code that permitted the enrollment, which activation consumes.
-    pub(super) invitation: Option<AcceptedEnrollmentCode>,
+    #[serde(rename = "invitation")]
+    pub(super) accepted_code: Option<AcceptedEnrollmentCode>,
 }
 
 fn required_snapshot<'de, D: Deserializer<'de>>(
@@ -137,7 +138,7 @@ impl PendingEnrollment {
                 secret: Secret::random()?,
                 kind: EnrollmentKind::Further,
                 recovery_codes: Vec::new(),
-                invitation: None,
+                accepted_code: None,
             },
         })
     }

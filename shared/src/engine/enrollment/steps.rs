@@ -65,7 +65,6 @@ pub enum AfterEnrollmentCode {
     Over,
 }
 
-/// An activated enrollment.
 pub(in crate::engine) struct ActivatedEnrollment {
     pub(in crate::engine) confirmation: EnrollmentConfirmation,
     /// The account when the draft was issued; `None` if there was none.
@@ -108,12 +107,12 @@ impl Enrollment<'_> {
         &mut self,
         pending: PendingEnrollment,
         snapshot: AccountSnapshot,
-        invitation: Option<AcceptedEnrollmentCode>,
+        accepted_code: Option<AcceptedEnrollmentCode>,
         to: TokenRecipient<'_>,
         now: Timestamp,
     ) -> Result<(Token<EnrollmentDraft>, TypedText), EngineError> {
         let mut draft = pending.draft;
-        (draft.snapshot, draft.invitation) = (Some(snapshot), invitation);
+        (draft.snapshot, draft.accepted_code) = (Some(snapshot), accepted_code);
         let keys = self.engine.token_keys();
         let token = Token::issue(&keys, to, draft, now)?;
         let sealed = token.seal(&keys)?.into();
@@ -256,9 +255,9 @@ impl Enrollment<'_> {
         if is_stale {
             return Err(AdministrationError::Stale);
         }
-        if let Some(invitation) = draft.invitation {
+        if let Some(accepted_code) = draft.accepted_code {
             match change.tx.one_time_code(record.id)? {
-                Some(stored) if !stored.used && stored.hash == invitation.hash() => {
+                Some(stored) if !stored.used && stored.hash == accepted_code.hash() => {
                     change.tx.consume_one_time_code(record.id)?;
                 }
                 _ => return Err(AdministrationError::Stale),

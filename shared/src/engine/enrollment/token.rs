@@ -22,7 +22,8 @@ pub enum EnrollmentPermission {
     /// It replaces the existing second factor, after step-up.
     Replacing,
     /// It is permitted by this one-time code.
-    Invited(AcceptedEnrollmentCode),
+    #[serde(rename = "invited")]
+    ByOneTimeCode(AcceptedEnrollmentCode),
 }
 
 /// Carries an enrollment at the web from the first factor, or from the account page, to its end.
@@ -69,8 +70,11 @@ impl EnrollmentToken {
 
     /// Permits the enrollment by a verified one-time code.
     #[must_use]
-    pub(crate) fn with_invitation(self, invitation: AcceptedEnrollmentCode) -> EnrollmentToken {
-        self.with_permission(EnrollmentPermission::Invited(invitation))
+    pub(crate) fn with_one_time_code(
+        self,
+        accepted_code: AcceptedEnrollmentCode,
+    ) -> EnrollmentToken {
+        self.with_permission(EnrollmentPermission::ByOneTimeCode(accepted_code))
     }
 
     #[must_use]

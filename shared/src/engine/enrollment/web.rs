@@ -27,7 +27,6 @@ use crate::verify::decision::Refusal;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
-/// Result of [`Engine::finish_web_enrollment`].
 pub enum AfterEnrollment {
     /// The second factor is active, and the session has begun.
     Opened(Box<OpenedSession>),
@@ -52,7 +51,7 @@ impl Enrollment<'_> {
             Some(&token),
             now,
         )?;
-        Ok(verified.map(|invitation| token.with_invitation(invitation)))
+        Ok(verified.map(|accepted_code| token.with_one_time_code(accepted_code)))
     }
 
     /// Makes a new authenticator, a different one on each call. Returns `None` if the enrollment is
@@ -63,10 +62,10 @@ impl Enrollment<'_> {
         now: Timestamp,
     ) -> Result<Option<ShownEnrollment>, LoginError> {
         let permission = token.payload().may;
-        let invitation = match permission {
+        let accepted_code = match permission {
             EnrollmentPermission::WithOneTimeCode => return Ok(None),
             EnrollmentPermission::Yes | EnrollmentPermission::Replacing => None,
-            EnrollmentPermission::Invited(invitation) => Some(invitation),
+            EnrollmentPermission::ByOneTimeCode(accepted_code) => Some(accepted_code),
         };
         let Some((snapshot, _)) = self.read_live_snapshot(token, now)? else {
             return Ok(None);
@@ -86,7 +85,7 @@ impl Enrollment<'_> {
             holder: token.holder(),
             parent: token.parent().clone(),
         };
-        let (draft, sealed) = self.issue_draft(pending, snapshot, invitation, to, now)?;
+        let (draft, sealed) = self.issue_draft(pending, snapshot, accepted_code, to, now)?;
         Ok(Some(show_enrollment(&self.engine.config, &draft, sealed)))
     }
 

@@ -206,7 +206,7 @@ impl<'a> Evaluation<'a> {
 
     /// Decides whether a one-time code permits a first enrollment. A wrong one is counted and
     /// logged.
-    pub(in crate::engine) fn check_invitation(
+    pub(in crate::engine) fn check_enrollment_code(
         &mut self,
         input: &Input,
     ) -> Result<Result<AcceptedEnrollmentCode, Refusal>, StoreError> {

@@ -150,7 +150,7 @@ impl Verification<'_> {
 
     /// Returns why a user without the required second factor is granted access, with the mark for
     /// the `account` hook: within the enrollment grace period, or as the last administrator.
-    pub fn waive_pam_requirement(
+    pub fn exempt_pam_user(
         &mut self,
         context: PamContext<'_>,
         now: Timestamp,

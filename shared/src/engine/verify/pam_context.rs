@@ -23,7 +23,6 @@ pub struct PamContext<'a> {
     /// The user whom the host runs as, as the kernel says.
     pub requester: Requester<'a>,
     pub service: &'a Service,
-    /// Who signs in.
     pub user: &'a UserName,
     /// Whose codes count: another account than the user's with the option `user=`.
     pub account: &'a UserName,
@@ -122,9 +121,7 @@ impl From<Refusal> for PamRefusal {
 pub enum MarkRefusal {
     /// Not a mark, or sealed by another store or for another peer, or expired.
     Invalid,
-    /// Of another user.
     User,
-    /// Of another service.
     Service,
     /// Of another host process, or of another transaction.
     Process,

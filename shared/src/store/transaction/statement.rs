@@ -2,7 +2,7 @@
 //! of a writing transaction is planned first: a statement that would scan a growing table fails the
 //! test. Every process that waits for the write lock waits for every row that is read under it.
 
-use super::{Intent, Transaction};
+use super::Transaction;
 use crate::store::StoreResult;
 #[cfg(debug_assertions)]
 use rusqlite::Connection;
@@ -38,7 +38,6 @@ impl Transaction<'_> {
         Ok(self.prepare(sql)?.execute(parameters)?)
     }
 
-    /// Returns all rows.
     pub(super) fn query_rows<T>(
         &self,
         sql: &str,
@@ -86,7 +85,7 @@ impl Transaction<'_> {
 
     #[cfg(debug_assertions)]
     fn check(&self, sql: &str) {
-        if self.intent != Intent::Read {
+        if self.intent != super::Intent::Read {
             // a statement that cannot be planned fails when it runs
             let scans = scans(self.open.connection(), sql).unwrap_or_default();
             assert!(scans.is_empty(), "{scans:?} under the write lock: {sql}");
@@ -140,7 +139,7 @@ mod tests {
     fn a_writing_transaction_refuses_it() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = crate::store::sqlite::new_store(&folder);
-        let transaction = store.begin(Intent::Write).unwrap();
+        let transaction = store.begin(crate::store::Intent::Write).unwrap();
         let _ = transaction.execute("DELETE FROM failure WHERE cost = ?1", [1]);
     }
 }

@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 
 /// State of the store, of the files next to it, and of every folder above.
 pub struct UnchangedFiles {
-    /// Path as configured.
     path: PathBuf,
     /// Whether no link is on the path. A path with a link is walked each time.
     is_plain: bool,

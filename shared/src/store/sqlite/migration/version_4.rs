@@ -55,7 +55,6 @@ const RENAMED: [Renamed; 6] = [
     },
 ];
 
-/// Renamed event kinds.
 const KINDS: [(&str, &str); 2] = [
     ("clock-mended", "clock-unlocked"),
     ("code-asked", "code-requested"),

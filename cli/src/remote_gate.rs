@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output, url: &GateUrl) -> Comma
                 Err(_) => return done.map(drop),
             };
             disable::table(output, success, message)?;
-            done.map(drop).map_err(|_| CommandFailure::Said)
+            done.map(drop).map_err(|_| CommandFailure::Reported)
         }
         Command::Unlock(what) => {
             let body = Unlock { clock: what.clock };

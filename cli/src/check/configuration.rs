@@ -4,7 +4,7 @@
 //! [`verify`] is the one validation that `postern edit`, `postern check --keep` and `postern check`
 //! share.
 
-use crate::check::finding::{Finding, Place, Severity};
+use crate::check::finding::{Finding, FindingSeverity, Place};
 use crate::check::gate::certificates;
 use crate::check::machine::Machine;
 use crate::check::pam::stack::load_stack;
@@ -66,7 +66,7 @@ pub(crate) fn load(machine: &Machine, path: &Path) -> (Option<Config>, Vec<Findi
         );
         findings.extend(contradictions(machine, path, config));
     }
-    let is_fault = |finding: &Finding| finding.severity == Severity::Fault;
+    let is_fault = |finding: &Finding| finding.severity == FindingSeverity::Fault;
     if !findings.iter().any(is_fault) {
         let what = format!("{} is valid", path.display());
         findings.push(Finding::ok("configuration", what));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Severity {
+pub(crate) enum FindingSeverity {
     Ok,
     /// This could not be looked at.
     Skipped,
@@ -18,7 +18,7 @@ pub(crate) enum Severity {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
-    pub(crate) severity: Severity,
+    pub(crate) severity: FindingSeverity,
     /// What was looked at, such as `sshd` or `store`.
     pub(crate) subject: &'static str,
     pub(crate) what: String,
@@ -32,22 +32,22 @@ pub(crate) struct Finding {
 
 impl Finding {
     pub(crate) fn ok(subject: &'static str, what: impl fmt::Display) -> Finding {
-        Finding::new(Severity::Ok, subject, what)
+        Finding::new(FindingSeverity::Ok, subject, what)
     }
 
     pub(crate) fn skipped(subject: &'static str, what: impl fmt::Display) -> Finding {
-        Finding::new(Severity::Skipped, subject, what)
+        Finding::new(FindingSeverity::Skipped, subject, what)
     }
 
     pub(crate) fn warning(subject: &'static str, what: impl fmt::Display) -> Finding {
-        Finding::new(Severity::Warning, subject, what)
+        Finding::new(FindingSeverity::Warning, subject, what)
     }
 
     pub(crate) fn fault(subject: &'static str, what: impl fmt::Display) -> Finding {
-        Finding::new(Severity::Fault, subject, what)
+        Finding::new(FindingSeverity::Fault, subject, what)
     }
 
-    fn new(severity: Severity, subject: &'static str, what: impl fmt::Display) -> Finding {
+    fn new(severity: FindingSeverity, subject: &'static str, what: impl fmt::Display) -> Finding {
         Finding {
             severity,
             subject,
@@ -113,13 +113,13 @@ impl fmt::Display for Place {
     }
 }
 
-impl fmt::Display for Severity {
+impl fmt::Display for FindingSeverity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Severity::Ok => "ok",
-            Severity::Skipped => "skipped",
-            Severity::Warning => "warning",
-            Severity::Fault => "fault",
+            FindingSeverity::Ok => "ok",
+            FindingSeverity::Skipped => "skipped",
+            FindingSeverity::Warning => "warning",
+            FindingSeverity::Fault => "fault",
         })
     }
 }

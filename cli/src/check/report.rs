@@ -1,7 +1,7 @@
 //! Runs every check, first those that need root, then those of the opened store, which user
 //! `posternd` opens. And where the code is asked for, for `postern enroll`.
 
-use crate::check::finding::{Finding, Severity};
+use crate::check::finding::{Finding, FindingSeverity};
 use crate::check::gate::{certificates, proxies};
 use crate::check::machine::Machine;
 use crate::check::pam::services as pam_services;
@@ -32,9 +32,9 @@ pub(crate) fn check_machine(run: Invocation<'_>) -> CommandResult {
     }
     let has_fault = findings
         .iter()
-        .any(|finding| finding.severity == Severity::Fault);
+        .any(|finding| finding.severity == FindingSeverity::Fault);
     match has_fault {
-        true => Err(CommandFailure::Said),
+        true => Err(CommandFailure::Reported),
         false => Ok(()),
     }
 }

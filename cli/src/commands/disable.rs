@@ -25,7 +25,7 @@ pub(super) fn run(run: Invocation<'_>, user: &UserName) -> CommandResult {
         Err(error) => (false, error.to_string()),
     };
     table(run.output, success, message)?;
-    result.map(drop).map_err(|_| CommandFailure::Said)
+    result.map(drop).map_err(|_| CommandFailure::Reported)
 }
 
 /// Prints the result for scripts also where the output is a table.

@@ -38,7 +38,7 @@ pub(super) fn run(run: Invocation<'_>, user: &UserName) -> CommandResult {
     }
     match refusal {
         None => Ok(()),
-        Some(_) => Err(CommandFailure::Said),
+        Some(_) => Err(CommandFailure::Reported),
     }
 }
 

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 #[derive(Debug)]
 pub(crate) enum CommandFailure {
     /// The command has printed the failure in its own format.
-    Said,
+    Reported,
     Message(String),
     /// The command line is invalid.
     Usage(&'static str),
@@ -152,7 +152,7 @@ impl Output {
     /// Prints the failure and returns the exit status.
     pub(crate) fn fail(self, failure: &CommandFailure) -> ExitCode {
         let (message, status) = match failure {
-            CommandFailure::Said => return ExitCode::from(1),
+            CommandFailure::Reported => return ExitCode::from(1),
             CommandFailure::Message(message) => (message.as_str(), 1),
             CommandFailure::Usage(message) => (*message, 2),
             CommandFailure::Closed => (

@@ -36,7 +36,7 @@ impl Stack {
 
     /// Returns how the stack can succeed although pam_totp.so was skipped or has failed.
     pub(crate) fn bypass(&self, caller: StackCaller) -> Option<Bypass> {
-        let run = Evaluation {
+        let run = StackEvaluation {
             caller,
             ours: OurResult::Any,
         };
@@ -54,7 +54,7 @@ impl Stack {
 
     /// Whether the stack can succeed if pam_totp.so returns `ours`.
     pub(crate) fn can_grant(&self, ours: OurResult, caller: StackCaller) -> bool {
-        let run = Evaluation { caller, ours };
+        let run = StackEvaluation { caller, ours };
         run.paths(&self.lines)
             .iter()
             .any(|path| path.is_granted() && path.ours == Passed::Yes)
@@ -113,12 +113,12 @@ impl StackState {
     }
 }
 
-struct Evaluation {
+struct StackEvaluation {
     caller: StackCaller,
     ours: OurResult,
 }
 
-impl Evaluation {
+impl StackEvaluation {
     /// Returns every state in which the stack can end. States that meet are followed once.
     fn paths(&self, lines: &[StackLine]) -> Vec<StackState> {
         let mut ends: Vec<StackState> = Vec::new();

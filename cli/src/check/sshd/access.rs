@@ -218,7 +218,7 @@ fn is_without_prompt(list: &MethodList) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::finding::Severity;
+    use crate::check::finding::FindingSeverity;
     use crate::check::sshd::facts::CLIENT;
     use std::path::Path;
 
@@ -279,7 +279,10 @@ mod tests {
             "publickey ssh-ed25519 AAAA\n"
         );
         assert!(facts.asks());
-        assert_eq!(facts.general_findings(&machine)[0].severity, Severity::Ok);
+        assert_eq!(
+            facts.general_findings(&machine)[0].severity,
+            FindingSeverity::Ok
+        );
 
         let need = |enrolled, after_key| {
             move |_: &SshdAccount| {
@@ -295,7 +298,7 @@ mod tests {
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert!(findings[0].what.contains("root signs in by a key alone"));
         let findings = facts.account_findings(need(false, false));
-        assert_eq!(findings[0].severity, Severity::Warning);
+        assert_eq!(findings[0].severity, FindingSeverity::Warning);
         assert!(
             findings[0].what.contains("no second factor: alice;"),
             "{findings:?}"
@@ -307,6 +310,6 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let machine = machine(root.path());
         let skipped = SshdFacts::gather(&machine).unwrap().err().unwrap();
-        assert_eq!(skipped.severity, Severity::Skipped);
+        assert_eq!(skipped.severity, FindingSeverity::Skipped);
     }
 }

@@ -297,10 +297,11 @@ impl RelayedConversation<'_> {
         RelayError::Bounds(self.server, what)
     }
 
-    /// Returns whether the hook may succeed. One with the option `proven`, which prompts for
+    /// Returns whether the hook may succeed. `auth` with the option `proven`, which prompts for
     /// nothing, succeeds only where sshd states completed methods.
     fn may_pass(&self) -> bool {
-        !is_proven(self.options)
+        self.hook != PamFunction::Auth
+            || !is_proven(self.options)
             || self
                 .host
                 .variable(SSH_AUTH_INFO)

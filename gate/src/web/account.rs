@@ -99,12 +99,13 @@ impl ContinuedSession {
     }
 }
 
-/// Runs an act of the session's owner on a worker thread.
+/// Runs an act of the session's owner on a worker thread. A critical act MUST pass the session of
+/// its [`StepUpProof`], since the request may have another valid one by now.
 pub(crate) async fn run_act<T: Send + 'static>(
     request: &RequestContext<'_>,
+    session: Session,
     work: impl FnOnce(&mut Engine, &Owner<'_>) -> Result<T, AdministrationError> + Send + 'static,
 ) -> ActResult<T> {
-    let session = request.require_session()?;
     let run = request.run(move |engine, client, now| {
         let owner = Owner::new(&session, client, now);
         separate_engine_error(work(engine, &owner))
@@ -113,7 +114,7 @@ pub(crate) async fn run_act<T: Send + 'static>(
 }
 
 /// Runs an act that revokes every session of the account, and opens a new session for this browser.
-/// `step_up` is that of the request, if it has one.
+/// `step_up` is that of the request, if it has one; the act runs in its session.
 pub(crate) async fn run_act_and_continue<T: Send + 'static>(
     request: &RequestContext<'_>,
     kind: WorkKind,
@@ -122,7 +123,10 @@ pub(crate) async fn run_act_and_continue<T: Send + 'static>(
     + Send
     + 'static,
 ) -> ActResult<(T, ContinuedSession)> {
-    let session = request.require_session()?;
+    let session = match &step_up {
+        Some(proof) => proof.session.clone(),
+        None => request.require_session()?,
+    };
     let run = request.run_in(kind, move |engine, client, now| {
         let owner = Owner::new(&session, client, now);
         Ok::<_, LoginError>(match separate_engine_error(work(engine, &owner))? {

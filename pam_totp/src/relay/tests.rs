@@ -189,6 +189,10 @@ fn allowed_instructions_are_followed() {
     let played = sends(vec![Instruction::End(PASSED)]);
     assert_eq!(relays(played, PamFunction::Account, &host, &[]), PASSED);
     assert_eq!(host.mark(), None, "a mark is good for one account");
+
+    // `proven` limits auth alone: the mark proves the login to account
+    let (played, account) = (sends(vec![Instruction::End(PASSED)]), PamFunction::Account);
+    assert_eq!(relays(played, account, &host, &["proven"]), PASSED);
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub struct PamLine {
     /// Line number, from 1.
     pub number: usize,
     pub content: PamLineContent,
+    /// Whether a word of the line names Postern's module, also where the line is invalid.
+    pub names_module: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,7 +193,14 @@ pub fn parse_service_file(text: &str) -> Vec<PamLine> {
     lines
         .filter_map(|(number, line)| {
             let content = parse_line(&line)?;
-            Some(PamLine { number, content })
+            let names_module = split_words(&line)
+                .iter()
+                .any(|word| is_module(unbracket(word), MODULE));
+            Some(PamLine {
+                number,
+                content,
+                names_module,
+            })
         })
         .collect()
 }
@@ -223,17 +232,20 @@ fn parse_rule(first: &str, mut words: impl Iterator<Item = String>) -> Option<Pa
         "substack" => PamControl::Substack,
         _ => PamControl::Actions(PamActions::parse(&control)?),
     };
-    let target = words.next()?;
-    let unbracket = |word: String| match word.strip_prefix('[') {
-        Some(inner) => inner.strip_suffix(']').unwrap_or(inner).to_owned(),
-        None => word,
-    };
+    let mut words = words.map(|word| unbracket(&word).to_owned());
     Some(PamRule {
         hook,
         control,
-        target,
-        arguments: words.map(unbracket).collect(),
+        target: words.next()?,
+        arguments: words.collect(),
     })
+}
+
+fn unbracket(word: &str) -> &str {
+    match word.strip_prefix('[') {
+        Some(inner) => inner.strip_suffix(']').unwrap_or(inner),
+        None => word,
+    }
 }
 
 /// Splits a line at blanks. A word that begins with `[` ends with `]`, and holds blanks.
@@ -256,7 +268,8 @@ fn split_words(line: &str) -> Vec<String> {
 }
 
 /// Returns numbered lines without comments, which begin with `#` anywhere. A line that ends in a
-/// backslash is joined with the next; one with a comment is not.
+/// backslash is joined with the next that is not blank or only a comment; a line with a comment is
+/// not joined with the next.
 fn join_lines(text: &str) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
     let mut open: Option<(usize, String)> = None;
@@ -265,6 +278,9 @@ fn join_lines(text: &str) -> Vec<(usize, String)> {
             Some((before, _)) => (before, true),
             None => (line, false),
         };
+        if open.is_some() && line.trim().is_empty() {
+            continue;
+        }
         let (from, mut whole) = open.take().unwrap_or((number, String::new()));
         match line.trim_end().strip_suffix('\\') {
             Some(begun) if !is_whole => {
@@ -329,6 +345,9 @@ mod tests {
             lines[1].content,
             PamLineContent::IncludeFile("x".to_owned())
         );
+        // libpam skips what is blank or a comment between joined lines
+        let lines = parse_service_file("auth required \\\n# c\n\n pam_totp.so\n");
+        assert!(matches!(&lines[0].content, PamLineContent::Rule(rule) if rule.is_ours()));
         // the comment ends the line, so libpam does not join the next one
         assert_eq!(
             parse_service_file("auth required a.so # \\\nauth required b.so\n").len(),
@@ -354,6 +373,19 @@ mod tests {
                 PamLineContent::Invalid,
                 "{line}"
             );
+        }
+    }
+
+    /// libpam calls the module of a line with an unknown control, and takes its result as bad.
+    #[test]
+    fn a_line_names_the_module_in_brackets_and_behind_an_unknown_control() {
+        assert!(rule("auth required [/lib/security/pam_totp.so] proven").is_ours());
+        for (line, names) in [
+            ("auth requird pam_totp.so", true),
+            ("auth requird [pam_totp.so]", true),
+            ("auth requird pam_unix.so # pam_totp.so", false),
+        ] {
+            assert_eq!(parse_service_file(line)[0].names_module, names, "{line}");
         }
     }
 

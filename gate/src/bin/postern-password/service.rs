@@ -7,7 +7,7 @@
 use postern_shared::config::file::{self, ConfigError, Fallback};
 use postern_shared::config::gate::PamServiceFile;
 use postern_shared::system::pam_service::{
-    MAX_SERVICE_FILE, MODULE, PamControl, PamHook, PamLineContent, SERVICE_FOLDERS,
+    MAX_SERVICE_FILE, MODULE, PamControl, PamHook, PamLine, PamLineContent, SERVICE_FOLDERS,
     parse_service_file,
 };
 use postern_shared::system::trusted_file::{self, FileError, Follow, Privacy};
@@ -88,7 +88,7 @@ impl ServiceSearch<'_> {
                 .map_err(ServiceError::File)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         for line in parse_service_file(&text) {
-            self.check_line(&path, line.number, &line.content, lines)?;
+            self.check_line(&path, &line, lines)?;
         }
         Ok(())
     }
@@ -96,14 +96,16 @@ impl ServiceSearch<'_> {
     fn check_line(
         &mut self,
         path: &Path,
-        number: usize,
-        line: &PamLineContent,
+        line: &PamLine,
         lines: ServiceLines,
     ) -> Result<(), ServiceError> {
-        let rule = match line {
+        let forbidden =
+            || ServiceError::Forbidden(self.service.clone(), path.to_owned(), line.number);
+        let rule = match &line.content {
             PamLineContent::IncludeFile(name) => return self.check_file(name, lines),
             PamLineContent::Rule(rule) => rule,
-            // PAM itself refuses the service
+            // PAM may call the module of a line that it does not understand
+            PamLineContent::Invalid if line.names_module => return Err(forbidden()),
             PamLineContent::Invalid => return Ok(()),
         };
         let is_called = matches!(rule.hook, PamHook::Auth | PamHook::Account);
@@ -114,11 +116,7 @@ impl ServiceSearch<'_> {
             PamControl::Include | PamControl::Substack => {
                 self.check_file(&rule.target, ServiceLines::Only(rule.hook))
             }
-            PamControl::Actions(_) if rule.is_ours() => Err(ServiceError::Forbidden(
-                self.service.clone(),
-                path.to_owned(),
-                number,
-            )),
+            PamControl::Actions(_) if rule.is_ours() => Err(forbidden()),
             PamControl::Actions(_) => Ok(()),
         }
     }

@@ -22,12 +22,12 @@ const DAY: u64 = 86_400;
 /// Creates an app password, which is shown once.
 pub(crate) async fn create_app_password(
     request: &RequestContext<'_>,
-    _step_up: &StepUpProof,
+    step_up: &StepUpProof,
     name: Label,
     scope: AppPasswordScope,
     expires: Option<Timestamp>,
 ) -> ActResult<AppPassword> {
-    run_act(request, move |engine, owner| {
+    run_act(request, step_up.session.clone(), move |engine, owner| {
         let (account, principal) = (owner.name(), owner.principal());
         engine
             .app_passwords()
@@ -39,7 +39,7 @@ pub(crate) async fn create_app_password(
 pub(crate) async fn list_app_passwords(
     request: &RequestContext<'_>,
 ) -> ActResult<Vec<AppPasswordRecord>> {
-    run_act(request, |engine, owner| {
+    run_act(request, request.require_session()?, |engine, owner| {
         engine
             .app_passwords()
             .list_app_passwords(Some(owner.name()))
@@ -52,7 +52,7 @@ pub(crate) async fn rename_app_password(
     name: Label,
     new: Label,
 ) -> ActResult<()> {
-    run_act(request, move |engine, owner| {
+    run_act(request, request.require_session()?, move |engine, owner| {
         engine.app_passwords().rename_app_password(
             owner.name(),
             &name,
@@ -69,7 +69,7 @@ pub(crate) async fn revoke_app_passwords(
     request: &RequestContext<'_>,
     one: Option<Label>,
 ) -> ActResult<usize> {
-    run_act(request, move |engine, owner| {
+    run_act(request, request.require_session()?, move |engine, owner| {
         engine.app_passwords().revoke_app_passwords(
             owner.name(),
             one.as_ref(),

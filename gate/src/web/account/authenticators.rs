@@ -34,17 +34,19 @@ pub(crate) enum ConfirmedAuthenticator {
 /// Makes a pending authenticator, which is not stored.
 pub(crate) async fn begin_authenticator(
     request: &RequestContext<'_>,
-    _step_up: &StepUpProof,
+    step_up: &StepUpProof,
     operation: EnrollmentOperation,
 ) -> ActResult<ShownEnrollment> {
     let change = ChangeOperation::BeginEnrollment(operation);
     let operation = Operation::Change { code: None, change };
-    let begin = run_act(request, |engine, owner| {
-        match owner.execute(engine, operation)? {
+    let begin = run_act(
+        request,
+        step_up.session.clone(),
+        |engine, owner| match owner.execute(engine, operation)? {
             ReplyBody::NewAuthenticator(shown) => Ok(shown.token),
             _ => Err(AdministrationError::Stale),
-        }
-    });
+        },
+    );
     find_pending_authenticator(request, begin.await?).await
 }
 
@@ -53,7 +55,7 @@ async fn find_pending_authenticator(
     request: &RequestContext<'_>,
     token: TypedText,
 ) -> ActResult<ShownEnrollment> {
-    run_act(request, move |engine, owner| {
+    run_act(request, request.require_session()?, move |engine, owner| {
         engine
             .enrollment()
             .reopen_enrollment(owner.requester(), owner.name(), token, owner.now)

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 /// Returns the account's confirmed and pending address.
 pub(crate) async fn find_addresses(request: &RequestContext<'_>) -> ActResult<MailAddresses> {
-    run_act(request, |engine, owner| {
+    run_act(request, request.require_session()?, |engine, owner| {
         Ok(engine
             .accounts()
             .account_status(owner.name())?
@@ -38,10 +38,10 @@ pub(crate) fn parse_address(request: &RequestContext<'_>, text: &str) -> ActResu
 /// Mails a code to a new address. The address is in use once that code is entered.
 pub(crate) async fn set_email(
     request: &RequestContext<'_>,
-    _step_up: &StepUpProof,
+    step_up: &StepUpProof,
     to: EmailAddress,
 ) -> ActResult<()> {
-    let queued = run_act(request, move |engine, owner| {
+    let queued = run_act(request, step_up.session.clone(), move |engine, owner| {
         engine
             .accounts()
             .set_email(owner.name(), &to, owner.principal(), owner.now)
@@ -91,7 +91,7 @@ pub(crate) async fn remove_email(
 
 /// Whether mailed codes are the account's only second factor.
 async fn is_only_second_factor(request: &RequestContext<'_>) -> ActResult<bool> {
-    run_act(request, |engine, owner| {
+    run_act(request, request.require_session()?, |engine, owner| {
         Ok(engine
             .accounts()
             .account_status(owner.name())?

@@ -13,7 +13,7 @@ use postern_shared::engine::AdministratorStatus;
 /// Reads the state of the account.
 pub(crate) async fn read_overview(request: &RequestContext<'_>) -> ActResult<AccountOverview> {
     let has_pages = request.has_administration_pages();
-    run_act(request, move |engine, owner| {
+    run_act(request, request.require_session()?, move |engine, owner| {
         let (name, now) = (owner.name(), owner.now);
         Ok(AccountOverview {
             status: engine.accounts().account_status(name)?,

@@ -19,16 +19,18 @@ use postern_shared::protocol::command_request::{
 /// them.
 pub(crate) async fn begin_recovery_codes(
     request: &RequestContext<'_>,
-    _step_up: &StepUpProof,
+    step_up: &StepUpProof,
 ) -> ActResult<(Vec<TypedText>, TypedText)> {
     let change = ChangeOperation::BeginRecoveryCodes;
     let operation = Operation::Change { code: None, change };
-    run_act(request, |engine, owner| {
-        match owner.execute(engine, operation)? {
+    run_act(
+        request,
+        step_up.session.clone(),
+        |engine, owner| match owner.execute(engine, operation)? {
             ReplyBody::RecoveryCodes { codes, token } => Ok((codes, token)),
             _ => Err(AdministrationError::Stale),
-        }
-    })
+        },
+    )
     .await
 }
 
@@ -38,7 +40,10 @@ pub(crate) async fn activate_recovery_codes(
     token: TypedText,
 ) -> ActResult<()> {
     let operation = Operation::Finish(FinishOperation::ReplaceRecoveryCodes { token });
-    run_act(request, |engine, owner| owner.execute(engine, operation)).await?;
+    run_act(request, request.require_session()?, |engine, owner| {
+        owner.execute(engine, operation)
+    })
+    .await?;
     Ok(())
 }
 

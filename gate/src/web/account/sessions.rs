@@ -14,7 +14,7 @@ const MAX_ROWS: usize = 200;
 
 /// Returns the account's sessions, newest first.
 pub(crate) async fn list_sessions(request: &RequestContext<'_>) -> ActResult<Vec<SessionRecord>> {
-    run_act(request, |engine, owner| {
+    run_act(request, request.require_session()?, |engine, owner| {
         engine.sessions().list_sessions(owner.name(), owner.now)
     })
     .await
@@ -22,7 +22,7 @@ pub(crate) async fn list_sessions(request: &RequestContext<'_>) -> ActResult<Vec
 
 /// Returns the account's trusted browsers, newest first.
 pub(crate) async fn list_browsers(request: &RequestContext<'_>) -> ActResult<Vec<BrowserRecord>> {
-    run_act(request, |engine, owner| {
+    run_act(request, request.require_session()?, |engine, owner| {
         engine
             .sessions()
             .list_trusted_browsers(owner.name(), owner.now)
@@ -35,7 +35,7 @@ pub(crate) async fn revoke_sessions(
     request: &RequestContext<'_>,
     one: Option<SessionId>,
 ) -> ActResult<usize> {
-    run_act(request, move |engine, owner| {
+    run_act(request, request.require_session()?, move |engine, owner| {
         engine
             .sessions()
             .revoke_sessions(owner.name(), one, owner.principal(), owner.now)
@@ -48,7 +48,7 @@ pub(crate) async fn revoke_browsers(
     request: &RequestContext<'_>,
     one: Option<i64>,
 ) -> ActResult<usize> {
-    run_act(request, move |engine, owner| {
+    run_act(request, request.require_session()?, move |engine, owner| {
         engine
             .sessions()
             .revoke_browsers(owner.name(), one, owner.principal(), owner.now)

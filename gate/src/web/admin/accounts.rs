@@ -194,7 +194,7 @@ pub(crate) async fn require_administrator(
         .session()
         .filter(|_| request.has_administration_pages());
     let session = session.ok_or(HandlerError::NotFound)?;
-    let status = run_act(request, |engine, owner| {
+    let status = run_act(request, session.clone(), |engine, owner| {
         engine.policy().administrator_status(owner.name())
     });
     match status.await? {
@@ -220,7 +220,7 @@ pub(crate) async fn run_admin_act(
         return Err(ActRefused::conflict("own_account", text));
     }
     let account = name.clone();
-    let result = run_act(request, move |engine, owner| {
+    let result = run_act(request, step_up.session.clone(), move |engine, owner| {
         let (principal, now) = (owner.principal(), owner.now);
         Ok(match act {
             AdminAct::Disable => {

@@ -14,7 +14,7 @@ use postern_shared::account::event::EventFilter;
 const PAGE_SIZE: u32 = 50;
 
 pub(crate) async fn show_events_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
-    require_administrator(request).await?;
+    let session = require_administrator(request).await?;
     let account = form
         .parameter("account")
         .map(|name| parse_name(request, &name))
@@ -24,7 +24,7 @@ pub(crate) async fn show_events_page(request: &RequestContext<'_>, form: &PageFo
         account: account.clone(),
         ..EventFilter::default()
     };
-    let read = run_act(request, move |engine, _| {
+    let read = run_act(request, session, move |engine, _| {
         Ok(engine
             .audit_log()
             .newest_events(&filter, before, PAGE_SIZE + 1)?)

@@ -24,9 +24,9 @@ pub(crate) async fn show_accounts_page(
     request: &RequestContext<'_>,
     form: &PageForm,
 ) -> PageResult {
-    require_administrator(request).await?;
+    let session = require_administrator(request).await?;
     let part = form.field("find").to_owned();
-    let found = run_act(request, move |engine, _| {
+    let found = run_act(request, session, move |engine, _| {
         engine.accounts().find_accounts(&part, None, MAX_ROWS + 1)
     });
     let found = found.await?;
@@ -62,7 +62,7 @@ pub(crate) async fn show_account_page(request: &RequestContext<'_>, form: &PageF
     let session = require_administrator(request).await?;
     let name = parse_name(request, form.field("name"))?;
     let account = name.clone();
-    let seen = run_act(request, move |engine, owner| {
+    let seen = run_act(request, session.clone(), move |engine, owner| {
         AccountDetails::read(engine, &account, MAX_ROWS, owner.now)
     });
     let seen = seen.await?;

@@ -1,0 +1,328 @@
+# French; a no-break space (U+00A0) stands before : ; ? ! and inside « »
+
+continue = Continuer
+sign-out = Se déconnecter
+one-time-code-label = Code à usage unique
+app-code-label = Le code affiché par votre application
+
+sign-in = Se connecter
+name-label = Nom
+password-label = Mot de passe
+sign-in-recovery = Saisir aussi un code de récupération ou à usage unique
+recovery-label = Code de récupération ou à usage unique
+not-signed-in = Aucune session ouverte
+not-signed-in-line = Vous n’avez pas ouvert de session.
+refresh-token-used = Ce jeton d’actualisation a déjà été utilisé : quelqu’un d’autre en a peut-être une copie. La session est fermée ; connectez-vous de nouveau.
+signed-out = Session fermée
+signed-out-line = Votre session est fermée dans ce navigateur.
+no-session-to-end = Ce navigateur n’a envoyé aucune session valide, donc aucune n’a été fermée. Ses cookies ont été supprimés.
+session-not-ended = Les cookies de ce navigateur ont été supprimés, mais la session n’a pas pu être fermée sur le serveur : { $sessions }. Toute personne qui a une copie du cookie peut utiliser la session jusqu’à son expiration. Fermez-la plus tard sous « Sessions et navigateurs », ou prévenez l’administrateur.
+cookies = Cookies contradictoires
+cookies-line = Ce navigateur envoie les cookies de plusieurs sessions, ou trop de cookies : il est impossible de savoir quelle session utiliser. Une page d’un autre hôte de ce domaine les a peut-être créés.
+cookies-remove = Supprimer les cookies
+cookies-removed = Les cookies de ce domaine ont été supprimés. Connectez-vous de nouveau. Si cette page revient, prévenez l’administrateur.
+not-covered = Impossible de se connecter pour cette adresse
+not-covered-line = Une connexion ici n’est pas valable pour l’application { $host }.
+not-covered-ask = Prévenez l’administrateur : le journal de la passerelle indique le réglage à modifier.
+signed-in = Connexion réussie
+sign-in-refused = Le nom ou le mot de passe est incorrect, ou il y a eu trop de tentatives. Vérifiez-les, attendez un peu, puis réessayez.
+identity-missing = Nom d’utilisateur manquant
+identity-missing-line = Le serveur placé devant cette page doit envoyer votre nom d’utilisateur et ne l’a pas fait. Prévenez l’administrateur : le journal de la passerelle en indique la raison.
+
+code = Code de vérification
+trust-browser = Faire confiance à ce navigateur pendant { $days ->
+    [one] un jour
+   *[other] { $days } jours
+  }
+mailed-code-label = Le code que vous avez reçu par courriel
+app-or-mailed-code-label = Le code affiché par votre application ou reçu par courriel
+mail-code = Envoyer un code à { $to }
+enter-app-code = Saisir un code de votre application
+enter-mailed-code = Saisir un code reçu par courriel
+enter-other-code = Saisir un autre type de code
+start-again = Recommencer
+
+enroll = Configurer votre second facteur
+enroll-line = Scannez ceci avec une application d’authentification, puis saisissez le code affiché par l’application.
+show-secret = Afficher plutôt la clé secrète
+open-in-app = Ouvrir dans une application de cet appareil
+save-codes = Enregistrez vos codes de récupération
+save-codes-line = Si vous perdez votre téléphone, chacun de ces codes vous permet de vous connecter une fois, à la place du code de l’application. Ils ne seront plus affichés.
+save-code-line = Si vous perdez votre téléphone, ce code vous permet de vous connecter une fois et désactive votre second facteur. Il ne sera plus affiché.
+app-password-needed = Ensuite, les programmes qui ne peuvent pas afficher de page web, par exemple pour les fichiers, l’agenda ou le courriel, auront besoin d’un mot de passe d’application.
+codes-saved = Je les ai enregistrés là où je peux les retrouver sans mon téléphone
+turn-on = Activer le second facteur
+copy = Copier
+copied = Copié
+download = Télécharger
+print = Imprimer
+enrollment-required = Second facteur obligatoire
+enrollment-required-line = Ce compte doit avoir un second facteur et n’en a pas. Pour en configurer un, il vous faut un code à usage unique ; demandez-le à l’administrateur.
+enrollment-required-one-of = Ce compte doit avoir un second facteur et n’en a pas. Pour en configurer un, il vous faut un code à usage unique ; demandez-le à un administrateur ({ $administrators }).
+group = groupe { $name }
+sign-in-other-name = Se connecter avec un autre nom
+one-time-code-invalid = Ce n’est pas un code à usage unique : il commence par P-, suivi de 12 caractères.
+enrollment-expired = Cette configuration a expiré, ou le compte a été modifié entre-temps. Rien n’a été modifié ; connectez-vous et recommencez.
+
+step-up-required = Votre mot de passe et un nouveau code sont nécessaires.
+lost-phone = Avez-vous perdu votre téléphone ?
+lost-phone-line = Pendant les 15 prochaines minutes, vous pouvez configurer un nouvel authentificateur à la place de l’ancien, ou désactiver le second facteur.
+enroll-new = Configurer un nouvel authentificateur
+turn-off = Désactiver le second facteur
+turned-off = Second facteur désactivé
+turned-off-line = Votre second facteur est désactivé. Toutes les autres sessions ont été fermées et les navigateurs de confiance oubliés.
+turn-off-required = Ce compte doit avoir un second facteur : configurez-en plutôt un nouveau.
+account-declared = Ce second facteur est défini dans un fichier de configuration ; seul l’administrateur peut le modifier.
+act-failed = Cela n’a pas fonctionné, ou c’est déjà désactivé. Prévenez l’administrateur : le journal de la passerelle en indique la raison.
+act-failed-title = Rien n’a été modifié
+
+account = Votre compte
+to-account = Aller à votre compte
+cancel = Annuler
+second-factor = Second facteur
+on = Activé
+on-since = Activé depuis le { $since }
+second-factor-off = Désactivé : votre mot de passe suffit pour vous connecter.
+by-administrator = Configuré par l’administrateur
+last-used = dernière utilisation : { $at }
+not-used = n’a pas encore servi
+remove = Supprimer
+remove-named = Supprimer { $name }
+recovery-codes = Codes de récupération
+recovery-codes-line = { $left ->
+    [0] Il n’en reste aucun : vous ne pouvez pas vous connecter sans votre téléphone.
+    [one] Il en reste { $left }.
+   *[other] Il en reste { $left }.
+  }
+mailed-codes = Codes par courriel
+mailed-codes-on = Les codes que vous demandez sont envoyés à { $to }.
+mailed-codes-off = Vous ne recevez pas de codes par courriel.
+change-address = Changer l’adresse
+sign-ins = Sessions et navigateurs
+sign-ins-count = { $sessions ->
+    [one] { $sessions } session
+   *[other] { $sessions } sessions
+  }, { $browsers ->
+    [0] aucun navigateur de confiance
+    [one] { $browsers } navigateur de confiance
+   *[other] { $browsers } navigateurs de confiance
+  }
+show-sign-ins = Afficher les sessions et les navigateurs
+own-password-label = Votre mot de passe
+new-code-label = Un nouveau code
+
+turn-on-line = Avec un second facteur, votre mot de passe ne suffit plus pour vous connecter : chaque fois, vous saisissez aussi un code affiché par une application de votre téléphone.
+already-enrolled = Ce compte a déjà un second facteur.
+no-second-factor = Ce compte n’a pas de second facteur.
+turn-off-line = Votre mot de passe suffira pour vous connecter, ici et à tous les autres services. La clé secrète sera supprimée, toutes les autres sessions fermées et les navigateurs de confiance oubliés.
+replace = Remplacer l’authentificateur
+enroll-new-line = Pour un nouveau téléphone, ou après une perte. L’ancien authentificateur fonctionne jusqu’à la confirmation du nouveau ; ensuite, toutes les autres sessions seront fermées et les navigateurs de confiance oubliés.
+
+add-authenticator = Ajouter un authentificateur
+add-authenticator-line = Un second téléphone ou un jeton matériel. Chacun fonctionne indépendamment des autres.
+authenticator-name-label = Un nom, par exemple « tablette »
+hardware-token = C’est un jeton matériel
+seed-label = Sa clé secrète, en hexadécimal ou en Base32
+code-change-label = Le code change
+every-seconds = toutes les { $seconds } secondes
+at-each-press = à chaque pression sur le bouton
+digits-label = Nombre de chiffres
+algorithm-label = Algorithme
+authenticator-added = Authentificateur ajouté
+authenticator-added-line = Vous pouvez l’utiliser à chaque connexion. Toutes les autres sessions ont été fermées et les navigateurs de confiance oubliés.
+remove-authenticator = Supprimer un authentificateur
+remove-authenticator-line = Les codes de « { $name } » ne seront plus valables, toutes les autres sessions seront fermées et les navigateurs de confiance oubliés.
+authenticator-removed = Authentificateur supprimé
+authenticator-removed-line = Ses codes ne sont plus valables. Toutes les autres sessions ont été fermées et les navigateurs de confiance oubliés.
+last-authenticator = C’est le seul authentificateur : ajoutez-en d’abord un autre, ou désactivez le second facteur.
+secret-code-used = Cette clé secrète a déjà servi ici, et ce code avait alors été accepté : recommencez avec le code suivant.
+token-invalid = Ces valeurs d’un jeton matériel ne sont pas valables : { $why }
+
+new-codes = Créer de nouveaux codes de récupération
+new-codes-line = Vos codes actuels ne seront plus valables dès que vous aurez confirmé que les nouveaux sont enregistrés.
+use-new-codes = Utiliser ces codes désormais
+codes-renewed = Nouveaux codes de récupération
+codes-renewed-line = Les nouveaux codes sont valables ; les anciens ne le sont plus.
+
+app-passwords = Mots de passe d’application
+app-passwords-line = Pour les programmes qui ne peuvent pas afficher de page web, par exemple pour les fichiers, l’agenda ou le courriel. Chacun n’est valable que là où vous l’indiquez, et jamais pour les pages de ce compte.
+app-passwords-count = { $count ->
+    [0] Il n’y a aucun mot de passe d’application.
+    [one] Il y a { $count } mot de passe d’application.
+   *[other] Il y a { $count } mots de passe d’application.
+  }
+manage-app-passwords = Gérer les mots de passe d’application
+expires-at = expire le { $at }
+rename = Renommer
+new-name-label = Nouveau nom
+revoke = Révoquer
+revoke-named = Révoquer { $name }
+new-app-password = Nouveau mot de passe d’application
+app-password-name-label = Son usage, par exemple « agenda du téléphone »
+scope-label = Valable pour
+scope-hint = Un nom de la liste, web:HÔTE/CHEMIN ou pam:SERVICE.
+lifetime-label = Expiration
+days = { $days ->
+    [one] après { $days } jour
+   *[other] après { $days } jours
+  }
+never = jamais
+create-app-password = Créer un mot de passe d’application
+app-password-shown = Saisissez ceci dans le programme. Le mot de passe ne sera plus affiché.
+app-password-saved = Je l’ai saisi
+scope-invalid = Ce n’est pas une portée valable : { $why }
+scope-unknown = Il n’existe pas de portée { $name }.
+scope-of-gate = Un mot de passe d’application n’est pas valable pour les pages de la passerelle : indiquez l’hôte de l’application.
+expiry-past = Cette date d’expiration est déjà passée.
+
+address-code-mailed = Un code a été envoyé à { $to }. Saisissez-le ici pour recevoir les codes à cette adresse.
+confirm-address = Confirmer l’adresse
+new-address = Nouvelle adresse
+address-label = Adresse
+mail-address-code = Envoyer un code à cette adresse
+remove-address = Ne plus envoyer de codes par courriel
+remove-address-line = Vous ne recevrez plus de codes par courriel, toutes les autres sessions seront fermées et les navigateurs de confiance oubliés. Si ces codes sont votre seul second facteur, votre mot de passe suffira pour vous connecter.
+address-confirmed = Adresse confirmée
+address-confirmed-line = Désormais, les codes que vous demandez sont envoyés à cette adresse. Toutes les autres sessions ont été fermées et les navigateurs de confiance oubliés.
+address-removed = Codes par courriel désactivés
+address-removed-line = Plus aucun code n’est envoyé par courriel ; vos authentificateurs continuent de fonctionner.
+address-invalid = Ce n’est pas une adresse électronique valable.
+mail-off = Le courriel n’est pas configuré ici.
+address-not-mailed = Le code n’a pas pu être envoyé à cette adresse. Vérifiez l’adresse ou réessayez ; si le problème persiste, prévenez l’administrateur.
+nothing-to-confirm = Il n’y a aucune adresse à confirmer : demandez un nouveau code.
+
+change-password = Changer votre mot de passe
+change-password-line = Toutes les autres sessions seront fermées et les navigateurs de confiance oubliés.
+new-password-label = Nouveau mot de passe
+repeat-password-label = Répétez le nouveau mot de passe
+passwords-differ = Les deux mots de passe sont différents ; rien n’a été modifié.
+password-changed = Mot de passe changé
+password-changed-line = Toutes les autres sessions ont été fermées et les navigateurs de confiance oubliés.
+password-too-short = Un mot de passe doit avoir au moins { $least } caractères.
+password-too-long = Un mot de passe doit avoir au plus 1024 octets.
+password-elsewhere = Votre mot de passe n’est pas géré ici.
+wrong-password = Ce mot de passe est incorrect.
+
+sessions = Sessions
+this-session = Cette session
+session-details = { $from } ; depuis le { $created }, dernière utilisation : { $seen }
+end-session = Fermer
+end-session-named = Fermer la session dans { $name }
+sign-out-everywhere = Se déconnecter partout
+trusted-browsers = Navigateurs de confiance
+no-trusted-browser = Aucun : un code est demandé à chaque connexion.
+revoke-trust = Ne plus faire confiance
+revoke-trust-named = Ne plus faire confiance à { $name }
+revoke-trust-all = Ne plus faire confiance à aucun navigateur
+open-connections = Les connexions ouvertes, comme une discussion ou un terminal dans une page, continuent jusqu’à leur fermeture.
+
+no-account = Ce compte n’existe pas.
+name-taken = Ce nom est déjà pris.
+not-found = Cet élément n’existe plus.
+too-many = Il y en a déjà { $most }, ce qui est le maximum.
+too-many-app-passwords = Le nombre maximal de mots de passe d’application est atteint : révoquez-en d’abord un.
+name-invalid = Un nom doit avoir de 1 à 64 caractères.
+stale = Cela a pris trop de temps, ou le compte a été modifié entre-temps. Rien n’a été modifié ; recommencez.
+other-spelling = Ce nom est une autre graphie d’un compte existant. Connectez-vous avec le nom exact du compte, ou demandez à l’administrateur.
+
+busy = Service occupé
+busy-line = Trop de personnes se connectent en ce moment. Réessayez dans un instant.
+busy-address-line = Trop de demandes sont arrivées de votre adresse en même temps. Réessayez dans un instant.
+unavailable = Service indisponible
+unavailable-line = La connexion ne fonctionne pas en ce moment. Prévenez l’administrateur : le journal de la passerelle en indique la raison.
+
+# for programs that use the API
+unknown-endpoint = Ce point de terminaison n’existe pas ; api/v1/openapi.json les énumère tous.
+method-not-allowed = Cette méthode n’est pas autorisée ici ; l’en-tête Allow énumère celles qui le sont.
+foreign-origin = Cette demande provient d’une page d’un autre site.
+not-json = Le corps doit être en JSON, avec Content-Type: application/json.
+json-malformed = Le corps n’est pas un objet JSON, ou ce point de terminaison n’accepte pas de corps.
+json-schema = Le JSON ne correspond pas au schéma de api/v1/openapi.json, à la colonne { $column }.
+body-too-large = Le corps dépasse 16 Kio.
+body-too-slow = Le corps a mis plus de 10 secondes à arriver.
+proof-not-kept = La passerelle partage ici son hôte avec une application et ne garde aucune preuve : envoyez le mot de passe et le code avec chaque action.
+seed-missing = Le nombre de chiffres, l’algorithme, la période et le compteur ne sont autorisés qu’avec une clé secrète ; pour une application, la configuration de la passerelle les fixe.
+expiry-too-far = Cette date d’expiration est trop lointaine.
+
+# administration
+administration = Administration
+admin-find-label = Nom, ou une partie du nom
+admin-find = Rechercher
+admin-accounts = Comptes
+admin-no-match = Aucun compte ne correspond.
+admin-more = Il y en a d’autres : saisissez une plus longue partie du nom.
+admin-locked = blocage après trop de codes incorrects
+admin-off = Désactivé
+admin-none = Il n’y en a aucun.
+admin-trusted = (de confiance)
+admin-last-sign-in = Dernière connexion avec un code : { $at }
+admin-codes-left = { $left ->
+    [one] Il reste { $left } code de récupération.
+   *[other] Il reste { $left } codes de récupération.
+  }
+admin-code-until = Un code à usage unique est valable jusqu’au { $until }.
+admin-account = Compte : { $name }
+admin-events = Événements
+admin-all-events = Événements de tous les comptes
+admin-event = { $at }, service { $service }, depuis { $from }, par { $by }
+admin-older = Plus anciens
+admin-unlock = Lever les délais et les blocages
+admin-unlock-line = Les codes incorrects saisis jusqu’ici ne comptent plus, pour aucun service.
+admin-reset-clock = Réinitialiser après une erreur d’horloge du serveur
+admin-reset-clock-line = Accepte de nouveau les codes après que l’horloge du serveur a avancé puis a été remise à l’heure. Les comptes non concernés ne changent pas.
+admin-end-sessions = Fermer toutes les sessions
+admin-revoke-trust-line = La prochaine connexion dans chacun de ces navigateurs demandera un code.
+admin-issue-code = Émettre un code à usage unique
+admin-issue-code-line = Il permet à la personne de se connecter une fois dans les 48 heures, à la place du code de l’application, et n’est affiché qu’une fois. Les codes à usage unique précédents ne seront plus valables. Assurez-vous que la bonne personne le reçoit.
+admin-cancel-code = Annuler le code à usage unique
+admin-cancel-code-line = Le code ne sera plus valable.
+admin-disable-line = Le mot de passe suffira à cette personne pour se connecter à tous les services, sauf si la stratégie en exige davantage. La clé secrète et les codes de récupération seront supprimés, toutes les sessions fermées et les navigateurs de confiance oubliés.
+admin-disabled = Le second facteur est désactivé ; la clé secrète et les codes de récupération sont supprimés.
+admin-still-required = La stratégie exige un second facteur : avec un code à usage unique, la personne peut en configurer un nouveau.
+admin-done = C’est fait.
+admin-done-count = { $count ->
+    [0] Il n’y avait rien à modifier.
+    [one] C’est fait ; { $count } élément modifié.
+   *[other] C’est fait ; { $count } éléments modifiés.
+  }
+admin-code-shown = Valable une fois, jusqu’au { $until }. Il ne sera plus affiché.
+admin-own-account = C’est votre propre compte : modifiez-le sur la page de votre compte.
+admin-needs-factor = Pour administrer, vous devez avoir vous-même un second facteur : configurez-en d’abord un.
+
+# messages of the engine; durations are given as "30 s", "5 min" or "2 h"
+wrong-code = Ce code est incorrect
+code-used-now = Ce code a déjà été utilisé ; saisissez celui qui est affiché maintenant
+code-used = Ce code a déjà été utilisé ; attendez { $wait } pour le suivant
+device-clock-behind = Ce code est trop ancien : l’horloge de votre appareil retarde d’environ { $by } ; réglez-la sur l’heure du réseau
+host-clock-behind = L’horloge de ce serveur indique une heure antérieure à votre dernière connexion ; demandez à l’administrateur
+delayed = Trop de codes incorrects : attendez { $wait }, ou saisissez un code de récupération
+address-delayed = Trop de tentatives depuis votre adresse : attendez { $wait }
+locked = Blocage après trop de codes incorrects : saisissez un code de récupération, ou demandez à l’administrateur
+not-a-code = Ce n’est pas un code : saisissez les chiffres affichés par votre application, ou un code de récupération
+not-enrolled = Ce compte doit avoir un second facteur et n’en a pas ; demandez à l’administrateur
+code-expired = Ce code a expiré ; demandez-en un nouveau
+sign-in-expired = Cette connexion a expiré ; recommencez
+no-mailed-codes = Aucun code n’est envoyé par courriel pour ce compte ; saisissez un autre type de code
+mail-cooldown = Un code vient d’être envoyé ; attendez { $wait } avant d’en demander un autre
+mail-waits = Aucun courriel n’est envoyé pour le moment ; le code sera envoyé dès que ce sera de nouveau possible. Saisissez un autre type de code, ou prévenez l’administrateur.
+not-mailed = Le code n’a pas pu être envoyé. Saisissez un autre type de code ou réessayez ; si le problème persiste, prévenez l’administrateur.
+code-mailed = Un code est en route vers { $to }. Il est valable pendant { $life } ; les codes précédents ne sont plus valables.
+wrong-codes-since = { $count ->
+    [one] { $count } code incorrect
+   *[other] { $count } codes incorrects
+  } depuis votre dernière connexion, le plus récent à partir de { $from }
+this-host = ce serveur
+recovery-turned-off = Ce code de récupération a désactivé votre second facteur ; configurez-le de nouveau
+recovery-codes-left = { $left ->
+    [0] C’était votre dernier code de récupération ; demandez-en de nouveaux à l’administrateur
+    [one] Il reste { $left } code de récupération
+   *[other] Il reste { $left } codes de récupération
+  }
+app-passwords-kept = { $count ->
+    [one] { $count } mot de passe d’application conservé
+   *[other] { $count } mots de passe d’application conservés
+  } : les programmes qui utilisent des mots de passe d’application continuent de fonctionner
+app-passwords-revoked = { $count ->
+    [one] { $count } mot de passe d’application révoqué
+   *[other] { $count } mots de passe d’application révoqués
+  } : créez-en de nouveaux

@@ -237,5 +237,47 @@ fn pages_speak_german_to_who_asks_for_it_and_wear_the_sites_name() {
     }
 }
 
+/// The pages in French and Spanish. Their longest texts fit a phone's screen too.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn pages_speak_french_and_spanish() {
+    let host = Host::fresh();
+    let web = Web::nginx(&host, "");
+    let french = ["Se connecter", "Code de vérification", "Votre compte"];
+    let spanish = ["Iniciar sesión", "Código de verificación", "Su cuenta"];
+    for (name, accepts, tag, [sign_in, code, account]) in [
+        ("alice", "fr-CA,fr;q=0.9", "fr", french),
+        ("bob", "es-MX,es;q=0.9", "es", spanish),
+    ] {
+        let (person, phone) = host.web_user(name);
+        let browser = Chromium::start();
+        browser.asks_for_language(accepts);
+        let mut eye = Eye::of(&browser);
+        browser.opens(APP).arrives_at(sign_in);
+        assert_eq!(browser.runs("return document.documentElement.lang"), tag);
+        eye.looks_at(&format!("{tag}-sign-in"));
+        browser
+            .types("[name=user]", name)
+            .types("[name=password]", &person.password)
+            .clicks("form > button");
+        browser.arrives_at(code);
+        eye.looks_at(&format!("{tag}-code"));
+        browser
+            .types_the_last_digit(&phone.code())
+            .opens(&web.pages)
+            .arrives_at(account);
+        eye.looks_at(&format!("{tag}-account"));
+        for page in [
+            "authenticators/add",
+            "app-passwords",
+            "sign-ins",
+            "password",
+        ] {
+            browser.opens(&format!("{}{page}", web.pages));
+            eye.looks_at(&format!("{tag}-{}", page.replace('/', "-")));
+        }
+    }
+}
+
 const LOGO: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"32\" height=\"32\" viewBox=\"0 0 32 32\">\
     <rect width=\"32\" height=\"32\" rx=\"6\" fill=\"#7a1f5c\"/><path d=\"M10 26V14a6 6 0 0 1 12 0v12z\" fill=\"#fff\"/></svg>\n";

@@ -2,7 +2,7 @@
 //! address alone, together with wrong inputs from that address.
 
 use crate::engine::transaction::EngineTransaction;
-use crate::engine::verify::charge::{address_failures, address_wait};
+use crate::engine::verify::bucket::{address_failures, address_wait};
 use crate::engine::{Accounts, EngineError};
 use crate::network::address::Address;
 use crate::store::{Intent, StoreError};

@@ -5,6 +5,7 @@ pub(super) mod at_prompt;
 pub(super) mod authenticators;
 pub(super) mod by_command;
 pub mod pending;
+mod sealed_fields;
 pub(super) mod steps;
 pub(crate) mod token;
 pub(super) mod web;

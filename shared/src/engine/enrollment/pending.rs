@@ -2,7 +2,7 @@
 //! store keeps nothing before activation, so a cancelled enrollment changes nothing: between two
 //! steps the caller holds the draft in a sealed token.
 
-use super::token::sealed_recovery_codes;
+use super::sealed_fields::sealed_recovery_codes;
 use crate::account::name::{Label, UserName};
 use crate::account::record::AccountId;
 use crate::account::second_factor::{Enrolled, MailStatus};
@@ -41,7 +41,7 @@ pub(crate) struct EnrollmentDraft {
     pub(super) parameters: OtpParameters,
     /// First counter whose code is accepted.
     first: Step,
-    #[serde(with = "super::token::sealed_secret")]
+    #[serde(with = "super::sealed_fields::sealed_secret")]
     pub(super) secret: Secret,
     pub(super) kind: EnrollmentKind,
     /// Empty for an additional authenticator.

@@ -2,15 +2,14 @@
 //! caller receives the pending state in a sealed token and returns it with the next step.
 
 use super::pending::{AccountSnapshot, EnrollmentDraft};
+use super::sealed_fields::sealed_recovery_codes;
 use crate::credential::recovery_code::RecoveryCode;
-use crate::credential::secret::Secret;
 use crate::credential::totp::Step;
 use crate::crypto::vault::TokenKeys;
-use crate::protocol::command_request::TypedText;
 use crate::system::clock::Timestamp;
 use crate::token::{Token, TokenHolder, TokenKind, TokenPayload};
 use crate::verify::decision::AcceptedEnrollmentCode;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// Condition under which an enrollment may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,43 +117,4 @@ pub(crate) struct PendingRecoveryCodes {
 
 impl TokenPayload for PendingRecoveryCodes {
     const KIND: TokenKind = TokenKind::RecoveryCodes;
-}
-
-/// A secret in a sealed token, as Base32. Elsewhere secrets are not serialized.
-pub(super) mod sealed_secret {
-    use super::{Deserialize, Deserializer, Secret, Serializer, TypedText};
-    use serde::de::Error;
-
-    pub(in super::super) fn serialize<S: Serializer>(
-        secret: &Secret,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&secret.to_base32())
-    }
-
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Secret, D::Error> {
-        Secret::from_base32(&TypedText::deserialize(deserializer)?).map_err(D::Error::custom)
-    }
-}
-
-/// Recovery codes in a sealed token. Elsewhere recovery codes are not serialized.
-pub(super) mod sealed_recovery_codes {
-    use super::{Deserialize, Deserializer, RecoveryCode, Serializer, TypedText};
-
-    pub(in super::super) fn serialize<S: Serializer>(
-        codes: &[RecoveryCode],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(codes.iter().map(RecoveryCode::plain))
-    }
-
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<RecoveryCode>, D::Error> {
-        let codes = Vec::<TypedText>::deserialize(deserializer)?;
-        let restore = |code: TypedText| RecoveryCode::from_plain((*code).to_owned().into());
-        Ok(codes.into_iter().map(restore).collect())
-    }
 }

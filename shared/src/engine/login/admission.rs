@@ -5,7 +5,7 @@
 use super::{BrowserContext, LoginError};
 use crate::account::name::UserName;
 use crate::engine::Login;
-use crate::engine::verify::charge::{address_failures, address_wait, is_familiar};
+use crate::engine::verify::bucket::{address_failures, address_wait, is_familiar};
 use crate::store::{BrowserToken, Intent};
 use crate::system::clock::Timestamp;
 

@@ -5,24 +5,15 @@
 //! MUST NOT refund an attempt that was not verified, except one about which the host was never
 //! asked: a stack that is slow only where the password is wrong would allow uncounted guesses.
 
-use super::attempt::VerificationRequest;
 use super::evaluation::Evaluation;
 use crate::account::event::EventKind;
-use crate::account::record::AccountId;
-use crate::config::Config;
 use crate::engine::transaction::EngineTransaction;
 use crate::engine::{Engine, EngineError};
-use crate::network::address::Address;
-use crate::store::{BucketKey, BucketOwner, FailureId, Intent, StoreError};
+use crate::store::{BucketKey, FailureId, Intent, StoreError};
 use crate::system::clock::Timestamp;
 use crate::verify::decision::Refusal;
-use crate::verify::origin::Origin;
 use crate::verify::throttle::{self, BucketState, Phase, ThrottleFailure, WrongFactor};
 use crate::verify::throttle_scope::ThrottleScope;
-
-/// Maximum number of SSH keys per account with a bucket each. Only keys with wrong codes count; all
-/// further keys share one bucket.
-const MAX_KEY_BUCKETS: u32 = 8;
 
 /// A password attempt that is charged and not yet verified. A caller drops an attempt without a
 /// reply, and it stays charged.
@@ -161,82 +152,4 @@ impl Evaluation<'_> {
             None => Ok(()),
         }
     }
-}
-
-/// Returns the scope in whose bucket this request's wrong inputs are counted.
-pub(super) fn throttle_scope(
-    tx: &mut EngineTransaction<'_>,
-    account: AccountId,
-    owner: BucketOwner,
-    request: &VerificationRequest<'_>,
-) -> Result<ThrottleScope, StoreError> {
-    let since = Engine::lock_window_start(tx.now);
-    Ok(match (request.browser, request.origin) {
-        (Some(number), _) => ThrottleScope::TrustedBrowser(number),
-        (None, Origin::Key { key, address }) => {
-            let own = BucketKey {
-                owner,
-                phase: request.phase,
-                scope: ThrottleScope::VerifiedKey(key.clone()),
-            };
-            let others = tx.count_other_failed_keys(&own, MAX_KEY_BUCKETS, since)?;
-            match (others < MAX_KEY_BUCKETS, address) {
-                (true, _) => own.scope,
-                (false, Some(address)) if is_familiar(tx, account, *address)? => {
-                    ThrottleScope::FamiliarAddress(*address)
-                }
-                (false, _) => ThrottleScope::FurtherKeys,
-            }
-        }
-        (None, Origin::Local(name)) if name.starts_with('#') => ThrottleScope::NamelessUsers,
-        (None, Origin::Local(name)) => ThrottleScope::LocalUser(name.clone()),
-        (None, Origin::Terminal(name)) => ThrottleScope::Terminal(name.clone()),
-        (None, Origin::Remote(address)) if is_familiar(tx, account, *address)? => {
-            ThrottleScope::FamiliarAddress(*address)
-        }
-        (None, Origin::Claimed(address)) if is_familiar(tx, account, *address)? => {
-            ThrottleScope::ClaimedFamiliarAddress(*address)
-        }
-        _ => ThrottleScope::Anywhere,
-    })
-}
-
-/// Returns whether the account logged in from this address during the last 30 days.
-pub(in crate::engine) fn is_familiar(
-    tx: &mut EngineTransaction<'_>,
-    account: AccountId,
-    address: Address,
-) -> Result<bool, StoreError> {
-    let (since, until) = (
-        Engine::lock_window_start(tx.now),
-        tx.now.plus(throttle::CLOCK_SLACK),
-    );
-    tx.is_familiar(account, &address.key(), since, until)
-}
-
-/// Returns when an address failed within its window, newest first.
-pub(in crate::engine) fn address_failures(
-    tx: &mut EngineTransaction<'_>,
-    address_key: Option<&str>,
-) -> Result<Vec<Timestamp>, StoreError> {
-    let since = tx
-        .now
-        .minus(tx.config.throttle.address_window.seconds() - 1);
-    match address_key {
-        Some(address_key) => tx.address_failures(address_key, since),
-        None => Ok(Vec::new()),
-    }
-}
-
-/// Returns the seconds until the address may try again, which is when the failure that reaches the
-/// limit leaves the window.
-pub(in crate::engine) fn address_wait(
-    config: &Config,
-    newest_first: &[Timestamp],
-    now: Timestamp,
-) -> Option<u64> {
-    let limit = config.throttle.address_limit.value() as usize;
-    let filling = newest_first.get(limit - 1)?;
-    let window = config.throttle.address_window.seconds();
-    Some(window.saturating_sub(now.since(*filling)).max(1))
 }

@@ -4,7 +4,7 @@
 //! `charge` and `consumption`. Nothing here commits but [`Evaluation::commit`], which the act calls.
 
 use super::attempt::VerificationRequest;
-use super::charge::{address_failures, address_wait, throttle_scope};
+use super::bucket::{address_failures, address_wait, throttle_scope};
 use crate::account::event::EventKind;
 use crate::account::name::NewName;
 use crate::account::record::{AccountId, AccountRecord};

@@ -4,6 +4,7 @@
 
 pub(super) mod attempt;
 pub(crate) mod auth_token;
+pub(super) mod bucket;
 pub(super) mod charge;
 pub(super) mod consumption;
 pub(super) mod evaluation;

@@ -3,7 +3,6 @@
 //! one that has waited long. Here all processes sleep equally long on average, at random. Only one
 //! connection per process waits in this way (`write_queue.rs`).
 
-use crate::store::sqlite::wal::checkpoint;
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -11,6 +10,9 @@ use std::time::{Duration, Instant};
 
 /// Time limit of the wait for another process's write.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// Time limit of the wait for other processes at a restart of the WAL; twice as long if the WAL is
+/// full.
+pub(crate) const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(500);
 /// Longest sleep between two attempts, in microseconds.
 const LONGEST_SLEEP: u64 = 8_000;
 
@@ -37,7 +39,7 @@ pub(crate) fn retry_while_busy(attempt: i32) -> bool {
 
 /// Like [`retry_while_busy`], with the time limit for a restart of the WAL.
 pub(crate) fn retry_briefly(attempt: i32) -> bool {
-    retry_within(checkpoint::PATIENCE, attempt)
+    retry_within(CHECKPOINT_PATIENCE, attempt)
 }
 
 fn retry_within(patience: Duration, attempt: i32) -> bool {

@@ -7,7 +7,7 @@
 
 use crate::store::sqlite::locks::busy_handler;
 use rusqlite::Connection;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Frames from which a write begins with a checkpoint. Few, since a process that finds no other one
 /// reads all frames; many compared with the dozen that one login adds.
@@ -21,9 +21,6 @@ const FULL: i64 = 768;
 /// Length to which the WAL's file is truncated at a restart, in bytes. It is above that of [`LONG`]
 /// frames: overwriting a file makes a commit cheaper than extending it.
 pub(crate) const KEPT: i64 = 1024 * 1024;
-/// Time limit of the wait for other processes at a restart of the WAL; twice as long if the WAL is
-/// full.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Frames in the WAL, and how many of them are copied into the store.
 struct Frames {
@@ -56,7 +53,7 @@ fn restart_wal(connection: &Connection) -> rusqlite::Result<()> {
         let restarted = run_checkpoint(connection, "RESTART");
         connection.busy_handler(Some(busy_handler::retry_while_busy))?;
         restarted?;
-        if found.all < FULL || began.elapsed() >= PATIENCE {
+        if found.all < FULL || began.elapsed() >= busy_handler::CHECKPOINT_PATIENCE {
             return Ok(());
         }
         busy_handler::sleep_random();

@@ -52,6 +52,8 @@ fn what_was_used_there_opens_nothing_here() {
     );
     let format = ImportFormat::GoogleAuthenticator {
         account: &name("alice"),
+        now: NOW,
+        future_steps: 1,
     };
     let import = parse_import_file(format, file.as_bytes()).unwrap();
     let mut test = TestStore::new("");

@@ -54,16 +54,14 @@ pub fn parse_declared_secret(text: &str) -> Result<(Secret, OtpParameters), Otpa
     if text.len() > LONGEST {
         return Err(OtpauthError::TooLong);
     }
-    if strip_scheme(text).is_none() {
+    let Some(rest) = strip_scheme(text) else {
         return Ok((Secret::from_base32(text)?, DEFAULTS));
-    }
-    let url = match OtpauthUri::parse(text) {
-        Ok(url) if matches!(url.moving, MovingFactor::Time { .. }) => url,
-        Ok(_) | Err(OtpauthError::NotOtpauth | OtpauthError::NoCounter) => {
-            return Err(OtpauthError::NotTotp);
-        }
-        Err(error) => return Err(error),
     };
+    let kind = rest.split_once('/').map_or("", |(kind, _)| kind);
+    if !kind.eq_ignore_ascii_case("totp") {
+        return Err(OtpauthError::NotTotp);
+    }
+    let url = OtpauthUri::parse(text)?;
     Ok((
         url.secret.check_recommended()?,
         OtpParameters {

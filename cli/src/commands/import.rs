@@ -18,7 +18,7 @@ use postern_shared::system::clock::{self, Timestamp};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use zeroize::Zeroizing;
 
 pub(super) fn run(run: Invocation<'_>, what: &ImportArguments) -> CommandResult {
@@ -94,21 +94,21 @@ pub(super) fn run(run: Invocation<'_>, what: &ImportArguments) -> CommandResult 
 struct ImportFiles {
     import: Zeroizing<Vec<u8>>,
     key: Option<Zeroizing<Vec<u8>>>,
-    serials: Option<SerialList>,
+    user_list: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl ImportFiles {
     fn read(what: &ImportArguments) -> CommandResult<ImportFiles> {
         let import = contents(&what.file)?;
         let key = what.key_file.as_ref().or(what.password_file.as_ref());
-        let parse_serials = |file: &PathBuf| {
-            SerialList::parse(&contents(file)?)
-                .map_err(|error| CommandFailure::new(format_args!("{}: {error}", file.display())))
-        };
         Ok(ImportFiles {
             import,
             key: key.map(|file| contents(file)).transpose()?,
-            serials: what.user_list.as_ref().map(parse_serials).transpose()?,
+            user_list: what
+                .user_list
+                .as_ref()
+                .map(|file| contents(file))
+                .transpose()?,
         })
     }
 }
@@ -120,9 +120,16 @@ fn understand(
     now: Timestamp,
 ) -> CommandResult<ImportedFile> {
     refuse_unused_options(what)?;
+    let serials =
+        match (&files.user_list, &what.user_list) {
+            (Some(list), Some(file)) => Some(SerialList::parse(list).map_err(|error| {
+                CommandFailure::new(format_args!("{}: {error}", file.display()))
+            })?),
+            _ => None,
+        };
     let owners = ImportOwners {
         user: what.user.as_ref(),
-        serials: files.serials.as_ref(),
+        serials: serials.as_ref(),
     };
     let key = match (&files.key, &what.key_file) {
         (Some(key), Some(_)) => Some(bytes_or_hex(key.clone())),

@@ -279,15 +279,18 @@ pub(crate) struct RevokeArguments {
 
 #[derive(Args)]
 pub(crate) struct ImportArguments {
-    /// The system that the file is from
+    /// The system that the file is from. For another app, export as a list of otpauth URIs
     #[arg(value_name = "FORMAT", value_parser = PossibleValuesParser::new(NAMES))]
     pub(crate) format: String,
     /// The file
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// The account that a file of google-authenticator belongs to
+    /// The account of each authenticator for which the file names none
     #[arg(long, value_name = "USER")]
     pub(crate) user: Option<UserName>,
+    /// The accounts by serial number, for pskc and privacyidea: lines of serial,user
+    #[arg(long, value_name = "FILE")]
+    pub(crate) user_list: Option<PathBuf>,
     /// The pre-shared key of a PSKC file: 16 or 32 bytes, as they are or in hexadecimal
     #[arg(long, value_name = "FILE", conflicts_with = "password_file")]
     pub(crate) key_file: Option<PathBuf>,

@@ -2,7 +2,9 @@
 //! and no refusal repeats the content of the file.
 
 use postern_shared::account::name::UserName;
-use postern_shared::credential::import::{ImportFormat, LARGEST, PskcKey, parse_import_file};
+use postern_shared::credential::import::{
+    ImportFormat, ImportOwners, LARGEST, PskcKey, parse_import_file,
+};
 use postern_shared::system::clock::Timestamp;
 use std::fs;
 use std::path::Path;
@@ -67,31 +69,40 @@ fn files_that_are_too_large_or_no_text_are_refused() {
     }
 }
 
-fn formats(alice: &UserName) -> [(&'static str, ImportFormat<'_>); 6] {
+fn formats(alice: &UserName) -> [(&'static str, ImportFormat<'_>); 9] {
     const SHARED: &[u8] = &[
         0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90,
         0x12,
     ];
+    let now = Timestamp(1_795_278_930);
+    let owners = ImportOwners {
+        user: Some(alice),
+        serials: None,
+    };
     [
         (
             "google-authenticator",
-            ImportFormat::GoogleAuthenticator { account: alice },
-        ),
-        (
-            "oath",
-            ImportFormat::Oath {
-                now: Timestamp(1_795_278_930),
+            ImportFormat::GoogleAuthenticator {
+                account: alice,
+                now,
+                future_steps: 1,
             },
         ),
+        ("oath", ImportFormat::Oath { now }),
         ("otpauth", ImportFormat::Otpauth),
         ("migration", ImportFormat::OtpauthMigration),
         (
             "pskc",
             ImportFormat::Pskc {
                 key: PskcKey::Shared(SHARED),
+                owners,
+                now,
             },
         ),
         ("authelia", ImportFormat::Authelia),
+        ("aegis", ImportFormat::Aegis { owners }),
+        ("2fas", ImportFormat::TwoFas { owners }),
+        ("privacyidea", ImportFormat::PrivacyIdea { owners }),
     ]
 }
 

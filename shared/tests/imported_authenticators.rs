@@ -52,6 +52,8 @@ fn what_was_used_there_opens_nothing_here() {
     );
     let format = ImportFormat::GoogleAuthenticator {
         account: &name("alice"),
+        now: NOW,
+        future_steps: 1,
     };
     let import = parse_import_file(format, file.as_bytes()).unwrap();
     let mut test = TestStore::new("");
@@ -62,6 +64,26 @@ fn what_was_used_there_opens_nothing_here() {
         Refusal::Used { wait: 15 },
     );
     accepted(&test.attempt("alice", &code_of(&import, 0, 1), NOW));
+}
+
+/// Without DISALLOW_REUSE the file does not tell that the code of now was used.
+#[test]
+fn what_may_have_been_used_there_opens_nothing_here() {
+    let file = format!("{}\n\" TOTP_AUTH\n", SEEDS[0]);
+    let format = ImportFormat::GoogleAuthenticator {
+        account: &name("alice"),
+        now: NOW,
+        future_steps: 1,
+    };
+    let import = parse_import_file(format, file.as_bytes()).unwrap();
+    let mut test = TestStore::new("");
+    imports(&mut test, &import);
+    for offset in [0, 1] {
+        let attempt = test.attempt("alice", &code_of(&import, 0, offset), NOW);
+        assert!(matches!(attempt.result, Err(Refusal::Used { .. })));
+    }
+    let later = NOW.plus(60);
+    accepted(&test.attempt("alice", &code_of(&import, 0, 2), later));
 }
 
 #[test]

@@ -3,13 +3,14 @@
 
 use crate::arguments::ImportArguments;
 use crate::context::{self, Invocation};
-use crate::terminal::output::{CommandFailure, CommandResult, Output, Table};
+use crate::terminal::output::{CommandFailure, CommandResult, Output, Table, counted};
 use crate::terminal::prompt;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use postern_shared::account::name::UserName;
 use postern_shared::config::AppPasswordsOnChange;
 use postern_shared::credential::import::{
-    self, FoundAuthenticator, ImportFormat, ImportLoss, LARGEST, NAMES, OmittedEntry, PskcKey,
+    self, FoundAuthenticator, ImportFormat, ImportLoss, ImportOwners, ImportedFile, LARGEST, NAMES,
+    OmittedEntry, PskcKey, SerialList,
 };
 use postern_shared::credential::totp::OtpKind;
 use postern_shared::engine::{ImportMode, ImportReport};
@@ -26,7 +27,12 @@ pub(super) fn run(run: Invocation<'_>, what: &ImportArguments) -> CommandResult 
     // this process has given up root.
     let files = ImportFiles::read(what)?;
     let mut engine = run.engine()?;
-    let import = understand(what, &files, now)?;
+    let import = understand(
+        what,
+        &files,
+        u64::from(engine.config().totp.future_steps.value()),
+        now,
+    )?;
     let plan = engine.accounts().import_authenticators(
         &import.found,
         ImportMode::DryRun,
@@ -38,14 +44,10 @@ pub(super) fn run(run: Invocation<'_>, what: &ImportArguments) -> CommandResult 
         .iter()
         .any(|taken| matches!(taken, ImportReport::Imported(_)));
     if run.output.is_json() && (what.dry_run || nothing) {
-        run.output.json(&value(
-            &import.found,
-            &plan,
-            &import.omitted,
-            ImportMode::DryRun,
-        ))?;
+        run.output
+            .json(&value(&import, &plan, ImportMode::DryRun))?;
     } else if !run.output.is_json() {
-        show(run.output, &import.found, &plan, &import.omitted)?;
+        show(run.output, &import, &plan)?;
     }
     if what.dry_run {
         return Ok(());
@@ -69,12 +71,7 @@ pub(super) fn run(run: Invocation<'_>, what: &ImportArguments) -> CommandResult 
         now,
     )?;
     if run.output.is_json() {
-        return run.output.json(&value(
-            &import.found,
-            &done,
-            &import.omitted,
-            ImportMode::Commit,
-        ));
+        return run.output.json(&value(&import, &done, ImportMode::Commit));
     }
     let count = done
         .iter()
@@ -85,7 +82,11 @@ pub(super) fn run(run: Invocation<'_>, what: &ImportArguments) -> CommandResult 
         AppPasswordsOnChange::Revoke => "existing app passwords of these accounts are revoked",
     };
     run.output.done(format_args!(
-        "{count} authenticators are active, for every service; postern recovery USER makes recovery codes; {app_passwords}"
+        "{} active, for every service; postern recovery USER makes recovery codes; {app_passwords}",
+        match count {
+            1 => "1 authenticator is".to_owned(),
+            count => format!("{} are", counted(count as u64, "authenticator")),
+        }
     ))
 }
 
@@ -93,6 +94,7 @@ pub(super) fn run(run: Invocation<'_>, what: &ImportArguments) -> CommandResult 
 struct ImportFiles {
     import: Zeroizing<Vec<u8>>,
     key: Option<Zeroizing<Vec<u8>>>,
+    user_list: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl ImportFiles {
@@ -102,6 +104,11 @@ impl ImportFiles {
         Ok(ImportFiles {
             import,
             key: key.map(|file| contents(file)).transpose()?,
+            user_list: what
+                .user_list
+                .as_ref()
+                .map(|file| contents(file))
+                .transpose()?,
         })
     }
 }
@@ -109,8 +116,21 @@ impl ImportFiles {
 fn understand(
     what: &ImportArguments,
     files: &ImportFiles,
+    future_steps: u64,
     now: Timestamp,
-) -> CommandResult<import::ImportedFile> {
+) -> CommandResult<ImportedFile> {
+    refuse_unused_options(what)?;
+    let serials =
+        match (&files.user_list, &what.user_list) {
+            (Some(list), Some(file)) => Some(SerialList::parse(list).map_err(|error| {
+                CommandFailure::new(format_args!("{}: {error}", file.display()))
+            })?),
+            _ => None,
+        };
+    let owners = ImportOwners {
+        user: what.user.as_ref(),
+        serials: serials.as_ref(),
+    };
     let key = match (&files.key, &what.key_file) {
         (Some(key), Some(_)) => Some(bytes_or_hex(key.clone())),
         (key, _) => key.clone(),
@@ -123,15 +143,39 @@ fn understand(
     let format = match NAMES.iter().position(|name| *name == what.format) {
         Some(0) => ImportFormat::GoogleAuthenticator {
             account: owner(what)?,
+            now,
+            future_steps,
         },
         Some(1) => ImportFormat::Oath { now },
         Some(2) => ImportFormat::Otpauth,
         Some(3) => ImportFormat::OtpauthMigration,
-        Some(4) => ImportFormat::Pskc { key },
-        _ => ImportFormat::Authelia,
+        Some(4) => ImportFormat::Pskc { key, owners, now },
+        Some(5) => ImportFormat::Authelia,
+        Some(6) => ImportFormat::Aegis { owners },
+        Some(7) => ImportFormat::TwoFas { owners },
+        _ => ImportFormat::PrivacyIdea { owners },
     };
     import::parse_import_file(format, &files.import)
         .map_err(|error| CommandFailure::new(format_args!("{}: {error}", what.file.display())))
+}
+
+/// Refuses options that would have no effect: a format that names every account.
+fn refuse_unused_options(what: &ImportArguments) -> CommandResult {
+    let format = what.format.as_str();
+    if what.user.is_some()
+        && matches!(
+            format,
+            "oath" | "otpauth" | "otpauth-migration" | "authelia"
+        )
+    {
+        let why = "a file of this format names its accounts; leave --user out";
+        return Err(CommandFailure::new(why));
+    }
+    if what.user_list.is_some() && !matches!(format, "pskc" | "privacyidea") {
+        let why = "only pskc and privacyidea have serial numbers; leave --user-list out";
+        return Err(CommandFailure::new(why));
+    }
+    Ok(())
 }
 
 /// Decodes a key file, which holds the key either as raw bytes or in hexadecimal.
@@ -157,13 +201,9 @@ fn contents(path: &Path) -> CommandResult<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-fn show(
-    output: Output,
-    found: &[FoundAuthenticator],
-    plan: &[ImportReport],
-    dropped: &[OmittedEntry],
-) -> CommandResult {
-    let mut table = Table::new(["line", "account", "kind", "digits", "used up to", "becomes"]);
+fn show(output: Output, import: &ImportedFile, plan: &[ImportReport]) -> CommandResult {
+    let (found, unit) = (&import.found, import.unit.name());
+    let mut table = Table::new([unit, "account", "kind", "digits", "used up to", "becomes"]);
     for (one, taken) in found.iter().zip(plan) {
         table.row([
             one.line.to_string(),
@@ -179,13 +219,13 @@ fn show(
         ]);
     }
     output.text(&table)?;
-    for one in dropped {
+    for one in &import.omitted {
         let account = one
             .account
             .as_ref()
             .map_or_else(String::new, |account| format!(" ({account})"));
         output.text(format_args!(
-            "line {}{account}: {}: {}\n",
+            "{unit} {}{account}: {}: {}\n",
             one.line,
             lost(one.loss),
             one.why
@@ -194,8 +234,9 @@ fn show(
     for one in found.iter().filter(|one| !one.recovery.is_empty()) {
         let (account, count) = (&one.account, one.recovery.len());
         output.text(format_args!(
-            "line {} ({account}): not imported: {count} scratch codes of eight digits\n",
-            one.line
+            "{unit} {} ({account}): not imported: {} of eight digits\n",
+            one.line,
+            counted(count as u64, "scratch code"),
         ))?;
     }
     Ok(())
@@ -224,15 +265,11 @@ fn lost(loss: ImportLoss) -> &'static str {
     match loss {
         ImportLoss::Authenticator => "left out",
         ImportLoss::Detail => "not imported",
+        ImportLoss::Strength => "warning",
     }
 }
 
-fn value(
-    found: &[FoundAuthenticator],
-    taken: &[ImportReport],
-    dropped: &[OmittedEntry],
-    trial: ImportMode,
-) -> Value {
+fn value(import: &ImportedFile, taken: &[ImportReport], trial: ImportMode) -> Value {
     let one = |(one, taken): (&FoundAuthenticator, &ImportReport)| {
         let label = if let ImportReport::Imported(label) = taken {
             Some(label)
@@ -250,9 +287,13 @@ fn value(
         })
     };
     let lost = |one: &OmittedEntry| json!({"line": one.line, "account": one.account, "reason": lost(one.loss), "message": one.why});
+    let is_dropped = |one: &&OmittedEntry| one.loss != ImportLoss::Strength;
+    let is_warning = |one: &&OmittedEntry| one.loss == ImportLoss::Strength;
     json!({
+        "counted": import.unit.name(),
         "dry_run": trial == ImportMode::DryRun,
-        "found": found.iter().zip(taken).map(one).collect::<Vec<_>>(),
-        "dropped": dropped.iter().map(lost).collect::<Vec<_>>(),
+        "found": import.found.iter().zip(taken).map(one).collect::<Vec<_>>(),
+        "dropped": import.omitted.iter().filter(is_dropped).map(lost).collect::<Vec<_>>(),
+        "warnings": import.omitted.iter().filter(is_warning).map(lost).collect::<Vec<_>>(),
     })
 }

@@ -3,7 +3,7 @@
 use crate::arguments::Rotate;
 use crate::context::{self, Invocation};
 use crate::key_writer::KeyWriter;
-use crate::terminal::output::{CommandFailure, CommandResult, Output, Table};
+use crate::terminal::output::{CommandFailure, CommandResult, Output, Table, counted};
 use crate::terminal::prompt;
 use postern_shared::account::name::UserName;
 use postern_shared::crypto::vault::Renewal;
@@ -73,10 +73,10 @@ fn confirm(output: Output, ends: &EndedByRotation) -> CommandResult {
     }
     let totals = KeyBound::ALL.map(|what| (what, count(ends.values().flatten(), what)));
     output.text(format_args!(
-        "New keys end, for {} accounts: {}.\n\
+        "New keys end, for {}: {}.\n\
          Authenticators keep working, and used codes remain used. But anyone who has had both the key file and the \
          store knows their secrets: in that case, disable each account and enroll it again.\n",
-        ends.len(),
+        counted(ends.len() as u64, "account"),
         list(&totals)
     ))?;
     match prompt::ask(output, "Type \"renew\" to continue: ")?.trim() {
@@ -86,10 +86,7 @@ fn confirm(output: Output, ends: &EndedByRotation) -> CommandResult {
 }
 
 fn list(ended: &[(KeyBound, u64)]) -> String {
-    let one = |(what, count): &(KeyBound, u64)| {
-        let plural = if *count == 1 { "" } else { "s" };
-        format!("{count} {}{plural}", describe(*what).noun)
-    };
+    let one = |(what, count): &(KeyBound, u64)| counted(*count, describe(*what).noun);
     ended.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 

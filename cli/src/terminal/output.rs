@@ -36,6 +36,12 @@ impl<E: std::error::Error> From<E> for CommandFailure {
     }
 }
 
+/// Returns a count with its noun, which takes an "s" in the plural: `1 code`, `2 codes`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
 /// Returns whether a character can change how the text beside it is shown or read: line ends,
 /// escape sequences, and marks that change the direction of writing.
 fn is_odd(c: char) -> bool {
@@ -267,6 +273,12 @@ mod tests {
         assert!(!shown.chars().any(is_odd), "{shown:?}");
         let read: serde_json::Value = serde_json::from_str(&shown).unwrap();
         assert_eq!(read["name"], evil);
+    }
+
+    #[test]
+    fn a_noun_is_singular_for_one_only() {
+        let texts = [0, 1, 2].map(|count| counted(count, "code"));
+        assert_eq!(texts, ["0 codes", "1 code", "2 codes"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::pam::PamConfig;
 use super::policy::PolicyConfig;
 use super::secret_file::SecretText;
-use super::value::{AbsolutePath, BoundedInteger, Digits, Duration, SingleLine, StoreUrl};
+use super::value::{AbsolutePath, BoundedInteger, Digits, Duration, Issuer, StoreUrl};
 use super::{email, gate};
 use crate::account::email::EmailAddress;
 use crate::account::name::{Group, UserName};
@@ -56,7 +56,7 @@ impl Default for StoreConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct TotpConfig {
     /// Name that authenticator apps show; the short host name if it is not set.
-    pub issuer: Option<SingleLine>,
+    pub issuer: Option<Issuer>,
     /// Applies to new authenticators.
     pub algorithm: Algorithm,
     /// Applies to new authenticators.

@@ -232,6 +232,28 @@ impl TryFrom<String> for SingleLine {
     }
 }
 
+/// Name in a QR code. A colon separates it from the account there, so it has none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct Issuer(SingleLine);
+
+impl Issuer {
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl TryFrom<String> for Issuer {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Issuer, Self::Error> {
+        if text.contains(':') {
+            return Err("must have no colon: authenticator apps split the name there");
+        }
+        SingleLine::try_from(text).map(Issuer)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(try_from = "PathBuf")]
 pub struct AbsolutePath(pub(super) PathBuf);

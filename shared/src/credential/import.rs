@@ -4,14 +4,17 @@
 //!
 //! - Each refusal and each loss is a `&'static str` with a line number, so it cannot contain a
 //!   secret.
-//! - A file that is malformed, contradictory or names something twice is refused as a whole. A
-//!   valid authenticator that is not supported is left out and reported.
+//! - An entry that cannot be imported is left out and reported. A file of another format, one that
+//!   cannot be decrypted, and one that is incomplete are refused as a whole.
 
 mod authelia;
 mod google_authenticator;
 mod imported_file;
+mod json;
 mod migration;
 mod oath;
+mod owners;
+mod privacyidea;
 mod protobuf;
 mod pskc;
 mod stamp;
@@ -19,7 +22,10 @@ mod urls;
 mod yaml;
 
 use imported_file::ImportEntry;
-pub use imported_file::{FoundAuthenticator, ImportLoss, ImportedFile, OmittedEntry, ScratchCode};
+pub use imported_file::{
+    FoundAuthenticator, ImportLoss, ImportUnit, ImportedFile, OmittedEntry, ScratchCode,
+};
+pub use owners::{ImportOwners, SerialList};
 pub use pskc::PskcKey;
 
 pub use super::otpauth_uri::MovingFactor;
@@ -39,7 +45,13 @@ const LONG_LINE: &str = "the line is longer than 4096 bytes";
 #[derive(Clone, Copy)]
 pub enum ImportFormat<'a> {
     /// `~/.google_authenticator` of libpam-google-authenticator, which does not name its account.
-    GoogleAuthenticator { account: &'a UserName },
+    GoogleAuthenticator {
+        account: &'a UserName,
+        /// The current time: no code was used after it.
+        now: Timestamp,
+        /// Time steps after now whose codes may have been used, unless the file lists used ones.
+        future_steps: u64,
+    },
     /// The users file of pam_oath, whose times are local times.
     Oath {
         /// The current time: no code was used after it.
@@ -53,19 +65,31 @@ pub enum ImportFormat<'a> {
     Pskc {
         /// The key that decrypts it.
         key: PskcKey<'a>,
+        owners: ImportOwners<'a>,
+        /// The current time, which the dates of a key must include.
+        now: Timestamp,
     },
     /// An export by `authelia storage user totp export`: YAML, CSV or otpauth URIs.
     Authelia,
+    /// A plain export of Aegis.
+    Aegis { owners: ImportOwners<'a> },
+    /// A plain backup of 2FAS.
+    TwoFas { owners: ImportOwners<'a> },
+    /// privacyIDEA's list of seeds, as vendors deliver it.
+    PrivacyIdea { owners: ImportOwners<'a> },
 }
 
 /// Names of the formats on the command line.
-pub const NAMES: [&str; 6] = [
+pub const NAMES: [&str; 9] = [
     "google-authenticator",
     "oath",
     "otpauth",
     "otpauth-migration",
     "pskc",
     "authelia",
+    "aegis",
+    "2fas",
+    "privacyidea",
 ];
 
 impl ImportFormat<'_> {
@@ -78,6 +102,9 @@ impl ImportFormat<'_> {
             ImportFormat::OtpauthMigration => 3,
             ImportFormat::Pskc { .. } => 4,
             ImportFormat::Authelia => 5,
+            ImportFormat::Aegis { .. } => 6,
+            ImportFormat::TwoFas { .. } => 7,
+            ImportFormat::PrivacyIdea { .. } => 8,
         }]
     }
 }
@@ -94,16 +121,31 @@ pub fn parse_import_file(format: ImportFormat, bytes: &[u8]) -> Result<ImportedF
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut import = ImportedFile::default();
     match format {
-        ImportFormat::GoogleAuthenticator { account } => {
-            google_authenticator::parse_google_authenticator(text, account, &mut import)
-        }
+        ImportFormat::GoogleAuthenticator {
+            account,
+            now,
+            future_steps,
+        } => google_authenticator::parse_google_authenticator(
+            text,
+            account,
+            now,
+            future_steps,
+            &mut import,
+        ),
         ImportFormat::Oath { now } => oath::parse_oath(text, now, &mut import),
         ImportFormat::Otpauth => urls::parse_uris(text, &mut import),
         ImportFormat::OtpauthMigration => migration::parse_migration(text, &mut import),
-        ImportFormat::Pskc { key } => pskc::parse_pskc(text, key, &mut import),
+        ImportFormat::Pskc { key, owners, now } => {
+            pskc::parse_pskc(text, key, owners, now, &mut import)
+        }
         ImportFormat::Authelia => authelia::parse_authelia(text, &mut import),
+        ImportFormat::Aegis { owners } => json::parse_aegis(text, owners, &mut import),
+        ImportFormat::TwoFas { owners } => json::parse_two_fas(text, owners, &mut import),
+        ImportFormat::PrivacyIdea { owners } => {
+            privacyidea::parse_privacyidea(text, owners, &mut import)
+        }
     }?;
-    import.refuse_duplicates()?;
+    import.merge_duplicates()?;
     Ok(import)
 }
 
@@ -163,6 +205,22 @@ impl ImportFormat<'_> {
         refused.unwrap_err().to_string()
     }
 
+    /// Checks that an entry of each text is left out with a line that begins with the words beside
+    /// it.
+    #[track_caller]
+    fn assert_left_out<T: AsRef<str>>(self, table: impl IntoIterator<Item = (T, &'static str)>) {
+        for (text, expected) in table {
+            let import = self.import(text.as_ref());
+            let lines: Vec<_> = import
+                .omitted
+                .iter()
+                .map(|one| format!("line {}: {}", one.line, one.why))
+                .collect();
+            let is_there = lines.iter().any(|line| line.starts_with(expected));
+            assert!(is_there, "{lines:?}, not {expected}");
+        }
+    }
+
     /// Checks that each text is refused with a message that begins with the words beside it.
     #[track_caller]
     fn assert_refusals<T: AsRef<str>>(self, table: impl IntoIterator<Item = (T, &'static str)>) {
@@ -174,19 +232,34 @@ impl ImportFormat<'_> {
 }
 
 #[cfg(test)]
+mod vectors;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_format_has_its_name() {
         let (account, now) = (&"alice".parse().unwrap(), Timestamp(0));
+        let owners = ImportOwners::default();
         let formats = [
-            ImportFormat::GoogleAuthenticator { account },
+            ImportFormat::GoogleAuthenticator {
+                account,
+                now,
+                future_steps: 1,
+            },
             ImportFormat::Oath { now },
             ImportFormat::Otpauth,
             ImportFormat::OtpauthMigration,
-            ImportFormat::Pskc { key: PskcKey::None },
+            ImportFormat::Pskc {
+                key: PskcKey::None,
+                owners,
+                now,
+            },
             ImportFormat::Authelia,
+            ImportFormat::Aegis { owners },
+            ImportFormat::TwoFas { owners },
+            ImportFormat::PrivacyIdea { owners },
         ];
         assert_eq!(formats.map(|format| format.name()), NAMES);
     }
@@ -195,7 +268,12 @@ mod tests {
     fn what_was_found_cannot_be_printed() {
         let file = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n\" TOTP_AUTH\n12345678\n";
         let account = &"alice".parse().unwrap();
-        let import = ImportFormat::GoogleAuthenticator { account }.import(file);
+        let import = ImportFormat::GoogleAuthenticator {
+            account,
+            now: Timestamp(0),
+            future_steps: 1,
+        }
+        .import(file);
         let printed = format!("{import:?}");
         assert!(
             printed.contains("alice") && !printed.contains("GEZD") && !printed.contains("12345678")

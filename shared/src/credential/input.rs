@@ -45,7 +45,8 @@ impl Input {
             after_prefix
                 .unwrap_or(text)
                 .chars()
-                .filter(|c| !c.is_whitespace() && *c != '-'),
+                .filter(|c| !c.is_whitespace() && *c != '-')
+                .map(|c| digit_value(c).map_or(c, |digit| char::from(b'0' + digit))),
         );
         if after_prefix.is_some() {
             plain.make_ascii_uppercase();
@@ -65,6 +66,19 @@ impl Input {
         plain.zeroize();
         Input::Malformed
     }
+}
+
+/// Returns the value of a decimal digit: ASCII, or Arabic, Persian and full-width, which keyboards
+/// of these scripts type.
+fn digit_value(c: char) -> Option<u8> {
+    let zero = match c {
+        '0'..='9' => '0',
+        '\u{660}'..='\u{669}' => '\u{660}',
+        '\u{6f0}'..='\u{6f9}' => '\u{6f0}',
+        '\u{ff10}'..='\u{ff19}' => '\u{ff10}',
+        _ => return None,
+    };
+    u8::try_from(u32::from(c) - u32::from(zero)).ok()
 }
 
 #[cfg(test)]
@@ -149,9 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn digits_of_other_scripts_are_not_digits() {
+    fn digits_of_other_scripts_are_digits() {
+        digits("٠٠٠٠٤٢", "000042");
+        digits("۱۲۳ ۴۵۶", "123456");
+        digits("０００－０４２".replace('－', "-").as_str(), "000042");
+        digits("００００４２", "000042");
         assert!(matches!(
-            Input::parse("٠٠٠٠٤٢".as_bytes()),
+            Input::parse("১২৩৪৫৬".as_bytes()),
             Input::Malformed
         ));
     }

@@ -54,21 +54,29 @@ pub fn parse_declared_secret(text: &str) -> Result<(Secret, OtpParameters), Otpa
     if text.len() > LONGEST {
         return Err(OtpauthError::TooLong);
     }
-    if !text.starts_with("otpauth://") {
+    let Some(rest) = strip_scheme(text) else {
         return Ok((Secret::from_base32(text)?, DEFAULTS));
-    }
-    if !text.starts_with("otpauth://totp/") {
+    };
+    let kind = rest.split_once('/').map_or("", |(kind, _)| kind);
+    if !kind.eq_ignore_ascii_case("totp") {
         return Err(OtpauthError::NotTotp);
     }
     let url = OtpauthUri::parse(text)?;
     Ok((
-        url.secret,
+        url.secret.check_recommended()?,
         OtpParameters {
             algorithm: url.algorithm,
             digits: url.digits,
             moving: url.moving.kind(),
         },
     ))
+}
+
+/// Returns what follows `otpauth://`, which is in any case (RFC 3986, section 3.1).
+pub fn strip_scheme(text: &str) -> Option<&str> {
+    const SCHEME: &str = "otpauth://";
+    let (scheme, rest) = text.split_at_checked(SCHEME.len())?;
+    scheme.eq_ignore_ascii_case(SCHEME).then_some(rest)
 }
 
 /// A parsed otpauth URI.
@@ -116,29 +124,32 @@ impl MovingFactor {
 }
 
 impl OtpauthUri {
-    /// Parses an otpauth URI of either type. A parameter that is given twice is refused.
+    /// Parses an otpauth URI of either type, with a secret of at least 80 bits. A parameter that is
+    /// given twice is refused. An empty one has its default, and an empty pair has no meaning.
     pub fn parse(text: &str) -> Result<OtpauthUri, OtpauthError> {
         if text.len() > LONGEST {
             return Err(OtpauthError::TooLong);
         }
-        let rest = text
-            .strip_prefix("otpauth://")
-            .ok_or(OtpauthError::NotOtpauth)?;
+        let rest = strip_scheme(text).ok_or(OtpauthError::NotOtpauth)?;
         let (kind, rest) = rest.split_once('/').ok_or(OtpauthError::Malformed)?;
+        let kind = kind.to_ascii_lowercase();
+        if !matches!(kind.as_str(), "totp" | "hotp") {
+            return Err(OtpauthError::NotOtpauth);
+        }
         let (label, pairs) = rest.split_once('?').ok_or(OtpauthError::Missing)?;
         let mut query = OtpauthQuery::default();
-        for pair in pairs.split('&') {
+        for pair in pairs.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').ok_or(OtpauthError::Malformed)?;
             query.set_parameter(key, Zeroizing::new(decode_percent(value)?))?;
         }
-        let secret = Secret::from_base32(&query.secret.ok_or(OtpauthError::Missing)?)?;
+        let secret = Secret::from_imported_base32(&query.secret.ok_or(OtpauthError::Missing)?)?;
         let algorithm = query
             .algorithm
             .map_or(Some(DEFAULTS.algorithm), |name| Algorithm::from_name(&name));
         let algorithm = algorithm.ok_or(OtpauthError::Algorithm)?;
         let digits = parse_number(query.digits)?.unwrap_or(DEFAULTS.digits.into());
         let digits = u32::try_from(digits).map_err(|_| OtpParametersError::Digits)?;
-        let moving = match kind {
+        let moving = match kind.as_str() {
             "totp" => {
                 let period = parse_number(query.period)?.unwrap_or(DEFAULTS.moving.period());
                 MovingFactor::Time { period }
@@ -216,6 +227,9 @@ impl OtpauthQuery {
             // image and other parameters do not concern codes
             _ => return Ok(()),
         };
+        if value.is_empty() {
+            return Ok(());
+        }
         match field.replace(value) {
             Some(_) => Err(OtpauthError::Malformed),
             None => Ok(()),

@@ -1,15 +1,28 @@
 //! Secrets of authenticators: wiped when dropped, never printed. Also the source of random bytes.
 
-use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE};
+use data_encoding::{BASE32_NOPAD, Encoding, HEXLOWER_PERMISSIVE};
 use std::fmt;
+use std::sync::LazyLock;
 use zeroize::Zeroizing;
 
 /// Shortest secret of an authenticator, in bytes (RFC 4226, section 4, R6: 128 bits).
 pub const SHORTEST: usize = 16;
+/// Shortest secret that is imported, in bytes: other systems made secrets of 80 bits.
+pub const SHORTEST_IMPORTED: usize = 10;
 /// Longest secret of an authenticator, in bytes.
 pub const LONGEST: usize = 128;
 /// Length of a new secret in bytes: 160 bits, as RFC 4226, section 4, R6 recommends.
 pub const NEW: usize = 20;
+
+/// Base32 whose last character may have bits that belong to no byte. They are ignored, as oathtool
+/// ignores them.
+static BASE32_WITH_SPARE_BITS: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut specification = BASE32_NOPAD.specification();
+    specification.check_trailing_bits = false;
+    specification
+        .encoding()
+        .expect("Base32 without that check is an encoding")
+});
 
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<Vec<u8>>);
@@ -22,26 +35,49 @@ impl Secret {
         Ok(Secret(bytes))
     }
 
-    /// Checks the length of bytes that were unsealed or decoded.
+    /// Checks the length of bytes that were decoded.
     pub fn from_bytes(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, SecretError> {
+        Secret::from_imported_bytes(bytes)?.check_recommended()
+    }
+
+    /// Checks the length of bytes that were unsealed, or that another system stored.
+    pub fn from_imported_bytes(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, SecretError> {
         match bytes.len() {
-            SHORTEST..=LONGEST => Ok(Secret(bytes)),
+            SHORTEST_IMPORTED..=LONGEST => Ok(Secret(bytes)),
             _ => Err(SecretError::Length),
         }
     }
 
+    /// Refuses an imported secret that is shorter than RFC 4226 requires.
+    pub fn check_recommended(self) -> Result<Secret, SecretError> {
+        if self.is_short() {
+            return Err(SecretError::Length);
+        }
+        Ok(self)
+    }
+
+    /// Returns whether it has fewer than the 128 bits that RFC 4226 requires.
+    pub fn is_short(&self) -> bool {
+        self.0.len() < SHORTEST
+    }
+
     /// Parses Base32 (RFC 4648, section 6) in any case, with blanks, dashes or padding.
     pub fn from_base32(text: &str) -> Result<Secret, SecretError> {
+        Secret::from_imported_base32(text)?.check_recommended()
+    }
+
+    /// Parses Base32 as [`Secret::from_base32`], of an imported secret.
+    pub fn from_imported_base32(text: &str) -> Result<Secret, SecretError> {
         let mut plain = Zeroizing::new(Vec::with_capacity(text.len()));
         plain.extend(
             text.bytes()
                 .filter(|b| !b.is_ascii_whitespace() && !matches!(b, b'-' | b'='))
                 .map(|b| b.to_ascii_uppercase()),
         );
-        let bytes = BASE32_NOPAD
+        let bytes = BASE32_WITH_SPARE_BITS
             .decode(&plain)
             .map_err(|_| SecretError::NotBase32)?;
-        Secret::from_bytes(Zeroizing::new(bytes))
+        Secret::from_imported_bytes(Zeroizing::new(bytes))
     }
 
     /// Parses the seed of a hardware token: hex (an even number of digits and nothing else) or
@@ -112,7 +148,7 @@ impl std::error::Error for RandomError {}
 pub enum SecretError {
     NotBase32,
     NotHex,
-    /// Shorter than [`SHORTEST`] or longer than [`LONGEST`].
+    /// Shorter than [`SHORTEST`], or [`SHORTEST_IMPORTED`] in an import, or longer than [`LONGEST`].
     Length,
 }
 
@@ -182,6 +218,23 @@ mod tests {
             Err(SecretError::Length)
         );
         assert_eq!(Secret::from_base32("0189!"), Err(SecretError::NotBase32));
+    }
+
+    #[test]
+    fn spare_bits_of_the_last_character_are_ignored() {
+        let exact = Secret::from_base32("WPYVHDTMXW2OUSRHQOXG4N74EY").unwrap();
+        let spare = Secret::from_base32("WPYVHDTMXW2OUSRHQOXG4N74EZ").unwrap();
+        assert!(exact == spare && exact.to_base32() == spare.to_base32());
+    }
+
+    #[test]
+    fn a_short_secret_is_only_imported() {
+        let imported = Secret::from_imported_base32("GEZDGNBVGY3TQOJQ").unwrap();
+        assert!(imported.is_short());
+        assert_eq!(
+            Secret::from_base32("GEZDGNBVGY3TQOJQ"),
+            Err(SecretError::Length)
+        );
     }
 
     #[test]

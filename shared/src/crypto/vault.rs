@@ -198,7 +198,7 @@ impl Vault {
 
     pub fn unseal(&self, sealed: &[u8], binding: &SecretBinding<'_>) -> Result<Secret, VaultError> {
         let plain = self.unseal_bytes(sealed, &binding.bytes());
-        Ok(Secret::from_bytes(plain.ok_or_else(|| {
+        Ok(Secret::from_imported_bytes(plain.ok_or_else(|| {
             VaultError::Sealed(binding.name.clone())
         })?)?)
     }

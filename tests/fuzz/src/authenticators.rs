@@ -2,7 +2,8 @@
 
 use postern_shared::account::name::UserName;
 use postern_shared::credential::import::{
-    FoundAuthenticator, ImportFormat, LARGEST, MOST, NAMES, PskcKey, parse_import_file,
+    FoundAuthenticator, ImportFormat, ImportOwners, ImportUnit, LARGEST, MOST, NAMES, PskcKey,
+    SerialList, parse_import_file,
 };
 use postern_shared::credential::otpauth_uri;
 use postern_shared::credential::otpauth_uri::OtpauthUri;
@@ -86,18 +87,37 @@ pub fn import(bytes: &[u8]) -> bool {
     let (name, file) = (&bytes[..end], bytes.get(end + 1..).unwrap_or_default());
     let alice: UserName = "alice".parse().expect("a name");
     let now = Timestamp(1_700_000_000);
+    // The file is also parsed as a list of serial numbers, which must not panic.
+    let listed = SerialList::parse(file);
+    let owners = ImportOwners {
+        user: Some(&alice),
+        serials: listed.as_ref().ok(),
+    };
     // A PSKC key derived by PBKDF2 is excluded: the container chooses the number of rounds, which
     // may take seconds.
     let formats = [
-        ImportFormat::GoogleAuthenticator { account: &alice },
+        ImportFormat::GoogleAuthenticator {
+            account: &alice,
+            now,
+            future_steps: 1,
+        },
         ImportFormat::Oath { now },
         ImportFormat::Otpauth,
         ImportFormat::OtpauthMigration,
-        ImportFormat::Pskc { key: PskcKey::None },
+        ImportFormat::Pskc {
+            key: PskcKey::None,
+            owners,
+            now,
+        },
         ImportFormat::Pskc {
             key: PskcKey::Shared(b"0123456789abcdef"),
+            owners,
+            now,
         },
         ImportFormat::Authelia,
+        ImportFormat::Aegis { owners },
+        ImportFormat::TwoFas { owners },
+        ImportFormat::PrivacyIdea { owners },
     ];
     assert!(formats.iter().all(|format| NAMES.contains(&format.name())));
     let mut is_read = false;
@@ -109,7 +129,11 @@ pub fn import(bytes: &[u8]) -> bool {
             continue;
         };
         assert!(file.len() <= LARGEST && import.found.len() <= MOST);
-        let lines = file.split(|byte| *byte == b'\n').count();
+        let lines = match import.unit {
+            ImportUnit::Line => file.split(|byte| *byte == b'\n').count(),
+            // an entry has at least a brace at each end
+            ImportUnit::Entry => file.len() / 2,
+        };
         import.found.iter().for_each(|found| is_sound(found, lines));
         assert!(import.omitted.iter().all(|omitted| !omitted.why.is_empty()));
         is_read = true;

@@ -1,7 +1,8 @@
 //! Import of files that other second factors on this host have just written.
 
 use postern_shared::credential::import::{
-    FoundAuthenticator, ImportFormat, ImportedFile, MovingFactor, PskcKey, parse_import_file,
+    FoundAuthenticator, ImportFormat, ImportOwners, ImportedFile, MovingFactor, PskcKey,
+    parse_import_file,
 };
 use postern_shared::credential::totp::{OtpParameters, Step, generate_code};
 use postern_shared::system::clock::Timestamp;
@@ -125,8 +126,7 @@ fn key_containers_are_read_as_pskctool_reads_them() {
                 .args(["-o", &file])
                 .args(option.into_iter().flatten()),
         );
-        let import =
-            parse_import_file(ImportFormat::Pskc { key }, &fs::read(&file).unwrap()).unwrap();
+        let import = parse_import_file(pskc(key), &fs::read(&file).unwrap()).unwrap();
         let told: Vec<_> = import
             .found
             .iter()
@@ -178,7 +178,7 @@ fn key_containers_are_read_as_pskctool_reads_them() {
         &format!("{FOLDER}/plain.xml"),
     ];
     let signed = finished(Command::new("pskctool").args(sign));
-    let refusal = parse_import_file(ImportFormat::Pskc { key: PskcKey::None }, signed.as_bytes())
+    let refusal = parse_import_file(pskc(PskcKey::None), signed.as_bytes())
         .unwrap_err()
         .to_string();
     assert_contains(&refusal, "it is signed");
@@ -186,7 +186,7 @@ fn key_containers_are_read_as_pskctool_reads_them() {
     let end = signed.find("</Signature>").expect("its end") + "</Signature>".len();
     let bare = format!("{}{}", &signed[..begin], &signed[end..]);
     assert_eq!(
-        parse_import_file(ImportFormat::Pskc { key: PskcKey::None }, bare.as_bytes())
+        parse_import_file(pskc(PskcKey::None), bare.as_bytes())
             .unwrap()
             .found
             .len(),
@@ -228,10 +228,22 @@ fn google_authenticator_line(file: &str) -> String {
 fn google(file: &str) -> ImportedFile {
     let account = &"alice".parse().expect("a name");
     parse_import_file(
-        ImportFormat::GoogleAuthenticator { account },
+        ImportFormat::GoogleAuthenticator {
+            account,
+            now: Timestamp(Clock.now()),
+            future_steps: 1,
+        },
         &fs::read(file).expect("a file"),
     )
     .expect("a file that is sound")
+}
+
+fn pskc(key: PskcKey<'_>) -> ImportFormat<'_> {
+    ImportFormat::Pskc {
+        key,
+        owners: ImportOwners::default(),
+        now: Timestamp(Clock.now()),
+    }
 }
 
 #[track_caller]
@@ -303,7 +315,8 @@ fn a_person_moves_from_google_authenticator_without_a_new_qr() {
     assert_contains(&output.out, "5 scratch codes");
     assert_eq!(Postern::json("status --json"), serde_json::json!([]));
     Postern::call(&call).input("no\n").refuses();
-    Postern::call(&call).input("import\n").does();
+    let output_of_import = Postern::call(&call).input("import\n").does();
+    assert_contains(output_of_import.all(), "1 authenticator is active");
 
     alice
         .with_key()

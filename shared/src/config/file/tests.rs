@@ -22,6 +22,10 @@ fn a_refusal_names_file_line_key_and_range() {
         "[totp]\nfuture_steps = 3",
         "2: totp.future_steps: must be a whole number from 0 to 2",
     );
+    assert_refused(
+        "[totp]\nissuer = \"a: b\"",
+        "2: totp.issuer: must have no colon: authenticator apps split the name there",
+    );
     assert_refused("[totp]\ndigits = 7", "2: totp.digits: must be 6 or 8");
     assert_refused(
         "[recovery]\n\ncount = 12",

@@ -25,7 +25,8 @@ pub(super) fn parse_authelia(text: &str, import: &mut ImportedFile) -> Result<()
         parse_csv(text, import)
     } else {
         for record in yaml::parse_records(text, "totp_configurations")? {
-            add_record(record.line, &record.pairs, import)?;
+            let added = add_record(record.line, &record.pairs, import);
+            import.leave_out_malformed(added)?;
         }
         Ok(())
     }
@@ -33,25 +34,29 @@ pub(super) fn parse_authelia(text: &str, import: &mut ImportedFile) -> Result<()
 
 fn parse_csv(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     for numbered in lines(text) {
-        let (line, text) = numbered?;
-        if text.trim().is_empty() || text == HEADER {
-            continue;
-        }
-        let fields: Vec<&str> = text.split(',').collect();
-        let [issuer, username, algorithm, digits, period, secret] = fields[..] else {
-            let why = "this line must have six fields; a name with a comma is not supported";
-            return Err(ImportError::Line(line, why));
-        };
-        let fields = AutheliaFields {
-            issuer,
-            username,
-            algorithm,
-            digits,
-            period,
-        };
-        fields.add_to(line, Secret::from_base32(secret), None, import)?;
+        let added = numbered.and_then(|(line, text)| add_csv_line(line, text, import));
+        import.leave_out_malformed(added)?;
     }
     Ok(())
+}
+
+fn add_csv_line(line: usize, text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
+    if text.trim().is_empty() || text == HEADER {
+        return Ok(());
+    }
+    let fields: Vec<&str> = text.split(',').collect();
+    let [issuer, username, algorithm, digits, period, secret] = fields[..] else {
+        let why = "this line must have six fields; a name with a comma is not supported";
+        return Err(ImportError::Line(line, why));
+    };
+    let fields = AutheliaFields {
+        issuer,
+        username,
+        algorithm,
+        digits,
+        period,
+    };
+    fields.add_to(line, Secret::from_imported_base32(secret), None, import)
 }
 
 fn add_record(
@@ -95,7 +100,7 @@ fn add_record(
         let why = "a key that Postern does not know";
         import.note_loss(pair.line, fields.username, why);
     }
-    fields.add_to(line, Secret::from_base32(base32), used, import)
+    fields.add_to(line, Secret::from_imported_base32(base32), used, import)
 }
 
 const KEYS: [&str; 8] = [
@@ -170,6 +175,7 @@ mod tests {
             "john (Authelia) SHA1 6 30s GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
             "0123 (auth: it's #1) SHA512 6 30s MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK",
             "@weird \"x\" \\ ü (My Site & Co) SHA1 6 90s KRUGS4ZANFZSAYJAKRUGS4ZANFZSAYJA",
+            "short (Authelia) SHA1 6 30s GEZDGNBVGY3TQOJQ",
         ];
         for (name, text) in [("YAML", YAML), ("CSV", CSV), ("URLs", URLS)] {
             let mut import = Authelia.import(text);
@@ -180,9 +186,13 @@ mod tests {
                 assert_eq!(found, expected, "{name}");
             }
             assert_eq!(import.found.len(), expected.len(), "{name}");
-            // a name with a colon, a secret of 80 bit
+            // a name with a colon, a secret of 80 bits
             let losses: Vec<_> = import.omitted.iter().map(|omitted| omitted.loss).collect();
-            assert_eq!(losses, [ImportLoss::Authenticator; 2], "{name}");
+            assert_eq!(
+                losses,
+                [ImportLoss::Authenticator, ImportLoss::Strength],
+                "{name}"
+            );
         }
     }
 
@@ -191,11 +201,14 @@ mod tests {
         let floors = Authelia.import(YAML).found.into_iter();
         let floors: Vec<_> = floors.map(|found| found.floor).collect();
         let after = |second: u64| Some(Step(second / 30 + 1));
-        assert_eq!(floors, [after(1_795_278_894), after(1_735_787_045), None]);
+        assert_eq!(
+            floors,
+            [after(1_795_278_894), after(1_735_787_045), None, None]
+        );
     }
 
     #[test]
-    fn malformed_exports_are_refused_by_line() {
+    fn malformed_entries_are_left_out_and_other_files_refused() {
         let with_comma = CSV.replace("Authelia,john", "Authelia, Inc.,john");
         let other_title = YAML.replace("totp_configurations", "webauthn_credentials");
         let secret = |base64| YAML.replace("secret: R0V", &format!("secret: {base64}"));
@@ -203,17 +216,19 @@ mod tests {
         let words_for_number = YAML.replace("digits: 6", "digits: six");
         let no_period = YAML.replace("      period: 30\n", "");
         let no_number = CSV.replace(",6,30,", ",6,x,");
-        Authelia.assert_refusals([
+        Authelia.assert_left_out([
             (words_for_number, "line 4: digits and period"),
             (no_period, "line 4: each map must have issuer, username"),
-            (secret("*0V"), "line 11: an unsupported value"),
             (secret("R-V"), "line 4: the secret is not Base64"),
             (secret("AAA"), "line 4: the secret is not Base32"),
             (YAML.replace("+01:00", ""), "line 4: last_used_at"),
-            (other_title, "line 3: it is not an export"),
             (with_comma, "line 2: this line must have six fields"),
             (no_number, "line 2: digits and period"),
             (other_secret, "line 1: the secret is not Base32"),
+        ]);
+        Authelia.assert_refusals([
+            (secret("*0V"), "line 11: an unsupported value"),
+            (other_title, "line 3: it is not an export"),
             (String::new(), "there is no authenticator"),
         ]);
     }

@@ -4,8 +4,9 @@
 
 use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, ScratchCode, lines};
 use crate::account::name::UserName;
-use crate::credential::secret::Secret;
-use crate::credential::totp::Step;
+use crate::credential::secret::{Secret, SecretError};
+use crate::credential::totp::{OtpKind, Step};
+use crate::system::clock::Timestamp;
 use zeroize::Zeroizing;
 
 /// More unused scratch codes than the tool makes.
@@ -13,11 +14,15 @@ const MOST_SCRATCH_CODES: usize = 10;
 const MOST_OPTIONS: usize = 100;
 /// Period in seconds if STEP_SIZE is missing.
 const DEFAULT_PERIOD: u64 = 30;
+/// Largest WINDOW_SIZE of the PAM module: half of it are steps after now.
+const LARGEST_WINDOW: u64 = 100;
 
 /// Adds the one authenticator of `text`.
 pub(super) fn parse_google_authenticator(
     text: &str,
     account: &UserName,
+    now: Timestamp,
+    future_steps: u64,
     import: &mut ImportedFile,
 ) -> Result<(), ImportError> {
     let mut lines = lines(text);
@@ -26,7 +31,12 @@ pub(super) fn parse_google_authenticator(
         let why = "the first line must hold the secret";
         return Err(ImportError::Line(line, why));
     }
-    let secret = Secret::from_base32(secret);
+    let secret = match Secret::from_imported_base32(secret) {
+        Err(SecretError::NotBase32) => {
+            return Err(ImportError::Line(line, SecretError::NotBase32.text()));
+        }
+        secret => secret,
+    };
 
     let mut options = GoogleOptions::default();
     let mut recovery: Vec<ScratchCode> = Vec::new();
@@ -48,7 +58,7 @@ pub(super) fn parse_google_authenticator(
         }
     }
 
-    let (moving, floor) = options.moving_factor(line)?;
+    let (moving, floor) = options.moving_factor(line, now, future_steps)?;
     import.add(ImportEntry {
         floor,
         recovery,
@@ -65,6 +75,9 @@ struct GoogleOptions {
     counter: Option<(usize, u64)>,
     period: Option<u64>,
     used: Option<u64>,
+    /// DISALLOW_REUSE: the file lists every used step that the module would accept.
+    lists_used: bool,
+    window: u64,
 }
 
 impl GoogleOptions {
@@ -94,9 +107,14 @@ impl GoogleOptions {
             "HOTP_COUNTER" => self.counter = Some((line, parse_number(line, words.next())?)),
             "STEP_SIZE" => self.period = Some(parse_number(line, words.next())?),
             "DISALLOW_REUSE" => {
+                self.lists_used = true;
                 for step in words {
                     self.used = self.used.max(Some(parse_number(line, Some(step))?));
                 }
+            }
+            "WINDOW_SIZE" => {
+                self.window = parse_number(line, words.next())?.min(LARGEST_WINDOW);
+                import.note_loss(line, account.as_str(), explain_loss(name));
             }
             _ => import.note_loss(line, account.as_str(), explain_loss(name)),
         }
@@ -104,14 +122,25 @@ impl GoogleOptions {
     }
 
     /// Returns the moving factor and the highest used step.
-    fn moving_factor(&self, line: usize) -> Result<(MovingFactor, Option<Step>), ImportError> {
+    /// Without a list of used steps, every step that the module or Postern accepts now may be used.
+    fn moving_factor(
+        &self,
+        line: usize,
+        now: Timestamp,
+        future_steps: u64,
+    ) -> Result<(MovingFactor, Option<Step>), ImportError> {
         match (self.time, self.counter) {
-            (Some(_), None) => Ok((
-                MovingFactor::Time {
-                    period: self.period.unwrap_or(DEFAULT_PERIOD),
-                },
-                self.used.map(Step),
-            )),
+            (Some(_), None) => {
+                let period = self.period.unwrap_or(DEFAULT_PERIOD);
+                let ahead = future_steps.max(self.window / 2);
+                let floor = if self.lists_used {
+                    self.used.map(Step)
+                } else {
+                    let step = OtpKind::Time { period }.step_at(now);
+                    step.map(|step| Step(step.0.saturating_add(ahead)))
+                };
+                Ok((MovingFactor::Time { period }, floor))
+            }
             (None, Some((_, next))) => Ok((MovingFactor::Counter { next }, None)),
             (Some(time), Some((counter, _))) => Err(ImportError::Line(
                 time.max(counter),
@@ -155,10 +184,20 @@ mod tests {
 
     const SECRET: &str = "WPYVHDTMXW2OUSRHQOXG4N74EY\n";
 
+    const NOW: Timestamp = Timestamp(1_795_278_900);
+
+    fn format(account: &UserName) -> ImportFormat<'_> {
+        ImportFormat::GoogleAuthenticator {
+            account,
+            now: NOW,
+            future_steps: 1,
+        }
+    }
+
     #[track_caller]
     fn import(text: &str) -> ImportedFile {
         let account = &"alice".parse().unwrap();
-        ImportFormat::GoogleAuthenticator { account }.import(text)
+        format(account).import(text)
     }
 
     #[test]
@@ -192,13 +231,36 @@ mod tests {
         assert_eq!(moving, MovingFactor::Counter { next: 3 });
     }
 
+    /// Without DISALLOW_REUSE the file does not say which codes were used: one that the module
+    /// accepted a moment ago must not be accepted once more.
     #[test]
-    fn an_old_secret_of_80_bits_and_an_odd_period_are_left_out() {
+    fn without_a_list_of_used_steps_no_step_of_now_is_left() {
+        let now = NOW.0 / 30;
+        for (options, floor) in [
+            ("", Some(now + 1)),
+            ("\" WINDOW_SIZE 17\n", Some(now + 8)),
+            ("\" WINDOW_SIZE 18446744073709551615\n", Some(now + 50)),
+            ("\" DISALLOW_REUSE\n", None),
+        ] {
+            let import = import(&format!("{SECRET}\" TOTP_AUTH\n{options}"));
+            assert_eq!(import.found[0].floor, floor.map(Step), "{options}");
+        }
+    }
+
+    #[test]
+    fn an_old_secret_of_80_bits_is_imported_with_a_warning() {
         let short = import("GEZDGNBVGY3TQOJQ\n\" TOTP_AUTH\n");
+        assert_eq!(short.found.len(), 1);
+        assert_eq!(short.omitted[0].loss, ImportLoss::Strength);
+    }
+
+    #[test]
+    fn a_secret_of_64_bits_and_an_odd_period_are_left_out() {
+        let short = import("GEZDGNBVGY3TQ\n\" TOTP_AUTH\n");
         assert!(short.found.is_empty());
         assert!(
             short.omitted[0].loss == ImportLoss::Authenticator
-                && short.omitted[0].why.contains("16 to 128")
+                && short.omitted[0].why.contains("10 to 128")
         );
         let quick = import(&format!("{SECRET}\" TOTP_AUTH\n\" STEP_SIZE 10\n"));
         assert!(quick.found.is_empty() && quick.omitted[0].why.contains("period"));
@@ -207,7 +269,7 @@ mod tests {
     #[test]
     fn malformed_and_contradictory_files_are_refused_with_the_line() {
         let account = &"alice".parse().unwrap();
-        let format = ImportFormat::GoogleAuthenticator { account };
+        let format = format(account);
         let both = "\" TOTP_AUTH\n\" HOTP_COUNTER 1\n";
         let twice = "\" TOTP_AUTH\n\" TOTP_AUTH\n";
         let doubled = "\" TOTP_AUTH\n12345678\n12345678\n";

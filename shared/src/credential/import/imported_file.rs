@@ -1,6 +1,6 @@
 //! The findings of a file: authenticators that can be enrolled, and what is not imported. Each
-//! format adds its entries here, where they are checked: a malformed one refuses the file, an
-//! unsupported one is left out with its reason.
+//! format adds its entries here, where they are checked: one that cannot be imported is left out with
+//! its reason.
 
 use super::{ImportError, MOST, MovingFactor};
 use crate::account::name::UserName;
@@ -8,6 +8,12 @@ use crate::credential::secret::{Secret, SecretError};
 use crate::credential::totp::{Algorithm, OtpParameters, OtpParametersError, Step};
 use std::fmt;
 use zeroize::Zeroizing;
+
+pub(super) const LENGTH: &str =
+    "the secret must have 10 to 128 bytes (16 to 205 characters of Base32)";
+const SHORT: &str = "its secret has fewer than the 128 bits that RFC 4226 requires; enroll a new authenticator soon";
+const TWICE: &str =
+    "the file has the same authenticator of the same account before; the higher counter is taken";
 
 /// Longest label in bytes.
 const LONGEST_LABEL: usize = 256;
@@ -19,7 +25,27 @@ pub struct ImportedFile {
     pub found: Vec<FoundAuthenticator>,
     /// Authenticators and details that are not imported.
     pub omitted: Vec<OmittedEntry>,
+    /// What the numbers of the entries count.
+    pub unit: ImportUnit,
     authenticators: usize,
+}
+
+/// What `line` of an entry counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ImportUnit {
+    #[default]
+    Line,
+    /// Entries of a JSON document.
+    Entry,
+}
+
+impl ImportUnit {
+    pub fn name(self) -> &'static str {
+        match self {
+            ImportUnit::Line => "line",
+            ImportUnit::Entry => "entry",
+        }
+    }
 }
 
 /// One authenticator with supported digits, period and secret.
@@ -73,6 +99,8 @@ pub enum ImportLoss {
     Authenticator,
     /// A detail; the authenticator itself is imported.
     Detail,
+    /// Nothing is lost: the authenticator is imported, and is weaker than it should be.
+    Strength,
 }
 
 /// An authenticator as the file describes it, supported or not.
@@ -118,7 +146,7 @@ impl ImportedFile {
             |label: &String| label.len() > LONGEST_LABEL || label.chars().any(char::is_control);
         if entry.label.as_ref().is_some_and(is_wrong) {
             let why = "a label is too long or holds a control character";
-            return Err(ImportError::Line(line, why));
+            return self.leave_out(line, Some(account), why);
         }
         let name = match UserName::parse(account.as_bytes()) {
             Ok(name) => name,
@@ -130,11 +158,12 @@ impl ImportedFile {
         };
         let secret = match entry.secret {
             Ok(secret) => secret,
-            Err(SecretError::Length) => {
-                return self.leave_out(line, Some(account), SecretError::Length.text());
-            }
-            Err(broken) => return Err(ImportError::Line(line, broken.text())),
+            Err(SecretError::Length) => return self.leave_out(line, Some(account), LENGTH),
+            Err(broken) => return self.leave_out(line, Some(account), broken.text()),
         };
+        if secret.is_short() {
+            self.omit(line, Some(account), ImportLoss::Strength, SHORT);
+        }
         self.count(line)?;
         self.found.push(FoundAuthenticator {
             line,
@@ -162,6 +191,19 @@ impl ImportedFile {
         Ok(())
     }
 
+    /// Leaves an entry out whose line is malformed. Other errors refuse the file.
+    pub(super) fn leave_out_malformed(
+        &mut self,
+        result: Result<(), ImportError>,
+    ) -> Result<(), ImportError> {
+        match result {
+            Err(ImportError::Line(line, why) | ImportError::Lines(line, _, why)) => {
+                self.leave_out(line, None, why)
+            }
+            result => result,
+        }
+    }
+
     /// Records a detail that an authenticator loses: at most one per line of the file.
     pub(super) fn note_loss(&mut self, line: usize, account: &str, why: &'static str) {
         self.omit(line, Some(account), ImportLoss::Detail, why);
@@ -186,21 +228,58 @@ impl ImportedFile {
         Ok(())
     }
 
-    /// Refuses the same secret twice for one account: it is unknown which floor or counter is
-    /// right.
-    pub(super) fn refuse_duplicates(&self) -> Result<(), ImportError> {
+    /// Takes the same secret of one account once, where it is first, with the highest floor or
+    /// counter: no code that was used is accepted. Refuses a file without authenticators.
+    pub(super) fn merge_duplicates(&mut self) -> Result<(), ImportError> {
         if self.found.is_empty() && self.omitted.is_empty() {
             return Err(ImportError::File("there is no authenticator in it"));
         }
-        let mut order: Vec<&FoundAuthenticator> = self.found.iter().collect();
-        order.sort_by_key(|found| (&found.account, found.secret.expose(), found.line));
-        for pair in order.windows(2) {
-            if pair[0].account == pair[1].account && pair[0].secret == pair[1].secret {
-                let why = "it holds the same authenticator of the same account";
-                return Err(ImportError::Lines(pair[1].line, pair[0].line, why));
+        let mut order: Vec<usize> = (0..self.found.len()).collect();
+        let key = |at: usize| {
+            let found: &FoundAuthenticator = &self.found[at];
+            (&found.account, found.secret.expose(), at)
+        };
+        order.sort_unstable_by(|one, other| key(*one).cmp(&key(*other)));
+        // of each group the first, with those that follow it in the file
+        let is_same = |one: &usize, other: &usize| {
+            let (one, other) = (&self.found[*one], &self.found[*other]);
+            one.account == other.account && one.secret == other.secret
+        };
+        let groups: Vec<Vec<usize>> = order.chunk_by(is_same).map(<[usize]>::to_vec).collect();
+        let mut is_first = vec![true; self.found.len()];
+        let mut repeated = Vec::new();
+        for group in groups {
+            for later in &group[1..] {
+                let (before, after) = self.found.split_at_mut(*later);
+                before[group[0]].take_progress(&after[0]);
+                is_first[*later] = false;
+                repeated.push((after[0].line, after[0].account.clone()));
             }
         }
+        let mut is_first = is_first.into_iter();
+        self.found.retain(|_| is_first.next().unwrap_or(true));
+        for (line, account) in repeated {
+            self.omit(
+                line,
+                Some(account.as_str()),
+                ImportLoss::Authenticator,
+                TWICE,
+            );
+        }
+        self.omitted.sort_by_key(|omitted| omitted.line);
         Ok(())
+    }
+}
+
+impl FoundAuthenticator {
+    /// Raises the floor or the counter to that of the same authenticator elsewhere in the file.
+    fn take_progress(&mut self, later: &FoundAuthenticator) {
+        self.floor = self.floor.max(later.floor);
+        if let (MovingFactor::Counter { next }, MovingFactor::Counter { next: other }) =
+            (&mut self.moving, later.moving)
+        {
+            *next = other.max(*next);
+        }
     }
 }
 

@@ -139,7 +139,7 @@ fn add_authenticator(
             return import.leave_out(line, Some(account), why);
         }
     };
-    let secret = Secret::from_bytes(Zeroizing::new(values.secret.unwrap_or(&[]).to_vec()));
+    let secret = Secret::from_imported_bytes(Zeroizing::new(values.secret.unwrap_or(&[]).to_vec()));
     import.add(ImportEntry {
         label,
         algorithm,
@@ -224,19 +224,23 @@ mod tests {
             .map(|found| (found.line, found.description()))
             .collect();
         let expected = [
+            (1, "old (Example) SHA1 6 30s".to_owned()),
             (1, "ü@x.org (server-01) SHA512 6 30s".to_owned()),
             (2, "alice (server-01) SHA1 6 30s".to_owned()),
             (2, "bob (A & B) SHA256 8 #42".to_owned()),
         ];
         assert_eq!(found, expected);
-        assert_eq!(import.found[1].secret.expose(), b"12345678901234567890");
+        assert_eq!(import.found[2].secret.expose(), b"12345678901234567890");
         let omitted: Vec<_> = import
             .omitted
             .iter()
             .map(|d| (d.account.as_ref().map(|name| name.as_str()), d.loss))
             .collect();
-        let loss = ImportLoss::Authenticator;
-        assert_eq!(omitted, [(Some("old"), loss), (Some("md5"), loss)]);
+        let expected = [
+            (Some("old"), ImportLoss::Strength),
+            (Some("md5"), ImportLoss::Authenticator),
+        ];
+        assert_eq!(omitted, expected);
     }
 
     #[test]

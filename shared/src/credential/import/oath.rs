@@ -24,20 +24,31 @@ pub(super) fn parse_oath(
     now: Timestamp,
     import: &mut ImportedFile,
 ) -> Result<(), ImportError> {
+    let has_type = |line: &str| {
+        let line = line.trim_start();
+        ["HOTP", "MOTP"].iter().any(|kind| line.starts_with(kind))
+    };
+    let is_content = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with('#');
+    if text.lines().any(|line| is_content(&line)) && !text.lines().any(has_type) {
+        let why = "no line begins with a type such as HOTP/T30";
+        return Err(ImportError::File(why));
+    }
     for numbered in lines(text) {
-        let (line, text) = numbered?;
+        let (line, text) = match numbered {
+            Ok(numbered) => numbered,
+            Err(error) => {
+                import.leave_out_malformed(Err(error))?;
+                continue;
+            }
+        };
         let fields: Vec<&str> = text.split_ascii_whitespace().collect();
         match fields.first() {
             None => {}
             Some(first) if first.starts_with('#') => {}
             Some(kind) => match OathKind::parse(kind) {
-                Some(kind) => add_line(line, kind, &fields[1..], now, import)?,
-                None if !kind
-                    .bytes()
-                    .all(|b| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'/')) =>
-                {
-                    let why = "a line begins with its type, such as HOTP/T30";
-                    return Err(ImportError::Line(line, why));
+                Some(kind) => {
+                    let added = add_line(line, kind, &fields[1..], now, import);
+                    import.leave_out_malformed(added)?;
                 }
                 None => {
                     let account = fields.get(1).copied();
@@ -117,7 +128,7 @@ fn add_line(
         let why = "its PIN: another PAM module asks for the first factor";
         import.note_loss(line, account, why);
     }
-    let secret = Secret::from_bytes(secret);
+    let secret = Secret::from_imported_bytes(secret);
     let (moving, floor) = match (kind.period, last) {
         (None, last) => {
             let next = factor
@@ -237,6 +248,17 @@ mod tests {
         }
     }
 
+    /// Arch's recipe makes secrets of 80 bits.
+    #[test]
+    fn secrets_of_80_and_120_bits_are_imported_with_a_warning() {
+        const SHORT: &str = include_str!("../../../tests/import/oath/short.oath");
+        let import = import(SHORT, NOW);
+        let lengths = import.found.iter().map(|found| found.secret.expose().len());
+        assert!(lengths.eq([10, 15]));
+        let losses = import.omitted.iter().map(|omitted| omitted.loss);
+        assert!(losses.eq([ImportLoss::Strength; 2]));
+    }
+
     #[test]
     fn every_type_is_known() {
         for (text, period, digits) in [
@@ -266,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_and_repeated_lines_are_refused_by_number() {
+    fn malformed_and_repeated_lines_are_left_out() {
         let format = ImportFormat::Oath { now: NOW };
         let too_large = format!("{} 123456", u64::MAX);
         let twice = format!("\nHOTP b - {HEX}\nHOTP a - {HEX} 9\n");
@@ -280,24 +302,26 @@ mod tests {
             (&too_large, "line 1: the moving factor is too large"),
             ("1 12345x", "line 1: the last code"),
             ("1 123456 2026-11-21T17:34:54", "line 1: the time"),
-            (&twice, "line 3: it holds the same"),
+            (&twice, "line 3: the file has the same"),
         ] {
             let text = format!("HOTP a - {HEX} {rest}");
-            format.assert_refusals([(&text, expected)]);
-            assert!(!format.refusal(&text).contains("3132"), "{rest}");
+            format.assert_left_out([(&text, expected)]);
         }
         let after_comment = format!("# x\nHOTP alice - {HEX} x");
-        format.assert_refusals([
+        format.assert_left_out([
             (
                 "HOTP alice -",
                 "line 1: this line must have type, account, PIN and secret",
             ),
-            ("<xml>", "line 1: a line begins with its type"),
             (
                 "HOTP alice - secret",
                 "line 1: the secret is not hexadecimal",
             ),
             (&after_comment, "line 2: the moving factor"),
+            ("HOTP a - 00\nx", "line 2: an unknown type"),
+        ]);
+        format.assert_refusals([
+            ("<xml>", "no line begins with a type"),
             ("# nothing\n", "there is no authenticator"),
         ]);
     }

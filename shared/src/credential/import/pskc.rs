@@ -10,9 +10,10 @@ mod key;
 
 pub use key::PskcKey;
 
-use super::{ImportEntry, ImportError, ImportedFile, MovingFactor};
+use super::{ImportEntry, ImportError, ImportOwners, ImportedFile, MovingFactor, stamp};
 use crate::credential::secret::Secret;
 use crate::credential::totp::Algorithm;
+use crate::system::clock::Timestamp;
 use element::{child, decode_base64, line_of, refusal, required_child, text_of};
 use key::PskcDecryptor;
 use roxmltree::{Document, Error, Node, ParsingOptions};
@@ -32,6 +33,8 @@ const ONE_VALUE: &str = "a Secret holds one PlainValue or one EncryptedValue";
 pub(super) fn parse_pskc(
     text: &str,
     key: PskcKey,
+    owners: ImportOwners,
+    now: Timestamp,
     import: &mut ImportedFile,
 ) -> Result<(), ImportError> {
     refuse_slow_xml(text)?;
@@ -63,8 +66,19 @@ pub(super) fn parse_pskc(
         .children()
         .filter(|node| is_element(*node, "KeyPackage"))
     {
-        if let Some(key) = child(package, "Key")? {
-            add_authenticator(package, key, &opener, import)?;
+        let key = match child(package, "Key") {
+            Ok(Some(key)) => key,
+            Ok(None) => continue,
+            Err(error) => {
+                import.leave_out_malformed(Err(error))?;
+                continue;
+            }
+        };
+        match describe_key(package, key, owners, now) {
+            Ok(described) => described.add_to(&opener, import)?,
+            Err(unusable) => {
+                import.leave_out(line_of(key), unusable.account.as_deref(), unusable.why)?;
+            }
         }
     }
     Ok(())
@@ -88,28 +102,78 @@ fn refuse_slow_xml(text: &str) -> Result<(), ImportError> {
     Ok(())
 }
 
-fn add_authenticator(
-    package: Node,
-    key: Node,
-    opener: &PskcDecryptor,
-    import: &mut ImportedFile,
-) -> Result<(), ImportError> {
-    let line = line_of(key);
+/// A key whose secret is not yet read.
+struct DescribedKey<'a> {
+    line: usize,
+    account: String,
+    label: Option<String>,
+    algorithm: Algorithm,
+    digits: u64,
+    moving: MovingFactor,
+    losses: Vec<&'static str>,
+    secret: Node<'a, 'a>,
+}
+
+/// Why a key is left out.
+struct UnusableKey {
+    account: Option<String>,
+    why: &'static str,
+}
+
+impl From<ImportError> for UnusableKey {
+    fn from(error: ImportError) -> UnusableKey {
+        let (ImportError::File(why) | ImportError::Line(_, why) | ImportError::Lines(_, _, why)) =
+            error;
+        UnusableKey { account: None, why }
+    }
+}
+
+impl DescribedKey<'_> {
+    /// Reads the secret and adds the authenticator. A secret that cannot be decrypted or verified
+    /// refuses the file: the key is wrong, or the file was changed.
+    fn add_to(self, opener: &PskcDecryptor, import: &mut ImportedFile) -> Result<(), ImportError> {
+        let (line, account) = (self.line, self.account);
+        let is_plain = matches!(opener, PskcDecryptor::Plain)
+            && matches!(child(self.secret, "EncryptedValue"), Ok(None));
+        let secret = match read_secret(self.secret, opener) {
+            Ok(secret) => Secret::from_imported_bytes(secret),
+            Err(error) if is_plain => {
+                let why = UnusableKey::from(error).why;
+                return import.leave_out(line, Some(&account), why);
+            }
+            Err(error) => return Err(error),
+        };
+        for why in self.losses {
+            import.note_loss(line, &account, why);
+        }
+        import.add(ImportEntry {
+            label: self.label,
+            algorithm: self.algorithm,
+            digits: self.digits,
+            ..ImportEntry::new(line, account, secret, self.moving)
+        })
+    }
+}
+
+/// Returns how a key makes codes and whose it is.
+fn describe_key<'a>(
+    package: Node<'a, 'a>,
+    key: Node<'a, 'a>,
+    owners: ImportOwners,
+    now: Timestamp,
+) -> Result<DescribedKey<'a>, UnusableKey> {
     let device = child(package, "DeviceInfo")?;
-    let owner = match (text_of(key, "UserId")?, device) {
-        (None, Some(device)) => text_of(device, "UserId")?,
-        (owner, _) => owner,
+    let account = find_account(key, device, owners)?;
+    let unusable = |why| UnusableKey {
+        account: Some(account.clone()),
+        why,
     };
-    let Some(owner) = owner else {
-        let why = "it names no user; add a UserId to the Key element";
-        return import.leave_out(line, None, why);
-    };
-    let Some(account) = account_of_user_id(owner).map(str::to_owned) else {
-        let why = "its UserId is a distinguished name without one clear UID or CN";
-        return import.leave_out(line, None, why);
-    };
+    let mut losses = Vec::new();
+    if let Some(policy) = child(key, "Policy")? {
+        losses.extend(check_policy(policy, now).map_err(unusable)?);
+    }
     if let Some(why) = find_unsupported(key)? {
-        return import.leave_out(line, Some(&account), why);
+        return Err(unusable(why));
     }
     let data = required_child(key, "Data", "the Key element has no Data")?;
     let period = plain_number(data, "TimeInterval")?.unwrap_or(DEFAULT_PERIOD);
@@ -117,19 +181,17 @@ fn add_authenticator(
         Some("totp") => MovingFactor::Time { period },
         Some("hotp") => {
             let next = plain_number(data, "Counter")?;
-            let next = next.ok_or_else(|| refusal(data, "a HOTP key needs its Counter"))?;
+            let next = next.ok_or_else(|| unusable("a HOTP key needs its Counter"))?;
             MovingFactor::Counter { next }
         }
-        _ => return import.leave_out(line, Some(&account), "neither a TOTP nor a HOTP key"),
+        _ => return Err(unusable("neither a TOTP nor a HOTP key")),
     };
     if plain_number(data, "Time")?.unwrap_or(0) != 0 {
-        return import.leave_out(line, Some(&account), "its steps do not count from 1970");
+        return Err(unusable("its steps do not count from 1970"));
     }
     let parameters = child(key, "AlgorithmParameters")?;
-    let Some(algorithm) = parse_suite(parameters)? else {
-        let why = "the algorithm must be SHA1, SHA256 or SHA512";
-        return import.leave_out(line, Some(&account), why);
-    };
+    let algorithm = parse_suite(parameters)?
+        .ok_or_else(|| unusable("the algorithm must be SHA1, SHA256 or SHA512"))?;
     let response = parameters
         .map(|node| child(node, "ResponseFormat"))
         .transpose()?
@@ -137,21 +199,83 @@ fn add_authenticator(
     let digits = match response.and_then(|node| node.attribute("Length")) {
         Some(text) => text
             .parse()
-            .map_err(|_| refusal(key, "the Length must be a number"))?,
+            .map_err(|_| unusable("the Length must be a number"))?,
         None => DEFAULT_DIGITS,
     };
-    let secret = required_child(data, "Secret", "its Data has no Secret")?;
-    let secret = Secret::from_bytes(read_secret(secret, opener)?);
     if child(data, "TimeDrift")?.is_some() {
-        let why = "the clock drift it learnt: Postern does not learn one";
-        import.note_loss(line, &account, why);
+        losses.push("the clock drift it learnt: Postern does not learn one");
     }
-    import.add(ImportEntry {
+    Ok(DescribedKey {
+        line: line_of(key),
         label: device_label(key, device)?,
         algorithm,
         digits,
-        ..ImportEntry::new(line, account, secret, moving)
+        moving,
+        losses,
+        secret: required_child(data, "Secret", "its Data has no Secret")?,
+        account,
     })
+}
+
+/// Returns the account of a key: that of its serial number in the administrator's list, of its
+/// UserId, or the one that was given for all.
+fn find_account(
+    key: Node,
+    device: Option<Node>,
+    owners: ImportOwners,
+) -> Result<String, UnusableKey> {
+    let serial = match device {
+        Some(device) => text_of(device, "SerialNo")?,
+        None => None,
+    };
+    let named = match (text_of(key, "UserId")?, device) {
+        (None, Some(device)) => text_of(device, "UserId")?,
+        (named, _) => named,
+    };
+    let unusable = |why| UnusableKey { account: None, why };
+    let serial = serial.or(key.attribute("Id"));
+    if let Some(account) = owners.account_of(serial, named.and_then(account_of_user_id)) {
+        let is_unclear = named.is_some_and(|named| account_of_user_id(named).is_none());
+        let is_listed = owners.is_listed(serial);
+        if !is_unclear || is_listed {
+            return Ok(account);
+        }
+    }
+    match named {
+        Some(_) => Err(unusable(
+            "its UserId is a distinguished name without one clear UID or CN",
+        )),
+        None => Err(unusable(
+            "it names no user; give --user, or --user-list with its serial number",
+        )),
+    }
+}
+
+/// Checks the dates of a policy, and returns what of it is lost. A policy that is not understood
+/// forbids the use of the key (RFC 6030, section 5).
+fn check_policy(policy: Node, now: Timestamp) -> Result<Option<&'static str>, &'static str> {
+    let mut loss = None;
+    for node in policy.children().filter(Node::is_element) {
+        let text = node.text().map_or("", str::trim);
+        let date = || {
+            // a time without zone is taken as UTC
+            let date = stamp::parse_rfc3339(text).or_else(|| stamp::parse_civil(text));
+            date.ok_or("a date of its Policy is malformed")
+        };
+        if is_element(node, "StartDate") {
+            if now < date()? {
+                return Err("its Policy has a StartDate after today");
+            }
+        } else if is_element(node, "ExpiryDate") {
+            if now >= date()? {
+                return Err("its Policy has an ExpiryDate before today");
+            }
+            loss = Some("its ExpiryDate: remove the authenticator then");
+        } else if !is_element(node, "KeyUsage") || text != "OTP" {
+            return Err("its Policy (PIN, number of uses) is not supported");
+        }
+    }
+    Ok(loss)
 }
 
 /// Returns the account of a UserId: of a distinguished name (`UID=alice,DC=example`) its only UID,
@@ -196,17 +320,8 @@ fn device_label(key: Node, device: Option<Node>) -> Result<Option<String>, Impor
     Ok(Some(words.join(" ")).filter(|label| !label.is_empty()))
 }
 
-/// Returns why codes of this key cannot be verified as it requires. A policy that is not understood
-/// forbids the use of the key (RFC 6030, section 5).
+/// Returns why codes of this key cannot be verified as it requires.
 fn find_unsupported(key: Node) -> Result<Option<&'static str>, ImportError> {
-    if let Some(policy) = child(key, "Policy")? {
-        let known =
-            |node: Node| is_element(node, "KeyUsage") && node.text().map(str::trim) == Some("OTP");
-        if !policy.children().filter(Node::is_element).all(known) {
-            let why = "its Policy (dates, PIN, number of uses) is not supported";
-            return Ok(Some(why));
-        }
-    }
     if child(key, "KeyProfileId")?.is_some() || child(key, "KeyReference")?.is_some() {
         let why = "it refers to a profile or key that is not in the file";
         return Ok(Some(why));

@@ -1,14 +1,26 @@
 //! A list of otpauth URIs, one per line, as many programs export them. Blank lines and lines that
 //! begin with `#` are skipped.
 
+use super::imported_file::LENGTH;
 use super::{ImportEntry, ImportError, ImportedFile, content_lines};
-use crate::credential::otpauth_uri::{OtpauthError, OtpauthUri};
+use crate::credential::otpauth_uri::{OtpauthError, OtpauthUri, strip_scheme};
+use crate::credential::secret::SecretError;
+
+/// What to do with the export of an app whose format is not supported.
+pub(super) const NO_LIST: &str =
+    "it has no otpauth URI; in the app, export as a list of otpauth URIs";
 
 /// Adds the authenticators of `text`.
 pub(super) fn parse_uris(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
+    if !text.lines().any(|line| strip_scheme(line.trim()).is_some()) {
+        return Err(ImportError::File(NO_LIST));
+    }
     for numbered in content_lines(text) {
-        let (line, text) = numbered?;
-        add_uri(line, text, import)?;
+        match numbered {
+            Ok((line, text)) => add_uri(line, text, import)?,
+            Err(ImportError::Line(line, why)) => import.leave_out(line, None, why)?,
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
@@ -16,10 +28,10 @@ pub(super) fn parse_uris(text: &str, import: &mut ImportedFile) -> Result<(), Im
 fn add_uri(line: usize, text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     let url = match OtpauthUri::parse(text) {
         Ok(url) => url,
-        Err(error) if is_valid_but_unsupported(&error) => {
-            return import.leave_out(line, None, error.text());
+        Err(OtpauthError::Secret(SecretError::Length)) => {
+            return import.leave_out(line, None, LENGTH);
         }
-        Err(error) => return Err(ImportError::Line(line, error.text())),
+        Err(error) => return import.leave_out(line, None, error.text()),
     };
     import.add(ImportEntry {
         label: url.issuer.filter(|issuer| !issuer.is_empty()),
@@ -29,19 +41,9 @@ fn add_uri(line: usize, text: &str, import: &mut ImportedFile) -> Result<(), Imp
     })
 }
 
-/// Returns whether the URI is valid and only its parameters are not supported.
-fn is_valid_but_unsupported(error: &OtpauthError) -> bool {
-    use crate::credential::secret::SecretError;
-    match error {
-        OtpauthError::Algorithm | OtpauthError::Parameters(_) => true,
-        OtpauthError::Secret(error) => *error == SecretError::Length,
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use crate::credential::import::{ImportFormat, ImportLoss};
+    use crate::credential::import::{ImportFormat, ImportLoss, MovingFactor};
 
     const BASE32: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
@@ -74,28 +76,59 @@ mod tests {
     }
 
     #[test]
-    fn malformed_lists_are_refused_by_line() {
+    fn an_unusable_line_is_left_out_and_the_others_are_imported() {
         let good = format!("otpauth://totp/a?secret={BASE32}\n");
         let long = "x".repeat(5000);
         for (text, expected) in [
-            ("hello\n", "line 2: the otpauth URL must begin"),
+            ("hello\n", "the otpauth URL must begin"),
+            (
+                "otpauth://steam/b?secret=GEZDGNBV\n",
+                "the otpauth URL must",
+            ),
             (
                 "otpauth://totp/b?issuer=x\n",
-                "line 2: the otpauth URL has no secret",
+                "the otpauth URL has no secret",
             ),
-            (
-                "otpauth://totp/b?secret=01\n",
-                "line 2: the secret is not Base32",
-            ),
-            (&good.replace("/a", "/%1B:b"), "line 2: a label"),
-            (&long, "line 2: the line is longer"),
-            (
-                &format!("\n{good}"),
-                "line 3: it holds the same authenticator",
-            ),
+            ("otpauth://totp/b?secret=01\n", "the secret is not Base32"),
+            (&good.replace("/a", "/%1B:b"), "a label"),
+            (&long, "the line is longer"),
+            (&good, "the file has the same authenticator"),
         ] {
-            ImportFormat::Otpauth.assert_refusals([(format!("{good}{text}"), expected)]);
+            let import = ImportFormat::Otpauth.import(&format!("{good}{text}"));
+            assert_eq!(import.found.len(), 1, "{text}");
+            let omitted = &import.omitted[0];
+            assert!(
+                omitted.line == 2 && omitted.why.starts_with(expected),
+                "{omitted:?}"
+            );
         }
+        ImportFormat::Otpauth.assert_refusals([("{}\n", "it has no otpauth URI; in the app")]);
+    }
+
+    #[test]
+    fn uris_that_apps_accept_are_imported() {
+        for pairs in ["&&issuer=x", "&issuer=x&", "&digits=&period=&algorithm="] {
+            for scheme in ["otpauth://totp", "OTPAUTH://totp", "otpauth://TOTP"] {
+                let text = format!("{scheme}/a?secret={BASE32}{pairs}\n");
+                let import = ImportFormat::Otpauth.import(&text);
+                let description = import.found[0].description();
+                assert!(description.ends_with("SHA1 6 30s"), "{text}: {description}");
+            }
+        }
+    }
+
+    /// The counter that was used at any place is used here.
+    #[test]
+    fn of_a_repeated_counter_the_highest_is_taken() {
+        let line = |counter| format!("otpauth://hotp/a?secret={BASE32}&counter={counter}\n");
+        let import = ImportFormat::Otpauth.import(&format!("{}{}{}", line(3), line(9), line(5)));
+        let found: Vec<_> = import
+            .found
+            .iter()
+            .map(|one| (one.line, one.moving))
+            .collect();
+        assert_eq!(found, [(1, MovingFactor::Counter { next: 9 })]);
+        assert_eq!(import.omitted.len(), 2);
     }
 
     #[test]

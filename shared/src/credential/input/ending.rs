@@ -1,7 +1,7 @@
 //! A code that follows a password in one field, as clients without a second field send it: where
 //! the code begins.
 
-use super::Input;
+use super::{Input, digit_value};
 
 /// Possible numbers of digits of a code.
 pub(crate) const LENGTHS: [u32; 2] = [6, 8];
@@ -34,13 +34,19 @@ pub(crate) fn code_length_at_end(typed: &str, lengths: &[u32]) -> usize {
         (Some(word), Some(Input::OneTimeCode(_))) => return word.len(),
         _ => {}
     }
-    let digits = typed.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let at_end = || {
+        typed
+            .chars()
+            .rev()
+            .take_while(|c| digit_value(*c).is_some())
+    };
+    let digits = at_end().count();
     let fits = lengths
         .iter()
         .map(|length| *length as usize)
         .filter(|length| *length <= digits);
     match (fits.max(), word, last) {
-        (Some(length), _, _) => length,
+        (Some(length), _, _) => at_end().take(length).map(char::len_utf8).sum(),
         (None, Some(word), Some(Input::RecoveryCode(_))) if digits < SHORTEST => word.len(),
         (None, _, _) => 0,
     }
@@ -62,6 +68,7 @@ mod tests {
         splits("hunter2000042", &[6], "hunter2", "000042");
         splits("pässwörd123456", &[6], "pässwörd", "123456");
         splits("123456", &[6], "", "123456");
+        splits("hunter2۱۲۳۴۵۶", &[6], "hunter2", "۱۲۳۴۵۶");
     }
 
     #[test]

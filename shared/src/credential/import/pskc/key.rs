@@ -159,10 +159,13 @@ fn derive_key(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, Impo
         _ => return Err(broken("the KeyLength must be 16 or 32 bytes")),
     };
     let hash = match child(parameters, "PRF")? {
-        Some(prf) => prf
-            .attribute("Algorithm")
-            .and_then(PskcHash::from_uri)
-            .ok_or_else(|| broken("an unknown PRF of PBKDF2"))?,
+        Some(prf) => match prf.attribute("Algorithm") {
+            Some(uri) => {
+                PskcHash::from_uri(uri).ok_or_else(|| broken("an unknown PRF of PBKDF2"))?
+            }
+            // RFC 6030, figure 7, has an empty PRF; RFC 8018's default is HMAC-SHA1
+            None => PskcHash::Sha1,
+        },
         None => PskcHash::Sha1,
     };
     let mut key = Zeroizing::new(vec![0; length]);

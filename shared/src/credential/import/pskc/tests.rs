@@ -19,8 +19,14 @@ fn house_key() -> Vec<u8> {
     (0..32).collect()
 }
 
+const NOW: Timestamp = Timestamp(1_795_278_930);
+
 fn format(key: PskcKey) -> ImportFormat {
-    ImportFormat::Pskc { key }
+    ImportFormat::Pskc {
+        key,
+        owners: ImportOwners::default(),
+        now: NOW,
+    }
 }
 
 #[test]
@@ -140,8 +146,12 @@ fn a_changed_value_is_refused_before_it_is_decrypted() {
 
 #[test]
 fn keys_that_are_not_understood_are_left_out() {
-    let policy =
-        "<pskc:Policy><pskc:ExpiryDate>2030-01-01T00:00:00Z</pskc:ExpiryDate></pskc:Policy>";
+    let policy = |date: &str| format!("<pskc:Policy>{date}</pskc:Policy>");
+    let expired = policy("<pskc:ExpiryDate>2026-11-21T00:00:00Z</pskc:ExpiryDate>");
+    let early = policy("<pskc:StartDate>2026-11-22T00:00:00Z</pskc:StartDate>");
+    let undated = policy("<pskc:ExpiryDate>soon</pskc:ExpiryDate>");
+    let pin = policy("<pskc:PINPolicy/>");
+    let twice = "<pskc:UserId>bob</pskc:UserId><pskc:UserId>alice</pskc:UserId>";
     let usage = "<pskc:Policy><pskc:KeyUsage>OTP</pskc:KeyUsage></pskc:Policy>";
     let before_data = |text: &str| PLAIN.replacen("<pskc:Data>", &format!("{text}<pskc:Data>"), 1);
     let changed = |from: &str, to: &str| {
@@ -152,7 +162,17 @@ fn keys_that_are_not_understood_are_left_out() {
     let time = "<pskc:Time><pskc:PlainValue>9</pskc:PlainValue></pskc:Time><pskc:TimeInterval>";
     let challenge = "<pskc:ChallengeFormat/><pskc:ResponseFormat";
     for (text, why) in [
-        (before_data(policy), "its Policy"),
+        (before_data(&expired), "its Policy has an ExpiryDate"),
+        (before_data(&early), "its Policy has a StartDate"),
+        (before_data(&undated), "a date of its Policy"),
+        (before_data(&pin), "its Policy (PIN"),
+        (
+            changed("<pskc:UserId>alice</pskc:UserId>", twice),
+            "it holds the same element",
+        ),
+        (changed(">alice<", ">al<!-- -->ice<"), "this element may"),
+        (changed("MTIz", "M*Iz"), "this is not Base64"),
+        (changed(">30<", ">x<"), "this needs a PlainValue"),
         (before_data(reference), "it refers to"),
         (changed("Length=\"6\"", "Length=\"7\""), "digits must be"),
         (changed("DECIMAL", "HEXADECIMAL"), "its codes are not"),
@@ -207,11 +227,8 @@ fn malformed_xml_and_document_types_are_refused() {
     let changed = |from: &str, to: &str| PLAIN.replacen(from, to, 1);
     let container = "<pskc:KeyContainer";
     let headed = changed(container, &format!("{bomb}{container}"));
-    let twice = "<pskc:UserId>bob</pskc:UserId><pskc:UserId>alice</pskc:UserId>";
-    let doubled = changed("<pskc:UserId>alice</pskc:UserId>", twice);
     let other_version = changed("Version=\"1.0\">", "Version=\"2.0\">");
     let other_namespace = PLAIN.replace("keyprov:pskc\"", "keyprov:other\"");
-    let divided = changed(">alice<", ">al<!-- -->ice<");
     format(PskcKey::None).assert_refusals([
         (headed, "it has a document type"),
         (changed("</pskc:Data>", ""), "line 2"),
@@ -219,11 +236,6 @@ fn malformed_xml_and_document_types_are_refused() {
         (other_namespace, "it is not a KeyContainer"),
         ("<a/>".to_owned(), "it is not a KeyContainer"),
         ("{}".to_owned(), "line 1: the XML is malformed"),
-        (doubled, "line 21: it holds the same element"),
-        (divided, "line 21: this element may contain only text"),
-        (changed("MTIz", "M*Iz"), "line 15: this is not Base64"),
-        (changed(">30<", ">x<"), "line 17: this needs a PlainValue"),
-        (changed(">7<", "><"), "line 58: this needs a PlainValue"),
     ]);
 }
 
@@ -252,4 +264,59 @@ fn cut(text: &str, from: &str, to: &str) -> String {
     let begin = text.find(from).unwrap();
     let end = begin + text[begin..].find(to).unwrap() + to.len();
     format!("{}{}", &text[..begin], &text[end..])
+}
+
+const DATED: &str = include_str!("../../../../tests/import/pskc/dates.xml");
+const WITHOUT_USER: &str = include_str!("../../../../tests/import/pskc/without-user.xml");
+
+/// Feitian's containers have dates of 25 years.
+#[test]
+fn dates_that_include_today_are_a_lost_detail() {
+    let alice = &"alice".parse().unwrap();
+    let owners = ImportOwners {
+        user: Some(alice),
+        serials: None,
+    };
+    let at = |now| {
+        let key = PskcKey::None;
+        ImportFormat::Pskc { key, owners, now }.import(DATED)
+    };
+    let import = at(NOW);
+    let description = import.found[0].description();
+    assert_eq!(description, "alice (Example 2600000000001) SHA1 6 60s");
+    assert_eq!(import.omitted[0].loss, ImportLoss::Detail);
+    for now in [Timestamp(0), Timestamp(4_000_000_000)] {
+        let import = at(now);
+        assert!(import.found.is_empty() && import.omitted.len() == 1);
+    }
+}
+
+#[test]
+fn a_key_without_user_goes_to_its_listed_or_the_given_account() {
+    let serials = &crate::credential::import::SerialList::parse(b"2600000000001,bob\n").unwrap();
+    let alice = &"alice".parse().unwrap();
+    for (user, serials, account) in [
+        (Some(alice), None, Some("alice")),
+        (Some(alice), Some(serials), Some("bob")),
+        (None, Some(serials), Some("bob")),
+        (None, None, None),
+    ] {
+        let format = ImportFormat::Pskc {
+            key: PskcKey::None,
+            owners: ImportOwners { user, serials },
+            now: NOW,
+        };
+        let import = format.import(WITHOUT_USER);
+        let found = import.found.first().map(|found| found.account.as_str());
+        assert_eq!(found, account);
+    }
+}
+
+/// RFC 6030, figure 7, has `<PRF/>`.
+#[test]
+fn an_empty_prf_is_hmac_sha1() {
+    assert!(PASSWORD.contains("</KeyLength>") && !PASSWORD.contains("PRF"));
+    let empty = PASSWORD.replacen("</KeyLength>", "</KeyLength><PRF/>", 1);
+    let import = format(PskcKey::Password(b"correct horse")).import(&empty);
+    assert_eq!(import.found.len(), 3);
 }

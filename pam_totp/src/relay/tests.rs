@@ -171,7 +171,7 @@ const UNAVAILABLE: PamFunctionResult = PamFunctionResult::Denied(Denial::Unavail
 const REFUSED: PamFunctionResult = PamFunctionResult::Denied(Denial::Refused);
 
 #[test]
-#[ignore = "only root's socket is believed: tests/run"]
+#[ignore = "a server must be root: tests/run"]
 fn allowed_instructions_are_followed() {
     let host = FakeHost::default();
     let mark = Zeroizing::new(b"mark".to_vec());
@@ -196,7 +196,7 @@ fn allowed_instructions_are_followed() {
 }
 
 #[test]
-#[ignore = "only root's socket is believed: tests/run"]
+#[ignore = "a server must be root: tests/run"]
 fn an_instruction_that_is_not_allowed_denies() {
     let tell = || Instruction::Tell("x".repeat(30_000));
     let password = || Instruction::SetStacked(Zeroizing::new(b"x".to_vec()));
@@ -244,7 +244,7 @@ fn an_instruction_that_is_not_allowed_denies() {
 
 /// The mark of a conversation that was cut off let `account` pass.
 #[test]
-#[ignore = "only root's socket is believed: tests/run"]
+#[ignore = "a server must be root: tests/run"]
 fn a_mark_without_a_result_is_not_kept() {
     for last in [None, Some(Instruction::End(REFUSED))] {
         let host = FakeHost::default();
@@ -264,7 +264,7 @@ fn a_mark_without_a_result_is_not_kept() {
 }
 
 #[test]
-#[ignore = "only root's socket is believed: tests/run"]
+#[ignore = "a server must be root: tests/run"]
 fn invalid_frames_deny_and_report_that_the_code_may_be_consumed() {
     let cases: [(&str, &[u8]); 5] = [
         ("4 GiB", &[255, 255, 255, 255, 64]),
@@ -308,7 +308,7 @@ fn falls_silent_after(bytes: Vec<u8>) -> Played {
 /// A text of 1 MiB is refused by its length: no memory is allocated for it, and its bytes are not
 /// waited for.
 #[test]
-#[ignore = "only root's socket is believed: tests/run"]
+#[ignore = "a server must be root: tests/run"]
 fn a_text_of_1_mib_denies_at_once() {
     let text = vec![b'x'; 1 << 20];
     for kind in [64, 65, 66, 69, 70] {
@@ -333,7 +333,7 @@ fn a_text_of_1_mib_denies_at_once() {
 
 /// The module waits for the rest of a frame as long as for a frame, and denies access.
 #[test]
-#[ignore = "only root's socket is believed: tests/run"]
+#[ignore = "a server must be root: tests/run"]
 fn silence_in_the_middle_of_a_frame_denies_in_time() {
     let host = FakeHost::default();
     let begin = Instant::now();
@@ -350,7 +350,7 @@ fn silence_in_the_middle_of_a_frame_denies_in_time() {
 /// Some bytes of a conversation are changed, and the connection ends. The hook ends in time, and
 /// access is granted only where the last instruction arrived unchanged.
 #[test]
-#[ignore = "only root's socket is believed: tests/run"]
+#[ignore = "a server must be root: tests/run"]
 fn instructions_with_changed_bytes_end_within_bounds() {
     let mut whole = Vec::new();
     let texts = ["one", "two"].map(|text| Instruction::Tell(text.to_owned()));
@@ -395,7 +395,7 @@ fn instructions_with_changed_bytes_end_within_bounds() {
 
 /// Nothing is sent to a socket on which another user than root listens, such as the gate's.
 #[test]
-#[ignore = "only root's socket is believed: tests/run"]
+#[ignore = "a server must be root: tests/run"]
 fn nothing_is_sent_to_a_socket_of_another_user() {
     let folder = tempfile::tempdir().unwrap();
     chown(folder.path(), Some(Uid::from_raw(1)), None).unwrap();
@@ -423,7 +423,7 @@ fn nothing_is_sent_to_a_socket_of_another_user() {
 }
 
 #[test]
-#[ignore = "only root's socket is believed: tests/run"]
+#[ignore = "a server must be root: tests/run"]
 fn without_a_listener_or_a_common_version_there_is_no_daemon() {
     let folder = tempfile::tempdir().unwrap();
     assert!(!is_believed(&folder.path().join("none")));
@@ -435,7 +435,7 @@ fn without_a_listener_or_a_common_version_there_is_no_daemon() {
 /// A host of another effective user than root has no fallback: access is denied, and one line names
 /// the socket and what to do.
 #[test]
-#[ignore = "only root's socket is believed: tests/run"]
+#[ignore = "a server must be root: tests/run"]
 fn a_users_host_is_denied_where_no_posternd_answers() {
     let denied = |path: &Path, words: [&str; 2]| {
         let host = FakeHost::default();
@@ -469,7 +469,7 @@ fn a_users_host_is_denied_where_no_posternd_answers() {
 }
 
 #[test]
-#[ignore = "only root's socket is believed: tests/run"]
+#[ignore = "a server must be root: tests/run"]
 fn a_users_host_opens_as_a_users_host() {
     let played = after_opening(|mut stream, opening| {
         let result = match opening {
@@ -507,7 +507,7 @@ fn a_line_of_the_modules_own_has_the_fields_of_posternds() {
 /// A user can stop sudo until the time limit of the greeting is over. A greeting in the buffer came
 /// in time, and is no reason for the fallback.
 #[test]
-#[ignore = "only root's socket is believed: tests/run"]
+#[ignore = "a server must be root: tests/run"]
 fn received_bytes_are_read_after_the_host_was_stopped() {
     let played = greets(ServerState::Ready, postern_shared::protocol::VERSIONS);
     let mut connection = LocalConnection::open(&played.path, Instant::now() + ADMITTED).unwrap();
@@ -564,7 +564,7 @@ fn opening_in(version: u16, of: HostUser, hook: PamFunction, host: &FakeHost) ->
 }
 
 #[test]
-#[ignore = "only root's socket is believed: tests/run"]
+#[ignore = "a server must be root: tests/run"]
 fn a_transaction_is_named_once_for_each_auth_and_only_in_version_2() {
     let host = FakeHost::default();
     let named = |version, hook| match opening_in(version, HostUser::Root, hook, &host) {

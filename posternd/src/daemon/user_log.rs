@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(
             log.count(1000, now + WINDOW),
             0,
-            "and the next time begins anew"
+            "and the next time begins again"
         );
     }
 

@@ -170,11 +170,11 @@ impl PamConversation<'_> {
     /// Decides on a user without a required second factor, where neither the options nor
     /// postern.toml set `unenrolled`.
     pub(crate) fn waive_requirement(&self) -> HookResult {
-        let waived = self.engine.waive_requirement(self.context(Phase::After));
-        let waived = waived.map_err(|error| self.deny_unavailable(&*error))?;
-        let (waiver, mark) = waived.ok_or_else(|| self.deny_unenrolled())?;
-        self.host.show_message(&messages::exemption_text(waiver));
-        self.log_result(Severity::Notice, "not needed", waiver.name());
+        let exempted = self.engine.waive_requirement(self.context(Phase::After));
+        let exempted = exempted.map_err(|error| self.deny_unavailable(&*error))?;
+        let (grace, mark) = exempted.ok_or_else(|| self.deny_unenrolled())?;
+        self.host.show_message(&messages::exemption_text(grace));
+        self.log_result(Severity::Notice, "not needed", grace.name());
         self.keep_mark(mark.as_ref());
         Ok(PamFunctionResult::NotNeeded)
     }

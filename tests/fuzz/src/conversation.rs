@@ -63,11 +63,12 @@ impl Home {
         let config = file::read_config(&at("postern.toml"))
             .expect("a configuration")
             .config;
-        let mut door = Engine::open(config).expect("the store");
-        let pending = PendingEnrollment::new(door.config(), &"alice".parse().expect("a name"))
+        let mut engine = Engine::open(config).expect("the store");
+        let pending = PendingEnrollment::new(engine.config(), &"alice".parse().expect("a name"))
             .expect("a secret");
         let now = clock::now().expect("a clock");
-        door.enrollment()
+        engine
+            .enrollment()
             .activate(
                 &pending,
                 &EnrollmentConfirmation::by_administrator(),

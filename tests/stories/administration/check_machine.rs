@@ -226,7 +226,7 @@ fn the_set_up_for_ssh_has_no_fault_and_each_broken_one_has() {
         ),
         fault(
             "echo 'auth required pam_totp.so' >/etc/pam.d/myapp",
-            "/etc/pam.d/myapp:1: myapp: whoever needs no code is denied|pam_permit.so",
+            "/etc/pam.d/myapp:1: myapp: an account that needs no code is denied|pam_permit.so",
         ),
         warning(
             "for service in login su; do sed -i '1iauth required pam_totp.so' /etc/pam.d/$service; done",

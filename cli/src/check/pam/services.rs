@@ -106,7 +106,7 @@ fn auth_findings(service: &str, stack: &Stack) -> Vec<Finding> {
     for (place, rule) in stack.our_lines() {
         if rule.has_argument("nullok") || rule.has_argument("unenrolled=allow") {
             findings.push(
-                Finding::warning("pam", format_args!("{service}: whoever has no second factor gets in, also where [policy] requires one"))
+                Finding::warning("pam", format_args!("{service}: an account without a second factor gets in, also where [policy] requires one"))
                     .at(place)
                     .remedy("remove nullok or unenrolled=allow: the policy decides then"),
             );
@@ -128,7 +128,7 @@ fn auth_findings(service: &str, stack: &Stack) -> Vec<Finding> {
         }));
     } else if !stack.can_grant(OurResult::Ignore, caller(service)) {
         findings.extend(stack.our_lines().last().map(|(place, _)| {
-            Finding::fault("pam", format_args!("{service}: whoever needs no code is denied, because no other line of the stack succeeds"))
+            Finding::fault("pam", format_args!("{service}: an account that needs no code is denied, because no other line of the stack succeeds"))
                 .at(place)
                 .remedy("add \"auth required pam_permit.so\" after this line")
         }));

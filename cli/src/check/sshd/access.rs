@@ -76,7 +76,7 @@ impl SshdFacts {
         }
         if !self.general.is_on("kbdinteractiveauthentication") {
             findings.push(
-                fault("KbdInteractiveAuthentication is no, so sshd shows no prompt for the code, and whoever needs one is denied")
+                fault("KbdInteractiveAuthentication is no, so sshd shows no prompt for the code, and an account that needs one is denied")
                     .at(&self.place("kbdinteractiveauthentication"))
                     .remedy(self.remedy_for_prompt(machine)),
             );
@@ -91,7 +91,7 @@ impl SshdFacts {
         }
         if lists.iter().any(is_without_prompt) && self.has_guard() {
             findings.push(
-                fault("after a key sshd does not go on to the prompt for the code, and whoever needs one is denied")
+                fault("after a key sshd does not go on to the prompt for the code, and an account that needs one is denied")
                     .at(&self.place("authenticationmethods"))
                     .remedy(COPY_SAMPLES),
             );
@@ -99,7 +99,7 @@ impl SshdFacts {
         let by_password = |list: &MethodList| list.contains(&SshdMethod::Password);
         if lists.iter().any(by_password) && !self.reads_code_from_password() {
             findings.push(
-                fault("PasswordAuthentication answers the prompt for the code with the password, and whoever needs a code is denied")
+                fault("PasswordAuthentication answers the prompt for the code with the password, and an account that needs a code is denied")
                     .at(&self.place("passwordauthentication"))
                     .remedy("set PasswordAuthentication no, and reload ssh"),
             );

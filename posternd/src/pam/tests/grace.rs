@@ -24,7 +24,7 @@ fn asked(home: &Home, host: &Fake, words: &str) {
 }
 
 #[track_caller]
-fn spared(home: &Home, host: &Fake, words: &str) {
+fn exempted(home: &Home, host: &Fake, words: &str) {
     home.expect_auth(host, words, Passed);
     assert!(host.prompts.borrow().is_empty());
     let line = "not needed cause=grace-period address=192.0.2.7 service=sshd user=\"alice\"";
@@ -35,9 +35,9 @@ fn spared(home: &Home, host: &Fake, words: &str) {
 fn within_the_grace_period_no_code_is_required_and_the_account_hook_passes() {
     let home = entered("");
     let host = from("192.0.2.7");
-    spared(&home, &host, PASSED);
+    exempted(&home, &host, PASSED);
     assert_eq!(home.account(&host, ""), Passed);
-    spared(
+    exempted(
         &home,
         &from("192.0.2.7").with_variable("SSH_AUTH_INFO_0", KEY),
         "grace=1h",
@@ -86,7 +86,7 @@ fn the_account_hook_grants_no_grace_period_without_an_auth_hook() {
     let home = entered("[pam]\ngrace = \"1h\"");
     let host = from("192.0.2.7");
     assert_eq!(home.account(&host, "grace=1h"), Denied(NotAsked));
-    spared(&home, &host, AFTER_FIRST);
+    exempted(&home, &host, AFTER_FIRST);
 }
 
 #[test]

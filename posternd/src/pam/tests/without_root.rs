@@ -170,7 +170,7 @@ fn a_changed_password_is_trusted_only_of_a_named_service() {
 #[test]
 fn the_grace_period_is_for_trusted_services() {
     let line = "first_factor=passed grace=1h";
-    for (user, spared) in [("dovecot", true), ("alice", false)] {
+    for (user, exempted) in [("dovecot", true), ("alice", false)] {
         let imap =
             "[pam]\nsocket_users = [\"dovecot\"]\n[pam.service.imap]\nrhost_is_address = true";
         let of_user = OfUser::new(imap, user);
@@ -181,13 +181,17 @@ fn the_grace_period_is_for_trusted_services() {
         };
         assert_eq!(of_user.auth(&at(&[&of_user.home.code(0)]), line), Passed);
         let again = at(&[]);
-        let entry = if spared { Passed } else { Denied(Conversation) };
+        let entry = if exempted {
+            Passed
+        } else {
+            Denied(Conversation)
+        };
         assert_eq!(of_user.auth(&again, line), entry, "{user}");
         assert_eq!(
             again
                 .log_text()
                 .contains("not needed cause=grace-period address=192.0.2.7"),
-            spared,
+            exempted,
             "{user}"
         );
     }

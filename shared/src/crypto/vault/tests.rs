@@ -68,7 +68,7 @@ fn bytes_of_the_previous_key_are_unsealed_until_it_is_dropped() {
     let between = open(&first.renew_keys(Renewal::Seal, &masters).unwrap());
     assert!(between.has_previous_key() && between.unseal(&old, &binding).unwrap() == secret);
     let Ok(Resealed::Replaced(new)) = between.reseal(&old, &binding.bytes()) else {
-        panic!("not anew")
+        panic!("not renewed")
     };
     assert_eq!(new.len(), old.len());
     assert!(matches!(

@@ -162,7 +162,7 @@ impl Verification<'_> {
         }
         let request = context.verification_request(&origin, phase);
         let before = self.find_account_version(context.account)?;
-        let Some(waiver) = self.engine.policy().grant_enrollment_grace(&request, now)? else {
+        let Some(grace) = self.engine.policy().grant_enrollment_grace(&request, now)? else {
             return Ok(None);
         };
         let at = match before {
@@ -170,7 +170,7 @@ impl Verification<'_> {
             None => self.find_account_version(context.account)?,
             before => before,
         };
-        Ok(Some((waiver, self.seal_mark(context, at, now)?)))
+        Ok(Some((grace, self.seal_mark(context, at, now)?)))
     }
 
     /// Grants access where an earlier code from the same address was accepted within the grace

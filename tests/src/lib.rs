@@ -59,7 +59,7 @@ mod web {
 pub use assertions::{assert_contains, assert_lacks, assert_within};
 pub use machine::clock::{Clock, on_the_clock};
 pub use machine::disk::Disk;
-pub use machine::files::{CONFIG, KEY, STORE, STORE_FOLDER, give_to_daemons, set_mode};
+pub use machine::files::{CONFIG, KEY, STORE, STORE_FOLDER, checkout, give_to_daemons, set_mode};
 pub use machine::host::{Host, without_posternd};
 pub use machine::journal::Journal;
 pub use machine::systemd::Systemd;

@@ -13,6 +13,7 @@ mod administration {
     pub(crate) mod policy;
     pub(crate) mod root_commands;
     mod terminal_stops;
+    mod uninstall;
     pub(crate) mod web;
 }
 /// These stories measure time, or use all that the machine has: tests/shares runs them with nothing

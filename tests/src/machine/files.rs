@@ -14,7 +14,7 @@ pub const STORE: &str = "/var/lib/postern/postern.db";
 pub(crate) const WORK: &str = "/run/postern-tests";
 
 /// Returns the path of a file of the checkout.
-pub(crate) fn checkout(path: &str) -> PathBuf {
+pub fn checkout(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 

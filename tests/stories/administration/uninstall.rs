@@ -1,0 +1,70 @@
+//! packaging/uninstall on the test host: what it refuses, removes and keeps.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use testhost::{Host, STORE, assert_contains, checkout, finished};
+
+fn uninstall() -> Output {
+    Command::new(checkout("packaging/uninstall"))
+        .output()
+        .expect("bash runs")
+}
+
+/// Removing the module from under a service denies everyone, root included.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn nothing_is_removed_while_a_service_names_the_module() {
+    let host = Host::fresh();
+    let (alice, phone) = host.enrolled_user("alice");
+    fs::write(
+        "/etc/pam.d/uninstall",
+        "# auth required pam_totp.so\nauth required \\\n  /lib/security/pam_totp.so\n",
+    )
+    .expect("a service");
+    let refused = uninstall();
+    assert_eq!(refused.status.code(), Some(1));
+    let output = String::from_utf8_lossy(&refused.stderr);
+    assert_contains(&output, "/etc/pam.d/sshd:");
+    assert_contains(&output, "/etc/pam.d/uninstall:3\n");
+    assert_contains(&output, "nothing is removed yet");
+    fs::remove_file("/etc/pam.d/uninstall").expect("the service");
+    alice.with_key().enters_with(&phone.code());
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn what_was_installed_is_removed_and_enrollments_are_kept() {
+    let mut host = Host::fresh();
+    host.enrolled_user("alice");
+    let installed = finished(&mut Command::new(checkout("packaging/install")));
+    let files: Vec<&str> = installed
+        .lines()
+        .filter_map(|line| line.strip_prefix("install: /usr/"))
+        .filter(|path| !path.contains(' '))
+        .collect();
+    assert!(files.len() > 20, "{files:?}");
+    host.posternd = None;
+    for service in ["sshd", "sudo"] {
+        let path = format!("/etc/pam.d/{service}");
+        let text = fs::read_to_string(&path).expect("the service");
+        let own = text.lines().filter(|line| !line.contains("pam_totp"));
+        fs::write(&path, own.collect::<Vec<_>>().join("\n") + "\n").expect("the service");
+    }
+
+    let removed = uninstall();
+    let output = String::from_utf8_lossy(&removed.stdout);
+    assert!(removed.status.success(), "{removed:?}");
+    for file in files {
+        assert!(!Path::new("/usr").join(file).exists(), "/usr/{file}");
+    }
+    assert_contains(&output, "/etc/postern is kept");
+    assert_contains(&output, "/etc/ssh/sshd_config.d/postern");
+    for kept in [
+        "/etc/postern/postern.key",
+        "/etc/postern/postern.toml",
+        STORE,
+    ] {
+        assert!(Path::new(kept).exists(), "{kept}");
+    }
+}

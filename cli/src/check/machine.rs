@@ -21,6 +21,8 @@ use std::process::{Command, Stdio};
 const LARGEST: u64 = 4 * 1024 * 1024;
 /// Most files of a folder that are looked at.
 const MOST_FILES: usize = 1000;
+/// Exit status of timeout(1) if there is no such command.
+const NO_SUCH_COMMAND: i32 = 127;
 /// Environment of the commands.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -169,7 +171,8 @@ impl Machine {
         Some(stat.blocks_available().saturating_mul(stat.fragment_size()))
     }
 
-    /// Runs a command with a fixed environment and no input. `None` if it is not installed.
+    /// Runs a command with a fixed environment and no input, for 20 s at most: it may wait for a
+    /// name service or a bus. `None` if it is not installed.
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Option<CommandOutput> {
         #[cfg(test)]
         if self.root != Path::new("/") {
@@ -177,13 +180,15 @@ impl Machine {
             return self.recorded.get(&line).cloned();
         }
         // a variable of a tool that sets the clock reaches the command, too
-        let output = Command::new(program)
+        let output = Command::new("timeout")
+            .args(["--kill-after=1", "20", program])
             .args(arguments)
             .env("PATH", PATH)
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .output()
-            .ok()?;
+            .ok()
+            .filter(|output| output.status.code() != Some(NO_SUCH_COMMAND))?;
         let text = |mut bytes: Vec<u8>| {
             bytes.truncate(LARGEST as usize);
             String::from_utf8_lossy(&bytes).into_owned()

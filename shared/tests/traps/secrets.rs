@@ -151,12 +151,12 @@ fn trap_06_empty_issuer_or_unencoded_label() {
             .url()
             .to_string()
     };
-    let encoded = url("[totp]\nissuer = \"A & B: c\"", "ü@x.org");
+    let encoded = url("[totp]\nissuer = \"A & B/c\"", "ü@x.org");
     assert!(
-        encoded.starts_with("otpauth://totp/A%20%26%20B%3A%20c:%C3%BC%40x.org?secret="),
+        encoded.starts_with("otpauth://totp/A%20%26%20B%2Fc:%C3%BC%40x.org?secret="),
         "{encoded}"
     );
-    assert_contains(&encoded, "&issuer=A%20%26%20B%3A%20c&");
+    assert_contains(&encoded, "&issuer=A%20%26%20B%2Fc&");
     let by_host = url("", "alice");
     let issuer = by_host
         .split("&issuer=")
@@ -170,16 +170,16 @@ fn trap_06_empty_issuer_or_unencoded_label() {
         "{by_host}"
     );
     let test = TestStore::new("");
-    for empty in ["", " "] {
-        let path = test.folder.path().join("empty.toml");
-        fs::write(&path, format!("[totp]\nissuer = \"{empty}\"\n")).unwrap();
+    for refused in ["", " ", "A: b"] {
+        let path = test.folder.path().join("refused.toml");
+        fs::write(&path, format!("[totp]\nissuer = \"{refused}\"\n")).unwrap();
         assert!(
             file::read_config(&path)
                 .err()
                 .unwrap()
                 .to_string()
                 .contains("totp.issuer"),
-            "{empty:?}"
+            "{refused:?}"
         );
     }
 }

@@ -4,7 +4,10 @@
 pub(crate) mod app_password;
 pub(crate) mod authenticator;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod email;
+#[cfg(test)]
+mod manual;
 pub(crate) mod print_config;
 pub(crate) mod remote_gate;
 

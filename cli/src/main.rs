@@ -5,11 +5,8 @@ mod arguments;
 mod backend;
 mod check;
 mod commands;
-mod completions;
 mod context;
 mod key_writer;
-#[cfg(test)]
-mod manual;
 mod remote_gate;
 pub mod terminal;
 
@@ -21,7 +18,7 @@ fn main() -> ExitCode {
     if let Some(status) = key_writer::run_if_asked(std::env::args_os()) {
         return status;
     }
-    if let Some(status) = completions::run_if_asked(std::env::args_os()) {
+    if let Some(status) = arguments::completions::run_if_asked(std::env::args_os()) {
         return status;
     }
     let arguments = arguments::Arguments::parse();

@@ -48,7 +48,7 @@ impl Transaction<'_> {
     fn next_app_password_revision(&mut self) -> StoreResult<i64> {
         let sql = "UPDATE app_password_revision SET number = number + 1 RETURNING number";
         let revision: i64 = self.query_row(sql, [], |row| row.get(0))?;
-        // a few at once: after a large step of the revision all of them are too old
+        // At most a few rows at once: after a long absence of a gate many are too old.
         let sql = "DELETE FROM removed_app_password WHERE (revision, hash) IN \
                    (SELECT revision, hash FROM removed_app_password WHERE revision <= ?1 LIMIT ?2)";
         self.execute(sql, (revision - REVISIONS_KEPT, CLEARED_AT_ONCE))?;

@@ -5,7 +5,7 @@
 use crate::arguments::Arguments;
 use clap::CommandFactory;
 
-const MANUAL: &str = include_str!("../../packaging/man/postern.1");
+const MANUAL: &str = include_str!("../../../packaging/man/postern.1");
 
 /// Returns the value of an argument in the notation of the man page.
 fn value(argument: &clap::Arg) -> String {

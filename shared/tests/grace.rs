@@ -200,7 +200,7 @@ fn every_revocation_ends_it() {
                 .record_host_password_change(&name("alice"), actor, now)
                 .unwrap();
         }),
-        ("disabled, and enrolled anew", |test, app, now| {
+        ("disabled, and enrolled again", |test, app, now| {
             test.disables("alice", "root", now);
             test.activates(app);
         }),
@@ -281,7 +281,7 @@ fn every_revocation_ends_it() {
                 .map(drop)
                 .unwrap();
         }),
-        ("removed, and made anew", |test, app, now| {
+        ("removed, and made again", |test, app, now| {
             test.accounts()
                 .remove_account(&name("alice"), "root", now)
                 .unwrap();

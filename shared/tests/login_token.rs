@@ -71,9 +71,9 @@ fn a_sign_in_opens_once() {
         Refusal::Expired,
     );
     // the failed attempt did not consume the code
-    let anew = begin(&mut test, NOW);
+    let renewed = begin(&mut test, NOW);
     assert!(matches!(
-        enter(&mut test, &anew, &code_of(&app, 0), NOW),
+        enter(&mut test, &renewed, &code_of(&app, 0), NOW),
         AfterCode::Opened(_)
     ));
 }
@@ -106,9 +106,9 @@ fn after_five_wrong_codes_a_sign_in_is_over_and_what_is_free_costs_none_of_them(
         mailed,
         MailRequest::Refused(MailRefusal::Code(Refusal::Expired))
     ));
-    let anew = begin(&mut test, NOW);
+    let renewed = begin(&mut test, NOW);
     assert!(matches!(
-        enter(&mut test, &anew, &code_of(&app, 0), NOW),
+        enter(&mut test, &renewed, &code_of(&app, 0), NOW),
         AfterCode::Opened(_)
     ));
     // A recovery code is accepted all the same, as the message about the delay offers.

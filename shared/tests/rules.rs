@@ -385,7 +385,7 @@ fn an_upgraded_session_lasts_no_longer_than_the_original() {
         .browser_cookie
         .unwrap();
     let begun = |test: &mut TestStore| by_rule(test.password("alice", at("/cheap"), ""), 1);
-    let rise = |test: &mut TestStore, session: &Session, cookie: Option<&str>, from: &str| {
+    let upgrade = |test: &mut TestStore, session: &Session, cookie: Option<&str>, from: &str| {
         let origin = remote(from);
         let at = At {
             cookie,
@@ -399,13 +399,14 @@ fn an_upgraded_session_lasts_no_longer_than_the_original() {
 
     let first = begun(&mut test);
     let Some(AfterPassword::Opened(opened)) =
-        rise(&mut test, &first, Some(&trusted), "198.51.100.7")
+        upgrade(&mut test, &first, Some(&trusted), "198.51.100.7")
     else {
         panic!("the browser is trusted");
     };
     assert_eq!(opened.session.issued, first.issued);
     let second = begun(&mut test);
-    let Some(AfterPassword::Opened(opened)) = rise(&mut test, &second, None, "203.0.113.9") else {
+    let Some(AfterPassword::Opened(opened)) = upgrade(&mut test, &second, None, "203.0.113.9")
+    else {
         panic!("no code is asked there");
     };
     let none = SecondFactorMethod::None(Enrolled::Yes);
@@ -414,7 +415,7 @@ fn an_upgraded_session_lasts_no_longer_than_the_original() {
         (second.issued, none)
     );
     let third = begun(&mut test);
-    let pass = asked(rise(&mut test, &third, None, "198.51.100.7"));
+    let pass = asked(upgrade(&mut test, &third, None, "198.51.100.7"));
     let answer = Input::parse(code_at(&app, 0, late).as_bytes());
     let (origin, at) = (
         remote("198.51.100.7"),

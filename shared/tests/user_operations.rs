@@ -312,8 +312,8 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
             matches!(spent, Err(AdministrationError::Code(_))),
             "{spent:?}"
         );
-        let anew = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
-        test.activates(&anew);
+        let renewed = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
+        test.activates(&renewed);
     }
 }
 
@@ -396,8 +396,8 @@ fn what_was_begun_does_not_outlive_a_revocation() {
     let (mut test, app) = alice("");
     let begun = one_more(&mut test, &code_of(&app, 0), "thief");
     test.disables("alice", "root", NOW);
-    let anew = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
-    test.activates(&anew);
+    let renewed = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
+    test.activates(&renewed);
     stale(activates(&mut test, begun, NOW));
     assert_eq!(
         test.enrollment()
@@ -411,7 +411,7 @@ fn what_was_begun_does_not_outlive_a_revocation() {
         "what is not finished is nowhere in the store"
     );
 
-    let begun = one_more(&mut test, &code_of(&anew, 0), "thief");
+    let begun = one_more(&mut test, &code_of(&renewed, 0), "thief");
     test.accounts()
         .remove_account(&name("alice"), "root", NOW)
         .unwrap();

@@ -43,10 +43,10 @@ fn a_code_that_opened_under_a_clock_that_ran_ahead_never_opens_again() {
     accepted(&test.attempt("alice", &code_of(&app, 1), NOW));
     // disables the second factor, and enrolls the same secret again
     test.disables("alice", "root", NOW);
-    let anew = PendingEnrollment::new(&test.config, &name("alice"))
+    let renewed = PendingEnrollment::new(&test.config, &name("alice"))
         .unwrap()
         .with_secret(app.secret().clone());
-    test.activates(&anew);
+    test.activates(&renewed);
     refused(
         &test.attempt("alice", &code, ahead),
         Refusal::Used { wait: 15 },

@@ -246,7 +246,7 @@ fn no_command_makes_an_account_in_another_spelling_unless_it_says_so() {
         renamed(&mut test, "ALICE", Distinct::No),
         Err(AdministrationError::OtherSpelling(_))
     ));
-    renamed(&mut test, "Bob", Distinct::No).expect("a name may be spelled anew");
+    renamed(&mut test, "Bob", Distinct::No).expect("a name may be spelled differently");
     test.accounts()
         .rename_account(&name("Bob"), &name("ALICE"), Distinct::Yes, "root", NOW)
         .unwrap();

@@ -392,8 +392,8 @@ fn a_recovery_code_turns_nothing_off_before_the_first_factor_has_passed_and_noth
     DOVECOT.books(&mut test, &mark, NOW).unwrap();
     assert_eq!(enrolled(&mut test), Enrolled::No);
 
-    let anew = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
-    test.activates(&anew);
+    let renewed = PendingEnrollment::new(test.config(), &name("alice")).unwrap();
+    test.activates(&renewed);
     assert_eq!(
         DOVECOT.refuses(&mut test, &mark, NOW),
         Some(MarkRefusal::Revoked)

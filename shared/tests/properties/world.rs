@@ -302,19 +302,19 @@ impl World {
                     .disable_second_factor(&alice, "root", now)
                     .unwrap();
                 let secret = self.authenticators[0].secret().clone();
-                let anew = PendingEnrollment::new(&self.config, &alice)
+                let renewed = PendingEnrollment::new(&self.config, &alice)
                     .unwrap()
                     .with_secret(secret);
                 self.engine(1)
                     .enrollment()
                     .activate(
-                        &anew,
+                        &renewed,
                         &EnrollmentConfirmation::by_administrator(),
                         "root",
                         now,
                     )
                     .unwrap();
-                self.has_recovery_codes((0..6).map(|number| recovery(&anew, number)).collect());
+                self.has_recovery_codes((0..6).map(|number| recovery(&renewed, number)).collect());
                 self.model.live = [0].into();
                 self.model.one_time = None;
                 self.model.unlocks();

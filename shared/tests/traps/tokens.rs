@@ -192,11 +192,11 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
         matches!(enter(&mut test, 0), AfterCode::Refused(Refusal::Expired)),
         "a sign-in in flight is alive"
     );
-    let anew = test.enrols("alice");
+    let renewed = test.enrols("alice");
     let asked = gives_password(&mut test, &from, Some(&cookie), PASSWORD);
     assert!(
         matches!(asked, AfterPassword::Code(_)),
         "its browser is trusted"
     );
-    accepted(&test.attempt("alice", &code_of(&anew, 0), NOW));
+    accepted(&test.attempt("alice", &code_of(&renewed, 0), NOW));
 }

@@ -160,7 +160,7 @@ fn pam_is_asked_by_the_service_that_the_configuration_names() {
     assert_eq!(
         signs_in().status,
         401,
-        "the helper goes by the configuration of now"
+        "the helper uses the current configuration"
     );
     host.pam(
         "postern-other",

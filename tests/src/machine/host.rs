@@ -96,6 +96,8 @@ impl Host {
         remove("/etc/postern");
         remove(STORE_FOLDER);
         remove(SUDOERS);
+        // Without the services of earlier stories.
+        remove(SERVICES);
         copy_all(&format!("{WORK}/pam.d"), SERVICES);
         let clock = Clock::start();
         let journal = Journal::start();

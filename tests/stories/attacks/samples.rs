@@ -9,7 +9,7 @@ use testhost::{
     finished,
 };
 
-const FRONTS: [Proxy; 2] = [Proxy::Nginx, Proxy::Traefik];
+const FRONTS: [Proxy; 5] = Proxy::ALL;
 
 /// Starts a gate with a user who is signed in.
 #[track_caller]
@@ -204,6 +204,9 @@ fn an_upload_of_200_mb_arrives() {
         (Proxy::Nginx, PagesAt::OwnHost),
         (Proxy::Nginx, PagesAt::Path),
         (Proxy::Traefik, PagesAt::Path),
+        (Proxy::Caddy, PagesAt::OwnHost),
+        (Proxy::Haproxy, PagesAt::OwnHost),
+        (Proxy::Envoy, PagesAt::OwnHost),
     ] {
         let host = Host::fresh();
         let (web, client) = signed_in(&host, proxy, pages_at, "");
@@ -236,6 +239,9 @@ fn websockets_and_events_reach_the_application() {
         (Proxy::Nginx, PagesAt::OwnHost),
         (Proxy::Nginx, PagesAt::Path),
         (Proxy::Traefik, PagesAt::OwnHost),
+        (Proxy::Caddy, PagesAt::Path),
+        (Proxy::Haproxy, PagesAt::Path),
+        (Proxy::Envoy, PagesAt::Path),
     ] {
         let host = Host::fresh();
         let (web, client) = signed_in(&host, proxy, pages_at, "");
@@ -277,6 +283,9 @@ fn the_samples_serve_ipv6_and_lead_plain_http_to_https() {
         (Proxy::Nginx, PagesAt::OwnHost),
         (Proxy::Nginx, PagesAt::Path),
         (Proxy::Traefik, PagesAt::OwnHost),
+        (Proxy::Caddy, PagesAt::Path),
+        (Proxy::Haproxy, PagesAt::Path),
+        (Proxy::Envoy, PagesAt::Path),
     ] {
         let host = Host::fresh();
         let (web, client) = signed_in(&host, proxy, pages_at, "");

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod app_passwords;
+mod backup;
 mod commands;
 mod context;
 pub mod enrollment;
@@ -21,13 +22,15 @@ pub use accounts::api_secret::ShownSecret;
 pub use accounts::error::{AdministrationError, AppPasswordError};
 pub use accounts::import::{ImportMode, ImportReport};
 pub use app_passwords::changes::AppPasswordsAfter;
+pub use backup::restoring::{ReplacedStore, RestoreOptions, RestoreReport, ToRenew};
+pub use backup::writing::BackupError;
 use context::engine::is_enrolled;
 pub use context::engine::{COMMAND, Engine, EngineError, PolicyFacts};
 pub use context::principal::{Principal, Requester};
 pub use context::privileges;
 pub use context::subjects::{
-    AccountPolicy, Accounts, AppPasswords, AuditLog, Commands, Enrollment, Keys, Login, Mail,
-    Sessions, Verification,
+    AccountPolicy, Accounts, AppPasswords, AuditLog, Backups, Commands, Enrollment, Keys, Login,
+    Mail, Sessions, Verification,
 };
 use context::{principal, transaction};
 pub use enrollment::at_prompt::PromptEnrollment;

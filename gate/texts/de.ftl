@@ -200,6 +200,8 @@ password-changed = Passwort geändert
 password-changed-line = Alle anderen Sitzungen und vertrauenswürdigen Browser wurden beendet.
 password-too-short = Ein Passwort muss mindestens { $least } Zeichen haben.
 password-too-long = Ein Passwort darf höchstens 1024 Byte haben.
+password-common = Dieses Passwort ist eines der häufigsten, die zuerst ausprobiert werden. Wählen Sie ein anderes.
+password-of-names = Dieses Passwort besteht aus Ihrem Namen oder dem Namen dieser Website; solche werden zuerst ausprobiert. Wählen Sie ein anderes.
 password-elsewhere = Ihr Passwort wird nicht hier verwaltet.
 wrong-password = Dieses Passwort ist falsch.
 

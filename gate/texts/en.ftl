@@ -214,6 +214,8 @@ password-changed = Password changed
 password-changed-line = All other sessions and trusted browsers have ended.
 password-too-short = A password must have at least { $least } characters.
 password-too-long = A password must have at most 1024 bytes.
+password-common = This password is one of the most common ones, which are guessed first. Choose another one.
+password-of-names = This password is made of your name or the name of this site, which are guessed first. Choose another one.
 password-elsewhere = Your password is not managed here.
 wrong-password = That password is wrong.
 

@@ -200,6 +200,8 @@ password-changed = Contraseña cambiada
 password-changed-line = Se han cerrado todas las demás sesiones y se han olvidado los navegadores de confianza.
 password-too-short = Una contraseña debe tener al menos { $least } caracteres.
 password-too-long = Una contraseña debe tener como máximo 1024 bytes.
+password-common = Esta contraseña es una de las más comunes, que son las primeras que se prueban. Elija otra.
+password-of-names = Esta contraseña se compone de su nombre o del nombre de este sitio, que es lo primero que se prueba. Elija otra.
 password-elsewhere = Su contraseña no se administra aquí.
 wrong-password = Esta contraseña no es correcta.
 

@@ -200,6 +200,8 @@ password-changed = Mot de passe changé
 password-changed-line = Toutes les autres sessions ont été fermées et les navigateurs de confiance oubliés.
 password-too-short = Un mot de passe doit avoir au moins { $least } caractères.
 password-too-long = Un mot de passe doit avoir au plus 1024 octets.
+password-common = Ce mot de passe est l’un des plus courants, qui sont essayés en premier. Choisissez-en un autre.
+password-of-names = Ce mot de passe est composé de votre nom ou du nom de ce site, qui sont essayés en premier. Choisissez-en un autre.
 password-elsewhere = Votre mot de passe n’est pas géré ici.
 wrong-password = Ce mot de passe est incorrect.
 

@@ -21,6 +21,7 @@ pub use accounts::account_data::read_secret_file;
 pub use accounts::api_secret::ShownSecret;
 pub use accounts::error::{AdministrationError, AppPasswordError};
 pub use accounts::import::{ImportMode, ImportReport};
+pub use accounts::password_change::refuse_guessable_password;
 pub use app_passwords::changes::AppPasswordsAfter;
 pub use backup::restoring::{ReplacedStore, RestoreOptions, RestoreReport, ToRenew};
 pub use backup::writing::BackupError;

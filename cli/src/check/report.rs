@@ -125,6 +125,10 @@ fn with_engine(
     }
     let last = statuses.iter().filter_map(|one| one.tally.last_sign_in);
     findings.extend(clock::before_sign_in(now, last.max()));
+    if let Ok(Some(suspicion)) = engine.audit_log().suspect_clock(now) {
+        let period = engine.config().totp.period.seconds();
+        findings.push(clock::suspected(&suspicion, period));
+    }
     if engine.mail().mail_is_overdue(now).unwrap_or(false) {
         findings.push(mail::overdue());
     }

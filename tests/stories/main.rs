@@ -128,6 +128,7 @@ mod store {
 mod web {
     pub(crate) mod account;
     mod account_refusals;
+    mod app_passwords;
     mod branding;
     mod browser;
     mod enrollment;

@@ -10,8 +10,8 @@ use crate::http::reply::{self, HttpReply, bare, bare_and_close};
 use crate::http::route_table::{Route, RouteTable};
 use crate::state::branding::SCRIPTS;
 use crate::web::account::{
-    app_passwords, authenticators, email, language, overview, password, recovery_codes, second_factor,
-    sessions, show_confirmation,
+    app_passwords, authenticators, email, language, overview, password, recovery_codes,
+    second_factor, sessions, show_confirmation,
 };
 use crate::web::admin::{accounts, audit_log, pages};
 use crate::web::language::Language;

@@ -138,7 +138,10 @@ pub(crate) async fn required_step_up(request: &RequestContext<'_>) -> ActResult<
 /// Returns how long the code of this session's sign-in is still shown, by the time step of new
 /// authenticators. It is used, so that the user must wait for the next one.
 fn seconds_to_next_code(request: &RequestContext<'_>, session: &Session) -> Option<u64> {
-    let (now, period) = (clock::now().ok()?, request.site.config.totp.period.seconds());
+    let (now, period) = (
+        clock::now().ok()?,
+        request.site.config.totp.period.seconds(),
+    );
     let is_same_step = session.issued.0 / period == now.0 / period;
     let by_code = session.passed.second == SecondFactorMethod::Code;
     (by_code && is_same_step).then_some(period - now.0 % period)

@@ -127,7 +127,13 @@ async fn show_mail_off(request: &RequestContext<'_>) -> PageResult {
     let (title, lines) = (request.text("mailed-codes"), [request.text("mail-off")]);
     let link = (&*request.path_to(path), text);
     let status = StatusCode::NOT_FOUND;
-    Ok(notice::render_notice(request, status, &title, &lines, Some(link)))
+    Ok(notice::render_notice(
+        request,
+        status,
+        &title,
+        &lines,
+        Some(link),
+    ))
 }
 
 /// Mails a code to a new address.

@@ -1,12 +1,12 @@
 //! Templates of an account's own pages.
 
 use super::PageFrame;
+use crate::web::refusal::PageForm;
 use crate::web::step_up::StepUpRequirement;
 use askama::Template;
+use postern_shared::credential::scope::{NamedScopes, ScopeTerm};
 use postern_shared::engine::AdministratorStatus;
 use postern_shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
-use crate::web::refusal::PageForm;
-use postern_shared::credential::scope::{NamedScopes, ScopeTerm};
 use postern_shared::store::{AppPasswordRecord, BrowserRecord, MailAddresses, SessionRecord};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::token::session::SessionId;
@@ -46,7 +46,6 @@ pub(crate) struct Confirmation {
 #[template(path = "account.html")]
 pub(crate) struct OverviewPage<'a> {
     pub(crate) frame: PageFrame<'a>,
-    pub(crate) user: &'a str,
     pub(crate) overview: &'a AccountOverview,
     /// Whether codes can be mailed.
     pub(crate) mails: bool,

@@ -97,9 +97,8 @@ impl PageFrame<'_> {
     }
 
     fn how_long_ago(&self, at: Timestamp) -> String {
-        let count = |text: &str, unit: u64, age: u64| {
-            self.language.text_with(text, "count", age / unit)
-        };
+        let count =
+            |text: &str, unit: u64, age: u64| self.language.text_with(text, "count", age / unit);
         match self.now.map(|now| now.since(at)) {
             None => in_full(at),
             Some(OLD..) => self.day_and_time(at),
@@ -153,4 +152,84 @@ fn escape_html(text: &str) -> String {
         }
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::branding::Branding;
+    use postern_shared::config::Config;
+
+    /// Calls `check` with a frame whose time is 2026-11-29T14:05:00Z.
+    fn with_frame(tag: &str, check: impl Fn(&PageFrame<'_>, Timestamp)) {
+        let now: Timestamp = "2026-11-29T14:05:00Z".parse().unwrap();
+        let frame = PageFrame {
+            base: "/",
+            language: Language::find(tag).unwrap(),
+            branding: &Branding::read(&Config::default()).unwrap(),
+            user: None,
+            now: Some(now),
+            message: None,
+        };
+        check(&frame, now);
+    }
+
+    #[test]
+    fn moments_are_words_and_the_element_has_the_exact_time() {
+        with_frame("en", |frame, now| {
+            for (age, text) in [
+                (0, "just now"),
+                (59, "just now"),
+                (60, "1 minute ago"),
+                (3599, "59 minutes ago"),
+                (3600, "1 hour ago"),
+                (86_399, "23 hours ago"),
+                (86_400, "1 day ago"),
+                (29 * 86_400, "29 days ago"),
+                (30 * 86_400, "2026-10-30 14:05 UTC"),
+            ] {
+                assert_eq!(frame.how_long_ago(now.minus(age)), text, "{age}");
+            }
+            // a clock that was set back
+            assert_eq!(frame.how_long_ago(now.plus(90)), "just now");
+            for (at, text) in [
+                ("2026-11-29T00:00:00Z", "today 00:00 UTC"),
+                ("2026-11-28T23:59:59Z", "yesterday 23:59 UTC"),
+                ("2026-11-30T14:05:00Z", "tomorrow 14:05 UTC"),
+                ("2026-12-01T00:00:00Z", "2026-12-01 00:00 UTC"),
+                ("2026-11-27T23:59:59Z", "2026-11-27 23:59 UTC"),
+            ] {
+                assert_eq!(frame.day_and_time(at.parse().unwrap()), text);
+            }
+            assert_eq!(
+                frame.ago("last-used", "at", &now.minus(120)),
+                "last used <time datetime=\"2026-11-29T14:03:00Z\" title=\"2026-11-29 14:03 UTC\" class=\"ago\">2 minutes ago</time>"
+            );
+        });
+    }
+
+    #[test]
+    fn moments_are_in_the_language_of_the_page() {
+        with_frame("de", |frame, now| {
+            assert_eq!(frame.how_long_ago(now.minus(120)), "vor 2 Minuten");
+            assert_eq!(frame.day_and_time(now.plus(86_400)), "morgen 14:05 UTC");
+        });
+        with_frame("fr", |frame, now| {
+            assert_eq!(frame.how_long_ago(now.minus(3600)), "il y a 1 heure");
+        });
+    }
+
+    #[test]
+    fn what_clients_sent_is_escaped_and_cannot_stand_for_a_moment() {
+        with_frame("en", |frame, now| {
+            let from = "<script>'\"&\u{e000}\u{e001}";
+            let html = frame.since_and_seen("session-details", from, &now, &now);
+            assert!(
+                html.starts_with("&#60;script&#62;&#39;&#34;&#38;; since <time"),
+                "{html}"
+            );
+            assert_eq!(html.matches("<time").count(), 2, "{html}");
+            assert!(!html.contains('\u{e000}') && !html.contains('\u{e001}'));
+        });
+    }
 }

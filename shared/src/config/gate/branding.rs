@@ -252,7 +252,10 @@ mod tests {
     fn a_contact_is_a_web_page_or_a_mail_address() {
         for (url, shown) in [
             ("https://help.example.com", "help.example.com"),
-            ("https://help.example.com:8443/2fa?lang=de#top", "help.example.com:8443/2fa?lang=de#top"),
+            (
+                "https://help.example.com:8443/2fa?lang=de#top",
+                "help.example.com:8443/2fa?lang=de#top",
+            ),
             ("https://help.example.com/", "help.example.com"),
             ("mailto:help@example.com", "help@example.com"),
         ] {

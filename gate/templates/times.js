@@ -1,6 +1,8 @@
 // Shows moments in the browser's own time zone and language, and how long ago something was as time passes.
 "use strict";
-const language = document.documentElement.lang;
+const tag = document.documentElement.lang;
+// of the page's language, the browser's own variant: it says how a time of day is written
+const language = navigator.languages.find((own) => own.split("-")[0] === tag) || tag;
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 const clock = new Intl.DateTimeFormat(language, { timeStyle: "short" });
 const date = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });

@@ -135,6 +135,7 @@ mod web {
     mod first_factors;
     mod guesses;
     mod login_token;
+    mod preferences;
     mod proxy_identity;
     mod rules;
     mod sign_in;

@@ -128,12 +128,14 @@ mod store {
 mod web {
     pub(crate) mod account;
     mod account_refusals;
+    mod app_passwords;
     mod branding;
     mod browser;
     mod enrollment;
     mod first_factors;
     mod guesses;
     mod login_token;
+    mod preferences;
     mod proxy_identity;
     mod rules;
     mod sign_in;

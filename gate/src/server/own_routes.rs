@@ -10,8 +10,8 @@ use crate::http::reply::{self, HttpReply, bare, bare_and_close};
 use crate::http::route_table::{Route, RouteTable};
 use crate::state::branding::SCRIPTS;
 use crate::web::account::{
-    app_passwords, authenticators, email, overview, password, recovery_codes, second_factor,
-    sessions, show_confirmation,
+    app_passwords, authenticators, email, language, overview, password, recovery_codes,
+    second_factor, sessions, show_confirmation,
 };
 use crate::web::admin::{accounts, audit_log, pages};
 use crate::web::language::Language;
@@ -141,7 +141,9 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         public("style.css", show_style),
         public("code.js", show_code_script),
         public("keep.js", show_keep_script),
+        public("times.js", show_times_script),
         public("logo", show_logo),
+        form("language", language::submit_language),
         // Signing in and out.
         page("sign-in", first_factor::show_sign_in_page),
         form("sign-in", first_factor::submit_password),
@@ -272,6 +274,10 @@ async fn show_code_script(_request: &RequestContext<'_>, _form: &PageForm) -> Pa
 
 async fn show_keep_script(_request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
     Ok(reply::content("text/javascript", SCRIPTS[1]))
+}
+
+async fn show_times_script(_request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
+    Ok(reply::content("text/javascript", SCRIPTS[2]))
 }
 
 async fn show_logo(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {

@@ -262,6 +262,8 @@ impl RequestContext<'_> {
             base: &self.site.url.path,
             language: self.language,
             branding: &self.site.branding,
+            user: self.session().map(|session| session.name),
+            now: clock::now().ok(),
             message,
         }
     }

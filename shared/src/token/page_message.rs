@@ -92,7 +92,10 @@ mod tests {
 
     #[test]
     fn a_token_is_no_message() {
-        let (keys, plain) = (TokenKeys::fresh(), serde_json::to_vec(&message("")).unwrap());
+        let (keys, plain) = (
+            TokenKeys::fresh(),
+            serde_json::to_vec(&message("")).unwrap(),
+        );
         for kind in crate::token::TokenKind::ALL {
             let sealed = BASE64URL_NOPAD.encode(&keys.seal(kind.sealed_as(), &plain).unwrap());
             assert_eq!(PageMessage::open(&sealed, &keys, "sign-in", NOW), None);

@@ -16,20 +16,24 @@ use postern_shared::account::name::UserName;
 use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::credential::input::Input;
 use postern_shared::engine::{AfterPassword, SERVICE};
+use postern_shared::system::clock;
 use postern_shared::token::{LoginToken, TokenKind};
 use postern_shared::verify::decision::Refusal;
 use zeroize::Zeroizing;
 
 /// Whether the session suffices for a page behind the gate, or no session ever would.
 fn may_open(request: &RequestContext<'_>, return_url: &str) -> bool {
-    let Some(session) = request.any_session() else {
+    let (Some(session), Ok(now)) = (request.any_session(), clock::now()) else {
         return false;
     };
     match ReturnPage::parse(request.site, return_url) {
         Some(page) => {
-            let (_, reach) =
-                rules::decide_session(request.site, &page.request(request.address), &session);
-            reach != SessionSufficiency::UpgradeRequired
+            let target = page.request(request.address);
+            let (_, reach) = rules::decide_session(request.site, &target, &session, now);
+            matches!(
+                reach,
+                SessionSufficiency::Sufficient | SessionSufficiency::Denied
+            )
         }
         None => {
             !return_url.is_empty()
@@ -46,12 +50,14 @@ pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, form: &PageF
     if may_open(request, return_url) {
         return Ok(reply::see_other(return_url));
     }
+    // the person of a session whose first factor is too old for the page
+    let known = request.any_session().map(|session| session.name);
     match request.site.gate().first_factor {
         FirstFactorSource::Password | FirstFactorSource::Pam => Ok(login::render_sign_in_page(
             request,
             StatusCode::OK,
             return_url,
-            "",
+            known.as_ref().map_or("", UserName::as_str),
             None,
         )),
         FirstFactorSource::Header if request.session().is_some() && return_url.is_empty() => {

@@ -103,6 +103,10 @@ mod services {
     pub(crate) mod su;
     pub(crate) mod sudo;
 }
+/// Sessions at the web: how long they last, and what a page asks for again.
+mod sessions {
+    mod within;
+}
 /// Sign-in by ssh with every credential.
 mod sign_in {
     pub(crate) mod app_passwords;

@@ -45,6 +45,7 @@ mod enrollment {
     mod qr;
     pub(crate) mod without_root;
 }
+mod first_hour;
 /// The gate as a process: checks, units, floods.
 mod gate {
     mod activation;

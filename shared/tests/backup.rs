@@ -269,24 +269,11 @@ fn a_session_that_was_revoked_after_the_backup_is_over_after_the_restore() {
 fn app_passwords_are_reported_or_revoked() {
     for revoke_app_passwords in [false, true] {
         let (mut test, _) = alice("");
-        let scope: AppPasswordScope = "service:imap".parse().unwrap();
+        let scope: AppPasswordScope = "pam:imap".parse().unwrap();
         let label: Label = "mail".parse().unwrap();
-        let added = test.app_passwords().add_app_password(
-            &name("alice"),
-            &label,
-            &scope,
-            None,
-            "root",
-            NOW,
-        );
-        if added.is_err() {
-            // the scope needs a service that asks for app passwords
-            test = TestStore::new("[pam.service.imap]\napp_password = true\n");
-            test.enrols("alice");
-            test.app_passwords()
-                .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
-                .unwrap();
-        }
+        test.app_passwords()
+            .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
+            .unwrap();
         let file = backup(&mut test);
         let options = RestoreOptions {
             revoke_app_passwords,

@@ -113,7 +113,7 @@ impl Transaction<'_> {
 
     /// Returns when the newest event took place.
     pub fn newest_event_time(&mut self) -> StoreResult<Option<Timestamp>> {
-        let sql = "SELECT at FROM event ORDER BY id DESC LIMIT 1";
+        let sql = "SELECT at FROM event WHERE id = (SELECT max(id) FROM event)";
         self.find_row(sql, [], |row| row.get(0))
     }
 

@@ -68,5 +68,5 @@ fn a_token_that_was_changed_is_refused() {
 
 #[test]
 fn a_backup_that_was_changed_is_refused() {
-    try_all("backups", 1_000, backups::forged);
+    try_all("backups", 3_000, backups::forged);
 }

@@ -361,8 +361,9 @@ fn a_full_disk_costs_neither_the_store_nor_the_backup_before() {
         assert_eq!(fs::read(FILE).expect("the backup"), whole);
         assert_eq!(temporary_files(FOLDER), [""; 0]);
     }
-    for more in [20, 300] {
-        let _disk = Disk::over(STORE_FOLDER, &format!("{}k", used + more));
+    let held: usize = before.iter().map(|(_, bytes)| bytes.len() / 1024 + 8).sum();
+    for more in [60, 60 + used + 20] {
+        let _disk = Disk::over(STORE_FOLDER, &format!("{}k", held as u64 + more));
         let output = restore().refuses();
         let is_named = ["disk is full", "No space left"]
             .iter()

@@ -134,7 +134,8 @@ impl Backups<'_> {
     ) -> Result<(), EngineError> {
         let mut after = 0;
         loop {
-            let (mut transaction, _, vault) = self.engine.begin_with_keys(Intent::Write)?;
+            let (mut transaction, config, vault) = self.engine.begin_with_keys(Intent::Write)?;
+            let future_steps = u64::from(config.totp.future_steps.value());
             let batch = transaction.authenticators_after(after, BATCH)?;
             let Some(last) = batch.last() else {
                 return Ok(());
@@ -150,8 +151,15 @@ impl Backups<'_> {
                     }
                 };
                 let known = known.as_deref_mut();
-                let counter =
-                    refuse_codes_of(&mut transaction, vault, known, &secret, parameters, now)?;
+                let counter = refuse_codes_of(
+                    &mut transaction,
+                    vault,
+                    known,
+                    &secret,
+                    parameters,
+                    future_steps,
+                    now,
+                )?;
                 if counter == RestoredCounter::Refused {
                     let renew = report.renew.entry(authenticator.owner).or_default();
                     renew.refused_counters += 1;
@@ -172,12 +180,21 @@ impl Backups<'_> {
         let names: Vec<UserName> = accounts.iter().map(|one| one.name.clone()).collect();
         for name in names {
             let (mut transaction, config, vault) = self.engine.begin_with_keys(Intent::Write)?;
+            let future_steps = u64::from(config.totp.future_steps.value());
             // A secret that cannot be read denies its account until it can be.
             let Ok(Some((secret, parameters))) = read_declared_secret(config, &name) else {
                 report.damaged.insert(name);
                 continue;
             };
-            let counter = refuse_codes_of(&mut transaction, vault, None, &secret, parameters, now)?;
+            let counter = refuse_codes_of(
+                &mut transaction,
+                vault,
+                None,
+                &secret,
+                parameters,
+                future_steps,
+                now,
+            )?;
             if counter == RestoredCounter::Refused {
                 report.renew.entry(name).or_default().refused_counters += 1;
             }
@@ -245,6 +262,7 @@ fn refuse_codes_of(
     known: Option<&mut ReplacedStore<'_>>,
     secret: &Secret,
     parameters: OtpParameters,
+    future_steps: u64,
     now: Timestamp,
 ) -> Result<RestoredCounter, StoreError> {
     let fingerprint = vault.fingerprint(secret, parameters);
@@ -258,9 +276,16 @@ fn refuse_codes_of(
         transaction.raise_floor(&fingerprint, floor)?;
     }
     match (parameters.moving.step_at(now), known) {
-        (Some(current), _) => {
+        (Some(Step(current)), _) => {
             // Steps before this one lie below the floor, also if `postern unlock --clock` lowers it.
-            transaction.refuse_steps(&fingerprint, current.0..=current.0 + FUTURE_STEPS)?;
+            // A floor above the window would look like a clock that was set back.
+            let floor = current.saturating_add(future_steps);
+            for step in current..=floor {
+                transaction.raise_floor(&fingerprint, Step(step))?;
+            }
+            for step in floor..=current.saturating_add(FUTURE_STEPS) {
+                transaction.refuse_step(&fingerprint, Step(step))?;
+            }
             Ok(RestoredCounter::Known)
         }
         (None, Some(_)) => Ok(RestoredCounter::Known),

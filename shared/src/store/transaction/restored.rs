@@ -10,7 +10,6 @@ use crate::credential::totp::Step;
 use crate::crypto::vault::{RecoveryHash, SecretFingerprint};
 use crate::store::{OwnedAuthenticator, RestoredCredential, StoreResult};
 use crate::system::clock::Timestamp;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// By how much revisions rise, so that no gate has read as new a one.
@@ -117,17 +116,10 @@ impl Transaction<'_> {
         self.find_row(sql, [], |row| row.get(0))
     }
 
-    /// Records that steps up to this one may have been accepted: they are used, and stay so if the
-    /// floor is lowered later.
-    pub fn refuse_steps(
-        &mut self,
-        fingerprint: &SecretFingerprint,
-        steps: RangeInclusive<u64>,
-    ) -> StoreResult<()> {
-        for step in steps {
-            self.raise_floor(fingerprint, Step(step))?;
-        }
-        Ok(())
+    /// Records that a step above the floor may have been accepted. The floor stays.
+    pub fn refuse_step(&mut self, fingerprint: &SecretFingerprint, step: Step) -> StoreResult<()> {
+        let sql = "INSERT OR IGNORE INTO accepted_step (fingerprint, step) VALUES (?1, ?2)";
+        self.execute(sql, (fingerprint, step))
     }
 
     /// Runs a statement that may read a whole table, since nobody waits for this store.

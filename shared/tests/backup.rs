@@ -1,6 +1,8 @@
 //! Backup and restoring of a store: a restored store accepts nothing that was used or revoked since
 //! the backup, whether the replaced store can be read or not.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 mod test_store;
 
 use postern_shared::account::event::EventKind;

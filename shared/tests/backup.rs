@@ -198,6 +198,27 @@ fn counters_are_known_from_the_replaced_store_or_else_refused() {
     }
 }
 
+/// The second time, the replaced store is one that was restored: it does not know what was used
+/// before.
+#[test]
+fn a_restored_store_is_no_witness_of_what_was_used_before_it() {
+    let (mut test, app) = alice("");
+    let token = with_counter(&mut test);
+    let file = backup(&mut test);
+    accepted(&test.attempt("alice", &recovery(&app, 0), NOW));
+    accepted(&test.attempt("alice", &code_at(&token, 3, Timestamp(0)), NOW));
+    restored(&mut test, &file, Replaced::Lost);
+    for suffix in ["", "-wal", "-shm"] {
+        let kept = test.folder.path().join(format!("store/db.before{suffix}"));
+        fs::remove_file(kept).unwrap();
+    }
+    let report = restored(&mut test, &file, Replaced::Readable);
+    assert!(!report.uses_are_known);
+    assert_eq!(report.renew[&name("alice")].refused_counters, 1);
+    let again = test.attempt("alice", &code_at(&token, 3, Timestamp(0)), NOW);
+    assert!(again.result.is_err());
+}
+
 #[test]
 fn recovery_codes_are_used_where_the_replaced_store_knows_it_and_are_reported() {
     for replaced in [Replaced::Readable, Replaced::Lost] {

@@ -5,6 +5,7 @@
 
 use super::Transaction;
 use super::convert::{named, otp_parameters, unsigned};
+use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::credential::totp::Step;
 use crate::crypto::vault::{RecoveryHash, SecretFingerprint};
@@ -114,6 +115,12 @@ impl Transaction<'_> {
     pub fn newest_event_time(&mut self) -> StoreResult<Option<Timestamp>> {
         let sql = "SELECT at FROM event WHERE id = (SELECT max(id) FROM event)";
         self.find_row(sql, [], |row| row.get(0))
+    }
+
+    /// Returns whether this store was itself restored from a backup, at this time or later.
+    pub fn was_restored_since(&mut self, since: Timestamp) -> StoreResult<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM event WHERE at >= ?1 AND kind = ?2)";
+        self.query_row(sql, (since, EventKind::StoreRestored), |row| row.get(0))
     }
 
     /// Records that a step above the floor may have been accepted. The floor stays.

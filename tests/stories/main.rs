@@ -122,8 +122,9 @@ mod sign_in {
     pub(crate) mod ssh;
     mod unknown_users;
 }
-/// Key and store: rotation, crashes, upgrades.
+/// Key and store: rotation, backups, crashes, upgrades.
 mod store {
+    mod backup;
     pub(crate) mod bad_files;
     mod crashes;
     mod keys;

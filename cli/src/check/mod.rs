@@ -28,6 +28,7 @@ mod gate {
 }
 /// PAM services and their stacks.
 mod pam {
+    pub(crate) mod confinement;
     pub(crate) mod evaluation;
     pub(crate) mod services;
     pub(crate) mod stack;

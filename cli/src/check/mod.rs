@@ -41,4 +41,4 @@ mod sshd {
     pub(crate) mod settings;
 }
 
-pub(crate) use report::{AskedServices, check_machine};
+pub(crate) use report::{AskedServices, check_machine, is_known_to_host};

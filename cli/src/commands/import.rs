@@ -82,7 +82,7 @@ pub(super) fn run(run: Invocation<'_>, what: &ImportArguments) -> CommandResult 
         AppPasswordsOnChange::Revoke => "existing app passwords of these accounts are revoked",
     };
     run.output.done(format_args!(
-        "{} active, for every service; postern recovery USER makes recovery codes; {app_passwords}",
+        "{} active, wherever a code is asked for; postern recovery USER makes recovery codes; {app_passwords}",
         match count {
             1 => "1 authenticator is".to_owned(),
             count => format!("{} are", counted(count as u64, "authenticator")),

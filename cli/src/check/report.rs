@@ -69,7 +69,8 @@ fn all_findings(path: &Path) -> Vec<Finding> {
     }
     findings.extend(clock::findings(machine));
     let text = machine.read(path).unwrap_or_default();
-    if let Some(config) = config.filter(|_| machine.is_root()) {
+    let is_readable = |config: &Config| machine.is_root() && store::is_set_up(machine, config);
+    if let Some(config) = config.filter(is_readable) {
         findings.extend(with_engine(path, config, &text, sshd.as_ref()));
     }
     findings

@@ -402,6 +402,8 @@ fn exports_of_apps_and_vendors_lead_to_a_login_without_a_new_qr() {
         let code = code_of_example();
         person.with_key().enters_with(&code);
         person.with_key().is_refused(&code, "used already");
+        // the step of this secret is used, whosever it is
+        host.clock.forward(30);
     }
     // an encrypted export says what to do
     let encrypted = r#"{"version":1,"header":{"slots":[{"type":1}],"params":{}},"db":"AAAA"}"#;

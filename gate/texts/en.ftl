@@ -33,6 +33,8 @@ time-yesterday = yesterday { $time }
 sign-in = Sign in
 name-label = Name
 password-label = Password
+to-application = To continue to { $host }
+address-too-long = The address that you opened is too long to be kept here. After signing in you reach the start page of the application; open the address again there.
 sign-in-recovery = Also enter a recovery code or one-time code
 recovery-label = Recovery code or one-time code
 not-signed-in = Signed out
@@ -66,7 +68,11 @@ mail-code = Mail a code to { $to }
 enter-app-code = Enter a code from your app
 enter-mailed-code = Enter a mailed code
 enter-other-code = Enter another kind of code
+code-for = Signing in as { $name }
+not-you = Another account, or too late?
 start-again = Start again
+wait-left = The next attempt is possible in { $seconds } s.
+wait-over = You can try again now.
 
 # enrollment
 enroll = Set up your second factor
@@ -248,6 +254,8 @@ password-changed = Password changed
 password-changed-line = All other sessions and trusted browsers have ended.
 password-too-short = A password must have at least { $least } characters.
 password-too-long = A password must have at most 1024 bytes.
+password-common = This password is one of the most common ones, which are guessed first. Choose another one.
+password-of-names = This password is made of your name or the name of this site, which are guessed first. Choose another one.
 password-elsewhere = Your password is not managed here.
 wrong-password = That password is wrong.
 

@@ -45,6 +45,7 @@ mod enrollment {
     mod qr;
     pub(crate) mod without_root;
 }
+mod first_hour;
 /// The gate as a process: checks, units, floods.
 mod gate {
     mod activation;
@@ -102,6 +103,10 @@ mod services {
     mod sshd_modes;
     pub(crate) mod su;
     pub(crate) mod sudo;
+}
+/// Sessions at the web: how long they last, and what a page asks for again.
+mod sessions {
+    mod within;
 }
 /// Sign-in by ssh with every credential.
 mod sign_in {

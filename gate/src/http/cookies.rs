@@ -14,6 +14,7 @@ pub(crate) use session::{ConflictingCookies, SessionCookies};
 use cookie::{Cookie, SameSite};
 use memchr::{memchr, memchr_iter, memmem};
 use postern_shared::config::gate::GateConfig;
+use postern_shared::token::PageMessage;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::{Range, RangeInclusive};
@@ -292,6 +293,24 @@ impl CookieBuilder {
         }
     }
 
+    /// Returns the name of the cookie of a page message. The browser alone receives one, so it is
+    /// not among the tokens.
+    pub(crate) fn message_name(&self) -> &'static str {
+        match self.path.as_str() {
+            "/" => "__Host-postern-message",
+            _ => "__Secure-postern-message",
+        }
+    }
+
+    /// Returns a cookie for a page message, or one that clears it.
+    pub(crate) fn message(&self, value: Option<&str>) -> String {
+        let seconds = value.map_or(0, |_| PageMessage::LIFETIME);
+        let value = value.unwrap_or_default();
+        let mut cookie = build_cookie(self.message_name(), value, seconds, &self.path);
+        cookie.set_same_site(SameSite::Strict);
+        cookie.to_string()
+    }
+
     /// Renders changes as values of Set-Cookie. The protected applications' hosts receive the
     /// session; only the gate's own pages receive the other cookies, of which a browser does not
     /// send those of enrollment and step-up on a request from another site.
@@ -340,7 +359,8 @@ impl CookieBuilder {
     /// the gate's: a browser may keep one at each.
     pub(crate) fn expired_cookies(&self) -> Vec<String> {
         let mut expired = Vec::new();
-        for name in self.names.into_array() {
+        let names = self.names.into_array().into_iter();
+        for name in names.chain([self.message_name()]) {
             let is_for_domains = !name.starts_with("__Host-");
             for path in ["/", &self.path] {
                 for domain in [None, self.domain.as_ref().filter(|_| is_for_domains)] {

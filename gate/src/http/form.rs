@@ -27,6 +27,14 @@ impl Form {
         Form(pairs.map(field).collect())
     }
 
+    /// Puts these fields before the others.
+    pub(crate) fn with_first(self, first: Vec<(String, String)>) -> Form {
+        let first = first
+            .into_iter()
+            .map(|(name, value)| (name, Zeroizing::new(value)));
+        Form(first.chain(self.0).collect())
+    }
+
     pub(crate) fn field(&self, name: &str) -> &str {
         self.0
             .iter()

@@ -131,8 +131,15 @@ fn answer_check(
 /// Returns the URL of a page of the gate, to which a check redirects the browser.
 fn page_url(site: &Site, page: GatePage, original: &OriginalRequest<'_>) -> String {
     let at = |page: &str| format!("{}{}{page}", site.url.origin(), site.url.path);
-    let with_return =
-        |page: &str| proxy_reply::sign_in_url(&at(page), site.valid_return_url(&original.url()));
+    let with_return = |page: &str| {
+        let requested = original.url();
+        let return_url = site.valid_return_url(&requested);
+        let url = proxy_reply::sign_in_url(&at(page), return_url);
+        match return_url.is_some_and(|kept| kept.len() < requested.len()) {
+            true => url + "&cut=yes",
+            false => url,
+        }
+    };
     match page {
         GatePage::SignIn => with_return("sign-in"),
         GatePage::Upgrade => with_return("upgrade"),

@@ -17,7 +17,7 @@ use postern_shared::token::PageMessage;
 ///
 /// MUST NOT list a field that holds a password, a code or a secret, apart from `pending`: a pending
 /// enrollment is sealed, and the page holds it as well.
-const KEPT: [&str; 16] = [
+const KEPT: [&str; 17] = [
     "user",
     "trust",
     "pending",
@@ -26,6 +26,7 @@ const KEPT: [&str; 16] = [
     "digits",
     "algorithm",
     "scope",
+    "for",
     "other",
     "client",
     "days",
@@ -62,9 +63,9 @@ pub(crate) fn redirect_to_page(
     page: &str,
     form: &PageForm,
 ) -> Option<HttpReply> {
-    let fields = KEPT.iter().filter_map(|name| {
-        let value = form.field(name);
-        (!value.is_empty()).then(|| ((*name).to_owned(), value.to_owned()))
+    let fields = KEPT.iter().flat_map(|name| {
+        let values = form.fields(name).filter(|value| !value.is_empty());
+        values.map(|value| ((*name).to_owned(), value.to_owned()))
     });
     let (status, text, retry_after) = match (&form.refused, &form.status) {
         (Some(refused), _) => (refused.status, refused.text.clone(), refused.retry_after),

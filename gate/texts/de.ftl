@@ -138,6 +138,7 @@ show-sign-ins = Sitzungen und Browser anzeigen
 own-password-label = Ihr Passwort
 new-code-label = Ein neuer Code
 next-code = Sie haben gerade einen Code verwendet, und jeder Code gilt nur einmal. Ihre App zeigt den nächsten in { $seconds } s.
+next-code-now = Ihre App zeigt jetzt einen neuen Code.
 current-password-label = Ihr jetziges Passwort
 
 turn-on-line = Mit einem zweiten Faktor genügt Ihr Passwort nicht mehr zur Anmeldung: Sie geben jedes Mal auch einen Code ein, den eine App auf Ihrem Telefon anzeigt.

@@ -147,6 +147,7 @@ show-sign-ins = Show sessions and browsers
 own-password-label = Your password
 new-code-label = A new code
 next-code = You have just used a code, and each code is valid only once. Your app shows the next one in { $seconds } s.
+next-code-now = Your app shows a new code now.
 current-password-label = Your current password
 
 # turning the second factor on and off

@@ -138,6 +138,7 @@ show-sign-ins = Mostrar sesiones y navegadores
 own-password-label = Su contraseña
 new-code-label = Un código nuevo
 next-code = Acaba de usar un código, y cada código es válido una sola vez. Su aplicación mostrará el siguiente en { $seconds } s.
+next-code-now = Su aplicación muestra ahora un código nuevo.
 current-password-label = Su contraseña actual
 
 turn-on-line = Con un segundo factor, su contraseña no basta para iniciar sesión: cada vez deberá introducir también un código que muestra una aplicación de su teléfono.

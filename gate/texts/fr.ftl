@@ -138,6 +138,7 @@ show-sign-ins = Afficher les sessions et les navigateurs
 own-password-label = Votre mot de passe
 new-code-label = Un nouveau code
 next-code = Vous venez d’utiliser un code, et chaque code n’est valable qu’une fois. Votre application affichera le suivant dans { $seconds } s.
+next-code-now = Votre application affiche maintenant un nouveau code.
 current-password-label = Votre mot de passe actuel
 
 turn-on-line = Avec un second facteur, votre mot de passe ne suffit plus pour vous connecter : chaque fois, vous saisissez aussi un code affiché par une application de votre téléphone.

@@ -123,7 +123,7 @@ fn an_unknown_service_is_refused_and_the_input_stays() {
         let scope = format!("pam:{service}\nweb:app.example.test/dav");
         let reply = client.sends(&url, &[("name", "mine"), ("scope", &scope)]);
         assert_eq!(reply.status, 422, "{service}: {reply:?}");
-        assert_contains(&reply.body, &format!("no PAM service {shown}."));
+        assert_contains(&reply.body, format!("no PAM service {shown}."));
         assert_contains(&reply.body, "web:app.example.test/dav</textarea>");
         assert_contains(&reply.body, "value=\"mine\"");
         assert_contains(&reply.body, "<details open>");

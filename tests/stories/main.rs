@@ -130,6 +130,7 @@ mod web {
     mod account_refusals;
     mod branding;
     mod browser;
+    mod dead_ends;
     mod enrollment;
     mod first_factors;
     mod guesses;

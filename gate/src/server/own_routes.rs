@@ -29,6 +29,8 @@ use postern_shared::system::clock;
 use std::pin::Pin;
 use std::sync::LazyLock;
 
+/// A keyhole. Its ground is black here.
+const ICON: &str = include_str!("../../templates/icon.svg");
 /// Path of the page that shows refusals of forms that are on no page of their own.
 const REFUSED: &str = "refused";
 /// First segment of the paths of administrators.
@@ -142,6 +144,8 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         public("code.js", show_code_script),
         public("keep.js", show_keep_script),
         public("logo", show_logo),
+        public("icon.svg", show_icon),
+        public("favicon.ico", show_icon),
         // Signing in and out.
         form("sign-in", first_factor::submit_password).under(first_factor::show_sign_in_page),
         page("upgrade", upgrade::show_upgrade_page),
@@ -151,6 +155,7 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         page("cookies", logout::show_cookies_page),
         form("cookies", logout::submit_cookies),
         public("not-covered", notice::show_not_covered_page),
+        page("denied", notice::show_denied_page),
         page(REFUSED, notice::show_refused_page),
         // Enrollment.
         page("enroll", enroll::show_enrollment_page),
@@ -205,11 +210,17 @@ pub(crate) async fn answer_page(
     // To other clients than administrators none of these pages exists, whatever they send.
     let is_administration = path.split('/').next() == Some(ADMINISTRATION);
     if is_administration && (!request.has_administration_pages() || request.session().is_none()) {
-        return bare_and_close(StatusCode::NOT_FOUND);
+        return match is_page_load(&parts.method) {
+            true => notice::show_not_found(request, Some(target(parts))),
+            false => bare_and_close(StatusCode::NOT_FOUND),
+        };
     }
     let route = match PAGES.find(&parts.method, path) {
         Ok((route, _)) => route,
         Err(_) if is_administration => return refuse_administration(request, &parts.method).await,
+        Err(allowed) if allowed.is_empty() && is_page_load(&parts.method) => {
+            return notice::show_not_found(request, Some(target(parts)));
+        }
         Err(allowed) if allowed.is_empty() => return bare(StatusCode::NOT_FOUND),
         Err(_) => return bare(StatusCode::METHOD_NOT_ALLOWED),
     };
@@ -239,6 +250,18 @@ pub(crate) async fn answer_page(
             Ok(fields) => answer_form(request, act.as_ref(), page, PageForm::new(fields)).await,
         },
     }
+}
+
+fn is_page_load(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Returns path and query of a request.
+fn target(parts: &Parts) -> &str {
+    parts
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str())
 }
 
 /// Shows a page, with the message that a redirect to it brought.
@@ -288,7 +311,7 @@ async fn answer_form(
 
 /// Answers a request for a page below administration that does not exist.
 async fn refuse_administration(request: &RequestContext<'_>, method: &Method) -> HttpReply {
-    if !matches!(*method, Method::GET | Method::HEAD) {
+    if !is_page_load(method) {
         return bare_and_close(StatusCode::NOT_FOUND);
     }
     let refused = accounts::require_administrator(request).await.err();
@@ -308,6 +331,13 @@ async fn show_code_script(_request: &RequestContext<'_>, _form: &PageForm) -> Pa
 
 async fn show_keep_script(_request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
     Ok(reply::content("text/javascript", SCRIPTS[1]))
+}
+
+/// Shows the icon of a browser's tab, in the colour of the pages.
+async fn show_icon(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
+    let color = request.site.gate().branding.color.to_string();
+    let icon = ICON.replace("#000000", &color);
+    Ok(reply::content("image/svg+xml", icon))
 }
 
 async fn show_logo(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {

@@ -92,6 +92,11 @@ const OWN_PATH: CookieNames = CookieNames {
     step_up: "__Secure-postern-step-up",
 };
 
+/// Names of the cookie with the language that the user chose, on a host of its own and on a path.
+const LANGUAGE: [&str; 2] = ["__Host-postern-language", "__Secure-postern-language"];
+/// Lifetime of that cookie, in seconds: one year.
+const LANGUAGE_LIFETIME: u64 = 365 * 24 * 3600;
+
 /// Limit on distinct values under one name that are verified in one request.
 pub(crate) const MAX_SESSION_COOKIES: usize = 8;
 /// Length of a valid value, in bytes. Shorter and longer values are ignored.
@@ -189,6 +194,13 @@ impl<'a> ScannedCookies<'a> {
         }
         Cow::Owned(others)
     }
+}
+
+/// Returns the first value under a name that holds no token, whatever the value is.
+pub(crate) fn find_plain_cookie<'a>(line: &'a [u8], name: &str) -> Option<&'a str> {
+    let cookies = line.split(|byte| *byte == b';').map(split_cookie);
+    let found = cookies.into_iter().find(|(key, _)| *key == name.as_bytes());
+    std::str::from_utf8(trim_blanks(found?.1)).ok()
 }
 
 /// Splits a cookie at its first equals sign. Blanks after a semicolon are not part of the name.
@@ -331,6 +343,16 @@ impl CookieBuilder {
                 Some(cookie.to_string())
             });
         rendered.collect()
+    }
+
+    /// Returns the name of the cookie with the language that the user chose.
+    pub(crate) fn language_name(&self) -> &'static str {
+        LANGUAGE[usize::from(self.path != "/")]
+    }
+
+    /// Renders the language that the user chose as a value of Set-Cookie.
+    pub(crate) fn language_cookie(&self, tag: &str) -> String {
+        build_cookie(self.language_name(), tag, LANGUAGE_LIFETIME, &self.path).to_string()
     }
 
     /// Returns expired cookies for every name, at the domain and at the host, for all paths and for

@@ -11,8 +11,8 @@ use crate::http::reply::{self, HttpReply, bare, bare_and_close};
 use crate::http::route_table::{Route, RouteTable};
 use crate::state::branding::SCRIPTS;
 use crate::web::account::{
-    app_passwords, authenticators, email, overview, password, recovery_codes, second_factor,
-    sessions, show_confirmation,
+    app_passwords, authenticators, email, language, overview, password, recovery_codes,
+    second_factor, sessions, show_confirmation,
 };
 use crate::web::admin::{accounts, audit_log, pages};
 use crate::web::language::Language;
@@ -143,9 +143,11 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         public("style.css", show_style),
         public("code.js", show_code_script),
         public("keep.js", show_keep_script),
+        public("times.js", show_times_script),
         public("logo", show_logo),
         public("icon.svg", show_icon),
         public("favicon.ico", show_icon),
+        form("language", language::submit_language),
         // Signing in and out.
         form("sign-in", first_factor::submit_password).under(first_factor::show_sign_in_page),
         page("upgrade", upgrade::show_upgrade_page),
@@ -338,6 +340,10 @@ async fn show_icon(request: &RequestContext<'_>, _form: &PageForm) -> PageResult
     let color = request.site.gate().branding.color.to_string();
     let icon = ICON.replace("#000000", &color);
     Ok(reply::content("image/svg+xml", icon))
+}
+
+async fn show_times_script(_request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
+    Ok(reply::content("text/javascript", SCRIPTS[2]))
 }
 
 async fn show_logo(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {

@@ -2,6 +2,7 @@
 //! easier to use with one.
 
 pub(crate) mod account;
+mod moments;
 mod user_agent;
 
 use super::language::Language;
@@ -9,14 +10,18 @@ use crate::http::reply::{self, HttpReply};
 use crate::state::branding::Branding;
 use askama::Template;
 use hyper::StatusCode;
+use postern_shared::account::name::UserName;
+use postern_shared::system::clock::Timestamp;
 
 /// What every page needs.
-#[derive(Clone, Copy)]
 pub(crate) struct PageFrame<'a> {
     /// Path of the gate.
     pub(crate) base: &'a str,
     pub(crate) language: &'static Language,
     pub(crate) branding: &'a Branding,
+    /// Who is signed in.
+    pub(crate) user: Option<UserName>,
+    pub(crate) now: Option<Timestamp>,
     /// Why the form was refused.
     pub(crate) message: Option<&'a str>,
 }

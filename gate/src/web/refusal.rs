@@ -191,6 +191,11 @@ impl ActRefused {
         ActRefused::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_value", text)
     }
 
+    /// A new password can be guessed.
+    fn common_password(text: String) -> ActRefused {
+        ActRefused::new(StatusCode::UNPROCESSABLE_ENTITY, "password_common", text)
+    }
+
     /// A code or a password was refused.
     pub(crate) fn code(language: &Language, refusal: Refusal) -> ActRefused {
         let text = language.message(refusal);
@@ -302,6 +307,12 @@ impl ActRefused {
             }
             Error::Password(PasswordError::TooLong) => {
                 invalid_value(language.text("password-too-long"))
+            }
+            Error::Password(PasswordError::Common) => {
+                ActRefused::common_password(language.text("password-common"))
+            }
+            Error::Password(PasswordError::OfNames) => {
+                ActRefused::common_password(language.text("password-of-names"))
             }
             _ => conflict("not_done", language.text("act-failed")),
         }

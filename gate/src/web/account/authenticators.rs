@@ -222,6 +222,7 @@ pub(crate) fn confirm_removal(language: &Language, form: &PageForm) -> Confirmat
         lines: vec![language.text_with("remove-authenticator-line", "name", name.clone())],
         button: language.text("remove"),
         hidden: vec![("name", name)],
+        is_destructive: true,
     }
 }
 

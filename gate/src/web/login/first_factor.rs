@@ -17,6 +17,7 @@ use postern_shared::account::name::UserName;
 use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::credential::input::Input;
 use postern_shared::engine::{AfterPassword, SERVICE};
+use postern_shared::system::clock;
 use postern_shared::token::{LoginToken, TokenKind};
 use postern_shared::verify::decision::Refusal;
 use zeroize::Zeroizing;
@@ -27,14 +28,17 @@ const MAX_KEPT_URL: usize = 512;
 
 /// Whether the session suffices for a page behind the gate, or no session ever would.
 pub(super) fn may_open(request: &RequestContext<'_>, return_url: &str) -> bool {
-    let Some(session) = request.any_session() else {
+    let (Some(session), Ok(now)) = (request.any_session(), clock::now()) else {
         return false;
     };
     match ReturnPage::parse(request.site, return_url) {
         Some(page) => {
-            let (_, reach) =
-                rules::decide_session(request.site, &page.request(request.address), &session);
-            reach != SessionSufficiency::UpgradeRequired
+            let target = page.request(request.address);
+            let (_, reach) = rules::decide_session(request.site, &target, &session, now);
+            matches!(
+                reach,
+                SessionSufficiency::Sufficient | SessionSufficiency::Denied
+            )
         }
         None => {
             !return_url.is_empty()
@@ -51,12 +55,18 @@ pub(crate) async fn show_sign_in_page(request: &RequestContext<'_>, form: &PageF
     if form.refused.is_none() && may_open(request, return_url) {
         return Ok(reply::see_other(return_url));
     }
+    // the person of a session whose first factor is too old for the page
+    let known = request.any_session().map(|session| session.name);
     match request.site.gate().first_factor {
         // an identity was refused, which another try at once would not change
         _ if form.refused.is_some() => Ok(login::render_sign_in_page(request, form)),
-        FirstFactorSource::Password | FirstFactorSource::Pam => {
-            Ok(login::render_sign_in_page(request, form))
-        }
+        FirstFactorSource::Password | FirstFactorSource::Pam => Ok(match known {
+            Some(name) if form.field("user").is_empty() => {
+                let form = PageForm::of_sign_in(return_url, name.as_str());
+                login::render_sign_in_page(request, &form)
+            }
+            _ => login::render_sign_in_page(request, form),
+        }),
         FirstFactorSource::Header if request.session().is_some() && return_url.is_empty() => {
             Ok(reply::see_other(&request.path_to("")))
         }

@@ -221,7 +221,9 @@ impl Enrollment<'_> {
     ) -> Result<AfterEnrollment, LoginError> {
         let account = token.account();
         let first = match self.read_live_snapshot(token, now)? {
-            Some((_, alive)) => FirstFactorPassed::by_token_parent(token.parent(), &alive, now),
+            Some((_, alive)) => {
+                FirstFactorPassed::by_token_parent(token.parent(), &alive, token.issued(), now)
+            }
             None => None,
         };
         let (Some(first), Some(at)) = (first, token.at()) else {
@@ -245,7 +247,7 @@ impl Enrollment<'_> {
             Err(AdministrationError::Engine(error)) => return Err(error.into()),
             Err(_) => return Ok(AfterEnrollment::Over),
         };
-        let Some(second) = SecondFactorPassed::by_enrollment(&confirmation) else {
+        let Some(second) = SecondFactorPassed::by_enrollment(&confirmation, token.issued()) else {
             return Ok(AfterEnrollment::Over);
         };
         let opens = SessionGrant::by_factors(&first, &second);

@@ -224,7 +224,7 @@ pub(crate) async fn answer_page(
             return notice::show_not_found(request, Some(target(parts)));
         }
         Err(allowed) if allowed.is_empty() => return bare(StatusCode::NOT_FOUND),
-        Err(_) => return bare(StatusCode::METHOD_NOT_ALLOWED),
+        Err(_) => return refuse_method(request, &parts.method, path),
     };
     match &route.handler {
         PageHandler::Page(PageAccess::Anyone, page) => {
@@ -251,6 +251,23 @@ pub(crate) async fn answer_page(
             Err(status) => bare_and_close(status),
             Ok(fields) => answer_form(request, act.as_ref(), page, PageForm::new(fields)).await,
         },
+    }
+}
+
+/// Answers a request by another method than a path has. Whoever loads the address of a form, which
+/// stood in the address bar after it was sent, is led to the page of the form.
+fn refuse_method(request: &RequestContext<'_>, method: &Method, path: &str) -> HttpReply {
+    let form = PAGES
+        .find(&Method::POST, path)
+        .map(|(route, _)| &route.handler);
+    let wanted = client::wanted_reply(method.as_str(), request.headers);
+    match form {
+        Ok(PageHandler::Form(_, page))
+            if is_page_load(method) && wanted == client::WantedReply::Page =>
+        {
+            reply::see_other(&request.path_to(page))
+        }
+        _ => bare(StatusCode::METHOD_NOT_ALLOWED),
     }
 }
 

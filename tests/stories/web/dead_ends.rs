@@ -124,6 +124,16 @@ fn an_unknown_page_leads_on() {
             );
             assert_contains(&icon.body, "</svg>");
         }
+        for (form, page) in [("mail", "code"), ("enroll/finish", "refused")] {
+            let path = web
+                .page(page)
+                .splitn(4, '/')
+                .last()
+                .map(|path| format!("/{path}"));
+            let path = path.expect("a path");
+            client.loads(&web.page(form)).redirects_to(303, &path);
+            assert_eq!(client.fetches(&web.page(form)).status, 405);
+        }
         let page = client.loads(&web.page("sign-in"));
         assert_contains(&page.body, "rel=\"icon\"");
         assert_contains(&page.body, "<title>Sign in \u{b7} ");
@@ -174,9 +184,13 @@ fn a_long_address_is_kept_and_a_longer_one_is_said_to_be_lost() {
         assert_eq!(page.status, 401, "{page:?}");
         assert_contains(&page.body, "That code is wrong");
         let fields = [("rd", asked.as_str()), ("code", &phone.code())];
-        client
-            .sends(&web.page("code"), &fields)
-            .redirects_to(303, &asked);
+        // the page after the code says that a code was wrong, and leads on
+        let page = client.sends(&web.page("code"), &fields);
+        let link = format!("href=\"{asked}\"");
+        assert!(
+            page.body.contains("wrong code") && page.body.contains(&link),
+            "{page:?}"
+        );
 
         let stranger = WebClient::new();
         let too_long = format!("{APP}/search?q={}", "%C3%A4x".repeat(1000));

@@ -43,8 +43,8 @@ fn a_denied_user_reads_why_and_can_sign_in_as_another() {
         // programs and scripts read the status
         for reply in [client.fetches(&asked), client.calls("POST", &asked, "{}")] {
             assert_eq!(
-                (reply.status, reply.header("location")),
-                (403, ""),
+                (reply.status, reply.all("location").len()),
+                (403, 0),
                 "{reply:?}"
             );
         }
@@ -82,7 +82,7 @@ fn a_denied_user_reads_why_and_can_sign_in_as_another() {
             assert_lacks(&page.body, "evil");
             assert_lacks(&page.body, "javascript");
             let out = client.sends(&web.page("sign-out"), &[("rd", foreign)]);
-            assert_eq!((out.status, out.header("location")), (200, ""), "{out:?}");
+            assert_eq!((out.status, out.all("location").len()), (200, 0), "{out:?}");
         }
         assert_lacks(web.gate.log(), "panicked");
     }

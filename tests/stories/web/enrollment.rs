@@ -92,7 +92,7 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
 #[ignore = "needs the test host: tests/run"]
 fn a_cancelled_setup_leaves_nothing_behind() {
     let host = Host::fresh();
-    let web = Web::nginx(&host, WITHIN);
+    let _web = Web::nginx(&host, WITHIN);
     let alice = host.person("alice");
     alice.has_a_password();
     let browser = Chromium::start();

@@ -137,6 +137,7 @@ mod web {
     mod app_passwords;
     mod branding;
     mod browser;
+    mod dead_ends;
     mod enrollment;
     mod first_factors;
     mod guesses;

@@ -105,6 +105,7 @@ mod services {
 }
 /// Sessions at the web: how long they last, and what a page asks for again.
 mod sessions {
+    mod idle;
     mod within;
 }
 /// Sign-in by ssh with every credential.

@@ -45,6 +45,7 @@ mod enrollment {
     mod qr;
     pub(crate) mod without_root;
 }
+mod first_hour;
 /// The gate as a process: checks, units, floods.
 mod gate {
     mod activation;
@@ -133,12 +134,14 @@ mod store {
 mod web {
     pub(crate) mod account;
     mod account_refusals;
+    mod app_passwords;
     mod branding;
     mod browser;
     mod enrollment;
     mod first_factors;
     mod guesses;
     mod login_token;
+    mod preferences;
     mod proxy_identity;
     mod rules;
     mod sign_in;

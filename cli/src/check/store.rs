@@ -24,10 +24,26 @@ pub(crate) fn findings(machine: &Machine, config: &Config) -> Vec<Finding> {
         ));
         return findings;
     }
+    if !is_set_up(machine, config) {
+        findings.push(
+            Finding::fault(
+                "store",
+                "there is neither a key nor a store, so everyone who needs a code is denied",
+            )
+            .in_file(store)
+            .remedy("create both with postern init, or restore both from one backup"),
+        );
+        return findings;
+    }
     findings.extend(key(machine, config.store.key_file.path()));
     findings.extend(files(machine, store));
     findings.extend(space(machine, store));
     findings
+}
+
+/// Whether `postern init` has run: a key or a store exists.
+pub(crate) fn is_set_up(machine: &Machine, config: &Config) -> bool {
+    machine.exists(config.store.key_file.path()) || machine.exists(config.store.url.sqlite_path())
 }
 
 /// The finding for an engine that does not open.

@@ -160,6 +160,11 @@ impl ReturnPage {
         (!site.is_own_page(&host, &target)).then_some(ReturnPage { host, target })
     }
 
+    /// Returns the host of the application, in lower case.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
     pub(crate) fn page(&self) -> RequestedPage<'_> {
         RequestedPage {
             host: &self.host,

@@ -262,6 +262,8 @@ impl RequestContext<'_> {
             base: &self.site.url.path,
             language: self.language,
             branding: &self.site.branding,
+            user: self.session().map(|session| session.name),
+            now: clock::now().ok(),
             message,
         }
     }
@@ -271,7 +273,12 @@ impl RequestContext<'_> {
     }
 
     pub(crate) fn sign_in_path(&self, return_url: &str) -> String {
-        proxy_reply::sign_in_url(&self.path_to("sign-in"), Some(return_url))
+        self.page_path("sign-in", return_url)
+    }
+
+    /// Returns the path of a page of the gate that leads on to another page.
+    pub(crate) fn page_path(&self, page: &str, return_url: &str) -> String {
+        proxy_reply::sign_in_url(&self.path_to(page), Some(return_url))
     }
 
     /// Logs in the format of the PAM module, and counts.

@@ -89,6 +89,20 @@ impl Enrollment<'_> {
         Ok(Some(show_enrollment(&self.engine.config, &draft, sealed)))
     }
 
+    /// Returns the new authenticator of a draft, to be shown again. Returns `None` if the enrollment
+    /// has ended, or the draft belongs to another one.
+    pub fn reopen_web_enrollment(
+        &mut self,
+        token: &EnrollmentToken,
+        draft: TypedText,
+        now: Timestamp,
+    ) -> Result<Option<ShownEnrollment>, LoginError> {
+        if self.read_live_snapshot(token, now)?.is_none() {
+            return Ok(None);
+        }
+        Ok(self.reopen_draft(draft, token.account(), token.holder(), now)?)
+    }
+
     /// Verifies a code of the new authenticator.
     pub fn confirm_web_enrollment(
         &mut self,

@@ -76,6 +76,7 @@ impl Login<'_> {
             Ok(accepted) => accepted,
             Err(refusal) => {
                 evaluation.commit_if(!verified.is_free)?;
+                self.engine.note_drift(Some(&refusal), now);
                 return Ok(AfterCode::Refused(refusal));
             }
         };

@@ -194,7 +194,7 @@ impl SessionUses {
             let mut uses = Vec::new();
             for tag in front {
                 let bits = u128::from(*tag) << MINUTE_BITS << 64;
-                let ids = (bits, bits | (1 << (MINUTE_BITS + 64)) - 1);
+                let ids = (bits, bits | ((1 << (MINUTE_BITS + 64)) - 1));
                 let ids = (ids.0.to_be_bytes(), ids.1.to_be_bytes());
                 let ids = (SessionId(ids.0), SessionId(ids.1));
                 for (id, stored) in engine.sessions().session_uses_between(ids, now)? {

@@ -39,7 +39,11 @@ impl Codes {
             Clock.as_setuid_programs_see_it();
             let now = Clock.now() / PERIOD;
             // near its end, a step could pass before the host verifies the code
-            let oldest = if Clock.now() % PERIOD > 20 { now } else { now - 1 };
+            let oldest = if Clock.now() % PERIOD > 20 {
+                now
+            } else {
+                now - 1
+            };
             let step = oldest.max(self.last + 1);
             if step > now + 1 {
                 return Ok(None);

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 use testhost::{
-    APP, Host, Person, Phone, Postern, Web, WebClient, assert_contains, assert_lacks, reconfigure,
+    APP, Host, Person, Phone, Web, WebClient, assert_contains, assert_lacks, reconfigure,
 };
 
 const TIMEOUT: &str = "[gate]\nidle_timeout = \"10m\"\n";
@@ -39,10 +39,7 @@ fn a_session_lasts_while_it_is_used_and_ends_when_it_is_not() {
         host.clock.forward(540);
         assert!(is_signed_in(&web, &client), "used nine minutes ago");
     }
-    let listed = || Postern::call("session list alice --json").does().json();
-    let before = listed()[0]["last_seen"].clone();
     web.gate.restart();
-    assert_ne!(listed()[0]["last_seen"], before, "stored at the end");
     host.clock.forward(540);
     assert!(is_signed_in(&web, &client), "the store knows the last use");
 

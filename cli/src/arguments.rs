@@ -7,6 +7,8 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod email;
 #[cfg(test)]
+mod guides;
+#[cfg(test)]
 mod manual;
 pub(crate) mod print_config;
 pub(crate) mod remote_gate;

@@ -258,6 +258,8 @@ fn first_process(nspawn: u32) -> Option<u32> {
 /// Opens a connection that later commands share, as a careful person keeps a session open.
 #[track_caller]
 fn open_session(admin: &Person) -> Running {
+    // One that was killed leaves its socket.
+    let _ = fs::remove_file(session_socket());
     let mut ssh = ssh_of_admin();
     ssh.args(["-M", "-N", "-i", &key_of(admin), "-l", ADMIN])
         .args(["-o", "IdentitiesOnly=yes", "127.0.0.1"]);
@@ -267,14 +269,17 @@ fn open_session(admin: &Person) -> Running {
         let mut check = ssh_of_admin();
         check.args(["-O", "check", "-l", ADMIN, "127.0.0.1"]);
         let output = check.stdin(Stdio::null()).output()?;
-        Ok(output.status.success().then_some(()))
+        match output.status.success() {
+            true => Ok(Some(())),
+            false => Err(std::io::Error::other(session.output())),
+        }
     });
     session
 }
 
 fn ssh_of_admin() -> Command {
     let mut ssh = Command::new("ssh");
-    ssh.args(["-F", "none", "-S", &format!("{WORK}/booted.ssh")])
+    ssh.args(["-F", "none", "-S", &session_socket()])
         .args(["-o", &format!("UserKnownHostsFile={}", known_hosts())])
         .args(["-o", "StrictHostKeyChecking=accept-new"])
         .args(["-o", "LogLevel=ERROR"]);
@@ -291,6 +296,10 @@ fn reach(ssh: Ssh, person: &Person) -> Ssh {
 /// The people of the test host have other keys.
 fn key_of(person: &Person) -> String {
     format!("{WORK}/booted.{}", person.name)
+}
+
+fn session_socket() -> String {
+    format!("{WORK}/booted.ssh")
 }
 
 fn known_hosts() -> String {

@@ -29,7 +29,9 @@ fn commands(text: &str) -> Vec<String> {
             (None, None) => {
                 let quoted = line.split('`').skip(1).step_by(2);
                 let is_whole = |quoted: &&str| {
-                    ["sudo postern ", "postern "].iter().any(|start| quoted.starts_with(start))
+                    ["sudo postern ", "postern "]
+                        .iter()
+                        .any(|start| quoted.starts_with(start))
                 };
                 found.extend(quoted.filter(is_whole).map(str::to_owned));
             }
@@ -94,7 +96,10 @@ fn every_file_that_readme_and_guides_name_exists() {
     for path in documents() {
         let text = std::fs::read_to_string(&path).unwrap();
         let folder = path.parent().unwrap();
-        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let links = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next());
         for link in links.filter(|link| !link.contains("://")) {
             assert!(folder.join(link).exists(), "{}: {link}", path.display());
         }

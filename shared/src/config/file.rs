@@ -257,6 +257,13 @@ fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
         let key = position.and_then(|p| locate::key_at(text, p));
         let message = match key.as_deref().and_then(renamed::find_new_name) {
             Some(new) => format!("is now called {new}"),
+            None if error.message() == "duplicate key" => {
+                let name = error
+                    .span()
+                    .and_then(|span| text.get(span))
+                    .unwrap_or_default();
+                format!("duplicate key {name}: it is already in this file, and may be there once")
+            }
             None => error.message().replace('\n', ", "),
         };
         refuse(position, key, message)

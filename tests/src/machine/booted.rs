@@ -22,7 +22,8 @@ const CHECKOUT: &str = "/home/admin/postern";
 const ADMIN: &str = "admin";
 
 /// What the installer of Debian writes.
-const HOSTS: &str = "127.0.0.1 localhost\n127.0.1.1 bare\n::1 localhost ip6-localhost ip6-loopback\n";
+const HOSTS: &str =
+    "127.0.0.1 localhost\n127.0.1.1 bare\n::1 localhost ip6-localhost ip6-loopback\n";
 
 /// Script that makes a cgroup, in which the container stays. `$1` is its name.
 const BOOT: &str = "
@@ -59,8 +60,8 @@ impl BootedHost {
         let unique = fs::read_to_string("/proc/sys/kernel/random/uuid").expect("there is a /proc");
         let cgroup = format!("postern-tests-{}", unique.trim());
         let bind = |from: PathBuf, to: &str| format!("--bind-ro={}:{to}", from.display());
-        let target = std::env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| checkout("target"), PathBuf::from);
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout("target"), PathBuf::from);
         let mut command = Command::new("unshare");
         command
             .args(["--mount", "bash", "-euc", BOOT, "bash", &cgroup])
@@ -195,7 +196,12 @@ impl BootedHost {
         let mut command = Command::new("nsenter");
         command
             .args([&target, "--mount", "--uts", "--ipc", "--pid", "--wd=/"])
-            .args(["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"])
+            .args([
+                "env",
+                "-i",
+                "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                "HOME=/root",
+            ])
             .args(["bash", "-euc", script])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -235,7 +241,14 @@ fn unpack(release: &str) {
         "{tar} is missing: tests/run makes it with tests/roots"
     );
     fs::create_dir_all(ROOT).expect("/run can be written");
-    finished(Command::new("mount").args(["-t", "tmpfs", "-o", "mode=0755,suid,dev", "tests", ROOT]));
+    finished(Command::new("mount").args([
+        "-t",
+        "tmpfs",
+        "-o",
+        "mode=0755,suid,dev",
+        "tests",
+        ROOT,
+    ]));
     finished(Command::new("tar").args(["-C", ROOT, "-xf", &tar]));
     // As the installer of Debian does.
     for (file, text) in [("hostname", "bare\n"), ("hosts", HOSTS)] {

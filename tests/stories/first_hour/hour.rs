@@ -4,9 +4,7 @@ use super::{readme, ssh, web};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use testhost::{
-    BootedHost, Clock, Person, Phone, assert_contains, assert_lacks, scanned,
-};
+use testhost::{BootedHost, Clock, Person, Phone, assert_contains, assert_lacks, scanned};
 
 /// The people of the host, and what they have in their hands.
 pub(crate) struct People {

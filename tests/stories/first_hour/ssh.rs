@@ -19,7 +19,10 @@ pub(crate) fn is_protected(host: &BootedHost, people: &People, codes: &mut Codes
     for line in readme::commands("README.md", "2. SSH") {
         host.does(&line);
         if line.contains("pam.d/sshd") {
-            finds(host, &["fault|KbdInteractiveAuthentication is no|postern.conf"]);
+            finds(
+                host,
+                &["fault|KbdInteractiveAuthentication is no|postern.conf"],
+            );
         } else if line.contains("/postern.conf") {
             finds(
                 host,

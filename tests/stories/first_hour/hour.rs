@@ -9,8 +9,6 @@ use testhost::{BootedHost, Clock, Person, Phone, assert_contains, assert_lacks, 
 /// The people of the host, and what they have in their hands.
 pub(crate) struct People {
     pub(crate) alice: Person,
-    /// A person who enrolls for sudo.
-    pub(crate) carol: Person,
     /// The person who never enrolls.
     pub(crate) bob: Person,
     pub(crate) root: Person,
@@ -63,7 +61,6 @@ pub(crate) fn passes_on(release: &str) {
     let host = BootedHost::boot(release);
     let people = People {
         alice: host.person("alice"),
-        carol: host.person("carol"),
         bob: host.person("bob"),
         root: host.person("root"),
         ansible: host.person("ansible"),
@@ -71,7 +68,7 @@ pub(crate) fn passes_on(release: &str) {
     ssh::before(&host, &people);
     let mut codes = installs(&host);
     ssh::is_protected(&host, &people, &mut codes);
-    ssh::sudo_is_protected(&host, &people);
+    ssh::sudo_is_protected(&host);
     web::is_protected(&host, &people, &mut codes);
     assert_eq!(host.log(), "", "the journal has warnings");
 }

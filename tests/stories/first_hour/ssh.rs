@@ -28,7 +28,7 @@ pub(crate) fn is_protected(host: &BootedHost, people: &People, codes: &mut Codes
                 host,
                 &[
                     "fault|root has a key|postern-exceptions.conf",
-                    "warning|keys and no second factor: admin, carol, bob, ansible;",
+                    "warning|keys and no second factor: admin, bob, ansible;",
                 ],
             );
         }
@@ -43,7 +43,6 @@ fn people_sign_in(host: &BootedHost, people: &People, codes: &mut Codes) {
         bob,
         root,
         ansible,
-        ..
     } = people;
     // Those without a second factor: as before.
     for person in [root, ansible] {
@@ -66,8 +65,8 @@ fn people_sign_in(host: &BootedHost, people: &People, codes: &mut Codes) {
 }
 
 /// Follows the guide for sudo.
-pub(crate) fn sudo_is_protected(host: &BootedHost, people: &People) {
-    let carol = &people.carol;
+pub(crate) fn sudo_is_protected(host: &BootedHost) {
+    let carol = host.person("carol");
     let enrolled = host.does("sudo postern enroll carol --no-confirm --json");
     let enrolled: serde_json::Value = serde_json::from_str(enrolled.trim()).expect("JSON");
     let mut codes = Codes::scan(enrolled["otpauth_url"].as_str().expect("an otpauth_url"));
@@ -75,7 +74,7 @@ pub(crate) fn sudo_is_protected(host: &BootedHost, people: &People) {
     host.does(&readme::commands("docs/guides/sudo-and-console.md", "")[0]);
     finds(host, PEOPLE);
     let mut terminal: Terminal = host
-        .with_key(carol)
+        .with_key(&carol)
         .option("RequestTTY=force")
         .command("sudo whoami")
         .up_to_the_code();

@@ -3,6 +3,7 @@
 
 pub(crate) mod app_password;
 pub(crate) mod authenticator;
+pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod email;
@@ -15,6 +16,7 @@ pub(crate) mod remote_gate;
 
 use app_password::AppPasswordArguments;
 pub(crate) use authenticator::{AuthenticatorArguments, Enroll};
+use backup::{BackupArguments, RestoreArguments};
 use check::CheckArguments;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
@@ -92,6 +94,10 @@ pub(crate) enum Command {
     Key(KeyArguments),
     /// Upgrade the store to the version of this program, after making a copy of it
     Upgrade,
+    /// Write a backup of the store to one sealed file, while services run
+    Backup(BackupArguments),
+    /// Put a backup in the place of the store; services are stopped
+    Restore(RestoreArguments),
     /// Show audit events
     Log(LogArguments),
     /// Edit postern.toml and check it before it comes into force

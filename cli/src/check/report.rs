@@ -26,7 +26,9 @@ pub(crate) fn check_machine(run: Invocation<'_>) -> CommandResult {
         true => output.json(&findings)?,
         false => {
             for finding in &findings {
-                output.text(format_args!("{finding}\n"))?;
+                // a name with a line end must not look like another finding
+                let line = finding.to_string().replace('\n', "\\n");
+                output.text(format_args!("{line}\n"))?;
             }
         }
     }
@@ -118,8 +120,16 @@ fn with_engine(
         return findings;
     };
     let statuses = engine.accounts().account_statuses().unwrap_or_default();
+    if let Some(sshd) = sshd {
+        let names = statuses.iter().map(|one| one.tally.name.as_str());
+        findings.extend(sshd.unlisted(&Machine::real(), names));
+    }
     let last = statuses.iter().filter_map(|one| one.tally.last_sign_in);
     findings.extend(clock::before_sign_in(now, last.max()));
+    if let Ok(Some(suspicion)) = engine.audit_log().suspect_clock(now) {
+        let period = engine.config().totp.period.seconds();
+        findings.push(clock::suspected(&suspicion, period));
+    }
     if engine.mail().mail_is_overdue(now).unwrap_or(false) {
         findings.push(mail::overdue());
     }

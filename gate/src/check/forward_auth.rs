@@ -39,7 +39,7 @@ static EMPTY: HeaderValue = HeaderValue::from_static("");
 pub(crate) enum CheckResult {
     Allow(Allowed),
     SignIn(WantedReply),
-    /// A valid session whose level does not suffice.
+    /// A valid session whose level does not suffice, or whose code is too old.
     Upgrade(WantedReply),
     /// A malformed request, which no browser sends.
     Refuse,
@@ -123,8 +123,9 @@ pub(crate) fn check(
         method: original.method,
         address: Some(original.address),
     };
+    let mut needs_sign_in = session.is_none();
     if let Some(session) = session {
-        match rules::decide_session(site, &request, session) {
+        match rules::decide_session(site, &request, session, now) {
             (_, SessionSufficiency::Sufficient) => {
                 // An application never sees an app password, whether it was needed or not.
                 let authorization = if credential.is_app_password() {
@@ -143,6 +144,7 @@ pub(crate) fn check(
                 return deny_by_rule(&decision, Some(&session.name), original.address);
             }
             (_, SessionSufficiency::UpgradeRequired) => {}
+            (_, SessionSufficiency::SignInRequired) => needs_sign_in = true,
         }
     } else {
         let decision = rules::decide_anonymous(site, &request);
@@ -178,12 +180,14 @@ pub(crate) fn check(
         Err(NoAccess::InvalidCredential) if !is_navigation(headers) => CheckResult::AppPassword,
         // A browser may send Basic credentials of the application, and can still sign in.
         Err(NoAccess::InvalidCredential | NoAccess::NoCredential) => match session {
-            Some(_) => CheckResult::Upgrade(wanted_reply(original.method, headers)),
-            None if !site.covers(&host) => {
+            Some(_) if !needs_sign_in => {
+                CheckResult::Upgrade(wanted_reply(original.method, headers))
+            }
+            _ if !site.covers(&host) => {
                 site.uncovered_hosts.log_once(site, &host);
                 CheckResult::NotCovered(wanted_reply(original.method, headers))
             }
-            None => CheckResult::SignIn(wanted_reply(original.method, headers)),
+            _ => CheckResult::SignIn(wanted_reply(original.method, headers)),
         },
     }
 }

@@ -1,5 +1,7 @@
 //! Pages without a form: what was done, or why nothing was done.
 
+pub(crate) mod redirect;
+
 use super::pages::{self, NoticePage};
 use super::refusal::{ActRefused, HandlerError, PageForm, PageResult};
 use super::request::RequestContext;
@@ -53,8 +55,22 @@ fn show_refusal(request: &RequestContext<'_>, refused: &ActRefused) -> HttpReply
     }
     let title = request.text("act-failed-title");
     let lines = std::slice::from_ref(&refused.text);
-    let page = show_notice(request, refused.status, &title, lines);
+    let page = match request.session() {
+        Some(_) => {
+            let link = (&*request.path_to(""), request.text("to-account"));
+            render_notice(request, refused.status, &title, lines, Some(link))
+        }
+        None => show_notice(request, refused.status, &title, lines),
+    };
     with_wait(page, refused.retry_after)
+}
+
+/// Shows the refusal of a form that is on no page of its own.
+pub(crate) async fn show_refused_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
+    match &form.refused {
+        Some(refused) => Ok(show_refusal(request, refused)),
+        None => Ok(reply::see_other(&request.path_to(""))),
+    }
 }
 
 /// Makes a reply of a page that may show a refusal, with the status of the refusal.
@@ -78,6 +94,7 @@ pub(crate) fn show_error(request: &RequestContext<'_>, error: HandlerError) -> H
         HandlerError::Refused(refused) => show_refusal(request, &refused),
         HandlerError::SignIn(error) => show_pool_error(request, &error),
         HandlerError::NotFound => reply::bare(StatusCode::NOT_FOUND),
+        HandlerError::Done(text) => show_done(request, &text, &[]),
     }
 }
 

@@ -102,7 +102,9 @@ fn headline(event: &AuditEvent) -> &'static str {
         | EventKind::EmailSet
         | EventKind::Refused
         | EventKind::KeysRotated
-        | EventKind::KeysRenewed => "something was changed",
+        | EventKind::KeysRenewed
+        | EventKind::BackupMade
+        | EventKind::StoreRestored => "something was changed",
     }
 }
 

@@ -202,8 +202,8 @@ impl PamConversation<'_> {
 
     /// Writes a log line in the fixed format of [`LogFields`].
     pub(crate) fn log_result(&self, severity: Severity, result: &str, cause: &str) {
-        for warning in self.engine.take_group_warnings() {
-            self.warn("group-unresolved", &warning);
+        for warning in self.engine.take_warnings() {
+            self.warn(warning.cause, &warning.text);
         }
         if self.settings.quiet && severity == Severity::Info {
             return;

@@ -100,10 +100,14 @@ pub enum EventKind {
     /// All keys were replaced, which invalidates everything that depended on them. The event is
     /// stored under the principal's name.
     KeysRenewed,
+    /// A backup of the store was written. The event is stored under the principal's name.
+    BackupMade,
+    /// The store was replaced by a backup. The event is stored under the principal's name.
+    StoreRestored,
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 30] = [
+    pub const ALL: [EventKind; 32] = [
         EventKind::AccountAdded,
         EventKind::AccountRemoved,
         EventKind::AccountRenamed,
@@ -134,6 +138,8 @@ impl EventKind {
         EventKind::ClockUnlocked,
         EventKind::KeysRotated,
         EventKind::KeysRenewed,
+        EventKind::BackupMade,
+        EventKind::StoreRestored,
     ];
 
     /// Returns how many events of this kind are written per account and day, for kinds that a
@@ -182,6 +188,8 @@ impl EventKind {
             EventKind::ClockUnlocked => "clock-unlocked",
             EventKind::KeysRotated => "keys-rotated",
             EventKind::KeysRenewed => "keys-renewed",
+            EventKind::BackupMade => "backup-made",
+            EventKind::StoreRestored => "store-restored",
         }
     }
 

@@ -9,6 +9,7 @@ use crate::policy::requirement::EnrollmentGrace;
 use crate::store::MissedInputs;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::{AppPasswordRefusal, Refusal};
+use crate::verify::host_clock::ClockSuspicion;
 use std::fmt;
 
 /// A sentence for users. [`fmt::Display`] writes the English text; a catalogue of another language
@@ -204,6 +205,26 @@ pub fn exemption_text(grace: EnrollmentGrace) -> String {
                 .to_owned()
         }
     }
+}
+
+/// Returns why this host's clock is suspected, for administrators.
+pub fn suspected_clock(suspicion: &ClockSuspicion, period: u64) -> String {
+    let ClockSuspicion {
+        error,
+        steps,
+        accounts,
+    } = suspicion;
+    let names: Vec<&str> = accounts.iter().take(10).map(UserName::as_str).collect();
+    let more = match accounts.len() - names.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "this host's clock is probably {} by about {}: within the last hour the codes of {}{more} were all off by about {steps} time steps",
+        error.name(),
+        duration(steps.saturating_mul(period)),
+        names.join(", "),
+    )
 }
 
 /// Returns why an input was refused and what to do, in English.

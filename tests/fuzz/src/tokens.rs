@@ -6,7 +6,7 @@ use postern_shared::engine::EnrollmentToken;
 use postern_shared::policy::session_groups::SessionGroups;
 use postern_shared::system::clock::Timestamp;
 use postern_shared::token::session::{
-    CompletedFactors, FirstFactorMethod, SecondFactorMethod, Session, SessionId,
+    CompletedFactors, FactorTimes, FirstFactorMethod, SecondFactorMethod, Session, SessionId,
 };
 use postern_shared::token::{AccessToken, LoginToken, RefreshToken, StepUpToken};
 use std::sync::LazyLock;
@@ -28,6 +28,10 @@ static ISSUED: LazyLock<(TokenKeys, Session, [String; 3])> = LazyLock::new(|| {
         passed: CompletedFactors {
             first: FirstFactorMethod::Password,
             second: SecondFactorMethod::Code,
+        },
+        passed_at: FactorTimes {
+            first: NOW,
+            second: NOW,
         },
         issued: NOW,
         expires: NOW.plus(3600),

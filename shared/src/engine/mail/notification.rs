@@ -75,7 +75,9 @@ fn concerns_owner(event: &AuditEvent) -> bool {
         EventKind::AccountAdded
         | EventKind::Refused
         | EventKind::KeysRotated
-        | EventKind::KeysRenewed => false,
+        | EventKind::KeysRenewed
+        | EventKind::BackupMade
+        | EventKind::StoreRestored => false,
     }
 }
 

@@ -121,7 +121,10 @@ fn a_restored_store_accepts_no_code_that_was_used_since_the_backup() {
             let later = NOW.plus(if offset > 0 { 30 } else { 0 });
             let found = test.attempt("alice", &code_of(&app, offset), later).result;
             assert!(
-                matches!(found, Err(Refusal::Used { .. } | Refusal::ClockSetBack { .. })),
+                matches!(
+                    found,
+                    Err(Refusal::Used { .. } | Refusal::ClockSetBack { .. })
+                ),
                 "{offset}: {found:?}"
             );
         }
@@ -151,13 +154,16 @@ fn a_code_of_a_declared_account_is_refused_too() {
     let mut test = TestStore::new(&declared);
     let app = PendingEnrollment::new(&test.config, &name("alice")).unwrap();
     let bytes = zeroize::Zeroizing::new(b"12345678901234567890".to_vec());
-    let app = app.with_secret(
-        postern_shared::credential::secret::Secret::from_bytes(bytes).unwrap(),
-    );
+    let app =
+        app.with_secret(postern_shared::credential::secret::Secret::from_bytes(bytes).unwrap());
     let file = backup(&mut test);
     accepted(&test.attempt("alice", &code_of(&app, 0), NOW));
     restored(&mut test, &file, Replaced::Lost);
-    assert!(test.attempt("alice", &code_of(&app, 0), NOW).result.is_err());
+    assert!(
+        test.attempt("alice", &code_of(&app, 0), NOW)
+            .result
+            .is_err()
+    );
     let later = NOW.plus(90);
     accepted(&test.attempt("alice", &code_at(&app, 0, later), later));
 }
@@ -242,9 +248,11 @@ fn a_session_that_was_revoked_after_the_backup_is_over_after_the_restore() {
     let cookie = opened.session.to_cookie(&opened.keys);
     assert!(is_valid(&mut test, &cookie));
     let file = backup(&mut test);
-    let revision = test.sqlite().query_row("SELECT number FROM revision", [], |row| {
-        row.get::<_, i64>(0)
-    });
+    let revision = test
+        .sqlite()
+        .query_row("SELECT number FROM revision", [], |row| {
+            row.get::<_, i64>(0)
+        });
     let alice = name("alice");
     test.sessions()
         .revoke_sessions(&alice, None, "root", NOW)
@@ -253,9 +261,11 @@ fn a_session_that_was_revoked_after_the_backup_is_over_after_the_restore() {
     assert!(!is_valid(&mut test, &cookie));
     assert!(test.sessions_of("alice", NOW).is_empty());
     assert!(test.trusted_browsers_of("alice", NOW).is_empty());
-    let after = test.sqlite().query_row("SELECT number FROM revision", [], |row| {
-        row.get::<_, i64>(0)
-    });
+    let after = test
+        .sqlite()
+        .query_row("SELECT number FROM revision", [], |row| {
+            row.get::<_, i64>(0)
+        });
     assert!(after.unwrap() > revision.unwrap() + 1_000_000);
     // a new one is accepted, and can be revoked
     let later = NOW.plus(90);
@@ -305,9 +315,18 @@ fn a_store_is_restored_twice_and_the_log_says_so() {
     accepted(&test.attempt("alice", &code_of(&app, 0), NOW));
     for _ in 0..2 {
         restored(&mut test, &file, Replaced::Lost);
-        assert!(test.attempt("alice", &code_of(&app, 0), NOW).result.is_err());
+        assert!(
+            test.attempt("alice", &code_of(&app, 0), NOW)
+                .result
+                .is_err()
+        );
         let events = test.all_events();
-        let of = |kind| events.iter().filter(|(_, event)| event.kind == kind).count();
+        let of = |kind| {
+            events
+                .iter()
+                .filter(|(_, event)| event.kind == kind)
+                .count()
+        };
         assert_eq!(of(EventKind::StoreRestored), 1);
         let kept = test.folder.path().join("store/db.before");
         fs::remove_file(&kept).unwrap();

@@ -3,7 +3,9 @@
 
 use crate::web::account::{at_home, web};
 use serde_json::json;
-use testhost::{APP, AUTH, Chromium, Host, Postern, Web, WebClient, assert_contains, assert_lacks, wait_until};
+use testhost::{
+    APP, AUTH, Chromium, Host, Postern, Web, WebClient, assert_contains, assert_lacks, wait_until,
+};
 
 const HELP: &str = "[gate.branding]\nhelp = \"<b>Lost</b> your phone? Room 12.\"\ncontact = \"mailto:help@example.test\"\n";
 
@@ -24,8 +26,14 @@ fn every_page_says_where_to_get_help() {
         pages.push(client.loads(&web.page(page)));
     }
     for page in pages {
-        assert_contains(&page.body, "&#60;b&#62;Lost&#60;/b&#62; your phone? Room 12.");
-        assert_contains(&page.body, "<a href=\"mailto:help@example.test\">help@example.test</a>");
+        assert_contains(
+            &page.body,
+            "&#60;b&#62;Lost&#60;/b&#62; your phone? Room 12.",
+        );
+        assert_contains(
+            &page.body,
+            "<a href=\"mailto:help@example.test\">help@example.test</a>",
+        );
     }
 }
 
@@ -65,7 +73,9 @@ fn a_language_is_chosen_at_the_foot_of_the_page() {
         .types_the_last_digit(&phone.code())
         .arrives_at("The application");
     assert_eq!(web.application.got().value("Cookie"), "");
-    browser.opens(&web.page("sign-ins")).arrives_at("Sitzungen und Browser");
+    browser
+        .opens(&web.page("sign-ins"))
+        .arrives_at("Sitzungen und Browser");
     browser.clicks_to("footer [value=fr]", "Sessions et navigateurs");
     assert_eq!(browser.url(), web.page("sign-ins"));
 }
@@ -79,7 +89,14 @@ fn a_forged_language_does_no_harm() {
     let web = Web::nginx(&host, "");
     let sign_in = web.page("sign-in");
     let long = "de".repeat(1000);
-    for value in ["", "it", "DE", "de\"><script>alert(1)</script>", "../../etc/passwd", &long] {
+    for value in [
+        "",
+        "it",
+        "DE",
+        "de\"><script>alert(1)</script>",
+        "../../etc/passwd",
+        &long,
+    ] {
         let client = WebClient::new().with(&format!("Cookie: __Host-postern-language={value}"));
         let page = client.loads(&sign_in);
         assert_eq!(page.status, 200, "{value}");
@@ -96,7 +113,10 @@ fn a_forged_language_does_no_harm() {
     let client = WebClient::new();
     for (referer, returns_to) in [
         (sign_in.clone(), sign_in.clone()),
-        (format!("{AUTH}//evil.example/x"), format!("{AUTH}//evil.example/x")),
+        (
+            format!("{AUTH}//evil.example/x"),
+            format!("{AUTH}//evil.example/x"),
+        ),
         ("https://evil.example/".to_owned(), "/".to_owned()),
         (format!("{AUTH}.evil.example/"), "/".to_owned()),
         (format!("{APP}/"), "/".to_owned()),
@@ -105,9 +125,19 @@ fn a_forged_language_does_no_harm() {
     ] {
         let from = client.with(&format!("Referer: {referer}"));
         let set = from.sends(&url, &[("to", "fr")]);
-        assert_eq!((set.status, set.header("location")), (303, returns_to.as_str()), "{referer}");
+        assert_eq!(
+            (set.status, set.header("location")),
+            (303, returns_to.as_str()),
+            "{referer}"
+        );
         let cookie = set.header("set-cookie");
-        for part in ["__Host-postern-language=fr;", "HttpOnly", "Secure", "SameSite=Lax", "Path=/"] {
+        for part in [
+            "__Host-postern-language=fr;",
+            "HttpOnly",
+            "Secure",
+            "SameSite=Lax",
+            "Path=/",
+        ] {
             assert_contains(cookie, part);
         }
     }

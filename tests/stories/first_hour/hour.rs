@@ -44,7 +44,8 @@ impl Codes {
             let step = oldest.max(self.last + 1);
             if step <= now + 1 {
                 self.last = step;
-                return self.phone.code_in(step.cast_signed() - now.cast_signed());
+                let signed = |step: u64| i64::try_from(step).expect("a time step");
+                return self.phone.code_in(signed(step) - signed(now));
             }
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -106,7 +107,7 @@ fn installs(host: &BootedHost) -> Codes {
                 finds(host, &["neither a key nor a store|postern init"]);
             }
             "sudo postern init" => {
-                assert_contains(&host.does(&line), "keep a copy of the key file");
+                assert_contains(host.does(&line), "keep a copy of the key file");
                 finds(host, &[]);
             }
             "sudo postern enroll alice" => codes = Some(enrolls(host, &line)),

@@ -1,10 +1,10 @@
 //! The pictures of README, taken from the real command and the real page. `docs/pictures/make`
 //! copies them from the folder of builds.
 
-use testhost::{APP, Chromium, Host, Postern, Terminal, keep_picture};
+use testhost::{APP, Chromium, Host, Postern, Terminal, Web, keep_picture};
 
 /// A terminal as a page. The rows of half blocks must touch, or the QR code has gaps.
-const TERMINAL: &str = "<!doctype html><title>terminal</title><body style=\"margin:0;background:#16181d;color:#e6e6e6;\
+const TERMINAL: &str = "<!doctype html><title>terminal</title><meta name=viewport content=\"width=device-width\"><body style=\"margin:0;background:#16181d;color:#e6e6e6;\
      padding:14px\"><pre style=\"margin:0;font:13px/15px 'DejaVu Sans Mono'\">";
 
 /// The command, as a person types it, and what the terminal shows until the prompt.
@@ -22,7 +22,8 @@ fn enrolls() -> String {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_pictures_of_readme_are_taken() {
-    let (host, web) = Host::with_web();
+    let host = Host::fresh();
+    let web = Web::nginx(&host, "[gate.branding]\nname = \"Example Ltd\"\n");
     let browser = Chromium::start();
     let shown = enrolls();
     assert!(shown.contains('▀'), "{shown}");
@@ -35,7 +36,7 @@ fn the_pictures_of_readme_are_taken() {
             c => c.to_string(),
         })
         .collect();
-    browser.emulates_screen(480, 520, "light");
+    browser.emulates_screen(440, 400, "light");
     browser.opens(&format!("data:text/html;charset=utf-8,{page}"));
     keep_picture("readme-enroll", &browser.picture());
 

@@ -25,7 +25,8 @@ const ADMIN: &str = "admin";
 const HOSTS: &str =
     "127.0.0.1 localhost\n127.0.1.1 bare\n::1 localhost ip6-localhost ip6-loopback\n";
 
-/// Script that makes a cgroup, in which the container stays. `$1` is its name.
+/// Script that makes a cgroup, in which the container stays. `$1` is its name. At a reboot nspawn
+/// exits with 133.
 const BOOT: &str = "
     mount -t cgroup2 none /mnt
     mkdir /mnt/$1
@@ -34,7 +35,11 @@ const BOOT: &str = "
     umount -l /sys/fs/cgroup
     mount -t cgroup2 none /sys/fs/cgroup
     shift
-    exec systemd-nspawn \"$@\"";
+    status=133
+    while ((status == 133)); do
+        status=0
+        systemd-nspawn \"$@\" || status=$?
+    done";
 
 /// A booted host. It ends with all that it started when this value is dropped.
 pub struct BootedHost {

@@ -3,6 +3,7 @@
 mod account;
 mod app_password;
 mod authenticator;
+mod backup;
 mod browser;
 mod check;
 pub(crate) mod disable;
@@ -16,6 +17,7 @@ pub(crate) mod one_time_code;
 mod password;
 mod print_config;
 mod recovery;
+mod restore;
 mod session;
 mod setup;
 pub(crate) mod status;
@@ -86,6 +88,8 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> CommandResult {
         Command::Key(KeyArguments::Rotate(what)) => key::rotate(run, what),
         Command::Log(what) => log::run(run, what),
         Command::Upgrade => upgrade::run(run),
+        Command::Backup(what) => backup::run(run, what),
+        Command::Restore(what) => restore::run(run, what),
         Command::Edit => edit::run(run),
         Command::Check(what) => check::run(run, what),
     }

@@ -29,7 +29,7 @@ const KEEP_NEWEST: u8 = b'n';
 /// Maximum length of a request, in bytes. It is more than the keys of a full file need.
 const LONGEST_REQUEST: u32 = 128;
 /// Maximum length of an error message in a reply, in bytes.
-const LONGEST_REASON: u32 = 4096;
+pub(crate) const LONGEST_REASON: u32 = 4096;
 
 /// The rotation's connection to the writer process. The process ends when this value is dropped.
 pub(crate) struct KeyWriter {
@@ -179,13 +179,13 @@ fn reply(stream: &UnixStream, result: Result<(), MasterKeyError>) -> io::Result<
 }
 
 /// Sends a frame: its length in four bytes, then its content.
-fn send(mut stream: &UnixStream, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn send(mut stream: &UnixStream, bytes: &[u8]) -> io::Result<()> {
     let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
     stream.write_all(&length.to_be_bytes())?;
     stream.write_all(bytes)
 }
 
-fn receive(mut stream: &UnixStream, longest: u32) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn receive(mut stream: &UnixStream, longest: u32) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
     let length = u32::from_be_bytes(length);

@@ -8,6 +8,8 @@ mod commands;
 mod context;
 mod key_writer;
 mod remote_gate;
+mod store_files;
+mod store_processes;
 pub mod terminal;
 
 use clap::Parser;
@@ -16,6 +18,9 @@ use terminal::output::{CommandFailure, Output};
 
 fn main() -> ExitCode {
     if let Some(status) = key_writer::run_if_asked(std::env::args_os()) {
+        return status;
+    }
+    if let Some(status) = store_files::run_if_asked(std::env::args_os()) {
         return status;
     }
     if let Some(status) = arguments::completions::run_if_asked(std::env::args_os()) {

@@ -41,6 +41,7 @@ const CODES: &[&str] = &[
     "not_mailed",
     "nothing_to_confirm",
     "one_time_code_required",
+    "password_common",
     "password_not_managed",
     "refused",
     "required",

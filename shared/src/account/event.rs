@@ -20,7 +20,7 @@ pub struct AuditEvent {
     pub origin: String,
     /// The account itself at a sign-in; the administrator in administration.
     pub principal: String,
-    /// Reason of a refusal, or authentication method of a success.
+    /// Reason of a refusal, authentication method of a success, or browser of a new sign-in.
     pub cause: String,
 }
 
@@ -56,6 +56,8 @@ pub enum EventKind {
     GroupsChanged,
     /// A sign-in was accepted.
     Accepted,
+    /// A sign-in came from a browser and an address that the account had not used.
+    NewSignIn,
     /// A sign-in was refused after its input was verified.
     Refused,
     /// A throttle bucket was locked.
@@ -100,15 +102,20 @@ pub enum EventKind {
     /// All keys were replaced, which invalidates everything that depended on them. The event is
     /// stored under the principal's name.
     KeysRenewed,
+    /// A backup of the store was written. The event is stored under the principal's name.
+    BackupMade,
+    /// The store was replaced by a backup. The event is stored under the principal's name.
+    StoreRestored,
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 30] = [
+    pub const ALL: [EventKind; 33] = [
         EventKind::AccountAdded,
         EventKind::AccountRemoved,
         EventKind::AccountRenamed,
         EventKind::GroupsChanged,
         EventKind::Accepted,
+        EventKind::NewSignIn,
         EventKind::Refused,
         EventKind::Locked,
         EventKind::Enrolled,
@@ -134,6 +141,8 @@ impl EventKind {
         EventKind::ClockUnlocked,
         EventKind::KeysRotated,
         EventKind::KeysRenewed,
+        EventKind::BackupMade,
+        EventKind::StoreRestored,
     ];
 
     /// Returns how many events of this kind are written per account and day, for kinds that a
@@ -145,6 +154,7 @@ impl EventKind {
             EventKind::Refused | EventKind::CodeRequested => Some(100),
             EventKind::Accepted => Some(1000),
             EventKind::HostPasswordChanged => Some(40),
+            EventKind::NewSignIn => Some(8),
             _ => None,
         }
     }
@@ -157,6 +167,7 @@ impl EventKind {
             EventKind::AccountRenamed => "account-renamed",
             EventKind::GroupsChanged => "groups-changed",
             EventKind::Accepted => "accepted",
+            EventKind::NewSignIn => "new-sign-in",
             EventKind::Refused => "refused",
             EventKind::Locked => "locked",
             EventKind::Enrolled => "enrolled",
@@ -182,6 +193,8 @@ impl EventKind {
             EventKind::ClockUnlocked => "clock-unlocked",
             EventKind::KeysRotated => "keys-rotated",
             EventKind::KeysRenewed => "keys-renewed",
+            EventKind::BackupMade => "backup-made",
+            EventKind::StoreRestored => "store-restored",
         }
     }
 

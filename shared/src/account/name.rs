@@ -7,6 +7,7 @@ mod spelling;
 
 pub use characters::is_invisible;
 pub use service::{Service, is_plain_name};
+pub(crate) use spelling::fold;
 pub use spelling::{Distinct, NameKey, NewName, OtherSpelling};
 
 use serde::{Deserialize, Serialize};

@@ -179,6 +179,22 @@ impl OwnKeyFile {
     }
 }
 
+impl OwnKeyFile {
+    /// Puts the keys of a backup before those of the file. Where the file has no room for both, its
+    /// own keys are removed.
+    pub fn add_restored(&mut self, restored: MasterKeys) -> Result<(), MasterKeyError> {
+        let present = MasterKeys::read_file(&self.path)?;
+        let ids = restored.ids();
+        if ids.iter().all(|id| present.find(id).is_some()) {
+            return Ok(());
+        }
+        let mut keys = restored.0;
+        keys.extend(present.0.into_iter().filter(|(id, _)| !ids.contains(id)));
+        keys.truncate(MOST);
+        MasterKeys(keys).replace_file(&self.path)
+    }
+}
+
 impl MasterKeyFile for OwnKeyFile {
     fn add(&mut self, used: &[MasterKeyId]) -> Result<MasterKeys, MasterKeyError> {
         let mut old = MasterKeys::read_file(&self.path)?;

@@ -1,6 +1,8 @@
 //! Passwords of the built-in first factor: argon2id with a pepper (RFC 9106). The store keeps the
 //! hash; the pepper is a data key and is kept wrapped.
 
+mod guessable;
+
 use super::vault::Vault;
 use crate::credential::secret::{RandomError, fill_random};
 use argon2::password_hash::{self, Output, PasswordHasher, Salt, SaltString};
@@ -119,6 +121,10 @@ pub enum PasswordError {
     TooShort,
     /// More than [`LONGEST`] bytes.
     TooLong,
+    /// One of the most common ones.
+    Common,
+    /// Made of the names of the account and the site.
+    OfNames,
     /// A hash in the store is damaged.
     Hashing,
     Random(RandomError),
@@ -135,6 +141,12 @@ impl fmt::Display for PasswordError {
         match self {
             PasswordError::TooShort => write!(f, "a password has at least {SHORTEST} characters"),
             PasswordError::TooLong => write!(f, "a password has at most {LONGEST} bytes"),
+            PasswordError::Common => f.write_str(
+                "the password is one of the most common ones, which are guessed first; choose another one",
+            ),
+            PasswordError::OfNames => f.write_str(
+                "the password is made of the account's name or the site's, which are guessed first; choose another one",
+            ),
             PasswordError::Hashing => f.write_str(
                 "the hash of a password in the store is damaged; set the password again",
             ),

@@ -174,6 +174,22 @@ impl Vault {
         self.keys.renew(renewal)?.wrap(masters)
     }
 
+    /// Renews the keys of sessions, sealed tokens and trusted browsers: none that was ever issued
+    /// is valid any more. Returns all keys, wrapped by the newest master key.
+    pub(crate) fn renew_token_keys(
+        &self,
+        masters: &MasterKeys,
+    ) -> Result<Vec<WrappedKey>, VaultError> {
+        self.keys.renew_token_keys()?.wrap(masters)
+    }
+
+    /// Returns whether both are vaults of one store, or of copies of it: one has a fingerprint key of
+    /// the other.
+    pub(crate) fn is_of_same_store(&self, other: &Vault) -> bool {
+        let mut keys = self.keys.fingerprints();
+        keys.any(|key| other.keys.fingerprints().any(|other| key == other))
+    }
+
     /// Returns whether bytes that the previous key sealed may remain.
     pub(crate) fn has_previous_key(&self) -> bool {
         self.keys.previous_seal_key().is_some()

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod app_passwords;
+mod backup;
 mod commands;
 mod context;
 pub mod enrollment;
@@ -20,15 +21,19 @@ pub use accounts::account_data::read_secret_file;
 pub use accounts::api_secret::ShownSecret;
 pub use accounts::error::{AdministrationError, AppPasswordError};
 pub use accounts::import::{ImportMode, ImportReport};
+pub use accounts::password_change::refuse_guessable_password;
 pub use app_passwords::changes::AppPasswordsAfter;
+pub use backup::restoring::{ReplacedStore, RestoreOptions, RestoreReport, ToRenew};
+pub use backup::writing::BackupError;
 use context::engine::is_enrolled;
 pub use context::engine::{COMMAND, Engine, EngineError, PolicyFacts};
 pub use context::principal::{Principal, Requester};
 pub use context::privileges;
 pub use context::subjects::{
-    AccountPolicy, Accounts, AppPasswords, AuditLog, Commands, Enrollment, Keys, Login, Mail,
-    Sessions, Verification,
+    AccountPolicy, Accounts, AppPasswords, AuditLog, Backups, Commands, Enrollment, Keys, Login,
+    Mail, Sessions, Verification,
 };
+pub use context::warning::{EngineWarning, suspected_clock};
 use context::{principal, transaction};
 pub use enrollment::at_prompt::PromptEnrollment;
 pub use enrollment::by_command::EnrollmentRequest;
@@ -42,6 +47,7 @@ pub use login::{
     LoginClass, LoginError, OpenedSession, RequestedPage, SERVICE, TrustRequest,
 };
 pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMailed};
+pub use mail::sign_in::BY_LINK;
 pub use mail::waiting::{WaitCallbackGuard, report_waiting, set_wait_callback};
 pub use policy::exemption::PolicyError;
 pub use policy::groups::AdministratorStatus;

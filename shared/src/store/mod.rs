@@ -17,8 +17,9 @@ mod transaction;
 pub use crate::account::record::AccountRecord;
 pub use error::{LockHolder, StoreError, StoreResult, log_cause};
 pub use open::{
-    UpgradeResult, create, exists, has_current_version, make_missing_files, open, upgrade,
+    UpgradeResult, create, create_temporary, exists, has_current_version, make_missing_files, open,
+    upgrade,
 };
 pub use records::*;
-pub use sqlite::{Store, UnchangedFiles};
+pub use sqlite::{STORE_VERSION, Store, TemporaryStore, UnchangedFiles};
 pub use transaction::{Intent, Transaction};

@@ -1,7 +1,7 @@
 //! The configured store, by its URL: opened, created and upgraded.
 
 use super::StoreResult;
-use super::sqlite::{self, Store};
+use super::sqlite::{self, Store, TemporaryStore};
 use crate::config::StoreUrl;
 use crate::crypto::vault::WrappedKey;
 use std::path::PathBuf;
@@ -47,6 +47,11 @@ pub fn create(url: &StoreUrl, group: Option<u32>, keys: &[WrappedKey]) -> StoreR
 /// A file cannot be created.
 pub fn make_missing_files(url: &StoreUrl) -> StoreResult<()> {
     sqlite::make_missing_files(url.sqlite_path())
+}
+
+/// Creates the files of a store that is being copied or restored, for `user`.
+pub fn create_temporary(url: &StoreUrl, user: u32) -> StoreResult<TemporaryStore> {
+    TemporaryStore::create(url.sqlite_path(), user)
 }
 
 pub fn exists(url: &StoreUrl) -> bool {

@@ -198,6 +198,23 @@ pub struct SealedRow {
     pub sealed: Vec<u8>,
 }
 
+/// An authenticator of any account.
+pub struct OwnedAuthenticator {
+    pub number: i64,
+    pub account: AccountId,
+    pub owner: UserName,
+    pub parameters: OtpParameters,
+    pub sealed: Vec<u8>,
+}
+
+/// Credentials of an account that a backup brings back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestoredCredential {
+    /// Recovery codes that were not used before the backup.
+    RecoveryCodes,
+    AppPasswords,
+}
+
 /// Value that is stored only as a keyed hash or checked only by a signature. It is worthless
 /// without the key and cannot be computed again from the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,6 +4,7 @@
 //! MUST NOT follow a link, trust the schema, or open a version that it does not know. MUST NOT
 //! create a store by opening one.
 
+mod backup;
 mod connection;
 mod create;
 mod files;
@@ -30,13 +31,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wal::{WalEnd, checkpoint};
 
+pub use backup::TemporaryStore;
 pub(super) use create::{create, make_missing_files};
 pub use files::UnchangedFiles;
 pub(super) use open_transaction::OpenTransaction;
 
 const SCHEMA: &str = include_str!("sqlite/schema.sql");
 /// `user_version`, raised with every change of the schema.
-const VERSION: i64 = 5;
+const VERSION: i64 = STORE_VERSION as i64;
+/// Version of the stores that this program makes and opens.
+pub const STORE_VERSION: u32 = 5;
 /// `application_id` ("Post"), by which file(1) and this program recognise a store.
 const APPLICATION: i64 = 0x506f_7374;
 

@@ -9,6 +9,7 @@ mod convert;
 mod events;
 mod keys;
 mod mail;
+mod restored;
 mod revocations;
 mod second_factor;
 mod sessions;

@@ -15,7 +15,8 @@ pub use error::FileError;
 pub use folder::TrustedFolder;
 pub use folder_states::FolderStates;
 pub use write::{
-    Existing, remove_abandoned, remove_unfinished, replace_if, sync_folder, write_atomically,
+    Existing, remove_abandoned, remove_unfinished, rename_durably, replace_if, sync_folder,
+    write_atomically,
 };
 
 use error::FileProblem;

@@ -5,20 +5,24 @@
 //! proven that the parent of the token is valid (`engine/login/token_validity.rs`).
 
 mod completed_factors;
+mod end_sessions;
 mod envelope;
 mod kind;
 mod login;
+mod page_message;
 mod revoked;
 pub mod session;
 mod session_token;
 #[cfg(test)]
 mod tests;
 
+pub use end_sessions::EndSessionsPayload;
 pub(crate) use envelope::{AccountVersion, TokenHolder, TokenParent, TokenRecipient};
 pub use envelope::{Token, TokenId};
 pub use kind::TokenKind;
 pub(crate) use kind::TokenPayload;
 pub use login::LoginPayload;
+pub use page_message::PageMessage;
 pub(crate) use session_token::session_recipient;
 pub use session_token::{AccessPayload, RefreshPayload, StepUpPayload};
 
@@ -26,5 +30,7 @@ pub type LoginToken = Token<LoginPayload>;
 pub type StepUpToken = Token<StepUpPayload>;
 /// A session in a header, valid for minutes.
 pub type AccessToken = Token<AccessPayload>;
+/// Ends every session of an account, once.
+pub type EndSessionsToken = Token<EndSessionsPayload>;
 /// Obtains the next access token of a session, once.
 pub type RefreshToken = Token<RefreshPayload>;

@@ -11,13 +11,19 @@ use crate::web::step_up::{self, StepUpProof};
 use hyper::StatusCode;
 use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::crypto::password::{Password, SHORTEST};
-use postern_shared::engine::{AdministrationError, Engine};
+use postern_shared::engine::{AdministrationError, Engine, refuse_guessable_password};
 use zeroize::Zeroizing;
 
 /// Parses a new password. Callers do so before the step-up consumes a code.
 pub(crate) fn parse_new_password(request: &RequestContext<'_>, new: &str) -> ActResult<Password> {
-    Password::new(Zeroizing::new(new.to_owned()))
-        .map_err(|error| ActRefused::act(request.language, &AdministrationError::Password(error)))
+    let refused = |error| ActRefused::act(request.language, &AdministrationError::Password(error));
+    let password = Password::new(Zeroizing::new(new.to_owned())).map_err(refused)?;
+    // without a session the act is refused next
+    if let Some(session) = request.session() {
+        refuse_guessable_password(&request.site.config, &session.name, &password)
+            .map_err(refused)?;
+    }
+    Ok(password)
 }
 
 /// Changes the password. Every other session and every trusted browser is revoked.
@@ -51,8 +57,10 @@ pub(crate) async fn show_password_page(
     if request.site.gate().first_factor != FirstFactorSource::Password {
         return Ok(reply::bare(StatusCode::NOT_FOUND));
     }
+    let session = request.require_session()?;
     let page = NewPasswordPage {
         frame: request.frame(form.message()),
+        user: session.name.as_str(),
         step_up: step_up::required_step_up(request).await?,
         least: SHORTEST,
     };

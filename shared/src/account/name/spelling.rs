@@ -34,7 +34,7 @@ impl UserName {
 
 /// Folds by compatibility caseless matching (The Unicode Standard, 3.13, D146), with one
 /// difference: letters that share an uppercase letter are equal, so that a dotless i equals an i.
-fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }

@@ -147,6 +147,15 @@ impl DataKeys {
         })
     }
 
+    /// Returns the keys with new ones for cookies and tokens.
+    pub(super) fn renew_token_keys(&self) -> Result<DataKeys, VaultError> {
+        let mut renewed = self.clone();
+        for purpose in [KeyPurpose::Session, KeyPurpose::Token, KeyPurpose::Browser] {
+            renewed.current[purpose as usize] = random()?;
+        }
+        Ok(renewed)
+    }
+
     /// Returns the keys without the previous sealing key, once nothing is sealed with it.
     pub(super) fn without_previous_key(&self) -> DataKeys {
         DataKeys {

@@ -5,7 +5,9 @@ use super::change::AccountChange;
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
-use crate::crypto::password::Password;
+use crate::config::Config;
+use crate::crypto::password::{Password, PasswordError};
+use crate::engine::enrollment::pending::issuer;
 use crate::engine::{Accounts, AdministrationError, AppPasswordsAfter, EngineError, Principal};
 use crate::store::StoreError;
 use crate::system::clock::Timestamp;
@@ -26,7 +28,8 @@ impl AccountChange<'_> {
 }
 
 impl Accounts<'_> {
-    /// Sets a password. Every session, trusted browser and grace period of the account ends.
+    /// Sets a password, unless it can be guessed. Every session, trusted browser and grace period of
+    /// the account ends.
     pub fn set_password<'a>(
         &mut self,
         name: &UserName,
@@ -34,6 +37,8 @@ impl Accounts<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<AppPasswordsAfter, AdministrationError> {
+        refuse_guessable_password(&self.engine.config, name, password)
+            .map_err(AdministrationError::Password)?;
         let mut change = self.engine.begin_change(actor, now)?;
         // with the pepper of this transaction, since a key rotation may have replaced an earlier
         // one
@@ -68,4 +73,19 @@ impl Accounts<'_> {
         self.engine.sessions().await_gate_confirmations(revision)?;
         Ok(Some(after))
     }
+}
+
+/// Refuses a new password that is common, or made of the account's name, the issuer, or the gate's
+/// host.
+///
+/// # Errors
+/// [`PasswordError::Common`], or [`PasswordError::OfNames`].
+pub fn refuse_guessable_password(
+    config: &Config,
+    name: &UserName,
+    password: &Password,
+) -> Result<(), PasswordError> {
+    let issuer = issuer(config);
+    let host = config.gate.url.as_ref().map_or("", |url| url.host());
+    password.refuse_guessable(&[name.as_str(), &issuer, host])
 }

@@ -21,6 +21,11 @@ pub struct AuditLog<'e> {
     pub(in crate::engine) engine: &'e mut Engine,
 }
 
+/// Backup of the store, and what makes a restored one safe.
+pub struct Backups<'e> {
+    pub(in crate::engine) engine: &'e mut Engine,
+}
+
 pub struct Commands<'e> {
     pub(in crate::engine) engine: &'e mut Engine,
 }
@@ -70,6 +75,10 @@ impl Engine {
 
     pub fn audit_log(&mut self) -> AuditLog<'_> {
         AuditLog { engine: self }
+    }
+
+    pub fn backups(&mut self) -> Backups<'_> {
+        Backups { engine: self }
     }
 
     pub fn commands(&mut self) -> Commands<'_> {

@@ -6,7 +6,7 @@ use crate::config::StoreConfig as Settings;
 use crate::crypto::master_key::MasterKeys;
 use crate::crypto::vault::{Vault, VaultError, WrappedKey};
 use crate::engine::EngineError;
-use crate::store::{self, Intent, Store, StoreError, Transaction};
+use crate::store::{self, Intent, Store, StoreError, TemporaryStore, Transaction};
 use crate::system::admission::AdmissionClass;
 use std::path::{Path, PathBuf};
 
@@ -64,6 +64,11 @@ impl KeyedStore {
     /// Returns whether the store refuses writes: see [`Store::is_read_only`].
     pub(in crate::engine) fn is_read_only(&self) -> bool {
         self.store.is_read_only()
+    }
+
+    /// Writes the store as of one moment into an empty file: see [`Store::copy_to`].
+    pub(in crate::engine) fn copy_to(&mut self, copy: &TemporaryStore) -> Result<(), StoreError> {
+        self.store.copy_to(copy)
     }
 
     /// Removes overwritten content from the WAL: see [`Store::truncate_wal`].

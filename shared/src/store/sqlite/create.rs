@@ -112,13 +112,13 @@ pub(in crate::store) fn make_missing_files(path: &Path) -> StoreResult<()> {
 }
 
 /// Opens a file to the group and to no other user.
-fn set_group_and_mode(path: &Path, group: Option<u32>) -> std::io::Result<()> {
+pub(super) fn set_group_and_mode(path: &Path, group: Option<u32>) -> std::io::Result<()> {
     chown(path, None, group)?;
     std::fs::set_permissions(path, Permissions::from_mode(location::FILE))
 }
 
 /// Creates an empty file that only the group shares. An existing file is an error.
-fn create_empty(path: &Path, group: Option<u32>) -> StoreResult<()> {
+pub(super) fn create_empty(path: &Path, group: Option<u32>) -> StoreResult<()> {
     let make = || -> std::io::Result<()> {
         let file = File::options()
             .write(true)

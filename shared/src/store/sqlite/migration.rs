@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Time limit of SQLite's work for the whole upgrade.
-const TIME_LIMIT: Duration = Duration::from_secs(3600);
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(3600);
 
 /// Migration from one version to the next.
 struct Migration {
@@ -70,14 +70,30 @@ pub(super) fn version_error(connection: &Connection, found: i64) -> StoreError {
 pub(super) fn upgrade(path: &Path) -> StoreResult<UpgradeResult> {
     refuse_file_size_limit()?;
     let path = location::check_trusted(path)?;
-    let upgraded = upgrade_under_lock(&path);
+    let upgraded = upgrade_under_lock(&path, OldStore::Copied);
     match upgraded {
         Err(StoreError::Busy) => Err(lock_holder::busy_error(&path)),
         upgraded => upgraded,
     }
 }
 
-fn upgrade_under_lock(path: &Path) -> StoreResult<UpgradeResult> {
+/// Upgrades a store that nobody uses yet, and that is a copy itself. Returns its earlier version.
+pub(super) fn upgrade_restored(path: &Path) -> StoreResult<i64> {
+    let path = location::check_trusted(path)?;
+    match upgrade_under_lock(&path, OldStore::NotCopied)? {
+        UpgradeResult::UpToDate(version) => Ok(version),
+        UpgradeResult::Upgraded { from, .. } => Ok(from),
+    }
+}
+
+/// Whether a copy of the old store is made before it is changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OldStore {
+    Copied,
+    NotCopied,
+}
+
+fn upgrade_under_lock(path: &Path, old: OldStore) -> StoreResult<UpgradeResult> {
     let connection = open(path)?;
     let database = DatabasePath::open(path)?;
     // refused before any wait
@@ -97,7 +113,10 @@ fn upgrade_under_lock(path: &Path) -> StoreResult<UpgradeResult> {
     }
     check_old_schema(&connection, found)?;
     // the write lock is held: the copy is exactly what the migration starts with
-    let backup = back_up(path)?;
+    let backup = match old {
+        OldStore::Copied => back_up(path)?,
+        OldStore::NotCopied => path.to_owned(),
+    };
     migrate(&connection, found)?;
     database.check_unmoved()?;
     connection.execute_batch("COMMIT").map_err(|error| {

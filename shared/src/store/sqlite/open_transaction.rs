@@ -5,6 +5,7 @@
 use super::connection::{CommitResult, StoreConnection};
 use super::locks::{StopsBlocked, WritePermit};
 use rusqlite::Connection;
+use std::time::Duration;
 
 /// Savepoint of one attempt in a transaction that another attempt began.
 const SAVEPOINT: &str = "SAVEPOINT attempt";
@@ -60,6 +61,11 @@ impl<'a> OpenTransaction<'a> {
         self.connection
             .as_ref()
             .expect("a transaction has a connection until it ends")
+    }
+
+    /// Sets the time limit of SQLite's work from now on.
+    pub(in crate::store) fn set_time_limit(&self, limit: Duration) {
+        self.store_connection().deadline.set(limit);
     }
 
     pub(in crate::store) fn connection(&self) -> &Connection {

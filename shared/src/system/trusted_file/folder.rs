@@ -45,6 +45,10 @@ impl TrustedFolder {
         self.stat.st_uid
     }
 
+    pub fn group(&self) -> u32 {
+        self.stat.st_gid
+    }
+
     /// Returns the metadata of an entry, without following links, or `None` if it does not exist.
     pub fn stat(&self, name: &OsStr) -> Result<Option<FileStat>, FileError> {
         match fstatat(&self.open, name, AtFlags::AT_SYMLINK_NOFOLLOW) {

@@ -56,6 +56,18 @@ pub fn replace_if(
     )
 }
 
+/// Gives a complete file its name, durably. `new` is in the same folder and is durable.
+pub fn rename_durably(new: &Path, path: &Path, existing: Existing) -> Result<(), FileError> {
+    let flags = match existing {
+        Existing::Replace => RenameFlags::empty(),
+        Existing::Refuse => RenameFlags::RENAME_NOREPLACE,
+    };
+    renameat2(AT_FDCWD, new, AT_FDCWD, path, flags)
+        .map_err(io::Error::from)
+        .and_then(|()| sync_folder(path))
+        .map_err(|error| FileError::io(path, error))
+}
+
 fn write_and_rename(
     path: &Path,
     bytes: &[u8],

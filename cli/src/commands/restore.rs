@@ -1,0 +1,355 @@
+//! `postern restore`: puts a backup in the place of the store. The whole backup is verified before
+//! anything is changed, and the old store is kept. A restored store accepts nothing that was used or
+//! revoked since the backup; what nobody can know is reported.
+
+use super::backup::read_passphrase;
+use crate::arguments::backup::RestoreArguments;
+use crate::context::{self, Invocation};
+use crate::store_files::{FileTask, StoreFiles};
+use crate::store_processes;
+use crate::terminal::output::{CommandFailure, CommandResult, Output, Table, counted};
+use crate::terminal::prompt;
+use nix::fcntl::OFlag;
+use nix::unistd::geteuid;
+use postern_shared::config::{Config, StoreUrl, file};
+use postern_shared::crypto::backup_file::{BackupFileError, BackupHeader, key_fingerprint};
+use postern_shared::crypto::master_key::{MasterKeys, OwnKeyFile};
+use postern_shared::engine::{
+    Engine, EngineError, RestoreOptions, RestoreReport, ToRenew, privileges,
+};
+use postern_shared::store::{self, STORE_VERSION, StoreError, TemporaryStore};
+use postern_shared::system::clock;
+use postern_shared::system::trusted_file::FileError;
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{self, BufReader, Seek, SeekFrom};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Accounts that are shown to people; JSON lists all.
+const MOST_SHOWN: usize = 200;
+
+pub(super) fn run(run: Invocation<'_>, what: &RestoreArguments) -> CommandResult {
+    let mut in_force = file::load_config(run.config_path)
+        .map_err(|error| CommandFailure::new(error.with_remedy()))?;
+    if let Some(problem) = &in_force.fallback {
+        run.output.warn(problem)?;
+    }
+    let config = &mut in_force.config;
+    let mut backup = BackupInput::open(&what.file)?;
+    let masters = read_keys(run.output, what, &backup, config)?;
+    backup.verify(&masters)?;
+    let store = config.store.url.sqlite_path().to_owned();
+    store_processes::refuse_running(&store)?;
+    confirm(run.output, what, &backup.header)?;
+
+    if what.with_key {
+        OwnKeyFile::lock(config.store.key_file.path())?.add_restored(masters)?;
+    }
+    let user = privileges::user_and_group()?.0.as_raw();
+    let temporary = store::create_temporary(&config.store.url, user)?;
+    let ending = format!(
+        ".before-restore-{}",
+        clock::now()?.to_string().replace(':', "")
+    );
+    let task = FileTask::ReplaceStore(&store, &ending);
+    let mut files = StoreFiles::start(temporary.path(), &task)?;
+    context::give_root_up(config)?;
+    // the store that is replaced may be the only one that nobody can read
+    let report = restore(run.output, config, &backup, &temporary, what, &mut files)?;
+    tell(run.output, &backup.header, &report)
+}
+
+/// The report, and the path of the store that was replaced.
+struct Restored {
+    report: RestoreReport,
+    found_version: i64,
+    kept: Option<String>,
+}
+
+/// Makes a store of the backup, and lets it take the place of the old one. The old one is locked
+/// from before the time of restoring is read.
+fn restore(
+    output: Output,
+    config: &Config,
+    backup: &BackupInput,
+    temporary: &TemporaryStore,
+    what: &RestoreArguments,
+    files: &mut StoreFiles,
+) -> CommandResult<Restored> {
+    let masters = MasterKeys::read_file(config.store.key_file.path())?;
+    backup.open_into(&masters, temporary)?;
+    let found_version = temporary.become_store()?;
+    let mut old = match Engine::open(config.clone()) {
+        Ok(engine) => Some(engine),
+        Err(error @ EngineError::Store(StoreError::Busy | StoreError::Held(_))) => {
+            return Err(error.into());
+        }
+        Err(EngineError::Store(StoreError::File(error))) if error.is_missing() => None,
+        Err(error) => {
+            output.warn(format_args!(
+                "the store that is replaced does not tell what was used in it since the backup: {error}"
+            ))?;
+            None
+        }
+    };
+    let mut lock = old.as_mut().map(Engine::lock_replaced).transpose()?;
+    let mut restored = config.clone();
+    restored.store.url = StoreUrl::try_from(format!("sqlite:{}", temporary.path().display()))
+        .map_err(CommandFailure::new)?;
+    let mut engine = Engine::open(restored)?;
+    let options = RestoreOptions {
+        revoke_app_passwords: what.revoke_app_passwords,
+        revoke_recovery_codes: what.revoke_recovery_codes,
+    };
+    let report = engine.backups().end_revived(
+        lock.as_mut(),
+        backup.header.created,
+        options,
+        &context::actor(),
+        clock::now()?,
+    )?;
+    drop(engine);
+    let kept = files.finish()?;
+    drop(lock);
+    Ok(Restored {
+        report,
+        found_version,
+        kept: Some(kept).filter(|kept| !kept.is_empty()),
+    })
+}
+
+/// The opened file of a backup.
+struct BackupInput {
+    path: PathBuf,
+    file: File,
+    header: BackupHeader,
+}
+
+impl BackupInput {
+    /// Opens a regular file of root that no other user can write, and reads its header.
+    fn open(path: &Path) -> CommandResult<BackupInput> {
+        let path = std::path::absolute(path)?;
+        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let file = File::options()
+            .read(true)
+            .custom_flags(flags.bits())
+            .open(&path)
+            .map_err(|error| match path.is_symlink() {
+                true => FileError::link(&path),
+                false => FileError::io(&path, error),
+            })?;
+        let found = file.metadata()?;
+        if !found.is_file() {
+            return Err(FileError::not_a_file(&path).into());
+        }
+        if found.uid() != 0 && found.uid() != geteuid().as_raw() {
+            return Err(FileError::owner(&path, found.uid()).into());
+        }
+        if found.mode() & 0o022 != 0 {
+            return Err(FileError::mode(&path, found.mode() & 0o7777, 0o600).into());
+        }
+        let header = BackupHeader::read(&mut &file).map_err(|error| named(&path, error))?;
+        if header.store_version > STORE_VERSION {
+            return Err(CommandFailure::new(format_args!(
+                "{}: its store has version {}, this program knows version {STORE_VERSION}; install the Postern that made it or a newer one",
+                path.display(),
+                header.store_version
+            )));
+        }
+        Ok(BackupInput { path, file, header })
+    }
+
+    /// Opens the whole file, and keeps nothing of it.
+    fn verify(&mut self, masters: &MasterKeys) -> CommandResult {
+        self.open_to(masters, &mut io::sink())
+    }
+
+    /// Opens the whole file again, into the temporary store.
+    fn open_into(&self, masters: &MasterKeys, temporary: &TemporaryStore) -> CommandResult {
+        let mut to = File::options()
+            .write(true)
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .open(temporary.path())?;
+        self.open_to(masters, &mut to)
+    }
+
+    fn open_to(&self, masters: &MasterKeys, output: &mut impl io::Write) -> CommandResult {
+        let mut input = BufReader::new(&self.file);
+        input.seek(SeekFrom::Start(0))?;
+        let header = BackupHeader::read(&mut input).map_err(|error| named(&self.path, error))?;
+        if header != self.header {
+            return Err(named(&self.path, BackupFileError::Damaged));
+        }
+        header
+            .open(masters, &mut input, output)
+            .map_err(|error| named(&self.path, error))
+    }
+}
+
+fn named(path: &Path, error: BackupFileError) -> CommandFailure {
+    CommandFailure::new(format_args!(
+        "{}: {error}; nothing was changed",
+        path.display()
+    ))
+}
+
+/// Returns the keys that open the backup: those of the host, or those in the backup.
+fn read_keys(
+    output: Output,
+    what: &RestoreArguments,
+    backup: &BackupInput,
+    config: &Config,
+) -> CommandResult<MasterKeys> {
+    let key_file = config.store.key_file.path();
+    if !what.with_key {
+        return Ok(MasterKeys::read_file(key_file)?);
+    }
+    if !backup.header.contains_key_file() {
+        return Err(named(&backup.path, BackupFileError::NoKeyFile));
+    }
+    let file = what.passphrase_file.as_deref();
+    let passphrase = read_passphrase(output, file, "Passphrase of the backup: ")?;
+    let text = backup
+        .header
+        .open_key_file(&passphrase)
+        .map_err(|error| named(&backup.path, error))?;
+    Ok(MasterKeys::parse(&backup.path, &text)?)
+}
+
+fn confirm(output: Output, what: &RestoreArguments, header: &BackupHeader) -> CommandResult {
+    if what.yes {
+        return Ok(());
+    }
+    if !prompt::is_watched(output) {
+        return Err(CommandFailure::new(
+            "this replaces the store; nothing was changed; give --yes to confirm it without a terminal",
+        ));
+    }
+    output.text(format_args!(
+        "This replaces the store by that of {} (master key {}). What was changed since is lost; the store of now is kept beside it.\n",
+        header.created,
+        key_fingerprint(&header.master)
+    ))?;
+    match prompt::ask(output, "Type \"restore\" to continue: ")?.trim() {
+        "restore" => Ok(()),
+        _ => Err(CommandFailure::new("not confirmed; nothing was changed")),
+    }
+}
+
+fn tell(output: Output, header: &BackupHeader, restored: &Restored) -> CommandResult {
+    let report = &restored.report;
+    if output.is_json() {
+        let accounts: Vec<Value> = report
+            .renew
+            .iter()
+            .map(|(name, renew)| {
+                json!({
+                    "account": name,
+                    "recovery_codes": renew.recovery_codes,
+                    "app_passwords": renew.app_passwords,
+                    "refused_counters": renew.refused_counters,
+                })
+            })
+            .collect();
+        return output.json(&json!({
+            "success": true,
+            "backup": header.created.to_string(),
+            "store_version": restored.found_version,
+            "kept": restored.kept,
+            "uses_are_known": report.uses_are_known,
+            "damaged": report.damaged,
+            "accounts": accounts,
+        }));
+    }
+    output.text(format_args!(
+        "restored the store of {}; sessions, trusted browsers, grace periods, one-time codes and mailed codes have ended, and no code of before now is accepted\n",
+        header.created
+    ))?;
+    if i64::from(STORE_VERSION) != restored.found_version {
+        output.text(format_args!(
+            "it had version {} and has version {STORE_VERSION} now\n",
+            restored.found_version
+        ))?;
+    }
+    if let Some(kept) = &restored.kept {
+        output.text(format_args!(
+            "the earlier store is {kept}: remove it once everything works\n"
+        ))?;
+    }
+    for name in &report.damaged {
+        output.warn(format_args!(
+            "a secret of {name} cannot be opened; disable {name} and enroll it again"
+        ))?;
+    }
+    tell_what_to_renew(output, report)?;
+    output.text(format_args!(
+        "start the services again: {}\n",
+        store_processes::START
+    ))
+}
+
+/// Prints what nobody can know: it may have been used, revoked or changed since the backup.
+fn tell_what_to_renew(output: Output, report: &RestoreReport) -> CommandResult {
+    output.text(
+        "What was changed after the backup is as it was before: accounts and second factors that were \
+         removed, passwords, groups and mail addresses that were changed. Do it again.\n",
+    )?;
+    if report.renew.is_empty() {
+        return Ok(());
+    }
+    let codes = match report.uses_are_known {
+        true => "a recovery code that was replaced",
+        false => "a recovery code that was used or replaced",
+    };
+    output.text(format_args!(
+        "Valid again are {codes}, and an app password that was revoked, after the backup. Renew them where that may be:\n"
+    ))?;
+    let mut table = Table::new(["account", "has", "renew with"]);
+    for (name, renew) in report.renew.iter().take(MOST_SHOWN) {
+        table.row([
+            name.to_string(),
+            has(renew),
+            commands(renew)
+                .map(|command| format!("{command} {name}"))
+                .collect::<Vec<_>>()
+                .join(", "),
+        ]);
+    }
+    output.text(table)?;
+    match report.renew.len().saturating_sub(MOST_SHOWN) {
+        0 => Ok(()),
+        more => output.text(format_args!("and {more} more: postern status shows them\n")),
+    }
+}
+
+fn has(renew: &ToRenew) -> String {
+    let counts = [
+        (renew.recovery_codes, "recovery code"),
+        (renew.app_passwords, "app password"),
+        (renew.refused_counters, "refused authenticator by counter"),
+    ];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let texts: Vec<String> = counts
+        .map(
+            |(count, noun)| match noun.strip_prefix("refused authenticator") {
+                // the plural stands in the middle
+                Some(rest) => format!("{}{rest}", counted(count, "refused authenticator")),
+                None => counted(count, noun),
+            },
+        )
+        .collect();
+    texts.join(", ")
+}
+
+fn commands(renew: &ToRenew) -> impl Iterator<Item = &'static str> {
+    let commands = [
+        (renew.recovery_codes, "postern recovery"),
+        (renew.app_passwords, "postern app-password revoke"),
+        (renew.refused_counters, "postern authenticator add"),
+    ];
+    commands
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(_, command)| command)
+}

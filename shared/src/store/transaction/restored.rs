@@ -1,0 +1,143 @@
+//! A store that was restored from a backup, before anyone uses it. What may have been used or revoked
+//! since the backup is ended.
+//!
+//! MUST NOT be called on a store in use: the statements read and write whole tables.
+
+use super::Transaction;
+use super::convert::{named, otp_parameters, unsigned};
+use crate::account::event::EventKind;
+use crate::account::name::UserName;
+use crate::credential::totp::Step;
+use crate::crypto::vault::{RecoveryHash, SecretFingerprint};
+use crate::store::{OwnedAuthenticator, RestoredCredential, StoreResult};
+use crate::system::clock::Timestamp;
+use std::time::Duration;
+
+/// By how much revisions rise, so that no gate has read as new a one.
+const REVISIONS: i64 = 1 << 32;
+
+/// Time limit of SQLite's work in a transaction for which nobody waits.
+const UNHURRIED: Duration = Duration::from_secs(3600);
+
+impl Transaction<'_> {
+    /// Allows this transaction to take long: while access is denied anyway, or on a store that
+    /// nobody uses.
+    pub fn allow_long_work(&mut self) {
+        self.open.set_time_limit(UNHURRIED);
+    }
+
+    /// Ends sessions, trusted browsers, grace periods, sign-ins that have begun, one-time and mailed
+    /// codes, and removes queued mail. The caller has renewed the keys of tokens.
+    pub fn end_what_a_backup_revives(&mut self) -> StoreResult<()> {
+        for table in [
+            "session",
+            "browser_token",
+            "trusted_browser",
+            "login_token",
+            "one_time_code",
+            "mailed_code",
+            "outbox",
+            "notification",
+            "gate",
+        ] {
+            self.execute_unchecked(&format!("DELETE FROM {table}"))?;
+        }
+        self.execute_unchecked("UPDATE familiar_address SET code_at = NULL")?;
+        self.execute_unchecked(&format!(
+            "UPDATE revision SET number = number + {REVISIONS}, forgotten = number + {REVISIONS}"
+        ))?;
+        self.execute_unchecked(&format!(
+            "UPDATE app_password_revision SET number = number + {REVISIONS}"
+        ))
+    }
+
+    /// Removes credentials of all accounts.
+    pub fn remove_all(&mut self, what: RestoredCredential) -> StoreResult<()> {
+        self.execute_unchecked(&format!("DELETE FROM {}", table(what)))
+    }
+
+    /// Returns how many of these each account has that has any, ordered by name.
+    pub fn count_restored(
+        &mut self,
+        what: RestoredCredential,
+    ) -> StoreResult<Vec<(UserName, u64)>> {
+        let table = table(what);
+        let unused = match what {
+            RestoredCredential::RecoveryCodes => "used_at IS NULL",
+            RestoredCredential::AppPasswords => "TRUE",
+        };
+        let sql = format!(
+            "SELECT account.name, count(*) FROM {table} JOIN account ON account.id = {table}.account \
+             WHERE {unused} GROUP BY account.id ORDER BY account.name"
+        );
+        self.query_rows(&sql, [], |row| Ok((row.get(0)?, unsigned(row.get(1)?))))
+    }
+
+    /// Returns at most `limit` authenticators with numbers above `after`, in order.
+    pub fn authenticators_after(
+        &mut self,
+        after: i64,
+        limit: u32,
+    ) -> StoreResult<Vec<OwnedAuthenticator>> {
+        let sql = "SELECT authenticator.id, account.id, account.name, algorithm, digits, period, sealed \
+                   FROM authenticator JOIN secret ON secret.authenticator = authenticator.id \
+                   JOIN account ON account.id = authenticator.account \
+                   WHERE authenticator.id > ?1 ORDER BY authenticator.id LIMIT ?2";
+        self.query_rows(sql, (after, limit), |row| {
+            Ok(OwnedAuthenticator {
+                number: row.get(0)?,
+                account: row.get(1)?,
+                owner: named(row.get(2), "an account's name")?,
+                parameters: otp_parameters(row, 3)?,
+                sealed: row.get(6)?,
+            })
+        })
+    }
+
+    /// Returns at most `limit` used recovery codes after one, of any account, in order.
+    pub fn used_recovery_codes_after(
+        &mut self,
+        after: Option<&(i64, RecoveryHash)>,
+        limit: u32,
+    ) -> StoreResult<Vec<(i64, RecoveryHash, Timestamp)>> {
+        let (account, hash) = match after {
+            Some((account, hash)) => (*account, &hash.0[..]),
+            None => (0, &[][..]),
+        };
+        let sql = "SELECT account, hash, used_at FROM recovery_code \
+                   WHERE (account, hash) > (?1, ?2) AND used_at IS NOT NULL ORDER BY account, hash LIMIT ?3";
+        self.query_rows(sql, (account, hash, limit), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+    }
+
+    /// Returns when the newest event took place.
+    pub fn newest_event_time(&mut self) -> StoreResult<Option<Timestamp>> {
+        let sql = "SELECT at FROM event WHERE id = (SELECT max(id) FROM event)";
+        self.find_row(sql, [], |row| row.get(0))
+    }
+
+    /// Returns whether this store was itself restored from a backup, at this time or later.
+    pub fn was_restored_since(&mut self, since: Timestamp) -> StoreResult<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM event WHERE at >= ?1 AND kind = ?2)";
+        self.query_row(sql, (since, EventKind::StoreRestored), |row| row.get(0))
+    }
+
+    /// Records that a step above the floor may have been accepted. The floor stays.
+    pub fn refuse_step(&mut self, fingerprint: &SecretFingerprint, step: Step) -> StoreResult<()> {
+        let sql = "INSERT OR IGNORE INTO accepted_step (fingerprint, step) VALUES (?1, ?2)";
+        self.execute(sql, (fingerprint, step))
+    }
+
+    /// Runs a statement that may read a whole table, since nobody waits for this store.
+    fn execute_unchecked(&self, sql: &str) -> StoreResult<()> {
+        Ok(self.open.connection().execute(sql, []).map(drop)?)
+    }
+}
+
+fn table(what: RestoredCredential) -> &'static str {
+    match what {
+        RestoredCredential::RecoveryCodes => "recovery_code",
+        RestoredCredential::AppPasswords => "app_password",
+    }
+}

@@ -4,10 +4,32 @@ continue = Weiter
 sign-out = Abmelden
 one-time-code-label = Einmalcode
 app-code-label = Der Code aus Ihrer App
+language = Sprache
+language-name = Deutsch
+signed-in-as = Angemeldet als { $name }
+
+time-now = gerade eben
+time-minutes = { $count ->
+    [one] vor { $count } Minute
+   *[other] vor { $count } Minuten
+  }
+time-hours = { $count ->
+    [one] vor { $count } Stunde
+   *[other] vor { $count } Stunden
+  }
+time-days = { $count ->
+    [one] vor { $count } Tag
+   *[other] vor { $count } Tagen
+  }
+time-today = heute { $time }
+time-tomorrow = morgen { $time }
+time-yesterday = gestern { $time }
 
 sign-in = Anmelden
 name-label = Name
 password-label = Passwort
+to-application = Weiter zu { $host }
+address-too-long = Die aufgerufene Adresse ist zu lang, um sie hier zu behalten. Nach der Anmeldung gelangen Sie zur Startseite der Anwendung; rufen Sie die Adresse dort noch einmal auf.
 sign-in-recovery = Auch einen Wiederherstellungscode oder Einmalcode eingeben
 recovery-label = Wiederherstellungscode oder Einmalcode
 not-signed-in = Abgemeldet
@@ -24,6 +46,13 @@ cookies-removed = Die Cookies dieser Domain wurden entfernt. Melden Sie sich ern
 not-covered = Für diese Adresse ist keine Anmeldung möglich
 not-covered-line = Eine Anmeldung hier gilt nicht für die Anwendung { $host }.
 not-covered-ask = Benachrichtigen Sie die Administration: Im Protokoll des Gates steht, welche Einstellung zu ändern ist.
+try-again = Noch einmal versuchen
+denied = Zugriff verweigert
+denied-user = Sie sind als { $name } angemeldet. Dieses Konto darf diese Seite von { $host } nicht öffnen.
+denied-line = Diese Seite von { $host } darf von hier aus niemand öffnen.
+denied-ask = Wenn Sie die Seite brauchen, wenden Sie sich an die Administration: Welche Regel gilt, steht im Protokoll des Gates.
+page-not-found = Seite nicht gefunden
+page-not-found-line = Diese Seite gibt es hier nicht, oder Sie dürfen sie nicht öffnen.
 signed-in = Angemeldet
 sign-in-refused = Name oder Passwort ist falsch, oder es gab zu viele Versuche. Prüfen Sie beides, warten Sie etwas und versuchen Sie es noch einmal.
 identity-missing = Benutzername fehlt
@@ -40,7 +69,11 @@ mail-code = Code per E-Mail an { $to } senden
 enter-app-code = Einen Code aus der App eingeben
 enter-mailed-code = Einen Code aus einer E-Mail eingeben
 enter-other-code = Einen anderen Code eingeben
+code-for = Anmeldung als { $name }
+not-you = Ein anderes Konto, oder zu spät?
 start-again = Neu beginnen
+wait-left = Der nächste Versuch ist in { $seconds } s möglich.
+wait-over = Sie können es jetzt noch einmal versuchen.
 
 enroll = Zweiten Faktor einrichten
 enroll-line = Scannen Sie dies mit einer Authenticator-App und geben Sie dann den Code ein, den die App anzeigt.
@@ -54,6 +87,7 @@ codes-saved = Ich habe sie so gesichert, dass ich sie ohne mein Telefon finde
 turn-on = Zweiten Faktor einschalten
 copy = Kopieren
 copied = Kopiert
+copy-named = Kopieren: { $name }
 download = Herunterladen
 print = Drucken
 enrollment-required = Zweiter Faktor erforderlich
@@ -110,6 +144,9 @@ sign-ins-count = { $sessions ->
 show-sign-ins = Sitzungen und Browser anzeigen
 own-password-label = Ihr Passwort
 new-code-label = Ein neuer Code
+next-code = Sie haben gerade einen Code verwendet, und jeder Code gilt nur einmal. Ihre App zeigt den nächsten in { $seconds } s.
+next-code-now = Ihre App zeigt jetzt einen neuen Code.
+current-password-label = Ihr jetziges Passwort
 
 turn-on-line = Mit einem zweiten Faktor genügt Ihr Passwort nicht mehr zur Anmeldung: Sie geben jedes Mal auch einen Code ein, den eine App auf Ihrem Telefon anzeigt.
 already-enrolled = Dieses Konto hat schon einen zweiten Faktor.
@@ -158,9 +195,14 @@ new-name-label = Neuer Name
 revoke = Widerrufen
 revoke-named = { $name } widerrufen
 new-app-password = Neues App-Passwort
-app-password-name-label = Wofür es ist, etwa „Kalender auf dem Telefon“
+app-password-name-label = Name des Programms oder Geräts
+app-suggestions = Telefon, Tablet, Kalender, Dateien, E-Mail, git auf dem Laptop
 scope-label = Gültig für
-scope-hint = Ein Name aus der Liste, web:HOST/PFAD oder pam:DIENST.
+scope-other = Andere
+scope-other-label = Adressen oder Dienste, jeweils in einer Zeile
+scope-hint = web:HOST/PFAD für eine Webadresse und alles darunter oder pam:DIENST für einen Dienst dieses Servers.
+scope-missing = Wählen Sie, wofür das App-Passwort gültig ist.
+service-unknown = Dieser Server hat keinen PAM-Dienst { $name }.
 lifetime-label = Läuft ab nach
 days = { $days ->
     [one] { $days } Tag
@@ -168,7 +210,12 @@ days = { $days ->
   }
 never = nie
 create-app-password = App-Passwort erstellen
-app-password-shown = Geben Sie dies in das Programm ein. Das Passwort wird nicht noch einmal angezeigt.
+app-password-shown = Geben Sie diese Werte in den Einstellungen des Programms ein. Das Passwort wird nur einmal angezeigt.
+app-password-address = Adresse
+app-password-service = Dienst
+app-password-user = Benutzername
+app-password-spaces = Geben Sie das Passwort mit oder ohne Bindestriche ein.
+app-password-until = Es läuft ab { $at }.
 app-password-saved = Ich habe es eingegeben
 scope-invalid = Das ist kein gültiger Geltungsbereich: { $why }
 scope-unknown = Es gibt keinen Geltungsbereich { $name }.

@@ -7,11 +7,34 @@ continue = Continue
 sign-out = Sign out
 one-time-code-label = One-time code
 app-code-label = The code that your app shows
+language = Language
+language-name = English
+signed-in-as = Signed in as { $name }
+
+# how long ago something was, and when it is: within other texts
+time-now = just now
+time-minutes = { $count ->
+    [one] { $count } minute ago
+   *[other] { $count } minutes ago
+  }
+time-hours = { $count ->
+    [one] { $count } hour ago
+   *[other] { $count } hours ago
+  }
+time-days = { $count ->
+    [one] { $count } day ago
+   *[other] { $count } days ago
+  }
+time-today = today { $time }
+time-tomorrow = tomorrow { $time }
+time-yesterday = yesterday { $time }
 
 # sign-in
 sign-in = Sign in
 name-label = Name
 password-label = Password
+to-application = To continue to { $host }
+address-too-long = The address that you opened is too long to be kept here. After signing in you reach the start page of the application; open the address again there.
 sign-in-recovery = Also enter a recovery code or one-time code
 recovery-label = Recovery code or one-time code
 not-signed-in = Signed out
@@ -28,6 +51,13 @@ cookies-removed = The cookies of this domain were removed. Sign in again. If thi
 not-covered = Sign-in is not possible for this address
 not-covered-line = A sign-in here is not valid for the application { $host }.
 not-covered-ask = Tell the administrator: the gate’s log says which setting to change.
+try-again = Try again
+denied = Access denied
+denied-user = You are signed in as { $name }. This account may not open this page of { $host }.
+denied-line = Nobody may open this page of { $host } from here.
+denied-ask = If you need it, ask the administrator: the gate’s log says which rule applies.
+page-not-found = Page not found
+page-not-found-line = There is no such page here, or you may not open it.
 signed-in = Signed in
 sign-in-refused = The name or password is wrong, or there were too many attempts. Check both, wait a little, and try again.
 identity-missing = User name missing
@@ -45,7 +75,11 @@ mail-code = Mail a code to { $to }
 enter-app-code = Enter a code from your app
 enter-mailed-code = Enter a mailed code
 enter-other-code = Enter another kind of code
+code-for = Signing in as { $name }
+not-you = Another account, or too late?
 start-again = Start again
+wait-left = The next attempt is possible in { $seconds } s.
+wait-over = You can try again now.
 
 # enrollment
 enroll = Set up your second factor
@@ -60,6 +94,7 @@ codes-saved = I have saved them where I can find them without my phone
 turn-on = Turn the second factor on
 copy = Copy
 copied = Copied
+copy-named = Copy: { $name }
 download = Download
 print = Print
 enrollment-required = Second factor required
@@ -118,6 +153,9 @@ sign-ins-count = { $sessions ->
 show-sign-ins = Show sessions and browsers
 own-password-label = Your password
 new-code-label = A new code
+next-code = You have just used a code, and each code is valid only once. Your app shows the next one in { $seconds } s.
+next-code-now = Your app shows a new code now.
+current-password-label = Your current password
 
 # turning the second factor on and off
 turn-on-line = With a second factor, your password alone is not enough to sign in: each time you also enter a code that an app on your phone shows.
@@ -170,9 +208,14 @@ new-name-label = New name
 revoke = Revoke
 revoke-named = Revoke { $name }
 new-app-password = New app password
-app-password-name-label = What it is for, such as “calendar on the phone”
+app-password-name-label = Name of the program or device
+app-suggestions = Phone, Tablet, Calendar, Files, Mail, git on the laptop
 scope-label = Valid for
-scope-hint = A name from the list, web:HOST/PATH, or pam:SERVICE.
+scope-other = Other
+scope-other-label = Addresses or services, one per line
+scope-hint = web:HOST/PATH for a web address and all below it, or pam:SERVICE for a service of this host.
+scope-missing = Choose what the app password is valid for.
+service-unknown = This host has no PAM service { $name }.
 lifetime-label = Expires after
 days = { $days ->
     [one] { $days } day
@@ -180,7 +223,12 @@ days = { $days ->
   }
 never = never
 create-app-password = Make app password
-app-password-shown = Enter these in the program. The password is not shown again.
+app-password-shown = Enter these values in the settings of the program. The password is shown only once.
+app-password-address = Address
+app-password-service = Service
+app-password-user = User name
+app-password-spaces = Enter the password with or without the hyphens.
+app-password-until = It expires { $at }.
 app-password-saved = I have entered it
 scope-invalid = This is not a valid scope: { $why }
 scope-unknown = There is no scope { $name }.

@@ -4,10 +4,32 @@ continue = Continuar
 sign-out = Cerrar sesión
 one-time-code-label = Código de un solo uso
 app-code-label = El código que muestra su aplicación
+language = Idioma
+language-name = Español
+signed-in-as = Sesión iniciada como { $name }
+
+time-now = ahora mismo
+time-minutes = { $count ->
+    [one] hace { $count } minuto
+   *[other] hace { $count } minutos
+  }
+time-hours = { $count ->
+    [one] hace { $count } hora
+   *[other] hace { $count } horas
+  }
+time-days = { $count ->
+    [one] hace { $count } día
+   *[other] hace { $count } días
+  }
+time-today = hoy { $time }
+time-tomorrow = mañana { $time }
+time-yesterday = ayer { $time }
 
 sign-in = Iniciar sesión
 name-label = Nombre
 password-label = Contraseña
+to-application = Para continuar a { $host }
+address-too-long = La dirección que ha abierto es demasiado larga para conservarla aquí. Después de iniciar sesión llegará a la página de inicio de la aplicación; abra allí la dirección de nuevo.
 sign-in-recovery = Introducir también un código de recuperación o de un solo uso
 recovery-label = Código de recuperación o de un solo uso
 not-signed-in = Sesión no iniciada
@@ -24,6 +46,13 @@ cookies-removed = Se han eliminado las cookies de este dominio. Vuelva a iniciar
 not-covered = No se puede iniciar sesión para esta dirección
 not-covered-line = Una sesión iniciada aquí no es válida para la aplicación { $host }.
 not-covered-ask = Avise al administrador: el registro de la puerta de enlace indica qué ajuste debe cambiarse.
+try-again = Intentarlo de nuevo
+denied = Acceso denegado
+denied-user = Ha iniciado sesión como { $name }. Esta cuenta no puede abrir esta página de { $host }.
+denied-line = Nadie puede abrir esta página de { $host } desde aquí.
+denied-ask = Si la necesita, diríjase al administrador: el registro de la pasarela indica qué regla se aplica.
+page-not-found = Página no encontrada
+page-not-found-line = Esta página no existe aquí, o usted no puede abrirla.
 signed-in = Sesión iniciada
 sign-in-refused = El nombre o la contraseña no son correctos, o ha habido demasiados intentos. Compruebe ambos, espere un poco e inténtelo de nuevo.
 identity-missing = Falta el nombre de usuario
@@ -40,7 +69,11 @@ mail-code = Enviar un código a { $to }
 enter-app-code = Introducir un código de su aplicación
 enter-mailed-code = Introducir un código recibido por correo
 enter-other-code = Introducir otro tipo de código
+code-for = Inicio de sesión como { $name }
+not-you = ¿Otra cuenta, o demasiado tarde?
 start-again = Empezar de nuevo
+wait-left = El próximo intento será posible dentro de { $seconds } s.
+wait-over = Ya puede volver a intentarlo.
 
 enroll = Configurar su segundo factor
 enroll-line = Escanee esto con una aplicación de autenticación y, después, introduzca el código que muestra la aplicación.
@@ -54,6 +87,7 @@ codes-saved = Los he guardado donde puedo encontrarlos sin mi teléfono
 turn-on = Activar el segundo factor
 copy = Copiar
 copied = Copiado
+copy-named = Copiar: { $name }
 download = Descargar
 print = Imprimir
 enrollment-required = Segundo factor obligatorio
@@ -110,6 +144,9 @@ sign-ins-count = { $sessions ->
 show-sign-ins = Mostrar sesiones y navegadores
 own-password-label = Su contraseña
 new-code-label = Un código nuevo
+next-code = Acaba de usar un código, y cada código es válido una sola vez. Su aplicación mostrará el siguiente en { $seconds } s.
+next-code-now = Su aplicación muestra ahora un código nuevo.
+current-password-label = Su contraseña actual
 
 turn-on-line = Con un segundo factor, su contraseña no basta para iniciar sesión: cada vez deberá introducir también un código que muestra una aplicación de su teléfono.
 already-enrolled = Esta cuenta ya tiene un segundo factor.
@@ -158,9 +195,14 @@ new-name-label = Nombre nuevo
 revoke = Revocar
 revoke-named = Revocar { $name }
 new-app-password = Nueva contraseña de aplicación
-app-password-name-label = Para qué es, como «calendario del teléfono»
+app-password-name-label = Nombre del programa o dispositivo
+app-suggestions = Teléfono, Tableta, Calendario, Archivos, Correo, git en el portátil
 scope-label = Válida para
-scope-hint = Un nombre de la lista, web:HOST/RUTA o pam:SERVICIO.
+scope-other = Otros
+scope-other-label = Direcciones o servicios, uno por línea
+scope-hint = web:HOST/RUTA para una dirección web y todo lo que está debajo, o pam:SERVICIO para un servicio de este servidor.
+scope-missing = Elija para qué es válida la contraseña de aplicación.
+service-unknown = Este servidor no tiene ningún servicio PAM { $name }.
 lifetime-label = Caducidad
 days = { $days ->
     [one] después de { $days } día
@@ -168,7 +210,12 @@ days = { $days ->
   }
 never = nunca
 create-app-password = Crear contraseña de aplicación
-app-password-shown = Introduzca esto en el programa. La contraseña no se volverá a mostrar.
+app-password-shown = Introduzca estos valores en los ajustes del programa. La contraseña se muestra una sola vez.
+app-password-address = Dirección
+app-password-service = Servicio
+app-password-user = Nombre de usuario
+app-password-spaces = Introduzca la contraseña con o sin los guiones.
+app-password-until = Caducidad: { $at }.
 app-password-saved = La he introducido
 scope-invalid = Este ámbito no es válido: { $why }
 scope-unknown = No existe el ámbito { $name }.

@@ -4,10 +4,32 @@ continue = Continuer
 sign-out = Se déconnecter
 one-time-code-label = Code à usage unique
 app-code-label = Le code affiché par votre application
+language = Langue
+language-name = Français
+signed-in-as = Connecté en tant que { $name }
+
+time-now = à l’instant
+time-minutes = { $count ->
+    [one] il y a { $count } minute
+   *[other] il y a { $count } minutes
+  }
+time-hours = { $count ->
+    [one] il y a { $count } heure
+   *[other] il y a { $count } heures
+  }
+time-days = { $count ->
+    [one] il y a { $count } jour
+   *[other] il y a { $count } jours
+  }
+time-today = aujourd’hui { $time }
+time-tomorrow = demain { $time }
+time-yesterday = hier { $time }
 
 sign-in = Se connecter
 name-label = Nom
 password-label = Mot de passe
+to-application = Pour continuer vers { $host }
+address-too-long = L’adresse que vous avez ouverte est trop longue pour être conservée ici. Après la connexion, vous arrivez à la page d’accueil de l’application ; ouvrez-y l’adresse de nouveau.
 sign-in-recovery = Saisir aussi un code de récupération ou à usage unique
 recovery-label = Code de récupération ou à usage unique
 not-signed-in = Aucune session ouverte
@@ -24,6 +46,13 @@ cookies-removed = Les cookies de ce domaine ont été supprimés. Connectez-vous
 not-covered = Impossible de se connecter pour cette adresse
 not-covered-line = Une connexion ici n’est pas valable pour l’application { $host }.
 not-covered-ask = Prévenez l’administrateur : le journal de la passerelle indique le réglage à modifier.
+try-again = Réessayer
+denied = Accès refusé
+denied-user = Vous êtes connecté en tant que { $name }. Ce compte ne peut pas ouvrir cette page de { $host }.
+denied-line = Personne ne peut ouvrir cette page de { $host } à partir d’ici.
+denied-ask = Si vous en avez besoin, adressez-vous à l’administrateur : le journal de la passerelle indique la règle appliquée.
+page-not-found = Page introuvable
+page-not-found-line = Cette page n’existe pas ici, ou vous ne pouvez pas l’ouvrir.
 signed-in = Connexion réussie
 sign-in-refused = Le nom ou le mot de passe est incorrect, ou il y a eu trop de tentatives. Vérifiez-les, attendez un peu, puis réessayez.
 identity-missing = Nom d’utilisateur manquant
@@ -40,7 +69,11 @@ mail-code = Envoyer un code à { $to }
 enter-app-code = Saisir un code de votre application
 enter-mailed-code = Saisir un code reçu par courriel
 enter-other-code = Saisir un autre type de code
+code-for = Connexion en tant que { $name }
+not-you = Un autre compte, ou trop tard ?
 start-again = Recommencer
+wait-left = La prochaine tentative sera possible dans { $seconds } s.
+wait-over = Vous pouvez réessayer maintenant.
 
 enroll = Configurer votre second facteur
 enroll-line = Scannez ceci avec une application d’authentification, puis saisissez le code affiché par l’application.
@@ -54,6 +87,7 @@ codes-saved = Je les ai enregistrés là où je peux les retrouver sans mon tél
 turn-on = Activer le second facteur
 copy = Copier
 copied = Copié
+copy-named = Copier : { $name }
 download = Télécharger
 print = Imprimer
 enrollment-required = Second facteur obligatoire
@@ -81,7 +115,7 @@ to-account = Aller à votre compte
 cancel = Annuler
 second-factor = Second facteur
 on = Activé
-on-since = Activé depuis le { $since }
+on-since = Activé depuis : { $since }
 second-factor-off = Désactivé : votre mot de passe suffit pour vous connecter.
 by-administrator = Configuré par l’administrateur
 last-used = dernière utilisation : { $at }
@@ -110,6 +144,9 @@ sign-ins-count = { $sessions ->
 show-sign-ins = Afficher les sessions et les navigateurs
 own-password-label = Votre mot de passe
 new-code-label = Un nouveau code
+next-code = Vous venez d’utiliser un code, et chaque code n’est valable qu’une fois. Votre application affichera le suivant dans { $seconds } s.
+next-code-now = Votre application affiche maintenant un nouveau code.
+current-password-label = Votre mot de passe actuel
 
 turn-on-line = Avec un second facteur, votre mot de passe ne suffit plus pour vous connecter : chaque fois, vous saisissez aussi un code affiché par une application de votre téléphone.
 already-enrolled = Ce compte a déjà un second facteur.
@@ -152,15 +189,20 @@ app-passwords-count = { $count ->
    *[other] Il y a { $count } mots de passe d’application.
   }
 manage-app-passwords = Gérer les mots de passe d’application
-expires-at = expire le { $at }
+expires-at = expiration : { $at }
 rename = Renommer
 new-name-label = Nouveau nom
 revoke = Révoquer
 revoke-named = Révoquer { $name }
 new-app-password = Nouveau mot de passe d’application
-app-password-name-label = Son usage, par exemple « agenda du téléphone »
+app-password-name-label = Nom du programme ou de l’appareil
+app-suggestions = Téléphone, Tablette, Agenda, Fichiers, Courriel, git sur l’ordinateur portable
 scope-label = Valable pour
-scope-hint = Un nom de la liste, web:HÔTE/CHEMIN ou pam:SERVICE.
+scope-other = Autre
+scope-other-label = Adresses ou services, un par ligne
+scope-hint = web:HÔTE/CHEMIN pour une adresse web et tout ce qui se trouve au-dessous, ou pam:SERVICE pour un service de ce serveur.
+scope-missing = Choisissez l’usage pour lequel le mot de passe d’application est valable.
+service-unknown = Ce serveur n’a pas de service PAM { $name }.
 lifetime-label = Expiration
 days = { $days ->
     [one] après { $days } jour
@@ -168,7 +210,12 @@ days = { $days ->
   }
 never = jamais
 create-app-password = Créer un mot de passe d’application
-app-password-shown = Saisissez ceci dans le programme. Le mot de passe ne sera plus affiché.
+app-password-shown = Saisissez ces valeurs dans les réglages du programme. Le mot de passe n’est affiché qu’une seule fois.
+app-password-address = Adresse
+app-password-service = Service
+app-password-user = Nom d’utilisateur
+app-password-spaces = Saisissez le mot de passe avec ou sans les traits d’union.
+app-password-until = Expiration : { $at }.
 app-password-saved = Je l’ai saisi
 scope-invalid = Ce n’est pas une portée valable : { $why }
 scope-unknown = Il n’existe pas de portée { $name }.
@@ -207,7 +254,7 @@ wrong-password = Ce mot de passe est incorrect.
 
 sessions = Sessions
 this-session = Cette session
-session-details = { $from } ; depuis le { $created }, dernière utilisation : { $seen }
+session-details = { $from } ; depuis : { $created }, dernière utilisation : { $seen }
 end-session = Fermer
 end-session-named = Fermer la session dans { $name }
 sign-out-everywhere = Se déconnecter partout
@@ -262,7 +309,7 @@ admin-codes-left = { $left ->
     [one] Il reste { $left } code de récupération.
    *[other] Il reste { $left } codes de récupération.
   }
-admin-code-until = Un code à usage unique est valable jusqu’au { $until }.
+admin-code-until = Un code à usage unique est émis. Expiration : { $until }.
 admin-account = Compte : { $name }
 admin-events = Événements
 admin-all-events = Événements de tous les comptes
@@ -287,7 +334,7 @@ admin-done-count = { $count ->
     [one] C’est fait ; { $count } élément modifié.
    *[other] C’est fait ; { $count } éléments modifiés.
   }
-admin-code-shown = Valable une fois, jusqu’au { $until }. Il ne sera plus affiché.
+admin-code-shown = Valable une seule fois. Expiration : { $until }. Il ne sera plus affiché.
 admin-own-account = C’est votre propre compte : modifiez-le sur la page de votre compte.
 admin-needs-factor = Pour administrer, vous devez avoir vous-même un second facteur : configurez-en d’abord un.
 

@@ -9,7 +9,8 @@ use postern_shared::engine::AdministrationError;
 use postern_shared::policy::session_groups::SessionGroups;
 use postern_shared::protocol::status::SecondFactorState;
 use postern_shared::token::session::{
-    CompletedFactors, FirstFactorMethod, RevokedSessions, SecondFactorMethod, Session, SessionId,
+    CompletedFactors, FactorTimes, FirstFactorMethod, RevokedSessions, SecondFactorMethod, Session,
+    SessionId,
 };
 use postern_shared::verify::decision::Refusal;
 use std::time::{Duration, Instant};
@@ -32,6 +33,10 @@ fn session(account: i64) -> Session {
         passed: CompletedFactors {
             first: FirstFactorMethod::Password,
             second: SecondFactorMethod::Code,
+        },
+        passed_at: FactorTimes {
+            first: NOW,
+            second: NOW,
         },
         issued: NOW,
         expires: NOW.plus(12 * 3600),

@@ -17,7 +17,7 @@ use postern_shared::policy::requirement::Requirement;
 use postern_shared::policy::rule::{RuleReason, RuleRequest};
 use postern_shared::policy::session_groups::RequestedGroups;
 use postern_shared::token::LoginToken;
-use postern_shared::token::session::{SecondFactorMethod, Session, SessionId};
+use postern_shared::token::session::{SecondFactorMethod, Session};
 use test_store::{
     NOW, PASSWORD, TestStore, alice_at_the_web, code_at, code_of, name, password, recovery, remote,
 };
@@ -35,7 +35,7 @@ struct At<'a> {
     address: Option<&'a str>,
     page: Option<&'a str>,
     cookie: Option<&'a str>,
-    session: Option<SessionId>,
+    session: Option<&'a Session>,
 }
 
 fn at(page: &str) -> At<'_> {
@@ -221,7 +221,7 @@ fn a_code_raises_the_session_under_another_name_and_ends_the_one_before() {
     let before = by_rule(test.password("alice", at("/cheap"), ""), 1);
     let pass = asked(test.upgrades(&before));
     let here = At {
-        session: Some(before.id),
+        session: Some(&before),
         ..At::default()
     };
     let opened = test.code(pass, here, &code_of(&app, 0), TrustRequest::NotAsked);
@@ -237,7 +237,7 @@ fn a_new_session_ends_the_one_that_the_browser_had_and_no_other() {
     let elsewhere = by_rule(test.password("alice", at("/cheap"), ""), 1);
     let before = by_rule(test.password("alice", at("/cheap"), ""), 1);
     let here = At {
-        session: Some(before.id),
+        session: Some(&before),
         ..at("/cheap")
     };
     let after = by_rule(test.password("alice", here, ""), 1);
@@ -270,7 +270,7 @@ fn in_a_trusted_browser_a_session_is_upgraded_by_itself() {
     let cookie = trusted.browser_cookie.unwrap();
     let here = At {
         cookie: Some(&cookie),
-        session: Some(before.id),
+        session: Some(&before),
         ..At::default()
     };
     let Some(AfterPassword::Opened(opened)) = test.upgrades_at(&before, here) else {
@@ -389,7 +389,7 @@ fn an_upgraded_session_lasts_no_longer_than_the_original() {
         let origin = remote(from);
         let at = At {
             cookie,
-            session: Some(session.id),
+            session: Some(&session),
             ..At::default()
         };
         test.login()
@@ -420,7 +420,7 @@ fn an_upgraded_session_lasts_no_longer_than_the_original() {
     let (origin, at) = (
         remote("198.51.100.7"),
         At {
-            session: Some(third.id),
+            session: Some(&third),
             ..At::default()
         },
     );

@@ -5,6 +5,7 @@
 mod assertions;
 /// The host itself: its clock, files, log and systemd.
 mod machine {
+    pub(crate) mod booted;
     pub(crate) mod clock;
     pub(crate) mod disk;
     pub(crate) mod files;
@@ -57,6 +58,7 @@ mod web {
 }
 
 pub use assertions::{assert_contains, assert_lacks, assert_within};
+pub use machine::booted::BootedHost;
 pub use machine::clock::{Clock, on_the_clock};
 pub use machine::disk::Disk;
 pub use machine::files::{CONFIG, KEY, STORE, STORE_FOLDER, checkout, give_to_daemons, set_mode};

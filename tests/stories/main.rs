@@ -45,6 +45,7 @@ mod enrollment {
     mod qr;
     pub(crate) mod without_root;
 }
+mod first_hour;
 /// The gate as a process: checks, units, floods.
 mod gate {
     mod activation;
@@ -103,6 +104,10 @@ mod services {
     pub(crate) mod su;
     pub(crate) mod sudo;
 }
+/// Sessions at the web: how long they last, and what a page asks for again.
+mod sessions {
+    mod within;
+}
 /// Sign-in by ssh with every credential.
 mod sign_in {
     pub(crate) mod app_passwords;
@@ -129,12 +134,15 @@ mod store {
 mod web {
     pub(crate) mod account;
     mod account_refusals;
+    mod app_passwords;
     mod branding;
     mod browser;
+    mod dead_ends;
     mod enrollment;
     mod first_factors;
     mod guesses;
     mod login_token;
+    mod preferences;
     mod proxy_identity;
     mod rules;
     mod sign_in;

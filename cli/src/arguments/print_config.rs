@@ -1,6 +1,7 @@
 //! The arguments of `postern print-config`.
 
 use clap::{Args, ValueEnum};
+use postern_shared::config::gate::GateUrl;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -14,6 +15,9 @@ pub(crate) struct PrintConfig {
     /// The folder for the other files that the proxy reads; /etc/nginx or /etc/traefik/dynamic if not given
     #[arg(long, value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
+    /// The URL of the gate's pages; gate.url if not given
+    #[arg(long, value_name = "URL", value_parser = |url: &str| GateUrl::try_from(url.to_owned()))]
+    pub(crate) url: Option<GateUrl>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

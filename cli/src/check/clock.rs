@@ -2,7 +2,9 @@
 
 use crate::check::finding::Finding;
 use crate::check::machine::Machine;
+use postern_shared::engine::suspected_clock;
 use postern_shared::system::clock::Timestamp;
+use postern_shared::verify::host_clock::ClockSuspicion;
 
 /// Seconds by which the clock may be behind a sign-in that was recorded.
 const MARGIN: u64 = 60;
@@ -19,6 +21,12 @@ pub(crate) fn before_sign_in(now: Timestamp, last: Option<Timestamp>) -> Option<
         Finding::fault("clock", format_args!("is {behind} s behind the last sign-in that the store recorded, so either was wrong, and codes are refused as already used"))
             .remedy("set the clock; if it was ahead before, run postern unlock USER --clock"),
     )
+}
+
+/// Reports a clock that the codes of several accounts contradict.
+pub(crate) fn suspected(suspicion: &ClockSuspicion, period: u64) -> Finding {
+    Finding::fault("clock", suspected_clock(suspicion, period))
+        .remedy("compare it with another clock, and set it, such as with timedatectl")
 }
 
 pub(crate) fn findings(machine: &Machine) -> Vec<Finding> {

@@ -4,27 +4,37 @@
 //! MUST NOT change anything, nor start a service. A test reads a folder in place of `/`, with
 //! recorded output of commands.
 
-use nix::fcntl::OFlag;
+mod access_list;
+mod command;
+mod regular_file;
+
+pub(crate) use access_list::AccessHolder;
+use access_list::AccessList;
 use nix::sys::statvfs::statvfs;
-use nix::unistd::{Group, User, geteuid, getgrouplist};
+use nix::unistd::geteuid;
+use regular_file::RegularFile;
 #[cfg(test)]
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::ffi::CString;
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
-/// Size limit of a file that is read, and of the output of a command, in bytes.
-const LARGEST: u64 = 4 * 1024 * 1024;
+/// Size limit of a file that is read, in bytes: /etc/passwd may have a hundred thousand users.
+const LARGEST: u64 = 32 * 1024 * 1024;
+/// Size limit of a file of a user, in bytes.
+const LARGEST_OF_USER: u64 = 256 * 1024;
 /// Most files of a folder that are looked at.
 const MOST_FILES: usize = 1000;
-/// Exit status of timeout(1) if there is no such command.
-const NO_SUCH_COMMAND: i32 = 127;
+/// Time limit of a command.
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(20);
 /// Environment of the commands.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+const GETENT: &str = "/usr/bin/getent";
+const ID: &str = "/usr/bin/id";
 
 pub(crate) struct Machine {
     /// `/`, or the folder of a test.
@@ -38,6 +48,8 @@ pub(crate) struct Machine {
 #[derive(Clone, Debug)]
 pub(crate) struct CommandOutput {
     pub(crate) succeeded: bool,
+    /// Whether it ended within the time limit.
+    pub(crate) has_ended: bool,
     pub(crate) out: String,
     pub(crate) err: String,
 }
@@ -109,22 +121,16 @@ impl Machine {
 
     /// Reads a text file. Bytes that are not UTF-8 are replaced.
     pub(crate) fn read(&self, path: impl AsRef<Path>) -> io::Result<String> {
-        let path = self.real_path(path.as_ref());
-        let regular = |metadata: fs::Metadata| match metadata.is_file() {
-            true => Ok(()),
-            false => Err(io::Error::from(io::ErrorKind::InvalidInput)),
-        };
-        regular(path.metadata()?)?;
-        // a file of a user may be replaced meanwhile, and a FIFO in its place must not block
-        let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-        let file = File::options()
-            .read(true)
-            .custom_flags(flags.bits())
-            .open(path)?;
-        regular(file.metadata()?)?;
-        let mut bytes = Vec::new();
-        file.take(LARGEST).read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        RegularFile::locate(&self.real_path(path.as_ref()))?.read(LARGEST)
+    }
+
+    /// Reads a text file that a user may have made, if its mode lets that user read it.
+    pub(crate) fn read_as(&self, user: &MachineUser, path: &Path) -> io::Result<String> {
+        let file = RegularFile::locate(&self.real_path(path))?;
+        match file.is_readable_by(&self.reader(user)) {
+            true => file.read(LARGEST_OF_USER),
+            false => Err(io::ErrorKind::PermissionDenied.into()),
+        }
     }
 
     /// Returns owner and mode of a file, through links.
@@ -171,95 +177,80 @@ impl Machine {
         Some(stat.blocks_available().saturating_mul(stat.fragment_size()))
     }
 
-    /// Runs a command with a fixed environment and no input, for 20 s at most: it may wait for a
-    /// name service or a bus. `None` if it is not installed.
+    /// Runs a command without input, for 20 s at most: it may wait for a name service or a bus.
+    /// `None` if it is not installed.
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Option<CommandOutput> {
         #[cfg(test)]
         if self.root != Path::new("/") {
             let line = [&[program], arguments].concat().join(" ");
             return self.recorded.get(&line).cloned();
         }
-        // a variable of a tool that sets the clock reaches the command, too
-        let output = Command::new("timeout")
-            .args(["--kill-after=1", "20", program])
-            .args(arguments)
-            .env("PATH", PATH)
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null())
-            .output()
-            .ok()
-            .filter(|output| output.status.code() != Some(NO_SUCH_COMMAND))?;
-        let text = |mut bytes: Vec<u8>| {
-            bytes.truncate(LARGEST as usize);
-            String::from_utf8_lossy(&bytes).into_owned()
-        };
-        Some(CommandOutput {
-            succeeded: output.status.success(),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        })
+        let mut command = Command::new(program);
+        // the other variables are root's, and one of a tool that sets the clock must arrive
+        command.args(arguments).env("PATH", PATH).env("LC_ALL", "C");
+        command::run_limited(command, TIME_LIMIT).ok()
     }
 
     /// Returns a user by name, from every source of the name service.
     pub(crate) fn user(&self, name: &str) -> Option<MachineUser> {
-        if self.root != Path::new("/") {
-            return self
-                .local_users()
-                .into_iter()
-                .find(|user| user.name == name);
+        let found = self.run(GETENT, &["passwd", "--", name]);
+        let line = found.filter(|output| output.succeeded);
+        match line.and_then(|output| parse_user(output.out.lines().next()?)) {
+            Some(user) => Some(user).filter(|user| user.name == name),
+            None => {
+                let mut users = self.local_users().into_iter();
+                users.find(|user| user.name == name)
+            }
         }
-        let user = User::from_name(name).ok()??;
-        Some(MachineUser {
-            name: user.name,
-            uid: user.uid.as_raw(),
-            gid: user.gid.as_raw(),
-            home: user.dir,
-            shell: user.shell,
-        })
     }
 
     /// Returns the users of /etc/passwd.
     pub(crate) fn local_users(&self) -> Vec<MachineUser> {
         let text = self.read("/etc/passwd").unwrap_or_default();
-        let users = text.lines().filter_map(|line| {
-            let fields: Vec<&str> = line.split(':').collect();
-            Some(MachineUser {
-                name: (*fields.first()?).to_owned(),
-                uid: fields.get(2)?.parse().ok()?,
-                gid: fields.get(3)?.parse().ok()?,
-                home: PathBuf::from(fields.get(5)?),
-                shell: PathBuf::from(fields.get(6)?),
-            })
-        });
-        users.collect()
+        text.lines().filter_map(parse_user).collect()
+    }
+
+    /// Returns the users of /etc/passwd, and those of other sources that list their users.
+    pub(crate) fn listed_users(&self) -> Vec<MachineUser> {
+        let mut users = self.local_users();
+        let names: BTreeSet<String> = users.iter().map(|user| user.name.clone()).collect();
+        let listed = self.run(GETENT, &["passwd"]);
+        let listed = listed.map_or_else(String::new, |output| output.out);
+        let others = listed.lines().filter_map(parse_user);
+        users.extend(others.filter(|user| !names.contains(&user.name)));
+        users
     }
 
     /// Returns the id of a group.
     pub(crate) fn group(&self, name: &str) -> Option<u32> {
-        if self.root != Path::new("/") {
-            let text = self.read("/etc/group").unwrap_or_default();
-            let line = text
-                .lines()
-                .find(|line| line.split(':').next() == Some(name))?;
-            return line.split(':').nth(2)?.parse().ok();
-        }
-        Group::from_name(name).ok()?.map(|group| group.gid.as_raw())
+        let found = self.run(GETENT, &["group", "--", name]);
+        let text = match found.filter(|output| output.succeeded) {
+            Some(output) => output.out,
+            None => self.read("/etc/group").unwrap_or_default(),
+        };
+        let line = text
+            .lines()
+            .find(|line| line.split(':').next() == Some(name))?;
+        line.split(':').nth(2)?.parse().ok()
     }
 
     /// Returns a user with all its groups.
     pub(crate) fn reader(&self, user: &MachineUser) -> Reader {
         let mut gids = vec![user.gid];
-        if self.root == Path::new("/") {
-            let name = CString::new(user.name.as_str()).unwrap_or_default();
-            let listed = getgrouplist(&name, user.gid.into()).unwrap_or_default();
-            gids.extend(listed.into_iter().map(nix::unistd::Gid::as_raw));
-        } else {
-            let text = self.read("/etc/group").unwrap_or_default();
-            gids.extend(text.lines().filter_map(|line| {
-                let fields: Vec<&str> = line.split(':').collect();
-                let is_member = fields.get(3)?.split(',').any(|member| member == user.name);
-                fields.get(2)?.parse::<u32>().ok().filter(|_| is_member)
-            }));
+        let listed = self.run(ID, &["-G", "--", &user.name]);
+        match listed.filter(|output| output.succeeded) {
+            Some(output) => {
+                let ids = output.out.split_whitespace();
+                gids.extend(ids.filter_map(|id| id.parse::<u32>().ok()));
+            }
+            None => {
+                let text = self.read("/etc/group").unwrap_or_default();
+                gids.extend(text.lines().filter_map(|line| {
+                    let fields: Vec<&str> = line.split(':').collect();
+                    let is_member = fields.get(3)?.split(',').any(|member| member == user.name);
+                    fields.get(2)?.parse::<u32>().ok().filter(|_| is_member)
+                }));
+            }
         }
         Reader {
             uid: user.uid,
@@ -268,12 +259,15 @@ impl Machine {
     }
 
     /// Returns the path that keeps a user from reading a file: the file, or a folder above it;
-    /// `None` if the user can read it. Access control lists are not considered.
+    /// `None` if the user can read it.
     pub(crate) fn blocking_path(&self, path: &Path, reader: &Reader) -> Option<PathBuf> {
         let allows = |path: &Path, bit: u32| {
             let Ok(metadata) = self.metadata(path) else {
                 return false;
             };
+            if let Some(list) = AccessList::of(&self.real_path(path)) {
+                return list.allows(reader, (metadata.uid(), metadata.gid()), bit);
+            }
             let shift = if metadata.uid() == reader.uid {
                 6
             } else if reader.gids.contains(&metadata.gid()) {
@@ -289,6 +283,11 @@ impl Machine {
         closed
             .or_else(|| (!allows(path, 4)).then_some(path))
             .map(Path::to_owned)
+    }
+
+    /// Returns the users and groups that an access control list of a file names.
+    pub(crate) fn named_holders(&self, path: &Path) -> Vec<AccessHolder> {
+        AccessList::of(&self.real_path(path)).map_or_else(Vec::new, |list| list.named())
     }
 
     /// Returns the paths of Unix sockets that listen.
@@ -326,9 +325,11 @@ impl Machine {
 
     /// Returns the processes of a program, those of an earlier one at the same path too, without
     /// helpers of one conversation. `name` is that of the processes, where the program cannot be
-    /// seen.
+    /// seen, and that of their user. Other users can run the program too, and those do not count.
     pub(crate) fn daemons(&self, name: &str, program: &str) -> Vec<MachineProcess> {
         let mut processes = self.all_processes();
+        let user = self.user(name).map(|user| user.uid);
+        processes.retain(|process| process.uid == 0 || Some(process.uid) == user);
         processes.retain(|process| match &process.program {
             // a name that goes on is that of a copy beside it
             Some(path) => path
@@ -380,6 +381,18 @@ impl Machine {
     }
 }
 
+/// Parses a line of passwd(5).
+fn parse_user(line: &str) -> Option<MachineUser> {
+    let fields: Vec<&str> = line.split(':').collect();
+    Some(MachineUser {
+        name: (*fields.first()?).to_owned(),
+        uid: fields.get(2)?.parse().ok()?,
+        gid: fields.get(3)?.parse().ok()?,
+        home: PathBuf::from(fields.get(5)?),
+        shell: PathBuf::from(fields.get(6)?),
+    })
+}
+
 #[cfg(test)]
 impl Machine {
     /// Returns a machine whose root is a folder, as root sees it.
@@ -395,6 +408,7 @@ impl Machine {
     pub(crate) fn record(mut self, line: &str, out: &str) -> Machine {
         let output = CommandOutput {
             succeeded: true,
+            has_ended: true,
             out: out.to_owned(),
             err: String::new(),
         };

@@ -32,12 +32,16 @@ pub(crate) fn unknown_groups(
     engine
         .policy()
         .requirement_at_service(&root, "sshd", &CompletedMethods::EMPTY)?;
-    let reported = engine.policy().take_group_warnings();
+    let reported = engine.take_warnings();
     let is_policys = |group: &str| config.policy.named_groups().contains(group);
     let mut findings = Vec::new();
     for (group, why) in memberships.unresolved() {
         let quoted = format!("{group:?}");
-        if is_policys(group) && !reported.iter().any(|warning| warning.contains(&quoted)) {
+        if is_policys(group)
+            && !reported
+                .iter()
+                .any(|warning| warning.text.contains(&quoted))
+        {
             continue;
         }
         let keys = config.keys_naming_group(group).join(", ");

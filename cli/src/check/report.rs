@@ -10,6 +10,7 @@ use crate::check::sshd::facts::SshdFacts;
 use crate::check::{clock, configuration, daemons, mail, policy, store};
 use crate::context::{self, Invocation};
 use crate::terminal::output::{CommandFailure, CommandResult};
+use postern_shared::account::name::UserName;
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::Config;
 use postern_shared::credential::completed_methods::CompletedMethods;
@@ -26,7 +27,9 @@ pub(crate) fn check_machine(run: Invocation<'_>) -> CommandResult {
         true => output.json(&findings)?,
         false => {
             for finding in &findings {
-                output.text(format_args!("{finding}\n"))?;
+                // a name with a line end must not look like another finding
+                let line = finding.to_string().replace('\n', "\\n");
+                output.text(format_args!("{line}\n"))?;
             }
         }
     }
@@ -66,7 +69,8 @@ fn all_findings(path: &Path) -> Vec<Finding> {
     }
     findings.extend(clock::findings(machine));
     let text = machine.read(path).unwrap_or_default();
-    if let Some(config) = config.filter(|_| machine.is_root()) {
+    let is_readable = |config: &Config| machine.is_root() && store::is_set_up(machine, config);
+    if let Some(config) = config.filter(is_readable) {
         findings.extend(with_engine(path, config, &text, sshd.as_ref()));
     }
     findings
@@ -117,12 +121,25 @@ fn with_engine(
         return findings;
     };
     let statuses = engine.accounts().account_statuses().unwrap_or_default();
+    if let Some(sshd) = sshd {
+        let names = statuses.iter().map(|one| one.tally.name.as_str());
+        findings.extend(sshd.unlisted(&Machine::real(), names));
+    }
     let last = statuses.iter().filter_map(|one| one.tally.last_sign_in);
     findings.extend(clock::before_sign_in(now, last.max()));
+    if let Ok(Some(suspicion)) = engine.audit_log().suspect_clock(now) {
+        let period = engine.config().totp.period.seconds();
+        findings.push(clock::suspected(&suspicion, period));
+    }
     if engine.mail().mail_is_overdue(now).unwrap_or(false) {
         findings.push(mail::overdue());
     }
     findings
+}
+
+/// Whether the name service of this machine knows a user.
+pub(crate) fn is_known_to_host(name: &UserName) -> bool {
+    Machine::real().user(name.as_str()).is_some()
 }
 
 /// Where a person is asked for the code on this machine, and where not.

@@ -81,6 +81,7 @@ fn rule(
             "user": what.user,
             "groups": groups,
             "access": decision.access,
+            "within": decision.within,
             "rule": decision.rule,
             "reason": decision.reason.text(),
             "code": code,
@@ -117,14 +118,27 @@ fn of_decision(decision: &RuleDecision) -> String {
     }
 }
 
-fn then(decision: &RuleDecision) -> &'static str {
-    match decision.access {
+fn then(decision: &RuleDecision) -> String {
+    let access = match decision.access {
         RuleAccess::Password
             if decision.reason == postern_shared::policy::rule::RuleReason::NotSignedIn =>
         {
             "sign-in is required, see --user"
         }
         access => access.name(),
+    };
+    match decision.within {
+        Some(seconds) => format!("{access}, within {}", duration(seconds)),
+        None => access.to_owned(),
+    }
+}
+
+/// Formats seconds as postern.toml takes them, in the greatest unit that loses none.
+fn duration(seconds: u64) -> String {
+    let units = [(86_400, "d"), (3600, "h"), (60, "m")];
+    match units.iter().find(|(size, _)| seconds % size == 0) {
+        Some((size, unit)) => format!("{}{unit}", seconds / size),
+        None => format!("{seconds}s"),
     }
 }
 

@@ -86,15 +86,15 @@ const TRAEFIK: ProxySample = ProxySample {
 
 pub(super) fn run(run: Invocation<'_>, what: &PrintConfig) -> CommandResult {
     let gate = run.config()?.gate;
-    let url = gate.url.as_ref().ok_or_else(|| {
+    let url = what.url.as_ref().or(gate.url.as_ref()).ok_or_else(|| {
         CommandFailure::new(
-            "gate.url is missing; set the URL at which browsers reach the gate, with postern edit",
+            "gate.url is missing; name the URL at which browsers reach the gate with --url, such as https://auth.example.com/",
         )
     })?;
     // an application that serves the gate's pages below its own path
-    let own = gate
-        .application_urls
-        .iter()
+    let configured = gate.application_urls.iter().filter(|_| what.url.is_none());
+    let own = configured
+        .into_iter()
         .find(|url| Some(url.host()) == what.app.as_deref());
     let url = own.unwrap_or(url);
     let sample = match what.proxy {
@@ -176,10 +176,9 @@ fn names(
             "--folder needs an absolute path of letters, digits, dots, dashes, underscores and slashes",
         )
     })?;
-    let domain = gate
-        .cookie_domain
-        .as_ref()
-        .map_or_else(|| parent(url), |domain| domain.as_str().to_owned());
+    // the configured domain is that of the configured URL
+    let configured = gate.cookie_domain.as_ref().filter(|_| what.url.is_none());
+    let domain = configured.map_or_else(|| parent(url), |domain| domain.as_str().to_owned());
     let app = match &what.app {
         Some(app) => app.clone(),
         None if url.has_own_host() => format!("app.{domain}"),

@@ -20,9 +20,8 @@ pub(super) fn run(run: Invocation<'_>, user: &UserName) -> CommandResult {
     let now = clock::now()?;
     let origin = Origin::Local(context::actor());
     let visitor = VerificationRequest::new(user, Phase::After, &origin, COMMAND);
-    let outcome = context::open(config)?
-        .verification()
-        .verify_input(&visitor, &answer, now)?;
+    let mut engine = context::open(config)?;
+    let outcome = engine.verification().verify_input(&visitor, &answer, now)?;
 
     let refusal = outcome.result.err();
     let (verdict, retry_after) = name(refusal);
@@ -31,15 +30,44 @@ pub(super) fn run(run: Invocation<'_>, user: &UserName) -> CommandResult {
             .json(&json!({"verdict": verdict, "retry_after": retry_after}))?;
     } else {
         run.output.text(format_args!("{verdict}\n"))?;
-        let refused = refusal.map(messages::refusal);
+        let refused = refusal.map(|refusal| explain(refusal, user));
         for line in refused.into_iter().chain(outcome.after_login.messages()) {
             run.output.text(format_args!("{line}\n"))?;
         }
+    }
+    for warning in engine.take_warnings() {
+        run.output.warn(warning.text)?;
     }
     match refusal {
         None => Ok(()),
         Some(_) => Err(CommandFailure::Reported),
     }
+}
+
+/// Returns why a code was refused, for root, who is told what to do instead of whom to ask. Root may
+/// know how far a code is off in either direction, although one of a later time is valid later.
+fn explain(refusal: Refusal, user: &UserName) -> String {
+    let (seconds, order, device, host) = match refusal {
+        Refusal::NotEnrolled => {
+            return format!("{user} has no second factor; postern status lists who has one");
+        }
+        Refusal::Locked => {
+            return format!("Locked after too many wrong codes; postern unlock {user} ends it");
+        }
+        Refusal::ClockSetBack { seconds } => {
+            return format!(
+                "This host's clock is at least {} behind the last sign-in of {user}: set the clock; if it was ahead before, run postern unlock {user} --clock",
+                messages::duration(seconds)
+            );
+        }
+        Refusal::Behind { seconds, .. } => (seconds, "older", "behind", "ahead"),
+        Refusal::Ahead { seconds, .. } => (seconds, "later", "ahead", "behind"),
+        refusal => return messages::refusal(refusal),
+    };
+    format!(
+        "That code is {order} than this host's time by about {}: the device's clock is {device}, or this host's clock is {host}",
+        messages::duration(seconds)
+    )
 }
 
 /// Returns the result's name for scripts, and the seconds until another attempt can succeed.

@@ -4,6 +4,7 @@ use super::body::{Json, NoBody, OptionalJson, optional_text};
 use super::endpoint::{Call, Done, Endpoint, EndpointReply, EndpointResult, endpoint};
 use crate::http::cookies::TokenChanges;
 use crate::http::route_table::Route;
+use crate::state::site::shorten_return_url;
 use crate::web::account::sessions;
 use crate::web::login::mail::CodeMailed;
 use crate::web::login::{self, first_factor, mail, password, upgrade};
@@ -389,5 +390,6 @@ fn require_token(request: &RequestContext<'_>) -> ActResult<LoginToken> {
 
 fn requested_page<'a>(request: &RequestContext<'_>, page: Option<&'a str>) -> &'a str {
     page.and_then(|page| request.site.valid_return_url(page))
+        .map(shorten_return_url)
         .unwrap_or_default()
 }

@@ -115,7 +115,8 @@ pub(crate) async fn answer_endpoint(
             let refused = match error {
                 HandlerError::Refused(refused) => refused,
                 HandlerError::SignIn(error) => request.refuse_sign_in(&error),
-                HandlerError::NotFound => unknown_endpoint(request),
+                // no endpoint is done as a form is
+                HandlerError::NotFound | HandlerError::Done(_) => unknown_endpoint(request),
             };
             match endpoint.path == SIGN_OUT {
                 // the cookies are removed even if a revocation failed, but not for a request of another

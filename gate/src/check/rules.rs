@@ -12,15 +12,19 @@ use postern_shared::network::web_address::split_url;
 use postern_shared::policy::groups::{PersonGroups, UnresolvedGroup};
 use postern_shared::policy::requirement::PolicySubject;
 use postern_shared::policy::rule::{self, RuleDecision, RuleReason, RuleRequest, RuleUser};
-use postern_shared::token::session::{SecondFactorMethod, Session};
+use postern_shared::system::clock::Timestamp;
+use postern_shared::token::session::{OutdatedProof, SecondFactorMethod, Session};
 use postern_shared::verify::app_password::FoundAppPassword;
 
 /// Whether a session suffices for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SessionSufficiency {
     Sufficient,
-    /// A second factor is required, or a new session that knows the user's groups of now.
+    /// A second factor is required, a new code, or a new session that knows the user's groups of
+    /// now.
     UpgradeRequired,
+    /// The first factor is required again.
+    SignInRequired,
     /// The rules deny the request to this user or to everyone.
     Denied,
 }
@@ -53,6 +57,7 @@ pub(crate) fn decide_session(
     site: &Site,
     request: &RuleRequest<'_>,
     session: &Session,
+    now: Timestamp,
 ) -> (RuleDecision, SessionSufficiency) {
     let groups = [
         declared_groups(site, &session.name),
@@ -76,6 +81,19 @@ pub(crate) fn decide_session(
             SessionSufficiency::UpgradeRequired
         }
         RuleAccess::Deny => SessionSufficiency::Denied,
+    };
+    let outdated = decision.within.and_then(|within| {
+        let (passed, at) = (session.passed, session.passed_at);
+        passed.outdated_proof(at, decision.access, within, now)
+    });
+    let sufficiency = match (sufficiency, outdated) {
+        (SessionSufficiency::Sufficient, Some(OutdatedProof::FirstFactor)) => {
+            SessionSufficiency::SignInRequired
+        }
+        (SessionSufficiency::Sufficient, Some(OutdatedProof::Code)) => {
+            SessionSufficiency::UpgradeRequired
+        }
+        (sufficiency, _) => sufficiency,
     };
     (decision, sufficiency)
 }
@@ -140,6 +158,11 @@ impl ReturnPage {
     pub(crate) fn parse(site: &Site, url: &str) -> Option<ReturnPage> {
         let (host, target) = split_url(url)?;
         (!site.is_own_page(&host, &target)).then_some(ReturnPage { host, target })
+    }
+
+    /// Returns the host of the application, in lower case.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
     }
 
     pub(crate) fn page(&self) -> RequestedPage<'_> {

@@ -14,6 +14,7 @@ pub(crate) use session::{ConflictingCookies, SessionCookies};
 use cookie::{Cookie, SameSite};
 use memchr::{memchr, memchr_iter, memmem};
 use postern_shared::config::gate::GateConfig;
+use postern_shared::token::PageMessage;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::{Range, RangeInclusive};
@@ -90,6 +91,11 @@ const OWN_PATH: CookieNames = CookieNames {
     enrollment: "__Secure-postern-enrollment",
     step_up: "__Secure-postern-step-up",
 };
+
+/// Names of the cookie with the language that the user chose, on a host of its own and on a path.
+const LANGUAGE: [&str; 2] = ["__Host-postern-language", "__Secure-postern-language"];
+/// Lifetime of that cookie, in seconds: one year.
+const LANGUAGE_LIFETIME: u64 = 365 * 24 * 3600;
 
 /// Limit on distinct values under one name that are verified in one request.
 pub(crate) const MAX_SESSION_COOKIES: usize = 8;
@@ -190,6 +196,13 @@ impl<'a> ScannedCookies<'a> {
     }
 }
 
+/// Returns the first value under a name that holds no token, whatever the value is.
+pub(crate) fn find_plain_cookie<'a>(line: &'a [u8], name: &str) -> Option<&'a str> {
+    let cookies = line.split(|byte| *byte == b';').map(split_cookie);
+    let found = cookies.into_iter().find(|(key, _)| *key == name.as_bytes());
+    std::str::from_utf8(trim_blanks(found?.1)).ok()
+}
+
 /// Splits a cookie at its first equals sign. Blanks after a semicolon are not part of the name.
 fn split_cookie(cookie: &[u8]) -> (&[u8], &[u8]) {
     let equals = memchr(b'=', cookie).unwrap_or(cookie.len());
@@ -280,6 +293,24 @@ impl CookieBuilder {
         }
     }
 
+    /// Returns the name of the cookie of a page message. The browser alone receives one, so it is
+    /// not among the tokens.
+    pub(crate) fn message_name(&self) -> &'static str {
+        match self.path.as_str() {
+            "/" => "__Host-postern-message",
+            _ => "__Secure-postern-message",
+        }
+    }
+
+    /// Returns a cookie for a page message, or one that clears it.
+    pub(crate) fn message(&self, value: Option<&str>) -> String {
+        let seconds = value.map_or(0, |_| PageMessage::LIFETIME);
+        let value = value.unwrap_or_default();
+        let mut cookie = build_cookie(self.message_name(), value, seconds, &self.path);
+        cookie.set_same_site(SameSite::Strict);
+        cookie.to_string()
+    }
+
     /// Renders changes as values of Set-Cookie. The protected applications' hosts receive the
     /// session; only the gate's own pages receive the other cookies, of which a browser does not
     /// send those of enrollment and step-up on a request from another site.
@@ -314,11 +345,22 @@ impl CookieBuilder {
         rendered.collect()
     }
 
+    /// Returns the name of the cookie with the language that the user chose.
+    pub(crate) fn language_name(&self) -> &'static str {
+        LANGUAGE[usize::from(self.path != "/")]
+    }
+
+    /// Renders the language that the user chose as a value of Set-Cookie.
+    pub(crate) fn language_cookie(&self, tag: &str) -> String {
+        build_cookie(self.language_name(), tag, LANGUAGE_LIFETIME, &self.path).to_string()
+    }
+
     /// Returns expired cookies for every name, at the domain and at the host, for all paths and for
     /// the gate's: a browser may keep one at each.
     pub(crate) fn expired_cookies(&self) -> Vec<String> {
         let mut expired = Vec::new();
-        for name in self.names.into_array() {
+        let names = self.names.into_array().into_iter();
+        for name in names.chain([self.message_name()]) {
             let is_for_domains = !name.starts_with("__Host-");
             for path in ["/", &self.path] {
                 for domain in [None, self.domain.as_ref().filter(|_| is_for_domains)] {

@@ -1,6 +1,7 @@
 //! Fields of an HTML form. Values are wiped from memory, since they hold passwords and codes.
 //!
-//! Reads at most 16 fields; the first field of a name counts.
+//! Reads at most 32 fields. Of a name the first field counts, except where a page has several boxes to
+//! tick.
 
 use postern_shared::protocol::command_request::TypedText;
 use std::borrow::Cow;
@@ -10,7 +11,7 @@ pub(crate) struct Form(Vec<(String, Zeroizing<String>)>);
 
 impl Form {
     pub(crate) fn parse(body: &[u8]) -> Form {
-        Form::parse_fields(body, 16)
+        Form::parse_fields(body, 32)
     }
 
     /// Parses the query of a URL, whose length is limited.
@@ -26,12 +27,27 @@ impl Form {
         Form(pairs.map(field).collect())
     }
 
+    /// Puts these fields before the others.
+    pub(crate) fn with_first(self, first: Vec<(String, String)>) -> Form {
+        let first = first
+            .into_iter()
+            .map(|(name, value)| (name, Zeroizing::new(value)));
+        Form(first.chain(self.0).collect())
+    }
+
     pub(crate) fn field(&self, name: &str) -> &str {
         self.0
             .iter()
             .find(|(field, _)| field == name)
             .map_or("", |(_, value)| value.as_str())
     }
+
+    /// Returns every field of a name.
+    pub(crate) fn fields(&self, name: &str) -> impl Iterator<Item = &str> {
+        let of_name = self.0.iter().filter(move |(field, _)| field == name);
+        of_name.map(|(_, value)| value.as_str())
+    }
+
     pub(crate) fn typed(&self, name: &str) -> TypedText {
         self.field(name).to_owned().into()
     }

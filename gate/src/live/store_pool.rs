@@ -265,10 +265,10 @@ impl PoolHandle {
                 };
                 engine.set_write_class(class);
                 let result = work(&mut engine).map_err(|error| engine_failed(&error));
-                for unresolved in engine.policy().take_group_warnings() {
+                for warning in engine.take_warnings() {
                     log::event("warning")
-                        .with("cause", "group-unresolved")
-                        .write_with_message(unresolved);
+                        .with("cause", warning.cause)
+                        .write_with_message(warning.text);
                 }
                 let result = result?;
                 match idle.lock() {

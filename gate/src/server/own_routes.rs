@@ -4,18 +4,20 @@
 //! MUST check the origin of every form before its body is read.
 
 use crate::api;
+use crate::check::client;
 use crate::http::body::{is_same_origin, read_form};
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply, bare, bare_and_close};
 use crate::http::route_table::{Route, RouteTable};
 use crate::state::branding::SCRIPTS;
 use crate::web::account::{
-    app_passwords, authenticators, email, overview, password, recovery_codes, second_factor,
-    sessions, show_confirmation,
+    app_passwords, authenticators, email, language, overview, password, recovery_codes,
+    second_factor, sessions, show_confirmation,
 };
 use crate::web::admin::{accounts, audit_log, pages};
 use crate::web::language::Language;
 use crate::web::login::{self, first_factor, mail, upgrade};
+use crate::web::notice::redirect;
 use crate::web::pages::account::Confirmation;
 use crate::web::refusal::{HandlerError, PageForm, PageResult};
 use crate::web::request::RequestContext;
@@ -23,9 +25,14 @@ use crate::web::{enroll, logout, notice};
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
+use postern_shared::system::clock;
 use std::pin::Pin;
 use std::sync::LazyLock;
 
+/// A keyhole. Its ground is black here.
+const ICON: &str = include_str!("../../templates/icon.svg");
+/// Path of the page that shows refusals of forms that are on no page of their own.
+const REFUSED: &str = "refused";
 /// First segment of the paths of administrators.
 const ADMINISTRATION: &str = "administration";
 
@@ -79,9 +86,9 @@ enum PageAccess {
 enum PageHandler {
     /// GET and HEAD.
     Page(PageAccess, PageContent),
-    /// POST from one of the gate's own pages; and what shows the refusal of its act, if not a page
-    /// of its own.
-    Form(Box<dyn for<'a> FormHandler<'a>>, Option<PageContent>),
+    /// POST from one of the gate's own pages; and the path of the page that shows how the form was
+    /// answered.
+    Form(Box<dyn for<'a> FormHandler<'a>>, &'static str),
 }
 
 /// Routes of one path.
@@ -99,39 +106,34 @@ fn page(path: &'static str, page: impl for<'a> FormHandler<'a> + 'static) -> Pag
 
 /// A form, whose refusal is shown on a page of its own.
 fn form(path: &'static str, act: impl for<'a> FormHandler<'a> + 'static) -> PageRoutes {
-    let act = PageHandler::Form(Box::new(act), None);
+    let act = PageHandler::Form(Box::new(act), REFUSED);
     PageRoutes(vec![Route::new(Method::POST, path, act)])
 }
 
 impl PageRoutes {
-    /// The form is on this page at another path, which shows a refusal.
-    fn on(self, page: impl for<'a> FormHandler<'a> + 'static) -> PageRoutes {
-        self.with_refusals(PageContent::Page(Box::new(page)))
+    /// The form is on the page at another path.
+    fn on(mut self, path: &'static str) -> PageRoutes {
+        if let PageHandler::Form(_, page) = &mut self.0[0].handler {
+            *page = path;
+        }
+        self
     }
 
-    /// The form is on this page at the same path, which shows a refusal.
-    fn under(self, page: impl for<'a> FormHandler<'a> + Copy + 'static) -> PageRoutes {
-        self.with_page(PageContent::Page(Box::new(page))).on(page)
+    /// The form is on this page at the same path.
+    fn under(self, page: impl for<'a> FormHandler<'a> + 'static) -> PageRoutes {
+        self.with_page(PageContent::Page(Box::new(page)))
     }
 
-    /// The form confirms an act, on a page at the same path, which shows a refusal.
+    /// The form confirms an act, on a page at the same path.
     fn confirmed(self, content: ConfirmationContent) -> PageRoutes {
         self.with_page(PageContent::Confirmation(content))
-            .with_refusals(PageContent::Confirmation(content))
     }
 
     fn with_page(mut self, content: PageContent) -> PageRoutes {
         let page = PageHandler::Page(PageAccess::OneSession, content);
         let path = self.0[0].path;
         self.0.push(Route::new(Method::GET, path, page));
-        self
-    }
-
-    fn with_refusals(mut self, content: PageContent) -> PageRoutes {
-        if let PageHandler::Form(_, page) = &mut self.0[0].handler {
-            *page = Some(content);
-        }
-        self
+        self.on(path)
     }
 }
 
@@ -141,23 +143,28 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         public("style.css", show_style),
         public("code.js", show_code_script),
         public("keep.js", show_keep_script),
+        public("times.js", show_times_script),
         public("logo", show_logo),
+        public("icon.svg", show_icon),
+        public("favicon.ico", show_icon),
+        form("language", language::submit_language),
         // Signing in and out.
-        page("sign-in", first_factor::show_sign_in_page),
-        form("sign-in", first_factor::submit_password),
+        form("sign-in", first_factor::submit_password).under(first_factor::show_sign_in_page),
         page("upgrade", upgrade::show_upgrade_page),
-        page("code", login::show_code_page),
-        form("code", login::submit_code),
-        form("mail", mail::submit_mail_request),
+        form("code", login::submit_code).under(login::show_code_page),
+        form("mail", mail::submit_mail_request).on("code"),
         form("sign-out", logout::submit_sign_out),
         page("cookies", logout::show_cookies_page),
         form("cookies", logout::submit_cookies),
         public("not-covered", notice::show_not_covered_page),
+        page("denied", notice::show_denied_page),
+        page(REFUSED, notice::show_refused_page),
         // Enrollment.
         page("enroll", enroll::show_enrollment_page),
-        form("enroll/one-time-code", enroll::submit_one_time_code),
-        form("enroll/code", enroll::submit_first_code),
+        form("enroll/one-time-code", enroll::submit_one_time_code).on("enroll"),
+        form("enroll/code", enroll::submit_first_code).on("enroll"),
         form("enroll/finish", enroll::submit_codes_saved),
+        form("enroll/cancel", enroll::submit_cancel),
         // The user's own account.
         form("turn-on", second_factor::submit_turn_on).confirmed(second_factor::confirm_turn_on),
         form("turn-off", second_factor::submit_turn_off).confirmed(second_factor::confirm_turn_off),
@@ -168,7 +175,8 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
             authenticators::submit_new_authenticator,
         )
         .under(authenticators::show_add_page),
-        form("authenticators/confirm", authenticators::submit_first_code),
+        form("authenticators/confirm", authenticators::submit_first_code)
+            .under(authenticators::show_first_code_page),
         form("authenticators/remove", authenticators::submit_removal)
             .confirmed(authenticators::confirm_removal),
         form("recovery-codes", recovery_codes::submit_renewal)
@@ -176,10 +184,9 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         form("recovery-codes/confirm", recovery_codes::submit_codes_saved),
         form("app-passwords", app_passwords::submit_app_password)
             .under(app_passwords::show_app_passwords_page),
-        form("app-passwords/change", app_passwords::submit_change)
-            .on(app_passwords::show_app_passwords_page),
+        form("app-passwords/change", app_passwords::submit_change).on("app-passwords"),
         form("email", email::submit_email).under(email::show_email_page),
-        form("email/confirm", email::submit_email_code).on(email::show_email_page),
+        form("email/confirm", email::submit_email_code).on("email"),
         form("email/remove", email::submit_removal).confirmed(email::confirm_removal),
         form("sign-ins", sessions::submit_sign_ins_change).under(sessions::show_sign_ins_page),
         form("password", password::submit_new_password).under(password::show_password_page),
@@ -205,54 +212,125 @@ pub(crate) async fn answer_page(
     // To other clients than administrators none of these pages exists, whatever they send.
     let is_administration = path.split('/').next() == Some(ADMINISTRATION);
     if is_administration && (!request.has_administration_pages() || request.session().is_none()) {
-        return bare_and_close(StatusCode::NOT_FOUND);
+        return match is_page_load(&parts.method) {
+            true => notice::show_not_found(request, Some(target(parts))),
+            false => bare_and_close(StatusCode::NOT_FOUND),
+        };
     }
-    let handler = match PAGES.find(&parts.method, path) {
-        Ok((route, _)) => &route.handler,
+    let route = match PAGES.find(&parts.method, path) {
+        Ok((route, _)) => route,
         Err(_) if is_administration => return refuse_administration(request, &parts.method).await,
+        Err(allowed) if allowed.is_empty() && is_page_load(&parts.method) => {
+            return notice::show_not_found(request, Some(target(parts)));
+        }
         Err(allowed) if allowed.is_empty() => return bare(StatusCode::NOT_FOUND),
-        Err(_) => return bare(StatusCode::METHOD_NOT_ALLOWED),
+        Err(_) => return refuse_method(request, &parts.method, path),
     };
-    let result = match handler {
-        PageHandler::Page(access, page) => {
-            let is_exclusive = *access == PageAccess::OneSession && !is_administration;
-            match is_exclusive.then(|| request.cookie_conflict()).flatten() {
-                Some(conflict) => {
+    match &route.handler {
+        PageHandler::Page(PageAccess::Anyone, page) => {
+            let query = PageForm::new(Form::of_query(request.query));
+            let result = page.show(request, &query).await;
+            result.unwrap_or_else(|error| notice::show_error(request, error))
+        }
+        PageHandler::Page(PageAccess::OneSession, page) => {
+            match (!is_administration).then(|| request.cookie_conflict()) {
+                Some(Some(conflict)) => {
                     conflict.log(request.address);
-                    Ok(logout::clear_cookies(request))
+                    logout::clear_cookies(request)
                 }
-                None => {
-                    let query = PageForm::new(Form::of_query(request.query));
-                    page.show(request, &query).await
-                }
+                _ => show_page(request, route.path, page).await,
             }
         }
         PageHandler::Form(..) if !is_same_origin(&parts.headers, &request.site.url.origin()) => {
-            return match is_administration {
+            match is_administration {
                 true => bare_and_close(StatusCode::FORBIDDEN),
                 false => bare(StatusCode::FORBIDDEN),
-            };
+            }
         }
         PageHandler::Form(act, page) => match read_form(&parts.headers, body).await {
-            Err(status) => return bare_and_close(status),
-            Ok(fields) => {
-                let mut form = PageForm::new(fields);
-                match (act.call(request, &form).await, page) {
-                    (Err(HandlerError::Refused(refused)), Some(page)) => {
-                        form.refused = Some(refused);
-                        page.show(request, &form).await
-                    }
-                    (done, _) => done,
-                }
-            }
+            Err(status) => bare_and_close(status),
+            Ok(fields) => answer_form(request, act.as_ref(), page, PageForm::new(fields)).await,
         },
+    }
+}
+
+/// Answers a request by another method than a path has. Whoever loads the address of a form, which
+/// stood in the address bar after it was sent, is led to the page of the form.
+fn refuse_method(request: &RequestContext<'_>, method: &Method, path: &str) -> HttpReply {
+    let form = PAGES
+        .find(&Method::POST, path)
+        .map(|(route, _)| &route.handler);
+    let wanted = client::wanted_reply(method.as_str(), request.headers);
+    match form {
+        Ok(PageHandler::Form(_, page))
+            if is_page_load(method) && wanted == client::WantedReply::Page =>
+        {
+            reply::see_other(&request.path_to(page))
+        }
+        _ => bare(StatusCode::METHOD_NOT_ALLOWED),
+    }
+}
+
+fn is_page_load(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Returns path and query of a request.
+fn target(parts: &Parts) -> &str {
+    parts
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str())
+}
+
+/// Shows a page, with the message that a redirect to it brought.
+async fn show_page(request: &RequestContext<'_>, path: &str, content: &PageContent) -> HttpReply {
+    let query = PageForm::new(Form::of_query(request.query));
+    let message = redirect::read_message(request, path).zip(clock::now().ok());
+    let Some((message, now)) = message else {
+        let result = content.show(request, &query).await;
+        return result.unwrap_or_else(|error| notice::show_error(request, error));
     };
-    result.unwrap_or_else(|error| notice::show_error(request, error))
+    let result = content
+        .show(request, &query.with_message(message, now))
+        .await;
+    let page = result.unwrap_or_else(|error| notice::show_error(request, error));
+    redirect::with_message_cleared(request, page)
+}
+
+/// Runs the act of a form. A browser is redirected to the page that says how it was answered;
+/// another client gets that page.
+async fn answer_form(
+    request: &RequestContext<'_>,
+    act: &dyn for<'a> FormHandler<'a>,
+    page: &str,
+    mut form: PageForm,
+) -> HttpReply {
+    match act.call(request, &form).await {
+        Ok(reply) => return reply,
+        Err(HandlerError::Done(text)) => form.status = Some(text),
+        Err(HandlerError::Refused(refused)) => form.refused = Some(refused),
+        Err(HandlerError::SignIn(error)) if client::is_navigation(request.headers) => {
+            form.refused = Some(request.refuse_sign_in(&error));
+        }
+        Err(error) => return notice::show_error(request, error),
+    }
+    if let Some(reply) = redirect::redirect_to_page(request, page, &form) {
+        return reply;
+    }
+    let shown = match PAGES
+        .find(&Method::GET, page)
+        .map(|(route, _)| &route.handler)
+    {
+        Ok(PageHandler::Page(_, content)) => content.show(request, &form).await,
+        _ => Err(HandlerError::NotFound),
+    };
+    shown.unwrap_or_else(|error| notice::show_error(request, error))
 }
 
 /// Answers a request for a page below administration that does not exist.
 async fn refuse_administration(request: &RequestContext<'_>, method: &Method) -> HttpReply {
-    if !matches!(*method, Method::GET | Method::HEAD) {
+    if !is_page_load(method) {
         return bare_and_close(StatusCode::NOT_FOUND);
     }
     let refused = accounts::require_administrator(request).await.err();
@@ -274,6 +352,17 @@ async fn show_keep_script(_request: &RequestContext<'_>, _form: &PageForm) -> Pa
     Ok(reply::content("text/javascript", SCRIPTS[1]))
 }
 
+/// Shows the icon of a browser's tab, in the colour of the pages.
+async fn show_icon(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
+    let color = request.site.gate().branding.color.to_string();
+    let icon = ICON.replace("#000000", &color);
+    Ok(reply::content("image/svg+xml", icon))
+}
+
+async fn show_times_script(_request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
+    Ok(reply::content("text/javascript", SCRIPTS[2]))
+}
+
 async fn show_logo(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
     let logo = request
         .site
@@ -289,5 +378,25 @@ mod tests {
     #[test]
     fn no_two_routes_answer_the_same_request() {
         super::PAGES.assert_unambiguous();
+    }
+
+    #[test]
+    fn each_form_has_a_page_that_shows_how_it_was_answered() {
+        for route in super::PAGES.iter() {
+            let super::PageHandler::Form(_, page) = route.handler else {
+                continue;
+            };
+            let shown = super::PAGES.find(&hyper::Method::GET, page);
+            let is_page = |handler: &super::PageHandler| {
+                matches!(
+                    handler,
+                    super::PageHandler::Page(super::PageAccess::OneSession, _)
+                )
+            };
+            assert!(
+                shown.is_ok_and(|(route, _)| is_page(&route.handler)),
+                "{page}"
+            );
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::check::client::{self, Challenge};
 use crate::check::forward_auth;
 use crate::check::proxy_reply::{self, GatePage};
 use crate::http::authorization::Authorization;
+use crate::http::cookies::find_plain_cookie;
 use crate::http::reply::{self, HttpReply, bare};
 use crate::observe::log;
 use crate::observe::metrics::{CheckLabel, METRICS};
@@ -130,12 +131,20 @@ fn answer_check(
 /// Returns the URL of a page of the gate, to which a check redirects the browser.
 fn page_url(site: &Site, page: GatePage, original: &OriginalRequest<'_>) -> String {
     let at = |page: &str| format!("{}{}{page}", site.url.origin(), site.url.path);
-    let with_return =
-        |page: &str| proxy_reply::sign_in_url(&at(page), site.valid_return_url(&original.url()));
+    let with_return = |page: &str| {
+        let requested = original.url();
+        let return_url = site.valid_return_url(&requested);
+        let url = proxy_reply::sign_in_url(&at(page), return_url);
+        match return_url.is_some_and(|kept| kept.len() < requested.len()) {
+            true => url + "&cut=yes",
+            false => url,
+        }
+    };
     match page {
         GatePage::SignIn => with_return("sign-in"),
         GatePage::Upgrade => with_return("upgrade"),
         GatePage::Cookies => at("cookies"),
+        GatePage::Denied => with_return("denied"),
         GatePage::NotCovered => at(&format!("not-covered?host={}", original.host())),
     }
 }
@@ -208,7 +217,7 @@ async fn answer_own_page(
         query: parts.uri.query().unwrap_or_default(),
         address,
         identity,
-        language: Language::negotiate(&parts.headers),
+        language: chosen_language(site, &parts.headers),
     };
     if !log::has_access_log() {
         return own_routes::answer_page(&context, &parts, &path, body).await;
@@ -220,6 +229,18 @@ async fn answer_own_page(
     let (url, status) = (&site.url, reply.status());
     access_log::log_page(&parts, url, address, user, status, began.elapsed());
     reply
+}
+
+/// Returns the language that the user chose at the foot of a page, or the one that the browser
+/// prefers.
+fn chosen_language(site: &Site, headers: &HeaderMap) -> &'static Language {
+    let line = forward_auth::cookie_line(headers).ok();
+    let name = site.cookies.language_name();
+    let chosen = line.as_ref().and_then(|line| {
+        let tag = find_plain_cookie(line.as_bytes(), name)?;
+        Language::find(tag)
+    });
+    chosen.unwrap_or_else(|| Language::negotiate(headers))
 }
 
 /// Returns the client's address, and the user that its proxy names. The client is behind a trusted

@@ -1,20 +1,22 @@
-//! Branding of the pages: the style sheet in the configured colour, the name, and the logo.
+//! Branding of the pages: the style sheet in the configured colour, the name, the logo, and where
+//! users get help.
 //!
 //! Refuses a logo that is not PNG, SVG or WebP by its first bytes.
 
 use data_encoding::HEXLOWER;
 use postern_shared::config::Config;
-use postern_shared::config::gate::branding::Color;
+use postern_shared::config::gate::branding::{Color, ContactLink, HelpText};
 use postern_shared::engine::enrollment::pending;
 use postern_shared::system::trusted_file::{self, Follow, Privacy};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The style sheet, without its colour variables.
 const STYLE: &str = include_str!("../../templates/style.css");
-/// The scripts of pages with a code field, and of pages with recovery codes.
-pub(crate) const SCRIPTS: [&str; 2] = [
+/// The scripts of pages with a code field, with something to copy or to keep, and with times.
+pub(crate) const SCRIPTS: [&str; 3] = [
     include_str!("../../templates/code.js"),
     include_str!("../../templates/keep.js"),
+    include_str!("../../templates/times.js"),
 ];
 
 /// Background of cards on a dark page, as in the style sheet.
@@ -27,6 +29,9 @@ pub(crate) struct Branding {
     pub(crate) name: String,
     pub(crate) logo: Option<Logo>,
     pub(crate) style: String,
+    /// Where users get help.
+    pub(crate) help: Option<HelpText>,
+    pub(crate) contact: Option<ContactLink>,
     /// Differs where the style sheet, the logo or a script differs, so that browsers load them
     /// again.
     pub(crate) stamp: String,
@@ -76,6 +81,8 @@ impl Branding {
             name,
             logo,
             style,
+            help: branding.help.clone(),
+            contact: branding.contact.clone(),
             stamp,
         })
     }

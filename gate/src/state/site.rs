@@ -18,9 +18,12 @@ use postern_shared::token::session::Session;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Longest URL to return to, in bytes. It is sealed in a cookie and in Base64, and browsers keep
-/// cookies of up to 4096 bytes.
-const MAX_RETURN_URL: usize = 2048;
+/// Longest URL to return to, in bytes as the query of a page holds it: nginx reads request lines of
+/// up to 8 KiB.
+const MAX_RETURN_URL: usize = 7 * 1024;
+/// Longest URL to return to that a token keeps, in bytes. It is sealed in a cookie and in Base64,
+/// and browsers keep cookies of up to 4096 bytes.
+const MAX_SEALED_URL: usize = 2048;
 
 /// Hosts where no session is valid, and that were logged.
 #[derive(Default)]
@@ -144,7 +147,7 @@ impl Site {
     }
 
     /// Returns the URL, if a browser may return to it: its scheme is https and its host is
-    /// protected. Of a URL that is too long for a cookie, only the host's front page is returned.
+    /// protected. Of a URL that is too long, only the host's front page is returned.
     pub(crate) fn valid_return_url<'a>(&self, url: &'a str) -> Option<&'a str> {
         let rest = url.strip_prefix("https://")?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -158,11 +161,30 @@ impl Site {
             && host
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
-        let whole = if url.len() <= MAX_RETURN_URL {
+        let whole = if query_length(url) <= MAX_RETURN_URL {
             url
         } else {
             &url[..url.len() - rest.len() + end]
         };
         (sound && self.covers(&host.trim_end_matches('.').to_ascii_lowercase())).then_some(whole)
     }
+}
+
+/// Returns a URL that [`Site::valid_return_url`] accepted, or its front page where it is too long
+/// for a token.
+pub(crate) fn shorten_return_url(url: &str) -> &str {
+    let rest = url.strip_prefix("https://").unwrap_or_default();
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match url.len() <= MAX_SEALED_URL {
+        true => url,
+        false => &url[..url.len() - rest.len() + end],
+    }
+}
+
+/// Returns the length of a URL as a query holds it, at most.
+fn query_length(url: &str) -> usize {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+    url.bytes()
+        .map(|byte| if is_plain(&byte) { 1 } else { 3 })
+        .sum()
 }

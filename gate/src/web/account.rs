@@ -4,6 +4,7 @@
 pub(crate) mod app_passwords;
 pub(crate) mod authenticators;
 pub(crate) mod email;
+pub(crate) mod language;
 pub(crate) mod overview;
 pub(crate) mod password;
 pub(crate) mod recovery_codes;

@@ -5,7 +5,7 @@
 //! the recovery codes are confirmed as saved.
 
 use super::pages;
-use super::refusal::{PageForm, PageResult};
+use super::refusal::{ActRefused, PageForm, PageResult};
 use super::request::RequestContext;
 use crate::http::cookies::{TokenChange, TokenChanges};
 use crate::http::reply::{self, HttpReply};
@@ -50,14 +50,7 @@ pub(crate) fn redirect_to_enrollment(
     request: &RequestContext<'_>,
     token: &EnrollmentToken,
 ) -> Result<HttpReply, PoolError> {
-    let page = match token.payload().may {
-        EnrollmentPermission::WithOneTimeCode => {
-            render_one_time_code_page(request, StatusCode::FORBIDDEN, token.account(), None)
-        }
-        EnrollmentPermission::Yes
-        | EnrollmentPermission::Replacing
-        | EnrollmentPermission::ByOneTimeCode(_) => reply::see_other(&request.path_to("enroll")),
-    };
+    let page = reply::see_other(&request.path_to("enroll"));
     Ok(request.with_tokens(page, &issue_token(request, token)?))
 }
 
@@ -130,21 +123,56 @@ pub(crate) fn finish_tokens(request: &RequestContext<'_>, opened: &OpenedSession
     }
 }
 
+/// Shows the authenticator of a pending enrollment, or asks for the one-time code before it. A form
+/// that was refused brings its pending enrollment along, whose secret the user's app has by now.
 pub(crate) async fn show_enrollment_page(
     request: &RequestContext<'_>,
-    _form: &PageForm,
+    form: &PageForm,
 ) -> PageResult {
     let Some(token) = request.enrollment_token() else {
         return Ok(reply::see_other(&request.path_to("sign-in")));
     };
-    let (status, name) = (StatusCode::OK, token.account());
     if token.payload().may == EnrollmentPermission::WithOneTimeCode {
-        return Ok(render_one_time_code_page(request, status, name, None));
+        return Ok(render_one_time_code_page(request, token.account(), form));
     }
-    Ok(match begin_enrollment(request, &token).await? {
-        None => render_expired(request),
-        Some(shown) => render_new_authenticator(request, status, FIRST, name, &shown, None),
+    let reopened = match form.field("pending").is_empty() {
+        true => None,
+        false => reopen_enrollment(request, &token, form.typed("pending")).await?,
+    };
+    let shown = match reopened {
+        Some(shown) => Some(shown),
+        None => begin_enrollment(request, &token).await?,
+    };
+    Ok(match shown {
+        None => show_expired(request),
+        Some(shown) => {
+            let title = match token.payload().may {
+                EnrollmentPermission::Replacing => "enroll-new",
+                _ => "enroll",
+            };
+            let purpose = EnrollmentForm {
+                title: request.text(title),
+                act: FIRST,
+                cancel: CancelEnrollment::Form,
+            };
+            render_new_authenticator(request, &purpose, token.account(), &shown, form)
+        }
     })
+}
+
+/// Returns a pending enrollment that the page showed before.
+async fn reopen_enrollment(
+    request: &RequestContext<'_>,
+    token: &EnrollmentToken,
+    draft: TypedText,
+) -> Result<Option<ShownEnrollment>, PoolError> {
+    let token = token.clone();
+    let run = request.run(move |engine, _, now| {
+        engine
+            .enrollment()
+            .reopen_web_enrollment(&token, draft, now)
+    });
+    run.await
 }
 
 /// Verifies the one-time code that an enrollment requires.
@@ -153,50 +181,61 @@ pub(crate) async fn submit_one_time_code(
     form: &PageForm,
 ) -> PageResult {
     let Some(token) = request.enrollment_token() else {
-        return Ok(render_expired(request));
+        return Ok(show_expired(request));
     };
-    let name = token.account().clone();
     let input = Input::parse(form.field("code").as_bytes());
-    let refusal = match verify_one_time_code(request, token, input).await? {
+    match verify_one_time_code(request, token, input).await? {
         Ok(token) => {
             let page = reply::see_other(&request.path_to("enroll"));
-            return Ok(request.with_tokens(page, &issue_token(request, &token)?));
+            Ok(request.with_tokens(page, &issue_token(request, &token)?))
         }
-        Err(Refusal::Expired) => return Ok(render_expired(request)),
-        Err(refusal) => refusal,
-    };
-    let text = match refusal {
-        Refusal::Malformed => request.text("one-time-code-invalid"),
-        refusal => request.language.message(refusal),
-    };
-    let page = |status| render_one_time_code_page(request, status, &name, Some(&text));
-    Ok(match refusal {
-        Refusal::AddressDelayed { wait } => {
-            reply::with_retry_after(page(StatusCode::TOO_MANY_REQUESTS), wait)
+        Err(Refusal::Expired) => Ok(show_expired(request)),
+        Err(Refusal::Malformed) => {
+            let text = request.text("one-time-code-invalid");
+            Err(ActRefused::unauthorized("no_code", text).into())
         }
-        _ => page(StatusCode::UNAUTHORIZED),
-    })
+        Err(refusal) => {
+            let refused = ActRefused::code(request.language, refusal);
+            Err(refused.into_unauthorized().into())
+        }
+    }
 }
 
 /// Verifies the first code.
 pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let Some(token) = request.enrollment_token() else {
-        return Ok(render_expired(request));
+        return Ok(show_expired(request));
     };
     let input = Input::parse(form.field("code").as_bytes());
-    Ok(
-        match confirm_enrollment(request, &token, form.typed("pending"), input).await? {
-            AfterEnrollmentCode::Over => render_expired(request),
-            AfterEnrollmentCode::Refused(refusal, shown) => {
-                let text = request.language.message(refusal);
-                let (status, name) = (StatusCode::UNAUTHORIZED, token.account());
-                render_new_authenticator(request, status, FIRST, name, &shown, Some(&text))
-            }
-            AfterEnrollmentCode::Confirmed { codes, confirmed } => {
-                render_recovery_codes(request, &codes, FINISH, &confirmed, request.text("turn-on"))
-            }
-        },
-    )
+    match confirm_enrollment(request, &token, form.typed("pending"), input).await? {
+        AfterEnrollmentCode::Over => Ok(show_expired(request)),
+        AfterEnrollmentCode::Refused(refusal, _) => {
+            let refused = ActRefused::code(request.language, refusal);
+            Err(refused.into_unauthorized().into())
+        }
+        AfterEnrollmentCode::Confirmed { codes, confirmed } => {
+            let button = request.text("turn-on");
+            Ok(render_recovery_codes(
+                request, &codes, FINISH, &confirmed, button,
+            ))
+        }
+    }
+}
+
+/// Ends an enrollment that was not completed: nothing of it was stored.
+pub(crate) async fn submit_cancel(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
+    let token = request.enrollment_token();
+    let back_to = token.as_ref().map(|token| token.payload().back_to.as_str());
+    let page = match back_to.filter(|url| !url.is_empty()) {
+        Some(url) if request.session().is_none() => request.sign_in_path(url),
+        Some(url) => url.to_owned(),
+        None => request.path_to(""),
+    };
+    let changes = TokenChanges {
+        enrollment: Some(TokenChange::Cleared),
+        ..TokenChanges::default()
+    };
+    Ok(request.with_tokens(reply::see_other(&page), &changes))
 }
 
 /// Confirms that the recovery codes are saved.
@@ -205,7 +244,7 @@ pub(crate) async fn submit_codes_saved(
     form: &PageForm,
 ) -> PageResult {
     let Some(token) = request.enrollment_token() else {
-        return Ok(render_expired(request));
+        return Ok(show_expired(request));
     };
     // browsers require the checkbox, so a request without it was made by hand
     if form.field("saved") != "yes" {
@@ -213,7 +252,7 @@ pub(crate) async fn submit_codes_saved(
     }
     Ok(
         match activate_enrollment(request, &token, form.typed("confirmed")).await? {
-            AfterEnrollment::Over => render_expired(request),
+            AfterEnrollment::Over => show_expired(request),
             AfterEnrollment::Opened(opened) => {
                 let page = login::render_signed_in(request, &opened, &token.payload().back_to);
                 request.with_tokens(page, &finish_tokens(request, &opened))
@@ -257,10 +296,11 @@ pub(crate) fn issue_token(
     })
 }
 
-fn render_expired(request: &RequestContext<'_>) -> HttpReply {
+/// Leads back to the sign-in page, for an enrollment that has expired.
+fn show_expired(request: &RequestContext<'_>) -> HttpReply {
     let text = request.text("enrollment-expired");
-    let status = StatusCode::UNAUTHORIZED;
-    let page = login::render_sign_in_page(request, status, "", "", Some(&text));
+    let refused = ActRefused::unauthorized("enrollment_expired", text);
+    let page = login::show_sign_in_refusal(request, refused, "", "");
     let cleared = Some(TokenChange::Cleared);
     request.with_tokens(
         page,
@@ -273,9 +313,8 @@ fn render_expired(request: &RequestContext<'_>) -> HttpReply {
 
 fn render_one_time_code_page(
     request: &RequestContext<'_>,
-    status: StatusCode,
     name: &UserName,
-    message: Option<&str>,
+    form: &PageForm,
 ) -> HttpReply {
     let language = request.language;
     let display_name = |display_name: &str| match display_name.strip_prefix('%') {
@@ -293,34 +332,58 @@ fn render_one_time_code_page(
         ),
     };
     let page = pages::OneTimeCodePage {
-        frame: request.frame(message),
+        frame: request.frame(form.message()),
         user: name.as_str(),
         ask: &ask,
     };
-    pages::reply(status, &page)
+    // this page says what is missing, whether a code was refused or none was entered
+    match form.refused {
+        Some(_) => notice::page_with_refusal(&page, form),
+        None => pages::reply(StatusCode::FORBIDDEN, &page),
+    }
 }
 
-/// Renders a pending enrollment. `act` is the path that receives its first code.
+/// What the page of a new authenticator is for.
+pub(crate) struct EnrollmentForm {
+    pub(crate) title: String,
+    /// Path that receives the first code.
+    pub(crate) act: &'static str,
+    /// Path that ends the enrollment, by a form; or of the page to return to.
+    pub(crate) cancel: CancelEnrollment,
+}
+
+/// Way out of an enrollment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CancelEnrollment {
+    /// A form, which discards the token of the enrollment.
+    Form,
+    /// A link to the account: nothing is kept.
+    Link,
+}
+
+/// Renders a pending enrollment, with the refusal of the attempt before.
 pub(crate) fn render_new_authenticator(
     request: &RequestContext<'_>,
-    status: StatusCode,
-    act: &str,
+    purpose: &EnrollmentForm,
     name: &UserName,
     shown: &ShownEnrollment,
-    message: Option<&str>,
+    form: &PageForm,
 ) -> HttpReply {
     let Some(qr) = qr::draw_svg(&shown.url) else {
         return notice::show_unavailable(request, "unavailable", NO_QR_CODE);
     };
     let page = pages::EnrollmentPage {
-        frame: request.frame(message),
+        frame: request.frame(form.message()),
+        title: &purpose.title,
         user: name.as_str(),
         qr: &qr,
         secret: &group_in_fours(&shown.secret),
         url: &shown.url,
         draft: &shown.draft,
-        act,
+        act: purpose.act,
+        cancels: purpose.cancel == CancelEnrollment::Form,
+        wait: form.wait(),
         digits: shown.digits,
     };
-    pages::reply(status, &page)
+    notice::page_with_refusal(&page, form)
 }

@@ -1,4 +1,4 @@
-//! The language of a page, negotiated by Accept-Language. The texts are in `gate/texts`, one Fluent
+//! The language of a page: the one that the user chose, or negotiated by Accept-Language. The texts are in `gate/texts`, one Fluent
 //! file per language. A text that a language lacks is shown in English.
 
 use fluent_bundle::concurrent::FluentBundle;
@@ -42,12 +42,31 @@ impl Language {
             .chain([&*ENGLISH])
             .map(|language| &language.tag)
             .collect();
-        let (preferred, default) = (parse_accept_language(header), Some(&&ENGLISH.tag));
-        let found =
-            negotiate_languages(&preferred, &available, default, NegotiationStrategy::Lookup);
+        let (preferred, english) = (parse_accept_language(header), &ENGLISH.tag);
+        let lookup = NegotiationStrategy::Lookup;
+        let found = negotiate_languages(&preferred, &available, Some(&english), lookup);
         let is_found =
             |language: &&Language| found.first().is_some_and(|tag| **tag == &language.tag);
         OTHERS.iter().find(is_found).unwrap_or(&*ENGLISH)
+    }
+
+    /// Returns the language with this tag, as [`Language::tag`] writes it.
+    pub(crate) fn find(tag: &str) -> Option<&'static Language> {
+        Language::all().find(|language| language.tag() == tag)
+    }
+
+    /// Returns every language, in the order of their tags.
+    pub(crate) fn all() -> impl Iterator<Item = &'static Language> {
+        let mut all: Vec<&Language> = OTHERS.iter().chain([&*ENGLISH]).collect();
+        all.sort_by_key(|language| language.tag());
+        all.into_iter()
+    }
+
+    /// Returns the tag and the own name of every language.
+    pub(crate) fn choices(&self) -> Vec<(String, String)> {
+        Language::all()
+            .map(|language| (language.tag(), language.text("language-name")))
+            .collect()
     }
 
     fn load(tag: &'static str) -> Language {

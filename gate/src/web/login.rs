@@ -7,14 +7,16 @@ pub(crate) mod password;
 pub(crate) mod upgrade;
 
 use super::pages;
-use super::refusal::{PageForm, PageResult};
+use super::refusal::{ActRefused, PageForm, PageResult};
 use super::request::RequestContext;
+use crate::check::rules::ReturnPage;
 use crate::http::cookies::TokenChanges;
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
-use crate::web::notice;
+use crate::web::notice::{self, redirect};
 use crate::web::step_up;
 use hyper::StatusCode;
+use postern_shared::account::name::UserName;
 use postern_shared::account::second_factor::CodeMethods;
 use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::credential::input::Input;
@@ -22,57 +24,65 @@ use postern_shared::engine::{AfterCode, AfterLogin, OpenedSession, TrustRequest}
 use postern_shared::token::LoginToken;
 use postern_shared::verify::decision::Refusal;
 
-/// Message above the form of the code page.
-#[derive(Clone, Copy)]
-enum CodePageNote<'a> {
-    Empty,
-    Alert(&'a str),
-    Status(&'a str),
+/// Shows the code page. Without a first factor it leads on: to the requested page, if a session
+/// suffices for it by now, or else to the sign-in page.
+pub(crate) async fn show_code_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
+    let requested = requested_page(request, form);
+    Ok(match request.login_token() {
+        Some(token) => render_code_page(request, &token, form),
+        None if first_factor::may_open(request, requested) => reply::see_other(requested),
+        None => reply::see_other(&request.sign_in_path(requested)),
+    })
 }
 
-pub(crate) async fn show_code_page(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
-    let Some(token) = request.login_token() else {
-        return Ok(reply::see_other(&request.path_to("sign-in")));
-    };
-    let any_text = request.query == "other";
-    Ok(render_code_page(
-        request,
-        StatusCode::OK,
-        &token,
-        CodePageNote::Empty,
-        any_text,
-    ))
+/// Returns the page that this tab requested: another tab may have requested another one meanwhile,
+/// and have signed in.
+fn requested_page<'a>(request: &RequestContext<'_>, form: &'a PageForm) -> &'a str {
+    let return_url = request.site.valid_return_url(form.field("rd"));
+    return_url.unwrap_or_default()
+}
+
+/// Returns the token of the sign-in that a form belongs to.
+fn token_of_form(request: &RequestContext<'_>, form: &PageForm) -> Option<LoginToken> {
+    let user = form.field("user");
+    let token = request.login_token()?;
+    (user.is_empty() || user == token.account().as_str()).then_some(token)
 }
 
 /// Verifies the code of a sign-in.
 pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
-    let Some(token) = request.login_token() else {
-        return Ok(render_expired(request, None));
+    let requested = requested_page(request, form);
+    let Some(token) = token_of_form(request, form) else {
+        return Ok(match first_factor::may_open(request, requested) {
+            true => reply::see_other(requested),
+            false => show_expired(request, requested, form.field("user")),
+        });
     };
     let input = Input::parse(form.field("code").as_bytes());
-    let any_text = !matches!(input, Input::Digits(_));
     let trust = if form.field("trust") == "yes" {
         TrustRequest::Asked
     } else {
         TrustRequest::NotAsked
     };
-    let refusal = match verify_code(request, &token, input, trust).await? {
-        AfterCode::Opened(opened) => {
-            return Ok(finish_sign_in(request, &opened, &token.payload().back_to));
+    let requested = page_after(requested, &token);
+    match verify_code(request, &token, input, trust).await? {
+        AfterCode::Opened(opened) => Ok(finish_sign_in(request, &opened, requested)),
+        AfterCode::Refused(Refusal::Expired) => {
+            Ok(show_expired(request, requested, token.account().as_str()))
         }
-        AfterCode::Refused(Refusal::Expired) => return Ok(render_expired(request, Some(&token))),
-        AfterCode::Refused(refusal) => refusal,
-    };
-    let text = request.language.message(refusal);
-    let note = CodePageNote::Alert(&text);
-    Ok(match refusal {
-        Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => {
-            let status = StatusCode::TOO_MANY_REQUESTS;
-            let page = render_code_page(request, status, &token, note, any_text);
-            reply::with_retry_after(page, wait)
+        AfterCode::Refused(refusal) => {
+            let refused = ActRefused::code(request.language, refusal);
+            Err(refused.into_unauthorized().into())
         }
-        _ => render_code_page(request, StatusCode::UNAUTHORIZED, &token, note, any_text),
-    })
+    }
+}
+
+/// Returns the page that follows a sign-in: the one that this tab requested, if it says one.
+fn page_after<'a>(requested: &'a str, token: &'a LoginToken) -> &'a str {
+    match requested.is_empty() {
+        true => &token.payload().back_to,
+        false => requested,
+    }
 }
 
 /// Verifies the code of a sign-in, and logs a refusal.
@@ -125,6 +135,7 @@ pub(crate) fn render_signed_in(
         title: &request.text("signed-in"),
         lines: &notices,
         link: Some((return_url, request.text("continue"))),
+        change_user: None,
         stepped_up: step_up::counts_as_step_up(request, opened),
     };
     pages::reply(StatusCode::OK, &page)
@@ -148,69 +159,91 @@ pub(crate) fn sign_in_tokens(request: &RequestContext<'_>, opened: &OpenedSessio
     step_up::sign_in_tokens(request, opened)
 }
 
-/// Renders the sign-in page for a sign-in that has expired.
-fn render_expired(request: &RequestContext<'_>, token: Option<&LoginToken>) -> HttpReply {
+/// Leads back to the sign-in page, for a sign-in that has expired.
+fn show_expired(request: &RequestContext<'_>, requested: &str, user: &str) -> HttpReply {
     let text = request.language.message(Refusal::Expired);
-    let return_url = token.map_or("", |token| &token.payload().back_to);
-    let user = token.map_or("", |token| token.account().as_str());
-    render_sign_in_page(
-        request,
-        StatusCode::UNAUTHORIZED,
-        return_url,
-        user,
-        Some(&text),
-    )
+    let refused = ActRefused::unauthorized("sign_in_expired", text);
+    show_sign_in_refusal(request, refused, requested, user)
 }
 
-pub(crate) fn render_sign_in_page(
+/// Shows on the sign-in page why a sign-in does not go on. A browser is redirected there.
+pub(crate) fn show_sign_in_refusal(
     request: &RequestContext<'_>,
-    status: StatusCode,
-    return_url: &str,
+    refused: ActRefused,
+    requested: &str,
     user: &str,
-    message: Option<&str>,
 ) -> HttpReply {
+    let form = PageForm::of_sign_in(requested, user).with_refusal(refused);
+    redirect::redirect_to_page(request, "sign-in", &form)
+        .unwrap_or_else(|| render_sign_in_page(request, &form))
+}
+
+/// Renders the sign-in page, with the refusal of the attempt before.
+pub(crate) fn render_sign_in_page(request: &RequestContext<'_>, form: &PageForm) -> HttpReply {
+    let return_url = requested_page(request, form);
     if request.site.gate().first_factor == FirstFactorSource::Header {
         // there is no form: the page shows the message, and a link to try again
         let title = request.text("sign-in");
-        let lines: Vec<String> = message.map(str::to_owned).into_iter().collect();
+        let lines: Vec<String> = form.message().map(str::to_owned).into_iter().collect();
         let link = (&*request.sign_in_path(return_url), title.clone());
+        let status = form
+            .refused
+            .as_ref()
+            .map_or(StatusCode::OK, |refused| refused.status);
         return notice::render_notice(request, status, &title, &lines, Some(link));
     }
+    // what cannot be a name may be a password in the wrong field
+    let user = form.field("user").trim();
+    let is_name = UserName::parse(user.as_bytes()).is_ok();
+    let application = ReturnPage::parse(request.site, return_url);
     let page = pages::SignInPage {
-        frame: request.frame(message),
+        frame: request.frame(form.message()),
         return_url,
-        user,
+        application: application.as_ref().map(ReturnPage::host),
+        is_shortened: form.field("cut") == "yes" && !return_url.is_empty(),
+        user: if is_name { user } else { "" },
+        wait: form.wait(),
     };
-    pages::reply(status, &page)
+    notice::page_with_refusal(&page, form)
 }
 
 fn render_code_page(
     request: &RequestContext<'_>,
-    status: StatusCode,
     token: &LoginToken,
-    note: CodePageNote<'_>,
-    any_text: bool,
+    form: &PageForm,
 ) -> HttpReply {
     let (app, mail) = match &token.payload().methods {
         CodeMethods::App => (true, None),
         CodeMethods::AppOrMail(to) => (true, Some(to.as_str())),
         CodeMethods::Mail(to) => (false, Some(to.as_str())),
     };
-    let (message, note_status) = match note {
-        CodePageNote::Empty => (None, None),
-        CodePageNote::Alert(text) => (Some(text), None),
-        CodePageNote::Status(text) => (None, Some(text)),
-    };
+    let requested = requested_page(request, form);
+    let after = page_after(requested, token);
+    let is_other = |part: &str| part == "other";
+    let typed = form.field("code");
+    let any_text = request.query.split('&').any(is_other)
+        || !typed.is_empty() && !matches!(Input::parse(typed.as_bytes()), Input::Digits(_));
+    let code_page = request.page_path("code", requested);
+    let application = ReturnPage::parse(request.site, after);
     let page = pages::CodePage {
-        frame: request.frame(message),
+        frame: request.frame(form.message()),
         user: token.account().as_str(),
-        sign_in: &request.sign_in_path(&token.payload().back_to),
+        return_url: requested,
+        application: application.as_ref().map(ReturnPage::host),
+        code_page: &code_page,
+        other_page: &match requested.is_empty() {
+            true => format!("{code_page}?other"),
+            false => format!("{code_page}&other"),
+        },
+        sign_in: &request.sign_in_path(after),
         days: request.site.gate().trusted_browser_lifetime.seconds() / 86_400,
-        status: note_status,
+        status: form.status.as_deref(),
+        trust: form.field("trust") == "yes",
+        wait: form.wait(),
         any_text,
         digits: token.payload().digits,
         app,
         mail,
     };
-    pages::reply(status, &page)
+    notice::page_with_refusal(&page, form)
 }

@@ -2,6 +2,7 @@
 //! easier to use with one.
 
 pub(crate) mod account;
+mod moments;
 mod user_agent;
 
 use super::language::Language;
@@ -9,14 +10,18 @@ use crate::http::reply::{self, HttpReply};
 use crate::state::branding::Branding;
 use askama::Template;
 use hyper::StatusCode;
+use postern_shared::account::name::UserName;
+use postern_shared::system::clock::Timestamp;
 
 /// What every page needs.
-#[derive(Clone, Copy)]
 pub(crate) struct PageFrame<'a> {
     /// Path of the gate.
     pub(crate) base: &'a str,
     pub(crate) language: &'static Language,
     pub(crate) branding: &'a Branding,
+    /// Who is signed in.
+    pub(crate) user: Option<UserName>,
+    pub(crate) now: Option<Timestamp>,
     /// Why the form was refused.
     pub(crate) message: Option<&'a str>,
 }
@@ -26,7 +31,13 @@ pub(crate) struct PageFrame<'a> {
 pub(crate) struct SignInPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) return_url: &'a str,
+    /// Host of the application that was requested.
+    pub(crate) application: Option<&'a str>,
+    /// Whether the requested page's URL was too long to be kept.
+    pub(crate) is_shortened: bool,
     pub(crate) user: &'a str,
+    /// Seconds to wait before another attempt.
+    pub(crate) wait: Option<u64>,
 }
 
 #[derive(Template)]
@@ -34,10 +45,21 @@ pub(crate) struct SignInPage<'a> {
 pub(crate) struct CodePage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) user: &'a str,
+    /// The page that this tab requested.
+    pub(crate) return_url: &'a str,
+    /// Host of the application that was requested.
+    pub(crate) application: Option<&'a str>,
+    /// Paths of this page, for a code of the app, and for any other.
+    pub(crate) code_page: &'a str,
+    pub(crate) other_page: &'a str,
     /// Path to start again, with the requested page.
     pub(crate) sign_in: &'a str,
     pub(crate) days: u64,
     pub(crate) status: Option<&'a str>,
+    /// Whether the browser is to be trusted.
+    pub(crate) trust: bool,
+    /// Seconds to wait before another attempt.
+    pub(crate) wait: Option<u64>,
     pub(crate) any_text: bool,
     /// Length of the account's longest code.
     pub(crate) digits: u32,
@@ -61,6 +83,7 @@ pub(crate) struct OneTimeCodePage<'a> {
 #[template(path = "enrollment.html")]
 pub(crate) struct EnrollmentPage<'a> {
     pub(crate) frame: PageFrame<'a>,
+    pub(crate) title: &'a str,
     pub(crate) user: &'a str,
     /// SVG.
     pub(crate) qr: &'a str,
@@ -69,6 +92,10 @@ pub(crate) struct EnrollmentPage<'a> {
     pub(crate) draft: &'a str,
     /// Path that receives the first code.
     pub(crate) act: &'a str,
+    /// Whether a form ends the enrollment; otherwise a link leads to the account.
+    pub(crate) cancels: bool,
+    /// Seconds to wait before another attempt.
+    pub(crate) wait: Option<u64>,
     pub(crate) digits: u32,
 }
 
@@ -103,6 +130,8 @@ pub(crate) struct NoticePage<'a> {
     pub(crate) lines: &'a [String],
     /// Path and text of the button.
     pub(crate) link: Option<(&'a str, String)>,
+    /// The page to return to after signing in as another user; `None` shows no button for that.
+    pub(crate) change_user: Option<&'a str>,
     /// Whether critical acts are open, so that a lost phone can be replaced at once.
     pub(crate) stepped_up: bool,
 }

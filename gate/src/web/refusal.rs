@@ -9,26 +9,79 @@ use hyper::StatusCode;
 use postern_shared::crypto::password::{self, PasswordError};
 use postern_shared::engine::messages;
 use postern_shared::engine::{AdministrationError, AppPasswordError, MailRefusal, NotMailed};
+use postern_shared::system::clock::Timestamp;
+use postern_shared::token::PageMessage;
 use postern_shared::verify::decision::Refusal;
 use std::ops::Deref;
 
-/// Fields of a page's query or form, and why the form was refused.
+/// Fields of a page's query or form, and how the form was answered.
 pub(crate) struct PageForm {
     fields: Form,
     pub(crate) refused: Option<ActRefused>,
+    /// What was done, for the page of the form.
+    pub(crate) status: Option<String>,
 }
 
 impl PageForm {
     pub(crate) fn new(fields: Form) -> PageForm {
-        let refused = None;
-        PageForm { fields, refused }
+        PageForm {
+            fields,
+            refused: None,
+            status: None,
+        }
+    }
+
+    /// Makes the fields of the sign-in page.
+    pub(crate) fn of_sign_in(return_url: &str, user: &str) -> PageForm {
+        let fields = [("rd", return_url), ("user", user)];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        PageForm::new(Form::of_query("").with_first(fields.into()))
+    }
+
+    pub(crate) fn with_refusal(self, refused: ActRefused) -> PageForm {
+        PageForm {
+            refused: Some(refused),
+            ..self
+        }
+    }
+
+    /// Adds the message that a redirect brought, with the fields that it keeps.
+    pub(crate) fn with_message(self, message: PageMessage, now: Timestamp) -> PageForm {
+        let waited = now.since(message.issued);
+        let status = StatusCode::from_u16(message.status).unwrap_or(StatusCode::FORBIDDEN);
+        let fields = self.fields.with_first(message.fields);
+        if status == StatusCode::OK {
+            return PageForm {
+                fields,
+                status: Some(message.text),
+                ..self
+            };
+        }
+        let left = message.retry_after.map(|wait| wait.saturating_sub(waited));
+        let refused = ActRefused {
+            retry_after: left,
+            ..ActRefused::new(status, REDIRECTED, message.text)
+        };
+        PageForm {
+            fields,
+            refused: Some(refused),
+            ..self
+        }
     }
 
     /// Returns the message above the form.
     pub(crate) fn message(&self) -> Option<&str> {
         self.refused.as_ref().map(|refused| refused.text.as_str())
     }
+
+    /// Returns the seconds to wait before another attempt.
+    pub(crate) fn wait(&self) -> Option<u64> {
+        self.refused.as_ref()?.retry_after.filter(|wait| *wait > 0)
+    }
 }
+
+/// Code of a refusal that a redirect brought to its page: programs receive none.
+const REDIRECTED: &str = "redirected";
 
 impl Deref for PageForm {
     type Target = Form;
@@ -48,6 +101,8 @@ pub(crate) type ActResult<T> = Result<T, ActRefused>;
 #[derive(Debug)]
 pub(crate) enum HandlerError {
     Refused(ActRefused),
+    /// The act is done, and the page of its form says so.
+    Done(String),
     /// No worker did what a sign-in needs, which is counted as a sign-in that failed.
     SignIn(PoolError),
     /// To this client nothing exists here.
@@ -146,7 +201,10 @@ impl ActRefused {
         let text = language.message(refusal);
         match refusal {
             Refusal::Wrong | Refusal::Ahead { .. } => ActRefused::forbidden("wrong_code", text),
-            Refusal::Used { .. } => ActRefused::forbidden("code_used", text),
+            Refusal::Used { wait } => ActRefused {
+                retry_after: Some(wait).filter(|wait| *wait > 0),
+                ..ActRefused::forbidden("code_used", text)
+            },
             Refusal::Behind { .. } => ActRefused::forbidden("clock_behind", text),
             Refusal::ClockSetBack { .. } => ActRefused::forbidden("clock_set_back", text),
             Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => {

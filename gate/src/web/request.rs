@@ -28,7 +28,7 @@ use postern_shared::engine::{
 use postern_shared::network::address::Address;
 use postern_shared::system::clock::{self, Timestamp};
 use postern_shared::token::LoginToken;
-use postern_shared::token::session::{Session, SessionId};
+use postern_shared::token::session::Session;
 use postern_shared::verify::origin::Origin;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -262,6 +262,8 @@ impl RequestContext<'_> {
             base: &self.site.url.path,
             language: self.language,
             branding: &self.site.branding,
+            user: self.session().map(|session| session.name),
+            now: clock::now().ok(),
             message,
         }
     }
@@ -271,7 +273,12 @@ impl RequestContext<'_> {
     }
 
     pub(crate) fn sign_in_path(&self, return_url: &str) -> String {
-        proxy_reply::sign_in_url(&self.path_to("sign-in"), Some(return_url))
+        self.page_path("sign-in", return_url)
+    }
+
+    /// Returns the path of a page of the gate that leads on to another page.
+    pub(crate) fn page_path(&self, page: &str, return_url: &str) -> String {
+        proxy_reply::sign_in_url(&self.path_to(page), Some(return_url))
     }
 
     /// Logs in the format of the PAM module, and counts.
@@ -302,7 +309,7 @@ pub(crate) struct OwnedBrowserContext {
     cookie: Option<Zeroizing<String>>,
     scope: String,
     page: Option<ReturnPage>,
-    session: Option<SessionId>,
+    session: Option<Session>,
 }
 
 impl OwnedBrowserContext {
@@ -318,7 +325,7 @@ impl OwnedBrowserContext {
             cookie: request.trusted_browser_cookie(),
             scope: request.site.session_scope().to_owned(),
             page: None,
-            session: request.any_session().map(|session| session.id),
+            session: request.any_session(),
         }
     }
 
@@ -337,7 +344,7 @@ impl OwnedBrowserContext {
             cookie: self.cookie.as_ref().map(|value| value.as_str()),
             scope: &self.scope,
             page: self.page.as_ref().map(ReturnPage::page),
-            session: self.session,
+            session: self.session.as_ref(),
         }
     }
 

@@ -24,7 +24,7 @@ use postern_shared::protocol::command_request::TypedText;
 use postern_shared::protocol::host_password::HostPasswordReply;
 use postern_shared::system::clock;
 use postern_shared::token::StepUpToken;
-use postern_shared::token::session::Session;
+use postern_shared::token::session::{SecondFactorMethod, Session};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -57,6 +57,10 @@ impl StepUpProof {
 pub(crate) struct StepUpRequirement {
     pub(crate) password: bool,
     pub(crate) code: bool,
+    /// Seconds until the next code, if the sign-in has used the one that the app still shows.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub(crate) next_code: Option<u64>,
 }
 
 /// The account's own password and a new code. Neither is required for 15 minutes after a step-up
@@ -111,10 +115,12 @@ pub(crate) fn recent_step_up(request: &RequestContext<'_>) -> Option<StepUpProof
 
 /// Returns what a step-up in the session of this request requires now.
 pub(crate) async fn required_step_up(request: &RequestContext<'_>) -> ActResult<StepUpRequirement> {
-    let name = request.require_session()?.name;
+    let session = request.require_session()?;
     if recent_step_up(request).is_some() {
         return Ok(StepUpRequirement::default());
     }
+    let next_code = seconds_to_next_code(request, &session);
+    let name = session.name;
     let pool = request.store_pool();
     let facts = pool
         .run(WorkKind::Plain, move |engine| {
@@ -125,7 +131,20 @@ pub(crate) async fn required_step_up(request: &RequestContext<'_>) -> ActResult<
     Ok(StepUpRequirement {
         password: request.site.gate().first_factor != FirstFactorSource::Header,
         code: facts.enrolled == Enrolled::Yes,
+        next_code,
     })
+}
+
+/// Returns how long the code of this session's sign-in is still shown, by the time step of new
+/// authenticators. It is used, so that the user must wait for the next one.
+fn seconds_to_next_code(request: &RequestContext<'_>, session: &Session) -> Option<u64> {
+    let (now, period) = (
+        clock::now().ok()?,
+        request.site.config.totp.period.seconds(),
+    );
+    let is_same_step = session.issued.0 / period == now.0 / period;
+    let by_code = session.passed.second == SecondFactorMethod::Code;
+    (by_code && is_same_step).then_some(period - now.0 % period)
 }
 
 /// Returns the step-up of a short time ago, or verifies the one in a form.

@@ -165,12 +165,12 @@ impl UserCommand<'_> {
         let acted = self.worker.run_operation(config, |engine| {
             let now = clock::now().map_err(|error| NotDone::failed(&error))?;
             let acted = act(engine, requester, now);
-            for warning in engine.policy().take_group_warnings() {
+            for warning in engine.take_warnings() {
                 self.write_log(
                     Severity::Error,
                     "warning",
-                    "group-unresolved",
-                    Some(&warning),
+                    warning.cause,
+                    Some(&warning.text),
                 );
             }
             match acted {

@@ -156,8 +156,10 @@ impl PamConversation<'_> {
         if let Some(mark) = mark {
             self.host.keep_mark(mark.as_bytes().to_vec());
         } else if let Err(why) = self.process.binding() {
-            let detail = format_args!("the account line will not accept this login: {why}");
-            self.warn("process-unidentified", &detail);
+            self.warn(
+                "process-unidentified",
+                &format_args!("the account line will not accept this login: {why}"),
+            );
         }
     }
 
@@ -202,8 +204,8 @@ impl PamConversation<'_> {
 
     /// Writes a log line in the fixed format of [`LogFields`].
     pub(crate) fn log_result(&self, severity: Severity, result: &str, cause: &str) {
-        for warning in self.engine.take_group_warnings() {
-            self.warn("group-unresolved", &warning);
+        for warning in self.engine.take_warnings() {
+            self.warn(warning.cause, &warning.text);
         }
         if self.settings.quiet && severity == Severity::Info {
             return;
@@ -216,14 +218,19 @@ impl PamConversation<'_> {
         let detail = detail.as_ref().map(|detail| detail as &dyn Display);
         fields.write(self.host, severity, result, cause, detail);
         if self.settings.debug {
-            let detail = format_args!(
-                "origin={} first_factor={:?} completed_methods={} account={:?}",
-                self.origin,
-                self.settings.first_factor,
-                self.completed_methods,
-                self.account.as_str()
+            fields.write(
+                self.host,
+                Severity::Debug,
+                "details",
+                cause,
+                Some(&format_args!(
+                    "origin={} first_factor={:?} completed_methods={} account={:?}",
+                    self.origin,
+                    self.settings.first_factor,
+                    self.completed_methods,
+                    self.account.as_str()
+                )),
             );
-            fields.write(self.host, Severity::Debug, "details", cause, Some(&detail));
         }
     }
 }

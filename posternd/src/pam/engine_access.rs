@@ -9,8 +9,8 @@ use postern_shared::config::{Config, GracePeriod};
 use postern_shared::credential::input::{InputReading, LONGEST};
 use postern_shared::engine::messages::UserMessage;
 use postern_shared::engine::{
-    AdministrationError, Engine, MailRequest, MarkRefusal, NotMailed, PamContext, PamGrant,
-    PamRefusal, PamRequirement, PamVerification, PromptEnrollment, Requester, messages,
+    AdministrationError, Engine, EngineWarning, MailRequest, MarkRefusal, NotMailed, PamContext,
+    PamGrant, PamRefusal, PamRequirement, PamVerification, PromptEnrollment, Requester, messages,
     report_waiting,
 };
 use postern_shared::policy::groups::{NamedGroups, PersonGroups};
@@ -62,8 +62,8 @@ pub(crate) struct EngineClient {
     worker: Option<Worker>,
     /// The user whom the host runs as, if not root.
     user: Option<User>,
-    /// Groups that could not be resolved, for the log.
-    group_warnings: RefCell<Vec<String>>,
+    /// Warnings for the log.
+    warnings: RefCell<Vec<EngineWarning>>,
 }
 
 /// A result of the engine; the error is of the store, the key, the clock, the groups, or of a worker
@@ -81,7 +81,7 @@ impl EngineClient {
             config: Box::new(config.clone()),
             worker,
             user,
-            group_warnings: RefCell::default(),
+            warnings: RefCell::default(),
         }
     }
 
@@ -91,9 +91,9 @@ impl EngineClient {
         self.user.as_ref().is_none_or(|user| user.is_service)
     }
 
-    /// Returns the groups that could not be resolved since the last call.
-    pub(crate) fn take_group_warnings(&self) -> BTreeSet<String> {
-        self.group_warnings.take().into_iter().collect()
+    /// Returns the warnings since the last call.
+    pub(crate) fn take_warnings(&self) -> BTreeSet<EngineWarning> {
+        self.warnings.take().into_iter().collect()
     }
 
     /// Returns the user whom the host runs as, as the kernel states.
@@ -298,9 +298,7 @@ impl EngineClient {
                 Ok(now) => operation(engine, now).map_err(Into::into),
                 Err(error) => Err(error.into()),
             };
-            self.group_warnings
-                .borrow_mut()
-                .extend(engine.policy().take_group_warnings());
+            self.warnings.borrow_mut().extend(engine.take_warnings());
             result
         };
         match &self.worker {

@@ -1,7 +1,7 @@
 //! Checks for keys of postern.toml that contradict each other. The range of a single key is checked
 //! by its type.
 
-use super::gate::rule::GateRule;
+use super::gate::rule::{GateRule, RuleAccess};
 use super::gate::{FirstFactorSource, GateUrl};
 use super::{Config, Exemption, SelfEnroll};
 use crate::credential::recovery_code::{LEAST_BITS, bits_per_guess};
@@ -95,6 +95,18 @@ impl Config {
                 format!(
                     "rule {} has no condition and matches every request, so the rules below it never apply; \
                      move it to the end",
+                    position + 1
+                ),
+            ));
+        }
+        let outlasts = |rule: &GateRule| {
+            rule.within.is_some() && matches!(rule.then, RuleAccess::Open | RuleAccess::Deny)
+        };
+        if let Some(position) = rules.iter().position(outlasts) {
+            return Err(Conflict::new(
+                &["gate", "rule"],
+                format!(
+                    "rule {} has within, which only then = \"password\" and \"code\" can have",
                     position + 1
                 ),
             ));

@@ -7,6 +7,7 @@
 //! - `web:HOST[/PATH][ METHOD,…]`
 //! - `NAME`, declared in postern.toml as `[gate.scope.NAME]`
 
+use crate::account::name::Label;
 use crate::network::web_address::{AmbiguousPath, WebHost, WebPath};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -33,6 +34,9 @@ pub enum ScopeTerm {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebScope {
+    /// Name of a declared scope on the account pages. It decides nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Label>,
     #[serde(deserialize_with = "deserialize_hosts")]
     pub hosts: Vec<WebHost>,
     /// Paths, each with all paths below it; every path if none is given.
@@ -151,6 +155,18 @@ plain!(
     "a method has 1 to 32 capital letters and '-'"
 );
 
+impl Service {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl ScopeName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Method {
     pub fn as_str(&self) -> &str {
         &self.0
@@ -206,6 +222,7 @@ fn parse_web_scope(text: &str) -> Result<WebScope, &'static str> {
         None => (address, None),
     };
     Ok(WebScope {
+        title: None,
         hosts: vec![WebHost::try_from(host.to_owned())?],
         paths: path
             .map(|path| WebPath::try_from(path.to_owned()))
@@ -261,6 +278,7 @@ impl fmt::Display for ScopeTerm {
                 hosts,
                 paths,
                 methods,
+                ..
             }) => {
                 let methods: Vec<&str> = methods.iter().map(|method| method.0.as_str()).collect();
                 f.write_str("web:")?;

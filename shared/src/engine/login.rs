@@ -32,7 +32,7 @@ use super::{AfterLogin, AppPasswordsAfter, EnrollmentToken, VerificationRequest}
 use crate::account::name::{OtherSpelling, UserName};
 use crate::crypto::vault::TokenKeys;
 use crate::policy::rule::RuleName;
-use crate::token::session::{Session, SessionId};
+use crate::token::session::Session;
 use crate::token::{LoginToken, StepUpToken};
 use crate::verify::decision::Refusal;
 use crate::verify::method::AuthenticationMethod;
@@ -57,7 +57,7 @@ pub struct BrowserContext<'a> {
     /// The page that was requested, where a rule may decide what it requires.
     pub page: Option<RequestedPage<'a>>,
     /// The browser's current session, which ends when another begins.
-    pub session: Option<SessionId>,
+    pub session: Option<&'a Session>,
 }
 
 impl<'a> BrowserContext<'a> {

@@ -140,7 +140,8 @@ pub const SAVED_PROMPT: &str = "Type saved when you have them: ";
 
 pub const ENROLLMENT_CANCELLED: &str = "Nothing was set up; sign in again to start again";
 
-pub const ENROLLMENT_DONE: &str = "Your second factor is on, for every service";
+pub const ENROLLMENT_DONE: &str =
+    "Your second factor is on: from now on you need a code where this host asks for one";
 
 /// Whether the policy requires a second factor of an account that was just disabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

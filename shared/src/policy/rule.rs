@@ -11,9 +11,11 @@ use super::groups::GroupMembership;
 use super::session_groups::RecordedGroups;
 use crate::account::name::{Group, UserName};
 use crate::config::gate::rule::{GateRule, RuleAccess};
+use crate::config::value::Duration;
 use crate::network::address::Address;
 use crate::network::web_address::{self, AmbiguousPath, WebPath};
 use std::cell::OnceCell;
+use std::cmp::Reverse;
 use std::fmt;
 
 /// The parts of a web request that rules depend on.
@@ -39,6 +41,8 @@ pub struct RuleUser<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleDecision {
     pub access: RuleAccess,
+    /// Greatest age in seconds of the proof that the access requires.
+    pub within: Option<u64>,
     /// Position (from 1) of the deciding rule in postern.toml; `None` for the default.
     pub rule: Option<usize>,
     pub reason: RuleReason,
@@ -85,6 +89,19 @@ impl RuleReason {
 }
 
 impl RuleDecision {
+    /// The decision where no rule matches.
+    const DEFAULT: RuleDecision = RuleDecision {
+        access: RuleAccess::Code,
+        within: None,
+        rule: None,
+        reason: RuleReason::FirstMatch,
+    };
+
+    /// Returns the strictness of access and age, in ascending order.
+    fn strictness(&self) -> (RuleAccess, Reverse<u64>) {
+        (self.access, Reverse(self.within.unwrap_or(u64::MAX)))
+    }
+
     /// Returns the name of the rule in logs.
     pub fn name(&self) -> RuleName {
         RuleName(self.rule)
@@ -157,6 +174,7 @@ pub fn evaluate_rules(
         };
         candidates.add(RuleDecision {
             access: rule.then,
+            within: rule.within.map(Duration::seconds),
             rule: Some(position),
             reason,
         });
@@ -164,11 +182,7 @@ pub fn evaluate_rules(
             return candidates.select();
         }
     }
-    candidates.add(RuleDecision {
-        access: RuleAccess::Code,
-        rule: None,
-        reason: RuleReason::FirstMatch,
-    });
+    candidates.add(RuleDecision::DEFAULT);
     candidates.select()
 }
 
@@ -178,6 +192,8 @@ struct CandidateDecisions {
     strictest: Option<RuleDecision>,
     /// The first decision that depends on an unknown user.
     not_signed_in: Option<RuleDecision>,
+    /// The smallest age that any of them sets.
+    within: Option<u64>,
     differ: bool,
 }
 
@@ -186,10 +202,11 @@ impl CandidateDecisions {
         if decision.reason == RuleReason::NotSignedIn {
             self.not_signed_in = self.not_signed_in.or(Some(decision));
         }
+        self.within = self.within.into_iter().chain(decision.within).min();
         match self.strictest {
             Some(current) => {
-                self.differ |= current.access != decision.access;
-                if current.access < decision.access {
+                self.differ |= current.strictness() != decision.strictness();
+                if current.strictness() < decision.strictness() {
                     self.strictest = Some(decision);
                 }
             }
@@ -199,11 +216,15 @@ impl CandidateDecisions {
 
     fn select(self) -> RuleDecision {
         // no candidate: the default
-        let strictest = self.strictest.unwrap_or(RuleDecision {
-            access: RuleAccess::Code,
-            rule: None,
-            reason: RuleReason::FirstMatch,
-        });
+        let strictest = self.strictest.unwrap_or(RuleDecision::DEFAULT);
+        // The age that a less strict candidate sets holds for the stricter proof too.
+        let strictest = RuleDecision {
+            within: match strictest.access {
+                RuleAccess::Password | RuleAccess::Code => self.within,
+                RuleAccess::Open | RuleAccess::Deny => None,
+            },
+            ..strictest
+        };
         match self.not_signed_in {
             _ if !self.differ && strictest.reason != RuleReason::FirstMatch => RuleDecision {
                 reason: RuleReason::SameAccess,
@@ -216,6 +237,7 @@ impl CandidateDecisions {
             // also if a later candidate denies: rules are evaluated again after the sign-in
             Some(first) => RuleDecision {
                 access: RuleAccess::Password,
+                within: None,
                 ..first
             },
             // the strictest decides even if a less strict one is certain

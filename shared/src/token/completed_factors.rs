@@ -1,9 +1,12 @@
 //! The factors that passed at the login of a session. They are facts: whether they suffice is
 //! decided by the policy at the time of each check.
 
+use super::session::CLOCKS_APART;
 use crate::account::second_factor::Enrolled;
 use crate::config::PolicyConfig;
+use crate::config::gate::rule::RuleAccess;
 use crate::policy::requirement::{PolicySubject, Requirement};
+use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The factors that passed at a login.
@@ -11,6 +14,21 @@ use serde::{Deserialize, Serialize};
 pub struct CompletedFactors {
     pub first: FirstFactorMethod,
     pub second: SecondFactorMethod,
+}
+
+/// When the factors passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FactorTimes {
+    pub first: Timestamp,
+    /// When the second factor passed, or the session began without one.
+    pub second: Timestamp,
+}
+
+/// The proof that a page requires again, because the last one is too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutdatedProof {
+    FirstFactor,
+    Code,
 }
 
 /// The first factor that passed.
@@ -37,6 +55,24 @@ pub enum SecondFactorMethod {
     TrustedBrowser,
 }
 
+impl SecondFactorMethod {
+    /// Whether a second factor passed, by a code or by a trusted browser.
+    pub fn is_full(self) -> bool {
+        !matches!(self, SecondFactorMethod::None(_))
+    }
+
+    /// Whether the person typed a code.
+    pub fn is_typed(self) -> bool {
+        match self {
+            SecondFactorMethod::None(_) | SecondFactorMethod::TrustedBrowser => false,
+            SecondFactorMethod::Code
+            | SecondFactorMethod::MailedCode
+            | SecondFactorMethod::RecoveryCode
+            | SecondFactorMethod::OneTimeCode => true,
+        }
+    }
+}
+
 impl CompletedFactors {
     /// Returns whether the factors give a full session, for this account at this address. An
     /// account without a second factor needs one as soon as the policy requires it. An account that
@@ -50,6 +86,28 @@ impl CompletedFactors {
                 )
             }
             _ => true,
+        }
+    }
+
+    /// Returns which proof is older than `within` seconds, for a session that suffices for `access`
+    /// otherwise. Where a code is asked for, a trusted browser proves none. Where the policy
+    /// requires no code, the first factor is the proof.
+    pub fn outdated_proof(
+        self,
+        times: FactorTimes,
+        access: RuleAccess,
+        within: u64,
+        now: Timestamp,
+    ) -> Option<OutdatedProof> {
+        // a proof from the future: the clock ran ahead and was set back
+        let is_recent = |at: Timestamp| at <= now.plus(CLOCKS_APART) && now.since(at) < within;
+        let by_first = (!is_recent(times.first)).then_some(OutdatedProof::FirstFactor);
+        match (access, self.second) {
+            (RuleAccess::Open | RuleAccess::Deny, _) => None,
+            (RuleAccess::Password, _) | (_, SecondFactorMethod::None(_)) => by_first,
+            (RuleAccess::Code, second) => {
+                (!second.is_typed() || !is_recent(times.second)).then_some(OutdatedProof::Code)
+            }
         }
     }
 
@@ -108,6 +166,55 @@ mod tests {
     use crate::credential::completed_methods::CompletedMethods;
     use crate::network::address::Address;
     use crate::policy::groups::PersonGroups;
+
+    /// Only the proof that the rule asks for counts, and a trusted browser proves no code.
+    #[test]
+    fn the_proof_that_a_rule_asks_for_grows_old() {
+        use OutdatedProof::{Code, FirstFactor};
+        use SecondFactorMethod as Second;
+        let now = Timestamp(1_000_600);
+        let none = Second::None(Enrolled::Yes);
+        for (access, second, first_age, second_age, outdated) in [
+            (RuleAccess::Code, Second::Code, 9000, 299, None),
+            (RuleAccess::Code, Second::Code, 0, 300, Some(Code)),
+            (RuleAccess::Code, Second::MailedCode, 9000, 299, None),
+            (RuleAccess::Code, Second::RecoveryCode, 9000, 299, None),
+            (RuleAccess::Code, Second::OneTimeCode, 0, 300, Some(Code)),
+            (RuleAccess::Code, Second::TrustedBrowser, 0, 0, Some(Code)),
+            (RuleAccess::Code, none, 299, 0, None),
+            (RuleAccess::Code, none, 300, 0, Some(FirstFactor)),
+            (RuleAccess::Password, Second::Code, 299, 9000, None),
+            (
+                RuleAccess::Password,
+                Second::Code,
+                300,
+                0,
+                Some(FirstFactor),
+            ),
+            (RuleAccess::Password, Second::TrustedBrowser, 299, 0, None),
+            (RuleAccess::Open, none, 9000, 9000, None),
+        ] {
+            let times = FactorTimes {
+                first: now.minus(first_age),
+                second: now.minus(second_age),
+            };
+            let factors = CompletedFactors {
+                first: FirstFactorMethod::Password,
+                second,
+            };
+            let result = factors.outdated_proof(times, access, 300, now);
+            assert_eq!(
+                result, outdated,
+                "{access:?} {second:?} {first_age} {second_age}"
+            );
+        }
+        let ahead = FactorTimes {
+            first: now.plus(61),
+            second: now.plus(61),
+        };
+        let outdated = CompletedFactors::CODE.outdated_proof(ahead, RuleAccess::Code, 300, now);
+        assert_eq!(outdated, Some(Code), "a clock that was set back");
+    }
 
     #[test]
     fn completed_factors_survive_a_cookie_and_other_bytes_are_refused() {

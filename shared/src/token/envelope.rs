@@ -48,6 +48,8 @@ pub(crate) enum TokenParent {
     Session {
         id: SessionId,
         first: FirstFactorMethod,
+        /// When the first factor passed.
+        first_at: Timestamp,
         issued: Timestamp,
         expires: Timestamp,
     },
@@ -68,6 +70,7 @@ impl TokenParent {
         TokenParent::Session {
             id: session.id,
             first: session.passed.first,
+            first_at: session.passed_at.first,
             issued: session.issued,
             expires: session.expires,
         }
@@ -318,6 +321,10 @@ impl<P> Token<P> {
 
     pub fn id(&self) -> TokenId {
         self.envelope.id
+    }
+
+    pub(crate) fn issued(&self) -> Timestamp {
+        self.envelope.issued
     }
 
     pub(crate) fn expires(&self) -> Timestamp {

@@ -8,6 +8,7 @@ mod completed_factors;
 mod envelope;
 mod kind;
 mod login;
+mod page_message;
 mod revoked;
 pub mod session;
 mod session_token;
@@ -19,6 +20,7 @@ pub use envelope::{Token, TokenId};
 pub use kind::TokenKind;
 pub(crate) use kind::TokenPayload;
 pub use login::LoginPayload;
+pub use page_message::PageMessage;
 pub(crate) use session_token::session_recipient;
 pub use session_token::{AccessPayload, RefreshPayload, StepUpPayload};
 

@@ -4,7 +4,9 @@
 //! A cookie states which factors passed, and MUST NOT state what follows from them: policy is
 //! applied at each check.
 
-pub use super::completed_factors::{CompletedFactors, FirstFactorMethod, SecondFactorMethod};
+pub use super::completed_factors::{
+    CompletedFactors, FactorTimes, FirstFactorMethod, OutdatedProof, SecondFactorMethod,
+};
 pub use super::revoked::RevokedSessions;
 
 use crate::account::email::EmailAddress;
@@ -21,7 +23,7 @@ use subtle::ConstantTimeEq;
 /// Longest scope in bytes: a host name or a domain.
 const LONGEST_SCOPE: usize = 253;
 /// First byte of every session cookie: the version of the format.
-const FORMAT: u8 = 6;
+const FORMAT: u8 = 7;
 /// Seconds by which a clock may be behind the clock that issued a session.
 pub(crate) const CLOCKS_APART: u64 = 60;
 /// Longest cookie that is parsed, in characters: browsers keep 4096 bytes, its name included.
@@ -66,6 +68,8 @@ pub struct Session {
     /// Revision of the store when the session began.
     pub revision: u64,
     pub passed: CompletedFactors,
+    /// When they passed: an upgrade or a re-authentication renews it, and no end of the session.
+    pub passed_at: FactorTimes,
     pub issued: Timestamp,
     /// End of the session, whatever the configuration says by then.
     pub expires: Timestamp,
@@ -91,7 +95,11 @@ impl Session {
         let mut bytes = vec![FORMAT, first, second, scope_length];
         bytes.extend(self.id.0);
         bytes.extend(self.account.to_be_bytes());
-        let times = [self.issued.0, self.expires.0];
+        let FactorTimes {
+            first: first_at,
+            second: second_at,
+        } = self.passed_at;
+        let times = [self.issued, self.expires, first_at, second_at].map(|time| time.0);
         for number in [self.generation, self.revision].into_iter().chain(times) {
             bytes.extend(number.to_be_bytes());
         }
@@ -130,6 +138,8 @@ impl Session {
         let (revision, rest) = rest.split_first_chunk::<8>()?;
         let (issued, rest) = rest.split_first_chunk::<8>()?;
         let (expires, rest) = rest.split_first_chunk::<8>()?;
+        let (first_at, rest) = rest.split_first_chunk::<8>()?;
+        let (second_at, rest) = rest.split_first_chunk::<8>()?;
         let (groups, rest) = rest.split_first_chunk::<2>()?;
         let (host_groups, rest) = rest.split_first_chunk::<2>()?;
         let ([email], rest) = rest.split_first_chunk()?;
@@ -150,6 +160,10 @@ impl Session {
             generation: u64::from_be_bytes(*generation),
             revision: u64::from_be_bytes(*revision),
             passed: CompletedFactors::from_bytes([*first, *second])?,
+            passed_at: FactorTimes {
+                first: Timestamp(u64::from_be_bytes(*first_at)),
+                second: Timestamp(u64::from_be_bytes(*second_at)),
+            },
             issued: Timestamp(u64::from_be_bytes(*issued)),
             expires: Timestamp(u64::from_be_bytes(*expires)),
             name: UserName::parse(name).ok()?,
@@ -181,6 +195,10 @@ impl Session {
             generation: 0,
             revision: 0,
             passed: CompletedFactors::CODE,
+            passed_at: FactorTimes {
+                first: Timestamp(1_000_000),
+                second: Timestamp(1_000_000),
+            },
             issued: Timestamp(1_000_000),
             expires: Timestamp(1_000_000 + 12 * 3600),
             name: "alice".parse().unwrap(),
@@ -207,6 +225,10 @@ mod tests {
             passed: CompletedFactors {
                 first: FirstFactorMethod::HostPassword,
                 second: SecondFactorMethod::TrustedBrowser,
+            },
+            passed_at: FactorTimes {
+                first: Timestamp(1_800_000_300),
+                second: Timestamp(1_800_000_600),
             },
             issued: Timestamp(1_800_000_000),
             expires: Timestamp(1_800_043_200),

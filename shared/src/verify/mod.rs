@@ -7,6 +7,7 @@ pub mod app_password;
 mod counter_window;
 pub mod decision;
 mod grace_period;
+pub mod host_clock;
 mod mailed_code;
 mod matching;
 pub mod method;

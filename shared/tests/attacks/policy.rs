@@ -39,13 +39,15 @@ fn a_required_group_that_no_source_knows_requires_everyone_and_the_log_says_so()
     let mut test = TestStore::new("[policy]\nrequired = [\"%staf\", \"!bob\"]\n");
     assert_eq!(need(&mut test, "root"), Requirement::Enrollment);
     assert_eq!(need(&mut test, "bob"), Requirement::Nothing);
-    let doubts = test.policy().take_group_warnings();
+    let doubts = test.take_warnings();
     assert_eq!(doubts.len(), 1, "{doubts:?}");
     assert!(
-        doubts[0].starts_with("the group \"staf\" in policy.required: no source knows it"),
+        doubts[0]
+            .text
+            .starts_with("the group \"staf\" in policy.required: no source knows it"),
         "{doubts:?}"
     );
-    assert!(test.policy().take_group_warnings().is_empty());
+    assert!(test.take_warnings().is_empty());
 }
 
 #[test]
@@ -57,13 +59,13 @@ fn an_exception_an_exemption_and_administration_are_nothing_to_have_by_a_group_t
         alice("[policy]\nadministrators = [\"%sudoo\"]\n[[policy.exempt]]\ngroups = [\"robts\"]\n");
     assert_eq!(need(&mut test, "alice"), Requirement::Code);
     assert_contains(
-        &test.policy().take_group_warnings()[0],
+        &test.take_warnings()[0].text,
         "\"robts\" in policy.exempt-1",
     );
     let administers = test.policy().administrator_status(&name("alice")).unwrap();
     assert_eq!(administers, postern_shared::engine::AdministratorStatus::No);
     assert_contains(
-        &test.policy().take_group_warnings()[0],
+        &test.take_warnings()[0].text,
         "\"sudoo\" in policy.administrators",
     );
 }
@@ -78,7 +80,7 @@ fn a_group_of_posterns_own_is_no_doubt() {
         .change_groups(&name("bob"), &ours, &[], "root", NOW)
         .unwrap();
     assert_eq!(need(&mut test, "root"), Requirement::Nothing);
-    assert!(test.policy().take_group_warnings().is_empty());
+    assert!(test.take_warnings().is_empty());
     test.accounts()
         .change_groups(&name("bob"), &[], &ours, "root", NOW)
         .unwrap();
@@ -101,5 +103,5 @@ fn a_group_of_this_host_is_asked_about_each_person() {
     assert_eq!(need(&mut test, "root"), Requirement::Enrollment);
     assert_eq!(need(&mut test, "daemon"), Requirement::Nothing);
     assert_eq!(need(&mut test, "no-such-user-here"), Requirement::Nothing);
-    assert!(test.policy().take_group_warnings().is_empty());
+    assert!(test.take_warnings().is_empty());
 }

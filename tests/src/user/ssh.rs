@@ -24,6 +24,7 @@ pub struct Ssh {
     key: String,
     first: First,
     from: String,
+    port: u16,
     options: Vec<String>,
     command: Option<String>,
 }
@@ -36,6 +37,7 @@ impl Ssh {
             key: person.key(),
             first: First::Key,
             from: "127.0.0.1".to_owned(),
+            port: PORT,
             options: Vec::new(),
             command: Some(format!("echo {IN}$(whoami)")),
         }
@@ -51,6 +53,12 @@ impl Ssh {
     /// Sets the client's address.
     pub fn from(mut self, address: &str) -> Ssh {
         self.from = address.to_owned();
+        self
+    }
+
+    /// Sets another port than that of the test host's sshd.
+    pub(crate) fn port(mut self, port: u16) -> Ssh {
+        self.port = port;
         self
     }
 
@@ -75,6 +83,12 @@ impl Ssh {
     /// Adds an option of ssh_config(5).
     pub fn option(mut self, option: &str) -> Ssh {
         self.options.push(option.to_owned());
+        self
+    }
+
+    /// Sets another remote command.
+    pub fn command(mut self, command: &str) -> Ssh {
+        self.command = Some(command.to_owned());
         self
     }
 
@@ -164,7 +178,7 @@ impl Ssh {
             "-b",
             &self.from,
             "-p",
-            &PORT.to_string(),
+            &self.port.to_string(),
             "-i",
             &self.key,
         ]);

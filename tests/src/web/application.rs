@@ -57,7 +57,8 @@ impl ReceivedRequest {
 }
 
 impl Application {
-    pub(crate) fn start() -> Application {
+    /// Starts the application at the address that the samples forward to.
+    pub fn start() -> Application {
         let listener = TcpListener::bind(ADDRESS).expect("port 8080 is free");
         let (arrived, ended) = (
             Arc::new(Mutex::new(Vec::new())),

@@ -2,7 +2,6 @@
 //! change requires.
 
 use crate::mail::codes::PLAIN;
-use data_encoding::BASE64;
 use testhost::{
     APP, Chromium, Host, MailServer, Person, Phone, Postern, Web, WebClient, assert_contains,
     assert_lacks, patiently, wait_until,
@@ -18,7 +17,7 @@ pub(crate) fn web(host: &Host, extra: &str) -> (Web, Person) {
 
 /// Opens a browser in which alice is signed in, on the account page.
 #[track_caller]
-fn at_home(web: &Web, alice: &Person, phone: &Phone) -> Chromium {
+pub(crate) fn at_home(web: &Web, alice: &Person, phone: &Phone) -> Chromium {
     let browser = Chromium::start();
     browser
         .opens(&web.pages)
@@ -68,11 +67,11 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
     browser
         .types("[name=name]", "tablet")
         .types_proof(&alice, &phone.code())
-        .submits_to("Set up your second factor");
+        .submits_to("Add an authenticator");
     let tablet = scans(&browser);
     browser
         .types_the_last_digit(&tablet.wrong())
-        .arrives_at("Set up your second factor");
+        .arrives_at("Add an authenticator");
     assert_eq!(browser.reads("[role=alert]"), "That code is wrong");
     assert_eq!(
         scans(&browser).secret(),
@@ -137,7 +136,7 @@ fn a_hardware_token_is_added_by_its_seed() {
         .types("[name=secret]", "3132333435363738393031323334353637383930");
     browser.types_proof(&alice, &phone.code());
     browser.runs("document.querySelector('[name=digits]').value = '8'");
-    browser.submits_to("Set up your second factor");
+    browser.submits_to("Add an authenticator");
     let token = scans(&browser);
     assert_eq!(token.code().len(), 8);
     browser
@@ -187,75 +186,6 @@ fn recovery_codes_are_replaced_by_their_owner() {
     alice.with_key().enters_with(&old[1]);
 }
 
-/// A2, A5, A7: an app password is created, used, renamed and revoked on the pages.
-#[test]
-#[ignore = "needs the test host: tests/run"]
-fn an_app_password_is_made_used_renamed_and_revoked() {
-    let host = Host::fresh();
-    let (web, alice) = web(&host, "");
-    let phone = alice.enrols();
-    let browser = at_home(&web, &alice, &phone);
-    host.clock.forward(30);
-    browser.clicks_to("a[href$=app-passwords]", "App passwords");
-    let fill = |name: &str, scope: &str| {
-        browser
-            .types("[name=name]:not([type=hidden])", name)
-            .types("[name=scope]", scope);
-    };
-    fill(
-        "calendar <script>alert(1)</script>",
-        "web:app.example.test/notes",
-    );
-    browser.types_proof(&alice, &phone.code());
-    browser.clicks_to("main > form > button", "calendar <script>alert(1)</script>");
-    let password = browser.reads("dl dd:last-of-type code");
-    let basic = |client: &WebClient, path: &str| {
-        let claim = BASE64.encode(format!("alice:{password}").as_bytes());
-        client
-            .with(&format!("Authorization: Basic {claim}"))
-            .fetches(&format!("{APP}{path}"))
-            .status
-    };
-    let program = WebClient::new();
-    assert_eq!(
-        (basic(&program, "/notes/1"), basic(&program, "/other")),
-        (200, 403)
-    );
-    assert_eq!(basic(&program, "/notes/..%2fother"), 403);
-
-    browser.clicks_to("a.button", "App passwords");
-    assert!(
-        !browser
-            .runs("return document.body.innerHTML")
-            .to_string()
-            .contains(&password),
-        "shown once"
-    );
-    // The name is used again; the step-up of before is still valid.
-    fill("calendar <script>alert(1)</script>", "web:app.example.test");
-    browser.clicks_to("main > form > button", "App passwords");
-    assert_eq!(
-        browser.reads("[role=alert]"),
-        "There is already one with this name."
-    );
-    fill("nowhere", "web:auth.example.test");
-    browser.clicks_to("main > form > button", "App passwords");
-    assert_contains(
-        browser.reads("[role=alert]"),
-        "not valid for the gate’s own pages",
-    );
-    browser
-        .clicks(".rows summary")
-        .types("[name=new]", "phone")
-        .clicks(".rows details button");
-    browser.arrives_at("App passwords");
-    assert_eq!(browser.reads(".rows strong"), "phone");
-    assert_eq!(basic(&program, "/notes/1"), 200);
-    browser.clicks_to("button[aria-label='Revoke phone']", "App passwords");
-    assert_eq!(basic(&program, "/notes/1"), 401);
-    assert_lacks(web.gate.log(), "panicked");
-}
-
 /// T4, T5: sessions and trusted browsers are listed, and revoked one by one or all at once.
 #[test]
 #[ignore = "needs the test host: tests/run"]
@@ -290,7 +220,7 @@ fn sessions_and_trusted_browsers_are_ended_by_their_owner() {
     );
     assert_contains(browser.reads("main"), "None: every sign-in asks for a code");
     let asked = other.password(&web, &alice);
-    assert!(asked.header("location").ends_with("/code"), "{asked:?}");
+    assert!(asked.header("location").contains("/code"), "{asked:?}");
 
     browser.clicks_to("input[value=end] ~ input[value=all] ~ button", "Sign in");
     assert_eq!(other.fetches(APP).status, 401);
@@ -354,7 +284,7 @@ fn a_password_is_changed_by_its_owner() {
     assert_eq!(other.password(&web, &alice).status, 401);
     let new = other.sends_password(&web.pages, "alice", "a new one, long enough");
     assert!(
-        new.header("location").ends_with("/code"),
+        new.header("location").contains("/code"),
         "trusted no longer: {new:?}"
     );
 }
@@ -373,7 +303,7 @@ fn an_address_is_set_confirmed_and_removed_by_its_owner() {
         .clicks_to("a[href$=email]", "Codes by mail")
         .types("[name=address]", "alice@example.test");
     browser.types_proof(&alice, &phone.code());
-    browser.clicks("button.second");
+    browser.clicks("form[action$=email] button");
     let mail = server.got();
     browser.arrives_at("Codes by mail");
     let wrong = if mail.code() == "000000" {

@@ -68,7 +68,9 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
     let host = Host::fresh();
     let _server = MailServer::start();
     let extra = format!(
-        "[policy]\nrequired = [\"bob\"]\nadministrators = [\"alice\"]\n{PLAIN}[gate.administration]\npages = true\n[gate.scope.webdav]\nhosts = [\"app.example.test\"]\n"
+        "[policy]\nrequired = [\"bob\"]\nadministrators = [\"alice\"]\n{PLAIN}[gate.administration]\npages = true\n[gate.scope.webdav]\ntitle = \"Files and calendar\"\nhosts = [\"app.example.test\"]\npaths = [\"/dav\"]\n\
+         [gate.scope.git]\nhosts = [\"app.example.test\"]\npaths = [\"/git\", \"/api\"]\n\
+         [gate.branding]\nhelp = \"Lost your phone? Help desk, room 12.\"\ncontact = \"mailto:help@example.test\"\n"
     );
     let web = Web::nginx(&host, &extra);
     let (alice, phone, recovery) = host.web_user_with_recovery_codes("alice");
@@ -116,14 +118,16 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
     browser
         .opens(&at("app-passwords"))
         .types("[name=name]:not([type=hidden])", "notes");
+    browser.clicks_to("main > form > button", "App passwords");
+    eye.looks_at("app-passwords-refused");
     browser
-        .types("[name=scope]", "webdav")
+        .clicks("[value=webdav]")
         .clicks_to("main > form > button", "notes");
     eye.looks_at("new-app-password");
     browser
         .opens(&at("email"))
         .types("[name=address]", "alice@example.test")
-        .clicks("button.second");
+        .clicks("form[action$=email] button");
     browser.arrives_at("Codes by mail");
     eye.looks_at("email-pending");
     browser
@@ -135,7 +139,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         .types("[name=name]", "tablet")
         .clicks("summary");
     eye.looks_at("hardware-token");
-    browser.submits_to("Set up your second factor");
+    browser.submits_to("Add an authenticator");
     eye.looks_at("new-authenticator");
     for (page, heading) in [
         ("administration", "Administration"),

@@ -149,6 +149,9 @@ fn wrong_codes_meet_a_delay_and_a_recovery_code_opens() {
         .enters_code(&phone.code())
         .arrives_at("Verification code");
     assert_contains(browser.reads("[role=alert]"), "wait 30");
+    assert_contains(browser.reads("[role=timer]"), "possible in");
+    let disabled = browser.runs("return document.querySelector('main form button').disabled");
+    assert_eq!(disabled, json!(true), "until the delay is over");
     // The field for digits is too short for a recovery code: a link leads to another field.
     browser.clicks("a[href*=other]").enters_answer(&recovery[0]);
     browser
@@ -163,7 +166,10 @@ fn wrong_codes_meet_a_delay_and_a_recovery_code_opens() {
         .arrives_at("Verification code");
     host.clock.forward(60);
     let code = phone.code();
-    again.clicks_to("a[href$=code]", "Verification code");
+    again.clicks_to(
+        "a[href*='/code?rd=']:not([href*=other])",
+        "Verification code",
+    );
     again
         .enters_code(&format!(" {}-{}", &code[..3], &code[3..]))
         .arrives_at("The application");
@@ -240,4 +246,126 @@ fn forms_of_other_sites_are_refused() {
         page.header("content-security-policy"),
         "frame-ancestors 'none'",
     );
+}
+
+/// A refused form answered its POST: going back showed an error of the browser, and loading the
+/// page again sent the wrong code again, which counts.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_refused_form_leaves_no_post_behind() {
+    for (proxy, pages_at) in [
+        (Proxy::Nginx, PagesAt::OwnHost),
+        (Proxy::Traefik, PagesAt::Path),
+    ] {
+        let host = Host::fresh();
+        let web = Web::start(&host, proxy, pages_at, "");
+        let (alice, phone) = host.web_user("alice");
+        let browser = Chromium::start();
+        let asked = format!("{APP}/notes/7?a=1&b=%2Fx%20y");
+
+        browser
+            .opens(&asked)
+            .enters_password("alice", "nothing of hers");
+        browser.arrives_at("Sign in");
+        assert_contains(browser.reads("[role=alert]"), "wrong");
+        assert_contains(browser.reads(".who"), "app.example.test");
+        let user = browser.runs("return document.querySelector('[name=user]').value");
+        let password = browser.runs("return document.querySelector('[name=password]').value");
+        assert_eq!((user, password), (json!("alice"), json!("")));
+        let focused = browser.runs("return document.activeElement.name");
+        assert_eq!(focused, json!("password"), "the name is there already");
+        let guesses = web.gate.log().matches("cause=password-wrong").count();
+        browser.runs("location.reload()");
+        testhost::wait_until("the page is loaded again, without the message", || {
+            let left = browser.runs("return document.querySelectorAll('[role=alert]').length");
+            Ok(left == json!(0))
+        });
+        let now = web.gate.log().matches("cause=password-wrong").count();
+        assert_eq!((guesses, now), (1, 1), "nothing was sent again");
+
+        browser
+            .enters_password("alice", &alice.password)
+            .arrives_at("Verification code")
+            .clicks("[name=trust]");
+        let wrong = phone.wrong_codes(1).remove(0);
+        browser.enters_code(&wrong).arrives_at("Verification code");
+        assert_eq!(browser.reads("[role=alert]"), "That code is wrong");
+        let ticked = browser.runs("return document.querySelector('[name=trust]').checked");
+        assert_eq!(ticked, json!(true), "the tick is kept");
+        browser.runs("history.back()");
+        testhost::wait_until("going back shows a page of the gate", || {
+            let heading = browser.runs("return document.querySelector('h1')?.textContent");
+            Ok(heading == json!("Verification code") || heading == json!("Sign in"))
+        });
+        browser
+            .opens(&web.page("code?rd="))
+            .arrives_at("Verification code");
+        let alerts = browser.runs("return document.querySelectorAll('[role=alert]').length");
+        assert_eq!(alerts, json!(0), "a message is shown once");
+        // The page after the code says that a code was wrong.
+        browser
+            .enters_code(&phone.code())
+            .arrives_at("Signed in")
+            .clicks_to("a.button", "The application");
+        assert_eq!(browser.url(), asked);
+        let listed = Postern::json("browser list alice --json");
+        assert_eq!(listed.as_array().map(Vec::len), Some(0), "{listed}");
+        assert_lacks(web.gate.log(), "panicked");
+    }
+}
+
+/// Two tabs with two requested pages: the one login cookie held one of them.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn each_tab_reaches_the_page_that_it_asked_for() {
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
+    let browser = Chromium::start();
+    let (one, other) = (format!("{APP}/notes/1"), format!("{APP}/notes/2"));
+    browser
+        .opens(&one)
+        .enters_password("alice", &alice.password)
+        .arrives_at("Verification code");
+    let first = browser.tab();
+    let second = browser.opens_a_tab();
+    browser
+        .opens(&other)
+        .enters_password("alice", &alice.password)
+        .arrives_at("Verification code");
+    browser
+        .shows_tab(&first)
+        .enters_code(&phone.code())
+        .arrives_at("The application");
+    assert_eq!(browser.url(), one);
+    // The other tab's sign-in is over, and no longer needed.
+    browser
+        .shows_tab(&second)
+        .types_the_last_digit(&phone.code())
+        .arrives_at("The application");
+    assert_eq!(browser.url(), other);
+    drop(web);
+}
+
+/// A code page that was left open for too long led to a sign-in without the requested page.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_code_page_that_is_too_old_keeps_the_requested_page() {
+    let (host, web) = Host::with_web();
+    let (alice, phone) = host.web_user("alice");
+    let browser = Chromium::start();
+    let asked = format!("{APP}/notes/7?a=1&b=%2Fx%20y");
+    browser
+        .opens(&asked)
+        .enters_password("alice", &alice.password)
+        .arrives_at("Verification code");
+    host.clock.forward(601);
+    browser.enters_code(&phone.code()).arrives_at("Sign in");
+    assert_contains(browser.reads("[role=alert]"), "again");
+    browser
+        .types("[name=password]", &alice.password)
+        .clicks("button")
+        .enters_code(&phone.code())
+        .arrives_at("The application");
+    assert_eq!(browser.url(), asked);
+    drop(web);
 }

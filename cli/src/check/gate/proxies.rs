@@ -8,11 +8,15 @@ use crate::check::machine::{Machine, MachineProcess};
 use crate::check::store;
 use postern_shared::config::Config;
 use postern_shared::config::gate::{ListenAddress, ProxyKind, ProxyPeer, TrustedProxy};
+use std::collections::BTreeSet;
 use std::path::Path;
 use zeroize::Zeroizing;
 
 const GROUP: &str = "postern-proxy";
 const HEADER: &str = "X-Postern-Proxy";
+const SYSTEMCTL: &str = "/usr/bin/systemctl";
+/// Least user id of a person (`UID_MIN` of login.defs(5)).
+const FIRST_PERSON: u32 = 1000;
 
 pub(crate) fn findings(machine: &Machine, config: &Config) -> Vec<Finding> {
     let gate = &config.gate;
@@ -67,8 +71,12 @@ fn membership(machine: &Machine, kind: ProxyKind) -> Option<Finding> {
             );
         }
     }
+    let uid = machine.user(&name)?.uid;
     let workers = machine.processes(kind.name());
-    let lacks = |process: &MachineProcess| process.uid != 0 && !process.groups.contains(&group);
+    // others may have a process of that name, too
+    let lacks = |process: &MachineProcess| {
+        process.uid == uid && uid != 0 && !process.groups.contains(&group)
+    };
     let worker = workers.iter().find(|process| lacks(process))?;
     Some(
         Finding::fault("proxy", format_args!("{} (process {}) started before its user was in group {GROUP}, and may not connect to the gate", kind.name(), worker.id))
@@ -91,13 +99,21 @@ fn user_name(machine: &Machine, kind: ProxyKind) -> Option<String> {
             Some(named.unwrap_or_else(|| "nobody".to_owned()))
         }
         ProxyKind::Traefik => {
-            let processes = machine.processes(kind.name());
-            let uid = processes
-                .iter()
-                .map(|process| process.uid)
-                .find(|uid| *uid != 0)?;
+            let unit = machine.run(
+                SYSTEMCTL,
+                &["show", "--property=User", "--value", "traefik"],
+            );
+            let of_unit = unit.map(|output| output.out.trim().to_owned());
+            if let Some(name) = of_unit.filter(|name| !name.is_empty()) {
+                return Some(name);
+            }
+            // A person can start a process of this name, and must not be named as the proxy's user.
+            let processes = machine.processes(kind.name()).into_iter();
+            let uids: BTreeSet<u32> = processes.map(|process| process.uid).collect();
+            let uid = uids.first().filter(|_| uids.len() == 1)?;
             let mut users = machine.local_users().into_iter();
-            users.find(|user| user.uid == uid).map(|user| user.name)
+            let user = users.find(|user| user.uid == *uid)?;
+            (user.uid < FIRST_PERSON).then_some(user.name)
         }
     }
 }
@@ -187,4 +203,68 @@ fn sends_a_secret(path: &Path, line: &str) -> bool {
     };
     let value = value.trim().trim_end_matches(';').trim_matches('"');
     value.len() >= 8 && !value.starts_with(['$', ']', ','])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    const USERS: &str = "root:x:0:0::/:/bin/sh\ntraefik:x:990:990::/:/bin/false\nposternd:x:991:991::/:/bin/false\nmallory:x:1001:1001::/:/bin/sh\n";
+
+    fn process(machine: &Machine, root: &Path, id: u32, name: &str, uid: u32, program: &str) {
+        machine.write(&format!("/proc/{id}/comm"), &format!("{name}\n"));
+        let status = format!("Uid:\t{uid}\t{uid}\t{uid}\t{uid}\nGid:\t{uid}\nGroups:\t\n");
+        machine.write(&format!("/proc/{id}/status"), &status);
+        symlink(program, root.join(format!("proc/{id}/exe"))).unwrap();
+    }
+
+    /// Its remedy would let that person into the group of proxies.
+    #[test]
+    fn a_persons_process_of_the_proxys_name_is_not_the_proxy() {
+        let root = tempfile::tempdir().unwrap();
+        let machine = Machine::at(root.path());
+        machine.write("/etc/passwd", USERS);
+        machine.write("/etc/group", "postern-proxy:x:995:\n");
+        process(
+            &machine,
+            root.path(),
+            7,
+            "traefik",
+            1001,
+            "/usr/bin/traefik",
+        );
+        assert_eq!(membership(&machine, ProxyKind::Traefik), None);
+        // beside the proxy itself it is not certain which one is meant
+        process(&machine, root.path(), 8, "traefik", 990, "/usr/bin/traefik");
+        assert_eq!(membership(&machine, ProxyKind::Traefik), None);
+
+        let show = "/usr/bin/systemctl show --property=User --value traefik";
+        let machine = machine.record(show, "traefik\n");
+        let finding = membership(&machine, ProxyKind::Traefik).unwrap();
+        assert!(
+            finding.what.starts_with("user traefik, as whom"),
+            "{finding}"
+        );
+    }
+
+    #[test]
+    fn a_persons_process_of_a_daemons_program_is_not_the_daemon() {
+        let root = tempfile::tempdir().unwrap();
+        let machine = Machine::at(root.path());
+        machine.write("/etc/passwd", USERS);
+        let program = "/usr/libexec/postern/posternd";
+        process(&machine, root.path(), 7, "posternd", 1001, program);
+        assert!(machine.daemons("posternd", program).is_empty());
+        process(
+            &machine,
+            root.path(),
+            8,
+            "posternd",
+            991,
+            "/usr/libexec/postern/posternd (deleted)",
+        );
+        let daemons = machine.daemons("posternd", program);
+        assert!(daemons.len() == 1 && daemons[0].is_outdated());
+    }
 }

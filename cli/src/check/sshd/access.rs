@@ -5,12 +5,16 @@ use crate::check::machine::Machine;
 use crate::check::pam::evaluation::StackCaller;
 use crate::check::sshd::facts::{SshdAccount, SshdFacts};
 use crate::check::sshd::settings::{MethodList, SSHD_CONFIG, SshdMethod};
+use std::collections::BTreeSet;
 
 const SERVICE_FILE: &str = "/etc/pam.d/sshd";
 const DROP_IN: &str = "/etc/ssh/sshd_config.d/postern.conf";
 const COPY_SAMPLES: &str =
     "copy sshd_config.d/postern.conf of the samples to /etc/ssh/sshd_config.d, and reload ssh";
 const COPY_EXCEPTIONS: &str = "copy sshd_config.d/postern-exceptions.conf of the samples to /etc/ssh/sshd_config.d, and reload ssh";
+
+/// Most accounts whose names are looked up one by one.
+const MOST_LOOK_UPS: usize = 100;
 
 /// What the policy requires of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +111,15 @@ impl SshdFacts {
         if findings.is_empty() {
             findings.push(Finding::ok("sshd", "every way in leads to the code"));
         }
+        findings.extend(self.other_match.as_ref().map(|place| {
+            let mut finding = Finding::skipped(
+                "sshd",
+                "this Match depends on addresses or hosts, and what it sets was not looked at",
+            )
+            .at(place);
+            finding.remedy = Some("try it: sshd -T -C user=NAME,host=NAME,addr=ADDRESS".to_owned());
+            finding
+        }));
         if !self.has_guard() {
             findings.push(
                 Finding::warning("sshd", "nothing denies a login by a key alone, should sshd_config change: the account lines have no pam_totp.so that decides")
@@ -146,6 +159,16 @@ impl SshdFacts {
             return Vec::new();
         }
         let mut findings = Vec::new();
+        if self.left_out > 0 {
+            let (left_out, accounts) = (self.left_out, self.accounts.len());
+            findings.push(Finding::skipped(
+                "sshd",
+                format_args!(
+                    "not looked at: {left_out} of {} accounts with a shell",
+                    accounts + left_out
+                ),
+            ));
+        }
         let mut without_factor = Vec::new();
         for account in &self.accounts {
             let name = &account.user.name;
@@ -182,6 +205,32 @@ impl SshdFacts {
             );
         }
         findings
+    }
+
+    /// Reports accounts of Postern that this machine knows from a source that lists none, and for
+    /// which a `Match` may set something else.
+    pub(crate) fn unlisted<'a>(
+        &self,
+        machine: &Machine,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Option<Finding> {
+        if !self.has_match || !self.asks() {
+            return None;
+        }
+        let listed: BTreeSet<&str> = self
+            .accounts
+            .iter()
+            .map(|account| account.user.name.as_str())
+            .collect();
+        let unlisted: Vec<&str> = names
+            .filter(|name| !listed.contains(name))
+            .take(MOST_LOOK_UPS)
+            .filter(|name| machine.user(name).is_some())
+            .collect();
+        (!unlisted.is_empty()).then(|| {
+            Finding::skipped("sshd", format_args!("getent passwd does not list {}, and what a Match sets for them was not looked at", list_names(&unlisted)))
+                .remedy("try it: sshd -T -C user=NAME,host=NAME,addr=ADDRESS")
+        })
     }
 
     fn key_alone(&self, name: &str) -> Finding {
@@ -303,6 +352,69 @@ mod tests {
             findings[0].what.contains("no second factor: alice;"),
             "{findings:?}"
         );
+    }
+
+    /// A second account of user id 0 is a way to root of its own.
+    #[test]
+    fn names_that_share_a_user_id_are_looked_at_each() {
+        let root = tempfile::tempdir().unwrap();
+        let machine = machine(root.path());
+        let users = "root:x:0:0::/root:/bin/bash\ntoor:x:0:0::/home/toor:/bin/sh\nweb,addr=x:x:7:7::/:/bin/sh\n";
+        machine.write("/etc/passwd", users);
+        machine.write(SSHD_CONFIG, "");
+        let listed = "toor:x:0:0::/home/toor:/bin/sh\nldap:x:9000:9000::/home/ldap:/bin/sh\n";
+        let machine = machine
+            .record("/usr/sbin/sshd -T", GENERAL)
+            .record("/usr/bin/getent passwd", listed);
+        let names: Vec<String> = gather(&machine)
+            .accounts
+            .into_iter()
+            .map(|account| account.user.name)
+            .collect();
+        assert_eq!(names, ["root", "toor", "ldap"]);
+    }
+
+    #[test]
+    fn of_a_hundred_thousand_accounts_the_rest_is_reported() {
+        let root = tempfile::tempdir().unwrap();
+        let machine = machine(root.path());
+        let users =
+            (1..=100_000u32).map(|uid| format!("u{uid}:x:{uid}:{uid}::/home/u{uid}:/bin/sh\n"));
+        machine.write("/etc/passwd", &users.collect::<String>());
+        machine.write(SSHD_CONFIG, "");
+        let machine = machine.record("/usr/sbin/sshd -T", GENERAL);
+        let begin = std::time::Instant::now();
+        let facts = gather(&machine);
+        assert_eq!((facts.accounts.len(), facts.left_out), (100, 99_900));
+        let findings = facts.account_findings(|_| None);
+        assert!(
+            findings[0].what.contains("99900 of 100000 accounts"),
+            "{findings:?}"
+        );
+        assert!(begin.elapsed().as_secs() < 20);
+    }
+
+    #[test]
+    fn a_match_by_address_is_reported_as_not_looked_at() {
+        let root = tempfile::tempdir().unwrap();
+        let machine = machine(root.path());
+        machine.write(
+            SSHD_CONFIG,
+            "Match User root\n X y\nMatch Address 10.0.0.0/8\n X y\n",
+        );
+        let machine = machine.record("/usr/sbin/sshd -T", GENERAL);
+        let root_and_alice = ["root", "alice"];
+        let machine = root_and_alice.iter().fold(machine, |machine, user| {
+            machine.record(
+                &format!("/usr/sbin/sshd -T -C user={user},{CLIENT}"),
+                GENERAL,
+            )
+        });
+        let findings = gather(&machine).general_findings(&machine);
+        let skipped = findings
+            .iter()
+            .find(|finding| finding.severity == FindingSeverity::Skipped);
+        assert_eq!(skipped.unwrap().line, Some(3));
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //! account with a shell; its PAM stacks; and who has keys.
 
 use crate::check::finding::{Finding, Place};
-use crate::check::machine::{Machine, MachineUser};
+use crate::check::machine::{Machine, MachineUser, TIME_LIMIT};
 use crate::check::pam::stack::{Stack, load_stack};
 use crate::check::sshd::settings::{SSHD_CONFIG, SshdSettings, find_keyword};
+use postern_shared::account::name::UserName;
 use postern_shared::system::pam_service::PamHook;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 const SSHD: &str = "/usr/sbin/sshd";
@@ -18,6 +20,12 @@ pub(crate) const CLIENT: &str = "host=client.invalid,addr=192.0.2.1";
 pub(crate) struct SshdFacts {
     pub(crate) general: SshdSettings,
     pub(crate) accounts: Vec<SshdAccount>,
+    /// How many accounts with a shell were not looked at.
+    pub(crate) left_out: usize,
+    /// The first `Match` that asks for more than the user and its groups.
+    pub(crate) other_match: Option<Place>,
+    /// Whether users can differ.
+    pub(crate) has_match: bool,
     pub(crate) auth: Stack,
     pub(crate) account: Stack,
     /// Keywords and the lines that set them.
@@ -49,15 +57,21 @@ impl SshdFacts {
 
     fn ask(machine: &Machine) -> Result<SshdFacts, Finding> {
         let general = test_mode(machine, None)?;
-        let mut accounts = Vec::new();
-        let is_uniform = !has_match(machine);
+        let mut accounts: Vec<SshdAccount> = Vec::new();
+        let mut left_out = 0;
+        let matches = find_matches(machine);
         for user in candidates(machine) {
-            let keys = first_key(machine, &general, &user);
+            let is_full = accounts.len() >= 4 * MOST_ACCOUNTS;
+            let keys = match is_full {
+                true => None,
+                false => first_key(machine, &general, &user),
+            };
             let is_listed = user.uid == 0 || keys.is_some();
-            if !is_listed && accounts.len() >= MOST_ACCOUNTS {
+            if is_full || !is_listed && accounts.len() >= MOST_ACCOUNTS {
+                left_out += 1;
                 continue;
             }
-            let settings = match is_uniform {
+            let settings = match matches.is_empty() {
                 true => general.clone(),
                 false => test_mode(machine, Some(&user.name))?,
             };
@@ -66,9 +80,6 @@ impl SshdFacts {
                 settings,
                 keys,
             });
-            if accounts.len() >= 4 * MOST_ACCOUNTS {
-                break;
-            }
         }
         let keywords = [
             "usepam",
@@ -80,6 +91,11 @@ impl SshdFacts {
         Ok(SshdFacts {
             general,
             accounts,
+            left_out,
+            has_match: !matches.is_empty(),
+            other_match: matches
+                .into_iter()
+                .find_map(|(place, is_other)| is_other.then_some(place)),
             auth: load_stack(machine, "sshd", PamHook::Auth),
             account: load_stack(machine, "sshd", PamHook::Account),
             places: keywords.map(|key| (key, find_keyword(machine, key))).into(),
@@ -104,6 +120,14 @@ fn test_mode(machine: &Machine, user: Option<&str>) -> Result<SshdSettings, Find
     };
     match machine.run(SSHD, &arguments) {
         Some(output) if output.succeeded => Ok(SshdSettings::parse(&output.out)),
+        Some(output) if !output.has_ended => Err(Finding::skipped(
+            "sshd",
+            format_args!(
+                "sshd -T does not end within {} s, so nothing is known about sshd",
+                TIME_LIMIT.as_secs()
+            ),
+        )
+        .remedy("run it as root, and see what it waits for")),
         Some(output) if output.err.contains("privilege separation directory") => {
             Err(Finding::skipped("sshd", "sshd does not run"))
         }
@@ -152,29 +176,48 @@ fn place_in_message(why: &str) -> Option<(Place, &str)> {
     is_path.then_some((place, message))
 }
 
-/// Whether any file of sshd_config has a `Match`, so that users differ.
-fn has_match(machine: &Machine) -> bool {
+/// Returns the lines of sshd_config with a `Match`, by which users differ, and whether each asks for
+/// something else than the user. An `Include` of other files counts as one: they may have any.
+fn find_matches(machine: &Machine) -> Vec<(Place, bool)> {
     let files = machine.files_in("/etc/ssh/sshd_config.d").into_iter();
-    files.chain([PathBuf::from(SSHD_CONFIG)]).any(|file| {
-        let text = machine.read(file).unwrap_or_default();
-        text.lines().any(|line| {
-            let line = line.trim_start().to_ascii_lowercase();
-            line.starts_with("match")
-                || line.starts_with("include") && !line.contains("/etc/ssh/sshd_config.d/*.conf")
-        })
-    })
+    let mut found = Vec::new();
+    for file in files.chain([PathBuf::from(SSHD_CONFIG)]) {
+        let text = machine.read(&file).unwrap_or_default();
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.trim().to_ascii_lowercase();
+            let mut words = line.split(|c: char| c.is_whitespace() || c == '=');
+            let is_other = match words.next() {
+                Some("match") => ["address", "host", "localaddress", "localport", "rdomain"]
+                    .iter()
+                    .any(|criterion| line.split_whitespace().any(|word| word == *criterion)),
+                Some("include") => {
+                    if words.all(|word| ["", "/etc/ssh/sshd_config.d/*.conf"].contains(&word)) {
+                        continue;
+                    }
+                    false
+                }
+                _ => continue,
+            };
+            found.push((Place::line(&file, number), is_other));
+        }
+    }
+    found
 }
 
-/// Returns root and the users with a shell, those with lower ids first.
+/// Returns root and the users with a shell, those with lower ids first. A name that sshd could read
+/// as more than a name is left out.
 fn candidates(machine: &Machine) -> Vec<MachineUser> {
     let no_shell = |shell: &Path| {
         let name = shell.file_name().unwrap_or_default();
         ["nologin", "false", "sync"].iter().any(|no| name == *no)
     };
-    let mut users = machine.local_users();
-    users.retain(|user| user.uid == 0 || !no_shell(&user.shell));
+    let is_name = |name: &str| !name.contains([',', '=']) && name.parse::<UserName>().is_ok();
+    let mut users = machine.listed_users();
+    users.retain(|user| (user.uid == 0 || !no_shell(&user.shell)) && is_name(&user.name));
     users.sort_by_key(|user| user.uid);
-    users.dedup_by(|later, first| later.uid == first.uid);
+    // two names of one user id are two accounts
+    let mut names = BTreeSet::new();
+    users.retain(|user| names.insert(user.name.clone()));
     users
 }
 
@@ -185,7 +228,7 @@ fn first_key(
 ) -> Option<(PathBuf, String)> {
     let files = settings.authorized_keys(&user.name, &user.home, user.uid);
     files.into_iter().find_map(|file| {
-        let text = machine.read(&file).ok()?;
+        let text = machine.read_as(user, &file).ok()?;
         let mut lines = text.lines().map(str::trim);
         let line = lines.find(|line| !line.is_empty() && !line.starts_with('#'))?;
         // options may come before the type of the key

@@ -145,7 +145,7 @@ mod sample {
     use postern_shared::policy::session_groups::SessionGroups;
     use postern_shared::system::clock::Timestamp;
     use postern_shared::token::session::{
-        CompletedFactors, FirstFactorMethod, SecondFactorMethod, Session, SessionId,
+        CompletedFactors, FactorTimes, FirstFactorMethod, SecondFactorMethod, Session, SessionId,
     };
 
     /// Makes a session for tests.
@@ -158,6 +158,10 @@ mod sample {
             passed: CompletedFactors {
                 first: FirstFactorMethod::Password,
                 second,
+            },
+            passed_at: FactorTimes {
+                first: Timestamp(1_000_000),
+                second: Timestamp(1_000_000),
             },
             issued: Timestamp(1_000_000),
             expires: Timestamp(1_000_000 + 12 * 3600),

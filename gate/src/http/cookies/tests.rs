@@ -247,3 +247,25 @@ fn issued_and_cleared_tokens_have_the_attributes_of_their_cookies() {
         ]
     );
 }
+
+#[test]
+fn the_language_is_found_beside_other_cookies() {
+    let name = "__Host-postern-language";
+    for (line, value) in [
+        ("__Host-postern-language=de", Some("de")),
+        ("a=1; __Host-postern-language=de; b=2", Some("de")),
+        (
+            "__Host-postern-language=fr; __Host-postern-language=de",
+            Some("fr"),
+        ),
+        ("__Host-postern-language=", Some("")),
+        ("__Host-postern-languages=de", None),
+        ("x__Host-postern-language=de", None),
+        ("a=__Host-postern-language=de", None),
+        ("", None),
+    ] {
+        assert_eq!(find_plain_cookie(line.as_bytes(), name), value, "{line}");
+    }
+    let unreadable = b"__Host-postern-language=\xff";
+    assert_eq!(find_plain_cookie(unreadable, name), None);
+}

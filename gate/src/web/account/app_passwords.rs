@@ -3,16 +3,21 @@
 use crate::http::reply;
 use crate::web::account::{parse_label, run_act};
 use crate::web::notice;
-use crate::web::pages::{self, account::AppPasswordsPage, account::NewAppPasswordPage};
+use crate::web::pages::account::{AppPasswordsPage, NewAppPasswordPage, ScopeChoice};
+use crate::web::pages::{self, account};
 use crate::web::refusal::{ActRefused, ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
 use hyper::StatusCode;
 use postern_shared::account::name::Label;
 use postern_shared::credential::app_password::AppPassword;
-use postern_shared::credential::scope::{AppPasswordScope, ScopeError};
+use postern_shared::credential::scope::{
+    AppPasswordScope, NamedScopes, ScopeError, ScopeTerm, WebScope,
+};
 use postern_shared::store::AppPasswordRecord;
 use postern_shared::system::clock::{self, Timestamp};
+use postern_shared::system::pam_service::SERVICE_FOLDERS;
+use std::path::Path;
 
 /// Lifetimes that the page offers, in days.
 pub(crate) const LIFETIMES: [u64; 3] = [30, 90, 365];
@@ -80,15 +85,35 @@ pub(crate) async fn revoke_app_passwords(
     .await
 }
 
-/// Parses the lines of a scope.
+/// Parses the lines of a scope. A PAM service that this host does not have is refused as a typing
+/// error: libpam would never ask for it.
 pub(crate) fn parse_scope(
     request: &RequestContext<'_>,
     lines: &str,
 ) -> ActResult<AppPasswordScope> {
-    lines.parse().map_err(|error: ScopeError| {
+    let scope: AppPasswordScope = lines.parse().map_err(|error: ScopeError| {
         let why = error.to_string();
         ActRefused::invalid_value(request.language.text_with("scope-invalid", "why", why))
-    })
+    })?;
+    let unknown = scope.terms().iter().find_map(|term| match term {
+        ScopeTerm::Pam(service) if !is_pam_service(service.as_str()) => Some(service),
+        _ => None,
+    });
+    match unknown {
+        None => Ok(scope),
+        Some(service) => {
+            let text = request
+                .language
+                .text_with("service-unknown", "name", service.to_string());
+            Err(ActRefused::invalid_value(text))
+        }
+    }
+}
+
+/// Whether this host has a PAM service. A name has no slash, so it is one file of the folder.
+fn is_pam_service(name: &str) -> bool {
+    let is_file = |folder: &&str| Path::new(folder).join(name).is_file();
+    SERVICE_FOLDERS.iter().any(is_file)
 }
 
 pub(crate) async fn show_app_passwords_page(
@@ -96,21 +121,57 @@ pub(crate) async fn show_app_passwords_page(
     form: &PageForm,
 ) -> PageResult {
     let step_up = step_up::required_step_up(request).await?;
-    let scopes: Vec<String> = request
-        .site
-        .gate()
-        .scope
-        .keys()
-        .map(ToString::to_string)
-        .collect();
+    let named = &request.site.gate().scope;
+    // the refusal of a change of another app password has none of this form's fields
+    let is_typed = form.refused.is_some() && form.field("action").is_empty();
+    let is_only_one = named.len() == 1 && !is_typed;
+    let scopes = named.iter().map(|(name, scope)| ScopeChoice {
+        name: name.as_str(),
+        title: account::scope_title(named, &ScopeTerm::Named(name.clone())),
+        addresses: addresses_of(scope),
+        is_ticked: is_only_one || form.fields("for").any(|ticked| ticked == name.as_str()),
+    });
+    let suggestions = request.text("app-suggestions");
     let page = AppPasswordsPage {
         frame: request.frame(form.message()),
         all: &list_app_passwords(request).await?,
-        scopes: &scopes,
+        named,
+        scopes: &scopes.collect::<Vec<_>>(),
+        suggestions: &suggestions.split(", ").collect::<Vec<_>>(),
+        typed: form,
+        is_typed,
         lifetimes: &LIFETIMES,
         step_up,
     };
     Ok(notice::page_with_refusal(&page, form))
+}
+
+/// Returns the URLs that a scope begins at.
+fn addresses_of(scope: &WebScope) -> Vec<String> {
+    let of_host = |host: &str| match scope.paths.as_slice() {
+        [] => vec![format!("https://{host}/")],
+        paths => paths
+            .iter()
+            .map(|path| format!("https://{host}{path}"))
+            .collect(),
+    };
+    let hosts = scope.hosts.iter();
+    hosts.flat_map(|host| of_host(host.as_str())).collect()
+}
+
+/// Returns the web addresses and the PAM services of a scope.
+fn places_of(scope: &AppPasswordScope, named: &NamedScopes) -> (Vec<String>, Vec<String>) {
+    let (mut addresses, mut services) = (Vec::new(), Vec::new());
+    for term in scope.terms() {
+        match term {
+            ScopeTerm::Pam(service) => services.push(service.to_string()),
+            ScopeTerm::Web(web) => addresses.extend(addresses_of(web)),
+            ScopeTerm::Named(name) => {
+                addresses.extend(named.get(name).map(addresses_of).unwrap_or_default());
+            }
+        }
+    }
+    (addresses, services)
 }
 
 /// Makes an app password, which is shown once.
@@ -119,12 +180,16 @@ pub(crate) async fn submit_app_password(
     form: &PageForm,
 ) -> PageResult {
     let name = parse_label(request, form.field("name"))?;
-    let lines = form
-        .field("scope")
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty());
-    let scope = parse_scope(request, &lines.collect::<Vec<_>>().join("\n"))?;
+    let other = form.field("scope").lines().map(str::trim);
+    let lines: Vec<&str> = form
+        .fields("for")
+        .chain(other)
+        .filter(|line| !line.is_empty())
+        .collect();
+    if lines.is_empty() {
+        return Err(ActRefused::invalid_value(request.text("scope-missing")).into());
+    }
+    let scope = parse_scope(request, &lines.join("\n"))?;
     let days = form
         .field("days")
         .parse()
@@ -133,13 +198,17 @@ pub(crate) async fn submit_app_password(
     let now =
         clock::now().map_err(|_| ActRefused::invalid_value(request.text("unavailable-line")))?;
     let expires = days.map(|days| now.plus(days * DAY));
+    let (addresses, services) = places_of(&scope, &request.site.gate().scope);
     let step_up = step_up::verify_form(request, form).await?;
     let password = create_app_password(request, &step_up, name.clone(), scope, expires).await?;
     let page = NewAppPasswordPage {
         frame: request.frame(None),
         user: step_up.session.name.as_str(),
         name: name.as_str(),
+        addresses: &addresses,
+        services: &services,
         password: &password.grouped(),
+        expires,
     };
     Ok(request.with_tokens(
         pages::reply(StatusCode::OK, &page),

@@ -1,16 +1,16 @@
 //! Further authenticators: added, activated by their first code, and removed.
 
+use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::{WorkKind, separate_engine_error};
 use crate::web::account::{self, ContinuedSession, Owner, parse_label, run_act};
-use crate::web::enroll;
+use crate::web::enroll::{self, CancelEnrollment, EnrollmentForm};
 use crate::web::language::Language;
 use crate::web::notice;
 use crate::web::pages::account::{AddAuthenticatorPage, Confirmation};
 use crate::web::refusal::{ActRefused, ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
-use hyper::StatusCode;
-use postern_shared::account::name::Label;
+use postern_shared::account::name::{Label, UserName};
 use postern_shared::credential::totp::Algorithm;
 use postern_shared::engine::{
     AdministrationError, AppPasswordsAfter, Engine, LoginError, ShownEnrollment,
@@ -134,8 +134,7 @@ pub(crate) async fn submit_new_authenticator(
     let operation = parse_enrollment(request, form)?;
     let step_up = step_up::verify_form(request, form).await?;
     let shown = begin_authenticator(request, &step_up, operation).await?;
-    let (status, name) = (StatusCode::OK, &step_up.session.name);
-    let page = enroll::render_new_authenticator(request, status, CONFIRM, name, &shown, None);
+    let page = render_pending(request, &step_up.session.name, &shown, form);
     Ok(request.with_tokens(page, &step_up.tokens(request)))
 }
 
@@ -173,36 +172,45 @@ fn parse_enrollment(
     Ok(operation)
 }
 
+fn render_pending(
+    request: &RequestContext<'_>,
+    name: &UserName,
+    shown: &ShownEnrollment,
+    form: &PageForm,
+) -> HttpReply {
+    let purpose = EnrollmentForm {
+        title: request.text("add-authenticator"),
+        act: CONFIRM,
+        cancel: CancelEnrollment::Link,
+    };
+    enroll::render_new_authenticator(request, &purpose, name, shown, form)
+}
+
+/// Shows a pending authenticator again, after its first code was refused.
+pub(crate) async fn show_first_code_page(
+    request: &RequestContext<'_>,
+    form: &PageForm,
+) -> PageResult {
+    let session = request.require_session()?;
+    if form.field("pending").is_empty() {
+        return Ok(reply::see_other(&request.path_to("authenticators/add")));
+    }
+    let shown = find_pending_authenticator(request, form.typed("pending")).await?;
+    Ok(render_pending(request, &session.name, &shown, form))
+}
+
 /// Activates an authenticator by its first code.
 pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
-    let session = request.require_session()?;
+    request.require_session()?;
     let (token, code) = (form.typed("pending"), form.typed("code"));
-    Ok(
-        match confirm_authenticator(request, token.clone(), code).await? {
-            ConfirmedAuthenticator::Refused(why) => {
-                let shown = find_pending_authenticator(request, token).await?;
-                let (status, name) = (StatusCode::FORBIDDEN, &session.name);
-                let text = request.language.message(why);
-                enroll::render_new_authenticator(
-                    request,
-                    status,
-                    CONFIRM,
-                    name,
-                    &shown,
-                    Some(&text),
-                )
-            }
-            ConfirmedAuthenticator::Activated(ended) => {
-                let line = request.text("authenticator-added-line");
-                account::show_sessions_ended(
-                    request,
-                    &ended,
-                    &request.text("authenticator-added"),
-                    line,
-                )
-            }
-        },
-    )
+    match confirm_authenticator(request, token, code).await? {
+        ConfirmedAuthenticator::Refused(why) => Err(ActRefused::code(request.language, why).into()),
+        ConfirmedAuthenticator::Activated(ended) => {
+            let line = request.text("authenticator-added-line");
+            let title = request.text("authenticator-added");
+            Ok(account::show_sessions_ended(request, &ended, &title, line))
+        }
+    }
 }
 
 /// Content of the page that confirms the removal of an authenticator.
@@ -214,6 +222,7 @@ pub(crate) fn confirm_removal(language: &Language, form: &PageForm) -> Confirmat
         lines: vec![language.text_with("remove-authenticator-line", "name", name.clone())],
         button: language.text("remove"),
         hidden: vec![("name", name)],
+        is_destructive: true,
     }
 }
 

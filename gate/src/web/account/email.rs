@@ -10,6 +10,7 @@ use crate::web::pages::account::{Confirmation, EmailPage};
 use crate::web::refusal::{ActRefused, ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
+use hyper::StatusCode;
 use postern_shared::account::email::EmailAddress;
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::credential::input::Input;
@@ -103,6 +104,9 @@ async fn is_only_second_factor(request: &RequestContext<'_>) -> ActResult<bool> 
 }
 
 pub(crate) async fn show_email_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
+    if !request.site.config.email.is_enabled() {
+        return show_mail_off(request).await;
+    }
     let step_up = step_up::required_step_up(request).await?;
     let page = EmailPage {
         frame: request.frame(form.message()),
@@ -110,6 +114,26 @@ pub(crate) async fn show_email_page(request: &RequestContext<'_>, form: &PageFor
         step_up,
     };
     Ok(notice::page_with_refusal(&page, form))
+}
+
+/// Renders that no mail is configured. An address of an earlier configuration can be removed.
+async fn show_mail_off(request: &RequestContext<'_>) -> PageResult {
+    let addresses = find_addresses(request).await?;
+    let has_address = addresses.confirmed.is_some() || addresses.pending.is_some();
+    let (path, text) = match has_address {
+        true => ("email/remove", request.text("remove-address")),
+        false => ("", request.text("to-account")),
+    };
+    let (title, lines) = (request.text("mailed-codes"), [request.text("mail-off")]);
+    let link = (&*request.path_to(path), text);
+    let status = StatusCode::NOT_FOUND;
+    Ok(notice::render_notice(
+        request,
+        status,
+        &title,
+        &lines,
+        Some(link),
+    ))
 }
 
 /// Mails a code to a new address.
@@ -142,6 +166,7 @@ pub(crate) fn confirm_removal(language: &Language, _form: &PageForm) -> Confirma
         lines: vec![language.text("remove-address-line")],
         button: language.text("remove"),
         hidden: Vec::new(),
+        is_destructive: true,
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) async fn read_overview(request: &RequestContext<'_>) -> ActResult<Acc
 
 /// Shows the gate's own address.
 pub(crate) async fn show_home_page(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
-    let Some(session) = request.session() else {
+    if request.session().is_none() {
         if request.any_session().is_some() {
             return Ok(reply::see_other(&request.path_to("upgrade")));
         }
@@ -42,11 +42,10 @@ pub(crate) async fn show_home_page(request: &RequestContext<'_>, _form: &PageFor
             [request.text("not-signed-in-line")],
         );
         return Ok(notice::show_notice(request, StatusCode::OK, &title, &lines));
-    };
+    }
     let overview = read_overview(request).await?;
     let page = OverviewPage {
         frame: request.frame(None),
-        user: session.name.as_str(),
         overview: &overview,
         mails: request.site.config.email.is_enabled(),
         has_password: request.site.gate().first_factor == FirstFactorSource::Password,

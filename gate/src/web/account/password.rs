@@ -57,8 +57,10 @@ pub(crate) async fn show_password_page(
     if request.site.gate().first_factor != FirstFactorSource::Password {
         return Ok(reply::bare(StatusCode::NOT_FOUND));
     }
+    let session = request.require_session()?;
     let page = NewPasswordPage {
         frame: request.frame(form.message()),
+        user: session.name.as_str(),
         step_up: step_up::required_step_up(request).await?,
         least: SHORTEST,
     };

@@ -55,6 +55,7 @@ pub(crate) fn confirm_renewal(language: &Language, _form: &PageForm) -> Confirma
         lines: vec![language.text("new-codes-line")],
         button: language.text("new-codes"),
         hidden: Vec::new(),
+        is_destructive: false,
     }
 }
 

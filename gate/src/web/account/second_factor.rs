@@ -53,6 +53,7 @@ pub(crate) fn confirm_turn_off(language: &Language, _form: &PageForm) -> Confirm
         lines: vec![language.text("turn-off-line")],
         button: language.text("turn-off"),
         hidden: Vec::new(),
+        is_destructive: true,
     }
 }
 
@@ -77,6 +78,7 @@ pub(crate) fn confirm_replacement(language: &Language, _form: &PageForm) -> Conf
         lines: vec![language.text("enroll-new-line")],
         button: language.text("continue"),
         hidden: Vec::new(),
+        is_destructive: false,
     }
 }
 
@@ -134,6 +136,7 @@ pub(crate) fn confirm_turn_on(language: &Language, _form: &PageForm) -> Confirma
         ],
         button: language.text("continue"),
         hidden: Vec::new(),
+        is_destructive: false,
     }
 }
 

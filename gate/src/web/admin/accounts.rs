@@ -92,6 +92,17 @@ impl AdminAct {
         }
     }
 
+    /// Whether the act takes something away from the user.
+    pub(crate) fn is_destructive(self) -> bool {
+        match self {
+            AdminAct::Disable | AdminAct::EndSessions | AdminAct::RevokeBrowsers => true,
+            AdminAct::Unlock
+            | AdminAct::ResetClock
+            | AdminAct::IssueCode
+            | AdminAct::CancelCode => false,
+        }
+    }
+
     pub(crate) fn title(self, language: &Language) -> String {
         self.texts(language).0
     }
@@ -111,6 +122,7 @@ impl AdminAct {
                 ("account", name.to_string()),
                 ("action", self.word().to_owned()),
             ],
+            is_destructive: self.is_destructive(),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use super::accounts::{AccountDetails, AdminAct};
 use crate::web::pages::PageFrame;
-use crate::web::pages::account::moment;
 use askama::Template;
 use postern_shared::account::event::AuditEvent;
 use postern_shared::system::clock::Timestamp;

@@ -16,7 +16,10 @@ use std::path::Path;
 const EQUAL_TO_ENGLISH: &[(&str, &[&str])] = &[
     ("de", &["administration", "name-label"]),
     ("es", &[]),
-    ("fr", &["administration", "sessions"]),
+    (
+        "fr",
+        &["administration", "app-password-service", "sessions"],
+    ),
 ];
 
 /// Returns the Fluent patterns of a catalogue's texts by id.
@@ -271,6 +274,11 @@ fn the_catalogue_has_every_text_in_use_and_no_other() {
                 ".text(\n",
                 ".text_with(\n",
                 ".text_with_all(\n",
+                "count(\"",
+                ".ago(\"",
+                ".at(\"",
+                ".at_by(\"",
+                ".since_and_seen(\"",
             ] {
                 for rest in source.split(opening).skip(1) {
                     let rest = rest.trim_start().trim_start_matches('"');
@@ -294,6 +302,28 @@ fn accept_language_selects_and_english_is_the_default() {
     }
     assert_eq!(negotiated_tag(&"de,".repeat(1000)), "en");
     assert_eq!(Language::negotiate(&HeaderMap::new()).tag(), "en");
+}
+
+#[test]
+fn every_language_is_offered_by_its_own_name() {
+    let choices = ENGLISH.choices();
+    let choices: Vec<_> = choices
+        .iter()
+        .map(|(tag, name)| (tag.as_str(), name.as_str()))
+        .collect();
+    let expected = [
+        ("de", "Deutsch"),
+        ("en", "English"),
+        ("es", "Español"),
+        ("fr", "Français"),
+    ];
+    assert_eq!(choices, expected);
+    for (tag, _) in expected {
+        assert_eq!(Language::find(tag).unwrap().tag(), tag);
+    }
+    for unknown in ["", "DE", "de-DE", "it", "de\"", "../de"] {
+        assert!(Language::find(unknown).is_none(), "{unknown}");
+    }
 }
 
 #[test]

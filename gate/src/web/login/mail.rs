@@ -1,16 +1,13 @@
 //! Mailed codes, requested on the code page. The page waits until the mail is sent or has failed,
 //! within a time limit.
 
-use super::CodePageNote;
-use crate::http::reply;
 use crate::live::outbox;
 use crate::live::store_pool::PoolError;
 use crate::observe::log;
 use crate::observe::metrics::{METRICS, MailResult};
 use crate::web::login;
-use crate::web::refusal::{PageForm, PageResult};
+use crate::web::refusal::{ActRefused, HandlerError, PageForm, PageResult};
 use crate::web::request::RequestContext;
-use hyper::StatusCode;
 use postern_shared::account::email::EmailAddress;
 use postern_shared::engine::messages;
 use postern_shared::engine::{MailRefusal, MailRequest, NotMailed, SERVICE, VerificationRequest};
@@ -28,43 +25,44 @@ pub(crate) enum CodeMailed {
     Refused(MailRefusal),
 }
 
+/// Mails a code, and says so on the code page.
 pub(crate) async fn submit_mail_request(
     request: &RequestContext<'_>,
-    _form: &PageForm,
+    form: &PageForm,
 ) -> PageResult {
-    let Some(token) = request.login_token() else {
-        return Ok(login::render_expired(request, None));
+    let requested = login::requested_page(request, form);
+    let Some(token) = login::token_of_form(request, form) else {
+        return Ok(login::show_expired(request, requested, form.field("user")));
     };
     let language = request.language;
-    let page = |status, note| login::render_code_page(request, status, &token, note, false);
-    Ok(match mail_code(request, &token).await? {
-        CodeMailed::Refused(MailRefusal::Code(Refusal::Expired)) => {
-            login::render_expired(request, Some(&token))
-        }
-        CodeMailed::Refused(refusal) => {
-            let text = language.message(refusal);
-            let note = CodePageNote::Alert(&text);
-            match refusal {
-                MailRefusal::Cooldown { wait } | MailRefusal::Code(Refusal::Delayed { wait }) => {
-                    reply::with_retry_after(page(StatusCode::TOO_MANY_REQUESTS, note), wait)
-                }
-                _ => page(StatusCode::FORBIDDEN, note),
-            }
-        }
+    let refused = match mail_code(request, &token).await? {
         CodeMailed::Sent(to) => {
             let life = request.site.config.email.code_ttl.seconds();
             let text = language.message(messages::code_mailed(&to, life));
-            page(StatusCode::OK, CodePageNote::Status(&text))
+            return Err(HandlerError::Done(text));
         }
-        CodeMailed::NotSent => page(
-            StatusCode::SERVICE_UNAVAILABLE,
-            CodePageNote::Alert(&language.message(messages::not_mailed())),
-        ),
-        CodeMailed::Queued => page(
-            StatusCode::SERVICE_UNAVAILABLE,
-            CodePageNote::Alert(&language.message(messages::mail_waits())),
-        ),
-    })
+        CodeMailed::Refused(MailRefusal::Code(Refusal::Expired)) => {
+            let requested = login::page_after(requested, &token);
+            let user = token.account().as_str();
+            return Ok(login::show_expired(request, requested, user));
+        }
+        CodeMailed::Refused(refusal) => {
+            let text = language.message(refusal);
+            match refusal {
+                MailRefusal::Cooldown { wait } | MailRefusal::Code(Refusal::Delayed { wait }) => {
+                    ActRefused::too_many_requests("mail_cooldown", text, wait)
+                }
+                _ => ActRefused::forbidden("no_mail", text),
+            }
+        }
+        CodeMailed::NotSent => {
+            ActRefused::unavailable("not_mailed", language.message(messages::not_mailed()))
+        }
+        CodeMailed::Queued => {
+            ActRefused::unavailable("mail_waits", language.message(messages::mail_waits()))
+        }
+    };
+    Err(refused.into())
 }
 
 /// Puts a code into the outbox, and waits until the mail is sent or has failed.

@@ -28,8 +28,10 @@ pub(crate) async fn show_upgrade_page(request: &RequestContext<'_>, form: &PageF
         .site
         .valid_return_url(form.field("rd"))
         .unwrap_or_default();
-    let sign_in =
-        |user| login::render_sign_in_page(request, StatusCode::OK, return_url, user, None);
+    let sign_in = |user: &str| {
+        let form = PageForm::of_sign_in(return_url, user);
+        login::render_sign_in_page(request, &form)
+    };
     let Some(session) = request.any_session() else {
         return Ok(sign_in(""));
     };
@@ -39,7 +41,10 @@ pub(crate) async fn show_upgrade_page(request: &RequestContext<'_>, form: &PageF
     }
     let name = session.name.clone();
     match upgrade_session(request, session).await? {
-        Some(next) => first_factor::continue_sign_in(request, name, next, return_url),
+        Some(next) => {
+            let result = first_factor::continue_sign_in(request, name.clone(), next, return_url);
+            first_factor::show_refusal(request, result, return_url, name.as_str())
+        }
         // only a complete sign-in upgrades the session
         None => Ok(sign_in(name.as_str())),
     }

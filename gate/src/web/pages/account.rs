@@ -1,11 +1,14 @@
 //! Templates of an account's own pages.
 
 use super::PageFrame;
+use crate::web::refusal::PageForm;
 use crate::web::step_up::StepUpRequirement;
 use askama::Template;
+use postern_shared::credential::scope::{NamedScopes, ScopeTerm};
 use postern_shared::engine::AdministratorStatus;
 use postern_shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
 use postern_shared::store::{AppPasswordRecord, BrowserRecord, MailAddresses, SessionRecord};
+use postern_shared::system::clock::Timestamp;
 use postern_shared::token::session::SessionId;
 
 pub(crate) struct AccountOverview {
@@ -35,13 +38,14 @@ pub(crate) struct Confirmation {
     pub(crate) lines: Vec<String>,
     pub(crate) button: String,
     pub(crate) hidden: Vec<(&'static str, String)>,
+    /// Whether the act takes something away, which the page shows by a warning colour.
+    pub(crate) is_destructive: bool,
 }
 
 #[derive(Template)]
 #[template(path = "account.html")]
 pub(crate) struct OverviewPage<'a> {
     pub(crate) frame: PageFrame<'a>,
-    pub(crate) user: &'a str,
     pub(crate) overview: &'a AccountOverview,
     /// Whether codes can be mailed.
     pub(crate) mails: bool,
@@ -65,25 +69,65 @@ pub(crate) struct AddAuthenticatorPage<'a> {
     pub(crate) step_up: StepUpRequirement,
 }
 
+/// A declared scope that a new app password can have.
+pub(crate) struct ScopeChoice<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) title: String,
+    pub(crate) addresses: Vec<String>,
+    pub(crate) is_ticked: bool,
+}
+
 #[derive(Template)]
 #[template(path = "app_passwords.html")]
 pub(crate) struct AppPasswordsPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) all: &'a [AppPasswordRecord],
     /// Scopes that postern.toml defines.
-    pub(crate) scopes: &'a [String],
+    pub(crate) named: &'a NamedScopes,
+    pub(crate) scopes: &'a [ScopeChoice<'a>],
+    /// Names that the field suggests.
+    pub(crate) suggestions: &'a [&'a str],
+    /// Fields of the form that was refused.
+    pub(crate) typed: &'a PageForm,
+    /// Whether it was the form of a new app password.
+    pub(crate) is_typed: bool,
     /// Lifetimes, in days.
     pub(crate) lifetimes: &'a [u64],
     pub(crate) step_up: StepUpRequirement,
 }
 
+impl AppPasswordsPage<'_> {
+    /// Whether a lifetime is the one in the form: before anything was typed, the longest.
+    fn is_lifetime(&self, days: &str) -> bool {
+        match self.is_typed {
+            true => self.typed.field("days") == days,
+            false => self.lifetimes.iter().max().map(u64::to_string).as_deref() == Some(days),
+        }
+    }
+}
+
+/// Returns how users know a term of a scope: by the title of a declared one, if it has a title.
+pub(crate) fn scope_title(named: &NamedScopes, term: &ScopeTerm) -> String {
+    let declared = match term {
+        ScopeTerm::Named(name) => named.get(name),
+        ScopeTerm::Pam(_) | ScopeTerm::Web(_) => None,
+    };
+    let title = declared.and_then(|scope| scope.title.as_ref());
+    title.map_or_else(|| term.to_string(), ToString::to_string)
+}
+
+/// A new app password, and what a program needs to use it. It is shown once.
 #[derive(Template)]
 #[template(path = "new_app_password.html")]
 pub(crate) struct NewAppPasswordPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) user: &'a str,
     pub(crate) name: &'a str,
+    pub(crate) addresses: &'a [String],
+    /// PAM services.
+    pub(crate) services: &'a [String],
     pub(crate) password: &'a str,
+    pub(crate) expires: Option<Timestamp>,
 }
 
 #[derive(Template)]
@@ -98,6 +142,7 @@ pub(crate) struct EmailPage<'a> {
 #[template(path = "password.html")]
 pub(crate) struct NewPasswordPage<'a> {
     pub(crate) frame: PageFrame<'a>,
+    pub(crate) user: &'a str,
     pub(crate) step_up: StepUpRequirement,
     pub(crate) least: usize,
 }
@@ -109,16 +154,6 @@ pub(crate) struct SessionsPage<'a> {
     pub(crate) own: SessionId,
     pub(crate) sessions: &'a [SessionRecord],
     pub(crate) browsers: &'a [BrowserRecord],
-}
-
-/// Formats a timestamp for people, to the minute, in UTC.
-pub(crate) fn moment(at: impl std::fmt::Display) -> String {
-    let text = at.to_string();
-    format!(
-        "{} {} UTC",
-        text.get(..10).unwrap_or_default(),
-        text.get(11..16).unwrap_or_default()
-    )
 }
 
 fn browser(agent: impl AsRef<str>) -> String {

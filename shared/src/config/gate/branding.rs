@@ -1,8 +1,10 @@
-//! `[gate.branding]`: name, logo and colour of the gate's pages.
-//! Refuses a colour on which white text is not readable.
+//! `[gate.branding]`: name, logo and colour of the gate's pages, and where users get help.
+//! Refuses a colour on which white text is not readable, and a link that a browser would run.
 
+use crate::account::email::EmailAddress;
 use crate::config::AbsolutePath;
 use crate::config::value::SingleLine;
+use crate::network::web_address::is_host;
 use serde::{Deserialize, Serialize};
 
 /// The table `[gate.branding]` of postern.toml.
@@ -15,6 +17,89 @@ pub struct BrandingConfig {
     pub logo_file: Option<AbsolutePath>,
     /// Colour of buttons and links.
     pub color: Color,
+    /// Sentence at the foot of every page: where users get help.
+    pub help: Option<HelpText>,
+    /// Link after that sentence.
+    pub contact: Option<ContactLink>,
+}
+
+/// One line of visible text, 1 to 200 characters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct HelpText(String);
+
+impl HelpText {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for HelpText {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<HelpText, Self::Error> {
+        let visible = !text.trim().is_empty() && !text.chars().any(char::is_control);
+        match visible && text.chars().count() <= 200 {
+            true => Ok(HelpText(text)),
+            false => Err("must be 1 to 200 characters on one line, not all blank"),
+        }
+    }
+}
+
+/// A URL of at most 256 bytes: `https://` with a host, or `mailto:` with one address. No other
+/// scheme is accepted, since a browser runs some of them as script.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ContactLink(String);
+
+impl ContactLink {
+    /// Returns the URL.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the URL without its scheme: the address, or host and path.
+    pub fn shown(&self) -> &str {
+        let rest = self.0.strip_prefix("https://");
+        let rest = rest.or_else(|| self.0.strip_prefix("mailto:"));
+        rest.unwrap_or(&self.0).trim_end_matches('/')
+    }
+}
+
+impl TryFrom<String> for ContactLink {
+    type Error = &'static str;
+
+    fn try_from(url: String) -> Result<ContactLink, Self::Error> {
+        const EXPECTED: &str =
+            "must be https://HOST/PATH or mailto:ADDRESS, at most 256 visible ASCII characters";
+        let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"'<>\\^`{|}".contains(&byte);
+        let is_valid = match url.split_once(':') {
+            Some(("https", rest)) => rest.strip_prefix("//").is_some_and(is_web_address),
+            // RFC 6068: what follows a question mark are further recipients and a text
+            Some(("mailto", address)) => {
+                address.parse::<EmailAddress>().is_ok() && !address.contains(['?', '&', '%'])
+            }
+            _ => false,
+        };
+        match is_valid && url.len() <= 256 && url.bytes().all(is_plain) {
+            true => Ok(ContactLink(url)),
+            false => Err(EXPECTED),
+        }
+    }
+}
+
+/// Whether a URL without its scheme begins with a host, and a port if it has one. User names are
+/// refused with that.
+fn is_web_address(rest: &str) -> bool {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
+    is_host(host) && port.parse::<u16>().is_ok()
+}
+
+impl From<ContactLink> for String {
+    fn from(link: ContactLink) -> String {
+        link.0
+    }
 }
 
 /// An sRGB colour on which white text is readable: a contrast of at least 4.5 (WCAG 2.2, 1.4.3).
@@ -161,5 +246,56 @@ mod tests {
             Color::rgb(0xee, 0xee, 0xee).readable_on(ground),
             Color::rgb(0xee, 0xee, 0xee)
         );
+    }
+
+    #[test]
+    fn a_contact_is_a_web_page_or_a_mail_address() {
+        for (url, shown) in [
+            ("https://help.example.com", "help.example.com"),
+            (
+                "https://help.example.com:8443/2fa?lang=de#top",
+                "help.example.com:8443/2fa?lang=de#top",
+            ),
+            ("https://help.example.com/", "help.example.com"),
+            ("mailto:help@example.com", "help@example.com"),
+        ] {
+            let link = ContactLink::try_from(url.to_owned()).unwrap();
+            assert_eq!((link.as_str(), link.shown()), (url, shown));
+        }
+        for url in [
+            "",
+            "help.example.com",
+            "http://help.example.com",
+            "javascript:alert(1)",
+            "JAVASCRIPT:alert(1)",
+            "data:text/html,x",
+            "https:help.example.com",
+            "https://",
+            "https:///x",
+            "https://help.example.com@evil.example",
+            "https://help.example.com:x",
+            "https://help.example.com/\"onclick=x",
+            "https://help.example.com/<script>",
+            "https://help.example.com/a b",
+            "https://help.example.com/ä",
+            "https://help.example.com/\n",
+            "mailto:",
+            "mailto:help",
+            "mailto:help@example.com?bcc=all@example.com",
+            "mailto:help?bcc=all@example.com",
+            "mailto:help@example.com,other@example.com",
+        ] {
+            assert!(ContactLink::try_from(url.to_owned()).is_err(), "{url}");
+        }
+        let long = format!("https://help.example.com/{}", "a".repeat(256));
+        assert!(ContactLink::try_from(long).is_err());
+    }
+
+    #[test]
+    fn a_help_line_is_one_line() {
+        for text in ["", "  ", "a\nb", "a\u{1b}[31m", &"a".repeat(201)] {
+            assert!(HelpText::try_from(text.to_owned()).is_err(), "{text}");
+        }
+        assert!(HelpText::try_from("Room 12, phone <b>1234</b>".to_owned()).is_ok());
     }
 }

@@ -2,6 +2,7 @@
 //! evaluates the rules together.
 
 use crate::account::name::{Group, UserName};
+use crate::config::value::Duration;
 use crate::credential::scope::Method;
 use crate::network::address::Network;
 use crate::network::web_address::{WebHost, WebPath};
@@ -35,6 +36,9 @@ pub struct GateRule {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
     pub then: RuleAccess,
+    /// Greatest age of the proof that `then` requires: of the code, or of the password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Duration<60, 2_592_000>>,
 }
 
 impl GateRule {
@@ -48,6 +52,7 @@ impl GateRule {
             users: Vec::new(),
             groups: Vec::new(),
             then: self.then,
+            within: self.within,
         };
         *self == without_conditions
     }

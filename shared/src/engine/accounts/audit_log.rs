@@ -4,8 +4,20 @@
 use crate::account::event::{AuditEvent, EventFilter};
 use crate::engine::{AuditLog, EngineError};
 use crate::store::Intent;
+use crate::system::clock::Timestamp;
+use crate::verify::host_clock::{ClockSuspicion, WITHIN, suspect_clock};
+
+/// Most events in which a wrong clock of this host is looked for.
+const MOST_EVENTS: u32 = 1000;
 
 impl AuditLog<'_> {
+    /// Returns whether the codes of the last hour suggest that this host's clock is wrong.
+    pub fn suspect_clock(&mut self, now: Timestamp) -> Result<Option<ClockSuspicion>, EngineError> {
+        let mut tx = self.engine.begin(Intent::Read)?;
+        let events = tx.events_between(now.minus(WITHIN), now, MOST_EVENTS)?;
+        Ok(suspect_clock(events.iter()))
+    }
+
     /// Returns events numbered after `after`, oldest first, at most `limit`.
     pub fn list_events(
         &mut self,

@@ -14,6 +14,7 @@ use crate::crypto::vault::{Vault, VaultError};
 use crate::engine::AdministrationError;
 use crate::engine::accounts::account_data;
 use crate::engine::accounts::change::find_other_spelling;
+use crate::engine::context::warning::EngineWarning;
 use crate::engine::keys::keyed_store::KeyedStore;
 use crate::policy::groups::PersonGroups;
 use crate::store::{Intent, StoreError, Transaction};
@@ -44,8 +45,8 @@ pub struct Engine {
     pub(in crate::engine) vault: Vault,
     pub(in crate::engine) store: KeyedStore,
     pub(in crate::engine) hashing: HashingMemory,
-    /// Warnings about groups that no source knows, waiting to be logged.
-    pub(in crate::engine) group_warnings: Vec<String>,
+    /// Warnings that wait to be logged.
+    pub(in crate::engine) warnings: Vec<EngineWarning>,
     /// Host groups of one account, looked up before this engine was locked.
     pub(in crate::engine) preloaded_groups: Option<(UserName, PersonGroups)>,
 }
@@ -58,7 +59,7 @@ impl Engine {
             vault,
             store,
             hashing: HashingMemory::default(),
-            group_warnings: Vec::new(),
+            warnings: Vec::new(),
             preloaded_groups: None,
         })
     }

@@ -6,3 +6,4 @@ pub(super) mod principal;
 pub mod privileges;
 pub(super) mod subjects;
 pub(super) mod transaction;
+pub(super) mod warning;

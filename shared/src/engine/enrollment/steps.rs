@@ -134,6 +134,19 @@ impl Enrollment<'_> {
         Ok(opened.filter(|opened| opened.account() == account))
     }
 
+    /// Returns a draft as the page shows it. Returns `None` as [`Enrollment::open_step`] does.
+    pub(in crate::engine) fn reopen_draft(
+        &mut self,
+        sealed: TypedText,
+        account: &UserName,
+        holder: TokenHolder,
+        now: Timestamp,
+    ) -> Result<Option<ShownEnrollment>, EngineError> {
+        let token = self.open_step::<EnrollmentDraft>(&sealed, account, holder, now)?;
+        let config = self.engine.config();
+        Ok(token.map(|token| show_enrollment(config, &token, sealed)))
+    }
+
     /// Verifies a code of the new authenticator, which the store does not keep yet.
     pub(in crate::engine) fn confirm_draft(
         &mut self,

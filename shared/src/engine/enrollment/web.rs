@@ -89,6 +89,20 @@ impl Enrollment<'_> {
         Ok(Some(show_enrollment(&self.engine.config, &draft, sealed)))
     }
 
+    /// Returns the new authenticator of a draft, to be shown again. Returns `None` if the enrollment
+    /// has ended, or the draft belongs to another one.
+    pub fn reopen_web_enrollment(
+        &mut self,
+        token: &EnrollmentToken,
+        draft: TypedText,
+        now: Timestamp,
+    ) -> Result<Option<ShownEnrollment>, LoginError> {
+        if self.read_live_snapshot(token, now)?.is_none() {
+            return Ok(None);
+        }
+        Ok(self.reopen_draft(draft, token.account(), token.holder(), now)?)
+    }
+
     /// Verifies a code of the new authenticator.
     pub fn confirm_web_enrollment(
         &mut self,
@@ -207,7 +221,9 @@ impl Enrollment<'_> {
     ) -> Result<AfterEnrollment, LoginError> {
         let account = token.account();
         let first = match self.read_live_snapshot(token, now)? {
-            Some((_, alive)) => FirstFactorPassed::by_token_parent(token.parent(), &alive, now),
+            Some((_, alive)) => {
+                FirstFactorPassed::by_token_parent(token.parent(), &alive, token.issued(), now)
+            }
             None => None,
         };
         let (Some(first), Some(at)) = (first, token.at()) else {
@@ -231,7 +247,7 @@ impl Enrollment<'_> {
             Err(AdministrationError::Engine(error)) => return Err(error.into()),
             Err(_) => return Ok(AfterEnrollment::Over),
         };
-        let Some(second) = SecondFactorPassed::by_enrollment(&confirmation) else {
+        let Some(second) = SecondFactorPassed::by_enrollment(&confirmation, token.issued()) else {
             return Ok(AfterEnrollment::Over);
         };
         let opens = SessionGrant::by_factors(&first, &second);

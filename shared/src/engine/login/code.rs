@@ -37,7 +37,7 @@ impl Login<'_> {
         let token_state = tx.login_token_state(token.id())?;
         let validity = check_token(token, tx)?;
         let first = validity.and_then(|validity| {
-            FirstFactorPassed::by_token_parent(token.parent(), &validity, now)
+            FirstFactorPassed::by_token_parent(token.parent(), &validity, token.issued(), now)
         });
         let (record, first) = match (evaluation.record.clone(), first) {
             (Some(record), Some(first)) if !token_state.used => (record, first),
@@ -76,6 +76,7 @@ impl Login<'_> {
             Ok(accepted) => accepted,
             Err(refusal) => {
                 evaluation.commit_if(!verified.is_free)?;
+                self.engine.note_drift(Some(&refusal), now);
                 return Ok(AfterCode::Refused(refusal));
             }
         };

@@ -295,6 +295,7 @@ impl Login<'_> {
             recovery,
             first,
             parent,
+            only_code: false,
         };
         match progress.continue_login(evaluation, &recognized)? {
             AfterPassword::Opened(opened) => {

@@ -156,7 +156,7 @@ impl NewSession<'_> {
             },
         )?;
         let ended = match self.browser.session {
-            Some(before) if tx.end_session(before)? => Some(tx.raise_revision()?),
+            Some(before) if tx.end_session(before.id)? => Some(tx.raise_revision()?),
             _ => None,
         };
         let session = Session {
@@ -165,6 +165,7 @@ impl NewSession<'_> {
             generation: self.record.generation,
             revision: tx.revision()?,
             passed: grant.passed,
+            passed_at: grant.passed_at(now),
             issued: grant.began,
             expires,
             name: self.record.name.clone(),

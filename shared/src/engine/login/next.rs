@@ -4,6 +4,7 @@ use super::groups::web_requirement;
 use super::known_browser::{RecognizedBrowser, TrustedBrowserProof};
 use super::new_session::NewSession;
 use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant};
+use super::token_validity::check_session;
 use super::{AfterPassword, CodeSkipped, LoginError, OpenedSession, RequestedPage};
 use crate::account::event::EventKind;
 use crate::account::second_factor::{CodeMethods, Enrolled};
@@ -18,7 +19,7 @@ use crate::engine::transaction::EngineTransaction;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{EnrollmentPermission, EnrollmentToken};
 use crate::policy::requirement::Requirement;
-use crate::policy::rule::RuleRequest;
+use crate::policy::rule::{RuleDecision, RuleRequest};
 use crate::token::{
     AccountVersion, LoginPayload, Token, TokenHolder, TokenParent, TokenPayload, TokenRecipient,
 };
@@ -33,6 +34,8 @@ pub(super) struct LoginProgress<'a> {
     /// The first factor, and the parent of the tokens that follow.
     pub(super) first: FirstFactorPassed,
     pub(super) parent: TokenParent,
+    /// Whether only a code continues, in a trusted browser too.
+    pub(super) only_code: bool,
 }
 
 impl<'a> LoginProgress<'a> {
@@ -71,16 +74,20 @@ impl<'a> LoginProgress<'a> {
         };
         // A recovery or one-time code opens a full session, so the rule that needs only a password
         // does not apply.
-        let by_rule = match self.recovery.is_recovery() {
-            true => None,
-            false => self.password_rule(config).map(CodeSkipped::Rule),
-        };
+        let rule = self.page_rule(config);
+        let by_rule = rule
+            .filter(|rule| rule.access == RuleAccess::Password && !self.recovery.is_recovery())
+            .and_then(|decision| decision.rule)
+            .map(CodeSkipped::Rule);
+        // A trusted browser is no proof of a recent code.
+        let only_code = self.only_code
+            || rule.is_some_and(|rule| rule.access == RuleAccess::Code && rule.within.is_some());
         let next = if let Some(code_skipped) = skips_code {
             self.open_by_first_factor(evaluation, recognized, code_skipped)?
         } else if enrolled == Enrolled::No && by_rule.is_none() {
             evaluation.log_event(EventKind::Refused, &Refusal::NotEnrolled.to_string())?;
             AfterPassword::Enroll(Box::new(self.issue_enrollment_token(&evaluation.tx)?))
-        } else if let RecognizedBrowser::Trusted(trusted) = recognized {
+        } else if let (RecognizedBrowser::Trusted(trusted), false) = (recognized, only_code) {
             self.open_in_trusted_browser(evaluation, trusted)?
         } else if by_rule.is_some() {
             self.open_by_first_factor(evaluation, recognized, by_rule)?
@@ -100,6 +107,15 @@ impl<'a> LoginProgress<'a> {
     ) -> Result<AfterPassword, LoginError> {
         let none = SecondFactorPassed::none(evaluation.credentials.enrolled);
         let grant = SessionGrant::by_factors(&self.first, &none).in_browser(recognized.number());
+        let grant = match self.session.browser.session {
+            Some(before) if check_session(before, &mut evaluation.tx)?.is_some() => {
+                match before.account == self.session.record.id.0 {
+                    true => grant.keeping_code_of(before),
+                    false => grant,
+                }
+            }
+            _ => grant,
+        };
         let opened = OpenedSession {
             code_skipped,
             ..self.session.open(&mut evaluation.tx, grant, None)?
@@ -154,8 +170,8 @@ impl<'a> LoginProgress<'a> {
         web_requirement(config, &record.name, &groups, address, enrolled)
     }
 
-    /// Returns the rule by which the requested page needs only the first factor.
-    fn password_rule(&self, config: &Config) -> Option<usize> {
+    /// Returns what the rules require for the requested page.
+    fn page_rule(&self, config: &Config) -> Option<RuleDecision> {
         let NewSession {
             browser,
             record,
@@ -169,10 +185,7 @@ impl<'a> LoginProgress<'a> {
             method: "GET",
             address: browser.origin.certain_address(),
         };
-        let decision = groups.evaluate_rules(config, &record.name, &record.groups, &request);
-        decision
-            .rule
-            .filter(|_| decision.access == RuleAccess::Password)
+        Some(groups.evaluate_rules(config, &record.name, &record.groups, &request))
     }
 
     /// Verifies the recovery or one-time code that was given with the password.

@@ -10,7 +10,9 @@ use crate::engine::enrollment::pending::EnrollmentConfirmation;
 use crate::protocol::host_password::HostPasswordReply;
 use crate::system::clock::Timestamp;
 use crate::token::TokenParent;
-use crate::token::session::{CompletedFactors, FirstFactorMethod, SecondFactorMethod, Session};
+use crate::token::session::{
+    CompletedFactors, FactorTimes, FirstFactorMethod, SecondFactorMethod, Session,
+};
 use crate::verify::decision::{Accepted, Consumed};
 use crate::verify::method::AuthenticationMethod;
 
@@ -18,6 +20,8 @@ use crate::verify::method::AuthenticationMethod;
 #[derive(Debug)]
 pub(in crate::engine) struct FirstFactorPassed {
     first: FirstFactorMethod,
+    /// When it passed.
+    at: Timestamp,
     /// When the session begins, and the latest time at which it ends.
     began: Timestamp,
     until: Option<Timestamp>,
@@ -44,6 +48,7 @@ impl FirstFactorPassed {
     fn now(first: FirstFactorMethod, now: Timestamp) -> FirstFactorPassed {
         FirstFactorPassed {
             first,
+            at: now,
             began: now,
             until: None,
             browser: None,
@@ -59,17 +64,19 @@ impl FirstFactorPassed {
             .then(|| FirstFactorPassed::now(FirstFactorMethod::Identity, now))
     }
 
-    /// Proves the first factor of a token's parent that is still valid. A token of a prompt or a
-    /// local socket proves none.
+    /// Proves the first factor of a token's parent that is still valid. `issued` is when the token
+    /// was issued. A token of a prompt or a local socket proves none.
     pub(in crate::engine) fn by_token_parent(
         parent: &TokenParent,
         validity: &TokenValidity,
+        issued: Timestamp,
         now: Timestamp,
     ) -> Option<FirstFactorPassed> {
         match *parent {
             TokenParent::Session {
                 first,
-                issued,
+                first_at,
+                issued: began,
                 expires,
                 ..
             } => {
@@ -77,12 +84,16 @@ impl FirstFactorPassed {
                 let browser = kept.trusted_browser.map(|in_it| in_it.number);
                 Some(FirstFactorPassed {
                     first,
-                    began: issued,
+                    at: first_at,
+                    began,
                     until: Some(expires),
                     browser,
                 })
             }
-            TokenParent::FirstFactor { first, .. } => Some(FirstFactorPassed::now(first, now)),
+            TokenParent::FirstFactor { first, .. } => Some(FirstFactorPassed {
+                at: issued,
+                ..FirstFactorPassed::now(first, now)
+            }),
             TokenParent::Peer => None,
         }
     }
@@ -94,18 +105,26 @@ impl FirstFactorPassed {
 
 /// Proof of the second factor that has passed, which may be none.
 #[derive(Debug)]
-pub(in crate::engine) struct SecondFactorPassed(SecondFactorMethod);
+pub(in crate::engine) struct SecondFactorPassed {
+    second: SecondFactorMethod,
+    /// When it passed; `None` is the time of the transaction.
+    at: Option<Timestamp>,
+}
 
 impl SecondFactorPassed {
+    fn now(second: SecondFactorMethod) -> SecondFactorPassed {
+        SecondFactorPassed { second, at: None }
+    }
+
     /// Claims no second factor, and records whether the account has one. The policy decides at each
     /// check what such a session may do.
     pub(in crate::engine) fn none(enrolled: Enrolled) -> SecondFactorPassed {
-        SecondFactorPassed(SecondFactorMethod::None(enrolled))
+        SecondFactorPassed::now(SecondFactorMethod::None(enrolled))
     }
 
     /// Proves an accepted input.
     pub(in crate::engine) fn by_input(accepted: &Accepted) -> SecondFactorPassed {
-        SecondFactorPassed(match accepted.consumed() {
+        SecondFactorPassed::now(match accepted.consumed() {
             Consumed::Step(..) => SecondFactorMethod::Code,
             Consumed::MailedCode => SecondFactorMethod::MailedCode,
             Consumed::RecoveryCode(_) => SecondFactorMethod::RecoveryCode,
@@ -115,17 +134,19 @@ impl SecondFactorPassed {
 
     /// Proves a trusted browser.
     pub(in crate::engine) fn by_trusted_browser(_: &TrustedBrowserProof) -> SecondFactorPassed {
-        SecondFactorPassed(SecondFactorMethod::TrustedBrowser)
+        SecondFactorPassed::now(SecondFactorMethod::TrustedBrowser)
     }
 
-    /// Proves the code that activated a new authenticator. `None` where an administrator activated
-    /// it.
+    /// Proves the code that activated a new authenticator, and was entered after the enrollment
+    /// began at `began`. `None` where an administrator activated it.
     pub(in crate::engine) fn by_enrollment(
         confirmation: &EnrollmentConfirmation,
+        began: Timestamp,
     ) -> Option<SecondFactorPassed> {
-        confirmation
-            .step()
-            .map(|_| SecondFactorPassed(SecondFactorMethod::Code))
+        confirmation.step().map(|_| SecondFactorPassed {
+            second: SecondFactorMethod::Code,
+            at: Some(began),
+        })
     }
 }
 
@@ -133,6 +154,9 @@ impl SecondFactorPassed {
 #[derive(Debug)]
 pub(in crate::engine) struct SessionGrant {
     pub(in crate::engine) passed: CompletedFactors,
+    first_at: Timestamp,
+    /// When the second factor passed; `None` is the time of the transaction.
+    second_at: Option<Timestamp>,
     /// When the session begins, and the latest time at which it ends.
     pub(in crate::engine) began: Timestamp,
     pub(in crate::engine) until: Option<Timestamp>,
@@ -148,15 +172,21 @@ impl SessionGrant {
         first: &FirstFactorPassed,
         second: &SecondFactorPassed,
     ) -> SessionGrant {
-        let SecondFactorPassed(second) = *second;
+        let SecondFactorPassed {
+            second,
+            at: second_at,
+        } = *second;
         let FirstFactorPassed {
             first,
+            at: first_at,
             began,
             until,
             browser,
         } = *first;
         SessionGrant {
             passed: CompletedFactors { first, second },
+            first_at,
+            second_at,
             began,
             until,
             browser,
@@ -169,16 +199,47 @@ impl SessionGrant {
     pub(in crate::engine) fn like_session(before: &Session) -> SessionGrant {
         let Session {
             passed,
+            passed_at,
             issued,
             expires,
             ..
         } = *before;
         SessionGrant {
             passed,
+            first_at: passed_at.first,
+            second_at: Some(passed_at.second),
             began: issued,
             until: Some(expires),
             browser: None,
             _made_here: (),
+        }
+    }
+
+    /// Keeps the code that a session has asked for, after its first factor passed again; the session
+    /// that replaces it lasts no longer. MUST be called only if the transaction has shown that the
+    /// session is valid, and that it is of the same account.
+    #[must_use]
+    pub(in crate::engine) fn keeping_code_of(self, before: &Session) -> SessionGrant {
+        if !before.passed.second.is_typed() {
+            return self;
+        }
+        SessionGrant {
+            passed: CompletedFactors {
+                second: before.passed.second,
+                ..self.passed
+            },
+            second_at: Some(before.passed_at.second),
+            began: before.issued,
+            until: Some(before.expires),
+            ..self
+        }
+    }
+
+    /// Returns when the factors passed, for a session that is opened at `now`.
+    pub(in crate::engine) fn passed_at(&self, now: Timestamp) -> FactorTimes {
+        FactorTimes {
+            first: self.first_at,
+            second: self.second_at.unwrap_or(now),
         }
     }
 

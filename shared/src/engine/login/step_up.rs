@@ -138,7 +138,10 @@ impl Login<'_> {
                 let token = StepUpToken::begun(&proof, session, &keys, now);
                 AfterStepUp::Verified(token.map_err(PasswordError::from)?)
             }
-            Err(refusal) => AfterStepUp::Code(refusal),
+            Err(refusal) => {
+                self.engine.note_drift(Some(&refusal), now);
+                AfterStepUp::Code(refusal)
+            }
         })
     }
 }

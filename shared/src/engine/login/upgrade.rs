@@ -1,5 +1,6 @@
 //! Upgrade of a session from level password to level full, where a rule or an exemption asked for
-//! no code and a page requires one. The session that the upgrade opens replaces the one before.
+//! no code and a page requires one; and re-authentication by a code, where the last one is older
+//! than a rule's `within`. The session that the upgrade opens replaces the one before.
 
 use super::new_session::NewSession;
 use super::next::LoginProgress;
@@ -37,7 +38,9 @@ impl Login<'_> {
             return Ok(None);
         }
         let parent = TokenParent::session(session);
-        let Some(first) = FirstFactorPassed::by_token_parent(&parent, &validity, now) else {
+        let Some(first) =
+            FirstFactorPassed::by_token_parent(&parent, &validity, session.issued, now)
+        else {
             return Ok(None);
         };
         let progress = LoginProgress {
@@ -49,6 +52,8 @@ impl Login<'_> {
             recovery: &Input::Malformed,
             first,
             parent,
+            // a code that has passed was asked for again
+            only_code: session.passed.second.is_full(),
         };
         let next = progress.continue_login(evaluation, &recognized)?;
         if let AfterPassword::Opened(opened) = &next {

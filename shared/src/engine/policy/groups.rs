@@ -11,8 +11,6 @@ use crate::policy::groups::{NamedGroups, PersonGroups, UnresolvedGroup};
 use crate::store::Intent;
 use std::collections::BTreeSet;
 
-/// Maximum number of warnings that wait to be logged; more are dropped.
-const MAX_WARNINGS: usize = 64;
 /// Maximum number of accounts with a second factor whose groups on the host are looked up in search
 /// of an administrator, besides those that the groups list. Where there are more, one of them is
 /// assumed to be an administrator.
@@ -40,12 +38,6 @@ impl AccountPolicy<'_> {
             (true, Enrolled::No) => AdministratorStatus::OnceEnrolled,
             (true, Enrolled::Yes) => AdministratorStatus::Yes,
         })
-    }
-
-    /// Returns and clears the warnings about unknown groups and the keys that name them, each a
-    /// text for the log.
-    pub fn take_group_warnings(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.engine.group_warnings)
     }
 
     /// Makes the next acts use host groups of an account that were looked up before this engine was
@@ -146,10 +138,7 @@ impl AccountPolicy<'_> {
             let warning = format!(
                 "the group {group:?} in {keys}: {why}; until this is corrected, the stricter policy applies to everyone who could be a member; see getent group"
             );
-            let warnings = &mut self.engine.group_warnings;
-            if warnings.len() < MAX_WARNINGS && !warnings.contains(&warning) {
-                warnings.push(warning);
-            }
+            self.engine.add_warning("group-unresolved", warning);
         }
         Ok(groups)
     }

@@ -4,12 +4,13 @@
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::credential::input::Input;
+use crate::engine::context::warning::suspected_clock;
 use crate::engine::login::token_validity::account_at;
-use crate::engine::{AppPasswordsAfter, EngineError, Verification, messages};
+use crate::engine::{AppPasswordsAfter, Engine, EngineError, Verification, messages};
 use crate::store::{Intent, MissedInputs};
 use crate::system::clock::Timestamp;
 use crate::token::AccountVersion;
-use crate::verify::decision::VerificationResult;
+use crate::verify::decision::{Refusal, VerificationResult};
 use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
@@ -84,6 +85,24 @@ pub struct VerifiedAttempt {
     pub(in crate::engine) is_free: bool,
 }
 
+impl Engine {
+    /// Leaves a warning if a code that was off suggests, with others, that this host's clock is
+    /// wrong. It is called after the commit, so an error here changes nothing.
+    pub(in crate::engine) fn note_drift(&mut self, refusal: Option<&Refusal>, now: Timestamp) {
+        if !matches!(
+            refusal,
+            Some(Refusal::Behind { .. } | Refusal::Ahead { .. })
+        ) {
+            return;
+        }
+        if let Ok(Some(suspicion)) = self.audit_log().suspect_clock(now) {
+            let period = self.config.totp.period.seconds();
+            let text = suspected_clock(&suspicion, period);
+            self.add_warning("host-clock", text);
+        }
+    }
+}
+
 impl Verification<'_> {
     /// Verifies one input and commits what it consumes.
     pub fn verify_input(
@@ -99,6 +118,7 @@ impl Verification<'_> {
         }
         evaluation.commit_if(!verified.is_free)?;
         self.settle_recovery(&verified.after_login)?;
+        self.engine.note_drift(verified.result.as_ref().err(), now);
         Ok(verified)
     }
 

@@ -198,6 +198,7 @@ fn a_sign_in_is_required_where_the_user_makes_a_difference() {
         let decision = evaluate_rules(&rules(&rules_of(lines)), &request, None);
         let expected = RuleDecision {
             access,
+            within: None,
             rule,
             reason,
         };
@@ -266,6 +267,52 @@ fn an_ambiguous_request_meets_the_strictest_candidate() {
     let open = "[[rule]]\nhosts = [\"static.example.com\"]\nthen = \"open\"\n[[rule]]\npaths = [\"/a\"]\nthen = \"deny\"";
     let line = "GET https://static.example.com/a//b";
     assert_decision(open, line, Open, Some(1));
+}
+
+/// The smallest age of all candidates holds, whichever of them has the strictest access.
+#[test]
+fn an_ambiguous_request_meets_the_smallest_age_of_a_proof() {
+    let day = "paths = [\"/a\"]\nthen = \"code\"\nwithin = \"1d\"";
+    let hour = "paths = [\"/b\"]\nthen = \"code\"\nwithin = \"1h\"";
+    let minute = "paths = [\"/c\"]\nthen = \"password\"\nwithin = 60";
+    let open = "paths = [\"/d\"]\nthen = \"open\"";
+    let deny = "paths = [\"/e\"]\nthen = \"deny\"";
+    let decide = |lines: &[&str], target: &str| {
+        let line = format!("GET https://h{target}");
+        let decision = evaluate_rules(&rules(&rules_of(lines)), &request(&line), None);
+        (decision.access, decision.within, decision.rule)
+    };
+    let all = [day, hour, minute, open];
+    for (target, result) in [
+        ("/a", (Code, Some(86_400), Some(1))),
+        ("/b", (Code, Some(3600), Some(2))),
+        ("/c", (Password, Some(60), Some(3))),
+        ("/d", (Open, None, Some(4))),
+        ("/x", (Code, None, None)),
+        ("/d/%2e%2e/a", (Code, Some(60), Some(2))),
+        ("/d%2fb", (Code, Some(60), Some(2))),
+        ("//", (Code, Some(60), Some(2))),
+    ] {
+        assert_eq!(decide(&all, target), result, "{target}");
+    }
+    assert_eq!(
+        decide(&[day, hour], "/b/..//a"),
+        (Code, Some(3600), Some(2))
+    );
+    assert_eq!(
+        decide(&[hour, day], "/b/..//a"),
+        (Code, Some(3600), Some(1))
+    );
+    assert_eq!(decide(&[hour, open], "//"), (Code, Some(3600), Some(1)));
+    assert_eq!(decide(&[minute, deny], "//"), (Deny, None, Some(2)));
+    // a sign-in decides which of the two ages holds
+    let alice = "users = [\"alice\"]\nthen = \"code\"\nwithin = \"1h\"";
+    let both = rules(&rules_of(&[alice, "then = \"code\""]));
+    let decision = evaluate_rules(&both, &request(APP), None);
+    assert_eq!((decision.access, decision.reason), (Password, NotSignedIn));
+    let bob = TestUser::new("bob");
+    let decision = evaluate_rules(&both, &request(APP), Some(&bob.as_rule_user()));
+    assert_eq!((decision.access, decision.within), (Code, None));
 }
 
 #[test]

@@ -115,6 +115,20 @@ impl Transaction<'_> {
         self.query_events(filter, "id < ?6", "id DESC", (before, limit))
     }
 
+    /// Returns the newest events of a time, newest first, at most `limit`.
+    pub fn events_between(
+        &mut self,
+        since: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<AuditEvent>> {
+        let sql = "SELECT at, account, kind, service, origin, principal, cause FROM event \
+                   WHERE at >= ?1 AND at <= ?2 ORDER BY at DESC, id DESC LIMIT ?3";
+        self.query_rows(sql, (since, until, limit), |row| {
+            audit_event(row, 0, "an event")
+        })
+    }
+
     /// Returns the number after which the newest `count` events follow.
     pub fn number_before_newest(&mut self, filter: &EventFilter, count: u32) -> StoreResult<i64> {
         let sql = format!(

@@ -1,0 +1,22 @@
+//! The first hour with Postern, by the words of README alone, on a bare Debian that has booted:
+//! real systemd with the units and their sandboxes, sshd, sudo, nginx and a browser.
+//!
+//! `hour` is the person who follows README, with `postern check` after each step. `ssh` and `web`
+//! are those who sign in from outside.
+
+mod hour;
+mod readme;
+mod ssh;
+mod web;
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn on_debian_12() {
+    hour::passes_on("bookworm");
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn on_debian_13() {
+    hour::passes_on("trixie");
+}

@@ -154,6 +154,7 @@ show-sign-ins = Show sessions and browsers
 own-password-label = Your password
 new-code-label = A new code
 next-code = You have just used a code, and each code is valid only once. Your app shows the next one in { $seconds } s.
+next-code-now = Your app shows a new code now.
 current-password-label = Your current password
 
 # turning the second factor on and off
@@ -273,6 +274,12 @@ session-details = { $from }; since { $created }, last used { $seen }
 end-session = End
 end-session-named = End the session in { $name }
 sign-out-everywhere = Sign out everywhere
+end-sessions = It was not me
+end-sessions-line = This ends every session of { $user }, forgets every trusted browser, and revokes the app passwords if that is configured. You must sign in again, too.
+ended-sessions = Signed out everywhere
+ended-sessions-line = Every session of the account has ended, and no browser is trusted any more. Now change the password, remove authenticators and app passwords that are not yours, and tell an administrator.
+end-sessions-invalid = This link is no longer valid
+end-sessions-invalid-line = It is valid once, and for seven days. To end sessions, sign in and choose “Sign out everywhere” in your account, or ask an administrator.
 trusted-browsers = Trusted browsers
 no-trusted-browser = None: every sign-in asks for a code.
 revoke-trust = Stop trusting

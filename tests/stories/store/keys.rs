@@ -111,7 +111,7 @@ fn recovery_codes_browser_session_and_password_survive_a_rotation() {
     let again = client.password(&web, &alice);
     assert_eq!(again.status, 303, "{again:?}");
     assert!(
-        !again.header("location").ends_with("code"),
+        !again.header("location").contains("/code"),
         "the trusted browser: {again:?}"
     );
     alice
@@ -292,7 +292,7 @@ fn after_a_compromise_only_authenticators_open() {
     alice.has_a_password();
     let asked = client.password(&web, &alice);
     assert!(
-        asked.header("location").ends_with("code"),
+        asked.header("location").contains("/code"),
         "the browser is asked again: {asked:?}"
     );
     assert!(client.cookies().iter().any(|(name, _)| name == BROWSER));
@@ -406,7 +406,7 @@ fn a_backup_restores() {
     assert_eq!(client.loads(&format!("{APP}/")).status, 200);
     let again = client.password(&web, &alice);
     assert!(
-        again.status == 303 && !again.header("location").ends_with("code"),
+        again.status == 303 && !again.header("location").contains("/code"),
         "{again:?}"
     );
     alice.with_key().enters_with(&recovery[0]);

@@ -280,10 +280,7 @@ fn a_stolen_trusted_browser_that_is_seen_ends_the_thiefs_session_too() {
     thief.deletes_cookies(&format!("{SESSION}\t"));
     for _ in 0..2 {
         let entered = thief.password(&web, &alice);
-        assert!(
-            !entered.header("location").contains("/code"),
-            "{entered:?}"
-        );
+        assert!(!entered.header("location").contains("/code"), "{entered:?}");
     }
     let cookies = [owner.cookie(SESSION), thief.cookie(SESSION)];
     assert!(cookies.iter().all(|cookie| checks(cookie) == 200));

@@ -110,8 +110,10 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
         return SignedOut::Ended;
     };
     if let PoolError::Failed { cause, why } = &why {
-        let why = format_args!("a sign-out could not end the session: {why}");
-        request.log_refusal(cause, why);
+        request.log_refusal(
+            cause,
+            format_args!("a sign-out could not end the session: {why}"),
+        );
     }
     SignedOut::Incomplete(remaining, why)
 }

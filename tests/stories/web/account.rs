@@ -262,6 +262,19 @@ fn a_password_is_changed_by_its_owner() {
             .reads("[role=alert]"),
         "8 characters",
     );
+    // E16: no code is consumed for it
+    for (guessable, why) in [
+        ("Password1", "most common"),
+        ("alice2026", "made of your name"),
+    ] {
+        try_it(guessable, guessable);
+        assert_contains(
+            browser
+                .arrives_at("Change your password")
+                .reads("[role=alert]"),
+            why,
+        );
+    }
     try_it("a new one, long enough", "a new one, long enough");
     browser
         .arrives_at("Password changed")

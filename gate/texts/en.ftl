@@ -51,6 +51,13 @@ cookies-removed = The cookies of this domain were removed. Sign in again. If thi
 not-covered = Sign-in is not possible for this address
 not-covered-line = A sign-in here is not valid for the application { $host }.
 not-covered-ask = Tell the administrator: the gate’s log says which setting to change.
+try-again = Try again
+denied = Access denied
+denied-user = You are signed in as { $name }. This account may not open this page of { $host }.
+denied-line = Nobody may open this page of { $host } from here.
+denied-ask = If you need it, ask the administrator: the gate’s log says which rule applies.
+page-not-found = Page not found
+page-not-found-line = There is no such page here, or you may not open it.
 signed-in = Signed in
 sign-in-refused = The name or password is wrong, or there were too many attempts. Check both, wait a little, and try again.
 identity-missing = User name missing
@@ -147,6 +154,7 @@ show-sign-ins = Show sessions and browsers
 own-password-label = Your password
 new-code-label = A new code
 next-code = You have just used a code, and each code is valid only once. Your app shows the next one in { $seconds } s.
+next-code-now = Your app shows a new code now.
 current-password-label = Your current password
 
 # turning the second factor on and off

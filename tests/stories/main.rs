@@ -124,8 +124,9 @@ mod sign_in {
     pub(crate) mod ssh;
     mod unknown_users;
 }
-/// Key and store: rotation, crashes, upgrades.
+/// Key and store: rotation, backups, crashes, upgrades.
 mod store {
+    mod backup;
     pub(crate) mod bad_files;
     mod crashes;
     mod keys;
@@ -138,6 +139,7 @@ mod web {
     mod app_passwords;
     mod branding;
     mod browser;
+    mod dead_ends;
     mod enrollment;
     mod first_factors;
     mod guesses;

@@ -138,6 +138,8 @@ pub(crate) struct NoticePage<'a> {
     pub(crate) lines: &'a [String],
     /// Path and text of the button.
     pub(crate) link: Option<(&'a str, String)>,
+    /// The page to return to after signing in as another user; `None` shows no button for that.
+    pub(crate) change_user: Option<&'a str>,
     /// Whether critical acts are open, so that a lost phone can be replaced at once.
     pub(crate) stepped_up: bool,
 }

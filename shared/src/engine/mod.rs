@@ -33,7 +33,7 @@ pub use context::subjects::{
     AccountPolicy, Accounts, AppPasswords, AuditLog, Backups, Commands, Enrollment, Keys, Login,
     Mail, Sessions, Verification,
 };
-pub use context::warning::EngineWarning;
+pub use context::warning::{EngineWarning, suspected_clock};
 use context::{principal, transaction};
 pub use enrollment::at_prompt::PromptEnrollment;
 pub use enrollment::by_command::EnrollmentRequest;

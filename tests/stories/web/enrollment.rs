@@ -87,6 +87,32 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
     }
 }
 
+/// An enrollment had no way out but to close the page.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_cancelled_setup_leaves_nothing_behind() {
+    let host = Host::fresh();
+    let _web = Web::nginx(&host, WITHIN);
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let browser = Chromium::start();
+    let asked = format!("{APP}/notes/7");
+    browser
+        .opens(&asked)
+        .enters_password("alice", &alice.password)
+        .arrives_at("Set up your second factor")
+        .clicks_to("form[action$='enroll/cancel'] button", "Sign in");
+    assert_contains(browser.reads(".who"), "app.example.test");
+    let cookies = browser.cookies();
+    assert!(
+        !cookies
+            .iter()
+            .any(|(name, _)| name.ends_with("-enrollment")),
+        "{cookies:?}"
+    );
+    assert_contains(&Postern::call("status alice").does().out, "off");
+}
+
 /// L13, N5: after `enroll_within`, enrollment requires an administrator's one-time code. Without it
 /// the page says whom to ask.
 #[test]
@@ -100,7 +126,8 @@ fn later_a_first_setup_needs_a_one_time_code() {
     carol.enrols();
     let client = WebClient::new();
 
-    let refused = client.password(&web, &alice);
+    client.password(&web, &alice).redirects_to(303, "/enroll");
+    let refused = client.loads(&web.page("enroll"));
     assert_eq!(refused.status, 403, "{refused:?}");
     assert_contains(&refused.body, "ask an administrator (carol, group keepers)");
     assert_lacks(&client.loads(&web.page("enroll")).body, "otpauth");

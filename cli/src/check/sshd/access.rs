@@ -163,7 +163,10 @@ impl SshdFacts {
             let (left_out, accounts) = (self.left_out, self.accounts.len());
             findings.push(Finding::skipped(
                 "sshd",
-                format_args!("{accounts} accounts were looked at, and {left_out} more were not"),
+                format_args!(
+                    "not looked at: {left_out} of {} accounts with a shell",
+                    accounts + left_out
+                ),
             ));
         }
         let mut without_factor = Vec::new();
@@ -196,9 +199,9 @@ impl SshdFacts {
         }
         if !without_factor.is_empty() {
             findings.push(
-                Finding::warning("sshd", format_args!("keys and no second factor: {}; a program that signs in so, with BatchMode=yes, is denied", list_names(&without_factor)))
+                Finding::warning("sshd", format_args!("keys and no second factor: {}; people sign in as before, but a program, which answers no prompt (BatchMode=yes), is denied", list_names(&without_factor)))
                     .in_file("/etc/ssh/sshd_config.d/postern-exceptions.conf")
-                    .remedy(format_args!("postern enroll a person; for programs, {COPY_EXCEPTIONS}, and make them members of the group robots")),
+                    .remedy("enroll the people; make the programs members of the group robots, with this file of the samples installed"),
             );
         }
         findings
@@ -385,7 +388,7 @@ mod tests {
         assert_eq!((facts.accounts.len(), facts.left_out), (100, 99_900));
         let findings = facts.account_findings(|_| None);
         assert!(
-            findings[0].what.ends_with("99900 more were not"),
+            findings[0].what.contains("99900 of 100000 accounts"),
             "{findings:?}"
         );
         assert!(begin.elapsed().as_secs() < 20);

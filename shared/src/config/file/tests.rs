@@ -70,6 +70,61 @@ fn an_unknown_key_is_refused_with_the_known_ones_and_broken_toml_with_its_line()
     }
 }
 
+/// The lines that a sample lists were added to a file that had their table: the message named no
+/// key.
+#[test]
+fn a_second_table_or_key_is_named() {
+    for (text, name) in [
+        ("[gate]\n[totp]\n[gate]", "3: duplicate key gate: it"),
+        (
+            "[totp]\ndigits = 6\ndigits = 8",
+            "3: duplicate key digits: it",
+        ),
+    ] {
+        assert_refused(
+            text,
+            &format!("{name} is already in this file, and may be there once"),
+        );
+    }
+}
+
+#[test]
+fn wrong_types_and_repeated_keys_are_refused_in_plain_words_with_key_and_line() {
+    for (text, expected) in [
+        (
+            "[totp]\ndigits = \"six\"\n",
+            "2: totp.digits: must be 6 or 8, not the text \"six\"",
+        ),
+        (
+            "[throttle]\nfree = \"many\"\n",
+            "2: throttle.free: must be a whole number from 1 to 10, not the text \"many\"",
+        ),
+        (
+            "[recovery]\ncount = 100000000000000000000\n",
+            "2: recovery.count: must be a whole number from 1 to 20, not 100000000000000000000",
+        ),
+        (
+            "[gate]\nurl = 5\n",
+            "2: gate.url: must be text in quotes, not 5",
+        ),
+        (
+            "[[gate.rule]]\nhosts = 5\n",
+            "2: gate.rule.hosts: must be a list in brackets, not 5",
+        ),
+        (
+            "[totp]\nperiod = 30\ndigits = 6\nperiod = 60\n",
+            "4: totp.period: is set in line 2 already",
+        ),
+        (
+            "# a\n[totp] # b\n[store]\n[totp]\n",
+            "4: the table [totp] stands in line 2 already: put its keys there",
+        ),
+    ] {
+        let error = validate(Path::new("p.toml"), text).unwrap_err().to_string();
+        assert_eq!(error, format!("p.toml:{expected}"));
+    }
+}
+
 #[test]
 fn a_typo_falls_back_to_the_last_valid_copy() {
     let folder = tempfile::tempdir().unwrap();

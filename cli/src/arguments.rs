@@ -9,6 +9,8 @@ pub(crate) mod completions;
 pub(crate) mod email;
 pub(crate) mod import;
 #[cfg(test)]
+mod guides;
+#[cfg(test)]
 mod manual;
 pub(crate) mod print_config;
 pub(crate) mod remote_gate;

@@ -39,6 +39,7 @@ fn session(account: i64) -> Session {
             second: NOW,
         },
         issued: NOW,
+        opened: NOW,
         expires: NOW.plus(12 * 3600),
         name: name("alice"),
         scope: "example.com".to_owned(),

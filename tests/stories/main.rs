@@ -106,6 +106,8 @@ mod services {
 }
 /// Sessions at the web: how long they last, and what a page asks for again.
 mod sessions {
+    mod idle;
+    mod new_browser;
     mod within;
 }
 /// Sign-in by ssh with every credential.

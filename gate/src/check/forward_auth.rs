@@ -318,10 +318,16 @@ fn join_groups<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
     text
 }
 
-/// Whether a session is neither expired nor revoked.
+/// Whether a session is neither expired, revoked nor idle for too long. The request counts as a use
+/// of it.
 pub(crate) fn is_valid_session(site: &Site, session: &Session, now: Timestamp) -> bool {
     session.is_valid_at(site.gate().session_lifetime.seconds(), now)
         && !site.revocation_cache.refuses_session(session)
+        && match (&site.session_uses, site.gate().idle_timeout) {
+            (None, None) => true,
+            (Some(uses), Some(timeout)) => uses.record_use(session, timeout.seconds(), now),
+            (None, Some(_)) | (Some(_), None) => false,
+        }
 }
 
 /// Returns the Cookie line, empty if there is none. HTTP/2 crumbs were joined when the request

@@ -21,7 +21,7 @@ use crate::web::notice::redirect;
 use crate::web::pages::account::Confirmation;
 use crate::web::refusal::{HandlerError, PageForm, PageResult};
 use crate::web::request::RequestContext;
-use crate::web::{enroll, logout, notice};
+use crate::web::{end_sessions, enroll, logout, notice};
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
@@ -158,6 +158,8 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         form("cookies", logout::submit_cookies),
         public("not-covered", notice::show_not_covered_page),
         page("denied", notice::show_denied_page),
+        public("end-sessions", end_sessions::show_end_sessions_page),
+        form("end-sessions", end_sessions::submit_end_sessions),
         page(REFUSED, notice::show_refused_page),
         // Enrollment.
         page("enroll", enroll::show_enrollment_page),

@@ -3,7 +3,6 @@
 
 pub(crate) mod account;
 mod moments;
-mod user_agent;
 
 use super::language::Language;
 use crate::http::reply::{self, HttpReply};
@@ -120,6 +119,15 @@ pub(crate) struct RecoveryCodesPage<'a> {
 #[template(path = "cookies.html")]
 pub(crate) struct CookiesPage<'a> {
     pub(crate) frame: PageFrame<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "end_sessions.html")]
+pub(crate) struct EndSessionsPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
+    pub(crate) line: &'a str,
+    /// The token of the link.
+    pub(crate) token: &'a str,
 }
 
 #[derive(Template)]

@@ -47,6 +47,7 @@ pub use login::{
     LoginClass, LoginError, OpenedSession, RequestedPage, SERVICE, TrustRequest,
 };
 pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMailed};
+pub use mail::sign_in::BY_LINK;
 pub use mail::waiting::{WaitCallbackGuard, report_waiting, set_wait_callback};
 pub use policy::exemption::PolicyError;
 pub use policy::groups::AdministratorStatus;

@@ -34,6 +34,7 @@ static ISSUED: LazyLock<(TokenKeys, Session, [String; 3])> = LazyLock::new(|| {
             second: NOW,
         },
         issued: NOW,
+        opened: NOW,
         expires: NOW.plus(3600),
         name: "alice".parse().expect("a name"),
         scope: "example.com".to_owned(),

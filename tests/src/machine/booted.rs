@@ -25,7 +25,8 @@ const ADMIN: &str = "admin";
 const HOSTS: &str =
     "127.0.0.1 localhost\n127.0.1.1 bare\n::1 localhost ip6-localhost ip6-loopback\n";
 
-/// Script that makes a cgroup, in which the container stays. `$1` is its name.
+/// Script that makes a cgroup, in which the container stays. `$1` is its name. At a reboot nspawn
+/// exits with 133.
 const BOOT: &str = "
     mount -t cgroup2 none /mnt
     mkdir /mnt/$1
@@ -34,7 +35,11 @@ const BOOT: &str = "
     umount -l /sys/fs/cgroup
     mount -t cgroup2 none /sys/fs/cgroup
     shift
-    exec systemd-nspawn \"$@\"";
+    status=133
+    while ((status == 133)); do
+        status=0
+        systemd-nspawn \"$@\" || status=$?
+    done";
 
 /// A booted host. It ends with all that it started when this value is dropped.
 pub struct BootedHost {
@@ -83,19 +88,39 @@ impl BootedHost {
             cgroup,
             _limit: limit,
         };
-        patiently("the host has booted", || {
-            let shown = host.call("systemctl is-system-running");
-            let state = String::from_utf8_lossy(&shown.stdout).trim().to_owned();
-            assert!(state != "degraded", "{}", host.runs("systemctl --failed"));
-            Ok((state == "running").then_some(()))
-        });
+        host.waits_until_booted();
         let _ = fs::remove_file(known_hosts());
-        let admin = host.person(ADMIN);
+        host.person(ADMIN);
         host.runs(&format!(
             "usermod --append --groups sudo {ADMIN}; echo '{ADMIN} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/admin"
         ));
-        host.session = Some(open_session(&admin));
+        host.session = Some(open_session());
         host
+    }
+
+    /// Reboots, and opens the administrator's session again.
+    #[track_caller]
+    pub fn reboots(&mut self) {
+        let before = self.first;
+        self.session = None;
+        // The connection of the command may end before the command.
+        self.call("systemctl --no-block reboot");
+        let nspawn = self.running.as_ref().map_or(0, Running::process);
+        self.first = patiently("systemd runs again", || {
+            Ok(first_process(nspawn).filter(|first| *first != before))
+        });
+        self.waits_until_booted();
+        self.session = Some(open_session());
+    }
+
+    #[track_caller]
+    fn waits_until_booted(&self) {
+        patiently("the host has booted", || {
+            let shown = self.call("systemctl is-system-running");
+            let state = String::from_utf8_lossy(&shown.stdout).trim().to_owned();
+            assert!(state != "degraded", "{}", self.runs("systemctl --failed"));
+            Ok((state == "running").then_some(()))
+        });
     }
 
     /// Makes an account with a password and a key, as an installation of Debian does.
@@ -105,7 +130,7 @@ impl BootedHost {
             name: name.to_owned(),
             password: format!("the password of {name}"),
         };
-        let key = key_of(&person);
+        let key = key_of(name);
         if !Path::new(&key).exists() {
             finished(
                 Command::new("ssh-keygen")
@@ -270,9 +295,11 @@ fn first_process(nspawn: u32) -> Option<u32> {
 
 /// Opens a connection that later commands share, as a careful person keeps a session open.
 #[track_caller]
-fn open_session(admin: &Person) -> Running {
+fn open_session() -> Running {
+    // One that was killed leaves its socket.
+    let _ = fs::remove_file(session_socket());
     let mut ssh = ssh_of_admin();
-    ssh.args(["-M", "-N", "-i", &key_of(admin), "-l", ADMIN])
+    ssh.args(["-M", "-N", "-i", &key_of(ADMIN), "-l", ADMIN])
         .args(["-o", "IdentitiesOnly=yes", "127.0.0.1"]);
     let mut session = Running::start(ssh, "booted.session.log");
     patiently("the administrator is in", || {
@@ -280,14 +307,17 @@ fn open_session(admin: &Person) -> Running {
         let mut check = ssh_of_admin();
         check.args(["-O", "check", "-l", ADMIN, "127.0.0.1"]);
         let output = check.stdin(Stdio::null()).output()?;
-        Ok(output.status.success().then_some(()))
+        match output.status.success() {
+            true => Ok(Some(())),
+            false => Err(std::io::Error::other(session.output())),
+        }
     });
     session
 }
 
 fn ssh_of_admin() -> Command {
     let mut ssh = Command::new("ssh");
-    ssh.args(["-F", "none", "-S", &format!("{WORK}/booted.ssh")])
+    ssh.args(["-F", "none", "-S", &session_socket()])
         .args(["-o", &format!("UserKnownHostsFile={}", known_hosts())])
         .args(["-o", "StrictHostKeyChecking=accept-new"])
         .args(["-o", "LogLevel=ERROR"]);
@@ -295,15 +325,19 @@ fn ssh_of_admin() -> Command {
 }
 
 fn reach(ssh: Ssh, person: &Person) -> Ssh {
-    ssh.key(&key_of(person))
+    ssh.key(&key_of(&person.name))
         .port(22)
         .option(&format!("UserKnownHostsFile={}", known_hosts()))
         .option("StrictHostKeyChecking=accept-new")
 }
 
 /// The people of the test host have other keys.
-fn key_of(person: &Person) -> String {
-    format!("{WORK}/booted.{}", person.name)
+fn key_of(name: &str) -> String {
+    format!("{WORK}/booted.{name}")
+}
+
+fn session_socket() -> String {
+    format!("{WORK}/booted.ssh")
 }
 
 fn known_hosts() -> String {

@@ -7,7 +7,6 @@ mod fairness;
 mod files;
 mod log_and_memory;
 mod policy;
-mod readme;
 mod samples;
 mod throttle;
 mod tokens;

@@ -5,6 +5,7 @@
 //! are those who sign in from outside.
 
 mod hour;
+mod pictures;
 mod readme;
 mod ssh;
 mod web;

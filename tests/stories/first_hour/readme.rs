@@ -1,15 +1,16 @@
-//! The commands of README.md, section by section.
+//! The commands of README.md and the guides, section by section.
 
 use std::fs;
+use testhost::checkout;
 
-/// Returns the command lines in the code blocks of a section, without comments.
-pub(crate) fn commands(section: &str) -> Vec<String> {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
-    let readme = readme.expect("the checkout has one");
-    let of_section = readme
+/// Returns the command lines in the code blocks of a section, without comments. An empty name
+/// stands for a text without sections.
+pub(crate) fn commands(file: &str, section: &str) -> Vec<String> {
+    let text = fs::read_to_string(checkout(file)).expect("the checkout has it");
+    let of_section = text
         .split("\n## ")
         .find(|part| part.starts_with(section))
-        .unwrap_or_else(|| panic!("README has no section {section}"));
+        .unwrap_or_else(|| panic!("{file} has no section {section}"));
     let mut commands = Vec::new();
     let mut in_block = false;
     for line in of_section.lines().map(str::trim) {
@@ -20,6 +21,6 @@ pub(crate) fn commands(section: &str) -> Vec<String> {
             commands.push(command.trim_end().to_owned());
         }
     }
-    assert!(!commands.is_empty(), "README has no command in {section}");
+    assert!(!commands.is_empty(), "{file} has no command in {section}");
     commands
 }

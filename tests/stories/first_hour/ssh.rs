@@ -4,6 +4,9 @@ use super::hour::{Codes, People, finds};
 use super::readme;
 use testhost::{BootedHost, Terminal, assert_contains, assert_lacks};
 
+/// The people who have a key and are not enrolled. They sign in as before.
+pub(crate) const PEOPLE: &[&str] = &["warning|keys and no second factor: admin, bob;"];
+
 /// Before any file is changed, keys and passwords are enough.
 pub(crate) fn before(host: &BootedHost, people: &People) {
     for person in [&people.alice, &people.ansible, &people.root] {
@@ -13,7 +16,7 @@ pub(crate) fn before(host: &BootedHost, people: &People) {
 
 /// Follows README's second section.
 pub(crate) fn is_protected(host: &BootedHost, people: &People, codes: &mut Codes) {
-    for line in readme::commands("2. SSH") {
+    for line in readme::commands("README.md", "2. SSH") {
         host.does(&line);
         if line.contains("pam.d/sshd") {
             finds(
@@ -25,12 +28,12 @@ pub(crate) fn is_protected(host: &BootedHost, people: &People, codes: &mut Codes
                 host,
                 &[
                     "fault|root has a key|postern-exceptions.conf",
-                    "warning|ansible",
+                    "warning|keys and no second factor: admin, bob, ansible;",
                 ],
             );
         }
     }
-    finds(host, &[]);
+    finds(host, PEOPLE);
     people_sign_in(host, people, codes);
 }
 
@@ -55,27 +58,37 @@ fn people_sign_in(host: &BootedHost, people: &People, codes: &mut Codes) {
     let screen = host.with_password(alice).enters_with(&code);
     assert_lacks(&screen, "denied");
     // The same code is refused.
-    host.with_key(alice).is_refused(&code, "already used");
+    host.with_key(alice).is_refused(&code, "used already");
     let log = host.runs("journalctl --boot --no-pager --quiet --unit=ssh --unit=posternd");
     assert_contains(&log, "alice");
     assert_lacks(&log, &code);
 }
 
-/// The files for sudo, as the guide names them.
-pub(crate) fn sudo_is_protected(host: &BootedHost, people: &People, codes: &mut Codes) {
-    host.does("sudo cp config/pam.d/sudo config/pam.d/sudo-i /etc/pam.d/");
-    finds(host, &[]);
-    host.runs("usermod --append --groups sudo alice");
-    let alice = &people.alice;
+/// After a reboot, with the units that were enabled.
+pub(crate) fn people_sign_in_again(host: &BootedHost, people: &People, codes: &mut Codes) {
+    for person in [&people.root, &people.ansible] {
+        host.with_key(person).option("BatchMode=yes").enters();
+    }
+    host.with_key(&people.alice).enters_with(&codes.next());
+}
+
+/// Follows the guide for sudo.
+pub(crate) fn sudo_is_protected(host: &BootedHost) {
+    let carol = host.person("carol");
+    let enrolled = host.does("sudo postern enroll carol --no-confirm --json");
+    let enrolled: serde_json::Value = serde_json::from_str(enrolled.trim()).expect("JSON");
+    let mut codes = Codes::scan(enrolled["otpauth_url"].as_str().expect("an otpauth_url"));
+    host.runs("usermod --append --groups sudo carol");
+    host.does(&readme::commands("docs/guides/sudo-and-console.md", "")[0]);
+    finds(host, PEOPLE);
     let mut terminal: Terminal = host
-        .with_key(alice)
+        .with_key(&carol)
         .option("RequestTTY=force")
         .command("sudo whoami")
         .up_to_the_code();
-    terminal.types(&codes.next());
+    terminal.types(&codes.next()).expect("assword");
     terminal
-        .expect("password for alice: ")
-        .types(&alice.password)
+        .types(&carol.password)
         .expect("Verification code: ")
         .types(&codes.next());
     assert_contains(&terminal.ends().transcript, "root");

@@ -2,6 +2,7 @@
 
 use super::hour::{Codes, People, finds};
 use super::readme;
+use super::ssh::PEOPLE;
 use std::fs;
 use testhost::{Application, BootedHost, Chromium, assert_contains};
 
@@ -12,7 +13,7 @@ pub(crate) fn is_protected(host: &BootedHost, people: &People, codes: &mut Codes
     has_certificates(host);
     has_an_editor(host);
     let alice = &people.alice;
-    for line in readme::commands("3. The web") {
+    for line in readme::commands("README.md", "3. The web") {
         match line.as_str() {
             "sudo postern password alice" => {
                 let mut terminal = host.types(&line);
@@ -28,6 +29,7 @@ pub(crate) fn is_protected(host: &BootedHost, people: &People, codes: &mut Codes
                 finds(
                     host,
                     &[
+                        PEOPLE[0],
                         "fault|postern-gate does not run|systemctl enable --now postern-gate",
                         "fault|before its user was in group postern-proxy|restart nginx",
                     ],
@@ -38,7 +40,7 @@ pub(crate) fn is_protected(host: &BootedHost, people: &People, codes: &mut Codes
             }
         }
     }
-    finds(host, &[]);
+    finds(host, PEOPLE);
     secrets_are_private(host);
     signs_in(people, codes);
 }
@@ -60,11 +62,12 @@ fn has_certificates(host: &BootedHost) {
     }
 }
 
-/// The hands of a person who copies the lines that the printed file lists.
+/// The hands of a person who puts the lines that the printed file lists in the place of `[gate]`.
 fn has_an_editor(host: &BootedHost) {
     host.writes(
         "/usr/bin/editor",
-        "#!/bin/sh\nsed -n '/^# postern.toml needs:/,/^$/s/^#     //p' /etc/nginx/conf.d/postern.conf >>\"$1\"\n",
+        "#!/bin/sh\nset -e\nsed -n '/^# postern.toml needs:/,/^$/s/^#     //p' /etc/nginx/conf.d/postern.conf >/run/lines\n\
+         sed -i -e '/^\\[gate\\]$/{r /run/lines' -e 'd}' \"$1\"\n",
     );
     host.runs("chmod 0755 /usr/bin/editor");
 }

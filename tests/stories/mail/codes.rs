@@ -7,8 +7,8 @@ use testhost::{
     assert_contains, assert_lacks, reconfigure,
 };
 
-pub(crate) const PLAIN: &str =
-    "[email]\nsmtp_url = \"smtp://127.0.0.1:2525\"\nfrom = \"postern@example.test\"\n";
+pub(crate) const PLAIN: &str = "[email]\nsmtp_url = \"smtp://127.0.0.1:2525\"\nfrom = \"postern@example.test\"\n\
+     sign_in_notifications = \"off\"\n";
 
 /// Starts the web, and makes alice with a password.
 pub(crate) fn web(host: &Host, email: &str) -> (Web, Person) {

@@ -164,36 +164,58 @@ fn later_a_first_setup_needs_a_one_time_code() {
     );
 }
 
-/// `self_enroll` limits enrollment without a one-time code to networks, or forbids it.
+/// `self_enroll` limits enrollment without a one-time code to networks, or forbids it. It never
+/// replaces `enroll_within`: somebody required needs the one-time code without it.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn self_enroll_says_from_where_a_first_setup_needs_nothing_else() {
-    for (extra, from, status) in [
+    for (policy, extra, from, status) in [
+        (WITHIN, "self_enroll = \"always\"\n", "127.0.1.7", 200),
+        (REQUIRED, "self_enroll = \"always\"\n", "127.0.1.7", 403),
         (
+            REQUIRED,
+            "self_enroll = \"networks\"\nself_enroll_networks = [\"127.0.1.0/24\"]\n",
+            "127.0.1.7",
+            403,
+        ),
+        (
+            WITHIN,
             "self_enroll = \"networks\"\nself_enroll_networks = [\"127.0.1.0/24\"]\n",
             "127.0.1.7",
             200,
         ),
         (
+            WITHIN,
             "self_enroll = \"networks\"\nself_enroll_networks = [\"127.0.1.0/24\"]\n",
             "127.0.2.7",
             403,
         ),
-        ("self_enroll = \"one-time-code\"\n", "127.0.1.7", 403),
+        (
+            WITHIN,
+            "self_enroll = \"one-time-code\"\n",
+            "127.0.1.7",
+            403,
+        ),
     ] {
         let host = Host::fresh();
         let web = Web::start(
             &host,
             Proxy::Nginx,
             PagesAt::OwnHost,
-            &format!("{WITHIN}{extra}"),
+            &format!("{policy}{extra}"),
         );
         let alice = host.person("alice");
         alice.has_a_password();
         let client = WebClient::new().from(from);
-        client.password(&web, &alice).redirects_to(303, "/enroll");
+        client.password(&web, &alice);
         let output = client.loads(&web.page("enroll"));
-        assert_eq!(output.status, status, "{extra} from {from}: {output:?}");
+        assert_eq!(
+            output.status, status,
+            "{policy}{extra} from {from}: {output:?}"
+        );
+        if policy == REQUIRED {
+            assert_contains(&output.body, "ask an administrator (carol, group keepers)");
+        }
     }
 }
 

@@ -199,9 +199,9 @@ impl SshdFacts {
         }
         if !without_factor.is_empty() {
             findings.push(
-                Finding::warning("sshd", format_args!("keys and no second factor: {}; a program that signs in so, with BatchMode=yes, is denied", list_names(&without_factor)))
+                Finding::warning("sshd", format_args!("keys and no second factor: {}; people sign in as before, but a program, which answers no prompt (BatchMode=yes), is denied", list_names(&without_factor)))
                     .in_file("/etc/ssh/sshd_config.d/postern-exceptions.conf")
-                    .remedy(format_args!("postern enroll a person; for programs, {COPY_EXCEPTIONS}, and make them members of the group robots")),
+                    .remedy("enroll the people; make the programs members of the group robots, with this file of the samples installed"),
             );
         }
         findings

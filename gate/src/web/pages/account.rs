@@ -157,5 +157,5 @@ pub(crate) struct SessionsPage<'a> {
 }
 
 fn browser(agent: impl AsRef<str>) -> String {
-    super::user_agent::name(agent.as_ref())
+    postern_shared::network::user_agent::name(agent.as_ref())
 }

@@ -70,6 +70,24 @@ fn an_unknown_key_is_refused_with_the_known_ones_and_broken_toml_with_its_line()
     }
 }
 
+/// The lines that a sample lists were added to a file that had their table: the message named no
+/// key.
+#[test]
+fn a_second_table_or_key_is_named() {
+    for (text, name) in [
+        ("[gate]\n[totp]\n[gate]", "3: duplicate key gate: it"),
+        (
+            "[totp]\ndigits = 6\ndigits = 8",
+            "3: duplicate key digits: it",
+        ),
+    ] {
+        assert_refused(
+            text,
+            &format!("{name} is already in this file, and may be there once"),
+        );
+    }
+}
+
 #[test]
 fn wrong_types_and_repeated_keys_are_refused_in_plain_words_with_key_and_line() {
     for (text, expected) in [

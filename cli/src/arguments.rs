@@ -7,6 +7,7 @@ pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod email;
+pub(crate) mod import;
 #[cfg(test)]
 mod guides;
 #[cfg(test)]
@@ -21,25 +22,28 @@ use check::CheckArguments;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use email::EmailArguments;
+pub(crate) use import::ImportArguments;
 use postern_shared::account::event::{EventKind, MAX_EVENTS};
 use postern_shared::account::name::{Distinct, Group, UserName};
 use postern_shared::config::DEFAULT_PATH;
-use postern_shared::credential::import::NAMES;
 use postern_shared::system::clock::Timestamp;
 pub(crate) use print_config::PrintConfig;
 use remote_gate::RemoteGateArguments;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+/// Heading in the help for the options that are not of one command.
+const EVERY_COMMAND: &str = "Options of every command";
+
 /// A second factor for every way into a server: ssh, sudo, the console and the web.
 #[derive(Parser)]
 #[command(name = "postern", version, max_term_width = 100)]
 pub(crate) struct Arguments {
     /// Use another postern.toml
-    #[arg(long, global = true, value_name = "PATH", default_value = DEFAULT_PATH)]
+    #[arg(long, global = true, value_name = "PATH", default_value = DEFAULT_PATH, help_heading = EVERY_COMMAND)]
     pub(crate) config: PathBuf,
     /// Print JSON instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERY_COMMAND)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) afar: RemoteGateArguments,
@@ -286,36 +290,6 @@ pub(crate) struct RevokeArguments {
     /// End all of the account's
     #[arg(long)]
     pub(crate) all: bool,
-}
-
-#[derive(Args)]
-pub(crate) struct ImportArguments {
-    /// The system that the file is from. For another app, export as a list of otpauth URIs
-    #[arg(value_name = "FORMAT", value_parser = PossibleValuesParser::new(NAMES))]
-    pub(crate) format: String,
-    /// The file
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    /// The account of each authenticator for which the file names none
-    #[arg(long, value_name = "USER")]
-    pub(crate) user: Option<UserName>,
-    /// The accounts by serial number, for pskc and privacyidea: lines of serial,user
-    #[arg(long, value_name = "FILE")]
-    pub(crate) user_list: Option<PathBuf>,
-    /// The pre-shared key of a PSKC file: 16 or 32 bytes, as they are or in hexadecimal
-    #[arg(long, value_name = "FILE", conflicts_with = "password_file")]
-    pub(crate) key_file: Option<PathBuf>,
-    /// The password of a PSKC file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) password_file: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) distinct: DistinctName,
-    /// Show what would be imported, and change nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Import without asking
-    #[arg(long)]
-    pub(crate) yes: bool,
 }
 
 #[derive(Subcommand)]

@@ -47,8 +47,8 @@ fn is_daemon(id: u32) -> bool {
         .file_name()
         .and_then(OsStr::to_str)
         .unwrap_or_default();
-    // a replaced program ends in " (deleted)"
-    let name = name.split(' ').next().unwrap_or_default();
+    // a replaced program ends in " (deleted)"; a name that goes on is that of a copy beside it
+    let name = name.split([' ', '.']).next().unwrap_or_default();
     DAEMONS.contains(&name)
 }
 

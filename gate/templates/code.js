@@ -1,5 +1,5 @@
 // Submits the code once it has as many digits as the account's longest code. Submits it once only: the
-// second time the code would be refused as used. Counts down the time to wait, and copies the secret.
+// second time the code would be refused as used. Counts down the time to wait.
 "use strict";
 const field = document.querySelector("input[data-digits]");
 if (field) {
@@ -34,12 +34,4 @@ if (wait) {
   };
   wait.hidden = false;
   show();
-}
-for (const button of document.querySelectorAll("[data-copies]")) {
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    const text = document.getElementById(button.dataset.copies).textContent;
-    await navigator.clipboard.writeText(text.replaceAll(" ", ""));
-    button.textContent = button.dataset.done;
-  });
 }

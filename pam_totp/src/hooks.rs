@@ -86,8 +86,11 @@ fn hook(host: &Libpam, function: PamFunction, options: &[String]) -> PamError {
             let location = LOCATION.with(RefCell::take);
             // the code that panicked may panic again
             let _ = panic::catch_unwind(AssertUnwindSafe(|| {
-                let detail = format_args!("internal error at {location}; please report it");
-                log::log_denied(host, "panic", &detail);
+                log::log_denied(
+                    host,
+                    "panic",
+                    &format_args!("internal error at {location}; please report it"),
+                );
             }));
             PamError::AUTH_ERR
         }

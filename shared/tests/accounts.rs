@@ -9,7 +9,8 @@ use postern_shared::engine::AdministrationError;
 use postern_shared::policy::session_groups::SessionGroups;
 use postern_shared::protocol::status::SecondFactorState;
 use postern_shared::token::session::{
-    CompletedFactors, FirstFactorMethod, RevokedSessions, SecondFactorMethod, Session, SessionId,
+    CompletedFactors, FactorTimes, FirstFactorMethod, RevokedSessions, SecondFactorMethod, Session,
+    SessionId,
 };
 use postern_shared::verify::decision::Refusal;
 use std::time::{Duration, Instant};
@@ -33,7 +34,12 @@ fn session(account: i64) -> Session {
             first: FirstFactorMethod::Password,
             second: SecondFactorMethod::Code,
         },
+        passed_at: FactorTimes {
+            first: NOW,
+            second: NOW,
+        },
         issued: NOW,
+        opened: NOW,
         expires: NOW.plus(12 * 3600),
         name: name("alice"),
         scope: "example.com".to_owned(),

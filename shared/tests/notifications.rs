@@ -21,7 +21,8 @@ use test_store::{
 };
 use zeroize::Zeroizing;
 
-const MAIL: &str = "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n";
+const MAIL: &str = "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n\
+                    sign_in_notifications = \"off\"\n";
 const DAY: u64 = 24 * 3600;
 
 /// Returns all notifications that are due, and records them as sent.

@@ -6,6 +6,9 @@
 #[path = "../../tests/fuzz/src/authenticators.rs"]
 mod authenticators;
 #[allow(unreachable_pub)]
+#[path = "../../tests/fuzz/src/backups.rs"]
+mod backups;
+#[allow(unreachable_pub)]
 #[path = "../../tests/fuzz/src/configuration.rs"]
 mod configuration;
 #[allow(unreachable_pub)]
@@ -61,4 +64,9 @@ fn completed_methods_that_cannot_be_read_are_not_taken_for_none() {
 #[test]
 fn a_token_that_was_changed_is_refused() {
     try_all("tokens", 3_000, tokens::forged);
+}
+
+#[test]
+fn a_backup_that_was_changed_is_refused() {
+    try_all("backups", 3_000, backups::forged);
 }

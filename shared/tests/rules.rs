@@ -389,7 +389,7 @@ fn an_upgraded_session_lasts_no_longer_than_the_original() {
         let origin = remote(from);
         let at = At {
             cookie,
-            session: Some(&session),
+            session: Some(session),
             ..At::default()
         };
         test.login()

@@ -106,6 +106,8 @@ mod services {
 }
 /// Sessions at the web: how long they last, and what a page asks for again.
 mod sessions {
+    mod idle;
+    mod new_browser;
     mod within;
 }
 /// Sign-in by ssh with every credential.
@@ -122,8 +124,9 @@ mod sign_in {
     pub(crate) mod ssh;
     mod unknown_users;
 }
-/// Key and store: rotation, crashes, upgrades.
+/// Key and store: rotation, backups, crashes, upgrades.
 mod store {
+    mod backup;
     pub(crate) mod bad_files;
     mod crashes;
     mod keys;
@@ -136,6 +139,7 @@ mod web {
     mod app_passwords;
     mod branding;
     mod browser;
+    mod dead_ends;
     mod enrollment;
     mod first_factors;
     mod guesses;

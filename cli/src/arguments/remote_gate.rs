@@ -4,16 +4,19 @@ use clap::{Args, ValueHint};
 use postern_shared::config::gate::GateUrl;
 use std::path::PathBuf;
 
+/// Heading in the help.
+const ANOTHER_HOST: &str = "A gate on another host (status, disable, unlock, one-time-code)";
+
 #[derive(Args)]
 pub(crate) struct RemoteGateArguments {
-    /// Run the command at this gate: status, disable, unlock and one-time-code
-    #[arg(long, global = true, value_name = "URL", value_parser = gate_url, requires = "admin_secret_file")]
+    /// Run the command at this gate
+    #[arg(long, global = true, help_heading = ANOTHER_HOST, value_name = "URL", value_parser = gate_url, requires = "admin_secret_file")]
     pub(crate) gate: Option<GateUrl>,
     /// The file with that gate's secret for administration
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "gate")]
+    #[arg(long, global = true, help_heading = ANOTHER_HOST, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "gate")]
     pub(crate) admin_secret_file: Option<PathBuf>,
     /// The authority of that gate's certificate (PEM), instead of those of this host
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "gate")]
+    #[arg(long, global = true, help_heading = ANOTHER_HOST, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "gate")]
     pub(crate) gate_ca: Option<PathBuf>,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::check::finding::Finding;
 use crate::check::machine::Machine;
-use postern_shared::engine::messages;
+use postern_shared::engine::suspected_clock;
 use postern_shared::system::clock::Timestamp;
 use postern_shared::verify::host_clock::ClockSuspicion;
 
@@ -25,7 +25,7 @@ pub(crate) fn before_sign_in(now: Timestamp, last: Option<Timestamp>) -> Option<
 
 /// Reports a clock that the codes of several accounts contradict.
 pub(crate) fn suspected(suspicion: &ClockSuspicion, period: u64) -> Finding {
-    Finding::fault("clock", messages::suspected_clock(suspicion, period))
+    Finding::fault("clock", suspected_clock(suspicion, period))
         .remedy("compare it with another clock, and set it, such as with timedatectl")
 }
 

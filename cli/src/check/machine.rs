@@ -4,9 +4,12 @@
 //! MUST NOT change anything, nor start a service. A test reads a folder in place of `/`, with
 //! recorded output of commands.
 
+mod access_list;
 mod command;
 mod regular_file;
 
+pub(crate) use access_list::AccessHolder;
+use access_list::AccessList;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::geteuid;
 use regular_file::RegularFile;
@@ -256,12 +259,15 @@ impl Machine {
     }
 
     /// Returns the path that keeps a user from reading a file: the file, or a folder above it;
-    /// `None` if the user can read it. Access control lists are not considered.
+    /// `None` if the user can read it.
     pub(crate) fn blocking_path(&self, path: &Path, reader: &Reader) -> Option<PathBuf> {
         let allows = |path: &Path, bit: u32| {
             let Ok(metadata) = self.metadata(path) else {
                 return false;
             };
+            if let Some(list) = AccessList::of(&self.real_path(path)) {
+                return list.allows(reader, (metadata.uid(), metadata.gid()), bit);
+            }
             let shift = if metadata.uid() == reader.uid {
                 6
             } else if reader.gids.contains(&metadata.gid()) {
@@ -277,6 +283,11 @@ impl Machine {
         closed
             .or_else(|| (!allows(path, 4)).then_some(path))
             .map(Path::to_owned)
+    }
+
+    /// Returns the users and groups that an access control list of a file names.
+    pub(crate) fn named_holders(&self, path: &Path) -> Vec<AccessHolder> {
+        AccessList::of(&self.real_path(path)).map_or_else(Vec::new, |list| list.named())
     }
 
     /// Returns the paths of Unix sockets that listen.

@@ -28,6 +28,7 @@ mod gate {
 }
 /// PAM services and their stacks.
 mod pam {
+    pub(crate) mod confinement;
     pub(crate) mod evaluation;
     pub(crate) mod services;
     pub(crate) mod stack;
@@ -40,4 +41,4 @@ mod sshd {
     pub(crate) mod settings;
 }
 
-pub(crate) use report::{AskedServices, check_machine};
+pub(crate) use report::{AskedServices, check_machine, is_known_to_host};

@@ -10,6 +10,7 @@ use crate::check::sshd::facts::SshdFacts;
 use crate::check::{clock, configuration, daemons, mail, policy, store};
 use crate::context::{self, Invocation};
 use crate::terminal::output::{CommandFailure, CommandResult};
+use postern_shared::account::name::UserName;
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::Config;
 use postern_shared::credential::completed_methods::CompletedMethods;
@@ -134,6 +135,11 @@ fn with_engine(
         findings.push(mail::overdue());
     }
     findings
+}
+
+/// Whether the name service of this machine knows a user.
+pub(crate) fn is_known_to_host(name: &UserName) -> bool {
+    Machine::real().user(name.as_str()).is_some()
 }
 
 /// Where a person is asked for the code on this machine, and where not.

@@ -2,7 +2,7 @@
 //! belong together shows when the engine opens them.
 
 use crate::check::finding::Finding;
-use crate::check::machine::Machine;
+use crate::check::machine::{AccessHolder, Machine};
 use postern_shared::config::Config;
 use postern_shared::system::trusted_file::{self, FileError, Follow, Privacy};
 use std::os::unix::fs::MetadataExt;
@@ -71,6 +71,9 @@ fn key(machine: &Machine, path: &Path) -> Vec<Finding> {
         };
         return vec![Finding::fault("key", error).in_file(path).remedy(remedy)];
     }
+    if let Some(finding) = listed(machine, "key", path) {
+        return vec![finding];
+    }
     let unreadable = readers(machine, path);
     match unreadable {
         Some((user, at)) => vec![
@@ -95,6 +98,34 @@ fn key(machine: &Machine, path: &Path) -> Vec<Finding> {
             ),
         )],
     }
+}
+
+/// Reports an access control list that lets others than the daemons have a file.
+fn listed(machine: &Machine, subject: &'static str, path: &Path) -> Option<Finding> {
+    let holders = machine.named_holders(path);
+    let daemons = ["posternd", "postern-gate"].map(|name| machine.user(name).map(|user| user.uid));
+    let group = machine.group("postern");
+    let other = holders.into_iter().find_map(|holder| match holder {
+        AccessHolder::User(id) => {
+            (id != 0 && !daemons.contains(&Some(id))).then(|| format!("user {id}"))
+        }
+        AccessHolder::Group(id) => (id != 0 && group != Some(id)).then(|| format!("group {id}")),
+        _ => None,
+    })?;
+    Some(
+        Finding::fault(
+            subject,
+            format_args!(
+                "an access control list gives {other} access to {}",
+                path.display()
+            ),
+        )
+        .in_file(path)
+        .remedy(format_args!(
+            "setfacl --remove-all {}; see getfacl",
+            path.display()
+        )),
+    )
 }
 
 /// Returns the first daemon's user who cannot read a file, and the path that keeps it from that.
@@ -157,17 +188,22 @@ fn files(machine: &Machine, store: &Path) -> Vec<Finding> {
         0o750,
         "it needs root:postern and 0750: chown root:postern and chmod 0750",
     );
-    for suffix in ["", "-wal", "-shm"] {
+    let names = ["", "-wal", "-shm"].map(|suffix| {
         let mut name = store.as_os_str().to_owned();
         name.push(suffix);
+        PathBuf::from(name)
+    });
+    for name in &names {
         expect(
-            Path::new(&name),
+            name,
             false,
             0o660,
             0o660,
             "it needs root:postern and 0660: chown root:postern and chmod 0660",
         );
     }
+    let listed = names.iter().map(|name| listed(machine, "store", name));
+    findings.extend(listed.flatten());
     if findings.is_empty() {
         findings.push(Finding::ok(
             "store",

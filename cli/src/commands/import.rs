@@ -82,7 +82,7 @@ pub(super) fn run(run: Invocation<'_>, what: &ImportArguments) -> CommandResult 
         AppPasswordsOnChange::Revoke => "existing app passwords of these accounts are revoked",
     };
     run.output.done(format_args!(
-        "{} active, for every service; postern recovery USER makes recovery codes; {app_passwords}",
+        "{} active, wherever a code is asked for; postern recovery USER makes recovery codes; {app_passwords}",
         match count {
             1 => "1 authenticator is".to_owned(),
             count => format!("{} are", counted(count as u64, "authenticator")),
@@ -194,7 +194,8 @@ fn owner(what: &ImportArguments) -> CommandResult<&UserName> {
 }
 
 fn contents(path: &Path) -> CommandResult<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::new());
+    // room for all of it: a vector that grows leaves copies of secrets behind
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST + 2));
     let read =
         File::open(path).and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes));
     read.map_err(|error| CommandFailure::new(format_args!("{}: {error}", path.display())))?;

@@ -5,7 +5,7 @@
 use crate::arguments::Enroll;
 use crate::arguments::authenticator::HardwareToken;
 use crate::backend::Backend;
-use crate::check::AskedServices;
+use crate::check::{AskedServices, is_known_to_host};
 use crate::context::Invocation;
 use crate::terminal::output::{CommandFailure, CommandResult, Output};
 use crate::terminal::prompt;
@@ -32,6 +32,11 @@ pub(super) fn enroll(run: Invocation<'_>, what: &Enroll, kind: AuthenticatorKind
     let seed = seed_of_file(&what.token)?;
     // before the backend gives root up, since only root sees what sshd does
     let asked = AskedServices::look_up(run.config_path);
+    if let Some(user) = what.user.as_ref().filter(|user| !is_known_to_host(user)) {
+        run.output.warn(format_args!(
+            "this host has no user {user}; Ctrl-C ends the enrollment if that is a typing error"
+        ))?;
+    }
     let mut backend = Backend::open(run, what.user.as_ref())?;
     activate_new_authenticator(&mut backend, run.output, what, seed, kind)?;
     let account = backend.account();

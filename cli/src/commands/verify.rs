@@ -30,7 +30,7 @@ pub(super) fn run(run: Invocation<'_>, user: &UserName) -> CommandResult {
             .json(&json!({"verdict": verdict, "retry_after": retry_after}))?;
     } else {
         run.output.text(format_args!("{verdict}\n"))?;
-        let refused = refusal.map(explain);
+        let refused = refusal.map(|refusal| explain(refusal, user));
         for line in refused.into_iter().chain(outcome.after_login.messages()) {
             run.output.text(format_args!("{line}\n"))?;
         }
@@ -44,10 +44,22 @@ pub(super) fn run(run: Invocation<'_>, user: &UserName) -> CommandResult {
     }
 }
 
-/// Returns why a code was refused. Root may know how far it is off in either direction: a code of a
-/// later time is valid later.
-fn explain(refusal: Refusal) -> String {
+/// Returns why a code was refused, for root, who is told what to do instead of whom to ask. Root may
+/// know how far a code is off in either direction, although one of a later time is valid later.
+fn explain(refusal: Refusal, user: &UserName) -> String {
     let (seconds, order, device, host) = match refusal {
+        Refusal::NotEnrolled => {
+            return format!("{user} has no second factor; postern status lists who has one");
+        }
+        Refusal::Locked => {
+            return format!("Locked after too many wrong codes; postern unlock {user} ends it");
+        }
+        Refusal::ClockSetBack { seconds } => {
+            return format!(
+                "This host's clock is at least {} behind the last sign-in of {user}: set the clock; if it was ahead before, run postern unlock {user} --clock",
+                messages::duration(seconds)
+            );
+        }
         Refusal::Behind { seconds, .. } => (seconds, "older", "behind", "ahead"),
         Refusal::Ahead { seconds, .. } => (seconds, "later", "ahead", "behind"),
         refusal => return messages::refusal(refusal),

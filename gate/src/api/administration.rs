@@ -136,13 +136,19 @@ async fn revoke(
                 let ended = engine
                     .sessions()
                     .revoke_sessions(name, None, principal, now)?;
-                format!("{ended} sessions of {name} have ended")
+                match ended {
+                    1 => format!("1 session of {name} has ended"),
+                    _ => format!("{ended} sessions of {name} have ended"),
+                }
             }
             Revoked::Browsers => {
                 let ended = engine
                     .sessions()
                     .revoke_browsers(name, None, principal, now)?;
-                format!("{ended} browsers of {name} are no longer trusted")
+                match ended {
+                    1 => format!("1 browser of {name} is no longer trusted"),
+                    _ => format!("{ended} browsers of {name} are no longer trusted"),
+                }
             }
         })
     })

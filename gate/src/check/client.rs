@@ -44,7 +44,7 @@ pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
 }
 
 /// Prefers Fetch metadata; older browsers accept HTML for pages only.
-pub(super) fn wanted_reply(method: &str, headers: &HeaderMap) -> WantedReply {
+pub(crate) fn wanted_reply(method: &str, headers: &HeaderMap) -> WantedReply {
     let is_empty = |name: &str| headers.get_all(name).iter().all(HeaderValue::is_empty);
     let accepts_html = |value: &HeaderValue| memmem::find(value.as_bytes(), b"text/html").is_some();
     let page = match is_empty("sec-fetch-mode") {

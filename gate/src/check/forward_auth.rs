@@ -50,7 +50,7 @@ pub(crate) enum CheckResult {
     /// Basic credentials or an app password, and not valid. Another app password may be.
     AppPassword,
     /// Denied by a rule, or an app password whose scope does not cover the request.
-    Forbid,
+    Forbid(WantedReply),
 }
 
 impl CheckResult {
@@ -61,7 +61,7 @@ impl CheckResult {
             CheckResult::Upgrade(_) => CheckLabel::Upgrade,
             CheckResult::Refuse | CheckResult::ConflictingCookies(_) => CheckLabel::Refuse,
             CheckResult::AppPassword => CheckLabel::AppPasswordWrong,
-            CheckResult::Forbid => CheckLabel::Forbid,
+            CheckResult::Forbid(_) => CheckLabel::Forbid,
         }
     }
 }
@@ -141,7 +141,7 @@ pub(crate) fn check(
                 return allow_account(site, &account, cookie(), authorization.clone());
             }
             (decision, SessionSufficiency::Denied) => {
-                return deny_by_rule(&decision, Some(&session.name), original.address);
+                return deny_by_rule(&decision, Some(&session.name), original, headers);
             }
             (_, SessionSufficiency::UpgradeRequired) => {}
             (_, SessionSufficiency::SignInRequired) => needs_sign_in = true,
@@ -149,7 +149,7 @@ pub(crate) fn check(
     } else {
         let decision = rules::decide_anonymous(site, &request);
         match decision.access {
-            RuleAccess::Deny => return deny_by_rule(&decision, None, original.address),
+            RuleAccess::Deny => return deny_by_rule(&decision, None, original, headers),
             // A client that shows an app password wants to be identified.
             RuleAccess::Open if !credential.is_app_password() => {
                 return CheckResult::Allow(Allowed {
@@ -167,7 +167,7 @@ pub(crate) fn check(
         Ok(found) => {
             let decision = rules::decide_app_password(site, &request, &found);
             if decision.access == RuleAccess::Deny {
-                return deny_by_rule(&decision, Some(&found.account), original.address);
+                return deny_by_rule(&decision, Some(&found.account), original, headers);
             }
             let account = AllowedAccount {
                 name: &found.account,
@@ -176,7 +176,8 @@ pub(crate) fn check(
             };
             allow_account(site, &account, cookie(), EMPTY.clone())
         }
-        Err(NoAccess::Scope) => CheckResult::Forbid,
+        // A program sent it, and has no use for a page.
+        Err(NoAccess::Scope) => CheckResult::Forbid(WantedReply::Data),
         Err(NoAccess::InvalidCredential) if !is_navigation(headers) => CheckResult::AppPassword,
         // A browser may send Basic credentials of the application, and can still sign in.
         Err(NoAccess::InvalidCredential | NoAccess::NoCredential) => match session {
@@ -201,9 +202,14 @@ fn refuse_conflicting_cookies(
     CheckResult::ConflictingCookies(wanted_reply(original.method, headers))
 }
 
-fn deny_by_rule(decision: &RuleDecision, name: Option<&UserName>, address: Address) -> CheckResult {
-    log_refusal(&decision.name().to_string(), name, address);
-    CheckResult::Forbid
+fn deny_by_rule(
+    decision: &RuleDecision,
+    name: Option<&UserName>,
+    original: &OriginalRequest<'_>,
+    headers: &HeaderMap,
+) -> CheckResult {
+    log_refusal(&decision.name().to_string(), name, original.address);
+    CheckResult::Forbid(wanted_reply(original.method, headers))
 }
 
 /// Why a request without a sufficient session has no access.
@@ -312,10 +318,16 @@ fn join_groups<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
     text
 }
 
-/// Whether a session is neither expired nor revoked.
+/// Whether a session is neither expired, revoked nor idle for too long. The request counts as a use
+/// of it.
 pub(crate) fn is_valid_session(site: &Site, session: &Session, now: Timestamp) -> bool {
     session.is_valid_at(site.gate().session_lifetime.seconds(), now)
         && !site.revocation_cache.refuses_session(session)
+        && match (&site.session_uses, site.gate().idle_timeout) {
+            (None, None) => true,
+            (Some(uses), Some(timeout)) => uses.record_use(session, timeout.seconds(), now),
+            (None, Some(_)) | (Some(_), None) => false,
+        }
 }
 
 /// Returns the Cookie line, empty if there is none. HTTP/2 crumbs were joined when the request

@@ -35,6 +35,8 @@ pub(crate) enum GatePage {
     Cookies,
     /// The page that explains that no session is valid at a host.
     NotCovered,
+    /// The page that explains that a rule denies the request.
+    Denied,
 }
 
 /// Returns a 401 reply with a challenge, which RFC 9110, section 15.5.2, requires.
@@ -74,15 +76,16 @@ pub(crate) fn check_reply(
         | CheckResult::Upgrade(WantedReply::Data)
         | CheckResult::ConflictingCookies(WantedReply::Data)
         | CheckResult::NotCovered(WantedReply::Data) => return unauthorized(challenge),
-        CheckResult::Forbid => return bare(StatusCode::FORBIDDEN),
+        CheckResult::Forbid(WantedReply::Data) => return bare(StatusCode::FORBIDDEN),
+        CheckResult::Forbid(WantedReply::Page) => GatePage::Denied,
         CheckResult::SignIn(WantedReply::Page) => GatePage::SignIn,
         CheckResult::Upgrade(WantedReply::Page) => GatePage::Upgrade,
         CheckResult::ConflictingCookies(WantedReply::Page) => GatePage::Cookies,
         CheckResult::NotCovered(WantedReply::Page) => GatePage::NotCovered,
     };
     let status = match (proxy, method) {
-        // As nginx passes on 401 and 403 only, the sample configuration turns this 401 into a
-        // redirect.
+        // As nginx passes on 401 and 403 only, the sample configuration turns them into a redirect.
+        (ProxyKind::Nginx, _) if page == GatePage::Denied => StatusCode::FORBIDDEN,
         (ProxyKind::Nginx, _) => StatusCode::UNAUTHORIZED,
         (ProxyKind::Traefik, "GET" | "HEAD") => StatusCode::FOUND,
         (ProxyKind::Traefik, _) => StatusCode::SEE_OTHER,

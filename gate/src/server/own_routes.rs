@@ -21,7 +21,7 @@ use crate::web::notice::redirect;
 use crate::web::pages::account::Confirmation;
 use crate::web::refusal::{HandlerError, PageForm, PageResult};
 use crate::web::request::RequestContext;
-use crate::web::{enroll, logout, notice};
+use crate::web::{end_sessions, enroll, logout, notice};
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
@@ -29,6 +29,8 @@ use postern_shared::system::clock;
 use std::pin::Pin;
 use std::sync::LazyLock;
 
+/// A keyhole. Its ground is black here.
+const ICON: &str = include_str!("../../templates/icon.svg");
 /// Path of the page that shows refusals of forms that are on no page of their own.
 const REFUSED: &str = "refused";
 /// First segment of the paths of administrators.
@@ -143,6 +145,8 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         public("keep.js", show_keep_script),
         public("times.js", show_times_script),
         public("logo", show_logo),
+        public("icon.svg", show_icon),
+        public("favicon.ico", show_icon),
         form("language", language::submit_language),
         // Signing in and out.
         form("sign-in", first_factor::submit_password).under(first_factor::show_sign_in_page),
@@ -153,6 +157,9 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         page("cookies", logout::show_cookies_page),
         form("cookies", logout::submit_cookies),
         public("not-covered", notice::show_not_covered_page),
+        page("denied", notice::show_denied_page),
+        public("end-sessions", end_sessions::show_end_sessions_page),
+        form("end-sessions", end_sessions::submit_end_sessions),
         page(REFUSED, notice::show_refused_page),
         // Enrollment.
         page("enroll", enroll::show_enrollment_page),
@@ -207,13 +214,19 @@ pub(crate) async fn answer_page(
     // To other clients than administrators none of these pages exists, whatever they send.
     let is_administration = path.split('/').next() == Some(ADMINISTRATION);
     if is_administration && (!request.has_administration_pages() || request.session().is_none()) {
-        return bare_and_close(StatusCode::NOT_FOUND);
+        return match is_page_load(&parts.method) {
+            true => notice::show_not_found(request, Some(target(parts))),
+            false => bare_and_close(StatusCode::NOT_FOUND),
+        };
     }
     let route = match PAGES.find(&parts.method, path) {
         Ok((route, _)) => route,
         Err(_) if is_administration => return refuse_administration(request, &parts.method).await,
+        Err(allowed) if allowed.is_empty() && is_page_load(&parts.method) => {
+            return notice::show_not_found(request, Some(target(parts)));
+        }
         Err(allowed) if allowed.is_empty() => return bare(StatusCode::NOT_FOUND),
-        Err(_) => return bare(StatusCode::METHOD_NOT_ALLOWED),
+        Err(_) => return refuse_method(request, &parts.method, path),
     };
     match &route.handler {
         PageHandler::Page(PageAccess::Anyone, page) => {
@@ -241,6 +254,35 @@ pub(crate) async fn answer_page(
             Ok(fields) => answer_form(request, act.as_ref(), page, PageForm::new(fields)).await,
         },
     }
+}
+
+/// Answers a request by another method than a path has. Whoever loads the address of a form, which
+/// stood in the address bar after it was sent, is led to the page of the form.
+fn refuse_method(request: &RequestContext<'_>, method: &Method, path: &str) -> HttpReply {
+    let form = PAGES
+        .find(&Method::POST, path)
+        .map(|(route, _)| &route.handler);
+    let wanted = client::wanted_reply(method.as_str(), request.headers);
+    match form {
+        Ok(PageHandler::Form(_, page))
+            if is_page_load(method) && wanted == client::WantedReply::Page =>
+        {
+            reply::see_other(&request.path_to(page))
+        }
+        _ => bare(StatusCode::METHOD_NOT_ALLOWED),
+    }
+}
+
+fn is_page_load(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Returns path and query of a request.
+fn target(parts: &Parts) -> &str {
+    parts
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str())
 }
 
 /// Shows a page, with the message that a redirect to it brought.
@@ -290,7 +332,7 @@ async fn answer_form(
 
 /// Answers a request for a page below administration that does not exist.
 async fn refuse_administration(request: &RequestContext<'_>, method: &Method) -> HttpReply {
-    if !matches!(*method, Method::GET | Method::HEAD) {
+    if !is_page_load(method) {
         return bare_and_close(StatusCode::NOT_FOUND);
     }
     let refused = accounts::require_administrator(request).await.err();
@@ -310,6 +352,13 @@ async fn show_code_script(_request: &RequestContext<'_>, _form: &PageForm) -> Pa
 
 async fn show_keep_script(_request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
     Ok(reply::content("text/javascript", SCRIPTS[1]))
+}
+
+/// Shows the icon of a browser's tab, in the colour of the pages.
+async fn show_icon(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
+    let color = request.site.gate().branding.color.to_string();
+    let icon = ICON.replace("#000000", &color);
+    Ok(reply::content("image/svg+xml", icon))
 }
 
 async fn show_times_script(_request: &RequestContext<'_>, _form: &PageForm) -> PageResult {

@@ -59,7 +59,8 @@ impl Reload {
                 return Err("[gate.tls] is missing, and gate.listen needs it".to_owned());
             }
         };
-        let next = Generation::start(&self.path, config).map_err(|stopped| stopped.to_string())?;
+        let next = Generation::start(&self.path, config, Some(&self.generation))
+            .map_err(|stopped| stopped.to_string())?;
         // From here on nothing can fail.
         log::configure(next.site.gate());
         self.site.store(Arc::clone(&next.site));

@@ -144,6 +144,7 @@ fn page_url(site: &Site, page: GatePage, original: &OriginalRequest<'_>) -> Stri
         GatePage::SignIn => with_return("sign-in"),
         GatePage::Upgrade => with_return("upgrade"),
         GatePage::Cookies => at("cookies"),
+        GatePage::Denied => with_return("denied"),
         GatePage::NotCovered => at(&format!("not-covered?host={}", original.host())),
     }
 }

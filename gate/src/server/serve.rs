@@ -77,7 +77,7 @@ pub(crate) fn run(path: &Path) -> Result<(), StopReason> {
     let runtime = build_runtime()?;
     let generation = {
         let _inside = runtime.enter();
-        Generation::start(path, config)?
+        Generation::start(path, config, None)?
     };
     let (served, generation) = runtime.block_on(serve(path, generation, health));
     runtime.shutdown_timeout(STORE_TIMEOUT);

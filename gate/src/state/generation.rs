@@ -7,11 +7,14 @@ use super::exit::StopReason;
 use super::site::Site;
 use crate::http::cookies::CookieBuilder;
 use crate::live::revocation_cache::RevocationCache;
+use crate::live::session_uses::SessionUses;
 use crate::live::store_pool::StorePool;
 use crate::live::usage_writer::UsageWriter;
 use crate::proxy::trusted_proxy::TrustedProxies;
 use postern_shared::config::{Config, check_gate};
+use postern_shared::engine::{Engine, EngineError};
 use postern_shared::policy::session_groups::RequestedGroups;
+use postern_shared::system::clock;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -27,8 +30,13 @@ pub(crate) struct Generation {
 }
 
 impl Generation {
-    /// Starts a generation. MUST be called within the runtime.
-    pub(crate) fn start(path: &Path, config: Config) -> Result<Generation, StopReason> {
+    /// Starts a generation, which continues with the last uses of sessions of the `previous` one.
+    /// MUST be called within the runtime.
+    pub(crate) fn start(
+        path: &Path,
+        config: Config,
+        previous: Option<&Generation>,
+    ) -> Result<Generation, StopReason> {
         let read = || -> Result<_, String> {
             let Some(url) = config.gate.url.clone() else {
                 return Err(format!(
@@ -46,6 +54,8 @@ impl Generation {
             read().map_err(StopReason::Configuration)?;
         let (revocation_cache, refresher) =
             RevocationCache::start(&config).map_err(|error| error.to_string())?;
+        let session_uses =
+            start_session_uses(&config, previous).map_err(|error| error.to_string())?;
         let site = Site {
             cookies: CookieBuilder::new(&config.gate, &url.path),
             url,
@@ -55,12 +65,14 @@ impl Generation {
             trusted_proxies: Arc::new(trusted_proxies),
             uncovered_hosts: Arc::default(),
             revocation_cache: Arc::new(revocation_cache),
+            session_uses,
             store_pool: StorePool::new(&config),
             requested_groups: Arc::new(RequestedGroups::from_config(&config)),
             config: Arc::new(config),
         };
         let site = Arc::new(site.with_own_paths());
-        let usage_writer = UsageWriter::start(&site.config, site.revocation_cache.app_passwords());
+        let passwords = site.revocation_cache.app_passwords();
+        let usage_writer = UsageWriter::start(&site.config, passwords, &site.session_uses);
         Ok(Generation {
             site,
             refresher,
@@ -79,4 +91,24 @@ impl Generation {
         // The thread ends with this, so that its panic has no further effect.
         let _ = self.refresher.join();
     }
+}
+
+/// Returns the last uses of sessions, if `gate.idle_timeout` is set: those of the previous
+/// generation, or else those that the store knows of.
+fn start_session_uses(
+    config: &Config,
+    previous: Option<&Generation>,
+) -> Result<Option<Arc<SessionUses>>, EngineError> {
+    let Some(timeout) = config.gate.idle_timeout else {
+        return Ok(None);
+    };
+    if let Some(uses) = previous.and_then(|previous| previous.site.session_uses.clone()) {
+        return Ok(Some(uses));
+    }
+    let uses = SessionUses::new();
+    // Without a clock no session is valid.
+    if let Ok(now) = clock::now() {
+        uses.load(&mut Engine::open(config.clone())?, timeout.seconds(), now)?;
+    }
+    Ok(Some(Arc::new(uses)))
 }

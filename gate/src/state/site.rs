@@ -7,6 +7,7 @@ use super::admin_secret::AdminSecret;
 use super::branding::Branding;
 use crate::http::cookies::CookieBuilder;
 use crate::live::revocation_cache::RevocationCache;
+use crate::live::session_uses::SessionUses;
 use crate::live::store_pool::StorePool;
 use crate::observe::log;
 use crate::proxy::trusted_proxy::TrustedProxies;
@@ -72,6 +73,8 @@ pub(crate) struct Site {
     pub(crate) trusted_proxies: Arc<TrustedProxies>,
     pub(crate) uncovered_hosts: Arc<UncoveredHosts>,
     pub(crate) revocation_cache: Arc<RevocationCache>,
+    /// Last uses of sessions, if `gate.idle_timeout` is set.
+    pub(crate) session_uses: Option<Arc<SessionUses>>,
     pub(crate) store_pool: Arc<StorePool>,
     pub(crate) requested_groups: Arc<RequestedGroups>,
     pub(crate) config: Arc<Config>,

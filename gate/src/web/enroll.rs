@@ -147,7 +147,7 @@ pub(crate) async fn show_enrollment_page(
         None => show_expired(request),
         Some(shown) => {
             let title = match token.payload().may {
-                EnrollmentPermission::Replacing => "replace",
+                EnrollmentPermission::Replacing => "enroll-new",
                 _ => "enroll",
             };
             let purpose = EnrollmentForm {
@@ -336,7 +336,11 @@ fn render_one_time_code_page(
         user: name.as_str(),
         ask: &ask,
     };
-    notice::page_with_refusal(&page, form)
+    // this page says what is missing, whether a code was refused or none was entered
+    match form.refused {
+        Some(_) => notice::page_with_refusal(&page, form),
+        None => pages::reply(StatusCode::FORBIDDEN, &page),
+    }
 }
 
 /// What the page of a new authenticator is for.

@@ -42,9 +42,9 @@ impl Language {
             .chain([&*ENGLISH])
             .map(|language| &language.tag)
             .collect();
-        let (preferred, default) = (parse_accept_language(header), Some(&&ENGLISH.tag));
-        let found =
-            negotiate_languages(&preferred, &available, default, NegotiationStrategy::Lookup);
+        let (preferred, english) = (parse_accept_language(header), &ENGLISH.tag);
+        let lookup = NegotiationStrategy::Lookup;
+        let found = negotiate_languages(&preferred, &available, Some(&english), lookup);
         let is_found =
             |language: &&Language| found.first().is_some_and(|tag| **tag == &language.tag);
         OTHERS.iter().find(is_found).unwrap_or(&*ENGLISH)

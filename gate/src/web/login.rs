@@ -135,6 +135,7 @@ pub(crate) fn render_signed_in(
         title: &request.text("signed-in"),
         lines: &notices,
         link: Some((return_url, request.text("continue"))),
+        change_user: None,
         stepped_up: step_up::counts_as_step_up(request, opened),
     };
     pages::reply(StatusCode::OK, &page)

@@ -29,9 +29,16 @@ pub(crate) enum SignedOut {
     Incomplete(Vec<Session>, PoolError),
 }
 
-/// Ends the sessions of the request.
-pub(crate) async fn submit_sign_out(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
-    let (status, title, line) = match end_sessions(request).await {
+/// Ends the sessions of the request. A form that names a page leads on to the sign-in page, as
+/// another user is to reach it.
+pub(crate) async fn submit_sign_out(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
+    let return_url = request.site.valid_return_url(form.field("rd"));
+    let ended = end_sessions(request).await;
+    if let (Some(return_url), SignedOut::Ended | SignedOut::NoSession) = (return_url, &ended) {
+        let page = reply::see_other(&request.sign_in_path(return_url));
+        return Ok(request.with_tokens(page, &TokenChanges::signed_out()));
+    }
+    let (status, title, line) = match ended {
         SignedOut::Ended => (
             StatusCode::OK,
             request.text("signed-out"),
@@ -103,8 +110,10 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
         return SignedOut::Ended;
     };
     if let PoolError::Failed { cause, why } = &why {
-        let why = format_args!("a sign-out could not end the session: {why}");
-        request.log_refusal(cause, why);
+        request.log_refusal(
+            cause,
+            format_args!("a sign-out could not end the session: {why}"),
+        );
     }
     SignedOut::Incomplete(remaining, why)
 }

@@ -5,6 +5,8 @@ pub(crate) mod redirect;
 use super::pages::{self, NoticePage};
 use super::refusal::{ActRefused, HandlerError, PageForm, PageResult};
 use super::request::RequestContext;
+use crate::check::client::{self, WantedReply};
+use crate::check::rules::ReturnPage;
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
 use crate::observe::metrics::METRICS;
@@ -25,9 +27,67 @@ pub(crate) fn render_notice(
         title,
         lines,
         link,
+        change_user: None,
         stepped_up: false,
     };
     pages::reply(status, &page)
+}
+
+/// Shows why a check denies a page: by a rule of this host, which the user cannot change.
+pub(crate) async fn show_denied_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
+    let return_url = request
+        .site
+        .valid_return_url(form.field("rd"))
+        .unwrap_or_default();
+    let page = ReturnPage::parse(request.site, return_url);
+    let host = page
+        .as_ref()
+        .map_or(request.site.url.host(), ReturnPage::host);
+    let session = request.any_session();
+    let line = match &session {
+        Some(session) => request.language.text_with_all(
+            "denied-user",
+            &[
+                ("name", session.name.as_str().to_owned().into()),
+                ("host", host.to_owned().into()),
+            ],
+        ),
+        None => request
+            .language
+            .text_with("denied-line", "host", host.to_owned()),
+    };
+    let again = (return_url, request.text("try-again"));
+    let page = NoticePage {
+        frame: request.frame(None),
+        title: &request.text("denied"),
+        lines: &[line, request.text("denied-ask")],
+        link: (!return_url.is_empty()).then_some(again),
+        change_user: session.is_some().then_some(return_url),
+        stepped_up: false,
+    };
+    Ok(pages::reply(StatusCode::FORBIDDEN, &page))
+}
+
+/// Says that there is no such page. `target` is the path that a client without a session requested,
+/// which may exist for it after sign-in.
+pub(crate) fn show_not_found(request: &RequestContext<'_>, target: Option<&str>) -> HttpReply {
+    if client::wanted_reply("GET", request.headers) == WantedReply::Data {
+        return reply::bare(StatusCode::NOT_FOUND);
+    }
+    let title = request.text("page-not-found");
+    let lines = [request.text("page-not-found-line")];
+    let url = target.map(|target| format!("{}{target}", request.site.url.origin()));
+    let (to, text) = match request.session() {
+        Some(_) => (request.path_to(""), "to-account"),
+        None => {
+            let url = url
+                .as_deref()
+                .and_then(|url| request.site.valid_return_url(url));
+            (request.sign_in_path(url.unwrap_or_default()), "sign-in")
+        }
+    };
+    let link = (to.as_str(), request.text(text));
+    render_notice(request, StatusCode::NOT_FOUND, &title, &lines, Some(link))
 }
 
 /// Renders a notice with a link to the sign-in page.
@@ -93,7 +153,7 @@ pub(crate) fn show_error(request: &RequestContext<'_>, error: HandlerError) -> H
     match error {
         HandlerError::Refused(refused) => show_refusal(request, &refused),
         HandlerError::SignIn(error) => show_pool_error(request, &error),
-        HandlerError::NotFound => reply::bare(StatusCode::NOT_FOUND),
+        HandlerError::NotFound => show_not_found(request, None),
         HandlerError::Done(text) => show_done(request, &text, &[]),
     }
 }

@@ -3,7 +3,6 @@
 
 pub(crate) mod account;
 mod moments;
-mod user_agent;
 
 use super::language::Language;
 use crate::http::reply::{self, HttpReply};
@@ -123,6 +122,15 @@ pub(crate) struct CookiesPage<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "end_sessions.html")]
+pub(crate) struct EndSessionsPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
+    pub(crate) line: &'a str,
+    /// The token of the link.
+    pub(crate) token: &'a str,
+}
+
+#[derive(Template)]
 #[template(path = "notice.html")]
 pub(crate) struct NoticePage<'a> {
     pub(crate) frame: PageFrame<'a>,
@@ -130,6 +138,8 @@ pub(crate) struct NoticePage<'a> {
     pub(crate) lines: &'a [String],
     /// Path and text of the button.
     pub(crate) link: Option<(&'a str, String)>,
+    /// The page to return to after signing in as another user; `None` shows no button for that.
+    pub(crate) change_user: Option<&'a str>,
     /// Whether critical acts are open, so that a lost phone can be replaced at once.
     pub(crate) stepped_up: bool,
 }

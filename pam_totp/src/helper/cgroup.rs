@@ -42,10 +42,11 @@ enum CgroupOwner {
 pub(super) fn leave_cgroups_of_users() -> Result<(), LaunchFailure> {
     let mut last = Errno::EPERM;
     for_each_cgroup(|hierarchy, path| {
-        if classify_cgroup(hierarchy, path) != CgroupOwner::Root
-            && let Some(Err(errno)) = find_mount(hierarchy).map(|mount| move_to_root_cgroup(&mount))
-        {
-            last = errno;
+        if classify_cgroup(hierarchy, path) != CgroupOwner::Root {
+            if let Some(Err(errno)) = find_mount(hierarchy).map(|mount| move_to_root_cgroup(&mount))
+            {
+                last = errno;
+            }
         }
         Ok(())
     })?;

@@ -4,13 +4,18 @@
 
 use super::message::{Brings, MailText, utc};
 use postern_shared::account::event::{AuditEvent, EventKind};
-use postern_shared::engine::{COMMAND, SERVICE};
+use postern_shared::engine::{BY_LINK, COMMAND, SERVICE};
 use postern_shared::store::Notification;
 use std::fmt::Write;
 use zeroize::Zeroizing;
 
 impl<'a> MailText<'a> {
-    pub(super) fn notification(notification: &'a Notification, issuer: &str) -> MailText<'a> {
+    /// `link` is the page that ends every session of the account.
+    pub(super) fn notification(
+        notification: &'a Notification,
+        issuer: &str,
+        link: Option<&str>,
+    ) -> MailText<'a> {
         let Notification { to, event, .. } = notification;
         let account = &event.account;
         let (headline, advice) = (headline(event), advice(event.kind));
@@ -30,10 +35,20 @@ impl<'a> MailText<'a> {
         if event.origin != "-" {
             line("From:", &event.origin);
         }
+        if event.kind == EventKind::NewSignIn {
+            line("Browser:", &event.cause);
+        }
         let _ = write!(
             text,
             "\nIf you did this or expected it, you do not have to do anything.\n{advice}\n"
         );
+        if let Some(link) = link {
+            let _ = write!(
+                text,
+                "\nThis page signs everyone out, and no browser is trusted any more. It also revokes
+app passwords, if that is configured. The link is valid once, for seven days:\n\n    {link}\n"
+            );
+        }
         MailText {
             account,
             to,
@@ -88,6 +103,10 @@ fn headline(event: &AuditEvent) -> &'static str {
             "a cookie of a trusted browser was used a second time, so it may have been stolen"
         }
         EventKind::SessionRevoked if event.cause.is_empty() => "a session was ended",
+        EventKind::SessionRevoked if event.cause == BY_LINK => {
+            "everyone was signed out by the link of a mail about a sign-in"
+        }
+        EventKind::NewSignIn => "someone signed in from a new browser or address",
         EventKind::SessionRevoked => {
             "a program's refresh token was used a second time, so it may have been stolen"
         }
@@ -111,7 +130,10 @@ fn headline(event: &AuditEvent) -> &'static str {
 /// Returns what to do if it was another person.
 fn advice(what: EventKind) -> &'static str {
     match what {
-        EventKind::Locked | EventKind::Accepted | EventKind::BrowserRevoked => {
+        EventKind::Locked
+        | EventKind::Accepted
+        | EventKind::NewSignIn
+        | EventKind::BrowserRevoked => {
             "If not, someone else may know your password: change it, and tell your\nadministrator."
         }
         _ => "If not, someone else may control the account: tell your administrator at once.",
@@ -128,7 +150,7 @@ mod tests {
             to: "alice@example.com".parse().unwrap(),
             event,
         };
-        let written = MailText::notification(&notification, "server-01");
+        let written = MailText::notification(&notification, "server-01", None);
         (written.subject.clone(), written.text.to_string())
     }
 

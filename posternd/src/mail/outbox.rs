@@ -10,6 +10,7 @@ use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::log::log;
 use crate::workers::engines::{Engines, Worker, WorkerError};
 use crate::workers::origin::ClientOrigin;
+use postern_shared::account::event::EventKind;
 use postern_shared::account::name::UserName;
 use postern_shared::config::Config;
 use postern_shared::engine::enrollment::pending;
@@ -290,9 +291,25 @@ impl OutboxStore {
         notification: Notification,
         _permit: Option<OwnedSemaphorePermit>,
     ) {
-        let text = MailText::notification(&notification, &pending::issuer(&self.config));
-        let result = deliver(mailer, &text).await;
         let name = notification.event.account.clone();
+        let link = match notification.event.kind {
+            EventKind::NewSignIn => {
+                let name = name.clone();
+                self.act(move |engine, now| engine.mail().end_sessions_link(&name, now))
+                    .await
+            }
+            _ => Ok(None),
+        };
+        let link = match link {
+            Ok(link) => link,
+            Err(error) => {
+                sent(&name, Some(notification.event.kind.name()), &Err(error));
+                return;
+            }
+        };
+        let issuer = pending::issuer(&self.config);
+        let text = MailText::notification(&notification, &issuer, link.as_deref());
+        let result = deliver(mailer, &text).await;
         sent(&name, Some(notification.event.kind.name()), &result);
         if result.is_err() {
             return;

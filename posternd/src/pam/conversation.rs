@@ -156,8 +156,10 @@ impl PamConversation<'_> {
         if let Some(mark) = mark {
             self.host.keep_mark(mark.as_bytes().to_vec());
         } else if let Err(why) = self.process.binding() {
-            let detail = format_args!("the account line will not accept this login: {why}");
-            self.warn("process-unidentified", &detail);
+            self.warn(
+                "process-unidentified",
+                &format_args!("the account line will not accept this login: {why}"),
+            );
         }
     }
 
@@ -216,14 +218,19 @@ impl PamConversation<'_> {
         let detail = detail.as_ref().map(|detail| detail as &dyn Display);
         fields.write(self.host, severity, result, cause, detail);
         if self.settings.debug {
-            let detail = format_args!(
-                "origin={} first_factor={:?} completed_methods={} account={:?}",
-                self.origin,
-                self.settings.first_factor,
-                self.completed_methods,
-                self.account.as_str()
+            fields.write(
+                self.host,
+                Severity::Debug,
+                "details",
+                cause,
+                Some(&format_args!(
+                    "origin={} first_factor={:?} completed_methods={} account={:?}",
+                    self.origin,
+                    self.settings.first_factor,
+                    self.completed_methods,
+                    self.account.as_str()
+                )),
             );
-            fields.write(self.host, Severity::Debug, "details", cause, Some(&detail));
         }
     }
 }

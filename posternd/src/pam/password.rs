@@ -57,14 +57,13 @@ fn end_for_changed_password(host: &dyn PamHost, words: &[String]) -> HookResult<
 /// Reports that nothing was ended: the configuration is invalid, or the user cannot be looked up.
 /// The log line before this one names the reason.
 fn report_not_ended(host: &dyn PamHost) {
-    let detail = format_args!("a password was changed; {REMEDY}");
     let fields = LogFields::of_host(host);
     fields.write(
         host,
         Severity::Error,
         "not revoked",
         "misconfigured",
-        Some(&detail),
+        Some(&format_args!("a password was changed; {REMEDY}")),
     );
     host.show_message(messages::NOT_SIGNED_OUT);
 }

@@ -20,7 +20,7 @@ pub struct AuditEvent {
     pub origin: String,
     /// The account itself at a sign-in; the administrator in administration.
     pub principal: String,
-    /// Reason of a refusal, or authentication method of a success.
+    /// Reason of a refusal, authentication method of a success, or browser of a new sign-in.
     pub cause: String,
 }
 
@@ -56,6 +56,8 @@ pub enum EventKind {
     GroupsChanged,
     /// A sign-in was accepted.
     Accepted,
+    /// A sign-in came from a browser and an address that the account had not used.
+    NewSignIn,
     /// A sign-in was refused after its input was verified.
     Refused,
     /// A throttle bucket was locked.
@@ -107,12 +109,13 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 32] = [
+    pub const ALL: [EventKind; 33] = [
         EventKind::AccountAdded,
         EventKind::AccountRemoved,
         EventKind::AccountRenamed,
         EventKind::GroupsChanged,
         EventKind::Accepted,
+        EventKind::NewSignIn,
         EventKind::Refused,
         EventKind::Locked,
         EventKind::Enrolled,
@@ -151,6 +154,7 @@ impl EventKind {
             EventKind::Refused | EventKind::CodeRequested => Some(100),
             EventKind::Accepted => Some(1000),
             EventKind::HostPasswordChanged => Some(40),
+            EventKind::NewSignIn => Some(8),
             _ => None,
         }
     }
@@ -163,6 +167,7 @@ impl EventKind {
             EventKind::AccountRenamed => "account-renamed",
             EventKind::GroupsChanged => "groups-changed",
             EventKind::Accepted => "accepted",
+            EventKind::NewSignIn => "new-sign-in",
             EventKind::Refused => "refused",
             EventKind::Locked => "locked",
             EventKind::Enrolled => "enrolled",

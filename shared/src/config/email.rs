@@ -36,6 +36,8 @@ pub struct EmailConfig {
     pub webhook_secret_credential: Option<SystemdCredential>,
     /// Program and arguments; the program reads the mail from standard input.
     pub command: Vec<String>,
+    /// Whether people are told of sign-ins from new browsers and addresses.
+    pub sign_in_notifications: SignInNotifications,
     /// Address of the sender.
     pub from: Option<EmailAddress>,
     /// Time limit for sending one mail.
@@ -44,6 +46,16 @@ pub struct EmailConfig {
     pub code_ttl: Duration<60, 3600, 900>,
     /// Minimum time between two requests for a mailed code.
     pub cooldown: Duration<10, 3600, 60>,
+}
+
+/// The value of the key `email.sign_in_notifications`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignInNotifications {
+    /// Of sign-ins at the web from a browser and an address that the account has not used.
+    #[default]
+    New,
+    Off,
 }
 
 impl EmailConfig {

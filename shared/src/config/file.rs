@@ -9,6 +9,7 @@ mod last_valid;
 pub(super) mod locate;
 mod renamed;
 mod unchanged;
+mod wording;
 
 pub use error::{ConfigError, Fallback};
 pub use last_valid::LastValidConfig;
@@ -255,18 +256,11 @@ fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let config: Config = toml::from_str(text).map_err(|error| {
         let position = error.span().map(|span| span.start);
         let key = position.and_then(|p| locate::key_at(text, p));
-        let message = match key.as_deref().and_then(renamed::find_new_name) {
-            Some(new) => format!("is now called {new}"),
-            None if error.message() == "duplicate key" => {
-                let name = error
-                    .span()
-                    .and_then(|span| text.get(span))
-                    .unwrap_or_default();
-                format!("duplicate key {name}: it is already in this file, and may be there once")
-            }
-            None => error.message().replace('\n', ", "),
-        };
-        refuse(position, key, message)
+        if let Some(new) = key.as_deref().and_then(renamed::find_new_name) {
+            return refuse(position, key, format!("is now called {new}"));
+        }
+        let (named, message) = wording::reword(error.message(), text, error.span());
+        refuse(position, named.or(key), message)
     })?;
     config.check().map_err(|conflict| {
         let position = locate::position_of(text, conflict.path);

@@ -42,6 +42,9 @@ pub struct GateConfig {
     /// application's host, and its sessions are valid there only.
     pub application_urls: Vec<GateUrl>,
     pub session_lifetime: Duration<300, 2_592_000, { 12 * 3600 }>,
+    /// Time without a request after which a session ends; unset: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<Duration<300, 2_592_000>>,
     pub trusted_browser_lifetime: Duration<3600, 31_536_000, { 30 * 24 * 3600 }>,
     /// Whether programs may send tokens in headers instead of cookies.
     pub api_tokens: bool,

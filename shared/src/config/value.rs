@@ -180,9 +180,26 @@ impl<const MIN: u64, const MAX: u64, const DEFAULT: u64> Serialize for Duration<
 
 /// The number of digits of a code, 6 or 8. The default is 6, which every authenticator app
 /// supports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(try_from = "i64")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Digits(u32);
+
+impl<'de> Deserialize<'de> for Digits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct DigitsVisitor;
+        impl Visitor<'_> for DigitsVisitor {
+            type Value = Digits;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("6 or 8")
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Digits, E> {
+                Digits::try_from(value).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_i64(DigitsVisitor)
+    }
+}
 
 impl Default for Digits {
     fn default() -> Digits {

@@ -4,8 +4,9 @@
 //!
 //! - Each refusal and each loss is a `&'static str` with a line number, so it cannot contain a
 //!   secret.
-//! - An entry that cannot be imported is left out and reported. A file of another format, one that
-//!   cannot be decrypted, and one that is incomplete are refused as a whole.
+//! - An entry that cannot be imported is left out and reported, and so is a part of an export that
+//!   is damaged or missing. A file of another format, one that cannot be decrypted, and one that
+//!   cannot be parsed are refused as a whole.
 
 mod authelia;
 mod google_authenticator;
@@ -39,6 +40,12 @@ pub const LARGEST: usize = 1 << 20;
 pub const MOST: usize = 10_000;
 /// Longest line in bytes, more than the largest QR code holds.
 const LONGEST_LINE: usize = 4096;
+/// First bytes of PNG, JPEG and GIF.
+const IMAGES: [&[u8]; 3] = [b"\x89PNG", b"\xff\xd8\xff", b"GIF8"];
+const IMAGE: &str =
+    "it is an image; read its QR codes with zbarimg --raw --quiet, and import their text";
+const NO_TEXT: &str =
+    "it is not UTF-8 text; in the app, export without encryption, as a list of otpauth URIs";
 const LONG_LINE: &str = "the line is longer than 4096 bytes";
 
 /// The format of a file, with the values that the file itself lacks.
@@ -114,10 +121,12 @@ pub fn parse_import_file(format: ImportFormat, bytes: &[u8]) -> Result<ImportedF
     if bytes.len() > LARGEST {
         return Err(ImportError::File("it is larger than 1 MiB"));
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| ImportError::File("it is not UTF-8 text"))?;
-    if text.contains('\0') {
-        return Err(ImportError::File("it is not text"));
-    }
+    let is_image = IMAGES.iter().any(|magic| bytes.starts_with(magic));
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) if !text.contains('\0') => text,
+        _ if is_image => return Err(ImportError::File(IMAGE)),
+        _ => return Err(ImportError::File(NO_TEXT)),
+    };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut import = ImportedFile::default();
     match format {
@@ -174,8 +183,22 @@ pub enum ImportError {
     File(&'static str),
     /// The reason applies to one line.
     Line(usize, &'static str),
+    /// The reason applies to a column of one line: the text cannot be parsed from there on.
+    Position(usize, usize, &'static str),
     /// The reason applies to one line and an earlier one, which contradict each other.
     Lines(usize, usize, &'static str),
+}
+
+impl ImportError {
+    /// Returns the reason without its place.
+    fn why(&self) -> &'static str {
+        match self {
+            ImportError::File(why)
+            | ImportError::Line(_, why)
+            | ImportError::Position(_, _, why)
+            | ImportError::Lines(_, _, why) => why,
+        }
+    }
 }
 
 impl fmt::Display for ImportError {
@@ -183,6 +206,9 @@ impl fmt::Display for ImportError {
         match self {
             ImportError::File(why) => f.write_str(why),
             ImportError::Line(line, why) => write!(f, "line {line}: {why}"),
+            ImportError::Position(line, column, why) => {
+                write!(f, "line {line}, column {column}: {why}")
+            }
             ImportError::Lines(line, earlier, why) => {
                 write!(f, "line {line}: {why} as line {earlier}")
             }
@@ -262,6 +288,20 @@ mod tests {
             ImportFormat::PrivacyIdea { owners },
         ];
         assert_eq!(formats.map(|format| format.name()), NAMES);
+    }
+
+    #[test]
+    fn files_that_are_no_text_are_refused_with_what_to_do() {
+        for (bytes, expected) in [
+            (&b"\x89PNG\r\n\x1a\n\0\0"[..], "it is an image; read its QR"),
+            (b"\xff\xd8\xff\xe0", "it is an image; read its QR"),
+            (b"GIF89a\0", "it is an image; read its QR"),
+            (b"PK\x03\x04\0\0", "it is not UTF-8 text; in the app"),
+            (b"\xff", "it is not UTF-8 text; in the app"),
+        ] {
+            let error = parse_import_file(ImportFormat::Otpauth, bytes).unwrap_err();
+            assert!(error.to_string().starts_with(expected), "{error}");
+        }
     }
 
     #[test]

@@ -183,6 +183,13 @@ impl Vault {
         self.keys.renew_token_keys()?.wrap(masters)
     }
 
+    /// Returns whether both are vaults of one store, or of copies of it: one has a fingerprint key of
+    /// the other.
+    pub(crate) fn is_of_same_store(&self, other: &Vault) -> bool {
+        let mut keys = self.keys.fingerprints();
+        keys.any(|key| other.keys.fingerprints().any(|other| key == other))
+    }
+
     /// Returns whether bytes that the previous key sealed may remain.
     pub(crate) fn has_previous_key(&self) -> bool {
         self.keys.previous_seal_key().is_some()

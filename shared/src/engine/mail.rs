@@ -3,4 +3,5 @@
 
 pub(super) mod code;
 pub(super) mod notification;
+pub(super) mod sign_in;
 pub(super) mod waiting;

@@ -9,7 +9,6 @@ use crate::policy::requirement::EnrollmentGrace;
 use crate::store::MissedInputs;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::{AppPasswordRefusal, Refusal};
-use crate::verify::host_clock::ClockSuspicion;
 use std::fmt;
 
 /// A sentence for users. [`fmt::Display`] writes the English text; a catalogue of another language
@@ -141,7 +140,8 @@ pub const SAVED_PROMPT: &str = "Type saved when you have them: ";
 
 pub const ENROLLMENT_CANCELLED: &str = "Nothing was set up; sign in again to start again";
 
-pub const ENROLLMENT_DONE: &str = "Your second factor is on, for every service";
+pub const ENROLLMENT_DONE: &str =
+    "Your second factor is on: from now on you need a code where this host asks for one";
 
 /// Whether the policy requires a second factor of an account that was just disabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,26 +205,6 @@ pub fn exemption_text(grace: EnrollmentGrace) -> String {
                 .to_owned()
         }
     }
-}
-
-/// Returns why this host's clock is suspected, for administrators.
-pub fn suspected_clock(suspicion: &ClockSuspicion, period: u64) -> String {
-    let ClockSuspicion {
-        error,
-        steps,
-        accounts,
-    } = suspicion;
-    let names: Vec<&str> = accounts.iter().take(10).map(UserName::as_str).collect();
-    let more = match accounts.len() - names.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!(
-        "this host's clock is probably {} by about {}: within the last hour the codes of {}{more} were all off by about {steps} time steps",
-        error.name(),
-        duration(steps.saturating_mul(period)),
-        names.join(", "),
-    )
 }
 
 /// Returns why an input was refused and what to do, in English.

@@ -33,7 +33,7 @@ pub use context::subjects::{
     AccountPolicy, Accounts, AppPasswords, AuditLog, Backups, Commands, Enrollment, Keys, Login,
     Mail, Sessions, Verification,
 };
-pub use context::warning::EngineWarning;
+pub use context::warning::{EngineWarning, suspected_clock};
 use context::{principal, transaction};
 pub use enrollment::at_prompt::PromptEnrollment;
 pub use enrollment::by_command::EnrollmentRequest;
@@ -47,6 +47,7 @@ pub use login::{
     LoginClass, LoginError, OpenedSession, RequestedPage, SERVICE, TrustRequest,
 };
 pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMailed};
+pub use mail::sign_in::BY_LINK;
 pub use mail::waiting::{WaitCallbackGuard, report_waiting, set_wait_callback};
 pub use policy::exemption::PolicyError;
 pub use policy::groups::AdministratorStatus;

@@ -59,8 +59,8 @@ pub(crate) enum TokenParent {
         sign_in: TokenId,
         first: FirstFactorMethod,
     },
-    /// A proof at a local socket or a prompt, whose peer is the holder. It is valid as long as a
-    /// first factor is.
+    /// A proof at a local socket or a prompt, whose peer is the holder, or a mail to the account's
+    /// address. It is valid as long as a first factor is.
     Peer,
 }
 

@@ -26,10 +26,12 @@ pub enum TokenKind {
     Refresh,
     /// Between the `auth` and the `account` function of a PAM transaction.
     Mark,
+    /// The link of a mail, which ends every session.
+    EndSessions,
 }
 
 impl TokenKind {
-    pub const ALL: [TokenKind; 9] = [
+    pub const ALL: [TokenKind; 10] = [
         TokenKind::Login,
         TokenKind::Enrollment,
         TokenKind::Draft,
@@ -39,6 +41,7 @@ impl TokenKind {
         TokenKind::Access,
         TokenKind::Refresh,
         TokenKind::Mark,
+        TokenKind::EndSessions,
     ];
 
     /// Returns the longest lifetime in seconds. A refresh token expires with its session, which
@@ -52,6 +55,7 @@ impl TokenKind {
             | TokenKind::RecoveryCodes
             | TokenKind::StepUp
             | TokenKind::Access => 900,
+            TokenKind::EndSessions => 7 * 86_400,
             TokenKind::Refresh => 30 * 86_400,
         }
     }
@@ -68,6 +72,7 @@ impl TokenKind {
             TokenKind::Access => "postern token: access",
             TokenKind::Refresh => "postern token: refresh",
             TokenKind::Mark => "postern token: mark",
+            TokenKind::EndSessions => "postern token: end sessions",
         }
     }
 }

@@ -5,6 +5,7 @@
 //! proven that the parent of the token is valid (`engine/login/token_validity.rs`).
 
 mod completed_factors;
+mod end_sessions;
 mod envelope;
 mod kind;
 mod login;
@@ -15,6 +16,7 @@ mod session_token;
 #[cfg(test)]
 mod tests;
 
+pub use end_sessions::EndSessionsPayload;
 pub(crate) use envelope::{AccountVersion, TokenHolder, TokenParent, TokenRecipient};
 pub use envelope::{Token, TokenId};
 pub use kind::TokenKind;
@@ -28,5 +30,7 @@ pub type LoginToken = Token<LoginPayload>;
 pub type StepUpToken = Token<StepUpPayload>;
 /// A session in a header, valid for minutes.
 pub type AccessToken = Token<AccessPayload>;
+/// Ends every session of an account, once.
+pub type EndSessionsToken = Token<EndSessionsPayload>;
 /// Obtains the next access token of a session, once.
 pub type RefreshToken = Token<RefreshPayload>;

@@ -71,6 +71,8 @@ pub struct Session {
     /// When they passed: an upgrade or a re-authentication renews it, and no end of the session.
     pub passed_at: FactorTimes,
     pub issued: Timestamp,
+    /// When the session was opened: later than `issued` if it replaces another one.
+    pub opened: Timestamp,
     /// End of the session, whatever the configuration says by then.
     pub expires: Timestamp,
     pub name: UserName,
@@ -99,7 +101,8 @@ impl Session {
             first: first_at,
             second: second_at,
         } = self.passed_at;
-        let times = [self.issued, self.expires, first_at, second_at].map(|time| time.0);
+        let times = [self.issued, self.opened, self.expires, first_at, second_at];
+        let times = times.map(|time| time.0);
         for number in [self.generation, self.revision].into_iter().chain(times) {
             bytes.extend(number.to_be_bytes());
         }
@@ -137,6 +140,7 @@ impl Session {
         let (generation, rest) = rest.split_first_chunk::<8>()?;
         let (revision, rest) = rest.split_first_chunk::<8>()?;
         let (issued, rest) = rest.split_first_chunk::<8>()?;
+        let (opened, rest) = rest.split_first_chunk::<8>()?;
         let (expires, rest) = rest.split_first_chunk::<8>()?;
         let (first_at, rest) = rest.split_first_chunk::<8>()?;
         let (second_at, rest) = rest.split_first_chunk::<8>()?;
@@ -165,6 +169,7 @@ impl Session {
                 second: Timestamp(u64::from_be_bytes(*second_at)),
             },
             issued: Timestamp(u64::from_be_bytes(*issued)),
+            opened: Timestamp(u64::from_be_bytes(*opened)),
             expires: Timestamp(u64::from_be_bytes(*expires)),
             name: UserName::parse(name).ok()?,
             scope: String::from_utf8(scope.to_vec()).ok()?,
@@ -200,6 +205,7 @@ impl Session {
                 second: Timestamp(1_000_000),
             },
             issued: Timestamp(1_000_000),
+            opened: Timestamp(1_000_000),
             expires: Timestamp(1_000_000 + 12 * 3600),
             name: "alice".parse().unwrap(),
             scope: "example.com".to_owned(),
@@ -231,6 +237,7 @@ mod tests {
                 second: Timestamp(1_800_000_600),
             },
             issued: Timestamp(1_800_000_000),
+            opened: Timestamp(1_800_000_700),
             expires: Timestamp(1_800_043_200),
             name: "ü@x.org".parse().unwrap(),
             scope: "example.com".to_owned(),

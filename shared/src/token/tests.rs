@@ -155,6 +155,7 @@ fn all(keys: &TokenKeys, holder: TokenHolder) -> Vec<Sample> {
             }),
             told: Vec::new(),
         }),
+        sample(keys, holder, || EndSessionsPayload {}),
     ]
 }
 

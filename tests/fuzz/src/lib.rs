@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod authenticators;
+pub mod backups;
 pub mod configuration;
 pub mod conversation;
 pub mod frames;

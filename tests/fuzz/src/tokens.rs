@@ -8,7 +8,7 @@ use postern_shared::system::clock::Timestamp;
 use postern_shared::token::session::{
     CompletedFactors, FactorTimes, FirstFactorMethod, SecondFactorMethod, Session, SessionId,
 };
-use postern_shared::token::{AccessToken, LoginToken, RefreshToken, StepUpToken};
+use postern_shared::token::{AccessToken, LoginToken, PageMessage, RefreshToken, StepUpToken};
 use std::sync::LazyLock;
 
 const NOW: Timestamp = Timestamp(1_700_000_000);
@@ -34,6 +34,7 @@ static ISSUED: LazyLock<(TokenKeys, Session, [String; 3])> = LazyLock::new(|| {
             second: NOW,
         },
         issued: NOW,
+        opened: NOW,
         expires: NOW.plus(3600),
         name: "alice".parse().expect("a name"),
         scope: "example.com".to_owned(),
@@ -79,6 +80,8 @@ pub fn forged(bytes: &[u8]) -> bool {
     assert!(StepUpToken::open_step_up(&text, keys, session, NOW).is_none());
     assert!(LoginToken::open_login(&text, keys, NOW).is_none());
     assert!(EnrollmentToken::open_enrollment(&text, keys, NOW).is_none());
+    // Nor was a page message, and no token is one.
+    assert!(PageMessage::open(&text, keys, "sign-in", NOW).is_none());
     // Each token is accepted only within its validity.
     assert!(AccessToken::open_access(&text, keys, NOW.plus(3600)).is_none());
     assert!(RefreshToken::open_refresh(&text, keys, Timestamp(NOW.0 - 1)).is_none());

@@ -51,6 +51,18 @@ pub fn killed_at_store_or_key(when: u32, call: Command) -> Command {
     wrap(strace, &call)
 }
 
+/// System calls between which a task on files can be cut off: each makes a change durable, or gives
+/// or takes a name.
+pub const DURABLE: &str =
+    "fsync,fdatasync,ftruncate,fallocate,unlink,unlinkat,rename,renameat2,fchown,chown";
+
+/// Prepares a call that is killed at its `when`-th of these system calls, on any file.
+pub fn killed_at_calls(calls: &str, when: u32, call: Command) -> Command {
+    let mut strace = Command::new("strace");
+    struck(&mut strace, calls, "KILL", when);
+    wrap(strace, &call)
+}
+
 fn wrap(mut strace: Command, call: &Command) -> Command {
     // Only the call itself uses the story's clock.
     for (name, value) in call.get_envs() {

@@ -3,7 +3,11 @@
 
 use std::fs;
 use std::process::Command;
-use testhost::{Host, PROGRAM, PagesAt, Phone, Postern, Proxy, Store, Web, finished, wait_until};
+use std::time::{Duration, Instant};
+use testhost::{
+    Host, PROGRAM, PagesAt, Phone, Postern, Proxy, Store, Web, assert_contains, assert_lacks,
+    finished, wait_until,
+};
 
 /// Saves what the cases change; `put_back` restores it.
 const SAVE: &str = "
@@ -459,6 +463,49 @@ fn daemons_and_clock_are_looked_at() {
     shell(&format!(
         "rm {tool}; [ ! -e {tool}.saved ] || mv {tool}.saved {tool}"
     ));
+}
+
+/// The attack: someone makes files in the own home, or a tool hangs, so that root's check never ends or
+/// says less than it should.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn files_of_users_and_tools_that_hang_do_not_hold_up_the_check() {
+    let (_host, mut keys, _) = ssh_host_with_phone();
+    keys.show("alice");
+    let file = "/home/alice/.ssh/authorized_keys";
+    let begin = Instant::now();
+    for change in [
+        format!("mkfifo {file}"),
+        format!("ln -s /dev/zero {file}"),
+        format!("ln -s /etc/shadow {file}"),
+        format!("ln -s {file} {file}"),
+        format!("truncate --size=100G {file}"),
+    ] {
+        shell(&format!("mv {file} {file}.saved; {change}"));
+        let said = Postern::call("check").run();
+        shell(&format!("rm {file}; mv {file}.saved {file}"));
+        assert_lacks(said.all(), "$y$");
+        let is_fault = |line: &str| line.starts_with("fault");
+        assert!(!said.out.lines().any(is_fault), "{change}: {}", said.all());
+    }
+    assert!(begin.elapsed() < Duration::from_secs(120));
+
+    let sshd = "/usr/sbin/sshd";
+    shell(&format!(
+        "mv {sshd} {sshd}.saved; printf '#!/bin/sh\\nsleep 600 & wait\\n' >{sshd}; chmod 0755 {sshd}"
+    ));
+    let begin = Instant::now();
+    let said = Postern::call("check").run();
+    shell(&format!("mv {sshd}.saved {sshd}"));
+    assert!(
+        begin.elapsed() < Duration::from_secs(90),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert_contains(
+        &said.out,
+        "skipped  sshd: sshd -T does not end within 20 s, so nothing is known about sshd",
+    );
 }
 
 #[test]

@@ -8,7 +8,8 @@ use testhost::{Host, finished};
 
 const BENCHMARK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/checks");
 
-/// An app password costs a check about as much as a cookie does, and rules add almost nothing.
+/// An app password costs a check about as much as a cookie does. An idle timeout and rules add almost
+/// nothing.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_app_password_costs_a_check_about_what_a_cookie_costs() {
@@ -25,8 +26,16 @@ fn an_app_password_costs_a_check_about_what_a_cookie_costs() {
             Some((words.next()?, words.next()?.parse().ok()?))
         })
         .collect();
-    let [empty, cookie, bearer, basic, rules] =
-        ["healthz", "cookie", "bearer", "basic", "cookie-200-rules"].map(|kind| cost[kind]);
+    let [empty, cookie, idle, bearer, basic, rules] = [
+        "healthz",
+        "cookie",
+        "cookie-idle",
+        "bearer",
+        "basic",
+        "cookie-200-rules",
+    ]
+    .map(|kind| cost[kind]);
     assert!(bearer < cookie * 1.5 && basic < cookie * 1.5, "{table}");
+    assert!(idle < cookie * 1.15, "{table}");
     assert!(cookie < empty * 3.0 && rules < cookie * 2.0, "{table}");
 }

@@ -473,6 +473,15 @@ fn is_kept_from_its_first_setup_to_its_end(
         422,
         "invalid_value",
     );
+    for guessable in ["password", "Alice-2026", "auth.example.test"] {
+        program.is_refused(
+            "PUT",
+            "password",
+            json!({ "new": guessable }),
+            422,
+            "password_common",
+        );
+    }
     assert_eq!(
         program.asks("PUT", "password", json!({ "new": new }))["signed_in"],
         true

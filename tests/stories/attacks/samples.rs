@@ -317,16 +317,16 @@ fn nginx_says_what_went_wrong() {
             let reply = client.loads(url);
             assert_eq!(reply.status, status, "{reply:?}");
             assert!(
-                reply.header("content-type").starts_with("text/plain"),
+                reply.header("content-type").starts_with("text/html"),
                 "{reply:?}"
             );
             assert_contains(&reply.body, words);
         };
-        says(
-            &format!("{APP}/denied/"),
-            403,
-            "You are not allowed to open this page",
-        );
+        let denied = format!("{APP}/denied/");
+        let sent = client.loads(&denied);
+        assert_eq!(sent.status, 302, "{sent:?}");
+        says(sent.header("location"), 403, "You are signed in as alice");
+        assert_eq!(client.fetches(&denied).status, 403);
         web.gate.signal(Signal::SIGSTOP);
         says(
             &format!("{APP}/"),

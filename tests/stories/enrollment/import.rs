@@ -4,7 +4,8 @@ use postern_shared::credential::import::{
     FoundAuthenticator, ImportFormat, ImportOwners, ImportedFile, MovingFactor, PskcKey,
     parse_import_file,
 };
-use postern_shared::credential::totp::{OtpParameters, Step, generate_code};
+use postern_shared::credential::secret::Secret;
+use postern_shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, generate_code};
 use postern_shared::system::clock::Timestamp;
 use std::fs;
 use std::io::Write;
@@ -333,4 +334,84 @@ fn a_person_moves_from_google_authenticator_without_a_new_qr() {
     let secret = found.found[0].secret.to_base32();
     assert_lacks(output.all(), secret.as_str());
     assert_lacks(&log, secret.as_str());
+}
+
+const HEX: &str = "3132333435363738393031323334353637383930";
+const BASE32: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+const BASE64: &str = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=";
+
+/// Returns the code that a device with the secret above shows now.
+fn code_of_example() -> String {
+    let secret = Secret::from_base32(BASE32).expect("a secret");
+    let parameters = OtpParameters {
+        algorithm: Algorithm::Sha1,
+        digits: 6,
+        moving: OtpKind::Time { period: 30 },
+    };
+    generate_code(&secret, parameters, now_step(30)).to_string()
+}
+
+/// Each export goes the whole way: from the file of the app or of the vendor to a login.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn exports_of_apps_and_vendors_lead_to_a_login_without_a_new_qr() {
+    let host = prepared();
+    let list = format!("{FOLDER}/list.csv");
+    fs::write(
+        &list,
+        "serial,user\n2600000000001,carol\n2600000000002,dave\n",
+    )
+    .unwrap();
+    let aegis = format!(
+        r#"{{"version":1,"header":{{"slots":null,"params":null}},"db":{{"version":3,"entries":[
+        {{"type":"totp","name":"alice","issuer":"Example","info":{{"secret":"{BASE32}","algo":"SHA1","digits":6,"period":30}}}},
+        {{"type":"steam","name":"erin","issuer":"Steam","info":{{"secret":"{BASE32}","algo":"SHA1","digits":5,"period":30}}}}]}}}}"#
+    );
+    let two_fas = format!(
+        r#"{{"schemaVersion":4,"services":[{{"name":"Example","secret":"{BASE32}",
+        "otp":{{"account":"bob","issuer":"Example","digits":6,"period":30,"algorithm":"SHA1","tokenType":"TOTP"}}}}]}}"#
+    );
+    let seeds = format!("2600000000001,{HEX},TOTP,6,30\n2600000000009,{HEX},TOTP,6,30\n");
+    let container = format!(
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<KeyContainer Version="1.0" xmlns="urn:ietf:params:xml:ns:keyprov:pskc"><KeyPackage>
+<DeviceInfo><Manufacturer>Example</Manufacturer><SerialNo>2600000000002</SerialNo></DeviceInfo>
+<Key Id="2" Algorithm="urn:ietf:params:xml:ns:keyprov:pskc:totp">
+<AlgorithmParameters><ResponseFormat Length="6" Encoding="DECIMAL"/></AlgorithmParameters>
+<Data><Secret><PlainValue>{BASE64}</PlainValue></Secret></Data></Key>
+</KeyPackage></KeyContainer>
+"#
+    );
+    for (format, text, options, name, left_out) in [
+        ("aegis", aegis, "", "alice", "entry 2"),
+        ("2fas", two_fas, "", "bob", ""),
+        ("privacyidea", seeds, "--user-list", "carol", "line 2"),
+        ("pskc", container, "--user-list", "dave", ""),
+    ] {
+        let person = host.person(name);
+        let file = format!("{FOLDER}/{format}");
+        fs::write(&file, text).unwrap();
+        let list = match options {
+            "" => String::new(),
+            option => format!(" {option} {list}"),
+        };
+        let output = Postern::call(&format!("import {format} {file}{list} --yes")).does();
+        assert_contains(output.all(), "1 authenticator is active");
+        assert_contains(output.all(), left_out);
+        assert_lacks(output.all(), BASE32);
+        let code = code_of_example();
+        person.with_key().enters_with(&code);
+        person.with_key().is_refused(&code, "used already");
+        // the step of this secret is used, whosever it is
+        host.clock.forward(30);
+    }
+    // an encrypted export says what to do
+    let encrypted = r#"{"version":1,"header":{"slots":[{"type":1}],"params":{}},"db":"AAAA"}"#;
+    let file = format!("{FOLDER}/encrypted");
+    fs::write(&file, encrypted).unwrap();
+    let output = Postern::call(&format!("import aegis {file} --yes")).refuses();
+    assert_contains(
+        &output.err,
+        "it is encrypted; in Aegis, export again without \"Encrypt the vault\"",
+    );
 }

@@ -37,7 +37,7 @@ fn a_reload_drops_neither_connection_nor_session() {
     assert!(
         new.password(&web, &alice)
             .header("location")
-            .ends_with("/code")
+            .contains("/code")
     );
     reconfigure("elsewhere", "web");
     reload(&web.gate, "reloaded /etc/postern/postern.toml");
@@ -47,7 +47,7 @@ fn a_reload_drops_neither_connection_nor_session() {
         !exempt
             .password(&web, &alice)
             .header("location")
-            .ends_with("/code")
+            .contains("/code")
     );
     assert_eq!(exempt.loads(APP).status, 200);
     let spared = exempt.cookie_header("__Secure-postern");

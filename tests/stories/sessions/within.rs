@@ -47,11 +47,7 @@ fn a_page_that_asks_for_a_recent_code_asks_again_for_the_code_alone() {
         assert_contains(sent.header("location"), "/upgrade?rd=");
         // The trusted browser does not replace the code.
         let asked = client.follows(&sent);
-        assert_eq!(
-            asked.header("location"),
-            web.page("code")
-                .replace("https://auth.example.test:8443", "")
-        );
+        assert_contains(asked.header("location"), "/code");
         assert_eq!(client.code(&web, &phone.wrong()).status, 401);
         client
             .loads(&admin)
@@ -132,7 +128,7 @@ fn check_names_the_age_of_a_proof() {
     for (then, words) in [
         ("then = \"open\"\nwithin = \"5m\"", "rule 1 has within"),
         ("then = \"deny\"\nwithin = \"5m\"", "rule 1 has within"),
-        ("then = \"code\"\nwithin = \"59s\"", "60"),
+        ("then = \"code\"\nwithin = \"59s\"", "from 1m to 30d"),
     ] {
         host.write_configuration(&format!("[[gate.rule]]\n{then}\n"));
         let output = Postern::call("check").run();

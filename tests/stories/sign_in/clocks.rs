@@ -84,16 +84,16 @@ fn codes_of_several_people_that_are_off_alike_name_the_hosts_clock() {
             .with_key()
             .is_refused(&phone.code_in(-10), "behind by about 5 min");
     }
-    assert_lacks(&host.journal.rest(), "cause=host-clock");
-    assert_lacks(&check(), "clock is probably");
+    assert_lacks(host.journal.rest(), "cause=host-clock");
+    assert_lacks(check(), "clock is probably");
 
     let (carol, phone) = &people[2];
     carol
         .with_key()
         .is_refused(&phone.code_in(-10), "behind by about 5 min");
     let words = "this host's clock is probably fast by about 5 min: within the last hour the codes of alice, bob, carol were all off";
-    assert_contains(&host.journal.says("warning cause=host-clock"), words);
-    assert_contains(&check(), format!("fault    clock: {words}"));
+    assert_contains(host.journal.says("warning cause=host-clock"), words);
+    assert_contains(check(), format!("fault    clock: {words}"));
     let output = Postern::call("verify alice")
         .input(&people[0].1.code_in(-10))
         .refuses();
@@ -108,7 +108,7 @@ fn codes_of_several_people_that_are_off_alike_name_the_hosts_clock() {
     for (person, phone) in &people {
         person.with_key().enters_with(&phone.code());
     }
-    assert_lacks(&check(), "clock is probably");
+    assert_lacks(check(), "clock is probably");
     let output = Postern::call("verify alice")
         .input(&people[0].1.code_in(10))
         .refuses();

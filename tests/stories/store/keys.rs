@@ -1,5 +1,4 @@
-//! New keys while people sign in, after a crash, and after a compromise; and the restore of a
-//! backup.
+//! New keys while people sign in, after a crash, and after a compromise.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -8,8 +7,8 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 use testhost::{
     APP, Host, KEY, Person, Phone, Postern, STORE, Store, Terminal, Web, WebClient,
-    assert_contains, assert_lacks, finished, give_to_daemons, killed_at, killed_at_store_or_key,
-    wait_until, was_killed,
+    assert_contains, assert_lacks, give_to_daemons, killed_at, killed_at_store_or_key, wait_until,
+    was_killed,
 };
 
 const BROWSER: &str = "__Host-postern-browser";
@@ -365,54 +364,4 @@ fn a_missing_or_foreign_key_denies_all_access_and_the_log_names_the_file() {
     fs::write(KEY, kept).expect("root may do it");
     give_to_daemons(KEY, 0o640);
     alice.with_key().enters_with(&phone.code());
-}
-
-/// The backup is made as postern(1) describes it, while people can sign in. It is restored after
-/// the loss of the host.
-#[test]
-#[ignore = "needs the test host: tests/run"]
-fn a_backup_restores() {
-    let host = Host::fresh();
-    let (mut web, client, alice, phone, recovery) = signed_in(&host);
-    let folder = "/var/backups/postern";
-    fs::create_dir_all(folder).expect("root may do it");
-    let copy = format!("{folder}/postern.db");
-    let of_key = format!("{folder}/postern.key");
-    let _ = fs::remove_file(&copy);
-    Store::open().changes(&format!("VACUUM INTO '{copy}'"));
-    fs::copy(KEY, &of_key).expect("root may do it");
-
-    Postern::call("key rotate").does();
-    host.clock.forward(300);
-    alice.with_key().enters_with(&phone.code());
-    Postern::call("disable alice").does();
-    web.gate.stop();
-    for suffix in ["", "-wal", "-shm"] {
-        let _ = fs::remove_file(format!("{STORE}{suffix}"));
-    }
-    alice.with_key().is_turned_away();
-    for (from, to, mode) in [(&copy, STORE, 0o660), (&of_key, KEY, 0o640)] {
-        fs::copy(from, to).expect("root may do it");
-        give_to_daemons(to, mode);
-    }
-    Postern::call("status").does();
-    web.gate.restart();
-
-    // The backup does not know codes that were used after it. postern(1) says how long to wait.
-    alice.with_key().enters_with(&phone.code());
-    alice
-        .with_key()
-        .is_refused(&phone.code(), "That code was used already");
-    assert_eq!(client.loads(&format!("{APP}/")).status, 200);
-    let again = client.password(&web, &alice);
-    assert!(
-        again.status == 303 && !again.header("location").ends_with("code"),
-        "{again:?}"
-    );
-    alice.with_key().enters_with(&recovery[0]);
-    Postern::call("key rotate").does();
-    host.clock.forward(30);
-    alice.with_key().enters_with(&phone.code());
-    Store::open().is_sound();
-    finished(std::process::Command::new("rm").args(["-r", folder]));
 }

@@ -118,16 +118,12 @@ fn an_unknown_service_is_refused_and_the_input_stays() {
         ("foo", "foo"),
         ("..", ".."),
         (".", "."),
-        ("sshd ", "sshd"),
         ("<b>", "&#60;b&#62;"),
     ] {
         let scope = format!("pam:{service}\nweb:app.example.test/dav");
-        let scope = scope.replace("sshd ", "sshd\u{a0}");
         let reply = client.sends(&url, &[("name", "mine"), ("scope", &scope)]);
         assert_eq!(reply.status, 422, "{service}: {reply:?}");
-        if !service.starts_with("sshd") {
-            assert_contains(&reply.body, &format!("no PAM service {shown}."));
-        }
+        assert_contains(&reply.body, format!("no PAM service {shown}."));
         assert_contains(&reply.body, "web:app.example.test/dav</textarea>");
         assert_contains(&reply.body, "value=\"mine\"");
         assert_contains(&reply.body, "<details open>");

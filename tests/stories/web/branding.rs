@@ -139,7 +139,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         .types("[name=name]", "tablet")
         .clicks("summary");
     eye.looks_at("hardware-token");
-    browser.submits_to("Set up your second factor");
+    browser.submits_to("Add an authenticator");
     eye.looks_at("new-authenticator");
     for (page, heading) in [
         ("administration", "Administration"),

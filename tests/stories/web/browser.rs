@@ -149,6 +149,9 @@ fn wrong_codes_meet_a_delay_and_a_recovery_code_opens() {
         .enters_code(&phone.code())
         .arrives_at("Verification code");
     assert_contains(browser.reads("[role=alert]"), "wait 30");
+    assert_contains(browser.reads("[role=timer]"), "possible in");
+    let disabled = browser.runs("return document.querySelector('main form button').disabled");
+    assert_eq!(disabled, json!(true), "until the delay is over");
     // The field for digits is too short for a recovery code: a link leads to another field.
     browser.clicks("a[href*=other]").enters_answer(&recovery[0]);
     browser
@@ -291,16 +294,19 @@ fn a_refused_form_leaves_no_post_behind() {
         assert_eq!(ticked, json!(true), "the tick is kept");
         browser.runs("history.back()");
         testhost::wait_until("going back shows a page of the gate", || {
-            Ok(browser.heading() == "Verification code" || browser.heading() == "Sign in")
+            let heading = browser.runs("return document.querySelector('h1')?.textContent");
+            Ok(heading == json!("Verification code") || heading == json!("Sign in"))
         });
         browser
             .opens(&web.page("code?rd="))
             .arrives_at("Verification code");
         let alerts = browser.runs("return document.querySelectorAll('[role=alert]').length");
         assert_eq!(alerts, json!(0), "a message is shown once");
+        // The page after the code says that a code was wrong.
         browser
             .enters_code(&phone.code())
-            .arrives_at("The application");
+            .arrives_at("Signed in")
+            .clicks_to("a.button", "The application");
         assert_eq!(browser.url(), asked);
         let listed = Postern::json("browser list alice --json");
         assert_eq!(listed.as_array().map(Vec::len), Some(0), "{listed}");

@@ -87,6 +87,32 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
     }
 }
 
+/// An enrollment had no way out but to close the page.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_cancelled_setup_leaves_nothing_behind() {
+    let host = Host::fresh();
+    let _web = Web::nginx(&host, WITHIN);
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let browser = Chromium::start();
+    let asked = format!("{APP}/notes/7");
+    browser
+        .opens(&asked)
+        .enters_password("alice", &alice.password)
+        .arrives_at("Set up your second factor")
+        .clicks_to("form[action$='enroll/cancel'] button", "Sign in");
+    assert_contains(browser.reads(".who"), "app.example.test");
+    let cookies = browser.cookies();
+    assert!(
+        !cookies
+            .iter()
+            .any(|(name, _)| name.ends_with("-enrollment")),
+        "{cookies:?}"
+    );
+    assert_contains(&Postern::call("status alice").does().out, "off");
+}
+
 /// L13, N5: after `enroll_within`, enrollment requires an administrator's one-time code. Without it
 /// the page says whom to ask.
 #[test]
@@ -100,7 +126,8 @@ fn later_a_first_setup_needs_a_one_time_code() {
     carol.enrols();
     let client = WebClient::new();
 
-    let refused = client.password(&web, &alice);
+    client.password(&web, &alice).redirects_to(303, "/enroll");
+    let refused = client.loads(&web.page("enroll"));
     assert_eq!(refused.status, 403, "{refused:?}");
     assert_contains(&refused.body, "ask an administrator (carol, group keepers)");
     assert_lacks(&client.loads(&web.page("enroll")).body, "otpauth");
@@ -137,34 +164,58 @@ fn later_a_first_setup_needs_a_one_time_code() {
     );
 }
 
-/// `self_enroll` limits enrollment without a one-time code to networks, or forbids it.
+/// `self_enroll` limits enrollment without a one-time code to networks, or forbids it. It never
+/// replaces `enroll_within`: somebody required needs the one-time code without it.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn self_enroll_says_from_where_a_first_setup_needs_nothing_else() {
-    for (extra, from, status) in [
+    for (policy, extra, from, status) in [
+        (WITHIN, "self_enroll = \"always\"\n", "127.0.1.7", 200),
+        (REQUIRED, "self_enroll = \"always\"\n", "127.0.1.7", 403),
         (
+            REQUIRED,
             "self_enroll = \"networks\"\nself_enroll_networks = [\"127.0.1.0/24\"]\n",
             "127.0.1.7",
-            303,
+            403,
         ),
         (
+            WITHIN,
+            "self_enroll = \"networks\"\nself_enroll_networks = [\"127.0.1.0/24\"]\n",
+            "127.0.1.7",
+            200,
+        ),
+        (
+            WITHIN,
             "self_enroll = \"networks\"\nself_enroll_networks = [\"127.0.1.0/24\"]\n",
             "127.0.2.7",
             403,
         ),
-        ("self_enroll = \"one-time-code\"\n", "127.0.1.7", 403),
+        (
+            WITHIN,
+            "self_enroll = \"one-time-code\"\n",
+            "127.0.1.7",
+            403,
+        ),
     ] {
         let host = Host::fresh();
         let web = Web::start(
             &host,
             Proxy::Nginx,
             PagesAt::OwnHost,
-            &format!("{WITHIN}{extra}"),
+            &format!("{policy}{extra}"),
         );
         let alice = host.person("alice");
         alice.has_a_password();
-        let output = WebClient::new().from(from).password(&web, &alice);
-        assert_eq!(output.status, status, "{extra} from {from}: {output:?}");
+        let client = WebClient::new().from(from);
+        client.password(&web, &alice);
+        let output = client.loads(&web.page("enroll"));
+        assert_eq!(
+            output.status, status,
+            "{policy}{extra} from {from}: {output:?}"
+        );
+        if policy == REQUIRED {
+            assert_contains(&output.body, "ask an administrator (carol, group keepers)");
+        }
     }
 }
 

@@ -148,7 +148,7 @@ fn a_forged_language_does_no_harm() {
     }
     let foreign = WebClient::new().with("Origin: https://evil.example");
     assert_eq!(foreign.sends(&url, &[("to", "fr")]).status, 403);
-    assert_eq!(WebClient::new().loads(&url).status, 405);
+    assert_eq!(WebClient::new().fetches(&url).status, 405);
 }
 
 /// Without a script, moments are relative or in UTC. With it they are in the browser's own time

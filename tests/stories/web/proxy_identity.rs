@@ -272,7 +272,10 @@ fn a_user_who_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() 
     reconfigure("[gate]\n", &required("0s"));
     web.gate.restart();
     let carol = basic(&WebClient::new(), "carol");
-    let asked = carol.loads(&web.page("sign-in"));
+    carol
+        .loads(&web.page("sign-in"))
+        .redirects_to(303, "/enroll");
+    let asked = carol.loads(&web.page("enroll"));
     assert_eq!(asked.status, 403, "{asked:?}");
     assert_contains(&asked.body, "one-time code");
     assert_eq!(carol.loads(&format!("{APP}/")).status, 302);

@@ -24,7 +24,7 @@ fn recovers(person: &Person, code: &str) -> Chromium {
 /// Starts to replace the lost authenticator, up to the QR code.
 #[track_caller]
 fn begins_anew(browser: &Chromium) -> Phone {
-    browser.clicks_to("form[action$=replace] button", "Set up your second factor");
+    browser.clicks_to("form[action$=replace] button", "Set up a new authenticator");
     let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");
     Phone::scans(url.as_str().expect("a link"))
 }

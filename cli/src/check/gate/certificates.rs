@@ -4,6 +4,7 @@
 
 use crate::check::finding::{Finding, Place};
 use crate::check::machine::Machine;
+use crate::terminal::output::counted;
 use postern_shared::config::Config;
 use postern_shared::config::file::{self, ConfigError};
 use postern_shared::config::gate::{ListenAddress, TlsConfig};
@@ -89,7 +90,7 @@ pub(crate) fn findings(machine: &Machine, path: &Path, config: &Config) -> Vec<F
         Some((_, end)) if end <= now + SOON => findings.push(
             Finding::warning(
                 "certificate",
-                format_args!("{file} expires in {} days", (end - now) / 86_400),
+                format_args!("{file} expires in {}", counted((end - now) / 86_400, "day")),
             )
             .at(&at("cert_file"))
             .remedy(renew),

@@ -33,7 +33,9 @@ impl RegularFile {
     /// name, lose what is read from them; only root can read those.
     pub(super) fn is_readable_by(&self, reader: &Reader) -> bool {
         let mode = self.metadata.mode();
-        let bits = if self.metadata.uid() == reader.uid {
+        let bits = if reader.uid == 0 {
+            return true;
+        } else if self.metadata.uid() == reader.uid {
             mode >> 6
         } else if reader.gids.contains(&self.metadata.gid()) {
             mode >> 3
@@ -120,6 +122,11 @@ mod tests {
             uid: 54_321,
             gids: vec![54_321],
         };
+        let root = Reader {
+            uid: 0,
+            gids: vec![0],
+        };
+        assert!(located(0o600).is_readable_by(&root));
         let member = Reader {
             uid: 54_321,
             gids: vec![gid],

@@ -4,7 +4,7 @@ use crate::check::finding::{Finding, Place};
 use crate::check::machine::Machine;
 use crate::check::pam::evaluation::{Bypass, BypassKind, OurResult, StackCaller};
 use crate::check::pam::stack::{Stack, load_stack, service_names};
-use crate::check::pam::units;
+use crate::check::pam::{confinement, units};
 use postern_shared::system::pam_service::{MODULE, MODULE_OPTIONS, PamHook, SERVICE_FOLDERS};
 use std::path::Path;
 
@@ -54,6 +54,7 @@ pub(crate) fn findings(machine: &Machine) -> Vec<Finding> {
         findings.extend(pair(machine, first, second, command));
     }
     findings.extend(units::findings(machine, &asking));
+    findings.extend(confinement::findings(machine, &asking));
     if !asking.is_empty() {
         let what = format!("asks for the code: {}", asking.join(", "));
         findings.push(Finding::ok("pam", what));

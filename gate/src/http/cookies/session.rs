@@ -164,6 +164,7 @@ mod sample {
                 second: Timestamp(1_000_000),
             },
             issued: Timestamp(1_000_000),
+            opened: Timestamp(1_000_000),
             expires: Timestamp(1_000_000 + 12 * 3600),
             name: name.parse().expect("a name"),
             scope: "example.com".to_owned(),

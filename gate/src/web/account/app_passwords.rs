@@ -122,7 +122,9 @@ pub(crate) async fn show_app_passwords_page(
 ) -> PageResult {
     let step_up = step_up::required_step_up(request).await?;
     let named = &request.site.gate().scope;
-    let is_only_one = named.len() == 1 && form.refused.is_none();
+    // the refusal of a change of another app password has none of this form's fields
+    let is_typed = form.refused.is_some() && form.field("action").is_empty();
+    let is_only_one = named.len() == 1 && !is_typed;
     let scopes = named.iter().map(|(name, scope)| ScopeChoice {
         name: name.as_str(),
         title: account::scope_title(named, &ScopeTerm::Named(name.clone())),
@@ -137,6 +139,7 @@ pub(crate) async fn show_app_passwords_page(
         scopes: &scopes.collect::<Vec<_>>(),
         suggestions: &suggestions.split(", ").collect::<Vec<_>>(),
         typed: form,
+        is_typed,
         lifetimes: &LIFETIMES,
         step_up,
     };

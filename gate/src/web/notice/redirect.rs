@@ -17,7 +17,7 @@ use postern_shared::token::PageMessage;
 ///
 /// MUST NOT list a field that holds a password, a code or a secret, apart from `pending`: a pending
 /// enrollment is sealed, and the page holds it as well.
-const KEPT: [&str; 16] = [
+const KEPT: [&str; 15] = [
     "user",
     "trust",
     "pending",
@@ -26,8 +26,7 @@ const KEPT: [&str; 16] = [
     "digits",
     "algorithm",
     "scope",
-    "other",
-    "client",
+    "for",
     "days",
     "address",
     "id",
@@ -62,9 +61,9 @@ pub(crate) fn redirect_to_page(
     page: &str,
     form: &PageForm,
 ) -> Option<HttpReply> {
-    let fields = KEPT.iter().filter_map(|name| {
-        let value = form.field(name);
-        (!value.is_empty()).then(|| ((*name).to_owned(), value.to_owned()))
+    let fields = KEPT.iter().flat_map(|name| {
+        let values = form.fields(name).filter(|value| !value.is_empty());
+        values.map(|value| ((*name).to_owned(), value.to_owned()))
     });
     let (status, text, retry_after) = match (&form.refused, &form.status) {
         (Some(refused), _) => (refused.status, refused.text.clone(), refused.retry_after),
@@ -113,4 +112,37 @@ fn page_of_form(request: &RequestContext<'_>, page: &str) -> Option<String> {
     let path = target.split_once('?').map_or(target, |(path, _)| path);
     let is_sound = target.len() <= MAX_URL && target.bytes().all(|byte| byte.is_ascii_graphic());
     (is_sound && path == request.path_to(page)).then(|| target.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KEPT;
+
+    /// Fields for passwords, codes and secrets, by their type and by what browsers fill in.
+    #[test]
+    fn no_field_of_a_password_or_a_code_is_kept() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
+        let mut secret = vec!["secret".to_owned()];
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            for input in text.split("<input").skip(1) {
+                let input = input.split('>').next().unwrap();
+                let marks = [
+                    "type=\"password\"",
+                    "one-time-code",
+                    "-password\"",
+                    "characters",
+                ];
+                if !marks.iter().any(|mark| input.contains(mark)) {
+                    continue;
+                }
+                let name = input.split("name=\"").nth(1).unwrap().split('"').next();
+                secret.push(name.unwrap().to_owned());
+            }
+        }
+        assert!(secret.len() > 8, "{secret:?}");
+        for name in secret {
+            assert!(!KEPT.contains(&name.as_str()), "{name}");
+        }
+    }
 }

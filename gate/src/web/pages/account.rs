@@ -87,8 +87,10 @@ pub(crate) struct AppPasswordsPage<'a> {
     pub(crate) scopes: &'a [ScopeChoice<'a>],
     /// Names that the field suggests.
     pub(crate) suggestions: &'a [&'a str],
-    /// What was typed before the form was refused.
+    /// Fields of the form that was refused.
     pub(crate) typed: &'a PageForm,
+    /// Whether it was the form of a new app password.
+    pub(crate) is_typed: bool,
     /// Lifetimes, in days.
     pub(crate) lifetimes: &'a [u64],
     pub(crate) step_up: StepUpRequirement,
@@ -97,9 +99,9 @@ pub(crate) struct AppPasswordsPage<'a> {
 impl AppPasswordsPage<'_> {
     /// Whether a lifetime is the one in the form: before anything was typed, the longest.
     fn is_lifetime(&self, days: &str) -> bool {
-        match &self.typed.refused {
-            Some(_) => self.typed.field("days") == days,
-            None => self.lifetimes.iter().max().map(u64::to_string).as_deref() == Some(days),
+        match self.is_typed {
+            true => self.typed.field("days") == days,
+            false => self.lifetimes.iter().max().map(u64::to_string).as_deref() == Some(days),
         }
     }
 }
@@ -155,5 +157,5 @@ pub(crate) struct SessionsPage<'a> {
 }
 
 fn browser(agent: impl AsRef<str>) -> String {
-    super::user_agent::name(agent.as_ref())
+    postern_shared::network::user_agent::name(agent.as_ref())
 }

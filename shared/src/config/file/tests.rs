@@ -89,6 +89,43 @@ fn a_second_table_or_key_is_named() {
 }
 
 #[test]
+fn wrong_types_and_repeated_keys_are_refused_in_plain_words_with_key_and_line() {
+    for (text, expected) in [
+        (
+            "[totp]\ndigits = \"six\"\n",
+            "2: totp.digits: must be 6 or 8, not the text \"six\"",
+        ),
+        (
+            "[throttle]\nfree = \"many\"\n",
+            "2: throttle.free: must be a whole number from 1 to 10, not the text \"many\"",
+        ),
+        (
+            "[recovery]\ncount = 100000000000000000000\n",
+            "2: recovery.count: must be a whole number from 1 to 20, not 100000000000000000000",
+        ),
+        (
+            "[gate]\nurl = 5\n",
+            "2: gate.url: must be text in quotes, not 5",
+        ),
+        (
+            "[[gate.rule]]\nhosts = 5\n",
+            "2: gate.rule.hosts: must be a list in brackets, not 5",
+        ),
+        (
+            "[totp]\nperiod = 30\ndigits = 6\nperiod = 60\n",
+            "4: totp.period: is set in line 2 already",
+        ),
+        (
+            "# a\n[totp] # b\n[store]\n[totp]\n",
+            "4: the table [totp] stands in line 2 already: put its keys there",
+        ),
+    ] {
+        let error = validate(Path::new("p.toml"), text).unwrap_err().to_string();
+        assert_eq!(error, format!("p.toml:{expected}"));
+    }
+}
+
+#[test]
 fn a_typo_falls_back_to_the_last_valid_copy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("postern.toml");

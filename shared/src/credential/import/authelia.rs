@@ -227,7 +227,7 @@ mod tests {
             (other_secret, "line 1: the secret is not Base32"),
         ]);
         Authelia.assert_refusals([
-            (secret("*0V"), "line 11: an unsupported value"),
+            (secret("*0V"), "line 11, column 15: an unsupported value"),
             (other_title, "line 3: it is not an export"),
             (String::new(), "there is no authenticator"),
         ]);

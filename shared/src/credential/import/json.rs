@@ -156,7 +156,7 @@ impl JsonDocument {
     fn parse(text: &str) -> Result<JsonDocument, ImportError> {
         let value = serde_json::from_str(text).map_err(|error| match error.line() {
             0 => ImportError::File(NO_JSON),
-            line => ImportError::Line(line, NO_JSON),
+            line => ImportError::Position(line, error.column(), NO_JSON),
         })?;
         Ok(JsonDocument(value))
     }
@@ -225,8 +225,8 @@ mod tests {
             (encrypted, "it is encrypted; in Aegis, export again"),
             ("{}", "it is not an export of Aegis"),
             (r#"{"db":{"entries":3}}"#, "it is not an export of Aegis"),
-            ("otpauth://totp/a", "line 1: it is not JSON"),
-            (&deep, "line 1: it is not JSON"),
+            ("otpauth://totp/a", "line 1, column "),
+            (&deep, "line 1, column "),
         ]);
         let encrypted = r#"{"services":[],"servicesEncrypted":"AAAA:BBBB:CCCC"}"#;
         two_fas().assert_refusals([

@@ -7,7 +7,7 @@
 //! OtpParameters { 1: secret  2: name  3: issuer  4: algorithm  5: digits  6: type  7: counter }
 //! ```
 
-use super::protobuf::ProtobufValue::{Bytes, Number};
+use super::protobuf::ProtobufValue::{Bytes, Number, Other};
 use super::protobuf::parse_fields;
 use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, content_lines};
 use crate::credential::otpauth_uri::split_label;
@@ -23,20 +23,34 @@ const PERIOD: u64 = 30;
 /// More parts than the app exports.
 const MOST_PARTS: u64 = 1000;
 
-/// Adds the authenticators of `text`.
+/// Adds the authenticators of `text`. A part that is damaged or repeated, or whose other parts are
+/// missing, is reported; those of the other parts are imported.
 pub(super) fn parse_migration(text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
-    let mut parts = Vec::new();
+    let (mut parts, mut first) = (Vec::new(), None);
     for numbered in content_lines(text) {
-        let (line, text) = numbered?;
-        let why = "it must begin with otpauth-migration://offline?data=";
-        let data = text
-            .strip_prefix(PREFIX)
-            .ok_or(ImportError::Line(line, why))?;
-        let why = "its data is damaged; copy it again";
-        let message = decode_base64(data).ok_or(ImportError::Line(line, why))?;
-        parts.push(parse_part(line, &message, import)?);
+        match numbered.and_then(|(line, text)| parse_part(line, text)) {
+            Ok(part) => parts.push(part),
+            Err(error @ ImportError::Line(line, why)) => {
+                import.leave_out(line, None, why)?;
+                first.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
     }
-    check_parts(parts)
+    // a file of another kind, or nothing of it can be read
+    if let (true, Some(error)) = (parts.is_empty(), first) {
+        return Err(error);
+    }
+    for part in check_parts(parts, import)? {
+        let fields = parse_fields(&part.message).unwrap_or_default();
+        for field in fields {
+            if let (1, Bytes(entry)) = field {
+                let added = add_authenticator(part.line, entry, import);
+                import.leave_out_malformed(added)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn decode_base64(data: &str) -> Option<Zeroizing<Vec<u8>>> {
@@ -44,38 +58,35 @@ fn decode_base64(data: &str) -> Option<Zeroizing<Vec<u8>>> {
     BASE64.decode(&base64).ok().map(Zeroizing::new)
 }
 
-#[derive(Clone, Copy)]
 struct MigrationPart {
     line: usize,
     batch: u64,
     size: u64,
     index: u64,
+    message: Zeroizing<Vec<u8>>,
 }
 
-fn parse_part(
-    line: usize,
-    message: &[u8],
-    import: &mut ImportedFile,
-) -> Result<MigrationPart, ImportError> {
+fn parse_part(line: usize, text: &str) -> Result<MigrationPart, ImportError> {
+    let why = "it must begin with otpauth-migration://offline?data=";
+    let data = text
+        .strip_prefix(PREFIX)
+        .ok_or(ImportError::Line(line, why))?;
+    let why = "its data is damaged; copy it again";
+    let message = decode_base64(data).ok_or(ImportError::Line(line, why))?;
     let (mut version, mut size, mut index, mut batch) = (None, None, None, None);
-    let mut entries = Vec::new();
-    for field in parse_fields(message).ok_or(broken(line))? {
+    for field in parse_fields(&message).ok_or(broken(line))? {
         match field {
-            (1, Bytes(bytes)) => entries.push(bytes),
             (2, Number(value)) => set_once(line, &mut version, value)?,
             (3, Number(value)) => set_once(line, &mut size, value)?,
             (4, Number(value)) => set_once(line, &mut index, value)?,
             (5, Number(value)) => set_once(line, &mut batch, value)?,
-            (1..=5, _) => return Err(broken(line)),
+            (2..=5, _) | (1, Number(_) | Other) => return Err(broken(line)),
             _ => {}
         }
     }
     if !matches!(version, Some(1 | 2)) {
         let why = "a version of the export that Postern does not know";
         return Err(ImportError::Line(line, why));
-    }
-    for entry in entries {
-        add_authenticator(line, entry, import)?;
     }
     let (size, index, batch) = (size.unwrap_or(1), index.unwrap_or(0), batch.unwrap_or(0));
     if !(1..=MOST_PARTS).contains(&size) || index >= size {
@@ -86,6 +97,7 @@ fn parse_part(
         batch,
         size,
         index,
+        message,
     })
 }
 
@@ -168,25 +180,33 @@ fn parse_parameters(line: usize, message: &[u8]) -> Result<MigrationParameters<'
     Ok(values)
 }
 
-/// Checks that each batch has all its parts, and each part once.
-fn check_parts(mut parts: Vec<MigrationPart>) -> Result<(), ImportError> {
+/// Returns the parts in the order of their lines, each part of an export once. Repeated and missing
+/// ones are reported.
+fn check_parts(
+    mut parts: Vec<MigrationPart>,
+    import: &mut ImportedFile,
+) -> Result<Vec<MigrationPart>, ImportError> {
     parts.sort_by_key(|part| (part.batch, part.index, part.line));
-    for pair in parts.windows(2) {
-        let (one, next) = (pair[0], pair[1]);
-        if one.batch == next.batch && (one.index == next.index || one.size != next.size) {
-            let (line, earlier) = (one.line.max(next.line), one.line.min(next.line));
-            let why = "it claims to be the same part of the same export";
-            return Err(ImportError::Lines(line, earlier, why));
+    let mut checked: Vec<MigrationPart> = Vec::new();
+    for part in parts {
+        let before = checked.last().filter(|before| before.batch == part.batch);
+        match before.map(|before| before.index == part.index || before.size != part.size) {
+            Some(true) => {
+                let why = "another line claims to be the same part of the same export";
+                import.leave_out(part.line, None, why)?;
+            }
+            Some(false) | None => checked.push(part),
         }
     }
-    for batch in parts.chunk_by(|one, next| one.batch == next.batch) {
+    for batch in checked.chunk_by(|one, next| one.batch == next.batch) {
         if batch.len() as u64 != batch[0].size {
             let why =
                 "the export has more parts than this file: add the contents of its other QR codes";
-            return Err(ImportError::Line(batch[0].line, why));
+            import.leave_out(batch[0].line, None, why)?;
         }
     }
-    Ok(())
+    checked.sort_by_key(|part| part.line);
+    Ok(checked)
 }
 
 fn set_once<T>(line: usize, slot: &mut Option<T>, value: T) -> Result<(), ImportError> {
@@ -249,37 +269,70 @@ mod tests {
         assert_eq!((found.account.as_str(), found.digits), ("carol", 6));
     }
 
+    /// The parts of an export are independent of one another.
     #[test]
-    fn a_part_that_is_missing_or_repeated_is_named() {
-        let first = BATCH.lines().next().unwrap();
-        OtpauthMigration.assert_refusals([
-            (first.to_owned(), "line 1: the export has more parts"),
-            (
-                format!("{BATCH}{first}"),
-                "line 3: it claims to be the same part",
-            ),
-        ]);
+    fn a_part_that_is_missing_repeated_or_damaged_is_named_and_the_rest_imported() {
+        let lines: Vec<&str> = BATCH.lines().collect();
+        let (first, second) = (lines[0], lines[1]);
+        let damaged = second.replace("data=", "data=%%");
+        let cut = &second[..second.len() - 8];
+        let left_out = |text: &str| {
+            let import = OtpauthMigration.import(text);
+            let omitted = import.omitted.iter();
+            let omitted = omitted.filter(|one| one.account.is_none());
+            let omitted: Vec<(usize, &str)> = omitted.map(|one| (one.line, one.why)).collect();
+            (import.found.len(), omitted)
+        };
+        let incomplete =
+            "the export has more parts than this file: add the contents of its other QR codes";
+        let repeated = "another line claims to be the same part of the same export";
+        let copy = "its data is damaged; copy it again";
+        assert_eq!(left_out(first), (2, vec![(1, incomplete)]));
+        assert_eq!(
+            left_out(&format!("{BATCH}{first}")),
+            (4, vec![(3, repeated)])
+        );
+        assert_eq!(
+            left_out(&format!("{first}\n{damaged}\n")),
+            (2, vec![(1, incomplete), (2, copy)])
+        );
+        let (found, omitted) = left_out(&format!("{first}\n{cut}\nhello\n"));
+        assert_eq!((found, omitted.len()), (2, 3), "{omitted:?}");
     }
 
     #[test]
-    fn malformed_messages_are_refused_by_line() {
+    fn a_malformed_entry_is_left_out() {
+        let good = [&[0x0a, 25, 0x0a, 20][..], &[0x31; 20], &[0x12, 1, b'a']].concat();
+        for entry in [
+            // a number for the secret; a length beyond the end; a counter below zero
+            &[0x0a, 2, 0x08, 1][..],
+            &[0x0a, 2, 0x0a, 9],
+            &[
+                0x0a, 13, 0x30, 1, 0x38, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1,
+            ],
+        ] {
+            let message = [&[0x10, 1][..], entry, &good[..]].concat();
+            let import = OtpauthMigration.import(&url(&message));
+            let omitted: Vec<&str> = import.omitted.iter().map(|one| one.why).collect();
+            assert!(omitted[0].ends_with("or it is damaged"), "{omitted:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_which_nothing_can_be_read_is_refused_by_line() {
         for text in [
             "otpauth://totp/x".to_owned(),
             format!("{PREFIX}%%%"),
             format!("{PREFIX}AAA"),
-            // no version; version 9; a length beyond the end; a number for the secret; size 0;
-            // index 1 of 1
+            // no version; version 9; a length beyond the end; size 0; index 1 of 1
             url(&[0x18, 1]),
             url(&[0x10, 9]),
             url(&[0x10, 1, 0x0a, 200]),
-            url(&[0x10, 1, 0x0a, 2, 0x08, 1]),
             url(&[0x10, 1, 0x18, 0]),
             url(&[0x10, 1, 0x18, 1, 0x20, 1]),
-            // the version twice; a counter below zero
+            // the version twice; a number for an entry
             url(&[0x10, 1, 0x10, 1]),
-            url(&[
-                0x10, 1, 0x0a, 13, 0x30, 1, 0x38, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1,
-            ]),
+            url(&[0x10, 1, 0x08, 1]),
         ] {
             OtpauthMigration.assert_refusals([(format!("# export\n{text}"), "line 2: ")]);
         }

@@ -46,7 +46,11 @@ pub(super) fn parse_pskc(
     let document = Document::parse_with_options(text, options).map_err(|error| match error {
         Error::DtdDetected => ImportError::File(DOCUMENT_TYPE),
         Error::NodesLimitReached => ImportError::File("it has more than a million XML nodes"),
-        _ => ImportError::Line(error.pos().row as usize, "the XML is malformed"),
+        _ => {
+            let at = error.pos();
+            let (line, column) = (at.row as usize, at.col as usize);
+            ImportError::Position(line, column, "the XML is malformed")
+        }
     })?;
     let container = document.root_element();
     if !is_element(container, "KeyContainer") || container.attribute("Version") != Some("1.0") {
@@ -62,6 +66,7 @@ pub(super) fn parse_pskc(
         return Err(refusal(signature, why));
     }
     let opener = PskcDecryptor::new(container, key)?;
+    let mut not_verified = None;
     for package in container
         .children()
         .filter(|node| is_element(*node, "KeyPackage"))
@@ -75,13 +80,21 @@ pub(super) fn parse_pskc(
             }
         };
         match describe_key(package, key, owners, now) {
-            Ok(described) => described.add_to(&opener, import)?,
+            Ok(described) => {
+                if let Some(error) = described.add_to(&opener, import)? {
+                    not_verified.get_or_insert(error);
+                }
+            }
             Err(unusable) => {
                 import.leave_out(line_of(key), unusable.account.as_deref(), unusable.why)?;
             }
         }
     }
-    Ok(())
+    // where no secret can be verified, the key that was given is wrong
+    match not_verified {
+        Some(error) if import.found.is_empty() => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses documents that the XML parser would process in quadratic time: it compares each
@@ -122,26 +135,29 @@ struct UnusableKey {
 
 impl From<ImportError> for UnusableKey {
     fn from(error: ImportError) -> UnusableKey {
-        let (ImportError::File(why) | ImportError::Line(_, why) | ImportError::Lines(_, _, why)) =
-            error;
+        let why = error.why();
         UnusableKey { account: None, why }
     }
 }
 
 impl DescribedKey<'_> {
-    /// Reads the secret and adds the authenticator. A secret that cannot be decrypted or verified
-    /// refuses the file: the key is wrong, or the file was changed.
-    fn add_to(self, opener: &PskcDecryptor, import: &mut ImportedFile) -> Result<(), ImportError> {
+    /// Reads the secret and adds the authenticator. Leaves out one whose secret cannot be verified or
+    /// decrypted, and returns why. An encrypted secret without a key refuses the file.
+    fn add_to(
+        self,
+        opener: &PskcDecryptor,
+        import: &mut ImportedFile,
+    ) -> Result<Option<ImportError>, ImportError> {
         let (line, account) = (self.line, self.account);
-        let is_plain = matches!(opener, PskcDecryptor::Plain)
-            && matches!(child(self.secret, "EncryptedValue"), Ok(None));
+        let has_key = !matches!(opener, PskcDecryptor::Plain);
+        let is_encrypted = !matches!(child(self.secret, "EncryptedValue"), Ok(None));
         let secret = match read_secret(self.secret, opener) {
             Ok(secret) => Secret::from_imported_bytes(secret),
-            Err(error) if is_plain => {
-                let why = UnusableKey::from(error).why;
-                return import.leave_out(line, Some(&account), why);
+            Err(error) if is_encrypted && !has_key => return Err(error),
+            Err(error) => {
+                import.leave_out(line, Some(&account), error.why())?;
+                return Ok(has_key.then_some(error));
             }
-            Err(error) => return Err(error),
         };
         for why in self.losses {
             import.note_loss(line, &account, why);
@@ -151,7 +167,8 @@ impl DescribedKey<'_> {
             algorithm: self.algorithm,
             digits: self.digits,
             ..ImportEntry::new(line, account, secret, self.moving)
-        })
+        })?;
+        Ok(None)
     }
 }
 

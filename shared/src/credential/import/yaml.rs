@@ -47,19 +47,20 @@ pub(super) fn parse_records(text: &str, title: &str) -> Result<Vec<YamlRecord>, 
             continue;
         }
         let depth = text.len() - content.len();
+        let unknown = ImportError::Position(line, depth + 1, UNKNOWN);
         match content.strip_prefix("- ") {
             Some(pair) if *indent.get_or_insert(depth) == depth => {
                 records.push(YamlRecord {
                     line,
-                    pairs: vec![parse_pair(line, pair)?],
+                    pairs: vec![parse_pair(line, depth + 2, pair)?],
                 });
             }
             None if indent.is_some_and(|indent| depth == indent + 2) => {
-                let pair = parse_pair(line, content)?;
+                let pair = parse_pair(line, depth, content)?;
                 let pairs = records.last_mut().map(|record| &mut record.pairs);
-                add_pair(pairs.ok_or(ImportError::Line(line, UNKNOWN))?, pair)?;
+                add_pair(pairs.ok_or(unknown)?, pair)?;
             }
-            _ => return Err(ImportError::Line(line, UNKNOWN)),
+            _ => return Err(unknown),
         }
     }
     Ok(records)
@@ -82,23 +83,26 @@ fn add_pair(pairs: &mut Vec<YamlPair>, pair: YamlPair) -> Result<(), ImportError
     Ok(())
 }
 
-fn parse_pair(line: usize, text: &str) -> Result<YamlPair, ImportError> {
+/// Parses a key with its value. `before` is the number of characters before `text`.
+fn parse_pair(line: usize, before: usize, text: &str) -> Result<YamlPair, ImportError> {
+    let unknown = || ImportError::Position(line, before + 1, UNKNOWN);
     let (key, value) = match text.split_once(": ") {
         Some((key, value)) => (key, value.trim()),
-        None => (
-            text.trim_end()
-                .strip_suffix(':')
-                .ok_or(ImportError::Line(line, UNKNOWN))?,
-            "",
-        ),
+        None => (text.trim_end().strip_suffix(':').ok_or_else(unknown)?, ""),
     };
     if key.is_empty() || !key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
-        return Err(ImportError::Line(line, UNKNOWN));
+        return Err(unknown());
     }
+    let value = parse_scalar(value).ok_or_else(|| {
+        // the key is ASCII, and only blanks stand before the value
+        let rest = &text[key.len() + 1..];
+        let blanks = rest.chars().take_while(|c| c.is_whitespace()).count();
+        ImportError::Position(line, before + key.len() + 1 + blanks + 1, SCALAR)
+    })?;
     Ok(YamlPair {
         line,
         key: key.to_owned(),
-        value: parse_scalar(value).ok_or(ImportError::Line(line, SCALAR))?,
+        value,
     })
 }
 
@@ -213,10 +217,20 @@ mod tests {
             ("title:\n\t- a: 1\n", 2),
         ] {
             match parse_records(text, "title") {
-                Err(ImportError::Line(refused, _)) => assert_eq!(refused, line, "{text}"),
+                Err(ImportError::Line(refused, _) | ImportError::Position(refused, ..)) => {
+                    assert_eq!(refused, line, "{text}");
+                }
                 _ => panic!("{text}"),
             }
         }
+        let position = parse_records("title:\n  - a:  *x\n", "title")
+            .err()
+            .unwrap();
+        assert_eq!(position, ImportError::Position(2, 9, SCALAR));
+        let position = parse_records("title:\n  - a: 1\n   b: 1\n", "title")
+            .err()
+            .unwrap();
+        assert_eq!(position, ImportError::Position(3, 4, UNKNOWN));
         let twice = parse_records("title:\n  - a: 1\n    a: 2\n", "title")
             .err()
             .unwrap();

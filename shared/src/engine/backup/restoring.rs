@@ -69,10 +69,13 @@ impl Engine {
 }
 
 impl ReplacedStore<'_> {
-    /// Returns whether this store was in use after the backup was made.
-    fn is_newer_than(&mut self, created: Timestamp) -> Result<bool, StoreError> {
+    /// Returns whether this is the store of the backup, in use since that was made, without a gap:
+    /// one that was restored since does not know what was used before that.
+    fn knows_uses_since(&mut self, created: Timestamp, vault: &Vault) -> Result<bool, StoreError> {
         let newest = self.transaction.newest_event_time()?;
-        Ok(newest.is_some_and(|newest| newest >= created))
+        Ok(self.vault.is_of_same_store(vault)
+            && newest.is_some_and(|newest| newest >= created)
+            && !self.transaction.was_restored_since(created)?)
     }
 }
 
@@ -93,13 +96,18 @@ impl Backups<'_> {
     ) -> Result<RestoreReport, EngineError> {
         let mut report = RestoreReport::default();
         if let Some(old) = &mut replaced {
-            report.uses_are_known = old.is_newer_than(created)?;
+            report.uses_are_known = old.knows_uses_since(created, &self.engine.vault)?;
         }
-        let mut known = replaced.filter(|_| report.uses_are_known);
         self.end_tokens(options)?;
-        self.refuse_used_codes(known.as_deref_mut(), now, &mut report)?;
-        self.refuse_codes_of_declared_accounts(now, &mut report)?;
-        if let Some(old) = known {
+        let mut uses = UsedCodes {
+            replaced: replaced.as_deref_mut(),
+            are_known: report.uses_are_known,
+            future_steps: u64::from(self.engine.config.totp.future_steps.value()),
+            now,
+        };
+        self.refuse_used_codes(&mut uses, &mut report)?;
+        self.refuse_codes_of_declared_accounts(&mut uses, &mut report)?;
+        if let Some(old) = replaced {
             self.consume_used_recovery_codes(old)?;
         }
         let mut transaction = self.engine.begin(Intent::Write)?;
@@ -128,8 +136,7 @@ impl Backups<'_> {
 
     fn refuse_used_codes(
         &mut self,
-        mut known: Option<&mut ReplacedStore<'_>>,
-        now: Timestamp,
+        uses: &mut UsedCodes<'_, '_>,
         report: &mut RestoreReport,
     ) -> Result<(), EngineError> {
         let mut after = 0;
@@ -149,9 +156,7 @@ impl Backups<'_> {
                         continue;
                     }
                 };
-                let known = known.as_deref_mut();
-                let counter =
-                    refuse_codes_of(&mut transaction, vault, known, &secret, parameters, now)?;
+                let counter = uses.refuse(&mut transaction, vault, &secret, parameters)?;
                 if counter == RestoredCounter::Refused {
                     let renew = report.renew.entry(authenticator.owner).or_default();
                     renew.refused_counters += 1;
@@ -165,7 +170,7 @@ impl Backups<'_> {
     /// others later, which were never used here before.
     fn refuse_codes_of_declared_accounts(
         &mut self,
-        now: Timestamp,
+        uses: &mut UsedCodes<'_, '_>,
         report: &mut RestoreReport,
     ) -> Result<(), EngineError> {
         let accounts = &self.engine.config.account;
@@ -177,7 +182,7 @@ impl Backups<'_> {
                 report.damaged.insert(name);
                 continue;
             };
-            let counter = refuse_codes_of(&mut transaction, vault, None, &secret, parameters, now)?;
+            let counter = uses.refuse(&mut transaction, vault, &secret, parameters)?;
             if counter == RestoredCounter::Refused {
                 report.renew.entry(name).or_default().refused_counters += 1;
             }
@@ -238,35 +243,54 @@ fn unseal(vault: &Vault, authenticator: &OwnedAuthenticator) -> Result<Secret, V
     vault.unseal(&authenticator.sealed, &binding)
 }
 
-/// Refuses every code of a secret that may have been accepted before `now`.
-fn refuse_codes_of(
-    transaction: &mut Transaction<'_>,
-    vault: &Vault,
-    known: Option<&mut ReplacedStore<'_>>,
-    secret: &Secret,
-    parameters: OtpParameters,
+/// What is known of the codes that were used since the backup.
+struct UsedCodes<'a, 'e> {
+    replaced: Option<&'a mut ReplacedStore<'e>>,
+    /// Whether the replaced store knows all of them.
+    are_known: bool,
+    /// `totp.future_steps`
+    future_steps: u64,
     now: Timestamp,
-) -> Result<RestoredCounter, StoreError> {
-    let fingerprint = vault.fingerprint(secret, parameters);
-    // an older fingerprint key may have written it
-    let before = load_floor(vault, transaction, secret, parameters)?;
-    let known = match known {
-        Some(old) => load_floor(old.vault, &mut old.transaction, secret, parameters)?,
-        None => None,
-    };
-    for floor in [before, known].into_iter().flatten() {
-        transaction.raise_floor(&fingerprint, floor)?;
-    }
-    match (parameters.moving.step_at(now), known) {
-        (Some(current), _) => {
-            // Steps before this one lie below the floor, also if `postern unlock --clock` lowers it.
-            transaction.refuse_steps(&fingerprint, current.0..=current.0 + FUTURE_STEPS)?;
-            Ok(RestoredCounter::Known)
+}
+
+impl UsedCodes<'_, '_> {
+    /// Refuses every code of a secret that may have been accepted before now.
+    fn refuse(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        vault: &Vault,
+        secret: &Secret,
+        parameters: OtpParameters,
+    ) -> Result<RestoredCounter, StoreError> {
+        let fingerprint = vault.fingerprint(secret, parameters);
+        // an older fingerprint key may have written it
+        let before = load_floor(vault, transaction, secret, parameters)?;
+        let since = match &mut self.replaced {
+            Some(old) => load_floor(old.vault, &mut old.transaction, secret, parameters)?,
+            None => None,
+        };
+        let floor = before.max(since);
+        if let Some(floor) = floor {
+            transaction.raise_floor(&fingerprint, floor)?;
         }
-        (None, Some(_)) => Ok(RestoredCounter::Known),
-        (None, None) => {
+        let Some(Step(current)) = parameters.moving.step_at(self.now) else {
+            // a store that went on from the backup never has a lower floor
+            let is_known = self.are_known && since >= before && floor < Some(EVERY_COUNTER);
+            if is_known {
+                return Ok(RestoredCounter::Known);
+            }
             transaction.raise_floor(&fingerprint, EVERY_COUNTER)?;
-            Ok(RestoredCounter::Refused)
+            return Ok(RestoredCounter::Refused);
+        };
+        // Steps before this one lie below the floor, also if `postern unlock --clock` lowers it. A
+        // floor above the window would look like a clock that was set back.
+        let newest = current.saturating_add(self.future_steps);
+        for step in current..=newest {
+            transaction.raise_floor(&fingerprint, Step(step))?;
         }
+        for step in newest..=current.saturating_add(FUTURE_STEPS) {
+            transaction.refuse_step(&fingerprint, Step(step))?;
+        }
+        Ok(RestoredCounter::Known)
     }
 }

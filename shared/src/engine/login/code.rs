@@ -7,6 +7,7 @@ use super::proof::FirstFactorPassed;
 use super::token_validity::check_token;
 use super::{AfterCode, BrowserContext, LoginError, TrustRequest};
 use crate::credential::input::Input;
+use crate::engine::mail::sign_in::{is_new_sign_in, report_sign_in};
 use crate::engine::{AfterRecovery, Login};
 use crate::store::LoginTokenState;
 use crate::system::clock::Timestamp;
@@ -43,6 +44,8 @@ impl Login<'_> {
             (Some(record), Some(first)) if !token_state.used => (record, first),
             _ => return Ok(AfterCode::Refused(Refusal::Expired)),
         };
+        let is_new = recognized.number().is_none()
+            && is_new_sign_in(&mut evaluation.tx, (name, record.id), browser)?;
         let decision = evaluation.decide_input(input);
         // A person who has to wait is told how long, even where the login is over after so many
         // wrong codes.
@@ -109,6 +112,9 @@ impl Login<'_> {
             (&accepted, verified.after_login),
             (number.or(recognized.number()), cookie),
         )?;
+        if is_new {
+            report_sign_in(tx, name, browser)?;
+        }
         evaluation.commit()?;
         self.settle_login(&opened)?;
         Ok(AfterCode::Opened(Box::new(opened)))

@@ -167,6 +167,7 @@ impl NewSession<'_> {
             passed: grant.passed,
             passed_at: grant.passed_at(now),
             issued: grant.began,
+            opened: now,
             expires,
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),

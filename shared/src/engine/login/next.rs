@@ -15,6 +15,7 @@ use crate::crypto::password::PasswordError;
 use crate::engine::accounts::account_data;
 use crate::engine::enrollment::token::WebEnrollment;
 use crate::engine::mail::code;
+use crate::engine::mail::sign_in::{is_new_sign_in, report_sign_in};
 use crate::engine::transaction::EngineTransaction;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{EnrollmentPermission, EnrollmentToken};
@@ -45,17 +46,20 @@ impl<'a> LoginProgress<'a> {
         mut evaluation: Evaluation<'a>,
         recognized: &RecognizedBrowser,
     ) -> Result<AfterPassword, LoginError> {
+        let (browser, record) = (self.session.browser, self.session.record);
+        let is_new = recognized.number().is_none()
+            && is_new_sign_in(&mut evaluation.tx, (&record.name, record.id), browser)?;
         let next = match self.decide_next(&mut evaluation, recognized)? {
             Some(next) => next,
             None => {
-                let NewSession {
-                    browser, record, ..
-                } = self.session;
                 let request = browser.after_first_factor(&record.name);
                 evaluation = evaluation.load_again(request)?;
                 self.verify_recovery_input(&mut evaluation)?
             }
         };
+        if is_new && matches!(next, AfterPassword::Opened(_)) {
+            report_sign_in(&mut evaluation.tx, &record.name, browser)?;
+        }
         evaluation.commit()?;
         Ok(next)
     }

@@ -22,9 +22,10 @@ pub(in crate::engine) fn log_event(
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
     let logged = tx.add_event(event)?;
-    // The user's own processes can cause this event without limit, and must not fill the user's
-    // mailbox.
-    if logged == LoggedEvent::TooMany && event.kind == EventKind::HostPasswordChanged {
+    // The user's own processes, or whoever signs in, can cause these events without limit, and must
+    // not fill the user's mailbox.
+    let is_limited = [EventKind::HostPasswordChanged, EventKind::NewSignIn].contains(&event.kind);
+    if logged == LoggedEvent::TooMany && is_limited {
         return Ok(());
     }
     if config.email.is_enabled() && concerns_owner(event) {
@@ -58,6 +59,7 @@ fn concerns_owner(event: &AuditEvent) -> bool {
         | EventKind::AccountRemoved
         | EventKind::AppPasswordAdded
         | EventKind::AppPasswordRevoked
+        | EventKind::NewSignIn
         | EventKind::ClockUnlocked => true,
         // access was granted without the user's own authenticator
         EventKind::Accepted => [
@@ -95,7 +97,11 @@ fn notification_address(
         return Ok(None);
     };
     let addresses = tx.mail_addresses(record.id)?;
-    Ok(addresses.confirmed.or(addresses.pending))
+    Ok(match event.kind {
+        // this mail has a link that ends sessions
+        EventKind::NewSignIn => addresses.confirmed,
+        _ => addresses.confirmed.or(addresses.pending),
+    })
 }
 
 impl Mail<'_> {

@@ -7,15 +7,25 @@ use crate::store::{BrowserRecord, BrowserSessions, SessionRecord};
 use crate::system::clock::Timestamp;
 use crate::token::session::SessionId;
 
+/// Seconds after a use at which every gate has stored it.
+const LATEST_WRITE: u64 = 180;
+
 impl Sessions<'_> {
-    /// Returns the sessions of an account, newest first.
+    /// Returns the sessions of an account, newest first, without those that have been idle for too
+    /// long.
     pub fn list_sessions(
         &mut self,
         name: &UserName,
         now: Timestamp,
     ) -> Result<Vec<SessionRecord>, AdministrationError> {
+        let idle_timeout = self.engine.config.gate.idle_timeout;
         let (mut tx, record) = self.engine.read_account(name)?;
-        Ok(tx.sessions(record.id, now)?)
+        let mut sessions = tx.sessions(record.id, now)?;
+        if let Some(timeout) = idle_timeout {
+            let is_used = |seen: Timestamp| now < seen.plus(timeout.seconds() + LATEST_WRITE);
+            sessions.retain(|session| is_used(session.last_seen));
+        }
+        Ok(sessions)
     }
 
     /// Returns the trusted browsers of an account, newest first.

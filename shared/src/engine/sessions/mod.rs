@@ -2,3 +2,4 @@
 
 pub(super) mod changes;
 pub(super) mod revocation;
+pub(super) mod uses;

@@ -4,6 +4,7 @@
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::credential::input::Input;
+use crate::engine::context::warning::suspected_clock;
 use crate::engine::login::token_validity::account_at;
 use crate::engine::{AppPasswordsAfter, Engine, EngineError, Verification, messages};
 use crate::store::{Intent, MissedInputs};
@@ -96,7 +97,7 @@ impl Engine {
         }
         if let Ok(Some(suspicion)) = self.audit_log().suspect_clock(now) {
             let period = self.config.totp.period.seconds();
-            let text = messages::suspected_clock(&suspicion, period);
+            let text = suspected_clock(&suspicion, period);
             self.add_warning("host-clock", text);
         }
     }

@@ -142,7 +142,7 @@ impl TemporaryStore {
         group: Option<u32>,
         moved: &mut Vec<(PathBuf, PathBuf)>,
     ) -> StoreResult<()> {
-        let kept = with_suffix(store, name);
+        let kept = unused_path(folder, &with_suffix(store, name))?;
         // the store first: without it, nobody reads the files beside it
         for suffix in ["", "-wal", "-shm"] {
             let (from, to) = (with_suffix(store, suffix), with_suffix(&kept, suffix));
@@ -160,6 +160,23 @@ impl TemporaryStore {
         rename(&self.path, store)?;
         Ok(sync()?)
     }
+}
+
+/// Returns the path, or one with a number after it, at which nothing is.
+fn unused_path(folder: &TrustedFolder, path: &Path) -> StoreResult<PathBuf> {
+    let mut unused = path.to_owned();
+    for number in 2.. {
+        let mut exists = false;
+        for suffix in ["", "-wal", "-shm"] {
+            let file = with_suffix(&unused, suffix);
+            exists |= folder.stat(file.file_name().unwrap_or_default())?.is_some();
+        }
+        if !exists {
+            break;
+        }
+        unused = with_suffix(path, &format!("-{number}"));
+    }
+    Ok(unused)
 }
 
 /// Renames a file. An existing one is not replaced.

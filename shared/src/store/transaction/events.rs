@@ -5,8 +5,9 @@ use super::Transaction;
 use super::convert::{ColumnResult, Row, ToSql, named, signed};
 use crate::account::email::EmailAddress;
 use crate::account::event::{
-    AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, MAX_EVENTS, RETENTION,
+    AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, EventKind, MAX_EVENTS, RETENTION,
 };
+use crate::account::name::UserName;
 use crate::store::{LoggedEvent, MAX_NOTIFICATIONS, Notification, StoreResult};
 use crate::system::clock::Timestamp;
 
@@ -49,6 +50,17 @@ impl Transaction<'_> {
         let (since, until) = (event.at.minus(DAY), event.at);
         let of_day = (&event.account, event.kind, since, until, limit);
         self.query_row(sql, of_day, |row| row.get(0))
+    }
+
+    /// Returns the origins of the events of this kind and account since `since`.
+    pub fn event_origins(
+        &mut self,
+        account: &UserName,
+        kind: EventKind,
+        since: Timestamp,
+    ) -> StoreResult<Vec<String>> {
+        let sql = "SELECT DISTINCT origin FROM event WHERE account = ?1 AND kind = ?2 AND at >= ?3";
+        self.query_rows(sql, (account, kind, since), |row| row.get(0))
     }
 
     fn query_events(

@@ -5,12 +5,12 @@
 
 use super::Transaction;
 use super::convert::{named, otp_parameters, unsigned};
+use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::credential::totp::Step;
 use crate::crypto::vault::{RecoveryHash, SecretFingerprint};
 use crate::store::{OwnedAuthenticator, RestoredCredential, StoreResult};
 use crate::system::clock::Timestamp;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// By how much revisions rise, so that no gate has read as new a one.
@@ -113,21 +113,20 @@ impl Transaction<'_> {
 
     /// Returns when the newest event took place.
     pub fn newest_event_time(&mut self) -> StoreResult<Option<Timestamp>> {
-        let sql = "SELECT at FROM event ORDER BY id DESC LIMIT 1";
+        let sql = "SELECT at FROM event WHERE id = (SELECT max(id) FROM event)";
         self.find_row(sql, [], |row| row.get(0))
     }
 
-    /// Records that steps up to this one may have been accepted: they are used, and stay so if the
-    /// floor is lowered later.
-    pub fn refuse_steps(
-        &mut self,
-        fingerprint: &SecretFingerprint,
-        steps: RangeInclusive<u64>,
-    ) -> StoreResult<()> {
-        for step in steps {
-            self.raise_floor(fingerprint, Step(step))?;
-        }
-        Ok(())
+    /// Returns whether this store was itself restored from a backup, at this time or later.
+    pub fn was_restored_since(&mut self, since: Timestamp) -> StoreResult<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM event WHERE at >= ?1 AND kind = ?2)";
+        self.query_row(sql, (since, EventKind::StoreRestored), |row| row.get(0))
+    }
+
+    /// Records that a step above the floor may have been accepted. The floor stays.
+    pub fn refuse_step(&mut self, fingerprint: &SecretFingerprint, step: Step) -> StoreResult<()> {
+        let sql = "INSERT OR IGNORE INTO accepted_step (fingerprint, step) VALUES (?1, ?2)";
+        self.execute(sql, (fingerprint, step))
     }
 
     /// Runs a statement that may read a whole table, since nobody waits for this store.

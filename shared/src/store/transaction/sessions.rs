@@ -169,6 +169,41 @@ impl Transaction<'_> {
         self.execute(sql, (id, now))
     }
 
+    /// Returns the last uses of at most `limit` sessions with ids above `after` that are valid at
+    /// `now`, by id.
+    pub fn session_uses(
+        &mut self,
+        after: SessionId,
+        limit: u32,
+        now: Timestamp,
+    ) -> StoreResult<Vec<(SessionId, Timestamp)>> {
+        let sql = "SELECT id, last_seen FROM session WHERE id > ?1 AND expires > ?2 \
+                   ORDER BY id LIMIT ?3";
+        self.query_rows(sql, (after, now, limit), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+    }
+
+    /// Returns the last uses of the sessions with ids from `first` to `last` that are valid at
+    /// `now`.
+    pub fn session_uses_between(
+        &mut self,
+        first: SessionId,
+        last: SessionId,
+        now: Timestamp,
+    ) -> StoreResult<Vec<(SessionId, Timestamp)>> {
+        let sql = "SELECT id, last_seen FROM session WHERE id BETWEEN ?1 AND ?2 AND expires > ?3";
+        self.query_rows(sql, (first, last, now), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+    }
+
+    /// Stores the last use of a session, unless a later one is stored.
+    pub fn record_session_use(&mut self, id: SessionId, at: Timestamp) -> StoreResult<()> {
+        let sql = "UPDATE session SET last_seen = ?2 WHERE id = ?1 AND last_seen < ?2";
+        self.execute(sql, (id, at))
+    }
+
     /// Ends one session. Returns whether there was one. A session that is unknown is revoked too,
     /// so that its id can never become valid.
     pub fn end_session(&mut self, id: SessionId) -> StoreResult<bool> {

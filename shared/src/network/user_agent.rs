@@ -25,8 +25,14 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("Linux", "Linux"),
 ];
 
-/// Returns the browser and the system, such as "Firefox 128, Linux".
-pub(crate) fn name(agent: &str) -> String {
+/// Returns the browser and the system, such as "Firefox 128, Linux"; of an unknown browser what it
+/// sent.
+pub fn name(agent: &str) -> String {
+    recognize(agent).unwrap_or_else(|| agent.to_owned())
+}
+
+/// Returns the browser and the system, if they are known. No other text of the client is in it.
+pub fn recognize(agent: &str) -> Option<String> {
     let find = |known: &[(&str, &'static str)]| {
         known.iter().find_map(|(word, name)| {
             agent
@@ -34,10 +40,7 @@ pub(crate) fn name(agent: &str) -> String {
                 .map(|(_, rest)| (*name, rest.to_owned()))
         })
     };
-    let Some((browser, rest)) = find(&BROWSERS).filter(|_| agent.starts_with("Mozilla/5.0 ("))
-    else {
-        return agent.to_owned();
-    };
+    let (browser, rest) = find(&BROWSERS).filter(|_| agent.starts_with("Mozilla/5.0 ("))?;
     let version: String = rest
         .chars()
         .take_while(char::is_ascii_digit)
@@ -50,7 +53,7 @@ pub(crate) fn name(agent: &str) -> String {
         format!(" {version}")
     };
     let system = find(&SYSTEMS).map_or_else(String::new, |(system, _)| format!(", {system}"));
-    format!("{browser}{version}{system}")
+    Some(format!("{browser}{version}{system}"))
 }
 
 #[cfg(test)]

@@ -1,0 +1,41 @@
+//! The link of a mail about a sign-in, "it was not me": it ends every session of the account, and
+//! does nothing else. It is valid once, since what it ends makes it stale.
+
+use super::{
+    AccountVersion, EndSessionsToken, Token, TokenHolder, TokenKind, TokenParent, TokenPayload,
+    TokenRecipient,
+};
+use crate::account::record::AccountRecord;
+use crate::credential::secret::RandomError;
+use crate::crypto::vault::TokenKeys;
+use crate::system::clock::Timestamp;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndSessionsPayload {}
+
+impl TokenPayload for EndSessionsPayload {
+    const KIND: TokenKind = TokenKind::EndSessions;
+}
+
+impl EndSessionsToken {
+    /// Issues the token for the account as it is.
+    pub(crate) fn issue_link(
+        record: &AccountRecord,
+        keys: &TokenKeys,
+        now: Timestamp,
+    ) -> Result<EndSessionsToken, RandomError> {
+        let to = TokenRecipient {
+            account: &record.name,
+            at: Some(AccountVersion::from_record(record)),
+            holder: TokenHolder::Bearer,
+            parent: TokenParent::Peer,
+        };
+        Token::issue(keys, to, EndSessionsPayload {}, now)
+    }
+
+    /// Opens a token that is valid at `now`. Whether it was used is known to the store.
+    pub fn open_link(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<EndSessionsToken> {
+        Token::open(text, keys, TokenHolder::Bearer, now)
+    }
+}

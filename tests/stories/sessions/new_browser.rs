@@ -1,0 +1,99 @@
+//! A sign-in from a new browser and address is mailed, with a link that ends everything.
+
+use crate::mail::codes::{PLAIN, confirmed, web};
+use testhost::{APP, Host, Mail, MailServer, Postern, WebClient, assert_contains, assert_lacks};
+
+/// Returns the link of a mail.
+#[track_caller]
+fn link(mail: &Mail) -> String {
+    // quoted-printable (RFC 2045, section 6.7)
+    let text = mail.text.replace("=\r\n", "").replace("=3D", "=");
+    let mut lines = text.lines().map(str::trim);
+    let link = lines.find(|line| line.starts_with("https://"));
+    link.unwrap_or_else(|| panic!("no link in {text}"))
+        .to_owned()
+}
+
+/// W5: the owner ends everything from the mail, without being signed in. Nothing happens before the
+/// button is pressed, and the link is valid once.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_new_sign_in_is_mailed_and_its_link_ends_everything() {
+    let host = Host::fresh();
+    let server = MailServer::start();
+    let (web, alice) = web(&host, &PLAIN.replace("\"off\"", "\"new\""));
+    confirmed(&host, &server);
+    let phone = alice.enrols();
+    assert_contains(server.told().text, "a second factor was set up");
+
+    let thief = WebClient::new().from("127.0.0.9");
+    let firefox =
+        "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
+    thief
+        .with(firefox)
+        .signs_in_and_trusts(&web, &alice, &phone.code());
+    let mail = server.told();
+    assert_contains(&mail.text, "omeone signed in from a new browser or address");
+    for line in [
+        "From:    127.0.0.9",
+        "Browser: Firefox 128, Linux",
+        "Through: the web",
+    ] {
+        assert_contains(&mail.text, line);
+    }
+    let page = format!("{APP}/");
+    assert_eq!(thief.loads(&page).status, 200);
+    let made = Postern::call("app-password add alice calendar --scope web:app.example.test").does();
+    assert_contains(server.told().text, "an app password was made");
+
+    // The same address again, and the trusted browser elsewhere, are not mailed.
+    host.clock.forward(30);
+    WebClient::new()
+        .from("127.0.0.9")
+        .signs_in(&web, &alice, &phone.code());
+    let again = thief.clone().from("127.0.0.10").password(&web, &alice);
+    assert_eq!(again.status, 303, "{again:?}");
+
+    let (owner, link) = (WebClient::new(), link(&mail));
+    for _ in 0..2 {
+        let shown = owner.loads(&link);
+        assert_eq!(shown.status, 200, "{shown:?}");
+        assert_contains(&shown.body, "It was not me");
+        assert_eq!(shown.header("cache-control"), "no-store");
+        assert_eq!(shown.header("referrer-policy"), "same-origin");
+    }
+    assert_eq!(thief.loads(&page).status, 200, "loading it changes nothing");
+    let (at, token) = (
+        web.page("end-sessions"),
+        link.split_once("token=").expect("a token").1,
+    );
+    for wrong in ["", "x", &token[..token.len() - 1], &format!("{token}x")] {
+        let refused = owner.sends(&at, &[("token", wrong)]);
+        assert_eq!(refused.status, 403, "{wrong} {refused:?}");
+        assert_lacks(&refused.body, "alice");
+    }
+    let elsewhere = owner.with("Origin: https://evil.example.org");
+    assert_eq!(elsewhere.sends(&at, &[("token", token)]).status, 403);
+    let ended = owner.sends(&at, &[("token", token)]);
+    assert_eq!(ended.status, 200, "{ended:?}");
+    assert_contains(&ended.body, "Signed out everywhere");
+    assert_eq!(thief.loads(&page).status, 302, "its session has ended");
+    let listed = |words: &str| Postern::json(&format!("{words} list alice --json"));
+    for words in ["session", "browser", "app-password"] {
+        assert_eq!(
+            listed(words).as_array().map(Vec::len),
+            Some(0),
+            "{words} {made:?}"
+        );
+    }
+    let mut notices = [server.told().text, server.told().text].into_iter();
+    assert!(notices.any(|text| text.contains("by the link of a mail about a sign-in")));
+
+    // It is used, grants nothing, and nothing of it is in the log.
+    let used = owner.sends(&at, &[("token", token)]);
+    assert_eq!(used.status, 403, "{used:?}");
+    assert_eq!(owner.loads(&page).status, 302);
+    assert_lacks(web.gate.log(), &token[..40]);
+    let asked = thief.password(&web, &alice);
+    assert_contains(asked.header("location"), "code");
+}

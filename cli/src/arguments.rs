@@ -7,9 +7,9 @@ pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod email;
-pub(crate) mod import;
 #[cfg(test)]
 mod guides;
+pub(crate) mod import;
 #[cfg(test)]
 mod manual;
 pub(crate) mod print_config;

@@ -25,8 +25,7 @@ const ADMIN: &str = "admin";
 const HOSTS: &str =
     "127.0.0.1 localhost\n127.0.1.1 bare\n::1 localhost ip6-localhost ip6-loopback\n";
 
-/// Script that makes a cgroup, in which the container stays. `$1` is its name. At a reboot nspawn
-/// exits with 133.
+/// Script that makes a cgroup, in which the container stays. `$1` is its name.
 const BOOT: &str = "
     mount -t cgroup2 none /mnt
     mkdir /mnt/$1
@@ -35,11 +34,7 @@ const BOOT: &str = "
     umount -l /sys/fs/cgroup
     mount -t cgroup2 none /sys/fs/cgroup
     shift
-    status=133
-    while ((status == 133)); do
-        status=0
-        systemd-nspawn \"$@\" || status=$?
-    done";
+    exec systemd-nspawn \"$@\"";
 
 /// A booted host. It ends with all that it started when this value is dropped.
 pub struct BootedHost {
@@ -96,21 +91,6 @@ impl BootedHost {
         ));
         host.session = Some(open_session());
         host
-    }
-
-    /// Reboots, and opens the administrator's session again.
-    #[track_caller]
-    pub fn reboots(&mut self) {
-        let before = self.first;
-        self.session = None;
-        // The connection of the command may end before the command.
-        self.call("systemctl --no-block reboot");
-        let nspawn = self.running.as_ref().map_or(0, Running::process);
-        self.first = patiently("systemd runs again", || {
-            Ok(first_process(nspawn).filter(|first| *first != before))
-        });
-        self.waits_until_booted();
-        self.session = Some(open_session());
     }
 
     #[track_caller]

@@ -53,8 +53,7 @@ pub fn killed_at_store_or_key(when: u32, call: Command) -> Command {
 
 /// System calls between which a task on files can be cut off: each makes a change durable, or gives
 /// or takes a name.
-pub const DURABLE: &str =
-    "fsync,fdatasync,ftruncate,fallocate,unlink,unlinkat,rename,renameat2,fchown,chown";
+pub const DURABLE: &str = "fsync,fdatasync,ftruncate,unlink,renameat2,fchown,chown";
 
 /// Prepares a call that is killed at its `when`-th of these system calls, on any file.
 pub fn killed_at_calls(calls: &str, when: u32, call: Command) -> Command {

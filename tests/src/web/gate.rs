@@ -50,6 +50,25 @@ impl Gate {
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
         crate::process::processes::signal(self.process(), signal);
+        if signal == Signal::SIGSTOP {
+            // On a busy machine its other threads run on for a while.
+            wait_until("each thread of the gate has stopped", || self.has_stopped());
+        }
+    }
+
+    /// Whether each thread of the gate has stopped (proc_pid_stat(5)).
+    fn has_stopped(&self) -> std::io::Result<bool> {
+        for thread in fs::read_dir(format!("/proc/{}/task", self.process()))? {
+            let stat = fs::read_to_string(thread?.path().join("stat"))?;
+            if !stat
+                .rsplit(')')
+                .next()
+                .is_some_and(|rest| rest.starts_with(" T"))
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Kills the gate, as a crash would.

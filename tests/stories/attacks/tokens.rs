@@ -280,16 +280,13 @@ fn a_stolen_trusted_browser_that_is_seen_ends_the_thiefs_session_too() {
     thief.deletes_cookies(&format!("{SESSION}\t"));
     for _ in 0..2 {
         let entered = thief.password(&web, &alice);
-        assert!(
-            !entered.header("location").ends_with("/code"),
-            "{entered:?}"
-        );
+        assert!(!entered.header("location").contains("/code"), "{entered:?}");
     }
     let cookies = [owner.cookie(SESSION), thief.cookie(SESSION)];
     assert!(cookies.iter().all(|cookie| checks(cookie) == 200));
     owner.deletes_cookies(&format!("{SESSION}\t"));
     let asked = owner.password(&web, &alice);
-    assert!(asked.header("location").ends_with("/code"), "{asked:?}");
+    assert!(asked.header("location").contains("/code"), "{asked:?}");
     for cookie in &cookies {
         assert_eq!(checks(cookie), 401);
     }

@@ -64,14 +64,6 @@ fn people_sign_in(host: &BootedHost, people: &People, codes: &mut Codes) {
     assert_lacks(&log, &code);
 }
 
-/// After a reboot, with the units that were enabled.
-pub(crate) fn people_sign_in_again(host: &BootedHost, people: &People, codes: &mut Codes) {
-    for person in [&people.root, &people.ansible] {
-        host.with_key(person).option("BatchMode=yes").enters();
-    }
-    host.with_key(&people.alice).enters_with(&codes.next());
-}
-
 /// Follows the guide for sudo.
 pub(crate) fn sudo_is_protected(host: &BootedHost) {
     let carol = host.person("carol");

@@ -337,7 +337,8 @@ fn a_setup_is_for_a_user_who_began_it_in_its_time_and_while_the_account_exists()
             .iter()
             .any(|(name, value)| name.ends_with("enrollment") && !value.is_empty())
     );
-    let again = ticket.loads(&setup);
+    ticket.loads(&setup).redirects_to(303, "/sign-in");
+    let again = ticket.loads(&web.page("sign-in"));
     assert!(
         again.status == 401 && !again.body.contains("otpauth"),
         "{again:?}"

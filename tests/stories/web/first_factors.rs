@@ -59,7 +59,10 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
 
     let client = WebClient::new();
     let asked = client.password(&web, &alice);
-    asked.redirects_to(303, "/code");
+    assert!(
+        asked.status == 303 && asked.header("location").starts_with("/code?rd="),
+        "{asked:?}"
+    );
     let entered = client.code_and_trust(&web, &phone.code());
     entered.redirects_to(303, &format!("{APP}/"));
     assert_eq!(client.follows(&entered).status, 200);

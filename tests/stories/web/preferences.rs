@@ -42,7 +42,7 @@ fn every_page_says_where_to_get_help() {
 #[ignore = "needs the test host: tests/run"]
 fn a_contact_is_no_script() {
     let host = Host::fresh();
-    host.configure("[gate.branding]\ncontact = \"javascript:alert(1)\"\n");
+    host.write_configuration("[gate.branding]\ncontact = \"javascript:alert(1)\"\n");
     let refused = Postern::call("check").refuses().all();
     assert_contains(&refused, "contact");
     assert_contains(&refused, "must be https://HOST/PATH or mailto:ADDRESS");
@@ -144,7 +144,7 @@ fn a_forged_language_does_no_harm() {
     for unknown in ["", "it", "fr; Domain=example.test", "fr\r\nSet-Cookie: a=b"] {
         let refused = WebClient::new().sends(&url, &[("to", unknown)]);
         assert_eq!(refused.status, 422, "{refused:?}");
-        assert_eq!(refused.header("set-cookie"), "");
+        assert!(!refused.headers.iter().any(|(name, _)| name == "set-cookie"));
     }
     let foreign = WebClient::new().with("Origin: https://evil.example");
     assert_eq!(foreign.sends(&url, &[("to", "fr")]).status, 403);

@@ -135,7 +135,7 @@ fn where_it_is_open_no_user_signs_in_and_where_it_is_not_no_spelling_helps() {
             "/pub/%ff",
             "/pub/%0a",
         ] {
-            let reply = attacker.loads(&format!("{APP}{closed}"));
+            let reply = attacker.fetches(&format!("{APP}{closed}"));
             // Traefik refuses some of these itself.
             let statuses: &[u16] = if proxy == Proxy::Nginx {
                 &[403]
@@ -156,7 +156,7 @@ fn where_it_is_open_no_user_signs_in_and_where_it_is_not_no_spelling_helps() {
                 .option("--request-target")
                 .option(target)
         };
-        let reply = asks("https://app.example.test:8443/closed").loads(&format!("{APP}/pub"));
+        let reply = asks("https://app.example.test:8443/closed").fetches(&format!("{APP}/pub"));
         assert!(
             [403, 404, 400].contains(&reply.status),
             "{proxy:?}: {reply:?}"

@@ -24,8 +24,9 @@ local SENT = { "accept", "authorization", "cookie", "sec-fetch-mode", "x-request
 -- They come from the gate, never from the client.
 local RECEIVED = { "remote-user", "remote-groups", "remote-email", "remote-name", "cookie", "authorization" }
 
-local DENIED = "You are not allowed to open this page. The administrators of this site find the reason in the log of postern-gate.\n"
-local FAILED = "Your sign-in could not be checked, so access is denied. Please try again later. For administrators: postern-gate does not answer; see its log and the log of HAProxy.\n"
+local PAGE = '<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width"><title>%s</title><body style="font:1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem"><h1>%s</h1><p>%s</p></body></html>\n'
+local FAILED = PAGE:format("Please try again later", "Please try again later",
+    "Your sign-in could not be checked, so access is denied. Please try again in a minute. For administrators: postern-gate does not answer; see its log and the log of HAProxy.")
 
 -- Lists of headers begin with index 0.
 local function values(headers, name)
@@ -41,7 +42,7 @@ end
 local function reply(txn, status, text, headers)
     headers["cache-control"] = { "no-store" }
     if text ~= "" then
-        headers["content-type"] = { "text/plain; charset=utf-8" }
+        headers["content-type"] = { "text/html; charset=utf-8" }
     end
     txn:done(txn:reply({ status = status, headers = headers, body = text }))
 end
@@ -87,7 +88,8 @@ local function check(txn)
     elseif status == 401 then
         reply(txn, 401, "", { ["www-authenticate"] = values(response.headers, "www-authenticate") })
     elseif status == 403 then
-        reply(txn, 403, DENIED, {})
+        -- For a page load, the gate sends a page.
+        reply(txn, 403, response.body or "", {})
     else
         reply(txn, 503, FAILED, {})
     end

@@ -309,7 +309,8 @@ fn the_samples_serve_ipv6_and_lead_plain_http_to_https() {
         {
             let output = client.sends_raw("::1", &request("/", "Connection: close\r\n"), "</h1>");
             assert!(output.starts_with("HTTP/1.1 200 "), "{proxy:?} {output:?}");
-            assert_eq!(web.application.got().value("X-Forwarded-For"), "::1");
+            let got = web.application.got();
+            assert_eq!(got.value("X-Forwarded-For"), "::1", "{proxy:?} {got:?}");
         }
     }
 }

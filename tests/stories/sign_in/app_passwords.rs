@@ -6,7 +6,7 @@ use testhost::{
     on_the_clock,
 };
 
-const FRONTS: [Proxy; 2] = [Proxy::Nginx, Proxy::Traefik];
+const FRONTS: [Proxy; 5] = Proxy::ALL;
 const WEBDAV: &str = "[gate.scope.webdav]\nhosts = [\"app.example.test\"]\npaths = [\"/dav\"]\nmethods = [\"GET\", \"PROPFIND\"]\n";
 
 /// Adds an app password as the administrator.

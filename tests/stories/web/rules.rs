@@ -49,7 +49,7 @@ fn password(web: &Web, client: &WebClient, person: &Person, page: &str) -> testh
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn where_it_is_open_no_user_signs_in_and_where_it_is_not_no_spelling_helps() {
-    for proxy in [Proxy::Nginx, Proxy::Traefik] {
+    for proxy in Proxy::ALL {
         let host = Host::fresh();
         let web = Web::start(&host, proxy, PagesAt::OwnHost, RULES);
         let attacker = WebClient::new();

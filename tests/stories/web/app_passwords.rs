@@ -128,6 +128,18 @@ fn an_unknown_service_is_refused_and_the_input_stays() {
         assert_contains(&reply.body, "value=\"mine\"");
         assert_contains(&reply.body, "<details open>");
     }
+    // What is no lifetime of the page must not be one without end.
+    for days in ["7", "0", "x", "-1", "30 "] {
+        let fields = [("name", "mine"), ("scope", "pam:sshd"), ("days", days)];
+        let reply = client.sends(&url, &fields);
+        assert_eq!(reply.status, 422, "{days}: {reply:?}");
+    }
+    // The attack: a link chooses what the app password is valid for.
+    let led = client.loads(&format!("{url}?name=x&for=git&scope=pam:sshd"));
+    assert_eq!(led.status, 200, "{led:?}");
+    for chosen in [" checked", "pam:sshd", "<details open>"] {
+        assert_lacks(&led.body, chosen);
+    }
     let fields = [("name", "mine"), ("for", "git"), ("scope", "pam:sshd")];
     let made = client.sends(&url, &fields);
     assert_eq!(made.status, 200, "{made:?}");

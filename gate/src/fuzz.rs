@@ -6,11 +6,11 @@ use crate::api;
 use crate::http::authorization::{Authorization, bearer_token};
 use crate::http::cookies::{MAX_SESSION_COOKIES, SessionCookies, sample_session, scan_cookies};
 use crate::http::form::Form;
-use crate::proxy::contract;
+use crate::proxy::contract::{self, CheckRequest};
 use crate::proxy::original_request::{ContractError, OriginalRequest};
 use crate::web::language::Language;
-use hyper::HeaderMap;
 use hyper::header::{ACCEPT_LANGUAGE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Uri};
 use postern_shared::config::gate::ProxyKind;
 use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::crypto::vault::{TokenKeys, Vault};
@@ -95,7 +95,8 @@ fn assert_foreign_cookies_pass(line: &[u8], name: &str, keys: &TokenKeys) {
     assert_eq!(again.foreign_cookies(), others);
 }
 
-/// Parses headers, one a line, by the contracts of both proxies.
+/// Parses headers, one a line, by the contracts of all proxies. Envoy's check has the method and the
+/// path that the headers of the others name.
 pub fn proxy_headers(bytes: &[u8]) -> bool {
     let mut headers = HeaderMap::new();
     for line in bytes.split(|byte| *byte == b'\n').take(64) {
@@ -113,10 +114,22 @@ pub fn proxy_headers(bytes: &[u8]) -> bool {
     }
     let proxy_itself = Address::parse("10.0.0.1").expect("an address");
     let is_trusted = |address: Address| address == proxy_itself;
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let method = text("x-forwarded-method").and_then(|method| method.parse().ok());
+    let method = method.unwrap_or(Method::GET);
+    let path = format!("/check/envoy{}", text("x-forwarded-uri").unwrap_or("/"));
+    let uri = path
+        .parse()
+        .unwrap_or_else(|_| Uri::from_static("/check/envoy/"));
     let mut is_read = false;
-    for proxy in [ProxyKind::Nginx, ProxyKind::Traefik] {
+    for proxy in ProxyKind::ALL {
         let address = contract::parse_client_address(proxy, &headers, is_trusted);
-        match contract::parse_check(proxy, &headers, is_trusted) {
+        let check = CheckRequest {
+            method: &method,
+            uri: &uri,
+            headers: &headers,
+        };
+        match contract::parse_check(proxy, check, is_trusted) {
             Ok(original) => {
                 assert_eq!(address, Ok(original.address));
                 assert_one_url(&original);
@@ -124,7 +137,7 @@ pub fn proxy_headers(bytes: &[u8]) -> bool {
             }
             // A malformed request still has a client address, for the log.
             Err(ContractError::Client(_, client)) => assert_eq!(address, Ok(client)),
-            Err(ContractError::Proxy(name)) => assert!(name.starts_with("x-")),
+            Err(ContractError::Proxy(name)) => assert!(name == "host" || name.starts_with("x-")),
         }
     }
     is_read

@@ -12,7 +12,7 @@ pub(crate) struct PrintConfig {
     /// The host of the application; a likely one if not given
     #[arg(long, value_name = "HOST")]
     pub(crate) app: Option<String>,
-    /// The folder for the other files that the proxy reads; /etc/nginx or /etc/traefik/dynamic if not given
+    /// The folder for the other files that the proxy reads; /etc/PROXY if not given, for Traefik /etc/traefik/dynamic
     #[arg(long, value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
     /// The URL of the gate's pages; gate.url if not given
@@ -26,4 +26,10 @@ pub(crate) enum ProxyArguments {
     Nginx,
     /// ForwardAuth
     Traefik,
+    /// forward_auth
+    Caddy,
+    /// Lua
+    Haproxy,
+    /// ext_authz
+    Envoy,
 }

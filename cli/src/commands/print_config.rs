@@ -84,6 +84,56 @@ const TRAEFIK: ProxySample = ProxySample {
     group: Some("traefik"),
 };
 
+const CADDY: ProxySample = ProxySample {
+    proxy: gate::ProxyKind::Caddy,
+    own_host: include_str!("../../../config/caddy/own-host.Caddyfile"),
+    path: include_str!("../../../config/caddy/path.Caddyfile"),
+    includes: &[Include {
+        name: "postern-proof.caddy",
+        text: include_str!("../../../config/caddy/postern-proof.caddy"),
+        privacy: Privacy::Secret,
+    }],
+    folder: "/etc/caddy",
+    printed: "/etc/caddy/Caddyfile",
+    group: Some("caddy"),
+};
+
+const HAPROXY: ProxySample = ProxySample {
+    proxy: gate::ProxyKind::Haproxy,
+    own_host: include_str!("../../../config/haproxy/own-host.cfg"),
+    path: include_str!("../../../config/haproxy/path.cfg"),
+    includes: &[
+        Include {
+            name: "postern.lua",
+            text: include_str!("../../../config/haproxy/postern.lua"),
+            privacy: Privacy::Public,
+        },
+        Include {
+            name: "postern-proof",
+            text: include_str!("../../../config/haproxy/postern-proof"),
+            privacy: Privacy::Secret,
+        },
+    ],
+    folder: "/etc/haproxy",
+    printed: "/etc/haproxy/haproxy.cfg",
+    // HAProxy loads its Lua as root
+    group: None,
+};
+
+const ENVOY: ProxySample = ProxySample {
+    proxy: gate::ProxyKind::Envoy,
+    own_host: include_str!("../../../config/envoy/own-host.yaml"),
+    path: include_str!("../../../config/envoy/path.yaml"),
+    includes: &[Include {
+        name: "postern-proof.yaml",
+        text: include_str!("../../../config/envoy/postern-proof.yaml"),
+        privacy: Privacy::Secret,
+    }],
+    folder: "/etc/envoy",
+    printed: "/etc/envoy/envoy.yaml",
+    group: Some("envoy"),
+};
+
 pub(super) fn run(run: Invocation<'_>, what: &PrintConfig) -> CommandResult {
     let gate = run.config()?.gate;
     let url = what.url.as_ref().or(gate.url.as_ref()).ok_or_else(|| {
@@ -100,6 +150,9 @@ pub(super) fn run(run: Invocation<'_>, what: &PrintConfig) -> CommandResult {
     let sample = match what.proxy {
         ProxyArguments::Nginx => NGINX,
         ProxyArguments::Traefik => TRAEFIK,
+        ProxyArguments::Caddy => CADDY,
+        ProxyArguments::Haproxy => HAPROXY,
+        ProxyArguments::Envoy => ENVOY,
     };
     let folder = what.folder.as_deref().unwrap_or(Path::new(sample.folder));
     let names = names(&gate, url, what, folder)?;

@@ -4,7 +4,7 @@
 
 use super::client::{Challenge, WantedReply};
 use super::forward_auth::{Allowed, CheckResult};
-use crate::http::reply::{HttpReply, bare};
+use crate::http::reply::{self, HttpReply, bare};
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
@@ -25,6 +25,11 @@ const BASIC: &str =
 /// Challenges that open no dialog in a browser.
 const BEARER: &str = "Bearer realm=\"sign-in\"";
 const POSTERN: &str = "Postern realm=\"sign-in\"";
+
+/// The page of a denied request, with the URL of the gate's page twice.
+const DENIED: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
+    <meta http-equiv=\"refresh\" content=\"0; url=URL\"><title>Access denied</title>\
+    <h1>Access denied</h1><p><a href=\"URL\">Who is signed in, and whom to ask</a></p></html>\n";
 
 /// Page of the gate that a browser is redirected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,23 +82,40 @@ pub(crate) fn check_reply(
         | CheckResult::ConflictingCookies(WantedReply::Data)
         | CheckResult::NotCovered(WantedReply::Data) => return unauthorized(challenge),
         CheckResult::Forbid(WantedReply::Data) => return bare(StatusCode::FORBIDDEN),
-        CheckResult::Forbid(WantedReply::Page) => GatePage::Denied,
+        CheckResult::Forbid(WantedReply::Page) => return denied_reply(&page_url(GatePage::Denied)),
         CheckResult::SignIn(WantedReply::Page) => GatePage::SignIn,
         CheckResult::Upgrade(WantedReply::Page) => GatePage::Upgrade,
         CheckResult::ConflictingCookies(WantedReply::Page) => GatePage::Cookies,
         CheckResult::NotCovered(WantedReply::Page) => GatePage::NotCovered,
     };
     let status = match (proxy, method) {
-        // As nginx passes on 401 and 403 only, the sample configuration turns them into a redirect.
-        (ProxyKind::Nginx, _) if page == GatePage::Denied => StatusCode::FORBIDDEN,
+        // As nginx passes on 401 and 403 only, the sample configuration turns this 401 into a
+        // redirect.
         (ProxyKind::Nginx, _) => StatusCode::UNAUTHORIZED,
-        (ProxyKind::Traefik, "GET" | "HEAD") => StatusCode::FOUND,
-        (ProxyKind::Traefik, _) => StatusCode::SEE_OTHER,
+        // HAProxy replies by itself, with one status for all methods.
+        (ProxyKind::Haproxy, _) | (_, "GET" | "HEAD") => StatusCode::FOUND,
+        (ProxyKind::Traefik | ProxyKind::Caddy | ProxyKind::Envoy, _) => StatusCode::SEE_OTHER,
     };
     let mut reply = with_challenge(bare(status), challenge);
     if let Ok(value) = HeaderValue::try_from(page_url(page)) {
         reply.headers_mut().insert(LOCATION, value);
     }
+    reply
+}
+
+/// Returns a 403 reply whose page leads the browser to the gate's own. nginx and HAProxy make this
+/// page by themselves, of the Location.
+fn denied_reply(page_url: &str) -> HttpReply {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"'<>&".contains(&byte);
+    let Ok(location) = HeaderValue::try_from(page_url) else {
+        return bare(StatusCode::FORBIDDEN);
+    };
+    if !page_url.bytes().all(is_plain) {
+        return bare(StatusCode::FORBIDDEN);
+    }
+    let page = DENIED.replace("URL", page_url);
+    let mut reply = reply::text(StatusCode::FORBIDDEN, "text/html; charset=utf-8", page);
+    reply.headers_mut().insert(LOCATION, location);
     reply
 }
 

@@ -101,8 +101,8 @@ pub(crate) struct GateHealth {
 
 pub(crate) struct Metrics {
     registry: Registry,
-    nginx: [Counter; CheckLabel::ALL.len()],
-    traefik: [Counter; CheckLabel::ALL.len()],
+    /// By proxy contract and result.
+    checks: [[Counter; CheckLabel::ALL.len()]; ProxyKind::ALL.len()],
     untrusted_requests: Counter,
     sign_ins: Family<SignInLabels, Counter>,
     mails: Family<MailLabels, Counter>,
@@ -143,16 +143,16 @@ impl Metrics {
     fn new() -> Metrics {
         let mut registry = Registry::with_prefix("postern");
         let checks = Family::<CheckLabels, Counter>::default();
-        let counters_of = |contract| {
+        let counters_of = |contract: ProxyKind| {
             let counter = |answer: CheckLabel| {
                 checks.get_or_create_owned(&CheckLabels {
-                    contract,
+                    contract: contract.name(),
                     result: answer.name(),
                 })
             };
             CheckLabel::ALL.map(counter)
         };
-        let (nginx, traefik) = (counters_of("nginx"), counters_of("traefik"));
+        let counters = ProxyKind::ALL.map(counters_of);
         let check_duration = Latency::new(&CHECK_BUCKETS);
         let verification_duration = Latency::new(&VERIFICATION_BUCKETS);
         let to = &mut registry;
@@ -223,8 +223,7 @@ impl Metrics {
         );
         Metrics {
             registry,
-            nginx,
-            traefik,
+            checks: counters,
             untrusted_requests,
             sign_ins,
             mails,
@@ -240,11 +239,7 @@ impl Metrics {
     }
 
     pub(crate) fn count_check(&self, proxy: ProxyKind, result: CheckLabel, duration: Duration) {
-        let counters = match proxy {
-            ProxyKind::Nginx => &self.nginx,
-            ProxyKind::Traefik => &self.traefik,
-        };
-        counters[result as usize].inc();
+        self.checks[proxy as usize][result as usize].inc();
         self.check_duration.observe(duration);
     }
 

@@ -1,21 +1,32 @@
-//! Proxy contracts: the headers in which each proxy describes the original request. A contract
-//! reads only its own headers and never falls back to another's.
+//! Proxy contracts: where each proxy describes the original request. A contract reads only its own
+//! headers and never falls back to another's.
 
 use super::original_request::{ContractError, OriginalRequest};
-use super::{nginx, traefik};
-use hyper::HeaderMap;
+use super::{envoy, forwarded, nginx};
+use hyper::{HeaderMap, Method, Uri};
 use postern_shared::config::gate::ProxyKind;
 use postern_shared::network::address::Address;
 
-/// Reads the original request from the headers of a check.
+/// A check, as the proxy sent it.
+#[derive(Clone, Copy)]
+pub(crate) struct CheckRequest<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) uri: &'a Uri,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+/// Reads the original request from a check.
 pub(crate) fn parse_check<'a>(
     proxy: ProxyKind,
-    headers: &'a HeaderMap,
+    check: CheckRequest<'a>,
     is_trusted: impl Fn(Address) -> bool,
 ) -> Result<OriginalRequest<'a>, ContractError> {
     match proxy {
-        ProxyKind::Nginx => nginx::parse_check(headers),
-        ProxyKind::Traefik => traefik::parse_check(headers, is_trusted),
+        ProxyKind::Nginx => nginx::parse_check(check.headers),
+        ProxyKind::Traefik | ProxyKind::Caddy | ProxyKind::Haproxy => {
+            forwarded::parse_check(check.headers, is_trusted)
+        }
+        ProxyKind::Envoy => envoy::parse_check(check, is_trusted),
     }
 }
 
@@ -27,6 +38,8 @@ pub(crate) fn parse_client_address(
 ) -> Result<Address, ContractError> {
     match proxy {
         ProxyKind::Nginx => nginx::parse_client_address(headers),
-        ProxyKind::Traefik => traefik::parse_client_address(headers, is_trusted),
+        ProxyKind::Traefik | ProxyKind::Caddy | ProxyKind::Haproxy | ProxyKind::Envoy => {
+            forwarded::parse_client_address(headers, is_trusted)
+        }
     }
 }

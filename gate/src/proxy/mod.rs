@@ -3,8 +3,9 @@
 //! Headers of a proxy are read only after `trusted_proxy` has authenticated it.
 
 pub(crate) mod contract;
+pub(crate) mod envoy;
+mod forwarded;
 pub(crate) mod identity;
 mod nginx;
 pub(crate) mod original_request;
-mod traefik;
 pub(crate) mod trusted_proxy;

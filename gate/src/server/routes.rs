@@ -12,7 +12,8 @@ use crate::http::cookies::find_plain_cookie;
 use crate::http::reply::{self, HttpReply, bare};
 use crate::observe::log;
 use crate::observe::metrics::{CheckLabel, METRICS};
-use crate::proxy::contract;
+use crate::proxy::contract::{self, CheckRequest};
+use crate::proxy::envoy;
 use crate::proxy::identity::Identity;
 use crate::proxy::original_request::{ContractError, OriginalRequest};
 use crate::proxy::trusted_proxy::{ProxyConnection, UntrustedPeer};
@@ -41,6 +42,9 @@ impl RequestRoute {
         match path {
             "/check/nginx" => RequestRoute::Check(ProxyKind::Nginx),
             "/check/traefik" => RequestRoute::Check(ProxyKind::Traefik),
+            "/check/caddy" => RequestRoute::Check(ProxyKind::Caddy),
+            "/check/haproxy" => RequestRoute::Check(ProxyKind::Haproxy),
+            path if envoy::is_check(path) => RequestRoute::Check(ProxyKind::Envoy),
             "/healthz" => RequestRoute::Health,
             _ => RequestRoute::OwnPage,
         }
@@ -67,7 +71,14 @@ pub(crate) async fn answer_request(
         return reply::bare_and_close(StatusCode::BAD_REQUEST);
     }
     let reply = match RequestRoute::find(request.uri().path()) {
-        RequestRoute::Check(proxy) => answer_check(site, connection, request.headers(), proxy),
+        RequestRoute::Check(proxy) => {
+            let check = CheckRequest {
+                method: request.method(),
+                uri: request.uri(),
+                headers: request.headers(),
+            };
+            answer_check(site, connection, check, proxy)
+        }
         RequestRoute::Health => match site.revocation_cache.has_lease() {
             true => bare(StatusCode::OK),
             false => bare(StatusCode::SERVICE_UNAVAILABLE),
@@ -95,16 +106,16 @@ fn join_cookie_lines(headers: &mut HeaderMap) {
 fn answer_check(
     site: &Site,
     connection: ProxyConnection,
-    headers: &HeaderMap,
+    check: CheckRequest<'_>,
     kind: ProxyKind,
 ) -> HttpReply {
-    let began = Instant::now();
+    let (began, headers) = (Instant::now(), check.headers);
     let trusted = &site.trusted_proxies;
     let proxy = match trusted.authenticate(connection, headers, Some(kind)) {
         Ok(proxy) => proxy,
         Err(untrusted) => return bare(refuse_untrusted_peer(&untrusted)),
     };
-    let original = match contract::parse_check(kind, headers, |address| trusted.is_proxy(address)) {
+    let original = match contract::parse_check(kind, check, |address| trusted.is_proxy(address)) {
         Ok(original) => original,
         Err(error) => {
             log_malformed_request(kind, &error, connection);

@@ -188,15 +188,33 @@ pub struct TlsConfig {
 pub enum ProxyKind {
     /// nginx with auth_request; the client's address is in X-Real-IP.
     Nginx,
-    /// Traefik with ForwardAuth; the client's address is in X-Forwarded-For.
+    /// Traefik with ForwardAuth; here and below, the client's address is in X-Forwarded-For.
     Traefik,
+    /// Caddy with forward_auth.
+    Caddy,
+    /// HAProxy with postern.lua.
+    Haproxy,
+    /// Envoy with ext_authz over HTTP.
+    Envoy,
 }
 
 impl ProxyKind {
+    pub const ALL: [ProxyKind; 5] = [
+        ProxyKind::Nginx,
+        ProxyKind::Traefik,
+        ProxyKind::Caddy,
+        ProxyKind::Haproxy,
+        ProxyKind::Envoy,
+    ];
+
+    /// Returns the name in postern.toml, and of the check's endpoint.
     pub fn name(self) -> &'static str {
         match self {
             ProxyKind::Nginx => "nginx",
             ProxyKind::Traefik => "traefik",
+            ProxyKind::Caddy => "caddy",
+            ProxyKind::Haproxy => "haproxy",
+            ProxyKind::Envoy => "envoy",
         }
     }
 }

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// The address that the sample configurations forward to.
 const ADDRESS: &str = "127.0.0.1:8080";
 
+/// The reply to the key of RFC 6455, section 1.3, which the stories send. HAProxy compares them.
+const ACCEPTED: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+
 /// Longest wait for the next bytes of a client.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -160,7 +163,7 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<ReceivedRequest>>) -> Option<()> {
     if let Some(protocol) = upgrade {
         write!(
             stream,
-            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\r\n"
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n{ACCEPTED}\r\n"
         )
         .ok()?;
         return io::copy(&mut reader, &mut stream).ok().map(drop);

@@ -217,6 +217,15 @@ impl Reply {
         self
     }
 
+    /// Returns the URL of the page that a browser loads next, without waiting.
+    #[track_caller]
+    pub fn leads_to(&self) -> String {
+        let url = self.body.split("content=\"0; url=").nth(1);
+        let url = url.and_then(|rest| rest.split('"').next());
+        url.unwrap_or_else(|| panic!("the page leads nowhere: {self:?}"))
+            .to_owned()
+    }
+
     /// Panics unless the response redirects to this location.
     #[track_caller]
     pub fn redirects_to(&self, status: u16, location: &str) {

@@ -7,11 +7,11 @@ use crate::postern::command::Postern;
 use crate::process::processes::{Running, finished, patiently};
 use crate::web::application::Application;
 use crate::web::gate::Gate;
-use std::fs;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Once;
+use std::{fs, io};
 
 /// Origin of the protected application.
 pub const APP: &str = "https://app.example.test:8443";
@@ -29,6 +29,30 @@ const TRAEFIK: &str = "/etc/traefik/dynamic/postern.yml";
 pub enum Proxy {
     Nginx,
     Traefik,
+    Caddy,
+    Haproxy,
+    Envoy,
+}
+
+impl Proxy {
+    pub const ALL: [Proxy; 5] = [
+        Proxy::Nginx,
+        Proxy::Traefik,
+        Proxy::Caddy,
+        Proxy::Haproxy,
+        Proxy::Envoy,
+    ];
+
+    /// Returns the name for print-config, and the ending of the samples.
+    fn name(self) -> (&'static str, &'static str) {
+        match self {
+            Proxy::Nginx => ("nginx", "conf"),
+            Proxy::Traefik => ("traefik", "yml"),
+            Proxy::Caddy => ("caddy", "Caddyfile"),
+            Proxy::Haproxy => ("haproxy", "cfg"),
+            Proxy::Envoy => ("envoy", "yaml"),
+        }
+    }
 }
 
 /// Where the gate's pages are.
@@ -62,10 +86,7 @@ impl Web {
     #[track_caller]
     pub fn start(host: &Host, proxy: Proxy, pages_at: PagesAt, extra: &str) -> Web {
         PREPARED.call_once(prepare);
-        let (folder, ending) = match proxy {
-            Proxy::Nginx => ("nginx", "conf"),
-            Proxy::Traefik => ("traefik", "yml"),
-        };
+        let (folder, ending) = proxy.name();
         let name = if pages_at == PagesAt::OwnHost {
             "own-host"
         } else {
@@ -90,6 +111,9 @@ impl Web {
         let proxy = match proxy {
             Proxy::Nginx => nginx(&sample),
             Proxy::Traefik => traefik(&sample),
+            Proxy::Caddy => caddy(&sample),
+            Proxy::Haproxy => haproxy(&sample),
+            Proxy::Envoy => envoy(&sample),
         };
         let pages = match pages_at {
             PagesAt::OwnHost => format!("{AUTH}/"),
@@ -170,7 +194,9 @@ fn prepare() {
             fs::remove_file(path).expect("/etc can be written");
         }
     }
-    fs::create_dir_all("/etc/traefik/dynamic").expect("/etc can be written");
+    for folder in ["/etc/traefik/dynamic", "/etc/envoy"] {
+        fs::create_dir_all(folder).expect("/etc can be written");
+    }
 }
 
 fn nginx(sample: &str) -> Running {
@@ -217,10 +243,59 @@ fn traefik(sample: &str) -> Running {
     running
 }
 
+fn caddy(sample: &str) -> Running {
+    const FILE: &str = "/etc/caddy/Caddyfile";
+    // In the global options: the ports for sites without one.
+    let ports = "{\n\thttps_port 8443\n\thttp_port 8480\n";
+    fs::write(FILE, sample.replacen("{\n", ports, 1)).expect("/etc can be written");
+    let mut caddy = Command::new("caddy");
+    caddy.args(["run", "--config", FILE]);
+    listening(Running::start(caddy, "caddy.log"))
+}
+
+fn haproxy(sample: &str) -> Running {
+    const FILE: &str = "/etc/haproxy/haproxy.cfg";
+    let ports = [
+        (":443 ", ":8443 "),
+        (":80 ", ":8480 "),
+        (":80\n", ":8480\n"),
+    ];
+    let text = ports
+        .iter()
+        .fold(sample.to_owned(), |text, (from, to)| text.replace(from, to));
+    fs::write(FILE, text).expect("/etc can be written");
+    fs::create_dir_all("/run/haproxy").expect("/run can be written");
+    let mut haproxy = Command::new("haproxy");
+    haproxy.args(["-db", "-f", FILE]);
+    listening(Running::start(haproxy, "haproxy.log"))
+}
+
+fn envoy(sample: &str) -> Running {
+    const FILE: &str = "/etc/envoy/envoy.yaml";
+    let text = sample.replace("port_value: 443", "port_value: 8443");
+    let text = text.replace("port_value: 80,", "port_value: 8480,");
+    fs::write(FILE, text).expect("/etc can be written");
+    // Python's package starts Envoy as a child, which would outlive it.
+    let mut folders = fs::read_dir("/usr/local/lib")
+        .expect("/usr can be read")
+        .flatten();
+    let binary = |folder: fs::DirEntry| {
+        let path = folder.path().join("dist-packages/envoy/_bin/envoy");
+        path.is_file().then_some(path)
+    };
+    let binary = folders
+        .find_map(binary)
+        .expect("tests/requirements.txt installs Envoy");
+    let mut envoy = Command::new(binary);
+    envoy.args(["-c", FILE, "--concurrency", "2"]);
+    listening(Running::start(envoy, "envoy.log"))
+}
+
 fn listening(mut proxy: Running) -> Running {
     patiently("the proxy listens", || {
         assert!(proxy.is_running(), "{}", proxy.output());
-        TcpStream::connect("127.0.0.1:8443").map(|_| Some(()))
+        let connected = TcpStream::connect("127.0.0.1:8443").map(|_| Some(()));
+        connected.map_err(|error| io::Error::other(format!("{error}\n{}", proxy.output())))
     });
     proxy
 }

@@ -146,7 +146,7 @@ fn a_code_page_that_was_led_to_from_a_session_ends_with_that_session() {
         let (alice, phone) = host.web_user("alice");
         let (client, _) = enters(&web, &alice, "/cheap");
         let led = client.loads(&format!("{}upgrade?rd={APP}/", web.pages));
-        assert_eq!(led.header("location"), "/code", "{led:?}");
+        assert!(led.header("location").starts_with("/code"), "{led:?}");
         match all {
             true => Postern::call("session revoke alice --all").does(),
             false => {

@@ -157,7 +157,7 @@ fn odd_contract_headers_are_denied() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn odd_requests_through_the_proxies_are_refused_or_served() {
-    for proxy in [Proxy::Nginx, Proxy::Traefik] {
+    for proxy in Proxy::ALL {
         let host = Host::fresh();
         let (web, client, ..) = signed_in(&host, proxy);
         let cookie = client
@@ -202,11 +202,8 @@ fn odd_requests_through_the_proxies_are_refused_or_served() {
             let words = target(request);
             let (option, value) = words.split_once(' ').expect("two words");
             for http in ["--http1.1", "--http2"] {
-                let reply = bare
-                    .option(option)
-                    .option(value)
-                    .option(http)
-                    .loads(&format!("{APP}/"));
+                let sends = bare.option(option).option(value).option(http);
+                let reply = sends.loads(&format!("{APP}/"));
                 assert!(reply.status < 500, "{proxy:?} {request} {http}: {reply:?}");
             }
         }
@@ -262,7 +259,7 @@ fn no_user_is_sent_to_foreign_hosts() {
         ("https://app.example.test/\r\nSet-Cookie: a=1", "/"),
         ("https:///evil.test/", "/"),
         ("https://[::1]/", "/"),
-        (&long, APP),
+        (&long, &long),
         (
             "https://app.example.test:8443/a?b=c#d",
             "https://app.example.test:8443/a?b=c#d",

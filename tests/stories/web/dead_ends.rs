@@ -3,11 +3,14 @@
 
 use testhost::{APP, Host, PagesAt, Proxy, Web, WebClient, assert_contains, assert_lacks};
 
-const WAYS: [(Proxy, PagesAt); 4] = [
+const WAYS: [(Proxy, PagesAt); 7] = [
     (Proxy::Nginx, PagesAt::OwnHost),
     (Proxy::Nginx, PagesAt::Path),
     (Proxy::Traefik, PagesAt::OwnHost),
     (Proxy::Traefik, PagesAt::Path),
+    (Proxy::Caddy, PagesAt::Path),
+    (Proxy::Haproxy, PagesAt::OwnHost),
+    (Proxy::Envoy, PagesAt::Path),
 ];
 
 /// The field `rd` of a form.
@@ -34,8 +37,8 @@ fn a_denied_user_reads_why_and_can_sign_in_as_another() {
         client.signs_in(&web, &alice, &phone.code());
         let asked = format!("{APP}/team/?a=1&b=2");
         let sent = client.loads(&asked);
-        assert_eq!(sent.status, 302, "{proxy:?} {pages_at:?} {sent:?}");
-        let page = client.follows(&sent);
+        assert_eq!(sent.status, 403, "{proxy:?} {pages_at:?} {sent:?}");
+        let page = client.loads(&sent.leads_to());
         assert_eq!(page.status, 403, "{page:?}");
         assert_contains(&page.body, "signed in as alice");
         assert_contains(&page.body, "app.example.test");

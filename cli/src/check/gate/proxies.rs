@@ -1,4 +1,4 @@
-//! nginx and Traefik on this machine: whether they may connect to the gate's socket, and whether
+//! The proxies on this machine: whether they may connect to the gate's socket, and whether
 //! they send the secret that the gate expects, and nobody else can read it.
 //!
 //! MUST NOT print a secret.
@@ -98,10 +98,10 @@ fn user_name(machine: &Machine, kind: ProxyKind) -> Option<String> {
             });
             Some(named.unwrap_or_else(|| "nobody".to_owned()))
         }
-        ProxyKind::Traefik => {
+        ProxyKind::Traefik | ProxyKind::Caddy | ProxyKind::Haproxy | ProxyKind::Envoy => {
             let unit = machine.run(
                 SYSTEMCTL,
-                &["show", "--property=User", "--value", "traefik"],
+                &["show", "--property=User", "--value", kind.name()],
             );
             let of_unit = unit.map(|output| output.out.trim().to_owned());
             if let Some(name) = of_unit.filter(|name| !name.is_empty()) {
@@ -140,13 +140,10 @@ fn secret(machine: &Machine, proxy: &TrustedProxy) -> Vec<Finding> {
     if secret.len() < 16 {
         return findings;
     }
-    let folder = match proxy.proxy {
-        ProxyKind::Nginx => "/etc/nginx",
-        ProxyKind::Traefik => "/etc/traefik",
-    };
+    let own_folder = folder(proxy.proxy);
     let mut others = Vec::new();
     let mut is_sent = false;
-    let folders = ["/etc/nginx", "/etc/traefik"];
+    let folders = ProxyKind::ALL.map(folder);
     for path in folders
         .iter()
         .flat_map(|folder| machine.files_below(folder))
@@ -154,7 +151,7 @@ fn secret(machine: &Machine, proxy: &TrustedProxy) -> Vec<Finding> {
         let text = Zeroizing::new(machine.read(&path).unwrap_or_default());
         for (number, line) in (1..).zip(text.lines()) {
             if line.contains(secret) {
-                is_sent |= path.starts_with(folder);
+                is_sent |= path.starts_with(&own_folder);
                 if store::is_public(machine, &path) {
                     findings.push(
                         Finding::fault("proxy", "everyone can read the proxy's secret in this file, and pretend to be the proxy")
@@ -162,7 +159,7 @@ fn secret(machine: &Machine, proxy: &TrustedProxy) -> Vec<Finding> {
                             .remedy(format_args!("chmod 0640 {}, then make a new secret: remove {} and run postern print-config {}", path.display(), file.path().display(), proxy.proxy.name())),
                     );
                 }
-            } else if path.starts_with(folder) && sends_a_secret(&path, line) {
+            } else if path.starts_with(&own_folder) && sends_a_secret(&path, line) {
                 others.push(Place::line(&path, number));
             }
         }
@@ -185,6 +182,11 @@ fn secret(machine: &Machine, proxy: &TrustedProxy) -> Vec<Finding> {
         );
     }
     findings
+}
+
+/// Returns the folder of a proxy's configuration.
+fn folder(kind: ProxyKind) -> String {
+    format!("/etc/{}", kind.name())
 }
 
 /// Whether a line of a proxy's configuration sets a secret, as the samples do.

@@ -1,5 +1,5 @@
-//! Contract of Traefik's ForwardAuth: X-Forwarded-Method, -Proto, -Host, -Uri and -For, with
-//! trustForwardHeader off.
+//! Contract of Traefik's ForwardAuth (with trustForwardHeader off), of Caddy's forward_auth, and of
+//! Postern's Lua for HAProxy: X-Forwarded-Method, -Proto, -Host, -Uri and -For.
 
 use super::original_request::{
     ContractError, OriginalRequest, client_value, is_authority, is_method, is_target, proxy_value,
@@ -17,10 +17,7 @@ pub(super) fn parse_check(
     is_trusted: impl Fn(Address) -> bool,
 ) -> Result<OriginalRequest<'_>, ContractError> {
     let address = parse_client_address(headers, is_trusted)?;
-    // Traefik sends wss for a WebSocket over TLS.
-    if !matches!(proxy_value(headers, PROTO)?, "https" | "wss") {
-        return Err(ContractError::Proxy(PROTO));
-    }
+    require_https(headers)?;
     let method = client_value(headers, METHOD, address)?;
     let authority = client_value(headers, HOST, address)?;
     let target = client_value(headers, URI, address)?;
@@ -39,6 +36,15 @@ pub(super) fn parse_check(
         target,
         address,
     })
+}
+
+/// Refuses a client that did not use TLS.
+pub(super) fn require_https(headers: &HeaderMap) -> Result<(), ContractError> {
+    // Traefik sends wss for a websocket over TLS.
+    match proxy_value(headers, PROTO)? {
+        "https" | "wss" => Ok(()),
+        _ => Err(ContractError::Proxy(PROTO)),
+    }
 }
 
 /// Returns the rightmost address that is not a trusted proxy's.

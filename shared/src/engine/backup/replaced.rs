@@ -77,8 +77,7 @@ impl ReplacedStore<'_> {
     ) -> Result<bool, StoreError> {
         let is_same = self.is_of_same_store(vault);
         let newest = self.newest_event_time()?;
-        let was_restored =
-            self.read(|transaction, _| transaction.was_restored_since(created))?;
+        let was_restored = self.read(|transaction, _| transaction.was_restored_since(created))?;
         Ok(is_same && newest.is_some_and(|newest| newest >= created) && !was_restored)
     }
 

@@ -178,8 +178,15 @@ impl Exchange {
         if store.symlink_metadata().is_ok() {
             return error;
         }
-        let is_undone = self.created.iter().all(|file| std::fs::remove_file(file).is_ok())
-            && self.moved.iter().rev().all(|(from, to)| rename(to, from).is_ok());
+        let is_undone = self
+            .created
+            .iter()
+            .all(|file| std::fs::remove_file(file).is_ok())
+            && self
+                .moved
+                .iter()
+                .rev()
+                .all(|(from, to)| rename(to, from).is_ok());
         // best effort: without a store, or with the old one, the same is denied
         let _ = trusted_file::sync_folder(store);
         match self.moved.iter().find(|(from, _)| from == store) {

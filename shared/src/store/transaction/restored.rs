@@ -197,8 +197,7 @@ impl Transaction<'_> {
         hash: &[u8],
     ) -> StoreResult<bool> {
         let table = table(what);
-        let sql =
-            format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE account = ?1 AND hash = ?2)");
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE account = ?1 AND hash = ?2)");
         self.query_row(&sql, (account, hash), |row| row.get(0))
     }
 

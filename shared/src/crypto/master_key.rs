@@ -180,18 +180,28 @@ impl OwnKeyFile {
 }
 
 impl OwnKeyFile {
-    /// Puts the keys of a backup before those of the file. Where the file has no room for both, its
-    /// own keys are removed.
-    pub fn add_restored(&mut self, restored: MasterKeys) -> Result<(), MasterKeyError> {
+    /// Puts the keys of a backup before those of the file. Returns whether the file was changed.
+    ///
+    /// # Errors
+    /// The file has no room for both: its own keys may be those of the store that is replaced.
+    pub fn add_restored(&mut self, restored: MasterKeys) -> Result<bool, MasterKeyError> {
         let present = MasterKeys::read_file(&self.path)?;
         let ids = restored.ids();
         if ids.iter().all(|id| present.find(id).is_some()) {
-            return Ok(());
+            return Ok(false);
         }
         let mut keys = restored.0;
         keys.extend(present.0.into_iter().filter(|(id, _)| !ids.contains(id)));
-        keys.truncate(MOST);
-        MasterKeys(keys).replace_file(&self.path)
+        if keys.len() > MOST {
+            return Err(MasterKeyError::NotWritten(format!(
+                "{} and the backup hold {} keys, and the file can hold {MOST}; nothing was changed; keep a copy of the \
+                 file and remove the lines of keys that no store needs",
+                self.path.display(),
+                keys.len()
+            )));
+        }
+        MasterKeys(keys).replace_file(&self.path)?;
+        Ok(true)
     }
 }
 

@@ -234,6 +234,7 @@ address-confirmed-line = Ab jetzt werden Codes an diese Adresse gesendet, wenn S
 address-removed = Codes per E-Mail abgeschaltet
 address-removed-line = Es werden keine Codes mehr per E-Mail gesendet; Ihre Authenticatoren gelten weiter.
 address-invalid = Das ist keine gültige E-Mail-Adresse.
+address-needs-second-factor = Dieses Konto hat noch keinen zweiten Faktor. Richten Sie zuerst eine Authenticator-App ein; dafür brauchen Sie einen Einmalcode. Bitten Sie die Administration darum.
 mail-off = E-Mail ist hier nicht konfiguriert.
 address-not-mailed = Der Code konnte nicht an diese Adresse gesendet werden. Prüfen Sie die Adresse oder versuchen Sie es noch einmal; wenn das Problem bleibt, benachrichtigen Sie die Administration.
 nothing-to-confirm = Es gibt keine Adresse zu bestätigen: Fordern Sie einen neuen Code an.

@@ -248,6 +248,7 @@ address-confirmed-line = From now on codes are mailed to this address when you a
 address-removed = Codes by mail turned off
 address-removed-line = No more codes are mailed; your authenticators keep working.
 address-invalid = This is not a valid mail address.
+address-needs-second-factor = This account has no second factor yet. Set up an authenticator app first; you need a one-time code for it. Ask the administrator for one.
 mail-off = Mail is not configured here.
 address-not-mailed = The code could not be mailed to this address. Check the address, or try again; if this continues, tell the administrator.
 nothing-to-confirm = There is no address to confirm: request a new code.

@@ -234,6 +234,7 @@ address-confirmed-line = A partir de ahora, los códigos que pida se envían a e
 address-removed = Códigos por correo desactivados
 address-removed-line = Ya no se envían códigos por correo; sus autenticadores siguen funcionando.
 address-invalid = Esta dirección de correo no es válida.
+address-needs-second-factor = Esta cuenta aún no tiene un segundo factor. Configure primero una aplicación de autenticación; para ello necesita un código de un solo uso. Pídaselo al administrador.
 mail-off = El correo no está configurado aquí.
 address-not-mailed = No se pudo enviar el código a esta dirección. Compruebe la dirección o inténtelo de nuevo; si el problema continúa, avise al administrador.
 nothing-to-confirm = No hay ninguna dirección que confirmar: pida un código nuevo.

@@ -234,6 +234,7 @@ address-confirmed-line = Désormais, les codes que vous demandez sont envoyés �
 address-removed = Codes par courriel désactivés
 address-removed-line = Plus aucun code n’est envoyé par courriel ; vos authentificateurs continuent de fonctionner.
 address-invalid = Ce n’est pas une adresse électronique valable.
+address-needs-second-factor = Ce compte n’a pas encore de second facteur. Configurez d’abord une application d’authentification ; il vous faut pour cela un code à usage unique. Demandez-le à l’administrateur.
 mail-off = Le courriel n’est pas configuré ici.
 address-not-mailed = Le code n’a pas pu être envoyé à cette adresse. Vérifiez l’adresse ou réessayez ; si le problème persiste, prévenez l’administrateur.
 nothing-to-confirm = Il n’y a aucune adresse à confirmer : demandez un nouveau code.

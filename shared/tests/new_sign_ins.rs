@@ -188,7 +188,9 @@ fn the_link_is_valid_after_sessions_ended_otherwise() {
     let who = name("alice");
     let intruder = enters(&mut test, &app, (HERE, None), NOW);
     let link = token(&mut test, NOW);
-    let all = test.sessions().revoke_sessions(&who, None, "alice", NOW.plus(1));
+    let all = test
+        .sessions()
+        .revoke_sessions(&who, None, "alice", NOW.plus(1));
     assert_eq!(all.unwrap(), 1);
     let cookie = intruder.browser_cookie.unwrap();
     enters(&mut test, &app, (HERE, Some(&cookie)), NOW.plus(30));

@@ -345,12 +345,12 @@ fn a_restore_with_a_clock_behind_the_backup_or_a_store_is_refused() {
     let before = Timestamp(NOW.0 - 1);
     let refused = try_restore(&mut test, &file, Replaced::Lost, options, before);
     let error = refused.unwrap_err().to_string();
-    assert_contains(&error, &before.to_string());
-    assert_contains(&error, &NOW.to_string());
+    assert_contains(&error, before.to_string());
+    assert_contains(&error, NOW.to_string());
     let later = NOW.plus(60);
     accepted(&test.attempt("alice", &code_at(&app, 0, later), later));
     let refused = try_restore(&mut test, &file, Replaced::Readable, options, NOW.plus(59));
-    assert_contains(refused.unwrap_err().to_string(), &later.to_string());
+    assert_contains(refused.unwrap_err().to_string(), later.to_string());
     assert!(
         test.attempt("alice", &code_at(&app, 0, later), later)
             .result

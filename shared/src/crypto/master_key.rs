@@ -351,6 +351,25 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_a_backup_come_first_and_none_is_dropped_for_them() {
+        let (_folder, path) = written(&MasterKeys::generate().unwrap().1);
+        let mut file = OwnKeyFile::lock(&path).unwrap();
+        let restored = || MasterKeys::generate().unwrap().0;
+        (2..MOST).for_each(|_| drop(file.add(&[]).unwrap()));
+        let before = MasterKeys::read_file(&path).unwrap().ids();
+        let one = restored();
+        let id = one.ids();
+        assert!(file.add_restored(one).unwrap());
+        let full = MasterKeys::read_file(&path).unwrap().ids();
+        assert_eq!(full, [id, before].concat());
+        let error = file.add_restored(restored()).unwrap_err().to_string();
+        assert!(error.contains("9 keys"), "{error}");
+        assert_eq!(MasterKeys::read_file(&path).unwrap().ids(), full);
+        let same = MasterKeys::read_file(&path).unwrap();
+        assert!(!file.add_restored(same).unwrap());
+    }
+
+    #[test]
     fn a_new_key_is_first_and_a_rotation_removes_the_others() {
         let (first, text) = MasterKeys::generate().unwrap();
         let old = first.newest().0;

@@ -1,8 +1,10 @@
 //! Processes that use the store: a restore is refused while there are any.
 
 use crate::terminal::output::{CommandFailure, CommandResult};
+use nix::unistd::User;
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// The command that stops every unit that uses the store.
@@ -14,18 +16,20 @@ pub(crate) const START: &str =
 
 /// Programs that serve from the store.
 const DAEMONS: [&str; 2] = ["posternd", "postern-gate"];
-/// Most processes that are looked at.
-const MOST: usize = 100_000;
+/// The users as which they run, beside root. A process of another user has only their name, and cannot
+/// open the store.
+const USERS: [&str; 2] = ["posternd", "postern-gate"];
 
 /// Refuses while a daemon runs, or another process has the store open. The caller is root.
 pub(crate) fn refuse_running(store: &Path) -> CommandResult {
     let own = std::process::id();
     let store = fs::canonicalize(store).unwrap_or_else(|_| store.to_owned());
-    let entries = fs::read_dir("/proc")?.flatten().take(MOST);
+    let users = users()?;
+    let entries = fs::read_dir("/proc")?.flatten();
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let mut found = Vec::new();
     for id in ids.filter(|id| *id != own) {
-        if is_daemon(id) || has_open(id, &store) {
+        if is_daemon(id, &users) || has_open(id, &store) {
             let name = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
             found.push(format!("{} (process {id})", name.trim_end()));
         }
@@ -39,7 +43,20 @@ pub(crate) fn refuse_running(store: &Path) -> CommandResult {
     }
 }
 
-fn is_daemon(id: u32) -> bool {
+/// Returns the user ids of the daemons.
+fn users() -> CommandResult<Vec<u32>> {
+    let mut users = vec![0];
+    for name in USERS {
+        users.extend(User::from_name(name)?.map(|user| user.uid.as_raw()));
+    }
+    Ok(users)
+}
+
+fn is_daemon(id: u32, users: &[u32]) -> bool {
+    let owner = fs::metadata(format!("/proc/{id}")).map(|found| found.uid());
+    if !owner.is_ok_and(|owner| users.contains(&owner)) {
+        return false;
+    }
     let Ok(program) = fs::read_link(format!("/proc/{id}/exe")) else {
         return false;
     };

@@ -6,7 +6,7 @@ one-time-code-label = Code à usage unique
 app-code-label = Le code affiché par votre application
 language = Langue
 language-name = Français
-signed-in-as = Connecté en tant que { $name }
+signed-in-as = Session ouverte en tant que { $name }
 
 time-now = à l’instant
 time-minutes = { $count ->
@@ -29,7 +29,7 @@ sign-in = Se connecter
 name-label = Nom
 password-label = Mot de passe
 to-application = Pour continuer vers { $host }
-address-too-long = L’adresse que vous avez ouverte est trop longue pour être conservée ici. Après la connexion, vous arrivez à la page d’accueil de l’application ; ouvrez-y l’adresse de nouveau.
+address-too-long = L’adresse que vous avez ouverte est trop longue pour être conservée ici. Après la connexion, vous arriverez sur la page d’accueil de l’application ; ouvrez-y l’adresse de nouveau.
 sign-in-recovery = Saisir aussi un code de récupération ou à usage unique
 recovery-label = Code de récupération ou à usage unique
 not-signed-in = Aucune session ouverte
@@ -48,8 +48,8 @@ not-covered-line = Une connexion ici n’est pas valable pour l’application { 
 not-covered-ask = Prévenez l’administrateur : le journal de la passerelle indique le réglage à modifier.
 try-again = Réessayer
 denied = Accès refusé
-denied-user = Vous êtes connecté en tant que { $name }. Ce compte ne peut pas ouvrir cette page de { $host }.
-denied-line = Personne ne peut ouvrir cette page de { $host } à partir d’ici.
+denied-user = Votre session est ouverte en tant que { $name }. Ce compte n’est pas autorisé à ouvrir cette page de { $host }.
+denied-line = Personne n’est autorisé à ouvrir cette page de { $host } à partir d’ici.
 denied-ask = Si vous en avez besoin, adressez-vous à l’administrateur : le journal de la passerelle indique la règle appliquée.
 page-not-found = Page introuvable
 page-not-found-line = Cette page n’existe pas ici, ou vous ne pouvez pas l’ouvrir.
@@ -70,7 +70,7 @@ enter-app-code = Saisir un code de votre application
 enter-mailed-code = Saisir un code reçu par courriel
 enter-other-code = Saisir un autre type de code
 code-for = Connexion en tant que { $name }
-not-you = Un autre compte, ou trop tard ?
+not-you = Ce n’est pas votre compte, ou la connexion a expiré ?
 start-again = Recommencer
 wait-left = La prochaine tentative sera possible dans { $seconds } s.
 wait-over = Vous pouvez réessayer maintenant.
@@ -199,7 +199,7 @@ app-password-name-label = Nom du programme ou de l’appareil
 app-suggestions = Téléphone, Tablette, Agenda, Fichiers, Courriel, git sur l’ordinateur portable
 scope-label = Valable pour
 scope-other = Autre
-scope-other-label = Adresses ou services, un par ligne
+scope-other-label = Adresses ou services, une entrée par ligne
 scope-hint = web:HÔTE/CHEMIN pour une adresse web et tout ce qui se trouve au-dessous, ou pam:SERVICE pour un service de ce serveur.
 scope-missing = Choisissez l’usage pour lequel le mot de passe d’application est valable.
 service-unknown = Ce serveur n’a pas de service PAM { $name }.
@@ -260,11 +260,11 @@ end-session = Fermer
 end-session-named = Fermer la session dans { $name }
 sign-out-everywhere = Se déconnecter partout
 end-sessions = Ce n’était pas moi
-end-sessions-line = Cela met fin à toutes les sessions de { $user }, retire la confiance à tous les navigateurs et révoque les mots de passe d’application si la configuration le prévoit. Vous devrez aussi vous reconnecter.
-ended-sessions = Déconnexion effectuée partout
-ended-sessions-line = Toutes les sessions du compte sont terminées et aucun navigateur n’est plus de confiance. Changez maintenant le mot de passe, supprimez les authentificateurs et les mots de passe d’application qui ne sont pas les vôtres, et prévenez un administrateur.
+end-sessions-line = Cela ferme toutes les sessions de { $user }, oublie tous les navigateurs de confiance et révoque les mots de passe d’application si la configuration le prévoit. Vous devrez aussi vous reconnecter.
+ended-sessions = Toutes les sessions sont fermées
+ended-sessions-line = Toutes les sessions du compte ont été fermées et les navigateurs de confiance oubliés. Changez maintenant le mot de passe, supprimez les authentificateurs et les mots de passe d’application qui ne sont pas les vôtres, et prévenez un administrateur.
 end-sessions-invalid = Ce lien n’est plus valable
-end-sessions-invalid-line = Il est valable une seule fois et pendant sept jours. Pour mettre fin à des sessions, connectez-vous et choisissez « Se déconnecter partout » dans votre compte, ou adressez-vous à un administrateur.
+end-sessions-invalid-line = Il est valable une seule fois et pendant sept jours. Pour fermer des sessions, connectez-vous et choisissez « Se déconnecter partout » dans votre compte, ou adressez-vous à un administrateur.
 trusted-browsers = Navigateurs de confiance
 no-trusted-browser = Aucun : un code est demandé à chaque connexion.
 revoke-trust = Ne plus faire confiance
@@ -316,7 +316,7 @@ admin-codes-left = { $left ->
     [one] Il reste { $left } code de récupération.
    *[other] Il reste { $left } codes de récupération.
   }
-admin-code-until = Un code à usage unique est émis. Expiration : { $until }.
+admin-code-until = Un code à usage unique a été émis. Expiration : { $until }.
 admin-account = Compte : { $name }
 admin-events = Événements
 admin-all-events = Événements de tous les comptes
@@ -366,7 +366,7 @@ code-mailed = Un code est en route vers { $to }. Il est valable pendant { $life 
 wrong-codes-since = { $count ->
     [one] { $count } code incorrect
    *[other] { $count } codes incorrects
-  } depuis votre dernière connexion, le plus récent à partir de { $from }
+  } depuis votre dernière connexion, le plus récent provenant de { $from }
 this-host = ce serveur
 recovery-turned-off = Ce code de récupération a désactivé votre second facteur ; configurez-le de nouveau
 recovery-codes-left = { $left ->

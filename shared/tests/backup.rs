@@ -13,7 +13,7 @@ use postern_shared::credential::totp::{OtpKind, OtpParameters, Step};
 use postern_shared::crypto::backup_file::BackupHeader;
 use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
-use postern_shared::engine::{Engine, RestoreOptions, RestoreReport};
+use postern_shared::engine::{Engine, EngineError, RestoreOptions, RestoreReport};
 use postern_shared::store::{self, STORE_VERSION};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::token::session::Session;
@@ -51,11 +51,21 @@ fn backup(test: &mut TestStore) -> Vec<u8> {
 /// Restores a backup as `postern restore` does, and opens the store again.
 fn restore(
     test: &mut TestStore,
-    mut file: &[u8],
+    file: &[u8],
     replaced: Replaced,
     options: RestoreOptions,
     now: Timestamp,
 ) -> RestoreReport {
+    try_restore(test, file, replaced, options, now).unwrap()
+}
+
+fn try_restore(
+    test: &mut TestStore,
+    mut file: &[u8],
+    replaced: Replaced,
+    options: RestoreOptions,
+    now: Timestamp,
+) -> Result<RestoreReport, EngineError> {
     let header = BackupHeader::read(&mut file).unwrap();
     let masters = MasterKeys::read_file(&test.key_file()).unwrap();
     let store = test.config.store.url.sqlite_path().to_owned();
@@ -75,14 +85,17 @@ fn restore(
     let mut engine = Engine::open(config).unwrap();
     let report = engine
         .backups()
-        .end_revived(lock.as_mut(), header.created, options, "root", now)
-        .unwrap();
+        .end_revived(lock.as_mut(), header.created, options, "root", now);
     drop(engine);
+    let Ok(report) = report else {
+        temporary.remove();
+        return report;
+    };
     let kept = temporary.replace(&store, ".before").unwrap().unwrap();
     assert!(kept.ends_with("db.before"));
     drop(lock);
     test.engine = Engine::open(test.config.clone()).unwrap();
-    report
+    Ok(report)
 }
 
 fn restored(test: &mut TestStore, file: &[u8], replaced: Replaced) -> RestoreReport {
@@ -313,6 +326,111 @@ fn app_passwords_are_reported_or_revoked() {
         let count = report.renew[&name("alice")].app_passwords;
         assert_eq!(count, u64::from(!revoke_app_passwords));
     }
+}
+
+fn adds_app_password(test: &mut TestStore) {
+    let scope: AppPasswordScope = "pam:imap".parse().unwrap();
+    let label: Label = "mail".parse().unwrap();
+    test.app_passwords()
+        .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
+        .unwrap();
+}
+
+/// The clock of a host that was set back would let the codes pass that were used since.
+#[test]
+fn a_restore_with_a_clock_behind_the_backup_or_a_store_is_refused() {
+    let (mut test, app) = alice("");
+    let file = backup(&mut test);
+    let options = RestoreOptions::default();
+    let before = Timestamp(NOW.0 - 1);
+    let refused = try_restore(&mut test, &file, Replaced::Lost, options, before);
+    let error = refused.unwrap_err().to_string();
+    assert_contains(&error, before.to_string());
+    assert_contains(&error, NOW.to_string());
+    let later = NOW.plus(60);
+    accepted(&test.attempt("alice", &code_at(&app, 0, later), later));
+    let refused = try_restore(&mut test, &file, Replaced::Readable, options, NOW.plus(59));
+    assert_contains(refused.unwrap_err().to_string(), later.to_string());
+    assert!(
+        test.attempt("alice", &code_at(&app, 0, later), later)
+            .result
+            .is_err()
+    );
+    restore(&mut test, &file, Replaced::Readable, options, later);
+}
+
+#[test]
+fn what_the_replaced_store_lacks_was_revoked_or_removed() {
+    for replaced in [Replaced::Readable, Replaced::Lost] {
+        let (mut test, _) = alice("");
+        test.enrols("bob");
+        adds_app_password(&mut test);
+        let file = backup(&mut test);
+        test.app_passwords()
+            .revoke_app_passwords(&name("alice"), None, "root", NOW)
+            .unwrap();
+        test.accounts()
+            .remove_account(&name("bob"), "root", NOW)
+            .unwrap();
+        let report = restored(&mut test, &file, replaced);
+        let alice = report.renew[&name("alice")];
+        match replaced {
+            Replaced::Readable => {
+                assert_eq!((alice.app_passwords, alice.recovery_codes), (0, 6));
+                assert_eq!(report.removed, [name("bob")].into());
+                assert!(!report.renew.contains_key(&name("bob")));
+            }
+            Replaced::Lost => {
+                assert_eq!((alice.app_passwords, alice.recovery_codes), (1, 6));
+                assert!(report.removed.is_empty());
+            }
+        }
+    }
+}
+
+/// A secret that was enrolled after the backup may be enrolled again.
+#[test]
+fn used_steps_of_all_secrets_are_taken_over() {
+    let (mut test, _) = alice("");
+    let file = backup(&mut test);
+    let token = with_counter(&mut test);
+    accepted(&test.attempt("alice", &code_at(&token, 3, Timestamp(0)), NOW));
+    let fingerprints = "SELECT fingerprint FROM floor ORDER BY fingerprint";
+    let before = test.blobs(fingerprints);
+    restored(&mut test, &file, Replaced::Readable);
+    assert_eq!(before.len(), 1);
+    let after = test.blobs(fingerprints);
+    assert!(after.contains(&before[0]), "{before:?} {after:?}");
+}
+
+/// A store with a bad page is locked, but tells nothing.
+#[test]
+fn a_damaged_store_is_replaced_as_if_nobody_could_read_it() {
+    let (mut test, app) = alice("");
+    let token = with_counter(&mut test);
+    let file = backup(&mut test);
+    accepted(&test.attempt("alice", &code_at(&token, 3, Timestamp(0)), NOW));
+    let used = code_of(&app, 0);
+    accepted(&test.attempt("alice", &used, NOW));
+    let sqlite = test.sqlite();
+    let number = |sql: &str| {
+        sqlite
+            .query_row(sql, [], |row| row.get::<_, u32>(0))
+            .map(u64::from)
+            .unwrap()
+    };
+    number("PRAGMA wal_checkpoint(TRUNCATE)");
+    let size = number("PRAGMA page_size");
+    let page = number("SELECT rootpage FROM sqlite_schema WHERE name = 'recovery_code'");
+    let path = test.config.store.url.sqlite_path();
+    let damaged = fs::File::options().write(true).open(path).unwrap();
+    let zeros = vec![0; usize::try_from(size).unwrap()];
+    std::os::unix::fs::FileExt::write_all_at(&damaged, &zeros, (page - 1) * size).unwrap();
+    let report = restored(&mut test, &file, Replaced::Readable);
+    assert!(report.unreadable.is_some());
+    assert!(!report.uses_are_known);
+    assert_eq!(report.renew[&name("alice")].refused_counters, 1);
+    assert!(test.attempt("alice", &used, NOW).result.is_err());
 }
 
 #[test]

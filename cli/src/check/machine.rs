@@ -265,7 +265,8 @@ impl Machine {
             let Ok(metadata) = self.metadata(path) else {
                 return false;
             };
-            if let Some(list) = AccessList::of(&self.real_path(path)) {
+            // where the list cannot be read, the mode has the rights that it leaves at most
+            if let Ok(Some(list)) = AccessList::of(&self.real_path(path)) {
                 return list.allows(reader, (metadata.uid(), metadata.gid()), bit);
             }
             let shift = if metadata.uid() == reader.uid {
@@ -286,8 +287,9 @@ impl Machine {
     }
 
     /// Returns the users and groups that an access control list of a file names.
-    pub(crate) fn named_holders(&self, path: &Path) -> Vec<AccessHolder> {
-        AccessList::of(&self.real_path(path)).map_or_else(Vec::new, |list| list.named())
+    pub(crate) fn named_holders(&self, path: &Path) -> io::Result<Vec<AccessHolder>> {
+        let list = AccessList::of(&self.real_path(path))?;
+        Ok(list.map_or_else(Vec::new, |list| list.named()))
     }
 
     /// Returns the paths of Unix sockets that listen.

@@ -102,7 +102,18 @@ fn key(machine: &Machine, path: &Path) -> Vec<Finding> {
 
 /// Reports an access control list that lets others than the daemons have a file.
 fn listed(machine: &Machine, subject: &'static str, path: &Path) -> Option<Finding> {
-    let holders = machine.named_holders(path);
+    let holders = match machine.named_holders(path) {
+        Ok(holders) => holders,
+        Err(error) => {
+            return Some(Finding::skipped(
+                subject,
+                format_args!(
+                    "the access control list of {} cannot be read: {error}",
+                    path.display()
+                ),
+            ));
+        }
+    };
     let daemons = ["posternd", "postern-gate"].map(|name| machine.user(name).map(|user| user.uid));
     let group = machine.group("postern");
     let other = holders.into_iter().find_map(|holder| match holder {

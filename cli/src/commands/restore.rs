@@ -42,22 +42,51 @@ pub(super) fn run(run: Invocation<'_>, what: &RestoreArguments) -> CommandResult
     let store = config.store.url.sqlite_path().to_owned();
     store_processes::refuse_running(&store)?;
     confirm(run.output, what, &backup.header)?;
+    // a service may have been started while the question stood
+    store_processes::refuse_running(&store)?;
 
+    let key_file = config.store.key_file.path().to_owned();
+    // held to the end: a rotation meanwhile could remove the keys that the restored store needs
+    let mut locked_keys = None;
     if what.with_key {
-        OwnKeyFile::lock(config.store.key_file.path())?.add_restored(masters)?;
+        locked_keys = Some(OwnKeyFile::lock(&key_file)?);
     }
+    let added = match &mut locked_keys {
+        Some(keys) => keys.add_restored(masters)?,
+        None => false,
+    };
+    let restored = replace_store(run.output, config, &backup, what, &store);
+    let report = restored.map_err(|failure| match failure {
+        CommandFailure::Message(message) if added => CommandFailure::new(format_args!(
+            "{message}; the keys of the backup were added to {} before, where they can stay",
+            key_file.display()
+        )),
+        failure => failure,
+    })?;
+    drop(locked_keys);
+    tell(run.output, &backup.header, &report)
+}
+
+/// Makes the temporary store and the process that puts it in place, and restores as the user who
+/// reads stores.
+fn replace_store(
+    output: Output,
+    config: &mut Config,
+    backup: &BackupInput,
+    what: &RestoreArguments,
+    store: &Path,
+) -> CommandResult<Restored> {
     let user = privileges::user_and_group()?.0.as_raw();
     let temporary = store::create_temporary(&config.store.url, user)?;
     let ending = format!(
         ".before-restore-{}",
         clock::now()?.to_string().replace(':', "")
     );
-    let task = FileTask::ReplaceStore(&store, &ending);
+    let task = FileTask::ReplaceStore(store, &ending);
     let mut files = StoreFiles::start(temporary.path(), &task)?;
     context::give_root_up(config)?;
     // the store that is replaced may be the only one that nobody can read
-    let report = restore(run.output, config, &backup, &temporary, what, &mut files)?;
-    tell(run.output, &backup.header, &report)
+    restore(output, config, backup, &temporary, what, &mut files)
 }
 
 /// The report, and the path of the store that was replaced.
@@ -82,18 +111,26 @@ fn restore(
     let found_version = temporary.become_store()?;
     let mut old = match Engine::open(config.clone()) {
         Ok(engine) => Some(engine),
-        Err(error @ EngineError::Store(StoreError::Busy | StoreError::Held(_))) => {
-            return Err(error.into());
-        }
+        Err(
+            error @ EngineError::Store(StoreError::Busy | StoreError::Held(_) | StoreError::Moved),
+        ) => return Err(error.into()),
         Err(EngineError::Store(StoreError::File(error))) if error.is_missing() => None,
         Err(error) => {
-            output.warn(format_args!(
-                "the store that is replaced does not tell what was used in it since the backup: {error}"
-            ))?;
+            warn_of_unreadable(output, &error)?;
             None
         }
     };
-    let mut lock = old.as_mut().map(Engine::lock_replaced).transpose()?;
+    let mut lock = match old.as_mut().map(Engine::lock_replaced) {
+        Some(Ok(lock)) => Some(lock),
+        Some(Err(
+            error @ EngineError::Store(StoreError::Busy | StoreError::Held(_) | StoreError::Moved),
+        )) => return Err(error.into()),
+        Some(Err(error)) => {
+            warn_of_unreadable(output, &error)?;
+            None
+        }
+        None => None,
+    };
     let mut restored = config.clone();
     restored.store.url = StoreUrl::try_from(format!("sqlite:{}", temporary.path().display()))
         .map_err(CommandFailure::new)?;
@@ -109,6 +146,9 @@ fn restore(
         &context::actor(),
         clock::now()?,
     )?;
+    if let Some(why) = &report.unreadable {
+        warn_of_unreadable(output, why)?;
+    }
     drop(engine);
     let kept = files.finish()?;
     drop(lock);
@@ -117,6 +157,12 @@ fn restore(
         found_version,
         kept: Some(kept).filter(|kept| !kept.is_empty()),
     })
+}
+
+fn warn_of_unreadable(output: Output, why: &dyn std::fmt::Display) -> CommandResult {
+    Ok(output.warn(format_args!(
+        "the store that is replaced does not tell what was used in it since the backup: {why}"
+    ))?)
 }
 
 /// The opened file of a backup.
@@ -259,6 +305,7 @@ fn tell(output: Output, header: &BackupHeader, restored: &Restored) -> CommandRe
             "kept": restored.kept,
             "uses_are_known": report.uses_are_known,
             "damaged": report.damaged,
+            "removed": report.removed,
             "accounts": accounts,
         }));
     }
@@ -282,6 +329,11 @@ fn tell(output: Output, header: &BackupHeader, restored: &Restored) -> CommandRe
             "a secret of {name} cannot be opened; disable {name} and enroll it again"
         ))?;
     }
+    for name in report.removed.iter().take(MOST_SHOWN) {
+        output.warn(format_args!(
+            "{name} was removed after the backup and is back: postern account remove {name}"
+        ))?;
+    }
     tell_what_to_renew(output, report)?;
     output.text(format_args!(
         "start the services again: {}\n",
@@ -298,13 +350,14 @@ fn tell_what_to_renew(output: Output, report: &RestoreReport) -> CommandResult {
     if report.renew.is_empty() {
         return Ok(());
     }
-    let codes = match report.uses_are_known {
-        true => "a recovery code that was replaced",
-        false => "a recovery code that was used or replaced",
-    };
-    output.text(format_args!(
-        "Valid again are {codes}, and an app password that was revoked, after the backup. Renew them where that may be:\n"
-    ))?;
+    output.text(match report.uses_are_known {
+        true => {
+            "Recovery codes that were used or replaced, and app passwords that were revoked, after the backup stay so. Valid are:\n"
+        }
+        false => {
+            "Valid again are a recovery code that was used or replaced, and an app password that was revoked, after the backup. Renew them where that may be:\n"
+        }
+    })?;
     let mut table = Table::new(["account", "has", "renew with"]);
     for (name, renew) in report.renew.iter().take(MOST_SHOWN) {
         table.row([

@@ -180,18 +180,28 @@ impl OwnKeyFile {
 }
 
 impl OwnKeyFile {
-    /// Puts the keys of a backup before those of the file. Where the file has no room for both, its
-    /// own keys are removed.
-    pub fn add_restored(&mut self, restored: MasterKeys) -> Result<(), MasterKeyError> {
+    /// Puts the keys of a backup before those of the file. Returns whether the file was changed.
+    ///
+    /// # Errors
+    /// The file has no room for both: its own keys may be those of the store that is replaced.
+    pub fn add_restored(&mut self, restored: MasterKeys) -> Result<bool, MasterKeyError> {
         let present = MasterKeys::read_file(&self.path)?;
         let ids = restored.ids();
         if ids.iter().all(|id| present.find(id).is_some()) {
-            return Ok(());
+            return Ok(false);
         }
         let mut keys = restored.0;
         keys.extend(present.0.into_iter().filter(|(id, _)| !ids.contains(id)));
-        keys.truncate(MOST);
-        MasterKeys(keys).replace_file(&self.path)
+        if keys.len() > MOST {
+            return Err(MasterKeyError::NotWritten(format!(
+                "{} and the backup hold {} keys, and the file can hold {MOST}; nothing was changed; keep a copy of the \
+                 file and remove the lines of keys that no store needs",
+                self.path.display(),
+                keys.len()
+            )));
+        }
+        MasterKeys(keys).replace_file(&self.path)?;
+        Ok(true)
     }
 }
 
@@ -338,6 +348,25 @@ mod tests {
                 "{text:?}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn keys_of_a_backup_come_first_and_none_is_dropped_for_them() {
+        let (_folder, path) = written(&MasterKeys::generate().unwrap().1);
+        let mut file = OwnKeyFile::lock(&path).unwrap();
+        let restored = || MasterKeys::generate().unwrap().0;
+        (2..MOST).for_each(|_| drop(file.add(&[]).unwrap()));
+        let before = MasterKeys::read_file(&path).unwrap().ids();
+        let one = restored();
+        let id = one.ids();
+        assert!(file.add_restored(one).unwrap());
+        let full = MasterKeys::read_file(&path).unwrap().ids();
+        assert_eq!(full, [id, before].concat());
+        let error = file.add_restored(restored()).unwrap_err().to_string();
+        assert!(error.contains("9 keys"), "{error}");
+        assert_eq!(MasterKeys::read_file(&path).unwrap().ids(), full);
+        let same = MasterKeys::read_file(&path).unwrap();
+        assert!(!file.add_restored(same).unwrap());
     }
 
     #[test]

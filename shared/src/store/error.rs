@@ -5,6 +5,7 @@
 use crate::account::name::OtherSpelling;
 use crate::system::trusted_file::FileError;
 use std::fmt;
+use std::path::PathBuf;
 
 pub type StoreResult<T> = Result<T, StoreError>;
 
@@ -40,6 +41,13 @@ pub enum StoreError {
     TooLong,
     /// The file at the store's path was moved or replaced since it was opened.
     Moved,
+    /// A restore failed, and so did putting the old store back: there is none, which denies all
+    /// access.
+    NotPutBack {
+        /// Where the old store is.
+        kept: PathBuf,
+        error: Box<StoreError>,
+    },
     Damaged(String),
     /// Any other error of SQLite, as text.
     Engine(String),
@@ -115,6 +123,12 @@ impl fmt::Display for StoreError {
             ),
             StoreError::Moved => f.write_str(
                 "the store was moved or replaced while it was open; the new file is opened next",
+            ),
+            StoreError::NotPutBack { kept, error } => write!(
+                f,
+                "{error}; the earlier store could not be put back: it is {}, and nothing is in its place, so all access \
+                 is denied; restore again",
+                kept.display()
             ),
             StoreError::ReadOnly => f.write_str(
                 "the store cannot be written: make its folder, its files and the file system writable for this user",

@@ -69,9 +69,12 @@ impl Store {
         // a process that is stopped while it recovers the WAL index blocks all others
         let _blocked = StopsBlocked::new();
         let path = location::check_trusted(path)?;
+        // Looked at before and after it is opened: a restore that exchanged the file in between would
+        // let the connection stay on the old store, and every later check pass.
+        let database = DatabasePath::open(&path)?;
         match Store::connect(&path) {
             Ok((connection, deadline)) => {
-                let database = DatabasePath::open(&path)?;
+                database.check_unmoved()?;
                 Ok(Store {
                     connection: Some(StoreConnection {
                         connection,

@@ -62,6 +62,21 @@ pub fn killed_at_calls(calls: &str, when: u32, call: Command) -> Command {
     wrap(strace, &call)
 }
 
+/// Prepares a call in which the `when`-th of these system calls fails, on any file; with `+`, all from
+/// that one on.
+pub fn failing_at_calls(calls: &str, when: &str, call: Command) -> Command {
+    let mut strace = Command::new("strace");
+    strace.args(["--quiet=all", "--follow-forks", &format!("--trace={calls}")]);
+    strace.arg(format!("--inject={calls}:error=EIO:when={when}"));
+    strace.arg(format!("--output={}", trace()));
+    wrap(strace, &call)
+}
+
+/// Returns whether a system call of the last traced call failed.
+pub fn has_failed() -> bool {
+    fs::read_to_string(trace()).is_ok_and(|text| text.contains("(INJECTED)"))
+}
+
 fn wrap(mut strace: Command, call: &Command) -> Command {
     // Only the call itself uses the story's clock.
     for (name, value) in call.get_envs() {

@@ -3,6 +3,8 @@
 
 use super::Reader;
 use rustix::fs::getxattr;
+use rustix::io::Errno;
+use std::io;
 use std::path::Path;
 
 /// The extended attribute of a list.
@@ -36,11 +38,21 @@ pub(crate) enum AccessHolder {
 }
 
 impl AccessList {
-    /// Returns the list of a file; `None` if it has none, or its file system has none.
-    pub(super) fn of(path: &Path) -> Option<AccessList> {
+    /// Returns the list of a file; `None` if it has none, its file system has none, or there is no
+    /// such file.
+    ///
+    /// # Errors
+    /// It has a list that cannot be read: nobody knows whom it names.
+    pub(super) fn of(path: &Path) -> io::Result<Option<AccessList>> {
         let mut buffer = vec![0; LARGEST];
-        let length = getxattr(path, ATTRIBUTE, &mut buffer[..]).ok()?;
-        AccessList::parse(buffer.get(..length)?)
+        let length = match getxattr(path, ATTRIBUTE, &mut buffer[..]) {
+            Ok(length) => length,
+            Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let list = buffer.get(..length).and_then(AccessList::parse);
+        list.map(Some)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it is malformed"))
     }
 
     fn parse(bytes: &[u8]) -> Option<AccessList> {
@@ -190,12 +202,23 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_cannot_be_read_is_not_none() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(AccessList::of(&folder.path().join("none")).unwrap(), None);
+        let one = folder.path().join("one");
+        let two = folder.path().join("two");
+        std::os::unix::fs::symlink(&one, &two).unwrap();
+        std::os::unix::fs::symlink(&two, &one).unwrap();
+        assert!(AccessList::of(&one).is_err());
+    }
+
+    #[test]
     fn the_list_of_a_file_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         fs::write(&path, "").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert_eq!(AccessList::of(&path), None);
+        assert_eq!(AccessList::of(&path).unwrap(), None);
         let entries = [
             (0x01, 6, NONE),
             (0x02, 4, 54_321),
@@ -208,7 +231,7 @@ mod tests {
             Err(rustix::io::Errno::OPNOTSUPP) => {}
             set => {
                 set.unwrap();
-                let found = AccessList::of(&path).unwrap();
+                let found = AccessList::of(&path).unwrap().unwrap();
                 assert_eq!(found.named(), [AccessHolder::User(54_321)]);
             }
         }

@@ -2,21 +2,21 @@
 //! of what was used and revoked since: what may have been is ended or counts as used, and what
 //! nobody can know is reported, for an administrator to renew.
 
+use super::replaced::ReplacedStore;
 use super::writing::event;
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
-use crate::account::record::AccountId;
 use crate::credential::secret::Secret;
 use crate::credential::totp::{OtpParameters, Step};
 use crate::crypto::vault::{SecretBinding, Vault, VaultError};
 use crate::engine::accounts::account_data::{load_floor, read_declared_secret};
-use crate::engine::{Backups, Engine, EngineError};
+use crate::engine::{Backups, EngineError};
 use crate::store::{Intent, OwnedAuthenticator, RestoredCredential, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Authenticators, or recovery codes, of one transaction.
-const BATCH: u32 = 500;
+pub(super) const BATCH: u32 = 500;
 /// Largest value of `totp.future_steps`: so many steps ahead a code may have been accepted.
 const FUTURE_STEPS: u64 = 2;
 /// Floor of a counter of which nobody knows how far it was used.
@@ -47,36 +47,12 @@ pub struct RestoreReport {
     pub renew: BTreeMap<UserName, ToRenew>,
     /// Accounts with a sealed secret that no key opens.
     pub damaged: BTreeSet<UserName>,
+    /// Accounts that were removed since the backup, as far as the replaced store tells.
+    pub removed: BTreeSet<UserName>,
+    /// Why the replaced store could not be read.
+    pub unreadable: Option<String>,
     /// Whether the replaced store told what was used since the backup.
     pub uses_are_known: bool,
-}
-
-/// The store that is replaced, locked against all changes.
-pub struct ReplacedStore<'e> {
-    transaction: Transaction<'e>,
-    vault: &'e Vault,
-}
-
-impl Engine {
-    /// Locks the store that is to be replaced, until the result is dropped: no code is accepted
-    /// meanwhile, and none afterwards, since every transaction checks that the store was not
-    /// replaced.
-    pub fn lock_replaced(&mut self) -> Result<ReplacedStore<'_>, EngineError> {
-        let (mut transaction, _, vault) = self.begin_with_keys(Intent::Write)?;
-        transaction.allow_long_work();
-        Ok(ReplacedStore { transaction, vault })
-    }
-}
-
-impl ReplacedStore<'_> {
-    /// Returns whether this is the store of the backup, in use since that was made, without a gap:
-    /// one that was restored since does not know what was used before that.
-    fn knows_uses_since(&mut self, created: Timestamp, vault: &Vault) -> Result<bool, StoreError> {
-        let newest = self.transaction.newest_event_time()?;
-        Ok(self.vault.is_of_same_store(vault)
-            && newest.is_some_and(|newest| newest >= created)
-            && !self.transaction.was_restored_since(created)?)
-    }
 }
 
 impl Backups<'_> {
@@ -94,11 +70,53 @@ impl Backups<'_> {
         actor: &str,
         now: Timestamp,
     ) -> Result<RestoreReport, EngineError> {
-        let mut report = RestoreReport::default();
-        if let Some(old) = &mut replaced {
-            report.uses_are_known = old.knows_uses_since(created, &self.engine.vault)?;
+        // a set back clock would let the codes pass that were used since
+        self.refuse_clock(created, now)?;
+        // before anything is done: its codes could be valid again
+        for account in &self.engine.config.account {
+            read_declared_secret(&self.engine.config, &account.name)?;
         }
         self.end_tokens(options)?;
+        let done = self.refuse_used(replaced.as_deref_mut(), created, now);
+        let unreadable = replaced.and_then(ReplacedStore::take_failure);
+        let mut report = match (done, unreadable) {
+            // it remains locked, but what was read of it is not all that it knew
+            (Err(_), Some(why)) => RestoreReport {
+                unreadable: Some(why),
+                ..self.refuse_used(None, created, now)?
+            },
+            (done, _) => done?,
+        };
+        let mut transaction = self.engine.begin(Intent::Write)?;
+        let cause = format!("backup of {created}");
+        transaction.add_event(&event(EventKind::StoreRestored, actor, &cause, now))?;
+        transaction.commit()?;
+        self.count_to_renew(&mut report)?;
+        self.engine.store.truncate_wal()?;
+        Ok(report)
+    }
+
+    /// Refuses a time before that of the backup and of its newest event.
+    fn refuse_clock(&mut self, created: Timestamp, now: Timestamp) -> Result<(), EngineError> {
+        let mut transaction = self.engine.begin(Intent::Read)?;
+        let newest = transaction.newest_event_time()?;
+        refuse_time_before(newest.map_or(created, |newest| newest.max(created)), now)
+    }
+
+    /// Refuses what was used and revoked since the backup, as far as the replaced store tells.
+    fn refuse_used(
+        &mut self,
+        mut replaced: Option<&mut ReplacedStore<'_>>,
+        created: Timestamp,
+        now: Timestamp,
+    ) -> Result<RestoreReport, EngineError> {
+        let mut report = RestoreReport::default();
+        if let Some(old) = replaced.as_deref_mut() {
+            if let Some(newest) = old.newest_event_time()? {
+                refuse_time_before(newest, now)?;
+            }
+            report.uses_are_known = old.knows_uses_since(created, &self.engine.vault)?;
+        }
         let mut uses = UsedCodes {
             replaced: replaced.as_deref_mut(),
             are_known: report.uses_are_known,
@@ -107,15 +125,17 @@ impl Backups<'_> {
         };
         self.refuse_used_codes(&mut uses, &mut report)?;
         self.refuse_codes_of_declared_accounts(&mut uses, &mut report)?;
-        if let Some(old) = replaced {
-            self.consume_used_recovery_codes(old)?;
+        let Some(old) = replaced else {
+            return Ok(report);
+        };
+        old.consume_used_recovery_codes(self.engine)?;
+        if old.is_of_same_store(&self.engine.vault) {
+            old.copy_used_steps(self.engine)?;
         }
-        let mut transaction = self.engine.begin(Intent::Write)?;
-        let cause = format!("backup of {created}");
-        transaction.add_event(&event(EventKind::StoreRestored, actor, &cause, now))?;
-        transaction.commit()?;
-        self.count_to_renew(&mut report)?;
-        self.engine.store.truncate_wal()?;
+        if report.uses_are_known {
+            old.remove_revoked(self.engine)?;
+            report.removed = old.removed_accounts(self.engine)?;
+        }
         Ok(report)
     }
 
@@ -177,9 +197,7 @@ impl Backups<'_> {
         let names: Vec<UserName> = accounts.iter().map(|one| one.name.clone()).collect();
         for name in names {
             let (mut transaction, config, vault) = self.engine.begin_with_keys(Intent::Write)?;
-            // A secret that cannot be read denies its account until it can be.
-            let Ok(Some((secret, parameters))) = read_declared_secret(config, &name) else {
-                report.damaged.insert(name);
+            let Some((secret, parameters)) = read_declared_secret(config, &name)? else {
                 continue;
             };
             let counter = uses.refuse(&mut transaction, vault, &secret, parameters)?;
@@ -189,28 +207,6 @@ impl Backups<'_> {
             transaction.commit()?;
         }
         Ok(())
-    }
-
-    /// Marks recovery codes as used that the replaced store knows as used.
-    fn consume_used_recovery_codes(
-        &mut self,
-        old: &mut ReplacedStore<'_>,
-    ) -> Result<(), EngineError> {
-        let mut after = None;
-        loop {
-            let used = old
-                .transaction
-                .used_recovery_codes_after(after.as_ref(), BATCH)?;
-            let Some((account, hash, _)) = used.last() else {
-                return Ok(());
-            };
-            after = Some((*account, *hash));
-            let mut transaction = self.engine.begin(Intent::Write)?;
-            for (account, hash, used_at) in &used {
-                transaction.consume_recovery_code(AccountId(*account), hash, *used_at)?;
-            }
-            transaction.commit()?;
-        }
     }
 
     fn count_to_renew(&mut self, report: &mut RestoreReport) -> Result<(), EngineError> {
@@ -223,6 +219,13 @@ impl Backups<'_> {
             report.renew.entry(name).or_default().app_passwords = count;
         }
         Ok(())
+    }
+}
+
+fn refuse_time_before(newest: Timestamp, now: Timestamp) -> Result<(), EngineError> {
+    match now < newest {
+        true => Err(EngineError::ClockBehind { now, newest }),
+        false => Ok(()),
     }
 }
 
@@ -266,7 +269,7 @@ impl UsedCodes<'_, '_> {
         // an older fingerprint key may have written it
         let before = load_floor(vault, transaction, secret, parameters)?;
         let since = match &mut self.replaced {
-            Some(old) => load_floor(old.vault, &mut old.transaction, secret, parameters)?,
+            Some(old) => old.floor(secret, parameters)?,
             None => None,
         };
         let floor = before.max(since);

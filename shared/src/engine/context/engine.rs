@@ -197,6 +197,12 @@ pub enum EngineError {
     SecretFile(FileError),
     /// The secret file of a declared account contains neither an otpauth URI nor Base32.
     SecretContent(PathBuf, OtpauthError),
+    /// The clock is behind what a restore knows: codes that were used would be valid again.
+    ClockBehind {
+        now: Timestamp,
+        /// Time of the backup, or of the newest event.
+        newest: Timestamp,
+    },
 }
 
 impl From<MasterKeyError> for EngineError {
@@ -237,6 +243,11 @@ impl fmt::Display for EngineError {
             ),
             EngineError::SecretFile(error) => error.fmt(f),
             EngineError::SecretContent(path, error) => write!(f, "{}: {error}", path.display()),
+            EngineError::ClockBehind { now, newest } => write!(
+                f,
+                "the clock of this host shows {now}, but the backup or the store knows of {newest}: codes that were used \
+                 would be valid again; set the clock, and restore then"
+            ),
         }
     }
 }
@@ -250,6 +261,7 @@ impl std::error::Error for EngineError {
             EngineError::WrongKey { .. } => None,
             EngineError::SecretFile(error) => Some(error),
             EngineError::SecretContent(_, error) => Some(error),
+            EngineError::ClockBehind { .. } => None,
         }
     }
 }

@@ -99,16 +99,11 @@ impl TemporaryStore {
         let store = folder.path().join(store.file_name().unwrap_or_default());
         let group = Some(folder.group());
         self.seal_file(group)?;
-        let mut moved = Vec::new();
-        let replaced = self.exchange(&folder, &store, name, group, &mut moved);
-        if replaced.is_err() && store.symlink_metadata().is_err() {
-            for (from, to) in moved.iter().rev() {
-                // best effort: the error that matters is the first one
-                let _ = rename(to, from);
-            }
+        let mut exchange = Exchange::default();
+        if let Err(error) = self.exchange(&folder, &store, name, group, &mut exchange) {
+            return Err(exchange.undo(&store, error));
         }
-        replaced?;
-        let kept = moved.into_iter().find(|(from, _)| *from == store);
+        let kept = exchange.moved.into_iter().find(|(from, _)| *from == store);
         Ok(kept.map(|(_, to)| to))
     }
 
@@ -140,7 +135,7 @@ impl TemporaryStore {
         store: &Path,
         name: &str,
         group: Option<u32>,
-        moved: &mut Vec<(PathBuf, PathBuf)>,
+        done: &mut Exchange,
     ) -> StoreResult<()> {
         let kept = unused_path(folder, &with_suffix(store, name))?;
         // the store first: without it, nobody reads the files beside it
@@ -148,17 +143,59 @@ impl TemporaryStore {
             let (from, to) = (with_suffix(store, suffix), with_suffix(&kept, suffix));
             if folder.stat(from.file_name().unwrap_or_default())?.is_some() {
                 rename(&from, &to)?;
-                moved.push((from, to));
+                done.moved.push((from, to));
             }
         }
         let sync = || trusted_file::sync_folder(store).map_err(|error| FileError::io(store, error));
         sync()?;
         for suffix in BESIDE {
-            create_empty(&with_suffix(store, suffix), group)?;
+            let beside = with_suffix(store, suffix);
+            create_empty(&beside, group)?;
+            done.created.push(beside);
         }
         sync()?;
         rename(&self.path, store)?;
         Ok(sync()?)
+    }
+}
+
+/// What an exchange has done so far.
+#[derive(Default)]
+struct Exchange {
+    /// Files of the old store: where they were, and where they are.
+    moved: Vec<(PathBuf, PathBuf)>,
+    /// Empty files that the new store needs beside it.
+    created: Vec<PathBuf>,
+}
+
+impl Exchange {
+    /// Puts the old store back, unless the new one is in place. Returns the error that matters, with
+    /// what remains to be done.
+    ///
+    /// The store comes last, and only if the files beside it are back: without its WAL it would lack
+    /// what was committed last, such as used codes.
+    fn undo(&self, store: &Path, error: StoreError) -> StoreError {
+        if store.symlink_metadata().is_ok() {
+            return error;
+        }
+        let is_undone = self
+            .created
+            .iter()
+            .all(|file| std::fs::remove_file(file).is_ok())
+            && self
+                .moved
+                .iter()
+                .rev()
+                .all(|(from, to)| rename(to, from).is_ok());
+        // best effort: without a store, or with the old one, the same is denied
+        let _ = trusted_file::sync_folder(store);
+        match self.moved.iter().find(|(from, _)| from == store) {
+            Some((_, kept)) if !is_undone => StoreError::NotPutBack {
+                kept: kept.clone(),
+                error: Box::new(error),
+            },
+            _ => error,
+        }
     }
 }
 

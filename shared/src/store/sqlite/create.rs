@@ -117,7 +117,8 @@ pub(super) fn set_group_and_mode(path: &Path, group: Option<u32>) -> std::io::Re
     std::fs::set_permissions(path, Permissions::from_mode(location::FILE))
 }
 
-/// Creates an empty file that only the group shares. An existing file is an error.
+/// Creates an empty file that only the group shares. An existing file is an error, and an error
+/// leaves no file.
 pub(super) fn create_empty(path: &Path, group: Option<u32>) -> StoreResult<()> {
     let make = || -> std::io::Result<()> {
         let file = File::options()
@@ -125,8 +126,12 @@ pub(super) fn create_empty(path: &Path, group: Option<u32>) -> StoreResult<()> {
             .create_new(true)
             .mode(0o600)
             .open(path)?;
-        set_group_and_mode(path, group)?;
-        file.sync_all()
+        let made = set_group_and_mode(path, group).and_then(|()| file.sync_all());
+        if made.is_err() {
+            // best effort: the error that matters is the first one
+            let _ = std::fs::remove_file(path);
+        }
+        made
     };
     Ok(make().map_err(|error| FileError::io(path, error))?)
 }

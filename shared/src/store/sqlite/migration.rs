@@ -94,8 +94,10 @@ enum OldStore {
 }
 
 fn upgrade_under_lock(path: &Path, old: OldStore) -> StoreResult<UpgradeResult> {
-    let connection = open(path)?;
+    // before and after: a restore may exchange the file in between
     let database = DatabasePath::open(path)?;
+    let connection = open(path)?;
+    database.check_unmoved()?;
     // refused before any wait
     let found = store_version(&connection)?;
     if found == VERSION {

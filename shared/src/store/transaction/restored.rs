@@ -129,6 +129,89 @@ impl Transaction<'_> {
         self.execute(sql, (fingerprint, step))
     }
 
+    /// Returns at most `limit` floors after a fingerprint, in order.
+    pub fn floors_after(
+        &mut self,
+        after: &[u8],
+        limit: u32,
+    ) -> StoreResult<Vec<(SecretFingerprint, Step)>> {
+        let sql = "SELECT fingerprint, step FROM floor WHERE fingerprint > ?1 ORDER BY fingerprint LIMIT ?2";
+        self.query_rows(sql, (after, limit), |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    /// Returns at most `limit` accepted steps after one, in order.
+    pub fn accepted_steps_after(
+        &mut self,
+        after: (&[u8], Step),
+        limit: u32,
+    ) -> StoreResult<Vec<(SecretFingerprint, Step)>> {
+        let sql = "SELECT fingerprint, step FROM accepted_step WHERE (fingerprint, step) > (?1, ?2) \
+                   ORDER BY fingerprint, step LIMIT ?3";
+        self.query_rows(sql, (after.0, after.1, limit), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+    }
+
+    /// Returns at most `limit` accounts with numbers above `after`, in order.
+    pub fn account_numbers_after(
+        &mut self,
+        after: i64,
+        limit: u32,
+    ) -> StoreResult<Vec<(i64, UserName)>> {
+        let sql = "SELECT id, name FROM account WHERE id > ?1 ORDER BY id LIMIT ?2";
+        self.query_rows(sql, (after, limit), |row| {
+            Ok((row.get(0)?, named(row.get(1), "an account's name")?))
+        })
+    }
+
+    pub fn has_account_number(&mut self, number: i64) -> StoreResult<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM account WHERE id = ?1)";
+        self.query_row(sql, [number], |row| row.get(0))
+    }
+
+    /// Returns the account and the hash of at most `limit` credentials after one, in order of account
+    /// and hash; of app passwords, in order of hash.
+    pub fn credentials_after(
+        &mut self,
+        what: RestoredCredential,
+        after: (i64, &[u8]),
+        limit: u32,
+    ) -> StoreResult<Vec<(i64, Vec<u8>)>> {
+        let (condition, order) = match what {
+            RestoredCredential::RecoveryCodes => ("(account, hash) > (?1, ?2)", "account, hash"),
+            RestoredCredential::AppPasswords => ("?1 >= 0 AND hash > ?2", "hash"),
+        };
+        let table = table(what);
+        let sql = format!(
+            "SELECT account, hash FROM {table} WHERE {condition} ORDER BY {order} LIMIT ?3"
+        );
+        self.query_rows(&sql, (after.0, after.1, limit), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+    }
+
+    pub fn has_credential(
+        &mut self,
+        what: RestoredCredential,
+        account: i64,
+        hash: &[u8],
+    ) -> StoreResult<bool> {
+        let table = table(what);
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE account = ?1 AND hash = ?2)");
+        self.query_row(&sql, (account, hash), |row| row.get(0))
+    }
+
+    pub fn remove_credential(
+        &mut self,
+        what: RestoredCredential,
+        account: i64,
+        hash: &[u8],
+    ) -> StoreResult<()> {
+        let table = table(what);
+        let sql = format!("DELETE FROM {table} WHERE account = ?1 AND hash = ?2");
+        self.execute(&sql, (account, hash))
+    }
+
     /// Runs a statement that may read a whole table, since nobody waits for this store.
     fn execute_unchecked(&self, sql: &str) -> StoreResult<()> {
         Ok(self.open.connection().execute(sql, []).map(drop)?)

@@ -4,10 +4,11 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use testhost::{
     APP, CommandOutput, DURABLE, Disk, Host, KEY, Postern, STORE, STORE_FOLDER, Store, Web,
     WebClient, assert_contains, assert_lacks, failing_at_calls, has_failed, killed_at_calls,
-    was_killed,
+    wait_until, was_killed,
 };
 
 const FOLDER: &str = "/var/backups/postern";
@@ -419,7 +420,26 @@ fn a_full_disk_costs_neither_the_store_nor_the_backup_before() {
         assert!(is_named, "{more}: {}", output.err);
         assert_eq!(files(), before, "{more}");
     }
+    // whoever may run a program of that name does not hold up a restore
+    let named = "/tmp/posternd";
+    fs::copy("/usr/bin/sleep", named).expect("root may do it");
+    let mut other = Command::new("setpriv")
+        .args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            named,
+            "600",
+        ])
+        .spawn()
+        .expect("setpriv runs");
+    wait_until("the program starts", || {
+        let program = fs::read_link(format!("/proc/{}/exe", other.id()))?;
+        Ok(program == Path::new(named))
+    });
     restore().does();
+    other.kill().expect("it runs");
+    other.wait().expect("it has ended");
     Postern::call("status alice").does();
 }
 
@@ -439,7 +459,7 @@ fn people_sign_in_while_a_backup_goes_to_a_reader_that_does_not_read() {
     drop(store);
     let mut command = Postern::call("backup -").command();
     let mut running = command
-        .stdout(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
         .spawn()
         .expect("postern runs");
     host.clock.forward(30);

@@ -267,6 +267,15 @@ fn a_backup_with_the_key_restores_a_lost_host() {
         &wrong.err,
         "the passphrase does not open the key file in it",
     );
+    // a clock that was set back is noticed, and the keys are named that are in the file by now
+    host.clock.back(3600);
+    let early = Postern::call(&format!("restore {FILE} --yes {with_key}")).refuses();
+    assert_contains(&early.err, "the clock of this host shows");
+    assert_contains(
+        &early.err,
+        &format!("the keys of the backup were added to {KEY}"),
+    );
+    host.clock.forward(3600);
     for _ in 0..2 {
         let restored = Postern::call(&format!("restore {FILE} --yes {with_key} --json")).does();
         let restored = restored.json();

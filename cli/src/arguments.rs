@@ -53,7 +53,7 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Create the master key and the store
+    /// Create the configuration, the master key and the store
     Init,
     /// Set up a second factor: QR, a code to confirm, recovery codes
     Enroll(Enroll),
@@ -190,7 +190,7 @@ pub(crate) struct UnlockArguments {
     /// The account
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: UserName,
-    /// Also accept codes again after the host's clock was set back
+    /// Instead, accept codes again after the host's clock was ahead and was set back
     #[arg(long)]
     pub(crate) clock: bool,
 }

@@ -29,7 +29,7 @@ sign-in = Anmelden
 name-label = Name
 password-label = Passwort
 to-application = Weiter zu { $host }
-address-too-long = Die aufgerufene Adresse ist zu lang, um sie hier zu behalten. Nach der Anmeldung gelangen Sie zur Startseite der Anwendung; rufen Sie die Adresse dort noch einmal auf.
+address-too-long = Die aufgerufene Adresse ist zu lang, um hier gespeichert zu werden. Nach der Anmeldung gelangen Sie zur Startseite der Anwendung; rufen Sie die Adresse dort noch einmal auf.
 sign-in-recovery = Auch einen Wiederherstellungscode oder Einmalcode eingeben
 recovery-label = Wiederherstellungscode oder Einmalcode
 not-signed-in = Abgemeldet
@@ -70,7 +70,7 @@ enter-app-code = Einen Code aus der App eingeben
 enter-mailed-code = Einen Code aus einer E-Mail eingeben
 enter-other-code = Einen anderen Code eingeben
 code-for = Anmeldung als { $name }
-not-you = Ein anderes Konto, oder zu spät?
+not-you = Falsches Konto, oder ist die Anmeldung abgelaufen?
 start-again = Neu beginnen
 wait-left = Der nächste Versuch ist in { $seconds } s möglich.
 wait-over = Sie können es jetzt noch einmal versuchen.
@@ -115,7 +115,7 @@ to-account = Zu Ihrem Konto
 cancel = Abbrechen
 second-factor = Zweiter Faktor
 on = Ein
-on-since = Ein seit { $since }
+on-since = Eingeschaltet seit { $since }
 second-factor-off = Aus: Zur Anmeldung genügt Ihr Passwort.
 by-administrator = Von der Administration eingerichtet
 last-used = zuletzt verwendet { $at }
@@ -189,7 +189,7 @@ app-passwords-count = { $count ->
    *[other] Es gibt { $count } App-Passwörter.
   }
 manage-app-passwords = App-Passwörter verwalten
-expires-at = läuft ab { $at }
+expires-at = gültig bis { $at }
 rename = Umbenennen
 new-name-label = Neuer Name
 revoke = Widerrufen
@@ -198,15 +198,15 @@ new-app-password = Neues App-Passwort
 app-password-name-label = Name des Programms oder Geräts
 app-suggestions = Telefon, Tablet, Kalender, Dateien, E-Mail, git auf dem Laptop
 scope-label = Gültig für
-scope-other = Andere
+scope-other = Andere Adressen oder Dienste
 scope-other-label = Adressen oder Dienste, jeweils in einer Zeile
 scope-hint = web:HOST/PFAD für eine Webadresse und alles darunter oder pam:DIENST für einen Dienst dieses Servers.
 scope-missing = Wählen Sie, wofür das App-Passwort gültig ist.
 service-unknown = Dieser Server hat keinen PAM-Dienst { $name }.
-lifetime-label = Läuft ab nach
+lifetime-label = Ablauf
 days = { $days ->
-    [one] { $days } Tag
-   *[other] { $days } Tagen
+    [one] nach { $days } Tag
+   *[other] nach { $days } Tagen
   }
 never = nie
 create-app-password = App-Passwort erstellen
@@ -215,7 +215,7 @@ app-password-address = Adresse
 app-password-service = Dienst
 app-password-user = Benutzername
 app-password-spaces = Geben Sie das Passwort mit oder ohne Bindestriche ein.
-app-password-until = Es läuft ab { $at }.
+app-password-until = Gültig bis { $at }.
 app-password-saved = Ich habe es eingegeben
 scope-invalid = Das ist kein gültiger Geltungsbereich: { $why }
 scope-unknown = Es gibt keinen Geltungsbereich { $name }.
@@ -234,6 +234,7 @@ address-confirmed-line = Ab jetzt werden Codes an diese Adresse gesendet, wenn S
 address-removed = Codes per E-Mail abgeschaltet
 address-removed-line = Es werden keine Codes mehr per E-Mail gesendet; Ihre Authenticatoren gelten weiter.
 address-invalid = Das ist keine gültige E-Mail-Adresse.
+address-needs-second-factor = Dieses Konto hat noch keinen zweiten Faktor. Richten Sie zuerst eine Authenticator-App ein; dafür brauchen Sie einen Einmalcode. Bitten Sie die Administration darum.
 mail-off = E-Mail ist hier nicht konfiguriert.
 address-not-mailed = Der Code konnte nicht an diese Adresse gesendet werden. Prüfen Sie die Adresse oder versuchen Sie es noch einmal; wenn das Problem bleibt, benachrichtigen Sie die Administration.
 nothing-to-confirm = Es gibt keine Adresse zu bestätigen: Fordern Sie einen neuen Code an.
@@ -261,9 +262,9 @@ sign-out-everywhere = Überall abmelden
 end-sessions = Das war ich nicht
 end-sessions-line = Damit enden alle Sitzungen von { $user }, kein Browser gilt mehr als vertrauenswürdig, und App-Passwörter werden widerrufen, wenn es so eingestellt ist. Auch Sie müssen sich neu anmelden.
 ended-sessions = Überall abgemeldet
-ended-sessions-line = Alle Sitzungen des Kontos sind beendet, und kein Browser gilt mehr als vertrauenswürdig. Ändern Sie jetzt das Passwort, entfernen Sie Authenticator-Einträge und App-Passwörter, die nicht von Ihnen stammen, und benachrichtigen Sie die Administration.
+ended-sessions-line = Alle Sitzungen des Kontos sind beendet, und kein Browser gilt mehr als vertrauenswürdig. Ändern Sie jetzt das Passwort, entfernen Sie Authenticatoren und App-Passwörter, die nicht von Ihnen stammen, und benachrichtigen Sie die Administration.
 end-sessions-invalid = Dieser Link ist nicht mehr gültig
-end-sessions-invalid-line = Er gilt einmal und sieben Tage lang. Um Sitzungen zu beenden, melden Sie sich an und wählen Sie in Ihrem Konto „Überall abmelden“, oder fragen Sie die Administration.
+end-sessions-invalid-line = Er gilt einmal und sieben Tage lang. Um Sitzungen zu beenden, melden Sie sich an und wählen Sie in Ihrem Konto „Überall abmelden“, oder wenden Sie sich an die Administration.
 trusted-browsers = Vertrauenswürdige Browser
 no-trusted-browser = Keiner: Bei jeder Anmeldung wird ein Code verlangt.
 revoke-trust = Nicht mehr vertrauen
@@ -296,7 +297,7 @@ json-schema = Das JSON entspricht nicht dem Schema in api/v1/openapi.json (Spalt
 body-too-large = Der Inhalt ist länger als 16 KiB.
 body-too-slow = Der Inhalt war nach 10 Sekunden noch nicht angekommen.
 proof-not-kept = Das Gate teilt sich den Host hier mit einer Anwendung und merkt sich keinen Nachweis: Senden Sie Passwort und Code mit jeder Änderung.
-seed-missing = Stellen, Algorithmus, Zeitschritt und Zähler sind nur zusammen mit einem Geheimnis erlaubt; für eine App gibt sie die Konfiguration des Gates vor.
+seed-missing = Stellen, Algorithmus, Periode und Zähler sind nur zusammen mit einem Geheimnis erlaubt; für eine App gibt sie die Konfiguration des Gates vor.
 expiry-too-far = Dieser Ablaufzeitpunkt liegt zu weit in der Zukunft.
 
 # administration

@@ -28,7 +28,7 @@ time-yesterday = ayer { $time }
 sign-in = Iniciar sesión
 name-label = Nombre
 password-label = Contraseña
-to-application = Para continuar a { $host }
+to-application = Para continuar hacia { $host }
 address-too-long = La dirección que ha abierto es demasiado larga para conservarla aquí. Después de iniciar sesión llegará a la página de inicio de la aplicación; abra allí la dirección de nuevo.
 sign-in-recovery = Introducir también un código de recuperación o de un solo uso
 recovery-label = Código de recuperación o de un solo uso
@@ -50,7 +50,7 @@ try-again = Intentarlo de nuevo
 denied = Acceso denegado
 denied-user = Ha iniciado sesión como { $name }. Esta cuenta no puede abrir esta página de { $host }.
 denied-line = Nadie puede abrir esta página de { $host } desde aquí.
-denied-ask = Si la necesita, diríjase al administrador: el registro de la pasarela indica qué regla se aplica.
+denied-ask = Si la necesita, diríjase al administrador: el registro de la puerta de enlace indica qué regla se aplica.
 page-not-found = Página no encontrada
 page-not-found-line = Esta página no existe aquí, o usted no puede abrirla.
 signed-in = Sesión iniciada
@@ -70,7 +70,7 @@ enter-app-code = Introducir un código de su aplicación
 enter-mailed-code = Introducir un código recibido por correo
 enter-other-code = Introducir otro tipo de código
 code-for = Inicio de sesión como { $name }
-not-you = ¿Otra cuenta, o demasiado tarde?
+not-you = ¿No es su cuenta, o ha caducado el inicio de sesión?
 start-again = Empezar de nuevo
 wait-left = El próximo intento será posible dentro de { $seconds } s.
 wait-over = Ya puede volver a intentarlo.
@@ -115,7 +115,7 @@ to-account = Ir a su cuenta
 cancel = Cancelar
 second-factor = Segundo factor
 on = Activado
-on-since = Activado desde { $since }
+on-since = Activado desde: { $since }
 second-factor-off = Desactivado: su contraseña basta para iniciar sesión.
 by-administrator = Configurado por el administrador
 last-used = último uso: { $at }
@@ -198,7 +198,7 @@ new-app-password = Nueva contraseña de aplicación
 app-password-name-label = Nombre del programa o dispositivo
 app-suggestions = Teléfono, Tableta, Calendario, Archivos, Correo, git en el portátil
 scope-label = Válida para
-scope-other = Otros
+scope-other = Otras direcciones o servicios
 scope-other-label = Direcciones o servicios, uno por línea
 scope-hint = web:HOST/RUTA para una dirección web y todo lo que está debajo, o pam:SERVICIO para un servicio de este servidor.
 scope-missing = Elija para qué es válida la contraseña de aplicación.
@@ -234,6 +234,7 @@ address-confirmed-line = A partir de ahora, los códigos que pida se envían a e
 address-removed = Códigos por correo desactivados
 address-removed-line = Ya no se envían códigos por correo; sus autenticadores siguen funcionando.
 address-invalid = Esta dirección de correo no es válida.
+address-needs-second-factor = Esta cuenta aún no tiene un segundo factor. Configure primero una aplicación de autenticación; para ello necesita un código de un solo uso. Pídaselo al administrador.
 mail-off = El correo no está configurado aquí.
 address-not-mailed = No se pudo enviar el código a esta dirección. Compruebe la dirección o inténtelo de nuevo; si el problema continúa, avise al administrador.
 nothing-to-confirm = No hay ninguna dirección que confirmar: pida un código nuevo.
@@ -254,14 +255,14 @@ wrong-password = Esta contraseña no es correcta.
 
 sessions = Sesiones
 this-session = Esta sesión
-session-details = { $from }; desde { $created }, último uso: { $seen }
+session-details = { $from }; desde: { $created }, último uso: { $seen }
 end-session = Cerrar
 end-session-named = Cerrar la sesión en { $name }
 sign-out-everywhere = Cerrar todas las sesiones
 end-sessions = No he sido yo
 end-sessions-line = Esto cierra todas las sesiones de { $user }, retira la confianza a todos los navegadores y revoca las contraseñas de aplicación si así está configurado. Usted también deberá iniciar sesión de nuevo.
 ended-sessions = Sesiones cerradas en todas partes
-ended-sessions-line = Todas las sesiones de la cuenta se han cerrado y ningún navegador es ya de confianza. Cambie ahora la contraseña, elimine los autenticadores y las contraseñas de aplicación que no sean suyos y avise a un administrador.
+ended-sessions-line = Todas las sesiones de la cuenta se han cerrado y ya no hay ningún navegador de confianza. Cambie ahora la contraseña, elimine los autenticadores y las contraseñas de aplicación que no sean suyos y avise a un administrador.
 end-sessions-invalid = Este enlace ya no es válido
 end-sessions-invalid-line = Es válido una sola vez y durante siete días. Para cerrar sesiones, inicie sesión y elija «Cerrar todas las sesiones» en su cuenta, o pregunte a un administrador.
 trusted-browsers = Navegadores de confianza
@@ -315,7 +316,7 @@ admin-codes-left = { $left ->
     [one] Queda { $left } código de recuperación.
    *[other] Quedan { $left } códigos de recuperación.
   }
-admin-code-until = Hay un código de un solo uso válido hasta { $until }.
+admin-code-until = Hay un código de un solo uso. Caducidad: { $until }.
 admin-account = Cuenta: { $name }
 admin-events = Eventos
 admin-all-events = Eventos de todas las cuentas
@@ -340,7 +341,7 @@ admin-done-count = { $count ->
     [one] Hecho; se ha cambiado { $count } elemento.
    *[other] Hecho; se han cambiado { $count } elementos.
   }
-admin-code-shown = Válido una vez, hasta { $until }. No se volverá a mostrar.
+admin-code-shown = Válido una sola vez. Caducidad: { $until }. No se volverá a mostrar.
 admin-own-account = Esta es su propia cuenta: cámbiela en la página de su cuenta.
 admin-needs-factor = Para administrar necesita un segundo factor propio: configure antes uno.
 

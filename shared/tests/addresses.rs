@@ -11,7 +11,7 @@ use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::RecoveryCodeUse;
 use postern_shared::credential::input::Input;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
-use postern_shared::engine::{AdministrationError, MailRefusal, NotMailed};
+use postern_shared::engine::{AdministrationError, MailRefusal, NotMailed, Principal};
 use postern_shared::policy::requirement::EnrollmentGrace;
 use postern_shared::protocol::status::SecondFactorState;
 use postern_shared::store::MailAddresses;
@@ -336,4 +336,32 @@ fn an_authenticator_put_in_place_of_a_lost_one_leaves_the_address_alone() {
     accepted(&test.attempt("alice", &code_of(&new, 0), now));
     let mail = asks(&mut test, "alice", now).ok().unwrap();
     accepted(&types(&mut test, &mail, now));
+}
+
+/// The attack: with the password alone, at an address without codes, someone makes the own mailbox
+/// the second factor of an account that must have one and has none.
+#[test]
+fn a_first_address_is_no_way_around_the_one_time_code() {
+    let mut test = TestStore::new(&format!("{MAIL}[policy]\nrequired = \"all\"\n"));
+    let (alice, origin) = (name("alice"), test_store::remote("198.51.100.7"));
+    let to = address("thief@example.com");
+    let person = Principal::Browser(&alice, &origin);
+    let set = test.accounts().set_email(&alice, &to, person, NOW);
+    assert!(matches!(
+        set,
+        Err(AdministrationError::OneTimeCodeNeeded(_))
+    ));
+    test.accounts().set_email(&alice, &to, "root", NOW).unwrap();
+    let sent = takes(&mut test, NOW);
+    let typed = Input::parse(sent.code.as_bytes());
+    let confirmed = test.accounts().confirm_email(&alice, &typed, person, NOW);
+    assert!(matches!(
+        confirmed,
+        Err(AdministrationError::OneTimeCodeNeeded(_))
+    ));
+    assert_eq!(test.enrolled("alice"), Enrolled::No);
+
+    let mut free = TestStore::new(MAIL);
+    let set = free.accounts().set_email(&alice, &to, person, NOW);
+    assert!(set.is_ok(), "nothing is required of anyone");
 }

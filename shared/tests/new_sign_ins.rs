@@ -180,6 +180,51 @@ fn the_link_ends_everything_once() {
     assert_eq!(test.sessions().list_sessions(&who, NOW).unwrap().len(), 1);
 }
 
+/// The attack: whoever is signed in ends all sessions, so that the owner's link might be stale, and
+/// stays in a trusted browser.
+#[test]
+fn the_link_is_valid_after_sessions_ended_otherwise() {
+    let (mut test, app) = alice("");
+    let who = name("alice");
+    let intruder = enters(&mut test, &app, (HERE, None), NOW);
+    let link = token(&mut test, NOW);
+    let all = test
+        .sessions()
+        .revoke_sessions(&who, None, "alice", NOW.plus(1));
+    assert_eq!(all.unwrap(), 1);
+    let cookie = intruder.browser_cookie.unwrap();
+    enters(&mut test, &app, (HERE, Some(&cookie)), NOW.plus(30));
+    let (owner, later) = (remote("203.0.113.9"), NOW.plus(60));
+    let ended = test.sessions().end_all_by_link(&link, &owner, later);
+    assert!(ended.unwrap().is_some());
+    let sessions = test.sessions().list_sessions(&who, later).unwrap();
+    assert!(sessions.is_empty());
+    let again = test.sessions().end_all_by_link(&link, &owner, later);
+    assert!(again.unwrap().is_none(), "once");
+    // A link of after is another one.
+    let newer = token(&mut test, NOW.plus(61));
+    let ended = test
+        .sessions()
+        .end_all_by_link(&newer, &owner, NOW.plus(61));
+    assert!(ended.unwrap().is_some());
+}
+
+/// The attack: the intruder, whose address the sign-in made familiar, comes back from there.
+#[test]
+fn a_return_after_the_link_is_told_again() {
+    let (mut test, app) = alice("");
+    enters(&mut test, &app, (HERE, None), NOW);
+    assert_eq!(told(&mut test, NOW).len(), 1);
+    let link = token(&mut test, NOW);
+    let owner = remote("203.0.113.9");
+    let ended = test.sessions().end_all_by_link(&link, &owner, NOW.plus(1));
+    assert!(ended.unwrap().is_some());
+    enters(&mut test, &app, (HERE, None), NOW.plus(30));
+    assert_eq!(told(&mut test, NOW.plus(30)).len(), 1);
+    enters(&mut test, &app, (HERE, None), NOW.plus(60));
+    assert!(told(&mut test, NOW.plus(60)).is_empty(), "and once");
+}
+
 /// Neither another kind of token nor an old link opens.
 #[test]
 fn a_link_expires_and_is_no_other_token() {

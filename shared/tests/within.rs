@@ -201,3 +201,36 @@ fn a_password_renews_its_own_time_and_keeps_the_code() {
         assert!(!alone.passed.second.is_full(), "{session:?}");
     }
 }
+
+/// An exemption from the code is no recent code either: without one, the page would send the
+/// browser to sign in without end.
+#[test]
+fn an_exemption_does_not_replace_a_recent_code() {
+    let exempt = format!("{RULES}[[policy.exempt]]\nnetworks = [\"198.51.100.0/24\"]\n");
+    let (mut test, app) = alice_at_the_web(&exempt);
+    let at = |page| Here {
+        page: Some(page),
+        ..Here::default()
+    };
+    let by_exemption = opened(test.enters_password(at("/x"), NOW));
+    assert!(!by_exemption.passed.second.is_full());
+    asked(Some(test.enters_password(at("/admin"), NOW)));
+    let here = Here {
+        session: Some(&by_exemption),
+        ..at("/admin")
+    };
+    let token = asked(test.reauthenticates(here, NOW));
+    let code = code_at(&app, 0, NOW);
+    let full = test
+        .enters_code(here, &token, &code, TrustRequest::NotAsked, NOW)
+        .session;
+    let later = NOW.plus(600);
+    let here = Here {
+        session: Some(&full),
+        ..at("/admin")
+    };
+    let token = asked(test.reauthenticates(here, later));
+    let code = code_at(&app, 0, later);
+    let renewed = test.enters_code(here, &token, &code, TrustRequest::NotAsked, later);
+    assert_eq!(renewed.session.passed_at.second, later);
+}

@@ -1,6 +1,6 @@
 //! The arguments of `postern app-password`.
 
-use super::{Some, When};
+use super::When;
 use clap::{Args, Subcommand, ValueHint};
 use postern_shared::account::name::{Label, UserName};
 use postern_shared::credential::scope::ScopeTerm;
@@ -12,7 +12,7 @@ pub(crate) enum AppPasswordArguments {
     /// Make one for a client that cannot show a web page; it is shown once
     Add(Add),
     /// Show them
-    List(Some),
+    List(ListAppPasswords),
     /// Rename one
     Rename(RenameAppPassword),
     /// End one, or all
@@ -34,6 +34,13 @@ pub(crate) struct Add {
     /// When it expires: after a duration such as 90d, at a date or time (UTC), or never
     #[arg(long, value_name = "TIME", default_value = "365d")]
     pub(crate) expires: Expires,
+}
+
+#[derive(Args)]
+pub(crate) struct ListAppPasswords {
+    /// The account; all accounts if not given
+    #[arg(value_name = "USER", value_hint = ValueHint::Username)]
+    pub(crate) user: Option<UserName>,
 }
 
 #[derive(Args)]

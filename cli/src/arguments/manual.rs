@@ -60,10 +60,16 @@ fn items(command: &clap::Command, name: &str, found: &mut Vec<String>) {
         .iter()
         .filter_map(|argument| beside(argument))
         .collect();
-    for written in command.get_arguments().filter_map(option) {
-        if !alternatives.contains(&written) {
-            line.push_str(&format!(" Oo {written} Oc"));
-        }
+    for argument in command.get_arguments() {
+        let written = option(argument).filter(|written| !alternatives.contains(written));
+        line.push_str(&match written {
+            Some(written) if !argument.is_required_set() => format!(" Oo {written} Oc"),
+            Some(written) if matches!(argument.get_action(), clap::ArgAction::Append) => {
+                format!(" {written} ...")
+            }
+            Some(written) => format!(" {written}"),
+            None => continue,
+        });
     }
     for argument in positional {
         let value = value(argument);

@@ -253,6 +253,10 @@ impl ActRefused {
             Error::AlreadyEnrolled(_) => {
                 conflict("already_enrolled", language.text("already-enrolled"))
             }
+            Error::OneTimeCodeNeeded(_) => conflict(
+                "one_time_code_required",
+                language.text("address-needs-second-factor"),
+            ),
             Error::NotEnrolled(_) => conflict("not_enrolled", language.text("no-second-factor")),
             Error::LabelTaken(..) | Error::AppPassword(Password::NameTaken(..)) => {
                 conflict("name_taken", language.text("name-taken"))

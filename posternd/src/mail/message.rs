@@ -26,8 +26,8 @@ pub(super) struct MailText<'a> {
 /// The purpose of a mail, as a webhook receives it.
 pub(super) enum Brings<'a> {
     Code(&'a str),
-    /// A notification, with the event's name.
-    Event(&'static str),
+    /// A notification, with the event's name, and the token of the link in its text.
+    Event(&'static str, Option<&'a str>),
 }
 
 impl<'a> MailText<'a> {
@@ -94,16 +94,16 @@ impl<'a> MailText<'a> {
         });
         match self.brings {
             Brings::Code(code) => value["code"] = code.into(),
-            Brings::Event(event) => value["event"] = event.into(),
+            Brings::Event(event, _) => value["event"] = event.into(),
         }
         Zeroizing::new(value.to_string())
     }
 
-    /// Returns the code, which must not be repeated.
+    /// Returns the code, or the token of the link, which must not be repeated.
     pub(super) fn secret(&self) -> Option<&str> {
         match self.brings {
             Brings::Code(code) => Some(code),
-            Brings::Event(_) => None,
+            Brings::Event(_, token) => token,
         }
     }
 }

@@ -14,7 +14,7 @@ impl<'a> MailText<'a> {
     pub(super) fn notification(
         notification: &'a Notification,
         issuer: &str,
-        link: Option<&str>,
+        link: Option<&'a str>,
     ) -> MailText<'a> {
         let Notification { to, event, .. } = notification;
         let account = &event.account;
@@ -58,9 +58,14 @@ app passwords, if that is configured. The link is valid once, for seven days:\n\
                 &headline[1..]
             ),
             text: Zeroizing::new(text),
-            brings: Brings::Event(event.kind.name()),
+            brings: Brings::Event(event.kind.name(), link.map(token_of)),
         }
     }
+}
+
+/// Returns the token in a link: a server may quote it without the address before it.
+fn token_of(link: &str) -> &str {
+    link.split_once("token=").map_or(link, |(_, token)| token)
 }
 
 /// Describes an event in one line.
@@ -195,5 +200,14 @@ mod tests {
             );
             assert!(text.lines().skip(1).all(|line| line.len() <= 78), "{text}");
         }
+    }
+
+    /// A server that quotes the mail must not get the link into a log.
+    #[test]
+    fn the_token_of_the_link_is_secret() {
+        assert_eq!(
+            token_of("https://auth.example.com/end-sessions?token=abc-_1"),
+            "abc-_1"
+        );
     }
 }

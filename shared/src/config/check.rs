@@ -111,6 +111,37 @@ impl Config {
                 ),
             ));
         }
+        let asks_in_vain = |rule: &GateRule| {
+            let mut methods = rule.methods.iter();
+            rule.within.is_some()
+                && !rule.methods.is_empty()
+                && !methods.any(|method| method.as_str() == "GET")
+        };
+        if let Some(position) = rules.iter().position(asks_in_vain) {
+            return Err(Conflict::new(
+                &["gate", "rule"],
+                format!(
+                    "rule {} has within and methods without GET: a proof is asked for at page loads only, \
+                     so add GET to methods, or omit one of the two",
+                    position + 1
+                ),
+            ));
+        }
+        let asks_no_one = |rule: &GateRule| {
+            rule.within.is_some()
+                && rule.then == RuleAccess::Password
+                && self.gate.first_factor == FirstFactorSource::Header
+        };
+        if let Some(position) = rules.iter().position(asks_no_one) {
+            return Err(Conflict::new(
+                &["gate", "rule"],
+                format!(
+                    "rule {} has within and then = \"password\", but with first_factor = \"header\" the gate asks \
+                     for no password; use then = \"code\", or omit within",
+                    position + 1
+                ),
+            ));
+        }
         if self.named_groups().len() > MOST_GROUPS {
             return Err(Conflict::new(
                 &["gate", "rule"],
@@ -156,6 +187,35 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A proof that can never be asked for would deny access without end.
+    #[test]
+    fn within_needs_a_proof_that_can_be_asked_for() {
+        let check = |text: &str| {
+            let config: Config = toml::from_str(text).unwrap();
+            config.check().map_err(|conflict| conflict.message)
+        };
+        let rule = |methods: &str, then: &str| {
+            format!("[[gate.rule]]\nthen = \"{then}\"\nwithin = \"5m\"\n{methods}\n")
+        };
+        for methods in ["", "methods = [\"POST\", \"GET\"]"] {
+            assert_eq!(check(&rule(methods, "code")), Ok(()), "{methods}");
+        }
+        for then in ["code", "password"] {
+            let message = check(&rule("methods = [\"POST\"]", then)).unwrap_err();
+            assert!(message.contains("methods without GET"), "{message}");
+        }
+        let by_header = |then: &str| {
+            format!(
+                "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\nfrom = [\"unix\"]\n\
+                 identity_header = \"Remote-User\"\n{}",
+                rule("", then)
+            )
+        };
+        let message = check(&by_header("password")).unwrap_err();
+        assert!(message.contains("asks for no password"), "{message}");
+        assert_eq!(check(&by_header("code")), Ok(()));
+    }
 
     #[test]
     fn header_tokens_need_a_gate_with_a_host_of_its_own() {

@@ -1,5 +1,6 @@
 //! The link of a mail about a sign-in, "it was not me": it ends every session of the account, and
-//! does nothing else. It is valid once, since what it ends makes it stale.
+//! does nothing else. It is valid once. No other act on the account makes it stale: whoever signed in
+//! could end all sessions but the own one, and the owner would have no link left.
 
 use super::{
     AccountVersion, EndSessionsToken, Token, TokenHolder, TokenKind, TokenParent, TokenPayload,
@@ -19,7 +20,7 @@ impl TokenPayload for EndSessionsPayload {
 }
 
 impl EndSessionsToken {
-    /// Issues the token for the account as it is.
+    /// Issues the token for the account. The generation in it does not count.
     pub(crate) fn issue_link(
         record: &AccountRecord,
         keys: &TokenKeys,
@@ -34,7 +35,8 @@ impl EndSessionsToken {
         Token::issue(keys, to, EndSessionsPayload {}, now)
     }
 
-    /// Opens a token that is valid at `now`. Whether it was used is known to the store.
+    /// Opens a token that is valid at `now`. Whether it was used is known to the store, by its
+    /// identifier and by the last event of a link: the use of one is the end of all before it.
     pub fn open_link(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<EndSessionsToken> {
         Token::open(text, keys, TokenHolder::Bearer, now)
     }

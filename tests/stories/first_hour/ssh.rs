@@ -18,7 +18,7 @@ pub(crate) fn before(host: &BootedHost, people: &People) {
 pub(crate) fn is_protected(host: &BootedHost, people: &People, codes: &mut Codes) {
     for line in readme::commands("README.md", "2. SSH") {
         host.does(&line);
-        if line.contains("pam.d/sshd") {
+        if line.contains("config/pam.d/sshd") {
             finds(
                 host,
                 &["fault|KbdInteractiveAuthentication is no|postern.conf"],

@@ -31,7 +31,8 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
     fs::copy(MAIL_PASSWORD, secret).expect("/etc can be written");
     give_to_daemons(secret, 0o640);
     let by_hook = format!(
-        "[email]\nwebhook_url = \"http://127.0.0.1:8025/mail?to=all\"\nwebhook_secret_file = \"{secret}\"\n"
+        "[email]\nwebhook_url = \"http://127.0.0.1:8025/mail?to=all\"\nwebhook_secret_file = \"{secret}\"\n\
+         sign_in_notifications = \"off\"\n"
     );
     reconfigure(&tls, &by_hook);
     web.gate.restart();
@@ -55,7 +56,8 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
     .expect("/usr");
     set_mode(program, 0o755);
     let by_program = format!(
-        "[email]\ncommand = [\"{program}\", \"a b; c\"]\nfrom = \"postern@example.test\"\n"
+        "[email]\ncommand = [\"{program}\", \"a b; c\"]\nfrom = \"postern@example.test\"\n\
+         sign_in_notifications = \"off\"\n"
     );
     let _program = MailProgram::listens();
     reconfigure(&by_hook, &by_program);

@@ -39,6 +39,7 @@ fn a_session_lasts_while_it_is_used_and_ends_when_it_is_not() {
         host.clock.forward(540);
         assert!(is_signed_in(&web, &client), "used nine minutes ago");
     }
+    web.gate.stop();
     web.gate.restart();
     host.clock.forward(540);
     assert!(is_signed_in(&web, &client), "the store knows the last use");
@@ -46,6 +47,7 @@ fn a_session_lasts_while_it_is_used_and_ends_when_it_is_not() {
     host.clock.forward(661);
     assert!(!is_signed_in(&web, &client), "idle");
     assert!(!is_signed_in(&web, &client), "asking again is no use");
+    web.gate.stop();
     web.gate.restart();
     assert!(!is_signed_in(&web, &client), "nor is a restart");
     host.clock.back(300);

@@ -110,7 +110,7 @@ fn recovery_codes_browser_session_and_password_survive_a_rotation() {
     let again = client.password(&web, &alice);
     assert_eq!(again.status, 303, "{again:?}");
     assert!(
-        !again.header("location").ends_with("code"),
+        !again.header("location").contains("/code"),
         "the trusted browser: {again:?}"
     );
     alice
@@ -291,7 +291,7 @@ fn after_a_compromise_only_authenticators_open() {
     alice.has_a_password();
     let asked = client.password(&web, &alice);
     assert!(
-        asked.header("location").ends_with("code"),
+        asked.header("location").contains("/code"),
         "the browser is asked again: {asked:?}"
     );
     assert!(client.cookies().iter().any(|(name, _)| name == BROWSER));

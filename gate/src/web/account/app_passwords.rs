@@ -125,11 +125,13 @@ pub(crate) async fn show_app_passwords_page(
     // the refusal of a change of another app password has none of this form's fields
     let is_typed = form.refused.is_some() && form.field("action").is_empty();
     let is_only_one = named.len() == 1 && !is_typed;
+    // a link to this page must not choose what the app password is valid for
+    let is_chosen = |name: &str| is_typed && form.fields("for").any(|ticked| ticked == name);
     let scopes = named.iter().map(|(name, scope)| ScopeChoice {
         name: name.as_str(),
         title: account::scope_title(named, &ScopeTerm::Named(name.clone())),
         addresses: addresses_of(scope),
-        is_ticked: is_only_one || form.fields("for").any(|ticked| ticked == name.as_str()),
+        is_ticked: is_only_one || is_chosen(name.as_str()),
     });
     let suggestions = request.text("app-suggestions");
     let page = AppPasswordsPage {
@@ -174,6 +176,16 @@ fn places_of(scope: &AppPasswordScope, named: &NamedScopes) -> (Vec<String>, Vec
     (addresses, services)
 }
 
+/// Parses a lifetime in days that the page offers; empty: it never expires.
+fn parse_lifetime(request: &RequestContext<'_>, days: &str) -> ActResult<Option<u64>> {
+    if days.is_empty() {
+        return Ok(None);
+    }
+    let offered = days.parse().ok().filter(|days| LIFETIMES.contains(days));
+    let unknown = || ActRefused::invalid_value(request.text("act-failed"));
+    offered.map(Some).ok_or_else(unknown)
+}
+
 /// Makes an app password, which is shown once.
 pub(crate) async fn submit_app_password(
     request: &RequestContext<'_>,
@@ -190,11 +202,7 @@ pub(crate) async fn submit_app_password(
         return Err(ActRefused::invalid_value(request.text("scope-missing")).into());
     }
     let scope = parse_scope(request, &lines.join("\n"))?;
-    let days = form
-        .field("days")
-        .parse()
-        .ok()
-        .filter(|days| LIFETIMES.contains(days));
+    let days = parse_lifetime(request, form.field("days"))?;
     let now =
         clock::now().map_err(|_| ActRefused::invalid_value(request.text("unavailable-line")))?;
     let expires = days.map(|days| now.plus(days * DAY));

@@ -394,7 +394,7 @@ fn french_has_singular_for_none_and_spanish_for_one_only() {
     let french = language("fr");
     assert_eq!(
         wrong_codes(french, 2),
-        "2 codes incorrects depuis votre dernière connexion, le plus récent à partir de ce serveur"
+        "2 codes incorrects depuis votre dernière connexion, le plus récent provenant de ce serveur"
     );
     assert_eq!(
         french.text_with("admin-codes-left", "left", 0),

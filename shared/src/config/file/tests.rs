@@ -74,17 +74,17 @@ fn an_unknown_key_is_refused_with_the_known_ones_and_broken_toml_with_its_line()
 /// key.
 #[test]
 fn a_second_table_or_key_is_named() {
-    for (text, name) in [
-        ("[gate]\n[totp]\n[gate]", "3: duplicate key gate: it"),
+    for (text, words) in [
+        (
+            "[gate]\n[totp]\n[gate]",
+            "3: the table [gate] stands in line 1 already: put its keys there",
+        ),
         (
             "[totp]\ndigits = 6\ndigits = 8",
-            "3: duplicate key digits: it",
+            "3: totp.digits: is set in line 2 already",
         ),
     ] {
-        assert_refused(
-            text,
-            &format!("{name} is already in this file, and may be there once"),
-        );
+        assert_refused(text, words);
     }
 }
 

@@ -10,17 +10,46 @@ use crate::credential::input::Input;
 use crate::crypto::vault::MailedFor;
 use crate::engine::mail::code;
 use crate::engine::{
-    Accounts, AdministrationError, AppPasswordsAfter, MailQueued, MailRefusal, Principal,
-    is_enrolled,
+    Accounts, AdministrationError, AppPasswordsAfter, MailQueued, MailRefusal, Principal, SERVICE,
+    VerificationRequest, is_enrolled,
 };
+use crate::policy::requirement::EnrollmentRequirement;
 use crate::store::MailAddresses;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::Refusal;
+use crate::verify::throttle::Phase;
 
 /// Wrong inputs after which a mailed confirmation code is no longer valid.
 const MAX_WRONG: u32 = 5;
 
 impl Accounts<'_> {
+    /// Refuses a person without a second factor whose first enrollment requires a one-time code: a
+    /// confirmed address is a second factor, and one that is set up by the password alone would
+    /// permit every other.
+    fn check_person_may_begin(
+        &mut self,
+        name: &UserName,
+        actor: Principal<'_>,
+        now: Timestamp,
+    ) -> Result<(), AdministrationError> {
+        let origin = match actor {
+            Principal::Browser(own, origin) | Principal::Session(own, origin, _) if own == name => {
+                origin
+            }
+            _ => return Ok(()),
+        };
+        if self.engine.load_policy_facts(name)?.enrolled == Enrolled::Yes {
+            return Ok(());
+        }
+        let request = VerificationRequest::new(name, Phase::After, origin, SERVICE);
+        match self.engine.policy().enrollment_requirement(&request, now)? {
+            EnrollmentRequirement::None => Ok(()),
+            EnrollmentRequirement::OneTimeCode => {
+                Err(AdministrationError::OneTimeCodeNeeded(name.clone()))
+            }
+        }
+    }
+
     /// Stores a new address and queues a code to it: see [`Engine::await_mail_delivery`].
     pub fn set_email<'a>(
         &mut self,
@@ -30,6 +59,8 @@ impl Accounts<'_> {
         now: Timestamp,
     ) -> Result<MailQueued, AdministrationError> {
         self.engine.check_not_declared(name)?;
+        let actor = actor.into();
+        self.check_person_may_begin(name, actor, now)?;
         let mut change = self.engine.begin_change(actor, now)?;
         let record = change.find_or_add_account(name)?;
         match code::mail_refusal(&mut change.tx, record.id)? {
@@ -73,6 +104,8 @@ impl Accounts<'_> {
         now: Timestamp,
     ) -> Result<(EmailAddress, AppPasswordsAfter), AdministrationError> {
         self.engine.check_not_declared(name)?;
+        let actor = actor.into();
+        self.check_person_may_begin(name, actor, now)?;
         let refuse = |refusal| Err(AdministrationError::NotConfirmed(refusal));
         let mut change = self.engine.begin_change(actor, now)?;
         let record = change.find_account(name)?;

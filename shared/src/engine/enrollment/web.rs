@@ -211,7 +211,7 @@ impl Enrollment<'_> {
     }
 
     /// Activates the second factor and opens a session, after the user has saved the recovery
-    /// codes.
+    /// codes. It reports no new sign-in: the notification of the enrollment says as much.
     pub fn finish_web_enrollment(
         &mut self,
         browser: &BrowserContext<'_>,

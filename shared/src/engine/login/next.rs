@@ -86,6 +86,8 @@ impl<'a> LoginProgress<'a> {
         // A trusted browser is no proof of a recent code.
         let only_code = self.only_code
             || rule.is_some_and(|rule| rule.access == RuleAccess::Code && rule.within.is_some());
+        // Nor is an exemption, where a second factor could give one.
+        let skips_code = skips_code.filter(|_| enrolled == Enrolled::No || !only_code);
         let next = if let Some(code_skipped) = skips_code {
             self.open_by_first_factor(evaluation, recognized, code_skipped)?
         } else if enrolled == Enrolled::No && by_rule.is_none() {

@@ -35,6 +35,20 @@ pub(in crate::engine) fn check_token<P>(
     check_token_parent(tx, token.account(), token.at(), token.parent(), now)
 }
 
+/// Returns the account of a token that is valid whatever has ended sessions since it was issued:
+/// its keys, its lifetime, and the account must be the same.
+pub(in crate::engine) fn check_account_token<P>(
+    token: &Token<P>,
+    tx: &mut EngineTransaction<'_>,
+) -> Result<Option<AccountRecord>, StoreError> {
+    if token.is_expired(tx.now) || !token.is_sealed_with(&tx.vault.token_keys()) {
+        return Ok(None);
+    }
+    let record = tx.find_account(token.account())?;
+    let id = token.at().map(|at| at.id);
+    Ok(record.filter(|record| Some(record.id) == id))
+}
+
 /// Returns a proof if the parent is valid and the account is unchanged.
 pub(in crate::engine) fn check_token_parent(
     tx: &mut Transaction<'_>,

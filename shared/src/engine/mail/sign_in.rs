@@ -7,7 +7,7 @@ use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::record::{AccountId, AccountRecord};
 use crate::config::email::SignInNotifications;
-use crate::engine::login::token_validity::check_token;
+use crate::engine::login::token_validity::check_account_token;
 use crate::engine::transaction::EngineTransaction;
 use crate::engine::verify::bucket::is_familiar;
 use crate::engine::{
@@ -16,7 +16,7 @@ use crate::engine::{
 };
 use crate::network::address::Address;
 use crate::network::user_agent;
-use crate::store::{Intent, StoreError};
+use crate::store::{Intent, LoginTokenState, StoreError};
 use crate::system::clock::Timestamp;
 use crate::token::EndSessionsToken;
 use crate::verify::origin::Origin;
@@ -40,7 +40,10 @@ pub(in crate::engine) fn is_new_sign_in(
         return Ok(false);
     }
     // Only a code makes an address familiar. A password alone is reported once, too.
-    let since = Engine::lock_window_start(tx.now);
+    // After the owner's "it was not me", a return from the same address is reported again.
+    let ended = tx.last_event(name, EventKind::SessionRevoked, BY_LINK)?;
+    let after_link = ended.map_or(Timestamp(0), |ended| ended.plus(1));
+    let since = Engine::lock_window_start(tx.now).max(after_link);
     let reported = tx.event_origins(name, EventKind::NewSignIn, since)?;
     let mut reported = reported.iter().filter_map(|text| Address::parse(text));
     Ok(!reported.any(|earlier| earlier.key() == address.key()))
@@ -56,6 +59,20 @@ pub(in crate::engine) fn report_sign_in(
     let shown = shown.as_deref().unwrap_or("an unknown browser");
     let principal = Principal::Browser(name, browser.origin);
     tx.log_event(name, EventKind::NewSignIn, shown, principal)
+}
+
+/// Returns the account of a link that was not used, nor was any that was issued later.
+fn find_unused_link(
+    token: &EndSessionsToken,
+    tx: &mut EngineTransaction<'_>,
+) -> Result<Option<AccountRecord>, StoreError> {
+    let Some(record) = check_account_token(token, tx)? else {
+        return Ok(None);
+    };
+    let is_used = tx.login_token_state(token.id())?.used;
+    let ended = tx.last_event(&record.name, EventKind::SessionRevoked, BY_LINK)?;
+    let is_older = ended.is_some_and(|ended| token.issued() <= ended);
+    Ok(Some(record).filter(|_| !is_used && !is_older))
 }
 
 impl Mail<'_> {
@@ -84,8 +101,8 @@ impl Mail<'_> {
 
 impl Sessions<'_> {
     /// Ends every session, trusted browser and grace period of the account that a link is for, and
-    /// its app passwords as configured. `None` if the link is no longer valid. When this returns,
-    /// no gate accepts them.
+    /// its app passwords as configured; no address is familiar any more. `None` if the link is no
+    /// longer valid. When this returns, no gate accepts them.
     pub fn end_all_by_link(
         &mut self,
         token: &EndSessionsToken,
@@ -93,14 +110,28 @@ impl Sessions<'_> {
         now: Timestamp,
     ) -> Result<Option<AppPasswordsAfter>, AdministrationError> {
         let name = token.account();
+        // without the one writer's turn, so that an old link keeps nobody waiting
+        let mut tx = self.engine.begin_act(Intent::Read, now)?;
+        if find_unused_link(token, &mut tx)?.is_none() {
+            return Ok(None);
+        }
+        drop(tx);
         let mut change = self
             .engine
             .begin_change(Principal::Browser(name, origin), now)?;
-        let valid = check_token(token, &mut change.tx)?;
-        let Some(record) = valid.and_then(|validity| validity.record) else {
+        let Some(record) = find_unused_link(token, &mut change.tx)? else {
             return Ok(None);
         };
+        let used = LoginTokenState {
+            used: true,
+            ..LoginTokenState::default()
+        };
+        change
+            .tx
+            .set_login_token_state(record.id, token, used, now)?;
         change.tx.end_sessions_and_browsers(record.id)?;
+        // whoever was signed in made the own address familiar
+        change.tx.forget_familiar_addresses(record.id)?;
         change.log_event_with_cause(name, EventKind::SessionRevoked, BY_LINK)?;
         let after = change.apply_on_change(name, record.id)?;
         let revision = change.commit_revision()?;

@@ -118,7 +118,10 @@ impl Verification<'_> {
         }
         evaluation.commit_if(!verified.is_free)?;
         self.settle_recovery(&verified.after_login)?;
-        self.engine.note_drift(verified.result.as_ref().err(), now);
+        // Before the first factor, the work of this would show by its time whose code it is.
+        if request.phase == Phase::After {
+            self.engine.note_drift(verified.result.as_ref().err(), now);
+        }
         Ok(verified)
     }
 

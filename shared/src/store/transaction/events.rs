@@ -63,6 +63,18 @@ impl Transaction<'_> {
         self.query_rows(sql, (account, kind, since), |row| row.get(0))
     }
 
+    /// Returns when the account last had an event of this kind and cause.
+    pub fn last_event(
+        &mut self,
+        account: &UserName,
+        kind: EventKind,
+        cause: &str,
+    ) -> StoreResult<Option<Timestamp>> {
+        let sql = "SELECT at FROM event WHERE account = ?1 AND kind = ?2 AND cause = ?3 \
+                   ORDER BY at DESC LIMIT 1";
+        self.find_row(sql, (account, kind, cause), |row| row.get(0))
+    }
+
     fn query_events(
         &mut self,
         filter: &EventFilter,

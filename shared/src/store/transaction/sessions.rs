@@ -15,7 +15,7 @@ use crate::store::{
 };
 use crate::system::clock::Timestamp;
 use crate::token::session::{CLOCKS_APART, SessionId};
-use crate::token::{LoginToken, TokenId};
+use crate::token::{Token, TokenId};
 
 const NEWEST: i64 = 0;
 const OLDER: i64 = 1;
@@ -302,10 +302,10 @@ impl Transaction<'_> {
     }
 
     /// Stores the state of a token, and removes tokens that expired long before `now`.
-    pub fn set_login_token_state(
+    pub fn set_login_token_state<P>(
         &mut self,
         account: AccountId,
-        token: &LoginToken,
+        token: &Token<P>,
         trials: LoginTokenState,
         now: Timestamp,
     ) -> StoreResult<()> {

@@ -68,6 +68,12 @@ impl Transaction<'_> {
         self.execute_counted(sql, (since, most))
     }
 
+    /// Makes every address unfamiliar to an account.
+    pub fn forget_familiar_addresses(&mut self, account: AccountId) -> StoreResult<()> {
+        let sql = "DELETE FROM familiar_address WHERE account = ?1";
+        self.execute(sql, [account])
+    }
+
     /// Returns the failures of a bucket since `since`, including those that a clock ahead of time
     /// recorded.
     pub fn bucket_failures(

@@ -273,7 +273,7 @@ fn a_backup_with_the_key_restores_a_lost_host() {
     assert_contains(&early.err, "the clock of this host shows");
     assert_contains(
         &early.err,
-        &format!("the keys of the backup were added to {KEY}"),
+        format!("the keys of the backup were added to {KEY}"),
     );
     host.clock.forward(3600);
     for _ in 0..2 {
